@@ -1,0 +1,51 @@
+import type { AnswerErrorCode, Usage } from '../../protocol/answer.js';
+import type { BackendName } from '../../protocol/names.js';
+import type { ChatMessage, TaskFormat, TaskOptions } from '../../protocol/task.js';
+
+/** One generation, in no backend's own words yet. */
+export interface GenerateRequest {
+  readonly model: string;
+  /** System message first, where there is one. */
+  readonly messages: readonly ChatMessage[];
+  /** Decoded images, to go with the last user message. Bytes, never strings: a client may take a string for a path. */
+  readonly images: readonly Uint8Array[];
+  readonly options: TaskOptions;
+  readonly format: TaskFormat | undefined;
+}
+
+/** What a model said. `answer` is not blank: an empty answer is thrown as BackendError `empty_answer`. */
+export interface Generation {
+  readonly answer: string;
+  /** The model that answered, in the backend's own spelling. */
+  readonly model: string;
+  readonly thinking?: string;
+  /** As the backend says it: `stop`, `length`, … */
+  readonly finishReason?: string;
+  readonly usage?: Usage;
+}
+
+/** Called at every sign of life of a generation, a thinking token included, with the text that came. */
+export type OnToken = (text: string) => void;
+
+/** A model server. Both calls throw BackendError for what went wrong there, and the signal's reason once it is aborted. */
+export interface Backend {
+  readonly name: BackendName;
+  /** The base address, for messages. */
+  readonly url: string;
+  /** The names of the models that can be asked, in the server's order. */
+  listModels(signal: AbortSignal): Promise<string[]>;
+  generate(request: GenerateRequest, signal: AbortSignal, onToken: OnToken): Promise<Generation>;
+}
+
+/** What a model server, or the way to it, failed with. `code` is the error code of the answer that will say so. */
+export class BackendError extends Error {
+  override readonly name = 'BackendError';
+
+  constructor(
+    readonly code: AnswerErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

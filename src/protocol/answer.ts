@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { DEFAULT_MAX_ANSWER_BYTES, MAX_TASK_TEXT_CHARS } from './limits.js';
+import { backendNameSchema, commitIdSchema, principalNameSchema } from './names.js';
+import { stringifyEscaped } from './escape-json.js';
+import { type ReadResult, readStrictJson } from './strict-json.js';
+import { instantSchema } from './task.js';
+
+/**
+ * The stable codes an error answer can carry. The schema takes any snake_case code, so that a server of today does not
+ * refuse the agent of tomorrow.
+ */
+export const ANSWER_ERROR_CODES = [
+  'model_not_found',
+  'no_model',
+  'backend_unreachable',
+  'backend_error',
+  'timeout',
+  'empty_answer',
+  'invalid_format',
+  'invalid_schema',
+  'invalid_task',
+  'context_overflow',
+  'answer_too_large',
+  'wrong_model',
+] as const;
+export type AnswerErrorCode = (typeof ANSWER_ERROR_CODES)[number];
+
+/** Why a task has no answer. */
+export const answerErrorSchema = z.strictObject({
+  code: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be snake_case'),
+  message: z.string().min(1),
+});
+export type AnswerError = z.infer<typeof answerErrorSchema>;
+
+const count = z.int().min(0);
+
+/** Tokens, as the backend counted them. */
+export const usageSchema = z.strictObject({
+  prompt_tokens: count.optional(),
+  completion_tokens: count.optional(),
+});
+export type Usage = z.infer<typeof usageSchema>;
+
+/** `inbox.json`: the answer to one task. `model` and `backend` are null only where an error came before either was chosen. */
+export const answerSchema = z
+  .strictObject({
+    task_hash: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex'),
+    task_commit: commitIdSchema,
+    task_text: z.string().max(MAX_TASK_TEXT_CHARS).optional(),
+    model: z.string().min(1).max(256).nullable(),
+    backend: backendNameSchema.nullable(),
+    answer: z.string().min(1).nullable(),
+    error: answerErrorSchema.nullable(),
+    created_at: instantSchema,
+    latency_ms: count,
+    agent: principalNameSchema,
+    thinking: z.string().optional(),
+    finish_reason: z.string().min(1).max(64).optional(),
+    usage: usageSchema.optional(),
+    cached: z.boolean().optional(),
+  })
+  .refine((inbox) => (inbox.answer === null) !== (inbox.error === null), {
+    error: 'needs exactly one of "answer" and "error", the other null',
+  })
+  .refine((inbox) => inbox.answer === null || (inbox.model !== null && inbox.backend !== null), {
+    error: 'an answer needs its "model" and its "backend"',
+  });
+export type Answer = z.infer<typeof answerSchema>;
+
+/** Reads the bytes of an `inbox.json`. The reason, where it is none, fits behind the file's name. */
+export function readAnswer(bytes: Uint8Array, maxBytes = DEFAULT_MAX_ANSWER_BYTES): ReadResult<Answer> {
+  if (bytes.length > maxBytes) return { ok: false, reason: `has ${bytes.length} bytes; the limit is ${maxBytes}` };
+  return readStrictJson(bytes, answerSchema);
+}
+
+/** The bytes of an `inbox.json`: two spaces of indent and a final newline, so that `git log -p` reads well. */
+export function writeAnswer(answer: Answer): Buffer {
+  return Buffer.from(`${stringifyEscaped(answer, 2)}\n`, 'utf8');
+}

@@ -1,0 +1,45 @@
+import type { Answer } from './answer.js';
+import { shortId } from './names.js';
+import { excerpt, oneLine } from './printable.js';
+
+/** How much of a question or an answer stands in a subject; with the rest it stays near git's customary 72 columns. */
+const SUBJECT_TEXT_CHARS = 50;
+
+/** The message of a task commit: `ask 3f2a1b9c: 2+2` and the trailer `Task-Hash`. */
+export function askMessage(task: { readonly hash: string; readonly question: string }): string {
+  return compose(`ask ${shortId(task.hash)}: ${subjectText(task.question)}`, [['Task-Hash', task.hash]]);
+}
+
+/**
+ * The message of an answer commit: `answer 3f2a1b9c: 4 (llama3.2 via ollama, 812 ms)` and the trailers `Task`,
+ * `Task-Hash`, `Model`, `Backend`, `Latency-Ms`, `Status` (`ok`, `cached`, or `error` and its code). It follows from the answer
+ * alone, so the server's hook can hold one against the other.
+ */
+export function answerMessage(answer: Answer): string {
+  const text = answer.error === null ? subjectText(answer.answer ?? '') : `error ${answer.error.code}`;
+  const source = answer.model === null ? 'no model' : `${oneLine(answer.model)} via ${answer.backend ?? '?'}`;
+  const time = answer.cached === true ? 'cached' : `${answer.latency_ms} ms`;
+  return compose(`answer ${shortId(answer.task_hash)}: ${text} (${source}, ${time})`, [
+    ['Task', answer.task_commit],
+    ['Task-Hash', answer.task_hash],
+    ['Model', answer.model === null ? 'none' : oneLine(answer.model)],
+    ['Backend', answer.backend ?? 'none'],
+    ['Latency-Ms', String(answer.latency_ms)],
+    ['Status', statusOf(answer)],
+  ]);
+}
+
+/** The `Status` trailer of an answer. */
+export function statusOf(answer: Answer): string {
+  if (answer.error !== null) return `error ${answer.error.code}`;
+  return answer.cached === true ? 'cached' : 'ok';
+}
+
+function subjectText(text: string): string {
+  // Ten times what is kept is plenty to find it in; a prompt of a megabyte need not be cleaned whole.
+  return excerpt(oneLine(text.slice(0, SUBJECT_TEXT_CHARS * 10)), SUBJECT_TEXT_CHARS);
+}
+
+function compose(subject: string, trailers: readonly (readonly [string, string])[]): string {
+  return `${subject}\n\n${trailers.map(([key, value]) => `${key}: ${value}\n`).join('')}`;
+}

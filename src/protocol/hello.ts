@@ -1,0 +1,16 @@
+import { z } from 'zod';
+import { principalNameSchema, roleSchema } from './names.js';
+
+/** The line `bridge-hello` prints: who the key is, what the server speaks, what time it is there, and its limits. */
+export const helloSchema = z.object({
+  name: principalNameSchema,
+  role: roleSchema,
+  protocol: z.int().min(1),
+  /** ISO 8601, UTC, seconds: what POSIX `date` can say. */
+  time: z.iso.datetime(),
+  /** `bridge.taskTtl` as set: `7d`. */
+  task_ttl: z.string(),
+  max_task_bytes: z.int().positive(),
+  max_answer_bytes: z.int().positive(),
+});
+export type Hello = z.infer<typeof helloSchema>;

@@ -1,0 +1,46 @@
+import { INBOX_FILE, isTaskFile, type TaskFile } from './names.js';
+
+/** One entry of a commit's difference to its first parent, as `git log --raw` gives it. */
+export interface FileChange {
+  readonly path: string;
+  /** Octal, as git prints it: `100644`, `120000`, `000000` for absent. */
+  readonly oldMode: string;
+  readonly newMode: string;
+  readonly oldId: string;
+  readonly newId: string;
+}
+
+/** What llm-bridge reads of a commit. */
+export interface HistoryCommit {
+  readonly id: string;
+  readonly parents: readonly string[];
+  /** The committer's date, milliseconds since the epoch. */
+  readonly committedAtMs: number;
+  readonly author: string;
+  readonly subject: string;
+  /** The trailer `Task`: of an answer, the commit id of the task. Empty where there is none. */
+  readonly taskTrailer: string;
+  readonly taskHashTrailer: string;
+  readonly statusTrailer: string;
+  readonly changes: readonly FileChange[];
+}
+
+/** A commit as a message of the bridge. */
+export type HistoryMessage =
+  | { readonly kind: 'task'; readonly commit: HistoryCommit; readonly file: TaskFile; readonly change: FileChange }
+  | { readonly kind: 'answer'; readonly commit: HistoryCommit; readonly change: FileChange }
+  | { readonly kind: 'other'; readonly commit: HistoryCommit };
+
+/**
+ * Which message a commit is. A commit without a parent is none: it is the root that `init` made, or the edge of a
+ * shallow clone, whose difference cannot be known.
+ */
+export function messageOf(commit: HistoryCommit): HistoryMessage {
+  const [change, ...more] = commit.changes;
+  if (change === undefined || more.length > 0 || commit.parents.length !== 1) return { kind: 'other', commit };
+  // A file that was removed says nothing; a symlink or a submodule under the name still asks, and is answered with an error.
+  if (change.newMode === '000000') return { kind: 'other', commit };
+  if (isTaskFile(change.path)) return { kind: 'task', commit, file: change.path, change };
+  if (change.path === INBOX_FILE) return { kind: 'answer', commit, change };
+  return { kind: 'other', commit };
+}

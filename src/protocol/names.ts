@@ -1,0 +1,48 @@
+import { z } from 'zod';
+
+/** The one branch of a bridge. */
+export const MAIN_REF = 'refs/heads/main';
+
+/** The file an agent answers in. */
+export const INBOX_FILE = 'inbox.json';
+
+/** The two files a task is asked in; a task commit changes exactly one of them. */
+export const TASK_FILES = ['task.txt', 'task.json'] as const;
+export type TaskFile = (typeof TASK_FILES)[number];
+
+/** Whether `path` is one of the two task files. */
+export function isTaskFile(path: string): path is TaskFile {
+  return path === 'task.txt' || path === 'task.json';
+}
+
+/** The version of everything in `src/protocol`, as `bridge-hello` says it and `init` writes it into the config. */
+export const PROTOCOL_VERSION = 1;
+
+/** A commit id: 40 hex digits (SHA-1 repositories) or 64 (SHA-256). */
+export const commitIdSchema = z
+  .string()
+  .regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/, 'must be a commit id: 40 or 64 lower-case hex digits');
+
+/**
+ * The name of a key, an agent or an asker: it stands in commit authors, file names and shell words, so it keeps to
+ * letters, digits, `.`, `_` and `-`, starts with a letter or digit, and has at most 64 characters.
+ */
+export const principalNameSchema = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    'must start with a letter or digit, use only letters, digits, ".", "_" and "-", and have at most 64 characters',
+  );
+
+/** What a key may do: an `agent` answers, an `asker` asks. */
+export const roleSchema = z.enum(['agent', 'asker']);
+export type Role = z.infer<typeof roleSchema>;
+
+/** The model servers an agent can use. */
+export const backendNameSchema = z.enum(['ollama', 'lmstudio']);
+export type BackendName = z.infer<typeof backendNameSchema>;
+
+/** The part of an id or a hash that is shown to people: 8 hex digits, as in `git log --oneline`. */
+export function shortId(id: string): string {
+  return id.slice(0, 8);
+}

@@ -1,0 +1,68 @@
+import { type FileChange, type HistoryCommit, messageOf } from './history.js';
+import type { TaskFile } from './names.js';
+
+/** A task as history shows it; its text is still in its blob. */
+export interface AskedTask {
+  /** The commit id, which is the task's id. */
+  readonly id: string;
+  readonly file: TaskFile;
+  readonly change: FileChange;
+  readonly asker: string;
+  readonly askedAtMs: number;
+  readonly subject: string;
+}
+
+/** What a stretch of history leaves open. */
+export interface QueueState {
+  /** Asked within the time-to-live and not answered, in the order of asking. */
+  readonly pending: readonly AskedTask[];
+  /** Asked before that and never answered, in the order of asking. */
+  readonly expired: readonly AskedTask[];
+  /** Task hash → the blob of the newest `inbox.json` that answers it well. What equal tasks are answered from. */
+  readonly goodAnswers: ReadonlyMap<string, string>;
+  readonly answeredCount: number;
+}
+
+/**
+ * Reads the queue out of history. `commits` run from old to new along first parents; what came before them is unknown
+ * and taken as settled.
+ */
+export function readQueue(
+  commits: Iterable<HistoryCommit>,
+  clock: { readonly nowMs: number; readonly ttlMs: number },
+): QueueState {
+  const open = new Map<string, AskedTask>();
+  const goodAnswers = new Map<string, string>();
+  let answeredCount = 0;
+  for (const commit of commits) {
+    const message = messageOf(commit);
+    if (message.kind === 'task') {
+      open.set(commit.id, {
+        id: commit.id,
+        file: message.file,
+        change: message.change,
+        asker: commit.author,
+        askedAtMs: commit.committedAtMs,
+        subject: commit.subject,
+      });
+    } else if (message.kind === 'answer') {
+      answeredCount += 1;
+      open.delete(commit.taskTrailer);
+      if (commit.statusTrailer === 'ok' || commit.statusTrailer === 'cached') {
+        goodAnswers.set(commit.taskHashTrailer, message.change.newId);
+      }
+    }
+  }
+  const tasks = [...open.values()];
+  return {
+    pending: tasks.filter((task) => !isExpired(task.askedAtMs, clock)),
+    expired: tasks.filter((task) => isExpired(task.askedAtMs, clock)),
+    goodAnswers,
+    answeredCount,
+  };
+}
+
+/** Whether a task asked at `askedAtMs` is past its time-to-live: the one rule for agent, hook and status. */
+export function isExpired(askedAtMs: number, clock: { readonly nowMs: number; readonly ttlMs: number }): boolean {
+  return clock.nowMs - askedAtMs > clock.ttlMs;
+}

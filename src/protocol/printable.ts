@@ -1,0 +1,22 @@
+/** Every character that moves a cursor, breaks a line or turns the direction of a text. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what this finds
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/** One line of harmless text: runs of white space and control characters become one space. For subjects and log lines. */
+export function oneLine(text: string): string {
+  return text.replace(UNPRINTABLE, ' ').replace(/\s+/g, ' ').trim();
+}
+
+/** Text for a terminal: line breaks and tabs stay, every other control character and bidi mark goes. */
+export function stripControls(text: string): string {
+  return text.replace(UNPRINTABLE, (char) => (char === '\n' || char === '\t' ? char : ''));
+}
+
+/** At most `max` characters of `text`, cut between code points and ended by `…` where something was cut. */
+export function excerpt(text: string, max: number): string {
+  if (text.length <= max) return text;
+  let end = max - 1;
+  const last = text.charCodeAt(end - 1);
+  if (last >= 0xd800 && last <= 0xdbff) end -= 1;
+  return `${text.slice(0, end)}…`;
+}

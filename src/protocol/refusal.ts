@@ -1,0 +1,36 @@
+/**
+ * Why a push was refused, as the agent has to tell apart:
+ * `stale` another push came first, fetch and build again · `answered` the task has its answer · `expired` its time is over ·
+ * `unknown-task` no such task on main · anything else is a fault someone has to mend.
+ */
+export const REFUSAL_CODES = [
+  'stale',
+  'answered',
+  'expired',
+  'unknown-task',
+  'ref',
+  'shape',
+  'principal',
+  'role',
+  'author',
+  'clock',
+  'limit',
+  'payload',
+  'message',
+  'internal',
+] as const;
+export type RefusalCode = (typeof REFUSAL_CODES)[number];
+
+/** The line a pusher sees behind git's `remote: `. `text` names what was wrong, `remedy` what to do. */
+export function formatRefusal(refusal: { readonly code: RefusalCode; readonly text: string; readonly remedy: string }): string {
+  return `llm-bridge refused [${refusal.code}]: ${refusal.text}; try: ${refusal.remedy}`;
+}
+
+/** Finds a refusal in what git said of a push; null where there is none. */
+export function parseRefusal(stderr: string): { code: RefusalCode; text: string; remedy: string } | null {
+  const match = /llm-bridge refused \[([a-z-]+)\]: (.*?); try: ([^\r\n]*)/.exec(stderr);
+  if (match === null) return null;
+  const [, code = '', text = '', remedy = ''] = match;
+  const known = REFUSAL_CODES.find((one) => one === code) ?? 'internal';
+  return { code: known, text: text.trim(), remedy: remedy.trim() };
+}

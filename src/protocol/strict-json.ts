@@ -1,0 +1,51 @@
+import type { z } from 'zod';
+import { MAX_JSON_DEPTH } from './limits.js';
+import { findJsonFault } from './json-fault.js';
+
+/** What reading a message ends as: the value, or the reason why it is none. */
+export type ReadResult<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
+
+/**
+ * Reads bytes as UTF-8 text: fatal on bytes that are none, and on a byte order mark, because two files that look the
+ * same must be the same.
+ */
+export function readUtf8(bytes: Uint8Array): ReadResult<string> {
+  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
+    return { ok: false, reason: 'starts with a byte order mark; save it as UTF-8 without BOM' };
+  }
+  try {
+    return { ok: true, value: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
+  } catch {
+    return { ok: false, reason: 'is not valid UTF-8' };
+  }
+}
+
+/**
+ * Reads a JSON message strictly: UTF-8, no byte order mark, nested at most MAX_JSON_DEPTH deep, no key twice in an
+ * object, no `__proto__`, and exactly the fields of `schema`. The reason names the field.
+ */
+export function readStrictJson<T>(bytes: Uint8Array, schema: z.ZodType<T>): ReadResult<T> {
+  const text = readUtf8(bytes);
+  if (!text.ok) return text;
+  let value: unknown;
+  try {
+    value = JSON.parse(text.value);
+  } catch (error) {
+    return { ok: false, reason: `is not JSON: ${(error as SyntaxError).message}` };
+  }
+  const fault = findJsonFault(text.value, MAX_JSON_DEPTH);
+  if (fault !== null) return { ok: false, reason: fault };
+  const parsed = schema.safeParse(value);
+  return parsed.success
+    ? { ok: true, value: parsed.data }
+    : { ok: false, reason: describeIssues(parsed.error.issues) };
+}
+
+/** zod's findings as one line: `options.temperature: Too big…; Unrecognized key: "temprature"`, the first three. */
+export function describeIssues(issues: readonly z.core.$ZodIssue[]): string {
+  const texts = issues.slice(0, 3).map((issue) => {
+    const path = issue.path.map(String).join('.');
+    return path === '' ? issue.message : `${path}: ${issue.message}`;
+  });
+  return texts.join('; ');
+}

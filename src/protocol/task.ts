@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import { DEFAULT_MAX_TASK_BYTES } from './limits.js';
+import { backendNameSchema, type TaskFile } from './names.js';
+import { type ReadResult, readStrictJson, readUtf8 } from './strict-json.js';
+
+const nonBlank = (what: string) => z.string().refine((text) => text.trim() !== '', `${what} is empty`);
+
+/** One turn of a conversation. */
+export const chatMessageSchema = z.strictObject({
+  role: z.enum(['system', 'user', 'assistant']),
+  content: z.string(),
+});
+export type ChatMessage = z.infer<typeof chatMessageSchema>;
+
+/** How to generate. The names are OpenAI's where OpenAI has one, else Ollama's; each backend maps them to its own. */
+export const taskOptionsSchema = z.strictObject({
+  temperature: z.number().min(0).max(10).optional(),
+  top_p: z.number().min(0).max(1).optional(),
+  max_tokens: z.int().min(1).optional(),
+  num_ctx: z.int().min(1).optional(),
+  seed: z.int().optional(),
+  stop: z.array(z.string().min(1)).min(1).max(16).optional(),
+});
+export type TaskOptions = z.infer<typeof taskOptionsSchema>;
+
+/** `"json"`, or a JSON Schema that the answer has to fit. */
+export const taskFormatSchema = z.union([z.literal('json'), z.record(z.string(), z.unknown())], {
+  error: 'must be "json" or a JSON Schema object',
+});
+export type TaskFormat = z.infer<typeof taskFormatSchema>;
+
+/** An instant as the messages write it: ISO 8601, UTC, milliseconds (`2026-11-22T17:02:27.123Z`). */
+export const instantSchema = z.iso.datetime({ precision: 3, error: 'must be like 2026-11-22T17:02:27.123Z' });
+
+/** `task.json`. */
+export const taskJsonSchema = z
+  .strictObject({
+    id: z.string().min(1).max(128).optional(),
+    prompt: nonBlank('the prompt').optional(),
+    messages: z.array(chatMessageSchema).min(1).optional(),
+    system: z.string().optional(),
+    model: z.string().min(1).max(256).optional(),
+    backend: backendNameSchema.optional(),
+    options: taskOptionsSchema.optional(),
+    format: taskFormatSchema.optional(),
+    images: z.array(z.base64({ error: 'must be base64' }).min(1)).min(1).max(16).optional(),
+    timeout_s: z.number().positive().max(604_800).optional(),
+    asked_at: instantSchema.optional(),
+    metadata: z.record(z.string(), z.string()).optional(),
+  })
+  .refine((task) => (task.prompt === undefined) !== (task.messages === undefined), {
+    error: 'needs exactly one of "prompt" and "messages"',
+  })
+  .refine((task) => task.messages === undefined || task.messages.some((message) => message.role === 'user'), {
+    error: 'needs at least one message of the role "user"',
+    path: ['messages'],
+  });
+export type TaskJson = z.infer<typeof taskJsonSchema>;
+
+/**
+ * Reads the bytes of a task file. A `task.txt` is all prompt, byte for byte; it becomes `{prompt}`. The reason, where it
+ * is no task, fits behind the file's name: `task.json options.top_p: Too big`.
+ */
+export function readTask(file: TaskFile, bytes: Uint8Array, maxBytes = DEFAULT_MAX_TASK_BYTES): ReadResult<TaskJson> {
+  if (bytes.length > maxBytes) {
+    return { ok: false, reason: `has ${bytes.length} bytes; the limit is ${maxBytes}` };
+  }
+  if (file === 'task.json') return readStrictJson(bytes, taskJsonSchema);
+  const text = readUtf8(bytes);
+  if (!text.ok) return text;
+  if (text.value.trim() === '') return { ok: false, reason: 'is empty' };
+  return { ok: true, value: { prompt: text.value } };
+}
+
+/** What a person would call the question: the prompt, or the last message of the user. */
+export function questionOf(task: TaskJson): string {
+  return task.prompt ?? task.messages?.findLast((message) => message.role === 'user')?.content ?? '';
+}
+
+/** The whole conversation to send: `system` first, then `messages` or the prompt as one. */
+export function conversationOf(task: TaskJson): ChatMessage[] {
+  const system: ChatMessage[] = task.system === undefined ? [] : [{ role: 'system', content: task.system }];
+  return [...system, ...(task.messages ?? [{ role: 'user', content: task.prompt ?? '' }])];
+}
