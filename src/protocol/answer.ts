@@ -1,7 +1,7 @@
-import { z } from 'zod';
+import * as z from 'zod';
+import { stringifyEscaped } from './escape-json.js';
 import { DEFAULT_MAX_ANSWER_BYTES, MAX_TASK_TEXT_CHARS } from './limits.js';
 import { backendNameSchema, commitIdSchema, principalNameSchema } from './names.js';
-import { stringifyEscaped } from './escape-json.js';
 import { type ReadResult, readStrictJson } from './strict-json.js';
 import { instantSchema } from './task.js';
 
@@ -69,7 +69,8 @@ export type Answer = z.infer<typeof answerSchema>;
 
 /** Reads the bytes of an `inbox.json`. The reason, where it is none, fits behind the file's name. */
 export function readAnswer(bytes: Uint8Array, maxBytes = DEFAULT_MAX_ANSWER_BYTES): ReadResult<Answer> {
-  if (bytes.length > maxBytes) return { ok: false, reason: `has ${bytes.length} bytes; the limit is ${maxBytes}` };
+  if (bytes.length > maxBytes)
+    return { ok: false, reason: `has ${bytes.length} bytes; the limit is ${maxBytes}` };
   return readStrictJson(bytes, answerSchema);
 }
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { principalNameSchema, roleSchema } from './names.js';
 
 /** The line `bridge-hello` prints: who the key is, what the server speaks, what time it is there, and its limits. */

@@ -27,7 +27,12 @@ export interface HistoryCommit {
 
 /** A commit as a message of the bridge. */
 export type HistoryMessage =
-  | { readonly kind: 'task'; readonly commit: HistoryCommit; readonly file: TaskFile; readonly change: FileChange }
+  | {
+      readonly kind: 'task';
+      readonly commit: HistoryCommit;
+      readonly file: TaskFile;
+      readonly change: FileChange;
+    }
   | { readonly kind: 'answer'; readonly commit: HistoryCommit; readonly change: FileChange }
   | { readonly kind: 'other'; readonly commit: HistoryCommit };
 
@@ -37,7 +42,8 @@ export type HistoryMessage =
  */
 export function messageOf(commit: HistoryCommit): HistoryMessage {
   const [change, ...more] = commit.changes;
-  if (change === undefined || more.length > 0 || commit.parents.length !== 1) return { kind: 'other', commit };
+  if (change === undefined || more.length > 0 || commit.parents.length !== 1)
+    return { kind: 'other', commit };
   // A file that was removed says nothing; a symlink or a submodule under the name still asks, and is answered with an error.
   if (change.newMode === '000000') return { kind: 'other', commit };
   if (isTaskFile(change.path)) return { kind: 'task', commit, file: change.path, change };

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Answer, answerSchema } from './answer.js';
 import { stringifyEscaped } from './escape-json.js';
 import { commitIdSchema } from './names.js';

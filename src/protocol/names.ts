@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The one branch of a bridge. */
 export const MAIN_REF = 'refs/heads/main';

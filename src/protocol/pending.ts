@@ -63,6 +63,9 @@ export function readQueue(
 }
 
 /** Whether a task asked at `askedAtMs` is past its time-to-live: the one rule for agent, hook and status. */
-export function isExpired(askedAtMs: number, clock: { readonly nowMs: number; readonly ttlMs: number }): boolean {
+export function isExpired(
+  askedAtMs: number,
+  clock: { readonly nowMs: number; readonly ttlMs: number },
+): boolean {
   return clock.nowMs - askedAtMs > clock.ttlMs;
 }

@@ -22,7 +22,11 @@ export const REFUSAL_CODES = [
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
 /** The line a pusher sees behind git's `remote: `. `text` names what was wrong, `remedy` what to do. */
-export function formatRefusal(refusal: { readonly code: RefusalCode; readonly text: string; readonly remedy: string }): string {
+export function formatRefusal(refusal: {
+  readonly code: RefusalCode;
+  readonly text: string;
+  readonly remedy: string;
+}): string {
   return `llm-bridge refused [${refusal.code}]: ${refusal.text}; try: ${refusal.remedy}`;
 }
 

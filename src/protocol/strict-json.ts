@@ -1,9 +1,11 @@
-import type { z } from 'zod';
-import { MAX_JSON_DEPTH } from './limits.js';
+import type * as z from 'zod';
 import { findJsonFault } from './json-fault.js';
+import { MAX_JSON_DEPTH } from './limits.js';
 
 /** What reading a message ends as: the value, or the reason why it is none. */
-export type ReadResult<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
+export type ReadResult<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly reason: string };
 
 /**
  * Reads bytes as UTF-8 text: fatal on bytes that are none, and on a byte order mark, because two files that look the

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DEFAULT_MAX_TASK_BYTES } from './limits.js';
 import { backendNameSchema, type TaskFile } from './names.js';
 import { type ReadResult, readStrictJson, readUtf8 } from './strict-json.js';
@@ -43,7 +43,11 @@ export const taskJsonSchema = z
     backend: backendNameSchema.optional(),
     options: taskOptionsSchema.optional(),
     format: taskFormatSchema.optional(),
-    images: z.array(z.base64({ error: 'must be base64' }).min(1)).min(1).max(16).optional(),
+    images: z
+      .array(z.base64({ error: 'must be base64' }).min(1))
+      .min(1)
+      .max(16)
+      .optional(),
     timeout_s: z.number().positive().max(604_800).optional(),
     asked_at: instantSchema.optional(),
     metadata: z.record(z.string(), z.string()).optional(),
@@ -61,7 +65,11 @@ export type TaskJson = z.infer<typeof taskJsonSchema>;
  * Reads the bytes of a task file. A `task.txt` is all prompt, byte for byte; it becomes `{prompt}`. The reason, where it
  * is no task, fits behind the file's name: `task.json options.top_p: Too big`.
  */
-export function readTask(file: TaskFile, bytes: Uint8Array, maxBytes = DEFAULT_MAX_TASK_BYTES): ReadResult<TaskJson> {
+export function readTask(
+  file: TaskFile,
+  bytes: Uint8Array,
+  maxBytes = DEFAULT_MAX_TASK_BYTES,
+): ReadResult<TaskJson> {
   if (bytes.length > maxBytes) {
     return { ok: false, reason: `has ${bytes.length} bytes; the limit is ${maxBytes}` };
   }

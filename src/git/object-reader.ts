@@ -1,0 +1,141 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import type { Repository } from './run-git.js';
+
+/** What is known of an object before it is read. */
+export interface ObjectInfo {
+  readonly id: string;
+  readonly type: 'blob' | 'tree' | 'commit' | 'tag';
+  readonly size: number;
+}
+
+/** Reads objects of a repository through one git process that stays open. One call at a time is in flight; more queue. */
+export interface ObjectReader {
+  /** Type and size; null where there is no such object. `name` is an object id, or `<commit>:<path>` without a line break. */
+  info(name: string): Promise<ObjectInfo | null>;
+  /** The whole object; null where there is none, or where it is larger than `maxBytes`, which is checked before reading. */
+  read(name: string, maxBytes?: number): Promise<{ info: ObjectInfo; content: Buffer } | null>;
+  close(): void;
+}
+
+/** Opens a reader (`git cat-file --batch-command`). It starts git at the first call. Close it, or the process stays. */
+export function openObjectReader(repo: Repository): ObjectReader {
+  let pipe: BatchPipe | null = null;
+  let queue: Promise<unknown> = Promise.resolve();
+
+  function inTurn<T>(job: (pipe: BatchPipe) => Promise<T>): Promise<T> {
+    const result = queue.then(() => {
+      if (pipe === null || pipe.ended()) pipe = openPipe(repo);
+      return job(pipe);
+    });
+    queue = result.catch(() => {});
+    return result;
+  }
+
+  async function ask(to: BatchPipe, command: string, name: string): Promise<ObjectInfo | null> {
+    if (/[\r\n]/.test(name)) throw new Error('an object name cannot have a line break');
+    to.send(`${command} ${name}\n`);
+    return parseHeader(await to.line());
+  }
+
+  return {
+    info: (name) => inTurn((to) => ask(to, 'info', name)),
+    read: (name, maxBytes = Number.POSITIVE_INFINITY) =>
+      inTurn(async (to) => {
+        if (maxBytes !== Number.POSITIVE_INFINITY) {
+          const known = await ask(to, 'info', name);
+          if (known === null || known.size > maxBytes) return null;
+        }
+        const info = await ask(to, 'contents', name);
+        if (info === null) return null;
+        const content = await to.bytes(info.size + 1);
+        return { info, content: content.subarray(0, info.size) };
+      }),
+    close: () => pipe?.close(),
+  };
+}
+
+/** `<id> <type> <size>`, or `<name> missing` (also `ambiguous`, which a full id never is). */
+function parseHeader(line: string): ObjectInfo | null {
+  const match = /^([0-9a-f]{40,64}) (blob|tree|commit|tag) ([0-9]+)$/.exec(line);
+  if (match === null) return null;
+  const [, id = '', type = '', size = ''] = match;
+  return { id, type: type as ObjectInfo['type'], size: Number(size) };
+}
+
+interface BatchPipe {
+  send(text: string): void;
+  line(): Promise<string>;
+  bytes(count: number): Promise<Buffer>;
+  ended(): boolean;
+  close(): void;
+}
+
+/** The process, and its output as a stream that can be asked for a line or for so many bytes. */
+function openPipe(repo: Repository): BatchPipe {
+  const child: ChildProcessWithoutNullStreams = spawn(
+    'git',
+    ['--git-dir', repo.gitDir, 'cat-file', '--batch-command'],
+    { env: repo.env, stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true },
+  );
+  let chunks: Buffer[] = [];
+  let length = 0;
+  let ended = false;
+  let failure: Error | null = null;
+  let stderr = '';
+  let wake: (() => void) | null = null;
+  const end = (error?: Error) => {
+    ended = true;
+    failure ??= error ?? null;
+    wake?.();
+  };
+  child.stdout.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    length += chunk.length;
+    wake?.();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr = (stderr + chunk.toString('utf8')).slice(-1000);
+  });
+  child.stdin.on('error', () => {});
+  child.on('error', end);
+  child.on('close', () => end());
+
+  async function more(): Promise<void> {
+    if (ended) throw failure ?? new Error(`git cat-file ended early: ${stderr.trim()}`);
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    wake = null;
+  }
+  function take(count: number): Buffer {
+    const all = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+    chunks = [all.subarray(count)];
+    length = all.length - count;
+    return all.subarray(0, count);
+  }
+
+  return {
+    send: (text) => void child.stdin.write(text),
+    async line() {
+      for (;;) {
+        // Headers are short and come alone, so joining what is there costs nothing.
+        const all = Buffer.concat(chunks);
+        chunks = [all];
+        const newline = all.indexOf(0x0a);
+        if (newline >= 0) return take(newline + 1).toString('utf8', 0, newline);
+        await more();
+      }
+    },
+    async bytes(count) {
+      while (length < count) await more();
+      return take(count);
+    },
+    ended: () => ended,
+    close: () => {
+      // Closing its input ends it; nothing waits for that. A pipe nobody reads must not keep this process alive.
+      child.stdin.end();
+      child.stdout.resume();
+      child.unref();
+    },
+  };
+}

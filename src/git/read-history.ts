@@ -1,0 +1,101 @@
+import type { FileChange, HistoryCommit } from '../protocol/history.js';
+import { gitFailed, type Repository, runGit } from './run-git.js';
+
+/** Which commits to read. */
+export interface HistoryRange {
+  /** What to walk back from: ids and refs. */
+  readonly from: readonly string[];
+  /** Where to stop: these and what is behind them are left out. */
+  readonly not?: readonly string[];
+  /** At most so many, counted from the new end. */
+  readonly maxCount?: number;
+  /** Stop at the first commit dated before this; milliseconds since the epoch. */
+  readonly sinceMs?: number;
+}
+
+/** Fields in front of the changes of a commit, each ended by NUL, which no header and no message can contain. */
+const FORMAT = ['%H', '%P', '%ct', '%an', trailer('Task'), trailer('Task-Hash'), trailer('Status'), '%s'];
+
+/**
+ * Reads commits along first parents, the oldest first, each with its difference to its parent. One git process, however
+ * many. Throws BridgeError `git-failed`, for instance where an id is unknown.
+ */
+export async function readHistory(
+  repo: Repository,
+  range: HistoryRange,
+  signal?: AbortSignal,
+): Promise<HistoryCommit[]> {
+  const args = [
+    ...['-c', 'log.showSignature=false', '-c', 'log.mailmap=false', '-c', 'diff.renames=false'],
+    ...[
+      'log',
+      '--first-parent',
+      '--raw',
+      '-z',
+      '--no-abbrev',
+      '--no-renames',
+      '--no-ext-diff',
+      '--no-textconv',
+    ],
+    ...['--no-color', '--no-notes', '--no-decorate', '--encoding=UTF-8', '--reverse'],
+    `--format=tformat:${FORMAT.map((field) => `${field}%x00`).join('')}`,
+    ...(range.maxCount === undefined ? [] : [`--max-count=${range.maxCount}`]),
+    ...(range.sinceMs === undefined ? [] : [`--since=@${Math.floor(range.sinceMs / 1000)}`]),
+    ...range.from,
+    ...(range.not ?? []).map((id) => `^${id}`),
+    '--',
+  ];
+  const result = await runGit(repo, args, { signal });
+  if (result.exitCode !== 0) throw gitFailed(['log'], result);
+  return parseHistory(result.stdout.toString('utf8'));
+}
+
+/** Reads what `git log` printed for the format above. Exported for its test. */
+export function parseHistory(output: string): HistoryCommit[] {
+  const tokens = output.split('\0');
+  const commits: HistoryCommit[] = [];
+  let at = 0;
+  while (at + FORMAT.length < tokens.length) {
+    const [
+      id = '',
+      parents = '',
+      seconds = '',
+      author = '',
+      task = '',
+      hash = '',
+      status = '',
+      subject = '',
+    ] = tokens.slice(at, at + FORMAT.length);
+    at += FORMAT.length;
+    // -z ends each commit's text with a NUL of its own, so one empty token follows (none after the last field but this).
+    if (tokens[at] === '') at += 1;
+    const changes: FileChange[] = [];
+    while (tokens[at]?.startsWith(':')) {
+      changes.push(parseChange(tokens[at] ?? '', tokens[at + 1] ?? ''));
+      at += 2;
+    }
+    if (changes.length > 0 && tokens[at] === '') at += 1;
+    commits.push({
+      id,
+      parents: parents === '' ? [] : parents.split(' '),
+      committedAtMs: Number(seconds) * 1000,
+      author,
+      subject,
+      taskTrailer: task,
+      taskHashTrailer: hash,
+      statusTrailer: status,
+      changes,
+    });
+  }
+  return commits;
+}
+
+/** `:100644 100644 <id> <id> M` and the path behind it. */
+function parseChange(meta: string, path: string): FileChange {
+  const [oldMode = '', newMode = '', oldId = '', newId = ''] = meta.slice(1).split(' ');
+  return { path, oldMode, newMode, oldId, newId };
+}
+
+function trailer(key: string): string {
+  return `%(trailers:key=${key},valueonly,separator=%x2C)`;
+}

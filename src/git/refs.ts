@@ -1,0 +1,65 @@
+import { gitFailed, type Repository, runGit } from './run-git.js';
+
+/** The id a ref points at, or null where it does not exist. */
+export async function resolveRef(repo: Repository, ref: string): Promise<string | null> {
+  const result = await runGit(repo, ['rev-parse', '--verify', '--quiet', '--end-of-options', ref]);
+  return result.exitCode === 0 ? result.stdout.toString('utf8').trim() : null;
+}
+
+/** The refs under a prefix (`refs/bridge/answers/`), in order of name. */
+export async function listRefs(repo: Repository, prefix: string): Promise<{ ref: string; id: string }[]> {
+  const args = ['for-each-ref', '--format=%(objectname) %(refname)', prefix];
+  const result = await runGit(repo, args);
+  if (result.exitCode !== 0) throw gitFailed(args, result);
+  return result.stdout
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const space = line.indexOf(' ');
+      return { id: line.slice(0, space), ref: line.slice(space + 1) };
+    });
+}
+
+/** One change of a ref. `to` null deletes; `from` null demands that it does not exist yet; `from` absent takes any. */
+export interface RefUpdate {
+  readonly ref: string;
+  readonly to: string | null;
+  readonly from?: string | null;
+}
+
+/** `updated`, or `raced` where a ref was not what `from` says and nothing was changed. */
+export type RefUpdateOutcome = 'updated' | 'raced';
+
+/**
+ * Changes refs in one transaction, a compare-and-swap each. `reason` stands in the reflog. Throws BridgeError
+ * `git-failed` for anything but a lost race (a full disk, no permission).
+ */
+export async function updateRefs(
+  repo: Repository,
+  updates: readonly RefUpdate[],
+  reason: string,
+): Promise<RefUpdateOutcome> {
+  const commands = ['start', ...updates.map(updateCommand), 'prepare', 'commit', ''];
+  const args = ['update-ref', '-m', reason, '--stdin'];
+  const result = await runGit(repo, args, { input: commands.join('\n') });
+  if (result.exitCode === 0) return 'updated';
+  if (
+    /is at [0-9a-f]+ but expected|reference already exists|unable to resolve reference/.test(result.stderr)
+  ) {
+    return 'raced';
+  }
+  // Another process holds the lock this very moment: it is changing the ref, which is a race as well.
+  if (/Unable to create '.*\.lock': File exists/.test(result.stderr)) return 'raced';
+  throw gitFailed(args, result);
+}
+
+function updateCommand(update: RefUpdate): string {
+  if (update.to === null) {
+    return update.from ? `delete ${update.ref} ${update.from}` : `delete ${update.ref}`;
+  }
+  if (update.from === undefined) return `update ${update.ref} ${update.to}`;
+  return update.from === null
+    ? `create ${update.ref} ${update.to}`
+    : `update ${update.ref} ${update.to} ${update.from}`;
+}

@@ -1,0 +1,95 @@
+import { spawn } from 'node:child_process';
+import { BridgeError } from '../protocol/bridge-error.js';
+
+/** A repository and the environment git runs in for it. */
+export interface Repository {
+  /** The path of the git directory; `.` inside a hook, whose working directory it is. */
+  readonly gitDir: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** What a git process ended as. A non-zero exit is a result; only a failed start is an error. */
+export interface GitResult {
+  readonly exitCode: number;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+/** How a single git process is run. */
+export interface GitRunOptions {
+  /** Written to its standard input, which is empty otherwise. */
+  readonly input?: Uint8Array | string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Runs git on a repository and waits for it. Throws BridgeError `no-git` where git cannot be started. */
+export function runGit(
+  repo: Repository,
+  args: readonly string[],
+  options: GitRunOptions = {},
+): Promise<GitResult> {
+  return spawnGit(['--git-dir', repo.gitDir, ...args], repo.env, options);
+}
+
+/** Runs git outside of any repository (`--version`, `init`). */
+export function spawnGit(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  options: GitRunOptions = {},
+): Promise<GitResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('git', args, {
+      env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      windowsHide: true,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    child.on('error', (error: NodeJS.ErrnoException) => reject(startError(error)));
+    child.on('close', (code, signal) =>
+      resolve({
+        exitCode: code ?? (signal === null ? 1 : 128),
+        stdout: Buffer.concat(stdout),
+        stderr: Buffer.concat(stderr).toString('utf8'),
+      }),
+    );
+    // git may exit without reading all of it: its exit code tells then, not the broken pipe.
+    child.stdin.on('error', () => {});
+    child.stdin.end(options.input ?? '');
+  });
+}
+
+/** The same as runGit where only success is expected: stdout as text, or BridgeError `git-failed` with what git said. */
+export async function gitText(
+  repo: Repository,
+  args: readonly string[],
+  options: GitRunOptions = {},
+): Promise<string> {
+  const result = await runGit(repo, args, options);
+  if (result.exitCode !== 0) throw gitFailed(args, result);
+  return result.stdout.toString('utf8');
+}
+
+/** The error for a git command that failed where it should not: its name, and the last line git said. */
+export function gitFailed(args: readonly string[], result: GitResult): BridgeError {
+  const said = result.stderr.trim().split('\n').at(-1) ?? '';
+  return new BridgeError(
+    `git ${args[0] ?? ''} failed with exit code ${result.exitCode}${said === '' ? '' : `: ${said}`}`,
+    {
+      code: 'git-failed',
+      remedy: 'look at the message of git above; "git fsck" in the repository tells whether it is sound',
+    },
+  );
+}
+
+function startError(error: NodeJS.ErrnoException): Error {
+  if (error.code !== 'ENOENT') return error;
+  return new BridgeError('git was not found', {
+    code: 'no-git',
+    remedy: 'install git 2.39 or newer and make sure that it is in the PATH of this user',
+    cause: error,
+  });
+}

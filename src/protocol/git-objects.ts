@@ -1,0 +1,79 @@
+/** One entry of a tree object. `mode` is octal as the object spells it: `100644`, `40000`. */
+export interface TreeEntry {
+  readonly mode: string;
+  readonly name: string;
+  /** Hex. */
+  readonly id: string;
+}
+
+/** Reads a raw tree object. Throws RangeError where the bytes are none. */
+export function parseTree(raw: Buffer, idBytes: number): TreeEntry[] {
+  const entries: TreeEntry[] = [];
+  let at = 0;
+  while (at < raw.length) {
+    const space = raw.indexOf(0x20, at);
+    const nul = raw.indexOf(0, space);
+    if (space < 0 || nul < 0 || nul + 1 + idBytes > raw.length) throw new RangeError('not a tree object');
+    entries.push({
+      mode: raw.toString('latin1', at, space),
+      // latin1 keeps every byte, so an odd name written back is the same name.
+      name: raw.toString('latin1', space + 1, nul),
+      id: raw.toString('hex', nul + 1, nul + 1 + idBytes),
+    });
+    at = nul + 1 + idBytes;
+  }
+  return entries;
+}
+
+/**
+ * The raw tree that is `raw` with the file `name` (ASCII) set to the blob `blobId`, mode 100644. The one rule for what a
+ * message's commit may look like: writers build by it, the hook compares by it.
+ */
+export function replaceTreeFile(raw: Buffer, name: string, blobId: string): Buffer {
+  const others = parseTree(raw, blobId.length / 2).filter((entry) => entry.name !== name);
+  const entries = [...others, { mode: '100644', name, id: blobId }];
+  entries.sort((a, b) => Buffer.compare(sortKey(a), sortKey(b)));
+  return Buffer.concat(
+    entries.flatMap((entry) => [
+      Buffer.from(`${entry.mode} ${entry.name}\0`, 'latin1'),
+      Buffer.from(entry.id, 'hex'),
+    ]),
+  );
+}
+
+/** git sorts a folder as if its name ended in a slash. */
+function sortKey(entry: TreeEntry): Buffer {
+  return Buffer.from(entry.mode === '40000' ? `${entry.name}/` : entry.name, 'latin1');
+}
+
+/** The tree of a raw commit object; null where the bytes are none. */
+export function treeOfCommit(raw: Buffer): string | null {
+  return /^tree ([0-9a-f]{40,64})\n/.exec(raw.toString('latin1', 0, 80))?.[1] ?? null;
+}
+
+/** Who a commit is by. */
+export interface CommitIdentity {
+  /** A principal's name, or another name without `<`, `>`, and line breaks. */
+  readonly name: string;
+  /** Milliseconds since the epoch; a commit keeps whole seconds. */
+  readonly atMs: number;
+}
+
+/** The raw bytes of a commit: the plain headers, author and committer the same, dates in UTC, message in UTF-8. */
+export function formatCommit(commit: {
+  readonly tree: string;
+  readonly parent: string;
+  readonly by: CommitIdentity;
+  readonly message: string;
+}): Buffer {
+  const who = `${commit.by.name} <${emailOf(commit.by.name)}> ${Math.floor(commit.by.atMs / 1000)} +0000`;
+  return Buffer.from(
+    `tree ${commit.tree}\nparent ${commit.parent}\nauthor ${who}\ncommitter ${who}\n\n${commit.message}`,
+    'utf8',
+  );
+}
+
+/** The address that stands beside a name in a commit. It receives nothing: `.invalid` is reserved by RFC 2606. */
+export function emailOf(name: string): string {
+  return `${name}@llm-bridge.invalid`;
+}

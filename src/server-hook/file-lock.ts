@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process';
+import { type FileHandle, open } from 'node:fs/promises';
+import { BridgeError } from '../protocol/bridge-error.js';
+
+/** How long one waits for another ingest: a catch-up over a hundred thousand answers takes less. */
+const LOCK_TIMEOUT_MS = 60_000;
+
+/**
+ * Runs `job` while holding an exclusive lock on `file`, which is made where it is missing. The lock is the kernel's: it goes
+ * with this process, however that ends, and children do not inherit it (Node opens files close-on-exec). Node cannot call
+ * flock(2) itself, so `flock` of util-linux or busybox locks the open file it is handed, and leaves. Where there is no such
+ * program (macOS), a lock folder with a heartbeat does. Throws BridgeError `locked` after a minute of waiting.
+ */
+export async function withFileLock<T>(file: string, job: () => Promise<T>): Promise<T> {
+  const handle = await open(file, 'a', 0o640);
+  try {
+    if (await kernelLock(handle)) return await job();
+    return await folderLock(file, job);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** True once the lock is held, false where there is no `flock` program. */
+function kernelLock(handle: FileHandle): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('flock', ['-x', '3'], { stdio: ['ignore', 'ignore', 'ignore', handle.fd] });
+    const timer = setTimeout(() => child.kill('SIGKILL'), LOCK_TIMEOUT_MS);
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      if (error.code === 'ENOENT') resolve(false);
+      else reject(error);
+    });
+    child.on('exit', (code) => {
+      clearTimeout(timer);
+      if (code === 0) resolve(true);
+      else reject(lockedError());
+    });
+  });
+}
+
+async function folderLock<T>(file: string, job: () => Promise<T>): Promise<T> {
+  const { lock } = await import('proper-lockfile');
+  const release = await lock(file, {
+    stale: 15_000,
+    retries: { forever: true, maxRetryTime: LOCK_TIMEOUT_MS, minTimeout: 20, maxTimeout: 500, randomize: true },
+  }).catch(() => {
+    throw lockedError();
+  });
+  try {
+    return await job();
+  } finally {
+    await release();
+  }
+}
+
+function lockedError(): BridgeError {
+  return new BridgeError('another process has been writing answers.log for a minute', {
+    code: 'locked',
+    remedy: 'wait for it; "llm-bridge ingest" catches up afterwards',
+    retryable: true,
+  });
+}

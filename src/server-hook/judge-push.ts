@@ -1,0 +1,77 @@
+import { messageOf } from '../protocol/history.js';
+import { MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
+import { MAIN_REF } from '../protocol/names.js';
+import { readBridgeSettings } from '../git/bridge-settings.js';
+import { openObjectReader } from '../git/object-reader.js';
+import { readHistory } from '../git/read-history.js';
+import type { Repository } from '../git/run-git.js';
+import type { Denial, PushContext, Rule } from './push-context.js';
+import { readPrincipal } from './read-principal.js';
+import { readUpdateLine } from './read-update-lines.js';
+import { authorRule } from './rules/author.js';
+import { chainRule } from './rules/chain.js';
+import { clockRule } from './rules/clock.js';
+import { openTaskRule } from './rules/open-task.js';
+import { payloadRule } from './rules/payload.js';
+import { refRule } from './rules/ref.js';
+import { roleRule } from './rules/role.js';
+import { shapeRule } from './rules/shape.js';
+
+/** Every rule a push has to keep, the cheap and general ones first; the first that is broken speaks. */
+const RULES: readonly Rule[] = [
+  chainRule,
+  shapeRule,
+  roleRule,
+  authorRule,
+  clockRule,
+  payloadRule,
+  openTaskRule,
+];
+
+/** What judging a push looks at. */
+export interface PushInput {
+  readonly repo: Repository;
+  /** What git wrote to the hook's standard input. */
+  readonly stdin: string;
+  /** The hook's own environment: it says who pushes. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly nowMs: number;
+}
+
+/** Judges a push. Answers null where it may go through, else the first denial. Writes nothing. */
+export async function judgePush(input: PushInput): Promise<Denial | null> {
+  const update = readUpdateLine(input.stdin);
+  if ('code' in update) return update;
+  const badRef = refRule(update);
+  if (badRef !== null) return badRef;
+  const who = await readPrincipal(input.repo.gitDir, input.env);
+  if ('code' in who) return who;
+
+  const settings = await readBridgeSettings(input.repo);
+  // What main has is judged already; one commit more than allowed is read, to see that there are too many.
+  const commits = await readHistory(input.repo, {
+    from: [update.newId],
+    not: [MAIN_REF],
+    maxCount: MAX_COMMITS_PER_PUSH + 1,
+  });
+  const reader = openObjectReader(input.repo);
+  try {
+    const push: PushContext = {
+      repo: input.repo,
+      reader,
+      settings,
+      principal: who.principal,
+      update,
+      nowMs: input.nowMs,
+      commits,
+      messages: commits.map(messageOf),
+    };
+    for (const rule of RULES) {
+      const denial = await rule(push);
+      if (denial !== null) return denial;
+    }
+    return null;
+  } finally {
+    reader.close();
+  }
+}

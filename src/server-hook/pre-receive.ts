@@ -1,0 +1,29 @@
+/**
+ * The pre-receive hook, as a program: judges the push on standard input, exits 0 to let it in and 1 to refuse it.
+ * It runs while the new objects are still in quarantine, so a refused push leaves nothing behind.
+ */
+import { readFileSync } from 'node:fs';
+import { errorText } from '../protocol/bridge-error.js';
+import { oneLine } from '../protocol/printable.js';
+import { formatRefusal } from '../protocol/refusal.js';
+import { hookGitEnv } from '../git/git-env.js';
+import { hookRepository } from './hook-repository.js';
+import { judgePush } from './judge-push.js';
+
+try {
+  const denial = await judgePush({
+    repo: hookRepository(process.cwd(), hookGitEnv(process.env)),
+    stdin: readFileSync(0, 'utf8'),
+    env: process.env,
+    nowMs: Date.now(),
+  });
+  if (denial !== null) refuse(oneLine(formatRefusal(denial)));
+} catch (error) {
+  const text = oneLine(errorText(error)).slice(0, 300);
+  refuse(formatRefusal({ code: 'internal', text, remedy: 'tell the owner of the bridge; llm-bridge init repairs hooks' }));
+}
+
+function refuse(line: string): void {
+  process.stderr.write(`${line}\n`);
+  process.exitCode = 1;
+}

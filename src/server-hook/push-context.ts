@@ -1,0 +1,45 @@
+import type { HistoryCommit, HistoryMessage } from '../protocol/history.js';
+import type { Role } from '../protocol/names.js';
+import type { RefusalCode } from '../protocol/refusal.js';
+import type { BridgeSettings } from '../git/bridge-settings.js';
+import type { ObjectReader } from '../git/object-reader.js';
+import type { Repository } from '../git/run-git.js';
+
+/** One line of pre-receive's standard input: a ref that someone asks to move. */
+export interface RefUpdateLine {
+  readonly oldId: string;
+  readonly newId: string;
+  readonly ref: string;
+}
+
+/** Who pushes. Null in a context: the owner of the repository, who has the files anyway. */
+export interface Principal {
+  readonly name: string;
+  readonly role: Role;
+}
+
+/** All that the rules may look at. They write nothing. */
+export interface PushContext {
+  readonly repo: Repository;
+  readonly reader: ObjectReader;
+  readonly settings: BridgeSettings;
+  readonly principal: Principal | null;
+  readonly update: RefUpdateLine;
+  /** The server's clock; milliseconds since the epoch. */
+  readonly nowMs: number;
+  /** The new commits, the oldest first, as far as MAX_COMMITS_PER_PUSH + 1. */
+  readonly commits: readonly HistoryCommit[];
+  /** The same commits as messages. */
+  readonly messages: readonly HistoryMessage[];
+}
+
+/** What a rule says of a push that breaks it. */
+export interface Denial {
+  readonly code: RefusalCode;
+  /** What is wrong, naming the commit, file or ref. */
+  readonly text: string;
+  readonly remedy: string;
+}
+
+/** One rule. Answers null where the push keeps it. */
+export type Rule = (push: PushContext) => Promise<Denial | null> | Denial | null;

@@ -1,0 +1,33 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { principalNameSchema, roleSchema } from '../protocol/names.js';
+import type { Denial, Principal } from './push-context.js';
+
+/**
+ * Who pushes: the name that the forced command of the key set as LLM_BRIDGE_PRINCIPAL, and the role that stands in
+ * `bridge/principals/<name>` at this moment, so that a removed key loses its rights also on an open connection.
+ * No name: the owner (null).
+ */
+export async function readPrincipal(
+  gitDir: string,
+  env: NodeJS.ProcessEnv,
+): Promise<{ principal: Principal | null } | Denial> {
+  const name = env['LLM_BRIDGE_PRINCIPAL'];
+  if (name === undefined) return { principal: null };
+  const parsed = principalNameSchema.safeParse(name);
+  const role = parsed.success ? await readRole(path.join(gitDir, 'bridge', 'principals', name)) : null;
+  if (role === null) {
+    return {
+      code: 'principal',
+      text: `the key ${JSON.stringify(name.slice(0, 64))} is not known here, or was removed`,
+      remedy: 'llm-bridge key add on the server',
+    };
+  }
+  return { principal: { name, role } };
+}
+
+async function readRole(file: string): Promise<Principal['role'] | null> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  const parsed = roleSchema.safeParse(/^[a-z]+/.exec(text)?.[0]);
+  return parsed.success ? parsed.data : null;
+}
