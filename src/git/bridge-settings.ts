@@ -16,7 +16,14 @@ export interface BridgeSettings {
 
 /** Reads the settings; what is absent or no number takes its default. */
 export async function readBridgeSettings(repo: Repository): Promise<BridgeSettings> {
-  const result = await runGit(repo, ['config', '--file', path.join(repo.gitDir, 'config'), '-z', '--get-regexp', '^bridge\\.']);
+  const result = await runGit(repo, [
+    'config',
+    '--file',
+    path.join(repo.gitDir, 'config'),
+    '-z',
+    '--get-regexp',
+    '^bridge\\.',
+  ]);
   const values = new Map<string, string>();
   for (const entry of result.stdout.toString('utf8').split('\0')) {
     const newline = entry.indexOf('\n');

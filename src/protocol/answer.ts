@@ -21,6 +21,7 @@ export const ANSWER_ERROR_CODES = [
   'invalid_task',
   'context_overflow',
   'answer_too_large',
+  'answer_refused',
   'wrong_model',
 ] as const;
 export type AnswerErrorCode = (typeof ANSWER_ERROR_CODES)[number];

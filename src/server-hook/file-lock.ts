@@ -43,7 +43,13 @@ async function folderLock<T>(file: string, job: () => Promise<T>): Promise<T> {
   const { lock } = await import('proper-lockfile');
   const release = await lock(file, {
     stale: 15_000,
-    retries: { forever: true, maxRetryTime: LOCK_TIMEOUT_MS, minTimeout: 20, maxTimeout: 500, randomize: true },
+    retries: {
+      forever: true,
+      maxRetryTime: LOCK_TIMEOUT_MS,
+      minTimeout: 20,
+      maxTimeout: 500,
+      randomize: true,
+    },
   }).catch(() => {
     throw lockedError();
   });

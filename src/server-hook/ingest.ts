@@ -1,14 +1,14 @@
-import { mkdir, open, type FileHandle } from 'node:fs/promises';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import path from 'node:path';
+import { readBridgeSettings } from '../git/bridge-settings.js';
+import { openObjectReader } from '../git/object-reader.js';
+import { readHistory } from '../git/read-history.js';
+import type { Repository } from '../git/run-git.js';
 import { readAnswer } from '../protocol/answer.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { messageOf } from '../protocol/history.js';
 import { formatLogLine } from '../protocol/log-record.js';
 import { MAIN_REF } from '../protocol/names.js';
-import { readBridgeSettings } from '../git/bridge-settings.js';
-import { openObjectReader } from '../git/object-reader.js';
-import { readHistory } from '../git/read-history.js';
-import type { Repository } from '../git/run-git.js';
 import { withFileLock } from './file-lock.js';
 import { readLogTail } from './log-tail.js';
 
@@ -80,7 +80,8 @@ async function readNewCommits(repo: Repository, last: string | null) {
   const commits = await readHistory(repo, range).catch((cause: unknown) => {
     throw new BridgeError(`answers.log ends with commit ${last ?? 'none'}, which git cannot walk from`, {
       code: 'log-not-of-history',
-      remedy: 'if the log is not of this bridge, move it away and run "llm-bridge ingest"; else look at "git fsck"',
+      remedy:
+        'if the log is not of this bridge, move it away and run "llm-bridge ingest"; else look at "git fsck"',
       cause,
     });
   });

@@ -1,10 +1,10 @@
-import { messageOf } from '../protocol/history.js';
-import { MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
-import { MAIN_REF } from '../protocol/names.js';
 import { readBridgeSettings } from '../git/bridge-settings.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
+import { messageOf } from '../protocol/history.js';
+import { MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
+import { MAIN_REF } from '../protocol/names.js';
 import type { Denial, PushContext, Rule } from './push-context.js';
 import { readPrincipal } from './read-principal.js';
 import { readUpdateLine } from './read-update-lines.js';

@@ -2,9 +2,10 @@
  * The post-receive hook, as a program: takes the answers that came in into answers.log. It cannot refuse anything any
  * more, so it always exits 0; what it could not do, the next run does.
  */
+
+import { hookGitEnv } from '../git/git-env.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { oneLine } from '../protocol/printable.js';
-import { hookGitEnv } from '../git/git-env.js';
 import { hookRepository } from './hook-repository.js';
 import { ingest } from './ingest.js';
 
@@ -13,7 +14,9 @@ try {
   if (result.added === 1) say(`llm-bridge: answer logged as no. ${result.lastSeq}`);
   if (result.added > 1) say(`llm-bridge: ${result.added} answers logged, the last as no. ${result.lastSeq}`);
 } catch (error) {
-  say(`llm-bridge: accepted, but not logged yet: ${oneLine(errorText(error)).slice(0, 300)}; try: llm-bridge ingest`);
+  say(
+    `llm-bridge: accepted, but not logged yet: ${oneLine(errorText(error)).slice(0, 300)}; try: llm-bridge ingest`,
+  );
 }
 
 /** One short line: a pusher that went away must never block this process on a full pipe. */

@@ -3,10 +3,10 @@
  * It runs while the new objects are still in quarantine, so a refused push leaves nothing behind.
  */
 import { readFileSync } from 'node:fs';
+import { hookGitEnv } from '../git/git-env.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { oneLine } from '../protocol/printable.js';
 import { formatRefusal } from '../protocol/refusal.js';
-import { hookGitEnv } from '../git/git-env.js';
 import { hookRepository } from './hook-repository.js';
 import { judgePush } from './judge-push.js';
 
@@ -20,7 +20,13 @@ try {
   if (denial !== null) refuse(oneLine(formatRefusal(denial)));
 } catch (error) {
   const text = oneLine(errorText(error)).slice(0, 300);
-  refuse(formatRefusal({ code: 'internal', text, remedy: 'tell the owner of the bridge; llm-bridge init repairs hooks' }));
+  refuse(
+    formatRefusal({
+      code: 'internal',
+      text,
+      remedy: 'tell the owner of the bridge; llm-bridge init repairs hooks',
+    }),
+  );
 }
 
 function refuse(line: string): void {

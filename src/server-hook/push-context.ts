@@ -1,9 +1,9 @@
-import type { HistoryCommit, HistoryMessage } from '../protocol/history.js';
-import type { Role } from '../protocol/names.js';
-import type { RefusalCode } from '../protocol/refusal.js';
 import type { BridgeSettings } from '../git/bridge-settings.js';
 import type { ObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
+import type { HistoryCommit, HistoryMessage } from '../protocol/history.js';
+import type { Role } from '../protocol/names.js';
+import type { RefusalCode } from '../protocol/refusal.js';
 
 /** One line of pre-receive's standard input: a ref that someone asks to move. */
 export interface RefUpdateLine {

@@ -12,7 +12,7 @@ export async function readPrincipal(
   gitDir: string,
   env: NodeJS.ProcessEnv,
 ): Promise<{ principal: Principal | null } | Denial> {
-  const name = env['LLM_BRIDGE_PRINCIPAL'];
+  const name = env.LLM_BRIDGE_PRINCIPAL;
   if (name === undefined) return { principal: null };
   const parsed = principalNameSchema.safeParse(name);
   const role = parsed.success ? await readRole(path.join(gitDir, 'bridge', 'principals', name)) : null;

@@ -5,7 +5,9 @@ import type { Denial, RefUpdateLine } from './push-context.js';
  * and moves as a whole; and a ref name with a line break in it could forge a second line.
  */
 export function readUpdateLine(stdin: string): RefUpdateLine | Denial {
-  const match = /^([0-9a-f]{40}|[0-9a-f]{64}) ([0-9a-f]{40}|[0-9a-f]{64}) (refs\/[\x21-\x7e]+)\n$/.exec(stdin);
+  const match = /^([0-9a-f]{40}|[0-9a-f]{64}) ([0-9a-f]{40}|[0-9a-f]{64}) (refs\/[\x21-\x7e]+)\n$/.exec(
+    stdin,
+  );
   if (match === null) {
     return {
       code: 'ref',

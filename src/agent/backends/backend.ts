@@ -5,6 +5,8 @@ import type { ChatMessage, TaskFormat, TaskOptions } from '../../protocol/task.j
 /** One generation, in no backend's own words yet. */
 export interface GenerateRequest {
   readonly model: string;
+  /** Whether an answer from another model than `model` is a failure, `wrong_model`: so where the task named the model. */
+  readonly strictModel: boolean;
   /** System message first, where there is one. */
   readonly messages: readonly ChatMessage[];
   /** Decoded images, to go with the last user message. Bytes, never strings: a client may take a string for a path. */
@@ -32,12 +34,17 @@ export interface Backend {
   readonly name: BackendName;
   /** The base address, for messages. */
   readonly url: string;
+  /** What to do where no model is installed: the `try:` of `no_model`. */
+  readonly noModelRemedy: string;
   /** The names of the models that can be asked, in the server's order. */
   listModels(signal: AbortSignal): Promise<string[]>;
   generate(request: GenerateRequest, signal: AbortSignal, onToken: OnToken): Promise<Generation>;
 }
 
-/** What a model server, or the way to it, failed with. `code` is the error code of the answer that will say so. */
+/**
+ * What a model server, or the way to it, failed with. `code` is the error code of the answer that will say so;
+ * `backend_unreachable` promises that no request reached the server, so another one may be asked instead.
+ */
 export class BackendError extends Error {
   override readonly name = 'BackendError';
 

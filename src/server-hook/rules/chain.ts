@@ -35,7 +35,11 @@ export async function chainRule(push: PushContext): Promise<Denial | null> {
     tip = commit.id;
   }
   if (tip !== update.newId) {
-    return { code: 'stale', text: 'the push would turn main back', remedy: 'fetch, and build on the tip of main' };
+    return {
+      code: 'stale',
+      text: 'the push would turn main back',
+      remedy: 'fetch, and build on the tip of main',
+    };
   }
   return null;
 }

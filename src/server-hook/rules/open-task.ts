@@ -1,10 +1,10 @@
+import { readHistory } from '../../git/read-history.js';
+import { gitText } from '../../git/run-git.js';
 import { readAnswer } from '../../protocol/answer.js';
 import { type HistoryCommit, type HistoryMessage, messageOf } from '../../protocol/history.js';
 import { shortId } from '../../protocol/names.js';
 import { isExpired } from '../../protocol/pending.js';
 import { taskHash } from '../../protocol/task-hash.js';
-import { readHistory } from '../../git/read-history.js';
-import { gitText } from '../../git/run-git.js';
 import type { Denial, PushContext } from '../push-context.js';
 
 /**

@@ -8,7 +8,8 @@ export function roleRule(push: PushContext): Denial | null {
   const allowed = principal.role === 'agent' ? 'answer' : 'task';
   const wrong = push.messages.find((message) => message.kind !== allowed);
   if (wrong === undefined) return null;
-  const may = principal.role === 'agent' ? `may change ${INBOX_FILE} only` : 'may change task.txt and task.json only';
+  const may =
+    principal.role === 'agent' ? `may change ${INBOX_FILE} only` : 'may change task.txt and task.json only';
   return {
     code: 'role',
     text: `${principal.name} has the role ${principal.role} and ${may}; commit ${shortId(wrong.commit.id)} changes something else`,

@@ -19,7 +19,8 @@ export async function shapeRule(push: PushContext): Promise<Denial | null> {
     if (actual === null || parent === null || blob?.type !== 'blob' || change.newMode !== '100644') {
       return badEntry(commit.id, change.path);
     }
-    if (!replaceTreeFile(parent, change.path, change.newId).equals(actual)) return badEntry(commit.id, change.path);
+    if (!replaceTreeFile(parent, change.path, change.newId).equals(actual))
+      return badEntry(commit.id, change.path);
   }
   return null;
 }

@@ -1,0 +1,102 @@
+// Sees to it that the programs the tests run are there: silent when they are, installs them on Debian as root, and
+// otherwise says what to install. Windows is left alone; only the unit tests run there.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+const SBIN = ['/usr/sbin', '/usr/local/sbin', '/sbin', '/opt/homebrew/sbin'];
+const MIN_GIT = [2, 39];
+
+/** Which package brings a program; null: there is none for that system, and its tests are skipped there. */
+const PROGRAMS = [
+  { name: 'sshd', debian: 'openssh-server', brew: 'openssh' },
+  { name: 'ssh', debian: 'openssh-client', brew: 'openssh' },
+  { name: 'ssh-keygen', debian: 'openssh-client', brew: 'openssh' },
+  { name: 'shellcheck', debian: 'shellcheck', brew: 'shellcheck' },
+  { name: 'dash', debian: 'dash', brew: 'dash' },
+  { name: 'busybox', debian: 'busybox', brew: null },
+  { name: 'git', debian: 'git', brew: 'git' },
+];
+
+if (process.platform !== 'win32') prepare();
+
+function prepare() {
+  const manager = process.platform === 'darwin' ? 'brew' : 'debian';
+  const missing = PROGRAMS.filter((program) => program[manager] !== null && !isThere(program.name));
+  if (missing.length > 0) {
+    const packages = [...new Set(missing.map((program) => program[manager]))];
+    const names = missing.map((program) => program.name).join(', ');
+    if (find('apt-get') === null || process.getuid() !== 0)
+      fail(`the tests need ${names}`, howToInstall(packages));
+    install(packages);
+    const still = missing.filter((program) => !isThere(program.name)).map((program) => program.name);
+    if (still.length > 0)
+      fail(`${still.join(', ')} did not come with ${packages.join(' ')}`, 'install it by hand');
+  }
+  const version = execFileSync('git', ['--version'], { encoding: 'utf8' });
+  const [major = 0, minor = 0] = (/([0-9]+)\.([0-9]+)/.exec(version)?.slice(1) ?? []).map(Number);
+  if (major < MIN_GIT[0] || (major === MIN_GIT[0] && minor < MIN_GIT[1])) {
+    fail(`the tests need git ${MIN_GIT.join('.')} or newer; this is ${version.trim()}`, 'upgrade git');
+  }
+}
+
+function isThere(name) {
+  return find(name) !== null;
+}
+
+function find(name) {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...SBIN];
+  return folders.map((folder) => join(folder, name)).find(isExecutable) ?? null;
+}
+
+function isExecutable(file) {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function install(packages) {
+  console.error(`prepare-tests: installing ${packages.join(', ')} with apt-get`);
+  const command = ['install', '-y', '-q', '--no-install-recommends', ...packages];
+  // The lists of a fresh machine are missing or too old; where they are not, updating them is time for nothing.
+  let result = aptGet(command);
+  if (result.status !== 0) {
+    aptGet(['update', '-q']);
+    result = aptGet(command);
+  }
+  if (result.status !== 0) {
+    console.error(result.stderr.toString().trim());
+    fail(`apt-get could not install ${packages.join(' ')}`, 'read what it said above');
+  }
+  // The tests run an sshd of their own; nobody asked for one that comes up with the machine.
+  if (packages.includes('openssh-server')) spawnSync('update-rc.d', ['ssh', 'disable'], { stdio: 'ignore' });
+}
+
+function aptGet(args) {
+  return spawnSync('apt-get', args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: {
+      ...process.env,
+      DEBIAN_FRONTEND: 'noninteractive',
+      // Installing openssh-server starts it on port 22. These two keep System V init and systemd from it, and unlike a
+      // policy-rc.d nothing is left behind should this be interrupted.
+      RUNLEVEL: '1',
+      PREVLEVEL: 'N',
+      SYSTEMD_OFFLINE: '1',
+    },
+  });
+}
+
+function howToInstall(packages) {
+  if (process.platform === 'darwin') return `brew install ${packages.join(' ')}`;
+  if (find('apt-get') !== null) return `sudo apt-get install --no-install-recommends ${packages.join(' ')}`;
+  return `install what Debian calls ${packages.join(' ')}`;
+}
+
+function fail(what, remedy) {
+  console.error(`error: ${what}\ntry: ${remedy}`);
+  process.exit(1);
+}

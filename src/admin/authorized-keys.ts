@@ -1,0 +1,68 @@
+import { mkdir, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { shellQuote } from '../protocol/shell-quote.js';
+import { type PublicKey, parsePublicKey } from './public-key.js';
+
+/** A line of `authorized_keys` that lets a key into a bridge. */
+export interface BridgeKeyLine {
+  readonly name: string;
+  readonly key: PublicKey;
+  /** The whole line, without its line break. */
+  readonly line: string;
+}
+
+/** The line for a key: no terminal, no forwarding, nothing but the forced command of this bridge. */
+export function formatKeyLine(repoPath: string, name: string, key: PublicKey): string {
+  return `restrict,command="${forcedCommand(repoPath, name)}" ${key.type} ${key.blob} llm-bridge:${name}`;
+}
+
+/** The lines of `text` that belong to the bridge at `repoPath`. */
+export function findKeyLines(text: string, repoPath: string): BridgeKeyLine[] {
+  const found: BridgeKeyLine[] = [];
+  for (const line of text.split('\n')) {
+    const match = /command="([^"]*)"[^ ]* (.*)$/.exec(line);
+    const key = parsePublicKey(match?.[2] ?? '');
+    const name = /\/bridge\/ssh-command'? ([A-Za-z0-9._-]+)$/.exec(match?.[1] ?? '')?.[1];
+    if (key === null || name === undefined || match?.[1] !== forcedCommand(repoPath, name)) continue;
+    found.push({ name, key, line });
+  }
+  return found;
+}
+
+/** Whether any line, of whatever purpose, lets this key in. sshd takes the first, so a second would never count. */
+export function hasKey(text: string, key: PublicKey): boolean {
+  return text.split('\n').some((line) => !line.startsWith('#') && line.split(/\s+/).includes(key.blob));
+}
+
+/** The text of an `authorized_keys` file; empty where there is none. */
+export async function readAuthorizedKeys(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw cannotUse(file, error);
+  });
+}
+
+/** Writes the file whole (temporary file, fsync, rename), keeping its mode; a new one gets 0600, its folder 0700. */
+export async function writeAuthorizedKeys(file: string, text: string): Promise<void> {
+  try {
+    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+    const stats = await stat(file).catch(() => null);
+    await writeFileAtomic(file, text, { mode: stats === null ? 0o600 : stats.mode & 0o777 });
+  } catch (error) {
+    throw cannotUse(file, error as NodeJS.ErrnoException);
+  }
+}
+
+function forcedCommand(repoPath: string, name: string): string {
+  return `${shellQuote(path.join(repoPath, 'bridge', 'ssh-command'))} ${name}`;
+}
+
+function cannotUse(file: string, cause: NodeJS.ErrnoException): BridgeError {
+  return new BridgeError(`cannot read or write ${file} (${cause.code ?? cause.message})`, {
+    code: 'no-permission',
+    remedy: 'run this as the user who owns the bridge, or name another file with --authorized-keys FILE',
+    cause,
+  });
+}

@@ -1,0 +1,66 @@
+import { readHistory } from '../git/read-history.js';
+import type { Repository } from '../git/run-git.js';
+import { messageOf } from '../protocol/history.js';
+import { readQueue } from '../protocol/pending.js';
+
+/** What `status` says; the JSON form of it is a contract. Times are ISO 8601, ages milliseconds. */
+export interface BridgeStatus {
+  readonly repo: string;
+  /** Waiting for an answer, in the order of asking. */
+  readonly pending: readonly {
+    task: string;
+    asker: string;
+    asked_at: string;
+    age_ms: number;
+    subject: string;
+  }[];
+  /** How many tasks of this stretch of history were never answered in time. */
+  readonly expired: number;
+  /** How many answers there are in this stretch of history, errors included. */
+  readonly answered: number;
+  readonly last_answer: { readonly commit: string; agent: string; at: string; subject: string } | null;
+  /** Records in `answers.log`; null over ssh, where it cannot be seen. */
+  readonly log_records: number | null;
+  readonly task_ttl_ms: number;
+}
+
+/** What there is to know besides history. */
+export interface StatusContext {
+  readonly repoName: string;
+  readonly ref: string;
+  readonly nowMs: number;
+  readonly ttlMs: number;
+  readonly logRecords: number | null;
+}
+
+/** Reads the state of a bridge out of the history on `ref`, as far back as tasks can be pending. */
+export async function readStatus(repo: Repository, context: StatusContext): Promise<BridgeStatus> {
+  const { nowMs, ttlMs } = context;
+  // A day behind the time-to-live, so that what has just expired is still seen as such.
+  const commits = await readHistory(repo, { from: [context.ref], sinceMs: nowMs - ttlMs - 86_400_000 });
+  const queue = readQueue(commits, { nowMs, ttlMs });
+  const last = commits.findLast((commit) => messageOf(commit).kind === 'answer');
+  return {
+    repo: context.repoName,
+    pending: queue.pending.map((task) => ({
+      task: task.id,
+      asker: task.asker,
+      asked_at: new Date(task.askedAtMs).toISOString(),
+      age_ms: Math.max(0, nowMs - task.askedAtMs),
+      subject: task.subject,
+    })),
+    expired: queue.expired.length,
+    answered: queue.answeredCount,
+    last_answer:
+      last === undefined
+        ? null
+        : {
+            commit: last.id,
+            agent: last.author,
+            at: new Date(last.committedAtMs).toISOString(),
+            subject: last.subject,
+          },
+    log_records: context.logRecords,
+    task_ttl_ms: ttlMs,
+  };
+}

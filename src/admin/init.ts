@@ -1,0 +1,137 @@
+import { access, chmod, constants, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { readBridgeSettings } from '../git/bridge-settings.js';
+import { clientGitEnv } from '../git/git-env.js';
+import { requireGit } from '../git/git-version.js';
+import { isOwner } from '../git/local-bridge.js';
+import { gitFailed, type Repository, spawnGit } from '../git/run-git.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { writeFirstCommit } from './first-commit.js';
+import { installHooks } from './install-hooks.js';
+import { applySettings } from './repository-settings.js';
+import { toolPath } from './tool-path.js';
+
+/** What init did. */
+export interface InitResult {
+  /** Absolute path of the bridge. */
+  readonly repoPath: string;
+  readonly answersLog: string;
+  /** `created`, `upgraded` (hooks or settings changed), or `unchanged`. */
+  readonly status: 'created' | 'upgraded' | 'unchanged';
+  /** Files and settings that an upgrade changed. */
+  readonly changed: readonly string[];
+}
+
+/**
+ * Makes a bridge repository at `repoPath`, or brings hooks and settings of the one there up to this version and touches
+ * nothing else. A new one is made aside and moved into place, so there is never half of one. Throws BridgeError
+ * `not-a-bridge` (something else is there), `other-owner`, `bad-path`, `no-permission`, `old-git`.
+ */
+export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Promise<InitResult> {
+  const target = path.resolve(repoPath);
+  requirePlainPath(target);
+  const gitEnv = clientGitEnv(env);
+  const version = await requireGit(gitEnv);
+  const there = await whatIsAt(target, gitEnv);
+  const places = { node: process.execPath, path: await toolPath(env) };
+
+  if (there === 'bridge') {
+    const repo = { gitDir: target, env: gitEnv };
+    const changed = [...(await installHooks(target, places)), ...(await applySettings(repo))];
+    await mkdir(path.join(target, 'bridge', 'principals'), { recursive: true });
+    const { answersLog } = await readBridgeSettings(repo);
+    return { repoPath: target, answersLog, status: changed.length > 0 ? 'upgraded' : 'unchanged', changed };
+  }
+
+  const parent = path.dirname(target);
+  await mkdir(parent, { recursive: true }).catch(noPermission(parent));
+  await access(parent, constants.W_OK).catch(noPermission(parent));
+  const draft = path.join(parent, `.${path.basename(target)}.init-${process.pid}`);
+  try {
+    await gitInit(draft, gitEnv, version);
+    const repo: Repository = { gitDir: draft, env: gitEnv };
+    await applySettings(repo);
+    await mkdir(path.join(draft, 'bridge', 'principals'), { recursive: true });
+    await installHooks(draft, places);
+    await writeFirstCommit(repo);
+    // The group may read the log and nobody else anything: questions and answers are nobody else's business.
+    const log = await open(path.join(draft, 'bridge', 'answers.log'), 'wx', 0o640);
+    await log.chmod(0o640);
+    await log.close();
+    await chmod(draft, 0o750);
+    await rename(draft, target);
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    throw error;
+  }
+  return {
+    repoPath: target,
+    answersLog: path.join(target, 'bridge', 'answers.log'),
+    status: 'created',
+    changed: [],
+  };
+}
+
+async function gitInit(
+  gitDir: string,
+  env: NodeJS.ProcessEnv,
+  [major, minor]: readonly [number, number],
+): Promise<void> {
+  // git 2.39 refuses --ref-format; from 2.45 on it is needed, because a reftable has no reflog file to ring by.
+  const refFormat = major > 2 || minor >= 45 ? ['--ref-format=files'] : [];
+  const args = ['init', '--bare', '--quiet', '--template=', '--initial-branch=main', ...refFormat, gitDir];
+  const result = await spawnGit(args, env);
+  if (result.exitCode !== 0) throw gitFailed(args, result);
+}
+
+async function whatIsAt(target: string, env: NodeJS.ProcessEnv): Promise<'nothing' | 'bridge'> {
+  const stats = await stat(target).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    if (error.code === 'ENOTDIR') throw somethingElse(target, 'part of it is a file');
+    return noPermission(target)(error);
+  });
+  if (stats === null) return 'nothing';
+  if (!stats.isDirectory()) throw somethingElse(target, 'it is a file');
+  if (!isOwner(stats.uid)) {
+    throw new BridgeError(`${target} belongs to another user`, {
+      code: 'other-owner',
+      remedy: `run this as its owner: sudo -u '#${stats.uid}' llm-bridge init ${target}`,
+    });
+  }
+  const entries = await readdir(target);
+  if (entries.length === 0) return 'nothing';
+  const settings = await readBridgeSettings({ gitDir: target, env });
+  if (settings.version !== null) return 'bridge';
+  if (entries.includes('.git')) throw somethingElse(target, 'it is a work tree with a repository of its own');
+  if (entries.includes('HEAD') && entries.includes('objects')) {
+    throw somethingElse(target, 'it is a git repository, but no bridge');
+  }
+  throw somethingElse(target, 'it is a folder with other files in it');
+}
+
+/** Paths go into ssh commands, sh files and authorized_keys, where a quote or a line break would be read as syntax. */
+function requirePlainPath(target: string): void {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what this refuses
+  if (!/['"\\$`\u0000-\u001f\u007f]/.test(target) && target !== '/') return;
+  throw new BridgeError(`${JSON.stringify(target)} cannot be the path of a bridge`, {
+    code: 'bad-path',
+    remedy: 'use a path without quotes, backslashes, "$" and control characters: /srv/llm-bridge/bridge.git',
+  });
+}
+
+function somethingElse(target: string, what: string): BridgeError {
+  return new BridgeError(`${target} is taken: ${what}`, {
+    code: 'not-a-bridge',
+    remedy: 'give a path that does not exist yet, or that of a bridge: /srv/llm-bridge/bridge.git',
+  });
+}
+
+function noPermission(folder: string) {
+  return (cause: NodeJS.ErrnoException): never => {
+    throw new BridgeError(`cannot write to ${folder} (${cause.code ?? cause.message})`, {
+      code: 'no-permission',
+      remedy: `make it first, as root: install -d -o "$USER" -m 750 ${folder}`,
+      cause,
+    });
+  };
+}

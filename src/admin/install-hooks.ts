@@ -1,0 +1,64 @@
+import { access, chmod, mkdir, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { PROTOCOL_VERSION } from '../protocol/names.js';
+import { shellQuote } from '../protocol/shell-quote.js';
+import { PACKAGE_FILES } from './package-files.js';
+
+/** Template in `hooks/` → where it goes in the repository. */
+const TARGETS = [
+  ['pre-receive', 'hooks/pre-receive'],
+  ['post-receive', 'hooks/post-receive'],
+  ['ssh-command', 'bridge/ssh-command'],
+] as const;
+
+/** What the templates are filled in with. */
+export interface HookPlaces {
+  /** Absolute path of the node that runs the hooks. */
+  readonly node: string;
+  /** Folders where git and the standard tools are found, for sessions whose PATH lacks them. */
+  readonly path: string;
+}
+
+/**
+ * Writes the hooks and the forced command into a repository, each whole or not at all, and only where its text or mode
+ * differs. Answers the paths that changed. Throws BridgeError `not-built` where the hook programs are missing.
+ */
+export async function installHooks(gitDir: string, places: HookPlaces): Promise<string[]> {
+  for (const program of [PACKAGE_FILES.preReceive, PACKAGE_FILES.postReceive]) {
+    await access(program).catch((cause: unknown) => {
+      throw new BridgeError(`the hook program ${program} is missing`, {
+        code: 'not-built',
+        remedy: 'install llm-bridge again (in a checkout: npm run build)',
+        cause,
+      });
+    });
+  }
+  const changed: string[] = [];
+  for (const [template, target] of TARGETS) {
+    const file = path.join(gitDir, target);
+    const text = fill(await readFile(path.join(PACKAGE_FILES.hooks, template), 'utf8'), places);
+    if (await isInstalled(file, text)) continue;
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFileAtomic(file, text, { mode: 0o755 });
+    await chmod(file, 0o755);
+    changed.push(target);
+  }
+  return changed;
+}
+
+function fill(template: string, places: HookPlaces): string {
+  return template
+    .replaceAll('@NODE@', () => shellQuote(places.node))
+    .replaceAll('@PRE_RECEIVE@', () => shellQuote(PACKAGE_FILES.preReceive))
+    .replaceAll('@POST_RECEIVE@', () => shellQuote(PACKAGE_FILES.postReceive))
+    .replaceAll('@PATH@', () => shellQuote(places.path))
+    .replaceAll('@PROTOCOL@', String(PROTOCOL_VERSION));
+}
+
+async function isInstalled(file: string, text: string): Promise<boolean> {
+  const stats = await stat(file).catch(() => null);
+  if (stats === null || (stats.mode & 0o111) !== 0o111) return false;
+  return (await readFile(file, 'utf8')) === text;
+}

@@ -1,0 +1,131 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { openLocalBridge } from '../git/local-bridge.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { principalNameSchema, type Role, roleSchema } from '../protocol/names.js';
+import {
+  findKeyLines,
+  formatKeyLine,
+  hasKey,
+  readAuthorizedKeys,
+  writeAuthorizedKeys,
+} from './authorized-keys.js';
+import { fingerprint, readPublicKey } from './public-key.js';
+
+/** Which bridge and which file of keys. */
+export interface KeyStore {
+  readonly repoPath: string;
+  /** Absolute path of the `authorized_keys` file of the user who owns the bridge. */
+  readonly authorizedKeysFile: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** A key as `key list` shows it. `role` is null where the name was removed from the bridge but its line still stands. */
+export interface ListedKey {
+  readonly name: string;
+  readonly role: Role | null;
+  readonly fingerprint: string;
+}
+
+/**
+ * Lets a key into the bridge under a name and a role; answers the line of `authorized_keys`. Adding the same again changes
+ * nothing. Throws BridgeError `usage` (a bad name), `bad-key`, `key-exists` (the key has another purpose), `name-taken`.
+ */
+export async function addKey(
+  store: KeyStore,
+  key: { readonly name: string; readonly role: Role; readonly file: string },
+): Promise<string> {
+  requireName(key.name);
+  const repoPath = await openStore(store);
+  const publicKey = await readPublicKey(key.file);
+  const line = formatKeyLine(repoPath, key.name, publicKey);
+  const text = await readAuthorizedKeys(store.authorizedKeysFile);
+  const mine = findKeyLines(text, repoPath).find((one) => one.name === key.name);
+  if (mine !== undefined && mine.key.blob !== publicKey.blob) {
+    throw new BridgeError(`the name ${key.name} is taken by another key`, {
+      code: 'name-taken',
+      remedy: `llm-bridge key remove ${key.name} first, or choose another name`,
+    });
+  }
+  if (mine === undefined && hasKey(text, publicKey)) {
+    throw new BridgeError(
+      `this key stands in ${store.authorizedKeysFile} already, for another purpose or name`,
+      {
+        code: 'key-exists',
+        remedy:
+          'make a key of its own for the bridge: ssh-keygen -t ed25519 -f llm-bridge; sshd heeds only the first line of a key',
+      },
+    );
+  }
+  // The role first: between the two writes the key is still shut out, never let in without a role.
+  const file = principalFile(repoPath, key.name);
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFileAtomic(file, `${key.role} ${fingerprint(publicKey)}\n`, { mode: 0o640 });
+  if (mine === undefined) {
+    const separator = text === '' || text.endsWith('\n') ? '' : '\n';
+    await writeAuthorizedKeys(store.authorizedKeysFile, `${text}${separator}${line}\n`);
+  }
+  return line;
+}
+
+/** The keys of the bridge, in the order of the file. */
+export async function listKeys(store: KeyStore): Promise<ListedKey[]> {
+  const repoPath = await openStore(store);
+  const text = await readAuthorizedKeys(store.authorizedKeysFile);
+  return Promise.all(
+    findKeyLines(text, repoPath).map(async ({ name, key }) => ({
+      name,
+      role: await readRole(repoPath, name),
+      fingerprint: fingerprint(key),
+    })),
+  );
+}
+
+/**
+ * Shuts a key out, at once and also on connections that are open. Answers the line that was removed, or null where only
+ * the name was known. Throws BridgeError `no-such-key`.
+ */
+export async function removeKey(store: KeyStore, name: string): Promise<string | null> {
+  requireName(name);
+  const repoPath = await openStore(store);
+  const text = await readAuthorizedKeys(store.authorizedKeysFile);
+  const mine = findKeyLines(text, repoPath).filter((one) => one.name === name);
+  if (mine.length === 0 && (await readRole(repoPath, name)) === null) {
+    throw new BridgeError(`the bridge has no key named ${name}`, {
+      code: 'no-such-key',
+      remedy: 'llm-bridge key list shows the names',
+    });
+  }
+  // The role goes first: the forced command and the hook look at it each time, sshd's line only counts for new connections.
+  await rm(principalFile(repoPath, name), { force: true });
+  if (mine.length > 0) {
+    const gone = new Set(mine.map((one) => one.line));
+    const kept = text.split('\n').filter((line) => !gone.has(line));
+    await writeAuthorizedKeys(store.authorizedKeysFile, kept.join('\n'));
+  }
+  return mine[0]?.line ?? null;
+}
+
+async function openStore(store: KeyStore): Promise<string> {
+  const { repo } = await openLocalBridge(store.repoPath, { env: store.env, asOwner: true });
+  return repo.gitDir;
+}
+
+async function readRole(repoPath: string, name: string): Promise<Role | null> {
+  const text = await readFile(principalFile(repoPath, name), 'utf8').catch(() => '');
+  return roleSchema.safeParse(/^[a-z]+/.exec(text)?.[0]).data ?? null;
+}
+
+function principalFile(repoPath: string, name: string): string {
+  return path.join(repoPath, 'bridge', 'principals', name);
+}
+
+function requireName(name: string): void {
+  const parsed = principalNameSchema.safeParse(name);
+  if (parsed.success) return;
+  throw new BridgeError(`${JSON.stringify(name)} is no name for a key`, {
+    code: 'usage',
+    remedy: `a name ${parsed.error.issues[0]?.message ?? 'is needed'}`,
+  });
+}

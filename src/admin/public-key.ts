@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { BridgeError } from '../protocol/bridge-error.js';
+
+/** The key types OpenSSH takes in `authorized_keys`, but for the outdated ssh-dss. */
+const KEY_TYPES = [
+  'ssh-ed25519',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+  'ssh-rsa',
+  'sk-ssh-ed25519@openssh.com',
+  'sk-ecdsa-sha2-nistp256@openssh.com',
+];
+
+/** A public SSH key. */
+export interface PublicKey {
+  readonly type: string;
+  /** Base64, as in the file. */
+  readonly blob: string;
+}
+
+/**
+ * Reads a `.pub` file: one key, nothing else. Throws BridgeError `bad-key` for a private key, several keys, a line with
+ * options, or anything else; `no-key-file` where the file cannot be read.
+ */
+export async function readPublicKey(file: string): Promise<PublicKey> {
+  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new BridgeError(`cannot read the key file ${file} (${cause.code ?? cause.message})`, {
+      code: 'no-key-file',
+      remedy:
+        'on the machine that will use the key: ssh-keygen -t ed25519 -f llm-bridge; copy llm-bridge.pub here',
+      cause,
+    });
+  });
+  if (/PRIVATE KEY/.test(text)) {
+    throw badKey(`${file} is a private key, which should never leave its machine`, `give ${file}.pub`);
+  }
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  const [line] = lines;
+  if (line === undefined || lines.length > 1) {
+    throw badKey(`${file} has ${lines.length} keys`, 'give a .pub file with exactly one');
+  }
+  return parsePublicKey(line) ?? fail(file);
+}
+
+/** Reads `<type> <base64> [comment]`; null where it is none, also where the base64 names another type than the text. */
+export function parsePublicKey(line: string): PublicKey | null {
+  const [type = '', blob = ''] = line.trim().split(/\s+/);
+  if (!KEY_TYPES.includes(type) || !/^[A-Za-z0-9+/]+={0,2}$/.test(blob)) return null;
+  const bytes = Buffer.from(blob, 'base64');
+  if (bytes.length < 4 + type.length) return null;
+  const inner = bytes.toString('latin1', 4, 4 + bytes.readUInt32BE(0));
+  return inner === type ? { type, blob } : null;
+}
+
+/** `SHA256:…` as `ssh-keygen -l` prints it. */
+export function fingerprint(key: PublicKey): string {
+  const digest = createHash('sha256').update(Buffer.from(key.blob, 'base64')).digest('base64');
+  return `SHA256:${digest.replace(/=+$/, '')}`;
+}
+
+function fail(file: string): never {
+  throw badKey(
+    `${file} is not a public SSH key`,
+    'give the .pub file that ssh-keygen made (ed25519, ecdsa or rsa)',
+  );
+}
+
+function badKey(message: string, remedy: string): BridgeError {
+  return new BridgeError(message, { code: 'bad-key', remedy });
+}

@@ -1,0 +1,65 @@
+import type { Usage } from '../../protocol/answer.js';
+import { excerpt, oneLine } from '../../protocol/printable.js';
+import type { Backend, GenerateRequest, Generation } from './backend.js';
+import { backendError } from './backend-failure.js';
+import { splitThinking } from './split-thinking.js';
+import { unwrapJson } from './unwrap-json.js';
+
+/** A stream, read to its end. */
+export interface RawGeneration {
+  readonly content: string;
+  /** What the server itself told apart as thinking. */
+  readonly thinking: string;
+  readonly model: string | undefined;
+  readonly finishReason: string | undefined;
+  readonly usage: Usage | undefined;
+}
+
+/** The longest model name and finish reason an answer takes, in characters (`src/protocol/answer.ts`). */
+const MAX_MODEL_CHARS = 256;
+const MAX_FINISH_REASON_CHARS = 64;
+
+/**
+ * Makes a Generation of what a stream brought: thinking apart, names bounded. Throws BackendError `empty_answer` where
+ * nothing but white space is left.
+ */
+export function finishGeneration(
+  backend: Pick<Backend, 'name' | 'url'>,
+  request: GenerateRequest,
+  raw: RawGeneration,
+): Generation {
+  const { answer, thinking } = answerOf(request, raw);
+  const finishReason = excerpt(oneLine(raw.finishReason ?? ''), MAX_FINISH_REASON_CHARS);
+  if (answer.trim() === '') {
+    const thought = thinking === '' ? '' : ` after ${thinking.length} characters of thinking`;
+    const reason = finishReason === '' ? '' : ` (finish reason: ${finishReason})`;
+    throw backendError(backend, 'empty_answer', `${request.model} answered nothing${thought}${reason}`);
+  }
+  const model = excerpt(oneLine(raw.model ?? ''), MAX_MODEL_CHARS);
+  return {
+    answer,
+    model: model === '' ? request.model : model,
+    ...(thinking === '' ? {} : { thinking }),
+    ...(finishReason === '' ? {} : { finishReason }),
+    ...(raw.usage === undefined ? {} : { usage: raw.usage }),
+  };
+}
+
+function answerOf(request: GenerateRequest, raw: RawGeneration): { answer: string; thinking: string } {
+  const split = splitThinking(raw.content);
+  const thinking = [raw.thinking.trim(), split.thinking].filter((text) => text !== '').join('\n\n');
+  // LM Studio puts the JSON of a schema into the reasoning of some models, and leaves the content empty.
+  if (request.format !== undefined && split.answer.trim() === '' && isJson(thinking)) {
+    return { answer: thinking, thinking: '' };
+  }
+  return { answer: split.answer, thinking };
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(unwrapJson(text));
+    return true;
+  } catch {
+    return false;
+  }
+}

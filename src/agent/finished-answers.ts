@@ -1,0 +1,44 @@
+import { writeBlob } from '../git/commit-file.js';
+import type { ObjectReader } from '../git/object-reader.js';
+import { listRefs, updateRefs } from '../git/refs.js';
+import type { Repository } from '../git/run-git.js';
+import { type Answer, readAnswer, writeAnswer } from '../protocol/answer.js';
+
+/** Where finished answers wait: one ref a task, pointing at the blob of its `inbox.json`. */
+const PREFIX = 'refs/bridge/finished/';
+
+/** A finished answer that is not known to be on main yet. */
+export interface FinishedAnswer {
+  /** The task's commit id. */
+  readonly taskId: string;
+  readonly blob: string;
+  readonly answer: Answer;
+}
+
+/** Keeps an answer in the clone before anything else is done with it; from here on a crash or a dead network cannot lose it. */
+export async function keepFinished(clone: Repository, answer: Answer): Promise<FinishedAnswer> {
+  const blob = await writeBlob(clone, writeAnswer(answer));
+  await updateRefs(clone, [{ ref: `${PREFIX}${answer.task_commit}`, to: blob }], 'finished');
+  return { taskId: answer.task_commit, blob, answer };
+}
+
+/** The answers that wait, also those of an earlier run. One that cannot be read any more is left out. */
+export async function listFinished(clone: Repository, reader: ObjectReader): Promise<FinishedAnswer[]> {
+  const found: FinishedAnswer[] = [];
+  for (const { ref, id } of await listRefs(clone, PREFIX)) {
+    const blob = await reader.read(id);
+    const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
+    if (read?.ok) found.push({ taskId: ref.slice(PREFIX.length), blob: id, answer: read.value });
+  }
+  return found;
+}
+
+/** Lets go of answers that are on main, or that nobody waits for any more. */
+export async function dropFinished(clone: Repository, taskIds: readonly string[]): Promise<void> {
+  if (taskIds.length === 0) return;
+  await updateRefs(
+    clone,
+    taskIds.map((id) => ({ ref: `${PREFIX}${id}`, to: null })),
+    'published',
+  );
+}

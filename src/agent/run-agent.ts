@@ -1,0 +1,104 @@
+import path from 'node:path';
+import { openObjectReader } from '../git/object-reader.js';
+import { errorText } from '../protocol/bridge-error.js';
+import { shortId } from '../protocol/names.js';
+import { createBell } from '../remote/bell.js';
+import { openDoor, openDoorbell } from '../remote/bridge-door.js';
+import { openClone } from '../remote/clone.js';
+import type { AgentOptions } from './agent-options.js';
+import { type AgentSession, synchronise } from './agent-session.js';
+import { listFinished } from './finished-answers.js';
+import { outlast } from './outlast.js';
+import { openQueueView } from './queue-view.js';
+import { defaultStateDir, openStateFolder } from './state-folder.js';
+import { startWorkers } from './workers.js';
+
+/** With a doorbell that rings, looking anyway is only a safety net. Milliseconds. */
+const SAFETY_POLL_MS = 60_000;
+
+/** Without one, a poll that finds nothing waits longer the next time, up to so many times `pollMs`. */
+const MAX_POLL_FACTOR = 10;
+
+/** What is still pushed after an abort has so long; the answers that are not stay in the state folder. */
+const LAST_PUSH_MS = 4_000;
+
+/**
+ * The agent, until its signal aborts, or with `once` until nothing is pending. One turn:
+ * 1. start what is pending, as far as there is room;
+ * 2. fetch, and push what is finished (again and again, where the server is away);
+ * 3. start what that brought;
+ * 4. wait: for the doorbell, a finished answer, or the time to look anyway.
+ * Throws BridgeError for what a person has to mend; finished answers are kept for the next run.
+ */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const door = await openDoor(options.repo, options.env, options.ssh);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const dir = path.resolve(options.stateDir ?? defaultStateDir(door.address.url));
+  const state = await openStateFolder(
+    dir,
+    (error) => failed.abort(error),
+    () => options.log('info', 'the state folder is locked; waiting in case its agent was just killed'),
+  );
+  const clone = await openClone(state.cloneDir, door.env).catch(async (error: unknown) => {
+    await state.release();
+    throw error;
+  });
+  const reader = openObjectReader(clone);
+  const bell = createBell();
+  const session: AgentSession = {
+    options,
+    door,
+    clone,
+    reader,
+    view: openQueueView(clone),
+    terms: null,
+    name: options.name ?? '',
+    queue: null,
+    tip: null,
+    finished: await listFinished(clone, reader),
+    settled: new Set(),
+    fetchDue: true,
+  };
+  const workers = startWorkers(session, bell, signal);
+  const doorbell = options.once ? null : openDoorbell(door, { ...bell, ring: () => due(session, bell.ring) });
+  let idleTurns = 0;
+  try {
+    while (!signal.aborted) {
+      workers.fill();
+      await outlast(() => synchronise(session, signal), { log: options.log, signal, once: options.once });
+      idleTurns = workers.fill() > 0 ? 0 : idleTurns + 1;
+      if (options.once && workers.busy() === 0 && session.finished.length === 0) return;
+      const pollMs = options.pollMs * Math.min(2 ** idleTurns, MAX_POLL_FACTOR) * (0.75 + Math.random() / 2);
+      const outcome = await bell.wait(doorbell?.connected() ? SAFETY_POLL_MS : pollMs, signal);
+      if (outcome === 'timeout') session.fetchDue = true;
+    }
+    if (failed.signal.aborted) throw failed.signal.reason;
+  } catch (error) {
+    // An abort in the middle of anything is the end that was asked for, not a failure.
+    if (!options.signal.aborted || failed.signal.aborted) throw failed.signal.reason ?? error;
+  } finally {
+    failed.abort();
+    await workers.ended();
+    await doorbell?.close();
+    if (options.signal.aborted) await pushLast(session);
+    reader.close();
+    await state.release();
+  }
+}
+
+function due(session: AgentSession, ring: () => void): void {
+  session.fetchDue = true;
+  ring();
+}
+
+/** After an abort: what is finished is pushed if the server answers at once; else it waits for the next start. */
+async function pushLast(session: AgentSession): Promise<void> {
+  if (session.finished.length === 0) return;
+  try {
+    await synchronise(session, AbortSignal.timeout(LAST_PUSH_MS));
+  } catch (error) {
+    const ids = session.finished.map((one) => shortId(one.taskId)).join(', ');
+    session.options.log('warn', `not pushed yet: ${ids} (${errorText(error)}); the next start does it`);
+  }
+}

@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import envPaths from 'env-paths';
+import { lock } from 'proper-lockfile';
+import { BridgeError } from '../protocol/bridge-error.js';
+
+/** The folder of one agent, held by one process. */
+export interface StateFolder {
+  readonly dir: string;
+  /** The bare clone in it. */
+  readonly cloneDir: string;
+  release(): Promise<void>;
+}
+
+/** A lock whose holder gave no sign of life for so long belongs to a killed process. Milliseconds. */
+const STALE_MS = 10_000;
+
+/** The default state folder: one for each address, where the system keeps programs' data. */
+export function defaultStateDir(url: string): string {
+  const { data } = envPaths('llm-bridge', { suffix: '' });
+  const slug = url.replace(/[^A-Za-z0-9]+/g, '-').slice(-40);
+  return path.join(data, `agent${slug}-${createHash('sha256').update(url).digest('hex').slice(0, 8)}`);
+}
+
+/**
+ * Makes the folder and takes it for this process. Two agents with one folder would push each other's unfinished work, so the second is
+ * refused: BridgeError `state-in-use`. A lock left by a killed agent is waited out. BridgeError `state-folder` where it cannot be
+ * written. `onLost` is called if the lock was taken over, as after a suspend of the machine longer than its life.
+ */
+export async function openStateFolder(
+  dir: string,
+  onLost: (error: BridgeError) => void,
+  onWait: () => void,
+): Promise<StateFolder> {
+  await mkdir(dir, { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
+    throw unusable(dir, cause);
+  });
+  const take = (retries: number) =>
+    lock(dir, {
+      stale: STALE_MS,
+      lockfilePath: path.join(dir, 'agent.lock'),
+      retries: { retries, factor: 1, minTimeout: 1000, maxTimeout: 1000 },
+      onCompromised: () => onLost(inUse(dir)),
+    });
+  const release = await take(0).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ELOCKED') throw unusable(dir, error);
+    onWait();
+    return take(STALE_MS / 1000 + 2).catch(() => {
+      throw inUse(dir);
+    });
+  });
+  return { dir, cloneDir: path.join(dir, 'bridge.git'), release: () => release().catch(() => {}) };
+}
+
+function inUse(dir: string): BridgeError {
+  return new BridgeError(`another agent uses the state folder ${dir}`, {
+    code: 'state-in-use',
+    remedy: 'stop that one, or give this one a folder of its own with --state-dir',
+  });
+}
+
+function unusable(dir: string, cause: NodeJS.ErrnoException): BridgeError {
+  return new BridgeError(`cannot use the state folder ${dir} (${cause.code ?? cause.message})`, {
+    code: 'state-folder',
+    remedy: 'make it writable, or name another one with --state-dir',
+    cause,
+  });
+}

@@ -1,0 +1,92 @@
+import type { Answer } from '../protocol/answer.js';
+import { formatDuration } from '../protocol/duration.js';
+import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
+import { shortId } from '../protocol/names.js';
+import type { AskedTask } from '../protocol/pending.js';
+import { oneLine } from '../protocol/printable.js';
+import type { Bell } from '../remote/bell.js';
+import { type AgentSession, serverNow } from './agent-session.js';
+import { keepFinished } from './finished-answers.js';
+import { outlast } from './outlast.js';
+import { runTask, type TaskPlace } from './run-task.js';
+
+/** The generations of an agent, at most `parallel` at once. */
+export interface Workers {
+  /** Starts pending tasks as far as there is room; answers how many it started. */
+  fill(): number;
+  busy(): number;
+  /** Resolves once none runs any more. Abort the signal first. */
+  ended(): Promise<void>;
+}
+
+/** Makes the workers of a session. A finished answer is kept in the clone, then the next task is started, then the bell is rung. */
+export function startWorkers(session: AgentSession, bell: Bell, signal: AbortSignal): Workers {
+  const jobs = new Map<string, Promise<void>>();
+  const answersByHash = new Map<string, Promise<Answer>>();
+  const { log } = session.options;
+
+  function fill(): number {
+    let started = 0;
+    // An answer that is seen on main is found there; it need not be held here as well.
+    for (const hash of answersByHash.keys())
+      if (session.queue?.goodAnswers.has(hash)) answersByHash.delete(hash);
+    const finished = new Set(session.finished.map((one) => one.taskId));
+    for (const asked of session.queue?.pending ?? []) {
+      if (signal.aborted || jobs.size >= session.options.parallel) break;
+      if (jobs.has(asked.id) || finished.has(asked.id) || session.settled.has(asked.id)) continue;
+      jobs.set(asked.id, work(asked));
+      started += 1;
+    }
+    return started;
+  }
+
+  async function work(asked: AskedTask): Promise<void> {
+    const { maxTaskBytes = DEFAULT_MAX_TASK_BYTES, maxAnswerBytes = DEFAULT_MAX_ANSWER_BYTES } =
+      session.terms ?? {};
+    const limits = { maxTaskBytes, maxAnswerBytes };
+    try {
+      log('info', `task ${shortId(asked.id)} from ${oneLine(asked.asker)}: answering`);
+      const place: TaskPlace = {
+        reader: session.reader,
+        generate: {
+          ...session.options.generate,
+          maxAnswerBytes: limits.maxAnswerBytes,
+          log: (text) => log('info', `task ${shortId(asked.id)}: ${text}`),
+        },
+        agent: session.name,
+        ...limits,
+        now: () => serverNow(session),
+        goodAnswer: (hash) => session.queue?.goodAnswers.get(hash),
+        running: answersByHash,
+        signal,
+      };
+      // What a model does is an answer. Anything else (a full disk, a killed git) passes, and the task is not to be lost by it.
+      const lasting = { log, signal, once: false, passes: () => true };
+      const answer = await outlast(() => runTask(place, asked), lasting);
+      log(answer.error === null ? 'info' : 'warn', `task ${shortId(asked.id)}: ${describe(answer)}`);
+      session.finished.push(await outlast(() => keepFinished(session.clone, answer), lasting));
+    } catch (error) {
+      if (!signal.aborted) log('error', `task ${shortId(asked.id)}: ${oneLine(String(error))}`);
+      if (!signal.aborted) session.settled.add(asked.id);
+    } finally {
+      jobs.delete(asked.id);
+      fill();
+      bell.ring();
+    }
+  }
+
+  return {
+    fill,
+    busy: () => jobs.size,
+    ended: async () => {
+      await Promise.all(jobs.values());
+    },
+  };
+}
+
+function describe(answer: Answer): string {
+  if (answer.error !== null) return `error ${answer.error.code}: ${oneLine(answer.error.message)}`;
+  const source = `${oneLine(answer.model ?? '')} via ${answer.backend ?? ''}`;
+  if (answer.cached === true) return `answered from an equal task (${source})`;
+  return `answered by ${source} in ${formatDuration(answer.latency_ms)}`;
+}

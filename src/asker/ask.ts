@@ -1,0 +1,90 @@
+import type { Answer } from '../protocol/answer.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { createBell } from '../remote/bell.js';
+import { type BridgeDoor, openDoorbell } from '../remote/bridge-door.js';
+import { findAnswer } from './find-answer.js';
+import { type Asker, openAsker } from './open-asker.js';
+import type { TaskDraft } from './task-draft.js';
+
+/** How to ask. */
+export interface AskOptions {
+  /** Makes the task; called with the bridge's limit and the server's clock. */
+  readonly draft: (terms: { readonly maxBytes: number; readonly nowMs: number }) => TaskDraft;
+  /** Do not wait for the answer. */
+  readonly noWait?: boolean;
+  /** Stop waiting after so long; the task stays asked. Default: as long as the task lives. */
+  readonly timeoutMs?: number;
+  /** Who asks, where no key says it. */
+  readonly name?: string;
+  readonly signal?: AbortSignal;
+  /** Called once the task is on main. */
+  readonly onAsked?: (task: string) => void;
+  /** Called now and then while waiting on a bridge of this machine, to catch up what a killed hook left. */
+  readonly ingest?: () => Promise<unknown>;
+}
+
+/** `waiting`: no answer within the time; `asked`: not waited for. The task stays asked in both. */
+export type AskOutcome =
+  | { readonly status: 'asked' | 'waiting'; readonly task: string }
+  | { readonly status: 'answered'; readonly task: string; readonly commit: string; readonly answer: Answer };
+
+/** With a doorbell this is only a safety net; without one it is how an answer is noticed. Milliseconds. */
+const SAFETY_POLL_MS = 30_000;
+const POLL_MS = 2_000;
+
+/**
+ * Asks a bridge and waits for the answer. An error answer is an answer: the caller looks at `answer.error`. Throws BridgeError for
+ * what kept the task from being asked; once it is asked, a lost network only makes the wait longer.
+ */
+export async function ask(door: BridgeDoor, options: AskOptions): Promise<AskOutcome> {
+  const { signal } = options;
+  const asker = await openAsker(door, options.name, signal);
+  try {
+    const { terms } = asker;
+    const draft = options.draft({ maxBytes: terms.maxTaskBytes, nowMs: Date.now() + terms.clockOffsetMs });
+    const task = await asker.submit(draft, signal);
+    options.onAsked?.(task);
+    if (options.noWait) return { status: 'asked', task };
+    return await waitForAnswer(door, asker, task, options);
+  } finally {
+    await asker.close();
+  }
+}
+
+async function waitForAnswer(
+  door: BridgeDoor,
+  asker: Asker,
+  task: string,
+  options: AskOptions,
+): Promise<AskOutcome> {
+  const { signal } = options;
+  const bell = createBell();
+  const doorbell = openDoorbell(door, bell);
+  const deadline =
+    Date.now() + Math.min(options.timeoutMs ?? Number.POSITIVE_INFINITY, asker.terms.taskTtlMs);
+  try {
+    for (;;) {
+      const found = await look(asker, task, signal);
+      if (found !== null) {
+        await options.ingest?.();
+        return { status: 'answered', task, ...found };
+      }
+      const leftMs = deadline - Date.now();
+      if (leftMs <= 0 || signal?.aborted) return { status: 'waiting', task };
+      await bell.wait(Math.min(leftMs, doorbell.connected() ? SAFETY_POLL_MS : POLL_MS), signal);
+    }
+  } finally {
+    await doorbell.close();
+  }
+}
+
+async function look(asker: Asker, task: string, signal: AbortSignal | undefined) {
+  try {
+    await asker.refresh(signal);
+    return await findAnswer(asker.repo, asker.ref, task, signal);
+  } catch (error) {
+    if (signal?.aborted) return null;
+    if (error instanceof BridgeError && error.retryable) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,78 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { openLocalBridge } from '../git/local-bridge.js';
+import type { Repository } from '../git/run-git.js';
+import { fetchMain, REMOTE_MAIN_REF } from '../git/transport.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { MAIN_REF } from '../protocol/names.js';
+import type { BridgeDoor, BridgeTerms } from '../remote/bridge-door.js';
+import { readTerms } from '../remote/bridge-door.js';
+import { openClone } from '../remote/clone.js';
+import { loginName } from './asker-name.js';
+import { submitLocal } from './submit-local.js';
+import { submitRemote } from './submit-remote.js';
+import type { TaskDraft } from './task-draft.js';
+
+/** A place to ask in. */
+export interface Asker {
+  readonly terms: BridgeTerms;
+  /** The repository to look for answers in, and the ref there that is `main`. */
+  readonly repo: Repository;
+  readonly ref: string;
+  /** Commits a task and answers its id. */
+  submit(draft: TaskDraft, signal?: AbortSignal): Promise<string>;
+  /** Brings `ref` up to date. */
+  refresh(signal?: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a bridge for asking. On this machine the repository itself is used; elsewhere a clone of one commit in a temporary
+ * folder, which nothing depends on. Throws BridgeError as openLocalBridge, readTerms and fetchMain do, or `role`.
+ */
+export async function openAsker(door: BridgeDoor, name?: string, signal?: AbortSignal): Promise<Asker> {
+  const asName = name ?? loginName();
+  if (door.address.kind === 'local') return openLocalAsker(door, asName);
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-ask-'));
+  const close = () => rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  try {
+    const clone = await openClone(path.join(folder, 'bridge.git'), door.env);
+    const { url } = door.address;
+    // Both take a connection of their own; together they take the time of one.
+    const [terms] = await Promise.all([readTerms(door, signal), fetchMain(clone, url, { depth: 1 }, signal)]);
+    if (terms.principal?.role === 'agent') throw wrongRole(terms.principal.name);
+    const by = () => ({ name: terms.principal?.name ?? asName, atMs: Date.now() + terms.clockOffsetMs });
+    return {
+      terms,
+      repo: clone,
+      ref: REMOTE_MAIN_REF,
+      submit: (draft, inner) => submitRemote(clone, url, draft, by, terms.taskTtlMs, inner),
+      refresh: async (inner) => void (await fetchMain(clone, url, {}, inner)),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openLocalAsker(door: BridgeDoor, name: string): Promise<Asker> {
+  const { repo } = await openLocalBridge(door.address.url, { env: door.env, asOwner: true });
+  const terms = await readTerms(door);
+  return {
+    terms,
+    repo,
+    ref: MAIN_REF,
+    submit: (draft) => submitLocal(repo, draft, { name, atMs: Date.now() }, terms.taskTtlMs),
+    refresh: async () => {},
+    close: async () => {},
+  };
+}
+
+function wrongRole(name: string): BridgeError {
+  return new BridgeError(`the key ${name} has the role agent and cannot ask`, {
+    code: 'role',
+    remedy: 'use a key that was added with --role asker',
+  });
+}

@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { writeBlob, writeFileCommit } from '../git/commit-file.js';
+import { openObjectReader } from '../git/object-reader.js';
+import { readHistory } from '../git/read-history.js';
+import { resolveRef } from '../git/refs.js';
+import type { Repository } from '../git/run-git.js';
+import { fetchMain, pushCommit, REMOTE_MAIN_REF } from '../git/transport.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { askMessage } from '../protocol/commit-message.js';
+import type { CommitIdentity } from '../protocol/git-objects.js';
+import { taskHash } from '../protocol/task-hash.js';
+import { findEqualTask, varied } from './reuse-equal-task.js';
+import type { TaskDraft } from './task-draft.js';
+
+/** Lost races and broken connections together; with their pauses about a minute. */
+const MAX_TRIES = 12;
+
+/**
+ * Commits a task to a bridge elsewhere, through a clone that has its tip. A push whose answer was lost on the way is looked for
+ * on main before it is made again, so a broken connection never asks twice. Answers the task's id.
+ */
+export async function submitRemote(
+  clone: Repository,
+  url: string,
+  draft: TaskDraft,
+  by: () => CommitIdentity,
+  ttlMs: number,
+  signal?: AbortSignal,
+): Promise<string> {
+  const reader = openObjectReader(clone);
+  const tried = new Set<string>();
+  let lastError: unknown = null;
+  try {
+    let blob = await writeBlob(clone, draft.bytes);
+    let hash = taskHash(draft.bytes);
+    if ((await resolveRef(clone, `${REMOTE_MAIN_REF}:${draft.file}`)) === blob) {
+      const clock = { nowMs: by().atMs, ttlMs };
+      // One commit does not show who asked that; history as far back as it can still be pending does.
+      await fetchMain(clone, url, { sinceMs: clock.nowMs - ttlMs }, signal);
+      const equal = await findEqualTask(clone, REMOTE_MAIN_REF, { file: draft.file, id: blob }, clock);
+      if (equal.status === 'reuse') return equal.task;
+      const again = varied(draft.bytes);
+      blob = await writeBlob(clone, again);
+      hash = taskHash(again);
+    }
+    const message = askMessage({ hash, question: draft.question });
+    for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
+      if (attempt > 0)
+        await sleep((0.5 + Math.random()) * Math.min(200 * attempt, 5000), undefined, { signal });
+      try {
+        if (attempt > 0) await fetchMain(clone, url, {}, signal);
+        const parent = await resolveRef(clone, REMOTE_MAIN_REF);
+        if (parent === null) throw new Error('the clone lost its main');
+        const arrived = tried.size === 0 ? null : await findArrived(clone, tried);
+        if (arrived !== null) return arrived;
+        const commit = await writeFileCommit(clone, reader, {
+          parent,
+          file: draft.file,
+          blob,
+          message,
+          by: by(),
+        });
+        tried.add(commit);
+        const outcome = await pushCommit(clone, url, commit, signal);
+        if (outcome.status === 'pushed') return commit;
+        if (outcome.status === 'refused') throw refused(outcome.refusal);
+        lastError = null;
+      } catch (error) {
+        if (!(error instanceof BridgeError && error.retryable)) throw error;
+        lastError = error;
+      }
+    }
+  } finally {
+    reader.close();
+  }
+  throw (
+    lastError ??
+    new BridgeError(`${url} is so busy that the task could not be put in between`, {
+      code: 'busy',
+      remedy: 'try again in a moment',
+      retryable: true,
+    })
+  );
+}
+
+async function findArrived(clone: Repository, tried: ReadonlySet<string>): Promise<string | null> {
+  const commits = await readHistory(clone, { from: [REMOTE_MAIN_REF] });
+  return commits.find((commit) => tried.has(commit.id))?.id ?? null;
+}
+
+function refused(refusal: { code: string; text: string; remedy: string }): BridgeError {
+  return new BridgeError(`the bridge refused the task: ${refusal.text}`, {
+    code: `refused-${refusal.code}`,
+    remedy: refusal.remedy,
+  });
+}

@@ -1,0 +1,46 @@
+import { randomUUID } from 'node:crypto';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { stringifyEscaped } from '../protocol/escape-json.js';
+import type { TaskFile } from '../protocol/names.js';
+import { questionOf, readTask, type TaskJson } from '../protocol/task.js';
+
+/** A task that is ready to be committed: bytes that were read back as a valid message. */
+export interface TaskDraft {
+  readonly file: TaskFile;
+  readonly bytes: Buffer;
+  readonly task: TaskJson;
+  /** What a person would call the question. */
+  readonly question: string;
+}
+
+/**
+ * Makes a `task.json` of a task's fields. A fresh `id` and `asked_at` are added where they are absent, so that what is asked
+ * twice is answered twice; with `dedup` both are left out, because either would make every task another one. Throws
+ * BridgeError `usage` naming the field that is wrong.
+ */
+export function draftTask(
+  fields: TaskJson,
+  options: { readonly nowMs: number; readonly dedup: boolean; readonly maxBytes?: number },
+): TaskDraft {
+  const { id, asked_at, ...rest } = fields;
+  const stamped = options.dedup
+    ? rest
+    : { id: id ?? randomUUID(), asked_at: asked_at ?? new Date(options.nowMs).toISOString(), ...rest };
+  return draftTaskFile(
+    'task.json',
+    Buffer.from(`${stringifyEscaped(stamped, 2)}\n`, 'utf8'),
+    options.maxBytes,
+  );
+}
+
+/** Makes a draft of the bytes of a task file as they are. Throws BridgeError `usage` where they are no task. */
+export function draftTaskFile(file: TaskFile, bytes: Buffer, maxBytes?: number): TaskDraft {
+  const read = readTask(file, bytes, maxBytes);
+  if (!read.ok) {
+    throw new BridgeError(`${file} ${read.reason}`, {
+      code: 'usage',
+      remedy: 'see "The messages" in the README; a long text may have to be split',
+    });
+  }
+  return { file, bytes, task: read.value, question: questionOf(read.value) };
+}

@@ -1,0 +1,133 @@
+import { appendFileSync } from 'node:fs';
+import { access, chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { findSshd } from './find-sshd.js';
+import { freePort } from './free-port.js';
+import { runSshd } from './run-sshd.js';
+import { makeKeyPair } from './ssh-client.js';
+import { sshdConfig } from './sshd-config.js';
+
+/** How often a port may be taken by someone else between finding it free and listening on it. */
+const MAX_ATTEMPTS = 10;
+
+/** How a local sshd is started. */
+export interface LocalSshdOptions {
+  /** Everything it needs is written in here: configuration, host key, known hosts, log. Made where it is missing. */
+  readonly dir: string;
+  /** Who may log in as the current user. Read anew at every connection; it need not exist yet. */
+  readonly authorizedKeysFile: string;
+  /** Default: one that the system picks. Given, it is the only one tried: a server that comes back on its old port. */
+  readonly port?: number;
+  /** Stops the server, or gives up starting it. */
+  readonly signal?: AbortSignal;
+  /** Default VERBOSE, which names the key of every login. */
+  readonly logLevel?: 'INFO' | 'VERBOSE' | 'DEBUG' | 'DEBUG2' | 'DEBUG3';
+  /** Lines of sshd_config that win over the ones of this module. */
+  readonly extraConfig?: readonly string[];
+}
+
+/** A running sshd. */
+export interface LocalSshd {
+  readonly host: '127.0.0.1';
+  readonly port: number;
+  /** The current user: the only one it lets in. */
+  readonly user: string;
+  readonly knownHostsFile: string;
+  readonly logFile: string;
+  readonly pid: number;
+  /** Ends it together with all its sessions and what they run, and resolves when they are gone. May be called twice. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a real OpenSSH server on 127.0.0.1, as the current user, with a host key of its own, and resolves when it
+ * listens. A host key that `dir` already has is kept, so a server that comes back is known again. As root it makes the
+ * empty folder that sshd insists on (`/run/sshd`), the only thing outside of `dir`. Throws BridgeError `no-sshd` where
+ * there is no such program, `sshd-failed` where it does not come up, and the signal's reason.
+ */
+export async function startLocalSshd(options: LocalSshdOptions): Promise<LocalSshd> {
+  options.signal?.throwIfAborted();
+  const sshdFile = await findSshd();
+  if (sshdFile === null) throw noSshd();
+  const dir = resolve(options.dir);
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const hostKey = await hostKeyIn(dir);
+  const user = userInfo().username;
+  const files = {
+    config: join(dir, 'sshd_config'),
+    log: join(dir, 'sshd.log'),
+    knownHosts: join(dir, 'known_hosts'),
+  };
+  for (let attempt = 1; ; attempt += 1) {
+    const port = options.port ?? (await freePort());
+    const config = await sshdConfig({
+      sshdFile,
+      port,
+      user,
+      hostKeyFile: hostKey.file,
+      authorizedKeysFile: resolve(options.authorizedKeysFile),
+      logLevel: options.logLevel ?? 'VERBOSE',
+      extraConfig: options.extraConfig ?? [],
+    });
+    await writeFile(files.config, config);
+    await writeFile(files.knownHosts, `[127.0.0.1]:${port} ${hostKey.publicKey}\n`);
+    const outcome = await runSshd(
+      sshdFile,
+      files.config,
+      (text) => appendFileSync(files.log, text),
+      options.signal,
+    );
+    if (outcome.status === 'listening') {
+      const { pid, stop } = outcome;
+      return {
+        host: '127.0.0.1',
+        port,
+        user,
+        knownHostsFile: files.knownHosts,
+        logFile: files.log,
+        pid,
+        stop,
+      };
+    }
+    if (attempt === MAX_ATTEMPTS) throw didNotStart(outcome.said, files.log);
+    const missingFolder = /Missing privilege separation directory: (\/\S+)/.exec(outcome.said)?.[1];
+    if (missingFolder !== undefined) await makePrivilegeSeparationFolder(missingFolder);
+    else if (options.port !== undefined || !outcome.said.includes('Address already in use')) {
+      throw didNotStart(outcome.said, files.log);
+    }
+  }
+}
+
+async function hostKeyIn(dir: string): Promise<{ file: string; publicKey: string }> {
+  const file = join(dir, 'host_key');
+  const isThere = await access(file).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere) await makeKeyPair(file, 'llm-bridge local sshd');
+  return { file, publicKey: (await readFile(`${file}.pub`, 'utf8')).trim() };
+}
+
+/** sshd of root shuts its unprivileged half into this folder. Debian makes it only when the service is started. */
+async function makePrivilegeSeparationFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true });
+  // A narrow umask would hide it from that half.
+  await chmod(path, 0o755);
+}
+
+function noSshd(): BridgeError {
+  return new BridgeError('no OpenSSH server was found on this machine', {
+    code: 'no-sshd',
+    remedy: 'install it ("apt-get install openssh-server"; macOS has it); it need not run as a service',
+  });
+}
+
+function didNotStart(said: string, logFile: string): BridgeError {
+  const lastLine = said.trim().split(/\r?\n/).at(-1) ?? '';
+  return new BridgeError(`sshd did not start${lastLine === '' ? '' : `: ${lastLine}`}`, {
+    code: 'sshd-failed',
+    remedy: `read what it says in ${logFile}`,
+  });
+}

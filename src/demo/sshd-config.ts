@@ -1,0 +1,66 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { configPath, tokenPath } from './ssh-client.js';
+
+/** What the configuration of a local sshd depends on. */
+export interface SshdConfigInit {
+  readonly sshdFile: string;
+  readonly port: number;
+  readonly user: string;
+  readonly hostKeyFile: string;
+  readonly authorizedKeysFile: string;
+  readonly logLevel: string;
+  readonly extraConfig: readonly string[];
+}
+
+/** The text of an sshd_config for one user, one key file and the loopback address. */
+export async function sshdConfig(init: SshdConfigInit): Promise<string> {
+  const asRoot = process.getuid?.() === 0;
+  const lines = [
+    // The first value of a keyword wins, so what the caller adds stands first.
+    ...init.extraConfig,
+    `Port ${init.port}`,
+    'ListenAddress 127.0.0.1',
+    `HostKey ${configPath(init.hostKeyFile)}`,
+    'PidFile none',
+    `LogLevel ${init.logLevel}`,
+    `AuthorizedKeysFile ${tokenPath(init.authorizedKeysFile)}`,
+    'AuthenticationMethods publickey',
+    'PasswordAuthentication no',
+    'KbdInteractiveAuthentication no',
+    // PAM is the system's business, but without it sshd refuses an account whose password is locked.
+    `UsePAM ${asRoot && (await isLocked(init.user)) ? 'yes' : 'no'}`,
+    // The folder lies under /tmp, which others may write to.
+    'StrictModes no',
+    // A forced command works with it, a password never does.
+    'PermitRootLogin prohibit-password',
+    // An sshd of root would let the same keys in as anybody.
+    ...(asRoot ? [`AllowUsers ${init.user}`] : []),
+    'AcceptEnv GIT_PROTOCOL',
+    'UseDNS no',
+    'PrintMotd no',
+    'PrintLastLog no',
+    // Tests and agents come many at a time; the default begins to drop connections at ten.
+    'MaxStartups 1000',
+    // OpenSSH 9.8 bars an address for a while after refused keys, and here everybody has the same address.
+    ...((await knowsPenalties(init.sshdFile)) ? ['PerSourcePenalties no'] : []),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** Whether the account's password is locked (`!`), as it is for root on most cloud images. Only root can read that. */
+async function isLocked(user: string): Promise<boolean> {
+  const shadow = await readFile('/etc/shadow', 'utf8').catch(() => '');
+  return shadow.split('\n').some((line) => line.startsWith(`${user}:!`));
+}
+
+/** Whether this sshd is 9.8 or newer; an older one stops at the unknown keyword. */
+function knowsPenalties(sshdFile: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    // sshd before 9.2 takes -V for an unknown option, fails, and says its version all the same.
+    execFile(sshdFile, ['-V'], (_error, stdout, stderr) => {
+      const [, major = '0', minor = '0'] = /OpenSSH_([0-9]+)\.([0-9]+)/.exec(stdout + stderr) ?? [];
+      resolve(Number(major) > 9 || (Number(major) === 9 && Number(minor) >= 8));
+    });
+  });
+}

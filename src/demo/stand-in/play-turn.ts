@@ -1,0 +1,96 @@
+import type { ServerResponse } from 'node:http';
+import type { Behaviour } from './behaviour.js';
+import { defaultAnswer } from './default-answer.js';
+import type { StandInRequest } from './stand-in-request.js';
+import type { Piece, Plain, Turn, Wire } from './wire.js';
+
+/** Answers one request as `behaviour` says. Resolves once the response is over, whole or not. */
+export async function playTurn(
+  wire: Wire,
+  request: StandInRequest,
+  behaviour: Behaviour,
+  response: ServerResponse,
+  startedAtMs: number,
+): Promise<void> {
+  if (behaviour.refuse !== undefined) return sendPlain(response, wire.refuse(behaviour.refuse, request));
+  const pieces = piecesOf(request, behaviour);
+  const turn = turnOf(request, behaviour, pieces, startedAtMs);
+  const gone = new Promise<void>((resolve) => response.once('close', resolve));
+  if (request.stream && behaviour.headersAtOnce === true) startStream(response, wire);
+  await Promise.race([behaviour.firstTokenAfter, gone]);
+  if (response.destroyed) return;
+  if (!request.stream) return sendPlain(response, wire.whole(pieces, turn));
+  startStream(response, wire);
+  for (let sent = 0; sent <= pieces.length; sent++) {
+    if (behaviour.pause?.afterChunks === sent) await Promise.race([behaviour.pause.until, gone]);
+    if (response.destroyed) return;
+    if (behaviour.fault?.afterChunks === sent) return breakOff(wire, behaviour.fault, response);
+    const piece = pieces[sent];
+    await write(response, piece === undefined ? wire.end(turn) : wire.piece(piece, turn));
+  }
+  response.end();
+}
+
+/** Sends a response that is not a stream. */
+export function sendPlain(response: ServerResponse, plain: Plain): void {
+  response.writeHead(plain.status, { 'content-type': plain.contentType }).end(plain.body);
+}
+
+function startStream(response: ServerResponse, wire: Wire): void {
+  if (response.headersSent) return;
+  response.writeHead(200, { 'content-type': wire.streamType });
+  response.flushHeaders();
+}
+
+async function breakOff(
+  wire: Wire,
+  fault: NonNullable<Behaviour['fault']>,
+  response: ServerResponse,
+): Promise<void> {
+  if (fault.kind === 'die') {
+    response.destroy();
+    return;
+  }
+  if (fault.kind === 'error') await write(response, wire.error(fault.message ?? 'the model crashed'));
+  if (fault.kind === 'malformed') await write(response, wire.malformed);
+  if (fault.kind === 'alien') await write(response, wire.alien);
+  response.end();
+}
+
+/** Waits until the text is with the system, so that what comes next on the wire comes in a packet of its own. */
+async function write(response: ServerResponse, text: string): Promise<void> {
+  await new Promise<void>((resolve) => response.write(text, () => resolve()));
+}
+
+function piecesOf(request: StandInRequest, behaviour: Behaviour): Piece[] {
+  const answer = behaviour.answer ?? defaultAnswer(request);
+  const thinking = behaviour.thinking ?? '';
+  if (behaviour.rawThinkTags === true) return split('answer', `<think>\n${thinking}\n</think>\n\n${answer}`);
+  return [
+    ...split('thinking', thinking),
+    ...split(behaviour.answerAsReasoning === true ? 'thinking' : 'answer', answer),
+  ];
+}
+
+/** Words with the white space behind them; a single word is cut in two, so that every answer comes in several chunks. */
+function split(kind: Piece['kind'], text: string): Piece[] {
+  const words = text.match(/\S+\s*|\s+/g) ?? [];
+  const parts = words.length === 1 ? [text.slice(0, 1), text.slice(1)] : words;
+  return parts.filter((part) => part !== '').map((part) => ({ kind, text: part }));
+}
+
+function turnOf(
+  request: StandInRequest,
+  behaviour: Behaviour,
+  pieces: readonly Piece[],
+  startedAtMs: number,
+): Turn {
+  return {
+    model: behaviour.model ?? request.model,
+    finishReason: behaviour.finishReason ?? 'stop',
+    promptTokens: behaviour.usage?.promptTokens ?? request.conversation.split(/\s+/).length,
+    completionTokens: behaviour.usage?.completionTokens ?? pieces.length,
+    includeUsage: request.includeUsage,
+    startedAtMs,
+  };
+}

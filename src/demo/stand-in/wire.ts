@@ -1,0 +1,52 @@
+import type { Refusal } from './behaviour.js';
+import type { StandInRequest } from './stand-in-request.js';
+
+/** A piece of an answer on its way. */
+export interface Piece {
+  readonly kind: 'answer' | 'thinking';
+  readonly text: string;
+}
+
+/** What is true of a whole answer. */
+export interface Turn {
+  /** The model that answers. */
+  readonly model: string;
+  readonly finishReason: string;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly includeUsage: boolean;
+  /** Milliseconds since the epoch. */
+  readonly startedAtMs: number;
+}
+
+/** An HTTP response that is not a stream. */
+export interface Plain {
+  readonly status: number;
+  readonly body: string;
+  readonly contentType: string;
+}
+
+/** A wire format: what its server reads, and how it words what it says. */
+export interface Wire {
+  readonly streamType: string;
+  /** Reads a chat request; a `Plain` where the server would refuse it for its form. */
+  read(body: unknown): StandInRequest | Plain;
+  /** Whether the model asked for is one of these, as this server compares names. */
+  has(models: readonly string[], model: string): boolean;
+  /** The response of the model list. */
+  list(models: readonly string[], startedAtMs: number): Plain;
+  refuse(refusal: Refusal, request: StandInRequest): Plain;
+  /** A whole answer in one response. */
+  whole(pieces: readonly Piece[], turn: Turn): Plain;
+  /** The lines of a stream. */
+  piece(piece: Piece, turn: Turn): string;
+  end(turn: Turn): string;
+  error(message: string): string;
+  malformed: string;
+  alien: string;
+}
+
+/** A JSON response. */
+export function plainJson(status: number, value: unknown): Plain {
+  return { status, body: JSON.stringify(value), contentType: 'application/json; charset=utf-8' };
+}

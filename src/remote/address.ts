@@ -1,0 +1,64 @@
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { BridgeError } from '../protocol/bridge-error.js';
+
+/** Where a bridge is: on this machine, behind ssh, or behind anything else git can fetch from. */
+export type BridgeAddress =
+  | { readonly kind: 'local'; readonly url: string }
+  | {
+      readonly kind: 'ssh';
+      /** As git takes it: `ssh://user@host:22/path` or `user@host:path`. */
+      readonly url: string;
+      /** `user@host`, or the host alone. */
+      readonly destination: string;
+      readonly port: string | null;
+    }
+  | { readonly kind: 'other'; readonly url: string };
+
+/** Reads `--repo`. Local paths become absolute. Throws BridgeError `usage` where it cannot be an address. */
+export function parseAddress(text: string): BridgeAddress {
+  const trimmed = text.trim();
+  if (trimmed === '' || trimmed.startsWith('-')) throw badAddress(text);
+  if (/^ssh:\/\//i.test(trimmed)) return parseSshUrl(trimmed);
+  if (/^file:\/\//i.test(trimmed)) return { kind: 'local', url: fileURLToPath(trimmed) };
+  if (/^(https?|git):\/\//i.test(trimmed)) return { kind: 'other', url: trimmed };
+  // Some `transport::address` would run a program; git forbids it by default, and so do we.
+  if (/^[a-z0-9+.-]+::/i.test(trimmed) || /^[a-z0-9+.-]+:\/\//i.test(trimmed)) throw badAddress(text);
+  const scp = /^((?:[^@/:\\[\]]+@)?(?:\[[^\]]+\]|[^@/:\\[\]]+)):(.+)$/.exec(trimmed);
+  // `C:\bridge.git` is a path; and as for git, a slash before the colon makes a path of it.
+  if (scp !== null && !/^[A-Za-z]:[\\/]/.test(trimmed)) {
+    const destination = (scp[1] ?? '').replace(/[[\]]/g, '');
+    requireHost(destination, text);
+    return { kind: 'ssh', url: trimmed, destination, port: null };
+  }
+  return { kind: 'local', url: path.resolve(trimmed) };
+}
+
+function parseSshUrl(text: string): BridgeAddress {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw badAddress(text);
+  }
+  const host = decodeURIComponent(url.hostname).replace(/^\[|\]$/g, '');
+  const user = decodeURIComponent(url.username);
+  const destination = user === '' ? host : `${user}@${host}`;
+  if (host === '' || url.pathname.length < 2 || url.password !== '') throw badAddress(text);
+  requireHost(destination, text);
+  return { kind: 'ssh', url: text, destination, port: url.port === '' ? null : url.port };
+}
+
+/** A destination that begins with a dash would be read by ssh as an option. */
+function requireHost(destination: string, text: string): void {
+  if (destination.startsWith('-') || destination.includes('@-') || /[\s;&|$`'"<>]/.test(destination))
+    throw badAddress(text);
+}
+
+function badAddress(text: string): BridgeError {
+  return new BridgeError(`${JSON.stringify(text)} is not the address of a bridge`, {
+    code: 'usage',
+    remedy:
+      '--repo ssh://bridge@server/srv/llm-bridge/bridge.git, or bridge@server:/srv/llm-bridge/bridge.git, or a local path',
+  });
+}

@@ -1,0 +1,37 @@
+/** Something that can be rung by many and waited for by one. A ring while nobody waits is kept for the next wait. */
+export interface Bell {
+  ring(): void;
+  /** `rung`, or `timeout` after `maxMs` or when the signal aborts (it does not throw then). */
+  wait(maxMs: number, signal?: AbortSignal): Promise<'rung' | 'timeout'>;
+}
+
+/** Makes a bell. */
+export function createBell(): Bell {
+  let rung = false;
+  let wake: (() => void) | null = null;
+  return {
+    ring() {
+      rung = true;
+      wake?.();
+    },
+    async wait(maxMs, signal) {
+      if (!rung && signal?.aborted !== true) {
+        await new Promise<void>((resolve) => {
+          const done = () => {
+            clearTimeout(timer);
+            signal?.removeEventListener('abort', done);
+            wake = null;
+            resolve();
+          };
+          // setTimeout takes 31 bits; nobody waits for 24 days.
+          const timer = setTimeout(done, Math.min(maxMs, 2 ** 31 - 1));
+          wake = done;
+          signal?.addEventListener('abort', done, { once: true });
+        });
+      }
+      const outcome = rung ? 'rung' : 'timeout';
+      rung = false;
+      return outcome;
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import { clientGitEnv } from '../git/git-env.js';
+import { requireGit } from '../git/git-version.js';
+import { openLocalBridge } from '../git/local-bridge.js';
+import { parseDurationMs } from '../protocol/duration.js';
+import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
+import type { Role } from '../protocol/names.js';
+import { type BridgeAddress, parseAddress } from './address.js';
+import type { Bell } from './bell.js';
+import { type Doorbell, openLocalDoorbell, openSshDoorbell } from './doorbell.js';
+import type { SshDoor } from './run-ssh.js';
+import { sayHello } from './say-hello.js';
+import { type SshOptions, sshCommandOf } from './ssh-settings.js';
+
+/** The way to a bridge, wherever it is. Opening it talks to nobody yet. */
+export interface BridgeDoor {
+  readonly address: BridgeAddress;
+  /** The environment for git on our side, ssh command included. */
+  readonly env: NodeJS.ProcessEnv;
+  /** Null where there is no ssh to the bridge. */
+  readonly ssh: SshDoor | null;
+}
+
+/** Who we are there, and the rules of the place. */
+export interface BridgeTerms {
+  /** The name and role of our key; null for the owner and where the server does not say. */
+  readonly principal: { readonly name: string; readonly role: Role } | null;
+  readonly taskTtlMs: number;
+  readonly maxTaskBytes: number;
+  readonly maxAnswerBytes: number;
+  /** Add this to our clock to get the server's; milliseconds. */
+  readonly clockOffsetMs: number;
+}
+
+/** Reads an address and finds the ssh command. Throws BridgeError `usage`, `no-git`, `old-git`. */
+export async function openDoor(
+  repo: string,
+  env: NodeJS.ProcessEnv,
+  options: SshOptions = {},
+): Promise<BridgeDoor> {
+  const address = parseAddress(repo);
+  await requireGit(clientGitEnv(env));
+  if (address.kind !== 'ssh') return { address, env: clientGitEnv(env), ssh: null };
+  const ssh = await sshCommandOf(clientGitEnv(env), options);
+  const gitEnv = clientGitEnv(env, ssh.text);
+  return { address, env: gitEnv, ssh: { address, ssh, env: gitEnv } };
+}
+
+/**
+ * Asks the bridge for its terms: over ssh by `bridge-hello`, on this machine from the config. Throws BridgeError as sayHello and
+ * openLocalBridge do.
+ */
+export async function readTerms(door: BridgeDoor, signal?: AbortSignal): Promise<BridgeTerms> {
+  if (door.address.kind === 'local') {
+    const { settings } = await openLocalBridge(door.address.url, { env: door.env, asOwner: true });
+    const { taskTtlMs, maxTaskBytes, maxAnswerBytes } = settings;
+    return { principal: null, taskTtlMs, maxTaskBytes, maxAnswerBytes, clockOffsetMs: 0 };
+  }
+  const greeting = door.ssh === null ? null : await sayHello(door.ssh, signal);
+  return {
+    principal: greeting === null ? null : { name: greeting.hello.name, role: greeting.hello.role },
+    taskTtlMs: parseDurationMs(greeting?.hello.task_ttl ?? '') ?? DEFAULT_TASK_TTL_MS,
+    maxTaskBytes: greeting?.hello.max_task_bytes ?? DEFAULT_MAX_TASK_BYTES,
+    maxAnswerBytes: greeting?.hello.max_answer_bytes ?? DEFAULT_MAX_ANSWER_BYTES,
+    clockOffsetMs: greeting?.clockOffsetMs ?? 0,
+  };
+}
+
+/** Opens the doorbell of the bridge: its reflog. Elsewhere there is none, and the caller has to poll. */
+export function openDoorbell(door: BridgeDoor, bell: Bell): Doorbell {
+  if (door.address.kind === 'local') return openLocalDoorbell(door.address.url, bell);
+  if (door.ssh !== null) return openSshDoorbell(door.ssh, bell);
+  return { connected: () => false, close: async () => {} };
+}

@@ -1,0 +1,54 @@
+import { mkdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { resolveRef } from '../git/refs.js';
+import { gitFailed, gitText, type Repository, spawnGit } from '../git/run-git.js';
+import { fetchMain, REMOTE_MAIN_REF } from '../git/transport.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import type { BridgeDoor } from './bridge-door.js';
+
+/** A bare clone of ours, with what of `main` was fetched under REMOTE_MAIN_REF. It has no remote, no work tree, no index. */
+export async function openClone(gitDir: string, env: NodeJS.ProcessEnv): Promise<Repository> {
+  const repo = { gitDir: path.resolve(gitDir), env };
+  if (await stat(path.join(gitDir, 'HEAD')).catch(() => null)) return repo;
+  await mkdir(path.dirname(repo.gitDir), { recursive: true });
+  const args = ['init', '--bare', '--quiet', '--template=', '--initial-branch=main', repo.gitDir];
+  const result = await spawnGit(args, env);
+  if (result.exitCode !== 0) throw gitFailed(args, result);
+  // A finished answer waits in here for the network; it has to survive a power cut.
+  await gitText(repo, ['config', 'core.fsync', 'all']);
+  await gitText(repo, ['config', 'transfer.fsckObjects', 'true']);
+  return repo;
+}
+
+/** How far behind the time-to-live a fresh clone reaches, for clocks and dates that are not quite in order: a day. */
+const MARGIN_MS = 86_400_000;
+
+/**
+ * Fetches what is new on `main`; into an empty clone, history as far back as tasks can be pending. Answers the tip. Throws
+ * BridgeError `history-rewritten` where main is not a continuation of what we have, which no honest bridge ever does.
+ */
+export async function updateClone(
+  clone: Repository,
+  door: BridgeDoor,
+  window: { readonly nowMs: number; readonly ttlMs: number },
+  signal?: AbortSignal,
+): Promise<string> {
+  const { url } = door.address;
+  const known = await resolveRef(clone, REMOTE_MAIN_REF);
+  const sinceMs = window.nowMs - window.ttlMs - MARGIN_MS;
+  let outcome = await fetchMain(clone, url, known === null ? { sinceMs } : {}, signal);
+  // No commit is that young: then nothing is pending, and the tip is all there is to know.
+  if (outcome === 'nothing-since') outcome = await fetchMain(clone, url, { depth: 1 }, signal);
+  if (outcome === 'rewound') {
+    throw new BridgeError(
+      `main of ${url} was rewound or rewritten; this clone had it at ${known ?? 'nothing'}`,
+      {
+        code: 'history-rewritten',
+        remedy: `find out who rewrote the record; if it was you, delete ${clone.gitDir} and start again`,
+      },
+    );
+  }
+  const tip = await resolveRef(clone, REMOTE_MAIN_REF);
+  if (tip === null) throw new Error('fetch reported success and brought no main');
+  return tip;
+}

@@ -1,0 +1,76 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { BridgeAddress } from './address.js';
+import type { SshCommand } from './ssh-settings.js';
+
+/** How to get to a server: the address, the ssh command, and the environment. */
+export interface SshDoor {
+  readonly address: Extract<BridgeAddress, { kind: 'ssh' }>;
+  readonly ssh: SshCommand;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** What a command on the server ended as. ssh itself fails with exit code 255. */
+export interface SshResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** No command of the bridge says more than this before it is done; a server that floods is cut off. */
+const MAX_OUTPUT_CHARS = 65_536;
+
+/** Runs one command on the server and waits for it; at most `timeoutMs`, then ssh is killed (exit code 255). */
+export function runSsh(
+  door: SshDoor,
+  command: string,
+  options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+): Promise<SshResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawnSsh(door, command);
+    const timer = setTimeout(() => child.kill(), options.timeoutMs);
+    const abort = () => child.kill();
+    options.signal?.addEventListener('abort', abort, { once: true });
+    let stdout = '';
+    let stderr = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      if (stdout.length < MAX_OUTPUT_CHARS) stdout += chunk.toString('utf8');
+    });
+    child.stderr?.on('data', (chunk: Buffer) => {
+      if (stderr.length < MAX_OUTPUT_CHARS) stderr += chunk.toString('utf8');
+    });
+    const done = () => {
+      clearTimeout(timer);
+      options.signal?.removeEventListener('abort', abort);
+    };
+    child.on('error', (error) => {
+      done();
+      reject(error);
+    });
+    child.on('close', (code) => {
+      done();
+      if (options.signal?.aborted) reject(options.signal.reason);
+      else
+        resolve({
+          exitCode: code ?? 255,
+          stdout,
+          stderr: code === null ? `${stderr}\nConnection timed out` : stderr,
+        });
+    });
+  });
+}
+
+/** Starts ssh with its input closed. Killing the child ends ssh itself, not a shell around it. */
+export function spawnSsh(door: SshDoor, command: string): ChildProcess {
+  const { destination, port } = door.address;
+  const args = [...(port === null ? [] : ['-p', port]), '--', destination, command];
+  const options = { env: door.env, stdio: ['ignore', 'pipe', 'pipe'] as const, windowsHide: true };
+  const [program, ...words] = door.ssh.words ?? [];
+  if (program !== undefined)
+    return spawn(program, [...words, ...args], { ...options, stdio: [...options.stdio] });
+  // A command of the user's own is shell text, as it is for git. `exec` only where its first word is a program.
+  const exec = /^[\w./~-]+(\s|$)/.test(door.ssh.text) ? 'exec ' : '';
+  return spawn('sh', ['-c', `${exec}${door.ssh.text} "$@"`, 'ssh', ...args], {
+    ...options,
+    stdio: [...options.stdio],
+  });
+}

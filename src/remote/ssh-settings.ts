@@ -1,0 +1,63 @@
+import path from 'node:path';
+import { spawnGit } from '../git/run-git.js';
+import { shellQuote } from '../protocol/shell-quote.js';
+
+/** What the user says about ssh on the command line. */
+export interface SshOptions {
+  /** `--identity FILE`: the private key to use, and no other. */
+  readonly identity?: string | undefined;
+  /** `--accept-new-host-key`: trust a server that was never seen before; a changed key is refused all the same. */
+  readonly acceptNewHostKey?: boolean | undefined;
+}
+
+/** How ssh is started, by git and by us. */
+export interface SshCommand {
+  /** For a shell: what GIT_SSH_COMMAND is set to. */
+  readonly text: string;
+  /** The same as words, where the user gave no command of their own. */
+  readonly words: readonly string[] | null;
+}
+
+/**
+ * Nothing may ever ask at a terminal, and a dead network is noticed: 20 s to connect, then a sign of life every 15 s of which
+ * three may be missed, so 45 s.
+ */
+const OPTIONS = [
+  ...['-o', 'BatchMode=yes', '-o', 'ConnectTimeout=20'],
+  ...['-o', 'ServerAliveInterval=15', '-o', 'ServerAliveCountMax=3'],
+];
+
+/**
+ * The ssh command to use. The user's own comes first (GIT_SSH_COMMAND, GIT_SSH, core.sshCommand, as git orders them), so
+ * their options win: ssh takes the first value it sees. Ours are appended where it is OpenSSH.
+ */
+export async function sshCommandOf(env: NodeJS.ProcessEnv, options: SshOptions): Promise<SshCommand> {
+  const ours = [
+    ...OPTIONS,
+    ...(options.identity === undefined
+      ? []
+      : ['-i', path.resolve(options.identity), '-o', 'IdentitiesOnly=yes']),
+    ...(options.acceptNewHostKey === true ? ['-o', 'StrictHostKeyChecking=accept-new'] : []),
+  ];
+  const users = await usersCommand(env);
+  if (users === null) {
+    const words = ['ssh', ...ours];
+    return { text: words.map(shellQuote).join(' '), words };
+  }
+  return { text: isOpenSsh(users) ? `${users} ${ours.map(shellQuote).join(' ')}` : users, words: null };
+}
+
+async function usersCommand(env: NodeJS.ProcessEnv): Promise<string | null> {
+  if (env.GIT_SSH_COMMAND) return env.GIT_SSH_COMMAND;
+  if (env.GIT_SSH) return shellQuote(env.GIT_SSH);
+  const configured = await spawnGit(['config', '--get', 'core.sshCommand'], env);
+  const text = configured.stdout.toString('utf8').trim();
+  return configured.exitCode === 0 && text !== '' ? text : null;
+}
+
+/** Whether the program of a command is called ssh: plink and its like take other options. */
+function isOpenSsh(command: string): boolean {
+  return command
+    .split(/\s+/)
+    .some((word) => /^(?:.*[\\/])?ssh(?:\.exe)?$/i.test(word.replace(/^["']|["']$/g, '')));
+}

@@ -1,0 +1,146 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type LocalSshd, startLocalSshd } from '../../src/demo/local-sshd.js';
+import { makeKeyPair, sshCommandFor } from '../../src/demo/ssh-client.js';
+import { type LogRecord, logRecordSchema } from '../../src/protocol/log-record.js';
+import type { Role } from '../../src/protocol/names.js';
+import { cleanEnv } from './clean-env.js';
+import { runCli } from './cli.js';
+import { gitOk } from './git.js';
+import { onCleanup } from './on-cleanup.js';
+import { tempDir } from './temp-dir.js';
+
+/** What the bridge of a test is made of. */
+export interface BridgeFixtureOptions {
+  /** Keys to make and add. Default: the agent `home-pc` and the asker `bot`. */
+  readonly principals?: readonly { readonly name: string; readonly role: Role }[];
+  /** Lines of sshd_config that win over the usual ones. */
+  readonly sshdConfig?: readonly string[];
+}
+
+/** Someone who reaches the bridge over SSH with a key of their own. */
+export interface Principal {
+  readonly name: string;
+  readonly role: Role;
+  /** Their home folder, theirs alone, as on a machine of their own. */
+  readonly home: string;
+  readonly identityFile: string;
+  readonly publicKeyFile: string;
+  /** A clean environment with their GIT_SSH_COMMAND. */
+  readonly env: Record<string, string>;
+}
+
+/** A bridge made by the built program, and a real sshd in front of it. */
+export interface BridgeFixture {
+  /** The folder everything lies in. */
+  readonly dir: string;
+  readonly repoPath: string;
+  /** `ssh://user@127.0.0.1:port/…/bridge.git`: the same for everybody, the key makes the difference. */
+  readonly sshUrl: string;
+  /** `user@127.0.0.1:/…/bridge.git`; the port comes from the principal's GIT_SSH_COMMAND. */
+  readonly scpUrl: string;
+  /** The environment of the user on the server who owns the bridge. */
+  readonly ownerEnv: Record<string, string>;
+  readonly authorizedKeysFile: string;
+  readonly sshd: LocalSshd;
+  /** One of those that were added. Throws for a name that was not. */
+  principal(name: string): Principal;
+  addPrincipal(name: string, role: Role): Promise<Principal>;
+  /** Starts sshd again on the same port with the same host key, after `sshd.stop()`. */
+  restartSshd(): Promise<LocalSshd>;
+  /** The answers log, byte for byte; empty where there is no file. */
+  readLog(): Promise<string>;
+  /** The answers log, each line read by the schema. */
+  answersLog(): Promise<LogRecord[]>;
+  /** `main` from the newest commit to the oldest, one string a commit; `format` as for `git log --format`, default `%s`. */
+  gitLog(format?: string): Promise<string[]>;
+}
+
+/** Makes a bridge for the running test, or for the test file when called in `beforeAll`; all of it goes afterwards. */
+export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Promise<BridgeFixture> {
+  const dir = await tempDir();
+  const home = join(dir, 'server-home');
+  await mkdir(home);
+  const ownerEnv = cleanEnv(home);
+  const repoPath = join(dir, 'bridge.git');
+  const authorizedKeysFile = join(dir, 'authorized_keys');
+  await cliOk(['init', repoPath], ownerEnv);
+
+  const startSshd = async (port?: number): Promise<LocalSshd> => {
+    const sshd = await startLocalSshd({
+      dir: join(dir, 'sshd'),
+      authorizedKeysFile,
+      ...(port === undefined ? {} : { port }),
+      extraConfig: [
+        ...(options.sshdConfig ?? []),
+        'SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC',
+      ],
+    });
+    onCleanup(sshd.stop);
+    return sshd;
+  };
+  const sshd = await startSshd();
+
+  const principals = new Map<string, Principal>();
+  const addPrincipal = async (name: string, role: Role): Promise<Principal> => {
+    const principalHome = join(dir, `home-${name}`);
+    await mkdir(principalHome);
+    const keys = await makeKeyPair(join(dir, `key-${name}`), name);
+    const keyArgs = ['--role', role, '--key', keys.publicKeyFile, '--authorized-keys', authorizedKeysFile];
+    await cliOk(['key', 'add', name, ...keyArgs, '--repo', repoPath], ownerEnv);
+    const env = cleanEnv(principalHome, { GIT_SSH_COMMAND: sshCommandFor(sshd, keys.identityFile) });
+    const principal = { name, role, home: principalHome, ...keys, env };
+    principals.set(name, principal);
+    return principal;
+  };
+  const wanted = options.principals ?? [
+    { name: 'home-pc', role: 'agent' },
+    { name: 'bot', role: 'asker' },
+  ];
+  for (const { name, role } of wanted) await addPrincipal(name, role);
+
+  const readLog = (): Promise<string> =>
+    readFile(join(repoPath, 'bridge', 'answers.log'), 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '';
+      throw error;
+    });
+  return {
+    dir,
+    repoPath,
+    sshUrl: `ssh://${sshd.user}@${sshd.host}:${sshd.port}${repoPath}`,
+    scpUrl: `${sshd.user}@${sshd.host}:${repoPath}`,
+    ownerEnv,
+    authorizedKeysFile,
+    sshd,
+    principal: (name) => {
+      const principal = principals.get(name);
+      if (principal === undefined) throw new Error(`the fixture has no principal "${name}"`);
+      return principal;
+    },
+    addPrincipal,
+    restartSshd: () => startSshd(sshd.port),
+    readLog,
+    answersLog: async () => parseLog(await readLog()),
+    gitLog: async (format = '%s') => {
+      const text = await gitOk(['log', '-z', `--format=${format}`, 'main'], {
+        gitDir: repoPath,
+        env: ownerEnv,
+      });
+      return text.split('\0').filter((entry) => entry !== '');
+    },
+  };
+}
+
+function parseLog(text: string): LogRecord[] {
+  const lines = text.split('\n');
+  // A line is one record only when its newline is there.
+  if (lines.pop() !== '') throw new Error(`answers.log does not end with a newline:\n${text}`);
+  return lines.map((line) => logRecordSchema.parse(JSON.parse(line)));
+}
+
+async function cliOk(args: readonly string[], env: Record<string, string>): Promise<void> {
+  const { exitCode, stdout, stderr } = await runCli(args, { env });
+  if (exitCode !== 0) {
+    throw new Error(`llm-bridge ${args.join(' ')} exited with ${exitCode}\n${stderr}${stdout}`);
+  }
+}

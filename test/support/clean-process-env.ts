@@ -1,0 +1,26 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Goes with every name that begins like this, except the one that says which program to test. */
+const FOREIGN =
+  /^(?:GIT_|SSH_|LLM_BRIDGE_(?!TEST_BIN$)|XDG_|OLLAMA_|OPENAI_|CI$|NO_COLOR$|FORCE_COLOR$|(?:HTTPS?|ALL|NO)_PROXY$)/i;
+
+/**
+ * vitest global setup: the workers inherit an environment without the settings of whoever runs the tests, and a home
+ * folder of their own, so that nothing under test can read or write the real one.
+ */
+export function setup(): () => void {
+  for (const name of Object.keys(process.env)) {
+    if (FOREIGN.test(name)) delete process.env[name];
+  }
+  const home = mkdtempSync(join(tmpdir(), 'llm-bridge-test-home-'));
+  Object.assign(process.env, {
+    HOME: home,
+    USERPROFILE: home,
+    TZ: 'UTC',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_CONFIG_NOSYSTEM: '1',
+  });
+  return () => rmSync(home, { recursive: true, force: true });
+}

@@ -1,0 +1,120 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { stopProcessTree } from '../../src/demo/stop-process-tree.js';
+import { cleanEnv } from './clean-env.js';
+import { onCleanup } from './on-cleanup.js';
+import { type RunOptions, type RunResult, runProcess } from './run-process.js';
+import { tempDir } from './temp-dir.js';
+
+/** Generous: it is here so that a line that never comes fails the test and tells what came instead. */
+const DEFAULT_WAIT_MS = 45_000;
+
+/** How the program is run. Without `env`: a clean one, with a new home folder. */
+export type CliOptions = Partial<RunOptions>;
+
+/** A running `llm-bridge`. */
+export interface RunningCli {
+  readonly pid: number;
+  /** Everything it has said so far. */
+  stdout(): string;
+  stderr(): string;
+  /**
+   * The first match in all it has said and will say. Rejects, with all of it, where the program ends first or after
+   * `timeoutMs` (default 45 s).
+   */
+  waitFor(stream: 'stdout' | 'stderr', pattern: RegExp, timeoutMs?: number): Promise<RegExpMatchArray>;
+  /** Sends a signal to the program itself. */
+  signal(name: NodeJS.Signals): void;
+  /** Resolves when it has ended and all its output is read. Never rejects. */
+  readonly exited: Promise<{ readonly exitCode: number | null; readonly signal: NodeJS.Signals | null }>;
+}
+
+/** Runs the built program to its end: `node dist/cli/main.js`, or what `LLM_BRIDGE_TEST_BIN` names. */
+export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<RunResult> {
+  const [file, ...first] = program();
+  return runProcess(file, [...first, ...args], { ...options, env: options.env ?? cleanEnv(await tempDir()) });
+}
+
+/** Starts the built program, for the commands that go on. After the test it is ended, with all it has started. */
+export async function startCli(
+  args: readonly string[],
+  options: Omit<CliOptions, 'timeoutMs'> = {},
+): Promise<RunningCli> {
+  const [file, ...first] = program();
+  const child = spawn(file, [...first, ...args], {
+    env: options.env ?? cleanEnv(await tempDir()),
+    cwd: options.cwd,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  const said = { stdout: '', stderr: '' };
+  const listeners = new Set<() => void>();
+  const tell = (): void => {
+    for (const listener of [...listeners]) listener();
+  };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].setEncoding('utf8').on('data', (text: string) => {
+      said[stream] += text;
+      tell();
+    });
+  }
+  child.stdin.on('error', () => {});
+  child.stdin.end(options.input ?? '');
+
+  let ended = false;
+  const exited: RunningCli['exited'] = new Promise((resolve) => {
+    child.once('close', (exitCode, signal) => {
+      ended = true;
+      resolve({ exitCode, signal });
+      tell();
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve).once('error', reject);
+  });
+  const pid = child.pid ?? Number.NaN;
+  onCleanup(() => (ended ? undefined : stopProcessTree(pid)));
+
+  const waitFor: RunningCli['waitFor'] = (stream, pattern, timeoutMs = DEFAULT_WAIT_MS) =>
+    new Promise((resolve, reject) => {
+      const fail = (why: string): void => {
+        settle();
+        const command = ['llm-bridge', ...args].join(' ');
+        reject(
+          new Error(
+            `no ${pattern} on ${stream} of "${command}": ${why}\nstdout:\n${said.stdout}\nstderr:\n${said.stderr}`,
+          ),
+        );
+      };
+      const look = (): void => {
+        const match = said[stream].match(pattern);
+        if (match !== null) {
+          settle();
+          resolve(match);
+        } else if (ended) fail('it has ended');
+      };
+      const timer = setTimeout(() => fail(`not within ${timeoutMs} ms`), timeoutMs);
+      const settle = (): void => {
+        clearTimeout(timer);
+        listeners.delete(look);
+      };
+      listeners.add(look);
+      look();
+    });
+
+  return {
+    pid,
+    stdout: () => said.stdout,
+    stderr: () => said.stderr,
+    waitFor,
+    signal: (name) => {
+      child.kill(name);
+    },
+    exited,
+  };
+}
+
+function program(): readonly [string, ...string[]] {
+  const other = process.env.LLM_BRIDGE_TEST_BIN;
+  const file = other ?? fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+  return /\.[cm]?js$/.test(file) ? [process.execPath, file] : [file];
+}

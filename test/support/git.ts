@@ -1,0 +1,36 @@
+import { cleanEnv } from './clean-env.js';
+import { type RunResult, runProcess } from './run-process.js';
+import { tempDir } from './temp-dir.js';
+
+/** Where and how git is run. Without `env`: a clean one, with a new home folder. */
+export interface GitOptions {
+  readonly cwd?: string;
+  readonly gitDir?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly input?: string | Uint8Array;
+}
+
+/** Who commits where a test does not say. Real git refuses to guess in a clean environment. */
+const SOMEBODY = {
+  GIT_AUTHOR_NAME: 'somebody',
+  GIT_AUTHOR_EMAIL: 'somebody@example.invalid',
+  GIT_COMMITTER_NAME: 'somebody',
+  GIT_COMMITTER_EMAIL: 'somebody@example.invalid',
+};
+
+/** Runs git. A non-zero exit is a result. */
+export async function git(args: readonly string[], options: GitOptions = {}): Promise<RunResult> {
+  const where = options.gitDir === undefined ? [] : ['--git-dir', options.gitDir];
+  return runProcess('git', [...where, ...args], {
+    env: { ...SOMEBODY, ...(options.env ?? cleanEnv(await tempDir())), LC_ALL: 'C' },
+    cwd: options.cwd,
+    input: options.input,
+  });
+}
+
+/** Runs git where only success will do: its stdout. Throws with all it said. */
+export async function gitOk(args: readonly string[], options: GitOptions = {}): Promise<string> {
+  const { exitCode, stdout, stderr } = await git(args, options);
+  if (exitCode !== 0) throw new Error(`git ${args.join(' ')} exited with ${exitCode}\n${stderr}${stdout}`);
+  return stdout;
+}

@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { stopProcessTree } from '../../src/demo/stop-process-tree.js';
+
+/** Generous: it is here so that a hanging program fails its test and tells what it has said. */
+const DEFAULT_TIMEOUT_MS = 45_000;
+
+/** How a program is run to its end. */
+export interface RunOptions {
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd?: string | undefined;
+  /** Its standard input, which is empty otherwise. */
+  readonly input?: string | Uint8Array | undefined;
+  /** Default 45 s. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What it ended as. */
+export interface RunResult {
+  /** 128 plus the number of the signal where one ended it, as a shell says it. */
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a program and waits until it has ended and its output is read. A non-zero exit is a result. Throws where it
+ * cannot be started, and where it takes too long: it is ended then, with all it has started.
+ */
+export function runProcess(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, {
+      env: options.env,
+      cwd: options.cwd,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      windowsHide: true,
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    let tookTooLong = false;
+    const timer = setTimeout(() => {
+      tookTooLong = true;
+      const message = `${[file, ...args].join(' ')} did not end within ${timeoutMs} ms\nstdout:\n${stdout}\nstderr:\n${stderr}`;
+      const stopped = child.pid === undefined ? Promise.resolve() : stopProcessTree(child.pid);
+      stopped.then(() => reject(new Error(message)), reject);
+    }, timeoutMs);
+    child.once('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    child.once('close', (code, signal) => {
+      clearTimeout(timer);
+      if (!tookTooLong) resolve({ exitCode: exitCodeOf(code, signal), stdout, stderr });
+    });
+    // A program may end without reading its input; its exit code tells then, not the broken pipe.
+    child.stdin.on('error', () => {});
+    child.stdin.end(options.input ?? '');
+  });
+}
+
+function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number {
+  return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
+}

@@ -1,0 +1,77 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { type GenerationOutcome, generateAnswer } from '../../../src/agent/generate-answer.js';
+import type { GenerateSettings } from '../../../src/agent/generate-settings.js';
+import {
+  type StandIn,
+  type StandInOptions,
+  startStandIn,
+} from '../../../src/demo/stand-in/start-stand-in.js';
+import type { BackendName } from '../../../src/protocol/names.js';
+import type { TaskJson } from '../../../src/protocol/task.js';
+import { onCleanup } from '../../support/on-cleanup.js';
+
+export const BACKENDS = ['ollama', 'lmstudio'] as const satisfies readonly BackendName[];
+
+/** The model the stand-in has on each wire. */
+export const MODEL = { ollama: 'llama3.2:latest', lmstudio: 'llama-3.2-3b-instruct' } as const;
+
+/** Where each wire's chat requests go. */
+export const CHAT_PATH = { ollama: '/api/chat', lmstudio: '/v1/chat/completions' } as const;
+
+/** A stand-in that is closed after the test. */
+export async function standInFor(options: StandInOptions = {}): Promise<StandIn> {
+  const standIn = await startStandIn(options);
+  onCleanup(() => standIn.close());
+  return standIn;
+}
+
+/** An address nobody listens on. */
+export async function deadUrl(): Promise<string> {
+  return `http://127.0.0.1:${await freePort()}`;
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+/** Settings of an agent on the stand-in, with deadlines no test meets by accident and one try. */
+export function settingsFor(standIn: StandIn, changes: Partial<GenerateSettings> = {}): GenerateSettings {
+  return {
+    order: BACKENDS,
+    ollamaUrl: standIn.ollamaUrl,
+    lmstudioUrl: standIn.lmstudioUrl,
+    idleTimeoutMs: 60_000,
+    totalTimeoutMs: 60_000,
+    retryWindowMs: 0,
+    ...changes,
+  };
+}
+
+/** `generateAnswer` with nobody to abort it and nobody to listen. */
+export async function answerTo(task: TaskJson, settings: GenerateSettings): Promise<GenerationOutcome> {
+  return await generateAnswer(task, settings, new AbortController().signal, () => {});
+}
+
+/** The bodies of the chat requests a stand-in got, in order. */
+export function chatBodies(standIn: StandIn): unknown[] {
+  return standIn.requests
+    .filter((request) => request.path === CHAT_PATH.ollama || request.path === CHAT_PATH.lmstudio)
+    .map((request) => request.body);
+}
+
+/** A promise to be settled by hand: what slow servers in tests wait for. */
+export function gate(): { readonly opened: Promise<void>; open(): void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}

@@ -1,0 +1,34 @@
+import { defineConfig } from 'vitest/config';
+import { summaryReporter } from './test/support/summary-reporter.js';
+
+const CLEAN_ENV = './test/support/clean-process-env.ts';
+const BUILT = './test/support/require-build.ts';
+
+/** Real processes on a busy machine: these bounds are for what hangs, no test waits for them. */
+const PROCESS_TIMEOUTS = { testTimeout: 60_000, hookTimeout: 60_000 };
+
+// The slow tests take minutes; they run when asked for by name, and never beside the others.
+const slow = process.argv.some((arg) => arg === 'slow' || arg === '--project=slow');
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    maxWorkers: 2,
+    reporters: ['default', summaryReporter()],
+    projects: [
+      project('unit', { globalSetup: [CLEAN_ENV], testTimeout: 20_000, hookTimeout: 20_000 }),
+      project('integration', { globalSetup: [CLEAN_ENV, BUILT], ...PROCESS_TIMEOUTS }),
+      project('e2e', { globalSetup: [CLEAN_ENV, BUILT], ...PROCESS_TIMEOUTS }),
+      ...(slow
+        ? [project('slow', { globalSetup: [CLEAN_ENV, BUILT], testTimeout: 900_000, hookTimeout: 60_000 })]
+        : []),
+    ],
+  },
+});
+
+function project(
+  name: string,
+  test: { globalSetup: string[]; testTimeout: number; hookTimeout: number },
+): { extends: true; test: { name: string; include: string[] } & typeof test } {
+  return { extends: true, test: { name, include: [`test/${name}/**/*.test.ts`], ...test } };
+}
