@@ -25,7 +25,8 @@ export interface AskOptions {
 
 /** `waiting`: no answer within the time; `asked`: not waited for. The task stays asked in both. */
 export type AskOutcome =
-  | { readonly status: 'asked' | 'waiting'; readonly task: string }
+  | { readonly status: 'asked'; readonly task: string }
+  | { readonly status: 'waiting'; readonly task: string }
   | { readonly status: 'answered'; readonly task: string; readonly commit: string; readonly answer: Answer };
 
 /** With a doorbell this is only a safety net; without one it is how an answer is noticed. Milliseconds. */

@@ -67,14 +67,13 @@ export function parseHistory(output: string): HistoryCommit[] {
       subject = '',
     ] = tokens.slice(at, at + FORMAT.length);
     at += FORMAT.length;
-    // -z ends each commit's text with a NUL of its own, so one empty token follows (none after the last field but this).
+    // -z ends each commit's text with one more NUL; its changes, if it has any, begin on a line of their own.
     if (tokens[at] === '') at += 1;
     const changes: FileChange[] = [];
-    while (tokens[at]?.startsWith(':')) {
-      changes.push(parseChange(tokens[at] ?? '', tokens[at + 1] ?? ''));
+    for (let meta = changeAt(tokens[at]); meta !== null; meta = changeAt(tokens[at])) {
+      changes.push(parseChange(meta, tokens[at + 1] ?? ''));
       at += 2;
     }
-    if (changes.length > 0 && tokens[at] === '') at += 1;
     commits.push({
       id,
       parents: parents === '' ? [] : parents.split(' '),
@@ -88,6 +87,12 @@ export function parseHistory(output: string): HistoryCommit[] {
     });
   }
   return commits;
+}
+
+/** The token without its line break, where it begins a change; a commit id never begins with a colon. */
+function changeAt(token: string | undefined): string | null {
+  const text = token?.startsWith('\n') ? token.slice(1) : token;
+  return text?.startsWith(':') ? text : null;
 }
 
 /** `:100644 100644 <id> <id> M` and the path behind it. */

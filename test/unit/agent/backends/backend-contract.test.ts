@@ -151,6 +151,14 @@ describe.each(BACKENDS)('%s', (name) => {
     },
   );
 
+  test('what a server says is one bounded line in the message', async () => {
+    const body = JSON.stringify({ error: `first\nsecond\u0007${'x'.repeat(50_000)}` });
+    const standIn = await standInFor({ behave: () => ({ refuse: { kind: 'http', status: 500, body } }) });
+    const { message } = await failureOf(ask(open(name, standIn)));
+    expect(message).toContain('first second xxx');
+    expect(message).toHaveLength(1000);
+  });
+
   test('a refused connection is backend_unreachable, for the list of models and for a generation', async () => {
     const standIn = await standInFor();
     const url = await deadUrl();

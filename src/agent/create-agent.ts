@@ -1,0 +1,94 @@
+import { BridgeError } from '../protocol/bridge-error.js';
+import type { BackendName } from '../protocol/names.js';
+import type { SshOptions } from '../remote/ssh-settings.js';
+import type { AgentLog } from './agent-options.js';
+import {
+  DEFAULT_LMSTUDIO_URL,
+  DEFAULT_OLLAMA_URL,
+  parseLmstudioUrl,
+  parseOllamaUrl,
+} from './backends/backend-url.js';
+import {
+  DEFAULT_BACKEND_ORDER,
+  DEFAULT_IDLE_TIMEOUT_MS,
+  DEFAULT_RETRY_WINDOW_MS,
+  DEFAULT_TOTAL_TIMEOUT_MS,
+} from './generate-settings.js';
+import { runAgent } from './run-agent.js';
+
+/** What can be said to an agent; all but `repo` has a default. Times are milliseconds. */
+export interface CreateAgentOptions {
+  /** `ssh://user@host/path`, `user@host:path`, or a local path. */
+  readonly repo: string;
+  readonly ssh?: SshOptions | undefined;
+  /** The environment for git and ssh. Default: this process's. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
+  /** Answer what is pending, then end. Default: false. */
+  readonly once?: boolean | undefined;
+  /** Who answers, where the key does not say it. Default: the host name. */
+  readonly name?: string | undefined;
+  /** The order in which to try the backends. Default: Ollama, then LM Studio. */
+  readonly backends?: readonly BackendName[] | undefined;
+  /** For tasks that name no model. Default: the first the backend lists. */
+  readonly model?: string | undefined;
+  readonly ollamaUrl?: string | undefined;
+  readonly lmstudioUrl?: string | undefined;
+  /** Default: 1. */
+  readonly parallel?: number | undefined;
+  /** Default: 2000; backs off to ten times that, and only where there is no doorbell. */
+  readonly pollMs?: number | undefined;
+  readonly stateDir?: string | undefined;
+  readonly idleTimeoutMs?: number | undefined;
+  readonly totalTimeoutMs?: number | undefined;
+  readonly retryWindowMs?: number | undefined;
+  /** Default: silent. */
+  readonly log?: AgentLog | undefined;
+}
+
+/** An agent that is not running yet. */
+export interface Agent {
+  /**
+   * Answers tasks until the signal aborts, or with `once` until none is pending. Throws BridgeError for what a person has to
+   * mend; what is finished by then is kept in the state folder and pushed by the next run.
+   */
+  run(signal?: AbortSignal): Promise<void>;
+}
+
+/** Makes an agent. Throws BridgeError `usage` for an address of a model server that is none. */
+export function createAgent(options: CreateAgentOptions): Agent {
+  const ollamaUrl = options.ollamaUrl ?? DEFAULT_OLLAMA_URL;
+  const lmstudioUrl = options.lmstudioUrl ?? DEFAULT_LMSTUDIO_URL;
+  parseOllamaUrl(ollamaUrl);
+  parseLmstudioUrl(lmstudioUrl);
+  const order = options.backends ?? DEFAULT_BACKEND_ORDER;
+  if (order.length === 0) {
+    throw new BridgeError('an agent needs a backend', {
+      code: 'usage',
+      remedy: 'backends: ["ollama", "lmstudio"]',
+    });
+  }
+  return {
+    run: (signal = new AbortController().signal) =>
+      runAgent({
+        repo: options.repo,
+        env: options.env ?? process.env,
+        ...(options.ssh === undefined ? {} : { ssh: options.ssh }),
+        ...(options.name === undefined ? {} : { name: options.name }),
+        ...(options.stateDir === undefined ? {} : { stateDir: options.stateDir }),
+        once: options.once ?? false,
+        parallel: options.parallel ?? 1,
+        pollMs: options.pollMs ?? 2_000,
+        log: options.log ?? (() => {}),
+        signal,
+        generate: {
+          order,
+          ollamaUrl,
+          lmstudioUrl,
+          ...(options.model === undefined ? {} : { model: options.model }),
+          idleTimeoutMs: options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS,
+          totalTimeoutMs: options.totalTimeoutMs ?? DEFAULT_TOTAL_TIMEOUT_MS,
+          retryWindowMs: options.retryWindowMs ?? DEFAULT_RETRY_WINDOW_MS,
+        },
+      }),
+  };
+}

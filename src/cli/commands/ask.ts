@@ -1,0 +1,120 @@
+import type { Argv, CommandModule } from 'yargs';
+import * as z from 'zod';
+import { principalNameSchema } from '../../protocol/names.js';
+import { stripControls } from '../../protocol/printable.js';
+import { answerRemedy } from '../answer-remedy.js';
+import { numberOption, REPO_OPTION, readOptions, SSH_OPTIONS, sshOptionsOf } from '../options.js';
+import { EXIT, printProblem } from '../print-error.js';
+import type { ExitState } from '../run-cli.js';
+import { stopSignal } from '../stop-signal.js';
+import { TASK_OPTIONS, taskArgsSchema, taskFieldsOf } from '../task-fields.js';
+
+const argsSchema = taskArgsSchema.extend({
+  prompt: z.array(z.string()).default([]),
+  repo: z.string().min(1),
+  identity: z.string().optional(),
+  acceptNewHostKey: z.boolean().optional(),
+  name: principalNameSchema.optional(),
+  dedup: z.boolean().default(false),
+  timeout: numberOption.positive().optional(),
+  wait: z.boolean().default(true),
+  noWait: z.boolean().default(false),
+  json: z.boolean().default(false),
+});
+
+/** `llm-bridge ask [PROMPT…] --repo R` */
+export function askCommand(exit: ExitState): CommandModule {
+  return {
+    command: 'ask [prompt..]',
+    describe: 'Ask, and print the answer',
+    builder: build,
+    async handler(raw) {
+      const args = readOptions(argsSchema, raw, 'ask');
+      const [{ ask }, { draftTask }, { openDoor }, { ingest }, { waitingSpinner }] = await Promise.all([
+        import('../../asker/ask.js'),
+        import('../../asker/task-draft.js'),
+        import('../../remote/bridge-door.js'),
+        import('../../server-hook/ingest.js'),
+        import('../waiting-spinner.js'),
+      ]);
+      const door = await openDoor(args.repo, process.env, sshOptionsOf(args));
+      const fields = await taskFieldsOf(args);
+      const signal = stopSignal();
+      const spinner = waitingSpinner();
+      const repo = { gitDir: door.address.url, env: door.env };
+      const outcome = await ask(door, {
+        draft: ({ maxBytes, nowMs }) => draftTask(fields, { nowMs, maxBytes, dedup: args.dedup }),
+        noWait: args.noWait || !args.wait,
+        signal,
+        onAsked: (task) => spinner.start(task),
+        ...(args.timeout === undefined ? {} : { timeoutMs: args.timeout * 1000 }),
+        ...(args.name === undefined ? {} : { name: args.name }),
+        ...(door.address.kind === 'local' ? { ingest: () => ingest(repo, { now: Date.now }) } : {}),
+      }).finally(() => spinner.stop());
+
+      if (outcome.status === 'asked') {
+        process.stdout.write(args.json ? `${JSON.stringify({ task: outcome.task })}\n` : `${outcome.task}\n`);
+      } else if (outcome.status === 'waiting') {
+        const why = signal.aborted ? 'stopped waiting' : 'no answer yet';
+        printProblem(
+          `${why}; the task stays asked: ${outcome.task}`,
+          `llm-bridge log --repo ${args.repo}, a little later`,
+        );
+        exit.code = EXIT.noAnswerYet;
+      } else {
+        const { answer, commit } = outcome;
+        if (args.json) process.stdout.write(`${JSON.stringify({ commit, ...answer })}\n`);
+        else if (answer.answer !== null) printAnswer(answer.answer);
+        if (answer.error !== null) {
+          if (!args.json)
+            printProblem(`${answer.error.code}: ${answer.error.message}`, answerRemedy(answer.error));
+          exit.code = EXIT.failed;
+        }
+      }
+    },
+  };
+}
+
+function build(y: Argv): Argv {
+  return y
+    .positional('prompt', {
+      type: 'string',
+      array: true,
+      describe: 'The question; none or "-" reads standard input',
+    })
+    .option('repo', REPO_OPTION)
+    .options(TASK_OPTIONS)
+    .option('dedup', {
+      type: 'boolean',
+      describe: 'Take the answer of an equal task where there is one (leaves out id and asked_at)',
+    })
+    .option('timeout', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Seconds to wait; then exit 75, and the task stays asked',
+    })
+    .option('wait', {
+      type: 'boolean',
+      default: true,
+      describe: '--no-wait prints the id of the task and does not wait',
+    })
+    .option('no-wait', { type: 'boolean', hidden: true })
+    .option('json', { type: 'boolean', describe: 'Print the whole record as one line of JSON' })
+    .option('name', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Who asks, where the key does not say it',
+    })
+    .options(SSH_OPTIONS)
+    .example('$0 ask "2+2" --repo /srv/llm-bridge/bridge.git', '')
+    .example(
+      'git diff | $0 ask - --system "Review this" --repo ssh://bridge@server/srv/llm-bridge/bridge.git',
+      '',
+    );
+}
+
+/** The answer alone. On a terminal without its control characters: a model may say anything. */
+function printAnswer(answer: string): void {
+  const text = process.stdout.isTTY ? stripControls(answer) : answer;
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+}

@@ -1,0 +1,50 @@
+import type { CommandModule } from 'yargs';
+import * as z from 'zod';
+import { numberOption, REPO_OPTION, readOptions, SSH_OPTIONS, sshOptionsOf } from '../options.js';
+import type { ExitState } from '../run-cli.js';
+import { stopSignal } from '../stop-signal.js';
+
+const argsSchema = z.object({
+  repo: z.string().min(1),
+  identity: z.string().optional(),
+  acceptNewHostKey: z.boolean().optional(),
+  json: z.boolean().default(false),
+  follow: z.boolean().default(false),
+  number: numberOption.int().min(0).optional(),
+});
+
+/** `llm-bridge log --repo R` */
+export function logCommand(_exit: ExitState): CommandModule {
+  return {
+    command: 'log',
+    describe: 'Read the record of answers',
+    builder: (y) =>
+      y
+        .option('repo', REPO_OPTION)
+        .option('json', { type: 'boolean', describe: 'One line of JSON a record, as in answers.log' })
+        .option('follow', { alias: 'f', type: 'boolean', describe: 'Go on with records as they come' })
+        .option('number', {
+          alias: 'n',
+          type: 'string',
+          requiresArg: true,
+          describe: 'Only the newest so many',
+        })
+        .options(SSH_OPTIONS)
+        .example('$0 log -n 5 -f --repo /srv/llm-bridge/bridge.git', ''),
+    async handler(raw) {
+      const args = readOptions(argsSchema, raw, 'log');
+      const [{ readRecords }, { formatRecord }] = await Promise.all([
+        import('../read-records.js'),
+        import('../format-record.js'),
+      ]);
+      const records = readRecords({
+        repo: args.repo,
+        ssh: sshOptionsOf(args),
+        follow: args.follow,
+        signal: stopSignal(),
+        ...(args.number === undefined ? {} : { count: args.number }),
+      });
+      for await (const line of records) process.stdout.write(args.json ? `${line}\n` : formatRecord(line));
+    },
+  };
+}

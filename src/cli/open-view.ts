@@ -1,0 +1,52 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { openLocalBridge } from '../git/local-bridge.js';
+import type { Repository } from '../git/run-git.js';
+import { fetchMain, REMOTE_MAIN_REF } from '../git/transport.js';
+import { MAIN_REF } from '../protocol/names.js';
+import { type BridgeDoor, openDoor, readTerms } from '../remote/bridge-door.js';
+import { openClone, updateClone } from '../remote/clone.js';
+import type { SshOptions } from '../remote/ssh-settings.js';
+import { ingest } from '../server-hook/ingest.js';
+
+/** A bridge to read from: on this machine the repository itself, its log brought up to date; elsewhere a temporary clone. */
+export interface BridgeView {
+  readonly door: BridgeDoor;
+  readonly repo: Repository;
+  readonly ref: string;
+  readonly taskTtlMs: number;
+  readonly clockOffsetMs: number;
+  /** Null over ssh, where the log cannot be seen. */
+  readonly logRecords: number | null;
+  /** Brings the view up to date. */
+  refresh(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens a view; over ssh with the history in which tasks can be pending (`window`), or `all` of it. */
+export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 'all'): Promise<BridgeView> {
+  const door = await openDoor(repo, process.env, ssh);
+  const terms = await readTerms(door);
+  const common = { door, taskTtlMs: terms.taskTtlMs, clockOffsetMs: terms.clockOffsetMs };
+  if (door.address.kind === 'local') {
+    const bridge = await openLocalBridge(door.address.url, { env: process.env, asOwner: true });
+    // Who asks for the status is one of those who catch up what a killed hook left.
+    const { lastSeq } = await ingest(bridge.repo, { now: Date.now });
+    const none = async () => {};
+    return { ...common, repo: bridge.repo, ref: MAIN_REF, logRecords: lastSeq, refresh: none, close: none };
+  }
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-view-'));
+  const close = () => rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  try {
+    const clone = await openClone(path.join(folder, 'bridge.git'), door.env);
+    const { url } = door.address;
+    if (reach === 'all') await fetchMain(clone, url);
+    else await updateClone(clone, door, { nowMs: Date.now() + terms.clockOffsetMs, ttlMs: terms.taskTtlMs });
+    const refresh = async () => void (await fetchMain(clone, url));
+    return { ...common, repo: clone, ref: REMOTE_MAIN_REF, logRecords: null, refresh, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,57 @@
+import * as z from 'zod';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { describeIssues } from '../protocol/strict-json.js';
+import type { SshOptions } from '../remote/ssh-settings.js';
+
+/** `--repo`, for commands that work over ssh too. */
+export const REPO_OPTION = {
+  type: 'string',
+  demandOption: true,
+  requiresArg: true,
+  describe: 'The bridge: ssh://user@host/path, user@host:path, or a local path',
+} as const;
+
+/** `--repo`, for commands that need the files. */
+export const LOCAL_REPO_OPTION = {
+  ...REPO_OPTION,
+  describe: 'The bridge: its path on this machine',
+} as const;
+
+/** Options of every command that may go over ssh. */
+export const SSH_OPTIONS = {
+  identity: { type: 'string', requiresArg: true, describe: 'The private SSH key to use', group: 'SSH:' },
+  'accept-new-host-key': {
+    type: 'boolean',
+    describe: 'Trust a server that was never seen before (a changed key is still refused)',
+    group: 'SSH:',
+  },
+} as const;
+
+/** The ssh part of parsed arguments. */
+export function sshOptionsOf(args: {
+  identity?: string | undefined;
+  acceptNewHostKey?: boolean | undefined;
+}): SshOptions {
+  return { identity: args.identity, acceptNewHostKey: args.acceptNewHostKey };
+}
+
+/** `--timeout 30` and the like: a number, from the command line or the environment. */
+export const numberOption = z.coerce.number({ error: 'must be a number' });
+
+/**
+ * Holds parsed arguments against a schema: the last word on what an option may be. Throws BridgeError `usage` naming the
+ * option. An option that is given twice is refused here too, because its value is a list then.
+ */
+export function readOptions<T>(schema: z.ZodType<T>, args: unknown, help: string): T {
+  const parsed = schema.safeParse(args);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map((issue) => ({
+    ...issue,
+    path: issue.path.map((part, index) => (index === 0 ? `--${kebab(String(part))}` : String(part))),
+  }));
+  throw new BridgeError(describeIssues(issues), { code: 'usage', remedy: `llm-bridge ${help} --help` });
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (char) => `-${char.toLowerCase()}`);
+}

@@ -1,0 +1,30 @@
+import { BridgeError, errorText } from '../protocol/bridge-error.js';
+import { stripControls } from '../protocol/printable.js';
+
+/** Exit codes, a contract: done, failed, wrong use, no answer yet (EX_TEMPFAIL of sysexits.h). */
+export const EXIT = { done: 0, failed: 1, usage: 2, noAnswerYet: 75 } as const;
+
+/** Prints the two lines a person gets of an error, and answers the exit code. */
+export function printError(error: unknown): number {
+  if (error instanceof BridgeError) {
+    printProblem(error.message, error.remedy);
+    return error.code === 'usage' ? EXIT.usage : EXIT.failed;
+  }
+  printProblem(
+    `unexpected: ${errorText(error)}`,
+    'set LLM_BRIDGE_DEBUG=1 and run it again; please report what it shows, this is a fault of llm-bridge',
+  );
+  if (process.env.LLM_BRIDGE_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  return EXIT.failed;
+}
+
+/** `error:` what happened, `try:` what to do; each on one line, without control characters. */
+export function printProblem(message: string, remedy: string): void {
+  process.stderr.write(`error: ${line(message)}\ntry: ${line(remedy)}\n`);
+}
+
+function line(text: string): string {
+  return stripControls(text)
+    .replace(/\s*\n\s*/g, ' ')
+    .trim();
+}

@@ -1,0 +1,87 @@
+import { stat } from 'node:fs/promises';
+import { readLogLines } from '../admin/follow-log.js';
+import { readAnswers } from '../admin/read-answers.js';
+import { isOwner, openLocalBridge } from '../git/local-bridge.js';
+import { stringifyEscaped } from '../protocol/escape-json.js';
+import { parseAddress } from '../remote/address.js';
+import { createBell } from '../remote/bell.js';
+import { openDoorbell } from '../remote/bridge-door.js';
+import type { SshOptions } from '../remote/ssh-settings.js';
+import { ingest } from '../server-hook/ingest.js';
+import { openView } from './open-view.js';
+
+/** Which records. */
+export interface RecordRange {
+  readonly repo: string;
+  readonly ssh: SshOptions;
+  /** Only the newest so many of those that are there. */
+  readonly count?: number;
+  readonly follow: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** How often to look over ssh where no doorbell rings. Milliseconds. */
+const POLL_MS = 5_000;
+const SAFETY_POLL_MS = 60_000;
+
+/**
+ * Yields records as lines of JSON, the oldest first. On this machine they are the lines of `answers.log`, brought up to date
+ * first where it is ours to write; over ssh they are made from history, so without `seq` and `ingested_at`.
+ */
+export async function* readRecords(range: RecordRange): AsyncGenerator<string> {
+  const address = parseAddress(range.repo);
+  yield* address.kind === 'local' ? readLocal(address.url, range) : readRemote(range);
+}
+
+async function* readLocal(repoPath: string, range: RecordRange): AsyncGenerator<string> {
+  const { repo, settings } = await openLocalBridge(repoPath, { env: process.env, asOwner: false });
+  if (isOwner((await stat(repoPath)).uid)) await ingest(repo, { now: Date.now });
+  const { signal, count } = range;
+  if (count === undefined) {
+    yield* readLogLines(settings.answersLog, { follow: range.follow, signal });
+    return;
+  }
+  // The newest are known once the end is reached, so what follows is read from the same stream behind them.
+  const newest: string[] = [];
+  let total = 0;
+  for await (const line of readLogLines(settings.answersLog, { follow: false, signal })) {
+    newest.push(line);
+    if (newest.length > count) newest.shift();
+    total += 1;
+  }
+  yield* newest;
+  if (!range.follow) return;
+  let seen = 0;
+  for await (const line of readLogLines(settings.answersLog, { follow: true, signal })) {
+    seen += 1;
+    if (seen > total) yield line;
+  }
+}
+
+async function* readRemote(range: RecordRange): AsyncGenerator<string> {
+  const view = await openView(range.repo, range.ssh, 'all');
+  const bell = createBell();
+  const doorbell = range.follow ? openDoorbell(view.door, bell) : null;
+  try {
+    let records = await readAnswers(
+      view.repo,
+      view.ref,
+      range.count === undefined ? {} : { count: range.count },
+    );
+    let last: string | undefined;
+    for (;;) {
+      for (const record of records) {
+        yield stringifyEscaped(record);
+        last = record.commit;
+      }
+      if (!range.follow || range.signal.aborted) return;
+      await bell.wait(doorbell?.connected() ? SAFETY_POLL_MS : POLL_MS, range.signal);
+      if (range.signal.aborted) return;
+      await view.refresh();
+      records = await readAnswers(view.repo, view.ref, last === undefined ? {} : { after: last });
+    }
+  } finally {
+    await doorbell?.close();
+    await view.close();
+  }
+}

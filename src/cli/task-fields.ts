@@ -1,0 +1,140 @@
+import { readFile } from 'node:fs/promises';
+import type { Options } from 'yargs';
+import * as z from 'zod';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
+import { readTask, type TaskFormat, type TaskJson, taskFormatSchema } from '../protocol/task.js';
+import { numberOption } from './options.js';
+import { readStdin } from './read-stdin.js';
+
+const text = { type: 'string', requiresArg: true, group: 'The task:' } as const;
+const list = { ...text, array: true, nargs: 1 } as const;
+
+/** The options of `ask` that are fields of `task.json`. */
+export const TASK_OPTIONS: Record<string, Options> = {
+  file: { ...text, describe: 'A task.json to ask; the other options override its fields' },
+  model: { ...text, describe: 'The model to use' },
+  backend: { ...text, describe: 'ollama or lmstudio' },
+  system: { ...text, describe: 'The system prompt' },
+  temperature: { ...text, describe: '0 to 10' },
+  'top-p': { ...text, describe: '0 to 1' },
+  'max-tokens': { ...text, describe: 'The longest answer' },
+  'num-ctx': { ...text, describe: 'The size of the context (Ollama)' },
+  seed: { ...text, describe: 'For answers that can be repeated' },
+  stop: { ...list, describe: 'A text to stop at; can be given several times' },
+  format: { ...text, describe: 'json, or a JSON Schema: a file, or the schema itself' },
+  image: { ...list, describe: 'An image file; can be given several times' },
+  'task-timeout': { ...text, describe: 'Seconds the model may take (timeout_s)' },
+  metadata: { ...list, describe: 'key=value to keep with the task; can be given several times' },
+};
+
+const strings = z.array(z.string()).optional();
+
+/** What yargs makes of them. */
+export const taskArgsSchema = z.object({
+  prompt: z.array(z.string()).default([]),
+  file: z.string().optional(),
+  model: z.string().optional(),
+  backend: z.enum(['ollama', 'lmstudio']).optional(),
+  system: z.string().optional(),
+  temperature: numberOption.optional(),
+  topP: numberOption.optional(),
+  maxTokens: numberOption.optional(),
+  numCtx: numberOption.optional(),
+  seed: numberOption.optional(),
+  stop: strings,
+  format: z.string().optional(),
+  image: strings,
+  taskTimeout: numberOption.optional(),
+  metadata: z.array(z.string().regex(/^[^=]+=/, 'must be key=value')).optional(),
+});
+type TaskArgs = z.infer<typeof taskArgsSchema>;
+
+/**
+ * Puts the fields of a task together: those of `--file`, then the prompt, then the options. Throws BridgeError `usage` for a file
+ * that cannot be read or is no task, and where there is no question at all.
+ */
+export async function taskFieldsOf(args: TaskArgs): Promise<TaskJson> {
+  const fromFile = args.file === undefined ? {} : await readTaskFile(args.file);
+  const prompt = await promptOf(args, 'prompt' in fromFile || 'messages' in fromFile);
+  const { messages, ...rest } = fromFile as TaskJson;
+  const options = defined({
+    ...rest.options,
+    temperature: args.temperature,
+    top_p: args.topP,
+    max_tokens: args.maxTokens,
+    num_ctx: args.numCtx,
+    seed: args.seed,
+    stop: args.stop,
+  });
+  return defined({
+    ...rest,
+    ...(prompt === null ? { messages } : { prompt }),
+    model: args.model ?? rest.model,
+    backend: args.backend ?? rest.backend,
+    system: args.system ?? rest.system,
+    options: Object.keys(options).length > 0 ? options : undefined,
+    format: args.format === undefined ? rest.format : await readFormat(args.format),
+    images: args.image === undefined ? rest.images : await Promise.all(args.image.map(readImage)),
+    timeout_s: args.taskTimeout ?? rest.timeout_s,
+    metadata: args.metadata === undefined ? rest.metadata : { ...rest.metadata, ...pairs(args.metadata) },
+  }) as TaskJson;
+}
+
+/** The words of the command line, or standard input; null where the file brings the question. */
+async function promptOf(args: TaskArgs, fileAsks: boolean): Promise<string | null> {
+  const fromStdin = args.prompt.length === 0 ? !fileAsks : args.prompt.length === 1 && args.prompt[0] === '-';
+  if (!fromStdin) return args.prompt.length === 0 ? null : args.prompt.join(' ');
+  if (process.stdin.isTTY)
+    process.stderr.write('Reading the question from the terminal; end it with Ctrl-D.\n');
+  const prompt = (await readStdin(DEFAULT_MAX_TASK_BYTES * 64)).replace(/\r?\n$/, '');
+  if (prompt.trim() === '')
+    throw usage('there is no question: standard input is empty', 'llm-bridge ask "2+2" --repo …');
+  return prompt;
+}
+
+async function readTaskFile(file: string): Promise<TaskJson> {
+  const read = readTask('task.json', await readBytes(file), Number.POSITIVE_INFINITY);
+  if (read.ok) return read.value;
+  throw usage(
+    `${file} ${read.reason}`,
+    'see "The messages" in the README; a plain text goes in by: llm-bridge ask - < FILE',
+  );
+}
+
+async function readFormat(value: string): Promise<TaskFormat> {
+  if (value === 'json') return 'json';
+  const source = value.trimStart().startsWith('{') ? value : (await readBytes(value)).toString('utf8');
+  try {
+    return taskFormatSchema.parse(JSON.parse(source));
+  } catch {
+    throw usage(
+      '--format is neither "json" nor a JSON Schema',
+      '--format schema.json, or --format \'{"type": "object"}\'',
+    );
+  }
+}
+
+async function readImage(file: string): Promise<string> {
+  return (await readBytes(file)).toString('base64');
+}
+
+async function readBytes(file: string): Promise<Buffer> {
+  return readFile(file).catch((error: NodeJS.ErrnoException) => {
+    throw usage(`cannot read ${file} (${error.code ?? error.message})`, 'check the path');
+  });
+}
+
+function pairs(texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((one) => [one.slice(0, one.indexOf('=')), one.slice(one.indexOf('=') + 1)]),
+  );
+}
+
+function defined<T extends object>(object: T): T {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+}
+
+function usage(message: string, remedy: string): BridgeError {
+  return new BridgeError(message, { code: 'usage', remedy });
+}

@@ -1,0 +1,140 @@
+import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { clientGitEnv } from '../git/git-env.js';
+import { gitText } from '../git/run-git.js';
+import { runProgram, startDemoAgent } from './demo-program.js';
+import { findModelServer } from './find-model-server.js';
+import { findSshd } from './find-sshd.js';
+import { startLocalSshd } from './local-sshd.js';
+import { makeKeyPair, sshCommandFor } from './ssh-client.js';
+
+/** What the demo runs with. */
+export interface DemoOptions {
+  readonly env: NodeJS.ProcessEnv;
+  readonly signal: AbortSignal;
+  /** How to start this very program: node and the path of its entry. */
+  readonly program: readonly [node: string, entry: string];
+  readonly print: (line: string) => void;
+}
+
+/** What is asked. */
+const QUESTION = '2+2';
+
+/** How long a real model may take to load and answer; the stand-in needs none of it. Seconds. */
+const TIMEOUT_S = '600';
+
+/**
+ * Runs a whole bridge on this machine in a temporary folder: the real programs, real git and hooks, over a real sshd where one is
+ * installed. Prints what a newcomer should see. Stops what it started; the folder stays, to be looked at. Throws BridgeError.
+ */
+export async function runDemo(options: DemoOptions): Promise<void> {
+  const { print } = options;
+  // What the demo started ends with it, also when one part of it failed.
+  const ended = new AbortController();
+  const signal = AbortSignal.any([options.signal, ended.signal]);
+  const dir = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-demo-'));
+  const home = path.join(dir, 'home');
+  await mkdir(home, { mode: 0o700 });
+  const repo = path.join(dir, 'bridge.git');
+  // The demo shows the bridge, not this user's git settings.
+  const env = {
+    ...clientGitEnv(options.env),
+    HOME: home,
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_CONFIG_NOSYSTEM: '1',
+  };
+  const run = (args: readonly string[], extra: NodeJS.ProcessEnv = {}) =>
+    runProgram(options.program, args, { ...env, ...extra }, signal);
+  const cleanups: (() => Promise<void>)[] = [];
+  try {
+    const models = await findModelServer(signal);
+    cleanups.push(models.close);
+    print(models.description);
+
+    await run(['init', repo]);
+    const way = await openWay({ dir, repo, env, run, signal });
+    cleanups.push(way.close);
+    print(way.description);
+
+    const agent = startDemoAgent(
+      options.program,
+      [
+        'agent',
+        '--repo',
+        way.address,
+        '--name',
+        'home-pc',
+        '--state-dir',
+        path.join(dir, 'agent'),
+        ...models.agentArgs,
+      ],
+      { ...env, ...way.env },
+    );
+    cleanups.push(agent.stop);
+    const asked = run(['ask', QUESTION, '--repo', repo, '--name', 'bot', '--timeout', TIMEOUT_S]);
+    const answer = (await Promise.race([asked, agent.failed])).trimEnd();
+
+    const log = (await readFile(path.join(repo, 'bridge', 'answers.log'), 'utf8')).trimEnd();
+    const history = await gitText({ gitDir: repo, env }, ['log', '--reverse', '--format=%h %an: %s']);
+    const block = (title: string, text: string) =>
+      print(`\n${title}\n${text.trimEnd().replace(/^/gm, '  ')}`);
+    block('question', QUESTION);
+    block('answer', answer);
+    block('answers.log', log);
+    block('git log', history);
+    block(
+      'where everything lies',
+      [
+        `bridge       ${repo}`,
+        `answers.log  ${path.join(repo, 'bridge', 'answers.log')}`,
+        `agent        ${path.join(dir, 'agent')}`,
+        `remove it    rm -r ${dir}`,
+      ].join('\n'),
+    );
+  } finally {
+    ended.abort();
+    for (const cleanup of cleanups.reverse()) await cleanup();
+  }
+}
+
+/** How the agent comes in: over a real sshd with a key of its own, or by the local path. */
+interface Way {
+  readonly address: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly description: string;
+  close(): Promise<void>;
+}
+
+async function openWay(demo: {
+  dir: string;
+  repo: string;
+  env: NodeJS.ProcessEnv;
+  run: (args: readonly string[]) => Promise<string>;
+  signal: AbortSignal;
+}): Promise<Way> {
+  const { dir, repo } = demo;
+  if ((await findSshd()) === null) {
+    return {
+      address: repo,
+      env: {},
+      description:
+        'way: by local path, because no sshd is installed here (the agent of a real bridge comes over SSH)',
+      close: async () => {},
+    };
+  }
+  const authorizedKeysFile = path.join(dir, 'authorized_keys');
+  const key = await makeKeyPair(path.join(dir, 'agent-key'), 'home-pc');
+  await demo.run([
+    ...['key', 'add', 'home-pc', '--role', 'agent', '--key', key.publicKeyFile],
+    ...['--repo', repo, '--authorized-keys', authorizedKeysFile],
+  ]);
+  const sshd = await startLocalSshd({ dir: path.join(dir, 'sshd'), authorizedKeysFile, signal: demo.signal });
+  const address = `ssh://${sshd.user}@${sshd.host}:${sshd.port}${repo}`;
+  return {
+    address,
+    env: { GIT_SSH_COMMAND: sshCommandFor(sshd, key.identityFile) },
+    description: `way: over a real sshd on this machine, ${address}`,
+    close: () => sshd.stop(),
+  };
+}

@@ -1,0 +1,58 @@
+/**
+ * llm-bridge for programs: ask a bridge, answer one, make one, read its state.
+ *
+ * ```ts
+ * import { ask } from 'llm-bridge';
+ * const outcome = await ask({ repo: '/srv/llm-bridge/bridge.git', task: { prompt: '2+2' } });
+ * if (outcome.status === 'answered') console.log(outcome.answer.answer ?? outcome.answer.error);
+ * ```
+ *
+ * Everything thrown is a BridgeError, or the reason of a signal that you aborted.
+ */
+import { type AskOutcome, ask as askThrough } from './asker/ask.js';
+import { draftTask } from './asker/task-draft.js';
+import type { TaskJson } from './protocol/task.js';
+import { openDoor } from './remote/bridge-door.js';
+import type { SshOptions } from './remote/ssh-settings.js';
+
+export { type InitResult, initBridge } from './admin/init.js';
+export type { AgentLog, LogLevel } from './agent/agent-options.js';
+export { type Agent, type CreateAgentOptions, createAgent } from './agent/create-agent.js';
+export type { AskOutcome } from './asker/ask.js';
+export { type Answer, type AnswerError, answerSchema } from './protocol/answer.js';
+export { BridgeError } from './protocol/bridge-error.js';
+export { type LogRecord, logRecordSchema } from './protocol/log-record.js';
+export { type TaskJson, taskJsonSchema } from './protocol/task.js';
+export type { SshOptions } from './remote/ssh-settings.js';
+
+/** What to ask, and how. Times are milliseconds. */
+export interface AskRequest {
+  /** `ssh://user@host/path`, `user@host:path`, or a local path. */
+  readonly repo: string;
+  /** The fields of a `task.json`; `id` and `asked_at` are added. */
+  readonly task: TaskJson;
+  /** Take the answer of an equal task where there is one. Default: false. */
+  readonly dedup?: boolean;
+  /** Come back as soon as the task is asked, with status `asked`. Default: false. */
+  readonly noWait?: boolean;
+  /** Stop waiting after so long, with status `waiting`; the task stays asked. Default: as long as the task lives. */
+  readonly timeoutMs?: number;
+  /** Who asks, where no key says it. Default: the login name. */
+  readonly name?: string;
+  readonly ssh?: SshOptions;
+  /** The environment for git and ssh. Default: this process's. */
+  readonly env?: NodeJS.ProcessEnv;
+  readonly signal?: AbortSignal;
+  /** Called once the task is on main, with its id. */
+  readonly onAsked?: (task: string) => void;
+}
+
+/** Asks a bridge and waits for the answer. An error answer is an answer: look at `answer.error`. */
+export async function ask(request: AskRequest): Promise<AskOutcome> {
+  const { repo, task, dedup = false, ssh, env = process.env, ...options } = request;
+  const door = await openDoor(repo, env, ssh);
+  return askThrough(door, {
+    ...options,
+    draft: ({ maxBytes, nowMs }) => draftTask(task, { nowMs, maxBytes, dedup }),
+  });
+}
