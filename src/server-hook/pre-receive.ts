@@ -5,10 +5,13 @@
 import { readFileSync } from 'node:fs';
 import { hookGitEnv } from '../git/git-env.js';
 import { errorText } from '../protocol/bridge-error.js';
-import { oneLine } from '../protocol/printable.js';
+import { excerpt, oneLine } from '../protocol/printable.js';
 import { formatRefusal } from '../protocol/refusal.js';
 import { hookRepository } from './hook-repository.js';
 import { judgePush } from './judge-push.js';
+
+/** How much of what is wrong is told. */
+const MAX_TEXT_CHARS = 500;
 
 try {
   const denial = await judgePush({
@@ -17,7 +20,10 @@ try {
     env: process.env,
     nowMs: Date.now(),
   });
-  if (denial !== null) refuse(oneLine(formatRefusal(denial)));
+  if (denial !== null) {
+    // A reason may quote the pusher, a field name of a megabyte say; more than a pipe holds would hang with a dead client.
+    refuse(oneLine(formatRefusal({ ...denial, text: excerpt(oneLine(denial.text), MAX_TEXT_CHARS) })));
+  }
 } catch (error) {
   const text = oneLine(errorText(error)).slice(0, 300);
   refuse(
