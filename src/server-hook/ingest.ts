@@ -3,10 +3,11 @@ import path from 'node:path';
 import { readBridgeSettings } from '../git/bridge-settings.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
+import { resolveRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { readAnswer } from '../protocol/answer.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { messageOf } from '../protocol/history.js';
+import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { formatLogLine } from '../protocol/log-record.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { withFileLock } from './file-lock.js';
@@ -25,14 +26,21 @@ export interface IngestResult {
 /**
  * Brings `answers.log` up to `main`: one line for each commit that answers, in history's order. The log alone says where
  * to go on, so running it again adds nothing, and whoever runs it next finishes what a killed run began. Throws
- * BridgeError `bad-log`, `locked`, or what git or the disk failed with.
+ * BridgeError `bad-log`, `log-not-of-history`, `no-log-file`, `locked`, or what git or the disk failed with.
  */
 export async function ingest(repo: Repository, at: { readonly now: () => number }): Promise<IngestResult> {
   const settings = await readBridgeSettings(repo);
   const folder = path.join(repo.gitDir, 'bridge');
   await mkdir(folder, { recursive: true });
   return withFileLock(path.join(folder, 'ingest.lock'), async () => {
-    const log = await open(settings.answersLog, 'a+', 0o640);
+    const log = await open(settings.answersLog, 'a+', 0o640).catch((cause: NodeJS.ErrnoException) => {
+      throw new BridgeError(`cannot write to ${settings.answersLog} (${cause.code ?? cause.message})`, {
+        code: 'no-log-file',
+        remedy:
+          'see that its folder exists and that the owner of the bridge may write there (bridge.answersLog)',
+        cause,
+      });
+    });
     try {
       return await catchUp(repo, log, settings.answersLog, at.now);
     } finally {
@@ -75,17 +83,26 @@ async function catchUp(
   return { added, lastSeq: seq, repairedBytes: tail.torn.length };
 }
 
-async function readNewCommits(repo: Repository, last: string | null) {
-  const range = { from: [MAIN_REF], not: last === null ? [] : [last] };
-  const commits = await readHistory(repo, range).catch((cause: unknown) => {
-    throw new BridgeError(`answers.log ends with commit ${last ?? 'none'}, which git cannot walk from`, {
-      code: 'log-not-of-history',
-      remedy:
-        'if the log is not of this bridge, move it away and run "llm-bridge ingest"; else look at "git fsck"',
-      cause,
-    });
+async function readNewCommits(repo: Repository, last: string | null): Promise<HistoryCommit[]> {
+  if (last === null) return readHistory(repo, { from: [MAIN_REF] });
+  const commits = await readHistory(repo, { from: [MAIN_REF], not: [last] }).catch((cause: unknown) => {
+    throw notOfHistory(last, cause);
   });
+  // A commit that exists but is not on main (main was set back by hand, the log is a copy's) can be walked from as well;
+  // going on behind it would number other answers than history does.
+  const [first] = commits;
+  const before = first === undefined ? await resolveRef(repo, MAIN_REF) : (first.parents[0] ?? null);
+  if (before !== last) throw notOfHistory(last);
   return commits;
+}
+
+function notOfHistory(last: string, cause?: unknown): BridgeError {
+  return new BridgeError(`answers.log ends with commit ${last}, which is not in the history of main`, {
+    code: 'log-not-of-history',
+    remedy:
+      'if the log is not of this bridge, move it away and run "llm-bridge ingest"; else look at "git fsck"',
+    cause,
+  });
 }
 
 /** Keeps the torn bytes aside, then cuts them off: a crash in between keeps them twice and loses nothing. */
