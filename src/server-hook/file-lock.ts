@@ -9,7 +9,8 @@ const LOCK_TIMEOUT_MS = 60_000;
  * Runs `job` while holding an exclusive lock on `file`, which is made where it is missing. The lock is the kernel's: it goes
  * with this process, however that ends, and children do not inherit it (Node opens files close-on-exec). Node cannot call
  * flock(2) itself, so `flock` of util-linux or busybox locks the open file it is handed, and leaves. Where there is no such
- * program (macOS), a lock folder with a heartbeat does. Throws BridgeError `locked` after a minute of waiting.
+ * program (macOS), a lock folder with a heartbeat does. Throws BridgeError `locked` after a minute of
+ * waiting, `no-lock` where locking fails.
  */
 export async function withFileLock<T>(file: string, job: () => Promise<T>): Promise<T> {
   const handle = await open(file, 'a', 0o640);
@@ -25,7 +26,11 @@ export async function withFileLock<T>(file: string, job: () => Promise<T>): Prom
 function kernelLock(handle: FileHandle): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const child = spawn('flock', ['-x', '3'], { stdio: ['ignore', 'ignore', 'ignore', handle.fd] });
-    const timer = setTimeout(() => child.kill('SIGKILL'), LOCK_TIMEOUT_MS);
+    let waitedTooLong = false;
+    const timer = setTimeout(() => {
+      waitedTooLong = true;
+      child.kill('SIGKILL');
+    }, LOCK_TIMEOUT_MS);
     child.on('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
       if (error.code === 'ENOENT') resolve(false);
@@ -34,7 +39,7 @@ function kernelLock(handle: FileHandle): Promise<boolean> {
     child.on('exit', (code) => {
       clearTimeout(timer);
       if (code === 0) resolve(true);
-      else reject(lockedError());
+      else reject(waitedTooLong ? lockedError() : cannotLock(code));
     });
   });
 }
@@ -58,6 +63,15 @@ async function folderLock<T>(file: string, job: () => Promise<T>): Promise<T> {
   } finally {
     await release();
   }
+}
+
+/** A file system that has no locks, say; telling the owner to wait would be wrong. */
+function cannotLock(code: number | null): BridgeError {
+  return new BridgeError(`flock could not lock ingest.lock (exit code ${code ?? 'none'})`, {
+    code: 'no-lock',
+    remedy:
+      'keep the bridge on a local disk; run "flock -x bridge/ingest.lock true" there to see what it says',
+  });
 }
 
 function lockedError(): BridgeError {
