@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openObjectReader } from '../../src/git/object-reader.js';
+import { type Answer, writeAnswer } from '../../src/protocol/answer.js';
+import { answerMessage, askMessage } from '../../src/protocol/commit-message.js';
+import { parseTree, replaceTreeFile, type TreeEntry, treeOfCommit } from '../../src/protocol/git-objects.js';
+import { gitOk } from './git.js';
+import { runProcess } from './run-process.js';
+
+/** What a commit is made of where it is not as it should be. */
+export interface RawCommit {
+  readonly parents: readonly string[];
+  readonly tree: string;
+  readonly message: string;
+  /** Default `somebody`. */
+  readonly author?: string;
+  /** Seconds from now; default 0. */
+  readonly secondsFromNow?: number;
+}
+
+/** How a message's commit differs from a good one. */
+export interface CommitTwist {
+  readonly author?: string;
+  readonly secondsFromNow?: number;
+  readonly message?: string;
+  /** Changes the entries of the tree behind the new file. */
+  readonly entries?: (entries: TreeEntry[]) => TreeEntry[];
+}
+
+/** Writes objects of any kind, good and bad, into one repository, and moves no ref. */
+export interface MessageWriter {
+  blob(bytes: string | Uint8Array): Promise<string>;
+  commit(commit: RawCommit): Promise<string>;
+  treeOf(commit: string): Promise<string>;
+  /** A commit on top of `parent` that sets `file`. */
+  set(parent: string, file: string, bytes: string | Uint8Array, twist?: CommitTwist): Promise<string>;
+  /** A good task: sets `task.txt`. */
+  ask(parent: string, prompt: string, twist?: CommitTwist): Promise<string>;
+  /** A good answer: sets `inbox.json`. */
+  answer(parent: string, answer: Answer, twist?: CommitTwist): Promise<string>;
+}
+
+/** A good answer to a `task.txt`, with what the test wants otherwise. */
+export function anAnswer(task: string, prompt: string, other: Partial<Answer> = {}): Answer {
+  return {
+    task_hash: createHash('sha256').update(prompt).digest('hex'),
+    task_commit: task,
+    model: 'llama3.2',
+    backend: 'ollama',
+    answer: '4',
+    error: null,
+    created_at: '2026-01-02T03:04:05.678Z',
+    latency_ms: 812,
+    agent: 'home-pc',
+    ...other,
+  };
+}
+
+/** The writer for the repository at `gitDir`. */
+export function messageWriter(gitDir: string, env: Record<string, string>): MessageWriter {
+  const read = async (name: string): Promise<Buffer> => {
+    const reader = openObjectReader({ gitDir, env });
+    const object = await reader.read(name);
+    reader.close();
+    if (object === null) throw new Error(`${gitDir} has no object ${name}`);
+    return object.content;
+  };
+  const write = async (type: string, input: string | Uint8Array): Promise<string> => {
+    const args = ['hash-object', '-t', type, '-w', '--stdin', '--literally', '--no-filters'];
+    return (await gitOk(args, { gitDir, env, input })).trim();
+  };
+  const writer: MessageWriter = {
+    blob: (bytes) => write('blob', bytes),
+    async commit({ parents, tree, message, author = 'somebody', secondsFromNow = 0 }) {
+      const at = Math.floor(Date.now() / 1000) + secondsFromNow;
+      const who = `${author} <${author}@example.invalid> ${at} +0000`;
+      const lines = [`tree ${tree}`, ...parents.map((parent) => `parent ${parent}`)];
+      return write('commit', `${lines.join('\n')}\nauthor ${who}\ncommitter ${who}\n\n${message}`);
+    },
+    async treeOf(commit) {
+      const tree = treeOfCommit(await read(commit));
+      if (tree === null) throw new Error(`${commit} is no commit`);
+      return tree;
+    },
+    async set(parent, file, bytes, twist = {}) {
+      const blob = await writer.blob(bytes);
+      let tree = replaceTreeFile(await read(await writer.treeOf(parent)), file, blob);
+      if (twist.entries !== undefined) tree = rawTree(twist.entries(parseTree(tree, blob.length / 2)));
+      const { message = `set ${file}\n`, author, secondsFromNow } = twist;
+      return writer.commit({
+        parents: [parent],
+        tree: await write('tree', tree),
+        message,
+        ...(author === undefined ? {} : { author }),
+        ...(secondsFromNow === undefined ? {} : { secondsFromNow }),
+      });
+    },
+    ask: (parent, prompt, twist) =>
+      writer.set(parent, 'task.txt', prompt, {
+        message: askMessage({ hash: createHash('sha256').update(prompt).digest('hex'), question: prompt }),
+        ...twist,
+      }),
+    answer: (parent, answer, twist) =>
+      writer.set(parent, 'inbox.json', writeAnswer(answer), { message: answerMessage(answer), ...twist }),
+  };
+  return writer;
+}
+
+function rawTree(entries: readonly TreeEntry[]): Buffer {
+  return Buffer.concat(
+    entries.flatMap(({ mode, name, id }) => [
+      Buffer.from(`${mode} ${name}\0`, 'latin1'),
+      Buffer.from(id, 'hex'),
+    ]),
+  );
+}
+
+/**
+ * Writes `count` tasks on top of `parent`, and an answer to each behind them where there is a text for it, in one git
+ * process each; answers the ids in order. No ref moves and no hook sees them.
+ */
+export async function writeMany(
+  gitDir: string,
+  env: Record<string, string>,
+  parent: string,
+  count: number,
+  answerText?: (index: number) => string,
+): Promise<string[]> {
+  const now = Math.floor(Date.now() / 1000);
+  const tasks = Array.from({ length: count }, (_, index) => `question ${index}`);
+  const taskIds = await importCommits(
+    gitDir,
+    env,
+    parent,
+    tasks.map((prompt) => ({ file: 'task.txt', bytes: prompt, message: `ask: ${prompt}\n`, at: now })),
+  );
+  if (answerText === undefined) return taskIds;
+  const answers = tasks.map((prompt, index) => {
+    const answer = anAnswer(taskIds[index] ?? '', prompt, { answer: answerText(index) });
+    return {
+      file: 'inbox.json',
+      bytes: writeAnswer(answer).toString('utf8'),
+      message: answerMessage(answer),
+      at: now,
+    };
+  });
+  return [...taskIds, ...(await importCommits(gitDir, env, taskIds.at(-1) ?? parent, answers))];
+}
+
+async function importCommits(
+  gitDir: string,
+  env: Record<string, string>,
+  parent: string,
+  commits: readonly { file: string; bytes: string; message: string; at: number }[],
+): Promise<string[]> {
+  const data = (text: string): string => `data ${Buffer.byteLength(text)}\n${text}\n`;
+  const stream = commits.map(
+    ({ file, bytes, message, at }, index) =>
+      `commit refs/import\nmark :${index + 1}\ncommitter somebody <s@example.invalid> ${at} +0000\n${data(message)}` +
+      `${index === 0 ? `from ${parent}\n` : ''}M 100644 inline ${file}\n${data(bytes)}`,
+  );
+  const marks = join(gitDir, 'import-marks');
+  const done = await runProcess(
+    'git',
+    ['--git-dir', gitDir, 'fast-import', '--quiet', '--force', `--export-marks=${marks}`],
+    {
+      env,
+      input: `${stream.join('')}done\n`,
+    },
+  );
+  if (done.exitCode !== 0) throw new Error(`git fast-import failed: ${done.stderr}`);
+  await gitOk(['update-ref', '-d', 'refs/import'], { gitDir, env });
+  return (await readFile(marks, 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' '))
+    .sort(([a = ''], [b = '']) => Number(a.slice(1)) - Number(b.slice(1)))
+    .map(([, id = '']) => id);
+}

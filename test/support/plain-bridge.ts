@@ -1,0 +1,84 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cleanEnv } from './clean-env.js';
+import { runCli } from './cli.js';
+import { git, gitOk } from './git.js';
+import { type MessageWriter, messageWriter } from './message-writer.js';
+import type { RunResult } from './run-process.js';
+import { tempDir } from './temp-dir.js';
+
+/** A bridge made by the built program, and one clone that pushes to it by its path: no sshd, and many times quicker. */
+export interface PlainBridge {
+  readonly dir: string;
+  readonly repoPath: string;
+  readonly env: Record<string, string>;
+  /** Writes into the clone. */
+  readonly writer: MessageWriter;
+  readonly cloneDir: string;
+  tip(): Promise<string>;
+  /** `git push <bridge> <refspecs>` from the clone; `principal` plays the key, absent is the owner. */
+  push(refspecs: readonly string[], principal?: string): Promise<RunResult>;
+  /** Pushes to main, where only success will do; answers the id. */
+  pushOk(id: string, principal?: string): Promise<string>;
+  /** All that a refused push must leave as it was. */
+  snapshot(): Promise<string>;
+  readLog(): Promise<string>;
+}
+
+/** Makes one, with principals of the names and roles given. */
+export async function startPlainBridge(
+  options: {
+    readonly principals?: Readonly<Record<string, string>>;
+    readonly env?: Record<string, string>;
+  } = {},
+): Promise<PlainBridge> {
+  const dir = await tempDir();
+  const env = cleanEnv(dir, options.env);
+  const repoPath = join(dir, 'bridge.git');
+  const made = await runCli(['init', repoPath], { env });
+  if (made.exitCode !== 0) throw new Error(`init failed: ${made.stderr}`);
+  for (const [name, role] of Object.entries(options.principals ?? {})) {
+    await writeFile(join(repoPath, 'bridge', 'principals', name), `${role} SHA256:of-a-test\n`);
+  }
+  const cloneDir = join(dir, 'clone.git');
+  await gitOk(['clone', '--bare', '--quiet', repoPath, cloneDir], { env });
+
+  const inBridge = { gitDir: repoPath, env };
+  const push = (refspecs: readonly string[], principal?: string): Promise<RunResult> =>
+    git(['push', repoPath, ...refspecs], {
+      gitDir: cloneDir,
+      env: principal === undefined ? env : { ...env, LLM_BRIDGE_PRINCIPAL: principal },
+    });
+  const readLog = () => readFile(join(repoPath, 'bridge', 'answers.log'), 'utf8');
+  return {
+    dir,
+    repoPath,
+    env,
+    writer: messageWriter(cloneDir, env),
+    cloneDir,
+    tip: async () => (await gitOk(['rev-parse', 'refs/heads/main'], inBridge)).trim(),
+    push,
+    async pushOk(id, principal) {
+      const result = await push([`${id}:refs/heads/main`], principal);
+      if (result.exitCode !== 0) throw new Error(`the push was refused: ${result.stderr}`);
+      return id;
+    },
+    async snapshot() {
+      return [
+        await gitOk(['for-each-ref'], inBridge),
+        await gitOk(['count-objects', '-v'], inBridge),
+        await readFile(join(repoPath, 'logs', 'HEAD'), 'utf8'),
+        await readLog(),
+      ].join('---\n');
+    },
+    readLog,
+  };
+}
+
+/** The lines of a push's stderr that our hooks wrote. */
+export function ourLines(stderr: string): string[] {
+  return stderr
+    .split('\n')
+    .filter((line) => line.startsWith('remote:') && line.includes('llm-bridge'))
+    .map((line) => line.slice('remote:'.length).trim());
+}
