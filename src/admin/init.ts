@@ -46,7 +46,8 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
   const parent = path.dirname(target);
   await mkdir(parent, { recursive: true }).catch(noPermission(parent));
   await access(parent, constants.W_OK).catch(noPermission(parent));
-  const draft = path.join(parent, `.${path.basename(target)}.init-${process.pid}`);
+  await removeLeftDrafts(target);
+  const draft = draftOf(target, process.pid);
   try {
     await gitInit(draft, gitEnv, version);
     const repo: Repository = { gitDir: draft, env: gitEnv };
@@ -59,7 +60,9 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
     await log.chmod(0o640);
     await log.close();
     await chmod(draft, 0o750);
-    await rename(draft, target);
+    await rename(draft, target).catch((cause: NodeJS.ErrnoException) => {
+      throw somethingElse(target, `it could not be put there (${cause.code ?? cause.message})`);
+    });
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
     throw error;
@@ -70,6 +73,30 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
     status: 'created',
     changed: [],
   };
+}
+
+/** Where a bridge is made before it is moved into place. */
+function draftOf(target: string, pid: number): string {
+  return path.join(path.dirname(target), `.${path.basename(target)}.init-${pid}`);
+}
+
+/** Removes what inits of this bridge left behind that were killed; one that runs still is let alone. */
+async function removeLeftDrafts(target: string): Promise<void> {
+  const prefix = path.basename(draftOf(target, 0)).slice(0, -1);
+  for (const name of await readdir(path.dirname(target))) {
+    const pid = name.startsWith(prefix) ? Number(name.slice(prefix.length)) : Number.NaN;
+    if (!Number.isSafeInteger(pid) || pid <= 0 || (pid !== process.pid && isRunning(pid))) continue;
+    await rm(draftOf(target, pid), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
 }
 
 async function gitInit(
@@ -109,13 +136,17 @@ async function whatIsAt(target: string, env: NodeJS.ProcessEnv): Promise<'nothin
   throw somethingElse(target, 'it is a folder with other files in it');
 }
 
-/** Paths go into ssh commands, sh files and authorized_keys, where a quote or a line break would be read as syntax. */
+/**
+ * Paths go into ssh commands, sh files and authorized_keys, where a quote or a line break would be read as syntax. git
+ * quotes `!` in a way of its own when it asks for a repository, which would not be the literal ssh-command compares with.
+ */
 function requirePlainPath(target: string): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what this refuses
-  if (!/['"\\$`\u0000-\u001f\u007f]/.test(target) && target !== '/') return;
+  if (!/['"\\$`!\u0000-\u001f\u007f]/.test(target) && target !== '/') return;
   throw new BridgeError(`${JSON.stringify(target)} cannot be the path of a bridge`, {
     code: 'bad-path',
-    remedy: 'use a path without quotes, backslashes, "$" and control characters: /srv/llm-bridge/bridge.git',
+    remedy:
+      'use a path without quotes, backslashes, "$", "!" and control characters: /srv/llm-bridge/bridge.git',
   });
 }
 
