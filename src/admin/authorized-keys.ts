@@ -9,7 +9,7 @@ import { type PublicKey, parsePublicKey } from './public-key.js';
 export interface BridgeKeyLine {
   readonly name: string;
   readonly key: PublicKey;
-  /** The whole line, without its line break. */
+  /** The whole line, without its line break, one character a byte. */
   readonly line: string;
 }
 
@@ -18,14 +18,15 @@ export function formatKeyLine(repoPath: string, name: string, key: PublicKey): s
   return `restrict,command="${forcedCommand(repoPath, name)}" ${key.type} ${key.blob} llm-bridge:${name}`;
 }
 
-/** The lines of `text` that belong to the bridge at `repoPath`. */
+/** The lines of `text` that belong to the bridge at `repoPath`. A line that is commented out lets nobody in. */
 export function findKeyLines(text: string, repoPath: string): BridgeKeyLine[] {
   const found: BridgeKeyLine[] = [];
   for (const line of text.split('\n')) {
+    if (isComment(line)) continue;
     const match = /command="([^"]*)"[^ ]* (.*)$/.exec(line);
     const key = parsePublicKey(match?.[2] ?? '');
     const name = /\/bridge\/ssh-command'? ([A-Za-z0-9._-]+)$/.exec(match?.[1] ?? '')?.[1];
-    if (key === null || name === undefined || match?.[1] !== forcedCommand(repoPath, name)) continue;
+    if (key === null || name === undefined || match?.[1] !== toBytes(forcedCommand(repoPath, name))) continue;
     found.push({ name, key, line });
   }
   return found;
@@ -33,15 +34,28 @@ export function findKeyLines(text: string, repoPath: string): BridgeKeyLine[] {
 
 /** Whether any line, of whatever purpose, lets this key in. sshd takes the first, so a second would never count. */
 export function hasKey(text: string, key: PublicKey): boolean {
-  return text.split('\n').some((line) => !line.startsWith('#') && line.split(/\s+/).includes(key.blob));
+  return text.split('\n').some((line) => !isComment(line) && line.split(/\s+/).includes(key.blob));
 }
 
-/** The text of an `authorized_keys` file; empty where there is none. */
+/**
+ * The text of an `authorized_keys` file, one character a byte, so that lines of others in whatever encoding come back as
+ * they were; empty where there is none.
+ */
 export async function readAuthorizedKeys(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  return readFile(file, 'latin1').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
     throw cannotUse(file, error);
   });
+}
+
+/** A text as readAuthorizedKeys reads it. */
+export function toBytes(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** The reverse. */
+export function fromBytes(bytes: string): string {
+  return Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
 /** Writes the file whole (temporary file, fsync, rename), keeping its mode; a new one gets 0600, its folder 0700. */
@@ -49,10 +63,16 @@ export async function writeAuthorizedKeys(file: string, text: string): Promise<v
   try {
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
     const stats = await stat(file).catch(() => null);
-    await writeFileAtomic(file, text, { mode: stats === null ? 0o600 : stats.mode & 0o777 });
+    await writeFileAtomic(file, Buffer.from(text, 'latin1'), {
+      mode: stats === null ? 0o600 : stats.mode & 0o777,
+    });
   } catch (error) {
     throw cannotUse(file, error as NodeJS.ErrnoException);
   }
+}
+
+function isComment(line: string): boolean {
+  return line.trimStart().startsWith('#');
 }
 
 function forcedCommand(repoPath: string, name: string): string {

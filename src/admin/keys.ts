@@ -7,8 +7,10 @@ import { principalNameSchema, type Role, roleSchema } from '../protocol/names.js
 import {
   findKeyLines,
   formatKeyLine,
+  fromBytes,
   hasKey,
   readAuthorizedKeys,
+  toBytes,
   writeAuthorizedKeys,
 } from './authorized-keys.js';
 import { fingerprint, readPublicKey } from './public-key.js';
@@ -64,7 +66,7 @@ export async function addKey(
   await writeFileAtomic(file, `${key.role} ${fingerprint(publicKey)}\n`, { mode: 0o640 });
   if (mine === undefined) {
     const separator = text === '' || text.endsWith('\n') ? '' : '\n';
-    await writeAuthorizedKeys(store.authorizedKeysFile, `${text}${separator}${line}\n`);
+    await writeAuthorizedKeys(store.authorizedKeysFile, `${text}${separator}${toBytes(line)}\n`);
   }
   return line;
 }
@@ -104,7 +106,7 @@ export async function removeKey(store: KeyStore, name: string): Promise<string |
     const kept = text.split('\n').filter((line) => !gone.has(line));
     await writeAuthorizedKeys(store.authorizedKeysFile, kept.join('\n'));
   }
-  return mine[0]?.line ?? null;
+  return mine[0] === undefined ? null : fromBytes(mine[0].line);
 }
 
 async function openStore(store: KeyStore): Promise<string> {

@@ -48,10 +48,24 @@ export async function readPublicKey(file: string): Promise<PublicKey> {
 export function parsePublicKey(line: string): PublicKey | null {
   const [type = '', blob = ''] = line.trim().split(/\s+/);
   if (!KEY_TYPES.includes(type) || !/^[A-Za-z0-9+/]+={0,2}$/.test(blob)) return null;
-  const bytes = Buffer.from(blob, 'base64');
-  if (bytes.length < 4 + type.length) return null;
-  const inner = bytes.toString('latin1', 4, 4 + bytes.readUInt32BE(0));
-  return inner === type ? { type, blob } : null;
+  const fields = readFields(Buffer.from(blob, 'base64'));
+  return fields !== null && fields.length > 1 && fields[0]?.toString('latin1') === type
+    ? { type, blob }
+    : null;
+}
+
+/** The fields of a key blob, each behind its length (RFC 4251); null where it was cut off, as sshd would find it. */
+function readFields(bytes: Buffer): Buffer[] | null {
+  const fields: Buffer[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    if (at + 4 > bytes.length) return null;
+    const end = at + 4 + bytes.readUInt32BE(at);
+    if (end > bytes.length) return null;
+    fields.push(bytes.subarray(at + 4, end));
+    at = end;
+  }
+  return fields;
 }
 
 /** `SHA256:…` as `ssh-keygen -l` prints it. */
