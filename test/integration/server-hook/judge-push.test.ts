@@ -83,7 +83,7 @@ describe('the update line', () => {
 
   const zero = '0'.repeat(40);
   let treeId: string;
-  test.each([
+  const lines: readonly (readonly [what: string, stdin: () => string, code: RefusalCode])[] = [
     ['nothing', () => '', 'ref'],
     ['half a line', () => `${tip} ${tip} ${MAIN}`, 'ref'],
     ['a line break in the ref', () => `${tip} ${open} ${MAIN}\n${tip} ${open} refs/x\n`, 'ref'],
@@ -95,7 +95,8 @@ describe('the update line', () => {
     ['an old id of zeros', () => `${zero} ${open} ${MAIN}\n`, 'ref'],
     ['a new id that does not exist', () => `${tip} ${'1'.repeat(40)} ${MAIN}\n`, 'internal'],
     ['a new id that is a tree', () => `${tip} ${treeId} ${MAIN}\n`, 'stale'],
-  ] as const)('handed to the hook, %s is refused', async (_what, stdin, code) => {
+  ];
+  test.each(lines)('handed to the hook, %s is refused', async (_what, stdin, code) => {
     const result = await preReceive(stdin());
 
     expect(result).toMatchObject({ exitCode: 1, stdout: '' });

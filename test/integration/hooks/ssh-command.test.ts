@@ -1,0 +1,303 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, chmod, constants, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { helloSchema } from '../../../src/protocol/hello.js';
+import { gitOk } from '../../support/git.js';
+import { onCleanup } from '../../support/on-cleanup.js';
+import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
+import { type RunResult, runProcess } from '../../support/run-process.js';
+import { tempDir } from '../../support/temp-dir.js';
+
+/** Every shell that may stand behind /bin/sh, where it is there. */
+const SHELLS = [
+  ['dash', []],
+  ['busybox', ['sh']],
+  ['bash', ['--posix']],
+  ['ksh', []],
+] as const;
+
+/** A git that tells how it was called where the forced command hands over to it, and is the real one otherwise. */
+const TELLING_GIT = `#!/bin/sh
+case $1 in
+  upload-pack | receive-pack) printf 'args:'; printf ' %s' "$@"; echo; env | sort ;;
+  *) PATH=\${PATH#*:} exec git "$@" ;;
+esac
+`;
+
+let bridge: PlainBridge;
+let repo: string;
+const shells: (readonly [string, readonly string[]])[] = [];
+
+beforeAll(async () => {
+  const bin = join(await tempDir(), 'bin');
+  await mkdir(bin);
+  await writeFile(join(bin, 'git'), TELLING_GIT);
+  await chmod(join(bin, 'git'), 0o755);
+  bridge = await startPlainBridge({
+    principals: { 'home-pc': 'agent', bot: 'asker', odd: 'admin' },
+    env: { PATH: `${bin}${delimiter}${process.env.PATH}` },
+  });
+  repo = bridge.repoPath;
+  for (const [name, args] of SHELLS) {
+    const found = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name));
+    for (const file of found) {
+      const there = await access(file, constants.X_OK).then(
+        () => true,
+        () => false,
+      );
+      if (there && !shells.some(([one]) => one.endsWith(`/${name}`))) shells.push([file, args]);
+    }
+  }
+});
+
+/** What runs where a client with the key `name` asks for `command`. */
+function served(
+  [shell, args]: readonly [string, readonly string[]],
+  command: string | undefined,
+  options: { readonly words?: readonly string[]; readonly env?: Record<string, string> } = {},
+): Promise<RunResult> {
+  const { words = ['home-pc'], env = {} } = options;
+  return runProcess(shell, [...args, join(repo, 'bridge', 'ssh-command'), ...words], {
+    env: {
+      HOME: bridge.dir,
+      // As bare as sshd makes it, and bad besides.
+      PATH: '/nowhere',
+      ...(command === undefined ? {} : { SSH_ORIGINAL_COMMAND: command }),
+      ...env,
+    },
+    cwd: '/',
+  });
+}
+
+async function inEachShell(
+  look: (shell: readonly [string, readonly string[]]) => Promise<void>,
+): Promise<void> {
+  expect(shells.map(([file]) => file.split('/').at(-1))).toEqual(expect.arrayContaining(['dash', 'busybox']));
+  for (const shell of shells) await look(shell);
+}
+
+test('shellcheck has nothing to say of any hook', async () => {
+  const folder = fileURLToPath(new URL('../../../hooks/', import.meta.url));
+  const installed = [
+    join(repo, 'bridge/ssh-command'),
+    join(repo, 'hooks/pre-receive'),
+    join(repo, 'hooks/post-receive'),
+  ];
+  const files = [...(await readdir(folder)).map((name) => join(folder, name)), ...installed];
+
+  expect(await runProcess('shellcheck', files, { env: bridge.env })).toEqual({
+    exitCode: 0,
+    stdout: '',
+    stderr: '',
+  });
+});
+
+describe('what is served', () => {
+  test.each([
+    ['git-upload-pack by path', () => `git-upload-pack '${repo}'`, 'upload-pack'],
+    ['git-upload-pack by name', () => "git-upload-pack 'bridge.git'", 'upload-pack'],
+    ['git-receive-pack by path', () => `git-receive-pack '${repo}'`, 'receive-pack'],
+    ['git-receive-pack by name', () => "git-receive-pack 'bridge.git'", 'receive-pack'],
+  ])('%s, with nothing of the environment of the client', async (_what, command, program) => {
+    await inEachShell(async (shell) => {
+      const env = {
+        GIT_DIR: '/etc',
+        GIT_CONFIG_COUNT: '1',
+        GIT_CONFIG_KEY_0: 'core.hooksPath',
+        GIT_CONFIG_VALUE_0: '/nowhere',
+        LD_PRELOAD_NOT: 'x',
+        NODE_OPTIONS: '--require=/nowhere',
+        LLM_BRIDGE_PRINCIPAL: 'bot',
+        LC_EVIL: 'x',
+      };
+
+      const result = await served(shell, command(), { env });
+
+      expect(result.stderr).toBe('');
+      const [args, ...rest] = result.stdout.trim().split('\n');
+      expect(args).toBe(`args: ${program} ${repo}`);
+      const names = rest
+        .map((line) => line.split('=')[0])
+        .filter((name) => !/^(PWD|OLDPWD|SHLVL|_)$/.test(name ?? ''));
+      expect(names).toEqual([
+        'GIT_CONFIG_GLOBAL',
+        'GIT_CONFIG_NOSYSTEM',
+        'GIT_PROTOCOL',
+        'HOME',
+        'LC_ALL',
+        'LLM_BRIDGE_PRINCIPAL',
+        'PATH',
+      ]);
+      expect(rest).toContain('LLM_BRIDGE_PRINCIPAL=home-pc');
+      expect(rest).toContain('GIT_CONFIG_GLOBAL=/dev/null');
+      expect(rest).toContain('GIT_PROTOCOL=version=0');
+    });
+  });
+
+  test.each([
+    ['version=0', 'version=0'],
+    ['version=1', 'version=1'],
+    ['version=2', 'version=2'],
+    ['version=3', 'version=0'],
+    ['version=2:evil', 'version=0'],
+    ['version=2\nX=1', 'version=0'],
+    ['', 'version=0'],
+  ])('GIT_PROTOCOL %j becomes %s', async (given, becomes) => {
+    await inEachShell(async (shell) => {
+      const { stdout } = await served(shell, `git-upload-pack '${repo}'`, { env: { GIT_PROTOCOL: given } });
+
+      expect(stdout.split('\n').filter((line) => line.startsWith('GIT_PROTOCOL='))).toEqual([
+        `GIT_PROTOCOL=${becomes}`,
+      ]);
+    });
+  });
+});
+
+describe('what is refused', () => {
+  const cases: readonly (readonly [string, () => string | undefined])[] = [
+    ['no command, which would be a shell', () => undefined],
+    ['an empty command', () => ''],
+    ['a shell', () => 'sh'],
+    ['scp', () => `scp -t ${repo}`],
+    ['sftp', () => '/usr/lib/openssh/sftp-server'],
+    ['rsync', () => `rsync --server . ${repo}`],
+    ['git-upload-archive', () => `git-upload-archive '${repo}'`],
+    ['another path', () => "git-upload-pack '/etc'"],
+    ['a path beneath', () => `git-upload-pack '${repo}/hooks'`],
+    ['a path with ..', () => `git-upload-pack '${repo}/../bridge.git'`],
+    ['a slash behind', () => `git-upload-pack '${repo}/'`],
+    ['an option', () => "git-upload-pack '--help'"],
+    ['an option in front', () => `git-upload-pack --strict '${repo}'`],
+    ['a word too many', () => `git-upload-pack '${repo}' '${repo}'`],
+    ['the two words of git', () => `git upload-pack '${repo}'`],
+    ['no quotes', () => `git-upload-pack ${repo}`],
+    ['double quotes', () => `git-upload-pack "${repo}"`],
+    ['a quote too many', () => `git-upload-pack '${repo}''`],
+    ['a second command', () => `git-upload-pack '${repo}'; touch ${repo}/owned`],
+    ['a substitution', () => `git-upload-pack '$(touch ${repo}/owned)'`],
+    ['backticks', () => `bridge-hello\`touch ${repo}/owned\``],
+    ['a line break behind', () => 'bridge-hello\n'],
+    ['a line break and a command', () => `bridge-hello\ntouch ${repo}/owned`],
+    ['a carriage return', () => 'bridge-hello\r'],
+    ['a blank behind', () => 'bridge-wait '],
+    ['a pattern', () => 'bridge-*'],
+    ['a pattern of a path', () => "git-upload-pack '*'"],
+    ['other letters', () => 'bridge-hellо'],
+    ['a hundred kilobytes', () => `git-upload-pack '${'a'.repeat(100_000)}'`],
+  ];
+  test.each(cases)('%s', async (_what, command) => {
+    await inEachShell(async (shell) => {
+      const result = await served(shell, command());
+
+      expect(result).toMatchObject({ exitCode: 1, stdout: '' });
+      expect(result.stderr).toMatch(/^llm-bridge: this key opens no shell.*; try: .*\n$/);
+    });
+    await expect(access(join(repo, 'owned'))).rejects.toThrow();
+  });
+
+  test.each([
+    ['no name', []],
+    ['an empty name', ['']],
+    ['a name with a slash', ['../principals/home-pc']],
+    ['a name that starts with a dot', ['.hidden']],
+    ['a name with a blank', ['home pc']],
+    ['a name with a line break', ['home-pc\n']],
+    ['a name in other letters', ['hоme-pc']],
+    ['two names', ['home-pc', 'bot']],
+    ['an unknown name', ['stranger']],
+    ['a name with an unknown role', ['odd']],
+  ])('a forced command with %s', async (_what, words) => {
+    await inEachShell(async (shell) => {
+      for (const command of ['bridge-hello', `git-receive-pack '${repo}'`]) {
+        const result = await served(shell, command, { words });
+        expect(result).toMatchObject({ exitCode: 1, stdout: '' });
+        expect(result.stderr).toMatch(/^llm-bridge: .*; try: .*\n$/);
+      }
+    });
+  });
+
+  test('a name that was removed, from then on', async () => {
+    await writeFile(join(repo, 'bridge/principals/gone'), 'asker\n');
+    await inEachShell(async (shell) => {
+      expect((await served(shell, 'bridge-hello', { words: ['gone'] })).exitCode).toBe(0);
+    });
+    await rm(join(repo, 'bridge/principals/gone'));
+    await inEachShell(async (shell) => {
+      expect((await served(shell, 'bridge-hello', { words: ['gone'] })).stderr).toContain('was removed');
+    });
+  });
+});
+
+describe('bridge-hello', () => {
+  const hello = async (shell: readonly [string, readonly string[]], name = 'home-pc') => {
+    const { stdout, stderr } = await served(shell, 'bridge-hello', { words: [name] });
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^[^\n]+\n$/);
+    return helloSchema.parse(JSON.parse(stdout));
+  };
+
+  test('says who the key is, what is spoken, the time and the limits', async () => {
+    await inEachShell(async (shell) => {
+      const said = await hello(shell, 'bot');
+
+      const limits = { task_ttl: '7d', max_task_bytes: 1_048_576, max_answer_bytes: 1_048_576 };
+      expect(said).toMatchObject({ name: 'bot', role: 'asker', protocol: 1, ...limits });
+      expect(Math.abs(Date.parse(said.time) - Date.now())).toBeLessThan(30_000);
+    });
+  });
+
+  const numbers = ['0', '007', '', '-1', '1.5', '9'.repeat(30), '1e6', 'x"},{"a":"', '5\n6', '$(id)'];
+  test.each(numbers)('is valid with a limit of %j', async (value) => {
+    const at = { gitDir: repo, env: bridge.env };
+    for (const key of ['maxTaskBytes', 'maxAnswerBytes', 'taskTtl']) {
+      await gitOk(['config', `bridge.${key}`, value], at);
+    }
+    await inEachShell(async (shell) => {
+      expect(await hello(shell)).toMatchObject({ max_task_bytes: 1_048_576, max_answer_bytes: 1_048_576 });
+    });
+    for (const key of ['maxTaskBytes', 'maxAnswerBytes'])
+      await gitOk(['config', `bridge.${key}`, '5000'], at);
+    await gitOk(['config', 'bridge.taskTtl', '7d'], at);
+    await inEachShell(async (shell) => {
+      expect(await hello(shell)).toMatchObject({
+        max_task_bytes: 5000,
+        max_answer_bytes: 5000,
+        task_ttl: '7d',
+      });
+    });
+  });
+
+  test('is valid with a config that git cannot read', async () => {
+    const config = join(repo, 'config');
+    const text = await readFile(config, 'utf8');
+    await writeFile(config, `${text}\n[bridge\n`);
+    await inEachShell(async (shell) => {
+      expect(await hello(shell)).toMatchObject({ max_task_bytes: 1_048_576 });
+    });
+    await writeFile(config, text);
+  });
+});
+
+test('bridge-wait rings when main moves', async () => {
+  const [shell, args] = shells[0] ?? ['sh', []];
+  const child = spawn(shell, [...args, join(repo, 'bridge', 'ssh-command'), 'home-pc'], {
+    env: { SSH_ORIGINAL_COMMAND: 'bridge-wait', PATH: '/nowhere' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onCleanup(() => void child.kill('SIGKILL'));
+  const lines = createInterface(child.stdout);
+  const [first] = (await once(lines, 'line')) as [string];
+  expect(first).toContain('llm-bridge init');
+
+  for (const prompt of ['one', 'two']) {
+    const rung = once(lines, 'line') as Promise<[string]>;
+    const env = { ...bridge.env, PATH: process.env.PATH ?? '' };
+    const id = await bridge.writer.ask(await bridge.tip(), prompt);
+    await gitOk(['push', repo, `${id}:refs/heads/main`], { gitDir: bridge.cloneDir, env });
+    expect((await rung)[0]).toContain(id);
+  }
+});
