@@ -5,12 +5,15 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { sshOptionsFor } from '../../../src/demo/ssh-client.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
+import { startBridgeFixture } from '../../support/bridge-fixture.js';
 import { gitOk } from '../../support/git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 import { type RunResult, runProcess } from '../../support/run-process.js';
 import { tempDir } from '../../support/temp-dir.js';
+import { waitUntil } from '../../support/wait-until.js';
 
 /** Every shell that may stand behind /bin/sh, where it is there. */
 const SHELLS = [
@@ -301,3 +304,30 @@ test('bridge-wait rings when main moves', async () => {
     expect((await rung)[0]).toContain(id);
   }
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'a bridge-wait ends when its client has gone without a word',
+  async () => {
+    const fixture = await startBridgeFixture();
+    const { identityFile } = fixture.principal('home-pc');
+    const target = `${fixture.sshd.user}@127.0.0.1`;
+    const child = spawn('ssh', [...sshOptionsFor(fixture.sshd, identityFile), target, 'bridge-wait'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(child.stdout, 'data');
+    expect(await waiting(fixture.repoPath)).toHaveLength(1);
+
+    child.kill('SIGKILL');
+
+    await waitUntil(async () => (await waiting(fixture.repoPath)).length === 0, 'tail ends');
+  },
+);
+
+/** The processes that wait at the doorbell of a bridge. */
+async function waiting(repoPath: string): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name));
+  const lines = await Promise.all(
+    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+  );
+  return lines.filter((line) => line.startsWith('tail\0') && line.includes(`${repoPath}/logs/HEAD`));
+}

@@ -6,7 +6,7 @@ import { answerMessage } from '../../../src/protocol/commit-message.js';
 import type { TreeEntry } from '../../../src/protocol/git-objects.js';
 import { parseRefusal, type RefusalCode } from '../../../src/protocol/refusal.js';
 import { gitOk } from '../../support/git.js';
-import { anAnswer, type MessageWriter, writeMany } from '../../support/message-writer.js';
+import { anAnswer, type MessageWriter, messageWriter, writeMany } from '../../support/message-writer.js';
 import { ourLines, type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 import { type RunResult, runProcess } from '../../support/run-process.js';
 import { tempDir } from '../../support/temp-dir.js';
@@ -83,6 +83,7 @@ describe('the update line', () => {
 
   const zero = '0'.repeat(40);
   let treeId: string;
+  let aside: string;
   const lines: readonly (readonly [what: string, stdin: () => string, code: RefusalCode])[] = [
     ['nothing', () => '', 'ref'],
     ['half a line', () => `${tip} ${tip} ${MAIN}`, 'ref'],
@@ -91,6 +92,7 @@ describe('the update line', () => {
     ['a ref outside of refs/', () => `${tip} ${open} HEAD\n`, 'ref'],
     ['a ref beside main', () => `${tip} ${open} ${MAIN}x\n`, 'ref'],
     ['an old id that is not main', () => `${root} ${open} ${MAIN}\n`, 'stale'],
+    ['a good commit on an old id that is not main', () => `${root} ${aside} ${MAIN}\n`, 'stale'],
     ['a made-up old id', () => `${'1'.repeat(40)} ${open} ${MAIN}\n`, 'stale'],
     ['an old id of zeros', () => `${zero} ${open} ${MAIN}\n`, 'ref'],
     ['a new id that does not exist', () => `${tip} ${'1'.repeat(40)} ${MAIN}\n`, 'internal'],
@@ -106,6 +108,8 @@ describe('the update line', () => {
 
   beforeAll(async () => {
     treeId = await write.treeOf(root);
+    // The client says what the old id is; the object lies in the bridge, as one of a push that lost a race would.
+    aside = await messageWriter(bridge.repoPath, bridge.env).ask(root, 'aside');
   });
 });
 
