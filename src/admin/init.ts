@@ -6,6 +6,7 @@ import { requireGit } from '../git/git-version.js';
 import { isOwner } from '../git/local-bridge.js';
 import { gitFailed, type Repository, spawnGit } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { PROTOCOL_VERSION } from '../protocol/names.js';
 import { writeFirstCommit } from './first-commit.js';
 import { installHooks } from './install-hooks.js';
 import { applySettings } from './repository-settings.js';
@@ -25,7 +26,7 @@ export interface InitResult {
 /**
  * Makes a bridge repository at `repoPath`, or brings hooks and settings of the one there up to this version and touches
  * nothing else. A new one is made aside and moved into place, so there is never half of one. Throws BridgeError
- * `not-a-bridge` (something else is there), `other-owner`, `bad-path`, `no-permission`, `old-git`.
+ * `not-a-bridge` (something else is there), `newer-bridge`, `other-owner`, `bad-path`, `no-permission`, `old-git`.
  */
 export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Promise<InitResult> {
   const target = path.resolve(repoPath);
@@ -128,6 +129,12 @@ async function whatIsAt(target: string, env: NodeJS.ProcessEnv): Promise<'nothin
   const entries = await readdir(target);
   if (entries.length === 0) return 'nothing';
   const settings = await readBridgeSettings({ gitDir: target, env });
+  if (settings.version !== null && settings.version > PROTOCOL_VERSION) {
+    throw new BridgeError(`${target} was made by a newer llm-bridge (layout ${settings.version})`, {
+      code: 'newer-bridge',
+      remedy: 'npm install -g llm-bridge@latest',
+    });
+  }
   if (settings.version !== null) return 'bridge';
   if (entries.includes('.git')) throw somethingElse(target, 'it is a work tree with a repository of its own');
   if (entries.includes('HEAD') && entries.includes('objects')) {

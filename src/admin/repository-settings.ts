@@ -3,6 +3,8 @@ import { PROTOCOL_VERSION } from '../protocol/names.js';
 
 /** Settings that are set at every init: the promises of the bridge rest on them. */
 export const ENFORCED_SETTINGS: readonly (readonly [key: string, value: string])[] = [
+  // The group may read (answers.log, status), nobody else anything, whatever the umask of who pushes.
+  ['core.sharedRepository', '0640'],
   // The reflog is the doorbell, so a bare repository has to keep one.
   ['core.logAllRefUpdates', 'true'],
   // A hooks path in the owner's own git settings would switch the hooks off.

@@ -1,6 +1,7 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { readBridgeSettings } from '../git/bridge-settings.js';
+import { withFileLock } from '../git/file-lock.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import { resolveRef } from '../git/refs.js';
@@ -10,7 +11,6 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { formatLogLine } from '../protocol/log-record.js';
 import { MAIN_REF } from '../protocol/names.js';
-import { withFileLock } from './file-lock.js';
 import { readLogTail } from './log-tail.js';
 
 /** What an ingest did. */
@@ -33,6 +33,7 @@ export async function ingest(repo: Repository, at: { readonly now: () => number 
   const folder = path.join(repo.gitDir, 'bridge');
   await mkdir(folder, { recursive: true });
   return withFileLock(path.join(folder, 'ingest.lock'), async () => {
+    const isNew = (await stat(settings.answersLog).catch(() => null)) === null;
     const log = await open(settings.answersLog, 'a+', 0o640).catch((cause: NodeJS.ErrnoException) => {
       throw new BridgeError(`cannot write to ${settings.answersLog} (${cause.code ?? cause.message})`, {
         code: 'no-log-file',
@@ -42,6 +43,8 @@ export async function ingest(repo: Repository, at: { readonly now: () => number 
       });
     });
     try {
+      // Whatever the umask: the group may read the log, also one that logrotate or its owner moved away before.
+      if (isNew) await log.chmod(0o640);
       return await catchUp(repo, log, settings.answersLog, at.now);
     } finally {
       await log.close();

@@ -10,7 +10,7 @@ import { onCleanup } from '../../support/on-cleanup.js';
 import { type RunResult, runProcess } from '../../support/run-process.js';
 import { tempDir } from '../../support/temp-dir.js';
 
-const BUILT = fileURLToPath(new URL('../../../dist/server-hook/file-lock.js', import.meta.url));
+const BUILT = fileURLToPath(new URL('../../../dist/git/file-lock.js', import.meta.url));
 
 /** A program that runs `job` (text of an async function's body) under the lock. */
 function script(lock: string, job: string): string[] {

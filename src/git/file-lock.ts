@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { type FileHandle, open } from 'node:fs/promises';
 import { BridgeError } from '../protocol/bridge-error.js';
 
-/** How long one waits for another ingest: a catch-up over a hundred thousand answers takes less. */
+/** How long one waits for another: an ingest that catches up over a hundred thousand answers takes less. */
 const LOCK_TIMEOUT_MS = 60_000;
 
 /**
@@ -15,7 +15,7 @@ const LOCK_TIMEOUT_MS = 60_000;
 export async function withFileLock<T>(file: string, job: () => Promise<T>): Promise<T> {
   const handle = await open(file, 'a', 0o640);
   try {
-    if (await kernelLock(handle)) return await job();
+    if (await kernelLock(file, handle)) return await job();
     return await folderLock(file, job);
   } finally {
     await handle.close();
@@ -23,7 +23,7 @@ export async function withFileLock<T>(file: string, job: () => Promise<T>): Prom
 }
 
 /** True once the lock is held, false where there is no `flock` program. */
-function kernelLock(handle: FileHandle): Promise<boolean> {
+function kernelLock(file: string, handle: FileHandle): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const child = spawn('flock', ['-x', '3'], { stdio: ['ignore', 'ignore', 'ignore', handle.fd] });
     let waitedTooLong = false;
@@ -39,7 +39,7 @@ function kernelLock(handle: FileHandle): Promise<boolean> {
     child.on('exit', (code) => {
       clearTimeout(timer);
       if (code === 0) resolve(true);
-      else reject(waitedTooLong ? lockedError() : cannotLock(code));
+      else reject(waitedTooLong ? lockedError(file) : cannotLock(file, code));
     });
   });
 }
@@ -56,7 +56,7 @@ async function folderLock<T>(file: string, job: () => Promise<T>): Promise<T> {
       randomize: true,
     },
   }).catch(() => {
-    throw lockedError();
+    throw lockedError(file);
   });
   try {
     return await job();
@@ -66,18 +66,17 @@ async function folderLock<T>(file: string, job: () => Promise<T>): Promise<T> {
 }
 
 /** A file system that has no locks, say; telling the owner to wait would be wrong. */
-function cannotLock(code: number | null): BridgeError {
-  return new BridgeError(`flock could not lock ingest.lock (exit code ${code ?? 'none'})`, {
+function cannotLock(file: string, code: number | null): BridgeError {
+  return new BridgeError(`flock could not lock ${file} (exit code ${code ?? 'none'})`, {
     code: 'no-lock',
-    remedy:
-      'keep the bridge on a local disk; run "flock -x bridge/ingest.lock true" there to see what it says',
+    remedy: `keep the bridge on a local disk; run "flock -x ${file} true" to see what it says`,
   });
 }
 
-function lockedError(): BridgeError {
-  return new BridgeError('another process has been writing answers.log for a minute', {
+function lockedError(file: string): BridgeError {
+  return new BridgeError(`another process has held ${file} for a minute`, {
     code: 'locked',
-    remedy: 'wait for it; "llm-bridge ingest" catches up afterwards',
+    remedy: 'wait for it and try again; for answers.log, "llm-bridge ingest" catches up',
     retryable: true,
   });
 }
