@@ -82,7 +82,8 @@ describe('the environment', () => {
         LLM_BRIDGE_STATE_DIR: '/nowhere',
       };
       const args = [...command.split(' '), '--repo', repo];
-      const masked = (text: string) => text.replace(/[0-9a-f]{40}/g, 'ID').replace(/\d+ m?s\b/g, 'AGE');
+      const masked = (text: string) =>
+        text.replace(/[0-9a-f]{40}/g, 'ID').replace(/ +\d+ (?:ms|s|min)\b/g, ' AGE');
       expect(masked(await ok(args, foreign))).toBe(masked(await ok(args)));
     },
   );
