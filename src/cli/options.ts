@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { describeIssues } from '../protocol/strict-json.js';
+import { parseAddress } from '../remote/address.js';
 import type { SshOptions } from '../remote/ssh-settings.js';
 
 /** `--repo`, for commands that work over ssh too. */
@@ -36,19 +37,46 @@ export function sshOptionsOf(args: {
 }
 
 /** `--timeout 30` and the like: a number, from the command line or the environment. */
-export const numberOption = z.coerce.number({ error: 'must be a number' });
+export const numberOption = z.coerce.number({
+  error: (issue) => (issue.code === 'invalid_type' ? 'must be a number' : undefined),
+});
+
+/** The address of a bridge. */
+export const repoSchema = z.string().min(1, 'is empty');
+
+/** The path of a bridge on this machine. An address elsewhere would be taken for a strange path. */
+export const localRepoSchema = repoSchema.refine(
+  (text) => /^[\\/.]/.test(text) || parseAddress(text).kind === 'local',
+  {
+    error: 'must be a path on this machine; run this on the server, as the user who owns the bridge',
+  },
+);
+
+/** The options of the ssh group, as readOptions reads them. */
+export const sshArgs = { identity: z.string().optional(), acceptNewHostKey: z.boolean().optional() };
 
 /**
  * Holds parsed arguments against a schema: the last word on what an option may be. Throws BridgeError `usage` naming the
- * option. An option that is given twice is refused here too, because its value is a list then.
+ * option, or the positional in angle brackets. An option that is given twice is refused here too, because its value is a list then.
  */
-export function readOptions<T>(schema: z.ZodType<T>, args: unknown, help: string): T {
+export function readOptions<T>(
+  schema: z.ZodType<T>,
+  args: unknown,
+  help: string,
+  positionals: readonly string[] = [],
+): T {
   const parsed = schema.safeParse(args);
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map((issue) => ({
-    ...issue,
-    path: issue.path.map((part, index) => (index === 0 ? `--${kebab(String(part))}` : String(part))),
-  }));
+  const issues = parsed.error.issues.map((issue) => {
+    const name = String(issue.path[0]);
+    // A schema that wants one value found a list: that is what yargs makes of an option given twice.
+    const twice = issue.path.length === 1 && Array.isArray((args as Record<string, unknown>)[name]);
+    return {
+      ...issue,
+      path: [positionals.includes(name) ? `<${name}>` : `--${kebab(name)}`],
+      ...(twice ? { message: 'is given more than once' } : {}),
+    };
+  });
   throw new BridgeError(describeIssues(issues), { code: 'usage', remedy: `llm-bridge ${help} --help` });
 }
 

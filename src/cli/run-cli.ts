@@ -9,8 +9,28 @@ import { keyCommand } from './commands/key.js';
 import { logCommand } from './commands/log.js';
 import { statusCommand } from './commands/status.js';
 import { watchCommand } from './commands/watch.js';
+import { optionsFromEnvironment } from './environment-options.js';
 import { packageVersion } from './package-version.js';
 import { EXIT } from './print-error.js';
+
+/** yargs' words for what is wrong, where its own leave a person guessing. */
+const WORDING = {
+  'Not enough non-option arguments: got %s, need at least %s': {
+    one: 'not enough arguments: %s given, %s needed',
+    other: 'not enough arguments: %s given, %s needed',
+  },
+  'Not enough arguments following: %s': 'the option --%s needs a value',
+  'Missing required argument: %s': {
+    one: 'the option --%s is missing',
+    other: 'these options are missing: %s',
+  },
+  'Argument: %s, Given: %s, Choices: %s': '--%s is %s, and not one of %s',
+  'Unknown argument: %s': { one: 'unknown option: %s', other: 'unknown options: %s' },
+  'Unknown command: %s': {
+    one: 'unknown command or argument: %s',
+    other: 'unknown commands or arguments: %s',
+  },
+} as never;
 
 /** A command's way to say how it ended. */
 export interface ExitState {
@@ -30,7 +50,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
       'parse-numbers': false,
       'duplicate-arguments-array': true,
     })
-    .env('LLM_BRIDGE')
+    .middleware(optionsFromEnvironment(process.env), true)
     .command(initCommand(exit))
     .command(keyCommand(exit))
     .command(askCommand(exit))
@@ -50,13 +70,32 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .alias('help', 'h')
     .wrap(Math.min(100, process.stdout.columns ?? 80))
     .exitProcess(false)
+    // English whatever LANG says: half of the words are ours, and people search for them.
+    .locale('en')
+    .updateStrings(WORDING)
     .fail((message, error) => {
-      if (error) throw error;
-      throw new BridgeError(message.split('\n')[0] ?? message, {
-        code: 'usage',
-        remedy: 'llm-bridge --help',
-      });
+      // yargs says some faults of the command line by an error of its own; any other is a command's.
+      if (error && error.name !== 'YError') throw error;
+      throw wrongUse(message || error.message, args);
     })
     .parseAsync();
   return exit.code;
 }
+
+/** yargs' complaint as one line, with the help of the command it is about. */
+function wrongUse(complaint: string, args: readonly string[]): BridgeError {
+  const message = complaint
+    .replace(/^Invalid values:/, '')
+    .replace(/\s*\n\s*/g, ' ')
+    .trim();
+  const command = COMMANDS.find((name) => args.includes(name));
+  const missing = /option --repo is missing/.test(message)
+    ? '; it can also be set once as LLM_BRIDGE_REPO in the environment'
+    : '';
+  return new BridgeError(message, {
+    code: 'usage',
+    remedy: `llm-bridge ${command === undefined ? '' : `${command} `}--help${missing}`,
+  });
+}
+
+const COMMANDS = ['init', 'key', 'ask', 'watch', 'agent', 'log', 'status', 'ingest', 'demo'];

@@ -8,23 +8,24 @@ import { numberOption } from './options.js';
 import { readStdin } from './read-stdin.js';
 
 const text = { type: 'string', requiresArg: true, group: 'The task:' } as const;
+const number = { ...text, type: 'number' } as const;
 const list = { ...text, array: true, nargs: 1 } as const;
 
 /** The options of `ask` that are fields of `task.json`. */
 export const TASK_OPTIONS: Record<string, Options> = {
-  file: { ...text, describe: 'A task.json to ask; the other options override its fields' },
-  model: { ...text, describe: 'The model to use' },
-  backend: { ...text, describe: 'ollama or lmstudio' },
+  file: { ...text, describe: 'A task.json to ask; the other options go before its fields' },
+  model: { ...text, describe: "The model to use. Default: the agent's" },
+  backend: { ...text, describe: 'ollama or lmstudio. Default: whichever the agent reaches' },
   system: { ...text, describe: 'The system prompt' },
-  temperature: { ...text, describe: '0 to 10' },
-  'top-p': { ...text, describe: '0 to 1' },
-  'max-tokens': { ...text, describe: 'The longest answer' },
-  'num-ctx': { ...text, describe: 'The size of the context (Ollama)' },
-  seed: { ...text, describe: 'For answers that can be repeated' },
+  temperature: { ...number, describe: '0 to 10: how freely to choose words' },
+  'top-p': { ...number, describe: '0 to 1: the share of likely words to choose from' },
+  'max-tokens': { ...number, describe: 'The longest answer, in tokens' },
+  'num-ctx': { ...number, describe: 'The size of the context in tokens (Ollama only)' },
+  seed: { ...number, describe: 'A whole number; the same one makes the same answer likely' },
   stop: { ...list, describe: 'A text to stop at; can be given several times' },
   format: { ...text, describe: 'json, or a JSON Schema: a file, or the schema itself' },
   image: { ...list, describe: 'An image file; can be given several times' },
-  'task-timeout': { ...text, describe: 'Seconds the model may take (timeout_s)' },
+  'task-timeout': { ...number, describe: 'Seconds the model may take; then the answer is an error' },
   metadata: { ...list, describe: 'key=value to keep with the task; can be given several times' },
 };
 
@@ -58,8 +59,7 @@ export async function taskFieldsOf(args: TaskArgs): Promise<TaskJson> {
   const fromFile = args.file === undefined ? {} : await readTaskFile(args.file);
   const prompt = await promptOf(args, 'prompt' in fromFile || 'messages' in fromFile);
   const { messages, ...rest } = fromFile as TaskJson;
-  const options = defined({
-    ...rest.options,
+  const given = defined({
     temperature: args.temperature,
     top_p: args.topP,
     max_tokens: args.maxTokens,
@@ -67,6 +67,8 @@ export async function taskFieldsOf(args: TaskArgs): Promise<TaskJson> {
     seed: args.seed,
     stop: args.stop,
   });
+  // Only what is given: an undefined one would blot out the file's.
+  const options = { ...rest.options, ...given };
   return defined({
     ...rest,
     ...(prompt === null ? { messages } : { prompt }),

@@ -1,14 +1,21 @@
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
 import { principalNameSchema } from '../../protocol/names.js';
-import { numberOption, REPO_OPTION, readOptions, SSH_OPTIONS, sshOptionsOf } from '../options.js';
+import {
+  numberOption,
+  REPO_OPTION,
+  readOptions,
+  repoSchema,
+  SSH_OPTIONS,
+  sshArgs,
+  sshOptionsOf,
+} from '../options.js';
 import type { ExitState } from '../run-cli.js';
 import { stopSignal } from '../stop-signal.js';
 
 const argsSchema = z.object({
-  repo: z.string().min(1),
-  identity: z.string().optional(),
-  acceptNewHostKey: z.boolean().optional(),
+  repo: repoSchema,
+  ...sshArgs,
   once: z.boolean().default(false),
   name: principalNameSchema.optional(),
   backend: z
@@ -37,7 +44,7 @@ const argsSchema = z.object({
 export function agentCommand(_exit: ExitState): CommandModule {
   return {
     command: 'agent',
-    describe: 'Answer what is asked on the bridge, with the models of this machine',
+    describe: 'Answer what is asked, with the Ollama or LM Studio of this machine',
     builder: (y) =>
       y
         .option('repo', REPO_OPTION)
@@ -45,51 +52,57 @@ export function agentCommand(_exit: ExitState): CommandModule {
         .option('name', {
           type: 'string',
           requiresArg: true,
-          describe: 'Who answers, where the key does not say it',
+          describe: 'Who answers, where no key says it. Default: the host name',
         })
         .option('backend', {
           type: 'string',
           requiresArg: true,
-          describe: 'auto, ollama, lmstudio, or the order to try them in: lmstudio,ollama',
+          describe:
+            'ollama, lmstudio, or the order to try them in: lmstudio,ollama. Default: auto, Ollama first',
         })
-        .option('model', { type: 'string', requiresArg: true, describe: 'For tasks that name none' })
+        .option('model', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'The model for tasks that name none. Default: the first that is installed',
+        })
         .option('ollama-url', {
           type: 'string',
           requiresArg: true,
-          describe: 'Default: http://127.0.0.1:11434',
+          describe: 'Where Ollama listens. Default: http://127.0.0.1:11434',
         })
         .option('lmstudio-url', {
           type: 'string',
           requiresArg: true,
-          describe: 'Default: http://127.0.0.1:1234/v1',
+          describe: 'Where LM Studio listens. Default: http://127.0.0.1:1234/v1',
         })
         .option('parallel', {
-          type: 'string',
+          type: 'number',
           requiresArg: true,
           describe: 'How many tasks at once. Default: 1',
         })
         .option('poll', {
-          type: 'string',
+          type: 'number',
           requiresArg: true,
           describe: 'Seconds between looks where the server has no doorbell. Default: 2, backing off',
         })
         .option('state-dir', {
           type: 'string',
           requiresArg: true,
-          describe: 'Where the clone of this agent lies',
+          describe:
+            'The folder for what this agent keeps. Default: one for each bridge, with the data of programs',
         })
         .option('idle-timeout', {
-          type: 'string',
+          type: 'number',
           requiresArg: true,
-          describe: 'Seconds a model may be silent. Default: 1200',
+          describe: 'Seconds a model may say nothing. Default: 1200',
         })
         .option('total-timeout', {
-          type: 'string',
+          type: 'number',
           requiresArg: true,
           describe: 'Seconds one answer may take. Default: 21600',
         })
         .option('retry-window', {
-          type: 'string',
+          type: 'number',
           requiresArg: true,
           describe:
             'Seconds a model server may be away before the task is answered with an error. Default: 300',
@@ -97,7 +110,7 @@ export function agentCommand(_exit: ExitState): CommandModule {
         .options(SSH_OPTIONS)
         .example(
           '$0 agent --repo ssh://bridge@server/srv/llm-bridge/bridge.git --identity ~/.ssh/llm-bridge',
-          '',
+          'on the PC, until Ctrl-C',
         ),
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'agent');

@@ -3,17 +3,25 @@ import * as z from 'zod';
 import { principalNameSchema } from '../../protocol/names.js';
 import { stripControls } from '../../protocol/printable.js';
 import { answerRemedy } from '../answer-remedy.js';
-import { numberOption, REPO_OPTION, readOptions, SSH_OPTIONS, sshOptionsOf } from '../options.js';
+import {
+  numberOption,
+  REPO_OPTION,
+  readOptions,
+  repoSchema,
+  SSH_OPTIONS,
+  sshArgs,
+  sshOptionsOf,
+} from '../options.js';
 import { EXIT, printProblem } from '../print-error.js';
 import type { ExitState } from '../run-cli.js';
 import { stopSignal } from '../stop-signal.js';
 import { TASK_OPTIONS, taskArgsSchema, taskFieldsOf } from '../task-fields.js';
 
 const argsSchema = taskArgsSchema.extend({
+  _: z.array(z.string()),
   prompt: z.array(z.string()).default([]),
-  repo: z.string().min(1),
-  identity: z.string().optional(),
-  acceptNewHostKey: z.boolean().optional(),
+  repo: repoSchema,
+  ...sshArgs,
   name: principalNameSchema.optional(),
   dedup: z.boolean().default(false),
   timeout: numberOption.positive().optional(),
@@ -26,10 +34,12 @@ const argsSchema = taskArgsSchema.extend({
 export function askCommand(exit: ExitState): CommandModule {
   return {
     command: 'ask [prompt..]',
-    describe: 'Ask, and print the answer',
+    describe: 'Ask, wait, and print the answer',
     builder: build,
     async handler(raw) {
-      const args = readOptions(argsSchema, raw, 'ask');
+      const { _, ...options } = readOptions(argsSchema, raw, 'ask', ['prompt']);
+      // yargs leaves what stands behind `--` in `_`, after the name of the command.
+      const args = { ...options, prompt: [...options.prompt, ..._.slice(1)] };
       const [{ ask }, { draftTask }, { openDoor }, { ingest }, { waitingSpinner }] = await Promise.all([
         import('../../asker/ask.js'),
         import('../../asker/task-draft.js'),
@@ -76,41 +86,40 @@ export function askCommand(exit: ExitState): CommandModule {
 }
 
 function build(y: Argv): Argv {
-  return y
-    .positional('prompt', {
-      type: 'string',
-      array: true,
-      describe: 'The question; none or "-" reads standard input',
-    })
-    .option('repo', REPO_OPTION)
-    .options(TASK_OPTIONS)
-    .option('dedup', {
-      type: 'boolean',
-      describe: 'Take the answer of an equal task where there is one (leaves out id and asked_at)',
-    })
-    .option('timeout', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'Seconds to wait; then exit 75, and the task stays asked',
-    })
-    .option('wait', {
-      type: 'boolean',
-      default: true,
-      describe: '--no-wait prints the id of the task and does not wait',
-    })
-    .option('no-wait', { type: 'boolean', hidden: true })
-    .option('json', { type: 'boolean', describe: 'Print the whole record as one line of JSON' })
-    .option('name', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'Who asks, where the key does not say it',
-    })
-    .options(SSH_OPTIONS)
-    .example('$0 ask "2+2" --repo /srv/llm-bridge/bridge.git', '')
-    .example(
-      'git diff | $0 ask - --system "Review this" --repo ssh://bridge@server/srv/llm-bridge/bridge.git',
-      '',
-    );
+  return (
+    y
+      .positional('prompt', {
+        type: 'string',
+        array: true,
+        describe: 'The question; none or "-" reads standard input',
+      })
+      .option('repo', REPO_OPTION)
+      .options(TASK_OPTIONS)
+      .option('dedup', {
+        type: 'boolean',
+        describe: 'Take the answer of an equal task where there is one (leaves out id and asked_at)',
+      })
+      .option('timeout', {
+        type: 'number',
+        requiresArg: true,
+        describe: 'Seconds to wait; then exit 75, and the task stays asked',
+      })
+      // yargs reads --no-wait as the opposite of --wait; both are declared, so that one is shown and either is known.
+      .option('wait', { type: 'boolean', hidden: true })
+      .option('no-wait', { type: 'boolean', describe: 'Print the id of the task at once, and do not wait' })
+      .option('json', { type: 'boolean', describe: 'Print the whole record as one line of JSON' })
+      .option('name', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Who asks, where no key says it. Default: the login name',
+      })
+      .options(SSH_OPTIONS)
+      .example('$0 ask "2+2" --repo /srv/llm-bridge/bridge.git', 'on the server, as the owner of the bridge')
+      .example(
+        'git diff | $0 ask - --system "Review this" --repo ssh://bridge@server/srv/llm-bridge/bridge.git',
+        'from elsewhere, with a key of the role asker',
+      )
+  );
 }
 
 /** The answer alone. On a terminal without its control characters: a model may say anything. */

@@ -1,19 +1,25 @@
 import type { CommandModule } from 'yargs';
-import { LOCAL_REPO_OPTION } from '../options.js';
+import * as z from 'zod';
+import { LOCAL_REPO_OPTION, localRepoSchema, readOptions } from '../options.js';
 import type { ExitState } from '../run-cli.js';
 
+const argsSchema = z.object({ repo: localRepoSchema, json: z.boolean().default(false) });
+
 /** `llm-bridge ingest --repo R` */
-export function ingestCommand(
-  _exit: ExitState,
-): CommandModule<object, { repo: string; json: boolean | undefined }> {
+export function ingestCommand(_exit: ExitState): CommandModule {
   return {
     command: 'ingest',
     describe: 'Bring answers.log up to date with history, as the hook does',
     builder: (y) =>
       y
         .option('repo', LOCAL_REPO_OPTION)
-        .option('json', { type: 'boolean', describe: 'Print one line of JSON' }) as never,
-    async handler(args) {
+        .option('json', { type: 'boolean', describe: 'Print one line of JSON' })
+        .example(
+          '$0 ingest --repo /srv/llm-bridge/bridge.git',
+          'after a crash, or when answers.log was moved away',
+        ),
+    async handler(raw) {
+      const args = readOptions(argsSchema, raw, 'ingest');
       const [{ ingest }, { openLocalBridge }] = await Promise.all([
         import('../../server-hook/ingest.js'),
         import('../../git/local-bridge.js'),

@@ -1,8 +1,12 @@
 import type { CommandModule } from 'yargs';
+import * as z from 'zod';
+import { localRepoSchema, readOptions } from '../options.js';
 import type { ExitState } from '../run-cli.js';
 
+const argsSchema = z.object({ repo: localRepoSchema });
+
 /** `llm-bridge init <repo>` */
-export function initCommand(_exit: ExitState): CommandModule<object, { repo: string }> {
+export function initCommand(_exit: ExitState): CommandModule {
   return {
     command: 'init <repo>',
     describe: 'Make a bridge repository, or upgrade the hooks and settings of one',
@@ -11,10 +15,11 @@ export function initCommand(_exit: ExitState): CommandModule<object, { repo: str
         .positional('repo', {
           type: 'string',
           demandOption: true,
-          describe: 'Its path: /srv/llm-bridge/bridge.git',
+          describe: 'Its path on this machine: /srv/llm-bridge/bridge.git',
         })
         .example('$0 init /srv/llm-bridge/bridge.git', 'on the server, as the user who shall own the bridge'),
-    async handler(args) {
+    async handler(raw) {
+      const args = readOptions(argsSchema, raw, 'init', ['repo']);
       const { initBridge } = await import('../../admin/init.js');
       const result = await initBridge(args.repo, process.env);
       process.stdout.write(`${describe(result)}\n`);

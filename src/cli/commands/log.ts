@@ -1,13 +1,20 @@
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
-import { numberOption, REPO_OPTION, readOptions, SSH_OPTIONS, sshOptionsOf } from '../options.js';
+import {
+  numberOption,
+  REPO_OPTION,
+  readOptions,
+  repoSchema,
+  SSH_OPTIONS,
+  sshArgs,
+  sshOptionsOf,
+} from '../options.js';
 import type { ExitState } from '../run-cli.js';
 import { stopSignal } from '../stop-signal.js';
 
 const argsSchema = z.object({
-  repo: z.string().min(1),
-  identity: z.string().optional(),
-  acceptNewHostKey: z.boolean().optional(),
+  repo: repoSchema,
+  ...sshArgs,
   json: z.boolean().default(false),
   follow: z.boolean().default(false),
   number: numberOption.int().min(0).optional(),
@@ -17,20 +24,25 @@ const argsSchema = z.object({
 export function logCommand(_exit: ExitState): CommandModule {
   return {
     command: 'log',
-    describe: 'Read the record of answers',
+    describe: 'Print the answers so far, the oldest first',
     builder: (y) =>
       y
         .option('repo', REPO_OPTION)
         .option('json', { type: 'boolean', describe: 'One line of JSON a record, as in answers.log' })
-        .option('follow', { alias: 'f', type: 'boolean', describe: 'Go on with records as they come' })
+        .option('follow', {
+          alias: 'f',
+          type: 'boolean',
+          describe: 'Then go on with new ones as they come, until Ctrl-C',
+        })
         .option('number', {
           alias: 'n',
-          type: 'string',
+          type: 'number',
           requiresArg: true,
-          describe: 'Only the newest so many',
+          describe: 'Only the newest so many. Default: all',
         })
         .options(SSH_OPTIONS)
-        .example('$0 log -n 5 -f --repo /srv/llm-bridge/bridge.git', ''),
+        .example('$0 log -n 5 -f --repo /srv/llm-bridge/bridge.git', 'the last five, then each new one')
+        .example('$0 log --json --repo /srv/llm-bridge/bridge.git | jq -r .answer', 'for programs'),
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'log');
       const [{ readRecords }, { formatRecord }] = await Promise.all([

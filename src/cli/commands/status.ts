@@ -1,26 +1,28 @@
 import type { CommandModule } from 'yargs';
+import * as z from 'zod';
 import { formatStatus } from '../format-status.js';
-import { REPO_OPTION, SSH_OPTIONS, sshOptionsOf } from '../options.js';
+import { REPO_OPTION, readOptions, repoSchema, SSH_OPTIONS, sshArgs, sshOptionsOf } from '../options.js';
 import type { ExitState } from '../run-cli.js';
 
-interface StatusArgs {
-  repo: string;
-  json: boolean | undefined;
-  identity: string | undefined;
-  acceptNewHostKey: boolean | undefined;
-}
+const argsSchema = z.object({ repo: repoSchema, json: z.boolean().default(false), ...sshArgs });
 
 /** `llm-bridge status --repo R` */
-export function statusCommand(_exit: ExitState): CommandModule<object, StatusArgs> {
+export function statusCommand(_exit: ExitState): CommandModule {
   return {
     command: 'status',
-    describe: 'What is pending, what was answered',
+    describe: 'Show what is pending and what was answered',
     builder: (y) =>
       y
         .option('repo', REPO_OPTION)
         .option('json', { type: 'boolean', describe: 'Print one line of JSON' })
-        .options(SSH_OPTIONS) as never,
-    async handler(args) {
+        .options(SSH_OPTIONS)
+        .example('$0 status --repo /srv/llm-bridge/bridge.git', 'on the server, as the owner')
+        .example(
+          '$0 status --repo ssh://bridge@server/srv/llm-bridge/bridge.git',
+          'from elsewhere, with a key',
+        ),
+    async handler(raw) {
+      const args = readOptions(argsSchema, raw, 'status');
       const [{ readStatus }, { openView }] = await Promise.all([
         import('../../admin/bridge-status.js'),
         import('../open-view.js'),

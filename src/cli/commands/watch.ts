@@ -2,14 +2,14 @@ import type { CommandModule } from 'yargs';
 import * as z from 'zod';
 import { principalNameSchema } from '../../protocol/names.js';
 import { excerpt, oneLine } from '../../protocol/printable.js';
-import { LOCAL_REPO_OPTION, numberOption, readOptions } from '../options.js';
+import { LOCAL_REPO_OPTION, localRepoSchema, numberOption, readOptions } from '../options.js';
 import { printError } from '../print-error.js';
 import type { ExitState } from '../run-cli.js';
 import { stopSignal } from '../stop-signal.js';
 
 const argsSchema = z.object({
   file: z.string().min(1),
-  repo: z.string().min(1),
+  repo: localRepoSchema,
   name: principalNameSchema.optional(),
   settle: numberOption.min(0.02).max(60).default(0.5),
 });
@@ -18,24 +18,28 @@ const argsSchema = z.object({
 export function watchCommand(_exit: ExitState): CommandModule {
   return {
     command: 'watch <file>',
-    describe: 'Make every settled change of a file a task',
+    describe: 'Ask whatever a program writes into a file, at every change of it',
     builder: (y) =>
       y
         .positional('file', {
           type: 'string',
           demandOption: true,
-          describe: 'A task.txt or task.json that a program rewrites',
+          describe:
+            'The file; it need not exist yet. A name in .json is read as task.json, any other as task.txt',
         })
         .option('repo', LOCAL_REPO_OPTION)
         .option('name', { type: 'string', requiresArg: true, describe: 'Who asks. Default: the login name' })
         .option('settle', {
-          type: 'string',
+          type: 'number',
           requiresArg: true,
           describe: 'Seconds a file must keep its size before it counts as written. Default: 0.5',
         })
-        .example('$0 watch /home/bot/task.txt --repo /srv/llm-bridge/bridge.git', ''),
+        .example(
+          '$0 watch /home/bot/task.txt --repo /srv/llm-bridge/bridge.git',
+          'the answers go to answers.log; see llm-bridge log',
+        ),
     async handler(raw) {
-      const args = readOptions(argsSchema, raw, 'watch');
+      const args = readOptions(argsSchema, raw, 'watch', ['file']);
       const [{ watchFile }, { openLocalBridge }] = await Promise.all([
         import('../../asker/watch-file.js'),
         import('../../git/local-bridge.js'),

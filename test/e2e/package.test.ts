@@ -1,0 +1,201 @@
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startLocalSshd } from '../../src/demo/local-sshd.js';
+import { makeKeyPair, sshCommandFor } from '../../src/demo/ssh-client.js';
+import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { cleanEnv } from '../support/clean-env.js';
+import { onCleanup } from '../support/on-cleanup.js';
+import { runProcess } from '../support/run-process.js';
+import { tempDir } from '../support/temp-dir.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Fetching sixty packages from a slow registry takes longer than anything else here. */
+const INSTALL_TIMEOUT_MS = 240_000;
+
+let dir: string;
+let prefix: string;
+let standIn: StandIn;
+/** What `npm pack` says is in the tarball. */
+let packed: {
+  readonly filename: string;
+  readonly files: readonly { readonly path: string; readonly mode: number }[];
+};
+
+/** `npm test` hands the settings of this machine (registry, cache) down as npm_config_*, so the environment stays as it is. */
+async function npm(cwd: string, ...args: string[]): Promise<string> {
+  const command = ['--no-audit', '--no-fund', '--loglevel=error', ...args];
+  const options = { env: process.env, cwd, timeoutMs: INSTALL_TIMEOUT_MS };
+  const { exitCode, stdout, stderr } = await runProcess('npm', command, options);
+  expect(exitCode, stderr + stdout).toBe(0);
+  return stdout;
+}
+
+beforeAll(async () => {
+  dir = await tempDir();
+  prefix = join(dir, 'prefix');
+  standIn = await startStandIn();
+  onCleanup(standIn.close);
+  // Packing builds, and in the checkout itself that would pull dist/ from under the tests beside this one.
+  const checkout = join(dir, 'checkout');
+  const skipped = /^(?:node_modules|dist|\.git|coverage)$/;
+  for (const name of (await readdir(root)).filter((one) => !skipped.test(one)))
+    await cp(join(root, name), join(checkout, name), { recursive: true });
+  await symlink(join(root, 'node_modules'), join(checkout, 'node_modules'), 'dir');
+  const said = await npm(checkout, 'pack', '--json', '--pack-destination', dir);
+  [packed] = JSON.parse(said.slice(said.indexOf('[')));
+  await npm(dir, 'install', '--global', '--prefix', prefix, '--prefer-offline', join(dir, packed.filename));
+}, INSTALL_TIMEOUT_MS);
+
+describe('the tarball', () => {
+  test('has the program, the hooks, the template and the documents', () => {
+    const paths = packed.files.map((file) => file.path);
+    expect(paths).toEqual(
+      expect.arrayContaining([
+        'package.json',
+        'LICENSE',
+        'README.md',
+        'ARCHITECTURE.md',
+        'CHANGELOG.md',
+        'CONTRIBUTING.md',
+        'SECURITY.md',
+        'bridge-repo-template/README.md',
+        'bridge-repo-template/.gitattributes',
+        'hooks/pre-receive',
+        'hooks/post-receive',
+        'hooks/ssh-command',
+        'dist/cli/main.js',
+        'dist/hooks/pre-receive.mjs',
+        'dist/hooks/post-receive.mjs',
+        'dist/index.js',
+        'dist/index.d.ts',
+      ]),
+    );
+  });
+
+  test('has nothing else: no sources, no tests, nothing of whoever packed it', () => {
+    const allowed =
+      /^(?:dist\/|hooks\/[a-z-]+$|bridge-repo-template\/(?:README\.md|\.gitattributes)$|(?:package\.json|LICENSE|(?:README|ARCHITECTURE|CHANGELOG|CONTRIBUTING|SECURITY)\.md)$)/;
+    expect(packed.files.map((file) => file.path).filter((path) => !allowed.test(path))).toEqual([]);
+    expect(packed.files.filter((file) => /\.test\.|\.env|\.tsbuildinfo/.test(file.path))).toEqual([]);
+    const main = packed.files.find((file) => file.path === 'dist/cli/main.js');
+    expect((main?.mode ?? 0) & 0o111).toBe(0o111);
+  });
+});
+
+describe('the package, installed globally into a prefix', () => {
+  test('makes a bridge, lets a key in, answers over a real sshd and prints the answer', async () => {
+    const program = join(prefix, 'bin/llm-bridge');
+    for (const home of ['home-server', 'home-pc']) await mkdir(join(dir, home));
+    const server = cleanEnv(join(dir, 'home-server'));
+    const run = async (args: readonly string[], env: Record<string, string>) => {
+      const result = await runProcess(program, args, { env, cwd: dir });
+      expect(result.exitCode, result.stderr).toBe(0);
+      return result.stdout;
+    };
+    const repo = join(dir, 'bridge.git');
+    const keys = await makeKeyPair(join(dir, 'agent-key'), 'home-pc');
+    await run(['init', repo], server);
+    for (const hook of ['pre-receive', 'post-receive']) {
+      const stub = await readFile(join(repo, 'hooks', hook), 'utf8');
+      const installed = join(prefix, 'lib/node_modules/llm-bridge/dist/hooks', `${hook}.mjs`);
+      expect(stub).toContain(`\nhook=${installed}\n`);
+    }
+    await run(
+      ['key', 'add', 'home-pc', '--role', 'agent', '--key', keys.publicKeyFile, '--repo', repo],
+      server,
+    );
+
+    const sshd = await startLocalSshd({
+      dir: join(dir, 'sshd'),
+      authorizedKeysFile: join(dir, 'home-server/.ssh/authorized_keys'),
+      extraConfig: ['SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1'],
+    });
+    onCleanup(sshd.stop);
+    const pc = cleanEnv(join(dir, 'home-pc'), { GIT_SSH_COMMAND: sshCommandFor(sshd, keys.identityFile) });
+    const task = (await run(['ask', '2+2', '--no-wait', '--repo', repo], server)).trim();
+    const address = `ssh://${sshd.user}@127.0.0.1:${sshd.port}${repo}`;
+    await run(['agent', '--once', '--repo', address, '--ollama-url', standIn.ollamaUrl], pc);
+    const record = JSON.parse(await run(['log', '--json', '--repo', repo], server));
+    expect(record).toMatchObject({ seq: 1, task_commit: task, answer: '4', agent: 'home-pc' });
+    // Another run finds nothing to do.
+    await run(['agent', '--once', '--repo', address, '--ollama-url', standIn.ollamaUrl], pc);
+    expect((await readFile(join(repo, 'bridge/answers.log'), 'utf8')).split('\n')).toHaveLength(2);
+  });
+
+  test('is a library with types for a strict TypeScript consumer', async () => {
+    const consumer = join(dir, 'consumer');
+    await mkdir(join(consumer, 'node_modules'), { recursive: true });
+    await symlink(
+      join(prefix, 'lib/node_modules/llm-bridge'),
+      join(consumer, 'node_modules/llm-bridge'),
+      'dir',
+    );
+    await symlink(join(root, 'node_modules/@types'), join(consumer, 'node_modules/@types'), 'dir');
+    await writeFile(join(consumer, 'package.json'), '{"type": "module"}');
+    await writeFile(join(consumer, 'consumer.ts'), CONSUMER);
+    const env = cleanEnv(join(dir, 'home-consumer'));
+    const tsc = join(root, 'node_modules/typescript/bin/tsc');
+    const options = [
+      '--strict',
+      '--exactOptionalPropertyTypes',
+      '--noUncheckedIndexedAccess',
+      '--module',
+      'nodenext',
+    ];
+    const compiled = await runProcess(
+      process.execPath,
+      [tsc, ...options, '--target', 'es2023', '--lib', 'es2023', '--types', 'node', 'consumer.ts'],
+      { env, cwd: consumer },
+    );
+    expect(compiled.stdout + compiled.stderr).toBe('');
+    expect(compiled.exitCode).toBe(0);
+    const result = await runProcess(
+      process.execPath,
+      [
+        join(consumer, 'consumer.js'),
+        join(dir, 'library.git'),
+        join(dir, 'library-state'),
+        standIn.ollamaUrl,
+      ],
+      { env, cwd: consumer },
+    );
+    expect(result).toMatchObject({
+      stdout: 'created\n42 by reader\nnot-a-bridge\n',
+      stderr: '',
+      exitCode: 0,
+    });
+  });
+});
+
+/** Uses what the README and the entry promise, with the types that are to come out of it. */
+const CONSUMER = `
+import { ask, type Answer, type AskOutcome, BridgeError, createAgent, initBridge, type InitResult } from 'llm-bridge';
+import { answerSchema, type LogRecord, logRecordSchema, taskJsonSchema, type TaskJson } from 'llm-bridge';
+
+const [repo = '', stateDir = '', ollamaUrl = ''] = process.argv.slice(2);
+const made: InitResult = await initBridge(repo, process.env);
+console.log(made.status);
+
+const task: TaskJson = taskJsonSchema.parse({ prompt: 'What is 6 * 7?' });
+const agent = createAgent({ repo, stateDir, ollamaUrl, name: 'reader', pollMs: 100, backends: ['ollama'] });
+const stop = new AbortController();
+const running: Promise<void> = agent.run(stop.signal);
+const outcome: AskOutcome = await ask({ repo, task, timeoutMs: 30_000, signal: stop.signal });
+if (outcome.status !== 'answered') throw new Error(outcome.status);
+const answer: Answer = answerSchema.parse(outcome.answer);
+console.log(\`\${answer.answer} by \${answer.agent}\`);
+stop.abort();
+await running;
+
+// @ts-expect-error: a task has no such field
+const wrong: TaskJson = { prompt: 'x', temprature: 1 };
+const record: LogRecord | undefined = logRecordSchema.safeParse(wrong).data;
+try {
+  await ask({ repo: stateDir, task });
+} catch (error) {
+  if (error instanceof BridgeError && record === undefined) console.log(error.code);
+}
+`;

@@ -1,0 +1,148 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { cleanEnv } from '../../support/clean-env.js';
+import { runCli } from '../../support/cli.js';
+import { gitOk } from '../../support/git.js';
+import { tempDir } from '../../support/temp-dir.js';
+
+let dir: string;
+let repo: string;
+let env: Record<string, string>;
+
+beforeAll(async () => {
+  dir = await tempDir();
+  await mkdir(join(dir, 'home'));
+  env = cleanEnv(join(dir, 'home'));
+  repo = join(dir, 'bridge.git');
+  expect((await runCli(['init', repo], { env })).exitCode).toBe(0);
+  await writeFile(join(dir, 'not-a-task.json'), '{"prompt": "2+2", "temprature": 1}');
+});
+
+const count = async () => Number(await gitOk(['rev-list', '--count', 'main'], { gitDir: repo }));
+
+/** Words of the command line (REPO stands for the bridge), and what the line `error:` has to say. */
+const WRONG: readonly (readonly [words: string, says: RegExp])[] = [
+  ['', /a command is needed/],
+  ['frobnicate', /unknown command or argument: frobnicate/],
+  ['stat', /Did you mean status\?/],
+  ['init', /not enough arguments: 0 given, 1 needed/],
+  ['init a b', /unknown command or argument: b/],
+  ['init x --force', /unknown option: force/],
+  ['init ssh://a@b/c', /<repo>: must be a path on this machine/],
+  ['init user@host:bridge.git', /<repo>: must be a path on this machine/],
+  ['key --repo REPO', /key needs one of: add, list, remove/],
+  ['key frob --repo REPO', /unknown command or argument: frob/],
+  ['key add --repo REPO', /not enough arguments/],
+  ['key add pc --repo REPO', /these options are missing: role, key/],
+  ['key add pc --repo REPO --role boss --key k.pub', /--role is "boss", and not one of "agent", "asker"/],
+  ['key add -x --repo REPO --role agent --key k.pub', /not enough arguments|unknown option/],
+  ['key add ../x --repo REPO --role agent --key k.pub', /"\.\.\/x" is no name for a key/],
+  ['key add pc --role agent --key k.pub', /the option --repo is missing/],
+  ['key list --repo REPO --repo REPO', /--repo: is given more than once/],
+  ['key list --repo ssh://a@b/c', /--repo: must be a path on this machine/],
+  ['key remove --repo REPO', /not enough arguments/],
+  ['key remove ../x --repo REPO', /"\.\.\/x" is no name for a key/],
+  ['ask hi', /the option --repo is missing/],
+  ['ask hi --repo', /the option --repo needs a value/],
+  ['ask hi --repo --no-wait', /the option --repo needs a value/],
+  ['ask hi --repo REPO --frob 1', /unknown option: frob/],
+  ['ask hi --repo REPO --repo REPO', /--repo: is given more than once/],
+  ['ask hi --repo foo::bar', /"foo::bar" is not the address of a bridge/],
+  ['ask hi --repo ssh://-oProxyCommand=x/y', /is not the address of a bridge/],
+  ['ask --repo REPO', /there is no question: standard input is empty/],
+  ['ask - --repo REPO', /there is no question: standard input is empty/],
+  ['ask hi --repo REPO --temperature warm', /--temperature: must be a number/],
+  ['ask hi --repo REPO --temperature 1 --temperature 2', /--temperature: is given more than once/],
+  ['ask hi --repo REPO --temperature 11', /options\.temperature: Too big/],
+  ['ask hi --repo REPO --seed 1.5', /options\.seed/],
+  ['ask hi --repo REPO --max-tokens 0', /options\.max_tokens/],
+  ['ask hi --repo REPO --backend frob', /--backend: /],
+  ['ask hi --repo REPO --timeout 0', /--timeout: Too small/],
+  ['ask hi --repo REPO --metadata nope', /--metadata: must be key=value/],
+  ['ask hi --repo REPO --format {', /--format is neither "json" nor a JSON Schema/],
+  ['ask hi --repo REPO --file nowhere.json', /cannot read nowhere\.json \(ENOENT\)/],
+  ['ask hi --repo REPO --file not-a-task.json', /Unrecognized key: "temprature"/],
+  ['ask hi --repo REPO --image nowhere.png', /cannot read nowhere\.png \(ENOENT\)/],
+  ['ask hi --repo REPO --name a/b', /--name: must start with a letter or digit/],
+  ['watch --repo REPO', /not enough arguments/],
+  ['watch f', /the option --repo is missing/],
+  ['watch f --repo REPO --settle x', /--settle: must be a number/],
+  ['watch f --repo ssh://a@b/c', /--repo: must be a path on this machine/],
+  ['agent', /the option --repo is missing/],
+  ['agent --repo REPO --backend frob', /--backend: must be auto, ollama, lmstudio, or an order/],
+  ['agent --repo REPO --parallel 0', /--parallel: Too small/],
+  ['agent --repo REPO --poll often', /--poll: must be a number/],
+  ['agent --repo REPO --ollama-url ftp://x', /--ollama-url is no HTTP address: ftp:\/\/x/],
+  ['agent --repo REPO --lmstudio-url http://u:p@x', /--lmstudio-url must not contain a user name/],
+  ['agent --repo REPO extra', /unknown command or argument: extra/],
+  ['log', /the option --repo is missing/],
+  ['log --repo REPO -n x', /--number: must be a number/],
+  ['log --repo REPO -n -1', /--number: Too small/],
+  ['log --repo REPO -n 1 -n 2', /--number: is given more than once/],
+  ['status --repo REPO --repo REPO', /--repo: is given more than once/],
+  ['status --repo REPO extra', /unknown command or argument: extra/],
+  ['ingest', /the option --repo is missing/],
+  ['ingest --repo ssh://a@b/c', /--repo: must be a path on this machine/],
+  ['ingest --repo REPO --repo REPO', /--repo: is given more than once/],
+  ['demo extra', /unknown command or argument: extra/],
+];
+
+describe('wrong use of the command line', () => {
+  test.each(WRONG)(
+    '"llm-bridge %s" ends with 2, an error line and a remedy, and asks nothing',
+    async (words, says) => {
+      const before = await count();
+      const args = words.split(' ').filter((word) => word !== '');
+      const result = await runCli(
+        args.map((word) => (word === 'REPO' ? repo : word)),
+        { env, cwd: dir },
+      );
+      const [error = '', remedy = '', ...rest] = result.stderr.split('\n');
+      expect(error).toMatch(says);
+      expect(error).toMatch(/^error: \S/);
+      expect(remedy).toMatch(/^try: \S/);
+      expect(rest).toEqual(['']);
+      expect(result.stdout).toBe('');
+      expect(result.exitCode).toBe(2);
+      expect(await count()).toBe(before);
+    },
+  );
+
+  test('wrong use is told in English whatever the language of the system', async () => {
+    const { stderr } = await runCli(['status', '--repo', repo, '--frob'], {
+      env: { ...env, LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' },
+    });
+    expect(stderr).toContain('error: unknown option: frob\n');
+  });
+});
+
+/** What was rightly asked for and cannot be done. */
+const FAILING: readonly (readonly [words: string, says: RegExp])[] = [
+  ['init not-a-task.json', /is taken: it is a file/],
+  ['init .', /is taken: it is a folder with other files in it/],
+  ['key add pc --repo REPO --role agent --key nowhere.pub', /cannot read the key file nowhere\.pub/],
+  ['key add pc --repo REPO --role agent --key not-a-task.json', /is not a public SSH key/],
+  ['key remove nobody --repo REPO', /the bridge has no key named nobody/],
+  ['key list --repo nowhere.git', /there is no repository at/],
+  ['ask hi --repo nowhere.git', /there is no repository at/],
+  ['ask hi --repo home', /is not a bridge repository/],
+  ['watch f --repo nowhere.git', /there is no repository at/],
+  ['agent --repo nowhere.git --state-dir state --once', /there is no repository at/],
+  ['log --repo nowhere.git', /there is no repository at/],
+  ['status --repo nowhere.git', /there is no repository at/],
+  ['ingest --repo nowhere.git', /there is no repository at/],
+];
+
+describe('what cannot be done', () => {
+  test.each(FAILING)('"llm-bridge %s" ends with 1, an error line and a remedy', async (words, says) => {
+    const result = await runCli(
+      words.split(' ').map((word) => (word === 'REPO' ? repo : word)),
+      { env, cwd: dir },
+    );
+    expect(result.stderr).toMatch(/^error: .+\ntry: .+\n$/);
+    expect(result.stderr).toMatch(says);
+    expect(result.stdout).toBe('');
+    expect(result.exitCode).toBe(1);
+  });
+});
