@@ -1,4 +1,4 @@
-import { access, chmod, constants, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { readBridgeSettings } from '../git/bridge-settings.js';
 import { clientGitEnv } from '../git/git-env.js';
@@ -61,9 +61,8 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
     await log.chmod(0o640);
     await log.close();
     await chmod(draft, 0o750);
-    await rename(draft, target).catch((cause: NodeJS.ErrnoException) => {
-      throw somethingElse(target, `it could not be put there (${cause.code ?? cause.message})`);
-    });
+    if (there === 'nothing') await rename(draft, target).catch(notPlaced(target));
+    else await fillFolder(draft, target).catch(notPlaced(target));
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
     throw error;
@@ -100,6 +99,22 @@ function isRunning(pid: number): boolean {
   }
 }
 
+/**
+ * Moves a bridge into a folder that is there already: the folder itself, its mode and whoever stands in it, stays. `config`, which
+ * makes a bridge of it, comes last.
+ */
+async function fillFolder(draft: string, target: string): Promise<void> {
+  const names = (await readdir(draft)).filter((name) => name !== 'config');
+  for (const name of [...names, 'config']) await rename(path.join(draft, name), path.join(target, name));
+  await rmdir(draft);
+}
+
+function notPlaced(target: string) {
+  return (cause: NodeJS.ErrnoException): never => {
+    throw somethingElse(target, `it could not be put there (${cause.code ?? cause.message})`);
+  };
+}
+
 async function gitInit(
   gitDir: string,
   env: NodeJS.ProcessEnv,
@@ -112,7 +127,10 @@ async function gitInit(
   if (result.exitCode !== 0) throw gitFailed(args, result);
 }
 
-async function whatIsAt(target: string, env: NodeJS.ProcessEnv): Promise<'nothing' | 'bridge'> {
+async function whatIsAt(
+  target: string,
+  env: NodeJS.ProcessEnv,
+): Promise<'nothing' | 'empty-folder' | 'bridge'> {
   const stats = await stat(target).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
     if (error.code === 'ENOTDIR') throw somethingElse(target, 'part of it is a file');
@@ -127,7 +145,7 @@ async function whatIsAt(target: string, env: NodeJS.ProcessEnv): Promise<'nothin
     });
   }
   const entries = await readdir(target);
-  if (entries.length === 0) return 'nothing';
+  if (entries.length === 0) return 'empty-folder';
   const settings = await readBridgeSettings({ gitDir: target, env });
   if (settings.version !== null && settings.version > PROTOCOL_VERSION) {
     throw new BridgeError(`${target} was made by a newer llm-bridge (layout ${settings.version})`, {

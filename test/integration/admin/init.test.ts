@@ -83,6 +83,31 @@ test('a fresh bridge has hooks, settings, one commit and an empty log, and nothi
   }
 });
 
+test('an empty folder keeps its mode, and who stands in it stands in the bridge', async () => {
+  const dir = await tempDir();
+  await chmod(dir, 0o700);
+  const before = await stat(dir);
+
+  const made = await runProcess(process.execPath, [MAIN_JS, 'init', '.'], { cwd: dir, env });
+
+  expect(made.exitCode).toBe(0);
+  const after = await stat(dir);
+  expect([after.ino, after.mode]).toEqual([before.ino, before.mode]);
+  expect(await readdir(dir)).toContain('config');
+});
+
+test('a bridge of a newer llm-bridge is not set back', async () => {
+  const repo = join(await tempDir(), 'bridge.git');
+  await init(repo);
+  await gitOk(['config', 'bridge.version', '999'], { gitDir: repo, env });
+
+  const again = await init(repo);
+
+  expect(again.exitCode).toBe(1);
+  expect(again.stderr).toContain('newer llm-bridge (layout 999)');
+  expect(await config(repo, 'bridge.version')).toBe('999');
+});
+
 test('an empty folder that is there already becomes the bridge', async () => {
   const repo = await tempDir();
 
