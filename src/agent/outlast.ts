@@ -35,6 +35,8 @@ export async function outlast<T>(step: () => Promise<T>, options: OutlastOptions
     signal: options.signal,
     shouldRetry: ({ error }) => passes(error),
     onFailedAttempt({ error, retriesLeft }) {
+      // An abort is the end of the step, not a failure of it.
+      if (options.signal.aborted) return;
       if (failingSinceMs !== null || !passes(error) || retriesLeft === 0) return;
       failingSinceMs = performance.now();
       options.log('warn', `${error.message}; trying again until it works`);
