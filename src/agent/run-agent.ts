@@ -101,6 +101,7 @@ async function answerTasks(place: {
     // An abort in the middle of anything is the end that was asked for, not a failure.
     if (!options.signal.aborted || failed.signal.aborted) throw failed.signal.reason ?? error;
   } finally {
+    if (options.signal.aborted) options.log('info', 'stopping');
     failed.abort();
     await workers.ended();
     await doorbell?.close();
