@@ -69,6 +69,21 @@ test('SIGTERM while the server is away ends within 5 s too, and the finished ans
   expect(chatsOf(standIn)).toHaveLength(1);
 });
 
+test('SIGTERM while the server is silent ends within 5 s too', async () => {
+  const { agent, held } = await thinkingAgent();
+  // A stopped sshd takes connections and says nothing, as a network does that drops packets.
+  process.kill(bridge.sshd.pid, 'SIGSTOP');
+  onCleanup(() => void process.kill(bridge.sshd.pid, 'SIGCONT'));
+  held.open();
+  await agent.waitFor('stderr', /answered by/);
+
+  const ended = await timeToEnd(agent, 'SIGTERM');
+
+  expect(ended).toMatchObject({ exitCode: 0 });
+  expect(ended.tookMs).toBeLessThan(5000);
+  expect(agent.stderr()).toMatch(/warn: not pushed yet/);
+});
+
 test('a second SIGINT stops at once with 130', async () => {
   const { agent, held } = await thinkingAgent();
   // A stopped sshd takes connections and says nothing, so the agent is busy with its last push for seconds.

@@ -6,7 +6,7 @@ import { makeKeyPair, sshCommandFor } from '../../src/demo/ssh-client.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { chatsOf, gate, questionsOf, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import { runCli } from '../support/cli.js';
+import { runCli, startCli } from '../support/cli.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { runProcess } from '../support/run-process.js';
@@ -246,6 +246,40 @@ describe('waiting', () => {
       'the answer',
     );
     expect(record.answer).toBe('11');
+  });
+
+  test('Ctrl-C ends the waiting with 75, and says that the task stays asked', async () => {
+    const held = gate();
+    standIn.behave = () => ({ firstTokenAfter: held.opened });
+    const asking = await startCli(['ask', '8+4', '--repo', bridge.repoPath], { env: bridge.ownerEnv });
+    await waitUntil(() => newQuestions().includes('8+4'), 'the question at the model server');
+
+    asking.signal('SIGINT');
+
+    expect(await asking.exited).toEqual({ exitCode: 75, signal: null });
+    expect(asking.stderr()).toMatch(
+      /^error: stopped waiting; the task stays asked: [0-9a-f]{40}\ntry: .*\n$/,
+    );
+    held.open();
+  });
+
+  test('Ctrl-C before anything was asked ends it with 1 and asks nothing', async () => {
+    const before = await tip();
+    // A stopped sshd takes connections and says nothing.
+    process.kill(bridge.sshd.pid, 'SIGSTOP');
+    onCleanup(() => void process.kill(bridge.sshd.pid, 'SIGCONT'));
+    const { env, identityFile } = bridge.principal('bot');
+    const asking = await startCli(['ask', '8+5', '--repo', bridge.sshUrl], { env });
+    await waitUntil(async () => {
+      const { stdout } = await runProcess('ps', ['-eo', 'args='], { env });
+      return stdout.split('\n').some((line) => line.includes(identityFile) && /bridge-hello$/.test(line));
+    }, 'its ssh to connect');
+
+    asking.signal('SIGINT');
+
+    expect(await asking.exited).toEqual({ exitCode: 1, signal: null });
+    expect(asking.stderr()).toMatch(/^error: stopped by SIGINT\ntry: .*\n$/);
+    expect(await tip()).toBe(before);
   });
 
   test('an error answer is exit code 1 and two lines, and with --json the record', async () => {

@@ -78,6 +78,7 @@ test('a demo that is interrupted ends all it has started', async () => {
 
   demo.signal('SIGINT');
 
-  expect((await demo.exited).exitCode).not.toBe(0);
+  expect((await demo.exited).exitCode).toBe(1);
+  expect(demo.stderr()).toMatch(/^error: stopped by SIGINT\ntry: .*\n$/);
   await waitUntil(async () => (await processesOf(dir)).length === 0, 'its processes to end');
 });
