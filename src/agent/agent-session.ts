@@ -35,6 +35,9 @@ export interface AgentSession {
   fetchDue: boolean;
 }
 
+/** So many pushes turned away with no other push in between are not bad luck: main cannot be moved. */
+const MAX_LOST_ON_ONE_TIP = 5;
+
 /** A warning is due when the clocks differ by more than a person would put up with. */
 const CLOCK_WARNING_MS = 2 * 60_000;
 
@@ -53,6 +56,7 @@ export function serverNow(session: AgentSession): number {
  */
 export async function synchronise(session: AgentSession, signal: AbortSignal): Promise<void> {
   if (session.terms === null) await learnTerms(session, signal);
+  let lost = { tip: '', times: 0 };
   for (;;) {
     const terms = session.terms;
     if (terms === null) return synchronise(session, signal);
@@ -70,8 +74,19 @@ export async function synchronise(session: AgentSession, signal: AbortSignal): P
     session.queue = await session.view.update(session.tip, clock);
     await letGo(session);
     if (session.finished.length === 0) return;
-    await push(session, session.tip, signal);
+    const { tip } = session;
+    if ((await push(session, tip, signal)) !== 'raced') continue;
+    lost = { tip, times: lost.tip === tip ? lost.times + 1 : 1 };
+    if (lost.times >= MAX_LOST_ON_ONE_TIP) throw stuckMain(session.door.address.url);
   }
+}
+
+function stuckMain(url: string): BridgeError {
+  return new BridgeError(`main of ${url} cannot be moved, and nobody else moves it`, {
+    code: 'stuck-lock',
+    remedy: 'if no git runs on the server, remove the left-over refs/heads/main.lock in the bridge',
+    retryable: true,
+  });
 }
 
 async function learnTerms(session: AgentSession, signal: AbortSignal): Promise<void> {
@@ -98,6 +113,7 @@ async function learnTerms(session: AgentSession, signal: AbortSignal): Promise<v
       `--name ${options.name} is not used: the key is ${terms.principal.name}'s, and so are its answers`,
     );
   }
+  options.log('info', `connected to ${door.address.url} as ${session.name}`);
   session.terms = terms;
   session.fetchDue = true;
 }
@@ -112,7 +128,8 @@ async function letGo(session: AgentSession): Promise<void> {
   session.finished = session.finished.filter((one) => !ids.has(one.taskId));
 }
 
-async function push(session: AgentSession, tip: string, signal: AbortSignal): Promise<void> {
+/** One push. `raced`: it lost against another, and a fetch is due; `settled`: whatever came of it is dealt with. */
+async function push(session: AgentSession, tip: string, signal: AbortSignal): Promise<'raced' | 'settled'> {
   const { clone, reader, options } = session;
   const place = {
     clone,
@@ -125,11 +142,11 @@ async function push(session: AgentSession, tip: string, signal: AbortSignal): Pr
   const outcome = await publish(place, tip, session.finished);
   if (outcome.status === 'pushed') {
     session.tip = outcome.tip;
-    return;
+    return 'settled';
   }
   if (outcome.status === 'raced') {
     session.fetchDue = true;
-    return;
+    return 'raced';
   }
   const { taskId, refusal } = outcome;
   const said = `task ${taskId.slice(0, 8)}: the server refused the answer: ${refusal.text}`;
@@ -142,13 +159,13 @@ async function push(session: AgentSession, tip: string, signal: AbortSignal): Pr
       session.finished = session.finished.filter((one) => one.taskId !== taskId);
       await dropFinished(clone, [taskId]);
       session.fetchDue = true;
-      return;
+      return 'settled';
     case 'payload':
     case 'limit':
     case 'message':
     case 'shape':
       await replaceRefused(session, taskId, refusal.text, said);
-      return;
+      return 'settled';
     case 'clock':
       // The clocks drifted apart since the server was asked: ask again, and date the answer anew.
       session.terms = null;
@@ -160,7 +177,10 @@ async function push(session: AgentSession, tip: string, signal: AbortSignal): Pr
   }
 }
 
-/** The asker is owed a word: an answer that the server will not have is replaced by an error that says so, once. */
+/**
+ * The asker is owed a word: an answer that the server will not have is replaced by an error that says so. Where it will not have that
+ * either, the task is left alone, with its answer in the clone, and the others go on.
+ */
 async function replaceRefused(
   session: AgentSession,
   taskId: string,
@@ -169,10 +189,13 @@ async function replaceRefused(
 ): Promise<void> {
   const refused = session.finished.find((one) => one.taskId === taskId);
   if (refused === undefined || refused.answer.error?.code === 'answer_refused') {
-    throw new BridgeError(said, {
-      code: 'answer-refused',
-      remedy: 'update llm-bridge on both machines, and run "llm-bridge init" on the server',
-    });
+    session.options.log(
+      'error',
+      `${said}; nor will it have an error; try: update llm-bridge on both machines, and run "llm-bridge init" on the server`,
+    );
+    session.settled.add(taskId);
+    session.finished = session.finished.filter((one) => one.taskId !== taskId);
+    return;
   }
   session.options.log('warn', said);
   const { answer } = refused;

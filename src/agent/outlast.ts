@@ -22,12 +22,16 @@ export interface OutlastOptions {
 
 /**
  * Does a step again until it works, with backoff and jitter. Says once that it fails and once that it works again, not every time.
- * Throws what does not pass by itself, and the signal's reason once it aborts.
+ * Throws what does not pass by itself, and the signal's reason once it aborts, unless the step has worked by then.
  */
 export async function outlast<T>(step: () => Promise<T>, options: OutlastOptions): Promise<T> {
   const passes = options.passes ?? ((error) => error instanceof BridgeError && error.retryable);
   let failingSinceMs: number | null = null;
-  const result = await pRetry(step, {
+  let done = null as { readonly value: T } | null;
+  const attempt = async () => {
+    done = { value: await step() };
+  };
+  await pRetry(attempt, {
     retries: options.once ? ONCE_RETRIES : Number.POSITIVE_INFINITY,
     minTimeout: FIRST_DELAY_MS,
     maxTimeout: MAX_DELAY_MS,
@@ -35,13 +39,17 @@ export async function outlast<T>(step: () => Promise<T>, options: OutlastOptions
     signal: options.signal,
     shouldRetry: ({ error }) => passes(error),
     onFailedAttempt({ error, retriesLeft }) {
+      // An abort is the end of the step, not a failure of it.
+      if (options.signal.aborted) return;
       if (failingSinceMs !== null || !passes(error) || retriesLeft === 0) return;
       failingSinceMs = performance.now();
       options.log('warn', `${error.message}; trying again until it works`);
     },
+  }).catch((error: unknown) => {
+    if (done === null) throw error;
   });
   if (failingSinceMs !== null) {
     options.log('info', `works again, after ${formatDuration(performance.now() - failingSinceMs)}`);
   }
-  return result;
+  return (done as { readonly value: T }).value;
 }

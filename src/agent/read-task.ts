@@ -8,9 +8,15 @@ export type TaskContent =
   | { readonly hash: string; readonly task: TaskJson }
   | { readonly hash: string; readonly task: null; readonly reason: string };
 
+/** What is read at most to be hashed: as much as a push can bring (`receive.maxInputSize`), so only the owner can exceed it. */
+const MAX_HASHED_BYTES = 64 * 1024 * 1024;
+
+/** Stands for the bytes of a task that cannot be read at all: a submodule, or more than MAX_HASHED_BYTES. */
+const NOTHING = Buffer.alloc(0);
+
 /**
- * Reads a pending task from its blob. Only a plain file is read: a symlink, a submodule, a folder or an executable is refused
- * by its mode, a large one by its size, both before anything of it is read.
+ * Reads a pending task from its blob; nothing else is looked at, so a symlink is the text of its target and is not followed. What is
+ * not a plain file of at most `maxBytes` is refused, and hashed all the same: an error answer too has to name the hash.
  */
 export async function readAskedTask(
   reader: ObjectReader,
@@ -18,15 +24,12 @@ export async function readAskedTask(
   maxBytes: number,
 ): Promise<TaskContent> {
   const { change, file } = asked;
-  const bad = (reason: string, hash = taskHash(Buffer.alloc(0))) => ({
-    hash,
-    task: null,
-    reason: `${file} ${reason}`,
-  });
+  const blob = await reader.read(change.newId, MAX_HASHED_BYTES);
+  const bytes = blob?.info.type === 'blob' ? blob.content : NOTHING;
+  const hash = taskHash(bytes);
+  const bad = (reason: string) => ({ hash, task: null, reason: `${file} ${reason}` });
   if (change.newMode !== '100644') return bad(`is not a plain file (mode ${change.newMode})`);
-  const blob = await reader.read(change.newId, maxBytes);
-  if (blob === null) return bad(`is larger than ${maxBytes} bytes`);
-  const hash = taskHash(blob.content);
-  const read = readTask(file, blob.content, maxBytes);
-  return read.ok ? { hash, task: read.value } : bad(read.reason, hash);
+  if (blob === null || bytes.length > maxBytes) return bad(`is larger than ${maxBytes} bytes`);
+  const read = readTask(file, bytes, maxBytes);
+  return read.ok ? { hash, task: read.value } : bad(read.reason);
 }

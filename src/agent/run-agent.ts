@@ -3,7 +3,7 @@ import { openObjectReader } from '../git/object-reader.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { shortId } from '../protocol/names.js';
 import { createBell } from '../remote/bell.js';
-import { openDoor, openDoorbell } from '../remote/bridge-door.js';
+import { type BridgeDoor, openDoor, openDoorbell } from '../remote/bridge-door.js';
 import { openClone } from '../remote/clone.js';
 import type { AgentOptions } from './agent-options.js';
 import { type AgentSession, synchronise } from './agent-session.js';
@@ -37,14 +37,37 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const dir = path.resolve(options.stateDir ?? defaultStateDir(door.address.url));
   const state = await openStateFolder(
     dir,
+    signal,
     (error) => failed.abort(error),
     () => options.log('info', 'the state folder is locked; waiting in case its agent was just killed'),
-  );
-  const clone = await openClone(state.cloneDir, door.env).catch(async (error: unknown) => {
-    await state.release();
+  ).catch((error: unknown) => {
+    if (options.signal.aborted) return null;
     throw error;
   });
+  if (state === null) return;
+  try {
+    await answerTasks({ options, door, cloneDir: state.cloneDir, signal, failed });
+  } finally {
+    await state.release();
+  }
+}
+
+/** The loop, in a state folder that is ours. */
+async function answerTasks(place: {
+  readonly options: AgentOptions;
+  readonly door: BridgeDoor;
+  readonly cloneDir: string;
+  readonly signal: AbortSignal;
+  /** Aborted where the state folder is no longer ours; the loop aborts it to end its workers. */
+  readonly failed: AbortController;
+}): Promise<void> {
+  const { options, door, signal, failed } = place;
+  const clone = await openClone(place.cloneDir, door.env);
   const reader = openObjectReader(clone);
+  const finished = await listFinished(clone, reader).catch((error: unknown) => {
+    reader.close();
+    throw error;
+  });
   const bell = createBell();
   const session: AgentSession = {
     options,
@@ -56,7 +79,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     name: options.name ?? '',
     queue: null,
     tip: null,
-    finished: await listFinished(clone, reader),
+    finished,
     settled: new Set(),
     fetchDue: true,
   };
@@ -78,12 +101,12 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     // An abort in the middle of anything is the end that was asked for, not a failure.
     if (!options.signal.aborted || failed.signal.aborted) throw failed.signal.reason ?? error;
   } finally {
+    if (options.signal.aborted) options.log('info', 'stopping');
     failed.abort();
     await workers.ended();
     await doorbell?.close();
     if (options.signal.aborted) await pushLast(session);
     reader.close();
-    await state.release();
   }
 }
 

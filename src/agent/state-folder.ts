@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import envPaths from 'env-paths';
 import { lock } from 'proper-lockfile';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -16,6 +17,9 @@ export interface StateFolder {
 /** A lock whose holder gave no sign of life for so long belongs to a killed process. Milliseconds. */
 const STALE_MS = 10_000;
 
+/** How often a lock that is held is tried again. Milliseconds. */
+const LOOK_EVERY_MS = 1_000;
+
 /** The default state folder: one for each address, where the system keeps programs' data. */
 export function defaultStateDir(url: string): string {
   const { data } = envPaths('llm-bridge', { suffix: '' });
@@ -25,32 +29,37 @@ export function defaultStateDir(url: string): string {
 
 /**
  * Makes the folder and takes it for this process. Two agents with one folder would push each other's unfinished work, so the second is
- * refused: BridgeError `state-in-use`. A lock left by a killed agent is waited out. BridgeError `state-folder` where it cannot be
+ * refused: BridgeError `state-in-use`. A lock left by a killed agent is waited out, unless the signal aborts. BridgeError `state-folder` where it cannot be
  * written. `onLost` is called if the lock was taken over, as after a suspend of the machine longer than its life.
  */
 export async function openStateFolder(
   dir: string,
+  signal: AbortSignal,
   onLost: (error: BridgeError) => void,
   onWait: () => void,
 ): Promise<StateFolder> {
   await mkdir(dir, { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
     throw unusable(dir, cause);
   });
-  const take = (retries: number) =>
+  const take = () =>
     lock(dir, {
       stale: STALE_MS,
       lockfilePath: path.join(dir, 'agent.lock'),
-      retries: { retries, factor: 1, minTimeout: 1000, maxTimeout: 1000 },
+      retries: 0,
       onCompromised: () => onLost(inUse(dir)),
+    }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ELOCKED') return null;
+      throw unusable(dir, error);
     });
-  const release = await take(0).catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ELOCKED') throw unusable(dir, error);
-    onWait();
-    return take(STALE_MS / 1000 + 2).catch(() => {
-      throw inUse(dir);
-    });
-  });
-  return { dir, cloneDir: path.join(dir, 'bridge.git'), release: () => release().catch(() => {}) };
+  let release = await take();
+  if (release === null) onWait();
+  for (let waitedMs = 0; release === null; waitedMs += LOOK_EVERY_MS) {
+    if (waitedMs > STALE_MS + LOOK_EVERY_MS) throw inUse(dir);
+    await sleep(LOOK_EVERY_MS, undefined, { signal });
+    release = await take();
+  }
+  const held = release;
+  return { dir, cloneDir: path.join(dir, 'bridge.git'), release: () => held().catch(() => {}) };
 }
 
 function inUse(dir: string): BridgeError {

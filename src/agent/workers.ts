@@ -63,8 +63,10 @@ export function startWorkers(session: AgentSession, bell: Bell, signal: AbortSig
       // What a model does is an answer. Anything else (a full disk, a killed git) passes, and the task is not to be lost by it.
       const lasting = { log, signal, once: false, passes: () => true };
       const answer = await outlast(() => runTask(place, asked), lasting);
+      const keep = () => keepFinished(session.clone, answer);
+      // Once whatever the signal says: what was generated is kept, also when the end was asked for this very moment.
+      session.finished.push(await keep().catch(() => outlast(keep, lasting)));
       log(answer.error === null ? 'info' : 'warn', `task ${shortId(asked.id)}: ${describe(answer)}`);
-      session.finished.push(await outlast(() => keepFinished(session.clone, answer), lasting));
     } catch (error) {
       if (!signal.aborted) log('error', `task ${shortId(asked.id)}: ${oneLine(String(error))}`);
       if (!signal.aborted) session.settled.add(asked.id);

@@ -11,3 +11,6 @@ try {
 } catch (error) {
   process.exitCode = printError(error);
 }
+// An ssh that outlives its killed git holds our pipes, and would hold our end for as long as a silent server lets it.
+// On Windows what was written to a pipe may still be on its way, so that is waited for.
+process.stdout.write('', () => process.stderr.write('', () => process.exit()));

@@ -10,6 +10,10 @@ export function printError(error: unknown): number {
     printProblem(error.message, error.remedy);
     return error.code === 'usage' ? EXIT.usage : EXIT.failed;
   }
+  // Node's own calls wrap the reason of an abort.
+  if (error instanceof Error && error.name === 'AbortError' && error.cause instanceof BridgeError) {
+    return printError(error.cause);
+  }
   printProblem(
     `unexpected: ${errorText(error)}`,
     'set LLM_BRIDGE_DEBUG=1 and run it again; please report what it shows, this is a fault of llm-bridge',

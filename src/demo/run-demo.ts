@@ -16,6 +16,8 @@ export interface DemoOptions {
   /** How to start this very program: node and the path of its entry. */
   readonly program: readonly [node: string, entry: string];
   readonly print: (line: string) => void;
+  /** Without sshd, also where one is installed: the agent comes in by the local path. */
+  readonly local: boolean;
 }
 
 /** What is asked. */
@@ -53,7 +55,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     print(models.description);
 
     await run(['init', repo]);
-    const way = await openWay({ dir, repo, env, run, signal });
+    const way = await openWay({ dir, repo, env, run, signal, local: options.local });
     cleanups.push(way.close);
     print(way.description);
 
@@ -112,14 +114,15 @@ async function openWay(demo: {
   env: NodeJS.ProcessEnv;
   run: (args: readonly string[]) => Promise<string>;
   signal: AbortSignal;
+  local: boolean;
 }): Promise<Way> {
   const { dir, repo } = demo;
-  if ((await findSshd()) === null) {
+  if (demo.local || (await findSshd()) === null) {
+    const why = demo.local ? 'as asked for' : 'because no sshd is installed here';
     return {
       address: repo,
       env: {},
-      description:
-        'way: by local path, because no sshd is installed here (the agent of a real bridge comes over SSH)',
+      description: `way: by local path, ${why} (the agent of a real bridge comes over SSH)`,
       close: async () => {},
     };
   }

@@ -1,0 +1,141 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeEach, expect, test } from 'vitest';
+import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { chatsOf, gate, questionsOf, startAgent } from '../support/bridge-agent.js';
+import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
+import { type RunningCli, runCli } from '../support/cli.js';
+import { commitOnMain } from '../support/commit-on-main.js';
+import { onCleanup } from '../support/on-cleanup.js';
+import { waitUntil } from '../support/wait-until.js';
+
+let bridge: BridgeFixture;
+let standIn: StandIn;
+
+beforeEach(async () => {
+  bridge = await startBridgeFixture({ principals: [{ name: 'home-pc', role: 'agent' }] });
+  standIn = await startStandIn();
+  onCleanup(() => standIn.close());
+});
+
+function task(question: string): Promise<string> {
+  return commitOnMain(bridge, { path: 'task.txt', content: question });
+}
+
+async function logged(count: number): Promise<(string | null)[]> {
+  const records = await waitUntil(async () => {
+    const found = await bridge.answersLog();
+    return found.length >= count ? found : null;
+  }, `${count} lines in answers.log`);
+  return records.map((record) => record.answer);
+}
+
+async function stop(agent: RunningCli): Promise<void> {
+  agent.signal('SIGTERM');
+  expect(await agent.exited).toEqual({ exitCode: 0, signal: null });
+}
+
+function count(text: string, pattern: RegExp): number {
+  return [...text.matchAll(new RegExp(pattern, 'g'))].length;
+}
+
+test('a finished answer survives a kill of the agent while the server is away, and is not generated again', async () => {
+  const held = gate();
+  standIn.behave = () => ({ firstTokenAfter: held.opened });
+  const agent = await startAgent(bridge, standIn, { state: 'killed' });
+  await task('2+2');
+  await agent.waitFor('stderr', /answering/);
+  await waitUntil(() => chatsOf(standIn).length === 1, 'the question at the model server');
+  await bridge.sshd.stop();
+  held.open();
+  // It is said once the answer is kept.
+  await agent.waitFor('stderr', /answered by/);
+  await agent.waitFor('stderr', /trying again until it works/);
+  agent.signal('SIGKILL');
+  await agent.exited;
+  await bridge.restartSshd();
+
+  const again = await startAgent(bridge, standIn, { state: 'killed' });
+
+  expect(await logged(1)).toEqual(['4']);
+  expect(chatsOf(standIn)).toHaveLength(1);
+  expect(again.stderr()).toMatch(/waiting in case its agent was just killed/);
+  await stop(again);
+});
+
+test('a server that is away is reported once, generation goes on meanwhile, and all arrives when it is back', async () => {
+  const held = gate();
+  standIn.behave = ({ question }) => (question === '1+1' ? { firstTokenAfter: held.opened } : {});
+  for (const question of ['1+1', '1+2', '1+3']) await task(question);
+  const agent = await startAgent(bridge, standIn, { state: 'away' });
+  await waitUntil(() => chatsOf(standIn).length === 1, 'the first question at the model server');
+  await bridge.sshd.stop();
+  held.open();
+  await agent.waitFor('stderr', /(answered by[\s\S]*){3}/);
+  await agent.waitFor('stderr', /warn: .*cannot be reached.*; trying again until it works/);
+  expect(await bridge.readLog()).toBe('');
+
+  await bridge.restartSshd();
+
+  expect(await logged(3)).toEqual(['2', '3', '4']);
+  await agent.waitFor('stderr', /works again, after/);
+  expect(count(agent.stderr(), /warn: /)).toBe(1);
+  expect(questionsOf(standIn)).toEqual(['1+1', '1+2', '1+3']);
+  await stop(agent);
+});
+
+test('an agent may be started before its server', async () => {
+  await task('5+5');
+  await bridge.sshd.stop();
+  const agent = await startAgent(bridge, standIn, { state: 'early' });
+  await agent.waitFor('stderr', /trying again until it works/);
+
+  await bridge.restartSshd();
+
+  expect(await logged(1)).toEqual(['10']);
+  expect(count(agent.stderr(), /trying again/)).toBe(1);
+  await stop(agent);
+});
+
+test('--once gives up on a server that stays away, with an error and exit code 1', async () => {
+  await bridge.sshd.stop();
+  const ended = await runCli(
+    ['agent', '--once', '--repo', bridge.sshUrl, '--state-dir', join(bridge.dir, 'state-once')],
+    { env: bridge.principal('home-pc').env },
+  );
+
+  expect(ended).toMatchObject({ exitCode: 1, stdout: '' });
+  expect(ended.stderr).toMatch(/^error: .*cannot be reached.*\ntry: .*$/m);
+});
+
+test('a left-over lock on main is said once, and the answer arrives when it is gone', async () => {
+  const lock = join(bridge.repoPath, 'refs', 'heads', 'main.lock');
+  await task('6+6');
+  await writeFile(lock, '');
+  const agent = await startAgent(bridge, standIn, { state: 'lock' });
+  await agent.waitFor('stderr', /warn: main of .* cannot be moved.*; trying again until it works/);
+
+  await rm(lock);
+
+  expect(await logged(1)).toEqual(['12']);
+  expect(chatsOf(standIn)).toHaveLength(1);
+  await stop(agent);
+});
+
+test('a key that is removed while the agent runs ends it with a clear error', async () => {
+  const agent = await startAgent(bridge, standIn, { state: 'removed' });
+  await agent.waitFor('stderr', /connected to .* as home-pc/);
+  const { exitCode } = await runCli(
+    [
+      ...['key', 'remove', 'home-pc', '--repo', bridge.repoPath],
+      ...['--authorized-keys', bridge.authorizedKeysFile],
+    ],
+    { env: bridge.ownerEnv },
+  );
+  expect(exitCode).toBe(0);
+  await task('7+7');
+
+  expect(await agent.exited).toEqual({ exitCode: 1, signal: null });
+  expect(agent.stderr()).toMatch(/^error: .*the key home-pc is not known here, or was removed.*\ntry: .*$/m);
+  expect(await bridge.readLog()).toBe('');
+});

@@ -1,0 +1,419 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { freePort } from '../../src/demo/free-port.js';
+import { makeKeyPair, sshCommandFor } from '../../src/demo/ssh-client.js';
+import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { chatsOf, gate, questionsOf, startAgent } from '../support/bridge-agent.js';
+import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
+import { runCli, startCli } from '../support/cli.js';
+import { gitOk } from '../support/git.js';
+import { onCleanup } from '../support/on-cleanup.js';
+import { runProcess } from '../support/run-process.js';
+import { waitUntil } from '../support/wait-until.js';
+
+let bridge: BridgeFixture;
+let standIn: StandIn;
+let askedBefore: number;
+
+/** One bridge with a running agent for all tests of this file. */
+beforeAll(async () => {
+  bridge = await startBridgeFixture();
+  standIn = await startStandIn();
+  onCleanup(() => standIn.close());
+  await startAgent(bridge, standIn, { state: 'file', args: ['--parallel', '2'] });
+});
+beforeEach(() => {
+  standIn.behave = () => ({});
+  askedBefore = chatsOf(standIn).length;
+});
+
+/** Asks on the server by the path, as its owner. */
+function ask(args: readonly string[], input?: string) {
+  return runCli(['ask', ...args, '--repo', bridge.repoPath], { env: bridge.ownerEnv, input });
+}
+
+/** Asks as the bot, over ssh. */
+function askOver(repo: string, args: readonly string[], input?: string, env: Record<string, string> = {}) {
+  return runCli(['ask', ...args, '--repo', repo], { env: { ...bridge.principal('bot').env, ...env }, input });
+}
+
+function newQuestions(): string[] {
+  return questionsOf(standIn).slice(askedBefore);
+}
+
+function tip(): Promise<string> {
+  return gitOk(['rev-parse', 'main'], { gitDir: bridge.repoPath });
+}
+
+describe('the question', () => {
+  test('is the words of the command line', async () => {
+    expect(await ask(['what', 'is', '2+2'])).toEqual({ exitCode: 0, stdout: '4\n', stderr: '' });
+    expect(newQuestions()).toEqual(['what is 2+2']);
+  });
+
+  test.each([
+    ['a dash', ['-']],
+    ['nothing', []],
+  ])('is standard input where the command line has %s', async (_what, args) => {
+    expect(await ask(args, 'first line\n3+4\n')).toMatchObject({ exitCode: 0, stdout: '7\n' });
+    expect(newQuestions()).toEqual(['first line\n3+4']);
+  });
+
+  test('keeps Cyrillic and emoji on its way to the model and back', async () => {
+    const text = 'Скажи «привет» — 👩‍👩‍👧 ж\u0301';
+    standIn.behave = () => ({ answer: `Привет! ${text}` });
+
+    expect(await askOver(bridge.sshUrl, [text])).toMatchObject({
+      exitCode: 0,
+      stdout: `Привет! ${text}\n`,
+    });
+    expect(newQuestions()).toEqual([text]);
+    expect((await bridge.answersLog()).at(-1)).toMatchObject({ task_text: text });
+    // Readable in the log as it stands, not as escapes.
+    expect(await bridge.readLog()).toContain('Привет!');
+  });
+
+  test('may have nearly a MiB, over ssh too', async () => {
+    const prompt = `${'слово '.repeat(90_000)}5+6`;
+    expect(Buffer.byteLength(prompt)).toBeGreaterThan(980_000);
+
+    expect(await askOver(bridge.sshUrl, ['-'], prompt)).toMatchObject({ exitCode: 0, stdout: '11\n' });
+    expect(newQuestions()).toEqual([prompt]);
+  });
+
+  test('of more than a MiB is refused, and nothing is asked', async () => {
+    const before = await tip();
+    for (const refused of [
+      await ask(['-'], 'x'.repeat(1024 * 1024)),
+      await askOver(bridge.sshUrl, ['-'], 'x'.repeat(1024 * 1024)),
+    ]) {
+      expect(refused).toMatchObject({ exitCode: 2, stdout: '' });
+      expect(refused.stderr).toMatch(/^error: .*has \d+ bytes; the limit is 1048576\ntry: .*\n$/);
+    }
+    expect(await tip()).toBe(before);
+  });
+
+  test.each([
+    ['an empty standard input', [], ''],
+    ['an empty word', [''], undefined],
+    ['a blank word', ['  '], undefined],
+  ])('cannot be %s', async (_what, args, input) => {
+    const before = await tip();
+    const refused = await ask(args, input);
+
+    expect(refused).toMatchObject({ exitCode: 2, stdout: '' });
+    expect(refused.stderr).toMatch(/^error: .*empty.*\ntry: .*\n$/);
+    expect(await tip()).toBe(before);
+  });
+});
+
+describe('over ssh', () => {
+  test('the asker is the name of the key, and ssh:// and user@host:path are the same bridge', async () => {
+    expect(await askOver(bridge.sshUrl, ['1+1'])).toEqual({ exitCode: 0, stdout: '2\n', stderr: '' });
+    expect(await askOver(bridge.scpUrl, ['1+2'])).toEqual({ exitCode: 0, stdout: '3\n', stderr: '' });
+
+    const subjects = (await bridge.gitLog('%an %s')).slice(0, 4);
+    expect(subjects).toEqual([
+      expect.stringMatching(/^home-pc answer \w{8}: 3 /),
+      expect.stringMatching(/^bot ask \w{8}: 1\+2$/),
+      expect.stringMatching(/^home-pc answer \w{8}: 2 /),
+      expect.stringMatching(/^bot ask \w{8}: 1\+1$/),
+    ]);
+  });
+
+  test.each<
+    [what: string, error: RegExp, address: () => Promise<[repo: string, env: Record<string, string>]>]
+  >([
+    [
+      'an agent key',
+      /error: the key home-pc has the role agent and cannot ask/,
+      async () => [bridge.sshUrl, bridge.principal('home-pc').env],
+    ],
+    [
+      'a key the server does not know',
+      /error: .*did not accept the SSH key/,
+      async () => {
+        const { identityFile } = await makeKeyPair(join(bridge.dir, 'stranger'), 'stranger');
+        return [bridge.sshUrl, { GIT_SSH_COMMAND: sshCommandFor(bridge.sshd, identityFile) }];
+      },
+    ],
+    [
+      'a key file that is not there',
+      /error: .*SSH (key|identity)/,
+      async () => [
+        bridge.sshUrl,
+        { GIT_SSH_COMMAND: sshCommandFor(bridge.sshd, join(bridge.dir, 'no-such-key')) },
+      ],
+    ],
+    [
+      'a key that was removed',
+      /error: .*(did not accept the SSH key|gone is not known here, or was removed)/,
+      async () => {
+        const gone = await bridge.addPrincipal('gone', 'asker');
+        await runCli(
+          [
+            'key',
+            'remove',
+            'gone',
+            '--repo',
+            bridge.repoPath,
+            '--authorized-keys',
+            bridge.authorizedKeysFile,
+          ],
+          { env: bridge.ownerEnv },
+        );
+        return [bridge.sshUrl, gone.env];
+      },
+    ],
+    [
+      'a port where nothing listens',
+      /error: .*cannot be reached/,
+      async () => {
+        const port = await freePort();
+        const { identityFile } = bridge.principal('bot');
+        const GIT_SSH_COMMAND = sshCommandFor({ ...bridge.sshd, port }, identityFile);
+        return [bridge.sshUrl.replace(`:${bridge.sshd.port}`, `:${port}`), { GIT_SSH_COMMAND }];
+      },
+    ],
+    [
+      'a path that is not the bridge',
+      /error: .*(refused|no bridge)/,
+      async () => [bridge.sshUrl.replace('bridge.git', 'other.git'), {}],
+    ],
+    [
+      'a host key that is unknown',
+      /error: .*host key is unknown or has changed/,
+      async () => {
+        const knownHostsFile = join(bridge.dir, 'nobody-known');
+        await writeFile(knownHostsFile, '');
+        const { identityFile } = bridge.principal('bot');
+        return [
+          bridge.sshUrl,
+          { GIT_SSH_COMMAND: sshCommandFor({ ...bridge.sshd, knownHostsFile }, identityFile) },
+        ];
+      },
+    ],
+  ])('%s is a clear error, and nothing is asked', async (_what, error, address) => {
+    const before = await tip();
+    const [repo, env] = await address();
+
+    const refused = await askOver(repo, ['2+2'], undefined, env);
+
+    expect(refused).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(refused.stderr).toMatch(error);
+    expect(refused.stderr).toMatch(/^error: .*\ntry: .*\n$/);
+    expect(await tip()).toBe(before);
+  });
+});
+
+describe('waiting', () => {
+  test('--no-wait prints the id of the task and leaves', async () => {
+    const asked = await askOver(bridge.sshUrl, ['8+1', '--no-wait']);
+
+    expect(asked).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(asked.stdout).toMatch(/^[0-9a-f]{40}\n$/);
+    const record = await waitUntil(
+      async () => (await bridge.answersLog()).find((one) => one.task_commit === asked.stdout.trim()),
+      'the answer',
+    );
+    expect(record.answer).toBe('9');
+  });
+
+  test('--json prints the record as one line', async () => {
+    const asked = await ask(['8+2', '--json']);
+
+    expect(asked).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(asked.stdout).toMatch(/^\{.*\}\n$/);
+    const record = (await bridge.answersLog()).at(-1);
+    const { seq: _seq, ingested_at: _at, ...said } = record ?? {};
+    expect(JSON.parse(asked.stdout)).toEqual(said);
+    expect(said).toMatchObject({ answer: '10', model: 'llama3.2:latest', agent: 'home-pc' });
+  });
+
+  test('--timeout ends it with 75, and the task is answered later all the same', async () => {
+    const held = gate();
+    standIn.behave = () => ({ firstTokenAfter: held.opened });
+
+    const asked = await ask(['8+3', '--timeout', '0.5']);
+
+    expect(asked).toMatchObject({ exitCode: 75, stdout: '' });
+    expect(asked.stderr).toMatch(/^error: no answer yet; the task stays asked: [0-9a-f]{40}\ntry: .*\n$/);
+    held.open();
+    const id = /[0-9a-f]{40}/.exec(asked.stderr)?.[0];
+    const record = await waitUntil(
+      async () => (await bridge.answersLog()).find((one) => one.task_commit === id),
+      'the answer',
+    );
+    expect(record.answer).toBe('11');
+  });
+
+  test('Ctrl-C ends the waiting with 75, and says that the task stays asked', async () => {
+    const held = gate();
+    standIn.behave = () => ({ firstTokenAfter: held.opened });
+    const asking = await startCli(['ask', '8+4', '--repo', bridge.repoPath], { env: bridge.ownerEnv });
+    await waitUntil(() => newQuestions().includes('8+4'), 'the question at the model server');
+
+    asking.signal('SIGINT');
+
+    expect(await asking.exited).toEqual({ exitCode: 75, signal: null });
+    expect(asking.stderr()).toMatch(
+      /^error: stopped waiting; the task stays asked: [0-9a-f]{40}\ntry: .*\n$/,
+    );
+    held.open();
+  });
+
+  test('Ctrl-C before anything was asked ends it with 1 and asks nothing', async () => {
+    const before = await tip();
+    // A stopped sshd takes connections and says nothing.
+    process.kill(bridge.sshd.pid, 'SIGSTOP');
+    onCleanup(() => void process.kill(bridge.sshd.pid, 'SIGCONT'));
+    const { env, identityFile } = bridge.principal('bot');
+    const asking = await startCli(['ask', '8+5', '--repo', bridge.sshUrl], { env });
+    await waitUntil(async () => {
+      const { stdout } = await runProcess('ps', ['-eo', 'args='], { env });
+      return stdout.split('\n').some((line) => line.includes(identityFile) && /bridge-hello$/.test(line));
+    }, 'its ssh to connect');
+
+    asking.signal('SIGINT');
+
+    expect(await asking.exited).toEqual({ exitCode: 1, signal: null });
+    expect(asking.stderr()).toMatch(/^error: stopped by SIGINT\ntry: .*\n$/);
+    expect(await tip()).toBe(before);
+  });
+
+  test('an error answer is exit code 1 and two lines, and with --json the record', async () => {
+    const asked = await askOver(bridge.sshUrl, ['2+2', '--model', 'gone']);
+    expect(asked).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(asked.stderr).toMatch(/^error: model_not_found: .*llama3\.2:latest.*\ntry: .*--model.*\n$/);
+
+    const asJson = await ask(['2+2', '--model', 'gone', '--json']);
+    expect(asJson).toMatchObject({ exitCode: 1, stderr: '' });
+    expect(JSON.parse(asJson.stdout)).toMatchObject({ answer: null, error: { code: 'model_not_found' } });
+  });
+
+  test('--dedup asked twice generates once and gives the same answer; without it, twice', async () => {
+    const first = await askOver(bridge.sshUrl, ['9+1', '--dedup', '--json']);
+    // Another task in between, so that the same bytes are a new commit.
+    await ask(['9+2']);
+    const second = await ask(['9+1', '--dedup', '--json']);
+
+    expect(JSON.parse(first.stdout)).toMatchObject({ answer: '10' });
+    expect(JSON.parse(second.stdout)).toMatchObject({ answer: '10', cached: true });
+    expect(newQuestions()).toEqual(['9+1', '9+2']);
+
+    // With nothing in between there is nothing to commit: it is the same task.
+    const third = await ask(['9+1', '--dedup', '--json']);
+    expect(JSON.parse(third.stdout)).toMatchObject({ task_commit: JSON.parse(second.stdout).task_commit });
+
+    await ask(['9+1']);
+    await ask(['9+1']);
+    expect(newQuestions()).toEqual(['9+1', '9+2', '9+1', '9+1']);
+  });
+});
+
+describe('the parameters of a task', () => {
+  test('all arrive at Ollama', async () => {
+    const image = join(bridge.dir, 'dot.png');
+    await writeFile(image, Buffer.from('iVBORw0KGgo=', 'base64'));
+    const schema = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] };
+    standIn.behave = () => ({ answer: '{"n": 4}' });
+    standIn.models = { ...standIn.models, ollama: ['llama3.2:latest', 'big:70b'] };
+
+    const asked = await askOver(bridge.sshUrl, [
+      ...['how many', '--model', 'big:70b', '--backend', 'ollama', '--system', 'Be brief.'],
+      ...['--temperature', '0.5', '--top-p', '0.9', '--max-tokens', '50', '--num-ctx', '2048'],
+      ...['--seed', '7', '--stop', 'END', '--stop', 'FIN', '--format', JSON.stringify(schema)],
+      ...['--image', image, '--task-timeout', '30', '--metadata', 'chat=42', '--metadata', 'x=a=b'],
+    ]);
+
+    expect(asked).toEqual({ exitCode: 0, stdout: '{"n": 4}\n', stderr: '' });
+    expect(chatsOf(standIn).at(-1)?.body).toMatchObject({
+      model: 'big:70b',
+      messages: [
+        { role: 'system', content: 'Be brief.' },
+        { role: 'user', content: 'how many', images: ['iVBORw0KGgo='] },
+      ],
+      format: schema,
+      options: {
+        temperature: 0.5,
+        top_p: 0.9,
+        num_predict: 50,
+        num_ctx: 2048,
+        seed: 7,
+        stop: ['END', 'FIN'],
+      },
+    });
+    const { task_commit } = (await bridge.answersLog()).at(-1) ?? {};
+    const task = JSON.parse(await gitOk(['show', `${task_commit}:task.json`], { gitDir: bridge.repoPath }));
+    expect(task).toMatchObject({ timeout_s: 30, metadata: { chat: '42', x: 'a=b' } });
+    expect(task).toMatchObject({ id: expect.any(String), asked_at: expect.any(String) });
+  });
+
+  test('of a --file arrive at LM Studio, and options on the command line override them', async () => {
+    const file = join(bridge.dir, 'question.json');
+    const messages = [
+      { role: 'user', content: 'hello' },
+      { role: 'assistant', content: 'hi' },
+      { role: 'user', content: '6+6' },
+    ];
+    await writeFile(
+      file,
+      JSON.stringify({ messages, backend: 'lmstudio', options: { temperature: 1, max_tokens: 9 } }),
+    );
+
+    const asked = await ask(['--file', file, '--temperature', '0']);
+
+    expect(asked).toEqual({ exitCode: 0, stdout: '12\n', stderr: '' });
+    const request = chatsOf(standIn).at(-1);
+    expect(request?.path).toBe('/v1/chat/completions');
+    expect(request?.body).toMatchObject({ messages, temperature: 0, max_tokens: 9 });
+  });
+});
+
+test.each([
+  ['an unknown option', ['2+2', '--modle', 'x']],
+  ['a number that is none', ['2+2', '--temperature', 'warm']],
+  ['a number out of range', ['2+2', '--top-p', '2']],
+  ['an unknown backend', ['2+2', '--backend', 'gpt']],
+  ['an option twice', ['2+2', '--model', 'a', '--model', 'b']],
+  ['a schema that is none', ['2+2', '--format', '{"type":']],
+  ['a file that is not there', ['--file', '/nonexistent/task.json']],
+  ['metadata without a key', ['2+2', '--metadata', 'novalue']],
+  ['a name that is none', ['2+2', '--name', 'a b']],
+  ['a negative timeout', ['2+2', '--timeout', '-1']],
+])('%s is wrong use: exit code 2, two lines, nothing asked', async (_what, args) => {
+  const before = await tip();
+  const refused = await ask(args);
+
+  expect(refused).toMatchObject({ exitCode: 2, stdout: '' });
+  expect(refused.stderr).toMatch(/^error: .+\ntry: .+\n$/);
+  expect(await tip()).toBe(before);
+});
+
+test("another user's local bridge is refused with the remedy, and nothing is written", async ({ skip }) => {
+  if (process.getuid?.() !== 0) skip('only root can run it as somebody else');
+  const home = join(bridge.dir, 'home-nobody');
+  await mkdir(home, { mode: 0o777 });
+  await runProcess('chmod', ['-R', 'a+rX', bridge.dir], { env: bridge.ownerEnv });
+  const program = join(import.meta.dirname, '../../dist/cli/main.js');
+  const asNobody = (args: readonly string[]) =>
+    runProcess(
+      'setpriv',
+      ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, program, ...args],
+      { env: { ...bridge.ownerEnv, HOME: home } },
+    );
+  if ((await asNobody(['--version'])).exitCode !== 0) skip('nobody cannot run node or the program here');
+  const files = () =>
+    runProcess('find', [bridge.repoPath, '-printf', '%p %U %s %T@\\n'], { env: bridge.ownerEnv });
+  const before = (await files()).stdout;
+  expect(before).toContain('answers.log');
+
+  const refused = await asNobody(['ask', '2+2', '--repo', bridge.repoPath]);
+
+  expect(refused).toMatchObject({ exitCode: 1, stdout: '' });
+  expect(refused.stderr).toMatch(
+    /^error: the repository .* belongs to another user\ntry: .*llm-bridge key add .*--role asker.*ssh:\/\/.*\n$/,
+  );
+  expect((await files()).stdout).toBe(before);
+});

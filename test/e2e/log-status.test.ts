@@ -1,0 +1,191 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { runAgentOnce } from '../support/bridge-agent.js';
+import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
+import { runCli, startCli } from '../support/cli.js';
+import { commitOnMain } from '../support/commit-on-main.js';
+import { gitOk } from '../support/git.js';
+import { onCleanup } from '../support/on-cleanup.js';
+
+let bridge: BridgeFixture;
+let answerPending: () => Promise<void>;
+const ids: string[] = [];
+
+/** A bridge with three answers: a good one, one with control characters and Cyrillic, and an error. */
+beforeAll(async () => {
+  bridge = await startBridgeFixture();
+  const standIn = await startStandIn({
+    behave: ({ question }) =>
+      question === 'red?' ? { answer: 'да, \u001b[31mкрасный\u001b[0m\u0007\nи строка 2\u2028' } : {},
+  });
+  onCleanup(() => standIn.close());
+  answerPending = async () => {
+    const { exitCode, stderr } = await runAgentOnce(bridge, standIn, { state: 'agent' });
+    expect(exitCode, stderr).toBe(0);
+  };
+  for (const args of [['2+2'], ['red?'], ['2+2', '--model', 'gone']]) ids.push(await ask(...args));
+  await answerPending();
+});
+
+async function ask(...args: string[]): Promise<string> {
+  const { stdout } = await runCli(['ask', '--no-wait', ...args, '--repo', bridge.sshUrl], {
+    env: bridge.principal('bot').env,
+  });
+  return stdout.trim();
+}
+
+/** Runs a reading command as the owner by the path, or as the bot over ssh. */
+function read(where: 'local' | 'ssh', ...args: string[]) {
+  return where === 'local'
+    ? runCli([...args, '--repo', bridge.repoPath], { env: bridge.ownerEnv })
+    : runCli([...args, '--repo', bridge.sshUrl], { env: bridge.principal('bot').env });
+}
+
+test('log --json is answers.log byte for byte, one line a record', async () => {
+  const { exitCode, stdout, stderr } = await read('local', 'log', '--json');
+
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  expect(stdout).toBe(await bridge.readLog());
+  expect(stdout).toContain('красный');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that none is there is the point
+  expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u2028]/);
+  expect((await bridge.answersLog()).map((record) => record.seq)).toEqual([1, 2, 3]);
+});
+
+test('log --json over ssh is the same records from history, without seq and ingested_at', async () => {
+  const { exitCode, stdout } = await read('ssh', 'log', '--json');
+
+  expect(exitCode).toBe(0);
+  const expected = (await bridge.answersLog()).map(({ seq: _seq, ingested_at: _at, ...record }) => record);
+  expect(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+  ).toEqual(expected);
+});
+
+test.each(['local', 'ssh'] as const)(
+  'log reads well without colours or control characters in a pipe, %s',
+  async (where) => {
+    const { exitCode, stdout } = await read(where, 'log');
+
+    expect(exitCode).toBe(0);
+    const [first = '', second = '', third = ''] = stdout.split('\n\n');
+    expect(first).toMatch(
+      /^(1\. )?[0-9a-f]{8} +\S+Z +llama3\.2:latest via ollama, \d+ ms, by home-pc\n {4}2\+2\n {4}4$/,
+    );
+    expect(second).toContain('красный');
+    expect(second).toContain('\n    и строка 2');
+    expect(third).toMatch(/error model_not_found: /);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: that none is there is the point
+    expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u2028]/);
+  },
+);
+
+test.each(['local', 'ssh'] as const)(
+  'log -n 1 is the newest record alone, and -n 0 none, %s',
+  async (where) => {
+    const one = await read(where, 'log', '-n', '1', '--json');
+    expect(JSON.parse(one.stdout)).toMatchObject({ task_commit: ids[2] });
+    expect(await read(where, 'log', '-n', '0', '--json')).toMatchObject({ exitCode: 0, stdout: '' });
+    expect(await read(where, 'log', '-n', 'x')).toMatchObject({ exitCode: 2, stdout: '' });
+  },
+);
+
+test('log --follow goes on with new records, by the path and over ssh, and ends at a signal with 0', async () => {
+  const local = await startCli(['log', '-n', '1', '-f', '--json', '--repo', bridge.repoPath], {
+    env: bridge.ownerEnv,
+  });
+  const remote = await startCli(['log', '-f', '--json', '-n', '1', '--repo', bridge.sshUrl], {
+    env: bridge.principal('bot').env,
+  });
+  const followers = [local, remote];
+  for (const follower of followers) await follower.waitFor('stdout', /model_not_found.*\n/);
+  const id = await ask('30+3');
+  await answerPending();
+
+  for (const follower of followers) {
+    await follower.waitFor('stdout', new RegExp(`"task_commit":"${id}".*"answer":"33".*\\n`));
+    expect(follower.stdout().trim().split('\n')).toHaveLength(2);
+    follower.signal('SIGTERM');
+    expect(await follower.exited).toEqual({ exitCode: 0, signal: null });
+  }
+});
+
+test('status --json tells what is pending and what was answered, by the path and over ssh', async () => {
+  const task = await ask('40+4');
+  const answered = (await bridge.answersLog()).length;
+
+  for (const where of ['local', 'ssh'] as const) {
+    const { exitCode, stdout, stderr } = await read(where, 'status', '--json');
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    const status = JSON.parse(stdout);
+    expect(status).toMatchObject({
+      pending: [{ task, asker: 'bot', subject: expect.stringMatching(/^ask \w{8}: 40\+4$/) }],
+      expired: 0,
+      answered,
+      last_answer: { agent: 'home-pc' },
+      log_records: where === 'local' ? answered : null,
+      task_ttl_ms: 7 * 86_400_000,
+    });
+    const pretty = await read(where, 'status');
+    expect(pretty.stdout).toMatch(new RegExp(`1 pending, ${answered} answered`));
+    expect(pretty.stdout).toContain(task.slice(0, 8));
+  }
+  await answerPending();
+  expect(JSON.parse((await read('local', 'status', '--json')).stdout).pending).toEqual([]);
+});
+
+test('ingest says what it added, and a log that was lost is written again from history', async () => {
+  const before = await bridge.answersLog();
+  const none = await read('local', 'ingest');
+  expect(none).toEqual({ exitCode: 0, stdout: `0 added, ${before.length} in all\n`, stderr: '' });
+
+  await writeFile(join(bridge.repoPath, 'bridge', 'answers.log'), '');
+  const all = await read('local', 'ingest', '--json');
+
+  expect(JSON.parse(all.stdout)).toEqual({
+    added: before.length,
+    last_seq: before.length,
+    repaired_bytes: 0,
+  });
+  const bare = (records: typeof before) => records.map(({ ingested_at: _at, ...record }) => record);
+  expect(bare(await bridge.answersLog())).toEqual(bare(before));
+});
+
+test('git log reads as a conversation, and its trailers make a report', async () => {
+  const conversation = (await bridge.gitLog('%an: %s')).reverse();
+  expect(conversation.slice(1, 7)).toEqual([
+    expect.stringMatching(/^bot: ask \w{8}: 2\+2$/),
+    expect.stringMatching(/^bot: ask \w{8}: red\?$/),
+    expect.stringMatching(/^bot: ask \w{8}: 2\+2$/),
+    expect.stringMatching(/^home-pc: answer \w{8}: 4 \(llama3\.2:latest via ollama, \d+ ms\)$/),
+    expect.stringMatching(/^home-pc: answer \w{8}: да, \[31mкрасный \[0m и строка 2 \(llama3/),
+    expect.stringMatching(/^home-pc: answer \w{8}: error model_not_found \(gone via ollama, \d+ ms\)$/),
+  ]);
+  const report = async (key: string) =>
+    (
+      await gitOk(['log', '--reverse', `--format=%(trailers:key=${key},valueonly)`, 'main'], {
+        gitDir: bridge.repoPath,
+      })
+    )
+      .split('\n')
+      .filter((line) => line !== '');
+  expect((await report('Model')).slice(0, 3)).toEqual(['llama3.2:latest', 'llama3.2:latest', 'gone']);
+  expect((await report('Status')).slice(0, 3)).toEqual(['ok', 'ok', 'error model_not_found']);
+  expect((await report('Task')).slice(0, 3)).toEqual(ids);
+  expect((await report('Latency-Ms')).every((ms) => /^\d+$/.test(ms))).toBe(true);
+});
+
+test('a subject made by hand cannot move the cursor of whoever reads the status', async () => {
+  await commitOnMain(bridge, { path: 'task.txt', content: 'plain', message: 'evil \u001b[2J\u202e subject' });
+
+  const { stdout } = await read('local', 'status');
+
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that none is there is the point
+  expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
+  expect(stdout).toContain('evil');
+});
