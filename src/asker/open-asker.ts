@@ -48,7 +48,9 @@ export async function openAsker(door: BridgeDoor, name?: string, signal?: AbortS
       repo: clone,
       ref: REMOTE_MAIN_REF,
       submit: (draft, inner) => submitRemote(clone, url, draft, by, terms.taskTtlMs, inner),
-      refresh: async (inner) => void (await fetchMain(clone, url, {}, inner)),
+      refresh: async (inner) => {
+        if ((await fetchMain(clone, url, {}, inner)) === 'rewound') throw rewritten(url);
+      },
       close,
     };
   } catch (error) {
@@ -68,6 +70,13 @@ async function openLocalAsker(door: BridgeDoor, name: string): Promise<Asker> {
     refresh: async () => {},
     close: async () => {},
   };
+}
+
+function rewritten(url: string): BridgeError {
+  return new BridgeError(`main of ${url} was rewound or rewritten while this waited; the task may be gone`, {
+    code: 'history-rewritten',
+    remedy: 'find out who rewrote the record, then ask again',
+  });
 }
 
 function wrongRole(name: string): BridgeError {

@@ -2,6 +2,7 @@ import { readHistory } from '../git/read-history.js';
 import { resolveRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { messageOf } from '../protocol/history.js';
+import { MAX_CLOCK_AHEAD_MS, MAX_CLOCK_BEHIND_MS } from '../protocol/limits.js';
 import type { TaskFile } from '../protocol/names.js';
 import { isExpired } from '../protocol/pending.js';
 
@@ -14,7 +15,13 @@ export type EqualTask =
   | { readonly status: 'free' | 'spent' }
   | { readonly status: 'reuse'; readonly task: string };
 
-/** Looks whether a task file with this blob is on top of `ref` already: what `--dedup` asked twice in a row comes to. */
+/** How much further back than the time-to-live history is read: dates along `main` may run backwards by so much. */
+const MARGIN_MS = MAX_CLOCK_AHEAD_MS + MAX_CLOCK_BEHIND_MS;
+
+/**
+ * Looks whether a task file with this blob is on top of `ref` already: what `--dedup` asked twice in a row comes to. To be asked
+ * of the very commit that is built on, each time anew: another asker may have put the same bytes there meanwhile.
+ */
 export async function findEqualTask(
   repo: Repository,
   ref: string,
@@ -22,7 +29,7 @@ export async function findEqualTask(
   clock: { readonly nowMs: number; readonly ttlMs: number },
 ): Promise<EqualTask> {
   if ((await resolveRef(repo, `${ref}:${blob.file}`)) !== blob.id) return { status: 'free' };
-  const commits = await readHistory(repo, { from: [ref], sinceMs: clock.nowMs - clock.ttlMs });
+  const commits = await readHistory(repo, { from: [ref], sinceMs: clock.nowMs - clock.ttlMs - MARGIN_MS });
   const messages = commits.map(messageOf);
   const asked = messages.findLast((one) => one.kind === 'task' && one.file === blob.file);
   if (asked === undefined || isExpired(asked.commit.committedAtMs, clock)) return { status: 'spent' };

@@ -16,8 +16,8 @@ const MAX_RACES = 50;
 
 /**
  * Commits a task to a bridge on this machine: objects first, then one compare-and-swap of `main`, so a kill leaves either no
- * task or a whole one. Where `main` holds these very bytes already,
- * see findEqualTask. `alongside` gives refs to move in the same transaction. Answers the task's id.
+ * task or a whole one. Where `main` holds these very bytes already, see findEqualTask. `alongside` gives refs to move in the same
+ * transaction, just before `main`. Answers the task's id.
  */
 export async function submitLocal(
   repo: Repository,
@@ -28,26 +28,20 @@ export async function submitLocal(
 ): Promise<string> {
   const reader = openObjectReader(repo);
   try {
-    let blob = await writeBlob(repo, draft.bytes);
-    let hash = taskHash(draft.bytes);
-    const equal = await findEqualTask(
-      repo,
-      MAIN_REF,
-      { file: draft.file, id: blob },
-      { nowMs: by.atMs, ttlMs },
-    );
-    if (equal.status === 'reuse') return equal.task;
-    if (equal.status === 'spent') {
-      const again = varied(draft.bytes);
-      blob = await writeBlob(repo, again);
-      hash = taskHash(again);
-    }
-    const message = askMessage({ hash, question: draft.question });
+    const { file } = draft;
+    const asIs = await writeBlob(repo, draft.bytes);
+    const clock = { nowMs: by.atMs, ttlMs };
     for (let race = 0; race < MAX_RACES; race++) {
       const parent = await resolveRef(repo, MAIN_REF);
       if (parent === null) throw noMain(repo.gitDir);
-      const commit = await writeFileCommit(repo, reader, { parent, file: draft.file, blob, message, by });
-      const updates = [{ ref: MAIN_REF, to: commit, from: parent }, ...alongside(commit)];
+      const equal = await findEqualTask(repo, parent, { file, id: asIs }, clock);
+      if (equal.status === 'reuse') return equal.task;
+      const bytes = equal.status === 'spent' ? varied(draft.bytes) : draft.bytes;
+      const blob = equal.status === 'spent' ? await writeBlob(repo, bytes) : asIs;
+      const message = askMessage({ hash: taskHash(bytes), question: draft.question });
+      const commit = await writeFileCommit(repo, reader, { parent, file, blob, message, by });
+      // git moves the refs in this order, and a crash in between moves only the first: main comes last.
+      const updates = [...alongside(commit), { ref: MAIN_REF, to: commit, from: parent }];
       if ((await updateRefs(identified(repo, by), updates, 'ask')) === 'updated') return commit;
       await sleep(Math.random() * 20 * (race + 1));
     }
@@ -61,8 +55,8 @@ export async function submitLocal(
   });
 }
 
-/** The reflog names who moved a ref, and git wants to know it. */
-function identified(repo: Repository, by: CommitIdentity): Repository {
+/** A repository as `by` changes it: the reflog names who moved a ref, and git wants to know it. */
+export function identified(repo: Repository, by: CommitIdentity): Repository {
   return {
     ...repo,
     env: { ...repo.env, GIT_COMMITTER_NAME: by.name, GIT_COMMITTER_EMAIL: emailOf(by.name) },

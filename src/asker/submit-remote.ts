@@ -31,35 +31,28 @@ export async function submitRemote(
   const tried = new Set<string>();
   let lastError: unknown = null;
   try {
-    let blob = await writeBlob(clone, draft.bytes);
-    let hash = taskHash(draft.bytes);
-    if ((await resolveRef(clone, `${REMOTE_MAIN_REF}:${draft.file}`)) === blob) {
-      const clock = { nowMs: by().atMs, ttlMs };
-      // One commit does not show who asked that; history as far back as it can still be pending does.
-      await fetchMain(clone, url, { sinceMs: clock.nowMs - ttlMs }, signal);
-      const equal = await findEqualTask(clone, REMOTE_MAIN_REF, { file: draft.file, id: blob }, clock);
-      if (equal.status === 'reuse') return equal.task;
-      const again = varied(draft.bytes);
-      blob = await writeBlob(clone, again);
-      hash = taskHash(again);
-    }
-    const message = askMessage({ hash, question: draft.question });
+    const { file } = draft;
+    const asIs = await writeBlob(clone, draft.bytes);
     for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
       if (attempt > 0)
         await sleep((0.5 + Math.random()) * Math.min(200 * attempt, 5000), undefined, { signal });
       try {
         if (attempt > 0) await fetchMain(clone, url, {}, signal);
-        const parent = await resolveRef(clone, REMOTE_MAIN_REF);
-        if (parent === null) throw new Error('the clone lost its main');
         const arrived = tried.size === 0 ? null : await findArrived(clone, tried);
         if (arrived !== null) return arrived;
-        const commit = await writeFileCommit(clone, reader, {
-          parent,
-          file: draft.file,
-          blob,
-          message,
-          by: by(),
-        });
+        const clock = { nowMs: by().atMs, ttlMs };
+        if ((await resolveRef(clone, `${REMOTE_MAIN_REF}:${file}`)) === asIs) {
+          // One commit does not show who asked that; history as far back as it can still be pending does.
+          await fetchMain(clone, url, { sinceMs: clock.nowMs - ttlMs }, signal);
+        }
+        const parent = await resolveRef(clone, REMOTE_MAIN_REF);
+        if (parent === null) throw new Error('the clone lost its main');
+        const equal = await findEqualTask(clone, parent, { file, id: asIs }, clock);
+        if (equal.status === 'reuse') return equal.task;
+        const bytes = equal.status === 'spent' ? varied(draft.bytes) : draft.bytes;
+        const blob = equal.status === 'spent' ? await writeBlob(clone, bytes) : asIs;
+        const message = askMessage({ hash: taskHash(bytes), question: draft.question });
+        const commit = await writeFileCommit(clone, reader, { parent, file, blob, message, by: by() });
         tried.add(commit);
         const outcome = await pushCommit(clone, url, commit, signal);
         if (outcome.status === 'pushed') return commit;

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { watch } from 'chokidar';
-import { resolveRef } from '../git/refs.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { resolveRef, updateRefs } from '../git/refs.js';
 import { type Repository, runGit } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF, type TaskFile } from '../protocol/names.js';
+import { watchPath } from '../remote/watch-path.js';
 import { loginName } from './asker-name.js';
-import { submitLocal } from './submit-local.js';
+import { identified, submitLocal } from './submit-local.js';
 import { draftTaskFile, type TaskDraft } from './task-draft.js';
 
 /** How to watch. */
@@ -17,7 +19,7 @@ export interface WatchOptions {
   readonly file: string;
   readonly maxBytes: number;
   readonly taskTtlMs: number;
-  /** A change counts once the file has kept its size for so long; a slow writer is not cut in half. */
+  /** A change counts once the file was left alone for so long; a slow writer is not cut in half. */
   readonly settleMs: number;
   readonly name?: string;
   readonly signal: AbortSignal;
@@ -42,33 +44,40 @@ export async function watchFile(options: WatchOptions): Promise<void> {
   const taskFile: TaskFile = file.toLowerCase().endsWith('.json') ? 'task.json' : 'task.txt';
   const memory = watchRef(file);
   let turn: Promise<void> = Promise.resolve();
+  let waiting = false;
   let retry: NodeJS.Timeout | null = null;
+  let told: string | null = null;
 
   const lookAgain = (): Promise<void> => {
+    // One look that has not begun yet sees all that happened before it.
+    if (waiting) return turn;
+    waiting = true;
     turn = turn.then(async () => {
+      waiting = false;
       if (options.signal.aborted) return;
       if (retry !== null) clearTimeout(retry);
       retry = null;
       try {
         await askIfChanged(options, file, taskFile, memory);
+        told = null;
       } catch (error) {
-        options.onProblem(asBridgeError(error));
-        if (!(error instanceof BridgeError && error.code === 'usage'))
-          retry = setTimeout(lookAgain, RETRY_MS);
+        if (options.signal.aborted) return;
+        const problem = asBridgeError(error);
+        const isRetried = problem.code !== 'usage';
+        // A disk that stays full is told once, not every five seconds.
+        if (!isRetried || problem.message !== told) options.onProblem(problem);
+        told = isRetried ? problem.message : null;
+        if (isRetried) retry = setTimeout(lookAgain, RETRY_MS);
       }
     });
     return turn;
   };
 
-  const watcher = watch(file, {
-    awaitWriteFinish: { stabilityThreshold: options.settleMs, pollInterval: Math.min(100, options.settleMs) },
-    atomic: true,
+  const watcher = watchPath(file, {
+    change: lookAgain,
+    ready: () => void lookAgain().then(() => options.onReady?.()),
+    error: (error) => options.onProblem(asBridgeError(error)),
   });
-  watcher.on('add', lookAgain);
-  watcher.on('change', lookAgain);
-  watcher.on('error', (error) => options.onProblem(asBridgeError(error)));
-  // 'add' fires for a file that was there only after it has settled; 'ready' may come before that.
-  watcher.on('ready', () => options.onReady?.());
   await new Promise<void>((resolve) => {
     if (options.signal.aborted) resolve();
     options.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -84,23 +93,53 @@ async function askIfChanged(
   taskFile: TaskFile,
   memory: string,
 ): Promise<void> {
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    // Between a remove and the rename that replaces it there is no file; the rename is an event of its own.
-    if (error.code === 'ENOENT') return Buffer.alloc(0);
-    throw error;
-  });
+  const bytes = await readSettled(file, options.settleMs, options.signal);
   if (bytes.toString('latin1').trim() === '') return;
   const draft = draftTaskFile(taskFile, bytes, options.maxBytes);
   const { repo } = options;
-  // The same bytes on main cannot be asked by a commit; and this covers a crash between the two refs below.
-  if (await holds(repo, MAIN_REF, draft)) return;
   const last = await resolveRef(repo, memory);
   if (last !== null && (await isOnMain(repo, last)) && (await holds(repo, last, draft))) return;
   const by = { name: options.name ?? loginName(), atMs: Date.now() };
+  const main = await resolveRef(repo, MAIN_REF);
+  if (main !== null && (await holds(repo, main, draft))) {
+    // Another asker has just asked these bytes, and a commit cannot ask them again. This file has said them all the same: were the
+    // memory left behind, going back to what the file said before would look like no change.
+    await updateRefs(identified(repo, by), [{ ref: memory, to: main }], 'watch');
+    return;
+  }
   const task = await submitLocal(repo, draft, by, options.taskTtlMs, (commit) => [
     { ref: memory, to: commit },
   ]);
   options.onTask(task, draft);
+}
+
+/** The file's bytes once it has been left alone for `settleMs`; empty where there is none. */
+async function readSettled(file: string, settleMs: number, signal: AbortSignal): Promise<Buffer> {
+  for (;;) {
+    const before = await statFile(file);
+    if (before === null) return Buffer.alloc(0);
+    // Not mtime, which a copy may keep from long ago. A date in the future (a file server's clock) says nothing about the age.
+    const ageMs = Date.now() - before.ctimeMs;
+    const restMs = ageMs >= 0 ? settleMs - ageMs : settleMs;
+    if (restMs > 0) await sleep(Math.ceil(restMs), undefined, { signal });
+    const bytes = await readFile(file).catch(absent);
+    const after = await statFile(file);
+    if (bytes !== null && after !== null && isSame(before, after)) return bytes;
+  }
+}
+
+async function statFile(file: string): Promise<Stats | null> {
+  return stat(file).catch(absent);
+}
+
+/** Between a remove and the rename that replaces it there is no file; the rename is an event of its own. */
+function absent(error: NodeJS.ErrnoException): null {
+  if (error.code === 'ENOENT') return null;
+  throw error;
+}
+
+function isSame(a: Stats, b: Stats): boolean {
+  return a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs && a.size === b.size && a.ino === b.ino;
 }
 
 /** Whether a commit's task file is, byte for byte, this draft. */

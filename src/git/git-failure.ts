@@ -21,21 +21,22 @@ const FAILURES: readonly Failure[] = [
     retryable: false,
   },
   {
-    pattern: /Permission denied \(|Too many authentication failures|no such identity|invalid format.*key/i,
-    code: 'ssh-auth',
-    message: 'the server did not accept the SSH key',
-    remedy: 'name the key with --identity FILE, and on the server add its .pub with "llm-bridge key add"',
-    retryable: false,
-  },
-  {
-    pattern: /Identity file .* not accessible/,
+    // ssh warns of a missing file whatever happens next; only a refused login is due to it.
+    pattern: /(?:Identity file .* not accessible|no such identity)[\s\S]*Permission denied \(/i,
     code: 'ssh-identity',
     message: 'the SSH identity file cannot be read',
     remedy: 'check the path given with --identity',
     retryable: false,
   },
   {
-    pattern: /Could not resolve hostname/,
+    pattern: /Permission denied \(|Too many authentication failures/i,
+    code: 'ssh-auth',
+    message: 'the server did not accept the SSH key',
+    remedy: 'name the key with --identity FILE, and on the server add its .pub with "llm-bridge key add"',
+    retryable: false,
+  },
+  {
+    pattern: /Could not resolve host/,
     code: 'ssh-host',
     message: 'the name of the server cannot be resolved',
     remedy: 'check the host in --repo, and whether this machine is online',

@@ -21,9 +21,12 @@ export interface ObjectReader {
 export function openObjectReader(repo: Repository): ObjectReader {
   let pipe: BatchPipe | null = null;
   let queue: Promise<unknown> = Promise.resolve();
+  let closed = false;
 
   function inTurn<T>(job: (pipe: BatchPipe) => Promise<T>): Promise<T> {
     const result = queue.then(() => {
+      // A call still queued when its reader is closed must not start a git that nobody ends.
+      if (closed) throw new Error('the object reader is closed');
       if (pipe === null || pipe.ended()) pipe = openPipe(repo);
       return job(pipe);
     });
@@ -50,7 +53,10 @@ export function openObjectReader(repo: Repository): ObjectReader {
         const content = await to.bytes(info.size + 1);
         return { info, content: content.subarray(0, info.size) };
       }),
-    close: () => pipe?.close(),
+    close: () => {
+      closed = true;
+      pipe?.close();
+    },
   };
 }
 

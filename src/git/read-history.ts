@@ -1,4 +1,5 @@
 import type { FileChange, HistoryCommit } from '../protocol/history.js';
+import { gitDate } from './git-date.js';
 import { gitFailed, type Repository, runGit } from './run-git.js';
 
 /** Which commits to read. */
@@ -40,7 +41,7 @@ export async function readHistory(
     ...['--no-color', '--no-notes', '--no-decorate', '--encoding=UTF-8', '--reverse'],
     `--format=tformat:${FORMAT.map((field) => `${field}%x00`).join('')}`,
     ...(range.maxCount === undefined ? [] : [`--max-count=${range.maxCount}`]),
-    ...(range.sinceMs === undefined ? [] : [`--since=@${Math.floor(range.sinceMs / 1000)}`]),
+    ...(range.sinceMs === undefined ? [] : [`--since=${gitDate(range.sinceMs)}`]),
     ...range.from,
     ...(range.not ?? []).map((id) => `^${id}`),
     '--',

@@ -1,9 +1,15 @@
 import { gitFailed, type Repository, runGit } from './run-git.js';
 
-/** The id a ref points at, or null where it does not exist. */
+/**
+ * The id a ref points at (or what else names an object, `<ref>:<path>`), or null where there is none. Throws BridgeError `git-failed`
+ * where git cannot tell: a repository that cannot be read is not one without a main.
+ */
 export async function resolveRef(repo: Repository, ref: string): Promise<string | null> {
-  const result = await runGit(repo, ['rev-parse', '--verify', '--quiet', '--end-of-options', ref]);
-  return result.exitCode === 0 ? result.stdout.toString('utf8').trim() : null;
+  const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', ref];
+  const result = await runGit(repo, args);
+  if (result.exitCode === 0) return result.stdout.toString('utf8').trim();
+  if (result.exitCode === 1) return null;
+  throw gitFailed(args, result);
 }
 
 /** The refs under a prefix (`refs/bridge/answers/`), in order of name. */

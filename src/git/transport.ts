@@ -1,6 +1,7 @@
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { parseRefusal, type RefusalCode } from '../protocol/refusal.js';
+import { gitDate } from './git-date.js';
 import { classifyGitFailure } from './git-failure.js';
 import type { Repository } from './run-git.js';
 import { runSimpleGit } from './run-simple-git.js';
@@ -46,11 +47,14 @@ export async function fetchMain(
         '--no-write-fetch-head',
         '--no-recurse-submodules',
         '--no-auto-maintenance',
-        '--quiet',
+        // Not --quiet: with it git does not say that it refused a rewritten main, only that something failed.
+        '--no-progress',
+        // The user's fetch.showForcedUpdates=false would let a rewritten main pass for a new one.
+        '--show-forced-updates',
       ],
       ...(depth.depth === undefined ? [] : [`--depth=${depth.depth}`]),
       ...(depth.deepen === undefined ? [] : [`--deepen=${depth.deepen}`]),
-      ...(depth.sinceMs === undefined ? [] : [`--shallow-since=@${Math.floor(depth.sinceMs / 1000)}`]),
+      ...(depth.sinceMs === undefined ? [] : [`--shallow-since=${gitDate(depth.sinceMs)}`]),
       '--end-of-options',
       url,
       `${MAIN_REF}:${REMOTE_MAIN_REF}`,

@@ -37,7 +37,7 @@ export function statusOf(answer: Answer): string {
 
 function subjectText(text: string): string {
   // Ten times what is kept is plenty to find it in; a prompt of a megabyte need not be cleaned whole.
-  return excerpt(oneLine(text.slice(0, SUBJECT_TEXT_CHARS * 10)), SUBJECT_TEXT_CHARS);
+  return excerpt(oneLine(text.trimStart().slice(0, SUBJECT_TEXT_CHARS * 10)), SUBJECT_TEXT_CHARS);
 }
 
 function compose(subject: string, trailers: readonly (readonly [string, string])[]): string {

@@ -1,3 +1,5 @@
+import { excerpt, oneLine } from './printable.js';
+
 /**
  * Why a push was refused, as the agent has to tell apart:
  * `stale` another push came first, fetch and build again · `answered` the task has its answer · `expired` its time is over ·
@@ -21,13 +23,20 @@ export const REFUSAL_CODES = [
 ] as const;
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
-/** The line a pusher sees behind git's `remote: `. `text` names what was wrong, `remedy` what to do. */
+/** A hook that writes more than a pipe holds (64 KiB) to a client that died hangs for ever; this is far below. */
+const MAX_TEXT_CHARS = 500;
+
+/**
+ * The line a pusher sees behind git's `remote: `. `text` names what was wrong, `remedy` what to do. It is one line whatever they quote,
+ * because parseRefusal on the other side reads one.
+ */
 export function formatRefusal(refusal: {
   readonly code: RefusalCode;
   readonly text: string;
   readonly remedy: string;
 }): string {
-  return `llm-bridge refused [${refusal.code}]: ${refusal.text}; try: ${refusal.remedy}`;
+  const [text, remedy] = [refusal.text, refusal.remedy].map((part) => excerpt(oneLine(part), MAX_TEXT_CHARS));
+  return `llm-bridge refused [${refusal.code}]: ${text}; try: ${remedy}`;
 }
 
 /** Finds a refusal in what git said of a push; null where there is none. */

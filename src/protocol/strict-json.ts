@@ -1,6 +1,10 @@
 import type * as z from 'zod';
 import { findJsonFault } from './json-fault.js';
 import { MAX_JSON_DEPTH } from './limits.js';
+import { excerpt, oneLine } from './printable.js';
+
+/** Enough to name three fields; a reason goes through a hook's pipe and onto one line of a terminal. */
+const MAX_REASON_CHARS = 300;
 
 /** What reading a message ends as: the value, or the reason why it is none. */
 export type ReadResult<T> =
@@ -33,10 +37,10 @@ export function readStrictJson<T>(bytes: Uint8Array, schema: z.ZodType<T>): Read
   try {
     value = JSON.parse(text.value);
   } catch (error) {
-    return { ok: false, reason: `is not JSON: ${(error as SyntaxError).message}` };
+    return { ok: false, reason: `is not JSON: ${harmless((error as SyntaxError).message)}` };
   }
   const fault = findJsonFault(text.value, MAX_JSON_DEPTH);
-  if (fault !== null) return { ok: false, reason: fault };
+  if (fault !== null) return { ok: false, reason: harmless(fault) };
   const parsed = schema.safeParse(value);
   return parsed.success
     ? { ok: true, value: parsed.data }
@@ -49,5 +53,10 @@ export function describeIssues(issues: readonly z.core.$ZodIssue[]): string {
     const path = issue.path.map(String).join('.');
     return path === '' ? issue.message : `${path}: ${issue.message}`;
   });
-  return texts.join('; ');
+  return harmless(texts.join('; '));
+}
+
+/** JSON.parse and zod quote what was wrong as it was: with its line breaks, its escape sequences and all its megabyte. */
+function harmless(reason: string): string {
+  return excerpt(oneLine(reason), MAX_REASON_CHARS);
 }

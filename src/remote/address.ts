@@ -20,29 +20,43 @@ export function parseAddress(text: string): BridgeAddress {
   const trimmed = text.trim();
   if (trimmed === '' || trimmed.startsWith('-')) throw badAddress(text);
   if (/^ssh:\/\//i.test(trimmed)) return parseSshUrl(trimmed);
-  if (/^file:\/\//i.test(trimmed)) return { kind: 'local', url: fileURLToPath(trimmed) };
+  if (/^file:\/\//i.test(trimmed)) return parseFileUrl(trimmed);
   if (/^(https?|git):\/\//i.test(trimmed)) return { kind: 'other', url: trimmed };
   // Some `transport::address` would run a program; git forbids it by default, and so do we.
   if (/^[a-z0-9+.-]+::/i.test(trimmed) || /^[a-z0-9+.-]+:\/\//i.test(trimmed)) throw badAddress(text);
   const scp = /^((?:[^@/:\\[\]]+@)?(?:\[[^\]]+\]|[^@/:\\[\]]+)):(.+)$/.exec(trimmed);
   // `C:\bridge.git` is a path; and as for git, a slash before the colon makes a path of it.
   if (scp !== null && !/^[A-Za-z]:[\\/]/.test(trimmed)) {
-    const destination = (scp[1] ?? '').replace(/[[\]]/g, '');
+    const place = scp[1] ?? '';
+    // git takes `[host:port]:path` as well; what has more than one colon is an IPv6 address.
+    const [, user = '', host, port = null] = /^([^[]*)\[([^\]:]+):([0-9]+)\]$/.exec(place) ?? [];
+    const destination = host === undefined ? place.replace(/[[\]]/g, '') : `${user}${host}`;
     requireHost(destination, text);
-    return { kind: 'ssh', url: trimmed, destination, port: null };
+    return { kind: 'ssh', url: trimmed, destination, port };
   }
   return { kind: 'local', url: path.resolve(trimmed) };
 }
 
+function parseFileUrl(text: string): BridgeAddress {
+  try {
+    return { kind: 'local', url: fileURLToPath(text) };
+  } catch {
+    // A host in it, or an escape that is none.
+    throw badAddress(text);
+  }
+}
+
 function parseSshUrl(text: string): BridgeAddress {
   let url: URL;
+  let host: string;
+  let user: string;
   try {
     url = new URL(text);
+    host = decodeURIComponent(url.hostname).replace(/^\[|\]$/g, '');
+    user = decodeURIComponent(url.username);
   } catch {
     throw badAddress(text);
   }
-  const host = decodeURIComponent(url.hostname).replace(/^\[|\]$/g, '');
-  const user = decodeURIComponent(url.username);
   const destination = user === '' ? host : `${user}@${host}`;
   if (host === '' || url.pathname.length < 2 || url.password !== '') throw badAddress(text);
   requireHost(destination, text);

@@ -9,7 +9,7 @@ import type { BridgeDoor } from './bridge-door.js';
 /** A bare clone of ours, with what of `main` was fetched under REMOTE_MAIN_REF. It has no remote, no work tree, no index. */
 export async function openClone(gitDir: string, env: NodeJS.ProcessEnv): Promise<Repository> {
   const repo = { gitDir: path.resolve(gitDir), env };
-  if (await stat(path.join(gitDir, 'HEAD')).catch(() => null)) return repo;
+  if (await isFinished(repo)) return repo;
   await mkdir(path.dirname(repo.gitDir), { recursive: true });
   const args = ['init', '--bare', '--quiet', '--template=', '--initial-branch=main', repo.gitDir];
   const result = await spawnGit(args, env);
@@ -18,6 +18,13 @@ export async function openClone(gitDir: string, env: NodeJS.ProcessEnv): Promise
   await gitText(repo, ['config', 'core.fsync', 'all']);
   await gitText(repo, ['config', 'transfer.fsckObjects', 'true']);
   return repo;
+}
+
+/** Whether the last step above was done. One that was killed half-way is made again, which changes nothing that is there. */
+async function isFinished(repo: Repository): Promise<boolean> {
+  if (!(await stat(path.join(repo.gitDir, 'config')).catch(() => null))) return false;
+  const args = ['config', '--file', path.join(repo.gitDir, 'config'), '--get', 'transfer.fsckObjects'];
+  return (await spawnGit(args, repo.env)).exitCode === 0;
 }
 
 /** How far behind the time-to-live a fresh clone reaches, for clocks and dates that are not quite in order: a day. */

@@ -1,7 +1,7 @@
 import path from 'node:path';
-import { watch } from 'chokidar';
 import type { Bell } from './bell.js';
-import { type SshDoor, spawnSsh } from './run-ssh.js';
+import { endSsh, type SshDoor, spawnSsh } from './run-ssh.js';
+import { watchPath } from './watch-path.js';
 
 /** A running doorbell: it rings a bell whenever `main` may have moved. Rings are hints; git alone says what is true. */
 export interface Doorbell {
@@ -12,15 +12,16 @@ export interface Doorbell {
 
 /** Rings at every change of the reflog of a repository on this machine. */
 export function openLocalDoorbell(gitDir: string, bell: Bell): Doorbell {
-  const watcher = watch(path.join(gitDir, 'logs', 'HEAD'), { ignoreInitial: true });
   let ready = false;
-  watcher.on('ready', () => {
-    ready = true;
-    bell.ring();
-  });
-  watcher.on('all', () => bell.ring());
-  watcher.on('error', () => {
-    ready = false;
+  const watcher = watchPath(path.join(gitDir, 'logs', 'HEAD'), {
+    change: () => bell.ring(),
+    ready: () => {
+      ready = true;
+      bell.ring();
+    },
+    error: () => {
+      ready = false;
+    },
   });
   return { connected: () => ready, close: () => watcher.close() };
 }
@@ -72,9 +73,9 @@ export function openSshDoorbell(door: SshDoor, bell: Bell): Doorbell {
       const last = child;
       if (last === null) return;
       await new Promise<void>((resolve) => {
-        last.once('close', () => resolve());
+        last.once('exit', () => resolve());
         last.once('error', () => resolve());
-        last.kill();
+        endSsh(last);
       });
     },
   };

@@ -27,8 +27,9 @@ export function runSsh(
 ): Promise<SshResult> {
   return new Promise((resolve, reject) => {
     const child = spawnSsh(door, command);
-    const timer = setTimeout(() => child.kill(), options.timeoutMs);
-    const abort = () => child.kill();
+    const abort = () => endSsh(child);
+    const timer = setTimeout(abort, options.timeoutMs);
+    if (options.signal?.aborted) abort();
     options.signal?.addEventListener('abort', abort, { once: true });
     let stdout = '';
     let stderr = '';
@@ -67,10 +68,22 @@ export function spawnSsh(door: SshDoor, command: string): ChildProcess {
   const [program, ...words] = door.ssh.words ?? [];
   if (program !== undefined)
     return spawn(program, [...words, ...args], { ...options, stdio: [...options.stdio] });
-  // A command of the user's own is shell text, as it is for git. `exec` only where its first word is a program.
-  const exec = /^[\w./~-]+(\s|$)/.test(door.ssh.text) ? 'exec ' : '';
-  return spawn('sh', ['-c', `${exec}${door.ssh.text} "$@"`, 'ssh', ...args], {
+  // A command of the user's own is shell text, as it is for git.
+  return spawn('sh', ['-c', `${execPrefix(door.ssh.text)}${door.ssh.text} "$@"`, 'ssh', ...args], {
     ...options,
     stdio: [...options.stdio],
   });
+}
+
+/** Ends ssh, and lets go of its output: what ssh itself has started (a ProxyCommand) may hold that open for longer. */
+export function endSsh(child: ChildProcess): void {
+  child.kill();
+  child.stdout?.destroy();
+  child.stderr?.destroy();
+}
+
+/** What makes the shell become the user's ssh instead of waiting for it; nothing where the first word may be no program. */
+function execPrefix(command: string): string {
+  if (/^[A-Za-z_]\w*=/.test(command)) return 'exec env ';
+  return /^(?:[\w./~-]|'[^']*'|"[^"]*")+(?:\s|$)/.test(command) ? 'exec ' : '';
 }

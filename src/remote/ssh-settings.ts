@@ -28,7 +28,7 @@ const OPTIONS = [
 ];
 
 /**
- * The ssh command to use. The user's own comes first (GIT_SSH_COMMAND, GIT_SSH, core.sshCommand, as git orders them), so
+ * The ssh command to use. The user's own comes first (GIT_SSH_COMMAND, core.sshCommand, GIT_SSH, as git orders them), so
  * their options win: ssh takes the first value it sees. Ours are appended where it is OpenSSH.
  */
 export async function sshCommandOf(env: NodeJS.ProcessEnv, options: SshOptions): Promise<SshCommand> {
@@ -49,10 +49,10 @@ export async function sshCommandOf(env: NodeJS.ProcessEnv, options: SshOptions):
 
 async function usersCommand(env: NodeJS.ProcessEnv): Promise<string | null> {
   if (env.GIT_SSH_COMMAND) return env.GIT_SSH_COMMAND;
-  if (env.GIT_SSH) return shellQuote(env.GIT_SSH);
   const configured = await spawnGit(['config', '--get', 'core.sshCommand'], env);
   const text = configured.stdout.toString('utf8').trim();
-  return configured.exitCode === 0 && text !== '' ? text : null;
+  if (configured.exitCode === 0 && text !== '') return text;
+  return env.GIT_SSH ? shellQuote(env.GIT_SSH) : null;
 }
 
 /** Whether the program of a command is called ssh: plink and its like take other options. */

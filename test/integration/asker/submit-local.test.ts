@@ -1,0 +1,114 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { submitLocal } from '../../../src/asker/submit-local.js';
+import { draftTask, draftTaskFile } from '../../../src/asker/task-draft.js';
+import { resolveRef } from '../../../src/git/refs.js';
+import { MAIN_REF } from '../../../src/protocol/names.js';
+import { taskHash } from '../../../src/protocol/task-hash.js';
+import { bareBridge } from '../../support/bare-bridge.js';
+import { waitUntil } from '../../support/wait-until.js';
+import { answerTask, TTL_MS, tasksOn } from './asker-fixture.js';
+
+const by = (name = 'bot', atMs = Date.now()) => ({ name, atMs });
+const text = (prompt: string) => draftTaskFile('task.txt', Buffer.from(prompt));
+const DEDUP = { nowMs: 0, dedup: true };
+
+test('a task is one commit by the asker, and its id is the commit', async () => {
+  const repo = await bareBridge();
+  const id = await submitLocal(repo, text('2+2'), by(), TTL_MS);
+  expect(await tasksOn(repo)).toEqual([{ id, text: '2+2' }]);
+  expect(await repo.git(['log', '-1', '--format=%an|%s|%(trailers:key=Task-Hash,valueonly)', 'main'])).toBe(
+    `bot|ask ${taskHash(Buffer.from('2+2')).slice(0, 8)}: 2+2|${taskHash(Buffer.from('2+2'))}\n`,
+  );
+});
+
+test('of eight who ask at once none is lost, and each is one commit', async () => {
+  const repo = await bareBridge();
+  const prompts = Array.from({ length: 8 }, (_, at) => [`${at} first`, `${at} second`]);
+  const ids = await Promise.all(
+    prompts.map(async ([first = '', second = '']) => [
+      await submitLocal(repo, text(first), by(), TTL_MS),
+      await submitLocal(repo, text(second), by(), TTL_MS),
+    ]),
+  );
+  const tasks = await tasksOn(repo);
+  expect(tasks.map((task) => task.id).sort()).toEqual(ids.flat().sort());
+  expect(tasks.map((task) => task.text).sort()).toEqual(prompts.flat().sort());
+});
+
+test('of many who ask the same with dedup at once all get one task, and no commit is empty', async () => {
+  const repo = await bareBridge();
+  const ids = await Promise.all(
+    Array.from({ length: 6 }, () => submitLocal(repo, draftTask({ prompt: '2+2' }, DEDUP), by(), TTL_MS)),
+  );
+  const tasks = await tasksOn(repo);
+  expect(tasks).toHaveLength(1);
+  expect(new Set(ids)).toEqual(new Set([tasks[0]?.id]));
+});
+
+test('what was asked last and has no answer, or a good one, is not asked again', async () => {
+  const repo = await bareBridge();
+  const draft = draftTask({ prompt: '2+2' }, DEDUP);
+  const id = await submitLocal(repo, draft, by(), TTL_MS);
+  expect(await submitLocal(repo, draft, by(), TTL_MS)).toBe(id);
+  await answerTask(repo, { id, hash: taskHash(draft.bytes) });
+  expect(await submitLocal(repo, draft, by(), TTL_MS)).toBe(id);
+  expect(await tasksOn(repo)).toHaveLength(1);
+});
+
+test('what was asked last and has an error, or expired, is asked again as the same question', async () => {
+  const repo = await bareBridge();
+  const draft = draftTask({ prompt: '2+2' }, DEDUP);
+  const failed = await submitLocal(repo, draft, by(), TTL_MS);
+  await answerTask(
+    repo,
+    { id: failed, hash: taskHash(draft.bytes) },
+    { answer: null, error: { code: 'timeout', message: 'm' } },
+  );
+  const again = await submitLocal(repo, draft, by(), TTL_MS);
+  expect(again).not.toBe(failed);
+
+  const late = await submitLocal(repo, draft, by('bot', Date.now() - 2 * TTL_MS), TTL_MS);
+  const afterAll = await submitLocal(repo, draft, by(), TTL_MS);
+  const tasks = await tasksOn(repo);
+  expect(tasks.map((task) => task.id)).toEqual([failed, again, late, afterAll]);
+  for (const task of tasks) expect(JSON.parse(task.text)).toEqual({ prompt: '2+2' });
+});
+
+test('what was asked before the last task is asked by a commit of its own, with the same bytes', async () => {
+  const repo = await bareBridge();
+  const draft = draftTask({ prompt: '2+2' }, DEDUP);
+  await submitLocal(repo, draft, by(), TTL_MS);
+  await submitLocal(repo, draftTask({ prompt: '3+3' }, DEDUP), by(), TTL_MS);
+  await submitLocal(repo, draft, by(), TTL_MS);
+  const tasks = await tasksOn(repo);
+  expect(tasks).toHaveLength(3);
+  expect(tasks[2]?.text).toBe(draft.bytes.toString());
+});
+
+test('a ref alongside moves with the task', async () => {
+  const repo = await bareBridge();
+  const id = await submitLocal(repo, text('x'), by(), TTL_MS, (to) => [{ ref: 'refs/bridge/watch/x', to }]);
+  expect(await resolveRef(repo, 'refs/bridge/watch/x')).toBe(id);
+});
+
+test('who finds main locked waits until it is free', async () => {
+  const repo = await bareBridge();
+  const lock = join(repo.gitDir, 'refs/heads/main.lock');
+  await writeFile(lock, '');
+  const asking = submitLocal(repo, text('x'), by(), TTL_MS);
+  // Its commit is written before main is tried, so where there is a second one, the lock has been met or is about to be.
+  const objects = () => repo.git(['cat-file', '--batch-all-objects', '--batch-check']);
+  await waitUntil(async () => (await objects()).match(/ commit /g)?.length === 2, 'the commit to be written');
+  await rm(lock);
+  const id = await asking;
+  expect(await resolveRef(repo, MAIN_REF)).toBe(id);
+  expect(await tasksOn(repo)).toHaveLength(1);
+});
+
+test('a bridge without main says so', async () => {
+  const repo = await bareBridge();
+  await repo.git(['update-ref', '-d', MAIN_REF]);
+  await expect(submitLocal(repo, text('x'), by(), TTL_MS)).rejects.toMatchObject({ code: 'no-main' });
+});

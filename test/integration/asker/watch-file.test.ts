@@ -1,0 +1,222 @@
+import { appendFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { submitLocal } from '../../../src/asker/submit-local.js';
+import { draftTaskFile } from '../../../src/asker/task-draft.js';
+import { watchFile } from '../../../src/asker/watch-file.js';
+import { listRefs } from '../../../src/git/refs.js';
+import type { BridgeError } from '../../../src/protocol/bridge-error.js';
+import { MAIN_REF } from '../../../src/protocol/names.js';
+import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
+import { onCleanup } from '../../support/on-cleanup.js';
+import { waitUntil } from '../../support/wait-until.js';
+import { TTL_MS, tasksOn } from './asker-fixture.js';
+
+interface Watch {
+  readonly problems: BridgeError[];
+  stop(): Promise<void>;
+}
+
+/** Watches a file until the test ends or `stop`, from when it is ready. */
+async function startWatch(repo: BareBridge, file: string, settleMs = 40): Promise<Watch> {
+  const controller = new AbortController();
+  const problems: BridgeError[] = [];
+  let ended: Promise<void> = Promise.resolve();
+  await new Promise<void>((onReady, reject) => {
+    ended = watchFile({
+      repo,
+      file,
+      maxBytes: 10_000,
+      taskTtlMs: TTL_MS,
+      settleMs,
+      name: 'bot',
+      signal: controller.signal,
+      onTask: () => {},
+      onProblem: (problem) => problems.push(problem),
+      onReady,
+    });
+    ended.catch(reject);
+  });
+  const stop = async () => {
+    controller.abort();
+    await ended;
+  };
+  onCleanup(stop);
+  return { problems, stop };
+}
+
+const textsOn = async (repo: BareBridge) => (await tasksOn(repo)).map((task) => task.text);
+
+async function waitForTasks(repo: BareBridge, count: number): Promise<string[]> {
+  return waitUntil(async () => {
+    const texts = await textsOn(repo);
+    return texts.length >= count && texts;
+  }, `${count} tasks on main`);
+}
+
+test('what the file holds at the start is asked, and each change after it', async () => {
+  const repo = await bareBridge();
+  const file = join(repo.dir, 'task.txt');
+  await writeFile(file, 'one');
+  await startWatch(repo, file);
+  expect(await textsOn(repo)).toEqual(['one']);
+  await writeFile(file, 'two');
+  await waitForTasks(repo, 2);
+  await writeFile(file, 'one');
+  expect(await waitForTasks(repo, 3)).toEqual(['one', 'two', 'one']);
+});
+
+test('a file that is replaced by a rename is asked every time', async () => {
+  const repo = await bareBridge();
+  const file = join(repo.dir, 'task.txt');
+  await writeFile(file, '0');
+  await startWatch(repo, file);
+  for (let at = 1; at <= 4; at++) {
+    await writeFile(`${file}.tmp`, String(at));
+    await rename(`${file}.tmp`, file);
+    await waitForTasks(repo, at + 1);
+  }
+  expect(await textsOn(repo)).toEqual(['0', '1', '2', '3', '4']);
+});
+
+test('a file that is not there yet, that is empty, and that goes and comes back', async () => {
+  const repo = await bareBridge();
+  const file = join(repo.dir, 'task.txt');
+  await startWatch(repo, file);
+  await writeFile(file, ' \n');
+  await appendFile(file, 'one');
+  await waitForTasks(repo, 1);
+  await rm(file);
+  await writeFile(file, 'two');
+  expect(await waitForTasks(repo, 2)).toEqual([' \none', 'two']);
+});
+
+test('a slow writer is not cut in half, where it pauses less than the file has to be left alone', async () => {
+  const repo = await bareBridge();
+  const file = join(repo.dir, 'task.txt');
+  await writeFile(file, 'before');
+  await startWatch(repo, file, 400);
+  await writeFile(file, '');
+  for (const part of ['a', 'b', 'c', 'd', 'e', 'f']) {
+    await appendFile(file, part);
+    await sleep(100);
+  }
+  expect(await waitForTasks(repo, 2)).toEqual(['before', 'abcdef']);
+});
+
+test('what is written while an earlier change is being asked is not cut in half either', async () => {
+  const repo = await bareBridge();
+  const file = join(repo.dir, 'task.txt');
+  await startWatch(repo, file, 300);
+  // While main is locked the first change cannot be committed, and the look at the second comes late.
+  const lock = join(repo.gitDir, 'refs/heads/main.lock');
+  await writeFile(lock, '');
+  await writeFile(file, 'first');
+  const objects = () => repo.git(['cat-file', '--batch-all-objects', '--batch-check']);
+  await waitUntil(async () => (await objects()).includes(' blob '), 'the first to be on its way');
+  await writeFile(file, 'whole');
+  await sleep(350);
+  await writeFile(file, 'ha');
+  await rm(lock);
+  await waitForTasks(repo, 1);
+  await appendFile(file, 'lf');
+  expect(await waitForTasks(repo, 2)).toEqual(['first', 'half']);
+});
+
+test('of three quick changes the last is asked, and none twice', async () => {
+  const repo = await bareBridge();
+  const file = join(repo.dir, 'task.txt');
+  await startWatch(repo, file);
+  for (const text of ['1', '2', '3']) await writeFile(file, text);
+  await waitUntil(async () => (await textsOn(repo)).at(-1) === '3', 'the last to be asked');
+  const texts = await textsOn(repo);
+  expect(new Set(texts).size).toBe(texts.length);
+});
+
+test('a restart neither repeats what was asked nor misses what came meanwhile', async () => {
+  const repo = await bareBridge();
+  const file = join(repo.dir, 'task.txt');
+  await writeFile(file, 'one');
+  const first = await startWatch(repo, file);
+  // Another asker puts something else on main, so main alone does not tell that "one" was asked.
+  await submitLocal(
+    repo,
+    draftTaskFile('task.txt', Buffer.from('other')),
+    { name: 'o', atMs: Date.now() },
+    TTL_MS,
+  );
+  await first.stop();
+  const second = await startWatch(repo, file);
+  expect(await textsOn(repo)).toEqual(['one', 'other']);
+  await second.stop();
+  await writeFile(file, 'two');
+  await startWatch(repo, file);
+  expect(await textsOn(repo)).toEqual(['one', 'other', 'two']);
+});
+
+test('a crash between the two refs neither repeats nor misses', async () => {
+  const repo = await bareBridge();
+  const file = join(repo.dir, 'task.txt');
+  await writeFile(file, 'one');
+  await (await startWatch(repo, file)).stop();
+  const before = await repo.git(['rev-parse', MAIN_REF]);
+  const [memory] = await listRefs(repo, 'refs/bridge/watch/');
+  await writeFile(file, 'two');
+  await (await startWatch(repo, file)).stop();
+
+  // 1. main moved and the memory did not.
+  await repo.git(['update-ref', memory?.ref ?? '', memory?.id ?? '']);
+  await (await startWatch(repo, file)).stop();
+  expect(await textsOn(repo)).toEqual(['one', 'two']);
+  // 2. main moved and there was no memory yet.
+  await repo.git(['update-ref', '-d', memory?.ref ?? '']);
+  await (await startWatch(repo, file)).stop();
+  expect(await textsOn(repo)).toEqual(['one', 'two']);
+  // 3. The memory moved and main did not: what really happens, because main moves last.
+  await repo.git(['update-ref', MAIN_REF, before]);
+  await (await startWatch(repo, file)).stop();
+  expect(await textsOn(repo)).toEqual(['one', 'two']);
+});
+
+test('going back to an earlier text is a change, also when another asker had asked the one in between', async () => {
+  const repo = await bareBridge();
+  const file = join(repo.dir, 'task.txt');
+  const ask = (text: string) =>
+    submitLocal(repo, draftTaskFile('task.txt', Buffer.from(text)), { name: 'o', atMs: Date.now() }, TTL_MS);
+  await writeFile(file, 'X');
+  await (await startWatch(repo, file)).stop();
+  await ask('Y');
+  await writeFile(file, 'Y');
+  await (await startWatch(repo, file)).stop();
+  await ask('Z');
+  await writeFile(file, 'X');
+  await startWatch(repo, file);
+  expect(await textsOn(repo)).toEqual(['X', 'Y', 'Z', 'X']);
+});
+
+test('two files are watched side by side, each with a memory of its own', async () => {
+  const repo = await bareBridge();
+  const [a, b] = [join(repo.dir, 'a.txt'), join(repo.dir, 'b', 'task.json')];
+  await mkdir(join(repo.dir, 'b'));
+  const watches = [await startWatch(repo, a), await startWatch(repo, b)];
+  await writeFile(a, 'from a');
+  await writeFile(b, '{"prompt":"from b"}');
+  await waitForTasks(repo, 2);
+  for (const watch of watches) await watch.stop();
+  for (const file of [a, b]) await startWatch(repo, file);
+  expect((await textsOn(repo)).sort()).toEqual(['from a', '{"prompt":"from b"}']);
+});
+
+test('what is no task is told by its field and not asked, and asked once it is corrected', async () => {
+  const repo = await bareBridge();
+  const file = join(repo.dir, 'task.json');
+  await writeFile(file, '{"promt":"2+2"}');
+  const { problems } = await startWatch(repo, file);
+  expect(problems).toMatchObject([
+    { code: 'usage', message: expect.stringMatching(/^task\.json .*"promt"/) },
+  ]);
+  await writeFile(file, '{"prompt":"2+2"}');
+  expect(await waitForTasks(repo, 1)).toEqual(['{"prompt":"2+2"}']);
+  expect(problems).toHaveLength(1);
+});

@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readBridgeSettings } from '../../../src/git/bridge-settings.js';
+import { bareBridge } from '../../support/bare-bridge.js';
+
+test('what is not set has its default', async () => {
+  const repo = await bareBridge();
+  expect(await readBridgeSettings(repo)).toEqual({
+    version: 1,
+    taskTtlMs: 604_800_000,
+    maxTaskBytes: 1_048_576,
+    maxAnswerBytes: 1_048_576,
+    answersLog: join(repo.gitDir, 'bridge/answers.log'),
+  });
+});
+
+test('what is set is taken, the last one where there are two', async () => {
+  const repo = await bareBridge();
+  await repo.git(['config', 'bridge.taskTtl', '12h']);
+  await repo.git(['config', 'bridge.maxTaskBytes', '5']);
+  await repo.git(['config', '--add', 'bridge.maxTaskBytes', '1000']);
+  await repo.git(['config', 'bridge.maxAnswerBytes', '2000']);
+  await repo.git(['config', 'bridge.answersLog', '/var/log/a b\n.log']);
+  expect(await readBridgeSettings(repo)).toEqual({
+    version: 1,
+    taskTtlMs: 43_200_000,
+    maxTaskBytes: 1000,
+    maxAnswerBytes: 2000,
+    answersLog: '/var/log/a b\n.log',
+  });
+});
+
+test('what is no number has its default', async () => {
+  const repo = await bareBridge();
+  for (const [key, value] of [
+    ['taskTtl', 'soon'],
+    ['maxTaskBytes', '-1'],
+    ['maxAnswerBytes', 'many'],
+    ['answersLog', ''],
+  ] as const)
+    await repo.git(['config', `bridge.${key}`, value]);
+  expect(await readBridgeSettings(repo)).toMatchObject({
+    taskTtlMs: 604_800_000,
+    maxTaskBytes: 1_048_576,
+    maxAnswerBytes: 1_048_576,
+    answersLog: join(repo.gitDir, 'bridge/answers.log'),
+  });
+});
+
+test('a repository without the section is no bridge', async () => {
+  const repo = await bareBridge();
+  await repo.git(['config', '--remove-section', 'bridge']);
+  expect((await readBridgeSettings(repo)).version).toBeNull();
+});

@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest';
+import { classifyGitFailure } from '../../../src/git/git-failure.js';
+
+const TAIL =
+  '\nfatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights\nand the repository exists.\n';
+
+// Verbatim from git 2.39 and OpenSSH 9.2 but for names.
+test.each([
+  ['Host key verification failed.', 'ssh-host-key', false],
+  [
+    'No ED25519 host key is known for server and you have requested strict checking.\r\nHost key verification failed.\r',
+    'ssh-host-key',
+    false,
+  ],
+  [
+    '@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\nHost key verification failed.\r',
+    'ssh-host-key',
+    false,
+  ],
+  ['bridge@server: Permission denied (publickey,password).\r', 'ssh-auth', false],
+  [
+    'Load key "/home/me/key": error in libcrypto\r\nbridge@server: Permission denied (publickey).\r',
+    'ssh-auth',
+    false,
+  ],
+  ['Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures\r', 'ssh-auth', false],
+  [
+    'Warning: Identity file /nope not accessible: No such file or directory.\nbridge@server: Permission denied (publickey).\r',
+    'ssh-identity',
+    false,
+  ],
+  [
+    'no such identity: /nope: No such file or directory\r\nbridge@server: Permission denied (publickey).\r',
+    'ssh-identity',
+    false,
+  ],
+  [
+    'Warning: Identity file /nope not accessible: No such file or directory.\nssh: connect to host server port 22: Connection refused\r',
+    'unreachable',
+    true,
+  ],
+  ['ssh: Could not resolve hostname nope.invalid: Name or service not known\r', 'ssh-host', true],
+  ["fatal: unable to access 'https://nope.invalid/': Could not resolve host: nope.invalid", 'ssh-host', true],
+  ['ssh: connect to host server port 22: Connection refused\r', 'unreachable', true],
+  ['ssh: connect to host server port 22: Connection timed out\r', 'unreachable', true],
+  ['ssh: connect to host server port 22: No route to host\r', 'unreachable', true],
+  ['ssh: connect to host server port 22: Network is unreachable\r', 'unreachable', true],
+  [
+    'Connection timed out during banner exchange\r\nConnection to UNKNOWN port 65535 timed out\r',
+    'unreachable',
+    true,
+  ],
+  ['kex_exchange_identification: read: Connection reset by peer\r', 'unreachable', true],
+  ['client_loop: send disconnect: Broken pipe\r', 'unreachable', true],
+  ['Timeout, server 10.0.0.1 not responding.\r', 'unreachable', true],
+  ['fatal: the remote end hung up unexpectedly', 'unreachable', true],
+  [
+    'fetch-pack: unexpected disconnect while reading sideband packet\nfatal: early EOF\nfatal: fetch-pack: invalid index-pack output',
+    'unreachable',
+    true,
+  ],
+  ['llm-bridge: this key may not run that', 'refused', false],
+  ["fatal: '/srv/nope.git' does not appear to be a git repository", 'no-such-repository', false],
+  ["fatal: couldn't find remote ref refs/heads/main", 'no-main', false],
+  ["fatal: detected dubious ownership in repository at '/srv/bridge.git'", 'other-owner', false],
+  [
+    'error: file write error: No space left on device\nfatal: unable to write loose object file',
+    'disk-full',
+    true,
+  ],
+] as const)('%j is %s, and whether it may pass is %s', (stderr, code, retryable) => {
+  const error = classifyGitFailure('fetch from x', `${stderr}${TAIL}`);
+  expect(error).toMatchObject({ code, retryable });
+  expect(error.message).toMatch(/^fetch from x: /);
+  expect(error.remedy).not.toBe('');
+  expect(error.message).not.toMatch(/[\r\n]|correct access rights/);
+});
+
+test('what no table knows is told in the words of git, and may pass', () => {
+  const error = classifyGitFailure('push to x', 'one\nfatal: \u001b[31mmoon in the seventh house\n');
+  expect(error).toMatchObject({ code: 'git-failed', retryable: true });
+  expect(error.message).toBe('push to x failed: fatal: [31mmoon in the seventh house');
+  expect(classifyGitFailure('push to x', '').message).toBe('push to x failed: git said nothing');
+});
+
+test('a refusal of the bridge is told in its own words', () => {
+  const error = classifyGitFailure('fetch from x', `llm-bridge: no such repository here: /srv/x.git${TAIL}`);
+  expect(error.message).toBe('fetch from x: the server refused (no such repository here: /srv/x.git)');
+});

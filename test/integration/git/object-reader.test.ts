@@ -1,0 +1,109 @@
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { writeBlob } from '../../../src/git/commit-file.js';
+import { type ObjectReader, openObjectReader } from '../../../src/git/object-reader.js';
+import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
+import { onCleanup } from '../../support/on-cleanup.js';
+
+/** A reader whose git writes its process id to a file each time it is started. */
+async function openCounted(): Promise<{
+  repo: BareBridge;
+  reader: ObjectReader;
+  pids: () => Promise<number[]>;
+}> {
+  const repo = await bareBridge();
+  const list = join(repo.dir, 'pids');
+  const realGit = '"$(PATH=$REAL_PATH command -v git)"';
+  await writeFile(join(repo.dir, 'git'), `#!/bin/sh\necho $$ >>'${list}'\nexec ${realGit} "$@"\n`);
+  await chmod(join(repo.dir, 'git'), 0o755);
+  const reader = openObjectReader({
+    ...repo,
+    env: { ...repo.env, REAL_PATH: repo.env.PATH, PATH: `${repo.dir}:${repo.env.PATH}` },
+  });
+  onCleanup(() => reader.close());
+  return { repo, reader, pids: async () => (await readFile(list, 'utf8')).trim().split('\n').map(Number) };
+}
+
+async function openReader(): Promise<{ repo: BareBridge; reader: ObjectReader }> {
+  const repo = await bareBridge();
+  const reader = openObjectReader(repo);
+  onCleanup(() => reader.close());
+  return { repo, reader };
+}
+
+test('there is nothing where there is no such object', async () => {
+  const { reader } = await openReader();
+  expect(await reader.info('0'.repeat(40))).toBeNull();
+  expect(await reader.read('refs/heads/nope')).toBeNull();
+  expect(await reader.read('refs/heads/main:no such file')).toBeNull();
+  expect((await reader.info('refs/heads/main'))?.type).toBe('commit');
+});
+
+test('many queued reads are answered each with its own, by one git', async () => {
+  const { repo, reader, pids } = await openCounted();
+  const texts = Array.from({ length: 40 }, (_, at) => `text ${at}\n`.repeat(at));
+  const ids: string[] = [];
+  for (const text of texts) ids.push(await writeBlob(repo, Buffer.from(text)));
+  const read = await Promise.all(
+    ids.map((id) => Promise.all([reader.read(id), reader.info('0'.repeat(40)), reader.read(id, 100)])),
+  );
+  for (const [at, text] of texts.entries()) {
+    const [whole, none, bounded] = read[at] ?? [];
+    expect(whole?.info).toMatchObject({ id: ids[at], type: 'blob', size: text.length });
+    expect(whole?.content.toString()).toBe(text);
+    expect(none).toBeNull();
+    expect(bounded === null).toBe(text.length > 100);
+  }
+  expect(await pids()).toHaveLength(1);
+});
+
+test('an object of some megabytes and of every byte comes whole, and what is read next is right', async () => {
+  const { repo, reader } = await openReader();
+  const bytes = Buffer.from(Array.from({ length: 256 }, (_, at) => at));
+  const large = Buffer.concat(Array<Buffer>(12_000).fill(bytes));
+  const id = await writeBlob(repo, large);
+  expect((await reader.read(id))?.content.equals(large)).toBe(true);
+  expect(await reader.read(id, large.length - 1)).toBeNull();
+  expect((await reader.read(id, large.length))?.content.length).toBe(large.length);
+  expect((await reader.info('refs/heads/main'))?.type).toBe('commit');
+});
+
+test('an object written after git was started is found', async () => {
+  const { repo, reader } = await openReader();
+  await reader.info('refs/heads/main');
+  const id = await writeBlob(repo, Buffer.from('late'));
+  expect((await reader.read(id))?.content.toString()).toBe('late');
+});
+
+test('when git is killed the next read starts another one', async () => {
+  const { reader, pids } = await openCounted();
+  expect(await reader.info('refs/heads/main')).not.toBeNull();
+  const [pid = 0] = await pids();
+  process.kill(pid, 'SIGKILL');
+  // The one that meets the dead process may fail; it must end, and the one after it must work.
+  await reader.info('refs/heads/main').catch(() => null);
+  expect(await reader.info('refs/heads/main')).not.toBeNull();
+  expect(await pids()).toHaveLength(2);
+});
+
+test('a name with a line break cannot put in a command of its own', async () => {
+  const { reader } = await openReader();
+  await expect(reader.read('refs/heads/main\ninfo HEAD')).rejects.toThrow(/line break/);
+  expect((await reader.info('refs/heads/main'))?.type).toBe('commit');
+});
+
+test('a call that waits when the reader is closed fails and starts no git', async () => {
+  const { reader, pids } = await openCounted();
+  await reader.info('refs/heads/main');
+  reader.close();
+  await expect(reader.info('refs/heads/main')).rejects.toThrow(/closed/);
+  expect(await pids()).toHaveLength(1);
+});
+
+test('where there is no repository every call fails with what git said', async () => {
+  const repo = await bareBridge();
+  const reader = openObjectReader({ ...repo, gitDir: join(repo.dir, 'nope') });
+  await expect(reader.info('HEAD')).rejects.toThrow(/not a git repository/);
+  await expect(reader.info('HEAD')).rejects.toThrow(/not a git repository/);
+});

@@ -1,0 +1,206 @@
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { writeBlob, writeFileCommit } from '../../../src/git/commit-file.js';
+import { clientGitEnv } from '../../../src/git/git-env.js';
+import { openObjectReader } from '../../../src/git/object-reader.js';
+import { resolveRef } from '../../../src/git/refs.js';
+import type { Repository } from '../../../src/git/run-git.js';
+import { runSimpleGit } from '../../../src/git/run-simple-git.js';
+import { fetchMain, pushCommit, REMOTE_MAIN_REF } from '../../../src/git/transport.js';
+import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
+import { gitOk } from '../../support/git.js';
+import { waitUntil } from '../../support/wait-until.js';
+
+interface Place {
+  readonly bridge: BareBridge;
+  readonly clone: Repository;
+  readonly url: string;
+}
+
+async function bridgeAndClone(options: { rootDate?: string } = {}): Promise<Place> {
+  const bridge = await bareBridge(options);
+  const clone = { gitDir: join(bridge.dir, 'clone.git'), env: clientGitEnv(bridge.env) };
+  await gitOk(['init', '--bare', '--quiet', '--template=', clone.gitDir], { env: clone.env });
+  return { bridge, clone, url: bridge.gitDir };
+}
+
+/** A commit in `repo` on top of `parent` that says `text`. */
+async function commitOn(repo: Repository, parent: string, text: string, atMs = Date.now()): Promise<string> {
+  const reader = openObjectReader(repo);
+  try {
+    const blob = await writeBlob(repo, Buffer.from(text));
+    const by = { name: 'bot', atMs };
+    return await writeFileCommit(repo, reader, { parent, file: 'task.txt', blob, message: `${text}\n`, by });
+  } finally {
+    reader.close();
+  }
+}
+
+async function tip(bridge: BareBridge): Promise<string> {
+  return bridge.git(['rev-parse', 'refs/heads/main']);
+}
+
+async function hook(bridge: BareBridge, script: string): Promise<void> {
+  const file = join(bridge.gitDir, 'hooks', 'pre-receive');
+  await writeFile(file, `#!/bin/sh\n${script}\n`);
+  await chmod(file, 0o755);
+}
+
+test('main is fetched and nothing else', async () => {
+  const { bridge, clone, url } = await bridgeAndClone();
+  await bridge.git(['update-ref', 'refs/heads/other', 'main']);
+  await bridge.git(['tag', 'v1', 'main']);
+  expect(await fetchMain(clone, url)).toBe('fetched');
+  expect(await gitOk(['for-each-ref', '--format=%(refname)'], { gitDir: clone.gitDir })).toBe(
+    `${REMOTE_MAIN_REF}\n`,
+  );
+  expect(await fetchMain(clone, url)).toBe('fetched');
+});
+
+test('no commit as young as asked is told, and the tip alone can be fetched then', async () => {
+  const { clone, url } = await bridgeAndClone({ rootDate: '@1000000000 +0000' });
+  expect(await fetchMain(clone, url, { sinceMs: Date.now() - 1000 })).toBe('nothing-since');
+  expect(await resolveRef(clone, REMOTE_MAIN_REF)).toBeNull();
+  expect(await fetchMain(clone, url, { depth: 1 })).toBe('fetched');
+});
+
+test.each([Number.NEGATIVE_INFINITY, -1e12, 0])(
+  'a start before all time (%f) fetches all',
+  async (sinceMs) => {
+    const { clone, url } = await bridgeAndClone({ rootDate: '@1000000000 +0000' });
+    expect(await fetchMain(clone, url, { sinceMs })).toBe('fetched');
+  },
+);
+
+test('history is fetched as deep as asked, and deepened', async () => {
+  const { bridge, clone, url } = await bridgeAndClone();
+  for (const text of ['1', '2', '3'])
+    await bridge.git(['update-ref', 'refs/heads/main', await commitOn(bridge, await tip(bridge), text)]);
+  const count = async () =>
+    Number(await gitOk(['rev-list', '--count', REMOTE_MAIN_REF], { gitDir: clone.gitDir }));
+  await fetchMain(clone, url, { depth: 1 });
+  expect(await count()).toBe(1);
+  await fetchMain(clone, url, { deepen: 1 });
+  expect(await count()).toBe(2);
+  await bridge.git(['update-ref', 'refs/heads/main', await commitOn(bridge, await tip(bridge), '4')]);
+  await fetchMain(clone, url);
+  expect(await count()).toBe(3);
+});
+
+test.each([{}, { 'fetch.showForcedUpdates': 'false' }, { 'fetch.output': 'compact' }])(
+  'a main that was rewritten is told and not taken, with the settings %j',
+  async (settings) => {
+    const { bridge, clone, url } = await bridgeAndClone();
+    for (const [key, value] of Object.entries(settings))
+      await gitOk(['config', key, value], { gitDir: clone.gitDir });
+    const root = await tip(bridge);
+    const first = await commitOn(bridge, root, 'first');
+    await bridge.git(['update-ref', 'refs/heads/main', first]);
+    await fetchMain(clone, url);
+    await bridge.git(['update-ref', 'refs/heads/main', await commitOn(bridge, root, 'other')]);
+    expect(await fetchMain(clone, url)).toBe('rewound');
+    await bridge.git(['update-ref', 'refs/heads/main', root]);
+    expect(await fetchMain(clone, url)).toBe('rewound');
+    expect(await resolveRef(clone, REMOTE_MAIN_REF)).toBe(first);
+  },
+);
+
+test('a commit is pushed, and pushing it again changes nothing', async () => {
+  const { bridge, clone, url } = await bridgeAndClone();
+  await fetchMain(clone, url);
+  const commit = await commitOn(clone, await tip(bridge), 'x');
+  expect(await pushCommit(clone, url, commit)).toEqual({ status: 'pushed' });
+  expect(await tip(bridge)).toBe(commit);
+  expect(await pushCommit(clone, url, commit)).toEqual({ status: 'pushed' });
+});
+
+test('who pushes on top of what main no longer is has raced', async () => {
+  const { bridge, clone, url } = await bridgeAndClone();
+  await fetchMain(clone, url);
+  const root = await tip(bridge);
+  const theirs = await commitOn(bridge, root, 'theirs');
+  await bridge.git(['update-ref', 'refs/heads/main', theirs]);
+  const mine = await commitOn(clone, root, 'mine');
+  expect(await pushCommit(clone, url, mine)).toEqual({ status: 'raced' });
+  await fetchMain(clone, url);
+  expect(await pushCommit(clone, url, mine)).toEqual({ status: 'raced' });
+  expect(await tip(bridge)).toBe(theirs);
+});
+
+test('who loses main while the hook judges has raced', async () => {
+  const { bridge, clone, url } = await bridgeAndClone();
+  await fetchMain(clone, url);
+  const theirs = await commitOn(bridge, await tip(bridge), 'theirs');
+  // git forbids ref updates in quarantine, so the other asker is one without it.
+  await hook(bridge, `env -i PATH="$PATH" git --git-dir "$PWD" update-ref refs/heads/main ${theirs}`);
+  expect(await pushCommit(clone, url, await commitOn(clone, `${await tip(bridge)}`, 'mine'))).toEqual({
+    status: 'raced',
+  });
+  expect(await tip(bridge)).toBe(theirs);
+});
+
+test('a refusal of the hook is a value; a stale one is a race', async () => {
+  const { bridge, clone, url } = await bridgeAndClone();
+  await fetchMain(clone, url);
+  const commit = await commitOn(clone, await tip(bridge), 'x');
+  await hook(bridge, 'echo "llm-bridge refused [answered]: task 1 has its answer; try: nothing" >&2; exit 1');
+  expect(await pushCommit(clone, url, commit)).toEqual({
+    status: 'refused',
+    refusal: { code: 'answered', text: 'task 1 has its answer', remedy: 'nothing' },
+  });
+  await hook(bridge, 'echo "llm-bridge refused [stale]: main has moved; try: fetch" >&2; exit 1');
+  expect(await pushCommit(clone, url, commit)).toEqual({ status: 'raced' });
+});
+
+test('a hook that says nothing we know is an error, and git goes on to be asked', async () => {
+  const { bridge, clone, url } = await bridgeAndClone();
+  await fetchMain(clone, url);
+  await hook(bridge, 'echo boom >&2; exit 1');
+  const commit = await commitOn(clone, await tip(bridge), 'x');
+  await expect(pushCommit(clone, url, commit)).rejects.toMatchObject({
+    code: 'rejected',
+    retryable: true,
+    message: expect.stringContaining('pre-receive hook declined'),
+  });
+});
+
+test('a path that is no repository, and one without main, are told apart', async () => {
+  const { bridge, clone, url } = await bridgeAndClone();
+  await expect(fetchMain(clone, join(bridge.dir, 'nope'))).rejects.toMatchObject({
+    code: 'no-such-repository',
+  });
+  await bridge.git(['update-ref', '-d', 'refs/heads/main']);
+  await expect(fetchMain(clone, url)).rejects.toMatchObject({ code: 'no-main', retryable: false });
+});
+
+test('the ssh command of the user is the one that is run, with the rest of the environment', async () => {
+  const { bridge, clone } = await bridgeAndClone();
+  const log = join(bridge.dir, 'ssh.log');
+  const ssh = join(bridge.dir, 'my ssh');
+  await writeFile(ssh, `#!/bin/sh\necho "$MARK $*" >>'${log}'\nfor last; do :; done\neval "$last"\n`);
+  await chmod(ssh, 0o755);
+  const env = clientGitEnv({ ...bridge.env, MARK: 'mark', GIT_SSH_VARIANT: 'ssh' }, `'${ssh}' -F none`);
+  expect(await fetchMain({ ...clone, env }, `bridge@server:${bridge.gitDir}`)).toBe('fetched');
+  expect(await readFile(log, 'utf8')).toMatch(/^mark -F none .*bridge@server git-upload-pack '/);
+});
+
+test('a git that is silent for too long is ended, and that is a connection that may come back', async () => {
+  const { bridge, clone } = await bridgeAndClone();
+  const env = clientGitEnv({ ...bridge.env, GIT_SSH_VARIANT: 'ssh' }, 'exec sleep 600 #');
+  const result = await runSimpleGit({ ...clone, env }, ['fetch', 'server:x'], { silenceMs: 300 });
+  expect(result.exitCode).not.toBe(0);
+  expect(result.stderr).toMatch(/Connection timed out/);
+});
+
+test('an abort ends a fetch and rejects', async () => {
+  const { bridge, clone } = await bridgeAndClone();
+  const started = join(bridge.dir, 'started');
+  const env = clientGitEnv({ ...bridge.env, GIT_SSH_VARIANT: 'ssh' }, `touch '${started}'; exec sleep 600 #`);
+  const controller = new AbortController();
+  const fetching = fetchMain({ ...clone, env }, 'server:x', {}, controller.signal);
+  fetching.catch(() => {});
+  await waitUntil(() => readFile(started).catch(() => null), 'ssh to be started');
+  controller.abort();
+  await expect(fetching).rejects.toThrow(/abort/i);
+});

@@ -1,0 +1,113 @@
+import { expect, test } from 'vitest';
+import { type HistoryCommit, messageOf } from '../../../src/protocol/history.js';
+import { isExpired, readQueue } from '../../../src/protocol/pending.js';
+
+const NOW = 1_000_000;
+const CLOCK = { nowMs: NOW, ttlMs: 1000 };
+
+function commit(
+  id: string,
+  path: string,
+  more: Partial<HistoryCommit> & { newMode?: string } = {},
+): HistoryCommit {
+  const { newMode = '100644', ...fields } = more;
+  const change = { path, oldMode: '100644', newMode, oldId: 'o', newId: `blob-${id}` };
+  return {
+    id,
+    parents: ['p'],
+    committedAtMs: NOW,
+    author: 'bot',
+    subject: `ask ${id}`,
+    taskTrailer: '',
+    taskHashTrailer: '',
+    statusTrailer: '',
+    changes: [change],
+    ...fields,
+  };
+}
+
+const answer = (id: string, task: string, hash: string, status = 'ok') =>
+  commit(id, 'inbox.json', { taskTrailer: task, taskHashTrailer: hash, statusTrailer: status });
+
+const idsOf = (tasks: readonly { readonly id: string }[]) => tasks.map((task) => task.id);
+
+test('a task overwritten by the next ones is not lost: all are pending, in the order of asking', () => {
+  const queue = readQueue(
+    [commit('c', 'task.txt'), commit('a', 'task.txt'), commit('b', 'task.json')],
+    CLOCK,
+  );
+  expect(idsOf(queue.pending)).toEqual(['c', 'a', 'b']);
+  expect(queue.pending[2]).toMatchObject({
+    file: 'task.json',
+    asker: 'bot',
+    subject: 'ask b',
+    askedAtMs: NOW,
+  });
+});
+
+test('an answer closes its task and no other, wherever it stands', () => {
+  const queue = readQueue(
+    [commit('a', 'task.txt'), commit('b', 'task.txt'), answer('x', 'b', 'hb'), commit('c', 'task.txt')],
+    CLOCK,
+  );
+  expect(idsOf(queue.pending)).toEqual(['a', 'c']);
+  expect(queue.answeredCount).toBe(1);
+});
+
+test('an answer with an error closes its task too', () => {
+  const queue = readQueue([commit('a', 'task.txt'), answer('x', 'a', 'h', 'error timeout')], CLOCK);
+  expect(queue.pending).toEqual([]);
+  expect(queue.goodAnswers.size).toBe(0);
+});
+
+test('an answer to a task from before what is known counts, and closes nothing', () => {
+  const queue = readQueue([answer('x', 'unknown', 'h'), commit('a', 'task.txt')], CLOCK);
+  expect(idsOf(queue.pending)).toEqual(['a']);
+  expect(queue.goodAnswers.get('h')).toBe('blob-x');
+});
+
+test('equal tasks are answered from the newest good answer; an error is none', () => {
+  const queue = readQueue(
+    [
+      answer('1', 'a', 'h'),
+      answer('2', 'b', 'h', 'cached'),
+      answer('3', 'c', 'h', 'error timeout'),
+      answer('4', 'd', 'g', 'ok,ok'),
+    ],
+    CLOCK,
+  );
+  expect([...queue.goodAnswers]).toEqual([['h', 'blob-2']]);
+});
+
+test('a task expires when it is older than the time-to-live, and not a millisecond before', () => {
+  const old = commit('old', 'task.txt', { committedAtMs: NOW - 1001 });
+  const edge = commit('edge', 'task.txt', { committedAtMs: NOW - 1000 });
+  const ahead = commit('ahead', 'task.txt', { committedAtMs: NOW + 5000 });
+  const queue = readQueue([old, edge, ahead], CLOCK);
+  expect(idsOf(queue.pending)).toEqual(['edge', 'ahead']);
+  expect(idsOf(queue.expired)).toEqual(['old']);
+  expect(isExpired(NOW - 1001, CLOCK)).toBe(true);
+});
+
+test.each([
+  ['a root, or the edge of a shallow clone', commit('a', 'task.txt', { parents: [] })],
+  ['a merge', commit('a', 'task.txt', { parents: ['p', 'q'] })],
+  ['an empty commit', commit('a', 'task.txt', { changes: [] })],
+  [
+    'a commit of two files',
+    commit('a', 'task.txt', {
+      changes: [...commit('x', 'task.txt').changes, ...commit('y', 'task.json').changes],
+    }),
+  ],
+  ['a file removed', commit('a', 'task.txt', { newMode: '000000' })],
+  ['another file', commit('a', 'README.md')],
+  ['a file of the name in a folder', commit('a', 'sub/task.txt')],
+  ['a file whose name differs in case', commit('a', 'Task.txt')],
+])('%s is no message', (_name, one) => {
+  expect(messageOf(one).kind).toBe('other');
+  expect(readQueue([one], CLOCK).pending).toEqual([]);
+});
+
+test('a symlink under the name still asks, so that it is answered with an error', () => {
+  expect(messageOf(commit('a', 'task.txt', { newMode: '120000' })).kind).toBe('task');
+});
