@@ -24,7 +24,7 @@ export async function readAnswers(
   const reader = openObjectReader(repo);
   try {
     const records: HistoryRecord[] = [];
-    for (const { commit, change } of range.count === undefined ? answers : answers.slice(-range.count)) {
+    for (const { commit, change } of newest(answers, range.count)) {
       const blob = await reader.read(change.newId);
       const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
       if (read?.ok) records.push({ commit: commit.id, ...read.value });
@@ -33,4 +33,9 @@ export async function readAnswers(
   } finally {
     reader.close();
   }
+}
+
+/** The last `count`, also where that is none of them: `slice(-0)` is all. */
+function newest<T>(all: readonly T[], count = all.length): readonly T[] {
+  return all.slice(Math.max(0, all.length - count));
 }

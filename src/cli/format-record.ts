@@ -15,13 +15,17 @@ export function formatRecord(line: string): string {
   const number = record.seq === undefined ? '' : `${record.seq}. `;
   const source = record.model === null ? 'no model' : `${record.model} via ${record.backend ?? '?'}`;
   const time = record.cached === true ? 'cached' : `${record.latency_ms} ms`;
-  const head = `${number}${shortId(record.task_commit)}  ${record.created_at}  ${source}, ${time}, by ${record.agent}`;
+  const head = [
+    `${number}${shortId(record.task_commit)}`,
+    record.created_at,
+    `${source}, ${time}, by ${record.agent}`,
+  ];
   const answer =
     record.error === null
       ? stripControls(record.answer ?? '')
       : `error ${record.error.code}: ${record.error.message}`;
   return [
-    pc.yellow(oneLine(head)),
+    pc.yellow(head.map(oneLine).join('  ')),
     ...(record.task_text === undefined ? [] : [indent(pc.dim(stripControls(record.task_text.trimEnd())))]),
     indent(record.error === null ? answer : pc.red(oneLine(answer))),
     '',

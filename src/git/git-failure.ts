@@ -102,8 +102,9 @@ const FAILURES: readonly Failure[] = [
  */
 export function classifyGitFailure(what: string, stderr: string): BridgeError {
   const failure = FAILURES.find((one) => one.pattern.test(stderr));
-  const detail = failure?.pattern.exec(stderr)?.[1];
-  const said = stripControls(failure?.code === 'refused' && detail ? detail : lastLine(stderr));
+  if (failure?.code === 'refused')
+    return serverRefused(what, failure, failure.pattern.exec(stderr)?.[1] ?? '');
+  const said = stripControls(lastLine(stderr));
   if (failure === undefined) {
     return new BridgeError(`${what} failed: ${said || 'git said nothing'}`, {
       code: 'git-failed',
@@ -113,6 +114,15 @@ export function classifyGitFailure(what: string, stderr: string): BridgeError {
     });
   }
   return new BridgeError(`${what}: ${failure.message}${said === '' ? '' : ` (${said})`}`, failure);
+}
+
+/** The forced command's own words: `what is wrong; try: what to do`. */
+function serverRefused(what: string, failure: Failure, said: string): BridgeError {
+  const [text = '', remedy = failure.remedy] = stripControls(said).split('; try: ');
+  return new BridgeError(`${what}: ${failure.message}: ${text.trim()}`, {
+    ...failure,
+    remedy: remedy.trim(),
+  });
 }
 
 /** The last line that tells something: git ends with advice that is the same for every failure. */

@@ -83,7 +83,9 @@ test('what no table knows is told in the words of git, and may pass', () => {
   expect(classifyGitFailure('push to x', '').message).toBe('push to x failed: git said nothing');
 });
 
-test('a refusal of the bridge is told in its own words', () => {
-  const error = classifyGitFailure('fetch from x', `llm-bridge: no such repository here: /srv/x.git${TAIL}`);
-  expect(error.message).toBe('fetch from x: the server refused (no such repository here: /srv/x.git)');
+test('a refusal of the bridge is told in its own words, with its own remedy', () => {
+  const said = 'llm-bridge: no such repository here: /srv/x.git; try: the other path';
+  const error = classifyGitFailure('fetch from x', `${said}${TAIL}`);
+  expect(error.message).toBe('fetch from x: the server refused: no such repository here: /srv/x.git');
+  expect(error.remedy).toBe('the other path');
 });
