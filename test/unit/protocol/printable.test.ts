@@ -7,7 +7,9 @@ test('one line is one line: white space and control characters become one space'
 });
 
 test('on a terminal line breaks and tabs stay, and nothing else that moves the cursor', () => {
-  expect(stripControls('a\n\tb\r\u001b[31mc\u009b1md\u0007\u202ee\ufeff')).toBe('a\n\tb[31mc1mde');
+  expect(stripControls('a\n\tb\r\u001b[31mc\u009b1md\u0007\u202ee\ufeff\u2028\u2029\u0085')).toBe(
+    'a\n\tb[31mc1mde',
+  );
 });
 
 test('an excerpt has at most so many characters and never half of one', () => {
