@@ -6,11 +6,12 @@ import { createBell } from '../remote/bell.js';
 import { type BridgeDoor, openDoor, openDoorbell } from '../remote/bridge-door.js';
 import { openClone } from '../remote/clone.js';
 import type { AgentOptions } from './agent-options.js';
-import { type AgentSession, synchronise } from './agent-session.js';
+import type { AgentSession } from './agent-session.js';
 import { listFinished } from './finished-answers.js';
 import { outlast } from './outlast.js';
 import { openQueueView } from './queue-view.js';
 import { defaultStateDir, openStateFolder } from './state-folder.js';
+import { synchronise } from './synchronise.js';
 import { startWorkers } from './workers.js';
 
 /** With a doorbell that rings, looking anyway is only a safety net. Milliseconds. */

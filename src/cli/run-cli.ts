@@ -10,6 +10,7 @@ import { logCommand } from './commands/log.js';
 import { statusCommand } from './commands/status.js';
 import { watchCommand } from './commands/watch.js';
 import { optionsFromEnvironment } from './environment-options.js';
+import type { ExitState } from './exit-state.js';
 import { packageVersion } from './package-version.js';
 import { EXIT } from './print-error.js';
 
@@ -31,11 +32,6 @@ const WORDING = {
     other: 'unknown commands or arguments: %s',
   },
 } as never;
-
-/** A command's way to say how it ended. */
-export interface ExitState {
-  code: number;
-}
 
 /** Parses the command line, runs its command and answers the exit code. Throws what the command threw. */
 export async function runCli(args: readonly string[]): Promise<number> {

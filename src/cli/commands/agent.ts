@@ -1,6 +1,7 @@
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
 import { principalNameSchema } from '../../protocol/names.js';
+import type { ExitState } from '../exit-state.js';
 import {
   numberOption,
   REPO_OPTION,
@@ -10,7 +11,6 @@ import {
   sshArgs,
   sshOptionsOf,
 } from '../options.js';
-import type { ExitState } from '../run-cli.js';
 import { stopSignal } from '../stop-signal.js';
 
 const argsSchema = z.object({

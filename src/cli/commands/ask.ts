@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { principalNameSchema } from '../../protocol/names.js';
 import { stripControls } from '../../protocol/printable.js';
 import { answerRemedy } from '../answer-remedy.js';
+import type { ExitState } from '../exit-state.js';
 import {
   numberOption,
   REPO_OPTION,
@@ -13,7 +14,6 @@ import {
   sshOptionsOf,
 } from '../options.js';
 import { EXIT, printProblem } from '../print-error.js';
-import type { ExitState } from '../run-cli.js';
 import { stopSignal } from '../stop-signal.js';
 import { TASK_OPTIONS, taskArgsSchema, taskFieldsOf } from '../task-fields.js';
 

@@ -1,5 +1,5 @@
 import type { CommandModule } from 'yargs';
-import type { ExitState } from '../run-cli.js';
+import type { ExitState } from '../exit-state.js';
 import { stopSignal } from '../stop-signal.js';
 
 /** `llm-bridge demo` */

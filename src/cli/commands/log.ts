@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
+import type { ExitState } from '../exit-state.js';
 import {
   numberOption,
   REPO_OPTION,
@@ -9,7 +10,6 @@ import {
   sshArgs,
   sshOptionsOf,
 } from '../options.js';
-import type { ExitState } from '../run-cli.js';
 import { stopSignal } from '../stop-signal.js';
 
 const argsSchema = z.object({

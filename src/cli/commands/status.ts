@@ -1,8 +1,8 @@
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
+import type { ExitState } from '../exit-state.js';
 import { formatStatus } from '../format-status.js';
 import { REPO_OPTION, readOptions, repoSchema, SSH_OPTIONS, sshArgs, sshOptionsOf } from '../options.js';
-import type { ExitState } from '../run-cli.js';
 
 const argsSchema = z.object({ repo: repoSchema, json: z.boolean().default(false), ...sshArgs });
 

@@ -1,0 +1,106 @@
+import { BridgeError } from '../protocol/bridge-error.js';
+import { DEFAULT_MAX_ANSWER_BYTES } from '../protocol/limits.js';
+import { shortId } from '../protocol/names.js';
+import { type AgentSession, serverNow } from './agent-session.js';
+import { composeAnswer } from './compose-answer.js';
+import { dropFinished, keepFinished } from './finished-answers.js';
+import { publish } from './publish.js';
+
+/**
+ * Pushes finished answers on top of `tip`, once. `raced`: it lost against another push, and a fetch is due; `settled`: whatever came of
+ * it is dealt with. Throws BridgeError for a refusal that is not about one answer; `retryable` where it may pass.
+ */
+export async function pushFinished(
+  session: AgentSession,
+  tip: string,
+  signal: AbortSignal,
+): Promise<'raced' | 'settled'> {
+  const { clone, reader, options } = session;
+  const place = {
+    clone,
+    reader,
+    url: session.door.address.url,
+    agent: session.name,
+    now: () => serverNow(session),
+    signal,
+  };
+  const outcome = await publish(place, tip, session.finished);
+  if (outcome.status === 'pushed') {
+    session.tip = outcome.tip;
+    return 'settled';
+  }
+  if (outcome.status === 'raced') {
+    session.fetchDue = true;
+    return 'raced';
+  }
+  const { taskId, refusal } = outcome;
+  const said = `task ${shortId(taskId)}: the server refused the answer: ${refusal.text}`;
+  switch (refusal.code) {
+    case 'answered':
+    case 'expired':
+    case 'unknown-task':
+      options.log('info', said);
+      session.settled.add(taskId);
+      session.finished = session.finished.filter((one) => one.taskId !== taskId);
+      await dropFinished(clone, [taskId]);
+      session.fetchDue = true;
+      return 'settled';
+    case 'payload':
+    case 'limit':
+    case 'message':
+    case 'shape':
+      await replaceRefused(session, taskId, refusal.text, said);
+      return 'settled';
+    case 'clock':
+      // The clocks drifted apart since the server was asked: ask again, and date the answer anew.
+      session.terms = null;
+      throw new BridgeError(said, { code: 'refused-clock', remedy: refusal.remedy, retryable: true });
+    case 'internal':
+      throw new BridgeError(said, { code: 'refused-internal', remedy: refusal.remedy, retryable: true });
+    default:
+      throw new BridgeError(said, { code: `refused-${refusal.code}`, remedy: refusal.remedy });
+  }
+}
+
+/**
+ * The asker is owed a word: an answer that the server will not have is replaced by an error that says so. Where it will not have that
+ * either, the task is left alone, with its answer in the clone, and the others go on.
+ */
+async function replaceRefused(
+  session: AgentSession,
+  taskId: string,
+  text: string,
+  said: string,
+): Promise<void> {
+  const refused = session.finished.find((one) => one.taskId === taskId);
+  if (refused === undefined || refused.answer.error?.code === 'answer_refused') {
+    session.options.log(
+      'error',
+      `${said}; nor will it have an error; try: update llm-bridge on both machines, and run "llm-bridge init" on the server`,
+    );
+    session.settled.add(taskId);
+    session.finished = session.finished.filter((one) => one.taskId !== taskId);
+    return;
+  }
+  session.options.log('warn', said);
+  const { answer } = refused;
+  const frame = {
+    taskId,
+    hash: answer.task_hash,
+    task: null,
+    agent: session.name,
+    latencyMs: answer.latency_ms,
+    nowMs: serverNow(session),
+    maxAnswerBytes: session.terms?.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES,
+  };
+  const replaced = await keepFinished(
+    session.clone,
+    composeAnswer(frame, {
+      model: answer.model,
+      backend: answer.backend,
+      answer: null,
+      error: { code: 'answer_refused', message: `the server refused the answer: ${text}` },
+    }),
+  );
+  session.finished = session.finished.map((one) => (one.taskId === taskId ? replaced : one));
+}

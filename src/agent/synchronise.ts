@@ -1,0 +1,62 @@
+import { BridgeError } from '../protocol/bridge-error.js';
+import { updateClone } from '../remote/clone.js';
+import { type AgentSession, serverNow } from './agent-session.js';
+import { dropFinished } from './finished-answers.js';
+import { learnTerms } from './learn-terms.js';
+import { pushFinished } from './push-finished.js';
+
+/** So many pushes turned away with no other push in between are not bad luck: main cannot be moved. */
+const MAX_LOST_ON_ONE_TIP = 5;
+
+/**
+ * Brings clone and server together:
+ * 1. ask the server who we are and by which rules, where that is not known;
+ * 2. fetch main, if it may have moved;
+ * 3. let go of finished answers that nobody waits for any more;
+ * 4. push the others on top of main; where another push came first, go back to 2.
+ * Throws BridgeError: `retryable` where it is enough to call again.
+ */
+export async function synchronise(session: AgentSession, signal: AbortSignal): Promise<void> {
+  if (session.terms === null) await learnTerms(session, signal);
+  let lost = { tip: '', times: 0 };
+  for (;;) {
+    const terms = session.terms;
+    if (terms === null) return synchronise(session, signal);
+    const clock = { nowMs: serverNow(session), ttlMs: terms.taskTtlMs };
+    if (session.fetchDue || session.tip === null) {
+      // Cleared first: a ring during the fetch is about something this fetch may have missed.
+      session.fetchDue = false;
+      try {
+        session.tip = await updateClone(session.clone, session.door, clock, signal);
+      } catch (error) {
+        session.fetchDue = true;
+        throw error;
+      }
+    }
+    session.queue = await session.view.update(session.tip, clock);
+    await letGo(session);
+    if (session.finished.length === 0) return;
+    const { tip } = session;
+    if ((await pushFinished(session, tip, signal)) !== 'raced') continue;
+    lost = { tip, times: lost.tip === tip ? lost.times + 1 : 1 };
+    if (lost.times >= MAX_LOST_ON_ONE_TIP) throw stuckMain(session.door.address.url);
+  }
+}
+
+/** Finished answers whose task is answered by now, was never on main, or has run out of time. */
+async function letGo(session: AgentSession): Promise<void> {
+  const pending = new Set(session.queue?.pending.map((task) => task.id));
+  const gone = session.finished.filter((one) => !pending.has(one.taskId));
+  if (gone.length === 0) return;
+  const ids = new Set(gone.map((one) => one.taskId));
+  await dropFinished(session.clone, [...ids]);
+  session.finished = session.finished.filter((one) => !ids.has(one.taskId));
+}
+
+function stuckMain(url: string): BridgeError {
+  return new BridgeError(`main of ${url} cannot be moved, and nobody else moves it`, {
+    code: 'stuck-lock',
+    remedy: 'if no git runs on the server, remove the left-over refs/heads/main.lock in the bridge',
+    retryable: true,
+  });
+}
