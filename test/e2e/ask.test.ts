@@ -305,10 +305,24 @@ describe('waiting', () => {
     // With nothing in between there is nothing to commit: it is the same task.
     const third = await ask(['9+1', '--dedup', '--json']);
     expect(JSON.parse(third.stdout)).toMatchObject({ task_commit: JSON.parse(second.stdout).task_commit });
+    const overSsh = await askOver(bridge.sshUrl, ['9+1', '--dedup', '--json']);
+    expect(JSON.parse(overSsh.stdout)).toMatchObject({ task_commit: JSON.parse(second.stdout).task_commit });
 
     await ask(['9+1']);
     await ask(['9+1']);
     expect(newQuestions()).toEqual(['9+1', '9+2', '9+1', '9+1']);
+  });
+
+  test('--dedup by three over ssh at once is one generation, and an error is asked anew', async () => {
+    const asked = await Promise.all([1, 2, 3].map(() => askOver(bridge.sshUrl, ['8+3', '--dedup'])));
+    expect(asked.map((one) => one.stdout)).toEqual(['11\n', '11\n', '11\n']);
+    expect(newQuestions()).toEqual(['8+3']);
+
+    const wrong = ['8+4', '--dedup', '--model', 'nobody-has-this', '--json'];
+    const first = JSON.parse((await askOver(bridge.sshUrl, wrong)).stdout);
+    const second = JSON.parse((await askOver(bridge.sshUrl, wrong)).stdout);
+    expect([first.error.code, second.error.code]).toEqual(['model_not_found', 'model_not_found']);
+    expect(second.task_commit).not.toBe(first.task_commit);
   });
 });
 
