@@ -11,6 +11,7 @@ const TARGETS = [
   ['pre-receive', 'hooks/pre-receive'],
   ['post-receive', 'hooks/post-receive'],
   ['ssh-command', 'bridge/ssh-command'],
+  ['receive-pack', 'bridge/receive-pack'],
 ] as const;
 
 /** What the templates are filled in with. */

@@ -13,6 +13,7 @@ import {
   toBytes,
   writeAuthorizedKeys,
 } from './authorized-keys.js';
+import { endSessions } from './end-sessions.js';
 import { fingerprint, readPublicKey } from './public-key.js';
 
 /** Which bridge and which file of keys. */
@@ -106,6 +107,8 @@ export async function removeKey(store: KeyStore, name: string): Promise<string |
     const kept = text.split('\n').filter((line) => !gone.has(line));
     await writeAuthorizedKeys(store.authorizedKeysFile, kept.join('\n'));
   }
+  // Last, so that no session can begin behind it: the forced command finds no role any more.
+  await endSessions(repoPath, name);
   return mine[0] === undefined ? null : fromBytes(mine[0].line);
 }
 

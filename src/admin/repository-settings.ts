@@ -1,42 +1,85 @@
+import { type BridgeSettings, readBridgeSettings } from '../git/bridge-settings.js';
 import { gitText, type Repository, runGit } from '../git/run-git.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 
-/** Settings that are set at every init: the promises of the bridge rest on them. */
-export const ENFORCED_SETTINGS: readonly (readonly [key: string, value: string])[] = [
-  // The group may read (answers.log, status), nobody else anything, whatever the umask of who pushes.
-  ['core.sharedRepository', '0640'],
-  // The reflog is the doorbell, so a bare repository has to keep one.
-  ['core.logAllRefUpdates', 'true'],
-  // A hooks path in the owner's own git settings would switch the hooks off.
-  ['core.hooksPath', 'hooks'],
-  // What an agent was told is safe has to survive a power cut; git's default does not sync loose objects of a push.
-  ['core.fsync', 'all'],
-  ['receive.fsckObjects', 'true'],
-  ['receive.denyNonFastForwards', 'true'],
-  ['receive.denyDeletes', 'true'],
-  ['receive.advertisePushOptions', 'false'],
-  ['receive.shallowUpdate', 'false'],
-  // A push of MAX_COMMITS_PER_PUSH messages of ordinary size fits many times; a flood is cut off while it comes in.
-  ['receive.maxInputSize', '64m'],
-  // The watcher's own memory; no business of anybody who fetches.
-  ['transfer.hideRefs', 'refs/bridge/watch'],
-  ['bridge.version', String(PROTOCOL_VERSION)],
-];
+/** A key of the config and all of its values, in their order. */
+export type EnforcedSetting = readonly [key: string, ...values: string[]];
+
+/** The least `receive.maxInputSize`: twice what an agent puts into one push (16 MiB of answers). */
+const MIN_INPUT_BYTES = 32 * 1024 * 1024;
+
+/**
+ * Settings that are set at every init: the promises of the bridge rest on them. Two follow from the largest message the
+ * bridge takes, so a change of `bridge.maxTaskBytes` or `bridge.maxAnswerBytes` wants another init.
+ */
+export function enforcedSettings(
+  limits: Pick<BridgeSettings, 'maxTaskBytes' | 'maxAnswerBytes'>,
+): EnforcedSetting[] {
+  const largest = Math.max(limits.maxTaskBytes, limits.maxAnswerBytes);
+  return [
+    // The group may read (answers.log, status), nobody else anything, whatever the umask of who pushes.
+    ['core.sharedRepository', '0640'],
+    // The reflog is the doorbell, so a bare repository has to keep one.
+    ['core.logAllRefUpdates', 'true'],
+    // A hooks path in the owner's own git settings would switch the hooks off.
+    ['core.hooksPath', 'hooks'],
+    // What an agent was told is safe has to survive a power cut; git's default does not sync loose objects of a push.
+    ['core.fsync', 'all'],
+    // A blob larger than any message is streamed to the disk instead of held in memory. The hook refuses it by its size.
+    ['core.bigFileThreshold', String(2 * largest)],
+    // Address space and memory are limited while a push comes in; packs of any size have to be read within that.
+    ['core.packedGitWindowSize', '8m'],
+    ['core.packedGitLimit', '64m'],
+    ['core.deltaBaseCacheLimit', '16m'],
+    // Known to git from 2.42 on. The tree of a bridge is flat.
+    ['core.maxTreeDepth', '64'],
+    ['pack.threads', '1'],
+    ['pack.windowMemory', '32m'],
+    ['receive.fsckObjects', 'true'],
+    ['receive.denyNonFastForwards', 'true'],
+    ['receive.denyDeletes', 'true'],
+    ['receive.advertisePushOptions', 'false'],
+    ['receive.shallowUpdate', 'false'],
+    ['receive.maxInputSize', String(Math.max(MIN_INPUT_BYTES, 8 * largest))],
+    // The three objects of one message become loose files, as small as they are. Of anything more the pack is kept as it
+    // came: unpacked, a few bytes of delta can be gigabytes of files before the hook is even asked.
+    ['receive.unpackLimit', '4'],
+    ['transfer.unpackLimit', '4'],
+    // post-receive does it, outside of the limits a push has.
+    ['receive.autogc', 'false'],
+    // The watcher's own memory; no business of anybody who fetches or pushes.
+    ['transfer.hideRefs', 'refs/bridge/watch'],
+    ['transfer.advertiseSID', 'false'],
+    ['transfer.advertiseObjectInfo', 'false'],
+    // main and nothing else is fetched, by its tip and not by the id of just any object, and whole.
+    ['uploadpack.hideRefs', 'refs', '!refs/heads/main'],
+    ['uploadpack.allowTipSHA1InWant', 'false'],
+    ['uploadpack.allowReachableSHA1InWant', 'false'],
+    ['uploadpack.allowAnySHA1InWant', 'false'],
+    ['uploadpack.allowRefInWant', 'false'],
+    ['uploadpack.allowFilter', 'false'],
+    ['bridge.version', String(PROTOCOL_VERSION)],
+  ];
+}
 
 /** Settings that are written once and then the owner's to change. */
 export const DEFAULT_SETTINGS: readonly (readonly [key: string, value: string])[] = [
   ['bridge.taskTtl', '7d'],
   ['bridge.maxTaskBytes', '1048576'],
   ['bridge.maxAnswerBytes', '1048576'],
+  // Seconds a push may take from its first byte to its last.
+  ['bridge.receiveTimeout', '300'],
 ];
 
 /** Brings the config of a repository in order. Answers the keys that changed. */
 export async function applySettings(repo: Repository): Promise<string[]> {
   const changed: string[] = [];
-  for (const [key, value] of ENFORCED_SETTINGS) {
+  for (const [key, ...values] of enforcedSettings(await readBridgeSettings(repo))) {
     const now = await readAll(repo, key);
-    if (now.length === 1 && now[0] === value) continue;
-    await gitText(repo, ['config', '--local', '--replace-all', key, value]);
+    if (now.length === values.length && now.every((value, at) => value === values[at])) continue;
+    const [first = '', ...more] = values;
+    await gitText(repo, ['config', '--local', '--replace-all', key, first]);
+    for (const value of more) await gitText(repo, ['config', '--local', '--add', key, value]);
     changed.push(key);
   }
   for (const [key, value] of DEFAULT_SETTINGS) {

@@ -29,7 +29,7 @@ export type PublishOutcome =
 
 /** The most answers in one push: a batch of ordinary answers stays far below what the server takes at once. */
 const MAX_BATCH = 100;
-/** And the most bytes of them, below the server's `receive.maxInputSize` of 64 MiB. */
+/** And the most bytes of them, below the server's `receive.maxInputSize` of at least 32 MiB. */
 const MAX_BATCH_BYTES = 16 * 1024 * 1024;
 
 /**

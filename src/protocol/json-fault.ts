@@ -1,6 +1,6 @@
 /**
  * Finds what `JSON.parse` lets through and a message must not have: a key that stands twice in one object (two readers
- * would see two messages), the key `__proto__`, and nesting beyond `maxDepth`. `text` must already be valid JSON.
+ * would see two messages), the key `__proto__`, a number that becomes infinite, and nesting beyond `maxDepth`. `text` must already be valid JSON.
  * Answers the fault in words, or null.
  *
  * A scanner of our own because `JSON.parse` hides duplicates and this layer imports nothing that reads JSON; being run on
@@ -28,6 +28,13 @@ export function findJsonFault(text: string, maxDepth: number): string | null {
         inner.expectsKey = false;
       }
       at = end;
+    } else if (char === '-' || (char !== undefined && char >= '0' && char <= '9')) {
+      const number = /[-+.0-9eE]+/y;
+      number.lastIndex = at;
+      const digits = number.exec(text)?.[0] ?? char;
+      if (!Number.isFinite(Number(digits)))
+        return `has the number ${digits.slice(0, 20)}, which is too large`;
+      at += digits.length - 1;
     }
   }
   return null;

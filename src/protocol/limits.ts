@@ -24,3 +24,6 @@ export const MAX_CLOCK_BEHIND_MS = 60 * 60 * 1000;
 
 /** How deep the JSON of a message may nest; JSON Schemas of real programs stay under 20. */
 export const MAX_JSON_DEPTH = 64;
+
+/** The most bytes of a commit object, message included: a subject, a few trailers, and a model's name twice, many times over. */
+export const MAX_COMMIT_BYTES = 16 * 1024;

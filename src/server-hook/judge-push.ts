@@ -9,8 +9,11 @@ import type { Denial, PushContext, Rule } from './push-context.js';
 import { readPrincipal } from './read-principal.js';
 import { readUpdateLine } from './read-update-lines.js';
 import { authorRule } from './rules/author.js';
+import { boundIncoming } from './rules/bounds.js';
 import { chainRule } from './rules/chain.js';
 import { clockRule } from './rules/clock.js';
+import { commitRule } from './rules/commit.js';
+import { objectsRule } from './rules/objects.js';
 import { openTaskRule } from './rules/open-task.js';
 import { payloadRule } from './rules/payload.js';
 import { refRule } from './rules/ref.js';
@@ -21,6 +24,8 @@ import { shapeRule } from './rules/shape.js';
 const RULES: readonly Rule[] = [
   chainRule,
   shapeRule,
+  commitRule,
+  objectsRule,
   roleRule,
   authorRule,
   clockRule,
@@ -38,30 +43,44 @@ export interface PushInput {
   readonly nowMs: number;
 }
 
-/** Judges a push. Answers null where it may go through, else the first denial. Writes nothing. */
+/** Judges a push. Answers null where it may go through, else the first denial, which names who pushed and to where. Writes nothing. */
 export async function judgePush(input: PushInput): Promise<Denial | null> {
-  const update = readUpdateLine(input.stdin);
-  if ('code' in update) return update;
-  const badRef = refRule(update);
-  if (badRef !== null) return badRef;
   const who = await readPrincipal(input.repo.gitDir, input.env);
   if ('code' in who) return who;
+  const name = who.principal?.name ?? 'the owner';
+  const update = readUpdateLine(input.stdin);
+  if ('code' in update) return { ...update, text: `${name}: ${update.text}` };
+  const badRef = refRule(update);
+  if (badRef !== null) return { ...badRef, text: `${name}: ${badRef.text}` };
+  const denial = await judgeUpdate(input, who.principal, update);
+  return denial === null ? null : { ...denial, text: `${name}, ${update.ref}: ${denial.text}` };
+}
 
-  const settings = await readBridgeSettings(input.repo);
-  // What main has is judged already; one commit more than allowed is read, to see that there are too many.
-  const commits = await readHistory(input.repo, {
-    from: [update.newId],
-    not: [MAIN_REF],
-    maxCount: MAX_COMMITS_PER_PUSH + 1,
-  });
+async function judgeUpdate(
+  input: PushInput,
+  principal: PushContext['principal'],
+  update: PushContext['update'],
+): Promise<Denial | null> {
   const reader = openObjectReader(input.repo);
   try {
+    const [settings, incoming] = await Promise.all([
+      readBridgeSettings(input.repo),
+      boundIncoming({ repo: input.repo, reader, update }),
+    ]);
+    if ('code' in incoming) return incoming;
+    // What main has is judged already; one commit more than allowed is read, to see that there are too many.
+    const commits = await readHistory(input.repo, {
+      from: [update.newId],
+      not: [MAIN_REF],
+      maxCount: MAX_COMMITS_PER_PUSH + 1,
+    });
     const push: PushContext = {
       repo: input.repo,
       reader,
       settings,
-      principal: who.principal,
+      principal,
       update,
+      incoming,
       nowMs: input.nowMs,
       commits,
       messages: commits.map(messageOf),

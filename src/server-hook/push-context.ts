@@ -5,6 +5,8 @@ import type { HistoryCommit, HistoryMessage } from '../protocol/history.js';
 import type { Role } from '../protocol/names.js';
 import type { RefusalCode } from '../protocol/refusal.js';
 
+import type { IncomingObjects } from './incoming-objects.js';
+
 /** One line of pre-receive's standard input: a ref that someone asks to move. */
 export interface RefUpdateLine {
   readonly oldId: string;
@@ -25,6 +27,8 @@ export interface PushContext {
   readonly settings: BridgeSettings;
   readonly principal: Principal | null;
   readonly update: RefUpdateLine;
+  /** Everything that came in with the push. */
+  readonly incoming: IncomingObjects;
   /** The server's clock; milliseconds since the epoch. */
   readonly nowMs: number;
   /** The new commits, the oldest first, as far as MAX_COMMITS_PER_PUSH + 1. */

@@ -2,6 +2,7 @@ import { readHistory } from '../../git/read-history.js';
 import { gitText } from '../../git/run-git.js';
 import { readAnswer } from '../../protocol/answer.js';
 import { type HistoryCommit, type HistoryMessage, messageOf } from '../../protocol/history.js';
+import { MAX_COMMIT_BYTES } from '../../protocol/limits.js';
 import { shortId } from '../../protocol/names.js';
 import { isExpired } from '../../protocol/pending.js';
 import { taskHash } from '../../protocol/task-hash.js';
@@ -21,7 +22,10 @@ export async function openTaskRule(push: PushContext): Promise<Denial | null> {
     if (read?.ok) cited.push({ commit, task: read.value.task_commit, hash: read.value.task_hash });
   }
   for (const { commit, task } of cited) {
-    if ((await push.reader.info(task))?.type !== 'commit') return unknownTask(commit, task);
+    const object = await push.reader.read(task, MAX_COMMIT_BYTES);
+    if (object?.info.type !== 'commit') return unknownTask(commit, task);
+    // Before history is read as far back as that: whoever cites the oldest commit there is must not make the server walk to it.
+    if (isOver(push, object.content)) return expired(commit, task);
   }
   const history = await readSince(push, [...new Set(cited.map(({ task }) => task))]);
   const messages = new Map(history.map((commit) => [commit.id, messageOf(commit)]));
@@ -54,16 +58,10 @@ async function judgeOne(
       remedy: 'nothing; the first answer stays',
     };
   }
-  const clock = { nowMs: push.nowMs, ttlMs: push.settings.taskTtlMs };
-  if (isExpired(task.commit.committedAtMs, clock)) {
-    return {
-      code: 'expired',
-      text: `commit ${shortId(commit.id)}: the time of task ${shortId(answer.task)} is over`,
-      remedy: 'ask again, or raise bridge.taskTtl on the server',
-    };
-  }
-  const bytes = await push.reader.read(task.change.newId);
-  if (bytes === null || taskHash(bytes.content) !== answer.hash) {
+  const object = await push.reader.read(task.change.newId);
+  // What is no file (a submodule, put there behind the hook) can only be answered with an error; its hash is that of nothing.
+  const bytes = object?.info.type === 'blob' ? object.content : Buffer.alloc(0);
+  if (taskHash(bytes) !== answer.hash) {
     return {
       code: 'payload',
       text: `commit ${shortId(commit.id)}: "task_hash" is not the SHA-256 of ${task.file} in task ${shortId(answer.task)}`,
@@ -71,6 +69,21 @@ async function judgeOne(
     };
   }
   return null;
+}
+
+/** Whether a commit, given as its raw bytes, is dated before the time-to-live. */
+function isOver(push: PushContext, raw: Buffer): boolean {
+  const seconds = /\ncommitter [^\n]*> ([0-9]+) [+-][0-9]{4}\n/.exec(raw.toString('latin1'))?.[1];
+  const clock = { nowMs: push.nowMs, ttlMs: push.settings.taskTtlMs };
+  return isExpired(Number(seconds ?? 0) * 1000, clock);
+}
+
+function expired(commit: HistoryCommit, task: string): Denial {
+  return {
+    code: 'expired',
+    text: `commit ${shortId(commit.id)}: the time of task ${shortId(task)} is over`,
+    remedy: 'ask again, or raise bridge.taskTtl on the server',
+  };
 }
 
 /** History from the oldest of these tasks to the pushed tip: what lies behind the task cannot answer it. */

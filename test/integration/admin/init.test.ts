@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { ENFORCED_SETTINGS } from '../../../src/admin/repository-settings.js';
+import { enforcedSettings } from '../../../src/admin/repository-settings.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { runCli } from '../../support/cli.js';
 import { git, gitOk } from '../../support/git.js';
@@ -28,6 +28,8 @@ import { startPlainBridge } from '../../support/plain-bridge.js';
 import { type RunResult, runProcess } from '../../support/run-process.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
+
+const SETTINGS = enforcedSettings({ maxTaskBytes: 1048576, maxAnswerBytes: 1048576 });
 
 const MAIN_JS = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 const asRoot = process.getuid?.() === 0;
@@ -63,12 +65,18 @@ test('a fresh bridge has hooks, settings, one commit and an empty log, and nothi
   expect(made).toMatchObject({ exitCode: 0, stderr: '' });
   expect(made.stdout).toContain(`Made a bridge at ${repo}`);
   expect(await readdir(join(parent, 'a', 'b c'))).toEqual(['bridge.git']);
-  for (const [key, value] of ENFORCED_SETTINGS) expect(await config(repo, '--get-all', key)).toBe(value);
+  for (const [key, ...values] of SETTINGS)
+    expect(await config(repo, '--get-all', key)).toBe(values.join('\n'));
   expect(await config(repo, '--get', 'bridge.taskTtl')).toBe('7d');
   expect(await readFile(join(repo, 'HEAD'), 'utf8')).toBe('ref: refs/heads/main\n');
   expect(await readFile(join(repo, 'bridge/answers.log'), 'utf8')).toBe('');
   expect(await readFile(join(repo, 'logs/HEAD'), 'utf8')).toMatch(/llm-bridge init\n$/);
-  for (const name of ['hooks/pre-receive', 'hooks/post-receive', 'bridge/ssh-command']) {
+  for (const name of [
+    'hooks/pre-receive',
+    'hooks/post-receive',
+    'bridge/ssh-command',
+    'bridge/receive-pack',
+  ]) {
     expect(((await stat(join(repo, name))).mode & 0o777).toString(8)).toBe('755');
     expect(await readFile(join(repo, name), 'utf8')).not.toMatch(/@[A-Z_]+@/);
   }
@@ -152,7 +160,8 @@ test('init again mends hooks and settings that were changed, names them, and lea
   );
   expect(await readFile(join(repo, 'hooks/pre-receive'), 'utf8')).toBe(text);
   expect((await stat(join(repo, 'hooks/post-receive'))).mode & 0o777).toBe(0o755);
-  for (const [key, value] of ENFORCED_SETTINGS) expect(await config(repo, '--get-all', key)).toBe(value);
+  for (const [key, ...values] of SETTINGS)
+    expect(await config(repo, '--get-all', key)).toBe(values.join('\n'));
   expect(await config(repo, '--get', 'bridge.taskTtl')).toBe('2d');
   expect(await gitOk(['rev-parse', 'main'], { gitDir: repo, env })).toBe(head);
 });

@@ -225,7 +225,7 @@ describe('the shape', () => {
     [
       'a folder under the name of a task',
       'shape',
-      'task.txt/x',
+      'task.txt',
       async () => {
         const id = await writeTree('x');
         return write.ask(tip, 'folder', replaced('task.txt', { mode: '40000', id }));
@@ -497,7 +497,12 @@ describe('what is good is let in', () => {
   test('a person who clones, edits task.txt, commits and pushes has asked', async () => {
     const own = await startPlainBridge({ principals: { bot: 'asker' } });
     const work = join(await tempDir(), 'work');
-    const env = { ...own.env, LLM_BRIDGE_PRINCIPAL: 'bot', GIT_AUTHOR_NAME: 'bot' };
+    const env = {
+      ...own.env,
+      LLM_BRIDGE_PRINCIPAL: 'bot',
+      GIT_AUTHOR_NAME: 'bot',
+      GIT_COMMITTER_NAME: 'bot',
+    };
     await gitOk(['clone', '--quiet', own.repoPath, work], { env });
     await writeFile(join(work, 'task.txt'), 'What is 2+2?\r\n');
     await gitOk(['add', 'task.txt'], { cwd: work, env });

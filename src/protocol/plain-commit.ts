@@ -1,0 +1,48 @@
+import { stripControls } from './printable.js';
+import { type ReadResult, readUtf8 } from './strict-json.js';
+
+/** Who a commit names, and when; as it stands in a header. */
+export interface PlainIdentity {
+  readonly name: string;
+  readonly email: string;
+  /** Milliseconds since the epoch. */
+  readonly atMs: number;
+}
+
+/** A commit that has the plain headers only. */
+export interface PlainCommit {
+  readonly tree: string;
+  readonly parent: string;
+  readonly author: PlainIdentity;
+  readonly committer: PlainIdentity;
+  readonly message: string;
+}
+
+const ID = '([0-9a-f]{40}|[0-9a-f]{64})';
+const IDENTITY = '([^<>\\n]{1,128}) <([^<>\\n]{0,254})> ([0-9]{1,12}) [+-][0-9]{4}';
+const PLAIN = new RegExp(
+  `^tree ${ID}\\nparent ${ID}\\nauthor ${IDENTITY}\\ncommitter ${IDENTITY}\\n\\n([^]*)$`,
+);
+
+/**
+ * Reads the raw bytes of a commit strictly: `tree`, one `parent`, `author`, `committer`, in this order and nothing else; valid
+ * UTF-8; no control characters but line breaks and tabs, and no bidi marks. The reason fits behind the commit's id.
+ */
+export function readPlainCommit(raw: Uint8Array): ReadResult<PlainCommit> {
+  const text = readUtf8(raw);
+  if (!text.ok) return text;
+  const match = PLAIN.exec(text.value);
+  if (match === null) {
+    return { ok: false, reason: 'has headers besides one each of tree, parent, author and committer' };
+  }
+  if (stripControls(text.value) !== text.value) {
+    return { ok: false, reason: 'has control characters in its message or in a name' };
+  }
+  const [, tree = '', parent = '', ...rest] = match;
+  const [author, committer] = [identityOf(rest.slice(0, 3)), identityOf(rest.slice(3, 6))];
+  return { ok: true, value: { tree, parent, author, committer, message: rest[6] ?? '' } };
+}
+
+function identityOf([name = '', email = '', seconds = '']: readonly string[]): PlainIdentity {
+  return { name, email, atMs: Number(seconds) * 1000 };
+}

@@ -1,0 +1,217 @@
+import { appendFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { replaceTreeFile } from '../../../src/protocol/git-objects.js';
+import { gitOk } from '../../support/git.js';
+import { rawObject, rawTree } from '../../support/hostile/git-objects.js';
+import { type HostileBridge, startHostileBridge } from '../../support/hostile/hostile-bridge.js';
+import { hugeBlob, type PackEntry, repeatDelta } from '../../support/hostile/pack-writer.js';
+import { pktLine } from '../../support/hostile/pkt-line.js';
+import { openRawClient } from '../../support/hostile/raw-client.js';
+import { buildCommit, pushBytes, type RawPush, rawPush } from '../../support/hostile/raw-push.js';
+import { refused } from '../../support/hostile/refused-case.js';
+import { watchMemory } from '../../support/hostile/server-state.js';
+
+/** What an attack may cost the server: memory of all its processes together, and time. */
+const MAX_BYTES = 100_000_000;
+const MAX_MS = 10_000;
+
+let bridge: HostileBridge;
+const measured: string[] = [];
+
+beforeAll(async () => {
+  bridge = await startHostileBridge();
+});
+
+afterAll(async () => {
+  // The numbers are for a report; they are asserted where they are taken.
+  const file = process.env.HOSTILE_MEASURES;
+  if (file !== undefined) await appendFile(file, `${measured.join('\n')}\n`);
+});
+
+describe('costs the server less than 100 MB and 10 s, and is refused', () => {
+  const TOLD = /\[(limit|shape)\]|unpack|fatal|error/;
+  const cases: readonly (readonly [string, RegExp, () => RawPush])[] = [
+    [
+      'a blob of 400 MB of zeros in the place of the answer',
+      /\[limit\]: home-pc, refs\/heads\/main: commit [0-9a-f]{8}: inbox\.json is larger/,
+      () => {
+        const huge = hugeBlob(400 * 1024 * 1024);
+        const tree = rawObject('tree', replaceTreeFile(bridge.tipTree, 'inbox.json', huge.id));
+        const built = buildCommit(bridge, { tree: () => tree });
+        return { commands: [built.command], entries: [built.commit, built.tree, huge.entry] };
+      },
+    ],
+    [
+      'a blob of 400 MB of zeros beside the answer',
+      /\[shape\]/,
+      () => withExtra([hugeBlob(400 * 1024 * 1024).entry]),
+    ],
+    [
+      'a tree of 300 MB',
+      TOLD,
+      () => {
+        const size = 300 * 1024 * 1024;
+        const tree = hugeTree(size);
+        return withExtra([tree]);
+      },
+    ],
+    [
+      'a delta of a few kilobytes that makes a gigabyte',
+      TOLD,
+      () => {
+        const base = rawObject('blob', Buffer.alloc(65_536, 0x61));
+        return withExtra([base, { baseId: base.id, delta: repeatDelta(65_536, 65_535, 16_384) }]);
+      },
+    ],
+    [
+      'two hundred deltas that make fifteen megabytes each',
+      TOLD,
+      () => {
+        const base = rawObject('blob', Buffer.alloc(65_536, 0x61));
+        const deltas = Array.from({ length: 200 }, (_, n) => ({
+          baseId: base.id,
+          delta: repeatDelta(65_536, 65_000 - n, 230),
+        }));
+        return withExtra([base, ...deltas]);
+      },
+    ],
+    [
+      'a tree of trees, ten thousand million files of it',
+      /\[shape\]/,
+      () => {
+        const blob = rawObject('blob', 'x');
+        const entries: PackEntry[] = [blob];
+        let id = blob.id;
+        for (let level = 0; level < 10; level += 1) {
+          const mode = level === 0 ? '100644' : '40000';
+          const tree = rawTree(Array.from({ length: 10 }, (_, n) => ({ mode, name: `f${n}`, id })));
+          entries.push(tree);
+          id = tree.id;
+        }
+        const top = Buffer.concat([bridge.tipTree, Buffer.from(`40000 zz\0`), Buffer.from(id, 'hex')]);
+        const built = buildCommit(bridge, { tree: () => rawObject('tree', top) });
+        return { commands: [built.command], entries: [...built.objects, ...entries] };
+      },
+    ],
+    [
+      'a commit of 30 MB',
+      TOLD,
+      () => {
+        const built = buildCommit(bridge, { message: 'x'.repeat(30_000_000) });
+        return { commands: [built.command], entries: built.objects };
+      },
+    ],
+    [
+      'three hundred thousand blobs',
+      TOLD,
+      () => withExtra(Array.from({ length: 300_000 }, (_, n) => rawObject('blob', String(n)))),
+    ],
+    [
+      'a pack that says it has four thousand million objects',
+      TOLD,
+      () => ({ ...withExtra(), frame: { count: 0xffffffff } }),
+    ],
+  ];
+  for (const [what, told, push] of cases) {
+    test(what, async () => {
+      const attack = push();
+      const bytes = pushBytes(attack);
+      const { fixture } = bridge;
+      await refused(
+        bridge,
+        'home-pc',
+        async () => {
+          const memory = watchMemory(fixture.repoPath, 'home-pc');
+          const client = openRawClient(
+            fixture,
+            fixture.principal('home-pc'),
+            `git-receive-pack '${fixture.repoPath}'`,
+          );
+          await client.advertisement();
+          const startedAt = performance.now();
+          client.send(bytes);
+          client.end();
+          const { text } = await client.closed;
+          const ms = performance.now() - startedAt;
+          const { bytes: peak, list } = await memory.stop();
+          const why = /(?:llm-bridge refused|fatal:|error:)[^\n]*/.exec(text)?.[0];
+          measured.push(`${what}: ${ms.toFixed(0)} ms, ${(peak / 1e6).toFixed(0)} MB (${list}): ${why}`);
+          expect(ms).toBeLessThan(MAX_MS);
+          expect(peak, list).toBeLessThan(MAX_BYTES);
+          return text;
+        },
+        told,
+      );
+    });
+  }
+});
+
+function withExtra(extra: readonly PackEntry[] = []): RawPush {
+  const built = buildCommit(bridge);
+  return { commands: [built.command], entries: [...built.objects, ...extra] };
+}
+
+/** A tree of so many bytes that compresses well: the same long name again and again. */
+function hugeTree(size: number): PackEntry {
+  const entry = Buffer.concat([Buffer.from(`100644 ${'n'.repeat(1000)}\0`), Buffer.alloc(20, 1)]);
+  const bytes = Buffer.alloc(size - (size % entry.length), entry);
+  return rawObject('tree', bytes);
+}
+
+describe('a client that hangs is let go', () => {
+  const settle = async (seconds: string) => {
+    const at = { gitDir: bridge.fixture.repoPath, env: bridge.fixture.ownerEnv };
+    await gitOk(['config', 'bridge.receiveTimeout', seconds], at);
+  };
+  const open = () => {
+    const { fixture } = bridge;
+    return openRawClient(fixture, fixture.principal('home-pc'), `git-receive-pack '${fixture.repoPath}'`);
+  };
+  const phases: readonly (readonly [string, () => Buffer])[] = [
+    ['before it says anything', () => Buffer.alloc(0)],
+    ['in the middle of a length', () => Buffer.from('00')],
+    ['in the middle of a command', () => Buffer.from(`00b0${'0'.repeat(40)}`)],
+    ['before the flush', () => pktLine(`${bridge.tip} ${bridge.root} refs/heads/main\0 report-status`)],
+    [
+      'in the middle of the pack',
+      () => {
+        const built = buildCommit(bridge);
+        const bytes = pushBytes({ commands: [built.command], entries: built.objects });
+        return bytes.subarray(0, bytes.length - 50);
+      },
+    ],
+  ];
+  for (const [phase, bytes] of phases) {
+    test(phase, async () => {
+      await settle('1');
+      await refused(bridge, 'home-pc', async () => {
+        const client = open();
+        await client.advertisement();
+        const startedAt = performance.now();
+        client.send(bytes());
+        await client.closed;
+        expect(performance.now() - startedAt).toBeLessThan(9_000);
+        return '';
+      });
+    });
+
+    test(`${phase}, and its connection is cut`, async () => {
+      await settle('300');
+      await refused(bridge, 'home-pc', async () => {
+        const client = open();
+        await client.advertisement();
+        client.send(bytes());
+        client.kill();
+        await client.closed;
+        return '';
+      });
+    });
+  }
+});
+
+test('and the honest answer still goes through', async () => {
+  const built = buildCommit(bridge);
+  const result = await rawPush(bridge, { commands: [built.command], entries: built.objects });
+
+  expect(result.text).toContain('ok refs/heads/main');
+});
