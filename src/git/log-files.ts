@@ -86,37 +86,35 @@ function namesOf(files: readonly LogFile[]): string {
   return files.map(({ path: file, inode }) => `${inode} ${file}`).join('\n');
 }
 
-/** The files in the order of their records; the current one last, those without a record left out. */
+/** The files in the order of their records: those that cannot be read near the end, the current one last. */
 export async function sortByFirstRecord(fs: LogFileSystem, files: readonly LogFile[]): Promise<LogFile[]> {
-  const keyed: { file: LogFile; seq: number }[] = [];
-  for (const file of files) {
+  const keyed: { file: LogFile; key: number }[] = [];
+  for (const file of files.filter((one) => !one.isCurrent)) {
     const first = await firstPositionIn(fs, file);
-    if (first !== null) keyed.push({ file, seq: file.isCurrent ? Number.POSITIVE_INFINITY : first.seq });
+    keyed.push({ file, key: first?.seq ?? Number.MAX_SAFE_INTEGER });
   }
-  return keyed.sort((a, b) => a.seq - b.seq).map(({ file }) => file);
+  const rotated = keyed.sort((a, b) => a.key - b.key).map(({ file }) => file);
+  return [...rotated, ...files.filter((file) => file.isCurrent)];
 }
 
 /**
  * The newest record among the rotated files; null where they have none. What an empty log goes on from: every record that
- * was ever written is in one of these files, unless somebody took it away, and then it is written once more with the same number.
+ * was ever written is in one of these files, unless somebody took it away, and then it is written once more with the same
+ * number. Throws BridgeError `bad-log` where one of them ends with something else.
  */
 export function lastRotatedPosition(fs: LogFileSystem, logPath: string): Promise<LogPosition | null> {
   return withLogFiles(fs, logPath, async (files) => {
-    const rotated = files.filter((file) => !file.isCurrent);
     let newest: LogPosition | null = null;
-    for (const file of rotated.filter((one) => !one.isCompressed)) {
+    for (const file of files.filter((one) => !one.isCurrent && !one.isCompressed)) {
       const last = await lastPositionIn(fs, file);
       if (last !== null && last.seq > (newest?.seq ?? 0)) newest = last;
     }
-    // Where its end is can be known of a compressed file only by reading all of it, so only the newest is read.
-    const compressed = await sortByFirstRecord(
-      fs,
-      rotated.filter((one) => one.isCompressed),
-    );
-    const candidate = compressed.at(-1);
-    const first = candidate === undefined ? null : await firstPositionIn(fs, candidate);
-    if (candidate !== undefined && first !== null && first.seq > (newest?.seq ?? 0))
-      newest = await lastPositionIn(fs, candidate);
-    return newest;
+    // The end of a compressed file is known only by reading all of it, so only the one that begins latest is.
+    let latest: { file: LogFile; seq: number } | null = null;
+    for (const file of files.filter((one) => !one.isCurrent && one.isCompressed)) {
+      const first = await firstPositionIn(fs, file);
+      if (first !== null && first.seq > (latest?.seq ?? newest?.seq ?? 0)) latest = { file, seq: first.seq };
+    }
+    return latest === null ? newest : lastPositionIn(fs, latest.file);
   });
 }

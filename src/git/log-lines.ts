@@ -1,9 +1,8 @@
 import { pipeline } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { LogFileSystem } from './log-file-system.js';
 import type { LogFile } from './log-files.js';
-import { type LogPosition, readLogTail, readPosition } from './log-tail.js';
+import { type LogPosition, lastPosition, parsePosition, readLogTail } from './log-tail.js';
 
 /** Yields the whole lines of a file of the log, without their line breaks. What stands behind the last one was torn off. */
 export async function* readLines(fs: LogFileSystem, file: LogFile): AsyncGenerator<string> {
@@ -20,9 +19,12 @@ export async function* readLines(fs: LogFileSystem, file: LogFile): AsyncGenerat
   }
 }
 
-/** The first record of a file; null where it has no whole line. Throws BridgeError `bad-log`. */
+/** The first line of a file that is a record; null where none is. */
 export async function firstPositionIn(fs: LogFileSystem, file: LogFile): Promise<LogPosition | null> {
-  for await (const line of readLines(fs, file)) return readPosition(line, file.path, 'first');
+  for await (const line of readLines(fs, file)) {
+    const position = parsePosition(line);
+    if (position !== null) return position;
+  }
   return null;
 }
 
@@ -31,7 +33,7 @@ export async function lastPositionIn(fs: LogFileSystem, file: LogFile): Promise<
   if (file.isCompressed) {
     let last: string | null = null;
     for await (const line of readLines(fs, file)) last = line;
-    return last === null ? null : readPosition(last, file.path, 'last');
+    return last === null ? null : lastPosition(last, file.path);
   }
   const handle = await fs.open(file.path, 'r');
   try {
@@ -50,6 +52,8 @@ async function* readBytes(fs: LogFileSystem, file: LogFile): AsyncGenerator<Buff
       yield* stream;
       return;
     }
+    // Loaded here: every push starts a hook that needs this file, and next to never this part of it.
+    const { createGunzip } = await import('node:zlib');
     const plain = createGunzip();
     // Failures of either come out of `plain`, which is what is read.
     pipeline(stream, plain, () => {});

@@ -35,7 +35,7 @@ export async function readLogTail(handle: FileHandle, file: string): Promise<Log
     if (start === 0 || startOfLast >= 0) {
       const line = endOfLast < 0 ? null : bytes.toString('utf8', startOfLast + 1, endOfLast);
       return {
-        last: line === null ? null : readPosition(line, file, 'last'),
+        last: line === null ? null : lastPosition(line, file),
         endOfLines: start + endOfLast + 1,
         torn: Buffer.from(bytes.subarray(endOfLast + 1)),
       };
@@ -60,15 +60,21 @@ async function readWhole(handle: FileHandle, into: Buffer, position: number): Pr
 
 const positionSchema = logRecordSchema.pick({ seq: true, commit: true });
 
-/** Reads where the record on a line stands. Throws BridgeError `bad-log`, which names the file. */
-export function readPosition(line: string, file: string, which: 'first' | 'last'): LogPosition {
+/** Where the record on a line stands; null where it is none. */
+export function parsePosition(line: string): LogPosition | null {
   try {
     return positionSchema.parse(JSON.parse(line));
-  } catch (cause) {
-    throw new BridgeError(`the ${which} line of ${file} is not a record`, {
-      code: 'bad-log',
-      remedy: '"llm-bridge ingest --rebuild" writes the log anew from history and keeps this file aside',
-      cause,
-    });
+  } catch {
+    return null;
   }
+}
+
+/** The same of the last line of a file. Throws BridgeError `bad-log`, which names the file. */
+export function lastPosition(line: string, file: string): LogPosition {
+  const position = parsePosition(line);
+  if (position !== null) return position;
+  throw new BridgeError(`the last line of ${file} is not a record`, {
+    code: 'bad-log',
+    remedy: '"llm-bridge ingest --rebuild" writes the log anew from history and keeps this file aside',
+  });
 }
