@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { findGitProcesses } from './git-processes.js';
+import { findGitActivity } from './git-activity.js';
 
 /** Something that a git process makes for the time of its work and removes at the end. */
 export interface LeftLock {
@@ -31,7 +31,7 @@ export interface LockReport {
 export async function findStaleLocks(gitDir: string, procFolder = '/proc'): Promise<LockReport> {
   const before = await listLocks(gitDir);
   if (before.length === 0) return { stale: [], unproven: [] };
-  const isProven = (await findGitProcesses(gitDir, procFolder)) === 'none';
+  const isProven = (await findGitActivity(gitDir, procFolder)) === 'none';
   const stale: LeftLock[] = [];
   const unproven: LeftLock[] = [];
   for (const { lock, stats } of before) {

@@ -20,5 +20,5 @@ export async function syncHistory(fs: LogFileSystem, repo: Repository): Promise<
     // packed-refs stands here.
     repo.gitDir,
   ];
-  await Promise.all(folders.map((folder) => syncFolder(fs, folder)));
+  for (const folder of folders) await syncFolder(fs, folder);
 }
