@@ -15,6 +15,7 @@ const PROGRAMS = [
   { name: 'shellcheck', debian: 'shellcheck', brew: 'shellcheck' },
   { name: 'dash', debian: 'dash', brew: 'dash' },
   { name: 'busybox', debian: 'busybox', brew: null },
+  { name: 'logrotate', debian: 'logrotate', brew: null },
   { name: 'git', debian: 'git', brew: 'git' },
 ];
 

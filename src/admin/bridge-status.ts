@@ -2,6 +2,7 @@ import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
 import { messageOf } from '../protocol/history.js';
 import { readQueue } from '../protocol/pending.js';
+import type { LeftLock } from './stale-locks.js';
 
 /** What `status` says; the JSON form of it is a contract. Times are ISO 8601, ages milliseconds. */
 export interface BridgeStatus {
@@ -21,6 +22,8 @@ export interface BridgeStatus {
   readonly last_answer: { readonly commit: string; agent: string; at: string; subject: string } | null;
   /** Records in `answers.log`; null over ssh, where it cannot be seen. */
   readonly log_records: number | null;
+  /** Locks of a git that was killed, which keep others from writing; null over ssh, where they cannot be seen. */
+  readonly stale_locks: readonly { readonly path: string; readonly since: string }[] | null;
   readonly task_ttl_ms: number;
 }
 
@@ -31,6 +34,7 @@ export interface StatusContext {
   readonly nowMs: number;
   readonly ttlMs: number;
   readonly logRecords: number | null;
+  readonly staleLocks: readonly LeftLock[] | null;
 }
 
 /** Reads the state of a bridge out of the history on `ref`, as far back as tasks can be pending. */
@@ -61,6 +65,9 @@ export async function readStatus(repo: Repository, context: StatusContext): Prom
             subject: last.subject,
           },
     log_records: context.logRecords,
+    stale_locks:
+      context.staleLocks?.map((lock) => ({ path: lock.path, since: new Date(lock.sinceMs).toISOString() })) ??
+      null,
     task_ttl_ms: ttlMs,
   };
 }

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import { withFileLock } from '../git/file-lock.js';
 import { openLocalBridge } from '../git/local-bridge.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { principalNameSchema, type Role, roleSchema } from '../protocol/names.js';
@@ -14,7 +15,7 @@ import {
   writeAuthorizedKeys,
 } from './authorized-keys.js';
 import { endSessions } from './end-sessions.js';
-import { fingerprint, readPublicKey } from './public-key.js';
+import { fingerprint, type PublicKey, readPublicKey } from './public-key.js';
 
 /** Which bridge and which file of keys. */
 export interface KeyStore {
@@ -42,6 +43,15 @@ export async function addKey(
   requireName(key.name);
   const repoPath = await openStore(store);
   const publicKey = await readPublicKey(key.file);
+  return withKeysLock(repoPath, () => addLine(store, repoPath, key, publicKey));
+}
+
+async function addLine(
+  store: KeyStore,
+  repoPath: string,
+  key: { readonly name: string; readonly role: Role },
+  publicKey: PublicKey,
+): Promise<string> {
   const line = formatKeyLine(repoPath, key.name, publicKey);
   const text = await readAuthorizedKeys(store.authorizedKeysFile);
   const mine = findKeyLines(text, repoPath).find((one) => one.name === key.name);
@@ -92,6 +102,10 @@ export async function listKeys(store: KeyStore): Promise<ListedKey[]> {
 export async function removeKey(store: KeyStore, name: string): Promise<string | null> {
   requireName(name);
   const repoPath = await openStore(store);
+  return withKeysLock(repoPath, () => removeLines(store, repoPath, name));
+}
+
+async function removeLines(store: KeyStore, repoPath: string, name: string): Promise<string | null> {
   const text = await readAuthorizedKeys(store.authorizedKeysFile);
   const mine = findKeyLines(text, repoPath).filter((one) => one.name === name);
   if (mine.length === 0 && (await readRole(repoPath, name)) === null) {
@@ -110,6 +124,11 @@ export async function removeKey(store: KeyStore, name: string): Promise<string |
   // Last, so that no session can begin behind it: the forced command finds no role any more.
   await endSessions(repoPath, name);
   return mine[0] === undefined ? null : fromBytes(mine[0].line);
+}
+
+/** The file is read, changed and written whole, so two at once would lose the line of one. */
+function withKeysLock<T>(repoPath: string, job: () => Promise<T>): Promise<T> {
+  return withFileLock(path.join(repoPath, 'bridge', 'keys.lock'), job);
 }
 
 async function openStore(store: KeyStore): Promise<string> {

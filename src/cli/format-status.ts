@@ -17,6 +17,9 @@ export function formatStatus(status: BridgeStatus): string {
     pc.bold(status.repo),
     `  ${counts.join(', ')} (the last ${formatDuration(status.task_ttl_ms)})`,
     ...(last === null ? [] : [`  last: ${oneLine(last.subject)}, by ${oneLine(last.agent)} at ${last.at}`]),
+    ...(status.stale_locks ?? []).map(
+      (lock) => `  ${pc.red('left by a killed git')} since ${lock.since}: ${lock.path}`,
+    ),
     ...status.pending.map(
       (task) =>
         `  ${pc.yellow(shortId(task.task))} ${formatDuration(task.age_ms).padStart(7)}  ${oneLine(task.asker)}: ${oneLine(task.subject)}`,

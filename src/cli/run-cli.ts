@@ -8,6 +8,7 @@ import { initCommand } from './commands/init.js';
 import { keyCommand } from './commands/key.js';
 import { logCommand } from './commands/log.js';
 import { statusCommand } from './commands/status.js';
+import { verifyCommand } from './commands/verify.js';
 import { watchCommand } from './commands/watch.js';
 import { optionsFromEnvironment } from './environment-options.js';
 import type { ExitState } from './exit-state.js';
@@ -55,6 +56,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .command(logCommand(exit))
     .command(statusCommand(exit))
     .command(ingestCommand(exit))
+    .command(verifyCommand(exit))
     .command(demoCommand(exit))
     .completion('completion', 'Print a script for shell completion')
     .demandCommand(1, 'a command is needed')
@@ -94,4 +96,4 @@ function wrongUse(complaint: string, args: readonly string[]): BridgeError {
   });
 }
 
-const COMMANDS = ['init', 'key', 'ask', 'watch', 'agent', 'log', 'status', 'ingest', 'demo'];
+const COMMANDS = ['init', 'key', 'ask', 'watch', 'agent', 'log', 'status', 'ingest', 'verify', 'demo'];

@@ -1,6 +1,7 @@
 import type { FileChange, HistoryCommit } from '../protocol/history.js';
 import { gitDate } from './git-date.js';
 import { gitFailed, type Repository, runGit } from './run-git.js';
+import { streamGit } from './stream-git.js';
 
 /** Which commits to read. */
 export interface HistoryRange {
@@ -26,7 +27,20 @@ export async function readHistory(
   range: HistoryRange,
   signal?: AbortSignal,
 ): Promise<HistoryCommit[]> {
-  const args = [
+  const result = await runGit(repo, historyArgs(range), { signal });
+  if (result.exitCode !== 0) throw gitFailed(['log'], result);
+  return parseHistory(result.stdout.toString('utf8'));
+}
+
+/** The same, one commit after another while git still walks: for a history that need not fit into memory. */
+export async function* walkHistory(repo: Repository, range: HistoryRange): AsyncGenerator<HistoryCommit> {
+  const parser = createHistoryParser();
+  for await (const text of streamGit(repo, historyArgs(range))) yield* parser.push(text);
+  yield* parser.end();
+}
+
+function historyArgs(range: HistoryRange): string[] {
+  return [
     ...['-c', 'log.showSignature=false', '-c', 'log.mailmap=false', '-c', 'diff.renames=false'],
     ...[
       'log',
@@ -46,48 +60,65 @@ export async function readHistory(
     ...(range.not ?? []).map((id) => `^${id}`),
     '--',
   ];
-  const result = await runGit(repo, args, { signal });
-  if (result.exitCode !== 0) throw gitFailed(['log'], result);
-  return parseHistory(result.stdout.toString('utf8'));
 }
 
 /** Reads what `git log` printed for the format above. Exported for its test. */
 export function parseHistory(output: string): HistoryCommit[] {
-  const tokens = output.split('\0');
-  const commits: HistoryCommit[] = [];
-  let at = 0;
-  while (at + FORMAT.length < tokens.length) {
-    const [
-      id = '',
-      parents = '',
-      seconds = '',
-      author = '',
-      task = '',
-      hash = '',
-      status = '',
-      subject = '',
-    ] = tokens.slice(at, at + FORMAT.length);
-    at += FORMAT.length;
-    // -z ends each commit's text with one more NUL; its changes, if it has any, begin on a line of their own.
-    if (tokens[at] === '') at += 1;
-    const changes: FileChange[] = [];
-    for (let meta = changeAt(tokens[at]); meta !== null; meta = changeAt(tokens[at])) {
-      changes.push(parseChange(meta, tokens[at + 1] ?? ''));
-      at += 2;
+  const parser = createHistoryParser();
+  return [...parser.push(output), ...parser.end()];
+}
+
+/** Reads the same in pieces, cut wherever a pipe cuts them. */
+function createHistoryParser() {
+  let tokens: string[] = [];
+  let rest = '';
+  const take = (isEnd: boolean): HistoryCommit[] => {
+    const commits: HistoryCommit[] = [];
+    let at = 0;
+    while (at + FORMAT.length <= tokens.length) {
+      const { commit, next } = parseCommit(tokens, at);
+      // Only what stands behind a commit tells that it has no more changes.
+      if (!isEnd && next >= tokens.length) break;
+      commits.push(commit);
+      at = next;
     }
-    commits.push({
-      id,
-      parents: parents === '' ? [] : parents.split(' '),
-      committedAtMs: Number(seconds) * 1000,
-      author,
-      subject,
-      taskTrailer: task,
-      taskHashTrailer: hash,
-      statusTrailer: status,
-      changes,
-    });
+    tokens = tokens.slice(at);
+    return commits;
+  };
+  return {
+    push(text: string): HistoryCommit[] {
+      const parts = (rest + text).split('\0');
+      rest = parts.pop() ?? '';
+      for (const part of parts) tokens.push(part);
+      return take(false);
+    },
+    end: () => take(true),
+  };
+}
+
+function parseCommit(tokens: readonly string[], from: number): { commit: HistoryCommit; next: number } {
+  const [id = '', parents = '', seconds = '', author = '', task = '', hash = '', status = '', subject = ''] =
+    tokens.slice(from, from + FORMAT.length);
+  let at = from + FORMAT.length;
+  // -z ends each commit's text with one more NUL; its changes, if it has any, begin on a line of their own.
+  if (tokens[at] === '') at += 1;
+  const changes: FileChange[] = [];
+  for (let meta = changeAt(tokens[at]); meta !== null; meta = changeAt(tokens[at])) {
+    changes.push(parseChange(meta, tokens[at + 1] ?? ''));
+    at += 2;
   }
-  return commits;
+  const commit = {
+    id,
+    parents: parents === '' ? [] : parents.split(' '),
+    committedAtMs: Number(seconds) * 1000,
+    author,
+    subject,
+    taskTrailer: task,
+    taskHashTrailer: hash,
+    statusTrailer: status,
+    changes,
+  };
+  return { commit, next: at };
 }
 
 /** The token without its line break, where it begins a change; a commit id never begins with a colon. */

@@ -85,7 +85,8 @@ export function gitFailed(args: readonly string[], result: GitResult): BridgeErr
   );
 }
 
-function startError(error: NodeJS.ErrnoException): Error {
+/** The error for a git that did not start. */
+export function startError(error: NodeJS.ErrnoException): Error {
   if (error.code !== 'ENOENT') return error;
   return new BridgeError('git was not found', {
     code: 'no-git',

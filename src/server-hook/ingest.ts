@@ -1,17 +1,17 @@
-import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { readBridgeSettings } from '../git/bridge-settings.js';
 import { withFileLock } from '../git/file-lock.js';
+import { DISK, type LogFileSystem, syncEntry, unless, writeWhole } from '../git/log-file-system.js';
+import { lastRotatedPosition } from '../git/log-files.js';
+import { type LogTail, readLogTail } from '../git/log-tail.js';
 import { openObjectReader } from '../git/object-reader.js';
-import { readHistory } from '../git/read-history.js';
-import { resolveRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
-import { readAnswer } from '../protocol/answer.js';
+import { syncHistory } from '../git/sync-history.js';
+import { walkAnswers } from '../git/walk-answers.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { formatLogLine } from '../protocol/log-record.js';
-import { MAIN_REF } from '../protocol/names.js';
-import { readLogTail } from './log-tail.js';
+import { walkMainSince } from './walk-main.js';
 
 /** What an ingest did. */
 export interface IngestResult {
@@ -23,99 +23,144 @@ export interface IngestResult {
   readonly repairedBytes: number;
 }
 
+/** What it needs of the machine. */
+export interface IngestOptions {
+  readonly now: () => number;
+  /** Default: the disk. */
+  readonly fs?: LogFileSystem;
+}
+
+/** So many records are synced at a time: what a failure takes back, and what the next run does again. */
+const BATCH_RECORDS = 1000;
+
+/** How often a log that is removed while it is written is written again. */
+const MAX_ROUNDS = 5;
+
 /**
  * Brings `answers.log` up to `main`: one line for each commit that answers, in history's order. The log alone says where
  * to go on, so running it again adds nothing, and whoever runs it next finishes what a killed run began. Throws
  * BridgeError `bad-log`, `log-not-of-history`, `no-log-file`, `locked`, or what git or the disk failed with.
  */
-export async function ingest(repo: Repository, at: { readonly now: () => number }): Promise<IngestResult> {
-  const settings = await readBridgeSettings(repo);
-  const folder = path.join(repo.gitDir, 'bridge');
-  await mkdir(folder, { recursive: true });
-  return withFileLock(path.join(folder, 'ingest.lock'), async () => {
-    const isNew = (await stat(settings.answersLog).catch(() => null)) === null;
-    const log = await open(settings.answersLog, 'a+', 0o640).catch((cause: NodeJS.ErrnoException) => {
-      throw new BridgeError(`cannot write to ${settings.answersLog} (${cause.code ?? cause.message})`, {
-        code: 'no-log-file',
-        remedy:
-          'see that its folder exists and that the owner of the bridge may write there (bridge.answersLog)',
-        cause,
-      });
-    });
-    try {
-      // Whatever the umask: the group may read the log, also one that logrotate or its owner moved away before.
-      if (isNew) await log.chmod(0o640);
-      return await catchUp(repo, log, settings.answersLog, at.now);
-    } finally {
-      await log.close();
+export async function ingest(repo: Repository, { now, fs = DISK }: IngestOptions): Promise<IngestResult> {
+  return withLog(repo, fs, async (logPath) => {
+    let before: number | null = null;
+    let repairedBytes = 0;
+    for (let round = 1; ; round += 1) {
+      const log = await openLog(fs, logPath);
+      try {
+        const done = await catchUp(repo, log, logPath, { now, fs });
+        before ??= done.firstSeq;
+        repairedBytes += done.repairedBytes;
+        // Who rotates and compresses at once may have removed the file under our hands, what we wrote with it.
+        if ((await log.stat()).nlink > 0 || round === MAX_ROUNDS)
+          return { added: done.lastSeq - before, lastSeq: done.lastSeq, repairedBytes };
+      } finally {
+        await log.close();
+      }
     }
   });
 }
 
+/** Runs `job` with the path of the log while no other ingest of this bridge runs. */
+export async function withLog<T>(
+  repo: Repository,
+  fs: LogFileSystem,
+  job: (logPath: string) => Promise<T>,
+): Promise<T> {
+  const settings = await readBridgeSettings(repo);
+  const folder = path.join(repo.gitDir, 'bridge');
+  await fs.mkdir(folder, { recursive: true });
+  return withFileLock(path.join(folder, 'ingest.lock'), () => job(settings.answersLog));
+}
+
+/** The error for a log, or a file beside it, that cannot be made or opened. */
+export function noLogFile(logPath: string) {
+  return (cause: NodeJS.ErrnoException): never => {
+    throw new BridgeError(`cannot write to ${logPath} (${cause.code ?? cause.message})`, {
+      code: 'no-log-file',
+      remedy:
+        'see that its folder exists and that the owner of the bridge may write there (bridge.answersLog)',
+      cause,
+    });
+  };
+}
+
+async function openLog(fs: LogFileSystem, logPath: string): Promise<FileHandle> {
+  const isNew = (await fs.stat(logPath).catch(unless('ENOENT', 'ENOTDIR', 'EACCES'))) === null;
+  const log = await fs.open(logPath, 'a+', 0o640).catch(noLogFile(logPath));
+  // Whatever the umask: the group may read the log, also one that logrotate or its owner moved away before.
+  if (isNew) await log.chmod(0o640);
+  return log;
+}
+
+/**
+ * 1. Find the end of the log, and cut off a line that was torn there.
+ * 2. Find where to go on: behind its last record; where it has none, behind the newest of the files that were rotated away; where there
+ *    are none, at the start of history.
+ * 3. Make what `main` is made of safe: a record must never outlive its commit.
+ * 4. Append, a buffer and a write a record. The file may be renamed meanwhile: it is still the log, under another name.
+ * 5. Sync the file and its name. What fails before that is taken back, because a line that may be lost must not count as written.
+ */
 async function catchUp(
   repo: Repository,
   log: FileHandle,
   logPath: string,
-  now: () => number,
-): Promise<IngestResult> {
-  const tail = await readLogTail(log);
-  if (tail.torn.length > 0) await cutTornLine(log, logPath, tail.endOfLines, tail.torn);
+  { now, fs }: Required<IngestOptions>,
+): Promise<{ firstSeq: number; lastSeq: number; repairedBytes: number }> {
+  const tail = await readLogTail(log, logPath);
+  if (tail.torn.length > 0) await cutTornLine(fs, log, logPath, tail);
+  const last = tail.last ?? (await lastRotatedPosition(fs, logPath));
 
-  const commits = await readNewCommits(repo, tail.last?.commit ?? null);
+  const firstSeq = last?.seq ?? 0;
+  let seq = firstSeq;
+  let safeBytes = tail.endOfLines;
+  let bytes = safeBytes;
   const reader = openObjectReader(repo);
-  let seq = tail.last?.seq ?? 0;
-  let added = 0;
   try {
-    for (const commit of commits) {
-      const message = messageOf(commit);
-      if (message.kind !== 'answer') continue;
-      const blob = await reader.read(message.change.newId);
-      // The size was judged when it came in; a limit lowered since does not take an answer out of the record.
-      const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
-      // Only a history made without our hook has such a commit. It is no answer, so it has no line and no number.
-      if (!read?.ok) continue;
+    for await (const { commit, answer } of walkAnswers(reader, walkMainSince(repo, last?.commit ?? null))) {
+      if (seq === firstSeq) await syncHistory(fs, repo);
+      const line = formatLogLine(answer, { seq: seq + 1, commit: commit.id, ingestedAtMs: now() });
+      const buffer = Buffer.from(line, 'utf8');
+      await writeWhole(log, buffer);
       seq += 1;
-      added += 1;
-      const line = formatLogLine(read.value, { seq, commit: commit.id, ingestedAtMs: now() });
-      await log.appendFile(line, 'utf8');
+      bytes += buffer.length;
+      if ((seq - firstSeq) % BATCH_RECORDS === 0) {
+        await log.sync();
+        safeBytes = bytes;
+      }
     }
+    // Also where nothing was added: what a killed run left in the file counts as written from now on.
+    await log.sync();
+    await syncEntry(fs, logPath);
+  } catch (error) {
+    await takeBack(log, safeBytes).catch(() => {});
+    throw error;
   } finally {
     reader.close();
   }
-  if (added > 0) await log.sync();
-  return { added, lastSeq: seq, repairedBytes: tail.torn.length };
+  return { firstSeq, lastSeq: seq, repairedBytes: tail.torn.length };
 }
 
-async function readNewCommits(repo: Repository, last: string | null): Promise<HistoryCommit[]> {
-  if (last === null) return readHistory(repo, { from: [MAIN_REF] });
-  const commits = await readHistory(repo, { from: [MAIN_REF], not: [last] }).catch((cause: unknown) => {
-    throw notOfHistory(last, cause);
-  });
-  // A commit that exists but is not on main (main was set back by hand, the log is a copy's) can be walked from as well;
-  // going on behind it would number other answers than history does.
-  const [first] = commits;
-  const before = first === undefined ? await resolveRef(repo, MAIN_REF) : (first.parents[0] ?? null);
-  if (before !== last) throw notOfHistory(last);
-  return commits;
-}
-
-function notOfHistory(last: string, cause?: unknown): BridgeError {
-  return new BridgeError(`answers.log ends with commit ${last}, which is not in the history of main`, {
-    code: 'log-not-of-history',
-    remedy:
-      'if the log is not of this bridge, move it away and run "llm-bridge ingest"; else look at "git fsck"',
-    cause,
-  });
+async function takeBack(log: FileHandle, safeBytes: number): Promise<void> {
+  // Never to make it longer: somebody may have emptied it.
+  if ((await log.stat()).size > safeBytes) await log.truncate(safeBytes);
 }
 
 /** Keeps the torn bytes aside, then cuts them off: a crash in between keeps them twice and loses nothing. */
-async function cutTornLine(log: FileHandle, logPath: string, end: number, torn: Buffer): Promise<void> {
-  const aside = await open(`${logPath}.torn`, 'a', 0o640);
+async function cutTornLine(
+  fs: LogFileSystem,
+  log: FileHandle,
+  logPath: string,
+  { endOfLines, torn }: LogTail,
+): Promise<void> {
+  const asidePath = `${logPath}.torn`;
+  const aside = await fs.open(asidePath, 'a', 0o640).catch(noLogFile(asidePath));
   try {
-    await aside.appendFile(Buffer.concat([torn, Buffer.from('\n')]));
+    await writeWhole(aside, Buffer.concat([torn, Buffer.from('\n')]));
     await aside.sync();
   } finally {
     await aside.close();
   }
-  await log.truncate(end);
+  await syncEntry(fs, asidePath);
+  await log.truncate(endOfLines);
 }

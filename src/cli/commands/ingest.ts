@@ -1,9 +1,14 @@
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
+import type { Repository } from '../../git/run-git.js';
 import type { ExitState } from '../exit-state.js';
 import { LOCAL_REPO_OPTION, localRepoSchema, readOptions } from '../options.js';
 
-const argsSchema = z.object({ repo: localRepoSchema, json: z.boolean().default(false) });
+const argsSchema = z.object({
+  repo: localRepoSchema,
+  json: z.boolean().default(false),
+  rebuild: z.boolean().default(false),
+});
 
 /** `llm-bridge ingest --repo R` */
 export function ingestCommand(_exit: ExitState): CommandModule {
@@ -14,10 +19,15 @@ export function ingestCommand(_exit: ExitState): CommandModule {
       y
         .option('repo', LOCAL_REPO_OPTION)
         .option('json', { type: 'boolean', describe: 'Print one line of JSON' })
+        .option('rebuild', {
+          type: 'boolean',
+          describe: 'Write answers.log anew from history, whole, and keep the old files aside',
+        })
         .example(
           '$0 ingest --repo /srv/llm-bridge/bridge.git',
           'after a crash, or when answers.log was moved away',
-        ),
+        )
+        .example('$0 ingest --rebuild --repo /srv/llm-bridge/bridge.git', 'when "verify" found a difference'),
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'ingest');
       const [{ ingest }, { openLocalBridge }] = await Promise.all([
@@ -25,6 +35,7 @@ export function ingestCommand(_exit: ExitState): CommandModule {
         import('../../git/local-bridge.js'),
       ]);
       const { repo } = await openLocalBridge(args.repo, { env: process.env, asOwner: true });
+      if (args.rebuild) return rebuild(repo, args.json);
       const { added, lastSeq, repairedBytes } = await ingest(repo, { now: Date.now });
       if (args.json) {
         process.stdout.write(
@@ -37,4 +48,18 @@ export function ingestCommand(_exit: ExitState): CommandModule {
       process.stdout.write(`${added} added, ${lastSeq} in all${repaired}\n`);
     },
   };
+}
+
+async function rebuild(repo: Repository, asJson: boolean): Promise<void> {
+  const { rebuildLog } = await import('../../server-hook/rebuild-log.js');
+  const { records, keptTimes, aside } = await rebuildLog(repo, { now: Date.now });
+  if (asJson) {
+    process.stdout.write(`${JSON.stringify({ records, kept_times: keptTimes, aside })}\n`);
+    return;
+  }
+  const lines = [
+    `${records} written, ${keptTimes} of them with the time of the old log`,
+    ...aside.map((file) => `kept aside: ${file}`),
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
 }

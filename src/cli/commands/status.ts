@@ -23,18 +23,22 @@ export function statusCommand(_exit: ExitState): CommandModule {
         ),
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'status');
-      const [{ readStatus }, { openView }] = await Promise.all([
+      const [{ readStatus }, { findStaleLocks }, { openView }] = await Promise.all([
         import('../../admin/bridge-status.js'),
+        import('../../admin/stale-locks.js'),
         import('../open-view.js'),
       ]);
       const view = await openView(args.repo, sshOptionsOf(args), 'window');
       try {
+        const isLocal = view.door.address.kind === 'local';
+        const staleLocks = isLocal ? (await findStaleLocks(view.repo.gitDir)).stale : null;
         const status = await readStatus(view.repo, {
           repoName: args.repo,
           ref: view.ref,
           nowMs: Date.now() + view.clockOffsetMs,
           ttlMs: view.taskTtlMs,
           logRecords: view.logRecords,
+          staleLocks,
         });
         process.stdout.write(args.json ? `${JSON.stringify(status)}\n` : formatStatus(status));
       } finally {

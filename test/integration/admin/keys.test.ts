@@ -62,6 +62,18 @@ test('a key that is added is one line and one role, for their owner alone, and a
   expect((await stat(roleFile('home-pc'))).mode & 0o777).toBe(0o640);
 });
 
+test('eight keys added at once, and then removed at once beside one that is added, lose no line', async () => {
+  const names = Array.from({ length: 8 }, (_, index) => `agent-${index}`);
+  const pairs = await Promise.all(names.map((name) => makeKeyPair(join(dir, `of-${name}`), name)));
+  const linesOf = async () => (await readFile(file, 'utf8')).trimEnd().split('\n').sort();
+
+  const added = await Promise.all(names.map((name, index) => add(name, pairs[index]?.publicKeyFile)));
+  expect(await linesOf()).toEqual(added.map(({ stdout }) => stdout.trimEnd()).sort());
+
+  const [last] = await Promise.all([add('home-pc'), ...names.map((name) => key(['remove', name]))]);
+  expect(await linesOf()).toEqual([last?.stdout.trimEnd()]);
+});
+
 test('the list has each key once with the fingerprint that ssh-keygen says, and says which is removed', async () => {
   await add('home-pc');
   await add('bot', other.publicKeyFile, 'asker');

@@ -184,7 +184,7 @@ test.each([
   const byHook = await postReceive(bridge);
 
   expect(byHand).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('not a record') });
-  expect(byHand.stderr).toContain('try: move the file away');
+  expect(byHand.stderr).toContain('try: "llm-bridge ingest --rebuild"');
   expect(byHook).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/^llm-bridge: accepted.*\n$/) });
   expect(await bridge.readLog()).toBe(line);
 });

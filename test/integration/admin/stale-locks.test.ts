@@ -1,0 +1,198 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { findStaleLocks } from '../../../src/admin/stale-locks.js';
+import { runCli } from '../../support/cli.js';
+import { gitOk } from '../../support/git.js';
+import { anAnswer } from '../../support/message-writer.js';
+import { onCleanup } from '../../support/on-cleanup.js';
+import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
+import { runProcess } from '../../support/run-process.js';
+import { waitUntil } from '../../support/wait-until.js';
+
+const MAIN = 'refs/heads/main';
+const paths = (locks: readonly { path: string }[]) => locks.map((lock) => lock.path).sort();
+
+/** A git that has taken the lock of main and waits for its next command; it is ended after the test. */
+async function holdMain(
+  bridge: PlainBridge,
+  how: { readonly args: readonly string[]; readonly cwd?: string; readonly env?: Record<string, string> },
+): Promise<ChildProcess> {
+  const child = spawn('git', [...how.args, 'update-ref', '--stdin'], {
+    env: { ...bridge.env, ...how.env },
+    cwd: how.cwd,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  onCleanup(() => void child.kill('SIGKILL'));
+  const tip = await bridge.tip();
+  child.stdin?.write(`start\nupdate ${MAIN} ${tip} ${tip}\nprepare\n`);
+  let said = '';
+  child.stdout?.on('data', (text) => {
+    said += text;
+  });
+  await waitUntil(() => said.includes('prepare: ok'), 'git has the lock');
+  return child;
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
+
+test('a bridge that nothing was left in has no locks', async () => {
+  const bridge = await startPlainBridge();
+  expect(await findStaleLocks(bridge.repoPath)).toEqual({ stale: [], unproven: [] });
+});
+
+describe.skipIf(process.platform !== 'linux')('the lock of a git', () => {
+  test('that lives is never called stale, however it came to the repository; that of a killed one is', async () => {
+    const bridge = await startPlainBridge();
+    const link = join(bridge.dir, 'link');
+    await symlink(bridge.repoPath, link);
+    const ways = [
+      { args: [`--git-dir=${bridge.repoPath}`], cwd: '/' },
+      { args: ['--git-dir', 'bridge.git'], cwd: bridge.dir },
+      { args: ['-C', link], cwd: bridge.dir },
+      { args: [], cwd: join(bridge.repoPath, 'refs') },
+      { args: [], cwd: '/', env: { GIT_DIR: link } },
+    ];
+    for (const way of ways) {
+      const child = await holdMain(bridge, way);
+      const alive = await findStaleLocks(bridge.repoPath);
+      await killed(child);
+      const dead = await findStaleLocks(bridge.repoPath);
+
+      expect(paths(alive.unproven), way.args.join(' ')).toContain(`${MAIN}.lock`);
+      expect(alive.stale).toEqual([]);
+      expect(paths(dead.stale), way.args.join(' ')).toContain(`${MAIN}.lock`);
+      expect(dead.unproven).toEqual([]);
+      for (const { path } of dead.stale) await rm(join(bridge.repoPath, path));
+    }
+  });
+
+  test('that was killed stops every push, status names it, and the push goes through when that file is gone', async () => {
+    const bridge = await startPlainBridge();
+    await killed(await holdMain(bridge, { args: ['--git-dir', bridge.repoPath] }));
+    const task = await bridge.writer.ask(await bridge.tip(), 'one');
+    const refused = await bridge.push([`${task}:${MAIN}`]);
+    const status = () => runCli(['status', '--repo', bridge.repoPath, '--json'], { env: bridge.env });
+
+    const { stale_locks: named } = JSON.parse((await status()).stdout);
+    const text = (await runCli(['status', '--repo', bridge.repoPath], { env: bridge.env })).stdout;
+    for (const { path } of named) await rm(join(bridge.repoPath, path));
+
+    expect(refused.exitCode).not.toBe(0);
+    expect(paths(named)).toContain(`${MAIN}.lock`);
+    expect(text).toMatch(/left by a killed git since \d{4}-\S+Z: refs\/heads\/main\.lock/);
+    await bridge.pushOk(task);
+    await bridge.pushOk(await bridge.writer.answer(task, anAnswer(task, 'one')));
+    expect(JSON.parse((await status()).stdout)).toMatchObject({ answered: 1, stale_locks: [] });
+  });
+
+  test('whose push dies in pre-receive leaves a quarantine, which is stale only when the hook has ended too', async () => {
+    const bridge = await startPlainBridge();
+    const hook = join(bridge.repoPath, 'hooks', 'pre-receive');
+    const go = join(bridge.dir, 'go');
+    await runProcess('mkfifo', [go], { env: bridge.env });
+    // A git of the hook's waits too, as one that reads a large pack would.
+    await writeFile(
+      hook,
+      `#!/bin/sh\necho $PPID > ${bridge.dir}/receive-pack\ngit cat-file --batch < ${go}\n`,
+    );
+    await chmod(hook, 0o755);
+    const task = await bridge.writer.ask(await bridge.tip(), 'one');
+    const push = bridge.push([`${task}:${MAIN}`]);
+    const pid = await waitUntil(async () => {
+      const text = await readFile(join(bridge.dir, 'receive-pack'), 'utf8').catch(() => '');
+      return text.endsWith('\n') && Number(text);
+    }, 'the hook runs');
+    const running = await findStaleLocks(bridge.repoPath);
+    process.kill(pid, 'SIGKILL');
+    await waitUntil(
+      () =>
+        access(`/proc/${pid}`).then(
+          () => false,
+          () => true,
+        ),
+      'receive-pack is gone',
+    );
+    const orphaned = await findStaleLocks(bridge.repoPath);
+    // Opening the fifo lets the hook's git begin, closing it lets it end.
+    await writeFile(go, '');
+    await push;
+    const over = await waitUntil(async () => {
+      const found = await findStaleLocks(bridge.repoPath);
+      return found.unproven.length === 0 && found;
+    }, 'the hook has ended');
+
+    expect(running.stale).toEqual([]);
+    expect(running.unproven).toMatchObject([{ kind: 'quarantine' }]);
+    expect(orphaned.stale).toEqual([]);
+    expect(over.stale).toMatchObject([
+      { kind: 'quarantine', path: expect.stringMatching(/^objects\/tmp_objdir-/) },
+    ]);
+  });
+
+  test('is not proven stale by a git that works on another repository, and neither by one of ours that reads', async () => {
+    const bridge = await startPlainBridge();
+    await killed(await holdMain(bridge, { args: ['--git-dir', bridge.repoPath] }));
+    const cat = (gitDir: string) => {
+      const child = spawn('git', ['--git-dir', gitDir, 'cat-file', '--batch'], { env: bridge.env, cwd: '/' });
+      onCleanup(() => void child.kill('SIGKILL'));
+      return child;
+    };
+    const other = cat(bridge.cloneDir);
+    await once(other, 'spawn');
+    expect(paths((await findStaleLocks(bridge.repoPath)).stale)).toContain(`${MAIN}.lock`);
+
+    const reading = cat(bridge.repoPath);
+    reading.stdin.write('HEAD\n');
+    await once(reading.stdout, 'data');
+    expect((await findStaleLocks(bridge.repoPath)).stale).toEqual([]);
+  });
+
+  test('is not proven stale where any process has the file open, whatever it is', async () => {
+    const bridge = await startPlainBridge();
+    await killed(await holdMain(bridge, { args: ['--git-dir', bridge.repoPath] }));
+    const lock = join(bridge.repoPath, `${MAIN}.lock`);
+    const holder = spawn('sh', ['-c', `exec 3<"$0"; echo open; read line`, lock], {
+      env: bridge.env,
+      cwd: '/',
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    onCleanup(() => void holder.kill('SIGKILL'));
+    await once(holder.stdout, 'data');
+    expect((await findStaleLocks(bridge.repoPath)).stale).toEqual([]);
+    await killed(holder);
+    expect(paths((await findStaleLocks(bridge.repoPath)).stale)).toContain(`${MAIN}.lock`);
+  });
+});
+
+test('every kind of lock is found, and other files are not', async () => {
+  const bridge = await startPlainBridge();
+  const made = [
+    ...['HEAD.lock', 'config.lock', 'packed-refs.lock', 'refs/heads/main.lock', 'refs/bridge/claims/x.lock'],
+    ...['objects/info/commit-graph.lock', 'objects/pack/multi-pack-index.lock'],
+  ];
+  for (const name of [...made, 'bridge/ingest.lock', 'bridge/keys.lock']) {
+    await mkdir(join(bridge.repoPath, name, '..'), { recursive: true });
+    await writeFile(join(bridge.repoPath, name), '');
+  }
+  await mkdir(join(bridge.repoPath, 'objects/tmp_objdir-incoming-x'));
+  const { stale, unproven } = await findStaleLocks(bridge.repoPath);
+  expect(paths([...stale, ...unproven])).toEqual([...made, 'objects/tmp_objdir-incoming-x'].sort());
+});
+
+test('without a /proc nothing is proven', async () => {
+  const bridge = await startPlainBridge();
+  await writeFile(join(bridge.repoPath, 'HEAD.lock'), '');
+  for (const proc of [join(bridge.dir, 'nowhere'), bridge.dir]) {
+    const { stale, unproven } = await findStaleLocks(bridge.repoPath, proc);
+    expect([stale, paths(unproven)]).toEqual([[], ['HEAD.lock']]);
+  }
+  expect(await gitOk(['rev-parse', MAIN], { gitDir: bridge.repoPath, env: bridge.env })).toMatch(
+    /^[0-9a-f]{40}\n$/,
+  );
+});
