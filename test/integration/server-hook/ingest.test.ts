@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { type LogRecord, logRecordSchema } from '../../../src/protocol/log-record.js';
 import { runCli } from '../../support/cli.js';
@@ -282,4 +283,18 @@ test('the record is written although nobody is left to hear of it', async () => 
   await once(child, 'exit');
 
   await expectWholeLog(bridge);
+});
+
+test('fifteen thousand answers are taken in by a hook that has 24 MB of heap', async () => {
+  const bridge = await startPlainBridge();
+  await answerSilently(bridge, 15_000, (index) => `${index} ${'a'.repeat(500)}`);
+  const hook = fileURLToPath(new URL('../../../dist/hooks/post-receive.mjs', import.meta.url));
+
+  const { stderr } = await runProcess(
+    process.execPath,
+    ['--max-old-space-size=24', hook],
+    hookOptions(bridge),
+  );
+
+  expect(stderr).toBe('llm-bridge: 15000 answers logged, the last as no. 15000\n');
 });

@@ -181,6 +181,8 @@ test.each([
   };
 
   expect(await ingest(repoOf(bridge), { now, fs })).toMatchObject({ added: 2, lastSeq: 5 });
+  // What an ingest says it has logged is there when it says so.
+  expect((await numbers(bridge)).flat()).toEqual([1, 2, 3, 4, 5]);
   await answer(bridge, 1);
   await ingest(repoOf(bridge), { now });
 
