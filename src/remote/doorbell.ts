@@ -10,9 +10,14 @@ export interface Doorbell {
   close(): Promise<void>;
 }
 
-/** Rings at every change of the reflog of a repository on this machine. */
+/** Rings at every change of the reflog of a repository on this machine, and where a task was handed back. */
 export function openLocalDoorbell(gitDir: string, bell: Bell): Doorbell {
   let ready = false;
+  const released = watchPath(path.join(gitDir, 'bridge', 'bell'), {
+    change: () => bell.ring(),
+    ready: () => {},
+    error: () => {},
+  });
   const watcher = watchPath(path.join(gitDir, 'logs', 'HEAD'), {
     change: () => bell.ring(),
     ready: () => {
@@ -23,7 +28,10 @@ export function openLocalDoorbell(gitDir: string, bell: Bell): Doorbell {
       ready = false;
     },
   });
-  return { connected: () => ready, close: () => watcher.close() };
+  return {
+    connected: () => ready,
+    close: async () => void (await Promise.all([watcher.close(), released.close()])),
+  };
 }
 
 /** Waits between tries to connect again: at first half a second, then twice as long each time, at most a minute. */
