@@ -154,6 +154,10 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
       case 'clock':
         session.terms = null;
         break;
+      case 'internal':
+        // The hook itself failed, for want of memory say; that passes.
+        backOff(changes);
+        return;
       default:
         off = true;
         decideAll(changes);
@@ -161,6 +165,13 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
         return;
     }
     place.look();
+  }
+
+  function backOff(changes: readonly Change[]): void {
+    decideAll(changes);
+    const delayMs = Math.min(FIRST_RETRY_MS * 2 ** failures, MAX_RETRY_MS);
+    retryAtMs = performance.now() + delayMs * (0.5 + Math.random() / 2);
+    failures += 1;
   }
 
   function decideAll(changes: readonly Change[]): void {
@@ -184,17 +195,13 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
           return;
         }
         const outcome = await pushSideRefs(clone, url, changes, signal);
-        failures = 0;
+        if (outcome.status === 'pushed') failures = 0;
         pushTakesMs = (pushTakesMs + performance.now() - startedMs) / 2;
         if (outcome.status === 'pushed') take(changes, outcome.refs, startedMs);
         else beRefused(outcome.refusal, changes);
       } catch {
         // The loop of the agent says what is wrong with the server, and goes on until it works; so does this.
-        decideAll(changes);
-        retryAtMs =
-          performance.now() +
-          Math.min(FIRST_RETRY_MS * 2 ** failures, MAX_RETRY_MS) * (0.5 + Math.random() / 2);
-        failures += 1;
+        backOff(changes);
       }
     },
     async release(signal) {

@@ -1,10 +1,12 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Claim, claimRef, writeClaim } from '../../../src/protocol/claim.js';
 import { type Presence, writePresence } from '../../../src/protocol/presence.js';
 import { parseRefusal, type RefusalCode } from '../../../src/protocol/refusal.js';
+import { runCli } from '../../support/cli.js';
 import { git, gitOk } from '../../support/git.js';
-import { anAnswer, type MessageWriter } from '../../support/message-writer.js';
+import { anAnswer, type MessageWriter, messageWriter } from '../../support/message-writer.js';
 import { ourLines, type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 import { runProcess } from '../../support/run-process.js';
 
@@ -436,6 +438,57 @@ describe('the refs of a push', () => {
       expect(await bridge.snapshot()).toBe(before);
     }
   });
+});
+
+test('a push without main does not start ingest, and a task that is handed back rings', async () => {
+  const own = await startPlainBridge({ principals: { 'home-pc': 'agent' } });
+  const asked = await own.writer.ask(await own.tip(), 'one');
+  const askedToo = await own.pushOk(await own.writer.ask(asked, 'two'));
+  // An answer that nobody has logged: the next ingest would.
+  const inBridge = messageWriter(own.repoPath, own.env);
+  const unlogged = await inBridge.answer(askedToo, anAnswer(asked, 'one'));
+  await gitOk(['update-ref', MAIN, unlogged], { gitDir: own.repoPath, env: own.env });
+  await gitOk(['fetch', '--quiet', own.repoPath, MAIN], { gitDir: own.cloneDir, env: own.env });
+  const id = await own.writer.blob(writeClaim(claim()));
+  const bell = () => readFile(join(own.repoPath, 'bridge', 'bell'), 'utf8').catch(() => '');
+
+  for (const refspec of [`${id}:${claimRef(askedToo)}`, `:${claimRef(askedToo)}`]) {
+    expect(await bell()).toBe('');
+    expect(await own.push([refspec], 'home-pc')).toMatchObject({ exitCode: 0 });
+    expect(await own.readLog()).toBe('');
+  }
+  expect(await bell()).not.toBe('');
+  const rung = await bell();
+  await own.push([`${id}:${claimRef(askedToo)}`], 'home-pc');
+  const last = await own.writer.answer(unlogged, anAnswer(askedToo, 'two'), { author: 'home-pc' });
+  const said = await own.push(['--atomic', `${last}:${MAIN}`, `:${claimRef(askedToo)}`], 'home-pc');
+  expect(ourLines(said.stderr)).toEqual(['llm-bridge: 2 answers logged, the last as no. 2']);
+  // main rings by itself.
+  expect(await bell()).toBe(rung);
+});
+
+test('init brings an older bridge so far that claims are seen', async () => {
+  const own = await startPlainBridge({ principals: { 'home-pc': 'agent' } });
+  const where = { gitDir: own.repoPath, env: own.env };
+  const asked = await own.pushOk(await own.writer.ask(await own.tip(), 'one'));
+  await plant(own, claimRef(asked), writeClaim(claim()));
+  await plant(own, 'refs/bridge/watch/x', 'the memory of a watcher');
+  for (const args of [
+    ['--replace-all', 'transfer.hideRefs', 'refs/bridge'],
+    ['--replace-all', 'uploadpack.hideRefs', 'refs'],
+    ['--add', 'uploadpack.hideRefs', '!refs/heads/main'],
+    ['--unset', 'bridge.claimLease'],
+  ])
+    await gitOk(['config', ...args], where);
+  const seen = async () =>
+    (await gitOk(['ls-remote', own.repoPath], { env: own.env })).match(/refs\/bridge\/\S+/g);
+  expect(await seen()).toBeNull();
+
+  const again = await runCli(['init', own.repoPath], { env: own.env });
+
+  expect(again.stdout).toContain('uploadpack.hideRefs');
+  expect(await seen()).toEqual([claimRef(asked)]);
+  expect(await gitOk(['config', 'bridge.claimLease'], where)).toBe('60s\n');
 });
 
 describe('what is good is let in', () => {
