@@ -25,7 +25,7 @@ export function statusCommand(_exit: ExitState): CommandModule {
       const args = readOptions(argsSchema, raw, 'status');
       const [{ readStatus }, { findStaleLocks }, { openView }] = await Promise.all([
         import('../../admin/bridge-status.js'),
-        import('../../admin/stale-locks.js'),
+        import('../../git/stale-locks.js'),
         import('../open-view.js'),
       ]);
       const view = await openView(args.repo, sshOptionsOf(args), 'window');
