@@ -109,7 +109,7 @@ beforeAll(async () => {
   const sshd = await startLocalSshd({
     dir: join(dir, 'sshd'),
     authorizedKeysFile: join(dir, 'home-server/.ssh/authorized_keys'),
-    extraConfig: ['SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC'],
+    extraConfig: ['SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC SHLVL=1'],
   });
   onCleanup(sshd.stop);
   const standIn = await startStandIn();
