@@ -44,15 +44,16 @@ export async function operate(world: SoakWorld, work: OperatorWork, signal: Abor
         vain = 0;
         continue;
       }
-      const isDown = vain >= LOOKS_WHILE_OPEN;
-      if (isDown) {
+      const before = work.staleLocks;
+      const look = async (): Promise<void> => {
+        work.staleLocks += await removeStaleLocks(world);
+      };
+      if (vain < LOOKS_WHILE_OPEN) await look();
+      else {
         work.maintenance += 1;
-        await world.stopSshd();
+        await world.restartSshd(look);
       }
-      const removed = await removeStaleLocks(world);
-      work.staleLocks += removed;
-      vain = removed > 0 ? 0 : vain + 1;
-      if (isDown) await world.startSshd();
+      vain = work.staleLocks > before ? 0 : vain + 1;
     }
     world.hold(false);
   }
@@ -77,8 +78,7 @@ export async function operate(world: SoakWorld, work: OperatorWork, signal: Abor
   }
 
   async function restart(): Promise<void> {
-    await world.stopSshd();
-    await world.startSshd();
+    await world.restartSshd();
   }
 }
 
@@ -104,8 +104,7 @@ export async function removeStaleLocks(world: SoakWorld): Promise<number> {
 export async function oldLocks(world: SoakWorld): Promise<string[]> {
   const { repoPath } = world.bridge;
   const names = (await readdir(repoPath, { recursive: true }).catch((): string[] => [])).filter(
-    (name) =>
-      name.endsWith('.lock') && name !== 'bridge/ingest.lock' && !name.startsWith('objects/tmp_objdir'),
+    (name) => name.endsWith('.lock') && !name.startsWith('bridge/') && !name.startsWith('objects/tmp_objdir'),
   );
   const found: string[] = [];
   for (const name of names) {

@@ -73,7 +73,9 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
       ...(port === undefined ? {} : { port }),
       extraConfig: [
         ...(options.sshdConfig ?? []),
-        'SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC',
+        // bash reads ~/.bashrc in a session of sshd, unless it takes itself for a shell in a shell. What is in there is no
+        // business of a test, and can take seconds.
+        'SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC SHLVL=1',
       ],
     });
     onCleanup(sshd.stop);
