@@ -3,20 +3,27 @@
  * more, so it always exits 0; what it could not do, the next run does.
  */
 
+import * as z from 'zod';
 import { hookGitEnv } from '../git/git-env.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { oneLine } from '../protocol/printable.js';
 import { hookRepository } from './hook-repository.js';
 import { ingest } from './ingest.js';
 
-try {
-  const result = await ingest(hookRepository(process.cwd(), hookGitEnv(process.env)), { now: Date.now });
-  if (result.added === 1) say(`llm-bridge: answer logged as no. ${result.lastSeq}`);
-  if (result.added > 1) say(`llm-bridge: ${result.added} answers logged, the last as no. ${result.lastSeq}`);
-} catch (error) {
-  say(
-    `llm-bridge: accepted, but not logged yet: ${oneLine(errorText(error)).slice(0, 300)}; try: llm-bridge ingest`,
-  );
+// A schema that is used once or twice is not worth compiling.
+z.config({ jitless: true });
+void takeIn();
+
+async function takeIn(): Promise<void> {
+  try {
+    const result = await ingest(hookRepository(process.cwd(), hookGitEnv(process.env)), { now: Date.now });
+    if (result.added === 1) say(`llm-bridge: answer logged as no. ${result.lastSeq}`);
+    if (result.added > 1) say(`llm-bridge: ${result.added} answers logged, the last as no. ${result.lastSeq}`);
+  } catch (error) {
+    say(
+      `llm-bridge: accepted, but not logged yet: ${oneLine(errorText(error)).slice(0, 300)}; try: llm-bridge ingest`,
+    );
+  }
 }
 
 /** One short line: a pusher that went away must never block this process on a full pipe. */
