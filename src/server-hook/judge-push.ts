@@ -1,12 +1,10 @@
 import { readBridgeSettings } from '../git/bridge-settings.js';
 import { openObjectReader } from '../git/object-reader.js';
-import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
 import { messageOf } from '../protocol/history.js';
-import { MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
-import { MAIN_REF } from '../protocol/names.js';
 import type { Denial, PushContext, Rule } from './push-context.js';
 import { readPrincipal } from './read-principal.js';
+import { readPushed } from './read-pushed.js';
 import { readUpdateLine } from './read-update-lines.js';
 import { authorRule } from './rules/author.js';
 import { boundIncoming } from './rules/bounds.js';
@@ -68,12 +66,7 @@ async function judgeUpdate(
       boundIncoming({ repo: input.repo, reader, update }),
     ]);
     if ('code' in incoming) return incoming;
-    // What main has is judged already; one commit more than allowed is read, to see that there are too many.
-    const commits = await readHistory(input.repo, {
-      from: [update.newId],
-      not: [MAIN_REF],
-      maxCount: MAX_COMMITS_PER_PUSH + 1,
-    });
+    const { commits, recent } = await readPushed(input.repo, reader, update.newId);
     const push: PushContext = {
       repo: input.repo,
       reader,
@@ -83,6 +76,7 @@ async function judgeUpdate(
       incoming,
       nowMs: input.nowMs,
       commits,
+      recent,
       messages: commits.map(messageOf),
     };
     for (const rule of RULES) {

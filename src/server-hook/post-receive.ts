@@ -18,7 +18,8 @@ async function takeIn(): Promise<void> {
   try {
     const result = await ingest(hookRepository(process.cwd(), hookGitEnv(process.env)), { now: Date.now });
     if (result.added === 1) say(`llm-bridge: answer logged as no. ${result.lastSeq}`);
-    if (result.added > 1) say(`llm-bridge: ${result.added} answers logged, the last as no. ${result.lastSeq}`);
+    if (result.added > 1)
+      say(`llm-bridge: ${result.added} answers logged, the last as no. ${result.lastSeq}`);
   } catch (error) {
     say(
       `llm-bridge: accepted, but not logged yet: ${oneLine(errorText(error)).slice(0, 300)}; try: llm-bridge ingest`,
