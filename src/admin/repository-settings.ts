@@ -50,6 +50,19 @@ export function enforcedSettings(
     ['transfer.unpackLimit', '4'],
     // post-receive does it, outside of the limits a push has.
     ['receive.autogc', 'false'],
+    // The upkeep goes on by itself, and nobody waits for it. Packs beyond 64 MB are left as they are: a gc rewrites what
+    // is new, not the archive.
+    ['gc.auto', '6700'],
+    ['gc.autoDetach', 'true'],
+    ['gc.autoPackLimit', '50'],
+    ['gc.bigPackThreshold', '64m'],
+    ['gc.writeCommitGraph', 'true'],
+    // Whatever no ref holds any more (an old claim, the objects of an ask that was killed) goes with the next gc. An hour is many times
+    // what a push may take, and objects that are on their way in are younger.
+    ['gc.pruneExpire', '1.hour.ago'],
+    // The reflog is there to ring by. gc writes it anew, and who follows it reads all of that again, so it is kept short.
+    ['gc.reflogExpire', '1.hour.ago'],
+    ['gc.reflogExpireUnreachable', '1.hour.ago'],
     // The watcher's own memory, say; no business of anybody who fetches or pushes.
     ['transfer.hideRefs', 'refs/bridge', '!refs/bridge/claims', '!refs/bridge/agents'],
     ['transfer.advertiseSID', 'false'],
