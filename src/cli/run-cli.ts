@@ -8,6 +8,7 @@ import { ingestCommand } from './commands/ingest.js';
 import { initCommand } from './commands/init.js';
 import { keyCommand } from './commands/key.js';
 import { logCommand } from './commands/log.js';
+import { serviceCommand } from './commands/service.js';
 import { statusCommand } from './commands/status.js';
 import { verifyCommand } from './commands/verify.js';
 import { watchCommand } from './commands/watch.js';
@@ -59,6 +60,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .command(ingestCommand(exit))
     .command(verifyCommand(exit))
     .command(doctorCommand(exit))
+    .command(serviceCommand(exit))
     .command(demoCommand(exit))
     .completion('completion', 'Print a script for shell completion')
     .demandCommand(1, 'a command is needed')

@@ -741,7 +741,6 @@ describe('on the other side, the doctor', () => {
     expect(skipped.map(({ check }) => check)).toEqual([
       'key',
       'login-time',
-      'login-time',
       'forced-command',
       'protocol',
       'role',

@@ -11,6 +11,9 @@ export function launchdPlist(spec: ServiceSpec, logFile: string): string {
   const entries = [
     ['Label', string(spec.name)],
     ['ProgramArguments', `<array>\n${command.map((word) => `    ${string(word)}\n`).join('')}  </array>`],
+    ...(spec.path === null
+      ? []
+      : [['EnvironmentVariables', `<dict>\n    <key>PATH</key>\n    ${string(spec.path)}\n  </dict>`]]),
     ...(spec.user === null ? [] : [['UserName', string(spec.user)]]),
     ...(spec.role === 'ingest'
       ? [['StartInterval', `<integer>${INGEST_EVERY_S}</integer>`]]

@@ -18,6 +18,8 @@ export interface ServiceSpec {
   readonly repo: string;
   /** The program and all its words; absolute paths. */
   readonly command: readonly [string, ...string[]];
+  /** PATH: where git and ssh are found, which a service manager may not know. Null on Windows, where it does. */
+  readonly path: string | null;
   /** Variables, secrets among them; readable by one user alone. */
   readonly envFile: string;
   /** Where it has to write, besides its state folder. */

@@ -47,6 +47,7 @@ export function systemdService(spec: ServiceSpec): string {
     '[Service]',
     `Type=${isOneShot ? 'oneshot' : 'simple'}`,
     `ExecStart=${spec.command.map(execWord).join(' ')}`,
+    ...(spec.path === null ? [] : [`Environment=${quoted(specifiers(`PATH=${spec.path}`))}`]),
     `EnvironmentFile=${specifiers(spec.envFile)}`,
     ...(spec.user === null ? [] : [`User=${spec.user}`]),
     ...(isOneShot
