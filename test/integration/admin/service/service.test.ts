@@ -68,7 +68,7 @@ describe.skipIf(!hasAnalyze)('systemd (skipped where there is no systemd-analyze
     expect(exitCode).toBe(0);
   });
 
-  test('would say so, if there were something: a directive that it does not know, a program that is not there', async () => {
+  test('would say so, if there were something: a program that is not there', async () => {
     const missing = await verify({ ...SPEC, command: ['/no/such/node', 'main.js'] });
 
     expect(missing.stderr).toMatch(/llm-bridge-agent\.service.*(not executable|No such file)/);
