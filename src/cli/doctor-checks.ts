@@ -29,6 +29,12 @@ export interface DoctorOptions extends Omit<AgentCheckOptions, 'url'> {
 export async function* doctorChecks(options: DoctorOptions): AsyncGenerator<Check> {
   const { repo, env, now, role } = options;
   const address = parseAddress(repo);
+  if (options.fix && address.kind !== 'local') {
+    throw new BridgeError('--fix needs the files of the bridge', {
+      code: 'usage',
+      remedy: 'run it on the server, with the path of the bridge: llm-bridge doctor --fix --repo PATH',
+    });
+  }
   let keyRole: Role | undefined;
   if (address.kind === 'local') {
     yield* serverChecks({

@@ -162,6 +162,16 @@ describe('on the server, the doctor', () => {
       },
     },
     {
+      name: 'limits that were raised without another init',
+      breakIt: (b) => config(b, 'bridge.maxTaskBytes', '8388608'),
+      ...{
+        check: 'settings',
+        status: 'warning',
+        text: /^core\.bigFileThreshold is 2097152, and must be 16777216, since/,
+        remedy: INIT,
+      },
+    },
+    {
       name: 'roles that a group can write',
       breakIt: (b) => chmod(join(b.repoPath, 'bridge', 'principals'), 0o775),
       ...{
@@ -285,7 +295,7 @@ describe('on the server, the doctor', () => {
       ...{
         check: 'log',
         status: 'warning',
-        text: /^the log is behind history: 1 answers are not in it$/,
+        text: /^the log is behind history: an answer is not in it$/,
         remedy: /^llm-bridge ingest --repo /,
       },
     },
@@ -328,7 +338,7 @@ describe('on the server, the doctor', () => {
       ...{
         check: 'log',
         status: 'warning',
-        text: /answers\.log is missing: 1 answers/,
+        text: /answers\.log is missing: an answer is/,
         remedy: /^llm-bridge ingest --repo /,
       },
     },
@@ -732,6 +742,13 @@ describe('on the other side, the doctor', () => {
 
   test.each(SETUPS)('recognises $name', async ({ place, ...expected }) => {
     expectFound(await look(await place()), expected);
+  });
+
+  test('is not to clear away anything on a machine where the bridge is not', async () => {
+    const { exitCode, stderr } = await runCli(['doctor', '--fix', '--repo', bridge.sshUrl]);
+
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/^error: --fix needs the files of the bridge\ntry: run it on the server/);
   });
 
   test('says why it skips what rests on something broken', async () => {

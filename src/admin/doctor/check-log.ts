@@ -42,7 +42,7 @@ export async function checkLog(repo: Repository, logPath: string): Promise<Verdi
   const isThere = (await stat(logPath).catch(() => null)) !== null;
   if (behind > 0) {
     const what = isThere ? 'the log is behind history' : `${logPath} is missing`;
-    return [warning(`${what}: ${behind} answers are not in it`, ingest)];
+    return [warning(`${what}: ${behind === 1 ? 'an answer is' : `${behind} answers are`} not in it`, ingest)];
   }
   if (!isThere && last === null) return [warning(`${logPath} is missing`, ingest)];
   return [ok(`${last?.seq ?? 0} records, in step with history`)];

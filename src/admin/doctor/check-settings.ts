@@ -4,15 +4,18 @@ import { broken, ok, type Verdict, warning } from '../../protocol/finding.js';
 import { shellQuote } from '../../protocol/shell-quote.js';
 import { findWrongSettings } from '../repository-settings.js';
 
+/** They follow the largest message, and init writes them anew. Until then pushes cost a little more than they should. */
+const FOLLOWING = ['core.bigFileThreshold', 'receive.maxInputSize'];
+
 /** Looks whether the settings are as init writes them, and whether those that are the owner's to choose can be understood. */
 export async function checkSettings(repo: Repository): Promise<Verdict[]> {
   const init = `llm-bridge init ${shellQuote(repo.gitDir)}`;
-  const verdicts: Verdict[] = (await findWrongSettings(repo)).map(({ key, wanted, now }) =>
-    broken(
-      `${key} is ${now.length === 0 ? 'not set' : now.join(', ')}, and must be ${wanted.join(', ')}`,
-      init,
-    ),
-  );
+  const verdicts: Verdict[] = (await findWrongSettings(repo)).map(({ key, wanted, now }) => {
+    const text = `${key} is ${now.length === 0 ? 'not set' : now.join(', ')}, and must be ${wanted.join(', ')}`;
+    return now.length > 0 && FOLLOWING.includes(key)
+      ? warning(`${text}, since bridge.maxTaskBytes or bridge.maxAnswerBytes was changed`, init)
+      : broken(text, init);
+  });
   const ttl = await read(repo, 'bridge.taskTtl');
   if (ttl !== null && parseDurationMs(ttl) === null) {
     verdicts.push(strange(repo, 'bridge.taskTtl', ttl, 'a time like 7d', '7d'));
