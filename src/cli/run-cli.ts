@@ -1,11 +1,13 @@
 import yargs from 'yargs';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { agentCommand } from './commands/agent.js';
+import { answerCommand } from './commands/answer.js';
 import { askCommand } from './commands/ask.js';
 import { demoCommand } from './commands/demo.js';
 import { ingestCommand } from './commands/ingest.js';
 import { initCommand } from './commands/init.js';
 import { keyCommand } from './commands/key.js';
+import { listCommand } from './commands/list.js';
 import { logCommand } from './commands/log.js';
 import { statusCommand } from './commands/status.js';
 import { verifyCommand } from './commands/verify.js';
@@ -51,8 +53,10 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .command(initCommand(exit))
     .command(keyCommand(exit))
     .command(askCommand(exit))
+    .command(answerCommand(exit))
     .command(watchCommand(exit))
     .command(agentCommand(exit))
+    .command(listCommand(exit))
     .command(logCommand(exit))
     .command(statusCommand(exit))
     .command(ingestCommand(exit))
@@ -96,4 +100,17 @@ function wrongUse(complaint: string, args: readonly string[]): BridgeError {
   });
 }
 
-const COMMANDS = ['init', 'key', 'ask', 'watch', 'agent', 'log', 'status', 'ingest', 'verify', 'demo'];
+const COMMANDS = [
+  'init',
+  'key',
+  'ask',
+  'answer',
+  'watch',
+  'agent',
+  'list',
+  'log',
+  'status',
+  'ingest',
+  'verify',
+  'demo',
+];

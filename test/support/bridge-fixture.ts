@@ -73,7 +73,8 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
       ...(port === undefined ? {} : { port }),
       extraConfig: [
         ...(options.sshdConfig ?? []),
-        'SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC',
+        // A home of its own: what a developer's .bashrc does at every session (pyenv, say) is not part of a test.
+        `SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC HOME=${home}`,
       ],
     });
     onCleanup(sshd.stop);
