@@ -1,8 +1,8 @@
 import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
+import type { LeftLock } from '../git/stale-locks.js';
 import { messageOf } from '../protocol/history.js';
 import { readQueue } from '../protocol/pending.js';
-import type { LeftLock } from './stale-locks.js';
 
 /** What `status` says; the JSON form of it is a contract. Times are ISO 8601, ages milliseconds. */
 export interface BridgeStatus {

@@ -4,6 +4,7 @@ import { agentCommand } from './commands/agent.js';
 import { answerCommand } from './commands/answer.js';
 import { askCommand } from './commands/ask.js';
 import { demoCommand } from './commands/demo.js';
+import { doctorCommand } from './commands/doctor.js';
 import { ingestCommand } from './commands/ingest.js';
 import { initCommand } from './commands/init.js';
 import { keyCommand } from './commands/key.js';
@@ -61,6 +62,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .command(statusCommand(exit))
     .command(ingestCommand(exit))
     .command(verifyCommand(exit))
+    .command(doctorCommand(exit))
     .command(demoCommand(exit))
     .completion('completion', 'Print a script for shell completion')
     .demandCommand(1, 'a command is needed')
@@ -112,5 +114,6 @@ const COMMANDS = [
   'status',
   'ingest',
   'verify',
+  'doctor',
   'demo',
 ];

@@ -25,7 +25,7 @@ export function statusCommand(_exit: ExitState): CommandModule {
       const args = readOptions(argsSchema, raw, 'status');
       const [{ readStatus }, { findStaleLocks }, { reportOnAnswer }, { openView }] = await Promise.all([
         import('../../admin/bridge-status.js'),
-        import('../../admin/stale-locks.js'),
+        import('../../git/stale-locks.js'),
         import('../../server-hook/on-answer/report.js'),
         import('../open-view.js'),
       ]);
