@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
+import path from 'node:path';
 import { clientGitEnv } from '../../git/git-env.js';
 import { isRunnableName, onAnswerFolder } from './folder.js';
 
