@@ -5,6 +5,7 @@ import { shortId } from '../protocol/names.js';
 import type { AskedTask } from '../protocol/pending.js';
 import { oneLine } from '../protocol/printable.js';
 import type { Bell } from '../remote/bell.js';
+import type { LogFields } from './agent-options.js';
 import { type AgentSession, serverNow } from './agent-session.js';
 import { keepFinished } from './finished-answers.js';
 import type { CloneMender } from './mend-clone.js';
@@ -51,19 +52,25 @@ export function startWorkers(
       session.terms ?? {};
     const limits = { maxTaskBytes, maxAnswerBytes };
     try {
-      log('info', `task ${shortId(asked.id)} from ${oneLine(asked.asker)}: answering`);
+      log('info', `task ${shortId(asked.id)} from ${oneLine(asked.asker)}: answering`, {
+        event: 'task-started',
+        task: asked.id,
+        asker: oneLine(asked.asker),
+      });
       const place: TaskPlace = {
         reader: session.reader,
         generate: {
           ...session.options.generate,
           maxAnswerBytes: limits.maxAnswerBytes,
-          log: (text) => log('info', `task ${shortId(asked.id)}: ${text}`),
+          log: (text) =>
+            log('info', `task ${shortId(asked.id)}: ${text}`, { event: 'task-note', task: asked.id }),
         },
         agent: session.name,
         ...limits,
         now: () => serverNow(session),
         goodAnswer: (hash) => session.queue?.goodAnswers.get(hash),
         running: answersByHash,
+        onText: (text) => session.options.onText?.(asked.id, text),
         signal,
       };
       // What a model does is an answer. Anything else (a full disk, a killed git) passes, and the task is not to be lost by it.
@@ -72,9 +79,17 @@ export function startWorkers(
       const keep = () => mender.run(() => keepFinished(session.clone, answer));
       // Once whatever the signal says: what was generated is kept, also when the end was asked for this very moment.
       session.finished.push(await keep().catch(() => outlast(keep, lasting)));
-      log(answer.error === null ? 'info' : 'warn', `task ${shortId(asked.id)}: ${describe(answer)}`);
+      log(
+        answer.error === null ? 'info' : 'warn',
+        `task ${shortId(asked.id)}: ${describe(answer)}`,
+        fieldsOf(answer),
+      );
     } catch (error) {
-      if (!signal.aborted) log('error', `task ${shortId(asked.id)}: ${oneLine(String(error))}`);
+      if (!signal.aborted)
+        log('error', `task ${shortId(asked.id)}: ${oneLine(String(error))}`, {
+          event: 'task-lost',
+          task: asked.id,
+        });
       if (!signal.aborted) session.settled.add(asked.id);
     } finally {
       jobs.delete(asked.id);
@@ -89,6 +104,19 @@ export function startWorkers(
     ended: async () => {
       await Promise.all(jobs.values());
     },
+  };
+}
+
+function fieldsOf(answer: Answer): LogFields {
+  return {
+    event: answer.error === null ? 'task-answered' : 'task-failed',
+    task: answer.task_commit,
+    ...(answer.error === null ? {} : { code: answer.error.code }),
+    model: answer.model,
+    backend: answer.backend,
+    latency_ms: answer.latency_ms,
+    completion_tokens: answer.usage?.completion_tokens ?? null,
+    cached: answer.cached === true,
   };
 }
 

@@ -79,7 +79,7 @@ const WRONG: readonly (readonly [words: string, says: RegExp])[] = [
   ['answer', /not enough arguments/],
   ['answer 3f2a1b9c', /the option --repo is missing/],
   ['answer xyz --repo REPO', /"xyz" is not the id of a task/],
-  ['list --repo REPO --state asleep', /--state is asleep/],
+  ['list --repo REPO --state asleep', /--state is "asleep"/],
   ['log', /the option --repo is missing/],
   ['log --repo REPO -n x', /--number: must be a number/],
   ['log --repo REPO -n -1', /--number: Too small/],
