@@ -2,7 +2,7 @@
  * The post-receive hook, as a program: takes the answers that came in into answers.log. It cannot refuse anything any
  * more, so it always exits 0; what it could not do, the next run does. Then it starts who tells the executables in on-answer.d.
  */
-import { fileURLToPath } from 'node:url';
+import path from 'node:path';
 import { hookGitEnv } from '../git/git-env.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { oneLine } from '../protocol/printable.js';
@@ -20,8 +20,12 @@ try {
   );
 }
 // Whether or not something was added: a run that was killed may have added it, and told nobody. It lies beside this file.
-const dispatcher = fileURLToPath(new URL('on-answer.mjs', import.meta.url));
-await startDispatcher(dispatcher, process.cwd(), process.env);
+const [, self = ''] = process.argv;
+await startDispatcher(
+  path.join(path.dirname(self), `on-answer${path.extname(self)}`),
+  process.cwd(),
+  process.env,
+);
 
 /** One short line: a pusher that went away must never block this process on a full pipe. */
 function say(line: string): void {
