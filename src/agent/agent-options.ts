@@ -6,7 +6,7 @@ export type LogLevel = 'info' | 'warn' | 'error';
 
 /**
  * What a line is about, for programs. `event` is one of: `connected`, `task-started`, `task-note`, `task-answered`,
- * `task-failed` (answered with an error), `task-lost` (no answer at all), `answer-refused`, `retrying`, `recovered`, `clock`, `name`, `locked`,
+ * `task-failed` (answered with an error), `task-lost` (no answer at all), `task-dropped` (another has it, or time is up), `answer-refused`, `retrying`, `recovered`, `clock`, `name`, `locked`,
  * `clone-mended`, `stopping`, `not-pushed`. The other fields depend on it; ids are whole, times are milliseconds.
  */
 export interface LogFields {
@@ -37,6 +37,8 @@ export interface AgentOptions {
   readonly pollMs: number;
   /** Answer what is pending, then end. */
   readonly once: boolean;
+  /** Of llm-bridge, for those who look which agents there are. */
+  readonly version: string;
   readonly log: AgentLog;
   readonly onText?: OnTaskText;
   /** Aborted: the running generations are dropped, finished answers are pushed, then it ends. */

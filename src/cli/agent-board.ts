@@ -52,6 +52,9 @@ export function createAgentBoard(): AgentBoard {
         case 'task-started':
           running.set(task, { asker: String(fields.asker), startedMs: atMs, firstMs: null, pieces: 0 });
           break;
+        case 'task-dropped':
+          running.delete(task);
+          break;
         case 'task-answered':
         case 'task-failed':
         case 'task-lost':

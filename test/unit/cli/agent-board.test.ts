@@ -47,6 +47,8 @@ test('several tasks have a line each, and go when they are over', () => {
   ]);
   board.note({ event: 'task-lost', task: TASK }, 600);
   expect(board.lines(600, 80)).toHaveLength(2);
+  board.note({ event: 'task-dropped', task: OTHER }, 650);
+  expect(board.lines(600, 80)).toEqual(['home-pc: waiting for tasks (0 answered, 1 with an error)']);
   // What still comes from one that is over changes nothing.
   board.text(TASK, 700);
 });
