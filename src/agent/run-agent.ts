@@ -44,7 +44,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     dir,
     signal,
     (error) => failed.abort(error),
-    () => options.log('info', 'the state folder is locked; waiting in case its agent was just killed'),
+    () =>
+      options.log('info', 'the state folder is locked; waiting in case its agent was just killed', {
+        event: 'locked',
+      }),
   ).catch((error: unknown) => {
     if (options.signal.aborted) return null;
     throw error;
@@ -123,7 +126,7 @@ async function answerTasks(place: {
     // An abort in the middle of anything is the end that was asked for, not a failure.
     if (!options.signal.aborted || failed.signal.aborted) throw failed.signal.reason ?? error;
   } finally {
-    if (options.signal.aborted) options.log('info', 'stopping');
+    if (options.signal.aborted) options.log('info', 'stopping', { event: 'stopping' });
     failed.abort();
     await workers.ended();
     await doorbell?.close();
@@ -160,6 +163,8 @@ async function pushLast(session: AgentSession, within: AbortSignal): Promise<voi
     await synchronise(session, within);
   } catch (error) {
     const ids = session.finished.map((one) => shortId(one.taskId)).join(', ');
-    session.options.log('warn', `not pushed yet: ${ids} (${errorText(error)}); the next start does it`);
+    session.options.log('warn', `not pushed yet: ${ids} (${errorText(error)}); the next start does it`, {
+      event: 'not-pushed',
+    });
   }
 }
