@@ -37,6 +37,9 @@ export async function sshdConfig(init: SshdConfigInit): Promise<string> {
     // An sshd of root would let the same keys in as anybody.
     ...(asRoot ? [`AllowUsers ${init.user}`] : []),
     'AcceptEnv GIT_PROTOCOL',
+    // bash reads ~/.bashrc for the commands of an sshd, unless it believes to be run by another shell. What a user has in there (a
+    // version manager that takes a lock, say) costs every connection its time, and is none of ours.
+    'SetEnv SHLVL=1',
     'UseDNS no',
     'PrintMotd no',
     'PrintLastLog no',
