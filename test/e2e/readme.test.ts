@@ -80,7 +80,11 @@ describe('every command of the README', () => {
       world.substitute(block.text),
     );
     const goesOn = IN_BACKGROUND.find(({ command }) => command.test(text) && !text.includes('\n'));
-    if (goesOn !== undefined) return world.start(place, text, goesOn.ready);
+    if (goesOn !== undefined) {
+      const { ready } = goesOn;
+      await world.start(place, text, ready === null ? null : (said) => ready.test(said));
+      return;
+    }
     const result = await runBlock({ ...block, text }, place, context);
     expect(result.exitCode, `${result.stderr}${result.stdout}`).toBe(0);
     for (const [has, prints] of PRINTS) if (has.test(block.text)) expect(result.stdout).toMatch(prints);

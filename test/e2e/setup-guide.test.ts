@@ -101,7 +101,11 @@ describe.skipIf(why !== null)(`the set-up guides with two UNIX users${title}`, (
       const place = PLACES.find((one) => one === block.info);
       if (place === undefined) throw new Error(`line ${block.line}: nothing says where this is run`);
       const goesOn = IN_BACKGROUND.find(({ command }) => command.test(text));
-      if (goesOn !== undefined) return world.start(place, text, goesOn.ready);
+      if (goesOn !== undefined) {
+        const { ready } = goesOn;
+        await world.start(place, text, ready === null ? null : (said) => ready.test(said));
+        return;
+      }
       const result = await world.run(place, ['sh', '-eu', '-c', text]);
       expect(result.exitCode, `${result.stderr}${result.stdout}`).toBe(0);
       expect(result.stdout).toMatch(prints);

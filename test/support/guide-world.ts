@@ -26,8 +26,15 @@ export interface GuideWorld {
   readonly user: string;
   /** Runs a program there; `cwd` is the home folder of a user of its own, else `dir`. */
   run(place: Place, argv: readonly [string, ...string[]]): Promise<RunResult>;
-  /** Starts what goes on until the end of the test. `ready`: what it says on standard error once it runs. */
-  start(place: Place, command: string, ready: RegExp | null): Promise<void>;
+  /**
+   * Starts what goes on until the end of the test, or until it is stopped, and resolves once `isReady` likes what it has said on
+   * standard error; at once where that is null.
+   */
+  start(
+    place: Place,
+    command: string,
+    isReady: ((said: string) => boolean) | null,
+  ): Promise<{ stop(): Promise<void> }>;
   /** A command of a guide as it is run here; see SUBSTITUTIONS. */
   substitute(text: string): string;
 }
@@ -110,16 +117,19 @@ export async function startGuideWorld(
     `exec '${process.execPath}' '${join(program, 'dist/cli/main.js')}' "$@"`,
   );
 
-  const path = { PATH: `${join(dir, 'bin')}:${process.env.PATH}` };
+  // A file of its own, not /dev/null as elsewhere: a guide that says "git config --global" would replace that, as root for the whole machine.
+  const gitConfig = join(dir, 'bin/gitconfig');
+  await writeFile(gitConfig, '');
+  const shared = { PATH: `${join(dir, 'bin')}:${process.env.PATH}`, GIT_CONFIG_GLOBAL: gitConfig };
   const who = async (place: Place, argv: readonly string[]) => {
     const name = place === 'pc' ? undefined : users?.[place];
     if (name === undefined) {
       const more = place === 'pc' ? { LLM_BRIDGE_OLLAMA_URL: standIn.ollamaUrl } : {};
-      return { argv, cwd: dir, env: cleanEnv(join(dir, `home-${place}`), { ...path, ...more }) };
+      return { argv, cwd: dir, env: cleanEnv(join(dir, `home-${place}`), { ...shared, ...more }) };
     }
     const user = await findUser(name);
     if (user === null) throw new Error(`there is no user ${name} yet`);
-    const env = cleanEnv(user.home, { ...path, USER: name, LOGNAME: name });
+    const env = cleanEnv(user.home, { ...shared, USER: name, LOGNAME: name });
     return { argv: asUser(user, argv), cwd: user.home, env };
   };
 
@@ -135,7 +145,7 @@ export async function startGuideWorld(
       const [file = '', ...args] = argv;
       return runProcess(file, args, { cwd, env });
     },
-    async start(place, command, ready) {
+    async start(place, command, isReady) {
       const { argv, cwd, env } = await who(place, ['sh', '-c', `exec ${command}`]);
       const [file = '', ...args] = argv;
       const child = spawn(file, args, { env, cwd, stdio: ['ignore', 'ignore', 'pipe'] });
@@ -145,8 +155,12 @@ export async function startGuideWorld(
         said += text;
       });
       await once(child, 'spawn');
-      if (ready !== null) await waitUntil(() => ready.test(said), `${ready} of ${command}`);
+      if (isReady !== null)
+        await waitUntil(() => isReady(said), `${command} says that it runs`).catch((error: unknown) => {
+          throw new Error(`${command} said:\n${said}`, { cause: error });
+        });
       if (child.exitCode !== null) throw new Error(`${command} ended: ${said}`);
+      return { stop: async () => (child.pid === undefined ? undefined : stopProcessTree(child.pid)) };
     },
     substitute: (text) => SUBSTITUTIONS.reduce((done, { from, to }) => done.replace(from, to(world)), text),
   };
