@@ -1,5 +1,9 @@
+import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { text as readText } from 'node:stream/consumers';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { transform } from 'esbuild';
 import { beforeAll, describe, expect, type TestContext, test } from 'vitest';
@@ -15,8 +19,10 @@ import {
   type Substitution,
   startGuideWorld,
 } from '../support/guide-world.js';
+import { onCleanup } from '../support/on-cleanup.js';
 import { type CodeBlock, firstCells, readCodeBlocks, sectionOf } from '../support/read-markdown.js';
 import { type RunResult, runProcess } from '../support/run-process.js';
+import { waitUntil } from '../support/wait-until.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const readme = await readFile(join(root, 'README.md'), 'utf8');
@@ -36,6 +42,11 @@ const RUN_ELSEWHERE: readonly { readonly text: string; readonly by: string }[] =
 
 /** What is not run as it stands, besides the SUBSTITUTIONS of the world. */
 const OWN_SUBSTITUTIONS: readonly Substitution[] = [
+  {
+    from: /https:\/\/api\.telegram\.org/g,
+    to: () => telegram.url,
+    why: 'a server of this test that takes whatever is sent to it',
+  },
   {
     from: /from 'llm-bridge'/g,
     to: () => `from '${pathToFileURL(join(root, 'dist/index.js'))}'`,
@@ -65,8 +76,10 @@ const PRINTS: readonly (readonly [has: RegExp, prints: RegExp])[] = [
 ];
 
 let world: GuideWorld;
+let telegram: Telegram;
 beforeAll(async () => {
   world = await startGuideWorld();
+  telegram = await startTelegram();
 });
 
 describe('every command of the README', () => {
@@ -88,6 +101,24 @@ describe('every command of the README', () => {
     const result = await runBlock({ ...block, text }, place, context);
     expect(result.exitCode, `${result.stderr}${result.stdout}`).toBe(0);
     for (const [has, prints] of PRINTS) if (has.test(block.text)) expect(result.stdout).toMatch(prints);
+  });
+
+  test('makes executables that are told of every answer from then on', async (context) => {
+    const tools = await world.run('server', [
+      'sh',
+      '-c',
+      'command -v jq && command -v curl && command -v python3',
+    ]);
+    if (tools.exitCode !== 0) context.skip('there is no jq, curl or python3 in the PATH');
+    // The last answer before is the one of the example of the library.
+    await waitUntil(() => telegram.requests.length > 0, 'a message to the chat');
+    expect(telegram.requests[0]).toBe('/bot123456:YOUR-TOKEN/sendMessage chat_id=42&text=42');
+    const query =
+      'import os, sqlite3; print(sqlite3.connect(os.path.expanduser("~/answers.db")).execute("SELECT * FROM answers").fetchall())';
+    await waitUntil(async () => {
+      const { stdout } = await world.run('server', ['python3', '-c', query]);
+      return /^\[\(\d+, 'What is 6 \* 7\?', '42'\)\]$/.test(stdout.trim());
+    }, 'a row in the database');
   });
 
   test('is covered: no other language, no unknown place, no substitution without use', () => {
@@ -195,6 +226,25 @@ async function runAsRoot(block: CodeBlock, context: TestContext): Promise<void> 
   } finally {
     await runProcess('userdel', ['-r', user], { env });
   }
+}
+
+/** Takes what is sent to it and says yes. */
+interface Telegram {
+  readonly url: string;
+  /** The path and the body of each request. */
+  readonly requests: string[];
+}
+
+async function startTelegram(): Promise<Telegram> {
+  const requests: string[] = [];
+  const server = createServer(async (request, response) => {
+    requests.push(`${request.url} ${await readText(request)}`.trim());
+    response.end('{"ok":true}');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onCleanup(() => void server.close());
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
 }
 
 async function runBlock(block: CodeBlock, place: Place, context: TestContext): Promise<RunResult> {

@@ -88,13 +88,16 @@ export async function startGuideWorld(
     await mkdir(join(dir, folder), { recursive: true });
   await chmod(dir, 0o755);
   await chmod(join(dir, 'tmp'), 0o1777);
+  // What a push starts runs at home; sshd takes that from the password file.
+  const homeOfServer = users === undefined ? ` HOME=${join(dir, 'home-server')}` : '';
   const included = join(dir, 'llm-bridge.conf');
   await writeFile(included, sshdConfig);
   const sshd = await startLocalSshd({
     dir: join(dir, 'sshd'),
     authorizedKeysFile: join(dir, 'home-server/.ssh/authorized_keys'),
     extraConfig: [
-      'SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC',
+      // The first SetEnv is the only one that counts, so this has that of the local sshd in it, too.
+      `SetEnv SHLVL=1 GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC${homeOfServer}`,
       // A user that was just made has no password; sshd lets it in by key where it asks PAM, as distributions set it up.
       ...(users === undefined
         ? []
