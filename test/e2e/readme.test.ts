@@ -119,7 +119,7 @@ beforeAll(async () => {
     dir: join(dir, 'sshd'),
     authorizedKeysFile: join(dir, 'home-server/.ssh/authorized_keys'),
     extraConfig: [
-      `SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC HOME=${join(dir, 'home-server')}`,
+      `SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC SHLVL=1 HOME=${join(dir, 'home-server')}`,
     ],
   });
   onCleanup(sshd.stop);

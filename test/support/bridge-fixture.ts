@@ -73,8 +73,7 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
       ...(port === undefined ? {} : { port }),
       extraConfig: [
         ...(options.sshdConfig ?? []),
-        // bash reads ~/.bashrc in a session of sshd, unless it takes itself for a shell in a shell. What is in there is no
-        // business of a test, and can take seconds.
+        // With SHLVL bash does not take itself for a login's first shell, whose ~/.bashrc may run anything and for as long as it likes.
         'SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC SHLVL=1',
       ],
     });
