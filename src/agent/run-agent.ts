@@ -2,8 +2,8 @@ import path from 'node:path';
 import { openObjectReader } from '../git/object-reader.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { shortId } from '../protocol/names.js';
-import { createBell } from '../remote/bell.js';
-import { type BridgeDoor, openDoor, openDoorbell } from '../remote/bridge-door.js';
+import { type Bell, createBell } from '../remote/bell.js';
+import { type BridgeDoor, closeDoor, openDoor, openDoorbell } from '../remote/bridge-door.js';
 import { openClone } from '../remote/clone.js';
 import type { AgentOptions } from './agent-options.js';
 import type { AgentSession } from './agent-session.js';
@@ -83,18 +83,28 @@ async function answerTasks(place: {
     finished,
     settled: new Set(),
     fetchDue: true,
+    rungTip: null,
   };
   const workers = startWorkers(session, bell, signal);
-  const doorbell = options.once ? null : openDoorbell(door, { ...bell, ring: () => due(session, bell.ring) });
+  const hurry = createBell();
+  const doorbell = options.once
+    ? null
+    : openDoorbell(door, { ring: (tip) => due(session, tip, [bell, hurry]) });
   let idleTurns = 0;
   try {
     while (!signal.aborted) {
       workers.fill();
-      await outlast(() => synchronise(session, signal), { log: options.log, signal, once: options.once });
+      await outlast(() => synchronise(session, signal), {
+        log: options.log,
+        signal,
+        once: options.once,
+        hurry,
+      });
       idleTurns = workers.fill() > 0 ? 0 : idleTurns + 1;
       if (options.once && workers.busy() === 0 && session.finished.length === 0) return;
       const pollMs = options.pollMs * Math.min(2 ** idleTurns, MAX_POLL_FACTOR) * (0.75 + Math.random() / 2);
-      const outcome = await bell.wait(doorbell?.connected() ? SAFETY_POLL_MS : pollMs, signal);
+      const safetyMs = SAFETY_POLL_MS * (1 + Math.random() / 4);
+      const outcome = await bell.wait(doorbell?.connected() ? safetyMs : pollMs, signal);
       if (outcome === 'timeout') session.fetchDue = true;
     }
     if (failed.signal.aborted) throw failed.signal.reason;
@@ -108,12 +118,14 @@ async function answerTasks(place: {
     await doorbell?.close();
     if (options.signal.aborted) await pushLast(session);
     reader.close();
+    await closeDoor(door);
   }
 }
 
-function due(session: AgentSession, ring: () => void): void {
-  session.fetchDue = true;
-  ring();
+function due(session: AgentSession, tip: string | undefined, bells: readonly Bell[]): void {
+  if (tip === undefined) session.fetchDue = true;
+  else session.rungTip = tip;
+  for (const bell of bells) bell.ring();
 }
 
 /** After an abort: what is finished is pushed if the server answers at once; else it waits for the next start. */

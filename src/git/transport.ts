@@ -4,7 +4,7 @@ import { parseRefusal, type RefusalCode } from '../protocol/refusal.js';
 import { gitDate } from './git-date.js';
 import { classifyGitFailure } from './git-failure.js';
 import type { Repository } from './run-git.js';
-import { runSimpleGit } from './run-simple-git.js';
+import { runRemoteGit } from './run-remote-git.js';
 
 /** Where the other side's `main` is kept in a clone of ours. */
 export const REMOTE_MAIN_REF = 'refs/remotes/bridge/main';
@@ -38,7 +38,7 @@ export async function fetchMain(
   depth: FetchDepth = {},
   signal?: AbortSignal,
 ): Promise<FetchOutcome> {
-  const result = await runSimpleGit(
+  const result = await runRemoteGit(
     repo,
     [
       'fetch',
@@ -87,7 +87,7 @@ export async function pushCommit(
   commit: string,
   signal?: AbortSignal,
 ): Promise<PushOutcome> {
-  const result = await runSimpleGit(
+  const result = await runRemoteGit(
     repo,
     [
       'push',

@@ -4,7 +4,7 @@ import { resolveRef } from '../git/refs.js';
 import { gitFailed, gitText, type Repository, spawnGit } from '../git/run-git.js';
 import { fetchMain, REMOTE_MAIN_REF } from '../git/transport.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import type { BridgeDoor } from './bridge-door.js';
+import { type BridgeDoor, connectDoor } from './bridge-door.js';
 
 /** A bare clone of ours, with what of `main` was fetched under REMOTE_MAIN_REF. It has no remote, no work tree, no index. */
 export async function openClone(gitDir: string, env: NodeJS.ProcessEnv): Promise<Repository> {
@@ -40,6 +40,7 @@ export async function updateClone(
   window: { readonly nowMs: number; readonly ttlMs: number },
   signal?: AbortSignal,
 ): Promise<string> {
+  await connectDoor(door, signal);
   const { url } = door.address;
   const known = await resolveRef(clone, REMOTE_MAIN_REF);
   const sinceMs = window.nowMs - window.ttlMs - MARGIN_MS;
