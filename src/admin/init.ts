@@ -39,7 +39,7 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
   if (there === 'bridge') {
     const repo = { gitDir: target, env: gitEnv };
     const changed = [...(await installHooks(target, places)), ...(await applySettings(repo))];
-    await mkdir(path.join(target, 'bridge', 'principals'), { recursive: true });
+    changed.push(...(await makeBridgeFolders(target)));
     const { answersLog } = await readBridgeSettings(repo);
     return { repoPath: target, answersLog, status: changed.length > 0 ? 'upgraded' : 'unchanged', changed };
   }
@@ -53,7 +53,7 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
     await gitInit(draft, gitEnv, version);
     const repo: Repository = { gitDir: draft, env: gitEnv };
     await applySettings(repo);
-    await mkdir(path.join(draft, 'bridge', 'principals'), { recursive: true });
+    await makeBridgeFolders(draft);
     await installHooks(draft, places);
     await writeFirstCommit(repo);
     // The group may read the log and nobody else anything: questions and answers are nobody else's business.
@@ -73,6 +73,16 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
     status: 'created',
     changed: [],
   };
+}
+
+/** Makes the folders that are the owner's to fill; answers those that were missing. */
+async function makeBridgeFolders(gitDir: string): Promise<string[]> {
+  await mkdir(path.join(gitDir, 'bridge', 'principals'), { recursive: true });
+  const onAnswer = path.join(gitDir, 'bridge', 'on-answer.d');
+  if ((await mkdir(onAnswer, { recursive: true })) === undefined) return [];
+  // Whatever the umask: what lies in here is run.
+  await chmod(onAnswer, 0o750);
+  return ['bridge/on-answer.d'];
 }
 
 /** Where a bridge is made before it is moved into place. */

@@ -9,4 +9,5 @@ export const PACKAGE_FILES = {
   /** The built hook programs. */
   preReceive: fileURLToPath(new URL('../hooks/pre-receive.mjs', import.meta.url)),
   postReceive: fileURLToPath(new URL('../hooks/post-receive.mjs', import.meta.url)),
+  onAnswer: fileURLToPath(new URL('../hooks/on-answer.mjs', import.meta.url)),
 } as const;

@@ -1,8 +1,9 @@
-import type { ObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
 import type { QueueState } from '../protocol/pending.js';
 import type { BridgeDoor, BridgeTerms } from '../remote/bridge-door.js';
 import type { AgentOptions } from './agent-options.js';
+import type { ClockWatch } from './clock-jump.js';
+import type { CloneReader } from './clone-reader.js';
 import type { FinishedAnswer } from './finished-answers.js';
 import type { QueueView } from './queue-view.js';
 
@@ -11,8 +12,10 @@ export interface AgentSession {
   readonly options: AgentOptions;
   readonly door: BridgeDoor;
   readonly clone: Repository;
-  readonly reader: ObjectReader;
-  readonly view: QueueView;
+  readonly reader: CloneReader;
+  /** Made anew with the clone. */
+  view: QueueView;
+  readonly clock: ClockWatch;
   /** Null until the bridge was reached, and after anything that may have changed it. */
   terms: BridgeTerms | null;
   /** The name answers are given in. */

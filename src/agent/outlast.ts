@@ -1,9 +1,9 @@
-import { BridgeError } from '../protocol/bridge-error.js';
+import { BridgeError, errorText } from '../protocol/bridge-error.js';
 import { formatDuration } from '../protocol/duration.js';
 import { type Bell, createBell } from '../remote/bell.js';
 import type { AgentLog } from './agent-options.js';
 
-/** Waits between tries: at first a second, then twice as long each time, at most a minute; up to half of it is taken off by chance. */
+/** Waits between tries: at first a second, then twice as long each time, at most a minute; with jitter. */
 const FIRST_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 60_000;
 
@@ -18,7 +18,7 @@ export interface OutlastOptions {
   readonly once: boolean;
   /** Which failures pass by themselves. Default: those that say so (`BridgeError.retryable`). */
   readonly passes?: (error: unknown) => boolean;
-  /** Rung where the next try may well work, so that nobody waits out a long backoff after a short outage. */
+  /** A ring of it (the server is back) ends the wait for the next try, and the waits begin short again. */
   readonly hurry?: Bell;
 }
 
@@ -27,26 +27,30 @@ export interface OutlastOptions {
  * Throws what does not pass by itself, and the signal's reason once it aborts, unless the step has worked by then.
  */
 export async function outlast<T>(step: () => Promise<T>, options: OutlastOptions): Promise<T> {
-  const { log, signal, once, hurry = createBell() } = options;
+  const { signal, log, hurry = createBell() } = options;
   const passes = options.passes ?? ((error) => error instanceof BridgeError && error.retryable);
   let failingSinceMs: number | null = null;
-  for (let failures = 0; ; failures += 1) {
+  let delayMs = FIRST_DELAY_MS;
+  for (let tries = 1; ; tries++) {
     signal.throwIfAborted();
+    // A ring from before this try says nothing about the next.
+    await hurry.wait(0);
     try {
       const value = await step();
-      if (failingSinceMs !== null)
+      if (failingSinceMs !== null) {
         log('info', `works again, after ${formatDuration(performance.now() - failingSinceMs)}`);
+      }
       return value;
     } catch (error) {
       // An abort is the end of the step, not a failure of it.
       signal.throwIfAborted();
-      if (!passes(error) || (once && failures >= ONCE_RETRIES)) throw error;
+      if (!passes(error) || (options.once && tries > ONCE_RETRIES)) throw error;
       if (failingSinceMs === null) {
         failingSinceMs = performance.now();
-        log('warn', `${error instanceof Error ? error.message : String(error)}; trying again until it works`);
+        log('warn', `${errorText(error)}; trying again until it works`);
       }
     }
-    const delayMs = Math.min(FIRST_DELAY_MS * 2 ** failures, MAX_DELAY_MS);
-    await hurry.wait(delayMs * (0.5 + Math.random() / 2), signal);
+    const isHurried = (await hurry.wait(delayMs * (0.75 + Math.random() / 2), signal)) === 'rung';
+    delayMs = isHurried ? FIRST_DELAY_MS : Math.min(delayMs * 2, MAX_DELAY_MS);
   }
 }

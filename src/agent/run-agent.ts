@@ -1,14 +1,16 @@
 import path from 'node:path';
-import { openObjectReader } from '../git/object-reader.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { shortId } from '../protocol/names.js';
-import { type Bell, createBell } from '../remote/bell.js';
+import { createBell } from '../remote/bell.js';
 import { type BridgeDoor, closeDoor, openDoor, openDoorbell } from '../remote/bridge-door.js';
-import { openClone } from '../remote/clone.js';
 import type { AgentOptions } from './agent-options.js';
 import type { AgentSession } from './agent-session.js';
+import { watchClock } from './clock-jump.js';
+import { openCloneReader } from './clone-reader.js';
 import { listFinished } from './finished-answers.js';
+import { cloneMender } from './mend-clone.js';
 import { outlast } from './outlast.js';
+import { isSound, openOwnClone, replaceClone } from './own-clone.js';
 import { openQueueView } from './queue-view.js';
 import { defaultStateDir, openStateFolder } from './state-folder.js';
 import { synchronise } from './synchronise.js';
@@ -63,19 +65,16 @@ async function answerTasks(place: {
   readonly failed: AbortController;
 }): Promise<void> {
   const { options, door, signal, failed } = place;
-  const clone = await openClone(place.cloneDir, door.env);
-  const reader = openObjectReader(clone);
-  const finished = await listFinished(clone, reader).catch((error: unknown) => {
-    reader.close();
-    throw error;
-  });
+  const { clone, reader, finished } = await openKept(place.cloneDir, door.env);
   const bell = createBell();
+  const hurry = createBell();
   const session: AgentSession = {
     options,
     door,
     clone,
     reader,
     view: openQueueView(clone),
+    clock: watchClock(),
     terms: null,
     name: options.name ?? '',
     queue: null,
@@ -85,21 +84,21 @@ async function answerTasks(place: {
     fetchDue: true,
     rungTip: null,
   };
-  const workers = startWorkers(session, bell, signal);
-  const hurry = createBell();
-  const doorbell = options.once
-    ? null
-    : openDoorbell(door, { ring: (tip) => due(session, tip, [bell, hurry]) });
+  const mender = cloneMender(session);
+  const workers = startWorkers(session, bell, signal, mender);
+  const ring = (tip?: string) => {
+    if (tip === undefined) session.fetchDue = true;
+    else session.rungTip = tip;
+    hurry.ring();
+    bell.ring();
+  };
+  const doorbell = options.once ? null : openDoorbell(door, { ring });
   let idleTurns = 0;
   try {
     while (!signal.aborted) {
       workers.fill();
-      await outlast(() => synchronise(session, signal), {
-        log: options.log,
-        signal,
-        once: options.once,
-        hurry,
-      });
+      const sound = () => mender.run(() => synchronise(session, signal));
+      await outlast(sound, { log: options.log, signal, once: options.once, hurry });
       idleTurns = workers.fill() > 0 ? 0 : idleTurns + 1;
       if (options.once && workers.busy() === 0 && session.finished.length === 0) return;
       const pollMs = options.pollMs * Math.min(2 ** idleTurns, MAX_POLL_FACTOR) * (0.75 + Math.random() / 2);
@@ -122,10 +121,19 @@ async function answerTasks(place: {
   }
 }
 
-function due(session: AgentSession, tip: string | undefined, bells: readonly Bell[]): void {
-  if (tip === undefined) session.fetchDue = true;
-  else session.rungTip = tip;
-  for (const bell of bells) bell.ring();
+/** The clone and the answers that wait in it; a clone that is damaged is made anew first. */
+async function openKept(dir: string, env: NodeJS.ProcessEnv) {
+  for (let isNew = false; ; isNew = true) {
+    const reader = openCloneReader({ gitDir: dir, env });
+    try {
+      const clone = await openOwnClone(dir, env);
+      return { clone, reader, finished: await listFinished(clone, reader) };
+    } catch (error) {
+      reader.close();
+      if (isNew || (await isSound({ gitDir: dir, env }))) throw error;
+      await replaceClone({ gitDir: dir, env });
+    }
+  }
 }
 
 /** After an abort: what is finished is pushed if the server answers at once; else it waits for the next start. */

@@ -7,6 +7,7 @@ import { oneLine } from '../protocol/printable.js';
 import type { Bell } from '../remote/bell.js';
 import { type AgentSession, serverNow } from './agent-session.js';
 import { keepFinished } from './finished-answers.js';
+import type { CloneMender } from './mend-clone.js';
 import { outlast } from './outlast.js';
 import { runTask, type TaskPlace } from './run-task.js';
 
@@ -20,7 +21,12 @@ export interface Workers {
 }
 
 /** Makes the workers of a session. A finished answer is kept in the clone, then the next task is started, then the bell is rung. */
-export function startWorkers(session: AgentSession, bell: Bell, signal: AbortSignal): Workers {
+export function startWorkers(
+  session: AgentSession,
+  bell: Bell,
+  signal: AbortSignal,
+  mender: CloneMender,
+): Workers {
   const jobs = new Map<string, Promise<void>>();
   const answersByHash = new Map<string, Promise<Answer>>();
   const { log } = session.options;
@@ -62,8 +68,8 @@ export function startWorkers(session: AgentSession, bell: Bell, signal: AbortSig
       };
       // What a model does is an answer. Anything else (a full disk, a killed git) passes, and the task is not to be lost by it.
       const lasting = { log, signal, once: false, passes: () => true };
-      const answer = await outlast(() => runTask(place, asked), lasting);
-      const keep = () => keepFinished(session.clone, answer);
+      const answer = await outlast(() => mender.run(() => runTask(place, asked)), lasting);
+      const keep = () => mender.run(() => keepFinished(session.clone, answer));
       // Once whatever the signal says: what was generated is kept, also when the end was asked for this very moment.
       session.finished.push(await keep().catch(() => outlast(keep, lasting)));
       log(answer.error === null ? 'info' : 'warn', `task ${shortId(asked.id)}: ${describe(answer)}`);

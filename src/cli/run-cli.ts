@@ -3,6 +3,7 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { agentCommand } from './commands/agent.js';
 import { askCommand } from './commands/ask.js';
 import { demoCommand } from './commands/demo.js';
+import { doctorCommand } from './commands/doctor.js';
 import { ingestCommand } from './commands/ingest.js';
 import { initCommand } from './commands/init.js';
 import { keyCommand } from './commands/key.js';
@@ -57,6 +58,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .command(statusCommand(exit))
     .command(ingestCommand(exit))
     .command(verifyCommand(exit))
+    .command(doctorCommand(exit))
     .command(demoCommand(exit))
     .completion('completion', 'Print a script for shell completion')
     .demandCommand(1, 'a command is needed')
@@ -96,4 +98,16 @@ function wrongUse(complaint: string, args: readonly string[]): BridgeError {
   });
 }
 
-const COMMANDS = ['init', 'key', 'ask', 'watch', 'agent', 'log', 'status', 'ingest', 'verify', 'demo'];
+const COMMANDS = [
+  'init',
+  'key',
+  'ask',
+  'watch',
+  'agent',
+  'log',
+  'status',
+  'ingest',
+  'verify',
+  'doctor',
+  'demo',
+];

@@ -10,7 +10,7 @@ import { runRemoteGit } from './run-remote-git.js';
 export const REMOTE_MAIN_REF = 'refs/remotes/bridge/main';
 
 /**
- * git is given up after three minutes without a word. ssh's own keep-alive notices a dead network in 45 s; this is for
+ * git is given up after three minutes without a word. ssh's own keep-alive notices a dead network in 40 s; this is for
  * whatever ssh does not see, and longer than any push of a megabyte is silent.
  */
 const SILENCE_MS = 180_000;

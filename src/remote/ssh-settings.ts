@@ -21,12 +21,12 @@ export interface SshCommand {
 }
 
 /**
- * Nothing may ever ask at a terminal, and a dead network is noticed: 20 s to connect, then a sign of life is asked for after 15 s of
- * silence. ssh gives up 15 s after the last one that may go unanswered, so two of them make 45 s.
+ * Nothing may ever ask at a terminal, and a dead network is noticed: 20 s to connect, then a sign of life every 10 s of which
+ * three may be missed: ssh gives up at the fourth, after 40 s.
  */
 const OPTIONS = [
   ...['-o', 'BatchMode=yes', '-o', 'ConnectTimeout=20'],
-  ...['-o', 'ServerAliveInterval=15', '-o', 'ServerAliveCountMax=2'],
+  ...['-o', 'ServerAliveInterval=10', '-o', 'ServerAliveCountMax=3'],
 ];
 
 /**

@@ -1,13 +1,14 @@
 /**
  * The post-receive hook, as a program: takes the answers that came in into answers.log. It cannot refuse anything any
- * more, so it always exits 0; what it could not do, the next run does.
+ * more, so it always exits 0; what it could not do, the next run does. Then it starts who tells the executables in on-answer.d.
  */
-
+import { fileURLToPath } from 'node:url';
 import { hookGitEnv } from '../git/git-env.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { oneLine } from '../protocol/printable.js';
 import { hookRepository } from './hook-repository.js';
 import { ingest } from './ingest.js';
+import { startDispatcher } from './on-answer/start-dispatcher.js';
 
 try {
   const result = await ingest(hookRepository(process.cwd(), hookGitEnv(process.env)), { now: Date.now });
@@ -18,6 +19,9 @@ try {
     `llm-bridge: accepted, but not logged yet: ${oneLine(errorText(error)).slice(0, 300)}; try: llm-bridge ingest`,
   );
 }
+// Whether or not something was added: a run that was killed may have added it, and told nobody. It lies beside this file.
+const dispatcher = fileURLToPath(new URL('on-answer.mjs', import.meta.url));
+await startDispatcher(dispatcher, process.cwd(), process.env);
 
 /** One short line: a pusher that went away must never block this process on a full pipe. */
 function say(line: string): void {
