@@ -3,6 +3,7 @@ import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { errorText } from '../../src/protocol/bridge-error.js';
 import { chatsOf, gate, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { type RunningCli, runCli } from '../support/cli.js';
@@ -15,6 +16,7 @@ let bridge: BridgeFixture;
 let standIn: StandIn;
 /** Where sockets are to be: a folder of this test alone. */
 let runtimeDir: string;
+let running: RunningCli | undefined;
 
 async function start(sshdConfig: readonly string[] = []): Promise<void> {
   bridge = await startBridgeFixture({ sshdConfig });
@@ -27,19 +29,22 @@ beforeEach(async () => {
   onCleanup(() => standIn.close());
 });
 
-function agentWith(env: Record<string, string> = {}): Promise<RunningCli> {
-  return startAgent(bridge, standIn, { state: 'one', env: { XDG_RUNTIME_DIR: runtimeDir, ...env } });
+async function agentWith(env: Record<string, string> = {}): Promise<RunningCli> {
+  running = await startAgent(bridge, standIn, {
+    state: 'one',
+    env: { XDG_RUNTIME_DIR: runtimeDir, ...env },
+  });
+  return running;
 }
 
 /** Asks on the server, and waits until the answer is in the log. */
 async function answered(question: string): Promise<void> {
   const before = (await bridge.answersLog()).length;
   await commitOnMain(bridge, { path: 'task.txt', content: question });
-  await waitUntil(
-    async () => (await bridge.answersLog()).length > before,
-    `the answer to ${question}`,
-    45_000,
-  );
+  const isThere = async () => (await bridge.answersLog()).length > before;
+  await waitUntil(isThere, `the answer to ${question}`, 45_000).catch((error: unknown) => {
+    throw new Error(`${errorText(error)}; the agent said:\n${running?.stderr()}`);
+  });
 }
 
 /** How often somebody has logged in. */
