@@ -37,7 +37,10 @@ export function enforcedSettings(
     ['pack.windowMemory', '32m'],
     ['receive.fsckObjects', 'true'],
     ['receive.denyNonFastForwards', 'true'],
+    // It is about branches alone: claims are deleted.
     ['receive.denyDeletes', 'true'],
+    // An answer and the end of its claim come in together or not at all.
+    ['receive.advertiseAtomic', 'true'],
     ['receive.advertisePushOptions', 'false'],
     ['receive.shallowUpdate', 'false'],
     ['receive.maxInputSize', String(Math.max(MIN_INPUT_BYTES, 8 * largest))],
@@ -47,12 +50,13 @@ export function enforcedSettings(
     ['transfer.unpackLimit', '4'],
     // post-receive does it, outside of the limits a push has.
     ['receive.autogc', 'false'],
-    // The watcher's own memory; no business of anybody who fetches or pushes.
-    ['transfer.hideRefs', 'refs/bridge/watch'],
+    // The watcher's own memory, say; no business of anybody who fetches or pushes.
+    ['transfer.hideRefs', 'refs/bridge', '!refs/bridge/claims', '!refs/bridge/agents'],
     ['transfer.advertiseSID', 'false'],
     ['transfer.advertiseObjectInfo', 'false'],
-    // main and nothing else is fetched, by its tip and not by the id of just any object, and whole.
-    ['uploadpack.hideRefs', 'refs', '!refs/heads/main'],
+    // main, and which agents there are and what they work on. Nothing else is fetched, by its tip and not by the id of just
+    // any object, and whole.
+    ['uploadpack.hideRefs', 'refs', '!refs/heads/main', '!refs/bridge/claims', '!refs/bridge/agents'],
     ['uploadpack.allowTipSHA1InWant', 'false'],
     ['uploadpack.allowReachableSHA1InWant', 'false'],
     ['uploadpack.allowAnySHA1InWant', 'false'],
@@ -67,6 +71,8 @@ export const DEFAULT_SETTINGS: readonly (readonly [key: string, value: string])[
   ['bridge.taskTtl', '7d'],
   ['bridge.maxTaskBytes', '1048576'],
   ['bridge.maxAnswerBytes', '1048576'],
+  // How long a claim keeps a task from other agents; it is renewed while an answer is generated. At most 5m; 0: no claims.
+  ['bridge.claimLease', '60s'],
   // Seconds a push may take from its first byte to its last.
   ['bridge.receiveTimeout', '300'],
 ];

@@ -23,6 +23,7 @@ export async function pushFinished(
     url: session.door.address.url,
     agent: session.name,
     now: () => serverNow(session),
+    claims: session.claims,
     signal,
   };
   await connectDoor(session.door, signal);

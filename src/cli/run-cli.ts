@@ -1,5 +1,6 @@
 import yargs from 'yargs';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { packageVersion } from '../remote/package-version.js';
 import { agentCommand } from './commands/agent.js';
 import { askCommand } from './commands/ask.js';
 import { demoCommand } from './commands/demo.js';
@@ -13,7 +14,6 @@ import { verifyCommand } from './commands/verify.js';
 import { watchCommand } from './commands/watch.js';
 import { optionsFromEnvironment } from './environment-options.js';
 import type { ExitState } from './exit-state.js';
-import { packageVersion } from './package-version.js';
 import { EXIT } from './print-error.js';
 
 /** yargs' words for what is wrong, where its own leave a person guessing. */
