@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { openLocalBridge } from '../git/local-bridge.js';
-import { resolveRef } from '../git/refs.js';
+import { readRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { fetchMain, REMOTE_MAIN_REF } from '../git/transport.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -60,7 +60,7 @@ export async function openAsker(door: BridgeDoor, name?: string, signal?: AbortS
       refresh: async (inner) => {
         await connectDoor(door, inner);
         if ((await fetchMain(clone, url, {}, inner)) === 'rewound') throw rewritten(url);
-        tip = await resolveRef(clone, REMOTE_MAIN_REF);
+        tip = await readRef(clone, REMOTE_MAIN_REF);
       },
       close,
     };

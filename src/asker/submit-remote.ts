@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { writeBlob, writeFileCommit } from '../git/commit-file.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
-import { resolveRef } from '../git/refs.js';
+import { readRef, resolveRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { fetchMain, pushCommit, REMOTE_MAIN_REF } from '../git/transport.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -49,7 +49,7 @@ export async function submitRemote(
           // One commit does not show who asked that; history as far back as it can still be pending does.
           await fetchMain(clone, url, { sinceMs: clock.nowMs - ttlMs }, signal);
         }
-        const parent = await resolveRef(clone, REMOTE_MAIN_REF);
+        const parent = await readRef(clone, REMOTE_MAIN_REF);
         if (parent === null) throw new Error('the clone lost its main');
         const equal = await findEqualTask(clone, parent, { file, id: asIs }, clock);
         if (equal.status === 'reuse') return { task: equal.task, isNew: false };
