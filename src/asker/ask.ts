@@ -60,19 +60,29 @@ async function waitForAnswer(
 ): Promise<AskOutcome> {
   const { signal } = options;
   const bell = createBell();
-  const doorbell = openDoorbell(door, bell);
+  let rungTip: string | undefined;
+  const ring = (tip?: string) => {
+    rungTip = tip;
+    bell.ring();
+  };
+  const doorbell = openDoorbell(door, { ring });
   const deadline =
     Date.now() + Math.min(options.timeoutMs ?? Number.POSITIVE_INFINITY, asker.terms.taskTtlMs);
   try {
-    for (;;) {
-      const found = await look(asker, task, signal);
+    for (let isNews = asker.tip() !== task; ; ) {
+      const found = isNews ? await look(asker, task, signal) : null;
       if (found !== null) {
         await options.ingest?.();
         return { status: 'answered', task, ...found };
       }
       const leftMs = deadline - Date.now();
       if (leftMs <= 0 || signal?.aborted) return { status: 'waiting', task };
-      await bell.wait(Math.min(leftMs, doorbell.connected() ? SAFETY_POLL_MS : POLL_MS), signal);
+      const outcome = await bell.wait(
+        Math.min(leftMs, doorbell.connected() ? SAFETY_POLL_MS : POLL_MS),
+        signal,
+      );
+      // Our own task rings as well.
+      isNews = outcome === 'timeout' || rungTip === undefined || rungTip !== asker.tip();
     }
   } finally {
     await doorbell.close();

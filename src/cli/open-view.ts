@@ -5,7 +5,7 @@ import { openLocalBridge } from '../git/local-bridge.js';
 import type { Repository } from '../git/run-git.js';
 import { fetchMain, REMOTE_MAIN_REF } from '../git/transport.js';
 import { MAIN_REF } from '../protocol/names.js';
-import { type BridgeDoor, openDoor, readTerms } from '../remote/bridge-door.js';
+import { type BridgeDoor, closeDoor, connectDoor, openDoor, readTerms } from '../remote/bridge-door.js';
 import { openClone, updateClone } from '../remote/clone.js';
 import type { SshOptions } from '../remote/ssh-settings.js';
 import { catchUpLog } from './catch-up-log.js';
@@ -45,13 +45,19 @@ export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 
     };
   }
   const folder = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-view-'));
-  const close = () => rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  const close = async () => {
+    await closeDoor(door);
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  };
   try {
     const clone = await openClone(path.join(folder, 'bridge.git'), door.env);
     const { url } = door.address;
     if (reach === 'all') await fetchMain(clone, url);
     else await updateClone(clone, door, { nowMs: Date.now() + terms.clockOffsetMs, ttlMs: terms.taskTtlMs });
-    const refresh = async () => void (await fetchMain(clone, url));
+    const refresh = async () => {
+      await connectDoor(door);
+      await fetchMain(clone, url);
+    };
     return { ...common, repo: clone, ref: REMOTE_MAIN_REF, logRecords: () => null, refresh, close };
   } catch (error) {
     await close();
