@@ -24,6 +24,8 @@ export interface AgentOptions {
   readonly pollMs: number;
   /** Answer what is pending, then end. */
   readonly once: boolean;
+  /** Of llm-bridge, for those who look which agents there are. */
+  readonly version: string;
   readonly log: AgentLog;
   /** Aborted: the running generations are dropped, finished answers are pushed, then it ends. */
   readonly signal: AbortSignal;

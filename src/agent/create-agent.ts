@@ -1,5 +1,6 @@
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { BackendName } from '../protocol/names.js';
+import { packageVersion } from '../remote/package-version.js';
 import type { SshOptions } from '../remote/ssh-settings.js';
 import type { AgentLog } from './agent-options.js';
 import {
@@ -78,6 +79,7 @@ export function createAgent(options: CreateAgentOptions): Agent {
         once: options.once ?? false,
         parallel: options.parallel ?? 1,
         pollMs: options.pollMs ?? 2_000,
+        version: packageVersion(),
         log: options.log ?? (() => {}),
         signal,
         generate: {

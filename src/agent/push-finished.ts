@@ -22,6 +22,7 @@ export async function pushFinished(
     url: session.door.address.url,
     agent: session.name,
     now: () => serverNow(session),
+    claims: session.claims,
     signal,
   };
   const outcome = await publish(place, tip, session.finished);

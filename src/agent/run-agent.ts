@@ -1,15 +1,19 @@
 import path from 'node:path';
-import { openObjectReader } from '../git/object-reader.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { shortId } from '../protocol/names.js';
 import { createBell } from '../remote/bell.js';
 import { type BridgeDoor, openDoor, openDoorbell } from '../remote/bridge-door.js';
-import { openClone } from '../remote/clone.js';
 import type { AgentOptions } from './agent-options.js';
-import type { AgentSession } from './agent-session.js';
+import type { AgentSession, SessionCore } from './agent-session.js';
+import { openClaims } from './claims/open-claims.js';
+import { watchClock } from './clock-jump.js';
+import { openCloneReader } from './clone-reader.js';
 import { listFinished } from './finished-answers.js';
+import { cloneMender } from './mend-clone.js';
 import { outlast } from './outlast.js';
+import { isSound, openOwnClone, replaceClone } from './own-clone.js';
 import { openQueueView } from './queue-view.js';
+import { openSessionId } from './session-id.js';
 import { defaultStateDir, openStateFolder } from './state-folder.js';
 import { synchronise } from './synchronise.js';
 import { startWorkers } from './workers.js';
@@ -20,7 +24,7 @@ const SAFETY_POLL_MS = 60_000;
 /** Without one, a poll that finds nothing waits longer the next time, up to so many times `pollMs`. */
 const MAX_POLL_FACTOR = 10;
 
-/** What is still pushed after an abort has so long; the answers that are not stay in the state folder. */
+/** What is still pushed after an abort, and the claims that are released, have so long; answers that are not pushed stay in the state folder. */
 const LAST_PUSH_MS = 4_000;
 
 /**
@@ -28,7 +32,7 @@ const LAST_PUSH_MS = 4_000;
  * 1. start what is pending, as far as there is room;
  * 2. fetch, and push what is finished (again and again, where the server is away);
  * 3. start what that brought;
- * 4. wait: for the doorbell, a finished answer, or the time to look anyway.
+ * 4. wait: for the doorbell, a finished answer, the end of another's claim, or the time to look anyway.
  * Throws BridgeError for what a person has to mend; finished answers are kept for the next run.
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
@@ -47,7 +51,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   });
   if (state === null) return;
   try {
-    await answerTasks({ options, door, cloneDir: state.cloneDir, signal, failed });
+    const id = await openSessionId(dir);
+    await answerTasks({ options, door, cloneDir: state.cloneDir, id, signal, failed });
   } finally {
     await state.release();
   }
@@ -58,24 +63,25 @@ async function answerTasks(place: {
   readonly options: AgentOptions;
   readonly door: BridgeDoor;
   readonly cloneDir: string;
+  /** Tells this agent from others with the same key. */
+  readonly id: string;
   readonly signal: AbortSignal;
   /** Aborted where the state folder is no longer ours; the loop aborts it to end its workers. */
   readonly failed: AbortController;
 }): Promise<void> {
   const { options, door, signal, failed } = place;
-  const clone = await openClone(place.cloneDir, door.env);
-  const reader = openObjectReader(clone);
-  const finished = await listFinished(clone, reader).catch((error: unknown) => {
-    reader.close();
-    throw error;
-  });
+  const { clone, reader, finished } = await openKept(place.cloneDir, door.env);
   const bell = createBell();
-  const session: AgentSession = {
+  const hurry = createBell();
+  const core: SessionCore = {
     options,
     door,
     clone,
     reader,
     view: openQueueView(clone),
+    clock: watchClock(),
+    id: place.id,
+    startedAtMs: Date.now(),
     terms: null,
     name: options.name ?? '',
     queue: null,
@@ -84,17 +90,32 @@ async function answerTasks(place: {
     settled: new Set(),
     fetchDue: true,
   };
-  const workers = startWorkers(session, bell, signal);
-  const doorbell = options.once ? null : openDoorbell(door, { ...bell, ring: () => due(session, bell.ring) });
+  const due = () => {
+    core.fetchDue = true;
+    bell.ring();
+  };
+  const claims = openClaims(core, due);
+  const session: AgentSession = Object.assign(core, { claims });
+  const mender = cloneMender(session);
+  const workers = startWorkers(session, bell, signal, mender);
+  const ring = () => {
+    hurry.ring();
+    due();
+  };
+  const doorbell = options.once ? null : openDoorbell(door, { ...bell, ring });
   let idleTurns = 0;
+  let isDone = false;
   try {
     while (!signal.aborted) {
       workers.fill();
-      await outlast(() => synchronise(session, signal), { log: options.log, signal, once: options.once });
+      const sound = () => mender.run(() => synchronise(session, signal));
+      await outlast(sound, { log: options.log, signal, once: options.once, hurry });
       idleTurns = workers.fill() > 0 ? 0 : idleTurns + 1;
-      if (options.once && workers.busy() === 0 && session.finished.length === 0) return;
+      isDone = workers.busy() === 0 && session.finished.length === 0 && !claims.isHoldingOff();
+      if (options.once && isDone) return;
       const pollMs = options.pollMs * Math.min(2 ** idleTurns, MAX_POLL_FACTOR) * (0.75 + Math.random() / 2);
-      const outcome = await bell.wait(doorbell?.connected() ? SAFETY_POLL_MS : pollMs, signal);
+      const longestMs = doorbell?.connected() ? SAFETY_POLL_MS : pollMs;
+      const outcome = await bell.wait(Math.min(longestMs, claims.wakeInMs()), signal);
       if (outcome === 'timeout') session.fetchDue = true;
     }
     if (failed.signal.aborted) throw failed.signal.reason;
@@ -106,21 +127,37 @@ async function answerTasks(place: {
     failed.abort();
     await workers.ended();
     await doorbell?.close();
-    if (options.signal.aborted) await pushLast(session);
+    // A failed agent has no business on the server any more; its claims run out.
+    const isOver = options.signal.aborted || (options.once && isDone);
+    const last = AbortSignal.timeout(LAST_PUSH_MS);
+    await Promise.all([
+      options.signal.aborted ? pushLast(session, last) : undefined,
+      claims.close(isOver ? last : null),
+    ]);
     reader.close();
   }
 }
 
-function due(session: AgentSession, ring: () => void): void {
-  session.fetchDue = true;
-  ring();
+/** The clone and the answers that wait in it; a clone that is damaged is made anew first. */
+async function openKept(dir: string, env: NodeJS.ProcessEnv) {
+  for (let isNew = false; ; isNew = true) {
+    const reader = openCloneReader({ gitDir: dir, env });
+    try {
+      const clone = await openOwnClone(dir, env);
+      return { clone, reader, finished: await listFinished(clone, reader) };
+    } catch (error) {
+      reader.close();
+      if (isNew || (await isSound({ gitDir: dir, env }))) throw error;
+      await replaceClone({ gitDir: dir, env });
+    }
+  }
 }
 
 /** After an abort: what is finished is pushed if the server answers at once; else it waits for the next start. */
-async function pushLast(session: AgentSession): Promise<void> {
+async function pushLast(session: AgentSession, within: AbortSignal): Promise<void> {
   if (session.finished.length === 0) return;
   try {
-    await synchronise(session, AbortSignal.timeout(LAST_PUSH_MS));
+    await synchronise(session, within);
   } catch (error) {
     const ids = session.finished.map((one) => shortId(one.taskId)).join(', ');
     session.options.log('warn', `not pushed yet: ${ids} (${errorText(error)}); the next start does it`);

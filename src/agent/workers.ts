@@ -6,7 +6,9 @@ import type { AskedTask } from '../protocol/pending.js';
 import { oneLine } from '../protocol/printable.js';
 import type { Bell } from '../remote/bell.js';
 import { type AgentSession, serverNow } from './agent-session.js';
+import type { Generating } from './claims/claims.js';
 import { keepFinished } from './finished-answers.js';
+import type { CloneMender } from './mend-clone.js';
 import { outlast } from './outlast.js';
 import { runTask, type TaskPlace } from './run-task.js';
 
@@ -19,9 +21,17 @@ export interface Workers {
   ended(): Promise<void>;
 }
 
-/** Makes the workers of a session. A finished answer is kept in the clone, then the next task is started, then the bell is rung. */
-export function startWorkers(session: AgentSession, bell: Bell, signal: AbortSignal): Workers {
-  const jobs = new Map<string, Promise<void>>();
+/**
+ * Makes the workers of a session. Which tasks fall to this agent is for `claims` to say; one that another has answered meanwhile is dropped. A
+ * finished answer is kept in the clone, then the next task is started, then the bell is rung.
+ */
+export function startWorkers(
+  session: AgentSession,
+  bell: Bell,
+  signal: AbortSignal,
+  mender: CloneMender,
+): Workers {
+  const jobs = new Map<string, Job>();
   const answersByHash = new Map<string, Promise<Answer>>();
   const { log } = session.options;
 
@@ -31,20 +41,33 @@ export function startWorkers(session: AgentSession, bell: Bell, signal: AbortSig
     for (const hash of answersByHash.keys())
       if (session.queue?.goodAnswers.has(hash)) answersByHash.delete(hash);
     const finished = new Set(session.finished.map((one) => one.taskId));
-    for (const asked of session.queue?.pending ?? []) {
-      if (signal.aborted || jobs.size >= session.options.parallel) break;
-      if (jobs.has(asked.id) || finished.has(asked.id) || session.settled.has(asked.id)) continue;
-      jobs.set(asked.id, work(asked));
+    const pending = session.queue?.pending ?? [];
+    const isPending = new Set(pending.map((asked) => asked.id));
+    for (const [id, job] of jobs) if (!isPending.has(id)) job.drop('answered by another, or out of time');
+    if (signal.aborted) return 0;
+    const free = pending.filter(({ id }) => !jobs.has(id) && !finished.has(id) && !session.settled.has(id));
+    const room = Math.max(0, session.options.parallel - jobs.size);
+    for (const { task, claimFirst } of session.claims.choose(free, room)) {
+      const dropped = new AbortController();
+      const drop = (why: string) => {
+        if (dropped.signal.aborted || signal.aborted) return;
+        log('info', `task ${shortId(task.id)}: ${why}`);
+        dropped.abort(new Error(why));
+      };
+      const done = work(task, claimFirst, { drop, signal: AbortSignal.any([signal, dropped.signal]) });
+      jobs.set(task.id, { drop, done });
       started += 1;
     }
     return started;
   }
 
-  async function work(asked: AskedTask): Promise<void> {
+  async function work(asked: AskedTask, claimFirst: boolean, job: Generating): Promise<void> {
     const { maxTaskBytes = DEFAULT_MAX_TASK_BYTES, maxAnswerBytes = DEFAULT_MAX_ANSWER_BYTES } =
       session.terms ?? {};
     const limits = { maxTaskBytes, maxAnswerBytes };
     try {
+      if (!(await session.claims.begin(asked.id, claimFirst, job))) return;
+      job.signal.throwIfAborted();
       log('info', `task ${shortId(asked.id)} from ${oneLine(asked.asker)}: answering`);
       const place: TaskPlace = {
         reader: session.reader,
@@ -58,20 +81,22 @@ export function startWorkers(session: AgentSession, bell: Bell, signal: AbortSig
         now: () => serverNow(session),
         goodAnswer: (hash) => session.queue?.goodAnswers.get(hash),
         running: answersByHash,
-        signal,
+        signal: job.signal,
       };
       // What a model does is an answer. Anything else (a full disk, a killed git) passes, and the task is not to be lost by it.
-      const lasting = { log, signal, once: false, passes: () => true };
-      const answer = await outlast(() => runTask(place, asked), lasting);
-      const keep = () => keepFinished(session.clone, answer);
+      const lasting = { log, signal: job.signal, once: false, passes: () => true };
+      const answer = await outlast(() => mender.run(() => runTask(place, asked)), lasting);
+      const keep = () => mender.run(() => keepFinished(session.clone, answer));
       // Once whatever the signal says: what was generated is kept, also when the end was asked for this very moment.
       session.finished.push(await keep().catch(() => outlast(keep, lasting)));
       log(answer.error === null ? 'info' : 'warn', `task ${shortId(asked.id)}: ${describe(answer)}`);
     } catch (error) {
-      if (!signal.aborted) log('error', `task ${shortId(asked.id)}: ${oneLine(String(error))}`);
-      if (!signal.aborted) session.settled.add(asked.id);
+      if (job.signal.aborted) return;
+      log('error', `task ${shortId(asked.id)}: ${oneLine(String(error))}`);
+      session.settled.add(asked.id);
     } finally {
       jobs.delete(asked.id);
+      session.claims.end(asked.id);
       fill();
       bell.ring();
     }
@@ -81,9 +106,16 @@ export function startWorkers(session: AgentSession, bell: Bell, signal: AbortSig
     fill,
     busy: () => jobs.size,
     ended: async () => {
-      await Promise.all(jobs.values());
+      await Promise.all([...jobs.values()].map((job) => job.done));
     },
   };
+}
+
+/** A task that is being answered. */
+interface Job {
+  /** Ends it without an answer, and says why. */
+  readonly drop: (why: string) => void;
+  readonly done: Promise<void>;
 }
 
 function describe(answer: Answer): string {

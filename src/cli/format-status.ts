@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import type { BridgeStatus } from '../admin/bridge-status.js';
+import type { BridgeStatus, OnAnswerStatus } from '../admin/bridge-status.js';
 import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';
@@ -20,10 +20,24 @@ export function formatStatus(status: BridgeStatus): string {
     ...(status.stale_locks ?? []).map(
       (lock) => `  ${pc.red('left by a killed git')} since ${lock.since}: ${lock.path}`,
     ),
+    ...(status.on_answer ?? []).map((one) => `  ${formatOnAnswer(one, status.log_records ?? 0)}`),
     ...status.pending.map(
       (task) =>
         `  ${pc.yellow(shortId(task.task))} ${formatDuration(task.age_ms).padStart(7)}  ${oneLine(task.asker)}: ${oneLine(task.subject)}`,
     ),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** `on-answer telegram: ok`, or what is wrong with it. */
+function formatOnAnswer(one: OnAnswerStatus, logRecords: number): string {
+  const name = `on-answer ${oneLine(one.name)}`;
+  const behind = one.last_seq === null ? 0 : Math.max(0, logRecords - one.last_seq);
+  const waiting = behind === 0 ? '' : `, ${behind} not delivered yet`;
+  const reason = oneLine(one.reason ?? '');
+  if (one.state === 'refused') return pc.red(`${name} is not run: ${reason}`);
+  if (one.state !== 'failing') return `${name}: ${one.state}${waiting}`;
+  const again = one.next_try === null ? '' : `, again at ${one.next_try}`;
+  const times = one.failures < 2 ? 'failed' : `failed ${one.failures} times`;
+  return pc.red(`${name} ${times} (${reason})${waiting}${again}`);
 }

@@ -8,7 +8,7 @@ import { MAIN_REF } from '../protocol/names.js';
 import { type BridgeDoor, openDoor, readTerms } from '../remote/bridge-door.js';
 import { openClone, updateClone } from '../remote/clone.js';
 import type { SshOptions } from '../remote/ssh-settings.js';
-import { ingest } from '../server-hook/ingest.js';
+import { catchUpLog } from './catch-up-log.js';
 
 /** A bridge to read from: on this machine the repository itself, its log brought up to date; elsewhere a temporary clone. */
 export interface BridgeView {
@@ -32,7 +32,7 @@ export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 
   if (door.address.kind === 'local') {
     const bridge = await openLocalBridge(door.address.url, { env: process.env, asOwner: true });
     // Who asks for the status is one of those who catch up what a killed hook left.
-    const { lastSeq } = await ingest(bridge.repo, { now: Date.now });
+    const { lastSeq } = await catchUpLog(bridge.repo);
     const none = async () => {};
     return { ...common, repo: bridge.repo, ref: MAIN_REF, logRecords: lastSeq, refresh: none, close: none };
   }

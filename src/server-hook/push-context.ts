@@ -27,6 +27,8 @@ export interface PushContext {
   readonly settings: BridgeSettings;
   readonly principal: Principal | null;
   readonly update: RefUpdateLine;
+  /** The blobs of claims and presences that go along, which are judged by themselves. */
+  readonly besides: ReadonlySet<string>;
   /** Everything that came in with the push. */
   readonly incoming: IncomingObjects;
   /** The server's clock; milliseconds since the epoch. */
@@ -37,6 +39,20 @@ export interface PushContext {
   readonly recent: readonly HistoryCommit[];
   /** The same commits as messages. */
   readonly messages: readonly HistoryMessage[];
+}
+
+/** What the rules for claims and presences look at. */
+export interface SidePush {
+  readonly repo: Repository;
+  readonly reader: ObjectReader;
+  readonly settings: BridgeSettings;
+  readonly principal: Principal | null;
+  /** The server's clock; milliseconds since the epoch. */
+  readonly nowMs: number;
+  /** Where main will be after the push: an id, or its name where it stays. */
+  readonly tip: string;
+  /** The tasks that the push itself answers. */
+  readonly answering: ReadonlySet<string>;
 }
 
 /** What a rule says of a push that breaks it. */

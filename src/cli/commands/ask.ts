@@ -40,11 +40,11 @@ export function askCommand(exit: ExitState): CommandModule {
       const { _, ...options } = readOptions(argsSchema, raw, 'ask', ['prompt']);
       // yargs leaves what stands behind `--` in `_`, after the name of the command.
       const args = { ...options, prompt: [...options.prompt, ..._.slice(1)] };
-      const [{ ask }, { draftTask }, { openDoor }, { ingest }, { waitingSpinner }] = await Promise.all([
+      const [{ ask }, { draftTask }, { openDoor }, { catchUpLog }, { waitingSpinner }] = await Promise.all([
         import('../../asker/ask.js'),
         import('../../asker/task-draft.js'),
         import('../../remote/bridge-door.js'),
-        import('../../server-hook/ingest.js'),
+        import('../catch-up-log.js'),
         import('../waiting-spinner.js'),
       ]);
       const door = await openDoor(args.repo, process.env, sshOptionsOf(args));
@@ -59,7 +59,7 @@ export function askCommand(exit: ExitState): CommandModule {
         onAsked: (task) => spinner.start(task),
         ...(args.timeout === undefined ? {} : { timeoutMs: args.timeout * 1000 }),
         ...(args.name === undefined ? {} : { name: args.name }),
-        ...(door.address.kind === 'local' ? { ingest: () => ingest(repo, { now: Date.now }) } : {}),
+        ...(door.address.kind === 'local' ? { ingest: () => catchUpLog(repo) } : {}),
       }).finally(() => spinner.stop());
 
       if (outcome.status === 'asked') {

@@ -23,9 +23,10 @@ export function statusCommand(_exit: ExitState): CommandModule {
         ),
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'status');
-      const [{ readStatus }, { findStaleLocks }, { openView }] = await Promise.all([
+      const [{ readStatus }, { findStaleLocks }, { reportOnAnswer }, { openView }] = await Promise.all([
         import('../../admin/bridge-status.js'),
-        import('../../admin/stale-locks.js'),
+        import('../../git/stale-locks.js'),
+        import('../../server-hook/on-answer/report.js'),
         import('../open-view.js'),
       ]);
       const view = await openView(args.repo, sshOptionsOf(args), 'window');
@@ -39,6 +40,7 @@ export function statusCommand(_exit: ExitState): CommandModule {
           ttlMs: view.taskTtlMs,
           logRecords: view.logRecords,
           staleLocks,
+          onAnswer: isLocal ? await reportOnAnswer(view.repo.gitDir) : null,
         });
         process.stdout.write(args.json ? `${JSON.stringify(status)}\n` : formatStatus(status));
       } finally {
