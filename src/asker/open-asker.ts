@@ -3,7 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { openLocalBridge } from '../git/local-bridge.js';
 import type { Repository } from '../git/run-git.js';
-import { fetchMain, REMOTE_MAIN_REF } from '../git/transport.js';
+import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/transport.js';
+import { whoWorks } from '../git/who-works.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
 import type { BridgeDoor, BridgeTerms } from '../remote/bridge-door.js';
@@ -22,8 +23,10 @@ export interface Asker {
   readonly ref: string;
   /** Commits a task and answers its id. */
   submit(draft: TaskDraft, signal?: AbortSignal): Promise<string>;
-  /** Brings `ref` up to date. */
-  refresh(signal?: AbortSignal): Promise<void>;
+  /** Brings `ref` up to date; `withClaims` also who works on what. */
+  refresh(signal?: AbortSignal, withClaims?: boolean): Promise<void>;
+  /** Who has the task now, as of the last refresh; null where nobody says so. */
+  holderOf(task: string): Promise<string | null>;
   close(): Promise<void>;
 }
 
@@ -48,9 +51,10 @@ export async function openAsker(door: BridgeDoor, name?: string, signal?: AbortS
       repo: clone,
       ref: REMOTE_MAIN_REF,
       submit: (draft, inner) => submitRemote(clone, url, draft, by, terms.taskTtlMs, inner),
-      refresh: async (inner) => {
-        if ((await fetchMain(clone, url, {}, inner)) === 'rewound') throw rewritten(url);
+      refresh: async (inner, sideRefs = false) => {
+        if ((await fetchMain(clone, url, { sideRefs }, inner)) === 'rewound') throw rewritten(url);
       },
+      holderOf: (task) => holderOf(clone, REMOTE_PREFIX, task, Date.now() + terms.clockOffsetMs),
       close,
     };
   } catch (error) {
@@ -68,8 +72,18 @@ async function openLocalAsker(door: BridgeDoor, name: string): Promise<Asker> {
     ref: MAIN_REF,
     submit: (draft) => submitLocal(repo, draft, { name, atMs: Date.now() }, terms.taskTtlMs),
     refresh: async () => {},
+    holderOf: (task) => holderOf(repo, 'refs/bridge/', task, Date.now()),
     close: async () => {},
   };
+}
+
+async function holderOf(
+  repo: Repository,
+  prefix: string,
+  task: string,
+  nowMs: number,
+): Promise<string | null> {
+  return (await whoWorks(repo, prefix, nowMs)).running.get(task) ?? null;
 }
 
 function rewritten(url: string): BridgeError {
