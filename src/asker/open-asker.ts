@@ -4,7 +4,8 @@ import path from 'node:path';
 import { openLocalBridge } from '../git/local-bridge.js';
 import { readRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
-import { fetchMain, REMOTE_MAIN_REF } from '../git/transport.js';
+import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/transport.js';
+import { whoWorks } from '../git/who-works.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
 import type { BridgeDoor, BridgeTerms } from '../remote/bridge-door.js';
@@ -25,8 +26,10 @@ export interface Asker {
   tip(): string | null;
   /** Commits a task and answers its id. */
   submit(draft: TaskDraft, signal?: AbortSignal): Promise<string>;
-  /** Brings `ref` up to date. */
-  refresh(signal?: AbortSignal): Promise<void>;
+  /** Brings `ref` up to date; `withClaims` also who works on what. */
+  refresh(signal?: AbortSignal, withClaims?: boolean): Promise<void>;
+  /** Who has the task now, as of the last refresh; null where nobody says so. */
+  holderOf(task: string): Promise<string | null>;
   close(): Promise<void>;
 }
 
@@ -57,11 +60,12 @@ export async function openAsker(door: BridgeDoor, name?: string, signal?: AbortS
         if (isNew) tip = task;
         return task;
       },
-      refresh: async (inner) => {
+      refresh: async (inner, sideRefs = false) => {
         await connectDoor(door, inner);
-        if ((await fetchMain(clone, url, {}, inner)) === 'rewound') throw rewritten(url);
+        if ((await fetchMain(clone, url, { sideRefs }, inner)) === 'rewound') throw rewritten(url);
         tip = await readRef(clone, REMOTE_MAIN_REF);
       },
+      holderOf: (task) => holderOf(clone, REMOTE_PREFIX, task, Date.now() + terms.clockOffsetMs),
       close,
     };
   } catch (error) {
@@ -80,8 +84,18 @@ async function openLocalAsker(door: BridgeDoor, name: string): Promise<Asker> {
     tip: () => null,
     submit: (draft) => submitLocal(repo, draft, { name, atMs: Date.now() }, terms.taskTtlMs),
     refresh: async () => {},
+    holderOf: (task) => holderOf(repo, 'refs/bridge/', task, Date.now()),
     close: async () => {},
   };
+}
+
+async function holderOf(
+  repo: Repository,
+  prefix: string,
+  task: string,
+  nowMs: number,
+): Promise<string | null> {
+  return (await whoWorks(repo, prefix, nowMs)).running.get(task) ?? null;
 }
 
 function rewritten(url: string): BridgeError {
