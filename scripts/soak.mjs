@@ -20,7 +20,7 @@ for (const [name, value] of Object.entries(values)) {
   process.exit(2);
 }
 const { tasks, kills, seconds, seed } = values;
-const args = ['vitest', 'run', '--project', 'e2e', '--disable-console-intercept', 'test/e2e/soak.test.ts'];
+const args = ['vitest', 'run', 'test/e2e/soak.test.ts', '--project=e2e', '--disableConsoleIntercept=true'];
 const env = {
   ...process.env,
   SOAK_TASKS: tasks,

@@ -3,6 +3,7 @@ import type { Repository } from '../git/run-git.js';
 import type { LeftLock } from '../git/stale-locks.js';
 import { messageOf } from '../protocol/history.js';
 import { readQueue } from '../protocol/pending.js';
+import { type RecentFigures, recentFigures } from './recent-figures.js';
 
 /** What `status` says; the JSON form of it is a contract. Times are ISO 8601, ages milliseconds. */
 export interface BridgeStatus {
@@ -26,6 +27,7 @@ export interface BridgeStatus {
   readonly stale_locks: readonly { readonly path: string; readonly since: string }[] | null;
   /** How the executables in `on-answer.d` are doing; null over ssh, where they cannot be seen. */
   readonly on_answer: readonly OnAnswerStatus[] | null;
+  readonly recent: RecentFigures;
   readonly task_ttl_ms: number;
 }
 
@@ -86,6 +88,7 @@ export async function readStatus(repo: Repository, context: StatusContext): Prom
       context.staleLocks?.map((lock) => ({ path: lock.path, since: new Date(lock.sinceMs).toISOString() })) ??
       null,
     on_answer: context.onAnswer,
+    recent: await recentFigures(repo, commits, nowMs),
     task_ttl_ms: ttlMs,
   };
 }

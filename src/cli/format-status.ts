@@ -1,5 +1,6 @@
 import pc from 'picocolors';
 import type { BridgeStatus, OnAnswerStatus } from '../admin/bridge-status.js';
+import type { RecentFigures, Spread } from '../admin/recent-figures.js';
 import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';
@@ -16,6 +17,7 @@ export function formatStatus(status: BridgeStatus): string {
   const lines = [
     pc.bold(status.repo),
     `  ${counts.join(', ')} (the last ${formatDuration(status.task_ttl_ms)})`,
+    ...formatRecent(status.recent),
     ...(last === null ? [] : [`  last: ${oneLine(last.subject)}, by ${oneLine(last.agent)} at ${last.at}`]),
     ...(status.stale_locks ?? []).map(
       (lock) => `  ${pc.red('left by a killed git')} since ${lock.since}: ${lock.path}`,
@@ -27,6 +29,25 @@ export function formatStatus(status: BridgeStatus): string {
     ),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** `last 24 h: 12 answered, 1 error (8 %)`, and how long it took. */
+function formatRecent(recent: RecentFigures): string[] {
+  if (recent.answered === 0) return [];
+  const share = Math.round(100 * (recent.error_rate ?? 0));
+  const errors = recent.errors === 0 ? 'no errors' : `${recent.errors} errors (${share} %)`;
+  const rate = recent.tokens_per_s === null ? '' : `, ${recent.tokens_per_s} tokens/s`;
+  return [
+    `  last ${recent.hours} h: ${recent.answered} answered, ${errors}`,
+    ...(recent.wait_ms === null ? [] : [`    answer after    ${formatSpread(recent.wait_ms)}`]),
+    ...(recent.generate_ms === null
+      ? []
+      : [`    generating for  ${formatSpread(recent.generate_ms)}${rate}`]),
+  ];
+}
+
+function formatSpread({ median, p95 }: Spread): string {
+  return `${formatDuration(median)} (median), ${formatDuration(p95)} (95 of 100)`;
 }
 
 /** `on-answer telegram: ok`, or what is wrong with it. */

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { DEFAULT_CLAIM_LEASE_MS, MAX_CLAIM_LEASE_MS } from '../protocol/claim.js';
 import { parseDurationMs } from '../protocol/duration.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
 import { type Repository, runGit } from './run-git.js';
@@ -16,6 +17,8 @@ export interface BridgeSettings {
   readonly taskTtlMs: number;
   readonly maxTaskBytes: number;
   readonly maxAnswerBytes: number;
+  /** How long a claim holds a task; null where claims are off: `bridge.claimLease` is 0, or `init` is older than claims. */
+  readonly claimLeaseMs: number | null;
   /** The absolute path of `answers.log`; `bridge.answersLog` may move it, relative to the repository. */
   readonly answersLog: string;
   /** `bridge.onAnswerTimeout`: how long an executable in `on-answer.d` may take for one record. */
@@ -45,11 +48,18 @@ export async function readBridgeSettings(repo: Repository): Promise<BridgeSettin
     taskTtlMs: parseDurationMs(values.get('bridge.taskttl') ?? '') ?? DEFAULT_TASK_TTL_MS,
     maxTaskBytes: positive(values.get('bridge.maxtaskbytes')) ?? DEFAULT_MAX_TASK_BYTES,
     maxAnswerBytes: positive(values.get('bridge.maxanswerbytes')) ?? DEFAULT_MAX_ANSWER_BYTES,
+    claimLeaseMs: leaseMs(values.get('bridge.claimlease')),
     answersLog: path.resolve(repo.gitDir, values.get('bridge.answerslog') || 'bridge/answers.log'),
     onAnswerTimeoutMs:
       parseDurationMs(values.get('bridge.onanswertimeout') ?? '') ?? DEFAULT_ON_ANSWER_TIMEOUT_MS,
     onAnswerRetryMs: parseDurationMs(values.get('bridge.onanswerretry') ?? '') ?? DEFAULT_ON_ANSWER_RETRY_MS,
   };
+}
+
+/** Reads a `bridge.claimLease`, here or from `bridge-hello`. */
+export function leaseMs(text: string | undefined): number | null {
+  const ms = parseDurationMs(text ?? '0') ?? DEFAULT_CLAIM_LEASE_MS;
+  return ms === 0 ? null : Math.min(ms, MAX_CLAIM_LEASE_MS);
 }
 
 function positive(text: string | undefined): number | null {

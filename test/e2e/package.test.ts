@@ -70,8 +70,8 @@ describe('the tarball', () => {
         'hooks/post-receive',
         'hooks/ssh-command',
         'dist/cli/main.js',
-        'dist/hooks/pre-receive.mjs',
-        'dist/hooks/post-receive.mjs',
+        'dist/hooks/pre-receive.cjs',
+        'dist/hooks/post-receive.cjs',
         'dist/index.js',
         'dist/index.d.ts',
       ]),
@@ -114,7 +114,7 @@ describe('the package, installed globally into a prefix', () => {
     const sshd = await startLocalSshd({
       dir: join(dir, 'sshd'),
       authorizedKeysFile: join(dir, 'home-server/.ssh/authorized_keys'),
-      extraConfig: ['SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1'],
+      extraConfig: ['SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 SHLVL=1'],
     });
     onCleanup(sshd.stop);
     const pc = cleanEnv(join(dir, 'home-pc'), { GIT_SSH_COMMAND: sshCommandFor(sshd, keys.identityFile) });

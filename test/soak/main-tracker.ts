@@ -1,4 +1,4 @@
-import { gitOk } from '../support/git.js';
+import { git } from '../support/git.js';
 
 /** What has come in on `main` so far. As new as the last `update`. */
 export interface MainTracker {
@@ -19,13 +19,16 @@ export function trackMain(repoPath: string, env: Record<string, string>, ttlMs: 
   const open = new Map<string, number>();
   return {
     async update() {
-      const tip = (await gitOk(['rev-parse', 'refs/heads/main'], { gitDir: repoPath, env })).trim();
-      if (tip === last) return;
+      const found = await git(['rev-parse', 'refs/heads/main'], { gitDir: repoPath, env });
+      const tip = found.stdout.trim();
+      // Whoever kills everything kills this git as well; the next update makes up for it.
+      if (found.exitCode !== 0 || tip === last) return;
       const format = '--format=%x00%H %ct %(trailers:key=Task,valueonly,separator=%x2C)';
       const range = last === '' ? tip : `${last}..${tip}`;
       const args = ['log', '--first-parent', '--reverse', '--name-only', format, range];
-      const text = await gitOk(args, { gitDir: repoPath, env });
-      for (const entry of text.split('\0').slice(1)) {
+      const listed = await git(args, { gitDir: repoPath, env });
+      if (listed.exitCode !== 0) return;
+      for (const entry of listed.stdout.split('\0').slice(1)) {
         const [head = '', ...paths] = entry.split('\n').filter((line) => line !== '');
         const [id = '', seconds = '', task = ''] = head.split(' ');
         if (paths.includes('inbox.json')) {

@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { git } from '../support/git.js';
@@ -22,7 +22,7 @@ const LOOKS_WHILE_OPEN = 6;
 
 /**
  * What a server does beside the bridge, until the signal aborts: `status` now and then, `git gc`, logrotate, sshd restarted; and what the
- * README tells its operator to do after a git was killed: remove what `status` names, and nothing else.
+ * README tells its operator to do after a git was killed: `doctor --fix`, once `status` names something.
  */
 export async function operate(world: SoakWorld, work: OperatorWork, signal: AbortSignal): Promise<void> {
   const rotate = await logrotate(world);
@@ -44,15 +44,16 @@ export async function operate(world: SoakWorld, work: OperatorWork, signal: Abor
         vain = 0;
         continue;
       }
-      const isDown = vain >= LOOKS_WHILE_OPEN;
-      if (isDown) {
+      const before = work.staleLocks;
+      const look = async (): Promise<void> => {
+        work.staleLocks += await removeStaleLocks(world);
+      };
+      if (vain < LOOKS_WHILE_OPEN) await look();
+      else {
         work.maintenance += 1;
-        await world.stopSshd();
+        await world.restartSshd(look);
       }
-      const removed = await removeStaleLocks(world);
-      work.staleLocks += removed;
-      vain = removed > 0 ? 0 : vain + 1;
-      if (isDown) await world.startSshd();
+      vain = work.staleLocks > before ? 0 : vain + 1;
     }
     world.hold(false);
   }
@@ -77,15 +78,15 @@ export async function operate(world: SoakWorld, work: OperatorWork, signal: Abor
   }
 
   async function restart(): Promise<void> {
-    await world.stopSshd();
-    await world.startSshd();
+    await world.restartSshd();
   }
 }
 
-/** Removes the locks that `status` names; answers how many those were. */
+/** Has `doctor --fix` remove the locks that `status` names, if it names any; answers how many are gone. */
 export async function removeStaleLocks(world: SoakWorld): Promise<number> {
+  const { repoPath } = world.bridge;
   const { exitCode, stdout, stderr } = await world.run(
-    ['status', '--json', '--repo', world.bridge.repoPath],
+    ['status', '--json', '--repo', repoPath],
     world.ownerEnv,
   );
   if (exitCode !== 0) {
@@ -93,19 +94,18 @@ export async function removeStaleLocks(world: SoakWorld): Promise<number> {
     return 0;
   }
   const { stale_locks: named } = JSON.parse(stdout) as { stale_locks: { path: string }[] };
-  for (const { path } of named) {
-    await rm(join(world.bridge.repoPath, path), { recursive: true, force: true });
-    await world.note('locks.txt', `${new Date().toISOString()} ${path}\n`);
-  }
-  return named.length;
+  if (named.length === 0) return 0;
+  const doctor = await world.run(['doctor', '--fix', '--repo', repoPath], world.ownerEnv);
+  await world.note('doctor.txt', `${doctor.stdout}${doctor.stderr}--- ${doctor.exitCode}\n`);
+  const left = await Promise.all(named.map(({ path }) => stat(join(repoPath, path)).catch(() => null)));
+  return left.filter((one) => one === null).length;
 }
 
 /** Locks in the bridge that nobody has touched for a while. */
 export async function oldLocks(world: SoakWorld): Promise<string[]> {
   const { repoPath } = world.bridge;
   const names = (await readdir(repoPath, { recursive: true }).catch((): string[] => [])).filter(
-    (name) =>
-      name.endsWith('.lock') && name !== 'bridge/ingest.lock' && !name.startsWith('objects/tmp_objdir'),
+    (name) => name.endsWith('.lock') && !name.startsWith('bridge/') && !name.startsWith('objects/tmp_objdir'),
   );
   const found: string[] = [];
   for (const name of names) {
@@ -133,6 +133,7 @@ async function logrotate(world: SoakWorld): Promise<() => Promise<void>> {
   const env = { ...world.ownerEnv, PATH: `${world.ownerEnv.PATH}:/usr/sbin:/sbin` };
   return async () => {
     const done = await runProcess('logrotate', ['--force', '--state', state, file], { env });
-    if (done.exitCode !== 0) throw new Error(`logrotate exited with ${done.exitCode}: ${done.stderr}`);
+    if (done.exitCode !== 0 && done.exitCode !== 137)
+      throw new Error(`logrotate exited with ${done.exitCode}: ${done.stderr}`);
   };
 }

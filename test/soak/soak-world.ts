@@ -41,8 +41,8 @@ export interface SoakWorld {
   room(signal: AbortSignal): Promise<void>;
   /** Keeps askers from asking, or lets them. */
   hold(isHeld: boolean): void;
-  stopSshd(): Promise<void>;
-  startSshd(): Promise<void>;
+  /** Ends sshd with all its sessions and starts it again; `meanwhile` runs in between. One at a time. */
+  restartSshd(meanwhile?: () => Promise<void>): Promise<void>;
   /** Runs the built program to its end. Exit code 137 is a kill, 124 one that took longer than two minutes. */
   run(args: readonly string[], env: Record<string, string>, input?: string): Promise<RunResult>;
   note(file: string, text: string): Promise<void>;
@@ -85,6 +85,7 @@ export async function makeSoakWorld(seed: number): Promise<SoakWorld> {
 
   let sshd: LocalSshd = bridge.sshd;
   let restarts = 0;
+  let restarting: Promise<void> = Promise.resolve();
   let isHeld = false;
   let tokens = 0;
   const processes = bridgeProcesses(bridge.dir, () => sshd.pid);
@@ -115,10 +116,14 @@ export async function makeSoakWorld(seed: number): Promise<SoakWorld> {
     hold(held) {
       isHeld = held;
     },
-    stopSshd: () => sshd.stop(),
-    async startSshd() {
-      sshd = await bridge.restartSshd();
-      restarts += 1;
+    restartSshd(meanwhile = async () => {}) {
+      restarting = restarting.then(async () => {
+        await sshd.stop();
+        await meanwhile();
+        sshd = await bridge.restartSshd();
+        restarts += 1;
+      });
+      return restarting;
     },
     run: (args, env, input) =>
       runCli(args, { env, input, timeoutMs: COMMAND_MS }).catch((error: Error) => ({

@@ -73,6 +73,8 @@ function classify(backend: Pick<Backend, 'name' | 'url' | 'noModelRemedy'>, erro
   if (error instanceof SyntaxError) {
     return backendError(backend, 'backend_error', 'sent something that is not JSON', error);
   }
+  // Ollama's client, of a body that ended in good order before the answer did.
+  if (/^Did not receive done/.test(errorText(error))) return lostError(backend, errorText(error), error);
   const said = readServerError(errorText(error));
   return backendError(backend, said.code, said.text === '' ? 'failed and did not say why' : said.text, error);
 }

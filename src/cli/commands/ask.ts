@@ -1,8 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import * as z from 'zod';
-import { principalNameSchema } from '../../protocol/names.js';
-import { stripControls } from '../../protocol/printable.js';
-import { answerRemedy } from '../answer-remedy.js';
+import { principalNameSchema, shortId } from '../../protocol/names.js';
+import { shellQuote } from '../../protocol/shell-quote.js';
 import type { ExitState } from '../exit-state.js';
 import {
   numberOption,
@@ -13,6 +12,7 @@ import {
   sshArgs,
   sshOptionsOf,
 } from '../options.js';
+import { printAnswer } from '../print-answer.js';
 import { EXIT, printProblem } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 import { TASK_OPTIONS, taskArgsSchema, taskFieldsOf } from '../task-fields.js';
@@ -66,20 +66,10 @@ export function askCommand(exit: ExitState): CommandModule {
         process.stdout.write(args.json ? `${JSON.stringify({ task: outcome.task })}\n` : `${outcome.task}\n`);
       } else if (outcome.status === 'waiting') {
         const why = signal.aborted ? 'stopped waiting' : 'no answer yet';
-        printProblem(
-          `${why}; the task stays asked: ${outcome.task}`,
-          `llm-bridge log --repo ${args.repo}, a little later`,
-        );
+        printProblem(`${why}; the task stays asked: ${outcome.task}`, laterCommand(outcome.task, args));
         exit.code = EXIT.noAnswerYet;
       } else {
-        const { answer, commit } = outcome;
-        if (args.json) process.stdout.write(`${JSON.stringify({ commit, ...answer })}\n`);
-        else if (answer.answer !== null) printAnswer(answer.answer);
-        if (answer.error !== null) {
-          if (!args.json)
-            printProblem(`${answer.error.code}: ${answer.error.message}`, answerRemedy(answer.error));
-          exit.code = EXIT.failed;
-        }
+        printAnswer(outcome, args.json, exit);
       }
     },
   };
@@ -122,8 +112,14 @@ function build(y: Argv): Argv {
   );
 }
 
-/** The answer alone. On a terminal without its control characters: a model may say anything. */
-function printAnswer(answer: string): void {
-  const text = process.stdout.isTTY ? stripControls(answer) : answer;
-  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+/** What to type for the answer when it is there. */
+function laterCommand(task: string, args: { repo: string; identity?: string | undefined }): string {
+  const identity = args.identity === undefined ? [] : ['--identity', args.identity];
+  return ['llm-bridge', 'answer', shortId(task), '--repo', args.repo, ...identity]
+    .map(quoteWhereNeeded)
+    .join(' ');
+}
+
+function quoteWhereNeeded(word: string): string {
+  return /^[A-Za-z0-9_./:@~-]+$/.test(word) ? word : shellQuote(word);
 }

@@ -8,7 +8,7 @@ import { sshCommandOf } from '../../../src/remote/ssh-settings.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { tempDir } from '../../support/temp-dir.js';
 
-const OURS = '-o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=3';
+const OURS = '-o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=10 -o ServerAliveCountMax=3';
 
 test('without a command of the user it is ssh that never asks and notices a dead network', async () => {
   const { text, words } = await sshCommandOf(cleanEnv(await tempDir()), {});
