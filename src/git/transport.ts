@@ -2,7 +2,7 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { parseRefusal, type RefusalCode } from '../protocol/refusal.js';
 import { gitDate } from './git-date.js';
-import { classifyGitFailure } from './git-failure.js';
+import { classifyGitFailure, DISK_FULL } from './git-failure.js';
 import type { Repository } from './run-git.js';
 import { runSimpleGit } from './run-simple-git.js';
 
@@ -103,6 +103,8 @@ export async function pushCommit(
   const refusal = parseRefusal(result.stderr);
   if (refusal !== null)
     return refusal.code === 'stale' ? { status: 'raced' } : { status: 'refused', refusal };
+  // A full disk fails at the lock of the ref too, and is no race.
+  if (DISK_FULL.test(result.stderr)) throw classifyGitFailure(`push to ${url}`, result.stderr);
   // git's own words for a main that is not the one we built on, at the client, in the connectivity check, or at the lock.
   if (
     /\[(remote )?rejected\].*\((fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|incorrect old value)/.test(

@@ -116,6 +116,28 @@ test('a finished answer is rescued from a clone that git cannot open any more', 
   expect(chatsOf(standIn)).toHaveLength(1);
 });
 
+test('an agent killed at any step of making its clone anew loses no finished answer', async () => {
+  await task('20+2');
+  const dies = (at: RegExp) =>
+    runCli(args(['--once']), { env: { ...bridge.env, ...faultEnv(join(bridge.dir, 'steps'), at, 'dies') } });
+  expect(await dies(/ push /)).toMatchObject({ exitCode: 137 });
+  await writeFile(join(clone, 'HEAD'), '');
+  // Each goes on where the one before was killed.
+  for (const step of [
+    /^rename .*damaged/,
+    / init --bare/,
+    / config core/,
+    / update-ref -m finished/,
+    /^rm .*damaged/,
+  ]) {
+    expect(await dies(step), step.source).toMatchObject({ exitCode: 137 });
+  }
+  await once();
+  expect(await answers()).toEqual(['22']);
+  expect(chatsOf(standIn)).toHaveLength(1);
+  expect(await readdir(join(bridge.dir, 'state'))).not.toContainEqual(expect.stringContaining('damaged'));
+});
+
 /** A running agent that has answered one task and holds the model's next answer. */
 async function running(): Promise<{ agent: RunningCli; open: () => void }> {
   await task('1+1');
