@@ -16,7 +16,7 @@ import { openDoor } from './remote/bridge-door.js';
 import type { SshOptions } from './remote/ssh-settings.js';
 
 export { type InitResult, initBridge } from './admin/init.js';
-export type { AgentLog, LogLevel } from './agent/agent-options.js';
+export type { AgentLog, LogFields, LogLevel, OnTaskText } from './agent/agent-options.js';
 export { type Agent, type CreateAgentOptions, createAgent } from './agent/create-agent.js';
 export type { AskOutcome } from './asker/ask.js';
 export { type Answer, type AnswerError, answerSchema } from './protocol/answer.js';

@@ -3,6 +3,7 @@ import type { Repository } from '../git/run-git.js';
 import type { LeftLock } from '../git/stale-locks.js';
 import { messageOf } from '../protocol/history.js';
 import { readQueue } from '../protocol/pending.js';
+import { type RecentFigures, recentFigures } from './recent-figures.js';
 
 /** What `status` says; the JSON form of it is a contract. Times are ISO 8601, ages milliseconds. */
 export interface BridgeStatus {
@@ -24,7 +25,24 @@ export interface BridgeStatus {
   readonly log_records: number | null;
   /** Locks of a git that was killed, which keep others from writing; null over ssh, where they cannot be seen. */
   readonly stale_locks: readonly { readonly path: string; readonly since: string }[] | null;
+  /** How the executables in `on-answer.d` are doing; null over ssh, where they cannot be seen. */
+  readonly on_answer: readonly OnAnswerStatus[] | null;
+  readonly recent: RecentFigures;
   readonly task_ttl_ms: number;
+}
+
+/** One executable of the owner's in `on-answer.d`. */
+export interface OnAnswerStatus {
+  readonly name: string;
+  /** `new`: it was given nothing yet. `refused`: it is not run at all, and `reason` says why. */
+  readonly state: 'new' | 'ok' | 'failing' | 'refused';
+  /** The newest record it took. */
+  readonly last_seq: number | null;
+  /** How often in a row the next one failed. */
+  readonly failures: number;
+  readonly reason: string | null;
+  /** ISO 8601. */
+  readonly next_try: string | null;
 }
 
 /** What there is to know besides history. */
@@ -35,6 +53,7 @@ export interface StatusContext {
   readonly ttlMs: number;
   readonly logRecords: number | null;
   readonly staleLocks: readonly LeftLock[] | null;
+  readonly onAnswer: readonly OnAnswerStatus[] | null;
 }
 
 /** Reads the state of a bridge out of the history on `ref`, as far back as tasks can be pending. */
@@ -68,6 +87,8 @@ export async function readStatus(repo: Repository, context: StatusContext): Prom
     stale_locks:
       context.staleLocks?.map((lock) => ({ path: lock.path, since: new Date(lock.sinceMs).toISOString() })) ??
       null,
+    on_answer: context.onAnswer,
+    recent: await recentFigures(repo, commits, nowMs),
     task_ttl_ms: ttlMs,
   };
 }

@@ -2,13 +2,20 @@ import type { Repository } from '../git/run-git.js';
 import type { QueueState } from '../protocol/pending.js';
 import type { BridgeDoor, BridgeTerms } from '../remote/bridge-door.js';
 import type { AgentOptions } from './agent-options.js';
+import type { Claims } from './claims/claims.js';
 import type { ClockWatch } from './clock-jump.js';
 import type { CloneReader } from './clone-reader.js';
 import type { FinishedAnswer } from './finished-answers.js';
 import type { QueueView } from './queue-view.js';
 
 /** What a running agent knows. The network side of it changes in `synchronise` only. */
-export interface AgentSession {
+export interface AgentSession extends SessionCore {
+  /** Who works on what. */
+  readonly claims: Claims;
+}
+
+/** The part of it that claims are made from. */
+export interface SessionCore {
   readonly options: AgentOptions;
   readonly door: BridgeDoor;
   readonly clone: Repository;
@@ -16,6 +23,9 @@ export interface AgentSession {
   /** Made anew with the clone. */
   view: QueueView;
   readonly clock: ClockWatch;
+  /** Tells this agent from others with the same key. */
+  readonly id: string;
+  readonly startedAtMs: number;
   /** Null until the bridge was reached, and after anything that may have changed it. */
   terms: BridgeTerms | null;
   /** The name answers are given in. */
@@ -31,6 +41,6 @@ export interface AgentSession {
 }
 
 /** The server's clock, as far as it is known. */
-export function serverNow(session: AgentSession): number {
+export function serverNow(session: Pick<SessionCore, 'terms'>): number {
   return Date.now() + (session.terms?.clockOffsetMs ?? 0);
 }

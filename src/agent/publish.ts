@@ -3,9 +3,10 @@ import { writeFileCommit } from '../git/commit-file.js';
 import type { ObjectReader } from '../git/object-reader.js';
 import { updateRefs } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
-import { pushCommit, REMOTE_MAIN_REF, type Refusal } from '../git/transport.js';
+import { type PushOutcome, pushCommit, REMOTE_MAIN_REF, type Refusal } from '../git/transport.js';
 import { answerMessage } from '../protocol/commit-message.js';
 import { INBOX_FILE } from '../protocol/names.js';
+import type { Claims } from './claims/claims.js';
 import type { FinishedAnswer } from './finished-answers.js';
 
 /** Where answers are pushed from and to. */
@@ -14,6 +15,8 @@ export interface PublishPlace {
   readonly reader: ObjectReader;
   readonly url: string;
   readonly agent: string;
+  /** Knows the claims that end with the answers. */
+  readonly claims: Pick<Claims, 'endsOf' | 'ended'>;
   /** The server's clock; milliseconds since the epoch. */
   readonly now: () => number;
   readonly signal?: AbortSignal | undefined;
@@ -31,6 +34,9 @@ export type PublishOutcome =
 const MAX_BATCH = 100;
 /** And the most bytes of them, below the server's `receive.maxInputSize` of at least 32 MiB. */
 const MAX_BATCH_BYTES = 16 * 1024 * 1024;
+
+/** The most claims that end in one push: it may have 60 refs. The others are let go afterwards. */
+const MAX_ENDS = 50;
 
 /**
  * Commits finished answers on top of `tip`, one commit each in their order, and pushes them as one. Never merges: on a lost
@@ -52,7 +58,7 @@ export async function publish(
       by: { name: place.agent, atMs: place.now() },
     });
   }
-  const outcome = await pushCommit(place.clone, place.url, parent, place.signal);
+  const outcome = await pushWithClaims(place, parent, batch);
   if (outcome.status === 'pushed') {
     await updateRefs(place.clone, [{ ref: REMOTE_MAIN_REF, to: parent, from: tip }], 'pushed');
     return { status: 'pushed', tip: parent };
@@ -62,11 +68,28 @@ export async function publish(
     await sleep(Math.random() * 100, undefined, { signal: place.signal });
     return { status: 'raced' };
   }
+  if (outcome.status !== 'refused') throw new Error('a push without claims failed for its claims');
   const [only] = batch;
   if (batch.length === 1 && only !== undefined) {
     return { status: 'refused', taskId: only.taskId, refusal: outcome.refusal };
   }
   return publishOneByOne(place, tip, batch);
+}
+
+/**
+ * Pushes the answers, and with them goes what this agent has claimed of their tasks. A claim that was taken over, or cannot be removed, is
+ * no reason not to answer: then they go alone.
+ */
+async function pushWithClaims(
+  place: PublishPlace,
+  commit: string,
+  batch: readonly FinishedAnswer[],
+): Promise<PushOutcome> {
+  const ends = place.claims.endsOf(batch.map((one) => one.taskId)).slice(0, MAX_ENDS);
+  const outcome = await pushCommit(place.clone, place.url, commit, place.signal, ends);
+  if (outcome.status === 'pushed' || outcome.status === 'not-with-those') place.claims.ended(ends);
+  if (outcome.status !== 'not-with-those') return outcome;
+  return pushCommit(place.clone, place.url, commit, place.signal);
 }
 
 /** A refusal names one commit of many; alone each answer shows whether it was the one. */

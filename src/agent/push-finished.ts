@@ -22,6 +22,7 @@ export async function pushFinished(
     url: session.door.address.url,
     agent: session.name,
     now: () => serverNow(session),
+    claims: session.claims,
     signal,
   };
   const outcome = await publish(place, tip, session.finished);
@@ -39,7 +40,7 @@ export async function pushFinished(
     case 'answered':
     case 'expired':
     case 'unknown-task':
-      options.log('info', said);
+      options.log('info', said, { event: 'answer-refused', task: taskId, code: refusal.code });
       session.settled.add(taskId);
       session.finished = session.finished.filter((one) => one.taskId !== taskId);
       await dropFinished(clone, [taskId]);
@@ -77,12 +78,13 @@ async function replaceRefused(
     session.options.log(
       'error',
       `${said}; nor will it have an error; try: update llm-bridge on both machines, and run "llm-bridge init" on the server`,
+      { event: 'answer-refused', task: taskId },
     );
     session.settled.add(taskId);
     session.finished = session.finished.filter((one) => one.taskId !== taskId);
     return;
   }
-  session.options.log('warn', said);
+  session.options.log('warn', said, { event: 'answer-refused', task: taskId });
   const { answer } = refused;
   const frame = {
     taskId,

@@ -4,7 +4,8 @@ import { shortId } from '../protocol/names.js';
 import { createBell } from '../remote/bell.js';
 import { type BridgeDoor, openDoor, openDoorbell } from '../remote/bridge-door.js';
 import type { AgentOptions } from './agent-options.js';
-import type { AgentSession } from './agent-session.js';
+import type { AgentSession, SessionCore } from './agent-session.js';
+import { openClaims } from './claims/open-claims.js';
 import { watchClock } from './clock-jump.js';
 import { openCloneReader } from './clone-reader.js';
 import { listFinished } from './finished-answers.js';
@@ -12,6 +13,7 @@ import { cloneMender } from './mend-clone.js';
 import { outlast } from './outlast.js';
 import { isSound, openOwnClone, replaceClone } from './own-clone.js';
 import { openQueueView } from './queue-view.js';
+import { openSessionId } from './session-id.js';
 import { defaultStateDir, openStateFolder } from './state-folder.js';
 import { synchronise } from './synchronise.js';
 import { startWorkers } from './workers.js';
@@ -22,7 +24,7 @@ const SAFETY_POLL_MS = 60_000;
 /** Without one, a poll that finds nothing waits longer the next time, up to so many times `pollMs`. */
 const MAX_POLL_FACTOR = 10;
 
-/** What is still pushed after an abort has so long; the answers that are not stay in the state folder. */
+/** What is still pushed after an abort, and the claims that are released, have so long; answers that are not pushed stay in the state folder. */
 const LAST_PUSH_MS = 4_000;
 
 /**
@@ -30,7 +32,7 @@ const LAST_PUSH_MS = 4_000;
  * 1. start what is pending, as far as there is room;
  * 2. fetch, and push what is finished (again and again, where the server is away);
  * 3. start what that brought;
- * 4. wait: for the doorbell, a finished answer, or the time to look anyway.
+ * 4. wait: for the doorbell, a finished answer, the end of another's claim, or the time to look anyway.
  * Throws BridgeError for what a person has to mend; finished answers are kept for the next run.
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
@@ -42,14 +44,18 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     dir,
     signal,
     (error) => failed.abort(error),
-    () => options.log('info', 'the state folder is locked; waiting in case its agent is about to end'),
+    () =>
+      options.log('info', 'the state folder is locked; waiting in case its agent is about to end', {
+        event: 'locked',
+      }),
   ).catch((error: unknown) => {
     if (options.signal.aborted) return null;
     throw error;
   });
   if (state === null) return;
   try {
-    await answerTasks({ options, door, cloneDir: state.cloneDir, signal, failed });
+    const id = await openSessionId(dir);
+    await answerTasks({ options, door, cloneDir: state.cloneDir, id, signal, failed });
   } finally {
     await state.release();
   }
@@ -60,23 +66,29 @@ async function answerTasks(place: {
   readonly options: AgentOptions;
   readonly door: BridgeDoor;
   readonly cloneDir: string;
+  /** Tells this agent from others with the same key. */
+  readonly id: string;
   readonly signal: AbortSignal;
   /** Aborted where the state folder is no longer ours; the loop aborts it to end its workers. */
   readonly failed: AbortController;
 }): Promise<void> {
   const { options, door, signal, failed } = place;
   const { clone, reader, finished } = await openKept(place.cloneDir, door.env, () =>
-    options.log('info', 'waiting for a git that is at work in the clone, of an agent that was killed'),
+    options.log('info', 'waiting for a git that is at work in the clone, of an agent that was killed', {
+      event: 'clone-busy',
+    }),
   );
   const bell = createBell();
   const hurry = createBell();
-  const session: AgentSession = {
+  const core: SessionCore = {
     options,
     door,
     clone,
     reader,
     view: openQueueView(clone),
     clock: watchClock(),
+    id: place.id,
+    startedAtMs: Date.now(),
     terms: null,
     name: options.name ?? '',
     queue: null,
@@ -85,24 +97,32 @@ async function answerTasks(place: {
     settled: new Set(),
     fetchDue: true,
   };
+  const due = () => {
+    core.fetchDue = true;
+    bell.ring();
+  };
+  const claims = openClaims(core, due);
+  const session: AgentSession = Object.assign(core, { claims });
   const mender = cloneMender(session);
   const workers = startWorkers(session, bell, signal, mender);
   const ring = () => {
-    session.fetchDue = true;
     hurry.ring();
-    bell.ring();
+    due();
   };
   const doorbell = options.once ? null : openDoorbell(door, { ...bell, ring });
   let idleTurns = 0;
+  let isDone = false;
   try {
     while (!signal.aborted) {
       workers.fill();
       const sound = () => mender.run(() => synchronise(session, signal));
       await outlast(sound, { log: options.log, signal, once: options.once, hurry });
       idleTurns = workers.fill() > 0 ? 0 : idleTurns + 1;
-      if (options.once && workers.busy() === 0 && session.finished.length === 0) return;
+      isDone = workers.busy() === 0 && session.finished.length === 0 && !claims.isHoldingOff();
+      if (options.once && isDone) return;
       const pollMs = options.pollMs * Math.min(2 ** idleTurns, MAX_POLL_FACTOR) * (0.75 + Math.random() / 2);
-      const outcome = await bell.wait(doorbell?.connected() ? SAFETY_POLL_MS : pollMs, signal);
+      const longestMs = doorbell?.connected() ? SAFETY_POLL_MS : pollMs;
+      const outcome = await bell.wait(Math.min(longestMs, claims.wakeInMs()), signal);
       if (outcome === 'timeout') session.fetchDue = true;
     }
     if (failed.signal.aborted) throw failed.signal.reason;
@@ -110,11 +130,17 @@ async function answerTasks(place: {
     // An abort in the middle of anything is the end that was asked for, not a failure.
     if (!options.signal.aborted || failed.signal.aborted) throw failed.signal.reason ?? error;
   } finally {
-    if (options.signal.aborted) options.log('info', 'stopping');
+    if (options.signal.aborted) options.log('info', 'stopping', { event: 'stopping' });
     failed.abort();
     await workers.ended();
     await doorbell?.close();
-    if (options.signal.aborted) await pushLast(session);
+    // A failed agent has no business on the server any more; its claims run out.
+    const isOver = options.signal.aborted || (options.once && isDone);
+    const last = AbortSignal.timeout(LAST_PUSH_MS);
+    await Promise.all([
+      options.signal.aborted ? pushLast(session, last) : undefined,
+      claims.close(isOver ? last : null),
+    ]);
     reader.close();
   }
 }
@@ -135,12 +161,14 @@ async function openKept(dir: string, env: NodeJS.ProcessEnv, onWait: () => void)
 }
 
 /** After an abort: what is finished is pushed if the server answers at once; else it waits for the next start. */
-async function pushLast(session: AgentSession): Promise<void> {
+async function pushLast(session: AgentSession, within: AbortSignal): Promise<void> {
   if (session.finished.length === 0) return;
   try {
-    await synchronise(session, AbortSignal.timeout(LAST_PUSH_MS));
+    await synchronise(session, within);
   } catch (error) {
     const ids = session.finished.map((one) => shortId(one.taskId)).join(', ');
-    session.options.log('warn', `not pushed yet: ${ids} (${errorText(error)}); the next start does it`);
+    session.options.log('warn', `not pushed yet: ${ids} (${errorText(error)}); the next start does it`, {
+      event: 'not-pushed',
+    });
   }
 }

@@ -11,7 +11,7 @@ const MAX_LOST_ON_ONE_TIP = 5;
 /**
  * Brings clone and server together:
  * 1. ask the server who we are and by which rules, where that is not known, or our clock was set since;
- * 2. fetch main, if it may have moved;
+ * 2. fetch main, and who works on what, if it may have moved;
  * 3. let go of finished answers that nobody waits for any more;
  * 4. push the others on top of main; where another push came first, go back to 2.
  * Throws BridgeError: `retryable` where it is enough to call again.
@@ -24,17 +24,24 @@ export async function synchronise(session: AgentSession, signal: AbortSignal): P
     const terms = session.terms;
     if (terms === null) return synchronise(session, signal);
     const clock = { nowMs: serverNow(session), ttlMs: terms.taskTtlMs };
+    const sideRefs = session.claims.active();
+    let isNew = false;
     if (session.fetchDue || session.tip === null) {
       // Cleared first: a ring during the fetch is about something this fetch may have missed.
       session.fetchDue = false;
+      session.claims.fetching();
       try {
-        session.tip = await updateClone(session.clone, session.door, clock, signal);
+        session.tip = await updateClone(session.clone, session.door, { ...clock, sideRefs }, signal);
+        isNew = true;
       } catch (error) {
         session.fetchDue = true;
         throw error;
       }
     }
-    session.queue = await session.view.update(session.tip, clock);
+    [session.queue] = await Promise.all([
+      session.view.update(session.tip, clock),
+      isNew && sideRefs ? session.claims.fetched() : undefined,
+    ]);
     await letGo(session);
     if (session.finished.length === 0) return;
     const { tip } = session;

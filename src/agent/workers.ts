@@ -5,7 +5,9 @@ import { shortId } from '../protocol/names.js';
 import type { AskedTask } from '../protocol/pending.js';
 import { oneLine } from '../protocol/printable.js';
 import type { Bell } from '../remote/bell.js';
+import type { LogFields } from './agent-options.js';
 import { type AgentSession, serverNow } from './agent-session.js';
+import type { Generating } from './claims/claims.js';
 import { keepFinished } from './finished-answers.js';
 import type { CloneMender } from './mend-clone.js';
 import { outlast } from './outlast.js';
@@ -20,14 +22,17 @@ export interface Workers {
   ended(): Promise<void>;
 }
 
-/** Makes the workers of a session. A finished answer is kept in the clone, then the next task is started, then the bell is rung. */
+/**
+ * Makes the workers of a session. Which tasks fall to this agent is for `claims` to say; one that another has answered meanwhile is dropped. A
+ * finished answer is kept in the clone, then the next task is started, then the bell is rung.
+ */
 export function startWorkers(
   session: AgentSession,
   bell: Bell,
   signal: AbortSignal,
   mender: CloneMender,
 ): Workers {
-  const jobs = new Map<string, Promise<void>>();
+  const jobs = new Map<string, Job>();
   const answersByHash = new Map<string, Promise<Answer>>();
   const { log } = session.options;
 
@@ -37,47 +42,75 @@ export function startWorkers(
     for (const hash of answersByHash.keys())
       if (session.queue?.goodAnswers.has(hash)) answersByHash.delete(hash);
     const finished = new Set(session.finished.map((one) => one.taskId));
-    for (const asked of session.queue?.pending ?? []) {
-      if (signal.aborted || jobs.size >= session.options.parallel) break;
-      if (jobs.has(asked.id) || finished.has(asked.id) || session.settled.has(asked.id)) continue;
-      jobs.set(asked.id, work(asked));
+    const pending = session.queue?.pending ?? [];
+    const isPending = new Set(pending.map((asked) => asked.id));
+    for (const [id, job] of jobs) if (!isPending.has(id)) job.drop('answered by another, or out of time');
+    if (signal.aborted) return 0;
+    const free = pending.filter(({ id }) => !jobs.has(id) && !finished.has(id) && !session.settled.has(id));
+    const room = Math.max(0, session.options.parallel - jobs.size);
+    for (const { task, claimFirst } of session.claims.choose(free, room)) {
+      const dropped = new AbortController();
+      const drop = (why: string) => {
+        if (dropped.signal.aborted || signal.aborted) return;
+        log('info', `task ${shortId(task.id)}: ${why}`, { event: 'task-dropped', task: task.id });
+        dropped.abort(new Error(why));
+      };
+      const done = work(task, claimFirst, { drop, signal: AbortSignal.any([signal, dropped.signal]) });
+      jobs.set(task.id, { drop, done });
       started += 1;
     }
     return started;
   }
 
-  async function work(asked: AskedTask): Promise<void> {
+  async function work(asked: AskedTask, claimFirst: boolean, job: Generating): Promise<void> {
     const { maxTaskBytes = DEFAULT_MAX_TASK_BYTES, maxAnswerBytes = DEFAULT_MAX_ANSWER_BYTES } =
       session.terms ?? {};
     const limits = { maxTaskBytes, maxAnswerBytes };
     try {
-      log('info', `task ${shortId(asked.id)} from ${oneLine(asked.asker)}: answering`);
+      if (!(await session.claims.begin(asked.id, claimFirst, job))) return;
+      job.signal.throwIfAborted();
+      log('info', `task ${shortId(asked.id)} from ${oneLine(asked.asker)}: answering`, {
+        event: 'task-started',
+        task: asked.id,
+        asker: oneLine(asked.asker),
+      });
       const place: TaskPlace = {
         reader: session.reader,
         generate: {
           ...session.options.generate,
           maxAnswerBytes: limits.maxAnswerBytes,
-          log: (text) => log('info', `task ${shortId(asked.id)}: ${text}`),
+          log: (text) =>
+            log('info', `task ${shortId(asked.id)}: ${text}`, { event: 'task-note', task: asked.id }),
         },
         agent: session.name,
         ...limits,
         now: () => serverNow(session),
         goodAnswer: (hash) => session.queue?.goodAnswers.get(hash),
         running: answersByHash,
-        signal,
+        onText: (text) => session.options.onText?.(asked.id, text),
+        signal: job.signal,
       };
       // What a model does is an answer. Anything else (a full disk, a killed git) passes, and the task is not to be lost by it.
-      const lasting = { log, signal, once: false, passes: () => true };
+      const lasting = { log, signal: job.signal, once: false, passes: () => true };
       const answer = await outlast(() => mender.run(() => runTask(place, asked)), lasting);
       const keep = () => mender.run(() => keepFinished(session.clone, answer));
       // Once whatever the signal says: what was generated is kept, also when the end was asked for this very moment.
       session.finished.push(await keep().catch(() => outlast(keep, lasting)));
-      log(answer.error === null ? 'info' : 'warn', `task ${shortId(asked.id)}: ${describe(answer)}`);
+      log(
+        answer.error === null ? 'info' : 'warn',
+        `task ${shortId(asked.id)}: ${describe(answer)}`,
+        fieldsOf(answer),
+      );
     } catch (error) {
-      if (!signal.aborted) log('error', `task ${shortId(asked.id)}: ${oneLine(String(error))}`);
-      if (!signal.aborted) session.settled.add(asked.id);
+      if (job.signal.aborted) return;
+      log('error', `task ${shortId(asked.id)}: ${oneLine(String(error))}`, {
+        event: 'task-lost',
+        task: asked.id,
+      });
+      session.settled.add(asked.id);
     } finally {
       jobs.delete(asked.id);
+      session.claims.end(asked.id);
       fill();
       bell.ring();
     }
@@ -87,8 +120,28 @@ export function startWorkers(
     fill,
     busy: () => jobs.size,
     ended: async () => {
-      await Promise.all(jobs.values());
+      await Promise.all([...jobs.values()].map((job) => job.done));
     },
+  };
+}
+
+/** A task that is being answered. */
+interface Job {
+  /** Ends it without an answer, and says why. */
+  readonly drop: (why: string) => void;
+  readonly done: Promise<void>;
+}
+
+function fieldsOf(answer: Answer): LogFields {
+  return {
+    event: answer.error === null ? 'task-answered' : 'task-failed',
+    task: answer.task_commit,
+    ...(answer.error === null ? {} : { code: answer.error.code }),
+    model: answer.model,
+    backend: answer.backend,
+    latency_ms: answer.latency_ms,
+    completion_tokens: answer.usage?.completion_tokens ?? null,
+    cached: answer.cached === true,
   };
 }
 

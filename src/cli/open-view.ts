@@ -8,7 +8,7 @@ import { MAIN_REF } from '../protocol/names.js';
 import { type BridgeDoor, openDoor, readTerms } from '../remote/bridge-door.js';
 import { openClone, updateClone } from '../remote/clone.js';
 import type { SshOptions } from '../remote/ssh-settings.js';
-import { ingest } from '../server-hook/ingest.js';
+import { catchUpLog } from './catch-up-log.js';
 
 /** A bridge to read from: on this machine the repository itself, its log brought up to date; elsewhere a temporary clone. */
 export interface BridgeView {
@@ -18,7 +18,7 @@ export interface BridgeView {
   readonly taskTtlMs: number;
   readonly clockOffsetMs: number;
   /** Null over ssh, where the log cannot be seen. */
-  readonly logRecords: number | null;
+  logRecords(): number | null;
   /** Brings the view up to date. */
   refresh(): Promise<void>;
   close(): Promise<void>;
@@ -32,9 +32,17 @@ export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 
   if (door.address.kind === 'local') {
     const bridge = await openLocalBridge(door.address.url, { env: process.env, asOwner: true });
     // Who asks for the status is one of those who catch up what a killed hook left.
-    const { lastSeq } = await ingest(bridge.repo, { now: Date.now });
-    const none = async () => {};
-    return { ...common, repo: bridge.repo, ref: MAIN_REF, logRecords: lastSeq, refresh: none, close: none };
+    let { lastSeq } = await catchUpLog(bridge.repo);
+    return {
+      ...common,
+      repo: bridge.repo,
+      ref: MAIN_REF,
+      logRecords: () => lastSeq,
+      refresh: async () => {
+        lastSeq = (await catchUpLog(bridge.repo)).lastSeq;
+      },
+      close: async () => {},
+    };
   }
   const folder = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-view-'));
   const close = () => rm(folder, { recursive: true, force: true, maxRetries: 3 });
@@ -44,7 +52,7 @@ export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 
     if (reach === 'all') await fetchMain(clone, url);
     else await updateClone(clone, door, { nowMs: Date.now() + terms.clockOffsetMs, ttlMs: terms.taskTtlMs });
     const refresh = async () => void (await fetchMain(clone, url));
-    return { ...common, repo: clone, ref: REMOTE_MAIN_REF, logRecords: null, refresh, close };
+    return { ...common, repo: clone, ref: REMOTE_MAIN_REF, logRecords: () => null, refresh, close };
   } catch (error) {
     await close();
     throw error;

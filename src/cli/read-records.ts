@@ -7,7 +7,7 @@ import { parseAddress } from '../remote/address.js';
 import { createBell } from '../remote/bell.js';
 import { openDoorbell } from '../remote/bridge-door.js';
 import type { SshOptions } from '../remote/ssh-settings.js';
-import { ingest } from '../server-hook/ingest.js';
+import { catchUpLog } from './catch-up-log.js';
 import { openView } from './open-view.js';
 
 /** Which records. */
@@ -35,7 +35,7 @@ export async function* readRecords(range: RecordRange): AsyncGenerator<string> {
 
 async function* readLocal(repoPath: string, range: RecordRange): AsyncGenerator<string> {
   const { repo, settings } = await openLocalBridge(repoPath, { env: process.env, asOwner: false });
-  if (isOwner((await stat(repoPath)).uid)) await ingest(repo, { now: Date.now });
+  if (isOwner((await stat(repoPath)).uid)) await catchUpLog(repo);
   const { signal, count } = range;
   if (count === undefined) {
     yield* readLogLines(settings.answersLog, { follow: range.follow, signal });

@@ -1,7 +1,14 @@
 import path from 'node:path';
+import { DEFAULT_CLAIM_LEASE_MS, MAX_CLAIM_LEASE_MS } from '../protocol/claim.js';
 import { parseDurationMs } from '../protocol/duration.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
 import { type Repository, runGit } from './run-git.js';
+
+/** A request to some web service takes a second; one that hangs is ended within a minute. */
+const DEFAULT_ON_ANSWER_TIMEOUT_MS = 60_000;
+
+/** A network that was away for a moment is back by then. */
+const DEFAULT_ON_ANSWER_RETRY_MS = 5_000;
 
 /** The section `[bridge]` of a bridge repository's config. */
 export interface BridgeSettings {
@@ -10,8 +17,14 @@ export interface BridgeSettings {
   readonly taskTtlMs: number;
   readonly maxTaskBytes: number;
   readonly maxAnswerBytes: number;
+  /** How long a claim holds a task; null where claims are off: `bridge.claimLease` is 0, or `init` is older than claims. */
+  readonly claimLeaseMs: number | null;
   /** The absolute path of `answers.log`; `bridge.answersLog` may move it, relative to the repository. */
   readonly answersLog: string;
+  /** `bridge.onAnswerTimeout`: how long an executable in `on-answer.d` may take for one record. */
+  readonly onAnswerTimeoutMs: number;
+  /** `bridge.onAnswerRetry`: how long one that failed waits the first time; twice that the next. */
+  readonly onAnswerRetryMs: number;
 }
 
 /** Reads the settings; what is absent or no number takes its default. */
@@ -35,8 +48,18 @@ export async function readBridgeSettings(repo: Repository): Promise<BridgeSettin
     taskTtlMs: parseDurationMs(values.get('bridge.taskttl') ?? '') ?? DEFAULT_TASK_TTL_MS,
     maxTaskBytes: positive(values.get('bridge.maxtaskbytes')) ?? DEFAULT_MAX_TASK_BYTES,
     maxAnswerBytes: positive(values.get('bridge.maxanswerbytes')) ?? DEFAULT_MAX_ANSWER_BYTES,
+    claimLeaseMs: leaseMs(values.get('bridge.claimlease')),
     answersLog: path.resolve(repo.gitDir, values.get('bridge.answerslog') || 'bridge/answers.log'),
+    onAnswerTimeoutMs:
+      parseDurationMs(values.get('bridge.onanswertimeout') ?? '') ?? DEFAULT_ON_ANSWER_TIMEOUT_MS,
+    onAnswerRetryMs: parseDurationMs(values.get('bridge.onanswerretry') ?? '') ?? DEFAULT_ON_ANSWER_RETRY_MS,
   };
+}
+
+/** Reads a `bridge.claimLease`, here or from `bridge-hello`. */
+export function leaseMs(text: string | undefined): number | null {
+  const ms = parseDurationMs(text ?? '0') ?? DEFAULT_CLAIM_LEASE_MS;
+  return ms === 0 ? null : Math.min(ms, MAX_CLAIM_LEASE_MS);
 }
 
 function positive(text: string | undefined): number | null {

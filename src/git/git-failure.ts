@@ -54,7 +54,8 @@ const FAILURES: readonly Failure[] = [
     retryable: true,
   },
   {
-    pattern: /llm-bridge: (.*)/,
+    // The forced command's own words. Behind `remote:` it is a hook that speaks, of a push that may well have gone through.
+    pattern: /^llm-bridge: (.*)/m,
     code: 'refused',
     message: 'the server refused',
     remedy:

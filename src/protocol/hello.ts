@@ -12,5 +12,7 @@ export const helloSchema = z.object({
   task_ttl: z.string(),
   max_task_bytes: z.int().positive(),
   max_answer_bytes: z.int().positive(),
+  /** `bridge.claimLease` as set: `60s`. A server that does not say it takes no claims. */
+  claim_lease: z.string().optional(),
 });
 export type Hello = z.infer<typeof helloSchema>;

@@ -3,13 +3,14 @@ import { excerpt, oneLine } from './printable.js';
 /**
  * Why a push was refused, as the agent has to tell apart:
  * `stale` another push came first, fetch and build again · `answered` the task has its answer · `expired` its time is over ·
- * `unknown-task` no such task on main · anything else is a fault someone has to mend.
+ * `unknown-task` no such task on main · `claimed` another agent holds the task · anything else is a fault someone has to mend.
  */
 export const REFUSAL_CODES = [
   'stale',
   'answered',
   'expired',
   'unknown-task',
+  'claimed',
   'ref',
   'shape',
   'principal',

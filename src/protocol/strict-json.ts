@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { stringifyEscaped } from './escape-json.js';
 import { findJsonFault } from './json-fault.js';
 import { MAX_JSON_DEPTH } from './limits.js';
 import { excerpt, oneLine } from './printable.js';
@@ -45,6 +46,26 @@ export function readStrictJson<T>(bytes: Uint8Array, schema: z.ZodType<T>): Read
   return parsed.success
     ? { ok: true, value: parsed.data }
     : { ok: false, reason: describeIssues(parsed.error.issues) };
+}
+
+/**
+ * The bytes of a small message that has one form only: the fields in the order of the schema, no spaces, and a line break. What does not
+ * fit the schema throws, because only our own values come here.
+ */
+export function writeExactJson<T>(value: T, schema: z.ZodType<T>): Buffer {
+  return Buffer.from(`${stringifyEscaped(schema.parse(value))}\n`, 'utf8');
+}
+
+/** Reads such a message: as readStrictJson does, of at most `maxBytes`, and in that one form. */
+export function readExactJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, maxBytes: number): ReadResult<T> {
+  if (bytes.length > maxBytes)
+    return { ok: false, reason: `has ${bytes.length} bytes; the limit is ${maxBytes}` };
+  const read = readStrictJson(bytes, schema);
+  if (!read.ok || writeExactJson(read.value, schema).equals(bytes)) return read;
+  return {
+    ok: false,
+    reason: 'is not in the one form it has: fields in their order, no spaces, a line break',
+  };
 }
 
 /** zod's findings as one line: `options.temperature: Too big…; Unrecognized key: "temprature"`, the first three. */

@@ -1,3 +1,4 @@
+import { leaseMs } from '../git/bridge-settings.js';
 import { clientGitEnv } from '../git/git-env.js';
 import { requireGit } from '../git/git-version.js';
 import { openLocalBridge } from '../git/local-bridge.js';
@@ -27,6 +28,8 @@ export interface BridgeTerms {
   readonly taskTtlMs: number;
   readonly maxTaskBytes: number;
   readonly maxAnswerBytes: number;
+  /** How long a claim holds a task; null where the bridge takes no claims. */
+  readonly claimLeaseMs: number | null;
   /** Add this to our clock to get the server's; milliseconds. */
   readonly clockOffsetMs: number;
 }
@@ -52,8 +55,8 @@ export async function openDoor(
 export async function readTerms(door: BridgeDoor, signal?: AbortSignal): Promise<BridgeTerms> {
   if (door.address.kind === 'local') {
     const { settings } = await openLocalBridge(door.address.url, { env: door.env, asOwner: true });
-    const { taskTtlMs, maxTaskBytes, maxAnswerBytes } = settings;
-    return { principal: null, taskTtlMs, maxTaskBytes, maxAnswerBytes, clockOffsetMs: 0 };
+    const { taskTtlMs, maxTaskBytes, maxAnswerBytes, claimLeaseMs } = settings;
+    return { principal: null, taskTtlMs, maxTaskBytes, maxAnswerBytes, claimLeaseMs, clockOffsetMs: 0 };
   }
   const greeting = door.ssh === null ? null : await sayHello(door.ssh, signal);
   return {
@@ -61,6 +64,7 @@ export async function readTerms(door: BridgeDoor, signal?: AbortSignal): Promise
     taskTtlMs: parseDurationMs(greeting?.hello.task_ttl ?? '') ?? DEFAULT_TASK_TTL_MS,
     maxTaskBytes: greeting?.hello.max_task_bytes ?? DEFAULT_MAX_TASK_BYTES,
     maxAnswerBytes: greeting?.hello.max_answer_bytes ?? DEFAULT_MAX_ANSWER_BYTES,
+    claimLeaseMs: leaseMs(greeting?.hello.claim_lease),
     clockOffsetMs: greeting?.clockOffsetMs ?? 0,
   };
 }

@@ -31,21 +31,23 @@ async function isFinished(repo: Repository): Promise<boolean> {
 const MARGIN_MS = 86_400_000;
 
 /**
- * Fetches what is new on `main`; into an empty clone, history as far back as tasks can be pending. Answers the tip. Throws
+ * Fetches what is new on `main`; into an empty clone, history as far back as tasks can be pending; with `sideRefs`, claims and presences too.
+ * Answers the tip. Throws
  * BridgeError `history-rewritten` where main is not a continuation of what we have, which no honest bridge ever does.
  */
 export async function updateClone(
   clone: Repository,
   door: BridgeDoor,
-  window: { readonly nowMs: number; readonly ttlMs: number },
+  window: { readonly nowMs: number; readonly ttlMs: number; readonly sideRefs?: boolean },
   signal?: AbortSignal,
 ): Promise<string> {
   const { url } = door.address;
   const known = await resolveRef(clone, REMOTE_MAIN_REF);
   const sinceMs = window.nowMs - window.ttlMs - MARGIN_MS;
-  let outcome = await fetchMain(clone, url, known === null ? { sinceMs } : {}, signal);
+  const side = { sideRefs: window.sideRefs === true };
+  let outcome = await fetchMain(clone, url, known === null ? { sinceMs, ...side } : side, signal);
   // No commit is that young: then nothing is pending, and the tip is all there is to know.
-  if (outcome === 'nothing-since') outcome = await fetchMain(clone, url, { depth: 1 }, signal);
+  if (outcome === 'nothing-since') outcome = await fetchMain(clone, url, { depth: 1, ...side }, signal);
   if (outcome === 'rewound') {
     throw new BridgeError(
       `main of ${url} was rewound or rewritten; this clone had it at ${known ?? 'nothing'}`,

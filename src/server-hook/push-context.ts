@@ -27,14 +27,32 @@ export interface PushContext {
   readonly settings: BridgeSettings;
   readonly principal: Principal | null;
   readonly update: RefUpdateLine;
+  /** The blobs of claims and presences that go along, which are judged by themselves. */
+  readonly besides: ReadonlySet<string>;
   /** Everything that came in with the push. */
   readonly incoming: IncomingObjects;
   /** The server's clock; milliseconds since the epoch. */
   readonly nowMs: number;
   /** The new commits, the oldest first, as far as MAX_COMMITS_PER_PUSH + 1. */
   readonly commits: readonly HistoryCommit[];
+  /** The newest commits of main and these behind them, as far as they were read along; empty where they were not. */
+  readonly recent: readonly HistoryCommit[];
   /** The same commits as messages. */
   readonly messages: readonly HistoryMessage[];
+}
+
+/** What the rules for claims and presences look at. */
+export interface SidePush {
+  readonly repo: Repository;
+  readonly reader: ObjectReader;
+  readonly settings: BridgeSettings;
+  readonly principal: Principal | null;
+  /** The server's clock; milliseconds since the epoch. */
+  readonly nowMs: number;
+  /** Where main will be after the push: an id, or its name where it stays. */
+  readonly tip: string;
+  /** The tasks that the push itself answers. */
+  readonly answering: ReadonlySet<string>;
 }
 
 /** What a rule says of a push that breaks it. */

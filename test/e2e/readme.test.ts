@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { transform } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
@@ -63,6 +66,11 @@ const SUBSTITUTIONS: readonly Substitution[] = [
     why: "the reader's own login on the server, which a test does not have",
   },
   {
+    from: /https:\/\/api\.telegram\.org/g,
+    to: ({ telegram }) => telegram.url,
+    why: 'a server of this test that takes whatever is sent to it',
+  },
+  {
     from: /from 'llm-bridge'/g,
     to: () => `from '${pathToFileURL(join(root, 'dist/index.js'))}'`,
     why: 'the package as it was built here; test/e2e/package.test.ts imports the installed one',
@@ -85,6 +93,10 @@ const PRINTS: readonly (readonly [has: RegExp, prints: RegExp])[] = [
   [/key list/, /^home-pc\tagent\tSHA256:/m],
   [/^llm-bridge ask "2\+2"/, /^4\n.* 1 answered.*\n {4}2\+2\n {4}4\n\n$/s],
   [/--accept-new-host-key/, /^4\n\{.*"answer":"144".*\}\n\{"prime":-?\d+\}\n.* 4 answered/s],
+  [/doctor --repo \/srv/, /^ok {7}keys: \d+ let in/m],
+  [/doctor --repo ssh/, /^ok {7}generation: llama3\.2:latest by ollama answered/m],
+  [/service install/, /^ExecStart=.* --parallel 2$/m],
+  [/doctor --fix/, /^ok {7}locks: no git that was killed/m],
   [/key=Model/, /^ +4 llama3\.2:latest$/m],
   [/key remove/, /^restrict,command="[^"]*ssh-command home-pc" /],
   [/^import hashlib/, /^42\n$/],
@@ -96,6 +108,7 @@ const PRINTS: readonly (readonly [has: RegExp, prints: RegExp])[] = [
 interface World {
   readonly dir: string;
   readonly user: string;
+  readonly telegram: Telegram;
   readonly envs: Readonly<Record<Place, Record<string, string>>>;
 }
 let world: World;
@@ -109,7 +122,9 @@ beforeAll(async () => {
   const sshd = await startLocalSshd({
     dir: join(dir, 'sshd'),
     authorizedKeysFile: join(dir, 'home-server/.ssh/authorized_keys'),
-    extraConfig: ['SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC SHLVL=1'],
+    extraConfig: [
+      `SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC SHLVL=1 HOME=${join(dir, 'home-server')}`,
+    ],
   });
   onCleanup(sshd.stop);
   const standIn = await startStandIn();
@@ -130,7 +145,13 @@ beforeAll(async () => {
       PATH: `${join(dir, 'bin')}:${process.env.PATH}`,
       ...(place === 'pc' ? { LLM_BRIDGE_OLLAMA_URL: standIn.ollamaUrl } : {}),
     });
-  world = { dir, user: sshd.user, envs: { server: envOf('server'), pc: envOf('pc'), bot: envOf('bot') } };
+  const telegram = await startTelegram();
+  world = {
+    dir,
+    user: sshd.user,
+    telegram,
+    envs: { server: envOf('server'), pc: envOf('pc'), bot: envOf('bot') },
+  };
 });
 
 afterAll(async () => {
@@ -149,6 +170,25 @@ describe('every command of the README', () => {
     const result = await runBlock({ ...block, text }, place, context);
     expect(result.exitCode, `${result.stderr}${result.stdout}`).toBe(0);
     for (const [has, prints] of PRINTS) if (has.test(block.text)) expect(result.stdout).toMatch(prints);
+  });
+
+  test('makes executables that are told of every answer from then on', async (context) => {
+    const options = { env: world.envs.server, cwd: world.dir };
+    const tools = await runProcess(
+      'sh',
+      ['-c', 'command -v jq && command -v curl && command -v python3'],
+      options,
+    );
+    if (tools.exitCode !== 0) context.skip('there is no jq, curl or python3 in the PATH');
+    // The last answer before is the one of the example of the library.
+    await waitUntil(() => world.telegram.requests.length > 0, 'a message to the chat');
+    expect(world.telegram.requests[0]).toBe('/bot123456:YOUR-TOKEN/sendMessage chat_id=42&text=42');
+    const database = JSON.stringify(join(world.dir, 'home-server/answers.db'));
+    const query = `import sqlite3; print(sqlite3.connect(${database}).execute("SELECT * FROM answers").fetchall())`;
+    await waitUntil(async () => {
+      const { stdout } = await runProcess('python3', ['-c', query], options);
+      return /^\[\(\d+, 'What is 6 \* 7\?', '42'\)\]$/.test(stdout.trim());
+    }, 'a row in the database');
   });
 
   test('is covered: no other language, no unknown place, no substitution without use', () => {
@@ -255,6 +295,25 @@ async function runAsRoot(block: CodeBlock, context: TestContext): Promise<void> 
   } finally {
     await runProcess('userdel', ['-r', user], { env });
   }
+}
+
+/** Takes what is sent to it and says yes. */
+interface Telegram {
+  readonly url: string;
+  /** The path and the body of each request. */
+  readonly requests: string[];
+}
+
+async function startTelegram(): Promise<Telegram> {
+  const requests: string[] = [];
+  const server = createServer(async (request, response) => {
+    requests.push(`${request.url} ${await text(request)}`.trim());
+    response.end('{"ok":true}');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onCleanup(() => void server.close());
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
 }
 
 async function startInBackground(command: string, place: Place, ready: RegExp | null): Promise<void> {

@@ -2,7 +2,8 @@ import { parseTree, treeOfCommit } from '../../protocol/git-objects.js';
 import { MAX_COMMIT_BYTES, MAX_COMMITS_PER_PUSH } from '../../protocol/limits.js';
 import { MAIN_REF, shortId } from '../../protocol/names.js';
 import { type IncomingObjects, listIncoming } from '../incoming-objects.js';
-import type { Denial, PushContext } from '../push-context.js';
+import type { Denial, PushContext, RefUpdateLine } from '../push-context.js';
+import { MAX_REFS_PER_PUSH } from '../read-update-lines.js';
 
 /** A commit, its tree, its blob, and a base for each that came as a delta. */
 const MAX_OBJECTS = 6 * MAX_COMMITS_PER_PUSH;
@@ -69,6 +70,30 @@ export async function boundIncoming(push: Unread): Promise<Denial | IncomingObje
     }
   }
   return incoming;
+}
+
+/**
+ * The same for a push without main: nothing comes in but the blobs that the new refs point at. git makes no thin pack of blobs alone, so there
+ * is nothing that it had to copy in.
+ */
+export async function boundSideIncoming(
+  push: Pick<PushContext, 'repo' | 'reader' | 'besides'>,
+  lines: readonly RefUpdateLine[],
+): Promise<Denial | null> {
+  const idBytes = (lines[0]?.newId.length ?? 40) / 2;
+  const incoming = await listIncoming({ ...push.repo, idBytes }, 2 * MAX_REFS_PER_PUSH);
+  const foreign = [...(incoming?.loose ?? []), ...(incoming?.packed ?? [])].find(
+    (id) => !push.besides.has(id),
+  );
+  if (incoming !== null && foreign === undefined) return null;
+  const info = foreign === undefined ? null : await push.reader.info(foreign);
+  const what =
+    foreign === undefined ? 'more objects than refs' : `the ${info?.type ?? 'object'} ${shortId(foreign)}`;
+  return {
+    code: 'shape',
+    text: `${what} came along and belongs to no claim`,
+    remedy: 'push from a clone made by git; nothing but the blobs of claims comes in',
+  };
 }
 
 /** The parents a raw commit names, found in its headers. */

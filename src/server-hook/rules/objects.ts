@@ -5,12 +5,12 @@ import { shortId } from '../../protocol/names.js';
 import type { Denial, PushContext } from '../push-context.js';
 
 /**
- * Nothing comes in but what the new commits are made of: each commit, its tree, its one blob. Anything else would stay in
+ * Nothing comes in but what the new commits are made of, each commit, its tree, its one blob, and the blobs of claims. Anything else would stay in
  * the repository unseen and fill the disk. And the messages of one push together stay below the limit of a push. Runs
  * after shapeRule.
  */
 export async function objectsRule(push: PushContext): Promise<Denial | null> {
-  const expected = new Set<string>();
+  const expected = new Set<string>(push.besides);
   let bytes = 0;
   for (const message of push.messages) {
     if (message.kind === 'other') continue;

@@ -11,7 +11,7 @@ import { MAX_JSON_DEPTH } from '../../../src/protocol/limits.js';
 import { formatLogLine, logRecordSchema } from '../../../src/protocol/log-record.js';
 import { readPlainCommit } from '../../../src/protocol/plain-commit.js';
 import { readTask } from '../../../src/protocol/task.js';
-import { readUpdateLine } from '../../../src/server-hook/read-update-lines.js';
+import { readUpdateLines } from '../../../src/server-hook/read-update-lines.js';
 import { referenceJson } from '../../support/reference-json.js';
 import { tempDir } from '../../support/temp-dir.js';
 
@@ -152,16 +152,17 @@ test('a task that is taken is one the reference takes', () => {
   });
 });
 
-test('an update line that is taken is exactly one of three words', () => {
+test('update lines that are taken are of exactly three words, each ref once', () => {
   const line = `${ID} ${'c'.repeat(40)} refs/heads/main\n`;
   check(mutated([line, line + line, `${HASH} ${HASH} refs/heads/x\n`]), (stdin) => {
-    const read = readUpdateLine(stdin);
+    const read = readUpdateLines(stdin);
     if ('code' in read) return;
-    expect(`${read.oldId} ${read.newId} ${read.ref}\n`).toBe(stdin);
-    const [oldId = '', newId = '', ref = '', ...more] = stdin.slice(0, -1).split(/[\s\0]/);
-    expect(more).toEqual([]);
-    for (const id of [oldId, newId]) expect([40, 64]).toContain(id.length);
-    expect([...ref].every((char) => char > ' ' && char < '\u007f')).toBe(true);
+    expect(read.map((one) => `${one.oldId} ${one.newId} ${one.ref}\n`).join('')).toBe(stdin);
+    expect(new Set(read.map((one) => one.ref)).size).toBe(read.length);
+    for (const { oldId, newId, ref } of read) {
+      for (const id of [oldId, newId]) expect([40, 64]).toContain(id.length);
+      expect([...ref].every((char) => char > ' ' && char < '\u007f')).toBe(true);
+    }
   });
 });
 

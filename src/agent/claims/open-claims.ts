@@ -1,0 +1,169 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readSideRefs } from '../../git/side-refs.js';
+import { REMOTE_PREFIX } from '../../git/transport.js';
+import { claimRef } from '../../protocol/claim.js';
+import { shortId } from '../../protocol/names.js';
+import { createBell } from '../../remote/bell.js';
+import { type SessionCore, serverNow } from '../agent-session.js';
+import { type Candidate, chooseTasks } from './choose-tasks.js';
+import type { Claims } from './claims.js';
+import { createOthers } from './others.js';
+import { createOwnClaims } from './own-claims.js';
+import { createPresenceSchedule } from './presence-schedule.js';
+import { openClaimPush } from './push-claims.js';
+
+/**
+ * Alone, a claim goes out once a generation has run for so long: what is answered at once is not worth a push. Where others are known, at
+ * once. Milliseconds.
+ */
+const CLAIM_AFTER_MS = 200;
+
+/** A claim that is not answered within this time holds up no generation: the server may be away for hours. Milliseconds. */
+const CLAIM_FIRST_WAIT_MS = 5_000;
+
+/** At the end, a push that is under way has so long to tell what became of it. Milliseconds. */
+const LAST_WORD_MS = 1_500;
+
+/** Opens the claims of a session. `look` asks for a fetch, soon. */
+export function openClaims(session: SessionCore, look: () => void): Claims {
+  const self = {
+    get agent() {
+      return session.name;
+    },
+    session: session.id,
+  };
+  const own = createOwnClaims(self);
+  const others = createOthers(self);
+  const bell = createBell();
+  const stop = new AbortController();
+  const cut = new AbortController();
+  const presence = createPresenceSchedule(session, stop.signal, bell.ring);
+  const push = openClaimPush({ session, own, others, presence, look, lose });
+  const firstSeen = new Map<string, number>();
+  let fetchBegan = Number.NEGATIVE_INFINITY;
+  let knownAtMs = Number.NEGATIVE_INFINITY;
+  let lookAgainAtMs = Number.POSITIVE_INFINITY;
+  let holdingOff = false;
+  const loop = claimDue();
+
+  async function claimDue(): Promise<void> {
+    while (!stop.signal.aborted) {
+      await bell.wait(Math.max(0, push.nextDueMs() - performance.now()), stop.signal);
+      if (!stop.signal.aborted && push.nextDueMs() <= performance.now()) await push.pushDue(cut.signal);
+    }
+  }
+
+  /** Another has the task that we generate. */
+  function lose(task: string, holder: string): void {
+    own.jobs.get(task)?.decided(false);
+    own.jobs.get(task)?.drop(`${holder} has it; leaving it there`);
+    own.remove(task);
+    own.letGo(task);
+  }
+
+  /** Until others can know of us, and we of them, two that start together would take the same tasks. */
+  function isSettled(): boolean {
+    return session.options.once || presence.isOff() || presence.shownAtMs() <= knownAtMs;
+  }
+
+  return {
+    active: () => push.isOn(),
+    fetching() {
+      fetchBegan = performance.now();
+    },
+    async fetched() {
+      const refs = await readSideRefs(session.clone, session.reader, REMOTE_PREFIX).catch(() => null);
+      if (refs === null) return;
+      const nowMs = performance.now();
+      knownAtMs = fetchBegan;
+      own.see(refs, { fetchedAtMs: fetchBegan, nowMs });
+      others.see(refs, { nowMs, serverNowMs: serverNow(session) });
+      for (const task of [...own.jobs.keys()]) {
+        const holder = own.held(task) ? null : others.holderOf(task, { nowMs, knownAtMs });
+        if (holder !== null) lose(task, holder.claim.agent);
+      }
+      presence.see(refs, serverNow(session));
+      bell.ring();
+    },
+    choose(free, room) {
+      lookAgainAtMs = Number.POSITIVE_INFINITY;
+      holdingOff = false;
+      const nowMs = performance.now();
+      if (!push.isOn()) return free.slice(0, room).map((task) => ({ task, claimFirst: false }));
+      const known = new Set(free.map((task) => task.id));
+      for (const task of firstSeen.keys()) if (!known.has(task)) firstSeen.delete(task);
+      const candidates: Candidate[] = [];
+      let overAtMs = Number.POSITIVE_INFINITY;
+      for (const { id } of free) {
+        const firstSeenMs = firstSeen.get(id) ?? nowMs;
+        firstSeen.set(id, firstSeenMs);
+        const holder = own.held(id) ? null : others.holderOf(id, { nowMs, knownAtMs });
+        if (holder === null) candidates.push({ id, firstSeenMs, ours: own.held(id) !== undefined });
+        else overAtMs = Math.min(overAtMs, holder.overAtMs);
+      }
+      const choice = chooseTasks(candidates, {
+        self: `${self.agent}/${self.session}`,
+        others: others.withRoom(nowMs),
+        nowMs,
+        knownAtMs,
+      });
+      if (choice.start.length < room) {
+        lookAgainAtMs = Math.min(choice.lookAgainAtMs, overAtMs);
+        holdingOff = choice.lookAgainAtMs !== Number.POSITIVE_INFINITY;
+      }
+      const byId = new Map(free.map((task) => [task.id, task]));
+      return choice.start.slice(0, room).flatMap(({ id, rank }) => {
+        const task = byId.get(id);
+        return task === undefined ? [] : [{ task, claimFirst: rank > 0 || !isSettled() }];
+      });
+    },
+    wakeInMs: () => Math.max(lookAgainAtMs - performance.now(), 0),
+    isHoldingOff: () => holdingOff,
+    async begin(task, claimFirst, { drop, signal }) {
+      if (!push.isOn() || stop.signal.aborted) return true;
+      const nowMs = performance.now();
+      const waitMs = claimFirst || others.any(nowMs) ? 0 : CLAIM_AFTER_MS;
+      const decided = new Promise<boolean>((resolve) => {
+        own.add({ task, claimAtMs: nowMs + waitMs, drop, decided: resolve });
+      });
+      bell.ring();
+      if (!claimFirst || own.held(task) !== undefined) return true;
+      const enough = new AbortController();
+      const either = AbortSignal.any([signal, enough.signal]);
+      const late = sleep(CLAIM_FIRST_WAIT_MS, true, { signal: either }).catch(() => true);
+      try {
+        return await Promise.race([decided, late]);
+      } finally {
+        enough.abort();
+      }
+    },
+    end(task) {
+      own.jobs.get(task)?.decided(true);
+      own.remove(task);
+      bell.ring();
+    },
+    endsOf: (tasks) =>
+      tasks.flatMap((task) => {
+        const held = own.held(task);
+        return held === undefined ? [] : [{ ref: claimRef(task), id: held.id }];
+      }),
+    ended(ends) {
+      for (const { ref } of ends) {
+        own.letGo(ref.slice(claimRef('').length));
+        own.setRemote(ref, null);
+      }
+    },
+    async close(release) {
+      stop.abort();
+      if (release === null) cut.abort();
+      const late = setTimeout(() => cut.abort(), LAST_WORD_MS);
+      await loop.catch(() => {});
+      clearTimeout(late);
+      if (release === null) return;
+      const left = await push.release(release);
+      if (left.length === 0) return;
+      const ids = left.map(shortId).join(', ');
+      session.options.log('info', `not released: ${ids}; others wait until the claims run out`);
+    },
+  };
+}

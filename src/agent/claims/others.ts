@@ -1,0 +1,82 @@
+import type { SideRefs } from '../../git/side-refs.js';
+import { type Claim, MAX_CLAIM_LEASE_MS, sameHolder } from '../../protocol/claim.js';
+import { isPresent } from '../../protocol/presence.js';
+
+/** A claim of somebody else, as this agent last saw it. */
+export interface ForeignClaim {
+  readonly id: string;
+  readonly claim: Claim;
+  /** When it is over unless it is renewed, by a clock that never jumps. Milliseconds. */
+  readonly overAtMs: number;
+}
+
+/** What an agent knows of the others. */
+export interface Others {
+  /** Takes in what a fetch brought. */
+  see(refs: SideRefs, clock: { readonly nowMs: number; readonly serverNowMs: number }): void;
+  /**
+   * The claim that keeps us from a task. One whose time is over still does, until a fetch that began later has shown that it was not
+   * renewed: renewals ring no bell.
+   */
+  holderOf(task: string, clock: { readonly nowMs: number; readonly knownAtMs: number }): ForeignClaim | null;
+  /** The server says that a claim is not over yet: our clock is ahead of it. */
+  postpone(task: string, untilMs: number): void;
+  /** The tasks that others have claims on, over or not. */
+  claimed(): IterableIterator<[string, ForeignClaim]>;
+  /** Whether there is anybody else at all. */
+  any(nowMs: number): boolean;
+  /** Those that are there and have room for one more task. */
+  withRoom(nowMs: number): readonly string[];
+}
+
+/** Starts with knowing nobody. `self` tells this agent from all others. */
+export function createOthers(self: Pick<Claim, 'agent' | 'session'>): Others {
+  const claims = new Map<string, ForeignClaim>();
+  let present: { key: string; parallel: number }[] = [];
+
+  return {
+    see(refs, { nowMs, serverNowMs }) {
+      for (const task of claims.keys()) if (!refs.claims.has(task)) claims.delete(task);
+      for (const [task, { id, claim }] of refs.claims) {
+        if (claim === null || sameHolder(claim, self)) {
+          claims.delete(task);
+          continue;
+        }
+        if (claims.get(task)?.id === id) continue;
+        // However wrong our clock is, no lease is longer than this.
+        const leftMs = Math.min(Math.max(Date.parse(claim.until) - serverNowMs, 0), MAX_CLAIM_LEASE_MS);
+        claims.set(task, { id, claim, overAtMs: nowMs + leftMs });
+      }
+      present = [...refs.agents.values()].flatMap(({ presence }) => {
+        if (presence === null || presence.session === self.session) return [];
+        if (!isPresent(presence, serverNowMs)) return [];
+        return [{ key: keyOf(presence), parallel: presence.parallel }];
+      });
+    },
+    holderOf(task, { nowMs, knownAtMs }) {
+      const held = claims.get(task);
+      if (held === undefined) return null;
+      return nowMs >= held.overAtMs && knownAtMs >= held.overAtMs ? null : held;
+    },
+    postpone(task, untilMs) {
+      const held = claims.get(task);
+      if (held !== undefined && held.overAtMs < untilMs) claims.set(task, { ...held, overAtMs: untilMs });
+    },
+    claimed: () => claims.entries(),
+    any: (nowMs) => present.length > 0 || [...claims.values()].some((one) => one.overAtMs > nowMs),
+    withRoom(nowMs) {
+      const busy = new Map<string, number>();
+      for (const { claim, overAtMs } of claims.values()) {
+        if (overAtMs <= nowMs) continue;
+        const key = keyOf(claim);
+        busy.set(key, (busy.get(key) ?? 0) + 1);
+      }
+      return present.filter(({ key, parallel }) => (busy.get(key) ?? 0) < parallel).map(({ key }) => key);
+    },
+  };
+}
+
+/** What tells one agent from all others, two with the same key too. */
+export function keyOf(agent: Pick<Claim, 'agent' | 'session'>): string {
+  return `${agent.agent}/${agent.session}`;
+}

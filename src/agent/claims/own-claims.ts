@@ -1,0 +1,96 @@
+import type { SideRefs } from '../../git/side-refs.js';
+import { type Claim, claimRef, sameHolder } from '../../protocol/claim.js';
+
+/** A generation that has, or is to have, a claim. */
+export interface ClaimJob {
+  readonly task: string;
+  /** When it is to be claimed, unless it has ended by then. */
+  readonly claimAtMs: number;
+  /** Ends the generation, and tells why. */
+  readonly drop: (why: string) => void;
+  /** Told once the claim is known to be ours, or to be not needed (true), or another's (false). */
+  readonly decided: (isOurs: boolean) => void;
+}
+
+/** A claim of ours on the server. Times but `untilMs` are of a clock that never jumps. */
+export interface HeldClaim {
+  readonly id: string;
+  readonly renewAtMs: number;
+  /** A fetch that began before may not have seen it. */
+  readonly knownSinceMs: number;
+}
+
+/** A claim that nobody of ours works under any more is let go after this time: a start picks up what the one before it held. */
+const ORPHAN_AFTER_MS = 1_000;
+
+/** The claims of this agent: what is generated, and what of it is held on the server. No I/O. */
+export interface OwnClaims {
+  readonly jobs: ReadonlyMap<string, ClaimJob>;
+  add(job: ClaimJob): void;
+  remove(task: string): void;
+  held(task: string): HeldClaim | undefined;
+  heldTasks(): readonly string[];
+  hold(task: string, claim: HeldClaim): void;
+  letGo(task: string): void;
+  /** Takes in what a fetch that began at `fetchedAtMs` brought: what was renewed by us unknowingly, what is gone, what is another's. */
+  see(refs: SideRefs, clock: { readonly fetchedAtMs: number; readonly nowMs: number }): void;
+  /** The tasks whose claim is to be pushed by then: new, or to be renewed. */
+  due(byMs: number): readonly string[];
+  /** Claims that nobody works under, nor waits with an answer for (`finished`). */
+  orphans(byMs: number, finished: ReadonlySet<string>): readonly string[];
+  /** When the next of these is due; Infinity where none is. */
+  nextDueMs(finished: ReadonlySet<string>): number;
+  /** What the server was last known to have at a ref; null for nothing. */
+  remote(ref: string): string | null;
+  setRemote(ref: string, id: string | null): void;
+}
+
+/** Starts with none. */
+export function createOwnClaims(self: Pick<Claim, 'agent' | 'session'>): OwnClaims {
+  const jobs = new Map<string, ClaimJob>();
+  const held = new Map<string, HeldClaim>();
+  let remote = new Map<string, string>();
+  const orphaned = (finished: ReadonlySet<string>) =>
+    [...held].filter(([task]) => !jobs.has(task) && !finished.has(task));
+
+  return {
+    jobs,
+    add: (job) => void jobs.set(job.task, job),
+    remove: (task) => void jobs.delete(task),
+    held: (task) => held.get(task),
+    heldTasks: () => [...held.keys()],
+    hold: (task, claim) => void held.set(task, claim),
+    letGo: (task) => void held.delete(task),
+    see(refs, { fetchedAtMs, nowMs }) {
+      const seen = new Map<string, string>();
+      for (const [task, { id }] of refs.claims) seen.set(claimRef(task), id);
+      for (const [agent, { id }] of refs.agents) seen.set(`refs/bridge/agents/${agent}`, id);
+      for (const [task, { id, knownSinceMs }] of held) {
+        // Ours is newer than this fetch.
+        if (knownSinceMs > fetchedAtMs) seen.set(claimRef(task), id);
+        else if (seen.get(claimRef(task)) !== id) held.delete(task);
+      }
+      remote = seen;
+      for (const [task, { id, claim }] of refs.claims) {
+        if (claim === null || !sameHolder(claim, self) || held.has(task)) continue;
+        if (remote.get(claimRef(task)) !== id) continue;
+        held.set(task, { id, renewAtMs: nowMs, knownSinceMs: nowMs });
+      }
+    },
+    due: (byMs) =>
+      [...jobs.values()]
+        .filter((job) => (held.get(job.task)?.renewAtMs ?? job.claimAtMs) <= byMs)
+        .map((job) => job.task),
+    orphans: (byMs, finished) =>
+      orphaned(finished)
+        .filter(([, claim]) => claim.knownSinceMs + ORPHAN_AFTER_MS <= byMs)
+        .map(([task]) => task),
+    nextDueMs: (finished) =>
+      Math.min(
+        ...[...jobs.values()].map((job) => held.get(job.task)?.renewAtMs ?? job.claimAtMs),
+        ...orphaned(finished).map(([, claim]) => claim.knownSinceMs + ORPHAN_AFTER_MS),
+      ),
+    remote: (ref) => remote.get(ref) ?? null,
+    setRemote: (ref, id) => void (id === null ? remote.delete(ref) : remote.set(ref, id)),
+  };
+}
