@@ -10,6 +10,7 @@ import { PROTOCOL_VERSION } from '../protocol/names.js';
 import { writeFirstCommit } from './first-commit.js';
 import { installHooks } from './install-hooks.js';
 import { applySettings } from './repository-settings.js';
+import { tightenModes } from './tighten-modes.js';
 import { toolPath } from './tool-path.js';
 
 /** What init did. */
@@ -39,7 +40,7 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
   if (there === 'bridge') {
     const repo = { gitDir: target, env: gitEnv };
     const changed = [...(await installHooks(target, places)), ...(await applySettings(repo))];
-    await mkdir(path.join(target, 'bridge', 'principals'), { recursive: true });
+    changed.push(...(await makeBridgeFolders(target)));
     const { answersLog } = await readBridgeSettings(repo);
     return { repoPath: target, answersLog, status: changed.length > 0 ? 'upgraded' : 'unchanged', changed };
   }
@@ -53,13 +54,14 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
     await gitInit(draft, gitEnv, version);
     const repo: Repository = { gitDir: draft, env: gitEnv };
     await applySettings(repo);
-    await mkdir(path.join(draft, 'bridge', 'principals'), { recursive: true });
+    await makeBridgeFolders(draft);
     await installHooks(draft, places);
     await writeFirstCommit(repo);
     // The group may read the log and nobody else anything: questions and answers are nobody else's business.
     const log = await open(path.join(draft, 'bridge', 'answers.log'), 'wx', 0o640);
     await log.chmod(0o640);
     await log.close();
+    await tightenModes(draft);
     await chmod(draft, 0o750);
     if (there === 'nothing') await rename(draft, target).catch(notPlaced(target));
     else await fillFolder(draft, target).catch(notPlaced(target));
@@ -73,6 +75,16 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
     status: 'created',
     changed: [],
   };
+}
+
+/** Makes the folders that are the owner's to fill; answers those that were missing. */
+async function makeBridgeFolders(gitDir: string): Promise<string[]> {
+  await mkdir(path.join(gitDir, 'bridge', 'principals'), { recursive: true });
+  const onAnswer = path.join(gitDir, 'bridge', 'on-answer.d');
+  if ((await mkdir(onAnswer, { recursive: true })) === undefined) return [];
+  // Whatever the umask: what lies in here is run.
+  await chmod(onAnswer, 0o750);
+  return ['bridge/on-answer.d'];
 }
 
 /** Where a bridge is made before it is moved into place. */

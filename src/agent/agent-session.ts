@@ -1,9 +1,10 @@
-import type { ObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
 import type { QueueState } from '../protocol/pending.js';
 import type { BridgeDoor, BridgeTerms } from '../remote/bridge-door.js';
 import type { AgentOptions } from './agent-options.js';
 import type { Claims } from './claims/claims.js';
+import type { ClockWatch } from './clock-jump.js';
+import type { CloneReader } from './clone-reader.js';
 import type { FinishedAnswer } from './finished-answers.js';
 import type { QueueView } from './queue-view.js';
 
@@ -18,8 +19,10 @@ export interface SessionCore {
   readonly options: AgentOptions;
   readonly door: BridgeDoor;
   readonly clone: Repository;
-  readonly reader: ObjectReader;
-  readonly view: QueueView;
+  readonly reader: CloneReader;
+  /** Made anew with the clone. */
+  view: QueueView;
+  readonly clock: ClockWatch;
   /** Tells this agent from others with the same key. */
   readonly id: string;
   readonly startedAtMs: number;
@@ -33,8 +36,10 @@ export interface SessionCore {
   finished: FinishedAnswer[];
   /** Tasks the server will have no answer to; not to be started again. */
   readonly settled: Set<string>;
-  /** Whether main may have moved since the last fetch. */
+  /** Whether a fetch is due, whatever the doorbell says. */
   fetchDue: boolean;
+  /** What the doorbell said last that main is; null where it has said nothing since the last fetch. */
+  rungTip: string | null;
 }
 
 /** The server's clock, as far as it is known. */

@@ -3,9 +3,10 @@ import type { ObjectReader } from '../git/object-reader.js';
 import { listRefs, updateRefs } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { type Answer, readAnswer, writeAnswer } from '../protocol/answer.js';
+import { BridgeError } from '../protocol/bridge-error.js';
 
 /** Where finished answers wait: one ref a task, pointing at the blob of its `inbox.json`. */
-const PREFIX = 'refs/bridge/finished/';
+export const FINISHED_PREFIX = 'refs/bridge/finished/';
 
 /** A finished answer that is not known to be on main yet. */
 export interface FinishedAnswer {
@@ -15,20 +16,24 @@ export interface FinishedAnswer {
   readonly answer: Answer;
 }
 
-/** Keeps an answer in the clone before anything else is done with it; from here on a crash or a dead network cannot lose it. */
+/**
+ * Keeps an answer in the clone before anything else is done with it; from here on a crash or a dead network cannot lose it. Throws
+ * BridgeError where it is not kept.
+ */
 export async function keepFinished(clone: Repository, answer: Answer): Promise<FinishedAnswer> {
   const blob = await writeBlob(clone, writeAnswer(answer));
-  await updateRefs(clone, [{ ref: `${PREFIX}${answer.task_commit}`, to: blob }], 'finished');
+  const ref = `${FINISHED_PREFIX}${answer.task_commit}`;
+  if ((await updateRefs(clone, [{ ref, to: blob }], 'finished')) === 'raced') throw locked(clone, ref);
   return { taskId: answer.task_commit, blob, answer };
 }
 
 /** The answers that wait, also those of an earlier run. One that cannot be read any more is left out. */
 export async function listFinished(clone: Repository, reader: ObjectReader): Promise<FinishedAnswer[]> {
   const found: FinishedAnswer[] = [];
-  for (const { ref, id } of await listRefs(clone, PREFIX)) {
+  for (const { ref, id } of await listRefs(clone, FINISHED_PREFIX)) {
     const blob = await reader.read(id);
     const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
-    if (read?.ok) found.push({ taskId: ref.slice(PREFIX.length), blob: id, answer: read.value });
+    if (read?.ok) found.push({ taskId: ref.slice(FINISHED_PREFIX.length), blob: id, answer: read.value });
   }
   return found;
 }
@@ -38,7 +43,16 @@ export async function dropFinished(clone: Repository, taskIds: readonly string[]
   if (taskIds.length === 0) return;
   await updateRefs(
     clone,
-    taskIds.map((id) => ({ ref: `${PREFIX}${id}`, to: null })),
+    taskIds.map((id) => ({ ref: `${FINISHED_PREFIX}${id}`, to: null })),
     'published',
   );
+}
+
+/** Nobody else writes here: the lock is that of a git that was killed. */
+function locked(clone: Repository, ref: string): BridgeError {
+  return new BridgeError(`${ref} in ${clone.gitDir} is locked`, {
+    code: 'clone-locked',
+    remedy: 'start the agent again: it removes the locks that a killed git left',
+    retryable: true,
+  });
 }

@@ -14,9 +14,9 @@ import { lmstudioBackend } from './backends/lmstudio-backend.js';
 import { ollamaBackend } from './backends/ollama-backend.js';
 import { sameLmstudioModel } from './backends/same-model.js';
 import { startDeadlines } from './deadline.js';
+import { outliveLoss } from './generate-anew.js';
 import { openExchange } from './generate-exchange.js';
 import { generateFitting } from './generate-format.js';
-import { reachBackend } from './generate-reach.js';
 import type { GenerateSettings } from './generate-settings.js';
 import { compileFormat } from './json-format.js';
 
@@ -33,7 +33,8 @@ export type GenerationOutcome = Pick<
  * not fit its format too.
  *
  * 1. A JSON Schema that does not compile is answered without asking a model.
- * 2. The task's backend, or those of the settings in their order, until one can be reached.
+ * 2. The task's backend, or those of the settings in their order, until one can be reached. One that goes away in the middle is
+ *    waited for, and asked from the beginning.
  * 3. The model: the task's, the settings', or the first listed.
  * 4. The answer, under the idle and the total deadline; for a format, checked and generated once more if need be.
  */
@@ -50,7 +51,7 @@ export async function generateAnswer(
   const asked: Asked = { backend: null, model: null };
   try {
     const check = task.format === undefined ? null : compileFormat(task.format);
-    return await reachBackend(backends, settings, deadlines.signal, async (backend) => {
+    return await outliveLoss(backends, settings, deadlines.signal, async (backend) => {
       const exchange = openExchange(backend, settings, deadlines, onToken);
       const request = await exchange.prepare(task);
       Object.assign(asked, { backend: backend.name, model: request.model });

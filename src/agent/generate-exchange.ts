@@ -57,7 +57,7 @@ export function openExchange(
         return await deadlines.watch(() => backend.generate(request, deadlines.signal, take));
       } catch (error) {
         if (spoke && error instanceof BackendError && error.code === 'backend_unreachable') {
-          throw new BackendError('backend_error', error.message, { cause: error });
+          throw new BackendError('backend_error', error.message, { cause: error, isLost: true });
         }
         throw await withInstalledModels(error, backend, deadlines.signal);
       }

@@ -1,6 +1,6 @@
-import pRetry from 'p-retry';
-import { BridgeError } from '../protocol/bridge-error.js';
+import { BridgeError, errorText } from '../protocol/bridge-error.js';
 import { formatDuration } from '../protocol/duration.js';
+import { type Bell, createBell } from '../remote/bell.js';
 import type { AgentLog } from './agent-options.js';
 
 /** Waits between tries: at first a second, then twice as long each time, at most a minute; with jitter. */
@@ -18,6 +18,8 @@ export interface OutlastOptions {
   readonly once: boolean;
   /** Which failures pass by themselves. Default: those that say so (`BridgeError.retryable`). */
   readonly passes?: (error: unknown) => boolean;
+  /** A ring of it (the server is back) ends the wait for the next try, and the waits begin short again. */
+  readonly hurry?: Bell;
 }
 
 /**
@@ -25,31 +27,36 @@ export interface OutlastOptions {
  * Throws what does not pass by itself, and the signal's reason once it aborts, unless the step has worked by then.
  */
 export async function outlast<T>(step: () => Promise<T>, options: OutlastOptions): Promise<T> {
+  const { signal, log, hurry = createBell() } = options;
   const passes = options.passes ?? ((error) => error instanceof BridgeError && error.retryable);
   let failingSinceMs: number | null = null;
-  let done = null as { readonly value: T } | null;
-  const attempt = async () => {
-    done = { value: await step() };
-  };
-  await pRetry(attempt, {
-    retries: options.once ? ONCE_RETRIES : Number.POSITIVE_INFINITY,
-    minTimeout: FIRST_DELAY_MS,
-    maxTimeout: MAX_DELAY_MS,
-    randomize: true,
-    signal: options.signal,
-    shouldRetry: ({ error }) => passes(error),
-    onFailedAttempt({ error, retriesLeft }) {
+  let delayMs = FIRST_DELAY_MS;
+  for (let tries = 1; ; tries++) {
+    signal.throwIfAborted();
+    // A ring from before this try says nothing about the next.
+    await hurry.wait(0);
+    try {
+      const value = await step();
+      if (failingSinceMs !== null) {
+        log('info', `works again, after ${formatDuration(performance.now() - failingSinceMs)}`, {
+          event: 'recovered',
+          after_ms: Math.round(performance.now() - failingSinceMs),
+        });
+      }
+      return value;
+    } catch (error) {
       // An abort is the end of the step, not a failure of it.
-      if (options.signal.aborted) return;
-      if (failingSinceMs !== null || !passes(error) || retriesLeft === 0) return;
-      failingSinceMs = performance.now();
-      options.log('warn', `${error.message}; trying again until it works`);
-    },
-  }).catch((error: unknown) => {
-    if (done === null) throw error;
-  });
-  if (failingSinceMs !== null) {
-    options.log('info', `works again, after ${formatDuration(performance.now() - failingSinceMs)}`);
+      signal.throwIfAborted();
+      if (!passes(error) || (options.once && tries > ONCE_RETRIES)) throw error;
+      if (failingSinceMs === null) {
+        failingSinceMs = performance.now();
+        log('warn', `${errorText(error)}; trying again until it works`, {
+          event: 'retrying',
+          code: error instanceof BridgeError ? error.code : null,
+        });
+      }
+    }
+    const isHurried = (await hurry.wait(delayMs * (0.75 + Math.random() / 2), signal)) === 'rung';
+    delayMs = isHurried ? FIRST_DELAY_MS : Math.min(delayMs * 2, MAX_DELAY_MS);
   }
-  return (done as { readonly value: T }).value;
 }

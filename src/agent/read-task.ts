@@ -1,4 +1,5 @@
 import type { ObjectReader } from '../git/object-reader.js';
+import { BridgeError } from '../protocol/bridge-error.js';
 import type { AskedTask } from '../protocol/pending.js';
 import { readTask, type TaskJson } from '../protocol/task.js';
 import { taskHash } from '../protocol/task-hash.js';
@@ -16,7 +17,8 @@ const NOTHING = Buffer.alloc(0);
 
 /**
  * Reads a pending task from its blob; nothing else is looked at, so a symlink is the text of its target and is not followed. What is
- * not a plain file of at most `maxBytes` is refused, and hashed all the same: an error answer too has to name the hash.
+ * not a plain file of at most `maxBytes` is refused, and hashed all the same: an error answer too has to name the hash. Throws BridgeError
+ * `missing-object` where the clone has lost it.
  */
 export async function readAskedTask(
   reader: ObjectReader,
@@ -24,6 +26,8 @@ export async function readAskedTask(
   maxBytes: number,
 ): Promise<TaskContent> {
   const { change, file } = asked;
+  // A submodule's commit is nowhere; anything else that is named by a tree was fetched with it.
+  if (change.newMode !== '160000' && (await reader.info(change.newId)) === null) throw notInClone(asked);
   const blob = await reader.read(change.newId, MAX_HASHED_BYTES);
   const bytes = blob?.info.type === 'blob' ? blob.content : NOTHING;
   const hash = taskHash(bytes);
@@ -32,4 +36,12 @@ export async function readAskedTask(
   if (blob === null || bytes.length > maxBytes) return bad(`is larger than ${maxBytes} bytes`);
   const read = readTask(file, bytes, maxBytes);
   return read.ok ? { hash, task: read.value } : bad(read.reason);
+}
+
+function notInClone(asked: AskedTask): BridgeError {
+  return new BridgeError(`the clone has lost ${asked.file} of task ${asked.id}`, {
+    code: 'missing-object',
+    remedy: 'nothing: the clone is made anew',
+    retryable: true,
+  });
 }

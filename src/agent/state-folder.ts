@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import envPaths from 'env-paths';
 import { lock } from 'proper-lockfile';
+import { tryKernelLock } from '../git/kernel-lock.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 
 /** The folder of one agent, held by one process. */
@@ -14,7 +15,10 @@ export interface StateFolder {
   release(): Promise<void>;
 }
 
-/** A lock whose holder gave no sign of life for so long belongs to a killed process. Milliseconds. */
+/**
+ * So long a folder that is in use is waited for: its agent may be about to end. Without a kernel's lock, one whose holder gave no sign of
+ * life for so long belongs to a killed process. Milliseconds.
+ */
 const STALE_MS = 10_000;
 
 /** How often a lock that is held is tried again. Milliseconds. */
@@ -29,8 +33,12 @@ export function defaultStateDir(url: string): string {
 
 /**
  * Makes the folder and takes it for this process. Two agents with one folder would push each other's unfinished work, so the second is
- * refused: BridgeError `state-in-use`. A lock left by a killed agent is waited out, unless the signal aborts. BridgeError `state-folder` where it cannot be
- * written. `onLost` is called if the lock was taken over, as after a suspend of the machine longer than its life.
+ * refused: BridgeError `state-in-use`, after it has waited a while, unless the signal aborts. BridgeError `state-folder` where it cannot be
+ * written.
+ *
+ * The lock is the kernel's where there is one: it goes with a killed agent at once, it cannot be mistaken for that of another process with the
+ * same number, and containers that share the folder share it. Elsewhere it is a folder with a heartbeat; `onLost` is called if that
+ * was taken over, as after a suspend of the machine longer than its life.
  */
 export async function openStateFolder(
   dir: string,
@@ -41,25 +49,36 @@ export async function openStateFolder(
   await mkdir(dir, { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
     throw unusable(dir, cause);
   });
-  const take = () =>
-    lock(dir, {
-      stale: STALE_MS,
-      lockfilePath: path.join(dir, 'agent.lock'),
-      retries: 0,
-      onCompromised: () => onLost(inUse(dir)),
-    }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ELOCKED') return null;
-      throw unusable(dir, error);
-    });
-  let release = await take();
+  let release = await take(dir, onLost);
   if (release === null) onWait();
   for (let waitedMs = 0; release === null; waitedMs += LOOK_EVERY_MS) {
     if (waitedMs > STALE_MS + LOOK_EVERY_MS) throw inUse(dir);
     await sleep(LOOK_EVERY_MS, undefined, { signal });
-    release = await take();
+    release = await take(dir, onLost);
   }
   const held = release;
   return { dir, cloneDir: path.join(dir, 'bridge.git'), release: () => held().catch(() => {}) };
+}
+
+/** What gives the folder back, or null where another agent has it. */
+async function take(
+  dir: string,
+  onLost: (error: BridgeError) => void,
+): Promise<(() => Promise<void>) | null> {
+  const kernel = await tryKernelLock(path.join(dir, 'lock')).catch((error: NodeJS.ErrnoException) => {
+    throw unusable(dir, error);
+  });
+  if (kernel.status === 'taken') return kernel.release;
+  if (kernel.status === 'held') return null;
+  return lock(dir, {
+    stale: STALE_MS,
+    lockfilePath: path.join(dir, 'agent.lock'),
+    retries: 0,
+    onCompromised: () => onLost(inUse(dir)),
+  }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ELOCKED') return null;
+    throw unusable(dir, error);
+  });
 }
 
 function inUse(dir: string): BridgeError {
@@ -72,7 +91,7 @@ function inUse(dir: string): BridgeError {
 function unusable(dir: string, cause: NodeJS.ErrnoException): BridgeError {
   return new BridgeError(`cannot use the state folder ${dir} (${cause.code ?? cause.message})`, {
     code: 'state-folder',
-    remedy: 'make it writable, or name another one with --state-dir',
+    remedy: 'make it writable and see that its disk has room, or name another one with --state-dir',
     cause,
   });
 }

@@ -10,13 +10,14 @@ const MAX_LOST_ON_ONE_TIP = 5;
 
 /**
  * Brings clone and server together:
- * 1. ask the server who we are and by which rules, where that is not known;
+ * 1. ask the server who we are and by which rules, where that is not known, or our clock was set since;
  * 2. fetch main, and who works on what, if it may have moved;
  * 3. let go of finished answers that nobody waits for any more;
  * 4. push the others on top of main; where another push came first, go back to 2.
  * Throws BridgeError: `retryable` where it is enough to call again.
  */
 export async function synchronise(session: AgentSession, signal: AbortSignal): Promise<void> {
+  if (session.clock.jumped()) session.terms = null;
   if (session.terms === null) await learnTerms(session, signal);
   let lost = { tip: '', times: 0 };
   for (;;) {
@@ -25,9 +26,12 @@ export async function synchronise(session: AgentSession, signal: AbortSignal): P
     const clock = { nowMs: serverNow(session), ttlMs: terms.taskTtlMs };
     const sideRefs = session.claims.active();
     let isNew = false;
-    if (session.fetchDue || session.tip === null) {
+    // Our own pushes ring as well, and bring nothing new.
+    const hasMoved = session.rungTip !== null && session.rungTip !== session.tip;
+    if (session.fetchDue || session.tip === null || hasMoved) {
       // Cleared first: a ring during the fetch is about something this fetch may have missed.
       session.fetchDue = false;
+      session.rungTip = null;
       session.claims.fetching();
       try {
         session.tip = await updateClone(session.clone, session.door, { ...clock, sideRefs }, signal);

@@ -7,7 +7,7 @@ import { parseAddress } from '../remote/address.js';
 import { createBell } from '../remote/bell.js';
 import { openDoorbell } from '../remote/bridge-door.js';
 import type { SshOptions } from '../remote/ssh-settings.js';
-import { ingest } from '../server-hook/ingest.js';
+import { catchUpLog } from './catch-up-log.js';
 import { openView } from './open-view.js';
 
 /** Which records. */
@@ -35,33 +35,15 @@ export async function* readRecords(range: RecordRange): AsyncGenerator<string> {
 
 async function* readLocal(repoPath: string, range: RecordRange): AsyncGenerator<string> {
   const { repo, settings } = await openLocalBridge(repoPath, { env: process.env, asOwner: false });
-  if (isOwner((await stat(repoPath)).uid)) await ingest(repo, { now: Date.now });
-  const { signal, count } = range;
-  if (count === undefined) {
-    yield* readLogLines(settings.answersLog, { follow: range.follow, signal });
-    return;
-  }
-  // The newest are known once the end is reached, so what follows is read from the same stream behind them.
-  const newest: string[] = [];
-  let total = 0;
-  for await (const line of readLogLines(settings.answersLog, { follow: false, signal })) {
-    newest.push(line);
-    if (newest.length > count) newest.shift();
-    total += 1;
-  }
-  yield* newest;
-  if (!range.follow) return;
-  let seen = 0;
-  for await (const line of readLogLines(settings.answersLog, { follow: true, signal })) {
-    seen += 1;
-    if (seen > total) yield line;
-  }
+  if (isOwner((await stat(repoPath)).uid)) await catchUpLog(repo);
+  const { follow, signal, count } = range;
+  yield* readLogLines(settings.answersLog, { follow, signal, newest: count });
 }
 
 async function* readRemote(range: RecordRange): AsyncGenerator<string> {
   const view = await openView(range.repo, range.ssh, 'all');
   const bell = createBell();
-  const doorbell = range.follow ? openDoorbell(view.door, bell) : null;
+  const doorbell = range.follow ? openDoorbell(view.door, { ring: () => bell.ring() }) : null;
   try {
     let records = await readAnswers(
       view.repo,

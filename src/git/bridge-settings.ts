@@ -4,6 +4,12 @@ import { parseDurationMs } from '../protocol/duration.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
 import { type Repository, runGit } from './run-git.js';
 
+/** A request to some web service takes a second; one that hangs is ended within a minute. */
+const DEFAULT_ON_ANSWER_TIMEOUT_MS = 60_000;
+
+/** A network that was away for a moment is back by then. */
+const DEFAULT_ON_ANSWER_RETRY_MS = 5_000;
+
 /** The section `[bridge]` of a bridge repository's config. */
 export interface BridgeSettings {
   /** `bridge.version`: the layout `init` made; null where this is no bridge. */
@@ -15,6 +21,10 @@ export interface BridgeSettings {
   readonly claimLeaseMs: number | null;
   /** The absolute path of `answers.log`; `bridge.answersLog` may move it, relative to the repository. */
   readonly answersLog: string;
+  /** `bridge.onAnswerTimeout`: how long an executable in `on-answer.d` may take for one record. */
+  readonly onAnswerTimeoutMs: number;
+  /** `bridge.onAnswerRetry`: how long one that failed waits the first time; twice that the next. */
+  readonly onAnswerRetryMs: number;
 }
 
 /** Reads the settings; what is absent or no number takes its default. */
@@ -40,6 +50,9 @@ export async function readBridgeSettings(repo: Repository): Promise<BridgeSettin
     maxAnswerBytes: positive(values.get('bridge.maxanswerbytes')) ?? DEFAULT_MAX_ANSWER_BYTES,
     claimLeaseMs: leaseMs(values.get('bridge.claimlease')),
     answersLog: path.resolve(repo.gitDir, values.get('bridge.answerslog') || 'bridge/answers.log'),
+    onAnswerTimeoutMs:
+      parseDurationMs(values.get('bridge.onanswertimeout') ?? '') ?? DEFAULT_ON_ANSWER_TIMEOUT_MS,
+    onAnswerRetryMs: parseDurationMs(values.get('bridge.onanswerretry') ?? '') ?? DEFAULT_ON_ANSWER_RETRY_MS,
   };
 }
 

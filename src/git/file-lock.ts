@@ -15,17 +15,48 @@ const LOCK_TIMEOUT_MS = 60_000;
 export async function withFileLock<T>(file: string, job: () => Promise<T>): Promise<T> {
   const handle = await open(file, 'a', 0o640);
   try {
-    if (await kernelLock(file, handle)) return await job();
+    if ((await kernelLock(file, handle)) === 'held') return await job();
     return await folderLock(file, job);
   } finally {
     await handle.close();
   }
 }
 
-/** True once the lock is held, false where there is no `flock` program. */
-function kernelLock(file: string, handle: FileHandle): Promise<boolean> {
+/**
+ * The same without waiting: where another holds the lock, the job is not run, and the answer is `{ held: false }`. What it is for:
+ * one runs, everybody else leaves. Throws BridgeError `no-lock` where locking fails.
+ */
+export async function tryFileLock<T>(
+  file: string,
+  job: () => Promise<T>,
+): Promise<{ readonly held: true; readonly value: T } | { readonly held: false }> {
+  const handle = await open(file, 'a', 0o640);
+  try {
+    const kernel = await kernelLock(file, handle, ['-n']);
+    if (kernel === 'busy') return { held: false };
+    if (kernel === 'held') return { held: true, value: await job() };
+    const release = await lockFolder(file, 0);
+    if (release === null) return { held: false };
+    try {
+      return { held: true, value: await job() };
+    } finally {
+      await release();
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** `none`: there is no `flock` program. `busy`: only with `-n`. */
+function kernelLock(
+  file: string,
+  handle: FileHandle,
+  options: readonly string[] = [],
+): Promise<'held' | 'busy' | 'none'> {
   return new Promise((resolve, reject) => {
-    const child = spawn('flock', ['-x', '3'], { stdio: ['ignore', 'ignore', 'ignore', handle.fd] });
+    const child = spawn('flock', ['-x', ...options, '3'], {
+      stdio: ['ignore', 'ignore', 'ignore', handle.fd],
+    });
     let waitedTooLong = false;
     const timer = setTimeout(() => {
       waitedTooLong = true;
@@ -33,36 +64,39 @@ function kernelLock(file: string, handle: FileHandle): Promise<boolean> {
     }, LOCK_TIMEOUT_MS);
     child.on('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
-      if (error.code === 'ENOENT') resolve(false);
+      if (error.code === 'ENOENT') resolve('none');
       else reject(error);
     });
     child.on('exit', (code) => {
       clearTimeout(timer);
-      if (code === 0) resolve(true);
+      if (code === 0) resolve('held');
+      else if (code === 1 && options.includes('-n')) resolve('busy');
       else reject(waitedTooLong ? lockedError(file) : cannotLock(file, code));
     });
   });
 }
 
 async function folderLock<T>(file: string, job: () => Promise<T>): Promise<T> {
-  const { lock } = await import('proper-lockfile');
-  const release = await lock(file, {
-    stale: 15_000,
-    retries: {
-      forever: true,
-      maxRetryTime: LOCK_TIMEOUT_MS,
-      minTimeout: 20,
-      maxTimeout: 500,
-      randomize: true,
-    },
-  }).catch(() => {
-    throw lockedError(file);
-  });
+  const release = await lockFolder(file, LOCK_TIMEOUT_MS);
+  if (release === null) throw lockedError(file);
   try {
     return await job();
   } finally {
     await release();
   }
+}
+
+/** Null where another has held it for so long. */
+async function lockFolder(file: string, timeoutMs: number): Promise<(() => Promise<void>) | null> {
+  const { lock } = await import('proper-lockfile');
+  const patience = {
+    forever: true,
+    maxRetryTime: timeoutMs,
+    minTimeout: 20,
+    maxTimeout: 500,
+    randomize: true,
+  };
+  return lock(file, { stale: 15_000, retries: timeoutMs === 0 ? 0 : patience }).catch(() => null);
 }
 
 /** A file system that has no locks, say; telling the owner to wait would be wrong. */

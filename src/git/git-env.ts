@@ -49,4 +49,5 @@ export function hookGitEnv(base: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { ...base, ...STABLE_OUTPUT };
 }
 
-const STABLE_OUTPUT = { LC_ALL: 'C', LANGUAGE: '', GIT_TERMINAL_PROMPT: '0' };
+/** And every object is what its id says: what stands under refs/replace would be read in its place, by git alone and by no other reader. */
+const STABLE_OUTPUT = { LC_ALL: 'C', LANGUAGE: '', GIT_TERMINAL_PROMPT: '0', GIT_NO_REPLACE_OBJECTS: '1' };

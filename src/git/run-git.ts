@@ -6,6 +6,11 @@ export interface Repository {
   /** The path of the git directory; `.` inside a hook, whose working directory it is. */
   readonly gitDir: string;
   readonly env: NodeJS.ProcessEnv;
+  /**
+   * Given for a repository that only this program uses, with this user's permissions: how long its ids are. Its objects are written and its refs
+   * read without a git process for each.
+   */
+  readonly ownIds?: 'sha1' | 'sha256';
 }
 
 /** What a git process ended as. A non-zero exit is a result; only a failed start is an error. */
@@ -13,6 +18,8 @@ export interface GitResult {
   readonly exitCode: number;
   readonly stdout: Buffer;
   readonly stderr: string;
+  /** The signal that ended it, where one did: the system was out of memory, or somebody killed it. */
+  readonly killedBy?: NodeJS.Signals | null;
 }
 
 /** How a single git process is run. */
@@ -54,6 +61,7 @@ export function spawnGit(
         exitCode: code ?? (signal === null ? 1 : 128),
         stdout: Buffer.concat(stdout),
         stderr: Buffer.concat(stderr).toString('utf8'),
+        killedBy: signal,
       }),
     );
     // git may exit without reading all of it: its exit code tells then, not the broken pipe.
@@ -62,7 +70,7 @@ export function spawnGit(
   });
 }
 
-/** The same as runGit where only success is expected: stdout as text, or BridgeError `git-failed` with what git said. */
+/** The same as runGit where only success is expected: stdout as text, or BridgeError `git-failed` (with what git said) or `git-killed`. */
 export async function gitText(
   repo: Repository,
   args: readonly string[],
@@ -73,11 +81,22 @@ export async function gitText(
   return result.stdout.toString('utf8');
 }
 
-/** The error for a git command that failed where it should not: its name, and the last line git said. */
+/**
+ * The error for a git command that failed where it should not: its name, and the last line git said. One that was killed is `retryable`:
+ * nothing is wrong with the repository or the command.
+ */
 export function gitFailed(args: readonly string[], result: GitResult): BridgeError {
+  const command = `git ${args[0] ?? ''}`;
+  if (result.killedBy) {
+    return new BridgeError(`${command} was ended by ${result.killedBy}`, {
+      code: 'git-killed',
+      remedy: 'run it again; if it happens again, see whether the machine runs out of memory',
+      retryable: true,
+    });
+  }
   const said = result.stderr.trim().split('\n').at(-1) ?? '';
   return new BridgeError(
-    `git ${args[0] ?? ''} failed with exit code ${result.exitCode}${said === '' ? '' : `: ${said}`}`,
+    `${command} failed with exit code ${result.exitCode}${said === '' ? '' : `: ${said}`}`,
     {
       code: 'git-failed',
       remedy: 'look at the message of git above; "git fsck" in the repository tells whether it is sound',

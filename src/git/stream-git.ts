@@ -6,7 +6,7 @@ const MAX_STDERR_CHARS = 4096;
 
 /**
  * Runs git and yields its standard output as text while it comes, at the pace of the reader. git is ended where the reader
- * stops early. Throws BridgeError `git-failed` at the end where git failed, `no-git` where it cannot be started.
+ * stops early. Throws BridgeError `git-failed` or `git-killed` at the end where git failed, `no-git` where it cannot be started.
  */
 export async function* streamGit(repo: Repository, args: readonly string[]): AsyncGenerator<string> {
   const child = spawn('git', ['--git-dir', repo.gitDir, ...args], {
@@ -18,16 +18,16 @@ export async function* streamGit(repo: Repository, args: readonly string[]): Asy
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-MAX_STDERR_CHARS);
   });
-  const ended = new Promise<number>((resolve, reject) => {
+  const ended = new Promise<{ exitCode: number; killedBy: NodeJS.Signals | null }>((resolve, reject) => {
     child.on('error', (error: NodeJS.ErrnoException) => reject(startError(error)));
-    child.on('close', (code) => resolve(code ?? 128));
+    child.on('close', (code, signal) => resolve({ exitCode: code ?? 128, killedBy: signal }));
   });
   // It is awaited below; whoever stops reading before that must not leave a rejection nobody handles.
   ended.catch(() => {});
   try {
     for await (const text of child.stdout.setEncoding('utf8')) yield text as string;
-    const exitCode = await ended;
-    if (exitCode !== 0) throw gitFailed(args, { exitCode, stdout: Buffer.alloc(0), stderr });
+    const outcome = await ended;
+    if (outcome.exitCode !== 0) throw gitFailed(args, { ...outcome, stdout: Buffer.alloc(0), stderr });
   } finally {
     child.kill();
   }

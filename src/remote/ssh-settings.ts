@@ -16,15 +16,17 @@ export interface SshCommand {
   readonly text: string;
   /** The same as words, where the user gave no command of their own. */
   readonly words: readonly string[] | null;
+  /** Whether it is OpenSSH by its name, and takes more options of that kind. */
+  readonly isOpenSsh: boolean;
 }
 
 /**
- * Nothing may ever ask at a terminal, and a dead network is noticed: 20 s to connect, then a sign of life every 15 s of which
- * three may be missed, so 45 s.
+ * Nothing may ever ask at a terminal, and a dead network is noticed: 20 s to connect, then a sign of life every 10 s of which
+ * three may be missed: ssh gives up at the fourth, after 40 s.
  */
 const OPTIONS = [
   ...['-o', 'BatchMode=yes', '-o', 'ConnectTimeout=20'],
-  ...['-o', 'ServerAliveInterval=15', '-o', 'ServerAliveCountMax=3'],
+  ...['-o', 'ServerAliveInterval=10', '-o', 'ServerAliveCountMax=3'],
 ];
 
 /**
@@ -42,9 +44,19 @@ export async function sshCommandOf(env: NodeJS.ProcessEnv, options: SshOptions):
   const users = await usersCommand(env);
   if (users === null) {
     const words = ['ssh', ...ours];
-    return { text: words.map(shellQuote).join(' '), words };
+    return { text: words.map(shellQuote).join(' '), words, isOpenSsh: true };
   }
-  return { text: isOpenSsh(users) ? `${users} ${ours.map(shellQuote).join(' ')}` : users, words: null };
+  const command = { text: users, words: null, isOpenSsh: isOpenSsh(users) };
+  return command.isOpenSsh ? withOptions(command, ours) : command;
+}
+
+/** The same command with more options of OpenSSH behind its own, which win where both say something. */
+export function withOptions(command: SshCommand, options: readonly string[]): SshCommand {
+  return {
+    ...command,
+    text: [command.text, ...options.map(shellQuote)].join(' '),
+    words: command.words === null ? null : [...command.words, ...options],
+  };
 }
 
 async function usersCommand(env: NodeJS.ProcessEnv): Promise<string | null> {

@@ -73,7 +73,8 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
       ...(port === undefined ? {} : { port }),
       extraConfig: [
         ...(options.sshdConfig ?? []),
-        'SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC',
+        // With SHLVL bash does not take itself for a login's first shell, whose ~/.bashrc may run anything and for as long as it likes.
+        'SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC SHLVL=1',
       ],
     });
     onCleanup(sshd.stop);

@@ -14,7 +14,10 @@ export interface MainFile {
  * Commits a file to `main` on the server with plumbing, as only the owner of the files can: no hook judges it. Answers the
  * commit's id.
  */
-export async function commitOnMain(bridge: BridgeFixture, file: MainFile): Promise<string> {
+export async function commitOnMain(
+  bridge: Pick<BridgeFixture, 'repoPath' | 'ownerEnv'>,
+  file: MainFile,
+): Promise<string> {
   const where = { gitDir: bridge.repoPath, env: bridge.ownerEnv };
   const parent = (await gitOk(['rev-parse', 'main'], where)).trim();
   const blob = (

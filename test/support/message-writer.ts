@@ -58,7 +58,7 @@ export function anAnswer(task: string, prompt: string, other: Partial<Answer> = 
 }
 
 /** The writer for the repository at `gitDir`. */
-export function messageWriter(gitDir: string, env: Record<string, string>): MessageWriter {
+export function messageWriter(gitDir: string, env: NodeJS.ProcessEnv): MessageWriter {
   const read = async (name: string): Promise<Buffer> => {
     const reader = openObjectReader({ gitDir, env });
     const object = await reader.read(name);

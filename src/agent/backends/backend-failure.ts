@@ -22,6 +22,16 @@ export function backendError(
   return new BackendError(code, bounded, cause === undefined ? undefined : { cause });
 }
 
+/** The BackendError of a server that went away before its answer was complete: `isLost`. */
+export function lostError(
+  backend: Pick<Backend, 'name' | 'url'>,
+  text: string,
+  cause?: unknown,
+): BackendError {
+  const { code, message } = backendError(backend, 'backend_error', text);
+  return new BackendError(code, message, { isLost: true, ...(cause === undefined ? {} : { cause }) });
+}
+
 /**
  * Runs one call to a model server and makes its every failure a BackendError; after `signal` is aborted, throws the
  * signal's reason instead. Closes the transport in the end.
@@ -58,16 +68,13 @@ function classify(backend: Pick<Backend, 'name' | 'url' | 'noModelRemedy'>, erro
     return backendError(backend, 'backend_unreachable', `cannot be reached (${unreachable})`, error);
   }
   if (isLostConnection(error)) {
-    return backendError(
-      backend,
-      'backend_error',
-      'the connection was lost before the answer was complete',
-      error,
-    );
+    return lostError(backend, 'the connection was lost before the answer was complete', error);
   }
   if (error instanceof SyntaxError) {
     return backendError(backend, 'backend_error', 'sent something that is not JSON', error);
   }
+  // Ollama's client, of a body that ended in good order before the answer did.
+  if (/^Did not receive done/.test(errorText(error))) return lostError(backend, errorText(error), error);
   const said = readServerError(errorText(error));
   return backendError(backend, said.code, said.text === '' ? 'failed and did not say why' : said.text, error);
 }

@@ -48,11 +48,15 @@ export interface Backend {
 export class BackendError extends Error {
   override readonly name = 'BackendError';
 
+  /** The server went away in the middle: once it is back, the same may be asked from the beginning. */
+  readonly isLost: boolean;
+
   constructor(
     readonly code: AnswerErrorCode,
     message: string,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { readonly isLost?: boolean },
   ) {
     super(message, options);
+    this.isLost = options?.isLost ?? false;
   }
 }

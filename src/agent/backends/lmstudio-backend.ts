@@ -1,7 +1,7 @@
 import { OpenAI } from 'openai';
 import type { Usage } from '../../protocol/answer.js';
 import type { Backend, GenerateRequest, Generation, OnToken } from './backend.js';
-import { backendError, callBackend } from './backend-failure.js';
+import { backendError, callBackend, lostError } from './backend-failure.js';
 import { parseLmstudioUrl } from './backend-url.js';
 import { finishGeneration } from './finish-generation.js';
 import { lmstudioRequest } from './lmstudio-request.js';
@@ -97,7 +97,7 @@ async function generate(
   }
   // The client ends its loop alike where the server says [DONE] and where the body just ends.
   if (finishReason === undefined) {
-    throw backendError(about, 'backend_error', 'ended the stream before the answer was complete');
+    throw lostError(about, 'ended the stream before the answer was complete');
   }
   return finishGeneration(about, request, { content, thinking, model, finishReason, usage });
 }

@@ -1,7 +1,7 @@
 import { type ChatRequest, Ollama, type Options } from 'ollama';
 import type { TaskOptions } from '../../protocol/task.js';
 import type { Backend, GenerateRequest, Generation, OnToken } from './backend.js';
-import { backendError, callBackend } from './backend-failure.js';
+import { backendError, callBackend, lostError } from './backend-failure.js';
 import { parseOllamaUrl } from './backend-url.js';
 import { finishGeneration } from './finish-generation.js';
 import { ollamaChunkSchema, ollamaTagsSchema } from './ollama-wire.js';
@@ -66,7 +66,7 @@ async function generate(
       usage: usageOf(chunk.prompt_eval_count, chunk.eval_count),
     });
   }
-  throw backendError(about, 'backend_error', 'ended the stream before the answer was complete');
+  throw lostError(about, 'ended the stream before the answer was complete');
 }
 
 function chatRequest(request: GenerateRequest): ChatRequest & { stream: true } {

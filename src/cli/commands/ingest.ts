@@ -30,13 +30,16 @@ export function ingestCommand(_exit: ExitState): CommandModule {
         .example('$0 ingest --rebuild --repo /srv/llm-bridge/bridge.git', 'when "verify" found a difference'),
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'ingest');
-      const [{ ingest }, { openLocalBridge }] = await Promise.all([
+      const [{ ingest }, { tellOnAnswer }, { openLocalBridge }] = await Promise.all([
         import('../../server-hook/ingest.js'),
+        import('../catch-up-log.js'),
         import('../../git/local-bridge.js'),
       ]);
       const { repo } = await openLocalBridge(args.repo, { env: process.env, asOwner: true });
       if (args.rebuild) return rebuild(repo, args.json);
       const { added, lastSeq, repairedBytes } = await ingest(repo, { now: Date.now });
+      // Also where nothing was added: who runs this by a timer has those tried again that failed.
+      await tellOnAnswer(repo);
       if (args.json) {
         process.stdout.write(
           `${JSON.stringify({ added, last_seq: lastSeq, repaired_bytes: repairedBytes })}\n`,

@@ -11,6 +11,8 @@ test('what is not set has its default', async () => {
     maxTaskBytes: 1_048_576,
     maxAnswerBytes: 1_048_576,
     answersLog: join(repo.gitDir, 'bridge/answers.log'),
+    onAnswerRetryMs: 5000,
+    onAnswerTimeoutMs: 60_000,
   });
 });
 
@@ -27,6 +29,8 @@ test('what is set is taken, the last one where there are two', async () => {
     maxTaskBytes: 1000,
     maxAnswerBytes: 2000,
     answersLog: '/var/log/a b\n.log',
+    onAnswerRetryMs: 5000,
+    onAnswerTimeoutMs: 60_000,
   });
 });
 

@@ -95,3 +95,30 @@ test('a lock that cannot be taken is an error of its own', async () => {
 
   expect(result).toMatchObject({ exitCode: 1, stdout: '', stderr: expect.stringContaining('exit code 71') });
 });
+
+test.each([
+  ['with flock', undefined],
+  ['without flock in the PATH', '/nowhere'],
+])(
+  'whoever only tries does not wait for one who holds the lock, and is let in behind it, %s',
+  async (_what, path) => {
+    const dir = await tempDir();
+    const env = cleanEnv(dir, path === undefined ? {} : { PATH: path });
+    // Both in one script, the second while the first is inside.
+    const text = `
+    import { tryFileLock } from ${JSON.stringify(BUILT)};
+    const lock = ${JSON.stringify(join(dir, 'lock'))};
+    const attempt = (job) => tryFileLock(lock, job);
+    const said = [await attempt(async () => JSON.stringify(await attempt(async () => 'both')))];
+    said.push(await attempt(async () => 'behind'));
+    process.stdout.write(JSON.stringify(said));`;
+
+    const result = await runProcess(process.execPath, ['--input-type=module', '-e', text], { env });
+
+    expect(result.stderr).toBe('');
+    expect(JSON.parse(result.stdout)).toEqual([
+      { held: true, value: '{"held":false}' },
+      { held: true, value: 'behind' },
+    ]);
+  },
+);

@@ -54,6 +54,12 @@ test.each([
   ['client_loop: send disconnect: Broken pipe\r', 'unreachable', true],
   ['Timeout, server 10.0.0.1 not responding.\r', 'unreachable', true],
   ['fatal: the remote end hung up unexpectedly', 'unreachable', true],
+  // Cut off after post-receive had spoken.
+  [
+    'remote: llm-bridge: 5 answers logged, the last as no. 73        \nfatal: the remote end hung up unexpectedly',
+    'unreachable',
+    true,
+  ],
   [
     'fetch-pack: unexpected disconnect while reading sideband packet\nfatal: early EOF\nfatal: fetch-pack: invalid index-pack output',
     'unreachable',

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { requireGit } from '../../../src/git/git-version.js';
 import { gitText, runGit, spawnGit } from '../../../src/git/run-git.js';
+import { streamGit } from '../../../src/git/stream-git.js';
 import { bareBridge } from '../../support/bare-bridge.js';
 import { tempDir } from '../../support/temp-dir.js';
 
@@ -16,6 +17,15 @@ test('where only success will do, the error names the command and the last line 
     code: 'git-failed',
     message: expect.stringMatching(/^git cat-file failed with exit code 128: fatal: .*nope/),
   });
+});
+
+test('a git that was killed is another matter than one that failed: it may be run again', async () => {
+  const repo = await bareBridge();
+  const killed = ['-c', 'alias.die=!kill -KILL $PPID', 'die'];
+  const error = { code: 'git-killed', retryable: true, message: 'git -c was ended by SIGKILL' };
+  await expect(gitText(repo, killed)).rejects.toMatchObject(error);
+  await expect(streamGit(repo, killed).next()).rejects.toMatchObject(error);
+  await expect(gitText(repo, ['cat-file', 'blob', 'nope'])).rejects.toMatchObject({ retryable: false });
 });
 
 test('without git the error says what to install', async () => {

@@ -52,8 +52,6 @@ test("a task's backend is the only one asked, unreachable or not", async () => {
 });
 
 const FAILURES: readonly (readonly [string, Behaviour])[] = [
-  ['a stream that dies', { fault: { afterChunks: 1, kind: 'die' } }],
-  ['a connection that dies before the first byte', { fault: { afterChunks: 0, kind: 'die' } }],
   ['an error in the stream', { fault: { afterChunks: 1, kind: 'error' } }],
   ['an HTTP 503', { refuse: { kind: 'http', status: 503, body: '{"error":"busy"}' } }],
   ['a missing model', { refuse: { kind: 'model-missing' } }],

@@ -8,7 +8,7 @@ import { sshCommandOf } from '../../../src/remote/ssh-settings.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { tempDir } from '../../support/temp-dir.js';
 
-const OURS = '-o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=3';
+const OURS = '-o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=10 -o ServerAliveCountMax=3';
 
 test('without a command of the user it is ssh that never asks and notices a dead network', async () => {
   const { text, words } = await sshCommandOf(cleanEnv(await tempDir()), {});
@@ -49,7 +49,7 @@ test("the user's own command comes first: the environment, the configuration, th
   expect((await sshCommandOf(all, {})).text).toBe(`ssh -i env ${OURS}`);
   expect((await sshCommandOf({ ...all, GIT_SSH_COMMAND: '' }, {})).text).toBe(`ssh -i config ${OURS}`);
   const last = await sshCommandOf({ ...cleanEnv(home), GIT_SSH: '/bin/my ssh/ssh' }, {});
-  expect(last).toEqual({ text: `'/bin/my ssh/ssh' ${OURS}`, words: null });
+  expect(last).toEqual({ text: `'/bin/my ssh/ssh' ${OURS}`, words: null, isOpenSsh: true });
 });
 
 test.each([

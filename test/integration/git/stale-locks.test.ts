@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { access, chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { findStaleLocks } from '../../../src/admin/stale-locks.js';
+import { findStaleLocks } from '../../../src/git/stale-locks.js';
 import { runCli } from '../../support/cli.js';
 import { gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';

@@ -1,0 +1,66 @@
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import { withFileLock } from '../../git/file-lock.js';
+import { findStaleLocks, type LeftLock } from '../../git/stale-locks.js';
+import { formatDuration } from '../../protocol/duration.js';
+import { broken, ok, type Verdict, warning } from '../../protocol/finding.js';
+import { shellQuote } from '../../protocol/shell-quote.js';
+
+/** A push may take `bridge.receiveTimeout` (300 s) and a minute; what is older than twice that is worth a word. Milliseconds. */
+const LONG_HELD_MS = 720_000;
+
+/**
+ * Looks for what a killed git left behind. With `fix`, what is proven to be nobody's is removed; what may be in use never is.
+ */
+export async function checkLocks(
+  gitDir: string,
+  options: { readonly fix: boolean; readonly nowMs: number; readonly procFolder?: string },
+): Promise<Verdict[]> {
+  const find = () => findStaleLocks(gitDir, options.procFolder);
+  const verdicts: Verdict[] = [];
+  let report = await find();
+  if (options.fix && report.stale.length > 0) {
+    // Two doctors at once: the second could remove what a git made after the first had cleared the way for it.
+    report = await withFileLock(path.join(gitDir, 'bridge', 'doctor.lock'), async () => {
+      const proven = await find();
+      for (const lock of proven.stale) verdicts.push(await remove(gitDir, lock));
+      return { stale: [], unproven: proven.unproven };
+    });
+  }
+  for (const lock of report.stale) {
+    const what = lock.kind === 'lock' ? 'keeps everybody from writing' : 'takes up space';
+    const text = `${lock.path}, left by a killed git since ${since(lock)}, ${what}`;
+    const remedy = `llm-bridge doctor --fix --repo ${shellQuote(gitDir)}`;
+    verdicts.push(lock.kind === 'lock' ? broken(text, remedy) : warning(text, remedy));
+  }
+  for (const lock of report.unproven) {
+    const ageMs = options.nowMs - lock.sinceMs;
+    verdicts.push(
+      ageMs < LONG_HELD_MS
+        ? ok(`${lock.path} may be in use`)
+        : warning(
+            `${lock.path} is ${formatDuration(ageMs)} old, and may be in use`,
+            `see who has it open: lsof ${shellQuote(path.join(gitDir, lock.path))}; once every git here has ended, run this again`,
+          ),
+    );
+  }
+  return verdicts.length > 0 ? verdicts : [ok('no git that was killed left anything behind')];
+}
+
+async function remove(gitDir: string, lock: LeftLock): Promise<Verdict> {
+  try {
+    await rm(path.join(gitDir, lock.path), { recursive: lock.kind === 'quarantine' });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    // It went by itself.
+    if (code !== 'ENOENT') {
+      const file = shellQuote(path.join(gitDir, lock.path));
+      return broken(`${lock.path} cannot be removed (${code ?? message})`, `rm -r ${file}`);
+    }
+  }
+  return ok(`removed ${lock.path}, left by a killed git since ${since(lock)}`);
+}
+
+function since(lock: LeftLock): string {
+  return new Date(lock.sinceMs).toISOString();
+}

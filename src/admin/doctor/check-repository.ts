@@ -1,0 +1,35 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { isOwner, type LocalBridge, openLocalBridge } from '../../git/local-bridge.js';
+import { broken, ok, type Verdict } from '../../protocol/finding.js';
+import { PROTOCOL_VERSION } from '../../protocol/names.js';
+import { shellQuote } from '../../protocol/shell-quote.js';
+
+/**
+ * Looks whether there is a bridge at `repoPath` that this user owns and this version knows, and hands it to `found`. Throws BridgeError
+ * `no-such-repository`, `not-a-bridge`.
+ */
+export async function checkRepository(
+  repoPath: string,
+  env: NodeJS.ProcessEnv,
+  found: (bridge: LocalBridge) => void,
+): Promise<Verdict> {
+  const gitDir = path.resolve(repoPath);
+  const stats = await stat(gitDir).catch(() => null);
+  if (stats !== null && !isOwner(stats.uid)) {
+    return broken(
+      `${gitDir} belongs to another user`,
+      `sudo -u '#${stats.uid}' llm-bridge doctor --repo ${shellQuote(gitDir)}`,
+    );
+  }
+  const bridge = await openLocalBridge(gitDir, { env, asOwner: true });
+  const { version } = bridge.settings;
+  if (version !== null && version > PROTOCOL_VERSION) {
+    return broken(
+      `${gitDir} was made by a newer llm-bridge (layout ${version}, this one knows ${PROTOCOL_VERSION})`,
+      'npm install -g llm-bridge@latest',
+    );
+  }
+  found(bridge);
+  return ok(gitDir);
+}

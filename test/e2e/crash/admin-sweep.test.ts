@@ -1,0 +1,61 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { makeKeyPair } from '../../../src/demo/ssh-client.js';
+import { runCli } from '../../support/cli.js';
+import { runFaulty } from '../../support/dying-cli.js';
+import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
+
+async function keysOf(bridge: PlainBridge, authorizedKeys: string) {
+  const lines = (await readFile(authorizedKeys, 'utf8').catch(() => ''))
+    .split('\n')
+    .filter((one) => one !== '');
+  const roles = await readdir(join(bridge.repoPath, 'bridge', 'principals'));
+  return { lines: lines.length, roles: roles.filter((one) => !one.includes('.')).length };
+}
+
+async function place() {
+  const bridge = await startPlainBridge();
+  const authorizedKeys = join(bridge.dir, 'authorized_keys');
+  const { publicKeyFile } = await makeKeyPair(join(bridge.dir, 'key'), 'bot');
+  const where = ['--repo', bridge.repoPath, '--authorized-keys', authorizedKeys];
+  const add = ['key', 'add', 'bot', '--role', 'asker', '--key', publicKeyFile, ...where];
+  const remove = ['key', 'remove', 'bot', ...where];
+  return { bridge, authorizedKeys, add, remove };
+}
+
+test('key add, killed before any step, never lets a key in without a role, and works when run again', async () => {
+  const { bridge, authorizedKeys, add, remove } = await place();
+  const seen = new Set<string>();
+  for (let at = 1; ; at++) {
+    const hit = await runFaulty(add, { env: bridge.env }, at, 'dies');
+    const { lines, roles } = await keysOf(bridge, authorizedKeys);
+    seen.add(`${roles} role, ${lines} line`);
+    expect(lines, hit.step ?? '').toBeLessThanOrEqual(roles);
+    const again = await runCli(add, { env: bridge.env });
+    expect(again.exitCode, `after ${hit.step}: ${again.stderr}`).toBe(0);
+    expect(await keysOf(bridge, authorizedKeys)).toEqual({ lines: 1, roles: 1 });
+    if (hit.step === null) break;
+    expect((await runCli(remove, { env: bridge.env })).exitCode).toBe(0);
+  }
+  // Also between the two.
+  expect(seen).toContain('1 role, 0 line');
+}, 240_000);
+
+test('key remove, killed before any step, never leaves a role to a key without a line, and works when run again', async () => {
+  const { bridge, authorizedKeys, add, remove } = await place();
+  const seen = new Set<string>();
+  for (let at = 1; ; at++) {
+    expect((await runCli(add, { env: bridge.env })).exitCode).toBe(0);
+    const hit = await runFaulty(remove, { env: bridge.env }, at, 'dies');
+    const { lines, roles } = await keysOf(bridge, authorizedKeys);
+    seen.add(`${roles} role, ${lines} line`);
+    expect(roles, hit.step ?? '').toBeLessThanOrEqual(lines);
+    const again = await runCli(remove, { env: bridge.env });
+    // Both may be gone already: then there is no such key any more.
+    if (lines > 0) expect(again.exitCode, `after ${hit.step}: ${again.stderr}`).toBe(0);
+    expect(await keysOf(bridge, authorizedKeys)).toEqual({ lines: 0, roles: 0 });
+    if (hit.step === null) break;
+  }
+  expect(seen).toContain('0 role, 1 line');
+}, 240_000);

@@ -1,0 +1,49 @@
+import { access } from 'node:fs/promises';
+import { beforeEach, expect, test } from 'vitest';
+import { type StandIn, startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
+import { chatsOf, runAgentOnce } from '../../support/bridge-agent.js';
+import { type BridgeFixture, startBridgeFixture } from '../../support/bridge-fixture.js';
+import { commitOnMain } from '../../support/commit-on-main.js';
+import { droppingEnv, MOMENTS, type Moment, type Service } from '../../support/dropping-ssh.js';
+import { onCleanup } from '../../support/on-cleanup.js';
+
+let bridge: BridgeFixture;
+let standIn: StandIn;
+
+beforeEach(async () => {
+  bridge = await startBridgeFixture({ principals: [{ name: 'home-pc', role: 'agent' }] });
+  standIn = await startStandIn();
+  onCleanup(() => standIn.close());
+});
+
+/** What an agent makes of one task while one connection breaks. */
+async function answerThrough(service: Service, when: Moment) {
+  await commitOnMain(bridge, { path: 'task.txt', content: `${service} ${when}` });
+  const { env, done } = droppingEnv(bridge, 'home-pc', { service, when });
+  const run = await runAgentOnce(bridge, standIn, { state: `${service}-${when}`, env });
+  const broke = await access(done).then(
+    () => true,
+    () => false,
+  );
+  return { when, broke, exitCode: run.exitCode, stderr: run.stderr };
+}
+
+// bridge-hello reads nothing, so its client never speaks; a fetch is several questions, and has nothing to be done in between.
+test.each([
+  { service: 'bridge-hello', moments: ['before', 'greeting'] },
+  { service: 'git-upload-pack', moments: ['before', 'greeting', 'question', 'answer'] },
+  { service: 'git-receive-pack', moments: MOMENTS },
+] as const)(
+  'a connection for $service that breaks at any moment is made again, and each task is answered once',
+  async ({ service, moments }) => {
+    for (const when of moments) {
+      const run = await answerThrough(service, when);
+      expect(run, run.stderr).toMatchObject({ broke: true, exitCode: 0 });
+      expect(run.stderr, when).toMatch(/warn: .*(cannot be reached|connection .* broke).*; trying again/);
+    }
+    const tasks = (await bridge.gitLog('%s %H')).filter((line) => line.startsWith('set ')).reverse();
+    const records = await bridge.answersLog();
+    expect(records.map((record) => record.task_commit)).toEqual(tasks.map((line) => line.split(' ').at(-1)));
+    expect(chatsOf(standIn)).toHaveLength(moments.length);
+  },
+);

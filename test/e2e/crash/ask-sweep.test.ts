@@ -1,0 +1,52 @@
+import { beforeAll, expect, test } from 'vitest';
+import { type BridgeFixture, startBridgeFixture } from '../../support/bridge-fixture.js';
+import { type FaultyRun, runFaulty } from '../../support/dying-cli.js';
+
+let bridge: BridgeFixture;
+beforeAll(async () => {
+  bridge = await startBridgeFixture();
+});
+
+/** How many commits ask this. */
+async function timesAsked(question: string): Promise<number> {
+  const subjects = await bridge.gitLog();
+  return subjects.filter((subject) => subject.endsWith(`: ${question}`)).length;
+}
+
+/** Kills an `ask` before its n-th step, for every n; tells how often each question stood on main then. */
+async function sweepAsk(where: string, args: readonly string[], env: Record<string, string>) {
+  const killed: { readonly step: string; readonly times: number }[] = [];
+  for (let at = 1; ; at++) {
+    const question = `${where} ${at}`;
+    const command = ['ask', '--no-wait', question, ...args];
+    const hit: FaultyRun = await runFaulty(command, { env }, at, 'dies');
+    if (hit.step === null) {
+      expect(hit.exitCode, hit.stderr).toBe(0);
+      expect(await timesAsked(question)).toBe(1);
+      return killed;
+    }
+    expect(hit.exitCode, hit.step).toBe(137);
+    killed.push({ step: hit.step, times: await timesAsked(question) });
+  }
+}
+
+/** Nothing is asked up to the step that moves main, itself included, and once behind it. */
+function expectOnceBehind(killed: readonly { step: string; times: number }[], step: RegExp): void {
+  const at = killed.findIndex((one) => step.test(one.step));
+  expect(at).toBeGreaterThan(0);
+  expect(killed.map((one) => one.times)).toEqual(killed.map((_one, index) => (index <= at ? 0 : 1)));
+}
+
+test('ask on the server, killed before any step, has asked nothing, or has asked once', async () => {
+  const killed = await sweepAsk('here', ['--repo', bridge.repoPath], bridge.ownerEnv);
+  expectOnceBehind(killed, / update-ref /);
+}, 240_000);
+
+test('ask elsewhere, killed before any step, has asked nothing, or has asked once', async () => {
+  const killed = await sweepAsk('far', ['--repo', bridge.sshUrl], {
+    ...bridge.principal('bot').env,
+    // What a killed ask leaves among the temporary files goes with the bridge.
+    TMPDIR: bridge.dir,
+  });
+  expectOnceBehind(killed, / push /);
+}, 240_000);

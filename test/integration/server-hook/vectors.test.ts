@@ -1,0 +1,75 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { readHistory } from '../../../src/git/read-history.js';
+import { answerSchema } from '../../../src/protocol/answer.js';
+import { answerMessage } from '../../../src/protocol/commit-message.js';
+import { judgePush } from '../../../src/server-hook/judge-push.js';
+import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
+import { cleanEnv } from '../../support/clean-env.js';
+import { type MessageWriter, messageWriter } from '../../support/message-writer.js';
+import {
+  answerVectorsSchema,
+  bytesOf,
+  messageVectorsSchema,
+  readVectors,
+  taskVectorsSchema,
+} from '../../support/read-vectors.js';
+
+// The part of docs/vectors that git and the whole of pre-receive have a say in; test/unit/protocol/vectors.test.ts has the rest.
+
+const MAIN = 'refs/heads/main';
+const tasks = await readVectors('tasks', taskVectorsSchema);
+const answers = await readVectors('answers', answerVectorsSchema);
+const messages = await readVectors('commit-messages', messageVectorsSchema);
+
+let bridge: BareBridge;
+let write: MessageWriter;
+let tip: string;
+
+beforeAll(async () => {
+  bridge = await bareBridge();
+  write = messageWriter(bridge.gitDir, cleanEnv(bridge.dir));
+  tip = await bridge.git(['rev-parse', MAIN]);
+});
+
+/** What pre-receive says of a push of `commit` on the tip of main: the code of its refusal, or null. */
+async function judge(commit: string, limits: Readonly<Record<string, number | undefined>> = {}) {
+  for (const [key, value] of Object.entries({ maxTaskBytes: 1048576, maxAnswerBytes: 1048576, ...limits }))
+    await bridge.git(['config', `bridge.${key}`, String(value ?? 1048576)]);
+  const stdin = `${tip} ${commit} ${MAIN}\n`;
+  const denial = await judgePush({ repo: bridge, stdin, env: {}, nowMs: Date.now() });
+  return denial?.code ?? null;
+}
+
+const titled = <T extends { readonly name: string }>(cases: readonly T[]) =>
+  cases.map((one) => [one.name, one] as const);
+
+describe('a push of a task', () => {
+  test.each(titled(tasks.valid))('is let in: %s', async (_name, one) => {
+    expect(await judge(await write.set(tip, one.file, bytesOf(one)))).toBeNull();
+  });
+  test.each(titled(tasks.invalid))('is refused by its code: %s', async (_name, one) => {
+    const commit = await write.set(tip, one.file, bytesOf(one));
+    expect(await judge(commit, { maxTaskBytes: one.maxTaskBytes })).toBe(one.code);
+  });
+});
+
+describe('a push of an answer', () => {
+  test.each(titled(answers.valid))('is wrong only in the task it cites: %s', async (_name, one) => {
+    const message = answerMessage(answerSchema.parse(one.answer));
+    expect(await judge(await write.set(tip, 'inbox.json', bytesOf(one), { message }))).toBe('unknown-task');
+  });
+  test.each(titled(answers.invalid))('is refused by its code: %s', async (_name, one) => {
+    const commit = await write.set(tip, 'inbox.json', bytesOf(one));
+    expect(await judge(commit, { maxAnswerBytes: one.maxAnswerBytes })).toBe(one.code);
+  });
+});
+
+test.each(titled(messages.read))('git reads the trailers of a message: %s', async (_name, one) => {
+  const commit = await write.commit({ parents: [tip], tree: await write.treeOf(tip), message: one.message });
+  const [read] = await readHistory(bridge, { from: [commit], maxCount: 1 });
+  expect({
+    Task: read?.taskTrailer,
+    'Task-Hash': read?.taskHashTrailer,
+    Status: read?.statusTrailer,
+  }).toEqual(one.trailers);
+});

@@ -1,0 +1,85 @@
+// Preloaded (node --import) into a program under test: counts its steps, each a change of the file system or the start of
+// another program, and lets one of them end badly. What the program has done before that step is done, and nothing after it.
+//
+// FAULT_FOR   a pattern; only a program whose path matches it is counted
+// FAULT_STEPS a file that each step is appended to, one line a step
+// FAULT_AT    the number of the step, from 1; or a pattern, for the first step that matches; 0: none, only count
+// FAULT_MODE  dies: SIGKILL just before the step. orphans: the same, but the other program is started and goes on alone. fails: the
+//             call fails with EIO, the started program with exit code 128
+// FAULT_CLOCK a file with milliseconds that the clock of the program is off by, looked at each time
+import childProcess from 'node:child_process';
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+
+const { FAULT_FOR, FAULT_STEPS, FAULT_AT, FAULT_MODE, FAULT_CLOCK } = process.env;
+
+/** Calls that change something on the disk, whatever their arguments. */
+const CHANGES = [
+  ...['mkdir', 'mkdtemp', 'writeFile', 'appendFile', 'rename', 'rm', 'rmdir', 'unlink'],
+  ...['chmod', 'link', 'symlink', 'truncate', 'copyFile'],
+];
+
+if (FAULT_FOR !== undefined && new RegExp(FAULT_FOR).test(process.argv[1] ?? '')) {
+  if (FAULT_STEPS !== undefined) countSteps();
+  if (FAULT_CLOCK !== undefined) shiftClock();
+}
+
+function countSteps() {
+  const { openSync, writeSync } = fs;
+  const log = openSync(FAULT_STEPS, 'a');
+  const at = /^[0-9]+$/.test(FAULT_AT) ? Number(FAULT_AT) : new RegExp(FAULT_AT);
+  let steps = 0;
+  let isOver = false;
+  /** True where this step is to fail. Does not return where it is to die. `start` is what goes on without us. */
+  const step = (name, start) => {
+    steps += 1;
+    writeSync(log, `${name.replaceAll('\n', ' ')}\n`);
+    if (isOver || !(typeof at === 'number' ? steps === at : at.test(name))) return false;
+    isOver = true;
+    if (FAULT_MODE === 'fails') return true;
+    if (FAULT_MODE === 'orphans') start?.();
+    return die();
+  };
+  const eio = (name) => Object.assign(new Error(`EIO: injected, ${name}`), { code: 'EIO', syscall: name });
+
+  const writes = (flags) => (typeof flags === 'number' ? (flags & 3) !== 0 : /[wa+]/.test(flags ?? 'r'));
+  const isStep = (name, args) => CHANGES.includes(name) || (name === 'open' && writes(args[1]));
+  const named = (name, args) => `${name} ${args.slice(0, name === 'rename' ? 2 : 1).join(' ')}`;
+
+  for (const name of [...CHANGES, 'open']) {
+    const inPromise = fs.promises[name];
+    fs.promises[name] = async (...args) => {
+      if (isStep(name, args) && step(named(name, args))) throw eio(name);
+      return inPromise(...args);
+    };
+    const inCallback = fs[name];
+    fs[name] = (...args) => {
+      if (!isStep(name, args) || !step(named(name, args))) return inCallback(...args);
+      process.nextTick(args.at(-1), eio(name));
+    };
+    const inSync = name === 'open' ? openSync : fs[`${name}Sync`];
+    fs[`${name}Sync`] = (...args) => {
+      if (isStep(name, args) && step(named(name, args))) throw eio(name);
+      return inSync(...args);
+    };
+  }
+  const { spawn } = childProcess;
+  childProcess.spawn = (file, args, options) => {
+    const start = () => spawn(file, args, options);
+    if (!step([file, ...args].join(' '), start)) return start();
+    return spawn('sh', ['-c', 'echo "fatal: injected" >&2; exit 128'], options);
+  };
+  syncBuiltinESMExports();
+}
+
+function die() {
+  process.kill(process.pid, 'SIGKILL');
+  // It comes at the next chance; nothing of ours is to run before that.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+}
+
+function shiftClock() {
+  const { readFileSync } = fs;
+  const { now } = Date;
+  Date.now = () => now() + Number(readFileSync(FAULT_CLOCK, 'utf8'));
+}

@@ -1,0 +1,32 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { BridgeFixture } from './bridge-fixture.js';
+
+/** The moments at which a connection can break; `dropping-ssh.mjs` says what each is. */
+export const MOMENTS = ['before', 'greeting', 'question', 'answer', 'unheard'] as const;
+export type Moment = (typeof MOMENTS)[number] | 'silent';
+
+/** What a connection is for: the command on the server. */
+export type Service = 'git-upload-pack' | 'git-receive-pack' | 'bridge-hello' | 'bridge-wait';
+
+/** The environment of a principal whose first connection for this service breaks. `done` is a file that is there once it broke. */
+export function droppingEnv(
+  bridge: BridgeFixture,
+  name: string,
+  drop: { readonly service: Service; readonly when: Moment },
+): { readonly env: Record<string, string>; readonly done: string } {
+  const { env } = bridge.principal(name);
+  const done = join(bridge.dir, `dropped-${randomUUID()}`);
+  const program = fileURLToPath(new URL('./dropping-ssh.mjs', import.meta.url));
+  return {
+    done,
+    env: {
+      ...env,
+      GIT_SSH_COMMAND: `'${process.execPath}' '${program}' ${env.GIT_SSH_COMMAND}`,
+      DROP_FOR: drop.service,
+      DROP_WHEN: drop.when,
+      DROP_DONE: done,
+    },
+  };
+}

@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type CliOptions, runCli } from './cli.js';
+import type { RunResult } from './run-process.js';
+import { tempDir } from './temp-dir.js';
+
+/**
+ * How the n-th step of a program ends: SIGKILL just before it; SIGKILL while what it has started (a push, say) goes on alone; or a failure
+ * of the step.
+ */
+export type StepFault = 'dies' | 'orphans' | 'fails';
+
+/** A run that was to end badly at a step. */
+export interface FaultyRun extends RunResult {
+  /** What that step was (`git push …`, `rename …`); null where the program had fewer: it ran untouched. */
+  readonly step: string | null;
+}
+
+const PRELOAD = fileURLToPath(new URL('./die-at-step.mjs', import.meta.url));
+
+/**
+ * The environment in which a program counts its steps into `stepsFile`, and ends badly at step `at`, counted from 1, or at the first that
+ * matches `at`.
+ */
+export function faultEnv(
+  stepsFile: string,
+  at: number | RegExp,
+  fault: StepFault,
+  program = 'cli/main.js$',
+): Record<string, string> {
+  return {
+    NODE_OPTIONS: `--import ${PRELOAD}`,
+    FAULT_FOR: program,
+    FAULT_STEPS: stepsFile,
+    FAULT_AT: typeof at === 'number' ? String(at) : at.source,
+    FAULT_MODE: fault,
+  };
+}
+
+/** The environment in which the program's clock is off by the milliseconds that stand in `clockFile`. */
+export function clockEnv(clockFile: string): Record<string, string> {
+  return { NODE_OPTIONS: `--import ${PRELOAD}`, FAULT_FOR: 'cli/main.js$', FAULT_CLOCK: clockFile };
+}
+
+/** Runs the built program with a fault at step `at`, counted from 1: what it changes on the disk, and what it starts. */
+export async function runFaulty(
+  args: readonly string[],
+  options: CliOptions & { readonly env: NodeJS.ProcessEnv },
+  at: number,
+  fault: StepFault,
+): Promise<FaultyRun> {
+  const stepsFile = join(await tempDir(), 'steps');
+  const env = { ...options.env, ...faultEnv(stepsFile, at, fault) };
+  const result = await runCli(args, { ...options, env });
+  return { ...result, step: (await stepsIn(stepsFile))[at - 1] ?? null };
+}
+
+/** The steps of a run without a fault; it has to end well. */
+export async function stepsOf(
+  args: readonly string[],
+  options: CliOptions & { readonly env: NodeJS.ProcessEnv },
+): Promise<string[]> {
+  const stepsFile = join(await tempDir(), 'steps');
+  const { exitCode, stderr } = await runCli(args, {
+    ...options,
+    env: { ...options.env, ...faultEnv(stepsFile, 0, 'dies') },
+  });
+  if (exitCode !== 0) throw new Error(`llm-bridge ${args.join(' ')} exited with ${exitCode}\n${stderr}`);
+  return stepsIn(stepsFile);
+}
+
+async function stepsIn(file: string): Promise<string[]> {
+  return (await readFile(file, 'utf8').catch(() => '')).split('\n').slice(0, -1);
+}

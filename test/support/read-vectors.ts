@@ -1,0 +1,57 @@
+import { readFile } from 'node:fs/promises';
+import * as z from 'zod';
+
+const folder = new URL('../../docs/vectors/', import.meta.url);
+
+/** How a vector gives bytes: `text` stands for its UTF-8, `base64` for bytes as they are. */
+export const bytesSchema = z.union([z.object({ text: z.string() }), z.object({ base64: z.base64() })]);
+
+/** The bytes of a vector. */
+export function bytesOf(given: z.infer<typeof bytesSchema>): Buffer {
+  return 'text' in given ? Buffer.from(given.text, 'utf8') : Buffer.from(given.base64, 'base64');
+}
+
+/** Reads `docs/vectors/<name>.json`, the test vectors of docs/protocol.md. Throws where the file is not as `schema` says. */
+export async function readVectors<T>(name: string, schema: z.ZodType<T>): Promise<T> {
+  return schema.parse(JSON.parse(await readFile(new URL(`${name}.json`, folder), 'utf8')));
+}
+
+const named = { name: z.string() };
+const taskFile = z.enum(['task.txt', 'task.json']);
+const refused = { code: z.enum(['payload', 'limit']) };
+
+/** `docs/vectors/tasks.json`. */
+export const taskVectorsSchema = z.object({
+  valid: z.array(z.object({ ...named, file: taskFile, task: z.unknown() }).and(bytesSchema)).min(1),
+  invalid: z
+    .array(
+      z.object({ ...named, ...refused, file: taskFile, maxTaskBytes: z.int().optional() }).and(bytesSchema),
+    )
+    .min(1),
+});
+
+/** `docs/vectors/answers.json`. */
+export const answerVectorsSchema = z.object({
+  valid: z.array(z.object({ ...named, answer: z.unknown(), status: z.string() }).and(bytesSchema)).min(1),
+  invalid: z
+    .array(z.object({ ...named, ...refused, maxAnswerBytes: z.int().optional() }).and(bytesSchema))
+    .min(1),
+  written: z.array(z.object({ ...named, answer: z.unknown(), bytes: z.string() })).min(1),
+});
+
+/** `docs/vectors/commit-messages.json`. */
+export const messageVectorsSchema = z.object({
+  ask: z
+    .array(z.object({ ...named, task_hash: z.string(), question: z.string(), message: z.string() }))
+    .min(1),
+  answer: z.array(z.object({ ...named, answer: z.unknown(), message: z.string() })).min(1),
+  read: z
+    .array(
+      z.object({
+        ...named,
+        message: z.string(),
+        trailers: z.object({ Task: z.string(), 'Task-Hash': z.string(), Status: z.string() }),
+      }),
+    )
+    .min(1),
+});

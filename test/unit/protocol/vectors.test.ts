@@ -1,0 +1,239 @@
+import { createHash } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import { answerSchema, readAnswer, writeAnswer } from '../../../src/protocol/answer.js';
+import { answerMessage, askMessage, statusOf } from '../../../src/protocol/commit-message.js';
+import { parseDurationMs } from '../../../src/protocol/duration.js';
+import { formatCommit, replaceTreeFile } from '../../../src/protocol/git-objects.js';
+import { helloSchema } from '../../../src/protocol/hello.js';
+import type { HistoryCommit } from '../../../src/protocol/history.js';
+import { formatLogLine } from '../../../src/protocol/log-record.js';
+import { principalNameSchema } from '../../../src/protocol/names.js';
+import { readQueue } from '../../../src/protocol/pending.js';
+import { readPlainCommit } from '../../../src/protocol/plain-commit.js';
+import { formatRefusal, parseRefusal, REFUSAL_CODES } from '../../../src/protocol/refusal.js';
+import { readTask } from '../../../src/protocol/task.js';
+import { taskHash } from '../../../src/protocol/task-hash.js';
+import {
+  answerVectorsSchema,
+  bytesOf,
+  bytesSchema,
+  messageVectorsSchema,
+  readVectors,
+  taskVectorsSchema,
+} from '../../support/read-vectors.js';
+
+// These files are part of docs/protocol.md: whoever writes another implementation tests it by them. So they are changed only
+// together with the protocol, and nothing but them says here what is expected.
+
+const named = { name: z.string() };
+const casesOf = <T extends z.ZodType>(one: T) => z.object({ cases: z.array(one).min(1) });
+const tasks = await readVectors('tasks', taskVectorsSchema);
+const answers = await readVectors('answers', answerVectorsSchema);
+const messages = await readVectors('commit-messages', messageVectorsSchema);
+const hashes = await readVectors(
+  'task-hashes',
+  casesOf(z.object({ ...named, task_hash: z.string() }).and(bytesSchema)),
+);
+const objects = await readVectors(
+  'commit-objects',
+  casesOf(z.object({ ...named, ok: z.boolean() }).and(bytesSchema)),
+);
+const text = z.string();
+const commits = await readVectors(
+  'commits',
+  casesOf(
+    z.object({
+      ...named,
+      ...{ object_format: z.enum(['sha1', 'sha256']), parent: text, parent_tree_hex: text },
+      ...{ file: text, text, blob: text, tree_hex: text, tree: text },
+      ...{ by: text, at_ms: z.int(), message: text, commit_text: text, commit: text },
+    }),
+  ),
+);
+const lines = await readVectors(
+  'log-lines',
+  casesOf(
+    z.object({ ...named, answer: answerSchema, seq: z.int(), commit: text, ingested_at: text, line: text }),
+  ),
+);
+const durations = await readVectors('durations', casesOf(z.object({ text, ms: z.number().nullable() })));
+const names = await readVectors('names', casesOf(z.object({ name: text, ok: z.boolean() })));
+const hellos = await readVectors('hello', casesOf(z.object({ ...named, line: text, ok: z.boolean() })));
+const refusals = await readVectors(
+  'refusals',
+  z.object({
+    written: z.array(z.object({ code: z.enum(REFUSAL_CODES), text, remedy: text, line: text })).min(1),
+    read: z.array(z.object({ ...named, stderr: text, refusal: z.unknown() })).min(1),
+  }),
+);
+const queues = await readVectors(
+  'queue',
+  casesOf(
+    z.object({
+      ...named,
+      ...{ now_ms: z.int(), ttl_ms: z.int() },
+      commits: z.array(
+        z.object({
+          ...{ id: text, parents: z.int(), at_ms: z.int(), files: z.array(text) },
+          trailers: z.object({ Task: text, 'Task-Hash': text, Status: text }).optional(),
+        }),
+      ),
+      ...{ pending: z.array(text), expired: z.array(text), answered: z.int() },
+      good_answers: z.record(text, text),
+    }),
+  ),
+);
+
+/** For `test.each`: the title in front. */
+const titled = <T extends { readonly name: string }>(cases: readonly T[]) =>
+  cases.map((one) => [one.name, one] as const);
+
+test('every file of vectors is used here', async () => {
+  const files = await readdir(new URL('../../../docs/vectors/', import.meta.url));
+  expect(files.sort()).toEqual(
+    [
+      ...['answers', 'commit-messages', 'commit-objects', 'commits', 'durations', 'hello'],
+      ...['log-lines', 'names', 'queue', 'refusals', 'task-hashes', 'tasks'],
+    ].map((name) => `${name}.json`),
+  );
+});
+
+describe('the hash of a task', () => {
+  test.each(titled(hashes.cases))('%s', (_name, one) => {
+    expect(taskHash(bytesOf(one))).toBe(one.task_hash);
+  });
+});
+
+describe('a task file', () => {
+  test.each(tasks.valid.map((one) => [one.file, one.name, one] as const))(
+    '%s, %s, is read',
+    (file, _name, one) => {
+      expect(readTask(file, bytesOf(one))).toEqual({ ok: true, value: one.task });
+    },
+  );
+  // Which code the refused push gets: test/integration/server-hook/vectors.test.ts.
+  test.each(tasks.invalid.map((one) => [one.file, one.name, one] as const))(
+    '%s, %s, is none',
+    (file, _name, one) => {
+      expect(readTask(file, bytesOf(one), one.maxTaskBytes)).toMatchObject({ ok: false });
+    },
+  );
+});
+
+describe('an inbox.json', () => {
+  test.each(titled(answers.valid))('%s is read', (_name, one) => {
+    const read = readAnswer(bytesOf(one));
+    expect(read).toEqual({ ok: true, value: one.answer });
+    expect(read.ok && statusOf(read.value)).toBe(one.status);
+  });
+  test.each(titled(answers.invalid))('%s is none', (_name, one) => {
+    expect(readAnswer(bytesOf(one), one.maxAnswerBytes)).toMatchObject({ ok: false });
+  });
+  test.each(titled(answers.written))('is written, %s', (_name, one) => {
+    expect(writeAnswer(answerSchema.parse(one.answer)).toString('utf8')).toBe(one.bytes);
+  });
+});
+
+describe('a commit message', () => {
+  test.each(titled(messages.ask))('of a task: %s', (_name, { task_hash, question, message }) => {
+    expect(askMessage({ hash: task_hash, question })).toBe(message);
+  });
+  test.each(titled(messages.answer))('of an answer: %s', (_name, { answer, message }) => {
+    expect(answerMessage(answerSchema.parse(answer))).toBe(message);
+  });
+});
+
+describe('a commit', () => {
+  test.each(commits.cases.map((one) => [one.object_format, one.name, one] as const))(
+    '%s: %s',
+    (format, _name, one) => {
+      const idOf = (type: string, bytes: Buffer) =>
+        createHash(format).update(`${type} ${bytes.length}\0`).update(bytes).digest('hex');
+      const blob = idOf('blob', Buffer.from(one.text));
+      expect(blob).toBe(one.blob);
+      const tree = replaceTreeFile(Buffer.from(one.parent_tree_hex, 'hex'), one.file, blob);
+      expect(tree.toString('hex')).toBe(one.tree_hex);
+      expect(idOf('tree', tree)).toBe(one.tree);
+      const commit = formatCommit({
+        tree: one.tree,
+        parent: one.parent,
+        by: { name: one.by, atMs: one.at_ms },
+        message: one.message,
+      });
+      expect(commit.toString('utf8')).toBe(one.commit_text);
+      expect(idOf('commit', commit)).toBe(one.commit);
+    },
+  );
+
+  test.each(titled(objects.cases))('as the server takes it or not: %s', (_name, one) => {
+    expect(readPlainCommit(bytesOf(one)).ok).toBe(one.ok);
+  });
+});
+
+describe('a line of answers.log', () => {
+  test.each(titled(lines.cases))('%s', (_name, { answer, seq, commit, ingested_at, line }) => {
+    expect(formatLogLine(answer, { seq, commit, ingestedAtMs: Date.parse(ingested_at) })).toBe(line);
+  });
+});
+
+describe('the queue', () => {
+  test.each(titled(queues.cases))('%s', (_name, one) => {
+    const history = one.commits.map((commit): HistoryCommit => {
+      const { Task = '', 'Task-Hash': hash = '', Status = '' } = commit.trailers ?? {};
+      return {
+        id: commit.id,
+        parents: Array.from({ length: commit.parents }, (_, at) => String(at)),
+        committedAtMs: commit.at_ms,
+        author: 'bot',
+        subject: '',
+        taskTrailer: Task,
+        taskHashTrailer: hash,
+        statusTrailer: Status,
+        changes: commit.files.map((file) => ({
+          path: file.replace(/^-/, ''),
+          oldMode: '100644',
+          newMode: file.startsWith('-') ? '000000' : '100644',
+          oldId: '',
+          // Stands for the blob, so that the expected commit can be found by it.
+          newId: commit.id,
+        })),
+      };
+    });
+    const queue = readQueue(history, { nowMs: one.now_ms, ttlMs: one.ttl_ms });
+    expect(queue.pending.map((task) => task.id)).toEqual(one.pending);
+    expect(queue.expired.map((task) => task.id)).toEqual(one.expired);
+    expect(Object.fromEntries(queue.goodAnswers)).toEqual(one.good_answers);
+    expect(queue.answeredCount).toBe(one.answered);
+  });
+});
+
+test.each(durations.cases)('the duration $text', ({ text, ms }) => {
+  expect(parseDurationMs(text)).toBe(ms);
+});
+
+test.each(names.cases)('the name $name', ({ name, ok }) => {
+  expect(principalNameSchema.safeParse(name).success).toBe(ok);
+});
+
+test.each(titled(hellos.cases))('a hello: %s', (_name, { line, ok }) => {
+  const isJson = z.string().transform((json, context) => {
+    try {
+      return JSON.parse(json) as unknown;
+    } catch {
+      context.addIssue('no JSON');
+      return z.NEVER;
+    }
+  });
+  expect(isJson.pipe(helloSchema).safeParse(line).success).toBe(ok);
+});
+
+describe('a refusal', () => {
+  test.each(refusals.written)('of code $code is written', ({ line, ...refusal }) => {
+    expect(formatRefusal(refusal)).toBe(line);
+  });
+  test.each(titled(refusals.read))('is found: %s', (_name, { stderr, refusal }) => {
+    expect(parseRefusal(stderr)).toEqual(refusal);
+  });
+});
