@@ -2,13 +2,16 @@ import yargs from 'yargs';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { packageVersion } from '../remote/package-version.js';
 import { agentCommand } from './commands/agent.js';
+import { answerCommand } from './commands/answer.js';
 import { askCommand } from './commands/ask.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { ingestCommand } from './commands/ingest.js';
 import { initCommand } from './commands/init.js';
 import { keyCommand } from './commands/key.js';
+import { listCommand } from './commands/list.js';
 import { logCommand } from './commands/log.js';
+import { serviceCommand } from './commands/service.js';
 import { statusCommand } from './commands/status.js';
 import { verifyCommand } from './commands/verify.js';
 import { watchCommand } from './commands/watch.js';
@@ -52,15 +55,20 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .command(initCommand(exit))
     .command(keyCommand(exit))
     .command(askCommand(exit))
+    .command(answerCommand(exit))
     .command(watchCommand(exit))
     .command(agentCommand(exit))
+    .command(listCommand(exit))
     .command(logCommand(exit))
     .command(statusCommand(exit))
     .command(ingestCommand(exit))
     .command(verifyCommand(exit))
     .command(doctorCommand(exit))
+    .command(serviceCommand(exit))
     .command(demoCommand(exit))
-    .completion('completion', 'Print a script for shell completion')
+    .completion('completion', 'Print a script for shell completion: bash, or zsh where $SHELL is')
+    .example('$0 demo', 'see the whole bridge work on this machine')
+    .example('$0 completion >> ~/.bashrc', 'complete commands and options with the tab key')
     .demandCommand(1, 'a command is needed')
     .strictCommands()
     .strictOptions()
@@ -102,8 +110,10 @@ const COMMANDS = [
   'init',
   'key',
   'ask',
+  'answer',
   'watch',
   'agent',
+  'list',
   'log',
   'status',
   'ingest',

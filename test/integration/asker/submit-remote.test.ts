@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { submitRemote } from '../../../src/asker/submit-remote.js';
 import { draftTask } from '../../../src/asker/task-draft.js';
 import { fetchMain } from '../../../src/git/transport.js';
+import { openDoor } from '../../../src/remote/bridge-door.js';
 import { openClone } from '../../../src/remote/clone.js';
 import { startPlainBridge } from '../../support/plain-bridge.js';
 import { TTL_MS, tasksOn } from './asker-fixture.js';
@@ -29,16 +30,17 @@ exec ${hook}-real
   const repo = { gitDir: bridge.repoPath, env: bridge.env };
   const clone = await openClone(join(bridge.dir, 'asker.git'), bridge.env);
   await fetchMain(clone, bridge.repoPath, { depth: 1 });
+  const door = await openDoor(bridge.repoPath, bridge.env);
   const ask = () => {
     const draft = draftTask({ prompt: '2+2' }, { nowMs: Date.now(), dedup: false });
-    return submitRemote(clone, bridge.repoPath, draft, () => ({ name: 'bot', atMs: Date.now() }), TTL_MS);
+    return submitRemote(clone, door, draft, () => ({ name: 'bot', atMs: Date.now() }), TTL_MS);
   };
   return { repo, ask, calls: async () => (await readFile(calls, 'utf8')).trim().split('\n').length };
 }
 
 test('a hook that was killed refuses nothing: the task is put again, and asked once', async () => {
   const { repo, ask, calls } = await failingBridge(2);
-  const task = await ask();
+  const { task } = await ask();
   expect(await tasksOn(repo)).toEqual([{ id: task, text: expect.stringContaining('2+2') }]);
   expect(await calls()).toBe(3);
 });
