@@ -12,11 +12,11 @@
 import { type AskOutcome, ask as askThrough } from './asker/ask.js';
 import { draftTask } from './asker/task-draft.js';
 import type { TaskJson } from './protocol/task.js';
-import { openDoor } from './remote/bridge-door.js';
+import { closeDoor, openDoor } from './remote/bridge-door.js';
 import type { SshOptions } from './remote/ssh-settings.js';
 
 export { type InitResult, initBridge } from './admin/init.js';
-export type { AgentLog, LogLevel } from './agent/agent-options.js';
+export type { AgentLog, LogFields, LogLevel, OnTaskText } from './agent/agent-options.js';
 export { type Agent, type CreateAgentOptions, createAgent } from './agent/create-agent.js';
 export type { AskOutcome } from './asker/ask.js';
 export { type Answer, type AnswerError, answerSchema } from './protocol/answer.js';
@@ -54,5 +54,5 @@ export async function ask(request: AskRequest): Promise<AskOutcome> {
   return askThrough(door, {
     ...options,
     draft: ({ maxBytes, nowMs }) => draftTask(task, { nowMs, maxBytes, dedup }),
-  });
+  }).finally(() => closeDoor(door));
 }

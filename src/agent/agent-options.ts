@@ -4,8 +4,21 @@ import type { GenerateSettings } from './generate-settings.js';
 /** How important a line of the agent is to a person. */
 export type LogLevel = 'info' | 'warn' | 'error';
 
-/** Told what the agent does, in lines of text: never a prompt, never an answer. */
-export type AgentLog = (level: LogLevel, text: string) => void;
+/**
+ * What a line is about, for programs. `event` is one of: `connected`, `task-started`, `task-note`, `task-answered`,
+ * `task-failed` (answered with an error), `task-lost` (no answer at all), `task-dropped` (another has it, or time is up), `answer-refused`, `retrying`, `recovered`, `clock`, `name`, `locked`,
+ * `clone-mended`, `stopping`, `not-pushed`. The other fields depend on it; ids are whole, times are milliseconds.
+ */
+export interface LogFields {
+  readonly event: string;
+  readonly [field: string]: string | number | boolean | null;
+}
+
+/** Told what the agent does, in lines of text, and in fields where there are any: never a prompt, never an answer. */
+export type AgentLog = (level: LogLevel, text: string, fields?: LogFields) => void;
+
+/** Told of every piece of text that a model says, thinking included, as it comes. */
+export type OnTaskText = (task: string, text: string) => void;
 
 /** All an agent needs to know. */
 export interface AgentOptions {
@@ -27,6 +40,7 @@ export interface AgentOptions {
   /** Of llm-bridge, for those who look which agents there are. */
   readonly version: string;
   readonly log: AgentLog;
+  readonly onText?: OnTaskText;
   /** Aborted: the running generations are dropped, finished answers are pushed, then it ends. */
   readonly signal: AbortSignal;
 }

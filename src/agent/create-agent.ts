@@ -2,7 +2,7 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import type { BackendName } from '../protocol/names.js';
 import { packageVersion } from '../remote/package-version.js';
 import type { SshOptions } from '../remote/ssh-settings.js';
-import type { AgentLog } from './agent-options.js';
+import type { AgentLog, OnTaskText } from './agent-options.js';
 import {
   DEFAULT_LMSTUDIO_URL,
   DEFAULT_OLLAMA_URL,
@@ -44,6 +44,8 @@ export interface CreateAgentOptions {
   readonly retryWindowMs?: number | undefined;
   /** Default: silent. */
   readonly log?: AgentLog | undefined;
+  /** Called with every piece of text as a model says it. */
+  readonly onText?: OnTaskText | undefined;
 }
 
 /** An agent that is not running yet. */
@@ -81,6 +83,7 @@ export function createAgent(options: CreateAgentOptions): Agent {
         pollMs: options.pollMs ?? 2_000,
         version: packageVersion(),
         log: options.log ?? (() => {}),
+        ...(options.onText === undefined ? {} : { onText: options.onText }),
         signal,
         generate: {
           order,

@@ -27,6 +27,7 @@ export async function learnTerms(session: AgentSession, signal: AbortSignal): Pr
     options.log(
       'warn',
       `the clock of this machine is ${off} the server's; answers are dated by the server's`,
+      { event: 'clock', offset_ms: terms.clockOffsetMs },
     );
   }
   session.name = terms.principal?.name ?? options.name ?? hostName();
@@ -34,9 +35,14 @@ export async function learnTerms(session: AgentSession, signal: AbortSignal): Pr
     options.log(
       'warn',
       `--name ${options.name} is not used: the key is ${terms.principal.name}'s, and so are its answers`,
+      { event: 'name', name: terms.principal.name },
     );
   }
-  options.log('info', `connected to ${door.address.url} as ${session.name}`);
+  options.log('info', `connected to ${door.address.url} as ${session.name}`, {
+    event: 'connected',
+    repo: door.address.url,
+    name: session.name,
+  });
   session.terms = terms;
   session.fetchDue = true;
 }

@@ -59,11 +59,11 @@ async function mendClone(session: AgentSession): Promise<boolean> {
   const { clone, reader, options } = session;
   reader.renew();
   if (await clearLeftLocks(clone.gitDir)) {
-    options.log('warn', 'removed a lock that a killed git had left in the clone');
+    options.log('warn', 'removed a lock that a killed git had left in the clone', { event: 'clone-mended' });
     return true;
   }
   if (await isSound(clone)) return false;
-  options.log('warn', `the clone ${clone.gitDir} is damaged; making a new one`);
+  options.log('warn', `the clone ${clone.gitDir} is damaged; making a new one`, { event: 'clone-mended' });
   await replaceClone(clone);
   reader.renew();
   session.view = openQueueView(clone);

@@ -38,7 +38,10 @@ export async function outlast<T>(step: () => Promise<T>, options: OutlastOptions
     try {
       const value = await step();
       if (failingSinceMs !== null) {
-        log('info', `works again, after ${formatDuration(performance.now() - failingSinceMs)}`);
+        log('info', `works again, after ${formatDuration(performance.now() - failingSinceMs)}`, {
+          event: 'recovered',
+          after_ms: Math.round(performance.now() - failingSinceMs),
+        });
       }
       return value;
     } catch (error) {
@@ -47,7 +50,10 @@ export async function outlast<T>(step: () => Promise<T>, options: OutlastOptions
       if (!passes(error) || (options.once && tries > ONCE_RETRIES)) throw error;
       if (failingSinceMs === null) {
         failingSinceMs = performance.now();
-        log('warn', `${errorText(error)}; trying again until it works`);
+        log('warn', `${errorText(error)}; trying again until it works`, {
+          event: 'retrying',
+          code: error instanceof BridgeError ? error.code : null,
+        });
       }
     }
     const isHurried = (await hurry.wait(delayMs * (0.75 + Math.random() / 2), signal)) === 'rung';

@@ -1,6 +1,7 @@
 import { BridgeError } from '../protocol/bridge-error.js';
 import { DEFAULT_MAX_ANSWER_BYTES } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
+import { connectDoor } from '../remote/bridge-door.js';
 import { type AgentSession, serverNow } from './agent-session.js';
 import { composeAnswer } from './compose-answer.js';
 import { dropFinished, keepFinished } from './finished-answers.js';
@@ -25,6 +26,7 @@ export async function pushFinished(
     claims: session.claims,
     signal,
   };
+  await connectDoor(session.door, signal);
   const outcome = await publish(place, tip, session.finished);
   if (outcome.status === 'pushed') {
     session.tip = outcome.tip;
@@ -40,7 +42,7 @@ export async function pushFinished(
     case 'answered':
     case 'expired':
     case 'unknown-task':
-      options.log('info', said);
+      options.log('info', said, { event: 'answer-refused', task: taskId, code: refusal.code });
       session.settled.add(taskId);
       session.finished = session.finished.filter((one) => one.taskId !== taskId);
       await dropFinished(clone, [taskId]);
@@ -78,12 +80,13 @@ async function replaceRefused(
     session.options.log(
       'error',
       `${said}; nor will it have an error; try: update llm-bridge on both machines, and run "llm-bridge init" on the server`,
+      { event: 'answer-refused', task: taskId },
     );
     session.settled.add(taskId);
     session.finished = session.finished.filter((one) => one.taskId !== taskId);
     return;
   }
-  session.options.log('warn', said);
+  session.options.log('warn', said, { event: 'answer-refused', task: taskId });
   const { answer } = refused;
   const frame = {
     taskId,

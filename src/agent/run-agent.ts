@@ -2,7 +2,7 @@ import path from 'node:path';
 import { errorText } from '../protocol/bridge-error.js';
 import { shortId } from '../protocol/names.js';
 import { createBell } from '../remote/bell.js';
-import { type BridgeDoor, openDoor, openDoorbell } from '../remote/bridge-door.js';
+import { type BridgeDoor, closeDoor, openDoor, openDoorbell } from '../remote/bridge-door.js';
 import type { AgentOptions } from './agent-options.js';
 import type { AgentSession, SessionCore } from './agent-session.js';
 import { openClaims } from './claims/open-claims.js';
@@ -44,7 +44,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     dir,
     signal,
     (error) => failed.abort(error),
-    () => options.log('info', 'the state folder is locked; waiting in case its agent was just killed'),
+    () =>
+      options.log('info', 'the state folder is locked; waiting in case its agent was just killed', {
+        event: 'locked',
+      }),
   ).catch((error: unknown) => {
     if (options.signal.aborted) return null;
     throw error;
@@ -89,6 +92,7 @@ async function answerTasks(place: {
     finished,
     settled: new Set(),
     fetchDue: true,
+    rungTip: null,
   };
   const due = () => {
     core.fetchDue = true;
@@ -98,11 +102,13 @@ async function answerTasks(place: {
   const session: AgentSession = Object.assign(core, { claims });
   const mender = cloneMender(session);
   const workers = startWorkers(session, bell, signal, mender);
-  const ring = () => {
+  const ring = (tip?: string) => {
+    if (tip === undefined) session.fetchDue = true;
+    else session.rungTip = tip;
     hurry.ring();
-    due();
+    bell.ring();
   };
-  const doorbell = options.once ? null : openDoorbell(door, { ...bell, ring });
+  const doorbell = options.once ? null : openDoorbell(door, { ring });
   let idleTurns = 0;
   let isDone = false;
   try {
@@ -114,7 +120,7 @@ async function answerTasks(place: {
       isDone = workers.busy() === 0 && session.finished.length === 0 && !claims.isHoldingOff();
       if (options.once && isDone) return;
       const pollMs = options.pollMs * Math.min(2 ** idleTurns, MAX_POLL_FACTOR) * (0.75 + Math.random() / 2);
-      const longestMs = doorbell?.connected() ? SAFETY_POLL_MS : pollMs;
+      const longestMs = doorbell?.connected() ? SAFETY_POLL_MS * (1 + Math.random() / 4) : pollMs;
       const outcome = await bell.wait(Math.min(longestMs, claims.wakeInMs()), signal);
       if (outcome === 'timeout') session.fetchDue = true;
     }
@@ -123,7 +129,7 @@ async function answerTasks(place: {
     // An abort in the middle of anything is the end that was asked for, not a failure.
     if (!options.signal.aborted || failed.signal.aborted) throw failed.signal.reason ?? error;
   } finally {
-    if (options.signal.aborted) options.log('info', 'stopping');
+    if (options.signal.aborted) options.log('info', 'stopping', { event: 'stopping' });
     failed.abort();
     await workers.ended();
     await doorbell?.close();
@@ -135,6 +141,7 @@ async function answerTasks(place: {
       claims.close(isOver ? last : null),
     ]);
     reader.close();
+    await closeDoor(door);
   }
 }
 
@@ -160,6 +167,8 @@ async function pushLast(session: AgentSession, within: AbortSignal): Promise<voi
     await synchronise(session, within);
   } catch (error) {
     const ids = session.finished.map((one) => shortId(one.taskId)).join(', ');
-    session.options.log('warn', `not pushed yet: ${ids} (${errorText(error)}); the next start does it`);
+    session.options.log('warn', `not pushed yet: ${ids} (${errorText(error)}); the next start does it`, {
+      event: 'not-pushed',
+    });
   }
 }

@@ -20,6 +20,8 @@ export interface TaskPlace {
   /** The tasks being answered now, by hash; equal ones wait for each other here. */
   readonly running: Map<string, Promise<Answer>>;
   readonly signal: AbortSignal;
+  /** Called with every piece of text that the model says. */
+  readonly onText?: ((text: string) => void) | undefined;
 }
 
 /** Answers one task: from an equal one's answer where there is a good one, else by a model. Never throws for what a model did. */
@@ -58,7 +60,7 @@ export async function runTask(place: TaskPlace, asked: AskedTask): Promise<Answe
   const mine = (async () => {
     const earlier = await readGoodAnswer(place, hash);
     if (earlier !== null) return compose(outcomeOfEarlier(earlier), true);
-    return compose(await generateAnswer(task, place.generate, place.signal, () => {}));
+    return compose(await generateAnswer(task, place.generate, place.signal, place.onText ?? (() => {})));
   })();
   // Kept also when done: until its commit is seen on main, an equal task must find it here.
   place.running.set(hash, mine);

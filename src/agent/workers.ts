@@ -5,6 +5,7 @@ import { shortId } from '../protocol/names.js';
 import type { AskedTask } from '../protocol/pending.js';
 import { oneLine } from '../protocol/printable.js';
 import type { Bell } from '../remote/bell.js';
+import type { LogFields } from './agent-options.js';
 import { type AgentSession, serverNow } from './agent-session.js';
 import type { Generating } from './claims/claims.js';
 import { keepFinished } from './finished-answers.js';
@@ -51,7 +52,7 @@ export function startWorkers(
       const dropped = new AbortController();
       const drop = (why: string) => {
         if (dropped.signal.aborted || signal.aborted) return;
-        log('info', `task ${shortId(task.id)}: ${why}`);
+        log('info', `task ${shortId(task.id)}: ${why}`, { event: 'task-dropped', task: task.id });
         dropped.abort(new Error(why));
       };
       const done = work(task, claimFirst, { drop, signal: AbortSignal.any([signal, dropped.signal]) });
@@ -68,19 +69,25 @@ export function startWorkers(
     try {
       if (!(await session.claims.begin(asked.id, claimFirst, job))) return;
       job.signal.throwIfAborted();
-      log('info', `task ${shortId(asked.id)} from ${oneLine(asked.asker)}: answering`);
+      log('info', `task ${shortId(asked.id)} from ${oneLine(asked.asker)}: answering`, {
+        event: 'task-started',
+        task: asked.id,
+        asker: oneLine(asked.asker),
+      });
       const place: TaskPlace = {
         reader: session.reader,
         generate: {
           ...session.options.generate,
           maxAnswerBytes: limits.maxAnswerBytes,
-          log: (text) => log('info', `task ${shortId(asked.id)}: ${text}`),
+          log: (text) =>
+            log('info', `task ${shortId(asked.id)}: ${text}`, { event: 'task-note', task: asked.id }),
         },
         agent: session.name,
         ...limits,
         now: () => serverNow(session),
         goodAnswer: (hash) => session.queue?.goodAnswers.get(hash),
         running: answersByHash,
+        onText: (text) => session.options.onText?.(asked.id, text),
         signal: job.signal,
       };
       // What a model does is an answer. Anything else (a full disk, a killed git) passes, and the task is not to be lost by it.
@@ -89,10 +96,17 @@ export function startWorkers(
       const keep = () => mender.run(() => keepFinished(session.clone, answer));
       // Once whatever the signal says: what was generated is kept, also when the end was asked for this very moment.
       session.finished.push(await keep().catch(() => outlast(keep, lasting)));
-      log(answer.error === null ? 'info' : 'warn', `task ${shortId(asked.id)}: ${describe(answer)}`);
+      log(
+        answer.error === null ? 'info' : 'warn',
+        `task ${shortId(asked.id)}: ${describe(answer)}`,
+        fieldsOf(answer),
+      );
     } catch (error) {
       if (job.signal.aborted) return;
-      log('error', `task ${shortId(asked.id)}: ${oneLine(String(error))}`);
+      log('error', `task ${shortId(asked.id)}: ${oneLine(String(error))}`, {
+        event: 'task-lost',
+        task: asked.id,
+      });
       session.settled.add(asked.id);
     } finally {
       jobs.delete(asked.id);
@@ -116,6 +130,19 @@ interface Job {
   /** Ends it without an answer, and says why. */
   readonly drop: (why: string) => void;
   readonly done: Promise<void>;
+}
+
+function fieldsOf(answer: Answer): LogFields {
+  return {
+    event: answer.error === null ? 'task-answered' : 'task-failed',
+    task: answer.task_commit,
+    ...(answer.error === null ? {} : { code: answer.error.code }),
+    model: answer.model,
+    backend: answer.backend,
+    latency_ms: answer.latency_ms,
+    completion_tokens: answer.usage?.completion_tokens ?? null,
+    cached: answer.cached === true,
+  };
 }
 
 function describe(answer: Answer): string {

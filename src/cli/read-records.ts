@@ -43,7 +43,7 @@ async function* readLocal(repoPath: string, range: RecordRange): AsyncGenerator<
 async function* readRemote(range: RecordRange): AsyncGenerator<string> {
   const view = await openView(range.repo, range.ssh, 'all');
   const bell = createBell();
-  const doorbell = range.follow ? openDoorbell(view.door, bell) : null;
+  const doorbell = range.follow ? openDoorbell(view.door, { ring: () => bell.ring() }) : null;
   try {
     let records = await readAnswers(
       view.repo,

@@ -2,12 +2,14 @@ import yargs from 'yargs';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { packageVersion } from '../remote/package-version.js';
 import { agentCommand } from './commands/agent.js';
+import { answerCommand } from './commands/answer.js';
 import { askCommand } from './commands/ask.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { ingestCommand } from './commands/ingest.js';
 import { initCommand } from './commands/init.js';
 import { keyCommand } from './commands/key.js';
+import { listCommand } from './commands/list.js';
 import { logCommand } from './commands/log.js';
 import { serviceCommand } from './commands/service.js';
 import { statusCommand } from './commands/status.js';
@@ -53,8 +55,10 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .command(initCommand(exit))
     .command(keyCommand(exit))
     .command(askCommand(exit))
+    .command(answerCommand(exit))
     .command(watchCommand(exit))
     .command(agentCommand(exit))
+    .command(listCommand(exit))
     .command(logCommand(exit))
     .command(statusCommand(exit))
     .command(ingestCommand(exit))
@@ -106,8 +110,10 @@ const COMMANDS = [
   'init',
   'key',
   'ask',
+  'answer',
   'watch',
   'agent',
+  'list',
   'log',
   'status',
   'ingest',

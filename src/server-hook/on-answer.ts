@@ -7,4 +7,8 @@ import { dispatch } from './on-answer/dispatch.js';
 
 const [gitDir] = process.argv.slice(2);
 if (gitDir === undefined) process.exitCode = 2;
-else void dispatch({ gitDir, env: clientGitEnv(process.env) }, { env: process.env, now: Date.now });
+else {
+  dispatch({ gitDir, env: clientGitEnv(process.env) }, { env: process.env, now: Date.now }).catch(() => {
+    process.exitCode = 1;
+  });
+}

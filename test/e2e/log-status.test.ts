@@ -115,6 +115,46 @@ test('log --follow goes on with new records, by the path and over ssh, and ends 
   }
 });
 
+test.each(['local', 'ssh'] as const)('status has figures of the last day, %s', async (where) => {
+  const records = await bridge.answersLog();
+  const errors = records.filter(({ error }) => error !== null).length;
+  const { recent } = JSON.parse((await read(where, 'status', '--json')).stdout);
+  expect(recent).toEqual({
+    hours: 24,
+    answered: records.length,
+    errors,
+    error_rate: errors / records.length,
+    wait_ms: { median: expect.any(Number), p95: expect.any(Number) },
+    generate_ms: { median: expect.any(Number), p95: expect.any(Number) },
+    tokens_per_s: expect.any(Number),
+  });
+  const { stdout } = await read(where, 'status');
+  expect(stdout).toMatch(
+    new RegExp(
+      `  last 24 h: ${records.length} answered, ${errors} errors \\(\\d+ %\\)\n    answer after    .* \\(median\\), .*\n    generating for  .* tokens/s\n`,
+    ),
+  );
+});
+
+test.each(['local', 'ssh'] as const)(
+  'status --watch shows what changes, and ends at Ctrl-C with 0, %s',
+  async (where) => {
+    const options = where === 'local' ? { env: bridge.ownerEnv } : { env: bridge.principal('bot').env };
+    const repo = where === 'local' ? bridge.repoPath : bridge.sshUrl;
+    const watching = await startCli(['status', '--watch', '--repo', repo], options);
+    await watching.waitFor('stdout', /^ {2}0 pending, /m);
+
+    await ask('70+7');
+    await watching.waitFor('stdout', /^ {2}1 pending, /m);
+    await answerPending();
+    await watching.waitFor('stdout', /1 pending, [\s\S]*^ {2}0 pending, /m);
+
+    expect(watching.stdout()).not.toContain('\u001b');
+    watching.signal('SIGINT');
+    expect(await watching.exited).toEqual({ exitCode: 0, signal: null });
+  },
+);
+
 test('status --json tells what is pending and what was answered, by the path and over ssh', async () => {
   const task = await ask('40+4');
   const answered = (await bridge.answersLog()).length;

@@ -38,6 +38,7 @@ const argsSchema = z.object({
   idleTimeout: numberOption.positive().optional(),
   totalTimeout: numberOption.positive().optional(),
   retryWindow: numberOption.min(0).optional(),
+  logFormat: z.enum(['plain', 'json']).default('plain'),
 });
 
 /** `llm-bridge agent --repo R` */
@@ -107,6 +108,12 @@ export function agentCommand(_exit: ExitState): CommandModule {
           describe:
             'Seconds a model server may be away before the task is answered with an error. Default: 300',
         })
+        .option('log-format', {
+          type: 'string',
+          requiresArg: true,
+          choices: ['plain', 'json'],
+          describe: 'json: a line of JSON for each thing that happens. Default: plain',
+        })
         .options(SSH_OPTIONS)
         .example(
           '$0 agent --repo ssh://bridge@server/srv/llm-bridge/bridge.git --identity ~/.ssh/llm-bridge',
@@ -114,29 +121,39 @@ export function agentCommand(_exit: ExitState): CommandModule {
         ),
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'agent');
-      const [{ createAgent }, { plainLog }] = await Promise.all([
+      const [{ createAgent }, { openAgentView }, { plainLog }, { jsonLog }] = await Promise.all([
         import('../../agent/create-agent.js'),
+        import('../agent-view.js'),
         import('../plain-log.js'),
+        import('../json-log.js'),
       ]);
+      const signal = stopSignal();
+      const isPlain = args.logFormat === 'plain';
+      const view = isPlain ? openAgentView() : null;
       const seconds = (value: number | undefined) => (value === undefined ? undefined : value * 1000);
-      const agent = createAgent({
-        repo: args.repo,
-        ssh: sshOptionsOf(args),
-        once: args.once,
-        name: args.name,
-        backends: args.backend,
-        model: args.model,
-        ollamaUrl: args.ollamaUrl,
-        lmstudioUrl: args.lmstudioUrl,
-        parallel: args.parallel,
-        pollMs: args.poll * 1000,
-        stateDir: args.stateDir,
-        idleTimeoutMs: seconds(args.idleTimeout),
-        totalTimeoutMs: seconds(args.totalTimeout),
-        retryWindowMs: seconds(args.retryWindow),
-        log: plainLog,
-      });
-      await agent.run(stopSignal());
+      try {
+        const agent = createAgent({
+          repo: args.repo,
+          ssh: sshOptionsOf(args),
+          once: args.once,
+          name: args.name,
+          backends: args.backend,
+          model: args.model,
+          ollamaUrl: args.ollamaUrl,
+          lmstudioUrl: args.lmstudioUrl,
+          parallel: args.parallel,
+          pollMs: args.poll * 1000,
+          stateDir: args.stateDir,
+          idleTimeoutMs: seconds(args.idleTimeout),
+          totalTimeoutMs: seconds(args.totalTimeout),
+          retryWindowMs: seconds(args.retryWindow),
+          log: view?.log ?? (isPlain ? plainLog : jsonLog),
+          onText: view?.onText,
+        });
+        await agent.run(signal);
+      } finally {
+        view?.close();
+      }
     },
   };
 }

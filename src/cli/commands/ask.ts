@@ -1,8 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import * as z from 'zod';
-import { principalNameSchema } from '../../protocol/names.js';
-import { stripControls } from '../../protocol/printable.js';
-import { answerRemedy } from '../answer-remedy.js';
+import { principalNameSchema, shortId } from '../../protocol/names.js';
+import { shellQuote } from '../../protocol/shell-quote.js';
 import type { ExitState } from '../exit-state.js';
 import {
   numberOption,
@@ -13,6 +12,7 @@ import {
   sshArgs,
   sshOptionsOf,
 } from '../options.js';
+import { printAnswer } from '../print-answer.js';
 import { EXIT, printProblem } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 import { TASK_OPTIONS, taskArgsSchema, taskFieldsOf } from '../task-fields.js';
@@ -40,13 +40,14 @@ export function askCommand(exit: ExitState): CommandModule {
       const { _, ...options } = readOptions(argsSchema, raw, 'ask', ['prompt']);
       // yargs leaves what stands behind `--` in `_`, after the name of the command.
       const args = { ...options, prompt: [...options.prompt, ..._.slice(1)] };
-      const [{ ask }, { draftTask }, { openDoor }, { catchUpLog }, { waitingSpinner }] = await Promise.all([
-        import('../../asker/ask.js'),
-        import('../../asker/task-draft.js'),
-        import('../../remote/bridge-door.js'),
-        import('../catch-up-log.js'),
-        import('../waiting-spinner.js'),
-      ]);
+      const [{ ask }, { draftTask }, { closeDoor, openDoor }, { catchUpLog }, { waitingSpinner }] =
+        await Promise.all([
+          import('../../asker/ask.js'),
+          import('../../asker/task-draft.js'),
+          import('../../remote/bridge-door.js'),
+          import('../catch-up-log.js'),
+          import('../waiting-spinner.js'),
+        ]);
       const door = await openDoor(args.repo, process.env, sshOptionsOf(args));
       const fields = await taskFieldsOf(args);
       const signal = stopSignal();
@@ -56,30 +57,24 @@ export function askCommand(exit: ExitState): CommandModule {
         draft: ({ maxBytes, nowMs }) => draftTask(fields, { nowMs, maxBytes, dedup: args.dedup }),
         noWait: args.noWait || !args.wait,
         signal,
-        onAsked: (task) => spinner.start(task),
+        onAsked: spinner.asked,
+        ...(spinner.isShown ? { onClaimed: spinner.claimed } : {}),
         ...(args.timeout === undefined ? {} : { timeoutMs: args.timeout * 1000 }),
         ...(args.name === undefined ? {} : { name: args.name }),
         ...(door.address.kind === 'local' ? { ingest: () => catchUpLog(repo) } : {}),
-      }).finally(() => spinner.stop());
+      }).finally(() => {
+        spinner.stop();
+        return closeDoor(door);
+      });
 
       if (outcome.status === 'asked') {
         process.stdout.write(args.json ? `${JSON.stringify({ task: outcome.task })}\n` : `${outcome.task}\n`);
       } else if (outcome.status === 'waiting') {
         const why = signal.aborted ? 'stopped waiting' : 'no answer yet';
-        printProblem(
-          `${why}; the task stays asked: ${outcome.task}`,
-          `llm-bridge log --repo ${args.repo}, a little later`,
-        );
+        printProblem(`${why}; the task stays asked: ${outcome.task}`, laterCommand(outcome.task, args));
         exit.code = EXIT.noAnswerYet;
       } else {
-        const { answer, commit } = outcome;
-        if (args.json) process.stdout.write(`${JSON.stringify({ commit, ...answer })}\n`);
-        else if (answer.answer !== null) printAnswer(answer.answer);
-        if (answer.error !== null) {
-          if (!args.json)
-            printProblem(`${answer.error.code}: ${answer.error.message}`, answerRemedy(answer.error));
-          exit.code = EXIT.failed;
-        }
+        printAnswer(outcome, args.json, exit);
       }
     },
   };
@@ -122,8 +117,14 @@ function build(y: Argv): Argv {
   );
 }
 
-/** The answer alone. On a terminal without its control characters: a model may say anything. */
-function printAnswer(answer: string): void {
-  const text = process.stdout.isTTY ? stripControls(answer) : answer;
-  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+/** What to type for the answer when it is there. */
+function laterCommand(task: string, args: { repo: string; identity?: string | undefined }): string {
+  const identity = args.identity === undefined ? [] : ['--identity', args.identity];
+  return ['llm-bridge', 'answer', shortId(task), '--repo', args.repo, ...identity]
+    .map(quoteWhereNeeded)
+    .join(' ');
+}
+
+function quoteWhereNeeded(word: string): string {
+  return /^[A-Za-z0-9_./:@~-]+$/.test(word) ? word : shellQuote(word);
 }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
+import path from 'node:path';
 import { clientGitEnv } from '../../git/git-env.js';
 import { isRunnableName, onAnswerFolder } from './folder.js';
 
@@ -10,9 +11,10 @@ import { isRunnableName, onAnswerFolder } from './folder.js';
  */
 export async function startDispatcher(
   program: string,
-  gitDir: string,
+  repoPath: string,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
+  const gitDir = path.resolve(repoPath);
   try {
     const names = await readdir(onAnswerFolder(gitDir));
     if (!names.some(isRunnableName)) return;

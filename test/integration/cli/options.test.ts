@@ -130,7 +130,20 @@ describe('the words of a question', () => {
 });
 
 describe('what every command has', () => {
-  const commands = ['', 'init', 'key', 'key add', 'key list', 'key remove', 'ask', 'watch', 'agent', 'log'];
+  const commands = [
+    '',
+    'init',
+    'key',
+    'key add',
+    'key list',
+    'key remove',
+    'ask',
+    'answer',
+    'watch',
+    'agent',
+    'list',
+    'log',
+  ];
   test.each([...commands, 'status', 'ingest', 'demo'])(
     '"llm-bridge %s --help" explains itself',
     async (command) => {

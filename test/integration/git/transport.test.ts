@@ -6,7 +6,7 @@ import { clientGitEnv } from '../../../src/git/git-env.js';
 import { openObjectReader } from '../../../src/git/object-reader.js';
 import { resolveRef } from '../../../src/git/refs.js';
 import type { Repository } from '../../../src/git/run-git.js';
-import { runSimpleGit } from '../../../src/git/run-simple-git.js';
+import { runRemoteGit } from '../../../src/git/run-remote-git.js';
 import { fetchMain, pushCommit, REMOTE_MAIN_REF } from '../../../src/git/transport.js';
 import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
 import { gitOk } from '../../support/git.js';
@@ -188,19 +188,31 @@ test('the ssh command of the user is the one that is run, with the rest of the e
 test('a git that is silent for too long is ended, and that is a connection that may come back', async () => {
   const { bridge, clone } = await bridgeAndClone();
   const env = clientGitEnv({ ...bridge.env, GIT_SSH_VARIANT: 'ssh' }, 'exec sleep 600 #');
-  const result = await runSimpleGit({ ...clone, env }, ['fetch', 'server:x'], { silenceMs: 300 });
+  const result = await runRemoteGit({ ...clone, env }, ['fetch', 'server:x'], { silenceMs: 300 });
   expect(result.exitCode).not.toBe(0);
   expect(result.stderr).toMatch(/Connection timed out/);
 });
 
-test('an abort ends a fetch and rejects', async () => {
+test('an abort ends a fetch with all that it has started, and rejects', async () => {
   const { bridge, clone } = await bridgeAndClone();
   const started = join(bridge.dir, 'started');
-  const env = clientGitEnv({ ...bridge.env, GIT_SSH_VARIANT: 'ssh' }, `touch '${started}'; exec sleep 600 #`);
+  // Like an ssh on a dead network: it does not notice that git is gone.
+  const ssh = `trap '' HUP PIPE; echo $$ >'${started}.new'; mv '${started}.new' '${started}'; exec sleep 600 #`;
+  const env = clientGitEnv({ ...bridge.env, GIT_SSH_VARIANT: 'ssh' }, ssh);
   const controller = new AbortController();
   const fetching = fetchMain({ ...clone, env }, 'server:x', {}, controller.signal);
   fetching.catch(() => {});
-  await waitUntil(() => readFile(started).catch(() => null), 'ssh to be started');
+  const pid = Number(await waitUntil(() => readFile(started, 'utf8').catch(() => null), 'ssh to be started'));
   controller.abort();
   await expect(fetching).rejects.toThrow(/abort/i);
+  await waitUntil(() => !isAlive(pid), 'the end of ssh');
 });
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -263,7 +263,7 @@ test('one that takes too long is ended with all it started, and counts as failed
   await install(
     bridge,
     'hang',
-    'sleep 1000 & echo "$!" > "$DIR/pid.new"; mv "$DIR/pid.new" "$DIR/pid"; echo still here; wait',
+    '(trap "" TERM; exec sleep 1000) & echo "$!" > "$DIR/pid.new"; mv "$DIR/pid.new" "$DIR/pid"; echo still here; wait',
   );
   await exchange(bridge, 'a');
 

@@ -1,0 +1,81 @@
+import { readHistory } from '../git/read-history.js';
+import type { Repository } from '../git/run-git.js';
+import { type HistoryCommit, messageOf } from '../protocol/history.js';
+import { isExpired } from '../protocol/pending.js';
+
+/** `running`: an agent says that it is at it. `error`: answered with one. `expired`: nobody answered in time. */
+export const TASK_STATES = ['pending', 'running', 'done', 'error', 'expired'] as const;
+export type TaskState = (typeof TASK_STATES)[number];
+
+/** A task and what became of it; the JSON form is a contract. Times are ISO 8601. */
+export interface TaskRow {
+  readonly task: string;
+  readonly state: TaskState;
+  readonly asker: string;
+  readonly asked_at: string;
+  /** The beginning of the question, where its commit says it. */
+  readonly question: string;
+  /** Who answered, or who is at it; null otherwise. */
+  readonly agent: string | null;
+  readonly answered_at: string | null;
+  /** The beginning of the answer and where it came from, or the code of the error, where its commit says it. */
+  readonly answer: string | null;
+}
+
+/** What there is to know besides history. */
+export interface TaskListContext {
+  readonly ref: string;
+  readonly nowMs: number;
+  readonly ttlMs: number;
+  /** Who is at a task now, by its id. */
+  readonly running: ReadonlyMap<string, string>;
+}
+
+/** Lists the tasks of the stretch of history in which tasks can be pending, in the order of asking. Reads no question and no answer. */
+export async function listTasks(repo: Repository, context: TaskListContext): Promise<TaskRow[]> {
+  const { nowMs, ttlMs } = context;
+  // A day behind the time-to-live, so that what has just expired is still seen as such.
+  const commits = await readHistory(repo, { from: [context.ref], sinceMs: nowMs - ttlMs - 86_400_000 });
+  const answers = new Map<string, HistoryCommit>();
+  for (const commit of commits)
+    if (messageOf(commit).kind === 'answer') answers.set(commit.taskTrailer, commit);
+  const tasks = commits.filter((commit) => messageOf(commit).kind === 'task');
+  return tasks.map((commit) => rowOf(commit, answers.get(commit.id), context));
+}
+
+/** Of rows in order: all that are open, and of the others the newest `count`. */
+export function newestRows(rows: readonly TaskRow[], count: number): TaskRow[] {
+  let left = rows.filter((row) => !isOpen(row)).length - count;
+  return rows.filter((row) => isOpen(row) || left-- <= 0);
+}
+
+function isOpen({ state }: TaskRow): boolean {
+  return state === 'pending' || state === 'running';
+}
+
+function rowOf(commit: HistoryCommit, answer: HistoryCommit | undefined, context: TaskListContext): TaskRow {
+  const common = {
+    task: commit.id,
+    asker: commit.author,
+    asked_at: new Date(commit.committedAtMs).toISOString(),
+    question: withoutHead(commit.subject, 'ask'),
+  };
+  if (answer !== undefined) {
+    return {
+      ...common,
+      state: answer.statusTrailer.startsWith('error') ? 'error' : 'done',
+      agent: answer.author,
+      answered_at: new Date(answer.committedAtMs).toISOString(),
+      answer: withoutHead(answer.subject, 'answer'),
+    };
+  }
+  const open = { ...common, answered_at: null, answer: null };
+  if (isExpired(commit.committedAtMs, context)) return { ...open, state: 'expired', agent: null };
+  const agent = context.running.get(commit.id) ?? null;
+  return { ...open, state: agent === null ? 'pending' : 'running', agent };
+}
+
+/** A subject without the `ask 3f2a1b9c: ` that ours begin with. */
+function withoutHead(subject: string, word: 'ask' | 'answer'): string {
+  return subject.replace(new RegExp(`^${word} [0-9a-f]{8}: `), '');
+}

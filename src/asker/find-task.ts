@@ -1,0 +1,43 @@
+import { readHistory } from '../git/read-history.js';
+import { gitText, type Repository, runGit } from '../git/run-git.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { type HistoryCommit, messageOf } from '../protocol/history.js';
+
+/** The shortest beginning of an id that is looked for: git's own. */
+const MIN_PREFIX = 4;
+
+/**
+ * Finds a task on `ref` by its id or the beginning of it; null where there is none. Costs the same however long history is, but
+ * for the look whether it is on `ref`. Throws BridgeError `usage` where the text cannot be one or several tasks begin with it.
+ */
+export async function findTask(repo: Repository, ref: string, prefix: string): Promise<HistoryCommit | null> {
+  if (!/^[0-9a-f]{4,64}$/i.test(prefix)) {
+    throw new BridgeError(`${JSON.stringify(prefix.slice(0, 80))} is not the id of a task`, {
+      code: 'usage',
+      remedy: `give the ${MIN_PREFIX} first hex digits of it at least; "llm-bridge list" shows them`,
+    });
+  }
+  const found = (await gitText(repo, ['rev-parse', `--disambiguate=${prefix.toLowerCase()}`])).split('\n');
+  const tasks: HistoryCommit[] = [];
+  for (const id of found.filter((line) => line !== '')) {
+    const task = await taskCommit(repo, ref, id);
+    if (task !== null) tasks.push(task);
+  }
+  if (tasks.length > 1) {
+    throw new BridgeError(`${tasks.length} tasks begin with ${prefix}`, {
+      code: 'usage',
+      remedy: `give more of its id: ${tasks.map((task) => task.id.slice(0, prefix.length + 4)).join(', ')}`,
+    });
+  }
+  return tasks[0] ?? null;
+}
+
+async function taskCommit(repo: Repository, ref: string, id: string): Promise<HistoryCommit | null> {
+  const type = await runGit(repo, ['cat-file', '-t', id]);
+  if (type.stdout.toString('utf8').trim() !== 'commit') return null;
+  const [commit] = await readHistory(repo, { from: [id], maxCount: 1 });
+  if (commit === undefined || messageOf(commit).kind !== 'task') return null;
+  // A push that was refused or raced may have left one behind.
+  const isOnMain = await runGit(repo, ['merge-base', '--is-ancestor', id, ref]);
+  return isOnMain.exitCode === 0 ? commit : null;
+}

@@ -1,0 +1,122 @@
+import { beforeAll, expect, test } from 'vitest';
+import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { gate, runAgentOnce } from '../support/bridge-agent.js';
+import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
+import { runCli } from '../support/cli.js';
+import { onCleanup } from '../support/on-cleanup.js';
+import { startOnTerminal } from '../support/on-terminal.js';
+
+let bridge: BridgeFixture;
+let standIn: StandIn;
+
+beforeAll(async () => {
+  bridge = await startBridgeFixture();
+  standIn = await startStandIn();
+  onCleanup(() => standIn.close());
+});
+
+async function ask(...args: string[]): Promise<string> {
+  const { stdout } = await runCli(['ask', '--no-wait', ...args, '--repo', bridge.repoPath], {
+    env: bridge.ownerEnv,
+  });
+  return stdout.trim();
+}
+
+test('--log-format json is a line of JSON for each thing that happens, without question or answer', async () => {
+  const good = await ask('2+2 or secret?');
+  const bad = await ask('3+3', '--model', 'gone');
+
+  const { exitCode, stdout, stderr } = await runAgentOnce(bridge, standIn, {
+    state: 'json',
+    args: ['--log-format', 'json'],
+  });
+
+  expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: '' });
+  const lines = stderr
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  for (const line of lines) {
+    expect(line).toMatchObject({
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      level: expect.stringMatching(/^(info|warn|error)$/),
+      message: expect.any(String),
+      event: expect.any(String),
+    });
+  }
+  expect(lines).toContainEqual(expect.objectContaining({ event: 'connected', name: 'home-pc' }));
+  expect(lines).toContainEqual(expect.objectContaining({ event: 'task-started', task: good }));
+  expect(lines).toContainEqual(
+    expect.objectContaining({
+      event: 'task-answered',
+      level: 'info',
+      task: good,
+      model: 'llama3.2:latest',
+      backend: 'ollama',
+      latency_ms: expect.any(Number),
+      completion_tokens: expect.any(Number),
+      cached: false,
+    }),
+  );
+  expect(lines).toContainEqual(
+    expect.objectContaining({ event: 'task-failed', level: 'warn', task: bad, code: 'model_not_found' }),
+  );
+  expect(stderr).not.toContain('secret');
+});
+
+test('on a terminal the agent shows what it waits for, what runs and how quickly, and tidies up', async ({
+  skip,
+}) => {
+  const paused = gate();
+  standIn.behave = () => ({ answer: 'one two three four', pause: { afterChunks: 3, until: paused.opened } });
+  const agent = await startOnTerminal(
+    [
+      'agent',
+      '--repo',
+      bridge.repoPath,
+      '--name',
+      'home-pc',
+      '--state-dir',
+      `${bridge.dir}/state-view`,
+      '--ollama-url',
+      standIn.ollamaUrl,
+    ],
+    bridge.ownerEnv,
+  );
+  if (agent === null) return skip('there is no script(1) that can make a terminal');
+  await agent.waitFor(/home-pc: waiting for tasks \(0 answered\)/);
+  const task = await ask('count');
+
+  await agent.waitFor(/home-pc: answering a task/);
+  await agent.waitFor(new RegExp(`  ${task.slice(0, 8)}  \\d+ s  for \\S+, 3 tokens, \\d+\\.\\d tokens/s`));
+  paused.open();
+  await agent.waitFor(new RegExp(`Z task ${task.slice(0, 8)}: answered by .* in .*\\r\\n`));
+  await agent.waitFor(/home-pc: waiting for tasks \(1 answered\)/);
+  await agent.signal('SIGINT');
+  expect(await agent.exited).toBe(0);
+  // The cursor is back.
+  expect(agent.shown().lastIndexOf('\u001b[?25h')).toBeGreaterThan(agent.shown().lastIndexOf('\u001b[?25l'));
+});
+
+test('on a terminal ask says for how long it waits, and Ctrl-C how to get the answer later', async ({
+  skip,
+}) => {
+  const asking = await startOnTerminal(['ask', '5+5', '--repo', bridge.repoPath], bridge.ownerEnv);
+  if (asking === null) return skip('there is no script(1) that can make a terminal');
+  await asking.waitFor(/asked as [0-9a-f]{8}, waiting for an agent… 1 s/);
+  const id = /asked as ([0-9a-f]{8})/.exec(asking.shown())?.[1];
+
+  await asking.signal('SIGINT');
+
+  expect(await asking.exited).toBe(75);
+  expect(asking.shown()).toContain(`try: llm-bridge answer ${id} --repo ${bridge.repoPath}\r\n`);
+});
+
+test('where stderr is no terminal for it, the lines are plain', async () => {
+  standIn.behave = () => ({});
+  await ask('6+6');
+  const { stderr } = await runAgentOnce(bridge, standIn, { state: 'plain' });
+
+  expect(stderr).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ connected to /);
+  expect(stderr).not.toContain('\u001b');
+});

@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stopProcessTree } from '../../src/demo/stop-process-tree.js';
+import { shellQuote } from '../../src/protocol/shell-quote.js';
+import { onCleanup } from './on-cleanup.js';
+import { runProcess } from './run-process.js';
+import { tempDir } from './temp-dir.js';
+import { waitUntil } from './wait-until.js';
+
+/** A program of ours on a terminal of its own. */
+export interface TerminalRun {
+  /** All that the terminal was sent so far, escape sequences included. */
+  shown(): string;
+  waitFor(pattern: RegExp): Promise<void>;
+  /** Sends a signal to the program itself. */
+  signal(name: NodeJS.Signals): Promise<void>;
+  /** Its exit code. */
+  readonly exited: Promise<number | null>;
+}
+
+/** Starts the built program on a terminal that util-linux's `script` makes; null where there is none. */
+export async function startOnTerminal(
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<TerminalRun | null> {
+  const terminalEnv = { ...env, TERM: 'xterm' };
+  const probe = await runProcess('sh', ['-c', "script -qec 'test -t 1' /dev/null"], { env: terminalEnv });
+  if (probe.exitCode !== 0) return null;
+  const pidFile = join(await tempDir(), 'pid');
+  const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+  const words = [process.execPath, program, ...args].map(shellQuote).join(' ');
+  const command = `stty columns 100; echo $$ > ${shellQuote(pidFile)}; exec ${words}`;
+  const child = spawn('script', ['-qefc', command, '/dev/null'], { env: terminalEnv, stdio: 'pipe' });
+  onCleanup(() =>
+    child.pid === undefined || child.exitCode !== null ? undefined : stopProcessTree(child.pid),
+  );
+  let shown = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    shown += text;
+  });
+  const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const readPid = async () => Number((await readFile(pidFile, 'utf8').catch(() => '')).trim()) || null;
+  return {
+    shown: () => shown,
+    waitFor: async (pattern) => {
+      await waitUntil(() => pattern.test(shown), `${pattern} on the terminal`, 45_000).catch((error) => {
+        throw new Error(`${error}\n${JSON.stringify(shown)}`);
+      });
+    },
+    signal: async (name) => {
+      process.kill(await waitUntil(readPid, 'the pid of the program'), name);
+    },
+    exited,
+  };
+}
