@@ -1,5 +1,6 @@
 // Bundles each program of the server's side into one file. Every push starts two of them, and a single file without node_modules around
-// it starts in 55 ms instead of 80 (Node alone: 40) and keeps working while the packages are being exchanged.
+// it starts in 55 ms instead of 80 (Node alone: 40) and keeps working while the packages are being exchanged. CommonJS, because
+// Node starts its loader for ES modules only where there is one: 2.5 ms.
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -11,17 +12,13 @@ await build({
     'src/server-hook/on-answer.ts',
   ],
   outdir: 'dist/hooks',
-  outExtension: { '.js': '.mjs' },
+  outExtension: { '.js': '.cjs' },
   bundle: true,
   platform: 'node',
   target: 'node20',
-  format: 'esm',
+  format: 'cjs',
   minifySyntax: true,
   legalComments: 'none',
   charset: 'utf8',
-  // proper-lockfile is CommonJS and asks for Node's own modules by require, which an ES module does not have.
-  banner: {
-    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-  },
   logLevel: 'warning',
 });

@@ -16,6 +16,7 @@ const PROGRAMS = [
   { name: 'dash', debian: 'dash', brew: 'dash' },
   { name: 'busybox', debian: 'busybox', brew: null },
   { name: 'logrotate', debian: 'logrotate', brew: null },
+  { name: 'systemd-analyze', debian: 'systemd', brew: null },
   { name: 'git', debian: 'git', brew: 'git' },
 ];
 

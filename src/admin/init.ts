@@ -10,6 +10,7 @@ import { PROTOCOL_VERSION } from '../protocol/names.js';
 import { writeFirstCommit } from './first-commit.js';
 import { installHooks } from './install-hooks.js';
 import { applySettings } from './repository-settings.js';
+import { tightenModes } from './tighten-modes.js';
 import { toolPath } from './tool-path.js';
 
 /** What init did. */
@@ -60,6 +61,7 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
     const log = await open(path.join(draft, 'bridge', 'answers.log'), 'wx', 0o640);
     await log.chmod(0o640);
     await log.close();
+    await tightenModes(draft);
     await chmod(draft, 0o750);
     if (there === 'nothing') await rename(draft, target).catch(notPlaced(target));
     else await fillFolder(draft, target).catch(notPlaced(target));

@@ -39,7 +39,7 @@ export async function installHooks(gitDir: string, places: HookPlaces): Promise<
   const changed: string[] = [];
   for (const [template, target] of TARGETS) {
     const file = path.join(gitDir, target);
-    const text = fill(await readFile(path.join(PACKAGE_FILES.hooks, template), 'utf8'), places);
+    const text = await textOf(template, places);
     if (await isInstalled(file, text)) continue;
     await mkdir(path.dirname(file), { recursive: true });
     await writeFileAtomic(file, text, { mode: 0o755 });
@@ -47,6 +47,17 @@ export async function installHooks(gitDir: string, places: HookPlaces): Promise<
     changed.push(target);
   }
   return changed;
+}
+
+/** What installHooks would write, by the path in the repository. */
+export async function expectedHooks(places: HookPlaces): Promise<{ target: string; text: string }[]> {
+  return Promise.all(
+    TARGETS.map(async ([template, target]) => ({ target, text: await textOf(template, places) })),
+  );
+}
+
+async function textOf(template: string, places: HookPlaces): Promise<string> {
+  return fill(await readFile(path.join(PACKAGE_FILES.hooks, template), 'utf8'), places);
 }
 
 function fill(template: string, places: HookPlaces): string {

@@ -7,7 +7,7 @@ export const PACKAGE_FILES = {
   /** What the first commit of a bridge holds. */
   template: fileURLToPath(new URL('../../bridge-repo-template/', import.meta.url)),
   /** The built hook programs. */
-  preReceive: fileURLToPath(new URL('../hooks/pre-receive.mjs', import.meta.url)),
-  postReceive: fileURLToPath(new URL('../hooks/post-receive.mjs', import.meta.url)),
-  onAnswer: fileURLToPath(new URL('../hooks/on-answer.mjs', import.meta.url)),
+  preReceive: fileURLToPath(new URL('../hooks/pre-receive.cjs', import.meta.url)),
+  postReceive: fileURLToPath(new URL('../hooks/post-receive.cjs', import.meta.url)),
+  onAnswer: fileURLToPath(new URL('../hooks/on-answer.cjs', import.meta.url)),
 } as const;

@@ -50,6 +50,19 @@ export function enforcedSettings(
     ['transfer.unpackLimit', '4'],
     // post-receive does it, outside of the limits a push has.
     ['receive.autogc', 'false'],
+    // The upkeep goes on by itself, and nobody waits for it. Packs beyond 64 MB are left as they are: a gc rewrites what
+    // is new, not the archive.
+    ['gc.auto', '6700'],
+    ['gc.autoDetach', 'true'],
+    ['gc.autoPackLimit', '50'],
+    ['gc.bigPackThreshold', '64m'],
+    ['gc.writeCommitGraph', 'true'],
+    // Whatever no ref holds any more (an old claim, the objects of an ask that was killed) goes with the next gc. An hour is many times
+    // what a push may take, and objects that are on their way in are younger.
+    ['gc.pruneExpire', '1.hour.ago'],
+    // The reflog is there to ring by. gc writes it anew, and who follows it reads all of that again, so it is kept short.
+    ['gc.reflogExpire', '1.hour.ago'],
+    ['gc.reflogExpireUnreachable', '1.hour.ago'],
     // The watcher's own memory, say; no business of anybody who fetches or pushes.
     ['transfer.hideRefs', 'refs/bridge', '!refs/bridge/claims', '!refs/bridge/agents'],
     ['transfer.advertiseSID', 'false'],
@@ -77,26 +90,52 @@ export const DEFAULT_SETTINGS: readonly (readonly [key: string, value: string])[
   ['bridge.receiveTimeout', '300'],
 ];
 
+/** An enforced setting that is not as init writes it; `now` is empty where it is unset. */
+export interface WrongSetting {
+  readonly key: string;
+  readonly wanted: readonly string[];
+  readonly now: readonly string[];
+}
+
+/** Holds the config of a repository against what init writes. */
+export async function findWrongSettings(repo: Repository): Promise<WrongSetting[]> {
+  const wrong: WrongSetting[] = [];
+  const all = await readConfig(repo);
+  for (const [key, ...wanted] of enforcedSettings(await readBridgeSettings(repo))) {
+    const now = all.get(key.toLowerCase()) ?? [];
+    if (now.length !== wanted.length || now.some((value, at) => value !== wanted[at]))
+      wrong.push({ key, wanted, now });
+  }
+  return wrong;
+}
+
 /** Brings the config of a repository in order. Answers the keys that changed. */
 export async function applySettings(repo: Repository): Promise<string[]> {
   const changed: string[] = [];
-  for (const [key, ...values] of enforcedSettings(await readBridgeSettings(repo))) {
-    const now = await readAll(repo, key);
-    if (now.length === values.length && now.every((value, at) => value === values[at])) continue;
-    const [first = '', ...more] = values;
+  for (const { key, wanted } of await findWrongSettings(repo)) {
+    const [first = '', ...more] = wanted;
     await gitText(repo, ['config', '--local', '--replace-all', key, first]);
     for (const value of more) await gitText(repo, ['config', '--local', '--add', key, value]);
     changed.push(key);
   }
+  const all = await readConfig(repo);
   for (const [key, value] of DEFAULT_SETTINGS) {
-    if ((await readAll(repo, key)).length > 0) continue;
+    if (all.has(key.toLowerCase())) continue;
     await gitText(repo, ['config', '--local', key, value]);
     changed.push(key);
   }
   return changed;
 }
 
-async function readAll(repo: Repository, key: string): Promise<string[]> {
-  const result = await runGit(repo, ['config', '--local', '-z', '--get-all', key]);
-  return result.stdout.toString('utf8').split('\0').slice(0, -1);
+/** The repository's own settings by their key in lower case, each with all of its values. */
+async function readConfig(repo: Repository): Promise<Map<string, string[]>> {
+  const result = await runGit(repo, ['config', '--local', '-z', '--list']);
+  const all = new Map<string, string[]>();
+  for (const entry of result.stdout.toString('utf8').split('\0').slice(0, -1)) {
+    // A key without a value, which means true, comes without a line break.
+    const [key = '', ...value] = entry.split('\n');
+    const values = all.get(key.toLowerCase()) ?? [];
+    all.set(key.toLowerCase(), [...values, value.join('\n')]);
+  }
+  return all;
 }

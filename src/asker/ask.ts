@@ -65,14 +65,19 @@ async function waitForAnswer(
 ): Promise<AskOutcome> {
   const { signal } = options;
   const bell = createBell();
-  const doorbell = openDoorbell(door, bell);
+  let rungTip: string | undefined;
+  const ring = (tip?: string) => {
+    rungTip = tip;
+    bell.ring();
+  };
+  const doorbell = openDoorbell(door, { ring });
   let isClaimed = options.onClaimed === undefined;
   let claimLookMs = FIRST_CLAIM_LOOK_MS;
   const deadline =
     Date.now() + Math.min(options.timeoutMs ?? Number.POSITIVE_INFINITY, asker.terms.taskTtlMs);
   try {
-    for (;;) {
-      const found = await look(asker, task, signal, !isClaimed);
+    for (let isNews = asker.tip() !== task; ; ) {
+      const found = isNews ? await look(asker, task, signal, !isClaimed) : null;
       if (found !== null) {
         await options.ingest?.();
         return { status: 'answered', task, ...found };
@@ -85,8 +90,11 @@ async function waitForAnswer(
         options.onClaimed?.(holder);
       }
       const pollMs = doorbell.connected() ? SAFETY_POLL_MS : POLL_MS;
-      await bell.wait(Math.min(leftMs, pollMs, isClaimed ? pollMs : claimLookMs), signal);
+      const waitMs = Math.min(leftMs, pollMs, isClaimed ? pollMs : claimLookMs);
+      const outcome = await bell.wait(waitMs, signal);
       claimLookMs *= 1.5;
+      // Our own task rings as well.
+      isNews = outcome === 'timeout' || rungTip === undefined || rungTip !== asker.tip();
     }
   } finally {
     await doorbell.close();

@@ -5,7 +5,7 @@ import { openLocalBridge } from '../git/local-bridge.js';
 import type { Repository } from '../git/run-git.js';
 import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/transport.js';
 import { MAIN_REF } from '../protocol/names.js';
-import { type BridgeDoor, openDoor, readTerms } from '../remote/bridge-door.js';
+import { type BridgeDoor, closeDoor, connectDoor, openDoor, readTerms } from '../remote/bridge-door.js';
 import { openClone, updateClone } from '../remote/clone.js';
 import type { SshOptions } from '../remote/ssh-settings.js';
 import { catchUpLog } from './catch-up-log.js';
@@ -48,7 +48,10 @@ export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 
     };
   }
   const folder = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-view-'));
-  const close = () => rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  const close = async () => {
+    await closeDoor(door);
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  };
   try {
     const clone = await openClone(path.join(folder, 'bridge.git'), door.env);
     const { url } = door.address;
@@ -61,7 +64,10 @@ export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 
       ref: REMOTE_MAIN_REF,
       sidePrefix: REMOTE_PREFIX,
       logRecords: () => null,
-      refresh: async () => void (await fetchMain(clone, url, { sideRefs: reach === 'window' })),
+      refresh: async () => {
+        await connectDoor(door);
+        await fetchMain(clone, url, { sideRefs: reach === 'window' });
+      },
       close,
     };
   } catch (error) {

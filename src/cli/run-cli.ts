@@ -11,6 +11,7 @@ import { initCommand } from './commands/init.js';
 import { keyCommand } from './commands/key.js';
 import { listCommand } from './commands/list.js';
 import { logCommand } from './commands/log.js';
+import { serviceCommand } from './commands/service.js';
 import { statusCommand } from './commands/status.js';
 import { verifyCommand } from './commands/verify.js';
 import { watchCommand } from './commands/watch.js';
@@ -63,8 +64,11 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .command(ingestCommand(exit))
     .command(verifyCommand(exit))
     .command(doctorCommand(exit))
+    .command(serviceCommand(exit))
     .command(demoCommand(exit))
-    .completion('completion', 'Print a script for shell completion')
+    .completion('completion', 'Print a script for shell completion: bash, or zsh where $SHELL is')
+    .example('$0 demo', 'see the whole bridge work on this machine')
+    .example('$0 completion >> ~/.bashrc', 'complete commands and options with the tab key')
     .demandCommand(1, 'a command is needed')
     .strictCommands()
     .strictOptions()

@@ -14,10 +14,10 @@ export interface Check {
  * Looks at one thing after the other, and tells what it found as soon as it is known. What rests on something that is broken is
  * skipped, with the reason; a check that fails in an unexpected way does not keep the others from being made.
  */
-export async function* runChecks(checks: Iterable<Check>): AsyncGenerator<Finding> {
+export async function* runChecks(checks: Iterable<Check> | AsyncIterable<Check>): AsyncGenerator<Finding> {
   // What cannot be relied on → the check that is to blame.
   const blamed = new Map<string, string>();
-  for (const { name, needs = [], run } of checks) {
+  for await (const { name, needs = [], run } of checks) {
     const blame = needs.map((need) => blamed.get(need)).find((root) => root !== undefined);
     const verdicts =
       blame === undefined ? await verdictsOf(run) : [skipped(`skipped, because "${blame}" is broken`)];

@@ -11,6 +11,8 @@ import { syncHistory } from '../git/sync-history.js';
 import { walkAnswers } from '../git/walk-answers.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { formatLogLine } from '../protocol/log-record.js';
+import { lookAhead } from './look-ahead.js';
+import { objectsOf } from './objects-of.js';
 import { walkMainSince } from './walk-main.js';
 
 /** What an ingest did. */
@@ -32,6 +34,9 @@ export interface IngestOptions {
 
 /** So many records are synced at a time: what a failure takes back, and what the next run does again. */
 const BATCH_RECORDS = 1000;
+
+/** So many new commits have their folders synced by name; beyond that, all folders are. A push brings one or a few. */
+const MAX_NAMED_COMMITS = 64;
 
 /** How often a log that is removed while it is written is written again. */
 const MAX_ROUNDS = 5;
@@ -67,10 +72,12 @@ export async function withLog<T>(
   fs: LogFileSystem,
   job: (logPath: string) => Promise<T>,
 ): Promise<T> {
-  const settings = await readBridgeSettings(repo);
+  // Read while the lock is being taken: each is a process of its own to wait for.
+  const settings = readBridgeSettings(repo);
+  settings.catch(() => {});
   const folder = path.join(repo.gitDir, 'bridge');
   await fs.mkdir(folder, { recursive: true });
-  return withFileLock(path.join(folder, 'ingest.lock'), () => job(settings.answersLog));
+  return withFileLock(path.join(folder, 'ingest.lock'), async () => job((await settings).answersLog));
 }
 
 /** The error for a log, or a file beside it, that cannot be made or opened. */
@@ -117,8 +124,11 @@ async function catchUp(
   let bytes = safeBytes;
   const reader = openObjectReader(repo);
   try {
-    for await (const { commit, answer } of walkAnswers(reader, walkMainSince(repo, last?.commit ?? null))) {
-      if (seq === firstSeq) await syncHistory(fs, repo);
+    const ahead = await lookAhead(walkMainSince(repo, last?.commit ?? null), MAX_NAMED_COMMITS);
+    for await (const { commit, answer } of walkAnswers(reader, ahead.all)) {
+      // Everything up to the last record was synced before that was written.
+      if (seq === firstSeq)
+        await syncHistory(fs, repo, ahead.seen === null ? undefined : await objectsOf(reader, ahead.seen));
       const line = formatLogLine(answer, { seq: seq + 1, commit: commit.id, ingestedAtMs: now() });
       const buffer = Buffer.from(line, 'utf8');
       await writeWhole(log, buffer);

@@ -1,13 +1,12 @@
 import { type BridgeSettings, readBridgeSettings } from '../git/bridge-settings.js';
 import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
-import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
 import { messageOf } from '../protocol/history.js';
-import { MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
 import { MAIN_REF } from '../protocol/names.js';
 import type { Denial, PushContext, RefUpdateLine, Rule } from './push-context.js';
 import { isZero, type PushedRefs, sortRefs } from './pushed-refs.js';
 import { readPrincipal } from './read-principal.js';
+import { readPushed } from './read-pushed.js';
 import { readUpdateLines } from './read-update-lines.js';
 import { authorRule } from './rules/author.js';
 import { boundIncoming, boundSideIncoming } from './rules/bounds.js';
@@ -106,13 +105,15 @@ async function judgeMain(part: {
   const { repo, update } = part;
   const [settings, incoming] = await Promise.all([part.settings, boundIncoming(part)]);
   if ('code' in incoming) return incoming;
-  // What main has is judged already; one commit more than allowed is read, to see that there are too many.
-  const commits = await readHistory(repo, {
-    from: [update.newId],
-    not: [MAIN_REF],
-    maxCount: MAX_COMMITS_PER_PUSH + 1,
-  });
-  const push: PushContext = { ...part, settings, incoming, commits, messages: commits.map(messageOf) };
+  const { commits, recent } = await readPushed(repo, part.reader, update.newId);
+  const push: PushContext = {
+    ...part,
+    settings,
+    incoming,
+    commits,
+    recent,
+    messages: commits.map(messageOf),
+  };
   for (const rule of RULES) {
     const denial = await rule(push);
     if (denial !== null) return denial;

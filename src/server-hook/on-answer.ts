@@ -1,5 +1,5 @@
 /**
- * The dispatcher of `on-answer.d`, as a program: `on-answer.mjs <repo>`. Whoever took answers into the log starts it and does not wait.
+ * The dispatcher of `on-answer.d`, as a program: `on-answer.cjs <repo>`. Whoever took answers into the log starts it and does not wait.
  * Nobody reads what it says: what there is to know is in its states, and `llm-bridge status` shows them.
  */
 import { clientGitEnv } from '../git/git-env.js';

@@ -35,6 +35,8 @@ export interface PushContext {
   readonly nowMs: number;
   /** The new commits, the oldest first, as far as MAX_COMMITS_PER_PUSH + 1. */
   readonly commits: readonly HistoryCommit[];
+  /** The newest commits of main and these behind them, as far as they were read along; empty where they were not. */
+  readonly recent: readonly HistoryCommit[];
   /** The same commits as messages. */
   readonly messages: readonly HistoryMessage[];
 }

@@ -113,8 +113,8 @@ function classify(comm: string, words: readonly string[], parent: ProcessKind | 
   const command = /\/cli\/main\.js (\w+)/.exec(line)?.[1];
   if (command === 'agent' || command === 'ask' || command === 'watch') return command;
   if (command !== undefined) return 'operator';
-  if (line.includes('pre-receive.mjs')) return 'pre-receive';
-  if (line.includes('post-receive.mjs')) return 'post-receive';
+  if (line.includes('pre-receive.cjs')) return 'pre-receive';
+  if (line.includes('post-receive.cjs')) return 'post-receive';
   if (/\/bridge\/ssh-command/.test(line)) return 'ssh-command';
   if (/\bhooks\/(?:pre|post)-receive/.test(line)) return 'hook-sh';
   if (/\/bridge\/receive-pack|^(?:dd|cat|timeout) /.test(line)) return 'gate';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { TestProject } from 'vitest/node';
 
-const HOOKS = ['dist/hooks/pre-receive.mjs', 'dist/hooks/post-receive.mjs'];
+const HOOKS = ['dist/hooks/pre-receive.cjs', 'dist/hooks/post-receive.cjs'];
 const PROGRAM = 'dist/cli/main.js';
 
 /** vitest global setup: real hooks and the real program are run from `dist/`, so they have to be there. */

@@ -1,31 +1,56 @@
 import type { LocalBridge } from '../../git/local-bridge.js';
 import type { Check } from '../../protocol/run-checks.js';
+import { checkDisk, DEFAULT_DISK_THRESHOLDS, type DiskThresholds } from './check-disk.js';
+import { checkGit } from './check-git.js';
+import { checkHistory } from './check-history.js';
+import { checkHooks } from './check-hooks.js';
+import { checkKeys } from './check-keys.js';
 import { checkLocks } from './check-locks.js';
+import { checkLog } from './check-log.js';
+import { checkModes } from './check-modes.js';
 import { checkRepository } from './check-repository.js';
+import { checkSettings } from './check-settings.js';
 
 /** What the server's side of `doctor` goes by. */
 export interface ServerCheckOptions {
   readonly repoPath: string;
+  /** The file sshd reads for the owner of the bridge. */
+  readonly authorizedKeysFile: string;
   readonly env: NodeJS.ProcessEnv;
   /** Whether to clear away what is proven to be nobody's. */
   readonly fix: boolean;
   readonly now: () => number;
+  readonly disk?: DiskThresholds;
 }
 
 /** The checks of a bridge on this machine, in their order. */
 export function serverChecks(options: ServerCheckOptions): Check[] {
-  const { repoPath, env, fix, now } = options;
+  const { repoPath, env, fix, now, authorizedKeysFile, disk = DEFAULT_DISK_THRESHOLDS } = options;
   let opened: LocalBridge | null = null;
   const bridge = (): LocalBridge => {
     if (opened === null) throw new Error('the check "repository" comes first');
     return opened;
   };
+  const gitDir = () => bridge().repo.gitDir;
   const found = (one: LocalBridge) => {
     opened = one;
   };
   const needs = ['repository'];
   return [
-    { name: 'repository', run: () => checkRepository(repoPath, env, found) },
-    { name: 'locks', needs, run: () => checkLocks(bridge().repo.gitDir, { fix, nowMs: now() }) },
+    { name: 'git', run: () => checkGit(env) },
+    { name: 'repository', needs: ['git'], run: () => checkRepository(repoPath, env, found) },
+    { name: 'modes', needs, run: () => checkModes(gitDir()) },
+    { name: 'hooks', needs, run: () => checkHooks(gitDir()) },
+    { name: 'settings', needs, run: () => checkSettings(bridge().repo) },
+    { name: 'keys', needs, run: () => checkKeys(gitDir(), authorizedKeysFile) },
+    // Before what reads refs: a lock that is cleared away shall not be in its way.
+    { name: 'locks', needs, run: () => checkLocks(gitDir(), { fix, nowMs: now() }) },
+    { name: 'history', needs, run: () => checkHistory(bridge().repo, now()) },
+    {
+      name: 'log',
+      needs: [...needs, 'history'],
+      run: () => checkLog(bridge().repo, bridge().settings.answersLog),
+    },
+    { name: 'disk', needs, run: () => checkDisk(gitDir(), disk) },
   ];
 }

@@ -1,14 +1,22 @@
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
 import type { Finding } from '../../protocol/finding.js';
+import { roleSchema } from '../../protocol/names.js';
 import { runChecks } from '../../protocol/run-checks.js';
+import { BACKEND_OPTIONS, backendArgs } from '../backend-options.js';
 import type { ExitState } from '../exit-state.js';
 import { formatFinding } from '../format-finding.js';
-import { REPO_OPTION, readOptions, repoSchema } from '../options.js';
+import { REPO_OPTION, readOptions, repoSchema, SSH_OPTIONS, sshArgs, sshOptionsOf } from '../options.js';
 import { EXIT } from '../print-error.js';
 
 const argsSchema = z.object({
   repo: repoSchema,
+  ...sshArgs,
+  ...backendArgs,
+  role: roleSchema.optional(),
+  authorizedKeys: z.string().min(1).optional(),
+  generate: z.boolean().default(true),
+  noGenerate: z.boolean().default(false),
   fix: z.boolean().default(false),
   json: z.boolean().default(false),
 });
@@ -21,25 +29,53 @@ export function doctorCommand(exit: ExitState): CommandModule {
     builder: (y) =>
       y
         .option('repo', REPO_OPTION)
+        .option('role', {
+          choices: ['agent', 'asker'] as const,
+          describe: 'What this machine is to do. Default: what its key may do',
+        })
         .option('fix', {
           type: 'boolean',
           describe: 'Clear away what a killed git left behind, where nobody can be using it',
         })
         .option('json', { type: 'boolean', describe: 'Print one line of JSON: a list of findings' })
+        .option('authorized-keys', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'On the server: the file sshd reads. Default: ~/.ssh/authorized_keys',
+        })
+        .options(BACKEND_OPTIONS)
+        // As with --no-wait of ask: both are declared, one is shown.
+        .option('generate', { type: 'boolean', hidden: true, group: 'The agent:' })
+        .option('no-generate', {
+          type: 'boolean',
+          describe: 'Do not let the model say a word',
+          group: 'The agent:',
+        })
+        .options(SSH_OPTIONS)
         .example('$0 doctor --repo /srv/llm-bridge/bridge.git', 'on the server, as the owner of the bridge')
+        .example(
+          '$0 doctor --repo ssh://bridge@server/srv/llm-bridge/bridge.git --identity ~/.ssh/llm-bridge',
+          'on the PC: the way to the server, and the model',
+        )
+        .example('$0 doctor --fix --repo /srv/llm-bridge/bridge.git', 'after a crash of the server')
         .epilog('Exit code: 0 when all is ok or a warning, 1 when something is broken, 2 for wrong use.'),
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'doctor');
-      const [{ serverChecks }, { parseAddress }] = await Promise.all([
-        import('../../admin/doctor/server-checks.js'),
-        import('../../remote/address.js'),
-      ]);
-      const address = parseAddress(args.repo);
+      const { doctorChecks } = await import('../doctor-checks.js');
       const findings: Finding[] = [];
-      const checks = serverChecks({
-        repoPath: address.url,
-        env: process.env,
+      const checks = doctorChecks({
+        repo: args.repo,
+        ssh: sshOptionsOf(args),
+        role: args.role,
+        authorizedKeysFile: args.authorizedKeys,
         fix: args.fix,
+        env: process.env,
+        stateDir: args.stateDir,
+        order: args.backend,
+        model: args.model,
+        ollamaUrl: args.ollamaUrl,
+        lmstudioUrl: args.lmstudioUrl,
+        generate: args.generate && !args.noGenerate,
         now: Date.now,
       });
       for await (const finding of runChecks(checks)) {

@@ -26,7 +26,12 @@ export function keyCommand(_exit: ExitState): CommandModule {
         .command(addCommand)
         .command(listCommand)
         .command(removeCommand)
-        .demandCommand(1, 'key needs one of: add, list, remove'),
+        .demandCommand(1, 'key needs one of: add, list, remove')
+        .example(
+          '$0 key add home-pc --role agent --key agent.pub --repo /srv/llm-bridge/bridge.git',
+          'let a PC in',
+        )
+        .example('$0 key list --repo /srv/llm-bridge/bridge.git', 'who is let in'),
     handler: () => {},
   };
 }
@@ -67,6 +72,7 @@ const addCommand: CommandModule = {
 const listCommand: CommandModule = {
   command: 'list',
   describe: 'List the keys of the bridge: name, role, fingerprint',
+  builder: (y) => y.example('$0 key list --repo /srv/llm-bridge/bridge.git', 'one line a key'),
   async handler(raw) {
     const args = readOptions(storeSchema, raw, 'key list');
     const { listKeys } = await import('../../admin/keys.js');
@@ -80,11 +86,9 @@ const removeCommand: CommandModule = {
   command: 'remove <name>',
   describe: 'Shut a key out, at once, also on connections that are open',
   builder: (y) =>
-    y.positional('name', {
-      type: 'string',
-      demandOption: true,
-      describe: 'The name it was added by',
-    }),
+    y
+      .positional('name', { type: 'string', demandOption: true, describe: 'The name it was added by' })
+      .example('$0 key remove home-pc --repo /srv/llm-bridge/bridge.git', 'when the PC is sold, or stolen'),
   async handler(raw) {
     const args = readOptions(removeSchema, raw, 'key remove', ['name']);
     const { removeKey } = await import('../../admin/keys.js');

@@ -7,7 +7,7 @@ import { isRunnableName, onAnswerFolder } from './folder.js';
 /**
  * Starts the dispatcher as a process of its own, which outlives this one and has nothing of its output or its session, so that
  * nobody who pushes waits for it. Where `on-answer.d` has nothing to run, one look at the folder is all. Never throws: an answer that is in
- * the log is safe, and the next ingest starts it again. `program` is the built `on-answer.mjs`.
+ * the log is safe, and the next ingest starts it again. `program` is the built `on-answer.cjs`.
  */
 export async function startDispatcher(
   program: string,

@@ -86,8 +86,10 @@ function expired(commit: HistoryCommit, task: string): Denial {
   };
 }
 
-/** History from the oldest of these tasks to the pushed tip: what lies behind the task cannot answer it. */
-async function readSince(push: PushContext, tasks: readonly string[]): Promise<HistoryCommit[]> {
+/** History from the oldest of these tasks, or from before it, to the pushed tip: what lies behind the task cannot answer it. */
+async function readSince(push: PushContext, tasks: readonly string[]): Promise<readonly HistoryCommit[]> {
+  const recent = new Set(push.recent.map((commit) => commit.id));
+  if (tasks.every((task) => recent.has(task))) return push.recent;
   let [oldest = ''] = tasks;
   if (tasks.length > 1) {
     // On one line of history the common ancestor of commits is the oldest of them.

@@ -288,7 +288,7 @@ test('the record is written although nobody is left to hear of it', async () => 
 test('fifteen thousand answers are taken in by a hook that has 24 MB of heap', async () => {
   const bridge = await startPlainBridge();
   await answerSilently(bridge, 15_000, (index) => `${index} ${'a'.repeat(500)}`);
-  const hook = fileURLToPath(new URL('../../../dist/hooks/post-receive.mjs', import.meta.url));
+  const hook = fileURLToPath(new URL('../../../dist/hooks/post-receive.cjs', import.meta.url));
 
   const { stderr } = await runProcess(
     process.execPath,

@@ -1,0 +1,52 @@
+import { MIN_GIT_VERSION } from '../../git/git-version.js';
+import { spawnGit } from '../../git/run-git.js';
+import { broken, ok, type Verdict, warning } from '../../protocol/finding.js';
+import { isBefore, type Version } from './version.js';
+
+/**
+ * What a git does to a bridge, and which do it. Distributions mend their git without a new number, so a hole in an old one is a
+ * warning at most.
+ */
+const MENDED_IN: readonly Version[] = [
+  [2, 39, 4],
+  [2, 40, 2],
+  [2, 41, 1],
+  [2, 42, 2],
+  [2, 43, 4],
+  [2, 44, 1],
+  [2, 45, 1],
+];
+
+/** Looks at the version of git. */
+export async function checkGit(env: NodeJS.ProcessEnv): Promise<Verdict> {
+  const { stdout } = await spawnGit(['--version'], env);
+  return judgeGit(stdout.toString('utf8').trim());
+}
+
+/** Judges what `git --version` said. */
+export function judgeGit(text: string): Verdict {
+  const [, major, minor, patch = '0'] = /^git version ([0-9]+)\.([0-9]+)(?:\.([0-9]+))?/.exec(text) ?? [];
+  if (major === undefined)
+    return broken(`git says ${JSON.stringify(text)}, and no version`, 'install git again');
+  const version: Version = [Number(major), Number(minor), Number(patch)];
+  const [minMajor, minMinor] = MIN_GIT_VERSION;
+  if (isBefore(version, [minMajor, minMinor, 0])) {
+    return broken(
+      `${text} is too old: it lacks cat-file --batch-command and core.fsync (both since 2.36), or is untested`,
+      `install git ${MIN_GIT_VERSION.join('.')} or newer`,
+    );
+  }
+  // https://github.com/git-for-windows/git/issues/5199: the msys2 runtime of this one build lets ssh hang.
+  if (text.includes('2.47.0.windows.1'))
+    return broken(`${text} hangs when it fetches over SSH`, 'winget upgrade --id Git.Git');
+  // https://github.com/git/git/security/advisories/GHSA-mvxm-9j2h-qjx7 (CVE-2024-32021) and its companions: what another user of
+  // this machine puts into a repository can harm whoever clones it by its path.
+  const mended = MENDED_IN.find(([, minorOfLine]) => minorOfLine === version[1]);
+  if (mended !== undefined && isBefore(version, mended)) {
+    return warning(
+      `${text} has known holes (CVE-2024-32021 and others), unless your system has mended it`,
+      `install git ${mended.join('.')} or newer`,
+    );
+  }
+  return ok(text);
+}

@@ -1,0 +1,90 @@
+import { execFile } from 'node:child_process';
+import { access, constants, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { broken, ok, type Verdict, warning } from '../../protocol/finding.js';
+import { shellQuote } from '../../protocol/shell-quote.js';
+import { expectedHooks } from '../install-hooks.js';
+import { PACKAGE_FILES } from '../package-files.js';
+
+/** A node that says nothing for so long does not run. Milliseconds. */
+const NODE_TIMEOUT_MS = 10_000;
+
+/**
+ * Looks at the hooks and the forced command: there, executable, as this version installs them, and with a node and hook programs that
+ * are still where the stubs say. Another place of node or of llm-bridge is no fault by itself.
+ */
+export async function checkHooks(gitDir: string): Promise<Verdict[]> {
+  const init = `llm-bridge init ${shellQuote(gitDir)}`;
+  const verdicts: Verdict[] = [];
+  const programs = new Map<string, string>();
+  for (const { target } of await expectedHooks({ node: '', path: '' })) {
+    const file = path.join(gitDir, target);
+    const stats = await stat(file).catch(() => null);
+    if (stats === null) {
+      verdicts.push(broken(`${target} is missing`, init));
+      continue;
+    }
+    if ((stats.mode & 0o111) !== 0o111 && process.platform !== 'win32') {
+      verdicts.push(broken(`${target} is not executable`, init));
+      continue;
+    }
+    const text = await readFile(file, 'utf8');
+    const said = placesIn(text);
+    const wanted = (await expectedHooks({ node: said.node ?? '', path: said.path ?? '' })).find(
+      (one) => one.target === target,
+    );
+    // The program may be that of another installation; that is looked at by itself.
+    if (withoutProgram(text) !== withoutProgram(wanted?.text ?? '')) {
+      verdicts.push(
+        broken(`${target} is not what this llm-bridge installs: it is older, newer or was changed`, init),
+      );
+    }
+    if (said.node !== null) programs.set(`node ${said.node}`, said.node);
+    if (said.hook !== null) programs.set(target, said.hook);
+  }
+  for (const [name, program] of programs) {
+    const verdict = name.startsWith('node ')
+      ? await judgeNode(program, init)
+      : await judgeProgram(name, program, init);
+    if (verdict !== null) verdicts.push(verdict);
+  }
+  return verdicts.length > 0 ? verdicts : [ok('installed and current')];
+}
+
+/** Where a stub says that node, the hook program and the tools are; null where it names none. */
+function placesIn(text: string): { node: string | null; hook: string | null; path: string | null } {
+  const read = (name: string) => {
+    const quoted = new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1];
+    return quoted === undefined
+      ? null
+      : quoted.replace(/'\\''/g, '\0').replaceAll("'", '').replaceAll('\0', "'");
+  };
+  return { node: read('node'), hook: read('hook'), path: read('PATH') };
+}
+
+function withoutProgram(text: string): string {
+  return text.replace(/^hook=.*$/m, 'hook=');
+}
+
+async function judgeNode(node: string, init: string): Promise<Verdict | null> {
+  const isThere = await access(node, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere) return broken(`the hooks start ${node}, which is gone: no push is let in`, init);
+  try {
+    await promisify(execFile)(node, ['--version'], { timeout: NODE_TIMEOUT_MS });
+    return null;
+  } catch {
+    return broken(`the hooks start ${node}, which does not run`, init);
+  }
+}
+
+async function judgeProgram(target: string, program: string, init: string): Promise<Verdict | null> {
+  const own = target === 'hooks/pre-receive' ? PACKAGE_FILES.preReceive : PACKAGE_FILES.postReceive;
+  const text = await readFile(program, 'utf8').catch(() => null);
+  if (text === null) return broken(`${target} starts ${program}, which is gone`, init);
+  if (program === own || text === (await readFile(own, 'utf8').catch(() => null))) return null;
+  return warning(`${target} starts ${program}, which is of another version of llm-bridge`, init);
+}

@@ -1,0 +1,74 @@
+import { stat } from 'node:fs/promises';
+import { DISK } from '../../git/log-file-system.js';
+import { type LogFile, sortByFirstRecord, withLogFiles } from '../../git/log-files.js';
+import { readLines } from '../../git/log-lines.js';
+import { walkHistory } from '../../git/read-history.js';
+import { type Repository, runGit } from '../../git/run-git.js';
+import { broken, ok, type Verdict, warning } from '../../protocol/finding.js';
+import { messageOf } from '../../protocol/history.js';
+import { logRecordSchema } from '../../protocol/log-record.js';
+import { MAIN_REF } from '../../protocol/names.js';
+import { shellQuote } from '../../protocol/shell-quote.js';
+
+/** Where the records end, and what is wrong before that. */
+interface LogScan {
+  readonly last: { readonly seq: number; readonly commit: string } | null;
+  readonly fault: string | null;
+}
+
+/**
+ * Looks whether `answers.log` can be written, whether its lines, rotated files included, are records in their order, and whether it is
+ * in step with history. What each record says is for `verify`.
+ */
+export async function checkLog(repo: Repository, logPath: string): Promise<Verdict[]> {
+  const quoted = shellQuote(repo.gitDir);
+  const ingest = `llm-bridge ingest --repo ${quoted}`;
+  const { last, fault } = await withLogFiles(DISK, logPath, scan);
+  if (fault !== null) return [broken(fault, `llm-bridge ingest --rebuild --repo ${quoted}`)];
+  if (last !== null) {
+    const onMain = await runGit(repo, ['merge-base', '--is-ancestor', last.commit, MAIN_REF]);
+    if (onMain.exitCode !== 0) {
+      return [
+        broken(
+          `the log ends with commit ${last.commit}, which is not on main: it is of another bridge, or history was rewritten`,
+          `llm-bridge verify --repo ${quoted}`,
+        ),
+      ];
+    }
+  }
+  let behind = 0;
+  const range = { from: [MAIN_REF], ...(last === null ? {} : { not: [last.commit] }) };
+  for await (const commit of walkHistory(repo, range)) if (messageOf(commit).kind === 'answer') behind += 1;
+  const isThere = (await stat(logPath).catch(() => null)) !== null;
+  if (behind > 0) {
+    const what = isThere ? 'the log is behind history' : `${logPath} is missing`;
+    return [warning(`${what}: ${behind === 1 ? 'an answer is' : `${behind} answers are`} not in it`, ingest)];
+  }
+  if (!isThere && last === null) return [warning(`${logPath} is missing`, ingest)];
+  return [ok(`${last?.seq ?? 0} records, in step with history`)];
+}
+
+async function scan(files: readonly LogFile[]): Promise<LogScan> {
+  let last: LogScan['last'] = null;
+  for (const file of await sortByFirstRecord(DISK, files)) {
+    let line = 0;
+    for await (const text of readLines(DISK, file)) {
+      line += 1;
+      const record = recordOf(text);
+      const where = `line ${line} of ${file.path}`;
+      if (record === null) return { last, fault: `${where} is not a record` };
+      if (last !== null && record.seq !== last.seq + 1)
+        return { last, fault: `${where} has no. ${record.seq}, and ${last.seq + 1} should be there` };
+      last = { seq: record.seq, commit: record.commit };
+    }
+  }
+  return { last, fault: null };
+}
+
+function recordOf(line: string): { seq: number; commit: string } | null {
+  try {
+    return logRecordSchema.parse(JSON.parse(line));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,132 @@
+import { stat } from 'node:fs/promises';
+import { classifyGitFailure } from '../../git/git-failure.js';
+import { formatDuration } from '../../protocol/duration.js';
+import { broken, ok, type Verdict, warning } from '../../protocol/finding.js';
+import { type Hello, helloSchema } from '../../protocol/hello.js';
+import { MAX_CLOCK_AHEAD_MS } from '../../protocol/limits.js';
+import { PROTOCOL_VERSION, type Role } from '../../protocol/names.js';
+import { shellQuote } from '../../protocol/shell-quote.js';
+import type { SshPlan } from '../../remote/probe-ssh.js';
+import type { SshDoor, SshResult } from '../../remote/run-ssh.js';
+
+/** Looks at the file given with `--identity`: there, and readable by its owner alone, or ssh does not use it. */
+export async function checkIdentity(file: string): Promise<Verdict> {
+  const stats = await stat(file).catch((error: NodeJS.ErrnoException) => error.code ?? error.message);
+  const quoted = shellQuote(file);
+  if (typeof stats === 'string')
+    return broken(
+      `${file} cannot be read (${stats})`,
+      `check --identity, or make a key: ssh-keygen -t ed25519 -f ${quoted}`,
+    );
+  if (process.platform !== 'win32' && (stats.mode & 0o077) !== 0)
+    return broken(`${file} can be read by others, so ssh does not use it`, `chmod 600 ${quoted}`);
+  return ok(file);
+}
+
+/** Reads out of a try to log in whether the host key is known. */
+export function judgeHostKey(result: SshResult, door: SshDoor, plan: SshPlan): Verdict {
+  const { stderr } = result;
+  const place = plan.port === 22 ? plan.hostname : `[${plan.hostname}]:${plan.port}`;
+  const port = plan.port === 22 ? '' : `-p ${plan.port} `;
+  if (/REMOTE HOST IDENTIFICATION HAS CHANGED|host key for .* has changed/i.test(stderr)) {
+    const file = plan.knownHostsFile === null ? '' : ` -f ${shellQuote(plan.knownHostsFile)}`;
+    return broken(
+      `the host key of ${place} has changed: the server was set up anew, or somebody else answers in its place`,
+      `only if you know why: ssh-keygen -R ${shellQuote(place)}${file}`,
+    );
+  }
+  if (/Host key verification failed|No \S+ host key is known for/.test(stderr)) {
+    return broken(
+      `the host key of ${place} is not known here`,
+      `ssh ${port}${shellQuote(door.address.destination)}, and compare with what the server says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`,
+    );
+  }
+  // Whatever else fails, fails behind the host key or before it.
+  const failure = result.exitCode === 255 ? classifyGitFailure('connect', stderr) : null;
+  if (failure !== null && ['unreachable', 'ssh-host'].includes(failure.code))
+    return broken(failure.message, failure.remedy);
+  return ok(`the host key of ${place} is known`);
+}
+
+/** Reads out of it whether the key was accepted. */
+export function judgeKey(result: SshResult, door: SshDoor): Verdict {
+  const failure = result.exitCode === 255 ? classifyGitFailure('log in', result.stderr) : null;
+  if (failure === null) return ok(`the server lets the key in as ${door.address.destination}`);
+  return broken(failure.message, failure.remedy);
+}
+
+/** Reads out of it whether the key has the forced command of a bridge, and hands what that said to `found`. */
+export function judgeForcedCommand(result: SshResult, found: (hello: Hello) => void): Verdict {
+  if (/llm-bridge: /.test(result.stderr)) {
+    const { message, remedy } = classifyGitFailure('bridge-hello', result.stderr);
+    return broken(message, remedy);
+  }
+  const hello = readHello(result.stdout);
+  if (hello === null) {
+    return warning(
+      'this key opens a login of its own: it lacks the forced command of a bridge, so it may do whatever its user may, and nothing rings',
+      'on the server: llm-bridge key add <name> --role agent|asker --key FILE.pub --repo PATH; here: --identity FILE',
+    );
+  }
+  found(hello);
+  return ok(`the key is ${hello.name}`);
+}
+
+/** Whether both sides speak the same protocol. */
+export function judgeProtocol(hello: Hello): Verdict {
+  if (hello.protocol === PROTOCOL_VERSION) return ok(`both speak protocol ${PROTOCOL_VERSION}`);
+  const where =
+    hello.protocol < PROTOCOL_VERSION ? 'on the server, then "llm-bridge init" there' : 'on this machine';
+  return broken(
+    `the server speaks protocol ${hello.protocol}, this llm-bridge ${PROTOCOL_VERSION}`,
+    `npm install -g llm-bridge@latest ${where}`,
+  );
+}
+
+/** Whether the key may do what this machine is for; without `expected`, whatever it may. */
+export function judgeRole(hello: Hello, expected: Role | undefined): Verdict {
+  const may = hello.role === 'agent' ? 'answer, and cannot ask' : 'ask, and cannot answer';
+  if (expected === undefined || expected === hello.role)
+    return ok(`${hello.name} is an ${hello.role}: it may ${may}`);
+  return broken(
+    `the key ${hello.name} has the role ${hello.role}: it may ${may}`,
+    `use a key of the role ${expected}; on the server: llm-bridge key add <name> --role ${expected} --key FILE.pub --repo PATH`,
+  );
+}
+
+/** A difference that NTP would never leave, and that only blurs times in `status`. Milliseconds. */
+const CLOCK_WARN_MS = 10_000;
+
+/** Whether the clocks agree; `askedMs` and `heardMs` are when the server was asked and had answered, by ours. */
+export function judgeClock(hello: Hello, askedMs: number, heardMs: number): Verdict {
+  // The server says whole seconds, rounded down.
+  const earliest = Date.parse(hello.time);
+  const aheadMs = earliest > heardMs ? earliest - heardMs : Math.min(0, earliest + 1000 - askedMs);
+  const off = Math.abs(aheadMs);
+  if (off < CLOCK_WARN_MS) return ok('the clocks agree');
+  const text = `the clock of the server is ${formatDuration(off)} ${aheadMs > 0 ? 'ahead of' : 'behind'} this machine's`;
+  const remedy = 'on both: timedatectl status; on the one that is wrong: sudo timedatectl set-ntp true';
+  return off > MAX_CLOCK_AHEAD_MS ? broken(text, remedy) : warning(text, remedy);
+}
+
+/** A login takes a few round trips and the start of a shell; what takes longer than this is felt at every push. Milliseconds. */
+const LOGIN_WARN_MS = 5_000;
+
+/** Whether logging in is quick: sshd starts the forced command by the login shell of its user, whose start-up files come first. */
+export function judgeLoginTime(tookMs: number): Verdict {
+  const took = formatDuration(tookMs);
+  return tookMs < LOGIN_WARN_MS
+    ? ok(`a login takes ${took}`)
+    : warning(
+        `a login takes ${took}`,
+        'on the server: see what the start-up files of the user do (~/.bashrc), and "UseDNS no" in sshd_config',
+      );
+}
+
+function readHello(stdout: string): Hello | null {
+  try {
+    return helloSchema.parse(JSON.parse(stdout));
+  } catch {
+    return null;
+  }
+}

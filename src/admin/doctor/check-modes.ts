@@ -1,0 +1,74 @@
+import type { Stats } from 'node:fs';
+import { lstat, readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { broken, ok, type Verdict, warning } from '../../protocol/finding.js';
+import { shellQuote } from '../../protocol/shell-quote.js';
+
+/** Folders in which everything has to be the owner's. Of `objects` only the folders are looked at: there may be very many files. */
+const OWNED = ['hooks', 'bridge', 'refs', 'logs', 'info'];
+
+/** At most so many paths are named. */
+const MAX_NAMED = 3;
+
+/**
+ * Looks who may change or read the bridge: nobody but its owner may write (whoever can write a role or a hook is an agent, or the
+ * owner), no stranger may read, and nothing in it may belong to somebody else, as after a git that root ran in it.
+ */
+export async function checkModes(gitDir: string): Promise<Verdict[]> {
+  if (process.platform === 'win32') return [ok('not looked at on Windows')];
+  const top = await lstat(gitDir);
+  const entries = [{ file: gitDir, stats: top }, ...(await entriesOf(gitDir))];
+  const verdicts: Verdict[] = [];
+  const tell = (
+    make: typeof broken,
+    what: string,
+    remedy: string,
+    isBad: (stats: Stats, file: string) => boolean,
+  ): void => {
+    const bad = entries.filter(({ stats, file }) => isBad(stats, file)).map(({ file }) => file);
+    if (bad.length === 0) return;
+    const more = bad.length > MAX_NAMED ? ` and ${bad.length - MAX_NAMED} more` : '';
+    verdicts.push(make(`${bad.slice(0, MAX_NAMED).join(', ')}${more} ${what}`, remedy));
+  };
+  const repo = shellQuote(gitDir);
+  tell(
+    broken,
+    'can be written by others than the owner',
+    `chmod -R go-w ${repo}`,
+    (stats) => !stats.isSymbolicLink() && (stats.mode & 0o022) !== 0,
+  );
+  tell(
+    warning,
+    'can be entered by every user of this machine, questions and answers with it',
+    `chmod o-rwx ${repo}`,
+    (stats, file) => file === gitDir && (stats.mode & 0o007) !== 0,
+  );
+  tell(
+    broken,
+    'belongs to another user',
+    `sudo chown -R ${top.uid}:${top.gid} ${repo}`,
+    (stats) => stats.uid !== top.uid,
+  );
+  return verdicts.length > 0 ? verdicts : [ok('only the owner can write, and no stranger can read')];
+}
+
+async function entriesOf(gitDir: string): Promise<{ file: string; stats: Stats }[]> {
+  const names = [
+    ...(await readdir(gitDir)),
+    ...(await readdir(path.join(gitDir, 'objects')).catch(() => [])).map((name) => `objects/${name}`),
+    ...(await Promise.all(OWNED.map((folder) => namesBelow(gitDir, folder)))).flat(),
+  ];
+  const found: { file: string; stats: Stats }[] = [];
+  for (const name of names) {
+    const file = path.join(gitDir, name);
+    // What a git that works just now has removed again.
+    const stats = await lstat(file).catch(() => null);
+    if (stats !== null) found.push({ file, stats });
+  }
+  return found;
+}
+
+async function namesBelow(gitDir: string, folder: string): Promise<string[]> {
+  const names = await readdir(path.join(gitDir, folder), { recursive: true }).catch(() => []);
+  return names.map((name) => `${folder}/${name}`);
+}

@@ -1,0 +1,76 @@
+import { lookup } from 'node:dns/promises';
+import net from 'node:net';
+import { broken, ok, type Verdict, warning } from '../../protocol/finding.js';
+import { oneLine } from '../../protocol/printable.js';
+import type { SshPlan } from '../../remote/probe-ssh.js';
+import { judgeSshServer } from './check-ssh-version.js';
+
+/** ssh itself gives up connecting after 20 s. */
+const CONNECT_TIMEOUT_MS = 20_000;
+
+/** sshd says its version before it does anything else, however busy it is. */
+const BANNER_TIMEOUT_MS = 5_000;
+
+/** Looks whether the name of the server stands for an address. */
+export async function checkName({ hostname, isProxied }: SshPlan): Promise<Verdict> {
+  if (isProxied) return ok(`${hostname} is reached by way of another host, which looks it up`);
+  if (net.isIP(hostname) !== 0) return ok(`${hostname} is an address`);
+  try {
+    const { address } = await lookup(hostname);
+    return ok(`${hostname} is ${address}`);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return broken(
+      `the name ${hostname} cannot be resolved (${code ?? 'no reason'})`,
+      `check the host in --repo, and whether this machine is online: ping -c 1 ${hostname}`,
+    );
+  }
+}
+
+/** Looks whether a server listens there, and whether it is one for SSH. */
+export async function checkPort({ hostname, port, isProxied }: SshPlan): Promise<Verdict> {
+  if (isProxied) return ok('reached by way of another host');
+  const said = await readBanner(hostname, port);
+  const at = `${hostname} port ${port}`;
+  if ('code' in said) {
+    const why =
+      said.code === 'ECONNREFUSED'
+        ? 'refuses connections: nothing listens there'
+        : `cannot be reached (${said.code})`;
+    return broken(
+      `${at} ${why}`,
+      'check the port in --repo (ssh://user@host:2222/path); on the server: sudo systemctl status ssh; look at the firewall',
+    );
+  }
+  if (!said.banner.startsWith('SSH-'))
+    return broken(
+      `${at} is open, but what listens there is no SSH server: it says ${JSON.stringify(said.banner.slice(0, 60))}`,
+      'check the port in --repo',
+    );
+  const { status, text, remedy } = judgeSshServer(said.banner);
+  return status === 'warning' && remedy !== null
+    ? warning(text, remedy)
+    : { status, text: status === 'ok' ? `${at} is open: ${text}` : text, remedy };
+}
+
+function readBanner(host: string, port: number): Promise<{ banner: string } | { code: string }> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host, port, timeout: CONNECT_TIMEOUT_MS });
+    let said = '';
+    const end = (result: { banner: string } | { code: string }) => {
+      socket.destroy();
+      resolve(result);
+    };
+    // A server for SSH speaks first; what says nothing is something else, which waits for us to speak.
+    socket.on('connect', () => socket.setTimeout(BANNER_TIMEOUT_MS));
+    socket.on('data', (chunk: Buffer) => {
+      said += chunk.toString('latin1');
+      // Lines may come before the version (RFC 4253, 4.2).
+      const line = said.split('\n').find((one) => one.startsWith('SSH-'));
+      if (line !== undefined || said.length > 1024) end({ banner: oneLine(line ?? said) });
+    });
+    socket.on('end', () => end(said === '' ? { code: 'closed at once' } : { banner: oneLine(said) }));
+    socket.on('timeout', () => end(socket.connecting ? { code: 'timeout' } : { banner: oneLine(said) }));
+    socket.on('error', (error: NodeJS.ErrnoException) => end({ code: error.code ?? error.message }));
+  });
+}

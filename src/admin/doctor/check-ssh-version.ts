@@ -1,0 +1,69 @@
+import { spawn } from 'node:child_process';
+import { broken, ok, type Verdict, warning } from '../../protocol/finding.js';
+
+/** Looks at the version of the ssh in the PATH. */
+export async function checkSshVersion(env: NodeJS.ProcessEnv): Promise<Verdict> {
+  const said = await new Promise<string | null>((resolve) => {
+    const child = spawn('ssh', ['-V'], { env, stdio: ['ignore', 'ignore', 'pipe'], windowsHide: true });
+    let text = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      text += chunk.toString('utf8');
+    });
+    child.on('error', () => resolve(null));
+    child.on('close', () => resolve(text.trim()));
+  });
+  if (said === null) return broken('ssh was not found', 'install the OpenSSH client');
+  return judgeSshClient(said);
+}
+
+/** Judges what `ssh -V` said: `OpenSSH_9.2p1 Debian-2+deb12u3, OpenSSL …`. */
+export function judgeSshClient(text: string): Verdict {
+  const version = openSshVersion(text);
+  const name = text.split(',')[0] ?? text;
+  if (version === null) return ok(`${name}, which is not OpenSSH`);
+  // https://github.com/PowerShell/Win32-OpenSSH/issues/1330 and /1470: it hangs where its input is NUL, as a program's is.
+  if (/OpenSSH_for_Windows_7\./.test(text))
+    return broken(`${name} hangs when a program starts it`, 'winget install Microsoft.OpenSSH.Preview');
+  // https://www.openssh.com/txt/release-7.6: StrictHostKeyChecking=accept-new came with it.
+  if (version < 7.6)
+    return warning(`${name} does not know --accept-new-host-key`, 'install OpenSSH 7.6 or newer');
+  return ok(name);
+}
+
+/** Packages in which CVE-2024-6387 was mended under the old number: DSA-5724-1 and USN-6859-1. */
+const MENDED_PACKAGES: readonly (readonly [pattern: RegExp, least: number])[] = [
+  [/^OpenSSH_9\.2p1 Debian-2\+deb12u([0-9]+)/, 3],
+  [/^OpenSSH_8\.9p1 Ubuntu-3ubuntu0\.([0-9]+)/, 10],
+  [/^OpenSSH_9\.3p1 Ubuntu-1ubuntu3\.([0-9]+)/, 6],
+  [/^OpenSSH_9\.6p1 Ubuntu-3ubuntu13\.([0-9]+)/, 3],
+];
+
+/** Judges the banner of a server: `SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3`. */
+export function judgeSshServer(banner: string): Verdict {
+  const name = banner.replace(/^SSH-2\.0-/, '');
+  const version = openSshVersion(name);
+  if (version === null) return ok(name);
+  // https://www.openssh.com/txt/release-7.2: "restrict" in authorized_keys came with it; an older sshd drops the whole line.
+  if (version < 7.2)
+    return broken(
+      `the server's ${name} does not know "restrict", so it lets no key of the bridge in`,
+      'upgrade OpenSSH on the server to 7.2 or newer',
+    );
+  const listed = MENDED_PACKAGES.map(([pattern, least]) => ({ found: pattern.exec(name), least })).find(
+    ({ found }) => found !== null,
+  );
+  const isMended = listed === undefined ? name.includes(' ') : Number(listed.found?.[1] ?? 0) >= listed.least;
+  if (version >= 8.5 && version < 9.8 && !isMended) {
+    return warning(
+      `the server's ${name} may have CVE-2024-6387 (code of strangers, as root)`,
+      'on the server: sudo apt-get update && sudo apt-get install --only-upgrade openssh-server',
+    );
+  }
+  return ok(name);
+}
+
+/** 9.2 of `OpenSSH_9.2p1`; two digits behind the point never came to be. */
+function openSshVersion(text: string): number | null {
+  const match = /OpenSSH_(?:for_Windows_)?([0-9]+)\.([0-9])/.exec(text);
+  return match === null ? null : Number(`${match[1]}.${match[2]}`);
+}

@@ -1,0 +1,127 @@
+import path from 'node:path';
+import { classifyGitFailure } from '../../git/git-failure.js';
+import { spawnGit } from '../../git/run-git.js';
+import { broken, ok, skipped, type Verdict } from '../../protocol/finding.js';
+import type { Hello } from '../../protocol/hello.js';
+import { MAIN_REF, type Role } from '../../protocol/names.js';
+import type { Check } from '../../protocol/run-checks.js';
+import type { BridgeDoor } from '../../remote/bridge-door.js';
+import { probeSsh, readSshPlan, type SshPlan } from '../../remote/probe-ssh.js';
+import type { SshDoor, SshResult } from '../../remote/run-ssh.js';
+import { checkGit } from './check-git.js';
+import {
+  checkIdentity,
+  judgeClock,
+  judgeForcedCommand,
+  judgeHostKey,
+  judgeKey,
+  judgeLoginTime,
+  judgeProtocol,
+  judgeRole,
+} from './check-login.js';
+import { checkName, checkPort } from './check-reach.js';
+import { checkSshVersion } from './check-ssh-version.js';
+
+/** What the checks of the way to a server go by. */
+export interface RemoteCheckOptions {
+  readonly door: BridgeDoor;
+  readonly identity?: string | undefined;
+  /** What this machine is to do there. Default: whatever the key may. */
+  readonly role?: Role | undefined;
+  /** Told what the forced command said, as soon as it is known. */
+  readonly onHello?: (hello: Hello) => void;
+  readonly now: () => number;
+}
+
+/** Connecting, a handshake on a slow link, a busy server. */
+const LOGIN_TIMEOUT_MS = 45_000;
+
+/** The checks of the way to a bridge elsewhere, in the order in which a connection is made. */
+export function remoteChecks(options: RemoteCheckOptions): Check[] {
+  const { door } = options;
+  const git: Check = { name: 'git', run: () => checkGit(door.env) };
+  const repository = (needs: string[]): Check => ({ name: 'repository', needs, run: () => checkMain(door) });
+  return door.ssh === null
+    ? [git, repository(['git'])]
+    : [git, ...sshChecks(door.ssh, options), repository(['git', 'forced-command'])];
+}
+
+function sshChecks(door: SshDoor, { identity, role, now, onHello }: RemoteCheckOptions): Check[] {
+  const known: { plan?: SshPlan; login?: SshResult; hello?: Hello; askedMs: number; heardMs: number } = {
+    askedMs: 0,
+    heardMs: 0,
+  };
+  const plan = () => known.plan ?? raise();
+  const login = () => known.login ?? raise();
+  const ofHello = (judge: (hello: Hello) => Verdict) => async () =>
+    known.hello === undefined
+      ? skipped('skipped, because only the forced command says it')
+      : judge(known.hello);
+  const identityCheck: Check[] =
+    identity === undefined ? [] : [{ name: 'identity', run: () => checkIdentity(path.resolve(identity)) }];
+  return [
+    { name: 'ssh', run: () => checkSshVersion(door.env) },
+    ...identityCheck,
+    {
+      name: 'name',
+      needs: ['ssh'],
+      async run() {
+        const found = await readSshPlan(door);
+        const { destination, port } = door.address;
+        known.plan = found ?? {
+          hostname: destination.replace(/^.*@/, ''),
+          port: Number(port ?? 22),
+          user: '',
+          isProxied: false,
+          knownHostsFile: null,
+        };
+        return checkName(known.plan);
+      },
+    },
+    { name: 'port', needs: ['name'], run: () => checkPort(plan()) },
+    {
+      name: 'host-key',
+      needs: ['port'],
+      async run() {
+        known.askedMs = now();
+        known.login = await probeSsh(door, { command: 'bridge-hello' }, LOGIN_TIMEOUT_MS);
+        known.heardMs = now();
+        return judgeHostKey(known.login, door, plan());
+      },
+    },
+    { name: 'key', needs: ['host-key', 'identity'], run: async () => judgeKey(login(), door) },
+    { name: 'login-time', needs: ['key'], run: async () => judgeLoginTime(known.heardMs - known.askedMs) },
+    {
+      name: 'forced-command',
+      needs: ['key'],
+      run: async () =>
+        judgeForcedCommand(login(), (said) => {
+          known.hello = said;
+          onHello?.(said);
+        }),
+    },
+    { name: 'protocol', needs: ['forced-command'], run: ofHello(judgeProtocol) },
+    { name: 'role', needs: ['forced-command'], run: ofHello((hello) => judgeRole(hello, role)) },
+    {
+      name: 'clock',
+      needs: ['forced-command'],
+      run: ofHello((hello) => judgeClock(hello, known.askedMs, known.heardMs)),
+    },
+  ];
+}
+
+/** Looks whether git finds the bridge at the address, and its main. */
+async function checkMain(door: BridgeDoor) {
+  const { url } = door.address;
+  const result = await spawnGit(['ls-remote', '--exit-code', url, MAIN_REF], door.env);
+  if (result.exitCode === 0) return ok(`main is at ${result.stdout.toString('utf8').slice(0, 8)}`);
+  // git's own code for "no such ref".
+  if (result.exitCode === 2)
+    return broken(`${url} has no branch main`, 'on the server: llm-bridge init PATH');
+  const { message, remedy } = classifyGitFailure(`read ${url}`, result.stderr);
+  return broken(message, remedy);
+}
+
+function raise(): never {
+  throw new Error('an earlier check did not say what this one needs');
+}

@@ -1,0 +1,154 @@
+import { spawn } from 'node:child_process';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { BridgeError } from '../../protocol/bridge-error.js';
+import { oneLine } from '../../protocol/printable.js';
+import { shellQuote } from '../../protocol/shell-quote.js';
+import { ensureEnvFile } from './env-file.js';
+import type { ServicePlan, ServiceSpec } from './service-spec.js';
+
+/** What an install or an uninstall did. */
+export interface ServiceChange {
+  /** Files that were written, or removed; those that were so already are left out. */
+  readonly changed: readonly string[];
+  /** Whether the file for variables was made just now. */
+  readonly madeEnvFile: boolean;
+}
+
+/**
+ * Writes the files of a service and starts it; run again, it writes what differs and starts it anew. Throws BridgeError
+ * `service-exists` (the name serves another bridge), `open-env-file`, `no-permission`, `no-service-manager`, `service-failed`.
+ */
+export async function installService(
+  spec: ServiceSpec,
+  plan: ServicePlan,
+  env: NodeJS.ProcessEnv,
+): Promise<ServiceChange> {
+  const changed: string[] = [];
+  let madeEnvFile = false;
+  await requireManager(plan, env);
+  for (const file of plan.files) await refuseOther(file.path, file.encoding, spec);
+  try {
+    const owner = spec.user === null ? null : await ownerOf(spec);
+    madeEnvFile = await ensureEnvFile(spec.envFile, owner);
+    for (const file of plan.files) {
+      const bytes = Buffer.from(file.text, file.encoding);
+      const now = await readFile(file.path).catch(() => null);
+      if (now?.equals(bytes)) continue;
+      await mkdir(path.dirname(file.path), { recursive: true });
+      await writeFileAtomic(file.path, bytes, { mode: 0o644 });
+      changed.push(file.path);
+    }
+  } catch (error) {
+    throw noPermission(error);
+  }
+  for (const command of plan.install) await runOrThrow(command, env, plan);
+  return { changed, madeEnvFile };
+}
+
+/** Stops a service and removes its files; the file for variables stays. Run again, it does nothing. Throws as installService does. */
+export async function uninstallService(plan: ServicePlan, env: NodeJS.ProcessEnv): Promise<ServiceChange> {
+  await requireManager(plan, env);
+  const [first] = plan.files;
+  const isThere = first !== undefined && (await stat(first.path).catch(() => null)) !== null;
+  const [stop, ...rest] = plan.uninstall;
+  // One that does not run, or is not known any more, is as good as stopped.
+  if (isThere && stop !== undefined) await run(stop, env);
+  const changed: string[] = [];
+  for (const file of plan.files) {
+    if ((await stat(file.path).catch(() => null)) === null) continue;
+    await rm(file.path).catch((error: unknown) => {
+      throw noPermission(error);
+    });
+    changed.push(file.path);
+  }
+  if (isThere) for (const command of rest) await run(command, env);
+  return { changed, madeEnvFile: false };
+}
+
+/** What the service manager says of a service; null where it was never installed. */
+export async function readService(plan: ServicePlan, env: NodeJS.ProcessEnv): Promise<string | null> {
+  await requireManager(plan, env);
+  const [first] = plan.files;
+  if (first === undefined || (await stat(first.path).catch(() => null)) === null) return null;
+  const { stdout, stderr } = await run(plan.status, env);
+  return (stdout.trim() || stderr.trim()).replace(/\r/g, '');
+}
+
+/** The name of a service stands for one bridge: a second would silently take the place of the first. */
+async function refuseOther(file: string, encoding: BufferEncoding, spec: ServiceSpec): Promise<void> {
+  const text = await readFile(file, encoding).catch(() => '');
+  if (text === '' || !file.endsWith('.service') || text.includes(`${spec.repo.replaceAll('%', '%%')}\n`))
+    return;
+  throw new BridgeError(`${file} is a service for another bridge`, {
+    code: 'service-exists',
+    remedy: 'give this one a name of its own: --instance NAME; or uninstall that one first',
+  });
+}
+
+async function ownerOf(spec: ServiceSpec): Promise<{ uid: number; gid: number } | null> {
+  // systemd reads the file as root, before it becomes the user; launchd starts node, which reads it, as the user.
+  if (process.platform !== 'darwin' || spec.user === null) return null;
+  const { stdout } = await run(['id', '-u', spec.user], process.env);
+  const group = await run(['id', '-g', spec.user], process.env);
+  return { uid: Number(stdout), gid: Number(group.stdout) };
+}
+
+async function requireManager(plan: ServicePlan, env: NodeJS.ProcessEnv): Promise<void> {
+  const [program] = plan.status;
+  const found = await run([program, '--version'], env).catch(() => null);
+  if (found !== null) return;
+  throw new BridgeError(`${program} was not found: there is no service manager here that llm-bridge knows`, {
+    code: 'no-service-manager',
+    remedy: 'see what would be installed with --print, and set it up by hand',
+  });
+}
+
+async function runOrThrow(
+  command: readonly [string, ...string[]],
+  env: NodeJS.ProcessEnv,
+  plan: ServicePlan,
+): Promise<void> {
+  const { exitCode, stderr, stdout } = await run(command, env);
+  if (exitCode === 0) return;
+  // launchd says this of what runs already; it is started anew then.
+  const said = oneLine(stderr || stdout);
+  if (command[0] === 'launchctl' && /already|5: Input\/output error/i.test(said)) {
+    for (const stop of plan.uninstall) await run(stop, env);
+    if ((await run(command, env)).exitCode === 0) return;
+  }
+  throw new BridgeError(`"${command.join(' ')}" failed${said === '' ? '' : `: ${said}`}`, {
+    code: 'service-failed',
+    remedy: `run it by hand and read what it says: ${command.map(shellQuote).join(' ')}`,
+  });
+}
+
+function run(
+  [program, ...args]: readonly [string, ...string[]],
+  env: NodeJS.ProcessEnv,
+): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString('utf8');
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString('utf8');
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ exitCode: code ?? 1, stdout, stderr }));
+  });
+}
+
+function noPermission(error: unknown): unknown {
+  const { code, path: file } = error as NodeJS.ErrnoException;
+  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') return error;
+  return new BridgeError(`cannot write ${file ?? 'the files of the service'} (${code})`, {
+    code: 'no-permission',
+    remedy: 'a service of the machine is installed by root: sudo llm-bridge service …; or leave out --system',
+    cause: error,
+  });
+}

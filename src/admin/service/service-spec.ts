@@ -1,0 +1,57 @@
+/** What can run as a service: the loop that answers, the watcher of a file, and the catching up of the log every few minutes. */
+export const SERVICE_ROLES = ['agent', 'watch', 'ingest'] as const;
+export type ServiceRole = (typeof SERVICE_ROLES)[number];
+
+/** For one person, started when they log in, or for the machine, started with it. */
+export type ServiceScope = 'user' | 'system';
+
+/** The systems whose service managers are known; named as Node names them. */
+export const SERVICE_PLATFORMS = ['linux', 'darwin', 'win32'] as const;
+export type ServicePlatform = (typeof SERVICE_PLATFORMS)[number];
+
+/** One service, in no service manager's own words yet. */
+export interface ServiceSpec {
+  readonly role: ServiceRole;
+  /** `llm-bridge-agent`, or `llm-bridge-agent-<instance>`: the name of the unit, the label, the task. */
+  readonly name: string;
+  readonly scope: ServiceScope;
+  readonly repo: string;
+  /** The program and all its words; absolute paths. */
+  readonly command: readonly [string, ...string[]];
+  /** PATH: where git and ssh are found, which a service manager may not know. Null on Windows, where it does. */
+  readonly path: string | null;
+  /** Variables, secrets among them; readable by one user alone. */
+  readonly envFile: string;
+  /** Where it has to write, besides its state folder. */
+  readonly writes: readonly string[];
+  /** Whether it has to see the machine's own `/tmp`. */
+  readonly usesTmp: boolean;
+  /** Who it runs as, in the scope `system`. */
+  readonly user: string | null;
+}
+
+/** How often the log is caught up: every push does it as well, so this is for what a crash left. Seconds. */
+export const INGEST_EVERY_S = 600;
+
+/** What a person reads of a service in a list. */
+export function describeService({ role, repo }: Pick<ServiceSpec, 'role' | 'repo'>): string {
+  const what = { agent: 'answers for', watch: 'watches a file for', ingest: 'catches up the log of' };
+  return `llm-bridge: ${what[role]} ${repo}`;
+}
+
+/** A file that belongs to a service. */
+export interface ServiceFile {
+  readonly path: string;
+  readonly text: string;
+  readonly encoding: 'utf8' | 'utf16le';
+}
+
+/** What makes and unmakes a service: its files, and the commands behind them, each as words. */
+export interface ServicePlan {
+  readonly files: readonly ServiceFile[];
+  readonly install: readonly (readonly [string, ...string[]])[];
+  readonly uninstall: readonly (readonly [string, ...string[]])[];
+  readonly status: readonly [string, ...string[]];
+  /** What else a person may want to do; null where there is nothing. */
+  readonly hint: string | null;
+}

@@ -1,0 +1,111 @@
+import { describeService, INGEST_EVERY_S, type ServiceSpec } from './service-spec.js';
+
+/**
+ * What a service may not do, without a mount namespace. A user's manager can only make one together with a user namespace, where
+ * files of root belong to nobody, and ssh then refuses what `/etc/ssh/ssh_config` includes ("Bad owner or permissions").
+ * MemoryDenyWriteExecute stays out: node compiles at run time. AF_NETLINK is what getaddrinfo asks for the addresses of the machine.
+ */
+const SANDBOX = [
+  'NoNewPrivileges=true',
+  'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
+  'RestrictNamespaces=true',
+  'RestrictRealtime=true',
+  'LockPersonality=true',
+  'SystemCallArchitectures=native',
+  'SystemCallFilter=@system-service',
+  'SystemCallErrorNumber=EPERM',
+  'UMask=0077',
+];
+
+/** What the manager of the machine adds to that. */
+const SYSTEM_SANDBOX = [
+  'ProtectSystem=strict',
+  'ProtectHome=read-only',
+  'PrivateDevices=true',
+  'ProtectClock=true',
+  'ProtectControlGroups=true',
+  'ProtectHostname=true',
+  'ProtectKernelLogs=true',
+  'ProtectKernelModules=true',
+  'ProtectKernelTunables=true',
+  'CapabilityBoundingSet=',
+];
+
+/** The `.service` file. */
+export function systemdService(spec: ServiceSpec): string {
+  const isSystem = spec.scope === 'system';
+  const isOneShot = spec.role === 'ingest';
+  const lines = [
+    '# Written by "llm-bridge service install", which writes it anew at every run. Changes belong into a drop-in:',
+    `# systemctl ${isSystem ? '' : '--user '}edit ${spec.name}`,
+    '[Unit]',
+    `Description=${specifiers(describeService(spec))}`,
+    ...(isSystem ? ['Wants=network-online.target', 'After=network-online.target'] : []),
+    // A PC may be without its server for days: it is never given up.
+    ...(isOneShot ? [] : ['StartLimitIntervalSec=0']),
+    '',
+    '[Service]',
+    `Type=${isOneShot ? 'oneshot' : 'simple'}`,
+    `ExecStart=${spec.command.map(execWord).join(' ')}`,
+    ...(spec.path === null ? [] : [`Environment=${quoted(specifiers(`PATH=${spec.path}`))}`]),
+    `EnvironmentFile=${specifiers(spec.envFile)}`,
+    ...(spec.user === null ? [] : [`User=${spec.user}`]),
+    ...(isOneShot
+      ? ['TimeoutStartSec=10min']
+      : [
+          'Restart=on-failure',
+          'RestartSec=10',
+          // Wrong use: it would end the same way again.
+          'RestartPreventExitStatus=2',
+          // The program ends its own ssh and git; what is left after that is killed.
+          'KillMode=mixed',
+          'TimeoutStopSec=20',
+        ]),
+    ...SANDBOX,
+    // git gives the folders of a bridge the set-group-id bit, which this forbids.
+    ...(spec.writes.length === 0 ? ['RestrictSUIDSGID=true'] : []),
+    ...(isSystem ? systemLines(spec) : []),
+    ...(isOneShot ? [] : ['', '[Install]', `WantedBy=${isSystem ? 'multi-user' : 'default'}.target`]),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function systemLines(spec: ServiceSpec): string[] {
+  return [
+    ...SYSTEM_SANDBOX,
+    `PrivateTmp=${spec.usesTmp ? 'false' : 'true'}`,
+    // Made by systemd and given to the user, whatever ProtectSystem says.
+    ...(spec.role === 'agent' ? [`StateDirectory=${spec.name}`, 'StateDirectoryMode=0700'] : []),
+    ...spec.writes.map((folder) => `ReadWritePaths=${quoted(specifiers(folder))}`),
+  ];
+}
+
+/** The `.timer` file that starts it every few minutes. */
+export function systemdTimer(spec: ServiceSpec): string {
+  return [
+    '[Unit]',
+    `Description=${specifiers(describeService(spec))}`,
+    '',
+    '[Timer]',
+    'OnBootSec=2min',
+    `OnUnitActiveSec=${INGEST_EVERY_S}s`,
+    'RandomizedDelaySec=30s',
+    '',
+    '[Install]',
+    'WantedBy=timers.target',
+    '',
+  ].join('\n');
+}
+
+/** A word of a command line: quoted, and neither a specifier (%) nor a variable ($) in it is expanded. */
+function execWord(word: string): string {
+  return quoted(specifiers(word).replaceAll('$', '$$$$'));
+}
+
+function specifiers(text: string): string {
+  return text.replaceAll('%', '%%');
+}
+
+function quoted(word: string): string {
+  return /^[A-Za-z0-9_./@=:,+%$-]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
+}

@@ -1,0 +1,771 @@
+import { chmod, cp, mkdir, readFile, rm, unlink, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { freePort } from '../../src/demo/free-port.js';
+import { makeKeyPair, sshCommandFor } from '../../src/demo/ssh-client.js';
+import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import type { Finding } from '../../src/protocol/finding.js';
+import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
+import { runCli } from '../support/cli.js';
+import { gitOk } from '../support/git.js';
+import { anAnswer } from '../support/message-writer.js';
+import { onCleanup } from '../support/on-cleanup.js';
+import { type PlainBridge, startPlainBridge } from '../support/plain-bridge.js';
+
+/** What the doctor has to find: the check, how bad it is, and words of both lines. */
+interface Expected {
+  readonly check: string;
+  readonly status: 'warning' | 'broken';
+  readonly text: RegExp;
+  readonly remedy: RegExp;
+}
+
+async function doctor(args: readonly string[], env: Record<string, string>) {
+  const result = await runCli(['doctor', '--json', ...args], { env, timeoutMs: 60_000 });
+  if (result.stdout === '') throw new Error(result.stderr);
+  return { exitCode: result.exitCode, findings: JSON.parse(result.stdout) as Finding[] };
+}
+
+/** It is found, it is the first thing that is found, and nothing that rests on it is called broken as well. */
+function expectFound(found: { exitCode: number; findings: Finding[] }, expected: Expected): void {
+  const bad = found.findings.filter(({ status }) => status === expected.status);
+  const matching = bad.find(({ text }) => expected.text.test(text));
+  expect(matching, JSON.stringify(found.findings, null, 1)).toBeDefined();
+  expect(matching).toMatchObject({ check: expected.check });
+  expect(matching?.remedy).toMatch(expected.remedy);
+  const broken = found.findings.filter(({ status }) => status === 'broken').map(({ check }) => check);
+  expect(new Set(broken)).toEqual(new Set(expected.status === 'broken' ? [expected.check] : []));
+  expect(found.exitCode).toBe(expected.status === 'broken' ? 1 : 0);
+}
+
+describe('on the server, the doctor', () => {
+  const MAIN = 'refs/heads/main';
+  const INIT = /^llm-bridge init \//;
+
+  let pristine: PlainBridge & { keys: string; key: string };
+  beforeAll(async () => {
+    const bridge = await startPlainBridge();
+    const keys = join(bridge.dir, 'authorized_keys');
+    const { publicKeyFile: key } = await makeKeyPair(join(bridge.dir, 'agent'), 'home-pc');
+    const args = ['--role', 'agent', '--key', key, '--authorized-keys', keys, '--repo', bridge.repoPath];
+    const added = await runCli(['key', 'add', 'home-pc', ...args], { env: bridge.env });
+    if (added.exitCode !== 0) throw new Error(added.stderr);
+    const task = await bridge.pushOk(await bridge.writer.ask(await bridge.tip(), 'one'));
+    await bridge.pushOk(await bridge.writer.answer(task, anAnswer(task, 'one')));
+    await cp(bridge.repoPath, join(bridge.dir, 'pristine.git'), { recursive: true });
+    await cp(keys, join(bridge.dir, 'pristine-keys'));
+    pristine = { ...bridge, keys, key };
+  });
+
+  /** The bridge with one question, its answer in the log, and the key of an agent, as if nobody had broken it yet. */
+  async function aBridge(): Promise<typeof pristine> {
+    const { dir, repoPath, keys } = pristine;
+    await rm(repoPath, { recursive: true });
+    await cp(join(dir, 'pristine.git'), repoPath, { recursive: true });
+    await rm(keys);
+    await cp(join(dir, 'pristine-keys'), keys);
+    return pristine;
+  }
+
+  const look = (bridge: PlainBridge & { keys: string }) =>
+    doctor(['--repo', bridge.repoPath, '--authorized-keys', bridge.keys], bridge.env);
+
+  test('finds nothing to say of a bridge that is well', async () => {
+    const { exitCode, findings } = await look(await aBridge());
+
+    const others = findings.filter(({ check, status }) => status !== 'ok' && check !== 'disk');
+    expect(others).toEqual([]);
+    expect(findings.map(({ check }) => check)).toEqual([
+      ...['git', 'repository', 'modes', 'hooks', 'settings', 'keys', 'locks', 'history', 'log', 'disk'],
+    ]);
+    expect(exitCode).toBe(0);
+  });
+
+  type Bridge = typeof pristine;
+  const edit = async (file: string, change: (text: string) => string) => {
+    const before = await readFile(file, 'utf8');
+    const after = change(before);
+    if (after === before) throw new Error(`nothing to change in ${file}`);
+    await writeFile(file, after);
+  };
+  const config = (bridge: Bridge, ...args: string[]) =>
+    gitOk(['config', ...args], { gitDir: bridge.repoPath, env: bridge.env });
+
+  const SETUPS: readonly (Expected & { name: string; breakIt(bridge: Bridge): Promise<unknown> })[] = [
+    {
+      name: 'a hook that is missing',
+      breakIt: (b) => unlink(join(b.repoPath, 'hooks', 'pre-receive')),
+      ...{ check: 'hooks', status: 'broken', text: /^hooks\/pre-receive is missing$/, remedy: INIT },
+    },
+    {
+      name: 'a hook that was changed',
+      breakIt: (b) =>
+        edit(join(b.repoPath, 'hooks', 'pre-receive'), (text) => text.replace('exit 1\nfi', 'exit 0\nfi')),
+      ...{ check: 'hooks', status: 'broken', text: /^hooks\/pre-receive is not what this/, remedy: INIT },
+    },
+    {
+      name: 'a forced command that lost its mode',
+      breakIt: (b) => chmod(join(b.repoPath, 'bridge', 'ssh-command'), 0o644),
+      ...{ check: 'hooks', status: 'broken', text: /^bridge\/ssh-command is not executable$/, remedy: INIT },
+    },
+    {
+      name: 'hooks whose node has moved',
+      async breakIt(b) {
+        for (const hook of ['pre-receive', 'post-receive'])
+          await edit(join(b.repoPath, 'hooks', hook), (text) =>
+            text.replace(/^node=.*$/m, 'node=/opt/node-18/bin/node'),
+          );
+      },
+      ...{ check: 'hooks', status: 'broken', text: /\/opt\/node-18\/bin\/node, which is gone/, remedy: INIT },
+    },
+    {
+      name: 'a hook program that has moved',
+      breakIt: (b) =>
+        edit(join(b.repoPath, 'hooks', 'post-receive'), (text) =>
+          text.replace(/^hook=.*$/m, 'hook=/old/post-receive.mjs'),
+        ),
+      ...{
+        check: 'hooks',
+        status: 'broken',
+        text: /starts \/old\/post-receive\.mjs, which is gone/,
+        remedy: INIT,
+      },
+    },
+    {
+      name: 'a setting that is wrong',
+      breakIt: (b) => config(b, 'receive.denyDeletes', 'false'),
+      ...{
+        check: 'settings',
+        status: 'broken',
+        text: /^receive\.denyDeletes is false, and must be true$/,
+        remedy: INIT,
+      },
+    },
+    {
+      name: 'a server that does not sync what it is given',
+      breakIt: (b) => config(b, '--unset-all', 'core.fsync'),
+      ...{
+        check: 'settings',
+        status: 'broken',
+        text: /^core\.fsync is not set, and must be all$/,
+        remedy: INIT,
+      },
+    },
+    {
+      name: 'a time-to-live that is none',
+      breakIt: (b) => config(b, 'bridge.taskTtl', 'a week'),
+      ...{
+        check: 'settings',
+        status: 'warning',
+        text: /^bridge\.taskTtl is "a week"/,
+        remedy: /config bridge\.taskTtl 7d$/,
+      },
+    },
+    {
+      name: 'limits that were raised without another init',
+      breakIt: (b) => config(b, 'bridge.maxTaskBytes', '8388608'),
+      ...{
+        check: 'settings',
+        status: 'warning',
+        text: /^core\.bigFileThreshold is 2097152, and must be 16777216, since/,
+        remedy: INIT,
+      },
+    },
+    {
+      name: 'roles that a group can write',
+      breakIt: (b) => chmod(join(b.repoPath, 'bridge', 'principals'), 0o775),
+      ...{
+        check: 'modes',
+        status: 'broken',
+        text: /principals can be written by others/,
+        remedy: /^chmod -R go-w \//,
+      },
+    },
+    {
+      name: 'a bridge that every user can read',
+      breakIt: (b) => chmod(b.repoPath, 0o755),
+      ...{
+        check: 'modes',
+        status: 'warning',
+        text: /can be entered by every user/,
+        remedy: /^chmod o-rwx \//,
+      },
+    },
+    {
+      name: 'a key that the bridge has no role for',
+      breakIt: (b) => unlink(join(b.repoPath, 'bridge', 'principals', 'home-pc')),
+      ...{
+        check: 'keys',
+        status: 'broken',
+        text: /^the key home-pc is let in .* no role/,
+        remedy: /^llm-bridge key remove home-pc/,
+      },
+    },
+    {
+      name: 'a role that is none',
+      breakIt: (b) =>
+        edit(join(b.repoPath, 'bridge', 'principals', 'home-pc'), (text) => text.replace('agent', 'admin')),
+      ...{
+        check: 'keys',
+        status: 'broken',
+        text: /^the role of home-pc is "admin"/,
+        remedy: /key add home-pc/,
+      },
+    },
+    {
+      name: 'a key that took over the name of another',
+      async breakIt(b) {
+        const other = await makeKeyPair(join(b.dir, 'other'), 'other');
+        const [type, blob] = (await readFile(other.publicKeyFile, 'utf8')).split(' ');
+        await edit(b.keys, (text) => text.replace(/ssh-ed25519 \S+/, `${type} ${blob}`));
+      },
+      ...{
+        check: 'keys',
+        status: 'broken',
+        text: /^the key of home-pc is SHA256:\S+, and its role was given to SHA256:/,
+        remedy: /key add home-pc/,
+      },
+    },
+    {
+      name: 'a key line without the forced command',
+      breakIt: (b) => edit(b.keys, (text) => text.replace(/^restrict,command="[^"]*" /, '')),
+      ...{
+        check: 'keys',
+        status: 'broken',
+        text: /^the line of home-pc lacks the forced command/,
+        remedy: /key remove home-pc/,
+      },
+    },
+    {
+      name: 'a key line that lets forward ports',
+      breakIt: (b) => edit(b.keys, (text) => text.replace(/^restrict,/, '')),
+      ...{
+        check: 'keys',
+        status: 'broken',
+        text: /^the line of home-pc lacks "restrict"/,
+        remedy: /key remove home-pc/,
+      },
+    },
+    {
+      name: 'a key that stands in an earlier line',
+      breakIt: async (b) => {
+        const key = await readFile(b.key, 'utf8');
+        await edit(b.keys, (text) => `${key.trim()}\n${text}`);
+      },
+      ...{
+        check: 'keys',
+        status: 'broken',
+        text: /^the key of home-pc stands in another line before/,
+        remedy: /^nano /,
+      },
+    },
+    {
+      name: 'a name that no line lets in',
+      breakIt: (b) => writeFile(b.keys, ''),
+      ...{
+        check: 'keys',
+        status: 'warning',
+        text: /^home-pc has a role, but no line in/,
+        remedy: /key add home-pc/,
+      },
+    },
+    {
+      name: 'an authorized_keys that sshd ignores',
+      breakIt: (b) => chmod(b.keys, 0o664),
+      ...{ check: 'keys', status: 'broken', text: /so sshd ignores the keys$/, remedy: /^chmod go-w \// },
+    },
+    {
+      name: 'a lock of a killed git',
+      breakIt: (b) => writeFile(join(b.repoPath, `${MAIN}.lock`), ''),
+      ...{
+        check: 'locks',
+        status: 'broken',
+        text: /^refs\/heads\/main\.lock, left by a killed git/,
+        remedy: /^llm-bridge doctor --fix /,
+      },
+    },
+    {
+      name: 'a log behind history',
+      async breakIt(b) {
+        await chmod(join(b.repoPath, 'hooks', 'post-receive'), 0o644);
+        const task = await b.pushOk(await b.writer.ask(await b.tip(), 'two'));
+        await b.pushOk(await b.writer.answer(task, anAnswer(task, 'two')));
+        await chmod(join(b.repoPath, 'hooks', 'post-receive'), 0o755);
+      },
+      ...{
+        check: 'log',
+        status: 'warning',
+        text: /^the log is behind history: an answer is not in it$/,
+        remedy: /^llm-bridge ingest --repo /,
+      },
+    },
+    {
+      name: 'a log with a bad line in the middle',
+      breakIt: (b) => edit(join(b.repoPath, 'bridge', 'answers.log'), (text) => `not a record\n${text}`),
+      ...{
+        check: 'log',
+        status: 'broken',
+        text: /^line 1 of \S+answers\.log is not a record$/,
+        remedy: /^llm-bridge ingest --rebuild /,
+      },
+    },
+    {
+      name: 'a log with a number twice',
+      breakIt: (b) => edit(join(b.repoPath, 'bridge', 'answers.log'), (text) => text + text),
+      ...{
+        check: 'log',
+        status: 'broken',
+        text: /^line 2 of \S+ has no\. 1, and 2 should be there$/,
+        remedy: /^llm-bridge ingest --rebuild /,
+      },
+    },
+    {
+      name: 'a log of another bridge',
+      breakIt: (b) =>
+        edit(join(b.repoPath, 'bridge', 'answers.log'), (text) =>
+          text.replace(/"commit":"[0-9a-f]+"/, `"commit":"${'0'.repeat(40)}"`),
+        ),
+      ...{
+        check: 'log',
+        status: 'broken',
+        text: /^the log ends with commit 0+, which is not on main/,
+        remedy: /^llm-bridge verify /,
+      },
+    },
+    {
+      name: 'a log that is missing',
+      breakIt: (b) => unlink(join(b.repoPath, 'bridge', 'answers.log')),
+      ...{
+        check: 'log',
+        status: 'warning',
+        text: /answers\.log is missing: an answer is/,
+        remedy: /^llm-bridge ingest --repo /,
+      },
+    },
+    {
+      name: 'a history that cannot be read',
+      async breakIt(b) {
+        const blob = (
+          await gitOk(['rev-parse', 'main:inbox.json'], { gitDir: b.repoPath, env: b.env })
+        ).trim();
+        await rm(join(b.repoPath, 'objects', blob.slice(0, 2), blob.slice(2)), { force: true });
+      },
+      ...{ check: 'history', status: 'broken', text: /^main cannot be read: /, remedy: / fsck; / },
+    },
+    {
+      name: 'a folder that is no bridge',
+      breakIt: async (b) => {
+        await rm(join(b.repoPath, 'config'));
+      },
+      ...{
+        check: 'repository',
+        status: 'broken',
+        text: /is not a bridge repository$/,
+        remedy: /llm-bridge init/,
+      },
+    },
+  ];
+
+  test.each(SETUPS)('recognises $name', async ({ breakIt, ...expected }) => {
+    const bridge = await aBridge();
+    await breakIt(bridge);
+    expectFound(await look(bridge), expected);
+  });
+
+  test('says on a terminal-less output what it found, one line each, without colours, with the remedy below', async () => {
+    const bridge = await aBridge();
+    await unlink(join(bridge.repoPath, 'hooks', 'pre-receive'));
+    const { stdout, stderr, exitCode } = await runCli(
+      ['doctor', '--repo', bridge.repoPath, '--authorized-keys', bridge.keys],
+      { env: bridge.env },
+    );
+
+    expect(stdout).toContain(
+      `broken   hooks: hooks/pre-receive is missing\n         try: llm-bridge init ${bridge.repoPath}\n`,
+    );
+    expect(stdout).toMatch(/^ok {7}git: git version /);
+    expect(stdout).not.toContain('\u001b');
+    expect(stderr).toBe('');
+    expect(exitCode).toBe(1);
+  });
+});
+
+describe('on the other side, the doctor', () => {
+  let bridge: BridgeFixture;
+  let standIn: StandIn;
+  beforeAll(async () => {
+    bridge = await startBridgeFixture();
+    standIn = await startStandIn();
+    onCleanup(() => standIn.close());
+  });
+
+  interface Place {
+    readonly repo: string;
+    readonly env: Record<string, string>;
+    readonly args: string[];
+  }
+
+  const agentPlace = (): Place => ({
+    repo: bridge.sshUrl,
+    env: bridge.principal('home-pc').env,
+    args: [
+      ...['--ollama-url', standIn.ollamaUrl, '--lmstudio-url', standIn.lmstudioUrl],
+      ...['--state-dir', join(bridge.dir, 'state')],
+    ],
+  });
+  const look = ({ repo, env, args }: Place) => doctor(['--repo', repo, ...args], env);
+  const withSsh = (place: Place, command: string): Place => ({
+    ...place,
+    env: { ...place.env, GIT_SSH_COMMAND: command },
+  });
+  const sshWith = (endpoint: { port?: number; knownHostsFile?: string; identityFile?: string }) =>
+    sshCommandFor(
+      { ...bridge.sshd, ...endpoint },
+      endpoint.identityFile ?? bridge.principal('home-pc').identityFile,
+    );
+  const hostKeyOf = async (comment: string) =>
+    (await readFile((await makeKeyPair(join(bridge.dir, comment), comment)).publicKeyFile, 'utf8')).trim();
+  /** Changes the forced command until the test is over. */
+  const editForcedCommand = async (change: (text: string) => string) => {
+    const file = join(bridge.repoPath, 'bridge', 'ssh-command');
+    const before = await readFile(file, 'utf8');
+    if (change(before) === before) throw new Error('nothing to change in ssh-command');
+    onTestFinished(() => writeFile(file, before));
+    await writeFile(file, change(before));
+  };
+
+  test('finds nothing to say of an agent that is well, and lets the model say a word', async () => {
+    const { exitCode, findings } = await look(agentPlace());
+
+    const others = findings.filter(
+      ({ check, status }) => status !== 'ok' && !['port', 'login-time', 'state-disk'].includes(check),
+    );
+    expect(others).toEqual([]);
+    expect([...new Set(findings.map(({ check }) => check))]).toEqual([
+      ...[
+        'git',
+        'ssh',
+        'name',
+        'port',
+        'host-key',
+        'key',
+        'login-time',
+        'forced-command',
+        'protocol',
+        'role',
+        'clock',
+        'repository',
+      ],
+      ...['state-folder', 'backend', 'models', 'generation', 'state-disk'],
+    ]);
+    expect(findings.find(({ check }) => check === 'generation')?.text).toMatch(
+      /^llama3\.2:latest by ollama answered/,
+    );
+    expect(exitCode).toBe(0);
+  });
+
+  test('asks nothing of a model server with the key of an asker, nor of a model with --no-generate', async () => {
+    const asker = await look({ ...agentPlace(), env: bridge.principal('bot').env });
+    const quiet = await look({ ...agentPlace(), args: [...agentPlace().args, '--no-generate'] });
+
+    expect(asker.findings.map(({ check }) => check)).not.toContain('backend');
+    expect(quiet.findings.find(({ check }) => check === 'generation')).toMatchObject({
+      status: 'skipped',
+      text: 'skipped, because of --no-generate',
+    });
+    expect([asker.exitCode, quiet.exitCode]).toEqual([0, 0]);
+  });
+
+  const SETUPS: readonly (Expected & { name: string; place(): Promise<Place> | Place })[] = [
+    {
+      name: 'a name that stands for nothing',
+      place: () => ({ ...agentPlace(), repo: 'ssh://bridge@no-such-host.invalid/srv/bridge.git' }),
+      ...{
+        check: 'name',
+        status: 'broken',
+        text: /^the name no-such-host\.invalid cannot be resolved/,
+        remedy: /--repo/,
+      },
+    },
+    {
+      name: 'a port where nothing listens',
+      async place() {
+        const port = await freePort();
+        return withSsh(
+          { ...agentPlace(), repo: `ssh://${bridge.sshd.user}@127.0.0.1:${port}/x.git` },
+          sshWith({ port }),
+        );
+      },
+      ...{
+        check: 'port',
+        status: 'broken',
+        text: /refuses connections: nothing listens there$/,
+        remedy: /systemctl status ssh/,
+      },
+    },
+    {
+      name: 'a port where something else listens',
+      place: () => withSsh(agentPlace(), sshWith({ port: Number(new URL(standIn.ollamaUrl).port) })),
+      ...{
+        check: 'port',
+        status: 'broken',
+        text: /is open, but what listens there is no SSH server: it says ""$/,
+        remedy: /port/,
+      },
+    },
+    {
+      name: 'a host key that was never seen',
+      place: () => withSsh(agentPlace(), sshWith({ knownHostsFile: '/dev/null' })),
+      ...{
+        check: 'host-key',
+        status: 'broken',
+        text: /is not known here$/,
+        remedy: /^ssh -p [0-9]+ .*ssh-keygen -lf/,
+      },
+    },
+    {
+      name: 'a host key that has changed',
+      async place() {
+        const knownHostsFile = join(bridge.dir, 'changed-hosts');
+        await writeFile(knownHostsFile, `[127.0.0.1]:${bridge.sshd.port} ${await hostKeyOf('other-host')}\n`);
+        return withSsh(agentPlace(), sshWith({ knownHostsFile }));
+      },
+      ...{
+        check: 'host-key',
+        status: 'broken',
+        text: /has changed: the server was set up anew, or/,
+        remedy: /ssh-keygen -R '\[127\.0\.0\.1\]:[0-9]+' -f \S+changed-hosts$/,
+      },
+    },
+    {
+      name: 'a key that the server does not know',
+      async place() {
+        const { identityFile } = await makeKeyPair(join(bridge.dir, 'stranger'), 'stranger');
+        return withSsh(agentPlace(), sshWith({ identityFile }));
+      },
+      ...{
+        check: 'key',
+        status: 'broken',
+        text: /^log in: the server did not accept the SSH key/,
+        remedy: /llm-bridge key add/,
+      },
+    },
+    {
+      name: 'an identity file that others can read',
+      async place() {
+        const file = join(bridge.dir, 'open-key');
+        await writeFile(file, await readFile(bridge.principal('home-pc').identityFile));
+        await chmod(file, 0o644);
+        return { ...agentPlace(), args: [...agentPlace().args, '--identity', file] };
+      },
+      ...{
+        check: 'identity',
+        status: 'broken',
+        text: /can be read by others, so ssh does not use it$/,
+        remedy: /^chmod 600 /,
+      },
+    },
+    {
+      name: 'a key that was removed from the bridge',
+      async place() {
+        const { env } = await bridge.addPrincipal('removed', 'agent');
+        await unlink(join(bridge.repoPath, 'bridge', 'principals', 'removed'));
+        return { ...agentPlace(), env };
+      },
+      ...{
+        check: 'forced-command',
+        status: 'broken',
+        text: /the key removed is not known here, or was removed/,
+        remedy: /key add/,
+      },
+    },
+    {
+      name: 'a login that is no key of a bridge',
+      async place() {
+        const keys = await makeKeyPair(join(bridge.dir, 'owner'), 'owner');
+        const text = await readFile(bridge.authorizedKeysFile, 'utf8');
+        await writeFile(bridge.authorizedKeysFile, text + (await readFile(keys.publicKeyFile, 'utf8')));
+        return withSsh(agentPlace(), sshWith({ identityFile: keys.identityFile }));
+      },
+      ...{
+        check: 'forced-command',
+        status: 'warning',
+        text: /^this key opens a login of its own/,
+        remedy: /key add/,
+      },
+    },
+    {
+      name: 'the key of an asker on a machine that is to answer',
+      place: () => ({
+        ...agentPlace(),
+        env: bridge.principal('bot').env,
+        args: [...agentPlace().args, '--role', 'agent'],
+      }),
+      ...{
+        check: 'role',
+        status: 'broken',
+        text: /^the key bot has the role asker: it may ask, and cannot answer$/,
+        remedy: /--role agent/,
+      },
+    },
+    {
+      name: 'a server of another protocol',
+      async place() {
+        await editForcedCommand((text) => text.replace('"protocol":1', '"protocol":2'));
+        return agentPlace();
+      },
+      ...{
+        check: 'protocol',
+        status: 'broken',
+        text: /^the server speaks protocol 2, this llm-bridge 1$/,
+        remedy: /^npm install -g/,
+      },
+    },
+    {
+      name: 'a clock that is an hour off',
+      async place() {
+        await editForcedCommand((text) => text.replace('date -u +%Y', "date -u -d '1 hour ago' +%Y"));
+        return agentPlace();
+      },
+      ...{
+        check: 'clock',
+        status: 'broken',
+        text: /^the clock of the server is 60 min behind this machine's$/,
+        remedy: /timedatectl/,
+      },
+    },
+    {
+      name: 'a path that is not that of the bridge',
+      place: () => ({ ...agentPlace(), repo: `${bridge.sshUrl}-other` }),
+      ...{
+        check: 'repository',
+        status: 'broken',
+        text: /this key opens no shell and no other path/,
+        remedy: /ssh:\/\/.*bridge\.git$/,
+      },
+    },
+    {
+      name: 'model servers that are down',
+      async place() {
+        const url = `http://127.0.0.1:${await freePort()}`;
+        return {
+          ...agentPlace(),
+          args: ['--ollama-url', url, '--lmstudio-url', url, '--state-dir', join(bridge.dir, 'state')],
+        };
+      },
+      ...{
+        check: 'backend',
+        status: 'broken',
+        text: /^ollama at \S+: cannot be reached \(ECONNREFUSED\)$/,
+        remedy: /^ollama serve/,
+      },
+    },
+    {
+      name: 'an Ollama without a model',
+      async place() {
+        const empty = await startStandIn({ models: { ollama: [], lmstudio: [] } });
+        onTestFinished(() => empty.close());
+        return {
+          ...agentPlace(),
+          args: [...agentPlace().args.slice(4), '--ollama-url', empty.ollamaUrl, '--backend', 'ollama'],
+        };
+      },
+      ...{ check: 'models', status: 'broken', text: /^ollama has no model$/, remedy: /^ollama pull / },
+    },
+    {
+      name: 'a model that is not installed',
+      place: () => ({
+        ...agentPlace(),
+        args: [...agentPlace().args, '--backend', 'ollama', '--model', 'qwen3:235b'],
+      }),
+      ...{
+        check: 'models',
+        status: 'broken',
+        text: /^qwen3:235b is not installed: ollama has llama3\.2:latest$/,
+        remedy: /^ollama pull qwen3:235b$|^ollama pull 'qwen3:235b'$/,
+      },
+    },
+    {
+      name: 'a model that cannot say a word',
+      async place() {
+        const ill = await startStandIn({
+          behave: () => ({
+            refuse: { kind: 'http', status: 500, body: '{"error":"llama runner process has terminated"}' },
+          }),
+        });
+        onTestFinished(() => ill.close());
+        return {
+          ...agentPlace(),
+          args: [...agentPlace().args.slice(4), '--ollama-url', ill.ollamaUrl, '--backend', 'ollama'],
+        };
+      },
+      ...{
+        check: 'generation',
+        status: 'broken',
+        text: /^no answer came \(\w+\): .*llama runner process has terminated/,
+        remedy: /ollama run/,
+      },
+    },
+    {
+      name: 'a state folder that cannot be made',
+      async place() {
+        const file = join(bridge.dir, 'a-file');
+        await writeFile(file, '');
+        return {
+          ...agentPlace(),
+          args: [...agentPlace().args.slice(0, 4), '--state-dir', join(file, 'state')],
+        };
+      },
+      ...{
+        check: 'state-folder',
+        status: 'broken',
+        text: /a-file\/state cannot be written \(ENOTDIR\)$/,
+        remedy: /--state-dir/,
+      },
+    },
+    {
+      name: 'a state folder whose agent was killed',
+      async place() {
+        const dir = join(bridge.dir, 'left-state');
+        await mkdir(join(dir, 'agent.lock'), { recursive: true });
+        await utimes(join(dir, 'agent.lock'), new Date(0), new Date(0));
+        return { ...agentPlace(), args: [...agentPlace().args.slice(0, 4), '--state-dir', dir] };
+      },
+      ...{
+        check: 'state-folder',
+        status: 'warning',
+        text: /is locked by an agent that was killed/,
+        remedy: /takes it over/,
+      },
+    },
+  ];
+
+  test.each(SETUPS)('recognises $name', async ({ place, ...expected }) => {
+    expectFound(await look(await place()), expected);
+  });
+
+  test('is not to clear away anything on a machine where the bridge is not', async () => {
+    const { exitCode, stderr } = await runCli(['doctor', '--fix', '--repo', bridge.sshUrl]);
+
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/^error: --fix needs the files of the bridge\ntry: run it on the server/);
+  });
+
+  test('says why it skips what rests on something broken', async () => {
+    const { findings } = await look(withSsh(agentPlace(), sshWith({ knownHostsFile: '/dev/null' })));
+
+    const skipped = findings.filter(({ status }) => status === 'skipped');
+    expect(skipped.map(({ check }) => check)).toEqual([
+      'key',
+      'login-time',
+      'forced-command',
+      'protocol',
+      'role',
+      'clock',
+      'repository',
+    ]);
+    expect(skipped.map(({ text }) => text)).toEqual(
+      skipped.map(() => 'skipped, because "host-key" is broken'),
+    );
+  });
+});

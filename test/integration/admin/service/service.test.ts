@@ -1,0 +1,254 @@
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { launchdPlist } from '../../../../src/admin/service/launchd-plist.js';
+import type { ServiceSpec } from '../../../../src/admin/service/service-spec.js';
+import { systemdService, systemdTimer } from '../../../../src/admin/service/systemd-unit.js';
+import { taskXml } from '../../../../src/admin/service/task-xml.js';
+import { cleanEnv } from '../../../support/clean-env.js';
+import { runCli } from '../../../support/cli.js';
+import { startPlainBridge } from '../../../support/plain-bridge.js';
+import { type RunResult, runProcess } from '../../../support/run-process.js';
+import { tempDir } from '../../../support/temp-dir.js';
+
+const REPO = 'ssh://bridge@server/srv/llm-bridge/bridge.git';
+const EVIL = `/tmp/with space/%h 100% "quoted" 'single' $HOME \\n & <b>/Ключ`;
+
+const SPEC: ServiceSpec = {
+  role: 'agent',
+  name: 'llm-bridge-agent',
+  scope: 'system',
+  repo: REPO,
+  command: [process.execPath, '/opt/llm bridge/main.js', 'agent', '--repo', REPO, '--identity', EVIL],
+  path: '/usr/local/bin:/usr/bin:/bin',
+  envFile: '/etc/llm-bridge/llm-bridge-agent.env',
+  writes: [],
+  usesTmp: false,
+  user: 'root',
+};
+const INGEST: ServiceSpec = {
+  ...SPEC,
+  role: 'ingest',
+  name: 'llm-bridge-ingest',
+  repo: EVIL,
+  command: [process.execPath, '/opt/main.js', 'ingest', '--repo', EVIL],
+  writes: [EVIL],
+};
+const WATCH: ServiceSpec = { ...INGEST, role: 'watch', name: 'llm-bridge-watch', usesTmp: true };
+
+const isThere = async (program: string) =>
+  (await runProcess('sh', ['-c', `command -v ${program}`], { env: cleanEnv('/') })).exitCode === 0;
+const hasAnalyze = await isThere('systemd-analyze');
+
+describe.skipIf(!hasAnalyze)('systemd (skipped where there is no systemd-analyze)', () => {
+  const verify = async (spec: ServiceSpec): Promise<RunResult> => {
+    const dir = await tempDir();
+    const service = join(dir, `${spec.name}.service`);
+    const timer = join(dir, `${spec.name}.timer`);
+    await writeFile(service, systemdService(spec));
+    await writeFile(timer, systemdTimer(spec));
+    const files = spec.role === 'ingest' ? [service, timer] : [service];
+    const scope = spec.scope === 'user' ? ['--user'] : [];
+    return runProcess('systemd-analyze', [...scope, 'verify', '--man=no', ...files], {
+      env: cleanEnv(dir, { XDG_RUNTIME_DIR: dir }),
+    });
+  };
+
+  test.each([
+    ['the agent of the machine', SPEC],
+    ['the agent of a person', { ...SPEC, scope: 'user' as const, user: null }],
+    ['the watcher', WATCH],
+    ['the ingest with its timer', INGEST],
+  ])('has nothing to say against %s', async (_name, spec) => {
+    const { exitCode, stderr } = await verify(spec);
+
+    // It complains about units of the machine it runs on, too.
+    const ours = stderr.split('\n').filter((line) => line.includes('llm-bridge'));
+    expect(ours).toEqual([]);
+    expect(exitCode).toBe(0);
+  });
+
+  test('would say so, if there were something: a program that is not there', async () => {
+    const missing = await verify({ ...SPEC, command: ['/no/such/node', 'main.js'] });
+
+    expect(missing.stderr).toMatch(/llm-bridge-agent\.service.*(not executable|No such file)/);
+  });
+
+  test('finds little to attack in a service of the machine', async () => {
+    const dir = await tempDir();
+    const file = join(dir, 'llm-bridge-agent.service');
+    await writeFile(file, systemdService({ ...SPEC, user: 'nobody' }));
+
+    const { stdout } = await runProcess(
+      'systemd-analyze',
+      ['security', '--offline=true', '--no-pager', file],
+      {
+        env: cleanEnv(dir),
+      },
+    );
+
+    const exposure = Number(/Overall exposure level.*?: ([0-9.]+)/.exec(stdout)?.[1]);
+    expect(exposure).toBeLessThan(3);
+  });
+});
+
+/** A command line as systemd reads it: quotes, C escapes, `%%` and `$$`. */
+function systemdWords(line: string): string[] {
+  const words = [...line.matchAll(/"((?:[^"\\]|\\.)*)"|(\S+)/g)].map(([, quoted, bare]) =>
+    quoted === undefined ? (bare ?? '') : quoted.replace(/\\(.)/g, '$1'),
+  );
+  return words.map((word) => word.replaceAll('%%', '%').replaceAll('$$', '$'));
+}
+
+const fromXml = (text: string) =>
+  text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&amp;', '&');
+
+test('whatever stands in a path, systemd reads the words as they were', () => {
+  const line = /^ExecStart=(.*)$/m.exec(systemdService(SPEC))?.[1] ?? '';
+
+  expect(systemdWords(line)).toEqual(SPEC.command);
+  expect(systemdService(INGEST)).toContain(
+    `ReadWritePaths="/tmp/with space/%%h 100%% \\"quoted\\" 'single' $HOME \\\\n & <b>/Ключ"`,
+  );
+});
+
+test('whatever stands in a path, launchd reads the words as they were, behind the file for variables', () => {
+  const array = /<array>(.*)<\/array>/s.exec(launchdPlist(SPEC, '/l.log'))?.[1] ?? '';
+  const words = [...array.matchAll(/<string>(.*?)<\/string>/gs)].map(([, text]) => fromXml(text ?? ''));
+
+  const [node, ...rest] = SPEC.command;
+  expect(words).toEqual([node, `--env-file=${SPEC.envFile}`, ...rest]);
+});
+
+test('the task of Windows starts at logon, again after a failure, and is never ended for taking long', () => {
+  const xml = taskXml(SPEC);
+
+  expect(xml).toContain('<ExecutionTimeLimit>PT0S</ExecutionTimeLimit>');
+  expect(xml).toContain('<RestartOnFailure>');
+  expect(taskXml({ ...SPEC, scope: 'user' })).toContain('<LogonTrigger/>');
+  expect(taskXml(INGEST)).toContain('<Interval>PT10M</Interval>');
+  expect(fromXml(/<Arguments>(.*)<\/Arguments>/.exec(xml)?.[1] ?? '')).toContain('\\"quoted\\"');
+  expect(xml.replace(/&(?:amp|lt|gt|quot);/g, '')).not.toContain('&');
+});
+
+// No systemd runs where the tests do (it would have to be process 1), so what systemctl does is told by a stand-in that keeps what
+// it was called with. The files are systemd's to judge, above.
+describe.skipIf(process.platform !== 'linux')('service', () => {
+  let home: string;
+  let env: Record<string, string>;
+  const calls = async () =>
+    (await readFile(join(home, 'calls'), 'utf8').catch(() => '')).split('\n').filter(Boolean);
+  const unit = () => join(home, '.config/systemd/user/llm-bridge-agent.service');
+  const variables = () => join(home, '.config/llm-bridge/llm-bridge-agent.env');
+  const service = (...args: string[]) => runCli(['service', ...args], { env });
+
+  beforeEach(async () => {
+    home = await tempDir();
+    await mkdir(join(home, 'bin'));
+    await writeFile(
+      join(home, 'bin', 'systemctl'),
+      `#!/bin/sh\n[ "$1" = --version ] || echo "$@" >> "$HOME/calls"\ncase "$*" in *show*) echo ActiveState=active;; esac\n`,
+    );
+    await chmod(join(home, 'bin', 'systemctl'), 0o755);
+    env = cleanEnv(home, { PATH: `${join(home, 'bin')}${delimiter}${process.env.PATH}` });
+  });
+
+  test('is installed, says how it is, and is installed again without a change', async () => {
+    const first = await service('install', 'agent', '--repo', REPO, '--', '--model', 'llama3.2');
+    const text = await readFile(unit(), 'utf8');
+    const state = await service('status', 'agent', '--repo', REPO);
+    const again = await service('install', 'agent', '--repo', REPO, '--', '--model', 'llama3.2');
+
+    expect(first).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(first.stdout).toContain(`wrote ${unit()}\nmade ${variables()}, for variables`);
+    expect(text).toMatch(/^ExecStart=\S+ \S+ agent --repo ssh:\S+ --model llama3\.2$/m);
+    expect((await stat(variables())).mode & 0o777).toBe(0o600);
+    expect(state.stdout).toBe('llm-bridge-agent\nActiveState=active\n');
+    expect(again.stdout).not.toContain('wrote');
+    expect(again.stdout).toContain(`kept ${variables()}`);
+    expect((await calls()).slice(0, 3)).toEqual([
+      '--user daemon-reload',
+      '--user enable llm-bridge-agent.service',
+      '--user restart llm-bridge-agent.service',
+    ]);
+  });
+
+  test('is uninstalled, keeps its variables, and uninstalling again is no failure', async () => {
+    await service('install', 'agent', '--repo', REPO);
+    const first = await service('uninstall', 'agent', '--repo', REPO);
+    const again = await service('uninstall', 'agent', '--repo', REPO);
+    const state = await service('status', 'agent', '--repo', REPO);
+
+    expect(first.stdout).toBe(
+      `removed ${unit()}\nllm-bridge-agent is uninstalled; its variables stay in ${variables()}\n`,
+    );
+    expect(await calls()).toContain('--user disable --now llm-bridge-agent.service');
+    expect(await readFile(variables(), 'utf8')).toMatch(/^# Variables for llm-bridge/);
+    expect(again).toMatchObject({ exitCode: 0, stdout: 'llm-bridge-agent is not installed\n' });
+    expect(state).toMatchObject({ exitCode: 1, stdout: 'llm-bridge-agent is not installed\n' });
+  });
+
+  test('is refused where others can read its variables, and where its name serves another bridge', async () => {
+    await service('install', 'agent', '--repo', REPO);
+    const other = await service('install', 'agent', '--repo', 'ssh://bridge@other/srv/bridge.git');
+    await chmod(variables(), 0o644);
+    const open = await service('install', 'agent', '--repo', REPO);
+
+    expect(other.exitCode).toBe(1);
+    expect(other.stderr).toMatch(/^error: .* is a service for another bridge\ntry: .*--instance NAME/);
+    expect(open.exitCode).toBe(1);
+    expect(open.stderr).toMatch(/^error: others can read \S+, which is for secrets\ntry: .*chmod 600 \S+\n$/);
+  });
+
+  test('says in two lines that there is no service manager, or that it refused', async () => {
+    await writeFile(
+      join(home, 'bin', 'systemctl'),
+      '#!/bin/sh\n[ "$1" = --version ] || { echo "Failed to connect to bus" >&2; exit 1; }\n',
+    );
+    const refused = await service('install', 'agent', '--repo', REPO);
+    const nowhere = await runCli(['service', 'install', 'agent', '--repo', REPO], {
+      env: { ...env, PATH: join(home, 'empty') },
+    });
+
+    expect(refused.exitCode).toBe(1);
+    expect(refused.stderr).toMatch(
+      /^error: "systemctl --user daemon-reload" failed: Failed to connect to bus\ntry: run it by hand.*\n$/,
+    );
+    expect(nowhere.exitCode).toBe(1);
+    expect(nowhere.stderr).toMatch(/^error: systemctl was not found: .*\ntry: .*--print.*\n$/);
+  });
+
+  test('prints files and commands for any system, and touches nothing', async () => {
+    const bridge = await startPlainBridge();
+    const of = async (...args: string[]) => (await service('install', ...args, '--print')).stdout;
+    const linux = await of('ingest', '--system', '--repo', bridge.repoPath);
+    const mac = await of('agent', '--repo', REPO, '--platform', 'darwin');
+    const windows = await of('agent', '--repo', REPO, '--platform', 'win32', '--instance', 'second');
+
+    expect(linux).toMatch(/^# \/etc\/systemd\/system\/llm-bridge-ingest\.service$/m);
+    expect(linux).toContain(`ReadWritePaths=${bridge.repoPath}\n`);
+    expect(linux).toContain(`User=${process.getuid?.()}\n`);
+    expect(linux).not.toContain('RestrictSUIDSGID');
+    expect(linux).toMatch(/^systemctl enable llm-bridge-ingest\.timer$/m);
+    expect(mac).toMatch(
+      /^launchctl bootstrap gui\/\d+ \S+\/Library\/LaunchAgents\/llm-bridge-agent\.plist$/m,
+    );
+    expect(windows).toMatch(/^schtasks \/Create \/F \/TN 'llm-bridge\\llm-bridge-agent-second' \/XML /m);
+    expect(await calls()).toEqual([]);
+    await expect(stat(unit())).rejects.toThrow('ENOENT');
+  });
+
+  test('what is asked for in a wrong way ends with 2 and the right way', async () => {
+    const wrong = [
+      ['install', 'ingest', '--repo', REPO],
+      ['install', 'watch', '--repo', home],
+      ['install', 'agent', '--repo', REPO, '--platform', 'win32'],
+      ['install', 'agent', '--repo', REPO, '--instance', 'a b'],
+    ];
+    for (const args of wrong) {
+      const { exitCode, stderr } = await service(...args);
+      expect(exitCode, args.join(' ')).toBe(2);
+      expect(stderr).toMatch(/^error: .*\ntry: .*\n$/);
+    }
+  });
+});

@@ -1,0 +1,92 @@
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { cleanEnv } from '../../support/clean-env.js';
+import { runCli } from '../../support/cli.js';
+import { runProcess } from '../../support/run-process.js';
+import { tempDir } from '../../support/temp-dir.js';
+
+/** The commands that a help lists: the first word of each line, without those that yargs brings itself. */
+function commandsIn(help: string): string[] {
+  const section = /^Commands:\n((?: .*\n)+)/m.exec(help)?.[1] ?? '';
+  return [...section.matchAll(/^ {2}llm-bridge (?:\S+ )*?([a-z]+)(?: [<[].*?)?(?: {2,}.*)?$/gm)]
+    .map(([, name]) => name ?? '')
+    .filter((name) => name !== 'completion');
+}
+
+async function help(...command: string[]): Promise<string> {
+  const { stdout, exitCode } = await runCli([...command, '--help']);
+  expect(exitCode).toBe(0);
+  return stdout;
+}
+
+describe('--help', () => {
+  test('of every command there is, and of what they have below them, shows examples of it', async () => {
+    const top = await help();
+    expect(top).toMatch(/^Examples:\n {2}llm-bridge demo/m);
+    const commands = commandsIn(top);
+    expect(commands).toEqual(
+      expect.arrayContaining(['init', 'key', 'ask', 'agent', 'doctor', 'service', 'demo']),
+    );
+    const seen: string[] = [];
+    const look = async (command: readonly string[]): Promise<void> => {
+      const text = await help(...command);
+      seen.push(command.join(' '));
+      expect(text, command.join(' ')).toMatch(
+        new RegExp(`^Examples:\\n(?: .*\\n)*? .*llm-bridge ${command.join(' ')}`, 'm'),
+      );
+      for (const below of commandsIn(text)) await look([...command, below]);
+    };
+    for (const command of commands) await look([command]);
+
+    expect(seen).toEqual(expect.arrayContaining(['key remove', 'service install']));
+  });
+
+  test('of doctor says what its exit codes mean', async () => {
+    expect((await help('doctor')).replace(/\s+/g, ' ')).toContain(
+      'Exit code: 0 when all is ok or a warning, 1 when something is broken, 2 for wrong use.',
+    );
+  });
+});
+
+describe('completion', () => {
+  const main = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+
+  test('in bash completes commands, what stands below them, and options', async () => {
+    const home = await tempDir();
+    await mkdir(join(home, 'bin'));
+    const program = join(home, 'bin', 'llm-bridge');
+    await writeFile(program, `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`);
+    await chmod(program, 0o755);
+    const env = cleanEnv(home, {
+      SHELL: '/bin/bash',
+      PATH: `${join(home, 'bin')}${delimiter}${process.env.PATH}`,
+    });
+    const { stdout: script } = await runCli(['completion'], { env });
+    const complete = async (...words: string[]): Promise<string[]> => {
+      const typed = ['llm-bridge', ...words].map((word) => `'${word}'`).join(' ');
+      const { stdout } = await runProcess(
+        'bash',
+        [
+          '-c',
+          `${script}\nCOMP_WORDS=(${typed}); COMP_CWORD=${words.length}; _llm-bridge_yargs_completions; printf '%s\\n' "\${COMPREPLY[@]}"`,
+        ],
+        { env },
+      );
+      return stdout.split('\n').filter(Boolean);
+    };
+
+    expect(await complete('do')).toEqual(['doctor']);
+    expect((await complete('key', '')).sort()).toEqual(expect.arrayContaining(['add', 'list', 'remove']));
+    expect(await complete('doctor', '--no-')).toEqual(['--no-generate']);
+  });
+
+  test('in zsh is a script for zsh', async () => {
+    const { stdout } = await runCli(['completion'], {
+      env: cleanEnv(await tempDir(), { SHELL: '/bin/zsh' }),
+    });
+
+    expect(stdout).toMatch(/^#compdef llm-bridge\n/);
+  });
+});

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { judgeClock, judgeLoginTime } from '../../../../src/admin/doctor/check-login.js';
+import type { Hello } from '../../../../src/protocol/hello.js';
+
+const ASKED = Date.parse('2026-11-22T12:00:00.900Z');
+const hello = (time: string): Hello => ({
+  ...{ name: 'home-pc', role: 'agent', protocol: 1, time, task_ttl: '7d' },
+  ...{ max_task_bytes: 1, max_answer_bytes: 1 },
+});
+const judge = (time: string, tookMs = 300) => judgeClock(hello(time), ASKED, ASKED + tookMs);
+
+test('whole seconds and a slow answer are no difference', () => {
+  expect(judge('2026-11-22T12:00:00Z').status).toBe('ok');
+  expect(judge('2026-11-22T12:00:25Z', 30_000).status).toBe('ok');
+});
+
+test('seconds are a warning, more than the hooks take is broken, in both directions', () => {
+  expect(judge('2026-11-22T12:00:41Z')).toMatchObject({
+    status: 'warning',
+    text: "the clock of the server is 40 s ahead of this machine's",
+  });
+  expect(judge('2026-11-22T11:59:00Z').text).toMatch(/60 s behind/);
+  expect(judge('2026-11-22T12:11:00Z').status).toBe('broken');
+  expect(judge('2026-11-22T11:00:00Z').status).toBe('broken');
+});
+
+test('a login that takes long is said', () => {
+  expect(judgeLoginTime(400).status).toBe('ok');
+  expect(judgeLoginTime(61_000)).toMatchObject({ status: 'warning', text: 'a login takes 61 s' });
+});
