@@ -6,6 +6,7 @@ import type { Claims } from './claims/claims.js';
 import type { ClockWatch } from './clock-jump.js';
 import type { CloneReader } from './clone-reader.js';
 import type { FinishedAnswer } from './finished-answers.js';
+import type { PriorityOrder } from './order-by-priority.js';
 import type { QueueView } from './queue-view.js';
 
 /** What a running agent knows. The network side of it changes in `synchronise` only. */
@@ -22,6 +23,7 @@ export interface SessionCore {
   readonly reader: CloneReader;
   /** Made anew with the clone. */
   view: QueueView;
+  readonly priority: PriorityOrder;
   readonly clock: ClockWatch;
   /** Tells this agent from others with the same key. */
   readonly id: string;

@@ -10,6 +10,7 @@ import { watchClock } from './clock-jump.js';
 import { openCloneReader } from './clone-reader.js';
 import { listFinished } from './finished-answers.js';
 import { cloneMender } from './mend-clone.js';
+import { createPriorityOrder } from './order-by-priority.js';
 import { outlast } from './outlast.js';
 import { isSound, openOwnClone, replaceClone } from './own-clone.js';
 import { openQueueView } from './queue-view.js';
@@ -86,6 +87,7 @@ async function answerTasks(place: {
     clone,
     reader,
     view: openQueueView(clone),
+    priority: createPriorityOrder(reader),
     clock: watchClock(),
     id: place.id,
     startedAtMs: Date.now(),
