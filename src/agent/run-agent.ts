@@ -2,7 +2,7 @@ import path from 'node:path';
 import { errorText } from '../protocol/bridge-error.js';
 import { shortId } from '../protocol/names.js';
 import { createBell } from '../remote/bell.js';
-import { type BridgeDoor, openDoor, openDoorbell } from '../remote/bridge-door.js';
+import { type BridgeDoor, closeDoor, openDoor, openDoorbell } from '../remote/bridge-door.js';
 import type { AgentOptions } from './agent-options.js';
 import type { AgentSession, SessionCore } from './agent-session.js';
 import { openClaims } from './claims/open-claims.js';
@@ -45,7 +45,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     signal,
     (error) => failed.abort(error),
     () =>
-      options.log('info', 'the state folder is locked; waiting in case its agent was just killed', {
+      options.log('info', 'the state folder is locked; waiting in case its agent is about to end', {
         event: 'locked',
       }),
   ).catch((error: unknown) => {
@@ -73,7 +73,11 @@ async function answerTasks(place: {
   readonly failed: AbortController;
 }): Promise<void> {
   const { options, door, signal, failed } = place;
-  const { clone, reader, finished } = await openKept(place.cloneDir, door.env);
+  const { clone, reader, finished } = await openKept(place.cloneDir, door.env, () =>
+    options.log('info', 'waiting for a git that is at work in the clone, of an agent that was killed', {
+      event: 'clone-busy',
+    }),
+  );
   const bell = createBell();
   const hurry = createBell();
   const core: SessionCore = {
@@ -92,6 +96,7 @@ async function answerTasks(place: {
     finished,
     settled: new Set(),
     fetchDue: true,
+    rungTip: null,
   };
   const due = () => {
     core.fetchDue = true;
@@ -101,11 +106,13 @@ async function answerTasks(place: {
   const session: AgentSession = Object.assign(core, { claims });
   const mender = cloneMender(session);
   const workers = startWorkers(session, bell, signal, mender);
-  const ring = () => {
+  const ring = (tip?: string) => {
+    if (tip === undefined) session.fetchDue = true;
+    else session.rungTip = tip;
     hurry.ring();
-    due();
+    bell.ring();
   };
-  const doorbell = options.once ? null : openDoorbell(door, { ...bell, ring });
+  const doorbell = options.once ? null : openDoorbell(door, { ring });
   let idleTurns = 0;
   let isDone = false;
   try {
@@ -117,7 +124,7 @@ async function answerTasks(place: {
       isDone = workers.busy() === 0 && session.finished.length === 0 && !claims.isHoldingOff();
       if (options.once && isDone) return;
       const pollMs = options.pollMs * Math.min(2 ** idleTurns, MAX_POLL_FACTOR) * (0.75 + Math.random() / 2);
-      const longestMs = doorbell?.connected() ? SAFETY_POLL_MS : pollMs;
+      const longestMs = doorbell?.connected() ? SAFETY_POLL_MS * (1 + Math.random() / 4) : pollMs;
       const outcome = await bell.wait(Math.min(longestMs, claims.wakeInMs()), signal);
       if (outcome === 'timeout') session.fetchDue = true;
     }
@@ -138,15 +145,16 @@ async function answerTasks(place: {
       claims.close(isOver ? last : null),
     ]);
     reader.close();
+    await closeDoor(door);
   }
 }
 
 /** The clone and the answers that wait in it; a clone that is damaged is made anew first. */
-async function openKept(dir: string, env: NodeJS.ProcessEnv) {
+async function openKept(dir: string, env: NodeJS.ProcessEnv, onWait: () => void) {
   for (let isNew = false; ; isNew = true) {
     const reader = openCloneReader({ gitDir: dir, env });
     try {
-      const clone = await openOwnClone(dir, env);
+      const clone = await openOwnClone(dir, env, onWait);
       return { clone, reader, finished: await listFinished(clone, reader) };
     } catch (error) {
       reader.close();

@@ -10,6 +10,9 @@ interface Failure {
   readonly retryable: boolean;
 }
 
+/** What the system says of a disk without room, ours or the server's; of a ref that it could not write git leaves the reason out. */
+export const DISK_FULL = /No space left on device|Disk quota exceeded|couldn't write '[^']*\.lock'/;
+
 /** What git and ssh say when the other side cannot be reached or says no. Matched in order against English text. */
 const FAILURES: readonly Failure[] = [
   {
@@ -81,9 +84,9 @@ const FAILURES: readonly Failure[] = [
     retryable: false,
   },
   {
-    pattern: /No space left on device|Disk quota exceeded/,
+    pattern: DISK_FULL,
     code: 'disk-full',
-    message: 'a disk is full',
+    message: 'a disk is full, or cannot be written',
     remedy: 'free some space; nothing is lost, it goes on by itself',
     retryable: true,
   },
@@ -97,11 +100,15 @@ const FAILURES: readonly Failure[] = [
   },
 ];
 
+/** What ssh says where it could not ride on a shared connection. It makes one of its own then, and says what became of that. */
+const SHARING_NOISE = /^(?:mux_client_\w+: |Control ?[Ss]ocket ).*$/gm;
+
 /**
  * The one place that tells what git meant. `what` names the step (`fetch from ssh://…`). What matches nothing is
  * `git-failed` and retryable: a server can fail in ways no table knows, and a waiting agent must outlive them.
  */
-export function classifyGitFailure(what: string, stderr: string): BridgeError {
+export function classifyGitFailure(what: string, output: string): BridgeError {
+  const stderr = output.replace(SHARING_NOISE, '');
   const failure = FAILURES.find((one) => one.pattern.test(stderr));
   if (failure?.code === 'refused')
     return serverRefused(what, failure, failure.pattern.exec(stderr)?.[1] ?? '');

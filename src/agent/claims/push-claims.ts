@@ -1,6 +1,7 @@
 import { writeBlob } from '../../git/commit-file.js';
 import { pushSideRefs, type Refusal, type SideRefChange } from '../../git/transport.js';
 import { CLAIMS_PREFIX, claimRef, DEFAULT_CLAIM_LEASE_MS, writeClaim } from '../../protocol/claim.js';
+import { connectDoor } from '../../remote/bridge-door.js';
 import { type SessionCore, serverNow } from '../agent-session.js';
 import type { Others } from './others.js';
 import type { OwnClaims } from './own-claims.js';
@@ -175,6 +176,7 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
           retryAtMs = startedMs + FIRST_RETRY_MS;
           return;
         }
+        await connectDoor(session.door, signal);
         const outcome = await pushSideRefs(clone, url, changes, signal);
         failures = 0;
         if (outcome.status === 'pushed') take(changes, outcome.refs, startedMs);

@@ -1,4 +1,4 @@
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { writeBlob, writeFileCommit } from '../../../src/git/commit-file.js';
@@ -6,10 +6,12 @@ import { clientGitEnv } from '../../../src/git/git-env.js';
 import { openObjectReader } from '../../../src/git/object-reader.js';
 import { resolveRef } from '../../../src/git/refs.js';
 import type { Repository } from '../../../src/git/run-git.js';
-import { runSimpleGit } from '../../../src/git/run-simple-git.js';
+import { runRemoteGit } from '../../../src/git/run-remote-git.js';
 import { fetchMain, pushCommit, REMOTE_MAIN_REF } from '../../../src/git/transport.js';
 import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
 import { gitOk } from '../../support/git.js';
+import { onCleanup } from '../../support/on-cleanup.js';
+import { runProcess } from '../../support/run-process.js';
 import { waitUntil } from '../../support/wait-until.js';
 
 interface Place {
@@ -188,19 +190,61 @@ test('the ssh command of the user is the one that is run, with the rest of the e
 test('a git that is silent for too long is ended, and that is a connection that may come back', async () => {
   const { bridge, clone } = await bridgeAndClone();
   const env = clientGitEnv({ ...bridge.env, GIT_SSH_VARIANT: 'ssh' }, 'exec sleep 600 #');
-  const result = await runSimpleGit({ ...clone, env }, ['fetch', 'server:x'], { silenceMs: 300 });
+  const result = await runRemoteGit({ ...clone, env }, ['fetch', 'server:x'], { silenceMs: 300 });
   expect(result.exitCode).not.toBe(0);
   expect(result.stderr).toMatch(/Connection timed out/);
 });
 
-test('an abort ends a fetch and rejects', async () => {
+test('an abort ends a fetch with all that it has started, and rejects', async () => {
   const { bridge, clone } = await bridgeAndClone();
   const started = join(bridge.dir, 'started');
-  const env = clientGitEnv({ ...bridge.env, GIT_SSH_VARIANT: 'ssh' }, `touch '${started}'; exec sleep 600 #`);
+  // Like an ssh on a dead network: it does not notice that git is gone.
+  const ssh = `trap '' HUP PIPE; echo $$ >'${started}.new'; mv '${started}.new' '${started}'; exec sleep 600 #`;
+  const env = clientGitEnv({ ...bridge.env, GIT_SSH_VARIANT: 'ssh' }, ssh);
   const controller = new AbortController();
   const fetching = fetchMain({ ...clone, env }, 'server:x', {}, controller.signal);
   fetching.catch(() => {});
-  await waitUntil(() => readFile(started).catch(() => null), 'ssh to be started');
+  const pid = Number(await waitUntil(() => readFile(started, 'utf8').catch(() => null), 'ssh to be started'));
   controller.abort();
   await expect(fetching).rejects.toThrow(/abort/i);
+  await waitUntil(() => !isAlive(pid), 'the end of ssh');
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+test('a server whose disk is full when main is to move is told as that, and is no lost race', async ({
+  skip,
+}) => {
+  const { bridge, clone, url } = await bridgeAndClone();
+  await fetchMain(clone, url);
+  const mounted = join(bridge.dir, 'small');
+  await mkdir(mounted);
+  const mount = await runProcess('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', mounted], {
+    env: process.env,
+  });
+  // Only root can make a disk small enough to fill.
+  if (mount.exitCode !== 0) return skip();
+  onCleanup(async () => void (await runProcess('umount', [mounted], { env: process.env })));
+  const small = join(mounted, 'bridge.git');
+  await gitOk(['clone', '--bare', '--quiet', '--template=', bridge.gitDir, small], { env: clone.env });
+  await mkdir(join(small, 'hooks'), { recursive: true });
+  // The objects are in by then; what fails is the lock of the ref.
+  await writeFile(
+    join(small, 'hooks', 'pre-receive'),
+    '#!/bin/sh\ncat /dev/zero >fill 2>/dev/null\nexit 0\n',
+    {
+      mode: 0o755,
+    },
+  );
+  const commit = await commitOn(clone, await tip(bridge), 'x');
+  await expect(pushCommit(clone, small, commit)).rejects.toMatchObject({
+    code: 'disk-full',
+    retryable: true,
+  });
 });
