@@ -22,7 +22,7 @@ const CLAIM_AFTER_MS = 200;
 const CLAIM_FIRST_WAIT_MS = 15_000;
 
 /** At the end, a push that is under way has so long to tell what became of it. Milliseconds. */
-const LAST_WORD_MS = 1_500;
+const LAST_WORD_MS = 2_000;
 
 /** Opens the claims of a session. `look` asks for a fetch, soon. */
 export function openClaims(session: SessionCore, look: () => void): Claims {
@@ -76,13 +76,14 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
       if (refs === null) return;
       const nowMs = performance.now();
       knownAtMs = fetchBegan;
-      own.see(refs, { fetchedAtMs: fetchBegan, nowMs });
-      others.see(refs, { nowMs, serverNowMs: serverNow(session) });
+      const serverNowMs = serverNow(session);
+      own.see(refs, { fetchedAtMs: fetchBegan, nowMs, serverNowMs });
+      others.see(refs, { nowMs, serverNowMs });
       for (const task of [...own.jobs.keys()]) {
         const holder = own.held(task) ? null : others.holderOf(task, { nowMs, knownAtMs });
         if (holder !== null) lose(task, holder.claim.agent);
       }
-      presence.see(refs, serverNow(session));
+      presence.see(refs, serverNowMs);
       bell.ring();
     },
     choose(free, room) {
