@@ -57,6 +57,9 @@ describe('the tarball', () => {
         'package.json',
         'LICENSE',
         'README.md',
+        'README.ru.md',
+        'docs/protocol.md',
+        'docs/vectors/tasks.json',
         'ARCHITECTURE.md',
         'CHANGELOG.md',
         'CONTRIBUTING.md',
@@ -77,7 +80,7 @@ describe('the tarball', () => {
 
   test('has nothing else: no sources, no tests, nothing of whoever packed it', () => {
     const allowed =
-      /^(?:dist\/|hooks\/[a-z-]+$|bridge-repo-template\/(?:README\.md|\.gitattributes)$|(?:package\.json|LICENSE|(?:README|ARCHITECTURE|CHANGELOG|CONTRIBUTING|SECURITY)\.md)$)/;
+      /^(?:dist\/|hooks\/[a-z-]+$|docs\/[a-z-]+\.md$|docs\/vectors\/[a-z-]+\.json$|bridge-repo-template\/(?:README\.md|\.gitattributes)$|(?:package\.json|LICENSE|(?:README|README\.ru|ARCHITECTURE|CHANGELOG|CONTRIBUTING|SECURITY)\.md)$)/;
     expect(packed.files.map((file) => file.path).filter((path) => !allowed.test(path))).toEqual([]);
     expect(packed.files.filter((file) => /\.test\.|\.env|\.tsbuildinfo/.test(file.path))).toEqual([]);
     const main = packed.files.find((file) => file.path === 'dist/cli/main.js');

@@ -21,7 +21,7 @@ export interface InvariantInput {
   readonly acknowledged?: readonly { readonly task: string; readonly token: string }[];
   /** Answers that whoever asked was given: each has to be the one on main. */
   readonly given?: readonly { readonly task: string; readonly answer: string | null }[];
-  /** Refs that may be there beside `main`. Default: the memory of `watch`. */
+  /** Refs that may be there beside `main`. Default: the memory of `watch`, and that an agent was there. A claim may not. */
   readonly allowedRefs?: RegExp;
 }
 
@@ -301,7 +301,7 @@ function judgeClients(input: InvariantInput, history: History, wrong: Wrong): vo
 }
 
 async function judgeRepository(input: InvariantInput, wrong: Wrong): Promise<void> {
-  const { repoPath, allowedRefs = /^refs\/bridge\/watch\// } = input;
+  const { repoPath, allowedRefs = /^refs\/bridge\/(?:watch|agents)\// } = input;
   const refs = lines(await git(repoPath, ['for-each-ref', '--format=%(refname)']));
   for (const ref of refs) if (ref !== 'refs/heads/main' && !allowedRefs.test(ref)) wrong('left-ref', ref);
   for (const line of await fsck(repoPath)) wrong('fsck', line);

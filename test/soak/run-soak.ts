@@ -1,7 +1,7 @@
 import { cp, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { git, gitOk } from '../support/git.js';
+import { git } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { waitUntil } from '../support/wait-until.js';
 import { checkInvariant, type InvariantReport } from './check-invariant.js';
@@ -33,7 +33,7 @@ export interface SoakResult {
   readonly keptIn: string | null;
 }
 
-/** How long the recovery of one agent may take; it answers what was pending at the end, and waits for the lock of a killed one. */
+/** How often it says how far it is; milliseconds. */
 const SAY_EVERY_MS = 5000;
 
 /**
@@ -203,8 +203,6 @@ async function recover(
     wrong.push(`recovery: status says ${status.stdout}${status.stderr}`);
   const gc = await git(['gc', '--quiet', '--prune=now'], where);
   if (gc.exitCode !== 0) wrong.push(`recovery: gc: ${gc.stderr}`);
-  await gitOk(['rev-parse', 'refs/heads/main'], where);
-  await world.main.update();
   say('recovered; checking');
   return wrong;
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { startCli } from '../support/cli.js';
 import type { RunResult } from '../support/run-process.js';
+import { runLogged } from './run-logged.js';
 import type { SoakModel } from './soak-models.js';
 import { pause, reasonOf, type SoakWorld } from './soak-world.js';
 
@@ -16,13 +16,12 @@ export interface SoakAgent {
 export async function keepAgent(world: SoakWorld, agent: SoakAgent, signal: AbortSignal): Promise<void> {
   const random = world.random(agent.name);
   while (!signal.aborted) {
-    const running = await startCli(argsOf(world, agent), { env: world.env(agent.name) });
-    const stop = (): void => running.signal('SIGKILL');
-    signal.addEventListener('abort', stop);
-    const ended = await running.exited;
-    signal.removeEventListener('abort', stop);
-    await world.note(`${agent.name}.txt`, `${running.stderr()}--- ${ended.signal ?? ended.exitCode}\n`);
-    if (ended.signal !== 'SIGKILL') world.gaveUp.add(`${agent.name}: ${reasonOf(running.stderr())}`);
+    const ended = await runLogged(argsOf(world, agent), {
+      env: world.env(agent.name),
+      file: join(world.outputDir, `${agent.name}.txt`),
+      signal,
+    });
+    if (ended.signal !== 'SIGKILL') world.gaveUp.add(`${agent.name}: ${reasonOf(ended.output)}`);
     await pause(random.wait(1000), signal);
   }
 }

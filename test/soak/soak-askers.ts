@@ -1,9 +1,9 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startCli } from '../support/cli.js';
 import { git as runGit } from '../support/git.js';
 import type { RunResult } from '../support/run-process.js';
 import type { Random } from './random.js';
+import { runLogged } from './run-logged.js';
 import { pause, reasonOf, SOAK_TTL_MS, type SoakWorld } from './soak-world.js';
 
 /** Asks by the command line until the signal aborts, one question after the other; some are waited for. */
@@ -184,13 +184,12 @@ export async function askByFile(world: SoakWorld, signal: AbortSignal): Promise<
   const keepWatching = async (): Promise<void> => {
     while (!signal.aborted) {
       const args = ['watch', file, '--repo', world.bridge.repoPath, '--settle', '0.1', '--name', 'watcher'];
-      const watcher = await startCli(args, { env: world.ownerEnv });
-      const stop = (): void => watcher.signal('SIGKILL');
-      signal.addEventListener('abort', stop);
-      const ended = await watcher.exited;
-      signal.removeEventListener('abort', stop);
-      await world.note('watch.txt', `${watcher.stdout()}${watcher.stderr()}`);
-      if (ended.signal !== 'SIGKILL') world.gaveUp.add(`watch: ${reasonOf(watcher.stderr())}`);
+      const ended = await runLogged(args, {
+        env: world.ownerEnv,
+        file: join(world.outputDir, 'watch.txt'),
+        signal,
+      });
+      if (ended.signal !== 'SIGKILL') world.gaveUp.add(`watch: ${reasonOf(ended.output)}`);
       await pause(random.wait(700), signal);
     }
   };

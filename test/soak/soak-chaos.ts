@@ -70,7 +70,15 @@ export async function killAtRandom(
       const fitting = all.filter((one) => one.kind === wanted);
       if (fitting.length > 0) return random.pick(fitting);
       if (signal.aborted) return null;
-      if (performance.now() > giveUpAt) return all.length === 0 ? null : random.pick(all);
+      if (performance.now() > giveUpAt) {
+        if (all.length === 0) return null;
+        // By their kinds again: the many connections of the agents would be most of it otherwise.
+        const weights = Object.fromEntries(
+          all.map(({ kind }) => [kind, kind === 'other' ? 0 : VICTIMS[kind]]),
+        );
+        const kind = random.weighted(weights);
+        return random.pick(all.filter((one) => one.kind === kind));
+      }
       await pause(LOOK_EVERY_MS, signal);
     }
   }

@@ -42,10 +42,13 @@ export function chatsOf(standIn: StandIn): RecordedRequest[] {
 
 /** The last message of each of those requests. */
 export function questionsOf(standIn: StandIn): string[] {
-  return chatsOf(standIn).map((request) => {
-    const { messages } = request.body as { messages: { content: string }[] };
-    return messages.at(-1)?.content ?? '';
-  });
+  return chatsOf(standIn).map(questionOfChat);
+}
+
+/** The last message of a request for an answer. */
+export function questionOfChat(chat: RecordedRequest): string {
+  const { messages } = chat.body as { messages: { content: string }[] };
+  return messages.at(-1)?.content ?? '';
 }
 
 /** A promise to be settled by hand, for a model that is held until the test lets it go. */

@@ -31,7 +31,7 @@ export interface RunningCli {
 
 /** Runs the built program to its end: `node dist/cli/main.js`, or what `LLM_BRIDGE_TEST_BIN` names. */
 export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<RunResult> {
-  const [file, ...first] = program();
+  const [file, ...first] = programUnderTest();
   return runProcess(file, [...first, ...args], { ...options, env: options.env ?? cleanEnv(await tempDir()) });
 }
 
@@ -40,7 +40,7 @@ export async function startCli(
   args: readonly string[],
   options: Omit<CliOptions, 'timeoutMs'> = {},
 ): Promise<RunningCli> {
-  const [file, ...first] = program();
+  const [file, ...first] = programUnderTest();
   const child = spawn(file, [...first, ...args], {
     env: options.env ?? cleanEnv(await tempDir()),
     cwd: options.cwd,
@@ -113,7 +113,8 @@ export async function startCli(
   };
 }
 
-function program(): readonly [string, ...string[]] {
+/** The command that is under test, and the words that come before its arguments. */
+export function programUnderTest(): readonly [string, ...string[]] {
   const other = process.env.LLM_BRIDGE_TEST_BIN;
   const file = other ?? fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
   return /\.[cm]?js$/.test(file) ? [process.execPath, file] : [file];

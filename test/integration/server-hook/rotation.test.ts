@@ -252,11 +252,11 @@ test.each([
   expect(isRotatedName(name, 'answers.log')).toBe(false);
 });
 
-/** logrotate of this machine, with the settings of the README, which name the user bridge and a place of their own. */
+/** logrotate of this machine, with the settings of docs/operating.md, which name the user bridge and a place of their own. */
 async function logrotate(bridge: PlainBridge, change = (text: string) => text): Promise<() => Promise<void>> {
-  const readme = await readFile(fileURLToPath(new URL('../../../README.md', import.meta.url)), 'utf8');
-  const block = readCodeBlocks(readme).find((one) => one.info === 'logrotate');
-  if (block === undefined) throw new Error('the README has no block for logrotate');
+  const page = await readFile(fileURLToPath(new URL('../../../docs/operating.md', import.meta.url)), 'utf8');
+  const block = readCodeBlocks(page).find((one) => one.info === 'logrotate');
+  if (block === undefined) throw new Error('the page has no block for logrotate');
   const user = (await runProcess('id', ['-un'], { env: bridge.env })).stdout.trim();
   const group = (await runProcess('id', ['-gn'], { env: bridge.env })).stdout.trim();
   const settings = change(
@@ -280,7 +280,7 @@ async function logrotate(bridge: PlainBridge, change = (text: string) => text): 
 const noLogrotate = process.platform !== 'linux';
 
 test.skipIf(noLogrotate)(
-  'logrotate with the settings of the README breaks no number, five times over',
+  'logrotate with the settings that are documented breaks no number, five times over',
   async () => {
     const bridge = await startPlainBridge();
     const rotate = await logrotate(bridge);

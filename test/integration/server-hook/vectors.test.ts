@@ -4,6 +4,7 @@ import { answerSchema } from '../../../src/protocol/answer.js';
 import { answerMessage } from '../../../src/protocol/commit-message.js';
 import { judgePush } from '../../../src/server-hook/judge-push.js';
 import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
+import { cleanEnv } from '../../support/clean-env.js';
 import { type MessageWriter, messageWriter } from '../../support/message-writer.js';
 import {
   answerVectorsSchema,
@@ -26,7 +27,7 @@ let tip: string;
 
 beforeAll(async () => {
   bridge = await bareBridge();
-  write = messageWriter(bridge.gitDir, bridge.env);
+  write = messageWriter(bridge.gitDir, cleanEnv(bridge.dir));
   tip = await bridge.git(['rev-parse', MAIN]);
 });
 

@@ -287,6 +287,7 @@ test('a ref nobody needs is found', async () => {
   const where = { gitDir: copy.repoPath, env: good.env };
   await gitOk(['update-ref', `refs/bridge/claims/${tasks[0]}`, tasks[0] ?? ''], where);
   await gitOk(['update-ref', 'refs/bridge/watch/0123', tasks[0] ?? ''], where);
+  await gitOk(['update-ref', 'refs/bridge/agents/home-pc', tasks[0] ?? ''], where);
   expect(await copy.check()).toEqual(['left-ref']);
 });
 

@@ -1,0 +1,68 @@
+import type { Place } from './guide-world.js';
+import { readCodeBlocks } from './read-markdown.js';
+
+/** One command of a terminal session in the documentation, and what it printed. */
+export interface SessionStep {
+  readonly place: Place;
+  readonly command: string;
+  /** Whether it goes on in the background: it was typed with `&` at the end, which is not part of `command`. */
+  readonly goesOn: boolean;
+  /** With `…` for what differs; without the line of the exit code. */
+  readonly output: string;
+  readonly exitCode: number;
+  /** Of the Markdown file, from 1. */
+  readonly line: number;
+}
+
+const PROMPT = /^(bridge@server|you@pc|bot@server)\$ (.+)$/;
+const PLACE_OF: Readonly<Record<string, Place>> = {
+  'bridge@server': 'server',
+  'you@pc': 'pc',
+  'bot@server': 'bot',
+};
+
+/** The sessions of a Markdown text, in its blocks of the language `console`. Throws where a block does not begin with a prompt. */
+export function readSessions(markdown: string): SessionStep[] {
+  const steps: SessionStep[] = [];
+  for (const block of readCodeBlocks(markdown)) {
+    if (block.language !== 'console') continue;
+    const open: { step: Omit<SessionStep, 'output' | 'exitCode'>; lines: string[] }[] = [];
+    for (const [index, text] of block.text.split('\n').entries()) {
+      const prompt = PROMPT.exec(text);
+      if (prompt === null) {
+        const last = open.at(-1);
+        if (last === undefined) throw new Error(`the session of line ${block.line} begins without a prompt`);
+        last.lines.push(text);
+        continue;
+      }
+      const [, who = '', typed = ''] = prompt;
+      const place = PLACE_OF[who];
+      if (place === undefined) throw new Error(`nobody is ${who}`);
+      const goesOn = typed.endsWith(' &');
+      const command = goesOn ? typed.slice(0, -2) : typed;
+      open.push({ step: { place, command, goesOn, line: block.line + 1 + index }, lines: [] });
+    }
+    for (const { step, lines } of open) {
+      // An empty line in front of the next prompt is there for the eye.
+      if (lines.at(-1) === '') lines.pop();
+      const code = /^\(exit code (\d+)\)$/.exec(lines.at(-1) ?? '')?.[1];
+      if (code !== undefined) lines.pop();
+      steps.push({ ...step, output: lines.map((line) => `${line}\n`).join(''), exitCode: Number(code ?? 0) });
+    }
+  }
+  return steps;
+}
+
+/** Whether what a command printed is what the session shows; `isWhole` false: it may go on behind that. */
+export function matchesOutput(shown: string, printed: string, isWhole = true): boolean {
+  const pattern = shown
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => (line === '…' ? '(?:.*\\n)*?' : `${line.split('…').map(escapeRegExp).join('.*?')}\\n`))
+    .join('');
+  return new RegExp(`^${pattern}${isWhole ? '$' : ''}`).test(printed);
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}
