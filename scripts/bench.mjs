@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const outfile = `${root}dist-bench/bench.mjs`;
+const outfile = `${root}dist-bench/bench-${process.pid}.mjs`;
 await build({
   absWorkingDir: root,
   entryPoints: ['test/bench/main.ts'],
@@ -20,5 +20,5 @@ await build({
 try {
   await import(outfile);
 } finally {
-  rmSync(`${root}dist-bench`, { recursive: true, force: true });
+  rmSync(outfile, { force: true });
 }

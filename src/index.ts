@@ -12,7 +12,7 @@
 import { type AskOutcome, ask as askThrough } from './asker/ask.js';
 import { draftTask } from './asker/task-draft.js';
 import type { TaskJson } from './protocol/task.js';
-import { openDoor } from './remote/bridge-door.js';
+import { closeDoor, openDoor } from './remote/bridge-door.js';
 import type { SshOptions } from './remote/ssh-settings.js';
 
 export { type InitResult, initBridge } from './admin/init.js';
@@ -54,5 +54,5 @@ export async function ask(request: AskRequest): Promise<AskOutcome> {
   return askThrough(door, {
     ...options,
     draft: ({ maxBytes, nowMs }) => draftTask(task, { nowMs, maxBytes, dedup }),
-  });
+  }).finally(() => closeDoor(door));
 }

@@ -1,8 +1,10 @@
 import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
 import type { LeftLock } from '../git/stale-locks.js';
+import type { WhoWorks } from '../git/who-works.js';
 import { messageOf } from '../protocol/history.js';
 import { readQueue } from '../protocol/pending.js';
+import { isPresent, type Presence } from '../protocol/presence.js';
 import { type RecentFigures, recentFigures } from './recent-figures.js';
 
 /** What `status` says; the JSON form of it is a contract. Times are ISO 8601, ages milliseconds. */
@@ -28,6 +30,8 @@ export interface BridgeStatus {
   /** How the executables in `on-answer.d` are doing; null over ssh, where they cannot be seen. */
   readonly on_answer: readonly OnAnswerStatus[] | null;
   readonly recent: RecentFigures;
+  /** The agents that ever said that they were there, by name. */
+  readonly agents: readonly AgentStatus[];
   readonly task_ttl_ms: number;
 }
 
@@ -45,6 +49,22 @@ export interface OnAnswerStatus {
   readonly next_try: string | null;
 }
 
+/** An agent, as it said of itself last. */
+export interface AgentStatus {
+  readonly name: string;
+  /** `gone`: it did not say goodbye, and has not been seen for minutes. */
+  readonly state: 'running' | 'stopped' | 'gone';
+  readonly seen_at: string;
+  readonly age_ms: number;
+  readonly version: string;
+  readonly backends: readonly string[];
+  readonly models: readonly string[];
+  /** How many tasks it takes at once. */
+  readonly parallel: number;
+  /** The tasks it has claims on now. */
+  readonly busy: readonly string[];
+}
+
 /** What there is to know besides history. */
 export interface StatusContext {
   readonly repoName: string;
@@ -54,6 +74,7 @@ export interface StatusContext {
   readonly logRecords: number | null;
   readonly staleLocks: readonly LeftLock[] | null;
   readonly onAnswer: readonly OnAnswerStatus[] | null;
+  readonly who: WhoWorks;
 }
 
 /** Reads the state of a bridge out of the history on `ref`, as far back as tasks can be pending. */
@@ -89,6 +110,15 @@ export async function readStatus(repo: Repository, context: StatusContext): Prom
       null,
     on_answer: context.onAnswer,
     recent: await recentFigures(repo, commits, nowMs),
+    agents: context.who.agents.map((presence) => agentStatus(presence, context)),
     task_ttl_ms: ttlMs,
   };
+}
+
+function agentStatus(presence: Presence, { nowMs, who }: StatusContext): AgentStatus {
+  const { agent, seen_at, version, backends, models, parallel } = presence;
+  const state = presence.state === 'stopped' ? 'stopped' : isPresent(presence, nowMs) ? 'running' : 'gone';
+  const busy = [...who.running].filter(([, name]) => name === agent).map(([task]) => task);
+  const age_ms = Math.max(0, nowMs - Date.parse(seen_at));
+  return { name: agent, state, seen_at, age_ms, version, backends, models, parallel, busy };
 }

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { watch } from 'chokidar';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { createBell } from '../remote/bell.js';
@@ -10,17 +10,17 @@ const CHUNK_BYTES = 256 * 1024;
 const LOOK_MS = 2_000;
 
 /**
- * Yields the lines of `answers.log` without their line breaks, from the start; with `follow` also those that come later, and on from the
+ * Yields the lines of `answers.log` without their line breaks, from the start, or the last `newest` of those that are there; with `follow` also those that come later, and on from the
  * start of the new file when the log was rotated away, until the signal aborts. A line that is still being written is
  * not yielded before it is whole. Throws BridgeError `no-log` where the file cannot be read.
  */
 export async function* readLogLines(
   file: string,
-  options: { readonly follow: boolean; readonly signal: AbortSignal },
+  options: { readonly follow: boolean; readonly signal: AbortSignal; readonly newest?: number | undefined },
 ): AsyncGenerator<string> {
   const bell = createBell();
   const watcher = options.follow ? watch(file, { ignoreInitial: true }).on('all', () => bell.ring()) : null;
-  let reader = await openLines(file);
+  let reader = await openLines(file, options.newest);
   try {
     for (;;) {
       yield* reader.lines();
@@ -40,7 +40,7 @@ export async function* readLogLines(
   }
 }
 
-async function openLines(file: string) {
+async function openLines(file: string, newest?: number) {
   const handle = await open(file, 'r').catch((cause: NodeJS.ErrnoException) => {
     throw new BridgeError(`cannot read ${file} (${cause.code ?? cause.message})`, {
       code: 'no-log',
@@ -51,8 +51,8 @@ async function openLines(file: string) {
       cause,
     });
   });
-  const { ino } = await handle.stat();
-  let offset = 0;
+  const { ino, size } = await handle.stat();
+  let offset = newest === undefined ? 0 : await startOfNewest(handle, size, newest);
   let rest = Buffer.alloc(0);
   return {
     async *lines(): AsyncGenerator<string> {
@@ -76,4 +76,22 @@ async function openLines(file: string) {
     },
     close: () => handle.close(),
   };
+}
+
+/** Where the last `count` whole lines of a file begin; it is read from its end, as far as they reach. */
+async function startOfNewest(handle: FileHandle, size: number, count: number): Promise<number> {
+  let left = count;
+  for (let end = size; end > 0; end -= CHUNK_BYTES) {
+    const start = Math.max(0, end - CHUNK_BYTES);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(end - start), 0, end - start, start);
+    for (
+      let at = buffer.lastIndexOf(0x0a, bytesRead - 1);
+      at >= 0;
+      at = at === 0 ? -1 : buffer.lastIndexOf(0x0a, at - 1)
+    ) {
+      if (left === 0) return start + at + 1;
+      left -= 1;
+    }
+  }
+  return 0;
 }

@@ -36,8 +36,10 @@ export interface SessionCore {
   finished: FinishedAnswer[];
   /** Tasks the server will have no answer to; not to be started again. */
   readonly settled: Set<string>;
-  /** Whether main may have moved since the last fetch. */
+  /** Whether a fetch is due, whatever the doorbell says. */
   fetchDue: boolean;
+  /** What the doorbell said last that main is; null where it has said nothing since the last fetch. */
+  rungTip: string | null;
 }
 
 /** The server's clock, as far as it is known. */

@@ -1,6 +1,7 @@
 import { BridgeError } from '../protocol/bridge-error.js';
 import { DEFAULT_MAX_ANSWER_BYTES } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
+import { connectDoor } from '../remote/bridge-door.js';
 import { type AgentSession, serverNow } from './agent-session.js';
 import { composeAnswer } from './compose-answer.js';
 import { dropFinished, keepFinished } from './finished-answers.js';
@@ -25,6 +26,7 @@ export async function pushFinished(
     claims: session.claims,
     signal,
   };
+  await connectDoor(session.door, signal);
   const outcome = await publish(place, tip, session.finished);
   if (outcome.status === 'pushed') {
     session.tip = outcome.tip;

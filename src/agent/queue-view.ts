@@ -1,8 +1,7 @@
 import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
 import { REMOTE_MAIN_REF } from '../git/transport.js';
-import type { HistoryCommit } from '../protocol/history.js';
-import { type QueueState, readQueue } from '../protocol/pending.js';
+import { createQueueReader, type QueueState } from '../protocol/pending.js';
 
 /** The queue as the clone shows it, kept up to date commit by commit. */
 export interface QueueView {
@@ -10,18 +9,23 @@ export interface QueueView {
   update(tip: string, clock: { readonly nowMs: number; readonly ttlMs: number }): Promise<QueueState>;
 }
 
+/** So much older than the time-to-live is what is forgotten, as in a fresh clone (`updateClone`): a day. */
+const MARGIN_MS = 86_400_000;
+
 /** Opens a view on a clone. */
 export function openQueueView(clone: Repository): QueueView {
-  const commits: HistoryCommit[] = [];
+  const reader = createQueueReader();
   let seen: string | null = null;
   return {
     async update(tip, clock) {
       if (tip !== seen) {
         const not: string[] = seen === null ? [] : [seen];
-        commits.push(...(await readHistory(clone, { from: [REMOTE_MAIN_REF], not })));
+        const commits = await readHistory(clone, { from: [REMOTE_MAIN_REF], not });
+        reader.push(commits);
         seen = commits.at(-1)?.id ?? tip;
       }
-      return readQueue(commits, clock);
+      reader.forget(clock.nowMs - clock.ttlMs - MARGIN_MS);
+      return reader.queue(clock);
     },
   };
 }

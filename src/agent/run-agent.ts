@@ -2,7 +2,7 @@ import path from 'node:path';
 import { errorText } from '../protocol/bridge-error.js';
 import { shortId } from '../protocol/names.js';
 import { createBell } from '../remote/bell.js';
-import { type BridgeDoor, openDoor, openDoorbell } from '../remote/bridge-door.js';
+import { type BridgeDoor, closeDoor, openDoor, openDoorbell } from '../remote/bridge-door.js';
 import type { AgentOptions } from './agent-options.js';
 import type { AgentSession, SessionCore } from './agent-session.js';
 import { openClaims } from './claims/open-claims.js';
@@ -96,6 +96,7 @@ async function answerTasks(place: {
     finished,
     settled: new Set(),
     fetchDue: true,
+    rungTip: null,
   };
   const due = () => {
     core.fetchDue = true;
@@ -105,11 +106,13 @@ async function answerTasks(place: {
   const session: AgentSession = Object.assign(core, { claims });
   const mender = cloneMender(session);
   const workers = startWorkers(session, bell, signal, mender);
-  const ring = () => {
+  const ring = (tip?: string) => {
+    if (tip === undefined) session.fetchDue = true;
+    else session.rungTip = tip;
     hurry.ring();
-    due();
+    bell.ring();
   };
-  const doorbell = options.once ? null : openDoorbell(door, { ...bell, ring });
+  const doorbell = options.once ? null : openDoorbell(door, { ring });
   let idleTurns = 0;
   let isDone = false;
   try {
@@ -121,7 +124,7 @@ async function answerTasks(place: {
       isDone = workers.busy() === 0 && session.finished.length === 0 && !claims.isHoldingOff();
       if (options.once && isDone) return;
       const pollMs = options.pollMs * Math.min(2 ** idleTurns, MAX_POLL_FACTOR) * (0.75 + Math.random() / 2);
-      const longestMs = doorbell?.connected() ? SAFETY_POLL_MS : pollMs;
+      const longestMs = doorbell?.connected() ? SAFETY_POLL_MS * (1 + Math.random() / 4) : pollMs;
       const outcome = await bell.wait(Math.min(longestMs, claims.wakeInMs()), signal);
       if (outcome === 'timeout') session.fetchDue = true;
     }
@@ -142,6 +145,7 @@ async function answerTasks(place: {
       claims.close(isOver ? last : null),
     ]);
     reader.close();
+    await closeDoor(door);
   }
 }
 

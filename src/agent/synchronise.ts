@@ -26,9 +26,12 @@ export async function synchronise(session: AgentSession, signal: AbortSignal): P
     const clock = { nowMs: serverNow(session), ttlMs: terms.taskTtlMs };
     const sideRefs = session.claims.active();
     let isNew = false;
-    if (session.fetchDue || session.tip === null) {
+    // Our own pushes ring as well, and bring nothing new.
+    const hasMoved = session.rungTip !== null && session.rungTip !== session.tip;
+    if (session.fetchDue || session.tip === null || hasMoved) {
       // Cleared first: a ring during the fetch is about something this fetch may have missed.
       session.fetchDue = false;
+      session.rungTip = null;
       session.claims.fetching();
       try {
         session.tip = await updateClone(session.clone, session.door, { ...clock, sideRefs }, signal);

@@ -19,6 +19,8 @@ export interface AskOptions {
   readonly signal?: AbortSignal;
   /** Called once the task is on main. */
   readonly onAsked?: (task: string) => void;
+  /** Called once an agent says that it is at it, with its name. Looking for that costs a fetch now and then. */
+  readonly onClaimed?: (agent: string) => void;
   /** Called now and then while waiting on a bridge of this machine, to catch up what a killed hook left. */
   readonly ingest?: () => Promise<unknown>;
 }
@@ -32,6 +34,9 @@ export type AskOutcome =
 /** With a doorbell this is only a safety net; without one it is how an answer is noticed. Milliseconds. */
 const SAFETY_POLL_MS = 30_000;
 const POLL_MS = 2_000;
+
+/** A claim rings no bell, so it is looked for; ever more seldom, because nobody may be there. Milliseconds. */
+const FIRST_CLAIM_LOOK_MS = 1_000;
 
 /**
  * Asks a bridge and waits for the answer. An error answer is an answer: the caller looks at `answer.error`. Throws BridgeError for
@@ -60,28 +65,45 @@ async function waitForAnswer(
 ): Promise<AskOutcome> {
   const { signal } = options;
   const bell = createBell();
-  const doorbell = openDoorbell(door, bell);
+  let rungTip: string | undefined;
+  const ring = (tip?: string) => {
+    rungTip = tip;
+    bell.ring();
+  };
+  const doorbell = openDoorbell(door, { ring });
+  let isClaimed = options.onClaimed === undefined;
+  let claimLookMs = FIRST_CLAIM_LOOK_MS;
   const deadline =
     Date.now() + Math.min(options.timeoutMs ?? Number.POSITIVE_INFINITY, asker.terms.taskTtlMs);
   try {
-    for (;;) {
-      const found = await look(asker, task, signal);
+    for (let isNews = asker.tip() !== task; ; ) {
+      const found = isNews ? await look(asker, task, signal, !isClaimed) : null;
       if (found !== null) {
         await options.ingest?.();
         return { status: 'answered', task, ...found };
       }
       const leftMs = deadline - Date.now();
       if (leftMs <= 0 || signal?.aborted) return { status: 'waiting', task };
-      await bell.wait(Math.min(leftMs, doorbell.connected() ? SAFETY_POLL_MS : POLL_MS), signal);
+      const holder = isClaimed ? null : await asker.holderOf(task).catch(() => null);
+      if (holder !== null) {
+        isClaimed = true;
+        options.onClaimed?.(holder);
+      }
+      const pollMs = doorbell.connected() ? SAFETY_POLL_MS : POLL_MS;
+      const waitMs = Math.min(leftMs, pollMs, isClaimed ? pollMs : claimLookMs);
+      const outcome = await bell.wait(waitMs, signal);
+      claimLookMs *= 1.5;
+      // Our own task rings as well.
+      isNews = outcome === 'timeout' || rungTip === undefined || rungTip !== asker.tip();
     }
   } finally {
     await doorbell.close();
   }
 }
 
-async function look(asker: Asker, task: string, signal: AbortSignal | undefined) {
+async function look(asker: Asker, task: string, signal: AbortSignal | undefined, withClaims: boolean) {
   try {
-    await asker.refresh(signal);
+    await asker.refresh(signal, withClaims);
     return await findAnswer(asker.repo, asker.ref, task, signal);
   } catch (error) {
     if (signal?.aborted) return null;

@@ -2,12 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { openLocalBridge } from '../git/local-bridge.js';
+import { readRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
-import { fetchMain, REMOTE_MAIN_REF } from '../git/transport.js';
+import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/transport.js';
+import { whoWorks } from '../git/who-works.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
 import type { BridgeDoor, BridgeTerms } from '../remote/bridge-door.js';
-import { readTerms } from '../remote/bridge-door.js';
+import { connectDoor, readTerms } from '../remote/bridge-door.js';
 import { openClone } from '../remote/clone.js';
 import { loginName } from './asker-name.js';
 import { submitLocal } from './submit-local.js';
@@ -20,10 +22,14 @@ export interface Asker {
   /** The repository to look for answers in, and the ref there that is `main`. */
   readonly repo: Repository;
   readonly ref: string;
+  /** What `main` is as far as it is known here; null where it may have moved without our knowing. */
+  tip(): string | null;
   /** Commits a task and answers its id. */
   submit(draft: TaskDraft, signal?: AbortSignal): Promise<string>;
-  /** Brings `ref` up to date. */
-  refresh(signal?: AbortSignal): Promise<void>;
+  /** Brings `ref` up to date; `withClaims` also who works on what. */
+  refresh(signal?: AbortSignal, withClaims?: boolean): Promise<void>;
+  /** Who has the task now, as of the last refresh; null where nobody says so. */
+  holderOf(task: string): Promise<string | null>;
   close(): Promise<void>;
 }
 
@@ -39,18 +45,27 @@ export async function openAsker(door: BridgeDoor, name?: string, signal?: AbortS
   try {
     const clone = await openClone(path.join(folder, 'bridge.git'), door.env);
     const { url } = door.address;
-    // Both take a connection of their own; together they take the time of one.
+    await connectDoor(door, signal);
     const [terms] = await Promise.all([readTerms(door, signal), fetchMain(clone, url, { depth: 1 }, signal)]);
     if (terms.principal?.role === 'agent') throw wrongRole(terms.principal.name);
     const by = () => ({ name: terms.principal?.name ?? asName, atMs: Date.now() + terms.clockOffsetMs });
+    let tip: string | null = null;
     return {
       terms,
       repo: clone,
       ref: REMOTE_MAIN_REF,
-      submit: (draft, inner) => submitRemote(clone, url, draft, by, terms.taskTtlMs, inner),
-      refresh: async (inner) => {
-        if ((await fetchMain(clone, url, {}, inner)) === 'rewound') throw rewritten(url);
+      tip: () => tip,
+      submit: async (draft, inner) => {
+        const { task, isNew } = await submitRemote(clone, door, draft, by, terms.taskTtlMs, inner);
+        if (isNew) tip = task;
+        return task;
       },
+      refresh: async (inner, sideRefs = false) => {
+        await connectDoor(door, inner);
+        if ((await fetchMain(clone, url, { sideRefs }, inner)) === 'rewound') throw rewritten(url);
+        tip = await readRef(clone, REMOTE_MAIN_REF);
+      },
+      holderOf: (task) => holderOf(clone, REMOTE_PREFIX, task, Date.now() + terms.clockOffsetMs),
       close,
     };
   } catch (error) {
@@ -66,10 +81,21 @@ async function openLocalAsker(door: BridgeDoor, name: string): Promise<Asker> {
     terms,
     repo,
     ref: MAIN_REF,
+    tip: () => null,
     submit: (draft) => submitLocal(repo, draft, { name, atMs: Date.now() }, terms.taskTtlMs),
     refresh: async () => {},
+    holderOf: (task) => holderOf(repo, 'refs/bridge/', task, Date.now()),
     close: async () => {},
   };
+}
+
+async function holderOf(
+  repo: Repository,
+  prefix: string,
+  task: string,
+  nowMs: number,
+): Promise<string | null> {
+  return (await whoWorks(repo, prefix, nowMs)).running.get(task) ?? null;
 }
 
 function rewritten(url: string): BridgeError {

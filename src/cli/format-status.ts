@@ -1,9 +1,12 @@
 import pc from 'picocolors';
-import type { BridgeStatus, OnAnswerStatus } from '../admin/bridge-status.js';
+import type { AgentStatus, BridgeStatus, OnAnswerStatus } from '../admin/bridge-status.js';
 import type { RecentFigures, Spread } from '../admin/recent-figures.js';
 import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';
+
+/** A line has room for so many names of models. */
+const MAX_MODELS_SHOWN = 4;
 
 /** The status as a person reads it. */
 export function formatStatus(status: BridgeStatus): string {
@@ -18,6 +21,7 @@ export function formatStatus(status: BridgeStatus): string {
     pc.bold(status.repo),
     `  ${counts.join(', ')} (the last ${formatDuration(status.task_ttl_ms)})`,
     ...formatRecent(status.recent),
+    ...status.agents.map((agent) => `  ${formatAgent(agent)}`),
     ...(last === null ? [] : [`  last: ${oneLine(last.subject)}, by ${oneLine(last.agent)} at ${last.at}`]),
     ...(status.stale_locks ?? []).map(
       (lock) => `  ${pc.red('left by a killed git')} since ${lock.since}: ${lock.path}`,
@@ -48,6 +52,19 @@ function formatRecent(recent: RecentFigures): string[] {
 
 function formatSpread({ median, p95 }: Spread): string {
   return `${formatDuration(median)} (median), ${formatDuration(p95)} (95 of 100)`;
+}
+
+/** `home-pc  running, seen 12 s ago, busy with 3f2a1b9c; ollama: llama3.2 (llm-bridge 0.1.0)`. */
+function formatAgent(agent: AgentStatus): string {
+  const seen = `seen ${formatDuration(agent.age_ms)} ago`;
+  const busy = agent.busy.length === 0 ? 'idle' : `busy with ${agent.busy.map(shortId).join(', ')}`;
+  const state = agent.state === 'running' ? pc.green('running') : pc.yellow(agent.state);
+  const doing = agent.state === 'running' ? `, ${busy}` : '';
+  const more = agent.models.length > MAX_MODELS_SHOWN ? ', …' : '';
+  const models = agent.models.slice(0, MAX_MODELS_SHOWN).map(oneLine).join(', ');
+  const from =
+    agent.backends.length === 0 ? 'no model server' : `${agent.backends.join(' and ')}: ${models}${more}`;
+  return `${pc.bold(agent.name)}: ${state}, ${seen}${doing}; ${from} (llm-bridge ${oneLine(agent.version)})`;
 }
 
 /** `on-answer telegram: ok`, or what is wrong with it. */

@@ -3,9 +3,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { openLocalBridge } from '../git/local-bridge.js';
 import type { Repository } from '../git/run-git.js';
-import { fetchMain, REMOTE_MAIN_REF } from '../git/transport.js';
+import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/transport.js';
 import { MAIN_REF } from '../protocol/names.js';
-import { type BridgeDoor, openDoor, readTerms } from '../remote/bridge-door.js';
+import { type BridgeDoor, closeDoor, connectDoor, openDoor, readTerms } from '../remote/bridge-door.js';
 import { openClone, updateClone } from '../remote/clone.js';
 import type { SshOptions } from '../remote/ssh-settings.js';
 import { catchUpLog } from './catch-up-log.js';
@@ -19,6 +19,8 @@ export interface BridgeView {
   readonly clockOffsetMs: number;
   /** Null over ssh, where the log cannot be seen. */
   logRecords(): number | null;
+  /** Under what the claims and presences of the bridge are in `repo`. */
+  readonly sidePrefix: string;
   /** Brings the view up to date. */
   refresh(): Promise<void>;
   close(): Promise<void>;
@@ -37,6 +39,7 @@ export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 
       ...common,
       repo: bridge.repo,
       ref: MAIN_REF,
+      sidePrefix: 'refs/bridge/',
       logRecords: () => lastSeq,
       refresh: async () => {
         lastSeq = (await catchUpLog(bridge.repo)).lastSeq;
@@ -45,14 +48,28 @@ export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 
     };
   }
   const folder = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-view-'));
-  const close = () => rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  const close = async () => {
+    await closeDoor(door);
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  };
   try {
     const clone = await openClone(path.join(folder, 'bridge.git'), door.env);
     const { url } = door.address;
+    const window = { nowMs: Date.now() + terms.clockOffsetMs, ttlMs: terms.taskTtlMs, sideRefs: true };
     if (reach === 'all') await fetchMain(clone, url);
-    else await updateClone(clone, door, { nowMs: Date.now() + terms.clockOffsetMs, ttlMs: terms.taskTtlMs });
-    const refresh = async () => void (await fetchMain(clone, url));
-    return { ...common, repo: clone, ref: REMOTE_MAIN_REF, logRecords: () => null, refresh, close };
+    else await updateClone(clone, door, window);
+    return {
+      ...common,
+      repo: clone,
+      ref: REMOTE_MAIN_REF,
+      sidePrefix: REMOTE_PREFIX,
+      logRecords: () => null,
+      refresh: async () => {
+        await connectDoor(door);
+        await fetchMain(clone, url, { sideRefs: reach === 'window' });
+      },
+      close,
+    };
   } catch (error) {
     await close();
     throw error;

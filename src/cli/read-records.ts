@@ -36,32 +36,14 @@ export async function* readRecords(range: RecordRange): AsyncGenerator<string> {
 async function* readLocal(repoPath: string, range: RecordRange): AsyncGenerator<string> {
   const { repo, settings } = await openLocalBridge(repoPath, { env: process.env, asOwner: false });
   if (isOwner((await stat(repoPath)).uid)) await catchUpLog(repo);
-  const { signal, count } = range;
-  if (count === undefined) {
-    yield* readLogLines(settings.answersLog, { follow: range.follow, signal });
-    return;
-  }
-  // The newest are known once the end is reached, so what follows is read from the same stream behind them.
-  const newest: string[] = [];
-  let total = 0;
-  for await (const line of readLogLines(settings.answersLog, { follow: false, signal })) {
-    newest.push(line);
-    if (newest.length > count) newest.shift();
-    total += 1;
-  }
-  yield* newest;
-  if (!range.follow) return;
-  let seen = 0;
-  for await (const line of readLogLines(settings.answersLog, { follow: true, signal })) {
-    seen += 1;
-    if (seen > total) yield line;
-  }
+  const { follow, signal, count } = range;
+  yield* readLogLines(settings.answersLog, { follow, signal, newest: count });
 }
 
 async function* readRemote(range: RecordRange): AsyncGenerator<string> {
   const view = await openView(range.repo, range.ssh, 'all');
   const bell = createBell();
-  const doorbell = range.follow ? openDoorbell(view.door, bell) : null;
+  const doorbell = range.follow ? openDoorbell(view.door, { ring: () => bell.ring() }) : null;
   try {
     let records = await readAnswers(
       view.repo,

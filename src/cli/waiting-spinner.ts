@@ -1,21 +1,43 @@
 import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
+import { oneLine } from '../protocol/printable.js';
 import { openSpinner } from './spinner.js';
 
-/** Shows on a terminal that an answer is being waited for, and for how long; elsewhere nothing. */
-export function waitingSpinner(): { start(task: string): void; stop(): void } {
+/** What is shown while an answer is waited for. */
+export interface WaitingSpinner {
+  /** Whether anything is shown at all. */
+  readonly isShown: boolean;
+  asked(task: string): void;
+  claimed(agent: string): void;
+  stop(): void;
+}
+
+/** Shows on a terminal what an answer is waiting for, and for how long; elsewhere nothing. */
+export function waitingSpinner(): WaitingSpinner {
   const spinner = openSpinner();
   let timer: NodeJS.Timeout | null = null;
+  let doing = '';
+  let sinceMs = 0;
+  const draw = () => {
+    const waited = formatDuration(Math.floor((performance.now() - sinceMs) / 1000) * 1000);
+    if (spinner !== null) spinner.text = `${doing}… ${waited}`;
+  };
+  const begin = (text: string) => {
+    doing = text;
+    sinceMs = performance.now();
+  };
+  let id = '';
   return {
-    start(task) {
-      if (spinner === null) return;
-      const startedMs = performance.now();
-      const draw = () => {
-        const waited = formatDuration(Math.floor((performance.now() - startedMs) / 1000) * 1000);
-        spinner.text = `asked as ${shortId(task)}, waiting for the answer… ${waited}`;
-      };
-      spinner.start(`asked as ${shortId(task)}, waiting for the answer…`);
-      timer = setInterval(draw, 1000);
+    isShown: spinner !== null,
+    asked(task) {
+      id = shortId(task);
+      begin(`asked as ${id}, waiting for an agent`);
+      spinner?.start(`${doing}…`);
+      if (spinner !== null) timer = setInterval(draw, 1000);
+    },
+    claimed(agent) {
+      begin(`asked as ${id}, seen by ${oneLine(agent)}, generating`);
+      if (spinner !== null) draw();
     },
     stop() {
       if (timer !== null) clearInterval(timer);

@@ -1,5 +1,6 @@
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type CommitIdentity, formatCommit, replaceTreeFile, treeOfCommit } from '../protocol/git-objects.js';
+import { writeLooseObject } from './loose-object.js';
 import type { ObjectReader } from './object-reader.js';
 import { gitText, type Repository } from './run-git.js';
 
@@ -49,6 +50,7 @@ async function writeObject(
   type: 'blob' | 'tree' | 'commit',
   bytes: Uint8Array,
 ): Promise<string> {
+  if (repo.ownIds !== undefined) return writeLooseObject(repo.gitDir, { type, content: bytes }, repo.ownIds);
   const id = await gitText(repo, ['hash-object', '-t', type, '-w', '--stdin', '--no-filters'], {
     input: bytes,
   });

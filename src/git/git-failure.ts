@@ -100,11 +100,15 @@ const FAILURES: readonly Failure[] = [
   },
 ];
 
+/** What ssh says where it could not ride on a shared connection. It makes one of its own then, and says what became of that. */
+const SHARING_NOISE = /^(?:mux_client_\w+: |Control ?[Ss]ocket ).*$/gm;
+
 /**
  * The one place that tells what git meant. `what` names the step (`fetch from ssh://…`). What matches nothing is
  * `git-failed` and retryable: a server can fail in ways no table knows, and a waiting agent must outlive them.
  */
-export function classifyGitFailure(what: string, stderr: string): BridgeError {
+export function classifyGitFailure(what: string, output: string): BridgeError {
+  const stderr = output.replace(SHARING_NOISE, '');
   const failure = FAILURES.find((one) => one.pattern.test(stderr));
   if (failure?.code === 'refused')
     return serverRefused(what, failure, failure.pattern.exec(stderr)?.[1] ?? '');

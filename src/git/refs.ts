@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { gitFailed, type Repository, runGit } from './run-git.js';
 
 /**
@@ -10,6 +12,16 @@ export async function resolveRef(repo: Repository, ref: string): Promise<string 
   if (result.exitCode === 0) return result.stdout.toString('utf8').trim();
   if (result.exitCode === 1) return null;
   throw gitFailed(args, result);
+}
+
+/**
+ * The same for the full name of a ref. In a repository of ours it is read from its file, as git writes it; git is asked where there is
+ * none, because the ref may be packed.
+ */
+export async function readRef(repo: Repository, ref: string): Promise<string | null> {
+  const text =
+    repo.ownIds === undefined ? '' : await readFile(path.join(repo.gitDir, ref), 'latin1').catch(() => '');
+  return /^([0-9a-f]{40,64})\n$/.exec(text)?.[1] ?? resolveRef(repo, ref);
 }
 
 /** The refs under a prefix (`refs/bridge/answers/`), in order of name. */

@@ -6,6 +6,11 @@ export interface Repository {
   /** The path of the git directory; `.` inside a hook, whose working directory it is. */
   readonly gitDir: string;
   readonly env: NodeJS.ProcessEnv;
+  /**
+   * Given for a repository that only this program uses, with this user's permissions: how long its ids are. Its objects are written and its refs
+   * read without a git process for each.
+   */
+  readonly ownIds?: 'sha1' | 'sha256';
 }
 
 /** What a git process ended as. A non-zero exit is a result; only a failed start is an error. */

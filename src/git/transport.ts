@@ -6,7 +6,7 @@ import { parseRefusal, type RefusalCode } from '../protocol/refusal.js';
 import { gitDate } from './git-date.js';
 import { classifyGitFailure, DISK_FULL } from './git-failure.js';
 import type { GitResult, Repository } from './run-git.js';
-import { runSimpleGit } from './run-simple-git.js';
+import { runRemoteGit } from './run-remote-git.js';
 
 /** Where the other side's refs are kept in a clone of ours. */
 export const REMOTE_PREFIX = 'refs/remotes/bridge/';
@@ -53,7 +53,7 @@ export async function fetchMain(
   signal?: AbortSignal,
 ): Promise<FetchOutcome> {
   const [prune, ...sideRefs] = SIDE_REFS;
-  const result = await runSimpleGit(
+  const result = await runRemoteGit(
     repo,
     [
       'fetch',
@@ -210,7 +210,7 @@ function runPush(
   refspecs: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<GitResult> {
-  return runSimpleGit(
+  return runRemoteGit(
     repo,
     [
       'push',

@@ -23,6 +23,70 @@ export interface QueueState {
   readonly answeredCount: number;
 }
 
+/** Reads a queue out of history piece by piece. What it keeps does not grow with history, once it forgets. */
+export interface QueueReader {
+  /** Takes commits that follow those it has, from old to new along first parents. */
+  push(commits: Iterable<HistoryCommit>): void;
+  /** Forgets what was committed before this time, milliseconds since the epoch; answers to what it forgets are answers all the same. */
+  forget(beforeMs: number): void;
+  queue(clock: { readonly nowMs: number; readonly ttlMs: number }): QueueState;
+}
+
+/** Makes one that knows nothing yet. What came before the first commits is unknown, and taken as settled. */
+export function createQueueReader(): QueueReader {
+  const open = new Map<string, AskedTask>();
+  const goodAnswers = new Map<string, string>();
+  /** When each of those was committed, in the same order. */
+  const goodAtMs = new Map<string, number>();
+  let answeredCount = 0;
+  return {
+    push(commits) {
+      for (const commit of commits) {
+        const message = messageOf(commit);
+        if (message.kind === 'task') {
+          open.set(commit.id, {
+            id: commit.id,
+            file: message.file,
+            change: message.change,
+            asker: commit.author,
+            askedAtMs: commit.committedAtMs,
+            subject: commit.subject,
+          });
+        } else if (message.kind === 'answer') {
+          answeredCount += 1;
+          open.delete(commit.taskTrailer);
+          if (commit.statusTrailer === 'ok' || commit.statusTrailer === 'cached') {
+            goodAnswers.set(commit.taskHashTrailer, message.change.newId);
+            // Removed first, so that the newest stands last.
+            goodAtMs.delete(commit.taskHashTrailer);
+            goodAtMs.set(commit.taskHashTrailer, commit.committedAtMs);
+          }
+        }
+      }
+    },
+    forget(beforeMs) {
+      for (const [id, task] of open) {
+        if (task.askedAtMs >= beforeMs) break;
+        open.delete(id);
+      }
+      for (const [hash, atMs] of goodAtMs) {
+        if (atMs >= beforeMs) break;
+        goodAtMs.delete(hash);
+        goodAnswers.delete(hash);
+      }
+    },
+    queue(clock) {
+      const tasks = [...open.values()];
+      return {
+        pending: tasks.filter((task) => !isExpired(task.askedAtMs, clock)),
+        expired: tasks.filter((task) => isExpired(task.askedAtMs, clock)),
+        goodAnswers,
+        answeredCount,
+      };
+    },
+  };
+}
+
 /**
  * Reads the queue out of history. `commits` run from old to new along first parents; what came before them is unknown
  * and taken as settled.
@@ -31,35 +95,9 @@ export function readQueue(
   commits: Iterable<HistoryCommit>,
   clock: { readonly nowMs: number; readonly ttlMs: number },
 ): QueueState {
-  const open = new Map<string, AskedTask>();
-  const goodAnswers = new Map<string, string>();
-  let answeredCount = 0;
-  for (const commit of commits) {
-    const message = messageOf(commit);
-    if (message.kind === 'task') {
-      open.set(commit.id, {
-        id: commit.id,
-        file: message.file,
-        change: message.change,
-        asker: commit.author,
-        askedAtMs: commit.committedAtMs,
-        subject: commit.subject,
-      });
-    } else if (message.kind === 'answer') {
-      answeredCount += 1;
-      open.delete(commit.taskTrailer);
-      if (commit.statusTrailer === 'ok' || commit.statusTrailer === 'cached') {
-        goodAnswers.set(commit.taskHashTrailer, message.change.newId);
-      }
-    }
-  }
-  const tasks = [...open.values()];
-  return {
-    pending: tasks.filter((task) => !isExpired(task.askedAtMs, clock)),
-    expired: tasks.filter((task) => isExpired(task.askedAtMs, clock)),
-    goodAnswers,
-    answeredCount,
-  };
+  const reader = createQueueReader();
+  reader.push(commits);
+  return reader.queue(clock);
 }
 
 /** Whether a task asked at `askedAtMs` is past its time-to-live: the one rule for agent, hook and status. */

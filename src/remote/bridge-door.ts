@@ -6,13 +6,14 @@ import { parseDurationMs } from '../protocol/duration.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
 import type { Role } from '../protocol/names.js';
 import { type BridgeAddress, parseAddress } from './address.js';
-import type { Bell } from './bell.js';
-import { type Doorbell, openLocalDoorbell, openSshDoorbell } from './doorbell.js';
+import { type Doorbell, openLocalDoorbell, openSshDoorbell, type Ring } from './doorbell.js';
+import { planSharing } from './plan-sharing.js';
 import type { SshDoor } from './run-ssh.js';
 import { sayHello } from './say-hello.js';
-import { type SshOptions, sshCommandOf } from './ssh-settings.js';
+import { openSharedConnection } from './shared-connection.js';
+import { type SshOptions, sshCommandOf, withOptions } from './ssh-settings.js';
 
-/** The way to a bridge, wherever it is. Opening it talks to nobody yet. */
+/** The way to a bridge, wherever it is. Opening it talks to nobody yet; close it with closeDoor. */
 export interface BridgeDoor {
   readonly address: BridgeAddress;
   /** The environment for git on our side, ssh command included. */
@@ -41,11 +42,36 @@ export async function openDoor(
   options: SshOptions = {},
 ): Promise<BridgeDoor> {
   const address = parseAddress(repo);
-  await requireGit(clientGitEnv(env));
-  if (address.kind !== 'ssh') return { address, env: clientGitEnv(env), ssh: null };
-  const ssh = await sshCommandOf(clientGitEnv(env), options);
-  const gitEnv = clientGitEnv(env, ssh.text);
-  return { address, env: gitEnv, ssh: { address, ssh, env: gitEnv } };
+  const plainEnv = clientGitEnv(env);
+  if (address.kind !== 'ssh') {
+    await requireGit(plainEnv);
+    return { address, env: plainEnv, ssh: null };
+  }
+  const planned = sshCommandOf(plainEnv, options).then(async (ssh) => ({
+    ssh,
+    plan: await planSharing(address, ssh, plainEnv),
+  }));
+  const [{ ssh, plan }] = await Promise.all([planned, requireGit(plainEnv)]);
+  const riding = plan.by === 'nobody' ? ssh : withOptions(ssh, plan.options);
+  // It is known to be OpenSSH by now; behind a wrapper, git would start it once more at every connection to find out.
+  const known = plan.by === 'nobody' ? {} : { GIT_SSH_VARIANT: 'ssh' };
+  const gitEnv = { ...known, ...clientGitEnv(env, riding.text) };
+  const shared =
+    plan.by === 'us' ? openSharedConnection({ address, ssh, env: plainEnv }, plan.place) : undefined;
+  return { address, env: gitEnv, ssh: { address, ssh: riding, env: gitEnv, shared } };
+}
+
+/**
+ * Sees to it that the shared connection to the bridge stands, where there is to be one. To be called before a fetch or a push. Throws
+ * BridgeError where the server cannot be reached or does not let us in.
+ */
+export async function connectDoor(door: BridgeDoor, signal?: AbortSignal): Promise<void> {
+  await door.ssh?.shared?.ready(signal);
+}
+
+/** Ends the shared connection, and with it whatever still rides on it. */
+export async function closeDoor(door: BridgeDoor): Promise<void> {
+  await door.ssh?.shared?.close();
 }
 
 /**
@@ -70,7 +96,7 @@ export async function readTerms(door: BridgeDoor, signal?: AbortSignal): Promise
 }
 
 /** Opens the doorbell of the bridge: its reflog. Elsewhere there is none, and the caller has to poll. */
-export function openDoorbell(door: BridgeDoor, bell: Bell): Doorbell {
+export function openDoorbell(door: BridgeDoor, bell: Ring): Doorbell {
   if (door.address.kind === 'local') return openLocalDoorbell(door.address.url, bell);
   if (door.ssh !== null) return openSshDoorbell(door.ssh, bell);
   return { connected: () => false, close: async () => {} };

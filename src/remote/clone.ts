@@ -1,31 +1,41 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { resolveRef } from '../git/refs.js';
-import { gitFailed, gitText, type Repository, spawnGit } from '../git/run-git.js';
+import writeFileAtomic from 'write-file-atomic';
+import { readRef } from '../git/refs.js';
+import { gitFailed, type Repository, spawnGit } from '../git/run-git.js';
 import { fetchMain, REMOTE_MAIN_REF } from '../git/transport.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import type { BridgeDoor } from './bridge-door.js';
+import { type BridgeDoor, connectDoor } from './bridge-door.js';
 
 /** A bare clone of ours, with what of `main` was fetched under REMOTE_MAIN_REF. It has no remote, no work tree, no index. */
 export async function openClone(gitDir: string, env: NodeJS.ProcessEnv): Promise<Repository> {
   const repo = { gitDir: path.resolve(gitDir), env };
-  if (await isFinished(repo)) return repo;
-  await mkdir(path.dirname(repo.gitDir), { recursive: true });
-  const args = ['init', '--bare', '--quiet', '--template=', '--initial-branch=main', repo.gitDir];
-  const result = await spawnGit(args, env);
-  if (result.exitCode !== 0) throw gitFailed(args, result);
-  // A finished answer waits in here for the network; it has to survive a power cut.
-  await gitText(repo, ['config', 'core.fsync', 'all']);
-  await gitText(repo, ['config', 'transfer.fsckObjects', 'true']);
-  return repo;
+  const config = path.join(repo.gitDir, 'config');
+  let text = await readFile(config, 'utf8').catch(() => '');
+  // One that was killed half-way is made again, which changes nothing that is there.
+  if (!text.includes(SETTINGS)) {
+    await mkdir(path.dirname(repo.gitDir), { recursive: true });
+    const args = ['init', '--bare', '--quiet', '--template=', '--initial-branch=main', repo.gitDir];
+    const result = await spawnGit(args, env);
+    if (result.exitCode !== 0) throw gitFailed(args, result);
+    text = `${await readFile(config, 'utf8')}${SETTINGS}`;
+    await writeFileAtomic(config, text);
+  }
+  return { ...repo, ownIds: /objectformat\s*=\s*sha256/i.test(text) ? 'sha256' : 'sha1' };
 }
 
-/** Whether the last step above was done. One that was killed half-way is made again, which changes nothing that is there. */
-async function isFinished(repo: Repository): Promise<boolean> {
-  if (!(await stat(path.join(repo.gitDir, 'config')).catch(() => null))) return false;
-  const args = ['config', '--file', path.join(repo.gitDir, 'config'), '--get', 'transfer.fsckObjects'];
-  return (await spawnGit(args, repo.env)).exitCode === 0;
-}
+/**
+ * A finished answer waits in a clone for the network, so it has to survive a power cut. Reflogs would keep alive what nobody looks at
+ * again, and a gc has its own time (`tend-clone.ts`), not the middle of a fetch.
+ */
+const SETTINGS = `[core]
+	fsync = all
+	logAllRefUpdates = false
+[gc]
+	auto = 0
+[transfer]
+	fsckObjects = true
+`;
 
 /** How far behind the time-to-live a fresh clone reaches, for clocks and dates that are not quite in order: a day. */
 const MARGIN_MS = 86_400_000;
@@ -41,8 +51,9 @@ export async function updateClone(
   window: { readonly nowMs: number; readonly ttlMs: number; readonly sideRefs?: boolean },
   signal?: AbortSignal,
 ): Promise<string> {
+  await connectDoor(door, signal);
   const { url } = door.address;
-  const known = await resolveRef(clone, REMOTE_MAIN_REF);
+  const known = await readRef(clone, REMOTE_MAIN_REF);
   const sinceMs = window.nowMs - window.ttlMs - MARGIN_MS;
   const side = { sideRefs: window.sideRefs === true };
   let outcome = await fetchMain(clone, url, known === null ? { sinceMs, ...side } : side, signal);
@@ -57,7 +68,7 @@ export async function updateClone(
       },
     );
   }
-  const tip = await resolveRef(clone, REMOTE_MAIN_REF);
+  const tip = await readRef(clone, REMOTE_MAIN_REF);
   if (tip === null) throw new Error('fetch reported success and brought no main');
   return tip;
 }

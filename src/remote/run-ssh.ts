@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { BridgeAddress } from './address.js';
+import type { SharedConnection } from './shared-connection.js';
 import type { SshCommand } from './ssh-settings.js';
 
 /** How to get to a server: the address, the ssh command, and the environment. */
@@ -7,6 +8,8 @@ export interface SshDoor {
   readonly address: Extract<BridgeAddress, { kind: 'ssh' }>;
   readonly ssh: SshCommand;
   readonly env: NodeJS.ProcessEnv;
+  /** The one connection that everything rides on; absent where each command has its own. */
+  readonly shared?: SharedConnection | undefined;
 }
 
 /** What a command on the server ended as. ssh itself fails with exit code 255. */
@@ -62,17 +65,27 @@ export function runSsh(
 
 /** Starts ssh with its input closed. Killing the child ends ssh itself, not a shell around it. */
 export function spawnSsh(door: SshDoor, command: string): ChildProcess {
+  const [program, ...args] = sshWords(door, [], command);
+  return spawn(program, args, { env: door.env, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+}
+
+/** The program and its arguments that run `command` on the server; with null, whatever `options` make ssh do instead. */
+export function sshWords(
+  door: Pick<SshDoor, 'address' | 'ssh'>,
+  options: readonly string[],
+  command: string | null,
+): [string, ...string[]] {
   const { destination, port } = door.address;
-  const args = [...(port === null ? [] : ['-p', port]), '--', destination, command];
-  const options = { env: door.env, stdio: ['ignore', 'pipe', 'pipe'] as const, windowsHide: true };
-  const [program, ...words] = door.ssh.words ?? [];
-  if (program !== undefined)
-    return spawn(program, [...words, ...args], { ...options, stdio: [...options.stdio] });
-  // A command of the user's own is shell text, as it is for git.
-  return spawn('sh', ['-c', `${execPrefix(door.ssh.text)}${door.ssh.text} "$@"`, 'ssh', ...args], {
+  const args = [
     ...options,
-    stdio: [...options.stdio],
-  });
+    ...(port === null ? [] : ['-p', port]),
+    ...['--', destination],
+    ...(command === null ? [] : [command]),
+  ];
+  const [program, ...words] = door.ssh.words ?? [];
+  if (program !== undefined) return [program, ...words, ...args];
+  // A command of the user's own is shell text, as it is for git.
+  return ['sh', '-c', `${execPrefix(door.ssh.text)}${door.ssh.text} "$@"`, 'ssh', ...args];
 }
 
 /** Ends ssh, and lets go of its output: what ssh itself has started (a ProxyCommand) may hold that open for longer. */

@@ -19,6 +19,7 @@ const HELLO_TIMEOUT_MS = 45_000;
  * host). Throws BridgeError: as classifyGitFailure tells, or `protocol` where the versions do not fit.
  */
 export async function sayHello(door: SshDoor, signal?: AbortSignal): Promise<ServerGreeting | null> {
+  await door.shared?.ready(signal);
   const result = await runSsh(door, 'bridge-hello', { timeoutMs: HELLO_TIMEOUT_MS, signal });
   if (result.exitCode === 255 || /llm-bridge: /.test(result.stderr)) {
     throw classifyGitFailure(`connect to ${door.address.url}`, result.stderr);

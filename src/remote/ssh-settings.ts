@@ -16,6 +16,8 @@ export interface SshCommand {
   readonly text: string;
   /** The same as words, where the user gave no command of their own. */
   readonly words: readonly string[] | null;
+  /** Whether it is OpenSSH by its name, and takes more options of that kind. */
+  readonly isOpenSsh: boolean;
 }
 
 /**
@@ -42,9 +44,19 @@ export async function sshCommandOf(env: NodeJS.ProcessEnv, options: SshOptions):
   const users = await usersCommand(env);
   if (users === null) {
     const words = ['ssh', ...ours];
-    return { text: words.map(shellQuote).join(' '), words };
+    return { text: words.map(shellQuote).join(' '), words, isOpenSsh: true };
   }
-  return { text: isOpenSsh(users) ? `${users} ${ours.map(shellQuote).join(' ')}` : users, words: null };
+  const command = { text: users, words: null, isOpenSsh: isOpenSsh(users) };
+  return command.isOpenSsh ? withOptions(command, ours) : command;
+}
+
+/** The same command with more options of OpenSSH behind its own, which win where both say something. */
+export function withOptions(command: SshCommand, options: readonly string[]): SshCommand {
+  return {
+    ...command,
+    text: [command.text, ...options.map(shellQuote)].join(' '),
+    words: command.words === null ? null : [...command.words, ...options],
+  };
 }
 
 async function usersCommand(env: NodeJS.ProcessEnv): Promise<string | null> {

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { type LocalSshd, startLocalSshd } from '../../src/demo/local-sshd.js';
@@ -115,9 +115,4 @@ export function sshUrlOf({ sshd }: Lab, repoPath: string): string {
 /** The ssh command with a key, quoted for a shell; `more` are further words. */
 export function sshCommand(lab: Lab, key: KeyPair, more: readonly string[] = []): string {
   return ['ssh', ...sshOptionsFor(lab.sshd, key.identityFile), ...more].map((word) => `'${word}'`).join(' ');
-}
-
-/** Adds a line to a file of the lab. */
-export async function note(file: string, line: string): Promise<void> {
-  await appendFile(file, `${line}\n`);
 }

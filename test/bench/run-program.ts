@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 
 /** What a program said and how it ended. */
 export interface ProgramResult {
@@ -49,23 +51,8 @@ export function runProgram(
       }
     });
     if (child.stdin !== null) {
-      child.stdin.on('error', () => {});
-      feed(child.stdin, options.input ?? []).catch(reject);
+      // A program may end without reading its input; its exit code tells then, not the broken pipe.
+      pipeline(Readable.from(options.input ?? []), child.stdin).catch(() => {});
     }
   });
-}
-
-async function feed(
-  to: NodeJS.WritableStream,
-  input: Iterable<string | Buffer> | AsyncIterable<string | Buffer>,
-) {
-  for await (const chunk of input) {
-    if (!to.write(chunk)) {
-      await new Promise<void>((resolve) => {
-        to.once('drain', resolve);
-        to.once('close', resolve);
-      });
-    }
-  }
-  to.end();
 }

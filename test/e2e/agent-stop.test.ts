@@ -4,6 +4,7 @@ import { chatsOf, gate, runAgentOnce, startAgent } from '../support/bridge-agent
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import type { RunningCli } from '../support/cli.js';
 import { commitOnMain } from '../support/commit-on-main.js';
+import { freezeTree } from '../support/freeze-tree.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -71,9 +72,7 @@ test('SIGTERM while the server is away ends within 5 s too, and the finished ans
 
 test('SIGTERM while the server is silent ends within 5 s too', async () => {
   const { agent, held } = await thinkingAgent();
-  // A stopped sshd takes connections and says nothing, as a network does that drops packets.
-  process.kill(bridge.sshd.pid, 'SIGSTOP');
-  onCleanup(() => void process.kill(bridge.sshd.pid, 'SIGCONT'));
+  await freezeTree(bridge.sshd.pid);
   held.open();
   await agent.waitFor('stderr', /answered by/);
 
@@ -86,9 +85,8 @@ test('SIGTERM while the server is silent ends within 5 s too', async () => {
 
 test('a second SIGINT stops at once with 130', async () => {
   const { agent, held } = await thinkingAgent();
-  // A stopped sshd takes connections and says nothing, so the agent is busy with its last push for seconds.
-  process.kill(bridge.sshd.pid, 'SIGSTOP');
-  onCleanup(() => void process.kill(bridge.sshd.pid, 'SIGCONT'));
+  // The agent is busy with its last push for seconds.
+  await freezeTree(bridge.sshd.pid);
   held.open();
   await agent.waitFor('stderr', /answered by/);
   agent.signal('SIGINT');

@@ -276,7 +276,9 @@ describe('waiting', () => {
     const asking = await startCli(['ask', '8+5', '--repo', bridge.sshUrl], { env });
     await waitUntil(async () => {
       const { stdout } = await runProcess('ps', ['-eo', 'args='], { env });
-      return stdout.split('\n').some((line) => line.includes(identityFile) && /bridge-hello$/.test(line));
+      return stdout
+        .split('\n')
+        .some((line) => line.includes(identityFile) && line.includes('ControlMaster=yes'));
     }, 'its ssh to connect');
 
     asking.signal('SIGINT');

@@ -40,13 +40,14 @@ export function askCommand(exit: ExitState): CommandModule {
       const { _, ...options } = readOptions(argsSchema, raw, 'ask', ['prompt']);
       // yargs leaves what stands behind `--` in `_`, after the name of the command.
       const args = { ...options, prompt: [...options.prompt, ..._.slice(1)] };
-      const [{ ask }, { draftTask }, { openDoor }, { catchUpLog }, { waitingSpinner }] = await Promise.all([
-        import('../../asker/ask.js'),
-        import('../../asker/task-draft.js'),
-        import('../../remote/bridge-door.js'),
-        import('../catch-up-log.js'),
-        import('../waiting-spinner.js'),
-      ]);
+      const [{ ask }, { draftTask }, { closeDoor, openDoor }, { catchUpLog }, { waitingSpinner }] =
+        await Promise.all([
+          import('../../asker/ask.js'),
+          import('../../asker/task-draft.js'),
+          import('../../remote/bridge-door.js'),
+          import('../catch-up-log.js'),
+          import('../waiting-spinner.js'),
+        ]);
       const door = await openDoor(args.repo, process.env, sshOptionsOf(args));
       const fields = await taskFieldsOf(args);
       const signal = stopSignal();
@@ -56,11 +57,15 @@ export function askCommand(exit: ExitState): CommandModule {
         draft: ({ maxBytes, nowMs }) => draftTask(fields, { nowMs, maxBytes, dedup: args.dedup }),
         noWait: args.noWait || !args.wait,
         signal,
-        onAsked: (task) => spinner.start(task),
+        onAsked: spinner.asked,
+        ...(spinner.isShown ? { onClaimed: spinner.claimed } : {}),
         ...(args.timeout === undefined ? {} : { timeoutMs: args.timeout * 1000 }),
         ...(args.name === undefined ? {} : { name: args.name }),
         ...(door.address.kind === 'local' ? { ingest: () => catchUpLog(repo) } : {}),
-      }).finally(() => spinner.stop());
+      }).finally(() => {
+        spinner.stop();
+        return closeDoor(door);
+      });
 
       if (outcome.status === 'asked') {
         process.stdout.write(args.json ? `${JSON.stringify({ task: outcome.task })}\n` : `${outcome.task}\n`);

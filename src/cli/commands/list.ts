@@ -46,8 +46,9 @@ export function listCommand(_exit: ExitState): CommandModule {
         .example('$0 list --state pending --json --repo /srv/llm-bridge/bridge.git', 'for programs'),
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'list');
-      const [{ listTasks, newestRows }, { formatTaskRow }, { openView }] = await Promise.all([
+      const [{ listTasks, newestRows }, { whoWorks }, { formatTaskRow }, { openView }] = await Promise.all([
         import('../../admin/list-tasks.js'),
+        import('../../git/who-works.js'),
         import('../format-task-row.js'),
         import('../open-view.js'),
       ]);
@@ -58,7 +59,7 @@ export function listCommand(_exit: ExitState): CommandModule {
           ref: view.ref,
           nowMs,
           ttlMs: view.taskTtlMs,
-          running: new Map(),
+          running: (await whoWorks(view.repo, view.sidePrefix, nowMs)).running,
         });
         const wanted = all.filter((row) => args.state === undefined || row.state === args.state);
         for (const row of newestRows(wanted, args.number))

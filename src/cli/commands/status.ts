@@ -12,6 +12,9 @@ const argsSchema = z.object({
   ...sshArgs,
 });
 
+/** A lock that a push holds is gone by then, and so are those who were at work when it was first seen. Milliseconds. */
+const LOCK_WAIT_MS = 2_000;
+
 /** `llm-bridge status --repo R` */
 export function statusCommand(_exit: ExitState): CommandModule {
   return {
@@ -35,20 +38,26 @@ export function statusCommand(_exit: ExitState): CommandModule {
         ),
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'status');
-      const [{ readStatus }, { findStaleLocks }, { reportOnAnswer }, { openView }] = await Promise.all([
-        import('../../admin/bridge-status.js'),
-        import('../../git/stale-locks.js'),
-        import('../../server-hook/on-answer/report.js'),
-        import('../open-view.js'),
-      ]);
+      const [{ readStatus }, { findStaleLocks }, { whoWorks }, { reportOnAnswer }, { openView }] =
+        await Promise.all([
+          import('../../admin/bridge-status.js'),
+          import('../../git/stale-locks.js'),
+          import('../../git/who-works.js'),
+          import('../../server-hook/on-answer/report.js'),
+          import('../open-view.js'),
+        ]);
       const view = await openView(args.repo, sshOptionsOf(args), 'window');
       const show = async () => {
         const isLocal = view.door.address.kind === 'local';
-        const staleLocks = isLocal ? (await findStaleLocks(view.repo.gitDir)).stale : null;
+        const staleLocks = isLocal
+          ? (await findStaleLocks(view.repo.gitDir, { waitMs: LOCK_WAIT_MS })).stale
+          : null;
+        const nowMs = Date.now() + view.clockOffsetMs;
         const status = await readStatus(view.repo, {
           repoName: args.repo,
           ref: view.ref,
-          nowMs: Date.now() + view.clockOffsetMs,
+          nowMs,
+          who: await whoWorks(view.repo, view.sidePrefix, nowMs),
           ttlMs: view.taskTtlMs,
           logRecords: view.logRecords(),
           staleLocks,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type HistoryCommit, messageOf } from '../../../src/protocol/history.js';
-import { isExpired, readQueue } from '../../../src/protocol/pending.js';
+import { createQueueReader, isExpired, readQueue } from '../../../src/protocol/pending.js';
 
 const NOW = 1_000_000;
 const CLOCK = { nowMs: NOW, ttlMs: 1000 };
@@ -110,4 +110,23 @@ test.each([
 
 test('a symlink under the name still asks, so that it is answered with an error', () => {
   expect(messageOf(commit('a', 'task.txt', { newMode: '120000' })).kind).toBe('task');
+});
+
+test('a reader that is given history in pieces and forgets what is old knows the same of what is young', () => {
+  const reader = createQueueReader();
+  const old = { ...commit('old', 'task.txt'), committedAtMs: CLOCK.nowMs - 3 * CLOCK.ttlMs };
+  const oldAnswer = { ...answer('y', 'x', 'h-old'), committedAtMs: CLOCK.nowMs - 3 * CLOCK.ttlMs };
+  const young = { ...commit('young', 'task.txt'), committedAtMs: CLOCK.nowMs };
+  const again = { ...answer('z', 'w', 'h-again'), committedAtMs: CLOCK.nowMs };
+  reader.push([old, oldAnswer, { ...oldAnswer, id: 'v', taskHashTrailer: 'h-again' }]);
+  reader.push([young, again]);
+  reader.forget(CLOCK.nowMs - 2 * CLOCK.ttlMs);
+
+  const queue = reader.queue(CLOCK);
+  expect(queue.pending.map((task) => task.id)).toEqual(['young']);
+  expect(queue.expired).toEqual([]);
+  expect([...queue.goodAnswers.keys()]).toEqual(['h-again']);
+  // An answer that comes after its task was forgotten is no task of its own.
+  reader.push([answer('late', 'old', 'h')]);
+  expect(reader.queue(CLOCK).pending.map((task) => task.id)).toEqual(['young']);
 });

@@ -49,7 +49,7 @@ test("the user's own command comes first: the environment, the configuration, th
   expect((await sshCommandOf(all, {})).text).toBe(`ssh -i env ${OURS}`);
   expect((await sshCommandOf({ ...all, GIT_SSH_COMMAND: '' }, {})).text).toBe(`ssh -i config ${OURS}`);
   const last = await sshCommandOf({ ...cleanEnv(home), GIT_SSH: '/bin/my ssh/ssh' }, {});
-  expect(last).toEqual({ text: `'/bin/my ssh/ssh' ${OURS}`, words: null });
+  expect(last).toEqual({ text: `'/bin/my ssh/ssh' ${OURS}`, words: null, isOpenSsh: true });
 });
 
 test.each([

@@ -1,0 +1,37 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+
+/**
+ * The longest path of a UNIX socket on any system we know (macOS; Linux has four more), without the NUL, less the 17 characters
+ * that ssh adds to it while it makes the socket.
+ */
+const MAX_SOCKET_CHARS = 103 - 17;
+
+/** A folder that is not there yet, and the socket that is to be in it. */
+export interface SocketPlace {
+  readonly folder: string;
+  readonly socket: string;
+}
+
+/**
+ * A place for a socket of our own: short, in letters that ssh takes for nothing else, and under a name nobody can guess. In the first
+ * that will do of `XDG_RUNTIME_DIR`, which is in memory and goes at logout, the system's folder for temporary files, and
+ * `/tmp`. Null where none will do. Make the folder with mode 0700, and take an existing one for somebody else's.
+ */
+export async function findSocketPlace(env: NodeJS.ProcessEnv): Promise<SocketPlace | null> {
+  for (const place of [env.XDG_RUNTIME_DIR, os.tmpdir(), '/tmp']) {
+    if (!place || !/^\/[\w./+,@=-]*$/.test(place)) continue;
+    const folder = path.join(place, `llm-bridge-${randomBytes(9).toString('base64url')}`);
+    const socket = path.join(folder, 's');
+    if (socket.length > MAX_SOCKET_CHARS) continue;
+    const isOurs = await access(place, constants.W_OK | constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isOurs) return { folder, socket };
+  }
+  return null;
+}

@@ -1,0 +1,31 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { writeLooseObject } from '../../../src/git/loose-object.js';
+import { cleanEnv } from '../../support/clean-env.js';
+import { gitOk } from '../../support/git.js';
+import { tempDir } from '../../support/temp-dir.js';
+
+test.each(['sha1', 'sha256'] as const)(
+  'what is written is what git writes, in a repository of %s',
+  async (ids) => {
+    const gitDir = join(await tempDir(), 'clone.git');
+    const env = cleanEnv(gitDir);
+    await gitOk(['init', '--bare', '--quiet', '--template=', `--object-format=${ids}`, gitDir], { env });
+    for (const content of ['', 'x', 'line\r\nline\0\xff', 'a'.repeat(300_000)]) {
+      const bytes = Buffer.from(content, 'latin1');
+      const id = await writeLooseObject(gitDir, { type: 'blob', content: bytes }, ids);
+
+      const theirs = await gitOk(['hash-object', '--stdin', '--no-filters'], { gitDir, env, input: bytes });
+      expect(`${id}\n`).toBe(theirs);
+      expect(await gitOk(['cat-file', '-t', id], { gitDir, env })).toBe('blob\n');
+      expect(await gitOk(['cat-file', '-s', id], { gitDir, env })).toBe(`${bytes.length}\n`);
+      const folder = join(gitDir, 'objects', id.slice(0, 2));
+      expect(await readdir(folder)).toEqual([id.slice(2)]);
+      expect((await stat(join(folder, id.slice(2)))).mode & 0o777).toBe(0o444);
+      // Again changes nothing.
+      expect(await writeLooseObject(gitDir, { type: 'blob', content: bytes }, ids)).toBe(id);
+    }
+    await gitOk(['fsck', '--strict'], { gitDir, env });
+  },
+);

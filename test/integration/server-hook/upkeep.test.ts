@@ -1,0 +1,103 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, readdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { gitOk } from '../../support/git.js';
+import { anAnswer } from '../../support/message-writer.js';
+import { onCleanup } from '../../support/on-cleanup.js';
+import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
+import { waitUntil } from '../../support/wait-until.js';
+
+test('a push does not wait for the upkeep it starts', async () => {
+  const bridge = await startPlainBridge();
+  const upkeep = await heldUpkeep(bridge);
+  for (const prompt of ['one', 'two']) await exchangeAtOnce(bridge, prompt);
+  await waitUntil(upkeep.started, 'the upkeep was started');
+  // It is held: the push that started it has come back all the same, and so does the next one.
+  await exchangeAtOnce(bridge, 'three');
+  await upkeep.letGo();
+});
+
+test('packs of pushes are put together by the upkeep of a later push, and history is as it was', async () => {
+  const bridge = await startPlainBridge();
+  const inBridge = { gitDir: bridge.repoPath, env: bridge.env };
+  const packs = async () =>
+    (await readdir(join(bridge.repoPath, 'objects', 'pack'))).filter((name) => name.endsWith('.pack')).length;
+  for (const prompt of ['one', 'two', 'three']) await exchangeAtOnce(bridge, prompt);
+  expect(await packs()).toBe(3);
+  await gitOk(['config', 'gc.autoPackLimit', '2'], inBridge);
+  await exchange(bridge, 'four');
+  await waitUntil(async () => (await packs()) === 1, 'one pack is left');
+  expect(await gitOk(['fsck', '--strict'], inBridge)).not.toMatch(/error|missing/);
+  expect((await bridge.readLog()).trim().split('\n')).toHaveLength(4);
+});
+
+test('who follows the reflog hears of an update also after a gc has written it anew', async () => {
+  const bridge = await startPlainBridge();
+  const inBridge = { gitDir: bridge.repoPath, env: bridge.env };
+  await exchange(bridge, 'one');
+  // As bridge-wait of ssh-command does.
+  const tail = spawn('tail', ['-n', '1', '-F', join(bridge.repoPath, 'logs', 'HEAD')], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const ended = once(tail, 'close');
+  onCleanup(async () => {
+    tail.kill();
+    await ended;
+  });
+  let said = '';
+  tail.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  await waitUntil(async () => said.includes(await bridge.tip()), 'the last line of the reflog');
+  const inode = async () => (await stat(join(bridge.repoPath, 'logs', 'HEAD'))).ino;
+  const before = await inode();
+  await gitOk(['-c', 'gc.reflogExpire=now', 'gc', '--quiet'], inBridge);
+  expect(await inode()).not.toBe(before);
+  expect((await stat(join(bridge.repoPath, 'logs', 'HEAD'))).size).toBe(0);
+  const next = await exchange(bridge, 'two');
+  await waitUntil(() => said.includes(next), 'the line of the update after the gc');
+});
+
+test('what no ref holds any more goes with a gc once it is an hour old, and not before', async () => {
+  const bridge = await startPlainBridge();
+  const inBridge = { gitDir: bridge.repoPath, env: bridge.env };
+  const write = async (text: string) =>
+    (await gitOk(['hash-object', '-w', '--stdin'], { ...inBridge, input: text })).trim();
+  const [old, young] = [await write('an old claim'), await write('a young claim')];
+  const file = join(bridge.repoPath, 'objects', old.slice(0, 2), old.slice(2));
+  await promisify(execFile)('touch', ['-d', '2 hours ago', file]);
+  await gitOk(['gc', '--quiet'], inBridge);
+  await expect(gitOk(['cat-file', '-e', old], inBridge)).rejects.toThrow();
+  await gitOk(['cat-file', '-e', young], inBridge);
+});
+
+async function exchange(bridge: PlainBridge, prompt: string): Promise<string> {
+  const asked = await bridge.pushOk(await bridge.writer.ask(await bridge.tip(), prompt));
+  return bridge.pushOk(await bridge.writer.answer(asked, anAnswer(asked, prompt)));
+}
+
+/** A task and its answer in one push: six objects, which the server keeps as a pack. */
+async function exchangeAtOnce(bridge: PlainBridge, prompt: string): Promise<string> {
+  const asked = await bridge.writer.ask(await bridge.tip(), prompt);
+  return bridge.pushOk(await bridge.writer.answer(asked, anAnswer(asked, prompt)));
+}
+
+/** An upkeep that is due with two packs, says that it was started, and waits to be let go. */
+async function heldUpkeep(bridge: PlainBridge) {
+  const file = (name: string) => join(bridge.dir, name);
+  await gitOk(['config', 'gc.autoPackLimit', '1'], { gitDir: bridge.repoPath, env: bridge.env });
+  const hook = join(bridge.repoPath, 'hooks', 'pre-auto-gc');
+  const lines = [
+    '#!/bin/sh',
+    `: >'${file('started')}'`,
+    `while [ ! -e '${file('let-go')}' ]; do sleep 0.05; done`,
+  ];
+  await writeFile(hook, `${lines.join('\n')}\nexit 1\n`);
+  await chmod(hook, 0o755);
+  const letGo = () => writeFile(file('let-go'), '');
+  onCleanup(letGo);
+  return { started: async () => (await stat(file('started')).catch(() => null)) !== null, letGo };
+}
