@@ -19,11 +19,16 @@ export interface Doorbell {
   close(): Promise<void>;
 }
 
-/** Rings at every change of the reflog of a repository on this machine. */
+/** Rings at every change of the reflog of a repository on this machine, and where a task was handed back. */
 export function openLocalDoorbell(gitDir: string, bell: Ring): Doorbell {
   const reflog = path.join(gitDir, 'logs', 'HEAD');
   let ready = false;
   const ring = () => void lastLineOf(reflog).then((line) => bell.ring(tipOf(line)));
+  const released = watchPath(path.join(gitDir, 'bridge', 'bell'), {
+    change: () => bell.ring(),
+    ready: () => {},
+    error: () => {},
+  });
   const watcher = watchPath(reflog, {
     change: ring,
     ready: () => {
@@ -34,7 +39,10 @@ export function openLocalDoorbell(gitDir: string, bell: Ring): Doorbell {
       ready = false;
     },
   });
-  return { connected: () => ready, close: () => watcher.close() };
+  return {
+    connected: () => ready,
+    close: async () => void (await Promise.all([watcher.close(), released.close()])),
+  };
 }
 
 /** `<old id> <new id> <who> <when>\t<why>`: the new id. Undefined where the line is no such line. */
@@ -62,7 +70,7 @@ const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 60_000;
 
 /**
- * Rings at every line of `bridge-wait`, which is one update of `main` each, and once more whenever it has connected, because
+ * Rings at every line of `bridge-wait`, which is one update of `main` each, or a task that was handed back, and once more whenever it has connected, because
  * something may have been missed meanwhile. Connects again by itself, with backoff and jitter.
  */
 export function openSshDoorbell(door: SshDoor, bell: Ring): Doorbell {
@@ -98,8 +106,9 @@ export function openSshDoorbell(door: SshDoor, bell: Ring): Doorbell {
       failures = 0;
       const lines = (rest + text).split('\n');
       rest = (lines.pop() ?? '').slice(-MAX_LINE_CHARS);
-      const last = lines.at(-1);
-      if (last !== undefined) bell.ring(tipOf(last));
+      // A line of the other file tells of more than main: that a task was handed back.
+      const isMainAlone = lines.every((line) => tipOf(line) !== undefined);
+      if (lines.length > 0) bell.ring(isMainAlone ? tipOf(lines.at(-1) ?? '') : undefined);
     });
     mine.child.stderr?.resume();
     const ended = () => {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 
 /**
- * How long the agent a task falls to has to claim it, before the next one may: a fetch and a push on a slow line. Milliseconds.
+ * How long the agent a task falls to has to claim it, before the next one may: a fetch and a push on a slow line. Where pushes are
+ * slower than that, the agent waits longer. Milliseconds.
  */
 export const HOLD_OFF_MS = 2_000;
 
@@ -18,8 +19,11 @@ export interface Candidate {
 export interface Choosing {
   /** What tells this agent from all others. */
   readonly self: string;
-  /** The others that have room for a task. */
+  /** The others that are there. */
   readonly others: readonly string[];
+  /** Those of them that are at work and will be for some time: nobody waits for them. */
+  readonly busy: ReadonlySet<string>;
+  readonly holdOffMs: number;
   readonly nowMs: number;
   /** When the last fetch began: what others had claimed by then is known. */
   readonly knownAtMs: number;
@@ -27,8 +31,11 @@ export interface Choosing {
 
 /** What to start, and when to look again because a task that is left to another may become ours. */
 export interface Choice {
-  /** The best first. `rank` 0: it falls to us. More: it fell to others, who have not taken it in their time. */
-  readonly start: readonly { readonly id: string; readonly rank: number }[];
+  /**
+   * The best first. `isSure`: it falls to us, and nobody else would begin it now. The others may be begun by another at the same moment: they
+   * fell to agents that have not taken them in their time, or so long ago that another may think that of us.
+   */
+  readonly start: readonly { readonly id: string; readonly isSure: boolean }[];
   /** Infinity: there is nothing to wait for. */
   readonly lookAgainAtMs: number;
 }
@@ -36,23 +43,27 @@ export interface Choice {
 /**
  * Shares tasks out among agents that do not talk to each other: each task falls to the agent for which the hash of agent and task is highest
  * (rendezvous hashing), so that all who know the same agents come to the same end, whatever else each of them knows. The agent whose hash is
- * second may take it HOLD_OFF_MS later, and so on, after a fetch that shows it unclaimed still. Alone, it is the order of asking.
+ * second may take it `holdOffMs` later, and so on, after a fetch that shows it unclaimed still. Alone, it is the order of asking.
  */
 export function chooseTasks(candidates: readonly Candidate[], choosing: Choosing): Choice {
-  const start: { id: string; rank: number; weight: number }[] = [];
+  const start: { id: string; rank: number; weight: number; isSure: boolean }[] = [];
+  const { self, others, busy, holdOffMs, nowMs, knownAtMs } = choosing;
   let lookAgainAtMs = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
-    const mine = weightOf(choosing.self, candidate.id);
-    const isBefore = (other: string) => weightOf(other, candidate.id) > mine;
-    const rank = candidate.ours ? 0 : choosing.others.filter(isBefore).length;
-    const fromMs = candidate.firstSeenMs + rank * HOLD_OFF_MS;
-    const isDue = rank === 0 || (choosing.nowMs >= fromMs && choosing.knownAtMs >= fromMs);
-    if (isDue) start.push({ id: candidate.id, rank, weight: rank === 0 ? 0 : mine });
+    const mine = weightOf(self, candidate.id);
+    const before = candidate.ours ? [] : others.filter((other) => weightOf(other, candidate.id) > mine);
+    const rank = before.filter((other) => !busy.has(other)).length;
+    const fromMs = candidate.firstSeenMs + rank * holdOffMs;
+    const isDue = rank === 0 || (nowMs >= fromMs && knownAtMs >= fromMs);
+    // Half of the time that the others give us: they may have seen the task before we did.
+    const isFresh = others.length === 0 || nowMs < candidate.firstSeenMs + holdOffMs / 2;
+    const isSure = candidate.ours || (before.length === 0 && isFresh);
+    if (isDue) start.push({ id: candidate.id, rank, weight: rank === 0 ? 0 : mine, isSure });
     else lookAgainAtMs = Math.min(lookAgainAtMs, fromMs);
   }
   // Sorting keeps the order of asking among equals. Those of others are taken in an order of our own, to meet nobody at the first of them.
   start.sort((a, b) => a.rank - b.rank || b.weight - a.weight);
-  return { start: start.map(({ id, rank }) => ({ id, rank })), lookAgainAtMs };
+  return { start: start.map(({ id, isSure }) => ({ id, isSure })), lookAgainAtMs };
 }
 
 function weightOf(agent: string, task: string): number {

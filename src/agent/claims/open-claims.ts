@@ -19,7 +19,7 @@ import { openClaimPush } from './push-claims.js';
 const CLAIM_AFTER_MS = 200;
 
 /** A claim that is not answered within this time holds up no generation: the server may be away for hours. Milliseconds. */
-const CLAIM_FIRST_WAIT_MS = 5_000;
+const CLAIM_FIRST_WAIT_MS = 15_000;
 
 /** At the end, a push that is under way has so long to tell what became of it. Milliseconds. */
 const LAST_WORD_MS = 1_500;
@@ -103,7 +103,9 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
       }
       const choice = chooseTasks(candidates, {
         self: `${self.agent}/${self.session}`,
-        others: others.withRoom(nowMs),
+        others: others.present(),
+        busy: others.busy(nowMs),
+        holdOffMs: push.holdOffMs(),
         nowMs,
         knownAtMs,
       });
@@ -112,9 +114,9 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
         holdingOff = choice.lookAgainAtMs !== Number.POSITIVE_INFINITY;
       }
       const byId = new Map(free.map((task) => [task.id, task]));
-      return choice.start.slice(0, room).flatMap(({ id, rank }) => {
+      return choice.start.slice(0, room).flatMap(({ id, isSure }) => {
         const task = byId.get(id);
-        return task === undefined ? [] : [{ task, claimFirst: rank > 0 || !isSettled() }];
+        return task === undefined ? [] : [{ task, claimFirst: !isSure || !isSettled() }];
       });
     },
     wakeInMs: () => Math.max(lookAgainAtMs - performance.now(), 0),

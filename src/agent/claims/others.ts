@@ -6,9 +6,14 @@ import { isPresent } from '../../protocol/presence.js';
 export interface ForeignClaim {
   readonly id: string;
   readonly claim: Claim;
+  /** When its holder was first seen to have the task. */
+  readonly sinceMs: number;
   /** When it is over unless it is renewed, by a clock that never jumps. Milliseconds. */
   readonly overAtMs: number;
 }
+
+/** An agent that has had a task for so long will not be done with it in a moment. Milliseconds. */
+const BUSY_AFTER_MS = 5_000;
 
 /** What an agent knows of the others. */
 export interface Others {
@@ -25,8 +30,10 @@ export interface Others {
   claimed(): IterableIterator<[string, ForeignClaim]>;
   /** Whether there is anybody else at all. */
   any(nowMs: number): boolean;
-  /** Those that are there and have room for one more task. */
-  withRoom(nowMs: number): readonly string[];
+  /** Those that are there. */
+  present(): readonly string[];
+  /** Those of them that have no room, and had none for some time: their answers take longer than our knowledge of them. */
+  busy(nowMs: number): ReadonlySet<string>;
 }
 
 /** Starts with knowing nobody. `self` tells this agent from all others. */
@@ -42,10 +49,12 @@ export function createOthers(self: Pick<Claim, 'agent' | 'session'>): Others {
           claims.delete(task);
           continue;
         }
-        if (claims.get(task)?.id === id) continue;
+        const known = claims.get(task);
+        if (known?.id === id) continue;
         // However wrong our clock is, no lease is longer than this.
         const leftMs = Math.min(Math.max(Date.parse(claim.until) - serverNowMs, 0), MAX_CLAIM_LEASE_MS);
-        claims.set(task, { id, claim, overAtMs: nowMs + leftMs });
+        const sinceMs = known !== undefined && sameHolder(known.claim, claim) ? known.sinceMs : nowMs;
+        claims.set(task, { id, claim, sinceMs, overAtMs: nowMs + leftMs });
       }
       present = [...refs.agents.values()].flatMap(({ presence }) => {
         if (presence === null || presence.session === self.session) return [];
@@ -64,14 +73,17 @@ export function createOthers(self: Pick<Claim, 'agent' | 'session'>): Others {
     },
     claimed: () => claims.entries(),
     any: (nowMs) => present.length > 0 || [...claims.values()].some((one) => one.overAtMs > nowMs),
-    withRoom(nowMs) {
-      const busy = new Map<string, number>();
-      for (const { claim, overAtMs } of claims.values()) {
-        if (overAtMs <= nowMs) continue;
+    present: () => present.map(({ key }) => key),
+    busy(nowMs) {
+      const count = new Map<string, number>();
+      for (const { claim, sinceMs, overAtMs } of claims.values()) {
+        if (overAtMs <= nowMs || nowMs - sinceMs < BUSY_AFTER_MS) continue;
         const key = keyOf(claim);
-        busy.set(key, (busy.get(key) ?? 0) + 1);
+        count.set(key, (count.get(key) ?? 0) + 1);
       }
-      return present.filter(({ key, parallel }) => (busy.get(key) ?? 0) < parallel).map(({ key }) => key);
+      return new Set(
+        present.filter(({ key, parallel }) => (count.get(key) ?? 0) >= parallel).map(({ key }) => key),
+      );
     },
   };
 }

@@ -3,6 +3,7 @@ import { pushSideRefs, type Refusal, type SideRefChange } from '../../git/transp
 import { CLAIMS_PREFIX, claimRef, DEFAULT_CLAIM_LEASE_MS, writeClaim } from '../../protocol/claim.js';
 import { connectDoor } from '../../remote/bridge-door.js';
 import { type SessionCore, serverNow } from '../agent-session.js';
+import { HOLD_OFF_MS } from './choose-tasks.js';
 import type { Others } from './others.js';
 import type { OwnClaims } from './own-claims.js';
 import type { PresenceSchedule } from './presence-schedule.js';
@@ -20,6 +21,9 @@ const TOGETHER = 1 / 6;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 15_000;
 
+/** However slow a push is, an agent that vanished is not waited for longer than this. Milliseconds. */
+const MAX_HOLD_OFF_MS = 10_000;
+
 /** A claim of another that has been over for so long, on a task that is not pending, is cleared away in passing. Milliseconds. */
 const SWEEP_AFTER_MS = 30_000;
 
@@ -29,6 +33,8 @@ export interface ClaimPush {
   isOn(): boolean;
   /** When there is something to push; Infinity: nothing. By a clock that never jumps. */
   nextDueMs(): number;
+  /** How long to leave to another what falls to it: at least HOLD_OFF_MS, and twice what a push takes here. Milliseconds. */
+  holdOffMs(): number;
   /** Pushes what is due, in one push. Never throws: a claim that cannot be made holds up no answer. */
   pushDue(signal: AbortSignal): Promise<void>;
   /** Lets go of every claim, and says goodbye. Answers the tasks whose claims stayed. Never throws. */
@@ -53,6 +59,7 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
   let off = false;
   let failures = 0;
   let retryAtMs = 0;
+  let pushTakesMs = 0;
   const { clone, options } = session;
   const url = session.door.address.url;
   const leaseMs = () => session.terms?.claimLeaseMs ?? null;
@@ -148,6 +155,10 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
       case 'clock':
         session.terms = null;
         break;
+      case 'internal':
+        // The hook itself failed, for want of memory say; that passes.
+        backOff(changes);
+        return;
       default:
         off = true;
         decideAll(changes);
@@ -157,12 +168,20 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
     place.look();
   }
 
+  function backOff(changes: readonly Change[]): void {
+    decideAll(changes);
+    const delayMs = Math.min(FIRST_RETRY_MS * 2 ** failures, MAX_RETRY_MS);
+    retryAtMs = performance.now() + delayMs * (0.5 + Math.random() / 2);
+    failures += 1;
+  }
+
   function decideAll(changes: readonly Change[]): void {
     for (const { task } of changes) own.jobs.get(task)?.decided(true);
   }
 
   return {
     isOn,
+    holdOffMs: () => Math.min(Math.max(HOLD_OFF_MS, 2 * pushTakesMs), MAX_HOLD_OFF_MS),
     nextDueMs() {
       if (!isOn() || session.tip === null) return Number.POSITIVE_INFINITY;
       return Math.max(retryAtMs, Math.min(own.nextDueMs(finished()), presence.dueMs()));
@@ -178,16 +197,13 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
         }
         await connectDoor(session.door, signal);
         const outcome = await pushSideRefs(clone, url, changes, signal);
-        failures = 0;
+        if (outcome.status === 'pushed') failures = 0;
+        pushTakesMs = (pushTakesMs + performance.now() - startedMs) / 2;
         if (outcome.status === 'pushed') take(changes, outcome.refs, startedMs);
         else beRefused(outcome.refusal, changes);
       } catch {
         // The loop of the agent says what is wrong with the server, and goes on until it works; so does this.
-        decideAll(changes);
-        retryAtMs =
-          performance.now() +
-          Math.min(FIRST_RETRY_MS * 2 ** failures, MAX_RETRY_MS) * (0.5 + Math.random() / 2);
-        failures += 1;
+        backOff(changes);
       }
     },
     async release(signal) {

@@ -1,13 +1,13 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { writeBlob, writeFileCommit } from '../../../src/git/commit-file.js';
 import { clientGitEnv } from '../../../src/git/git-env.js';
 import { openObjectReader } from '../../../src/git/object-reader.js';
 import { resolveRef } from '../../../src/git/refs.js';
 import type { Repository } from '../../../src/git/run-git.js';
 import { runRemoteGit } from '../../../src/git/run-remote-git.js';
-import { fetchMain, pushCommit, REMOTE_MAIN_REF } from '../../../src/git/transport.js';
+import { fetchMain, pushCommit, pushSideRefs, REMOTE_MAIN_REF } from '../../../src/git/transport.js';
 import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
 import { gitOk } from '../../support/git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
@@ -153,6 +153,82 @@ test('a refusal of the hook is a value; a stale one is a race', async () => {
   });
   await hook(bridge, 'echo "llm-bridge refused [stale]: main has moved; try: fetch" >&2; exit 1');
   expect(await pushCommit(clone, url, commit)).toEqual({ status: 'raced' });
+});
+
+describe('refs beside main', () => {
+  const CLAIM = `refs/bridge/claims/${'a'.repeat(40)}`;
+  const there = async (bridge: { git: (args: readonly string[]) => Promise<string> }, ref: string) =>
+    bridge.git(['for-each-ref', '--format=%(objectname)', ref]);
+
+  test('each is made, changed and removed by what it was, whatever becomes of the others', async () => {
+    const { bridge, clone, url } = await bridgeAndClone();
+    const [one, two] = await Promise.all(['1', '2'].map((text) => writeBlob(clone, Buffer.from(text))));
+    if (one === undefined || two === undefined) throw new Error('no blobs');
+    const other = `refs/bridge/claims/${'b'.repeat(40)}`;
+    const push = (changes: Parameters<typeof pushSideRefs>[2]) => pushSideRefs(clone, url, changes);
+    const pushed = (...refs: string[]) => ({ status: 'pushed', refs: new Set(refs) });
+    expect(await push([{ ref: CLAIM, to: one, from: null }])).toEqual(pushed(CLAIM));
+    expect(
+      await push([
+        { ref: CLAIM, to: two, from: null },
+        { ref: other, to: two, from: null },
+      ]),
+    ).toEqual(pushed(other));
+    expect(await there(bridge, CLAIM)).toBe(one);
+    expect(await push([{ ref: CLAIM, to: two, from: one }])).toEqual(pushed(CLAIM));
+    expect(await push([{ ref: CLAIM, to: null, from: one }])).toEqual(pushed());
+    expect(await push([{ ref: CLAIM, to: null, from: two }])).toEqual(pushed(CLAIM));
+    expect(await there(bridge, CLAIM)).toBe('');
+    await hook(bridge, 'echo "llm-bridge refused [claimed]: held; try: wait" >&2; exit 1');
+    expect(await push([{ ref: CLAIM, to: two, from: null }])).toMatchObject({
+      status: 'refused',
+      refusal: { code: 'claimed' },
+    });
+  });
+
+  test('are fetched where that is asked for, and what is gone there goes', async () => {
+    const { bridge, clone, url } = await bridgeAndClone();
+    const blob = await writeBlob(clone, Buffer.from('1'));
+    await pushSideRefs(clone, url, [{ ref: CLAIM, to: blob, from: null }]);
+    const mine = CLAIM.replace('refs/', 'refs/remotes/');
+    await fetchMain(clone, url);
+    expect(await resolveRef(clone, mine)).toBeNull();
+    await fetchMain(clone, url, { sideRefs: true });
+    expect(await resolveRef(clone, mine)).toBe(blob);
+    await pushSideRefs(clone, url, [{ ref: CLAIM, to: null, from: blob }]);
+    await fetchMain(clone, url, { sideRefs: true });
+    expect(await resolveRef(clone, mine)).toBeNull();
+    expect(await resolveRef(clone, REMOTE_MAIN_REF)).toBe(await tip(bridge));
+  });
+
+  test('go with main or not at all, and it is told whose fault it was', async () => {
+    const { bridge, clone, url } = await bridgeAndClone();
+    await fetchMain(clone, url);
+    const root = await tip(bridge);
+    const blob = await writeBlob(clone, Buffer.from('1'));
+    await pushSideRefs(clone, url, [{ ref: CLAIM, to: blob, from: null }]);
+    const commit = await commitOn(clone, root, 'x');
+    const push = (id: string) => pushCommit(clone, url, commit, undefined, [{ ref: CLAIM, id }]);
+    const lock = async (ref: string) => {
+      const file = join(bridge.gitDir, `${ref}.lock`);
+      await writeFile(file, '');
+      const outcome = await push(blob);
+      await rm(file);
+      return outcome;
+    };
+
+    expect(await push('e'.repeat(40))).toEqual({ status: 'not-with-those' });
+    expect(await lock(CLAIM)).toEqual({ status: 'not-with-those' });
+    expect(await lock('refs/heads/main')).toEqual({ status: 'raced' });
+    expect([await tip(bridge), await there(bridge, CLAIM)]).toEqual([root, blob]);
+    expect(await push(blob)).toEqual({ status: 'pushed' });
+    expect([await tip(bridge), await there(bridge, CLAIM)]).toEqual([commit, '']);
+    const behind = pushCommit(clone, url, await commitOn(clone, root, 'y'), undefined, [
+      { ref: CLAIM, id: blob },
+    ]);
+    expect(await behind).toMatchObject({ status: expect.stringMatching(/raced|not-with-those/) });
+    expect(await tip(bridge)).toBe(commit);
+  });
 });
 
 test('a hook that says nothing we know is an error, and git goes on to be asked', async () => {

@@ -6,6 +6,7 @@ import {
   answerSchema,
   usageSchema,
 } from '../../../src/protocol/answer.js';
+import { claimSchema, MAX_CLAIM_BYTES, MAX_CLAIM_LEASE_MS } from '../../../src/protocol/claim.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
 import {
   DEFAULT_MAX_ANSWER_BYTES,
@@ -19,8 +20,17 @@ import {
 } from '../../../src/protocol/limits.js';
 import { logRecordSchema } from '../../../src/protocol/log-record.js';
 import { PROTOCOL_VERSION } from '../../../src/protocol/names.js';
+import {
+  MAX_PRESENCE_BUSY,
+  MAX_PRESENCE_BYTES,
+  MAX_PRESENCE_MODELS,
+  PRESENCE_EVERY_MS,
+  PRESENCE_FRESH_MS,
+  presenceSchema,
+} from '../../../src/protocol/presence.js';
 import { REFUSAL_CODES } from '../../../src/protocol/refusal.js';
 import { taskJsonSchema, taskOptionsSchema } from '../../../src/protocol/task.js';
+import { MAX_REFS_PER_PUSH } from '../../../src/server-hook/read-update-lines.js';
 import { firstCells, readCodeBlocks, sectionOf } from '../../support/read-markdown.js';
 
 // docs/protocol.md is what others implement, so what it lists has to be what the program has: no more, no less.
@@ -63,6 +73,11 @@ test('every field of the hello has its row, and the example is one', () => {
   expect(helloSchema.strict().parse(JSON.parse(example))).toMatchObject({ protocol: PROTOCOL_VERSION });
 });
 
+test('every field of a claim and of a presence has its row, in the order it is written in', () => {
+  expect(firstCells(sectionOf(page, 'Claims'))).toEqual(Object.keys(claimSchema.shape).map(code));
+  expect(firstCells(sectionOf(page, 'Presence'))).toEqual(Object.keys(presenceSchema.shape).map(code));
+});
+
 test('every code of a refusal has its row', () => {
   expect(rowsOf('Refusals')).toEqual(named(REFUSAL_CODES));
 });
@@ -89,6 +104,14 @@ test('the numbers are those of the program', () => {
     ['Commits', `${minutes(MAX_CLOCK_AHEAD_MS)} ahead`],
     ['Commits', `${minutes(MAX_CLOCK_BEHIND_MS)} behind`],
     ['The queue', `at most ${minutes(MAX_CLOCK_AHEAD_MS + MAX_CLOCK_BEHIND_MS)}`],
+    ['Claims', `at most ${MAX_CLAIM_BYTES} bytes`],
+    ['Claims', `${minutes(MAX_CLAIM_LEASE_MS)} at most`],
+    ['Presence', `at most ${MAX_PRESENCE_BYTES} bytes`],
+    ['Presence', `every ${minutes(PRESENCE_EVERY_MS)}`],
+    ['Presence', `not seen for ${minutes(PRESENCE_FRESH_MS)}`],
+    ['Presence', `at most ${MAX_PRESENCE_MODELS}`],
+    ['Presence', `at most ${MAX_PRESENCE_BUSY}`],
+    ['What pre-receive judges', `at most ${MAX_REFS_PER_PUSH} refs`],
     ['What pre-receive judges', `at most ${MAX_COMMITS_PER_PUSH} commits`],
   ];
   for (const [heading, text] of said) {
