@@ -1,6 +1,7 @@
 import type { Repository } from '../git/run-git.js';
 import type { QueueState } from '../protocol/pending.js';
 import type { BridgeDoor, BridgeTerms } from '../remote/bridge-door.js';
+import type { CloneTender } from '../remote/tend-clone.js';
 import type { AgentOptions } from './agent-options.js';
 import type { Claims } from './claims/claims.js';
 import type { ClockWatch } from './clock-jump.js';
@@ -28,6 +29,8 @@ export interface SessionCore {
   /** Tells this agent from others with the same key. */
   readonly id: string;
   readonly startedAtMs: number;
+  /** Keeps the clone small. */
+  readonly tender: CloneTender;
   /** Null until the bridge was reached, and after anything that may have changed it. */
   terms: BridgeTerms | null;
   /** The name answers are given in. */

@@ -3,6 +3,7 @@ import { errorText } from '../protocol/bridge-error.js';
 import { shortId } from '../protocol/names.js';
 import { createBell } from '../remote/bell.js';
 import { type BridgeDoor, closeDoor, openDoor, openDoorbell } from '../remote/bridge-door.js';
+import { cloneTender } from '../remote/tend-clone.js';
 import type { AgentOptions } from './agent-options.js';
 import type { AgentSession, SessionCore } from './agent-session.js';
 import { openClaims } from './claims/open-claims.js';
@@ -88,6 +89,7 @@ async function answerTasks(place: {
     reader,
     view: openQueueView(clone),
     priority: createPriorityOrder(reader),
+    tender: cloneTender(clone),
     clock: watchClock(),
     id: place.id,
     startedAtMs: Date.now(),

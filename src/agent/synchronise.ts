@@ -35,7 +35,11 @@ export async function synchronise(session: AgentSession, signal: AbortSignal): P
       session.rungTip = null;
       session.claims.fetching();
       try {
-        session.tip = await updateClone(session.clone, session.door, { ...clock, sideRefs }, signal);
+        const shorten = await session.tender.isDue();
+        const window = { ...clock, sideRefs, shorten };
+        session.tip = await updateClone(session.clone, session.door, window, signal);
+        // Nobody waits for it: it is a git of its own, and what it finds in use stays.
+        if (shorten) void session.tender.tend(signal);
         isNew = true;
       } catch (error) {
         session.fetchDue = true;
