@@ -21,8 +21,12 @@ const OLD_LOCK_MS = 10 * 60_000;
  * Opens the clone of an agent that holds its state folder: no other agent lives, so what locks a killed git left are cleared, and a clone
  * that was set aside as damaged gives back its finished answers. Throws as openClone does.
  */
-export async function openOwnClone(gitDir: string, env: NodeJS.ProcessEnv): Promise<Repository> {
-  await clearLeftLocks(gitDir);
+export async function openOwnClone(
+  gitDir: string,
+  env: NodeJS.ProcessEnv,
+  onWait: () => void,
+): Promise<Repository> {
+  await clearLeftLocks(gitDir, onWait);
   const clone = await openClone(gitDir, env);
   await rescueSetAside(clone);
   return clone;
@@ -30,10 +34,11 @@ export async function openOwnClone(gitDir: string, env: NodeJS.ProcessEnv): Prom
 
 /**
  * Removes the locks in a clone that no living git holds; true where there were any and none is left. Nothing of ours may have the clone open. Waits
- * for the git of a killed agent, which may be at its work still.
+ * for the git of a killed agent, which may be at its work still; `onWait` is called once then.
  */
-export async function clearLeftLocks(gitDir: string): Promise<boolean> {
+export async function clearLeftLocks(gitDir: string, onWait?: () => void): Promise<boolean> {
   let isCleared = false;
+  let isTold = false;
   for (const giveUpAt = performance.now() + ORPHAN_MS; ; ) {
     const { stale, unproven } = await findStaleLocks(gitDir);
     const old = unproven.filter(
@@ -45,6 +50,8 @@ export async function clearLeftLocks(gitDir: string): Promise<boolean> {
     }
     if (unproven.length === old.length) return isCleared;
     if (performance.now() > giveUpAt) return false;
+    if (!isTold) onWait?.();
+    isTold = true;
     await sleep(100);
   }
 }

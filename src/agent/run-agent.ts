@@ -45,7 +45,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     signal,
     (error) => failed.abort(error),
     () =>
-      options.log('info', 'the state folder is locked; waiting in case its agent was just killed', {
+      options.log('info', 'the state folder is locked; waiting in case its agent is about to end', {
         event: 'locked',
       }),
   ).catch((error: unknown) => {
@@ -73,7 +73,11 @@ async function answerTasks(place: {
   readonly failed: AbortController;
 }): Promise<void> {
   const { options, door, signal, failed } = place;
-  const { clone, reader, finished } = await openKept(place.cloneDir, door.env);
+  const { clone, reader, finished } = await openKept(place.cloneDir, door.env, () =>
+    options.log('info', 'waiting for a git that is at work in the clone, of an agent that was killed', {
+      event: 'clone-busy',
+    }),
+  );
   const bell = createBell();
   const hurry = createBell();
   const core: SessionCore = {
@@ -146,11 +150,11 @@ async function answerTasks(place: {
 }
 
 /** The clone and the answers that wait in it; a clone that is damaged is made anew first. */
-async function openKept(dir: string, env: NodeJS.ProcessEnv) {
+async function openKept(dir: string, env: NodeJS.ProcessEnv, onWait: () => void) {
   for (let isNew = false; ; isNew = true) {
     const reader = openCloneReader({ gitDir: dir, env });
     try {
-      const clone = await openOwnClone(dir, env);
+      const clone = await openOwnClone(dir, env, onWait);
       return { clone, reader, finished: await listFinished(clone, reader) };
     } catch (error) {
       reader.close();

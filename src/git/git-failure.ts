@@ -10,6 +10,9 @@ interface Failure {
   readonly retryable: boolean;
 }
 
+/** What the system says of a disk without room, ours or the server's; of a ref that it could not write git leaves the reason out. */
+export const DISK_FULL = /No space left on device|Disk quota exceeded|couldn't write '[^']*\.lock'/;
+
 /** What git and ssh say when the other side cannot be reached or says no. Matched in order against English text. */
 const FAILURES: readonly Failure[] = [
   {
@@ -81,9 +84,9 @@ const FAILURES: readonly Failure[] = [
     retryable: false,
   },
   {
-    pattern: /No space left on device|Disk quota exceeded/,
+    pattern: DISK_FULL,
     code: 'disk-full',
-    message: 'a disk is full',
+    message: 'a disk is full, or cannot be written',
     remedy: 'free some space; nothing is lost, it goes on by itself',
     retryable: true,
   },

@@ -4,7 +4,7 @@ import { MAIN_REF } from '../protocol/names.js';
 import { AGENTS_PREFIX } from '../protocol/presence.js';
 import { parseRefusal, type RefusalCode } from '../protocol/refusal.js';
 import { gitDate } from './git-date.js';
-import { classifyGitFailure } from './git-failure.js';
+import { classifyGitFailure, DISK_FULL } from './git-failure.js';
 import type { GitResult, Repository } from './run-git.js';
 import { runRemoteGit } from './run-remote-git.js';
 
@@ -134,6 +134,8 @@ export async function pushCommit(
   if (ends.length > 0 && isAboutOthers(stdout, result.stderr, refusal)) return { status: 'not-with-those' };
   if (refusal !== null)
     return refusal.code === 'stale' ? { status: 'raced' } : { status: 'refused', refusal };
+  // A full disk fails at the lock of the ref too, and is no race.
+  if (DISK_FULL.test(result.stderr)) throw classifyGitFailure(`push to ${url}`, result.stderr);
   // git's own words for a main that is not the one we built on, at the client, in the connectivity check, or at the lock.
   if (
     /\[(remote )?rejected\].*\((fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|incorrect old value)/.test(

@@ -3,7 +3,7 @@
 //
 // FAULT_FOR   a pattern; only a program whose path matches it is counted
 // FAULT_STEPS a file that each step is appended to, one line a step
-// FAULT_AT    the number of the step, from 1; absent: none, only count
+// FAULT_AT    the number of the step, from 1; or a pattern, for the first step that matches; 0: none, only count
 // FAULT_MODE  dies: SIGKILL just before the step. orphans: the same, but the other program is started and goes on alone. fails: the
 //             call fails with EIO, the started program with exit code 128
 // FAULT_CLOCK a file with milliseconds that the clock of the program is off by, looked at each time
@@ -27,12 +27,15 @@ if (FAULT_FOR !== undefined && new RegExp(FAULT_FOR).test(process.argv[1] ?? '')
 function countSteps() {
   const { openSync, writeSync } = fs;
   const log = openSync(FAULT_STEPS, 'a');
+  const at = /^[0-9]+$/.test(FAULT_AT) ? Number(FAULT_AT) : new RegExp(FAULT_AT);
   let steps = 0;
+  let isOver = false;
   /** True where this step is to fail. Does not return where it is to die. `start` is what goes on without us. */
   const step = (name, start) => {
     steps += 1;
     writeSync(log, `${name.replaceAll('\n', ' ')}\n`);
-    if (steps !== Number(FAULT_AT)) return false;
+    if (isOver || !(typeof at === 'number' ? steps === at : at.test(name))) return false;
+    isOver = true;
     if (FAULT_MODE === 'fails') return true;
     if (FAULT_MODE === 'orphans') start?.();
     return die();

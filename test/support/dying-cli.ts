@@ -19,10 +19,13 @@ export interface FaultyRun extends RunResult {
 
 const PRELOAD = fileURLToPath(new URL('./die-at-step.mjs', import.meta.url));
 
-/** The environment in which a program counts its steps into `stepsFile`, and ends badly at step `at`. */
+/**
+ * The environment in which a program counts its steps into `stepsFile`, and ends badly at step `at`, counted from 1, or at the first that
+ * matches `at`.
+ */
 export function faultEnv(
   stepsFile: string,
-  at: number,
+  at: number | RegExp,
   fault: StepFault,
   program = 'cli/main.js$',
 ): Record<string, string> {
@@ -30,7 +33,7 @@ export function faultEnv(
     NODE_OPTIONS: `--import ${PRELOAD}`,
     FAULT_FOR: program,
     FAULT_STEPS: stepsFile,
-    FAULT_AT: String(at),
+    FAULT_AT: typeof at === 'number' ? String(at) : at.source,
     FAULT_MODE: fault,
   };
 }

@@ -1,4 +1,4 @@
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { writeBlob, writeFileCommit } from '../../../src/git/commit-file.js';
@@ -10,6 +10,8 @@ import { runRemoteGit } from '../../../src/git/run-remote-git.js';
 import { fetchMain, pushCommit, REMOTE_MAIN_REF } from '../../../src/git/transport.js';
 import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
 import { gitOk } from '../../support/git.js';
+import { onCleanup } from '../../support/on-cleanup.js';
+import { runProcess } from '../../support/run-process.js';
 import { waitUntil } from '../../support/wait-until.js';
 
 interface Place {
@@ -216,3 +218,33 @@ function isAlive(pid: number): boolean {
     return false;
   }
 }
+test('a server whose disk is full when main is to move is told as that, and is no lost race', async ({
+  skip,
+}) => {
+  const { bridge, clone, url } = await bridgeAndClone();
+  await fetchMain(clone, url);
+  const mounted = join(bridge.dir, 'small');
+  await mkdir(mounted);
+  const mount = await runProcess('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', mounted], {
+    env: process.env,
+  });
+  // Only root can make a disk small enough to fill.
+  if (mount.exitCode !== 0) return skip();
+  onCleanup(async () => void (await runProcess('umount', [mounted], { env: process.env })));
+  const small = join(mounted, 'bridge.git');
+  await gitOk(['clone', '--bare', '--quiet', '--template=', bridge.gitDir, small], { env: clone.env });
+  await mkdir(join(small, 'hooks'), { recursive: true });
+  // The objects are in by then; what fails is the lock of the ref.
+  await writeFile(
+    join(small, 'hooks', 'pre-receive'),
+    '#!/bin/sh\ncat /dev/zero >fill 2>/dev/null\nexit 0\n',
+    {
+      mode: 0o755,
+    },
+  );
+  const commit = await commitOn(clone, await tip(bridge), 'x');
+  await expect(pushCommit(clone, small, commit)).rejects.toMatchObject({
+    code: 'disk-full',
+    retryable: true,
+  });
+});

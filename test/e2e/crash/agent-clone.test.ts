@@ -1,0 +1,215 @@
+import { spawn } from 'node:child_process';
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeEach, expect, test } from 'vitest';
+import { type StandIn, startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
+import { chatsOf, gate } from '../../support/bridge-agent.js';
+import { type RunningCli, runCli, startCli } from '../../support/cli.js';
+import { commitOnMain } from '../../support/commit-on-main.js';
+import { faultEnv } from '../../support/dying-cli.js';
+import { gitOk } from '../../support/git.js';
+import { onCleanup } from '../../support/on-cleanup.js';
+import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
+import { waitUntil } from '../../support/wait-until.js';
+
+let bridge: PlainBridge;
+let standIn: StandIn;
+let clone: string;
+
+beforeEach(async () => {
+  bridge = await startPlainBridge();
+  standIn = await startStandIn();
+  onCleanup(() => standIn.close());
+  clone = join(bridge.dir, 'state', 'bridge.git');
+});
+
+const task = (question: string) =>
+  commitOnMain({ repoPath: bridge.repoPath, ownerEnv: bridge.env }, { path: 'task.txt', content: question });
+
+function args(more: readonly string[] = []): string[] {
+  return [
+    ...['agent', '--repo', bridge.repoPath, '--name', 'home-pc', '--state-dir', join(bridge.dir, 'state')],
+    ...['--ollama-url', standIn.ollamaUrl, '--backend', 'ollama', '--poll', '0.1', ...more],
+  ];
+}
+
+async function once() {
+  const run = await runCli(args(['--once']), { env: bridge.env });
+  expect(run.exitCode, run.stderr).toBe(0);
+  return run;
+}
+
+async function answers(): Promise<unknown[]> {
+  const lines = (await bridge.readLog()).split('\n').slice(0, -1);
+  return lines.map((line) => (JSON.parse(line) as { answer: unknown }).answer);
+}
+
+async function logged(count: number): Promise<unknown[]> {
+  return waitUntil(
+    async () => ((await answers()).length >= count ? answers() : null),
+    `${count} answers`,
+    40_000,
+  );
+}
+
+/** An object of the clone as a file of its own, by its name in history. */
+async function looseFile(name: string): Promise<string> {
+  const id = (await gitOk(['rev-parse', name], { gitDir: clone, env: bridge.env })).trim();
+  return join(clone, 'objects', id.slice(0, 2), id.slice(2));
+}
+
+const MAIN = 'refs/remotes/bridge/main';
+const DAMAGES: Readonly<Record<string, () => Promise<void>>> = {
+  'is gone': () => rm(clone, { recursive: true }),
+  'has an empty HEAD': () => writeFile(join(clone, 'HEAD'), ''),
+  'has a config of zeros': () => writeFile(join(clone, 'config'), Buffer.alloc(200)),
+  'has no objects': () => rm(join(clone, 'objects'), { recursive: true }),
+  'has garbage for its main': () => writeFile(join(clone, MAIN), Buffer.alloc(41)),
+  'has a main that names nothing': () => writeFile(join(clone, MAIN), `${'1'.repeat(40)}\n`),
+  'has a tip that is cut in half': async () => truncate(await looseFile(MAIN), 20),
+  'has an empty tree': async () => truncate(await looseFile(`${MAIN}^{tree}`), 0),
+  'lost what its history begins with': () => rm(join(clone, 'shallow')),
+  'has a pack that is cut in half': async () => {
+    await gitOk(['repack', '-adq'], { gitDir: clone, env: bridge.env });
+    const [pack = ''] = (await readdir(join(clone, 'objects', 'pack'))).filter((name) =>
+      name.endsWith('.pack'),
+    );
+    await truncate(join(clone, 'objects', 'pack', pack), 60);
+  },
+};
+
+test.each(Object.entries(DAMAGES))(
+  'an agent whose clone %s starts, and answers what is asked',
+  async (what, damage) => {
+    // Older than the time-to-live, so that history is cut off there, and the clone is shallow.
+    await task('1+1');
+    await once();
+    if (what === 'lost what its history begins with') {
+      await gitOk(['fetch', '--depth=1', '-q', bridge.repoPath, `main:${MAIN}`], {
+        gitDir: clone,
+        env: bridge.env,
+      });
+      await gitOk(['reflog', 'expire', '--expire=now', '--all'], { gitDir: clone, env: bridge.env });
+      await gitOk(['gc', '-q', '--prune=now'], { gitDir: clone, env: bridge.env });
+    }
+    await damage();
+    await task('1+2');
+    await once();
+    expect(await answers()).toEqual(['2', '3']);
+    expect(chatsOf(standIn)).toHaveLength(2);
+    // A bad pack that nothing is needed of is in nobody's way.
+    if (!what.includes('pack'))
+      await gitOk(['fsck', '--full', '--no-dangling'], { gitDir: clone, env: bridge.env });
+    expect(await readdir(join(bridge.dir, 'state'))).not.toContainEqual(expect.stringContaining('damaged'));
+  },
+);
+
+test('a finished answer is rescued from a clone that git cannot open any more', async () => {
+  await task('20+2');
+  const env = { ...bridge.env, ...faultEnv(join(bridge.dir, 'steps'), / push /, 'dies') };
+  expect(await runCli(args(['--once']), { env })).toMatchObject({ exitCode: 137 });
+  expect(await answers()).toEqual([]);
+  expect(chatsOf(standIn)).toHaveLength(1);
+  await writeFile(join(clone, 'HEAD'), '');
+  await once();
+  expect(await answers()).toEqual(['22']);
+  expect(chatsOf(standIn)).toHaveLength(1);
+});
+
+test('an agent killed at any step of making its clone anew loses no finished answer', async () => {
+  await task('20+2');
+  const dies = (at: RegExp) =>
+    runCli(args(['--once']), { env: { ...bridge.env, ...faultEnv(join(bridge.dir, 'steps'), at, 'dies') } });
+  expect(await dies(/ push /)).toMatchObject({ exitCode: 137 });
+  await writeFile(join(clone, 'HEAD'), '');
+  // Each goes on where the one before was killed.
+  for (const step of [
+    /^rename .*damaged/,
+    / init --bare/,
+    / config core/,
+    / update-ref -m finished/,
+    /^rm .*damaged/,
+  ]) {
+    expect(await dies(step), step.source).toMatchObject({ exitCode: 137 });
+  }
+  await once();
+  expect(await answers()).toEqual(['22']);
+  expect(chatsOf(standIn)).toHaveLength(1);
+  expect(await readdir(join(bridge.dir, 'state'))).not.toContainEqual(expect.stringContaining('damaged'));
+});
+
+/** A running agent that has answered one task and holds the model's next answer. */
+async function running(): Promise<{ agent: RunningCli; open: () => void }> {
+  await task('1+1');
+  const agent = await startCli(args(), { env: bridge.env });
+  expect(await logged(1)).toEqual(['2']);
+  const held = gate();
+  standIn.behave = () => ({ firstTokenAfter: held.opened });
+  await task('3+3');
+  await waitUntil(() => chatsOf(standIn).length === 2, 'the second question at the model server');
+  return { agent, open: held.open };
+}
+
+async function stop(agent: RunningCli): Promise<void> {
+  agent.signal('SIGTERM');
+  expect(await agent.exited).toEqual({ exitCode: 0, signal: null });
+}
+
+test.each(['is gone', 'has an empty HEAD', 'has no objects', 'has garbage for its main'])(
+  'an agent whose clone %s while it generates goes on, and the answer is not generated again',
+  async (what) => {
+    const { agent, open } = await running();
+    await DAMAGES[what]?.();
+    open();
+    expect(await logged(2)).toEqual(['2', '6']);
+    standIn.behave = () => ({});
+    await task('4+4');
+    expect(await logged(3)).toEqual(['2', '6', '8']);
+    expect(chatsOf(standIn)).toHaveLength(3);
+    expect(agent.stderr()).toMatch(/warn: the clone .* is damaged; making a new one/);
+    await stop(agent);
+  },
+);
+
+const LOCKS = ['shallow.lock', 'packed-refs.lock', 'HEAD.lock', `${MAIN}.lock`, 'config.lock'];
+
+test('locks that a killed git left in the clone are cleared at the start', async () => {
+  await task('1+1');
+  await once();
+  for (const lock of LOCKS) await writeFile(join(clone, lock), '');
+  await mkdir(join(clone, 'objects', 'tmp_objdir-incoming-x'));
+  await task('1+2');
+  await once();
+  expect(await answers()).toEqual(['2', '3']);
+  for (const lock of LOCKS) await expect(readFile(join(clone, lock))).rejects.toThrow('ENOENT');
+});
+
+test('locks that a killed git leaves while the agent runs are cleared, and the answer is kept', async () => {
+  const { agent, open } = await running();
+  const second = (await gitOk(['rev-parse', 'main'], { gitDir: bridge.repoPath, env: bridge.env })).trim();
+  await mkdir(join(clone, 'refs', 'bridge', 'finished'), { recursive: true });
+  const locks = [`${MAIN}.lock`, `refs/bridge/finished/${second}.lock`, 'shallow.lock'];
+  for (const lock of locks) await writeFile(join(clone, lock), '');
+  open();
+  expect(await logged(2)).toEqual(['2', '6']);
+  expect(chatsOf(standIn)).toHaveLength(2);
+  expect(agent.stderr()).toMatch(/warn: removed a lock that a killed git had left in the clone/);
+  await stop(agent);
+});
+
+test('a lock that a living git holds is waited for', async () => {
+  await task('1+1');
+  await once();
+  await writeFile(join(clone, 'shallow.lock'), '');
+  // A git at work in the clone, as a killed agent's fetch may still be.
+  const git = spawn('git', ['--git-dir', clone, 'cat-file', '--batch'], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  await new Promise((resolve) => git.once('spawn', resolve));
+  const agent = await startCli(args(['--once']), { env: bridge.env });
+  await agent.waitFor('stderr', /waiting for a git that is at work in the clone/);
+  expect(await readFile(join(clone, 'shallow.lock'), 'utf8')).toBe('');
+  git.stdin.end();
+  expect(await agent.exited).toMatchObject({ exitCode: 0 });
+  await expect(readFile(join(clone, 'shallow.lock'))).rejects.toThrow('ENOENT');
+});
