@@ -16,6 +16,9 @@ import type { TaskDraft } from './task-draft.js';
 /** Lost races and broken connections together; with their pauses about a minute. */
 const MAX_TRIES = 12;
 
+/** So many refusals for a fault of the server's own are not its last word. */
+const MAX_INTERNAL = 3;
+
 /**
  * Commits a task to a bridge elsewhere, through a clone that has its tip. A push whose answer was lost on the way is looked for
  * on main before it is made again, so a broken connection never asks twice. Answers the task's id, and whether main was
@@ -60,7 +63,7 @@ export async function submitRemote(
         tried.add(commit);
         const outcome = await pushCommit(clone, url, commit, signal);
         if (outcome.status === 'pushed') return { task: commit, isNew: true };
-        if (outcome.status === 'refused') throw refused(outcome.refusal);
+        if (outcome.status === 'refused') throw refused(outcome.refusal, attempt);
         lastError = null;
       } catch (error) {
         if (!(error instanceof BridgeError && error.retryable)) throw error;
@@ -85,9 +88,11 @@ async function findArrived(clone: Repository, tried: ReadonlySet<string>): Promi
   return commits.find((commit) => tried.has(commit.id))?.id ?? null;
 }
 
-function refused(refusal: { code: string; text: string; remedy: string }): BridgeError {
+function refused(refusal: { code: string; text: string; remedy: string }, attempt: number): BridgeError {
   return new BridgeError(`the bridge refused the task: ${refusal.text}`, {
     code: `refused-${refusal.code}`,
     remedy: refusal.remedy,
+    // A hook that something has killed is back at the next push; one that is broken stays so.
+    retryable: refusal.code === 'internal' && attempt < MAX_INTERNAL,
   });
 }

@@ -10,27 +10,57 @@ const REPOSITORY_VARIABLES = [
   'GIT_WORK_TREE',
 ];
 
-/** What can be said of processes and a repository. */
-export type GitActivity = 'none' | 'some' | 'unknown';
+/** A process: its pid is given out again, with its start it is unmistakable. */
+export interface ProcessName {
+  readonly pid: string;
+  readonly startedAt: string;
+}
 
 /**
- * Whether anything works on the repository: a git whose working directory, arguments, environment, open files or mapped files lie
- * in it; a hook of it, which outlives a git that was killed and may start another; any process that has one of its `.lock` files
- * open. `unknown` where there is no `/proc`, or a git of another user does not let itself be looked at.
+ * Who may be working on the repository: each git whose working directory, arguments, environment, open files or mapped files lie in it; each
+ * hook of it, which outlives a git that was killed and may start another; any process that has one of its `.lock` files open; and a git of
+ * another user that does not let itself be looked at. Null where there is no `/proc`.
  */
-export async function findGitActivity(gitDir: string, procFolder: string): Promise<GitActivity> {
+export async function findGitActivity(gitDir: string, procFolder: string): Promise<ProcessName[] | null> {
   const repo = await realpath(gitDir);
   const pids = (await readdir(procFolder).catch((): string[] => [])).filter((name) => /^[0-9]+$/.test(name));
   const own = String(process.pid);
   // Without our own entry it is no /proc of this system.
-  if (!pids.includes(own)) return 'unknown';
-  const others = pids.filter((pid) => pid !== own);
-  const found = await Promise.all(others.map((pid) => judge(path.join(procFolder, pid), repo)));
-  if (found.includes('some')) return 'some';
-  return found.includes('unknown') ? 'unknown' : 'none';
+  if (!pids.includes(own)) return null;
+  const found = await Promise.all(
+    pids
+      .filter((pid) => pid !== own)
+      .map(async (pid) => {
+        const startedAt = await startOf(path.join(procFolder, pid));
+        if (startedAt === null) return [];
+        return (await judge(path.join(procFolder, pid), repo)) === 'none' ? [] : [{ pid, startedAt }];
+      }),
+  );
+  return found.flat();
 }
 
-async function judge(proc: string, repo: string): Promise<GitActivity> {
+/** Those of the processes that still run. */
+export async function stillRunning(
+  processes: readonly ProcessName[],
+  procFolder: string,
+): Promise<ProcessName[]> {
+  const now = await Promise.all(processes.map(({ pid }) => startOf(path.join(procFolder, pid))));
+  return processes.filter((one, index) => now[index] === one.startedAt);
+}
+
+/** When a process started, in the kernel's own count; null where there is none any more. */
+async function startOf(proc: string): Promise<string | null> {
+  const stat = await readFile(path.join(proc, 'stat'), 'latin1').catch(() => '');
+  // Behind the name, which may hold anything: state is field 3, starttime 22 (proc(5)).
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return stat === '' || isOver(fields[0]) ? null : (fields[19] ?? null);
+}
+
+function isOver(state: string | undefined): boolean {
+  return state === 'Z' || state === 'X';
+}
+
+async function judge(proc: string, repo: string): Promise<'none' | 'some' | 'unknown'> {
   const isIn = (file: string) => file === repo || file.startsWith(`${repo}/`);
   const openFiles = await linksIn(path.join(proc, 'fd'));
   if (openFiles?.some((file) => isIn(file) && /\.lock( \(deleted\))?$/.test(file))) return 'some';
@@ -69,8 +99,8 @@ async function anyIn(
 /** By the name the kernel has for it, which anyone may read; `git`, `git-receive-pack`, whatever program git started as itself. */
 async function isGit(proc: string): Promise<boolean> {
   const stat = await readFile(path.join(proc, 'stat'), 'latin1').catch(() => '');
-  const isOver = /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
-  return !isOver && stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')).startsWith('git');
+  const state = stat[stat.lastIndexOf(')') + 2];
+  return !isOver(state) && stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')).startsWith('git');
 }
 
 async function linksIn(folder: string): Promise<string[] | null> {

@@ -1,7 +1,8 @@
 import type { BigIntStats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { findGitActivity } from './git-activity.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { findGitActivity, stillRunning } from './git-activity.js';
 
 /** Something that a git process makes for the time of its work and removes at the end. */
 export interface LeftLock {
@@ -21,28 +22,61 @@ export interface LockReport {
   readonly unproven: readonly LeftLock[];
 }
 
+/** How it is looked for. */
+export interface StaleLockOptions {
+  /**
+   * So long those who were at work at the first look may take to end, where a lock lasts: on a bridge in use somebody always is at work,
+   * but each of them for a moment only. Default 0. Milliseconds.
+   */
+  readonly waitMs?: number;
+  /** Default `/proc`. */
+  readonly procFolder?: string | undefined;
+}
+
+/** No event tells when a process of somebody else ends, so it is looked at this often. */
+const LOOK_EVERY_MS = 50;
+
 /**
- * Finds locks and quarantine folders in a bridge whose git is gone (SIGKILL, power). Age proves nothing: a lock is stale where it was there
- * before and, untouched, after a look at every process found none that has it open, and no git that works on this
- * repository or might. git makes and removes them itself, within one process, so whoever made such a lock had ended by the look.
+ * Finds locks and quarantine folders in a bridge whose git is gone (SIGKILL, power). Age proves nothing. git makes and removes them itself,
+ * within one process, and hands them to no other; so whoever made a lock that was there before a look at every process had ended by then,
+ * or was seen by it. Stale is a lock that is there, untouched, when all of those have ended who had it open, or were a git or a hook
+ * that works on this repository or might. Who has come since cannot have made it.
  * Holds for one machine: not for a repository that several mount, and where this user can see all processes
  * (containers that share a folder cannot). Without `/proc` nothing is ever proven.
  */
-export async function findStaleLocks(gitDir: string, procFolder = '/proc'): Promise<LockReport> {
+export async function findStaleLocks(
+  gitDir: string,
+  { waitMs = 0, procFolder = '/proc' }: StaleLockOptions = {},
+): Promise<LockReport> {
   const before = await listLocks(gitDir);
   if (before.length === 0) return { stale: [], unproven: [] };
-  const isProven = (await findGitActivity(gitDir, procFolder)) === 'none';
-  const stale: LeftLock[] = [];
-  const unproven: LeftLock[] = [];
+  let suspects = await findGitActivity(gitDir, procFolder);
+  const giveUpAt = performance.now() + waitMs;
+  for (;;) {
+    const { same, changed } = await compare(gitDir, before);
+    if (suspects?.length === 0) return { stale: same, unproven: changed };
+    if (suspects === null || same.length === 0 || performance.now() >= giveUpAt)
+      return { stale: [], unproven: [...same, ...changed] };
+    await sleep(LOOK_EVERY_MS);
+    suspects = await stillRunning(suspects, procFolder);
+  }
+}
+
+/** Which locks are as they were, and which are others of the same name by now. What was removed is neither. */
+async function compare(
+  gitDir: string,
+  before: readonly { lock: LeftLock; stats: BigIntStats }[],
+): Promise<{ same: LeftLock[]; changed: LeftLock[] }> {
+  const same: LeftLock[] = [];
+  const changed: LeftLock[] = [];
   for (const { lock, stats } of before) {
     const now = await statOf(path.join(gitDir, lock.path));
-    // Removed, or made anew by somebody who came after the look.
     if (now === null) continue;
     const isSame =
       now.ino === stats.ino && now.ctimeNs === stats.ctimeNs && now.birthtimeNs === stats.birthtimeNs;
-    (isProven && isSame ? stale : unproven).push(lock);
+    (isSame ? same : changed).push(lock);
   }
-  return { stale, unproven };
+  return { same, changed };
 }
 
 async function listLocks(gitDir: string): Promise<{ lock: LeftLock; stats: BigIntStats }[]> {

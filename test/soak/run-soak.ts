@@ -171,7 +171,7 @@ async function killAll(world: SoakWorld): Promise<void> {
 }
 
 /**
- * One recovery, as the README says it: what `status` names is removed, each agent starts once more, the log catches up. Answers what of it
+ * One recovery, as docs/operating.md says it: what `status` names is removed, each agent starts once more, the log catches up. Answers what of it
  * did not work.
  */
 async function recover(

@@ -22,7 +22,7 @@ const LOOKS_WHILE_OPEN = 6;
 
 /**
  * What a server does beside the bridge, until the signal aborts: `status` now and then, `git gc`, logrotate, sshd restarted; and what the
- * README tells its operator to do after a git was killed: `doctor --fix`, once `status` names something.
+ * docs/operating.md tells its operator to do after a git was killed: `doctor --fix`, once `status` names something.
  */
 export async function operate(world: SoakWorld, work: OperatorWork, signal: AbortSignal): Promise<void> {
   const rotate = await logrotate(world);
@@ -115,11 +115,11 @@ export async function oldLocks(world: SoakWorld): Promise<string[]> {
   return found;
 }
 
-/** logrotate with the settings of the README, but for the user, the place, and how many files it keeps. */
+/** logrotate with the settings of docs/operating.md, but for the user, the place, and how many files it keeps. */
 async function logrotate(world: SoakWorld): Promise<() => Promise<void>> {
-  const readme = await readFile(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8');
-  const block = readCodeBlocks(readme).find((one) => one.info === 'logrotate');
-  if (block === undefined) throw new Error('the README has no block for logrotate');
+  const page = await readFile(fileURLToPath(new URL('../../docs/operating.md', import.meta.url)), 'utf8');
+  const block = readCodeBlocks(page).find((one) => one.info === 'logrotate');
+  if (block === undefined) throw new Error('the page has no block for logrotate');
   const nameOf = async (flag: string): Promise<string> =>
     (await runProcess('id', [flag], { env: world.ownerEnv })).stdout.trim();
   const settings = block.text

@@ -4,6 +4,7 @@
 // FAULT_FOR   a pattern; only a program whose path matches it is counted
 // FAULT_STEPS a file that each step is appended to, one line a step
 // FAULT_AT    the number of the step, from 1; or a pattern, for the first step that matches; 0: none, only count
+// FAULT_SKIP  with a pattern: so many steps that match are passed first; default 0
 // FAULT_MODE  dies: SIGKILL just before the step. orphans: the same, but the other program is started and goes on alone. fails: the
 //             call fails with EIO, the started program with exit code 128
 // FAULT_CLOCK a file with milliseconds that the clock of the program is off by, looked at each time
@@ -11,7 +12,7 @@ import childProcess from 'node:child_process';
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 
-const { FAULT_FOR, FAULT_STEPS, FAULT_AT, FAULT_MODE, FAULT_CLOCK } = process.env;
+const { FAULT_FOR, FAULT_STEPS, FAULT_AT, FAULT_SKIP = '0', FAULT_MODE, FAULT_CLOCK } = process.env;
 
 /** Calls that change something on the disk, whatever their arguments. */
 const CHANGES = [
@@ -29,12 +30,15 @@ function countSteps() {
   const log = openSync(FAULT_STEPS, 'a');
   const at = /^[0-9]+$/.test(FAULT_AT) ? Number(FAULT_AT) : new RegExp(FAULT_AT);
   let steps = 0;
+  let toSkip = Number(FAULT_SKIP);
   let isOver = false;
   /** True where this step is to fail. Does not return where it is to die. `start` is what goes on without us. */
   const step = (name, start) => {
     steps += 1;
     writeSync(log, `${name.replaceAll('\n', ' ')}\n`);
     if (isOver || !(typeof at === 'number' ? steps === at : at.test(name))) return false;
+    toSkip -= typeof at === 'number' ? 0 : 1;
+    if (typeof at !== 'number' && toSkip >= 0) return false;
     isOver = true;
     if (FAULT_MODE === 'fails') return true;
     if (FAULT_MODE === 'orphans') start?.();

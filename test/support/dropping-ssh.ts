@@ -10,11 +10,11 @@ export type Moment = (typeof MOMENTS)[number] | 'silent';
 /** What a connection is for: the command on the server. */
 export type Service = 'git-upload-pack' | 'git-receive-pack' | 'bridge-hello' | 'bridge-wait';
 
-/** The environment of a principal whose first connection for this service breaks. `done` is a file that is there once it broke. */
+/** The environment of a principal whose first connection for this service breaks; with `says`, the first on which its side says that. `done` is a file that is there once it broke. */
 export function droppingEnv(
   bridge: BridgeFixture,
   name: string,
-  drop: { readonly service: Service; readonly when: Moment },
+  drop: { readonly service: Service; readonly when: Moment; readonly says?: string },
 ): { readonly env: Record<string, string>; readonly done: string } {
   const { env } = bridge.principal(name);
   const done = join(bridge.dir, `dropped-${randomUUID()}`);
@@ -26,6 +26,7 @@ export function droppingEnv(
       GIT_SSH_COMMAND: `'${process.execPath}' '${program}' ${env.GIT_SSH_COMMAND}`,
       DROP_FOR: drop.service,
       DROP_WHEN: drop.when,
+      DROP_SAYS: drop.says ?? '',
       DROP_DONE: done,
     },
   };

@@ -43,7 +43,7 @@ export function clockEnv(clockFile: string): Record<string, string> {
   return { NODE_OPTIONS: `--import ${PRELOAD}`, FAULT_FOR: 'cli/main.js$', FAULT_CLOCK: clockFile };
 }
 
-/** Runs the built program with a fault at step `at`, counted from 1: what it changes on the disk, and what it starts. */
+/** Runs the built program with a fault at step `at`: what it changes on the disk, and what it starts. */
 export async function runFaulty(
   args: readonly string[],
   options: CliOptions & { readonly env: NodeJS.ProcessEnv },
@@ -54,6 +54,50 @@ export async function runFaulty(
   const env = { ...options.env, ...faultEnv(stepsFile, at, fault) };
   const result = await runCli(args, { ...options, env });
   return { ...result, step: (await stepsIn(stepsFile))[at - 1] ?? null };
+}
+
+/** A step by what it is rather than by its number, which changes where a program does several things at once. */
+export interface NamedStep {
+  /** For a person. */
+  readonly name: string;
+  /** Matches every step of this kind, whatever folder and object it is about. */
+  readonly pattern: RegExp;
+  /** How many of the kind come before it. */
+  readonly skip: number;
+}
+
+/** The steps of a run, each by its kind and its place among those. */
+export function namedSteps(steps: readonly string[]): NamedStep[] {
+  const seen = new Map<string, number>();
+  return steps.map((step) => {
+    const source = step
+      .slice(0, 400)
+      .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+      .replace(/(?<=^|[ =])\/\S*|@[0-9]+|[0-9a-f]{40}|[0-9a-f-]{36}/g, '\\S*');
+    const skip = seen.get(source) ?? 0;
+    seen.set(source, skip + 1);
+    return { name: `${step} (${skip + 1})`, pattern: new RegExp(`^${source}`), skip };
+  });
+}
+
+/** The same as runFaulty at a named step; `step` is null where this run had none. */
+export async function runFaultyAt(
+  args: readonly string[],
+  options: CliOptions & { readonly env: NodeJS.ProcessEnv },
+  at: NamedStep,
+  fault: StepFault,
+): Promise<FaultyRun> {
+  const stepsFile = join(await tempDir(), 'steps');
+  const env = {
+    ...options.env,
+    ...faultEnv(stepsFile, at.pattern, fault),
+    FAULT_SKIP: String(at.skip),
+  };
+  const result = await runCli(args, { ...options, env });
+  return {
+    ...result,
+    step: (await stepsIn(stepsFile)).filter((one) => at.pattern.test(one))[at.skip] ?? null,
+  };
 }
 
 /** The steps of a run without a fault; it has to end well. */

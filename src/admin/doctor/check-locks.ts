@@ -9,6 +9,9 @@ import { shellQuote } from '../../protocol/shell-quote.js';
 /** A push may take `bridge.receiveTimeout` (300 s) and a minute; what is older than twice that is worth a word. Milliseconds. */
 const LONG_HELD_MS = 720_000;
 
+/** Longer than a push or a fetch takes on a bridge in use, so that a lock that outlives them is proven stale. Milliseconds. */
+const WAIT_MS = 5_000;
+
 /**
  * Looks for what a killed git left behind. With `fix`, what is proven to be nobody's is removed; what may be in use never is.
  */
@@ -16,7 +19,7 @@ export async function checkLocks(
   gitDir: string,
   options: { readonly fix: boolean; readonly nowMs: number; readonly procFolder?: string },
 ): Promise<Verdict[]> {
-  const find = () => findStaleLocks(gitDir, options.procFolder);
+  const find = () => findStaleLocks(gitDir, { procFolder: options.procFolder, waitMs: WAIT_MS });
   const verdicts: Verdict[] = [];
   let report = await find();
   if (options.fix && report.stale.length > 0) {

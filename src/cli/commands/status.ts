@@ -12,6 +12,9 @@ const argsSchema = z.object({
   ...sshArgs,
 });
 
+/** A lock that a push holds is gone by then, and so are those who were at work when it was first seen. Milliseconds. */
+const LOCK_WAIT_MS = 2_000;
+
 /** `llm-bridge status --repo R` */
 export function statusCommand(_exit: ExitState): CommandModule {
   return {
@@ -46,7 +49,9 @@ export function statusCommand(_exit: ExitState): CommandModule {
       const view = await openView(args.repo, sshOptionsOf(args), 'window');
       const show = async () => {
         const isLocal = view.door.address.kind === 'local';
-        const staleLocks = isLocal ? (await findStaleLocks(view.repo.gitDir)).stale : null;
+        const staleLocks = isLocal
+          ? (await findStaleLocks(view.repo.gitDir, { waitMs: LOCK_WAIT_MS })).stale
+          : null;
         const nowMs = Date.now() + view.clockOffsetMs;
         const status = await readStatus(view.repo, {
           repoName: args.repo,

@@ -153,6 +153,31 @@ describe.skipIf(process.platform !== 'linux')('the lock of a git', () => {
     expect((await findStaleLocks(bridge.repoPath)).stale).toEqual([]);
   });
 
+  test('is proven stale on a bridge that always somebody works on, once those have ended who were there first', async () => {
+    const bridge = await startPlainBridge();
+    await killed(await holdMain(bridge, { args: ['--git-dir', bridge.repoPath] }));
+    const read = async () => {
+      const child = spawn('git', ['--git-dir', bridge.repoPath, 'cat-file', '--batch'], { env: bridge.env });
+      onCleanup(() => void child.kill('SIGKILL'));
+      child.stdin.write('HEAD\n');
+      await once(child.stdout, 'data');
+      return child;
+    };
+    let reader = await read();
+    let isOver = false;
+    const looking = findStaleLocks(bridge.repoPath, { waitMs: 60_000 }).finally(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      const next = await read();
+      await killed(reader);
+      reader = next;
+    }
+
+    expect(paths((await looking).stale)).toContain(`${MAIN}.lock`);
+    expect((await findStaleLocks(bridge.repoPath)).stale).toEqual([]);
+  });
+
   test('is not proven stale where any process has the file open, whatever it is', async () => {
     const bridge = await startPlainBridge();
     await killed(await holdMain(bridge, { args: ['--git-dir', bridge.repoPath] }));
@@ -189,7 +214,7 @@ test('without a /proc nothing is proven', async () => {
   const bridge = await startPlainBridge();
   await writeFile(join(bridge.repoPath, 'HEAD.lock'), '');
   for (const proc of [join(bridge.dir, 'nowhere'), bridge.dir]) {
-    const { stale, unproven } = await findStaleLocks(bridge.repoPath, proc);
+    const { stale, unproven } = await findStaleLocks(bridge.repoPath, { procFolder: proc, waitMs: 60_000 });
     expect([stale, paths(unproven)]).toEqual([[], ['HEAD.lock']]);
   }
   expect(await gitOk(['rev-parse', MAIN], { gitDir: bridge.repoPath, env: bridge.env })).toMatch(

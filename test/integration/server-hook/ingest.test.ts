@@ -15,8 +15,8 @@ import { waitUntil } from '../../support/wait-until.js';
 const MAIN = 'refs/heads/main';
 const logOf = (bridge: PlainBridge) => join(bridge.repoPath, 'bridge', 'answers.log');
 
-/** What git says to the hook when main has moved; which ids it moved between does not matter to it. */
-const MAIN_MOVED = `${'1'.repeat(40)} ${'2'.repeat(40)} ${MAIN}\n`;
+/** What git says to post-receive where main moved; what is new is for the log to say. */
+const MAIN_MOVED = `${'0'.repeat(40)} ${'1'.repeat(40)} ${MAIN}\n`;
 
 /** Runs the installed post-receive hook as git does. */
 function postReceive(bridge: PlainBridge, input = MAIN_MOVED): Promise<RunResult> {
@@ -282,8 +282,8 @@ test('the record is written although nobody is left to hear of it', async () => 
     ...hookOptions(bridge),
     stdio: ['pipe', 'ignore', 'pipe'],
   });
-  child.stdin?.end(MAIN_MOVED);
   child.stderr?.destroy();
+  child.stdin?.end(MAIN_MOVED);
 
   await once(child, 'exit');
 

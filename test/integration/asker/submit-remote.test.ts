@@ -1,0 +1,56 @@
+import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { submitRemote } from '../../../src/asker/submit-remote.js';
+import { draftTask } from '../../../src/asker/task-draft.js';
+import { fetchMain } from '../../../src/git/transport.js';
+import { openDoor } from '../../../src/remote/bridge-door.js';
+import { openClone } from '../../../src/remote/clone.js';
+import { startPlainBridge } from '../../support/plain-bridge.js';
+import { TTL_MS, tasksOn } from './asker-fixture.js';
+
+/** A bridge whose pre-receive fails for a fault of its own, so often; counts how often it was called. */
+async function failingBridge(failures: number) {
+  const bridge = await startPlainBridge();
+  const hook = join(bridge.repoPath, 'hooks', 'pre-receive');
+  const calls = join(bridge.dir, 'calls');
+  await rename(hook, `${hook}-real`);
+  await writeFile(
+    hook,
+    `#!/bin/sh
+echo call >> ${calls}
+if [ "$(wc -l < ${calls})" -le ${failures} ]; then
+  echo 'llm-bridge refused [internal]: git cat-file ended early; try: again' >&2
+  exit 1
+fi
+exec ${hook}-real
+`,
+  );
+  await chmod(hook, 0o755);
+  const repo = { gitDir: bridge.repoPath, env: bridge.env };
+  const clone = await openClone(join(bridge.dir, 'asker.git'), bridge.env);
+  await fetchMain(clone, bridge.repoPath, { depth: 1 });
+  const door = await openDoor(bridge.repoPath, bridge.env);
+  const ask = () => {
+    const draft = draftTask({ prompt: '2+2' }, { nowMs: Date.now(), dedup: false });
+    return submitRemote(clone, door, draft, () => ({ name: 'bot', atMs: Date.now() }), TTL_MS);
+  };
+  return { repo, ask, calls: async () => (await readFile(calls, 'utf8')).trim().split('\n').length };
+}
+
+test('a hook that was killed refuses nothing: the task is put again, and asked once', async () => {
+  const { repo, ask, calls } = await failingBridge(2);
+  const { task } = await ask();
+  expect(await tasksOn(repo)).toEqual([{ id: task, text: expect.stringContaining('2+2') }]);
+  expect(await calls()).toBe(3);
+});
+
+test('a hook that is broken is told of, and not tried for a minute', async () => {
+  const { repo, ask, calls } = await failingBridge(1000);
+  await expect(ask()).rejects.toMatchObject({
+    code: 'refused-internal',
+    message: expect.stringContaining('git cat-file ended early'),
+  });
+  expect(await tasksOn(repo)).toEqual([]);
+  expect(await calls()).toBe(4);
+});
