@@ -1,11 +1,13 @@
 import type { Repository } from '../git/run-git.js';
 import type { QueueState } from '../protocol/pending.js';
 import type { BridgeDoor, BridgeTerms } from '../remote/bridge-door.js';
+import type { CloneTender } from '../remote/tend-clone.js';
 import type { AgentOptions } from './agent-options.js';
 import type { Claims } from './claims/claims.js';
 import type { ClockWatch } from './clock-jump.js';
 import type { CloneReader } from './clone-reader.js';
 import type { FinishedAnswer } from './finished-answers.js';
+import type { PriorityOrder } from './order-by-priority.js';
 import type { QueueView } from './queue-view.js';
 
 /** What a running agent knows. The network side of it changes in `synchronise` only. */
@@ -22,10 +24,13 @@ export interface SessionCore {
   readonly reader: CloneReader;
   /** Made anew with the clone. */
   view: QueueView;
+  readonly priority: PriorityOrder;
   readonly clock: ClockWatch;
   /** Tells this agent from others with the same key. */
   readonly id: string;
   readonly startedAtMs: number;
+  /** Keeps the clone small. */
+  readonly tender: CloneTender;
   /** Null until the bridge was reached, and after anything that may have changed it. */
   terms: BridgeTerms | null;
   /** The name answers are given in. */

@@ -3,6 +3,7 @@ import { errorText } from '../protocol/bridge-error.js';
 import { shortId } from '../protocol/names.js';
 import { createBell } from '../remote/bell.js';
 import { type BridgeDoor, closeDoor, openDoor, openDoorbell } from '../remote/bridge-door.js';
+import { cloneTender } from '../remote/tend-clone.js';
 import type { AgentOptions } from './agent-options.js';
 import type { AgentSession, SessionCore } from './agent-session.js';
 import { openClaims } from './claims/open-claims.js';
@@ -10,6 +11,7 @@ import { watchClock } from './clock-jump.js';
 import { openCloneReader } from './clone-reader.js';
 import { listFinished } from './finished-answers.js';
 import { cloneMender } from './mend-clone.js';
+import { createPriorityOrder } from './order-by-priority.js';
 import { outlast } from './outlast.js';
 import { isSound, openOwnClone, replaceClone } from './own-clone.js';
 import { openQueueView } from './queue-view.js';
@@ -86,6 +88,8 @@ async function answerTasks(place: {
     clone,
     reader,
     view: openQueueView(clone),
+    priority: createPriorityOrder(reader),
+    tender: cloneTender(clone),
     clock: watchClock(),
     id: place.id,
     startedAtMs: Date.now(),

@@ -1,4 +1,5 @@
 import { BridgeError } from '../protocol/bridge-error.js';
+import type { QueueState } from '../protocol/pending.js';
 import { updateClone } from '../remote/clone.js';
 import { type AgentSession, serverNow } from './agent-session.js';
 import { dropFinished } from './finished-answers.js';
@@ -34,7 +35,11 @@ export async function synchronise(session: AgentSession, signal: AbortSignal): P
       session.rungTip = null;
       session.claims.fetching();
       try {
-        session.tip = await updateClone(session.clone, session.door, { ...clock, sideRefs }, signal);
+        const shorten = await session.tender.isDue();
+        const window = { ...clock, sideRefs, shorten };
+        session.tip = await updateClone(session.clone, session.door, window, signal);
+        // Nobody waits for it: it is a git of its own, and what it finds in use stays.
+        if (shorten) void session.tender.tend(signal);
         isNew = true;
       } catch (error) {
         session.fetchDue = true;
@@ -42,7 +47,7 @@ export async function synchronise(session: AgentSession, signal: AbortSignal): P
       }
     }
     [session.queue] = await Promise.all([
-      session.view.update(session.tip, clock),
+      readQueue(session, session.tip, { ...clock, maxTaskBytes: terms.maxTaskBytes }),
       isNew && sideRefs ? session.claims.fetched() : undefined,
     ]);
     await letGo(session);
@@ -52,6 +57,16 @@ export async function synchronise(session: AgentSession, signal: AbortSignal): P
     lost = { tip, times: lost.tip === tip ? lost.times + 1 : 1 };
     if (lost.times >= MAX_LOST_ON_ONE_TIP) throw stuckMain(session.door.address.url);
   }
+}
+
+/** The queue as of `tip`, what is pending in the order in which it is to be answered. */
+async function readQueue(
+  session: AgentSession,
+  tip: string,
+  terms: { readonly nowMs: number; readonly ttlMs: number; readonly maxTaskBytes: number },
+): Promise<QueueState> {
+  const queue = await session.view.update(tip, terms);
+  return { ...queue, pending: await session.priority.order(queue.pending, terms.maxTaskBytes) };
 }
 
 /** Finished answers whose task is answered by now, was never on main, or has run out of time. */

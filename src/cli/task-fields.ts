@@ -25,6 +25,7 @@ export const TASK_OPTIONS: Record<string, Options> = {
   stop: { ...list, describe: 'A text to stop at; can be given several times' },
   format: { ...text, describe: 'json, or a JSON Schema: a file, or the schema itself' },
   image: { ...list, describe: 'An image file; can be given several times' },
+  priority: { ...number, describe: '-10 to 10: the higher is answered first. Default: 0' },
   'task-timeout': { ...number, describe: 'Seconds the model may take; then the answer is an error' },
   metadata: { ...list, describe: 'key=value to keep with the task; can be given several times' },
 };
@@ -46,6 +47,7 @@ export const taskArgsSchema = z.object({
   stop: strings,
   format: z.string().optional(),
   image: strings,
+  priority: numberOption.optional(),
   taskTimeout: numberOption.optional(),
   metadata: z.array(z.string().regex(/^[^=]+=/, 'must be key=value')).optional(),
 });
@@ -78,6 +80,7 @@ export async function taskFieldsOf(args: TaskArgs): Promise<TaskJson> {
     options: Object.keys(options).length > 0 ? options : undefined,
     format: args.format === undefined ? rest.format : await readFormat(args.format),
     images: args.image === undefined ? rest.images : await Promise.all(args.image.map(readImage)),
+    priority: args.priority ?? rest.priority,
     timeout_s: args.taskTimeout ?? rest.timeout_s,
     metadata: args.metadata === undefined ? rest.metadata : { ...rest.metadata, ...pairs(args.metadata) },
   }) as TaskJson;

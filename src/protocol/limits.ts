@@ -27,3 +27,6 @@ export const MAX_JSON_DEPTH = 64;
 
 /** The most bytes of a commit object, message included: a subject, a few trailers, and a model's name twice, many times over. */
 export const MAX_COMMIT_BYTES = 16 * 1024;
+
+/** `priority` of a task goes from minus this to this: enough steps for anybody, and none that outbids all others for good. */
+export const MAX_PRIORITY = 10;

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { DEFAULT_MAX_TASK_BYTES } from './limits.js';
+import { DEFAULT_MAX_TASK_BYTES, MAX_PRIORITY } from './limits.js';
 import { backendNameSchema, type TaskFile } from './names.js';
 import { type ReadResult, readStrictJson, readUtf8 } from './strict-json.js';
 
@@ -48,6 +48,7 @@ export const taskJsonSchema = z
       .min(1)
       .max(16)
       .optional(),
+    priority: z.int().min(-MAX_PRIORITY).max(MAX_PRIORITY).optional(),
     timeout_s: z.number().positive().max(604_800).optional(),
     asked_at: instantSchema.optional(),
     metadata: z.record(z.string(), z.string()).optional(),
@@ -78,6 +79,11 @@ export function readTask(
   if (!text.ok) return text;
   if (text.value.trim() === '') return { ok: false, reason: 'is empty' };
   return { ok: true, value: { prompt: text.value } };
+}
+
+/** What goes first: a number from -10 to 10, and 0 where the task says nothing. */
+export function priorityOf(task: TaskJson): number {
+  return task.priority ?? 0;
 }
 
 /** What a person would call the question: the prompt, or the last message of the user. */

@@ -37,18 +37,27 @@ const SETTINGS = `[core]
 	fsckObjects = true
 `;
 
+/** What of history is wanted. */
+export interface FetchWindow {
+  readonly nowMs: number;
+  readonly ttlMs: number;
+  /** Claims and presences as well. */
+  readonly sideRefs?: boolean;
+  /** Let go of what is older than a fresh clone would reach; it takes its space until the clone is tended. */
+  readonly shorten?: boolean;
+}
+
 /** How far behind the time-to-live a fresh clone reaches, for clocks and dates that are not quite in order: a day. */
 const MARGIN_MS = 86_400_000;
 
 /**
  * Fetches what is new on `main`; into an empty clone, history as far back as tasks can be pending; with `sideRefs`, claims and presences too.
- * Answers the tip. Throws
- * BridgeError `history-rewritten` where main is not a continuation of what we have, which no honest bridge ever does.
+ * Answers the tip. Throws BridgeError `history-rewritten` where main is not a continuation of what we have, which no honest bridge ever does.
  */
 export async function updateClone(
   clone: Repository,
   door: BridgeDoor,
-  window: { readonly nowMs: number; readonly ttlMs: number; readonly sideRefs?: boolean },
+  window: FetchWindow,
   signal?: AbortSignal,
 ): Promise<string> {
   await connectDoor(door, signal);
@@ -56,7 +65,8 @@ export async function updateClone(
   const known = await readRef(clone, REMOTE_MAIN_REF);
   const sinceMs = window.nowMs - window.ttlMs - MARGIN_MS;
   const side = { sideRefs: window.sideRefs === true };
-  let outcome = await fetchMain(clone, url, known === null ? { sinceMs, ...side } : side, signal);
+  const isWhole = known === null || window.shorten === true;
+  let outcome = await fetchMain(clone, url, isWhole ? { sinceMs, ...side } : side, signal);
   // No commit is that young: then nothing is pending, and the tip is all there is to know.
   if (outcome === 'nothing-since') outcome = await fetchMain(clone, url, { depth: 1, ...side }, signal);
   if (outcome === 'rewound') {

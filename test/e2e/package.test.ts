@@ -103,7 +103,7 @@ describe('the package, installed globally into a prefix', () => {
     await run(['init', repo], server);
     for (const hook of ['pre-receive', 'post-receive']) {
       const stub = await readFile(join(repo, 'hooks', hook), 'utf8');
-      const installed = join(prefix, 'lib/node_modules/llm-bridge/dist/hooks', `${hook}.mjs`);
+      const installed = join(prefix, 'lib/node_modules/llm-bridge/dist/hooks', `${hook}.cjs`);
       expect(stub).toContain(`\nhook=${installed}\n`);
     }
     await run(

@@ -46,6 +46,9 @@ const WAY: readonly (readonly [guide: Guide, start: string, prints: RegExp])[] =
   ['server', 'ssh-keygen -q', /^$/],
   ['server', 'llm-bridge key add bot', /^restrict,command=/],
   ['server', 'export LLM_BRIDGE_REPO', /^12\n.* 2 answered/s],
+  ['linux', 'llm-bridge service install agent', /ssh:\/\/.*bridge\.git/],
+  ['linux', 'llm-bridge doctor', /^ok .*host-key/m],
+  ['server', 'llm-bridge doctor', /^ok +hooks:/m],
   ['server', 'llm-bridge watch', /^$/],
 ];
 

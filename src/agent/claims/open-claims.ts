@@ -18,11 +18,14 @@ import { openClaimPush } from './push-claims.js';
  */
 const CLAIM_AFTER_MS = 200;
 
+/** Agents that a script or a power cut starts together have said so of each other after this time. Milliseconds. */
+const SETTLE_MS = 5_000;
+
 /** A claim that is not answered within this time holds up no generation: the server may be away for hours. Milliseconds. */
 const CLAIM_FIRST_WAIT_MS = 15_000;
 
 /** At the end, a push that is under way has so long to tell what became of it. Milliseconds. */
-const LAST_WORD_MS = 1_500;
+const LAST_WORD_MS = 2_000;
 
 /** Opens the claims of a session. `look` asks for a fetch, soon. */
 export function openClaims(session: SessionCore, look: () => void): Claims {
@@ -43,6 +46,8 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
   let fetchBegan = Number.NEGATIVE_INFINITY;
   let knownAtMs = Number.NEGATIVE_INFINITY;
   let lookAgainAtMs = Number.POSITIVE_INFINITY;
+  /** Tasks that were there by then were there before us. */
+  let foundAtMs = Number.POSITIVE_INFINITY;
   let holdingOff = false;
   const loop = claimDue();
 
@@ -61,9 +66,13 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
     own.letGo(task);
   }
 
-  /** Until others can know of us, and we of them, two that start together would take the same tasks. */
+  /** Until others can know of us, and we of them, those that start together would take the same tasks. */
   function isSettled(): boolean {
-    return session.options.once || presence.isOff() || presence.shownAtMs() <= knownAtMs;
+    return session.options.once || presence.isOff() || settledAtMs() <= knownAtMs;
+  }
+
+  function settledAtMs(): number {
+    return presence.shownAtMs() + SETTLE_MS;
   }
 
   return {
@@ -76,13 +85,14 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
       if (refs === null) return;
       const nowMs = performance.now();
       knownAtMs = fetchBegan;
-      own.see(refs, { fetchedAtMs: fetchBegan, nowMs });
-      others.see(refs, { nowMs, serverNowMs: serverNow(session) });
+      const serverNowMs = serverNow(session);
+      own.see(refs, { fetchedAtMs: fetchBegan, nowMs, serverNowMs });
+      others.see(refs, { nowMs, serverNowMs });
       for (const task of [...own.jobs.keys()]) {
         const holder = own.held(task) ? null : others.holderOf(task, { nowMs, knownAtMs });
         if (holder !== null) lose(task, holder.claim.agent);
       }
-      presence.see(refs, serverNow(session));
+      presence.see(refs, serverNowMs);
       bell.ring();
     },
     choose(free, room) {
@@ -90,6 +100,7 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
       holdingOff = false;
       const nowMs = performance.now();
       if (!push.isOn()) return free.slice(0, room).map((task) => ({ task, claimFirst: false }));
+      if (knownAtMs !== Number.NEGATIVE_INFINITY) foundAtMs = Math.min(foundAtMs, nowMs);
       const known = new Set(free.map((task) => task.id));
       for (const task of firstSeen.keys()) if (!known.has(task)) firstSeen.delete(task);
       const candidates: Candidate[] = [];
@@ -116,10 +127,15 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
       const byId = new Map(free.map((task) => [task.id, task]));
       return choice.start.slice(0, room).flatMap(({ id, isSure }) => {
         const task = byId.get(id);
-        return task === undefined ? [] : [{ task, claimFirst: !isSure || !isSettled() }];
+        if (task === undefined) return [];
+        const isNew = (firstSeen.get(id) ?? nowMs) > foundAtMs;
+        return [{ task, claimFirst: !isSure || !(isNew || isSettled()) }];
       });
     },
-    wakeInMs: () => Math.max(lookAgainAtMs - performance.now(), 0),
+    wakeInMs() {
+      const settling = isSettled() || !push.isOn() ? Number.POSITIVE_INFINITY : settledAtMs();
+      return Math.max(Math.min(lookAgainAtMs, settling) - performance.now(), 0);
+    },
     isHoldingOff: () => holdingOff,
     async begin(task, claimFirst, { drop, signal }) {
       if (!push.isOn() || stop.signal.aborted) return true;

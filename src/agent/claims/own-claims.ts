@@ -1,5 +1,5 @@
 import type { SideRefs } from '../../git/side-refs.js';
-import { type Claim, claimRef, sameHolder } from '../../protocol/claim.js';
+import { type Claim, claimRef, MAX_CLAIM_LEASE_MS, sameHolder } from '../../protocol/claim.js';
 
 /** A generation that has, or is to have, a claim. */
 export interface ClaimJob {
@@ -33,7 +33,10 @@ export interface OwnClaims {
   hold(task: string, claim: HeldClaim): void;
   letGo(task: string): void;
   /** Takes in what a fetch that began at `fetchedAtMs` brought: what was renewed by us unknowingly, what is gone, what is another's. */
-  see(refs: SideRefs, clock: { readonly fetchedAtMs: number; readonly nowMs: number }): void;
+  see(
+    refs: SideRefs,
+    clock: { readonly fetchedAtMs: number; readonly nowMs: number; readonly serverNowMs: number },
+  ): void;
   /** The tasks whose claim is to be pushed by then: new, or to be renewed. */
   due(byMs: number): readonly string[];
   /** Claims that nobody works under, nor waits with an answer for (`finished`). */
@@ -61,7 +64,7 @@ export function createOwnClaims(self: Pick<Claim, 'agent' | 'session'>): OwnClai
     heldTasks: () => [...held.keys()],
     hold: (task, claim) => void held.set(task, claim),
     letGo: (task) => void held.delete(task),
-    see(refs, { fetchedAtMs, nowMs }) {
+    see(refs, { fetchedAtMs, nowMs, serverNowMs }) {
       const seen = new Map<string, string>();
       for (const [task, { id }] of refs.claims) seen.set(claimRef(task), id);
       for (const [agent, { id }] of refs.agents) seen.set(`refs/bridge/agents/${agent}`, id);
@@ -74,7 +77,9 @@ export function createOwnClaims(self: Pick<Claim, 'agent' | 'session'>): OwnClai
       for (const [task, { id, claim }] of refs.claims) {
         if (claim === null || !sameHolder(claim, self) || held.has(task)) continue;
         if (remote.get(claimRef(task)) !== id) continue;
-        held.set(task, { id, renewAtMs: nowMs, knownSinceMs: nowMs });
+        // What is left of it may be little; what is not is worth no push at once.
+        const leftMs = Math.min(Math.max(Date.parse(claim.until) - serverNowMs, 0), MAX_CLAIM_LEASE_MS);
+        held.set(task, { id, renewAtMs: nowMs + leftMs / 2, knownSinceMs: nowMs });
       }
     },
     due: (byMs) =>

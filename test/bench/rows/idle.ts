@@ -31,7 +31,11 @@ export const idleRow: Row = async ({ lab, program, options, shortBridge }) => {
   );
   const server = await usageOf(await withoutSshd(await treeOf(lab.sshd.pid)));
   await agent.stop();
-  const cpu = after.cpuSeconds - before.cpuSeconds;
+  // Of those that are there at the end: what has ended meanwhile is in its parent's time, with all of its life.
+  const cpu = [...after.cpuSeconds].reduce(
+    (sum, [pid, seconds]) => sum + seconds - (before.cpuSeconds.get(pid) ?? 0),
+    0,
+  );
   const one = (value: number) => ({ count: 1, median: value, p95: value });
   const seconds = `idle for ${options.seconds} s`;
   return [
@@ -95,8 +99,8 @@ async function nameOf(pid: number): Promise<string> {
 /** Processor time, that of ended children included, and resident memory, shared pages counted in full. */
 async function usageOf(
   pids: readonly number[],
-): Promise<{ cpuSeconds: number; megabytes: number; names: string }> {
-  let ticks = 0;
+): Promise<{ cpuSeconds: ReadonlyMap<number, number>; megabytes: number; names: string }> {
+  const cpuSeconds = new Map<number, number>();
   let kilobytes = 0;
   const names: string[] = [];
   for (const pid of pids) {
@@ -107,10 +111,10 @@ async function usageOf(
       .slice(stat.lastIndexOf(')') + 2)
       .split(' ')
       .slice(11, 15);
-    for (const field of times) ticks += Number(field);
+    cpuSeconds.set(pid, times.reduce((sum, field) => sum + Number(field), 0) / TICKS_PER_SECOND);
     const rss = Number(/^VmRSS:\s+([0-9]+) kB$/m.exec(status)?.[1] ?? 0);
     kilobytes += rss;
     names.push(`${await nameOf(pid)} ${(rss / 1000).toFixed(1)}`);
   }
-  return { cpuSeconds: ticks / TICKS_PER_SECOND, megabytes: kilobytes / 1000, names: names.join(', ') };
+  return { cpuSeconds, megabytes: kilobytes / 1000, names: names.join(', ') };
 }

@@ -11,4 +11,4 @@ test('an agent killed before any step of its work leaves a state that the next s
       step,
     ).toBe(true);
   }
-}, 240_000);
+}, 480_000);

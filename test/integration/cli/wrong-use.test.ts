@@ -58,6 +58,7 @@ const WRONG: readonly (readonly [words: string, says: RegExp])[] = [
   ['ask hi --repo REPO --seed 1.5', /options\.seed/],
   ['ask hi --repo REPO --max-tokens 0', /options\.max_tokens/],
   ['ask hi --repo REPO --backend frob', /--backend: /],
+  ['ask hi --repo REPO --priority 11', /priority: Too big/],
   ['ask hi --repo REPO --timeout 0', /--timeout: Too small/],
   ['ask hi --repo REPO --metadata nope', /--metadata: must be key=value/],
   ['ask hi --repo REPO --format {', /--format is neither "json" nor a JSON Schema/],

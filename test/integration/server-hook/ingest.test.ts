@@ -15,12 +15,15 @@ import { waitUntil } from '../../support/wait-until.js';
 const MAIN = 'refs/heads/main';
 const logOf = (bridge: PlainBridge) => join(bridge.repoPath, 'bridge', 'answers.log');
 
+/** What git says to post-receive where main moved; what is new is for the log to say. */
+const MAIN_MOVED = `${'0'.repeat(40)} ${'1'.repeat(40)} ${MAIN}\n`;
+
 /** Runs the installed post-receive hook as git does. */
-function postReceive(bridge: PlainBridge, input = ''): Promise<RunResult> {
+function postReceive(bridge: PlainBridge, input = MAIN_MOVED): Promise<RunResult> {
   return runProcess(join(bridge.repoPath, 'hooks', 'post-receive'), [], hookOptions(bridge, input));
 }
 
-function hookOptions(bridge: PlainBridge, input = '') {
+function hookOptions(bridge: PlainBridge, input = MAIN_MOVED) {
   return { cwd: bridge.repoPath, env: { ...bridge.env, GIT_DIR: '.' }, input };
 }
 
@@ -256,8 +259,9 @@ test('an ingest that is killed while it writes is finished by the next, to the s
   for (let round = 0; round < 3; round += 1) {
     const child: ChildProcess = spawn(join(bridge.repoPath, 'hooks', 'post-receive'), {
       ...hookOptions(bridge),
-      stdio: 'ignore',
+      stdio: ['pipe', 'ignore', 'ignore'],
     });
+    child.stdin?.end(MAIN_MOVED);
     const gone = once(child, 'exit');
     const from = size;
     await waitUntil(async () => (await stat(logOf(bridge))).size > from, 'the ingest writes');
@@ -276,8 +280,9 @@ test('the record is written although nobody is left to hear of it', async () => 
   await answerSilently(bridge, 1);
   const child = spawn(join(bridge.repoPath, 'hooks', 'post-receive'), {
     ...hookOptions(bridge),
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['pipe', 'ignore', 'pipe'],
   });
+  child.stdin?.end(MAIN_MOVED);
   child.stderr?.destroy();
 
   await once(child, 'exit');

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { answerSchema, readAnswer, writeAnswer } from '../../../src/protocol/answer.js';
+import { claimSchema, readClaim, writeClaim } from '../../../src/protocol/claim.js';
 import { answerMessage, askMessage, statusOf } from '../../../src/protocol/commit-message.js';
 import { parseDurationMs } from '../../../src/protocol/duration.js';
 import { formatCommit, replaceTreeFile } from '../../../src/protocol/git-objects.js';
@@ -12,6 +13,7 @@ import { formatLogLine } from '../../../src/protocol/log-record.js';
 import { principalNameSchema } from '../../../src/protocol/names.js';
 import { readQueue } from '../../../src/protocol/pending.js';
 import { readPlainCommit } from '../../../src/protocol/plain-commit.js';
+import { presenceRef, presenceSchema, readPresence, writePresence } from '../../../src/protocol/presence.js';
 import { formatRefusal, parseRefusal, REFUSAL_CODES } from '../../../src/protocol/refusal.js';
 import { readTask } from '../../../src/protocol/task.js';
 import { taskHash } from '../../../src/protocol/task-hash.js';
@@ -86,6 +88,20 @@ const queues = await readVectors(
   ),
 );
 
+const blobs = { cases: z.array(z.object({ ...named, text, ok: z.boolean() })).min(1) };
+const claims = await readVectors(
+  'claims',
+  z.object({ ...blobs, written: z.array(z.object({ ...named, claim: claimSchema, text })).min(1) }),
+);
+const presences = await readVectors(
+  'presences',
+  z.object({
+    ...blobs,
+    refs: z.array(z.object({ name: text, ref: text.nullable() })).min(1),
+    written: z.array(z.object({ ...named, presence: presenceSchema, text })).min(1),
+  }),
+);
+
 /** For `test.each`: the title in front. */
 const titled = <T extends { readonly name: string }>(cases: readonly T[]) =>
   cases.map((one) => [one.name, one] as const);
@@ -94,8 +110,8 @@ test('every file of vectors is used here', async () => {
   const files = await readdir(new URL('../../../docs/vectors/', import.meta.url));
   expect(files.sort()).toEqual(
     [
-      ...['answers', 'commit-messages', 'commit-objects', 'commits', 'durations', 'hello'],
-      ...['log-lines', 'names', 'queue', 'refusals', 'task-hashes', 'tasks'],
+      ...['answers', 'claims', 'commit-messages', 'commit-objects', 'commits', 'durations', 'hello'],
+      ...['log-lines', 'names', 'presences', 'queue', 'refusals', 'task-hashes', 'tasks'],
     ].map((name) => `${name}.json`),
   );
 });
@@ -206,6 +222,27 @@ describe('the queue', () => {
     expect(queue.expired.map((task) => task.id)).toEqual(one.expired);
     expect(Object.fromEntries(queue.goodAnswers)).toEqual(one.good_answers);
     expect(queue.answeredCount).toBe(one.answered);
+  });
+});
+
+describe('a claim', () => {
+  test.each(titled(claims.cases))('is one or not: %s', (_name, one) => {
+    expect(readClaim(Buffer.from(one.text)).ok).toBe(one.ok);
+  });
+  test.each(titled(claims.written))('is written: %s', (_name, one) => {
+    expect(writeClaim(one.claim).toString('utf8')).toBe(one.text);
+  });
+});
+
+describe('a presence', () => {
+  test.each(titled(presences.cases))('is one or not: %s', (_name, one) => {
+    expect(readPresence(Buffer.from(one.text)).ok).toBe(one.ok);
+  });
+  test.each(titled(presences.written))('is written: %s', (_name, one) => {
+    expect(writePresence(one.presence).toString('utf8')).toBe(one.text);
+  });
+  test.each(presences.refs)('of $name has the ref $ref', ({ name, ref }) => {
+    expect(presenceRef(name)).toBe(ref);
   });
 });
 
