@@ -730,10 +730,10 @@ describe('the pack', () => {
       /size_t overflow|over limit|too many objects|out of memory/,
       () => ({ ...commit(), frame: { count: 0xffffffff } }),
     ],
-    // Which of the two it says depends on how much of the pack has come in when it looks.
+    // The checksum is read as one more object, and what git says of it depends on its bytes.
     [
       'fewer objects than said',
-      /bad object at offset|early EOF/,
+      /bad object at offset|early EOF|inflate/,
       () => ({ ...commit(), frame: { count: 5 } }),
     ],
     [
