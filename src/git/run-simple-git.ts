@@ -1,4 +1,3 @@
-import { simpleGit } from 'simple-git';
 import { stripControls } from '../protocol/printable.js';
 import type { GitResult, Repository } from './run-git.js';
 
@@ -12,6 +11,8 @@ export async function runSimpleGit(
   args: readonly string[],
   signal?: AbortSignal,
 ): Promise<GitResult> {
+  // Needed once a day; until then its 11 MB are the agent's own.
+  const { simpleGit } = await import('simple-git');
   let ended: GitResult | null = null;
   const git = simpleGit({
     baseDir: repo.gitDir,
