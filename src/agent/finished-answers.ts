@@ -21,10 +21,27 @@ export interface FinishedAnswer {
  * BridgeError where it is not kept.
  */
 export async function keepFinished(clone: Repository, answer: Answer): Promise<FinishedAnswer> {
-  const blob = await writeBlob(clone, writeAnswer(answer));
-  const ref = `${FINISHED_PREFIX}${answer.task_commit}`;
-  if ((await updateRefs(clone, [{ ref, to: blob }], 'finished')) === 'raced') throw locked(clone, ref);
-  return { taskId: answer.task_commit, blob, answer };
+  const [kept] = await keepAllFinished(clone, [answer]);
+  return kept as FinishedAnswer;
+}
+
+/** The same for several at once: all of them are kept, or none. */
+export async function keepAllFinished(
+  clone: Repository,
+  answers: readonly Answer[],
+): Promise<FinishedAnswer[]> {
+  const finished = await Promise.all(
+    answers.map(async (answer) => ({
+      taskId: answer.task_commit,
+      blob: await writeBlob(clone, writeAnswer(answer)),
+      answer,
+    })),
+  );
+  const updates = finished.map(({ taskId, blob }) => ({ ref: `${FINISHED_PREFIX}${taskId}`, to: blob }));
+  if ((await updateRefs(clone, updates, 'finished')) === 'raced') {
+    throw locked(clone, updates.map(({ ref }) => ref).join(', '));
+  }
+  return finished;
 }
 
 /** The answers that wait, also those of an earlier run. One that cannot be read any more is left out. */

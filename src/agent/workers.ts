@@ -8,7 +8,7 @@ import type { Bell } from '../remote/bell.js';
 import type { LogFields } from './agent-options.js';
 import { type AgentSession, serverNow } from './agent-session.js';
 import type { Generating } from './claims/claims.js';
-import { keepFinished } from './finished-answers.js';
+import { createKeeper } from './keep-together.js';
 import type { CloneMender } from './mend-clone.js';
 import { outlast } from './outlast.js';
 import { runTask, type TaskPlace } from './run-task.js';
@@ -22,6 +22,9 @@ export interface Workers {
   ended(): Promise<void>;
 }
 
+/** So many answers at most wait to be kept while the model goes on: a crash costs no more of its work than that. */
+const MAX_KEEPING = 32;
+
 /**
  * Makes the workers of a session. Which tasks fall to this agent is for `claims` to say; one that another has answered meanwhile is dropped. A
  * finished answer is kept in the clone, then the next task is started, then the bell is rung.
@@ -33,6 +36,7 @@ export function startWorkers(
   mender: CloneMender,
 ): Workers {
   const jobs = new Map<string, Job>();
+  const keepAnswer = createKeeper(session.clone);
   const answersByHash = new Map<string, Promise<Answer>>();
   const { log } = session.options;
 
@@ -47,7 +51,9 @@ export function startWorkers(
     for (const [id, job] of jobs) if (!isPending.has(id)) job.drop('answered by another, or out of time');
     if (signal.aborted) return 0;
     const free = pending.filter(({ id }) => !jobs.has(id) && !finished.has(id) && !session.settled.has(id));
-    const room = Math.max(0, session.options.parallel - jobs.size);
+    // A task whose answer is only to be kept has left the model. Too many of them, and it is the disk that everybody waits for.
+    const keeping = [...jobs.values()].filter((job) => job.isKeeping).length;
+    const room = keeping > MAX_KEEPING ? 0 : Math.max(0, session.options.parallel - (jobs.size - keeping));
     for (const { task, claimFirst } of session.claims.choose(free, room)) {
       const dropped = new AbortController();
       const drop = (why: string) => {
@@ -55,14 +61,24 @@ export function startWorkers(
         log('info', `task ${shortId(task.id)}: ${why}`, { event: 'task-dropped', task: task.id });
         dropped.abort(new Error(why));
       };
-      const done = work(task, claimFirst, { drop, signal: AbortSignal.any([signal, dropped.signal]) });
-      jobs.set(task.id, { drop, done });
+      const generated = () => {
+        const job = jobs.get(task.id);
+        if (job !== undefined) job.isKeeping = true;
+        fill();
+      };
+      const part = { drop, signal: AbortSignal.any([signal, dropped.signal]) };
+      jobs.set(task.id, { drop, done: work(task, claimFirst, part, generated), isKeeping: false });
       started += 1;
     }
     return started;
   }
 
-  async function work(asked: AskedTask, claimFirst: boolean, job: Generating): Promise<void> {
+  async function work(
+    asked: AskedTask,
+    claimFirst: boolean,
+    job: Generating,
+    generated: () => void,
+  ): Promise<void> {
     const { maxTaskBytes = DEFAULT_MAX_TASK_BYTES, maxAnswerBytes = DEFAULT_MAX_ANSWER_BYTES } =
       session.terms ?? {};
     const limits = { maxTaskBytes, maxAnswerBytes };
@@ -93,7 +109,8 @@ export function startWorkers(
       // What a model does is an answer. Anything else (a full disk, a killed git) passes, and the task is not to be lost by it.
       const lasting = { log, signal: job.signal, once: false, passes: () => true };
       const answer = await outlast(() => mender.run(() => runTask(place, asked)), lasting);
-      const keep = () => mender.run(() => keepFinished(session.clone, answer));
+      generated();
+      const keep = () => mender.run(() => keepAnswer(answer));
       // Once whatever the signal says: what was generated is kept, also when the end was asked for this very moment.
       const kept = await keep().catch(() => outlast(keep, lasting));
       // Not in one expression: that takes the list before it waits, and the loop may have put another in its place meanwhile.
@@ -132,6 +149,8 @@ interface Job {
   /** Ends it without an answer, and says why. */
   readonly drop: (why: string) => void;
   readonly done: Promise<void>;
+  /** The model is done with it. */
+  isKeeping: boolean;
 }
 
 function fieldsOf(answer: Answer): LogFields {

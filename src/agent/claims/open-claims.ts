@@ -103,6 +103,8 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
       if (knownAtMs !== Number.NEGATIVE_INFINITY) foundAtMs = Math.min(foundAtMs, nowMs);
       const known = new Set(free.map((task) => task.id));
       for (const task of firstSeen.keys()) if (!known.has(task)) firstSeen.delete(task);
+      // A busy agent fetches nothing of its own: it would ask for its claims first for as long as a backlog lasts.
+      if (!isSettled() && nowMs >= settledAtMs() && fetchBegan < settledAtMs()) look();
       const candidates: Candidate[] = [];
       let overAtMs = Number.POSITIVE_INFINITY;
       for (const { id } of free) {
