@@ -23,6 +23,7 @@ export const ANSWER_ERROR_CODES = [
   'answer_too_large',
   'answer_refused',
   'wrong_model',
+  'cancelled',
 ] as const;
 export type AnswerErrorCode = (typeof ANSWER_ERROR_CODES)[number];
 

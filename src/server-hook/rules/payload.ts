@@ -1,19 +1,27 @@
 import { readAnswer } from '../../protocol/answer.js';
+import { MAX_CANCEL_BYTES, readCancel } from '../../protocol/cancel.js';
 import { statusOf } from '../../protocol/commit-message.js';
 import type { HistoryMessage } from '../../protocol/history.js';
 import { shortId } from '../../protocol/names.js';
 import { readTask } from '../../protocol/task.js';
 import type { Denial, PushContext } from '../push-context.js';
 
-/** Each message is what its file is for: a task a model can be asked, an answer that fits the schema and its own trailers. */
+/** Each message is what its file is for: a task a model can be asked, an answer or a cancel that fits the schema and its own trailers. */
 export async function payloadRule(push: PushContext): Promise<Denial | null> {
   for (const message of push.messages) {
     if (message.kind === 'other') continue;
-    const denial =
-      message.kind === 'task' ? await judgeTask(push, message) : await judgeAnswer(push, message);
+    const denial = await judgePayload(push, message);
     if (denial !== null) return denial;
   }
   return null;
+}
+
+function judgePayload(
+  push: PushContext,
+  message: Exclude<HistoryMessage, { kind: 'other' }>,
+): Promise<Denial | null> {
+  if (message.kind === 'task') return judgeTask(push, message);
+  return message.kind === 'answer' ? judgeAnswer(push, message) : judgeCancel(push, message);
 }
 
 async function judgeTask(
@@ -56,6 +64,29 @@ async function judgeAnswer(
     };
   }
   return null;
+}
+
+async function judgeCancel(
+  push: PushContext,
+  message: Extract<HistoryMessage, { kind: 'cancel' }>,
+): Promise<Denial | null> {
+  const { commit, change } = message;
+  const bytes = await push.reader.read(change.newId, MAX_CANCEL_BYTES);
+  if (bytes === null) {
+    return {
+      code: 'limit',
+      text: `commit ${shortId(commit.id)}: ${change.path} is larger than ${MAX_CANCEL_BYTES} bytes`,
+      remedy: 'give a shorter reason',
+    };
+  }
+  const read = readCancel(bytes.content);
+  if (!read.ok) return invalid(commit.id, change.path, read.reason);
+  if (commit.taskTrailer === read.value.task_commit) return null;
+  return {
+    code: 'message',
+    text: `commit ${shortId(commit.id)}: the trailer Task does not say what ${change.path} says`,
+    remedy: 'end the commit message with this trailer, once',
+  };
 }
 
 function tooLarge(commit: string, file: string, maxBytes: number): Denial {

@@ -3,8 +3,9 @@ import { readdir } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { answerSchema, readAnswer, writeAnswer } from '../../../src/protocol/answer.js';
+import { readCancel, writeCancel } from '../../../src/protocol/cancel.js';
 import { claimSchema, readClaim, writeClaim } from '../../../src/protocol/claim.js';
-import { answerMessage, askMessage, statusOf } from '../../../src/protocol/commit-message.js';
+import { answerMessage, askMessage, cancelMessage, statusOf } from '../../../src/protocol/commit-message.js';
 import { parseDurationMs } from '../../../src/protocol/duration.js';
 import { formatCommit, replaceTreeFile } from '../../../src/protocol/git-objects.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
@@ -21,6 +22,7 @@ import {
   answerVectorsSchema,
   bytesOf,
   bytesSchema,
+  cancelVectorsSchema,
   messageVectorsSchema,
   readVectors,
   taskVectorsSchema,
@@ -33,6 +35,7 @@ const named = { name: z.string() };
 const casesOf = <T extends z.ZodType>(one: T) => z.object({ cases: z.array(one).min(1) });
 const tasks = await readVectors('tasks', taskVectorsSchema);
 const answers = await readVectors('answers', answerVectorsSchema);
+const cancels = await readVectors('cancels', cancelVectorsSchema);
 const messages = await readVectors('commit-messages', messageVectorsSchema);
 const hashes = await readVectors(
   'task-hashes',
@@ -79,11 +82,14 @@ const queues = await readVectors(
       commits: z.array(
         z.object({
           ...{ id: text, parents: z.int(), at_ms: z.int(), files: z.array(text) },
-          trailers: z.object({ Task: text, 'Task-Hash': text, Status: text }).optional(),
+          trailers: z
+            .object({ Task: text, 'Task-Hash': text.default(''), Status: text.default('') })
+            .optional(),
         }),
       ),
       ...{ pending: z.array(text), expired: z.array(text), answered: z.int() },
       good_answers: z.record(text, text),
+      cancelled: z.array(text).default([]),
     }),
   ),
 );
@@ -110,7 +116,16 @@ test('every file of vectors is used here', async () => {
   const files = await readdir(new URL('../../../docs/vectors/', import.meta.url));
   expect(files.sort()).toEqual(
     [
-      ...['answers', 'claims', 'commit-messages', 'commit-objects', 'commits', 'durations', 'hello'],
+      ...[
+        'answers',
+        'cancels',
+        'claims',
+        'commit-messages',
+        'commit-objects',
+        'commits',
+        'durations',
+        'hello',
+      ],
       ...['log-lines', 'names', 'presences', 'queue', 'refusals', 'task-hashes', 'tasks'],
     ].map((name) => `${name}.json`),
   );
@@ -149,6 +164,19 @@ describe('an inbox.json', () => {
   });
   test.each(titled(answers.written))('is written, %s', (_name, one) => {
     expect(writeAnswer(answerSchema.parse(one.answer)).toString('utf8')).toBe(one.bytes);
+  });
+});
+
+describe('a cancel.json', () => {
+  test.each(titled(cancels.valid))('%s is read', (_name, one) => {
+    expect(readCancel(bytesOf(one))).toEqual({ ok: true, value: one.cancel });
+  });
+  test.each(titled(cancels.invalid))('%s is none', (_name, one) => {
+    expect(readCancel(bytesOf(one))).toMatchObject({ ok: false });
+  });
+  test.each(titled(cancels.written))('is written, %s', (_name, one) => {
+    expect(writeCancel(one.cancel).toString('utf8')).toBe(one.bytes);
+    expect(cancelMessage(one.cancel)).toBe(one.message);
   });
 });
 
@@ -222,6 +250,7 @@ describe('the queue', () => {
     expect(queue.expired.map((task) => task.id)).toEqual(one.expired);
     expect(Object.fromEntries(queue.goodAnswers)).toEqual(one.good_answers);
     expect(queue.answeredCount).toBe(one.answered);
+    expect([...queue.cancelled.keys()]).toEqual(one.cancelled);
   });
 });
 
