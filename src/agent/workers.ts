@@ -95,7 +95,9 @@ export function startWorkers(
         });
       }
       const place: TaskPlace = {
+        clone: session.clone,
         reader: session.reader,
+        deepen: session.deepening.forTask(),
         generate: {
           ...session.options.generate,
           maxAnswerBytes: limits.maxAnswerBytes,

@@ -180,7 +180,7 @@ test('what nobody answered in time is expired, for list and for answer', async (
   );
 
   for (const where of PLACES) {
-    const { stdout } = await read(where, 'list', '--state', 'expired', '--json', '-n', '1000');
+    const { stdout } = await read(where, 'list', '--state', 'expired', '--json', '-n', '5000');
     expect(rows(stdout)).toContainEqual(
       expect.objectContaining({ task: pending, state: 'expired', agent: null, answered_at: null }),
     );

@@ -33,7 +33,15 @@ async function judgeTask(
   const bytes = await push.reader.read(change.newId, maxBytes);
   if (bytes === null) return tooLarge(commit.id, file, maxBytes);
   const task = readTask(file, bytes.content, maxBytes);
-  return task.ok ? null : invalid(commit.id, file, task.reason);
+  if (!task.ok) return invalid(commit.id, file, task.reason);
+  const { reply_to: replyTo } = task.value;
+  // Whether it is a task with an answer costs a walk, and is the agent's to find out; what is made up is not to make it look for long.
+  if (replyTo === undefined || (await push.reader.info(replyTo))?.type === 'commit') return null;
+  return {
+    code: 'unknown-task',
+    text: `commit ${shortId(commit.id)}: "reply_to" ${shortId(replyTo)} is not a task on main`,
+    remedy: 'reply to a task that has its answer',
+  };
 }
 
 async function judgeAnswer(

@@ -322,6 +322,18 @@ describe('the payload', () => {
     ],
     ['a task.txt with a byte order mark', 'payload', 'byte order mark', () => task('\ufeffq')],
     ['an empty task.txt', 'payload', 'is empty', () => task('')],
+    [
+      'a reply to a made-up task',
+      'unknown-task',
+      '"reply_to" aaaaaaaa',
+      () => json({ prompt: 'q', reply_to: 'a'.repeat(40) }),
+    ],
+    [
+      'a reply to a blob',
+      'unknown-task',
+      '"reply_to"',
+      async () => json({ prompt: 'q', reply_to: await write.blob('q') }),
+    ],
     ['a blank task.txt', 'payload', 'is empty', () => task(' \n\t\n')],
     ['a task.txt of one byte too many', 'limit', '1048576 bytes', () => task('a'.repeat(1024 * 1024 + 1))],
     [

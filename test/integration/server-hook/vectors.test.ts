@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import * as z from 'zod';
 import { readHistory } from '../../../src/git/read-history.js';
 import { answerSchema } from '../../../src/protocol/answer.js';
 import { cancelSchema } from '../../../src/protocol/cancel.js';
@@ -47,8 +48,10 @@ const titled = <T extends { readonly name: string }>(cases: readonly T[]) =>
   cases.map((one) => [one.name, one] as const);
 
 describe('a push of a task', () => {
-  test.each(titled(tasks.valid))('is let in: %s', async (_name, one) => {
-    expect(await judge(await write.set(tip, one.file, bytesOf(one)))).toBeNull();
+  test.each(titled(tasks.valid))('is let in, or wrong only in what it replies to: %s', async (_name, one) => {
+    const isReply = 'reply_to' in z.record(z.string(), z.unknown()).parse(one.task);
+    const expected = isReply ? 'unknown-task' : null;
+    expect(await judge(await write.set(tip, one.file, bytesOf(one)))).toBe(expected);
   });
   test.each(titled(tasks.invalid))('is refused by its code: %s', async (_name, one) => {
     const commit = await write.set(tip, one.file, bytesOf(one));

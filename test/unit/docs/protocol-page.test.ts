@@ -10,12 +10,14 @@ import { cancelSchema, MAX_CANCEL_BYTES, MAX_REASON_CHARS } from '../../../src/p
 import { claimSchema, MAX_CLAIM_BYTES, MAX_CLAIM_LEASE_MS } from '../../../src/protocol/claim.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
 import {
+  DEFAULT_CONTEXT_TOKENS,
   DEFAULT_MAX_ANSWER_BYTES,
   DEFAULT_MAX_TASK_BYTES,
   MAX_CLOCK_AHEAD_MS,
   MAX_CLOCK_BEHIND_MS,
   MAX_COMMIT_BYTES,
   MAX_COMMITS_PER_PUSH,
+  MAX_CONVERSATION_TASKS,
   MAX_JSON_DEPTH,
   MAX_TASK_TEXT_CHARS,
 } from '../../../src/protocol/limits.js';
@@ -118,6 +120,8 @@ test('the numbers are those of the program', () => {
     ['Presence', `not seen for ${minutes(PRESENCE_FRESH_MS)}`],
     ['Presence', `at most ${MAX_PRESENCE_MODELS}`],
     ['Presence', `at most ${MAX_PRESENCE_BUSY}`],
+    ['Conversations', `at most ${MAX_CONVERSATION_TASKS} of them`],
+    ['Conversations', `${DEFAULT_CONTEXT_TOKENS} tokens`],
     ['What pre-receive judges', `at most ${MAX_REFS_PER_PUSH} refs`],
     ['What pre-receive judges', `at most ${MAX_COMMITS_PER_PUSH} commits`],
   ];

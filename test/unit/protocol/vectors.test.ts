@@ -7,6 +7,7 @@ import { readCancel, writeCancel } from '../../../src/protocol/cancel.js';
 import { claimSchema, readClaim, writeClaim } from '../../../src/protocol/claim.js';
 import { answerMessage, askMessage, cancelMessage, statusOf } from '../../../src/protocol/commit-message.js';
 import { parseDurationMs } from '../../../src/protocol/duration.js';
+import { estimateTokens } from '../../../src/protocol/estimate-tokens.js';
 import { formatCommit, replaceTreeFile } from '../../../src/protocol/git-objects.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
 import type { HistoryCommit } from '../../../src/protocol/history.js';
@@ -64,6 +65,10 @@ const lines = await readVectors(
   ),
 );
 const durations = await readVectors('durations', casesOf(z.object({ text, ms: z.number().nullable() })));
+const estimates = await readVectors(
+  'token-estimates',
+  casesOf(z.object({ ...named, text, tokens: z.int() })),
+);
 const names = await readVectors('names', casesOf(z.object({ name: text, ok: z.boolean() })));
 const hellos = await readVectors('hello', casesOf(z.object({ ...named, line: text, ok: z.boolean() })));
 const refusals = await readVectors(
@@ -126,7 +131,7 @@ test('every file of vectors is used here', async () => {
         'durations',
         'hello',
       ],
-      ...['log-lines', 'names', 'presences', 'queue', 'refusals', 'task-hashes', 'tasks'],
+      ...['log-lines', 'names', 'presences', 'queue', 'refusals', 'task-hashes', 'tasks', 'token-estimates'],
     ].map((name) => `${name}.json`),
   );
 });
@@ -277,6 +282,10 @@ describe('a presence', () => {
 
 test.each(durations.cases)('the duration $text', ({ text, ms }) => {
   expect(parseDurationMs(text)).toBe(ms);
+});
+
+test.each(titled(estimates.cases))('the estimate of %s', (_name, one) => {
+  expect(estimateTokens(one.text)).toBe(one.tokens);
 });
 
 test.each(names.cases)('the name $name', ({ name, ok }) => {
