@@ -3,7 +3,7 @@ import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { shellQuote } from '../protocol/shell-quote.js';
-import { type PublicKey, parsePublicKey } from './public-key.js';
+import { fingerprint, type PublicKey, parsePublicKey } from './public-key.js';
 
 /** A line of `authorized_keys` that lets a key into a bridge. */
 export interface BridgeKeyLine {
@@ -15,7 +15,13 @@ export interface BridgeKeyLine {
 
 /** The line for a key: no terminal, no forwarding, nothing but the forced command of this bridge. */
 export function formatKeyLine(repoPath: string, name: string, key: PublicKey): string {
-  return `restrict,command="${forcedCommand(repoPath, name)}" ${key.type} ${key.blob} llm-bridge:${name}`;
+  return `restrict,command="${forcedCommand(repoPath, name, key)}" ${key.type} ${key.blob} llm-bridge:${name}`;
+}
+
+/** A line of before, whose forced command does not say whose key it is, as it is written now; any other as it is. */
+export function withFingerprint({ name, key, line }: BridgeKeyLine, repoPath: string): string {
+  const old = toBytes(`command="${forcedCommand(repoPath, name)}"`);
+  return line.replace(old, () => toBytes(`command="${forcedCommand(repoPath, name, key)}"`));
 }
 
 /** The lines of `text` that belong to the bridge at `repoPath`. A line that is commented out lets nobody in. */
@@ -25,8 +31,10 @@ export function findKeyLines(text: string, repoPath: string): BridgeKeyLine[] {
     if (isComment(line)) continue;
     const match = /command="([^"]*)"[^ ]* (.*)$/.exec(line);
     const key = parsePublicKey(match?.[2] ?? '');
-    const name = /\/bridge\/ssh-command'? ([A-Za-z0-9._-]+)$/.exec(match?.[1] ?? '')?.[1];
-    if (key === null || name === undefined || match?.[1] !== toBytes(forcedCommand(repoPath, name))) continue;
+    const name = /\/bridge\/ssh-command'? ([A-Za-z0-9._-]+)(?: SHA256:\S+)?$/.exec(match?.[1] ?? '')?.[1];
+    if (key === null || name === undefined) continue;
+    const commands = [forcedCommand(repoPath, name), forcedCommand(repoPath, name, key)];
+    if (!commands.map(toBytes).includes(match?.[1] ?? '')) continue;
     found.push({ name, key, line });
   }
   return found;
@@ -75,8 +83,9 @@ function isComment(line: string): boolean {
   return line.trimStart().startsWith('#');
 }
 
-function forcedCommand(repoPath: string, name: string): string {
-  return `${shellQuote(path.join(repoPath, 'bridge', 'ssh-command'))} ${name}`;
+function forcedCommand(repoPath: string, name: string, key?: PublicKey): string {
+  const command = `${shellQuote(path.join(repoPath, 'bridge', 'ssh-command'))} ${name}`;
+  return key === undefined ? command : `${command} ${fingerprint(key)}`;
 }
 
 function cannotUse(file: string, cause: NodeJS.ErrnoException): BridgeError {

@@ -12,6 +12,7 @@ import {
   hasKey,
   readAuthorizedKeys,
   toBytes,
+  withFingerprint,
   writeAuthorizedKeys,
 } from './authorized-keys.js';
 import { endSessions } from './end-sessions.js';
@@ -78,8 +79,14 @@ async function addLine(
   if (mine === undefined) {
     const separator = text === '' || text.endsWith('\n') ? '' : '\n';
     await writeAuthorizedKeys(store.authorizedKeysFile, `${text}${separator}${toBytes(line)}\n`);
+    return line;
   }
-  return line;
+  const renewed = withFingerprint(mine, repoPath);
+  if (renewed !== mine.line) {
+    const lines = text.split('\n').map((one) => (one === mine.line ? renewed : one));
+    await writeAuthorizedKeys(store.authorizedKeysFile, lines.join('\n'));
+  }
+  return fromBytes(renewed);
 }
 
 /** The keys of the bridge, in the order of the file. */

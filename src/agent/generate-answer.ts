@@ -1,7 +1,7 @@
 import type { Answer } from '../protocol/answer.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { excerpt, oneLine } from '../protocol/printable.js';
-import type { TaskJson } from '../protocol/task.js';
+import type { TaskFormat, TaskJson } from '../protocol/task.js';
 import {
   type Backend,
   BackendError,
@@ -18,7 +18,7 @@ import { outliveLoss } from './generate-anew.js';
 import { openExchange } from './generate-exchange.js';
 import { generateFitting } from './generate-format.js';
 import type { GenerateSettings } from './generate-settings.js';
-import { compileFormat } from './json-format.js';
+import type { FormatCheck } from './json-format.js';
 
 /** The half of an `inbox.json` that comes from a model server. Exactly one of `answer` and `error` is null. */
 export type GenerationOutcome = Pick<
@@ -50,7 +50,7 @@ export async function generateAnswer(
   const deadlines = startDeadlines({ idleMs: settings.idleTimeoutMs, totalMs }, signal);
   const asked: Asked = { backend: null, model: null };
   try {
-    const check = task.format === undefined ? null : compileFormat(task.format);
+    const check = task.format === undefined ? null : await formatCheck(task.format);
     return await outliveLoss(backends, settings, deadlines.signal, async (backend) => {
       const exchange = openExchange(backend, settings, deadlines, onToken);
       const request = await exchange.prepare(task);
@@ -110,4 +110,10 @@ function failureOf(error: unknown, asked: Asked): GenerationOutcome {
   // Where none could be reached, none was chosen.
   const { backend, model } = code === 'backend_unreachable' ? { backend: null, model: null } : asked;
   return { model, backend, answer: null, error: { code, message: message === '' ? code : message } };
+}
+
+/** The validator of JSON Schema is loaded for the tasks that need it: 10 MB. */
+async function formatCheck(format: TaskFormat): Promise<(answer: string) => FormatCheck> {
+  const { compileFormat } = await import('./json-format.js');
+  return compileFormat(format);
 }

@@ -124,7 +124,9 @@ export function startWorkers(
       });
       const keep = () => mender.run(() => keepFinished(session.clone, answer));
       // Once whatever the signal says: what was generated is kept, also when the end was asked for this very moment.
-      session.finished.push(await keep().catch(() => outlast(keep, lasting)));
+      const kept = await keep().catch(() => outlast(keep, lasting));
+      // Not in one expression: that takes the list before it waits, and the loop may have put another in its place meanwhile.
+      session.finished.push(kept);
       log(
         answer.error === null || answer.error.code === 'cancelled' ? 'info' : 'warn',
         `task ${shortId(asked.id)}: ${describe(answer)}`,

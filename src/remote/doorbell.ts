@@ -19,7 +19,7 @@ export interface Doorbell {
   close(): Promise<void>;
 }
 
-/** Rings at every change of the reflog of a repository on this machine, and where a task was handed back. */
+/** Rings at every change of the reflog of a repository on this machine, and where a task was handed back or an agent is new. */
 export function openLocalDoorbell(gitDir: string, bell: Ring): Doorbell {
   const reflog = path.join(gitDir, 'logs', 'HEAD');
   let ready = false;
@@ -70,7 +70,7 @@ const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 60_000;
 
 /**
- * Rings at every line of `bridge-wait`, which is one update of `main` each, or a task that was handed back, and once more whenever it has connected, because
+ * Rings at every line of `bridge-wait`, which is one update of `main` each, or a task that was handed back or a new agent, and once more whenever it has connected, because
  * something may have been missed meanwhile. Connects again by itself, with backoff and jitter.
  */
 export function openSshDoorbell(door: SshDoor, bell: Ring): Doorbell {
@@ -106,7 +106,7 @@ export function openSshDoorbell(door: SshDoor, bell: Ring): Doorbell {
       failures = 0;
       const lines = (rest + text).split('\n');
       rest = (lines.pop() ?? '').slice(-MAX_LINE_CHARS);
-      // A line of the other file tells of more than main: that a task was handed back.
+      // A line of the other file tells of more than main: that a task was handed back, or that an agent is new.
       const isMainAlone = lines.every((line) => tipOf(line) !== undefined);
       if (lines.length > 0) bell.ring(isMainAlone ? tipOf(lines.at(-1) ?? '') : undefined);
     });

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { type Repository, runGit } from '../git/run-git.js';
+import type { Repository } from '../git/run-git.js';
+import { runSimpleGit } from '../git/run-simple-git.js';
 
 /** Small enough to stay quick, and as git's own gc has it: about so many loose objects, so many packs. */
 const MAX_LOOSE = 6_700;
@@ -37,7 +38,7 @@ export function cloneTender(clone: Repository, now: () => number = () => perform
     tend(signal) {
       tendedAtMs = now();
       const args = ['gc', '--quiet', `--prune=${KEEP_UNREACHABLE}`];
-      running ??= runGit(clone, args, { signal })
+      running ??= runSimpleGit(clone, args, signal)
         .then(
           () => {},
           () => {},

@@ -72,7 +72,7 @@ const PRINTS: readonly (readonly [has: RegExp, prints: RegExp])[] = [
   [/service install/, /^ExecStart=.* --parallel 2$/m],
   [/doctor --fix/, /^ok {7}locks: no git that was killed/m],
   [/key=Model/, /^ +4 llama3\.2:latest$/m],
-  [/key remove/, /^restrict,command="[^"]*ssh-command home-pc" /],
+  [/key remove/, /^restrict,command="[^"]*ssh-command home-pc SHA256:\S+" /],
   [/^import hashlib/, /^42\n$/],
   [/^import json, os, subprocess/, /^42\n$/],
   [/^import \{ ask/, /^42\n$/],

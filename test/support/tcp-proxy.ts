@@ -3,10 +3,8 @@ import { connect, createServer, type Socket } from 'node:net';
 import type { BridgeFixture } from './bridge-fixture.js';
 import { onCleanup } from './on-cleanup.js';
 
-/** A connection through a proxy, numbered from 1 in the order they came. */
+/** A connection through a proxy. */
 export interface ProxiedConnection {
-  /** Bytes that have passed from the server to the client. */
-  bytes(): number;
   /** From now on nothing passes, in either direction, and neither end is told: half-open, as behind a router that forgot it. */
   freeze(): void;
 }
@@ -15,41 +13,28 @@ export interface ProxiedConnection {
 export interface TcpProxy {
   readonly port: number;
   readonly connections: readonly ProxiedConnection[];
-  /** Freezes connection `number` once it has carried so many bytes to the client; resolves then. */
-  freezeAt(number: number, bytes: number): Promise<void>;
 }
 
 /** Starts one; it goes with the test. */
 export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
   const connections: ProxiedConnection[] = [];
-  const plans = new Map<number, { readonly bytes: number; readonly frozen: () => void }>();
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     const upstream = connect(serverPort, '127.0.0.1');
     let isFrozen = false;
-    let bytes = 0;
     const connection: ProxiedConnection = {
-      bytes: () => bytes,
       freeze: () => {
         isFrozen = true;
       },
     };
-    const number = connections.push(connection);
+    connections.push(connection);
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.on('error', () => {});
       const other = socket === client ? upstream : client;
       socket.on('close', () => isFrozen || other.destroy());
       socket.on('data', (chunk: Buffer) => {
-        if (isFrozen) return;
-        if (socket === upstream) bytes += chunk.length;
-        const plan = plans.get(number);
-        if (socket === upstream && plan !== undefined && bytes >= plan.bytes) {
-          isFrozen = true;
-          plan.frozen();
-          return;
-        }
-        other.write(chunk);
+        if (!isFrozen) other.write(chunk);
       });
     }
   });
@@ -61,12 +46,7 @@ export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
   });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
-  return {
-    port: address.port,
-    connections,
-    freezeAt: (number, bytes) =>
-      new Promise((frozen) => plans.set(number, { bytes, frozen: () => frozen() })),
-  };
+  return { port: address.port, connections };
 }
 
 /** The address of the bridge by way of a proxy, and the environment of a principal who goes there. */

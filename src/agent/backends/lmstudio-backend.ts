@@ -1,4 +1,4 @@
-import { OpenAI } from 'openai';
+import type { OpenAI } from 'openai';
 import type { Usage } from '../../protocol/answer.js';
 import type { Backend, GenerateRequest, Generation, OnToken } from './backend.js';
 import { backendError, callBackend, lostError } from './backend-failure.js';
@@ -29,7 +29,7 @@ export function lmstudioBackend(url: string): Backend {
     async listModels(signal) {
       signal.throwIfAborted();
       const transport = openTransport(signal);
-      const client = openClient(about.url, transport.fetch);
+      const client = await openClient(about.url, transport.fetch);
       return await callBackend(about, transport, signal, async () => {
         const list: unknown = await client.get('/models');
         const models = lmstudioModelsSchema.safeParse(list);
@@ -41,15 +41,19 @@ export function lmstudioBackend(url: string): Backend {
     async generate(request, signal, onToken) {
       signal.throwIfAborted();
       const transport = openTransport(signal, refuseJson);
-      const client = openClient(about.url, transport.fetch);
+      const client = await openClient(about.url, transport.fetch);
       return await callBackend(about, transport, signal, () => generate(about, client, request, onToken));
     },
   };
 }
 
-/** The client without its retries, its timers, and its log, in which prompts would stand where OPENAI_LOG is set. */
-function openClient(baseURL: string, fetch: Transport['fetch']): OpenAI {
-  return new OpenAI({
+/**
+ * The client without its retries, its timers, and its log, in which prompts would stand where OPENAI_LOG is set. Loaded when it is needed:
+ * an agent that has Ollama never does, and has 14 MB more to itself.
+ */
+async function openClient(baseURL: string, fetch: Transport['fetch']): Promise<OpenAI> {
+  const { OpenAI: Client } = await import('openai');
+  return new Client({
     baseURL,
     fetch,
     apiKey: 'lm-studio',

@@ -18,6 +18,9 @@ import { openClaimPush } from './push-claims.js';
  */
 const CLAIM_AFTER_MS = 200;
 
+/** Agents that a script or a power cut starts together have said so of each other after this time. Milliseconds. */
+const SETTLE_MS = 5_000;
+
 /** A claim that is not answered within this time holds up no generation: the server may be away for hours. Milliseconds. */
 const CLAIM_FIRST_WAIT_MS = 15_000;
 
@@ -43,6 +46,8 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
   let fetchBegan = Number.NEGATIVE_INFINITY;
   let knownAtMs = Number.NEGATIVE_INFINITY;
   let lookAgainAtMs = Number.POSITIVE_INFINITY;
+  /** Tasks that were there by then were there before us. */
+  let foundAtMs = Number.POSITIVE_INFINITY;
   let holdingOff = false;
   const loop = claimDue();
 
@@ -61,9 +66,13 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
     own.letGo(task);
   }
 
-  /** Until others can know of us, and we of them, two that start together would take the same tasks. */
+  /** Until others can know of us, and we of them, those that start together would take the same tasks. */
   function isSettled(): boolean {
-    return session.options.once || presence.isOff() || presence.shownAtMs() <= knownAtMs;
+    return session.options.once || presence.isOff() || settledAtMs() <= knownAtMs;
+  }
+
+  function settledAtMs(): number {
+    return presence.shownAtMs() + SETTLE_MS;
   }
 
   return {
@@ -93,6 +102,7 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
       holdingOff = false;
       const nowMs = performance.now();
       if (!push.isOn()) return free.filter(fits).map((task) => ({ task, claimFirst: false }));
+      if (knownAtMs !== Number.NEGATIVE_INFINITY) foundAtMs = Math.min(foundAtMs, nowMs);
       const known = new Set(free.map((task) => task.id));
       for (const task of firstSeen.keys()) if (!known.has(task)) firstSeen.delete(task);
       const candidates: Candidate[] = [];
@@ -119,10 +129,15 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
       const byId = new Map(free.map((task) => [task.id, task]));
       return choice.start.filter(fits).flatMap(({ id, isSure }) => {
         const task = byId.get(id);
-        return task === undefined ? [] : [{ task, claimFirst: !isSure || !isSettled() }];
+        if (task === undefined) return [];
+        const isNew = (firstSeen.get(id) ?? nowMs) > foundAtMs;
+        return [{ task, claimFirst: !isSure || !(isNew || isSettled()) }];
       });
     },
-    wakeInMs: () => Math.max(lookAgainAtMs - performance.now(), 0),
+    wakeInMs() {
+      const settling = isSettled() || !push.isOn() ? Number.POSITIVE_INFINITY : settledAtMs();
+      return Math.max(Math.min(lookAgainAtMs, settling) - performance.now(), 0);
+    },
     isHoldingOff: () => holdingOff,
     async begin(task, claimFirst, { drop, signal }) {
       if (!push.isOn() || stop.signal.aborted) return true;

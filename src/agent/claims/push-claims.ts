@@ -143,9 +143,11 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
       case 'answered':
       case 'expired':
       case 'unknown-task':
-        // The next fetch brings the answer; until then nothing more is to be said of it.
+        // The next fetch brings the answer; until then the task is not to be begun again.
         if (task !== null) {
-          own.jobs.get(task)?.decided(true);
+          session.settled.add(task);
+          own.jobs.get(task)?.decided(false);
+          own.jobs.get(task)?.drop('answered by another, or out of time');
           own.remove(task);
           retryAtMs = nowMs;
         }

@@ -730,7 +730,12 @@ describe('the pack', () => {
       /size_t overflow|over limit|too many objects|out of memory/,
       () => ({ ...commit(), frame: { count: 0xffffffff } }),
     ],
-    ['fewer objects than said', /bad object at offset/, () => ({ ...commit(), frame: { count: 5 } })],
+    // The checksum is read as one more object, and what git says of it depends on its bytes.
+    [
+      'fewer objects than said',
+      /bad object at offset|early EOF|inflate/,
+      () => ({ ...commit(), frame: { count: 5 } }),
+    ],
     [
       'garbage behind the pack',
       [/\[payload\]/, WHO],

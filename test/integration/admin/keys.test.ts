@@ -18,6 +18,8 @@ let pair: KeyPair;
 let other: KeyPair;
 /** `<type> <base64>` of `pair`. */
 let keyText: string;
+/** Its fingerprint, as ssh-keygen says it. */
+let print: string;
 /** The authorized_keys of the running test, not there yet. */
 let file: string;
 let count = 0;
@@ -30,6 +32,8 @@ beforeAll(async () => {
   pair = await makeKeyPair(join(dir, 'one'), 'me@home');
   other = await makeKeyPair(join(dir, 'two'), 'two');
   keyText = (await readFile(pair.publicKeyFile, 'utf8')).split(' ').slice(0, 2).join(' ');
+  const shown = await runProcess('ssh-keygen', ['-lf', pair.publicKeyFile], { env });
+  print = shown.stdout.split(' ')[1] ?? '';
 });
 
 beforeEach(async () => {
@@ -44,7 +48,7 @@ const key = (args: readonly string[], at = repo): Promise<RunResult> =>
 const add = (name: string, publicKeyFile = pair.publicKeyFile, role = 'agent', at = repo) =>
   key(['add', name, '--role', role, '--key', publicKeyFile], at);
 const lineOf = (name: string) =>
-  `restrict,command="${repo}/bridge/ssh-command ${name}" ${keyText} llm-bridge:${name}`;
+  `restrict,command="${repo}/bridge/ssh-command ${name} ${print}" ${keyText} llm-bridge:${name}`;
 const roleFile = (name: string) => join(repo, 'bridge/principals', name);
 
 test('a key that is added is one line and one role, for their owner alone, and adding it again changes nothing', async () => {
@@ -60,6 +64,42 @@ test('a key that is added is one line and one role, for their owner alone, and a
   expect((await stat(join(file, '..'))).mode & 0o777).toBe(0o700);
   expect(await readFile(roleFile('home-pc'), 'utf8')).toMatch(/^agent SHA256:\S{43}\n$/);
   expect((await stat(roleFile('home-pc'))).mode & 0o777).toBe(0o640);
+});
+
+test('a line of before, without the fingerprint, is listed, gets it when the key is added again, and goes', async () => {
+  await mkdir(join(file, '..'));
+  const old = lineOf('home-pc').replace(` ${print}"`, '"');
+  await writeFile(file, `# mine\nfrom="10.0.0.0/8",${old}\n# end\n`);
+
+  expect((await key(['list'])).stdout).toBe(`home-pc\tremoved\t${print}\n`);
+  const added = await add('home-pc');
+
+  expect(added.stdout).toBe(`from="10.0.0.0/8",${lineOf('home-pc')}\n`);
+  expect(await readFile(file, 'utf8')).toBe(`# mine\n${added.stdout}# end\n`);
+  expect((await key(['remove', 'home-pc'])).exitCode).toBe(0);
+  expect(await readFile(file, 'utf8')).toBe('# mine\n# end\n');
+});
+
+test('a connection that a removed key opened serves nobody when its name goes to another key', async () => {
+  const sshd = await startLocalSshd({ dir: join(dir, 'sshd-again'), authorizedKeysFile: file });
+  onCleanup(sshd.stop);
+  await add('home-pc');
+  const socket = join(dir, 'mux');
+  const options = [...sshOptionsFor(sshd, pair.identityFile), '-o', `ControlPath=${socket}`];
+  const at = `${sshd.user}@${sshd.host}`;
+  const master = await runProcess('ssh', [...options, '-o', 'ControlMaster=yes', '-fN', at], { env });
+  expect(master).toMatchObject({ exitCode: 0 });
+  onCleanup(async () => void (await runProcess('ssh', [...options, '-O', 'exit', at], { env })));
+  const hello = () => runProcess('ssh', [...options, at, 'bridge-hello'], { env });
+  expect(helloSchema.parse(JSON.parse((await hello()).stdout)).name).toBe('home-pc');
+
+  await key(['remove', 'home-pc']);
+  expect((await hello()).exitCode).not.toBe(0);
+  await add('home-pc', other.publicKeyFile);
+
+  const again = await hello();
+  expect(again).toMatchObject({ exitCode: 1, stdout: '' });
+  expect(again.stderr).toContain('was removed');
 });
 
 test('eight keys added at once, and then removed at once beside one that is added, lose no line', async () => {

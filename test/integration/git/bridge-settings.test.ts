@@ -13,6 +13,7 @@ test('what is not set has its default', async () => {
     answersLog: join(repo.gitDir, 'bridge/answers.log'),
     onAnswerRetryMs: 5000,
     onAnswerTimeoutMs: 60_000,
+    claimLeaseMs: null,
   });
 });
 
@@ -22,6 +23,7 @@ test('what is set is taken, the last one where there are two', async () => {
   await repo.git(['config', 'bridge.maxTaskBytes', '5']);
   await repo.git(['config', '--add', 'bridge.maxTaskBytes', '1000']);
   await repo.git(['config', 'bridge.maxAnswerBytes', '2000']);
+  await repo.git(['config', 'bridge.claimLease', '30s']);
   await repo.git(['config', 'bridge.answersLog', '/var/log/a b\n.log']);
   expect(await readBridgeSettings(repo)).toEqual({
     version: 1,
@@ -31,7 +33,19 @@ test('what is set is taken, the last one where there are two', async () => {
     answersLog: '/var/log/a b\n.log',
     onAnswerRetryMs: 5000,
     onAnswerTimeoutMs: 60_000,
+    claimLeaseMs: 30_000,
   });
+});
+
+test.each([
+  ['0', null],
+  ['0s', null],
+  ['soon', 60_000],
+  ['1w', 300_000],
+] as const)('a lease of %s is one of %s ms', async (text, ms) => {
+  const repo = await bareBridge();
+  await repo.git(['config', 'bridge.claimLease', text]);
+  expect(await readBridgeSettings(repo)).toMatchObject({ claimLeaseMs: ms });
 });
 
 test('what is no number has its default', async () => {

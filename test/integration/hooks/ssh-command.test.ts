@@ -215,6 +215,7 @@ describe('what is refused', () => {
     ['a name with a line break', ['home-pc\n']],
     ['a name in other letters', ['hоme-pc']],
     ['two names', ['home-pc', 'bot']],
+    ['a word too many', ['home-pc', 'SHA256:x', 'bot']],
     ['an unknown name', ['stranger']],
     ['a name with an unknown role', ['odd']],
   ])('a forced command with %s', async (_what, words) => {
@@ -225,6 +226,20 @@ describe('what is refused', () => {
         expect(result.stderr).toMatch(/^llm-bridge: .*; try: .*\n$/);
       }
     });
+  });
+
+  test('the fingerprint of another key than the name has now, for sshd keeps to the line that let a connection in', async () => {
+    await writeFile(join(repo, 'bridge/principals/again'), 'asker SHA256:new+/x\n');
+    await inEachShell(async (shell) => {
+      const known = await served(shell, 'bridge-hello', { words: ['again', 'SHA256:new+/x'] });
+      expect(known).toMatchObject({ exitCode: 0, stderr: '' });
+      for (const print of ['SHA256:old', '', '*', 'SHA256:new+/x y']) {
+        const gone = await served(shell, 'bridge-hello', { words: ['again', print] });
+        expect(gone).toMatchObject({ exitCode: 1, stdout: '' });
+        expect(gone.stderr).toContain('the key again is not known here, or was removed');
+      }
+    });
+    await rm(join(repo, 'bridge/principals/again'));
   });
 
   test('a name that was removed, from then on', async () => {

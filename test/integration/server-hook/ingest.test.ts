@@ -282,8 +282,8 @@ test('the record is written although nobody is left to hear of it', async () => 
     ...hookOptions(bridge),
     stdio: ['pipe', 'ignore', 'pipe'],
   });
-  child.stderr?.destroy();
   child.stdin?.end(MAIN_MOVED);
+  child.stderr?.destroy();
 
   await once(child, 'exit');
 

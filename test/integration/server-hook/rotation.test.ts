@@ -326,8 +326,9 @@ test.skipIf(noLogrotate)(
       const hook = spawn(join(bridge.repoPath, 'hooks', 'post-receive'), {
         cwd: bridge.repoPath,
         env: { ...bridge.env, GIT_DIR: '.' },
-        stdio: 'ignore',
+        stdio: ['pipe', 'ignore', 'ignore'],
       });
+      hook.stdin?.end(`${'1'.repeat(40)} ${'2'.repeat(40)} refs/heads/main\n`);
       expect((await once(hook, 'exit'))[0]).toBe(0);
     }
     done = true;

@@ -93,7 +93,8 @@ async function heldUpkeep(bridge: PlainBridge) {
   const lines = [
     '#!/bin/sh',
     `: >'${file('started')}'`,
-    `while [ ! -e '${file('let-go')}' ]; do sleep 0.05; done`,
+    // The folder goes when the test is over, and whoever still waits in it must not wait for ever.
+    `while [ -d '${bridge.dir}' ] && [ ! -e '${file('let-go')}' ]; do sleep 0.05; done`,
   ];
   await writeFile(hook, `${lines.join('\n')}\nexit 1\n`);
   await chmod(hook, 0o755);

@@ -1,0 +1,47 @@
+import { stripControls } from '../protocol/printable.js';
+import type { GitResult, Repository } from './run-git.js';
+
+/**
+ * Runs porcelain on a repository of this machine through simple-git, which brings the abort. A non-zero exit is a result here as in
+ * runGit. Not for fetch and push: an abort of simple-git ends git alone, and the ssh beneath it waits on for a dead network
+ * (`run-remote-git.ts`). Rejects with an AbortError once the signal aborts.
+ */
+export async function runSimpleGit(
+  repo: Repository,
+  args: readonly string[],
+  signal?: AbortSignal,
+): Promise<GitResult> {
+  // Needed once a day; until then its 11 MB are the agent's own.
+  const { simpleGit } = await import('simple-git');
+  let ended: GitResult | null = null;
+  const git = simpleGit({
+    baseDir: repo.gitDir,
+    // The environment is ours and given whole; simple-git would drop every GIT_ variable that is not named.
+    allowEnvironment: Object.keys(repo.env),
+    unsafe: ALLOWED,
+    ...(signal === undefined ? {} : { abort: signal }),
+    // A non-zero exit with empty stderr would resolve as success, so the outcome is caught here and judged by us.
+    errors(_error, result) {
+      ended = {
+        exitCode: typeof result.exitCode === 'number' ? result.exitCode : 1,
+        stdout: Buffer.concat(result.stdOut),
+        stderr: stripControls(Buffer.concat(result.stdErr).toString('utf8')),
+      };
+      return undefined;
+    },
+  }).env(repo.env);
+  await git.raw(['--git-dir', repo.gitDir, ...args]);
+  signal?.throwIfAborted();
+  if (ended === null) throw new Error('simple-git ended without a result');
+  return ended;
+}
+
+/** Settings of the user's own environment that simple-git would refuse: they are the user's to make on this machine. */
+const ALLOWED = {
+  allowUnsafeSshCommand: true,
+  allowUnsafeAskPass: true,
+  allowUnsafeConfigEnvCount: true,
+  allowUnsafeConfigPaths: true,
+  allowUnsafeGitProxy: true,
+  allowUnsafeExec: true,
+} as const;
