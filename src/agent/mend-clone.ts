@@ -10,9 +10,12 @@ export interface CloneMender {
   run<T>(step: () => Promise<T>): Promise<T>;
 }
 
-/** Failures by these codes are the other side's, or said to pass: they tell nothing about the clone. */
+/**
+ * Failures by these codes are the other side's, or said to pass: they tell nothing about the clone. `history-rewritten` is none of them: to
+ * a clone that lost the edge of its history, what continues it looks rewritten. A sound one is believed.
+ */
 const NOT_THE_CLONE =
-  /^(?:ssh-.*|refused.*|rejected|protocol|role|history-rewritten|no-main|no-git|stuck-lock|disk-full|other-owner|not-a-bridge|unreachable)$/;
+  /^(?:ssh-.*|refused.*|rejected|protocol|role|no-main|no-git|stuck-lock|disk-full|other-owner|not-a-bridge|unreachable)$/;
 
 /** A connection that broke in the middle may have broken at our end: a pack that cannot be read ends a push. */
 const BROKE_IN_THE_MIDDLE = /the connection to the server broke/;
