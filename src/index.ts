@@ -29,7 +29,7 @@ export type { SshOptions } from './remote/ssh-settings.js';
 export interface AskRequest {
   /** `ssh://user@host/path`, `user@host:path`, or a local path. */
   readonly repo: string;
-  /** The fields of a `task.json`; `id` and `asked_at` are added. */
+  /** The fields of a `task.json`; `id` and `asked_at` are added. What `reply_to` begins, or is, has to have a good answer. */
   readonly task: TaskJson;
   /** Take the answer of an equal task where there is one. Default: false. */
   readonly dedup?: boolean;
@@ -49,10 +49,13 @@ export interface AskRequest {
 
 /** Asks a bridge and waits for the answer. An error answer is an answer: look at `answer.error`. */
 export async function ask(request: AskRequest): Promise<AskOutcome> {
-  const { repo, task, dedup = false, ssh, env = process.env, ...options } = request;
+  const { repo, task: fields, dedup = false, ssh, env = process.env, ...options } = request;
   const door = await openDoor(repo, env, ssh);
+  const { reply_to: given, ...task } = fields;
   return askThrough(door, {
     ...options,
-    draft: ({ maxBytes, nowMs }) => draftTask(task, { nowMs, maxBytes, dedup }),
+    replyTo: given,
+    draft: ({ maxBytes, nowMs, replyTo }) =>
+      draftTask(replyTo === undefined ? task : { ...task, reply_to: replyTo }, { nowMs, maxBytes, dedup }),
   }).finally(() => closeDoor(door));
 }

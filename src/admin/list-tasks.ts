@@ -3,8 +3,8 @@ import type { Repository } from '../git/run-git.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { isExpired } from '../protocol/pending.js';
 
-/** `running`: an agent says that it is at it. `error`: answered with one. `expired`: nobody answered in time. */
-export const TASK_STATES = ['pending', 'running', 'done', 'error', 'expired'] as const;
+/** `running`: an agent says that it is at it. `error`: answered with one. `cancelled`: so, or about to be. `expired`: nobody answered in time. */
+export const TASK_STATES = ['pending', 'running', 'done', 'error', 'cancelled', 'expired'] as const;
 export type TaskState = (typeof TASK_STATES)[number];
 
 /** A task and what became of it; the JSON form is a contract. Times are ISO 8601. */
@@ -37,10 +37,14 @@ export async function listTasks(repo: Repository, context: TaskListContext): Pro
   // A day behind the time-to-live, so that what has just expired is still seen as such.
   const commits = await readHistory(repo, { from: [context.ref], sinceMs: nowMs - ttlMs - 86_400_000 });
   const answers = new Map<string, HistoryCommit>();
-  for (const commit of commits)
-    if (messageOf(commit).kind === 'answer') answers.set(commit.taskTrailer, commit);
+  const cancels = new Set<string>();
+  for (const commit of commits) {
+    const { kind } = messageOf(commit);
+    if (kind === 'answer') answers.set(commit.taskTrailer, commit);
+    if (kind === 'cancel') cancels.add(commit.taskTrailer);
+  }
   const tasks = commits.filter((commit) => messageOf(commit).kind === 'task');
-  return tasks.map((commit) => rowOf(commit, answers.get(commit.id), context));
+  return tasks.map((commit) => rowOf(commit, answers.get(commit.id), cancels.has(commit.id), context));
 }
 
 /** Of rows in order: all that are open, and of the others the newest `count`. */
@@ -53,7 +57,12 @@ function isOpen({ state }: TaskRow): boolean {
   return state === 'pending' || state === 'running';
 }
 
-function rowOf(commit: HistoryCommit, answer: HistoryCommit | undefined, context: TaskListContext): TaskRow {
+function rowOf(
+  commit: HistoryCommit,
+  answer: HistoryCommit | undefined,
+  isCancelled: boolean,
+  context: TaskListContext,
+): TaskRow {
   const common = {
     task: commit.id,
     asker: commit.author,
@@ -63,7 +72,7 @@ function rowOf(commit: HistoryCommit, answer: HistoryCommit | undefined, context
   if (answer !== undefined) {
     return {
       ...common,
-      state: answer.statusTrailer.startsWith('error') ? 'error' : 'done',
+      state: stateOf(answer.statusTrailer),
       agent: answer.author,
       answered_at: new Date(answer.committedAtMs).toISOString(),
       answer: withoutHead(answer.subject, 'answer'),
@@ -71,8 +80,14 @@ function rowOf(commit: HistoryCommit, answer: HistoryCommit | undefined, context
   }
   const open = { ...common, answered_at: null, answer: null };
   if (isExpired(commit.committedAtMs, context)) return { ...open, state: 'expired', agent: null };
+  if (isCancelled) return { ...open, state: 'cancelled', agent: null };
   const agent = context.running.get(commit.id) ?? null;
   return { ...open, state: agent === null ? 'pending' : 'running', agent };
+}
+
+function stateOf(status: string): TaskState {
+  if (status === 'error cancelled') return 'cancelled';
+  return status.startsWith('error') ? 'error' : 'done';
 }
 
 /** A subject without the `ask 3f2a1b9c: ` that ours begin with. */

@@ -20,6 +20,7 @@ export interface RecentFigures {
   readonly hours: number;
   /** Answers, errors included. */
   readonly answered: number;
+  /** Without what was cancelled. */
   readonly errors: number;
   /** 0 to 1; null where nothing was answered. */
   readonly error_rate: number | null;
@@ -45,7 +46,9 @@ export async function recentFigures(
   const recent = commits
     .filter((commit) => messageOf(commit).kind === 'answer' && nowMs - commit.committedAtMs <= RECENT_MS)
     .slice(-MAX_ANSWERS);
-  const errors = recent.filter((commit) => commit.statusTrailer.startsWith('error')).length;
+  const errors = recent.filter(
+    ({ statusTrailer: status }) => status.startsWith('error') && status !== 'error cancelled',
+  ).length;
   const waits = recent.flatMap((commit) => {
     const at = askedAt.get(commit.taskTrailer);
     return at === undefined ? [] : [Math.max(0, commit.committedAtMs - at)];

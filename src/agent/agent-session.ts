@@ -6,6 +6,7 @@ import type { AgentOptions } from './agent-options.js';
 import type { Claims } from './claims/claims.js';
 import type { ClockWatch } from './clock-jump.js';
 import type { CloneReader } from './clone-reader.js';
+import type { Deepening } from './conversation/deepening.js';
 import type { FinishedAnswer } from './finished-answers.js';
 import type { PriorityOrder } from './order-by-priority.js';
 import type { QueueView } from './queue-view.js';
@@ -26,6 +27,8 @@ export interface SessionCore {
   view: QueueView;
   readonly priority: PriorityOrder;
   readonly clock: ClockWatch;
+  /** Brings older history for conversations. */
+  readonly deepening: Deepening;
   /** Tells this agent from others with the same key. */
   readonly id: string;
   readonly startedAtMs: number;

@@ -36,6 +36,7 @@ export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, ca
     ...(outcome.finish_reason ? { finish_reason: excerpt(outcome.finish_reason, 64) } : {}),
     ...(outcome.usage === undefined ? {} : { usage: outcome.usage }),
     ...(cached ? { cached: true } : {}),
+    ...(outcome.context === undefined ? {} : { context: outcome.context }),
   };
   const { thinking: _thinking, ...withoutThinking } = whole;
   const { task_text: _text, ...bare } = withoutThinking;
@@ -48,7 +49,7 @@ export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, ca
 
 /** The outcome an earlier, equal task had, for a cached answer. */
 export function outcomeOfEarlier(answer: Answer): GenerationOutcome {
-  const { model, backend, answer: text, error, thinking, finish_reason, usage } = answer;
+  const { model, backend, answer: text, error, thinking, finish_reason, usage, context } = answer;
   return {
     model,
     backend,
@@ -57,5 +58,6 @@ export function outcomeOfEarlier(answer: Answer): GenerationOutcome {
     ...(thinking === undefined ? {} : { thinking }),
     ...(finish_reason === undefined ? {} : { finish_reason }),
     ...(usage === undefined ? {} : { usage }),
+    ...(context === undefined ? {} : { context }),
   };
 }

@@ -23,7 +23,7 @@ import type { FormatCheck } from './json-format.js';
 /** The half of an `inbox.json` that comes from a model server. Exactly one of `answer` and `error` is null. */
 export type GenerationOutcome = Pick<
   Answer,
-  'model' | 'backend' | 'answer' | 'error' | 'thinking' | 'finish_reason' | 'usage'
+  'model' | 'backend' | 'answer' | 'error' | 'thinking' | 'finish_reason' | 'usage' | 'context'
 >;
 
 /**

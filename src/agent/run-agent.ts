@@ -9,6 +9,7 @@ import type { AgentSession, SessionCore } from './agent-session.js';
 import { openClaims } from './claims/open-claims.js';
 import { watchClock } from './clock-jump.js';
 import { openCloneReader } from './clone-reader.js';
+import { createDeepening } from './conversation/deepening.js';
 import { listFinished } from './finished-answers.js';
 import { cloneMender } from './mend-clone.js';
 import { createPriorityOrder } from './order-by-priority.js';
@@ -90,6 +91,7 @@ async function answerTasks(place: {
     view: openQueueView(clone),
     priority: createPriorityOrder(reader),
     tender: cloneTender(clone),
+    deepening: createDeepening(clone.gitDir, () => due()),
     clock: watchClock(),
     id: place.id,
     startedAtMs: Date.now(),

@@ -1,17 +1,17 @@
-import type { ObjectReader } from '../git/object-reader.js';
 import { type Answer, readAnswer } from '../protocol/answer.js';
 import type { AskedTask } from '../protocol/pending.js';
+import type { TaskJson } from '../protocol/task.js';
 import { composeAnswer, outcomeOfEarlier } from './compose-answer.js';
+import { fitConversation } from './conversation/fit-conversation.js';
+import { readTurns, type TurnPlace } from './conversation/read-turns.js';
 import { type GenerationOutcome, generateAnswer } from './generate-answer.js';
 import type { GenerateSettings } from './generate-settings.js';
 import { readAskedTask } from './read-task.js';
 
 /** What answering one task needs. */
-export interface TaskPlace {
-  readonly reader: ObjectReader;
+export interface TaskPlace extends TurnPlace {
   readonly generate: GenerateSettings;
   readonly agent: string;
-  readonly maxTaskBytes: number;
   readonly maxAnswerBytes: number;
   /** The server's clock. */
   readonly now: () => number;
@@ -19,7 +19,6 @@ export interface TaskPlace {
   readonly goodAnswer: (hash: string) => string | undefined;
   /** The tasks being answered now, by hash; equal ones wait for each other here. */
   readonly running: Map<string, Promise<Answer>>;
-  readonly signal: AbortSignal;
   /** Called with every piece of text that the model says. */
   readonly onText?: ((text: string) => void) | undefined;
 }
@@ -60,13 +59,27 @@ export async function runTask(place: TaskPlace, asked: AskedTask): Promise<Answe
   const mine = (async () => {
     const earlier = await readGoodAnswer(place, hash);
     if (earlier !== null) return compose(outcomeOfEarlier(earlier), true);
-    return compose(await generateAnswer(task, place.generate, place.signal, place.onText ?? (() => {})));
+    return compose(await generateTask(place, asked.id, task));
   })();
   // Kept also when done: until its commit is seen on main, an equal task must find it here.
   place.running.set(hash, mine);
   const forget = () => place.running.delete(hash);
   mine.then((answer) => answer.answer === null && forget(), forget);
   return mine;
+}
+
+/** A reply goes to the model with the conversation before it; where that cannot be found, the error `context_missing` says why. */
+async function generateTask(place: TaskPlace, id: string, task: TaskJson): Promise<GenerationOutcome> {
+  const generate = (whole: TaskJson) =>
+    generateAnswer(whole, place.generate, place.signal, place.onText ?? (() => {}));
+  if (task.reply_to === undefined) return generate(task);
+  const found = await readTurns(place, id, task.reply_to);
+  if (!found.ok) {
+    const error = { code: 'context_missing', message: `it continues a conversation, and ${found.reason}` };
+    return { model: null, backend: null, answer: null, error };
+  }
+  const continued = fitConversation(task, found.turns, found.isLonger);
+  return { ...(await generate(continued.task)), context: continued.context };
 }
 
 async function readGoodAnswer(place: TaskPlace, hash: string): Promise<Answer | null> {

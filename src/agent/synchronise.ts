@@ -35,11 +35,13 @@ export async function synchronise(session: AgentSession, signal: AbortSignal): P
       session.rungTip = null;
       session.claims.fetching();
       try {
-        const shorten = await session.tender.isDue();
-        const window = { ...clock, sideRefs, shorten };
+        const deepen = session.deepening.due();
+        const shorten = deepen === undefined && (await session.tender.isDue());
+        const window = { ...clock, sideRefs, shorten, deepen };
         session.tip = await updateClone(session.clone, session.door, window, signal);
         // Nobody waits for it: it is a git of its own, and what it finds in use stays.
         if (shorten) void session.tender.tend(signal);
+        if (deepen !== undefined) session.deepening.fetched();
         isNew = true;
       } catch (error) {
         session.fetchDue = true;

@@ -7,6 +7,8 @@ import { oneLine } from '../protocol/printable.js';
 import type { Bell } from '../remote/bell.js';
 import type { LogFields } from './agent-options.js';
 import { type AgentSession, serverNow } from './agent-session.js';
+import { answerCancelled } from './answer-cancelled.js';
+import { type Cancellation, openCancellation, unlessCancelled } from './cancellation.js';
 import type { Generating } from './claims/claims.js';
 import { createKeeper } from './keep-together.js';
 import type { CloneMender } from './mend-clone.js';
@@ -26,8 +28,9 @@ export interface Workers {
 const MAX_KEEPING = 32;
 
 /**
- * Makes the workers of a session. Which tasks fall to this agent is for `claims` to say; one that another has answered meanwhile is dropped. A
- * finished answer is kept in the clone, then the next task is started, then the bell is rung.
+ * Makes the workers of a session. Which tasks fall to this agent is for `claims` to say; one that another has answered meanwhile is dropped, and
+ * one that is cancelled is answered so: at once, whatever else is generated. A finished answer is kept in the clone, then the next task is
+ * started, then the bell is rung.
  */
 export function startWorkers(
   session: AgentSession,
@@ -49,13 +52,23 @@ export function startWorkers(
     const pending = session.queue?.pending ?? [];
     const isPending = new Set(pending.map((asked) => asked.id));
     for (const [id, job] of jobs) if (!isPending.has(id)) job.drop('answered by another, or out of time');
+    const cancelled = session.queue?.cancelled;
+    for (const [id, cancel] of cancelled ?? []) jobs.get(id)?.cancellation.cancel(cancel);
     if (signal.aborted) return 0;
     const free = pending.filter(({ id }) => !jobs.has(id) && !finished.has(id) && !session.settled.has(id));
-    // A task whose answer is only to be kept has left the model. Too many of them, and it is the disk that everybody waits for.
-    const keeping = [...jobs.values()].filter((job) => job.isKeeping).length;
-    const room = keeping > MAX_KEEPING ? 0 : Math.max(0, session.options.parallel - (jobs.size - keeping));
-    for (const { task, claimFirst } of session.claims.choose(free, room)) {
+    // A task that is cancelled, or whose answer is only to be kept, has left the model. Too many of them, and it is the disk that
+    // everybody waits for.
+    const running = [...jobs.values()].filter(
+      (job) => !job.isKeeping && job.cancellation.cancelled() === null,
+    );
+    const isFull = jobs.size - running.length > MAX_KEEPING;
+    const room = isFull ? 0 : Math.max(0, session.options.parallel - running.length);
+    const isCancelled = (id: string) => cancelled?.has(id) === true;
+    for (const { task, claimFirst } of session.claims.choose(free, room, isCancelled)) {
       const dropped = new AbortController();
+      const cancellation = openCancellation();
+      const cancel = cancelled?.get(task.id);
+      if (cancel !== undefined) cancellation.cancel(cancel);
       const drop = (why: string) => {
         if (dropped.signal.aborted || signal.aborted) return;
         log('info', `task ${shortId(task.id)}: ${why}`, { event: 'task-dropped', task: task.id });
@@ -66,8 +79,8 @@ export function startWorkers(
         if (job !== undefined) job.isKeeping = true;
         fill();
       };
-      const part = { drop, signal: AbortSignal.any([signal, dropped.signal]) };
-      jobs.set(task.id, { drop, done: work(task, claimFirst, part, generated), isKeeping: false });
+      const part = { drop, signal: AbortSignal.any([signal, dropped.signal]), cancellation, generated };
+      jobs.set(task.id, { drop, cancellation, done: work(task, claimFirst, part), isKeeping: false });
       started += 1;
     }
     return started;
@@ -76,22 +89,28 @@ export function startWorkers(
   async function work(
     asked: AskedTask,
     claimFirst: boolean,
-    job: Generating,
-    generated: () => void,
+    job: Generating & { readonly cancellation: Cancellation; readonly generated: () => void },
   ): Promise<void> {
     const { maxTaskBytes = DEFAULT_MAX_TASK_BYTES, maxAnswerBytes = DEFAULT_MAX_ANSWER_BYTES } =
       session.terms ?? {};
     const limits = { maxTaskBytes, maxAnswerBytes };
+    const startedAt = performance.now();
+    const { cancellation } = job;
+    const generating = AbortSignal.any([job.signal, cancellation.signal]);
     try {
       if (!(await session.claims.begin(asked.id, claimFirst, job))) return;
       job.signal.throwIfAborted();
-      log('info', `task ${shortId(asked.id)} from ${oneLine(asked.asker)}: answering`, {
-        event: 'task-started',
-        task: asked.id,
-        asker: oneLine(asked.asker),
-      });
+      if (cancellation.cancelled() === null) {
+        log('info', `task ${shortId(asked.id)} from ${oneLine(asked.asker)}: answering`, {
+          event: 'task-started',
+          task: asked.id,
+          asker: oneLine(asked.asker),
+        });
+      }
       const place: TaskPlace = {
+        clone: session.clone,
         reader: session.reader,
+        deepen: session.deepening.forTask(),
         generate: {
           ...session.options.generate,
           maxAnswerBytes: limits.maxAnswerBytes,
@@ -104,19 +123,26 @@ export function startWorkers(
         goodAnswer: (hash) => session.queue?.goodAnswers.get(hash),
         running: answersByHash,
         onText: (text) => session.options.onText?.(asked.id, text),
-        signal: job.signal,
+        signal: generating,
       };
       // What a model does is an answer. Anything else (a full disk, a killed git) passes, and the task is not to be lost by it.
       const lasting = { log, signal: job.signal, once: false, passes: () => true };
-      const answer = await outlast(() => mender.run(() => runTask(place, asked)), lasting);
-      generated();
+      const generate = () =>
+        outlast(() => mender.run(() => runTask(place, asked)), { ...lasting, signal: generating });
+      const answer = await unlessCancelled(generate, cancellation, (cancel) => {
+        const latencyMs = performance.now() - startedAt;
+        const { reader, agent, now } = place;
+        const step = () => answerCancelled({ reader, agent, now, latencyMs, ...limits }, asked, cancel);
+        return outlast(() => mender.run(step), lasting);
+      });
+      job.generated();
       const keep = () => mender.run(() => keepAnswer(answer));
       // Once whatever the signal says: what was generated is kept, also when the end was asked for this very moment.
       const kept = await keep().catch(() => outlast(keep, lasting));
       // Not in one expression: that takes the list before it waits, and the loop may have put another in its place meanwhile.
       session.finished.push(kept);
       log(
-        answer.error === null ? 'info' : 'warn',
+        answer.error === null || answer.error.code === 'cancelled' ? 'info' : 'warn',
         `task ${shortId(asked.id)}: ${describe(answer)}`,
         fieldsOf(answer),
       );
@@ -148,6 +174,7 @@ export function startWorkers(
 interface Job {
   /** Ends it without an answer, and says why. */
   readonly drop: (why: string) => void;
+  readonly cancellation: Cancellation;
   readonly done: Promise<void>;
   /** The model is done with it. */
   isKeeping: boolean;

@@ -3,13 +3,21 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { createBell } from '../remote/bell.js';
 import { type BridgeDoor, openDoorbell } from '../remote/bridge-door.js';
 import { findAnswer } from './find-answer.js';
+import { findAnswered } from './find-answered.js';
 import { type Asker, openAsker } from './open-asker.js';
 import type { TaskDraft } from './task-draft.js';
 
 /** How to ask. */
 export interface AskOptions {
   /** Makes the task; called with the bridge's limit and the server's clock. */
-  readonly draft: (terms: { readonly maxBytes: number; readonly nowMs: number }) => TaskDraft;
+  readonly draft: (terms: {
+    readonly maxBytes: number;
+    readonly nowMs: number;
+    /** The whole id of the task that is replied to. */
+    readonly replyTo: string | undefined;
+  }) => TaskDraft;
+  /** The task whose conversation is continued: its id, or the beginning of it. It has to have a good answer. */
+  readonly replyTo?: string | undefined;
   /** Do not wait for the answer. */
   readonly noWait?: boolean;
   /** Stop waiting after so long; the task stays asked. Default: as long as the task lives. */
@@ -47,7 +55,10 @@ export async function ask(door: BridgeDoor, options: AskOptions): Promise<AskOut
   const asker = await openAsker(door, options.name, signal);
   try {
     const { terms } = asker;
-    const draft = options.draft({ maxBytes: terms.maxTaskBytes, nowMs: Date.now() + terms.clockOffsetMs });
+    const replyTo =
+      options.replyTo === undefined ? undefined : await findAnswered(asker, options.replyTo, signal);
+    const nowMs = Date.now() + terms.clockOffsetMs;
+    const draft = options.draft({ maxBytes: terms.maxTaskBytes, nowMs, replyTo });
     const task = await asker.submit(draft, signal);
     options.onAsked?.(task);
     if (options.noWait) return { status: 'asked', task };

@@ -10,11 +10,15 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
 import type { BridgeDoor, BridgeTerms } from '../remote/bridge-door.js';
 import { connectDoor, readTerms } from '../remote/bridge-door.js';
-import { openClone } from '../remote/clone.js';
+import { openClone, updateClone } from '../remote/clone.js';
 import { loginName } from './asker-name.js';
-import { submitLocal } from './submit-local.js';
-import { submitRemote } from './submit-remote.js';
+import type { Submission } from './submission.js';
+import { commitLocal, submitLocal } from './submit-local.js';
+import { commitRemote, submitRemote } from './submit-remote.js';
 import type { TaskDraft } from './task-draft.js';
+
+/** More commits than any history has; git takes this for all of it. */
+const WHOLE_DEPTH = 2_147_483_647;
 
 /** A place to ask in. */
 export interface Asker {
@@ -26,6 +30,13 @@ export interface Asker {
   tip(): string | null;
   /** Commits a task and answers its id. */
   submit(draft: TaskDraft, signal?: AbortSignal): Promise<string>;
+  /** Commits any message; answers its commit, or the one that says it already. */
+  commit(
+    submission: Submission,
+    signal?: AbortSignal,
+  ): Promise<{ readonly id: string; readonly isNew: boolean }>;
+  /** Brings history as far back as tasks can be pending, or all of it, where it is not here. */
+  reach(far: 'window' | 'all', signal?: AbortSignal): Promise<void>;
   /** Brings `ref` up to date; `withClaims` also who works on what. */
   refresh(signal?: AbortSignal, withClaims?: boolean): Promise<void>;
   /** Who has the task now, as of the last refresh; null where nobody says so. */
@@ -60,6 +71,13 @@ export async function openAsker(door: BridgeDoor, name?: string, signal?: AbortS
         if (isNew) tip = task;
         return task;
       },
+      commit: (submission, inner) => commitRemote(clone, door, submission, by, terms.taskTtlMs, inner),
+      reach: async (far, inner) => {
+        await connectDoor(door, inner);
+        if (far === 'all') await fetchMain(clone, url, { depth: WHOLE_DEPTH }, inner);
+        else
+          await updateClone(clone, door, { nowMs: by().atMs, ttlMs: terms.taskTtlMs, shorten: true }, inner);
+      },
       refresh: async (inner, sideRefs = false) => {
         await connectDoor(door, inner);
         if ((await fetchMain(clone, url, { sideRefs }, inner)) === 'rewound') throw rewritten(url);
@@ -83,6 +101,8 @@ async function openLocalAsker(door: BridgeDoor, name: string): Promise<Asker> {
     ref: MAIN_REF,
     tip: () => null,
     submit: (draft) => submitLocal(repo, draft, { name, atMs: Date.now() }, terms.taskTtlMs),
+    commit: (submission) => commitLocal(repo, submission, { name, atMs: Date.now() }),
+    reach: async () => {},
     refresh: async () => {},
     holderOf: (task) => holderOf(repo, 'refs/bridge/', task, Date.now()),
     close: async () => {},

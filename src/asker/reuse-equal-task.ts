@@ -8,7 +8,7 @@ import { isExpired } from '../protocol/pending.js';
 
 /**
  * `free`: the file on main differs, so committing it asks. `reuse`: the newest commit of the file has these very bytes and waits for
- * its answer or has a good one, so that task is ours too. `spent`: it has these bytes, but was answered with an error or
+ * its answer or has a good one, so that task is ours too. `spent`: it has these bytes, but was answered with an error, cancelled or
  * expired; committing them again would change nothing and so ask nothing.
  */
 export type EqualTask =
@@ -35,7 +35,9 @@ export async function findEqualTask(
   if (asked === undefined || isExpired(asked.commit.committedAtMs, clock)) return { status: 'spent' };
   const task = asked.commit.id;
   const answer = messages.find((one) => one.kind === 'answer' && one.commit.taskTrailer === task);
-  return answer?.commit.statusTrailer.startsWith('error') ? { status: 'spent' } : { status: 'reuse', task };
+  const isCancelled = messages.some((one) => one.kind === 'cancel' && one.commit.taskTrailer === task);
+  const isSpent = answer === undefined ? isCancelled : answer.commit.statusTrailer.startsWith('error');
+  return isSpent ? { status: 'spent' } : { status: 'reuse', task };
 }
 
 /** The same task in other bytes: one more line break at the end, which no reader of either file minds. */

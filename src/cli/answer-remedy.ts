@@ -15,6 +15,8 @@ const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {
   context_overflow: 'shorten the prompt, or raise num_ctx',
   answer_too_large: 'ask for less, or raise bridge.maxAnswerBytes on the server',
   answer_refused: 'update llm-bridge on both machines, and run llm-bridge init on the server again',
+  cancelled: 'nothing, if that was meant; else ask again',
+  context_missing: 'reply to a task that has a good answer, or ask anew',
   wrong_model: 'load the model in LM Studio, or leave --model out',
 };
 

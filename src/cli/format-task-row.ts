@@ -9,6 +9,7 @@ const COLOURS: Readonly<Record<TaskState, (text: string) => string>> = {
   running: pc.cyan,
   done: pc.green,
   error: pc.red,
+  cancelled: pc.dim,
   expired: pc.dim,
 };
 
@@ -19,7 +20,7 @@ export function formatTaskRow(row: TaskRow, nowMs: number): string {
   const outcome = [...(row.answer === null ? [] : [oneLine(row.answer)]), ...(by === '' ? [] : [by])].join(
     ', ',
   );
-  const head = `${shortId(row.task)}  ${COLOURS[row.state](row.state.padEnd(7))}  ${age.padStart(10)}`;
+  const head = `${shortId(row.task)}  ${COLOURS[row.state](row.state.padEnd(9))}  ${age.padStart(10)}`;
   const question = `${oneLine(row.asker)}: ${oneLine(row.question)}`;
   return `${head}  ${question}${outcome === '' ? '' : `  →  ${outcome}`}\n`;
 }

@@ -4,6 +4,7 @@ import { packageVersion } from '../remote/package-version.js';
 import { agentCommand } from './commands/agent.js';
 import { answerCommand } from './commands/answer.js';
 import { askCommand } from './commands/ask.js';
+import { cancelCommand } from './commands/cancel.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { ingestCommand } from './commands/ingest.js';
@@ -56,6 +57,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .command(keyCommand(exit))
     .command(askCommand(exit))
     .command(answerCommand(exit))
+    .command(cancelCommand(exit))
     .command(watchCommand(exit))
     .command(agentCommand(exit))
     .command(listCommand(exit))
@@ -111,6 +113,7 @@ const COMMANDS = [
   'key',
   'ask',
   'answer',
+  'cancel',
   'watch',
   'agent',
   'list',

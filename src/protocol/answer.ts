@@ -23,6 +23,8 @@ export const ANSWER_ERROR_CODES = [
   'answer_too_large',
   'answer_refused',
   'wrong_model',
+  'cancelled',
+  'context_missing',
 ] as const;
 export type AnswerErrorCode = (typeof ANSWER_ERROR_CODES)[number];
 
@@ -42,6 +44,10 @@ export const usageSchema = z.strictObject({
 });
 export type Usage = z.infer<typeof usageSchema>;
 
+/** Of a reply: how many messages of the conversation before it went to the model, and how many were left out. */
+export const answerContextSchema = z.strictObject({ messages: count, cut: count });
+export type AnswerContext = z.infer<typeof answerContextSchema>;
+
 /** `inbox.json`: the answer to one task. `model` and `backend` are null only where an error came before either was chosen. */
 export const answerSchema = z
   .strictObject({
@@ -59,6 +65,7 @@ export const answerSchema = z
     finish_reason: z.string().min(1).max(64).optional(),
     usage: usageSchema.optional(),
     cached: z.boolean().optional(),
+    context: answerContextSchema.optional(),
   })
   .refine((inbox) => (inbox.answer === null) !== (inbox.error === null), {
     error: 'needs exactly one of "answer" and "error", the other null',

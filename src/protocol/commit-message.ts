@@ -1,4 +1,5 @@
 import type { Answer } from './answer.js';
+import type { Cancel } from './cancel.js';
 import { shortId } from './names.js';
 import { excerpt, oneLine } from './printable.js';
 
@@ -27,6 +28,12 @@ export function answerMessage(answer: Answer): string {
     ['Latency-Ms', String(answer.latency_ms)],
     ['Status', statusOf(answer)],
   ]);
+}
+
+/** The message of a cancel commit: `cancel 3f2a1b9c: no longer needed`, by the id of the task, and the trailer `Task`. */
+export function cancelMessage(cancel: Cancel): string {
+  const why = cancel.reason === undefined ? '' : `: ${subjectText(cancel.reason)}`;
+  return compose(`cancel ${shortId(cancel.task_commit)}${why}`, [['Task', cancel.task_commit]]);
 }
 
 /** The `Status` trailer of an answer. */

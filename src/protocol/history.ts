@@ -1,4 +1,4 @@
-import { INBOX_FILE, isTaskFile, type TaskFile } from './names.js';
+import { CANCEL_FILE, INBOX_FILE, isTaskFile, type TaskFile } from './names.js';
 
 /** One entry of a commit's difference to its first parent, as `git log --raw` gives it. */
 export interface FileChange {
@@ -18,7 +18,7 @@ export interface HistoryCommit {
   readonly committedAtMs: number;
   readonly author: string;
   readonly subject: string;
-  /** The trailer `Task`: of an answer, the commit id of the task. Empty where there is none. */
+  /** The trailer `Task`: of an answer or a cancel, the commit id of the task. Empty where there is none. */
   readonly taskTrailer: string;
   readonly taskHashTrailer: string;
   readonly statusTrailer: string;
@@ -34,6 +34,7 @@ export type HistoryMessage =
       readonly change: FileChange;
     }
   | { readonly kind: 'answer'; readonly commit: HistoryCommit; readonly change: FileChange }
+  | { readonly kind: 'cancel'; readonly commit: HistoryCommit; readonly change: FileChange }
   | { readonly kind: 'other'; readonly commit: HistoryCommit };
 
 /**
@@ -48,5 +49,6 @@ export function messageOf(commit: HistoryCommit): HistoryMessage {
   if (change.newMode === '000000') return { kind: 'other', commit };
   if (isTaskFile(change.path)) return { kind: 'task', commit, file: change.path, change };
   if (change.path === INBOX_FILE) return { kind: 'answer', commit, change };
+  if (change.path === CANCEL_FILE) return { kind: 'cancel', commit, change };
   return { kind: 'other', commit };
 }

@@ -30,3 +30,12 @@ export const MAX_COMMIT_BYTES = 16 * 1024;
 
 /** `priority` of a task goes from minus this to this: enough steps for anybody, and none that outbids all others for good. */
 export const MAX_PRIORITY = 10;
+
+/**
+ * The context that a conversation is fitted into where the task has no `num_ctx`, in tokens: what Ollama gives a model that nobody said more
+ * for.
+ */
+export const DEFAULT_CONTEXT_TOKENS = 4096;
+
+/** How many tasks of a conversation are looked at, the newest; more than fit into the context of any but the largest models. */
+export const MAX_CONVERSATION_TASKS = 100;

@@ -6,6 +6,9 @@ export const MAIN_REF = 'refs/heads/main';
 /** The file an agent answers in. */
 export const INBOX_FILE = 'inbox.json';
 
+/** The file a task is cancelled in. */
+export const CANCEL_FILE = 'cancel.json';
+
 /** The two files a task is asked in; a task commit changes exactly one of them. */
 export const TASK_FILES = ['task.txt', 'task.json'] as const;
 export type TaskFile = (typeof TASK_FILES)[number];

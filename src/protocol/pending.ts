@@ -21,6 +21,16 @@ export interface QueueState {
   /** Task hash → the blob of the newest `inbox.json` that answers it well. What equal tasks are answered from. */
   readonly goodAnswers: ReadonlyMap<string, string>;
   readonly answeredCount: number;
+  /** Of the pending ones, those whose answer nobody wants any more, by id. They are answered with the error `cancelled`. */
+  readonly cancelled: ReadonlyMap<string, CancelledTask>;
+}
+
+/** A cancel as history shows it. */
+export interface CancelledTask {
+  /** Who cancelled. */
+  readonly by: string;
+  /** The blob of the `cancel.json`. */
+  readonly blob: string;
 }
 
 /** Reads a queue out of history piece by piece. What it keeps does not grow with history, once it forgets. */
@@ -35,6 +45,7 @@ export interface QueueReader {
 /** Makes one that knows nothing yet. What came before the first commits is unknown, and taken as settled. */
 export function createQueueReader(): QueueReader {
   const open = new Map<string, AskedTask>();
+  const cancelled = new Map<string, CancelledTask>();
   const goodAnswers = new Map<string, string>();
   /** When each of those was committed, in the same order. */
   const goodAtMs = new Map<string, number>();
@@ -55,12 +66,17 @@ export function createQueueReader(): QueueReader {
         } else if (message.kind === 'answer') {
           answeredCount += 1;
           open.delete(commit.taskTrailer);
+          cancelled.delete(commit.taskTrailer);
           if (commit.statusTrailer === 'ok' || commit.statusTrailer === 'cached') {
             goodAnswers.set(commit.taskHashTrailer, message.change.newId);
             // Removed first, so that the newest stands last.
             goodAtMs.delete(commit.taskHashTrailer);
             goodAtMs.set(commit.taskHashTrailer, commit.committedAtMs);
           }
+        } else if (message.kind === 'cancel' && open.has(commit.taskTrailer)) {
+          // The first one stays: a second says nothing new.
+          if (!cancelled.has(commit.taskTrailer))
+            cancelled.set(commit.taskTrailer, { by: commit.author, blob: message.change.newId });
         }
       }
     },
@@ -68,6 +84,7 @@ export function createQueueReader(): QueueReader {
       for (const [id, task] of open) {
         if (task.askedAtMs >= beforeMs) break;
         open.delete(id);
+        cancelled.delete(id);
       }
       for (const [hash, atMs] of goodAtMs) {
         if (atMs >= beforeMs) break;
@@ -77,11 +94,18 @@ export function createQueueReader(): QueueReader {
     },
     queue(clock) {
       const tasks = [...open.values()];
+      const pending = tasks.filter((task) => !isExpired(task.askedAtMs, clock));
       return {
-        pending: tasks.filter((task) => !isExpired(task.askedAtMs, clock)),
+        pending,
         expired: tasks.filter((task) => isExpired(task.askedAtMs, clock)),
         goodAnswers,
         answeredCount,
+        cancelled: new Map(
+          pending.flatMap(({ id }) => {
+            const cancel = cancelled.get(id);
+            return cancel === undefined ? [] : [[id, cancel] as const];
+          }),
+        ),
       };
     },
   };

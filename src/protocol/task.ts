@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { DEFAULT_MAX_TASK_BYTES, MAX_PRIORITY } from './limits.js';
-import { backendNameSchema, type TaskFile } from './names.js';
+import { backendNameSchema, commitIdSchema, type TaskFile } from './names.js';
 import { type ReadResult, readStrictJson, readUtf8 } from './strict-json.js';
 
 const nonBlank = (what: string) => z.string().refine((text) => text.trim() !== '', `${what} is empty`);
@@ -48,6 +48,7 @@ export const taskJsonSchema = z
       .min(1)
       .max(16)
       .optional(),
+    reply_to: commitIdSchema.optional(),
     priority: z.int().min(-MAX_PRIORITY).max(MAX_PRIORITY).optional(),
     timeout_s: z.number().positive().max(604_800).optional(),
     asked_at: instantSchema.optional(),

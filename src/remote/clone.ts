@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { readRef } from '../git/refs.js';
-import { gitFailed, type Repository, spawnGit } from '../git/run-git.js';
+import { gitFailed, type Repository, runGit, spawnGit } from '../git/run-git.js';
 import { fetchMain, REMOTE_MAIN_REF } from '../git/transport.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type BridgeDoor, connectDoor } from './bridge-door.js';
@@ -45,6 +45,8 @@ export interface FetchWindow {
   readonly sideRefs?: boolean;
   /** Let go of what is older than a fresh clone would reach; it takes its space until the clone is tended. */
   readonly shorten?: boolean;
+  /** So many commits more, behind what there is. Not into an empty clone. */
+  readonly deepen?: number | undefined;
 }
 
 /** How far behind the time-to-live a fresh clone reaches, for clocks and dates that are not quite in order: a day. */
@@ -66,7 +68,9 @@ export async function updateClone(
   const sinceMs = window.nowMs - window.ttlMs - MARGIN_MS;
   const side = { sideRefs: window.sideRefs === true };
   const isWhole = known === null || window.shorten === true;
-  let outcome = await fetchMain(clone, url, isWhole ? { sinceMs, ...side } : side, signal);
+  const further = window.deepen === undefined ? {} : { deepen: window.deepen };
+  const depth = isWhole ? { sinceMs, ...side } : { ...side, ...further };
+  let outcome = await fetchMain(clone, url, depth, signal);
   // No commit is that young: then nothing is pending, and the tip is all there is to know.
   if (outcome === 'nothing-since') outcome = await fetchMain(clone, url, { depth: 1, ...side }, signal);
   if (outcome === 'rewound') {
@@ -78,7 +82,21 @@ export async function updateClone(
       },
     );
   }
+  // After a silence the first message of the window is the edge itself, and what the edge brought cannot be told.
+  if (isWhole && (await isEdgeYoungerThan(clone, window.nowMs - window.ttlMs)))
+    await fetchMain(clone, url, { deepen: 1 }, signal);
   const tip = await readRef(clone, REMOTE_MAIN_REF);
   if (tip === null) throw new Error('fetch reported success and brought no main');
   return tip;
+}
+
+/** Whether history was cut behind a commit that is dated after `sinceMs`. */
+async function isEdgeYoungerThan(clone: Repository, sinceMs: number): Promise<boolean> {
+  const edge = (await readFile(path.join(clone.gitDir, 'shallow'), 'utf8').catch(() => '')).trim();
+  if (edge === '') return false;
+  const shown = await runGit(clone, ['log', '--no-walk', '--format=%ct', ...edge.split('\n'), '--']);
+  return shown.stdout
+    .toString('utf8')
+    .split('\n')
+    .some((seconds) => Number(seconds) * 1000 > sinceMs);
 }

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openObjectReader } from '../../src/git/object-reader.js';
 import { type Answer, writeAnswer } from '../../src/protocol/answer.js';
-import { answerMessage, askMessage } from '../../src/protocol/commit-message.js';
+import { type Cancel, writeCancel } from '../../src/protocol/cancel.js';
+import { answerMessage, askMessage, cancelMessage } from '../../src/protocol/commit-message.js';
 import { parseTree, replaceTreeFile, type TreeEntry, treeOfCommit } from '../../src/protocol/git-objects.js';
 import { gitOk } from './git.js';
 import { runProcess } from './run-process.js';
@@ -39,6 +40,8 @@ export interface MessageWriter {
   ask(parent: string, prompt: string, twist?: CommitTwist): Promise<string>;
   /** A good answer: sets `inbox.json`. */
   answer(parent: string, answer: Answer, twist?: CommitTwist): Promise<string>;
+  /** A good cancel: sets `cancel.json`. */
+  cancel(parent: string, task: string, other?: Partial<Cancel>, twist?: CommitTwist): Promise<string>;
 }
 
 /** A good answer to a `task.txt`, with what the test wants otherwise. */
@@ -103,6 +106,13 @@ export function messageWriter(gitDir: string, env: NodeJS.ProcessEnv): MessageWr
       }),
     answer: (parent, answer, twist) =>
       writer.set(parent, 'inbox.json', writeAnswer(answer), { message: answerMessage(answer), ...twist }),
+    cancel(parent, task, other, twist) {
+      const cancel = { task_commit: task, cancelled_at: '2026-01-02T03:04:05.678Z', ...other };
+      return writer.set(parent, 'cancel.json', writeCancel(cancel), {
+        message: cancelMessage(cancel),
+        ...twist,
+      });
+    },
   };
   return writer;
 }

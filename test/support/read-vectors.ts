@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
+import { cancelSchema } from '../../src/protocol/cancel.js';
 
 const folder = new URL('../../docs/vectors/', import.meta.url);
 
@@ -37,6 +38,15 @@ export const answerVectorsSchema = z.object({
     .array(z.object({ ...named, ...refused, maxAnswerBytes: z.int().optional() }).and(bytesSchema))
     .min(1),
   written: z.array(z.object({ ...named, answer: z.unknown(), bytes: z.string() })).min(1),
+});
+
+/** `docs/vectors/cancels.json`. */
+export const cancelVectorsSchema = z.object({
+  valid: z.array(z.object({ ...named, cancel: z.unknown() }).and(bytesSchema)).min(1),
+  invalid: z.array(z.object({ ...named, ...refused }).and(bytesSchema)).min(1),
+  written: z
+    .array(z.object({ ...named, cancel: cancelSchema, bytes: z.string(), message: z.string() }))
+    .min(1),
 });
 
 /** `docs/vectors/commit-messages.json`. */

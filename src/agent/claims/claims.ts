@@ -26,8 +26,11 @@ export interface Claims {
   /** To be called around each fetch of claims. `fetched` reads what came. */
   fetching(): void;
   fetched(): Promise<void>;
-  /** Which of these pending tasks to start, `room` of them at most; remembers when to look again for the others. */
-  choose(free: readonly AskedTask[], room: number): Start[];
+  /**
+   * Which of these pending tasks to start, `room` of them at most, and of those that `takesNoRoom` says as many as there are; remembers
+   * when to look again for the others.
+   */
+  choose(free: readonly AskedTask[], room: number, takesNoRoom: (task: string) => boolean): Start[];
   /** How long until a task that is left to others may have become ours; Infinity where there is none. Milliseconds. */
   wakeInMs(): number;
   /** Whether a task is left alone for now that falls to nobody in particular soon. */

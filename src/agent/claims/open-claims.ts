@@ -95,11 +95,13 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
       presence.see(refs, serverNowMs);
       bell.ring();
     },
-    choose(free, room) {
+    choose(free, room, takesNoRoom) {
+      let left = room;
+      const fits = ({ id }: { readonly id: string }) => takesNoRoom(id) || left-- > 0;
       lookAgainAtMs = Number.POSITIVE_INFINITY;
       holdingOff = false;
       const nowMs = performance.now();
-      if (!push.isOn()) return free.slice(0, room).map((task) => ({ task, claimFirst: false }));
+      if (!push.isOn()) return free.filter(fits).map((task) => ({ task, claimFirst: false }));
       if (knownAtMs !== Number.NEGATIVE_INFINITY) foundAtMs = Math.min(foundAtMs, nowMs);
       const known = new Set(free.map((task) => task.id));
       for (const task of firstSeen.keys()) if (!known.has(task)) firstSeen.delete(task);
@@ -127,7 +129,7 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
         holdingOff = choice.lookAgainAtMs !== Number.POSITIVE_INFINITY;
       }
       const byId = new Map(free.map((task) => [task.id, task]));
-      return choice.start.slice(0, room).flatMap(({ id, isSure }) => {
+      return choice.start.filter(fits).flatMap(({ id, isSure }) => {
         const task = byId.get(id);
         if (task === undefined) return [];
         const isNew = (firstSeen.get(id) ?? nowMs) > foundAtMs;

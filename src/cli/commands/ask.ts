@@ -23,6 +23,7 @@ const argsSchema = taskArgsSchema.extend({
   repo: repoSchema,
   ...sshArgs,
   name: principalNameSchema.optional(),
+  replyTo: z.string().optional(),
   dedup: z.boolean().default(false),
   timeout: numberOption.positive().optional(),
   wait: z.boolean().default(true),
@@ -49,12 +50,16 @@ export function askCommand(exit: ExitState): CommandModule {
           import('../waiting-spinner.js'),
         ]);
       const door = await openDoor(args.repo, process.env, sshOptionsOf(args));
-      const fields = await taskFieldsOf(args);
+      const { reply_to: fromFile, ...fields } = await taskFieldsOf(args);
       const signal = stopSignal();
       const spinner = waitingSpinner();
       const repo = { gitDir: door.address.url, env: door.env };
       const outcome = await ask(door, {
-        draft: ({ maxBytes, nowMs }) => draftTask(fields, { nowMs, maxBytes, dedup: args.dedup }),
+        replyTo: args.replyTo ?? fromFile,
+        draft: ({ maxBytes, nowMs, replyTo }) =>
+          draftTask(replyTo === undefined ? fields : { ...fields, reply_to: replyTo }, {
+            ...{ nowMs, maxBytes, dedup: args.dedup },
+          }),
         noWait: args.noWait || !args.wait,
         signal,
         onAsked: spinner.asked,
@@ -90,6 +95,11 @@ function build(y: Argv): Argv {
       })
       .option('repo', REPO_OPTION)
       .options(TASK_OPTIONS)
+      .option('reply-to', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Continue the conversation of that task: its id, or the beginning of it',
+      })
       .option('dedup', {
         type: 'boolean',
         describe: 'Take the answer of an equal task where there is one (leaves out id and asked_at)',

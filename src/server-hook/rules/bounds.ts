@@ -8,7 +8,7 @@ import { MAX_REFS_PER_PUSH } from '../read-update-lines.js';
 /** A commit, its tree, its blob, and a base for each that came as a delta. */
 const MAX_OBJECTS = 6 * MAX_COMMITS_PER_PUSH;
 
-/** How much larger than that of main a tree may be: one entry of our three. */
+/** How much larger than that of main a tree may be: those of the files a push can bring that main does not have yet. */
 const TREE_SLACK_BYTES = 128;
 
 /** What the bounds are held against: no commit has been read yet. */

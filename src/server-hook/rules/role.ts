@@ -1,15 +1,17 @@
-import { INBOX_FILE, shortId } from '../../protocol/names.js';
+import { CANCEL_FILE, INBOX_FILE, shortId } from '../../protocol/names.js';
 import type { Denial, PushContext } from '../push-context.js';
 
-/** An agent's commits answer, an asker's commits ask. The owner may do both. */
+/** An agent's commits answer, an asker's commits ask and cancel. The owner may do all of it. */
 export function roleRule(push: PushContext): Denial | null {
   const { principal } = push;
   if (principal === null) return null;
-  const allowed = principal.role === 'agent' ? 'answer' : 'task';
-  const wrong = push.messages.find((message) => message.kind !== allowed);
+  const allowed = principal.role === 'agent' ? ['answer'] : ['task', 'cancel'];
+  const wrong = push.messages.find((message) => !allowed.includes(message.kind));
   if (wrong === undefined) return null;
   const may =
-    principal.role === 'agent' ? `may change ${INBOX_FILE} only` : 'may change task.txt and task.json only';
+    principal.role === 'agent'
+      ? `may change ${INBOX_FILE} only`
+      : `may change task.txt, task.json and ${CANCEL_FILE} only`;
   return {
     code: 'role',
     text: `${principal.name} has the role ${principal.role} and ${may}; commit ${shortId(wrong.commit.id)} changes something else`,

@@ -1,12 +1,12 @@
 import { replaceTreeFile, treeOfCommit } from '../../protocol/git-objects.js';
 import type { HistoryMessage } from '../../protocol/history.js';
-import { INBOX_FILE, shortId, TASK_FILES } from '../../protocol/names.js';
+import { CANCEL_FILE, INBOX_FILE, shortId, TASK_FILES } from '../../protocol/names.js';
 import type { Denial, PushContext } from '../push-context.js';
 
-const FILES = [...TASK_FILES, INBOX_FILE].join(', ');
+const FILES = [...TASK_FILES, INBOX_FILE, CANCEL_FILE].join(', ');
 
 /**
- * Each commit is one message: its tree is its parent's, byte for byte, with one of the three files set to a plain blob.
+ * Each commit is one message: its tree is its parent's, byte for byte, with one of the four files set to a plain blob.
  * That shuts out other files, symlinks, submodules, executables, odd modes and removed files in one comparison.
  */
 export async function shapeRule(push: PushContext): Promise<Denial | null> {

@@ -2,10 +2,14 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { clientGitEnv } from '../../../src/git/git-env.js';
+import { readHistory } from '../../../src/git/read-history.js';
+import { REMOTE_MAIN_REF } from '../../../src/git/transport.js';
+import { messageOf } from '../../../src/protocol/history.js';
 import type { BridgeDoor } from '../../../src/remote/bridge-door.js';
 import { openClone, updateClone } from '../../../src/remote/clone.js';
 import { bareBridge } from '../../support/bare-bridge.js';
 import { gitOk } from '../../support/git.js';
+import { messageWriter } from '../../support/message-writer.js';
 
 const WINDOW = { nowMs: Date.UTC(2026, 10, 22), ttlMs: 604_800_000 };
 
@@ -31,6 +35,26 @@ test('a clone whose making was killed half-way is made whole, and keeps what it 
 test('a bridge where nothing is as young as the time-to-live is fetched by its tip alone', async () => {
   const { bridge, door, clone } = await bridgeAndDoor('@1000000000 +0000');
   expect(await updateClone(clone, door, WINDOW)).toBe(await bridge.git(['rev-parse', 'main']));
+});
+
+test('the first message after a long silence is fetched with what it changed, and the silence is not', async () => {
+  const { bridge, door, clone } = await bridgeAndDoor('@1000000000 +0000');
+  const write = messageWriter(bridge.gitDir, bridge.env);
+  const root = await bridge.git(['rev-parse', 'main']);
+  const before = Math.floor(1_000_000_001 - Date.now() / 1000);
+  const old = await write.ask(root, 'old', { secondsFromNow: before });
+  const task = await write.ask(old, 'first', {
+    secondsFromNow: Math.floor((WINDOW.nowMs - Date.now()) / 1000) - 60,
+  });
+  await bridge.git(['update-ref', 'refs/heads/main', task]);
+
+  await updateClone(clone, door, WINDOW);
+
+  const history = await readHistory(clone, { from: [REMOTE_MAIN_REF] });
+  expect(history.map((commit) => [commit.id, messageOf(commit).kind])).toEqual([
+    [old, 'other'],
+    [task, 'task'],
+  ]);
 });
 
 test('a main that was rewritten is an error that nothing but a person mends', async () => {

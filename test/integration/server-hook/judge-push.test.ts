@@ -322,6 +322,18 @@ describe('the payload', () => {
     ],
     ['a task.txt with a byte order mark', 'payload', 'byte order mark', () => task('\ufeffq')],
     ['an empty task.txt', 'payload', 'is empty', () => task('')],
+    [
+      'a reply to a made-up task',
+      'unknown-task',
+      '"reply_to" aaaaaaaa',
+      () => json({ prompt: 'q', reply_to: 'a'.repeat(40) }),
+    ],
+    [
+      'a reply to a blob',
+      'unknown-task',
+      '"reply_to"',
+      async () => json({ prompt: 'q', reply_to: await write.blob('q') }),
+    ],
     ['a blank task.txt', 'payload', 'is empty', () => task(' \n\t\n')],
     ['a task.txt of one byte too many', 'limit', '1048576 bytes', () => task('a'.repeat(1024 * 1024 + 1))],
     [
@@ -448,6 +460,148 @@ describe('the open task', () => {
     expect(await own.snapshot()).toBe(before);
     await config('40m');
     await own.pushOk(id);
+  });
+});
+
+describe('a cancel', () => {
+  const BOT = { author: 'bot' };
+  let botsTask: string;
+  let own: PlainBridge;
+  let ownTip: string;
+  let ownAnswered: string;
+  /** A bridge with a task of the owner's, an answered and an open one of bot's. */
+  beforeAll(async () => {
+    own = await startPlainBridge({ principals: { 'home-pc': 'agent', bot: 'asker', other: 'asker' } });
+    ownAnswered = await own.pushOk(await own.writer.ask(await own.tip(), 'one', BOT), 'bot');
+    const toOne = await own.writer.answer(ownAnswered, anAnswer(ownAnswered, 'one'), { author: 'home-pc' });
+    await own.pushOk(toOne, 'home-pc');
+    botsTask = await own.pushOk(await own.writer.ask(toOne, 'two', BOT), 'bot');
+    ownTip = botsTask;
+  });
+  const cases: readonly (readonly [string, RefusalCode, string, () => Promise<string>, string])[] = [
+    [
+      'of a made-up task',
+      'unknown-task',
+      'aaaaaaaa',
+      () => own.writer.cancel(ownTip, 'a'.repeat(40), {}, BOT),
+      'bot',
+    ],
+    [
+      'of an answer',
+      'unknown-task',
+      'not a task',
+      async () => own.writer.cancel(ownTip, await parentOf(botsTask), {}, BOT),
+      'bot',
+    ],
+    [
+      'of an answered task',
+      'answered',
+      'answer already',
+      () => own.writer.cancel(ownTip, ownAnswered, {}, BOT),
+      'bot',
+    ],
+    [
+      "of another asker's task",
+      'author',
+      'other did not ask',
+      () => own.writer.cancel(ownTip, botsTask, {}, { author: 'other' }),
+      'other',
+    ],
+    [
+      'by an agent',
+      'role',
+      'home-pc has the role agent',
+      () => own.writer.cancel(ownTip, botsTask, {}, { author: 'home-pc' }),
+      'home-pc',
+    ],
+    [
+      'by another name',
+      'author',
+      '"eve"',
+      () => own.writer.cancel(ownTip, botsTask, {}, { author: 'eve' }),
+      'bot',
+    ],
+    [
+      'whose trailer is of another task',
+      'message',
+      'trailer Task',
+      () => own.writer.cancel(ownTip, botsTask, {}, { ...BOT, message: `cancel\n\nTask: ${ownAnswered}\n` }),
+      'bot',
+    ],
+    [
+      'without a trailer',
+      'message',
+      'trailer Task',
+      () => own.writer.cancel(ownTip, botsTask, {}, { ...BOT, message: 'cancel\n' }),
+      'bot',
+    ],
+    [
+      'that is no JSON',
+      'payload',
+      'cancel.json is not JSON',
+      () => own.writer.set(ownTip, 'cancel.json', 'stop', BOT),
+      'bot',
+    ],
+    [
+      'that is a symlink',
+      'shape',
+      'cancel.json',
+      () =>
+        own.writer.cancel(
+          ownTip,
+          botsTask,
+          {},
+          {
+            ...BOT,
+            ...replaced('cancel.json', { mode: '120000' }),
+          },
+        ),
+      'bot',
+    ],
+  ];
+  const parentOf = async (id: string) =>
+    (await gitOk(['rev-parse', `${id}^`], { gitDir: own.cloneDir, env: own.env })).trim();
+  test.each(cases)('%s is refused as %s', async (_what, code, names, make, principal) => {
+    const id = await make();
+    const before = await own.snapshot();
+
+    const result = await own.push([`${id}:${MAIN}`], principal);
+
+    const refusal = parseRefusal(result.stderr);
+    expect(refusal, result.stderr).toMatchObject({ code });
+    expect(refusal?.text).toContain(names);
+    expect(await own.snapshot()).toBe(before);
+  });
+
+  test('is let in from who asked, with the task in one push, twice, and from the owner; an answer is good after it', async () => {
+    const first = await own.pushOk(await own.writer.cancel(ownTip, botsTask, { reason: 'no' }, BOT), 'bot');
+    const again = await own.pushOk(await own.writer.cancel(first, botsTask, {}, BOT), 'bot');
+    const asked = await own.writer.ask(again, 'three', BOT);
+    const both = await own.pushOk(await own.writer.cancel(asked, asked, {}, BOT), 'bot');
+    const byOwner = await own.pushOk(await own.writer.cancel(both, asked, { reason: 'the owner' }));
+    const log = (await own.readLog()).length;
+    const finished = await own.writer.answer(byOwner, anAnswer(botsTask, 'two'), { author: 'home-pc' });
+    const stopped = await own.writer.answer(
+      finished,
+      anAnswer(asked, 'three', { answer: null, error: { code: 'cancelled', message: 'cancelled by bot' } }),
+      { author: 'home-pc' },
+    );
+    const answers = await own.push([`${stopped}:${MAIN}`], 'home-pc');
+
+    expect(answers).toMatchObject({ exitCode: 0 });
+    expect(ourLines(answers.stderr)).toEqual(['llm-bridge: 2 answers logged, the last as no. 3']);
+    expect((await own.readLog()).slice(log)).toContain('"code":"cancelled"');
+  });
+
+  test('is refused as expired once the time of its task is over', async () => {
+    const late = await startPlainBridge({ principals: { bot: 'asker' } });
+    const asked = await late.writer.ask(await late.tip(), 'old', { ...BOT, secondsFromNow: -1800 });
+    const id = await late.writer.cancel(await late.pushOk(asked, 'bot'), asked, {}, BOT);
+    await gitOk(['config', 'bridge.taskTtl', '20m'], { gitDir: late.repoPath, env: late.env });
+
+    expect(parseRefusal((await late.push([`${id}:${MAIN}`], 'bot')).stderr)).toMatchObject({
+      code: 'expired',
+    });
   });
 });
 

@@ -1,7 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import * as z from 'zod';
 import { readHistory } from '../../../src/git/read-history.js';
 import { answerSchema } from '../../../src/protocol/answer.js';
-import { answerMessage } from '../../../src/protocol/commit-message.js';
+import { cancelSchema } from '../../../src/protocol/cancel.js';
+import { answerMessage, cancelMessage } from '../../../src/protocol/commit-message.js';
 import { judgePush } from '../../../src/server-hook/judge-push.js';
 import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
 import { cleanEnv } from '../../support/clean-env.js';
@@ -9,6 +11,7 @@ import { type MessageWriter, messageWriter } from '../../support/message-writer.
 import {
   answerVectorsSchema,
   bytesOf,
+  cancelVectorsSchema,
   messageVectorsSchema,
   readVectors,
   taskVectorsSchema,
@@ -19,6 +22,7 @@ import {
 const MAIN = 'refs/heads/main';
 const tasks = await readVectors('tasks', taskVectorsSchema);
 const answers = await readVectors('answers', answerVectorsSchema);
+const cancels = await readVectors('cancels', cancelVectorsSchema);
 const messages = await readVectors('commit-messages', messageVectorsSchema);
 
 let bridge: BareBridge;
@@ -44,8 +48,10 @@ const titled = <T extends { readonly name: string }>(cases: readonly T[]) =>
   cases.map((one) => [one.name, one] as const);
 
 describe('a push of a task', () => {
-  test.each(titled(tasks.valid))('is let in: %s', async (_name, one) => {
-    expect(await judge(await write.set(tip, one.file, bytesOf(one)))).toBeNull();
+  test.each(titled(tasks.valid))('is let in, or wrong only in what it replies to: %s', async (_name, one) => {
+    const isReply = 'reply_to' in z.record(z.string(), z.unknown()).parse(one.task);
+    const expected = isReply ? 'unknown-task' : null;
+    expect(await judge(await write.set(tip, one.file, bytesOf(one)))).toBe(expected);
   });
   test.each(titled(tasks.invalid))('is refused by its code: %s', async (_name, one) => {
     const commit = await write.set(tip, one.file, bytesOf(one));
@@ -61,6 +67,16 @@ describe('a push of an answer', () => {
   test.each(titled(answers.invalid))('is refused by its code: %s', async (_name, one) => {
     const commit = await write.set(tip, 'inbox.json', bytesOf(one));
     expect(await judge(commit, { maxAnswerBytes: one.maxAnswerBytes })).toBe(one.code);
+  });
+});
+
+describe('a push of a cancel', () => {
+  test.each(titled(cancels.valid))('is wrong only in the task it cites: %s', async (_name, one) => {
+    const message = cancelMessage(cancelSchema.parse(one.cancel));
+    expect(await judge(await write.set(tip, 'cancel.json', bytesOf(one), { message }))).toBe('unknown-task');
+  });
+  test.each(titled(cancels.invalid))('is refused by its code: %s', async (_name, one) => {
+    expect(await judge(await write.set(tip, 'cancel.json', bytesOf(one)))).toBe(one.code);
   });
 });
 

@@ -6,15 +6,18 @@ import {
   answerSchema,
   usageSchema,
 } from '../../../src/protocol/answer.js';
+import { cancelSchema, MAX_CANCEL_BYTES, MAX_REASON_CHARS } from '../../../src/protocol/cancel.js';
 import { claimSchema, MAX_CLAIM_BYTES, MAX_CLAIM_LEASE_MS } from '../../../src/protocol/claim.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
 import {
+  DEFAULT_CONTEXT_TOKENS,
   DEFAULT_MAX_ANSWER_BYTES,
   DEFAULT_MAX_TASK_BYTES,
   MAX_CLOCK_AHEAD_MS,
   MAX_CLOCK_BEHIND_MS,
   MAX_COMMIT_BYTES,
   MAX_COMMITS_PER_PUSH,
+  MAX_CONVERSATION_TASKS,
   MAX_JSON_DEPTH,
   MAX_TASK_TEXT_CHARS,
 } from '../../../src/protocol/limits.js';
@@ -73,6 +76,10 @@ test('every field of the hello has its row, and the example is one', () => {
   expect(helloSchema.strict().parse(JSON.parse(example))).toMatchObject({ protocol: PROTOCOL_VERSION });
 });
 
+test('every field of cancel.json has its row', () => {
+  expect(rowsOf('cancel.json')).toEqual(named(Object.keys(cancelSchema.shape)));
+});
+
 test('every field of a claim and of a presence has its row, in the order it is written in', () => {
   expect(firstCells(sectionOf(page, 'Claims'))).toEqual(Object.keys(claimSchema.shape).map(code));
   expect(firstCells(sectionOf(page, 'Presence'))).toEqual(Object.keys(presenceSchema.shape).map(code));
@@ -100,6 +107,8 @@ test('the numbers are those of the program', () => {
     ['task.txt', `\`bridge.maxTaskBytes\` (${DEFAULT_MAX_TASK_BYTES})`],
     ['inbox.json', `\`bridge.maxAnswerBytes\` (${DEFAULT_MAX_ANSWER_BYTES})`],
     ['inbox.json', `string up to ${MAX_TASK_TEXT_CHARS}`],
+    ['cancel.json', `At most ${MAX_CANCEL_BYTES} bytes`],
+    ['cancel.json', `string, 1 to ${MAX_REASON_CHARS}`],
     ['Commits', `At most ${MAX_COMMIT_BYTES} bytes`],
     ['Commits', `${minutes(MAX_CLOCK_AHEAD_MS)} ahead`],
     ['Commits', `${minutes(MAX_CLOCK_BEHIND_MS)} behind`],
@@ -111,6 +120,8 @@ test('the numbers are those of the program', () => {
     ['Presence', `not seen for ${minutes(PRESENCE_FRESH_MS)}`],
     ['Presence', `at most ${MAX_PRESENCE_MODELS}`],
     ['Presence', `at most ${MAX_PRESENCE_BUSY}`],
+    ['Conversations', `at most ${MAX_CONVERSATION_TASKS} of them`],
+    ['Conversations', `${DEFAULT_CONTEXT_TOKENS} tokens`],
     ['What pre-receive judges', `at most ${MAX_REFS_PER_PUSH} refs`],
     ['What pre-receive judges', `at most ${MAX_COMMITS_PER_PUSH} commits`],
   ];

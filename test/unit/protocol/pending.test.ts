@@ -112,6 +112,23 @@ test('a symlink under the name still asks, so that it is answered with an error'
   expect(messageOf(commit('a', 'task.txt', { newMode: '120000' })).kind).toBe('task');
 });
 
+test('a cancel marks its task while that is pending; the first one stays, and what is forgotten is forgotten with it', () => {
+  const cancel = (id: string, task: string, author = 'bot') =>
+    commit(id, 'cancel.json', { taskTrailer: task, author });
+  const reader = createQueueReader();
+  const old = { ...commit('old', 'task.txt'), committedAtMs: CLOCK.nowMs - 3 * CLOCK.ttlMs };
+  reader.push([old, cancel('c0', 'old'), commit('a', 'task.txt'), commit('b', 'task.txt')]);
+  reader.push([cancel('c1', 'a'), cancel('c2', 'a', 'owner'), cancel('c3', 'nobody')]);
+
+  expect([...reader.queue(CLOCK).cancelled]).toEqual([['a', { by: 'bot', blob: 'blob-c1' }]]);
+  expect(idsOf(reader.queue(CLOCK).pending)).toEqual(['a', 'b']);
+  reader.forget(CLOCK.nowMs - 2 * CLOCK.ttlMs);
+  expect([...reader.queue({ ...CLOCK, ttlMs: 10 * CLOCK.ttlMs }).cancelled.keys()]).toEqual(['a']);
+  reader.push([answer('x', 'a', 'h', 'error cancelled')]);
+  expect([...reader.queue(CLOCK).cancelled]).toEqual([]);
+  expect([...reader.queue(CLOCK).goodAnswers]).toEqual([]);
+});
+
 test('a reader that is given history in pieces and forgets what is old knows the same of what is young', () => {
   const reader = createQueueReader();
   const old = { ...commit('old', 'task.txt'), committedAtMs: CLOCK.nowMs - 3 * CLOCK.ttlMs };

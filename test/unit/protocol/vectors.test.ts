@@ -3,9 +3,11 @@ import { readdir } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { answerSchema, readAnswer, writeAnswer } from '../../../src/protocol/answer.js';
+import { readCancel, writeCancel } from '../../../src/protocol/cancel.js';
 import { claimSchema, readClaim, writeClaim } from '../../../src/protocol/claim.js';
-import { answerMessage, askMessage, statusOf } from '../../../src/protocol/commit-message.js';
+import { answerMessage, askMessage, cancelMessage, statusOf } from '../../../src/protocol/commit-message.js';
 import { parseDurationMs } from '../../../src/protocol/duration.js';
+import { estimateTokens } from '../../../src/protocol/estimate-tokens.js';
 import { formatCommit, replaceTreeFile } from '../../../src/protocol/git-objects.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
 import type { HistoryCommit } from '../../../src/protocol/history.js';
@@ -21,6 +23,7 @@ import {
   answerVectorsSchema,
   bytesOf,
   bytesSchema,
+  cancelVectorsSchema,
   messageVectorsSchema,
   readVectors,
   taskVectorsSchema,
@@ -33,6 +36,7 @@ const named = { name: z.string() };
 const casesOf = <T extends z.ZodType>(one: T) => z.object({ cases: z.array(one).min(1) });
 const tasks = await readVectors('tasks', taskVectorsSchema);
 const answers = await readVectors('answers', answerVectorsSchema);
+const cancels = await readVectors('cancels', cancelVectorsSchema);
 const messages = await readVectors('commit-messages', messageVectorsSchema);
 const hashes = await readVectors(
   'task-hashes',
@@ -61,6 +65,10 @@ const lines = await readVectors(
   ),
 );
 const durations = await readVectors('durations', casesOf(z.object({ text, ms: z.number().nullable() })));
+const estimates = await readVectors(
+  'token-estimates',
+  casesOf(z.object({ ...named, text, tokens: z.int() })),
+);
 const names = await readVectors('names', casesOf(z.object({ name: text, ok: z.boolean() })));
 const hellos = await readVectors('hello', casesOf(z.object({ ...named, line: text, ok: z.boolean() })));
 const refusals = await readVectors(
@@ -79,11 +87,14 @@ const queues = await readVectors(
       commits: z.array(
         z.object({
           ...{ id: text, parents: z.int(), at_ms: z.int(), files: z.array(text) },
-          trailers: z.object({ Task: text, 'Task-Hash': text, Status: text }).optional(),
+          trailers: z
+            .object({ Task: text, 'Task-Hash': text.default(''), Status: text.default('') })
+            .optional(),
         }),
       ),
       ...{ pending: z.array(text), expired: z.array(text), answered: z.int() },
       good_answers: z.record(text, text),
+      cancelled: z.array(text).default([]),
     }),
   ),
 );
@@ -110,8 +121,17 @@ test('every file of vectors is used here', async () => {
   const files = await readdir(new URL('../../../docs/vectors/', import.meta.url));
   expect(files.sort()).toEqual(
     [
-      ...['answers', 'claims', 'commit-messages', 'commit-objects', 'commits', 'durations', 'hello'],
-      ...['log-lines', 'names', 'presences', 'queue', 'refusals', 'task-hashes', 'tasks'],
+      ...[
+        'answers',
+        'cancels',
+        'claims',
+        'commit-messages',
+        'commit-objects',
+        'commits',
+        'durations',
+        'hello',
+      ],
+      ...['log-lines', 'names', 'presences', 'queue', 'refusals', 'task-hashes', 'tasks', 'token-estimates'],
     ].map((name) => `${name}.json`),
   );
 });
@@ -149,6 +169,19 @@ describe('an inbox.json', () => {
   });
   test.each(titled(answers.written))('is written, %s', (_name, one) => {
     expect(writeAnswer(answerSchema.parse(one.answer)).toString('utf8')).toBe(one.bytes);
+  });
+});
+
+describe('a cancel.json', () => {
+  test.each(titled(cancels.valid))('%s is read', (_name, one) => {
+    expect(readCancel(bytesOf(one))).toEqual({ ok: true, value: one.cancel });
+  });
+  test.each(titled(cancels.invalid))('%s is none', (_name, one) => {
+    expect(readCancel(bytesOf(one))).toMatchObject({ ok: false });
+  });
+  test.each(titled(cancels.written))('is written, %s', (_name, one) => {
+    expect(writeCancel(one.cancel).toString('utf8')).toBe(one.bytes);
+    expect(cancelMessage(one.cancel)).toBe(one.message);
   });
 });
 
@@ -222,6 +255,7 @@ describe('the queue', () => {
     expect(queue.expired.map((task) => task.id)).toEqual(one.expired);
     expect(Object.fromEntries(queue.goodAnswers)).toEqual(one.good_answers);
     expect(queue.answeredCount).toBe(one.answered);
+    expect([...queue.cancelled.keys()]).toEqual(one.cancelled);
   });
 });
 
@@ -248,6 +282,10 @@ describe('a presence', () => {
 
 test.each(durations.cases)('the duration $text', ({ text, ms }) => {
   expect(parseDurationMs(text)).toBe(ms);
+});
+
+test.each(titled(estimates.cases))('the estimate of %s', (_name, one) => {
+  expect(estimateTokens(one.text)).toBe(one.tokens);
 });
 
 test.each(names.cases)('the name $name', ({ name, ok }) => {

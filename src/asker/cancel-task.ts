@@ -1,0 +1,94 @@
+import { writeBlob } from '../git/commit-file.js';
+import { readHistory } from '../git/read-history.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { writeCancel } from '../protocol/cancel.js';
+import { cancelMessage } from '../protocol/commit-message.js';
+import { formatDuration } from '../protocol/duration.js';
+import { type HistoryCommit, messageOf } from '../protocol/history.js';
+import { CANCEL_FILE, shortId } from '../protocol/names.js';
+import { isExpired } from '../protocol/pending.js';
+import type { BridgeDoor } from '../remote/bridge-door.js';
+import { findTask } from './find-task.js';
+import { openAsker } from './open-asker.js';
+import type { Submission } from './submission.js';
+
+/** How to cancel. */
+export interface CancelOptions {
+  /** The id of the task, or the beginning of it. */
+  readonly task: string;
+  /** Why, for whoever reads the record. */
+  readonly reason?: string;
+  /** Who cancels, where no key says it. */
+  readonly name?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** A task that nobody wants answered any more, and the commit that says so; `isNew` false: another one said it before. */
+export interface Cancelled {
+  readonly task: string;
+  readonly commit: string;
+  readonly isNew: boolean;
+}
+
+/**
+ * Cancels a task that is open. The agent that is at it, or the next one that looks, answers it with the error `cancelled`, unless its answer is
+ * finished by then. Throws BridgeError `no-such-task`, `answered`, `expired`, or `refused-author` for a task of another asker.
+ */
+export async function cancelTask(door: BridgeDoor, options: CancelOptions): Promise<Cancelled> {
+  const { signal, reason } = options;
+  const asker = await openAsker(door, options.name, signal);
+  try {
+    const { terms } = asker;
+    await asker.reach('window', signal);
+    const task = await findTask(asker.repo, asker.ref, options.task);
+    if (task === null) throw noSuchTask(options.task);
+    const now = () => Date.now() + terms.clockOffsetMs;
+    if (isExpired(task.committedAtMs, { nowMs: now(), ttlMs: terms.taskTtlMs })) {
+      throw new BridgeError(
+        `${shortId(task.id)} was not answered within ${formatDuration(terms.taskTtlMs)}, and will not be any more`,
+        { code: 'expired', remedy: 'nothing: there is nothing left to cancel' },
+      );
+    }
+    const { id, isNew } = await asker.commit(cancelSubmission(task, now, reason), signal);
+    return { task: task.id, commit: id, isNew };
+  } finally {
+    await asker.close();
+  }
+}
+
+function cancelSubmission(task: HistoryCommit, now: () => number, reason: string | undefined): Submission {
+  return {
+    file: CANCEL_FILE,
+    async compose(repo, parent) {
+      let done: string | null = null;
+      for (const commit of await readHistory(repo, { from: [parent], not: [task.id] })) {
+        const { kind } = messageOf(commit);
+        if (commit.taskTrailer !== task.id) continue;
+        if (kind === 'answer') throw answered(task.id);
+        if (kind === 'cancel') done ??= commit.id;
+      }
+      if (done !== null) return { done };
+      const cancel = {
+        task_commit: task.id,
+        ...(reason === undefined ? {} : { reason }),
+        cancelled_at: new Date(now()).toISOString(),
+      };
+      return { blob: await writeBlob(repo, writeCancel(cancel)), message: cancelMessage(cancel) };
+    },
+    needsHistory: async () => false,
+  };
+}
+
+function noSuchTask(text: string): BridgeError {
+  return new BridgeError(`no task that can be pending begins with ${text}`, {
+    code: 'no-such-task',
+    remedy: '"llm-bridge list" shows the tasks',
+  });
+}
+
+function answered(task: string): BridgeError {
+  return new BridgeError(`${shortId(task)} has its answer already`, {
+    code: 'answered',
+    remedy: `llm-bridge answer ${shortId(task)}`,
+  });
+}

@@ -1,0 +1,35 @@
+import * as z from 'zod';
+import { stringifyEscaped } from './escape-json.js';
+import { commitIdSchema } from './names.js';
+import { type ReadResult, readStrictJson } from './strict-json.js';
+import { instantSchema } from './task.js';
+
+/** The longest reason, in characters: a sentence or two for whoever reads the log. */
+export const MAX_REASON_CHARS = 1000;
+
+/** The most bytes of a `cancel.json`: every character of the reason escaped as six bytes, and room for the rest. */
+export const MAX_CANCEL_BYTES = 8192;
+
+/** `cancel.json`: its asker, or the owner, no longer wants the answer to a task. */
+export const cancelSchema = z.strictObject({
+  task_commit: commitIdSchema,
+  reason: z
+    .string()
+    .max(MAX_REASON_CHARS)
+    .refine((text) => text.trim() !== '', 'is empty')
+    .optional(),
+  cancelled_at: instantSchema,
+});
+export type Cancel = z.infer<typeof cancelSchema>;
+
+/** Reads the bytes of a `cancel.json`. The reason, where it is none, fits behind the file's name. */
+export function readCancel(bytes: Uint8Array): ReadResult<Cancel> {
+  if (bytes.length > MAX_CANCEL_BYTES)
+    return { ok: false, reason: `has ${bytes.length} bytes; the limit is ${MAX_CANCEL_BYTES}` };
+  return readStrictJson(bytes, cancelSchema);
+}
+
+/** The bytes of a `cancel.json`, as `inbox.json` is written: two spaces of indent and a final newline. */
+export function writeCancel(cancel: Cancel): Buffer {
+  return Buffer.from(`${stringifyEscaped(cancel, 2)}\n`, 'utf8');
+}
