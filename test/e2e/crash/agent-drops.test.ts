@@ -1,11 +1,13 @@
 import { access } from 'node:fs/promises';
 import { beforeEach, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
-import { chatsOf, runAgentOnce } from '../../support/bridge-agent.js';
+import { chatsOf, runAgentOnce, startAgent } from '../../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../../support/bridge-fixture.js';
 import { commitOnMain } from '../../support/commit-on-main.js';
 import { droppingEnv, MOMENTS, type Moment, type Service } from '../../support/dropping-ssh.js';
+import { gitOk } from '../../support/git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
+import { waitUntil } from '../../support/wait-until.js';
 
 let bridge: BridgeFixture;
 let standIn: StandIn;
@@ -55,3 +57,33 @@ test.each([
     expect(chatsOf(standIn)).toHaveLength(moments.length);
   },
 );
+
+test('a connection that breaks at any moment of a push of a claim holds up no answer, and leaves no claim', async () => {
+  const moments = ['question', 'answer', 'unheard'] as const;
+  for (const when of moments) {
+    const task = await commitOnMain(bridge, { path: 'task.txt', content: `claim ${when}` });
+    const says = 'refs/bridge/claims/';
+    const { env, done } = droppingEnv(bridge, 'home-pc', { service: 'git-receive-pack', when, says });
+    // The model thinks until the push of its claim has broken.
+    const broken = waitUntil(
+      () =>
+        access(done).then(
+          () => true,
+          () => false,
+        ),
+      'the connection to break',
+    );
+    standIn.behave = () => ({ firstTokenAfter: broken.then(() => {}) });
+
+    const agent = await startAgent(bridge, standIn, { state: `claim-${when}`, env });
+
+    const answered = async () => (await bridge.answersLog()).filter((one) => one.task_commit === task);
+    await waitUntil(async () => (await answered()).length > 0, 'the answer');
+    const claims = () => gitOk(['for-each-ref', 'refs/bridge/claims'], { gitDir: bridge.repoPath });
+    await waitUntil(async () => (await claims()) === '', 'no claim to be left');
+    agent.signal('SIGTERM');
+    expect(await agent.exited).toMatchObject({ exitCode: 0 });
+    expect(await answered()).toHaveLength(1);
+  }
+  expect(chatsOf(standIn)).toHaveLength(moments.length);
+});
