@@ -16,15 +16,19 @@ const MARGIN_MS = 86_400_000;
 export function openQueueView(clone: Repository): QueueView {
   const reader = createQueueReader();
   let seen: string | null = null;
+  /** The newest date in history, which the server judged by its own clock. */
+  let newestMs = Number.NEGATIVE_INFINITY;
   return {
     async update(tip, clock) {
       if (tip !== seen) {
         const not: string[] = seen === null ? [] : [seen];
         const commits = await readHistory(clone, { from: [REMOTE_MAIN_REF], not });
         reader.push(commits);
+        for (const { committedAtMs } of commits) newestMs = Math.max(newestMs, committedAtMs);
         seen = commits.at(-1)?.id ?? tip;
       }
-      reader.forget(clock.nowMs - clock.ttlMs - MARGIN_MS);
+      // What is forgotten never comes back, so a clock of ours that was set ahead this very moment must not decide it.
+      reader.forget(Math.min(clock.nowMs, newestMs) - clock.ttlMs - MARGIN_MS);
       return reader.queue(clock);
     },
   };
