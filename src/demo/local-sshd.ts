@@ -26,6 +26,8 @@ export interface LocalSshdOptions {
   readonly logLevel?: 'INFO' | 'VERBOSE' | 'DEBUG' | 'DEBUG2' | 'DEBUG3';
   /** Lines of sshd_config that win over the ones of this module. */
   readonly extraConfig?: readonly string[];
+  /** Variables that every session has; the values without white space. */
+  readonly sessionEnv?: Readonly<Record<string, string>>;
 }
 
 /** A running sshd. */
@@ -70,6 +72,7 @@ export async function startLocalSshd(options: LocalSshdOptions): Promise<LocalSs
       authorizedKeysFile: resolve(options.authorizedKeysFile),
       logLevel: options.logLevel ?? 'VERBOSE',
       extraConfig: options.extraConfig ?? [],
+      sessionEnv: options.sessionEnv ?? {},
     });
     await writeFile(files.config, config);
     await writeFile(files.knownHosts, `[127.0.0.1]:${port} ${hostKey.publicKey}\n`);

@@ -11,6 +11,7 @@ export interface SshdConfigInit {
   readonly authorizedKeysFile: string;
   readonly logLevel: string;
   readonly extraConfig: readonly string[];
+  readonly sessionEnv: Readonly<Record<string, string>>;
 }
 
 /** The text of an sshd_config for one user, one key file and the loopback address. */
@@ -37,9 +38,7 @@ export async function sshdConfig(init: SshdConfigInit): Promise<string> {
     // An sshd of root would let the same keys in as anybody.
     ...(asRoot ? [`AllowUsers ${init.user}`] : []),
     'AcceptEnv GIT_PROTOCOL',
-    // bash reads ~/.bashrc for the commands of an sshd, unless it believes to be run by another shell. What a user has in there (a
-    // version manager that takes a lock, say) costs every connection its time, and is none of ours.
-    'SetEnv SHLVL=1',
+    `SetEnv ${sessionVariables(init.sessionEnv)}`,
     'UseDNS no',
     'PrintMotd no',
     'PrintLastLog no',
@@ -49,6 +48,17 @@ export async function sshdConfig(init: SshdConfigInit): Promise<string> {
     ...((await knowsPenalties(init.sshdFile)) ? ['PerSourcePenalties no'] : []),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/**
+ * All in one line, because the first SetEnv is the only one that counts. bash reads ~/.bashrc for the commands of an sshd, unless SHLVL
+ * makes it believe that another shell runs it. What a user has in there (a version manager that takes a lock, say) costs every session its
+ * time, and is none of ours.
+ */
+function sessionVariables(env: Readonly<Record<string, string>>): string {
+  return Object.entries({ SHLVL: '1', ...env })
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
 }
 
 /** Whether the account's password is locked (`!`), as it is for root on most cloud images. Only root can read that. */

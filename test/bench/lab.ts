@@ -4,7 +4,7 @@ import path from 'node:path';
 import { type LocalSshd, startLocalSshd } from '../../src/demo/local-sshd.js';
 import { type KeyPair, makeKeyPair, sshOptionsFor } from '../../src/demo/ssh-client.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { cleanEnv } from '../support/clean-env.js';
+import { CLEAN_SESSION, cleanEnv } from '../support/clean-env.js';
 import { type ProgramOptions, type ProgramResult, runProgram } from './run-program.js';
 
 /** A folder, an sshd, an instant model server, and bridges made by the built program. All of it goes with `close`. */
@@ -63,7 +63,7 @@ export async function openLab(program: Program, signal: AbortSignal): Promise<La
       dir: path.join(dir, 'sshd'),
       authorizedKeysFile,
       logLevel: 'INFO',
-      extraConfig: ['SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC'],
+      sessionEnv: CLEAN_SESSION,
     });
     cleanups.push(sshd.stop);
     const standIn = await startStandIn();

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { startLocalSshd } from '../../src/demo/local-sshd.js';
 import { makeKeyPair, sshCommandFor } from '../../src/demo/ssh-client.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { cleanEnv } from '../support/clean-env.js';
+import { CLEAN_SESSION, cleanEnv } from '../support/clean-env.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { runProcess } from '../support/run-process.js';
 import { tempDir } from '../support/temp-dir.js';
@@ -114,7 +114,7 @@ describe('the package, installed globally into a prefix', () => {
     const sshd = await startLocalSshd({
       dir: join(dir, 'sshd'),
       authorizedKeysFile: join(dir, 'home-server/.ssh/authorized_keys'),
-      extraConfig: ['SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 SHLVL=1'],
+      sessionEnv: CLEAN_SESSION,
     });
     onCleanup(sshd.stop);
     const pc = cleanEnv(join(dir, 'home-pc'), { GIT_SSH_COMMAND: sshCommandFor(sshd, keys.identityFile) });

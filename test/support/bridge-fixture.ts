@@ -4,7 +4,7 @@ import { type LocalSshd, startLocalSshd } from '../../src/demo/local-sshd.js';
 import { makeKeyPair, sshCommandFor } from '../../src/demo/ssh-client.js';
 import { type LogRecord, logRecordSchema } from '../../src/protocol/log-record.js';
 import type { Role } from '../../src/protocol/names.js';
-import { cleanEnv } from './clean-env.js';
+import { CLEAN_SESSION, cleanEnv } from './clean-env.js';
 import { runCli } from './cli.js';
 import { gitOk } from './git.js';
 import { onCleanup } from './on-cleanup.js';
@@ -71,11 +71,8 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
       dir: join(dir, 'sshd'),
       authorizedKeysFile,
       ...(port === undefined ? {} : { port }),
-      extraConfig: [
-        ...(options.sshdConfig ?? []),
-        // With SHLVL bash does not take itself for a login's first shell, whose ~/.bashrc may run anything and for as long as it likes.
-        'SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC SHLVL=1',
-      ],
+      extraConfig: options.sshdConfig ?? [],
+      sessionEnv: CLEAN_SESSION,
     });
     onCleanup(sshd.stop);
     return sshd;

@@ -32,3 +32,10 @@ export function cleanEnv(home: string, extra: Readonly<Record<string, string>> =
     ...extra,
   };
 }
+
+/** What the sessions of an sshd under test have for the same reason. The rest of their environment is sshd's own. */
+export const CLEAN_SESSION = {
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_CONFIG_NOSYSTEM: '1',
+  TZ: 'UTC',
+} as const;

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { startLocalSshd } from '../../src/demo/local-sshd.js';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { stopProcessTree } from '../../src/demo/stop-process-tree.js';
-import { cleanEnv } from './clean-env.js';
+import { CLEAN_SESSION, cleanEnv } from './clean-env.js';
 import { onCleanup } from './on-cleanup.js';
 import { type RunResult, runProcess } from './run-process.js';
 import { tempDir } from './temp-dir.js';
@@ -89,15 +89,14 @@ export async function startGuideWorld(
   await chmod(dir, 0o755);
   await chmod(join(dir, 'tmp'), 0o1777);
   // What a push starts runs at home; sshd takes that from the password file.
-  const homeOfServer = users === undefined ? ` HOME=${join(dir, 'home-server')}` : '';
+  const homeOfServer = users === undefined ? { HOME: join(dir, 'home-server') } : {};
   const included = join(dir, 'llm-bridge.conf');
   await writeFile(included, sshdConfig);
   const sshd = await startLocalSshd({
     dir: join(dir, 'sshd'),
     authorizedKeysFile: join(dir, 'home-server/.ssh/authorized_keys'),
+    sessionEnv: { ...CLEAN_SESSION, ...homeOfServer },
     extraConfig: [
-      // The first SetEnv is the only one that counts, so this has that of the local sshd in it, too.
-      `SetEnv SHLVL=1 GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 TZ=UTC${homeOfServer}`,
       // A user that was just made has no password; sshd lets it in by key where it asks PAM, as distributions set it up.
       ...(users === undefined
         ? []
