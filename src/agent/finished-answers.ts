@@ -1,6 +1,6 @@
 import { writeBlob } from '../git/commit-file.js';
 import type { ObjectReader } from '../git/object-reader.js';
-import { listRefs, updateRefs } from '../git/refs.js';
+import { listRefs, setRefs, updateRefs } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { type Answer, readAnswer, writeAnswer } from '../protocol/answer.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -25,7 +25,7 @@ export async function keepFinished(clone: Repository, answer: Answer): Promise<F
   return kept as FinishedAnswer;
 }
 
-/** The same for several at once: all of them are kept, or none. */
+/** The same for several at once. Where it fails, some of them may be kept all the same. */
 export async function keepAllFinished(
   clone: Repository,
   answers: readonly Answer[],
@@ -38,7 +38,7 @@ export async function keepAllFinished(
     })),
   );
   const updates = finished.map(({ taskId, blob }) => ({ ref: `${FINISHED_PREFIX}${taskId}`, to: blob }));
-  if ((await updateRefs(clone, updates, 'finished')) === 'raced') {
+  if ((await setRefs(clone, updates, 'finished')) === 'raced') {
     throw locked(clone, updates.map(({ ref }) => ref).join(', '));
   }
   return finished;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { writeFileCommit } from '../git/commit-file.js';
+import { writeFileCommits } from '../git/commit-file.js';
 import type { ObjectReader } from '../git/object-reader.js';
 import { updateRefs } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
@@ -48,20 +48,17 @@ export async function publish(
   finished: readonly FinishedAnswer[],
 ): Promise<PublishOutcome> {
   const batch = await firstBatch(place.reader, finished);
-  let parent = tip;
-  for (const { blob, answer } of batch) {
-    parent = await writeFileCommit(place.clone, place.reader, {
-      parent,
-      file: INBOX_FILE,
-      blob,
-      message: answerMessage(answer),
-      by: { name: place.agent, atMs: place.now() },
-    });
-  }
-  const outcome = await pushWithClaims(place, parent, batch);
+  const commits = batch.map(({ blob, answer }) => ({
+    file: INBOX_FILE,
+    blob,
+    message: answerMessage(answer),
+    by: { name: place.agent, atMs: place.now() },
+  }));
+  const last = await writeFileCommits(place.clone, place.reader, tip, commits);
+  const outcome = await pushWithClaims(place, last, batch);
   if (outcome.status === 'pushed') {
-    await updateRefs(place.clone, [{ ref: REMOTE_MAIN_REF, to: parent, from: tip }], 'pushed');
-    return { status: 'pushed', tip: parent };
+    await updateRefs(place.clone, [{ ref: REMOTE_MAIN_REF, to: last, from: tip }], 'pushed');
+    return { status: 'pushed', tip: last };
   }
   if (outcome.status === 'raced') {
     // Agents that lost the same race should not run the next one in step.

@@ -59,7 +59,7 @@ export async function cancelTask(door: BridgeDoor, options: CancelOptions): Prom
 function cancelSubmission(task: HistoryCommit, now: () => number, reason: string | undefined): Submission {
   return {
     file: CANCEL_FILE,
-    async compose(repo, parent) {
+    async compose({ repo }, parent) {
       let done: string | null = null;
       for (const commit of await readHistory(repo, { from: [parent], not: [task.id] })) {
         const { kind } = messageOf(commit);

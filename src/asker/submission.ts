@@ -1,10 +1,17 @@
 import { writeBlob } from '../git/commit-file.js';
+import type { ObjectReader } from '../git/object-reader.js';
 import { resolveRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { askMessage } from '../protocol/commit-message.js';
 import { taskHash } from '../protocol/task-hash.js';
 import { findEqualTask, varied } from './reuse-equal-task.js';
 import type { TaskDraft } from './task-draft.js';
+
+/** Where a message is made. */
+export interface SubmissionPlace {
+  readonly repo: Repository;
+  readonly reader: ObjectReader;
+}
 
 /** A message of an asker's that is to be on main. */
 export interface Submission {
@@ -14,7 +21,7 @@ export interface Submission {
    * already. Throws BridgeError where it has no place there any more.
    */
   compose(
-    repo: Repository,
+    place: SubmissionPlace,
     parent: string,
   ): Promise<{ readonly blob: string; readonly message: string } | { readonly done: string }>;
   /** Whether `compose` can do with the tip `ref` alone; else history has to be there as far back as tasks can be pending. */
@@ -34,9 +41,10 @@ export function taskSubmission(
   };
   return {
     file,
-    async compose(repo, parent) {
-      const id = await asIs(repo);
-      const equal = await findEqualTask(repo, parent, { file, id }, clock());
+    async compose({ repo, reader }, parent) {
+      const [id, onMain] = await Promise.all([asIs(repo), reader.info(`${parent}:${file}`)]);
+      const isThere = onMain?.id === id;
+      const equal = isThere ? await findEqualTask(repo, parent, file, clock()) : { status: 'free' as const };
       if (equal.status === 'reuse') return { done: equal.task };
       const bytes = equal.status === 'spent' ? varied(draft.bytes) : draft.bytes;
       const blob = equal.status === 'spent' ? await writeBlob(repo, bytes) : id;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeFileCommit } from '../git/commit-file.js';
 import { openObjectReader } from '../git/object-reader.js';
-import { type RefUpdate, resolveRef, updateRefs } from '../git/refs.js';
+import { type RefUpdate, readRef, updateRefs } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type CommitIdentity, emailOf } from '../protocol/git-objects.js';
@@ -41,9 +41,9 @@ export async function commitLocal(
   const reader = openObjectReader(repo);
   try {
     for (let race = 0; race < MAX_RACES; race++) {
-      const parent = await resolveRef(repo, MAIN_REF);
+      const parent = await readRef(repo, MAIN_REF);
       if (parent === null) throw noMain(repo.gitDir);
-      const made = await submission.compose(repo, parent);
+      const made = await submission.compose({ repo, reader }, parent);
       if ('done' in made) return { id: made.done, isNew: false };
       const commit = await writeFileCommit(repo, reader, { parent, file: submission.file, ...made, by });
       // git moves the refs in this order, and a crash in between moves only the first: main comes last.

@@ -48,7 +48,7 @@ export async function commitRemote(
           await fetchMain(clone, url, { sinceMs: by().atMs - ttlMs }, signal);
         const parent = await readRef(clone, REMOTE_MAIN_REF);
         if (parent === null) throw new Error('the clone lost its main');
-        const made = await submission.compose(clone, parent);
+        const made = await submission.compose({ repo: clone, reader }, parent);
         if ('done' in made) return { id: made.done, isNew: false };
         const { file } = submission;
         const commit = await writeFileCommit(clone, reader, { parent, file, ...made, by: by() });

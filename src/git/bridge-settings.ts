@@ -2,7 +2,7 @@ import path from 'node:path';
 import { DEFAULT_CLAIM_LEASE_MS, MAX_CLAIM_LEASE_MS } from '../protocol/claim.js';
 import { parseDurationMs } from '../protocol/duration.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
-import { type Repository, runGit } from './run-git.js';
+import { type ObjectIds, type Repository, runGit } from './run-git.js';
 
 /** A request to some web service takes a second; one that hangs is ended within a minute. */
 const DEFAULT_ON_ANSWER_TIMEOUT_MS = 60_000;
@@ -10,7 +10,7 @@ const DEFAULT_ON_ANSWER_TIMEOUT_MS = 60_000;
 /** A network that was away for a moment is back by then. */
 const DEFAULT_ON_ANSWER_RETRY_MS = 5_000;
 
-/** The section `[bridge]` of a bridge repository's config. */
+/** The section `[bridge]` of a bridge repository's config, and what has to be known of the repository itself. */
 export interface BridgeSettings {
   /** `bridge.version`: the layout `init` made; null where this is no bridge. */
   readonly version: number | null;
@@ -25,6 +25,8 @@ export interface BridgeSettings {
   readonly onAnswerTimeoutMs: number;
   /** `bridge.onAnswerRetry`: how long one that failed waits the first time; twice that the next. */
   readonly onAnswerRetryMs: number;
+  /** How long its ids are (`extensions.objectFormat`); null where its refs are no files (`extensions.refStorage`). */
+  readonly ids: ObjectIds | null;
 }
 
 /** Reads the settings; what is absent or no number takes its default. */
@@ -35,7 +37,7 @@ export async function readBridgeSettings(repo: Repository): Promise<BridgeSettin
     path.join(repo.gitDir, 'config'),
     '-z',
     '--get-regexp',
-    '^bridge\\.',
+    '^(bridge\\.|extensions\\.)',
   ]);
   const values = new Map<string, string>();
   for (const entry of result.stdout.toString('utf8').split('\0')) {
@@ -53,6 +55,7 @@ export async function readBridgeSettings(repo: Repository): Promise<BridgeSettin
     onAnswerTimeoutMs:
       parseDurationMs(values.get('bridge.onanswertimeout') ?? '') ?? DEFAULT_ON_ANSWER_TIMEOUT_MS,
     onAnswerRetryMs: parseDurationMs(values.get('bridge.onanswerretry') ?? '') ?? DEFAULT_ON_ANSWER_RETRY_MS,
+    ids: idsOf(values.get('extensions.objectformat'), values.get('extensions.refstorage')),
   };
 }
 
@@ -60,6 +63,11 @@ export async function readBridgeSettings(repo: Repository): Promise<BridgeSettin
 export function leaseMs(text: string | undefined): number | null {
   const ms = parseDurationMs(text ?? '0') ?? DEFAULT_CLAIM_LEASE_MS;
   return ms === 0 ? null : Math.min(ms, MAX_CLAIM_LEASE_MS);
+}
+
+function idsOf(objectFormat = 'sha1', refStorage = 'files'): ObjectIds | null {
+  if (refStorage !== 'files' || (objectFormat !== 'sha1' && objectFormat !== 'sha256')) return null;
+  return objectFormat;
 }
 
 function positive(text: string | undefined): number | null {

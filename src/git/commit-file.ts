@@ -1,12 +1,11 @@
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type CommitIdentity, formatCommit, replaceTreeFile, treeOfCommit } from '../protocol/git-objects.js';
-import { writeLooseObject } from './loose-object.js';
+import { looseObjectId, type NewObject, writeLooseObject } from './loose-object.js';
 import type { ObjectReader } from './object-reader.js';
 import { gitText, type Repository } from './run-git.js';
 
 /** A message about to become a commit. */
 export interface FileCommit {
-  readonly parent: string;
   /** A name at the top of the tree: `inbox.json`. */
   readonly file: string;
   readonly blob: string;
@@ -16,7 +15,10 @@ export interface FileCommit {
 
 /** Writes a blob and answers its id. */
 export async function writeBlob(repo: Repository, bytes: Uint8Array): Promise<string> {
-  return writeObject(repo, 'blob', bytes);
+  const pen = openPen(repo);
+  const id = await pen.write({ type: 'blob', content: bytes });
+  await pen.done();
+  return id;
 }
 
 /**
@@ -26,33 +28,73 @@ export async function writeBlob(repo: Repository, bytes: Uint8Array): Promise<st
 export async function writeFileCommit(
   repo: Repository,
   reader: ObjectReader,
-  commit: FileCommit,
+  { parent, ...commit }: FileCommit & { readonly parent: string },
 ): Promise<string> {
-  const parent = await reader.read(commit.parent);
-  const treeId = parent === null ? null : treeOfCommit(parent.content);
-  const tree = treeId === null ? null : await reader.read(treeId);
-  if (tree === null) {
-    throw new BridgeError(`commit ${commit.parent} or its tree is missing in ${repo.gitDir}`, {
-      code: 'missing-object',
-      remedy: 'run "git fsck" there; an agent\'s clone can simply be deleted, it is made again',
-    });
-  }
-  const newTree = await writeObject(repo, 'tree', replaceTreeFile(tree.content, commit.file, commit.blob));
-  return writeObject(
-    repo,
-    'commit',
-    formatCommit({ tree: newTree, parent: commit.parent, by: commit.by, message: commit.message }),
-  );
+  return writeFileCommits(repo, reader, parent, [commit]);
 }
 
-async function writeObject(
+/** The same for several, each on top of the one before it. Answers the id of the last, which is `parent` where there is none. */
+export async function writeFileCommits(
   repo: Repository,
-  type: 'blob' | 'tree' | 'commit',
-  bytes: Uint8Array,
+  reader: ObjectReader,
+  parent: string,
+  commits: readonly FileCommit[],
 ): Promise<string> {
-  if (repo.ownIds !== undefined) return writeLooseObject(repo.gitDir, { type, content: bytes }, repo.ownIds);
-  const id = await gitText(repo, ['hash-object', '-t', type, '-w', '--stdin', '--no-filters'], {
-    input: bytes,
+  const pen = openPen(repo);
+  let tree = commits.length === 0 ? Buffer.alloc(0) : await readTree(repo, reader, parent);
+  let tip = parent;
+  for (const { file, blob, message, by } of commits) {
+    tree = replaceTreeFile(tree, file, blob);
+    const treeId = await pen.write({ type: 'tree', content: tree });
+    tip = await pen.write({
+      type: 'commit',
+      content: formatCommit({ tree: treeId, parent: tip, by, message }),
+    });
+  }
+  await pen.done();
+  return tip;
+}
+
+async function readTree(repo: Repository, reader: ObjectReader, commit: string): Promise<Buffer> {
+  const read = await reader.read(commit);
+  const treeId = read === null ? null : treeOfCommit(read.content);
+  const tree = treeId === null ? null : await reader.read(treeId);
+  if (tree !== null) return tree.content;
+  throw new BridgeError(`commit ${commit} or its tree is missing in ${repo.gitDir}`, {
+    code: 'missing-object',
+    remedy: 'run "git fsck" there; an agent\'s clone can simply be deleted, it is made again',
   });
-  return id.trim();
+}
+
+/** So many objects are written at the same time at most: each has a file open. */
+const MAX_WRITING = 16;
+
+/** Writes objects, all of which are there once it is done. */
+interface Pen {
+  /** Answers the id of the object, which may still be on its way to the disk. */
+  write(object: NewObject): Promise<string>;
+  done(): Promise<unknown>;
+}
+
+/** The id of an object is known before it is written, so in a repository of ours nobody waits for one disk write after the other. */
+function openPen(repo: Repository): Pen {
+  const { gitDir, ownIds } = repo;
+  const writing: Promise<unknown>[] = [];
+  return {
+    async write(object) {
+      if (ownIds === undefined) return hashObject(repo, object);
+      const written = writeLooseObject(gitDir, object, ownIds);
+      // It is waited for below; an early failure must not count as one that nobody looks at.
+      written.catch(() => {});
+      writing.push(written);
+      if (writing.length >= MAX_WRITING) await Promise.all(writing.splice(0));
+      return looseObjectId(object, ownIds);
+    },
+    done: () => Promise.all(writing),
+  };
+}
+
+async function hashObject(repo: Repository, { type, content }: NewObject): Promise<string> {
+  const args = ['hash-object', '-t', type, '-w', '--stdin', '--no-filters'];
+  return (await gitText(repo, args, { input: content })).trim();
 }

@@ -7,7 +7,7 @@ import type { Repository } from './run-git.js';
 
 /** A bridge repository on this machine. */
 export interface LocalBridge {
-  /** `gitDir` is absolute. */
+  /** `gitDir` is absolute. Its owner writes objects into it without a git process for each. */
   readonly repo: Repository;
   readonly settings: BridgeSettings;
 }
@@ -41,7 +41,8 @@ export async function openLocalBridge(
     });
   }
   if (options.asOwner && !isOwner(stats.uid)) throw otherOwner(gitDir);
-  return { repo, settings };
+  const { ids } = settings;
+  return { repo: isOwner(stats.uid) && ids !== null ? { ...repo, ownIds: ids } : repo, settings };
 }
 
 /** Whether a file of this user id is this user's own. Always true where there are no user ids (Windows). */

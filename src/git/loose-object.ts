@@ -1,9 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { deflate } from 'node:zlib';
+import { writeDurably } from './durable-file.js';
+import { DISK, syncEntry } from './log-file-system.js';
 import type { ObjectInfo } from './object-reader.js';
+import type { ObjectIds } from './run-git.js';
 
 /** An object as it is before git knows it. */
 export interface NewObject {
@@ -12,19 +15,17 @@ export interface NewObject {
 }
 
 /**
- * Writes an object into a repository that is ours alone, and answers its id: what `git hash-object -w` does, in the form every git reads
+ * Writes an object into a repository, and answers its id: what `git hash-object -w` does, in the form every git reads
  * (loose: zlib over header and content), without starting a process for each. It is on the disk when this resolves, its name
- * too, which git itself does not see to. A name never stands for half an object.
+ * too. A name never stands for half an object. One that is there already is made as young as a new one, as git does, so that no
+ * `git gc` takes it for left over before a ref points at it.
  */
-export async function writeLooseObject(
-  gitDir: string,
-  object: NewObject,
-  ids: 'sha1' | 'sha256',
-): Promise<string> {
-  const id = createHash(ids).update(header(object)).update(object.content).digest('hex');
+export async function writeLooseObject(gitDir: string, object: NewObject, ids: ObjectIds): Promise<string> {
+  const id = looseObjectId(object, ids);
   const folder = path.join(gitDir, 'objects', id.slice(0, 2));
   const file = path.join(folder, id.slice(2));
-  const isThere = await stat(file).then(
+  const now = new Date();
+  const isThere = await utimes(file, now, now).then(
     () => true,
     () => false,
   );
@@ -32,39 +33,17 @@ export async function writeLooseObject(
   const isNew = (await mkdir(folder, { recursive: true })) !== undefined;
   // git takes what begins like this for the rest of a killed writer, and its gc removes it.
   const temporary = path.join(folder, `tmp_obj_${randomBytes(6).toString('hex')}`);
-  try {
-    await writeSynced(temporary, await promisify(deflate)(Buffer.concat([header(object), object.content])));
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-  await syncFolder(folder);
-  if (isNew) await syncFolder(path.dirname(folder));
+  const bytes = await promisify(deflate)(Buffer.concat([header(object), object.content]));
+  await writeDurably(file, temporary, bytes, 0o444);
+  if (isNew) await syncEntry(DISK, folder);
   return id;
+}
+
+/** The id that git gives an object. */
+export function looseObjectId(object: NewObject, ids: ObjectIds): string {
+  return createHash(ids).update(header(object)).update(object.content).digest('hex');
 }
 
 function header({ type, content }: NewObject): Buffer {
   return Buffer.from(`${type} ${content.length}\0`, 'latin1');
-}
-
-async function writeSynced(file: string, bytes: Uint8Array): Promise<void> {
-  const handle = await open(file, 'wx', 0o444);
-  try {
-    await handle.writeFile(bytes);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Windows opens no folders, and its file system writes names in order. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

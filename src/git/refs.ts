@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
+import { listRefFiles, readRefFile, writeRefFile } from './ref-files.js';
 import { gitFailed, type Repository, runGit } from './run-git.js';
 
 /**
@@ -19,13 +18,13 @@ export async function resolveRef(repo: Repository, ref: string): Promise<string 
  * none, because the ref may be packed.
  */
 export async function readRef(repo: Repository, ref: string): Promise<string | null> {
-  const text =
-    repo.ownIds === undefined ? '' : await readFile(path.join(repo.gitDir, ref), 'latin1').catch(() => '');
-  return /^([0-9a-f]{40,64})\n$/.exec(text)?.[1] ?? resolveRef(repo, ref);
+  const id = repo.ownIds === undefined ? null : await readRefFile(repo.gitDir, ref);
+  return id ?? resolveRef(repo, ref);
 }
 
 /** The refs under a prefix (`refs/bridge/answers/`), in order of name. */
 export async function listRefs(repo: Repository, prefix: string): Promise<{ ref: string; id: string }[]> {
+  if (repo.ownIds !== undefined) return listRefFiles(repo.gitDir, prefix);
   const args = ['for-each-ref', '--format=%(objectname) %(refname)', prefix];
   const result = await runGit(repo, args);
   if (result.exitCode !== 0) throw gitFailed(args, result);
@@ -37,6 +36,20 @@ export async function listRefs(repo: Repository, prefix: string): Promise<{ ref:
       const space = line.indexOf(' ');
       return { id: line.slice(0, space), ref: line.slice(space + 1) };
     });
+}
+
+/**
+ * Makes refs that nobody else changes, each by itself, whatever they were before. `raced` where one is locked, by a git that was killed; some may be made
+ * then.
+ */
+export async function setRefs(
+  repo: Repository,
+  refs: readonly { readonly ref: string; readonly to: string }[],
+  reason: string,
+): Promise<RefUpdateOutcome> {
+  if (repo.ownIds === undefined) return updateRefs(repo, refs, reason);
+  const outcomes = await Promise.all(refs.map(({ ref, to }) => writeRefFile(repo.gitDir, ref, to)));
+  return outcomes.includes('locked') ? 'raced' : 'updated';
 }
 
 /** One change of a ref. `to` null deletes; `from` null demands that it does not exist yet; `from` absent takes any. */

@@ -1,16 +1,19 @@
 import { spawn } from 'node:child_process';
 import { BridgeError } from '../protocol/bridge-error.js';
 
+/** How long the ids of a repository are. */
+export type ObjectIds = 'sha1' | 'sha256';
+
 /** A repository and the environment git runs in for it. */
 export interface Repository {
   /** The path of the git directory; `.` inside a hook, whose working directory it is. */
   readonly gitDir: string;
   readonly env: NodeJS.ProcessEnv;
   /**
-   * Given for a repository that only this program uses, with this user's permissions: how long its ids are. Its objects are written and its refs
-   * read without a git process for each.
+   * Given for a repository of this user's that keeps its refs in files: its objects are written, and its refs read, without a git process
+   * for each.
    */
-  readonly ownIds?: 'sha1' | 'sha256';
+  readonly ownIds?: ObjectIds;
 }
 
 /** What a git process ended as. A non-zero exit is a result; only a failed start is an error. */

@@ -21,6 +21,7 @@ export async function openClone(gitDir: string, env: NodeJS.ProcessEnv): Promise
     text = `${await readFile(config, 'utf8')}${SETTINGS}`;
     await writeFileAtomic(config, text);
   }
+  if (/refstorage\s*=\s*reftable/i.test(text)) return repo;
   return { ...repo, ownIds: /objectformat\s*=\s*sha256/i.test(text) ? 'sha256' : 'sha1' };
 }
 

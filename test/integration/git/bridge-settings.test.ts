@@ -1,3 +1,4 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readBridgeSettings } from '../../../src/git/bridge-settings.js';
@@ -12,6 +13,7 @@ test('what is not set has its default', async () => {
     maxAnswerBytes: 1_048_576,
     answersLog: join(repo.gitDir, 'bridge/answers.log'),
     onAnswerRetryMs: 5000,
+    ids: 'sha1',
     onAnswerTimeoutMs: 60_000,
     claimLeaseMs: null,
   });
@@ -32,6 +34,7 @@ test('what is set is taken, the last one where there are two', async () => {
     maxAnswerBytes: 2000,
     answersLog: '/var/log/a b\n.log',
     onAnswerRetryMs: 5000,
+    ids: 'sha1',
     onAnswerTimeoutMs: 60_000,
     claimLeaseMs: 30_000,
   });
@@ -69,4 +72,15 @@ test('a repository without the section is no bridge', async () => {
   const repo = await bareBridge();
   await repo.git(['config', '--remove-section', 'bridge']);
   expect((await readBridgeSettings(repo)).version).toBeNull();
+});
+
+test('how its ids are and whether its refs are files is told by the extensions', async () => {
+  const repo = await bareBridge();
+  // Written by hand: git 2.39 will not open a repository with a reftable, but reads any file.
+  const config = join(repo.gitDir, 'config');
+  const before = await readFile(config, 'utf8');
+  await writeFile(config, `${before}[extensions]\n\tobjectFormat = sha256\n`);
+  expect(await readBridgeSettings(repo)).toMatchObject({ ids: 'sha256' });
+  await writeFile(config, `${before}[extensions]\n\trefStorage = reftable\n`);
+  expect(await readBridgeSettings(repo)).toMatchObject({ ids: null });
 });

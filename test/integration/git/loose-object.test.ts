@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { writeLooseObject } from '../../../src/git/loose-object.js';
@@ -29,3 +29,16 @@ test.each(['sha1', 'sha256'] as const)(
     await gitOk(['fsck', '--strict'], { gitDir, env });
   },
 );
+
+test('an object that is there already is as young as a new one, so that no gc takes it away', async () => {
+  const gitDir = join(await tempDir(), 'clone.git');
+  const env = cleanEnv(gitDir);
+  await gitOk(['init', '--bare', '--quiet', '--template=', gitDir], { env });
+  const object = { type: 'blob', content: Buffer.from('left over') } as const;
+  const id = await writeLooseObject(gitDir, object, 'sha1');
+  const long = new Date(Date.now() - 86_400_000);
+  await utimes(join(gitDir, 'objects', id.slice(0, 2), id.slice(2)), long, long);
+  expect(await writeLooseObject(gitDir, object, 'sha1')).toBe(id);
+  await gitOk(['prune', '--expire=1.hour.ago'], { gitDir, env });
+  expect(await gitOk(['cat-file', '-t', id], { gitDir, env })).toBe('blob\n');
+});
