@@ -9,6 +9,7 @@ await build({
   entryPoints: [
     'src/server-hook/pre-receive.ts',
     'src/server-hook/post-receive.ts',
+    'src/server-hook/standby.ts',
     'src/server-hook/on-answer.ts',
   ],
   outdir: 'dist/hooks',

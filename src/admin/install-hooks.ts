@@ -27,7 +27,7 @@ export interface HookPlaces {
  * differs. Answers the paths that changed. Throws BridgeError `not-built` where the hook programs are missing.
  */
 export async function installHooks(gitDir: string, places: HookPlaces): Promise<string[]> {
-  for (const program of [PACKAGE_FILES.preReceive, PACKAGE_FILES.postReceive]) {
+  for (const program of [PACKAGE_FILES.preReceive, PACKAGE_FILES.postReceive, PACKAGE_FILES.standby]) {
     await access(program).catch((cause: unknown) => {
       throw new BridgeError(`the hook program ${program} is missing`, {
         code: 'not-built',
@@ -65,6 +65,7 @@ function fill(template: string, places: HookPlaces): string {
     .replaceAll('@NODE@', () => shellQuote(places.node))
     .replaceAll('@PRE_RECEIVE@', () => shellQuote(PACKAGE_FILES.preReceive))
     .replaceAll('@POST_RECEIVE@', () => shellQuote(PACKAGE_FILES.postReceive))
+    .replaceAll('@STANDBY@', () => shellQuote(PACKAGE_FILES.standby))
     .replaceAll('@PATH@', () => shellQuote(places.path))
     .replaceAll('@PROTOCOL@', String(PROTOCOL_VERSION));
 }

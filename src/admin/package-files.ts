@@ -9,5 +9,6 @@ export const PACKAGE_FILES = {
   /** The built hook programs. */
   preReceive: fileURLToPath(new URL('../hooks/pre-receive.cjs', import.meta.url)),
   postReceive: fileURLToPath(new URL('../hooks/post-receive.cjs', import.meta.url)),
+  standby: fileURLToPath(new URL('../hooks/standby.cjs', import.meta.url)),
   onAnswer: fileURLToPath(new URL('../hooks/on-answer.cjs', import.meta.url)),
 } as const;

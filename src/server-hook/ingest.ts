@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { readBridgeSettings } from '../git/bridge-settings.js';
+import { type BridgeSettings, readBridgeSettings } from '../git/bridge-settings.js';
 import { withFileLock } from '../git/file-lock.js';
 import { DISK, type LogFileSystem, syncEntry, unless, writeWhole } from '../git/log-file-system.js';
 import { lastRotatedPosition } from '../git/log-files.js';
@@ -11,9 +11,10 @@ import { syncHistory } from '../git/sync-history.js';
 import { walkAnswers } from '../git/walk-answers.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { formatLogLine } from '../protocol/log-record.js';
+import { MAIN_REF } from '../protocol/names.js';
 import { lookAhead } from './look-ahead.js';
 import { objectsOf } from './objects-of.js';
-import { walkMainSince } from './walk-main.js';
+import { isTip, walkMainSince } from './walk-main.js';
 
 /** What an ingest did. */
 export interface IngestResult {
@@ -30,6 +31,8 @@ export interface IngestOptions {
   readonly now: () => number;
   /** Default: the disk. */
   readonly fs?: LogFileSystem;
+  /** Where they are read already. */
+  readonly settings?: Promise<BridgeSettings> | undefined;
 }
 
 /** So many records are synced at a time: what a failure takes back, and what the next run does again. */
@@ -46,8 +49,11 @@ const MAX_ROUNDS = 5;
  * to go on, so running it again adds nothing, and whoever runs it next finishes what a killed run began. Throws
  * BridgeError `bad-log`, `log-not-of-history`, `no-log-file`, `locked`, or what git or the disk failed with.
  */
-export async function ingest(repo: Repository, { now, fs = DISK }: IngestOptions): Promise<IngestResult> {
-  return withLog(repo, fs, async (logPath) => {
+export async function ingest(
+  repo: Repository,
+  { now, fs = DISK, settings }: IngestOptions,
+): Promise<IngestResult> {
+  const job = async (logPath: string) => {
     let before: number | null = null;
     let repairedBytes = 0;
     for (let round = 1; ; round += 1) {
@@ -63,7 +69,8 @@ export async function ingest(repo: Repository, { now, fs = DISK }: IngestOptions
         await log.close();
       }
     }
-  });
+  };
+  return withLog(repo, fs, job, settings);
 }
 
 /** Runs `job` with the path of the log while no other ingest of this bridge runs. */
@@ -71,9 +78,9 @@ export async function withLog<T>(
   repo: Repository,
   fs: LogFileSystem,
   job: (logPath: string) => Promise<T>,
-): Promise<T> {
   // Read while the lock is being taken: each is a process of its own to wait for.
-  const settings = readBridgeSettings(repo);
+  settings: Promise<BridgeSettings> = readBridgeSettings(repo),
+): Promise<T> {
   settings.catch(() => {});
   const folder = path.join(repo.gitDir, 'bridge');
   await fs.mkdir(folder, { recursive: true });
@@ -112,7 +119,7 @@ async function catchUp(
   repo: Repository,
   log: FileHandle,
   logPath: string,
-  { now, fs }: Required<IngestOptions>,
+  { now, fs }: { readonly now: () => number; readonly fs: LogFileSystem },
 ): Promise<{ firstSeq: number; lastSeq: number; repairedBytes: number }> {
   const tail = await readLogTail(log, logPath);
   if (tail.torn.length > 0) await cutTornLine(fs, log, logPath, tail);
@@ -124,7 +131,10 @@ async function catchUp(
   let bytes = safeBytes;
   const reader = openObjectReader(repo);
   try {
-    const ahead = await lookAhead(walkMainSince(repo, last?.commit ?? null), MAX_NAMED_COMMITS);
+    const walking = lookAhead(walkMainSince(repo, last?.commit ?? null), MAX_NAMED_COMMITS);
+    // Its git starts beside that of the walk.
+    if (last === null || !(await isTip(repo, last.commit))) reader.info(MAIN_REF).catch(() => {});
+    const ahead = await walking;
     for await (const { commit, answer } of walkAnswers(reader, ahead.all)) {
       // Everything up to the last record was synced before that was written.
       if (seq === firstSeq)

@@ -42,6 +42,8 @@ export interface PushInput {
   /** The hook's own environment: it says who pushes. */
   readonly env: NodeJS.ProcessEnv;
   readonly nowMs: number;
+  /** Where they are read already. */
+  readonly settings?: Promise<BridgeSettings> | undefined;
 }
 
 /**
@@ -72,7 +74,7 @@ async function judgeRefs(
   const besides = new Set(side.map((line) => line.newId).filter((id) => !isZero(id)));
   const reader = openObjectReader(repo);
   try {
-    const settings = readBridgeSettings(repo);
+    const settings = input.settings ?? readBridgeSettings(repo);
     const common = { repo, reader, principal, besides, nowMs };
     const judged =
       refs.main === null

@@ -5,14 +5,8 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { hookGitEnv } from '../git/git-env.js';
-import { errorText } from '../protocol/bridge-error.js';
-import { excerpt, oneLine } from '../protocol/printable.js';
-import { formatRefusal } from '../protocol/refusal.js';
 import { hookRepository } from './hook-repository.js';
-import { judgePush } from './judge-push.js';
-
-/** How much of what is wrong is told. */
-const MAX_TEXT_CHARS = 500;
+import { judgeAloud } from './judge-aloud.js';
 
 // A schema that is used once is not worth compiling.
 z.config({ jitless: true });
@@ -21,28 +15,12 @@ process.exitCode = 1;
 void judge();
 
 async function judge(): Promise<void> {
-  try {
-    const denial = await judgePush({
-      repo: hookRepository(process.cwd(), hookGitEnv(process.env)),
-      stdin: readFileSync(0, 'utf8'),
-      env: process.env,
-      nowMs: Date.now(),
-    });
-    if (denial === null) process.exitCode = 0;
-    // A reason may quote the pusher, a field name of a megabyte say; more than a pipe holds would hang with a dead client.
-    else say(oneLine(formatRefusal({ ...denial, text: excerpt(oneLine(denial.text), MAX_TEXT_CHARS) })));
-  } catch (error) {
-    const text = oneLine(errorText(error)).slice(0, 300);
-    say(
-      formatRefusal({
-        code: 'internal',
-        text,
-        remedy: 'tell the owner of the bridge; llm-bridge init repairs hooks',
-      }),
-    );
-  }
-}
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
+  const refusal = await judgeAloud({
+    repo: hookRepository(process.cwd(), hookGitEnv(process.env)),
+    stdin: readFileSync(0, 'utf8'),
+    env: process.env,
+    nowMs: Date.now(),
+  });
+  if (refusal === null) process.exitCode = 0;
+  else process.stderr.write(`${refusal}\n`);
 }

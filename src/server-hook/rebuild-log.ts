@@ -56,7 +56,7 @@ async function writeDraft(
   repo: Repository,
   logPath: string,
   times: ReadonlyMap<string, number>,
-  { now, fs }: Required<IngestOptions>,
+  { now, fs }: Required<Pick<IngestOptions, 'now' | 'fs'>>,
 ): Promise<{ path: string; inode: number; records: number; keptTimes: number }> {
   const draftPath = path.join(path.dirname(logPath), `${path.basename(logPath)}.new`);
   const old = await fs.stat(logPath).catch(unless('ENOENT', 'ENOTDIR', 'EACCES'));

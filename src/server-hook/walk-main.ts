@@ -1,4 +1,5 @@
 import { walkHistory } from '../git/read-history.js';
+import { readRefFile } from '../git/ref-files.js';
 import { resolveRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -14,6 +15,7 @@ export async function* walkMainSince(repo: Repository, last: string | null): Asy
     yield* walkHistory(repo, { from: [MAIN_REF] });
     return;
   }
+  if (await isTip(repo, last)) return;
   // A commit that exists but is not on main (main was set back by hand, the log is a copy's) can be walked from as well;
   // going on behind it would number other answers than history does.
   let isOnMain = false;
@@ -30,6 +32,11 @@ export async function* walkMainSince(repo: Repository, last: string | null): Asy
       : notOfHistory(last, cause);
   }
   if (!isOnMain && (await resolveRef(repo, MAIN_REF)) !== last) throw notOfHistory(last);
+}
+
+/** Whether main is known to stand there. Told by the file of its ref, without a git process; where it has none, it is not known. */
+export async function isTip(repo: Repository, commit: string): Promise<boolean> {
+  return (await readRefFile(repo.gitDir, MAIN_REF)) === commit;
 }
 
 function notOfHistory(last: string, cause?: unknown): BridgeError {

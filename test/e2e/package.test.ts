@@ -72,6 +72,7 @@ describe('the tarball', () => {
         'dist/cli/main.js',
         'dist/hooks/pre-receive.cjs',
         'dist/hooks/post-receive.cjs',
+        'dist/hooks/standby.cjs',
         'dist/index.js',
         'dist/index.d.ts',
       ]),

@@ -7,6 +7,13 @@ import { shellQuote } from '../../protocol/shell-quote.js';
 import { expectedHooks } from '../install-hooks.js';
 import { PACKAGE_FILES } from '../package-files.js';
 
+/** What each of them starts, in this package. */
+const OWN_PROGRAMS: Readonly<Record<string, string>> = {
+  'hooks/pre-receive': PACKAGE_FILES.preReceive,
+  'hooks/post-receive': PACKAGE_FILES.postReceive,
+  'bridge/ssh-command': PACKAGE_FILES.standby,
+};
+
 /** A node that says nothing for so long does not run. Milliseconds. */
 const NODE_TIMEOUT_MS = 10_000;
 
@@ -55,7 +62,7 @@ export async function checkHooks(gitDir: string): Promise<Verdict[]> {
 /** Where a stub says that node, the hook program and the tools are; null where it names none. */
 function placesIn(text: string): { node: string | null; hook: string | null; path: string | null } {
   const read = (name: string) => {
-    const quoted = new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1];
+    const quoted = new RegExp(`^ *${name}=(.*)$`, 'm').exec(text)?.[1];
     return quoted === undefined
       ? null
       : quoted.replace(/'\\''/g, '\0').replaceAll("'", '').replaceAll('\0', "'");
@@ -64,7 +71,7 @@ function placesIn(text: string): { node: string | null; hook: string | null; pat
 }
 
 function withoutProgram(text: string): string {
-  return text.replace(/^hook=.*$/m, 'hook=');
+  return text.replace(/^( *)hook=.*$/m, '$1hook=');
 }
 
 async function judgeNode(node: string, init: string): Promise<Verdict | null> {
@@ -82,7 +89,7 @@ async function judgeNode(node: string, init: string): Promise<Verdict | null> {
 }
 
 async function judgeProgram(target: string, program: string, init: string): Promise<Verdict | null> {
-  const own = target === 'hooks/pre-receive' ? PACKAGE_FILES.preReceive : PACKAGE_FILES.postReceive;
+  const own = OWN_PROGRAMS[target] ?? '';
   const text = await readFile(program, 'utf8').catch(() => null);
   if (text === null) return broken(`${target} starts ${program}, which is gone`, init);
   if (program === own || text === (await readFile(own, 'utf8').catch(() => null))) return null;
