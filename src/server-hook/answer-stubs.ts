@@ -1,11 +1,14 @@
 import type { Readable, Writable } from 'node:stream';
 
-/** Where git keeps what a push brought until it is let in: what it has in the environment of pre-receive. */
-export interface Quarantine {
-  readonly GIT_QUARANTINE_PATH: string;
-  readonly GIT_OBJECT_DIRECTORY: string;
-  readonly GIT_ALTERNATE_OBJECT_DIRECTORIES: string;
-}
+/** Variables of git in which pre-receive is told where the objects of the push are kept until it is let in; none where it brought none. */
+export type Quarantine = Readonly<Record<string, string>>;
+
+/** In the order in which the stub tells them. */
+const QUARANTINE_VARIABLES = [
+  'GIT_QUARANTINE_PATH',
+  'GIT_OBJECT_DIRECTORY',
+  'GIT_ALTERNATE_OBJECT_DIRECTORIES',
+] as const;
 
 /** What the hooks do. */
 export interface HookWork {
@@ -20,7 +23,7 @@ const MAX_REQUEST_BYTES = 256 * 1024;
 
 /**
  * Answers the stubs of the hooks of one push:
- * 1. `pre-receive`, a line for each of the three of Quarantine, the lines that git wrote, each behind a `+`, and `.`. The answer is `yes`, or
+ * 1. `pre-receive`, a line for each of QUARANTINE_VARIABLES (all of them empty, or none), the lines that git wrote, each behind a `+`, and `.`. The answer is `yes`, or
  *    `no <why>`.
  * 2. `post-receive`. The answer is `taken <what to say>`.
  * A line ends with a line break and with nothing else, because the name of a ref may hold anything. Resolves after the second answer, after a
@@ -30,13 +33,13 @@ export async function answerStubs(input: Readable, output: Writable, work: HookW
   const lines = linesOf(input);
   const next = async () => (await lines.next()).value;
   if ((await next()) !== 'pre-receive') return;
-  const [path, objects, alternates] = [await next(), await next(), await next()];
-  if (!path || !objects || alternates === undefined) return;
-  const quarantine = {
-    GIT_QUARANTINE_PATH: path,
-    GIT_OBJECT_DIRECTORY: objects,
-    GIT_ALTERNATE_OBJECT_DIRECTORIES: alternates,
-  };
+  const quarantine: Record<string, string> = {};
+  for (const name of QUARANTINE_VARIABLES) {
+    const value = await next();
+    if (value) quarantine[name] = value;
+  }
+  const told = Object.keys(quarantine).length;
+  if (told !== 0 && told !== QUARANTINE_VARIABLES.length) return;
   let stdin = '';
   for (;;) {
     const line = await next();

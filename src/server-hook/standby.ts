@@ -13,10 +13,10 @@ import { judgeAloud } from './judge-aloud.js';
 import { takeIn } from './take-in.js';
 
 /**
- * Whoever holds a push open must not hold this open as well: a pack of one message is there in moments, and a large one may as well wait
- * for Node to start. Milliseconds.
+ * Whoever holds a push open must not hold this open as well: a pack of a message is there in moments (some 50 ms after this process is
+ * ready, on the machine of docs/performance.md), and a large one may as well wait for Node to start. Milliseconds.
  */
-const FIRST_WORD_MS = 10_000;
+const FIRST_WORD_MS = 2_000;
 
 // A schema that is used once or twice is not worth compiling.
 z.config({ jitless: true });

@@ -50,8 +50,10 @@ export function chooseTasks(candidates: readonly Candidate[], choosing: Choosing
   const { self, others, busy, holdOffMs, nowMs, knownAtMs } = choosing;
   let lookAgainAtMs = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
-    const mine = weightOf(self, candidate.id);
-    const before = candidate.ours ? [] : others.filter((other) => weightOf(other, candidate.id) > mine);
+    // Alone, there is nothing to weigh: a backlog is looked through after every answer.
+    const isShared = !candidate.ours && others.length > 0;
+    const mine = isShared ? weightOf(self, candidate.id) : 0;
+    const before = isShared ? others.filter((other) => weightOf(other, candidate.id) > mine) : [];
     const rank = before.filter((other) => !busy.has(other)).length;
     const fromMs = candidate.firstSeenMs + rank * holdOffMs;
     const isDue = rank === 0 || (nowMs >= fromMs && knownAtMs >= fromMs);

@@ -9,7 +9,8 @@ import { pktLine } from '../../support/hostile/pkt-line.js';
 import { openRawClient } from '../../support/hostile/raw-client.js';
 import { buildCommit, pushBytes, type RawPush, rawPush } from '../../support/hostile/raw-push.js';
 import { refused } from '../../support/hostile/refused-case.js';
-import { watchMemory } from '../../support/hostile/server-state.js';
+import { serverProcesses, watchMemory } from '../../support/hostile/server-state.js';
+import { waitUntil } from '../../support/wait-until.js';
 
 /** What an attack may cost the server: memory of all its processes together, and time. */
 const MAX_BYTES = 100_000_000;
@@ -64,13 +65,13 @@ describe('costs the server less than 100 MB and 10 s, and is refused', () => {
       },
     ],
     [
-      'two hundred deltas that make fifteen megabytes each',
+      'two hundred deltas that make eleven megabytes each',
       TOLD,
       () => {
         const base = rawObject('blob', Buffer.alloc(65_536, 0x61));
         const deltas = Array.from({ length: 200 }, (_, n) => ({
           baseId: base.id,
-          delta: repeatDelta(65_536, 65_000 - n, 230),
+          delta: repeatDelta(65_536, 65_000 - n, 180),
         }));
         return withExtra([base, ...deltas]);
       },
@@ -102,9 +103,9 @@ describe('costs the server less than 100 MB and 10 s, and is refused', () => {
       },
     ],
     [
-      'three hundred thousand blobs',
+      'a hundred and ninety thousand blobs',
       TOLD,
-      () => withExtra(Array.from({ length: 300_000 }, (_, n) => rawObject('blob', String(n)))),
+      () => withExtra(Array.from({ length: 190_000 }, (_, n) => rawObject('blob', String(n)))),
     ],
     [
       'a pack that says it has four thousand million objects',
@@ -207,6 +208,28 @@ describe('a client that hangs is let go', () => {
       });
     });
   }
+});
+
+test('pushes that are opened and hang have one process standing by between them, and not for long', async () => {
+  const { fixture } = bridge;
+  await refused(bridge, 'home-pc', async () => {
+    const opened = Array.from({ length: 3 }, () =>
+      openRawClient(fixture, fixture.principal('home-pc'), `git-receive-pack '${fixture.repoPath}'`),
+    );
+    for (const client of opened) await client.advertisement();
+    const standing = async () =>
+      (await serverProcesses(fixture.repoPath, 'home-pc')).filter(({ command }) =>
+        /^\S*node .*standby\.cjs/.test(command),
+      ).length;
+    await waitUntil(async () => {
+      const count = await standing();
+      expect(count).toBeLessThan(2);
+      return count === 0;
+    }, 'nobody stands by any more');
+    for (const client of opened) client.kill();
+    for (const client of opened) await client.closed;
+    return '';
+  });
 });
 
 test('and the honest answer still goes through', async () => {

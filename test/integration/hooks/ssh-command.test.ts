@@ -136,6 +136,8 @@ describe('what is served', () => {
         'LC_ALL',
         'LLM_BRIDGE_PRINCIPAL',
         'LLM_BRIDGE_SESSION',
+        // Says to the hooks of a push whether a process stands by for them.
+        ...(program === 'receive-pack' ? ['LLM_BRIDGE_STANDBY'] : []),
         'PATH',
       ]);
       expect(rest).toContain('LLM_BRIDGE_PRINCIPAL=home-pc');

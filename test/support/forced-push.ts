@@ -1,0 +1,17 @@
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { git } from './git.js';
+import type { PlainBridge } from './plain-bridge.js';
+import type { RunResult } from './run-process.js';
+
+/** Pushes a commit to main through the forced command of a key, as over ssh but without an sshd: many times quicker. */
+export async function forcedPush(bridge: PlainBridge, commit: string, principal: string): Promise<RunResult> {
+  const door = join(bridge.dir, `door-${principal}`);
+  const command = `'${bridge.repoPath}/bridge/ssh-command' ${principal}`;
+  await writeFile(door, `#!/bin/sh\nSSH_ORIGINAL_COMMAND="git-receive-pack '$1'" exec ${command}\n`);
+  await chmod(door, 0o755);
+  return git(['push', `--receive-pack=${door}`, bridge.repoPath, `${commit}:refs/heads/main`], {
+    gitDir: bridge.cloneDir,
+    env: bridge.env,
+  });
+}
