@@ -2,7 +2,7 @@ import path from 'node:path';
 import { DEFAULT_CLAIM_LEASE_MS, MAX_CLAIM_LEASE_MS } from '../protocol/claim.js';
 import { parseDurationMs } from '../protocol/duration.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
-import { type ObjectIds, type Repository, runGit } from './run-git.js';
+import { gitFailed, type ObjectIds, type Repository, runGit } from './run-git.js';
 
 /** A request to some web service takes a second; one that hangs is ended within a minute. */
 const DEFAULT_ON_ANSWER_TIMEOUT_MS = 60_000;
@@ -29,16 +29,16 @@ export interface BridgeSettings {
   readonly ids: ObjectIds | null;
 }
 
-/** Reads the settings; what is absent or no number takes its default. */
+/**
+ * Reads the settings; what is absent or no number takes its default. Throws BridgeError `git-failed` or `git-killed` where git could not
+ * tell: by the defaults a push would be judged by other limits, and answers would go into another log.
+ */
 export async function readBridgeSettings(repo: Repository): Promise<BridgeSettings> {
-  const result = await runGit(repo, [
-    'config',
-    '--file',
-    path.join(repo.gitDir, 'config'),
-    '-z',
-    '--get-regexp',
-    '^(bridge\\.|extensions\\.)',
-  ]);
+  const file = path.join(repo.gitDir, 'config');
+  const args = ['config', '--file', file, '-z', '--get-regexp', '^(bridge\\.|extensions\\.)'];
+  const result = await runGit(repo, args);
+  // 1: nothing of the kind, or no such file.
+  if (result.exitCode > 1) throw gitFailed(args, result);
   const values = new Map<string, string>();
   for (const entry of result.stdout.toString('utf8').split('\0')) {
     const newline = entry.indexOf('\n');

@@ -30,7 +30,7 @@ const giveUp = setTimeout(() => process.exit(0), FIRST_WORD_MS);
 void answerStubs(process.stdin, process.stdout, {
   judge: (quarantine, stdin) => {
     clearTimeout(giveUp);
-    const env = { ...process.env, GIT_DIR: '.', ...quarantine };
+    const env = { ...process.env, ...quarantine };
     return judgeAloud({
       repo: hookRepository(gitDir, hookGitEnv(env)),
       stdin,

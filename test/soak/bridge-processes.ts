@@ -25,6 +25,7 @@ export type ProcessKind =
   | 'hook-sh'
   | 'pre-receive'
   | 'post-receive'
+  | 'standby'
   | 'hook-git'
   | 'gc'
   | 'other';
@@ -113,6 +114,8 @@ function classify(comm: string, words: readonly string[], parent: ProcessKind | 
   const command = /\/cli\/main\.js (\w+)/.exec(line)?.[1];
   if (command === 'agent' || command === 'ask' || command === 'watch') return command;
   if (command !== undefined) return 'operator';
+  // The flock in front of it, too.
+  if (line.includes('standby.cjs')) return 'standby';
   if (line.includes('pre-receive.cjs')) return 'pre-receive';
   if (line.includes('post-receive.cjs')) return 'post-receive';
   if (/\/bridge\/ssh-command/.test(line)) return 'ssh-command';
@@ -126,7 +129,8 @@ function classify(comm: string, words: readonly string[], parent: ProcessKind | 
     return client === null ? 'other' : `${client}-git`;
   if (client !== null && !line.includes('receive-pack') && !line.includes('upload-pack'))
     return `${client}-git`;
-  if (parent === 'pre-receive' || parent === 'post-receive' || parent === 'hook-git') return 'hook-git';
+  if (parent === 'pre-receive' || parent === 'post-receive' || parent === 'standby' || parent === 'hook-git')
+    return 'hook-git';
   if (/\b(?:gc|repack|prune|prune-packed|pack-refs|reflog|commit-graph|multi-pack-index)\b/.test(line))
     return 'gc';
   if (parent === 'gc') return 'gc';

@@ -27,6 +27,7 @@ const VICTIMS: Readonly<Record<Exclude<ProcessKind, 'other'>, number>> = {
   'hook-sh': 5,
   'pre-receive': 7,
   'post-receive': 10,
+  standby: 10,
   'hook-git': 6,
   gc: 6,
 };

@@ -84,3 +84,9 @@ test('how its ids are and whether its refs are files is told by the extensions',
   await writeFile(config, `${before}[extensions]\n\trefStorage = reftable\n`);
   expect(await readBridgeSettings(repo)).toMatchObject({ ids: null });
 });
+
+test('settings that git cannot read are not taken for the defaults', async () => {
+  const repo = await bareBridge();
+  await writeFile(join(repo.gitDir, 'config'), '[bridge');
+  await expect(readBridgeSettings(repo)).rejects.toMatchObject({ code: 'git-failed' });
+});
