@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeFileCommits } from '../git/commit-file.js';
 import type { ObjectReader } from '../git/object-reader.js';
-import { setRefs, updateRefs } from '../git/refs.js';
+import { updateRefs } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { type PushOutcome, pushCommit, REMOTE_MAIN_REF, type Refusal } from '../git/transport.js';
 import { answerMessage } from '../protocol/commit-message.js';
@@ -57,10 +57,7 @@ export async function publish(
   const last = await writeFileCommits(place.clone, place.reader, tip, commits);
   const outcome = await pushWithClaims(place, last, batch);
   if (outcome.status === 'pushed') {
-    const moved = { ref: REMOTE_MAIN_REF, to: last, from: tip };
-    // A gc that packs refs may hold the lock for a moment; git waits for it.
-    if ((await setRefs(place.clone, [moved], 'pushed')) === 'raced')
-      await updateRefs(place.clone, [moved], 'pushed');
+    await updateRefs(place.clone, [{ ref: REMOTE_MAIN_REF, to: last, from: tip }], 'pushed');
     return { status: 'pushed', tip: last };
   }
   if (outcome.status === 'raced') {

@@ -127,7 +127,8 @@ test('an agent killed at any step of making its clone anew loses no finished ans
     /^rename .*damaged/,
     / init --bare/,
     /^rename .*\/config$/,
-    / update-ref -m finished/,
+    /^open .*\/refs\/bridge\/finished\//,
+    /^rename .*\/refs\/bridge\/finished\//,
     /^rm .*damaged/,
   ]) {
     expect(await dies(step), step.source).toMatchObject({ exitCode: 137 });
