@@ -5,6 +5,7 @@ import { BridgeError } from '../../src/protocol/bridge-error.js';
 /** The rows there are, in the order in which they run. */
 export const ROWS = [
   'overhead',
+  'processes',
   'flat',
   'doorbell',
   'backlog',

@@ -23,8 +23,8 @@ export interface Lab {
   /** The built program. */
   program(args: readonly string[], options?: Partial<ProgramOptions>): Promise<ProgramResult>;
   git(gitDir: string, args: readonly string[], options?: Partial<ProgramOptions>): Promise<string>;
-  /** A new bridge with a key of the role agent. */
-  makeBridge(name: string): Promise<LabBridge>;
+  /** A new bridge with a key of the role agent. `path` is the PATH of its server, default ours. */
+  makeBridge(name: string, path?: string): Promise<LabBridge>;
   /** Runs when the lab closes, the last first. */
   defer(cleanup: () => Promise<void> | void): void;
   close(): Promise<void>;
@@ -81,7 +81,7 @@ export async function openLab(program: Program, signal: AbortSignal): Promise<La
         runProgram(program[0], [program[1], ...args], { env, signal, ...options }),
       git: async (gitDir, args, options = {}) =>
         (await runProgram('git', ['--git-dir', gitDir, ...args], { env, signal, ...options })).stdout.trim(),
-      makeBridge: (name) => makeBridge(lab, name),
+      makeBridge: (name, path) => makeBridge(lab, name, path),
       defer: (cleanup) => cleanups.push(cleanup),
       close,
     };
@@ -92,9 +92,9 @@ export async function openLab(program: Program, signal: AbortSignal): Promise<La
   }
 }
 
-async function makeBridge(lab: Lab, name: string): Promise<LabBridge> {
+async function makeBridge(lab: Lab, name: string, serverPath = lab.env.PATH ?? ''): Promise<LabBridge> {
   const repoPath = path.join(lab.dir, `${name}.git`);
-  await lab.program(['init', repoPath]);
+  await lab.program(['init', repoPath], { env: { ...lab.env, PATH: serverPath } });
   const key = await makeKeyPair(path.join(lab.dir, `key-${name}`), name);
   const adding = ['--role', 'agent', '--key', key.publicKeyFile, '--authorized-keys', lab.authorizedKeysFile];
   await lab.program(['key', 'add', 'home-pc', ...adding, '--repo', repoPath]);

@@ -17,11 +17,13 @@ import { doorbellRow } from './rows/doorbell.js';
 import { flatRow } from './rows/flat.js';
 import { idleRow } from './rows/idle.js';
 import { overheadRow } from './rows/overhead.js';
+import { processesRow } from './rows/processes.js';
 import { shellLoopRow } from './rows/shell-loop.js';
 import { tunnelRow } from './rows/tunnel.js';
 
 const RUNNERS: Readonly<Record<RowName, Row>> = {
   overhead: overheadRow,
+  processes: processesRow,
   flat: flatRow,
   doorbell: doorbellRow,
   backlog: backlogRow,

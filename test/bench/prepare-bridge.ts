@@ -7,9 +7,9 @@ export async function prepareBridge(
   lab: Lab,
   name: string,
   plan: Pick<HistoryPlan, 'answered' | 'recent' | 'pending'> &
-    Partial<Pick<HistoryPlan, 'questionOf' | 'answerOf'>>,
+    Partial<Pick<HistoryPlan, 'questionOf' | 'answerOf'>> & { readonly serverPath?: string },
 ): Promise<LabBridge & { readonly messageBytes: number }> {
-  const bridge = await lab.makeBridge(name);
+  const bridge = await lab.makeBridge(name, plan.serverPath);
   const startedAt = performance.now();
   const { messageBytes } = await makeHistory(lab, bridge, {
     questionOf: (index) => `Question ${index}: ${taskText(index, 100)}`,

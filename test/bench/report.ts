@@ -5,7 +5,7 @@ export interface Figure {
   /** Which row of the benchmark it belongs to: what `--row` takes. */
   readonly row: string;
   readonly what: string;
-  readonly unit: 'ms' | 's' | 'answers/s' | 'pushes/s' | 'MB' | '×' | 'fetches' | '';
+  readonly unit: 'ms' | 's' | 'answers/s' | 'pushes/s' | 'MB' | '×' | 'fetches' | 'processes' | '';
   readonly value: Summary;
   /** What it was held against in the same run. */
   readonly against?: string;
@@ -79,5 +79,7 @@ function describe({ date, cpu, memory, system, node, git, ssh }: MachineDescript
 function format(value: number, unit: Figure['unit']): string {
   if (Number.isNaN(value)) return 'none';
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
-  return unit === 'fetches' ? `${value}` : `${value.toFixed(digits)}${unit === '' ? '' : ` ${unit}`}`;
+  return unit === 'fetches' || unit === 'processes'
+    ? `${value}`
+    : `${value.toFixed(digits)}${unit === '' ? '' : ` ${unit}`}`;
 }
