@@ -36,6 +36,8 @@ export function enforcedSettings(
     ['pack.threads', '1'],
     ['pack.windowMemory', '32m'],
     ['receive.fsckObjects', 'true'],
+    // Objects in quarantine have the repository itself for their alternate: git would have all of its refs listed, once more, at every push.
+    ['core.alternateRefsCommand', 'true'],
     ['receive.denyNonFastForwards', 'true'],
     // It is about branches alone: claims are deleted.
     ['receive.denyDeletes', 'true'],

@@ -9,7 +9,7 @@ import { whoWorks } from '../git/who-works.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
 import type { BridgeDoor, BridgeTerms } from '../remote/bridge-door.js';
-import { connectDoor, readTerms } from '../remote/bridge-door.js';
+import { connectDoor, ownTerms, readTerms } from '../remote/bridge-door.js';
 import { openClone, updateClone } from '../remote/clone.js';
 import { loginName } from './asker-name.js';
 import type { Submission } from './submission.js';
@@ -93,8 +93,8 @@ export async function openAsker(door: BridgeDoor, name?: string, signal?: AbortS
 }
 
 async function openLocalAsker(door: BridgeDoor, name: string): Promise<Asker> {
-  const { repo } = await openLocalBridge(door.address.url, { env: door.env, asOwner: true });
-  const terms = await readTerms(door);
+  const { repo, settings } = await openLocalBridge(door.address.url, { env: door.env, asOwner: true });
+  const terms = ownTerms(settings);
   return {
     terms,
     repo,

@@ -78,12 +78,12 @@ interface Pen {
 
 /** The id of an object is known before it is written, so in a repository of ours nobody waits for one disk write after the other. */
 function openPen(repo: Repository): Pen {
-  const { gitDir, ownIds } = repo;
+  const { gitDir, ownIds, groupReads } = repo;
   const writing: Promise<unknown>[] = [];
   return {
     async write(object) {
       if (ownIds === undefined) return hashObject(repo, object);
-      const written = writeLooseObject(gitDir, object, ownIds);
+      const written = writeLooseObject(gitDir, object, ownIds, groupReads);
       // It is waited for below; an early failure must not count as one that nobody looks at.
       written.catch(() => {});
       writing.push(written);

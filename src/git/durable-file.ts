@@ -9,11 +9,12 @@ export async function writeDurably(
   file: string,
   temporary: string,
   bytes: Uint8Array | string,
-  mode: number,
+  mode: { readonly bits: number; readonly whateverUmask: boolean },
 ): Promise<void> {
-  const handle = await open(temporary, 'wx', mode);
+  const handle = await open(temporary, 'wx', mode.bits);
   try {
     try {
+      if (mode.whateverUmask) await handle.chmod(mode.bits);
       await handle.writeFile(bytes);
       await handle.sync();
     } finally {

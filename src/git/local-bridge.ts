@@ -42,7 +42,10 @@ export async function openLocalBridge(
   }
   if (options.asOwner && !isOwner(stats.uid)) throw otherOwner(gitDir);
   const { ids } = settings;
-  return { repo: isOwner(stats.uid) && ids !== null ? { ...repo, ownIds: ids } : repo, settings };
+  return {
+    repo: isOwner(stats.uid) && ids !== null ? { ...repo, ownIds: ids, groupReads: true } : repo,
+    settings,
+  };
 }
 
 /** Whether a file of this user id is this user's own. Always true where there are no user ids (Windows). */

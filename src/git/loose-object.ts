@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, utimes } from 'node:fs/promises';
+import { chmod, mkdir, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { deflate } from 'node:zlib';
@@ -14,13 +14,21 @@ export interface NewObject {
   readonly content: Uint8Array;
 }
 
+/** The modes git gives under `core.sharedRepository=0640`: nobody writes into an object, and what comes into a folder is of its group. */
+const GROUP_READS = { file: 0o440, folder: 0o2750 } as const;
+
 /**
  * Writes an object into a repository, and answers its id: what `git hash-object -w` does, in the form every git reads
  * (loose: zlib over header and content), without starting a process for each. It is on the disk when this resolves, its name
  * too. A name never stands for half an object. One that is there already is made as young as a new one, as git does, so that no
- * `git gc` takes it for left over before a ref points at it.
+ * `git gc` takes it for left over before a ref points at it. `groupReads` as in Repository.
  */
-export async function writeLooseObject(gitDir: string, object: NewObject, ids: ObjectIds): Promise<string> {
+export async function writeLooseObject(
+  gitDir: string,
+  object: NewObject,
+  ids: ObjectIds,
+  groupReads = false,
+): Promise<string> {
   const id = looseObjectId(object, ids);
   const folder = path.join(gitDir, 'objects', id.slice(0, 2));
   const file = path.join(folder, id.slice(2));
@@ -31,10 +39,12 @@ export async function writeLooseObject(gitDir: string, object: NewObject, ids: O
   );
   if (isThere) return id;
   const isNew = (await mkdir(folder, { recursive: true })) !== undefined;
+  if (isNew && groupReads) await chmod(folder, GROUP_READS.folder);
   // git takes what begins like this for the rest of a killed writer, and its gc removes it.
   const temporary = path.join(folder, `tmp_obj_${randomBytes(6).toString('hex')}`);
   const bytes = await promisify(deflate)(Buffer.concat([header(object), object.content]));
-  await writeDurably(file, temporary, bytes, 0o444);
+  const mode = { bits: groupReads ? GROUP_READS.file : 0o444, whateverUmask: groupReads };
+  await writeDurably(file, temporary, bytes, mode);
   if (isNew) await syncEntry(DISK, folder);
   return id;
 }

@@ -51,7 +51,7 @@ export async function writeRefFile(gitDir: string, ref: string, id: string): Pro
   const file = path.join(gitDir, ref);
   await mkdir(path.dirname(file), { recursive: true });
   try {
-    await writeDurably(file, `${file}.lock`, `${id}\n`, 0o666);
+    await writeDurably(file, `${file}.lock`, `${id}\n`, { bits: 0o666, whateverUmask: false });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return 'locked';
     throw error;

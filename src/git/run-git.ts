@@ -14,6 +14,8 @@ export interface Repository {
    * for each.
    */
   readonly ownIds?: ObjectIds;
+  /** What is written so may be read by the group and by nobody else, whatever the umask: `core.sharedRepository=0640`. */
+  readonly groupReads?: boolean;
 }
 
 /** What a git process ended as. A non-zero exit is a result; only a failed start is an error. */

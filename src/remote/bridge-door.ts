@@ -1,4 +1,4 @@
-import { leaseMs } from '../git/bridge-settings.js';
+import { type BridgeSettings, leaseMs } from '../git/bridge-settings.js';
 import { clientGitEnv } from '../git/git-env.js';
 import { requireGit } from '../git/git-version.js';
 import { openLocalBridge } from '../git/local-bridge.js';
@@ -81,8 +81,7 @@ export async function closeDoor(door: BridgeDoor): Promise<void> {
 export async function readTerms(door: BridgeDoor, signal?: AbortSignal): Promise<BridgeTerms> {
   if (door.address.kind === 'local') {
     const { settings } = await openLocalBridge(door.address.url, { env: door.env, asOwner: true });
-    const { taskTtlMs, maxTaskBytes, maxAnswerBytes, claimLeaseMs } = settings;
-    return { principal: null, taskTtlMs, maxTaskBytes, maxAnswerBytes, claimLeaseMs, clockOffsetMs: 0 };
+    return ownTerms(settings);
   }
   const greeting = door.ssh === null ? null : await sayHello(door.ssh, signal);
   return {
@@ -93,6 +92,12 @@ export async function readTerms(door: BridgeDoor, signal?: AbortSignal): Promise
     claimLeaseMs: leaseMs(greeting?.hello.claim_lease),
     clockOffsetMs: greeting?.clockOffsetMs ?? 0,
   };
+}
+
+/** The terms of a bridge on this machine, for its owner. */
+export function ownTerms(settings: BridgeSettings): BridgeTerms {
+  const { taskTtlMs, maxTaskBytes, maxAnswerBytes, claimLeaseMs } = settings;
+  return { principal: null, taskTtlMs, maxTaskBytes, maxAnswerBytes, claimLeaseMs, clockOffsetMs: 0 };
 }
 
 /** Opens the doorbell of the bridge: its reflog. Elsewhere there is none, and the caller has to poll. */

@@ -1,8 +1,10 @@
-import { chown, writeFile } from 'node:fs/promises';
+import { chown, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { writeBlob } from '../../../src/git/commit-file.js';
 import { isOwner, openLocalBridge } from '../../../src/git/local-bridge.js';
 import { bareBridge } from '../../support/bare-bridge.js';
+import { onCleanup } from '../../support/on-cleanup.js';
 
 const isRoot = process.getuid?.() === 0;
 const NOBODY = 65_534;
@@ -44,4 +46,23 @@ test.runIf(isRoot)("another user's bridge is opened for reading, and not as its 
     code: 'other-owner',
     remedy: expect.stringContaining('key add'),
   });
+});
+
+test('what its owner writes has the modes that git gives there, whatever the umask', async () => {
+  const bridge = await bareBridge();
+  await bridge.git(['config', 'core.sharedRepository', '0640']);
+  const { repo } = await openLocalBridge(bridge.gitDir, { env: bridge.env, asOwner: true });
+  const modeOf = async (id: string) => {
+    const folder = join(bridge.gitDir, 'objects', id.slice(0, 2));
+    return [await stat(folder), await stat(join(folder, id.slice(2)))].map((one) => one.mode & 0o7777);
+  };
+  const umask = process.umask(0o022);
+  onCleanup(() => void process.umask(umask));
+  for (const mask of [0o022, 0o077]) {
+    process.umask(mask);
+    const theirs = await bridge.git(['hash-object', '-w', '--stdin'], `git ${mask}`);
+    const ours = await writeBlob(repo, Buffer.from(`ours ${mask}`));
+    expect(await modeOf(ours)).toEqual(await modeOf(theirs));
+    expect(await modeOf(ours)).toEqual([0o2750, 0o440]);
+  }
 });
