@@ -70,14 +70,26 @@ export interface NamedStep {
 export function namedSteps(steps: readonly string[]): NamedStep[] {
   const seen = new Map<string, number>();
   return steps.map((step) => {
-    const source = step
-      .slice(0, 400)
-      .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-      .replace(/(?<=^|[ =])\/\S*|@[0-9]+|[0-9a-f]{40}|[0-9a-f-]{36}/g, '\\S*');
+    const source = sourceOf(step);
     const skip = seen.get(source) ?? 0;
     seen.set(source, skip + 1);
     return { name: `${step} (${skip + 1})`, pattern: new RegExp(`^${source}`), skip };
   });
+}
+
+/**
+ * A push is of the kind of what it moves: main, or claims alone. Whether claims go with main, and in which form, is a matter of whether the
+ * model was so slow that there are any.
+ */
+function sourceOf(step: string): string {
+  if (/^git .* push /.test(step)) {
+    const toMain = '.*:refs/heads/main(?: |$)';
+    return step.includes(':refs/heads/main') ? `git .* push ${toMain}` : `git .* push (?!${toMain})`;
+  }
+  return step
+    .slice(0, 400)
+    .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+    .replace(/(?<=^|[ =])\/\S*|@[0-9]+|[0-9a-f]{40}|[0-9a-f-]{36}/g, '\\S*');
 }
 
 /** The same as runFaulty at a named step; `step` is null where this run had none. */
