@@ -17,6 +17,11 @@ export interface FaultyRun extends RunResult {
   readonly step: string | null;
 }
 
+/** The n-th step goes well, but the clock of the program is set just before it. Then what the program says on stderr is a step, too: `says …`. */
+export interface ClockFault {
+  readonly setsClockByMs: number;
+}
+
 const PRELOAD = fileURLToPath(new URL('./die-at-step.mjs', import.meta.url));
 
 /**
@@ -26,15 +31,19 @@ const PRELOAD = fileURLToPath(new URL('./die-at-step.mjs', import.meta.url));
 export function faultEnv(
   stepsFile: string,
   at: number | RegExp,
-  fault: StepFault,
+  fault: StepFault | ClockFault,
   program = 'cli/main.js$',
 ): Record<string, string> {
+  const mode =
+    typeof fault === 'string'
+      ? { FAULT_MODE: fault }
+      : { FAULT_MODE: 'sets-clock', FAULT_SHIFT: String(fault.setsClockByMs) };
   return {
     NODE_OPTIONS: `--import ${PRELOAD}`,
     FAULT_FOR: program,
     FAULT_STEPS: stepsFile,
     FAULT_AT: typeof at === 'number' ? String(at) : at.source,
-    FAULT_MODE: fault,
+    ...mode,
   };
 }
 
@@ -97,7 +106,7 @@ export async function runFaultyAt(
   args: readonly string[],
   options: CliOptions & { readonly env: NodeJS.ProcessEnv },
   at: NamedStep,
-  fault: StepFault,
+  fault: StepFault | ClockFault,
 ): Promise<FaultyRun> {
   const stepsFile = join(await tempDir(), 'steps');
   const env = {
