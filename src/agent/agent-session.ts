@@ -31,11 +31,17 @@ export interface SessionCore {
   readonly deepening: Deepening;
   /** Tells this agent from others with the same key. */
   readonly id: string;
-  readonly startedAtMs: number;
+  /** How long it has been running. Milliseconds. */
+  readonly runningMs: () => number;
   /** Keeps the clone small. */
   readonly tender: CloneTender;
   /** Null until the bridge was reached, and after anything that may have changed it. */
   terms: BridgeTerms | null;
+  /**
+   * The server's clock as it was last heard of, also while the terms are asked for again; until then, this machine's. To be called where a time
+   * is needed, and not to be kept.
+   */
+  serverNow: () => number;
   /** The name answers are given in. */
   name: string;
   queue: QueueState | null;
@@ -48,9 +54,4 @@ export interface SessionCore {
   fetchDue: boolean;
   /** What the doorbell said last that main is; null where it has said nothing since the last fetch. */
   rungTip: string | null;
-}
-
-/** The server's clock, as far as it is known. */
-export function serverNow(session: Pick<SessionCore, 'terms'>): number {
-  return Date.now() + (session.terms?.clockOffsetMs ?? 0);
 }

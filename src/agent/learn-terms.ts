@@ -22,12 +22,13 @@ export async function learnTerms(session: AgentSession, signal: AbortSignal): Pr
         "on the server: llm-bridge key add <name> --role agent --key FILE.pub, with a key of the agent's own",
     });
   }
-  if (Math.abs(terms.clockOffsetMs) > CLOCK_WARNING_MS) {
-    const off = `${formatDuration(Math.abs(terms.clockOffsetMs))} ${terms.clockOffsetMs > 0 ? 'behind' : 'ahead of'}`;
+  const behindMs = terms.serverNow() - Date.now();
+  if (Math.abs(behindMs) > CLOCK_WARNING_MS) {
+    const off = `${formatDuration(Math.abs(behindMs))} ${behindMs > 0 ? 'behind' : 'ahead of'}`;
     options.log(
       'warn',
       `the clock of this machine is ${off} the server's; answers are dated by the server's`,
-      { event: 'clock', offset_ms: terms.clockOffsetMs },
+      { event: 'clock', offset_ms: Math.round(behindMs) },
     );
   }
   session.name = terms.principal?.name ?? options.name ?? hostName();
@@ -44,6 +45,7 @@ export async function learnTerms(session: AgentSession, signal: AbortSignal): Pr
     name: session.name,
   });
   session.terms = terms;
+  session.serverNow = terms.serverNow;
   session.fetchDue = true;
 }
 

@@ -2,7 +2,7 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { DEFAULT_MAX_ANSWER_BYTES } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
 import { connectDoor } from '../remote/bridge-door.js';
-import { type AgentSession, serverNow } from './agent-session.js';
+import type { AgentSession } from './agent-session.js';
 import { composeAnswer } from './compose-answer.js';
 import { dropFinished, keepFinished } from './finished-answers.js';
 import { publish } from './publish.js';
@@ -22,7 +22,7 @@ export async function pushFinished(
     reader,
     url: session.door.address.url,
     agent: session.name,
-    now: () => serverNow(session),
+    now: () => session.serverNow(),
     claims: session.claims,
     signal,
   };
@@ -94,7 +94,7 @@ async function replaceRefused(
     task: null,
     agent: session.name,
     latencyMs: answer.latency_ms,
-    nowMs: serverNow(session),
+    nowMs: session.serverNow(),
     maxAnswerBytes: session.terms?.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES,
   };
   const replaced = await keepFinished(

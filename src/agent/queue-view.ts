@@ -27,7 +27,7 @@ export function openQueueView(clone: Repository): QueueView {
         for (const { committedAtMs } of commits) newestMs = Math.max(newestMs, committedAtMs);
         seen = commits.at(-1)?.id ?? tip;
       }
-      // What is forgotten never comes back, so a clock of ours that was set ahead this very moment must not decide it.
+      // What is forgotten never comes back. Where no server tells its time, a clock of ours that was set ahead must not decide it.
       reader.forget(Math.min(clock.nowMs, newestMs) - clock.ttlMs - MARGIN_MS);
       return reader.queue(clock);
     },

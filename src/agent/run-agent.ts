@@ -3,6 +3,7 @@ import { errorText } from '../protocol/bridge-error.js';
 import { shortId } from '../protocol/names.js';
 import { createBell } from '../remote/bell.js';
 import { type BridgeDoor, closeDoor, openDoor, openDoorbell } from '../remote/bridge-door.js';
+import { startStopwatch } from '../remote/stopwatch.js';
 import { cloneTender } from '../remote/tend-clone.js';
 import type { AgentOptions } from './agent-options.js';
 import type { AgentSession, SessionCore } from './agent-session.js';
@@ -94,8 +95,9 @@ async function answerTasks(place: {
     deepening: createDeepening(clone.gitDir, () => due()),
     clock: watchClock(),
     id: place.id,
-    startedAtMs: Date.now(),
+    runningMs: startStopwatch(),
     terms: null,
+    serverNow: () => Date.now(),
     name: options.name ?? '',
     queue: null,
     tip: null,

@@ -1,7 +1,7 @@
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { QueueState } from '../protocol/pending.js';
 import { updateClone } from '../remote/clone.js';
-import { type AgentSession, serverNow } from './agent-session.js';
+import type { AgentSession } from './agent-session.js';
 import { dropFinished } from './finished-answers.js';
 import { learnTerms } from './learn-terms.js';
 import { pushFinished } from './push-finished.js';
@@ -24,7 +24,7 @@ export async function synchronise(session: AgentSession, signal: AbortSignal): P
   for (;;) {
     const terms = session.terms;
     if (terms === null) return synchronise(session, signal);
-    const clock = { nowMs: serverNow(session), ttlMs: terms.taskTtlMs };
+    const clock = { nowMs: session.serverNow(), ttlMs: terms.taskTtlMs };
     const sideRefs = session.claims.active();
     let isNew = false;
     // Our own pushes ring as well, and bring nothing new.

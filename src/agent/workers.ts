@@ -6,7 +6,7 @@ import type { AskedTask } from '../protocol/pending.js';
 import { oneLine } from '../protocol/printable.js';
 import type { Bell } from '../remote/bell.js';
 import type { LogFields } from './agent-options.js';
-import { type AgentSession, serverNow } from './agent-session.js';
+import type { AgentSession } from './agent-session.js';
 import { answerCancelled } from './answer-cancelled.js';
 import { type Cancellation, openCancellation, unlessCancelled } from './cancellation.js';
 import type { Generating } from './claims/claims.js';
@@ -119,7 +119,7 @@ export function startWorkers(
         },
         agent: session.name,
         ...limits,
-        now: () => serverNow(session),
+        now: () => session.serverNow(),
         goodAnswer: (hash) => session.queue?.goodAnswers.get(hash),
         running: answersByHash,
         onText: (text) => session.options.onText?.(asked.id, text),

@@ -2,6 +2,7 @@ import type { Answer } from '../protocol/answer.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { createBell } from '../remote/bell.js';
 import { type BridgeDoor, openDoorbell } from '../remote/bridge-door.js';
+import { startStopwatch } from '../remote/stopwatch.js';
 import { findAnswer } from './find-answer.js';
 import { findAnswered } from './find-answered.js';
 import { type Asker, openAsker } from './open-asker.js';
@@ -57,8 +58,7 @@ export async function ask(door: BridgeDoor, options: AskOptions): Promise<AskOut
     const { terms } = asker;
     const replyTo =
       options.replyTo === undefined ? undefined : await findAnswered(asker, options.replyTo, signal);
-    const nowMs = Date.now() + terms.clockOffsetMs;
-    const draft = options.draft({ maxBytes: terms.maxTaskBytes, nowMs, replyTo });
+    const draft = options.draft({ maxBytes: terms.maxTaskBytes, nowMs: terms.serverNow(), replyTo });
     const task = await asker.submit(draft, signal);
     options.onAsked?.(task);
     if (options.noWait) return { status: 'asked', task };
@@ -84,8 +84,8 @@ async function waitForAnswer(
   const doorbell = openDoorbell(door, { ring });
   let isClaimed = options.onClaimed === undefined;
   let claimLookMs = FIRST_CLAIM_LOOK_MS;
-  const deadline =
-    Date.now() + Math.min(options.timeoutMs ?? Number.POSITIVE_INFINITY, asker.terms.taskTtlMs);
+  const waitedMs = startStopwatch();
+  const longestMs = Math.min(options.timeoutMs ?? Number.POSITIVE_INFINITY, asker.terms.taskTtlMs);
   try {
     for (let isNews = asker.tip() !== task; ; ) {
       const found = isNews ? await look(asker, task, signal, !isClaimed) : null;
@@ -93,7 +93,7 @@ async function waitForAnswer(
         await options.ingest?.();
         return { status: 'answered', task, ...found };
       }
-      const leftMs = deadline - Date.now();
+      const leftMs = longestMs - waitedMs();
       if (leftMs <= 0 || signal?.aborted) return { status: 'waiting', task };
       const holder = isClaimed ? null : await asker.holderOf(task).catch(() => null);
       if (holder !== null) {

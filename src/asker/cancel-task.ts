@@ -42,14 +42,13 @@ export async function cancelTask(door: BridgeDoor, options: CancelOptions): Prom
     await asker.reach('window', signal);
     const task = await findTask(asker.repo, asker.ref, options.task);
     if (task === null) throw noSuchTask(options.task);
-    const now = () => Date.now() + terms.clockOffsetMs;
-    if (isExpired(task.committedAtMs, { nowMs: now(), ttlMs: terms.taskTtlMs })) {
+    if (isExpired(task.committedAtMs, { nowMs: terms.serverNow(), ttlMs: terms.taskTtlMs })) {
       throw new BridgeError(
         `${shortId(task.id)} was not answered within ${formatDuration(terms.taskTtlMs)}, and will not be any more`,
         { code: 'expired', remedy: 'nothing: there is nothing left to cancel' },
       );
     }
-    const { id, isNew } = await asker.commit(cancelSubmission(task, now, reason), signal);
+    const { id, isNew } = await asker.commit(cancelSubmission(task, terms.serverNow, reason), signal);
     return { task: task.id, commit: id, isNew };
   } finally {
     await asker.close();

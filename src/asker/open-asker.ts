@@ -59,7 +59,7 @@ export async function openAsker(door: BridgeDoor, name?: string, signal?: AbortS
     await connectDoor(door, signal);
     const [terms] = await Promise.all([readTerms(door, signal), fetchMain(clone, url, { depth: 1 }, signal)]);
     if (terms.principal?.role === 'agent') throw wrongRole(terms.principal.name);
-    const by = () => ({ name: terms.principal?.name ?? asName, atMs: Date.now() + terms.clockOffsetMs });
+    const by = () => ({ name: terms.principal?.name ?? asName, atMs: terms.serverNow() });
     let tip: string | null = null;
     return {
       terms,
@@ -83,7 +83,7 @@ export async function openAsker(door: BridgeDoor, name?: string, signal?: AbortS
         if ((await fetchMain(clone, url, { sideRefs }, inner)) === 'rewound') throw rewritten(url);
         tip = await readRef(clone, REMOTE_MAIN_REF);
       },
-      holderOf: (task) => holderOf(clone, REMOTE_PREFIX, task, Date.now() + terms.clockOffsetMs),
+      holderOf: (task) => holderOf(clone, REMOTE_PREFIX, task, terms.serverNow()),
       close,
     };
   } catch (error) {

@@ -16,7 +16,8 @@ export interface BridgeView {
   readonly repo: Repository;
   readonly ref: string;
   readonly taskTtlMs: number;
-  readonly clockOffsetMs: number;
+  /** The clock of the bridge, milliseconds since the epoch. */
+  readonly serverNow: () => number;
   /** Null over ssh, where the log cannot be seen. */
   logRecords(): number | null;
   /** Under what the claims and presences of the bridge are in `repo`. */
@@ -30,7 +31,7 @@ export interface BridgeView {
 export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 'all'): Promise<BridgeView> {
   const door = await openDoor(repo, process.env, ssh);
   const terms = await readTerms(door);
-  const common = { door, taskTtlMs: terms.taskTtlMs, clockOffsetMs: terms.clockOffsetMs };
+  const common = { door, taskTtlMs: terms.taskTtlMs, serverNow: terms.serverNow };
   if (door.address.kind === 'local') {
     const bridge = await openLocalBridge(door.address.url, { env: process.env, asOwner: true });
     // Who asks for the status is one of those who catch up what a killed hook left.
@@ -55,7 +56,7 @@ export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 
   try {
     const clone = await openClone(path.join(folder, 'bridge.git'), door.env);
     const { url } = door.address;
-    const window = { nowMs: Date.now() + terms.clockOffsetMs, ttlMs: terms.taskTtlMs, sideRefs: true };
+    const window = { nowMs: terms.serverNow(), ttlMs: terms.taskTtlMs, sideRefs: true };
     if (reach === 'all') await fetchMain(clone, url);
     else await updateClone(clone, door, window);
     return {

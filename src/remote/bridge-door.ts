@@ -31,8 +31,11 @@ export interface BridgeTerms {
   readonly maxAnswerBytes: number;
   /** How long a claim holds a task; null where the bridge takes no claims. */
   readonly claimLeaseMs: number | null;
-  /** Add this to our clock to get the server's; milliseconds. */
-  readonly clockOffsetMs: number;
+  /**
+   * The server's clock, milliseconds since the epoch. Where the server has told its time, our own clock has no part in it, and may be set at
+   * any moment; on the server itself, and where nothing is told, it is our own.
+   */
+  readonly serverNow: () => number;
 }
 
 /** Reads an address and finds the ssh command. Throws BridgeError `usage`, `no-git`, `old-git`. */
@@ -90,14 +93,15 @@ export async function readTerms(door: BridgeDoor, signal?: AbortSignal): Promise
     maxTaskBytes: greeting?.hello.max_task_bytes ?? DEFAULT_MAX_TASK_BYTES,
     maxAnswerBytes: greeting?.hello.max_answer_bytes ?? DEFAULT_MAX_ANSWER_BYTES,
     claimLeaseMs: leaseMs(greeting?.hello.claim_lease),
-    clockOffsetMs: greeting?.clockOffsetMs ?? 0,
+    serverNow: greeting?.serverNow ?? (() => Date.now()),
   };
 }
 
 /** The terms of a bridge on this machine, for its owner. */
 export function ownTerms(settings: BridgeSettings): BridgeTerms {
   const { taskTtlMs, maxTaskBytes, maxAnswerBytes, claimLeaseMs } = settings;
-  return { principal: null, taskTtlMs, maxTaskBytes, maxAnswerBytes, claimLeaseMs, clockOffsetMs: 0 };
+  const serverNow = () => Date.now();
+  return { principal: null, taskTtlMs, maxTaskBytes, maxAnswerBytes, claimLeaseMs, serverNow };
 }
 
 /** Opens the doorbell of the bridge: its reflog. Elsewhere there is none, and the caller has to poll. */

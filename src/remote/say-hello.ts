@@ -3,12 +3,13 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { type Hello, helloSchema } from '../protocol/hello.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 import { runSsh, type SshDoor } from './run-ssh.js';
+import { startStopwatch } from './stopwatch.js';
 
-/** What the server said of itself and of our key, and how far its clock is ahead of ours. */
+/** What the server said of itself and of our key, and what time it is there. */
 export interface ServerGreeting {
   readonly hello: Hello;
-  /** Add this to our clock to get the server's; milliseconds, good to about a second. */
-  readonly clockOffsetMs: number;
+  /** The server's clock: what it said, and what has passed since; good to about a second, whatever is done to our clock. */
+  readonly serverNow: () => number;
 }
 
 /** A handshake on a slow link and a busy server takes a few seconds; ssh itself gives up connecting after 20. */
@@ -37,8 +38,10 @@ export async function sayHello(door: SshDoor, signal?: AbortSignal): Promise<Ser
       },
     );
   }
+  const sinceHelloMs = startStopwatch();
   // The server says whole seconds, rounded down: half a second is the best guess of what it cut off.
-  return { hello, clockOffsetMs: Date.parse(hello.time) + 500 - Date.now() };
+  const saidMs = Date.parse(hello.time) + 500;
+  return { hello, serverNow: () => Math.round(saidMs + sinceHelloMs()) };
 }
 
 function readHello(stdout: string): Hello | null {

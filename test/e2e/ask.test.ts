@@ -7,6 +7,7 @@ import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-
 import { chatsOf, gate, questionsOf, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli, startCli } from '../support/cli.js';
+import { clockEnv } from '../support/dying-cli.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { runProcess } from '../support/run-process.js';
@@ -250,6 +251,25 @@ describe('waiting', () => {
       'the answer',
     );
     expect(record.answer).toBe('11');
+  });
+
+  test('--timeout goes by no clock: one that is set a month ahead meanwhile does not end the waiting', async () => {
+    const held = gate();
+    standIn.behave = ({ question }) => (question === '8+4' ? { firstTokenAfter: held.opened } : {});
+    const clock = join(bridge.dir, 'clock');
+    await writeFile(clock, '0');
+    const asking = await startCli(['ask', '8+4', '--timeout', '50', '--repo', bridge.sshUrl], {
+      env: { ...bridge.principal('bot').env, ...clockEnv(clock) },
+    });
+    await waitUntil(() => newQuestions().length === 1, 'the question at the model server');
+
+    await writeFile(clock, String(30 * 86_400_000));
+    // The bell rings for this one too, and whoever waits looks up.
+    expect(await ask(['1+1'])).toMatchObject({ exitCode: 0 });
+    held.open();
+
+    expect(await asking.exited).toEqual({ exitCode: 0, signal: null });
+    expect(asking.stdout()).toBe('12\n');
   });
 
   test('Ctrl-C ends the waiting with 75, and says that the task stays asked', async () => {

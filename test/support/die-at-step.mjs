@@ -6,13 +6,23 @@
 // FAULT_AT    the number of the step, from 1; or a pattern, for the first step that matches; 0: none, only count
 // FAULT_SKIP  with a pattern: so many steps that match are passed first; default 0
 // FAULT_MODE  dies: SIGKILL just before the step. orphans: the same, but the other program is started and goes on alone. fails: the
-//             call fails with EIO, the started program with exit code 128
+//             call fails with EIO, the started program with exit code 128. sets-clock: all goes well, but the clock of the program is set
+//             just before the step; then what it says on stderr counts as a step, too
+// FAULT_SHIFT for sets-clock: by so many milliseconds
 // FAULT_CLOCK a file with milliseconds that the clock of the program is off by, looked at each time
 import childProcess from 'node:child_process';
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 
-const { FAULT_FOR, FAULT_STEPS, FAULT_AT, FAULT_SKIP = '0', FAULT_MODE, FAULT_CLOCK } = process.env;
+const {
+  FAULT_FOR,
+  FAULT_STEPS,
+  FAULT_AT,
+  FAULT_SKIP = '0',
+  FAULT_MODE,
+  FAULT_SHIFT,
+  FAULT_CLOCK,
+} = process.env;
 
 /** Calls that change something on the disk, whatever their arguments. */
 const CHANGES = [
@@ -20,9 +30,13 @@ const CHANGES = [
   ...['chmod', 'link', 'symlink', 'truncate', 'copyFile'],
 ];
 
+/** What was done to the clock so far. Milliseconds. */
+let clockShiftMs = 0;
+
 if (FAULT_FOR !== undefined && new RegExp(FAULT_FOR).test(process.argv[1] ?? '')) {
   if (FAULT_STEPS !== undefined) countSteps();
-  if (FAULT_CLOCK !== undefined) shiftClock();
+  if (FAULT_SHIFT !== undefined) shiftClock(() => clockShiftMs);
+  if (FAULT_CLOCK !== undefined) shiftClock(() => Number(fs.readFileSync(FAULT_CLOCK, 'utf8')));
 }
 
 function countSteps() {
@@ -33,13 +47,18 @@ function countSteps() {
   let toSkip = Number(FAULT_SKIP);
   let isOver = false;
   /** True where this step is to fail. Does not return where it is to die. `start` is what goes on without us. */
-  const step = (name, start) => {
+  const step = (text, start) => {
+    const name = text.replaceAll('\n', ' ');
     steps += 1;
-    writeSync(log, `${name.replaceAll('\n', ' ')}\n`);
+    writeSync(log, `${name}\n`);
     if (isOver || !(typeof at === 'number' ? steps === at : at.test(name))) return false;
     toSkip -= typeof at === 'number' ? 0 : 1;
     if (typeof at !== 'number' && toSkip >= 0) return false;
     isOver = true;
+    if (FAULT_MODE === 'sets-clock') {
+      clockShiftMs = Number(FAULT_SHIFT);
+      return false;
+    }
     if (FAULT_MODE === 'fails') return true;
     if (FAULT_MODE === 'orphans') start?.();
     return die();
@@ -74,6 +93,12 @@ function countSteps() {
     return spawn('sh', ['-c', 'echo "fatal: injected" >&2; exit 128'], options);
   };
   syncBuiltinESMExports();
+  if (FAULT_MODE !== 'sets-clock') return;
+  const write = process.stderr.write.bind(process.stderr);
+  process.stderr.write = (text, ...rest) => {
+    step(`says ${text}`);
+    return write(text, ...rest);
+  };
 }
 
 function die() {
@@ -82,8 +107,7 @@ function die() {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 }
 
-function shiftClock() {
-  const { readFileSync } = fs;
+function shiftClock(byMs) {
   const { now } = Date;
-  Date.now = () => now() + Number(readFileSync(FAULT_CLOCK, 'utf8'));
+  Date.now = () => now() + byMs();
 }

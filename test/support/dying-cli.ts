@@ -17,6 +17,11 @@ export interface FaultyRun extends RunResult {
   readonly step: string | null;
 }
 
+/** The n-th step goes well, but the clock of the program is set just before it. Then what the program says on stderr is a step, too: `says …`. */
+export interface ClockFault {
+  readonly setsClockByMs: number;
+}
+
 const PRELOAD = fileURLToPath(new URL('./die-at-step.mjs', import.meta.url));
 
 /**
@@ -26,15 +31,19 @@ const PRELOAD = fileURLToPath(new URL('./die-at-step.mjs', import.meta.url));
 export function faultEnv(
   stepsFile: string,
   at: number | RegExp,
-  fault: StepFault,
+  fault: StepFault | ClockFault,
   program = 'cli/main.js$',
 ): Record<string, string> {
+  const mode =
+    typeof fault === 'string'
+      ? { FAULT_MODE: fault }
+      : { FAULT_MODE: 'sets-clock', FAULT_SHIFT: String(fault.setsClockByMs) };
   return {
     NODE_OPTIONS: `--import ${PRELOAD}`,
     FAULT_FOR: program,
     FAULT_STEPS: stepsFile,
     FAULT_AT: typeof at === 'number' ? String(at) : at.source,
-    FAULT_MODE: fault,
+    ...mode,
   };
 }
 
@@ -70,14 +79,26 @@ export interface NamedStep {
 export function namedSteps(steps: readonly string[]): NamedStep[] {
   const seen = new Map<string, number>();
   return steps.map((step) => {
-    const source = step
-      .slice(0, 400)
-      .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-      .replace(/(?<=^|[ =])\/\S*|@[0-9]+|[0-9a-f]{40}|[0-9a-f-]{36}/g, '\\S*');
+    const source = sourceOf(step);
     const skip = seen.get(source) ?? 0;
     seen.set(source, skip + 1);
     return { name: `${step} (${skip + 1})`, pattern: new RegExp(`^${source}`), skip };
   });
+}
+
+/**
+ * A push is of the kind of what it moves: main, or claims alone. Whether claims go with main, and in which form, is a matter of whether the
+ * model was so slow that there are any.
+ */
+function sourceOf(step: string): string {
+  if (/^git .* push /.test(step)) {
+    const toMain = '.*:refs/heads/main(?: |$)';
+    return step.includes(':refs/heads/main') ? `git .* push ${toMain}` : `git .* push (?!${toMain})`;
+  }
+  return step
+    .slice(0, 400)
+    .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+    .replace(/(?<=^|[ =])\/\S*|@[0-9]+|[0-9a-f]{40}|[0-9a-f-]{36}/g, '\\S*');
 }
 
 /** The same as runFaulty at a named step; `step` is null where this run had none. */
@@ -85,7 +106,7 @@ export async function runFaultyAt(
   args: readonly string[],
   options: CliOptions & { readonly env: NodeJS.ProcessEnv },
   at: NamedStep,
-  fault: StepFault,
+  fault: StepFault | ClockFault,
 ): Promise<FaultyRun> {
   const stepsFile = join(await tempDir(), 'steps');
   const env = {

@@ -8,13 +8,25 @@ import { commitOnMain } from './commit-on-main.js';
 import { namedSteps, runFaultyAt, type StepFault, stepsOf } from './dying-cli.js';
 import { onCleanup } from './on-cleanup.js';
 import { startPlainBridge } from './plain-bridge.js';
+import { waitUntil } from './wait-until.js';
+
+/** What of an agent's work is swept. */
+export interface SweepOptions {
+  /** Only the steps that match. Default: all. */
+  readonly steps?: RegExp;
+  /**
+   * The model answers once the task is claimed, so that every run pushes a claim; and none is to be left. Default: it answers at once, and
+   * whether there is a claim by then is a matter of how busy the machine is.
+   */
+  readonly onceClaimed?: boolean;
+}
 
 /**
  * Asks a task, runs a new agent that ends badly at one of its steps, and runs it once more; for each step that an untouched agent has. Expects
  * after each: every task so far has its one record, in their order. Answers the steps that were hit; a step of what an
  * agent does at the same time as something else may not be reached.
  */
-export async function sweepAgent(fault: StepFault): Promise<string[]> {
+export async function sweepAgent(fault: StepFault, options: SweepOptions = {}): Promise<string[]> {
   const bridge = await startPlainBridge();
   const standIn = await startStandIn();
   onCleanup(() => standIn.close());
@@ -28,6 +40,13 @@ export async function sweepAgent(fault: StepFault): Promise<string[]> {
     const records = (await bridge.readLog()).trim().split('\n');
     return records.map((line) => (JSON.parse(line) as { task_commit: string }).task_commit);
   };
+  const claims = async (): Promise<string[]> =>
+    readdir(join(bridge.repoPath, 'refs', 'bridge', 'claims')).catch(() => []);
+  if (options.onceClaimed) {
+    const claimed = async () => (await claims()).includes(asked.at(-1) ?? '');
+    // Nobody waits for it where the agent has died, and the next one makes it come true.
+    standIn.behave = () => ({ firstTokenAfter: waitUntil(claimed, 'a claim').catch(() => {}) });
+  }
   const agent = (state: string) => [
     ...['agent', '--once', '--repo', bridge.repoPath, '--name', 'home-pc', '--state-dir', state],
     ...['--ollama-url', standIn.ollamaUrl, '--backend', 'ollama'],
@@ -36,6 +55,7 @@ export async function sweepAgent(fault: StepFault): Promise<string[]> {
 
   await ask();
   for (const at of namedSteps(await stepsOf(agent(join(bridge.dir, 'state-untouched')), { env }))) {
+    if (options.steps?.test(at.name) === false) continue;
     await ask();
     const state = join(bridge.dir, `state-${asked.length}`);
     const chats = chatsOf(standIn).length;
@@ -51,6 +71,7 @@ export async function sweepAgent(fault: StepFault): Promise<string[]> {
     if (kept.some((name) => !name.endsWith('.lock'))) {
       expect(chatsOf(standIn).length - chats, `after ${at.name}: ${after.stderr}`).toBe(1);
     }
+    if (options.onceClaimed) expect(await claims(), `after ${at.name}`).toEqual([]);
   }
   const verified = await runCli(['verify', '--repo', bridge.repoPath], { env });
   expect(verified.exitCode, verified.stderr).toBe(0);

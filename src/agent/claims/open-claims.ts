@@ -4,7 +4,7 @@ import { REMOTE_PREFIX } from '../../git/transport.js';
 import { claimRef } from '../../protocol/claim.js';
 import { shortId } from '../../protocol/names.js';
 import { createBell } from '../../remote/bell.js';
-import { type SessionCore, serverNow } from '../agent-session.js';
+import type { SessionCore } from '../agent-session.js';
 import { type Candidate, chooseTasks } from './choose-tasks.js';
 import type { Claims } from './claims.js';
 import { createOthers } from './others.js';
@@ -85,7 +85,7 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
       if (refs === null) return;
       const nowMs = performance.now();
       knownAtMs = fetchBegan;
-      const serverNowMs = serverNow(session);
+      const serverNowMs = session.serverNow();
       own.see(refs, { fetchedAtMs: fetchBegan, nowMs, serverNowMs });
       others.see(refs, { nowMs, serverNowMs });
       for (const task of [...own.jobs.keys()]) {

@@ -2,7 +2,7 @@ import { writeBlob } from '../../git/commit-file.js';
 import { pushSideRefs, type Refusal, type SideRefChange } from '../../git/transport.js';
 import { CLAIMS_PREFIX, claimRef, DEFAULT_CLAIM_LEASE_MS, writeClaim } from '../../protocol/claim.js';
 import { connectDoor } from '../../remote/bridge-door.js';
-import { type SessionCore, serverNow } from '../agent-session.js';
+import type { SessionCore } from '../agent-session.js';
 import { HOLD_OFF_MS } from './choose-tasks.js';
 import type { Others } from './others.js';
 import type { OwnClaims } from './own-claims.js';
@@ -100,7 +100,7 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
   }
 
   function until(lease: number): string {
-    return new Date(serverNow(session) + lease).toISOString();
+    return new Date(session.serverNow() + lease).toISOString();
   }
 
   function take(changes: readonly Change[], pushed: ReadonlySet<string>, startedMs: number): void {

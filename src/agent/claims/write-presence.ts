@@ -1,7 +1,7 @@
 import { writeBlob } from '../../git/commit-file.js';
 import type { BackendName } from '../../protocol/names.js';
 import { writePresence } from '../../protocol/presence.js';
-import { type SessionCore, serverNow } from '../agent-session.js';
+import type { SessionCore } from '../agent-session.js';
 import { lmstudioBackend } from '../backends/lmstudio-backend.js';
 import { ollamaBackend } from '../backends/ollama-backend.js';
 
@@ -53,8 +53,8 @@ export async function writePresenceBlob(
     models: [...offer.models],
     parallel: session.options.parallel,
     busy: [...busy],
-    started_at: new Date(session.startedAtMs + (session.terms?.clockOffsetMs ?? 0)).toISOString(),
-    seen_at: new Date(serverNow(session)).toISOString(),
+    started_at: new Date(session.serverNow() - session.runningMs()).toISOString(),
+    seen_at: new Date(session.serverNow()).toISOString(),
   });
   return writeBlob(session.clone, presence);
 }

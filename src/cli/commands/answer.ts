@@ -53,7 +53,7 @@ export function answerCommand(exit: ExitState): CommandModule {
           }
           const found = await findAnswer(view.repo, view.ref, task.id);
           if (found !== null) return printAnswer(found, args.json, exit);
-          const clock = { nowMs: Date.now() + view.clockOffsetMs, ttlMs: view.taskTtlMs };
+          const clock = { nowMs: view.serverNow(), ttlMs: view.taskTtlMs };
           if (isExpired(task.committedAtMs, clock)) {
             throw new BridgeError(
               `${shortId(task.id)} was not answered within ${formatDuration(view.taskTtlMs)}, and will not be any more`,

@@ -54,7 +54,7 @@ export function listCommand(_exit: ExitState): CommandModule {
       ]);
       const view = await openView(args.repo, sshOptionsOf(args), 'window');
       try {
-        const nowMs = Date.now() + view.clockOffsetMs;
+        const nowMs = view.serverNow();
         const all = await listTasks(view.repo, {
           ref: view.ref,
           nowMs,

@@ -52,7 +52,7 @@ export function statusCommand(_exit: ExitState): CommandModule {
         const staleLocks = isLocal
           ? (await findStaleLocks(view.repo.gitDir, { waitMs: LOCK_WAIT_MS })).stale
           : null;
-        const nowMs = Date.now() + view.clockOffsetMs;
+        const nowMs = view.serverNow();
         const status = await readStatus(view.repo, {
           repoName: args.repo,
           ref: view.ref,

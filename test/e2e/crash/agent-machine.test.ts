@@ -89,7 +89,6 @@ test.each([
 ])(
   'a clock that is set %s while the agent runs is noticed, and answers are dated by the server',
   // What is under way at the very moment the clock is set may still go by the old one (ARCHITECTURE.md): then once more.
-  { retry: 2 },
   async (_way, offMs) => {
     const clock = join(bridge.dir, 'clock');
     await writeFile(clock, '0');
@@ -100,8 +99,8 @@ test.each([
     await agent.waitFor('stderr', /warn: the clock of this machine is .* the server's/);
     await task('5+5');
     expect(await logged(2)).toEqual(['8', '10']);
-    const [, record] = await bridge.answersLog();
-    expect(Math.abs(Date.parse(record?.created_at ?? '') - Date.now())).toBeLessThan(120_000);
+    for (const record of await bridge.answersLog())
+      expect(Math.abs(Date.parse(record.created_at) - Date.now())).toBeLessThan(120_000);
     await stop(agent);
   },
 );

@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
+import { startBridgeFixture } from '../../support/bridge-fixture.js';
+import { commitOnMain } from '../../support/commit-on-main.js';
+import { namedSteps, runFaultyAt, stepsOf } from '../../support/dying-cli.js';
+import { onCleanup } from '../../support/on-cleanup.js';
+
+/** The server's clock is known by then, and nothing was done by it yet: the worst moment of all. */
+const CONNECTED = { name: 'says that it is connected', pattern: /^says .* connected to /, skip: 0 };
+
+test.each([
+  ['a month ahead', 30 * 86_400_000],
+  ['an hour back', -3_600_000],
+])(
+  'a clock that is set %s before any step of an agent loses no task and dates no answer',
+  async (_way, setsClockByMs) => {
+    const bridge = await startBridgeFixture({ principals: [{ name: 'home-pc', role: 'agent' }] });
+    const standIn = await startStandIn();
+    onCleanup(() => standIn.close());
+    const { env } = bridge.principal('home-pc');
+    const asked: string[] = [];
+    const ask = async () => {
+      asked.push(await commitOnMain(bridge, { path: 'task.txt', content: `${asked.length}+1` }));
+    };
+    const agent = () => [
+      ...[
+        'agent',
+        '--once',
+        '--repo',
+        bridge.sshUrl,
+        '--ollama-url',
+        standIn.ollamaUrl,
+        '--backend',
+        'ollama',
+      ],
+      ...['--state-dir', join(bridge.dir, `state-${asked.length}`)],
+    ];
+    await ask();
+    const programs = namedSteps(await stepsOf(agent(), { env })).filter(
+      ({ name }) => !/^[a-z]+ \//.test(name),
+    );
+    const hits: string[] = [];
+    for (const at of [CONNECTED, ...programs]) {
+      await ask();
+      const run = await runFaultyAt(agent(), { env }, at, { setsClockByMs });
+      expect(run.exitCode, `${at.name}: ${run.stderr}`).toBe(0);
+      expect(run.stderr, at.name).not.toContain('refused');
+      if (run.step !== null) hits.push(run.step);
+      const records = await bridge.answersLog();
+      expect(
+        records.map((record) => record.task_commit),
+        `${at.name}: ${run.stderr}`,
+      ).toEqual(asked);
+      const createdAt = records.at(-1)?.created_at ?? '';
+      expect(Math.abs(Date.parse(createdAt) - Date.now()), `${at.name}: ${createdAt}`).toBeLessThan(60_000);
+    }
+    // From the hello on, where the server's clock begins to matter.
+    const met = [/^says /, / fetch /, / log /, / cat-file /, / update-ref -m finished /];
+    for (const step of [/ bridge-hello/, ...met, / push .*:refs\/heads\/main/]) {
+      expect(
+        hits.some((one) => step.test(one)),
+        String(step),
+      ).toBe(true);
+    }
+  },
+  240_000,
+);
