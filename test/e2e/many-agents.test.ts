@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { shortId } from '../../src/protocol/names.js';
 import { checkInvariant } from '../soak/check-invariant.js';
 import { tally } from '../soak/figures.js';
 import { seeded } from '../soak/random.js';
@@ -52,7 +53,14 @@ test('eight agents started at once on 200 tasks: each task is generated, answere
     if ((await chat.ended) === 'complete') generated.add(questionOfChat(chat));
   const counts = Object.values(generated.toRecord());
   expect(counts).toHaveLength(TASKS);
-  expect(counts.reduce((sum, count) => sum + count - 1, 0)).toBeLessThanOrEqual(MAX_DOUBLES);
+  const doubles = counts.reduce((sum, count) => sum + count - 1, 0);
+  // What the agents said of a task that two of them generated tells why.
+  const said = Object.entries(generated.toRecord()).flatMap(([question, count]) => {
+    const task = shortId(tasks[Number(/[0-9]+/.exec(question)?.[0])] ?? '');
+    const lines = agents.flatMap((agent) => agent.stderr().split('\n'));
+    return count === 1 ? [] : [`${question}:`, ...lines.filter((line) => line.includes(task)).sort()];
+  });
+  expect(doubles, said.join('\n')).toBeLessThanOrEqual(MAX_DOUBLES);
   const report = await checkInvariant({
     repoPath: bridge.repoPath,
     logPath: join(bridge.repoPath, 'bridge', 'answers.log'),

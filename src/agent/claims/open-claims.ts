@@ -21,8 +21,12 @@ const CLAIM_AFTER_MS = 200;
 /** Agents that a script or a power cut starts together have said so of each other after this time. Milliseconds. */
 const SETTLE_MS = 5_000;
 
-/** A claim that is not answered within this time holds up no generation: the server may be away for hours. Milliseconds. */
-const CLAIM_FIRST_WAIT_MS = 15_000;
+/**
+ * A claim that is not answered within this time holds up no generation: the server may be away for hours. A push that fails says so at once,
+ * and ssh gives up a dead network after 40 s; what takes longer than that is a server with too much to do, where going on without claims would
+ * double what it has to do. Milliseconds.
+ */
+const CLAIM_FIRST_WAIT_MS = 45_000;
 
 /** At the end, a push that is under way has so long to tell what became of it. Milliseconds. */
 const LAST_WORD_MS = 2_000;

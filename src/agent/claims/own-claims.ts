@@ -37,8 +37,11 @@ export interface OwnClaims {
     refs: SideRefs,
     clock: { readonly fetchedAtMs: number; readonly nowMs: number; readonly serverNowMs: number },
   ): void;
-  /** The tasks whose claim is to be pushed by then: new, or to be renewed. */
-  due(byMs: number): readonly string[];
+  /**
+   * The tasks whose claim is to be pushed by then: new, or to be renewed. One whose answer is `finished` keeps its claim until that is on main:
+   * where many push at once, or the line is slow, that may take longer than a lease, and another would generate it again.
+   */
+  due(byMs: number, finished: ReadonlySet<string>): readonly string[];
   /** Claims that nobody works under, nor waits with an answer for (`finished`). */
   orphans(byMs: number, finished: ReadonlySet<string>): readonly string[];
   /** When the next of these is due; Infinity where none is. */
@@ -55,6 +58,15 @@ export function createOwnClaims(self: Pick<Claim, 'agent' | 'session'>): OwnClai
   let remote = new Map<string, string>();
   const orphaned = (finished: ReadonlySet<string>) =>
     [...held].filter(([task]) => !jobs.has(task) && !finished.has(task));
+
+  const dueTimes = (finished: ReadonlySet<string>): (readonly [task: string, atMs: number])[] => [
+    ...[...jobs.values()].map(
+      ({ task, claimAtMs }) => [task, held.get(task)?.renewAtMs ?? claimAtMs] as const,
+    ),
+    ...[...held].flatMap(([task, { renewAtMs }]) =>
+      finished.has(task) && !jobs.has(task) ? [[task, renewAtMs] as const] : [],
+    ),
+  ];
 
   return {
     jobs,
@@ -82,17 +94,17 @@ export function createOwnClaims(self: Pick<Claim, 'agent' | 'session'>): OwnClai
         held.set(task, { id, renewAtMs: nowMs + leftMs / 2, knownSinceMs: nowMs });
       }
     },
-    due: (byMs) =>
-      [...jobs.values()]
-        .filter((job) => (held.get(job.task)?.renewAtMs ?? job.claimAtMs) <= byMs)
-        .map((job) => job.task),
+    due: (byMs, finished) =>
+      dueTimes(finished)
+        .filter(([, atMs]) => atMs <= byMs)
+        .map(([task]) => task),
     orphans: (byMs, finished) =>
       orphaned(finished)
         .filter(([, claim]) => claim.knownSinceMs + ORPHAN_AFTER_MS <= byMs)
         .map(([task]) => task),
     nextDueMs: (finished) =>
       Math.min(
-        ...[...jobs.values()].map((job) => held.get(job.task)?.renewAtMs ?? job.claimAtMs),
+        ...dueTimes(finished).map(([, atMs]) => atMs),
         ...orphaned(finished).map(([, claim]) => claim.knownSinceMs + ORPHAN_AFTER_MS),
       ),
     remote: (ref) => remote.get(ref) ?? null,

@@ -69,7 +69,8 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
   async function collect(nowMs: number): Promise<Change[]> {
     const lease = leaseMs() ?? DEFAULT_CLAIM_LEASE_MS;
     const changes: Change[] = [];
-    const due = own.due(nowMs).length === 0 ? [] : own.due(nowMs + lease * TOGETHER);
+    const waiting = finished();
+    const due = own.due(nowMs, waiting).length === 0 ? [] : own.due(nowMs + lease * TOGETHER, waiting);
     if (due.length > 0) {
       // One blob for all: it names no task.
       const to = await writeBlob(
@@ -79,7 +80,7 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
       for (const task of due.slice(0, MAX_CHANGES))
         changes.push({ kind: 'claim', task, ...change(claimRef(task), to) });
     }
-    for (const task of own.orphans(nowMs, finished())) {
+    for (const task of own.orphans(nowMs, waiting)) {
       changes.push({ kind: 'end', task, ...change(claimRef(task), null) });
     }
     if (presence.dueMs() <= nowMs) {

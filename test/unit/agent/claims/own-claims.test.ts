@@ -21,9 +21,13 @@ const job = (task: string, claimAtMs: number): ClaimJob => ({ task, claimAtMs, d
 test('a generation is claimed at its time, and its claim renewed at its own', () => {
   const own = createOwnClaims(SELF);
   own.add(job('t', 200));
-  expect([own.due(199), own.due(200), own.nextDueMs(NOBODY)]).toEqual([[], ['t'], 200]);
+  expect([own.due(199, NOBODY), own.due(200, NOBODY), own.nextDueMs(NOBODY)]).toEqual([[], ['t'], 200]);
   own.hold('t', { id: 'a', renewAtMs: 20_000, knownSinceMs: 300 });
-  expect([own.due(19_999), own.due(20_000), own.nextDueMs(NOBODY)]).toEqual([[], ['t'], 20_000]);
+  expect([own.due(19_999, NOBODY), own.due(20_000, NOBODY), own.nextDueMs(NOBODY)]).toEqual([
+    [],
+    ['t'],
+    20_000,
+  ]);
 });
 
 test('what was claimed after a fetch began is not lost by what that fetch shows', () => {
@@ -57,4 +61,13 @@ test('a push of ours that arrived without our hearing of it is found by the next
   own.hold('t', { id: 'old', renewAtMs: 0, knownSinceMs: 0 });
   own.see(refs({ t: { id: 'new' } }), see(1000));
   expect(own.held('t')?.id).toBe('new');
+});
+
+test('the claim of a task whose answer waits to be pushed is renewed, and that of one that nobody works under is not', () => {
+  const own = createOwnClaims(SELF);
+  own.hold('t', { id: 'a', renewAtMs: 20_000, knownSinceMs: 300 });
+  const waiting = new Set(['t', 'never claimed']);
+  expect([own.due(19_999, waiting), own.due(20_000, waiting)]).toEqual([[], ['t']]);
+  expect(own.nextDueMs(waiting)).toBe(20_000);
+  expect(own.due(20_000, NOBODY)).toEqual([]);
 });
