@@ -11,6 +11,9 @@ import type { FinishedAnswer } from './finished-answers.js';
 import type { PriorityOrder } from './order-by-priority.js';
 import type { QueueView } from './queue-view.js';
 
+/** `fetch`: there is something new, or may well be. `look`: nothing says so, and asking for the server's refs tells. */
+export type Due = 'fetch' | 'look';
+
 /** What a running agent knows. The network side of it changes in `synchronise` only. */
 export interface AgentSession extends SessionCore {
   /** Who works on what. */
@@ -50,8 +53,13 @@ export interface SessionCore {
   finished: FinishedAnswer[];
   /** Tasks the server will have no answer to; not to be started again. */
   readonly settled: Set<string>;
-  /** Whether a fetch is due, whatever the doorbell says. */
-  fetchDue: boolean;
+  /** What the server is to be asked, whatever the doorbell says; null where it is for the doorbell to tell. */
+  due: Due | null;
   /** What the doorbell said last that main is; null where it has said nothing since the last fetch. */
   rungTip: string | null;
+}
+
+/** Has the loop ask the server the next time; a fetch that is due already is not made less. */
+export function setDue(session: Pick<SessionCore, 'due'>, due: Due): void {
+  if (session.due !== 'fetch') session.due = due;
 }

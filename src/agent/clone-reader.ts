@@ -7,15 +7,20 @@ export interface CloneReader extends ObjectReader {
   renew(): void;
 }
 
+/** A git that waits for the next task takes 4 MB; it is started again while that task is fetched. Milliseconds. */
+const IDLE_MS = 10_000;
+
 /** Opens one. It starts git at the first call. */
 export function openCloneReader(clone: Repository): CloneReader {
-  let reader = openObjectReader(clone);
+  const open = () => openObjectReader(clone, { idleMs: IDLE_MS });
+  let reader = open();
   return {
     info: (name) => reader.info(name),
     read: (name, maxBytes) => reader.read(name, maxBytes),
+    warm: () => reader.warm(),
     renew() {
       reader.close();
-      reader = openObjectReader(clone);
+      reader = open();
     },
     close: () => reader.close(),
   };

@@ -3,7 +3,7 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { formatDuration } from '../protocol/duration.js';
 import { principalNameSchema } from '../protocol/names.js';
 import { readTerms } from '../remote/bridge-door.js';
-import type { AgentSession } from './agent-session.js';
+import { type AgentSession, setDue } from './agent-session.js';
 
 /** A warning is due when the clocks differ by more than a person would put up with. */
 const CLOCK_WARNING_MS = 2 * 60_000;
@@ -46,7 +46,7 @@ export async function learnTerms(session: AgentSession, signal: AbortSignal): Pr
   });
   session.terms = terms;
   session.serverNow = terms.serverNow;
-  session.fetchDue = true;
+  setDue(session, 'fetch');
 }
 
 function hostName(): string {

@@ -1,5 +1,5 @@
 import { BridgeError } from '../protocol/bridge-error.js';
-import type { AgentSession } from './agent-session.js';
+import { type AgentSession, setDue } from './agent-session.js';
 import { keepFinished } from './finished-answers.js';
 import { clearLeftLocks, isSound, replaceClone } from './own-clone.js';
 import { openQueueView } from './queue-view.js';
@@ -71,7 +71,7 @@ async function mendClone(session: AgentSession): Promise<boolean> {
   reader.renew();
   session.view = openQueueView(clone);
   session.tip = null;
-  session.fetchDue = true;
+  setDue(session, 'fetch');
   // What is known here need not have been readable there.
   for (const one of session.finished) await keepFinished(clone, one.answer);
   return true;

@@ -2,7 +2,7 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { DEFAULT_MAX_ANSWER_BYTES } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
 import { connectDoor } from '../remote/bridge-door.js';
-import type { AgentSession } from './agent-session.js';
+import { type AgentSession, setDue } from './agent-session.js';
 import { composeAnswer } from './compose-answer.js';
 import { dropFinished, keepFinished } from './finished-answers.js';
 import { publish } from './publish.js';
@@ -33,7 +33,7 @@ export async function pushFinished(
     return 'settled';
   }
   if (outcome.status === 'raced') {
-    session.fetchDue = true;
+    setDue(session, 'fetch');
     return 'raced';
   }
   const { taskId, refusal } = outcome;
@@ -46,7 +46,7 @@ export async function pushFinished(
       session.settled.add(taskId);
       session.finished = session.finished.filter((one) => one.taskId !== taskId);
       await dropFinished(clone, [taskId]);
-      session.fetchDue = true;
+      setDue(session, 'fetch');
       return 'settled';
     case 'payload':
     case 'limit':

@@ -6,7 +6,7 @@ import { type BridgeDoor, closeDoor, openDoor, openDoorbell } from '../remote/br
 import { startStopwatch } from '../remote/stopwatch.js';
 import { cloneTender } from '../remote/tend-clone.js';
 import type { AgentOptions } from './agent-options.js';
-import type { AgentSession, SessionCore } from './agent-session.js';
+import { type AgentSession, type Due, type SessionCore, setDue } from './agent-session.js';
 import { openClaims } from './claims/open-claims.js';
 import { watchClock } from './clock-jump.js';
 import { openCloneReader } from './clone-reader.js';
@@ -22,8 +22,9 @@ import { defaultStateDir, openStateFolder } from './state-folder.js';
 import { synchronise } from './synchronise.js';
 import { startWorkers } from './workers.js';
 
-/** With a doorbell that rings, looking anyway is only a safety net. Milliseconds. */
+/** With a doorbell that rings, looking anyway is only a safety net: a minute, or less where polls would be closer together. */
 const SAFETY_POLL_MS = 60_000;
+const SAFETY_POLL_FACTOR = 30;
 
 /** Without one, a poll that finds nothing waits longer the next time, up to so many times `pollMs`. */
 const MAX_POLL_FACTOR = 10;
@@ -34,7 +35,7 @@ const LAST_PUSH_MS = 4_000;
 /**
  * The agent, until its signal aborts, or with `once` until nothing is pending. One turn:
  * 1. start what is pending, as far as there is room;
- * 2. fetch, and push what is finished (again and again, where the server is away);
+ * 2. fetch, or look whether there is anything to fetch, and push what is finished (again and again, where the server is away);
  * 3. start what that brought;
  * 4. wait: for the doorbell, a finished answer, the end of another's claim, or the time to look anyway.
  * Throws BridgeError for what a person has to mend; finished answers are kept for the next run.
@@ -92,7 +93,7 @@ async function answerTasks(place: {
     view: openQueueView(clone),
     priority: createPriorityOrder(reader),
     tender: cloneTender(clone),
-    deepening: createDeepening(clone.gitDir, () => due()),
+    deepening: createDeepening(clone.gitDir, () => due('fetch')),
     clock: watchClock(),
     id: place.id,
     runningMs: startStopwatch(),
@@ -103,11 +104,11 @@ async function answerTasks(place: {
     tip: null,
     finished,
     settled: new Set(),
-    fetchDue: true,
+    due: 'fetch',
     rungTip: null,
   };
-  const due = () => {
-    core.fetchDue = true;
+  const due = (what: Due) => {
+    setDue(core, what);
     bell.ring();
   };
   const claims = openClaims(core, due);
@@ -115,12 +116,13 @@ async function answerTasks(place: {
   const mender = cloneMender(session);
   const workers = startWorkers(session, bell, signal, mender);
   const ring = (tip?: string) => {
-    if (tip === undefined) session.fetchDue = true;
+    if (tip === undefined) setDue(session, 'fetch');
     else session.rungTip = tip;
     hurry.ring();
     bell.ring();
   };
   const doorbell = options.once ? null : openDoorbell(door, { ring });
+  const safetyMs = Math.min(SAFETY_POLL_MS, SAFETY_POLL_FACTOR * options.pollMs);
   let idleTurns = 0;
   let isDone = false;
   try {
@@ -132,9 +134,11 @@ async function answerTasks(place: {
       isDone = workers.busy() === 0 && session.finished.length === 0 && !claims.isHoldingOff();
       if (options.once && isDone) return;
       const pollMs = options.pollMs * Math.min(2 ** idleTurns, MAX_POLL_FACTOR) * (0.75 + Math.random() / 2);
-      const longestMs = doorbell?.connected() ? SAFETY_POLL_MS * (1 + Math.random() / 4) : pollMs;
+      const isHearing = doorbell?.connected() === true;
+      const longestMs = isHearing ? safetyMs * (1 + Math.random() / 4) : pollMs;
       const outcome = await bell.wait(Math.min(longestMs, claims.wakeInMs()), signal);
-      if (outcome === 'timeout') session.fetchDue = true;
+      // A poll costs a connection of its own, which is nearly all that a fetch costs, and one that finds something should not need two.
+      if (outcome === 'timeout') setDue(session, isHearing ? 'look' : 'fetch');
     }
     if (failed.signal.aborted) throw failed.signal.reason;
   } catch (error) {

@@ -3,7 +3,6 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import envPaths from 'env-paths';
-import { lock } from 'proper-lockfile';
 import { tryKernelLock } from '../git/kernel-lock.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 
@@ -70,6 +69,7 @@ async function take(
   });
   if (kernel.status === 'taken') return kernel.release;
   if (kernel.status === 'held') return null;
+  const { lock } = await import('proper-lockfile');
   return lock(dir, {
     stale: STALE_MS,
     lockfilePath: path.join(dir, 'agent.lock'),

@@ -1,9 +1,10 @@
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { QueueState } from '../protocol/pending.js';
 import { updateClone } from '../remote/clone.js';
-import type { AgentSession } from './agent-session.js';
+import { type AgentSession, type Due, setDue } from './agent-session.js';
 import { dropFinished } from './finished-answers.js';
 import { learnTerms } from './learn-terms.js';
+import { showsNothingNew } from './look.js';
 import { pushFinished } from './push-finished.js';
 
 /** So many pushes turned away with no other push in between are not bad luck: main cannot be moved. */
@@ -12,7 +13,7 @@ const MAX_LOST_ON_ONE_TIP = 5;
 /**
  * Brings clone and server together:
  * 1. ask the server who we are and by which rules, where that is not known, or our clock was set since;
- * 2. fetch main, and who works on what, if it may have moved;
+ * 2. fetch main, and who works on what, if it may have moved; where nothing says so, look first whether it has;
  * 3. let go of finished answers that nobody waits for any more;
  * 4. push the others on top of main; where another push came first, go back to 2.
  * Throws BridgeError: `retryable` where it is enough to call again.
@@ -26,38 +27,55 @@ export async function synchronise(session: AgentSession, signal: AbortSignal): P
     if (terms === null) return synchronise(session, signal);
     const clock = { nowMs: session.serverNow(), ttlMs: terms.taskTtlMs };
     const sideRefs = session.claims.active();
-    let isNew = false;
     // Our own pushes ring as well, and bring nothing new.
     const hasMoved = session.rungTip !== null && session.rungTip !== session.tip;
-    if (session.fetchDue || session.tip === null || hasMoved) {
-      // Cleared first: a ring during the fetch is about something this fetch may have missed.
-      session.fetchDue = false;
-      session.rungTip = null;
-      session.claims.fetching();
-      try {
-        const deepen = session.deepening.due();
-        const shorten = deepen === undefined && (await session.tender.isDue());
-        const window = { ...clock, sideRefs, shorten, deepen };
-        session.tip = await updateClone(session.clone, session.door, window, signal);
-        // Nobody waits for it: it is a git of its own, and what it finds in use stays.
-        if (shorten) void session.tender.tend(signal);
-        if (deepen !== undefined) session.deepening.fetched();
-        isNew = true;
-      } catch (error) {
-        session.fetchDue = true;
-        throw error;
-      }
-    }
+    let { tip } = session;
+    const due = tip === null || hasMoved ? 'fetch' : session.due;
+    const fetched = due === null ? null : await askServer(session, due, { ...clock, sideRefs }, signal);
+    tip = fetched ?? tip;
+    if (tip === null) throw new Error('a fetch ended and main is not known');
     [session.queue] = await Promise.all([
-      readQueue(session, session.tip, { ...clock, maxTaskBytes: terms.maxTaskBytes }),
-      isNew && sideRefs ? session.claims.fetched() : undefined,
+      readQueue(session, tip, { ...clock, maxTaskBytes: terms.maxTaskBytes }),
+      fetched !== null && sideRefs ? session.claims.fetched() : undefined,
     ]);
     await letGo(session);
     if (session.finished.length === 0) return;
-    const { tip } = session;
     if ((await pushFinished(session, tip, signal)) !== 'raced') continue;
     lost = { tip, times: lost.tip === tip ? lost.times + 1 : 1 };
     if (lost.times >= MAX_LOST_ON_ONE_TIP) throw stuckMain(session.door.address.url);
+  }
+}
+
+/** Fetches and answers the tip; null where `due` is no more than a look, and that showed nothing new. */
+async function askServer(
+  session: AgentSession,
+  due: Due,
+  asked: { readonly nowMs: number; readonly ttlMs: number; readonly sideRefs: boolean },
+  signal: AbortSignal,
+): Promise<string | null> {
+  // Cleared first: a ring meanwhile is about something that this fetch may have missed.
+  session.due = null;
+  session.rungTip = null;
+  session.claims.asking();
+  try {
+    const deepen = session.deepening.due();
+    const shorten = deepen === undefined && (await session.tender.isDue());
+    const isLook = due === 'look' && deepen === undefined && !shorten;
+    if (isLook && (await showsNothingNew(session, asked.sideRefs, signal))) {
+      session.claims.unchanged();
+      return null;
+    }
+    // What reads the new commits is started while they are on their way.
+    session.reader.warm();
+    const tip = await updateClone(session.clone, session.door, { ...asked, shorten, deepen }, signal);
+    session.tip = tip;
+    // Nobody waits for it: it is a git of its own, and what it finds in use stays.
+    if (shorten) void session.tender.tend(signal);
+    if (deepen !== undefined) session.deepening.fetched();
+    return tip;
+  } catch (error) {
+    setDue(session, due);
+    throw error;
   }
 }
 

@@ -1,4 +1,3 @@
-import { request } from 'undici';
 import * as z from 'zod';
 import { startStandIn } from './stand-in/start-stand-in.js';
 
@@ -56,8 +55,8 @@ export async function findModelServer(signal: AbortSignal): Promise<DemoModels> 
 async function listModels(probe: (typeof PROBES)[number], signal: AbortSignal): Promise<string[]> {
   try {
     const timeout = AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
-    const { body } = await request(probe.url, { signal: timeout });
-    const names = probe.models.parse(await body.json());
+    const response = await fetch(probe.url, { signal: timeout });
+    const names = probe.models.parse(await response.json());
     return names.filter((name) => !name.startsWith('text-embedding-'));
   } catch {
     return [];

@@ -14,23 +14,55 @@ export interface ObjectReader {
   info(name: string): Promise<ObjectInfo | null>;
   /** The whole object; null where there is none, or where it is larger than `maxBytes`, which is checked before reading. */
   read(name: string, maxBytes?: number): Promise<{ info: ObjectInfo; content: Buffer } | null>;
+  /** Starts git where it does not run, so that the next call need not wait for it. */
+  warm(): void;
   close(): void;
 }
 
-/** Opens a reader (`git cat-file --batch-command`). It starts git at the first call. Close it, or the process stays. */
-export function openObjectReader(repo: Repository): ObjectReader {
+/**
+ * Opens a reader (`git cat-file --batch-command`). It starts git at the first call. Close it, or the process stays; with `idleMs` it goes
+ * after so long without a call, and the next call starts another.
+ */
+export function openObjectReader(
+  repo: Repository,
+  { idleMs }: { readonly idleMs?: number } = {},
+): ObjectReader {
   let pipe: BatchPipe | null = null;
   let queue: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  let idle: NodeJS.Timeout | undefined;
   let closed = false;
 
+  function opened(): BatchPipe {
+    if (pipe === null || pipe.ended()) pipe = openPipe(repo);
+    return pipe;
+  }
+
+  function letGo(): void {
+    if (waiting > 0) return;
+    pipe?.close();
+    pipe = null;
+  }
+
+  function used(): void {
+    if (idleMs === undefined) return;
+    clearTimeout(idle);
+    idle = setTimeout(letGo, idleMs).unref();
+  }
+
   function inTurn<T>(job: (pipe: BatchPipe) => Promise<T>): Promise<T> {
+    waiting += 1;
     const result = queue.then(() => {
       // A call still queued when its reader is closed must not start a git that nobody ends.
       if (closed) throw new Error('the object reader is closed');
-      if (pipe === null || pipe.ended()) pipe = openPipe(repo);
-      return job(pipe);
+      return job(opened());
     });
-    queue = result.catch(() => {});
+    queue = result
+      .catch(() => {})
+      .then(() => {
+        waiting -= 1;
+        if (!closed) used();
+      });
     return result;
   }
 
@@ -53,8 +85,14 @@ export function openObjectReader(repo: Repository): ObjectReader {
         const content = await to.bytes(info.size + 1);
         return { info, content: content.subarray(0, info.size) };
       }),
-    close: () => {
+    warm() {
+      if (closed) return;
+      opened();
+      used();
+    },
+    close() {
       closed = true;
+      clearTimeout(idle);
       pipe?.close();
     },
   };

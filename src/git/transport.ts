@@ -84,6 +84,35 @@ export async function fetchMain(
   throw classifyGitFailure(`fetch from ${url}`, result.stderr);
 }
 
+/**
+ * Asks for `main`, and with `sideRefs` for claims and presences, as they are there now: by name, nothing where there is none. Brings no object and
+ * changes nothing here. Throws BridgeError as fetchMain does.
+ */
+export async function listRemoteRefs(
+  repo: Repository,
+  url: string,
+  sideRefs: boolean,
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const result = await runRemoteGit(
+    repo,
+    [
+      ...['ls-remote', '--quiet', '--refs', '--end-of-options', url, MAIN_REF],
+      ...(sideRefs ? [`${CLAIMS_PREFIX}*`, `${AGENTS_PREFIX}*`] : []),
+    ],
+    { signal, silenceMs: SILENCE_MS },
+  );
+  if (result.exitCode !== 0) throw classifyGitFailure(`look at ${url}`, result.stderr);
+  const wanted = new RegExp(
+    `^([0-9a-f]{40,64})\\t(${MAIN_REF}|(?:${CLAIMS_PREFIX}|${AGENTS_PREFIX})[^/\\n]+)$`,
+    'gm',
+  );
+  return new Map(
+    // A pattern of ls-remote is good for the end of a name as well.
+    [...result.stdout.toString('utf8').matchAll(wanted)].map(([, id = '', ref = '']) => [ref, id]),
+  );
+}
+
 /** Why a push did not go through, in the server's words. */
 export interface Refusal {
   readonly code: RefusalCode;

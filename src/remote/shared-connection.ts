@@ -1,5 +1,4 @@
 import { access, mkdir, rm } from 'node:fs/promises';
-import type net from 'node:net';
 import { classifyGitFailure } from '../git/git-failure.js';
 import { untilAborted } from '../protocol/until-aborted.js';
 import type { BridgeAddress } from './address.js';
@@ -100,7 +99,8 @@ export function openSharedConnection(
     } finally {
       clearTimeout(timer);
       clearInterval(ticker);
-      letGo(master);
+      // A connection that stands keeps no program from ending.
+      master?.unref();
     }
   }
 
@@ -126,14 +126,6 @@ export function openSharedConnection(
       if (hasFolder) await rm(place.folder, { recursive: true, force: true, maxRetries: 3 });
     },
   };
-}
-
-/** A connection that stands keeps no program from ending. */
-function letGo(master: TiedProcess | null): void {
-  if (master === null) return;
-  const { child } = master;
-  child.unref();
-  for (const stream of [child.stdin, child.stdout, child.stderr]) (stream as net.Socket | null)?.unref();
 }
 
 function absent(): void {

@@ -1,18 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
 
 /**
- * Runs "$@" without an input. Beside it a second shell reads ours, a pipe that only this process holds: a line in it means that "$@"
- * shall end, its end that this process is gone, however it died. All of the process group is ended then, because ssh may have
+ * Becomes "$@", without an input. Beside it a shell reads file 3, a socket that only this process holds: a line in it means that "$@" shall
+ * end, its end that this process is gone, however it died. All of the process group is ended then, because ssh may have
  * helpers of its own (a ProxyCommand); what is stopped has to go on to hear of it. The folder $1, if any, has nobody
- * else to remove it where this process is gone.
+ * else to remove it where this process is gone. It is one small process: the shell that started it is the program by then.
  */
 const KEEPER = `
-exec 3<&0
 left_over=$1
 shift
-"$@" </dev/null 3<&- &
-pid=$!
-exec >/dev/null 2>&1
 {
   read -r line <&3
   trap '' TERM
@@ -22,13 +19,8 @@ exec >/dev/null 2>&1
     rm -f "$left_over"/*
     rmdir "$left_over"
   fi
-} &
-trap '' TERM
-exec 3<&-
-wait "$pid"
-code=$?
-kill "$!"
-exit "$code"
+} >/dev/null 2>&1 &
+exec "$@" </dev/null 3<&-
 `;
 
 /** A program that ends when this process does. */
@@ -40,6 +32,8 @@ export interface TiedProcess {
    * has just made. May be called twice, and after its end.
    */
   end(): Promise<void>;
+  /** It keeps this program from ending no longer. */
+  unref(): void;
 }
 
 /** What has not ended by then is killed. */
@@ -59,26 +53,34 @@ export function spawnTied(
   const [program, ...args] = isWindows ? command : [...keeper, ...command];
   const child = spawn(program, args, {
     env: options.env,
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', isWindows ? 'ignore' : 'pipe'],
     detached: !isWindows,
     windowsHide: true,
   });
+  // Not standard input, which Node takes away once the program has ended: the keeper would think that we are gone.
+  const line = child.stdio[3] as Socket | null;
   // It may have ended already.
-  child.stdin.on('error', () => {});
-  if (isWindows) child.stdin.end();
+  line?.on('error', () => {});
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
     child.once('error', () => resolve());
   });
+  const dismiss = () => void line?.end('end\n');
+  // The keeper outlives a program that ended by itself.
+  void ended.then(dismiss);
   return {
     child,
     async end() {
       if (isWindows) child.kill();
-      else if (child.stdin.writable) child.stdin.end('end\n');
+      else dismiss();
       child.ref();
       const timer = setTimeout(() => kill(isWindows ? child.pid : -(child.pid ?? Number.NaN)), GRACE_MS);
       await ended;
       clearTimeout(timer);
+    },
+    unref() {
+      child.unref();
+      for (const stream of [line, child.stdout, child.stderr]) (stream as Socket | null)?.unref();
     },
   };
 }

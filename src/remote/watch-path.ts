@@ -1,6 +1,5 @@
 import { type FSWatcher, watch as watchFolder } from 'node:fs';
 import path from 'node:path';
-import { watch } from 'chokidar';
 
 /** What is told of a watched file. */
 export interface PathEvents {
@@ -47,19 +46,25 @@ export function watchPath(file: string, on: PathEvents): { close(): Promise<void
     });
   };
   openFolder();
-  const watcher = watch(file, { ignoreInitial: true });
-  watcher.on('all', () => {
-    openFolder();
-    tell();
+  // Loaded here: an agent that reaches its bridge over ssh watches no file.
+  const opening = import('chokidar').then(({ watch }) => {
+    if (closed) return null;
+    const watcher = watch(file, { ignoreInitial: true });
+    watcher.on('all', () => {
+      openFolder();
+      tell();
+    });
+    watcher.on('ready', on.ready);
+    watcher.on('error', on.error);
+    return watcher;
   });
-  watcher.on('ready', on.ready);
-  watcher.on('error', on.error);
+  opening.catch(on.error);
   return {
     async close() {
       closed = true;
       clearTimeout(echo);
       folder?.close();
-      await watcher.close();
+      await (await opening.catch(() => null))?.close();
     },
   };
 }

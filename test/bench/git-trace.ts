@@ -35,6 +35,11 @@ export function isFetch(start: GitStart): boolean {
   return !start.isNested && start.words.includes('fetch');
 }
 
+/** Whether it is git asking for refs alone. */
+export function isLook(start: GitStart): boolean {
+  return !start.isNested && start.words.includes('ls-remote');
+}
+
 /** `2026-11-22T17:02:27.123456Z`, whose microseconds Date would cut off. */
 function instantMs(time: string): number {
   const micros = /\.([0-9]{6})Z$/.exec(time)?.[1] ?? '0';

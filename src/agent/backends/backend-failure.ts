@@ -79,11 +79,9 @@ function classify(backend: Pick<Backend, 'name' | 'url' | 'noModelRemedy'>, erro
   return backendError(backend, said.code, said.text === '' ? 'failed and did not say why' : said.text, error);
 }
 
-/** A socket that closed under a request or a body; undici says "terminated" of a body, whatever the reason. */
+/** A socket that closed under a request or a body, or a server that does not speak HTTP to its end. */
 function isLostConnection(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code } = (error.cause ?? error) as NodeJS.ErrnoException;
-  return (
-    error.message === 'terminated' || (code !== undefined && /^(?:ECONNRESET|EPIPE|UND_ERR_|HPE_)/.test(code))
-  );
+  return code !== undefined && /^(?:ECONNRESET|EPIPE|HPE_)/.test(code);
 }

@@ -1,4 +1,4 @@
-/** The codes of a connection that never came to be: node's `connect` and `getaddrinfo`, and undici's own. */
+/** The codes of a connection that never came to be: node's `connect` and `getaddrinfo`. */
 const CONNECTION_CODES = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -12,12 +12,11 @@ const CONNECTION_CODES = new Set([
   'EADDRNOTAVAIL',
   'ETIMEDOUT',
   'ECONNABORTED',
-  'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
 /**
- * The code of a connection that could not be made, or null where the error is another. Looks along `cause`, for fetch
- * itself only says "fetch failed", and into the errors of an AggregateError, which is what several addresses fail with.
+ * The code of a connection that could not be made, or null where the error is another. Looks along `cause`, for the
+ * SDKs wrap what they are told, and into the errors of an AggregateError, which is what several addresses fail with.
  * A code with a `syscall` other than connecting is a connection that was made and then lost: null.
  */
 export function connectionFailureCode(error: unknown): string | null {

@@ -1,4 +1,4 @@
-import { Agent, type RequestInit as UndiciRequestInit, fetch as undiciFetch } from 'undici';
+import { openHttp } from './http-exchange.js';
 
 /** HTTP for one call to a model server. */
 export interface Transport {
@@ -26,37 +26,31 @@ export class HttpFailure extends Error {
 const MAX_ERROR_BODY_CHARS = 64 * 1024;
 
 /**
- * Opens the transport for one call. `signal` closes it at any time, before the first byte too, which neither SDK can.
- *
- * undici's own fetch, because Node's gives up after 300 s without headers, and a model may take longer to its first
- * token; here only the connecting has a limit (undici's 10 s). An agent a call, because closing it is the one way
- * to be sure that nothing goes on generating for nobody. The SDKs' own signals are left out: the OpenAI client aborts
- * by a timer of its own. `inspect` sees every 2xx response and may replace it, or refuse it by throwing.
+ * Opens the transport for one call. `signal` closes it at any time, before the first byte too, which neither SDK can. The SDKs' own signals
+ * are left out: the OpenAI client aborts by a timer of its own. `inspect` sees every 2xx response and may replace it, or refuse it by
+ * throwing.
  */
 export function openTransport(
   signal: AbortSignal,
   inspect: (response: Response) => Response | Promise<Response> = (response) => response,
 ): Transport {
-  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
+  const http = openHttp(signal);
   let failure: unknown;
   const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
     try {
-      // Two versions of undici's types meet here (Node's own and the package's); at run time they are the same web API.
-      const sent = {
-        ...(init as unknown as UndiciRequestInit),
+      const response = await http.exchange(new URL(input as string | URL), {
+        method: init?.method ?? 'GET',
         headers: plainHeaders(init),
-        dispatcher,
-        signal,
-      };
-      const response = (await undiciFetch(input as string | URL, sent)) as unknown as Response;
-      if (!response.ok) throw new HttpFailure(response.status, await readStart(response));
+        body: textOf(init?.body),
+      });
+      if (!response.ok) throw new HttpFailure(response.status, await readFailure(response));
       return await inspect(response);
     } catch (error) {
       failure = error;
       throw error;
     }
   };
-  return { fetch, failure: () => failure, close: () => dispatcher.destroy() };
+  return { fetch, failure: () => failure, close: async () => http.close() };
 }
 
 /**
@@ -69,7 +63,17 @@ function plainHeaders(init: RequestInit | undefined): Record<string, string> {
   return { accept: given.get('accept') ?? '*/*', ...(type === null ? {} : { 'content-type': type }) };
 }
 
-async function readStart(response: Response): Promise<string> {
+/** Both SDKs send JSON, as a string. */
+function textOf(body: RequestInit['body']): string | undefined {
+  if (body === undefined || body === null) return undefined;
+  if (typeof body !== 'string') throw new TypeError('a body that is no string');
+  return body;
+}
+
+async function readFailure(response: Response): Promise<string> {
+  const leadsTo = response.headers.get('location');
+  // Not followed: a browser would send what was posted once more, or not at all, as the status has it.
+  if (leadsTo !== null) return `it redirects to ${leadsTo}; give that address`;
   if (response.body === null) return '';
   const decoder = new TextDecoder();
   let text = '';

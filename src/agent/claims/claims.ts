@@ -23,9 +23,14 @@ export interface Generating {
 export interface Claims {
   /** Whether the bridge takes claims, as far as is known. */
   active(): boolean;
-  /** To be called around each fetch of claims. `fetched` reads what came. */
-  fetching(): void;
+  /** The claims and presences on the server, as far as is known: ids by the names of their refs. */
+  known(): ReadonlyMap<string, string>;
+  /** To be called before the server is asked, by a fetch or a look. */
+  asking(): void;
+  /** After a fetch of claims: reads what came. */
   fetched(): Promise<void>;
+  /** After a look that showed what is `known`: it is so still. */
+  unchanged(): void;
   /**
    * Which of these pending tasks to start, `room` of them at most, and of those that `takesNoRoom` says as many as there are; remembers
    * when to look again for the others.

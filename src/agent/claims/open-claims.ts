@@ -4,7 +4,7 @@ import { REMOTE_PREFIX } from '../../git/transport.js';
 import { claimRef } from '../../protocol/claim.js';
 import { shortId } from '../../protocol/names.js';
 import { createBell } from '../../remote/bell.js';
-import type { SessionCore } from '../agent-session.js';
+import type { Due, SessionCore } from '../agent-session.js';
 import { type Candidate, chooseTasks } from './choose-tasks.js';
 import type { Claims } from './claims.js';
 import { createOthers } from './others.js';
@@ -31,8 +31,8 @@ const CLAIM_FIRST_WAIT_MS = 45_000;
 /** At the end, a push that is under way has so long to tell what became of it. Milliseconds. */
 const LAST_WORD_MS = 2_000;
 
-/** Opens the claims of a session. `look` asks for a fetch, soon. */
-export function openClaims(session: SessionCore, look: () => void): Claims {
+/** Opens the claims of a session. `ask` has the loop ask the server, soon. */
+export function openClaims(session: SessionCore, ask: (what: Due) => void): Claims {
   const self = {
     get agent() {
       return session.name;
@@ -45,9 +45,9 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
   const stop = new AbortController();
   const cut = new AbortController();
   const presence = createPresenceSchedule(session, stop.signal, bell.ring);
-  const push = openClaimPush({ session, own, others, presence, look, lose });
+  const push = openClaimPush({ session, own, others, presence, ask, lose });
   const firstSeen = new Map<string, number>();
-  let fetchBegan = Number.NEGATIVE_INFINITY;
+  let askedAtMs = Number.NEGATIVE_INFINITY;
   let knownAtMs = Number.NEGATIVE_INFINITY;
   let lookAgainAtMs = Number.POSITIVE_INFINITY;
   /** Tasks that were there by then were there before us. */
@@ -81,16 +81,21 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
 
   return {
     active: () => push.isOn(),
-    fetching() {
-      fetchBegan = performance.now();
+    known: () => own.allRemote(),
+    asking() {
+      askedAtMs = performance.now();
+    },
+    unchanged() {
+      knownAtMs = askedAtMs;
+      others.seeNothingNew(session.serverNow());
     },
     async fetched() {
       const refs = await readSideRefs(session.clone, session.reader, REMOTE_PREFIX).catch(() => null);
       if (refs === null) return;
       const nowMs = performance.now();
-      knownAtMs = fetchBegan;
+      knownAtMs = askedAtMs;
       const serverNowMs = session.serverNow();
-      own.see(refs, { fetchedAtMs: fetchBegan, nowMs, serverNowMs });
+      own.see(refs, { fetchedAtMs: askedAtMs, nowMs, serverNowMs });
       others.see(refs, { nowMs, serverNowMs });
       for (const task of [...own.jobs.keys()]) {
         const holder = own.held(task) ? null : others.holderOf(task, { nowMs, knownAtMs });
@@ -110,7 +115,7 @@ export function openClaims(session: SessionCore, look: () => void): Claims {
       const known = new Set(free.map((task) => task.id));
       for (const task of firstSeen.keys()) if (!known.has(task)) firstSeen.delete(task);
       // A busy agent fetches nothing of its own: it would ask for its claims first for as long as a backlog lasts.
-      if (!isSettled() && nowMs >= settledAtMs() && fetchBegan < settledAtMs()) look();
+      if (!isSettled() && nowMs >= settledAtMs() && askedAtMs < settledAtMs()) ask('look');
       const candidates: Candidate[] = [];
       let overAtMs = Number.POSITIVE_INFINITY;
       for (const { id } of free) {

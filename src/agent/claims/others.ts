@@ -1,6 +1,6 @@
 import type { SideRefs } from '../../git/side-refs.js';
 import { type Claim, MAX_CLAIM_LEASE_MS, sameHolder } from '../../protocol/claim.js';
-import { isPresent } from '../../protocol/presence.js';
+import { isPresent, type Presence } from '../../protocol/presence.js';
 
 /** A claim of somebody else, as this agent last saw it. */
 export interface ForeignClaim {
@@ -19,6 +19,8 @@ const BUSY_AFTER_MS = 5_000;
 export interface Others {
   /** Takes in what a fetch brought. */
   see(refs: SideRefs, clock: { readonly nowMs: number; readonly serverNowMs: number }): void;
+  /** Nothing has changed since: who has been silent for too long by now is not there any more. */
+  seeNothingNew(serverNowMs: number): void;
   /**
    * The claim that keeps us from a task. One whose time is over still does, until a fetch that began later has shown that it was not
    * renewed: renewals ring no bell.
@@ -39,7 +41,11 @@ export interface Others {
 /** Starts with knowing nobody. `self` tells this agent from all others. */
 export function createOthers(self: Pick<Claim, 'agent' | 'session'>): Others {
   const claims = new Map<string, ForeignClaim>();
-  let present: { key: string; parallel: number }[] = [];
+  let presences: readonly Presence[] = [];
+  let present: readonly Presence[] = [];
+  const seeNothingNew = (serverNowMs: number) => {
+    present = presences.filter((one) => isPresent(one, serverNowMs));
+  };
 
   return {
     see(refs, { nowMs, serverNowMs }) {
@@ -56,12 +62,12 @@ export function createOthers(self: Pick<Claim, 'agent' | 'session'>): Others {
         const sinceMs = known !== undefined && sameHolder(known.claim, claim) ? known.sinceMs : nowMs;
         claims.set(task, { id, claim, sinceMs, overAtMs: nowMs + leftMs });
       }
-      present = [...refs.agents.values()].flatMap(({ presence }) => {
-        if (presence === null || presence.session === self.session) return [];
-        if (!isPresent(presence, serverNowMs)) return [];
-        return [{ key: keyOf(presence), parallel: presence.parallel }];
-      });
+      presences = [...refs.agents.values()].flatMap(({ presence }) =>
+        presence === null || presence.session === self.session ? [] : [presence],
+      );
+      seeNothingNew(serverNowMs);
     },
+    seeNothingNew,
     holderOf(task, { nowMs, knownAtMs }) {
       const held = claims.get(task);
       if (held === undefined) return null;
@@ -73,7 +79,7 @@ export function createOthers(self: Pick<Claim, 'agent' | 'session'>): Others {
     },
     claimed: () => claims.entries(),
     any: (nowMs) => present.length > 0 || [...claims.values()].some((one) => one.overAtMs > nowMs),
-    present: () => present.map(({ key }) => key),
+    present: () => present.map(keyOf),
     busy(nowMs) {
       const count = new Map<string, number>();
       for (const { claim, sinceMs, overAtMs } of claims.values()) {
@@ -81,9 +87,7 @@ export function createOthers(self: Pick<Claim, 'agent' | 'session'>): Others {
         const key = keyOf(claim);
         count.set(key, (count.get(key) ?? 0) + 1);
       }
-      return new Set(
-        present.filter(({ key, parallel }) => (count.get(key) ?? 0) >= parallel).map(({ key }) => key),
-      );
+      return new Set(present.filter((one) => (count.get(keyOf(one)) ?? 0) >= one.parallel).map(keyOf));
     },
   };
 }

@@ -49,6 +49,8 @@ export interface OwnClaims {
   /** What the server was last known to have at a ref; null for nothing. */
   remote(ref: string): string | null;
   setRemote(ref: string, id: string | null): void;
+  /** All of that, by ref. */
+  allRemote(): ReadonlyMap<string, string>;
 }
 
 /** Starts with none. */
@@ -109,5 +111,6 @@ export function createOwnClaims(self: Pick<Claim, 'agent' | 'session'>): OwnClai
       ),
     remote: (ref) => remote.get(ref) ?? null,
     setRemote: (ref, id) => void (id === null ? remote.delete(ref) : remote.set(ref, id)),
+    allRemote: () => remote,
   };
 }

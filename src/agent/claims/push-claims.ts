@@ -2,7 +2,7 @@ import { writeBlob } from '../../git/commit-file.js';
 import { pushSideRefs, type Refusal, type SideRefChange } from '../../git/transport.js';
 import { CLAIMS_PREFIX, claimRef, DEFAULT_CLAIM_LEASE_MS, writeClaim } from '../../protocol/claim.js';
 import { connectDoor } from '../../remote/bridge-door.js';
-import type { SessionCore } from '../agent-session.js';
+import type { Due, SessionCore } from '../agent-session.js';
 import { HOLD_OFF_MS } from './choose-tasks.js';
 import type { Others } from './others.js';
 import type { OwnClaims } from './own-claims.js';
@@ -47,8 +47,8 @@ export interface ClaimPushPlace {
   readonly own: OwnClaims;
   readonly others: Others;
   readonly presence: PresenceSchedule;
-  /** Asks for a fetch: the server has something that we do not know. */
-  readonly look: () => void;
+  /** Has the loop ask the server: it has something that we do not know (`fetch`), or may have by now (`look`). */
+  readonly ask: (what: Due) => void;
   /** A task that is generated here belongs to another. */
   readonly lose: (task: string, holder: string) => void;
 }
@@ -114,7 +114,7 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
       own.setRemote(ref, to);
       if (kind === 'presence') {
         presence.shown(nowMs);
-        place.look();
+        place.ask('look');
       }
       if (kind === 'end') own.letGo(task);
       if (kind !== 'claim' || to === null) continue;
@@ -125,7 +125,7 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
     if (pushed.size === changes.length) return;
     // Somebody else was there first, or an earlier push of ours was, whose end we did not hear. A fetch tells.
     retryAtMs = nowMs + FIRST_RETRY_MS;
-    place.look();
+    place.ask('fetch');
   }
 
   function beRefused(refusal: Refusal, changes: readonly Change[]): void {
@@ -168,7 +168,7 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
         options.log('info', `going on without claims: the server refused one: ${refusal.text}`);
         return;
     }
-    place.look();
+    place.ask('fetch');
   }
 
   function backOff(changes: readonly Change[]): void {

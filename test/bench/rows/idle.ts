@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { listProcesses } from '../../../src/demo/process-table.js';
 import { askOnce } from '../ask-once.js';
 import { startAgent } from '../bench-agent.js';
-import { isFetch } from '../git-trace.js';
+import { isFetch, isLook } from '../git-trace.js';
 import { followLog } from '../log-follower.js';
 import type { Row } from '../row-context.js';
 
@@ -26,9 +26,8 @@ export const idleRow: Row = async ({ lab, program, options, shortBridge }) => {
   await sleep(options.seconds * 1000);
   const after = await usageOf(await treeOf(agent.pid));
   const endMs = Date.now();
-  const fetches = (await agent.gitStarts()).filter(
-    (start) => isFetch(start) && start.atMs >= startMs && start.atMs <= endMs,
-  );
+  const starts = (await agent.gitStarts()).filter(({ atMs }) => atMs >= startMs && atMs <= endMs);
+  const fetches = starts.filter(isFetch);
   const server = await usageOf(await withoutSshd(await treeOf(lab.sshd.pid)));
   await agent.stop();
   // Of those that are there at the end: what has ended meanwhile is in its parent's time, with all of its life.
@@ -70,6 +69,7 @@ export const idleRow: Row = async ({ lab, program, options, shortBridge }) => {
       what: `${seconds}: fetches`,
       unit: 'fetches',
       value: one(fetches.length),
+      against: `${starts.filter(isLook).length} ls-remote`,
       target: 'none',
       reached: fetches.length === 0,
     },

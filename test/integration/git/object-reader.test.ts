@@ -5,9 +5,10 @@ import { writeBlob } from '../../../src/git/commit-file.js';
 import { type ObjectReader, openObjectReader } from '../../../src/git/object-reader.js';
 import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
 import { onCleanup } from '../../support/on-cleanup.js';
+import { waitUntil } from '../../support/wait-until.js';
 
 /** A reader whose git writes its process id to a file each time it is started. */
-async function openCounted(): Promise<{
+async function openCounted(options: { readonly idleMs?: number } = {}): Promise<{
   repo: BareBridge;
   reader: ObjectReader;
   pids: () => Promise<number[]>;
@@ -17,10 +18,8 @@ async function openCounted(): Promise<{
   const realGit = '"$(PATH=$REAL_PATH command -v git)"';
   await writeFile(join(repo.dir, 'git'), `#!/bin/sh\necho $$ >>'${list}'\nexec ${realGit} "$@"\n`);
   await chmod(join(repo.dir, 'git'), 0o755);
-  const reader = openObjectReader({
-    ...repo,
-    env: { ...repo.env, REAL_PATH: repo.env.PATH, PATH: `${repo.dir}:${repo.env.PATH}` },
-  });
+  const env = { ...repo.env, REAL_PATH: repo.env.PATH, PATH: `${repo.dir}:${repo.env.PATH}` };
+  const reader = openObjectReader({ ...repo, env }, options);
   onCleanup(() => reader.close());
   return { repo, reader, pids: async () => (await readFile(list, 'utf8')).trim().split('\n').map(Number) };
 }
@@ -86,6 +85,37 @@ test('when git is killed the next read starts another one', async () => {
   expect(await reader.info('refs/heads/main')).not.toBeNull();
   expect(await pids()).toHaveLength(2);
 });
+
+test('with a time for being idle git goes after it, and the next read starts another', async () => {
+  const { repo, reader, pids } = await openCounted({ idleMs: 50 });
+  await Promise.all([reader.info('refs/heads/main'), reader.info('refs/heads/main')]);
+  const [pid = 0, ...more] = await pids();
+  expect(more).toEqual([]);
+  await waitUntil(() => !isAlive(pid), 'the end of git');
+
+  const id = await writeBlob(repo, Buffer.from('later'));
+  expect((await reader.read(id))?.content.toString()).toBe('later');
+  expect(await pids()).toHaveLength(2);
+});
+
+test('git that was warmed is the one that reads, and it goes as well when nobody does', async () => {
+  const { reader, pids } = await openCounted({ idleMs: 300 });
+  reader.warm();
+  reader.warm();
+  expect(await reader.info('refs/heads/main')).not.toBeNull();
+  expect(await pids()).toHaveLength(1);
+  const [pid = 0] = await pids();
+  await waitUntil(() => !isAlive(pid), 'the end of git');
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 test('a name with a line break cannot put in a command of its own', async () => {
   const { reader } = await openReader();

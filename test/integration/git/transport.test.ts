@@ -7,7 +7,13 @@ import { openObjectReader } from '../../../src/git/object-reader.js';
 import { resolveRef } from '../../../src/git/refs.js';
 import type { Repository } from '../../../src/git/run-git.js';
 import { runRemoteGit } from '../../../src/git/run-remote-git.js';
-import { fetchMain, pushCommit, pushSideRefs, REMOTE_MAIN_REF } from '../../../src/git/transport.js';
+import {
+  fetchMain,
+  listRemoteRefs,
+  pushCommit,
+  pushSideRefs,
+  REMOTE_MAIN_REF,
+} from '../../../src/git/transport.js';
 import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
 import { gitOk } from '../../support/git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
@@ -74,6 +80,44 @@ test.each([Number.NEGATIVE_INFINITY, -1e12, 0])(
     expect(await fetchMain(clone, url, { sinceMs })).toBe('fetched');
   },
 );
+
+describe('the refs of the other side', () => {
+  test('are main alone, or claims and presences too, and nothing by a longer name', async () => {
+    const { bridge, clone, url } = await bridgeAndClone();
+    const main = await tip(bridge);
+    const blob = await writeBlob(bridge, Buffer.from('1'));
+    const claim = `refs/bridge/claims/${'a'.repeat(40)}`;
+    const agent = 'refs/bridge/agents/home-pc';
+    for (const ref of [claim, agent, `${agent}s/more`]) await bridge.git(['update-ref', ref, blob]);
+    await bridge.git(['update-ref', 'refs/heads/refs/heads/main', main]);
+    await bridge.git(['tag', '-a', '-m', 'x', 'main', 'main']);
+
+    expect([...(await listRemoteRefs(clone, url, false))]).toEqual([['refs/heads/main', main]]);
+    expect([...(await listRemoteRefs(clone, url, true))].sort()).toEqual([
+      [agent, blob],
+      [claim, blob],
+      ['refs/heads/main', main],
+    ]);
+  });
+
+  test('are none where there are none, and an error where there is no repository', async () => {
+    const { bridge, clone, url } = await bridgeAndClone();
+    await bridge.git(['update-ref', '-d', 'refs/heads/main']);
+    expect((await listRemoteRefs(clone, url, true)).size).toBe(0);
+    await expect(listRemoteRefs(clone, join(bridge.dir, 'nope'), true)).rejects.toMatchObject({
+      code: 'no-such-repository',
+      retryable: false,
+    });
+  });
+
+  test('are told and nothing is changed in the clone, not even a lock is taken', async () => {
+    const { clone, url } = await bridgeAndClone();
+    const state = () => runProcess('find', [clone.gitDir, '-printf', '%p %T@\n'], { env: clone.env });
+    const before = await state();
+    await listRemoteRefs(clone, url, true);
+    expect(await state()).toEqual(before);
+  });
+});
 
 test('history is fetched as deep as asked, and deepened', async () => {
   const { bridge, clone, url } = await bridgeAndClone();
@@ -271,18 +315,21 @@ test('a git that is silent for too long is ended, and that is a connection that 
   expect(result.stderr).toMatch(/Connection timed out/);
 });
 
-test('an abort ends a fetch with all that it has started, and rejects', async () => {
+test.each([
+  ['a fetch', (clone: Repository, signal: AbortSignal) => fetchMain(clone, 'server:x', {}, signal)],
+  ['a look', (clone: Repository, signal: AbortSignal) => listRemoteRefs(clone, 'server:x', true, signal)],
+])('an abort ends %s with all that it has started, and rejects', async (_what, start) => {
   const { bridge, clone } = await bridgeAndClone();
   const started = join(bridge.dir, 'started');
   // Like an ssh on a dead network: it does not notice that git is gone.
   const ssh = `trap '' HUP PIPE; echo $$ >'${started}.new'; mv '${started}.new' '${started}'; exec sleep 600 #`;
   const env = clientGitEnv({ ...bridge.env, GIT_SSH_VARIANT: 'ssh' }, ssh);
   const controller = new AbortController();
-  const fetching = fetchMain({ ...clone, env }, 'server:x', {}, controller.signal);
-  fetching.catch(() => {});
+  const asking = start({ ...clone, env }, controller.signal);
+  asking.catch(() => {});
   const pid = Number(await waitUntil(() => readFile(started, 'utf8').catch(() => null), 'ssh to be started'));
   controller.abort();
-  await expect(fetching).rejects.toThrow(/abort/i);
+  await expect(asking).rejects.toThrow(/abort/i);
   await waitUntil(() => !isAlive(pid), 'the end of ssh');
 });
 

@@ -50,6 +50,16 @@ test('a claim holds until its time is over and a later fetch has shown that it w
   expect(holder(85_000, 85_000)).toBeUndefined();
 });
 
+test('an agent that says nothing more is not there after five minutes, also where nothing changes on the server', () => {
+  const others = createOthers(SELF);
+  others.see(refs({}, [presence()]), { nowMs: 0, serverNowMs: SERVER });
+  others.seeNothingNew(SERVER + 5 * 60_000);
+  expect(others.present()).toEqual([`attic-pc/${'2'.repeat(16)}`]);
+  others.seeNothingNew(SERVER + 5 * 60_000 + 1);
+  expect(others.present()).toEqual([]);
+  expect(others.any(0)).toBe(false);
+});
+
 test('no claim holds longer than the longest lease, however wrong our clock is', () => {
   const others = createOthers(SELF);
   others.see(refs({ t: claim() }), { nowMs: 0, serverNowMs: SERVER - 86_400_000 });
