@@ -324,7 +324,10 @@ printf '%s\\n' "$lines" | "$node" "$hook"
 exit`;
     await replaceProgram(
       file,
-      text.replace(/^exec "\$node" "\$hook"$/m, () => sh),
+      // Nobody stood by for such a hook.
+      text
+        .replace(/^#!.*$/m, '#!/bin/sh\nunset LLM_BRIDGE_STANDBY')
+        .replace(/^exec "\$node" "\$hook"$/m, () => sh),
     );
     const held = hold();
     const agent = await startAgent(bridge, standIn, { state: 'home-pc' });

@@ -164,7 +164,8 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
         return;
       default:
         off = true;
-        decideAll(changes);
+        // Also those that were not in this push: no other is made.
+        for (const job of own.jobs.values()) job.decided(true);
         options.log('info', `going on without claims: the server refused one: ${refusal.text}`);
         return;
     }
