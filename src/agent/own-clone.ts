@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isLockOfOurs } from '../git/ref-files.js';
 import { type Repository, runGit } from '../git/run-git.js';
 import { findStaleLocks } from '../git/stale-locks.js';
 import { openClone } from '../remote/clone.js';
@@ -44,7 +45,9 @@ export async function clearLeftLocks(gitDir: string, onWait?: () => void): Promi
     const old = unproven.filter(
       (lock) => process.platform !== 'linux' && Date.now() - lock.sinceMs > OLD_LOCK_MS,
     );
-    for (const lock of [...stale, ...old]) {
+    // One that this process is writing this very moment is no git's, and will be gone in the next.
+    const left = [...stale, ...old].filter((lock) => !isLockOfOurs(path.join(gitDir, lock.path)));
+    for (const lock of left) {
       await rm(path.join(gitDir, lock.path), { recursive: true, force: true });
       isCleared = true;
     }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, mkdir, utimes } from 'node:fs/promises';
+import { utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { deflate } from 'node:zlib';
@@ -16,6 +16,9 @@ export interface NewObject {
 
 /** The modes git gives under `core.sharedRepository=0640`: nobody writes into an object, and what comes into a folder is of its group. */
 const GROUP_READS = { file: 0o440, folder: 0o2750 } as const;
+
+/** And where nothing is said. */
+const ANYBODY_READS = { file: 0o444, folder: 0o777, whateverUmask: false } as const;
 
 /**
  * Writes an object into a repository, and answers its id: what `git hash-object -w` does, in the form every git reads
@@ -37,15 +40,16 @@ export async function writeLooseObject(
     () => true,
     () => false,
   );
-  if (isThere) return id;
-  const isNew = (await mkdir(folder, { recursive: true })) !== undefined;
-  if (isNew && groupReads) await chmod(folder, GROUP_READS.folder);
+  if (isThere) {
+    // Whoever wrote it may have died before it synced the name.
+    await syncEntry(DISK, file);
+    return id;
+  }
   // git takes what begins like this for the rest of a killed writer, and its gc removes it.
   const temporary = path.join(folder, `tmp_obj_${randomBytes(6).toString('hex')}`);
   const bytes = await promisify(deflate)(Buffer.concat([header(object), object.content]));
-  const mode = { bits: groupReads ? GROUP_READS.file : 0o444, whateverUmask: groupReads };
-  await writeDurably(file, temporary, bytes, mode);
-  if (isNew) await syncEntry(DISK, folder);
+  const mode = groupReads ? { ...GROUP_READS, whateverUmask: true } : ANYBODY_READS;
+  await writeDurably({ file, temporary, bytes, mode });
   return id;
 }
 

@@ -1,10 +1,22 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import type { Dirent } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { writeDurably } from './durable-file.js';
 import { unless } from './log-file-system.js';
 
 /** What a ref file and a line of packed-refs hold. */
 const ID = '[0-9a-f]{40,64}';
+
+/** So many files are open at the same time at most; a system may allow no more than 256. */
+const MAX_OPEN = 32;
+
+/** The locks that this process holds, by their path. */
+const held = new Set<string>();
+
+/** Whether this process is writing the ref whose lock this is: no git holds it, and it is no left-over all the same. */
+export function isLockOfOurs(file: string): boolean {
+  return held.has(path.resolve(file));
+}
 
 /**
  * The refs under a prefix, by name, as `git for-each-ref` lists them, from the files that git keeps them in (not a reftable). The loose ones are read
@@ -23,38 +35,58 @@ export async function listRefFiles(gitDir: string, prefix: string): Promise<{ re
 }
 
 async function readLoose(gitDir: string, prefix: string): Promise<[ref: string, id: string][]> {
-  const folder = path.join(gitDir, prefix);
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(unless('ENOENT'));
-  const refs = (entries ?? [])
-    .filter((entry) => entry.isFile() && !entry.name.endsWith('.lock'))
-    .map((entry) => path.relative(gitDir, path.join(entry.parentPath, entry.name)).replaceAll('\\', '/'));
-  const read = await Promise.all(
-    refs.map(async (ref): Promise<[string, string][]> => {
-      const id = await readRefFile(gitDir, ref);
-      return id === null ? [] : [[ref, id]];
-    }),
-  );
-  return read.flat();
+  const refs = await filesBelow(gitDir, prefix.replace(/\/$/, ''));
+  const found: [string, string][] = [];
+  for (let at = 0; at < refs.length; at += MAX_OPEN) {
+    const some = refs.slice(at, at + MAX_OPEN);
+    const ids = await Promise.all(some.map((ref) => readRefFile(gitDir, ref)));
+    for (const [index, ref] of some.entries()) {
+      const id = ids[index];
+      if (id != null) found.push([ref, id]);
+    }
+  }
+  return found;
+}
+
+/** Folder by folder: git removes one that is empty at any moment, and that is no reason to miss the others. */
+async function filesBelow(gitDir: string, folder: string): Promise<string[]> {
+  const entries: Dirent[] =
+    (await readdir(path.join(gitDir, folder), { withFileTypes: true }).catch(unless('ENOENT', 'ENOTDIR'))) ??
+    [];
+  const files: string[] = [];
+  for (const entry of entries) {
+    const name = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) files.push(...(await filesBelow(gitDir, name)));
+    else if (entry.isFile() && !name.endsWith('.lock')) files.push(name);
+  }
+  return files;
 }
 
 /** What the file of a ref says; null where it has none (it may be packed), or one that names no object. */
 export async function readRefFile(gitDir: string, ref: string): Promise<string | null> {
-  const text = await readFile(path.join(gitDir, ref), 'latin1').catch(() => '');
-  return new RegExp(`^(${ID})\n$`).exec(text)?.[1] ?? null;
+  const file = path.join(gitDir, ref);
+  const text = await readFile(file, 'latin1').catch(unless('ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES'));
+  return new RegExp(`^(${ID})\n$`).exec(text ?? '')?.[1] ?? null;
 }
 
 /**
  * Points a ref at an object, whatever it was before, by git's own protocol: the lock is the file that becomes the ref. `locked` where
- * another process has it. It is on the disk when this resolves.
+ * another process has it. It is on the disk when this resolves. Throws as writeDurably does.
  */
 export async function writeRefFile(gitDir: string, ref: string, id: string): Promise<'written' | 'locked'> {
   const file = path.join(gitDir, ref);
-  await mkdir(path.dirname(file), { recursive: true });
+  const temporary = `${file}.lock`;
+  const key = path.resolve(temporary);
+  if (held.has(key)) return 'locked';
+  held.add(key);
   try {
-    await writeDurably(file, `${file}.lock`, `${id}\n`, { bits: 0o666, whateverUmask: false });
+    const mode = { file: 0o666, folder: 0o777, whateverUmask: false };
+    await writeDurably({ file, temporary, bytes: `${id}\n`, mode });
+    return 'written';
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return 'locked';
     throw error;
+  } finally {
+    held.delete(key);
   }
-  return 'written';
 }

@@ -48,7 +48,12 @@ export async function setRefs(
   reason: string,
 ): Promise<RefUpdateOutcome> {
   if (repo.ownIds === undefined) return updateRefs(repo, refs, reason);
-  const outcomes = await Promise.all(refs.map(({ ref, to }) => writeRefFile(repo.gitDir, ref, to)));
+  // All of them have ended before one that failed is told: who tries again must not meet the locks of the others.
+  const ended = await Promise.allSettled(refs.map(({ ref, to }) => writeRefFile(repo.gitDir, ref, to)));
+  const outcomes = ended.map((one) => {
+    if (one.status === 'rejected') throw one.reason;
+    return one.value;
+  });
   return outcomes.includes('locked') ? 'raced' : 'updated';
 }
 

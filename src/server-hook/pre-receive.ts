@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { hookGitEnv } from '../git/git-env.js';
+import { formatRefusal } from '../protocol/refusal.js';
 import { hookRepository } from './hook-repository.js';
 import { judgeAloud } from './judge-aloud.js';
 
@@ -12,15 +13,26 @@ import { judgeAloud } from './judge-aloud.js';
 z.config({ jitless: true });
 // Whatever ends this process before it has judged must not end it as if the push were let in.
 process.exitCode = 1;
+const CUT_OFF = formatRefusal({
+  code: 'internal',
+  text: 'the hook did not hear of the whole push',
+  remedy: 'push again',
+});
 void judge();
 
 async function judge(): Promise<void> {
-  const refusal = await judgeAloud({
-    repo: hookRepository(process.cwd(), hookGitEnv(process.env)),
-    stdin: readFileSync(0, 'utf8'),
-    env: process.env,
-    nowMs: Date.now(),
-  });
+  const text = readFileSync(0, 'utf8');
+  const stdin = process.argv[2] === 'framed' ? unframe(text) : text;
+  const repo = hookRepository(process.cwd(), hookGitEnv(process.env));
+  const refusal =
+    stdin === null ? CUT_OFF : await judgeAloud({ repo, stdin, env: process.env, nowMs: Date.now() });
   if (refusal === null) process.exitCode = 0;
   else process.stderr.write(`${refusal}\n`);
+}
+
+/** What git wrote, from the stub's lines: each behind a `+`, and a `.` at the end; null where any of it is missing. */
+function unframe(text: string): string | null {
+  const lines = text.split('\n');
+  if (lines.pop() !== '' || lines.pop() !== '.' || !lines.every((line) => line.startsWith('+'))) return null;
+  return lines.map((line) => `${line.slice(1)}\n`).join('');
 }

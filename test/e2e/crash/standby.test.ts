@@ -9,6 +9,7 @@ import { forcedPush } from '../../support/forced-push.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { ourLines, type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
+import { runProcess } from '../../support/run-process.js';
 
 /** How ssh-command starts the process that stands by. */
 const START = '"$node" "$hook"';
@@ -138,4 +139,18 @@ test('while one stands by, a second push goes without', async () => {
   const result = await forcedPush(bridge, commit, 'home-pc');
   expect(result.stderr).toContain('started by itself');
   expect(result.exitCode).not.toBe(0);
+});
+
+test('a hook that was told less than all of a push lets nothing in', async () => {
+  const program =
+    /^hook=(.*)$/m.exec(await readFile(join(bridge.repoPath, 'hooks', 'pre-receive'), 'utf8'))?.[1] ?? '';
+  const line = `+${'0'.repeat(40)} ${'1'.repeat(40)} refs/heads/main`;
+  for (const input of ['', `${line}\n`, `${line}\n.`, `${line.slice(1)}\n.\n`]) {
+    const result = await runProcess(process.execPath, [program, 'framed'], {
+      env: bridge.env,
+      cwd: bridge.repoPath,
+      input,
+    });
+    expect(result).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('the whole push') });
+  }
 });

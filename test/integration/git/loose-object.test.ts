@@ -1,4 +1,4 @@
-import { readdir, stat, utimes } from 'node:fs/promises';
+import { readdir, rmdir, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { writeLooseObject } from '../../../src/git/loose-object.js';
@@ -41,4 +41,24 @@ test('an object that is there already is as young as a new one, so that no gc ta
   expect(await writeLooseObject(gitDir, object, 'sha1')).toBe(id);
   await gitOk(['prune', '--expire=1.hour.ago'], { gitDir, env });
   expect(await gitOk(['cat-file', '-t', id], { gitDir, env })).toBe('blob\n');
+});
+
+test('objects are written while gc removes the folders that it finds empty', async () => {
+  const gitDir = join(await tempDir(), 'clone.git');
+  const env = cleanEnv(gitDir);
+  await gitOk(['init', '--bare', '--quiet', '--template=', gitDir], { env });
+  let isOver = false;
+  const removing = (async () => {
+    while (!isOver) {
+      for (const name of await readdir(join(gitDir, 'objects')))
+        if (/^[0-9a-f]{2}$/.test(name)) await rmdir(join(gitDir, 'objects', name)).catch(() => {});
+    }
+  })();
+  for (let index = 0; index < 60; index += 1) {
+    const content = Buffer.from(`${index} ${'x'.repeat(200_000)}`);
+    const id = await writeLooseObject(gitDir, { type: 'blob', content }, 'sha1');
+    expect((await stat(join(gitDir, 'objects', id.slice(0, 2), id.slice(2)))).size).toBeGreaterThan(0);
+  }
+  isOver = true;
+  await removing;
 });

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { listRefFiles, readRefFile, writeRefFile } from '../../../src/git/ref-files.js';
@@ -57,4 +57,22 @@ test('a ref that another process has locked is left alone, with its lock; the ot
   await rm(lock);
   expect(await setRefs(repo, both, 'r')).toBe('updated');
   expect(await listRefs(repo, PREFIX)).toEqual(both.map(({ ref, to }) => ({ ref, id: to })));
+});
+
+test('folders that git removes because they are empty are made again, whatever the moment', async () => {
+  const repo = await bareBridge();
+  const a = await repo.git(['rev-parse', 'main']);
+  const folder = join(repo.gitDir, PREFIX);
+  let isOver = false;
+  const removing = (async () => {
+    while (!isOver) await rmdir(folder).catch(() => {});
+  })();
+  for (let index = 0; index < 100; index += 1) {
+    const ref = `${PREFIX}${index}`;
+    expect(await writeRefFile(repo.gitDir, ref, a)).toBe('written');
+    expect(await readRefFile(repo.gitDir, ref)).toBe(a);
+    await rm(join(repo.gitDir, ref));
+  }
+  isOver = true;
+  await removing;
 });
