@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { openLocalBridge } from '../git/local-bridge.js';
+import { openObjectReader } from '../git/object-reader.js';
 import { readRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/transport.js';
@@ -95,17 +96,21 @@ export async function openAsker(door: BridgeDoor, name?: string, signal?: AbortS
 async function openLocalAsker(door: BridgeDoor, name: string): Promise<Asker> {
   const { repo, settings } = await openLocalBridge(door.address.url, { env: door.env, asOwner: true });
   const terms = ownTerms(settings);
+  // Its git starts while the message is made, and need not stay while its answer is waited for.
+  const reader = openObjectReader(repo, { idleMs: 1_000 });
+  reader.warm();
   return {
     terms,
     repo,
     ref: MAIN_REF,
     tip: () => null,
-    submit: (draft) => submitLocal(repo, draft, { name, atMs: Date.now() }, terms.taskTtlMs),
-    commit: (submission) => commitLocal(repo, submission, { name, atMs: Date.now() }),
+    submit: (draft) =>
+      submitLocal(repo, draft, { name, atMs: Date.now() }, terms.taskTtlMs, undefined, reader),
+    commit: (submission) => commitLocal(repo, submission, { name, atMs: Date.now() }, undefined, reader),
     reach: async () => {},
     refresh: async () => {},
     holderOf: (task) => holderOf(repo, 'refs/bridge/', task, Date.now()),
-    close: async () => {},
+    close: async () => reader.close(),
   };
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeFileCommit } from '../git/commit-file.js';
-import { openObjectReader } from '../git/object-reader.js';
+import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import { type RefUpdate, readRef, updateRefs } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -22,23 +22,25 @@ export async function submitLocal(
   by: CommitIdentity,
   ttlMs: number,
   alongside?: (commit: string) => readonly RefUpdate[],
+  reader?: ObjectReader,
 ): Promise<string> {
   const submission = taskSubmission(draft, () => ({ nowMs: by.atMs, ttlMs }));
-  return (await commitLocal(repo, submission, by, alongside)).id;
+  return (await commitLocal(repo, submission, by, alongside, reader)).id;
 }
 
 /**
  * Commits a message to a bridge on this machine: objects first, then one compare-and-swap of `main`, so a kill leaves either no
  * message or a whole one. `alongside` gives refs to move in the same transaction, just before `main`. Answers the commit, and whether main was
- * moved to it just now.
+ * moved to it just now. `given` is a reader that is open already; whoever gives it closes it.
  */
 export async function commitLocal(
   repo: Repository,
   submission: Submission,
   by: CommitIdentity,
   alongside: (commit: string) => readonly RefUpdate[] = () => [],
+  given?: ObjectReader,
 ): Promise<{ readonly id: string; readonly isNew: boolean }> {
-  const reader = openObjectReader(repo);
+  const reader = given ?? openObjectReader(repo);
   try {
     for (let race = 0; race < MAX_RACES; race++) {
       const parent = await readRef(repo, MAIN_REF);
@@ -53,7 +55,7 @@ export async function commitLocal(
       await sleep(Math.random() * 20 * (race + 1));
     }
   } finally {
-    reader.close();
+    if (given === undefined) reader.close();
   }
   throw new BridgeError(`main of ${repo.gitDir} could not be moved in ${MAX_RACES} tries`, {
     code: 'stuck-lock',

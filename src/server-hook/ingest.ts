@@ -5,13 +5,12 @@ import { withFileLock } from '../git/file-lock.js';
 import { DISK, type LogFileSystem, syncEntry, unless, writeWhole } from '../git/log-file-system.js';
 import { lastRotatedPosition } from '../git/log-files.js';
 import { type LogTail, readLogTail } from '../git/log-tail.js';
-import { openObjectReader } from '../git/object-reader.js';
+import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
 import { syncHistory } from '../git/sync-history.js';
 import { walkAnswers } from '../git/walk-answers.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { formatLogLine } from '../protocol/log-record.js';
-import { MAIN_REF } from '../protocol/names.js';
 import { lookAhead } from './look-ahead.js';
 import { objectsOf } from './objects-of.js';
 import { isTip, walkMainSince } from './walk-main.js';
@@ -33,6 +32,8 @@ export interface IngestOptions {
   readonly fs?: LogFileSystem;
   /** Where they are read already. */
   readonly settings?: Promise<BridgeSettings> | undefined;
+  /** A reader that is open already; whoever gives it closes it. */
+  readonly reader?: ObjectReader | undefined;
 }
 
 /** So many records are synced at a time: what a failure takes back, and what the next run does again. */
@@ -51,7 +52,7 @@ const MAX_ROUNDS = 5;
  */
 export async function ingest(
   repo: Repository,
-  { now, fs = DISK, settings }: IngestOptions,
+  { now, fs = DISK, settings, reader }: IngestOptions,
 ): Promise<IngestResult> {
   const job = async (logPath: string) => {
     let before: number | null = null;
@@ -59,7 +60,7 @@ export async function ingest(
     for (let round = 1; ; round += 1) {
       const log = await openLog(fs, logPath);
       try {
-        const done = await catchUp(repo, log, logPath, { now, fs });
+        const done = await catchUp(repo, log, logPath, { now, fs, reader });
         before ??= done.firstSeq;
         repairedBytes += done.repairedBytes;
         // Who rotates and compresses at once may have removed the file under our hands, what we wrote with it.
@@ -119,7 +120,11 @@ async function catchUp(
   repo: Repository,
   log: FileHandle,
   logPath: string,
-  { now, fs }: { readonly now: () => number; readonly fs: LogFileSystem },
+  {
+    now,
+    fs,
+    reader: given,
+  }: { readonly now: () => number; readonly fs: LogFileSystem } & Pick<IngestOptions, 'reader'>,
 ): Promise<{ firstSeq: number; lastSeq: number; repairedBytes: number }> {
   const tail = await readLogTail(log, logPath);
   if (tail.torn.length > 0) await cutTornLine(fs, log, logPath, tail);
@@ -129,11 +134,11 @@ async function catchUp(
   let seq = firstSeq;
   let safeBytes = tail.endOfLines;
   let bytes = safeBytes;
-  const reader = openObjectReader(repo);
+  const reader = given ?? openObjectReader(repo);
   try {
     const walking = lookAhead(walkMainSince(repo, last?.commit ?? null), MAX_NAMED_COMMITS);
     // Its git starts beside that of the walk.
-    if (last === null || !(await isTip(repo, last.commit))) reader.info(MAIN_REF).catch(() => {});
+    if (last === null || !(await isTip(repo, last.commit))) reader.warm();
     const ahead = await walking;
     for await (const { commit, answer } of walkAnswers(reader, ahead.all)) {
       // Everything up to the last record was synced before that was written.
@@ -156,7 +161,7 @@ async function catchUp(
     await takeBack(log, safeBytes).catch(() => {});
     throw error;
   } finally {
-    reader.close();
+    if (given === undefined) reader.close();
   }
   return { firstSeq, lastSeq: seq, repairedBytes: tail.torn.length };
 }

@@ -7,6 +7,7 @@
 import * as z from 'zod';
 import { readBridgeSettings } from '../git/bridge-settings.js';
 import { hookGitEnv } from '../git/git-env.js';
+import { openObjectReader } from '../git/object-reader.js';
 import { answerStubs } from './answer-stubs.js';
 import { hookRepository } from './hook-repository.js';
 import { judgeAloud } from './judge-aloud.js';
@@ -27,18 +28,23 @@ const repo = hookRepository(gitDir, hookGitEnv(process.env));
 const settings = readBridgeSettings(repo).catch(() => readBridgeSettings(repo));
 settings.catch(() => {});
 const giveUp = setTimeout(() => process.exit(0), FIRST_WORD_MS);
+/** Reads what is in the repository itself; what is in quarantine has a reader of its own. */
+const reader = openObjectReader(repo);
 void answerStubs(process.stdin, process.stdout, {
-  judge: (quarantine, stdin) => {
+  judge: async (quarantine, stdin) => {
     clearTimeout(giveUp);
     const env = { ...process.env, ...quarantine };
-    return judgeAloud({
+    const refusal = await judgeAloud({
       repo: hookRepository(gitDir, hookGitEnv(env)),
       stdin,
       env,
       nowMs: Date.now(),
       settings,
     });
+    // It starts while git moves main.
+    if (refusal === null) reader.warm();
+    return refusal;
   },
-  takeIn: () => takeIn(gitDir, process.env, process.argv[1] ?? '', settings),
+  takeIn: () => takeIn(gitDir, process.env, process.argv[1] ?? '', { settings, reader }),
   // What git of ours is left, and a socket to nobody, keep nothing from ending.
 }).finally(() => process.exit(0));

@@ -5,7 +5,6 @@ import { BridgeError } from '../../src/protocol/bridge-error.js';
 /** The rows there are, in the order in which they run. */
 export const ROWS = [
   'overhead',
-  'processes',
   'flat',
   'doorbell',
   'backlog',
@@ -14,6 +13,7 @@ export const ROWS = [
   'idle',
   'disk',
   'commands',
+  'processes',
 ] as const;
 export type RowName = (typeof ROWS)[number];
 

@@ -80,6 +80,6 @@ function format(value: number, unit: Figure['unit']): string {
   if (Number.isNaN(value)) return 'none';
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
   return unit === 'fetches' || unit === 'processes'
-    ? `${value}`
+    ? `${Number(value.toFixed(1))}`
     : `${value.toFixed(digits)}${unit === '' ? '' : ` ${unit}`}`;
 }

@@ -38,7 +38,8 @@ export const shellLoopRow: Row = async ({ lab, program, options, shortBridge }) 
   const log = await followLog(bridge.logPath);
   const loop = await startLoop(lab);
   const ms: { a: number[]; b: number[] } = { a: [], b: [] };
-  const runs = options.runs ?? 15;
+  // Its two seconds of sleep are most of what the loop takes, so it takes many to tell their middle.
+  const runs = options.runs ?? 30;
   for (let run = -1; run < runs; run += 1) {
     for (const one of pairOrder(Math.abs(run))) {
       const question = `What is ${run + 10} + 5?`;
