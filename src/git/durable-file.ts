@@ -1,5 +1,6 @@
 import { chmod, mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { DISK, syncEntry } from './log-file-system.js';
 
@@ -56,6 +57,8 @@ async function openIn(folder: string, temporary: string, mode: DurableFile['mode
       return { handle: await open(temporary, 'wx', mode.file), made };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === MAX_TRIES) throw error;
+      // Or the two would go on in step.
+      if (attempt > 1) await sleep(Math.random() * 10);
     }
   }
 }

@@ -1,3 +1,5 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { type BridgeFixture, startBridgeFixture } from '../../support/bridge-fixture.js';
 import { type FaultyRun, runFaulty } from '../../support/dying-cli.js';
@@ -5,6 +7,11 @@ import { type FaultyRun, runFaulty } from '../../support/dying-cli.js';
 let bridge: BridgeFixture;
 beforeAll(async () => {
   bridge = await startBridgeFixture();
+  // As on a bridge that is in use: or the steps would differ by whether an object is the first of its folder.
+  for (let byte = 0; byte < 256; byte++) {
+    const name = byte.toString(16).padStart(2, '0');
+    await mkdir(join(bridge.repoPath, 'objects', name), { recursive: true });
+  }
 });
 
 /** How many commits ask this. */

@@ -1,5 +1,6 @@
 import { mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { listRefFiles, readRefFile, writeRefFile } from '../../../src/git/ref-files.js';
 import { listRefs, setRefs } from '../../../src/git/refs.js';
@@ -65,7 +66,10 @@ test('folders that git removes because they are empty are made again, whatever t
   const folder = join(repo.gitDir, PREFIX);
   let isOver = false;
   const removing = (async () => {
-    while (!isOver) await rmdir(folder).catch(() => {});
+    while (!isOver) {
+      await rmdir(folder).catch(() => {});
+      await setImmediate();
+    }
   })();
   for (let index = 0; index < 100; index += 1) {
     const ref = `${PREFIX}${index}`;
