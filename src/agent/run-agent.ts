@@ -41,7 +41,13 @@ const LAST_PUSH_MS = 4_000;
  * Throws BridgeError for what a person has to mend; finished answers are kept for the next run.
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const door = await openDoor(options.repo, options.env, options.ssh);
+  const door = await outlast(() => openDoor(options.repo, options.env, options.ssh), options).catch(
+    (error: unknown) => {
+      if (options.signal.aborted) return null;
+      throw error;
+    },
+  );
+  if (door === null) return;
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
   const dir = path.resolve(options.stateDir ?? defaultStateDir(door.address.url));
@@ -78,11 +84,20 @@ async function answerTasks(place: {
   readonly failed: AbortController;
 }): Promise<void> {
   const { options, door, signal, failed } = place;
-  const { clone, reader, finished } = await openKept(place.cloneDir, door.env, () =>
-    options.log('info', 'waiting for a git that is at work in the clone, of an agent that was killed', {
-      event: 'clone-busy',
-    }),
+  const open = () =>
+    openKept(place.cloneDir, door.env, () =>
+      options.log('info', 'waiting for a git that is at work in the clone, of an agent that was killed', {
+        event: 'clone-busy',
+      }),
+    );
+  const kept = await outlast(open, { log: options.log, signal, once: options.once }).catch(
+    (error: unknown) => {
+      if (options.signal.aborted) return null;
+      throw error;
+    },
   );
+  if (kept === null) return;
+  const { clone, reader, finished } = kept;
   const bell = createBell();
   const hurry = createBell();
   const core: SessionCore = {

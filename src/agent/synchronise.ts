@@ -65,7 +65,7 @@ async function askServer(
       session.claims.unchanged();
       return null;
     }
-    // What reads the new commits is started while they are on their way.
+    // What reads the new commits is started while they are on their way: they come in a pack.
     session.reader.warm();
     const tip = await updateClone(session.clone, session.door, { ...asked, shorten, deepen }, signal);
     session.tip = tip;

@@ -96,9 +96,8 @@ export async function openAsker(door: BridgeDoor, name?: string, signal?: AbortS
 async function openLocalAsker(door: BridgeDoor, name: string): Promise<Asker> {
   const { repo, settings } = await openLocalBridge(door.address.url, { env: door.env, asOwner: true });
   const terms = ownTerms(settings);
-  // Its git starts while the message is made, and need not stay while its answer is waited for.
+  // Its git need not stay while the answer is waited for.
   const reader = openObjectReader(repo, { idleMs: 1_000 });
-  reader.warm();
   return {
     terms,
     repo,

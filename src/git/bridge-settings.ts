@@ -45,13 +45,31 @@ export async function readBridgeSettings(repo: Repository): Promise<BridgeSettin
     // git writes the key in lower case, and a key without a value without a line break.
     if (newline > 0) values.set(entry.slice(0, newline), entry.slice(newline + 1));
   }
+  return settingsOf(repo.gitDir, values);
+}
+
+/**
+ * The same from lines that git wrote for a shell, a key and a value each; null where they do not say it all: there are none, or a value has more
+ * lines than one.
+ */
+export function parseBridgeSettings(gitDir: string, lines: readonly string[]): BridgeSettings | null {
+  const values = new Map<string, string>();
+  for (const line of lines) {
+    const [, key = '', value] = /^((?:bridge|extensions)\.[a-z0-9.-]+)(?: (.*))?$/.exec(line) ?? [];
+    if (key === '') return null;
+    if (value !== undefined) values.set(key, value);
+  }
+  return values.size === 0 ? null : settingsOf(gitDir, values);
+}
+
+function settingsOf(gitDir: string, values: ReadonlyMap<string, string>): BridgeSettings {
   return {
     version: positive(values.get('bridge.version')),
     taskTtlMs: parseDurationMs(values.get('bridge.taskttl') ?? '') ?? DEFAULT_TASK_TTL_MS,
     maxTaskBytes: positive(values.get('bridge.maxtaskbytes')) ?? DEFAULT_MAX_TASK_BYTES,
     maxAnswerBytes: positive(values.get('bridge.maxanswerbytes')) ?? DEFAULT_MAX_ANSWER_BYTES,
     claimLeaseMs: leaseMs(values.get('bridge.claimlease')),
-    answersLog: path.resolve(repo.gitDir, values.get('bridge.answerslog') || 'bridge/answers.log'),
+    answersLog: path.resolve(gitDir, values.get('bridge.answerslog') || 'bridge/answers.log'),
     onAnswerTimeoutMs:
       parseDurationMs(values.get('bridge.onanswertimeout') ?? '') ?? DEFAULT_ON_ANSWER_TIMEOUT_MS,
     onAnswerRetryMs: parseDurationMs(values.get('bridge.onanswerretry') ?? '') ?? DEFAULT_ON_ANSWER_RETRY_MS,

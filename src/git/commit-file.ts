@@ -9,16 +9,30 @@ export interface FileCommit {
   /** A name at the top of the tree: `inbox.json`. */
   readonly file: string;
   readonly blob: string;
+  /** Where the blob is still on its way to the disk: when it is there. The commit is not done before. */
+  readonly written?: Promise<unknown>;
   readonly message: string;
   readonly by: CommitIdentity;
 }
 
 /** Writes a blob and answers its id. */
 export async function writeBlob(repo: Repository, bytes: Uint8Array): Promise<string> {
+  const { id, written } = await beginBlob(repo, bytes);
+  await written;
+  return id;
+}
+
+/** The same, but `written` tells when it is on the disk: its id is known before. */
+export async function beginBlob(
+  repo: Repository,
+  bytes: Uint8Array,
+): Promise<{ readonly id: string; readonly written: Promise<unknown> }> {
   const pen = openPen(repo);
   const id = await pen.write({ type: 'blob', content: bytes });
-  await pen.done();
-  return id;
+  const written = pen.done();
+  // Whoever needs it waits for it; that need not be at once.
+  written.catch(() => {});
+  return { id, written };
 }
 
 /**
@@ -51,7 +65,7 @@ export async function writeFileCommits(
       content: formatCommit({ tree: treeId, parent: tip, by, message }),
     });
   }
-  await pen.done();
+  await Promise.all([pen.done(), ...commits.map((commit) => commit.written)]);
   return tip;
 }
 

@@ -13,12 +13,28 @@ const LOCK_TIMEOUT_MS = 60_000;
  * waiting, `no-lock` where locking fails.
  */
 export async function withFileLock<T>(file: string, job: () => Promise<T>): Promise<T> {
+  const release = await takeFileLock(file);
+  try {
+    return await job();
+  } finally {
+    await release();
+  }
+}
+
+/** The same in two: takes the lock, and answers how to let go of it. */
+export async function takeFileLock(file: string): Promise<() => Promise<void>> {
   const handle = await open(file, 'a', 0o640);
   try {
-    if ((await kernelLock(file, handle)) === 'held') return await job();
-    return await folderLock(file, job);
-  } finally {
+    if ((await kernelLock(file, handle)) === 'held') return () => handle.close();
+    const release = await lockFolder(file, LOCK_TIMEOUT_MS);
+    if (release === null) throw lockedError(file);
+    return async () => {
+      await release();
+      await handle.close();
+    };
+  } catch (error) {
     await handle.close();
+    throw error;
   }
 }
 
@@ -74,16 +90,6 @@ function kernelLock(
       else reject(waitedTooLong ? lockedError(file) : cannotLock(file, code));
     });
   });
-}
-
-async function folderLock<T>(file: string, job: () => Promise<T>): Promise<T> {
-  const release = await lockFolder(file, LOCK_TIMEOUT_MS);
-  if (release === null) throw lockedError(file);
-  try {
-    return await job();
-  } finally {
-    await release();
-  }
 }
 
 /** Null where another has held it for so long. */

@@ -1,13 +1,20 @@
 import { BridgeError } from '../protocol/bridge-error.js';
-import { spawnGit } from './run-git.js';
+import { gitFailed, spawnGit } from './run-git.js';
 
 /** The oldest git llm-bridge works with: the one of Debian 12. It has `cat-file --batch-command` (since 2.36). */
 export const MIN_GIT_VERSION = [2, 39] as const;
 
-/** Major and minor of the installed git. Throws BridgeError `no-git`, or `old-git` where it is older than 2.39. */
+/** What `git --version` says. Throws BridgeError `no-git`, or `git-failed` or `git-killed` where it came to nothing. */
+export async function readGitVersion(env: NodeJS.ProcessEnv): Promise<string> {
+  const args = ['--version'];
+  const result = await spawnGit(args, env);
+  if (result.exitCode !== 0) throw gitFailed(args, result);
+  return result.stdout.toString('utf8').trim();
+}
+
+/** Major and minor of the installed git. Throws BridgeError as readGitVersion, or `old-git` where it is older than 2.39. */
 export async function requireGit(env: NodeJS.ProcessEnv): Promise<readonly [number, number]> {
-  const { stdout } = await spawnGit(['--version'], env);
-  const text = stdout.toString('utf8').trim();
+  const text = await readGitVersion(env);
   const match = /^git version ([0-9]+)\.([0-9]+)/.exec(text);
   const version = [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)] as const;
   if (

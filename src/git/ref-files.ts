@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { writeDurably } from './durable-file.js';
 import { unless } from './log-file-system.js';
+import { readSmallFile } from './small-file.js';
 
 /** What a ref file and a line of packed-refs hold. */
 const ID = '[0-9a-f]{40,64}';
@@ -64,10 +65,10 @@ async function filesBelow(gitDir: string, folder: string): Promise<string[]> {
 
 /** What the file of a ref says; null where it has none (it may be packed), or one that names no object. */
 export async function readRefFile(gitDir: string, ref: string): Promise<string | null> {
-  const file = path.join(gitDir, ref);
-  const text = await readFile(file, 'latin1').catch(unless('ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES'));
-  return new RegExp(`^(${ID})\n$`).exec(text ?? '')?.[1] ?? null;
+  return REF_FILE.exec(readSmallFile(path.join(gitDir, ref)) ?? '')?.[1] ?? null;
 }
+
+const REF_FILE = new RegExp(`^(${ID})\n$`);
 
 /**
  * Points a ref at an object, whatever it was before, by git's own protocol: the lock is the file that becomes the ref. `locked` where

@@ -2,6 +2,9 @@ import path from 'node:path';
 import { type LogFileSystem, syncFolder } from './log-file-system.js';
 import type { Repository } from './run-git.js';
 
+/** So many folders are synced at the same time. */
+const MAX_OPEN = 16;
+
 /**
  * Makes everything that `main` is made of now survive a power cut. git with `core.fsync=all`, which `init` sets, syncs the
  * content of every object, pack and ref before it gives it its name; it never syncs the folders those names stand in. On ext4 and XFS
@@ -30,5 +33,10 @@ export async function syncHistory(
     // packed-refs stands here.
     repo.gitDir,
   ];
-  for (const folder of folders) await syncFolder(fs, folder);
+  for (let at = 0; at < folders.length; at += MAX_OPEN) {
+    const some = folders.slice(at, at + MAX_OPEN).map((folder) => syncFolder(fs, folder));
+    // All of them have ended before one that failed is told.
+    const failed = (await Promise.allSettled(some)).find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
 }

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { spawnGit } from '../git/run-git.js';
+import { gitFailed, spawnGit } from '../git/run-git.js';
 import { shellQuote } from '../protocol/shell-quote.js';
 
 /** What the user says about ssh on the command line. */
@@ -61,7 +61,10 @@ export function withOptions(command: SshCommand, options: readonly string[]): Ss
 
 async function usersCommand(env: NodeJS.ProcessEnv): Promise<string | null> {
   if (env.GIT_SSH_COMMAND) return env.GIT_SSH_COMMAND;
-  const configured = await spawnGit(['config', '--get', 'core.sshCommand'], env);
+  const args = ['config', '--get', 'core.sshCommand'];
+  const configured = await spawnGit(args, env);
+  // Taken for "not set", a kill would send us past the user's own command.
+  if (configured.killedBy) throw gitFailed(args, configured);
   const text = configured.stdout.toString('utf8').trim();
   if (configured.exitCode === 0 && text !== '') return text;
   return env.GIT_SSH ? shellQuote(env.GIT_SSH) : null;

@@ -1,5 +1,3 @@
-import type { Readable, Writable } from 'node:stream';
-
 /** Variables of git in which pre-receive is told where the objects of the push are kept until it is let in; none where it brought none. */
 export type Quarantine = Readonly<Record<string, string>>;
 
@@ -10,10 +8,16 @@ const QUARANTINE_VARIABLES = [
   'GIT_ALTERNATE_OBJECT_DIRECTORIES',
 ] as const;
 
+/** How a line begins that is one of the settings. */
+const SETTING = /^(?:bridge|extensions)\./;
+
 /** What the hooks do. */
 export interface HookWork {
-  /** Null lets the push in; else the line that says why not. `stdin` is what git wrote to pre-receive. */
-  judge(quarantine: Quarantine, stdin: string): Promise<string | null>;
+  /**
+   * Null lets the push in; else the line that says why not. `stdin` is what git wrote to pre-receive; `settings` are those of the bridge as
+   * ssh-command read them, a line each, which may be none.
+   */
+  judge(quarantine: Quarantine, stdin: string, settings: readonly string[]): Promise<string | null>;
   /** Answers the line to say; empty where there is nothing to. */
   takeIn(): Promise<string>;
 }
@@ -23,13 +27,17 @@ const MAX_REQUEST_BYTES = 256 * 1024;
 
 /**
  * Answers the stubs of the hooks of one push:
- * 1. `pre-receive`, a line for each of QUARANTINE_VARIABLES (all of them empty, or none), the lines that git wrote, each behind a `+`, and `.`. The answer is `yes`, or
- *    `no <why>`.
+ * 1. `pre-receive`, a line for each of QUARANTINE_VARIABLES (all of them empty, or none), the settings, the lines that git wrote, each behind a
+ *    `+`, and `.`. The answer is `yes`, or `no <why>`.
  * 2. `post-receive`. The answer is `taken <what to say>`.
  * A line ends with a line break and with nothing else, because the name of a ref may hold anything. Resolves after the second answer, after a
  * `no`, at the end of the input, and at anything that is no request: who gets no answer helps himself.
  */
-export async function answerStubs(input: Readable, output: Writable, work: HookWork): Promise<void> {
+export async function answerStubs(
+  input: AsyncIterable<Buffer>,
+  say: (line: string) => void,
+  work: HookWork,
+): Promise<void> {
   const lines = linesOf(input);
   const next = async () => (await lines.next()).value;
   if ((await next()) !== 'pre-receive') return;
@@ -40,24 +48,26 @@ export async function answerStubs(input: Readable, output: Writable, work: HookW
   }
   const told = Object.keys(quarantine).length;
   if (told !== 0 && told !== QUARANTINE_VARIABLES.length) return;
+  const settings: string[] = [];
+  let line = await next();
+  for (; line === '' || SETTING.test(line ?? ''); line = await next()) settings.push(line ?? '');
+  if (!line?.startsWith('+')) return;
   let stdin = '';
-  for (;;) {
-    const line = await next();
-    if (line === '.') break;
+  for (; line !== '.'; line = await next()) {
     if (!line?.startsWith('+')) return;
     stdin += `${line.slice(1)}\n`;
   }
-  const refusal = await work.judge(quarantine, stdin);
-  await say(output, refusal === null ? 'yes' : `no ${refusal}`);
+  const refusal = await work.judge(quarantine, stdin, settings);
+  say(refusal === null ? 'yes' : `no ${refusal}`);
   if (refusal !== null || (await next()) !== 'post-receive') return;
-  await say(output, `taken ${await work.takeIn()}`);
+  say(`taken ${await work.takeIn()}`);
 }
 
 /** Undefined in place of a value at the end. Throws where a request is larger than any. */
-async function* linesOf(input: Readable): AsyncGenerator<string, undefined> {
+async function* linesOf(input: AsyncIterable<Buffer>): AsyncGenerator<string, undefined> {
   let rest: Buffer = Buffer.alloc(0);
   let bytes = 0;
-  for await (const chunk of input as AsyncIterable<Buffer>) {
+  for await (const chunk of input) {
     bytes += chunk.length;
     if (bytes > MAX_REQUEST_BYTES) throw new Error('a push with more than any push has');
     rest = Buffer.concat([rest, chunk]);
@@ -66,10 +76,4 @@ async function* linesOf(input: Readable): AsyncGenerator<string, undefined> {
       rest = rest.subarray(end + 1);
     }
   }
-}
-
-function say(output: Writable, line: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    output.write(`${line}\n`, (error) => (error ? reject(error) : resolve()));
-  });
 }

@@ -1,4 +1,5 @@
-import { open, readdir } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import path from 'node:path';
 
 /** What a push brought, as it lies in quarantine. */
@@ -26,8 +27,8 @@ export async function listIncoming(
   const root = path.resolve(place.gitDir, quarantine);
   const loose: string[] = [];
   const packed: string[] = [];
-  for (const folder of await readdir(root)) {
-    const names = await readdir(path.join(root, folder));
+  for (const folder of readdirSync(root)) {
+    const names = readdirSync(path.join(root, folder));
     if (/^[0-9a-f]{2}$/.test(folder)) loose.push(...names.map((name) => folder + name));
     else if (folder !== 'pack') return null;
     else {

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { type BridgeSettings, readBridgeSettings } from '../git/bridge-settings.js';
-import { withFileLock } from '../git/file-lock.js';
+import { takeFileLock } from '../git/file-lock.js';
 import { DISK, type LogFileSystem, syncEntry, unless, writeWhole } from '../git/log-file-system.js';
 import { lastRotatedPosition } from '../git/log-files.js';
 import { type LogTail, readLogTail } from '../git/log-tail.js';
@@ -13,7 +13,7 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { formatLogLine } from '../protocol/log-record.js';
 import { lookAhead } from './look-ahead.js';
 import { objectsOf } from './objects-of.js';
-import { isTip, walkMainSince } from './walk-main.js';
+import { walkMainSince } from './walk-main.js';
 
 /** What an ingest did. */
 export interface IngestResult {
@@ -34,6 +34,8 @@ export interface IngestOptions {
   readonly settings?: Promise<BridgeSettings> | undefined;
   /** A reader that is open already; whoever gives it closes it. */
   readonly reader?: ObjectReader | undefined;
+  /** The lock, where it is being taken already (lockLog); it is let go of all the same. */
+  readonly lock?: Promise<() => Promise<void>> | undefined;
 }
 
 /** So many records are synced at a time: what a failure takes back, and what the next run does again. */
@@ -52,7 +54,7 @@ const MAX_ROUNDS = 5;
  */
 export async function ingest(
   repo: Repository,
-  { now, fs = DISK, settings, reader }: IngestOptions,
+  { now, fs = DISK, settings, reader, lock }: IngestOptions,
 ): Promise<IngestResult> {
   const job = async (logPath: string) => {
     let before: number | null = null;
@@ -71,7 +73,7 @@ export async function ingest(
       }
     }
   };
-  return withLog(repo, fs, job, settings);
+  return withLog(repo, fs, job, settings, lock);
 }
 
 /** Runs `job` with the path of the log while no other ingest of this bridge runs. */
@@ -81,11 +83,22 @@ export async function withLog<T>(
   job: (logPath: string) => Promise<T>,
   // Read while the lock is being taken: each is a process of its own to wait for.
   settings: Promise<BridgeSettings> = readBridgeSettings(repo),
+  lock: Promise<() => Promise<void>> = lockLog(repo, fs),
 ): Promise<T> {
   settings.catch(() => {});
+  const release = await lock;
+  try {
+    return await job((await settings).answersLog);
+  } finally {
+    await release();
+  }
+}
+
+/** Waits until no other ingest of this bridge runs, and keeps others out; answers how to let go of that. */
+export async function lockLog(repo: Repository, fs: LogFileSystem = DISK): Promise<() => Promise<void>> {
   const folder = path.join(repo.gitDir, 'bridge');
   await fs.mkdir(folder, { recursive: true });
-  return withFileLock(path.join(folder, 'ingest.lock'), async () => job((await settings).answersLog));
+  return takeFileLock(path.join(folder, 'ingest.lock'));
 }
 
 /** The error for a log, or a file beside it, that cannot be made or opened. */
@@ -137,8 +150,6 @@ async function catchUp(
   const reader = given ?? openObjectReader(repo);
   try {
     const walking = lookAhead(walkMainSince(repo, last?.commit ?? null), MAX_NAMED_COMMITS);
-    // Its git starts beside that of the walk.
-    if (last === null || !(await isTip(repo, last.commit))) reader.warm();
     const ahead = await walking;
     for await (const { commit, answer } of walkAnswers(reader, ahead.all)) {
       // Everything up to the last record was synced before that was written.

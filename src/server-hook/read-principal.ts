@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { readSmallFile } from '../git/small-file.js';
 import { principalNameSchema, roleSchema } from '../protocol/names.js';
 import type { Denial, Principal } from './push-context.js';
 
@@ -15,7 +15,7 @@ export async function readPrincipal(
   const name = env.LLM_BRIDGE_PRINCIPAL;
   if (name === undefined) return { principal: null };
   const parsed = principalNameSchema.safeParse(name);
-  const role = parsed.success ? await readRole(path.join(gitDir, 'bridge', 'principals', name)) : null;
+  const role = parsed.success ? readRole(path.join(gitDir, 'bridge', 'principals', name)) : null;
   if (role === null) {
     return {
       code: 'principal',
@@ -26,8 +26,8 @@ export async function readPrincipal(
   return { principal: { name, role } };
 }
 
-async function readRole(file: string): Promise<Principal['role'] | null> {
-  const text = await readFile(file, 'utf8').catch(() => '');
+function readRole(file: string): Principal['role'] | null {
+  const text = readSmallFile(file) ?? '';
   const parsed = roleSchema.safeParse(/^[a-z]+/.exec(text)?.[0]);
   return parsed.success ? parsed.data : null;
 }

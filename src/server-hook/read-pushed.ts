@@ -1,3 +1,4 @@
+import { readLooseHistory } from '../git/loose-history.js';
 import type { ObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
@@ -6,7 +7,7 @@ import { MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
 import { MAIN_REF } from '../protocol/names.js';
 
 /**
- * How many commits are read at first. On a bridge that is not busy, the task that is answered is among them, and one git process
+ * How many commits git is asked for at first, where they are no few loose ones. On a bridge that is not busy, the task that is answered is among them, and one git process
  * tells all; more would cost every push more than a second process costs a few.
  */
 const FIRST_LOOK = 16;
@@ -21,6 +22,8 @@ export async function readPushed(
   tip: string,
 ): Promise<{ commits: readonly HistoryCommit[]; recent: readonly HistoryCommit[] }> {
   const main = await reader.info(MAIN_REF);
+  const few = main === null ? null : await readLooseHistory(repo, { from: tip, not: main.id });
+  if (few !== null) return { commits: few, recent: few };
   const recent = await readHistory(repo, { from: [tip], maxCount: FIRST_LOOK });
   const at = recent.findIndex((commit) => commit.id === main?.id);
   if (at >= 0) return { commits: recent.slice(at + 1), recent };

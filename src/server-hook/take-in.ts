@@ -20,7 +20,7 @@ export async function takeIn(
   gitDir: string,
   env: NodeJS.ProcessEnv,
   program: string,
-  ready: Pick<IngestOptions, 'settings' | 'reader'> = {},
+  ready: Pick<IngestOptions, 'settings' | 'reader' | 'lock'> = {},
 ): Promise<string> {
   const said = await ingestAloud(hookRepository(gitDir, hookGitEnv(env)), ready);
   // Whether or not something was added: a run that was killed may have added it, and told nobody.
@@ -30,7 +30,7 @@ export async function takeIn(
 
 async function ingestAloud(
   repo: Repository,
-  ready: Pick<IngestOptions, 'settings' | 'reader'>,
+  ready: Pick<IngestOptions, 'settings' | 'reader' | 'lock'>,
 ): Promise<string> {
   try {
     const { added, lastSeq } = await ingest(repo, { now: Date.now, ...ready });

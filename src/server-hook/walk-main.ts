@@ -35,7 +35,7 @@ export async function* walkMainSince(repo: Repository, last: string | null): Asy
 }
 
 /** Whether main is known to stand there. Told by the file of its ref, without a git process; where it has none, it is not known. */
-export async function isTip(repo: Repository, commit: string): Promise<boolean> {
+async function isTip(repo: Repository, commit: string): Promise<boolean> {
   return (await readRefFile(repo.gitDir, MAIN_REF)) === commit;
 }
 

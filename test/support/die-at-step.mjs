@@ -6,7 +6,7 @@
 // FAULT_AT    the number of the step, from 1; or a pattern, for the first step that matches; 0: none, only count
 // FAULT_SKIP  with a pattern: so many steps that match are passed first; default 0
 // FAULT_MODE  dies: SIGKILL just before the step. orphans: the same, but the other program is started and goes on alone. fails: the
-//             call fails with EIO, the started program with exit code 128. sets-clock: all goes well, but the clock of the program is set
+//             call fails with EIO, the started program with exit code 128. kills: the started program is killed by SIGKILL. sets-clock: all goes well, but the clock of the program is set
 //             just before the step; then what it says on stderr counts as a step, too
 // FAULT_SHIFT for sets-clock: by so many milliseconds
 // FAULT_CLOCK a file with milliseconds that the clock of the program is off by, looked at each time
@@ -59,7 +59,7 @@ function countSteps() {
       clockShiftMs = Number(FAULT_SHIFT);
       return false;
     }
-    if (FAULT_MODE === 'fails') return true;
+    if (FAULT_MODE === 'fails' || FAULT_MODE === 'kills') return true;
     if (FAULT_MODE === 'orphans') start?.();
     return die();
   };
@@ -90,7 +90,8 @@ function countSteps() {
   childProcess.spawn = (file, args, options) => {
     const start = () => spawn(file, args, options);
     if (!step([file, ...args].join(' '), start)) return start();
-    return spawn('sh', ['-c', 'echo "fatal: injected" >&2; exit 128'], options);
+    const end = FAULT_MODE === 'kills' ? 'kill -KILL $$' : 'echo "fatal: injected" >&2; exit 128';
+    return spawn('sh', ['-c', end], options);
   };
   syncBuiltinESMExports();
   if (FAULT_MODE !== 'sets-clock') return;

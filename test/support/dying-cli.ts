@@ -6,10 +6,10 @@ import type { RunResult } from './run-process.js';
 import { tempDir } from './temp-dir.js';
 
 /**
- * How the n-th step of a program ends: SIGKILL just before it; SIGKILL while what it has started (a push, say) goes on alone; or a failure
- * of the step.
+ * How the n-th step of a program ends: SIGKILL just before it; SIGKILL while what it has started (a push, say) goes on alone; a failure
+ * of the step; or SIGKILL for what it starts, which is for steps that start something.
  */
-export type StepFault = 'dies' | 'orphans' | 'fails';
+export type StepFault = 'dies' | 'orphans' | 'fails' | 'kills';
 
 /** A run that was to end badly at a step. */
 export interface FaultyRun extends RunResult {

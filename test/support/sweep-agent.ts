@@ -62,7 +62,8 @@ export async function sweepAgent(fault: StepFault, options: SweepOptions = {}): 
     const hit = await runFaultyAt(agent(state), { env }, at, fault);
     if (hit.step === null) expect(hit.exitCode, hit.stderr).toBe(0);
     else hits.push(hit.step);
-    if (hit.step !== null && fault !== 'fails') expect(hit.exitCode, hit.step).toBe(137);
+    if (hit.step !== null && fault !== 'fails')
+      expect(hit.exitCode, hit.step).toBe(fault === 'kills' ? 0 : 137);
     const kept = await readdir(join(state, 'bridge.git', 'refs', 'bridge', 'finished')).catch(() => []);
     const after = await runCli(agent(state), { env });
     expect(after.exitCode, `after ${at.name}: ${after.stderr}`).toBe(0);

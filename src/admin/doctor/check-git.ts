@@ -1,5 +1,4 @@
-import { MIN_GIT_VERSION } from '../../git/git-version.js';
-import { spawnGit } from '../../git/run-git.js';
+import { MIN_GIT_VERSION, readGitVersion } from '../../git/git-version.js';
 import { broken, ok, type Verdict, warning } from '../../protocol/finding.js';
 import { isBefore, type Version } from './version.js';
 
@@ -19,8 +18,7 @@ const MENDED_IN: readonly Version[] = [
 
 /** Looks at the version of git. */
 export async function checkGit(env: NodeJS.ProcessEnv): Promise<Verdict> {
-  const { stdout } = await spawnGit(['--version'], env);
-  return judgeGit(stdout.toString('utf8').trim());
+  return judgeGit(await readGitVersion(env));
 }
 
 /** Judges what `git --version` said. */

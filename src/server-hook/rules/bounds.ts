@@ -21,8 +21,6 @@ export type Unread = Pick<PushContext, 'repo' | 'reader' | 'update'>;
  */
 export async function boundIncoming(push: Unread): Promise<Denial | IncomingObjects> {
   const { reader, update } = push;
-  // Its git starts while the folders are read.
-  reader.warm();
   const place = { ...push.repo, idBytes: update.newId.length / 2 };
   const incoming = await listIncoming(place, MAX_OBJECTS);
   if (incoming === null) {

@@ -18,6 +18,11 @@ test('an agent killed before any step of its work leaves a state that the next s
   }
 }, 480_000);
 
+test('an agent whose git is killed while it starts tries again', async () => {
+  const steps = await sweepAgent('kills', { steps: /^git (?:--version|init .*)(?: \(|$)/ });
+  expect(steps).toEqual([expect.stringMatching(/^git --version/), expect.stringMatching(/^git init /)]);
+}, 120_000);
+
 test('an agent killed before it pushes a claim, or an answer under a claim, leaves a state that the next start answers from', async () => {
   const steps = await sweepAgent('dies', { steps: / push /, onceClaimed: true });
   for (const pushed of [/ \S+:refs\/bridge\/claims\/\S+$/, / \S+:refs\/heads\/main(?: |$)/]) {

@@ -2,16 +2,18 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { faultEnv } from '../../support/dying-cli.js';
-import { git } from '../../support/git.js';
+import { git, gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 
 /** A bridge whose pre-receive is run by `line` in place of `exec "$node" "$hook"`, and an answer to be pushed to it. */
-async function place(line: string) {
+async function place(line: string, isPacked = false) {
   const bridge = await startPlainBridge();
   const hook = join(bridge.repoPath, 'hooks', 'pre-receive');
   const stub = await readFile(hook, 'utf8');
   const task = await bridge.pushOk(await bridge.writer.ask(await bridge.tip(), '2+2'));
+  // What is in a pack takes git to read.
+  if (isPacked) await gitOk(['repack', '-a', '-d', '-q'], { gitDir: bridge.repoPath, env: bridge.env });
   const answer = await bridge.writer.answer(task, anAnswer(task, '2+2'));
   await writeFile(hook, stub.replace('exec "$node" "$hook"', line));
   const push = (env: Record<string, string> = {}) =>
@@ -28,7 +30,7 @@ async function records(bridge: PlainBridge): Promise<number> {
 
 test('pre-receive, killed before any step, lets nothing in, and the push works when made again', async () => {
   const { NODE_OPTIONS: preload = '' } = faultEnv('', 0, 'dies');
-  const { bridge, task, answer, push } = await place(`exec "$node" ${preload} "$hook"`);
+  const { bridge, task, answer, push } = await place(`exec "$node" ${preload} "$hook"`, true);
   let steps = 0;
   for (let at = 1; ; at++) {
     const stepsFile = join(bridge.dir, `steps-${at}`);

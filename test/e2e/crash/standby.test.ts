@@ -1,15 +1,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { beforeEach, expect, test } from 'vitest';
 import { runCli } from '../../support/cli.js';
 import { faultEnv } from '../../support/dying-cli.js';
 import { forcedPush } from '../../support/forced-push.js';
+import { gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { ourLines, type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 import { runProcess } from '../../support/run-process.js';
+import { waitUntil } from '../../support/wait-until.js';
 
 /** How ssh-command starts the process that stands by. */
 const START = '"$node" "$hook"';
@@ -37,6 +40,9 @@ async function anAnswered(): Promise<string> {
   return bridge.writer.answer(task, anAnswer(task, question), { author: 'home-pc' });
 }
 
+/** The bytecode of the process. */
+const code = () => join(bridge.repoPath, 'bridge', 'standby.code');
+
 const records = async () => (await bridge.readLog()).split('\n').length - 1;
 
 /** Changes an installed file; the text has to be in it. */
@@ -55,16 +61,38 @@ async function standIn(program: string): Promise<void> {
   await edit('bridge/ssh-command', /^ *hook=.*$/m, `  hook=${file}`);
 }
 
-/** Each hook by itself fails. */
+/** Each hook by itself fails where a process stands by. */
 async function breakHooks(): Promise<void> {
-  const file = join(bridge.dir, 'broken.cjs');
-  await writeFile(file, 'process.stderr.write("started by itself\\n"); process.exit(1);');
-  for (const hook of ['pre-receive', 'post-receive'])
+  for (const hook of ['pre-receive', 'post-receive']) {
+    const real = fileURLToPath(new URL(`../../../dist/hooks/${hook}.cjs`, import.meta.url));
+    const file = join(bridge.dir, `broken-${hook}.cjs`);
+    await writeFile(
+      file,
+      `if (process.env.LLM_BRIDGE_STANDBY === 'yes') {
+        process.stderr.write("started by itself\\n");
+        process.exit(1);
+      }
+      process.argv[1] = ${JSON.stringify(real)};
+      require(process.argv[1]);`,
+    );
     await edit(`hooks/${hook}`, /^hook=.*$/m, `hook=${file}`);
+  }
 }
+
+/** It keeps its code when nobody waits for it any more. */
+const codeKept = () =>
+  waitUntil(
+    () =>
+      stat(code()).then(
+        () => true,
+        () => false,
+      ),
+    'the code of the process to be kept',
+  );
 
 test('a push through the forced command is judged and taken in by one process, which leaves nothing behind', async () => {
   await answer();
+  await codeKept();
   const before = (await readdir(join(bridge.repoPath, 'bridge'))).sort();
   const started = await anAnswered();
   await breakHooks();
@@ -73,6 +101,42 @@ test('a push through the forced command is judged and taken in by one process, w
   expect(ourLines(result.stderr)).toEqual(['llm-bridge: answer logged as no. 2']);
   expect(await records()).toBe(2);
   expect((await readdir(join(bridge.repoPath, 'bridge'))).sort()).toEqual(before);
+});
+
+test('with its code kept, damaged, or of another program, it does the same', async () => {
+  await answer();
+  await codeKept();
+  const kept = await readFile(code());
+  expect((await stat(code())).mode & 0o777).toBe(0o600);
+  await breakHooks();
+  const spoilt = Buffer.from(kept);
+  spoilt.fill(0xff, kept.length - 5000);
+  for (const bytes of [kept, spoilt, kept.subarray(0, 1000), Buffer.alloc(0)]) {
+    await writeFile(code(), bytes);
+    const before = await records();
+    await answer();
+    expect(await records()).toBe(before + 1);
+    await waitUntil(
+      async () => (await readFile(code())).subarray(0, 40).equals(kept.subarray(0, 40)),
+      'its code',
+    );
+  }
+});
+
+test('it goes by the settings that ssh-command has read, and reads them itself where those are not clear', async () => {
+  await breakHooks();
+  const limit = (bytes: string) =>
+    gitOk(['config', 'bridge.maxAnswerBytes', bytes], { gitDir: bridge.repoPath, env: bridge.env });
+  await limit('100');
+  const refused = await forcedPush(bridge, await anAnswered(), 'home-pc');
+  expect(ourLines(refused.stderr)).toEqual([expect.stringMatching(/refused \[limit\].*100/)]);
+  await limit('1000000');
+  await answer();
+  await edit('bridge/ssh-command', 'LLM_BRIDGE_SETTINGS="$settings"', 'LLM_BRIDGE_SETTINGS=');
+  await answer();
+  await limit('100');
+  const again = await forcedPush(bridge, await anAnswered(), 'home-pc');
+  expect(ourLines(again.stderr)).toEqual([expect.stringMatching(/refused \[limit\].*100/)]);
 });
 
 test('a push is refused in the same words, whether or not a process stands by', async () => {
@@ -91,19 +155,28 @@ test('killed before any step, it keeps no push from being judged and taken in, o
   const steps = join(bridge.dir, 'steps');
   const { NODE_OPTIONS: preload = '', ...fault } = faultEnv(steps, 0, 'dies', 'standby');
   const words = Object.entries(fault).map(([name, value]) => `${name}='${value}'`);
-  await edit('bridge/ssh-command', START, `env ${words.join(' ')} "$node" ${preload} "$hook"`);
   const taken = async () => (await readFile(steps, 'utf8').catch(() => '')).split('\n').length - 1;
+  // The first makes the log.
   await answer();
+  await codeKept();
+  await rm(code());
+  await edit('bridge/ssh-command', START, `env ${words.join(' ')} "$node" ${preload} "$hook"`);
+  await answer();
+  await codeKept();
   const total = await taken();
-  // Its settings, its reader, the walk; the lock, the log, the walk, the reader.
+  // The lock, the log, and its code, which every run makes that is killed before.
   expect(total).toBeGreaterThan(5);
+  await rm(code());
   for (let at = 1; at <= total; at++) {
     await writeFile(steps, '');
     await edit('bridge/ssh-command', /FAULT_AT='[0-9]+'/, `FAULT_AT='${at}'`);
     const { stderr } = await answer();
-    expect(await taken(), `step ${at}`).toBeGreaterThanOrEqual(at);
-    expect(await records(), stderr).toBe(at + 1);
+    await waitUntil(async () => (await taken()) >= at, `step ${at}`);
+    expect(await records(), stderr).toBe(at + 2);
   }
+  await edit('bridge/ssh-command', /FAULT_AT='[0-9]+'/, `FAULT_AT='0'`);
+  await answer();
+  await codeKept();
   const verified = await runCli(['verify', '--repo', bridge.repoPath], { env: bridge.env });
   expect(verified.exitCode, verified.stderr).toBe(0);
 });

@@ -223,6 +223,36 @@ describe('the commands', () => {
       }),
     ],
     [
+      'a certificate behind a shallow line, as git writes it',
+      [/\[ref\]/, WHO, /certificates/],
+      () => ({
+        before: [
+          pktLine(`shallow ${bridge.tip}\n`),
+          pktLine('push-cert\0 report-status'),
+          pktLine('push-cert-end\n'),
+        ],
+        commands: [],
+        pack: null,
+      }),
+    ],
+    ...(['\0', '\0\0\0\0'] as const).map(
+      (nuls): Case => [
+        `a shallow line with ${nuls.length} NUL in it`,
+        [/\[ref\]/, WHO, /only commands/],
+        () => ({ ...command({}), before: [pktLine(`shallow ${bridge.tip.slice(nuls.length)}${nuls}\n`)] }),
+      ],
+    ),
+    [
+      'something else of the length of a shallow line',
+      [/\[ref\]/, WHO, /only commands/],
+      () => ({ ...command({}), before: [pktLine(`pushcert ${bridge.tip}`)] }),
+    ],
+    [
+      'a shallow line that ends early',
+      [/\[ref\]/, WHO, /only commands/],
+      () => ({ before: [Buffer.from(`0035shallow ${bridge.tip}`)], commands: [], pack: null }),
+    ],
+    [
       'a shallow line for a commit without its parents',
       [/\[stale\]/, WHO, /not here/],
       () => {

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readBridgeSettings } from '../../../src/git/bridge-settings.js';
+import { parseBridgeSettings, readBridgeSettings } from '../../../src/git/bridge-settings.js';
 import { bareBridge } from '../../support/bare-bridge.js';
 
 test('what is not set has its default', async () => {
@@ -38,6 +38,34 @@ test('what is set is taken, the last one where there are two', async () => {
     onAnswerTimeoutMs: 60_000,
     claimLeaseMs: 30_000,
   });
+});
+
+test('the lines that ssh-command reads say the same, and nothing where they are not clear', async () => {
+  const repo = await bareBridge();
+  const lines = async () =>
+    (
+      await repo.git(['config', '--file', `${repo.gitDir}/config`, '--get-regexp', '^(bridge|extensions)\\.'])
+    ).split('\n');
+  const settings: [string, string][] = [
+    ['bridge.taskTtl', '12h'],
+    ['bridge.maxTaskBytes', ''],
+    ['bridge.maxAnswerBytes', '2000'],
+    ['bridge.claimLease', '30s'],
+    ['bridge.answersLog', ' /var/log/a  b.log '],
+    ['extensions.objectFormat', 'sha256'],
+  ];
+  for (const [key, value] of settings) {
+    await repo.git(['config', '--add', key, value]);
+    if (key.startsWith('bridge'))
+      expect(parseBridgeSettings(repo.gitDir, await lines())).toEqual(await readBridgeSettings(repo));
+  }
+  expect(parseBridgeSettings(repo.gitDir, await lines())).toMatchObject({
+    ids: 'sha256',
+    maxAnswerBytes: 2000,
+  });
+  expect(parseBridgeSettings(repo.gitDir, [])).toBeNull();
+  expect(parseBridgeSettings(repo.gitDir, [''])).toBeNull();
+  expect(parseBridgeSettings(repo.gitDir, ['bridge.answerslog a', '.log'])).toBeNull();
 });
 
 test.each([

@@ -7,6 +7,10 @@ import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { waitUntil } from '../../support/wait-until.js';
 
+/** Names that only git can look up: of main, and of an object. */
+const MAIN = 'main^{commit}';
+const byGit = (id: string) => `${id}^{}`;
+
 /** A reader whose git writes its process id to a file each time it is started. */
 async function openCounted(options: { readonly idleMs?: number } = {}): Promise<{
   repo: BareBridge;
@@ -45,7 +49,9 @@ test('many queued reads are answered each with its own, by one git', async () =>
   const ids: string[] = [];
   for (const text of texts) ids.push(await writeBlob(repo, Buffer.from(text)));
   const read = await Promise.all(
-    ids.map((id) => Promise.all([reader.read(id), reader.info('0'.repeat(40)), reader.read(id, 100)])),
+    ids.map((id) =>
+      Promise.all([reader.read(byGit(id)), reader.info('0'.repeat(40)), reader.read(byGit(id), 100)]),
+    ),
   );
   for (const [at, text] of texts.entries()) {
     const [whole, none, bounded] = read[at] ?? [];
@@ -62,39 +68,49 @@ test('an object of some megabytes and of every byte comes whole, and what is rea
   const bytes = Buffer.from(Array.from({ length: 256 }, (_, at) => at));
   const large = Buffer.concat(Array<Buffer>(12_000).fill(bytes));
   const id = await writeBlob(repo, large);
-  expect((await reader.read(id))?.content.equals(large)).toBe(true);
-  expect(await reader.read(id, large.length - 1)).toBeNull();
-  expect((await reader.read(id, large.length))?.content.length).toBe(large.length);
-  expect((await reader.info('refs/heads/main'))?.type).toBe('commit');
+  for (const name of [id, byGit(id)]) {
+    expect((await reader.read(name))?.content.equals(large)).toBe(true);
+    expect(await reader.read(name, large.length - 1)).toBeNull();
+    expect((await reader.read(name, large.length))?.content.length).toBe(large.length);
+  }
+  expect((await reader.info(MAIN))?.type).toBe('commit');
 });
 
 test('an object written after git was started is found', async () => {
   const { repo, reader } = await openReader();
-  await reader.info('refs/heads/main');
+  await reader.info(MAIN);
   const id = await writeBlob(repo, Buffer.from('late'));
-  expect((await reader.read(id))?.content.toString()).toBe('late');
+  expect((await reader.read(byGit(id)))?.content.toString()).toBe('late');
+});
+
+test('what is in files of its own takes no git', async () => {
+  const { repo, reader, pids } = await openCounted();
+  const id = await writeBlob(repo, Buffer.from('x'));
+  expect((await reader.read(id))?.content.toString()).toBe('x');
+  expect(await reader.info('refs/heads/main')).toMatchObject({ type: 'commit' });
+  await expect(pids()).rejects.toThrow('ENOENT');
 });
 
 test('when git is killed the next read starts another one', async () => {
   const { reader, pids } = await openCounted();
-  expect(await reader.info('refs/heads/main')).not.toBeNull();
+  expect(await reader.info(MAIN)).not.toBeNull();
   const [pid = 0] = await pids();
   process.kill(pid, 'SIGKILL');
   // The one that meets the dead process may fail; it must end, and the one after it must work.
-  await reader.info('refs/heads/main').catch(() => null);
-  expect(await reader.info('refs/heads/main')).not.toBeNull();
+  await reader.info(MAIN).catch(() => null);
+  expect(await reader.info(MAIN)).not.toBeNull();
   expect(await pids()).toHaveLength(2);
 });
 
 test('with a time for being idle git goes after it, and the next read starts another', async () => {
   const { repo, reader, pids } = await openCounted({ idleMs: 50 });
-  await Promise.all([reader.info('refs/heads/main'), reader.info('refs/heads/main')]);
+  await Promise.all([reader.info(MAIN), reader.info(MAIN)]);
   const [pid = 0, ...more] = await pids();
   expect(more).toEqual([]);
   await waitUntil(() => !isAlive(pid), 'the end of git');
 
   const id = await writeBlob(repo, Buffer.from('later'));
-  expect((await reader.read(id))?.content.toString()).toBe('later');
+  expect((await reader.read(byGit(id)))?.content.toString()).toBe('later');
   expect(await pids()).toHaveLength(2);
 });
 
@@ -102,7 +118,7 @@ test('git that was warmed is the one that reads, and it goes as well when nobody
   const { reader, pids } = await openCounted({ idleMs: 300 });
   reader.warm();
   reader.warm();
-  expect(await reader.info('refs/heads/main')).not.toBeNull();
+  expect(await reader.info(MAIN)).not.toBeNull();
   expect(await pids()).toHaveLength(1);
   const [pid = 0] = await pids();
   await waitUntil(() => !isAlive(pid), 'the end of git');
@@ -125,9 +141,9 @@ test('a name with a line break cannot put in a command of its own', async () => 
 
 test('a call that waits when the reader is closed fails and starts no git', async () => {
   const { reader, pids } = await openCounted();
-  await reader.info('refs/heads/main');
+  await reader.info(MAIN);
   reader.close();
-  await expect(reader.info('refs/heads/main')).rejects.toThrow(/closed/);
+  await expect(reader.info(MAIN)).rejects.toThrow(/closed/);
   expect(await pids()).toHaveLength(1);
 });
 

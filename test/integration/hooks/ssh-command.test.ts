@@ -137,8 +137,13 @@ describe('what is served', () => {
         'LLM_BRIDGE_PRINCIPAL',
         'LLM_BRIDGE_SESSION',
         // Says to the hooks of a push whether a process stands by for them.
-        ...(program === 'receive-pack' ? ['LLM_BRIDGE_STANDBY'] : []),
+        ...(program === 'receive-pack' ? ['LLM_BRIDGE_SETTINGS', 'LLM_BRIDGE_STANDBY'] : []),
         'PATH',
+        // The settings, a line each.
+        ...(program === 'receive-pack'
+          ? ['bridge.claimlease 60s', 'bridge.maxanswerbytes 1048576', 'bridge.maxtaskbytes 1048576']
+          : []),
+        ...(program === 'receive-pack' ? ['bridge.receivetimeout 300', 'bridge.taskttl 7d'] : []),
       ]);
       expect(rest).toContain('LLM_BRIDGE_PRINCIPAL=home-pc');
       expect(rest).toContain('GIT_CONFIG_GLOBAL=/dev/null');

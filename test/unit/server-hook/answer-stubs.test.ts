@@ -8,14 +8,14 @@ const UPDATE = `${'0'.repeat(40)} ${'1'.repeat(40)} refs/heads/main`;
 /** Runs it on what the stubs say; answers what it said and was asked. `ends`: the stubs hang up afterwards. */
 async function asked(said: string | Buffer, work: Partial<HookWork> = {}, ends = true) {
   const input = new PassThrough();
-  const output = new PassThrough();
+  const output: string[] = [];
   const judge = vi.fn<HookWork['judge']>(async () => null);
   const takeIn = vi.fn<HookWork['takeIn']>(async () => '');
-  const done = answerStubs(input, output, { judge, takeIn, ...work });
+  const done = answerStubs(input, (line) => output.push(line), { judge, takeIn, ...work });
   input.write(said);
   if (ends) input.end();
   await done;
-  return { text: output.read()?.toString() ?? '', judge, takeIn };
+  return { text: output.map((line) => `${line}\n`).join(''), judge, takeIn };
 }
 
 const question = (lines: readonly string[], quarantine: readonly string[] = QUARANTINE) =>
@@ -31,6 +31,7 @@ test('a push is judged in its quarantine, by what git wrote, and let in', async 
       GIT_ALTERNATE_OBJECT_DIRECTORIES: QUARANTINE[2],
     },
     `${UPDATE}\n`,
+    [],
   );
   expect(takeIn).not.toHaveBeenCalled();
 });
@@ -38,7 +39,13 @@ test('a push is judged in its quarantine, by what git wrote, and let in', async 
 test('a push that brings no objects has no quarantine', async () => {
   const { text, judge } = await asked(question([UPDATE], ['', '', '']));
   expect(text).toBe('yes\n');
-  expect(judge).toHaveBeenCalledExactlyOnceWith({}, `${UPDATE}\n`);
+  expect(judge).toHaveBeenCalledExactlyOnceWith({}, `${UPDATE}\n`, []);
+});
+
+test('between the two stand the settings, as far as there are any', async () => {
+  const settings = ['bridge.version 1', 'extensions.objectformat sha256', ''];
+  const { judge } = await asked(question([UPDATE], [...QUARANTINE, ...settings]));
+  expect(judge.mock.calls[0]?.slice(1)).toEqual([`${UPDATE}\n`, settings]);
 });
 
 test('what was let in is taken in when post-receive asks, and that is the last of it, whoever still holds the pipe', async () => {
@@ -63,9 +70,8 @@ test('what a ref may hold ends neither a line nor the question', async () => {
 
 test('a question may come in pieces, cut in the middle of a character', async () => {
   const input = new PassThrough();
-  const output = new PassThrough();
   const judge = vi.fn<HookWork['judge']>(async () => null);
-  const done = answerStubs(input, output, { judge, takeIn: async () => '' });
+  const done = answerStubs(input, () => {}, { judge, takeIn: async () => '' });
   for (const byte of Buffer.from(question([`${UPDATE}-я`]))) input.write(Buffer.of(byte));
   input.end();
   await done;
@@ -77,6 +83,8 @@ test.each([
   ['another word', 'pre-receiv\n'],
   ['post-receive without a judgement', 'post-receive\n'],
   ['half a quarantine', question([UPDATE], ['/b.git/objects/incoming', '', ''])],
+  ['a setting of two lines', question([UPDATE], [...QUARANTINE, 'bridge.answerslog a', 'b'])],
+  ['no ref that moves', question([])],
   ['a line without its sign', question([UPDATE]).replace('+', '')],
   ['a question without an end', question([UPDATE]).slice(0, -2)],
   ['half a line', 'pre-receive'],
