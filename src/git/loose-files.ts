@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { constants, inflate, inflateSync } from 'node:zlib';
-import { parseTree, treeOfCommit } from '../protocol/git-objects.js';
+import { parseTree, type TreeEntry, treeOfCommit } from '../protocol/git-objects.js';
 import type { ObjectInfo } from './object-reader.js';
 import type { Repository } from './run-git.js';
 
@@ -51,9 +51,23 @@ export async function readLooseObject(
 export async function looseIdOf(repo: Repository, commit: string, file: string): Promise<string | null> {
   const raw = (await readLooseObject(repo, commit))?.content;
   const treeId = raw ? treeOfCommit(raw) : null;
-  const tree = treeId === null ? null : (await readLooseObject(repo, treeId))?.content;
-  if (!tree) return null;
-  return parseTree(tree, commit.length / 2).find((entry) => entry.name === file)?.id ?? null;
+  const entries = treeId === null ? null : await readLooseTree(repo, treeId);
+  return entries?.find((entry) => entry.name === file)?.id ?? null;
+}
+
+/** The entries of a tree; null where it is larger than that, or cannot be read without git. */
+export async function readLooseTree(
+  repo: Repository,
+  id: string,
+  maxBytes?: number,
+): Promise<TreeEntry[] | null> {
+  const tree = await readLooseObject(repo, id, maxBytes);
+  if (tree?.info.type !== 'tree' || tree.content === null) return null;
+  try {
+    return parseTree(tree.content, id.length / 2);
+  } catch {
+    return null;
+  }
 }
 
 /** Where objects are, as git's own variables say inside a hook; else in the repository. */

@@ -1,14 +1,8 @@
 import path from 'node:path';
-import {
-  type PlainCommit,
-  parsePlainCommit,
-  parseTree,
-  type TreeEntry,
-  treeOfCommit,
-} from '../protocol/git-objects.js';
+import { type PlainCommit, parsePlainCommit, type TreeEntry, treeOfCommit } from '../protocol/git-objects.js';
 import type { FileChange, HistoryCommit } from '../protocol/history.js';
 import { MAX_COMMIT_BYTES } from '../protocol/limits.js';
-import { readLooseObject } from './loose-files.js';
+import { readLooseObject, readLooseTree } from './loose-files.js';
 import { readRefFile } from './ref-files.js';
 import type { Repository } from './run-git.js';
 import { readSmallFile } from './small-file.js';
@@ -61,10 +55,7 @@ async function readCommit(repo: Repository, id: string): Promise<PlainCommit | n
 async function readTree(repo: Repository, commit: string): Promise<TreeEntry[] | null> {
   const object = await readLooseObject(repo, commit, MAX_COMMIT_BYTES);
   const id = object?.content == null ? null : treeOfCommit(object.content);
-  const tree = id === null ? null : await readLooseObject(repo, id, MAX_TREE_BYTES);
-  return tree?.info.type === 'tree' && tree.content !== null
-    ? parseTree(tree.content, commit.length / 2)
-    : null;
+  return id === null ? null : readLooseTree(repo, id, MAX_TREE_BYTES);
 }
 
 /** The one file in which two trees differ; null where that is not all, or is no plain file. */

@@ -16,11 +16,13 @@ export type Fault = (typeof FAULTS)[number];
 /** Thrown where the process is dead: nothing that runs after it has any effect. */
 export class Died extends Error {}
 
-/** A disk whose n-th call fails. */
+/** A disk of whose calls one fails. */
 export interface FaultyFileSystem {
   readonly fs: LogFileSystem;
-  /** What the n-th call was (`write answers.log`); null where there were fewer. */
-  hit(): string | null;
+  /** The calls so far, each by what it is and how many of the kind it is: `write answers.log 2`. Some are made at the same time, in any order. */
+  readonly calls: readonly string[];
+  /** Whether the call that is to fail was made. */
+  hit(): boolean;
   /** Ends what a dead process would have left to the kernel. */
   close(): Promise<void>;
 }
@@ -28,19 +30,23 @@ export interface FaultyFileSystem {
 /** The calls that change something or promise something; the others are only counted through. */
 const COUNTED_ON_HANDLE = ['write', 'sync', 'truncate', 'chmod'] as const;
 
-/** Lets call number `n` (from 1) end as `fault`. After a death every further call dies too, so that no clean-up runs. */
-export function faultyFileSystem(n: number, fault: Fault): FaultyFileSystem {
-  let calls = 0;
-  let hit: string | null = null;
+/** Lets the call `at` (none where it is null) end as `fault`. After a death every further call dies too, so that no clean-up runs. */
+export function faultyFileSystem(at: string | null, fault: Fault): FaultyFileSystem {
+  const calls: string[] = [];
+  const counts = new Map<string, number>();
+  let hit = false;
   let isDead = false;
   const open: FileHandle[] = [];
 
   /** Runs a call, or what becomes of it. `half` does half of it and answers what the system would. */
   async function run<T>(name: string, call: () => Promise<T>, half?: () => Promise<T>): Promise<T> {
     if (isDead) throw new Died();
-    calls += 1;
-    if (calls !== n) return call();
-    hit = name;
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    const named = `${name} ${count}`;
+    calls.push(named);
+    if (named !== at) return call();
+    hit = true;
     if (fault === 'short') return half === undefined ? call() : half();
     if (fault === 'half-then-dies' || fault === 'dies-before' || fault === 'dies-after') {
       isDead = true;
@@ -88,6 +94,7 @@ export function faultyFileSystem(n: number, fault: Fault): FaultyFileSystem {
       link: (from, to) => run(`link ${from}`, () => DISK.link(from, to)),
       rename: (from, to) => run(`rename ${from}`, () => DISK.rename(from, to)),
     },
+    calls,
     hit: () => hit,
     async close() {
       await Promise.all(open.map((handle) => handle.close().catch(() => {})));
