@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { makeKeyPair } from '../../../src/demo/ssh-client.js';
 import { runCli } from '../../support/cli.js';
-import { runFaulty } from '../../support/dying-cli.js';
+import { runFaulty, stepsOf } from '../../support/dying-cli.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
+import { stepsToTry } from '../../support/steps-to-try.js';
 
 async function keysOf(bridge: PlainBridge, authorizedKeys: string) {
   const lines = (await readFile(authorizedKeys, 'utf8').catch(() => ''))
@@ -27,7 +28,10 @@ async function place() {
 test('key add, killed before any step, never lets a key in without a role, and works when run again', async () => {
   const { bridge, authorizedKeys, add, remove } = await place();
   const seen = new Set<string>();
-  for (let at = 1; ; at++) {
+  const steps = await stepsOf(add, { env: bridge.env });
+  expect((await runCli(remove, { env: bridge.env })).exitCode).toBe(0);
+  // And one behind the last.
+  for (const at of [...stepsToTry(steps), steps.length + 1]) {
     const hit = await runFaulty(add, { env: bridge.env }, at, 'dies');
     const { lines, roles } = await keysOf(bridge, authorizedKeys);
     seen.add(`${roles} role, ${lines} line`);
@@ -35,7 +39,7 @@ test('key add, killed before any step, never lets a key in without a role, and w
     const again = await runCli(add, { env: bridge.env });
     expect(again.exitCode, `after ${hit.step}: ${again.stderr}`).toBe(0);
     expect(await keysOf(bridge, authorizedKeys)).toEqual({ lines: 1, roles: 1 });
-    if (hit.step === null) break;
+    expect(hit.step === null).toBe(at > steps.length);
     expect((await runCli(remove, { env: bridge.env })).exitCode).toBe(0);
   }
   // Also between the two.
