@@ -2,13 +2,7 @@ import type { Answer } from '../protocol/answer.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { excerpt, oneLine } from '../protocol/printable.js';
 import type { TaskFormat, TaskJson } from '../protocol/task.js';
-import {
-  type Backend,
-  BackendError,
-  type GenerateRequest,
-  type Generation,
-  type OnToken,
-} from './backends/backend.js';
+import type { Backend, BackendError, GenerateRequest, Generation, OnToken } from './backends/backend.js';
 import { MAX_ERROR_MESSAGE_CHARS } from './backends/backend-failure.js';
 import { lmstudioBackend } from './backends/lmstudio-backend.js';
 import { ollamaBackend } from './backends/ollama-backend.js';
@@ -105,11 +99,16 @@ function outcomeOf(backend: Backend, generation: Generation): GenerationOutcome 
 }
 
 function failureOf(error: unknown, asked: Asked): GenerationOutcome {
-  const code = error instanceof BackendError ? error.code : 'backend_error';
+  const code = isBackendError(error) ? error.code : 'backend_error';
   const message = excerpt(oneLine(errorText(error)), MAX_ERROR_MESSAGE_CHARS);
   // Where none could be reached, none was chosen.
   const { backend, model } = code === 'backend_unreachable' ? { backend: null, model: null } : asked;
   return { model, backend, answer: null, error: { code, message: message === '' ? code : message } };
+}
+
+/** By its name: the validator below may come from a newer version, which has a class of its own, when the package was exchanged meanwhile. */
+function isBackendError(error: unknown): error is BackendError {
+  return error instanceof Error && error.name === 'BackendError';
 }
 
 /** The validator of JSON Schema is loaded for the tasks that need it: 10 MB. */

@@ -37,6 +37,12 @@ export function taskSubmission(
   let begun: ReturnType<typeof beginBlob> | null = null;
   const asIs = (repo: Repository) => {
     begun ??= beginBlob(repo, draft.bytes);
+    // What failed, for a disk that was full say, is begun anew by the next try.
+    begun
+      .then(({ written }) => written)
+      .catch(() => {
+        begun = null;
+      });
     return begun;
   };
   return {

@@ -49,10 +49,19 @@ export async function readLooseObject(
 
 /** The id of a file at the top of the tree of a commit; null where that cannot be told without git. */
 export async function looseIdOf(repo: Repository, commit: string, file: string): Promise<string | null> {
-  const raw = (await readLooseObject(repo, commit))?.content;
-  const treeId = raw ? treeOfCommit(raw) : null;
+  const treeId = await readLooseTreeId(repo, commit);
   const entries = treeId === null ? null : await readLooseTree(repo, treeId);
   return entries?.find((entry) => entry.name === file)?.id ?? null;
+}
+
+/** The tree of a commit of any kind; null where that cannot be told without git. */
+export async function readLooseTreeId(
+  repo: Repository,
+  commit: string,
+  maxBytes?: number,
+): Promise<string | null> {
+  const object = await readLooseObject(repo, commit, maxBytes);
+  return object?.info.type === 'commit' && object.content !== null ? treeOfCommit(object.content) : null;
 }
 
 /** The entries of a tree; null where it is larger than that, or cannot be read without git. */

@@ -1,8 +1,8 @@
 import path from 'node:path';
-import { type PlainCommit, parsePlainCommit, type TreeEntry, treeOfCommit } from '../protocol/git-objects.js';
+import { type PlainCommit, parsePlainCommit, type TreeEntry } from '../protocol/git-objects.js';
 import type { FileChange, HistoryCommit } from '../protocol/history.js';
 import { MAX_COMMIT_BYTES } from '../protocol/limits.js';
-import { readLooseObject, readLooseTree } from './loose-files.js';
+import { readLooseObject, readLooseTree, readLooseTreeId } from './loose-files.js';
 import { readRefFile } from './ref-files.js';
 import type { Repository } from './run-git.js';
 import { readSmallFile } from './small-file.js';
@@ -53,8 +53,7 @@ async function readCommit(repo: Repository, id: string): Promise<PlainCommit | n
 
 /** The tree of a commit of any kind. */
 async function readTree(repo: Repository, commit: string): Promise<TreeEntry[] | null> {
-  const object = await readLooseObject(repo, commit, MAX_COMMIT_BYTES);
-  const id = object?.content == null ? null : treeOfCommit(object.content);
+  const id = await readLooseTreeId(repo, commit, MAX_COMMIT_BYTES);
   return id === null ? null : readLooseTree(repo, id, MAX_TREE_BYTES);
 }
 

@@ -71,13 +71,16 @@ const PLAIN_COMMIT = new RegExp(
   String.raw`^tree ([0-9a-f]{40,64})\nparent ([0-9a-f]{40,64})\nauthor ${PERSON}\ncommitter ${PERSON}\n\n(${WORDS})\n(?:\n((?:${TRAILER})+))?$`,
 );
 
+/** git takes nothing below a line with this for a trailer, also where that line is the subject. */
+const SCISSORS = '------------------------ >8 ------------------------';
+
 /**
  * Reads a raw commit with one parent, no further headers, and a message of one line and trailers at most, no name twice. Null
  * where it is anything else: then it takes git to say what its message means.
  */
 export function parsePlainCommit(raw: Buffer): PlainCommit | null {
   const text = raw.toString('utf8');
-  const match = text.includes('\0') ? null : PLAIN_COMMIT.exec(text);
+  const match = text.includes('\0') || text.includes(SCISSORS) ? null : PLAIN_COMMIT.exec(text);
   if (match === null) return null;
   const [, tree = '', parent = '', author = '', , , seconds = '', subject = '', lines = ''] = match;
   const found = [...lines.matchAll(new RegExp(TRAILER, 'gy'))].map(

@@ -139,6 +139,17 @@ test('it goes by the settings that ssh-command has read, and reads them itself w
   expect(ourLines(again.stderr)).toEqual([expect.stringMatching(/refused \[limit\].*100/)]);
 });
 
+test('while git is held up behind the verdict, it keeps nobody from the log for long, and the hook takes the answer in', async () => {
+  const isFree = 'flock -n bridge/ingest.lock true && echo free >&2 || echo held >&2';
+  // It is asked no more, as where git waits for a pusher who does not listen.
+  await edit('hooks/post-receive', '\nnode=', `\nsleep 0.5; ${isFree}; sleep 3; ${isFree}\nnode=`);
+  const result = await forcedPush(bridge, await anAnswered(), 'home-pc');
+  expect(result.exitCode, result.stderr).toBe(0);
+  expect(result.stderr.match(/\b(?:free|held)\b/g)).toEqual(['held', 'free']);
+  expect(ourLines(result.stderr)).toEqual(['llm-bridge: answer logged as no. 1']);
+  expect(await records()).toBe(1);
+});
+
 test('a push is refused in the same words, whether or not a process stands by', async () => {
   const commit = await anAnswered();
   const withIt = await forcedPush(bridge, commit, 'bot');

@@ -381,6 +381,15 @@ describe('the payload', () => {
       () => goodAnswer({}, { message: `${answerMessage(anAnswer(open, 'open'))}Task: ${open}\n` }),
     ],
     [
+      'an answer with a subject below which git sees no trailers',
+      'message',
+      'trailers',
+      () => {
+        const cut = '# ------------------------ >8 ------------------------';
+        return goodAnswer({}, { message: answerMessage(anAnswer(open, 'open')).replace(/^.*/, cut) });
+      },
+    ],
+    [
       'an error that says it is an answer',
       'message',
       'trailers',
