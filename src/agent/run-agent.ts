@@ -41,17 +41,13 @@ const LAST_PUSH_MS = 4_000;
  * Throws BridgeError for what a person has to mend; finished answers are kept for the next run.
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const door = await outlast(() => openDoor(options.repo, options.env, options.ssh), options).catch(
-    (error: unknown) => {
-      if (options.signal.aborted) return null;
-      throw error;
-    },
-  );
+  const opening = outlast(() => openDoor(options.repo, options.env, options.ssh), options);
+  const door = await unlessAborted(opening, options.signal);
   if (door === null) return;
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
   const dir = path.resolve(options.stateDir ?? defaultStateDir(door.address.url));
-  const state = await openStateFolder(
+  const locking = openStateFolder(
     dir,
     signal,
     (error) => failed.abort(error),
@@ -59,10 +55,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       options.log('info', 'the state folder is locked; waiting in case its agent is about to end', {
         event: 'locked',
       }),
-  ).catch((error: unknown) => {
-    if (options.signal.aborted) return null;
-    throw error;
-  });
+  );
+  const state = await unlessAborted(locking, options.signal);
   if (state === null) return;
   try {
     const id = await openSessionId(dir);
@@ -70,6 +64,14 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   } finally {
     await state.release();
   }
+}
+
+/** Null in place of an error once the end was asked for: that is no failure. */
+function unlessAborted<T>(step: Promise<T>, signal: AbortSignal): Promise<T | null> {
+  return step.catch((error: unknown) => {
+    if (signal.aborted) return null;
+    throw error;
+  });
 }
 
 /** The loop, in a state folder that is ours. */
@@ -90,12 +92,8 @@ async function answerTasks(place: {
         event: 'clone-busy',
       }),
     );
-  const kept = await outlast(open, { log: options.log, signal, once: options.once }).catch(
-    (error: unknown) => {
-      if (options.signal.aborted) return null;
-      throw error;
-    },
-  );
+  const keeping = outlast(open, { log: options.log, signal, once: options.once });
+  const kept = await unlessAborted(keeping, options.signal);
   if (kept === null) return;
   const { clone, reader, finished } = kept;
   const bell = createBell();

@@ -3,7 +3,7 @@ import { type PlainCommit, parsePlainCommit, type TreeEntry } from '../protocol/
 import type { FileChange, HistoryCommit } from '../protocol/history.js';
 import { MAX_COMMIT_BYTES } from '../protocol/limits.js';
 import { readLooseObject, readLooseTree, readLooseTreeId } from './loose-files.js';
-import { readRefFile } from './ref-files.js';
+import { idOfName } from './ref-files.js';
 import type { Repository } from './run-git.js';
 import { readSmallFile } from './small-file.js';
 
@@ -24,26 +24,25 @@ export async function readLooseHistory(
 ): Promise<HistoryCommit[] | null> {
   if (repo.env.GIT_SHALLOW_FILE) return null;
   const behind = not.endsWith('^@') ? not.slice(0, -2) : null;
-  const [tip, end] = await Promise.all([idOf(repo, from), behind ?? idOf(repo, not)]);
+  const tip = await idOfName(repo.gitDir, from);
+  const end = behind ?? (await idOfName(repo.gitDir, not));
   const edges = readSmallFile(path.join(repo.gitDir, 'shallow'));
   if (tip === null || end === null) return null;
   const found: HistoryCommit[] = [];
+  let after: TreeEntry[] | null = null;
   for (let id = tip; id !== end || behind !== null; ) {
     const commit = await readCommit(repo, id);
     if (commit === null || edges?.includes(id) || found.length === MAX_STEPS) return null;
+    after ??= await readLooseTree(repo, commit.tree, MAX_TREE_BYTES);
     const before = await readTree(repo, commit.parent);
-    const after = await readTree(repo, id);
     const change = before === null || after === null ? null : changeOf(before, after);
     if (change === null) return null;
     found.push(asHistory(id, commit, change));
     if (id === end) break;
     id = commit.parent;
+    after = before;
   }
   return found.reverse();
-}
-
-async function idOf(repo: Repository, name: string): Promise<string | null> {
-  return name.startsWith('refs/') ? readRefFile(repo.gitDir, name) : name;
 }
 
 async function readCommit(repo: Repository, id: string): Promise<PlainCommit | null> {

@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { looseIdOf, readLooseObject } from './loose-files.js';
-import { readRefFile } from './ref-files.js';
+import { idOfName } from './ref-files.js';
 import type { Repository } from './run-git.js';
 
 /** What is known of an object before it is read. */
@@ -119,7 +119,7 @@ export function openObjectReader(
 async function idWithoutGit(repo: Repository, name: string): Promise<string | null> {
   const [, commit, file] = /^([0-9a-f]+):([^/\r\n]+)$/.exec(name) ?? [];
   if (commit !== undefined && file !== undefined) return looseIdOf(repo, commit, file);
-  return name.startsWith('refs/') ? readRefFile(repo.gitDir, name) : name;
+  return idOfName(repo.gitDir, name);
 }
 
 /** `<id> <type> <size>`, or `<name> missing` (also `ambiguous`, which a full id never is). */

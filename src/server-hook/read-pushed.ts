@@ -7,8 +7,8 @@ import { MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
 import { MAIN_REF } from '../protocol/names.js';
 
 /**
- * How many commits git is asked for at first, where they are no few loose ones. On a bridge that is not busy, the task that is answered is among them, and one git process
- * tells all; more would cost every push more than a second process costs a few.
+ * How many commits git is asked for at first, where they are no few loose ones. On a bridge that is not busy, the task that is answered is
+ * among them, and one git process tells all; more would cost every push more than a second process costs a few.
  */
 const FIRST_LOOK = 16;
 

@@ -18,10 +18,11 @@ import { judgeAloud } from './judge-aloud.js';
 import { takeIn } from './take-in.js';
 
 /**
- * Whoever holds a push open must not hold this open as well, before its first question and before its second: a pack of a message is there in moments (some 50 ms after this process is
- * ready, on the machine of docs/performance.md), and a large one may as well wait for Node to start. Milliseconds.
+ * Whoever holds a push open must not hold this open as well, neither before its first question nor before its second: a pack of a message
+ * is there in moments (some 50 ms after this process is ready, on the machine of docs/performance.md), main moves in a few
+ * milliseconds, and what takes longer may as well wait for Node to start. Milliseconds.
  */
-const FIRST_WORD_MS = 2_000;
+const LONGEST_WAIT_MS = 2_000;
 
 /** See code-cache.ts. */
 declare const keepCode: () => void;
@@ -32,7 +33,7 @@ z.config({ jitless: true });
 const gitDir = process.cwd();
 // They are those of this push from now on, however long its pack takes.
 const repo = hookRepository(gitDir, hookGitEnv(process.env));
-let giveUp = setTimeout(end, FIRST_WORD_MS);
+let giveUp = setTimeout(end, LONGEST_WAIT_MS);
 /** Reads what is in the repository itself; what is in quarantine has a reader of its own. */
 const reader = openObjectReader(repo);
 let settings: Promise<BridgeSettings> | undefined;
@@ -57,9 +58,9 @@ void answerStubs(input(), (line) => writeSync(1, `${line}\n`), {
       setImmediate(() => {
         lock = lockLog(repo);
         lock.catch(() => {});
-        // git tells the pusher first, who may not listen: nobody is to be kept out of the log meanwhile.
-        giveUp = setTimeout(end, FIRST_WORD_MS);
       });
+      // git tells the pusher first, who may not listen: nobody is to be kept out of the log meanwhile.
+      giveUp = setTimeout(end, LONGEST_WAIT_MS);
     }
     return refusal;
   },
