@@ -1,4 +1,4 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -69,6 +69,25 @@ async function unpack(gitDir: string, env: NodeJS.ProcessEnv): Promise<void> {
   await rm(folder, { recursive: true });
   await gitOk(['unpack-objects', '-q'], { gitDir, env, input });
 }
+
+test('the edge of a shallow clone has no parent, also where its parent is there', async () => {
+  const { repo, other, answer, cancel } = await withMessages();
+  await writeFile(join(repo.gitDir, 'shallow'), `${answer}\n`);
+  expect(await readLooseHistory(repo, { from: cancel, not: answer })).toHaveLength(1);
+  expect(await readLooseHistory(repo, { from: cancel, not: other })).toBeNull();
+  const [edge] = await readHistory(repo, { from: [cancel], not: [other] });
+  expect(edge).toMatchObject({ id: answer, parents: [] });
+});
+
+test('below its scissors git sees no trailers, and neither do we', async () => {
+  const { repo, writer, task } = await withMessages();
+  const subject = '# ------------------------ >8 ------------------------';
+  const id = await writer.set(task, 'inbox.json', 'x', { message: `${subject}\n\nTask: ${task}\n` });
+  const [said] = await readHistory(repo, { from: [id], maxCount: 1 });
+  expect(said).toMatchObject({ subject, taskTrailer: '' });
+  expect(await readLooseHistory(repo, { from: id, not: task })).toBeNull();
+  expect(await readHistory(repo, { from: [id], not: [task] })).toEqual([said]);
+});
 
 test('more than a few commits are for git', async () => {
   const { repo, writer, root, cancel } = await withMessages();
