@@ -381,15 +381,6 @@ describe('the payload', () => {
       () => goodAnswer({}, { message: `${answerMessage(anAnswer(open, 'open'))}Task: ${open}\n` }),
     ],
     [
-      'an answer with a subject below which git sees no trailers',
-      'message',
-      'trailers',
-      () => {
-        const cut = '# ------------------------ >8 ------------------------';
-        return goodAnswer({}, { message: answerMessage(anAnswer(open, 'open')).replace(/^.*/, cut) });
-      },
-    ],
-    [
       'an error that says it is an answer',
       'message',
       'trailers',
@@ -706,4 +697,18 @@ test('a hook whose program is gone, or which cannot run it, lets nothing in', as
     expect((await own.push([`${id}:${MAIN}`])).exitCode).not.toBe(0);
     expect(await own.snapshot()).toBe(before);
   }
+});
+
+test('trailers below a subject that git cuts them off at are none, also where all that is judged is read without git', async () => {
+  const fresh = await startPlainBridge();
+  // A push of few objects leaves each in a file of its own.
+  const asked = await fresh.pushOk(await fresh.writer.ask(await fresh.tip(), '2+2'));
+  const good = anAnswer(asked, '2+2');
+  const message = answerMessage(good).replace(
+    /^.*/,
+    '# ------------------------ >8 ------------------------',
+  );
+  const result = await fresh.push([`${await fresh.writer.answer(asked, good, { message })}:${MAIN}`]);
+  expect(parseRefusal(ourLines(result.stderr)[0] ?? '')).toMatchObject({ code: 'message' });
+  expect(await fresh.tip()).toBe(asked);
 });
