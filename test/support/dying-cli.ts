@@ -87,8 +87,9 @@ export function namedSteps(steps: readonly string[]): NamedStep[] {
 }
 
 /**
- * A push is of the kind of what it moves: main, or claims alone. Whether claims go with main, and in which form, is a matter of whether the
- * model was so slow that there are any.
+ * A file in a repository is of the kind of its folder: objects and refs, and objects among themselves, are written at the same time, in any
+ * order. A push is of the kind of what it moves: main, or claims alone. Whether claims go with main, and in which form, is a matter of
+ * whether the model was so slow that there are any.
  */
 function sourceOf(step: string): string {
   if (/^git .* push /.test(step)) {
@@ -98,7 +99,10 @@ function sourceOf(step: string): string {
   return step
     .slice(0, 400)
     .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-    .replace(/(?<=^|[ =])\/\S*|@[0-9]+|[0-9a-f]{40}|[0-9a-f-]{36}/g, '\\S*');
+    .replace(/(?<=^|[ =])\/\S*|@[0-9]+|[0-9a-f]{40}|[0-9a-f-]{36}/g, (part) => {
+      const folder = /\/(?:objects|refs\/[a-z]+\/[a-z]+)\//.exec(part);
+      return folder === null ? '\\S*' : `\\S*${folder[0]}\\S*`;
+    });
 }
 
 /** The same as runFaulty at a named step; `step` is null where this run had none. */
