@@ -8,23 +8,23 @@ import { onCleanup } from './on-cleanup.js';
 export async function freezeTree(rootPid: number): Promise<() => void> {
   const frozen = new Set<number>();
   for (let found = [rootPid]; found.length > 0; ) {
-    for (const pid of found) {
-      frozen.add(pid);
-      process.kill(pid, 'SIGSTOP');
-    }
+    for (const pid of found) if (signalled(pid, 'SIGSTOP')) frozen.add(pid);
     const table = await listProcesses();
     found = table.filter((one) => frozen.has(one.ppid) && !frozen.has(one.pid)).map((one) => one.pid);
   }
   const thaw = () => {
-    for (const pid of frozen) {
-      try {
-        process.kill(pid, 'SIGCONT');
-      } catch {
-        // It has ended meanwhile.
-      }
-    }
+    for (const pid of frozen) signalled(pid, 'SIGCONT');
     frozen.clear();
   };
   onCleanup(thaw);
   return thaw;
+}
+
+/** False where it has ended meanwhile. */
+function signalled(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
 }

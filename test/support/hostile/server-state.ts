@@ -15,6 +15,8 @@ export async function readServerState(repoPath: string): Promise<ServerState> {
     if (entry.isDirectory()) {
       if (name.includes('tmp_') || name.includes('incoming')) state.set(`${name}/`, '');
     } else if (entry.isSymbolicLink()) state.set(name, `-> ${await readlink(path)}`);
+    // Whoever reads a FIFO waits for a writer, and this one has none left.
+    else if (entry.isFIFO()) state.set(name, '|');
     else {
       const bytes = await readFile(path).catch(() => Buffer.from('gone'));
       state.set(name, createHash('sha1').update(bytes).digest('hex'));
@@ -29,7 +31,7 @@ export interface ServerProcess {
   readonly command: string;
 }
 
-/** The processes that carry the name of this key in their environment: its sessions, and the hooks they run. */
+/** The processes that carry the name of this key in their environment: its sessions, and the hooks they run; and what tidies up behind them. */
 export async function serverProcesses(repoPath: string, name: string): Promise<ServerProcess[]> {
   const found: ServerProcess[] = [];
   for (const pid of await readdir('/proc')) {
@@ -40,7 +42,9 @@ export async function serverProcesses(repoPath: string, name: string): Promise<S
     const isSession =
       words.includes(`LLM_BRIDGE_PRINCIPAL=${name}`) && words.includes(`LLM_BRIDGE_SESSION=${repoPath}`);
     const isDoor = command.includes(`${repoPath}/bridge/ssh-command ${name}`);
-    if (isSession || isDoor) found.push({ pid: Number(pid), command });
+    // It removes the FIFOs of a session that may be over by then.
+    const isTidying = command.startsWith(`rm -f ${repoPath}/bridge/standby.`);
+    if (isSession || isDoor || isTidying) found.push({ pid: Number(pid), command });
   }
   return found;
 }
