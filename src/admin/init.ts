@@ -9,7 +9,7 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 import { writeFirstCommit } from './first-commit.js';
 import { installHooks } from './install-hooks.js';
-import { applySettings } from './repository-settings.js';
+import { applySettings, writeSettings } from './repository-settings.js';
 import { tightenModes } from './tighten-modes.js';
 import { toolPath } from './tool-path.js';
 
@@ -53,6 +53,7 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
   try {
     await gitInit(draft, gitEnv, version);
     const repo: Repository = { gitDir: draft, env: gitEnv };
+    await writeSettings(repo);
     await applySettings(repo);
     await makeBridgeFolders(draft);
     await installHooks(draft, places);

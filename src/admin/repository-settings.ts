@@ -1,3 +1,5 @@
+import { open } from 'node:fs/promises';
+import path from 'node:path';
 import { type BridgeSettings, readBridgeSettings } from '../git/bridge-settings.js';
 import { gitText, type Repository, runGit } from '../git/run-git.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
@@ -109,6 +111,28 @@ export async function findWrongSettings(repo: Repository): Promise<WrongSetting[
       wrong.push({ key, wanted, now });
   }
   return wrong;
+}
+
+/**
+ * Gives a repository that was made just now, and that nobody else knows yet, all of its settings at once: with a git for each, they are what
+ * an init waits for. `applySettings` holds them against what git reads, should a value ever want quotes.
+ */
+export async function writeSettings(repo: Repository): Promise<void> {
+  const settings = [...enforcedSettings(await readBridgeSettings(repo)), ...DEFAULT_SETTINGS];
+  const sections = new Map<string, string[]>();
+  for (const [key, ...values] of settings) {
+    const [section = '', name = ''] = key.split('.');
+    const lines = sections.get(section) ?? [];
+    sections.set(section, [...lines, ...values.map((value) => `\t${name} = ${value}\n`)]);
+  }
+  const text = [...sections].map(([section, lines]) => `[${section}]\n${lines.join('')}`);
+  const config = await open(path.join(repo.gitDir, 'config'), 'a');
+  try {
+    await config.writeFile(text.join(''));
+    await config.sync();
+  } finally {
+    await config.close();
+  }
 }
 
 /** Brings the config of a repository in order. Answers the keys that changed. */

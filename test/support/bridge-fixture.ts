@@ -1,5 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { addKey } from '../../src/admin/keys.js';
 import { type LocalSshd, startLocalSshd } from '../../src/demo/local-sshd.js';
 import { makeKeyPair, sshCommandFor } from '../../src/demo/ssh-client.js';
 import { type LogRecord, logRecordSchema } from '../../src/protocol/log-record.js';
@@ -84,8 +85,8 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
     const principalHome = join(dir, `home-${name}`);
     await mkdir(principalHome);
     const keys = await makeKeyPair(join(dir, `key-${name}`), name);
-    const keyArgs = ['--role', role, '--key', keys.publicKeyFile, '--authorized-keys', authorizedKeysFile];
-    await cliOk(['key', 'add', name, ...keyArgs, '--repo', repoPath], ownerEnv);
+    // What `key add` does, but for starting node, which is most of it.
+    await addKey({ repoPath, authorizedKeysFile, env: ownerEnv }, { name, role, file: keys.publicKeyFile });
     const env = cleanEnv(principalHome, { GIT_SSH_COMMAND: sshCommandFor(sshd, keys.identityFile) });
     const principal = { name, role, home: principalHome, ...keys, env };
     principals.set(name, principal);
