@@ -10,6 +10,7 @@ import { runCli } from './cli.js';
 import { gitOk } from './git.js';
 import { onCleanup } from './on-cleanup.js';
 import { tempDir } from './temp-dir.js';
+import { waitUntil } from './wait-until.js';
 
 /** What the bridge of a test is made of. */
 export interface BridgeFixtureOptions {
@@ -119,7 +120,15 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
     addPrincipal,
     restartSshd: () => startSshd(sshd.port),
     readLog,
-    answersLog: async () => parseLog(await readLog()),
+    answersLog: async () => {
+      // A line is one record only when its newline is there; one that is being written is whole in a moment.
+      const whole = async () => {
+        const text = await readLog();
+        return text === '' || text.endsWith('\n') ? [text] : null;
+      };
+      const [text = ''] = await waitUntil(whole, 'the end of the last line of answers.log', 5_000);
+      return parseLog(text);
+    },
     gitLog: async (format = '%s') => {
       const text = await gitOk(['log', '-z', `--format=${format}`, 'main'], {
         gitDir: repoPath,
@@ -131,9 +140,7 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
 }
 
 function parseLog(text: string): LogRecord[] {
-  const lines = text.split('\n');
-  // A line is one record only when its newline is there.
-  if (lines.pop() !== '') throw new Error(`answers.log does not end with a newline:\n${text}`);
+  const lines = text.split('\n').slice(0, -1);
   return lines.map((line) => logRecordSchema.parse(JSON.parse(line)));
 }
 

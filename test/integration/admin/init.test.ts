@@ -21,6 +21,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { enforcedSettings } from '../../../src/admin/repository-settings.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { runCli } from '../../support/cli.js';
+import { stepsOf } from '../../support/dying-cli.js';
 import { git, gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { onCleanup } from '../../support/on-cleanup.js';
@@ -89,6 +90,15 @@ test('a fresh bridge has hooks, settings, one commit and an empty log, and nothi
   for (const name of names) {
     expect(await gitOk(['show', `main:${name}`], at)).toBe(await readFile(join(template, name), 'utf8'));
   }
+});
+
+test('the settings of a fresh bridge are written at once, so that git finds none of them wrong', async () => {
+  const steps = await stepsOf(['init', join(await tempDir(), 'bridge.git')], { env });
+
+  const looks = / -z --(?:list|get-regexp)/;
+  const gits = steps.filter((step) => / config /.test(step));
+  expect(gits.some((step) => looks.test(step))).toBe(true);
+  expect(gits.filter((step) => !looks.test(step))).toEqual([]);
 });
 
 test('an empty folder keeps its mode, and who stands in it stands in the bridge', async () => {
