@@ -29,8 +29,11 @@ const SAFETY_POLL_FACTOR = 30;
 /** Without one, a poll that finds nothing waits longer the next time, up to so many times `pollMs`. */
 const MAX_POLL_FACTOR = 10;
 
-/** What is still pushed after an abort, and the claims that are released, have so long; answers that are not pushed stay in the state folder. */
-const LAST_PUSH_MS = 4_000;
+/**
+ * What is still pushed after an abort, and the claims that are released, have so long; answers that are not pushed stay in the state folder. An
+ * agent is to end within 5 s, also on a machine that takes a while to end git and ssh.
+ */
+const LAST_PUSH_MS = 3_500;
 
 /**
  * The agent, until its signal aborts, or with `once` until nothing is pending. One turn:

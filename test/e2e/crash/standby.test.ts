@@ -90,17 +90,24 @@ const codeKept = () =>
     'the code of the process to be kept',
   );
 
+/** What lies in the folder of the bridge once the FIFOs of the last push are gone, which nobody waits for. */
+const filesLeft = () =>
+  waitUntil(async () => {
+    const names = (await readdir(join(bridge.repoPath, 'bridge'))).sort();
+    return names.some((name) => /^standby\..*\.(?:in|out)$/.test(name)) ? null : names;
+  }, 'the end of the FIFOs');
+
 test('a push through the forced command is judged and taken in by one process, which leaves nothing behind', async () => {
   await answer();
   await codeKept();
-  const before = (await readdir(join(bridge.repoPath, 'bridge'))).sort();
+  const before = await filesLeft();
   const started = await anAnswered();
   await breakHooks();
   const result = await forcedPush(bridge, started, 'home-pc');
   expect(result.exitCode, result.stderr).toBe(0);
   expect(ourLines(result.stderr)).toEqual(['llm-bridge: answer logged as no. 2']);
   expect(await records()).toBe(2);
-  expect((await readdir(join(bridge.repoPath, 'bridge'))).sort()).toEqual(before);
+  expect(await filesLeft()).toEqual(before);
 });
 
 test('with its code kept, damaged, or of another program, it does the same', async () => {
