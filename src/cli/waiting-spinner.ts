@@ -19,8 +19,10 @@ export function waitingSpinner(): WaitingSpinner {
   let doing = '';
   let sinceMs = 0;
   const draw = () => {
-    const waited = formatDuration(Math.floor((performance.now() - sinceMs) / 1000) * 1000);
-    if (spinner !== null) spinner.text = `${doing}… ${waited}`;
+    // Rounded, because a timer may come a moment early.
+    const waitedMs = Math.round((performance.now() - sinceMs) / 1000) * 1000;
+    if (spinner !== null)
+      spinner.text = waitedMs === 0 ? `${doing}…` : `${doing}… ${formatDuration(waitedMs)}`;
   };
   const begin = (text: string) => {
     doing = text;
