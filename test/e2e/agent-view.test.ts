@@ -104,7 +104,6 @@ test('on a terminal ask says for how long it waits, and Ctrl-C how to get the an
   const asking = await startOnTerminal(['ask', '5+5', '--repo', bridge.repoPath], bridge.ownerEnv);
   if (asking === null) return skip('there is no script(1) that can make a terminal');
   await asking.waitFor(/asked as [0-9a-f]{8}, waiting for an agent… [1-9][0-9]* s/);
-  expect(asking.shown()).not.toContain(' ms');
   const id = /asked as ([0-9a-f]{8})/.exec(asking.shown())?.[1];
 
   await asking.signal('SIGINT');

@@ -83,6 +83,8 @@ test.each(PLACES)('on a terminal ask says who is at it, and for how long, %s', a
       : await startOnTerminal(['ask', '30+3', '--repo', bridge.sshUrl], bridge.principal('bot').env);
   if (asking === null) return;
   await asking.waitFor(/asked as [0-9a-f]{8}, seen by home-pc, generating… [1-9][0-9]* s/);
+  // What was claimed is drawn at once, before there is a second to tell.
+  expect(asking.shown()).not.toContain(' ms');
   held.open();
 
   expect(await asking.exited).toBe(0);

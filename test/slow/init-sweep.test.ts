@@ -4,14 +4,13 @@ import { expect, test } from 'vitest';
 import { runCli } from '../support/cli.js';
 import { runFaulty, stepsOf } from '../support/dying-cli.js';
 import { startPlainBridge } from '../support/plain-bridge.js';
-import { stepsToTry } from '../support/steps-to-try.js';
 
 test('init of a new bridge, killed before any step, leaves nothing at its place or a whole bridge', async () => {
   const bridge = await startPlainBridge();
   const target = join(bridge.dir, 'new.git');
   const steps = await stepsOf(['init', target], { env: bridge.env });
   await rm(target, { recursive: true });
-  for (const at of stepsToTry(steps)) {
+  for (let at = 1; at <= steps.length; at += 1) {
     const hit = await runFaulty(['init', target], { env: bridge.env }, at, 'dies');
     const there = await readdir(target).catch(() => null);
     if (there !== null) {

@@ -6,11 +6,12 @@ import { onCleanup } from './on-cleanup.js';
  * nothing is ever said. Goes on at the end of the test, or when the answer is called.
  */
 export async function freezeTree(rootPid: number): Promise<() => void> {
-  const frozen = new Set<number>();
+  process.kill(rootPid, 'SIGSTOP');
+  const frozen = new Set([rootPid]);
   for (let found = [rootPid]; found.length > 0; ) {
-    for (const pid of found) if (signalled(pid, 'SIGSTOP')) frozen.add(pid);
     const table = await listProcesses();
     found = table.filter((one) => frozen.has(one.ppid) && !frozen.has(one.pid)).map((one) => one.pid);
+    for (const pid of found) if (signalled(pid, 'SIGSTOP')) frozen.add(pid);
   }
   const thaw = () => {
     for (const pid of frozen) signalled(pid, 'SIGCONT');

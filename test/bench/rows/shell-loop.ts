@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stopProcessTree } from '../../../src/demo/stop-process-tree.js';
@@ -15,7 +15,10 @@ import { pairOrder, summarise } from '../statistics.js';
 /** How many times less the bridge is to add. */
 const WANTED = 10;
 
-/** What a user would write in place of the bridge: a work tree, plain ssh as git starts it, two seconds of sleep. */
+/**
+ * What a user would write in place of the bridge: a work tree, plain ssh as git starts it, two seconds of sleep. And one line for us, which
+ * takes no process: a file is touched where the sleep begins.
+ */
 const LOOP = `set -u
 cd "$1"
 while :; do
@@ -27,9 +30,13 @@ while :; do
     git commit --quiet -m "answer $(cat .answered)"
     git push --quiet
   fi
+  : >"$3"
   sleep 2
 done
 `;
+
+/** Multiples of it, without their whole parts, lie evenly between 0 and 1, however many there are. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
 /** The bridge and such a loop, each asked in turn. */
 export const shellLoopRow: Row = async ({ lab, program, options, shortBridge }) => {
@@ -38,16 +45,16 @@ export const shellLoopRow: Row = async ({ lab, program, options, shortBridge }) 
   const log = await followLog(bridge.logPath);
   const loop = await startLoop(lab);
   const ms: { a: number[]; b: number[] } = { a: [], b: [] };
-  // Its two seconds of sleep are most of what the loop takes, so it takes many to tell their middle.
   const runs = options.runs ?? 30;
   for (let run = -1; run < runs; run += 1) {
     for (const one of pairOrder(Math.abs(run))) {
       const question = `What is ${run + 10} + 5?`;
+      // Its two seconds of sleep are most of what the loop takes, so which moment of them is asked at must not be a matter of luck.
       const taken =
-        one === 'a' ? (await askOnce(lab, bridge, log, question)).overheadMs : await loop.ask(question);
+        one === 'a'
+          ? (await askOnce(lab, bridge, log, question)).overheadMs
+          : await loop.ask(question, (Math.abs(run) * GOLDEN) % 1);
       if (run >= 0) ms[one].push(taken);
-      // Any moment of the loop's two seconds.
-      await sleep(Math.random() * 2000);
     }
   }
   await loop.stop();
@@ -72,10 +79,17 @@ export const shellLoopRow: Row = async ({ lab, program, options, shortBridge }) 
   ];
 };
 
-/** The loop on a plain bare repository. `ask` answers how long it took from the asking to the answer on main; milliseconds. */
-async function startLoop(
-  lab: Lab,
-): Promise<{ ask(question: string): Promise<number>; stop(): Promise<void> }> {
+interface Loop {
+  /**
+   * Asks at a moment of the loop's turn, from 0 to 1, counted from the beginning of its sleep; but for the same small time each run, in which the
+   * commit is made. Answers how long it took from the asking to the answer on main; milliseconds.
+   */
+  ask(question: string, phase: number): Promise<number>;
+  stop(): Promise<void>;
+}
+
+/** The loop on a plain bare repository. */
+async function startLoop(lab: Lab): Promise<Loop> {
   const bare = path.join(lab.dir, 'loop.git');
   const bot = path.join(lab.dir, 'loop-bot');
   const pc = path.join(lab.dir, 'loop-pc');
@@ -100,7 +114,8 @@ async function startLoop(
   };
   await ask('What is 1 + 1?');
   await lab.git(lab.dir, ['clone', '--quiet', sshUrlOf(lab, bare), pc], { env });
-  const child = spawn('sh', ['-c', LOOP, 'loop', pc, lab.standIn.ollamaUrl], { env, stdio: 'ignore' });
+  const mark = path.join(lab.dir, 'loop-sleeps');
+  const child = spawn('sh', ['-c', LOOP, 'loop', pc, lab.standIn.ollamaUrl, mark], { env, stdio: 'ignore' });
   let ended = false;
   child.once('close', () => {
     ended = true;
@@ -109,8 +124,18 @@ async function startLoop(
     if (!ended && child.pid !== undefined) await stopProcessTree(child.pid);
   };
   lab.defer(stop);
+  const markedAt = async () => (await stat(mark).catch(() => null))?.mtimeMs ?? 0;
+  /** When the next sleep begins; milliseconds since the epoch. */
+  const nextSleep = async () => {
+    const before = await markedAt();
+    return waitUntil(async () => ((await markedAt()) === before ? null : markedAt()), 'a turn of the loop');
+  };
+  await nextSleep();
+  const turnMs = -(await nextSleep()) + (await nextSleep());
   return {
-    async ask(question) {
+    async ask(question, phase) {
+      const sleepsAt = await nextSleep();
+      await sleep(Math.max(0, sleepsAt + phase * turnMs - Date.now()));
       const { startedAt, task } = await ask(`${question} ${Date.now()}`);
       await waitUntil(
         async () => (await lab.git(bare, ['log', '-1', '--format=%s', MAIN_REF])) === `answer ${task}`,

@@ -5,7 +5,6 @@ import { runCli } from '../../support/cli.js';
 import { runFaulty, stepsOf } from '../../support/dying-cli.js';
 import { gitOk } from '../../support/git.js';
 import { startPlainBridge } from '../../support/plain-bridge.js';
-import { stepsToTry } from '../../support/steps-to-try.js';
 
 test('init of an old bridge, killed before any step, leaves each hook whole, and works when run again', async () => {
   const bridge = await startPlainBridge();
@@ -23,7 +22,7 @@ test('init of an old bridge, killed before any step, leaves each hook whole, and
   };
   await makeOld();
   const steps = await stepsOf(init, { env: bridge.env });
-  for (const at of stepsToTry(steps)) {
+  for (let at = 1; at <= steps.length; at += 1) {
     await makeOld();
     const hit = await runFaulty(init, { env: bridge.env }, at, 'dies');
     for (const [index, file] of hooks.entries()) {
