@@ -2,7 +2,7 @@
  * llm-bridge for programs: ask a bridge, answer one, make one, read its state.
  *
  * ```ts
- * import { ask } from 'llm-bridge';
+ * import { ask } from 'git-llm-bridge';
  * const outcome = await ask({ repo: '/srv/llm-bridge/bridge.git', task: { prompt: '2+2' } });
  * if (outcome.status === 'answered') console.log(outcome.answer.answer ?? outcome.answer.error);
  * ```

@@ -7,6 +7,7 @@ import { isOwner } from '../git/local-bridge.js';
 import { gitFailed, type Repository, spawnGit } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
+import { updateHere } from '../remote/own-package.js';
 import { writeFirstCommit } from './first-commit.js';
 import { installHooks } from './install-hooks.js';
 import { applySettings, writeSettings } from './repository-settings.js';
@@ -163,7 +164,7 @@ async function whatIsAt(
   if (settings.version !== null && settings.version > PROTOCOL_VERSION) {
     throw new BridgeError(`${target} was made by a newer llm-bridge (layout ${settings.version})`, {
       code: 'newer-bridge',
-      remedy: 'npm install -g llm-bridge@latest',
+      remedy: updateHere(),
     });
   }
   if (settings.version !== null) return 'bridge';

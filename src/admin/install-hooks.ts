@@ -4,6 +4,7 @@ import writeFileAtomic from 'write-file-atomic';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 import { shellQuote } from '../protocol/shell-quote.js';
+import { installAgain } from '../remote/own-package.js';
 import { PACKAGE_FILES } from './package-files.js';
 
 /** Template in `hooks/` → where it goes in the repository. */
@@ -31,7 +32,7 @@ export async function installHooks(gitDir: string, places: HookPlaces): Promise<
     await access(program).catch((cause: unknown) => {
       throw new BridgeError(`the hook program ${program} is missing`, {
         code: 'not-built',
-        remedy: 'install llm-bridge again (in a checkout: npm run build)',
+        remedy: installAgain(),
         cause,
       });
     });

@@ -1,6 +1,6 @@
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { BackendName } from '../protocol/names.js';
-import { packageVersion } from '../remote/package-version.js';
+import { packageVersion } from '../remote/own-package.js';
 import type { SshOptions } from '../remote/ssh-settings.js';
 import type { AgentLog, OnTaskText } from './agent-options.js';
 import {

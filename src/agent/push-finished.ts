@@ -2,6 +2,7 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { DEFAULT_MAX_ANSWER_BYTES } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
 import { connectDoor } from '../remote/bridge-door.js';
+import { updateElsewhere } from '../remote/own-package.js';
 import { type AgentSession, setDue } from './agent-session.js';
 import { composeAnswer } from './compose-answer.js';
 import { dropFinished, keepFinished } from './finished-answers.js';
@@ -79,7 +80,7 @@ async function replaceRefused(
   if (refused === undefined || refused.answer.error?.code === 'answer_refused') {
     session.options.log(
       'error',
-      `${said}; nor will it have an error; try: update llm-bridge on both machines, and run "llm-bridge init" on the server`,
+      `${said}; nor will it have an error; try: ${updateElsewhere('the server and the PC')}`,
       { event: 'answer-refused', task: taskId },
     );
     session.settled.add(taskId);

@@ -1,4 +1,5 @@
 import type { AnswerError, AnswerErrorCode } from '../protocol/answer.js';
+import { updateElsewhere } from '../remote/own-package.js';
 
 /** What whoever asked can do about an error answer. */
 const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {
@@ -14,7 +15,7 @@ const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {
   invalid_task: 'see "The messages" in the README',
   context_overflow: 'shorten the prompt, or raise num_ctx',
   answer_too_large: 'ask for less, or raise bridge.maxAnswerBytes on the server',
-  answer_refused: 'update llm-bridge on both machines, and run llm-bridge init on the server again',
+  answer_refused: updateElsewhere('the server and the PC'),
   cancelled: 'nothing, if that was meant; else ask again',
   context_missing: 'reply to a task that has a good answer, or ask anew',
   wrong_model: 'load the model in LM Studio, or leave --model out',

@@ -2,6 +2,7 @@ import { classifyGitFailure } from '../git/git-failure.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type Hello, helloSchema } from '../protocol/hello.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
+import { updateElsewhere, updateHere } from './own-package.js';
 import { runSsh, type SshDoor } from './run-ssh.js';
 import { startStopwatch } from './stopwatch.js';
 
@@ -28,13 +29,11 @@ export async function sayHello(door: SshDoor, signal?: AbortSignal): Promise<Ser
   const hello = readHello(result.stdout);
   if (hello === null) return null;
   if (hello.protocol !== PROTOCOL_VERSION) {
-    const older =
-      hello.protocol < PROTOCOL_VERSION ? 'on the server, then "llm-bridge init" there' : 'on this machine';
     throw new BridgeError(
       `the server speaks protocol ${hello.protocol}, this llm-bridge ${PROTOCOL_VERSION}`,
       {
         code: 'protocol',
-        remedy: `npm install -g llm-bridge@latest ${older}`,
+        remedy: hello.protocol < PROTOCOL_VERSION ? updateElsewhere('the server') : updateHere(),
       },
     );
   }

@@ -618,7 +618,7 @@ describe('on the other side, the doctor', () => {
         check: 'protocol',
         status: 'broken',
         text: /^the server speaks protocol 2, this llm-bridge 1$/,
-        remedy: /^npm install -g/,
+        remedy: /^cd .* && git pull && npm ci && npm run build$/,
       },
     },
     {

@@ -104,7 +104,7 @@ describe('the package, installed globally into a prefix', () => {
     await run(['init', repo], server);
     for (const hook of ['pre-receive', 'post-receive']) {
       const stub = await readFile(join(repo, 'hooks', hook), 'utf8');
-      const installed = join(prefix, 'lib/node_modules/llm-bridge/dist/hooks', `${hook}.cjs`);
+      const installed = join(prefix, 'lib/node_modules/git-llm-bridge/dist/hooks', `${hook}.cjs`);
       expect(stub).toContain(`\nhook=${installed}\n`);
     }
     await run(
@@ -129,16 +129,32 @@ describe('the package, installed globally into a prefix', () => {
     expect((await readFile(join(repo, 'bridge/answers.log'), 'utf8')).split('\n')).toHaveLength(2);
   });
 
+  test('says how it is updated: from a tarball, in its own prefix', async () => {
+    const repo = join(dir, 'newer.git');
+    const env = cleanEnv(join(dir, 'home-newer'));
+    const program = join(prefix, 'bin/llm-bridge');
+    expect(await runProcess(program, ['init', repo], { env, cwd: dir })).toMatchObject({ exitCode: 0 });
+    await runProcess('git', ['-C', repo, 'config', 'bridge.version', '99'], { env });
+    for (const command of [
+      ['init', repo],
+      ['doctor', '--repo', repo],
+    ]) {
+      const { stdout, stderr, exitCode } = await runProcess(program, command, { env, cwd: dir });
+      expect(stdout + stderr).toContain('was made by a newer llm-bridge');
+      expect(stdout + stderr).toMatch(
+        new RegExp(`npm install -g --prefix ${prefix} \\./git-llm-bridge-VERSION\\.tgz`),
+      );
+      expect(exitCode).toBe(1);
+    }
+  });
+
   test('is a library with types for a strict TypeScript consumer', async () => {
     const consumer = join(dir, 'consumer');
-    await mkdir(join(consumer, 'node_modules'), { recursive: true });
-    await symlink(
-      join(prefix, 'lib/node_modules/llm-bridge'),
-      join(consumer, 'node_modules/llm-bridge'),
-      'dir',
-    );
-    await symlink(join(root, 'node_modules/@types'), join(consumer, 'node_modules/@types'), 'dir');
+    await mkdir(consumer);
     await writeFile(join(consumer, 'package.json'), '{"type": "module"}');
+    await npm(consumer, 'install', '--prefer-offline', join(dir, packed.filename));
+    expect(await readdir(join(consumer, 'node_modules/.bin'))).toContain('llm-bridge');
+    await symlink(join(root, 'node_modules/@types'), join(consumer, 'node_modules/@types'), 'dir');
     await writeFile(join(consumer, 'consumer.ts'), CONSUMER);
     const env = cleanEnv(join(dir, 'home-consumer'));
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
@@ -176,8 +192,8 @@ describe('the package, installed globally into a prefix', () => {
 
 /** Uses what the README and the entry promise, with the types that are to come out of it. */
 const CONSUMER = `
-import { ask, type Answer, type AskOutcome, BridgeError, createAgent, initBridge, type InitResult } from 'llm-bridge';
-import { answerSchema, type LogRecord, logRecordSchema, taskJsonSchema, type TaskJson } from 'llm-bridge';
+import { ask, type Answer, type AskOutcome, BridgeError, createAgent, initBridge, type InitResult } from 'git-llm-bridge';
+import { answerSchema, type LogRecord, logRecordSchema, taskJsonSchema, type TaskJson } from 'git-llm-bridge';
 
 const [repo = '', stateDir = '', ollamaUrl = ''] = process.argv.slice(2);
 const made: InitResult = await initBridge(repo, process.env);

@@ -29,14 +29,15 @@ const blocks = readCodeBlocks(readme);
 /** `conf` is for a file of another program: test/integration/server-hook/rotation.test.ts runs logrotate with it. */
 const runnable = blocks.filter((block) => !['json', 'conf'].includes(block.language));
 
-/** Blocks of a checkout. They are run, word for word, by something else, because they would run this test again. */
+/** Blocks of a checkout and of a project of the reader's. They are run, word for word, by something else, because they would run this test again. */
 const RUN_ELSEWHERE: readonly { readonly text: string; readonly by: string }[] = [
   { text: 'npm ci && npm run demo', by: '.ci/run, on a fresh clone' },
   { text: 'npm ci && npm test', by: '.ci/run, on a fresh clone' },
   {
-    text: 'npm ci && npm pack\nnpm install -g ./llm-bridge-0.1.0.tgz',
+    text: 'npm ci && npm run build && npm pack\nnpm install -g ./git-llm-bridge-0.1.0.tgz',
     by: 'test/e2e/package.test.ts, in a copy of the checkout and into a prefix of its own',
   },
+  { text: 'npm install ./git-llm-bridge-0.1.0.tgz', by: 'test/e2e/package.test.ts, in a project of its own' },
 ];
 
 /** What is not run as it stands, besides the SUBSTITUTIONS of the world. */
@@ -47,7 +48,7 @@ const OWN_SUBSTITUTIONS: readonly Substitution[] = [
     why: 'a server of this test that takes whatever is sent to it',
   },
   {
-    from: /from 'llm-bridge'/g,
+    from: /from 'git-llm-bridge'/g,
     to: () => `from '${pathToFileURL(join(root, 'dist/index.js'))}'`,
     why: 'the package as it was built here; test/e2e/package.test.ts imports the installed one',
   },
@@ -87,7 +88,7 @@ beforeAll(async () => {
 
 describe('every command of the README', () => {
   test.for(runnable.map((block) => [titleOf(block), block] as const))('%s', async ([, block], context) => {
-    if (block.info === 'checkout') return expectRunElsewhere(block);
+    if (['checkout', 'project'].includes(block.info)) return expectRunElsewhere(block);
     if (block.info === 'root') return runAsRoot(block, context);
     const place = PLACES.find((one) => one === block.info);
     if (place === undefined) throw new Error(`line ${block.line}: nothing says where this is run`);
@@ -125,7 +126,7 @@ describe('every command of the README', () => {
   });
 
   test('is covered: no other language, no unknown place, no substitution without use', () => {
-    const places = ['checkout', 'root', ...PLACES];
+    const places = ['checkout', 'project', 'root', ...PLACES];
     for (const block of runnable) {
       expect(['sh', 'python', 'ts'], `line ${block.line}`).toContain(block.language);
       expect(places, `line ${block.line}`).toContain(block.info);
@@ -185,8 +186,8 @@ async function expectRunElsewhere(block: CodeBlock): Promise<void> {
   for (const [command] of block.text.matchAll(/npm (?:ci|test|run demo)/g))
     expect(ci).toMatch(new RegExp(`^${command}`, 'm'));
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
-  for (const [file] of block.text.matchAll(/llm-bridge-\S+\.tgz/g))
-    expect(file).toBe(`llm-bridge-${version}.tgz`);
+  for (const [file] of block.text.matchAll(/[\w-]*llm-bridge-\S+\.tgz/g))
+    expect(file).toBe(`git-llm-bridge-${version}.tgz`);
 }
 
 /** For real, with a throwaway user and folder. It takes root, and a machine that has useradd. */

@@ -6,6 +6,7 @@ import { type Hello, helloSchema } from '../../protocol/hello.js';
 import { MAX_CLOCK_AHEAD_MS } from '../../protocol/limits.js';
 import { PROTOCOL_VERSION, type Role } from '../../protocol/names.js';
 import { shellQuote } from '../../protocol/shell-quote.js';
+import { updateElsewhere, updateHere } from '../../remote/own-package.js';
 import type { SshPlan } from '../../remote/probe-ssh.js';
 import type { SshDoor, SshResult } from '../../remote/run-ssh.js';
 
@@ -75,11 +76,9 @@ export function judgeForcedCommand(result: SshResult, found: (hello: Hello) => v
 /** Whether both sides speak the same protocol. */
 export function judgeProtocol(hello: Hello): Verdict {
   if (hello.protocol === PROTOCOL_VERSION) return ok(`both speak protocol ${PROTOCOL_VERSION}`);
-  const where =
-    hello.protocol < PROTOCOL_VERSION ? 'on the server, then "llm-bridge init" there' : 'on this machine';
   return broken(
     `the server speaks protocol ${hello.protocol}, this llm-bridge ${PROTOCOL_VERSION}`,
-    `npm install -g llm-bridge@latest ${where}`,
+    hello.protocol < PROTOCOL_VERSION ? updateElsewhere('the server') : updateHere(),
   );
 }
 

@@ -4,6 +4,7 @@ import { isOwner, type LocalBridge, openLocalBridge } from '../../git/local-brid
 import { broken, ok, type Verdict } from '../../protocol/finding.js';
 import { PROTOCOL_VERSION } from '../../protocol/names.js';
 import { shellQuote } from '../../protocol/shell-quote.js';
+import { updateHere } from '../../remote/own-package.js';
 
 /**
  * Looks whether there is a bridge at `repoPath` that this user owns and this version knows, and hands it to `found`. Throws BridgeError
@@ -27,7 +28,7 @@ export async function checkRepository(
   if (version !== null && version > PROTOCOL_VERSION) {
     return broken(
       `${gitDir} was made by a newer llm-bridge (layout ${version}, this one knows ${PROTOCOL_VERSION})`,
-      'npm install -g llm-bridge@latest',
+      updateHere(),
     );
   }
   found(bridge);

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
-import { judgeClock, judgeLoginTime } from '../../../../src/admin/doctor/check-login.js';
+import { judgeClock, judgeLoginTime, judgeProtocol } from '../../../../src/admin/doctor/check-login.js';
 import type { Hello } from '../../../../src/protocol/hello.js';
+import { PROTOCOL_VERSION } from '../../../../src/protocol/names.js';
+import { updateElsewhere, updateHere } from '../../../../src/remote/own-package.js';
 
 const ASKED = Date.parse('2026-11-22T12:00:00.900Z');
 const hello = (time: string): Hello => ({
@@ -22,6 +24,19 @@ test('seconds are a warning, more than the hooks take is broken, in both directi
   expect(judge('2026-11-22T11:59:00Z').text).toMatch(/60 s behind/);
   expect(judge('2026-11-22T12:11:00Z').status).toBe('broken');
   expect(judge('2026-11-22T11:00:00Z').status).toBe('broken');
+});
+
+test('of two versions the older is the one to update, and how fits the machine', () => {
+  const now = hello('2026-11-22T12:00:00Z');
+  expect(judgeProtocol(now).status).toBe('ok');
+  expect(judgeProtocol({ ...now, protocol: PROTOCOL_VERSION - 1 })).toMatchObject({
+    status: 'broken',
+    remedy: updateElsewhere('the server'),
+  });
+  expect(judgeProtocol({ ...now, protocol: PROTOCOL_VERSION + 1 })).toMatchObject({
+    status: 'broken',
+    remedy: updateHere(),
+  });
 });
 
 test('a login that takes long is said', () => {
