@@ -12,8 +12,8 @@
 import { type AskOutcome, ask as askThrough } from './asker/ask.js';
 import { draftTask } from './asker/task-draft.js';
 import type { TaskJson } from './protocol/task.js';
-import { closeDoor, openDoor } from './remote/bridge-door.js';
-import type { SshOptions } from './remote/ssh-settings.js';
+import { closeDoor, openDoor } from './bridge/connection.js';
+import type { SshOptions } from './bridge/ssh-settings.js';
 
 export { type InitResult, initBridge } from './admin/init.js';
 export type { AgentLog, LogFields, LogLevel, OnTaskText } from './agent/agent-options.js';
@@ -23,7 +23,7 @@ export { type Answer, type AnswerError, answerSchema } from './protocol/answer.j
 export { BridgeError } from './protocol/bridge-error.js';
 export { type LogRecord, logRecordSchema } from './protocol/log-record.js';
 export { type TaskJson, taskJsonSchema } from './protocol/task.js';
-export type { SshOptions } from './remote/ssh-settings.js';
+export type { SshOptions } from './bridge/ssh-settings.js';
 
 /** What to ask, and how. Times are milliseconds. */
 export interface AskRequest {

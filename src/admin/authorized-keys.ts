@@ -2,7 +2,7 @@ import { mkdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { shellQuote } from '../protocol/shell-quote.js';
+import { shellQuote } from '../process/shell-quote.js';
 import { fingerprint, type PublicKey, parsePublicKey } from './public-key.js';
 
 /** A line of `authorized_keys` that lets a key into a bridge. */

@@ -1,9 +1,9 @@
 import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
 import type { LeftLock } from '../git/stale-locks.js';
-import type { WhoWorks } from '../git/who-works.js';
+import type { WhoWorks } from '../bridge/who-works.js';
 import { messageOf } from '../protocol/history.js';
-import { readQueue } from '../protocol/pending.js';
+import { readQueue } from '../protocol/queue.js';
 import { isPresent, type Presence } from '../protocol/presence.js';
 import { type RecentFigures, recentFigures } from './recent-figures.js';
 

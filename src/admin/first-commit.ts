@@ -3,9 +3,9 @@ import path from 'node:path';
 import { writeBlob } from '../git/commit-file.js';
 import { updateRefs } from '../git/refs.js';
 import { gitText, type Repository } from '../git/run-git.js';
-import { emailOf } from '../protocol/git-objects.js';
+import { emailOf } from '../git/git-objects.js';
 import { MAIN_REF } from '../protocol/names.js';
-import { PACKAGE_FILES } from './package-files.js';
+import { PACKAGE_FILES } from '../process/package-files.js';
 
 /**
  * Makes the root of `main` from `bridge-repo-template/`: a README for whoever clones it, and no message yet. Everything

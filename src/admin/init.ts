@@ -1,13 +1,13 @@
 import { access, chmod, constants, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { readBridgeSettings } from '../git/bridge-settings.js';
+import { readBridgeSettings } from '../bridge/bridge-settings.js';
 import { clientGitEnv } from '../git/git-env.js';
 import { requireGit } from '../git/git-version.js';
-import { isOwner } from '../git/local-bridge.js';
+import { isOwner } from '../bridge/local-bridge.js';
 import { gitFailed, type Repository, spawnGit } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
-import { updateHere } from '../remote/own-package.js';
+import { updateHere } from '../process/own-package.js';
 import { writeFirstCommit } from './first-commit.js';
 import { installHooks } from './install-hooks.js';
 import { applySettings, writeSettings } from './repository-settings.js';

@@ -3,9 +3,9 @@ import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
-import { shellQuote } from '../protocol/shell-quote.js';
-import { installAgain } from '../remote/own-package.js';
-import { PACKAGE_FILES } from './package-files.js';
+import { shellQuote } from '../process/shell-quote.js';
+import { installAgain } from '../process/own-package.js';
+import { PACKAGE_FILES } from '../process/package-files.js';
 
 /** Template in `hooks/` → where it goes in the repository. */
 const TARGETS = [

@@ -1,7 +1,7 @@
 import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
-import { isExpired } from '../protocol/pending.js';
+import { isExpired } from '../protocol/queue.js';
 
 /** `running`: an agent says that it is at it. `error`: answered with one. `cancelled`: so, or about to be. `expired`: nobody answered in time. */
 export const TASK_STATES = ['pending', 'running', 'done', 'error', 'cancelled', 'expired'] as const;

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import path from 'node:path';
-import { type BridgeSettings, readBridgeSettings } from '../git/bridge-settings.js';
+import { type BridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
 import { gitText, type Repository, runGit } from '../git/run-git.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 

@@ -1,5 +1,5 @@
-import type { SshOptions } from '../remote/ssh-settings.js';
-import type { GenerateSettings } from './generate-settings.js';
+import type { SshOptions } from '../bridge/ssh-settings.js';
+import type { GenerateSettings } from './generate/generate-settings.js';
 
 /** How important a line of the agent is to a person. */
 export type LogLevel = 'info' | 'warn' | 'error';

@@ -1,15 +1,15 @@
 import type { Repository } from '../git/run-git.js';
-import type { QueueState } from '../protocol/pending.js';
-import type { BridgeDoor, BridgeTerms } from '../remote/bridge-door.js';
-import type { CloneTender } from '../remote/tend-clone.js';
+import type { QueueState } from '../protocol/queue.js';
+import type { BridgeDoor, BridgeTerms } from '../bridge/connection.js';
+import type { CloneTender } from '../bridge/clone-maintenance.js';
 import type { AgentOptions } from './agent-options.js';
 import type { Claims } from './claims/claims.js';
 import type { ClockWatch } from './clock-jump.js';
-import type { CloneReader } from './clone-reader.js';
-import type { Deepening } from './conversation/deepening.js';
-import type { FinishedAnswer } from './finished-answers.js';
-import type { PriorityOrder } from './order-by-priority.js';
-import type { QueueView } from './queue-view.js';
+import type { CloneReader } from './clone/clone-reader.js';
+import type { Deepening } from './clone/deepening.js';
+import type { FinishedAnswer } from './clone/finished-answers.js';
+import type { PriorityOrder } from './queue/order-by-priority.js';
+import type { QueueView } from './queue/queue-view.js';
 
 /** `fetch`: there is something new, or may well be. `look`: nothing says so, and asking for the server's refs tells. */
 export type Due = 'fetch' | 'look';

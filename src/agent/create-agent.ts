@@ -1,7 +1,7 @@
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { BackendName } from '../protocol/names.js';
-import { packageVersion } from '../remote/own-package.js';
-import type { SshOptions } from '../remote/ssh-settings.js';
+import { packageVersion } from '../process/own-package.js';
+import type { SshOptions } from '../bridge/ssh-settings.js';
 import type { AgentLog, OnTaskText } from './agent-options.js';
 import {
   DEFAULT_LMSTUDIO_URL,
@@ -14,7 +14,7 @@ import {
   DEFAULT_IDLE_TIMEOUT_MS,
   DEFAULT_RETRY_WINDOW_MS,
   DEFAULT_TOTAL_TIMEOUT_MS,
-} from './generate-settings.js';
+} from './generate/generate-settings.js';
 import { runAgent } from './run-agent.js';
 
 /** What can be said to an agent; all but `repo` has a default. Times are milliseconds. */

@@ -2,7 +2,7 @@ import os from 'node:os';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { formatDuration } from '../protocol/duration.js';
 import { principalNameSchema } from '../protocol/names.js';
-import { readTerms } from '../remote/bridge-door.js';
+import { readTerms } from '../bridge/connection.js';
 import { type AgentSession, setDue } from './agent-session.js';
 
 /** A warning is due when the clocks differ by more than a person would put up with. */

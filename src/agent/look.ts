@@ -1,6 +1,6 @@
 import { listRemoteRefs } from '../git/transport.js';
 import { MAIN_REF } from '../protocol/names.js';
-import { connectDoor } from '../remote/bridge-door.js';
+import { connectDoor } from '../bridge/connection.js';
 import type { AgentSession } from './agent-session.js';
 
 /**

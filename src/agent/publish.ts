@@ -7,7 +7,7 @@ import { type PushOutcome, pushCommit, REMOTE_MAIN_REF, type Refusal } from '../
 import { answerMessage } from '../protocol/commit-message.js';
 import { INBOX_FILE } from '../protocol/names.js';
 import type { Claims } from './claims/claims.js';
-import type { FinishedAnswer } from './finished-answers.js';
+import type { FinishedAnswer } from './clone/finished-answers.js';
 
 /** Where answers are pushed from and to. */
 export interface PublishPlace {

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import envPaths from 'env-paths';
-import { tryKernelLock } from '../git/kernel-lock.js';
+import { tryKernelLock } from '../process/kernel-lock.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 
 /** The folder of one agent, held by one process. */

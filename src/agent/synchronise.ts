@@ -1,8 +1,8 @@
 import { BridgeError } from '../protocol/bridge-error.js';
-import type { QueueState } from '../protocol/pending.js';
-import { updateClone } from '../remote/clone.js';
+import type { QueueState } from '../protocol/queue.js';
+import { updateClone } from '../bridge/clone.js';
 import { type AgentSession, type Due, setDue } from './agent-session.js';
-import { dropFinished } from './finished-answers.js';
+import { dropFinished } from './clone/finished-answers.js';
 import { learnTerms } from './learn-terms.js';
 import { showsNothingNew } from './look.js';
 import { pushFinished } from './push-finished.js';

@@ -1,8 +1,8 @@
 import type { Answer } from '../protocol/answer.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { createBell } from '../remote/bell.js';
-import { type BridgeDoor, openDoorbell } from '../remote/bridge-door.js';
-import { startStopwatch } from '../remote/stopwatch.js';
+import { createBell } from '../bridge/notifier.js';
+import { type BridgeDoor, openDoorbell } from '../bridge/connection.js';
+import { startStopwatch } from '../bridge/stopwatch.js';
 import { findAnswer } from './find-answer.js';
 import { findAnswered } from './find-answered.js';
 import { type Asker, openAsker } from './open-asker.js';

@@ -3,7 +3,7 @@ import type { Repository } from '../git/run-git.js';
 import { messageOf } from '../protocol/history.js';
 import { MAX_CLOCK_AHEAD_MS, MAX_CLOCK_BEHIND_MS } from '../protocol/limits.js';
 import type { TaskFile } from '../protocol/names.js';
-import { isExpired } from '../protocol/pending.js';
+import { isExpired } from '../protocol/queue.js';
 
 /**
  * `reuse`: the task waits for its answer or has a good one, so it is ours too. `spent`: it was answered with an error, cancelled or expired;

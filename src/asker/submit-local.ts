@@ -4,7 +4,7 @@ import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import { type RefUpdate, readRef, updateRefs } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { type CommitIdentity, emailOf } from '../protocol/git-objects.js';
+import { type CommitIdentity, emailOf } from '../git/git-objects.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { type Submission, taskSubmission } from './submission.js';
 import type { TaskDraft } from './task-draft.js';

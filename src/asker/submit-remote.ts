@@ -6,9 +6,9 @@ import { readRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { fetchMain, pushCommit, REMOTE_MAIN_REF } from '../git/transport.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import type { CommitIdentity } from '../protocol/git-objects.js';
+import type { CommitIdentity } from '../git/git-objects.js';
 import { CANCEL_FILE } from '../protocol/names.js';
-import { type BridgeDoor, connectDoor } from '../remote/bridge-door.js';
+import { type BridgeDoor, connectDoor } from '../bridge/connection.js';
 import { type Submission, taskSubmission } from './submission.js';
 import type { TaskDraft } from './task-draft.js';
 

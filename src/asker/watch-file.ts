@@ -7,7 +7,7 @@ import { resolveRef, updateRefs } from '../git/refs.js';
 import { type Repository, runGit } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF, type TaskFile } from '../protocol/names.js';
-import { watchPath } from '../remote/watch-path.js';
+import { watchPath } from '../bridge/watch-path.js';
 import { loginName } from './asker-name.js';
 import { identified, submitLocal } from './submit-local.js';
 import { draftTaskFile, type TaskDraft } from './task-draft.js';

@@ -1,5 +1,5 @@
 import type { AnswerError, AnswerErrorCode } from '../protocol/answer.js';
-import { updateElsewhere } from '../remote/own-package.js';
+import { updateElsewhere } from '../process/own-package.js';
 
 /** What whoever asked can do about an error answer. */
 const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {

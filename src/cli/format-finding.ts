@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import type { Finding, FindingStatus } from '../protocol/finding.js';
+import type { Finding, FindingStatus } from '../admin/doctor/finding.js';
 import { oneLine } from '../protocol/printable.js';
 
 const COLOURS: Record<FindingStatus, (text: string) => string> = {

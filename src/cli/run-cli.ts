@@ -1,6 +1,6 @@
 import yargs from 'yargs';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { packageVersion } from '../remote/own-package.js';
+import { packageVersion } from '../process/own-package.js';
 import { agentCommand } from './commands/agent.js';
 import { answerCommand } from './commands/answer.js';
 import { askCommand } from './commands/ask.js';

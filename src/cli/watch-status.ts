@@ -1,6 +1,6 @@
 import { clearScreenDown, cursorTo } from 'node:readline';
-import { createBell } from '../remote/bell.js';
-import { openDoorbell } from '../remote/bridge-door.js';
+import { createBell } from '../bridge/notifier.js';
+import { openDoorbell } from '../bridge/connection.js';
 import type { BridgeView } from './open-view.js';
 
 /** How often ages are drawn anew, and what changes beside history is looked at on this machine. Milliseconds. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { stopProcessTree } from './stop-process-tree.js';
+import { stopProcessTree } from '../process/stop-process-tree.js';
 
 /** An sshd that listens. */
 export interface RunningSshd {

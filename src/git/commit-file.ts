@@ -1,5 +1,5 @@
 import { BridgeError } from '../protocol/bridge-error.js';
-import { type CommitIdentity, formatCommit, replaceTreeFile, treeOfCommit } from '../protocol/git-objects.js';
+import { type CommitIdentity, formatCommit, replaceTreeFile, treeOfCommit } from './git-objects.js';
 import { looseObjectId, type NewObject, writeLooseObject } from './loose-object.js';
 import type { ObjectReader } from './object-reader.js';
 import { gitText, type Repository } from './run-git.js';

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { constants, inflate, inflateSync } from 'node:zlib';
-import { parseTree, type TreeEntry, treeOfCommit } from '../protocol/git-objects.js';
+import { parseTree, type TreeEntry, treeOfCommit } from './git-objects.js';
 import type { ObjectInfo } from './object-reader.js';
 import type { Repository } from './run-git.js';
 

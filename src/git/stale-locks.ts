@@ -2,7 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findGitActivity, stillRunning } from './git-activity.js';
+import { findGitActivity, stillRunning } from '../process/git-processes.js';
 
 /** Something that a git process makes for the time of its work and removes at the end. */
 export interface LeftLock {

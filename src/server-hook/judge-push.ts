@@ -1,25 +1,25 @@
-import { type BridgeSettings, readBridgeSettings } from '../git/bridge-settings.js';
+import { type BridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
 import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
 import { messageOf } from '../protocol/history.js';
 import { MAIN_REF } from '../protocol/names.js';
-import type { Denial, PushContext, RefUpdateLine, Rule } from './push-context.js';
-import { isZero, type PushedRefs, sortRefs } from './pushed-refs.js';
+import type { Denial, PushContext, RefUpdateLine, Rule } from '../rules/push-context.js';
+import { isZero, type PushedRefs, sortRefs } from '../rules/pushed-refs.js';
 import { readPrincipal } from './read-principal.js';
 import { readPushed } from './read-pushed.js';
-import { readUpdateLines } from './read-update-lines.js';
-import { authorRule } from './rules/author.js';
-import { boundIncoming, boundSideIncoming } from './rules/bounds.js';
-import { chainRule } from './rules/chain.js';
-import { judgeClaims } from './rules/claim.js';
-import { clockRule } from './rules/clock.js';
-import { commitRule } from './rules/commit.js';
-import { objectsRule } from './rules/objects.js';
-import { openTaskRule } from './rules/open-task.js';
-import { payloadRule } from './rules/payload.js';
-import { judgePresences } from './rules/presence.js';
-import { roleRule } from './rules/role.js';
-import { shapeRule } from './rules/shape.js';
+import { readUpdateLines } from '../rules/read-update-lines.js';
+import { authorRule } from '../rules/author.js';
+import { boundIncoming, boundSideIncoming } from '../rules/bounds.js';
+import { chainRule } from '../rules/chain.js';
+import { judgeClaims } from '../rules/claim.js';
+import { clockRule } from '../rules/clock.js';
+import { commitRule } from '../rules/commit.js';
+import { objectsRule } from '../rules/objects.js';
+import { openTaskRule } from '../rules/open-task.js';
+import { payloadRule } from '../rules/payload.js';
+import { judgePresences } from '../rules/presence.js';
+import { roleRule } from '../rules/role.js';
+import { shapeRule } from '../rules/shape.js';
 
 /** Every rule a push of main has to keep, the cheap and general ones first; the first that is broken speaks. */
 const RULES: readonly Rule[] = [

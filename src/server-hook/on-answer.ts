@@ -3,7 +3,7 @@
  * Nobody reads what it says: what there is to know is in its states, and `llm-bridge status` shows them.
  */
 import { clientGitEnv } from '../git/git-env.js';
-import { dispatch } from './on-answer/dispatch.js';
+import { dispatch } from '../log/on-answer/dispatch.js';
 
 const [gitDir] = process.argv.slice(2);
 if (gitDir === undefined) process.exitCode = 2;

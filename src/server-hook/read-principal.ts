@@ -1,7 +1,7 @@
 import path from 'node:path';
-import { readSmallFile } from '../git/small-file.js';
+import { readSmallFile } from '../process/small-file.js';
 import { principalNameSchema, roleSchema } from '../protocol/names.js';
-import type { Denial, Principal } from './push-context.js';
+import type { Denial, Principal } from '../rules/push-context.js';
 
 /**
  * Who pushes: the name that the forced command of the key set as LLM_BRIDGE_PRINCIPAL, and the role that stands in

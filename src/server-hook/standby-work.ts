@@ -7,13 +7,13 @@
 import { read, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import * as z from 'zod';
-import { type BridgeSettings, parseBridgeSettings, readBridgeSettings } from '../git/bridge-settings.js';
+import { type BridgeSettings, parseBridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
 import { hookGitEnv } from '../git/git-env.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { answerStubs } from './answer-stubs.js';
 import { hookRepository } from './hook-repository.js';
-import { lockLog } from './ingest.js';
+import { lockLog } from '../log/ingest.js';
 import { judgeAloud } from './judge-aloud.js';
 import { takeIn } from './take-in.js';
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
-import { stopProcessTree } from '../../src/demo/stop-process-tree.js';
+import { stopProcessTree } from '../../src/process/stop-process-tree.js';
 import { waitUntil } from '../support/wait-until.js';
 import { type GitStart, readGitStarts } from './git-trace.js';
 import type { Lab, LabBridge, Program } from './lab.js';

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
-import { stopProcessTree } from '../../src/demo/stop-process-tree.js';
+import { stopProcessTree } from '../../src/process/stop-process-tree.js';
 import { MAIN_REF } from '../../src/protocol/names.js';
 import { isFetch, readGitStarts } from './git-trace.js';
 import { type Lab, type LabBridge, sshUrlOf } from './lab.js';

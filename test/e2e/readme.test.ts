@@ -26,7 +26,7 @@ import { waitUntil } from '../support/wait-until.js';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const readme = await readFile(join(root, 'README.md'), 'utf8');
 const blocks = readCodeBlocks(readme);
-/** `conf` is for a file of another program: test/integration/server-hook/rotation.test.ts runs logrotate with it. */
+/** `conf` is for a file of another program: test/integration/log/rotation.test.ts runs logrotate with it. */
 const runnable = blocks.filter((block) => !['json', 'conf'].includes(block.language));
 
 /** Blocks of a checkout and of a project of the reader's. They are run, word for word, by something else, because they would run this test again. */

@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { shellQuote } from '../../src/protocol/shell-quote.js';
+import { shellQuote } from '../../src/process/shell-quote.js';
 import { runAgentOnce, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';

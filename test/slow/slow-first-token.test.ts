@@ -1,7 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { generateAnswer } from '../../src/agent/generate-answer.js';
-import { DEFAULT_IDLE_TIMEOUT_MS, DEFAULT_TOTAL_TIMEOUT_MS } from '../../src/agent/generate-settings.js';
+import { generateAnswer } from '../../src/agent/generate/generate-answer.js';
+import {
+  DEFAULT_IDLE_TIMEOUT_MS,
+  DEFAULT_TOTAL_TIMEOUT_MS,
+} from '../../src/agent/generate/generate-settings.js';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 
 /** Past 300 s, where Node's own fetch gives up on headers and on the body alike. */

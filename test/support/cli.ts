@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { stopProcessTree } from '../../src/demo/stop-process-tree.js';
+import { stopProcessTree } from '../../src/process/stop-process-tree.js';
 import { cleanEnv } from './clean-env.js';
 import { onCleanup } from './on-cleanup.js';
 import { type RunOptions, type RunResult, runProcess } from './run-process.js';

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { DISK, type LogFileSystem } from '../../src/git/log-file-system.js';
+import { DISK, type LogFileSystem } from '../../src/process/file-system.js';
 
 /** What a call on the disk can end as, besides doing what it says. */
 export const FAULTS = [

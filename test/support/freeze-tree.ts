@@ -1,4 +1,4 @@
-import { listProcesses } from '../../src/demo/process-table.js';
+import { listProcesses } from '../../src/process/process-table.js';
 import { onCleanup } from './on-cleanup.js';
 
 /**

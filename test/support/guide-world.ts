@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startLocalSshd } from '../../src/demo/local-sshd.js';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { stopProcessTree } from '../../src/demo/stop-process-tree.js';
+import { stopProcessTree } from '../../src/process/stop-process-tree.js';
 import { CLEAN_SESSION, cleanEnv } from './clean-env.js';
 import { onCleanup } from './on-cleanup.js';
 import { type RunResult, runProcess } from './run-process.js';

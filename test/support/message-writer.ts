@@ -5,7 +5,7 @@ import { openObjectReader } from '../../src/git/object-reader.js';
 import { type Answer, writeAnswer } from '../../src/protocol/answer.js';
 import { type Cancel, writeCancel } from '../../src/protocol/cancel.js';
 import { answerMessage, askMessage, cancelMessage } from '../../src/protocol/commit-message.js';
-import { parseTree, replaceTreeFile, type TreeEntry, treeOfCommit } from '../../src/protocol/git-objects.js';
+import { parseTree, replaceTreeFile, type TreeEntry, treeOfCommit } from '../../src/git/git-objects.js';
 import { gitOk } from './git.js';
 import { runProcess } from './run-process.js';
 

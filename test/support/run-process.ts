@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { stopProcessTree } from '../../src/demo/stop-process-tree.js';
+import { stopProcessTree } from '../../src/process/stop-process-tree.js';
 
 /** Generous: it is here so that a hanging program fails its test and tells what it has said. */
 const DEFAULT_TIMEOUT_MS = 45_000;

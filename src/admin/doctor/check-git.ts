@@ -1,5 +1,5 @@
 import { MIN_GIT_VERSION, readGitVersion } from '../../git/git-version.js';
-import { broken, ok, type Verdict, warning } from '../../protocol/finding.js';
+import { broken, ok, type Verdict, warning } from './finding.js';
 import { isBefore, type Version } from './version.js';
 
 /**

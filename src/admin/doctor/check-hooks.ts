@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { access, constants, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { broken, ok, type Verdict, warning } from '../../protocol/finding.js';
-import { shellQuote } from '../../protocol/shell-quote.js';
+import { broken, ok, type Verdict, warning } from './finding.js';
+import { shellQuote } from '../../process/shell-quote.js';
 import { expectedHooks } from '../install-hooks.js';
-import { PACKAGE_FILES } from '../package-files.js';
+import { PACKAGE_FILES } from '../../process/package-files.js';
 
 /** What each of them starts, in this package. */
 const OWN_PROGRAMS: Readonly<Record<string, string>> = {

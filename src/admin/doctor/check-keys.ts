@@ -1,9 +1,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { isOwner } from '../../git/local-bridge.js';
-import { broken, ok, type Verdict, warning } from '../../protocol/finding.js';
+import { isOwner } from '../../bridge/local-bridge.js';
+import { broken, ok, type Verdict, warning } from './finding.js';
 import { roleSchema } from '../../protocol/names.js';
-import { shellQuote } from '../../protocol/shell-quote.js';
+import { shellQuote } from '../../process/shell-quote.js';
 import { findKeyLines, readAuthorizedKeys } from '../authorized-keys.js';
 import { fingerprint, parsePublicKey } from '../public-key.js';
 

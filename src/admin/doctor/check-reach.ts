@@ -1,8 +1,8 @@
 import { lookup } from 'node:dns/promises';
 import net from 'node:net';
-import { broken, ok, type Verdict, warning } from '../../protocol/finding.js';
+import { broken, ok, type Verdict, warning } from './finding.js';
 import { oneLine } from '../../protocol/printable.js';
-import type { SshPlan } from '../../remote/probe-ssh.js';
+import type { SshPlan } from '../../bridge/probe-ssh.js';
 import { judgeSshServer } from './check-ssh-version.js';
 
 /** ssh itself gives up connecting after 20 s. */

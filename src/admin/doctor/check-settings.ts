@@ -1,7 +1,7 @@
 import { type Repository, runGit } from '../../git/run-git.js';
 import { parseDurationMs } from '../../protocol/duration.js';
-import { broken, ok, type Verdict, warning } from '../../protocol/finding.js';
-import { shellQuote } from '../../protocol/shell-quote.js';
+import { broken, ok, type Verdict, warning } from './finding.js';
+import { shellQuote } from '../../process/shell-quote.js';
 import { findWrongSettings } from '../repository-settings.js';
 
 /** They follow the largest message, and init writes them anew. Until then pushes cost a little more than they should. */

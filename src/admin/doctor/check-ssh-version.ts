@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { broken, ok, type Verdict, warning } from '../../protocol/finding.js';
+import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** Looks at the version of the ssh in the PATH. */
 export async function checkSshVersion(env: NodeJS.ProcessEnv): Promise<Verdict> {

@@ -1,13 +1,13 @@
 import path from 'node:path';
 import { classifyGitFailure } from '../../git/git-failure.js';
 import { spawnGit } from '../../git/run-git.js';
-import { broken, ok, skipped, type Verdict } from '../../protocol/finding.js';
+import { broken, ok, skipped, type Verdict } from './finding.js';
 import type { Hello } from '../../protocol/hello.js';
 import { MAIN_REF, type Role } from '../../protocol/names.js';
-import type { Check } from '../../protocol/run-checks.js';
-import type { BridgeDoor } from '../../remote/bridge-door.js';
-import { probeSsh, readSshPlan, type SshPlan } from '../../remote/probe-ssh.js';
-import type { SshDoor, SshResult } from '../../remote/run-ssh.js';
+import type { Check } from './run-checks.js';
+import type { BridgeDoor } from '../../bridge/connection.js';
+import { probeSsh, readSshPlan, type SshPlan } from '../../bridge/probe-ssh.js';
+import type { SshDoor, SshResult } from '../../bridge/run-ssh.js';
 import { checkGit } from './check-git.js';
 import {
   checkIdentity,

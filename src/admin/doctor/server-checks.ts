@@ -1,5 +1,5 @@
-import type { LocalBridge } from '../../git/local-bridge.js';
-import type { Check } from '../../protocol/run-checks.js';
+import type { LocalBridge } from '../../bridge/local-bridge.js';
+import type { Check } from './run-checks.js';
 import { checkDisk, DEFAULT_DISK_THRESHOLDS, type DiskThresholds } from './check-disk.js';
 import { checkGit } from './check-git.js';
 import { checkHistory } from './check-history.js';

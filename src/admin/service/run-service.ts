@@ -4,7 +4,7 @@ import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import { oneLine } from '../../protocol/printable.js';
-import { shellQuote } from '../../protocol/shell-quote.js';
+import { shellQuote } from '../../process/shell-quote.js';
 import { ensureEnvFile } from './env-file.js';
 import type { ServicePlan, ServiceSpec } from './service-spec.js';
 

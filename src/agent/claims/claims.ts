@@ -1,5 +1,5 @@
 import type { RefEnd } from '../../git/transport.js';
-import type { AskedTask } from '../../protocol/pending.js';
+import type { AskedTask } from '../../protocol/queue.js';
 
 /** A task to start now. */
 export interface Start {

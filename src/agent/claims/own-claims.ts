@@ -1,4 +1,4 @@
-import type { SideRefs } from '../../git/side-refs.js';
+import type { SideRefs } from '../../bridge/side-refs.js';
 import { type Claim, claimRef, MAX_CLAIM_LEASE_MS, sameHolder } from '../../protocol/claim.js';
 
 /** A generation that has, or is to have, a claim. */

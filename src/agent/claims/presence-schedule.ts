@@ -1,4 +1,4 @@
-import type { SideRefs } from '../../git/side-refs.js';
+import type { SideRefs } from '../../bridge/side-refs.js';
 import { isPresent, PRESENCE_EVERY_MS, presenceRef } from '../../protocol/presence.js';
 import type { SessionCore } from '../agent-session.js';
 import { type Offer, readOffer, writePresenceBlob } from './write-presence.js';

@@ -2,8 +2,8 @@ import { writeBlob } from '../../git/commit-file.js';
 import type { BackendName } from '../../protocol/names.js';
 import { writePresence } from '../../protocol/presence.js';
 import type { SessionCore } from '../agent-session.js';
-import { lmstudioBackend } from '../backends/lmstudio-backend.js';
-import { ollamaBackend } from '../backends/ollama-backend.js';
+import { lmstudioBackend } from '../backends/lmstudio/lmstudio-backend.js';
+import { ollamaBackend } from '../backends/ollama/ollama-backend.js';
 
 /** A model server on this machine lists its models at once, or is not there. Milliseconds. */
 const LIST_TIMEOUT_MS = 2_000;

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import { formatDuration } from '../../protocol/duration.js';
 import { shortId } from '../../protocol/names.js';
-import { isExpired } from '../../protocol/pending.js';
+import { isExpired } from '../../protocol/queue.js';
 import type { ExitState } from '../exit-state.js';
 import { REPO_OPTION, readOptions, repoSchema, SSH_OPTIONS, sshArgs, sshOptionsOf } from '../options.js';
 import { printAnswer } from '../print-answer.js';

@@ -1,7 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import * as z from 'zod';
 import { principalNameSchema, shortId } from '../../protocol/names.js';
-import { shellQuote } from '../../protocol/shell-quote.js';
+import { shellQuote } from '../../process/shell-quote.js';
 import type { ExitState } from '../exit-state.js';
 import {
   numberOption,
@@ -45,8 +45,8 @@ export function askCommand(exit: ExitState): CommandModule {
         await Promise.all([
           import('../../asker/ask.js'),
           import('../../asker/task-draft.js'),
-          import('../../remote/bridge-door.js'),
-          import('../catch-up-log.js'),
+          import('../../bridge/connection.js'),
+          import('../../log/catch-up-log.js'),
           import('../waiting-spinner.js'),
         ]);
       const door = await openDoor(args.repo, process.env, sshOptionsOf(args));

@@ -52,7 +52,7 @@ export function cancelCommand(_exit: ExitState): CommandModule {
       const args = readOptions(argsSchema, raw, 'cancel', ['task']);
       const [{ cancelTask }, { closeDoor, openDoor }] = await Promise.all([
         import('../../asker/cancel-task.js'),
-        import('../../remote/bridge-door.js'),
+        import('../../bridge/connection.js'),
       ]);
       const door = await openDoor(args.repo, process.env, sshOptionsOf(args));
       const done = await cancelTask(door, {

@@ -1,8 +1,8 @@
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
-import type { Finding } from '../../protocol/finding.js';
+import type { Finding } from '../../admin/doctor/finding.js';
 import { roleSchema } from '../../protocol/names.js';
-import { runChecks } from '../../protocol/run-checks.js';
+import { runChecks } from '../../admin/doctor/run-checks.js';
 import { BACKEND_OPTIONS, backendArgs } from '../backend-options.js';
 import type { ExitState } from '../exit-state.js';
 import { formatFinding } from '../format-finding.js';
@@ -61,7 +61,7 @@ export function doctorCommand(exit: ExitState): CommandModule {
         .epilog('Exit code: 0 when all is ok or a warning, 1 when something is broken, 2 for wrong use.'),
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'doctor');
-      const { doctorChecks } = await import('../doctor-checks.js');
+      const { doctorChecks } = await import('../../admin/doctor/doctor-checks.js');
       const findings: Finding[] = [];
       const checks = doctorChecks({
         repo: args.repo,

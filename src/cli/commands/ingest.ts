@@ -31,9 +31,9 @@ export function ingestCommand(_exit: ExitState): CommandModule {
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'ingest');
       const [{ ingest }, { tellOnAnswer }, { openLocalBridge }] = await Promise.all([
-        import('../../server-hook/ingest.js'),
-        import('../catch-up-log.js'),
-        import('../../git/local-bridge.js'),
+        import('../../log/ingest.js'),
+        import('../../log/catch-up-log.js'),
+        import('../../bridge/local-bridge.js'),
       ]);
       const { repo } = await openLocalBridge(args.repo, { env: process.env, asOwner: true });
       if (args.rebuild) return rebuild(repo, args.json);
@@ -54,7 +54,7 @@ export function ingestCommand(_exit: ExitState): CommandModule {
 }
 
 async function rebuild(repo: Repository, asJson: boolean): Promise<void> {
-  const { rebuildLog } = await import('../../server-hook/rebuild-log.js');
+  const { rebuildLog } = await import('../../log/rebuild-log.js');
   const { records, keptTimes, aside } = await rebuildLog(repo, { now: Date.now });
   if (asJson) {
     process.stdout.write(`${JSON.stringify({ records, kept_times: keptTimes, aside })}\n`);

@@ -48,7 +48,7 @@ export function listCommand(_exit: ExitState): CommandModule {
       const args = readOptions(argsSchema, raw, 'list');
       const [{ listTasks, newestRows }, { whoWorks }, { formatTaskRow }, { openView }] = await Promise.all([
         import('../../admin/list-tasks.js'),
-        import('../../git/who-works.js'),
+        import('../../bridge/who-works.js'),
         import('../format-task-row.js'),
         import('../open-view.js'),
       ]);

@@ -13,8 +13,8 @@ import {
 } from '../../admin/service/service-spec.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import { principalNameSchema } from '../../protocol/names.js';
-import { shellQuote } from '../../protocol/shell-quote.js';
-import { parseAddress } from '../../remote/address.js';
+import { shellQuote } from '../../process/shell-quote.js';
+import { parseAddress } from '../../bridge/address.js';
 import type { ExitState } from '../exit-state.js';
 import { REPO_OPTION, readOptions, repoSchema } from '../options.js';
 import { EXIT } from '../print-error.js';
@@ -234,7 +234,7 @@ function platformOf({ platform, print }: Args): ServicePlatform {
 
 /** Where a service of a bridge on this machine writes: there, and where its log was moved. */
 async function foldersOf(bridge: string): Promise<string[]> {
-  const { readBridgeSettings } = await import('../../git/bridge-settings.js');
+  const { readBridgeSettings } = await import('../../bridge/bridge-settings.js');
   const { answersLog } = await readBridgeSettings({ gitDir: bridge, env: process.env });
   const folder = path.dirname(answersLog);
   return folder.startsWith(`${bridge}/`) ? [bridge] : [bridge, folder];

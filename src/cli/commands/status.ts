@@ -42,8 +42,8 @@ export function statusCommand(_exit: ExitState): CommandModule {
         await Promise.all([
           import('../../admin/bridge-status.js'),
           import('../../git/stale-locks.js'),
-          import('../../git/who-works.js'),
-          import('../../server-hook/on-answer/report.js'),
+          import('../../bridge/who-works.js'),
+          import('../../log/on-answer/report.js'),
           import('../open-view.js'),
         ]);
       const view = await openView(args.repo, sshOptionsOf(args), 'window');

@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
-import type { Difference } from '../../admin/verify-log.js';
+import type { Difference } from '../../log/verify-log.js';
 import { shortId } from '../../protocol/names.js';
 import type { ExitState } from '../exit-state.js';
 import { LOCAL_REPO_OPTION, localRepoSchema, readOptions } from '../options.js';
@@ -21,8 +21,8 @@ export function verifyCommand(exit: ExitState): CommandModule {
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'verify');
       const [{ verifyLog }, { openLocalBridge }] = await Promise.all([
-        import('../../admin/verify-log.js'),
-        import('../../git/local-bridge.js'),
+        import('../../log/verify-log.js'),
+        import('../../bridge/local-bridge.js'),
       ]);
       const { repo } = await openLocalBridge(args.repo, { env: process.env, asOwner: false });
       const result = await verifyLog(repo);

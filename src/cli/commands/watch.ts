@@ -42,7 +42,7 @@ export function watchCommand(_exit: ExitState): CommandModule {
       const args = readOptions(argsSchema, raw, 'watch', ['file']);
       const [{ watchFile }, { openLocalBridge }] = await Promise.all([
         import('../../asker/watch-file.js'),
-        import('../../git/local-bridge.js'),
+        import('../../bridge/local-bridge.js'),
       ]);
       const { repo, settings } = await openLocalBridge(args.repo, { env: process.env, asOwner: true });
       await watchFile({

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { stopProcessTree } from '../../../src/demo/stop-process-tree.js';
+import { stopProcessTree } from '../../../src/process/stop-process-tree.js';
 import { MAIN_REF } from '../../../src/protocol/names.js';
 import { waitUntil } from '../../support/wait-until.js';
 import { askOnce } from '../ask-once.js';

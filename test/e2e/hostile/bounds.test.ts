@@ -1,6 +1,6 @@
 import { appendFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { replaceTreeFile } from '../../../src/protocol/git-objects.js';
+import { replaceTreeFile } from '../../../src/git/git-objects.js';
 import { gitOk } from '../../support/git.js';
 import { rawObject, rawTree } from '../../support/hostile/git-objects.js';
 import { type HostileBridge, startHostileBridge } from '../../support/hostile/hostile-bridge.js';

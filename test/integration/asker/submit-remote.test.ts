@@ -4,8 +4,8 @@ import { expect, test } from 'vitest';
 import { submitRemote } from '../../../src/asker/submit-remote.js';
 import { draftTask } from '../../../src/asker/task-draft.js';
 import { fetchMain } from '../../../src/git/transport.js';
-import { openDoor } from '../../../src/remote/bridge-door.js';
-import { openClone } from '../../../src/remote/clone.js';
+import { openDoor } from '../../../src/bridge/connection.js';
+import { openClone } from '../../../src/bridge/clone.js';
 import { startPlainBridge } from '../../support/plain-bridge.js';
 import { TTL_MS, tasksOn } from './asker-fixture.js';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { freePort } from '../../../src/demo/free-port.js';
 import { type LocalSshd, startLocalSshd } from '../../../src/demo/local-sshd.js';
-import { listProcesses } from '../../../src/demo/process-table.js';
+import { listProcesses } from '../../../src/process/process-table.js';
 import { type KeyPair, makeKeyPair, sshCommandFor, sshOptionsFor } from '../../../src/demo/ssh-client.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { onCleanup } from '../../support/on-cleanup.js';

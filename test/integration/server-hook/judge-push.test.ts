@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { writeAnswer } from '../../../src/protocol/answer.js';
 import { answerMessage } from '../../../src/protocol/commit-message.js';
-import type { TreeEntry } from '../../../src/protocol/git-objects.js';
+import type { TreeEntry } from '../../../src/git/git-objects.js';
 import { parseRefusal, type RefusalCode } from '../../../src/protocol/refusal.js';
 import { gitOk } from '../../support/git.js';
 import { anAnswer, type MessageWriter, messageWriter, writeMany } from '../../support/message-writer.js';

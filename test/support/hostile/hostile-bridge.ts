@@ -3,7 +3,7 @@ import { openObjectReader } from '../../../src/git/object-reader.js';
 import { updateRefs } from '../../../src/git/refs.js';
 import type { Answer } from '../../../src/protocol/answer.js';
 import { answerMessage, askMessage } from '../../../src/protocol/commit-message.js';
-import { treeOfCommit } from '../../../src/protocol/git-objects.js';
+import { treeOfCommit } from '../../../src/git/git-objects.js';
 import { MAIN_REF } from '../../../src/protocol/names.js';
 import { taskHash } from '../../../src/protocol/task-hash.js';
 import { type BridgeFixture, type BridgeFixtureOptions, startBridgeFixture } from '../bridge-fixture.js';

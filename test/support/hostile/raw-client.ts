@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { sshOptionsFor } from '../../../src/demo/ssh-client.js';
-import { stopProcessTree } from '../../../src/demo/stop-process-tree.js';
+import { stopProcessTree } from '../../../src/process/stop-process-tree.js';
 import type { BridgeFixture, Principal } from '../bridge-fixture.js';
 import { onCleanup } from '../on-cleanup.js';
 import { readPktLines } from './pkt-line.js';

@@ -6,12 +6,12 @@ import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { parseHistory } from '../../../src/git/read-history.js';
 import { type Answer, readAnswer } from '../../../src/protocol/answer.js';
-import { parseTree } from '../../../src/protocol/git-objects.js';
+import { parseTree } from '../../../src/git/git-objects.js';
 import { MAX_JSON_DEPTH } from '../../../src/protocol/limits.js';
 import { formatLogLine, logRecordSchema } from '../../../src/protocol/log-record.js';
 import { readPlainCommit } from '../../../src/protocol/plain-commit.js';
 import { readTask } from '../../../src/protocol/task.js';
-import { readUpdateLines } from '../../../src/server-hook/read-update-lines.js';
+import { readUpdateLines } from '../../../src/rules/read-update-lines.js';
 import { referenceJson } from '../../support/reference-json.js';
 import { tempDir } from '../../support/temp-dir.js';
 

@@ -8,12 +8,12 @@ import { claimSchema, readClaim, writeClaim } from '../../../src/protocol/claim.
 import { answerMessage, askMessage, cancelMessage, statusOf } from '../../../src/protocol/commit-message.js';
 import { parseDurationMs } from '../../../src/protocol/duration.js';
 import { estimateTokens } from '../../../src/protocol/estimate-tokens.js';
-import { formatCommit, replaceTreeFile } from '../../../src/protocol/git-objects.js';
+import { formatCommit, replaceTreeFile } from '../../../src/git/git-objects.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
 import type { HistoryCommit } from '../../../src/protocol/history.js';
 import { formatLogLine } from '../../../src/protocol/log-record.js';
 import { principalNameSchema } from '../../../src/protocol/names.js';
-import { readQueue } from '../../../src/protocol/pending.js';
+import { readQueue } from '../../../src/protocol/queue.js';
 import { readPlainCommit } from '../../../src/protocol/plain-commit.js';
 import { presenceRef, presenceSchema, readPresence, writePresence } from '../../../src/protocol/presence.js';
 import { formatRefusal, parseRefusal, REFUSAL_CODES } from '../../../src/protocol/refusal.js';

@@ -4,7 +4,7 @@ import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { checkLocks } from '../../../../src/admin/doctor/check-locks.js';
-import type { Finding } from '../../../../src/protocol/finding.js';
+import type { Finding } from '../../../../src/admin/doctor/finding.js';
 import { runCli } from '../../../support/cli.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
 import { type PlainBridge, startPlainBridge } from '../../../support/plain-bridge.js';

@@ -7,8 +7,8 @@ import {
   type GenerateRequest,
   type Generation,
 } from '../../../../src/agent/backends/backend.js';
-import { lmstudioBackend } from '../../../../src/agent/backends/lmstudio-backend.js';
-import { ollamaBackend } from '../../../../src/agent/backends/ollama-backend.js';
+import { lmstudioBackend } from '../../../../src/agent/backends/lmstudio/lmstudio-backend.js';
+import { ollamaBackend } from '../../../../src/agent/backends/ollama/ollama-backend.js';
 import type { Behaviour } from '../../../../src/demo/stand-in/behaviour.js';
 import type { StandIn } from '../../../../src/demo/stand-in/start-stand-in.js';
 import { onCleanup } from '../../../support/on-cleanup.js';

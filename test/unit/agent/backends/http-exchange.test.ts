@@ -4,7 +4,7 @@ import { type AddressInfo, createServer as createTcpServer, type Server, type So
 import { expect, test } from 'vitest';
 import { connectionFailureCode } from '../../../../src/agent/backends/connection-failure.js';
 import { type HttpExchanges, openHttp } from '../../../../src/agent/backends/http-exchange.js';
-import { ollamaBackend } from '../../../../src/agent/backends/ollama-backend.js';
+import { ollamaBackend } from '../../../../src/agent/backends/ollama/ollama-backend.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
 
 const never = new AbortController().signal;

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { lmstudioBackend } from '../../../../src/agent/backends/lmstudio-backend.js';
+import { lmstudioBackend } from '../../../../src/agent/backends/lmstudio/lmstudio-backend.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
 import { MODEL, standInFor } from '../generate-fixture.js';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createOthers } from '../../../../src/agent/claims/others.js';
-import type { SideRefs } from '../../../../src/git/side-refs.js';
+import type { SideRefs } from '../../../../src/bridge/side-refs.js';
 import type { Claim } from '../../../../src/protocol/claim.js';
 import type { Presence } from '../../../../src/protocol/presence.js';
 

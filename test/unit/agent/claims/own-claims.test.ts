@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type ClaimJob, createOwnClaims } from '../../../../src/agent/claims/own-claims.js';
-import type { SideRefs } from '../../../../src/git/side-refs.js';
+import type { SideRefs } from '../../../../src/bridge/side-refs.js';
 import { type Claim, claimRef } from '../../../../src/protocol/claim.js';
 
 const SELF = { agent: 'home-pc', session: '1'.repeat(16) };

@@ -1,0 +1,108 @@
+import { errorText } from '../../protocol/bridge-error.js';
+import { formatDuration } from '../../protocol/duration.js';
+import { broken, ok, skipped, type Verdict, warning } from './finding.js';
+import { shellQuote } from '../../process/shell-quote.js';
+import type { Backend } from '../../agent/backends/backend.js';
+import { sameLmstudioModel, sameOllamaModel } from '../../agent/backends/same-model.js';
+import { generateAnswer } from '../../agent/generate/generate-answer.js';
+import type { GenerateSettings } from '../../agent/generate/generate-settings.js';
+
+/** A list of models is a few lines from the same machine. Milliseconds. */
+const LIST_TIMEOUT_MS = 10_000;
+
+/** How many models are named. */
+const MAX_NAMED = 5;
+
+/** A model server that was asked for its models: their names, or what went wrong. */
+export type BackendState =
+  | { readonly backend: Backend; readonly models: readonly string[] }
+  | { readonly backend: Backend; readonly error: string };
+
+/** Asks a model server which models it has. */
+export async function askForModels(backend: Backend): Promise<BackendState> {
+  const signal = AbortSignal.timeout(LIST_TIMEOUT_MS);
+  try {
+    return { backend, models: await backend.listModels(signal) };
+  } catch (error) {
+    const text = signal.aborted ? `${backend.name} at ${backend.url}: says nothing` : errorText(error);
+    return { backend, error: text };
+  }
+}
+
+/** Judges the model servers together: one that runs is enough. */
+export function judgeReach(states: readonly BackendState[]): Verdict[] {
+  const isAnyThere = states.some((state) => 'models' in state);
+  return states.map((state) => {
+    const { name, url } = state.backend;
+    if ('models' in state) return ok(`${name} answers at ${url}`);
+    if (isAnyThere) return ok(`${state.error}; not needed, as the other one answers`);
+    return broken(state.error, START[name]);
+  });
+}
+
+/** What starts a model server. */
+const START = {
+  ollama: 'ollama serve, or start its app; elsewhere than usual: --ollama-url',
+  lmstudio: 'lms server start, or the Developer tab of LM Studio; elsewhere than usual: --lmstudio-url',
+};
+
+/** Judges whether there is a model to ask: the one that was named, or any. */
+export function judgeModels(states: readonly BackendState[], wanted: string | undefined): Verdict[] {
+  const there = states.flatMap((state) => ('models' in state ? [state] : []));
+  const verdicts = there.map(({ backend, models }) => {
+    const same = backend.name === 'ollama' ? sameOllamaModel : sameLmstudioModel;
+    if (models.length === 0) return broken(`${backend.name} has no model`, backend.noModelRemedy);
+    const more = models.length > MAX_NAMED ? ` and ${models.length - MAX_NAMED} more` : '';
+    const list = `${backend.name} has ${models.slice(0, MAX_NAMED).join(', ')}${more}`;
+    if (wanted === undefined || models.some((model) => same(wanted, model))) return ok(list);
+    const pull =
+      backend.name === 'ollama' ? `ollama pull ${shellQuote(wanted)}` : `lms get ${shellQuote(wanted)}`;
+    return broken(`${wanted} is not installed: ${list}`, pull);
+  });
+  // As with reaching them: one that has what it takes is enough.
+  return verdicts.some(({ status }) => status === 'ok')
+    ? verdicts.map((verdict) => (verdict.status === 'ok' ? verdict : ok(`${verdict.text}; not needed`)))
+    : verdicts;
+}
+
+/** Longest time for one word: a large model that has to be loaded from a slow disk takes a minute or two. */
+export const GENERATION_TIMEOUT_MS = 180_000;
+
+/** Lets a model say one word, as a task would. */
+export async function checkGeneration(settings: GenerateSettings, now: () => number): Promise<Verdict> {
+  const startedMs = now();
+  let firstMs: number | null = null;
+  const outcome = await generateAnswer(
+    { prompt: 'Reply with one word: ready', options: { temperature: 0 } },
+    settings,
+    new AbortController().signal,
+    () => {
+      firstMs ??= now();
+    },
+  );
+  const took = (fromMs: number) => formatDuration(fromMs - startedMs);
+  if (outcome.error === null) {
+    const first = firstMs === null ? '' : `, the first token after ${took(firstMs)}`;
+    return ok(`${outcome.model} by ${outcome.backend} answered within ${took(now())}${first}`);
+  }
+  const { code, message } = outcome.error;
+  if (code === 'timeout' && firstMs !== null) {
+    return warning(
+      `${outcome.model ?? 'the model'} began after ${took(firstMs)} and was not done after ${took(now())}`,
+      'choose a smaller model with --model, or give it time: --total-timeout of the agent',
+    );
+  }
+  return broken(
+    `no answer came (${code}): ${message}`,
+    `ask it without the bridge: ${directCommand(outcome)}`,
+  );
+}
+
+function directCommand({ model, backend }: { model: string | null; backend: string | null }): string {
+  return backend === 'lmstudio' ? 'lms chat' : `ollama run ${shellQuote(model ?? 'llama3.2')} hello`;
+}
+
+/** The verdict where nothing is to be generated. */
+export function generationNotWanted(): Verdict {
+  return skipped('skipped, because of --no-generate');
+}

@@ -1,0 +1,75 @@
+import os from 'node:os';
+import path from 'node:path';
+import { checkDisk, DEFAULT_DISK_THRESHOLDS } from './check-disk.js';
+import { checkGit } from './check-git.js';
+import { remoteChecks } from './remote-checks.js';
+import { serverChecks } from './server-checks.js';
+import { type AgentCheckOptions, agentChecks, stateDirOf } from './agent-checks.js';
+import { BridgeError } from '../../protocol/bridge-error.js';
+import type { Role } from '../../protocol/names.js';
+import type { Check } from './run-checks.js';
+import { parseAddress } from '../../bridge/address.js';
+import { openDoor } from '../../bridge/connection.js';
+import type { SshOptions } from '../../bridge/ssh-settings.js';
+
+/** What `doctor` was told. */
+export interface DoctorOptions extends Omit<AgentCheckOptions, 'url'> {
+  readonly repo: string;
+  readonly ssh: SshOptions;
+  readonly role?: Role | undefined;
+  readonly authorizedKeysFile?: string | undefined;
+  readonly fix: boolean;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/**
+ * The checks for this machine, one after the other: of the bridge where it is here, of the way to it where it is not, and of the agent
+ * where this machine answers, or might. Throws BridgeError `usage`.
+ */
+export async function* doctorChecks(options: DoctorOptions): AsyncGenerator<Check> {
+  const { repo, env, now, role } = options;
+  const address = parseAddress(repo);
+  if (options.fix && address.kind !== 'local') {
+    throw new BridgeError('--fix needs the files of the bridge', {
+      code: 'usage',
+      remedy: 'run it on the server, with the path of the bridge: llm-bridge doctor --fix --repo PATH',
+    });
+  }
+  let keyRole: Role | undefined;
+  if (address.kind === 'local') {
+    yield* serverChecks({
+      repoPath: address.url,
+      authorizedKeysFile: path.resolve(
+        options.authorizedKeysFile ?? path.join(os.homedir(), '.ssh', 'authorized_keys'),
+      ),
+      env,
+      fix: options.fix,
+      now,
+    });
+    if (role !== 'agent') return;
+  } else {
+    const door = await openDoor(repo, env, options.ssh).catch((error: unknown) => {
+      if (error instanceof BridgeError && /^(no|old)-git$/.test(error.code)) return null;
+      throw error;
+    });
+    // Without a git that will do, that is all there is to say of the way to the server.
+    if (door === null) yield { name: 'git', run: () => checkGit(env) };
+    else {
+      yield* remoteChecks({
+        door,
+        identity: options.ssh.identity,
+        role,
+        now,
+        onHello: (hello) => {
+          keyRole = hello.role;
+        },
+      });
+    }
+    // A key of an asker on a machine that is to answer is the wrong key; that does not make its model server uninteresting.
+    if ((role ?? keyRole) === 'asker') return;
+  }
+  const agent = { ...options, url: address.url };
+  yield* agentChecks(agent);
+  const dir = stateDirOf(agent);
+  yield { name: 'state-disk', run: () => checkDisk(dir, DEFAULT_DISK_THRESHOLDS) };
+}

@@ -1,0 +1,52 @@
+import type OpenAI from 'openai';
+import type { TaskFormat, TaskOptions } from '../../../protocol/task.js';
+import { BackendError, type GenerateRequest } from '../backend.js';
+import { imageMediaType } from '../image-media-type.js';
+
+type ChatParams = OpenAI.Chat.ChatCompletionCreateParamsStreaming;
+
+/**
+ * A generation in OpenAI's words. `num_ctx` is left out: the API has no such parameter, and LM Studio fixes a model's
+ * context when it loads it. Throws BackendError `invalid_task` for an image of a kind LM Studio has no name for.
+ */
+export function lmstudioRequest(request: GenerateRequest): ChatParams {
+  return {
+    model: request.model,
+    messages: messagesOf(request),
+    stream: true,
+    stream_options: { include_usage: true },
+    ...openaiOptions(request.options),
+    ...(request.format === undefined ? {} : { response_format: responseFormat(request.format) }),
+  };
+}
+
+function messagesOf(request: GenerateRequest): ChatParams['messages'] {
+  const lastUser = request.messages.findLastIndex((message) => message.role === 'user');
+  return request.messages.map(({ role, content }, index) => {
+    if (index !== lastUser || request.images.length === 0) return { role, content };
+    const images = request.images.map((bytes, at) => {
+      return { type: 'image_url' as const, image_url: { url: dataUrl(bytes, at + 1) } };
+    });
+    return { role: 'user' as const, content: [{ type: 'text' as const, text: content }, ...images] };
+  });
+}
+
+function dataUrl(bytes: Uint8Array, position: number): string {
+  const type = imageMediaType(bytes);
+  if (type === null) {
+    throw new BackendError('invalid_task', `image ${position} is neither PNG, JPEG, GIF nor WebP`);
+  }
+  return `data:${type};base64,${Buffer.from(bytes).toString('base64')}`;
+}
+
+function openaiOptions(options: TaskOptions): Partial<ChatParams> {
+  const { num_ctx: _leftToLmStudio, ...same } = options;
+  // A task's options have OpenAI's names; none is undefined, for they were read from JSON.
+  return same as Partial<ChatParams>;
+}
+
+/** LM Studio refuses OpenAI's `json_object` with 400; a schema of any object says the same. */
+function responseFormat(format: TaskFormat): NonNullable<ChatParams['response_format']> {
+  const schema = format === 'json' ? { type: 'object' } : format;
+  return { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } };
+}

@@ -1,0 +1,75 @@
+import { writeBlob } from '../../git/commit-file.js';
+import type { ObjectReader } from '../../git/object-reader.js';
+import { listRefs, setRefs, updateRefs } from '../../git/refs.js';
+import type { Repository } from '../../git/run-git.js';
+import { type Answer, readAnswer, writeAnswer } from '../../protocol/answer.js';
+import { BridgeError } from '../../protocol/bridge-error.js';
+
+/** Where finished answers wait: one ref a task, pointing at the blob of its `inbox.json`. */
+export const FINISHED_PREFIX = 'refs/bridge/finished/';
+
+/** A finished answer that is not known to be on main yet. */
+export interface FinishedAnswer {
+  /** The task's commit id. */
+  readonly taskId: string;
+  readonly blob: string;
+  readonly answer: Answer;
+}
+
+/**
+ * Keeps an answer in the clone before anything else is done with it; from here on a crash or a dead network cannot lose it. Throws
+ * BridgeError where it is not kept.
+ */
+export async function keepFinished(clone: Repository, answer: Answer): Promise<FinishedAnswer> {
+  const [kept] = await keepAllFinished(clone, [answer]);
+  return kept as FinishedAnswer;
+}
+
+/** The same for several at once. Where it fails, some of them may be kept all the same. */
+export async function keepAllFinished(
+  clone: Repository,
+  answers: readonly Answer[],
+): Promise<FinishedAnswer[]> {
+  const finished = await Promise.all(
+    answers.map(async (answer) => ({
+      taskId: answer.task_commit,
+      blob: await writeBlob(clone, writeAnswer(answer)),
+      answer,
+    })),
+  );
+  const updates = finished.map(({ taskId, blob }) => ({ ref: `${FINISHED_PREFIX}${taskId}`, to: blob }));
+  if ((await setRefs(clone, updates, 'finished')) === 'raced') {
+    throw locked(clone, updates.map(({ ref }) => ref).join(', '));
+  }
+  return finished;
+}
+
+/** The answers that wait, also those of an earlier run. One that cannot be read any more is left out. */
+export async function listFinished(clone: Repository, reader: ObjectReader): Promise<FinishedAnswer[]> {
+  const found: FinishedAnswer[] = [];
+  for (const { ref, id } of await listRefs(clone, FINISHED_PREFIX)) {
+    const blob = await reader.read(id);
+    const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
+    if (read?.ok) found.push({ taskId: ref.slice(FINISHED_PREFIX.length), blob: id, answer: read.value });
+  }
+  return found;
+}
+
+/** Lets go of answers that are on main, or that nobody waits for any more. */
+export async function dropFinished(clone: Repository, taskIds: readonly string[]): Promise<void> {
+  if (taskIds.length === 0) return;
+  await updateRefs(
+    clone,
+    taskIds.map((id) => ({ ref: `${FINISHED_PREFIX}${id}`, to: null })),
+    'published',
+  );
+}
+
+/** Nobody else writes here: the lock is that of a git that was killed. */
+function locked(clone: Repository, ref: string): BridgeError {
+  return new BridgeError(`${ref} in ${clone.gitDir} is locked`, {
+    code: 'clone-locked',
+    remedy: 'start the agent again: it removes the locks that a killed git left',
+    retryable: true,
+  });
+}

@@ -1,0 +1,78 @@
+import { BridgeError } from '../../protocol/bridge-error.js';
+import { type AgentSession, setDue } from '../agent-session.js';
+import { keepFinished } from './finished-answers.js';
+import { clearLeftLocks, isSound, replaceClone } from './own-clone.js';
+import { openQueueView } from '../queue/queue-view.js';
+
+/** Runs steps on the clone, and mends the clone where a step fails because of it. */
+export interface CloneMender {
+  /** Does a step; where it failed for a lock that a killed git left or for a clone that is damaged, once more on a mended one. */
+  run<T>(step: () => Promise<T>): Promise<T>;
+}
+
+/**
+ * Failures by these codes are the other side's, or said to pass: they tell nothing about the clone. `history-rewritten` is none of them: to
+ * a clone that lost the edge of its history, what continues it looks rewritten. A sound one is believed.
+ */
+const NOT_THE_CLONE =
+  /^(?:ssh-.*|refused.*|rejected|protocol|role|no-main|no-git|stuck-lock|disk-full|other-owner|not-a-bridge|unreachable)$/;
+
+/** A connection that broke in the middle may have broken at our end: a pack that cannot be read ends a push. */
+const BROKE_IN_THE_MIDDLE = /the connection to the server broke/;
+
+/** Makes the mender of a session. A running generation goes on meanwhile, and its answer is kept in the new clone. */
+export function cloneMender(session: AgentSession): CloneMender {
+  let mending: Promise<boolean> | null = null;
+  /** Looked for already, in this row of failures: a long outage need not read the clone once a minute. */
+  let isLookedAt = false;
+
+  /** True where something was mended. Two steps that fail at once share one mending. */
+  function mend(): Promise<boolean> {
+    mending ??= mendClone(session).finally(() => {
+      mending = null;
+    });
+    return mending;
+  }
+
+  return {
+    async run(step) {
+      try {
+        const value = await step();
+        isLookedAt = false;
+        return value;
+      } catch (error) {
+        if (session.options.signal.aborted || !mayBeTheClone(error)) throw error;
+        if (isLookedAt && mending === null) throw error;
+        isLookedAt = true;
+        if (!(await mend())) throw error;
+        const value = await step();
+        isLookedAt = false;
+        return value;
+      }
+    },
+  };
+}
+
+function mayBeTheClone(error: unknown): boolean {
+  if (!(error instanceof BridgeError)) return true;
+  return !NOT_THE_CLONE.test(error.code) || BROKE_IN_THE_MIDDLE.test(error.message);
+}
+
+async function mendClone(session: AgentSession): Promise<boolean> {
+  const { clone, reader, options } = session;
+  reader.renew();
+  if (await clearLeftLocks(clone.gitDir)) {
+    options.log('warn', 'removed a lock that a killed git had left in the clone', { event: 'clone-mended' });
+    return true;
+  }
+  if (await isSound(clone)) return false;
+  options.log('warn', `the clone ${clone.gitDir} is damaged; making a new one`, { event: 'clone-mended' });
+  await replaceClone(clone);
+  reader.renew();
+  session.view = openQueueView(clone);
+  session.tip = null;
+  setDue(session, 'fetch');
+  // What is known here need not have been readable there.
+  for (const one of session.finished) await keepFinished(clone, one.answer);
+  return true;
+}

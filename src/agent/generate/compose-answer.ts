@@ -1,0 +1,63 @@
+import { type Answer, writeAnswer } from '../../protocol/answer.js';
+import { MAX_TASK_TEXT_CHARS } from '../../protocol/limits.js';
+import { excerpt } from '../../protocol/printable.js';
+import { questionOf, type TaskJson } from '../../protocol/task.js';
+import type { GenerationOutcome } from './generate-answer.js';
+
+/** What an answer says besides what the model did. */
+export interface AnswerFrame {
+  readonly taskId: string;
+  readonly hash: string;
+  readonly task: TaskJson | null;
+  readonly agent: string;
+  readonly latencyMs: number;
+  /** By the server's clock, as far as it is known. */
+  readonly nowMs: number;
+  readonly maxAnswerBytes: number;
+}
+
+/**
+ * Puts an outcome into the form of an `inbox.json`. What would be too large for the bridge loses first its thinking, then the
+ * repeated question, and is at last an error `answer_too_large`.
+ */
+export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, cached = false): Answer {
+  const whole: Answer = {
+    task_hash: frame.hash,
+    task_commit: frame.taskId,
+    ...(frame.task === null ? {} : { task_text: excerpt(questionOf(frame.task), MAX_TASK_TEXT_CHARS) }),
+    model: outcome.model === null ? null : excerpt(outcome.model, 256),
+    backend: outcome.backend,
+    answer: outcome.answer,
+    error: outcome.error,
+    created_at: new Date(frame.nowMs).toISOString(),
+    latency_ms: Math.max(0, Math.round(frame.latencyMs)),
+    agent: frame.agent,
+    ...(outcome.thinking ? { thinking: outcome.thinking } : {}),
+    ...(outcome.finish_reason ? { finish_reason: excerpt(outcome.finish_reason, 64) } : {}),
+    ...(outcome.usage === undefined ? {} : { usage: outcome.usage }),
+    ...(cached ? { cached: true } : {}),
+    ...(outcome.context === undefined ? {} : { context: outcome.context }),
+  };
+  const { thinking: _thinking, ...withoutThinking } = whole;
+  const { task_text: _text, ...bare } = withoutThinking;
+  const size = writeAnswer(bare).length;
+  const message = `the answer has ${size} bytes, the bridge takes ${frame.maxAnswerBytes}; ask for less, or raise bridge.maxAnswerBytes`;
+  const tooLarge: Answer = { ...bare, answer: null, error: { code: 'answer_too_large', message } };
+  const fits = (one: Answer) => writeAnswer(one).length <= frame.maxAnswerBytes;
+  return [whole, withoutThinking, bare].find(fits) ?? tooLarge;
+}
+
+/** The outcome an earlier, equal task had, for a cached answer. */
+export function outcomeOfEarlier(answer: Answer): GenerationOutcome {
+  const { model, backend, answer: text, error, thinking, finish_reason, usage, context } = answer;
+  return {
+    model,
+    backend,
+    answer: text,
+    error,
+    ...(thinking === undefined ? {} : { thinking }),
+    ...(finish_reason === undefined ? {} : { finish_reason }),
+    ...(usage === undefined ? {} : { usage }),
+    ...(context === undefined ? {} : { context }),
+  };
+}

@@ -1,0 +1,47 @@
+import type { ObjectReader } from '../../git/object-reader.js';
+import { BridgeError } from '../../protocol/bridge-error.js';
+import type { AskedTask } from '../../protocol/queue.js';
+import { readTask, type TaskJson } from '../../protocol/task.js';
+import { taskHash } from '../../protocol/task-hash.js';
+
+/** A task as its commit has it. `task` is null where it cannot be asked, and `reason` says why. */
+export type TaskContent =
+  | { readonly hash: string; readonly task: TaskJson }
+  | { readonly hash: string; readonly task: null; readonly reason: string };
+
+/** What is read at most to be hashed: as much as a push can bring (`receive.maxInputSize`), so only the owner can exceed it. */
+const MAX_HASHED_BYTES = 64 * 1024 * 1024;
+
+/** Stands for the bytes of a task that cannot be read at all: a submodule, or more than MAX_HASHED_BYTES. */
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * Reads a pending task from its blob; nothing else is looked at, so a symlink is the text of its target and is not followed. What is
+ * not a plain file of at most `maxBytes` is refused, and hashed all the same: an error answer too has to name the hash. Throws BridgeError
+ * `missing-object` where the clone has lost it.
+ */
+export async function readAskedTask(
+  reader: ObjectReader,
+  asked: AskedTask,
+  maxBytes: number,
+): Promise<TaskContent> {
+  const { change, file } = asked;
+  // A submodule's commit is nowhere; anything else that is named by a tree was fetched with it.
+  if (change.newMode !== '160000' && (await reader.info(change.newId)) === null) throw notInClone(asked);
+  const blob = await reader.read(change.newId, MAX_HASHED_BYTES);
+  const bytes = blob?.info.type === 'blob' ? blob.content : NOTHING;
+  const hash = taskHash(bytes);
+  const bad = (reason: string) => ({ hash, task: null, reason: `${file} ${reason}` });
+  if (change.newMode !== '100644') return bad(`is not a plain file (mode ${change.newMode})`);
+  if (blob === null || bytes.length > maxBytes) return bad(`is larger than ${maxBytes} bytes`);
+  const read = readTask(file, bytes, maxBytes);
+  return read.ok ? { hash, task: read.value } : bad(read.reason);
+}
+
+function notInClone(asked: AskedTask): BridgeError {
+  return new BridgeError(`the clone has lost ${asked.file} of task ${asked.id}`, {
+    code: 'missing-object',
+    remedy: 'nothing: the clone is made anew',
+    retryable: true,
+  });
+}

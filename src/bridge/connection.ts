@@ -1,0 +1,112 @@
+import { type BridgeSettings, leaseMs } from './bridge-settings.js';
+import { clientGitEnv } from '../git/git-env.js';
+import { requireGit } from '../git/git-version.js';
+import { openLocalBridge } from './local-bridge.js';
+import { parseDurationMs } from '../protocol/duration.js';
+import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
+import type { Role } from '../protocol/names.js';
+import { type BridgeAddress, parseAddress } from './address.js';
+import { type Doorbell, openLocalDoorbell, openSshDoorbell, type Ring } from './doorbell.js';
+import { planSharing } from './plan-sharing.js';
+import type { SshDoor } from './run-ssh.js';
+import { sayHello } from './say-hello.js';
+import { openSharedConnection } from './shared-connection.js';
+import { type SshOptions, sshCommandOf, withOptions } from './ssh-settings.js';
+
+/** The way to a bridge, wherever it is. Opening it talks to nobody yet; close it with closeDoor. */
+export interface BridgeDoor {
+  readonly address: BridgeAddress;
+  /** The environment for git on our side, ssh command included. */
+  readonly env: NodeJS.ProcessEnv;
+  /** Null where there is no ssh to the bridge. */
+  readonly ssh: SshDoor | null;
+}
+
+/** Who we are there, and the rules of the place. */
+export interface BridgeTerms {
+  /** The name and role of our key; null for the owner and where the server does not say. */
+  readonly principal: { readonly name: string; readonly role: Role } | null;
+  readonly taskTtlMs: number;
+  readonly maxTaskBytes: number;
+  readonly maxAnswerBytes: number;
+  /** How long a claim holds a task; null where the bridge takes no claims. */
+  readonly claimLeaseMs: number | null;
+  /**
+   * The server's clock, milliseconds since the epoch. Where the server has told its time, our own clock has no part in it, and may be set at
+   * any moment; on the server itself, and where nothing is told, it is our own.
+   */
+  readonly serverNow: () => number;
+}
+
+/** Reads an address and finds the ssh command. Throws BridgeError `usage`, `no-git`, `old-git`. */
+export async function openDoor(
+  repo: string,
+  env: NodeJS.ProcessEnv,
+  options: SshOptions = {},
+): Promise<BridgeDoor> {
+  const address = parseAddress(repo);
+  const plainEnv = clientGitEnv(env);
+  if (address.kind !== 'ssh') {
+    await requireGit(plainEnv);
+    return { address, env: plainEnv, ssh: null };
+  }
+  const planned = sshCommandOf(plainEnv, options).then(async (ssh) => ({
+    ssh,
+    plan: await planSharing(address, ssh, plainEnv),
+  }));
+  const [{ ssh, plan }] = await Promise.all([planned, requireGit(plainEnv)]);
+  const riding = plan.by === 'nobody' ? ssh : withOptions(ssh, plan.options);
+  // It is known to be OpenSSH by now; behind a wrapper, git would start it once more at every connection to find out.
+  const known = plan.by === 'nobody' ? {} : { GIT_SSH_VARIANT: 'ssh' };
+  const gitEnv = { ...known, ...clientGitEnv(env, riding.text) };
+  const shared =
+    plan.by === 'us' ? openSharedConnection({ address, ssh, env: plainEnv }, plan.place) : undefined;
+  return { address, env: gitEnv, ssh: { address, ssh: riding, env: gitEnv, shared } };
+}
+
+/**
+ * Sees to it that the shared connection to the bridge stands, where there is to be one. To be called before a fetch or a push. Throws
+ * BridgeError where the server cannot be reached or does not let us in.
+ */
+export async function connectDoor(door: BridgeDoor, signal?: AbortSignal): Promise<void> {
+  await door.ssh?.shared?.ready(signal);
+}
+
+/** Ends the shared connection, and with it whatever still rides on it. */
+export async function closeDoor(door: BridgeDoor): Promise<void> {
+  await door.ssh?.shared?.close();
+}
+
+/**
+ * Asks the bridge for its terms: over ssh by `bridge-hello`, on this machine from the config. Throws BridgeError as sayHello and
+ * openLocalBridge do.
+ */
+export async function readTerms(door: BridgeDoor, signal?: AbortSignal): Promise<BridgeTerms> {
+  if (door.address.kind === 'local') {
+    const { settings } = await openLocalBridge(door.address.url, { env: door.env, asOwner: true });
+    return ownTerms(settings);
+  }
+  const greeting = door.ssh === null ? null : await sayHello(door.ssh, signal);
+  return {
+    principal: greeting === null ? null : { name: greeting.hello.name, role: greeting.hello.role },
+    taskTtlMs: parseDurationMs(greeting?.hello.task_ttl ?? '') ?? DEFAULT_TASK_TTL_MS,
+    maxTaskBytes: greeting?.hello.max_task_bytes ?? DEFAULT_MAX_TASK_BYTES,
+    maxAnswerBytes: greeting?.hello.max_answer_bytes ?? DEFAULT_MAX_ANSWER_BYTES,
+    claimLeaseMs: leaseMs(greeting?.hello.claim_lease),
+    serverNow: greeting?.serverNow ?? (() => Date.now()),
+  };
+}
+
+/** The terms of a bridge on this machine, for its owner. */
+export function ownTerms(settings: BridgeSettings): BridgeTerms {
+  const { taskTtlMs, maxTaskBytes, maxAnswerBytes, claimLeaseMs } = settings;
+  const serverNow = () => Date.now();
+  return { principal: null, taskTtlMs, maxTaskBytes, maxAnswerBytes, claimLeaseMs, serverNow };
+}
+
+/** Opens the doorbell of the bridge: its reflog. Elsewhere there is none, and the caller has to poll. */
+export function openDoorbell(door: BridgeDoor, bell: Ring): Doorbell {
+  if (door.address.kind === 'local') return openLocalDoorbell(door.address.url, bell);
+  if (door.ssh !== null) return openSshDoorbell(door.ssh, bell);
+  return { connected: () => false, close: async () => {} };
+}

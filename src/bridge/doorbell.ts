@@ -1,0 +1,137 @@
+import { open } from 'node:fs/promises';
+import path from 'node:path';
+import { type SshDoor, sshWords } from './run-ssh.js';
+import { spawnTied, type TiedProcess } from '../process/spawn-tied.js';
+import { watchPath } from './watch-path.js';
+
+/** What a doorbell rings. It says what `main` is now, where it knows. */
+export interface Ring {
+  ring(tip?: string): void;
+}
+
+/** More than any line of a reflog has. */
+const MAX_LINE_CHARS = 16_384;
+
+/** A running doorbell: it rings a bell whenever `main` may have moved. Rings are hints; git alone says what is true. */
+export interface Doorbell {
+  /** Whether it would ring now. While false (no connection, no such service), the caller has to poll. */
+  connected(): boolean;
+  close(): Promise<void>;
+}
+
+/** Rings at every change of the reflog of a repository on this machine, and where a task was handed back or an agent is new. */
+export function openLocalDoorbell(gitDir: string, bell: Ring): Doorbell {
+  const reflog = path.join(gitDir, 'logs', 'HEAD');
+  let ready = false;
+  const ring = () => void lastLineOf(reflog).then((line) => bell.ring(tipOf(line)));
+  const released = watchPath(path.join(gitDir, 'bridge', 'bell'), {
+    change: () => bell.ring(),
+    ready: () => {},
+    error: () => {},
+  });
+  const watcher = watchPath(reflog, {
+    change: ring,
+    ready: () => {
+      ready = true;
+      ring();
+    },
+    error: () => {
+      ready = false;
+    },
+  });
+  return {
+    connected: () => ready,
+    close: async () => void (await Promise.all([watcher.close(), released.close()])),
+  };
+}
+
+/** `<old id> <new id> <who> <when>\t<why>`: the new id. Undefined where the line is no such line. */
+function tipOf(line: string): string | undefined {
+  return /^[0-9a-f]{40,64} ([0-9a-f]{40,64}) /.exec(line)?.[1];
+}
+
+/** The last whole line of a file; empty where there is none. */
+async function lastLineOf(file: string): Promise<string> {
+  const handle = await open(file, 'r').catch(() => null);
+  if (handle === null) return '';
+  try {
+    const { size } = await handle.stat();
+    const { buffer, bytesRead } = await handle.read({ position: Math.max(0, size - MAX_LINE_CHARS) });
+    return buffer.toString('utf8', 0, bytesRead).split('\n').at(-2) ?? '';
+  } catch {
+    return '';
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Waits between tries to connect again: at first half a second, then twice as long each time, at most a minute. */
+const FIRST_DELAY_MS = 500;
+const MAX_DELAY_MS = 60_000;
+
+/**
+ * Rings at every line of `bridge-wait`, which is one update of `main` each, or a task that was handed back or a new agent, and once more whenever it has connected, because
+ * something may have been missed meanwhile. Connects again by itself, with backoff and jitter.
+ */
+export function openSshDoorbell(door: SshDoor, bell: Ring): Doorbell {
+  const closing = new AbortController();
+  let waiting: TiedProcess | null = null;
+  let timer: NodeJS.Timeout | null = null;
+  let connected = false;
+  let failures = 0;
+
+  function again(): void {
+    if (connected) bell.ring();
+    connected = false;
+    if (closing.signal.aborted) return;
+    const delay = Math.min(FIRST_DELAY_MS * 2 ** failures, MAX_DELAY_MS) * (0.5 + Math.random() / 2);
+    failures += 1;
+    timer = setTimeout(connect, delay);
+  }
+
+  async function connect(): Promise<void> {
+    try {
+      await door.shared?.ready(closing.signal);
+      closing.signal.throwIfAborted();
+    } catch {
+      // Whoever fetches hears the same and says it; here it is one more failure.
+      again();
+      return;
+    }
+    const mine = spawnTied(sshWords(door, [], 'bridge-wait'), { env: door.env });
+    waiting = mine;
+    let rest = '';
+    mine.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      connected = true;
+      failures = 0;
+      const lines = (rest + text).split('\n');
+      rest = (lines.pop() ?? '').slice(-MAX_LINE_CHARS);
+      // A line of the other file tells of more than main: that a task was handed back, or that an agent is new.
+      const isMainAlone = lines.every((line) => tipOf(line) !== undefined);
+      if (lines.length > 0) bell.ring(isMainAlone ? tipOf(lines.at(-1) ?? '') : undefined);
+    });
+    mine.child.stderr?.resume();
+    const ended = () => {
+      if (waiting !== mine) return;
+      waiting = null;
+      again();
+    };
+    mine.child.on('error', ended);
+    mine.child.on('close', ended);
+  }
+
+  void connect();
+  return {
+    connected: () => connected,
+    async close() {
+      closing.abort();
+      if (timer !== null) clearTimeout(timer);
+      const last = waiting;
+      if (last === null) return;
+      // What ssh has started may hold its output open for longer.
+      last.child.stdout?.destroy();
+      last.child.stderr?.destroy();
+      await last.end();
+    },
+  };
+}

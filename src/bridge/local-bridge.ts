@@ -1,0 +1,63 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { type BridgeSettings, readBridgeSettings } from './bridge-settings.js';
+import { clientGitEnv } from '../git/git-env.js';
+import type { Repository } from '../git/run-git.js';
+
+/** A bridge repository on this machine. */
+export interface LocalBridge {
+  /** `gitDir` is absolute. Its owner writes objects into it without a git process for each. */
+  readonly repo: Repository;
+  readonly settings: BridgeSettings;
+}
+
+/**
+ * Opens a bridge by its path. With `asOwner`, another user's is refused before anything is written: files of a second owner
+ * among the repository's would lock out the first. Throws BridgeError `no-such-repository`, `not-a-bridge`, `other-owner`.
+ */
+export async function openLocalBridge(
+  repoPath: string,
+  options: { readonly env: NodeJS.ProcessEnv; readonly asOwner: boolean },
+): Promise<LocalBridge> {
+  const gitDir = path.resolve(repoPath);
+  const stats = await stat(gitDir).catch((cause: NodeJS.ErrnoException) => {
+    throw cause.code === 'EACCES'
+      ? otherOwner(gitDir, cause)
+      : new BridgeError(`there is no repository at ${gitDir}`, {
+          code: 'no-such-repository',
+          remedy: `check the path, or make it: llm-bridge init ${gitDir}`,
+          cause,
+        });
+  });
+  const repo = { gitDir, env: clientGitEnv(options.env) };
+  const settings = stats.isDirectory() ? await readBridgeSettings(repo) : null;
+  if (settings === null || settings.version === null) {
+    const unreadable = stats.isDirectory() && !isOwner(stats.uid);
+    if (unreadable) throw otherOwner(gitDir);
+    throw new BridgeError(`${gitDir} is not a bridge repository`, {
+      code: 'not-a-bridge',
+      remedy: 'give the path that "llm-bridge init" was given; it usually ends in .git',
+    });
+  }
+  if (options.asOwner && !isOwner(stats.uid)) throw otherOwner(gitDir);
+  const { ids } = settings;
+  return {
+    repo: isOwner(stats.uid) && ids !== null ? { ...repo, ownIds: ids, groupReads: true } : repo,
+    settings,
+  };
+}
+
+/** Whether a file of this user id is this user's own. Always true where there are no user ids (Windows). */
+export function isOwner(uid: number): boolean {
+  return process.getuid === undefined || process.getuid() === uid;
+}
+
+function otherOwner(gitDir: string, cause?: unknown): BridgeError {
+  return new BridgeError(`the repository ${gitDir} belongs to another user`, {
+    code: 'other-owner',
+    remedy:
+      'come in over SSH with a key of your own: its owner runs "llm-bridge key add <name> --role asker --key FILE.pub", you use --repo ssh://…',
+    cause,
+  });
+}

@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process';
+import type { BridgeAddress } from './address.js';
+import { saysHello } from './master-hello.js';
+import { sshWords } from './run-ssh.js';
+import { findSocketPlace, type SocketPlace } from './control-socket.js';
+import { type SshCommand, withOptions } from './ssh-settings.js';
+
+/** ssh only reads its configuration here, but a `Match exec` in it may run anything. */
+const CONFIG_TIMEOUT_MS = 5_000;
+
+/** How connections are shared: over one of our own at `place`; over one that the user has open; or not at all. */
+export type SharingPlan =
+  | { readonly by: 'us'; readonly place: SocketPlace; readonly options: readonly string[] }
+  | { readonly by: 'user'; readonly options: readonly string[] }
+  | { readonly by: 'nobody'; readonly options: readonly [] };
+
+const NOBODY: SharingPlan = { by: 'nobody', options: [] };
+
+/** None of our programs becomes the master of a connection by itself: it would not end before all that ride on it. */
+const NO_MASTER = ['-o', 'ControlMaster=no'];
+
+/**
+ * Decides that. `options` are to be added to the ssh command. Not at all: on Windows, whose ssh cannot; for a program that is not
+ * OpenSSH; and where the ssh command of the user has options for sharing, which win over ours. Over the user's, where
+ * one is open (`ControlPath` in their configuration): it may be the only one that logs in without asking.
+ */
+export async function planSharing(
+  address: Extract<BridgeAddress, { kind: 'ssh' }>,
+  ssh: SshCommand,
+  env: NodeJS.ProcessEnv,
+): Promise<SharingPlan> {
+  if (process.platform === 'win32' || !ssh.isOpenSsh) return NOBODY;
+  const place = await findSocketPlace(env);
+  const theirs = await controlPathOf(address, ssh, env);
+  if (theirs === null || place === null) return NOBODY;
+  // Ports that the user forwards are of no use here, and can be bound only once.
+  const options = [...NO_MASTER, '-o', `ControlPath=${place.socket}`, '-o', 'ClearAllForwardings=yes'];
+  if (theirs === 'none') return { by: 'us', place, options };
+  if (await saysHello(theirs)) return { by: 'user', options: NO_MASTER };
+  const effective = await controlPathOf(address, withOptions(ssh, options), env);
+  return effective === place.socket ? { by: 'us', place, options } : NOBODY;
+}
+
+/** `ControlPath` for this destination, or `none`. Null where this is no OpenSSH, which has told it since 6.8. */
+async function controlPathOf(
+  address: Extract<BridgeAddress, { kind: 'ssh' }>,
+  ssh: SshCommand,
+  env: NodeJS.ProcessEnv,
+): Promise<string | null> {
+  const settings = await effectiveSettings(sshWords({ address, ssh }, ['-G'], null), env);
+  return settings?.has('hostname') ? (settings.get('controlpath') ?? 'none') : null;
+}
+
+/** What `ssh -G` says of this destination: keywords in lower case and their last value. Null where it fails. */
+function effectiveSettings(
+  [program, ...args]: readonly [string, ...string[]],
+  env: NodeJS.ProcessEnv,
+): Promise<Map<string, string> | null> {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, {
+      env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: CONFIG_TIMEOUT_MS,
+    });
+    let stdout = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    child.on('error', () => resolve(null));
+    child.on('close', (code) => {
+      const words = stdout.split('\n').map((line) => /^(\S+) (.*)$/.exec(line));
+      resolve(code === 0 ? new Map(words.map((match) => [match?.[1] ?? '', match?.[2] ?? ''])) : null);
+    });
+  });
+}

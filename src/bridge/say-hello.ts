@@ -1,0 +1,52 @@
+import { classifyGitFailure } from '../git/git-failure.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { type Hello, helloSchema } from '../protocol/hello.js';
+import { PROTOCOL_VERSION } from '../protocol/names.js';
+import { updateElsewhere, updateHere } from '../process/own-package.js';
+import { runSsh, type SshDoor } from './run-ssh.js';
+import { startStopwatch } from './stopwatch.js';
+
+/** What the server said of itself and of our key, and what time it is there. */
+export interface ServerGreeting {
+  readonly hello: Hello;
+  /** The server's clock: what it said, and what has passed since; good to about a second, whatever is done to our clock. */
+  readonly serverNow: () => number;
+}
+
+/** A handshake on a slow link and a busy server takes a few seconds; ssh itself gives up connecting after 20. */
+const HELLO_TIMEOUT_MS = 45_000;
+
+/**
+ * Asks `bridge-hello`. Null where there is a server but no llm-bridge behind this key (the owner's own login, another git
+ * host). Throws BridgeError: as classifyGitFailure tells, or `protocol` where the versions do not fit.
+ */
+export async function sayHello(door: SshDoor, signal?: AbortSignal): Promise<ServerGreeting | null> {
+  await door.shared?.ready(signal);
+  const result = await runSsh(door, 'bridge-hello', { timeoutMs: HELLO_TIMEOUT_MS, signal });
+  if (result.exitCode === 255 || /llm-bridge: /.test(result.stderr)) {
+    throw classifyGitFailure(`connect to ${door.address.url}`, result.stderr);
+  }
+  const hello = readHello(result.stdout);
+  if (hello === null) return null;
+  if (hello.protocol !== PROTOCOL_VERSION) {
+    throw new BridgeError(
+      `the server speaks protocol ${hello.protocol}, this llm-bridge ${PROTOCOL_VERSION}`,
+      {
+        code: 'protocol',
+        remedy: hello.protocol < PROTOCOL_VERSION ? updateElsewhere('the server') : updateHere(),
+      },
+    );
+  }
+  const sinceHelloMs = startStopwatch();
+  // The server says whole seconds, rounded down: half a second is the best guess of what it cut off.
+  const saidMs = Date.parse(hello.time) + 500;
+  return { hello, serverNow: () => Math.round(saidMs + sinceHelloMs()) };
+}
+
+function readHello(stdout: string): Hello | null {
+  try {
+    return helloSchema.parse(JSON.parse(stdout));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,133 @@
+import { access, mkdir, rm } from 'node:fs/promises';
+import { classifyGitFailure } from '../git/git-failure.js';
+import { untilAborted } from './until-aborted.js';
+import type { BridgeAddress } from './address.js';
+import { saysHello } from './master-hello.js';
+import { sshWords } from './run-ssh.js';
+import type { SocketPlace } from './control-socket.js';
+import { spawnTied, type TiedProcess } from '../process/spawn-tied.js';
+import type { SshCommand } from './ssh-settings.js';
+
+/** One SSH connection that fetches, pushes, the doorbell and all else ride on: an OpenSSH ControlMaster of our own. */
+export interface SharedConnection {
+  /**
+   * Sees to it that the connection stands, and makes it again where it broke. To be called before anything that goes over it; what
+   * goes on without it makes a connection of its own, as ssh does by itself where nobody listens at the socket. Throws
+   * BridgeError as classifyGitFailure tells, where the server cannot be reached or does not let us in.
+   */
+  ready(signal?: AbortSignal): Promise<void>;
+  /** Ends it, and what rides on it, and removes its folder. */
+  close(): Promise<void>;
+}
+
+/** ssh gives up connecting after 20 s; logging in to a busy server takes a few more. */
+const LOGIN_TIMEOUT_MS = 45_000;
+
+/** How often to look for the socket: a watch of the folder costs one of the few that a user may have. */
+const LOOK_EVERY_MS = 5;
+
+/** It must not go on in the background, where nothing of ours would end it, and has nothing to do with the user's ports. */
+const MASTER_OPTIONS = ['ControlPersist=no', 'ClearAllForwardings=yes'];
+
+/** The most of what ssh says that is kept for an error. */
+const MAX_STDERR_CHARS = 16_384;
+
+/** Ways of ssh to say why there is no connection, of which an attempt without a master would hear as well. */
+const UNKNOWN_FAILURE = 'git-failed';
+
+/** Opens the way to a shared connection at `place`. Connects to nobody yet. `ssh` is the command without the options of the plan. */
+export function openSharedConnection(
+  door: {
+    readonly address: Extract<BridgeAddress, { kind: 'ssh' }>;
+    readonly ssh: SshCommand;
+    readonly env: NodeJS.ProcessEnv;
+  },
+  place: SocketPlace,
+): SharedConnection {
+  let master: TiedProcess | null = null;
+  let starting: Promise<void> | null = null;
+  let hasFolder = false;
+  // Where a master cannot be had for a reason that a plain connection does not share, it is not tried again and again.
+  let worked = false;
+  let off = false;
+
+  async function start(): Promise<void> {
+    if (!hasFolder) {
+      await mkdir(place.folder, { mode: 0o700 });
+      hasFolder = true;
+    }
+    // A master that was killed leaves it behind, and the next one would not listen.
+    await rm(place.socket, { force: true });
+    const outcome = await startMaster();
+    if (outcome.status === 'listening') {
+      worked = true;
+      return;
+    }
+    const failure = classifyGitFailure(`connect to ${door.address.url}`, outcome.stderr);
+    if (failure.code !== UNKNOWN_FAILURE) throw failure;
+    off = !worked;
+  }
+
+  /** Resolves once the socket is there, which ssh makes when it has logged in, or ssh has ended. */
+  async function startMaster(): Promise<{ status: 'listening' } | { status: 'ended'; stderr: string }> {
+    let ticker: NodeJS.Timeout | undefined;
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise((resolve, reject) => {
+        const look = () => access(place.socket).then(() => resolve({ status: 'listening' }), absent);
+        ticker = setInterval(look, LOOK_EVERY_MS);
+        const options = ['ControlMaster=yes', `ControlPath=${place.socket}`, ...MASTER_OPTIONS];
+        const words = sshWords(door, [...options.flatMap((one) => ['-o', one]), '-N', '-T'], null);
+        const mine = spawnTied(words, { env: door.env, leftOver: place.folder });
+        master = mine;
+        let stderr = '';
+        mine.child.stdout?.resume();
+        mine.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+          if (stderr.length < MAX_STDERR_CHARS) stderr += text;
+        });
+        timer = setTimeout(() => {
+          stderr += '\nConnection timed out';
+          void mine.end();
+        }, LOGIN_TIMEOUT_MS);
+        mine.child.on('error', reject);
+        mine.child.on('exit', () => {
+          if (master === mine) master = null;
+          // What ssh said last may still be on its way, but not for long: a helper of ssh may hold the pipe open.
+          setTimeout(() => resolve({ status: 'ended', stderr }), 50);
+        });
+      });
+    } finally {
+      clearTimeout(timer);
+      clearInterval(ticker);
+      // A connection that stands keeps no program from ending.
+      master?.unref();
+    }
+  }
+
+  return {
+    async ready(signal) {
+      signal?.throwIfAborted();
+      if (off) return;
+      const standing = starting === null ? master : null;
+      if (standing !== null) {
+        if (await saysHello(place.socket)) return;
+        await standing.end();
+        if (master === standing) master = null;
+      }
+      if (off || (starting === null && master !== null)) return;
+      starting ??= start().finally(() => {
+        starting = null;
+      });
+      await untilAborted(starting, signal);
+    },
+    async close() {
+      off = true;
+      await master?.end();
+      if (hasFolder) await rm(place.folder, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+}
+
+function absent(): void {
+  // Not logged in yet.
+}

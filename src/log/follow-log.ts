@@ -1,0 +1,97 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { watch } from 'chokidar';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { createBell } from '../bridge/notifier.js';
+
+/** How much of the log is read at a time. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** A file watch can miss an event; a look now and then makes up for it. Milliseconds. */
+const LOOK_MS = 2_000;
+
+/**
+ * Yields the lines of `answers.log` without their line breaks, from the start, or the last `newest` of those that are there; with `follow` also those that come later, and on from the
+ * start of the new file when the log was rotated away, until the signal aborts. A line that is still being written is
+ * not yielded before it is whole. Throws BridgeError `no-log` where the file cannot be read.
+ */
+export async function* readLogLines(
+  file: string,
+  options: { readonly follow: boolean; readonly signal: AbortSignal; readonly newest?: number | undefined },
+): AsyncGenerator<string> {
+  const bell = createBell();
+  const watcher = options.follow ? watch(file, { ignoreInitial: true }).on('all', () => bell.ring()) : null;
+  let reader = await openLines(file, options.newest);
+  try {
+    for (;;) {
+      yield* reader.lines();
+      if (!options.follow || options.signal.aborted) return;
+      await bell.wait(LOOK_MS, options.signal);
+      if (options.signal.aborted) return;
+      if (await reader.replaced(file)) {
+        // What was written between the last look and the rename still belongs to the old file.
+        yield* reader.lines();
+        await reader.close();
+        reader = await openLines(file);
+      }
+    }
+  } finally {
+    await reader.close();
+    await watcher?.close();
+  }
+}
+
+async function openLines(file: string, newest?: number) {
+  const handle = await open(file, 'r').catch((cause: NodeJS.ErrnoException) => {
+    throw new BridgeError(`cannot read ${file} (${cause.code ?? cause.message})`, {
+      code: 'no-log',
+      remedy:
+        cause.code === 'EACCES'
+          ? 'ask its owner to put you into the group of the file, or read over SSH with --repo ssh://…'
+          : 'llm-bridge ingest writes it from history',
+      cause,
+    });
+  });
+  const { ino, size } = await handle.stat();
+  let offset = newest === undefined ? 0 : await startOfNewest(handle, size, newest);
+  let rest = Buffer.alloc(0);
+  return {
+    async *lines(): AsyncGenerator<string> {
+      for (;;) {
+        const { bytesRead, buffer } = await handle.read(Buffer.alloc(CHUNK_BYTES), 0, CHUNK_BYTES, offset);
+        if (bytesRead === 0) return;
+        offset += bytesRead;
+        let data = Buffer.concat([rest, buffer.subarray(0, bytesRead)]);
+        for (let end = data.indexOf(0x0a); end >= 0; end = data.indexOf(0x0a)) {
+          yield data.toString('utf8', 0, end);
+          data = data.subarray(end + 1);
+        }
+        rest = Buffer.from(data);
+      }
+    },
+    async replaced(path: string): Promise<boolean> {
+      const now = await open(path, 'r').catch(() => null);
+      const stats = await now?.stat();
+      await now?.close();
+      return stats !== undefined && (stats.ino !== ino || stats.size < offset);
+    },
+    close: () => handle.close(),
+  };
+}
+
+/** Where the last `count` whole lines of a file begin; it is read from its end, as far as they reach. */
+async function startOfNewest(handle: FileHandle, size: number, count: number): Promise<number> {
+  let left = count;
+  for (let end = size; end > 0; end -= CHUNK_BYTES) {
+    const start = Math.max(0, end - CHUNK_BYTES);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(end - start), 0, end - start, start);
+    for (
+      let at = buffer.lastIndexOf(0x0a, bytesRead - 1);
+      at >= 0;
+      at = at === 0 ? -1 : buffer.lastIndexOf(0x0a, at - 1)
+    ) {
+      if (left === 0) return start + at + 1;
+      left -= 1;
+    }
+  }
+  return 0;
+}

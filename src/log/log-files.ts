@@ -1,0 +1,120 @@
+import path from 'node:path';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { type LogFileSystem, unless } from '../process/file-system.js';
+import { firstPositionIn, lastPositionIn } from './log-lines.js';
+import type { LogPosition } from './log-tail.js';
+
+/** A file of the log: the current one, or one that was rotated away. */
+export interface LogFile {
+  readonly path: string;
+  /** gzip, as `compress` of logrotate makes it. */
+  readonly isCompressed: boolean;
+  readonly isCurrent: boolean;
+  /** What names the file itself, whatever it is called. */
+  readonly inode: number;
+  /** How long it is now; what comes later is not part of what was found. */
+  readonly size: number;
+}
+
+/** How often a set of files that changes while it is read is read again: a rotation takes milliseconds. */
+const MAX_LOOKS = 20;
+
+/**
+ * The file names that `logrotate` gives: `answers.log.1`, `answers.log-20261122`, `answers-20261122.log` (its `extension`), each also with
+ * `.gz`, and `.backup` for what stood in its way. What is kept aside (`.torn`, `.old-…`) is none of them.
+ */
+export function isRotatedName(name: string, logName: string): boolean {
+  const extension = path.extname(logName);
+  const stem = escapeRegExp(logName.slice(0, logName.length - extension.length));
+  const end = `(?:${escapeRegExp(extension)})?`;
+  return new RegExp(`^${stem}${end}[.-][0-9][0-9.:_T-]*${end}(?:\\.backup)?(?:\\.gz)?$`).test(name);
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}
+
+/**
+ * Reads the log with all its rotated files, as one set: where a rotation came in between, `read` runs again on what is there
+ * then, and whatever the earlier run answered or threw does not count. Throws BridgeError `log-busy` where it never rests.
+ */
+export async function withLogFiles<T>(
+  fs: LogFileSystem,
+  logPath: string,
+  read: (files: readonly LogFile[]) => Promise<T>,
+): Promise<T> {
+  for (let look = 0; look < MAX_LOOKS; look += 1) {
+    const files = await listLogFiles(fs, logPath);
+    const done = await read(files).then(
+      (value) => ({ value }),
+      (error: unknown) => ({ error }),
+    );
+    if (namesOf(await listLogFiles(fs, logPath)) !== namesOf(files)) continue;
+    if ('error' in done) throw done.error;
+    return done.value;
+  }
+  throw new BridgeError(`the files of ${logPath} change all the time`, {
+    code: 'log-busy',
+    remedy: 'see what renames them; logrotate once a day is plenty',
+    retryable: true,
+  });
+}
+
+/** The rotated files and the current one, in no order. */
+export async function listLogFiles(fs: LogFileSystem, logPath: string): Promise<LogFile[]> {
+  const folder = path.dirname(logPath);
+  const logName = path.basename(logPath);
+  const all = (await fs.readdir(folder).catch(unless('ENOENT'))) ?? [];
+  const names = all
+    .filter((name) => name === logName || isRotatedName(name, logName))
+    // logrotate removes the plain file once the compressed one is whole; until then only the plain one counts.
+    .filter((name) => !name.endsWith('.gz') || !all.includes(name.slice(0, -3)))
+    .sort();
+  const files: LogFile[] = [];
+  for (const name of names) {
+    const file = path.join(folder, name);
+    const stats = await fs.stat(file).catch(unless('ENOENT'));
+    if (!stats?.isFile()) continue;
+    const isCompressed = name.endsWith('.gz');
+    const isCurrent = name === logName;
+    files.push({ path: file, isCompressed, isCurrent, inode: stats.ino, size: stats.size });
+  }
+  return files;
+}
+
+function namesOf(files: readonly LogFile[]): string {
+  return files.map(({ path: file, inode }) => `${inode} ${file}`).join('\n');
+}
+
+/** The files in the order of their records: those that cannot be read near the end, the current one last. */
+export async function sortByFirstRecord(fs: LogFileSystem, files: readonly LogFile[]): Promise<LogFile[]> {
+  const keyed: { file: LogFile; key: number }[] = [];
+  for (const file of files.filter((one) => !one.isCurrent)) {
+    const first = await firstPositionIn(fs, file);
+    keyed.push({ file, key: first?.seq ?? Number.MAX_SAFE_INTEGER });
+  }
+  const rotated = keyed.sort((a, b) => a.key - b.key).map(({ file }) => file);
+  return [...rotated, ...files.filter((file) => file.isCurrent)];
+}
+
+/**
+ * The newest record among the rotated files; null where they have none. What an empty log goes on from: every record that
+ * was ever written is in one of these files, unless somebody took it away, and then it is written once more with the same
+ * number. Throws BridgeError `bad-log` where one of them ends with something else.
+ */
+export function lastRotatedPosition(fs: LogFileSystem, logPath: string): Promise<LogPosition | null> {
+  return withLogFiles(fs, logPath, async (files) => {
+    let newest: LogPosition | null = null;
+    for (const file of files.filter((one) => !one.isCurrent && !one.isCompressed)) {
+      const last = await lastPositionIn(fs, file);
+      if (last !== null && last.seq > (newest?.seq ?? 0)) newest = last;
+    }
+    // The end of a compressed file is known only by reading all of it, so only the one that begins latest is.
+    let latest: { file: LogFile; seq: number } | null = null;
+    for (const file of files.filter((one) => !one.isCurrent && one.isCompressed)) {
+      const first = await firstPositionIn(fs, file);
+      if (first !== null && first.seq > (latest?.seq ?? newest?.seq ?? 0)) latest = { file, seq: first.seq };
+    }
+    return latest === null ? newest : lastPositionIn(fs, latest.file);
+  });
+}

@@ -1,0 +1,115 @@
+import path from 'node:path';
+import { DISK, type LogFileSystem, syncEntry, unless, writeWhole } from '../process/file-system.js';
+import { type LogFile, listLogFiles, withLogFiles } from './log-files.js';
+import { readLines } from './log-lines.js';
+import { openObjectReader } from '../git/object-reader.js';
+import type { Repository } from '../git/run-git.js';
+import { syncHistory } from '../git/sync-history.js';
+import { walkAnswers } from './walk-answers.js';
+import { formatLogLine, logRecordSchema } from '../protocol/log-record.js';
+import { type IngestOptions, noLogFile, withLog } from './ingest.js';
+import { walkMainSince } from './walk-main.js';
+
+/** What a rebuild did. */
+export interface RebuildResult {
+  /** How many records the log has now. */
+  readonly records: number;
+  /** How many of them kept the time at which they were first written. */
+  readonly keptTimes: number;
+  /** Where the files are that were the log before; absolute paths. */
+  readonly aside: readonly string[];
+}
+
+/**
+ * Writes `answers.log` anew from history, whole, and puts what was the log before aside, rotated files included.
+ * `ingested_at`, which history does not know, is taken from whatever records can still be read.
+ *
+ * 1. Write the new log beside the old one, and sync it. Dying here leaves `answers.log.new`, which the next rebuild overwrites.
+ * 2. Give the old log a second name; dying here changes nothing.
+ * 3. Move the new one into its place: from here on the log is whole.
+ * 4. Move the rotated files aside. Dying in between leaves some, whose records the log has as well; rebuilding again clears them.
+ */
+export async function rebuildLog(
+  repo: Repository,
+  { now, fs = DISK }: IngestOptions,
+): Promise<RebuildResult> {
+  return withLog(repo, fs, async (logPath) => {
+    const times = await withLogFiles(fs, logPath, (files) => readTimes(fs, files));
+    const draft = await writeDraft(repo, logPath, times, { now, fs });
+    const ending = `.old-${new Date(now()).toISOString().replace(/[:.]/g, '-')}`;
+    const aside: string[] = [];
+    const linked = await fs.link(logPath, `${logPath}${ending}`).then(() => true, unless('ENOENT'));
+    if (linked) aside.push(`${logPath}${ending}`);
+    await fs.rename(draft.path, logPath);
+    for (const file of await listLogFiles(fs, logPath)) {
+      // A rotation at this very moment may have given the new log such a name.
+      if (file.isCurrent || file.inode === draft.inode) continue;
+      await fs.rename(file.path, `${file.path}${ending}`);
+      aside.push(`${file.path}${ending}`);
+    }
+    await syncEntry(fs, logPath);
+    return { records: draft.records, keptTimes: draft.keptTimes, aside };
+  });
+}
+
+async function writeDraft(
+  repo: Repository,
+  logPath: string,
+  times: ReadonlyMap<string, number>,
+  { now, fs }: Required<Pick<IngestOptions, 'now' | 'fs'>>,
+): Promise<{ path: string; inode: number; records: number; keptTimes: number }> {
+  const draftPath = path.join(path.dirname(logPath), `${path.basename(logPath)}.new`);
+  const old = await fs.stat(logPath).catch(unless('ENOENT', 'ENOTDIR', 'EACCES'));
+  const draft = await fs.open(draftPath, 'w', 0o640).catch(noLogFile(draftPath));
+  const reader = openObjectReader(repo);
+  try {
+    await draft.chmod(old === null ? 0o640 : old.mode & 0o777);
+    await syncHistory(fs, repo);
+    let records = 0;
+    let keptTimes = 0;
+    for await (const { commit, answer } of walkAnswers(reader, walkMainSince(repo, null))) {
+      const kept = times.get(commit.id);
+      const position = { seq: records + 1, commit: commit.id, ingestedAtMs: kept ?? now() };
+      await writeWhole(draft, Buffer.from(formatLogLine(answer, position), 'utf8'));
+      records += 1;
+      if (kept !== undefined) keptTimes += 1;
+    }
+    await draft.sync();
+    const { ino: inode } = await draft.stat();
+    return { path: draftPath, inode, records, keptTimes };
+  } finally {
+    reader.close();
+    await draft.close();
+  }
+}
+
+const timeSchema = logRecordSchema.pick({ commit: true, ingested_at: true });
+
+/** Commit → milliseconds, from every line that can be read: some 100 bytes of memory a record. */
+async function readTimes(fs: LogFileSystem, files: readonly LogFile[]): Promise<Map<string, number>> {
+  const times = new Map<string, number>();
+  for (const file of files) {
+    try {
+      for await (const line of readLines(fs, file)) {
+        const read = timeSchema.safeParse(parse(line));
+        if (!read.success) continue;
+        const { commit, ingested_at } = read.data;
+        const atMs = Date.parse(ingested_at);
+        // Where a record stands twice, the first time is when it was taken in.
+        times.set(commit, Math.min(atMs, times.get(commit) ?? atMs));
+      }
+    } catch (error) {
+      // A compressed file that is damaged gives what stands before the damage; a disk that fails is another matter.
+      if ((error as { code?: unknown }).code !== 'bad-log') throw error;
+    }
+  }
+  return times;
+}
+
+function parse(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
+}

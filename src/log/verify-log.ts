@@ -1,0 +1,179 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type BridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
+import { DISK } from '../process/file-system.js';
+import { type LogFile, sortByFirstRecord, withLogFiles } from './log-files.js';
+import { readLines } from './log-lines.js';
+import { openObjectReader } from '../git/object-reader.js';
+import { walkHistory } from '../git/read-history.js';
+import { resolveRef } from '../git/refs.js';
+import type { Repository } from '../git/run-git.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { formatLogLine, type LogRecord, logRecordSchema } from '../protocol/log-record.js';
+import { MAIN_REF } from '../protocol/names.js';
+import { auditHistory, type HistoryFault } from './audit-history.js';
+
+/** What does not agree. `seq` and `commit` are history's where it has such an answer, else the log's; null where neither says. */
+export interface Difference {
+  readonly kind:
+    | 'not-logged'
+    | 'missing'
+    | 'repeated'
+    | 'not-in-history'
+    | 'changed'
+    | 'no-record'
+    | 'history';
+  readonly seq: number | null;
+  readonly commit: string | null;
+  /** The file of the log, and the number of the line in it; null where it is history alone. */
+  readonly file: string | null;
+  readonly line: number | null;
+  /** For a person: what differs. */
+  readonly what: string;
+}
+
+/** What `verify` says; the JSON form of it is a contract. */
+export interface VerifyResult {
+  readonly ok: boolean;
+  readonly difference: Difference | null;
+  /** How many answers there are on main, and how many records of the log were held against them and agree. */
+  readonly answers: number;
+  readonly records: number;
+  /** The number of the first record that is still there; more than 1 where the oldest files were rotated out. Null: no record. */
+  readonly first_seq: number | null;
+  /** The files of the log, the oldest first. */
+  readonly files: readonly string[];
+}
+
+/**
+ * Holds the log, rotated files included, against history, record by record, and history against itself: what every answer says of
+ * its task has to be so. Stops at the first difference. Reads only, without a lock: what comes in meanwhile is not looked at.
+ */
+export async function verifyLog(repo: Repository): Promise<VerifyResult> {
+  const { answersLog } = await readBridgeSettings(repo);
+  return withLogFiles(DISK, answersLog, (files) => compare(repo, answersLog, files));
+}
+
+async function compare(
+  repo: Repository,
+  logPath: BridgeSettings['answersLog'],
+  there: readonly LogFile[],
+): Promise<VerifyResult> {
+  // The tip after the files: every record in them is of a commit that was on main before it was written.
+  const tip = await resolveRef(repo, MAIN_REF);
+  if (tip === null) throw noMain(repo);
+  const files = await sortByFirstRecord(DISK, there);
+  const log = readEntries(files);
+  const reader = openObjectReader(repo);
+  let answers = 0;
+  let records = 0;
+  let firstSeq: number | null = null;
+  const end = (difference: Difference | null): VerifyResult => ({
+    ...{ ok: difference === null, difference, answers, records, first_seq: firstSeq },
+    files: files.map((file) => file.path),
+  });
+  try {
+    let next = await log.next();
+    if (!next.done && 'record' in next.value) firstSeq = next.value.record.seq;
+    const wasRotated = files.some((file) => !file.isCurrent);
+    for await (const found of auditHistory(reader, walkHistory(repo, { from: [tip] }))) {
+      if ('fault' in found) return end(inHistory(found));
+      const { commit, answer } = found;
+      answers += 1;
+      // Only where files were rotated away can the oldest of them have been removed on purpose.
+      if (wasRotated && firstSeq !== null && answers < firstSeq) continue;
+      const at = { seq: answers, commit: commit.id };
+      if (next.done) return end(notThere(at, logPath));
+      const entry = next.value;
+      const expected = (ingestedAtMs: number) =>
+        JSON.parse(formatLogLine(answer, { ...at, ingestedAtMs })) as LogRecord;
+      const difference = compareOne(entry, at, expected);
+      if (difference !== null) return end(difference);
+      records += 1;
+      next = await log.next();
+    }
+    if (!next.done) return end(tooMuch(next.value));
+    return end(null);
+  } finally {
+    reader.close();
+    await log.return(undefined);
+  }
+}
+
+interface Place {
+  readonly file: string;
+  readonly line: number;
+}
+type Entry = Place & ({ readonly record: LogRecord } | { readonly fault: string });
+interface Position {
+  readonly seq: number;
+  readonly commit: string;
+}
+
+async function* readEntries(files: readonly LogFile[]): AsyncGenerator<Entry, undefined> {
+  for (const file of files) {
+    let line = 0;
+    for await (const text of readLines(DISK, file)) {
+      line += 1;
+      const place = { file: file.path, line };
+      const read = logRecordSchema.safeParse(parse(text));
+      yield read.success ? { ...place, record: read.data } : { ...place, fault: 'the line is not a record' };
+    }
+  }
+  return undefined;
+}
+
+function parse(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
+}
+
+function compareOne(
+  entry: Entry,
+  at: Position,
+  expected: (ingestedAtMs: number) => LogRecord,
+): Difference | null {
+  const place = { file: entry.file, line: entry.line };
+  if ('fault' in entry) return { kind: 'no-record', ...at, ...place, what: entry.fault };
+  const { record } = entry;
+  if (record.seq > at.seq)
+    return { kind: 'missing', ...at, ...place, what: `the log goes on with no. ${record.seq} here` };
+  if (record.seq < at.seq)
+    return {
+      kind: 'repeated',
+      seq: record.seq,
+      commit: record.commit,
+      ...place,
+      what: 'the log has it before',
+    };
+  const wanted = expected(Date.parse(record.ingested_at));
+  const names = [...new Set([...Object.keys(wanted), ...Object.keys(record)])];
+  const field = names.find((name) => !isDeepStrictEqual(wanted[name], record[name]));
+  if (field === undefined) return null;
+  return { kind: 'changed', ...at, ...place, what: `"${field}" is not what history says` };
+}
+
+function notThere(at: Position, logPath: string): Difference {
+  const what = 'the answer is on main and not in the log';
+  return { kind: 'not-logged', ...at, file: logPath, line: null, what };
+}
+
+function tooMuch(entry: Entry): Difference {
+  const place = { file: entry.file, line: entry.line };
+  if ('fault' in entry) return { kind: 'no-record', seq: null, commit: null, ...place, what: entry.fault };
+  const { seq, commit } = entry.record;
+  return { kind: 'not-in-history', seq, commit, ...place, what: 'main has no such answer' };
+}
+
+function inHistory({ commit, fault }: HistoryFault): Difference {
+  return { kind: 'history', seq: null, commit, file: null, line: null, what: fault };
+}
+
+function noMain(repo: Repository): BridgeError {
+  return new BridgeError(`${repo.gitDir} has no branch main`, {
+    code: 'no-main',
+    remedy: 'look at "git fsck" in the repository',
+  });
+}

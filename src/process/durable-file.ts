@@ -1,0 +1,88 @@
+import { chmod, mkdir, open, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { DISK, syncEntry } from './file-system.js';
+
+/** How a file is to be. */
+export interface DurableFile {
+  /** Its folder is made where it is missing. */
+  readonly file: string;
+  /** In the same folder. */
+  readonly temporary: string;
+  readonly bytes: Uint8Array | string;
+  /** Its mode, and that of a folder that had to be made; `whateverUmask`: exactly these. */
+  readonly mode: { readonly file: number; readonly folder: number; readonly whateverUmask: boolean };
+}
+
+/** git removes a folder that it finds empty (pack-refs, gc, the deletion of a ref), also one that was made this moment. */
+const MAX_TRIES = 50;
+
+/**
+ * Gives a file its bytes at once and so that they survive a power cut: written to `temporary`, synced, renamed, and the names synced, that of a
+ * new folder too, which git itself does not do. Throws `EEXIST` where somebody else has the temporary file, which is left alone then; BridgeError
+ * `disk-full` (retryable) or `no-permission` where the disk does not take it.
+ */
+export async function writeDurably({ file, temporary, bytes, mode }: DurableFile): Promise<void> {
+  try {
+    const { handle, made } = await openIn(path.dirname(file), temporary, mode);
+    try {
+      try {
+        if (mode.whateverUmask) await handle.chmod(mode.file);
+        await handle.writeFile(bytes);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await rename(temporary, file);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    await syncEntry(DISK, file);
+    if (made === undefined) return;
+    for (let folder = path.dirname(file); folder.startsWith(made); folder = path.dirname(folder))
+      await syncEntry(DISK, folder);
+  } catch (error) {
+    throw diskError(file, error as NodeJS.ErrnoException);
+  }
+}
+
+/** Opens the new file, whatever becomes of its folder meanwhile; `made` is the topmost folder that had to be made. */
+async function openIn(folder: string, temporary: string, mode: DurableFile['mode']) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const made = await mkdir(folder, { recursive: true });
+      if (made !== undefined && mode.whateverUmask) await chmod(folder, mode.folder);
+      return { handle: await open(temporary, 'wx', mode.file), made };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === MAX_TRIES) throw error;
+      // Or the two would go on in step.
+      if (attempt > 1) await sleep(Math.random() * 10);
+    }
+  }
+}
+
+function diskError(file: string, error: NodeJS.ErrnoException): Error {
+  const said = `cannot write ${file} (${error.code ?? error.message})`;
+  switch (error.code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new BridgeError(`${said}: the disk is full`, {
+        code: 'disk-full',
+        remedy: 'free some space there, and try again',
+        retryable: true,
+        cause: error,
+      });
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new BridgeError(said, {
+        code: 'no-permission',
+        remedy: 'see that the folder belongs to this user and that its disk can be written',
+        cause: error,
+      });
+    default:
+      return error;
+  }
+}

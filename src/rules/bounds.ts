@@ -1,0 +1,126 @@
+import { parseTree, treeOfCommit } from '../git/git-objects.js';
+import { MAX_COMMIT_BYTES, MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
+import { MAIN_REF, shortId } from '../protocol/names.js';
+import { type IncomingObjects, listIncoming } from './incoming-objects.js';
+import type { Denial, PushContext, RefUpdateLine } from './push-context.js';
+import { MAX_REFS_PER_PUSH } from './read-update-lines.js';
+
+/** A commit, its tree, its blob, and a base for each that came as a delta. */
+const MAX_OBJECTS = 6 * MAX_COMMITS_PER_PUSH;
+
+/** How much larger than that of main a tree may be: those of the files a push can bring that main does not have yet. */
+const TREE_SLACK_BYTES = 128;
+
+/** What the bounds are held against: no commit has been read yet. */
+export type Unread = Pick<PushContext, 'repo' | 'reader' | 'update'>;
+
+/**
+ * Runs before git is let loose on what came in, and answers the list of it: few objects, small commits, and no tree with
+ * folders that main does not have. `git log` goes through folders one by one, and ten trees of ten entries each are ten
+ * thousand million files to it.
+ */
+export async function boundIncoming(push: Unread): Promise<Denial | IncomingObjects> {
+  const { reader, update } = push;
+  const place = { ...push.repo, idBytes: update.newId.length / 2 };
+  const incoming = await listIncoming(place, MAX_OBJECTS);
+  if (incoming === null) {
+    return {
+      code: 'limit',
+      text: `more than ${MAX_OBJECTS} objects in one push`,
+      remedy: 'push in parts, and nothing but the messages',
+    };
+  }
+  if ((await reader.info(update.newId)) === null) {
+    return {
+      code: 'internal',
+      text: `commit ${shortId(update.newId)} did not come with the push`,
+      remedy: 'push again, from a clone that git fsck finds whole',
+    };
+  }
+  const main = await rootTree(push, MAIN_REF);
+  const folders = new Set((main?.entries ?? []).filter(isFolder).map(asText));
+  const maxTreeBytes = (main?.size ?? 0) + TREE_SLACK_BYTES;
+  for (const id of [...incoming.loose, ...incoming.packed]) {
+    const info = await reader.info(id);
+    if (info?.type !== 'commit') continue;
+    if (info.size > MAX_COMMIT_BYTES) {
+      return {
+        code: 'limit',
+        text: `commit ${shortId(id)} has ${info.size} bytes; the limit is ${MAX_COMMIT_BYTES}`,
+        remedy: 'a short commit message; the text belongs into the file',
+      };
+    }
+    for (const parent of await parentsOf(push, id)) {
+      if ((await reader.info(parent)) !== null) continue;
+      return {
+        code: 'stale',
+        text: `commit ${shortId(id)} is on top of ${shortId(parent)}, which is not here`,
+        remedy: 'fetch, and build on the tip of main',
+      };
+    }
+    const tree = await rootTree(push, id, maxTreeBytes);
+    const folder = tree?.entries.find((entry) => isFolder(entry) && !folders.has(asText(entry)));
+    if (tree === null || folder !== undefined) {
+      const what = folder === undefined ? 'a tree' : `a folder ${JSON.stringify(folder.name.slice(0, 64))}`;
+      return {
+        code: 'shape',
+        text: `commit ${shortId(id)} has ${what} with more in it than main and one message`,
+        remedy: 'one message a commit, and no other files',
+      };
+    }
+  }
+  return incoming;
+}
+
+/**
+ * The same for a push without main: nothing comes in but the blobs that the new refs point at. git makes no thin pack of blobs alone, so there
+ * is nothing that it had to copy in.
+ */
+export async function boundSideIncoming(
+  push: Pick<PushContext, 'repo' | 'reader' | 'besides'>,
+  lines: readonly RefUpdateLine[],
+): Promise<Denial | null> {
+  const idBytes = (lines[0]?.newId.length ?? 40) / 2;
+  const incoming = await listIncoming({ ...push.repo, idBytes }, 2 * MAX_REFS_PER_PUSH);
+  const foreign = [...(incoming?.loose ?? []), ...(incoming?.packed ?? [])].find(
+    (id) => !push.besides.has(id),
+  );
+  if (incoming !== null && foreign === undefined) return null;
+  const info = foreign === undefined ? null : await push.reader.info(foreign);
+  const what =
+    foreign === undefined ? 'more objects than refs' : `the ${info?.type ?? 'object'} ${shortId(foreign)}`;
+  return {
+    code: 'shape',
+    text: `${what} came along and belongs to no claim`,
+    remedy: 'push from a clone made by git; nothing but the blobs of claims comes in',
+  };
+}
+
+/** The parents a raw commit names, found in its headers. */
+async function parentsOf({ reader }: Unread, commit: string): Promise<string[]> {
+  const raw = (await reader.read(commit))?.content.toString('latin1') ?? '';
+  const headers = raw.slice(0, raw.indexOf('\n\n') + 1);
+  return [...headers.matchAll(/^parent ([0-9a-f]+)$/gm)].map((match) => match[1] ?? '');
+}
+
+type Entry = ReturnType<typeof parseTree>[number];
+
+async function rootTree(
+  { reader, update }: Unread,
+  commit: string,
+  maxBytes = Number.POSITIVE_INFINITY,
+): Promise<{ entries: Entry[]; size: number } | null> {
+  const object = await reader.read(commit);
+  const id = object === null ? null : treeOfCommit(object.content);
+  const tree = id === null ? null : await reader.read(id, maxBytes);
+  if (tree === null) return null;
+  return { entries: parseTree(tree.content, update.newId.length / 2), size: tree.content.length };
+}
+
+function isFolder(entry: Entry): boolean {
+  return /^0*40/.test(entry.mode);
+}
+
+function asText(entry: Entry): string {
+  return `${entry.mode} ${entry.id} ${entry.name}`;
+}

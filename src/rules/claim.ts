@@ -1,0 +1,164 @@
+import {
+  type Claim,
+  isLeaseOver,
+  MAX_CLAIM_BYTES,
+  MAX_CLAIM_LEASE_MS,
+  readClaim,
+  sameHolder,
+} from '../protocol/claim.js';
+import { formatDuration } from '../protocol/duration.js';
+import { shortId } from '../protocol/names.js';
+import type { Denial, SidePush } from './push-context.js';
+import { type ClaimUpdate, isZero } from './pushed-refs.js';
+import { readStandings, type TaskStanding } from './task-status.js';
+
+/**
+ * A claim is made, renewed and taken over by an agent in its own name, for a bounded time by the server's clock, on a task that is open.
+ * A live claim is its holder's alone. It is let go by its holder; by anybody once its lease is over, or together with the answer.
+ */
+export async function judgeClaims(push: SidePush, claims: readonly ClaimUpdate[]): Promise<Denial | null> {
+  const made = claims.filter(({ line }) => !isZero(line.newId));
+  const { repo, reader, nowMs, settings, tip } = push;
+  const standings =
+    made.length === 0
+      ? new Map<string, TaskStanding>()
+      : await readStandings(
+          { repo, reader, tip, nowMs, ttlMs: settings.taskTtlMs },
+          made.map(({ task }) => task),
+        );
+  for (const claim of claims) {
+    const denial = await judgeOne(push, claim, standings.get(claim.task) ?? 'unknown');
+    if (denial !== null) return { ...denial, text: `${claim.line.ref}: ${denial.text}` };
+  }
+  return null;
+}
+
+async function judgeOne(push: SidePush, update: ClaimUpdate, standing: TaskStanding): Promise<Denial | null> {
+  const { line, task } = update;
+  if (push.principal !== null && push.principal.role !== 'agent') {
+    return {
+      code: 'role',
+      text: `${push.principal.name} has the role ${push.principal.role}; only agents claim tasks`,
+      remedy: 'use a key of the other role (llm-bridge key list)',
+    };
+  }
+  // What the client says is there is no proof of it.
+  const there = await push.reader.info(line.ref);
+  if ((there?.id ?? line.newId.replace(/./g, '0')) !== line.oldId) {
+    return { code: 'stale', text: 'the claim was changed meanwhile', remedy: 'fetch, and look who has it' };
+  }
+  const old = there === null ? null : await readOld(push, there.id);
+  if (isZero(line.newId)) return judgeEnd(push, task, there === null ? 'nothing' : old);
+  const read = await readNew(push, line.newId);
+  if ('code' in read) return read;
+  return (
+    judgeClaim(push, task, read.claim) ??
+    judgeHolder(push, task, old, read.claim) ??
+    judgeTask(task, standing)
+  );
+}
+
+/** The claim that is there; null where it is none that can be read, which keeps nobody out. */
+async function readOld(push: SidePush, id: string): Promise<Claim | null> {
+  const object = await push.reader.read(id, MAX_CLAIM_BYTES);
+  const read = object?.info.type === 'blob' ? readClaim(object.content) : null;
+  return read?.ok ? read.value : null;
+}
+
+async function readNew(push: SidePush, id: string): Promise<{ claim: Claim } | Denial> {
+  const info = await push.reader.info(id);
+  if (info?.type !== 'blob') {
+    return {
+      code: 'shape',
+      text: `a claim is a blob, and ${shortId(id)} is ${info === null ? 'not here' : `a ${info.type}`}`,
+      remedy: 'see "Claims" in ARCHITECTURE.md',
+    };
+  }
+  if (info.size > MAX_CLAIM_BYTES) {
+    return {
+      code: 'limit',
+      text: `the claim ${shortId(id)} has ${info.size} bytes; the limit is ${MAX_CLAIM_BYTES}`,
+      remedy: 'see "Claims" in ARCHITECTURE.md',
+    };
+  }
+  const read = readClaim((await push.reader.read(id))?.content ?? Buffer.alloc(0));
+  if (read.ok) return { claim: read.value };
+  return {
+    code: 'payload',
+    text: `the claim ${shortId(id)} ${read.reason}`,
+    remedy: 'see "Claims" in ARCHITECTURE.md',
+  };
+}
+
+/** The claim by itself: whose it is, and for how long. */
+function judgeClaim({ principal, nowMs }: SidePush, task: string, claim: Claim): Denial | null {
+  if (principal !== null && claim.agent !== principal.name) {
+    return {
+      code: 'author',
+      text: `the claim on task ${shortId(task)} says ${claim.agent}, the key is ${principal.name}'s`,
+      remedy: `"agent": "${principal.name}"`,
+    };
+  }
+  const leftMs = Date.parse(claim.until) - nowMs;
+  if (leftMs > 0 && leftMs <= MAX_CLAIM_LEASE_MS) return null;
+  const what =
+    leftMs <= 0
+      ? `ended ${formatDuration(-leftMs)} ago`
+      : `is for ${formatDuration(leftMs)}, the limit is ${formatDuration(MAX_CLAIM_LEASE_MS)}`;
+  return {
+    code: 'clock',
+    text: `the claim on task ${shortId(task)} ${what} by the server's clock (${new Date(nowMs).toISOString()})`,
+    remedy: 'ask the server for its time (bridge-hello), and claim for a minute from then',
+  };
+}
+
+function judgeHolder(push: SidePush, task: string, old: Claim | null, claim: Claim): Denial | null {
+  if (old === null || isLeaseOver(old, push.nowMs) || sameHolder(old, claim)) return null;
+  return heldBy(old, task);
+}
+
+function judgeTask(task: string, standing: TaskStanding): Denial | null {
+  switch (standing) {
+    case 'open':
+      return null;
+    case 'answered':
+      return {
+        code: 'answered',
+        text: `task ${shortId(task)} has its answer already`,
+        remedy: 'nothing; the first answer stays',
+      };
+    case 'expired':
+      return {
+        code: 'expired',
+        text: `the time of task ${shortId(task)} is over`,
+        remedy: 'ask again, or raise bridge.taskTtl on the server',
+      };
+    case 'unknown':
+      return {
+        code: 'unknown-task',
+        text: `${shortId(task)} is not a task on main`,
+        remedy: 'fetch, and claim tasks that are pending',
+      };
+  }
+}
+
+function judgeEnd(push: SidePush, task: string, old: Claim | 'nothing' | null): Denial | null {
+  if (old === 'nothing') {
+    return {
+      code: 'stale',
+      text: `there is no claim on task ${shortId(task)}`,
+      remedy: 'fetch, and look who has it',
+    };
+  }
+  const isFree = old === null || isLeaseOver(old, push.nowMs) || push.answering.has(task);
+  if (isFree || push.principal === null || old.agent === push.principal.name) return null;
+  return heldBy(old, task);
+}
+
+function heldBy(claim: Claim, task: string): Denial {
+  return {
+    code: 'claimed',
+    text: `task ${shortId(task)} is held by ${claim.agent} until ${claim.until}`,
+    remedy: 'leave it, or wait until then; an answer is taken from anybody',
+  };
+}

@@ -1,0 +1,22 @@
+import { formatDuration } from '../protocol/duration.js';
+import { MAX_CLOCK_AHEAD_MS, MAX_CLOCK_BEHIND_MS } from '../protocol/limits.js';
+import { shortId } from '../protocol/names.js';
+import type { Denial, PushContext } from './push-context.js';
+
+/**
+ * A commit is dated about now by the server's clock. The date of a task decides when it expires, and dates along main
+ * that hardly ever run backwards are what shallow clones stop by.
+ */
+export function clockRule(push: PushContext): Denial | null {
+  for (const commit of push.commits) {
+    const aheadMs = commit.committedAtMs - push.nowMs;
+    if (aheadMs <= MAX_CLOCK_AHEAD_MS && -aheadMs <= MAX_CLOCK_BEHIND_MS) continue;
+    const off = `${formatDuration(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'}`;
+    return {
+      code: 'clock',
+      text: `commit ${shortId(commit.id)} is dated ${off} the server's clock (${new Date(push.nowMs).toISOString()})`,
+      remedy: 'set the clock of your machine, then git commit --amend --no-edit and push again',
+    };
+  }
+  return null;
+}

@@ -1,0 +1,78 @@
+import { openObjectReader } from '../git/object-reader.js';
+import type { Repository } from '../git/run-git.js';
+import { treeOfCommit } from '../git/git-objects.js';
+import { shortId } from '../protocol/names.js';
+import type { Denial, PushContext } from './push-context.js';
+
+/**
+ * Nothing comes in but what the new commits are made of, each commit, its tree, its one blob, and the blobs of claims. Anything else would stay in
+ * the repository unseen and fill the disk. And the messages of one push together stay below the limit of a push. Runs
+ * after shapeRule.
+ */
+export async function objectsRule(push: PushContext): Promise<Denial | null> {
+  const expected = new Set<string>(push.besides);
+  let bytes = 0;
+  for (const message of push.messages) {
+    if (message.kind === 'other') continue;
+    const commit = await push.reader.read(message.commit.id);
+    const blob = await push.reader.info(message.change.newId);
+    // One that is too large by itself is payloadRule's to name.
+    bytes += Math.min(blob?.size ?? 0, push.settings.maxTaskBytes + push.settings.maxAnswerBytes);
+    for (const id of [message.commit.id, treeOfCommit(commit?.content ?? Buffer.alloc(0)), blob?.id])
+      expected.add(id ?? '');
+  }
+  const maxBytes = maxPushBytes(push);
+  if (bytes > maxBytes) {
+    return {
+      code: 'limit',
+      text: `the messages of this push have ${bytes} bytes; the limit is ${maxBytes}`,
+      remedy: 'push them in parts',
+    };
+  }
+  const extra = push.incoming.loose.find((id) => !expected.has(id));
+  if (extra !== undefined) return unexpected(push, extra);
+  const bases = push.incoming.packed.filter((id) => !expected.has(id));
+  if (bases.length === 0) return null;
+  return judgeBases(push, bases, expected.size);
+}
+
+/** Room for what an agent puts into one push (16 MiB), and for eight of the largest messages. */
+function maxPushBytes({ settings }: PushContext): number {
+  return Math.max(32 * 1024 * 1024, 8 * Math.max(settings.maxTaskBytes, settings.maxAnswerBytes));
+}
+
+/** What git copied into a thin pack was here before, and is at most one for each object that needed it. */
+async function judgeBases(
+  push: PushContext,
+  bases: readonly string[],
+  maxBases: number,
+): Promise<Denial | null> {
+  const [first = ''] = bases;
+  if (bases.length > maxBases) return unexpected(push, first);
+  const before = openObjectReader(withoutQuarantine(push.repo));
+  try {
+    for (const id of bases) if ((await before.info(id)) === null) return unexpected(push, id);
+    return null;
+  } finally {
+    before.close();
+  }
+}
+
+function withoutQuarantine(repo: Repository): Repository {
+  const {
+    GIT_QUARANTINE_PATH: _path,
+    GIT_OBJECT_DIRECTORY: _objects,
+    GIT_ALTERNATE_OBJECT_DIRECTORIES: _alternates,
+    ...env
+  } = repo.env;
+  return { ...repo, env };
+}
+
+async function unexpected(push: PushContext, id: string): Promise<Denial> {
+  const info = await push.reader.info(id);
+  return {
+    code: 'shape',
+    text: `the ${info?.type ?? 'object'} ${shortId(id)} came along with commit ${shortId(push.update.newId)} and belongs to no message`,
+    remedy: 'push from a clone made by git; nothing but a commit, its tree and its file comes in',
+  };
+}

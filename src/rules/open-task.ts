@@ -1,0 +1,130 @@
+import { readHistory } from '../git/read-history.js';
+import { gitText } from '../git/run-git.js';
+import { type HistoryCommit, type HistoryMessage, messageOf } from '../protocol/history.js';
+import { MAX_COMMIT_BYTES } from '../protocol/limits.js';
+import { shortId } from '../protocol/names.js';
+import { isExpired } from '../protocol/queue.js';
+import { taskHash } from '../protocol/task-hash.js';
+import type { Denial, PushContext } from './push-context.js';
+
+/**
+ * An answer is to a task that is on main, within its time-to-live, has the hash the answer says, and has no answer yet; a cancel likewise,
+ * and the task is the canceller's own, unless that is the owner. The first valid answer wins; a second is refused here. A second cancel
+ * changes nothing and is let in. Runs after payloadRule, so each can be read and says in its trailers what its file says.
+ */
+export async function openTaskRule(push: PushContext): Promise<Denial | null> {
+  const cited = push.messages.flatMap((message): Citation[] =>
+    message.kind === 'answer' || message.kind === 'cancel'
+      ? [{ message, commit: message.commit, task: message.commit.taskTrailer }]
+      : [],
+  );
+  if (cited.length === 0) return null;
+  for (const citation of cited) {
+    const object = await push.reader.read(citation.task, MAX_COMMIT_BYTES);
+    if (object?.info.type !== 'commit') return unknownTask(citation);
+    // Before history is read as far back as that: whoever cites the oldest commit there is must not make the server walk to it.
+    if (isOver(push, object.content)) return expired(citation);
+  }
+  const history = await readSince(push, [...new Set(cited.map(({ task }) => task))]);
+  const messages = new Map(history.map((commit) => [commit.id, messageOf(commit)]));
+  const pushed = new Set(push.commits.map((commit) => commit.id));
+  const answered = new Set(
+    [...messages.values()]
+      .filter((message) => message.kind === 'answer' && !pushed.has(message.commit.id))
+      .map((message) => message.commit.taskTrailer),
+  );
+  for (const citation of cited) {
+    const task = messages.get(citation.task);
+    if (task?.kind !== 'task') return unknownTask(citation);
+    if (answered.has(citation.task)) return answeredAlready(citation);
+    const denial =
+      citation.message.kind === 'answer'
+        ? await judgeHash(push, citation, task)
+        : judgeCanceller(push, citation, task);
+    if (denial !== null) return denial;
+    if (citation.message.kind === 'answer') answered.add(citation.task);
+  }
+  return null;
+}
+
+/** A pushed commit that is about a task. */
+interface Citation {
+  readonly message: Extract<HistoryMessage, { kind: 'answer' | 'cancel' }>;
+  readonly commit: HistoryCommit;
+  readonly task: string;
+}
+
+type Asked = Extract<HistoryMessage, { kind: 'task' }>;
+
+/** The hash that an answer names is that of its task's file. */
+async function judgeHash(
+  push: PushContext,
+  { commit, task }: Citation,
+  asked: Asked,
+): Promise<Denial | null> {
+  const object = await push.reader.read(asked.change.newId);
+  // What is no file (a submodule, put there behind the hook) can only be answered with an error; its hash is that of nothing.
+  const bytes = object?.info.type === 'blob' ? object.content : Buffer.alloc(0);
+  if (taskHash(bytes) === commit.taskHashTrailer) return null;
+  return {
+    code: 'payload',
+    text: `commit ${shortId(commit.id)}: "task_hash" is not the SHA-256 of ${asked.file} in task ${shortId(task)}`,
+    remedy: 'hash the bytes of the file as they are in the task commit',
+  };
+}
+
+/** Who asked may cancel, and the owner. */
+function judgeCanceller({ principal }: PushContext, { commit, task }: Citation, asked: Asked): Denial | null {
+  if (principal === null || asked.commit.author === principal.name) return null;
+  return {
+    code: 'author',
+    text: `commit ${shortId(commit.id)}: ${principal.name} did not ask task ${shortId(task)}`,
+    remedy: 'have it cancelled with the key that asked it, or by the owner of the bridge',
+  };
+}
+
+/** Whether a commit, given as its raw bytes, is dated before the time-to-live. */
+function isOver(push: PushContext, raw: Buffer): boolean {
+  const seconds = /\ncommitter [^\n]*> ([0-9]+) [+-][0-9]{4}\n/.exec(raw.toString('latin1'))?.[1];
+  const clock = { nowMs: push.nowMs, ttlMs: push.settings.taskTtlMs };
+  return isExpired(Number(seconds ?? 0) * 1000, clock);
+}
+
+function answeredAlready({ commit, task }: Citation): Denial {
+  return {
+    code: 'answered',
+    text: `commit ${shortId(commit.id)}: task ${shortId(task)} has its answer already`,
+    remedy: 'nothing; the first answer stays',
+  };
+}
+
+function expired({ commit, task }: Citation): Denial {
+  return {
+    code: 'expired',
+    text: `commit ${shortId(commit.id)}: the time of task ${shortId(task)} is over`,
+    remedy: 'ask again, or raise bridge.taskTtl on the server',
+  };
+}
+
+/** History from the oldest of these tasks, or from before it, to the pushed tip: what lies behind the task cannot answer it. */
+async function readSince(push: PushContext, tasks: readonly string[]): Promise<readonly HistoryCommit[]> {
+  const recent = new Set(push.recent.map((commit) => commit.id));
+  if (tasks.every((task) => recent.has(task))) return push.recent;
+  let [oldest = ''] = tasks;
+  if (tasks.length > 1) {
+    // On one line of history the common ancestor of commits is the oldest of them.
+    oldest = await gitText(push.repo, ['merge-base', '--octopus', ...tasks]).then(
+      (text) => text.trim(),
+      () => oldest,
+    );
+  }
+  return readHistory(push.repo, { from: [push.update.newId], not: [`${oldest}^@`] });
+}
+
+function unknownTask({ commit, message, task }: Citation): Denial {
+  return {
+    code: 'unknown-task',
+    text: `commit ${shortId(commit.id)}: "task_commit" ${shortId(task)} is not a task on main`,
+    remedy: `fetch, and ${message.kind} tasks that are pending`,
+  };
+}

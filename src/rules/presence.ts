@@ -1,0 +1,68 @@
+import { formatDuration } from '../protocol/duration.js';
+import { MAX_CLOCK_AHEAD_MS, MAX_CLOCK_BEHIND_MS } from '../protocol/limits.js';
+import { shortId } from '../protocol/names.js';
+import { MAX_PRESENCE_BYTES, readPresence } from '../protocol/presence.js';
+import type { Denial, SidePush } from './push-context.js';
+import { isZero, type PresenceUpdate } from './pushed-refs.js';
+
+const REMEDY = 'see "Presence" in ARCHITECTURE.md';
+
+/** An agent says that it is there: under its own name alone, in a few bytes, and at about the time that it is. */
+export async function judgePresences(
+  push: SidePush,
+  presences: readonly PresenceUpdate[],
+): Promise<Denial | null> {
+  for (const presence of presences) {
+    const denial = await judgeOne(push, presence);
+    if (denial !== null) return { ...denial, text: `${presence.line.ref}: ${denial.text}` };
+  }
+  return null;
+}
+
+async function judgeOne(push: SidePush, { line, agent }: PresenceUpdate): Promise<Denial | null> {
+  const { principal, reader } = push;
+  if (principal !== null && principal.role !== 'agent') {
+    return {
+      code: 'role',
+      text: `${principal.name} has the role ${principal.role}; only agents say that they are there`,
+      remedy: 'use a key of the other role (llm-bridge key list)',
+    };
+  }
+  if (principal !== null && agent !== principal.name) {
+    return {
+      code: 'author',
+      text: `the presence is ${agent}'s, the key is ${principal.name}'s`,
+      remedy: `refs/bridge/agents/${principal.name}`,
+    };
+  }
+  const there = await reader.info(line.ref);
+  if ((there?.id ?? line.newId.replace(/./g, '0')) !== line.oldId) {
+    return { code: 'stale', text: 'the presence was changed meanwhile', remedy: 'push it again' };
+  }
+  if (isZero(line.newId)) return null;
+  const info = await reader.info(line.newId);
+  if (info?.type !== 'blob') {
+    const what = info === null ? 'not here' : `a ${info.type}`;
+    return {
+      code: 'shape',
+      text: `a presence is a blob, and ${shortId(line.newId)} is ${what}`,
+      remedy: REMEDY,
+    };
+  }
+  if (info.size > MAX_PRESENCE_BYTES) {
+    const text = `the presence has ${info.size} bytes; the limit is ${MAX_PRESENCE_BYTES}`;
+    return { code: 'limit', text, remedy: REMEDY };
+  }
+  const read = readPresence((await reader.read(line.newId))?.content ?? Buffer.alloc(0));
+  if (!read.ok) return { code: 'payload', text: `the presence ${read.reason}`, remedy: REMEDY };
+  if (read.value.agent !== agent) {
+    return { code: 'author', text: `the presence says ${read.value.agent}`, remedy: `"agent": "${agent}"` };
+  }
+  const aheadMs = Date.parse(read.value.seen_at) - push.nowMs;
+  if (aheadMs <= MAX_CLOCK_AHEAD_MS && -aheadMs <= MAX_CLOCK_BEHIND_MS) return null;
+  return {
+    code: 'clock',
+    text: `the presence is dated ${formatDuration(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} the server's clock`,
+    remedy: 'set the clock of your machine',
+  };
+}

@@ -1,0 +1,24 @@
+import { MAIN_REF } from '../protocol/names.js';
+import type { Denial, RefUpdateLine } from './push-context.js';
+
+/** A push moves `refs/heads/main`, by exactly that name, and neither creates nor deletes it. */
+export function refRule(update: RefUpdateLine): Denial | null {
+  if (update.ref !== MAIN_REF) {
+    return {
+      code: 'ref',
+      text: `${update.ref} is not a ref of a bridge; only ${MAIN_REF} can be pushed to`,
+      remedy: 'git push <bridge> HEAD:main',
+    };
+  }
+  if (/^0+$/.test(update.newId)) {
+    return { code: 'ref', text: `${MAIN_REF} cannot be deleted`, remedy: 'leave it; history is the archive' };
+  }
+  if (/^0+$/.test(update.oldId)) {
+    return {
+      code: 'ref',
+      text: `${MAIN_REF} does not exist yet and is not made by a push`,
+      remedy: 'llm-bridge init on the server',
+    };
+  }
+  return null;
+}

@@ -1,0 +1,61 @@
+import type { ObjectReader } from '../git/object-reader.js';
+import { readHistory } from '../git/read-history.js';
+import { gitText, type Repository } from '../git/run-git.js';
+import { messageOf } from '../protocol/history.js';
+import { MAX_COMMIT_BYTES } from '../protocol/limits.js';
+import { isExpired } from '../protocol/queue.js';
+
+/** Whether a task can still be answered. `unknown`: no task on main by this id. */
+export type TaskStanding = 'open' | 'answered' | 'expired' | 'unknown';
+
+/**
+ * How tasks stand on the line that ends in `tip`. An id of a commit that is out of time is not looked for: whoever names the oldest commit
+ * there is must not make the server walk to it.
+ */
+export async function readStandings(
+  place: {
+    readonly repo: Repository;
+    readonly reader: ObjectReader;
+    readonly tip: string;
+    readonly nowMs: number;
+    readonly ttlMs: number;
+  },
+  tasks: readonly string[],
+): Promise<Map<string, TaskStanding>> {
+  const standings = new Map<string, TaskStanding>();
+  const inTime: string[] = [];
+  for (const task of new Set(tasks)) {
+    standings.set(task, 'unknown');
+    const object = await place.reader.read(task, MAX_COMMIT_BYTES);
+    if (object?.info.type !== 'commit') continue;
+    if (isExpired(committedAtMs(object.content), place)) standings.set(task, 'expired');
+    else inTime.push(task);
+  }
+  if (inTime.length === 0) return standings;
+  for (const commit of await readHistory(place.repo, {
+    from: [place.tip],
+    not: [`${await oldestOf(place.repo, inTime)}^@`],
+  })) {
+    const message = messageOf(commit);
+    if (message.kind === 'task' && standings.has(commit.id)) standings.set(commit.id, 'open');
+    if (message.kind === 'answer' && standings.has(commit.taskTrailer))
+      standings.set(commit.taskTrailer, 'answered');
+  }
+  return standings;
+}
+
+/** The date of a commit, given as its raw bytes; the beginning of time where it has none. */
+function committedAtMs(raw: Buffer): number {
+  const seconds = /\ncommitter [^\n]*> ([0-9]+) [+-][0-9]{4}\n/.exec(raw.toString('latin1'))?.[1];
+  return Number(seconds ?? 0) * 1000;
+}
+
+/** On one line of history the common ancestor of commits is the oldest of them. */
+async function oldestOf(repo: Repository, tasks: readonly string[]): Promise<string> {
+  const [first = ''] = tasks;
+  if (tasks.length === 1) return first;
+  return gitText(repo, ['merge-base', '--octopus', ...tasks]).then(
+    (text) => text.trim() || first,
+    () => first,
+  );
+}

@@ -1,0 +1,68 @@
+import { chown, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { writeBlob } from '../../../src/git/commit-file.js';
+import { isOwner, openLocalBridge } from '../../../src/bridge/local-bridge.js';
+import { bareBridge } from '../../support/bare-bridge.js';
+import { onCleanup } from '../../support/on-cleanup.js';
+
+const isRoot = process.getuid?.() === 0;
+const NOBODY = 65_534;
+
+test('a bridge is opened by its path', async () => {
+  const { gitDir, env } = await bareBridge();
+  const bridge = await openLocalBridge(`${gitDir}/../bridge.git/`, { env, asOwner: true });
+  expect(bridge.repo.gitDir).toBe(gitDir);
+  expect(bridge.settings.version).toBe(1);
+});
+
+test('a path that is not there is told, with the way to make it', async () => {
+  const { dir, gitDir, env } = await bareBridge();
+  for (const missing of [join(dir, 'nope'), join(gitDir, 'HEAD', 'below')]) {
+    await expect(openLocalBridge(missing, { env, asOwner: true })).rejects.toMatchObject({
+      code: 'no-such-repository',
+      remedy: expect.stringContaining(`llm-bridge init ${missing}`),
+    });
+  }
+});
+
+test('a file, a folder, and a repository that is no bridge are not opened', async () => {
+  const { dir, gitDir, env, git } = await bareBridge();
+  await writeFile(join(dir, 'file'), '');
+  await git(['config', '--remove-section', 'bridge']);
+  for (const other of [join(dir, 'file'), dir, gitDir]) {
+    await expect(openLocalBridge(other, { env, asOwner: false })).rejects.toMatchObject({
+      code: 'not-a-bridge',
+    });
+  }
+});
+
+test.runIf(isRoot)("another user's bridge is opened for reading, and not as its owner", async () => {
+  const { gitDir, env } = await bareBridge();
+  await chown(gitDir, NOBODY, NOBODY);
+  expect(isOwner(NOBODY)).toBe(false);
+  expect((await openLocalBridge(gitDir, { env, asOwner: false })).settings.version).toBe(1);
+  await expect(openLocalBridge(gitDir, { env, asOwner: true })).rejects.toMatchObject({
+    code: 'other-owner',
+    remedy: expect.stringContaining('key add'),
+  });
+});
+
+test('what its owner writes has the modes that git gives there, whatever the umask', async () => {
+  const bridge = await bareBridge();
+  await bridge.git(['config', 'core.sharedRepository', '0640']);
+  const { repo } = await openLocalBridge(bridge.gitDir, { env: bridge.env, asOwner: true });
+  const modeOf = async (id: string) => {
+    const folder = join(bridge.gitDir, 'objects', id.slice(0, 2));
+    return [await stat(folder), await stat(join(folder, id.slice(2)))].map((one) => one.mode & 0o7777);
+  };
+  const umask = process.umask(0o022);
+  onCleanup(() => void process.umask(umask));
+  for (const mask of [0o022, 0o077]) {
+    process.umask(mask);
+    const theirs = await bridge.git(['hash-object', '-w', '--stdin'], `git ${mask}`);
+    const ours = await writeBlob(repo, Buffer.from(`ours ${mask}`));
+    expect(await modeOf(ours)).toEqual(await modeOf(theirs));
+    expect(await modeOf(ours)).toEqual([0o2750, 0o440]);
+  }
+});

@@ -1,0 +1,52 @@
+import { appendFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readLogLines } from '../../../src/log/follow-log.js';
+import { tempDir } from '../../support/temp-dir.js';
+
+/** Lines of some ten kilobytes, so that a few dozen are more than is read at a time. */
+const lineOf = (number: number) => `${number} ${'x'.repeat(10_000)}`;
+
+async function logOf(lines: number, torn = ''): Promise<string> {
+  const file = join(await tempDir(), 'answers.log');
+  const text = Array.from({ length: lines }, (_, index) => `${lineOf(index + 1)}\n`).join('');
+  await writeFile(file, text + torn);
+  return file;
+}
+
+async function newest(file: string, count: number): Promise<string[]> {
+  const found: string[] = [];
+  const { signal } = new AbortController();
+  for await (const line of readLogLines(file, { follow: false, signal, newest: count })) found.push(line);
+  return found.map((line) => line.split(' ')[0] ?? '');
+}
+
+test.each([
+  [0, []],
+  [1, ['60']],
+  [3, ['58', '59', '60']],
+])('the newest %d of sixty lines', async (count, expected) => {
+  expect(await newest(await logOf(60), count)).toEqual(expected);
+  // A line that is still being written is none of them.
+  expect(await newest(await logOf(60, '{"half'), count)).toEqual(expected);
+});
+
+test('the newest that are more than one read brings, and more than there are', async () => {
+  const file = await logOf(60);
+  expect(await newest(file, 50)).toEqual(Array.from({ length: 50 }, (_, index) => String(index + 11)));
+  expect(await newest(file, 60)).toHaveLength(60);
+  expect(await newest(file, 1000)).toHaveLength(60);
+  expect(await newest(await logOf(0), 5)).toEqual([]);
+});
+
+test('what comes after the newest follows them, each line once', async () => {
+  const file = await logOf(60);
+  const stop = new AbortController();
+  const found: string[] = [];
+  for await (const line of readLogLines(file, { follow: true, signal: stop.signal, newest: 2 })) {
+    found.push(line.split(' ')[0] ?? '');
+    if (found.length === 2) await appendFile(file, `${lineOf(61)}\n`);
+    if (found.length === 3) stop.abort();
+  }
+  expect(found).toEqual(['59', '60', '61']);
+});
