@@ -11,19 +11,19 @@
  */
 import { type AskOutcome, ask as askThrough } from './asker/ask.js';
 import { draftTask } from './asker/task-draft.js';
-import type { TaskJson } from './protocol/task.js';
 import { closeDoor, openDoor } from './bridge/connection.js';
 import type { SshOptions } from './bridge/ssh-settings.js';
+import type { TaskJson } from './protocol/task.js';
 
 export { type InitResult, initBridge } from './admin/init.js';
 export type { AgentLog, LogFields, LogLevel, OnTaskText } from './agent/agent-options.js';
 export { type Agent, type CreateAgentOptions, createAgent } from './agent/create-agent.js';
 export type { AskOutcome } from './asker/ask.js';
+export type { SshOptions } from './bridge/ssh-settings.js';
 export { type Answer, type AnswerError, answerSchema } from './protocol/answer.js';
 export { BridgeError } from './protocol/bridge-error.js';
 export { type LogRecord, logRecordSchema } from './protocol/log-record.js';
 export { type TaskJson, taskJsonSchema } from './protocol/task.js';
-export type { SshOptions } from './bridge/ssh-settings.js';
 
 /** What to ask, and how. Times are milliseconds. */
 export interface AskRequest {

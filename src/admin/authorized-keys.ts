@@ -1,8 +1,8 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { BridgeError } from '../protocol/bridge-error.js';
 import { shellQuote } from '../process/shell-quote.js';
+import { BridgeError } from '../protocol/bridge-error.js';
 import { fingerprint, type PublicKey, parsePublicKey } from './public-key.js';
 
 /** A line of `authorized_keys` that lets a key into a bridge. */

@@ -1,17 +1,16 @@
 import { access, chmod, constants, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { readBridgeSettings } from '../bridge/bridge-settings.js';
-import { clientGitEnv } from '../git/git-env.js';
-import { requireGit } from '../git/git-version.js';
 import { isOwner } from '../bridge/local-bridge.js';
+import { clientGitEnv } from '../git/git-env.js';
+import { requireGit } from '../git/porcelain.js';
 import { gitFailed, type Repository, spawnGit } from '../git/run-git.js';
+import { updateHere } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
-import { updateHere } from '../process/own-package.js';
-import { writeFirstCommit } from './first-commit.js';
+import { tightenModes, writeFirstCommit } from './first-commit.js';
 import { installHooks } from './install-hooks.js';
 import { applySettings, writeSettings } from './repository-settings.js';
-import { tightenModes } from './tighten-modes.js';
 import { toolPath } from './tool-path.js';
 
 /** What init did. */

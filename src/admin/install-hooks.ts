@@ -1,11 +1,10 @@
 import { access, chmod, mkdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import { installAgain, PACKAGE_FILES } from '../process/own-package.js';
+import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
-import { shellQuote } from '../process/shell-quote.js';
-import { installAgain } from '../process/own-package.js';
-import { PACKAGE_FILES } from '../process/package-files.js';
 
 /** Template in `hooks/` → where it goes in the repository. */
 const TARGETS = [

@@ -1,8 +1,8 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { withFileLock } from '../process/file-lock.js';
 import { openLocalBridge } from '../bridge/local-bridge.js';
+import { withFileLock } from '../process/file-lock.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { principalNameSchema, type Role, roleSchema } from '../protocol/names.js';
 import {

@@ -1,15 +1,14 @@
+import type { CloneTender } from '../bridge/clone-maintenance.js';
+import type { BridgeDoor, BridgeTerms } from '../bridge/connection.js';
 import type { Repository } from '../git/run-git.js';
 import type { QueueState } from '../protocol/queue.js';
-import type { BridgeDoor, BridgeTerms } from '../bridge/connection.js';
-import type { CloneTender } from '../bridge/clone-maintenance.js';
 import type { AgentOptions } from './agent-options.js';
 import type { Claims } from './claims/claims.js';
 import type { ClockWatch } from './clock-jump.js';
-import type { CloneReader } from './clone/clone-reader.js';
 import type { Deepening } from './clone/deepening.js';
 import type { FinishedAnswer } from './clone/finished-answers.js';
-import type { PriorityOrder } from './queue/order-by-priority.js';
-import type { QueueView } from './queue/queue-view.js';
+import type { CloneReader } from './clone/own-clone.js';
+import type { PriorityOrder, QueueView } from './queue/queue-view.js';
 
 /** `fetch`: there is something new, or may well be. `look`: nothing says so, and asking for the server's refs tells. */
 export type Due = 'fetch' | 'look';

@@ -1,7 +1,7 @@
+import type { SshOptions } from '../bridge/ssh-settings.js';
+import { packageVersion } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { BackendName } from '../protocol/names.js';
-import { packageVersion } from '../process/own-package.js';
-import type { SshOptions } from '../bridge/ssh-settings.js';
 import type { AgentLog, OnTaskText } from './agent-options.js';
 import {
   DEFAULT_LMSTUDIO_URL,

@@ -1,6 +1,6 @@
+import { type Bell, createBell } from '../bridge/notifier.js';
 import { BridgeError, errorText } from '../protocol/bridge-error.js';
 import { formatDuration } from '../protocol/duration.js';
-import { type Bell, createBell } from '../bridge/notifier.js';
 import type { AgentLog } from './agent-options.js';
 
 /** Waits between tries: at first a second, then twice as long each time, at most a minute; with jitter. */

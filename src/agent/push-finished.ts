@@ -1,11 +1,11 @@
+import { connectDoor } from '../bridge/connection.js';
+import { updateElsewhere } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { DEFAULT_MAX_ANSWER_BYTES } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
-import { connectDoor } from '../bridge/connection.js';
-import { updateElsewhere } from '../process/own-package.js';
 import { type AgentSession, setDue } from './agent-session.js';
-import { composeAnswer } from './generate/compose-answer.js';
 import { dropFinished, keepFinished } from './clone/finished-answers.js';
+import { composeAnswer } from './generate/compose-answer.js';
 import { publish } from './publish.js';
 
 /**

@@ -1,10 +1,12 @@
-import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import envPaths from 'env-paths';
-import { tryKernelLock } from '../process/kernel-lock.js';
+import writeFileAtomic from 'write-file-atomic';
+import { tryKernelLock } from '../process/file-lock.js';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { sessionSchema } from '../protocol/claim.js';
 
 /** The folder of one agent, held by one process. */
 export interface StateFolder {
@@ -94,4 +96,17 @@ function unusable(dir: string, cause: NodeJS.ErrnoException): BridgeError {
     remedy: 'make it writable and see that its disk has room, or name another one with --state-dir',
     cause,
   });
+}
+
+/**
+ * The session of a state folder: made at random once and kept there, so that an agent that was killed knows its own claims again. A new
+ * one for this run alone where the folder cannot keep it.
+ */
+export async function openSessionId(stateDir: string): Promise<string> {
+  const file = path.join(stateDir, 'session');
+  const kept = sessionSchema.safeParse((await readFile(file, 'utf8').catch(() => '')).trim());
+  if (kept.success) return kept.data;
+  const made = randomBytes(8).toString('hex');
+  await writeFileAtomic(file, `${made}\n`, { mode: 0o600 }).catch(() => {});
+  return made;
 }

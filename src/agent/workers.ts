@@ -1,19 +1,19 @@
+import type { Bell } from '../bridge/notifier.js';
 import type { Answer } from '../protocol/answer.js';
 import { formatDuration } from '../protocol/duration.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
-import type { AskedTask } from '../protocol/queue.js';
 import { oneLine } from '../protocol/printable.js';
-import type { Bell } from '../bridge/notifier.js';
+import type { AskedTask } from '../protocol/queue.js';
 import type { LogFields } from './agent-options.js';
 import type { AgentSession } from './agent-session.js';
-import { answerCancelled } from './generate/answer-cancelled.js';
-import { type Cancellation, openCancellation, unlessCancelled } from './generate/cancellation.js';
 import type { Generating } from './claims/claims.js';
-import { createKeeper } from './clone/keep-together.js';
+import { createKeeper } from './clone/finished-answers.js';
 import type { CloneMender } from './clone/repair-clone.js';
-import { outlast } from './outlast.js';
+import { type Cancellation, openCancellation, unlessCancelled } from './generate/cancellation.js';
+import { answerCancelled } from './generate/compose-answer.js';
 import { runTask, type TaskPlace } from './generate/run-task.js';
+import { outlast } from './outlast.js';
 
 /** The generations of an agent, at most `parallel` at once. */
 export interface Workers {

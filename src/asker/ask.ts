@@ -1,10 +1,10 @@
+import { type BridgeDoor, openDoorbell } from '../bridge/connection.js';
+import { createBell } from '../bridge/notifier.js';
+import { startStopwatch } from '../bridge/stopwatch.js';
 import type { Answer } from '../protocol/answer.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { createBell } from '../bridge/notifier.js';
-import { type BridgeDoor, openDoorbell } from '../bridge/connection.js';
-import { startStopwatch } from '../bridge/stopwatch.js';
-import { findAnswer } from './find-answer.js';
-import { findAnswered } from './find-answered.js';
+import { shortId } from '../protocol/names.js';
+import { findAnswer, findTask } from './find-task.js';
 import { type Asker, openAsker } from './open-asker.js';
 import type { TaskDraft } from './task-draft.js';
 
@@ -121,4 +121,38 @@ async function look(asker: Asker, task: string, signal: AbortSignal | undefined,
     if (error instanceof BridgeError && error.retryable) return null;
     throw error;
   }
+}
+
+/**
+ * Finds the task to reply to by its id or the beginning of it, and answers its whole id. What is replied to is young as a rule; all of history is
+ * brought here only where it is not. Throws BridgeError `no-such-task`, `not-answered` (yet), `failed-task`, or `usage` as findTask does.
+ */
+export async function findAnswered(asker: Asker, text: string, signal?: AbortSignal): Promise<string> {
+  await asker.reach('window', signal);
+  let task = await findTask(asker.repo, asker.ref, text);
+  if (task === null) {
+    await asker.reach('all', signal);
+    task = await findTask(asker.repo, asker.ref, text);
+  }
+  if (task === null) {
+    throw new BridgeError(`no task on this bridge begins with ${text}, so there is nothing to reply to`, {
+      code: 'no-such-task',
+      remedy: '"llm-bridge list" shows the tasks',
+    });
+  }
+  const found = await findAnswer(asker.repo, asker.ref, task.id, signal);
+  const id = shortId(task.id);
+  if (found === null) {
+    throw new BridgeError(`${id} has no answer yet, so there is nothing to reply to`, {
+      code: 'not-answered',
+      remedy: `wait for it: llm-bridge answer ${id}`,
+    });
+  }
+  if (found.answer.error !== null) {
+    throw new BridgeError(`${id} was answered with the error ${found.answer.error.code}`, {
+      code: 'failed-task',
+      remedy: 'reply to the task before it, or ask anew',
+    });
+  }
+  return task.id;
 }

@@ -1,3 +1,4 @@
+import type { BridgeDoor } from '../bridge/connection.js';
 import { writeBlob } from '../git/commit-file.js';
 import { readHistory } from '../git/read-history.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -7,7 +8,6 @@ import { formatDuration } from '../protocol/duration.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { CANCEL_FILE, shortId } from '../protocol/names.js';
 import { isExpired } from '../protocol/queue.js';
-import type { BridgeDoor } from '../bridge/connection.js';
 import { findTask } from './find-task.js';
 import { openAsker } from './open-asker.js';
 import type { Submission } from './submission.js';

@@ -1,22 +1,20 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { openClone, updateClone } from '../bridge/clone.js';
+import { type BridgeDoor, type BridgeTerms, connectDoor, ownTerms, readTerms } from '../bridge/connection.js';
 import { openLocalBridge } from '../bridge/local-bridge.js';
+import { whoWorks } from '../bridge/side-refs.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { readRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/transport.js';
-import { whoWorks } from '../bridge/who-works.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
-import type { BridgeDoor, BridgeTerms } from '../bridge/connection.js';
-import { connectDoor, ownTerms, readTerms } from '../bridge/connection.js';
-import { openClone, updateClone } from '../bridge/clone.js';
-import { loginName } from './asker-name.js';
 import type { Submission } from './submission.js';
 import { commitLocal, submitLocal } from './submit-local.js';
 import { commitRemote, submitRemote } from './submit-remote.js';
-import type { TaskDraft } from './task-draft.js';
+import { loginName, type TaskDraft } from './task-draft.js';
 
 /** More commits than any history has; git takes this for all of it. */
 const WHOLE_DEPTH = 2_147_483_647;

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeFileCommit } from '../git/commit-file.js';
+import { type CommitIdentity, emailOf } from '../git/git-objects.js';
 import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import { type RefUpdate, readRef, updateRefs } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { type CommitIdentity, emailOf } from '../git/git-objects.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { type Submission, taskSubmission } from './submission.js';
 import type { TaskDraft } from './task-draft.js';

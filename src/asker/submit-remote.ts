@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type BridgeDoor, connectDoor } from '../bridge/connection.js';
 import { writeFileCommit } from '../git/commit-file.js';
+import type { CommitIdentity } from '../git/git-objects.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import { readRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { fetchMain, pushCommit, REMOTE_MAIN_REF } from '../git/transport.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import type { CommitIdentity } from '../git/git-objects.js';
 import { CANCEL_FILE } from '../protocol/names.js';
-import { type BridgeDoor, connectDoor } from '../bridge/connection.js';
 import { type Submission, taskSubmission } from './submission.js';
 import type { TaskDraft } from './task-draft.js';
 

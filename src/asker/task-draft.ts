@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import os from 'node:os';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { stringifyEscaped } from '../protocol/escape-json.js';
-import type { TaskFile } from '../protocol/names.js';
+import { principalNameSchema, type TaskFile } from '../protocol/names.js';
+import { stringifyEscaped } from '../protocol/strict-json.js';
 import { questionOf, readTask, type TaskJson } from '../protocol/task.js';
 
 /** A task that is ready to be committed: bytes that were read back as a valid message. */
@@ -43,4 +44,15 @@ export function draftTaskFile(file: TaskFile, bytes: Buffer, maxBytes?: number):
     });
   }
   return { file, bytes, task: read.value, question: questionOf(read.value) };
+}
+
+/** The name to ask by where no key gives one: the login name, as far as it is a name; else `asker`. */
+export function loginName(): string {
+  try {
+    const name = os.userInfo().username.replace(/[^A-Za-z0-9._-]/g, '-');
+    return principalNameSchema.safeParse(name).success ? name : 'asker';
+  } catch {
+    // A user id without a login, as in some containers.
+    return 'asker';
+  }
 }

@@ -3,14 +3,13 @@ import type { Stats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { watchPath } from '../bridge/watch-path.js';
 import { resolveRef, updateRefs } from '../git/refs.js';
 import { type Repository, runGit } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF, type TaskFile } from '../protocol/names.js';
-import { watchPath } from '../bridge/watch-path.js';
-import { loginName } from './asker-name.js';
 import { identified, submitLocal } from './submit-local.js';
-import { draftTaskFile, type TaskDraft } from './task-draft.js';
+import { draftTaskFile, loginName, type TaskDraft } from './task-draft.js';
 
 /** How to watch. */
 export interface WatchOptions {

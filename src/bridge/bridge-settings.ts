@@ -1,8 +1,8 @@
 import path from 'node:path';
+import { gitFailed, type ObjectIds, type Repository, runGit } from '../git/run-git.js';
 import { DEFAULT_CLAIM_LEASE_MS, MAX_CLAIM_LEASE_MS } from '../protocol/claim.js';
 import { parseDurationMs } from '../protocol/duration.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
-import { gitFailed, type ObjectIds, type Repository, runGit } from '../git/run-git.js';
 
 /** A request to some web service takes a second; one that hangs is ended within a minute. */
 const DEFAULT_ON_ANSWER_TIMEOUT_MS = 60_000;

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import type { Repository } from '../git/run-git.js';
 import { runSimpleGit } from '../git/porcelain.js';
+import type { Repository } from '../git/run-git.js';
 
 /** Small enough to stay quick, and as git's own gc has it: about so many loose objects, so many packs. */
 const MAX_LOOSE = 6_700;

@@ -1,12 +1,12 @@
-import { type BridgeSettings, leaseMs } from './bridge-settings.js';
 import { clientGitEnv } from '../git/git-env.js';
-import { requireGit } from '../git/git-version.js';
-import { openLocalBridge } from './local-bridge.js';
+import { requireGit } from '../git/porcelain.js';
 import { parseDurationMs } from '../protocol/duration.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
 import type { Role } from '../protocol/names.js';
 import { type BridgeAddress, parseAddress } from './address.js';
+import { type BridgeSettings, leaseMs } from './bridge-settings.js';
 import { type Doorbell, openLocalDoorbell, openSshDoorbell, type Ring } from './doorbell.js';
+import { openLocalBridge } from './local-bridge.js';
 import { planSharing } from './plan-sharing.js';
 import type { SshDoor } from './run-ssh.js';
 import { sayHello } from './say-hello.js';

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import path from 'node:path';
-import { type SshDoor, sshWords } from './run-ssh.js';
 import { spawnTied, type TiedProcess } from '../process/spawn-tied.js';
+import { type SshDoor, sshWords } from './run-ssh.js';
 import { watchPath } from './watch-path.js';
 
 /** What a doorbell rings. It says what `main` is now, where it knows. */

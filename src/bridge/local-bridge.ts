@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { BridgeError } from '../protocol/bridge-error.js';
-import { type BridgeSettings, readBridgeSettings } from './bridge-settings.js';
 import { clientGitEnv } from '../git/git-env.js';
 import type { Repository } from '../git/run-git.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { type BridgeSettings, readBridgeSettings } from './bridge-settings.js';
 
 /** A bridge repository on this machine. */
 export interface LocalBridge {

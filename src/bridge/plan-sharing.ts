@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { BridgeAddress } from './address.js';
-import { saysHello } from './master-hello.js';
+import { findSocketPlace, type SocketPlace, saysHello } from './control-socket.js';
 import { sshWords } from './run-ssh.js';
-import { findSocketPlace, type SocketPlace } from './control-socket.js';
 import { type SshCommand, withOptions } from './ssh-settings.js';
 
 /** ssh only reads its configuration here, but a `Match exec` in it may run anything. */

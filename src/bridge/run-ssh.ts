@@ -1,7 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { BridgeAddress } from './address.js';
-import type { SharedConnection } from './shared-connection.js';
 import type { SshCommand } from './ssh-settings.js';
+
+/** One SSH connection that fetches, pushes, the doorbell and all else ride on: an OpenSSH ControlMaster of our own. */
+export interface SharedConnection {
+  /**
+   * Sees to it that the connection stands, and makes it again where it broke. To be called before anything that goes over it; what
+   * goes on without it makes a connection of its own, as ssh does by itself where nobody listens at the socket. Throws
+   * BridgeError as classifyGitFailure tells, where the server cannot be reached or does not let us in.
+   */
+  ready(signal?: AbortSignal): Promise<void>;
+  /** Ends it, and what rides on it, and removes its folder. */
+  close(): Promise<void>;
+}
 
 /** How to get to a server: the address, the ssh command, and the environment. */
 export interface SshDoor {

@@ -1,8 +1,8 @@
 import { classifyGitFailure } from '../git/git-failure.js';
+import { updateElsewhere, updateHere } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type Hello, helloSchema } from '../protocol/hello.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
-import { updateElsewhere, updateHere } from '../process/own-package.js';
 import { runSsh, type SshDoor } from './run-ssh.js';
 import { startStopwatch } from './stopwatch.js';
 

@@ -1,24 +1,11 @@
 import { access, mkdir, rm } from 'node:fs/promises';
 import { classifyGitFailure } from '../git/git-failure.js';
-import { untilAborted } from './until-aborted.js';
-import type { BridgeAddress } from './address.js';
-import { saysHello } from './master-hello.js';
-import { sshWords } from './run-ssh.js';
-import type { SocketPlace } from './control-socket.js';
 import { spawnTied, type TiedProcess } from '../process/spawn-tied.js';
+import type { BridgeAddress } from './address.js';
+import { type SocketPlace, saysHello } from './control-socket.js';
+import { untilAborted } from './notifier.js';
+import { type SharedConnection, sshWords } from './run-ssh.js';
 import type { SshCommand } from './ssh-settings.js';
-
-/** One SSH connection that fetches, pushes, the doorbell and all else ride on: an OpenSSH ControlMaster of our own. */
-export interface SharedConnection {
-  /**
-   * Sees to it that the connection stands, and makes it again where it broke. To be called before anything that goes over it; what
-   * goes on without it makes a connection of its own, as ssh does by itself where nobody listens at the socket. Throws
-   * BridgeError as classifyGitFailure tells, where the server cannot be reached or does not let us in.
-   */
-  ready(signal?: AbortSignal): Promise<void>;
-  /** Ends it, and what rides on it, and removes its folder. */
-  close(): Promise<void>;
-}
 
 /** ssh gives up connecting after 20 s; logging in to a busy server takes a few more. */
 const LOGIN_TIMEOUT_MS = 45_000;

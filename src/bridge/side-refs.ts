@@ -1,8 +1,8 @@
-import { type Claim, MAX_CLAIM_BYTES, readClaim } from '../protocol/claim.js';
-import { MAX_PRESENCE_BYTES, type Presence, readPresence } from '../protocol/presence.js';
-import type { ObjectReader } from '../git/object-reader.js';
+import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import { listRefs } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
+import { type Claim, isLeaseOver, MAX_CLAIM_BYTES, readClaim } from '../protocol/claim.js';
+import { MAX_PRESENCE_BYTES, type Presence, readPresence } from '../protocol/presence.js';
 
 /** The claims and presences of a bridge. A value is null where the blob is none that this version can read. */
 export interface SideRefs {
@@ -34,4 +34,27 @@ export async function readSideRefs(
     }
   }
   return { claims, agents };
+}
+
+/** Who is there, and who works on what. */
+export interface WhoWorks {
+  /** The agent that has a task now, by the task's id. A claim that has run out counts for nothing. */
+  readonly running: ReadonlyMap<string, string>;
+  /** What agents said of themselves last, by name. */
+  readonly agents: readonly Presence[];
+}
+
+/** Reads claims and presences under `prefix`, as of `nowMs` by the server's clock. */
+export async function whoWorks(repo: Repository, prefix: string, nowMs: number): Promise<WhoWorks> {
+  const reader = openObjectReader(repo);
+  try {
+    const { claims, agents } = await readSideRefs(repo, reader, prefix);
+    const running = new Map<string, string>();
+    for (const [task, { claim }] of claims)
+      if (claim !== null && !isLeaseOver(claim, nowMs)) running.set(task, claim.agent);
+    const there = [...agents.values()].flatMap(({ presence }) => (presence === null ? [] : [presence]));
+    return { running, agents: there.sort((a, b) => (a.agent < b.agent ? -1 : 1)) };
+  } finally {
+    reader.close();
+  }
 }

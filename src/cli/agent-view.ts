@@ -1,7 +1,8 @@
-import type { AgentLog, OnTaskText } from '../agent/agent-options.js';
+import type { AgentLog, LogFields, LogLevel, OnTaskText } from '../agent/agent-options.js';
+import { stripControls } from '../protocol/printable.js';
+import { stringifyEscaped } from '../protocol/strict-json.js';
 import { createAgentBoard } from './agent-board.js';
-import { plainLog } from './plain-log.js';
-import { openSpinner } from './spinner.js';
+import { openSpinner } from './waiting-spinner.js';
 
 /** How often the times and counts are drawn anew. Milliseconds. */
 const REDRAW_MS = 500;
@@ -36,4 +37,16 @@ export function openAgentView(): AgentView | null {
       spinner.stop();
     },
   };
+}
+
+/** A line on stderr for each thing that happens: `2026-11-22T17:02:27Z warn: …`. What is normal has no level in front. */
+export function plainLog(level: LogLevel, text: string): void {
+  const time = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+  process.stderr.write(`${time} ${level === 'info' ? '' : `${level}: `}${stripControls(text)}\n`);
+}
+
+/** A line of JSON on stderr for each thing that happens: `time`, `level`, `message`, and the fields where it has any. */
+export function jsonLog(level: LogLevel, message: string, fields?: LogFields): void {
+  const record = { time: new Date().toISOString(), level, message, ...fields };
+  process.stderr.write(`${stringifyEscaped(record)}\n`);
 }

@@ -1,6 +1,11 @@
 import pc from 'picocolors';
-import type { AgentStatus, BridgeStatus, OnAnswerStatus } from '../admin/bridge-status.js';
-import type { RecentFigures, Spread } from '../admin/recent-figures.js';
+import type {
+  AgentStatus,
+  BridgeStatus,
+  OnAnswerStatus,
+  RecentFigures,
+  Spread,
+} from '../admin/bridge-status.js';
 import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';

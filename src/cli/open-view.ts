@@ -1,14 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { openClone, updateClone } from '../bridge/clone.js';
+import { type BridgeDoor, closeDoor, connectDoor, openDoor, readTerms } from '../bridge/connection.js';
 import { openLocalBridge } from '../bridge/local-bridge.js';
+import type { SshOptions } from '../bridge/ssh-settings.js';
 import type { Repository } from '../git/run-git.js';
 import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/transport.js';
-import { MAIN_REF } from '../protocol/names.js';
-import { type BridgeDoor, closeDoor, connectDoor, openDoor, readTerms } from '../bridge/connection.js';
-import { openClone, updateClone } from '../bridge/clone.js';
-import type { SshOptions } from '../bridge/ssh-settings.js';
 import { catchUpLog } from '../log/catch-up-log.js';
+import { MAIN_REF } from '../protocol/names.js';
 
 /** A bridge to read from: on this machine the repository itself, its log brought up to date; elsewhere a temporary clone. */
 export interface BridgeView {

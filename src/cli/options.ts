@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { BridgeError } from '../protocol/bridge-error.js';
-import { describeIssues } from '../protocol/strict-json.js';
 import { parseAddress } from '../bridge/address.js';
 import type { SshOptions } from '../bridge/ssh-settings.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { describeIssues } from '../protocol/strict-json.js';
 
 /** `--repo`, for commands that work over ssh too. */
 export const REPO_OPTION = {

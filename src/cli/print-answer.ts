@@ -1,8 +1,8 @@
-import type { FoundAnswer } from '../asker/find-answer.js';
+import type { FoundAnswer } from '../asker/find-task.js';
+import { updateElsewhere } from '../process/own-package.js';
+import type { AnswerError, AnswerErrorCode } from '../protocol/answer.js';
 import { stripControls } from '../protocol/printable.js';
-import { answerRemedy } from './answer-remedy.js';
-import type { ExitState } from './exit-state.js';
-import { EXIT, printProblem } from './print-error.js';
+import { EXIT, type ExitState, printProblem } from './print-error.js';
 
 /** Prints an answer: its text alone, or the record as one line of JSON. An answer with an error goes to stderr and makes the exit code 1. */
 export function printAnswer({ answer, commit }: FoundAnswer, asJson: boolean, exit: ExitState): void {
@@ -17,4 +17,29 @@ export function printAnswer({ answer, commit }: FoundAnswer, asJson: boolean, ex
 function printText(answer: string): void {
   const text = process.stdout.isTTY ? stripControls(answer) : answer;
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+}
+
+/** What whoever asked can do about an error answer. */
+const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {
+  model_not_found:
+    'name one of the installed models with --model, or install it on the PC (ollama pull <model>)',
+  no_model: 'on the PC: ollama pull llama3.2, or load a model in LM Studio',
+  backend_unreachable: 'start Ollama or LM Studio on the PC; its server has to be on',
+  backend_error: 'look at the log of Ollama or LM Studio on the PC',
+  timeout: 'ask for less, use a smaller model, or raise timeout_s or the deadlines of the agent',
+  empty_answer: 'ask again, or use another model',
+  invalid_format: 'use a model that is better at JSON, or a simpler schema',
+  invalid_schema: 'correct the JSON Schema in --format',
+  invalid_task: 'see "The messages" in the README',
+  context_overflow: 'shorten the prompt, or raise num_ctx',
+  answer_too_large: 'ask for less, or raise bridge.maxAnswerBytes on the server',
+  answer_refused: updateElsewhere('the server and the PC'),
+  cancelled: 'nothing, if that was meant; else ask again',
+  context_missing: 'reply to a task that has a good answer, or ask anew',
+  wrong_model: 'load the model in LM Studio, or leave --model out',
+};
+
+/** The `try:` line for an error answer. */
+export function answerRemedy(error: AnswerError): string {
+  return (REMEDIES as Record<string, string>)[error.code] ?? 'see the log of the agent on the PC';
 }

@@ -32,3 +32,9 @@ function line(text: string): string {
     .replace(/\s*\n\s*/g, ' ')
     .trim();
 }
+
+/** A command's way to say how it ended, where it did not throw. */
+export interface ExitState {
+  /** One of EXIT. */
+  code: number;
+}

@@ -1,13 +1,13 @@
 import { stat } from 'node:fs/promises';
-import { readLogLines } from '../log/follow-log.js';
-import { readAnswers } from '../log/read-answers.js';
-import { isOwner, openLocalBridge } from '../bridge/local-bridge.js';
-import { stringifyEscaped } from '../protocol/escape-json.js';
 import { parseAddress } from '../bridge/address.js';
-import { createBell } from '../bridge/notifier.js';
 import { openDoorbell } from '../bridge/connection.js';
+import { isOwner, openLocalBridge } from '../bridge/local-bridge.js';
+import { createBell } from '../bridge/notifier.js';
 import type { SshOptions } from '../bridge/ssh-settings.js';
 import { catchUpLog } from '../log/catch-up-log.js';
+import { readLogLines } from '../log/follow-log.js';
+import { readAnswers } from '../log/read-answers.js';
+import { stringifyEscaped } from '../protocol/strict-json.js';
 import { openView } from './open-view.js';
 
 /** Which records. */

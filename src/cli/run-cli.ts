@@ -1,6 +1,6 @@
 import yargs from 'yargs';
-import { BridgeError } from '../protocol/bridge-error.js';
 import { packageVersion } from '../process/own-package.js';
+import { BridgeError } from '../protocol/bridge-error.js';
 import { agentCommand } from './commands/agent.js';
 import { answerCommand } from './commands/answer.js';
 import { askCommand } from './commands/ask.js';
@@ -17,8 +17,7 @@ import { statusCommand } from './commands/status.js';
 import { verifyCommand } from './commands/verify.js';
 import { watchCommand } from './commands/watch.js';
 import { optionsFromEnvironment } from './environment-options.js';
-import type { ExitState } from './exit-state.js';
-import { EXIT } from './print-error.js';
+import { EXIT, type ExitState } from './print-error.js';
 
 /** yargs' words for what is wrong, where its own leave a person guessing. */
 const WORDING = {

@@ -5,7 +5,6 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
 import { readTask, type TaskFormat, type TaskJson, taskFormatSchema } from '../protocol/task.js';
 import { numberOption } from './options.js';
-import { readStdin } from './read-stdin.js';
 
 const text = { type: 'string', requiresArg: true, group: 'The task:' } as const;
 const number = { ...text, type: 'number' } as const;
@@ -142,4 +141,29 @@ function defined<T extends object>(object: T): T {
 
 function usage(message: string, remedy: string): BridgeError {
   return new BridgeError(message, { code: 'usage', remedy });
+}
+
+/** Reads all of standard input as UTF-8, at most `maxBytes`. Throws BridgeError `usage` for more, or for other bytes. */
+export async function readStdin(maxBytes: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxBytes) {
+      throw new BridgeError(`standard input has more than ${maxBytes} bytes`, {
+        code: 'usage',
+        remedy: 'shorten the prompt, or raise bridge.maxTaskBytes on the server',
+      });
+    }
+    chunks.push(chunk);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+  } catch (cause) {
+    throw new BridgeError('standard input is not valid UTF-8', {
+      code: 'usage',
+      remedy: 'convert it first: iconv -t utf-8',
+      cause,
+    });
+  }
 }

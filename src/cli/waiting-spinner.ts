@@ -1,7 +1,8 @@
+import type { Spinner } from 'yocto-spinner';
+import yoctoSpinner from 'yocto-spinner';
 import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';
-import { openSpinner } from './spinner.js';
 
 /** What is shown while an answer is waited for. */
 export interface WaitingSpinner {
@@ -46,4 +47,17 @@ export function waitingSpinner(): WaitingSpinner {
       spinner?.stop();
     },
   };
+}
+
+/**
+ * A spinner on stderr, or null where that is no terminal that can redraw a line. It leaves Ctrl-C to whoever waits: by itself it
+ * would end the process before anything is said or tidied up.
+ */
+export function openSpinner(): Spinner | null {
+  const { TERM, CI } = process.env;
+  if (!process.stderr.isTTY || TERM === 'dumb' || CI !== undefined) return null;
+  const spinner = yoctoSpinner({ stream: process.stderr, handleSignals: false });
+  // Whichever way the process ends, the cursor is shown again.
+  process.once('exit', () => spinner.stop());
+  return spinner;
 }

@@ -3,9 +3,7 @@ import { access, chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { findSshd } from './find-sshd.js';
-import { freePort } from './free-port.js';
-import { runSshd } from './run-sshd.js';
+import { findSshd, freePort, runSshd } from './run-sshd.js';
 import { makeKeyPair } from './ssh-client.js';
 import { sshdConfig } from './sshd-config.js';
 

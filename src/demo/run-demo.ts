@@ -5,8 +5,8 @@ import { clientGitEnv } from '../git/git-env.js';
 import { gitText } from '../git/run-git.js';
 import { runProgram, startDemoAgent } from './demo-program.js';
 import { findModelServer } from './find-model-server.js';
-import { findSshd } from './find-sshd.js';
 import { startLocalSshd } from './local-sshd.js';
+import { findSshd } from './run-sshd.js';
 import { makeKeyPair, sshCommandFor } from './ssh-client.js';
 
 /** What the demo runs with. */

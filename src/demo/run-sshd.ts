@@ -1,6 +1,10 @@
 import { spawn } from 'node:child_process';
-import { BridgeError } from '../protocol/bridge-error.js';
+import { once } from 'node:events';
+import { access, constants } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { stopProcessTree } from '../process/stop-process-tree.js';
+import { BridgeError } from '../protocol/bridge-error.js';
 
 /** An sshd that listens. */
 export interface RunningSshd {
@@ -73,4 +77,39 @@ export async function runSshd(
       if (stopping === undefined) resolve({ status: 'failed', said });
     });
   });
+}
+
+/** Where the server program is kept; a plain user's PATH does not have these. */
+const SYSTEM_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/sbin', '/opt/homebrew/sbin'];
+
+/**
+ * The absolute path of the OpenSSH server program, from PATH and the folders it is usually kept in; null where there is
+ * none, and on Windows, whose sshd runs as a service only.
+ */
+export async function findSshd(searchPath = process.env.PATH ?? ''): Promise<string | null> {
+  if (process.platform === 'win32') return null;
+  // sshd starts itself again for every connection and refuses to be run by a relative path.
+  for (const folder of [...searchPath.split(delimiter).filter(isAbsolute), ...SYSTEM_FOLDERS]) {
+    const file = join(folder, 'sshd');
+    const found = await access(file, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (found) return file;
+  }
+  return null;
+}
+
+/**
+ * A TCP port of 127.0.0.1 that was free a moment ago, for a program that cannot be told to pick one. Someone else may
+ * take it first: be ready to ask again.
+ */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }

@@ -1,3 +1,10 @@
+/** What is known of an object before it is read. */
+export interface ObjectInfo {
+  readonly id: string;
+  readonly type: 'blob' | 'tree' | 'commit' | 'tag';
+  readonly size: number;
+}
+
 /** One entry of a tree object. `mode` is octal as the object spells it: `100644`, `40000`. */
 export interface TreeEntry {
   readonly mode: string;

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { constants, inflate, inflateSync } from 'node:zlib';
+import type { ObjectInfo } from './git-objects.js';
 import { parseTree, type TreeEntry, treeOfCommit } from './git-objects.js';
-import type { ObjectInfo } from './object-reader.js';
 import type { Repository } from './run-git.js';
 
 /** All of a commit, a tree, or a message of a few pages; of what is larger, enough to tell what it is. Bytes of the file. */

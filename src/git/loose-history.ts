@@ -1,11 +1,11 @@
 import path from 'node:path';
-import { type PlainCommit, parsePlainCommit, type TreeEntry } from './git-objects.js';
+import { readSmallFile } from '../process/durable-file.js';
 import type { FileChange, HistoryCommit } from '../protocol/history.js';
 import { MAX_COMMIT_BYTES } from '../protocol/limits.js';
+import { type PlainCommit, parsePlainCommit, type TreeEntry } from './git-objects.js';
 import { readLooseObject, readLooseTree, readLooseTreeId } from './loose-files.js';
 import { idOfName } from './ref-files.js';
 import type { Repository } from './run-git.js';
-import { readSmallFile } from '../process/small-file.js';
 
 /** So many commits are looked at before git is asked, which reads many at once faster than this. */
 const MAX_STEPS = 16;

@@ -3,9 +3,8 @@ import { utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { deflate } from 'node:zlib';
-import { writeDurably } from '../process/durable-file.js';
-import { DISK, syncEntry } from '../process/file-system.js';
-import type { ObjectInfo } from './object-reader.js';
+import { DISK, syncEntry, writeDurably } from '../process/durable-file.js';
+import type { ObjectInfo } from './git-objects.js';
 import type { ObjectIds } from './run-git.js';
 
 /** An object as it is before git knows it. */

@@ -1,14 +1,8 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import type { ObjectInfo } from './git-objects.js';
 import { looseIdOf, readLooseObject } from './loose-files.js';
 import { idOfName } from './ref-files.js';
 import type { Repository } from './run-git.js';
-
-/** What is known of an object before it is read. */
-export interface ObjectInfo {
-  readonly id: string;
-  readonly type: 'blob' | 'tree' | 'commit' | 'tag';
-  readonly size: number;
-}
 
 /**
  * Reads objects of a repository: those in files of their own from there, all others through one git process that stays open. One call at a

@@ -1,8 +1,6 @@
 import type { FileChange, HistoryCommit } from '../protocol/history.js';
-import { gitDate } from './git-date.js';
 import { readLooseHistory } from './loose-history.js';
-import { gitFailed, type Repository, runGit } from './run-git.js';
-import { streamGit } from './stream-git.js';
+import { gitFailed, type Repository, runGit, streamGit } from './run-git.js';
 
 /** Which commits to read. */
 export interface HistoryRange {
@@ -153,4 +151,13 @@ function parseChange(meta: string, path: string): FileChange {
 
 function trailer(key: string): string {
   return `%(trailers:key=${key},valueonly,separator=%x2C)`;
+}
+
+/**
+ * An instant as git's date options (`--since`, `--shallow-since`) read it; milliseconds since the epoch. The zone has to be there:
+ * without it git reads a number below 100000000, or a negative one, as a date near today, and an endless time-to-live would find
+ * nothing at all. What lies before the epoch becomes its first second.
+ */
+export function gitDate(ms: number): string {
+  return `@${Math.max(1, Math.floor(ms / 1000))} +0000`;
 }

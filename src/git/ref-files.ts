@@ -1,9 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { writeDurably } from '../process/durable-file.js';
-import { unless } from '../process/file-system.js';
-import { readSmallFile } from '../process/small-file.js';
+import { readSmallFile, unless, writeDurably } from '../process/durable-file.js';
 
 /** What a ref file and a line of packed-refs hold. */
 const ID = '[0-9a-f]{40,64}';

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type LogFileSystem, syncFolder } from '../process/file-system.js';
+import { type LogFileSystem, syncFolder } from '../process/durable-file.js';
 import type { Repository } from './run-git.js';
 
 /** So many folders are synced at the same time. */

@@ -3,8 +3,8 @@ import { CLAIMS_PREFIX } from '../protocol/claim.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { AGENTS_PREFIX } from '../protocol/presence.js';
 import { parseRefusal, type RefusalCode } from '../protocol/refusal.js';
-import { gitDate } from './git-date.js';
 import { classifyGitFailure, DISK_FULL } from './git-failure.js';
+import { gitDate } from './read-history.js';
 import type { GitResult, Repository } from './run-git.js';
 import { runRemoteGit } from './run-remote-git.js';
 

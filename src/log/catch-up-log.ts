@@ -1,5 +1,5 @@
-import { PACKAGE_FILES } from '../process/package-files.js';
 import type { Repository } from '../git/run-git.js';
+import { PACKAGE_FILES } from '../process/own-package.js';
 import { type IngestResult, ingest } from './ingest.js';
 import { startDispatcher } from './on-answer/start-dispatcher.js';
 

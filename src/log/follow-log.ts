@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { watch } from 'chokidar';
-import { BridgeError } from '../protocol/bridge-error.js';
 import { createBell } from '../bridge/notifier.js';
+import { BridgeError } from '../protocol/bridge-error.js';
 
 /** How much of the log is read at a time. */
 const CHUNK_BYTES = 256 * 1024;

@@ -1,19 +1,18 @@
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { type BridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
-import { takeFileLock } from '../process/file-lock.js';
-import { DISK, type LogFileSystem, syncEntry, unless, writeWhole } from '../process/file-system.js';
-import { lastRotatedPosition } from './log-files.js';
-import { type LogTail, readLogTail } from './log-tail.js';
+import { treeOfCommit } from '../git/git-objects.js';
 import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
 import { syncHistory } from '../git/sync-history.js';
-import { walkAnswers } from './walk-answers.js';
+import { DISK, type LogFileSystem, syncEntry, unless, writeWhole } from '../process/durable-file.js';
+import { takeFileLock } from '../process/file-lock.js';
 import { BridgeError } from '../protocol/bridge-error.js';
+import type { HistoryCommit } from '../protocol/history.js';
 import { formatLogLine } from '../protocol/log-record.js';
-import { lookAhead } from './look-ahead.js';
-import { objectsOf } from './objects-of.js';
-import { walkMainSince } from './walk-main.js';
+import { lastRotatedPosition } from './log-files.js';
+import { type LogTail, readLogTail } from './log-tail.js';
+import { walkAnswers, walkMainSince } from './walk-answers.js';
 
 /** What an ingest did. */
 export interface IngestResult {
@@ -199,4 +198,44 @@ async function cutTornLine(
   }
   await syncEntry(fs, asidePath);
   await log.truncate(endOfLines);
+}
+
+/** The ids of what these commits brought: themselves, their trees, and the files they set. */
+export async function objectsOf(reader: ObjectReader, commits: readonly HistoryCommit[]): Promise<string[]> {
+  const ids: string[] = [];
+  for (const commit of commits) {
+    const object = await reader.read(commit.id);
+    const tree = object === null ? null : treeOfCommit(object.content);
+    ids.push(commit.id, ...(tree === null ? [] : [tree]), ...commit.changes.map((change) => change.newId));
+  }
+  return ids;
+}
+
+/** A sequence whose beginning was looked at. */
+export interface Ahead<T> {
+  /** All of it where it has no more than was looked at, else null. */
+  readonly seen: readonly T[] | null;
+  /** The whole sequence from its beginning; to be read once. */
+  readonly all: AsyncIterable<T>;
+}
+
+/** Reads up to `max` elements ahead. Throws what the sequence throws there. */
+export async function lookAhead<T>(source: AsyncGenerator<T>, max: number): Promise<Ahead<T>> {
+  const seen: T[] = [];
+  for (;;) {
+    const next = await source.next();
+    if (next.done) return { seen, all: from(seen) };
+    seen.push(next.value);
+    if (seen.length > max) return { seen: null, all: from(seen, source) };
+  }
+}
+
+async function* from<T>(seen: readonly T[], rest?: AsyncGenerator<T>): AsyncGenerator<T> {
+  try {
+    yield* seen;
+    if (rest !== undefined) yield* rest;
+  } finally {
+    // Also where the reader stops early, or git would go on walking.
+    await rest?.return(undefined);
+  }
 }

@@ -1,14 +1,14 @@
 import type { FileHandle } from 'node:fs/promises';
+import { type LogFileSystem, unless } from '../process/durable-file.js';
 import { logRecordSchema } from '../protocol/log-record.js';
-import { type LogFileSystem, unless } from '../process/file-system.js';
 import {
   type LogFile,
   lastRotatedPosition,
   listLogFiles,
+  readLines,
   sortByFirstRecord,
   withLogFiles,
 } from './log-files.js';
-import { readLines } from './log-lines.js';
 import { readLogTail } from './log-tail.js';
 import { openSearch } from './search-lines.js';
 

@@ -1,14 +1,12 @@
 import path from 'node:path';
-import { DISK, type LogFileSystem, syncEntry, unless, writeWhole } from '../process/file-system.js';
-import { type LogFile, listLogFiles, withLogFiles } from './log-files.js';
-import { readLines } from './log-lines.js';
 import { openObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
 import { syncHistory } from '../git/sync-history.js';
-import { walkAnswers } from './walk-answers.js';
+import { DISK, type LogFileSystem, syncEntry, unless, writeWhole } from '../process/durable-file.js';
 import { formatLogLine, logRecordSchema } from '../protocol/log-record.js';
 import { type IngestOptions, noLogFile, withLog } from './ingest.js';
-import { walkMainSince } from './walk-main.js';
+import { type LogFile, listLogFiles, readLines, withLogFiles } from './log-files.js';
+import { walkAnswers, walkMainSince } from './walk-answers.js';
 
 /** What a rebuild did. */
 export interface RebuildResult {

@@ -1,16 +1,18 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type BridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
-import { DISK } from '../process/file-system.js';
-import { type LogFile, sortByFirstRecord, withLogFiles } from './log-files.js';
-import { readLines } from './log-lines.js';
-import { openObjectReader } from '../git/object-reader.js';
+import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import { walkHistory } from '../git/read-history.js';
 import { resolveRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
+import { DISK } from '../process/durable-file.js';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { statusOf } from '../protocol/commit-message.js';
+import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { formatLogLine, type LogRecord, logRecordSchema } from '../protocol/log-record.js';
-import { MAIN_REF } from '../protocol/names.js';
-import { auditHistory, type HistoryFault } from './audit-history.js';
+import { MAIN_REF, shortId } from '../protocol/names.js';
+import { taskHash } from '../protocol/task.js';
+import { type LogFile, readLines, sortByFirstRecord, withLogFiles } from './log-files.js';
+import { answerOf, type WalkedAnswer } from './walk-answers.js';
 
 /** What does not agree. `seq` and `commit` are history's where it has such an answer, else the log's; null where neither says. */
 export interface Difference {
@@ -176,4 +178,59 @@ function noMain(repo: Repository): BridgeError {
     code: 'no-main',
     remedy: 'look at "git fsck" in the repository',
   });
+}
+
+/** What in history is not as the hooks let it in. */
+export interface HistoryFault {
+  readonly commit: string;
+  readonly fault: string;
+}
+
+/**
+ * The answers among these commits, the oldest first, each held against what it says: its own trailers, and its task, which has to
+ * stand before it, with that hash, and without another answer. What does not hold comes as a fault in its place.
+ */
+export async function* auditHistory(
+  reader: ObjectReader,
+  commits: AsyncIterable<HistoryCommit>,
+): AsyncGenerator<WalkedAnswer | HistoryFault> {
+  /** Tasks without an answer, and their hashes. */
+  const open = new Map<string, string>();
+  /** Answered tasks, and the commits that answered them. */
+  const answered = new Map<string, string>();
+  for await (const commit of commits) {
+    const message = messageOf(commit);
+    if (message.kind === 'task') {
+      const blob = await reader.read(message.change.newId);
+      if (blob === null) yield { commit: commit.id, fault: `${message.file} is not in the repository` };
+      else open.set(commit.id, taskHash(blob.content));
+    }
+    if (message.kind !== 'answer') continue;
+    const found = await answerOf(reader, commit);
+    if (found === null) continue;
+    const fault = 'reason' in found ? `inbox.json ${found.reason}` : faultOf(found, open, answered);
+    if (fault !== null) yield { commit: commit.id, fault };
+    else if ('answer' in found) {
+      yield found;
+      open.delete(found.answer.task_commit);
+      answered.set(found.answer.task_commit, commit.id);
+    }
+  }
+}
+
+function faultOf(
+  { commit, answer }: WalkedAnswer,
+  open: ReadonlyMap<string, string>,
+  answered: ReadonlyMap<string, string>,
+): string | null {
+  const said = [commit.taskTrailer, commit.taskHashTrailer, commit.statusTrailer];
+  const meant = [answer.task_commit, answer.task_hash, statusOf(answer)];
+  const wrong = ['Task', 'Task-Hash', 'Status'].find((_, index) => said[index] !== meant[index]);
+  if (wrong !== undefined) return `the trailer ${wrong} does not say what inbox.json says`;
+  const task = shortId(answer.task_commit);
+  const earlier = answered.get(answer.task_commit);
+  if (earlier !== undefined) return `task ${task} was answered before, by commit ${shortId(earlier)}`;
+  const hash = open.get(answer.task_commit);
+  if (hash === undefined) return `no task ${task} was asked on main before it`;
+  return hash === answer.task_hash ? null : `task ${task} does not have the hash that the answer says`;
 }

@@ -1,8 +1,7 @@
 import * as z from 'zod';
-import { stringifyEscaped } from './escape-json.js';
 import { DEFAULT_MAX_ANSWER_BYTES, MAX_TASK_TEXT_CHARS } from './limits.js';
 import { backendNameSchema, commitIdSchema, principalNameSchema } from './names.js';
-import { type ReadResult, readStrictJson } from './strict-json.js';
+import { type ReadResult, readStrictJson, stringifyEscaped } from './strict-json.js';
 import { instantSchema } from './task.js';
 
 /**

@@ -1,7 +1,6 @@
 import * as z from 'zod';
-import { stringifyEscaped } from './escape-json.js';
 import { commitIdSchema } from './names.js';
-import { type ReadResult, readStrictJson } from './strict-json.js';
+import { type ReadResult, readStrictJson, stringifyEscaped } from './strict-json.js';
 import { instantSchema } from './task.js';
 
 /** The longest reason, in characters: a sentence or two for whoever reads the log. */

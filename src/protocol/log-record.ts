@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { type Answer, answerSchema } from './answer.js';
-import { stringifyEscaped } from './escape-json.js';
 import { commitIdSchema } from './names.js';
+import { stringifyEscaped } from './strict-json.js';
 import { instantSchema } from './task.js';
 
 /** One line of `answers.log`: the answer, where it stands in the order of history, and when the server took it in. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { DEFAULT_MAX_TASK_BYTES, MAX_PRIORITY } from './limits.js';
 import { backendNameSchema, commitIdSchema, type TaskFile } from './names.js';
@@ -96,4 +97,9 @@ export function questionOf(task: TaskJson): string {
 export function conversationOf(task: TaskJson): ChatMessage[] {
   const system: ChatMessage[] = task.system === undefined ? [] : [{ role: 'system', content: task.system }];
   return [...system, ...(task.messages ?? [{ role: 'user', content: task.prompt ?? '' }])];
+}
+
+/** `task_hash`: the SHA-256 of a task file's bytes, 64 lower-case hex digits. Equal hash, equal task. */
+export function taskHash(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -3,7 +3,7 @@ import { MAX_COMMIT_BYTES, MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
 import { MAIN_REF, shortId } from '../protocol/names.js';
 import { type IncomingObjects, listIncoming } from './incoming-objects.js';
 import type { Denial, PushContext, RefUpdateLine } from './push-context.js';
-import { MAX_REFS_PER_PUSH } from './read-update-lines.js';
+import { MAX_REFS_PER_PUSH } from './pushed-refs.js';
 
 /** A commit, its tree, its blob, and a base for each that came as a delta. */
 const MAX_OBJECTS = 6 * MAX_COMMITS_PER_PUSH;

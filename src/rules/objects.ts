@@ -1,6 +1,6 @@
+import { treeOfCommit } from '../git/git-objects.js';
 import { openObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
-import { treeOfCommit } from '../git/git-objects.js';
 import { shortId } from '../protocol/names.js';
 import type { Denial, PushContext } from './push-context.js';
 

@@ -4,7 +4,7 @@ import { type HistoryCommit, type HistoryMessage, messageOf } from '../protocol/
 import { MAX_COMMIT_BYTES } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
 import { isExpired } from '../protocol/queue.js';
-import { taskHash } from '../protocol/task-hash.js';
+import { taskHash } from '../protocol/task.js';
 import type { Denial, PushContext } from './push-context.js';
 
 /**

@@ -1,13 +1,14 @@
 import { type BridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
+import { readLooseHistory } from '../git/loose-history.js';
 import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
+import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
-import { messageOf } from '../protocol/history.js';
+import { errorText } from '../protocol/bridge-error.js';
+import { type HistoryCommit, messageOf } from '../protocol/history.js';
+import { MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
 import { MAIN_REF } from '../protocol/names.js';
-import type { Denial, PushContext, RefUpdateLine, Rule } from '../rules/push-context.js';
-import { isZero, type PushedRefs, sortRefs } from '../rules/pushed-refs.js';
-import { readPrincipal } from './read-principal.js';
-import { readPushed } from './read-pushed.js';
-import { readUpdateLines } from '../rules/read-update-lines.js';
+import { excerpt, oneLine } from '../protocol/printable.js';
+import { formatRefusal } from '../protocol/refusal.js';
 import { authorRule } from '../rules/author.js';
 import { boundIncoming, boundSideIncoming } from '../rules/bounds.js';
 import { chainRule } from '../rules/chain.js';
@@ -18,8 +19,11 @@ import { objectsRule } from '../rules/objects.js';
 import { openTaskRule } from '../rules/open-task.js';
 import { payloadRule } from '../rules/payload.js';
 import { judgePresences } from '../rules/presence.js';
+import type { Denial, PushContext, RefUpdateLine, Rule } from '../rules/push-context.js';
+import { isZero, type PushedRefs, readUpdateLines, sortRefs } from '../rules/pushed-refs.js';
 import { roleRule } from '../rules/role.js';
 import { shapeRule } from '../rules/shape.js';
+import { readPrincipal } from './read-principal.js';
 
 /** Every rule a push of main has to keep, the cheap and general ones first; the first that is broken speaks. */
 const RULES: readonly Rule[] = [
@@ -123,4 +127,53 @@ async function judgeMain(part: {
   return {
     answering: push.messages.flatMap((one) => (one.kind === 'answer' ? [one.commit.taskTrailer] : [])),
   };
+}
+
+/** How much of what is wrong is told. */
+const MAX_TEXT_CHARS = 500;
+
+/** How much of a fault of our own. */
+const MAX_FAULT_CHARS = 300;
+
+/** Judges a push: null lets it in, else the one line that says why not, which is the last word also where judging itself failed. */
+export async function judgeAloud(input: PushInput): Promise<string | null> {
+  try {
+    const denial = await judgePush(input);
+    if (denial === null) return null;
+    // A reason may quote the pusher, a field name of a megabyte say; more than a pipe holds would hang with a dead client.
+    return oneLine(formatRefusal({ ...denial, text: excerpt(oneLine(denial.text), MAX_TEXT_CHARS) }));
+  } catch (error) {
+    const text = oneLine(errorText(error)).slice(0, MAX_FAULT_CHARS);
+    const remedy = 'tell the owner of the bridge; llm-bridge init repairs hooks';
+    return oneLine(formatRefusal({ code: 'internal', text, remedy }));
+  }
+}
+
+/**
+ * How many commits git is asked for at first, where they are no few loose ones. On a bridge that is not busy, the task that is answered is
+ * among them, and one git process tells all; more would cost every push more than a second process costs a few.
+ */
+const FIRST_LOOK = 16;
+
+/**
+ * The commits behind main up to `tip`, the oldest first, and the newest of main as far as they came along. What main has is judged
+ * already. Of too many, one more is read than is allowed.
+ */
+export async function readPushed(
+  repo: Repository,
+  reader: ObjectReader,
+  tip: string,
+): Promise<{ commits: readonly HistoryCommit[]; recent: readonly HistoryCommit[] }> {
+  const main = await reader.info(MAIN_REF);
+  const few = main === null ? null : await readLooseHistory(repo, { from: tip, not: main.id });
+  if (few !== null) return { commits: few, recent: few };
+  const recent = await readHistory(repo, { from: [tip], maxCount: FIRST_LOOK });
+  const at = recent.findIndex((commit) => commit.id === main?.id);
+  if (at >= 0) return { commits: recent.slice(at + 1), recent };
+  const commits = await readHistory(repo, {
+    from: [tip],
+    not: [MAIN_REF],
+    maxCount: MAX_COMMITS_PER_PUSH + 1,
+  });
+  return { commits, recent: [] };
 }

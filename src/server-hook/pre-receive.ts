@@ -6,8 +6,8 @@ import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { hookGitEnv } from '../git/git-env.js';
 import { formatRefusal } from '../protocol/refusal.js';
-import { hookRepository } from './hook-repository.js';
-import { judgeAloud } from './judge-aloud.js';
+import { judgeAloud } from './judge-push.js';
+import { hookRepository } from './read-principal.js';
 
 // A schema that is used once is not worth compiling.
 z.config({ jitless: true });

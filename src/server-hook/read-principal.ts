@@ -1,5 +1,6 @@
 import path from 'node:path';
-import { readSmallFile } from '../process/small-file.js';
+import type { Repository } from '../git/run-git.js';
+import { readSmallFile } from '../process/durable-file.js';
 import { principalNameSchema, roleSchema } from '../protocol/names.js';
 import type { Denial, Principal } from '../rules/push-context.js';
 
@@ -30,4 +31,12 @@ function readRole(file: string): Principal['role'] | null {
   const text = readSmallFile(file) ?? '';
   const parsed = roleSchema.safeParse(/^[a-z]+/.exec(text)?.[0]);
   return parsed.success ? parsed.data : null;
+}
+
+/**
+ * The repository a hook runs in. git starts hooks in the git directory itself, with GIT_DIR and the quarantine in the
+ * environment, which has to stay as it is.
+ */
+export function hookRepository(cwd: string, env: NodeJS.ProcessEnv): Repository {
+  return { gitDir: cwd, env };
 }

@@ -10,11 +10,11 @@ import * as z from 'zod';
 import { type BridgeSettings, parseBridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
 import { hookGitEnv } from '../git/git-env.js';
 import { openObjectReader } from '../git/object-reader.js';
+import { lockLog } from '../log/ingest.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { answerStubs } from './answer-stubs.js';
-import { hookRepository } from './hook-repository.js';
-import { lockLog } from '../log/ingest.js';
-import { judgeAloud } from './judge-aloud.js';
+import { judgeAloud } from './judge-push.js';
+import { hookRepository } from './read-principal.js';
 import { takeIn } from './take-in.js';
 
 /**

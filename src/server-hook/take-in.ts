@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { hookGitEnv } from '../git/git-env.js';
 import type { Repository } from '../git/run-git.js';
-import { errorText } from '../protocol/bridge-error.js';
-import { oneLine } from '../protocol/printable.js';
-import { hookRepository } from './hook-repository.js';
 import { type IngestOptions, ingest } from '../log/ingest.js';
 import { startDispatcher } from '../log/on-answer/start-dispatcher.js';
+import { errorText } from '../protocol/bridge-error.js';
+import { oneLine } from '../protocol/printable.js';
+import { hookRepository } from './read-principal.js';
 
 /** How much is told of what kept answers out of the log. */
 const MAX_FAULT_CHARS = 300;

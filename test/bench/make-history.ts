@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
+import { emailOf, formatCommit, parseTree, replaceTreeFile } from '../../src/git/git-objects.js';
 import { type Answer, writeAnswer } from '../../src/protocol/answer.js';
 import { answerMessage, askMessage } from '../../src/protocol/commit-message.js';
-import { emailOf, formatCommit, parseTree, replaceTreeFile } from '../../src/git/git-objects.js';
 import { INBOX_FILE, MAIN_REF } from '../../src/protocol/names.js';
-import { taskHash } from '../../src/protocol/task-hash.js';
+import { taskHash } from '../../src/protocol/task.js';
 import type { Lab, LabBridge } from './lab.js';
 import { runProgram } from './run-program.js';
 

@@ -1,9 +1,9 @@
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { readSideRefs, type SideRefs } from '../../src/bridge/side-refs.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { openObjectReader } from '../../src/git/object-reader.js';
-import { readSideRefs, type SideRefs } from '../../src/bridge/side-refs.js';
 import { type Claim, claimRef, writeClaim } from '../../src/protocol/claim.js';
 import { chatsOf, gate, questionsOf, runAgentOnce, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { findSshd } from '../../src/demo/find-sshd.js';
+import { findSshd } from '../../src/demo/run-sshd.js';
 import { logRecordSchema } from '../../src/protocol/log-record.js';
 import { cleanEnv } from '../support/clean-env.js';
 import { runCli, startCli } from '../support/cli.js';

@@ -1,10 +1,10 @@
 import { chmod, cp, mkdir, readFile, rm, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { freePort } from '../../src/demo/free-port.js';
+import type { Finding } from '../../src/admin/doctor/finding.js';
+import { freePort } from '../../src/demo/run-sshd.js';
 import { makeKeyPair, sshCommandFor } from '../../src/demo/ssh-client.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import type { Finding } from '../../src/admin/doctor/finding.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
 import { gitOk } from '../support/git.js';

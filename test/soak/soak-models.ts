@@ -1,5 +1,4 @@
-import type { Behaviour } from '../../src/demo/stand-in/behaviour.js';
-import type { RecordedRequest, StandInRequest } from '../../src/demo/stand-in/stand-in-request.js';
+import type { Behaviour, RecordedRequest, StandInRequest } from '../../src/demo/stand-in/stand-in-request.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import type { Random } from './random.js';
 import { tokenOf } from './tokens.js';

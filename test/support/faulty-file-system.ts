@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { DISK, type LogFileSystem } from '../../src/process/file-system.js';
+import { DISK, type LogFileSystem } from '../../src/process/durable-file.js';
 
 /** What a call on the disk can end as, besides doing what it says. */
 export const FAULTS = [

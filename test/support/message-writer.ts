@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseTree, replaceTreeFile, type TreeEntry, treeOfCommit } from '../../src/git/git-objects.js';
 import { openObjectReader } from '../../src/git/object-reader.js';
 import { type Answer, writeAnswer } from '../../src/protocol/answer.js';
 import { type Cancel, writeCancel } from '../../src/protocol/cancel.js';
 import { answerMessage, askMessage, cancelMessage } from '../../src/protocol/commit-message.js';
-import { parseTree, replaceTreeFile, type TreeEntry, treeOfCommit } from '../../src/git/git-objects.js';
 import { gitOk } from './git.js';
 import { runProcess } from './run-process.js';
 

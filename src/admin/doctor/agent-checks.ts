@@ -1,12 +1,11 @@
 import path from 'node:path';
-import type { BackendName } from '../../protocol/names.js';
-import type { Check } from './run-checks.js';
 import type { Backend } from '../../agent/backends/backend.js';
 import { DEFAULT_LMSTUDIO_URL, DEFAULT_OLLAMA_URL } from '../../agent/backends/backend-url.js';
 import { lmstudioBackend } from '../../agent/backends/lmstudio/lmstudio-backend.js';
 import { ollamaBackend } from '../../agent/backends/ollama/ollama-backend.js';
 import { DEFAULT_BACKEND_ORDER } from '../../agent/generate/generate-settings.js';
 import { defaultStateDir } from '../../agent/state-folder.js';
+import type { BackendName } from '../../protocol/names.js';
 import {
   askForModels,
   type BackendState,
@@ -17,6 +16,7 @@ import {
   judgeReach,
 } from './check-backend.js';
 import { checkStateFolder } from './check-state-folder.js';
+import type { Check } from './finding.js';
 
 /** What the agent's side of `doctor` goes by: the options of `agent`. */
 export interface AgentCheckOptions {

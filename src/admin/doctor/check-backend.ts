@@ -1,11 +1,11 @@
-import { errorText } from '../../protocol/bridge-error.js';
-import { formatDuration } from '../../protocol/duration.js';
-import { broken, ok, skipped, type Verdict, warning } from './finding.js';
-import { shellQuote } from '../../process/shell-quote.js';
 import type { Backend } from '../../agent/backends/backend.js';
 import { sameLmstudioModel, sameOllamaModel } from '../../agent/backends/same-model.js';
 import { generateAnswer } from '../../agent/generate/generate-answer.js';
 import type { GenerateSettings } from '../../agent/generate/generate-settings.js';
+import { shellQuote } from '../../process/shell-quote.js';
+import { errorText } from '../../protocol/bridge-error.js';
+import { formatDuration } from '../../protocol/duration.js';
+import { broken, ok, skipped, type Verdict, warning } from './finding.js';
 
 /** A list of models is a few lines from the same machine. Milliseconds. */
 const LIST_TIMEOUT_MS = 10_000;

@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { broken, ok, type Verdict, warning } from './finding.js';
 import { shellQuote } from '../../process/shell-quote.js';
+import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** From where on little space is worth a word, and from where on it is broken. Bytes. */
 export interface DiskThresholds {

@@ -1,6 +1,5 @@
-import { MIN_GIT_VERSION, readGitVersion } from '../../git/git-version.js';
+import { MIN_GIT_VERSION, readGitVersion } from '../../git/porcelain.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
-import { isBefore, type Version } from './version.js';
 
 /**
  * What a git does to a bridge, and which do it. Distributions mend their git without a new number, so a hole in an old one is a
@@ -47,4 +46,13 @@ export function judgeGit(text: string): Verdict {
     );
   }
   return ok(text);
+}
+
+/** Major, minor, patch. */
+export type Version = readonly [number, number, number];
+
+/** Whether `left` came before `right`. */
+export function isBefore(left: Version, right: Version): boolean {
+  const at = left.findIndex((number, index) => number !== right[index]);
+  return at >= 0 && (left[at] ?? 0) < (right[at] ?? 0);
 }

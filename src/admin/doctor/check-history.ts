@@ -2,11 +2,11 @@ import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { resolveRef } from '../../git/refs.js';
 import { type Repository, runGit } from '../../git/run-git.js';
+import { shellQuote } from '../../process/shell-quote.js';
 import { formatDuration } from '../../protocol/duration.js';
-import { broken, ok, type Verdict, warning } from './finding.js';
 import { MAX_CLOCK_AHEAD_MS } from '../../protocol/limits.js';
 import { MAIN_REF } from '../../protocol/names.js';
-import { shellQuote } from '../../process/shell-quote.js';
+import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** How far back objects are looked for; `git fsck` is for the rest, and takes its time. */
 const LOOK_BACK_COMMITS = 200;

@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { access, constants, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { broken, ok, type Verdict, warning } from './finding.js';
+import { PACKAGE_FILES } from '../../process/own-package.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { expectedHooks } from '../install-hooks.js';
-import { PACKAGE_FILES } from '../../process/package-files.js';
+import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** What each of them starts, in this package. */
 const OWN_PROGRAMS: Readonly<Record<string, string>> = {

@@ -1,11 +1,11 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { isOwner } from '../../bridge/local-bridge.js';
-import { broken, ok, type Verdict, warning } from './finding.js';
-import { roleSchema } from '../../protocol/names.js';
 import { shellQuote } from '../../process/shell-quote.js';
+import { roleSchema } from '../../protocol/names.js';
 import { findKeyLines, readAuthorizedKeys } from '../authorized-keys.js';
 import { fingerprint, parsePublicKey } from '../public-key.js';
+import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** A line of `authorized_keys` with a key in it. */
 interface KeyLine {

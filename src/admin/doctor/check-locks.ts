@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { withFileLock } from '../../process/file-lock.js';
 import { findStaleLocks, type LeftLock } from '../../git/stale-locks.js';
+import { withFileLock } from '../../process/file-lock.js';
+import { shellQuote } from '../../process/shell-quote.js';
 import { formatDuration } from '../../protocol/duration.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
-import { shellQuote } from '../../process/shell-quote.js';
 
 /** A push may take `bridge.receiveTimeout` (300 s) and a minute; what is older than twice that is worth a word. Milliseconds. */
 const LONG_HELD_MS = 720_000;

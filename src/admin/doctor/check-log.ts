@@ -1,14 +1,13 @@
 import { stat } from 'node:fs/promises';
-import { DISK } from '../../process/file-system.js';
-import { type LogFile, sortByFirstRecord, withLogFiles } from '../../log/log-files.js';
-import { readLines } from '../../log/log-lines.js';
 import { walkHistory } from '../../git/read-history.js';
 import { type Repository, runGit } from '../../git/run-git.js';
-import { broken, ok, type Verdict, warning } from './finding.js';
+import { type LogFile, readLines, sortByFirstRecord, withLogFiles } from '../../log/log-files.js';
+import { DISK } from '../../process/durable-file.js';
+import { shellQuote } from '../../process/shell-quote.js';
 import { messageOf } from '../../protocol/history.js';
 import { logRecordSchema } from '../../protocol/log-record.js';
 import { MAIN_REF } from '../../protocol/names.js';
-import { shellQuote } from '../../process/shell-quote.js';
+import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** Where the records end, and what is wrong before that. */
 interface LogScan {

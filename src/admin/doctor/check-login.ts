@@ -1,14 +1,14 @@
 import { stat } from 'node:fs/promises';
+import type { SshPlan } from '../../bridge/probe-ssh.js';
+import type { SshDoor, SshResult } from '../../bridge/run-ssh.js';
 import { classifyGitFailure } from '../../git/git-failure.js';
+import { updateElsewhere, updateHere } from '../../process/own-package.js';
+import { shellQuote } from '../../process/shell-quote.js';
 import { formatDuration } from '../../protocol/duration.js';
-import { broken, ok, type Verdict, warning } from './finding.js';
 import { type Hello, helloSchema } from '../../protocol/hello.js';
 import { MAX_CLOCK_AHEAD_MS } from '../../protocol/limits.js';
 import { PROTOCOL_VERSION, type Role } from '../../protocol/names.js';
-import { shellQuote } from '../../process/shell-quote.js';
-import { updateElsewhere, updateHere } from '../../process/own-package.js';
-import type { SshPlan } from '../../bridge/probe-ssh.js';
-import type { SshDoor, SshResult } from '../../bridge/run-ssh.js';
+import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** Looks at the file given with `--identity`: there, and readable by its owner alone, or ssh does not use it. */
 export async function checkIdentity(file: string): Promise<Verdict> {

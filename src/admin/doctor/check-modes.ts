@@ -1,8 +1,8 @@
 import type { Stats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { broken, ok, type Verdict, warning } from './finding.js';
 import { shellQuote } from '../../process/shell-quote.js';
+import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** Folders in which everything has to be the owner's. Of `objects` only the folders are looked at: there may be very many files. */
 const OWNED = ['hooks', 'bridge', 'refs', 'logs', 'info'];

@@ -1,9 +1,9 @@
 import { lookup } from 'node:dns/promises';
 import net from 'node:net';
-import { broken, ok, type Verdict, warning } from './finding.js';
-import { oneLine } from '../../protocol/printable.js';
 import type { SshPlan } from '../../bridge/probe-ssh.js';
+import { oneLine } from '../../protocol/printable.js';
 import { judgeSshServer } from './check-ssh-version.js';
+import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** ssh itself gives up connecting after 20 s. */
 const CONNECT_TIMEOUT_MS = 20_000;

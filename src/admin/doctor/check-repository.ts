@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { isOwner, type LocalBridge, openLocalBridge } from '../../bridge/local-bridge.js';
-import { broken, ok, type Verdict } from './finding.js';
-import { PROTOCOL_VERSION } from '../../protocol/names.js';
-import { shellQuote } from '../../process/shell-quote.js';
 import { updateHere } from '../../process/own-package.js';
+import { shellQuote } from '../../process/shell-quote.js';
+import { PROTOCOL_VERSION } from '../../protocol/names.js';
+import { broken, ok, type Verdict } from './finding.js';
 
 /**
  * Looks whether there is a bridge at `repoPath` that this user owns and this version knows, and hands it to `found`. Throws BridgeError

@@ -1,8 +1,8 @@
 import { type Repository, runGit } from '../../git/run-git.js';
-import { parseDurationMs } from '../../protocol/duration.js';
-import { broken, ok, type Verdict, warning } from './finding.js';
 import { shellQuote } from '../../process/shell-quote.js';
+import { parseDurationMs } from '../../protocol/duration.js';
 import { findWrongSettings } from '../repository-settings.js';
+import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** They follow the largest message, and init writes them anew. Until then pushes cost a little more than they should. */
 const FOLLOWING = ['core.bigFileThreshold', 'receive.maxInputSize'];

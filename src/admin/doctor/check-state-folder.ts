@@ -1,8 +1,8 @@
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { shellQuote } from '../../process/shell-quote.js';
 import { formatDuration } from '../../protocol/duration.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
-import { shellQuote } from '../../process/shell-quote.js';
 
 /** An agent that runs touches its lock every few seconds; see STALE_MS of the state folder. Milliseconds. */
 const STALE_MS = 10_000;

@@ -1,16 +1,16 @@
 import os from 'node:os';
 import path from 'node:path';
-import { checkDisk, DEFAULT_DISK_THRESHOLDS } from './check-disk.js';
-import { checkGit } from './check-git.js';
-import { remoteChecks } from './remote-checks.js';
-import { serverChecks } from './server-checks.js';
-import { type AgentCheckOptions, agentChecks, stateDirOf } from './agent-checks.js';
-import { BridgeError } from '../../protocol/bridge-error.js';
-import type { Role } from '../../protocol/names.js';
-import type { Check } from './run-checks.js';
 import { parseAddress } from '../../bridge/address.js';
 import { openDoor } from '../../bridge/connection.js';
 import type { SshOptions } from '../../bridge/ssh-settings.js';
+import { BridgeError } from '../../protocol/bridge-error.js';
+import type { Role } from '../../protocol/names.js';
+import { type AgentCheckOptions, agentChecks, stateDirOf } from './agent-checks.js';
+import { checkDisk, DEFAULT_DISK_THRESHOLDS } from './check-disk.js';
+import { checkGit } from './check-git.js';
+import type { Check } from './finding.js';
+import { remoteChecks } from './remote-checks.js';
+import { serverChecks } from './server-checks.js';
 
 /** What `doctor` was told. */
 export interface DoctorOptions extends Omit<AgentCheckOptions, 'url'> {

@@ -1,13 +1,11 @@
 import path from 'node:path';
-import { classifyGitFailure } from '../../git/git-failure.js';
-import { spawnGit } from '../../git/run-git.js';
-import { broken, ok, skipped, type Verdict } from './finding.js';
-import type { Hello } from '../../protocol/hello.js';
-import { MAIN_REF, type Role } from '../../protocol/names.js';
-import type { Check } from './run-checks.js';
 import type { BridgeDoor } from '../../bridge/connection.js';
 import { probeSsh, readSshPlan, type SshPlan } from '../../bridge/probe-ssh.js';
 import type { SshDoor, SshResult } from '../../bridge/run-ssh.js';
+import { classifyGitFailure } from '../../git/git-failure.js';
+import { spawnGit } from '../../git/run-git.js';
+import type { Hello } from '../../protocol/hello.js';
+import { MAIN_REF, type Role } from '../../protocol/names.js';
 import { checkGit } from './check-git.js';
 import {
   checkIdentity,
@@ -21,6 +19,7 @@ import {
 } from './check-login.js';
 import { checkName, checkPort } from './check-reach.js';
 import { checkSshVersion } from './check-ssh-version.js';
+import { broken, type Check, ok, skipped, type Verdict } from './finding.js';
 
 /** What the checks of the way to a server go by. */
 export interface RemoteCheckOptions {

@@ -1,5 +1,4 @@
 import type { LocalBridge } from '../../bridge/local-bridge.js';
-import type { Check } from './run-checks.js';
 import { checkDisk, DEFAULT_DISK_THRESHOLDS, type DiskThresholds } from './check-disk.js';
 import { checkGit } from './check-git.js';
 import { checkHistory } from './check-history.js';
@@ -10,6 +9,7 @@ import { checkLog } from './check-log.js';
 import { checkModes } from './check-modes.js';
 import { checkRepository } from './check-repository.js';
 import { checkSettings } from './check-settings.js';
+import type { Check } from './finding.js';
 
 /** What the server's side of `doctor` goes by. */
 export interface ServerCheckOptions {

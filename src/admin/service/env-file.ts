@@ -1,7 +1,7 @@
 import { chown, mkdir, open, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { BridgeError } from '../../protocol/bridge-error.js';
 import { shellQuote } from '../../process/shell-quote.js';
+import { BridgeError } from '../../protocol/bridge-error.js';
 
 const TEXT = `# Variables for llm-bridge, one NAME=value a line; quotes around a value with spaces. Every option of the command line can
 # stand here: LLM_BRIDGE_MODEL=llama3.2 is --model llama3.2. Only the owner of this file may read it.

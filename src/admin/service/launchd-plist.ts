@@ -1,5 +1,4 @@
-import { INGEST_EVERY_S, type ServiceSpec } from './service-spec.js';
-import { xmlText } from './xml-text.js';
+import { INGEST_EVERY_S, type ServiceSpec, xmlText } from './service-spec.js';
 
 /**
  * The property list for launchd. It has nothing like EnvironmentFile, so node reads the file itself (`--env-file`, Node 20.6 and

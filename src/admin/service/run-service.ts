@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import { shellQuote } from '../../process/shell-quote.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import { oneLine } from '../../protocol/printable.js';
-import { shellQuote } from '../../process/shell-quote.js';
 import { ensureEnvFile } from './env-file.js';
 import type { ServicePlan, ServiceSpec } from './service-spec.js';
 

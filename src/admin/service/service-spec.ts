@@ -55,3 +55,10 @@ export interface ServicePlan {
   /** What else a person may want to do; null where there is nothing. */
   readonly hint: string | null;
 }
+
+const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+
+/** A text as it stands in XML, between tags or in an attribute. */
+export function xmlText(text: string): string {
+  return text.replace(/[&<>"]/g, (char) => ENTITIES[char] ?? char);
+}

@@ -1,5 +1,4 @@
-import { describeService, INGEST_EVERY_S, type ServiceSpec } from './service-spec.js';
-import { xmlText } from './xml-text.js';
+import { describeService, INGEST_EVERY_S, type ServiceSpec, xmlText } from './service-spec.js';
 
 /**
  * The definition for the Task Scheduler of Windows: at every logon of this user, without a time limit, and again a minute after it

@@ -2,8 +2,6 @@ import type { Usage } from '../../protocol/answer.js';
 import { excerpt, oneLine } from '../../protocol/printable.js';
 import type { Backend, GenerateRequest, Generation } from './backend.js';
 import { backendError } from './backend-failure.js';
-import { splitThinking } from './split-thinking.js';
-import { unwrapJson } from './unwrap-json.js';
 
 /** A stream, read to its end. */
 export interface RawGeneration {
@@ -62,4 +60,47 @@ function isJson(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** An answer and what was thought before it. */
+export interface SplitText {
+  readonly answer: string;
+  readonly thinking: string;
+}
+
+const OPEN = '<think>';
+const CLOSE = '</think>';
+
+/**
+ * Splits raw `<think>…</think>` off the beginning of an answer, for servers that do not do it. A template may give the
+ * model the opening tag, so that only the closing one comes; that counts only on a line of its own, for an answer may
+ * well speak of the tag. Thinking that was never closed leaves an empty answer.
+ */
+export function splitThinking(content: string): SplitText {
+  const start = content.trimStart();
+  if (start.startsWith(OPEN)) {
+    const close = start.indexOf(CLOSE);
+    if (close === -1) return { answer: '', thinking: start.slice(OPEN.length).trim() };
+    return {
+      answer: start.slice(close + CLOSE.length).trimStart(),
+      thinking: start.slice(OPEN.length, close).trim(),
+    };
+  }
+  const orphan = /(?:^|\n)<\/think>[ \t]*(?:\r?\n|$)/.exec(content);
+  if (orphan === null || content.includes(OPEN)) return { answer: content, thinking: '' };
+  return {
+    answer: content.slice(orphan.index + orphan[0].length).trimStart(),
+    thinking: content.slice(0, orphan.index).trim(),
+  };
+}
+
+const FENCE = '```';
+
+/** JSON without the Markdown fence some models put around it, and without white space at its ends. */
+export function unwrapJson(text: string): string {
+  const whole = text.trim();
+  const firstLineEnd = whole.indexOf('\n');
+  if (firstLineEnd === -1 || !whole.endsWith(FENCE)) return whole;
+  if (!/^```(?:json)?\s*$/i.test(whole.slice(0, firstLineEnd))) return whole;
+  return whole.slice(firstLineEnd + 1, -FENCE.length).trim();
 }

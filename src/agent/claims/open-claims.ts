@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createBell } from '../../bridge/notifier.js';
 import { readSideRefs } from '../../bridge/side-refs.js';
 import { REMOTE_PREFIX } from '../../git/transport.js';
 import { claimRef } from '../../protocol/claim.js';
 import { shortId } from '../../protocol/names.js';
-import { createBell } from '../../bridge/notifier.js';
 import type { Due, SessionCore } from '../agent-session.js';
 import { type Candidate, chooseTasks } from './choose-tasks.js';
 import type { Claims } from './claims.js';

@@ -1,7 +1,7 @@
+import { connectDoor } from '../../bridge/connection.js';
 import { writeBlob } from '../../git/commit-file.js';
 import { pushSideRefs, type Refusal, type SideRefChange } from '../../git/transport.js';
 import { CLAIMS_PREFIX, claimRef, DEFAULT_CLAIM_LEASE_MS, writeClaim } from '../../protocol/claim.js';
-import { connectDoor } from '../../bridge/connection.js';
 import type { Due, SessionCore } from '../agent-session.js';
 import { HOLD_OFF_MS } from './choose-tasks.js';
 import type { Others } from './others.js';

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { untilAborted } from '../../bridge/until-aborted.js';
+import { untilAborted } from '../../bridge/notifier.js';
 
 /** How much further back each time: quick for what has just left the window, and bounded. Commits. */
 const STEPS = [1_000, 4_000, 16_000] as const;

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openClone } from '../../bridge/clone.js';
+import { type ObjectReader, openObjectReader } from '../../git/object-reader.js';
 import { isLockOfOurs } from '../../git/ref-files.js';
 import { type Repository, runGit } from '../../git/run-git.js';
 import { findStaleLocks } from '../../git/stale-locks.js';
-import { openClone } from '../../bridge/clone.js';
-import { keepFinished } from './finished-answers.js';
-import { readFinishedOf } from './rescue-finished.js';
+import { type Answer, readAnswer } from '../../protocol/answer.js';
+import { FINISHED_PREFIX, keepFinished } from './finished-answers.js';
 
 /** What is behind the name of a clone that was set aside. */
 const DAMAGED = '.damaged-';
@@ -88,4 +89,71 @@ async function rescueSetAside(clone: Repository): Promise<void> {
 
 function ifThere(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;
+}
+
+/**
+ * Reads the finished answers in what is left of a clone, as far as they can be read: the refs from their files and the objects by way of
+ * `sound`, another repository, because git itself refuses a repository without a good HEAD or config. What cannot be read is
+ * generated again.
+ */
+export async function readFinishedOf(damagedDir: string, sound: Repository): Promise<Answer[]> {
+  const objects = path.join(damagedDir, 'objects');
+  const reader = openObjectReader({
+    ...sound,
+    env: { ...sound.env, GIT_ALTERNATE_OBJECT_DIRECTORIES: objects },
+  });
+  const found: Answer[] = [];
+  try {
+    for (const id of await finishedBlobs(damagedDir)) {
+      // git that stumbles over a broken pack ends; the next read starts it anew.
+      const blob = await reader.read(id).catch(() => null);
+      const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
+      if (read?.ok) found.push(read.value);
+    }
+  } finally {
+    reader.close();
+  }
+  return found;
+}
+
+/** The blobs that refs of finished answers point at, one file a ref or a line in `packed-refs`; a file wins over a line. */
+async function finishedBlobs(gitDir: string): Promise<Iterable<string>> {
+  const byTask = new Map<string, string>();
+  const packed = await readFile(path.join(gitDir, 'packed-refs'), 'latin1').catch(() => '');
+  for (const line of packed.split('\n')) {
+    const [, id, task] = /^([0-9a-f]{40,64}) refs\/bridge\/finished\/([0-9a-f]+)$/.exec(line) ?? [];
+    if (id !== undefined && task !== undefined) byTask.set(task, id);
+  }
+  const folder = path.join(gitDir, FINISHED_PREFIX);
+  for (const task of await readdir(folder).catch(() => [])) {
+    const text = await readFile(path.join(folder, task), 'latin1').catch(() => '');
+    const id = /^([0-9a-f]{40,64})\n$/.exec(text)?.[1];
+    if (id !== undefined && /^[0-9a-f]+$/.test(task)) byTask.set(task, id);
+  }
+  return byTask.values();
+}
+
+/** A reader of the agent's clone that outlives the clone's being made anew. */
+export interface CloneReader extends ObjectReader {
+  /** Lets go of everything that is open in the clone; the next call opens it again. Calls that wait now are rejected. */
+  renew(): void;
+}
+
+/** A git that waits for the next task takes 4 MB; it is started again while that task is fetched. Milliseconds. */
+const IDLE_MS = 10_000;
+
+/** Opens one. It starts git at the first call. */
+export function openCloneReader(clone: Repository): CloneReader {
+  const open = () => openObjectReader(clone, { idleMs: IDLE_MS });
+  let reader = open();
+  return {
+    info: (name) => reader.info(name),
+    read: (name, maxBytes) => reader.read(name, maxBytes),
+    warm: () => reader.warm(),
+    renew() {
+      reader.close();
+      reader = open();
+    },
+    close: () => reader.close(),
+  };
 }

@@ -1,8 +1,8 @@
 import { BridgeError } from '../../protocol/bridge-error.js';
 import { type AgentSession, setDue } from '../agent-session.js';
+import { openQueueView } from '../queue/queue-view.js';
 import { keepFinished } from './finished-answers.js';
 import { clearLeftLocks, isSound, replaceClone } from './own-clone.js';
-import { openQueueView } from '../queue/queue-view.js';
 
 /** Runs steps on the clone, and mends the clone where a step fails because of it. */
 export interface CloneMender {

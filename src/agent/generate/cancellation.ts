@@ -1,5 +1,5 @@
+import { untilAborted } from '../../bridge/notifier.js';
 import type { CancelledTask } from '../../protocol/queue.js';
-import { untilAborted } from '../../bridge/until-aborted.js';
 
 /** Whether a task that is being answered was cancelled meanwhile. */
 export interface Cancellation {

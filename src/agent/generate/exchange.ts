@@ -1,3 +1,4 @@
+import { formatDuration } from '../../protocol/duration.js';
 import { DEFAULT_MAX_ANSWER_BYTES } from '../../protocol/limits.js';
 import { conversationOf, type TaskJson } from '../../protocol/task.js';
 import {
@@ -8,9 +9,8 @@ import {
   type OnToken,
 } from '../backends/backend.js';
 import { backendError } from '../backends/backend-failure.js';
-import type { Deadlines } from './deadline.js';
-import { chooseModel, withInstalledModels } from './choose-model.js';
 import type { GenerateSettings } from './generate-settings.js';
+import { chooseModel, withInstalledModels } from './reach-backend.js';
 
 /** The exchange with one backend about one task, under the task's deadlines. Both calls throw as `Backend` does. */
 export interface Exchange {
@@ -71,4 +71,70 @@ function tooLarge(backend: Backend, maxBytes: number): BackendError {
     'answer_too_large',
     `the answer has more than ${maxBytes} bytes; it was stopped there`,
   );
+}
+
+/** The times within which a generation has to show life and to end, in milliseconds. */
+export interface DeadlineTimes {
+  /** The longest silence, the one before the first token included. */
+  readonly idleMs: number;
+  /** The longest time in all, from the start of the deadlines on. */
+  readonly totalMs: number;
+}
+
+/** Running deadlines. `signal` aborts with a BackendError `timeout` once one has passed, or with the reason of the outer signal. */
+export interface Deadlines {
+  readonly signal: AbortSignal;
+  /** Runs one exchange with a model server under the idle deadline. */
+  watch<T>(exchange: () => Promise<T>): Promise<T>;
+  /** Says that a token came: the idle deadline starts anew. */
+  alive(): void;
+  /** Aborts the signal with another reason. */
+  fail(reason: Error): void;
+  /** Stops the clocks. Has to be called, or the timers keep the process. */
+  stop(): void;
+}
+
+/** The longest delay a timer takes, in milliseconds: 24.8 days. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Starts the total deadline; the idle one runs inside `watch` only. Both end with `signal`. */
+export function startDeadlines(times: DeadlineTimes, signal: AbortSignal): Deadlines {
+  const controller = new AbortController();
+  const follow = () => controller.abort(signal.reason);
+  // By hand and not by AbortSignal.any: that one stays tied to a signal that lives as long as the agent.
+  signal.addEventListener('abort', follow, { once: true });
+  if (signal.aborted) follow();
+  const total = startTimer(times.totalMs, () => {
+    controller.abort(timeout(`no complete answer within ${formatDuration(times.totalMs)} (total deadline)`));
+  });
+  let idle: NodeJS.Timeout | undefined;
+  return {
+    signal: controller.signal,
+    async watch(exchange) {
+      idle = startTimer(times.idleMs, () => {
+        controller.abort(timeout(`no token for ${formatDuration(times.idleMs)} (idle deadline)`));
+      });
+      try {
+        return await exchange();
+      } finally {
+        clearTimeout(idle);
+        idle = undefined;
+      }
+    },
+    alive: () => void idle?.refresh(),
+    fail: (reason) => controller.abort(reason),
+    stop() {
+      clearTimeout(total);
+      clearTimeout(idle);
+      signal.removeEventListener('abort', follow);
+    },
+  };
+}
+
+function startTimer(ms: number, onEnd: () => void): NodeJS.Timeout {
+  return setTimeout(onEnd, Math.min(ms, MAX_TIMER_MS));
+}
+
+function timeout(message: string): BackendError {
+  return new BackendError('timeout', message);
 }

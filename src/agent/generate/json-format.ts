@@ -6,7 +6,7 @@ import { errorText } from '../../protocol/bridge-error.js';
 import { excerpt, oneLine } from '../../protocol/printable.js';
 import type { TaskFormat } from '../../protocol/task.js';
 import { BackendError } from '../backends/backend.js';
-import { unwrapJson } from '../backends/unwrap-json.js';
+import { unwrapJson } from '../backends/finish-generation.js';
 
 /** What checking an answer ends as: its JSON text, freed of any fence, or what is wrong with it, in one line. */
 export type FormatCheck =

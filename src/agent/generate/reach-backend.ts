@@ -1,6 +1,9 @@
 import pRetry from 'p-retry';
 import { formatDuration } from '../../protocol/duration.js';
+import type { TaskJson } from '../../protocol/task.js';
 import { type Backend, BackendError } from '../backends/backend.js';
+import { backendError } from '../backends/backend-failure.js';
+import { sameLmstudioModel, sameOllamaModel } from '../backends/same-model.js';
 import type { GenerateSettings } from './generate-settings.js';
 
 /** How far the wait between two tries grows, as a multiple of the first. */
@@ -69,4 +72,91 @@ async function tryEach<T>(
 
 function isUnreachable(error: unknown): error is BackendError {
   return error instanceof BackendError && error.code === 'backend_unreachable';
+}
+
+/** So often a task is generated at most: a prompt that makes a server crash each time would keep it crashing. */
+const MAX_GENERATIONS = 3;
+
+/**
+ * As reachBackend, and where a server goes away in the middle of its answer (it crashed, it was restarted), that server gets the task
+ * again, from the beginning and with its model chosen anew; `retryWindowMs` is how long it may stay away, each time. No other
+ * server is asked instead: what runs here was chosen, and a restart takes seconds. After MAX_GENERATIONS, or where it stays away, throws
+ * what it was lost with.
+ */
+export async function outliveLoss<T>(
+  backends: readonly Backend[],
+  settings: Pick<GenerateSettings, 'retryWindowMs' | 'retryDelayMs' | 'log'>,
+  signal: AbortSignal,
+  attempt: (backend: Backend) => Promise<T>,
+): Promise<T> {
+  let candidates = backends;
+  let lost: BackendError | null = null;
+  for (let generations = 1; ; generations++) {
+    try {
+      return await reachBackend(candidates, settings, signal, async (backend) => {
+        candidates = [backend];
+        return await attempt(backend);
+      });
+    } catch (error) {
+      if (!(error instanceof BackendError)) throw error;
+      if (error.code === 'backend_unreachable' && lost !== null) throw stayedAway(lost, error);
+      if (!error.isLost) throw error;
+      lost = error;
+      if (settings.retryWindowMs <= 0) throw error;
+      if (generations >= MAX_GENERATIONS) throw everyTime(error);
+      settings.log?.(
+        `${error.message}; it gets the task again, for ${formatDuration(settings.retryWindowMs)}`,
+      );
+    }
+  }
+}
+
+function stayedAway(lost: BackendError, unreachable: BackendError): BackendError {
+  return new BackendError('backend_error', `${lost.message}; then ${unreachable.message}`, { cause: lost });
+}
+
+function everyTime(lost: BackendError): BackendError {
+  return new BackendError('backend_error', `${lost.message}, ${MAX_GENERATIONS} times`, { cause: lost });
+}
+
+/**
+ * The model to ask `backend` for: the task's own, as it is; else the one of the settings; else the first the backend
+ * lists. The model of the settings is meant for the first backend of the order, so on another one that lacks it the first
+ * listed stands in; a task's model is never replaced. Throws BackendError `no_model` where none is listed.
+ */
+export async function chooseModel(
+  task: TaskJson,
+  settings: Pick<GenerateSettings, 'model' | 'order'>,
+  backend: Backend,
+  signal: AbortSignal,
+): Promise<string> {
+  if (task.model !== undefined) return task.model;
+  if (settings.model !== undefined && settings.order[0] === backend.name) return settings.model;
+  const installed = await backend.listModels(signal);
+  const same = backend.name === 'ollama' ? sameOllamaModel : sameLmstudioModel;
+  const wanted = settings.model;
+  const found = wanted === undefined ? undefined : installed.find((model) => same(wanted, model));
+  const model = found ?? installed[0];
+  if (model !== undefined) return model;
+  throw backendError(backend, 'no_model', `no model is installed; try: ${backend.noModelRemedy}`);
+}
+
+/** How many installed models a message names. */
+const MAX_LISTED = 20;
+
+/** Adds to an error `model_not_found` which models there are; gives any other error back as it is. */
+export async function withInstalledModels(
+  error: unknown,
+  backend: Backend,
+  signal: AbortSignal,
+): Promise<unknown> {
+  if (!(error instanceof BackendError) || error.code !== 'model_not_found') return error;
+  const installed = await backend.listModels(signal).catch(() => null);
+  if (installed === null) return error;
+  const more = installed.length > MAX_LISTED ? ` and ${installed.length - MAX_LISTED} more` : '';
+  const list =
+    installed.length === 0
+      ? `no model is installed; try: ${backend.noModelRemedy}`
+      : `installed: ${installed.slice(0, MAX_LISTED).join(', ')}${more}`;
+  return new BackendError('model_not_found', `${error.message}; ${list}`, { cause: error });
 }

@@ -1,12 +1,11 @@
 import { type Answer, readAnswer } from '../../protocol/answer.js';
 import type { AskedTask } from '../../protocol/queue.js';
 import type { TaskJson } from '../../protocol/task.js';
+import { readAskedTask } from '../queue/read-task.js';
 import { composeAnswer, outcomeOfEarlier } from './compose-answer.js';
-import { fitConversation } from './fit-conversation.js';
-import { readTurns, type TurnPlace } from './read-turns.js';
 import { type GenerationOutcome, generateAnswer } from './generate-answer.js';
 import type { GenerateSettings } from './generate-settings.js';
-import { readAskedTask } from '../queue/read-task.js';
+import { fitConversation, readTurns, type TurnPlace } from './read-turns.js';
 
 /** What answering one task needs. */
 export interface TaskPlace extends TurnPlace {

@@ -1,8 +1,7 @@
 import type { ObjectReader } from '../../git/object-reader.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import type { AskedTask } from '../../protocol/queue.js';
-import { readTask, type TaskJson } from '../../protocol/task.js';
-import { taskHash } from '../../protocol/task-hash.js';
+import { readTask, type TaskJson, taskHash } from '../../protocol/task.js';
 
 /** A task as its commit has it. `task` is null where it cannot be asked, and `reason` says why. */
 export type TaskContent =

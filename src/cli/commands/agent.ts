@@ -1,7 +1,6 @@
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
 import { principalNameSchema } from '../../protocol/names.js';
-import type { ExitState } from '../exit-state.js';
 import {
   numberOption,
   REPO_OPTION,
@@ -11,6 +10,7 @@ import {
   sshArgs,
   sshOptionsOf,
 } from '../options.js';
+import type { ExitState } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 
 const argsSchema = z.object({
@@ -124,8 +124,8 @@ export function agentCommand(_exit: ExitState): CommandModule {
       const [{ createAgent }, { openAgentView }, { plainLog }, { jsonLog }] = await Promise.all([
         import('../../agent/create-agent.js'),
         import('../agent-view.js'),
-        import('../plain-log.js'),
-        import('../json-log.js'),
+        import('../agent-view.js'),
+        import('../agent-view.js'),
       ]);
       const signal = stopSignal();
       const isPlain = args.logFormat === 'plain';

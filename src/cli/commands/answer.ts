@@ -4,10 +4,9 @@ import { BridgeError } from '../../protocol/bridge-error.js';
 import { formatDuration } from '../../protocol/duration.js';
 import { shortId } from '../../protocol/names.js';
 import { isExpired } from '../../protocol/queue.js';
-import type { ExitState } from '../exit-state.js';
 import { REPO_OPTION, readOptions, repoSchema, SSH_OPTIONS, sshArgs, sshOptionsOf } from '../options.js';
 import { printAnswer } from '../print-answer.js';
-import { EXIT, printProblem } from '../print-error.js';
+import { EXIT, type ExitState, printProblem } from '../print-error.js';
 
 const argsSchema = z.object({
   task: z.string(),
@@ -39,7 +38,7 @@ export function answerCommand(exit: ExitState): CommandModule {
       const args = readOptions(argsSchema, raw, 'answer', ['task']);
       const [{ findTask }, { findAnswer }, { openView }] = await Promise.all([
         import('../../asker/find-task.js'),
-        import('../../asker/find-answer.js'),
+        import('../../asker/find-task.js'),
         import('../open-view.js'),
       ]);
       // What is asked for is young as a rule; all of history is brought here only where it is not.

@@ -1,8 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import * as z from 'zod';
-import { principalNameSchema, shortId } from '../../protocol/names.js';
 import { shellQuote } from '../../process/shell-quote.js';
-import type { ExitState } from '../exit-state.js';
+import { principalNameSchema, shortId } from '../../protocol/names.js';
 import {
   numberOption,
   REPO_OPTION,
@@ -13,7 +12,7 @@ import {
   sshOptionsOf,
 } from '../options.js';
 import { printAnswer } from '../print-answer.js';
-import { EXIT, printProblem } from '../print-error.js';
+import { EXIT, type ExitState, printProblem } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 import { TASK_OPTIONS, taskArgsSchema, taskFieldsOf } from '../task-fields.js';
 

@@ -2,8 +2,8 @@ import type { CommandModule } from 'yargs';
 import * as z from 'zod';
 import { MAX_REASON_CHARS } from '../../protocol/cancel.js';
 import { principalNameSchema } from '../../protocol/names.js';
-import type { ExitState } from '../exit-state.js';
 import { REPO_OPTION, readOptions, repoSchema, SSH_OPTIONS, sshArgs, sshOptionsOf } from '../options.js';
+import type { ExitState } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 
 const argsSchema = z.object({

@@ -1,5 +1,5 @@
 import type { CommandModule } from 'yargs';
-import type { ExitState } from '../exit-state.js';
+import type { ExitState } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 
 /** `llm-bridge demo` */

@@ -1,13 +1,12 @@
+import pc from 'picocolors';
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
-import type { Finding } from '../../admin/doctor/finding.js';
+import { type Finding, type FindingStatus, runChecks } from '../../admin/doctor/finding.js';
 import { roleSchema } from '../../protocol/names.js';
-import { runChecks } from '../../admin/doctor/run-checks.js';
+import { oneLine } from '../../protocol/printable.js';
 import { BACKEND_OPTIONS, backendArgs } from '../backend-options.js';
-import type { ExitState } from '../exit-state.js';
-import { formatFinding } from '../format-finding.js';
 import { REPO_OPTION, readOptions, repoSchema, SSH_OPTIONS, sshArgs, sshOptionsOf } from '../options.js';
-import { EXIT } from '../print-error.js';
+import { EXIT, type ExitState } from '../print-error.js';
 
 const argsSchema = z.object({
   repo: repoSchema,
@@ -86,4 +85,18 @@ export function doctorCommand(exit: ExitState): CommandModule {
       if (args.json) process.stdout.write(`${JSON.stringify(findings)}\n`);
     },
   };
+}
+
+const COLOURS: Record<FindingStatus, (text: string) => string> = {
+  ok: pc.green,
+  warning: pc.yellow,
+  broken: pc.red,
+  skipped: pc.dim,
+};
+
+/** A finding as a person reads it: one line, and one more with the remedy. */
+export function formatFinding({ check, status, text, remedy }: Finding): string {
+  const lines = [`${COLOURS[status](status.padEnd(7))}  ${check}: ${oneLine(text)}`];
+  if (remedy !== null) lines.push(`         try: ${oneLine(remedy)}`);
+  return `${lines.join('\n')}\n`;
 }

@@ -1,8 +1,8 @@
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
 import type { Repository } from '../../git/run-git.js';
-import type { ExitState } from '../exit-state.js';
 import { LOCAL_REPO_OPTION, localRepoSchema, readOptions } from '../options.js';
+import type { ExitState } from '../print-error.js';
 
 const argsSchema = z.object({
   repo: localRepoSchema,

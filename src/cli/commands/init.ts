@@ -1,7 +1,7 @@
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
-import type { ExitState } from '../exit-state.js';
 import { localRepoSchema, readOptions } from '../options.js';
+import type { ExitState } from '../print-error.js';
 
 const argsSchema = z.object({ repo: localRepoSchema });
 

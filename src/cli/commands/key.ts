@@ -3,8 +3,8 @@ import path from 'node:path';
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
 import { roleSchema } from '../../protocol/names.js';
-import type { ExitState } from '../exit-state.js';
 import { LOCAL_REPO_OPTION, localRepoSchema, readOptions } from '../options.js';
+import type { ExitState } from '../print-error.js';
 
 const storeSchema = z.object({ repo: localRepoSchema, authorizedKeys: z.string().min(1).optional() });
 const removeSchema = storeSchema.extend({ name: z.string() });

@@ -1,7 +1,10 @@
+import pc from 'picocolors';
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
-import { TASK_STATES } from '../../admin/list-tasks.js';
-import type { ExitState } from '../exit-state.js';
+import { TASK_STATES, type TaskRow, type TaskState } from '../../admin/list-tasks.js';
+import { formatDuration } from '../../protocol/duration.js';
+import { shortId } from '../../protocol/names.js';
+import { oneLine } from '../../protocol/printable.js';
 import {
   numberOption,
   REPO_OPTION,
@@ -11,6 +14,7 @@ import {
   sshArgs,
   sshOptionsOf,
 } from '../options.js';
+import type { ExitState } from '../print-error.js';
 
 const argsSchema = z.object({
   repo: repoSchema,
@@ -48,8 +52,8 @@ export function listCommand(_exit: ExitState): CommandModule {
       const args = readOptions(argsSchema, raw, 'list');
       const [{ listTasks, newestRows }, { whoWorks }, { formatTaskRow }, { openView }] = await Promise.all([
         import('../../admin/list-tasks.js'),
-        import('../../bridge/who-works.js'),
-        import('../format-task-row.js'),
+        import('../../bridge/side-refs.js'),
+        import('./list.js'),
         import('../open-view.js'),
       ]);
       const view = await openView(args.repo, sshOptionsOf(args), 'window');
@@ -69,4 +73,25 @@ export function listCommand(_exit: ExitState): CommandModule {
       }
     },
   };
+}
+
+const COLOURS: Readonly<Record<TaskState, (text: string) => string>> = {
+  pending: pc.yellow,
+  running: pc.cyan,
+  done: pc.green,
+  error: pc.red,
+  cancelled: pc.dim,
+  expired: pc.dim,
+};
+
+/** A task on one line: `3f2a1b9c  done      12 s ago  bot: 2+2  →  4 (llama3.2 via ollama, 812 ms), by home-pc`. */
+export function formatTaskRow(row: TaskRow, nowMs: number): string {
+  const age = `${formatDuration(Math.max(0, nowMs - Date.parse(row.asked_at)))} ago`;
+  const by = row.agent === null ? '' : `by ${oneLine(row.agent)}`;
+  const outcome = [...(row.answer === null ? [] : [oneLine(row.answer)]), ...(by === '' ? [] : [by])].join(
+    ', ',
+  );
+  const head = `${shortId(row.task)}  ${COLOURS[row.state](row.state.padEnd(9))}  ${age.padStart(10)}`;
+  const question = `${oneLine(row.asker)}: ${oneLine(row.question)}`;
+  return `${head}  ${question}${outcome === '' ? '' : `  →  ${outcome}`}\n`;
 }

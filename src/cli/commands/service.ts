@@ -11,13 +11,12 @@ import {
   type ServicePlatform,
   type ServiceSpec,
 } from '../../admin/service/service-spec.js';
+import { parseAddress } from '../../bridge/address.js';
+import { shellQuote } from '../../process/shell-quote.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import { principalNameSchema } from '../../protocol/names.js';
-import { shellQuote } from '../../process/shell-quote.js';
-import { parseAddress } from '../../bridge/address.js';
-import type { ExitState } from '../exit-state.js';
 import { REPO_OPTION, readOptions, repoSchema } from '../options.js';
-import { EXIT } from '../print-error.js';
+import { EXIT, type ExitState } from '../print-error.js';
 
 const argsSchema = z.object({
   _: z.array(z.string()),

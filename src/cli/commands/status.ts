@@ -1,8 +1,12 @@
+import { clearScreenDown, cursorTo } from 'node:readline';
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
-import type { ExitState } from '../exit-state.js';
+import { openDoorbell } from '../../bridge/connection.js';
+import { createBell } from '../../bridge/notifier.js';
 import { formatStatus } from '../format-status.js';
+import type { BridgeView } from '../open-view.js';
 import { REPO_OPTION, readOptions, repoSchema, SSH_OPTIONS, sshArgs, sshOptionsOf } from '../options.js';
+import type { ExitState } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 
 const argsSchema = z.object({
@@ -42,8 +46,8 @@ export function statusCommand(_exit: ExitState): CommandModule {
         await Promise.all([
           import('../../admin/bridge-status.js'),
           import('../../git/stale-locks.js'),
-          import('../../bridge/who-works.js'),
-          import('../../log/on-answer/report.js'),
+          import('../../bridge/side-refs.js'),
+          import('../../log/on-answer/state.js'),
           import('../open-view.js'),
         ]);
       const view = await openView(args.repo, sshOptionsOf(args), 'window');
@@ -66,11 +70,50 @@ export function statusCommand(_exit: ExitState): CommandModule {
         return args.json ? `${JSON.stringify(status)}\n` : formatStatus(status);
       };
       try {
-        if (args.watch) await (await import('../watch-status.js')).watchStatus(view, show, stopSignal());
+        if (args.watch) await (await import('./status.js')).watchStatus(view, show, stopSignal());
         else process.stdout.write(await show());
       } finally {
         await view.close();
       }
     },
   };
+}
+
+/** How often ages are drawn anew, and what changes beside history is looked at on this machine. Milliseconds. */
+const REDRAW_MS = 5_000;
+
+/** How often a bridge elsewhere is asked where nothing rings. Milliseconds. */
+const FETCH_MS = 60_000;
+
+/**
+ * Shows a view again whenever the bridge rings and every few seconds, until the signal aborts. On a terminal in the same
+ * place, elsewhere one behind the other.
+ */
+export async function watchStatus(
+  view: BridgeView,
+  show: () => Promise<string>,
+  signal: AbortSignal,
+): Promise<void> {
+  const bell = createBell();
+  const doorbell = openDoorbell(view.door, bell);
+  let fetchedAtMs = performance.now();
+  try {
+    while (!signal.aborted) {
+      const text = await show();
+      if (process.stdout.isTTY) {
+        cursorTo(process.stdout, 0, 0);
+        clearScreenDown(process.stdout);
+      }
+      process.stdout.write(text);
+      const outcome = await bell.wait(REDRAW_MS, signal);
+      if (signal.aborted) return;
+      if (outcome === 'rung' || performance.now() - fetchedAtMs > FETCH_MS) {
+        fetchedAtMs = performance.now();
+        // A server that is away is no end of it: the ages tell.
+        await view.refresh().catch(() => {});
+      }
+    }
+  } finally {
+    await doorbell.close();
+  }
 }

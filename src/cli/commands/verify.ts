@@ -2,9 +2,8 @@ import type { CommandModule } from 'yargs';
 import * as z from 'zod';
 import type { Difference } from '../../log/verify-log.js';
 import { shortId } from '../../protocol/names.js';
-import type { ExitState } from '../exit-state.js';
 import { LOCAL_REPO_OPTION, localRepoSchema, readOptions } from '../options.js';
-import { EXIT, printProblem } from '../print-error.js';
+import { EXIT, type ExitState, printProblem } from '../print-error.js';
 
 const argsSchema = z.object({ repo: localRepoSchema, json: z.boolean().default(false) });
 

@@ -2,9 +2,8 @@ import type { CommandModule } from 'yargs';
 import * as z from 'zod';
 import { principalNameSchema } from '../../protocol/names.js';
 import { excerpt, oneLine } from '../../protocol/printable.js';
-import type { ExitState } from '../exit-state.js';
 import { LOCAL_REPO_OPTION, localRepoSchema, numberOption, readOptions } from '../options.js';
-import { printError } from '../print-error.js';
+import { type ExitState, printError } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 
 const argsSchema = z.object({

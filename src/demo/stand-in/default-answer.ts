@@ -1,4 +1,4 @@
-import { sampleOf } from './sample-of.js';
+import * as z from 'zod';
 import type { StandInRequest } from './stand-in-request.js';
 
 /**
@@ -29,4 +29,54 @@ function calculate(left: number, operator: string, right: number): number {
 
 function firstWords(question: string): string {
   return question.trim().split(/\s+/).slice(0, 12).join(' ');
+}
+
+/** The part of JSON Schema the sampler understands; anything else is taken as "any string will do". */
+const simpleSchema = z.object({
+  type: z.union([z.string(), z.array(z.string())]).optional(),
+  const: z.unknown().optional(),
+  enum: z.array(z.unknown()).min(1).optional(),
+  properties: z.record(z.string(), z.unknown()).optional(),
+  items: z.unknown().optional(),
+  minItems: z.int().min(0).optional(),
+  minimum: z.number().optional(),
+});
+
+/**
+ * A value that fits a simple JSON Schema: `type`, `properties`, `items`, `enum`, `const`, `minItems` and `minimum`. Strings become `text`,
+ * numbers the number in `text` where there is one.
+ */
+export function sampleOf(schema: unknown, text: string): unknown {
+  const read = simpleSchema.safeParse(schema);
+  if (!read.success) return text;
+  const { data } = read;
+  if (data.const !== undefined) return data.const;
+  if (data.enum !== undefined) return data.enum[0];
+  switch (typeOf(data)) {
+    case 'object':
+      return Object.fromEntries(
+        Object.entries(data.properties ?? {}).map(([key, inner]) => [key, sampleOf(inner, text)]),
+      );
+    case 'array':
+      return Array.from({ length: data.minItems ?? 1 }, () => sampleOf(data.items, text));
+    case 'number':
+    case 'integer':
+      return numberIn(text, data.minimum ?? 0);
+    case 'boolean':
+      return true;
+    case 'null':
+      return null;
+    default:
+      return text;
+  }
+}
+
+function typeOf(schema: z.infer<typeof simpleSchema>): string | undefined {
+  if (schema.type === undefined) return schema.properties === undefined ? undefined : 'object';
+  return typeof schema.type === 'string' ? schema.type : schema.type[0];
+}
+
+function numberIn(text: string, minimum: number): number {
+  const found = Number.parseInt(text, 10);
+  return Number.isNaN(found) ? minimum : Math.max(found, minimum);
 }

@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import type { Behaviour } from './behaviour.js';
 import { defaultAnswer } from './default-answer.js';
-import type { StandInRequest } from './stand-in-request.js';
+import type { Behaviour, StandInRequest } from './stand-in-request.js';
 import type { Piece, Plain, Turn, Wire } from './wire.js';
 
 /** Answers one request as `behaviour` says. Resolves once the response is over, whole or not. */

@@ -1,11 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
-import type { Behave } from './behaviour.js';
 import { lmstudioWire } from './lmstudio-wire.js';
 import { ollamaWire } from './ollama-wire.js';
 import { playTurn, sendPlain } from './play-turn.js';
-import type { RecordedRequest, WireName } from './stand-in-request.js';
+import type { Behave, RecordedRequest, WireName } from './stand-in-request.js';
 import { plainJson, type Wire } from './wire.js';
 
 /** What a stand-in is started with; every field has a default. */

@@ -1,5 +1,4 @@
-import type { Refusal } from './behaviour.js';
-import type { StandInRequest } from './stand-in-request.js';
+import type { Refusal, StandInRequest } from './stand-in-request.js';
 
 /** A piece of an answer on its way. */
 export interface Piece {

@@ -1,7 +1,7 @@
-import { DISK } from '../../process/file-system.js';
-import { type LoggedLine, lastSeqOfLog, readRecordsFrom } from '../log-records.js';
+import { DISK } from '../../process/durable-file.js';
 import { errorText } from '../../protocol/bridge-error.js';
 import { excerpt, oneLine } from '../../protocol/printable.js';
+import { type LoggedLine, lastSeqOfLog, readRecordsFrom } from '../log-records.js';
 import type { OnAnswerEntry } from './folder.js';
 import { runExecutable } from './run-executable.js';
 import { caughtUpTo, type OnAnswerState, readOnAnswerState, writeOnAnswerState } from './state.js';

@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readBridgeSettings } from '../../bridge/bridge-settings.js';
-import { tryFileLock } from '../../process/file-lock.js';
-import { DISK } from '../../process/file-system.js';
-import { markOfLog } from '../log-records.js';
 import type { Repository } from '../../git/run-git.js';
+import { DISK } from '../../process/durable-file.js';
+import { tryFileLock } from '../../process/file-lock.js';
+import { markOfLog } from '../log-records.js';
 import { type DeliveryPlace, deliver, type Recipient } from './deliver.js';
 import { listOnAnswer } from './folder.js';
 import { listOnAnswerStates, removeOnAnswerState } from './state.js';

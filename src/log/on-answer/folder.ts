@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { unless } from '../../process/file-system.js';
+import { unless } from '../../process/durable-file.js';
 
 /** The folder of the owner's executables, in the bridge's own. */
 export function onAnswerFolder(gitDir: string): string {

@@ -3,7 +3,7 @@ import { writeBlob, writeFileCommit } from '../../../src/git/commit-file.js';
 import { openObjectReader } from '../../../src/git/object-reader.js';
 import { askMessage } from '../../../src/protocol/commit-message.js';
 import { MAIN_REF } from '../../../src/protocol/names.js';
-import { taskHash } from '../../../src/protocol/task-hash.js';
+import { taskHash } from '../../../src/protocol/task.js';
 import { waitUntil } from '../../support/wait-until.js';
 import { startAgent } from '../bench-agent.js';
 import { openConnection } from '../floor.js';

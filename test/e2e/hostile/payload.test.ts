@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { answerMessage, askMessage } from '../../../src/protocol/commit-message.js';
 import { logRecordSchema } from '../../../src/protocol/log-record.js';
-import { taskHash } from '../../../src/protocol/task-hash.js';
+import { taskHash } from '../../../src/protocol/task.js';
 import {
   type HostileBridge,
   honestAnswer,

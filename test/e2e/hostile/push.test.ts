@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { answerMessage } from '../../../src/protocol/commit-message.js';
 import { replaceTreeFile } from '../../../src/git/git-objects.js';
+import { answerMessage } from '../../../src/protocol/commit-message.js';
 import { type RawObject, rawObject, rawTree } from '../../support/hostile/git-objects.js';
 import {
   type HostileBridge,

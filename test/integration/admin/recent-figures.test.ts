@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { recentFigures, spreadOf } from '../../../src/admin/recent-figures.js';
+import { recentFigures, spreadOf } from '../../../src/admin/bridge-status.js';
 import { readHistory } from '../../../src/git/read-history.js';
 import type { Answer } from '../../../src/protocol/answer.js';
 import { bareBridge } from '../../support/bare-bridge.js';

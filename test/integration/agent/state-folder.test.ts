@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openStateFolder } from '../../../src/agent/state-folder.js';
-import { tryKernelLock } from '../../../src/process/kernel-lock.js';
+import { tryKernelLock } from '../../../src/process/file-lock.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { tempDir } from '../../support/temp-dir.js';
 

@@ -5,7 +5,7 @@ import { submitLocal } from '../../../src/asker/submit-local.js';
 import { draftTask, draftTaskFile } from '../../../src/asker/task-draft.js';
 import { resolveRef } from '../../../src/git/refs.js';
 import { MAIN_REF } from '../../../src/protocol/names.js';
-import { taskHash } from '../../../src/protocol/task-hash.js';
+import { taskHash } from '../../../src/protocol/task.js';
 import { bareBridge } from '../../support/bare-bridge.js';
 import { waitUntil } from '../../support/wait-until.js';
 import { answerTask, TTL_MS, tasksOn } from './asker-fixture.js';

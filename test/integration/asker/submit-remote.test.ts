@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { submitRemote } from '../../../src/asker/submit-remote.js';
 import { draftTask } from '../../../src/asker/task-draft.js';
-import { fetchMain } from '../../../src/git/transport.js';
-import { openDoor } from '../../../src/bridge/connection.js';
 import { openClone } from '../../../src/bridge/clone.js';
+import { openDoor } from '../../../src/bridge/connection.js';
+import { fetchMain } from '../../../src/git/transport.js';
 import { startPlainBridge } from '../../support/plain-bridge.js';
 import { TTL_MS, tasksOn } from './asker-fixture.js';
 

@@ -1,13 +1,13 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { openClone, updateClone } from '../../../src/bridge/clone.js';
+import { cloneTender } from '../../../src/bridge/clone-maintenance.js';
+import type { BridgeDoor } from '../../../src/bridge/connection.js';
 import { writeBlob, writeFileCommit } from '../../../src/git/commit-file.js';
 import { clientGitEnv } from '../../../src/git/git-env.js';
 import { openObjectReader } from '../../../src/git/object-reader.js';
 import { REMOTE_MAIN_REF } from '../../../src/git/transport.js';
-import type { BridgeDoor } from '../../../src/bridge/connection.js';
-import { openClone, updateClone } from '../../../src/bridge/clone.js';
-import { cloneTender } from '../../../src/bridge/clone-maintenance.js';
 import { bareBridge } from '../../support/bare-bridge.js';
 import { gitOk } from '../../support/git.js';
 import { onCleanup } from '../../support/on-cleanup.js';

@@ -1,12 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { openClone, updateClone } from '../../../src/bridge/clone.js';
+import type { BridgeDoor } from '../../../src/bridge/connection.js';
 import { clientGitEnv } from '../../../src/git/git-env.js';
 import { readHistory } from '../../../src/git/read-history.js';
 import { REMOTE_MAIN_REF } from '../../../src/git/transport.js';
 import { messageOf } from '../../../src/protocol/history.js';
-import type { BridgeDoor } from '../../../src/bridge/connection.js';
-import { openClone, updateClone } from '../../../src/bridge/clone.js';
 import { bareBridge } from '../../support/bare-bridge.js';
 import { gitOk } from '../../support/git.js';
 import { messageWriter } from '../../support/message-writer.js';

@@ -1,8 +1,8 @@
 import { chown, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { writeBlob } from '../../../src/git/commit-file.js';
 import { isOwner, openLocalBridge } from '../../../src/bridge/local-bridge.js';
+import { writeBlob } from '../../../src/git/commit-file.js';
 import { bareBridge } from '../../support/bare-bridge.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import { requireGit } from '../../../src/git/git-version.js';
-import { gitText, runGit, spawnGit } from '../../../src/git/run-git.js';
-import { streamGit } from '../../../src/git/stream-git.js';
+import { requireGit } from '../../../src/git/porcelain.js';
+import { gitText, runGit, spawnGit, streamGit } from '../../../src/git/run-git.js';
 import { bareBridge } from '../../support/bare-bridge.js';
 import { tempDir } from '../../support/temp-dir.js';
 

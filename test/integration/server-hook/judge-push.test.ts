@@ -1,9 +1,9 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { TreeEntry } from '../../../src/git/git-objects.js';
 import { writeAnswer } from '../../../src/protocol/answer.js';
 import { answerMessage } from '../../../src/protocol/commit-message.js';
-import type { TreeEntry } from '../../../src/git/git-objects.js';
 import { parseRefusal, type RefusalCode } from '../../../src/protocol/refusal.js';
 import { gitOk } from '../../support/git.js';
 import { anAnswer, type MessageWriter, messageWriter, writeMany } from '../../support/message-writer.js';

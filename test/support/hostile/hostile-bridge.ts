@@ -1,11 +1,11 @@
 import { writeBlob, writeFileCommit } from '../../../src/git/commit-file.js';
+import { treeOfCommit } from '../../../src/git/git-objects.js';
 import { openObjectReader } from '../../../src/git/object-reader.js';
 import { updateRefs } from '../../../src/git/refs.js';
 import type { Answer } from '../../../src/protocol/answer.js';
 import { answerMessage, askMessage } from '../../../src/protocol/commit-message.js';
-import { treeOfCommit } from '../../../src/git/git-objects.js';
 import { MAIN_REF } from '../../../src/protocol/names.js';
-import { taskHash } from '../../../src/protocol/task-hash.js';
+import { taskHash } from '../../../src/protocol/task.js';
 import { type BridgeFixture, type BridgeFixtureOptions, startBridgeFixture } from '../bridge-fixture.js';
 
 /** A task on main that a case can answer. */

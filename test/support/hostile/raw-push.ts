@@ -1,6 +1,6 @@
+import { replaceTreeFile } from '../../../src/git/git-objects.js';
 import type { Answer } from '../../../src/protocol/answer.js';
 import { answerMessage } from '../../../src/protocol/commit-message.js';
-import { replaceTreeFile } from '../../../src/git/git-objects.js';
 import { type RawObject, rawObject } from './git-objects.js';
 import { type HostileBridge, honestAnswer } from './hostile-bridge.js';
 import { type PackEntry, type PackFrame, writePack } from './pack-writer.js';

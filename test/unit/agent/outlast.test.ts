@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { outlast } from '../../../src/agent/outlast.js';
-import { BridgeError } from '../../../src/protocol/bridge-error.js';
 import { createBell } from '../../../src/bridge/notifier.js';
+import { BridgeError } from '../../../src/protocol/bridge-error.js';
 
 const away = () => new BridgeError('away', { code: 'unreachable', remedy: 'wait', retryable: true });
 

@@ -2,8 +2,8 @@ import { appendFile, chmod, mkdir, readFile, rename, writeFile } from 'node:fs/p
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { parseAddress } from '../../../src/bridge/address.js';
-import { createBell } from '../../../src/bridge/notifier.js';
 import { type Doorbell, openLocalDoorbell, openSshDoorbell } from '../../../src/bridge/doorbell.js';
+import { createBell } from '../../../src/bridge/notifier.js';
 import { sshCommandOf } from '../../../src/bridge/ssh-settings.js';
 import { bareBridge } from '../../support/bare-bridge.js';
 import { cleanEnv } from '../../support/clean-env.js';

@@ -33,7 +33,7 @@ import {
 } from '../../../src/protocol/presence.js';
 import { REFUSAL_CODES } from '../../../src/protocol/refusal.js';
 import { taskJsonSchema, taskOptionsSchema } from '../../../src/protocol/task.js';
-import { MAX_REFS_PER_PUSH } from '../../../src/rules/read-update-lines.js';
+import { MAX_REFS_PER_PUSH } from '../../../src/rules/pushed-refs.js';
 import { firstCells, readCodeBlocks, sectionOf } from '../../support/read-markdown.js';
 
 // docs/protocol.md is what others implement, so what it lists has to be what the program has: no more, no less.

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
+import { parseTree } from '../../../src/git/git-objects.js';
 import { parseHistory } from '../../../src/git/read-history.js';
 import { type Answer, readAnswer } from '../../../src/protocol/answer.js';
-import { parseTree } from '../../../src/git/git-objects.js';
 import { MAX_JSON_DEPTH } from '../../../src/protocol/limits.js';
 import { formatLogLine, logRecordSchema } from '../../../src/protocol/log-record.js';
 import { readPlainCommit } from '../../../src/protocol/plain-commit.js';
 import { readTask } from '../../../src/protocol/task.js';
-import { readUpdateLines } from '../../../src/rules/read-update-lines.js';
+import { readUpdateLines } from '../../../src/rules/pushed-refs.js';
 import { referenceJson } from '../../support/reference-json.js';
 import { tempDir } from '../../support/temp-dir.js';
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { stringifyEscaped } from '../../../src/protocol/escape-json.js';
+import { stringifyEscaped } from '../../../src/protocol/strict-json.js';
 
 test('what breaks lines or turns text round is escaped, and other text stays readable', () => {
   expect(stringifyEscaped('Привет\u0085\u2028\u2029\u007f\u202e\ufeff😀')).toBe(

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { findJsonFault } from '../../../src/protocol/json-fault.js';
+import { findJsonFault } from '../../../src/protocol/strict-json.js';
 
 /** A value as it is written, with objects as lists of members, so that a key can stand twice. */
 type Written =

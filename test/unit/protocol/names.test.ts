@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { helloSchema } from '../../../src/protocol/hello.js';
 import { commitIdSchema, principalNameSchema, shortId } from '../../../src/protocol/names.js';
-import { taskHash } from '../../../src/protocol/task-hash.js';
+import { taskHash } from '../../../src/protocol/task.js';
 
 test.each(['home-pc', 'a', '0', 'Bot_1.x', 'x'.repeat(64)])('%s is a name', (name) => {
   expect(principalNameSchema.safeParse(name).success).toBe(true);

@@ -2,23 +2,22 @@ import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
+import { formatCommit, replaceTreeFile } from '../../../src/git/git-objects.js';
 import { answerSchema, readAnswer, writeAnswer } from '../../../src/protocol/answer.js';
 import { readCancel, writeCancel } from '../../../src/protocol/cancel.js';
 import { claimSchema, readClaim, writeClaim } from '../../../src/protocol/claim.js';
 import { answerMessage, askMessage, cancelMessage, statusOf } from '../../../src/protocol/commit-message.js';
 import { parseDurationMs } from '../../../src/protocol/duration.js';
 import { estimateTokens } from '../../../src/protocol/estimate-tokens.js';
-import { formatCommit, replaceTreeFile } from '../../../src/git/git-objects.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
 import type { HistoryCommit } from '../../../src/protocol/history.js';
 import { formatLogLine } from '../../../src/protocol/log-record.js';
 import { principalNameSchema } from '../../../src/protocol/names.js';
-import { readQueue } from '../../../src/protocol/queue.js';
 import { readPlainCommit } from '../../../src/protocol/plain-commit.js';
 import { presenceRef, presenceSchema, readPresence, writePresence } from '../../../src/protocol/presence.js';
+import { readQueue } from '../../../src/protocol/queue.js';
 import { formatRefusal, parseRefusal, REFUSAL_CODES } from '../../../src/protocol/refusal.js';
-import { readTask } from '../../../src/protocol/task.js';
-import { taskHash } from '../../../src/protocol/task-hash.js';
+import { readTask, taskHash } from '../../../src/protocol/task.js';
 import {
   answerVectorsSchema,
   bytesOf,

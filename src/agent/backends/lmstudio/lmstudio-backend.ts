@@ -4,10 +4,14 @@ import type { Backend, GenerateRequest, Generation, OnToken } from '../backend.j
 import { backendError, callBackend, lostError } from '../backend-failure.js';
 import { parseLmstudioUrl } from '../backend-url.js';
 import { finishGeneration } from '../finish-generation.js';
-import { lmstudioRequest } from './lmstudio-request.js';
-import { type LmstudioChunk, lmstudioChunkSchema, lmstudioModelsSchema } from './lmstudio-wire.js';
+import { HttpFailure, openTransport, type Transport } from '../http-exchange.js';
 import { sameLmstudioModel } from '../same-model.js';
-import { HttpFailure, openTransport, type Transport } from '../transport.js';
+import {
+  type LmstudioChunk,
+  lmstudioChunkSchema,
+  lmstudioModelsSchema,
+  lmstudioRequest,
+} from './lmstudio-request.js';
 
 /** The longest delay a timer takes, in milliseconds: 24.8 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

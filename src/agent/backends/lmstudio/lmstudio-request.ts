@@ -1,7 +1,7 @@
 import type OpenAI from 'openai';
+import * as z from 'zod';
 import type { TaskFormat, TaskOptions } from '../../../protocol/task.js';
 import { BackendError, type GenerateRequest } from '../backend.js';
-import { imageMediaType } from '../image-media-type.js';
 
 type ChatParams = OpenAI.Chat.ChatCompletionCreateParamsStreaming;
 
@@ -50,3 +50,35 @@ function responseFormat(format: TaskFormat): NonNullable<ChatParams['response_fo
   const schema = format === 'json' ? { type: 'object' } : format;
   return { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } };
 }
+
+/** The media type of an image by its first bytes: PNG, JPEG, GIF or WebP; null where it is none of them. */
+export function imageMediaType(bytes: Uint8Array): string | null {
+  const head = Buffer.from(bytes.subarray(0, 12)).toString('latin1');
+  if (head.startsWith('\x89PNG\r\n\x1a\n')) return 'image/png';
+  if (head.startsWith('\xff\xd8\xff')) return 'image/jpeg';
+  if (head.startsWith('GIF87a') || head.startsWith('GIF89a')) return 'image/gif';
+  if (head.startsWith('RIFF') && head.slice(8) === 'WEBP') return 'image/webp';
+  return null;
+}
+
+const count = z.int().min(0).optional().catch(undefined);
+const text = z.string().nullish();
+
+/**
+ * One event of a `/v1/chat/completions` stream. Reasoning comes as `reasoning_content`, of gpt-oss as `reasoning`. Counts that
+ * are none are left out: they are no reason to lose an answer.
+ */
+export const lmstudioChunkSchema = z.object({
+  model: z.string().optional(),
+  choices: z.array(
+    z.object({
+      delta: z.object({ content: text, reasoning_content: text, reasoning: text }).optional(),
+      finish_reason: text,
+    }),
+  ),
+  usage: z.object({ prompt_tokens: count, completion_tokens: count }).nullish().catch(undefined),
+});
+export type LmstudioChunk = z.infer<typeof lmstudioChunkSchema>;
+
+/** `/v1/models`. */
+export const lmstudioModelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });

@@ -4,9 +4,8 @@ import type { Backend, GenerateRequest, Generation, OnToken } from '../backend.j
 import { backendError, callBackend, lostError } from '../backend-failure.js';
 import { parseOllamaUrl } from '../backend-url.js';
 import { finishGeneration } from '../finish-generation.js';
-import { ollamaChunkSchema, ollamaTagsSchema } from './ollama-wire.js';
-import { strictJsonLines } from './strict-json-lines.js';
-import { openTransport } from '../transport.js';
+import { openTransport } from '../http-exchange.js';
+import { ollamaChunkSchema, ollamaTagsSchema, strictJsonLines } from './ollama-wire.js';
 
 /**
  * Ollama, by its official client: `/api/chat`, streamed, and `/api/tags`. `url` as `parseOllamaUrl` takes it; throws

@@ -1,10 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { FINISHED_PREFIX, listFinished } from '../../../../src/agent/clone/finished-answers.js';
-import { createKeeper } from '../../../../src/agent/clone/keep-together.js';
-import { openObjectReader } from '../../../../src/git/object-reader.js';
+import { createKeeper, FINISHED_PREFIX, listFinished } from '../../../../src/agent/clone/finished-answers.js';
 import { openClone } from '../../../../src/bridge/clone.js';
+import { openObjectReader } from '../../../../src/git/object-reader.js';
 import { cleanEnv } from '../../../support/clean-env.js';
 import { anAnswer } from '../../../support/message-writer.js';
 import { onCleanup } from '../../../support/on-cleanup.js';

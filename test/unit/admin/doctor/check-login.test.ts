@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { judgeClock, judgeLoginTime, judgeProtocol } from '../../../../src/admin/doctor/check-login.js';
+import { updateElsewhere, updateHere } from '../../../../src/process/own-package.js';
 import type { Hello } from '../../../../src/protocol/hello.js';
 import { PROTOCOL_VERSION } from '../../../../src/protocol/names.js';
-import { updateElsewhere, updateHere } from '../../../../src/process/own-package.js';
 
 const ASKED = Date.parse('2026-11-22T12:00:00.900Z');
 const hello = (time: string): Hello => ({

@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest';
+import {
+  broken,
+  type Check,
+  type Finding,
+  ok,
+  runChecks,
+  skipped,
+  warning,
+} from '../../../../src/admin/doctor/finding.js';
 import { BridgeError } from '../../../../src/protocol/bridge-error.js';
-import { broken, type Finding, ok, skipped, warning } from '../../../../src/admin/doctor/finding.js';
-import { type Check, runChecks } from '../../../../src/admin/doctor/run-checks.js';
 
 async function run(...checks: Check[]): Promise<Finding[]> {
   const findings: Finding[] = [];

@@ -9,7 +9,7 @@ import {
 } from '../../../../src/agent/backends/backend.js';
 import { lmstudioBackend } from '../../../../src/agent/backends/lmstudio/lmstudio-backend.js';
 import { ollamaBackend } from '../../../../src/agent/backends/ollama/ollama-backend.js';
-import type { Behaviour } from '../../../../src/demo/stand-in/behaviour.js';
+import type { Behaviour } from '../../../../src/demo/stand-in/stand-in-request.js';
 import type { StandIn } from '../../../../src/demo/stand-in/start-stand-in.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
 import { BACKENDS, chatBodies, deadUrl, gate, MODEL, standInFor } from '../generate-fixture.js';

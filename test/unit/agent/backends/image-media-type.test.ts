@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { imageMediaType } from '../../../../src/agent/backends/image-media-type.js';
+import { imageMediaType } from '../../../../src/agent/backends/lmstudio/lmstudio-request.js';
 
 test.each([
   ['\x89PNG\r\n\x1a\nrest', 'image/png'],

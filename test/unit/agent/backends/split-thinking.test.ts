@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { splitThinking } from '../../../../src/agent/backends/split-thinking.js';
+import { splitThinking } from '../../../../src/agent/backends/finish-generation.js';
 
 test.each([
   ['plain', 'plain', ''],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { unwrapJson } from '../../../../src/agent/backends/unwrap-json.js';
+import { unwrapJson } from '../../../../src/agent/backends/finish-generation.js';
 
 test.each([
   ['{"a":1}', '{"a":1}'],

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { generateAnswer } from '../../../../src/agent/generate/generate-answer.js';
-import { inTurn } from '../../../../src/demo/stand-in/behaviour.js';
+import { inTurn } from '../../../../src/demo/stand-in/stand-in-request.js';
 import { BridgeError } from '../../../../src/protocol/bridge-error.js';
 import {
   answerTo,

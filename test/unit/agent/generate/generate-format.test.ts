@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { inTurn } from '../../../../src/demo/stand-in/behaviour.js';
+import { inTurn } from '../../../../src/demo/stand-in/stand-in-request.js';
 import { answerTo, BACKENDS, chatBodies, settingsFor, standInFor } from '../generate-fixture.js';
 
 const FORMAT = {

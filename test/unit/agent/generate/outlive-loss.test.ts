@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Behaviour } from '../../../../src/demo/stand-in/behaviour.js';
-import { inTurn } from '../../../../src/demo/stand-in/behaviour.js';
+import { type Behaviour, inTurn } from '../../../../src/demo/stand-in/stand-in-request.js';
 import { startStandIn } from '../../../../src/demo/stand-in/start-stand-in.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
 import {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { strictJsonLines } from '../../../../../src/agent/backends/ollama/strict-json-lines.js';
+import { strictJsonLines } from '../../../../../src/agent/backends/ollama/ollama-wire.js';
 
 function responseOf(chunks: readonly Uint8Array[]): Response {
   const body = new ReadableStream<Uint8Array>({
