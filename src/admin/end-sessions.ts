@@ -60,11 +60,11 @@ async function findSessions(repoPath: string, name: string): Promise<Session[]> 
     const ofKey = set.get('LLM_BRIDGE_PRINCIPAL') === `LLM_BRIDGE_PRINCIPAL=${name}`;
     const repo = set.get('LLM_BRIDGE_SESSION')?.slice('LLM_BRIDGE_SESSION='.length) ?? '';
     const words = command.split('\0');
-    const isDoor = words.some(
+    const isConnection = words.some(
       (word, at) =>
         word.endsWith('/bridge/ssh-command') && isOurs(word.slice(0, -19)) && words[at + 1] === name,
     );
-    if (!(ofKey && isOurs(repo)) && !isDoor) return null;
+    if (!(ofKey && isOurs(repo)) && !isConnection) return null;
     // The `cat -u` of bridge/receive-pack stand behind git; without them it would die in the middle.
     const feeds = words.some((word) => AT_ONCE.has(path.basename(word))) && !words.includes('-u');
     return { pid: Number(pid), takesIn: !feeds };

@@ -35,11 +35,11 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
   const gitEnv = clientGitEnv(env);
   const version = await requireGit(gitEnv);
   const there = await whatIsAt(target, gitEnv);
-  const places = { node: process.execPath, path: await toolPath(env) };
+  const paths = { node: process.execPath, path: await toolPath(env) };
 
   if (there === 'bridge') {
     const repo = { gitDir: target, env: gitEnv };
-    const changed = [...(await installHooks(target, places)), ...(await applySettings(repo))];
+    const changed = [...(await installHooks(target, paths)), ...(await applySettings(repo))];
     changed.push(...(await makeBridgeFolders(target)));
     const { answersLog } = await readBridgeSettings(repo);
     return { repoPath: target, answersLog, status: changed.length > 0 ? 'upgraded' : 'unchanged', changed };
@@ -56,7 +56,7 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
     await writeSettings(repo);
     await applySettings(repo);
     await makeBridgeFolders(draft);
-    await installHooks(draft, places);
+    await installHooks(draft, paths);
     await writeFirstCommit(repo);
     // The group may read the log and nobody else anything: questions and answers are nobody else's business.
     const log = await open(path.join(draft, 'bridge', 'answers.log'), 'wx', 0o640);

@@ -15,7 +15,7 @@ const TARGETS = [
 ] as const;
 
 /** What the templates are filled in with. */
-export interface HookPlaces {
+export interface HookPaths {
   /** Absolute path of the node that runs the hooks. */
   readonly node: string;
   /** Folders where git and the standard tools are found, for sessions whose PATH lacks them. */
@@ -26,7 +26,7 @@ export interface HookPlaces {
  * Writes the hooks and the forced command into a repository, each whole or not at all, and only where its text or mode
  * differs. Answers the paths that changed. Throws BridgeError `not-built` where the hook programs are missing.
  */
-export async function installHooks(gitDir: string, places: HookPlaces): Promise<string[]> {
+export async function installHooks(gitDir: string, paths: HookPaths): Promise<string[]> {
   for (const program of [PACKAGE_FILES.preReceive, PACKAGE_FILES.postReceive, PACKAGE_FILES.standby]) {
     await access(program).catch((cause: unknown) => {
       throw new BridgeError(`the hook program ${program} is missing`, {
@@ -39,7 +39,7 @@ export async function installHooks(gitDir: string, places: HookPlaces): Promise<
   const changed: string[] = [];
   for (const [template, target] of TARGETS) {
     const file = path.join(gitDir, target);
-    const text = await textOf(template, places);
+    const text = await textOf(template, paths);
     if (await isInstalled(file, text)) continue;
     await mkdir(path.dirname(file), { recursive: true });
     await writeFileAtomic(file, text, { mode: 0o755 });
@@ -50,23 +50,23 @@ export async function installHooks(gitDir: string, places: HookPlaces): Promise<
 }
 
 /** What installHooks would write, by the path in the repository. */
-export async function expectedHooks(places: HookPlaces): Promise<{ target: string; text: string }[]> {
+export async function expectedHooks(paths: HookPaths): Promise<{ target: string; text: string }[]> {
   return Promise.all(
-    TARGETS.map(async ([template, target]) => ({ target, text: await textOf(template, places) })),
+    TARGETS.map(async ([template, target]) => ({ target, text: await textOf(template, paths) })),
   );
 }
 
-async function textOf(template: string, places: HookPlaces): Promise<string> {
-  return fill(await readFile(path.join(PACKAGE_FILES.hooks, template), 'utf8'), places);
+async function textOf(template: string, paths: HookPaths): Promise<string> {
+  return fill(await readFile(path.join(PACKAGE_FILES.hooks, template), 'utf8'), paths);
 }
 
-function fill(template: string, places: HookPlaces): string {
+function fill(template: string, paths: HookPaths): string {
   return template
-    .replaceAll('@NODE@', () => shellQuote(places.node))
+    .replaceAll('@NODE@', () => shellQuote(paths.node))
     .replaceAll('@PRE_RECEIVE@', () => shellQuote(PACKAGE_FILES.preReceive))
     .replaceAll('@POST_RECEIVE@', () => shellQuote(PACKAGE_FILES.postReceive))
     .replaceAll('@STANDBY@', () => shellQuote(PACKAGE_FILES.standby))
-    .replaceAll('@PATH@', () => shellQuote(places.path))
+    .replaceAll('@PATH@', () => shellQuote(paths.path))
     .replaceAll('@PROTOCOL@', String(PROTOCOL_VERSION));
 }
 

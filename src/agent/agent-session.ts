@@ -1,5 +1,5 @@
-import type { CloneTender } from '../bridge/clone-maintenance.js';
-import type { BridgeDoor, BridgeTerms } from '../bridge/connection.js';
+import type { CloneMaintenance } from '../bridge/clone-maintenance.js';
+import type { BridgeConnection, BridgeTerms } from '../bridge/connection.js';
 import type { Repository } from '../git/run-git.js';
 import type { QueueState } from '../protocol/queue.js';
 import type { AgentOptions } from './agent-options.js';
@@ -22,7 +22,7 @@ export interface AgentSession extends SessionCore {
 /** The part of it that claims are made from. */
 export interface SessionCore {
   readonly options: AgentOptions;
-  readonly door: BridgeDoor;
+  readonly connection: BridgeConnection;
   readonly clone: Repository;
   readonly reader: CloneReader;
   /** Made anew with the clone. */
@@ -36,7 +36,7 @@ export interface SessionCore {
   /** How long it has been running. Milliseconds. */
   readonly runningMs: () => number;
   /** Keeps the clone small. */
-  readonly tender: CloneTender;
+  readonly maintenance: CloneMaintenance;
   /** Null until the bridge was reached, and after anything that may have changed it. */
   terms: BridgeTerms | null;
   /**

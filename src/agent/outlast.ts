@@ -1,4 +1,4 @@
-import { type Bell, createBell } from '../bridge/notifier.js';
+import { createNotifier, type Notifier } from '../bridge/notifier.js';
 import { BridgeError, errorText } from '../protocol/bridge-error.js';
 import { formatDuration } from '../protocol/duration.js';
 import type { AgentLog } from './agent-options.js';
@@ -19,7 +19,7 @@ export interface OutlastOptions {
   /** Which failures pass by themselves. Default: those that say so (`BridgeError.retryable`). */
   readonly passes?: (error: unknown) => boolean;
   /** A ring of it (the server is back) ends the wait for the next try, and the waits begin short again. */
-  readonly hurry?: Bell;
+  readonly hurry?: Notifier;
 }
 
 /**
@@ -27,7 +27,7 @@ export interface OutlastOptions {
  * Throws what does not pass by itself, and the signal's reason once it aborts, unless the step has worked by then.
  */
 export async function outlast<T>(step: () => Promise<T>, options: OutlastOptions): Promise<T> {
-  const { signal, log, hurry = createBell() } = options;
+  const { signal, log, hurry = createNotifier() } = options;
   const passes = options.passes ?? ((error) => error instanceof BridgeError && error.retryable);
   let failingSinceMs: number | null = null;
   let delayMs = FIRST_DELAY_MS;

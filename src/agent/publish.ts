@@ -10,7 +10,7 @@ import type { Claims } from './claims/claims.js';
 import type { FinishedAnswer } from './clone/finished-answers.js';
 
 /** Where answers are pushed from and to. */
-export interface PublishPlace {
+export interface PublishContext {
   readonly clone: Repository;
   readonly reader: ObjectReader;
   readonly url: string;
@@ -43,26 +43,26 @@ const MAX_ENDS = 50;
  * race the same small commits are built again on the new tip. What fits no more into the push is left for the next.
  */
 export async function publish(
-  place: PublishPlace,
+  context: PublishContext,
   tip: string,
   finished: readonly FinishedAnswer[],
 ): Promise<PublishOutcome> {
-  const batch = await firstBatch(place.reader, finished);
+  const batch = await firstBatch(context.reader, finished);
   const commits = batch.map(({ blob, answer }) => ({
     file: INBOX_FILE,
     blob,
     message: answerMessage(answer),
-    by: { name: place.agent, atMs: place.now() },
+    by: { name: context.agent, atMs: context.now() },
   }));
-  const last = await writeFileCommits(place.clone, place.reader, tip, commits);
-  const outcome = await pushWithClaims(place, last, batch);
+  const last = await writeFileCommits(context.clone, context.reader, tip, commits);
+  const outcome = await pushWithClaims(context, last, batch);
   if (outcome.status === 'pushed') {
-    await updateRefs(place.clone, [{ ref: REMOTE_MAIN_REF, to: last, from: tip }], 'pushed');
+    await updateRefs(context.clone, [{ ref: REMOTE_MAIN_REF, to: last, from: tip }], 'pushed');
     return { status: 'pushed', tip: last };
   }
   if (outcome.status === 'raced') {
     // Agents that lost the same race should not run the next one in step.
-    await sleep(Math.random() * 100, undefined, { signal: place.signal });
+    await sleep(Math.random() * 100, undefined, { signal: context.signal });
     return { status: 'raced' };
   }
   if (outcome.status !== 'refused') throw new Error('a push without claims failed for its claims');
@@ -70,7 +70,7 @@ export async function publish(
   if (batch.length === 1 && only !== undefined) {
     return { status: 'refused', taskId: only.taskId, refusal: outcome.refusal };
   }
-  return publishOneByOne(place, tip, batch);
+  return publishOneByOne(context, tip, batch);
 }
 
 /**
@@ -78,26 +78,26 @@ export async function publish(
  * no reason not to answer: then they go alone.
  */
 async function pushWithClaims(
-  place: PublishPlace,
+  context: PublishContext,
   commit: string,
   batch: readonly FinishedAnswer[],
 ): Promise<PushOutcome> {
-  const ends = place.claims.endsOf(batch.map((one) => one.taskId)).slice(0, MAX_ENDS);
-  const outcome = await pushCommit(place.clone, place.url, commit, place.signal, ends);
-  if (outcome.status === 'pushed' || outcome.status === 'not-with-those') place.claims.ended(ends);
+  const ends = context.claims.endsOf(batch.map((one) => one.taskId)).slice(0, MAX_ENDS);
+  const outcome = await pushCommit(context.clone, context.url, commit, context.signal, ends);
+  if (outcome.status === 'pushed' || outcome.status === 'not-with-those') context.claims.ended(ends);
   if (outcome.status !== 'not-with-those') return outcome;
-  return pushCommit(place.clone, place.url, commit, place.signal);
+  return pushCommit(context.clone, context.url, commit, context.signal);
 }
 
 /** A refusal names one commit of many; alone each answer shows whether it was the one. */
 async function publishOneByOne(
-  place: PublishPlace,
+  context: PublishContext,
   tip: string,
   batch: readonly FinishedAnswer[],
 ): Promise<PublishOutcome> {
   let reached = tip;
   for (const one of batch) {
-    const outcome = await publish(place, reached, [one]);
+    const outcome = await publish(context, reached, [one]);
     if (outcome.status !== 'pushed') return outcome;
     reached = outcome.tip;
   }

@@ -1,4 +1,4 @@
-import { connectDoor } from '../bridge/connection.js';
+import { connectBridge } from '../bridge/connection.js';
 import { updateElsewhere } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { DEFAULT_MAX_ANSWER_BYTES } from '../protocol/limits.js';
@@ -18,17 +18,17 @@ export async function pushFinished(
   signal: AbortSignal,
 ): Promise<'raced' | 'settled'> {
   const { clone, reader, options } = session;
-  const place = {
+  const context = {
     clone,
     reader,
-    url: session.door.address.url,
+    url: session.connection.address.url,
     agent: session.name,
     now: () => session.serverNow(),
     claims: session.claims,
     signal,
   };
-  await connectDoor(session.door, signal);
-  const outcome = await publish(place, tip, session.finished);
+  await connectBridge(session.connection, signal);
+  const outcome = await publish(context, tip, session.finished);
   if (outcome.status === 'pushed') {
     session.tip = outcome.tip;
     return 'settled';

@@ -1,7 +1,12 @@
 import path from 'node:path';
-import { cloneTender } from '../bridge/clone-maintenance.js';
-import { type BridgeDoor, closeDoor, openDoor, openDoorbell } from '../bridge/connection.js';
-import { createBell } from '../bridge/notifier.js';
+import { cloneMaintenance } from '../bridge/clone-maintenance.js';
+import {
+  type BridgeConnection,
+  closeConnection,
+  openConnection,
+  openDoorbell,
+} from '../bridge/connection.js';
+import { createNotifier } from '../bridge/notifier.js';
 import { startStopwatch } from '../bridge/stopwatch.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { shortId } from '../protocol/names.js';
@@ -12,7 +17,7 @@ import { watchClock } from './clock-jump.js';
 import { createDeepening } from './clone/deepening.js';
 import { listFinished } from './clone/finished-answers.js';
 import { isSound, openCloneReader, openOwnClone, replaceClone } from './clone/own-clone.js';
-import { cloneMender } from './clone/repair-clone.js';
+import { cloneRepair } from './clone/repair-clone.js';
 import { outlast } from './outlast.js';
 import { createPriorityOrder, openQueueView } from './queue/queue-view.js';
 import { defaultStateDir, openSessionId, openStateFolder } from './state-folder.js';
@@ -41,12 +46,12 @@ const LAST_PUSH_MS = 3_500;
  * Throws BridgeError for what a person has to mend; finished answers are kept for the next run.
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const opening = outlast(() => openDoor(options.repo, options.env, options.ssh), options);
-  const door = await unlessAborted(opening, options.signal);
-  if (door === null) return;
+  const opening = outlast(() => openConnection(options.repo, options.env, options.ssh), options);
+  const connection = await unlessAborted(opening, options.signal);
+  if (connection === null) return;
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
-  const dir = path.resolve(options.stateDir ?? defaultStateDir(door.address.url));
+  const dir = path.resolve(options.stateDir ?? defaultStateDir(connection.address.url));
   const locking = openStateFolder(
     dir,
     signal,
@@ -60,7 +65,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   if (state === null) return;
   try {
     const id = await openSessionId(dir);
-    await answerTasks({ options, door, cloneDir: state.cloneDir, id, signal, failed });
+    await answerTasks({ options, connection, cloneDir: state.cloneDir, id, signal, failed });
   } finally {
     await state.release();
   }
@@ -75,9 +80,9 @@ function unlessAborted<T>(step: Promise<T>, signal: AbortSignal): Promise<T | nu
 }
 
 /** The loop, in a state folder that is ours. */
-async function answerTasks(place: {
+async function answerTasks(context: {
   readonly options: AgentOptions;
-  readonly door: BridgeDoor;
+  readonly connection: BridgeConnection;
   readonly cloneDir: string;
   /** Tells this agent from others with the same key. */
   readonly id: string;
@@ -85,9 +90,9 @@ async function answerTasks(place: {
   /** Aborted where the state folder is no longer ours; the loop aborts it to end its workers. */
   readonly failed: AbortController;
 }): Promise<void> {
-  const { options, door, signal, failed } = place;
+  const { options, connection, signal, failed } = context;
   const open = () =>
-    openKept(place.cloneDir, door.env, () =>
+    openKept(context.cloneDir, connection.env, () =>
       options.log('info', 'waiting for a git that is at work in the clone, of an agent that was killed', {
         event: 'clone-busy',
       }),
@@ -96,19 +101,19 @@ async function answerTasks(place: {
   const kept = await unlessAborted(keeping, options.signal);
   if (kept === null) return;
   const { clone, reader, finished } = kept;
-  const bell = createBell();
-  const hurry = createBell();
+  const notifier = createNotifier();
+  const hurry = createNotifier();
   const core: SessionCore = {
     options,
-    door,
+    connection,
     clone,
     reader,
     view: openQueueView(clone),
     priority: createPriorityOrder(reader),
-    tender: cloneTender(clone),
+    maintenance: cloneMaintenance(clone),
     deepening: createDeepening(clone.gitDir, () => due('fetch')),
     clock: watchClock(),
-    id: place.id,
+    id: context.id,
     runningMs: startStopwatch(),
     terms: null,
     serverNow: () => Date.now(),
@@ -122,26 +127,26 @@ async function answerTasks(place: {
   };
   const due = (what: Due) => {
     setDue(core, what);
-    bell.ring();
+    notifier.ring();
   };
   const claims = openClaims(core, due);
   const session: AgentSession = Object.assign(core, { claims });
-  const mender = cloneMender(session);
-  const workers = startWorkers(session, bell, signal, mender);
+  const repair = cloneRepair(session);
+  const workers = startWorkers(session, notifier, signal, repair);
   const ring = (tip?: string) => {
     if (tip === undefined) setDue(session, 'fetch');
     else session.rungTip = tip;
     hurry.ring();
-    bell.ring();
+    notifier.ring();
   };
-  const doorbell = options.once ? null : openDoorbell(door, { ring });
+  const doorbell = options.once ? null : openDoorbell(connection, { ring });
   const safetyMs = Math.min(SAFETY_POLL_MS, SAFETY_POLL_FACTOR * options.pollMs);
   let idleTurns = 0;
   let isDone = false;
   try {
     while (!signal.aborted) {
       workers.fill();
-      const sound = () => mender.run(() => synchronise(session, signal));
+      const sound = () => repair.run(() => synchronise(session, signal));
       await outlast(sound, { log: options.log, signal, once: options.once, hurry });
       idleTurns = workers.fill() > 0 ? 0 : idleTurns + 1;
       isDone = workers.busy() === 0 && session.finished.length === 0 && !claims.isHoldingOff();
@@ -149,7 +154,7 @@ async function answerTasks(place: {
       const pollMs = options.pollMs * Math.min(2 ** idleTurns, MAX_POLL_FACTOR) * (0.75 + Math.random() / 2);
       const isHearing = doorbell?.connected() === true;
       const longestMs = isHearing ? safetyMs * (1 + Math.random() / 4) : pollMs;
-      const outcome = await bell.wait(Math.min(longestMs, claims.wakeInMs()), signal);
+      const outcome = await notifier.wait(Math.min(longestMs, claims.wakeInMs()), signal);
       // A poll costs a connection of its own, which is nearly all that a fetch costs, and one that finds something should not need two.
       if (outcome === 'timeout') setDue(session, isHearing ? 'look' : 'fetch');
     }
@@ -170,7 +175,7 @@ async function answerTasks(place: {
       claims.close(isOver ? last : null),
     ]);
     reader.close();
-    await closeDoor(door);
+    await closeConnection(connection);
   }
 }
 

@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { updateClone } from '../bridge/clone.js';
-import { connectDoor, readTerms } from '../bridge/connection.js';
+import { connectBridge, readTerms } from '../bridge/connection.js';
 import { listRemoteRefs } from '../git/transport.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { formatDuration } from '../protocol/duration.js';
@@ -45,7 +45,7 @@ export async function synchronise(session: AgentSession, signal: AbortSignal): P
     if (session.finished.length === 0) return;
     if ((await pushFinished(session, tip, signal)) !== 'raced') continue;
     lost = { tip, times: lost.tip === tip ? lost.times + 1 : 1 };
-    if (lost.times >= MAX_LOST_ON_ONE_TIP) throw stuckMain(session.door.address.url);
+    if (lost.times >= MAX_LOST_ON_ONE_TIP) throw stuckMain(session.connection.address.url);
   }
 }
 
@@ -62,7 +62,7 @@ async function askServer(
   session.claims.asking();
   try {
     const deepen = session.deepening.due();
-    const shorten = deepen === undefined && (await session.tender.isDue());
+    const shorten = deepen === undefined && (await session.maintenance.isDue());
     const isLook = due === 'look' && deepen === undefined && !shorten;
     if (isLook && (await showsNothingNew(session, asked.sideRefs, signal))) {
       session.claims.unchanged();
@@ -70,10 +70,10 @@ async function askServer(
     }
     // What reads the new commits is started while they are on their way: they come in a pack.
     session.reader.warm();
-    const tip = await updateClone(session.clone, session.door, { ...asked, shorten, deepen }, signal);
+    const tip = await updateClone(session.clone, session.connection, { ...asked, shorten, deepen }, signal);
     session.tip = tip;
     // Nobody waits for it: it is a git of its own, and what it finds in use stays.
-    if (shorten) void session.tender.tend(signal);
+    if (shorten) void session.maintenance.tend(signal);
     if (deepen !== undefined) session.deepening.fetched();
     return tip;
   } catch (error) {
@@ -119,8 +119,10 @@ export async function showsNothingNew(
   sideRefs: boolean,
   signal: AbortSignal,
 ): Promise<boolean> {
-  await connectDoor(session.door, signal);
-  const there = new Map(await listRemoteRefs(session.clone, session.door.address.url, sideRefs, signal));
+  await connectBridge(session.connection, signal);
+  const there = new Map(
+    await listRemoteRefs(session.clone, session.connection.address.url, sideRefs, signal),
+  );
   const main = there.get(MAIN_REF);
   there.delete(MAIN_REF);
   return main === session.tip && (!sideRefs || isSame(there, session.claims.known()));
@@ -138,8 +140,8 @@ const CLOCK_WARNING_MS = 2 * 60_000;
  * else as readTerms does.
  */
 export async function learnTerms(session: AgentSession, signal: AbortSignal): Promise<void> {
-  const { options, door } = session;
-  const terms = await readTerms(door, signal);
+  const { options, connection } = session;
+  const terms = await readTerms(connection, signal);
   if (terms.principal?.role === 'asker') {
     throw new BridgeError(`the key ${terms.principal.name} has the role asker and cannot answer`, {
       code: 'role',
@@ -164,9 +166,9 @@ export async function learnTerms(session: AgentSession, signal: AbortSignal): Pr
       { event: 'name', name: terms.principal.name },
     );
   }
-  options.log('info', `connected to ${door.address.url} as ${session.name}`, {
+  options.log('info', `connected to ${connection.address.url} as ${session.name}`, {
     event: 'connected',
-    repo: door.address.url,
+    repo: connection.address.url,
     name: session.name,
   });
   session.terms = terms;

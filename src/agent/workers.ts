@@ -1,4 +1,4 @@
-import type { Bell } from '../bridge/notifier.js';
+import type { Notifier } from '../bridge/notifier.js';
 import type { Answer } from '../protocol/answer.js';
 import { formatDuration } from '../protocol/duration.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
@@ -9,10 +9,10 @@ import type { LogFields } from './agent-options.js';
 import type { AgentSession } from './agent-session.js';
 import type { Generating } from './claims/claims.js';
 import { createKeeper } from './clone/finished-answers.js';
-import type { CloneMender } from './clone/repair-clone.js';
+import type { CloneRepair } from './clone/repair-clone.js';
 import { type Cancellation, openCancellation, unlessCancelled } from './generate/cancellation.js';
 import { answerCancelled } from './generate/compose-answer.js';
-import { runTask, type TaskPlace } from './generate/run-task.js';
+import { runTask, type TaskContext } from './generate/run-task.js';
 import { outlast } from './outlast.js';
 
 /** The generations of an agent, at most `parallel` at once. */
@@ -34,9 +34,9 @@ const MAX_KEEPING = 32;
  */
 export function startWorkers(
   session: AgentSession,
-  bell: Bell,
+  notifier: Notifier,
   signal: AbortSignal,
-  mender: CloneMender,
+  repair: CloneRepair,
 ): Workers {
   const jobs = new Map<string, Job>();
   const keepAnswer = createKeeper(session.clone);
@@ -107,7 +107,7 @@ export function startWorkers(
           asker: oneLine(asked.asker),
         });
       }
-      const place: TaskPlace = {
+      const context: TaskContext = {
         clone: session.clone,
         reader: session.reader,
         deepen: session.deepening.forTask(),
@@ -128,15 +128,15 @@ export function startWorkers(
       // What a model does is an answer. Anything else (a full disk, a killed git) passes, and the task is not to be lost by it.
       const lasting = { log, signal: job.signal, once: false, passes: () => true };
       const generate = () =>
-        outlast(() => mender.run(() => runTask(place, asked)), { ...lasting, signal: generating });
+        outlast(() => repair.run(() => runTask(context, asked)), { ...lasting, signal: generating });
       const answer = await unlessCancelled(generate, cancellation, (cancel) => {
         const latencyMs = performance.now() - startedAt;
-        const { reader, agent, now } = place;
+        const { reader, agent, now } = context;
         const step = () => answerCancelled({ reader, agent, now, latencyMs, ...limits }, asked, cancel);
-        return outlast(() => mender.run(step), lasting);
+        return outlast(() => repair.run(step), lasting);
       });
       job.generated();
-      const keep = () => mender.run(() => keepAnswer(answer));
+      const keep = () => repair.run(() => keepAnswer(answer));
       // Once whatever the signal says: what was generated is kept, also when the end was asked for this very moment.
       const kept = await keep().catch(() => outlast(keep, lasting));
       // Not in one expression: that takes the list before it waits, and the loop may have put another in its place meanwhile.
@@ -157,7 +157,7 @@ export function startWorkers(
       jobs.delete(asked.id);
       session.claims.end(asked.id);
       fill();
-      bell.ring();
+      notifier.ring();
     }
   }
 

@@ -1,5 +1,5 @@
-import { type BridgeDoor, openDoorbell } from '../bridge/connection.js';
-import { createBell } from '../bridge/notifier.js';
+import { type BridgeConnection, openDoorbell } from '../bridge/connection.js';
+import { createNotifier } from '../bridge/notifier.js';
 import { startStopwatch } from '../bridge/stopwatch.js';
 import type { Answer } from '../protocol/answer.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -51,9 +51,9 @@ const FIRST_CLAIM_LOOK_MS = 1_000;
  * Asks a bridge and waits for the answer. An error answer is an answer: the caller looks at `answer.error`. Throws BridgeError for
  * what kept the task from being asked; once it is asked, a lost network only makes the wait longer.
  */
-export async function ask(door: BridgeDoor, options: AskOptions): Promise<AskOutcome> {
+export async function ask(connection: BridgeConnection, options: AskOptions): Promise<AskOutcome> {
   const { signal } = options;
-  const asker = await openAsker(door, options.name, signal);
+  const asker = await openAsker(connection, options.name, signal);
   try {
     const { terms } = asker;
     const replyTo =
@@ -62,26 +62,26 @@ export async function ask(door: BridgeDoor, options: AskOptions): Promise<AskOut
     const task = await asker.submit(draft, signal);
     options.onAsked?.(task);
     if (options.noWait) return { status: 'asked', task };
-    return await waitForAnswer(door, asker, task, options);
+    return await waitForAnswer(connection, asker, task, options);
   } finally {
     await asker.close();
   }
 }
 
 async function waitForAnswer(
-  door: BridgeDoor,
+  connection: BridgeConnection,
   asker: Asker,
   task: string,
   options: AskOptions,
 ): Promise<AskOutcome> {
   const { signal } = options;
-  const bell = createBell();
+  const notifier = createNotifier();
   let rungTip: string | undefined;
   const ring = (tip?: string) => {
     rungTip = tip;
-    bell.ring();
+    notifier.ring();
   };
-  const doorbell = openDoorbell(door, { ring });
+  const doorbell = openDoorbell(connection, { ring });
   let isClaimed = options.onClaimed === undefined;
   let claimLookMs = FIRST_CLAIM_LOOK_MS;
   const waitedMs = startStopwatch();
@@ -102,7 +102,7 @@ async function waitForAnswer(
       }
       const pollMs = doorbell.connected() ? SAFETY_POLL_MS : POLL_MS;
       const waitMs = Math.min(leftMs, pollMs, isClaimed ? pollMs : claimLookMs);
-      const outcome = await bell.wait(waitMs, signal);
+      const outcome = await notifier.wait(waitMs, signal);
       claimLookMs *= 1.5;
       // Our own task rings as well.
       isNews = outcome === 'timeout' || rungTip === undefined || rungTip !== asker.tip();

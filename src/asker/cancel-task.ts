@@ -1,4 +1,4 @@
-import type { BridgeDoor } from '../bridge/connection.js';
+import type { BridgeConnection } from '../bridge/connection.js';
 import { writeBlob } from '../git/commit-file.js';
 import { readHistory } from '../git/read-history.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -34,9 +34,9 @@ export interface Cancelled {
  * Cancels a task that is open. The agent that is at it, or the next one that looks, answers it with the error `cancelled`, unless its answer is
  * finished by then. Throws BridgeError `no-such-task`, `answered`, `expired`, or `refused-author` for a task of another asker.
  */
-export async function cancelTask(door: BridgeDoor, options: CancelOptions): Promise<Cancelled> {
+export async function cancelTask(connection: BridgeConnection, options: CancelOptions): Promise<Cancelled> {
   const { signal, reason } = options;
-  const asker = await openAsker(door, options.name, signal);
+  const asker = await openAsker(connection, options.name, signal);
   try {
     const { terms } = asker;
     await asker.reach('window', signal);

@@ -2,7 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { openClone, updateClone } from '../bridge/clone.js';
-import { type BridgeDoor, type BridgeTerms, connectDoor, ownTerms, readTerms } from '../bridge/connection.js';
+import {
+  type BridgeConnection,
+  type BridgeTerms,
+  connectBridge,
+  ownTerms,
+  readTerms,
+} from '../bridge/connection.js';
 import { openLocalBridge } from '../bridge/local-bridge.js';
 import { whoWorks } from '../bridge/side-refs.js';
 import { openObjectReader } from '../git/object-reader.js';
@@ -47,16 +53,23 @@ export interface Asker {
  * Opens a bridge for asking. On this machine the repository itself is used; elsewhere a clone of one commit in a temporary
  * folder, which nothing depends on. Throws BridgeError as openLocalBridge, readTerms and fetchMain do, or `role`.
  */
-export async function openAsker(door: BridgeDoor, name?: string, signal?: AbortSignal): Promise<Asker> {
+export async function openAsker(
+  connection: BridgeConnection,
+  name?: string,
+  signal?: AbortSignal,
+): Promise<Asker> {
   const asName = name ?? loginName();
-  if (door.address.kind === 'local') return openLocalAsker(door, asName);
+  if (connection.address.kind === 'local') return openLocalAsker(connection, asName);
   const folder = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-ask-'));
   const close = () => rm(folder, { recursive: true, force: true, maxRetries: 3 });
   try {
-    const clone = await openClone(path.join(folder, 'bridge.git'), door.env);
-    const { url } = door.address;
-    await connectDoor(door, signal);
-    const [terms] = await Promise.all([readTerms(door, signal), fetchMain(clone, url, { depth: 1 }, signal)]);
+    const clone = await openClone(path.join(folder, 'bridge.git'), connection.env);
+    const { url } = connection.address;
+    await connectBridge(connection, signal);
+    const [terms] = await Promise.all([
+      readTerms(connection, signal),
+      fetchMain(clone, url, { depth: 1 }, signal),
+    ]);
     if (terms.principal?.role === 'agent') throw wrongRole(terms.principal.name);
     const by = () => ({ name: terms.principal?.name ?? asName, atMs: terms.serverNow() });
     let tip: string | null = null;
@@ -66,19 +79,24 @@ export async function openAsker(door: BridgeDoor, name?: string, signal?: AbortS
       ref: REMOTE_MAIN_REF,
       tip: () => tip,
       submit: async (draft, inner) => {
-        const { task, isNew } = await submitRemote(clone, door, draft, by, terms.taskTtlMs, inner);
+        const { task, isNew } = await submitRemote(clone, connection, draft, by, terms.taskTtlMs, inner);
         if (isNew) tip = task;
         return task;
       },
-      commit: (submission, inner) => commitRemote(clone, door, submission, by, terms.taskTtlMs, inner),
+      commit: (submission, inner) => commitRemote(clone, connection, submission, by, terms.taskTtlMs, inner),
       reach: async (far, inner) => {
-        await connectDoor(door, inner);
+        await connectBridge(connection, inner);
         if (far === 'all') await fetchMain(clone, url, { depth: WHOLE_DEPTH }, inner);
         else
-          await updateClone(clone, door, { nowMs: by().atMs, ttlMs: terms.taskTtlMs, shorten: true }, inner);
+          await updateClone(
+            clone,
+            connection,
+            { nowMs: by().atMs, ttlMs: terms.taskTtlMs, shorten: true },
+            inner,
+          );
       },
       refresh: async (inner, sideRefs = false) => {
-        await connectDoor(door, inner);
+        await connectBridge(connection, inner);
         if ((await fetchMain(clone, url, { sideRefs }, inner)) === 'rewound') throw rewritten(url);
         tip = await readRef(clone, REMOTE_MAIN_REF);
       },
@@ -91,8 +109,11 @@ export async function openAsker(door: BridgeDoor, name?: string, signal?: AbortS
   }
 }
 
-async function openLocalAsker(door: BridgeDoor, name: string): Promise<Asker> {
-  const { repo, settings } = await openLocalBridge(door.address.url, { env: door.env, asOwner: true });
+async function openLocalAsker(connection: BridgeConnection, name: string): Promise<Asker> {
+  const { repo, settings } = await openLocalBridge(connection.address.url, {
+    env: connection.env,
+    asOwner: true,
+  });
   const terms = ownTerms(settings);
   // Its git need not stay while the answer is waited for.
   const reader = openObjectReader(repo, { idleMs: 1_000 });

@@ -12,7 +12,7 @@ import { taskHash } from '../protocol/task.js';
 import type { TaskDraft } from './task-draft.js';
 
 /** Where a message is made. */
-export interface SubmissionPlace {
+export interface SubmissionContext {
   readonly repo: Repository;
   readonly reader: ObjectReader;
 }
@@ -25,7 +25,7 @@ export interface Submission {
    * it already. Throws BridgeError where it has no place there any more.
    */
   compose(
-    place: SubmissionPlace,
+    context: SubmissionContext,
     parent: string,
   ): Promise<Pick<FileCommit, 'blob' | 'written' | 'message'> | { readonly done: string }>;
   /** Whether `compose` can do with the tip `ref` alone; else history has to be there as far back as tasks can be pending. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BridgeDoor, connectDoor } from '../bridge/connection.js';
+import { type BridgeConnection, connectBridge } from '../bridge/connection.js';
 import { writeFileCommit } from '../git/commit-file.js';
 import type { CommitIdentity } from '../git/git-objects.js';
 import { openObjectReader } from '../git/object-reader.js';
@@ -25,13 +25,13 @@ const MAX_INTERNAL = 3;
  */
 export async function commitRemote(
   clone: Repository,
-  door: BridgeDoor,
+  connection: BridgeConnection,
   submission: Submission,
   by: () => CommitIdentity,
   ttlMs: number,
   signal?: AbortSignal,
 ): Promise<{ readonly id: string; readonly isNew: boolean }> {
-  const { url } = door.address;
+  const { url } = connection.address;
   const reader = openObjectReader(clone);
   const tried = new Set<string>();
   let lastError: unknown = null;
@@ -40,7 +40,7 @@ export async function commitRemote(
       if (attempt > 0)
         await sleep((0.5 + Math.random()) * Math.min(200 * attempt, 5000), undefined, { signal });
       try {
-        await connectDoor(door, signal);
+        await connectBridge(connection, signal);
         if (attempt > 0) await fetchMain(clone, url, {}, signal);
         const arrived = tried.size === 0 ? null : await findArrived(clone, tried);
         if (arrived !== null) return { id: arrived, isNew: false };
@@ -78,14 +78,14 @@ export async function commitRemote(
 /** Commits a task so. Where `main` holds these very bytes already, see findEqualTask. */
 export async function submitRemote(
   clone: Repository,
-  door: BridgeDoor,
+  connection: BridgeConnection,
   draft: TaskDraft,
   by: () => CommitIdentity,
   ttlMs: number,
   signal?: AbortSignal,
 ): Promise<{ readonly task: string; readonly isNew: boolean }> {
   const submission = taskSubmission(draft, () => ({ nowMs: by().atMs, ttlMs }));
-  const { id, isNew } = await commitRemote(clone, door, submission, by, ttlMs, signal);
+  const { id, isNew } = await commitRemote(clone, connection, submission, by, ttlMs, signal);
   return { task: id, isNew };
 }
 

@@ -27,10 +27,10 @@ export function parseAddress(text: string): BridgeAddress {
   const scp = /^((?:[^@/:\\[\]]+@)?(?:\[[^\]]+\]|[^@/:\\[\]]+)):(.+)$/.exec(trimmed);
   // `C:\bridge.git` is a path; and as for git, a slash before the colon makes a path of it.
   if (scp !== null && !/^[A-Za-z]:[\\/]/.test(trimmed)) {
-    const place = scp[1] ?? '';
+    const context = scp[1] ?? '';
     // git takes `[host:port]:path` as well; what has more than one colon is an IPv6 address.
-    const [, user = '', host, port = null] = /^([^[]*)\[([^\]:]+):([0-9]+)\]$/.exec(place) ?? [];
-    const destination = host === undefined ? place.replace(/[[\]]/g, '') : `${user}${host}`;
+    const [, user = '', host, port = null] = /^([^[]*)\[([^\]:]+):([0-9]+)\]$/.exec(context) ?? [];
+    const destination = host === undefined ? context.replace(/[[\]]/g, '') : `${user}${host}`;
     requireHost(destination, text);
     return { kind: 'ssh', url: trimmed, destination, port };
   }

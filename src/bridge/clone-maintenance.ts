@@ -17,7 +17,7 @@ const TEND_EVERY_MS = 24 * 3_600_000;
 const KEEP_UNREACHABLE = '1.hour.ago';
 
 /** Keeps a clone small over months. */
-export interface CloneTender {
+export interface CloneMaintenance {
   /** Whether the next fetch should leave behind the history that is out of the window. Asked often, it looks now and then. */
   isDue(): Promise<boolean>;
   /** After such a fetch: packs what is left and drops the rest, in a git of its own. A failure only leaves the clone as it is. */
@@ -25,7 +25,10 @@ export interface CloneTender {
 }
 
 /** Makes the tender of a clone. The clone of an agent that was just started is looked at right away. */
-export function cloneTender(clone: Repository, now: () => number = () => performance.now()): CloneTender {
+export function cloneMaintenance(
+  clone: Repository,
+  now: () => number = () => performance.now(),
+): CloneMaintenance {
   let lookedAtMs = Number.NEGATIVE_INFINITY;
   let tendedAtMs = now();
   let running: Promise<void> | null = null;

@@ -5,7 +5,7 @@ import { readRef } from '../git/refs.js';
 import { gitFailed, type Repository, runGit, spawnGit } from '../git/run-git.js';
 import { fetchMain, REMOTE_MAIN_REF } from '../git/transport.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { type BridgeDoor, connectDoor } from './connection.js';
+import { type BridgeConnection, connectBridge } from './connection.js';
 
 /** A bare clone of ours, with what of `main` was fetched under REMOTE_MAIN_REF. It has no remote, no work tree, no index. */
 export async function openClone(gitDir: string, env: NodeJS.ProcessEnv): Promise<Repository> {
@@ -59,12 +59,12 @@ const MARGIN_MS = 86_400_000;
  */
 export async function updateClone(
   clone: Repository,
-  door: BridgeDoor,
+  connection: BridgeConnection,
   window: FetchWindow,
   signal?: AbortSignal,
 ): Promise<string> {
-  await connectDoor(door, signal);
-  const { url } = door.address;
+  await connectBridge(connection, signal);
+  const { url } = connection.address;
   const known = await readRef(clone, REMOTE_MAIN_REF);
   const sinceMs = window.nowMs - window.ttlMs - MARGIN_MS;
   const side = { sideRefs: window.sideRefs === true };

@@ -8,18 +8,18 @@ import { type BridgeSettings, leaseMs } from './bridge-settings.js';
 import { type Doorbell, openLocalDoorbell, openSshDoorbell, type Ring } from './doorbell.js';
 import { openLocalBridge } from './local-bridge.js';
 import { planSharing } from './plan-sharing.js';
-import type { SshDoor } from './run-ssh.js';
+import type { SshConnection } from './run-ssh.js';
 import { sayHello } from './say-hello.js';
 import { openSharedConnection } from './shared-connection.js';
 import { type SshOptions, sshCommandOf, withOptions } from './ssh-settings.js';
 
 /** The way to a bridge, wherever it is. Opening it talks to nobody yet; close it with closeDoor. */
-export interface BridgeDoor {
+export interface BridgeConnection {
   readonly address: BridgeAddress;
   /** The environment for git on our side, ssh command included. */
   readonly env: NodeJS.ProcessEnv;
   /** Null where there is no ssh to the bridge. */
-  readonly ssh: SshDoor | null;
+  readonly ssh: SshConnection | null;
 }
 
 /** Who we are there, and the rules of the place. */
@@ -39,11 +39,11 @@ export interface BridgeTerms {
 }
 
 /** Reads an address and finds the ssh command. Throws BridgeError `usage`, `no-git`, `old-git`. */
-export async function openDoor(
+export async function openConnection(
   repo: string,
   env: NodeJS.ProcessEnv,
   options: SshOptions = {},
-): Promise<BridgeDoor> {
+): Promise<BridgeConnection> {
   const address = parseAddress(repo);
   const plainEnv = clientGitEnv(env);
   if (address.kind !== 'ssh') {
@@ -60,7 +60,7 @@ export async function openDoor(
   const known = plan.by === 'nobody' ? {} : { GIT_SSH_VARIANT: 'ssh' };
   const gitEnv = { ...known, ...clientGitEnv(env, riding.text) };
   const shared =
-    plan.by === 'us' ? openSharedConnection({ address, ssh, env: plainEnv }, plan.place) : undefined;
+    plan.by === 'us' ? openSharedConnection({ address, ssh, env: plainEnv }, plan.context) : undefined;
   return { address, env: gitEnv, ssh: { address, ssh: riding, env: gitEnv, shared } };
 }
 
@@ -68,25 +68,28 @@ export async function openDoor(
  * Sees to it that the shared connection to the bridge stands, where there is to be one. To be called before a fetch or a push. Throws
  * BridgeError where the server cannot be reached or does not let us in.
  */
-export async function connectDoor(door: BridgeDoor, signal?: AbortSignal): Promise<void> {
-  await door.ssh?.shared?.ready(signal);
+export async function connectBridge(connection: BridgeConnection, signal?: AbortSignal): Promise<void> {
+  await connection.ssh?.shared?.ready(signal);
 }
 
 /** Ends the shared connection, and with it whatever still rides on it. */
-export async function closeDoor(door: BridgeDoor): Promise<void> {
-  await door.ssh?.shared?.close();
+export async function closeConnection(connection: BridgeConnection): Promise<void> {
+  await connection.ssh?.shared?.close();
 }
 
 /**
  * Asks the bridge for its terms: over ssh by `bridge-hello`, on this machine from the config. Throws BridgeError as sayHello and
  * openLocalBridge do.
  */
-export async function readTerms(door: BridgeDoor, signal?: AbortSignal): Promise<BridgeTerms> {
-  if (door.address.kind === 'local') {
-    const { settings } = await openLocalBridge(door.address.url, { env: door.env, asOwner: true });
+export async function readTerms(connection: BridgeConnection, signal?: AbortSignal): Promise<BridgeTerms> {
+  if (connection.address.kind === 'local') {
+    const { settings } = await openLocalBridge(connection.address.url, {
+      env: connection.env,
+      asOwner: true,
+    });
     return ownTerms(settings);
   }
-  const greeting = door.ssh === null ? null : await sayHello(door.ssh, signal);
+  const greeting = connection.ssh === null ? null : await sayHello(connection.ssh, signal);
   return {
     principal: greeting === null ? null : { name: greeting.hello.name, role: greeting.hello.role },
     taskTtlMs: parseDurationMs(greeting?.hello.task_ttl ?? '') ?? DEFAULT_TASK_TTL_MS,
@@ -105,8 +108,8 @@ export function ownTerms(settings: BridgeSettings): BridgeTerms {
 }
 
 /** Opens the doorbell of the bridge: its reflog. Elsewhere there is none, and the caller has to poll. */
-export function openDoorbell(door: BridgeDoor, bell: Ring): Doorbell {
-  if (door.address.kind === 'local') return openLocalDoorbell(door.address.url, bell);
-  if (door.ssh !== null) return openSshDoorbell(door.ssh, bell);
+export function openDoorbell(connection: BridgeConnection, notifier: Ring): Doorbell {
+  if (connection.address.kind === 'local') return openLocalDoorbell(connection.address.url, notifier);
+  if (connection.ssh !== null) return openSshDoorbell(connection.ssh, notifier);
   return { connected: () => false, close: async () => {} };
 }

@@ -12,7 +12,7 @@ import path from 'node:path';
 const MAX_SOCKET_CHARS = 103 - 17;
 
 /** A folder that is not there yet, and the socket that is to be in it. */
-export interface SocketPlace {
+export interface SocketLocation {
   readonly folder: string;
   readonly socket: string;
 }
@@ -22,13 +22,13 @@ export interface SocketPlace {
  * that will do of `XDG_RUNTIME_DIR`, which is in memory and goes at logout, the system's folder for temporary files, and
  * `/tmp`. Null where none will do. Make the folder with mode 0700, and take an existing one for somebody else's.
  */
-export async function findSocketPlace(env: NodeJS.ProcessEnv): Promise<SocketPlace | null> {
-  for (const place of [env.XDG_RUNTIME_DIR, os.tmpdir(), '/tmp']) {
-    if (!place || !/^\/[\w./+,@=-]*$/.test(place)) continue;
-    const folder = path.join(place, `llm-bridge-${randomBytes(9).toString('base64url')}`);
+export async function findSocketLocation(env: NodeJS.ProcessEnv): Promise<SocketLocation | null> {
+  for (const context of [env.XDG_RUNTIME_DIR, os.tmpdir(), '/tmp']) {
+    if (!context || !/^\/[\w./+,@=-]*$/.test(context)) continue;
+    const folder = path.join(context, `llm-bridge-${randomBytes(9).toString('base64url')}`);
     const socket = path.join(folder, 's');
     if (socket.length > MAX_SOCKET_CHARS) continue;
-    const isOurs = await access(place, constants.W_OK | constants.X_OK).then(
+    const isOurs = await access(context, constants.W_OK | constants.X_OK).then(
       () => true,
       () => false,
     );

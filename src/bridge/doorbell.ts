@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { spawnTied, type TiedProcess } from '../process/spawn-tied.js';
-import { type SshDoor, sshWords } from './run-ssh.js';
+import { type SshConnection, sshWords } from './run-ssh.js';
 import { watchPath } from './watch-path.js';
 
 /** What a doorbell rings. It says what `main` is now, where it knows. */
@@ -20,12 +20,12 @@ export interface Doorbell {
 }
 
 /** Rings at every change of the reflog of a repository on this machine, and where a task was handed back or an agent is new. */
-export function openLocalDoorbell(gitDir: string, bell: Ring): Doorbell {
+export function openLocalDoorbell(gitDir: string, notifier: Ring): Doorbell {
   const reflog = path.join(gitDir, 'logs', 'HEAD');
   let ready = false;
-  const ring = () => void lastLineOf(reflog).then((line) => bell.ring(tipOf(line)));
+  const ring = () => void lastLineOf(reflog).then((line) => notifier.ring(tipOf(line)));
   const released = watchPath(path.join(gitDir, 'bridge', 'bell'), {
-    change: () => bell.ring(),
+    change: () => notifier.ring(),
     ready: () => {},
     error: () => {},
   });
@@ -73,7 +73,7 @@ const MAX_DELAY_MS = 60_000;
  * Rings at every line of `bridge-wait`, which is one update of `main` each, or a task that was handed back or a new agent, and once more whenever it has connected, because
  * something may have been missed meanwhile. Connects again by itself, with backoff and jitter.
  */
-export function openSshDoorbell(door: SshDoor, bell: Ring): Doorbell {
+export function openSshDoorbell(connection: SshConnection, notifier: Ring): Doorbell {
   const closing = new AbortController();
   let waiting: TiedProcess | null = null;
   let timer: NodeJS.Timeout | null = null;
@@ -81,7 +81,7 @@ export function openSshDoorbell(door: SshDoor, bell: Ring): Doorbell {
   let failures = 0;
 
   function again(): void {
-    if (connected) bell.ring();
+    if (connected) notifier.ring();
     connected = false;
     if (closing.signal.aborted) return;
     const delay = Math.min(FIRST_DELAY_MS * 2 ** failures, MAX_DELAY_MS) * (0.5 + Math.random() / 2);
@@ -91,14 +91,14 @@ export function openSshDoorbell(door: SshDoor, bell: Ring): Doorbell {
 
   async function connect(): Promise<void> {
     try {
-      await door.shared?.ready(closing.signal);
+      await connection.shared?.ready(closing.signal);
       closing.signal.throwIfAborted();
     } catch {
       // Whoever fetches hears the same and says it; here it is one more failure.
       again();
       return;
     }
-    const mine = spawnTied(sshWords(door, [], 'bridge-wait'), { env: door.env });
+    const mine = spawnTied(sshWords(connection, [], 'bridge-wait'), { env: connection.env });
     waiting = mine;
     let rest = '';
     mine.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -108,7 +108,7 @@ export function openSshDoorbell(door: SshDoor, bell: Ring): Doorbell {
       rest = (lines.pop() ?? '').slice(-MAX_LINE_CHARS);
       // A line of the other file tells of more than main: that a task was handed back, or that an agent is new.
       const isMainAlone = lines.every((line) => tipOf(line) !== undefined);
-      if (lines.length > 0) bell.ring(isMainAlone ? tipOf(lines.at(-1) ?? '') : undefined);
+      if (lines.length > 0) notifier.ring(isMainAlone ? tipOf(lines.at(-1) ?? '') : undefined);
     });
     mine.child.stderr?.resume();
     const ended = () => {

@@ -1,12 +1,12 @@
 /** Something that can be rung by many and waited for by one. A ring while nobody waits is kept for the next wait. */
-export interface Bell {
+export interface Notifier {
   ring(): void;
   /** `rung`, or `timeout` after `maxMs` or when the signal aborts (it does not throw then). */
   wait(maxMs: number, signal?: AbortSignal): Promise<'rung' | 'timeout'>;
 }
 
 /** Makes a bell. */
-export function createBell(): Bell {
+export function createNotifier(): Notifier {
   let rung = false;
   let wake: (() => void) | null = null;
   return {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { BridgeAddress } from './address.js';
-import { findSocketPlace, type SocketPlace, saysHello } from './control-socket.js';
+import { findSocketLocation, type SocketLocation, saysHello } from './control-socket.js';
 import { sshWords } from './run-ssh.js';
 import { type SshCommand, withOptions } from './ssh-settings.js';
 
@@ -9,7 +9,7 @@ const CONFIG_TIMEOUT_MS = 5_000;
 
 /** How connections are shared: over one of our own at `place`; over one that the user has open; or not at all. */
 export type SharingPlan =
-  | { readonly by: 'us'; readonly place: SocketPlace; readonly options: readonly string[] }
+  | { readonly by: 'us'; readonly context: SocketLocation; readonly options: readonly string[] }
   | { readonly by: 'user'; readonly options: readonly string[] }
   | { readonly by: 'nobody'; readonly options: readonly [] };
 
@@ -29,15 +29,15 @@ export async function planSharing(
   env: NodeJS.ProcessEnv,
 ): Promise<SharingPlan> {
   if (process.platform === 'win32' || !ssh.isOpenSsh) return NOBODY;
-  const place = await findSocketPlace(env);
+  const context = await findSocketLocation(env);
   const theirs = await controlPathOf(address, ssh, env);
-  if (theirs === null || place === null) return NOBODY;
+  if (theirs === null || context === null) return NOBODY;
   // Ports that the user forwards are of no use here, and can be bound only once.
-  const options = [...NO_MASTER, '-o', `ControlPath=${place.socket}`, '-o', 'ClearAllForwardings=yes'];
-  if (theirs === 'none') return { by: 'us', place, options };
+  const options = [...NO_MASTER, '-o', `ControlPath=${context.socket}`, '-o', 'ClearAllForwardings=yes'];
+  if (theirs === 'none') return { by: 'us', context, options };
   if (await saysHello(theirs)) return { by: 'user', options: NO_MASTER };
   const effective = await controlPathOf(address, withOptions(ssh, options), env);
-  return effective === place.socket ? { by: 'us', place, options } : NOBODY;
+  return effective === context.socket ? { by: 'us', context, options } : NOBODY;
 }
 
 /** `ControlPath` for this destination, or `none`. Null where this is no OpenSSH, which has told it since 6.8. */

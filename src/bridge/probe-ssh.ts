@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { oneLine } from '../protocol/printable.js';
-import type { SshDoor, SshResult } from './run-ssh.js';
+import type { SshConnection, SshResult } from './run-ssh.js';
 
 /** A connection of its own: one that is open already would hide what is wrong with the way there. First, because ssh takes the first. */
 const OWN_CONNECTION = ['-o', 'ControlMaster=no', '-o', 'ControlPath=none'];
@@ -13,11 +13,11 @@ const MAX_CHARS = 65_536;
  * `timeoutMs`; then the exit code is 255, as where ssh itself fails. Throws where no ssh can be started.
  */
 export function probeSsh(
-  door: SshDoor,
+  connection: SshConnection,
   words: { readonly before?: readonly string[]; readonly command?: string },
   timeoutMs: number,
 ): Promise<SshResult> {
-  const { destination, port } = door.address;
+  const { destination, port } = connection.address;
   const args = [
     ...(words.before ?? []),
     ...(port === null ? [] : ['-p', port]),
@@ -25,15 +25,15 @@ export function probeSsh(
     destination,
     ...(words.command === undefined ? [] : [words.command]),
   ];
-  const [program, ...own] = door.ssh.words ?? [];
+  const [program, ...own] = connection.ssh.words ?? [];
   // The user's own command is shell text, as it is for git.
   const [file, all] =
     program === undefined
-      ? (['sh', ['-c', `${door.ssh.text} "$@"`, 'ssh', ...OWN_CONNECTION, ...args]] as const)
+      ? (['sh', ['-c', `${connection.ssh.text} "$@"`, 'ssh', ...OWN_CONNECTION, ...args]] as const)
       : ([program, [...OWN_CONNECTION, ...own, ...args]] as const);
   return new Promise((resolve, reject) => {
     const child = spawn(file, all, {
-      env: door.env,
+      env: connection.env,
       stdio: ['ignore', 'pipe', 'pipe'],
       windowsHide: true,
       timeout: timeoutMs,
@@ -65,8 +65,8 @@ export interface SshPlan {
 }
 
 /** Asks ssh itself what it would do; null where it cannot tell (plink, an ssh before 6.8). */
-export async function readSshPlan(door: SshDoor): Promise<SshPlan | null> {
-  const { exitCode, stdout } = await probeSsh(door, { before: ['-G'] }, 10_000);
+export async function readSshPlan(connection: SshConnection): Promise<SshPlan | null> {
+  const { exitCode, stdout } = await probeSsh(connection, { before: ['-G'] }, 10_000);
   if (exitCode !== 0) return null;
   const fields = new Map<string, string>();
   for (const line of stdout.split('\n')) {

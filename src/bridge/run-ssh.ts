@@ -15,7 +15,7 @@ export interface SharedConnection {
 }
 
 /** How to get to a server: the address, the ssh command, and the environment. */
-export interface SshDoor {
+export interface SshConnection {
   readonly address: Extract<BridgeAddress, { kind: 'ssh' }>;
   readonly ssh: SshCommand;
   readonly env: NodeJS.ProcessEnv;
@@ -35,12 +35,12 @@ const MAX_OUTPUT_CHARS = 65_536;
 
 /** Runs one command on the server and waits for it; at most `timeoutMs`, then ssh is killed (exit code 255). */
 export function runSsh(
-  door: SshDoor,
+  connection: SshConnection,
   command: string,
   options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
 ): Promise<SshResult> {
   return new Promise((resolve, reject) => {
-    const child = spawnSsh(door, command);
+    const child = spawnSsh(connection, command);
     const abort = () => endSsh(child);
     const timer = setTimeout(abort, options.timeoutMs);
     if (options.signal?.aborted) abort();
@@ -75,28 +75,28 @@ export function runSsh(
 }
 
 /** Starts ssh with its input closed. Killing the child ends ssh itself, not a shell around it. */
-export function spawnSsh(door: SshDoor, command: string): ChildProcess {
-  const [program, ...args] = sshWords(door, [], command);
-  return spawn(program, args, { env: door.env, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+export function spawnSsh(connection: SshConnection, command: string): ChildProcess {
+  const [program, ...args] = sshWords(connection, [], command);
+  return spawn(program, args, { env: connection.env, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
 }
 
 /** The program and its arguments that run `command` on the server; with null, whatever `options` make ssh do instead. */
 export function sshWords(
-  door: Pick<SshDoor, 'address' | 'ssh'>,
+  connection: Pick<SshConnection, 'address' | 'ssh'>,
   options: readonly string[],
   command: string | null,
 ): [string, ...string[]] {
-  const { destination, port } = door.address;
+  const { destination, port } = connection.address;
   const args = [
     ...options,
     ...(port === null ? [] : ['-p', port]),
     ...['--', destination],
     ...(command === null ? [] : [command]),
   ];
-  const [program, ...words] = door.ssh.words ?? [];
+  const [program, ...words] = connection.ssh.words ?? [];
   if (program !== undefined) return [program, ...words, ...args];
   // A command of the user's own is shell text, as it is for git.
-  return ['sh', '-c', `${execPrefix(door.ssh.text)}${door.ssh.text} "$@"`, 'ssh', ...args];
+  return ['sh', '-c', `${execPrefix(connection.ssh.text)}${connection.ssh.text} "$@"`, 'ssh', ...args];
 }
 
 /** Ends ssh, and lets go of its output: what ssh itself has started (a ProxyCommand) may hold that open for longer. */

@@ -3,7 +3,7 @@ import { updateElsewhere, updateHere } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type Hello, helloSchema } from '../protocol/hello.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
-import { runSsh, type SshDoor } from './run-ssh.js';
+import { runSsh, type SshConnection } from './run-ssh.js';
 import { startStopwatch } from './stopwatch.js';
 
 /** What the server said of itself and of our key, and what time it is there. */
@@ -20,11 +20,14 @@ const HELLO_TIMEOUT_MS = 45_000;
  * Asks `bridge-hello`. Null where there is a server but no llm-bridge behind this key (the owner's own login, another git
  * host). Throws BridgeError: as classifyGitFailure tells, or `protocol` where the versions do not fit.
  */
-export async function sayHello(door: SshDoor, signal?: AbortSignal): Promise<ServerGreeting | null> {
-  await door.shared?.ready(signal);
-  const result = await runSsh(door, 'bridge-hello', { timeoutMs: HELLO_TIMEOUT_MS, signal });
+export async function sayHello(
+  connection: SshConnection,
+  signal?: AbortSignal,
+): Promise<ServerGreeting | null> {
+  await connection.shared?.ready(signal);
+  const result = await runSsh(connection, 'bridge-hello', { timeoutMs: HELLO_TIMEOUT_MS, signal });
   if (result.exitCode === 255 || /llm-bridge: /.test(result.stderr)) {
-    throw classifyGitFailure(`connect to ${door.address.url}`, result.stderr);
+    throw classifyGitFailure(`connect to ${connection.address.url}`, result.stderr);
   }
   const hello = readHello(result.stdout);
   if (hello === null) return null;

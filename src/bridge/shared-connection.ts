@@ -2,7 +2,7 @@ import { access, mkdir, rm } from 'node:fs/promises';
 import { classifyGitFailure } from '../git/git-failure.js';
 import { spawnTied, type TiedProcess } from '../process/spawn-tied.js';
 import type { BridgeAddress } from './address.js';
-import { type SocketPlace, saysHello } from './control-socket.js';
+import { type SocketLocation, saysHello } from './control-socket.js';
 import { untilAborted } from './notifier.js';
 import { type SharedConnection, sshWords } from './run-ssh.js';
 import type { SshCommand } from './ssh-settings.js';
@@ -24,12 +24,12 @@ const UNKNOWN_FAILURE = 'git-failed';
 
 /** Opens the way to a shared connection at `place`. Connects to nobody yet. `ssh` is the command without the options of the plan. */
 export function openSharedConnection(
-  door: {
+  connection: {
     readonly address: Extract<BridgeAddress, { kind: 'ssh' }>;
     readonly ssh: SshCommand;
     readonly env: NodeJS.ProcessEnv;
   },
-  place: SocketPlace,
+  context: SocketLocation,
 ): SharedConnection {
   let master: TiedProcess | null = null;
   let starting: Promise<void> | null = null;
@@ -40,17 +40,17 @@ export function openSharedConnection(
 
   async function start(): Promise<void> {
     if (!hasFolder) {
-      await mkdir(place.folder, { mode: 0o700 });
+      await mkdir(context.folder, { mode: 0o700 });
       hasFolder = true;
     }
     // A master that was killed leaves it behind, and the next one would not listen.
-    await rm(place.socket, { force: true });
+    await rm(context.socket, { force: true });
     const outcome = await startMaster();
     if (outcome.status === 'listening') {
       worked = true;
       return;
     }
-    const failure = classifyGitFailure(`connect to ${door.address.url}`, outcome.stderr);
+    const failure = classifyGitFailure(`connect to ${connection.address.url}`, outcome.stderr);
     if (failure.code !== UNKNOWN_FAILURE) throw failure;
     off = !worked;
   }
@@ -61,11 +61,11 @@ export function openSharedConnection(
     let timer: NodeJS.Timeout | undefined;
     try {
       return await new Promise((resolve, reject) => {
-        const look = () => access(place.socket).then(() => resolve({ status: 'listening' }), absent);
+        const look = () => access(context.socket).then(() => resolve({ status: 'listening' }), absent);
         ticker = setInterval(look, LOOK_EVERY_MS);
-        const options = ['ControlMaster=yes', `ControlPath=${place.socket}`, ...MASTER_OPTIONS];
-        const words = sshWords(door, [...options.flatMap((one) => ['-o', one]), '-N', '-T'], null);
-        const mine = spawnTied(words, { env: door.env, leftOver: place.folder });
+        const options = ['ControlMaster=yes', `ControlPath=${context.socket}`, ...MASTER_OPTIONS];
+        const words = sshWords(connection, [...options.flatMap((one) => ['-o', one]), '-N', '-T'], null);
+        const mine = spawnTied(words, { env: connection.env, leftOver: context.folder });
         master = mine;
         let stderr = '';
         mine.child.stdout?.resume();
@@ -95,11 +95,11 @@ export function openSharedConnection(
     async ready(signal) {
       signal?.throwIfAborted();
       if (off) return;
-      const standing = starting === null ? master : null;
-      if (standing !== null) {
-        if (await saysHello(place.socket)) return;
-        await standing.end();
-        if (master === standing) master = null;
+      const current = starting === null ? master : null;
+      if (current !== null) {
+        if (await saysHello(context.socket)) return;
+        await current.end();
+        if (master === current) master = null;
       }
       if (off || (starting === null && master !== null)) return;
       starting ??= start().finally(() => {
@@ -110,7 +110,7 @@ export function openSharedConnection(
     async close() {
       off = true;
       await master?.end();
-      if (hasFolder) await rm(place.folder, { recursive: true, force: true, maxRetries: 3 });
+      if (hasFolder) await rm(context.folder, { recursive: true, force: true, maxRetries: 3 });
     },
   };
 }

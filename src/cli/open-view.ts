@@ -2,7 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { openClone, updateClone } from '../bridge/clone.js';
-import { type BridgeDoor, closeDoor, connectDoor, openDoor, readTerms } from '../bridge/connection.js';
+import {
+  type BridgeConnection,
+  closeConnection,
+  connectBridge,
+  openConnection,
+  readTerms,
+} from '../bridge/connection.js';
 import { openLocalBridge } from '../bridge/local-bridge.js';
 import type { SshOptions } from '../bridge/ssh-settings.js';
 import type { Repository } from '../git/run-git.js';
@@ -12,7 +18,7 @@ import { MAIN_REF } from '../protocol/names.js';
 
 /** A bridge to read from: on this machine the repository itself, its log brought up to date; elsewhere a temporary clone. */
 export interface BridgeView {
-  readonly door: BridgeDoor;
+  readonly connection: BridgeConnection;
   readonly repo: Repository;
   readonly ref: string;
   readonly taskTtlMs: number;
@@ -29,11 +35,11 @@ export interface BridgeView {
 
 /** Opens a view; over ssh with the history in which tasks can be pending (`window`), or `all` of it. */
 export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 'all'): Promise<BridgeView> {
-  const door = await openDoor(repo, process.env, ssh);
-  const terms = await readTerms(door);
-  const common = { door, taskTtlMs: terms.taskTtlMs, serverNow: terms.serverNow };
-  if (door.address.kind === 'local') {
-    const bridge = await openLocalBridge(door.address.url, { env: process.env, asOwner: true });
+  const connection = await openConnection(repo, process.env, ssh);
+  const terms = await readTerms(connection);
+  const common = { connection, taskTtlMs: terms.taskTtlMs, serverNow: terms.serverNow };
+  if (connection.address.kind === 'local') {
+    const bridge = await openLocalBridge(connection.address.url, { env: process.env, asOwner: true });
     // Who asks for the status is one of those who catch up what a killed hook left.
     let { lastSeq } = await catchUpLog(bridge.repo);
     return {
@@ -50,15 +56,15 @@ export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 
   }
   const folder = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-view-'));
   const close = async () => {
-    await closeDoor(door);
+    await closeConnection(connection);
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   };
   try {
-    const clone = await openClone(path.join(folder, 'bridge.git'), door.env);
-    const { url } = door.address;
+    const clone = await openClone(path.join(folder, 'bridge.git'), connection.env);
+    const { url } = connection.address;
     const window = { nowMs: terms.serverNow(), ttlMs: terms.taskTtlMs, sideRefs: true };
     if (reach === 'all') await fetchMain(clone, url);
-    else await updateClone(clone, door, window);
+    else await updateClone(clone, connection, window);
     return {
       ...common,
       repo: clone,
@@ -66,7 +72,7 @@ export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 
       sidePrefix: REMOTE_PREFIX,
       logRecords: () => null,
       refresh: async () => {
-        await connectDoor(door);
+        await connectBridge(connection);
         await fetchMain(clone, url, { sideRefs: reach === 'window' });
       },
       close,

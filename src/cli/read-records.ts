@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { parseAddress } from '../bridge/address.js';
 import { openDoorbell } from '../bridge/connection.js';
 import { isOwner, openLocalBridge } from '../bridge/local-bridge.js';
-import { createBell } from '../bridge/notifier.js';
+import { createNotifier } from '../bridge/notifier.js';
 import type { SshOptions } from '../bridge/ssh-settings.js';
 import { catchUpLog } from '../log/catch-up-log.js';
 import { readLogLines } from '../log/follow-log.js';
@@ -42,8 +42,8 @@ async function* readLocal(repoPath: string, range: RecordRange): AsyncGenerator<
 
 async function* readRemote(range: RecordRange): AsyncGenerator<string> {
   const view = await openView(range.repo, range.ssh, 'all');
-  const bell = createBell();
-  const doorbell = range.follow ? openDoorbell(view.door, { ring: () => bell.ring() }) : null;
+  const notifier = createNotifier();
+  const doorbell = range.follow ? openDoorbell(view.connection, { ring: () => notifier.ring() }) : null;
   try {
     let records = await readAnswers(
       view.repo,
@@ -57,7 +57,7 @@ async function* readRemote(range: RecordRange): AsyncGenerator<string> {
         last = record.commit;
       }
       if (!range.follow || range.signal.aborted) return;
-      await bell.wait(doorbell?.connected() ? SAFETY_POLL_MS : POLL_MS, range.signal);
+      await notifier.wait(doorbell?.connected() ? SAFETY_POLL_MS : POLL_MS, range.signal);
       if (range.signal.aborted) return;
       await view.refresh();
       records = await readAnswers(view.repo, view.ref, last === undefined ? {} : { after: last });

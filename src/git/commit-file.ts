@@ -27,9 +27,9 @@ export async function beginBlob(
   repo: Repository,
   bytes: Uint8Array,
 ): Promise<{ readonly id: string; readonly written: Promise<unknown> }> {
-  const pen = openPen(repo);
-  const id = await pen.write({ type: 'blob', content: bytes });
-  const written = pen.done();
+  const writer = openPen(repo);
+  const id = await writer.write({ type: 'blob', content: bytes });
+  const written = writer.done();
   // Whoever needs it waits for it; that need not be at once.
   written.catch(() => {});
   return { id, written };
@@ -54,18 +54,18 @@ export async function writeFileCommits(
   parent: string,
   commits: readonly FileCommit[],
 ): Promise<string> {
-  const pen = openPen(repo);
+  const writer = openPen(repo);
   let tree = commits.length === 0 ? Buffer.alloc(0) : await readTree(repo, reader, parent);
   let tip = parent;
   for (const { file, blob, message, by } of commits) {
     tree = replaceTreeFile(tree, file, blob);
-    const treeId = await pen.write({ type: 'tree', content: tree });
-    tip = await pen.write({
+    const treeId = await writer.write({ type: 'tree', content: tree });
+    tip = await writer.write({
       type: 'commit',
       content: formatCommit({ tree: treeId, parent: tip, by, message }),
     });
   }
-  await Promise.all([pen.done(), ...commits.map((commit) => commit.written)]);
+  await Promise.all([writer.done(), ...commits.map((commit) => commit.written)]);
   return tip;
 }
 
@@ -84,14 +84,14 @@ async function readTree(repo: Repository, reader: ObjectReader, commit: string):
 const MAX_WRITING = 16;
 
 /** Writes objects, all of which are there once it is done. */
-interface Pen {
+interface Writer {
   /** Answers the id of the object, which may still be on its way to the disk. */
   write(object: NewObject): Promise<string>;
   done(): Promise<unknown>;
 }
 
 /** The id of an object is known before it is written, so in a repository of ours nobody waits for one disk write after the other. */
-function openPen(repo: Repository): Pen {
+function openPen(repo: Repository): Writer {
   const { gitDir, ownIds, groupReads } = repo;
   const writing: Promise<unknown>[] = [];
   return {

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { watch } from 'chokidar';
-import { createBell } from '../bridge/notifier.js';
+import { createNotifier } from '../bridge/notifier.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 
 /** How much of the log is read at a time. */
@@ -18,14 +18,16 @@ export async function* readLogLines(
   file: string,
   options: { readonly follow: boolean; readonly signal: AbortSignal; readonly newest?: number | undefined },
 ): AsyncGenerator<string> {
-  const bell = createBell();
-  const watcher = options.follow ? watch(file, { ignoreInitial: true }).on('all', () => bell.ring()) : null;
+  const notifier = createNotifier();
+  const watcher = options.follow
+    ? watch(file, { ignoreInitial: true }).on('all', () => notifier.ring())
+    : null;
   let reader = await openLines(file, options.newest);
   try {
     for (;;) {
       yield* reader.lines();
       if (!options.follow || options.signal.aborted) return;
-      await bell.wait(LOOK_MS, options.signal);
+      await notifier.wait(LOOK_MS, options.signal);
       if (options.signal.aborted) return;
       if (await reader.replaced(file)) {
         // What was written between the last look and the rename still belongs to the old file.

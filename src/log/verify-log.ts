@@ -116,9 +116,11 @@ async function* readEntries(files: readonly LogFile[]): AsyncGenerator<Entry, un
     let line = 0;
     for await (const text of readLines(DISK, file)) {
       line += 1;
-      const place = { file: file.path, line };
+      const context = { file: file.path, line };
       const read = logRecordSchema.safeParse(parse(text));
-      yield read.success ? { ...place, record: read.data } : { ...place, fault: 'the line is not a record' };
+      yield read.success
+        ? { ...context, record: read.data }
+        : { ...context, fault: 'the line is not a record' };
     }
   }
   return undefined;
@@ -137,24 +139,24 @@ function compareOne(
   at: Position,
   expected: (ingestedAtMs: number) => LogRecord,
 ): Difference | null {
-  const place = { file: entry.file, line: entry.line };
-  if ('fault' in entry) return { kind: 'no-record', ...at, ...place, what: entry.fault };
+  const context = { file: entry.file, line: entry.line };
+  if ('fault' in entry) return { kind: 'no-record', ...at, ...context, what: entry.fault };
   const { record } = entry;
   if (record.seq > at.seq)
-    return { kind: 'missing', ...at, ...place, what: `the log goes on with no. ${record.seq} here` };
+    return { kind: 'missing', ...at, ...context, what: `the log goes on with no. ${record.seq} here` };
   if (record.seq < at.seq)
     return {
       kind: 'repeated',
       seq: record.seq,
       commit: record.commit,
-      ...place,
+      ...context,
       what: 'the log has it before',
     };
   const wanted = expected(Date.parse(record.ingested_at));
   const names = [...new Set([...Object.keys(wanted), ...Object.keys(record)])];
   const field = names.find((name) => !isDeepStrictEqual(wanted[name], record[name]));
   if (field === undefined) return null;
-  return { kind: 'changed', ...at, ...place, what: `"${field}" is not what history says` };
+  return { kind: 'changed', ...at, ...context, what: `"${field}" is not what history says` };
 }
 
 function notThere(at: Position, logPath: string): Difference {
@@ -163,10 +165,10 @@ function notThere(at: Position, logPath: string): Difference {
 }
 
 function tooMuch(entry: Entry): Difference {
-  const place = { file: entry.file, line: entry.line };
-  if ('fault' in entry) return { kind: 'no-record', seq: null, commit: null, ...place, what: entry.fault };
+  const context = { file: entry.file, line: entry.line };
+  if ('fault' in entry) return { kind: 'no-record', seq: null, commit: null, ...context, what: entry.fault };
   const { seq, commit } = entry.record;
-  return { kind: 'not-in-history', seq, commit, ...place, what: 'main has no such answer' };
+  return { kind: 'not-in-history', seq, commit, ...context, what: 'main has no such answer' };
 }
 
 function inHistory({ commit, fault }: HistoryFault): Difference {

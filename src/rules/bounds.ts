@@ -21,8 +21,8 @@ export type Unread = Pick<PushContext, 'repo' | 'reader' | 'update'>;
  */
 export async function boundIncoming(push: Unread): Promise<Denial | IncomingObjects> {
   const { reader, update } = push;
-  const place = { ...push.repo, idBytes: update.newId.length / 2 };
-  const incoming = await listIncoming(place, MAX_OBJECTS);
+  const context = { ...push.repo, idBytes: update.newId.length / 2 };
+  const incoming = await listIncoming(context, MAX_OBJECTS);
   if (incoming === null) {
     return {
       code: 'limit',

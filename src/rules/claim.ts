@@ -10,7 +10,7 @@ import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import type { Denial, SidePush } from './push-context.js';
 import { type ClaimUpdate, isZero } from './pushed-refs.js';
-import { readStandings, type TaskStanding } from './task-status.js';
+import { readTaskStatuses, type TaskStatus } from './task-status.js';
 
 /**
  * A claim is made, renewed and taken over by an agent in its own name, for a bounded time by the server's clock, on a task that is open.
@@ -19,21 +19,21 @@ import { readStandings, type TaskStanding } from './task-status.js';
 export async function judgeClaims(push: SidePush, claims: readonly ClaimUpdate[]): Promise<Denial | null> {
   const made = claims.filter(({ line }) => !isZero(line.newId));
   const { repo, reader, nowMs, settings, tip } = push;
-  const standings =
+  const statuses =
     made.length === 0
-      ? new Map<string, TaskStanding>()
-      : await readStandings(
+      ? new Map<string, TaskStatus>()
+      : await readTaskStatuses(
           { repo, reader, tip, nowMs, ttlMs: settings.taskTtlMs },
           made.map(({ task }) => task),
         );
   for (const claim of claims) {
-    const denial = await judgeOne(push, claim, standings.get(claim.task) ?? 'unknown');
+    const denial = await judgeOne(push, claim, statuses.get(claim.task) ?? 'unknown');
     if (denial !== null) return { ...denial, text: `${claim.line.ref}: ${denial.text}` };
   }
   return null;
 }
 
-async function judgeOne(push: SidePush, update: ClaimUpdate, standing: TaskStanding): Promise<Denial | null> {
+async function judgeOne(push: SidePush, update: ClaimUpdate, status: TaskStatus): Promise<Denial | null> {
   const { line, task } = update;
   if (push.principal !== null && push.principal.role !== 'agent') {
     return {
@@ -52,9 +52,7 @@ async function judgeOne(push: SidePush, update: ClaimUpdate, standing: TaskStand
   const read = await readNew(push, line.newId);
   if ('code' in read) return read;
   return (
-    judgeClaim(push, task, read.claim) ??
-    judgeHolder(push, task, old, read.claim) ??
-    judgeTask(task, standing)
+    judgeClaim(push, task, read.claim) ?? judgeHolder(push, task, old, read.claim) ?? judgeTask(task, status)
   );
 }
 
@@ -117,8 +115,8 @@ function judgeHolder(push: SidePush, task: string, old: Claim | null, claim: Cla
   return heldBy(old, task);
 }
 
-function judgeTask(task: string, standing: TaskStanding): Denial | null {
-  switch (standing) {
+function judgeTask(task: string, status: TaskStatus): Denial | null {
+  switch (status) {
     case 'open':
       return null;
     case 'answered':

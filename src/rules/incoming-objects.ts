@@ -19,12 +19,12 @@ const INDEX_IDS_AT = 8 + 256 * 4;
  * where there is none. Answers null where there are more than `max`, or something that is no object of git's.
  */
 export async function listIncoming(
-  place: { readonly gitDir: string; readonly env: NodeJS.ProcessEnv; readonly idBytes: number },
+  context: { readonly gitDir: string; readonly env: NodeJS.ProcessEnv; readonly idBytes: number },
   max: number,
 ): Promise<IncomingObjects | null> {
-  const quarantine = place.env.GIT_QUARANTINE_PATH;
+  const quarantine = context.env.GIT_QUARANTINE_PATH;
   if (quarantine === undefined) return { loose: [], packed: [] };
-  const root = path.resolve(place.gitDir, quarantine);
+  const root = path.resolve(context.gitDir, quarantine);
   const loose: string[] = [];
   const packed: string[] = [];
   for (const folder of readdirSync(root)) {
@@ -35,14 +35,14 @@ export async function listIncoming(
       for (const name of names) {
         if (!/^pack-[0-9a-f]+\.(?:pack|idx|rev|keep)$/.test(name)) return null;
         if (!name.endsWith('.idx')) continue;
-        const ids = await readIndex(path.join(root, folder, name), place.idBytes, max);
+        const ids = await readIndex(path.join(root, folder, name), context.idBytes, max);
         if (ids === null) return null;
         packed.push(...ids);
       }
     }
     if (loose.length + packed.length > max) return null;
   }
-  const isId = (id: string) => id.length === 2 * place.idBytes && /^[0-9a-f]+$/.test(id);
+  const isId = (id: string) => id.length === 2 * context.idBytes && /^[0-9a-f]+$/.test(id);
   return loose.every(isId) ? { loose, packed } : null;
 }
 

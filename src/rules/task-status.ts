@@ -6,14 +6,14 @@ import { MAX_COMMIT_BYTES } from '../protocol/limits.js';
 import { isExpired } from '../protocol/queue.js';
 
 /** Whether a task can still be answered. `unknown`: no task on main by this id. */
-export type TaskStanding = 'open' | 'answered' | 'expired' | 'unknown';
+export type TaskStatus = 'open' | 'answered' | 'expired' | 'unknown';
 
 /**
  * How tasks stand on the line that ends in `tip`. An id of a commit that is out of time is not looked for: whoever names the oldest commit
  * there is must not make the server walk to it.
  */
-export async function readStandings(
-  place: {
+export async function readTaskStatuses(
+  context: {
     readonly repo: Repository;
     readonly reader: ObjectReader;
     readonly tip: string;
@@ -21,27 +21,27 @@ export async function readStandings(
     readonly ttlMs: number;
   },
   tasks: readonly string[],
-): Promise<Map<string, TaskStanding>> {
-  const standings = new Map<string, TaskStanding>();
+): Promise<Map<string, TaskStatus>> {
+  const statuses = new Map<string, TaskStatus>();
   const inTime: string[] = [];
   for (const task of new Set(tasks)) {
-    standings.set(task, 'unknown');
-    const object = await place.reader.read(task, MAX_COMMIT_BYTES);
+    statuses.set(task, 'unknown');
+    const object = await context.reader.read(task, MAX_COMMIT_BYTES);
     if (object?.info.type !== 'commit') continue;
-    if (isExpired(committedAtMs(object.content), place)) standings.set(task, 'expired');
+    if (isExpired(committedAtMs(object.content), context)) statuses.set(task, 'expired');
     else inTime.push(task);
   }
-  if (inTime.length === 0) return standings;
-  for (const commit of await readHistory(place.repo, {
-    from: [place.tip],
-    not: [`${await oldestOf(place.repo, inTime)}^@`],
+  if (inTime.length === 0) return statuses;
+  for (const commit of await readHistory(context.repo, {
+    from: [context.tip],
+    not: [`${await oldestOf(context.repo, inTime)}^@`],
   })) {
     const message = messageOf(commit);
-    if (message.kind === 'task' && standings.has(commit.id)) standings.set(commit.id, 'open');
-    if (message.kind === 'answer' && standings.has(commit.taskTrailer))
-      standings.set(commit.taskTrailer, 'answered');
+    if (message.kind === 'task' && statuses.has(commit.id)) statuses.set(commit.id, 'open');
+    if (message.kind === 'answer' && statuses.has(commit.taskTrailer))
+      statuses.set(commit.taskTrailer, 'answered');
   }
-  return standings;
+  return statuses;
 }
 
 /** The date of a commit, given as its raw bytes; the beginning of time where it has none. */

@@ -6,11 +6,11 @@ import type { RunResult } from './run-process.js';
 
 /** Pushes a commit to main through the forced command of a key, as over ssh but without an sshd: many times quicker. */
 export async function forcedPush(bridge: PlainBridge, commit: string, principal: string): Promise<RunResult> {
-  const door = join(bridge.dir, `door-${principal}`);
+  const connection = join(bridge.dir, `door-${principal}`);
   const command = `'${bridge.repoPath}/bridge/ssh-command' ${principal}`;
-  await writeFile(door, `#!/bin/sh\nSSH_ORIGINAL_COMMAND="git-receive-pack '$1'" exec ${command}\n`);
-  await chmod(door, 0o755);
-  return git(['push', `--receive-pack=${door}`, bridge.repoPath, `${commit}:refs/heads/main`], {
+  await writeFile(connection, `#!/bin/sh\nSSH_ORIGINAL_COMMAND="git-receive-pack '$1'" exec ${command}\n`);
+  await chmod(connection, 0o755);
+  return git(['push', `--receive-pack=${connection}`, bridge.repoPath, `${commit}:refs/heads/main`], {
     gitDir: bridge.cloneDir,
     env: bridge.env,
   });

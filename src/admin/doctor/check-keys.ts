@@ -114,23 +114,23 @@ async function readNames(gitDir: string): Promise<Map<string, { role: string; fi
 async function judgeFile(file: string): Promise<Verdict[]> {
   if (process.platform === 'win32') return [];
   const folder = path.dirname(file);
-  const places = path.basename(folder) === '.ssh' ? [file, folder, path.dirname(folder)] : [file];
+  const paths = path.basename(folder) === '.ssh' ? [file, folder, path.dirname(folder)] : [file];
   const verdicts: Verdict[] = [];
-  for (const place of places) {
-    const stats = await stat(place).catch(() => null);
+  for (const context of paths) {
+    const stats = await stat(context).catch(() => null);
     if (stats === null) continue;
     if ((stats.mode & 0o022) !== 0)
       verdicts.push(
         broken(
-          `${place} can be written by others, so sshd ignores the keys`,
-          `chmod go-w ${shellQuote(place)}`,
+          `${context} can be written by others, so sshd ignores the keys`,
+          `chmod go-w ${shellQuote(context)}`,
         ),
       );
     if (!isOwner(stats.uid) && stats.uid !== 0)
       verdicts.push(
         broken(
-          `${place} belongs to another user, so sshd ignores the keys`,
-          `sudo chown "$USER" ${shellQuote(place)}`,
+          `${context} belongs to another user, so sshd ignores the keys`,
+          `sudo chown "$USER" ${shellQuote(context)}`,
         ),
       );
   }

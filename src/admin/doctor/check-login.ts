@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { SshPlan } from '../../bridge/probe-ssh.js';
-import type { SshDoor, SshResult } from '../../bridge/run-ssh.js';
+import type { SshConnection, SshResult } from '../../bridge/run-ssh.js';
 import { classifyGitFailure } from '../../git/git-failure.js';
 import { updateElsewhere, updateHere } from '../../process/own-package.js';
 import { shellQuote } from '../../process/shell-quote.js';
@@ -25,34 +25,34 @@ export async function checkIdentity(file: string): Promise<Verdict> {
 }
 
 /** Reads out of a try to log in whether the host key is known. */
-export function judgeHostKey(result: SshResult, door: SshDoor, plan: SshPlan): Verdict {
+export function judgeHostKey(result: SshResult, connection: SshConnection, plan: SshPlan): Verdict {
   const { stderr } = result;
-  const place = plan.port === 22 ? plan.hostname : `[${plan.hostname}]:${plan.port}`;
+  const context = plan.port === 22 ? plan.hostname : `[${plan.hostname}]:${plan.port}`;
   const port = plan.port === 22 ? '' : `-p ${plan.port} `;
   if (/REMOTE HOST IDENTIFICATION HAS CHANGED|host key for .* has changed/i.test(stderr)) {
     const file = plan.knownHostsFile === null ? '' : ` -f ${shellQuote(plan.knownHostsFile)}`;
     return broken(
-      `the host key of ${place} has changed: the server was set up anew, or somebody else answers in its place`,
-      `only if you know why: ssh-keygen -R ${shellQuote(place)}${file}`,
+      `the host key of ${context} has changed: the server was set up anew, or somebody else answers in its place`,
+      `only if you know why: ssh-keygen -R ${shellQuote(context)}${file}`,
     );
   }
   if (/Host key verification failed|No \S+ host key is known for/.test(stderr)) {
     return broken(
-      `the host key of ${place} is not known here`,
-      `ssh ${port}${shellQuote(door.address.destination)}, and compare with what the server says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`,
+      `the host key of ${context} is not known here`,
+      `ssh ${port}${shellQuote(connection.address.destination)}, and compare with what the server says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`,
     );
   }
   // Whatever else fails, fails behind the host key or before it.
   const failure = result.exitCode === 255 ? classifyGitFailure('connect', stderr) : null;
   if (failure !== null && ['unreachable', 'ssh-host'].includes(failure.code))
     return broken(failure.message, failure.remedy);
-  return ok(`the host key of ${place} is known`);
+  return ok(`the host key of ${context} is known`);
 }
 
 /** Reads out of it whether the key was accepted. */
-export function judgeKey(result: SshResult, door: SshDoor): Verdict {
+export function judgeKey(result: SshResult, connection: SshConnection): Verdict {
   const failure = result.exitCode === 255 ? classifyGitFailure('log in', result.stderr) : null;
-  if (failure === null) return ok(`the server lets the key in as ${door.address.destination}`);
+  if (failure === null) return ok(`the server lets the key in as ${connection.address.destination}`);
   return broken(failure.message, failure.remedy);
 }
 

@@ -1,7 +1,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import { parseAddress } from '../../bridge/address.js';
-import { openDoor } from '../../bridge/connection.js';
+import { openConnection } from '../../bridge/connection.js';
 import type { SshOptions } from '../../bridge/ssh-settings.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import type { Role } from '../../protocol/names.js';
@@ -48,15 +48,15 @@ export async function* doctorChecks(options: DoctorOptions): AsyncGenerator<Chec
     });
     if (role !== 'agent') return;
   } else {
-    const door = await openDoor(repo, env, options.ssh).catch((error: unknown) => {
+    const connection = await openConnection(repo, env, options.ssh).catch((error: unknown) => {
       if (error instanceof BridgeError && /^(no|old)-git$/.test(error.code)) return null;
       throw error;
     });
     // Without a git that will do, that is all there is to say of the way to the server.
-    if (door === null) yield { name: 'git', run: () => checkGit(env) };
+    if (connection === null) yield { name: 'git', run: () => checkGit(env) };
     else {
       yield* remoteChecks({
-        door,
+        connection,
         identity: options.ssh.identity,
         role,
         now,

@@ -1,7 +1,7 @@
 import path from 'node:path';
-import type { BridgeDoor } from '../../bridge/connection.js';
+import type { BridgeConnection } from '../../bridge/connection.js';
 import { probeSsh, readSshPlan, type SshPlan } from '../../bridge/probe-ssh.js';
-import type { SshDoor, SshResult } from '../../bridge/run-ssh.js';
+import type { SshConnection, SshResult } from '../../bridge/run-ssh.js';
 import { classifyGitFailure } from '../../git/git-failure.js';
 import { spawnGit } from '../../git/run-git.js';
 import type { Hello } from '../../protocol/hello.js';
@@ -23,7 +23,7 @@ import { broken, type Check, ok, skipped, type Verdict } from './finding.js';
 
 /** What the checks of the way to a server go by. */
 export interface RemoteCheckOptions {
-  readonly door: BridgeDoor;
+  readonly connection: BridgeConnection;
   readonly identity?: string | undefined;
   /** What this machine is to do there. Default: whatever the key may. */
   readonly role?: Role | undefined;
@@ -37,15 +37,19 @@ const LOGIN_TIMEOUT_MS = 45_000;
 
 /** The checks of the way to a bridge elsewhere, in the order in which a connection is made. */
 export function remoteChecks(options: RemoteCheckOptions): Check[] {
-  const { door } = options;
-  const git: Check = { name: 'git', run: () => checkGit(door.env) };
-  const repository = (needs: string[]): Check => ({ name: 'repository', needs, run: () => checkMain(door) });
-  return door.ssh === null
+  const { connection } = options;
+  const git: Check = { name: 'git', run: () => checkGit(connection.env) };
+  const repository = (needs: string[]): Check => ({
+    name: 'repository',
+    needs,
+    run: () => checkMain(connection),
+  });
+  return connection.ssh === null
     ? [git, repository(['git'])]
-    : [git, ...sshChecks(door.ssh, options), repository(['git', 'forced-command'])];
+    : [git, ...sshChecks(connection.ssh, options), repository(['git', 'forced-command'])];
 }
 
-function sshChecks(door: SshDoor, { identity, role, now, onHello }: RemoteCheckOptions): Check[] {
+function sshChecks(connection: SshConnection, { identity, role, now, onHello }: RemoteCheckOptions): Check[] {
   const known: { plan?: SshPlan; login?: SshResult; hello?: Hello; askedMs: number; heardMs: number } = {
     askedMs: 0,
     heardMs: 0,
@@ -59,14 +63,14 @@ function sshChecks(door: SshDoor, { identity, role, now, onHello }: RemoteCheckO
   const identityCheck: Check[] =
     identity === undefined ? [] : [{ name: 'identity', run: () => checkIdentity(path.resolve(identity)) }];
   return [
-    { name: 'ssh', run: () => checkSshVersion(door.env) },
+    { name: 'ssh', run: () => checkSshVersion(connection.env) },
     ...identityCheck,
     {
       name: 'name',
       needs: ['ssh'],
       async run() {
-        const found = await readSshPlan(door);
-        const { destination, port } = door.address;
+        const found = await readSshPlan(connection);
+        const { destination, port } = connection.address;
         known.plan = found ?? {
           hostname: destination.replace(/^.*@/, ''),
           port: Number(port ?? 22),
@@ -83,12 +87,12 @@ function sshChecks(door: SshDoor, { identity, role, now, onHello }: RemoteCheckO
       needs: ['port'],
       async run() {
         known.askedMs = now();
-        known.login = await probeSsh(door, { command: 'bridge-hello' }, LOGIN_TIMEOUT_MS);
+        known.login = await probeSsh(connection, { command: 'bridge-hello' }, LOGIN_TIMEOUT_MS);
         known.heardMs = now();
-        return judgeHostKey(known.login, door, plan());
+        return judgeHostKey(known.login, connection, plan());
       },
     },
-    { name: 'key', needs: ['host-key', 'identity'], run: async () => judgeKey(login(), door) },
+    { name: 'key', needs: ['host-key', 'identity'], run: async () => judgeKey(login(), connection) },
     { name: 'login-time', needs: ['key'], run: async () => judgeLoginTime(known.heardMs - known.askedMs) },
     {
       name: 'forced-command',
@@ -110,9 +114,9 @@ function sshChecks(door: SshDoor, { identity, role, now, onHello }: RemoteCheckO
 }
 
 /** Looks whether git finds the bridge at the address, and its main. */
-async function checkMain(door: BridgeDoor) {
-  const { url } = door.address;
-  const result = await spawnGit(['ls-remote', '--exit-code', url, MAIN_REF], door.env);
+async function checkMain(connection: BridgeConnection) {
+  const { url } = connection.address;
+  const result = await spawnGit(['ls-remote', '--exit-code', url, MAIN_REF], connection.env);
   if (result.exitCode === 0) return ok(`main is at ${result.stdout.toString('utf8').slice(0, 8)}`);
   // git's own code for "no such ref".
   if (result.exitCode === 2)

@@ -5,7 +5,7 @@ import { systemdService, systemdTimer } from './systemd-unit.js';
 import { taskXml } from './task-xml.js';
 
 /** Where the files of services lie on this machine. */
-export interface ServicePlaces {
+export interface ServicePaths {
   readonly home: string;
   /** `XDG_CONFIG_HOME`, where it is set. */
   readonly configHome?: string | undefined;
@@ -19,25 +19,21 @@ export function envFileOf(
   platform: ServicePlatform,
   scope: ServiceScope,
   name: string,
-  places: ServicePlaces,
+  paths: ServicePaths,
 ): string {
-  if (platform === 'win32') return path.win32.join(windowsFolder(places), `${name}.env`);
-  const folder = scope === 'system' ? '/etc/llm-bridge' : path.posix.join(configFolder(places), 'llm-bridge');
+  if (platform === 'win32') return path.win32.join(windowsFolder(paths), `${name}.env`);
+  const folder = scope === 'system' ? '/etc/llm-bridge' : path.posix.join(configFolder(paths), 'llm-bridge');
   return path.posix.join(folder, `${name}.env`);
 }
 
 /** What there is to write and to run for a service, on any of the systems. */
-export function planService(
-  platform: ServicePlatform,
-  spec: ServiceSpec,
-  places: ServicePlaces,
-): ServicePlan {
-  return { linux: planSystemd, darwin: planLaunchd, win32: planTask }[platform](spec, places);
+export function planService(platform: ServicePlatform, spec: ServiceSpec, paths: ServicePaths): ServicePlan {
+  return { linux: planSystemd, darwin: planLaunchd, win32: planTask }[platform](spec, paths);
 }
 
-function planSystemd(spec: ServiceSpec, places: ServicePlaces): ServicePlan {
+function planSystemd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
   const isSystem = spec.scope === 'system';
-  const folder = isSystem ? '/etc/systemd/system' : path.posix.join(configFolder(places), 'systemd', 'user');
+  const folder = isSystem ? '/etc/systemd/system' : path.posix.join(configFolder(paths), 'systemd', 'user');
   const systemctl = ['systemctl', ...(isSystem ? [] : ['--user'])] as const;
   const isTimed = spec.role === 'ingest';
   const main = `${spec.name}.${isTimed ? 'timer' : 'service'}`;
@@ -66,12 +62,12 @@ function planSystemd(spec: ServiceSpec, places: ServicePlaces): ServicePlan {
   };
 }
 
-function planLaunchd(spec: ServiceSpec, places: ServicePlaces): ServicePlan {
+function planLaunchd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
   const isSystem = spec.scope === 'system';
-  const library = isSystem ? '/Library' : path.posix.join(places.home, 'Library');
+  const library = isSystem ? '/Library' : path.posix.join(paths.home, 'Library');
   const plist = path.posix.join(library, isSystem ? 'LaunchDaemons' : 'LaunchAgents', `${spec.name}.plist`);
   const log = path.posix.join(library, 'Logs', `${spec.name}.log`);
-  const domain = isSystem ? 'system' : `gui/${places.uid}`;
+  const domain = isSystem ? 'system' : `gui/${paths.uid}`;
   return {
     files: [{ path: plist, text: launchdPlist(spec, log), encoding: 'utf8' }],
     install: [['launchctl', 'bootstrap', domain, plist]],
@@ -81,8 +77,8 @@ function planLaunchd(spec: ServiceSpec, places: ServicePlaces): ServicePlan {
   };
 }
 
-function planTask(spec: ServiceSpec, places: ServicePlaces): ServicePlan {
-  const file = path.win32.join(windowsFolder(places), `${spec.name}.xml`);
+function planTask(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
+  const file = path.win32.join(windowsFolder(paths), `${spec.name}.xml`);
   const task = `llm-bridge\\${spec.name}`;
   return {
     files: [{ path: file, text: `\ufeff${taskXml(spec)}`, encoding: 'utf16le' }],
@@ -99,12 +95,12 @@ function planTask(spec: ServiceSpec, places: ServicePlaces): ServicePlan {
   };
 }
 
-function configFolder({ home, configHome }: ServicePlaces): string {
+function configFolder({ home, configHome }: ServicePaths): string {
   return configHome !== undefined && path.posix.isAbsolute(configHome)
     ? configHome
     : path.posix.join(home, '.config');
 }
 
-function windowsFolder({ home, localAppData }: ServicePlaces): string {
+function windowsFolder({ home, localAppData }: ServicePaths): string {
   return path.win32.join(localAppData ?? path.win32.join(home, 'AppData', 'Local'), 'llm-bridge');
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createBell } from '../../bridge/notifier.js';
+import { createNotifier } from '../../bridge/notifier.js';
 import { readSideRefs } from '../../bridge/side-refs.js';
 import { REMOTE_PREFIX } from '../../git/transport.js';
 import { claimRef } from '../../protocol/claim.js';
@@ -41,10 +41,10 @@ export function openClaims(session: SessionCore, ask: (what: Due) => void): Clai
   };
   const own = createOwnClaims(self);
   const others = createOthers(self);
-  const bell = createBell();
+  const notifier = createNotifier();
   const stop = new AbortController();
   const cut = new AbortController();
-  const presence = createPresenceSchedule(session, stop.signal, bell.ring);
+  const presence = createPresenceSchedule(session, stop.signal, notifier.ring);
   const push = openClaimPush({ session, own, others, presence, ask, lose });
   const firstSeen = new Map<string, number>();
   let askedAtMs = Number.NEGATIVE_INFINITY;
@@ -57,7 +57,7 @@ export function openClaims(session: SessionCore, ask: (what: Due) => void): Clai
 
   async function claimDue(): Promise<void> {
     while (!stop.signal.aborted) {
-      await bell.wait(Math.max(0, push.nextDueMs() - performance.now()), stop.signal);
+      await notifier.wait(Math.max(0, push.nextDueMs() - performance.now()), stop.signal);
       if (!stop.signal.aborted && push.nextDueMs() <= performance.now()) await push.pushDue(cut.signal);
     }
   }
@@ -102,7 +102,7 @@ export function openClaims(session: SessionCore, ask: (what: Due) => void): Clai
         if (holder !== null) lose(task, holder.claim.agent);
       }
       presence.see(refs, serverNowMs);
-      bell.ring();
+      notifier.ring();
     },
     choose(free, room, takesNoRoom) {
       let left = room;
@@ -157,7 +157,7 @@ export function openClaims(session: SessionCore, ask: (what: Due) => void): Clai
       const decided = new Promise<boolean>((resolve) => {
         own.add({ task, claimAtMs: nowMs + waitMs, drop, decided: resolve });
       });
-      bell.ring();
+      notifier.ring();
       if (!claimFirst || own.held(task) !== undefined) return true;
       const enough = new AbortController();
       const either = AbortSignal.any([signal, enough.signal]);
@@ -171,7 +171,7 @@ export function openClaims(session: SessionCore, ask: (what: Due) => void): Clai
     end(task) {
       own.jobs.get(task)?.decided(true);
       own.remove(task);
-      bell.ring();
+      notifier.ring();
     },
     endsOf: (tasks) =>
       tasks.flatMap((task) => {

@@ -1,4 +1,4 @@
-import { connectDoor } from '../../bridge/connection.js';
+import { connectBridge } from '../../bridge/connection.js';
 import { writeBlob } from '../../git/commit-file.js';
 import { pushSideRefs, type Refusal, type SideRefChange } from '../../git/transport.js';
 import { CLAIMS_PREFIX, claimRef, DEFAULT_CLAIM_LEASE_MS, writeClaim } from '../../protocol/claim.js';
@@ -42,7 +42,7 @@ export interface ClaimPush {
 }
 
 /** What the pushes need to know, and whom to tell. */
-export interface ClaimPushPlace {
+export interface ClaimPushContext {
   readonly session: SessionCore;
   readonly own: OwnClaims;
   readonly others: Others;
@@ -54,14 +54,14 @@ export interface ClaimPushPlace {
 }
 
 /** Opens them. */
-export function openClaimPush(place: ClaimPushPlace): ClaimPush {
-  const { session, own, others, presence } = place;
+export function openClaimPush(context: ClaimPushContext): ClaimPush {
+  const { session, own, others, presence } = context;
   let off = false;
   let failures = 0;
   let retryAtMs = 0;
   let pushTakesMs = 0;
   const { clone, options } = session;
-  const url = session.door.address.url;
+  const url = session.connection.address.url;
   const leaseMs = () => session.terms?.claimLeaseMs ?? null;
   const isOn = () => !off && leaseMs() !== null;
   const finished = () => new Set(session.finished.map((one) => one.taskId));
@@ -114,7 +114,7 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
       own.setRemote(ref, to);
       if (kind === 'presence') {
         presence.shown(nowMs);
-        place.ask('look');
+        context.ask('look');
       }
       if (kind === 'end') own.letGo(task);
       if (kind !== 'claim' || to === null) continue;
@@ -125,7 +125,7 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
     if (pushed.size === changes.length) return;
     // Somebody else was there first, or an earlier push of ours was, whose end we did not hear. A fetch tells.
     retryAtMs = nowMs + FIRST_RETRY_MS;
-    place.ask('fetch');
+    context.ask('fetch');
   }
 
   function beRefused(refusal: Refusal, changes: readonly Change[]): void {
@@ -137,7 +137,7 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
       case 'claimed':
         if (task !== null) {
           others.postpone(task, nowMs + (leaseMs() ?? DEFAULT_CLAIM_LEASE_MS) * RENEW_AFTER);
-          place.lose(task, /held by (\S+)/.exec(refusal.text)?.[1] ?? 'another agent');
+          context.lose(task, /held by (\S+)/.exec(refusal.text)?.[1] ?? 'another agent');
           retryAtMs = nowMs;
         }
         break;
@@ -169,7 +169,7 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
         options.log('info', `going on without claims: the server refused one: ${refusal.text}`);
         return;
     }
-    place.ask('fetch');
+    context.ask('fetch');
   }
 
   function backOff(changes: readonly Change[]): void {
@@ -199,7 +199,7 @@ export function openClaimPush(place: ClaimPushPlace): ClaimPush {
           retryAtMs = startedMs + FIRST_RETRY_MS;
           return;
         }
-        await connectDoor(session.door, signal);
+        await connectBridge(session.connection, signal);
         const outcome = await pushSideRefs(clone, url, changes, signal);
         if (outcome.status === 'pushed') failures = 0;
         pushTakesMs = (pushTakesMs + performance.now() - startedMs) / 2;

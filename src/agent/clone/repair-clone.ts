@@ -5,7 +5,7 @@ import { keepFinished } from './finished-answers.js';
 import { clearLeftLocks, isSound, replaceClone } from './own-clone.js';
 
 /** Runs steps on the clone, and mends the clone where a step fails because of it. */
-export interface CloneMender {
+export interface CloneRepair {
   /** Does a step; where it failed for a lock that a killed git left or for a clone that is damaged, once more on a mended one. */
   run<T>(step: () => Promise<T>): Promise<T>;
 }
@@ -21,7 +21,7 @@ const NOT_THE_CLONE =
 const BROKE_IN_THE_MIDDLE = /the connection to the server broke/;
 
 /** Makes the mender of a session. A running generation goes on meanwhile, and its answer is kept in the new clone. */
-export function cloneMender(session: AgentSession): CloneMender {
+export function cloneRepair(session: AgentSession): CloneRepair {
   let mending: Promise<boolean> | null = null;
   /** Looked for already, in this row of failures: a long outage need not read the clone once a minute. */
   let isLookedAt = false;

@@ -67,7 +67,7 @@ export function outcomeOfEarlier(answer: Answer): GenerationOutcome {
 }
 
 /** What answering a cancelled task needs. */
-export interface CancelledPlace {
+export interface CancelledContext {
   readonly reader: ObjectReader;
   readonly agent: string;
   readonly maxTaskBytes: number;
@@ -80,12 +80,12 @@ export interface CancelledPlace {
 
 /** The answer to a task that nobody wants answered any more: the error `cancelled`, which says who cancelled and why. No model is asked. */
 export async function answerCancelled(
-  place: CancelledPlace,
+  scope: CancelledContext,
   asked: AskedTask,
   cancel: CancelledTask,
 ): Promise<Answer> {
-  const { hash, task } = await readAskedTask(place.reader, asked, place.maxTaskBytes);
-  const blob = await place.reader.read(cancel.blob);
+  const { hash, task } = await readAskedTask(scope.reader, asked, scope.maxTaskBytes);
+  const blob = await scope.reader.read(cancel.blob);
   const read = blob === null ? null : readCancel(blob.content);
   const why = read?.ok && read.value.reason !== undefined ? `: ${oneLine(read.value.reason)}` : '';
   return composeAnswer(
@@ -93,10 +93,10 @@ export async function answerCancelled(
       taskId: asked.id,
       hash,
       task,
-      agent: place.agent,
-      latencyMs: place.latencyMs,
-      nowMs: place.now(),
-      maxAnswerBytes: place.maxAnswerBytes,
+      agent: scope.agent,
+      latencyMs: scope.latencyMs,
+      nowMs: scope.now(),
+      maxAnswerBytes: scope.maxAnswerBytes,
     },
     {
       model: null,

@@ -10,7 +10,7 @@ import { type ChatMessage, conversationOf, type TaskJson } from '../../protocol/
 import { readAskedTask } from '../queue/read-task.js';
 
 /** Where a conversation is read. */
-export interface TurnPlace {
+export interface TurnContext {
   readonly clone: Repository;
   readonly reader: ObjectReader;
   readonly maxTaskBytes: number;
@@ -28,12 +28,12 @@ export type Turns =
  * Follows `reply_to` from task to task, MAX_CONVERSATION_TASKS at most. Each has to be a task on main before the one that replies to it, with a
  * good answer in between: so the conversation is a function of the history before the task, whoever reads it and whenever.
  */
-export async function readTurns(place: TurnPlace, taskId: string, replyTo: string): Promise<Turns> {
+export async function readTurns(scope: TurnContext, taskId: string, replyTo: string): Promise<Turns> {
   const turns: Turn[] = [];
   let child = taskId;
   for (let next: string | undefined = replyTo; next !== undefined; ) {
     if (turns.length === MAX_CONVERSATION_TASKS) return { ok: true, turns, isLonger: true };
-    const turn = await readTurn(place, next, child);
+    const turn = await readTurn(scope, next, child);
     if ('reason' in turn) return { ok: false, reason: `task ${shortId(next)} ${turn.reason}` };
     turns.push(turn);
     child = next;
@@ -43,11 +43,11 @@ export async function readTurns(place: TurnPlace, taskId: string, replyTo: strin
 }
 
 async function readTurn(
-  place: TurnPlace,
+  scope: TurnContext,
   id: string,
   child: string,
 ): Promise<Turn | { readonly reason: string }> {
-  const { clone, reader, signal } = place;
+  const { clone, reader, signal } = scope;
   for (;;) {
     const object = await reader.info(id);
     if (object !== null && object.type !== 'commit') return { reason: 'is no task' };
@@ -62,28 +62,28 @@ async function readTurn(
         (commit) => messageOf(commit).kind === 'answer' && commit.taskTrailer === id,
       );
       if (answer === undefined) return { reason: 'had no answer when this was asked' };
-      return readBoth(place, asked, answer.changes[0]?.newId ?? '');
+      return readBoth(scope, asked, answer.changes[0]?.newId ?? '');
     }
-    if (!(await place.deepen(signal))) return { reason: 'is not in the history that this agent can reach' };
+    if (!(await scope.deepen(signal))) return { reason: 'is not in the history that this agent can reach' };
   }
 }
 
 async function readBoth(
-  place: TurnPlace,
+  scope: TurnContext,
   asked: Extract<ReturnType<typeof messageOf>, { kind: 'task' }>,
   answerBlob: string,
 ): Promise<Turn | { readonly reason: string }> {
   const { commit, file, change } = asked;
   const { task } = await readAskedTask(
-    place.reader,
+    scope.reader,
     {
       ...{ id: commit.id, file, change, asker: commit.author },
       ...{ askedAtMs: commit.committedAtMs, subject: commit.subject },
     },
-    place.maxTaskBytes,
+    scope.maxTaskBytes,
   );
   if (task === null) return { reason: 'cannot be read' };
-  const blob = await place.reader.read(answerBlob);
+  const blob = await scope.reader.read(answerBlob);
   const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
   if (!read?.ok) return { reason: 'has an answer that cannot be read' };
   const { answer, error } = read.value;

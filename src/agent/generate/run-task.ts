@@ -5,10 +5,10 @@ import { readAskedTask } from '../queue/read-task.js';
 import { composeAnswer, outcomeOfEarlier } from './compose-answer.js';
 import { type GenerationOutcome, generateAnswer } from './generate-answer.js';
 import type { GenerateSettings } from './generate-settings.js';
-import { fitConversation, readTurns, type TurnPlace } from './read-turns.js';
+import { fitConversation, readTurns, type TurnContext } from './read-turns.js';
 
 /** What answering one task needs. */
-export interface TaskPlace extends TurnPlace {
+export interface TaskContext extends TurnContext {
   readonly generate: GenerateSettings;
   readonly agent: string;
   readonly maxAnswerBytes: number;
@@ -23,19 +23,19 @@ export interface TaskPlace extends TurnPlace {
 }
 
 /** Answers one task: from an equal one's answer where there is a good one, else by a model. Never throws for what a model did. */
-export async function runTask(place: TaskPlace, asked: AskedTask): Promise<Answer> {
+export async function runTask(scope: TaskContext, asked: AskedTask): Promise<Answer> {
   const startedAt = performance.now();
-  const content = await readAskedTask(place.reader, asked, place.maxTaskBytes);
+  const content = await readAskedTask(scope.reader, asked, scope.maxTaskBytes);
   const compose = (outcome: GenerationOutcome, cached = false) =>
     composeAnswer(
       {
         taskId: asked.id,
         hash: content.hash,
         task: content.task,
-        agent: place.agent,
+        agent: scope.agent,
         latencyMs: performance.now() - startedAt,
-        nowMs: place.now(),
-        maxAnswerBytes: place.maxAnswerBytes,
+        nowMs: scope.now(),
+        maxAnswerBytes: scope.maxAnswerBytes,
       },
       outcome,
       cached,
@@ -50,29 +50,29 @@ export async function runTask(place: TaskPlace, asked: AskedTask): Promise<Answe
   }
   const { task, hash } = content;
   // Look and take the place in one go, without an await between, or two equal tasks would both find it free.
-  for (let other = place.running.get(hash); other !== undefined; other = place.running.get(hash)) {
+  for (let other = scope.running.get(hash); other !== undefined; other = scope.running.get(hash)) {
     const earlier = await other.catch(() => null);
     if (earlier?.answer != null) return compose(outcomeOfEarlier(earlier), true);
-    if (place.running.get(hash) === other) place.running.delete(hash);
+    if (scope.running.get(hash) === other) scope.running.delete(hash);
   }
   const mine = (async () => {
-    const earlier = await readGoodAnswer(place, hash);
+    const earlier = await readGoodAnswer(scope, hash);
     if (earlier !== null) return compose(outcomeOfEarlier(earlier), true);
-    return compose(await generateTask(place, asked.id, task));
+    return compose(await generateTask(scope, asked.id, task));
   })();
   // Kept also when done: until its commit is seen on main, an equal task must find it here.
-  place.running.set(hash, mine);
-  const forget = () => place.running.delete(hash);
+  scope.running.set(hash, mine);
+  const forget = () => scope.running.delete(hash);
   mine.then((answer) => answer.answer === null && forget(), forget);
   return mine;
 }
 
 /** A reply goes to the model with the conversation before it; where that cannot be found, the error `context_missing` says why. */
-async function generateTask(place: TaskPlace, id: string, task: TaskJson): Promise<GenerationOutcome> {
+async function generateTask(scope: TaskContext, id: string, task: TaskJson): Promise<GenerationOutcome> {
   const generate = (whole: TaskJson) =>
-    generateAnswer(whole, place.generate, place.signal, place.onText ?? (() => {}));
+    generateAnswer(whole, scope.generate, scope.signal, scope.onText ?? (() => {}));
   if (task.reply_to === undefined) return generate(task);
-  const found = await readTurns(place, id, task.reply_to);
+  const found = await readTurns(scope, id, task.reply_to);
   if (!found.ok) {
     const error = { code: 'context_missing', message: `it continues a conversation, and ${found.reason}` };
     return { model: null, backend: null, answer: null, error };
@@ -81,9 +81,9 @@ async function generateTask(place: TaskPlace, id: string, task: TaskJson): Promi
   return { ...(await generate(continued.task)), context: continued.context };
 }
 
-async function readGoodAnswer(place: TaskPlace, hash: string): Promise<Answer | null> {
-  const blobId = place.goodAnswer(hash);
-  const blob = blobId === undefined ? null : await place.reader.read(blobId);
+async function readGoodAnswer(scope: TaskContext, hash: string): Promise<Answer | null> {
+  const blobId = scope.goodAnswer(hash);
+  const blob = blobId === undefined ? null : await scope.reader.read(blobId);
   const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
   return read?.ok && read.value.answer !== null ? read.value : null;
 }

@@ -47,7 +47,7 @@ export function answerCommand(exit: ExitState): CommandModule {
         try {
           const task = await findTask(view.repo, view.ref, args.task);
           if (task === null) {
-            if (reach === 'window' && view.door.address.kind !== 'local') continue;
+            if (reach === 'window' && view.connection.address.kind !== 'local') continue;
             throw noSuchTask(args.task);
           }
           const found = await findAnswer(view.repo, view.ref, task.id);

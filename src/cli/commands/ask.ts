@@ -40,20 +40,25 @@ export function askCommand(exit: ExitState): CommandModule {
       const { _, ...options } = readOptions(argsSchema, raw, 'ask', ['prompt']);
       // yargs leaves what stands behind `--` in `_`, after the name of the command.
       const args = { ...options, prompt: [...options.prompt, ..._.slice(1)] };
-      const [{ ask }, { draftTask }, { closeDoor, openDoor }, { catchUpLog }, { waitingSpinner }] =
-        await Promise.all([
-          import('../../asker/ask.js'),
-          import('../../asker/task-draft.js'),
-          import('../../bridge/connection.js'),
-          import('../../log/catch-up-log.js'),
-          import('../waiting-spinner.js'),
-        ]);
-      const door = await openDoor(args.repo, process.env, sshOptionsOf(args));
+      const [
+        { ask },
+        { draftTask },
+        { closeConnection, openConnection },
+        { catchUpLog },
+        { waitingSpinner },
+      ] = await Promise.all([
+        import('../../asker/ask.js'),
+        import('../../asker/task-draft.js'),
+        import('../../bridge/connection.js'),
+        import('../../log/catch-up-log.js'),
+        import('../waiting-spinner.js'),
+      ]);
+      const connection = await openConnection(args.repo, process.env, sshOptionsOf(args));
       const { reply_to: fromFile, ...fields } = await taskFieldsOf(args);
       const signal = stopSignal();
       const spinner = waitingSpinner();
-      const repo = { gitDir: door.address.url, env: door.env };
-      const outcome = await ask(door, {
+      const repo = { gitDir: connection.address.url, env: connection.env };
+      const outcome = await ask(connection, {
         replyTo: args.replyTo ?? fromFile,
         draft: ({ maxBytes, nowMs, replyTo }) =>
           draftTask(replyTo === undefined ? fields : { ...fields, reply_to: replyTo }, {
@@ -65,10 +70,10 @@ export function askCommand(exit: ExitState): CommandModule {
         ...(spinner.isShown ? { onClaimed: spinner.claimed } : {}),
         ...(args.timeout === undefined ? {} : { timeoutMs: args.timeout * 1000 }),
         ...(args.name === undefined ? {} : { name: args.name }),
-        ...(door.address.kind === 'local' ? { ingest: () => catchUpLog(repo) } : {}),
+        ...(connection.address.kind === 'local' ? { ingest: () => catchUpLog(repo) } : {}),
       }).finally(() => {
         spinner.stop();
-        return closeDoor(door);
+        return closeConnection(connection);
       });
 
       if (outcome.status === 'asked') {

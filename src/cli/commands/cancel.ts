@@ -50,17 +50,17 @@ export function cancelCommand(_exit: ExitState): CommandModule {
         ),
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'cancel', ['task']);
-      const [{ cancelTask }, { closeDoor, openDoor }] = await Promise.all([
+      const [{ cancelTask }, { closeConnection, openConnection }] = await Promise.all([
         import('../../asker/cancel-task.js'),
         import('../../bridge/connection.js'),
       ]);
-      const door = await openDoor(args.repo, process.env, sshOptionsOf(args));
-      const done = await cancelTask(door, {
+      const connection = await openConnection(args.repo, process.env, sshOptionsOf(args));
+      const done = await cancelTask(connection, {
         task: args.task,
         signal: stopSignal(),
         ...(args.reason === undefined ? {} : { reason: args.reason }),
         ...(args.name === undefined ? {} : { name: args.name }),
-      }).finally(() => closeDoor(door));
+      }).finally(() => closeConnection(connection));
       const { task, commit, isNew } = done;
       process.stdout.write(
         args.json ? `${JSON.stringify({ task, commit, new: isNew })}\n` : `cancelled ${task}\n`,

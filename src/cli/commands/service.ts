@@ -175,7 +175,7 @@ async function planOf(args: Args): Promise<Service> {
   const platform = platformOf(args);
   const scope = args.system ? 'system' : 'user';
   const name = `llm-bridge-${args.role}${args.instance === undefined ? '' : `-${args.instance}`}`;
-  const places = {
+  const paths = {
     home: os.homedir(),
     configHome: process.env.XDG_CONFIG_HOME,
     localAppData: process.env.LOCALAPPDATA,
@@ -212,12 +212,12 @@ async function planOf(args: Args): Promise<Service> {
     repo: address.url,
     command: [process.execPath, realpathSync(process.argv[1] ?? ''), ...words],
     path: platform === 'win32' ? null : await toolPath(process.env),
-    envFile: envFileOf(platform, scope, name, places),
+    envFile: envFileOf(platform, scope, name, paths),
     writes: isLocal ? await foldersOf(address.url) : [],
     usesTmp: [address.url, file ?? ''].some((one) => /^\/(?:var\/)?tmp\//.test(one)),
     user: scope === 'system' ? await userOf(args, isLocal ? address.url : null) : null,
   };
-  return { platform, spec, plan: planService(platform, spec, places) };
+  return { platform, spec, plan: planService(platform, spec, paths) };
 }
 
 function platformOf({ platform, print }: Args): ServicePlatform {

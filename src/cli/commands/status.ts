@@ -2,7 +2,7 @@ import { clearScreenDown, cursorTo } from 'node:readline';
 import type { CommandModule } from 'yargs';
 import * as z from 'zod';
 import { openDoorbell } from '../../bridge/connection.js';
-import { createBell } from '../../bridge/notifier.js';
+import { createNotifier } from '../../bridge/notifier.js';
 import { formatStatus } from '../format-status.js';
 import type { BridgeView } from '../open-view.js';
 import { REPO_OPTION, readOptions, repoSchema, SSH_OPTIONS, sshArgs, sshOptionsOf } from '../options.js';
@@ -52,7 +52,7 @@ export function statusCommand(_exit: ExitState): CommandModule {
         ]);
       const view = await openView(args.repo, sshOptionsOf(args), 'window');
       const show = async () => {
-        const isLocal = view.door.address.kind === 'local';
+        const isLocal = view.connection.address.kind === 'local';
         const staleLocks = isLocal
           ? (await findStaleLocks(view.repo.gitDir, { waitMs: LOCK_WAIT_MS })).stale
           : null;
@@ -94,8 +94,8 @@ export async function watchStatus(
   show: () => Promise<string>,
   signal: AbortSignal,
 ): Promise<void> {
-  const bell = createBell();
-  const doorbell = openDoorbell(view.door, bell);
+  const notifier = createNotifier();
+  const doorbell = openDoorbell(view.connection, notifier);
   let fetchedAtMs = performance.now();
   try {
     while (!signal.aborted) {
@@ -105,7 +105,7 @@ export async function watchStatus(
         clearScreenDown(process.stdout);
       }
       process.stdout.write(text);
-      const outcome = await bell.wait(REDRAW_MS, signal);
+      const outcome = await notifier.wait(REDRAW_MS, signal);
       if (signal.aborted) return;
       if (outcome === 'rung' || performance.now() - fetchedAtMs > FETCH_MS) {
         fetchedAtMs = performance.now();

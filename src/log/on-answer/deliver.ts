@@ -13,7 +13,7 @@ const MAX_RETRY_MS = 15 * 60_000;
 const BATCH = { maxRecords: 100, maxChars: 4 * 1024 * 1024 };
 
 /** Where records are delivered from. */
-export interface DeliveryPlace {
+export interface DeliveryContext {
   /** Absolute. */
   readonly gitDir: string;
   readonly answersLog: string;
@@ -44,54 +44,54 @@ export interface Recipient {
  * 3. Write its state.
  * Never throws: what goes wrong is a failure like its own, kept in the state and tried again later. Answers whether a record was taken.
  */
-export async function deliver(place: DeliveryPlace, recipient: Recipient): Promise<boolean> {
+export async function deliver(context: DeliveryContext, recipient: Recipient): Promise<boolean> {
   const { entry } = recipient;
   let hasTaken = false;
   try {
-    let state = recipient.state ?? (await readOnAnswerState(place.gitDir, entry.name));
+    let state = recipient.state ?? (await readOnAnswerState(context.gitDir, entry.name));
     if (state === null) {
-      state = caughtUpTo(await lastSeqBefore(place, entry.sinceMs));
+      state = caughtUpTo(await lastSeqBefore(context, entry.sinceMs));
       recipient.isUnsaved = true;
     }
     recipient.state = state;
     const notBeforeMs = state.next_try === null ? 0 : Date.parse(state.next_try);
-    const waitMs = notBeforeMs - place.now();
+    const waitMs = notBeforeMs - context.now();
     // A server whose clock went back must not wait for days.
     if (waitMs > 0 && waitMs <= MAX_RETRY_MS) {
       recipient.notBeforeMs = notBeforeMs;
       return false;
     }
-    if (recipient.isUnsaved) await save(place, recipient);
+    if (recipient.isUnsaved) await save(context, recipient);
     for (;;) {
       const { last_seq: lastSeq } = recipient.state;
-      const records = await readRecordsFrom(DISK, place.answersLog, ({ seq }) => seq > lastSeq, BATCH);
+      const records = await readRecordsFrom(DISK, context.answersLog, ({ seq }) => seq > lastSeq, BATCH);
       if (records.length === 0) return hasTaken;
       for (const { seq, line } of records) {
-        if (!(await place.isRunnable(entry.name))) return hasTaken;
-        const failure = await runExecutable(entry.file, `${line}\n`, place);
+        if (!(await context.isRunnable(entry.name))) return hasTaken;
+        const failure = await runExecutable(entry.file, `${line}\n`, context);
         if (failure !== null) {
-          await fail(place, recipient, failure);
+          await fail(context, recipient, failure);
           return hasTaken;
         }
         recipient.state = caughtUpTo(seq);
         recipient.isUnsaved = true;
         hasTaken = true;
-        await save(place, recipient);
+        await save(context, recipient);
       }
     }
   } catch (error) {
     // The log cannot be read, or the state not be written (a full disk): nothing more is delivered until it can.
-    recipient.notBeforeMs = place.now() + place.retryMs;
+    recipient.notBeforeMs = context.now() + context.retryMs;
     const reason = excerpt(oneLine(errorText(error)), 500);
     if (!recipient.isUnsaved && recipient.state !== null)
-      await fail(place, recipient, reason).catch(() => {});
+      await fail(context, recipient, reason).catch(() => {});
     return hasTaken;
   }
 }
 
-async function fail(place: DeliveryPlace, recipient: Recipient, reason: string): Promise<void> {
+async function fail(context: DeliveryContext, recipient: Recipient, reason: string): Promise<void> {
   const { last_seq = 0, failures = 0 } = recipient.state ?? {};
-  recipient.notBeforeMs = place.now() + Math.min(place.retryMs * 2 ** failures, MAX_RETRY_MS);
+  recipient.notBeforeMs = context.now() + Math.min(context.retryMs * 2 ** failures, MAX_RETRY_MS);
   recipient.state = {
     last_seq,
     failures: failures + 1,
@@ -99,17 +99,17 @@ async function fail(place: DeliveryPlace, recipient: Recipient, reason: string):
     next_try: new Date(recipient.notBeforeMs).toISOString(),
   };
   recipient.isUnsaved = true;
-  await save(place, recipient);
+  await save(context, recipient);
 }
 
-async function save(place: DeliveryPlace, recipient: Recipient): Promise<void> {
+async function save(context: DeliveryContext, recipient: Recipient): Promise<void> {
   if (recipient.state === null) return;
-  await writeOnAnswerState(place.gitDir, recipient.entry.name, recipient.state);
+  await writeOnAnswerState(context.gitDir, recipient.entry.name, recipient.state);
   recipient.isUnsaved = false;
 }
 
 /** The number of the last record that was in the log before `timeMs`; 0 where none was. */
-async function lastSeqBefore({ answersLog }: DeliveryPlace, timeMs: number): Promise<number> {
+async function lastSeqBefore({ answersLog }: DeliveryContext, timeMs: number): Promise<number> {
   // In this order: a record that comes in between is found by the search.
   const last = await lastSeqOfLog(DISK, answersLog);
   // Records have whole milliseconds, files have parts of them.

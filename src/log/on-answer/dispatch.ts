@@ -5,7 +5,7 @@ import type { Repository } from '../../git/run-git.js';
 import { DISK } from '../../process/durable-file.js';
 import { tryFileLock } from '../../process/file-lock.js';
 import { markOfLog } from '../log-records.js';
-import { type DeliveryPlace, deliver, type Recipient } from './deliver.js';
+import { type DeliveryContext, deliver, type Recipient } from './deliver.js';
 import { listOnAnswer } from './folder.js';
 import { listOnAnswerStates, removeOnAnswerState } from './state.js';
 
@@ -30,7 +30,7 @@ export interface DispatchOptions {
 export async function dispatch(repo: Repository, options: DispatchOptions): Promise<void> {
   const { answersLog, onAnswerTimeoutMs, onAnswerRetryMs } = await readBridgeSettings(repo);
   const { gitDir } = repo;
-  const place: DeliveryPlace = {
+  const context: DeliveryContext = {
     gitDir,
     answersLog,
     timeoutMs: onAnswerTimeoutMs,
@@ -40,38 +40,38 @@ export async function dispatch(repo: Repository, options: DispatchOptions): Prom
   };
   const lock = path.join(gitDir, 'bridge', 'on-answer.lock');
   for (;;) {
-    const turn = await tryFileLock(lock, () => deliverAll(place));
+    const turn = await tryFileLock(lock, () => deliverAll(context));
     if (!turn.held || (await markOfLog(DISK, answersLog)) === turn.value) return;
   }
 }
 
 /** Until all have all, or nothing is taken any more. Answers the mark of the log that was looked at last. */
-async function deliverAll(place: DeliveryPlace): Promise<string> {
+async function deliverAll(context: DeliveryContext): Promise<string> {
   const recipients = new Map<string, Recipient & { seenMark: string | null }>();
   const running = new Map<string, Promise<void>>();
-  let takenAtMs = place.now();
+  let takenAtMs = context.now();
   for (;;) {
     // Before the log is read: what comes in later has another mark.
-    const mark = await markOfLog(DISK, place.answersLog);
-    const entries = await runnable(place.gitDir);
+    const mark = await markOfLog(DISK, context.answersLog);
+    const entries = await runnable(context.gitDir);
     for (const entry of entries) {
       const recipient = recipients.get(entry.name) ?? newRecipient(entry);
       recipients.set(entry.name, recipient);
       const isNews = recipient.seenMark !== mark || recipient.notBeforeMs > 0;
-      if (running.has(entry.name) || !isNews || recipient.notBeforeMs > place.now()) continue;
+      if (running.has(entry.name) || !isNews || recipient.notBeforeMs > context.now()) continue;
       recipient.notBeforeMs = 0;
-      const job = deliver(place, recipient).then((hasTaken) => {
+      const job = deliver(context, recipient).then((hasTaken) => {
         recipient.seenMark = mark;
-        if (hasTaken) takenAtMs = place.now();
+        if (hasTaken) takenAtMs = context.now();
         running.delete(entry.name);
       });
       running.set(entry.name, job);
     }
     for (const name of recipients.keys())
       if (!running.has(name) && !entries.some((entry) => entry.name === name)) recipients.delete(name);
-    await forgetGone(place.gitDir);
+    await forgetGone(context.gitDir);
     const isWaiting = [...recipients.values()].some(({ notBeforeMs }) => notBeforeMs > 0);
-    const isTired = place.now() - takenAtMs > LINGER_MS;
+    const isTired = context.now() - takenAtMs > LINGER_MS;
     if (running.size === 0 && (!isWaiting || isTired)) return mark;
     await oneOf([...running.values()], LOOK_MS);
   }

@@ -217,12 +217,12 @@ test('pushes that are opened and hang have one process standing by between them,
       openRawClient(fixture, fixture.principal('home-pc'), `git-receive-pack '${fixture.repoPath}'`),
     );
     for (const client of opened) await client.advertisement();
-    const standing = async () =>
+    const status = async () =>
       (await serverProcesses(fixture.repoPath, 'home-pc')).filter(({ command }) =>
         /^\S*node .*standby\.cjs/.test(command),
       ).length;
     await waitUntil(async () => {
-      const count = await standing();
+      const count = await status();
       expect(count).toBeLessThan(2);
       return count === 0;
     }, 'nobody stands by any more');

@@ -14,7 +14,7 @@ test('a removed key loses its doorbell, its fetch and its push in the middle of 
   const { repoPath } = fixture;
   const open = (who: string, command: string): RawClient =>
     openRawClient(fixture, fixture.principal(who), command);
-  const bell = open('home-pc', 'bridge-wait');
+  const notifier = open('home-pc', 'bridge-wait');
   const fetch = open('home-pc', `git-upload-pack '${repoPath}'`);
   const push = open('home-pc', `git-receive-pack '${repoPath}'`);
   const others = open('other-pc', 'bridge-wait');
@@ -41,7 +41,7 @@ test('a removed key loses its doorbell, its fetch and its push in the middle of 
 
   expect(removed).toMatchObject({ exitCode: 0 });
   expect(await serverProcesses(repoPath, 'home-pc')).toEqual([]);
-  await Promise.all([bell.closed, fetch.closed, push.closed]);
+  await Promise.all([notifier.closed, fetch.closed, push.closed]);
   expect(await isRinging('other-pc')).toBe(true);
   const gone = changes(before, await readServerState(repoPath));
   expect(gone).toEqual(['-bridge/principals/home-pc']);

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { submitRemote } from '../../../src/asker/submit-remote.js';
 import { draftTask } from '../../../src/asker/task-draft.js';
 import { openClone } from '../../../src/bridge/clone.js';
-import { openDoor } from '../../../src/bridge/connection.js';
+import { openConnection } from '../../../src/bridge/connection.js';
 import { fetchMain } from '../../../src/git/transport.js';
 import { startPlainBridge } from '../../support/plain-bridge.js';
 import { TTL_MS, tasksOn } from './asker-fixture.js';
@@ -30,10 +30,10 @@ exec ${hook}-real
   const repo = { gitDir: bridge.repoPath, env: bridge.env };
   const clone = await openClone(join(bridge.dir, 'asker.git'), bridge.env);
   await fetchMain(clone, bridge.repoPath, { depth: 1 });
-  const door = await openDoor(bridge.repoPath, bridge.env);
+  const connection = await openConnection(bridge.repoPath, bridge.env);
   const ask = () => {
     const draft = draftTask({ prompt: '2+2' }, { nowMs: Date.now(), dedup: false });
-    return submitRemote(clone, door, draft, () => ({ name: 'bot', atMs: Date.now() }), TTL_MS);
+    return submitRemote(clone, connection, draft, () => ({ name: 'bot', atMs: Date.now() }), TTL_MS);
   };
   return { repo, ask, calls: async () => (await readFile(calls, 'utf8')).trim().split('\n').length };
 }

@@ -2,8 +2,8 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openClone, updateClone } from '../../../src/bridge/clone.js';
-import { cloneTender } from '../../../src/bridge/clone-maintenance.js';
-import type { BridgeDoor } from '../../../src/bridge/connection.js';
+import { cloneMaintenance } from '../../../src/bridge/clone-maintenance.js';
+import type { BridgeConnection } from '../../../src/bridge/connection.js';
 import { writeBlob, writeFileCommit } from '../../../src/git/commit-file.js';
 import { clientGitEnv } from '../../../src/git/git-env.js';
 import { openObjectReader } from '../../../src/git/object-reader.js';
@@ -29,17 +29,21 @@ test('a clone that is tended leaves behind what is out of the window, and keeps 
   }
   await bridge.git(['update-ref', 'refs/heads/main', parent]);
   const env = clientGitEnv(bridge.env);
-  const door: BridgeDoor = { address: { kind: 'local', url: `file://${bridge.gitDir}` }, env, ssh: null };
+  const connection: BridgeConnection = {
+    address: { kind: 'local', url: `file://${bridge.gitDir}` },
+    env,
+    ssh: null,
+  };
   const clone = await openClone(join(bridge.dir, 'state', 'clone.git'), env);
   const inClone = { gitDir: clone.gitDir, env };
   // Long ago, all of it was young.
-  await updateClone(clone, door, { nowMs, ttlMs: 60 * DAY_MS });
+  await updateClone(clone, connection, { nowMs, ttlMs: 60 * DAY_MS });
   const waiting = await writeBlob(clone, Buffer.from('a finished answer'));
   await gitOk(['update-ref', `refs/bridge/finished/${parent}`, waiting], inClone);
   expect(await gitOk(['rev-list', '--count', REMOTE_MAIN_REF], inClone)).toBe('5\n');
 
-  await updateClone(clone, door, { nowMs, ttlMs: 7 * DAY_MS, shorten: true });
-  await cloneTender(clone).tend(new AbortController().signal);
+  await updateClone(clone, connection, { nowMs, ttlMs: 7 * DAY_MS, shorten: true });
+  await cloneMaintenance(clone).tend(new AbortController().signal);
 
   const left = (await gitOk(['rev-list', '--reverse', REMOTE_MAIN_REF], inClone)).trim().split('\n');
   // The one in front of the window is the edge, so that it can be told what the first in the window brought.
@@ -50,21 +54,21 @@ test('a clone that is tended leaves behind what is out of the window, and keeps 
   ).toHaveLength(1);
   await gitOk(['fsck', '--strict'], inClone);
   // And it goes on from there.
-  expect(await updateClone(clone, door, { nowMs, ttlMs: 7 * DAY_MS })).toBe(parent);
+  expect(await updateClone(clone, connection, { nowMs, ttlMs: 7 * DAY_MS })).toBe(parent);
 });
 
 test('a clone is due when a day has gone by or it is crowded, and is looked at now and then only', async () => {
   const bridge = await bareBridge();
   const clone = await openClone(join(bridge.dir, 'clone.git'), clientGitEnv(bridge.env));
   let nowMs = 0;
-  const tender = cloneTender(clone, () => nowMs);
-  expect(await tender.isDue()).toBe(false);
+  const maintenance = cloneMaintenance(clone, () => nowMs);
+  expect(await maintenance.isDue()).toBe(false);
   const pack = join(clone.gitDir, 'objects', 'pack');
   for (let at = 0; at < 61; at++) await writeFile(join(pack, `pack-${at}.idx`), '');
-  expect(await tender.isDue()).toBe(false);
+  expect(await maintenance.isDue()).toBe(false);
   nowMs += 11 * 60_000;
-  expect(await tender.isDue()).toBe(true);
-  const quiet = cloneTender(await openClone(join(bridge.dir, 'quiet.git'), clone.env), () => nowMs);
+  expect(await maintenance.isDue()).toBe(true);
+  const quiet = cloneMaintenance(await openClone(join(bridge.dir, 'quiet.git'), clone.env), () => nowMs);
   expect(await quiet.isDue()).toBe(false);
   nowMs += DAY_MS + 1;
   expect(await quiet.isDue()).toBe(true);

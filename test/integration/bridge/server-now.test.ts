@@ -1,7 +1,7 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
-import { openDoor, readTerms } from '../../../src/bridge/connection.js';
+import { openConnection, readTerms } from '../../../src/bridge/connection.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { tempDir } from '../../support/temp-dir.js';
 
@@ -10,12 +10,12 @@ afterEach(() => {
 });
 
 /** A door to a server that says nothing but this. */
-async function doorTo(says: string) {
+async function connectionTo(says: string) {
   const dir = await tempDir();
   const ssh = join(dir, 'to-the-server');
   await writeFile(ssh, `#!/bin/sh\ncat <<'END'\n${says}\nEND\n`);
   await chmod(ssh, 0o755);
-  return openDoor('ssh://bridge@server.invalid/bridge.git', cleanEnv(dir, { GIT_SSH_COMMAND: ssh }));
+  return openConnection('ssh://bridge@server.invalid/bridge.git', cleanEnv(dir, { GIT_SSH_COMMAND: ssh }));
 }
 
 test("the server's time goes on from what it said, however the clock of this machine is set", async () => {
@@ -24,7 +24,7 @@ test("the server's time goes on from what it said, however the clock of this mac
     ...{ name: 'home-pc', role: 'agent', protocol: 1, time: '2026-03-01T12:00:00Z' },
     ...{ task_ttl: '7d', max_task_bytes: 1_048_576, max_answer_bytes: 1_048_576 },
   };
-  const { serverNow } = await readTerms(await doorTo(JSON.stringify(hello)));
+  const { serverNow } = await readTerms(await connectionTo(JSON.stringify(hello)));
   vi.useFakeTimers({ toFake: ['Date'] });
   for (const offMs of [0, 30 * 86_400_000, -3_600_000]) {
     vi.setSystemTime(Date.now() + offMs);
@@ -34,7 +34,7 @@ test("the server's time goes on from what it said, however the clock of this mac
 });
 
 test('where no time is told, it is that of this machine', async () => {
-  const { serverNow } = await readTerms(await doorTo('Welcome to another git host'));
+  const { serverNow } = await readTerms(await connectionTo('Welcome to another git host'));
   vi.useFakeTimers({ toFake: ['Date'] });
   vi.setSystemTime(Date.parse('2026-03-01T12:00:00Z'));
   expect(serverNow()).toBe(Date.parse('2026-03-01T12:00:00Z'));

@@ -450,21 +450,21 @@ test('a push without main does not start ingest, and a task that is handed back 
   await gitOk(['update-ref', MAIN, unlogged], { gitDir: own.repoPath, env: own.env });
   await gitOk(['fetch', '--quiet', own.repoPath, MAIN], { gitDir: own.cloneDir, env: own.env });
   const id = await own.writer.blob(writeClaim(claim()));
-  const bell = () => readFile(join(own.repoPath, 'bridge', 'bell'), 'utf8').catch(() => '');
+  const notifier = () => readFile(join(own.repoPath, 'bridge', 'bell'), 'utf8').catch(() => '');
 
   for (const refspec of [`${id}:${claimRef(askedToo)}`, `:${claimRef(askedToo)}`]) {
-    expect(await bell()).toBe('');
+    expect(await notifier()).toBe('');
     expect(await own.push([refspec], 'home-pc')).toMatchObject({ exitCode: 0 });
     expect(await own.readLog()).toBe('');
   }
-  expect(await bell()).not.toBe('');
-  const rung = await bell();
+  expect(await notifier()).not.toBe('');
+  const rung = await notifier();
   await own.push([`${id}:${claimRef(askedToo)}`], 'home-pc');
   const last = await own.writer.answer(unlogged, anAnswer(askedToo, 'two'), { author: 'home-pc' });
   const said = await own.push(['--atomic', `${last}:${MAIN}`, `:${claimRef(askedToo)}`], 'home-pc');
   expect(ourLines(said.stderr)).toEqual(['llm-bridge: 2 answers logged, the last as no. 2']);
   // main rings by itself.
-  expect(await bell()).toBe(rung);
+  expect(await notifier()).toBe(rung);
 });
 
 test('init brings an older bridge so far that claims are seen', async () => {

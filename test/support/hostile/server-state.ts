@@ -41,10 +41,10 @@ export async function serverProcesses(repoPath: string, name: string): Promise<S
     const words = environment.split('\0');
     const isSession =
       words.includes(`LLM_BRIDGE_PRINCIPAL=${name}`) && words.includes(`LLM_BRIDGE_SESSION=${repoPath}`);
-    const isDoor = command.includes(`${repoPath}/bridge/ssh-command ${name}`);
+    const isConnection = command.includes(`${repoPath}/bridge/ssh-command ${name}`);
     // It removes the FIFOs of a session that may be over by then.
     const isTidying = command.startsWith(`rm -f ${repoPath}/bridge/standby.`);
-    if (isSession || isDoor || isTidying) found.push({ pid: Number(pid), command });
+    if (isSession || isConnection || isTidying) found.push({ pid: Number(pid), command });
   }
   return found;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { outlast } from '../../../src/agent/outlast.js';
-import { createBell } from '../../../src/bridge/notifier.js';
+import { createNotifier } from '../../../src/bridge/notifier.js';
 import { BridgeError } from '../../../src/protocol/bridge-error.js';
 
 const away = () => new BridgeError('away', { code: 'unreachable', remedy: 'wait', retryable: true });
@@ -29,7 +29,7 @@ function options(more: Partial<Parameters<typeof outlast>[1]> = {}) {
 }
 
 test('a ring ends the wait, however long it has become, and a row of failures is told once', async () => {
-  const hurry = createBell();
+  const hurry = createNotifier();
   const given = options({ hurry });
   let tries = 0;
   const result = outlast(async () => {
@@ -48,7 +48,7 @@ test('a ring ends the wait, however long it has become, and a row of failures is
 });
 
 test('a ring from before a try does not count for the wait after it', async () => {
-  const hurry = createBell();
+  const hurry = createNotifier();
   hurry.ring();
   const startedAt = performance.now();
   const { step, tries } = failing(1);
@@ -59,7 +59,7 @@ test('a ring from before a try does not count for the wait after it', async () =
 
 test('with once it is three tries, and what does not pass is thrown at once', async () => {
   const thrice = failing(9);
-  const hurry = createBell();
+  const hurry = createNotifier();
   const step = () => {
     setTimeout(hurry.ring, 5);
     return thrice.step();

@@ -76,7 +76,7 @@ test.each([
 });
 
 /** An address, and an ssh that tells its arguments, or does what `script` says. */
-async function doorTo(url: string, script = 'printf \'%s\\n\' "$@"') {
+async function connectionTo(url: string, script = 'printf \'%s\\n\' "$@"') {
   const dir = path.join(await tempDir(), 'my tools');
   await mkdir(dir);
   const program = path.join(dir, 'ssh');
@@ -89,8 +89,8 @@ async function doorTo(url: string, script = 'printf \'%s\\n\' "$@"') {
 }
 
 test('a command is run there with the port and behind a double dash', async () => {
-  const door = await doorTo('ssh://bridge@server:2222/b.git');
-  const result = await runSsh(door, 'bridge-hello', { timeoutMs: 20_000 });
+  const connection = await connectionTo('ssh://bridge@server:2222/b.git');
+  const result = await runSsh(connection, 'bridge-hello', { timeoutMs: 20_000 });
   expect(result.exitCode).toBe(0);
   expect(result.stdout.trimEnd().split('\n').join(' ')).toBe(
     `-F none ${OURS} -p 2222 -- bridge@server bridge-hello`,
@@ -98,19 +98,21 @@ test('a command is run there with the port and behind a double dash', async () =
 });
 
 test('an exit code and what was said are a result, and an ssh that takes too long is one that timed out', async () => {
-  const failed = await runSsh(await doorTo('server:b', 'echo no >&2; exit 3'), 'x', { timeoutMs: 20_000 });
+  const failed = await runSsh(await connectionTo('server:b', 'echo no >&2; exit 3'), 'x', {
+    timeoutMs: 20_000,
+  });
   expect(failed).toEqual({ exitCode: 3, stdout: '', stderr: 'no\n' });
-  const slow = await runSsh(await doorTo('server:b', 'exec sleep 600'), 'x', { timeoutMs: 100 });
+  const slow = await runSsh(await connectionTo('server:b', 'exec sleep 600'), 'x', { timeoutMs: 100 });
   expect(slow).toMatchObject({ exitCode: 255, stderr: expect.stringContaining('Connection timed out') });
 });
 
 test('an abort ends ssh, also one from before it was started', async () => {
-  const door = await doorTo('server:b', 'exec sleep 600');
+  const connection = await connectionTo('server:b', 'exec sleep 600');
   const controller = new AbortController();
-  const running = runSsh(door, 'x', { timeoutMs: 600_000, signal: controller.signal });
+  const running = runSsh(connection, 'x', { timeoutMs: 600_000, signal: controller.signal });
   controller.abort(new Error('enough'));
   await expect(running).rejects.toThrow('enough');
-  await expect(runSsh(door, 'x', { timeoutMs: 600_000, signal: controller.signal })).rejects.toThrow(
+  await expect(runSsh(connection, 'x', { timeoutMs: 600_000, signal: controller.signal })).rejects.toThrow(
     'enough',
   );
 });
