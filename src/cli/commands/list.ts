@@ -50,10 +50,9 @@ export function listCommand(_exit: ExitState): CommandModule {
         .example('$0 list --state pending --json --repo /srv/llm-bridge/bridge.git', 'for programs'),
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'list');
-      const [{ listTasks, newestRows }, { whoWorks }, { formatTaskRow }, { openView }] = await Promise.all([
+      const [{ listTasks, newestRows }, { whoWorks }, { openView }] = await Promise.all([
         import('../../admin/list-tasks.js'),
         import('../../bridge/side-refs.js'),
-        import('./list.js'),
         import('../open-view.js'),
       ]);
       const view = await openView(args.repo, sshOptionsOf(args), 'window');

@@ -49,10 +49,7 @@ export function logCommand(_exit: ExitState): CommandModule {
         .example('$0 log --json --repo /srv/llm-bridge/bridge.git | jq -r .answer', 'for programs'),
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'log');
-      const [{ readRecords }, { formatRecord }] = await Promise.all([
-        import('../read-records.js'),
-        import('./log.js'),
-      ]);
+      const { readRecords } = await import('../read-records.js');
       const records = readRecords({
         repo: args.repo,
         ssh: sshOptionsOf(args),

@@ -70,7 +70,7 @@ export function statusCommand(_exit: ExitState): CommandModule {
         return args.json ? `${JSON.stringify(status)}\n` : formatStatus(status);
       };
       try {
-        if (args.watch) await (await import('./status.js')).watchStatus(view, show, stopSignal());
+        if (args.watch) await watchStatus(view, show, stopSignal());
         else process.stdout.write(await show());
       } finally {
         await view.close();
