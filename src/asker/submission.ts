@@ -3,8 +3,9 @@ import type { ObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import { resolveRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
+import { isReusable, readAnswer } from '../protocol/answer.js';
 import { askMessage } from '../protocol/commit-message.js';
-import { messageOf } from '../protocol/history.js';
+import { type HistoryMessage, messageOf } from '../protocol/history.js';
 import { MAX_CLOCK_AHEAD_MS, MAX_CLOCK_BEHIND_MS } from '../protocol/limits.js';
 import type { TaskFile } from '../protocol/names.js';
 import { isExpired } from '../protocol/queue.js';
@@ -54,7 +55,9 @@ export function taskSubmission(
     async compose({ repo, reader }, parent) {
       const [blob, onMain] = await Promise.all([asIs(repo), reader.info(`${parent}:${file}`)]);
       const isThere = onMain?.id === blob.id;
-      const equal = isThere ? await findEqualTask(repo, parent, file, clock()) : { status: 'free' as const };
+      const equal = isThere
+        ? await findEqualTask({ repo, reader }, parent, file, clock())
+        : { status: 'free' as const };
       if (equal.status === 'reuse') return { done: equal.task };
       const bytes = equal.status === 'spent' ? varied(draft.bytes) : draft.bytes;
       const { id, written } = equal.status === 'spent' ? await beginBlob(repo, bytes) : blob;
@@ -66,8 +69,8 @@ export function taskSubmission(
 }
 
 /**
- * `reuse`: the task waits for its answer or has a good one, so it is ours too. `spent`: it was answered with an error, cancelled or expired;
- * committing the same bytes again would change nothing and so ask nothing.
+ * `reuse`: the task waits for its answer or has a whole one, so it is ours too. `spent`: it was answered with an error, or its answer
+ * was cut, or it was cancelled, or it expired; committing the same bytes again would change nothing and so ask nothing.
  */
 export type EqualTask = { readonly status: 'spent' } | { readonly status: 'reuse'; readonly task: string };
 
@@ -79,7 +82,7 @@ const MARGIN_MS = MAX_CLOCK_AHEAD_MS + MAX_CLOCK_BEHIND_MS;
  * to. To be asked of the very commit that is built on, each time anew: another asker may have put the same bytes there meanwhile.
  */
 export async function findEqualTask(
-  repo: Repository,
+  { repo, reader }: SubmissionContext,
   ref: string,
   file: TaskFile,
   clock: { readonly nowMs: number; readonly ttlMs: number },
@@ -91,8 +94,19 @@ export async function findEqualTask(
   const task = asked.commit.id;
   const answer = messages.find((one) => one.kind === 'answer' && one.commit.taskTrailer === task);
   const isCancelled = messages.some((one) => one.kind === 'cancel' && one.commit.taskTrailer === task);
-  const isSpent = answer === undefined ? isCancelled : answer.commit.statusTrailer.startsWith('error');
+  const isSpent = answer?.kind === 'answer' ? !(await isWhole(reader, answer)) : isCancelled;
   return isSpent ? { status: 'spent' } : { status: 'reuse', task };
+}
+
+/** Whether an answer can be taken for an equal task. The trailers tell of an error; only the blob tells that it was cut. */
+async function isWhole(
+  reader: ObjectReader,
+  { commit, change }: Extract<HistoryMessage, { kind: 'answer' }>,
+): Promise<boolean> {
+  if (commit.statusTrailer.startsWith('error')) return false;
+  const blob = await reader.read(change.newId);
+  const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
+  return read?.ok === true && isReusable(read.value);
 }
 
 /** The same task in other bytes: one more line break at the end, which no reader of either file minds. */

@@ -1,14 +1,21 @@
 import type { FoundAnswer } from '../asker/find-task.js';
 import { updateElsewhere } from '../process/own-package.js';
-import type { AnswerError, AnswerErrorCode } from '../protocol/answer.js';
+import { type AnswerError, type AnswerErrorCode, isCutShort } from '../protocol/answer.js';
 import { stripControls } from '../protocol/printable.js';
-import { EXIT, type ExitState, printProblem } from './print-error.js';
+import { EXIT, type ExitState, printProblem, printWarning } from './print-error.js';
 
-/** Prints an answer: its text alone, or the record as one line of JSON. An answer with an error goes to stderr and makes the exit code 1. */
+/**
+ * Prints an answer: its text alone, or the record as one line of JSON. An answer with an error goes to stderr and makes the exit
+ * code 1. One that was cut is answered all the same: a warning says so on stderr, and `finish_reason` in the record.
+ */
 export function printAnswer({ answer, commit }: FoundAnswer, asJson: boolean, exit: ExitState): void {
   if (asJson) process.stdout.write(`${JSON.stringify({ commit, ...answer })}\n`);
   else if (answer.answer !== null) printText(answer.answer);
-  if (answer.error === null) return;
+  if (answer.error === null) {
+    if (!asJson && isCutShort(answer))
+      printWarning('the answer is cut: the model ran out of room', CUT_REMEDY);
+    return;
+  }
   if (!asJson) printProblem(`${answer.error.code}: ${answer.error.message}`, answerRemedy(answer.error));
   exit.code = EXIT.failed;
 }
@@ -18,6 +25,9 @@ function printText(answer: string): void {
   const text = process.stdout.isTTY ? stripControls(answer) : answer;
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
+
+const CUT_REMEDY =
+  'raise --max-tokens, or the context (--num-ctx; in LM Studio where the model is loaded), or ask for less';
 
 /** What whoever asked can do about an error answer. */
 const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {

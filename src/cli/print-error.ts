@@ -27,6 +27,11 @@ export function printProblem(message: string, remedy: string): void {
   process.stderr.write(`error: ${line(message)}\ntry: ${line(remedy)}\n`);
 }
 
+/** The same for what succeeded all the same: `warning:` and `try:`. */
+export function printWarning(message: string, remedy: string): void {
+  process.stderr.write(`warning: ${line(message)}\ntry: ${line(remedy)}\n`);
+}
+
 function line(text: string): string {
   return stripControls(text)
     .replace(/\s*\n\s*/g, ' ')

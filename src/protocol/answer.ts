@@ -74,6 +74,16 @@ export const answerSchema = z
   });
 export type Answer = z.infer<typeof answerSchema>;
 
+/** True where the model stopped because it ran out of room: at `max_tokens`, or at the end of its context. */
+export function isCutShort(answer: Pick<Answer, 'finish_reason'>): boolean {
+  return answer.finish_reason === 'length';
+}
+
+/** True for an answer that an equal task may get as well: it is no error, and it is whole. */
+export function isReusable(answer: Answer): boolean {
+  return answer.answer !== null && !isCutShort(answer);
+}
+
 /** Reads the bytes of an `inbox.json`. The reason, where it is none, fits behind the file's name. */
 export function readAnswer(bytes: Uint8Array, maxBytes = DEFAULT_MAX_ANSWER_BYTES): ReadResult<Answer> {
   if (bytes.length > maxBytes)

@@ -18,7 +18,10 @@ export interface QueueState {
   readonly pending: readonly AskedTask[];
   /** Asked before that and never answered, in the order of asking. */
   readonly expired: readonly AskedTask[];
-  /** Task hash → the blob of the newest `inbox.json` that answers it well. What equal tasks are answered from. */
+  /**
+   * Task hash → the blob of the newest `inbox.json` that answers it without an error. An equal task is answered from it, unless
+   * the blob says that the answer was cut (`isReusable`): no trailer says so.
+   */
   readonly goodAnswers: ReadonlyMap<string, string>;
   readonly answeredCount: number;
   /** Of the pending ones, those whose answer nobody wants any more, by id. They are answered with the error `cancelled`. */

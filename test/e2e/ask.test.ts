@@ -318,6 +318,26 @@ describe('waiting', () => {
     expect(JSON.parse(asJson.stdout)).toMatchObject({ answer: null, error: { code: 'model_not_found' } });
   });
 
+  test('an answer that was cut is printed with a warning, and an equal task is generated anew', async () => {
+    standIn.behave = () => ({ answer: 'half an', finishReason: 'length' });
+    const cut = await askOver(bridge.sshUrl, ['9+3', '--dedup']);
+    expect(cut).toMatchObject({ exitCode: 0, stdout: 'half an\n' });
+    expect(cut.stderr).toMatch(/^warning: the answer is cut: .*\ntry: raise --max-tokens.*\n$/);
+
+    standIn.behave = () => ({});
+    // Asked anew where the task is on the tip; generated anew where it is further back.
+    expect((await ask(['9+3', '--dedup'])).stdout).toBe('12\n');
+    standIn.behave = () => ({ answer: 'half an', finishReason: 'length' });
+    const asJson = await ask(['9+4', '--dedup', '--json']);
+    expect(asJson.stderr).toBe('');
+    expect(JSON.parse(asJson.stdout)).toMatchObject({ answer: 'half an', finish_reason: 'length' });
+    standIn.behave = () => ({});
+    await ask(['9+5']);
+    const whole = await ask(['9+4', '--dedup', '--json']);
+    expect(JSON.parse(whole.stdout)).toMatchObject({ answer: '13', finish_reason: 'stop' });
+    expect(newQuestions()).toEqual(['9+3', '9+3', '9+4', '9+5', '9+4']);
+  });
+
   test('--dedup asked twice generates once and gives the same answer; without it, twice', async () => {
     const first = await askOver(bridge.sshUrl, ['9+1', '--dedup', '--json']);
     // Another task in between, so that the same bytes are a new commit.

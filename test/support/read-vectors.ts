@@ -33,7 +33,11 @@ export const taskVectorsSchema = z.object({
 
 /** `docs/vectors/answers.json`. */
 export const answerVectorsSchema = z.object({
-  valid: z.array(z.object({ ...named, answer: z.unknown(), status: z.string() }).and(bytesSchema)).min(1),
+  valid: z
+    .array(
+      z.object({ ...named, answer: z.unknown(), status: z.string(), reusable: z.boolean() }).and(bytesSchema),
+    )
+    .min(1),
   invalid: z
     .array(z.object({ ...named, ...refused, maxAnswerBytes: z.int().optional() }).and(bytesSchema))
     .min(1),

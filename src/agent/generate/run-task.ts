@@ -1,4 +1,4 @@
-import { type Answer, readAnswer } from '../../protocol/answer.js';
+import { type Answer, isReusable, readAnswer } from '../../protocol/answer.js';
 import type { AskedTask } from '../../protocol/queue.js';
 import type { TaskJson } from '../../protocol/task.js';
 import { readAskedTask } from '../queue/read-task.js';
@@ -52,7 +52,7 @@ export async function runTask(scope: TaskContext, asked: AskedTask): Promise<Ans
   // Look and take the place in one go, without an await between, or two equal tasks would both find it free.
   for (let other = scope.running.get(hash); other !== undefined; other = scope.running.get(hash)) {
     const earlier = await other.catch(() => null);
-    if (earlier?.answer != null) return compose(outcomeOfEarlier(earlier), true);
+    if (earlier !== null && isReusable(earlier)) return compose(outcomeOfEarlier(earlier), true);
     if (scope.running.get(hash) === other) scope.running.delete(hash);
   }
   const mine = (async () => {
@@ -60,10 +60,10 @@ export async function runTask(scope: TaskContext, asked: AskedTask): Promise<Ans
     if (earlier !== null) return compose(outcomeOfEarlier(earlier), true);
     return compose(await generateTask(scope, asked.id, task));
   })();
-  // Kept also when done: until its commit is seen on main, an equal task must find it here.
+  // A reusable answer stays here after it is done: an equal task must find it until its commit is on main.
   scope.running.set(hash, mine);
   const forget = () => scope.running.delete(hash);
-  mine.then((answer) => answer.answer === null && forget(), forget);
+  mine.then((answer) => isReusable(answer) || forget(), forget);
   return mine;
 }
 
@@ -85,5 +85,5 @@ async function readGoodAnswer(scope: TaskContext, hash: string): Promise<Answer 
   const blobId = scope.goodAnswer(hash);
   const blob = blobId === undefined ? null : await scope.reader.read(blobId);
   const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
-  return read?.ok && read.value.answer !== null ? read.value : null;
+  return read?.ok && isReusable(read.value) ? read.value : null;
 }

@@ -30,7 +30,7 @@ export async function tasksOn(repo: Repository): Promise<{ id: string; text: str
 export async function answerTask(
   repo: Repository,
   task: { readonly id: string; readonly hash: string },
-  outcome: Pick<Answer, 'answer' | 'error'> = { answer: '4', error: null },
+  outcome: Pick<Answer, 'answer' | 'error' | 'finish_reason'> = { answer: '4', error: null },
 ): Promise<void> {
   const answer: Answer = {
     task_hash: task.hash,

@@ -57,6 +57,17 @@ test('what was asked last and has no answer, or a good one, is not asked again',
   expect(await tasksOn(repo)).toHaveLength(1);
 });
 
+test('what was asked last and has an answer that was cut is asked again', async () => {
+  const repo = await bareBridge();
+  const draft = draftTask({ prompt: '2+2' }, DEDUP);
+  const cut = await submitLocal(repo, draft, by(), TTL_MS);
+  const answer = { answer: 'half an', error: null, finish_reason: 'length' };
+  await answerTask(repo, { id: cut, hash: taskHash(draft.bytes) }, answer);
+  const again = await submitLocal(repo, draft, by(), TTL_MS);
+  expect(again).not.toBe(cut);
+  expect((await tasksOn(repo)).map(({ id }) => id)).toEqual([cut, again]);
+});
+
 test('what was asked last and has an error, or expired, is asked again as the same question', async () => {
   const repo = await bareBridge();
   const draft = draftTask({ prompt: '2+2' }, DEDUP);

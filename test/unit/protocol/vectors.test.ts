@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { formatCommit, replaceTreeFile } from '../../../src/git/git-objects.js';
-import { answerSchema, readAnswer, writeAnswer } from '../../../src/protocol/answer.js';
+import { answerSchema, isReusable, readAnswer, writeAnswer } from '../../../src/protocol/answer.js';
 import { readCancel, writeCancel } from '../../../src/protocol/cancel.js';
 import { claimSchema, readClaim, writeClaim } from '../../../src/protocol/claim.js';
 import { answerMessage, askMessage, cancelMessage, statusOf } from '../../../src/protocol/commit-message.js';
@@ -162,6 +162,7 @@ describe('an inbox.json', () => {
     const read = readAnswer(bytesOf(one));
     expect(read).toEqual({ ok: true, value: one.answer });
     expect(read.ok && statusOf(read.value)).toBe(one.status);
+    expect(read.ok && isReusable(read.value)).toBe(one.reusable);
   });
   test.each(titled(answers.invalid))('%s is none', (_name, one) => {
     expect(readAnswer(bytesOf(one), one.maxAnswerBytes)).toMatchObject({ ok: false });
