@@ -7,9 +7,9 @@ import { text as readText } from 'node:stream/consumers';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { transform } from 'esbuild';
 import { beforeAll, describe, expect, type TestContext, test } from 'vitest';
-import { readAnswer } from '../../src/protocol/answer.js';
 import { readTask } from '../../src/protocol/task.js';
 import { cleanEnv } from '../support/clean-env.js';
+import { matchesOutput, readSessions, typeStep } from '../support/console-session.js';
 import {
   type GuideWorld,
   PLACES,
@@ -24,10 +24,16 @@ import { type RunResult, runProcess } from '../support/run-process.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const readme = await readFile(join(root, 'README.md'), 'utf8');
-const blocks = readCodeBlocks(readme);
-/** `conf` is for a file of another program: test/integration/log/rotation.test.ts runs logrotate with it. */
-const runnable = blocks.filter((block) => !['json', 'conf'].includes(block.language));
+/** The README and the pages that it sends a program's author to, in this order: each goes on where the one before it ended. */
+const PAGES = ['README.md', 'docs/bots.md', 'docs/on-answer.md', 'docs/library.md', 'docs/service.md'];
+const blocks: readonly (CodeBlock & { readonly page: string })[] = (
+  await Promise.all(
+    PAGES.map(async (page) =>
+      readCodeBlocks(await readFile(join(root, page), 'utf8')).map((block) => ({ ...block, page })),
+    ),
+  )
+).flat();
+const runnable = blocks.filter((block) => block.language !== 'json');
 
 /** Blocks of a checkout and of a project of the reader's. They are run, word for word, by something else, because they would run this test again. */
 const RUN_ELSEWHERE: readonly { readonly text: string; readonly by: string }[] = [
@@ -63,17 +69,9 @@ const IN_BACKGROUND: readonly { readonly command: RegExp; readonly ready: RegExp
 
 /** What a block has to print, where exit code 0 does not say enough. */
 const PRINTS: readonly (readonly [has: RegExp, prints: RegExp])[] = [
-  [/llm-bridge init/, /^Made a bridge at .*\/srv\/bridge\.git\./],
+  [/^llm-bridge init/, /^Made a bridge at .*\/srv\/bridge\.git\./],
   [/bridge-hello/, /^\{"name":"home-pc","role":"agent",/],
-  [/key list/, /^home-pc\tagent\tSHA256:/m],
-  [/^llm-bridge ask "2\+2"/, /^4\n.* 1 answered.*\n {4}2\+2\n {4}4\n\n$/s],
-  [/--accept-new-host-key/, /^4\n\{.*"answer":"144".*\}\n\{"prime":-?\d+\}\n.* 4 answered/s],
-  [/doctor --repo \/srv/, /^ok {7}keys: \d+ let in/m],
-  [/doctor --repo ssh/, /^ok {7}generation: llama3\.2:latest by ollama answered/m],
   [/service install/, /^ExecStart=.* --parallel 2$/m],
-  [/doctor --fix/, /^ok {7}locks: no git that was killed/m],
-  [/key=Model/, /^ +4 llama3\.2:latest$/m],
-  [/key remove/, /^restrict,command="[^"]*ssh-command home-pc SHA256:\S+" /],
   [/^import hashlib/, /^42\n$/],
   [/^import json, os, subprocess/, /^42\n$/],
   [/^import \{ ask/, /^42\n$/],
@@ -86,10 +84,11 @@ beforeAll(async () => {
   telegram = await startTelegram();
 });
 
-describe('every command of the README', () => {
+describe('every command of the README and of the pages for programs', () => {
   test.for(runnable.map((block) => [titleOf(block), block] as const))('%s', async ([, block], context) => {
     if (['checkout', 'project'].includes(block.info)) return expectRunElsewhere(block);
     if (block.info === 'root') return runAsRoot(block, context);
+    if (block.language === 'console') return typeSession(block);
     const place = PLACES.find((one) => one === block.info);
     if (place === undefined) throw new Error(`line ${block.line}: nothing says where this is run`);
     const text = OWN_SUBSTITUTIONS.reduce(
@@ -118,7 +117,7 @@ describe('every command of the README', () => {
     await waitUntil(() => telegram.requests.length > 0, 'a message to the chat');
     expect(telegram.requests[0]).toBe('/bot123456:YOUR-TOKEN/sendMessage chat_id=42&text=42');
     const query =
-      'import os, sqlite3; print(sqlite3.connect(os.path.expanduser("~/answers.db")).execute("SELECT * FROM answers").fetchall())';
+      'import os, sqlite3; print(sqlite3.connect(os.path.expanduser("~/answers.db")).execute("SELECT * FROM answers").fetchall()[-1:])';
     await waitUntil(async () => {
       const { stdout } = await world.run('server', ['python3', '-c', query]);
       return /^\[\(\d+, 'What is 6 \* 7\?', '42'\)\]$/.test(stdout.trim());
@@ -127,9 +126,9 @@ describe('every command of the README', () => {
 
   test('is covered: no other language, no unknown place, no substitution without use', () => {
     const places = ['checkout', 'project', 'root', ...PLACES];
-    for (const block of runnable) {
-      expect(['sh', 'python', 'ts'], `line ${block.line}`).toContain(block.language);
-      expect(places, `line ${block.line}`).toContain(block.info);
+    for (const block of runnable.filter((one) => one.language !== 'console')) {
+      expect(['sh', 'python', 'ts'], titleOf(block)).toContain(block.language);
+      expect(places, titleOf(block)).toContain(block.info);
     }
     const all = runnable.map((block) => block.text);
     const used = (pattern: RegExp) => all.some((text) => text.match(pattern) !== null);
@@ -141,14 +140,13 @@ describe('every command of the README', () => {
   });
 });
 
-describe('what the README says of the messages', () => {
+describe('what the pages say of the messages', () => {
   const examples = blocks.filter((block) => block.language === 'json');
   test.each(examples.map((block) => [block.info, block.text] as const))(
     'the example of %s is one',
     (name, text) => {
       const bytes = Buffer.from(text);
       if (name === 'task.json') expect(readTask('task.json', bytes)).toMatchObject({ ok: true });
-      else if (name === 'inbox.json') expect(readAnswer(bytes)).toMatchObject({ ok: true });
       else throw new Error(`${name} is no message`);
     },
   );
@@ -175,9 +173,17 @@ test('every error in the troubleshooting table is one the program can say', asyn
   }
 });
 
-function titleOf(block: CodeBlock): string {
+async function typeSession(block: CodeBlock): Promise<void> {
+  for (const step of readSessions(`\`\`\`console\n${block.text}\n\`\`\`\n`)) {
+    const { printed, exitCode } = await typeStep(world, step);
+    expect(matchesOutput(step.output, printed), `${step.command} printed:\n${printed}`).toBe(true);
+    expect(exitCode, printed).toBe(step.exitCode);
+  }
+}
+
+function titleOf(block: CodeBlock & { readonly page: string }): string {
   const [first = ''] = block.text.split('\n');
-  return `line ${block.line}, ${block.language} ${block.info}: ${first.slice(0, 60)}`;
+  return `${block.page}, line ${block.line}, ${block.language} ${block.info}: ${first.slice(0, 60)}`;
 }
 
 async function expectRunElsewhere(block: CodeBlock): Promise<void> {

@@ -2,7 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { matchesOutput, readSessions, type SessionStep } from '../support/console-session.js';
+import {
+  asShown,
+  matchesOutput,
+  readSessions,
+  type SessionStep,
+  typeStep,
+} from '../support/console-session.js';
 import { type GuideWorld, startGuideWorld } from '../support/guide-world.js';
 
 // The terminal sessions of the documentation, typed again, one after the other in one world: what they print has to be what they
@@ -32,31 +38,18 @@ describe('every command of the sessions prints what they show', () => {
   )('%s', async ([, step]) => {
     if (step.goesOn) return start(step);
     if (step.command === 'kill %1') return background.pop()?.stop();
-    const result = await world.run(step.place, [
-      ...(['sh', '-c', `{ ${world.substitute(step.command)}\n} 2>&1`] as const),
-    ]);
-    const printed = asShown(result.stdout);
+    const { printed, exitCode } = await typeStep(world, step);
     expect(matchesOutput(step.output, printed), `it printed:\n${printed}`).toBe(true);
-    expect(result.exitCode, printed).toBe(step.exitCode);
+    expect(exitCode, printed).toBe(step.exitCode);
   });
 });
 
 async function start(step: SessionStep): Promise<void> {
-  const isReady = (said: string) => matchesOutput(step.output, asShown(said), false);
+  const isReady = (said: string) => matchesOutput(step.output, asShown(world, said), false);
   background.push({
     command: step.command,
     ...(await world.start(step.place, world.substitute(step.command), isReady)),
   });
-}
-
-/** What was printed, with the names of the guides in it again. */
-function asShown(printed: string): string {
-  return printed
-    .replaceAll(join(world.dir, 'srv'), '/srv/llm-bridge')
-    .replaceAll(join(world.dir, 'home-server'), '/home/bridge')
-    .replaceAll(join(world.dir, 'home-pc'), '/home/you')
-    .replaceAll(join(world.dir, 'tmp/'), '/tmp/')
-    .replaceAll(`${world.user}@server`, 'bridge@server');
 }
 
 test('a session is read: who, what, and what it printed', () => {

@@ -1,4 +1,5 @@
-import type { Place } from './guide-world.js';
+import { join } from 'node:path';
+import type { GuideWorld, Place } from './guide-world.js';
 import { readCodeBlocks } from './read-markdown.js';
 
 /** One command of a terminal session in the documentation, and what it printed. */
@@ -61,6 +62,29 @@ export function matchesOutput(shown: string, printed: string, isWhole = true): b
     .map((line) => (line === '…' ? '(?:.*\\n)*?' : `${line.split('…').map(escapeRegExp).join('.*?')}\\n`))
     .join('');
   return new RegExp(`^${pattern}${isWhole ? '$' : ''}`).test(printed);
+}
+
+/** What was printed in a world of the guides, with the names of the guides in it again. */
+export function asShown(world: Pick<GuideWorld, 'dir' | 'user'>, printed: string): string {
+  return printed
+    .replaceAll(join(world.dir, 'srv'), '/srv/llm-bridge')
+    .replaceAll(join(world.dir, 'home-server'), '/home/bridge')
+    .replaceAll(join(world.dir, 'home-pc'), '/home/you')
+    .replaceAll(join(world.dir, 'tmp/'), '/tmp/')
+    .replaceAll(`${world.user}@server`, 'bridge@server');
+}
+
+/** Types a step that ends, standard error with standard output; answers what it printed as the guides show it. */
+export async function typeStep(
+  world: GuideWorld,
+  step: SessionStep,
+): Promise<{ readonly printed: string; readonly exitCode: number | null }> {
+  const { stdout, exitCode } = await world.run(step.place, [
+    'sh',
+    '-c',
+    `{ ${world.substitute(step.command)}\n} 2>&1`,
+  ]);
+  return { printed: asShown(world, stdout), exitCode };
 }
 
 function escapeRegExp(text: string): string {
