@@ -27,7 +27,7 @@ export async function openClone(gitDir: string, env: NodeJS.ProcessEnv): Promise
 
 /**
  * A finished answer waits in a clone for the network, so it has to survive a power cut. Reflogs would keep alive what nobody looks at
- * again, and a gc has its own time (`tend-clone.ts`), not the middle of a fetch.
+ * again, and a gc has its own time (`clone-maintenance.ts`), not the middle of a fetch.
  */
 const SETTINGS = `[core]
 	fsync = all
