@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import path from 'node:path';
-import { spawnTied, type TiedProcess } from '../process/spawn-tied.js';
+import { startTied, type TiedProgram } from '../process/start-tied.js';
 import { type SshConnection, sshWords } from './run-ssh.js';
 import { watchPath } from './watch-path.js';
 
@@ -75,7 +75,7 @@ const MAX_DELAY_MS = 60_000;
  */
 export function openSshDoorbell(connection: SshConnection, notifier: Ring): Doorbell {
   const closing = new AbortController();
-  let waiting: TiedProcess | null = null;
+  let waiting: TiedProgram | null = null;
   let timer: NodeJS.Timeout | null = null;
   let connected = false;
   let failures = 0;
@@ -98,7 +98,7 @@ export function openSshDoorbell(connection: SshConnection, notifier: Ring): Door
       again();
       return;
     }
-    const mine = spawnTied(sshWords(connection, [], 'bridge-wait'), { env: connection.env });
+    const mine = startTied(sshWords(connection, [], 'bridge-wait'), { env: connection.env });
     waiting = mine;
     let rest = '';
     mine.child.stdout?.setEncoding('utf8').on('data', (text: string) => {

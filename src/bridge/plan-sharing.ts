@@ -1,11 +1,7 @@
-import { spawn } from 'node:child_process';
 import type { BridgeAddress } from './address.js';
 import { findSocketLocation, type SocketLocation, saysHello } from './control-socket.js';
-import { sshWords } from './run-ssh.js';
+import { readSshConfig } from './ssh-config.js';
 import { type SshCommand, withOptions } from './ssh-settings.js';
-
-/** ssh only reads its configuration here, but a `Match exec` in it may run anything. */
-const CONFIG_TIMEOUT_MS = 5_000;
 
 /** How connections are shared: over one of our own at `place`; over one that the user has open; or not at all. */
 export type SharingPlan =
@@ -46,29 +42,6 @@ async function controlPathOf(
   ssh: SshCommand,
   env: NodeJS.ProcessEnv,
 ): Promise<string | null> {
-  const settings = await effectiveSettings(sshWords({ address, ssh }, ['-G'], null), env);
-  return settings?.has('hostname') ? (settings.get('controlpath') ?? 'none') : null;
-}
-
-/** What `ssh -G` says of this destination: keywords in lower case and their last value. Null where it fails. */
-function effectiveSettings(
-  [program, ...args]: readonly [string, ...string[]],
-  env: NodeJS.ProcessEnv,
-): Promise<Map<string, string> | null> {
-  return new Promise((resolve) => {
-    const child = spawn(program, args, {
-      env,
-      stdio: ['ignore', 'pipe', 'ignore'],
-      timeout: CONFIG_TIMEOUT_MS,
-    });
-    let stdout = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text;
-    });
-    child.on('error', () => resolve(null));
-    child.on('close', (code) => {
-      const words = stdout.split('\n').map((line) => /^(\S+) (.*)$/.exec(line));
-      resolve(code === 0 ? new Map(words.map((match) => [match?.[1] ?? '', match?.[2] ?? ''])) : null);
-    });
-  });
+  const config = await readSshConfig({ address, ssh, env });
+  return config === null ? null : (config.get('controlpath') ?? 'none');
 }

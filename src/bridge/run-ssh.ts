@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { runProgram } from '../process/run-program.js';
+import type { Command } from '../process/start-program.js';
 import type { BridgeAddress } from './address.js';
 import type { SshCommand } from './ssh-settings.js';
 
@@ -30,54 +31,36 @@ export interface SshResult {
   readonly stderr: string;
 }
 
-/** No command of the bridge says more than this before it is done; a server that floods is cut off. */
-const MAX_OUTPUT_CHARS = 65_536;
+/** No command of the bridge says more than this; the rest of what a server floods us with is dropped. */
+const MAX_OUTPUT_BYTES = 65_536;
 
-/** Runs one command on the server and waits for it; at most `timeoutMs`, then ssh is killed (exit code 255). */
-export function runSsh(
-  connection: SshConnection,
-  command: string,
-  options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
-): Promise<SshResult> {
-  return new Promise((resolve, reject) => {
-    const child = spawnSsh(connection, command);
-    const abort = () => endSsh(child);
-    const timer = setTimeout(abort, options.timeoutMs);
-    if (options.signal?.aborted) abort();
-    options.signal?.addEventListener('abort', abort, { once: true });
-    let stdout = '';
-    let stderr = '';
-    child.stdout?.on('data', (chunk: Buffer) => {
-      if (stdout.length < MAX_OUTPUT_CHARS) stdout += chunk.toString('utf8');
-    });
-    child.stderr?.on('data', (chunk: Buffer) => {
-      if (stderr.length < MAX_OUTPUT_CHARS) stderr += chunk.toString('utf8');
-    });
-    const done = () => {
-      clearTimeout(timer);
-      options.signal?.removeEventListener('abort', abort);
-    };
-    child.on('error', (error) => {
-      done();
-      reject(error);
-    });
-    child.on('close', (code) => {
-      done();
-      if (options.signal?.aborted) reject(options.signal.reason);
-      else
-        resolve({
-          exitCode: code ?? 255,
-          stdout,
-          stderr: code === null ? `${stderr}\nConnection timed out` : stderr,
-        });
-    });
-  });
+/** ssh takes the first value that it sees, so these win over the options of a shared connection. */
+const OWN_CONNECTION = ['-o', 'ControlMaster=no', '-o', 'ControlPath=none'];
+
+/** How a command is run on the server. */
+export interface RunSshOptions {
+  /** ssh is ended after this long. That is a result with exit code 255, as where ssh itself fails. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Over a connection of its own: one that is open already would hide what is wrong with the way there. */
+  readonly alone?: boolean;
 }
 
-/** Starts ssh with its input closed. Killing the child ends ssh itself, not a shell around it. */
-export function spawnSsh(connection: SshConnection, command: string): ChildProcess {
-  const [program, ...args] = sshWords(connection, [], command);
-  return spawn(program, args, { env: connection.env, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+/** Runs one command on the server and waits for it. Throws where ssh cannot be started, and the signal's reason. */
+export async function runSsh(
+  connection: SshConnection,
+  command: string,
+  { timeoutMs, signal, alone = false }: RunSshOptions,
+): Promise<SshResult> {
+  const words = sshWords(connection, alone ? OWN_CONNECTION : [], command);
+  const output = { maxBytes: MAX_OUTPUT_BYTES };
+  const result = await runProgram(words, { env: connection.env, output, timeoutMs, signal });
+  const { exitCode, stdout, stderr } = result;
+  return {
+    exitCode: exitCode ?? 255,
+    stdout: stdout.toString('utf8'),
+    stderr: exitCode === null ? `${stderr}\nConnection timed out` : stderr,
+  };
 }
 
 /** The program and its arguments that run `command` on the server; with null, whatever `options` make ssh do instead. */
@@ -85,25 +68,15 @@ export function sshWords(
   connection: Pick<SshConnection, 'address' | 'ssh'>,
   options: readonly string[],
   command: string | null,
-): [string, ...string[]] {
+): Command {
   const { destination, port } = connection.address;
-  const args = [
-    ...options,
-    ...(port === null ? [] : ['-p', port]),
-    ...['--', destination],
-    ...(command === null ? [] : [command]),
-  ];
+  const where = [...(port === null ? [] : ['-p', port]), '--', destination];
+  const args = command === null ? where : [...where, command];
   const [program, ...words] = connection.ssh.words ?? [];
-  if (program !== undefined) return [program, ...words, ...args];
+  if (program !== undefined) return [program, ...options, ...words, ...args];
   // A command of the user's own is shell text, as it is for git.
-  return ['sh', '-c', `${execPrefix(connection.ssh.text)}${connection.ssh.text} "$@"`, 'ssh', ...args];
-}
-
-/** Ends ssh, and lets go of its output: what ssh itself has started (a ProxyCommand) may hold that open for longer. */
-export function endSsh(child: ChildProcess): void {
-  child.kill();
-  child.stdout?.destroy();
-  child.stderr?.destroy();
+  const { text } = connection.ssh;
+  return ['sh', '-c', `${execPrefix(text)}${text} "$@"`, 'ssh', ...options, ...args];
 }
 
 /** What makes the shell become the user's ssh instead of waiting for it; nothing where the first word may be no program. */

@@ -1,6 +1,6 @@
 import { access, mkdir, rm } from 'node:fs/promises';
 import { classifyGitFailure } from '../git/git-failure.js';
-import { spawnTied, type TiedProcess } from '../process/spawn-tied.js';
+import { startTied, type TiedProgram } from '../process/start-tied.js';
 import type { BridgeAddress } from './address.js';
 import { type SocketLocation, saysHello } from './control-socket.js';
 import { untilAborted } from './notifier.js';
@@ -31,7 +31,7 @@ export function openSharedConnection(
   },
   context: SocketLocation,
 ): SharedConnection {
-  let master: TiedProcess | null = null;
+  let master: TiedProgram | null = null;
   let starting: Promise<void> | null = null;
   let hasFolder = false;
   // Where a master cannot be had for a reason that a plain connection does not share, it is not tried again and again.
@@ -65,7 +65,7 @@ export function openSharedConnection(
         ticker = setInterval(look, LOOK_EVERY_MS);
         const options = ['ControlMaster=yes', `ControlPath=${context.socket}`, ...MASTER_OPTIONS];
         const words = sshWords(connection, [...options.flatMap((one) => ['-o', one]), '-N', '-T'], null);
-        const mine = spawnTied(words, { env: connection.env, leftOver: context.folder });
+        const mine = startTied(words, { env: connection.env, leftOver: context.folder });
         master = mine;
         let stderr = '';
         mine.child.stdout?.resume();

@@ -1,28 +1,20 @@
-import { spawn } from 'node:child_process';
+import { runProgram } from '../process/run-program.js';
+import { startProgram } from '../process/start-program.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 
-type Program = readonly [node: string, entry: string];
+/** How this very program is started. */
+export type OwnProgram = readonly [node: string, entry: string];
 
-/** Runs this program with arguments and answers its stdout. Throws BridgeError `demo-failed` with its stderr. */
-export function runProgram(
-  [node, entry]: Program,
+/** Runs it with arguments and answers its stdout. Throws BridgeError `demo-failed` with its stderr, and the signal's reason. */
+export async function runOwnProgram(
+  program: OwnProgram,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
 ): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(node, [entry, ...args], { env, signal, stdio: ['ignore', 'pipe', 'pipe'] });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk.toString('utf8');
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr += chunk.toString('utf8');
-    });
-    child.on('error', reject);
-    child.on('close', (code) => (code === 0 ? resolve(stdout) : reject(failed(args[0] ?? '', stderr))));
-  });
+  const { exitCode, stdout, stderr } = await runProgram([...program, ...args], { env, signal });
+  if (exitCode !== 0) throw failed(args[0] ?? '', stderr);
+  return stdout.toString('utf8');
 }
 
 /** An agent in the background. */
@@ -34,11 +26,13 @@ export interface DemoAgent {
 
 /** Starts the agent as a program of its own. */
 export function startDemoAgent(
-  [node, entry]: Program,
+  program: OwnProgram,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
 ): DemoAgent {
-  const child = spawn(node, [entry, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  // In a group of its own: a Ctrl-C at the terminal is for the demo, which stops the agent once and in good order.
+  const child = startProgram([...program, ...args], { env, ownGroup: true });
+  child.stdout.resume();
   let stderr = '';
   child.stderr.on('data', (chunk: Buffer) => {
     stderr += chunk.toString('utf8');
@@ -52,6 +46,7 @@ export function startDemoAgent(
   return {
     failed: failing,
     async stop() {
+      // Not its whole group: it has work of git's to finish.
       child.kill('SIGTERM');
       await ended;
     },

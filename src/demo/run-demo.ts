@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { clientGitEnv } from '../git/git-env.js';
 import { gitText } from '../git/run-git.js';
-import { runProgram, startDemoAgent } from './demo-program.js';
+import { type OwnProgram, runOwnProgram, startDemoAgent } from './demo-program.js';
 import { findModelServer } from './find-model-server.js';
 import { startLocalSshd } from './local-sshd.js';
 import { findSshd } from './run-sshd.js';
@@ -14,7 +14,7 @@ export interface DemoOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
   /** How to start this very program: node and the path of its entry. */
-  readonly program: readonly [node: string, entry: string];
+  readonly program: OwnProgram;
   readonly print: (line: string) => void;
   /** Without sshd, also where one is installed: the agent comes in by the local path. */
   readonly local: boolean;
@@ -47,7 +47,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     GIT_CONFIG_NOSYSTEM: '1',
   };
   const run = (args: readonly string[], extra: NodeJS.ProcessEnv = {}) =>
-    runProgram(options.program, args, { ...env, ...extra }, signal);
+    runOwnProgram(options.program, args, { ...env, ...extra }, signal);
   const cleanups: (() => Promise<void>)[] = [];
   try {
     const models = await findModelServer(signal);

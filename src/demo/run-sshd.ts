@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, constants } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { delimiter, isAbsolute, join } from 'node:path';
+import { startProgram } from '../process/start-program.js';
 import { stopProcessTree } from '../process/stop-process-tree.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 
@@ -31,10 +31,9 @@ export async function runSshd(
   signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
     // In a process group of its own, so that Ctrl-C reaches this process only, which then ends things in their order.
-    const child = spawn(sshdFile, ['-D', '-e', '-f', configFile], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      detached: true,
-    });
+    const command = [sshdFile, '-D', '-e', '-f', configFile] as const;
+    const child = startProgram(command, { env: process.env, ownGroup: true });
+    child.stdout.resume();
     let said = '';
     let stopping: Promise<void> | undefined;
     const closed = new Promise((done) => child.once('close', done));

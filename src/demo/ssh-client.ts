@@ -1,6 +1,7 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { runProgram } from '../process/run-program.js';
+import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError, errorText } from '../protocol/bridge-error.js';
+import { oneLine } from '../protocol/printable.js';
 
 /** The two files of a key pair. */
 export interface KeyPair {
@@ -19,17 +20,17 @@ export interface SshEndpoint {
  * missing, or the file exists already.
  */
 export async function makeKeyPair(file: string, comment: string): Promise<KeyPair> {
-  const run = promisify(execFile)('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file]);
-  // It asks before it overwrites; nobody is there to answer.
-  run.child.stdin?.end();
-  await run.catch((error: unknown) => {
-    throw new BridgeError(`no key could be made in ${file}: ${errorText(error).trim()}`, {
-      code: 'ssh-keygen',
-      remedy: 'install the OpenSSH client, and see that the folder is writable and has no such file yet',
-      cause: error,
-    });
+  const command = ['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file] as const;
+  // It asks before it overwrites, and ends where nobody answers.
+  const said = await runProgram(command, { env: process.env, output: { merged: true } }).then(
+    ({ exitCode, stdout }) => (exitCode === 0 ? null : stdout.toString('utf8')),
+    errorText,
+  );
+  if (said === null) return { identityFile: file, publicKeyFile: `${file}.pub` };
+  throw new BridgeError(`no key could be made in ${file}: ${oneLine(said)}`, {
+    code: 'ssh-keygen',
+    remedy: 'install the OpenSSH client, and see that the folder is writable and has no such file yet',
   });
-  return { identityFile: file, publicKeyFile: `${file}.pub` };
 }
 
 /**
@@ -63,8 +64,4 @@ export function configPath(path: string): string {
 /** The same where the keyword expands tokens, which start with `%`. */
 export function tokenPath(path: string): string {
   return configPath(path.replaceAll('%', '%%'));
-}
-
-function shellQuote(word: string): string {
-  return /^[A-Za-z0-9_./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,5 +1,5 @@
-import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { runProgram } from '../process/run-program.js';
 import { configPath, tokenPath } from './ssh-client.js';
 
 /** What the configuration of a local sshd depends on. */
@@ -68,12 +68,12 @@ async function isLocked(user: string): Promise<boolean> {
 }
 
 /** Whether this sshd is 9.8 or newer; an older one stops at the unknown keyword. */
-function knowsPenalties(sshdFile: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    // sshd before 9.2 takes -V for an unknown option, fails, and says its version all the same.
-    execFile(sshdFile, ['-V'], (_error, stdout, stderr) => {
-      const [, major = '0', minor = '0'] = /OpenSSH_([0-9]+)\.([0-9]+)/.exec(stdout + stderr) ?? [];
-      resolve(Number(major) > 9 || (Number(major) === 9 && Number(minor) >= 8));
-    });
-  });
+async function knowsPenalties(sshdFile: string): Promise<boolean> {
+  // sshd before 9.2 takes -V for an unknown option, fails, and says its version all the same.
+  const said = await runProgram([sshdFile, '-V'], { env: process.env }).then(
+    ({ stderr }) => stderr,
+    () => '',
+  );
+  const [, major = '0', minor = '0'] = /OpenSSH_([0-9]+)\.([0-9]+)/.exec(said) ?? [];
+  return Number(major) > 9 || (Number(major) === 9 && Number(minor) >= 8);
 }

@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { startProgram } from '../process/start-program.js';
 import type { ObjectInfo } from './git-objects.js';
 import { looseIdOf, readLooseObject } from './loose-files.js';
 import { idOfName } from './ref-files.js';
@@ -134,11 +134,8 @@ interface BatchPipe {
 
 /** The process, and its output as a stream that can be asked for a line or for so many bytes. */
 function openPipe(repo: Repository): BatchPipe {
-  const child: ChildProcessWithoutNullStreams = spawn(
-    'git',
-    ['--git-dir', repo.gitDir, 'cat-file', '--batch-command'],
-    { env: repo.env, stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true },
-  );
+  const command = ['git', '--git-dir', repo.gitDir, 'cat-file', '--batch-command'] as const;
+  const child = startProgram(command, { env: repo.env, stdin: 'pipe' });
   let chunks: Buffer[] = [];
   let length = 0;
   let ended = false;

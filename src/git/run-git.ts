@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process';
+import { type ProgramResult, type RunOptions, runProgram } from '../process/run-program.js';
+import { startProgram } from '../process/start-program.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 
 /** How long the ids of a repository are. */
@@ -28,11 +29,7 @@ export interface GitResult {
 }
 
 /** How a single git process is run. */
-export interface GitRunOptions {
-  /** Written to its standard input, which is empty otherwise. */
-  readonly input?: Uint8Array | string;
-  readonly signal?: AbortSignal | undefined;
-}
+export type GitRunOptions = Pick<RunOptions, 'input' | 'signal'>;
 
 /** Runs git on a repository and waits for it. Throws BridgeError `no-git` where git cannot be started. */
 export function runGit(
@@ -49,30 +46,12 @@ export function spawnGit(
   env: NodeJS.ProcessEnv,
   options: GitRunOptions = {},
 ): Promise<GitResult> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('git', args, {
-      env,
-      stdio: ['pipe', 'pipe', 'pipe'],
-      windowsHide: true,
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
-    const stdout: Buffer[] = [];
-    const stderr: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
-    child.on('error', (error: NodeJS.ErrnoException) => reject(startError(error)));
-    child.on('close', (code, signal) =>
-      resolve({
-        exitCode: code ?? (signal === null ? 1 : 128),
-        stdout: Buffer.concat(stdout),
-        stderr: Buffer.concat(stderr).toString('utf8'),
-        killedBy: signal,
-      }),
-    );
-    // git may exit without reading all of it: its exit code tells then, not the broken pipe.
-    child.stdin.on('error', () => {});
-    child.stdin.end(options.input ?? '');
-  });
+  return runProgram(['git', ...args], { env, ...options }).then(asGitResult, throwStartError);
+}
+
+/** A git that was killed has the exit code 128, as one that gives up by itself. */
+export function asGitResult({ exitCode, stdout, stderr, killedBy }: ProgramResult): GitResult {
+  return { exitCode: exitCode ?? 128, stdout, stderr, killedBy };
 }
 
 /** The same as runGit where only success is expected: stdout as text, or BridgeError `git-failed` (with what git said) or `git-killed`. */
@@ -109,10 +88,10 @@ export function gitFailed(args: readonly string[], result: GitResult): BridgeErr
   );
 }
 
-/** The error for a git that did not start. */
-export function startError(error: NodeJS.ErrnoException): Error {
-  if (error.code !== 'ENOENT') return error;
-  return new BridgeError('git was not found', {
+/** Throws the error of a git that did not start: `no-git` where there is none; anything else as it is. */
+export function throwStartError(error: NodeJS.ErrnoException): never {
+  if (error.code !== 'ENOENT') throw error;
+  throw new BridgeError('git was not found', {
     code: 'no-git',
     remedy: 'install git 2.39 or newer and make sure that it is in the PATH of this user',
     cause: error,
@@ -123,23 +102,20 @@ export function startError(error: NodeJS.ErrnoException): Error {
 const MAX_STDERR_CHARS = 4096;
 
 /**
- * Runs git and yields its standard output as text while it comes, at the pace of the reader. git is ended where the reader
- * stops early. Throws BridgeError `git-failed` or `git-killed` at the end where git failed, `no-git` where it cannot be started.
+ * Runs git and yields its standard output as text while it comes, at the pace of the reader. Ends git where the reader
+ * stops early. Throws BridgeError `git-failed` or `git-killed` at the end where git failed, `no-git` where it cannot be
+ * started.
  */
 export async function* streamGit(repo: Repository, args: readonly string[]): AsyncGenerator<string> {
-  const child = spawn('git', ['--git-dir', repo.gitDir, ...args], {
-    env: repo.env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    windowsHide: true,
-  });
+  const child = startProgram(['git', '--git-dir', repo.gitDir, ...args], { env: repo.env });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-MAX_STDERR_CHARS);
   });
-  const ended = new Promise<{ exitCode: number; killedBy: NodeJS.Signals | null }>((resolve, reject) => {
-    child.on('error', (error: NodeJS.ErrnoException) => reject(startError(error)));
+  const ended = new Promise<Pick<GitResult, 'exitCode' | 'killedBy'>>((resolve, reject) => {
+    child.on('error', reject);
     child.on('close', (code, signal) => resolve({ exitCode: code ?? 128, killedBy: signal }));
-  });
+  }).catch(throwStartError);
   // It is awaited below; whoever stops reading before that must not leave a rejection nobody handles.
   ended.catch(() => {});
   try {

@@ -1,16 +1,15 @@
-import { spawn } from 'node:child_process';
 import { type FileHandle, open } from 'node:fs/promises';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { runProgram } from './run-program.js';
 
-/** How long one waits for another: an ingest that catches up over a hundred thousand answers takes less. */
+/** How long one waits for another: an ingest that catches up with a hundred thousand answers takes less. */
 const LOCK_TIMEOUT_MS = 60_000;
 
 /**
- * Runs `job` while holding an exclusive lock on `file`, which is made where it is missing. The lock is the kernel's: it goes
- * with this process, however that ends, and children do not inherit it (Node opens files close-on-exec). Node cannot call
- * flock(2) itself, so `flock` of util-linux or busybox locks the open file it is handed, and leaves. Where there is no such
- * program (macOS), a lock folder with a heartbeat does. Throws BridgeError `locked` after a minute of
- * waiting, `no-lock` where locking fails.
+ * Runs `job` while it holds an exclusive lock on `file`, which is made where it is missing. The lock is the kernel's: it
+ * goes with this process, however that ends, and children do not inherit it (Node opens files close-on-exec). Where
+ * there is no `flock` program (macOS), a lock folder with a heartbeat does the same. Throws BridgeError `locked` after a
+ * minute of waiting, `no-lock` where locking fails.
  */
 export async function withFileLock<T>(file: string, job: () => Promise<T>): Promise<T> {
   const release = await takeFileLock(file);
@@ -21,78 +20,76 @@ export async function withFileLock<T>(file: string, job: () => Promise<T>): Prom
   }
 }
 
-/** The same in two: takes the lock, and answers how to let go of it. */
+/** The same in two steps: takes the lock, and answers how to release it. */
 export async function takeFileLock(file: string): Promise<() => Promise<void>> {
-  const handle = await open(file, 'a', 0o640);
-  try {
-    if ((await kernelLock(file, handle)) === 'held') return () => handle.close();
-    const release = await lockFolder(file, LOCK_TIMEOUT_MS);
-    if (release === null) throw lockedError(file);
-    return async () => {
-      await release();
-      await handle.close();
-    };
-  } catch (error) {
-    await handle.close();
-    throw error;
-  }
+  const release = await lock(file, LOCK_TIMEOUT_MS);
+  if (release === null) throw lockedError(file);
+  return release;
 }
 
 /**
- * The same without waiting: where another holds the lock, the job is not run, and the answer is `{ held: false }`. What it is for:
- * one runs, everybody else leaves. Throws BridgeError `no-lock` where locking fails.
+ * The same without waiting: where another holds the lock, the job is not run, and the answer is `{ held: false }`. For
+ * work that one process does and all others leave to it. Throws BridgeError `no-lock` where locking fails.
  */
 export async function tryFileLock<T>(
   file: string,
   job: () => Promise<T>,
 ): Promise<{ readonly held: true; readonly value: T } | { readonly held: false }> {
-  const handle = await open(file, 'a', 0o640);
+  const release = await lock(file, 0);
+  if (release === null) return { held: false };
   try {
-    const kernel = await kernelLock(file, handle, ['-n']);
-    if (kernel === 'busy') return { held: false };
-    if (kernel === 'held') return { held: true, value: await job() };
-    const release = await lockFolder(file, 0);
-    if (release === null) return { held: false };
-    try {
-      return { held: true, value: await job() };
-    } finally {
-      await release();
-    }
+    return { held: true, value: await job() };
   } finally {
-    await handle.close();
+    await release();
   }
 }
 
-/** `none`: there is no `flock` program. `busy`: only with `-n`. */
-function kernelLock(
-  file: string,
-  handle: FileHandle,
-  options: readonly string[] = [],
-): Promise<'held' | 'busy' | 'none'> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('flock', ['-x', ...options, '3'], {
-      stdio: ['ignore', 'ignore', 'ignore', handle.fd],
-    });
-    let waitedTooLong = false;
-    const timer = setTimeout(() => {
-      waitedTooLong = true;
-      child.kill('SIGKILL');
-    }, LOCK_TIMEOUT_MS);
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      clearTimeout(timer);
-      if (error.code === 'ENOENT') resolve('none');
-      else reject(error);
-    });
-    child.on('exit', (code) => {
-      clearTimeout(timer);
-      if (code === 0) resolve('held');
-      else if (code === 1 && options.includes('-n')) resolve('busy');
-      else reject(waitedTooLong ? lockedError(file) : cannotLock(file, code));
-    });
-  });
+/** Takes the lock, and answers how to release it; null where another has held it for all of `timeoutMs`. */
+async function lock(file: string, timeoutMs: number): Promise<(() => Promise<void>) | null> {
+  const handle = await open(file, 'a', 0o640);
+  try {
+    const outcome = await flock(handle, timeoutMs);
+    if (outcome === 'taken') return () => handle.close();
+    const releaseFolder = outcome === 'no-program' ? await lockFolder(file, timeoutMs) : null;
+    if (releaseFolder !== null) {
+      return async () => {
+        await releaseFolder();
+        await handle.close();
+      };
+    }
+    if (typeof outcome === 'object') throw cannotLock(file, outcome.exitCode);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  await handle.close();
+  return null;
 }
 
-/** Null where another has held it for so long. */
+/** `held`: another process has it. `exitCode`: `flock` could not tell; null where a signal ended it. */
+type FlockOutcome = 'taken' | 'held' | 'no-program' | { readonly exitCode: number | null };
+
+/**
+ * Locks an open file and leaves it locked, until it is closed: Node cannot call flock(2), so `flock` of util-linux or
+ * busybox does, on the file that it is handed. Waits for another process at most `timeoutMs`.
+ */
+async function flock(handle: FileHandle, timeoutMs: number): Promise<FlockOutcome> {
+  const isPatient = timeoutMs > 0;
+  try {
+    const { exitCode, endedFor } = await runProgram(['flock', ...(isPatient ? [] : ['-n']), '-x', '3'], {
+      env: process.env,
+      output: 'ignored',
+      files: [handle.fd],
+      timeoutMs: isPatient ? timeoutMs : undefined,
+    });
+    if (exitCode === 0) return 'taken';
+    return endedFor === 'time' || (!isPatient && exitCode === 1) ? 'held' : { exitCode };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'no-program';
+    throw error;
+  }
+}
+
 async function lockFolder(file: string, timeoutMs: number): Promise<(() => Promise<void>) | null> {
   const { lock } = await import('proper-lockfile');
   const patience = {
@@ -105,9 +102,9 @@ async function lockFolder(file: string, timeoutMs: number): Promise<(() => Promi
   return lock(file, { stale: 15_000, retries: timeoutMs === 0 ? 0 : patience }).catch(() => null);
 }
 
-/** A file system that has no locks, say; telling the owner to wait would be wrong. */
-function cannotLock(file: string, code: number | null): BridgeError {
-  return new BridgeError(`flock could not lock ${file} (exit code ${code ?? 'none'})`, {
+/** A file system without locks, for example. To tell the owner to wait would be wrong. */
+function cannotLock(file: string, exitCode: number | null): BridgeError {
+  return new BridgeError(`flock could not lock ${file} (exit code ${exitCode ?? 'none'})`, {
     code: 'no-lock',
     remedy: `keep the bridge on a local disk; run "flock -x ${file} true" to see what it says`,
   });
@@ -127,23 +124,14 @@ export type KernelLock =
   | { readonly status: 'held' | 'unavailable' };
 
 /**
- * Takes the kernel's exclusive lock on `file`, at once or not at all; the file is made where it is missing. Children do not inherit it. `held`: another
- * process has it, and that process lives. `unavailable`: no `flock` program, or a file system without locks. Throws what
- * opening the file throws.
+ * Takes the kernel's exclusive lock on `file`, at once or not at all; the file is made where it is missing. Children do
+ * not inherit it. `held`: another process has it, and that process lives. `unavailable`: there is no `flock` program, or
+ * the file system has no locks. Throws what opening the file throws.
  */
 export async function tryKernelLock(file: string): Promise<KernelLock> {
   const handle = await open(file, 'a', 0o600);
-  const code = await flock(handle);
-  if (code === 0) return { status: 'taken', release: () => handle.close() };
+  const outcome = await flock(handle, 0).catch(() => 'no-program' as const);
+  if (outcome === 'taken') return { status: 'taken', release: () => handle.close() };
   await handle.close();
-  return { status: code === 1 ? 'held' : 'unavailable' };
-}
-
-/** The exit code of `flock -n`: 0 taken, 1 held by another, anything else is no answer; null where it cannot be run. */
-function flock(handle: FileHandle): Promise<number | null> {
-  return new Promise((resolve) => {
-    const child = spawn('flock', ['-n', '-x', '3'], { stdio: ['ignore', 'ignore', 'ignore', handle.fd] });
-    child.on('error', () => resolve(null));
-    child.on('exit', (code) => resolve(code));
-  });
+  return { status: outcome === 'held' ? 'held' : 'unavailable' };
 }

@@ -1,4 +1,4 @@
-import { listProcesses } from '../../src/process/stop-process-tree.js';
+import { listProcesses } from '../../src/process/process-table.js';
 import { onCleanup } from './on-cleanup.js';
 
 /**

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { listProcesses } from '../../src/process/stop-process-tree.js';
+import { listProcesses } from '../../src/process/process-table.js';
 import { cleanEnv } from './clean-env.js';
 import { onCleanup } from './on-cleanup.js';
 import { type RunResult, runProcess } from './run-process.js';

@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
 import { access, constants, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { PACKAGE_FILES } from '../../process/own-package.js';
+import { runProgram } from '../../process/run-program.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { expectedHooks } from '../install-hooks.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
@@ -80,12 +79,9 @@ async function judgeNode(node: string, init: string): Promise<Verdict | null> {
     () => false,
   );
   if (!isThere) return broken(`the hooks start ${node}, which is gone: no push is let in`, init);
-  try {
-    await promisify(execFile)(node, ['--version'], { timeout: NODE_TIMEOUT_MS });
-    return null;
-  } catch {
-    return broken(`the hooks start ${node}, which does not run`, init);
-  }
+  const run = { env: process.env, timeoutMs: NODE_TIMEOUT_MS };
+  const result = await runProgram([node, '--version'], run).catch(() => null);
+  return result?.exitCode === 0 ? null : broken(`the hooks start ${node}, which does not run`, init);
 }
 
 async function judgeProgram(target: string, program: string, init: string): Promise<Verdict | null> {

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
-import type { SshPlan } from '../../bridge/probe-ssh.js';
 import type { SshConnection, SshResult } from '../../bridge/run-ssh.js';
+import type { SshPlan } from '../../bridge/ssh-config.js';
 import { classifyGitFailure } from '../../git/git-failure.js';
 import { updateElsewhere, updateHere } from '../../process/own-package.js';
 import { shellQuote } from '../../process/shell-quote.js';

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import net from 'node:net';
-import type { SshPlan } from '../../bridge/probe-ssh.js';
+import type { SshPlan } from '../../bridge/ssh-config.js';
 import { oneLine } from '../../protocol/printable.js';
 import { judgeSshServer } from './check-ssh-version.js';
 import { broken, ok, type Verdict, warning } from './finding.js';

@@ -1,19 +1,11 @@
-import { spawn } from 'node:child_process';
+import { runProgram } from '../../process/run-program.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** Looks at the version of the ssh in the PATH. */
 export async function checkSshVersion(env: NodeJS.ProcessEnv): Promise<Verdict> {
-  const said = await new Promise<string | null>((resolve) => {
-    const child = spawn('ssh', ['-V'], { env, stdio: ['ignore', 'ignore', 'pipe'], windowsHide: true });
-    let text = '';
-    child.stderr.on('data', (chunk: Buffer) => {
-      text += chunk.toString('utf8');
-    });
-    child.on('error', () => resolve(null));
-    child.on('close', () => resolve(text.trim()));
-  });
-  if (said === null) return broken('ssh was not found', 'install the OpenSSH client');
-  return judgeSshClient(said);
+  const result = await runProgram(['ssh', '-V'], { env }).catch(() => null);
+  if (result === null) return broken('ssh was not found', 'install the OpenSSH client');
+  return judgeSshClient(result.stderr.trim());
 }
 
 /** Judges what `ssh -V` said: `OpenSSH_9.2p1 Debian-2+deb12u3, OpenSSL …`. */

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { BridgeConnection } from '../../bridge/connection.js';
-import { probeSsh, readSshPlan, type SshPlan } from '../../bridge/probe-ssh.js';
-import type { SshConnection, SshResult } from '../../bridge/run-ssh.js';
+import { runSsh, type SshConnection, type SshResult } from '../../bridge/run-ssh.js';
+import { readSshPlan, type SshPlan } from '../../bridge/ssh-config.js';
 import { classifyGitFailure } from '../../git/git-failure.js';
 import { spawnGit } from '../../git/run-git.js';
 import type { Hello } from '../../protocol/hello.js';
@@ -87,7 +87,7 @@ function sshChecks(connection: SshConnection, { identity, role, now, onHello }: 
       needs: ['port'],
       async run() {
         known.askedMs = now();
-        known.login = await probeSsh(connection, { command: 'bridge-hello' }, LOGIN_TIMEOUT_MS);
+        known.login = await runSsh(connection, 'bridge-hello', { timeoutMs: LOGIN_TIMEOUT_MS, alone: true });
         known.heardMs = now();
         return judgeHostKey(known.login, connection, plan());
       },

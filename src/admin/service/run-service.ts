@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import { runProgram } from '../../process/run-program.js';
 import { shellQuote } from '../../process/shell-quote.js';
+import type { Command } from '../../process/start-program.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import { oneLine } from '../../protocol/printable.js';
 import { ensureEnvFile } from './env-file.js';
@@ -124,23 +125,12 @@ async function runOrThrow(
   });
 }
 
-function run(
-  [program, ...args]: readonly [string, ...string[]],
+async function run(
+  command: Command,
   env: NodeJS.ProcessEnv,
 ): Promise<{ exitCode: number; stdout: string; stderr: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk.toString('utf8');
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr += chunk.toString('utf8');
-    });
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ exitCode: code ?? 1, stdout, stderr }));
-  });
+  const { exitCode, stdout, stderr } = await runProgram(command, { env });
+  return { exitCode: exitCode ?? 1, stdout: stdout.toString('utf8'), stderr };
 }
 
 function noPermission(error: unknown): unknown {

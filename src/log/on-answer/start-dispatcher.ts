@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { clientGitEnv } from '../../git/git-env.js';
+import { startDetached } from '../../process/start-program.js';
 import { isRunnableName, onAnswerFolder } from './folder.js';
 
 /**
@@ -18,15 +18,8 @@ export async function startDispatcher(
   try {
     const names = await readdir(onAnswerFolder(gitDir));
     if (!names.some(isRunnableName)) return;
-    const child = spawn(process.execPath, [program, gitDir], {
-      cwd: gitDir,
-      // "key remove" ends every process that has the name of the key in its environment.
-      env: withoutOurs(clientGitEnv(env)),
-      stdio: 'ignore',
-      detached: true,
-    });
-    child.on('error', () => {});
-    child.unref();
+    // "key remove" ends every process that has the name of the key in its environment.
+    startDetached([process.execPath, program, gitDir], { cwd: gitDir, env: withoutOurs(clientGitEnv(env)) });
   } catch {
     // No such folder, or no process to be had.
   }

@@ -1,6 +1,6 @@
 import { readFile, readlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { listProcesses } from '../../../src/process/stop-process-tree.js';
+import { listProcesses } from '../../../src/process/process-table.js';
 import { askOnce } from '../ask-once.js';
 import { startAgent } from '../bench-agent.js';
 import { isFetch, isLook } from '../git-trace.js';

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { type LocalSshd, startLocalSshd } from '../../../src/demo/local-sshd.js';
 import { freePort } from '../../../src/demo/run-sshd.js';
 import { type KeyPair, makeKeyPair, sshCommandFor, sshOptionsFor } from '../../../src/demo/ssh-client.js';
-import { listProcesses } from '../../../src/process/stop-process-tree.js';
+import { listProcesses } from '../../../src/process/process-table.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { type RunResult, runProcess } from '../../support/run-process.js';

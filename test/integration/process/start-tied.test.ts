@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, expect, test } from 'vitest';
-import { spawnTied } from '../../../src/process/spawn-tied.js';
+import { startTied } from '../../../src/process/start-tied.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
@@ -48,7 +48,7 @@ async function membersOf(group: number): Promise<number[]> {
 }
 
 test('a program has its own output and exit code, and nobody stays when it has ended by itself', async () => {
-  const { child } = spawnTied(['sh', '-c', 'read x; echo "out $x"; echo err >&2; exit 7'], {
+  const { child } = startTied(['sh', '-c', 'read x; echo "out $x"; echo err >&2; exit 7'], {
     env: process.env,
     leftOver,
   });
@@ -65,7 +65,7 @@ test('a program has its own output and exit code, and nobody stays when it has e
 });
 
 test('there is one process beside a program, and the program is the one that was started', async () => {
-  const { child, end } = spawnTied(forever(), { env: process.env });
+  const { child, end } = startTied(forever(), { env: process.env });
   const pids = await started();
   expect(pids[0]).toBe(child.pid);
   expect(await membersOf(child.pid ?? 0)).toHaveLength(pids.length + 1);
@@ -73,7 +73,7 @@ test('there is one process beside a program, and the program is the one that was
 });
 
 test('an end that is asked for takes the helpers along and leaves the folder', async () => {
-  const { child, end } = spawnTied(forever(), { env: process.env, leftOver });
+  const { child, end } = startTied(forever(), { env: process.env, leftOver });
   await started();
   await Promise.all([end(), end()]);
   await waitUntil(async () => (await membersOf(child.pid ?? 0)).length === 0, 'the end of all of them');
@@ -82,7 +82,7 @@ test('an end that is asked for takes the helpers along and leaves the folder', a
 });
 
 test('a program that is stopped ends when it is told to, and one that ignores it is killed', async () => {
-  const { child, end } = spawnTied(['sh', '-c', `trap '' TERM; ${forever()[2]}`], { env: process.env });
+  const { child, end } = startTied(['sh', '-c', `trap '' TERM; ${forever()[2]}`], { env: process.env });
   const [pid = 0] = await started();
   process.kill(pid, 'SIGSTOP');
   await end();
@@ -90,10 +90,10 @@ test('a program that is stopped ends when it is told to, and one that ignores it
 });
 
 test('a program ends when the process that started it is killed, and its folder goes', async () => {
-  const module = fileURLToPath(new URL('../../../dist/process/spawn-tied.js', import.meta.url));
+  const module = fileURLToPath(new URL('../../../dist/process/start-tied.js', import.meta.url));
   const script = `
-    const { spawnTied } = await import(${JSON.stringify(module)});
-    spawnTied(${JSON.stringify(forever())}, { env: process.env, leftOver: ${JSON.stringify(leftOver)} });
+    const { startTied } = await import(${JSON.stringify(module)});
+    startTied(${JSON.stringify(forever())}, { env: process.env, leftOver: ${JSON.stringify(leftOver)} });
     setInterval(() => {}, 1000);`;
   const starter = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' });
   onCleanup(() => void starter.kill('SIGKILL'));
@@ -106,7 +106,7 @@ test('a program ends when the process that started it is killed, and its folder 
 });
 
 test('a program that cannot be started is told as the shell tells it', async () => {
-  const { child } = spawnTied([join(dir, 'nowhere')], { env: process.env, leftOver });
+  const { child } = startTied([join(dir, 'nowhere')], { env: process.env, leftOver });
   child.stdout?.resume();
   child.stderr?.resume();
   expect(await once(child, 'close')).toEqual([127, null]);
