@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeFileCommits } from '../git/commit-file.js';
+import { REMOTE_MAIN_REF } from '../git/fetch.js';
 import type { ObjectReader } from '../git/object-reader.js';
+import { type PushOutcome, pushCommit } from '../git/push.js';
 import { updateRefs } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
-import { type PushOutcome, pushCommit, REMOTE_MAIN_REF, type Refusal } from '../git/transport.js';
 import { answerMessage } from '../protocol/commit-message.js';
 import { INBOX_FILE } from '../protocol/names.js';
+import type { Refusal } from '../protocol/refusal.js';
 import type { Claims } from './claims/claims.js';
 import type { FinishedAnswer } from './clone/finished-answers.js';
 
@@ -82,11 +84,12 @@ async function pushWithClaims(
   commit: string,
   batch: readonly FinishedAnswer[],
 ): Promise<PushOutcome> {
+  const to = { repo: context.clone, url: context.url, signal: context.signal };
   const ends = context.claims.endsOf(batch.map((one) => one.taskId)).slice(0, MAX_ENDS);
-  const outcome = await pushCommit(context.clone, context.url, commit, context.signal, ends);
+  const outcome = await pushCommit(to, commit, ends);
   if (outcome.status === 'pushed' || outcome.status === 'not-with-those') context.claims.ended(ends);
   if (outcome.status !== 'not-with-those') return outcome;
-  return pushCommit(context.clone, context.url, commit, context.signal);
+  return pushCommit(to, commit);
 }
 
 /** A refusal names one commit of many; alone each answer shows whether it was the one. */

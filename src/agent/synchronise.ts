@@ -1,7 +1,7 @@
 import os from 'node:os';
 import { updateClone } from '../bridge/clone.js';
 import { connectBridge, readTerms } from '../bridge/connection.js';
-import { listRemoteRefs } from '../git/transport.js';
+import { listRemoteRefs } from '../git/fetch.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { formatDuration } from '../protocol/duration.js';
 import { MAIN_REF, principalNameSchema } from '../protocol/names.js';

@@ -11,10 +11,10 @@ import {
 } from '../bridge/connection.js';
 import { openLocalBridge } from '../bridge/local-bridge.js';
 import { whoWorks } from '../bridge/side-refs.js';
+import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/fetch.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { readRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
-import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/transport.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
 import type { Submission } from './submission.js';

@@ -1,14 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BridgeConnection, connectBridge } from '../bridge/connection.js';
 import { writeFileCommit } from '../git/commit-file.js';
+import { fetchMain, REMOTE_MAIN_REF } from '../git/fetch.js';
 import type { CommitIdentity } from '../git/git-objects.js';
 import { openObjectReader } from '../git/object-reader.js';
+import { pushCommit } from '../git/push.js';
 import { readHistory } from '../git/read-history.js';
 import { readRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
-import { fetchMain, pushCommit, REMOTE_MAIN_REF } from '../git/transport.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { CANCEL_FILE } from '../protocol/names.js';
+import type { Refusal } from '../protocol/refusal.js';
 import { type Submission, taskSubmission } from './submission.js';
 import type { TaskDraft } from './task-draft.js';
 
@@ -53,7 +55,7 @@ export async function commitRemote(
         const { file } = submission;
         const commit = await writeFileCommit(clone, reader, { parent, file, ...made, by: by() });
         tried.add(commit);
-        const outcome = await pushCommit(clone, url, commit, signal);
+        const outcome = await pushCommit({ repo: clone, url, signal }, commit);
         if (outcome.status === 'pushed') return { id: commit, isNew: true };
         if (outcome.status === 'refused') throw refused(file, outcome.refusal, attempt);
         lastError = null;
@@ -94,11 +96,7 @@ async function findArrived(clone: Repository, tried: ReadonlySet<string>): Promi
   return commits.find((commit) => tried.has(commit.id))?.id ?? null;
 }
 
-function refused(
-  file: string,
-  refusal: { code: string; text: string; remedy: string },
-  attempt: number,
-): BridgeError {
+function refused(file: string, refusal: Refusal, attempt: number): BridgeError {
   return new BridgeError(
     `the bridge refused ${file === CANCEL_FILE ? 'the cancel' : 'the task'}: ${refusal.text}`,
     {

@@ -1,9 +1,9 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import { fetchMain, REMOTE_MAIN_REF } from '../git/fetch.js';
 import { readRef } from '../git/refs.js';
 import { gitFailed, type Repository, runGit, spawnGit } from '../git/run-git.js';
-import { fetchMain, REMOTE_MAIN_REF } from '../git/transport.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type BridgeConnection, connectBridge } from './connection.js';
 

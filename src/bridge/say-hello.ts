@@ -1,4 +1,4 @@
-import { classifyGitFailure } from '../git/git-failure.js';
+import { classifyGitFailure, gitMeant } from '../git/git-failure.js';
 import { updateElsewhere, updateHere } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type Hello, helloSchema } from '../protocol/hello.js';
@@ -26,7 +26,7 @@ export async function sayHello(
 ): Promise<ServerGreeting | null> {
   await connection.shared?.ready(signal);
   const result = await runSsh(connection, 'bridge-hello', { timeoutMs: HELLO_TIMEOUT_MS, signal });
-  if (result.exitCode === 255 || /llm-bridge: /.test(result.stderr)) {
+  if (result.exitCode === 255 || gitMeant('server-refused', result.stderr)) {
     throw classifyGitFailure(`connect to ${connection.address.url}`, result.stderr);
   }
   const hello = readHello(result.stdout);

@@ -11,8 +11,8 @@ import {
 } from '../bridge/connection.js';
 import { openLocalBridge } from '../bridge/local-bridge.js';
 import type { SshOptions } from '../bridge/ssh-settings.js';
+import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/fetch.js';
 import type { Repository } from '../git/run-git.js';
-import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/transport.js';
 import { catchUpLog } from '../log/catch-up-log.js';
 import { MAIN_REF } from '../protocol/names.js';
 

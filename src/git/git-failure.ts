@@ -1,61 +1,115 @@
-import { BridgeError } from '../protocol/bridge-error.js';
+import { BridgeError, type BridgeErrorCode } from '../protocol/bridge-error.js';
 import { stripControls } from '../protocol/printable.js';
 
+/**
+ * What git and ssh mean by their words, which are English (`git-env.ts`). No other place reads what they say on
+ * standard error, or why a ref was not pushed.
+ */
+const MEANINGS = {
+  /** A shallow fetch by date: no commit is that young. */
+  'nothing-that-young': /no commits selected for shallow requests/,
+  /** A fetch: the other side's main does not continue ours. */
+  rewound: /\((non-fast-forward|forced update)\)/,
+  /** A push, of one ref: main is not the one we built on. Said by the client, by the connectivity check, or at the lock. */
+  raced:
+    /^\[(?:remote )?rejected\] \((?:fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|incorrect old value)/,
+  /** A push: the server's git cannot move several refs as one. */
+  'not-atomic': /does not support --atomic/,
+  /** update-ref: the ref is not what it should have been. */
+  'other-value': /is at [0-9a-f]+ but expected|reference already exists|unable to resolve reference/,
+  /** update-ref: another process is changing the ref at this moment, or was killed while it did. */
+  'ref-locked': /Unable to create '[^'\n]{1,900}\.lock': File exists/,
+  'host-key-changed': /REMOTE HOST IDENTIFICATION HAS CHANGED|host key for [^\n]{1,400} has changed/i,
+  'host-key-unknown': /Host key verification failed|No \S+ host key is known for/,
+  'no-identity-file': /Identity file [^\n]{1,400} not accessible|no such identity/i,
+  'unreadable-key': /^Load key /m,
+  'key-refused': /Permission denied \(|Too many authentication failures/i,
+  'unknown-host': /Could not resolve host/,
+  unreachable:
+    /Connection (refused|timed out|reset|closed)|No route to host|Network is unreachable|Operation timed out|Broken pipe|kex_exchange_identification|banner exchange|Timeout, server \S{1,400} not responding|lost connection|client_loop: send disconnect/i,
+  /** The forced command's own words. Behind `remote:` it is a hook that speaks, of a push that may well have gone through. */
+  'server-refused': /^llm-bridge: .*/m,
+  'no-repository': /does not appear to be a git repository|not a git repository|Repository not found/i,
+  'no-main': /couldn't find remote ref|unknown revision[^\n]{1,400}main/i,
+  'other-owner': /detected dubious ownership/,
+  /** What the system says of a disk without room, ours or the server's. Of a ref that it could not write git leaves the reason out. */
+  'disk-full': /No space left on device|Disk quota exceeded|couldn't write '[^'\n]{1,900}\.lock'/,
+  'connection-broke':
+    /The remote end hung up|early EOF|unexpected disconnect|Could not read from remote|index-pack failed/,
+} as const;
+
+/** No honest git or ssh says more before it says why. The other side may say anything, and a search has to end soon. */
+const MAX_SAID_CHARS = 16_384;
+
+type Meaning = keyof typeof MEANINGS;
+
+/** Whether git or ssh meant this by what it said. */
+export function gitMeant(meaning: Meaning, said: string): boolean {
+  return MEANINGS[meaning].test(said.slice(0, MAX_SAID_CHARS));
+}
+
+/** A reason why the other side cannot be reached, or says no. */
 interface Failure {
-  readonly pattern: RegExp;
-  readonly code: string;
+  /** All of this was meant; the reader is shown the words of the first. */
+  readonly meanings: readonly [Meaning, ...Meaning[]];
+  readonly code: BridgeErrorCode;
   readonly message: string;
   readonly remedy: string;
   /** Whether waiting may help: the network, a server that restarts. */
   readonly retryable: boolean;
 }
 
-/** What the system says of a disk without room, ours or the server's; of a ref that it could not write git leaves the reason out. */
-export const DISK_FULL = /No space left on device|Disk quota exceeded|couldn't write '[^']*\.lock'/;
+const HOST_KEY = {
+  code: 'ssh-host-key',
+  message: "the server's host key is unknown or has changed",
+  remedy: 'compare the fingerprint with the server\'s own, then connect once with plain "ssh" to accept it',
+  retryable: false,
+} as const;
 
-/** What git and ssh say when the other side cannot be reached or says no. Matched in order against English text. */
+/** The first that was meant counts. */
 const FAILURES: readonly Failure[] = [
-  {
-    pattern:
-      /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|No \S+ host key is known for/,
-    code: 'ssh-host-key',
-    message: "the server's host key is unknown or has changed",
-    remedy: 'compare the fingerprint with the server\'s own, then connect once with plain "ssh" to accept it',
-    retryable: false,
-  },
+  { meanings: ['host-key-changed'], ...HOST_KEY },
+  { meanings: ['host-key-unknown'], ...HOST_KEY },
   {
     // ssh warns of a missing file whatever happens next; only a refused login is due to it.
-    pattern: /(?:Identity file .* not accessible|no such identity)[\s\S]*Permission denied \(/i,
+    meanings: ['no-identity-file', 'key-refused'],
     code: 'ssh-identity',
     message: 'the SSH identity file cannot be read',
     remedy: 'check the path given with --identity',
     retryable: false,
   },
   {
-    pattern: /Permission denied \(|Too many authentication failures/i,
+    // Another key may have been offered instead; the one that cannot be read is the reason all the same.
+    meanings: ['unreadable-key', 'key-refused'],
+    code: 'ssh-identity',
+    message: 'ssh cannot read the key',
+    remedy:
+      'it has to be a private key in the form of OpenSSH (no .pub, no .ppk, no line ends of Windows) that you alone can read: "chmod 600 FILE" and "ssh-keygen -y -f FILE" tell',
+    retryable: false,
+  },
+  {
+    meanings: ['key-refused'],
     code: 'ssh-auth',
     message: 'the server did not accept the SSH key',
     remedy: 'name the key with --identity FILE, and on the server add its .pub with "llm-bridge key add"',
     retryable: false,
   },
   {
-    pattern: /Could not resolve host/,
+    meanings: ['unknown-host'],
     code: 'ssh-host',
     message: 'the name of the server cannot be resolved',
     remedy: 'check the host in --repo, and whether this machine is online',
     retryable: true,
   },
   {
-    pattern:
-      /Connection (refused|timed out|reset|closed)|No route to host|Network is unreachable|Operation timed out|Broken pipe|kex_exchange_identification|banner exchange|Timeout, server .* not responding|lost connection|client_loop: send disconnect/i,
+    meanings: ['unreachable'],
     code: 'unreachable',
     message: 'the server cannot be reached',
     remedy: 'check host and port in --repo, and whether the server and the network are up',
     retryable: true,
   },
   {
-    // The forced command's own words. Behind `remote:` it is a hook that speaks, of a push that may well have gone through.
-    pattern: /^llm-bridge: (.*)/m,
+    meanings: ['server-refused'],
     code: 'refused',
     message: 'the server refused',
     remedy:
@@ -63,82 +117,85 @@ const FAILURES: readonly Failure[] = [
     retryable: false,
   },
   {
-    pattern: /does not appear to be a git repository|not a git repository|Repository not found/i,
+    meanings: ['no-repository'],
     code: 'no-such-repository',
     message: 'there is no bridge at that address',
     remedy: 'check the path in --repo; "llm-bridge init" makes a bridge',
     retryable: false,
   },
   {
-    pattern: /couldn't find remote ref|unknown revision.*main/i,
+    meanings: ['no-main'],
     code: 'no-main',
     message: 'the repository has no branch main',
     remedy: 'run "llm-bridge init" on it',
     retryable: false,
   },
   {
-    pattern: /detected dubious ownership/,
+    meanings: ['other-owner'],
     code: 'other-owner',
     message: 'the repository belongs to another user',
     remedy: 'come in over SSH with a key of your own ("llm-bridge key add"), or run this as the owner',
     retryable: false,
   },
   {
-    pattern: DISK_FULL,
+    meanings: ['disk-full'],
     code: 'disk-full',
     message: 'a disk is full, or cannot be written',
     remedy: 'free some space; nothing is lost, it goes on by itself',
     retryable: true,
   },
   {
-    pattern:
-      /The remote end hung up|early EOF|unexpected disconnect|Could not read from remote|index-pack failed/,
-    code: 'unreachable',
+    meanings: ['connection-broke'],
+    code: 'connection-broke',
     message: 'the connection to the server broke',
     remedy: 'check the network; on the server, the log of sshd',
     retryable: true,
   },
 ];
 
-/** What ssh says where it could not ride on a shared connection. It makes one of its own then, and says what became of that. */
+/** What ssh says where it could not use a shared connection. It makes one of its own then, and says what became of that. */
 const SHARING_NOISE = /^(?:mux_client_\w+: |Control ?[Ss]ocket ).*$/gm;
 
 /**
- * The one place that tells what git meant. `what` names the step (`fetch from ssh://…`). What matches nothing is
- * `git-failed` and retryable: a server can fail in ways no table knows, and a waiting agent must outlive them.
+ * The error for a git or ssh that failed on the way to the other side. `what` names the step (`fetch from ssh://…`). What
+ * no meaning fits is `git-failed` and retryable: a server can fail in ways no table knows, and a waiting agent has to
+ * outlive them.
  */
 export function classifyGitFailure(what: string, output: string): BridgeError {
-  const stderr = output.replace(SHARING_NOISE, '');
-  const failure = FAILURES.find((one) => one.pattern.test(stderr));
-  if (failure?.code === 'refused')
-    return serverRefused(what, failure, failure.pattern.exec(stderr)?.[1] ?? '');
-  const said = stripControls(lastLine(stderr));
+  const stderr = stripControls(output.slice(0, MAX_SAID_CHARS).replace(SHARING_NOISE, ''));
+  const failure = FAILURES.find(({ meanings }) => meanings.every((one) => gitMeant(one, stderr)));
   if (failure === undefined) {
-    return new BridgeError(`${what} failed: ${said || 'git said nothing'}`, {
+    return new BridgeError(`${what} failed: ${firstWords(stderr) || 'git said nothing'}`, {
       code: 'git-failed',
       remedy:
         'look at the message of git above; "llm-bridge status --repo …" tells whether the bridge answers',
       retryable: true,
     });
   }
-  return new BridgeError(`${what}: ${failure.message}${said === '' ? '' : ` (${said})`}`, failure);
+  const at = stderr.search(MEANINGS[failure.meanings[0]]);
+  const words = firstWords(stderr.slice(stderr.lastIndexOf('\n', at) + 1));
+  if (failure.code === 'refused') return serverRefused(what, failure, words);
+  return new BridgeError(`${what}: ${failure.message}${words === '' ? '' : ` (${words})`}`, failure);
 }
 
-/** The forced command's own words: `what is wrong; try: what to do`. */
-function serverRefused(what: string, failure: Failure, said: string): BridgeError {
-  const [text = '', remedy = failure.remedy] = stripControls(said).split('; try: ');
+/** The forced command's own words: `llm-bridge: what is wrong; try: what to do`. */
+function serverRefused(what: string, failure: Failure, words: string): BridgeError {
+  const [text = '', remedy = failure.remedy] = words.replace(/^llm-bridge: /, '').split('; try: ');
   return new BridgeError(`${what}: ${failure.message}: ${text.trim()}`, {
     ...failure,
     remedy: remedy.trim(),
   });
 }
 
-/** The last line that tells something: git ends with advice that is the same for every failure. */
-function lastLine(stderr: string): string {
-  const lines = stderr
+/** What says nothing about a failure: advice that is the same for every one, and notes of what went well. */
+const NO_REASON =
+  /^(?:Please make sure|and the repository exists|hint: |debug[123]: |Warning: Permanently added |From |To )/;
+
+/** The first line of git or ssh that tells why; later ones tell what followed from it. Without control characters. */
+export function firstWords(stderr: string): string {
+  const lines = stripControls(stderr)
     .split('\n')
     .map((line) => line.trim())
-    .filter((line) => line !== '' && !/^(Please make sure|and the repository exists)/.test(line));
-  const telling = lines.findLast((line) => !/Could not read from remote repository/.test(line));
-  return telling ?? lines.at(-1) ?? '';
+    .filter((line) => line !== '' && !NO_REASON.test(line));
+  return lines.find((line) => !/^warning: /.test(line)) ?? lines[0] ?? '';
 }

@@ -1,3 +1,4 @@
+import { gitMeant } from './git-failure.js';
 import { listRefFiles, readRefFile, writeRefFile } from './ref-files.js';
 import { gitFailed, type Repository, runGit } from './run-git.js';
 
@@ -80,13 +81,8 @@ export async function updateRefs(
   const args = ['update-ref', '-m', reason, '--stdin'];
   const result = await runGit(repo, args, { input: commands.join('\n') });
   if (result.exitCode === 0) return 'updated';
-  if (
-    /is at [0-9a-f]+ but expected|reference already exists|unable to resolve reference/.test(result.stderr)
-  ) {
-    return 'raced';
-  }
-  // Another process holds the lock this very moment: it is changing the ref, which is a race as well.
-  if (/Unable to create '.*\.lock': File exists/.test(result.stderr)) return 'raced';
+  // Who holds the lock of a ref is changing it, which is a race as well.
+  if (gitMeant('other-value', result.stderr) || gitMeant('ref-locked', result.stderr)) return 'raced';
   throw gitFailed(args, result);
 }
 

@@ -1,6 +1,7 @@
 import { type ProgramResult, type RunOptions, runProgram } from '../process/run-program.js';
 import { startProgram } from '../process/start-program.js';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { firstWords } from './git-failure.js';
 
 /** How long the ids of a repository are. */
 export type ObjectIds = 'sha1' | 'sha256';
@@ -66,8 +67,8 @@ export async function gitText(
 }
 
 /**
- * The error for a git command that failed where it should not: its name, and the last line git said. One that was killed is `retryable`:
- * nothing is wrong with the repository or the command.
+ * The error for a git command that failed where it should not: its name, and the first words of git. One that was killed
+ * is `retryable`: nothing is wrong with the repository or the command.
  */
 export function gitFailed(args: readonly string[], result: GitResult): BridgeError {
   const command = `git ${args[0] ?? ''}`;
@@ -78,7 +79,7 @@ export function gitFailed(args: readonly string[], result: GitResult): BridgeErr
       retryable: true,
     });
   }
-  const said = result.stderr.trim().split('\n').at(-1) ?? '';
+  const said = firstWords(result.stderr);
   return new BridgeError(
     `${command} failed with exit code ${result.exitCode}${said === '' ? '' : `: ${said}`}`,
     {
@@ -98,7 +99,7 @@ export function throwStartError(error: NodeJS.ErrnoException): never {
   });
 }
 
-/** How much of what git says on stderr is kept for an error; its last line is what tells. */
+/** How much of what git says on stderr is kept for an error; its first line is what tells. */
 const MAX_STDERR_CHARS = 4096;
 
 /**
@@ -110,7 +111,7 @@ export async function* streamGit(repo: Repository, args: readonly string[]): Asy
   const child = startProgram(['git', '--git-dir', repo.gitDir, ...args], { env: repo.env });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-MAX_STDERR_CHARS);
+    if (stderr.length < MAX_STDERR_CHARS) stderr += text;
   });
   const ended = new Promise<Pick<GitResult, 'exitCode' | 'killedBy'>>((resolve, reject) => {
     child.on('error', reject);

@@ -1,6 +1,15 @@
-import { type RunOptions, runProgram } from '../process/run-program.js';
+import { type KeptOutput, runProgram } from '../process/run-program.js';
 import { stripControls } from '../protocol/printable.js';
 import { asGitResult, type GitResult, type Repository, throwStartError } from './run-git.js';
+
+/**
+ * git is given up after three minutes without a word. ssh's own keep-alive notices a dead network in 40 s; this is for
+ * whatever ssh does not see, and longer than any push of a megabyte is silent.
+ */
+const SILENCE_MS = 180_000;
+
+/** More than all the refs of a bridge take. The other side may say anything, and none of it is to fill our memory. */
+const OUTPUT: KeptOutput = { maxBytes: 16 * 1024 * 1024 };
 
 /**
  * Runs a git command that talks to the other side (fetch, push, ls-remote). A non-zero exit is a result, as in runGit.
@@ -11,10 +20,12 @@ import { asGitResult, type GitResult, type Repository, throwStartError } from '.
 export async function runRemoteGit(
   repo: Repository,
   args: readonly string[],
-  options: Pick<RunOptions, 'signal' | 'silenceMs'>,
+  signal?: AbortSignal,
+  silenceMs = SILENCE_MS,
 ): Promise<GitResult> {
   const command = ['git', '--git-dir', repo.gitDir, ...args] as const;
-  const result = await runProgram(command, { env: repo.env, ...options }).catch(throwStartError);
+  const options = { env: repo.env, output: OUTPUT, silenceMs, signal };
+  const result = await runProgram(command, options).catch(throwStartError);
   // git does not say why it was ended: the words are those of a connection that timed out, because that is what it was.
   const stderr =
     result.endedFor === 'silence'

@@ -1,7 +1,81 @@
+import type { RefusalCode } from './refusal.js';
+
+/** What went wrong, as a stable name for programs. */
+export type BridgeErrorCode =
+  /** The caller's own words are wrong. */
+  | 'usage'
+  /** Ctrl-C or SIGTERM. */
+  | 'stopped'
+  // This machine.
+  | 'disk-full'
+  | 'locked'
+  | 'no-git'
+  | 'no-lock'
+  | 'no-permission'
+  | 'not-built'
+  | 'old-git'
+  // The way to the server.
+  | 'connection-broke'
+  | 'git-failed'
+  | 'git-killed'
+  | 'protocol'
+  | 'ssh-auth'
+  | 'ssh-host'
+  | 'ssh-host-key'
+  | 'ssh-identity'
+  | 'unreachable'
+  // The bridge.
+  | 'bad-path'
+  | 'history-rewritten'
+  | 'missing-object'
+  | 'newer-bridge'
+  | 'no-main'
+  | 'no-such-repository'
+  | 'not-a-bridge'
+  | 'other-owner'
+  | 'stuck-lock'
+  // What it says to a push: a code of its own hook, and words of the forced command or of git.
+  | `refused-${RefusalCode}`
+  | 'refused'
+  | 'rejected'
+  // Asking, answering, cancelling.
+  | 'answered'
+  | 'busy'
+  | 'expired'
+  | 'failed-task'
+  | 'no-such-task'
+  | 'not-answered'
+  | 'role'
+  | 'watch-failed'
+  // The log.
+  | 'bad-log'
+  | 'log-busy'
+  | 'log-not-of-history'
+  | 'no-log'
+  | 'no-log-file'
+  // Keys.
+  | 'bad-key'
+  | 'key-exists'
+  | 'name-taken'
+  | 'no-key-file'
+  | 'no-such-key'
+  // The agent and its services.
+  | 'clone-locked'
+  | 'no-service-manager'
+  | 'open-env-file'
+  | 'service-exists'
+  | 'service-failed'
+  | 'state-folder'
+  | 'state-in-use'
+  // The demo.
+  | 'demo-failed'
+  | 'no-sshd'
+  | 'ssh-keygen'
+  | 'sshd-failed';
+
 /** What every failure of llm-bridge is thrown as. */
 export interface BridgeErrorInit {
-  /** A stable name for programs, kebab-case: `no-such-repository`, `ssh-auth`, `usage`. */
-  readonly code: string;
+  readonly code: BridgeErrorCode;
   /** What to do about it; the `try:` line. */
   readonly remedy: string;
   /** Whether the same call may succeed later without anyone changing anything. Default false. */
@@ -15,7 +89,7 @@ export interface BridgeErrorInit {
  */
 export class BridgeError extends Error {
   override readonly name = 'BridgeError';
-  readonly code: string;
+  readonly code: BridgeErrorCode;
   readonly remedy: string;
   readonly retryable: boolean;
 

@@ -3,7 +3,7 @@ import type { ObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
 import type { HistoryCommit, HistoryMessage } from '../protocol/history.js';
 import type { Role } from '../protocol/names.js';
-import type { RefusalCode } from '../protocol/refusal.js';
+import type { Refusal } from '../protocol/refusal.js';
 
 import type { IncomingObjects } from './incoming-objects.js';
 
@@ -56,12 +56,7 @@ export interface SidePush {
 }
 
 /** What a rule says of a push that breaks it. */
-export interface Denial {
-  readonly code: RefusalCode;
-  /** What is wrong, naming the commit, file or ref. */
-  readonly text: string;
-  readonly remedy: string;
-}
+export type Denial = Refusal;
 
 /** One rule. Answers null where the push keeps it. */
 export type Rule = (push: PushContext) => Promise<Denial | null> | Denial | null;

@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises';
 import path from 'node:path';
+import { firstWords } from '../../git/git-failure.js';
 import { resolveRef } from '../../git/refs.js';
 import { type Repository, runGit } from '../../git/run-git.js';
 import { shellQuote } from '../../process/shell-quote.js';
@@ -33,8 +34,12 @@ export async function checkHistory(repo: Repository, nowMs: number): Promise<Ver
     MAIN_REF,
   ]);
   if (walk.exitCode !== 0) {
-    const said = walk.stderr.trim().split('\n').at(-1) ?? '';
-    return [broken(`main cannot be read: ${said}`, `${fsck}; a clone or a backup has what is missing`)];
+    return [
+      broken(
+        `main cannot be read: ${firstWords(walk.stderr)}`,
+        `${fsck}; a clone or a backup has what is missing`,
+      ),
+    ];
   }
   const verdicts: Verdict[] = [];
   const date = await runGit(repo, ['log', '-1', '--format=%ct', MAIN_REF]);

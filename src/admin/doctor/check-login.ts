@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises';
 import type { SshConnection, SshResult } from '../../bridge/run-ssh.js';
 import type { SshPlan } from '../../bridge/ssh-config.js';
-import { classifyGitFailure } from '../../git/git-failure.js';
+import { classifyGitFailure, gitMeant } from '../../git/git-failure.js';
 import { updateElsewhere, updateHere } from '../../process/own-package.js';
 import { shellQuote } from '../../process/shell-quote.js';
+import type { BridgeErrorCode } from '../../protocol/bridge-error.js';
 import { formatDuration } from '../../protocol/duration.js';
 import { type Hello, helloSchema } from '../../protocol/hello.js';
 import { MAX_CLOCK_AHEAD_MS } from '../../protocol/limits.js';
@@ -24,19 +25,22 @@ export async function checkIdentity(file: string): Promise<Verdict> {
   return ok(file);
 }
 
+/** The connection ended before or behind the host key, and not because of it. */
+const NO_WAY_THERE: readonly BridgeErrorCode[] = ['unreachable', 'connection-broke', 'ssh-host'];
+
 /** Reads out of a try to log in whether the host key is known. */
 export function judgeHostKey(result: SshResult, connection: SshConnection, plan: SshPlan): Verdict {
   const { stderr } = result;
   const context = plan.port === 22 ? plan.hostname : `[${plan.hostname}]:${plan.port}`;
   const port = plan.port === 22 ? '' : `-p ${plan.port} `;
-  if (/REMOTE HOST IDENTIFICATION HAS CHANGED|host key for .* has changed/i.test(stderr)) {
+  if (gitMeant('host-key-changed', stderr)) {
     const file = plan.knownHostsFile === null ? '' : ` -f ${shellQuote(plan.knownHostsFile)}`;
     return broken(
       `the host key of ${context} has changed: the server was set up anew, or somebody else answers in its place`,
       `only if you know why: ssh-keygen -R ${shellQuote(context)}${file}`,
     );
   }
-  if (/Host key verification failed|No \S+ host key is known for/.test(stderr)) {
+  if (gitMeant('host-key-unknown', stderr)) {
     return broken(
       `the host key of ${context} is not known here`,
       `ssh ${port}${shellQuote(connection.address.destination)}, and compare with what the server says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`,
@@ -44,8 +48,7 @@ export function judgeHostKey(result: SshResult, connection: SshConnection, plan:
   }
   // Whatever else fails, fails behind the host key or before it.
   const failure = result.exitCode === 255 ? classifyGitFailure('connect', stderr) : null;
-  if (failure !== null && ['unreachable', 'ssh-host'].includes(failure.code))
-    return broken(failure.message, failure.remedy);
+  if (failure !== null && NO_WAY_THERE.includes(failure.code)) return broken(failure.message, failure.remedy);
   return ok(`the host key of ${context} is known`);
 }
 
@@ -58,7 +61,7 @@ export function judgeKey(result: SshResult, connection: SshConnection): Verdict 
 
 /** Reads out of it whether the key has the forced command of a bridge, and hands what that said to `found`. */
 export function judgeForcedCommand(result: SshResult, found: (hello: Hello) => void): Verdict {
-  if (/llm-bridge: /.test(result.stderr)) {
+  if (gitMeant('server-refused', result.stderr)) {
     const { message, remedy } = classifyGitFailure('bridge-hello', result.stderr);
     return broken(message, remedy);
   }

@@ -49,7 +49,7 @@ export async function* doctorChecks(options: DoctorOptions): AsyncGenerator<Chec
     if (role !== 'agent') return;
   } else {
     const connection = await openConnection(repo, env, options.ssh).catch((error: unknown) => {
-      if (error instanceof BridgeError && /^(no|old)-git$/.test(error.code)) return null;
+      if (isWithoutGit(error)) return null;
       throw error;
     });
     // Without a git that will do, that is all there is to say of the way to the server.
@@ -72,4 +72,8 @@ export async function* doctorChecks(options: DoctorOptions): AsyncGenerator<Chec
   yield* agentChecks(agent);
   const dir = stateDirOf(agent);
   yield { name: 'state-disk', run: () => checkDisk(dir, DEFAULT_DISK_THRESHOLDS) };
+}
+
+function isWithoutGit(error: unknown): boolean {
+  return error instanceof BridgeError && (error.code === 'no-git' || error.code === 'old-git');
 }

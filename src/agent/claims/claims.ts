@@ -1,4 +1,4 @@
-import type { RefEnd } from '../../git/transport.js';
+import type { RefEnd } from '../../git/push.js';
 import type { AskedTask } from '../../protocol/queue.js';
 
 /** A task to start now. */

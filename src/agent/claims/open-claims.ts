@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createNotifier } from '../../bridge/notifier.js';
 import { readSideRefs } from '../../bridge/side-refs.js';
-import { REMOTE_PREFIX } from '../../git/transport.js';
+import { REMOTE_PREFIX } from '../../git/fetch.js';
 import { claimRef } from '../../protocol/claim.js';
 import { shortId } from '../../protocol/names.js';
 import type { Due, SessionCore } from '../agent-session.js';

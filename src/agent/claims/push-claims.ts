@@ -1,7 +1,8 @@
 import { connectBridge } from '../../bridge/connection.js';
 import { writeBlob } from '../../git/commit-file.js';
-import { pushSideRefs, type Refusal, type SideRefChange } from '../../git/transport.js';
+import { pushSideRefs, type SideRefChange } from '../../git/push.js';
 import { CLAIMS_PREFIX, claimRef, DEFAULT_CLAIM_LEASE_MS, writeClaim } from '../../protocol/claim.js';
+import type { Refusal } from '../../protocol/refusal.js';
 import type { Due, SessionCore } from '../agent-session.js';
 import { HOLD_OFF_MS } from './choose-tasks.js';
 import type { Others } from './others.js';
@@ -200,7 +201,7 @@ export function openClaimPush(context: ClaimPushContext): ClaimPush {
           return;
         }
         await connectBridge(session.connection, signal);
-        const outcome = await pushSideRefs(clone, url, changes, signal);
+        const outcome = await pushSideRefs({ repo: clone, url, signal }, changes);
         if (outcome.status === 'pushed') failures = 0;
         pushTakesMs = (pushTakesMs + performance.now() - startedMs) / 2;
         if (outcome.status === 'pushed') take(changes, outcome.refs, startedMs);
@@ -225,7 +226,10 @@ export function openClaimPush(context: ClaimPushContext): ClaimPush {
           changes.push(change(ref, to));
         }
         for (let at = 0; at < changes.length; at += MAX_CHANGES) {
-          const outcome = await pushSideRefs(clone, url, changes.slice(at, at + MAX_CHANGES), signal);
+          const outcome = await pushSideRefs(
+            { repo: clone, url, signal },
+            changes.slice(at, at + MAX_CHANGES),
+          );
           if (outcome.status === 'refused') break;
           for (const ref of outcome.refs) left.delete(ref.slice(CLAIMS_PREFIX.length));
         }

@@ -1,4 +1,4 @@
-import { BridgeError } from '../../protocol/bridge-error.js';
+import { BridgeError, type BridgeErrorCode } from '../../protocol/bridge-error.js';
 import { type AgentSession, setDue } from '../agent-session.js';
 import { openQueueView } from '../queue/queue-view.js';
 import { keepFinished } from './finished-answers.js';
@@ -14,11 +14,11 @@ export interface CloneRepair {
  * Failures by these codes are the other side's, or said to pass: they tell nothing about the clone. `history-rewritten` is none of them: to
  * a clone that lost the edge of its history, what continues it looks rewritten. A sound one is believed.
  */
-const NOT_THE_CLONE =
-  /^(?:ssh-.*|refused.*|rejected|protocol|role|no-main|no-git|stuck-lock|disk-full|other-owner|not-a-bridge|unreachable)$/;
-
-/** A connection that broke in the middle may have broken at our end: a pack that cannot be read ends a push. */
-const BROKE_IN_THE_MIDDLE = /the connection to the server broke/;
+const NOT_THE_CLONE: ReadonlySet<BridgeErrorCode> = new Set([
+  ...(['ssh-auth', 'ssh-host', 'ssh-host-key', 'ssh-identity', 'unreachable'] as const),
+  ...(['refused', 'rejected', 'protocol', 'role', 'no-main', 'other-owner', 'not-a-bridge'] as const),
+  ...(['no-git', 'stuck-lock', 'disk-full'] as const),
+]);
 
 /** Makes the mender of a session. A running generation goes on meanwhile, and its answer is kept in the new clone. */
 export function cloneRepair(session: AgentSession): CloneRepair {
@@ -55,7 +55,8 @@ export function cloneRepair(session: AgentSession): CloneRepair {
 
 function mayBeTheClone(error: unknown): boolean {
   if (!(error instanceof BridgeError)) return true;
-  return !NOT_THE_CLONE.test(error.code) || BROKE_IN_THE_MIDDLE.test(error.message);
+  // A connection that broke in the middle may have broken at our end: a pack that cannot be read ends a push.
+  return !NOT_THE_CLONE.has(error.code) && !error.code.startsWith('refused-');
 }
 
 async function mendClone(session: AgentSession): Promise<boolean> {

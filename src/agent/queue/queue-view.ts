@@ -1,7 +1,7 @@
+import { REMOTE_MAIN_REF } from '../../git/fetch.js';
 import type { ObjectReader } from '../../git/object-reader.js';
 import { readHistory } from '../../git/read-history.js';
 import type { Repository } from '../../git/run-git.js';
-import { REMOTE_MAIN_REF } from '../../git/transport.js';
 import { DEFAULT_MAX_TASK_BYTES } from '../../protocol/limits.js';
 import { type AskedTask, createQueueReader, type QueueState } from '../../protocol/queue.js';
 import { priorityOf } from '../../protocol/task.js';

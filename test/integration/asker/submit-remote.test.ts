@@ -5,7 +5,7 @@ import { submitRemote } from '../../../src/asker/submit-remote.js';
 import { draftTask } from '../../../src/asker/task-draft.js';
 import { openClone } from '../../../src/bridge/clone.js';
 import { openConnection } from '../../../src/bridge/connection.js';
-import { fetchMain } from '../../../src/git/transport.js';
+import { fetchMain } from '../../../src/git/fetch.js';
 import { startPlainBridge } from '../../support/plain-bridge.js';
 import { TTL_MS, tasksOn } from './asker-fixture.js';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { classifyGitFailure } from '../../../src/git/git-failure.js';
+import { classifyGitFailure, firstWords } from '../../../src/git/git-failure.js';
 
 const TAIL =
   '\nfatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights\nand the repository exists.\n';
@@ -20,7 +20,7 @@ test.each([
   ['bridge@server: Permission denied (publickey,password).\r', 'ssh-auth', false],
   [
     'Load key "/home/me/key": error in libcrypto\r\nbridge@server: Permission denied (publickey).\r',
-    'ssh-auth',
+    'ssh-identity',
     false,
   ],
   ['Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures\r', 'ssh-auth', false],
@@ -53,16 +53,16 @@ test.each([
   ['kex_exchange_identification: read: Connection reset by peer\r', 'unreachable', true],
   ['client_loop: send disconnect: Broken pipe\r', 'unreachable', true],
   ['Timeout, server 10.0.0.1 not responding.\r', 'unreachable', true],
-  ['fatal: the remote end hung up unexpectedly', 'unreachable', true],
+  ['fatal: the remote end hung up unexpectedly', 'connection-broke', true],
   // Cut off after post-receive had spoken.
   [
     'remote: llm-bridge: 5 answers logged, the last as no. 73        \nfatal: the remote end hung up unexpectedly',
-    'unreachable',
+    'connection-broke',
     true,
   ],
   [
     'fetch-pack: unexpected disconnect while reading sideband packet\nfatal: early EOF\nfatal: fetch-pack: invalid index-pack output',
-    'unreachable',
+    'connection-broke',
     true,
   ],
   ['llm-bridge: this key may not run that', 'refused', false],
@@ -83,10 +83,61 @@ test.each([
 });
 
 test('what no table knows is told in the words of git, and may pass', () => {
-  const error = classifyGitFailure('push to x', 'one\nfatal: \u001b[31mmoon in the seventh house\n');
+  const error = classifyGitFailure('push to x', 'fatal: \u001b[31mmoon in the seventh house\n');
   expect(error).toMatchObject({ code: 'git-failed', retryable: true });
   expect(error.message).toBe('push to x failed: fatal: [31mmoon in the seventh house');
   expect(classifyGitFailure('push to x', '').message).toBe('push to x failed: git said nothing');
+});
+
+test.each([
+  // What the server says to everybody comes first, and what follows from a failure comes last.
+  [
+    'Welcome!\r\nbridge@server: Permission denied (publickey).\r',
+    'bridge@server: Permission denied (publickey).',
+  ],
+  [
+    'Welcome!\nLoad key "/k": error in libcrypto\r\nb@s: Permission denied (publickey).\r',
+    'Load key "/k": error in libcrypto',
+  ],
+  [
+    'error: file write error: No space left on device\nfatal: unable to write loose object file',
+    'error: file write error: No space left on device',
+  ],
+  [
+    'fetch-pack: unexpected disconnect while reading sideband packet\nfatal: early EOF',
+    'fetch-pack: unexpected disconnect while reading sideband packet',
+  ],
+])('of %j the reader is shown the words that tell why', (stderr, words) => {
+  const error = classifyGitFailure('fetch from x', `${stderr}${TAIL}`);
+  expect(error.message).toMatch(/^fetch from x: /);
+  expect(error.message.endsWith(`(${words})`), error.message).toBe(true);
+});
+
+test.each([
+  ['error: bad signature 0x0\nfatal: index file corrupt\n', 'error: bad signature 0x0'],
+  ["Warning: Permanently added 'x' (ED25519) to the list of known hosts.\nfatal: no\n", 'fatal: no'],
+  ["warning: unable to access '/x': Permission denied\nfatal: no\nhint: read it\n", 'fatal: no'],
+  [
+    "warning: unable to access '/x': Permission denied\n",
+    "warning: unable to access '/x': Permission denied",
+  ],
+  ['\n', ''],
+])('the first words of %j are %j', (stderr, words) => {
+  expect(firstWords(stderr)).toBe(words);
+});
+
+test('a server that floods us with words costs no time to understand', () => {
+  const startedAt = performance.now();
+  for (const word of [
+    'no such identity ',
+    'Load key \n',
+    '[rejected] ',
+    'Identity file ',
+    'host key for ',
+    "couldn't write '",
+  ])
+    classifyGitFailure('fetch from x', word.repeat(1_000_000));
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
 });
 
 test('a refusal of the bridge is told in its own words, with its own remedy', () => {

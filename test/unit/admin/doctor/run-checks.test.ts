@@ -45,7 +45,7 @@ test('a warning stops nothing; a failure of one check is its finding, and the ot
       name: 'b',
       needs: ['a'],
       run: async () => {
-        throw new BridgeError('no such thing', { code: 'x', remedy: 'make it' });
+        throw new BridgeError('no such thing', { code: 'no-main', remedy: 'make it' });
       },
     },
     {

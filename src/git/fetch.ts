@@ -1,0 +1,89 @@
+import { CLAIMS_PREFIX } from '../protocol/claim.js';
+import { MAIN_REF } from '../protocol/names.js';
+import { AGENTS_PREFIX } from '../protocol/presence.js';
+import { classifyGitFailure, gitMeant } from './git-failure.js';
+import { gitDate } from './read-history.js';
+import type { Repository } from './run-git.js';
+import { runRemoteGit } from './run-remote-git.js';
+
+/** Where a clone of ours keeps the refs of the other side. */
+export const REMOTE_PREFIX = 'refs/remotes/bridge/';
+
+/** Where a clone of ours keeps `main` of the other side. */
+export const REMOTE_MAIN_REF = `${REMOTE_PREFIX}main`;
+
+/** Besides main: who works on what, as it is there now. Ours of what is gone there goes too. */
+const SIDE_REFS = [
+  `+${CLAIMS_PREFIX}*:${REMOTE_PREFIX}claims/*`,
+  `+${AGENTS_PREFIX}*:${REMOTE_PREFIX}agents/*`,
+] as const;
+
+/** How much a fetch asks for. Nothing given means: whatever is new on main. */
+export interface FetchDepth {
+  /** Claims and presences too, in the same connection. */
+  readonly sideRefs?: boolean;
+  /** So many commits from the tip. */
+  readonly depth?: number;
+  /** Commits dated since then; milliseconds since the epoch. */
+  readonly sinceMs?: number;
+  /** So many commits more than there are, behind the edge of a shallow clone. */
+  readonly deepen?: number;
+}
+
+/** `nothing-since`: no commit is as young as asked. `rewound`: main was rewritten, which is never right. */
+export type FetchOutcome = 'fetched' | 'nothing-since' | 'rewound';
+
+/**
+ * Fetches `main`, and nothing else unless asked, into REMOTE_MAIN_REF; never forced. Throws BridgeError as
+ * classifyGitFailure tells, `retryable` where waiting may help.
+ */
+export async function fetchMain(
+  repo: Repository,
+  url: string,
+  depth: FetchDepth = {},
+  signal?: AbortSignal,
+): Promise<FetchOutcome> {
+  const sideRefs = depth.sideRefs === true ? SIDE_REFS : [];
+  const args = [
+    'fetch',
+    ...['--no-tags', '--no-write-fetch-head', '--no-recurse-submodules', '--no-auto-maintenance'],
+    // Not --quiet: with it git does not say that it refused a rewritten main, only that something failed.
+    '--no-progress',
+    // The user's fetch.showForcedUpdates=false would let a rewritten main pass for a new one.
+    '--show-forced-updates',
+    ...(depth.depth === undefined ? [] : [`--depth=${depth.depth}`]),
+    ...(depth.deepen === undefined ? [] : [`--deepen=${depth.deepen}`]),
+    ...(depth.sinceMs === undefined ? [] : [`--shallow-since=${gitDate(depth.sinceMs)}`]),
+    ...(sideRefs.length === 0 ? [] : ['--prune']),
+    ...['--end-of-options', url, `${MAIN_REF}:${REMOTE_MAIN_REF}`, ...sideRefs],
+  ];
+  const result = await runRemoteGit(repo, args, signal);
+  if (result.exitCode === 0) return 'fetched';
+  if (gitMeant('nothing-that-young', result.stderr)) return 'nothing-since';
+  if (gitMeant('rewound', result.stderr)) return 'rewound';
+  throw classifyGitFailure(`fetch from ${url}`, result.stderr);
+}
+
+/**
+ * Asks for `main`, and with `sideRefs` for claims and presences, as they are there now: by name, nothing where there is
+ * none. Brings no object and changes nothing here. Throws BridgeError as fetchMain does.
+ */
+export async function listRemoteRefs(
+  repo: Repository,
+  url: string,
+  sideRefs: boolean,
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const patterns = [MAIN_REF, ...(sideRefs ? [`${CLAIMS_PREFIX}*`, `${AGENTS_PREFIX}*`] : [])];
+  const args = ['ls-remote', '--quiet', '--refs', '--end-of-options', url, ...patterns];
+  const result = await runRemoteGit(repo, args, signal);
+  if (result.exitCode !== 0) throw classifyGitFailure(`look at ${url}`, result.stderr);
+  const wanted = new RegExp(
+    `^([0-9a-f]{40,64})\\t(${MAIN_REF}|(?:${CLAIMS_PREFIX}|${AGENTS_PREFIX})[^/\\n]+)$`,
+    'gm',
+  );
+  return new Map(
+    // A pattern of ls-remote fits the end of longer names as well.
+    [...result.stdout.toString('utf8').matchAll(wanted)].map(([, id = '', ref = '']) => [ref, id]),
+  );
+}

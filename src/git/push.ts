@@ -1,0 +1,158 @@
+import { BridgeError } from '../protocol/bridge-error.js';
+import { MAIN_REF } from '../protocol/names.js';
+import { parseRefusal, type Refusal } from '../protocol/refusal.js';
+import { classifyGitFailure, gitMeant } from './git-failure.js';
+import type { Repository } from './run-git.js';
+import { runRemoteGit } from './run-remote-git.js';
+
+/** Where a push goes from and to. */
+export interface PushContext {
+  readonly repo: Repository;
+  readonly url: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * `raced`: another push moved main first, so fetch and build again. `not-with-those`: main might have moved, had the
+ * refs not been there that should go with it.
+ */
+export type PushOutcome =
+  | { readonly status: 'pushed' }
+  | { readonly status: 'raced' }
+  | { readonly status: 'not-with-those' }
+  | { readonly status: 'refused'; readonly refusal: Refusal };
+
+/** A ref of the other side that is to go, if it is still at `id` there. */
+export interface RefEnd {
+  readonly ref: string;
+  readonly id: string;
+}
+
+/**
+ * Pushes one commit to `main`, as a fast-forward or not at all. The refs `ends` go with it, and only with it. Throws
+ * BridgeError `rejected`, and as classifyGitFailure tells.
+ */
+export async function pushCommit(
+  context: PushContext,
+  commit: string,
+  ends: readonly RefEnd[] = [],
+): Promise<PushOutcome> {
+  const result = await runPush(
+    context,
+    [
+      ...(ends.length === 0 ? [] : ['--atomic']),
+      ...ends.map(({ ref, id }) => `--force-with-lease=${ref}:${id}`),
+    ],
+    [`${commit}:${MAIN_REF}`, ...ends.map(({ ref }) => `:${ref}`)],
+  );
+  if (result.exitCode === 0) return { status: 'pushed' };
+  const { report, stderr } = result;
+  const refusal = parseRefusal(stderr);
+  if (ends.length > 0 && isAboutOthers(result, refusal)) return { status: 'not-with-those' };
+  if (refusal !== null)
+    return refusal.code === 'stale' ? { status: 'raced' } : { status: 'refused', refusal };
+  const failure = classifyGitFailure(`push to ${context.url}`, stderr);
+  // A full disk fails at the lock of the ref too, and is no race.
+  if (failure.code === 'disk-full') throw failure;
+  const hasRaced = report.some(({ summary }) => gitMeant('raced', summary)) || gitMeant('raced', stderr);
+  if (hasRaced || isAtomicAndLost(result)) return { status: 'raced' };
+  throw rejected(context.url, report) ?? failure;
+}
+
+/** In one transaction git says of every ref that it failed, and which one it was in a line of its own. */
+function isAtomicAndLost({ report, stderr }: PushResult): boolean {
+  const isAtomic = report.some(({ summary }) => summary.includes('(atomic transaction failed)'));
+  return isAtomic && stderr.includes(`cannot lock ref '${MAIN_REF}'`);
+}
+
+/** Whether a push failed for one of the refs that should have gone with main, or for what cannot be told. */
+function isAboutOthers(result: PushResult, refusal: Refusal | null): boolean {
+  // Claims are judged after main; an older server knows of none, and says that a push moves one ref.
+  if (refusal !== null) return refusal.code === 'ref' || refusal.text.includes('refs/bridge/');
+  const rejected = result.report.filter(({ sign }) => sign === '!');
+  if (rejected.length === 0) return gitMeant('not-atomic', result.stderr);
+  const ofMain = rejected.find(({ ref }) => ref === MAIN_REF);
+  const isMainAtFault = ofMain !== undefined && !ofMain.summary.includes('(atomic ');
+  return !isMainAtFault && !isAtomicAndLost(result);
+}
+
+/** A ref beside main that is to be made or changed, if it is still at `from` there. `to` null: deleted; `from` null: not there yet. */
+export interface SideRefChange {
+  readonly ref: string;
+  readonly to: string | null;
+  readonly from: string | null;
+}
+
+/** `pushed`: those refs were, each by itself, the others were not what `from` says. `refused`: none was. */
+export type SidePushOutcome =
+  | { readonly status: 'pushed'; readonly refs: ReadonlySet<string> }
+  | { readonly status: 'refused'; readonly refusal: Refusal };
+
+/** Pushes refs beside main, each a compare-and-swap of its own. Throws BridgeError as classifyGitFailure tells. */
+export async function pushSideRefs(
+  context: PushContext,
+  changes: readonly SideRefChange[],
+): Promise<SidePushOutcome> {
+  const { exitCode, report, stderr } = await runPush(
+    context,
+    changes.map(({ ref, from }) => `--force-with-lease=${ref}:${from ?? ''}`),
+    changes.map(({ ref, to }) => `${to ?? ''}:${ref}`),
+  );
+  const refusal = exitCode === 0 ? null : parseRefusal(stderr);
+  if (refusal !== null) return { status: 'refused', refusal };
+  // Nothing is reported of a ref where the connection broke first.
+  if (exitCode !== 0 && !report.some(({ sign }) => sign === '!'))
+    throw classifyGitFailure(`push to ${context.url}`, stderr);
+  const pushed = report.filter(({ sign }) => sign !== '!');
+  return { status: 'pushed', refs: new Set(pushed.map(({ ref }) => ref)) };
+}
+
+/** What became of a push. */
+interface PushResult {
+  readonly exitCode: number;
+  readonly report: readonly RefReport[];
+  readonly stderr: string;
+}
+
+/** What `git push --porcelain` says of one ref of the other side. */
+interface RefReport {
+  /** `!`: it was not pushed. */
+  readonly sign: string;
+  readonly ref: string;
+  /** `[remote rejected] (why)`. */
+  readonly summary: string;
+}
+
+async function runPush(
+  { repo, url, signal }: PushContext,
+  options: readonly string[],
+  refspecs: readonly string[],
+): Promise<PushResult> {
+  const args = [
+    'push',
+    ...['--porcelain', '--no-verify', '--no-signed', '--no-follow-tags', '--recurse-submodules=no'],
+    ...options,
+    ...['--end-of-options', url, ...refspecs],
+  ];
+  const { exitCode, stdout, stderr } = await runRemoteGit(repo, args, signal);
+  return { exitCode, report: readReport(stdout.toString('utf8')), stderr };
+}
+
+/** One line a ref: a sign, a tab, `<src>:<dst>`, a tab, what became of it. */
+function readReport(stdout: string): RefReport[] {
+  return stdout.split('\n').flatMap((line) => {
+    const [sign = '', refs = '', summary = ''] = line.split('\t');
+    return /^[ +*=!-]$/.test(sign) ? [{ sign, ref: refs.slice(refs.indexOf(':') + 1), summary }] : [];
+  });
+}
+
+function rejected(url: string, report: readonly RefReport[]): BridgeError | null {
+  const row = report.find(({ summary }) => summary.startsWith('[remote rejected] ('));
+  if (row === undefined) return null;
+  const why = row.summary.slice('[remote rejected] ('.length).replace(/\)$/, '');
+  return new BridgeError(`push to ${url}: the server rejected it (${why})`, {
+    code: 'rejected',
+    remedy: 'look at the lines of "remote:" above, and run "llm-bridge init" again on the server',
+    retryable: true,
+  });
+}
