@@ -2,7 +2,7 @@
 import { printError } from './print-error.js';
 import { runCli } from './run-cli.js';
 
-// The one catch and the one exit of the program. A reader that went away (`llm-bridge log | head`) is no failure.
+// Installed, it is started by bin/llm-bridge.js. The one catch and the one exit of the program. A reader that went away (`llm-bridge log | head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 });

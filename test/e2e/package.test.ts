@@ -18,15 +18,22 @@ const INSTALL_TIMEOUT_MS = 240_000;
 let dir: string;
 let prefix: string;
 let standIn: StandIn;
+/** A copy of this checkout: packing builds, and here that would pull dist/ from under the tests beside this one. */
+let checkout: string;
+/** What a pack without a build has been made into: the tarball's files. */
+let unbuilt: string;
 /** What `npm pack` says is in the tarball. */
 let packed: {
   readonly filename: string;
   readonly files: readonly { readonly path: string; readonly mode: number }[];
 };
 
-/** `npm test` hands the settings of this machine (registry, cache) down as npm_config_*, so the environment stays as it is. */
+/**
+ * Runs npm as somebody does who lets no package run scripts: neither ours nor what it depends on needs one. `npm test` hands the
+ * settings of this machine (registry, cache) down as npm_config_*, so the environment stays as it is.
+ */
 async function npm(cwd: string, ...args: string[]): Promise<string> {
-  const command = ['--no-audit', '--no-fund', '--loglevel=error', ...args];
+  const command = ['--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts', ...args];
   const options = { env: process.env, cwd, timeoutMs: INSTALL_TIMEOUT_MS };
   const { exitCode, stdout, stderr } = await runProcess('npm', command, options);
   expect(exitCode, stderr + stdout).toBe(0);
@@ -38,16 +45,32 @@ beforeAll(async () => {
   prefix = join(dir, 'prefix');
   standIn = await startStandIn();
   onCleanup(standIn.close);
-  // Packing builds, and in the checkout itself that would pull dist/ from under the tests beside this one.
-  const checkout = join(dir, 'checkout');
+  checkout = join(dir, 'checkout');
   const skipped = /^(?:node_modules|dist|\.git|coverage)$/;
   for (const name of (await readdir(root)).filter((one) => !skipped.test(one)))
     await cp(join(root, name), join(checkout, name), { recursive: true });
   await symlink(join(root, 'node_modules'), join(checkout, 'node_modules'), 'dir');
-  const said = await npm(checkout, 'pack', '--json', '--pack-destination', dir);
-  [packed] = JSON.parse(said.slice(said.indexOf('[')));
+  unbuilt = await unpack(await pack(), 'unbuilt');
+  await npm(checkout, 'run', 'build');
+  packed = await pack();
   await npm(dir, 'install', '--global', '--prefix', prefix, '--prefer-offline', join(dir, packed.filename));
 }, INSTALL_TIMEOUT_MS);
+
+/** Packs what is in the copy, built or not. */
+async function pack(): Promise<typeof packed> {
+  const said = await npm(checkout, 'pack', '--json', '--pack-destination', dir);
+  const [one] = JSON.parse(said.slice(said.indexOf('['))) as (typeof packed)[];
+  if (one === undefined) throw new Error(`npm pack said ${said}`);
+  return one;
+}
+
+async function unpack({ filename }: typeof packed, name: string): Promise<string> {
+  const folder = join(dir, name);
+  await mkdir(folder);
+  const args = ['-xzf', join(dir, filename), '-C', folder, '--strip-components=1'];
+  expect(await runProcess('tar', args, { env: process.env })).toMatchObject({ exitCode: 0 });
+  return folder;
+}
 
 describe('the tarball', () => {
   test('has the program, the hooks, the template and the documents', () => {
@@ -69,6 +92,7 @@ describe('the tarball', () => {
         'hooks/pre-receive',
         'hooks/post-receive',
         'hooks/ssh-command',
+        'bin/llm-bridge.js',
         'dist/cli/main.js',
         'dist/hooks/pre-receive.cjs',
         'dist/hooks/post-receive.cjs',
@@ -81,11 +105,21 @@ describe('the tarball', () => {
 
   test('has nothing else: no sources, no tests, nothing of whoever packed it', () => {
     const allowed =
-      /^(?:dist\/|hooks\/[a-z-]+$|docs\/[a-z-]+\.md$|docs\/vectors\/[a-z-]+\.json$|bridge-repo-template\/(?:README\.md|\.gitattributes)$|(?:package\.json|LICENSE|(?:README|README\.ru|ARCHITECTURE|CHANGELOG|CONTRIBUTING|SECURITY)\.md)$)/;
+      /^(?:bin\/llm-bridge\.js$|dist\/|hooks\/[a-z-]+$|docs\/[a-z-]+\.md$|docs\/vectors\/[a-z-]+\.json$|bridge-repo-template\/(?:README\.md|\.gitattributes)$|(?:package\.json|LICENSE|(?:README|README\.ru|ARCHITECTURE|CHANGELOG|CONTRIBUTING|SECURITY)\.md)$)/;
     expect(packed.files.map((file) => file.path).filter((path) => !allowed.test(path))).toEqual([]);
     expect(packed.files.filter((file) => /\.test\.|\.env|\.tsbuildinfo/.test(file.path))).toEqual([]);
-    const main = packed.files.find((file) => file.path === 'dist/cli/main.js');
-    expect((main?.mode ?? 0) & 0o111).toBe(0o111);
+    const command = packed.files.find((file) => file.path === 'bin/llm-bridge.js');
+    expect((command?.mode ?? 0) & 0o111).toBe(0o111);
+  });
+
+  test('that npm has packed without a build, and without a word, says so when it is started', async () => {
+    expect(await readdir(unbuilt)).not.toContain('dist');
+    const env = cleanEnv(join(dir, 'home-unbuilt'));
+    const started = await runProcess(join(unbuilt, 'bin/llm-bridge.js'), ['ask', '2+2'], { env, cwd: dir });
+    expect(started).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(started.stderr).toMatch(
+      /^error: .* packed without its build: .*\/unbuilt\/dist\/cli\/main\.js is missing\ntry: .*npm run build && npm pack; .*\n$/,
+    );
   });
 });
 
