@@ -24,15 +24,20 @@ export function withFingerprint({ name, key, line }: BridgeKeyLine, repoPath: st
   return line.replace(old, () => toBytes(`command="${forcedCommand(repoPath, name, key)}"`));
 }
 
+const COMMAND = 'command="';
+
 /** The lines of `text` that belong to the bridge at `repoPath`. A line that is commented out lets nobody in. */
 export function findKeyLines(text: string, repoPath: string): BridgeKeyLine[] {
   const found: BridgeKeyLine[] = [];
   for (const line of text.split('\n')) {
     if (isComment(line)) continue;
-    const match = /command="([^"]*)"[^ ]* (.*)$/.exec(line);
-    const key = parsePublicKey(match?.[2] ?? '');
+    const start = line.indexOf(COMMAND) + COMMAND.length;
+    const end = line.indexOf('"', start);
+    const space = line.indexOf(' ', end);
+    if (start < COMMAND.length || end < 0 || space < 0) continue;
+    const key = parsePublicKey(line.slice(space + 1));
     // Whether the fingerprint is that of the key is not asked: a line that was tampered with is ours all the same.
-    const command = (match?.[1] ?? '').replace(/ SHA256:\S+$/, '');
+    const command = line.slice(start, end).replace(/ SHA256:\S+$/, '');
     const name = /\/bridge\/ssh-command'? ([A-Za-z0-9._-]+)$/.exec(command)?.[1];
     if (key === null || name === undefined || command !== toBytes(forcedCommand(repoPath, name))) continue;
     found.push({ name, key, line });

@@ -90,7 +90,9 @@ function stateOf(status: string): TaskState {
   return status.startsWith('error') ? 'error' : 'done';
 }
 
+const HEADS = { ask: /^ask [0-9a-f]{8}: /, answer: /^answer [0-9a-f]{8}: / };
+
 /** A subject without the `ask 3f2a1b9c: ` that ours begin with. */
-function withoutHead(subject: string, word: 'ask' | 'answer'): string {
-  return subject.replace(new RegExp(`^${word} [0-9a-f]{8}: `), '');
+function withoutHead(subject: string, word: keyof typeof HEADS): string {
+  return subject.replace(HEADS[word], '');
 }

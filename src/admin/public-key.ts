@@ -71,7 +71,7 @@ function readFields(bytes: Buffer): Buffer[] | null {
 /** `SHA256:…` as `ssh-keygen -l` prints it. */
 export function fingerprint(key: PublicKey): string {
   const digest = createHash('sha256').update(Buffer.from(key.blob, 'base64')).digest('base64');
-  return `SHA256:${digest.replace(/=+$/, '')}`;
+  return `SHA256:${digest.replaceAll('=', '')}`;
 }
 
 function fail(file: string): never {

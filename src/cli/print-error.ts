@@ -1,5 +1,5 @@
 import { BridgeError, errorText } from '../protocol/bridge-error.js';
-import { stripControls } from '../protocol/printable.js';
+import { joinLines, stripControls } from '../protocol/printable.js';
 
 /** Exit codes, a contract: done, failed, wrong use, no answer yet (EX_TEMPFAIL of sysexits.h). */
 export const EXIT = { done: 0, failed: 1, usage: 2, noAnswerYet: 75 } as const;
@@ -33,9 +33,7 @@ export function printWarning(message: string, remedy: string): void {
 }
 
 function line(text: string): string {
-  return stripControls(text)
-    .replace(/\s*\n\s*/g, ' ')
-    .trim();
+  return joinLines(stripControls(text));
 }
 
 /** A command's way to say how it ended, where it did not throw. */

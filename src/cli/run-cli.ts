@@ -1,6 +1,7 @@
 import yargs from 'yargs';
 import { packageVersion } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { joinLines } from '../protocol/printable.js';
 import { agentCommand } from './commands/agent.js';
 import { answerCommand } from './commands/answer.js';
 import { askCommand } from './commands/ask.js';
@@ -93,10 +94,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
 
 /** yargs' complaint as one line, with the help of the command it is about. */
 function wrongUse(complaint: string, args: readonly string[]): BridgeError {
-  const message = complaint
-    .replace(/^Invalid values:/, '')
-    .replace(/\s*\n\s*/g, ' ')
-    .trim();
+  const message = joinLines(complaint.replace(/^Invalid values:/, ''));
   const command = COMMANDS.find((name) => args.includes(name));
   const missing = /option --repo is missing/.test(message)
     ? '; it can also be set once as LLM_BRIDGE_REPO in the environment'

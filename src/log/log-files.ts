@@ -25,13 +25,20 @@ const MAX_LOOKS = 20;
  */
 export function isRotatedName(name: string, logName: string): boolean {
   const extension = path.extname(logName);
-  const stem = escapeRegExp(logName.slice(0, logName.length - extension.length));
-  const end = `(?:${escapeRegExp(extension)})?`;
-  return new RegExp(`^${stem}${end}[.-][0-9][0-9.:_T-]*${end}(?:\\.backup)?(?:\\.gz)?$`).test(name);
+  const stem = path.basename(logName, extension);
+  if (!name.startsWith(stem)) return false;
+  const whole = withoutEnd(withoutEnd(name.slice(stem.length), '.gz'), '.backup');
+  // The extension stands in front of the number or behind it.
+  return [whole, whole.startsWith(extension) ? whole.slice(extension.length) : whole].some(
+    (rest) => NUMBERED.test(rest) || NUMBERED.test(withoutEnd(rest, extension)),
+  );
 }
 
-function escapeRegExp(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+/** A number or a date, as logrotate puts it behind a name. */
+const NUMBERED = /^[.-][0-9][0-9.:_T-]*$/;
+
+function withoutEnd(text: string, end: string): string {
+  return text.endsWith(end) ? text.slice(0, text.length - end.length) : text;
 }
 
 /**

@@ -1,9 +1,11 @@
+import { BoundedText } from './bounded-text.js';
 import { endProgram, killGroup } from './end-program.js';
 import { type Command, type StartOptions, spawnProgram } from './start-program.js';
 
 /** What is kept of what a program says. */
 export interface KeptOutput {
-  /** So many bytes of standard output, and so many of standard error. The rest is read and dropped. Default: all. */
+  /** So many bytes of standard output, and so many of standard error. The rest is read and dropped. Default: all
+   * of standard output, and the two ends of standard error. */
   readonly maxBytes?: number;
   /** Whether the first or the last bytes are kept. Default `first`. */
   readonly keep?: 'first' | 'last';
@@ -100,7 +102,7 @@ export function runProgram(command: Command, options: RunOptions): Promise<Progr
 
     const kept = output === 'ignored' ? {} : output;
     const stdout = keeper(kept);
-    const stderr = kept.merged ? stdout : keeper(kept);
+    const stderr = kept.merged ? stdout : kept.maxBytes === undefined ? bothEnds() : keeper(kept);
     for (const [stream, to] of [
       [child.stdout, stdout],
       [child.stderr, stderr],
@@ -129,6 +131,12 @@ export function runProgram(command: Command, options: RunOptions): Promise<Progr
     child.stdin?.on('error', () => {});
     child.stdin?.end(input);
   });
+}
+
+/** Keeps both ends of what is said on standard error: a program that floods it fills no memory. */
+function bothEnds() {
+  const text = new BoundedText();
+  return { add: (chunk: Buffer) => text.add(chunk), text: () => text.toString() };
 }
 
 /** Keeps what is said, or one end of it. */

@@ -7,6 +7,15 @@ export function oneLine(text: string): string {
   return text.replace(UNPRINTABLE, ' ').replace(/\s+/g, ' ').trim();
 }
 
+/** The lines of a text in one, with one space where there was a break and whatever white space was around it. */
+export function joinLines(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .join(' ');
+}
+
 /** Text for a terminal: line breaks and tabs stay, every other control character and bidi mark goes. */
 export function stripControls(text: string): string {
   return text.replace(UNPRINTABLE, (char) => (char === '\n' || char === '\t' ? char : ''));

@@ -44,9 +44,9 @@ export function formatRefusal(refusal: Refusal): string {
   return `llm-bridge refused [${refusal.code}]: ${text}; try: ${remedy}`;
 }
 
-/** Finds a refusal in what git said of a push; null where there is none. */
+/** Finds a refusal in what git said of a push; null where there is none. A text may be twice as long as ours are. */
 export function parseRefusal(stderr: string): Refusal | null {
-  const match = /llm-bridge refused \[([a-z-]+)\]: (.*?); try: ([^\r\n]*)/.exec(stderr);
+  const match = /llm-bridge refused \[([a-z-]+)\]: (.{0,1000}?); try: ([^\r\n]*)/.exec(stderr);
   if (match === null) return null;
   const [, code = '', text = '', remedy = ''] = match;
   const known = REFUSAL_CODES.find((one) => one === code) ?? 'internal';

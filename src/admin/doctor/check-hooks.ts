@@ -60,13 +60,17 @@ export async function checkHooks(gitDir: string): Promise<Verdict[]> {
 
 /** Where a stub says that node, the hook program and the tools are; null where it names none. */
 function placesIn(text: string): { node: string | null; hook: string | null; path: string | null } {
-  const read = (name: string) => {
-    const quoted = new RegExp(`^ *${name}=(.*)$`, 'm').exec(text)?.[1];
+  const read = (setting: RegExp) => {
+    const quoted = setting.exec(text)?.[1];
     return quoted === undefined
       ? null
       : quoted.replace(/'\\''/g, '\0').replaceAll("'", '').replaceAll('\0', "'");
   };
-  return { node: read('node'), hook: read('hook'), path: read('PATH') };
+  return {
+    node: read(/^ *node=(.*)$/m),
+    hook: read(/^ *hook=(.*)$/m),
+    path: read(/^ *PATH=(.*)$/m),
+  };
 }
 
 function withoutProgram(text: string): string {

@@ -92,7 +92,9 @@ function keyLines(text: string): KeyLine[] {
   const found: KeyLine[] = [];
   for (const line of text.split('\n')) {
     if (line.trimStart().startsWith('#')) continue;
-    const type = /(?:^|\s)((?:ssh|ecdsa|sk)-\S+ \S+)/.exec(line.replace(/"(?:[^"\\]|\\.)*"/g, '""'))?.[1];
+    // A quote that nothing closes takes the rest of the line, as it does for sshd.
+    const unquoted = line.replace(/"(?:[^"\\]|\\.?)*"?/g, '""');
+    const type = /(?:^|\s)((?:ssh|ecdsa|sk)-\S+ \S+)/.exec(unquoted)?.[1];
     const key = type === undefined ? null : parsePublicKey(type);
     if (key !== null) found.push({ text: line, blob: key.blob, fingerprint: fingerprint(key) });
   }

@@ -53,5 +53,11 @@ export function taskXml(spec: ServiceSpec): string {
 /** A word as a program of Windows reads it back: quoted, with the backslashes in front of a quote doubled. */
 export function windowsWord(word: string): string {
   if (/^[^\s"]+$/.test(word)) return word;
-  return `"${word.replace(/(\\*)"/g, '$1$1\\"').replace(/(\\+)$/, '$1$1')}"`;
+  return `"${word.split('"').map(withEndDoubled).join('\\"')}"`;
+}
+
+function withEndDoubled(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === '\\') end -= 1;
+  return text + text.slice(end);
 }

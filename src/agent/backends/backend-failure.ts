@@ -145,7 +145,7 @@ const bodySchema = z.union([z.object({ error: detailSchema }).transform((body) =
  * than the context length", "Reached context length of 4096 tokens"; OpenAI's own: "maximum context length is".
  */
 const CONTEXT_OVERFLOW = [
-  /exceed\w* .{0,60}context (?:length|size|window)/i,
+  /exceed\w{0,8} .{0,60}context (?:length|size|window)/i,
   /context (?:length|size|window) .{0,40}exceeded/i,
   /context (?:length|size|window) exceeded/i,
   /keep the first \d+ tokens/i,
@@ -157,22 +157,23 @@ const CONTEXT_OVERFLOW = [
   /prompt (?:is )?too long/i,
 ];
 
+/** How much of what a server says is searched for these wordings, in characters. Theirs are a sentence or two, at the beginning. */
+const MAX_SEARCHED_CHARS = 8192;
+
 /**
  * Reads the body of an error response, or an error's bare text: `{"error": "…"}` (Ollama, and LM Studio for some),
  * `{"error": {"message", "code"}}` (OpenAI), or plain text. The servers have no codes to rely on, so their wording decides.
  */
 export function readServerError(body: string): ServerError {
-  const { message, code } = readDetail(body);
-  if (CONTEXT_OVERFLOW.some((wording) => wording.test(message)))
-    return { code: 'context_overflow', text: message };
-  if (/no models? (?:is |are )?(?:currently )?loaded/i.test(message))
-    return { code: 'no_model', text: message };
+  const { message: text, code } = readDetail(body);
+  const message = text.slice(0, MAX_SEARCHED_CHARS);
+  if (CONTEXT_OVERFLOW.some((wording) => wording.test(message))) return { code: 'context_overflow', text };
+  if (/no models? (?:is |are )?(?:currently )?loaded/i.test(message)) return { code: 'no_model', text };
   // LM Studio gives its code model_not_found to a model that is there and could not be loaded, too.
-  const couldNotLoad = /fail\w* to load|error loading|insufficient/i.test(message);
+  const couldNotLoad = /fail\w{0,8} to load|error loading|insufficient/i.test(message);
   const notFound = /\bmodel\b.{0,300}\b(?:not found|does not exist|not exist)/is.test(message);
-  if (!couldNotLoad && (notFound || code === 'model_not_found'))
-    return { code: 'model_not_found', text: message };
-  return { code: 'backend_error', text: message };
+  if (!couldNotLoad && (notFound || code === 'model_not_found')) return { code: 'model_not_found', text };
+  return { code: 'backend_error', text };
 }
 
 function readDetail(body: string): { message: string; code?: unknown } {

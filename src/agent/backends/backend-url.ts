@@ -55,8 +55,9 @@ function parseBackendUrl(text: string, rules: UrlRules): string {
     throw usage(`${rules.option} must not contain a user name or password`, rules);
   }
   if (!hasScheme && url.port === '') url.port = rules.port;
-  const path = url.pathname.replace(/\/+$/, '');
-  return `${url.origin}${path === '' ? rules.path : path}`;
+  let end = url.pathname.length;
+  while (url.pathname[end - 1] === '/') end -= 1;
+  return `${url.origin}${end === 0 ? rules.path : url.pathname.slice(0, end)}`;
 }
 
 function usage(message: string, rules: UrlRules): BridgeError {

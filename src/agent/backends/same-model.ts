@@ -19,11 +19,14 @@ export function sameLmstudioModel(asked: string, answered: string): boolean {
 
 function tagged(model: string): string {
   const lower = model.toLowerCase();
-  return /:[^/]*$/.test(lower) ? lower : `${lower}:latest`;
+  // A colon in front of a slash is that of a registry's port.
+  return lower.lastIndexOf(':') > lower.lastIndexOf('/') ? lower : `${lower}:latest`;
 }
 
 function partsOf(model: string): { publisher: string; name: string; quant: string } {
-  const [, path = '', quant = ''] = /^([^@]*)@?(.*)$/s.exec(model.toLowerCase().replace(/:\d+$/, '')) ?? [];
+  const whole = model.toLowerCase().replace(/:\d+$/, '');
+  const at = whole.indexOf('@');
+  const [path, quant] = at < 0 ? [whole, ''] : [whole.slice(0, at), whole.slice(at + 1)];
   const slash = path.lastIndexOf('/');
   return { publisher: path.slice(0, Math.max(slash, 0)), name: path.slice(slash + 1), quant };
 }

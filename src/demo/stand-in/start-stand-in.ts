@@ -113,7 +113,7 @@ function record(request: IncomingMessage, response: ServerResponse, body: unknow
   const ended = new Promise<'complete' | 'lost'>((resolve) => {
     response.once('close', () => resolve(response.writableFinished ? 'complete' : 'lost'));
   });
-  const path = (request.url ?? '').replace(/\?.*$/, '');
+  const [path = ''] = (request.url ?? '').split('?');
   return { method: request.method ?? '', path, headers: request.headers, body, ended };
 }
 

@@ -43,3 +43,13 @@ test.each(['{"error":{"code":3}}', '{"weather":"fine"}', '[1]', '{"error":', '']
     expect(readServerError(body)).toEqual({ code: 'backend_error', text: body });
   },
 );
+
+test.each(['exceed', 'context length ', 'n_keep', 'failfail', 'model model ', ' '])(
+  'a text that says "%s" again and again is told whole, and searched at its beginning only',
+  (word) => {
+    const text = word.repeat(200_000);
+    expect(readServerError(JSON.stringify({ error: text }))).toEqual({ code: 'backend_error', text });
+    const late = `${'.'.repeat(10_000)} context length exceeded`;
+    expect(readServerError(late).code).toBe('backend_error');
+  },
+);
