@@ -1,4 +1,4 @@
-import { chmod, lstat, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { writeBlob } from '../git/commit-file.js';
 import { emailOf } from '../git/git-objects.js';
@@ -28,13 +28,4 @@ export async function writeFirstCommit(repo: Repository): Promise<void> {
   };
   const commit = await gitText({ ...repo, env }, ['commit-tree', tree], { input: 'Make a bridge\n' });
   await updateRefs({ ...repo, env }, [{ ref: MAIN_REF, to: commit.trim(), from: null }], 'llm-bridge init');
-}
-
-/** Takes the right to write from everybody but the owner, in a folder and all below it: an umask of 002 had given it to the group. */
-export async function tightenModes(folder: string): Promise<void> {
-  const names = await readdir(folder, { recursive: true });
-  for (const file of [folder, ...names.map((name) => path.join(folder, name))]) {
-    const { mode } = await lstat(file);
-    if ((mode & 0o022) !== 0) await chmod(file, mode & 0o7755);
-  }
 }

@@ -1,16 +1,18 @@
-import { access, chmod, constants, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { access, constants, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { readBridgeSettings } from '../bridge/bridge-settings.js';
 import { isOwner } from '../bridge/local-bridge.js';
 import { clientGitEnv } from '../git/git-env.js';
 import { requireGit } from '../git/porcelain.js';
 import { gitFailed, type Repository, spawnGit } from '../git/run-git.js';
+import { makeGroupFolder } from '../process/group-files.js';
 import { updateHere } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
-import { tightenModes, writeFirstCommit } from './first-commit.js';
+import { writeFirstCommit } from './first-commit.js';
 import { installHooks } from './install-hooks.js';
 import { applySettings, writeSettings } from './repository-settings.js';
+import { openToGroup, settleModes } from './settle-modes.js';
 import { toolPath } from './tool-path.js';
 
 /** What init did. */
@@ -41,12 +43,13 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
     const repo = { gitDir: target, env: gitEnv };
     const changed = [...(await installHooks(target, paths)), ...(await applySettings(repo))];
     changed.push(...(await makeBridgeFolders(target)));
+    if ((await openToGroup(target)) > 0) changed.push('modes');
     const { answersLog } = await readBridgeSettings(repo);
     return { repoPath: target, answersLog, status: changed.length > 0 ? 'upgraded' : 'unchanged', changed };
   }
 
   const parent = path.dirname(target);
-  await mkdir(parent, { recursive: true }).catch(noPermission(parent));
+  await makeGroupFolder(parent).catch(noPermission(parent));
   await access(parent, constants.W_OK).catch(noPermission(parent));
   await removeLeftDrafts(target);
   const draft = draftOf(target, process.pid);
@@ -59,11 +62,8 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
     await installHooks(draft, paths);
     await writeFirstCommit(repo);
     // The group may read the log and nobody else anything: questions and answers are nobody else's business.
-    const log = await open(path.join(draft, 'bridge', 'answers.log'), 'wx', 0o640);
-    await log.chmod(0o640);
-    await log.close();
-    await tightenModes(draft);
-    await chmod(draft, 0o750);
+    await (await open(path.join(draft, 'bridge', 'answers.log'), 'wx')).close();
+    await settleModes(draft);
     if (there === 'nothing') await rename(draft, target).catch(notPlaced(target));
     else await fillFolder(draft, target).catch(notPlaced(target));
   } catch (error) {
@@ -80,12 +80,9 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
 
 /** Makes the folders that are the owner's to fill; answers those that were missing. */
 async function makeBridgeFolders(gitDir: string): Promise<string[]> {
-  await mkdir(path.join(gitDir, 'bridge', 'principals'), { recursive: true });
-  const onAnswer = path.join(gitDir, 'bridge', 'on-answer.d');
-  if ((await mkdir(onAnswer, { recursive: true })) === undefined) return [];
-  // Whatever the umask: what lies in here is run.
-  await chmod(onAnswer, 0o750);
-  return ['bridge/on-answer.d'];
+  await makeGroupFolder(path.join(gitDir, 'bridge', 'principals'));
+  const isNew = await makeGroupFolder(path.join(gitDir, 'bridge', 'on-answer.d'));
+  return isNew ? ['bridge/on-answer.d'] : [];
 }
 
 /** Where a bridge is made before it is moved into place. */

@@ -1,6 +1,7 @@
-import { access, chmod, mkdir, readFile, stat } from 'node:fs/promises';
+import { access, chmod, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import { makeGroupFolder } from '../process/group-files.js';
 import { installAgain, PACKAGE_FILES } from '../process/own-package.js';
 import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -41,7 +42,7 @@ export async function installHooks(gitDir: string, paths: HookPaths): Promise<st
     const file = path.join(gitDir, target);
     const text = await textOf(template, paths);
     if (await isInstalled(file, text)) continue;
-    await mkdir(path.dirname(file), { recursive: true });
+    await makeGroupFolder(path.dirname(file));
     await writeFileAtomic(file, text, { mode: 0o755 });
     await chmod(file, 0o755);
     changed.push(target);

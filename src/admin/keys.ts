@@ -1,8 +1,9 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { openLocalBridge } from '../bridge/local-bridge.js';
 import { withFileLock } from '../process/file-lock.js';
+import { GROUP_MODES, makeGroupFolder } from '../process/group-files.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { principalNameSchema, type Role, roleSchema } from '../protocol/names.js';
 import {
@@ -74,8 +75,8 @@ async function addLine(
   }
   // The role first: between the two writes the key is still shut out, never let in without a role.
   const file = principalFile(repoPath, key.name);
-  await mkdir(path.dirname(file), { recursive: true });
-  await writeFileAtomic(file, `${key.role} ${fingerprint(publicKey)}\n`, { mode: 0o640 });
+  await makeGroupFolder(path.dirname(file));
+  await writeFileAtomic(file, `${key.role} ${fingerprint(publicKey)}\n`, { mode: GROUP_MODES.file });
   if (mine === undefined) {
     const separator = text === '' || text.endsWith('\n') ? '' : '\n';
     await writeAuthorizedKeys(store.authorizedKeysFile, `${text}${separator}${toBytes(line)}\n`);

@@ -5,8 +5,9 @@ import { treeOfCommit } from '../git/git-objects.js';
 import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
 import { syncHistory } from '../git/sync-history.js';
-import { DISK, type LogFileSystem, syncEntry, unless, writeWhole } from '../process/durable-file.js';
+import { DISK, type LogFileSystem, syncEntry, writeWhole } from '../process/durable-file.js';
 import { takeFileLock } from '../process/file-lock.js';
+import { makeGroupFolder, openGroupFile } from '../process/group-files.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { HistoryCommit } from '../protocol/history.js';
 import { formatLogLine } from '../protocol/log-record.js';
@@ -59,7 +60,7 @@ export async function ingest(
     let before: number | null = null;
     let repairedBytes = 0;
     for (let round = 1; ; round += 1) {
-      const log = await openLog(fs, logPath);
+      const log = await openGroupFile(logPath, 'a+', fs).catch(noLogFile(logPath));
       try {
         const done = await catchUp(repo, log, logPath, { now, fs, reader });
         before ??= done.firstSeq;
@@ -96,7 +97,7 @@ export async function withLog<T>(
 /** Waits until no other ingest of this bridge runs, and keeps others out; answers how to let go of that. */
 export async function lockLog(repo: Repository, fs: LogFileSystem = DISK): Promise<() => Promise<void>> {
   const folder = path.join(repo.gitDir, 'bridge');
-  await fs.mkdir(folder, { recursive: true });
+  await makeGroupFolder(folder, fs);
   return takeFileLock(path.join(folder, 'ingest.lock'));
 }
 
@@ -110,14 +111,6 @@ export function noLogFile(logPath: string) {
       cause,
     });
   };
-}
-
-async function openLog(fs: LogFileSystem, logPath: string): Promise<FileHandle> {
-  const isNew = (await fs.stat(logPath).catch(unless('ENOENT', 'ENOTDIR', 'EACCES'))) === null;
-  const log = await fs.open(logPath, 'a+', 0o640).catch(noLogFile(logPath));
-  // Whatever the umask: the group may read the log, also one that logrotate or its owner moved away before.
-  if (isNew) await log.chmod(0o640);
-  return log;
 }
 
 /**
@@ -189,7 +182,7 @@ async function cutTornLine(
   { endOfLines, torn }: LogTail,
 ): Promise<void> {
   const asidePath = `${logPath}.torn`;
-  const aside = await fs.open(asidePath, 'a', 0o640).catch(noLogFile(asidePath));
+  const aside = await openGroupFile(asidePath, 'a', fs).catch(noLogFile(asidePath));
   try {
     await writeWhole(aside, Buffer.concat([torn, Buffer.from('\n')]));
     await aside.sync();

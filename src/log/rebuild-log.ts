@@ -3,6 +3,7 @@ import { openObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
 import { syncHistory } from '../git/sync-history.js';
 import { DISK, type LogFileSystem, syncEntry, unless, writeWhole } from '../process/durable-file.js';
+import { GROUP_MODES } from '../process/group-files.js';
 import { formatLogLine, logRecordSchema } from '../protocol/log-record.js';
 import { type IngestOptions, noLogFile, withLog } from './ingest.js';
 import { type LogFile, listLogFiles, readLines, withLogFiles } from './log-files.js';
@@ -58,10 +59,10 @@ async function writeDraft(
 ): Promise<{ path: string; inode: number; records: number; keptTimes: number }> {
   const draftPath = path.join(path.dirname(logPath), `${path.basename(logPath)}.new`);
   const old = await fs.stat(logPath).catch(unless('ENOENT', 'ENOTDIR', 'EACCES'));
-  const draft = await fs.open(draftPath, 'w', 0o640).catch(noLogFile(draftPath));
+  const draft = await fs.open(draftPath, 'w', GROUP_MODES.file).catch(noLogFile(draftPath));
   const reader = openObjectReader(repo);
   try {
-    await draft.chmod(old === null ? 0o640 : old.mode & 0o777);
+    await draft.chmod(old === null ? GROUP_MODES.file : old.mode & 0o777);
     await syncHistory(fs, repo);
     let records = 0;
     let keptTimes = 0;

@@ -1,5 +1,6 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { openGroupFile } from './group-files.js';
 import { runProgram } from './run-program.js';
 
 /** How long one waits for another: an ingest that catches up with a hundred thousand answers takes less. */
@@ -46,7 +47,7 @@ export async function tryFileLock<T>(
 
 /** Takes the lock, and answers how to release it; null where another has held it for all of `timeoutMs`. */
 async function lock(file: string, timeoutMs: number): Promise<(() => Promise<void>) | null> {
-  const handle = await open(file, 'a', 0o640);
+  const handle = await openGroupFile(file, 'a');
   try {
     const outcome = await flock(handle, timeoutMs);
     if (outcome === 'taken') return () => handle.close();

@@ -4,8 +4,10 @@ import { type Command, type StartOptions, spawnProgram } from './start-program.j
 
 /** What is kept of what a program says. */
 export interface KeptOutput {
-  /** So many bytes of standard output, and so many of standard error. The rest is read and dropped. Default: all
-   * of standard output, and the two ends of standard error. */
+  /**
+   * So many bytes of standard output, and so many of standard error; the rest is read and dropped. Default: all of
+   * standard output, and the two ends of standard error.
+   */
   readonly maxBytes?: number;
   /** Whether the first or the last bytes are kept. Default `first`. */
   readonly keep?: 'first' | 'last';

@@ -2,6 +2,7 @@ import type { Stats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { shellQuote } from '../../process/shell-quote.js';
+import { closedToGroup } from '../settle-modes.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** Folders in which everything has to be the owner's. Of `objects` only the folders are looked at: there may be very many files. */
@@ -12,9 +13,10 @@ const MAX_NAMED = 3;
 
 /**
  * Looks who may change or read the bridge: nobody but its owner may write (whoever can write a role or a hook is an agent, or the
- * owner), no stranger may read, and nothing in it may belong to somebody else, as after a git that root ran in it.
+ * owner), no stranger may read, the group may read it and the log or nothing at all, and nothing in it may belong to somebody else, as after a
+ * git that root ran in it.
  */
-export async function checkModes(gitDir: string): Promise<Verdict[]> {
+export async function checkModes(gitDir: string, logPath: string): Promise<Verdict[]> {
   if (process.platform === 'win32') return [ok('not looked at on Windows')];
   const top = await lstat(gitDir);
   const entries = [{ file: gitDir, stats: top }, ...(await entriesOf(gitDir))];
@@ -27,8 +29,7 @@ export async function checkModes(gitDir: string): Promise<Verdict[]> {
   ): void => {
     const bad = entries.filter(({ stats, file }) => isBad(stats, file)).map(({ file }) => file);
     if (bad.length === 0) return;
-    const more = bad.length > MAX_NAMED ? ` and ${bad.length - MAX_NAMED} more` : '';
-    verdicts.push(make(`${bad.slice(0, MAX_NAMED).join(', ')}${more} ${what}`, remedy));
+    verdicts.push(make(`${named(bad)} ${what}`, remedy));
   };
   const repo = shellQuote(gitDir);
   tell(
@@ -49,7 +50,23 @@ export async function checkModes(gitDir: string): Promise<Verdict[]> {
     `sudo chown -R ${top.uid}:${top.gid} ${repo}`,
     (stats) => stats.uid !== top.uid,
   );
+  const shutOut = `chmod g-rwx ${repo}, if only the owner shall read`;
+  const closed = await closedToGroup(gitDir);
+  if (closed.length > 0) {
+    const text = `the group may enter ${gitDir}, but cannot read ${named(closed)}: made under a narrow umask`;
+    verdicts.push(warning(text, `llm-bridge init ${repo}; or ${shutOut}`));
+  }
+  const log = await lstat(logPath).catch(() => null);
+  if (log?.isFile() && (log.mode & 0o040) === 0 && (top.mode & 0o050) === 0o050) {
+    const remedy = `chmod g+r ${shellQuote(logPath)}; or ${shutOut}`;
+    verdicts.push(warning(`the group may enter ${gitDir}, but cannot read ${logPath}`, remedy));
+  }
   return verdicts.length > 0 ? verdicts : [ok('only the owner can write, and no stranger can read')];
+}
+
+function named(files: readonly string[]): string {
+  const more = files.length > MAX_NAMED ? ` and ${files.length - MAX_NAMED} more` : '';
+  return `${files.slice(0, MAX_NAMED).join(', ')}${more}`;
 }
 
 async function entriesOf(gitDir: string): Promise<{ file: string; stats: Stats }[]> {

@@ -39,7 +39,7 @@ export function serverChecks(options: ServerCheckOptions): Check[] {
   return [
     { name: 'git', run: () => checkGit(env) },
     { name: 'repository', needs: ['git'], run: () => checkRepository(repoPath, env, found) },
-    { name: 'modes', needs, run: () => checkModes(gitDir()) },
+    { name: 'modes', needs, run: () => checkModes(gitDir(), bridge().settings.answersLog) },
     { name: 'hooks', needs, run: () => checkHooks(gitDir()) },
     { name: 'settings', needs, run: () => checkSettings(bridge().repo) },
     { name: 'keys', needs, run: () => checkKeys(gitDir(), authorizedKeysFile) },

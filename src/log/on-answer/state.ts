@@ -2,6 +2,7 @@ import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import * as z from 'zod';
 import { DISK, syncEntry, unless, writeWhole } from '../../process/durable-file.js';
+import { makeGroupFolder, openGroupFile } from '../../process/group-files.js';
 import { listOnAnswer } from './folder.js';
 
 /** How far an executable has got. Durable: what is kept here was delivered. */
@@ -36,8 +37,8 @@ export async function readOnAnswerState(gitDir: string, name: string): Promise<O
 /** Writes the state of one, whole or not at all, so that it survives a power cut. One dispatcher at a time. */
 export async function writeOnAnswerState(gitDir: string, name: string, state: OnAnswerState): Promise<void> {
   const file = stateFile(gitDir, name);
-  await DISK.mkdir(path.dirname(file), { recursive: true });
-  const handle = await DISK.open(`${file}.new`, 'w', 0o640);
+  await makeGroupFolder(path.dirname(file));
+  const handle = await openGroupFile(`${file}.new`, 'w');
   try {
     await writeWhole(handle, Buffer.from(`${JSON.stringify(state)}\n`));
     await handle.sync();

@@ -324,20 +324,6 @@ test('of several inits at once one makes the bridge, and it is whole', async () 
   expect(await init(repo)).toMatchObject({ stdout: expect.stringContaining('nothing changed') });
 });
 
-test.each(['000', '022', '077'])(
-  'with a umask of %s the log is 0640 and nobody else gets in',
-  async (umask) => {
-    const repo = join(await tempDir(), 'bridge.git');
-    const script = `umask ${umask}; exec "$0" "$@"`;
-
-    await runProcess('sh', ['-c', script, process.execPath, MAIN_JS, 'init', repo], { env });
-
-    const mode = async (name: string) => ((await stat(join(repo, name))).mode & 0o777).toString(8);
-    expect(await mode('bridge/answers.log')).toBe('640');
-    expect(await mode('.')).toBe('750');
-  },
-);
-
 test('a hooks path in the settings of whoever pushes does not switch the hooks off', async () => {
   const bridge = await startPlainBridge();
   const global = join(bridge.dir, 'gitconfig');
