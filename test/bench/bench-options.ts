@@ -21,16 +21,20 @@ const count = z.coerce.number().int().min(1);
 
 const schema = z.object({
   row: z.array(z.enum(ROWS)).default([...ROWS]),
+  against: z.array(z.string()).default([]),
   runs: count.optional(),
   history: count.min(200).default(100_000),
   seconds: count.default(60),
   json: z.boolean().default(false),
   markdown: z.boolean().default(false),
 });
-/** What a run of the benchmark is asked to do. */
+/**
+ * What a run of the benchmark is asked to do. `against` are folders of other built checkouts, which the row `overhead` is
+ * measured against.
+ */
 export type BenchOptions = z.infer<typeof schema>;
 
-const USAGE = `npm run bench -- [--row ${ROWS.join('|')}]… [--runs N] [--history N] [--seconds N] [--json|--markdown]`;
+const USAGE = `npm run bench -- [--row ${ROWS.join('|')}]… [--against DIR]… [--runs N] [--history N] [--seconds N] [--json|--markdown]`;
 
 /** Reads the command line. `seconds` is how long an agent is watched while it is idle. Throws BridgeError `usage`. */
 export function readBenchOptions(argv: readonly string[]): BenchOptions {
@@ -39,6 +43,7 @@ export function readBenchOptions(argv: readonly string[]): BenchOptions {
       args: [...argv],
       options: {
         row: { type: 'string', multiple: true },
+        against: { type: 'string', multiple: true },
         runs: { type: 'string' },
         history: { type: 'string' },
         seconds: { type: 'string' },

@@ -26,3 +26,9 @@ export function quantile(values: readonly number[], share: number): number {
 export function pairOrder(run: number): readonly ['a', 'b'] | readonly ['b', 'a'] {
   return run % 2 === 0 ? ['a', 'b'] : ['b', 'a'];
 }
+
+/** The order of `count` things in one round: each round begins with another one, and every other round goes backwards. */
+export function roundOrder(count: number, round: number): readonly number[] {
+  const order = Array.from({ length: count }, (_, at) => (at + (round >> 1)) % count);
+  return round % 2 === 0 ? order : order.reverse();
+}

@@ -4,6 +4,7 @@ import { type FloorTimes, openFloor } from '../floor.js';
 import { followLog } from '../log-follower.js';
 import type { Row } from '../row-context.js';
 import { pairOrder, summarise } from '../statistics.js';
+import { overheadAgainst } from './overhead-against.js';
 
 /** The bridge may add so much to bare git and two starts of Node. Milliseconds. */
 const ALLOWED_MS = 60;
@@ -12,7 +13,9 @@ const ALLOWED_MS = 60;
 const WARM_UP = 3;
 
 /** One task on an idle bridge over ssh, against what git alone takes to carry the same two commits. */
-export const overheadRow: Row = async ({ lab, program, options, shortBridge }) => {
+export const overheadRow: Row = async (context) => {
+  const { lab, program, options, shortBridge } = context;
+  if (options.against.length > 0) return overheadAgainst(context, options.against);
   const bridge = await shortBridge('overhead');
   const floor = await openFloor(lab, bridge);
   const agent = await startAgent(lab, program, bridge);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { pairOrder, quantile, summarise } from '../../bench/statistics.js';
+import { pairOrder, quantile, roundOrder, summarise } from '../../bench/statistics.js';
 
 test('the median lies between the two in the middle, and the order does not matter', () => {
   expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5);
@@ -17,4 +17,19 @@ test('nothing measured is no number', () => {
 
 test('pairs take turns at coming first', () => {
   expect([0, 1, 2, 3].map((run) => pairOrder(run).join(''))).toEqual(['ab', 'ba', 'ab', 'ba']);
+});
+
+test('in rounds each thing comes once, and each is as often in front of another as behind it', () => {
+  for (const count of [2, 3, 5]) {
+    const places = Array.from({ length: count }, () => 0);
+    let ahead = 0;
+    for (let round = 0; round < 2 * count; round += 1) {
+      const order = roundOrder(count, round);
+      expect([...order].sort()).toEqual([...places.keys()]);
+      for (const [place, index] of order.entries()) places[index] = (places[index] ?? 0) + place;
+      ahead += order.indexOf(0) < order.indexOf(1) ? 1 : -1;
+    }
+    expect(new Set(places).size).toBe(1);
+    expect(ahead).toBe(0);
+  }
 });
