@@ -27,6 +27,7 @@ await build({
     'src/server-hook/standby.ts',
     'src/server-hook/standby-work.ts',
     'src/server-hook/on-answer.ts',
+    'src/server-hook/repair.ts',
   ],
   outdir: 'dist/hooks',
   outExtension: { '.js': '.cjs' },

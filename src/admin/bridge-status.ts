@@ -1,6 +1,7 @@
 import type { WhoWorks } from '../bridge/side-refs.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
+import type { Repair } from '../git/repairs-log.js';
 import type { Repository } from '../git/run-git.js';
 import type { LeftLock } from '../git/stale-locks.js';
 import { type Answer, readAnswer } from '../protocol/answer.js';
@@ -28,6 +29,8 @@ export interface BridgeStatus {
   readonly log_records: number | null;
   /** Locks of a git that was killed, which keep others from writing; null over ssh, where they cannot be seen. */
   readonly stale_locks: readonly { readonly path: string; readonly since: string }[] | null;
+  /** What was put right by itself in the last day, of what a killed git or a power cut had left; null over ssh. */
+  readonly repairs: readonly Repair[] | null;
   /** How the executables in `on-answer.d` are doing; null over ssh, where they cannot be seen. */
   readonly on_answer: readonly OnAnswerStatus[] | null;
   readonly recent: RecentFigures;
@@ -74,6 +77,7 @@ export interface StatusContext {
   readonly ttlMs: number;
   readonly logRecords: number | null;
   readonly staleLocks: readonly LeftLock[] | null;
+  readonly repairs: readonly Repair[] | null;
   readonly onAnswer: readonly OnAnswerStatus[] | null;
   readonly who: WhoWorks;
 }
@@ -109,6 +113,7 @@ export async function readStatus(repo: Repository, context: StatusContext): Prom
     stale_locks:
       context.staleLocks?.map((lock) => ({ path: lock.path, since: new Date(lock.sinceMs).toISOString() })) ??
       null,
+    repairs: context.repairs,
     on_answer: context.onAnswer,
     recent: await recentFigures(repo, commits, nowMs),
     agents: context.who.agents.map((presence) => agentStatus(presence, context)),

@@ -13,6 +13,7 @@ const TARGETS = [
   ['post-receive', 'hooks/post-receive'],
   ['ssh-command', 'bridge/ssh-command'],
   ['receive-pack', 'bridge/receive-pack'],
+  ['repair', 'bridge/repair'],
 ] as const;
 
 /** What the templates are filled in with. */
@@ -28,7 +29,8 @@ export interface HookPaths {
  * differs. Answers the paths that changed. Throws BridgeError `not-built` where the hook programs are missing.
  */
 export async function installHooks(gitDir: string, paths: HookPaths): Promise<string[]> {
-  for (const program of [PACKAGE_FILES.preReceive, PACKAGE_FILES.postReceive, PACKAGE_FILES.standby]) {
+  const { preReceive, postReceive, standby, repair } = PACKAGE_FILES;
+  for (const program of [preReceive, postReceive, standby, repair]) {
     await access(program).catch((cause: unknown) => {
       throw new BridgeError(`the hook program ${program} is missing`, {
         code: 'not-built',
@@ -67,6 +69,7 @@ function fill(template: string, paths: HookPaths): string {
     .replaceAll('@PRE_RECEIVE@', () => shellQuote(PACKAGE_FILES.preReceive))
     .replaceAll('@POST_RECEIVE@', () => shellQuote(PACKAGE_FILES.postReceive))
     .replaceAll('@STANDBY@', () => shellQuote(PACKAGE_FILES.standby))
+    .replaceAll('@REPAIR@', () => shellQuote(PACKAGE_FILES.repair))
     .replaceAll('@PATH@', () => shellQuote(paths.path))
     .replaceAll('@PROTOCOL@', String(PROTOCOL_VERSION));
 }

@@ -105,7 +105,7 @@ async function letGo(session: AgentSession): Promise<void> {
 function stuckMain(url: string): BridgeError {
   return new BridgeError(`main of ${url} cannot be moved, and nobody else moves it`, {
     code: 'stuck-lock',
-    remedy: 'if no git runs on the server, remove the left-over refs/heads/main.lock in the bridge',
+    remedy: 'see on the server what holds it: llm-bridge doctor --repo PATH',
     retryable: true,
   });
 }

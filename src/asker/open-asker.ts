@@ -114,6 +114,7 @@ async function openLocalAsker(connection: BridgeConnection, name: string): Promi
     env: connection.env,
     asOwner: true,
   });
+  await connectBridge(connection);
   const terms = ownTerms(settings);
   // Its git need not stay while the answer is waited for.
   const reader = openObjectReader(repo, { idleMs: 1_000 });

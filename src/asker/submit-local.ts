@@ -3,6 +3,7 @@ import { writeFileCommit } from '../git/commit-file.js';
 import { type CommitIdentity, emailOf } from '../git/git-objects.js';
 import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import { type RefUpdate, readRef, updateRefs } from '../git/refs.js';
+import { repairBridge } from '../git/repair-bridge.js';
 import type { Repository } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
@@ -11,6 +12,12 @@ import type { TaskDraft } from './task-draft.js';
 
 /** As many lost races as no server has askers; more means that a lock is stuck. */
 const MAX_RACES = 50;
+
+/** So many in a row without anybody else having moved `main` are no races: something stands in the way. */
+const MAX_VAIN = 3;
+
+/** So long whoever works on the bridge is waited for, where a lock is left in it. Milliseconds. */
+const REPAIR_WAIT_MS = 5_000;
 
 /**
  * Commits a task to a bridge on this machine, as commitLocal does. Where `main` holds these very bytes already, see findEqualTask. Answers
@@ -41,10 +48,13 @@ export async function commitLocal(
   given?: ObjectReader,
 ): Promise<{ readonly id: string; readonly isNew: boolean }> {
   const reader = given ?? openObjectReader(repo);
+  let vain = { parent: '', times: 0 };
   try {
     for (let race = 0; race < MAX_RACES; race++) {
       const parent = await readRef(repo, MAIN_REF);
       if (parent === null) throw noMain(repo.gitDir);
+      vain = { parent, times: vain.parent === parent ? vain.times + 1 : 0 };
+      if (vain.times === MAX_VAIN) await repairBridge(repo, { waitMs: REPAIR_WAIT_MS, now: Date.now });
       const made = await submission.compose({ repo, reader }, parent);
       if ('done' in made) return { id: made.done, isNew: false };
       const commit = await writeFileCommit(repo, reader, { parent, file: submission.file, ...made, by });
@@ -59,7 +69,7 @@ export async function commitLocal(
   }
   throw new BridgeError(`main of ${repo.gitDir} could not be moved in ${MAX_RACES} tries`, {
     code: 'stuck-lock',
-    remedy: `if no git runs there, remove the left-over ${repo.gitDir}/refs/heads/main.lock`,
+    remedy: `see what holds it: llm-bridge doctor --repo ${repo.gitDir}`,
     retryable: true,
   });
 }

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { watchPath } from '../bridge/watch-path.js';
 import { resolveRef, updateRefs } from '../git/refs.js';
+import { clearTheWay } from '../git/repair-bridge.js';
 import { type Repository, runGit } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF, type TaskFile } from '../protocol/names.js';
@@ -96,6 +97,7 @@ async function askIfChanged(
   if (bytes.toString('latin1').trim() === '') return;
   const draft = draftTaskFile(taskFile, bytes, options.maxBytes);
   const { repo } = options;
+  await clearTheWay(repo, { waitMs: RETRY_MS, now: Date.now });
   const last = await resolveRef(repo, memory);
   if (last !== null && (await isOnMain(repo, last)) && (await holds(repo, last, draft))) return;
   const by = { name: options.name ?? loginName(), atMs: Date.now() };
@@ -103,7 +105,8 @@ async function askIfChanged(
   if (main !== null && (await holds(repo, main, draft))) {
     // Another asker has just asked these bytes, and a commit cannot ask them again. This file has said them all the same: were the
     // memory left behind, going back to what the file said before would look like no change.
-    await updateRefs(identified(repo, by), [{ ref: memory, to: main }], 'watch');
+    const outcome = await updateRefs(identified(repo, by), [{ ref: memory, to: main }], 'watch');
+    if (outcome !== 'updated') throw notRemembered(file);
     return;
   }
   const task = await submitLocal(repo, draft, by, options.taskTtlMs, (commit) => [
@@ -156,6 +159,14 @@ async function isOnMain(repo: Repository, commit: string): Promise<boolean> {
 
 function watchRef(file: string): string {
   return `refs/bridge/watch/${createHash('sha256').update(file).digest('hex').slice(0, 32)}`;
+}
+
+function notRemembered(file: string): BridgeError {
+  return new BridgeError(`what ${file} says is asked, and that could not be noted`, {
+    code: 'watch-failed',
+    remedy: 'nothing need be done: it is tried again',
+    retryable: true,
+  });
 }
 
 function asBridgeError(error: unknown): BridgeError {

@@ -1,5 +1,6 @@
 import { clientGitEnv } from '../git/git-env.js';
 import { requireGit } from '../git/porcelain.js';
+import { clearTheWay } from '../git/repair-bridge.js';
 import { parseDurationMs } from '../protocol/duration.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
 import type { Role } from '../protocol/names.js';
@@ -64,11 +65,18 @@ export async function openConnection(
   return { address, env: gitEnv, ssh: { address, ssh: riding, env: gitEnv, shared } };
 }
 
+/** So long whoever works on a bridge of this machine is waited for, where a lock is left in it. Milliseconds. */
+const REPAIR_WAIT_MS = 5_000;
+
 /**
- * Sees to it that the shared connection to the bridge stands, where there is to be one. To be called before a fetch or a push. Throws
- * BridgeError where the server cannot be reached or does not let us in.
+ * Sees to it that the shared connection to the bridge stands, where there is to be one, and that nothing stands in the way of a push where the
+ * bridge is on this machine, which elsewhere the forced command does. To be called before a fetch or a push. Throws BridgeError where the
+ * server cannot be reached or does not let us in.
  */
 export async function connectBridge(connection: BridgeConnection, signal?: AbortSignal): Promise<void> {
+  const { address, env } = connection;
+  if (address.kind === 'local')
+    await clearTheWay({ gitDir: address.url, env }, { waitMs: REPAIR_WAIT_MS, now: Date.now });
   await connection.ssh?.shared?.ready(signal);
 }
 

@@ -13,6 +13,9 @@ import { oneLine } from '../protocol/printable.js';
 /** A line has room for so many names of models. */
 const MAX_MODELS_SHOWN = 4;
 
+/** The newest of them; `bridge/repairs.log` has all. */
+const MAX_REPAIRS_SHOWN = 5;
+
 /** The status as a person reads it. */
 export function formatStatus(status: BridgeStatus): string {
   const counts = [
@@ -29,8 +32,12 @@ export function formatStatus(status: BridgeStatus): string {
     ...status.agents.map((agent) => `  ${formatAgent(agent)}`),
     ...(last === null ? [] : [`  last: ${oneLine(last.subject)}, by ${oneLine(last.agent)} at ${last.at}`]),
     ...(status.stale_locks ?? []).map(
-      (lock) => `  ${pc.red('left by a killed git')} since ${lock.since}: ${lock.path}`,
+      (lock) =>
+        `  ${pc.red('left by a killed git')} since ${lock.since}: ${lock.path} (the next push clears it away)`,
     ),
+    ...(status.repairs ?? [])
+      .slice(-MAX_REPAIRS_SHOWN)
+      .map(({ at, text }) => `  ${pc.yellow('put right')} at ${at}: ${oneLine(text)}`),
     ...(status.on_answer ?? []).map((one) => `  ${formatOnAnswer(one, status.log_records ?? 0)}`),
     ...status.pending.map(
       (task) =>

@@ -1,4 +1,4 @@
-import type { FileHandle } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { openGroupFile } from './group-files.js';
 import { runProgram } from './run-program.js';

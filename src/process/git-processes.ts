@@ -16,10 +16,19 @@ export interface ProcessName {
   readonly startedAt: string;
 }
 
+/** Commands of git that take no lock, whatever they are asked: a slow fetch, or a reader that stays open, is nobody to wait for. */
+const READERS = new Set(['cat-file', 'upload-pack', 'pack-objects', 'rev-list', 'for-each-ref', 'log']);
+
+/** Commands that name another repository and change nothing there themselves: that does the git at the other end. */
+const TO_ANOTHER = new Set(['push', 'fetch', 'ls-remote']);
+
+/** Options of git itself that have their value in the next word. */
+const WITH_VALUE = new Set(['-c', '-C', '--git-dir', '--work-tree', '--namespace', '--shallow-file']);
+
 /**
- * Who may be working on the repository: each git whose working directory, arguments, environment, open files or mapped files lie in it; each
- * hook of it, which outlives a git that was killed and may start another; any process that has one of its `.lock` files open; and a git of
- * another user that does not let itself be looked at. Null where there is no `/proc`.
+ * Who may be working on the repository: each git whose working directory, arguments, environment, open files or mapped files lie in it, but
+ * for one that only reads; each hook of it, which outlives a git that was killed and may start another; any process that has one of its
+ * `.lock` files open; and a git of another user that does not let itself be looked at. Null where there is no `/proc`.
  */
 export async function findGitActivity(gitDir: string, procFolder: string): Promise<ProcessName[] | null> {
   const repo = await realpath(gitDir);
@@ -62,16 +71,23 @@ function isOver(state: string | undefined): boolean {
 
 async function judge(proc: string, repo: string): Promise<'none' | 'some' | 'unknown'> {
   const isIn = (file: string) => file === repo || file.startsWith(`${repo}/`);
+  // Our own locks (bridge/ingest.lock) are no locks of git's: whoever waits at one must not look like one who holds those.
+  const isGitLock = (file: string) => isIn(file) && !file.startsWith(`${repo}/bridge/`);
   const openFiles = await linksIn(path.join(proc, 'fd'));
-  if (openFiles?.some((file) => isIn(file) && /\.lock( \(deleted\))?$/.test(file))) return 'some';
+  if (openFiles?.some((file) => isGitLock(file) && /\.lock( \(deleted\))?$/.test(file))) return 'some';
   const cwd = await readlink(path.join(proc, 'cwd')).catch(() => null);
   const env = await wordsOf(path.join(proc, 'environ'));
   const variables = env?.filter((word) => REPOSITORY_VARIABLES.some((name) => word.startsWith(`${name}=`)));
+  const args = await wordsOf(path.join(proc, 'cmdline'));
+  const inQuarantine = variables?.some((word) => /^GIT_(QUARANTINE_PATH|OBJECT_DIRECTORY)=/.test(word));
+  // A reader in quarantine reads what would be cleared away together with the locks.
+  const command = args === null ? -1 : commandAt(args);
+  if (inQuarantine === false && READERS.has(args?.[command] ?? '') && (await isGit(proc))) return 'none';
   if (await anyIn(isIn, cwd, variables)) return 'some';
 
   if (!(await isGit(proc))) return 'none';
-  const args = await wordsOf(path.join(proc, 'cmdline'));
-  if (await anyIn(isIn, cwd, args)) return 'some';
+  if (await anyIn(isIn, cwd, TO_ANOTHER.has(args?.[command] ?? '') ? args?.slice(0, command) : args))
+    return 'some';
   const maps = await readFile(path.join(proc, 'maps'), 'utf8').catch(() => null);
   if (cwd === null || args === null || env === null || openFiles === null || maps === null) {
     // It has ended meanwhile, or it is another user's.
@@ -94,6 +110,13 @@ async function anyIn(
     }
   }
   return false;
+}
+
+/** Which of the words of a git (`git --git-dir X cat-file --batch`) is its command. */
+function commandAt(args: readonly string[]): number {
+  let at = 1;
+  while (args[at]?.startsWith('-')) at += WITH_VALUE.has(args[at] ?? '') ? 2 : 1;
+  return at;
 }
 
 /** By the name the kernel has for it, which anyone may read; `git`, `git-receive-pack`, whatever program git started as itself. */

@@ -25,10 +25,10 @@ export interface Figures {
   readonly doubles: number;
   /** What the clients that ask ended as. */
   readonly asks: Readonly<Record<string, number>>;
-  /** Locks of a killed git on the server that were removed because `status` named them. */
-  readonly staleLocks: number;
-  /** How often the server had to be taken down for `status` to be sure of them. */
-  readonly maintenance: number;
+  /** Locks of a killed git on the server that whoever came next has cleared away. */
+  readonly clearedLocks: number;
+  /** For how long one of them has stood at the longest; 0 where none was noticed. */
+  readonly longestLockMs: number;
   /** Agents that ended without being killed, by what they said. */
   readonly agentsGaveUp: Readonly<Record<string, number>>;
 }
@@ -76,8 +76,8 @@ export function formatFigures(figures: Figures): string {
     ['rotations', `${figures.rotations}, ${figures.logFiles} log files`],
     ['double generations', String(figures.doubles)],
     [
-      'stale locks removed',
-      `${figures.staleLocks}, with the server down for it ${figures.maintenance} times`,
+      'locks cleared away',
+      `${figures.clearedLocks}, the longest after ${(figures.longestLockMs / 1000).toFixed(0)} s`,
     ],
     ['agents that gave up', list(figures.agentsGaveUp)],
   ];

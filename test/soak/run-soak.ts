@@ -10,7 +10,7 @@ import { keepAgent, runOnce, type SoakAgent } from './soak-agents.js';
 import { askByCommand, askByFile, askByGit } from './soak-askers.js';
 import { breakAtRandom, killAtRandom } from './soak-chaos.js';
 import { type SoakModel, startSoakModel } from './soak-models.js';
-import { type OperatorWork, oldLocks, operate, removeStaleLocks } from './soak-operator.js';
+import { clearedLocks, type OperatorWork, oldLocks, operate } from './soak-operator.js';
 import { AGENTS, ASKERS, makeSoakWorld, pause, SOAK_TTL_MS, type SoakWorld } from './soak-world.js';
 import { TOKEN } from './tokens.js';
 
@@ -48,7 +48,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const agents = await startModels(world, generated);
   const models = agents.map((agent) => agent.model);
   const kills = tally();
-  const work: OperatorWork = { gcRuns: 0, rotations: 0, staleLocks: 0, maintenance: 0 };
+  const work: OperatorWork = { gcRuns: 0, rotations: 0, longestLockMs: 0 };
   const startedAt = performance.now();
   const seconds = () => (performance.now() - startedAt) / 1000;
 
@@ -106,7 +106,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   await Promise.all(askers);
   if (failed.length > 0) throw failed[0];
 
-  const violations = await recover(world, agents, work, say);
+  const violations = await recover(world, agents, say);
   const verified = await world.run(['verify', '--json', '--repo', repoPath], world.ownerEnv);
   if (verified.exitCode !== 0) violations.push(`verify: ${verified.stdout}${verified.stderr}`);
   const report = await checkInvariant({
@@ -133,6 +133,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
     sshdRestarts: world.sshdRestarts(),
     modelRestarts,
     ...work,
+    clearedLocks: clearedLocks(world),
     doubles,
     asks: world.asks.toRecord(),
     agentsGaveUp: world.gaveUp.toRecord(),
@@ -171,21 +172,16 @@ async function killAll(world: SoakWorld): Promise<void> {
 }
 
 /**
- * One recovery, as docs/operating.md says it: what `status` names is removed, each agent starts once more, the log catches up. Answers what of it
- * did not work.
+ * One recovery, as docs/operating.md says it: each agent starts once more, the log catches up. Answers what of it did not work.
  */
 async function recover(
   world: SoakWorld,
   agents: readonly SoakAgent[],
-  work: OperatorWork,
   say: (line: string) => void,
 ): Promise<string[]> {
   const wrong: string[] = [];
   world.proxy.calm();
   for (const { model } of agents) model.calm();
-  work.staleLocks += await removeStaleLocks(world);
-  const left = await oldLocks(world);
-  if (left.length > 0) wrong.push(`recovery: status did not name ${left.join(', ')}`);
   for (const agent of agents) {
     const done = await runOnce(world, agent);
     if (done.exitCode !== 0)
@@ -194,6 +190,7 @@ async function recover(
   const where = { gitDir: world.bridge.repoPath, env: world.ownerEnv };
   const ingested = await world.run(['ingest', '--repo', world.bridge.repoPath], world.ownerEnv);
   if (ingested.exitCode !== 0) wrong.push(`recovery: ingest: ${ingested.stderr}`);
+  for (const { name } of await oldLocks(world)) wrong.push(`recovery: ${name} is left`);
   const status = await world.run(['status', '--json', '--repo', world.bridge.repoPath], world.ownerEnv);
   const read =
     status.exitCode === 0

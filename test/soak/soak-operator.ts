@@ -1,6 +1,7 @@
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readRepairs } from '../../src/git/repairs-log.js';
 import { git } from '../support/git.js';
 import { readCodeBlocks } from '../support/read-markdown.js';
 import { runProcess } from '../support/run-process.js';
@@ -10,52 +11,32 @@ import { pause, type SoakWorld } from './soak-world.js';
 export interface OperatorWork {
   gcRuns: number;
   rotations: number;
-  staleLocks: number;
-  maintenance: number;
+  /** For how long a lock of a killed git has stood at the longest: nobody but those who use the bridge clears them away. */
+  longestLockMs: number;
 }
 
 /** A lock of so many milliseconds is not one that a git is just using. */
 const OLD_LOCK_MS = 4000;
 
-/** So many looks at `status` in vain, and the server is taken down for the next. */
-const LOOKS_WHILE_OPEN = 6;
-
 /**
- * What a server does beside the bridge, until the signal aborts: `status` now and then, `git gc`, logrotate, sshd restarted; and what the
- * docs/operating.md tells its operator to do after a git was killed: `doctor --fix`, once `status` names something.
+ * What a server does beside the bridge, until the signal aborts: `git gc`, logrotate, sshd restarted. Of the locks that a killed git
+ * leaves it takes note, and does nothing.
  */
 export async function operate(world: SoakWorld, work: OperatorWork, signal: AbortSignal): Promise<void> {
   const rotate = await logrotate(world);
   await Promise.all([
-    watchLocks(),
+    watchMain(),
     again('gc', 25_000, gc),
     again('logrotate', 20_000, rotateOnce),
     again('sshd', 90_000, restart),
   ]);
 
-  async function watchLocks(): Promise<void> {
-    let vain = 0;
+  async function watchMain(): Promise<void> {
     while (!signal.aborted) {
       await pause(1000, signal);
       await world.main.update();
-      const stuck = await oldLocks(world);
-      world.hold(stuck.length > 0);
-      if (stuck.length === 0) {
-        vain = 0;
-        continue;
-      }
-      const before = work.staleLocks;
-      const look = async (): Promise<void> => {
-        work.staleLocks += await removeStaleLocks(world);
-      };
-      if (vain < LOOKS_WHILE_OPEN) await look();
-      else {
-        work.maintenance += 1;
-        await world.restartSshd(look);
-      }
-      vain = work.staleLocks > before ? 0 : vain + 1;
+      for (const { ageMs } of await oldLocks(world)) work.longestLockMs = Math.max(work.longestLockMs, ageMs);
     }
-    world.hold(false);
   }
 
   async function again(stream: string, meanMs: number, step: () => Promise<void>): Promise<void> {
@@ -82,35 +63,22 @@ export async function operate(world: SoakWorld, work: OperatorWork, signal: Abor
   }
 }
 
-/** Has `doctor --fix` remove the locks that `status` names, if it names any; answers how many are gone. */
-export async function removeStaleLocks(world: SoakWorld): Promise<number> {
-  const { repoPath } = world.bridge;
-  const { exitCode, stdout, stderr } = await world.run(
-    ['status', '--json', '--repo', repoPath],
-    world.ownerEnv,
-  );
-  if (exitCode !== 0) {
-    await world.note('status.txt', `${exitCode}: ${stderr}\n`);
-    return 0;
-  }
-  const { stale_locks: named } = JSON.parse(stdout) as { stale_locks: { path: string }[] };
-  if (named.length === 0) return 0;
-  const doctor = await world.run(['doctor', '--fix', '--repo', repoPath], world.ownerEnv);
-  await world.note('doctor.txt', `${doctor.stdout}${doctor.stderr}--- ${doctor.exitCode}\n`);
-  const left = await Promise.all(named.map(({ path }) => stat(join(repoPath, path)).catch(() => null)));
-  return left.filter((one) => one === null).length;
+/** How many locks of a killed git whoever came next has cleared away. */
+export function clearedLocks(world: SoakWorld): number {
+  return readRepairs(world.bridge.repoPath, 0).filter(({ text }) => /left by a killed git/.test(text)).length;
 }
 
 /** Locks in the bridge that nobody has touched for a while. */
-export async function oldLocks(world: SoakWorld): Promise<string[]> {
+export async function oldLocks(world: SoakWorld): Promise<{ name: string; ageMs: number }[]> {
   const { repoPath } = world.bridge;
   const names = (await readdir(repoPath, { recursive: true }).catch((): string[] => [])).filter(
     (name) => name.endsWith('.lock') && !name.startsWith('bridge/') && !name.startsWith('objects/tmp_objdir'),
   );
-  const found: string[] = [];
+  const found: { name: string; ageMs: number }[] = [];
   for (const name of names) {
     const stats = await stat(join(repoPath, name)).catch(() => null);
-    if (stats !== null && Date.now() - stats.mtimeMs > OLD_LOCK_MS) found.push(name);
+    const ageMs = stats === null ? 0 : Date.now() - stats.mtimeMs;
+    if (ageMs > OLD_LOCK_MS) found.push({ name, ageMs });
   }
   return found;
 }

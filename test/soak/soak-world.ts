@@ -39,10 +39,8 @@ export interface SoakWorld {
   newToken(): string;
   /** Resolves when one more question may be asked. */
   room(signal: AbortSignal): Promise<void>;
-  /** Keeps askers from asking, or lets them. */
-  hold(isHeld: boolean): void;
-  /** Ends sshd with all its sessions and starts it again; `meanwhile` runs in between. One at a time. */
-  restartSshd(meanwhile?: () => Promise<void>): Promise<void>;
+  /** Ends sshd with all its sessions and starts it again. One at a time. */
+  restartSshd(): Promise<void>;
   /** Runs the built program to its end. Exit code 137 is a kill, 124 one that took longer than two minutes. */
   run(args: readonly string[], env: Record<string, string>, input?: string): Promise<RunResult>;
   note(file: string, text: string): Promise<void>;
@@ -86,7 +84,6 @@ export async function makeSoakWorld(seed: number): Promise<SoakWorld> {
   let sshd: LocalSshd = bridge.sshd;
   let restarts = 0;
   let restarting: Promise<void> = Promise.resolve();
-  let isHeld = false;
   let tokens = 0;
   const processes = bridgeProcesses(bridge.dir, () => sshd.pid);
   const main = trackMain(bridge.repoPath, ownerEnv, SOAK_TTL_MS);
@@ -111,15 +108,11 @@ export async function makeSoakWorld(seed: number): Promise<SoakWorld> {
       return `soak-token-${tokens}`;
     },
     async room(signal) {
-      while (!signal.aborted && (isHeld || main.pending() >= MAX_PENDING)) await pause(100, signal);
+      while (!signal.aborted && main.pending() >= MAX_PENDING) await pause(100, signal);
     },
-    hold(held) {
-      isHeld = held;
-    },
-    restartSshd(meanwhile = async () => {}) {
+    restartSshd() {
       restarting = restarting.then(async () => {
         await sshd.stop();
-        await meanwhile();
         sshd = await bridge.restartSshd();
         restarts += 1;
       });

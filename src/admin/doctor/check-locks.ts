@@ -1,7 +1,6 @@
-import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { findStaleLocks, type LeftLock } from '../../git/stale-locks.js';
-import { withFileLock } from '../../process/file-lock.js';
+import { logRepairs } from '../../git/repairs-log.js';
+import { findStaleLocks, type LeftLock, removedLock, removeStaleLocks } from '../../git/stale-locks.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { formatDuration } from '../../protocol/duration.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
@@ -19,16 +18,13 @@ export async function checkLocks(
   gitDir: string,
   options: { readonly fix: boolean; readonly nowMs: number; readonly procFolder?: string },
 ): Promise<Verdict[]> {
-  const find = () => findStaleLocks(gitDir, { procFolder: options.procFolder, waitMs: WAIT_MS });
   const verdicts: Verdict[] = [];
-  let report = await find();
-  if (options.fix && report.stale.length > 0) {
-    // Two doctors at once: the second could remove what a git made after the first had cleared the way for it.
-    report = await withFileLock(path.join(gitDir, 'bridge', 'doctor.lock'), async () => {
-      const proven = await find();
-      for (const lock of proven.stale) verdicts.push(await remove(gitDir, lock));
-      return { stale: [], unproven: proven.unproven };
-    });
+  let report = await findStaleLocks(gitDir, { procFolder: options.procFolder, waitMs: WAIT_MS });
+  if (options.fix) {
+    const { removed, failed } = await removeStaleLocks(gitDir, report.stale);
+    await logRepairs(gitDir, removed.map(removedLock), options.nowMs);
+    verdicts.push(...removed.map((lock) => ok(removedLock(lock))), ...failed.map(notRemoved(gitDir)));
+    report = { ...report, stale: [] };
   }
   for (const lock of report.stale) {
     const what = lock.kind === 'lock' ? 'keeps everybody from writing' : 'takes up space';
@@ -50,18 +46,9 @@ export async function checkLocks(
   return verdicts.length > 0 ? verdicts : [ok('no git that was killed left anything behind')];
 }
 
-async function remove(gitDir: string, lock: LeftLock): Promise<Verdict> {
-  try {
-    await rm(path.join(gitDir, lock.path), { recursive: lock.kind === 'quarantine' });
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    // It went by itself.
-    if (code !== 'ENOENT') {
-      const file = shellQuote(path.join(gitDir, lock.path));
-      return broken(`${lock.path} cannot be removed (${code ?? message})`, `rm -r ${file}`);
-    }
-  }
-  return ok(`removed ${lock.path}, left by a killed git since ${since(lock)}`);
+function notRemoved(gitDir: string) {
+  return ({ lock, reason }: { readonly lock: LeftLock; readonly reason: string }): Verdict =>
+    broken(`${lock.path} cannot be removed (${reason})`, `rm -r ${shellQuote(path.join(gitDir, lock.path))}`);
 }
 
 function since(lock: LeftLock): string {

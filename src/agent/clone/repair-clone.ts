@@ -1,8 +1,12 @@
+import { repairBridge } from '../../git/repair-bridge.js';
 import { BridgeError, type BridgeErrorCode } from '../../protocol/bridge-error.js';
 import { type AgentSession, setDue } from '../agent-session.js';
 import { openQueueView } from '../queue/queue-view.js';
 import { keepFinished } from './finished-answers.js';
 import { clearLeftLocks, isSound, replaceClone } from './own-clone.js';
+
+/** So long whoever works on a bridge of this machine is waited for, where a lock is left in it. Milliseconds. */
+const REPAIR_WAIT_MS = 5_000;
 
 /** Runs steps on the clone, and mends the clone where a step fails because of it. */
 export interface CloneRepair {
@@ -25,6 +29,20 @@ export function cloneRepair(session: AgentSession): CloneRepair {
   let mending: Promise<boolean> | null = null;
   /** Looked for already, in this row of failures: a long outage need not read the clone once a minute. */
   let isLookedAt = false;
+  /** The same of the bridge. */
+  let isRepaired = false;
+
+  /** A bridge on this machine is nobody's to put right but whoever works on it; elsewhere its forced command does. */
+  async function repair(): Promise<boolean> {
+    const { address, env } = session.connection;
+    if (address.kind !== 'local' || isRepaired) return false;
+    isRepaired = true;
+    const options = { waitMs: REPAIR_WAIT_MS, now: Date.now };
+    const done = await repairBridge({ gitDir: address.url, env }, options).catch(() => []);
+    for (const text of done)
+      session.options.log('warn', `${text} (in the bridge)`, { event: 'bridge-repaired' });
+    return done.length > 0;
+  }
 
   /** True where something was mended. Two steps that fail at once share one mending. */
   function mend(): Promise<boolean> {
@@ -39,9 +57,12 @@ export function cloneRepair(session: AgentSession): CloneRepair {
       try {
         const value = await step();
         isLookedAt = false;
+        isRepaired = false;
         return value;
       } catch (error) {
-        if (session.options.signal.aborted || !mayBeTheClone(error)) throw error;
+        if (session.options.signal.aborted) throw error;
+        if (await repair()) return step();
+        if (!mayBeTheClone(error)) throw error;
         if (isLookedAt && mending === null) throw error;
         isLookedAt = true;
         if (!(await mend())) throw error;

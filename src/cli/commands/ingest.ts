@@ -10,6 +10,9 @@ const argsSchema = z.object({
   rebuild: z.boolean().default(false),
 });
 
+/** So long those who are at work may take to end, where a killed git may have left a lock. Milliseconds. */
+const REPAIR_WAIT_MS = 5_000;
+
 /** `llm-bridge ingest --repo R` */
 export function ingestCommand(_exit: ExitState): CommandModule {
   return {
@@ -30,12 +33,15 @@ export function ingestCommand(_exit: ExitState): CommandModule {
         .example('$0 ingest --rebuild --repo /srv/llm-bridge/bridge.git', 'when "verify" found a difference'),
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'ingest');
-      const [{ ingest }, { tellOnAnswer }, { openLocalBridge }] = await Promise.all([
+      const [{ ingest }, { tellOnAnswer }, { openLocalBridge }, { repairBridge }] = await Promise.all([
         import('../../log/ingest.js'),
         import('../../log/catch-up-log.js'),
         import('../../bridge/local-bridge.js'),
+        import('../../git/repair-bridge.js'),
       ]);
       const { repo } = await openLocalBridge(args.repo, { env: process.env, asOwner: true });
+      for (const done of await repairBridge(repo, { waitMs: REPAIR_WAIT_MS, now: Date.now }))
+        process.stderr.write(`${done}\n`);
       if (args.rebuild) return rebuild(repo, args.json);
       const { added, lastSeq, repairedBytes } = await ingest(repo, { now: Date.now });
       // Also where nothing was added: who runs this by a timer has those tried again that failed.

@@ -19,6 +19,9 @@ const argsSchema = z.object({
 /** A lock that a push holds is gone by then, and so are those who were at work when it was first seen. Milliseconds. */
 const LOCK_WAIT_MS = 2_000;
 
+/** A day, as of the other figures. */
+const REPAIRS_SHOWN_MS = 86_400_000;
+
 /** `llm-bridge status --repo R` */
 export function statusCommand(_exit: ExitState): CommandModule {
   return {
@@ -42,14 +45,21 @@ export function statusCommand(_exit: ExitState): CommandModule {
         ),
     async handler(raw) {
       const args = readOptions(argsSchema, raw, 'status');
-      const [{ readStatus }, { findStaleLocks }, { whoWorks }, { reportOnAnswer }, { openView }] =
-        await Promise.all([
-          import('../../admin/bridge-status.js'),
-          import('../../git/stale-locks.js'),
-          import('../../bridge/side-refs.js'),
-          import('../../log/on-answer/state.js'),
-          import('../open-view.js'),
-        ]);
+      const [
+        { readStatus },
+        { findStaleLocks },
+        { readRepairs },
+        { whoWorks },
+        { reportOnAnswer },
+        { openView },
+      ] = await Promise.all([
+        import('../../admin/bridge-status.js'),
+        import('../../git/stale-locks.js'),
+        import('../../git/repairs-log.js'),
+        import('../../bridge/side-refs.js'),
+        import('../../log/on-answer/state.js'),
+        import('../open-view.js'),
+      ]);
       const view = await openView(args.repo, sshOptionsOf(args), 'window');
       const show = async () => {
         const isLocal = view.connection.address.kind === 'local';
@@ -65,6 +75,7 @@ export function statusCommand(_exit: ExitState): CommandModule {
           ttlMs: view.taskTtlMs,
           logRecords: view.logRecords(),
           staleLocks,
+          repairs: isLocal ? readRepairs(view.repo.gitDir, nowMs - REPAIRS_SHOWN_MS) : null,
           onAnswer: isLocal ? await reportOnAnswer(view.repo.gitDir) : null,
         });
         return args.json ? `${JSON.stringify(status)}\n` : formatStatus(status);

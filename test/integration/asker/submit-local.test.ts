@@ -1,12 +1,15 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { submitLocal } from '../../../src/asker/submit-local.js';
 import { draftTask, draftTaskFile } from '../../../src/asker/task-draft.js';
 import { resolveRef } from '../../../src/git/refs.js';
+import { readRepairs } from '../../../src/git/repairs-log.js';
 import { MAIN_REF } from '../../../src/protocol/names.js';
 import { taskHash } from '../../../src/protocol/task.js';
 import { bareBridge } from '../../support/bare-bridge.js';
+import { cleanEnv } from '../../support/clean-env.js';
+import { gitWithMainLocked } from '../../support/living-git.js';
 import { waitUntil } from '../../support/wait-until.js';
 import { answerTask, TTL_MS, tasksOn } from './asker-fixture.js';
 
@@ -106,17 +109,35 @@ test('a ref alongside moves with the task', async () => {
 
 test('who finds main locked waits until it is free', async () => {
   const repo = await bareBridge();
-  const lock = join(repo.gitDir, 'refs/heads/main.lock');
-  await writeFile(lock, '');
+  const tip = (await resolveRef(repo, MAIN_REF)) ?? '';
+  const other = await gitWithMainLocked({ args: ['--git-dir', repo.gitDir], env: cleanEnv(repo.dir) }, tip);
   const asking = submitLocal(repo, text('x'), by(), TTL_MS);
   // Its commit is written before main is tried, so where there is a second one, the lock has been met or is about to be.
   const objects = () => repo.git(['cat-file', '--batch-all-objects', '--batch-check']);
   await waitUntil(async () => (await objects()).match(/ commit /g)?.length === 2, 'the commit to be written');
-  await rm(lock);
+  await other.finish();
   const id = await asking;
   expect(await resolveRef(repo, MAIN_REF)).toBe(id);
   expect(await tasksOn(repo)).toHaveLength(1);
 });
+
+test
+  .skipIf(process.platform !== 'linux')
+  .each(['refs/heads/main.lock', 'HEAD.lock', 'refs/bridge/watch/x.lock'])(
+  'who finds %s, which a killed git has left, clears it away and asks',
+  async (name) => {
+    const repo = await bareBridge();
+    await mkdir(join(repo.gitDir, 'refs/bridge/watch'), { recursive: true });
+    await writeFile(join(repo.gitDir, name), '');
+    const id = await submitLocal(repo, text('x'), by(), TTL_MS, (to) => [{ ref: 'refs/bridge/watch/x', to }]);
+
+    expect(await resolveRef(repo, MAIN_REF)).toBe(id);
+    expect(await resolveRef(repo, 'refs/bridge/watch/x')).toBe(id);
+    expect(readRepairs(repo.gitDir, 0)).toMatchObject([
+      { text: expect.stringMatching(new RegExp(`^removed ${name}, left by a killed git since 20`)) },
+    ]);
+  },
+);
 
 test('a bridge without main says so', async () => {
   const repo = await bareBridge();

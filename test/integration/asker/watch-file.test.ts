@@ -220,3 +220,20 @@ test('what is no task is told by its field and not asked, and asked once it is c
   expect(await waitForTasks(repo, 1)).toEqual(['{"prompt":"2+2"}']);
   expect(problems).toHaveLength(1);
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'a lock that a killed git left at its memory, or at main, keeps no change from being asked',
+  async () => {
+    const repo = await bareBridge();
+    const file = join(repo.dir, 'task.txt');
+    await writeFile(file, 'one');
+    await startWatch(repo, file);
+    const [memory] = await listRefs(repo, 'refs/bridge/watch/');
+    for (const [at, lock] of [`${memory?.ref}.lock`, `${MAIN_REF}.lock`].entries()) {
+      await writeFile(join(repo.gitDir, lock), '');
+      await writeFile(file, `change ${at}`);
+      await waitForTasks(repo, at + 2);
+    }
+    expect(await textsOn(repo)).toEqual(['one', 'change 0', 'change 1']);
+  },
+);

@@ -1,11 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { findStaleLocks } from '../../../src/git/stale-locks.js';
+import { findStaleLocks, removeStaleLocks } from '../../../src/git/stale-locks.js';
 import { runCli } from '../../support/cli.js';
 import { gitOk } from '../../support/git.js';
+import { gitAtWork, gitWithMainLocked, type LivingGit } from '../../support/living-git.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
@@ -15,35 +16,24 @@ import { waitUntil } from '../../support/wait-until.js';
 const MAIN = 'refs/heads/main';
 const paths = (locks: readonly { path: string }[]) => locks.map((lock) => lock.path).sort();
 
-/** A git that has taken the lock of main and waits for its next command; it is ended after the test. */
+/** A git that has taken the lock of main and waits for its next command. */
 async function holdMain(
   bridge: PlainBridge,
   how: { readonly args: readonly string[]; readonly cwd?: string; readonly env?: Record<string, string> },
-): Promise<ChildProcess> {
-  const child = spawn('git', [...how.args, 'update-ref', '--stdin'], {
-    env: { ...bridge.env, ...how.env },
-    cwd: how.cwd,
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  onCleanup(() => void child.kill('SIGKILL'));
-  const tip = await bridge.tip();
-  child.stdin?.write(`start\nupdate ${MAIN} ${tip} ${tip}\nprepare\n`);
-  let said = '';
-  child.stdout?.on('data', (text) => {
-    said += text;
-  });
-  await waitUntil(() => said.includes('prepare: ok'), 'git has the lock');
-  return child;
+): Promise<LivingGit> {
+  return gitWithMainLocked({ ...how, env: { ...bridge.env, ...how.env } }, await bridge.tip());
 }
 
-async function killed(child: ChildProcess): Promise<void> {
-  child.kill('SIGKILL');
-  await once(child, 'exit');
-}
+const atWork = (gitDir: string, env: Record<string, string>) =>
+  gitAtWork({ args: ['--git-dir', gitDir], env, cwd: '/' });
 
 test('a bridge that nothing was left in has no locks', async () => {
   const bridge = await startPlainBridge();
-  expect(await findStaleLocks(bridge.repoPath)).toEqual({ stale: [], unproven: [] });
+  expect(await findStaleLocks(bridge.repoPath)).toEqual({
+    stale: [],
+    unproven: [],
+    isBlind: false,
+  });
 });
 
 describe.skipIf(process.platform !== 'linux')('the lock of a git', () => {
@@ -61,7 +51,7 @@ describe.skipIf(process.platform !== 'linux')('the lock of a git', () => {
     for (const way of ways) {
       const child = await holdMain(bridge, way);
       const alive = await findStaleLocks(bridge.repoPath);
-      await killed(child);
+      await child.kill();
       const dead = await findStaleLocks(bridge.repoPath);
 
       expect(paths(alive.unproven), way.args.join(' ')).toContain(`${MAIN}.lock`);
@@ -74,7 +64,7 @@ describe.skipIf(process.platform !== 'linux')('the lock of a git', () => {
 
   test('that was killed stops every push, status names it, and the push goes through when that file is gone', async () => {
     const bridge = await startPlainBridge();
-    await killed(await holdMain(bridge, { args: ['--git-dir', bridge.repoPath] }));
+    await (await holdMain(bridge, { args: ['--git-dir', bridge.repoPath] })).kill();
     const task = await bridge.writer.ask(await bridge.tip(), 'one');
     const refused = await bridge.push([`${task}:${MAIN}`]);
     const status = () => runCli(['status', '--repo', bridge.repoPath, '--json'], { env: bridge.env });
@@ -135,42 +125,50 @@ describe.skipIf(process.platform !== 'linux')('the lock of a git', () => {
     ]);
   });
 
-  test('is not proven stale by a git that works on another repository, and neither by one of ours that reads', async () => {
+  test('is proven stale whatever reads the bridge or works on another, and not while one is there that might have made it', async () => {
     const bridge = await startPlainBridge();
-    await killed(await holdMain(bridge, { args: ['--git-dir', bridge.repoPath] }));
-    const cat = (gitDir: string) => {
-      const child = spawn('git', ['--git-dir', gitDir, 'cat-file', '--batch'], { env: bridge.env, cwd: '/' });
-      onCleanup(() => void child.kill('SIGKILL'));
-      return child;
-    };
-    const other = cat(bridge.cloneDir);
-    await once(other, 'spawn');
+    await (await holdMain(bridge, { args: ['--git-dir', bridge.repoPath] })).kill();
+    await atWork(bridge.cloneDir, bridge.env);
+    for (const args of [
+      ['cat-file', '--batch'],
+      ['-c', 'core.pager=x', '--no-pager', 'cat-file', '--batch'],
+    ]) {
+      const reading = spawn('git', ['--git-dir', bridge.repoPath, ...args], { env: bridge.env, cwd: '/' });
+      onCleanup(() => void reading.kill('SIGKILL'));
+      reading.stdin.write('HEAD\n');
+      await once(reading.stdout, 'data');
+    }
     expect(paths((await findStaleLocks(bridge.repoPath)).stale)).toContain(`${MAIN}.lock`);
 
-    const reading = cat(bridge.repoPath);
-    reading.stdin.write('HEAD\n');
-    await once(reading.stdout, 'data');
+    await atWork(bridge.repoPath, bridge.env);
     expect((await findStaleLocks(bridge.repoPath)).stale).toEqual([]);
+  });
+
+  test('is proven stale while others wait at a lock of ours, which is no lock of git', async () => {
+    const bridge = await startPlainBridge();
+    await (await holdMain(bridge, { args: ['--git-dir', bridge.repoPath] })).kill();
+    const file = join(bridge.repoPath, 'bridge', 'doctor.lock');
+    const waiting = spawn('sh', ['-c', `exec 3>"$0"; echo open; read line`, file], {
+      env: bridge.env,
+      cwd: bridge.repoPath,
+    });
+    onCleanup(() => void waiting.kill('SIGKILL'));
+    await once(waiting.stdout, 'data');
+
+    expect(paths((await findStaleLocks(bridge.repoPath)).stale)).toContain(`${MAIN}.lock`);
   });
 
   test('is proven stale on a bridge that always somebody works on, once those have ended who were there first', async () => {
     const bridge = await startPlainBridge();
-    await killed(await holdMain(bridge, { args: ['--git-dir', bridge.repoPath] }));
-    const read = async () => {
-      const child = spawn('git', ['--git-dir', bridge.repoPath, 'cat-file', '--batch'], { env: bridge.env });
-      onCleanup(() => void child.kill('SIGKILL'));
-      child.stdin.write('HEAD\n');
-      await once(child.stdout, 'data');
-      return child;
-    };
-    let reader = await read();
+    await (await holdMain(bridge, { args: ['--git-dir', bridge.repoPath] })).kill();
+    let reader = await atWork(bridge.repoPath, bridge.env);
     let isOver = false;
     const looking = findStaleLocks(bridge.repoPath, { waitMs: 60_000 }).finally(() => {
       isOver = true;
     });
     while (!isOver) {
-      const next = await read();
-      await killed(reader);
+      const next = await atWork(bridge.repoPath, bridge.env);
+      await reader.kill();
       reader = next;
     }
 
@@ -180,7 +178,7 @@ describe.skipIf(process.platform !== 'linux')('the lock of a git', () => {
 
   test('is not proven stale where any process has the file open, whatever it is', async () => {
     const bridge = await startPlainBridge();
-    await killed(await holdMain(bridge, { args: ['--git-dir', bridge.repoPath] }));
+    await (await holdMain(bridge, { args: ['--git-dir', bridge.repoPath] })).kill();
     const lock = join(bridge.repoPath, `${MAIN}.lock`);
     const holder = spawn('sh', ['-c', `exec 3<"$0"; echo open; read line`, lock], {
       env: bridge.env,
@@ -190,7 +188,8 @@ describe.skipIf(process.platform !== 'linux')('the lock of a git', () => {
     onCleanup(() => void holder.kill('SIGKILL'));
     await once(holder.stdout, 'data');
     expect((await findStaleLocks(bridge.repoPath)).stale).toEqual([]);
-    await killed(holder);
+    holder.kill('SIGKILL');
+    await once(holder, 'exit');
     expect(paths((await findStaleLocks(bridge.repoPath)).stale)).toContain(`${MAIN}.lock`);
   });
 });
@@ -199,7 +198,9 @@ test('every kind of lock is found, and other files are not', async () => {
   const bridge = await startPlainBridge();
   const made = [
     ...['HEAD.lock', 'config.lock', 'packed-refs.lock', 'refs/heads/main.lock', 'refs/bridge/claims/x.lock'],
-    ...['objects/info/commit-graph.lock', 'objects/pack/multi-pack-index.lock'],
+    ...['objects/info/commit-graph.lock', 'objects/info/commit-graphs/commit-graph-chain.lock'],
+    ...['objects/pack/multi-pack-index.lock', 'objects/maintenance.lock', 'packed-refs.new'],
+    ...['gc.pid.lock', 'gc.log.lock', 'shallow.lock', 'logs/HEAD.lock', 'logs/refs/heads/main.lock'],
   ];
   for (const name of [...made, 'bridge/ingest.lock', 'bridge/keys.lock']) {
     await mkdir(join(bridge.repoPath, name, '..'), { recursive: true });
@@ -208,6 +209,18 @@ test('every kind of lock is found, and other files are not', async () => {
   await mkdir(join(bridge.repoPath, 'objects/tmp_objdir-incoming-x'));
   const { stale, unproven } = await findStaleLocks(bridge.repoPath);
   expect(paths([...stale, ...unproven])).toEqual([...made, 'objects/tmp_objdir-incoming-x'].sort());
+});
+
+test('of two who clear up at once, the second leaves alone what a git has made since', async () => {
+  const bridge = await startPlainBridge();
+  const file = join(bridge.repoPath, 'HEAD.lock');
+  await writeFile(file, '');
+  const { stale } = await findStaleLocks(bridge.repoPath);
+  expect(await removeStaleLocks(bridge.repoPath, stale)).toMatchObject({ removed: [{ path: 'HEAD.lock' }] });
+  await writeFile(file, '');
+
+  expect(await removeStaleLocks(bridge.repoPath, stale)).toEqual({ removed: [], failed: [] });
+  await access(file);
 });
 
 test('without a /proc nothing is proven', async () => {

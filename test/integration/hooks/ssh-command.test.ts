@@ -171,6 +171,20 @@ describe('what is served', () => {
   });
 });
 
+test.skipIf(process.platform !== 'linux')(
+  'what a killed git has left is cleared away before git sees the push',
+  async () => {
+    const lock = join(repo, 'refs/heads/main.lock');
+    await inEachShell(async (shell) => {
+      await writeFile(lock, '');
+      const { stdout } = await served(shell, `git-receive-pack '${repo}'`);
+
+      expect(stdout, shell[0]).toContain('args: receive-pack');
+      await expect(access(lock), shell[0]).rejects.toThrow();
+    });
+  },
+);
+
 describe('what is refused', () => {
   const cases: readonly (readonly [string, () => string | undefined])[] = [
     ['no command, which would be a shell', () => undefined],

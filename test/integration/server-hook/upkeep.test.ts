@@ -4,6 +4,7 @@ import { chmod, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { readRepairs } from '../../../src/git/repairs-log.js';
 import { gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { onCleanup } from '../../support/on-cleanup.js';
@@ -33,6 +34,28 @@ test('packs of pushes are put together by the upkeep of a later push, and histor
   expect(await gitOk(['fsck', '--strict'], inBridge)).not.toMatch(/error|missing/);
   expect((await bridge.readLog()).trim().split('\n')).toHaveLength(4);
 });
+
+test
+  .skipIf(process.platform !== 'linux')
+  .each(['gc.pid.lock', 'gc.log.lock', 'logs/HEAD.lock', 'packed-refs.new'])(
+  'an upkeep that stands before %s of a killed one is made by a later push',
+  async (lock) => {
+    const bridge = await startPlainBridge();
+    const inBridge = { gitDir: bridge.repoPath, env: bridge.env };
+    const packs = async () =>
+      (await readdir(join(bridge.repoPath, 'objects', 'pack'))).filter((name) => name.endsWith('.pack'))
+        .length;
+    await gitOk(['config', 'gc.autoPackLimit', '1'], inBridge);
+    await writeFile(join(bridge.repoPath, lock), '');
+    for (const prompt of ['one', 'two']) await exchangeAtOnce(bridge, prompt);
+    await waitUntil(
+      () => readRepairs(bridge.repoPath, 0).some(({ text }) => text.startsWith(`removed ${lock}, left by`)),
+      'it is cleared away',
+    );
+    await exchangeAtOnce(bridge, 'three');
+    await waitUntil(async () => (await packs()) === 1, 'one pack is left');
+  },
+);
 
 test('who follows the reflog hears of an update also after a gc has written it anew', async () => {
   const bridge = await startPlainBridge();

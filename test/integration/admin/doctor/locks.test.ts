@@ -1,32 +1,17 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { checkLocks } from '../../../../src/admin/doctor/check-locks.js';
 import type { Finding } from '../../../../src/admin/doctor/finding.js';
 import { runCli } from '../../../support/cli.js';
-import { onCleanup } from '../../../support/on-cleanup.js';
+import { gitWithMainLocked } from '../../../support/living-git.js';
 import { type PlainBridge, startPlainBridge } from '../../../support/plain-bridge.js';
-import { waitUntil } from '../../../support/wait-until.js';
 
 const MAIN = 'refs/heads/main';
 
 /** A git of the bridge that has the lock of main and goes no further. */
 async function holdMain(bridge: PlainBridge) {
-  const child = spawn('git', ['--git-dir', bridge.repoPath, 'update-ref', '--stdin'], {
-    env: bridge.env,
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  onCleanup(() => void child.kill('SIGKILL'));
-  const tip = await bridge.tip();
-  child.stdin.write(`start\nupdate ${MAIN} ${tip} ${tip}\nprepare\n`);
-  let said = '';
-  child.stdout.on('data', (text) => {
-    said += text;
-  });
-  await waitUntil(() => said.includes('prepare: ok'), 'git has the lock');
-  return child;
+  return gitWithMainLocked({ args: ['--git-dir', bridge.repoPath], env: bridge.env }, await bridge.tip());
 }
 
 async function doctor(bridge: PlainBridge, ...args: string[]) {
@@ -45,8 +30,7 @@ describe.skipIf(process.platform !== 'linux')('doctor and the locks of git', () 
   test('a killed one is named with its remedy, --fix removes it and its quarantine, and pushes go through again', async () => {
     const bridge = await startPlainBridge();
     const child = await holdMain(bridge);
-    child.kill('SIGKILL');
-    await once(child, 'exit');
+    await child.kill();
     const quarantine = join(bridge.repoPath, 'objects', 'tmp_objdir-incoming-aBcDeF');
     await mkdir(join(quarantine, 'pack'), { recursive: true });
     await writeFile(join(quarantine, 'pack', 'tmp_pack_1'), 'half of it');
@@ -93,8 +77,7 @@ describe.skipIf(process.platform !== 'linux')('doctor and the locks of git', () 
 
     const fixed = await doctor(bridge, '--fix');
     const stillThere = await isThere(join(bridge.repoPath, `${MAIN}.lock`));
-    child.stdin.end('commit\n');
-    await once(child, 'exit');
+    await child.finish();
 
     expect(fixed.locks).toContainEqual(
       expect.objectContaining({ status: 'ok', text: 'refs/heads/main.lock may be in use' }),

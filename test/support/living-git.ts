@@ -1,0 +1,66 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { onCleanup } from './on-cleanup.js';
+import { waitUntil } from './wait-until.js';
+
+/** A git that works in a repository until it is told to end or is killed; it is ended after the test. */
+export interface LivingGit {
+  /** Writes what it has to write, lets go of its locks and ends; only success will do. */
+  finish(): Promise<void>;
+  /** By SIGKILL: its locks stay. */
+  kill(): Promise<void>;
+}
+
+/** How it comes to the repository: the words and the environment git is started with, and where. */
+export interface GitStart {
+  readonly args: readonly string[];
+  readonly env: Record<string, string>;
+  readonly cwd?: string;
+}
+
+/** One that has taken no lock yet, and may at any moment. */
+export async function gitAtWork(start: GitStart): Promise<LivingGit> {
+  const { tell, heard, living } = startUpdates(start);
+  tell('start\n');
+  await heard('start: ok');
+  return living;
+}
+
+/** One that has the lock of `main`, and of HEAD with it, on its way from `tip` to `tip`. */
+export async function gitWithMainLocked(start: GitStart, tip: string): Promise<LivingGit> {
+  const { tell, heard, living } = startUpdates(start);
+  tell(`start\nupdate refs/heads/main ${tip} ${tip}\nprepare\n`);
+  await heard('prepare: ok');
+  return living;
+}
+
+function startUpdates({ args, env, cwd }: GitStart) {
+  const child: ChildProcessWithoutNullStreams = spawn('git', [...args, 'update-ref', '--stdin'], {
+    env,
+    cwd,
+  });
+  onCleanup(() => void child.kill('SIGKILL'));
+  let said = '';
+  child.stdout.on('data', (text) => {
+    said += text;
+  });
+  child.stderr.on('data', (text) => {
+    said += text;
+  });
+  const living: LivingGit = {
+    async finish() {
+      child.stdin.end('commit\n');
+      const [code] = await once(child, 'exit');
+      if (code !== 0) throw new Error(`the git that had the lock failed: ${said}`);
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    },
+  };
+  return {
+    tell: (text: string) => void child.stdin.write(text),
+    heard: (text: string) => waitUntil(() => said.includes(text), `git says ${text}`),
+    living,
+  };
+}
