@@ -1,4 +1,7 @@
-import * as z from 'zod';
+import type { Backend } from '../agent/backends/backend.js';
+import { DEFAULT_LMSTUDIO_URL, DEFAULT_OLLAMA_URL } from '../agent/backends/backend-url.js';
+import { lmstudioBackend } from '../agent/backends/lmstudio/lmstudio-backend.js';
+import { ollamaBackend } from '../agent/backends/ollama/ollama-backend.js';
 import { startStandIn } from './stand-in/start-stand-in.js';
 
 /** A model server for the demo. */
@@ -12,34 +15,18 @@ export interface DemoModels {
 /** A server on this machine answers a list of models at once, or it is not there. Milliseconds. */
 const PROBE_TIMEOUT_MS = 2_000;
 
-const PROBES = [
-  {
-    name: 'Ollama',
-    backend: 'ollama',
-    url: 'http://127.0.0.1:11434/api/tags',
-    models: z
-      .object({ models: z.array(z.object({ name: z.string() })) })
-      .transform((body) => body.models.map((one) => one.name)),
-  },
-  {
-    name: 'LM Studio',
-    backend: 'lmstudio',
-    url: 'http://127.0.0.1:1234/v1/models',
-    models: z
-      .object({ data: z.array(z.object({ id: z.string() })) })
-      .transform((body) => body.data.map((one) => one.id)),
-  },
-] as const;
-
 /** A real Ollama or LM Studio of this machine that has a model; else a stand-in, which says that it is one. */
-export async function findModelServer(signal: AbortSignal): Promise<DemoModels> {
-  for (const probe of PROBES) {
-    const models = await listModels(probe, signal);
-    const [model] = models;
+export async function findModelServer(
+  signal: AbortSignal,
+  backends: readonly Backend[] = [ollamaBackend(DEFAULT_OLLAMA_URL), lmstudioBackend(DEFAULT_LMSTUDIO_URL)],
+): Promise<DemoModels> {
+  for (const backend of backends) {
+    const timeout = AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
+    const [model] = await backend.listModels(timeout).catch(() => []);
     if (model === undefined) continue;
     return {
-      description: `model: ${model}, of the ${probe.name} on this machine`,
-      agentArgs: ['--backend', probe.backend, '--model', model],
+      description: `model: ${model}, of the ${TITLE[backend.name]} on this machine`,
+      agentArgs: ['--backend', backend.name, '--model', model],
       close: async () => {},
     };
   }
@@ -52,13 +39,4 @@ export async function findModelServer(signal: AbortSignal): Promise<DemoModels> 
   };
 }
 
-async function listModels(probe: (typeof PROBES)[number], signal: AbortSignal): Promise<string[]> {
-  try {
-    const timeout = AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
-    const response = await fetch(probe.url, { signal: timeout });
-    const names = probe.models.parse(await response.json());
-    return names.filter((name) => !name.startsWith('text-embedding-'));
-  } catch {
-    return [];
-  }
-}
+const TITLE = { ollama: 'Ollama', lmstudio: 'LM Studio' } as const;

@@ -3,7 +3,7 @@ import type { AnswerErrorCode } from '../../protocol/answer.js';
 import { errorText } from '../../protocol/bridge-error.js';
 import { excerpt, oneLine } from '../../protocol/printable.js';
 import { type Backend, BackendError } from './backend.js';
-import { HttpFailure, type Transport } from './http-exchange.js';
+import { HttpFailure, ResponseTimeout, TooManyBytes, type Transport } from './http-exchange.js';
 
 /** The longest message of an error answer, in characters: a subject line or two of a chat, whatever the server sent. */
 export const MAX_ERROR_MESSAGE_CHARS = 1000;
@@ -62,6 +62,8 @@ function classify(backend: Pick<Backend, 'name' | 'url' | 'noModelRemedy'>, erro
     const text = said.code === 'no_model' ? `${said.text}; try: ${backend.noModelRemedy}` : said.text;
     return backendError(backend, said.code, text === '' ? error.message : `${error.message}: ${text}`, error);
   }
+  if (error instanceof ResponseTimeout) return backendError(backend, 'timeout', error.message, error);
+  if (error instanceof TooManyBytes) return backendError(backend, 'backend_error', error.message, error);
   const unreachable = connectionFailureCode(error);
   if (unreachable !== null) {
     return backendError(backend, 'backend_unreachable', `cannot be reached (${unreachable})`, error);

@@ -13,6 +13,8 @@ export interface GenerateRequest {
   readonly images: readonly Uint8Array[];
   readonly options: TaskOptions;
   readonly format: TaskFormat | undefined;
+  /** The most that is wanted of an answer, thinking included, in bytes of UTF-8. What is read of a stream is bounded by it. */
+  readonly maxAnswerBytes: number;
 }
 
 /** What a model said. `answer` is not blank: an empty answer is thrown as BackendError `empty_answer`. */

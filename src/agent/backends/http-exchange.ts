@@ -1,19 +1,30 @@
 import http from 'node:http';
 import https from 'node:https';
-import { Readable } from 'node:stream';
+import { formatDuration } from '../../protocol/duration.js';
 
 /** What is sent. */
 export interface HttpRequest {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | undefined;
+  /** The most bytes that are read of the body of the response. */
+  readonly maxBodyBytes: number;
+}
+
+/** A body, or a part of it, that has more bytes than were to be read. What was read is dropped, and the connection is closed. */
+export class TooManyBytes extends Error {
+  override readonly name = 'TooManyBytes';
+
+  constructor(maxBytes: number, where = '') {
+    super(`sent more than ${maxBytes} bytes${where}`);
+  }
 }
 
 /** HTTP exchanges that are closed together. */
 export interface HttpExchanges {
   /**
-   * Resolves with the head of the response; its body streams. A redirect is a response like any other. Rejects with what Node says, which has a `code`
-   * and, where no connection came to be, the `syscall`.
+   * Resolves with the head of the response; its body streams, and fails with TooManyBytes. A redirect is a response like any other. Rejects with
+   * what Node says, which has a `code` and, where no connection came to be, the `syscall`.
    */
   exchange(url: URL, request: HttpRequest): Promise<Response>;
   /** Ends whatever is still open; the server sees that. */
@@ -35,11 +46,17 @@ const NO_BODY = new Set([204, 205, 304]);
 export function openHttp(signal: AbortSignal, connectTimeoutMs = CONNECT_TIMEOUT_MS): HttpExchanges {
   const open = new Set<http.ClientRequest>();
   return {
-    exchange(url, { method, headers, body }) {
+    exchange(url, { method, headers, body, maxBodyBytes }) {
       return new Promise<Response>((resolve, reject) => {
         const isTls = url.protocol === 'https:';
         // A connection a call, because closing it is the one way to be sure that nothing goes on generating for nobody.
-        const request = (isTls ? https : http).request(url, { method, headers, signal, agent: false });
+        const request = (isTls ? https : http).request(url, {
+          method,
+          // Without it a server may choose: what a small body unpacks to has no bound.
+          headers: { ...headers, 'accept-encoding': 'identity' },
+          signal,
+          agent: false,
+        });
         open.add(request);
         const timer = setTimeout(
           () => request.destroy(noConnection(url, connectTimeoutMs)),
@@ -55,9 +72,9 @@ export function openHttp(signal: AbortSignal, connectTimeoutMs = CONNECT_TIMEOUT
         request.on('error', reject);
         request.on('response', (message) => {
           try {
-            resolve(asResponse(message));
+            resolve(asResponse(message, maxBodyBytes));
           } catch (error) {
-            // A status that is none.
+            // A status that is none, or an encoding.
             request.destroy();
             reject(error);
           }
@@ -71,17 +88,32 @@ export function openHttp(signal: AbortSignal, connectTimeoutMs = CONNECT_TIMEOUT
   };
 }
 
-function asResponse(message: http.IncomingMessage): Response {
+function asResponse(message: http.IncomingMessage, maxBodyBytes: number): Response {
+  const encoding = message.headers['content-encoding'] ?? 'identity';
+  if (encoding !== 'identity')
+    throw new Error(`it sends its body in the encoding ${encoding}, which nobody asked for`);
   const status = message.statusCode ?? 0;
   const headers = new Headers();
   for (const [name, values = []] of Object.entries(message.headersDistinct)) {
     for (const value of values) headers.append(name, value);
   }
   if (!NO_BODY.has(status)) {
-    return new Response(Readable.toWeb(message) as ReadableStream<Uint8Array>, { status, headers });
+    // Not Readable.toWeb: that reads ahead of whoever is slower than the server, up to a gigabyte.
+    return new Response(ReadableStream.from(counted(message, maxBodyBytes)), { status, headers });
   }
   message.resume();
   return new Response(null, { status, headers });
+}
+
+/** The one way by which anything that a model server sends is read. */
+async function* counted(message: http.IncomingMessage, maxBytes: number): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  // Leaving the loop closes the connection.
+  for await (const chunk of message as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw new TooManyBytes(maxBytes);
+    yield chunk;
+  }
 }
 
 function noConnection(url: URL, timeoutMs: number): Error {
@@ -95,7 +127,7 @@ function noConnection(url: URL, timeoutMs: number): Error {
 export interface Transport {
   /** For an SDK to use in place of the global one. Rejects with HttpFailure for any status that is not 2xx. */
   readonly fetch: typeof globalThis.fetch;
-  /** What `fetch` rejected with, as it was. The SDKs wrap it and may lose its cause. */
+  /** What `fetch` rejected with, as it was, or ResponseTimeout. The SDKs wrap it and may lose its cause. */
   failure(): unknown;
   /** Ends the call: whatever is still open is closed, and the server sees that. */
   close(): Promise<void>;
@@ -113,35 +145,74 @@ export class HttpFailure extends Error {
   }
 }
 
-/** How much of an error's body is read, in characters: any server's error fits, and a web page does not fill the memory. */
-const MAX_ERROR_BODY_CHARS = 64 * 1024;
+/** A response that was not whole in time. */
+export class ResponseTimeout extends Error {
+  override readonly name = 'ResponseTimeout';
+
+  constructor(timeoutMs: number) {
+    super(`no complete response within ${formatDuration(timeoutMs)}`);
+  }
+}
+
+/** What one call may take of us. */
+export interface TransportLimits {
+  /** The most bytes of the body of a 2xx response. */
+  readonly maxBodyBytes: number;
+  /** How long the call may take in all. Without it: until `signal` is aborted, as a generation is by its deadlines. */
+  readonly timeoutMs?: number;
+  /** How long the body of an error may take. Default: ERROR_BODY_TIMEOUT_MS. */
+  readonly errorTimeoutMs?: number;
+}
+
+/** How much of an error's body is read, in bytes: any server's error fits, and a web page does not fill the memory. */
+const MAX_ERROR_BODY_BYTES = 64 * 1024;
+
+/** How long the rest of an error may take behind its head. What has come by then is told. */
+const ERROR_BODY_TIMEOUT_MS = 10_000;
 
 /**
  * Opens the transport for one call. `signal` closes it at any time, before the first byte too, which neither SDK can. The SDKs' own signals
  * are left out: the OpenAI client aborts by a timer of its own. `inspect` sees every 2xx response and may replace it, or refuse it by
- * throwing.
+ * throwing; errorBody is for what it reads of one that it refuses.
  */
 export function openTransport(
   signal: AbortSignal,
+  limits: TransportLimits,
   inspect: (response: Response) => Response | Promise<Response> = (response) => response,
 ): Transport {
   const http = openHttp(signal);
   let failure: unknown;
+  const { timeoutMs, errorTimeoutMs = ERROR_BODY_TIMEOUT_MS } = limits;
+  const timer =
+    timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          failure ??= new ResponseTimeout(timeoutMs);
+          http.close();
+        }, timeoutMs);
   const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
     try {
       const response = await http.exchange(new URL(input as string | URL), {
         method: init?.method ?? 'GET',
         headers: plainHeaders(init),
         body: textOf(init?.body),
+        maxBodyBytes: limits.maxBodyBytes,
       });
-      if (!response.ok) throw new HttpFailure(response.status, await readFailure(response));
+      if (!response.ok) throw new HttpFailure(response.status, await failureText(response, errorTimeoutMs));
       return await inspect(response);
     } catch (error) {
-      failure = error;
+      failure ??= error;
       throw error;
     }
   };
-  return { fetch, failure: () => failure, close: async () => http.close() };
+  return {
+    fetch,
+    failure: () => failure,
+    close: async () => {
+      clearTimeout(timer);
+      http.close();
+    },
+  };
 }
 
 /**
@@ -161,16 +232,32 @@ function textOf(body: RequestInit['body']): string | undefined {
   return body;
 }
 
-async function readFailure(response: Response): Promise<string> {
+async function failureText(response: Response, timeoutMs: number): Promise<string> {
   const leadsTo = response.headers.get('location');
   // Not followed: a browser would send what was posted once more, or not at all, as the status has it.
   if (leadsTo !== null) return `it redirects to ${leadsTo}; give that address`;
-  if (response.body === null) return '';
-  const decoder = new TextDecoder();
-  let text = '';
-  for await (const bytes of response.body) {
-    text += decoder.decode(bytes as Uint8Array, { stream: true });
-    if (text.length > MAX_ERROR_BODY_CHARS) break;
+  return await errorBody(response, timeoutMs);
+}
+
+/** The beginning of a body that tells of an error: bounded in size and in time, and never a failure of its own. */
+export async function errorBody(response: Response, timeoutMs = ERROR_BODY_TIMEOUT_MS): Promise<string> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return '';
+  const timer = setTimeout(() => void reader.cancel().catch(() => {}), timeoutMs);
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    while (bytes < MAX_ERROR_BODY_BYTES) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      chunks.push(value);
+      bytes += value.length;
+    }
+  } catch {
+    // It broke off: what has come tells more than that.
+  } finally {
+    clearTimeout(timer);
+    await reader.cancel().catch(() => {});
   }
-  return text.slice(0, MAX_ERROR_BODY_CHARS);
+  return Buffer.concat(chunks).subarray(0, MAX_ERROR_BODY_BYTES).toString('utf8');
 }

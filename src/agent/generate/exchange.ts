@@ -42,6 +42,7 @@ export function openExchange(
         images: (task.images ?? []).map((image) => Buffer.from(image, 'base64')),
         options: task.options ?? {},
         format: task.format,
+        maxAnswerBytes: maxBytes,
       };
     },
     async generate(request) {

@@ -1,11 +1,13 @@
 import type { OpenAI } from 'openai';
 import type { Usage } from '../../../protocol/answer.js';
+import { LIST_LIMITS, maxLineBytes, streamLimits } from '../answer-limits.js';
 import type { Backend, GenerateRequest, Generation, OnToken } from '../backend.js';
 import { backendError, callBackend, lostError } from '../backend-failure.js';
 import { parseLmstudioUrl } from '../backend-url.js';
 import { finishGeneration } from '../finish-generation.js';
-import { HttpFailure, openTransport, type Transport } from '../http-exchange.js';
+import { errorBody, HttpFailure, openTransport, type Transport } from '../http-exchange.js';
 import { sameLmstudioModel } from '../same-model.js';
+import { wholeEvents } from '../whole-events.js';
 import {
   type LmstudioChunk,
   lmstudioChunkSchema,
@@ -32,7 +34,7 @@ export function lmstudioBackend(url: string): Backend {
     ...about,
     async listModels(signal) {
       signal.throwIfAborted();
-      const transport = openTransport(signal);
+      const transport = openTransport(signal, LIST_LIMITS);
       return await callBackend(about, transport, signal, async () => {
         // Not by the client: every agent asks for this list every two minutes, whether it is LM Studio that it uses or not.
         const list: unknown = await (await transport.fetch(`${about.url}/models`)).json();
@@ -44,7 +46,11 @@ export function lmstudioBackend(url: string): Backend {
     },
     async generate(request, signal, onToken) {
       signal.throwIfAborted();
-      const transport = openTransport(signal, refuseJson);
+      const { maxAnswerBytes } = request;
+      const transport = openTransport(signal, streamLimits(maxAnswerBytes), async (response) => {
+        await refuseJson(response);
+        return wholeEvents(response, maxLineBytes(maxAnswerBytes));
+      });
       const client = await openClient(about.url, transport.fetch);
       return await callBackend(about, transport, signal, () => generate(about, client, request, onToken));
     },
@@ -68,10 +74,9 @@ async function openClient(baseURL: string, fetch: Transport['fetch']): Promise<O
 }
 
 /** LM Studio says some errors with status 200 and plain JSON in place of a stream, which the client would read as empty. */
-async function refuseJson(response: Response): Promise<Response> {
+async function refuseJson(response: Response): Promise<void> {
   const type = response.headers.get('content-type') ?? '';
-  if (type.includes('application/json')) throw new HttpFailure(response.status, await response.text());
-  return response;
+  if (type.includes('application/json')) throw new HttpFailure(response.status, await errorBody(response));
 }
 
 async function generate(

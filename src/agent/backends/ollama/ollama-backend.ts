@@ -1,5 +1,6 @@
 import { type ChatRequest, Ollama, type Options } from 'ollama';
 import type { TaskOptions } from '../../../protocol/task.js';
+import { LIST_LIMITS, maxLineBytes, streamLimits } from '../answer-limits.js';
 import type { Backend, GenerateRequest, Generation, OnToken } from '../backend.js';
 import { backendError, callBackend, lostError } from '../backend-failure.js';
 import { parseOllamaUrl } from '../backend-url.js';
@@ -21,7 +22,7 @@ export function ollamaBackend(url: string): Backend {
     ...about,
     async listModels(signal) {
       signal.throwIfAborted();
-      const transport = openTransport(signal);
+      const transport = openTransport(signal, LIST_LIMITS);
       const client = new Ollama({ host: about.url, fetch: transport.fetch });
       return await callBackend(about, transport, signal, async () => {
         const tags = ollamaTagsSchema.safeParse(await client.list());
@@ -31,7 +32,10 @@ export function ollamaBackend(url: string): Backend {
     },
     async generate(request, signal, onToken) {
       signal.throwIfAborted();
-      const transport = openTransport(signal, strictJsonLines);
+      const { maxAnswerBytes } = request;
+      const transport = openTransport(signal, streamLimits(maxAnswerBytes), (response) =>
+        strictJsonLines(response, maxLineBytes(maxAnswerBytes)),
+      );
       // A client a call: it cannot abort one call of several, nor any before its first token.
       const client = new Ollama({ host: about.url, fetch: transport.fetch });
       return await callBackend(about, transport, signal, () => generate(about, client, request, onToken));

@@ -34,6 +34,7 @@ function ask(backend: Backend, changes: Partial<GenerateRequest> = {}): Promise<
     images: [],
     options: {},
     format: undefined,
+    maxAnswerBytes: 1024 * 1024,
     ...changes,
   };
   return backend.generate(request, signal, () => {});
@@ -259,6 +260,7 @@ describe.each(BACKENDS)('%s', (name) => {
         images: [],
         options: {},
         format: undefined,
+        maxAnswerBytes: 1024 * 1024,
       },
       signal,
       () => {

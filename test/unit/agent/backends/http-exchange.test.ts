@@ -8,7 +8,8 @@ import { ollamaBackend } from '../../../../src/agent/backends/ollama/ollama-back
 import { onCleanup } from '../../../support/on-cleanup.js';
 
 const never = new AbortController().signal;
-const GET = { method: 'GET', headers: {} };
+const maxBodyBytes = 8 * 1024 * 1024;
+const GET = { method: 'GET', headers: {}, maxBodyBytes };
 
 async function listen(server: Server, scheme = 'http'): Promise<URL> {
   server.listen(0, '127.0.0.1');
@@ -37,7 +38,7 @@ test('what is sent arrives, and what comes back is whole, with every header', as
     response.end(Buffer.concat(chunks));
   });
   const body = 'ж'.repeat(2_000_000);
-  const response = await open(never).exchange(url, { method: 'POST', headers: {}, body });
+  const response = await open(never).exchange(url, { method: 'POST', headers: {}, body, maxBodyBytes });
   expect([response.status, response.headers.get('x-two'), response.headers.get('x-method')]).toEqual([
     207,
     'a, b',

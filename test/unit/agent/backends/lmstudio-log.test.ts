@@ -19,6 +19,7 @@ test('the OpenAI client prints nothing, whatever its environment says: prompts a
     images: [],
     options: {},
     format: undefined,
+    maxAnswerBytes: 1024 * 1024,
   };
   const generation = lmstudioBackend(standIn.lmstudioUrl).generate(
     request,

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { strictJsonLines } from '../../../../../src/agent/backends/ollama/ollama-wire.js';
 
+const MAX_LINE = 1024 * 1024;
+
 function responseOf(chunks: readonly Uint8Array[]): Response {
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
@@ -21,7 +23,7 @@ test('lines of JSON objects come through, however the packets are cut', async ()
         const text = objects.map((object) => `${JSON.stringify(object)}\n`).join('');
         const bytes = Buffer.from(text);
         const cut = bytes.length === 0 ? 0 : seed % bytes.length;
-        const response = strictJsonLines(responseOf([bytes.subarray(0, cut), bytes.subarray(cut)]));
+        const response = strictJsonLines(responseOf([bytes.subarray(0, cut), bytes.subarray(cut)]), MAX_LINE);
         expect(await response.text()).toBe(text);
       },
     ),
@@ -29,10 +31,15 @@ test('lines of JSON objects come through, however the packets are cut', async ()
 });
 
 test('blank lines are left out, and a last line without a newline gets one', async () => {
-  const response = strictJsonLines(responseOf([Buffer.from('\n{"a":1}\n\r\n'), Buffer.from('{"b":2}')]));
+  const response = strictJsonLines(
+    responseOf([Buffer.from('\n{"a":1}\n\r\n'), Buffer.from('{"b":2}')]),
+    MAX_LINE,
+  );
   expect(await response.text()).toBe('{"a":1}\n{"b":2}\n');
 });
 
 test.each(['{"a":1}\n{"b":\n', 'hello\n', '42\n', 'null\n', '{"cut":"o'])('%j fails', async (text) => {
-  await expect(strictJsonLines(responseOf([Buffer.from(text)])).text()).rejects.toThrow(SyntaxError);
+  await expect(strictJsonLines(responseOf([Buffer.from(text)]), MAX_LINE).text()).rejects.toThrow(
+    SyntaxError,
+  );
 });

@@ -1,0 +1,33 @@
+import { TooManyBytes } from './http-exchange.js';
+import { streamLines, withBody } from './stream-lines.js';
+
+/**
+ * The same response, with a body that comes event by event (SSE), and fails with TooManyBytes at one that has more than `maxEventBytes`. The OpenAI
+ * client keeps what has come of an event, however long it is, and looks through all of it at every piece that comes.
+ */
+export function wholeEvents(response: Response, maxEventBytes: number): Response {
+  return response.body === null ? response : withBody(response, eventsOf(response.body, maxEventBytes));
+}
+
+async function* eventsOf(
+  body: ReadableStream<Uint8Array>,
+  maxEventBytes: number,
+): AsyncGenerator<Uint8Array> {
+  let lines: Uint8Array[] = [];
+  let size = 0;
+  for await (const line of streamLines(body, maxEventBytes)) {
+    lines.push(line);
+    size += line.length;
+    if (size > maxEventBytes) throw new TooManyBytes(maxEventBytes, ' in one event');
+    if (!isBlank(line)) continue;
+    yield Buffer.concat(lines);
+    lines = [];
+    size = 0;
+  }
+  if (size > 0) yield Buffer.concat(lines);
+}
+
+/** `\n` or `\r\n`: it ends an event. */
+function isBlank(line: Uint8Array): boolean {
+  return line.length === 1 || (line.length === 2 && line[0] === 0x0d);
+}

@@ -1,0 +1,197 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { type Backend, BackendError } from '../../../../src/agent/backends/backend.js';
+import { HttpFailure, openTransport } from '../../../../src/agent/backends/http-exchange.js';
+import { lmstudioBackend } from '../../../../src/agent/backends/lmstudio/lmstudio-backend.js';
+import { ollamaBackend } from '../../../../src/agent/backends/ollama/ollama-backend.js';
+import { onCleanup } from '../../../support/on-cleanup.js';
+import { BACKENDS, MODEL } from '../generate-fixture.js';
+
+// Whatever answers at the address of the model server, and however long: of each body a bounded part is read, and then the connection is closed.
+
+const MIB = 1024 * 1024;
+
+/** What the system itself takes in between two sockets, and more than any bound here. */
+const ON_THE_WAY = 24 * MIB;
+
+/** Here the server gives up, so that a fault does not fill the memory of the machine. */
+const GIVES_UP = 200 * MIB;
+
+const signal = new AbortController().signal;
+
+interface EndlessServer {
+  readonly url: string;
+  /** How many bytes it got rid of until the connection was closed. */
+  readonly sent: Promise<number>;
+}
+
+/** A server that answers with `head` and then with `text` for ever. */
+async function endlessServer(
+  head: (response: ServerResponse, request: IncomingMessage) => void,
+  text: string,
+): Promise<EndlessServer> {
+  let close = (_bytes: number) => {};
+  const sent = new Promise<number>((resolve) => {
+    close = resolve;
+  });
+  const server = createServer((request, response) => {
+    const { socket } = request;
+    // A client that closes before it has read everything resets the connection.
+    socket.on('error', () => {});
+    socket.once('close', () => close(socket.bytesWritten));
+    head(response, request);
+    const chunk = Buffer.from(text.repeat(Math.ceil(65_536 / text.length)));
+    const go = () => {
+      if (socket.destroyed) return;
+      if (socket.bytesWritten > GIVES_UP) socket.destroy();
+      else response.write(chunk, go);
+    };
+    go();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onCleanup(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, sent };
+}
+
+function open(name: (typeof BACKENDS)[number], { url }: EndlessServer): Backend {
+  return name === 'ollama' ? ollamaBackend(url) : lmstudioBackend(`${url}/v1`);
+}
+
+function generate(backend: Backend): Promise<unknown> {
+  const request = {
+    model: MODEL[backend.name],
+    strictModel: true,
+    messages: [{ role: 'user' as const, content: '2+2' }],
+    images: [],
+    options: {},
+    format: undefined,
+    maxAnswerBytes: 1000,
+  };
+  return backend.generate(request, signal, () => {});
+}
+
+async function failureOf(call: Promise<unknown>): Promise<BackendError> {
+  const error: unknown = await call.then(
+    () => new Error('it did not fail'),
+    (reason: unknown) => reason,
+  );
+  if (error instanceof BackendError) return error;
+  throw error;
+}
+
+const of = (type: string, status = 200) => {
+  return (response: ServerResponse) => void response.writeHead(status, { 'content-type': type });
+};
+
+describe.each(BACKENDS)('%s', (name) => {
+  const stream = name === 'ollama' ? 'application/x-ndjson' : 'text/event-stream';
+  const beside = JSON.stringify('x'.repeat(2000));
+  const silent =
+    name === 'ollama' ? `{"done":false,"x":${beside}}\n` : `data: {"choices":[],"x":${beside}}\n\n`;
+  const bodies: readonly (readonly [string, string, string, RegExp])[] = [
+    ['JSON without end in place of a stream', 'application/json', '{"error":"no', /HTTP 200|more than/],
+    [
+      'a line without end',
+      stream,
+      name === 'ollama' ? '{"a":"' : 'data: {"a":"',
+      /more than \d+ bytes in one/,
+    ],
+    ['a stream that says nothing without end', stream, silent, /more than \d+ bytes$/],
+    ...(name === 'lmstudio'
+      ? ([
+          ['an event without end', stream, 'data: {"a":\n', /more than \d+ bytes in one/],
+          ['comments without end', stream, `: ${beside}\n\n`, /more than \d+ bytes$/],
+        ] as const)
+      : []),
+  ];
+  test.each(bodies)('%s is backend_error, and is not read on', async (_what, type, text, message) => {
+    const server = await endlessServer(of(type), text);
+    const failure = await failureOf(generate(open(name, server)));
+    expect([failure.code, failure.isLost]).toEqual(['backend_error', false]);
+    expect(failure.message).toMatch(message);
+    expect(await server.sent).toBeLessThan(ON_THE_WAY);
+  });
+
+  test('a list of models without end is backend_error, and is not read on', async () => {
+    const list = name === 'ollama' ? '{"models":[{"name":"a"},' : '{"data":[{"id":"a"},';
+    const server = await endlessServer((response) => {
+      of('application/json')(response);
+      response.write(list);
+    }, '{"name":"b"},');
+    const failure = await failureOf(open(name, server).listModels(signal));
+    expect(failure.code).toBe('backend_error');
+    expect(failure.message).toMatch(/more than \d+ bytes$/);
+    expect(await server.sent).toBeLessThan(ON_THE_WAY);
+  });
+
+  test('of an error without end the beginning is told', async () => {
+    const server = await endlessServer(of('text/plain', 500), 'out of memory ');
+    for (const call of [
+      (backend: Backend) => generate(backend),
+      (backend: Backend) => backend.listModels(signal),
+    ]) {
+      const failure = await failureOf(call(open(name, server)));
+      expect(failure.code).toBe('backend_error');
+      expect(failure.message).toContain('HTTP 500: out of memory out of memory');
+    }
+    expect(await server.sent).toBeLessThan(ON_THE_WAY);
+  });
+
+  test('headers without end end the exchange', async () => {
+    const server = await endlessServer((response) => {
+      response.socket?.write(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}`);
+    }, 'z');
+    const failure = await failureOf(open(name, server).listModels(signal));
+    expect(failure.code).toBe('backend_error');
+    expect(await server.sent).toBeLessThan(ON_THE_WAY);
+  });
+
+  test('a body in an encoding that nobody asked for is not read', async () => {
+    const accepted: unknown[] = [];
+    const server = await endlessServer((response, request) => {
+      accepted.push(request.headers['accept-encoding']);
+      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
+    }, '\0');
+    const failure = await failureOf(open(name, server).listModels(signal));
+    expect(failure.message).toMatch(/: it sends its body in the encoding gzip, which nobody asked for$/);
+    expect(accepted).toEqual(['identity']);
+    expect(await server.sent).toBeLessThan(ON_THE_WAY);
+  });
+});
+
+test('an answer that trickles in is given up after its time, and the server sees that', async () => {
+  let closed: Promise<unknown> = Promise.resolve();
+  const server = createServer((request, response) => {
+    closed = once(request.socket, 'close');
+    response.write('{"models":');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onCleanup(() => void server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const transport = openTransport(signal, { maxBodyBytes: MIB, timeoutMs: 50 });
+  await expect(transport.fetch(url).then((response) => response.json())).rejects.toThrow();
+  expect(transport.failure()).toMatchObject({ message: 'no complete response within 50 ms' });
+  await closed;
+});
+
+test('an error whose body trickles in is told with what has come', async () => {
+  const server = createServer((_request, response) => {
+    response.writeHead(500).write('the GPU is');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onCleanup(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const transport = openTransport(signal, { maxBodyBytes: MIB, errorTimeoutMs: 50 });
+  await expect(transport.fetch(url)).rejects.toEqual(new HttpFailure(500, 'the GPU is'));
+});
