@@ -2,13 +2,13 @@ import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { type BridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
 import { treeOfCommit } from '../git/git-objects.js';
+import { noLogFile, requireLogPlace } from '../git/log-place.js';
 import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
 import { syncHistory } from '../git/sync-history.js';
 import { DISK, type LogFileSystem, syncEntry, writeWhole } from '../process/durable-file.js';
 import { takeFileLock } from '../process/file-lock.js';
 import { makeGroupFolder, openGroupFile } from '../process/group-files.js';
-import { BridgeError } from '../protocol/bridge-error.js';
 import type { HistoryCommit } from '../protocol/history.js';
 import { formatLogLine } from '../protocol/log-record.js';
 import { lastRotatedPosition } from './log-files.js';
@@ -50,7 +50,7 @@ const MAX_ROUNDS = 5;
 /**
  * Brings `answers.log` up to `main`: one line for each commit that answers, in history's order. The log alone says where
  * to go on, so running it again adds nothing, and whoever runs it next finishes what a killed run began. Throws
- * BridgeError `bad-log`, `log-not-of-history`, `no-log-file`, `locked`, or what git or the disk failed with.
+ * BridgeError `bad-log`, `log-not-of-history`, `no-log-file`, `open-log-folder`, `locked`, or what git or the disk failed with.
  */
 export async function ingest(
   repo: Repository,
@@ -60,7 +60,7 @@ export async function ingest(
     let before: number | null = null;
     let repairedBytes = 0;
     for (let round = 1; ; round += 1) {
-      const log = await openGroupFile(logPath, 'a+', fs).catch(noLogFile(logPath));
+      const log = await openGroupFile(logPath, 'a+', fs).catch(notWritable(logPath));
       try {
         const done = await catchUp(repo, log, logPath, { now, fs, reader });
         before ??= done.firstSeq;
@@ -76,7 +76,7 @@ export async function ingest(
   return withLog(repo, fs, job, settings, lock);
 }
 
-/** Runs `job` with the path of the log while no other ingest of this bridge runs. */
+/** Runs `job` with the path of the log while no other ingest of this bridge runs. Throws BridgeError `open-log-folder`. */
 export async function withLog<T>(
   repo: Repository,
   fs: LogFileSystem,
@@ -88,7 +88,9 @@ export async function withLog<T>(
   settings.catch(() => {});
   const release = await lock;
   try {
-    return await job((await settings).answersLog);
+    const { answersLog } = await settings;
+    requireLogPlace(answersLog, repo.gitDir);
+    return await job(answersLog);
   } finally {
     await release();
   }
@@ -101,15 +103,10 @@ export async function lockLog(repo: Repository, fs: LogFileSystem = DISK): Promi
   return takeFileLock(path.join(folder, 'ingest.lock'));
 }
 
-/** The error for a log, or a file beside it, that cannot be made or opened. */
-export function noLogFile(logPath: string) {
+/** For a log, or a file beside it, that cannot be made or opened. */
+export function notWritable(logPath: string) {
   return (cause: NodeJS.ErrnoException): never => {
-    throw new BridgeError(`cannot write to ${logPath} (${cause.code ?? cause.message})`, {
-      code: 'no-log-file',
-      remedy:
-        'see that its folder exists and that the owner of the bridge may write there (bridge.answersLog)',
-      cause,
-    });
+    throw noLogFile(logPath, cause);
   };
 }
 
@@ -182,7 +179,7 @@ async function cutTornLine(
   { endOfLines, torn }: LogTail,
 ): Promise<void> {
   const asidePath = `${logPath}.torn`;
-  const aside = await openGroupFile(asidePath, 'a', fs).catch(noLogFile(asidePath));
+  const aside = await openGroupFile(asidePath, 'a', fs).catch(notWritable(asidePath));
   try {
     await writeWhole(aside, Buffer.concat([torn, Buffer.from('\n')]));
     await aside.sync();

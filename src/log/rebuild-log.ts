@@ -5,7 +5,7 @@ import { syncHistory } from '../git/sync-history.js';
 import { DISK, type LogFileSystem, syncEntry, unless, writeWhole } from '../process/durable-file.js';
 import { GROUP_MODES } from '../process/group-files.js';
 import { formatLogLine, logRecordSchema } from '../protocol/log-record.js';
-import { type IngestOptions, noLogFile, withLog } from './ingest.js';
+import { type IngestOptions, notWritable, withLog } from './ingest.js';
 import { type LogFile, listLogFiles, readLines, withLogFiles } from './log-files.js';
 import { walkAnswers, walkMainSince } from './walk-answers.js';
 
@@ -59,7 +59,7 @@ async function writeDraft(
 ): Promise<{ path: string; inode: number; records: number; keptTimes: number }> {
   const draftPath = path.join(path.dirname(logPath), `${path.basename(logPath)}.new`);
   const old = await fs.stat(logPath).catch(unless('ENOENT', 'ENOTDIR', 'EACCES'));
-  const draft = await fs.open(draftPath, 'w', GROUP_MODES.file).catch(noLogFile(draftPath));
+  const draft = await fs.open(draftPath, 'w', GROUP_MODES.file).catch(notWritable(draftPath));
   const reader = openObjectReader(repo);
   try {
     await draft.chmod(old === null ? GROUP_MODES.file : old.mode & 0o777);

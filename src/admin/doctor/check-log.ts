@@ -1,6 +1,8 @@
 import { stat } from 'node:fs/promises';
+import { faultOfLogPlace } from '../../git/log-place.js';
 import { walkHistory } from '../../git/read-history.js';
 import { type Repository, runGit } from '../../git/run-git.js';
+import { faultOf } from '../../git/trusted-place.js';
 import { type LogFile, readLines, sortByFirstRecord, withLogFiles } from '../../log/log-files.js';
 import { DISK } from '../../process/durable-file.js';
 import { shellQuote } from '../../process/shell-quote.js';
@@ -16,10 +18,14 @@ interface LogScan {
 }
 
 /**
- * Looks whether `answers.log` can be written, whether its lines, rotated files included, are records in their order, and whether it is
+ * Looks whether others could put a file in the place of `answers.log`, whether its lines, rotated files included, are records in their order, and whether it is
  * in step with history. What each record says is for `verify`.
  */
 export async function checkLog(repo: Repository, logPath: string): Promise<Verdict[]> {
+  const context = faultOfLogPlace(logPath, repo.gitDir);
+  if (context !== null) return [broken(context.message, context.remedy)];
+  const foreign = await foreignLog(logPath, repo.gitDir);
+  if (foreign !== null) return [foreign];
   const quoted = shellQuote(repo.gitDir);
   const ingest = `llm-bridge ingest --repo ${quoted}`;
   const { last, fault } = await withLogFiles(DISK, logPath, scan);
@@ -45,6 +51,15 @@ export async function checkLog(repo: Repository, logPath: string): Promise<Verdi
   }
   if (!isThere && last === null) return [warning(`${logPath} is missing`, ingest)];
   return [ok(`${last?.seq ?? 0} records, in step with history`)];
+}
+
+/** A log outside of the bridge that others can write into; for all that is in it, there is checkModes. */
+async function foreignLog(logPath: string, gitDir: string): Promise<Verdict | null> {
+  const stats = await stat(logPath).catch(() => null);
+  const fault = stats === null || logPath.startsWith(`${gitDir}/`) ? null : faultOf(stats);
+  if (fault === null) return null;
+  const remedy = `ls -l ${shellQuote(logPath)}; it has to be the owner's, of mode 0640`;
+  return broken(`${logPath} ${fault}, so it may say what history does not`, remedy);
 }
 
 async function scan(files: readonly LogFile[]): Promise<LogScan> {

@@ -1,3 +1,4 @@
+import { requireLogPlace } from '../../git/log-place.js';
 import { DISK } from '../../process/durable-file.js';
 import { errorText } from '../../protocol/bridge-error.js';
 import { excerpt, oneLine } from '../../protocol/printable.js';
@@ -48,13 +49,15 @@ export async function deliver(context: DeliveryContext, recipient: Recipient): P
   const { entry } = recipient;
   let hasTaken = false;
   try {
-    let state = recipient.state ?? (await readOnAnswerState(context.gitDir, entry.name));
-    if (state === null) {
-      state = caughtUpTo(await lastSeqBefore(context, entry.sinceMs));
+    recipient.state ??= await readOnAnswerState(context.gitDir, entry.name);
+    // Whoever can put another log in the place of this one must not have his records run with.
+    requireLogPlace(context.answersLog, context.gitDir);
+    if (recipient.state === null) {
+      recipient.state = caughtUpTo(await lastSeqBefore(context, entry.sinceMs));
       recipient.isUnsaved = true;
     }
-    recipient.state = state;
-    const notBeforeMs = state.next_try === null ? 0 : Date.parse(state.next_try);
+    const { next_try: nextTry } = recipient.state;
+    const notBeforeMs = nextTry === null ? 0 : Date.parse(nextTry);
     const waitMs = notBeforeMs - context.now();
     // A server whose clock went back must not wait for days.
     if (waitMs > 0 && waitMs <= MAX_RETRY_MS) {
@@ -63,7 +66,7 @@ export async function deliver(context: DeliveryContext, recipient: Recipient): P
     }
     if (recipient.isUnsaved) await save(context, recipient);
     for (;;) {
-      const { last_seq: lastSeq } = recipient.state;
+      const { last_seq: lastSeq }: OnAnswerState = recipient.state;
       const records = await readRecordsFrom(DISK, context.answersLog, ({ seq }) => seq > lastSeq, BATCH);
       if (records.length === 0) return hasTaken;
       for (const { seq, line } of records) {

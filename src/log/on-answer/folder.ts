@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { faultOf, findOpenFolder } from '../../git/trusted-place.js';
 import { unless } from '../../process/durable-file.js';
 
 /** The folder of the owner's executables, in the bridge's own. */
@@ -29,19 +30,15 @@ export async function listOnAnswer(gitDir: string): Promise<OnAnswerEntry[]> {
   const folder = onAnswerFolder(gitDir);
   const names = (await readdir(folder).catch(unless('ENOENT'))) ?? [];
   if (names.length === 0) return [];
-  const folderFault = faultOf(await stat(folder));
   const entries: OnAnswerEntry[] = [];
   for (const name of names.filter((one) => !one.startsWith('.')).sort()) {
     const file = path.join(folder, name);
-    // A symbolic link is followed, and what counts is the file behind it.
+    // A symbolic link is followed, and what counts is the file behind it, and who could put another there.
     const stats = await stat(file).catch(unless('ENOENT', 'ELOOP', 'EACCES'));
     if (!stats?.isFile() || (stats.mode & 0o111) === 0 || name.endsWith('~')) continue;
-    const fault = faultOf(stats);
-    const reason = !isRunnableName(name)
-      ? 'its name may have letters, digits, "_" and "-" only'
-      : folderFault !== null
-        ? `the folder ${folderFault}`
-        : fault;
+    const reason = isRunnableName(name)
+      ? (faultOf(stats) ?? faultOfFolder(file, gitDir))
+      : 'its name may have letters, digits, "_" and "-" only';
     entries.push(
       reason === null
         ? { status: 'runnable', name, file, sinceMs: stats.ctimeMs }
@@ -56,7 +53,7 @@ export function isRunnableName(name: string): boolean {
   return /^[A-Za-z0-9_-]+$/.test(name);
 }
 
-function faultOf({ uid, mode }: { readonly uid: number; readonly mode: number }): string | null {
-  if (process.getuid !== undefined && uid !== process.getuid() && uid !== 0) return 'belongs to another user';
-  return (mode & 0o022) === 0 ? null : 'can be written by others than its owner (chmod go-w)';
+function faultOfFolder(file: string, gitDir: string): string | null {
+  const found = findOpenFolder(file, gitDir);
+  return found === null ? null : `the folder ${found.folder} ${found.fault}`;
 }

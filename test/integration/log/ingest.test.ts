@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { checkLog } from '../../../src/admin/doctor/check-log.js';
 import { type LogRecord, logRecordSchema } from '../../../src/protocol/log-record.js';
 import { runCli } from '../../support/cli.js';
 import { gitOk } from '../../support/git.js';
@@ -228,6 +229,52 @@ test('bridge.answersLog moves the log, and a folder that is missing is said with
 
   expect((await readFile(moved, 'utf8')).split('\n')).toHaveLength(2);
   expect(await bridge.readLog()).toBe('');
+});
+
+test('where others may write, no planted symlink is followed, and push, ingest and doctor say what to do', async () => {
+  const bridge = await startPlainBridge();
+  const { repoPath, env, dir } = bridge;
+  const folder = join(dir, 'shared');
+  const mine = join(dir, 'authorized_keys');
+  await writeFile(mine, 'mine\n');
+  await mkdir(folder);
+  await chmod(folder, 0o777);
+  await symlink(mine, join(folder, 'answers.log'));
+  await gitOk(['config', 'bridge.answersLog', join(folder, 'answers.log')], { gitDir: repoPath, env });
+  const asked = await bridge.pushOk(await bridge.writer.ask(await bridge.tip(), 'q'));
+  const answer = await bridge.writer.answer(asked, anAnswer(asked, 'q'));
+
+  const pushed = await bridge.push([`${answer}:${MAIN}`]);
+
+  expect(pushed.exitCode).toBe(0);
+  expect(ourLines(pushed.stderr)[0]).toMatch(
+    /accepted, but not logged yet: .*shared can be written by others/,
+  );
+  for (const args of [['ingest'], ['ingest', '--rebuild']]) {
+    const byHand = await runCli([...args, '--repo', repoPath], { env });
+    expect(byHand).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(byHand.stderr).toMatch(
+      new RegExp(
+        `^error: .*answers\\.log is not used, .*\ntry: chmod go-w ${folder}; or git -C ${repoPath} config `,
+      ),
+    );
+  }
+  const log = { gitDir: repoPath, env };
+  expect(await checkLog(log, join(folder, 'answers.log'))).toMatchObject([
+    { status: 'broken', text: expect.stringContaining('others could put a file in its place') },
+  ]);
+  expect(await readFile(mine, 'utf8')).toBe('mine\n');
+  expect(await readdir(folder)).toEqual(['answers.log']);
+
+  await chmod(folder, 0o755);
+  await rm(join(folder, 'answers.log'));
+  expect(await ingest(bridge)).toMatchObject({ exitCode: 0 });
+  expect((await readFile(join(folder, 'answers.log'), 'utf8')).split('\n')).toHaveLength(2);
+  expect(await checkLog(log, join(folder, 'answers.log'))).toMatchObject([{ status: 'ok' }]);
+  await chmod(join(folder, 'answers.log'), 0o666);
+  expect(await checkLog(log, join(folder, 'answers.log'))).toMatchObject([
+    { status: 'broken', text: expect.stringContaining('it may say what history does not') },
+  ]);
 });
 
 test('an answer of a megabyte is one line, and the next one finds the end of it', async () => {

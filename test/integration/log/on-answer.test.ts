@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
@@ -306,12 +306,58 @@ test('what others can write to, or has another name than run-parts takes, is not
   expect(text).toContain('on-answer open is not run: can be written by others');
   expect((await readdir(bridge.dir)).filter((name) => ['open', 'script', 'kept'].includes(name))).toEqual([]);
 
-  await chmod(folderOf(bridge), 0o777);
+  // One that others could exchange between the look at it and its start.
+  await mkdir(join(bridge.dir, 'shared'));
+  await chmod(join(bridge.dir, 'shared'), 0o777);
+  await rename(join(folderOf(bridge), 'right'), join(bridge.dir, 'shared', 'right'));
+  await symlink(join(bridge.dir, 'shared', 'right'), join(folderOf(bridge), 'right'));
   await exchange(bridge, 'b');
+  const linked = (await status(bridge)).reports[1];
+  expect(linked).toMatchObject({
+    name: 'right',
+    state: 'refused',
+    reason: expect.stringContaining('shared'),
+  });
+  await chmod(join(bridge.dir, 'shared'), 0o755);
+  await ingest(bridge);
+  await expectNumbers(bridge, 'right', [1, 2]);
+
+  await chmod(folderOf(bridge), 0o777);
+  await exchange(bridge, 'c');
   expect((await status(bridge)).reports[1]).toMatchObject({ name: 'right', state: 'refused' });
   await ingest(bridge);
   await waitUntil(async () => !(await isDispatching(bridge)), 'the dispatcher ended');
-  expect(await numbers(bridge, 'right')).toEqual([1]);
+  expect(await numbers(bridge, 'right')).toEqual([1, 2]);
+});
+
+test('what others have put in the place of the log is given to nobody', async () => {
+  const bridge = await startBridge();
+  const folder = join(bridge.dir, 'logs');
+  const log = join(folder, 'answers.log');
+  await mkdir(folder);
+  await config(bridge, 'bridge.answersLog', log);
+  await install(bridge, 'one', 'cat >> "$DIR/one"');
+  await exchange(bridge, 'a');
+  await expectNumbers(bridge, 'one', [1]);
+  await waitUntil(async () => !(await isDispatching(bridge)), 'the dispatcher ended');
+
+  await chmod(folder, 0o777);
+  const first = await readFile(log, 'utf8');
+  await writeFile(log, first + first.replace('"seq":1', '"seq":2').replace('answer to a', 'planted'));
+  await exchange(bridge, 'b');
+  const state = join(bridge.repoPath, 'bridge', 'on-answer.state', 'one.json');
+  const refused = async () =>
+    (await readFile(state, 'utf8')).includes('others could put a file in its place');
+  await waitUntil(refused, 'the reason in the state');
+  const asked = await runCli(['status', '--repo', bridge.repoPath], { env: bridge.env });
+  expect(asked).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('try: chmod go-w') });
+  expect(await numbers(bridge, 'one')).toEqual([1]);
+
+  await chmod(folder, 0o755);
+  await writeFile(log, first);
+  await ingest(bridge);
+  await expectNumbers(bridge, 'one', [1, 2]);
+  expect(await read(bridge, 'one')).not.toContain('planted');
 });
 
 test('one that was taken away and put back begins anew', async () => {

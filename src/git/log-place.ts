@@ -1,0 +1,44 @@
+import { shellQuote } from '../process/shell-quote.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { findOpenFolder, type OpenFolder } from './trusted-place.js';
+
+/**
+ * What is wrong with the place of answers.log (`bridge.answersLog`); null where nothing is. Where another user may write, he could plant a
+ * symlink that has the records written into a file of the owner's, or a log of his own that executables of on-answer are given.
+ */
+export function faultOfLogPlace(logPath: string, gitDir: string): BridgeError | null {
+  const found = findPlace(logPath, gitDir);
+  if (found === null || found instanceof BridgeError) return found;
+  const { folder, fault } = found;
+  const move = `git -C ${shellQuote(gitDir)} config bridge.answersLog PATH, in a folder of the owner's`;
+  return new BridgeError(
+    `${logPath} is not used, because others could put a file in its place: ${folder} ${fault}`,
+    {
+      code: 'open-log-folder',
+      remedy: fault.includes('chmod') ? `chmod go-w ${shellQuote(folder)}; or ${move}` : move,
+    },
+  );
+}
+
+/** Throws that BridgeError. */
+export function requireLogPlace(logPath: string, gitDir: string): void {
+  const fault = faultOfLogPlace(logPath, gitDir);
+  if (fault !== null) throw fault;
+}
+
+/** The error for a log, or a file beside it, that cannot be made or opened. */
+export function noLogFile(logPath: string, cause: NodeJS.ErrnoException): BridgeError {
+  return new BridgeError(`cannot write to ${logPath} (${cause.code ?? cause.message})`, {
+    code: 'no-log-file',
+    remedy: 'see that its folder exists and that the owner of the bridge may write there (bridge.answersLog)',
+    cause,
+  });
+}
+
+function findPlace(logPath: string, gitDir: string): OpenFolder | BridgeError | null {
+  try {
+    return findOpenFolder(logPath, gitDir);
+  } catch (error) {
+    return noLogFile(logPath, error as NodeJS.ErrnoException);
+  }
+}
