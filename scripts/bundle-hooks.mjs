@@ -4,21 +4,6 @@
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-/**
- * Starting programs is a large part of Node (sockets and all), which a push of one answer needs last or not at all: it is loaded with the first
- * one that is started. 2 ms.
- */
-const lazyChildProcess = {
-  name: 'lazy-child-process',
-  setup({ onResolve, onLoad }) {
-    const namespace = 'lazy';
-    onResolve({ filter: /^node:child_process$/ }, ({ path }) => ({ path, namespace }));
-    onLoad({ filter: /.*/, namespace }, () => ({
-      contents: "module.exports.spawn = (...args) => require('child_process').spawn(...args);",
-    }));
-  },
-};
-
 await build({
   absWorkingDir: fileURLToPath(new URL('..', import.meta.url)),
   entryPoints: [
@@ -32,7 +17,6 @@ await build({
   outdir: 'dist/hooks',
   outExtension: { '.js': '.cjs' },
   bundle: true,
-  plugins: [lazyChildProcess],
   platform: 'node',
   target: 'node20',
   format: 'cjs',

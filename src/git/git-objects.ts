@@ -58,46 +58,6 @@ export function treeOfCommit(raw: Buffer): string | null {
   return /^tree ([0-9a-f]{40,64})\n/.exec(raw.toString('latin1', 0, 80))?.[1] ?? null;
 }
 
-/** A commit that says what it says in one way only: as formatCommit writes it, or as `git commit` does. */
-export interface PlainCommit {
-  readonly tree: string;
-  readonly parent: string;
-  readonly author: string;
-  /** The committer's date, milliseconds since the epoch. */
-  readonly committedAtMs: number;
-  readonly subject: string;
-  /** By their names in lower case, because git does not tell `Task` from `task`. */
-  readonly trailers: ReadonlyMap<string, string>;
-}
-
-/** A word or several, with nothing but a word at either end. */
-const WORDS = String.raw`\S(?:[^\n]*\S)?`;
-const PERSON = String.raw`([^\s<>](?:[^<>\n]*[^\s<>])?) <[^<>\n]*> (0|[1-9][0-9]{0,11}) [+-][0-9]{4}`;
-const TRAILER = String.raw`([A-Za-z][A-Za-z0-9-]*): (${WORDS})\n`;
-const PLAIN_COMMIT = new RegExp(
-  String.raw`^tree ([0-9a-f]{40,64})\nparent ([0-9a-f]{40,64})\nauthor ${PERSON}\ncommitter ${PERSON}\n\n(${WORDS})\n(?:\n((?:${TRAILER})+))?$`,
-);
-
-/** git takes nothing below a line with this for a trailer, also where that line is the subject. */
-const SCISSORS = '------------------------ >8 ------------------------';
-
-/**
- * Reads a raw commit with one parent, no further headers, and a message of one line and trailers at most, no name twice. Null
- * where it is anything else: then it takes git to say what its message means.
- */
-export function parsePlainCommit(raw: Buffer): PlainCommit | null {
-  const text = raw.toString('utf8');
-  const match = text.includes('\0') || text.includes(SCISSORS) ? null : PLAIN_COMMIT.exec(text);
-  if (match === null) return null;
-  const [, tree = '', parent = '', author = '', , , seconds = '', subject = '', lines = ''] = match;
-  const found = [...lines.matchAll(new RegExp(TRAILER, 'gy'))].map(
-    ([, name = '', value = '']) => [name.toLowerCase(), value] as const,
-  );
-  const trailers = new Map(found);
-  if (trailers.size !== found.length) return null;
-  return { tree, parent, author, committedAtMs: Number(seconds) * 1000, subject, trailers };
-}
-
 /** Who a commit is by. */
 export interface CommitIdentity {
   /** A principal's name, or another name without `<`, `>`, and line breaks. */

@@ -1,26 +1,26 @@
 import { startProgram } from '../process/start-program.js';
 import type { ObjectInfo } from './git-objects.js';
-import { looseIdOf, readLooseObject } from './loose-files.js';
-import { idOfName } from './ref-files.js';
 import type { Repository } from './run-git.js';
 
 /**
- * Reads objects of a repository: those in files of their own from there, all others through one git process that stays open. One call at a
- * time is in flight with that; more queue.
+ * Reads objects of a repository through one git process that stays open. One call at a time is in flight; more queue.
  */
 export interface ObjectReader {
-  /** Type and size; null where there is no such object. `name` is an object id, the full name of a ref, or `<commit>:<path>` without a line break. */
+  /**
+   * Type and size; null where there is no such object. `name` is an object id, the full name of a ref, or `<commit>:<path>`
+   * without a line break.
+   */
   info(name: string): Promise<ObjectInfo | null>;
   /** The whole object; null where there is none, or where it is larger than `maxBytes`, which is checked before reading. */
   read(name: string, maxBytes?: number): Promise<{ info: ObjectInfo; content: Buffer } | null>;
-  /** Starts git where it does not run, so that the next call that needs it need not wait for it. */
+  /** Starts git where it does not run, so that the next call need not wait for that. */
   warm(): void;
   close(): void;
 }
 
 /**
- * Opens a reader. It starts git (`cat-file --batch-command`) at the first call that needs it. Close it, or the process stays; with `idleMs` it
- * goes after so long without such a call, and the next one starts another.
+ * Opens a reader. It starts git (`cat-file --batch-command`) at the first call. Close it, or the process stays; with
+ * `idleMs` it goes after so long without a call, and the next one starts another.
  */
 export function openObjectReader(
   repo: Repository,
@@ -71,21 +71,10 @@ export function openObjectReader(
     return parseHeader(await to.line());
   }
 
-  /** What git need not be asked for. */
-  async function readFromFile(name: string, maxBytes: number) {
-    if (closed) throw new Error('the object reader is closed');
-    const id = await idWithoutGit(repo, name);
-    return id === null ? null : readLooseObject(repo, id, maxBytes);
-  }
-
   return {
-    async info(name) {
-      return (await readFromFile(name, -1))?.info ?? inTurn((to) => ask(to, 'info', name));
-    },
-    async read(name, maxBytes = Number.POSITIVE_INFINITY) {
-      const loose = await readFromFile(name, maxBytes);
-      if (loose !== null) return loose.content === null ? null : { info: loose.info, content: loose.content };
-      return inTurn(async (to) => {
+    info: (name) => inTurn((to) => ask(to, 'info', name)),
+    read: (name, maxBytes = Number.POSITIVE_INFINITY) =>
+      inTurn(async (to) => {
         if (maxBytes !== Number.POSITIVE_INFINITY) {
           const known = await ask(to, 'info', name);
           if (known === null || known.size > maxBytes) return null;
@@ -94,8 +83,7 @@ export function openObjectReader(
         if (info === null) return null;
         const content = await to.bytes(info.size + 1);
         return { info, content: content.subarray(0, info.size) };
-      });
-    },
+      }),
     warm() {
       if (closed) return;
       opened();
@@ -107,13 +95,6 @@ export function openObjectReader(
       pipe?.close();
     },
   };
-}
-
-/** The id that a name stands for; null where only git can tell. */
-async function idWithoutGit(repo: Repository, name: string): Promise<string | null> {
-  const [, commit, file] = /^([0-9a-f]+):([^/\r\n]+)$/.exec(name) ?? [];
-  if (commit !== undefined && file !== undefined) return looseIdOf(repo, commit, file);
-  return idOfName(repo.gitDir, name);
 }
 
 /** `<id> <type> <size>`, or `<name> missing` (also `ambiguous`, which a full id never is). */

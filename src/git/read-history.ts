@@ -1,5 +1,4 @@
 import type { FileChange, HistoryCommit } from '../protocol/history.js';
-import { readLooseHistory } from './loose-history.js';
 import { gitFailed, type Repository, runGit, streamGit } from './run-git.js';
 
 /** Which commits to read. */
@@ -18,16 +17,14 @@ export interface HistoryRange {
 const FORMAT = ['%H', '%P', '%ct', '%an', trailer('Task'), trailer('Task-Hash'), trailer('Status'), '%s'];
 
 /**
- * Reads commits along first parents, the oldest first, each with its difference to its parent: without git where they are few and plain, else by
- * one process, however many. Throws BridgeError `git-failed`, for instance where an id is unknown.
+ * Reads commits along first parents, the oldest first, each with its difference to its parent, by one process, however
+ * many. Throws BridgeError `git-failed`, for instance where an id is unknown.
  */
 export async function readHistory(
   repo: Repository,
   range: HistoryRange,
   signal?: AbortSignal,
 ): Promise<HistoryCommit[]> {
-  const few = await readFew(repo, range);
-  if (few !== null) return few;
   const result = await runGit(repo, historyArgs(range), { signal });
   if (result.exitCode !== 0) throw gitFailed(['log'], result);
   return parseHistory(result.stdout.toString('utf8'));
@@ -35,24 +32,9 @@ export async function readHistory(
 
 /** The same, one commit after another while git still walks: for a history that need not fit into memory. */
 export async function* walkHistory(repo: Repository, range: HistoryRange): AsyncGenerator<HistoryCommit> {
-  const few = await readFew(repo, range);
-  if (few !== null) {
-    yield* few;
-    return;
-  }
   const parser = createHistoryParser();
   for await (const text of streamGit(repo, historyArgs(range))) yield* parser.push(text);
   yield* parser.end();
-}
-
-/** What can be told without git; null where git has to be asked. */
-async function readFew(repo: Repository, { from, not = [], maxCount, sinceMs }: HistoryRange) {
-  const [tip, ...others] = from;
-  const [end, ...ends] = not;
-  if (tip === undefined || end === undefined || others.length > 0 || ends.length > 0) return null;
-  if (sinceMs !== undefined) return null;
-  const few = await readLooseHistory(repo, { from: tip, not: end });
-  return few === null || few.length > (maxCount ?? few.length) ? null : few;
 }
 
 function historyArgs(range: HistoryRange): string[] {

@@ -66,11 +66,6 @@ export async function readRefFile(gitDir: string, ref: string): Promise<string |
   return REF_FILE.exec(readSmallFile(path.join(gitDir, ref)) ?? '')?.[1] ?? null;
 }
 
-/** The id that a name stands for, an id or the full name of a ref; null where a ref has no file. */
-export async function idOfName(gitDir: string, name: string): Promise<string | null> {
-  return name.startsWith('refs/') ? readRefFile(gitDir, name) : name;
-}
-
 const REF_FILE = new RegExp(`^(${ID})\n$`);
 
 /**

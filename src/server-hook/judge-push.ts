@@ -1,5 +1,4 @@
 import { type BridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
-import { readLooseHistory } from '../git/loose-history.js';
 import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
@@ -150,8 +149,8 @@ export async function judgeAloud(input: PushInput): Promise<string | null> {
 }
 
 /**
- * How many commits git is asked for at first, where they are no few loose ones. On a bridge that is not busy, the task that is answered is
- * among them, and one git process tells all; more would cost every push more than a second process costs a few.
+ * How many commits git is asked for at first. On a bridge that is not busy, the task that is answered is among them, and
+ * one git process tells all; more would cost every push more than a second process costs a few.
  */
 const FIRST_LOOK = 16;
 
@@ -165,8 +164,6 @@ export async function readPushed(
   tip: string,
 ): Promise<{ commits: readonly HistoryCommit[]; recent: readonly HistoryCommit[] }> {
   const main = await reader.info(MAIN_REF);
-  const few = main === null ? null : await readLooseHistory(repo, { from: tip, not: main.id });
-  if (few !== null) return { commits: few, recent: few };
   const recent = await readHistory(repo, { from: [tip], maxCount: FIRST_LOOK });
   const at = recent.findIndex((commit) => commit.id === main?.id);
   if (at >= 0) return { commits: recent.slice(at + 1), recent };

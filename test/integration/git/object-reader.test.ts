@@ -1,15 +1,18 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { deflateSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { writeBlob } from '../../../src/git/commit-file.js';
 import { type ObjectReader, openObjectReader } from '../../../src/git/object-reader.js';
 import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
+import { cleanEnv } from '../../support/clean-env.js';
+import { gitOk } from '../../support/git.js';
+import { messageWriter } from '../../support/message-writer.js';
 import { onCleanup } from '../../support/on-cleanup.js';
+import { tempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
 
-/** Names that only git can look up: of main, and of an object. */
-const MAIN = 'main^{commit}';
-const byGit = (id: string) => `${id}^{}`;
+const MAIN = 'refs/heads/main';
 
 /** A reader whose git writes its process id to a file each time it is started. */
 async function openCounted(options: { readonly idleMs?: number } = {}): Promise<{
@@ -49,9 +52,7 @@ test('many queued reads are answered each with its own, by one git', async () =>
   const ids: string[] = [];
   for (const text of texts) ids.push(await writeBlob(repo, Buffer.from(text)));
   const read = await Promise.all(
-    ids.map((id) =>
-      Promise.all([reader.read(byGit(id)), reader.info('0'.repeat(40)), reader.read(byGit(id), 100)]),
-    ),
+    ids.map((id) => Promise.all([reader.read(id), reader.info('0'.repeat(40)), reader.read(id, 100)])),
   );
   for (const [at, text] of texts.entries()) {
     const [whole, none, bounded] = read[at] ?? [];
@@ -68,27 +69,68 @@ test('an object of some megabytes and of every byte comes whole, and what is rea
   const bytes = Buffer.from(Array.from({ length: 256 }, (_, at) => at));
   const large = Buffer.concat(Array<Buffer>(12_000).fill(bytes));
   const id = await writeBlob(repo, large);
-  for (const name of [id, byGit(id)]) {
-    expect((await reader.read(name))?.content.equals(large)).toBe(true);
-    expect(await reader.read(name, large.length - 1)).toBeNull();
-    expect((await reader.read(name, large.length))?.content.length).toBe(large.length);
-  }
+  expect((await reader.read(id))?.content.equals(large)).toBe(true);
+  expect(await reader.read(id, large.length - 1)).toBeNull();
+  expect((await reader.read(id, large.length))?.content.length).toBe(large.length);
   expect((await reader.info(MAIN))?.type).toBe('commit');
+});
+
+test('a name is followed: a ref, and a file of a commit', async () => {
+  const { repo, reader } = await openReader();
+  const writer = messageWriter(repo.gitDir, repo.env);
+  const task = await writer.ask(await repo.git(['rev-parse', 'main']), '2+2');
+  await repo.git(['update-ref', MAIN, task]);
+  const blob = await repo.git(['rev-parse', `${task}:task.txt`]);
+  expect(await reader.info(MAIN)).toMatchObject({ id: task, type: 'commit' });
+  expect(await reader.read(`${task}:task.txt`)).toEqual({
+    info: { id: blob, type: 'blob', size: 3 },
+    content: Buffer.from('2+2'),
+  });
+  expect(await reader.read(`${task}:task`)).toBeNull();
+  expect(await reader.read(`${blob}:task.txt`)).toBeNull();
+});
+
+test('objects are read in a repository of sha256', async () => {
+  const gitDir = join(await tempDir(), 'clone.git');
+  const env = cleanEnv(gitDir);
+  await gitOk(['init', '--bare', '--quiet', '--template=', '--object-format=sha256', gitDir], { env });
+  const id = (await gitOk(['hash-object', '-w', '--stdin'], { gitDir, env, input: 'a\0b' })).trim();
+  const reader = openObjectReader({ gitDir, env });
+  onCleanup(() => reader.close());
+  expect(await reader.info(id)).toEqual({ id, type: 'blob', size: 3 });
+  expect((await reader.read(id))?.content.toString()).toBe('a\0b');
+});
+
+test('an object whose file is damaged is never told as something else, and what is read next is right', async () => {
+  const { repo, reader } = await openReader();
+  const whole = Buffer.from(Array.from({ length: 10_000 }, (_, at) => (at * at) % 251));
+  const id = await writeBlob(repo, whole);
+  const file = join(repo.gitDir, 'objects', id.slice(0, 2), id.slice(2));
+  const packed = await readFile(file);
+  await chmod(file, 0o600);
+  const body = Buffer.alloc(2000, 'x');
+  const damaged = {
+    empty: Buffer.alloc(0),
+    'cut off': packed.subarray(0, packed.length - 200),
+    'cut off early': packed.subarray(0, 20),
+    'no zlib': Buffer.from('blob 4\0text'),
+    'another kind': deflateSync(Buffer.concat([Buffer.from('thing 2000\0'), body])),
+  };
+  for (const [what, bytes] of Object.entries(damaged)) {
+    await writeFile(file, bytes);
+    const read = await reader.read(id).catch(() => null);
+    expect(read, what).toBeNull();
+    expect((await reader.info(MAIN))?.type, what).toBe('commit');
+  }
+  await writeFile(file, packed);
+  expect((await reader.read(id))?.content.equals(whole)).toBe(true);
 });
 
 test('an object written after git was started is found', async () => {
   const { repo, reader } = await openReader();
   await reader.info(MAIN);
   const id = await writeBlob(repo, Buffer.from('late'));
-  expect((await reader.read(byGit(id)))?.content.toString()).toBe('late');
-});
-
-test('what is in files of its own takes no git', async () => {
-  const { repo, reader, pids } = await openCounted();
-  const id = await writeBlob(repo, Buffer.from('x'));
-  expect((await reader.read(id))?.content.toString()).toBe('x');
-  expect(await reader.info('refs/heads/main')).toMatchObject({ type: 'commit' });
-  await expect(pids()).rejects.toThrow('ENOENT');
+  expect((await reader.read(id))?.content.toString()).toBe('late');
 });
 
 test('when git is killed the next read starts another one', async () => {
@@ -110,7 +152,7 @@ test('with a time for being idle git goes after it, and the next read starts ano
   await waitUntil(() => !isAlive(pid), 'the end of git');
 
   const id = await writeBlob(repo, Buffer.from('later'));
-  expect((await reader.read(byGit(id)))?.content.toString()).toBe('later');
+  expect((await reader.read(id))?.content.toString()).toBe('later');
   expect(await pids()).toHaveLength(2);
 });
 

@@ -699,9 +699,8 @@ test('a hook whose program is gone, or which cannot run it, lets nothing in', as
   }
 });
 
-test('trailers below a subject that git cuts them off at are none, also where all that is judged is read without git', async () => {
+test('trailers below a subject that git cuts them off at are none', async () => {
   const fresh = await startPlainBridge();
-  // A push of few objects leaves each in a file of its own.
   const asked = await fresh.pushOk(await fresh.writer.ask(await fresh.tip(), '2+2'));
   const good = anAnswer(asked, '2+2');
   const message = answerMessage(good).replace(
