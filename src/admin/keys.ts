@@ -5,7 +5,7 @@ import { openLocalBridge } from '../bridge/local-bridge.js';
 import { withFileLock } from '../process/file-lock.js';
 import { GROUP_MODES, makeGroupFolder } from '../process/group-files.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { principalNameSchema, type Role, roleSchema } from '../protocol/names.js';
+import { type Role, requireName, roleSchema } from '../protocol/names.js';
 import {
   findKeyLines,
   formatKeyLine,
@@ -27,6 +27,9 @@ export interface KeyStore {
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** What `key add` took before it knew which names git takes in a ref, and as an author. */
+const NAME_OF_BEFORE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
 /** A key as `key list` shows it. `role` is null where the name was removed from the bridge but its line still stands. */
 export interface ListedKey {
   readonly name: string;
@@ -42,7 +45,7 @@ export async function addKey(
   store: KeyStore,
   key: { readonly name: string; readonly role: Role; readonly file: string },
 ): Promise<string> {
-  requireName(key.name);
+  requireName(key.name, 'a key');
   const repoPath = await openStore(store);
   const publicKey = await readPublicKey(key.file);
   return withKeysLock(repoPath, () => addLine(store, repoPath, key, publicKey));
@@ -108,7 +111,8 @@ export async function listKeys(store: KeyStore): Promise<ListedKey[]> {
  * the name was known. Throws BridgeError `no-such-key`.
  */
 export async function removeKey(store: KeyStore, name: string): Promise<string | null> {
-  requireName(name);
+  // A name that was taken before and is none any more can only be removed.
+  if (!NAME_OF_BEFORE.test(name)) requireName(name, 'a key');
   const repoPath = await openStore(store);
   return withKeysLock(repoPath, () => removeLines(store, repoPath, name));
 }
@@ -151,13 +155,4 @@ async function readRole(repoPath: string, name: string): Promise<Role | null> {
 
 function principalFile(repoPath: string, name: string): string {
   return path.join(repoPath, 'bridge', 'principals', name);
-}
-
-function requireName(name: string): void {
-  const parsed = principalNameSchema.safeParse(name);
-  if (parsed.success) return;
-  throw new BridgeError(`${JSON.stringify(name)} is no name for a key`, {
-    code: 'usage',
-    remedy: `a name ${parsed.error.issues[0]?.message ?? 'is needed'}`,
-  });
 }

@@ -1,7 +1,7 @@
 import type { SshOptions } from '../bridge/ssh-settings.js';
 import { packageVersion } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import type { BackendName } from '../protocol/names.js';
+import { type BackendName, requireName } from '../protocol/names.js';
 import type { AgentLog, OnTaskText } from './agent-options.js';
 import {
   DEFAULT_LMSTUDIO_URL,
@@ -57,12 +57,13 @@ export interface Agent {
   run(signal?: AbortSignal): Promise<void>;
 }
 
-/** Makes an agent. Throws BridgeError `usage` for an address of a model server that is none. */
+/** Makes an agent. Throws BridgeError `usage` for an address of a model server, or a name, that is none. */
 export function createAgent(options: CreateAgentOptions): Agent {
   const ollamaUrl = options.ollamaUrl ?? DEFAULT_OLLAMA_URL;
   const lmstudioUrl = options.lmstudioUrl ?? DEFAULT_LMSTUDIO_URL;
   parseOllamaUrl(ollamaUrl);
   parseLmstudioUrl(lmstudioUrl);
+  if (options.name !== undefined) requireName(options.name, 'an agent');
   const order = options.backends ?? DEFAULT_BACKEND_ORDER;
   if (order.length === 0) {
     throw new BridgeError('an agent needs a backend', {

@@ -16,7 +16,7 @@ import { openObjectReader } from '../git/object-reader.js';
 import { readRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { MAIN_REF } from '../protocol/names.js';
+import { MAIN_REF, requireName } from '../protocol/names.js';
 import type { Submission } from './submission.js';
 import { commitLocal, submitLocal } from './submit-local.js';
 import { commitRemote, submitRemote } from './submit-remote.js';
@@ -58,6 +58,7 @@ export async function openAsker(
   name?: string,
   signal?: AbortSignal,
 ): Promise<Asker> {
+  if (name !== undefined) requireName(name, 'who asks');
   const asName = name ?? loginName();
   if (connection.address.kind === 'local') return openLocalAsker(connection, asName);
   const folder = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-ask-'));

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { BridgeError } from './bridge-error.js';
 
 /** The one branch of a bridge. */
 export const MAIN_REF = 'refs/heads/main';
@@ -27,15 +28,28 @@ export const commitIdSchema = z
   .regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/, 'must be a commit id: 40 or 64 lower-case hex digits');
 
 /**
- * The name of a key, an agent or an asker: it stands in commit authors, file names and shell words, so it keeps to
- * letters, digits, `.`, `_` and `-`, starts with a letter or digit, and has at most 64 characters.
+ * The name of a key, an agent or an asker. It stands in file names and shell words; in commit authors, where git takes a
+ * point off its end; and in refs, where git has no `..` and no `.lock` at the end.
  */
 export const principalNameSchema = z
   .string()
   .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
-    'must start with a letter or digit, use only letters, digits, ".", "_" and "-", and have at most 64 characters',
-  );
+    /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?$/,
+    'must start with a letter or digit, end with one or with "_" or "-", use only letters, digits, ".", "_" and "-", and have at most 64 characters',
+  )
+  .refine((name) => !name.includes('..') && !name.endsWith('.lock'), {
+    error: 'must have no ".." in it and no ".lock" at its end: git takes neither in a ref',
+  });
+
+/** Throws BridgeError `usage` for what is no name; `whose` says of what: "a key", "who asks". */
+export function requireName(name: string, whose: string): void {
+  const parsed = principalNameSchema.safeParse(name);
+  if (parsed.success) return;
+  throw new BridgeError(`${JSON.stringify(name)} is no name for ${whose}`, {
+    code: 'usage',
+    remedy: parsed.error.issues.map(({ message }) => `a name ${message}`).join('; '),
+  });
+}
 
 /** What a key may do: an `agent` answers, an `asker` asks. */
 export const roleSchema = z.enum(['agent', 'asker']);

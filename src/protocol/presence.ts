@@ -62,16 +62,16 @@ export function readPresence(bytes: Uint8Array): ReadResult<Presence> {
   return readExactJson(bytes, presenceSchema, MAX_PRESENCE_BYTES);
 }
 
-/** The ref of an agent's presence; null for a name that is good for a key, but not for a ref of git's. */
-export function presenceRef(agent: string): string | null {
-  return /\.\.|\.$|\.lock$/.test(agent) ? null : `${AGENTS_PREFIX}${agent}`;
+/** The ref of an agent's presence. */
+export function presenceRef(agent: string): string {
+  return `${AGENTS_PREFIX}${agent}`;
 }
 
 /** The agent whose presence this ref is; null where it is none. */
 export function agentOfPresenceRef(ref: string): string | null {
   if (!ref.startsWith(AGENTS_PREFIX)) return null;
   const name = ref.slice(AGENTS_PREFIX.length);
-  return principalNameSchema.safeParse(name).success && presenceRef(name) !== null ? name : null;
+  return principalNameSchema.safeParse(name).success ? name : null;
 }
 
 /** Whether this agent can be expected to take tasks; `nowMs` is the server's clock. */

@@ -21,6 +21,11 @@ const named = { name: z.string() };
 const taskFile = z.enum(['task.txt', 'task.json']);
 const refused = { code: z.enum(['payload', 'limit']) };
 
+/** `docs/vectors/names.json`. */
+export const nameVectorsSchema = z.object({
+  cases: z.array(z.object({ name: z.string(), ok: z.boolean() })).min(1),
+});
+
 /** `docs/vectors/tasks.json`. */
 export const taskVectorsSchema = z.object({
   valid: z.array(z.object({ ...named, file: taskFile, task: z.unknown() }).and(bytesSchema)).min(1),

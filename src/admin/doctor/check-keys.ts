@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { isOwner } from '../../bridge/local-bridge.js';
 import { shellQuote } from '../../process/shell-quote.js';
-import { roleSchema } from '../../protocol/names.js';
+import { principalNameSchema, roleSchema } from '../../protocol/names.js';
 import { findKeyLines, readAuthorizedKeys } from '../authorized-keys.js';
 import { fingerprint, parsePublicKey } from '../public-key.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
@@ -30,7 +30,14 @@ export async function checkKeys(gitDir: string, authorizedKeysFile: string): Pro
 
   for (const { name, key, line } of mine) {
     const known = names.get(name);
-    if (known === undefined) {
+    if (!principalNameSchema.safeParse(name).success) {
+      verdicts.push(
+        broken(
+          `the name ${name} is none that git takes, and its key is let in no more`,
+          `llm-bridge key remove ${name} --repo ${repo}; then key add by another name`,
+        ),
+      );
+    } else if (known === undefined) {
       verdicts.push(
         broken(`the key ${name} is let in by sshd, but the bridge has no role for it`, again(name)),
       );

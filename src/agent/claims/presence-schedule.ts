@@ -8,7 +8,7 @@ import { ollamaBackend } from '../backends/ollama/ollama-backend.js';
 
 /** When and how this agent says that it is there. Times are of a clock that never jumps. */
 export interface PresenceSchedule {
-  /** Whether this agent says nothing: it is here for a moment only, or its name is good for no ref. */
+  /** Whether this agent says nothing, because it is here for a moment only. */
   isOff(): boolean;
   turnOff(): void;
   /** When to say it next. */
@@ -46,16 +46,16 @@ export function createPresenceSchedule(
     });
   }
   return {
-    isOff: () => off || presenceRef(session.name) === null,
+    isOff: () => off,
     turnOff() {
       off = true;
     },
-    dueMs: () => (off || presenceRef(session.name) === null ? Number.POSITIVE_INFINITY : dueMs),
+    dueMs: () => (off ? Number.POSITIVE_INFINITY : dueMs),
     async write(state, busy) {
       // What was there at the start is good enough for the first word, and too late for the last.
       if (state === 'running' && shownAtMs !== Number.POSITIVE_INFINITY) await refresh();
       return {
-        ref: presenceRef(session.name) ?? '',
+        ref: presenceRef(session.name),
         to: await writePresenceBlob(session, state, offer, busy),
       };
     },

@@ -1,6 +1,18 @@
-import { appendFile, chmod, lstat, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  lstat,
+  mkdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { checkKeys } from '../../../src/admin/doctor/check-keys.js';
 import { startLocalSshd } from '../../../src/demo/local-sshd.js';
 import { type KeyPair, makeKeyPair, sshCommandFor, sshOptionsFor } from '../../../src/demo/ssh-client.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
@@ -215,6 +227,34 @@ describe('what is refused, and nothing is written', () => {
       await expect(stat(file)).rejects.toThrow();
     },
   );
+
+  test.each([
+    ['x.', /a name must start with a letter or digit, end with one or/],
+    ['dot.', /a name must start with a letter or digit, end with one or/],
+    ['a..b', /a name must have no "\.\." in it/],
+    ['x.lock', /a name must have no .* "\.lock" at its end: git takes neither in a ref/],
+  ])('the name %s, which git takes for no ref or for no author', async (name, reason) => {
+    const refused = await add(name);
+
+    expect(refused).toMatchObject({ exitCode: 2, stdout: '' });
+    expect(refused.stderr).toContain(`error: "${name}" is no name for a key\ntry: `);
+    expect(refused.stderr).toMatch(reason);
+    await expect(stat(file)).rejects.toThrow();
+    await expect(stat(roleFile(name))).rejects.toThrow();
+    // One that was let in by it before is listed, named by doctor, and can be removed.
+    await add('home-pc');
+    await writeFile(file, lineOf('home-pc').replaceAll('home-pc', name));
+    await rename(roleFile('home-pc'), roleFile(name));
+    expect((await key(['list'])).stdout).toContain(`${name}\tagent`);
+    expect(await checkKeys(repo, file)).toContainEqual({
+      status: 'broken',
+      text: expect.stringContaining(`the name ${name} is none that git takes`),
+      remedy: expect.stringContaining(`llm-bridge key remove ${name} `),
+    });
+    expect(await key(['remove', name])).toMatchObject({ exitCode: 0 });
+    expect((await key(['list'])).stdout).toBe('');
+    await expect(stat(roleFile(name))).rejects.toThrow();
+  });
 
   test('a name that is taken, and a key that has another name or another purpose', async () => {
     await add('home-pc');

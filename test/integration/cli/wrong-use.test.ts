@@ -66,6 +66,8 @@ const WRONG: readonly (readonly [words: string, says: RegExp])[] = [
   ['ask hi --repo REPO --file not-a-task.json', /Unrecognized key: "temprature"/],
   ['ask hi --repo REPO --image nowhere.png', /cannot read nowhere\.png \(ENOENT\)/],
   ['ask hi --repo REPO --name a/b', /--name: must start with a letter or digit/],
+  ['ask hi --repo REPO --name dot.', /--name: must start with a letter or digit, end with one or/],
+  ['agent --repo REPO --name x.lock', /--name: must have no "\.\." in it and no "\.lock" at its end/],
   ['watch --repo REPO', /not enough arguments/],
   ['watch f', /the option --repo is missing/],
   ['watch f --repo REPO --settle x', /--settle: must be a number/],

@@ -11,6 +11,7 @@ import { startBridgeFixture } from '../../support/bridge-fixture.js';
 import { gitOk } from '../../support/git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
+import { nameVectorsSchema, readVectors } from '../../support/read-vectors.js';
 import { type RunResult, runProcess } from '../../support/run-process.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
@@ -246,6 +247,28 @@ describe('what is refused', () => {
         expect(result).toMatchObject({ exitCode: 1, stdout: '' });
         expect(result.stderr).toMatch(/^llm-bridge: .*; try: .*\n$/);
       }
+    });
+  });
+
+  test('a name that is none, though there is a role for it, and no other of the vectors', async () => {
+    const vectors = await readVectors('names', nameVectorsSchema);
+    // With a role of its own, each name is as good as any but for what it is.
+    const names = vectors.cases.filter(({ name }) => /^[^/]+$/.test(name));
+    expect(names.length).toBeGreaterThan(25);
+    const file = (name: string) => join(repo, 'bridge/principals', name);
+    for (const { name } of names) await writeFile(file(name), 'asker\n');
+    const [shell = ['sh', []]] = shells;
+    for (const { name, ok } of names) {
+      const { stdout, stderr } = await served(shell, 'bridge-hello', { words: [name] });
+      expect(stdout.startsWith(`{"name":"${name}",`), `${JSON.stringify(name)} ${stderr}`).toBe(ok);
+    }
+    for (const { name } of names.filter(({ name: one }) => one !== 'home-pc' && one !== 'bot'))
+      await rm(file(name));
+    await inEachShell(async (one) => {
+      for (const name of ['dot.', 'a..b', 'x.lock'])
+        expect((await served(one, 'bridge-hello', { words: [name] })).stderr).toBe(
+          `llm-bridge: the name ${name} is none that git takes; try: llm-bridge key remove ${name} on the server, and key add by another\n`,
+        );
     });
   });
 

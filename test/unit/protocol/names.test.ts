@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ask, createAgent } from '../../../src/index.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
 import { commitIdSchema, principalNameSchema, shortId } from '../../../src/protocol/names.js';
 import { taskHash } from '../../../src/protocol/task.js';
@@ -7,12 +8,35 @@ test.each(['home-pc', 'a', '0', 'Bot_1.x', 'x'.repeat(64)])('%s is a name', (nam
   expect(principalNameSchema.safeParse(name).success).toBe(true);
 });
 
-test.each(['', '-a', '.a', '_a', 'a b', 'a/b', 'a\n', 'é', 'a<b', 'x'.repeat(65), "a'b", 'a$b'])(
-  '%j is no name',
-  (name) => {
-    expect(principalNameSchema.safeParse(name).success).toBe(false);
-  },
-);
+test.each([
+  '',
+  '-a',
+  '.a',
+  'a.',
+  'a..b',
+  'a.lock',
+  '_a',
+  'a b',
+  'a/b',
+  'a\n',
+  'é',
+  'a<b',
+  'x'.repeat(65),
+  "a'b",
+  'a$b',
+])('%j is no name', (name) => {
+  expect(principalNameSchema.safeParse(name).success).toBe(false);
+});
+
+test('whoever asks or answers by a name in a program is held to the same', async () => {
+  for (const name of ['dot.', 'a..b', 'x.lock', 'a b']) {
+    const wrong = { code: 'usage', message: expect.stringContaining('is no name for') };
+    expect(() => createAgent({ repo: '/nowhere/bridge.git', name })).toThrow(expect.objectContaining(wrong));
+    await expect(ask({ repo: '/nowhere/bridge.git', name, task: { prompt: '2+2' } })).rejects.toMatchObject(
+      wrong,
+    );
+  }
+});
 
 test('a commit id has 40 or 64 lower-case hex digits', () => {
   for (const good of ['a'.repeat(40), '0'.repeat(64)])

@@ -24,6 +24,7 @@ import {
   bytesSchema,
   cancelVectorsSchema,
   messageVectorsSchema,
+  nameVectorsSchema,
   readVectors,
   taskVectorsSchema,
 } from '../../support/read-vectors.js';
@@ -68,7 +69,7 @@ const estimates = await readVectors(
   'token-estimates',
   casesOf(z.object({ ...named, text, tokens: z.int() })),
 );
-const names = await readVectors('names', casesOf(z.object({ name: text, ok: z.boolean() })));
+const names = await readVectors('names', nameVectorsSchema);
 const hellos = await readVectors('hello', casesOf(z.object({ ...named, line: text, ok: z.boolean() })));
 const refusals = await readVectors(
   'refusals',
@@ -107,7 +108,7 @@ const presences = await readVectors(
   'presences',
   z.object({
     ...blobs,
-    refs: z.array(z.object({ name: text, ref: text.nullable() })).min(1),
+    refs: z.array(z.object({ name: text, ref: text })).min(1),
     written: z.array(z.object({ ...named, presence: presenceSchema, text })).min(1),
   }),
 );
