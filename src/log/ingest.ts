@@ -2,7 +2,6 @@ import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { type BridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
 import { treeOfCommit } from '../git/git-objects.js';
-import { noLogFile, requireLogPlace } from '../git/log-place.js';
 import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
 import { syncHistory } from '../git/sync-history.js';
@@ -12,6 +11,7 @@ import { makeGroupFolder, openGroupFile } from '../process/group-files.js';
 import type { HistoryCommit } from '../protocol/history.js';
 import { formatLogLine } from '../protocol/log-record.js';
 import { lastRotatedPosition } from './log-files.js';
+import { noLogFile, requireLogPlace } from './log-folder.js';
 import { type LogTail, readLogTail } from './log-tail.js';
 import { walkAnswers, walkMainSince } from './walk-answers.js';
 

@@ -53,6 +53,7 @@ export type BridgeErrorCode =
   | 'log-not-of-history'
   | 'no-log'
   | 'no-log-file'
+  | 'open-log-folder'
   // Keys.
   | 'bad-key'
   | 'key-exists'

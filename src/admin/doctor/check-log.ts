@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
-import { faultOfLogPlace } from '../../git/log-place.js';
 import { walkHistory } from '../../git/read-history.js';
 import { type Repository, runGit } from '../../git/run-git.js';
-import { faultOf } from '../../git/trusted-place.js';
 import { type LogFile, readLines, sortByFirstRecord, withLogFiles } from '../../log/log-files.js';
+import { faultOfLogPlace } from '../../log/log-folder.js';
 import { DISK } from '../../process/durable-file.js';
 import { shellQuote } from '../../process/shell-quote.js';
+import { faultOf } from '../../process/trusted-folder.js';
 import { messageOf } from '../../protocol/history.js';
 import { logRecordSchema } from '../../protocol/log-record.js';
 import { MAIN_REF } from '../../protocol/names.js';

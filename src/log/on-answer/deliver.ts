@@ -1,7 +1,7 @@
-import { requireLogPlace } from '../../git/log-place.js';
 import { DISK } from '../../process/durable-file.js';
 import { errorText } from '../../protocol/bridge-error.js';
 import { excerpt, oneLine } from '../../protocol/printable.js';
+import { requireLogPlace } from '../log-folder.js';
 import { type LoggedLine, lastSeqOfLog, readRecordsFrom } from '../log-records.js';
 import type { OnAnswerEntry } from './folder.js';
 import { runExecutable } from './run-executable.js';

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { faultOf, findOpenFolder } from '../../git/trusted-place.js';
 import { unless } from '../../process/durable-file.js';
+import { faultOf, findOpenFolder } from '../../process/trusted-folder.js';
 
 /** The folder of the owner's executables, in the bridge's own. */
 export function onAnswerFolder(gitDir: string): string {

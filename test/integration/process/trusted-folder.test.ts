@@ -1,7 +1,7 @@
 import { chmod, lchown, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { findOpenFolder } from '../../../src/git/trusted-place.js';
+import { findOpenFolder } from '../../../src/process/trusted-folder.js';
 import { tempDir } from '../../support/temp-dir.js';
 
 const asRoot = process.getuid?.() === 0;

@@ -1,6 +1,6 @@
 import { shellQuote } from '../process/shell-quote.js';
+import { findOpenFolder, type OpenFolder } from '../process/trusted-folder.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { findOpenFolder, type OpenFolder } from './trusted-place.js';
 
 /**
  * What is wrong with the place of answers.log (`bridge.answersLog`); null where nothing is. Where another user may write, he could plant a
