@@ -85,6 +85,7 @@ test.each([0o000, 0o077])('what a bridge is made of has its modes, whatever the 
     // What its owner put there, and what starts programs.
     '700 bridge/on-answer.d/takes',
     '755 bridge/receive-pack',
+    '755 bridge/repair',
     '755 bridge/ssh-command',
     '755 hooks/post-receive',
     '755 hooks/pre-receive',
