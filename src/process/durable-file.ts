@@ -16,7 +16,7 @@ export interface DurableFile {
 }
 
 /** git removes a folder that it finds empty (pack-refs, gc, the deletion of a ref), also one that was made this moment. */
-const MAX_TRIES = 50;
+const MAX_TRIES = 200;
 
 /**
  * Gives a file its bytes at once and so that they survive a power cut: written to `temporary`, synced, renamed, and the names synced, that of a
