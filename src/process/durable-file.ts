@@ -1,4 +1,4 @@
-import { readFileSync, type Stats } from 'node:fs';
+import { mkdirSync, readFileSync, type Stats } from 'node:fs';
 import { chmod, type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,7 +16,7 @@ export interface DurableFile {
 }
 
 /** git removes a folder that it finds empty (pack-refs, gc, the deletion of a ref), also one that was made this moment. */
-const MAX_TRIES = 200;
+const MAX_TRIES = 50;
 
 /**
  * Gives a file its bytes at once and so that they survive a power cut: written to `temporary`, synced, renamed, and the names synced, that of a
@@ -52,7 +52,8 @@ export async function writeDurably({ file, temporary, bytes, mode }: DurableFile
 async function openIn(folder: string, temporary: string, mode: DurableFile['mode']) {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const made = await mkdir(folder, { recursive: true });
+      // From the second try on at once, so that the file is on its way before anybody finds the folder empty again.
+      const made = await (attempt === 1 ? mkdir : mkdirSync)(folder, { recursive: true });
       if (made !== undefined && mode.whateverUmask) await chmod(folder, mode.folder);
       return { handle: await open(temporary, 'wx', mode.file), made };
     } catch (error) {
