@@ -51,6 +51,27 @@ async function stop(agent: RunningCli): Promise<void> {
   expect(await agent.exited).toEqual({ exitCode: 0, signal: null });
 }
 
+test('a JSON Schema that is never done is answered with an error, and the agent goes on', async () => {
+  const levels = Array.from({ length: 40 }, (_, level) => {
+    const below = { $ref: `#/$defs/${level + 1}` };
+    return [level, { anyOf: [below, below] }];
+  });
+  const hostile = { $ref: '#/$defs/0', $defs: { ...Object.fromEntries(levels), 40: { type: 'null' } } };
+  const never = await ask('30+1', '--format', JSON.stringify(hostile));
+  const wrong = await ask('30+2', '--format', '{"type":"strng"}');
+  const good = await ask('30+3', '--format', '{"type":"integer"}');
+
+  const ended = await runAgentOnce(bridge, standIn, { state: 'schemas' });
+
+  expect(ended.exitCode).toBe(0);
+  expect((await recordOf(never)).error).toMatchObject({
+    code: 'invalid_schema',
+    message: expect.stringContaining('to check'),
+  });
+  expect((await recordOf(wrong)).error?.code).toBe('invalid_schema');
+  expect(await recordOf(good)).toMatchObject({ answer: '33', error: null });
+});
+
 test('--once with nothing pending ends with 0 and prints nothing on stdout', async () => {
   const ended = await runAgentOnce(bridge, standIn, { state: 'nothing' });
 

@@ -233,7 +233,7 @@ const [repo = '', stateDir = '', ollamaUrl = ''] = process.argv.slice(2);
 const made: InitResult = await initBridge(repo, process.env);
 console.log(made.status);
 
-const task: TaskJson = taskJsonSchema.parse({ prompt: 'What is 6 * 7?' });
+const task: TaskJson = taskJsonSchema.parse({ prompt: 'What is 6 * 7?', format: { type: 'integer' } });
 const agent = createAgent({ repo, stateDir, ollamaUrl, name: 'reader', pollMs: 100, backends: ['ollama'] });
 const stop = new AbortController();
 const running: Promise<void> = agent.run(stop.signal);

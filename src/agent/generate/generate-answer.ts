@@ -1,7 +1,8 @@
 import type { Answer, Usage } from '../../protocol/answer.js';
 import { errorText } from '../../protocol/bridge-error.js';
+import { DEFAULT_MAX_ANSWER_BYTES } from '../../protocol/limits.js';
 import { excerpt, oneLine } from '../../protocol/printable.js';
-import type { ChatMessage, TaskFormat, TaskJson } from '../../protocol/task.js';
+import type { ChatMessage, TaskJson } from '../../protocol/task.js';
 import {
   type Backend,
   BackendError,
@@ -15,7 +16,7 @@ import { ollamaBackend } from '../backends/ollama/ollama-backend.js';
 import { sameLmstudioModel } from '../backends/same-model.js';
 import { openExchange, startDeadlines } from './exchange.js';
 import type { GenerateSettings } from './generate-settings.js';
-import type { FormatCheck } from './json-format.js';
+import { type FormatCheck, type FormatChecker, openFormat } from './json-format.js';
 import { outliveLoss } from './reach-backend.js';
 
 /** The half of an `inbox.json` that comes from a model server. Exactly one of `answer` and `error` is null. */
@@ -47,14 +48,18 @@ export async function generateAnswer(
   const totalMs = task.timeout_s === undefined ? settings.totalTimeoutMs : task.timeout_s * 1000;
   const deadlines = startDeadlines({ idleMs: settings.idleTimeoutMs, totalMs }, signal);
   const asked: Asked = { backend: null, model: null };
+  const maxAnswerBytes = settings.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES;
+  let format: FormatChecker | null = null;
   try {
-    const check = task.format === undefined ? null : await formatCheck(task.format);
+    format =
+      task.format === undefined ? null : await openFormat(task.format, maxAnswerBytes, deadlines.signal);
+    const check = format?.check;
     return await outliveLoss(backends, settings, deadlines.signal, async (backend) => {
       const exchange = openExchange(backend, settings, deadlines, onToken);
       const request = await exchange.prepare(task);
       Object.assign(asked, { backend: backend.name, model: request.model });
       const generation =
-        check === null
+        check === undefined
           ? await exchange.generate(request)
           : await generateFitting(request, check, exchange.generate);
       noteOtherModel(request, generation, backend, settings.log);
@@ -65,6 +70,8 @@ export async function generateAnswer(
     return failureOf(error, asked);
   } finally {
     deadlines.stop();
+    // Not waited for: what keeps a thread at work is no reason to keep an answer.
+    void format?.close();
   }
 }
 
@@ -103,22 +110,11 @@ function outcomeOf(backend: Backend, generation: Generation): GenerationOutcome 
 }
 
 function failureOf(error: unknown, asked: Asked): GenerationOutcome {
-  const code = isBackendError(error) ? error.code : 'backend_error';
+  const code = error instanceof BackendError ? error.code : 'backend_error';
   const message = excerpt(oneLine(errorText(error)), MAX_ERROR_MESSAGE_CHARS);
   // Where none could be reached, none was chosen.
   const { backend, model } = code === 'backend_unreachable' ? { backend: null, model: null } : asked;
   return { model, backend, answer: null, error: { code, message: message === '' ? code : message } };
-}
-
-/** By its name: the validator below may come from a newer version, which has a class of its own, when the package was exchanged meanwhile. */
-function isBackendError(error: unknown): error is BackendError {
-  return error instanceof Error && error.name === 'BackendError';
-}
-
-/** The validator of JSON Schema is loaded for the tasks that need it: 10 MB. */
-async function formatCheck(format: TaskFormat): Promise<(answer: string) => FormatCheck> {
-  const { compileFormat } = await import('./json-format.js');
-  return compileFormat(format);
 }
 
 /** How much of an answer that does not fit is shown to the model again, in characters: a context has other things to hold. */
@@ -132,11 +128,11 @@ const MAX_QUOTED_CHARS = 20_000;
  */
 export async function generateFitting(
   request: GenerateRequest,
-  check: (answer: string) => FormatCheck,
+  check: (answer: string) => Promise<FormatCheck>,
   generate: (request: GenerateRequest) => Promise<Generation>,
 ): Promise<Generation> {
   const first = await generate(request);
-  const checked = check(first.answer);
+  const checked = await check(first.answer);
   if (checked.ok) return { ...first, answer: checked.json };
   if (first.finishReason === 'length') {
     const text = `the answer was cut off at its length limit; raise max_tokens (${checked.complaint})`;
@@ -144,7 +140,7 @@ export async function generateFitting(
   }
   const messages = [...request.messages, ...correction(first.answer, checked.complaint)];
   const second = await generate({ ...request, messages });
-  const again = check(second.answer);
+  const again = await check(second.answer);
   const usage = addUsage(first.usage, second.usage);
   if (again.ok) return { ...second, answer: again.json, ...(usage === undefined ? {} : { usage }) };
   throw new BackendError('invalid_format', `the answer does not fit the format, twice: ${again.complaint}`);

@@ -1,20 +1,38 @@
 import { expect, test } from 'vitest';
-import { compileFormat } from '../../../../src/agent/generate/json-format.js';
+import { type FormatCheck, openFormat } from '../../../../src/agent/generate/json-format.js';
+import type { TaskFormat } from '../../../../src/protocol/task.js';
+import { onCleanup } from '../../../support/on-cleanup.js';
 
+const MIB = 1024 * 1024;
+const never = new AbortController().signal;
 const invalidSchema = expect.objectContaining({ code: 'invalid_schema' });
 
-test('"json" takes any JSON and nothing else', () => {
-  const check = compileFormat('json');
-  expect(check(' [1] ')).toEqual({ ok: true, json: '[1]' });
-  expect(check('```json\n{"a":1}\n```')).toEqual({ ok: true, json: '{"a":1}' });
-  expect(check('one')).toEqual({ ok: false, complaint: expect.stringMatching(/^it is not JSON: /) });
+/** The check for a format, closed after the test. */
+async function checkFor(format: TaskFormat): Promise<(answer: string) => Promise<FormatCheck>> {
+  const checker = await openFormat(format, MIB, never);
+  onCleanup(() => checker.close());
+  return checker.check;
+}
+
+test('"json" takes any JSON and nothing else', async () => {
+  const check = await checkFor('json');
+  expect(await check(' [1] ')).toEqual({ ok: true, json: '[1]' });
+  expect(await check('```json\n{"a":1}\n```')).toEqual({ ok: true, json: '{"a":1}' });
+  expect(await check('one')).toEqual({ ok: false, complaint: expect.stringMatching(/^it is not JSON: /) });
 });
 
-test('a schema takes what fits it and names the place of what does not', () => {
-  const check = compileFormat({ type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] });
-  expect(check('{"n":1}')).toEqual({ ok: true, json: '{"n":1}' });
-  expect(check('{"n":"1"}')).toEqual({ ok: false, complaint: '/n must be integer' });
-  expect(check('{}')).toEqual({ ok: false, complaint: "the answer must have required property 'n'" });
+test('a schema takes what fits it and names the place of what does not', async () => {
+  const check = await checkFor({
+    type: 'object',
+    properties: { n: { type: 'integer' } },
+    required: ['n'],
+  });
+  expect(await check('{"n":1}')).toEqual({ ok: true, json: '{"n":1}' });
+  expect(await check('{"n":"1"}')).toEqual({ ok: false, complaint: '/n must be integer' });
+  expect(await check('{}')).toEqual({
+    ok: false,
+    complaint: "the answer must have required property 'n'",
+  });
 });
 
 test.each([
@@ -36,18 +54,21 @@ test.each([
   ],
   ['no draft, 2020-12 by its words', { prefixItems: [{ type: 'string' }], items: false }],
   ['no draft, draft-07 by its words', { items: [{ type: 'string' }], additionalItems: false }],
-])('a schema of %s is carried out', (_draft, schema) => {
-  const check = compileFormat(schema);
-  expect(check('["a"]').ok).toBe(true);
-  expect(check('[1]').ok).toBe(false);
-  expect(check('["a","b"]').ok).toBe(false);
+])('a schema of %s is carried out', async (_draft, schema) => {
+  const check = await checkFor(schema);
+  expect((await check('["a"]')).ok).toBe(true);
+  expect((await check('[1]')).ok).toBe(false);
+  expect((await check('["a","b"]')).ok).toBe(false);
 });
 
-test('formats are checked, and unknown ones and keywords are let be', () => {
-  const check = compileFormat({ type: 'string', format: 'date', 'x-note': 1 });
-  expect(check('"2026-11-22"').ok).toBe(true);
-  expect(check('"tomorrow"').ok).toBe(false);
-  expect(compileFormat({ type: 'string', format: 'poem' })('"tomorrow"').ok).toBe(true);
+test('formats are checked, and unknown ones and keywords are let be', async () => {
+  const check = await checkFor({
+    type: 'object',
+    'x-note': 1,
+    properties: { day: { format: 'date' }, text: { format: 'poem' } },
+  });
+  expect((await check('{"day":"2026-11-22","text":"tomorrow"}')).ok).toBe(true);
+  expect((await check('{"day":"tomorrow"}')).ok).toBe(false);
 });
 
 test.each([
@@ -57,39 +78,89 @@ test.each([
   ['a remote reference, which is never fetched', { $ref: 'http://127.0.0.1:9/schema.json' }],
   ['an asynchronous schema', { $async: true, type: 'object' }],
   ['a schema of a size no program has', { description: 'x'.repeat(200_000) }],
-])('%s is invalid_schema', (_what, schema) => {
-  expect(() => compileFormat(schema)).toThrow(invalidSchema);
+])('%s is invalid_schema', async (_what, schema) => {
+  await expect(checkFor(schema)).rejects.toThrow(invalidSchema);
 });
 
-test('a schema that refers to itself for ever is invalid_schema, not a crash', () => {
-  expect(() => compileFormat({ $ref: '#' })('{}')).toThrow(invalidSchema);
+test('a schema that refers to itself for ever is invalid_schema, not a crash', async () => {
+  const check = await checkFor({ $ref: '#' });
+  await expect(check('{}')).rejects.toThrow(invalidSchema);
 });
 
-test('a catastrophic pattern is stopped', { timeout: 15_000 }, () => {
-  const check = compileFormat({ type: 'string', pattern: '^(a+)+$' });
-  expect(check('"aaa"').ok).toBe(true);
-  expect(() => check(JSON.stringify(`${'a'.repeat(60)}b`))).toThrow(
-    expect.objectContaining({
-      code: 'invalid_schema',
-      message: expect.stringContaining('more than 2000 ms'),
-    }),
-  );
-});
-
-test('a property every object inherits does not count as there', () => {
-  expect(compileFormat({ type: 'object', required: ['constructor'] })('{}').ok).toBe(false);
-});
-
-test('two schemas of one $id have nothing to do with each other', () => {
-  compileFormat({ $id: 'urn:bridge:x', type: 'string' });
-  expect(compileFormat({ $id: 'urn:bridge:x', type: 'number' })('1').ok).toBe(true);
-});
-
-test('a complaint is one bounded line', () => {
-  const check = compileFormat({
-    type: 'object',
-    properties: { [`a\n${'b'.repeat(2000)}`]: { type: 'string' } },
+/** Small to write, and never done: each level asks the next one twice. */
+function doubling(word: 'anyOf' | 'allOf', last: Record<string, unknown>): Record<string, unknown> {
+  const levels = Array.from({ length: 40 }, (_, level) => {
+    const below = { $ref: `#/$defs/${level + 1}` };
+    return [level, { [word]: [below, below] }];
   });
-  const checked = check(JSON.stringify({ [`a\n${'b'.repeat(2000)}`]: 1 }));
+  return { $ref: '#/$defs/0', $defs: { ...Object.fromEntries(levels), 40: last } };
+}
+
+test.each([
+  ['40 levels of anyOf', doubling('anyOf', { type: 'null' }), '"no"'],
+  ['40 levels of allOf', doubling('allOf', { type: 'string' }), '"yes"'],
+  ['a catastrophic pattern', { type: 'string', pattern: '^(a+)+$' }, `"${'a'.repeat(60)}b"`],
+])(
+  '%s: stopped, with little memory, and nothing else waits',
+  { timeout: 60_000 },
+  async (_what, schema, json) => {
+    const check = await checkFor(schema);
+    const before = process.resourceUsage().maxRSS;
+    let isDone = false;
+    let turns = 0;
+    const turn = () => {
+      turns += 1;
+      if (!isDone) setImmediate(turn);
+    };
+    turn();
+    await expect(check(json)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'invalid_schema',
+        message: expect.stringMatching(/more than (2000 ms|128 MB of memory) to check/),
+      }),
+    );
+    isDone = true;
+    expect(turns).toBeGreaterThan(100);
+    // Kilobytes. Without a limit it was 700 MB and more.
+    expect(process.resourceUsage().maxRSS - before).toBeLessThan(300 * 1024);
+    await expect(check('{}')).rejects.toThrow(invalidSchema);
+  },
+);
+
+test('the longest answer there can be has room, whatever it is', async () => {
+  const check = await checkFor({ type: 'array' });
+  expect((await check(`[${'{},'.repeat(MIB / 3 - 2)}{}]`)).ok).toBe(true);
+});
+
+test('an abort ends a check at once, and a thread that is closed holds nothing', async () => {
+  const controller = new AbortController();
+  const checker = await openFormat(doubling('anyOf', { type: 'null' }), MIB, controller.signal);
+  const checked = checker.check('"no"');
+  const reason = new Error('stop');
+  controller.abort(reason);
+  await expect(checked).rejects.toBe(reason);
+  await checker.close();
+  await expect(openFormat({ type: 'object' }, MIB, controller.signal)).rejects.toBe(reason);
+  expect(process.getActiveResourcesInfo()).not.toContain('Worker');
+});
+
+test('a property every object inherits does not count as there', async () => {
+  const check = await checkFor({ type: 'object', required: ['constructor'] });
+  expect((await check('{}')).ok).toBe(false);
+});
+
+test('two schemas of one $id have nothing to do with each other', async () => {
+  const [first, second] = await Promise.all([
+    checkFor({ $id: 'urn:bridge:x', type: 'string' }),
+    checkFor({ $id: 'urn:bridge:x', type: 'number' }),
+  ]);
+  expect((await first('"1"')).ok).toBe(true);
+  expect((await second('1')).ok).toBe(true);
+});
+
+test('a complaint is one bounded line', async () => {
+  const name = `a\n${'b'.repeat(2000)}`;
+  const check = await checkFor({ type: 'object', properties: { [name]: { type: 'string' } } });
+  const checked = await check(JSON.stringify({ [name]: 1 }));
   expect(checked.ok ? '' : checked.complaint).toMatch(/^[^\n]{500}$/);
 });
