@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { open, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { readSmallFile, unless, writeDurably } from '../process/durable-file.js';
 
@@ -45,6 +45,41 @@ async function readLoose(gitDir: string, prefix: string): Promise<[ref: string, 
     }
   }
   return found;
+}
+
+/**
+ * The refs under a prefix whose files say nothing: a power cut leaves them empty, full of zeros, or cut short. git never does, because it
+ * renames them into place whole.
+ */
+export async function listBrokenRefFiles(gitDir: string, prefix: string): Promise<string[]> {
+  const refs = await filesBelow(gitDir, prefix.replace(/\/$/, ''));
+  return refs.filter((ref) => isBrokenRefFile(gitDir, ref));
+}
+
+/** Whether the file of a ref is there and says nothing. */
+export function isBrokenRefFile(gitDir: string, ref: string): boolean {
+  const text = readSmallFile(path.join(gitDir, ref));
+  return text !== null && !WHOLE_REF.test(text);
+}
+
+/** As git writes it: the id of something, or another ref. */
+const WHOLE_REF = /^(?!0{40})(?:[0-9a-f]{40}|[0-9a-f]{64}|ref: \S+)\n$/;
+
+/**
+ * Removes the file of a ref where that says nothing, by git's own protocol: under its lock. `kept` where it is gone, whole by now, or locked.
+ */
+export async function removeBrokenRefFile(gitDir: string, ref: string): Promise<'removed' | 'kept'> {
+  const file = path.join(gitDir, ref);
+  const lock = await open(`${file}.lock`, 'wx').catch(unless('EEXIST', 'ENOENT', 'ENOTDIR'));
+  if (lock === null) return 'kept';
+  try {
+    if (!isBrokenRefFile(gitDir, ref)) return 'kept';
+    await rm(file, { force: true });
+    return 'removed';
+  } finally {
+    await rm(`${file}.lock`, { force: true });
+    await lock.close();
+  }
 }
 
 /** Folder by folder: git removes one that is empty at any moment, and that is no reason to miss the others. */

@@ -3,6 +3,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readSmallFile, writeDurably } from '../process/durable-file.js';
 import { MAIN_REF } from '../protocol/names.js';
+import { BESIDE_PREFIX, findBrokenRefs, removeBrokenRefs, removedRef } from './broken-refs.js';
+import { isBrokenRefFile } from './ref-files.js';
 import { logRepairs } from './repairs-log.js';
 import type { Repository } from './run-git.js';
 import { findStaleLocks, removedLock, removeStaleLocks } from './stale-locks.js';
@@ -28,7 +30,7 @@ const LIVING_LOOK_MS = 20;
 
 /**
  * Puts right what a git that was killed, or a power cut, has left in a bridge, and what would stop every push until a person came: a HEAD
- * that says nothing, and locks. A lock goes by the proof of findStaleLocks: that of a git which lives is never
+ * that says nothing, broken refs beside the record, and locks. A lock goes by the proof of findStaleLocks: that of a git which lives is never
  * touched. Nothing of the record is. Answers a sentence for each thing that was done, which `bridge/repairs.log` has too.
  */
 export async function repairBridge(
@@ -38,14 +40,22 @@ export async function repairBridge(
   const { gitDir } = repo;
   const done: string[] = [];
   if (await restoreHead(gitDir)) done.push('restored HEAD, which said nothing');
+  done.push(...(await repairRefs(repo)));
   const { stale, unproven, isBlind } = await findStaleLocks(gitDir, { waitMs, procFolder });
   const old = unproven.filter(
     ({ kind, sinceMs }) => isBlind && kind === 'lock' && now() - sinceMs > OLD_LOCK_MS,
   );
   const { removed } = await removeStaleLocks(gitDir, [...stale, ...old]);
   done.push(...removed.map(removedLock));
+  // One of them may have been the lock of a broken ref.
+  if (removed.length > 0) done.push(...(await repairRefs(repo)));
   await logRepairs(gitDir, done, now());
   return done;
+}
+
+async function repairRefs(repo: Repository): Promise<string[]> {
+  const broken = await findBrokenRefs(repo, BESIDE_PREFIX);
+  return (await removeBrokenRefs(repo, broken)).map(removedRef);
 }
 
 /** The same where something stands in the way of a push, and else nothing: a few looks at names, and no process. To be called before a push. */
@@ -57,9 +67,6 @@ export async function clearTheWay(repo: Repository, options: RepairOptions): Pro
   return repairBridge(repo, options);
 }
 
-/** Under it is everything that is beside the record. */
-const BESIDE_PREFIX = 'refs/bridge/';
-
 /** What git needs for moving main, claims and presence. `bridge/ssh-command` looks at the same, for an agent elsewhere. */
 const LOCKS = ['HEAD.lock', 'packed-refs.lock', 'packed-refs.new', `${MAIN_REF}.lock`];
 
@@ -68,7 +75,9 @@ function isBlocked(gitDir: string): boolean {
     LOCKS.some((name) => existsSync(path.join(gitDir, name))) ||
     isHeadBroken(gitDir) ||
     namesIn(path.join(gitDir, BESIDE_PREFIX)).some((kind) =>
-      namesIn(path.join(gitDir, BESIDE_PREFIX, kind)).some((name) => name.endsWith('.lock')),
+      namesIn(path.join(gitDir, BESIDE_PREFIX, kind)).some(
+        (name) => name.endsWith('.lock') || isBrokenRefFile(gitDir, `${BESIDE_PREFIX}${kind}/${name}`),
+      ),
     )
   );
 }

@@ -1,6 +1,7 @@
-import { appendFile, rename, stat } from 'node:fs/promises';
+import { rename, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { readSmallFile } from '../process/durable-file.js';
+import { readSmallFile, unless } from '../process/durable-file.js';
+import { openGroupFile } from '../process/group-files.js';
 
 /** What was put right in a bridge without anybody having been asked. */
 export interface Repair {
@@ -23,11 +24,15 @@ export async function logRepairs(gitDir: string, texts: readonly string[], nowMs
   if (texts.length === 0) return;
   const file = repairsLog(gitDir);
   try {
-    if (((await stat(file).catch(() => null))?.size ?? 0) > MAX_BYTES) await rename(file, `${file}.1`);
+    const before = await stat(file).catch(unless('ENOENT'));
+    if (before !== null && before.size > MAX_BYTES) await rename(file, `${file}.1`);
     const at = new Date(nowMs).toISOString();
-    await appendFile(file, texts.map((text) => `${at} ${text.replace(/\n/g, ' ')}\n`).join(''), {
-      mode: 0o640,
-    });
+    const log = await openGroupFile(file, 'a');
+    try {
+      await log.appendFile(texts.map((text) => `${at} ${text.replace(/\n/g, ' ')}\n`).join(''));
+    } finally {
+      await log.close();
+    }
   } catch {
     // A full disk, say.
   }

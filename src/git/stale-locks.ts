@@ -1,8 +1,9 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withFileLock } from '../process/file-lock.js';
 import { findGitActivity, stillRunning } from '../process/git-processes.js';
+import { makeGroupFolder } from '../process/group-files.js';
 
 /** Something that a git process makes for the time of its work and removes at the end. */
 export interface LeftLock {
@@ -79,7 +80,7 @@ export async function removeStaleLocks(
   const failed: { lock: LeftLock; reason: string }[] = [];
   if (stale.length === 0) return { removed, failed };
   const folder = path.join(gitDir, 'bridge');
-  await mkdir(folder, { recursive: true });
+  await makeGroupFolder(folder);
   return withFileLock(path.join(folder, 'doctor.lock'), async () => {
     for (const lock of stale) {
       const file = path.join(gitDir, lock.path);

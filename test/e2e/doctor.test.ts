@@ -76,7 +76,19 @@ describe('on the server, the doctor', () => {
     const others = findings.filter(({ check, status }) => status !== 'ok' && check !== 'disk');
     expect(others).toEqual([]);
     expect(findings.map(({ check }) => check)).toEqual([
-      ...['git', 'repository', 'modes', 'hooks', 'settings', 'keys', 'locks', 'history', 'log', 'disk'],
+      ...[
+        'git',
+        'repository',
+        'modes',
+        'hooks',
+        'settings',
+        'keys',
+        'locks',
+        'refs',
+        'history',
+        'log',
+        'disk',
+      ],
     ]);
     expect(exitCode).toBe(0);
   });
@@ -282,6 +294,44 @@ describe('on the server, the doctor', () => {
         status: 'broken',
         text: /^refs\/heads\/main\.lock, left by a killed git/,
         remedy: /^llm-bridge doctor --fix /,
+      },
+    },
+    {
+      name: 'a claim that a power cut has emptied',
+      async breakIt(b) {
+        await mkdir(join(b.repoPath, 'refs/bridge/claims'), { recursive: true });
+        await writeFile(join(b.repoPath, 'refs/bridge/claims', '1'.repeat(40)), '');
+      },
+      ...{
+        check: 'refs',
+        status: 'broken',
+        text: /^the file of refs\/bridge\/claims\/1+ says nothing, so that pushes/,
+        remedy: /^llm-bridge doctor --fix /,
+      },
+    },
+    {
+      name: 'a presence whose object is lost',
+      async breakIt(b) {
+        const at = { gitDir: b.repoPath, env: b.env };
+        const id = (await gitOk(['hash-object', '-w', '--stdin'], { ...at, input: '{}' })).trim();
+        await gitOk(['update-ref', 'refs/bridge/agents/home-pc', id], at);
+        await unlink(join(b.repoPath, 'objects', id.slice(0, 2), id.slice(2)));
+      },
+      ...{
+        check: 'refs',
+        status: 'broken',
+        text: /^refs\/bridge\/agents\/home-pc names [0-9a-f]{8}, which is lost/,
+        remedy: /^llm-bridge doctor --fix /,
+      },
+    },
+    {
+      name: 'a branch of the owner that a power cut has emptied',
+      breakIt: (b) => writeFile(join(b.repoPath, 'refs/heads/backup'), ''),
+      ...{
+        check: 'refs',
+        status: 'warning',
+        text: /^the file of refs\/heads\/backup says nothing, so that the upkeep fails$/,
+        remedy: /^rm \/.*refs\/heads\/backup$/,
       },
     },
     {

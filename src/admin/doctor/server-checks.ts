@@ -7,6 +7,7 @@ import { checkKeys } from './check-keys.js';
 import { checkLocks } from './check-locks.js';
 import { checkLog } from './check-log.js';
 import { checkModes } from './check-modes.js';
+import { checkRefs } from './check-refs.js';
 import { checkRepository } from './check-repository.js';
 import { checkSettings } from './check-settings.js';
 import type { Check } from './finding.js';
@@ -45,6 +46,7 @@ export function serverChecks(options: ServerCheckOptions): Check[] {
     { name: 'keys', needs, run: () => checkKeys(gitDir(), authorizedKeysFile) },
     // Before what reads refs: a lock that is cleared away shall not be in its way.
     { name: 'locks', needs, run: () => checkLocks(gitDir(), { fix, nowMs: now() }) },
+    { name: 'refs', needs, run: () => checkRefs(bridge().repo, { fix, nowMs: now() }) },
     { name: 'history', needs, run: () => checkHistory(bridge().repo, now()) },
     {
       name: 'log',

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
@@ -8,6 +7,7 @@ import { type RunningCli, runCli, startCli } from '../../support/cli.js';
 import { commitOnMain } from '../../support/commit-on-main.js';
 import { faultEnv } from '../../support/dying-cli.js';
 import { gitOk } from '../../support/git.js';
+import { gitAtWork } from '../../support/living-git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 import { waitUntil } from '../../support/wait-until.js';
@@ -58,6 +58,11 @@ async function looseFile(name: string): Promise<string> {
   return join(clone, 'objects', id.slice(0, 2), id.slice(2));
 }
 
+async function brokenRef(folder: string, content: Uint8Array | string): Promise<void> {
+  await mkdir(join(clone, folder), { recursive: true });
+  await writeFile(join(clone, folder, '2'.repeat(40)), content);
+}
+
 const MAIN = 'refs/remotes/bridge/main';
 const DAMAGES: Readonly<Record<string, () => Promise<void>>> = {
   'is gone': () => rm(clone, { recursive: true }),
@@ -66,6 +71,10 @@ const DAMAGES: Readonly<Record<string, () => Promise<void>>> = {
   'has no objects': () => rm(join(clone, 'objects'), { recursive: true }),
   'has garbage for its main': () => writeFile(join(clone, MAIN), Buffer.alloc(41)),
   'has a main that names nothing': () => writeFile(join(clone, MAIN), `${'1'.repeat(40)}\n`),
+  'has an empty finished answer': () => brokenRef('refs/bridge/finished', Buffer.alloc(0)),
+  'has zeros for a claim of the bridge': () => brokenRef('refs/remotes/bridge/claims', Buffer.alloc(41)),
+  'has a claim of the bridge that names nothing': () =>
+    brokenRef('refs/remotes/bridge/claims', `${'1'.repeat(40)}\n`),
   'has a tip that is cut in half': async () => truncate(await looseFile(MAIN), 20),
   'has an empty tree': async () => truncate(await looseFile(`${MAIN}^{tree}`), 0),
   'lost what its history begins with': () => rm(join(clone, 'shallow')),
@@ -203,14 +212,11 @@ test('a lock that a living git holds is waited for', async () => {
   await once();
   await writeFile(join(clone, 'shallow.lock'), '');
   // A git at work in the clone, as a killed agent's fetch may still be.
-  const git = spawn('git', ['--git-dir', clone, 'cat-file', '--batch'], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  await new Promise((resolve) => git.once('spawn', resolve));
+  const git = await gitAtWork({ args: ['--git-dir', clone], env: bridge.env });
   const agent = await startCli(args(['--once']), { env: bridge.env });
   await agent.waitFor('stderr', /waiting for a git that is at work in the clone/);
   expect(await readFile(join(clone, 'shallow.lock'), 'utf8')).toBe('');
-  git.stdin.end();
+  await git.finish();
   expect(await agent.exited).toMatchObject({ exitCode: 0 });
   await expect(readFile(join(clone, 'shallow.lock'))).rejects.toThrow('ENOENT');
 });

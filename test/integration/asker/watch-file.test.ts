@@ -237,3 +237,16 @@ test.skipIf(process.platform !== 'linux')(
     expect(await textsOn(repo)).toEqual(['one', 'change 0', 'change 1']);
   },
 );
+
+test('a memory that a power cut has emptied is made anew, and what the file says is asked', async () => {
+  const repo = await bareBridge();
+  const file = join(repo.dir, 'task.txt');
+  await writeFile(file, 'one');
+  await startWatch(repo, file);
+  const [memory] = await listRefs(repo, 'refs/bridge/watch/');
+  await writeFile(join(repo.gitDir, memory?.ref ?? ''), '');
+  await writeFile(file, 'two');
+
+  expect(await waitForTasks(repo, 2)).toEqual(['one', 'two']);
+  expect(await listRefs(repo, 'refs/bridge/watch/')).toHaveLength(1);
+});
