@@ -54,6 +54,21 @@ export function repeatDelta(baseSize: number, length: number, times: number): Bu
   return Buffer.concat([varint(baseSize), varint(length * times), ...Array<Buffer>(times).fill(copy)]);
 }
 
+/** A delta: its whole base (at most 65,535 bytes) so many times, and a text of at most 127 bytes behind. */
+export function copyDelta(baseSize: number, times = 1, text = ''): Buffer {
+  const copies = repeatDelta(baseSize, baseSize, times).subarray(
+    varint(baseSize).length + varint(baseSize * times).length,
+  );
+  const insert =
+    text === '' ? Buffer.alloc(0) : Buffer.from(`${String.fromCharCode(text.length)}${text}`, 'latin1');
+  return Buffer.concat([varint(baseSize), varint(baseSize * times + text.length), copies, insert]);
+}
+
+/** A delta that makes a piece of its base, by offset and length below 256. */
+export function pieceDelta(baseSize: number, offset: number, length: number): Buffer {
+  return Buffer.concat([varint(baseSize), varint(length), Buffer.from([0x91, offset, length])]);
+}
+
 function entryBytes(entry: PackEntry): Buffer {
   if ('entryBytes' in entry) return entry.entryBytes;
   if ('delta' in entry) {

@@ -1,0 +1,188 @@
+import { createHash } from 'node:crypto';
+import { inflateSync } from 'node:zlib';
+import type { ObjectInfo } from './git-objects.js';
+
+/** An object as it is: its id is the hash of both. */
+export interface PackedObject {
+  readonly type: ObjectInfo['type'];
+  readonly content: Buffer;
+}
+
+/** What a pack is read with. */
+export interface PackPlace {
+  /** 20 or 32. */
+  readonly idBytes: number;
+  /** The base of a delta that is not in the pack; null where it may not be used. */
+  readonly base: (id: string) => Promise<PackedObject | null>;
+  /** So much is unpacked in all; what is behind that is left out. */
+  readonly maxBytes: number;
+}
+
+/** Behind `PACK` and the version: the number of entries. */
+const HEADER_BYTES = 12;
+
+const OFFSET_DELTA = 6;
+const ID_DELTA = 7;
+const WHOLE: Readonly<Record<number, ObjectInfo['type']>> = { 1: 'commit', 2: 'tree', 3: 'blob', 4: 'tag' };
+
+/**
+ * The ids of the objects in a pack as it goes over the wire: whole ones, and deltas on these or on a `base`.
+ * Null where the bytes are no pack, or not yet all of it. Whoever wrote them has the objects: an id is the
+ * hash of what is in them.
+ */
+export async function idsInPack(pack: Buffer, context: PackPlace): Promise<ReadonlySet<string> | null> {
+  if (pack.length < HEADER_BYTES || pack.toString('latin1', 0, 4) !== 'PACK') return null;
+  const made = new Map<string, PackedObject>();
+  const byOffset = new Map<number, PackedObject>();
+  const keep = (at: number, object: PackedObject) => {
+    made.set(idOf(object, context.idBytes), object);
+    byOffset.set(at, object);
+  };
+  let waiting: Delta[] = [];
+  let left = context.maxBytes;
+  let at = HEADER_BYTES;
+  let entries = pack.readUInt32BE(8);
+  for (; entries > 0; entries -= 1) {
+    const header = readHeader(pack, at, context.idBytes);
+    if (header === null) return null;
+    if (header.size > left) break;
+    const data = inflateAt(pack, header);
+    if (data === null) return null;
+    left -= header.size;
+    const type = WHOLE[header.type];
+    if (type !== undefined) keep(at, { type, content: data.content });
+    else waiting.push({ at, base: header.base, delta: data.content });
+    at = data.end;
+  }
+  if (entries === 0 && !isWhole(pack, at, context.idBytes)) return null;
+  // A delta may come before its base.
+  for (let before = waiting.length + 1; waiting.length < before; ) {
+    before = waiting.length;
+    const rest: Delta[] = [];
+    for (const one of waiting) {
+      const base =
+        typeof one.base === 'number'
+          ? byOffset.get(one.base)
+          : (made.get(one.base) ?? (await context.base(one.base)));
+      const content = base == null ? null : applyDelta(base.content, one.delta, left);
+      if (base == null || content === null) rest.push(one);
+      else {
+        left -= content.length;
+        keep(one.at, { type: base.type, content });
+      }
+    }
+    waiting = rest;
+  }
+  return new Set(made.keys());
+}
+
+/** A delta whose base is not known yet: where that stands in the pack, or its id. */
+interface Delta {
+  readonly at: number;
+  readonly base: number | string;
+  readonly delta: Buffer;
+}
+
+function idOf({ type, content }: PackedObject, idBytes: number): string {
+  const hash = createHash(idBytes === 20 ? 'sha1' : 'sha256');
+  return hash.update(`${type} ${content.length}\0`).update(content).digest('hex');
+}
+
+/** Behind the last entry stands the hash of all before it. */
+function isWhole(pack: Buffer, end: number, idBytes: number): boolean {
+  const hash = createHash(idBytes === 20 ? 'sha1' : 'sha256')
+    .update(pack.subarray(0, end))
+    .digest();
+  return pack.subarray(end, end + idBytes).equals(hash);
+}
+
+/** What stands in front of the data of an entry. `size` is that of the data. */
+interface Header {
+  readonly type: number;
+  readonly size: number;
+  readonly base: number | string;
+  readonly dataAt: number;
+}
+
+function readHeader(pack: Buffer, start: number, idBytes: number): Header | null {
+  let at = start;
+  let byte = pack[at++] ?? 0;
+  const type = (byte >> 4) & 7;
+  let size = byte & 15;
+  for (let unit = 16; byte & 0x80; unit *= 128) {
+    byte = pack[at++] ?? 0;
+    size += (byte & 0x7f) * unit;
+  }
+  let base: number | string = '';
+  if (type === OFFSET_DELTA) {
+    byte = pack[at++] ?? 0;
+    let distance = byte & 0x7f;
+    while (byte & 0x80) {
+      byte = pack[at++] ?? 0;
+      distance = (distance + 1) * 128 + (byte & 0x7f);
+    }
+    base = start - distance;
+  } else if (type === ID_DELTA) {
+    base = pack.toString('hex', at, at + idBytes);
+    at += idBytes;
+  } else if (WHOLE[type] === undefined) return null;
+  return at < pack.length ? { type, size, base, dataAt: at } : null;
+}
+
+/**
+ * The data of an entry, and where the next one begins; null where it does not inflate to what its header
+ * says.
+ */
+function inflateAt(pack: Buffer, { dataAt, size }: Header): { content: Buffer; end: number } | null {
+  try {
+    const options = { info: true, maxOutputLength: Math.max(size, 1) };
+    // With `info`, zlib tells how much of the input it took, which its types do not know.
+    const { buffer, engine } = inflateSync(pack.subarray(dataAt), options) as unknown as {
+      buffer: Buffer;
+      engine: { bytesWritten: number };
+    };
+    return buffer.length === size ? { content: buffer, end: dataAt + engine.bytesWritten } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What a delta makes of its base. Null where it is not a delta on that, or makes more than `maxBytes`. */
+function applyDelta(base: Buffer, delta: Buffer, maxBytes: number): Buffer | null {
+  let at = 0;
+  const next = () => delta[at++] ?? 0;
+  const readSize = () => {
+    let size = 0;
+    for (let unit = 1; ; unit *= 128) {
+      const byte = next();
+      size += (byte & 0x7f) * unit;
+      if (byte < 0x80) return size;
+    }
+  };
+  const baseSize = readSize();
+  const size = readSize();
+  if (baseSize !== base.length || size > maxBytes) return null;
+  const made = Buffer.alloc(size);
+  let end = 0;
+  while (at < delta.length) {
+    const code = next();
+    let piece: Buffer;
+    if (code & 0x80) {
+      let offset = 0;
+      let length = 0;
+      for (let bit = 0; bit < 4; bit += 1) if (code & (1 << bit)) offset += next() * 256 ** bit;
+      for (let bit = 0; bit < 3; bit += 1) if (code & (16 << bit)) length += next() * 256 ** bit;
+      length ||= 0x10000;
+      if (offset + length > base.length) return null;
+      piece = base.subarray(offset, offset + length);
+    } else {
+      piece = delta.subarray(at, at + code);
+      at += code;
+      if (code === 0 || at > delta.length) return null;
+    }
+    if (end + piece.length > size) return null;
+    piece.copy(made, end);
+    end += piece.length;
+  }
+  return end === size ? made : null;
+}
