@@ -40,6 +40,8 @@ export function enforcedSettings(
     ['receive.fsckObjects', 'true'],
     // Objects in quarantine have the repository itself for their alternate: git would have all of its refs listed, once more, at every push.
     ['core.alternateRefsCommand', 'true'],
+    // Who pushes is told as much as who fetches. The hook still sees every ref that a push names.
+    ['receive.hideRefs', 'refs', '!refs/heads/main', '!refs/bridge/claims', '!refs/bridge/agents'],
     ['receive.denyNonFastForwards', 'true'],
     // It is about branches alone: claims are deleted.
     ['receive.denyDeletes', 'true'],

@@ -1,28 +1,31 @@
 import { parseTree, treeOfCommit } from '../git/git-objects.js';
 import { MAX_COMMIT_BYTES, MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
 import { MAIN_REF, shortId } from '../protocol/names.js';
-import { type IncomingObjects, listIncoming } from './incoming-objects.js';
-import type { Denial, PushContext, RefUpdateLine } from './push-context.js';
+import type { IncomingObjects } from './incoming-objects.js';
+import type { Denial, PushContext } from './push-context.js';
 import { MAX_REFS_PER_PUSH } from './pushed-refs.js';
 
 /** A commit, its tree, its blob, and a base for each that came as a delta. */
-const MAX_OBJECTS = 6 * MAX_COMMITS_PER_PUSH;
+export const MAX_OBJECTS = 6 * MAX_COMMITS_PER_PUSH;
+
+/** What a push without main may bring: a blob for each ref, and as much again for what git makes of it. */
+export const MAX_SIDE_OBJECTS = 2 * MAX_REFS_PER_PUSH;
 
 /** How much larger than that of main a tree may be: those of the files a push can bring that main does not have yet. */
 const TREE_SLACK_BYTES = 128;
 
 /** What the bounds are held against: no commit has been read yet. */
-export type Unread = Pick<PushContext, 'repo' | 'reader' | 'update'>;
+export type Unread = Pick<PushContext, 'repo' | 'reader' | 'update' | 'citations'>;
 
 /**
  * Runs before git is let loose on what came in, and answers the list of it: few objects, small commits, and no tree with
  * folders that main does not have. `git log` goes through folders one by one, and ten trees of ten entries each are ten
  * thousand million files to it.
  */
-export async function boundIncoming(push: Unread): Promise<Denial | IncomingObjects> {
-  const { reader, update } = push;
-  const context = { ...push.repo, idBytes: update.newId.length / 2 };
-  const incoming = await listIncoming(context, MAX_OBJECTS);
+export async function boundIncoming(
+  push: Unread & { readonly incoming: IncomingObjects | null },
+): Promise<Denial | IncomingObjects> {
+  const { reader, update, incoming, citations } = push;
   if (incoming === null) {
     return {
       code: 'limit',
@@ -43,28 +46,33 @@ export async function boundIncoming(push: Unread): Promise<Denial | IncomingObje
   for (const id of [...incoming.loose, ...incoming.packed]) {
     const info = await reader.info(id);
     if (info?.type !== 'commit') continue;
+    // A base that git copied in, for a delta on it: it was here before.
+    if ((await citations.came(id)) !== 'yes') continue;
     if (info.size > MAX_COMMIT_BYTES) {
       return {
         code: 'limit',
-        text: `commit ${shortId(id)} has ${info.size} bytes; the limit is ${MAX_COMMIT_BYTES}`,
+        text: `${await nameOf(push, id)} has ${info.size} bytes; the limit is ${MAX_COMMIT_BYTES}`,
         remedy: 'a short commit message; the text belongs into the file',
       };
     }
     for (const parent of await parentsOf(push, id)) {
       if ((await reader.info(parent)) !== null) continue;
+      const base = (await citations.isTheirs(id)) ? shortId(parent) : 'one';
       return {
         code: 'stale',
-        text: `commit ${shortId(id)} is on top of ${shortId(parent)}, which is not here`,
+        text: `${await nameOf(push, id)} is on top of ${base}, which is not here`,
         remedy: 'fetch, and build on the tip of main',
       };
     }
     const tree = await rootTree(push, id, maxTreeBytes);
     const folder = tree?.entries.find((entry) => isFolder(entry) && !folders.has(asText(entry)));
     if (tree === null || folder !== undefined) {
-      const what = folder === undefined ? 'a tree' : `a folder ${JSON.stringify(folder.name.slice(0, 64))}`;
+      const isTreeTheirs = tree !== null && (await citations.isTheirs(tree.id));
+      const name = isTreeTheirs ? folder?.name.slice(0, 64) : undefined;
+      const what = name === undefined ? 'a tree' : `a folder ${JSON.stringify(name)}`;
       return {
         code: 'shape',
-        text: `commit ${shortId(id)} has ${what} with more in it than main and one message`,
+        text: `${await nameOf(push, id)} has ${what} with more in it than main and one message`,
         remedy: 'one message a commit, and no other files',
       };
     }
@@ -77,23 +85,25 @@ export async function boundIncoming(push: Unread): Promise<Denial | IncomingObje
  * is nothing that it had to copy in.
  */
 export async function boundSideIncoming(
-  push: Pick<PushContext, 'repo' | 'reader' | 'besides'>,
-  lines: readonly RefUpdateLine[],
+  push: Pick<PushContext, 'reader' | 'besides' | 'citations'>,
+  incoming: IncomingObjects | null,
 ): Promise<Denial | null> {
-  const idBytes = (lines[0]?.newId.length ?? 40) / 2;
-  const incoming = await listIncoming({ ...push.repo, idBytes }, 2 * MAX_REFS_PER_PUSH);
   const foreign = [...(incoming?.loose ?? []), ...(incoming?.packed ?? [])].find(
     (id) => !push.besides.has(id),
   );
   if (incoming !== null && foreign === undefined) return null;
-  const info = foreign === undefined ? null : await push.reader.info(foreign);
-  const what =
-    foreign === undefined ? 'more objects than refs' : `the ${info?.type ?? 'object'} ${shortId(foreign)}`;
+  const what = foreign === undefined ? 'more objects than refs' : await nameOf(push, foreign);
   return {
     code: 'shape',
     text: `${what} came along and belongs to no claim`,
     remedy: 'push from a clone made by git; nothing but the blobs of claims comes in',
   };
+}
+
+/** An object that came along, in words for who pushed. */
+export async function nameOf(push: Pick<PushContext, 'reader' | 'citations'>, id: string): Promise<string> {
+  const type = (await push.reader.info(id))?.type ?? 'object';
+  return (await push.citations.isTheirs(id)) ? `the ${type} ${shortId(id)}` : `a ${type}`;
 }
 
 /** The parents a raw commit names, found in its headers. */
@@ -109,12 +119,12 @@ async function rootTree(
   { reader, update }: Unread,
   commit: string,
   maxBytes = Number.POSITIVE_INFINITY,
-): Promise<{ entries: Entry[]; size: number } | null> {
+): Promise<{ id: string; entries: Entry[]; size: number } | null> {
   const object = await reader.read(commit);
   const id = object === null ? null : treeOfCommit(object.content);
   const tree = id === null ? null : await reader.read(id, maxBytes);
-  if (tree === null) return null;
-  return { entries: parseTree(tree.content, update.newId.length / 2), size: tree.content.length };
+  if (id === null || tree === null) return null;
+  return { id, entries: parseTree(tree.content, update.newId.length / 2), size: tree.content.length };
 }
 
 function isFolder(entry: Entry): boolean {

@@ -8,6 +8,7 @@ import {
 } from '../protocol/claim.js';
 import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
+import { notSent } from './cited.js';
 import type { Denial, SidePush } from './push-context.js';
 import { type ClaimUpdate, isZero } from './pushed-refs.js';
 import { readTaskStatuses, type TaskStatus } from './task-status.js';
@@ -49,11 +50,18 @@ async function judgeOne(push: SidePush, update: ClaimUpdate, status: TaskStatus)
   }
   const old = there === null ? null : await readOld(push, there.id);
   if (isZero(line.newId)) return judgeEnd(push, task, there === null ? 'nothing' : old);
+  const isSent = await push.citations.mayCite(line.newId);
+  if (isSent === 'no') return notSentHere(line.newId, isSent);
   const read = await readNew(push, line.newId);
+  const denial = 'code' in read ? read : judgeClaim(push, task, read.claim);
+  // A good claim is the pusher's own, sent or not. Of anything else, nothing is told that did not come.
+  if (denial !== null && isSent === 'unknown') return notSentHere(line.newId, isSent);
   if ('code' in read) return read;
-  return (
-    judgeClaim(push, task, read.claim) ?? judgeHolder(push, task, old, read.claim) ?? judgeTask(task, status)
-  );
+  return denial ?? judgeHolder(push, task, old, read.claim) ?? judgeTask(task, status);
+}
+
+function notSentHere(id: string, isSent: 'no' | 'unknown'): Denial {
+  return { ...notSent(`the claim ${shortId(id)}`, isSent), code: 'payload' };
 }
 
 /** The claim that is there; null where it is none that can be read, which keeps nobody out. */

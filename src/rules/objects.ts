@@ -1,7 +1,6 @@
 import { treeOfCommit } from '../git/git-objects.js';
-import { openObjectReader } from '../git/object-reader.js';
-import type { Repository } from '../git/run-git.js';
 import { shortId } from '../protocol/names.js';
+import { nameOf } from './bounds.js';
 import type { Denial, PushContext } from './push-context.js';
 
 /**
@@ -49,30 +48,14 @@ async function judgeBases(
 ): Promise<Denial | null> {
   const [first = ''] = bases;
   if (bases.length > maxBases) return unexpected(push, first);
-  const before = openObjectReader(withoutQuarantine(push.repo));
-  try {
-    for (const id of bases) if ((await before.info(id)) === null) return unexpected(push, id);
-    return null;
-  } finally {
-    before.close();
-  }
-}
-
-function withoutQuarantine(repo: Repository): Repository {
-  const {
-    GIT_QUARANTINE_PATH: _path,
-    GIT_OBJECT_DIRECTORY: _objects,
-    GIT_ALTERNATE_OBJECT_DIRECTORIES: _alternates,
-    ...env
-  } = repo.env;
-  return { ...repo, env };
+  for (const id of bases) if (!(await push.citations.wasHere(id))) return unexpected(push, id);
+  return null;
 }
 
 async function unexpected(push: PushContext, id: string): Promise<Denial> {
-  const info = await push.reader.info(id);
   return {
     code: 'shape',
-    text: `the ${info?.type ?? 'object'} ${shortId(id)} came along with commit ${shortId(push.update.newId)} and belongs to no message`,
+    text: `${await nameOf(push, id)} came along with commit ${shortId(push.update.newId)} and belongs to no message`,
     remedy: 'push from a clone made by git; nothing but a commit, its tree and its file comes in',
   };
 }

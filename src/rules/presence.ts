@@ -2,6 +2,7 @@ import { formatDuration } from '../protocol/duration.js';
 import { MAX_CLOCK_AHEAD_MS, MAX_CLOCK_BEHIND_MS } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
 import { MAX_PRESENCE_BYTES, readPresence } from '../protocol/presence.js';
+import { notSent } from './cited.js';
 import type { Denial, SidePush } from './push-context.js';
 import { isZero, type PresenceUpdate } from './pushed-refs.js';
 
@@ -40,20 +41,25 @@ async function judgeOne(push: SidePush, { line, agent }: PresenceUpdate): Promis
     return { code: 'stale', text: 'the presence was changed meanwhile', remedy: 'push it again' };
   }
   if (isZero(line.newId)) return null;
-  const info = await reader.info(line.newId);
+  const isSent = await push.citations.mayCite(line.newId);
+  const denial = isSent === 'no' ? null : await judgeBlob(push, line.newId, agent);
+  // A good presence is the pusher's own, sent or not. Of anything else, nothing is told that did not come.
+  if (isSent === 'yes' || (denial === null && isSent === 'unknown')) return denial;
+  return { ...notSent(`the presence ${shortId(line.newId)}`, isSent), code: 'payload' };
+}
+
+async function judgeBlob(push: SidePush, id: string, agent: string): Promise<Denial | null> {
+  const { reader } = push;
+  const info = await reader.info(id);
   if (info?.type !== 'blob') {
     const what = info === null ? 'not here' : `a ${info.type}`;
-    return {
-      code: 'shape',
-      text: `a presence is a blob, and ${shortId(line.newId)} is ${what}`,
-      remedy: REMEDY,
-    };
+    return { code: 'shape', text: `a presence is a blob, and ${shortId(id)} is ${what}`, remedy: REMEDY };
   }
   if (info.size > MAX_PRESENCE_BYTES) {
     const text = `the presence has ${info.size} bytes; the limit is ${MAX_PRESENCE_BYTES}`;
     return { code: 'limit', text, remedy: REMEDY };
   }
-  const read = readPresence((await reader.read(line.newId))?.content ?? Buffer.alloc(0));
+  const read = readPresence((await reader.read(id))?.content ?? Buffer.alloc(0));
   if (!read.ok) return { code: 'payload', text: `the presence ${read.reason}`, remedy: REMEDY };
   if (read.value.agent !== agent) {
     return { code: 'author', text: `the presence says ${read.value.agent}`, remedy: `"agent": "${agent}"` };

@@ -5,6 +5,7 @@ import type { HistoryCommit, HistoryMessage } from '../protocol/history.js';
 import type { Role } from '../protocol/names.js';
 import type { Refusal } from '../protocol/refusal.js';
 
+import type { Citations } from './citations.js';
 import type { IncomingObjects } from './incoming-objects.js';
 
 /** One line of pre-receive's standard input: a ref that someone asks to move. */
@@ -31,6 +32,7 @@ export interface PushContext {
   readonly besides: ReadonlySet<string>;
   /** Everything that came in with the push. */
   readonly incoming: IncomingObjects;
+  readonly citations: Citations;
   /** The server's clock; milliseconds since the epoch. */
   readonly nowMs: number;
   /** The new commits, the oldest first, as far as MAX_COMMITS_PER_PUSH + 1. */
@@ -47,6 +49,7 @@ export interface SidePush {
   readonly reader: ObjectReader;
   readonly settings: BridgeSettings;
   readonly principal: Principal | null;
+  readonly citations: Citations;
   /** The server's clock; milliseconds since the epoch. */
   readonly nowMs: number;
   /** Where main will be after the push: an id, or its name where it stays. */

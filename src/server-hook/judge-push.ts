@@ -9,11 +9,14 @@ import { MAIN_REF } from '../protocol/names.js';
 import { excerpt, oneLine } from '../protocol/printable.js';
 import { formatRefusal } from '../protocol/refusal.js';
 import { authorRule } from '../rules/author.js';
-import { boundIncoming, boundSideIncoming } from '../rules/bounds.js';
+import { boundIncoming, boundSideIncoming, MAX_OBJECTS, MAX_SIDE_OBJECTS } from '../rules/bounds.js';
 import { chainRule } from '../rules/chain.js';
+import { type Citations, openCitations } from '../rules/citations.js';
+import { citedFileRule, sentCommitRule } from '../rules/cited.js';
 import { judgeClaims } from '../rules/claim.js';
 import { clockRule } from '../rules/clock.js';
 import { commitRule } from '../rules/commit.js';
+import { type IncomingObjects, listIncoming } from '../rules/incoming-objects.js';
 import { objectsRule } from '../rules/objects.js';
 import { openTaskRule } from '../rules/open-task.js';
 import { payloadRule } from '../rules/payload.js';
@@ -26,7 +29,9 @@ import { readPrincipal } from './read-principal.js';
 
 /** Every rule a push of main has to keep, the cheap and general ones first; the first that is broken speaks. */
 const RULES: readonly Rule[] = [
+  sentCommitRule,
   chainRule,
+  citedFileRule,
   shapeRule,
   commitRule,
   objectsRule,
@@ -47,6 +52,8 @@ export interface PushInput {
   readonly nowMs: number;
   /** Where they are read already. */
   readonly settings?: Promise<BridgeSettings> | undefined;
+  /** The descriptor of a copy of the pack, where there is one (see `citations.ts`). */
+  readonly packCopy?: number | null;
 }
 
 /**
@@ -76,13 +83,23 @@ async function judgeRefs(
   const side = [...refs.claims, ...refs.presences].map(({ line }) => line);
   const besides = new Set(side.map((line) => line.newId).filter((id) => !isZero(id)));
   const reader = openObjectReader(repo);
+  let citations: Citations | null = null;
   try {
     const settings = input.settings ?? readBridgeSettings(repo);
-    const common = { repo, reader, principal, besides, nowMs };
+    settings.catch(() => {});
+    const idBytes = (refs.main ?? side[0])?.newId.length === 64 ? 32 : 20;
+    const max = refs.main === null ? MAX_SIDE_OBJECTS : MAX_OBJECTS;
+    const incoming = await listIncoming({ ...repo, idBytes }, max);
+    citations = openCitations({
+      ...{ repo, reader, principal, settings, idBytes },
+      incoming: incoming ?? { loose: [], packed: [] },
+      packCopy: input.packCopy ?? null,
+    });
+    const common = { repo, reader, principal, citations, besides, nowMs };
     const judged =
       refs.main === null
-        ? await boundSideIncoming(common, side)
-        : await judgeMain({ ...common, update: refs.main, settings });
+        ? await boundSideIncoming(common, incoming)
+        : await judgeMain({ ...common, update: refs.main, settings, incoming });
     if (judged !== null && 'code' in judged) return judged;
     if (side.length === 0) return null;
     const push = {
@@ -93,6 +110,7 @@ async function judgeRefs(
     };
     return (await judgeClaims(push, refs.claims)) ?? (await judgePresences(push, refs.presences));
   } finally {
+    citations?.close();
     reader.close();
   }
 }
@@ -102,10 +120,13 @@ async function judgeMain(part: {
   readonly repo: Repository;
   readonly reader: ObjectReader;
   readonly principal: PushContext['principal'];
+  readonly citations: Citations;
   readonly besides: ReadonlySet<string>;
   readonly nowMs: number;
   readonly update: RefUpdateLine;
   readonly settings: Promise<BridgeSettings>;
+  /** Null: more than a push may have. */
+  readonly incoming: IncomingObjects | null;
 }): Promise<Denial | { readonly answering: readonly string[] }> {
   const { repo, update } = part;
   const [settings, incoming] = await Promise.all([part.settings, boundIncoming(part)]);

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { hookGitEnv } from '../git/git-env.js';
 import { formatRefusal } from '../protocol/refusal.js';
+import { PACK_COPY } from '../rules/citations.js';
 import { judgeAloud } from './judge-push.js';
 import { hookRepository } from './read-principal.js';
 
@@ -23,9 +24,12 @@ void judge();
 async function judge(): Promise<void> {
   const text = readFileSync(0, 'utf8');
   const stdin = process.argv[2] === 'framed' ? unframe(text) : text;
-  const repo = hookRepository(process.cwd(), hookGitEnv(process.env));
+  const { env } = process;
+  const repo = hookRepository(process.cwd(), hookGitEnv(env));
+  // ssh-command sets this variable, also where no process stands by, and opens the descriptors of the hooks.
+  const packCopy = env.LLM_BRIDGE_STANDBY === undefined ? null : PACK_COPY;
   const refusal =
-    stdin === null ? CUT_OFF : await judgeAloud({ repo, stdin, env: process.env, nowMs: Date.now() });
+    stdin === null ? CUT_OFF : await judgeAloud({ repo, stdin, env, nowMs: Date.now(), packCopy });
   if (refusal === null) process.exitCode = 0;
   else process.stderr.write(`${refusal}\n`);
 }

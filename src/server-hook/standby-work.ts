@@ -12,6 +12,7 @@ import { hookGitEnv } from '../git/git-env.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { lockLog } from '../log/ingest.js';
 import { MAIN_REF } from '../protocol/names.js';
+import { PACK_COPY } from '../rules/citations.js';
 import { answerStubs } from './answer-stubs.js';
 import { judgeAloud } from './judge-push.js';
 import { hookRepository } from './read-principal.js';
@@ -52,6 +53,7 @@ void answerStubs(input(), (line) => writeSync(1, `${line}\n`), {
       env,
       nowMs: Date.now(),
       settings,
+      packCopy: PACK_COPY,
     });
     // While git moves main: it takes a process of its own, the first that is started here.
     if (refusal === null && stdin.includes(` ${MAIN_REF}\n`)) {

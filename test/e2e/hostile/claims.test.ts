@@ -1,6 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Claim, claimRef, writeClaim } from '../../../src/protocol/claim.js';
-import { type Presence, writePresence } from '../../../src/protocol/presence.js';
+import { claimRef, writeClaim } from '../../../src/protocol/claim.js';
 import { git, gitOk } from '../../support/git.js';
 import { rawObject } from '../../support/hostile/git-objects.js';
 import { type HostileBridge, startHostileBridge } from '../../support/hostile/hostile-bridge.js';
@@ -9,6 +8,7 @@ import { pktLine } from '../../support/hostile/pkt-line.js';
 import { openRawClient } from '../../support/hostile/raw-client.js';
 import { buildCommit, MAIN, type RawPush, rawPush, ZERO_ID } from '../../support/hostile/raw-push.js';
 import { refused } from '../../support/hostile/refused-case.js';
+import { at, claimBlob, presenceBlob } from '../../support/hostile/side-objects.js';
 import { tempDir } from '../../support/temp-dir.js';
 
 /** What a stolen key can do with claims and presences, over the real sshd and the key's own forced command. */
@@ -17,30 +17,6 @@ let bridge: HostileBridge;
 let theirs: string;
 
 const AGENT = 'refs/bridge/agents/home-pc';
-const SESSION = '1'.repeat(16);
-const at = (ms: number) => new Date(Date.now() + ms).toISOString();
-
-function claimBlob(other: Partial<Claim> = {}) {
-  return rawObject('blob', writeClaim({ agent: 'home-pc', session: SESSION, until: at(60_000), ...other }));
-}
-
-function presenceBlob(other: Partial<Presence> = {}) {
-  const presence: Presence = {
-    agent: 'home-pc',
-    session: SESSION,
-    state: 'running',
-    version: '0.1.0',
-    backends: [],
-    models: [],
-    parallel: 1,
-    busy: [],
-    started_at: at(0),
-    seen_at: at(0),
-    ...other,
-  };
-  return rawObject('blob', writePresence(presence));
-}
-
 async function plant(ref: string, bytes: Buffer): Promise<string> {
   const where = { gitDir: bridge.fixture.repoPath, env: bridge.fixture.ownerEnv };
   const id = (await gitOk(['hash-object', '-w', '--stdin'], { ...where, input: bytes })).trim();

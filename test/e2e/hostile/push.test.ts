@@ -172,7 +172,7 @@ describe('the commands', () => {
     ],
     [
       'main to the commit of a hidden ref',
-      [/\[shape\]/, WHO, /secret\.txt/],
+      [/\[shape\]/, WHO, /did not come/],
       () => ({ commands: [{ oldId: bridge.tip, newId: bridge.hidden, ref: MAIN }], entries: [] }),
     ],
     [

@@ -1,0 +1,212 @@
+import { fstatSync, readSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BridgeSettings } from '../bridge/bridge-settings.js';
+import { parseTree, treeOfCommit } from '../git/git-objects.js';
+import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
+import { idsInPack } from '../git/read-pack.js';
+import { listRefs } from '../git/refs.js';
+import { type Repository, streamGit } from '../git/run-git.js';
+import { MAIN_REF } from '../protocol/names.js';
+import type { IncomingObjects } from './incoming-objects.js';
+import type { Principal } from './push-context.js';
+
+/** `unknown`: it did not visibly come, and there is no copy of the pack to tell. */
+export type Came = 'yes' | 'no' | 'unknown';
+
+/**
+ * What a push may name. git accepts any object of the store, whoever sent it: who knows the id of one that
+ * the owner keeps beside main could put it on main, or read of it in a refusal. So a push names what it sent,
+ * and what every key can fetch anyway. The owner may name anything.
+ */
+export interface Citations {
+  /** Whether the pusher sent this object. */
+  came(id: string): Promise<Came>;
+  /**
+   * The same, but also `yes` for what every key can fetch: main as it is now, what it had in `file`, claims
+   * and presences.
+   */
+  mayCite(id: string, file?: string): Promise<Came>;
+  /**
+   * Whether a refusal may tell the id of an object, and what is in it: its bytes were in the pack. git also
+   * makes objects of what the owner keeps, by deltas; a few bytes of those are soon guessed from an id.
+   */
+  isTheirs(id: string): Promise<boolean>;
+  /** Whether the object was here before the push. */
+  wasHere(id: string): Promise<boolean>;
+  close(): void;
+}
+
+/** What they are told by. */
+export interface CitationsPlace {
+  /** As the hook sees it, with what is in quarantine. */
+  readonly repo: Repository;
+  readonly reader: ObjectReader;
+  /** Null: the owner. */
+  readonly principal: Principal | null;
+  readonly incoming: IncomingObjects;
+  /** 20 or 32. */
+  readonly idBytes: number;
+  readonly settings: Promise<BridgeSettings>;
+  /**
+   * The descriptor of a copy of the pack, which the gate makes; null where the push did not come through it.
+   */
+  readonly packCopy: number | null;
+}
+
+/** Where the hooks of a push over ssh have a copy of its pack: see `ssh-command` and `receive-pack`. */
+export const PACK_COPY = 7;
+
+/**
+ * So many commits of main are searched for a blob, the newest. It takes a second or two, and any pusher can
+ * ask for it.
+ */
+const MAX_SEARCHED = 100_000;
+
+/** The ids, letter and path of one change, which may come in two pieces. */
+const MAX_CHANGE_CHARS = 256;
+
+/** The gate writes its copy a moment after git has the same bytes. */
+const COPY_WITHIN_MS = 1_000;
+const COPY_EVERY_MS = 5;
+
+/**
+ * What is unpacked of the copy, beside two of the largest messages: trees and commits. The rest counts as not
+ * sent.
+ */
+const MAX_SMALL_BYTES = 1024 * 1024;
+
+/** Opens them; nothing is read before it is asked for. */
+export function openCitations(context: CitationsPlace): Citations {
+  const { repo, reader, principal, incoming } = context;
+  const loose = new Set(incoming.loose);
+  const packed = new Set(incoming.packed);
+  const shownOnMain = once(() => readTip(reader));
+  const sent = once(() => readCopy(context, shownOnMain));
+  const shownBesides = once(async () => new Set((await listRefs(repo, 'refs/bridge/')).flatMap(idOfShown)));
+  let before: ObjectReader | null = null;
+
+  async function wasHere(id: string): Promise<boolean> {
+    before ??= openObjectReader(withoutQuarantine(repo));
+    return (await before.info(id)) !== null;
+  }
+
+  async function came(id: string): Promise<Came> {
+    // git writes no file for an object that it has, so what is loose here is new, and nobody's secret.
+    if (principal === null || loose.has(id)) return 'yes';
+    const ids = await sent();
+    if (ids?.has(id)) return 'yes';
+    // Among the packed ones are the bases that git copied in from what was here.
+    if (packed.has(id) && !(await wasHere(id))) return 'yes';
+    return ids === null ? 'unknown' : 'no';
+  }
+
+  return {
+    came,
+    async mayCite(id, file) {
+      if (principal === null || loose.has(id)) return 'yes';
+      if ((await shownOnMain()).has(id)) return 'yes';
+      const isSent = await came(id);
+      if (isSent === 'yes' || (await shownBesides()).has(id)) return 'yes';
+      return file !== undefined && (await wasInFile(repo, id, file)) ? 'yes' : isSent;
+    },
+    isTheirs: async (id) => principal === null || ((await sent())?.has(id) ?? false),
+    wasHere,
+    close: () => before?.close(),
+  };
+}
+
+function once<T>(job: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => {
+    result ??= job();
+    return result;
+  };
+}
+
+/** What git leaves out of a push: the commit at the tip of main, its tree, and the entries of that. */
+async function readTip(reader: ObjectReader): Promise<ReadonlySet<string>> {
+  const commit = await reader.read(MAIN_REF);
+  const treeId = commit === null ? null : treeOfCommit(commit.content);
+  const tree = treeId === null ? null : await reader.read(treeId);
+  if (commit === null || tree === null) return new Set();
+  const entries = parseTree(tree.content, commit.info.id.length / 2);
+  return new Set([commit.info.id, tree.info.id, ...entries.map((entry) => entry.id)]);
+}
+
+/** Claims and presences are advertised, other refs of ours are not. */
+function idOfShown({ ref, id }: { readonly ref: string; readonly id: string }): string[] {
+  return /^refs\/bridge\/(?:claims|agents)\//.test(ref) ? [id] : [];
+}
+
+/**
+ * The ids of the objects in the pack, as far as they are made of nothing but the pack and what is `shown`. An
+ * object that the store has leaves no other trace, because git unpacks none twice. Honest pushers do send
+ * such: after a push that was let in and lost the race for the ref, for example, or where a question was
+ * asked before.
+ */
+async function readCopy(
+  { repo, reader, settings, packCopy, idBytes }: CitationsPlace,
+  shown: () => Promise<ReadonlySet<string>>,
+): Promise<ReadonlySet<string> | null> {
+  if (packCopy === null) return null;
+  // No pack came, as where refs are only deleted.
+  if (repo.env.GIT_QUARANTINE_PATH === undefined) return new Set();
+  const { maxTaskBytes, maxAnswerBytes } = await settings;
+  const maxBytes = MAX_SMALL_BYTES + 2 * Math.max(maxTaskBytes, maxAnswerBytes);
+  const base = async (id: string) => ((await shown()).has(id) ? readBase(reader, id) : null);
+  for (const startedMs = performance.now(); performance.now() - startedMs < COPY_WITHIN_MS; ) {
+    // Packed, so many bytes are hardly ever more than unpacked.
+    const pack = readFrom(packCopy, maxBytes + MAX_SMALL_BYTES);
+    if (pack === null) return null;
+    const ids = await idsInPack(pack, { idBytes, maxBytes, base });
+    if (ids !== null) return ids;
+    await sleep(COPY_EVERY_MS);
+  }
+  return null;
+}
+
+async function readBase(reader: ObjectReader, id: string) {
+  const object = await reader.read(id);
+  return object === null ? null : { type: object.info.type, content: object.content };
+}
+
+/**
+ * The first bytes of an open file, wherever others stand in it; null where the descriptor is none of a file.
+ */
+function readFrom(descriptor: number, maxBytes: number): Buffer | null {
+  try {
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile()) return null;
+    const bytes = Buffer.alloc(Math.min(stats.size, maxBytes));
+    return bytes.subarray(0, readSync(descriptor, bytes, 0, bytes.length, 0));
+  } catch {
+    return null;
+  }
+}
+
+/** Whether main has had this blob in this file. A git with bitmaps leaves out what is anywhere in main. */
+async function wasInFile(repo: Repository, id: string, file: string): Promise<boolean> {
+  const args = [
+    ...['log', '--first-parent', '--raw', '-z', '--no-abbrev', '--no-renames', '--no-ext-diff', '--format='],
+    // Not limited to the file: commits that do not touch it would be walked, and not counted.
+    ...[`--max-count=${MAX_SEARCHED}`, MAIN_REF],
+  ];
+  // Of a change: the old id, the new one, a letter, the path.
+  const change = new RegExp(` ${id} (?:[0-9a-f]+ )?[A-Z]\\0${file.replace('.', '\\.')}\\0`);
+  let last = '';
+  for await (const text of streamGit(repo, args)) {
+    if (change.test(last + text)) return true;
+    last = text.slice(-MAX_CHANGE_CHARS);
+  }
+  return false;
+}
+
+function withoutQuarantine(repo: Repository): Repository {
+  const {
+    GIT_QUARANTINE_PATH: _path,
+    GIT_OBJECT_DIRECTORY: _objects,
+    GIT_ALTERNATE_OBJECT_DIRECTORIES: _alternates,
+    ...env
+  } = repo.env;
+  return { ...repo, env };
+}

@@ -1,0 +1,56 @@
+import { treeOfCommit } from '../git/git-objects.js';
+import { MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
+import { shortId } from '../protocol/names.js';
+import type { Came } from './citations.js';
+import type { Denial, PushContext } from './push-context.js';
+
+/**
+ * Every new commit came with the push, and so did a tree that is not that of a message. Runs before anything
+ * is told of them: the server may have commits that are not for this key, drafts of the owner for example.
+ */
+export async function sentCommitRule(push: PushContext): Promise<Denial | null> {
+  // chainRule says that they are too many, and nothing else.
+  if (push.commits.length > MAX_COMMITS_PER_PUSH) return null;
+  // The newest first: it is named by the pusher, and each other by one that came.
+  for (const message of [...push.messages].reverse()) {
+    const { commit } = message;
+    const isSent = await push.citations.came(commit.id);
+    if (isSent !== 'yes') return notSent(`commit ${shortId(commit.id)}`, isSent);
+    if (message.kind !== 'other') continue;
+    const object = await push.reader.read(commit.id);
+    const tree = treeOfCommit(object?.content ?? Buffer.alloc(0)) ?? '';
+    const isTreeSent = await push.citations.mayCite(tree);
+    if (isTreeSent !== 'yes') return notSent(`commit ${shortId(commit.id)}: its tree`, isTreeSent);
+  }
+  return null;
+}
+
+/**
+ * The blob that a commit sets came with the push, or every key can fetch it: git does not send what it knows
+ * the server to have. Runs after sentCommitRule.
+ */
+export async function citedFileRule(push: PushContext): Promise<Denial | null> {
+  const { citations } = push;
+  for (const message of push.messages) {
+    if (message.kind === 'other') continue;
+    const { path, newId } = message.change;
+    const isSent = await citations.mayCite(newId, path);
+    if (isSent !== 'yes') return notSent(`commit ${shortId(message.commit.id)}: its ${path}`, isSent);
+  }
+  return null;
+}
+
+/** The same words for what is not here and for what is not shown. */
+export function notSent(what: string, isSent: Exclude<Came, 'yes'>): Denial {
+  return isSent === 'no'
+    ? {
+        code: 'shape',
+        text: `${what} did not come with the push`,
+        remedy: 'push from a clone that git fsck finds whole, with git -c pack.useBitmaps=false push',
+      }
+    : {
+        code: 'internal',
+        text: `${what}: it cannot be told whether it came with the push`,
+        remedy: 'push over ssh; on the server, run "llm-bridge init" again',
+      };
+}
