@@ -1,9 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import envPaths from 'env-paths';
 import writeFileAtomic from 'write-file-atomic';
+import { faultOf } from '../git/trusted-place.js';
 import { tryKernelLock } from '../process/file-lock.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { sessionSchema } from '../protocol/claim.js';
@@ -32,10 +34,23 @@ export function defaultStateDir(url: string): string {
   return path.join(data, `agent${slug}-${createHash('sha256').update(url).digest('hex').slice(0, 8)}`);
 }
 
+/** What to do about a folder that is not this user's alone. */
+export const ANOTHER_FOLDER = 'name one of your own with --state-dir; a new one is made for you alone';
+
+/**
+ * Why an agent does not work in a folder; null where it may. The clone in it has a configuration, by which git runs programs: whoever can put
+ * one there runs programs as this user. A group that may write is let be, because of the many systems where each user
+ * has a group of his own and a umask of 002.
+ */
+export function faultOfStateFolder({ uid, mode }: Pick<Stats, 'uid' | 'mode'>): string | null {
+  if (process.platform === 'win32') return null;
+  return faultOf({ uid, mode: mode & ~0o020 });
+}
+
 /**
  * Makes the folder and takes it for this process. Two agents with one folder would push each other's unfinished work, so the second is
  * refused: BridgeError `state-in-use`, after it has waited a while, unless the signal aborts. BridgeError `state-folder` where it cannot be
- * written.
+ * written, or is another user's to write in.
  *
  * The lock is the kernel's where there is one: it goes with a killed agent at once, it cannot be mistaken for that of another process with the
  * same number, and containers that share the folder share it. Elsewhere it is a folder with a heartbeat; `onLost` is called if that
@@ -50,6 +65,13 @@ export async function openStateFolder(
   await mkdir(dir, { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
     throw unusable(dir, cause);
   });
+  const fault = faultOfStateFolder(await stat(dir));
+  if (fault !== null) {
+    throw new BridgeError(`the state folder ${dir} ${fault}`, {
+      code: 'state-folder',
+      remedy: ANOTHER_FOLDER,
+    });
+  }
   let release = await take(dir, onLost);
   if (release === null) onWait();
   for (let waitedMs = 0; release === null; waitedMs += LOOK_EVERY_MS) {

@@ -1,5 +1,6 @@
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { ANOTHER_FOLDER, faultOfStateFolder } from '../../agent/state-folder.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { formatDuration } from '../../protocol/duration.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
@@ -24,6 +25,8 @@ export async function checkStateFolder(dir: string, nowMs: number): Promise<Verd
     await rm(probe, { force: true }).catch(() => {});
   }
   const stats = await stat(dir);
+  const fault = faultOfStateFolder(stats);
+  if (fault !== null) return broken(`the state folder ${dir} ${fault}`, ANOTHER_FOLDER);
   if (process.platform !== 'win32' && (stats.mode & 0o022) !== 0)
     return warning(`others can write to the state folder ${dir}`, `chmod go-w ${shellQuote(dir)}`);
   const lock = await stat(path.join(dir, 'agent.lock')).catch(() => null);

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { checkStateFolder } from '../../../src/admin/doctor/check-state-folder.js';
 import { openStateFolder } from '../../../src/agent/state-folder.js';
 import { tryKernelLock } from '../../../src/process/file-lock.js';
 import { onCleanup } from '../../support/on-cleanup.js';
@@ -28,6 +29,31 @@ test('a folder is taken by one, given back, and taken by the next', async () => 
   await first.release();
   await (await state).release();
   expect(told).toEqual(['waits']);
+});
+
+test('a folder that every user can write in, or of another user, is refused, by doctor too', async () => {
+  const dir = join(await tempDir(), 'state');
+  await mkdir(dir);
+  const refused = async (fault: string) => {
+    await expect(open(dir).state).rejects.toMatchObject({
+      code: 'state-folder',
+      message: expect.stringContaining(`${dir} ${fault}`),
+      remedy: expect.stringContaining('--state-dir'),
+    });
+    expect(await checkStateFolder(dir, Date.now())).toMatchObject({ status: 'broken' });
+    expect(await readdir(dir)).toEqual([]);
+  };
+  for (const mode of [0o777, 0o1777]) {
+    await chmod(dir, mode);
+    await refused('can be written by others');
+  }
+  // A group of one's own.
+  await chmod(dir, 0o775);
+  await (await open(dir).state).release();
+  await rm(join(dir, 'lock'));
+  if (process.getuid?.() !== 0) return;
+  await chown(dir, 65_534, 65_534);
+  await refused('belongs to another user');
 });
 
 test('a lock goes with the process that was killed, at once, and not with another that has its number', async () => {
