@@ -5,8 +5,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import envPaths from 'env-paths';
 import writeFileAtomic from 'write-file-atomic';
-import { faultOf } from '../git/trusted-place.js';
 import { tryKernelLock } from '../process/file-lock.js';
+import { faultOf } from '../process/trusted-folder.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { sessionSchema } from '../protocol/claim.js';
 

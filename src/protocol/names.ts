@@ -55,6 +55,12 @@ export function requireName(name: string, whose: string): void {
 export const roleSchema = z.enum(['agent', 'asker']);
 export type Role = z.infer<typeof roleSchema>;
 
+/** Whoever comes by a key: what it is called, and what it may do. */
+export interface Principal {
+  readonly name: string;
+  readonly role: Role;
+}
+
 /** The model servers an agent can use. */
 export const backendNameSchema = z.enum(['ollama', 'lmstudio']);
 export type BackendName = z.infer<typeof backendNameSchema>;

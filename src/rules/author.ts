@@ -1,12 +1,13 @@
 import { shortId } from '../protocol/names.js';
 import { readPlainCommit } from '../protocol/plain-commit.js';
-import type { Denial, PushContext } from './push-context.js';
+import type { Refusal } from '../protocol/refusal.js';
+import type { PushContext } from './push-context.js';
 
 /**
  * A commit that came in with a key is by the name of that key, as author and as committer, so that the audit trail tells
  * who asked and who answered. Runs after commitRule.
  */
-export async function authorRule(push: PushContext): Promise<Denial | null> {
+export async function authorRule(push: PushContext): Promise<Refusal | null> {
   const { principal } = push;
   if (principal === null) return null;
   for (const { id } of push.commits) {

@@ -1,8 +1,9 @@
 import { parseTree, treeOfCommit } from '../git/git-objects.js';
 import { MAX_COMMIT_BYTES, MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
 import { MAIN_REF, shortId } from '../protocol/names.js';
+import type { Refusal } from '../protocol/refusal.js';
 import type { IncomingObjects } from './incoming-objects.js';
-import type { Denial, PushContext } from './push-context.js';
+import type { PushContext } from './push-context.js';
 import { MAX_REFS_PER_PUSH } from './pushed-refs.js';
 
 /** A commit, its tree, its blob, and a base for each that came as a delta. */
@@ -24,7 +25,7 @@ export type Unread = Pick<PushContext, 'repo' | 'reader' | 'update' | 'citations
  */
 export async function boundIncoming(
   push: Unread & { readonly incoming: IncomingObjects | null },
-): Promise<Denial | IncomingObjects> {
+): Promise<Refusal | IncomingObjects> {
   const { reader, update, incoming, citations } = push;
   if (incoming === null) {
     return {
@@ -87,7 +88,7 @@ export async function boundIncoming(
 export async function boundSideIncoming(
   push: Pick<PushContext, 'reader' | 'besides' | 'citations'>,
   incoming: IncomingObjects | null,
-): Promise<Denial | null> {
+): Promise<Refusal | null> {
   const foreign = [...(incoming?.loose ?? []), ...(incoming?.packed ?? [])].find(
     (id) => !push.besides.has(id),
   );

@@ -6,9 +6,9 @@ import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import { idsInPack } from '../git/read-pack.js';
 import { listRefs } from '../git/refs.js';
 import { type Repository, streamGit } from '../git/run-git.js';
+import type { Principal } from '../protocol/names.js';
 import { MAIN_REF } from '../protocol/names.js';
 import type { IncomingObjects } from './incoming-objects.js';
-import type { Principal } from './push-context.js';
 
 /** `unknown`: it did not visibly come, and there is no copy of the pack to tell. */
 export type Came = 'yes' | 'no' | 'unknown';
@@ -37,7 +37,7 @@ export interface Citations {
 }
 
 /** What they are told by. */
-export interface CitationsPlace {
+export interface CitationsContext {
   /** As the hook sees it, with what is in quarantine. */
   readonly repo: Repository;
   readonly reader: ObjectReader;
@@ -76,7 +76,7 @@ const COPY_EVERY_MS = 5;
 const MAX_SMALL_BYTES = 1024 * 1024;
 
 /** Opens them; nothing is read before it is asked for. */
-export function openCitations(context: CitationsPlace): Citations {
+export function openCitations(context: CitationsContext): Citations {
   const { repo, reader, principal, incoming } = context;
   const loose = new Set(incoming.loose);
   const packed = new Set(incoming.packed);
@@ -145,7 +145,7 @@ function idOfShown({ ref, id }: { readonly ref: string; readonly id: string }): 
  * asked before.
  */
 async function readCopy(
-  { repo, reader, settings, packCopy, idBytes }: CitationsPlace,
+  { repo, reader, settings, packCopy, idBytes }: CitationsContext,
   shown: () => Promise<ReadonlySet<string>>,
 ): Promise<ReadonlySet<string> | null> {
   if (packCopy === null) return null;

@@ -1,14 +1,15 @@
 import { treeOfCommit } from '../git/git-objects.js';
 import { MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
+import type { Refusal } from '../protocol/refusal.js';
 import type { Came } from './citations.js';
-import type { Denial, PushContext } from './push-context.js';
+import type { PushContext } from './push-context.js';
 
 /**
  * Every new commit came with the push, and so did a tree that is not that of a message. Runs before anything
  * is told of them: the server may have commits that are not for this key, drafts of the owner for example.
  */
-export async function sentCommitRule(push: PushContext): Promise<Denial | null> {
+export async function sentCommitRule(push: PushContext): Promise<Refusal | null> {
   // chainRule says that they are too many, and nothing else.
   if (push.commits.length > MAX_COMMITS_PER_PUSH) return null;
   // The newest first: it is named by the pusher, and each other by one that came.
@@ -29,7 +30,7 @@ export async function sentCommitRule(push: PushContext): Promise<Denial | null> 
  * The blob that a commit sets came with the push, or every key can fetch it: git does not send what it knows
  * the server to have. Runs after sentCommitRule.
  */
-export async function citedFileRule(push: PushContext): Promise<Denial | null> {
+export async function citedFileRule(push: PushContext): Promise<Refusal | null> {
   const { citations } = push;
   for (const message of push.messages) {
     if (message.kind === 'other') continue;
@@ -41,7 +42,7 @@ export async function citedFileRule(push: PushContext): Promise<Denial | null> {
 }
 
 /** The same words for what is not here and for what is not shown. */
-export function notSent(what: string, isSent: Exclude<Came, 'yes'>): Denial {
+export function notSent(what: string, isSent: Exclude<Came, 'yes'>): Refusal {
   return isSent === 'no'
     ? {
         code: 'shape',

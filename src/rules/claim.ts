@@ -8,8 +8,9 @@ import {
 } from '../protocol/claim.js';
 import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
+import type { Refusal } from '../protocol/refusal.js';
 import { notSent } from './cited.js';
-import type { Denial, SidePush } from './push-context.js';
+import type { SidePush } from './push-context.js';
 import { type ClaimUpdate, isZero } from './pushed-refs.js';
 import { readTaskStatuses, type TaskStatus } from './task-status.js';
 
@@ -17,7 +18,7 @@ import { readTaskStatuses, type TaskStatus } from './task-status.js';
  * A claim is made, renewed and taken over by an agent in its own name, for a bounded time by the server's clock, on a task that is open.
  * A live claim is its holder's alone. It is let go by its holder; by anybody once its lease is over, or together with the answer.
  */
-export async function judgeClaims(push: SidePush, claims: readonly ClaimUpdate[]): Promise<Denial | null> {
+export async function judgeClaims(push: SidePush, claims: readonly ClaimUpdate[]): Promise<Refusal | null> {
   const made = claims.filter(({ line }) => !isZero(line.newId));
   const { repo, reader, nowMs, settings, tip } = push;
   const statuses =
@@ -34,7 +35,7 @@ export async function judgeClaims(push: SidePush, claims: readonly ClaimUpdate[]
   return null;
 }
 
-async function judgeOne(push: SidePush, update: ClaimUpdate, status: TaskStatus): Promise<Denial | null> {
+async function judgeOne(push: SidePush, update: ClaimUpdate, status: TaskStatus): Promise<Refusal | null> {
   const { line, task } = update;
   if (push.principal !== null && push.principal.role !== 'agent') {
     return {
@@ -60,7 +61,7 @@ async function judgeOne(push: SidePush, update: ClaimUpdate, status: TaskStatus)
   return denial ?? judgeHolder(push, task, old, read.claim) ?? judgeTask(task, status);
 }
 
-function notSentHere(id: string, isSent: 'no' | 'unknown'): Denial {
+function notSentHere(id: string, isSent: 'no' | 'unknown'): Refusal {
   return { ...notSent(`the claim ${shortId(id)}`, isSent), code: 'payload' };
 }
 
@@ -71,7 +72,7 @@ async function readOld(push: SidePush, id: string): Promise<Claim | null> {
   return read?.ok ? read.value : null;
 }
 
-async function readNew(push: SidePush, id: string): Promise<{ claim: Claim } | Denial> {
+async function readNew(push: SidePush, id: string): Promise<{ claim: Claim } | Refusal> {
   const info = await push.reader.info(id);
   if (info?.type !== 'blob') {
     return {
@@ -97,7 +98,7 @@ async function readNew(push: SidePush, id: string): Promise<{ claim: Claim } | D
 }
 
 /** The claim by itself: whose it is, and for how long. */
-function judgeClaim({ principal, nowMs }: SidePush, task: string, claim: Claim): Denial | null {
+function judgeClaim({ principal, nowMs }: SidePush, task: string, claim: Claim): Refusal | null {
   if (principal !== null && claim.agent !== principal.name) {
     return {
       code: 'author',
@@ -118,12 +119,12 @@ function judgeClaim({ principal, nowMs }: SidePush, task: string, claim: Claim):
   };
 }
 
-function judgeHolder(push: SidePush, task: string, old: Claim | null, claim: Claim): Denial | null {
+function judgeHolder(push: SidePush, task: string, old: Claim | null, claim: Claim): Refusal | null {
   if (old === null || isLeaseOver(old, push.nowMs) || sameHolder(old, claim)) return null;
   return heldBy(old, task);
 }
 
-function judgeTask(task: string, status: TaskStatus): Denial | null {
+function judgeTask(task: string, status: TaskStatus): Refusal | null {
   switch (status) {
     case 'open':
       return null;
@@ -148,7 +149,7 @@ function judgeTask(task: string, status: TaskStatus): Denial | null {
   }
 }
 
-function judgeEnd(push: SidePush, task: string, old: Claim | 'nothing' | null): Denial | null {
+function judgeEnd(push: SidePush, task: string, old: Claim | 'nothing' | null): Refusal | null {
   if (old === 'nothing') {
     return {
       code: 'stale',
@@ -161,7 +162,7 @@ function judgeEnd(push: SidePush, task: string, old: Claim | 'nothing' | null): 
   return heldBy(old, task);
 }
 
-function heldBy(claim: Claim, task: string): Denial {
+function heldBy(claim: Claim, task: string): Refusal {
   return {
     code: 'claimed',
     text: `task ${shortId(task)} is held by ${claim.agent} until ${claim.until}`,

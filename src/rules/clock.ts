@@ -1,13 +1,14 @@
 import { formatDuration } from '../protocol/duration.js';
 import { MAX_CLOCK_AHEAD_MS, MAX_CLOCK_BEHIND_MS } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
-import type { Denial, PushContext } from './push-context.js';
+import type { Refusal } from '../protocol/refusal.js';
+import type { PushContext } from './push-context.js';
 
 /**
  * A commit is dated about now by the server's clock. The date of a task decides when it expires, and dates along main
  * that hardly ever run backwards are what shallow clones stop by.
  */
-export function clockRule(push: PushContext): Denial | null {
+export function clockRule(push: PushContext): Refusal | null {
   for (const commit of push.commits) {
     const aheadMs = commit.committedAtMs - push.nowMs;
     if (aheadMs <= MAX_CLOCK_AHEAD_MS && -aheadMs <= MAX_CLOCK_BEHIND_MS) continue;

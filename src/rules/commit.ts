@@ -1,12 +1,13 @@
 import { shortId } from '../protocol/names.js';
 import { readPlainCommit } from '../protocol/plain-commit.js';
-import type { Denial, PushContext } from './push-context.js';
+import type { Refusal } from '../protocol/refusal.js';
+import type { PushContext } from './push-context.js';
 
 /**
  * A commit has the plain headers and no others: a signature, an encoding, a second parent would be bytes nobody reads or
  * that two readers read in two ways. Its message is UTF-8 without control characters, so that any terminal may show it.
  */
-export async function commitRule(push: PushContext): Promise<Denial | null> {
+export async function commitRule(push: PushContext): Promise<Refusal | null> {
   for (const { id } of push.commits) {
     const object = await push.reader.read(id);
     const read = readPlainCommit(object?.content ?? Buffer.alloc(0));

@@ -1,14 +1,15 @@
 import { treeOfCommit } from '../git/git-objects.js';
 import { shortId } from '../protocol/names.js';
+import type { Refusal } from '../protocol/refusal.js';
 import { nameOf } from './bounds.js';
-import type { Denial, PushContext } from './push-context.js';
+import type { PushContext } from './push-context.js';
 
 /**
  * Nothing comes in but what the new commits are made of, each commit, its tree, its one blob, and the blobs of claims. Anything else would stay in
  * the repository unseen and fill the disk. And the messages of one push together stay below the limit of a push. Runs
  * after shapeRule.
  */
-export async function objectsRule(push: PushContext): Promise<Denial | null> {
+export async function objectsRule(push: PushContext): Promise<Refusal | null> {
   const expected = new Set<string>(push.besides);
   let bytes = 0;
   for (const message of push.messages) {
@@ -45,14 +46,14 @@ async function judgeBases(
   push: PushContext,
   bases: readonly string[],
   maxBases: number,
-): Promise<Denial | null> {
+): Promise<Refusal | null> {
   const [first = ''] = bases;
   if (bases.length > maxBases) return unexpected(push, first);
   for (const id of bases) if (!(await push.citations.wasHere(id))) return unexpected(push, id);
   return null;
 }
 
-async function unexpected(push: PushContext, id: string): Promise<Denial> {
+async function unexpected(push: PushContext, id: string): Promise<Refusal> {
   return {
     code: 'shape',
     text: `${await nameOf(push, id)} came along with commit ${shortId(push.update.newId)} and belongs to no message`,

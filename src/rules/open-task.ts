@@ -4,15 +4,16 @@ import { type HistoryCommit, type HistoryMessage, messageOf } from '../protocol/
 import { MAX_COMMIT_BYTES } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
 import { isExpired } from '../protocol/queue.js';
+import type { Refusal } from '../protocol/refusal.js';
 import { taskHash } from '../protocol/task.js';
-import type { Denial, PushContext } from './push-context.js';
+import type { PushContext } from './push-context.js';
 
 /**
  * An answer is to a task that is on main, within its time-to-live, has the hash the answer says, and has no answer yet; a cancel likewise,
  * and the task is the canceller's own, unless that is the owner. The first valid answer wins; a second is refused here. A second cancel
  * changes nothing and is let in. Runs after payloadRule, so each can be read and says in its trailers what its file says.
  */
-export async function openTaskRule(push: PushContext): Promise<Denial | null> {
+export async function openTaskRule(push: PushContext): Promise<Refusal | null> {
   const cited = push.messages.flatMap((message): Citation[] =>
     message.kind === 'answer' || message.kind === 'cancel'
       ? [{ message, commit: message.commit, task: message.commit.taskTrailer }]
@@ -61,7 +62,7 @@ async function judgeHash(
   push: PushContext,
   { commit, task }: Citation,
   asked: Asked,
-): Promise<Denial | null> {
+): Promise<Refusal | null> {
   const object = await push.reader.read(asked.change.newId);
   // What is no file (a submodule, put there behind the hook) can only be answered with an error; its hash is that of nothing.
   const bytes = object?.info.type === 'blob' ? object.content : Buffer.alloc(0);
@@ -74,7 +75,11 @@ async function judgeHash(
 }
 
 /** Who asked may cancel, and the owner. */
-function judgeCanceller({ principal }: PushContext, { commit, task }: Citation, asked: Asked): Denial | null {
+function judgeCanceller(
+  { principal }: PushContext,
+  { commit, task }: Citation,
+  asked: Asked,
+): Refusal | null {
   if (principal === null || asked.commit.author === principal.name) return null;
   return {
     code: 'author',
@@ -90,7 +95,7 @@ function isOver(push: PushContext, raw: Buffer): boolean {
   return isExpired(Number(seconds ?? 0) * 1000, clock);
 }
 
-function answeredAlready({ commit, task }: Citation): Denial {
+function answeredAlready({ commit, task }: Citation): Refusal {
   return {
     code: 'answered',
     text: `commit ${shortId(commit.id)}: task ${shortId(task)} has its answer already`,
@@ -98,7 +103,7 @@ function answeredAlready({ commit, task }: Citation): Denial {
   };
 }
 
-function expired({ commit, task }: Citation): Denial {
+function expired({ commit, task }: Citation): Refusal {
   return {
     code: 'expired',
     text: `commit ${shortId(commit.id)}: the time of task ${shortId(task)} is over`,
@@ -121,7 +126,7 @@ async function readSince(push: PushContext, tasks: readonly string[]): Promise<r
   return readHistory(push.repo, { from: [push.update.newId], not: [`${oldest}^@`] });
 }
 
-function unknownTask({ commit, message, task }: Citation): Denial {
+function unknownTask({ commit, message, task }: Citation): Refusal {
   return {
     code: 'unknown-task',
     text: `commit ${shortId(commit.id)}: "task_commit" ${shortId(task)} is not a task on main`,

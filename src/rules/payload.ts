@@ -3,11 +3,12 @@ import { MAX_CANCEL_BYTES, readCancel } from '../protocol/cancel.js';
 import { statusOf } from '../protocol/commit-message.js';
 import type { HistoryMessage } from '../protocol/history.js';
 import { shortId } from '../protocol/names.js';
+import type { Refusal } from '../protocol/refusal.js';
 import { readTask } from '../protocol/task.js';
-import type { Denial, PushContext } from './push-context.js';
+import type { PushContext } from './push-context.js';
 
 /** Each message is what its file is for: a task a model can be asked, an answer or a cancel that fits the schema and its own trailers. */
-export async function payloadRule(push: PushContext): Promise<Denial | null> {
+export async function payloadRule(push: PushContext): Promise<Refusal | null> {
   for (const message of push.messages) {
     if (message.kind === 'other') continue;
     const denial = await judgePayload(push, message);
@@ -19,7 +20,7 @@ export async function payloadRule(push: PushContext): Promise<Denial | null> {
 function judgePayload(
   push: PushContext,
   message: Exclude<HistoryMessage, { kind: 'other' }>,
-): Promise<Denial | null> {
+): Promise<Refusal | null> {
   if (message.kind === 'task') return judgeTask(push, message);
   return message.kind === 'answer' ? judgeAnswer(push, message) : judgeCancel(push, message);
 }
@@ -27,7 +28,7 @@ function judgePayload(
 async function judgeTask(
   push: PushContext,
   message: Extract<HistoryMessage, { kind: 'task' }>,
-): Promise<Denial | null> {
+): Promise<Refusal | null> {
   const { commit, file, change } = message;
   const maxBytes = push.settings.maxTaskBytes;
   const bytes = await push.reader.read(change.newId, maxBytes);
@@ -47,7 +48,7 @@ async function judgeTask(
 async function judgeAnswer(
   push: PushContext,
   message: Extract<HistoryMessage, { kind: 'answer' }>,
-): Promise<Denial | null> {
+): Promise<Refusal | null> {
   const { commit, change } = message;
   const maxBytes = push.settings.maxAnswerBytes;
   const bytes = await push.reader.read(change.newId, maxBytes);
@@ -77,7 +78,7 @@ async function judgeAnswer(
 async function judgeCancel(
   push: PushContext,
   message: Extract<HistoryMessage, { kind: 'cancel' }>,
-): Promise<Denial | null> {
+): Promise<Refusal | null> {
   const { commit, change } = message;
   const bytes = await push.reader.read(change.newId, MAX_CANCEL_BYTES);
   if (bytes === null) {
@@ -97,7 +98,7 @@ async function judgeCancel(
   };
 }
 
-function tooLarge(commit: string, file: string, maxBytes: number): Denial {
+function tooLarge(commit: string, file: string, maxBytes: number): Refusal {
   return {
     code: 'limit',
     text: `commit ${shortId(commit)}: ${file} is larger than ${maxBytes} bytes`,
@@ -105,7 +106,7 @@ function tooLarge(commit: string, file: string, maxBytes: number): Denial {
   };
 }
 
-function invalid(commit: string, file: string, reason: string): Denial {
+function invalid(commit: string, file: string, reason: string): Refusal {
   return {
     code: 'payload',
     text: `commit ${shortId(commit)}: ${file} ${reason}`,

@@ -2,8 +2,9 @@ import { formatDuration } from '../protocol/duration.js';
 import { MAX_CLOCK_AHEAD_MS, MAX_CLOCK_BEHIND_MS } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
 import { MAX_PRESENCE_BYTES, readPresence } from '../protocol/presence.js';
+import type { Refusal } from '../protocol/refusal.js';
 import { notSent } from './cited.js';
-import type { Denial, SidePush } from './push-context.js';
+import type { SidePush } from './push-context.js';
 import { isZero, type PresenceUpdate } from './pushed-refs.js';
 
 const REMEDY = 'see "Presence" in ARCHITECTURE.md';
@@ -12,7 +13,7 @@ const REMEDY = 'see "Presence" in ARCHITECTURE.md';
 export async function judgePresences(
   push: SidePush,
   presences: readonly PresenceUpdate[],
-): Promise<Denial | null> {
+): Promise<Refusal | null> {
   for (const presence of presences) {
     const denial = await judgeOne(push, presence);
     if (denial !== null) return { ...denial, text: `${presence.line.ref}: ${denial.text}` };
@@ -20,7 +21,7 @@ export async function judgePresences(
   return null;
 }
 
-async function judgeOne(push: SidePush, { line, agent }: PresenceUpdate): Promise<Denial | null> {
+async function judgeOne(push: SidePush, { line, agent }: PresenceUpdate): Promise<Refusal | null> {
   const { principal, reader } = push;
   if (principal !== null && principal.role !== 'agent') {
     return {
@@ -48,7 +49,7 @@ async function judgeOne(push: SidePush, { line, agent }: PresenceUpdate): Promis
   return { ...notSent(`the presence ${shortId(line.newId)}`, isSent), code: 'payload' };
 }
 
-async function judgeBlob(push: SidePush, id: string, agent: string): Promise<Denial | null> {
+async function judgeBlob(push: SidePush, id: string, agent: string): Promise<Refusal | null> {
   const { reader } = push;
   const info = await reader.info(id);
   if (info?.type !== 'blob') {

@@ -2,7 +2,7 @@ import type { BridgeSettings } from '../bridge/bridge-settings.js';
 import type { ObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
 import type { HistoryCommit, HistoryMessage } from '../protocol/history.js';
-import type { Role } from '../protocol/names.js';
+import type { Principal } from '../protocol/names.js';
 import type { Refusal } from '../protocol/refusal.js';
 
 import type { Citations } from './citations.js';
@@ -13,12 +13,6 @@ export interface RefUpdateLine {
   readonly oldId: string;
   readonly newId: string;
   readonly ref: string;
-}
-
-/** Who pushes. Null in a context: the owner of the repository, who has the files anyway. */
-export interface Principal {
-  readonly name: string;
-  readonly role: Role;
 }
 
 /** All that the rules may look at. They write nothing. */
@@ -58,8 +52,5 @@ export interface SidePush {
   readonly answering: ReadonlySet<string>;
 }
 
-/** What a rule says of a push that breaks it. */
-export type Denial = Refusal;
-
 /** One rule. Answers null where the push keeps it. */
-export type Rule = (push: PushContext) => Promise<Denial | null> | Denial | null;
+export type Rule = (push: PushContext) => Promise<Refusal | null> | Refusal | null;

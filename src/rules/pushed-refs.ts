@@ -1,7 +1,8 @@
 import { taskOfClaimRef } from '../protocol/claim.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { agentOfPresenceRef } from '../protocol/presence.js';
-import type { Denial, RefUpdateLine } from './push-context.js';
+import type { Refusal } from '../protocol/refusal.js';
+import type { RefUpdateLine } from './push-context.js';
 import { refRule } from './ref.js';
 
 /** A claim that is to be made, renewed, taken over or let go. */
@@ -24,7 +25,7 @@ export interface PushedRefs {
 }
 
 /** Tells the refs of a push apart by their exact names. Anything that is none of ours is denied. */
-export function sortRefs(lines: readonly RefUpdateLine[]): PushedRefs | Denial {
+export function sortRefs(lines: readonly RefUpdateLine[]): PushedRefs | Refusal {
   const claims: ClaimUpdate[] = [];
   const presences: PresenceUpdate[] = [];
   let main: RefUpdateLine | null = null;
@@ -56,7 +57,7 @@ const LINE = /^([0-9a-f]{40}|[0-9a-f]{64}) ([0-9a-f]{40}|[0-9a-f]{64}) (refs\/[\
  * Reads pre-receive's standard input: a bounded number of `<old> <new> <ref>`, each ref once. A ref name with a line break in it can forge
  * lines here; git itself refuses to make such a ref later, so nothing moves by it.
  */
-export function readUpdateLines(stdin: string): RefUpdateLine[] | Denial {
+export function readUpdateLines(stdin: string): RefUpdateLine[] | Refusal {
   const rows = stdin.split('\n');
   const isWhole = rows.pop() === '';
   const lines = rows.flatMap((row) => {
@@ -77,7 +78,7 @@ export function readUpdateLines(stdin: string): RefUpdateLine[] | Denial {
 }
 
 /** The denial of a push that would move what is not moved together. */
-export function notOne(): Denial {
+export function notOne(): Refusal {
   return {
     code: 'ref',
     text: 'a push to a bridge moves exactly one ref, beside the claims and the presence of an agent',

@@ -1,8 +1,9 @@
 import { MAIN_REF } from '../protocol/names.js';
-import type { Denial, RefUpdateLine } from './push-context.js';
+import type { Refusal } from '../protocol/refusal.js';
+import type { RefUpdateLine } from './push-context.js';
 
 /** A push moves `refs/heads/main`, by exactly that name, and neither creates nor deletes it. */
-export function refRule(update: RefUpdateLine): Denial | null {
+export function refRule(update: RefUpdateLine): Refusal | null {
   if (update.ref !== MAIN_REF) {
     return {
       code: 'ref',

@@ -1,7 +1,8 @@
 import { replaceTreeFile, treeOfCommit } from '../git/git-objects.js';
 import type { HistoryMessage } from '../protocol/history.js';
 import { CANCEL_FILE, INBOX_FILE, shortId, TASK_FILES } from '../protocol/names.js';
-import type { Denial, PushContext } from './push-context.js';
+import type { Refusal } from '../protocol/refusal.js';
+import type { PushContext } from './push-context.js';
 
 const FILES = [...TASK_FILES, INBOX_FILE, CANCEL_FILE].join(', ');
 
@@ -9,7 +10,7 @@ const FILES = [...TASK_FILES, INBOX_FILE, CANCEL_FILE].join(', ');
  * Each commit is one message: its tree is its parent's, byte for byte, with one of the four files set to a plain blob.
  * That shuts out other files, symlinks, submodules, executables, odd modes and removed files in one comparison.
  */
-export async function shapeRule(push: PushContext): Promise<Denial | null> {
+export async function shapeRule(push: PushContext): Promise<Refusal | null> {
   for (const message of push.messages) {
     if (message.kind === 'other') return notOneMessage(message);
     const { commit, change } = message;
@@ -32,7 +33,7 @@ async function readTree(push: PushContext, commit: string): Promise<Buffer | nul
   return tree === null ? null : ((await push.reader.read(tree))?.content ?? null);
 }
 
-function notOneMessage({ commit }: HistoryMessage): Denial {
+function notOneMessage({ commit }: HistoryMessage): Refusal {
   const paths = commit.changes.map((change) => change.path);
   const what = paths.length === 0 ? 'nothing' : JSON.stringify(paths.slice(0, 3).join(', '));
   return {
@@ -42,7 +43,7 @@ function notOneMessage({ commit }: HistoryMessage): Denial {
   };
 }
 
-function badEntry(commit: string, file: string): Denial {
+function badEntry(commit: string, file: string): Refusal {
   return {
     code: 'shape',
     text: `commit ${shortId(commit)} does not set ${file} to a plain file (mode 100644) and leave all else as it was`,

@@ -7,6 +7,7 @@ import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { excerpt, oneLine } from '../protocol/printable.js';
+import type { Refusal } from '../protocol/refusal.js';
 import { formatRefusal } from '../protocol/refusal.js';
 import { authorRule } from '../rules/author.js';
 import { boundIncoming, boundSideIncoming, MAX_OBJECTS, MAX_SIDE_OBJECTS } from '../rules/bounds.js';
@@ -21,7 +22,7 @@ import { objectsRule } from '../rules/objects.js';
 import { openTaskRule } from '../rules/open-task.js';
 import { payloadRule } from '../rules/payload.js';
 import { judgePresences } from '../rules/presence.js';
-import type { Denial, PushContext, RefUpdateLine, Rule } from '../rules/push-context.js';
+import type { PushContext, RefUpdateLine, Rule } from '../rules/push-context.js';
 import { isZero, type PushedRefs, readUpdateLines, sortRefs } from '../rules/pushed-refs.js';
 import { roleRule } from '../rules/role.js';
 import { shapeRule } from '../rules/shape.js';
@@ -60,7 +61,7 @@ export interface PushInput {
  * Judges a push: main by its rules, then the claims and the presence beside it, all of it or nothing. Answers null where it may go through,
  * else the first denial, which names who pushed and to where. Writes nothing.
  */
-export async function judgePush(input: PushInput): Promise<Denial | null> {
+export async function judgePush(input: PushInput): Promise<Refusal | null> {
   const who = await readPrincipal(input.repo.gitDir, input.env);
   if ('code' in who) return who;
   const name = who.principal?.name ?? 'the owner';
@@ -78,7 +79,7 @@ async function judgeRefs(
   input: PushInput,
   principal: PushContext['principal'],
   refs: PushedRefs,
-): Promise<Denial | null> {
+): Promise<Refusal | null> {
   const { repo, nowMs } = input;
   const side = [...refs.claims, ...refs.presences].map(({ line }) => line);
   const besides = new Set(side.map((line) => line.newId).filter((id) => !isZero(id)));
@@ -127,7 +128,7 @@ async function judgeMain(part: {
   readonly settings: Promise<BridgeSettings>;
   /** Null: more than a push may have. */
   readonly incoming: IncomingObjects | null;
-}): Promise<Denial | { readonly answering: readonly string[] }> {
+}): Promise<Refusal | { readonly answering: readonly string[] }> {
   const { repo, update } = part;
   const [settings, incoming] = await Promise.all([part.settings, boundIncoming(part)]);
   if ('code' in incoming) return incoming;

@@ -1,8 +1,9 @@
 import path from 'node:path';
 import type { Repository } from '../git/run-git.js';
 import { readSmallFile } from '../process/durable-file.js';
+import type { Principal } from '../protocol/names.js';
 import { principalNameSchema, roleSchema } from '../protocol/names.js';
-import type { Denial, Principal } from '../rules/push-context.js';
+import type { Refusal } from '../protocol/refusal.js';
 
 /**
  * Who pushes: the name that the forced command of the key set as LLM_BRIDGE_PRINCIPAL, and the role that stands in
@@ -12,7 +13,7 @@ import type { Denial, Principal } from '../rules/push-context.js';
 export async function readPrincipal(
   gitDir: string,
   env: NodeJS.ProcessEnv,
-): Promise<{ principal: Principal | null } | Denial> {
+): Promise<{ principal: Principal | null } | Refusal> {
   const name = env.LLM_BRIDGE_PRINCIPAL;
   if (name === undefined) return { principal: null };
   const parsed = principalNameSchema.safeParse(name);
