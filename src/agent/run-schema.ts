@@ -27,10 +27,16 @@ export interface RunningSchema {
 }
 
 /** How long loading the validator may take, in milliseconds; a fifth of a second is usual. */
-const MAX_START_MS = 60_000;
+const MAX_START_MS = 120_000;
 
-/** How long compiling a schema, or checking one value with it, may take, in milliseconds. Ordinary schemas need a few. */
-const MAX_JOB_MS = 2000;
+/**
+ * How much of the processor this process may use while a schema is compiled, or a value checked with it, in milliseconds. Ordinary schemas need a few. Not
+ * a time by the clock: where a model has the processor, that passes without anything being done.
+ */
+const MAX_JOB_CPU_MS = 2000;
+
+/** The same by the clock, for a thread that is not let near the processor. */
+const MAX_JOB_MS = 120_000;
 
 /** The memory of the thread, in MB: the validator takes 15 of it. */
 const MAX_HEAP_MB = 64;
@@ -78,9 +84,17 @@ export async function runSchema(
   worker.on('exit', () => fail(new Error('the validator of JSON Schema ended by itself')));
 
   /** What the thread says next. Whatever it failed by, it is no good afterwards. */
-  async function next(withinMs: number, late: Error): Promise<SchemaWorkerMessage> {
+  async function next(maxMs: number, maxCpuMs: number, late: Error): Promise<SchemaWorkerMessage> {
     if (failure !== undefined) throw failure;
-    const timer = setTimeout(() => fail(late), withinMs);
+    const startedAt = performance.now();
+    const cpuAtStart = cpuMs();
+    let timer: NodeJS.Timeout | undefined;
+    const look = () => {
+      const leftMs = Math.min(maxCpuMs - (cpuMs() - cpuAtStart), maxMs - (performance.now() - startedAt));
+      if (leftMs <= 0) fail(late);
+      else timer = setTimeout(look, Math.max(leftMs, 10));
+    };
+    look();
     try {
       return await new Promise<SchemaWorkerMessage>((resolve, reject) => {
         said = resolve;
@@ -92,7 +106,8 @@ export async function runSchema(
   }
 
   async function run(job: SchemaJob): Promise<string | null> {
-    const reply = next(MAX_JOB_MS, invalidSchema(`it needs more than ${MAX_JOB_MS} ms to check`));
+    const late = invalidSchema(`it needs more than ${MAX_JOB_CPU_MS} ms to check`);
+    const reply = next(MAX_JOB_MS, MAX_JOB_CPU_MS, late);
     worker.postMessage(job);
     const message = await reply;
     if ('fault' in message) return message.fault;
@@ -105,13 +120,20 @@ export async function runSchema(
   }
 
   try {
-    await next(MAX_START_MS, new Error('the validator of JSON Schema did not start'));
+    const late = new Error('the validator of JSON Schema did not start');
+    await next(MAX_START_MS, Number.POSITIVE_INFINITY, late);
     await run({ value: null });
   } catch (error) {
     void close();
     throw error;
   }
   return { faultOf: (json) => run({ value: json }), close };
+}
+
+/** What all threads of this process have used of the processor so far. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 /** The error for a schema that cannot be used, in one bounded line. */

@@ -174,25 +174,37 @@ interface Alphabet {
 }
 
 function alphabetOf(source: string, chars: readonly string[], flags: string): Alphabet {
-  const points = new Set(Array.from({ length: 0x180 }, (_, point) => point));
-  for (const point of [0x1680, 0x2000, 0x2028, 0x2029, 0x3000, 0x4e00, 0xd800, 0xfeff]) points.add(point);
+  const points = [...BASE_POINTS, ...[...source].map((char) => char.codePointAt(0) ?? 0)];
   for (const [, hex = ''] of source.matchAll(/\\u([0-9a-f]{4})/gi)) {
-    for (const near of [-1, 0, 1]) points.add(Math.max(0, Number.parseInt(hex, 16) + near));
+    for (const near of [-1, 0, 1]) points.push(Math.max(0, Number.parseInt(hex, 16) + near));
   }
-  for (const char of source) points.add(char.codePointAt(0) ?? 0);
-  const same = flags.replace(/[gyd]/g, '');
-  const states = new Map<string, RegExp>(
-    chars.map((char) => [char, new RegExp(`^${char}$`, same.replace('m', ''))]),
-  );
+  const same = flags.replace(/[gymd]/g, '');
   const kinds = new Map<string, { takes: boolean[]; isNewline: boolean }>();
-  for (const point of points) {
-    const text = String.fromCodePoint(point);
-    const takes = chars.map((char) => states.get(char)?.test(text) === true);
-    const isNewline = /[\n\r\u2028\u2029]/.test(text);
+  for (const point of new Set(points)) {
+    const takes = chars.map((char) => takesPoint(char, same, point));
+    const isNewline = /[\n\r\u2028\u2029]/.test(String.fromCodePoint(point));
     kinds.set(`${takes.map(Number).join('')}${isNewline}`, { takes, isNewline });
   }
   const all = [...kinds.values()];
   return { takes: all.map((kind) => kind.takes), isNewline: all.map((kind) => kind.isNewline) };
+}
+
+/** Characters that classes tell apart: ASCII, Latin, white space, another script, half a pair. */
+const BASE_POINTS = [
+  ...Array.from({ length: 0x100 }, (_, point) => point),
+  ...[0x1680, 0x2000, 0x2028, 0x2029, 0x3000, 0x4e00, 0xd800, 0xfeff],
+];
+
+const known = new Map<string, { readonly pattern: RegExp; readonly points: Map<number, boolean> }>();
+
+/** Whether this part of a pattern takes this character. Most parts stand in many patterns. */
+function takesPoint(char: string, flags: string, point: number): boolean {
+  const name = `${flags}/${char}`;
+  const one = known.get(name) ?? { pattern: new RegExp(`^${char}$`, flags), points: new Map() };
+  known.set(name, one);
+  const answer = one.points.get(point) ?? one.pattern.test(String.fromCodePoint(point));
+  one.points.set(point, answer);
+  return answer;
 }
 
 /** The automaton of a search. */
