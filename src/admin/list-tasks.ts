@@ -2,10 +2,7 @@ import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { isExpired } from '../protocol/queue.js';
-
-/** `running`: an agent says that it is at it. `error`: answered with one. `cancelled`: so, or about to be. `expired`: nobody answered in time. */
-export const TASK_STATES = ['pending', 'running', 'done', 'error', 'cancelled', 'expired'] as const;
-export type TaskState = (typeof TASK_STATES)[number];
+import type { TaskState } from './task-state.js';
 
 /** A task and what became of it; the JSON form is a contract. Times are ISO 8601. */
 export interface TaskRow {

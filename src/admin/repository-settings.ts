@@ -85,16 +85,78 @@ export function enforcedSettings(
   ];
 }
 
-/** Settings that are written once and then the owner's to change. */
-export const DEFAULT_SETTINGS: readonly (readonly [key: string, value: string])[] = [
-  ['bridge.taskTtl', '7d'],
-  ['bridge.maxTaskBytes', '1048576'],
-  ['bridge.maxAnswerBytes', '1048576'],
-  // How long a claim keeps a task from other agents; it is renewed while an answer is generated. At most 5m; 0: no claims.
-  ['bridge.claimLease', '60s'],
-  // Seconds a push may take from its first byte to its last.
-  ['bridge.receiveTimeout', '300'],
+/** A setting of the section `[bridge]` that is the owner's to change. */
+export interface OwnerSetting {
+  readonly key: string;
+  /** What counts where it is not set. */
+  readonly fallback: string;
+  /** What it says, for a person who sets it. */
+  readonly describe: string;
+  /** False for what most bridges never set: `init` leaves it out. */
+  readonly isWrittenByInit: boolean;
+}
+
+/**
+ * The owner's settings, in the order of docs/settings.md, which is made of them. What reads them is `readBridgeSettings`, and
+ * `hooks/ssh-command` for the limits of a push; a test compares the keys and the fallbacks with both.
+ */
+export const OWNER_SETTINGS: readonly OwnerSetting[] = [
+  {
+    key: 'bridge.taskTtl',
+    fallback: '7d',
+    describe:
+      'How long a task waits for an answer: `90s`, `15m`, `12h`, `7d`, `2w`. An answer that comes later is refused',
+    isWrittenByInit: true,
+  },
+  {
+    key: 'bridge.maxTaskBytes',
+    fallback: '1048576',
+    describe: 'The largest `task.txt` or `task.json`, in bytes. Run `init` again after a change',
+    isWrittenByInit: true,
+  },
+  {
+    key: 'bridge.maxAnswerBytes',
+    fallback: '1048576',
+    describe: 'The largest `inbox.json`, in bytes. Run `init` again after a change',
+    isWrittenByInit: true,
+  },
+  {
+    key: 'bridge.claimLease',
+    fallback: '60s',
+    describe:
+      'How long a task is kept for an agent that works on it and gives no sign of life; at most `5m`. `0`: agents do not share',
+    isWrittenByInit: true,
+  },
+  {
+    key: 'bridge.receiveTimeout',
+    fallback: '300',
+    describe: 'How many seconds a push may take from its first byte to its last',
+    isWrittenByInit: true,
+  },
+  {
+    key: 'bridge.onAnswerTimeout',
+    fallback: '60s',
+    describe: 'How long an executable in `on-answer.d` may take for one record',
+    isWrittenByInit: false,
+  },
+  {
+    key: 'bridge.onAnswerRetry',
+    fallback: '5s',
+    describe: 'How long one that failed waits before it is tried again; twice that the next time',
+    isWrittenByInit: false,
+  },
+  {
+    key: 'bridge.answersLog',
+    fallback: 'bridge/answers.log',
+    describe: 'Where the log is; a relative path is in the repository. Its folder has to exist',
+    isWrittenByInit: false,
+  },
 ];
+
+/** Settings that are written once and then the owner's to change. */
+const DEFAULT_SETTINGS = OWNER_SETTINGS.filter((one) => one.isWrittenByInit).map(
+  ({ key, fallback }) => [key, fallback] as const,
+);
 
 /** An enforced setting that is not as init writes it; `now` is empty where it is unset. */
 export interface WrongSetting {

@@ -1,29 +1,28 @@
 import type { FoundAnswer } from '../asker/find-task.js';
 import { updateElsewhere } from '../process/own-package.js';
 import { type AnswerError, type AnswerErrorCode, isCutShort } from '../protocol/answer.js';
-import { stripControls } from '../protocol/printable.js';
-import { EXIT, type ExitState, printProblem, printWarning } from './print-error.js';
+import type { Output } from './output.js';
+import { EXIT, type ExitCode, printProblem, printWarning } from './print-error.js';
 
 /**
  * Prints an answer: its text alone, or the record as one line of JSON. An answer with an error goes to stderr and makes the exit
- * code 1. One that was cut is answered all the same: a warning says so on stderr, and `finish_reason` in the record.
+ * code 1. One that was cut is answered all the same: a warning says so on stderr, and `finish_reason` in the record. `remedy` is
+ * what to do where the output cannot be written.
  */
-export function printAnswer({ answer, commit }: FoundAnswer, asJson: boolean, exit: ExitState): void {
-  if (asJson) process.stdout.write(`${JSON.stringify({ commit, ...answer })}\n`);
-  else if (answer.answer !== null) printText(answer.answer);
-  if (answer.error === null) {
-    if (!asJson && isCutShort(answer))
-      printWarning('the answer is cut: the model ran out of room', CUT_REMEDY);
-    return;
+export async function printAnswer(
+  { answer, commit }: FoundAnswer,
+  asJson: boolean,
+  out: Output,
+  remedy?: string,
+): Promise<ExitCode> {
+  if (asJson) await out.json({ commit, ...answer }, remedy);
+  else if (answer.answer !== null) await out.printAnswer(answer.answer, remedy);
+  if (answer.error !== null) {
+    if (!asJson) printProblem(`${answer.error.code}: ${answer.error.message}`, answerRemedy(answer.error));
+    return EXIT.failed;
   }
-  if (!asJson) printProblem(`${answer.error.code}: ${answer.error.message}`, answerRemedy(answer.error));
-  exit.code = EXIT.failed;
-}
-
-/** On a terminal without its control characters: a model may say anything. */
-function printText(answer: string): void {
-  const text = process.stdout.isTTY ? stripControls(answer) : answer;
-  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  if (!asJson && isCutShort(answer)) printWarning('the answer is cut: the model ran out of room', CUT_REMEDY);
+  return EXIT.done;
 }
 
 const CUT_REMEDY =
@@ -50,6 +49,6 @@ const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {
 };
 
 /** The `try:` line for an error answer. */
-export function answerRemedy(error: AnswerError): string {
+function answerRemedy(error: AnswerError): string {
   return (REMEDIES as Record<string, string>)[error.code] ?? 'see the log of the agent on the PC';
 }

@@ -1,24 +1,12 @@
-import yargs from 'yargs';
+import yargs, { type Argv } from 'yargs';
 import { packageVersion } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { joinLines } from '../protocol/printable.js';
-import { agentCommand } from './commands/agent.js';
-import { answerCommand } from './commands/answer.js';
-import { askCommand } from './commands/ask.js';
-import { cancelCommand } from './commands/cancel.js';
-import { demoCommand } from './commands/demo.js';
-import { doctorCommand } from './commands/doctor.js';
-import { ingestCommand } from './commands/ingest.js';
-import { initCommand } from './commands/init.js';
-import { keyCommand } from './commands/key.js';
-import { listCommand } from './commands/list.js';
-import { logCommand } from './commands/log.js';
-import { serviceCommand } from './commands/service.js';
-import { statusCommand } from './commands/status.js';
-import { verifyCommand } from './commands/verify.js';
-import { watchCommand } from './commands/watch.js';
-import { optionsFromEnvironment } from './environment-options.js';
-import { EXIT, type ExitState } from './print-error.js';
+import { type Command, type CommandEntry, type CommandIo, declare, nameOf } from './command.js';
+import { COMMANDS } from './commands.js';
+import { fillFromEnvironment } from './environment-options.js';
+import type { Option } from './option.js';
+import { EXIT, type ExitCode } from './print-error.js';
 
 /** yargs' words for what is wrong, where its own leave a person guessing. */
 const WORDING = {
@@ -39,10 +27,17 @@ const WORDING = {
   },
 } as never;
 
+/** What the command line asks for, once yargs has read it. */
+interface Call {
+  /** The options of the command that is being read, for the variables that stand for them. */
+  options: readonly Option[];
+  run: ((io: CommandIo) => Promise<ExitCode>) | null;
+}
+
 /** Parses the command line, runs its command and answers the exit code. Throws what the command threw. */
-export async function runCli(args: readonly string[]): Promise<number> {
-  const exit: ExitState = { code: EXIT.done };
-  await yargs([...args])
+export async function runCli(args: readonly string[], io: CommandIo): Promise<ExitCode> {
+  const call: Call = { options: [], run: null };
+  const y = yargs([...args])
     .scriptName('llm-bridge')
     .usage(
       '$0 <command>\n\nUse the language model on your home PC from a server, through a bare git repository over SSH.',
@@ -52,22 +47,14 @@ export async function runCli(args: readonly string[]): Promise<number> {
       'parse-numbers': false,
       'duplicate-arguments-array': true,
     })
-    .middleware(optionsFromEnvironment(process.env), true)
-    .command(initCommand(exit))
-    .command(keyCommand(exit))
-    .command(askCommand(exit))
-    .command(answerCommand(exit))
-    .command(cancelCommand(exit))
-    .command(watchCommand(exit))
-    .command(agentCommand(exit))
-    .command(listCommand(exit))
-    .command(logCommand(exit))
-    .command(statusCommand(exit))
-    .command(ingestCommand(exit))
-    .command(verifyCommand(exit))
-    .command(doctorCommand(exit))
-    .command(serviceCommand(exit))
-    .command(demoCommand(exit))
+    .middleware((given) => fillFromEnvironment(given, call.options, io.env), true);
+  for (const entry of COMMANDS) {
+    // Reading all commands from the disk would take longer than most of them run. Any word may be the command.
+    const command = args.includes(nameOf(entry)) ? await entry.load() : null;
+    register(y, entry, command, [], call);
+  }
+  let said = '';
+  await y
     .completion('completion', 'Print a script for shell completion: bash, or zsh where $SHELL is')
     .example('$0 demo', 'see the whole bridge work on this machine')
     .example('$0 completion >> ~/.bashrc', 'complete commands and options with the tab key')
@@ -78,24 +65,56 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .version(packageVersion())
     .help()
     .alias('help', 'h')
-    .wrap(Math.min(100, process.stdout.columns ?? 80))
+    .wrap(Math.min(100, io.out.columns ?? 80))
     .exitProcess(false)
     // English whatever LANG says: half of the words are ours, and people search for them.
     .locale('en')
     .updateStrings(WORDING)
     .fail((message, error) => {
-      // yargs says some faults of the command line by an error of its own; any other is a command's.
+      // yargs says some faults of the command line by an error of its own; any other is ours.
       if (error && error.name !== 'YError') throw error;
       throw wrongUse(message || error.message, args);
     })
-    .parseAsync();
-  return exit.code;
+    // With a callback yargs hands over the help, the version and what a shell completes, and prints nothing itself.
+    .parseAsync([...args], {}, (_error, _argv, output) => {
+      said = output;
+    });
+  if (said !== '') await io.out.print(`${said}\n`);
+  return call.run === null ? EXIT.done : call.run(io);
+}
+
+/** Makes a command known to yargs. One that was not loaded is only listed. */
+function register(
+  y: Argv,
+  { usage, describe }: Omit<CommandEntry, 'load'>,
+  command: Command | null,
+  above: readonly string[],
+  call: Call,
+): void {
+  const path = [...above, nameOf({ usage })];
+  y.command({
+    command: usage,
+    describe,
+    builder(inner) {
+      if (command === null) return inner;
+      call.options = [...call.options, ...command.options];
+      declare(inner, command);
+      for (const below of command.commands) register(inner, below, below.command, path, call);
+      if (command.commands.length === 0) return inner;
+      const names = command.commands.map(nameOf).join(', ');
+      return inner.demandCommand(1, `${path.join(' ')} needs one of: ${names}`);
+    },
+    handler(parsed) {
+      if (command?.commands.length === 0) call.run = (io) => command.run(parsed, { io, path });
+    },
+  });
 }
 
 /** yargs' complaint as one line, with the help of the command it is about. */
 function wrongUse(complaint: string, args: readonly string[]): BridgeError {
   const message = joinLines(complaint.replace(/^Invalid values:/, ''));
-  const command = COMMANDS.find((name) => args.includes(name));
+  const names = COMMANDS.map(nameOf);
+  const command = args.find((word) => names.includes(word));
   const missing = /option --repo is missing/.test(message)
     ? '; it can also be set once as LLM_BRIDGE_REPO in the environment'
     : '';
@@ -104,20 +123,3 @@ function wrongUse(complaint: string, args: readonly string[]): BridgeError {
     remedy: `llm-bridge ${command === undefined ? '' : `${command} `}--help${missing}`,
   });
 }
-
-const COMMANDS = [
-  'init',
-  'key',
-  'ask',
-  'answer',
-  'cancel',
-  'watch',
-  'agent',
-  'list',
-  'log',
-  'status',
-  'ingest',
-  'verify',
-  'doctor',
-  'demo',
-];

@@ -1,56 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import type { Options } from 'yargs';
-import * as z from 'zod';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
 import { readTask, type TaskFormat, type TaskJson, taskFormatSchema } from '../protocol/task.js';
-import { numberOption } from './options.js';
+import type { CommandArgs } from './command.js';
+import type { POSITIONALS, TASK_OPTIONS } from './options.js';
 
-const text = { type: 'string', requiresArg: true, group: 'The task:' } as const;
-const number = { ...text, type: 'number' } as const;
-const list = { ...text, array: true, nargs: 1 } as const;
-
-/** The options of `ask` that are fields of `task.json`. */
-export const TASK_OPTIONS: Record<string, Options> = {
-  file: { ...text, describe: 'A task.json to ask; the other options go before its fields' },
-  model: { ...text, describe: "The model to use. Default: the agent's" },
-  backend: { ...text, describe: 'ollama or lmstudio. Default: whichever the agent reaches' },
-  system: { ...text, describe: 'The system prompt' },
-  temperature: { ...number, describe: '0 to 10: how freely to choose words' },
-  'top-p': { ...number, describe: '0 to 1: the share of likely words to choose from' },
-  'max-tokens': { ...number, describe: 'The longest answer, in tokens' },
-  'num-ctx': { ...number, describe: 'The size of the context in tokens (Ollama only)' },
-  seed: { ...number, describe: 'A whole number; the same one makes the same answer likely' },
-  stop: { ...list, describe: 'A text to stop at; can be given several times' },
-  format: { ...text, describe: 'json, or a JSON Schema: a file, or the schema itself' },
-  image: { ...list, describe: 'An image file; can be given several times' },
-  priority: { ...number, describe: '-10 to 10: the higher is answered first. Default: 0' },
-  'task-timeout': { ...number, describe: 'Seconds the model may take; then the answer is an error' },
-  metadata: { ...list, describe: 'key=value to keep with the task; can be given several times' },
-};
-
-const strings = z.array(z.string()).optional();
-
-/** What yargs makes of them. */
-export const taskArgsSchema = z.object({
-  prompt: z.array(z.string()).default([]),
-  file: z.string().optional(),
-  model: z.string().optional(),
-  backend: z.enum(['ollama', 'lmstudio']).optional(),
-  system: z.string().optional(),
-  temperature: numberOption.optional(),
-  topP: numberOption.optional(),
-  maxTokens: numberOption.optional(),
-  numCtx: numberOption.optional(),
-  seed: numberOption.optional(),
-  stop: strings,
-  format: z.string().optional(),
-  image: strings,
-  priority: numberOption.optional(),
-  taskTimeout: numberOption.optional(),
-  metadata: z.array(z.string().regex(/^[^=]+=/, 'must be key=value')).optional(),
-});
-type TaskArgs = z.infer<typeof taskArgsSchema>;
+/** What `ask` gets of the command line that is about the task itself. */
+type TaskArgs = CommandArgs<[typeof POSITIONALS.prompt], typeof TASK_OPTIONS>;
 
 /**
  * Puts the fields of a task together: those of `--file`, then the prompt, then the options. Throws BridgeError `usage` for a file
@@ -87,8 +43,9 @@ export async function taskFieldsOf(args: TaskArgs): Promise<TaskJson> {
 
 /** The words of the command line, or standard input; null where the file brings the question. */
 async function promptOf(args: TaskArgs, fileAsks: boolean): Promise<string | null> {
-  const fromStdin = args.prompt.length === 0 ? !fileAsks : args.prompt.length === 1 && args.prompt[0] === '-';
-  if (!fromStdin) return args.prompt.length === 0 ? null : args.prompt.join(' ');
+  const words = [...(args.prompt ?? []), ...args.words];
+  const fromStdin = words.length === 0 ? !fileAsks : words.length === 1 && words[0] === '-';
+  if (!fromStdin) return words.length === 0 ? null : words.join(' ');
   if (process.stdin.isTTY)
     process.stderr.write('Reading the question from the terminal; end it with Ctrl-D.\n');
   const prompt = (await readStdin(DEFAULT_MAX_TASK_BYTES * 64)).replace(/\r?\n$/, '');
@@ -144,7 +101,7 @@ function usage(message: string, remedy: string): BridgeError {
 }
 
 /** Reads all of standard input as UTF-8, at most `maxBytes`. Throws BridgeError `usage` for more, or for other bytes. */
-export async function readStdin(maxBytes: number): Promise<string> {
+async function readStdin(maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {

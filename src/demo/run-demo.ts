@@ -15,7 +15,7 @@ export interface DemoOptions {
   readonly signal: AbortSignal;
   /** How to start this very program: node and the path of its entry. */
   readonly program: OwnProgram;
-  readonly print: (line: string) => void;
+  readonly print: (text: string) => Promise<void>;
   /** Without sshd, also where one is installed: the agent comes in by the local path. */
   readonly local: boolean;
 }
@@ -52,12 +52,12 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   try {
     const models = await findModelServer(signal);
     cleanups.push(models.close);
-    print(models.description);
+    await print(models.description);
 
     await run(['init', repo]);
     const way = await openWay({ dir, repo, env, run, signal, local: options.local });
     cleanups.push(way.close);
-    print(way.description);
+    await print(way.description);
 
     const agent = startDemoAgent(
       options.program,
@@ -81,11 +81,11 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     const history = await gitText({ gitDir: repo, env }, ['log', '--reverse', '--format=%h %an: %s']);
     const block = (title: string, text: string) =>
       print(`\n${title}\n${text.trimEnd().replace(/^/gm, '  ')}`);
-    block('question', QUESTION);
-    block('answer', answer);
-    block('answers.log', log);
-    block('git log', history);
-    block(
+    await block('question', QUESTION);
+    await block('answer', answer);
+    await block('answers.log', log);
+    await block('git log', history);
+    await block(
       'where everything lies',
       [
         `bridge       ${repo}`,

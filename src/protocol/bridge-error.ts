@@ -6,6 +6,9 @@ export type BridgeErrorCode =
   | 'usage'
   /** Ctrl-C or SIGTERM. */
   | 'stopped'
+  /** Standard output could not be written: its disk is full, say; or nobody reads it any more. */
+  | 'output-failed'
+  | 'output-closed'
   // This machine.
   | 'disk-full'
   | 'locked'

@@ -135,7 +135,12 @@ function endOfString(text: string, start: number): number {
  * `JSON.stringify` itself escapes C0 controls and lone surrogates. Other text (Cyrillic, say) stays readable.
  */
 export function stringifyEscaped(value: unknown, indent?: number): string {
-  return JSON.stringify(value, null, indent).replace(
+  return escapeJsonText(JSON.stringify(value, null, indent));
+}
+
+/** The same escapes for a text that is JSON already. They can only stand in strings there, so its value stays. */
+export function escapeJsonText(text: string): string {
+  return text.replace(
     /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

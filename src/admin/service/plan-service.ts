@@ -1,106 +1,171 @@
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { launchdPlist } from './launchd-plist.js';
-import type { ServicePlan, ServicePlatform, ServiceScope, ServiceSpec } from './service-spec.js';
-import { systemdService, systemdTimer } from './systemd-unit.js';
-import { taskXml } from './task-xml.js';
+import { parseAddress } from '../../bridge/address.js';
+import { readBridgeSettings } from '../../bridge/bridge-settings.js';
+import { BridgeError } from '../../protocol/bridge-error.js';
+import { toolPath } from '../tool-path.js';
+import { envFileOf, planForPlatform } from './platform-plan.js';
+import {
+  SERVICE_PLATFORMS,
+  type ServicePlan,
+  type ServicePlatform,
+  type ServiceRole,
+  type ServiceSpec,
+} from './service-spec.js';
 
-/** Where the files of services lie on this machine. */
-export interface ServicePaths {
+/** What a person wants to have as a service. */
+export interface ServiceRequest {
+  readonly role: ServiceRole;
+  /** The bridge, as `--repo` takes it. */
+  readonly repo: string;
+  /** For `watch`: the file. */
+  readonly file?: string | undefined;
+  /** Options of the command that become words of its command line. */
+  readonly settings: readonly ServiceSetting[];
+  /** Words for the end of its command line, as they are. */
+  readonly words: readonly string[];
+  /** Tells services of one role apart. */
+  readonly instance?: string | undefined;
+  readonly isForMachine: boolean;
+  /** Who it runs as, where it is for the machine. Default: the owner of the bridge, or who called sudo. */
+  readonly user?: string | undefined;
+  /** Default: the system this runs on. Another one can only be printed. */
+  readonly platform?: ServicePlatform | undefined;
+  readonly isPrintOnly: boolean;
+}
+
+/** One value of an option. `true` and `false` are a switch: `--name` and `--no-name`. */
+export interface ServiceSetting {
+  readonly name: string;
+  readonly value: string | boolean;
+  /** True for a path: the service does not run in this folder, so it becomes absolute. */
+  readonly isPath: boolean;
+}
+
+/** The machine that the service is planned on, and the program that it runs. */
+export interface ServiceMachine {
+  readonly platform: NodeJS.Platform;
+  readonly env: NodeJS.ProcessEnv;
   readonly home: string;
-  /** `XDG_CONFIG_HOME`, where it is set. */
-  readonly configHome?: string | undefined;
-  /** `LOCALAPPDATA` on Windows, where it is set. */
-  readonly localAppData?: string | undefined;
   readonly uid: number;
+  /** The login name of who plans. A user without an entry in the system's list has none: then it throws. */
+  readonly userName: () => string;
+  /** Node and the entry of llm-bridge; absolute paths. */
+  readonly program: readonly [node: string, entry: string];
 }
 
-/** Where the variables of a service stand. */
-export function envFileOf(
-  platform: ServicePlatform,
-  scope: ServiceScope,
-  name: string,
-  paths: ServicePaths,
-): string {
-  if (platform === 'win32') return path.win32.join(windowsFolder(paths), `${name}.env`);
-  const folder = scope === 'system' ? '/etc/llm-bridge' : path.posix.join(configFolder(paths), 'llm-bridge');
-  return path.posix.join(folder, `${name}.env`);
+/** A service: what it is, and what makes it one on its platform. */
+export interface Service {
+  readonly platform: ServicePlatform;
+  readonly spec: ServiceSpec;
+  readonly plan: ServicePlan;
 }
 
-/** What there is to write and to run for a service, on any of the systems. */
-export function planService(platform: ServicePlatform, spec: ServiceSpec, paths: ServicePaths): ServicePlan {
-  return { linux: planSystemd, darwin: planLaunchd, win32: planTask }[platform](spec, paths);
-}
-
-function planSystemd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
-  const isSystem = spec.scope === 'system';
-  const folder = isSystem ? '/etc/systemd/system' : path.posix.join(configFolder(paths), 'systemd', 'user');
-  const systemctl = ['systemctl', ...(isSystem ? [] : ['--user'])] as const;
-  const isTimed = spec.role === 'ingest';
-  const main = `${spec.name}.${isTimed ? 'timer' : 'service'}`;
-  const file = (name: string, text: string) => ({
-    path: path.posix.join(folder, name),
-    text,
-    encoding: 'utf8' as const,
-  });
-  return {
-    files: [
-      file(`${spec.name}.service`, systemdService(spec)),
-      ...(isTimed ? [file(`${spec.name}.timer`, systemdTimer(spec))] : []),
-    ],
-    // Enabled first, so that it comes back with the machine even where it cannot be started now.
-    install: [
-      [...systemctl, 'daemon-reload'],
-      [...systemctl, 'enable', main],
-      [...systemctl, 'restart', main],
-    ],
-    uninstall: [
-      [...systemctl, 'disable', '--now', main],
-      [...systemctl, 'daemon-reload'],
-    ],
-    status: [...systemctl, 'show', '--property=LoadState,ActiveState,SubState,UnitFileState,NRestarts', main],
-    hint: isSystem ? null : 'to run it without being logged in: loginctl enable-linger',
+/** Plans a service and changes nothing. Throws BridgeError `usage` for what does not go together. */
+export async function planService(request: ServiceRequest, machine: ServiceMachine): Promise<Service> {
+  const platform = platformOf(request, machine);
+  const { role, isForMachine } = request;
+  const scope = isForMachine ? 'system' : 'user';
+  const name = `llm-bridge-${role}${request.instance === undefined ? '' : `-${request.instance}`}`;
+  const address = parseAddress(request.repo);
+  const bridge = address.kind === 'local' ? address.url : null;
+  refuseMismatch(request, bridge);
+  const file = request.file === undefined ? null : path.resolve(request.file);
+  const stateDir = stateDirOf(request, platform, name);
+  const paths = {
+    home: machine.home,
+    configHome: machine.env.XDG_CONFIG_HOME,
+    localAppData: machine.env.LOCALAPPDATA,
+    uid: machine.uid,
   };
-}
-
-function planLaunchd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
-  const isSystem = spec.scope === 'system';
-  const library = isSystem ? '/Library' : path.posix.join(paths.home, 'Library');
-  const plist = path.posix.join(library, isSystem ? 'LaunchDaemons' : 'LaunchAgents', `${spec.name}.plist`);
-  const log = path.posix.join(library, 'Logs', `${spec.name}.log`);
-  const domain = isSystem ? 'system' : `gui/${paths.uid}`;
-  return {
-    files: [{ path: plist, text: launchdPlist(spec, log), encoding: 'utf8' }],
-    install: [['launchctl', 'bootstrap', domain, plist]],
-    uninstall: [['launchctl', 'bootout', `${domain}/${spec.name}`]],
-    status: ['launchctl', 'print', `${domain}/${spec.name}`],
-    hint: `what it says stands in ${log}`,
-  };
-}
-
-function planTask(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
-  const file = path.win32.join(windowsFolder(paths), `${spec.name}.xml`);
-  const task = `llm-bridge\\${spec.name}`;
-  return {
-    files: [{ path: file, text: `\ufeff${taskXml(spec)}`, encoding: 'utf16le' }],
-    install: [
-      ['schtasks', '/Create', '/F', '/TN', task, '/XML', file],
-      ['schtasks', '/Run', '/TN', task],
+  const spec: ServiceSpec = {
+    role,
+    name,
+    scope,
+    repo: address.url,
+    command: [
+      ...machine.program,
+      role,
+      ...(file === null ? [] : [file]),
+      ...['--repo', address.url],
+      ...request.settings.flatMap(wordsOf),
+      ...(stateDir.isMadeBySystemd ? ['--state-dir', stateDir.path] : []),
+      ...request.words,
     ],
-    uninstall: [
-      ['schtasks', '/End', '/TN', task],
-      ['schtasks', '/Delete', '/F', '/TN', task],
+    path: platform === 'win32' ? null : await toolPath(machine.env),
+    envFile: envFileOf(platform, scope, name, paths),
+    writes: [
+      ...(bridge === null ? [] : await foldersOf(bridge, machine.env)),
+      ...(isForMachine && stateDir.isGiven ? [stateDir.path] : []),
     ],
-    status: ['schtasks', '/Query', '/TN', task, '/FO', 'LIST'],
-    hint: 'it runs while you are logged in',
+    usesTmp: [address.url, file ?? ''].some((one) => /^\/(?:var\/)?tmp\//.test(one)),
+    user: isForMachine ? await userOf(request, bridge, machine) : null,
   };
+  return { platform, spec, plan: planForPlatform(platform, spec, paths) };
 }
 
-function configFolder({ home, configHome }: ServicePaths): string {
-  return configHome !== undefined && path.posix.isAbsolute(configHome)
-    ? configHome
-    : path.posix.join(home, '.config');
+/** The words of one option. A value that begins with a dash would be read as an option of its own. */
+function wordsOf({ name, value, isPath }: ServiceSetting): string[] {
+  if (typeof value === 'boolean') return [value ? `--${name}` : `--no-${name}`];
+  const text = isPath ? path.resolve(value) : value;
+  return text.startsWith('-') ? [`--${name}=${text}`] : [`--${name}`, text];
 }
 
-function windowsFolder({ home, localAppData }: ServicePaths): string {
-  return path.win32.join(localAppData ?? path.win32.join(home, 'AppData', 'Local'), 'llm-bridge');
+/** Where the agent keeps its state. systemd makes the folder for a service of the machine, and gives it to the user. */
+function stateDirOf(request: ServiceRequest, platform: ServicePlatform, name: string) {
+  const given = request.settings.find((one) => one.name === 'state-dir')?.value;
+  const isMadeBySystemd =
+    given === undefined && request.role === 'agent' && request.isForMachine && platform === 'linux';
+  return typeof given === 'string'
+    ? { path: path.resolve(given), isGiven: true, isMadeBySystemd }
+    : { path: `/var/lib/${name}`, isGiven: false, isMadeBySystemd };
+}
+
+function refuseMismatch({ role, file }: ServiceRequest, bridge: string | null): void {
+  if (role !== 'agent' && bridge === null)
+    throw usage(
+      `${role} runs on the server, and needs the path of the bridge there`,
+      '--repo /srv/llm-bridge/bridge.git',
+    );
+  if ((role === 'watch') !== (file !== undefined))
+    throw usage(
+      role === 'watch' ? 'watch needs a file' : `${role} takes no file`,
+      'llm-bridge service install watch task.txt --repo PATH',
+    );
+}
+
+function platformOf({ platform, isPrintOnly }: ServiceRequest, machine: ServiceMachine): ServicePlatform {
+  if (platform !== undefined && !isPrintOnly && platform !== machine.platform)
+    throw usage('--platform is for --print', 'add --print');
+  const known = SERVICE_PLATFORMS.find((one) => one === (platform ?? machine.platform));
+  if (known !== undefined) return known;
+  throw usage(
+    `${machine.platform} has no service manager that llm-bridge knows`,
+    '--print --platform linux shows what there would be',
+  );
+}
+
+/** Where a service of a bridge on this machine writes: there, and where its log was moved. */
+async function foldersOf(bridge: string, env: NodeJS.ProcessEnv): Promise<string[]> {
+  const { answersLog } = await readBridgeSettings({ gitDir: bridge, env });
+  const folder = path.dirname(answersLog);
+  return folder.startsWith(`${bridge}/`) ? [bridge] : [bridge, folder];
+}
+
+/** Files of a bridge have one owner. An agent that runs as root would be a waste of caution. */
+async function userOf(
+  { user, isPrintOnly }: ServiceRequest,
+  bridge: string | null,
+  machine: ServiceMachine,
+): Promise<string> {
+  if (user !== undefined) return user;
+  const stats = bridge === null ? null : await stat(bridge).catch(() => null);
+  if (stats !== null) return String(stats.uid);
+  const caller = machine.env.SUDO_USER ?? (isPrintOnly ? machine.userName() : undefined);
+  if (caller !== undefined) return caller;
+  throw usage('a service of the machine needs a user to run as', '--user NAME');
+}
+
+function usage(message: string, remedy: string): BridgeError {
+  return new BridgeError(message, { code: 'usage', remedy });
 }

@@ -238,12 +238,49 @@ describe.skipIf(process.platform !== 'linux')('service', () => {
     await expect(stat(unit())).rejects.toThrow('ENOENT');
   });
 
+  test('gives the command every option that it is installed with: paths absolute, what follows "--" last', async () => {
+    const bridge = await startPlainBridge();
+    const of = async (...args: string[]) => {
+      const { stdout, stderr } = await service('install', '--print', ...args);
+      expect(stderr).toBe('');
+      return systemdWords(/^ExecStart=(.*)$/m.exec(stdout)?.[1] ?? '').slice(2);
+    };
+    const cwd = process.cwd();
+
+    const switches = ['--accept-new-host-key', '--parallel', '2', '--ollama-url', 'http://127.0.0.1:1'];
+    const paths = ['--state-dir', 'state', '--identity', '~key'];
+    expect(await of('agent', '--repo', REPO, ...switches, ...paths, '--', '--model', '-x')).toEqual([
+      ...['agent', '--repo', REPO, '--ollama-url', 'http://127.0.0.1:1', '--parallel', '2'],
+      ...['--state-dir', join(cwd, 'state'), '--identity', join(cwd, '~key'), '--accept-new-host-key'],
+      ...['--model', '-x'],
+    ]);
+    const watch = ['watch', 'task.txt', '--repo', bridge.repoPath, '--settle', '2'];
+    expect(await of(...watch)).toEqual(['watch', join(cwd, 'task.txt'), ...watch.slice(2)]);
+    // What a person has set for other programs does not get into a unit, but the key that goes with the bridge.
+    Object.assign(env, { LLM_BRIDGE_MODEL: 'mine', LLM_BRIDGE_IDENTITY: '/k' });
+    expect(await of('agent', '--repo', REPO)).toEqual(['agent', '--repo', REPO, '--identity', '/k']);
+    expect(await of('ingest', '--repo', bridge.repoPath)).toEqual(['ingest', '--repo', bridge.repoPath]);
+  });
+
+  test('of the machine writes to the state folder that it was given, else to one that systemd makes', async () => {
+    const of = async (...args: string[]) =>
+      (await service('install', 'agent', '--system', '--repo', REPO, ...args, '--print')).stdout;
+
+    expect(await of()).toMatch(/^ExecStart=.* --state-dir \/var\/lib\/llm-bridge-agent$/m);
+    const given = await of('--state-dir', '/srv/agent state');
+    expect(given).toMatch(/^ExecStart=.* --state-dir "\/srv\/agent state"$/m);
+    expect(given).toContain('ReadWritePaths="/srv/agent state"\n');
+  });
+
   test('what is asked for in a wrong way ends with 2 and the right way', async () => {
     const wrong = [
       ['install', 'ingest', '--repo', REPO],
       ['install', 'watch', '--repo', home],
       ['install', 'agent', '--repo', REPO, '--platform', 'win32'],
       ['install', 'agent', '--repo', REPO, '--instance', 'a b'],
+      ['install', 'agent', '--repo', REPO, '--settle', '1'],
+      ['install', 'agent', '--repo', REPO, '--parallel', '0'],
+      ['install', 'agent', '--repo', REPO, '--once'],
     ];
     for (const args of wrong) {
       const { exitCode, stderr } = await service(...args);

@@ -1,0 +1,110 @@
+import path from 'node:path';
+import { launchdPlist } from './launchd-plist.js';
+import type { ServicePlan, ServicePlatform, ServiceScope, ServiceSpec } from './service-spec.js';
+import { systemdService, systemdTimer } from './systemd-unit.js';
+import { taskXml } from './task-xml.js';
+
+/** Where the files of services lie on this machine. */
+export interface ServicePaths {
+  readonly home: string;
+  /** `XDG_CONFIG_HOME`, where it is set. */
+  readonly configHome?: string | undefined;
+  /** `LOCALAPPDATA` on Windows, where it is set. */
+  readonly localAppData?: string | undefined;
+  readonly uid: number;
+}
+
+/** Where the variables of a service stand. */
+export function envFileOf(
+  platform: ServicePlatform,
+  scope: ServiceScope,
+  name: string,
+  paths: ServicePaths,
+): string {
+  if (platform === 'win32') return path.win32.join(windowsFolder(paths), `${name}.env`);
+  const folder = scope === 'system' ? '/etc/llm-bridge' : path.posix.join(configFolder(paths), 'llm-bridge');
+  return path.posix.join(folder, `${name}.env`);
+}
+
+/** What there is to write and to run for a service, in the words of one system's service manager. */
+export function planForPlatform(
+  platform: ServicePlatform,
+  spec: ServiceSpec,
+  paths: ServicePaths,
+): ServicePlan {
+  return { linux: planSystemd, darwin: planLaunchd, win32: planTask }[platform](spec, paths);
+}
+
+function planSystemd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
+  const isSystem = spec.scope === 'system';
+  const folder = isSystem ? '/etc/systemd/system' : path.posix.join(configFolder(paths), 'systemd', 'user');
+  const systemctl = ['systemctl', ...(isSystem ? [] : ['--user'])] as const;
+  const isTimed = spec.role === 'ingest';
+  const main = `${spec.name}.${isTimed ? 'timer' : 'service'}`;
+  const file = (name: string, text: string) => ({
+    path: path.posix.join(folder, name),
+    text,
+    encoding: 'utf8' as const,
+  });
+  return {
+    files: [
+      file(`${spec.name}.service`, systemdService(spec)),
+      ...(isTimed ? [file(`${spec.name}.timer`, systemdTimer(spec))] : []),
+    ],
+    // Enabled first, so that it comes back with the machine even where it cannot be started now.
+    install: [
+      [...systemctl, 'daemon-reload'],
+      [...systemctl, 'enable', main],
+      [...systemctl, 'restart', main],
+    ],
+    uninstall: [
+      [...systemctl, 'disable', '--now', main],
+      [...systemctl, 'daemon-reload'],
+    ],
+    status: [...systemctl, 'show', '--property=LoadState,ActiveState,SubState,UnitFileState,NRestarts', main],
+    hint: isSystem ? null : 'to run it without being logged in: loginctl enable-linger',
+  };
+}
+
+function planLaunchd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
+  const isSystem = spec.scope === 'system';
+  const library = isSystem ? '/Library' : path.posix.join(paths.home, 'Library');
+  const plist = path.posix.join(library, isSystem ? 'LaunchDaemons' : 'LaunchAgents', `${spec.name}.plist`);
+  const log = path.posix.join(library, 'Logs', `${spec.name}.log`);
+  const domain = isSystem ? 'system' : `gui/${paths.uid}`;
+  return {
+    files: [{ path: plist, text: launchdPlist(spec, log), encoding: 'utf8' }],
+    install: [['launchctl', 'bootstrap', domain, plist]],
+    uninstall: [['launchctl', 'bootout', `${domain}/${spec.name}`]],
+    status: ['launchctl', 'print', `${domain}/${spec.name}`],
+    hint: `what it says stands in ${log}`,
+  };
+}
+
+function planTask(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
+  const file = path.win32.join(windowsFolder(paths), `${spec.name}.xml`);
+  const task = `llm-bridge\\${spec.name}`;
+  return {
+    files: [{ path: file, text: `\ufeff${taskXml(spec)}`, encoding: 'utf16le' }],
+    install: [
+      ['schtasks', '/Create', '/F', '/TN', task, '/XML', file],
+      ['schtasks', '/Run', '/TN', task],
+    ],
+    uninstall: [
+      ['schtasks', '/End', '/TN', task],
+      ['schtasks', '/Delete', '/F', '/TN', task],
+    ],
+    status: ['schtasks', '/Query', '/TN', task, '/FO', 'LIST'],
+    hint: 'it runs while you are logged in',
+  };
+}
+
+function configFolder({ home, configHome }: ServicePaths): string {
+  return configHome !== undefined && path.posix.isAbsolute(configHome)
+    ? configHome
+    : path.posix.join(home, '.config');
+}
+
+function windowsFolder({ home, localAppData }: ServicePaths): string {
+  return path.win32.join(localAppData ?? path.win32.join(home, 'AppData', 'Local'), 'llm-bridge');
+}

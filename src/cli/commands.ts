@@ -1,0 +1,83 @@
+import type { CommandEntry } from './command.js';
+
+/**
+ * All commands, in the order in which `--help` lists them. A new command is a file in `commands/` and a line here; a test compares
+ * this list with that folder.
+ */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    usage: 'init <repo>',
+    describe: 'Make a bridge repository, or upgrade the hooks and settings of one',
+    load: async () => (await import('./commands/init.js')).initCommand,
+  },
+  {
+    usage: 'key',
+    describe: 'Let SSH keys into the bridge, list them, shut them out',
+    load: async () => (await import('./commands/key.js')).keyCommand,
+  },
+  {
+    usage: 'ask [prompt..]',
+    describe: 'Ask, wait, and print the answer',
+    load: async () => (await import('./commands/ask.js')).askCommand,
+  },
+  {
+    usage: 'answer <task>',
+    describe: 'Print the answer to a task that was asked before',
+    load: async () => (await import('./commands/answer.js')).answerCommand,
+  },
+  {
+    usage: 'cancel <task>',
+    describe: 'Cancel a task that is not answered yet',
+    load: async () => (await import('./commands/cancel.js')).cancelCommand,
+  },
+  {
+    usage: 'watch <file>',
+    describe: 'Ask whatever a program writes into a file, at every change of it',
+    load: async () => (await import('./commands/watch.js')).watchCommand,
+  },
+  {
+    usage: 'agent',
+    describe: 'Answer what is asked, with the Ollama or LM Studio of this machine',
+    load: async () => (await import('./commands/agent.js')).agentCommand,
+  },
+  {
+    usage: 'list',
+    describe: 'List the tasks: pending, running and done',
+    load: async () => (await import('./commands/list.js')).listCommand,
+  },
+  {
+    usage: 'log',
+    describe: 'Print the answers so far, the oldest first',
+    load: async () => (await import('./commands/log.js')).logCommand,
+  },
+  {
+    usage: 'status',
+    describe: 'Show what is pending and what was answered',
+    load: async () => (await import('./commands/status.js')).statusCommand,
+  },
+  {
+    usage: 'ingest',
+    describe: 'Bring answers.log up to date with history, as the hook does',
+    load: async () => (await import('./commands/ingest.js')).ingestCommand,
+  },
+  {
+    usage: 'verify',
+    describe: 'Hold answers.log against history, record by record',
+    load: async () => (await import('./commands/verify.js')).verifyCommand,
+  },
+  {
+    usage: 'doctor',
+    describe: 'Find what is wrong, and say what to do about it',
+    load: async () => (await import('./commands/doctor.js')).doctorCommand,
+  },
+  {
+    usage: 'service',
+    describe: 'Run the agent, a watcher or the upkeep of the log as a service of the system',
+    load: async () => (await import('./commands/service.js')).serviceCommand,
+  },
+  {
+    usage: 'demo',
+    describe: 'The whole bridge on this machine, in a temporary folder',
+    load: async () => (await import('./commands/demo.js')).demoCommand,
+  },
+];

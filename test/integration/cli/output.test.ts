@@ -1,0 +1,214 @@
+import { spawn } from 'node:child_process';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Answer } from '../../../src/protocol/answer.js';
+import { programUnderTest, runCli } from '../../support/cli.js';
+import { gitOk } from '../../support/git.js';
+import { onCleanup } from '../../support/on-cleanup.js';
+import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
+import { type RunResult, runProcess } from '../../support/run-process.js';
+import { answerTask } from '../asker/asker-fixture.js';
+
+/** What a text must not bring to a terminal or into a line: C1, DEL, bidi, U+2028, and half of a surrogate pair. */
+const EVIL = 'a\u009b31mb\u007fc\u202ed\u2066e\u2028f\u0085g\ud800h';
+// biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what it looks for
+const EVIL_CHARACTER = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\u2028\u2029]/;
+
+let bridge: PlainBridge;
+let answered: string;
+
+/** A bridge with one answered task, the same for all tests. */
+beforeAll(async () => {
+  bridge = await startPlainBridge();
+  const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGq2QzxLQZ5v5cZqZ0p3bUO7hW8H2cH3yq2Yk0Wc1n0V test\n';
+  await writeFile(join(bridge.dir, 'pc.pub'), key);
+  await mkdir(join(bridge.dir, '.ssh'), { mode: 0o700 });
+  const added = await run('key', 'add', 'home-pc', '--role', 'agent', '--key', 'pc.pub');
+  expect(added).toMatchObject({ exitCode: 0, stderr: '' });
+  answered = await askAndAnswer('2+2', { answer: EVIL, error: null });
+});
+
+/** Runs the program on the bridge. */
+const run = (...args: string[]) =>
+  runCli([...args, '--repo', bridge.repoPath], { env: bridge.env, cwd: bridge.dir });
+
+async function askAndAnswer(question: string, outcome: Pick<Answer, 'answer' | 'error'>): Promise<string> {
+  const { stdout } = await run('ask', question, '--no-wait');
+  const id = stdout.trim();
+  const repo = { gitDir: bridge.repoPath, env: bridge.env };
+  const trailer = ['show', '-s', '--format=%(trailers:key=Task-Hash,valueonly)', id];
+  await answerTask(repo, { id, hash: (await gitOk(trailer, repo)).trim() }, outcome);
+  return id;
+}
+
+/** Runs the program with a redirection of a shell behind it. */
+function runIn(shell: string, script: string, args: readonly string[]): Promise<RunResult> {
+  const words = args.map((word) => word.replace('ID', answered).replace('REPO', bridge.repoPath));
+  return runProcess(shell, ['-c', script, shell, ...programUnderTest(), ...words], {
+    env: bridge.env,
+    cwd: bridge.dir,
+  });
+}
+
+describe.skipIf(process.platform !== 'linux')('output that cannot be written', () => {
+  test.each([
+    ['init made.git'],
+    ['key add second --role asker --key second.pub --repo REPO'],
+    ['key list --repo REPO'],
+    ['key remove second --repo REPO'],
+    ['ask hello --no-wait --repo REPO'],
+    ['ask hello --no-wait --json --repo REPO'],
+    ['answer ID --repo REPO'],
+    ['answer ID --json --repo REPO'],
+    ['list --repo REPO'],
+    ['list --json --repo REPO'],
+    ['log --repo REPO'],
+    ['log --json --repo REPO'],
+    ['status --repo REPO'],
+    ['status --json --repo REPO'],
+    ['status --watch --repo REPO'],
+    ['watch task.txt --repo REPO'],
+    ['ingest --repo REPO'],
+    ['ingest --json --repo REPO'],
+    ['ingest --rebuild --repo REPO'],
+    ['verify --repo REPO'],
+    ['verify --json --repo REPO'],
+    ['doctor --repo REPO'],
+    ['doctor --json --repo REPO'],
+    ['service install agent --print --repo REPO'],
+    ['demo --local'],
+    ['--help'],
+    ['ask --help'],
+    ['--version'],
+    ['completion'],
+    ['--get-yargs-completions llm-bridge a'],
+  ])('"llm-bridge %s" into a full device says so in two lines, and ends with 1', async (words) => {
+    const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBq2QzxLQZ5v5cZqZ0p3bUO7hW8H2cH3yq2Yk0Wc1n0V test\n';
+    await writeFile(join(bridge.dir, 'second.pub'), key);
+    await writeFile(join(bridge.dir, 'task.txt'), 'what a program writes');
+    const { exitCode, stderr } = await runIn('sh', '"$@" > /dev/full', words.split(' '));
+
+    expect(stderr.replace(/^watching .*\n/m, '')).toMatch(
+      /^error: cannot write the output \(ENOSPC: .*\)\ntry: .*make room .*\n$/,
+    );
+    expect(exitCode).toBe(1);
+  });
+
+  test('names the task that was asked all the same, with the command that fetches its answer', async () => {
+    const { stderr } = await runIn('sh', '"$@" > /dev/full', ['ask', 'hi', '--no-wait', '--repo', 'REPO']);
+    const id = /llm-bridge answer ([0-9a-f]{8}) --repo \S+\n$/.exec(stderr)?.[1] ?? 'none';
+
+    expect((await run('list', '--json')).stdout).toContain(`{"task":"${id}`);
+  });
+
+  test('is told as well where a file takes only a part of it', async () => {
+    const { exitCode, stderr } = await runIn('sh', 'ulimit -f 1; "$@" > help.txt', ['agent', '--help']);
+
+    expect((await stat(join(bridge.dir, 'help.txt'))).size).toBeGreaterThan(0);
+    expect(stderr).toMatch(/^error: cannot write the output \(EFBIG: .*\)\ntry: .*\n$/);
+    expect(exitCode).toBe(1);
+  });
+
+  test('is no reason to end for an agent whose log nobody takes', async () => {
+    const args = ['agent', '--once', '--repo', 'REPO', '--state-dir', 'state', '--retry-window', '0'];
+    const { exitCode } = await runIn('sh', '"$@" 2> /dev/full', args);
+
+    expect(exitCode).toBe(0);
+  });
+});
+
+describe('a reader that goes away', () => {
+  test.each([
+    ['status --repo REPO'],
+    ['log --json --repo REPO'],
+    ['doctor --repo REPO'],
+    ['--help'],
+    ['watch task.txt --repo REPO'],
+  ])('ends "llm-bridge %s" quietly, with what a shell says of a closed pipe', async (words) => {
+    await writeFile(join(bridge.dir, 'task.txt'), `what a program writes ${words}`);
+    const script = '"$@" | true; exit $PIPESTATUS';
+    const { exitCode, stderr } = await runIn('bash', script, words.split(' '));
+
+    expect(stderr.replace(/^watching .*\n/m, '')).toBe('');
+    expect(exitCode).toBe(141);
+  });
+
+  test('ends "llm-bridge log -f" with the next record', async () => {
+    const [file, ...first] = programUnderTest();
+    const child = spawn(file, [...first, 'log', '-f', '-n', '1', '--repo', bridge.repoPath], {
+      env: bridge.env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    onCleanup(() => void child.kill('SIGKILL'));
+    const exited = new Promise((resolve) => child.once('close', resolve));
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    child.stdout.destroy();
+    await askAndAnswer('2+3', { answer: '5', error: null });
+    await run('ingest');
+
+    expect(await exited).toBe(141);
+  });
+
+  test('gets all of what is larger than a pipe, however slowly it reads', async () => {
+    await askAndAnswer('much', { answer: 'x'.repeat(300_000), error: null });
+    await run('ingest');
+    const { stdout } = await runIn('bash', 'set -o pipefail; "$@" | (sleep 1; wc -c)', [
+      'log',
+      '-n',
+      '1',
+      '--repo',
+      'REPO',
+    ]);
+
+    expect(Number(stdout)).toBeGreaterThan(300_000);
+  });
+});
+
+describe('what others have written', () => {
+  test.each([
+    ['answer ID --json'],
+    ['answer ID'],
+    ['log --json'],
+    ['log'],
+    ['list --json'],
+    ['list'],
+    ['status --json'],
+    ['status'],
+  ])('does nothing to a terminal in "llm-bridge %s"', async (words) => {
+    await run('ingest');
+    const { stdout } = await run(...words.split(' ').map((word) => word.replace('ID', answered)));
+
+    // Into a pipe, an answer alone is data: byte for byte as the model said it.
+    if (words !== 'answer ID') expect(stdout).not.toMatch(EVIL_CHARACTER);
+    if (words === 'answer ID --json') expect(JSON.parse(stdout)).toMatchObject({ answer: EVIL });
+  });
+
+  test('does nothing in a line of answers.log that is none', async () => {
+    const log = join(bridge.repoPath, 'bridge', 'answers.log');
+    const before = await readFile(log);
+    await writeFile(log, Buffer.concat([Buffer.from(`\u001b[2J{"seq":0,"x":"${EVIL}"}\n`), before]));
+    onCleanup(() => writeFile(log, before));
+
+    for (const args of [['log'], ['log', '--json']]) {
+      const { stdout } = await run(...args);
+      expect(stdout).toContain('"seq":0');
+      expect(stdout).not.toMatch(EVIL_CHARACTER);
+    }
+  });
+});
+
+test('no command but the writer of the output touches standard output, and only the end ends the process', async () => {
+  const folder = new URL('../../../src/cli/', import.meta.url);
+  const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.ts'));
+  expect(files.length).toBeGreaterThan(20);
+  const users = async (pattern: RegExp) => {
+    const texts = await Promise.all(files.map((name) => readFile(new URL(name, folder), 'utf8')));
+    return files.filter((_name, at) => pattern.test(texts[at] ?? '')).sort();
+  };
+
+  // main.ts hands it to the writer.
+  expect(await users(/process\.stdout|\bstdout\b.*process|console\./)).toEqual(['main.ts', 'output.ts']);
+  // stop-signal.ts: the second Ctrl-C ends it at once.
+  expect(await users(/process\.exit\(/)).toEqual(['main.ts', 'stop-signal.ts']);
+});

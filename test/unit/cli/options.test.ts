@@ -1,0 +1,133 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { describe, expect, expectTypeOf, test } from 'vitest';
+import { SERVICE_ROLES } from '../../../src/admin/service/service-spec.js';
+import { type Command, nameOf, readValues } from '../../../src/cli/command.js';
+import { COMMANDS } from '../../../src/cli/commands.js';
+import { fillFromEnvironment } from '../../../src/cli/environment-options.js';
+import { type Option, type OptionValues, option } from '../../../src/cli/option.js';
+import { AGENT_OPTIONS, OPTIONS, type TASK_OPTIONS } from '../../../src/cli/options.js';
+import { roleSettings, serviceSettings } from '../../../src/cli/service-options.js';
+import { settingsPage } from '../../../src/cli/settings-page.js';
+
+const root = new URL('../../../', import.meta.url);
+const read = (path: string) => readFile(new URL(path, root), 'utf8');
+
+/** Every command that can be called, by its whole name. */
+const commands = new Map<string, Command>();
+for (const entry of COMMANDS) {
+  const command = await entry.load();
+  const { commands: below } = command;
+  if (below.length === 0) commands.set(nameOf(entry), command);
+  for (const one of below) commands.set(`${nameOf(entry)} ${nameOf(one)}`, one.command);
+}
+
+describe('the list of commands', () => {
+  test('has each file of the folder, each once, and no other', async () => {
+    const files = (await readdir(new URL('src/cli/commands/', root))).map((name) =>
+      name.replace(/\.ts$/, ''),
+    );
+
+    expect(COMMANDS.map(nameOf).sort()).toEqual(files.sort());
+  });
+
+  test('has no command that the README leaves out', async () => {
+    const readme = await read('README.md');
+
+    expect(COMMANDS.map(nameOf).filter((name) => !readme.includes(`\`${name}`))).toEqual([]);
+  });
+});
+
+describe('a command', () => {
+  test.each([...commands])('"%s" takes no two options by one name or letter', (_name, command) => {
+    const names = [...command.positionals, ...command.options].flatMap((one) => [
+      ...one.names,
+      ...(one.alias === null ? [] : [one.alias]),
+    ]);
+
+    expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
+  });
+
+  test.each([...commands])('"%s" has only options that say what they do', (_name, command) => {
+    for (const { describe: says, name } of command.options) expect(says, name).toMatch(/\S [^.]*\S.*[^.]$/);
+  });
+
+  test('gets values whose types follow from the table', () => {
+    type Agent = OptionValues<typeof AGENT_OPTIONS>;
+    expectTypeOf<Agent['parallel']>().toEqualTypeOf<number>();
+    expectTypeOf<Agent['idleTimeout']>().toEqualTypeOf<number | undefined>();
+    expectTypeOf<Agent['acceptNewHostKey']>().toEqualTypeOf<boolean>();
+    expectTypeOf<Agent['logFormat']>().toEqualTypeOf<'plain' | 'json'>();
+    expectTypeOf<OptionValues<typeof TASK_OPTIONS>['stop']>().toEqualTypeOf<string[] | undefined>();
+  });
+
+  test('gets the defaults that its help names', () => {
+    const values = readValues({ positionals: [], options: AGENT_OPTIONS }, { repo: 'r' }, 'agent');
+
+    expect(values).toMatchObject({
+      parallel: Number(OPTIONS.parallel.byDefault),
+      poll: Number.parseFloat(OPTIONS.poll.byDefault ?? ''),
+      logFormat: OPTIONS.logFormat.byDefault,
+      backend: ['ollama', 'lmstudio'],
+      once: false,
+    });
+  });
+});
+
+describe('a variable', () => {
+  const fill = (given: Record<string, unknown>, env: Record<string, string>, ...rows: Option[]) => {
+    fillFromEnvironment(given, rows, env);
+    return readValues({ positionals: [], options: rows }, given, 'test');
+  };
+
+  test('stands for an option that the command line does not give, in any of its two words', () => {
+    expect(fill({}, { LLM_BRIDGE_NO_WAIT: '1' }, OPTIONS.wait)).toEqual({ wait: false });
+    expect(fill({}, { LLM_BRIDGE_WAIT: 'off' }, OPTIONS.wait)).toEqual({ wait: false });
+    expect(fill({ wait: true }, { LLM_BRIDGE_NO_WAIT: '1' }, OPTIONS.wait)).toEqual({ wait: true });
+    expect(fill({}, {}, OPTIONS.wait)).toEqual({ wait: true });
+  });
+
+  test('stands for no positional and for no option of another command', () => {
+    const given = {};
+    fillFromEnvironment(given, [OPTIONS.json, ...roleSettings()], {
+      LLM_BRIDGE_TASK: 'x',
+      LLM_BRIDGE_MODEL: 'y',
+    });
+
+    expect(given).toEqual({});
+  });
+});
+
+describe('a service', () => {
+  const given = (one: Option): unknown =>
+    ({ number: 2, seconds: 2, switch: true, text: 'x', path: 'x', url: 'x', bridge: 'x' })[one.kind];
+
+  test.each(SERVICE_ROLES)(
+    'of %s gets every option of its command that means something to it',
+    async (role) => {
+      const rows = (commands.get(role)?.options ?? []).filter(
+        (one) => one.name !== 'repo' && !one.isForOneRun,
+      );
+      const values = Object.fromEntries(
+        rows.map((one) => [
+          one.name.replace(/-(.)/g, (_dash, char: string) => char.toUpperCase()),
+          given(one),
+        ]),
+      );
+
+      expect(serviceSettings(role, values).map(({ name }) => name)).toEqual(rows.map(({ name }) => name));
+      expect(roleSettings().map(({ name }) => name)).toEqual(
+        expect.arrayContaining(rows.map(({ name }) => name)),
+      );
+    },
+  );
+
+  test('refuses an option of another command, and a secret', () => {
+    expect(() => serviceSettings('agent', { settle: 1 })).toThrow('--settle is no option of agent');
+    const token = option('api-token', { kind: 'text', secret: true, describe: 'A token' });
+    expect(() => serviceSettings('agent', { apiToken: 'x' }, [token])).toThrow('--api-token is a secret');
+  });
+});
+
+test('docs/settings.md is what the tables say (npm run settings writes it)', async () => {
+  expect(await read('docs/settings.md')).toBe(await settingsPage());
+});
