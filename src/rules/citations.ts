@@ -184,6 +184,9 @@ function readFrom(descriptor: number, maxBytes: number): Buffer | null {
   }
 }
 
+/** Of a change: the old id, the new one, a letter, the path. */
+const CHANGE = / ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) [A-Z]\0([^\0]+)\0/g;
+
 /** Whether main has had this blob in this file. A git with bitmaps leaves out what is anywhere in main. */
 async function wasInFile(repo: Repository, id: string, file: string): Promise<boolean> {
   const args = [
@@ -191,11 +194,11 @@ async function wasInFile(repo: Repository, id: string, file: string): Promise<bo
     // Not limited to the file: commits that do not touch it would be walked, and not counted.
     ...[`--max-count=${MAX_SEARCHED}`, MAIN_REF],
   ];
-  // Of a change: the old id, the new one, a letter, the path.
-  const change = new RegExp(` ${id} (?:[0-9a-f]+ )?[A-Z]\\0${file.replace('.', '\\.')}\\0`);
   let last = '';
   for await (const text of streamGit(repo, args)) {
-    if (change.test(last + text)) return true;
+    for (const [, before, after, path] of (last + text).matchAll(CHANGE)) {
+      if (path === file && (before === id || after === id)) return true;
+    }
     last = text.slice(-MAX_CHANGE_CHARS);
   }
   return false;
