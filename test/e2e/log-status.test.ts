@@ -1,13 +1,15 @@
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { runAgentOnce } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import { runCli, startCli } from '../support/cli.js';
+import { programUnderTest, runCli, startCli } from '../support/cli.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
+import { runProcess } from '../support/run-process.js';
+import { tempDir } from '../support/temp-dir.js';
 
 let bridge: BridgeFixture;
 let answerPending: () => Promise<void>;
@@ -113,6 +115,17 @@ test('log --follow goes on with new records, by the path and over ssh, and ends 
     follower.signal('SIGTERM');
     expect(await follower.exited).toEqual({ exitCode: 0, signal: null });
   }
+});
+
+test('a reader that goes away over ssh leaves nothing behind', async () => {
+  const folder = await tempDir();
+  const env = { ...bridge.principal('bot').env, TMPDIR: folder };
+  const script = '"$@" | true; exit $PIPESTATUS';
+  const words = [...programUnderTest(), 'log', '--json', '--repo', bridge.sshUrl];
+  const { exitCode, stderr } = await runProcess('bash', ['-c', script, 'bash', ...words], { env });
+
+  expect({ exitCode, stderr }).toEqual({ exitCode: 141, stderr: '' });
+  expect(await readdir(folder)).toEqual([]);
 });
 
 test.each(['local', 'ssh'] as const)('status has figures of the last day, %s', async (where) => {
