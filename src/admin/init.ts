@@ -3,7 +3,7 @@ import path from 'node:path';
 import { readBridgeSettings } from '../bridge/bridge-settings.js';
 import { isOwner } from '../bridge/local-bridge.js';
 import { clientGitEnv } from '../git/git-env.js';
-import { requireGit } from '../git/porcelain.js';
+import { requireGit } from '../git/git-version.js';
 import { gitFailed, type Repository, spawnGit } from '../git/run-git.js';
 import { makeGroupFolder } from '../process/group-files.js';
 import { updateHere } from '../process/own-package.js';

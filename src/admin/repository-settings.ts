@@ -1,7 +1,8 @@
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { type BridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
-import { gitText, type Repository, runGit } from '../git/run-git.js';
+import { readLocalConfig, writeLocalConfig } from '../git/porcelain.js';
+import type { Repository } from '../git/run-git.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 
 /** A key of the config and all of its values, in their order. */
@@ -168,7 +169,7 @@ export interface WrongSetting {
 /** Holds the config of a repository against what init writes. */
 export async function findWrongSettings(repo: Repository): Promise<WrongSetting[]> {
   const wrong: WrongSetting[] = [];
-  const all = await readConfig(repo);
+  const all = await readLocalConfig(repo);
   for (const [key, ...wanted] of enforcedSettings(await readBridgeSettings(repo))) {
     const now = all.get(key.toLowerCase()) ?? [];
     if (now.length !== wanted.length || now.some((value, at) => value !== wanted[at]))
@@ -203,29 +204,14 @@ export async function writeSettings(repo: Repository): Promise<void> {
 export async function applySettings(repo: Repository): Promise<string[]> {
   const changed: string[] = [];
   for (const { key, wanted } of await findWrongSettings(repo)) {
-    const [first = '', ...more] = wanted;
-    await gitText(repo, ['config', '--local', '--replace-all', key, first]);
-    for (const value of more) await gitText(repo, ['config', '--local', '--add', key, value]);
+    await writeLocalConfig(repo, key, wanted);
     changed.push(key);
   }
-  const all = await readConfig(repo);
+  const all = await readLocalConfig(repo);
   for (const [key, value] of DEFAULT_SETTINGS) {
     if (all.has(key.toLowerCase())) continue;
-    await gitText(repo, ['config', '--local', key, value]);
+    await writeLocalConfig(repo, key, [value]);
     changed.push(key);
   }
   return changed;
-}
-
-/** The repository's own settings by their key in lower case, each with all of its values. */
-async function readConfig(repo: Repository): Promise<Map<string, string[]>> {
-  const result = await runGit(repo, ['config', '--local', '-z', '--list']);
-  const all = new Map<string, string[]>();
-  for (const entry of result.stdout.toString('utf8').split('\0').slice(0, -1)) {
-    // A key without a value, which means true, comes without a line break.
-    const [key = '', ...value] = entry.split('\n');
-    const values = all.get(key.toLowerCase()) ?? [];
-    all.set(key.toLowerCase(), [...values, value.join('\n')]);
-  }
-  return all;
 }

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { runSimpleGit } from '../git/porcelain.js';
+import { collectGarbage } from '../git/porcelain.js';
 import type { Repository } from '../git/run-git.js';
 
 /** Small enough to stay quick, and as git's own gc has it: about so many loose objects, so many packs. */
@@ -40,12 +40,8 @@ export function cloneMaintenance(
     },
     tend(signal) {
       tendedAtMs = now();
-      const args = ['gc', '--quiet', `--prune=${KEEP_UNREACHABLE}`];
-      running ??= runSimpleGit(clone, args, signal)
-        .then(
-          () => {},
-          () => {},
-        )
+      running ??= collectGarbage(clone, KEEP_UNREACHABLE, signal)
+        .catch(() => {})
         .finally(() => {
           running = null;
         });

@@ -1,5 +1,5 @@
 import { clientGitEnv } from '../git/git-env.js';
-import { requireGit } from '../git/porcelain.js';
+import { requireGit } from '../git/git-version.js';
 import { clearTheWay } from '../git/repair-bridge.js';
 import { parseDurationMs } from '../protocol/duration.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';

@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { clientGitEnv } from '../git/git-env.js';
-import { gitText } from '../git/run-git.js';
+import { readLog } from '../git/porcelain.js';
+import { MAIN_REF } from '../protocol/names.js';
 import { type OwnProgram, runOwnProgram, startDemoAgent } from './demo-program.js';
 import { findModelServer } from './find-model-server.js';
 import { startLocalSshd } from './local-sshd.js';
@@ -78,7 +79,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     const answer = (await Promise.race([asked, agent.failed])).trimEnd();
 
     const log = (await readFile(path.join(repo, 'bridge', 'answers.log'), 'utf8')).trimEnd();
-    const history = await gitText({ gitDir: repo, env }, ['log', '--reverse', '--format=%h %an: %s']);
+    const history = await readLog({ gitDir: repo, env }, MAIN_REF, '%h %an: %s');
     const block = (title: string, text: string) =>
       print(`\n${title}\n${text.trimEnd().replace(/^/gm, '  ')}`);
     await block('question', QUESTION);

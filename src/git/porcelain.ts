@@ -1,76 +1,155 @@
-import { BridgeError } from '../protocol/bridge-error.js';
+import path from 'node:path';
+import type { SimpleGit, SimpleGitOptions } from 'simple-git';
 import { stripControls } from '../protocol/printable.js';
-import { type GitResult, gitFailed, type Repository, spawnGit } from './run-git.js';
+import { classifyGitFailure } from './git-failure.js';
+import { type GitResult, gitFailed, type Repository, throwStartError } from './run-git.js';
 
-/**
- * Runs porcelain on a repository of this machine through simple-git, which brings the abort. A non-zero exit is a result here as in
- * runGit. Not for fetch and push: an abort of simple-git ends git alone, and the ssh beneath it waits on for a dead network
- * (`run-remote-git.ts`). Rejects with an AbortError once the signal aborts.
+/*
+ * git as a person uses it, through simple-git: what runs seldom and is not plumbing. simple-git drops inherited GIT_*
+ * variables, takes a non-zero exit without a word for success, and its abort ends git alone, so a fetch or push would
+ * leave an ssh behind. `run` makes up for the first two; fetch and push go by run-remote-git.ts.
  */
-export async function runSimpleGit(
-  repo: Repository,
-  args: readonly string[],
-  signal?: AbortSignal,
-): Promise<GitResult> {
-  // Needed once a day; until then its 11 MB are the agent's own.
-  const { simpleGit } = await import('simple-git');
-  let ended: GitResult | null = null;
-  const git = simpleGit({
-    baseDir: repo.gitDir,
-    // The environment is ours and given whole; simple-git would drop every GIT_ variable that is not named.
-    allowEnvironment: Object.keys(repo.env),
-    unsafe: ALLOWED,
-    ...(signal === undefined ? {} : { abort: signal }),
-    // A non-zero exit with empty stderr would resolve as success, so the outcome is caught here and judged by us.
-    errors(_error, result) {
-      ended = {
-        exitCode: typeof result.exitCode === 'number' ? result.exitCode : 1,
-        stdout: Buffer.concat(result.stdOut),
-        stderr: stripControls(Buffer.concat(result.stdErr).toString('utf8')),
-      };
-      return undefined;
-    },
-  }).env(repo.env);
-  await git.raw(['--git-dir', repo.gitDir, ...args]);
-  signal?.throwIfAborted();
-  if (ended === null) throw new Error('simple-git ended without a result');
-  return ended;
-}
-
-/** Settings of the user's own environment that simple-git would refuse: they are the user's to make on this machine. */
-const ALLOWED = {
-  allowUnsafeSshCommand: true,
-  allowUnsafeAskPass: true,
-  allowUnsafeConfigEnvCount: true,
-  allowUnsafeConfigPaths: true,
-  allowUnsafeGitProxy: true,
-  allowUnsafeExec: true,
-} as const;
-
-/** The oldest git llm-bridge works with: the one of Debian 12. It has `cat-file --batch-command` (since 2.36). */
-export const MIN_GIT_VERSION = [2, 39] as const;
 
 /** What `git --version` says. Throws BridgeError `no-git`, or `git-failed` or `git-killed` where it came to nothing. */
 export async function readGitVersion(env: NodeJS.ProcessEnv): Promise<string> {
-  const args = ['--version'];
-  const result = await spawnGit(args, env);
-  if (result.exitCode !== 0) throw gitFailed(args, result);
-  return result.stdout.toString('utf8').trim();
+  return (await text({ gitDir: null, env }, ['--version'])).trim();
 }
 
-/** Major and minor of the installed git. Throws BridgeError as readGitVersion, or `old-git` where it is older than 2.39. */
-export async function requireGit(env: NodeJS.ProcessEnv): Promise<readonly [number, number]> {
-  const text = await readGitVersion(env);
-  const match = /^git version ([0-9]+)\.([0-9]+)/.exec(text);
-  const version = [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)] as const;
-  if (
-    version[0] < MIN_GIT_VERSION[0] ||
-    (version[0] === MIN_GIT_VERSION[0] && version[1] < MIN_GIT_VERSION[1])
-  ) {
-    throw new BridgeError(`${text || 'this git'} is too old`, {
-      code: 'old-git',
-      remedy: `install git ${MIN_GIT_VERSION.join('.')} or newer`,
-    });
-  }
-  return version;
+/** The repository's own settings by their key in lower case, each with all of its values. Throws BridgeError `git-failed`. */
+export async function readLocalConfig(repo: Repository): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { result, value } = await run(repo, (git) => git.listConfig('local'));
+  if (result.exitCode !== 0) throw gitFailed(['config'], result);
+  const [settings = {}] = Object.values(value.values);
+  return new Map(Object.entries(settings).map(([key, one]) => [key.toLowerCase(), [one].flat()]));
 }
+
+/** Gives a setting of the repository these values, in place of those it has. Throws BridgeError `git-failed`. */
+export async function writeLocalConfig(
+  repo: Repository,
+  key: string,
+  [first = '', ...more]: readonly string[],
+): Promise<void> {
+  await text(repo, ['config', '--local', '--replace-all', key, first]);
+  for (const value of more) await text(repo, ['config', '--local', '--add', key, value]);
+}
+
+/** Packs a repository, and drops what nothing refers to and is older than `prune`, a date as git reads it. */
+export async function collectGarbage(repo: Repository, prune: string, signal: AbortSignal): Promise<void> {
+  await text(repo, ['gc', '--quiet', `--prune=${prune}`], signal);
+}
+
+/** `unknown`: the signal aborted first. */
+export type Soundness =
+  | { readonly status: 'sound' | 'unknown' }
+  | { readonly status: 'damaged'; readonly said: string };
+
+/** Looks whether everything is there that main is made of, with `git fsck`. The contents of blobs are not read. */
+export async function checkSoundness(repo: Repository, ref: string, signal: AbortSignal): Promise<Soundness> {
+  const args = ['fsck', '--connectivity-only', '--no-dangling', '--no-reflogs', '--no-progress', ref];
+  try {
+    const { result } = await run(repo, (git) => git.raw(args), signal);
+    if (result.exitCode === 0) return { status: 'sound' };
+    // What is missing or broken it says on standard output.
+    return { status: 'damaged', said: `${result.stderr}${result.stdout.toString('utf8')}` };
+  } catch (error) {
+    if (signal.aborted) return { status: 'unknown' };
+    throw error;
+  }
+}
+
+/** What `git log` says of main, one line for each commit in `format`, the oldest first. For people. */
+export async function readLog(repo: Repository, ref: string, format: string): Promise<string> {
+  return text(repo, ['log', '--reverse', `--format=${format}`, ref, '--']);
+}
+
+/** The id of a ref of a repository elsewhere; null where there is none. Throws BridgeError as classifyGitFailure tells. */
+export async function readRemoteRef(
+  env: NodeJS.ProcessEnv,
+  url: string,
+  ref: string,
+): Promise<string | null> {
+  const { result, value } = await run({ gitDir: null, env }, (git) => git.listRemote([url, ref]));
+  if (result.exitCode !== 0) throw classifyGitFailure(`read ${url}`, result.stderr);
+  const line = value.split('\n').find((one) => one.endsWith(`\t${ref}`));
+  return line?.split('\t')[0] ?? null;
+}
+
+/** Where porcelain runs; null: in no repository. */
+interface Place {
+  readonly gitDir: string | null;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+async function text(place: Place, args: string[], signal?: AbortSignal): Promise<string> {
+  const { result, value } = await run(place, (git) => git.raw(args), signal);
+  if (result.exitCode !== 0) throw gitFailed(args, result);
+  return value;
+}
+
+/** Runs one command of simple-git. A non-zero exit is a result. Rejects once the signal aborts. */
+async function run<T>(
+  { gitDir, env }: Place,
+  command: (git: SimpleGit) => PromiseLike<T>,
+  signal?: AbortSignal,
+): Promise<{ readonly result: GitResult; readonly value: T }> {
+  // It takes a tenth of a second to load; until then its 11 MB are the agent's own.
+  const { simpleGit } = await import('simple-git');
+  // By a variable: simple-git has no word for it, and the user's safe.bareRepository may forbid that git finds it itself.
+  const given = gitDir === null ? env : { ...env, GIT_DIR: gitDir };
+  let result: GitResult | null = null;
+  let startError: Error | undefined;
+  const git = simpleGit({
+    baseDir: gitDir ?? path.parse(process.execPath).root,
+    // The environment is ours and given whole; simple-git would drop every GIT_ variable that is not named.
+    allowEnvironment: Object.keys(given),
+    unsafe: ALLOWED,
+    ...(signal === undefined ? {} : { abort: signal }),
+    errors(error, { exitCode, stdOut, stdErr }) {
+      const stderr = stripControls(Buffer.concat(stdErr).toString('utf8'));
+      if (/spawn git ENOENT/.test(stderr)) startError = Object.assign(new Error(stderr), { code: 'ENOENT' });
+      result = { exitCode: exitCode ?? 128, stdout: Buffer.concat(stdOut), stderr };
+      return signal?.aborted ? error : undefined;
+    },
+  }).env(given);
+  try {
+    const value = await command(git);
+    if (startError !== undefined) throwStartError(startError);
+    if (result === null) throw new Error('simple-git ended without a result');
+    return { result, value };
+  } finally {
+    signal?.throwIfAborted();
+  }
+}
+
+/**
+ * simple-git refuses arguments and settings by which a stranger could have a program started. The arguments here are
+ * our own, and the settings are those of the user of this machine. Whatever a newer simple-git refuses has to be named.
+ */
+const ALLOWED: Required<NonNullable<SimpleGitOptions['unsafe']>> = {
+  allowAbbreviatedOptions: false,
+  allowUnsafeAlias: true,
+  allowUnsafeAskPass: true,
+  allowUnsafeCommandBinaries: true,
+  allowUnsafeConfigEnvCount: true,
+  allowUnsafeConfigPaths: true,
+  allowUnsafeCredentialHelper: true,
+  allowUnsafeCustomBinary: true,
+  allowUnsafeDiffExternal: true,
+  allowUnsafeDiffTextConv: true,
+  allowUnsafeEditor: true,
+  allowUnsafeExec: true,
+  allowUnsafeFilter: true,
+  allowUnsafeFsMonitor: true,
+  allowUnsafeGitProxy: true,
+  allowUnsafeGpgProgram: true,
+  allowUnsafeHooksPath: true,
+  allowUnsafeInclude: true,
+  allowUnsafeMergeDriver: true,
+  allowUnsafePack: true,
+  allowUnsafePager: true,
+  allowUnsafeProtocolOverride: true,
+  allowUnsafeSshCommand: true,
+  allowUnsafeSubmodule: true,
+  allowUnsafeTemplateDir: true,
+  allowUnsafeUrlRewrite: true,
+};

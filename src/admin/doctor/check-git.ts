@@ -1,4 +1,5 @@
-import { MIN_GIT_VERSION, readGitVersion } from '../../git/porcelain.js';
+import { MIN_GIT_VERSION } from '../../git/git-version.js';
+import { readGitVersion } from '../../git/porcelain.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
 /**

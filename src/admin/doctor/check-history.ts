@@ -1,6 +1,8 @@
 import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { firstWords } from '../../git/git-failure.js';
+import { checkSoundness, readLocalConfig } from '../../git/porcelain.js';
+import { readHistory } from '../../git/read-history.js';
 import { resolveRef } from '../../git/refs.js';
 import { type Repository, runGit } from '../../git/run-git.js';
 import { shellQuote } from '../../process/shell-quote.js';
@@ -9,14 +11,17 @@ import { MAX_CLOCK_AHEAD_MS } from '../../protocol/limits.js';
 import { MAIN_REF } from '../../protocol/names.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
-/** How far back objects are looked for; `git fsck` is for the rest, and takes its time. */
+/** `git fsck` may take this long. On a bridge of years it takes longer, and then only the newest commits are looked at. */
+const FSCK_MS = 10_000;
+
+/** How far back that is. */
 const LOOK_BACK_COMMITS = 200;
 
-/** Looks at `main`: it is there, its newest commits can be read, its end is not dated ahead, and its changes are written to the reflog. */
+/** Looks at `main`: it is there and whole, its end is not dated ahead, and its changes are written to the reflog. */
 export async function checkHistory(repo: Repository, nowMs: number): Promise<Verdict[]> {
   const fsck = `git --git-dir ${shellQuote(repo.gitDir)} fsck`;
-  const format = await runGit(repo, ['config', '--local', '--get', 'extensions.refStorage']);
-  if (format.exitCode === 0 && format.stdout.toString('utf8').trim() !== 'files') {
+  const refStorage = (await readLocalConfig(repo)).get('extensions.refstorage')?.at(-1) ?? 'files';
+  if (refStorage !== 'files') {
     return [
       broken(
         'its refs are kept as a reftable, which has no reflog file for agents to wait on',
@@ -26,24 +31,12 @@ export async function checkHistory(repo: Repository, nowMs: number): Promise<Ver
   }
   const tip = await resolveRef(repo, MAIN_REF);
   if (tip === null) return [broken('there is no branch main', fsck)];
-  const walk = await runGit(repo, [
-    'rev-list',
-    '--objects',
-    '--quiet',
-    `--max-count=${LOOK_BACK_COMMITS}`,
-    MAIN_REF,
-  ]);
-  if (walk.exitCode !== 0) {
-    return [
-      broken(
-        `main cannot be read: ${firstWords(walk.stderr)}`,
-        `${fsck}; a clone or a backup has what is missing`,
-      ),
-    ];
-  }
+  const { status, said } = await lookAtObjects(repo);
+  if (status === 'damaged')
+    return [broken(`main cannot be read: ${said}`, `${fsck}; a clone or a backup has what is missing`)];
   const verdicts: Verdict[] = [];
-  const date = await runGit(repo, ['log', '-1', '--format=%ct', MAIN_REF]);
-  const aheadMs = Number(date.stdout.toString('utf8')) * 1000 - nowMs;
+  const newest = await readHistory(repo, { from: [MAIN_REF], maxCount: 2 });
+  const aheadMs = (newest.at(-1)?.committedAtMs ?? 0) - nowMs;
   if (aheadMs > MAX_CLOCK_AHEAD_MS) {
     verdicts.push(
       warning(
@@ -57,12 +50,27 @@ export async function checkHistory(repo: Repository, nowMs: number): Promise<Ver
     () => true,
     () => false,
   );
-  const count = await runGit(repo, ['rev-list', '--count', '--max-count=2', MAIN_REF]);
   // git makes the file at the first update it writes down; a bridge that nobody has asked yet has none.
-  if (!rings && count.stdout.toString('utf8').trim() === '2') {
+  if (!rings && newest.length === 2) {
     verdicts.push(
       warning('main has moved without a line in logs/HEAD, so nobody was told', `touch ${shellQuote(head)}`),
     );
   }
-  return verdicts.length > 0 ? verdicts : [ok(`main is at ${tip.slice(0, 8)}`)];
+  return verdicts.length > 0 ? verdicts : [ok(`main is at ${tip.slice(0, 8)}${said}`)];
+}
+
+/** Looks whether the objects of main are there: all of them, or those of the newest commits where that takes too long. */
+async function lookAtObjects(
+  repo: Repository,
+): Promise<{ readonly status: 'sound' | 'damaged'; readonly said: string }> {
+  const whole = await checkSoundness(repo, MAIN_REF, AbortSignal.timeout(FSCK_MS));
+  if (whole.status === 'damaged') return { status: 'damaged', said: firstWords(whole.said) };
+  if (whole.status === 'sound') return { status: 'sound', said: '' };
+  const range = [`--max-count=${LOOK_BACK_COMMITS}`, MAIN_REF];
+  const walk = await runGit(repo, ['rev-list', '--objects', '--quiet', ...range]);
+  if (walk.exitCode !== 0) return { status: 'damaged', said: firstWords(walk.stderr) };
+  return {
+    status: 'sound',
+    said: `; its newest ${LOOK_BACK_COMMITS} commits are whole, and "git fsck" tells of all`,
+  };
 }

@@ -1,4 +1,5 @@
-import { type Repository, runGit } from '../../git/run-git.js';
+import { readLocalConfig } from '../../git/porcelain.js';
+import type { Repository } from '../../git/run-git.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { parseDurationMs } from '../../protocol/duration.js';
 import { findWrongSettings } from '../repository-settings.js';
@@ -16,8 +17,10 @@ export async function checkSettings(repo: Repository): Promise<Verdict[]> {
       ? warning(`${text}, since bridge.maxTaskBytes or bridge.maxAnswerBytes was changed`, init)
       : broken(text, init);
   });
-  const ttl = await read(repo, 'bridge.taskTtl');
-  if (ttl !== null && parseDurationMs(ttl) === null) {
+  const all = await readLocalConfig(repo);
+  const read = (key: string) => all.get(key.toLowerCase())?.at(-1);
+  const ttl = read('bridge.taskTtl');
+  if (ttl !== undefined && parseDurationMs(ttl) === null) {
     verdicts.push(strange(repo, 'bridge.taskTtl', ttl, 'a time like 7d', '7d'));
   }
   for (const [key, usual] of [
@@ -25,8 +28,8 @@ export async function checkSettings(repo: Repository): Promise<Verdict[]> {
     ['bridge.maxAnswerBytes', '1048576'],
     ['bridge.receiveTimeout', '300'],
   ] as const) {
-    const value = await read(repo, key);
-    if (value !== null && !/^[1-9][0-9]{0,14}$/.test(value))
+    const value = read(key);
+    if (value !== undefined && !/^[1-9][0-9]{0,14}$/.test(value))
       verdicts.push(strange(repo, key, value, 'a whole number', usual));
   }
   return verdicts.length > 0 ? verdicts : [ok('as init writes them')];
@@ -37,9 +40,4 @@ function strange(repo: Repository, key: string, value: string, wanted: string, u
     `${key} is ${JSON.stringify(value)}, which is not ${wanted}, so the usual one (${usual}) counts`,
     `git --git-dir ${shellQuote(repo.gitDir)} config ${key} ${usual}`,
   );
-}
-
-async function read(repo: Repository, key: string): Promise<string | null> {
-  const result = await runGit(repo, ['config', '--local', '--get', key]);
-  return result.exitCode === 0 ? result.stdout.toString('utf8').trim() : null;
 }

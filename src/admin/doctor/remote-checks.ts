@@ -2,8 +2,7 @@ import path from 'node:path';
 import type { BridgeConnection } from '../../bridge/connection.js';
 import { runSsh, type SshConnection, type SshResult } from '../../bridge/run-ssh.js';
 import { readSshPlan, type SshPlan } from '../../bridge/ssh-config.js';
-import { classifyGitFailure } from '../../git/git-failure.js';
-import { spawnGit } from '../../git/run-git.js';
+import { readRemoteRef } from '../../git/porcelain.js';
 import type { Hello } from '../../protocol/hello.js';
 import { MAIN_REF, type Role } from '../../protocol/names.js';
 import { checkGit } from './check-git.js';
@@ -116,13 +115,9 @@ function sshChecks(connection: SshConnection, { identity, role, now, onHello }: 
 /** Looks whether git finds the bridge at the address, and its main. */
 async function checkMain(connection: BridgeConnection) {
   const { url } = connection.address;
-  const result = await spawnGit(['ls-remote', '--exit-code', url, MAIN_REF], connection.env);
-  if (result.exitCode === 0) return ok(`main is at ${result.stdout.toString('utf8').slice(0, 8)}`);
-  // git's own code for "no such ref".
-  if (result.exitCode === 2)
-    return broken(`${url} has no branch main`, 'on the server: llm-bridge init PATH');
-  const { message, remedy } = classifyGitFailure(`read ${url}`, result.stderr);
-  return broken(message, remedy);
+  const main = await readRemoteRef(connection.env, url, MAIN_REF);
+  if (main === null) return broken(`${url} has no branch main`, 'on the server: llm-bridge init PATH');
+  return ok(`main is at ${main.slice(0, 8)}`);
 }
 
 function raise(): never {

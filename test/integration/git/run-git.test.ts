@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { requireGit } from '../../../src/git/porcelain.js';
+import { requireGit } from '../../../src/git/git-version.js';
 import { gitText, runGit, spawnGit, streamGit } from '../../../src/git/run-git.js';
 import { bareBridge } from '../../support/bare-bridge.js';
 import { tempDir } from '../../support/temp-dir.js';
