@@ -3,7 +3,10 @@ import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import { excerpt, oneLine } from '../protocol/printable.js';
 
-/** What an agent is doing now, gathered from its log and from what its models say. Times are milliseconds of any clock that only runs. */
+/**
+ * What an agent is doing now. It is gathered from the log of the agent and from what its models say. Times
+ * are milliseconds of a monotonic clock.
+ */
 export interface AgentBoard {
   note(fields: LogFields, atMs: number): void;
   /** A piece of text came from the model of a task. */
@@ -16,11 +19,11 @@ interface Running {
   readonly asker: string;
   readonly startedMs: number;
   firstMs: number | null;
-  /** Model servers send a token at a time. */
+  /** Pieces of text so far. A model server sends one token at a time. */
   pieces: number;
 }
 
-/** Makes an empty one. */
+/** Makes the board of an agent that has not connected yet. */
 export function createAgentBoard(): AgentBoard {
   const running = new Map<string, Running>();
   let name: string | null = null;
@@ -81,7 +84,7 @@ function describe({ asker, startedMs, firstMs, pieces }: Running, nowMs: number)
   if (firstMs === null) return `${head}, no token yet`;
   const tokens = `${pieces} ${pieces === 1 ? 'token' : 'tokens'}`;
   const seconds = (nowMs - firstMs) / 1000;
-  // Of the first second nothing can be said.
+  // In the first second there is no rate yet.
   return seconds < 1 ? `${head}, ${tokens}` : `${head}, ${tokens}, ${(pieces / seconds).toFixed(1)} tokens/s`;
 }
 

@@ -4,7 +4,7 @@ import { stringifyEscaped } from '../protocol/strict-json.js';
 import { createAgentBoard } from './agent-board.js';
 import { openSpinner } from './waiting-spinner.js';
 
-/** How often the times and counts are drawn anew. Milliseconds. */
+/** How often the times and counts are drawn again. Milliseconds. */
 const REDRAW_MS = 500;
 
 /** What an agent reports to. */
@@ -14,13 +14,16 @@ export interface AgentView {
   close(): void;
 }
 
-/** The view on a terminal: the lines of the log as they come, and below them what it is doing now. Null where there is no terminal for it. */
+/**
+ * Shows an agent on a terminal: the lines of its log as they come, and below them what it is doing now. Null
+ * where stderr is no such terminal.
+ */
 export function openAgentView(): AgentView | null {
   const spinner = openSpinner();
   if (spinner === null) return null;
   const board = createAgentBoard();
   const draw = () => {
-    // The spinner itself and a blank stand in front of the first line.
+    // The first line begins with the spinner and a blank.
     spinner.text = board.lines(performance.now(), (process.stderr.columns ?? 80) - 3).join('\n');
   };
   spinner.start(board.lines(performance.now(), 80).join('\n'));
@@ -39,13 +42,19 @@ export function openAgentView(): AgentView | null {
   };
 }
 
-/** A line on stderr for each thing that happens: `2026-11-22T17:02:27Z warn: …`. What is normal has no level in front. */
+/**
+ * Writes a line to stderr for each thing that happens: `2026-11-22T17:02:27Z warn: …`. The level `info` is
+ * left out.
+ */
 export function plainLog(level: LogLevel, text: string): void {
   const time = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
   process.stderr.write(`${time} ${level === 'info' ? '' : `${level}: `}${stripControls(text)}\n`);
 }
 
-/** A line of JSON on stderr for each thing that happens: `time`, `level`, `message`, and the fields where it has any. */
+/**
+ * Writes a line of JSON to stderr for each thing that happens: `time`, `level`, `message`, and the fields
+ * where there are any.
+ */
 export function jsonLog(level: LogLevel, message: string, fields?: LogFields): void {
   const record = { time: new Date().toISOString(), level, message, ...fields };
   process.stderr.write(`${stringifyEscaped(record)}\n`);

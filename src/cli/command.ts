@@ -25,7 +25,9 @@ export interface Command {
   readonly epilog: string;
   /** The commands below it, in place of doing anything itself. */
   readonly commands: readonly SubcommandEntry[];
-  /** Reads what yargs parsed and does the work. Throws BridgeError, `usage` for what the command line says. */
+  /**
+   * Reads what yargs parsed and does the work. Throws BridgeError, `usage` for what the command line says.
+   */
   run(parsed: unknown, call: CommandCall): Promise<ExitCode>;
 }
 
@@ -52,7 +54,9 @@ export type SubcommandEntry = Omit<CommandEntry, 'load'> & { readonly command: C
 export function defineCommand<const P extends readonly Option[], const O extends readonly Option[]>(spec: {
   readonly positionals?: P;
   readonly options: O;
-  /** Options that it hands on: `args` has no property for them; `given` has their values as they were typed. */
+  /**
+   * Options that it hands on: `args` has no property for them; `given` has their values as they were typed.
+   */
   readonly moreOptions?: readonly Option[];
   readonly examples: Command['examples'];
   readonly epilog?: string;
@@ -103,7 +107,8 @@ export function nameOf({ usage }: Pick<CommandEntry, 'usage'>): string {
 export function declare(y: Argv, command: Command): Argv {
   for (const one of command.positionals) y.positional(one.name, positionalOf(one));
   for (const one of command.options) {
-    // yargs reads --no-wait as the opposite of --wait. Both are declared, so that one is shown and either is known.
+    // yargs reads --no-wait as the opposite of --wait. Both are declared, so that one is shown and either is
+    // known.
     if (one.isNegated) y.option(one.name, { type: 'boolean', hidden: true, ...groupOf(one) });
     y.option(one.isNegated ? `no-${one.name}` : one.name, declarationOf(one));
   }
@@ -149,8 +154,9 @@ function groupOf({ group }: Option): Options {
 }
 
 /**
- * Reads parsed arguments by the rows of a command. Throws BridgeError `usage` that names the option, or the positional in angle
- * brackets. An option that is given twice is refused here too, because its value is a list then.
+ * Reads parsed arguments by the rows of a command. Throws BridgeError `usage` that names the option, or the
+ * positional in angle brackets. An option that is given twice is refused here too, because its value is a
+ * list then.
  */
 export function readValues(
   { positionals, options }: Pick<Command, 'positionals' | 'options'>,

@@ -1,8 +1,8 @@
 import type { CommandEntry } from './command.js';
 
 /**
- * All commands, in the order in which `--help` lists them. A new command is a file in `commands/` and a line here; a test compares
- * this list with that folder.
+ * All commands, in the order in which `--help` lists them. A new command is a file in `commands/` and a line
+ * here; a test compares this list with that folder.
  */
 export const COMMANDS: readonly CommandEntry[] = [
   {
@@ -62,7 +62,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     usage: 'verify',
-    describe: 'Hold answers.log against history, record by record',
+    describe: 'Compare answers.log with history, record by record',
     load: async () => (await import('./commands/verify.js')).verifyCommand,
   },
   {

@@ -2,10 +2,10 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { camelCase, type Option, variableOf } from './option.js';
 
 /**
- * Takes from the environment what the command line does not give, for the options of the command that runs and no others: yargs'
- * own `.env()` makes an option of every variable with the prefix, and its strict mode then refuses LLM_BRIDGE_DEBUG, or an agent's
- * LLM_BRIDGE_MODEL when `status` is run. An empty variable counts as unset. Throws BridgeError `usage` for a switch that is
- * neither on nor off.
+ * Takes from the environment what the command line does not give, for the options of the command that runs
+ * and no others: yargs' own `.env()` makes an option of every variable with the prefix, and its strict mode
+ * then refuses LLM_BRIDGE_DEBUG, or an agent's LLM_BRIDGE_MODEL when `status` is run. An empty variable
+ * counts as unset. Throws BridgeError `usage` for a switch that is neither on nor off.
  */
 export function fillFromEnvironment(
   given: Record<string, unknown>,

@@ -10,7 +10,7 @@ import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';
 
-/** A line has room for so many names of models. */
+/** How many names of models fit into a line. */
 const MAX_MODELS_SHOWN = 4;
 
 /** The newest of them; `bridge/repairs.log` has all. */

@@ -15,6 +15,6 @@ async function main(): Promise<ExitCode> {
 // Where nothing can be said any more, nobody is told of it, and an agent goes on all the same.
 process.stderr.on('error', () => {});
 process.exitCode = await main();
-// An ssh that outlives its killed git holds our pipes, and would hold our end for as long as a silent server lets it.
-// On Windows what was written to a pipe may still be on its way, so that is waited for.
+// An ssh that outlives its killed git holds our pipes, and would hold our end for as long as a silent server
+// lets it. On Windows what was written to a pipe may still be on its way, so that is waited for.
 process.stderr.write('', () => process.exit());

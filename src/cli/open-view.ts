@@ -16,7 +16,10 @@ import type { Repository } from '../git/run-git.js';
 import { catchUpLog } from '../log/catch-up-log.js';
 import { MAIN_REF } from '../protocol/names.js';
 
-/** A bridge to read from: on this machine the repository itself, its log brought up to date; elsewhere a temporary clone. */
+/**
+ * A bridge to read from. On this machine it is the repository itself, and its log is up to date; elsewhere it
+ * is a temporary clone.
+ */
 export interface BridgeView {
   readonly connection: BridgeConnection;
   readonly repo: Repository;
@@ -26,7 +29,7 @@ export interface BridgeView {
   readonly serverNow: () => number;
   /** Null over ssh, where the log cannot be seen. */
   logRecords(): number | null;
-  /** Under what the claims and presences of the bridge are in `repo`. */
+  /** The prefix of the refs in `repo` that hold the claims and presences of the bridge. */
   readonly sidePrefix: string;
   /** Brings the view up to date. */
   refresh(): Promise<void>;
@@ -40,7 +43,7 @@ export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 
   const common = { connection, taskTtlMs: terms.taskTtlMs, serverNow: terms.serverNow };
   if (connection.address.kind === 'local') {
     const bridge = await openLocalBridge(connection.address.url, { env: process.env, asOwner: true });
-    // Who asks for the status is one of those who catch up what a killed hook left.
+    // A killed hook leaves answers out of the log. Every reader on this machine takes them in.
     let { lastSeq } = await catchUpLog(bridge.repo);
     return {
       ...common,

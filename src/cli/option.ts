@@ -1,8 +1,8 @@
 import * as z from 'zod';
 
 /**
- * What a value is, for whoever hands it on: a `path` is made absolute for a service, a `bridge` is a path or an address, `seconds`
- * are a number, a `switch` has no value.
+ * What a value is, for whoever hands it on: a `path` is made absolute for a service, a `bridge` is a path or
+ * an address, `seconds` are a number, a `switch` has no value.
  */
 export type OptionKind = 'text' | 'path' | 'url' | 'bridge' | 'number' | 'seconds' | 'switch';
 
@@ -88,14 +88,19 @@ type OneValue<R> = R extends { readonly value: z.ZodType<infer Value> }
     ? KindValues[Kind]
     : never;
 
-/** What a command gets: a list for what is repeatable; `undefined` only where it may be missing and has no default. */
+/**
+ * What a command gets: a list for what is repeatable; `undefined` only where it may be missing and has no
+ * default.
+ */
 type ValueOf<R> = R extends { readonly repeatable: true }
   ? OneValue<R>[] | undefined
   : R extends { readonly kind: 'switch' } | { readonly required: true } | { readonly default: unknown }
     ? OneValue<R>
     : OneValue<R> | undefined;
 
-/** Makes a row. The type of its value follows from `kind` and `value`, `required`, `repeatable` and `default`. */
+/**
+ * Makes a row. The type of its value follows from `kind` and `value`, `required`, `repeatable` and `default`.
+ */
 export function option<const Name extends string, const R extends Row<unknown>>(
   name: Name,
   row: R,

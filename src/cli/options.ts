@@ -23,13 +23,14 @@ const LOCAL_REPO = z
   });
 
 /**
- * The table of options: what can be set on the command line, each once. From a row come what yargs declares, what the command gets
- * and how it is typed, the variable `LLM_BRIDGE_<OPTION>`, the line in `--help`, the line in docs/settings.md, and, for a command
- * that can be a service, what `service install` takes and writes into the unit.
+ * The table of options: what can be set on the command line, each once. From a row come what yargs declares,
+ * what the command gets and how it is typed, the variable `LLM_BRIDGE_<OPTION>`, the line in `--help`, the
+ * line in docs/settings.md, and, for a command that can be a service, what `service install` takes and writes
+ * into the unit.
  *
- * A new setting is a row here, its name in the list of its command (below for the commands that are services, else in the file of
- * the command), and its use there. Then `npm run settings` writes docs/settings.md. A new command is a file in `commands/` and a
- * line in `commands.ts`.
+ * A new setting is a row here, its name in the list of its command (below for the commands that are services,
+ * else in the file of the command), and its use there. Then `npm run settings` writes docs/settings.md. A new
+ * command is a file in `commands/` and a line in `commands.ts`.
  */
 export const OPTIONS = {
   repo: option('repo', {
@@ -407,7 +408,10 @@ export const TASK_OPTIONS = grouped('The task:', [
   OPTIONS.metadata,
 ]);
 
-/** Of the commands that can be services. `service install` takes them too, so they stand here and not with the commands. */
+/**
+ * Of the commands that can be services. `service install` takes them too, so they stand here and not with the
+ * commands.
+ */
 export const AGENT_OPTIONS = [
   OPTIONS.repo,
   OPTIONS.once,

@@ -15,10 +15,10 @@ const HOME_AND_CLEAR = '\u001b[1;1H\u001b[0J';
 const COLOUR = /(\u001b\[[0-9;]*m)/;
 
 /**
- * Standard output. Everything that a command prints goes through here, because output counts: exit code 0 means that it was written.
- * Each call resolves once the text is with the system, and rejects with a BridgeError where it could not be written:
- * `output-failed` (a full disk, say), or `output-closed` where the reader of a pipe went away, which is not to be reported.
- * After a failure nothing more is written.
+ * Standard output. Everything that a command prints goes through here, because output counts: exit code 0
+ * means that it was written. Each call resolves once the text is with the system, and rejects with a
+ * BridgeError where it could not be written: `output-failed` (a full disk, say), or `output-closed` where the
+ * reader of a pipe went away, which is not to be reported. After a failure nothing more is written.
  */
 export class Output {
   private readonly stream: OutputStream;
@@ -39,19 +39,24 @@ export class Output {
     return this.stream.columns;
   }
 
-  /** Aborts with the BridgeError of the first write that failed: for a command that prints from a callback. */
+  /**
+   * Aborts with the BridgeError of the first write that failed: for a command that prints from a callback.
+   */
   get failed(): AbortSignal {
     return this.failure.signal;
   }
 
-  /** Prints text for a person, with a line break at its end. Of control characters, line breaks, tabs and our own colours stay. */
+  /**
+   * Prints text for a person, with a line break at its end. Of control characters, line breaks, tabs and our
+   * own colours stay.
+   */
   async print(text: string, remedy?: string): Promise<void> {
     await this.write(withLineBreak(forPeople(text)), remedy);
   }
 
   /**
-   * Prints what a model said, with a line break at its end: as it is into a file or a pipe, where it is data, and without control
-   * characters on a terminal.
+   * Prints what a model said, with a line break at its end: as it is into a file or a pipe, where it is data,
+   * and without control characters on a terminal.
    */
   async printAnswer(text: string, remedy?: string): Promise<void> {
     await this.write(withLineBreak(this.isTerminal ? stripControls(text) : text), remedy);
@@ -63,8 +68,8 @@ export class Output {
   }
 
   /**
-   * Prints a line that should be JSON already, escaped in the same way. A line of `answers.log` stays byte for byte; a damaged one
-   * loses its control characters.
+   * Prints a line that should be JSON already, escaped in the same way. A line of `answers.log` stays byte
+   * for byte; a damaged one loses its control characters.
    */
   async jsonLine(line: string): Promise<void> {
     await this.write(`${stripControls(escapeJsonText(line))}\n`);
@@ -97,8 +102,8 @@ function written(stream: OutputStream, text: string): Promise<void> {
 }
 
 /**
- * A file or a device. Node's own stream writes such a text once and does not look how much of it was taken, so the end of a disk
- * would cut it in silence.
+ * A file or a device. Node's own stream writes such a text once and does not look how much of it was taken,
+ * so the end of a disk would cut it in silence.
  */
 function writeWhole(fd: number, text: string): void {
   const bytes = Buffer.from(text, 'utf8');

@@ -5,9 +5,9 @@ import type { Output } from './output.js';
 import { EXIT, type ExitCode, printProblem, printWarning } from './print-error.js';
 
 /**
- * Prints an answer: its text alone, or the record as one line of JSON. An answer with an error goes to stderr and makes the exit
- * code 1. One that was cut is answered all the same: a warning says so on stderr, and `finish_reason` in the record. `remedy` is
- * what to do where the output cannot be written.
+ * Prints an answer: its text alone, or the record as one line of JSON. An answer with an error goes to stderr
+ * and makes the exit code 1. One that was cut is answered all the same: a warning says so on stderr, and
+ * `finish_reason` in the record. `remedy` is what to do where the output cannot be written.
  */
 export async function printAnswer(
   { answer, commit }: FoundAnswer,

@@ -2,13 +2,16 @@ import { BridgeError, errorText } from '../protocol/bridge-error.js';
 import { joinLines, stripControls } from '../protocol/printable.js';
 
 /**
- * Exit codes, a contract: done, failed, wrong use, no answer yet (EX_TEMPFAIL of sysexits.h), and what a shell says of a program
- * whose reader went away (128 and the number of SIGPIPE).
+ * Exit codes, a contract: done, failed, wrong use, no answer yet (EX_TEMPFAIL of sysexits.h), and what a
+ * shell says of a program whose reader went away (128 and the number of SIGPIPE).
  */
 export const EXIT = { done: 0, failed: 1, usage: 2, noAnswerYet: 75, outputClosed: 141 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** Prints the two lines a person gets of an error, and answers the exit code. A reader that went away (`| head -1`) is no error. */
+/**
+ * Prints the two lines a person gets of an error, and answers the exit code. A reader that went away (`| head
+ * -1`) is no error.
+ */
 export function printError(error: unknown): ExitCode {
   if (error instanceof BridgeError) {
     if (error.code === 'output-closed') return EXIT.outputClosed;

@@ -10,11 +10,11 @@ import { readAnswers } from '../log/read-answers.js';
 import { stringifyEscaped } from '../protocol/strict-json.js';
 import { openView } from './open-view.js';
 
-/** Which records. */
+/** Which records to read. */
 export interface RecordRange {
   readonly repo: string;
   readonly ssh: SshOptions;
-  /** Only the newest so many of those that are there. */
+  /** Of the records that are there, only the newest `count`. */
   readonly count?: number;
   readonly follow: boolean;
   readonly signal: AbortSignal;
@@ -25,8 +25,9 @@ const POLL_MS = 5_000;
 const SAFETY_POLL_MS = 60_000;
 
 /**
- * Yields records as lines of JSON, the oldest first. On this machine they are the lines of `answers.log`, brought up to date
- * first where it is ours to write; over ssh they are made from history, so without `seq` and `ingested_at`.
+ * Yields records as lines of JSON, the oldest first. On this machine they are the lines of `answers.log`,
+ * brought up to date first where it is ours to write; over ssh they are made from history, so without `seq`
+ * and `ingested_at`.
  */
 export async function* readRecords(range: RecordRange): AsyncGenerator<string> {
   const address = parseAddress(range.repo);

@@ -49,7 +49,8 @@ export async function runCli(args: readonly string[], io: CommandIo): Promise<Ex
     })
     .middleware((given) => fillFromEnvironment(given, call.options, io.env), true);
   for (const entry of COMMANDS) {
-    // Reading all commands from the disk would take longer than most of them run. Any word may be the command.
+    // Reading all commands from the disk would take longer than most of them run. Any word may be the
+    // command.
     const command = args.includes(nameOf(entry)) ? await entry.load() : null;
     register(y, entry, command, [], call);
   }
@@ -75,7 +76,8 @@ export async function runCli(args: readonly string[], io: CommandIo): Promise<Ex
       if (error && error.name !== 'YError') throw error;
       throw wrongUse(message || error.message, args);
     })
-    // With a callback yargs hands over the help, the version and what a shell completes, and prints nothing itself.
+    // With a callback yargs hands over the help, the version and what a shell completes, and prints nothing
+    // itself.
     .parseAsync([...args], {}, (_error, _argv, output) => {
       said = output;
     });

@@ -29,9 +29,10 @@ function settingsOf(role: ServiceRole): readonly Option[] {
 }
 
 /**
- * The options of all roles, each once, under the role that takes them. A new row of a role is among them by itself. Variables do
- * not stand for them: a service has a file for those, and what a person has set for another program must not get into a unit. The
- * key is the exception, because it goes with the bridge, which may come from a variable.
+ * The options of all roles, each once, under the role that takes them. A new row of a role is among them by
+ * itself. Variables do not stand for them: a service has a file for those, and what a person has set for
+ * another program must not get into a unit. The key is the exception, because it goes with the bridge, which
+ * may come from a variable.
  */
 export function roleSettings(): Option[] {
   const names = new Set(SERVICE_ROLES.flatMap((role) => settingsOf(role).map(({ name }) => name)));
@@ -51,8 +52,8 @@ export function roleSettings(): Option[] {
 }
 
 /**
- * What of the given values the command of a role gets. Throws BridgeError `usage` for an option of another role, and for a secret:
- * the command line of a service can be read by others.
+ * What of the given values the command of a role gets. Throws BridgeError `usage` for an option of another
+ * role, and for a secret: the command line of a service can be read by others.
  */
 export function serviceSettings(
   role: ServiceRole,

@@ -1,6 +1,6 @@
 import { BridgeError } from '../protocol/bridge-error.js';
 
-/** A signal that aborts at the first Ctrl-C or SIGTERM; the second ends the process at once, as if nothing held it. */
+/** Makes a signal that aborts at the first Ctrl-C or SIGTERM. The second one ends the process at once. */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController();
   const stop = (name: NodeJS.Signals) => {

@@ -9,8 +9,8 @@ import type { POSITIONALS, TASK_OPTIONS } from './options.js';
 type TaskArgs = CommandArgs<[typeof POSITIONALS.prompt], typeof TASK_OPTIONS>;
 
 /**
- * Puts the fields of a task together: those of `--file`, then the prompt, then the options. Throws BridgeError `usage` for a file
- * that cannot be read or is no task, and where there is no question at all.
+ * Puts the fields of a task together: those of `--file`, then the prompt, then the options. Throws
+ * BridgeError `usage` for a file that cannot be read or is no task, and where there is no question at all.
  */
 export async function taskFieldsOf(args: TaskArgs): Promise<TaskJson> {
   const fromFile = args.file === undefined ? {} : await readTaskFile(args.file);
@@ -100,7 +100,10 @@ function usage(message: string, remedy: string): BridgeError {
   return new BridgeError(message, { code: 'usage', remedy });
 }
 
-/** Reads all of standard input as UTF-8, at most `maxBytes`. Throws BridgeError `usage` for more, or for other bytes. */
+/**
+ * Reads all of standard input as UTF-8, at most `maxBytes`. Throws BridgeError `usage` for more, or for other
+ * bytes.
+ */
 async function readStdin(maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;

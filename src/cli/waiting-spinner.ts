@@ -6,7 +6,7 @@ import { oneLine } from '../protocol/printable.js';
 
 /** What is shown while an answer is waited for. */
 export interface WaitingSpinner {
-  /** Whether anything is shown at all. */
+  /** False where nothing is shown. */
   readonly isShown: boolean;
   asked(task: string): void;
   claimed(agent: string): void;
@@ -50,14 +50,14 @@ export function waitingSpinner(): WaitingSpinner {
 }
 
 /**
- * A spinner on stderr, or null where that is no terminal that can redraw a line. It leaves Ctrl-C to whoever waits: by itself it
- * would end the process before anything is said or tidied up.
+ * Makes a spinner on stderr; null where stderr is no terminal that can redraw a line. Ctrl-C is left to the
+ * command: by itself the spinner would end the process before the command has tidied up.
  */
 export function openSpinner(): Spinner | null {
   const { TERM, CI } = process.env;
   if (!process.stderr.isTTY || TERM === 'dumb' || CI !== undefined) return null;
   const spinner = yoctoSpinner({ stream: process.stderr, handleSignals: false });
-  // Whichever way the process ends, the cursor is shown again.
+  // The cursor is shown again, however the process ends.
   process.once('exit', () => spinner.stop());
   return spinner;
 }

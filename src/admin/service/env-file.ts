@@ -8,8 +8,9 @@ const TEXT = `# Variables for llm-bridge, one NAME=value a line; quotes around a
 `;
 
 /**
- * Sees to it that the file for variables is there and that nobody else can read it. Answers whether it was made. Throws BridgeError
- * `open-env-file` where others can read one that is there: what stands in it may be known to them already.
+ * Makes the file for variables where it is missing, readable by its owner alone. Answers whether it was made.
+ * Throws BridgeError `open-env-file` where others can read the file that is there: they may know what stands
+ * in it.
  */
 export async function ensureEnvFile(
   file: string,

@@ -1,8 +1,8 @@
 import { INGEST_EVERY_S, type ServiceSpec, xmlText } from './service-spec.js';
 
 /**
- * The property list for launchd. It has nothing like EnvironmentFile, so node reads the file itself (`--env-file`, Node 20.6 and
- * later), before the program begins.
+ * The property list for launchd. It has nothing like EnvironmentFile, so node reads the file itself
+ * (`--env-file`, Node 20.6 and later), before the program begins.
  */
 export function launchdPlist(spec: ServiceSpec, logFile: string): string {
   const [node, ...words] = spec.command;

@@ -111,7 +111,10 @@ function wordsOf({ name, value, isPath }: ServiceSetting): string[] {
   return text.startsWith('-') ? [`--${name}=${text}`] : [`--${name}`, text];
 }
 
-/** Where the agent keeps its state. systemd makes the folder for a service of the machine, and gives it to the user. */
+/**
+ * Where the agent keeps its state. systemd makes the folder for a service of the machine, and gives it to the
+ * user.
+ */
 function stateDirOf(request: ServiceRequest, platform: ServicePlatform, name: string) {
   const given = request.settings.find((one) => one.name === 'state-dir')?.value;
   const isMadeBySystemd =

@@ -9,7 +9,7 @@ import { oneLine } from '../../protocol/printable.js';
 import { ensureEnvFile } from './env-file.js';
 import type { ServicePlan, ServiceSpec } from './service-spec.js';
 
-/** What an install or an uninstall did. */
+/** What an install or an uninstall changed. */
 export interface ServiceChange {
   /** Files that were written, or removed; those that were so already are left out. */
   readonly changed: readonly string[];
@@ -18,8 +18,9 @@ export interface ServiceChange {
 }
 
 /**
- * Writes the files of a service and starts it; run again, it writes what differs and starts it anew. Throws BridgeError
- * `service-exists` (the name serves another bridge), `open-env-file`, `no-permission`, `no-service-manager`, `service-failed`.
+ * Writes the files of a service and starts it. Run again, it writes what differs and starts the service
+ * again. Throws BridgeError `service-exists` (the name serves another bridge), `open-env-file`,
+ * `no-permission`, `no-service-manager`, `service-failed`.
  */
 export async function installService(
   spec: ServiceSpec,
@@ -48,13 +49,16 @@ export async function installService(
   return { changed, madeEnvFile };
 }
 
-/** Stops a service and removes its files; the file for variables stays. Run again, it does nothing. Throws as installService does. */
+/**
+ * Stops a service and removes its files; the file for variables stays. Run again, it does nothing. Throws as
+ * installService does.
+ */
 export async function uninstallService(plan: ServicePlan, env: NodeJS.ProcessEnv): Promise<ServiceChange> {
   await requireManager(plan, env);
   const [first] = plan.files;
   const isThere = first !== undefined && (await stat(first.path).catch(() => null)) !== null;
   const [stop, ...rest] = plan.uninstall;
-  // One that does not run, or is not known any more, is as good as stopped.
+  // A service that does not run, or that the manager does not know, is stopped already.
   if (isThere && stop !== undefined) await run(stop, env);
   const changed: string[] = [];
   for (const file of plan.files) {
@@ -89,7 +93,8 @@ async function refuseOther(file: string, encoding: BufferEncoding, spec: Service
 }
 
 async function ownerOf(spec: ServiceSpec): Promise<{ uid: number; gid: number } | null> {
-  // systemd reads the file as root, before it becomes the user; launchd starts node, which reads it, as the user.
+  // systemd reads the file as root, before it becomes the user; launchd starts node, which reads it, as the
+  // user.
   if (process.platform !== 'darwin' || spec.user === null) return null;
   const { stdout } = await run(['id', '-u', spec.user], process.env);
   const group = await run(['id', '-g', spec.user], process.env);

@@ -1,4 +1,6 @@
-/** What can run as a service: the loop that answers, the watcher of a file, and the catching up of the log every few minutes. */
+/**
+ * What can run as a service: the agent, the watcher of a file, and the upkeep of the log every few minutes.
+ */
 export const SERVICE_ROLES = ['agent', 'watch', 'ingest'] as const;
 export type ServiceRole = (typeof SERVICE_ROLES)[number];
 
@@ -18,7 +20,9 @@ export interface ServiceSpec {
   readonly repo: string;
   /** The program and all its words; absolute paths. */
   readonly command: readonly [string, ...string[]];
-  /** PATH: where git and ssh are found, which a service manager may not know. Null on Windows, where it does. */
+  /**
+   * PATH: where git and ssh are found, which a service manager may not know. Null on Windows, where it does.
+   */
   readonly path: string | null;
   /** Variables, secrets among them; readable by one user alone. */
   readonly envFile: string;

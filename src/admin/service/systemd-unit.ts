@@ -1,9 +1,10 @@
 import { describeService, INGEST_EVERY_S, type ServiceSpec } from './service-spec.js';
 
 /**
- * What a service may not do, without a mount namespace. A user's manager can only make one together with a user namespace, where
- * files of root belong to nobody, and ssh then refuses what `/etc/ssh/ssh_config` includes ("Bad owner or permissions").
- * MemoryDenyWriteExecute stays out: node compiles at run time. AF_NETLINK is what getaddrinfo asks for the addresses of the machine.
+ * What a service may not do, without a mount namespace. A user's manager can only make one together with a
+ * user namespace, where files of root belong to nobody, and ssh then refuses what `/etc/ssh/ssh_config`
+ * includes ("Bad owner or permissions"). MemoryDenyWriteExecute stays out: node compiles at run time.
+ * AF_NETLINK is what getaddrinfo asks for the addresses of the machine.
  */
 const SANDBOX = [
   'NoNewPrivileges=true',

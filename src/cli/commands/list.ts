@@ -53,7 +53,10 @@ const COLOURS: Readonly<Record<TaskState, (text: string) => string>> = {
   expired: pc.dim,
 };
 
-/** A task on one line: `3f2a1b9c  done      12 s ago  bot: 2+2  →  4 (llama3.2 via ollama, 812 ms), by home-pc`. */
+/**
+ * A task on one line: `3f2a1b9c  done      12 s ago  bot: 2+2  →  4 (llama3.2 via ollama, 812 ms), by
+ * home-pc`.
+ */
 function formatTaskRow(row: TaskRow, nowMs: number): string {
   const age = `${formatDuration(Math.max(0, nowMs - Date.parse(row.asked_at)))} ago`;
   const outcome = [

@@ -39,7 +39,10 @@ export const logCommand = defineCommand({
 /** What is shown of a record; one from history has no `seq`. */
 const shownSchema = z.looseObject({ ...answerSchema.shape, seq: z.int().optional(), commit: z.string() });
 
-/** A record as a person reads it: a head line, the question, the answer. A line that is none is shown as it is. */
+/**
+ * A record as a person reads it: a head line, the question, the answer. A line that is none is shown as it
+ * is.
+ */
 function formatRecord(line: string): string {
   const parsed = shownSchema.safeParse(parse(line));
   if (!parsed.success) return `${stripControls(line)}\n`;

@@ -36,7 +36,10 @@ export const serviceCommand = defineGroup({
   ],
 });
 
-/** The three take the same options, so that the same line does with another word. Those of the role are shown where they count. */
+/**
+ * The three take the same options, so that the same line does with another word. Those of the role are shown
+ * where they count.
+ */
 function actionCommand(action: Action, act: (service: Service, io: CommandIo) => Promise<ExitCode>): Command {
   return defineCommand({
     positionals: [POSITIONALS.role, POSITIONALS.servedFile],

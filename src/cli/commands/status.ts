@@ -12,7 +12,10 @@ import { OPTIONS, SSH_OPTIONS, sshOf } from '../options.js';
 import { EXIT } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 
-/** A lock that a push holds is gone by then, and so are those who were at work when it was first seen. Milliseconds. */
+/**
+ * A lock that a push holds is gone by then, and so are those who were at work when it was first seen.
+ * Milliseconds.
+ */
 const LOCK_WAIT_MS = 2_000;
 
 /** A day, as of the other figures. */
@@ -65,10 +68,13 @@ async function statusOf(view: BridgeView, repoName: string) {
   });
 }
 
-/** How often ages are drawn anew, and what changes beside history is looked at on this machine. Milliseconds. */
+/**
+ * How often the view is drawn again without a ring: ages grow, and side refs change without one.
+ * Milliseconds.
+ */
 const REDRAW_MS = 5_000;
 
-/** How often a bridge elsewhere is asked where nothing rings. Milliseconds. */
+/** How often a bridge elsewhere is fetched without a ring. Milliseconds. */
 const FETCH_MS = 60_000;
 
 /** Shows a view again whenever the bridge rings and every few seconds, until the signal aborts. */
@@ -83,7 +89,7 @@ async function watchView(view: BridgeView, signal: AbortSignal, show: () => Prom
       if (signal.aborted) return;
       if (outcome === 'rung' || performance.now() - fetchedAtMs > FETCH_MS) {
         fetchedAtMs = performance.now();
-        // A server that is away is no end of it: the ages tell.
+        // The view goes on while the server is away: the ages show it.
         await view.refresh().catch(() => {});
       }
     }
