@@ -71,7 +71,7 @@ const IN_BACKGROUND: readonly { readonly command: RegExp; readonly ready: RegExp
 const PRINTS: readonly (readonly [has: RegExp, prints: RegExp])[] = [
   [/^llm-bridge init/, /^Made a bridge at .*\/srv\/bridge\.git\./],
   [/bridge-hello/, /^\{"name":"home-pc","role":"agent",/],
-  [/service install/, /^ExecStart=.* --parallel 2$/m],
+  [/service install/, /^ExecStart=.* --parallel 2 --identity \S+$/m],
   [/^import hashlib/, /^42\n$/],
   [/^import json, os, subprocess/, /^42\n$/],
   [/^import \{ ask/, /^42\n$/],
