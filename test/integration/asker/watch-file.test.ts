@@ -9,6 +9,8 @@ import { listRefs } from '../../../src/git/refs.js';
 import type { BridgeError } from '../../../src/protocol/bridge-error.js';
 import { MAIN_REF } from '../../../src/protocol/names.js';
 import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
+import { cleanEnv } from '../../support/clean-env.js';
+import { gitWithMainLocked } from '../../support/living-git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { waitUntil } from '../../support/wait-until.js';
 import { TTL_MS, tasksOn } from './asker-fixture.js';
@@ -110,15 +112,15 @@ test('what is written while an earlier change is being asked is not cut in half 
   const file = join(repo.dir, 'task.txt');
   await startWatch(repo, file, 300);
   // While main is locked the first change cannot be committed, and the look at the second comes late.
-  const lock = join(repo.gitDir, 'refs/heads/main.lock');
-  await writeFile(lock, '');
+  const tip = await repo.git(['rev-parse', MAIN_REF]);
+  const git = await gitWithMainLocked({ args: ['--git-dir', repo.gitDir], env: cleanEnv(repo.dir) }, tip);
   await writeFile(file, 'first');
   const objects = () => repo.git(['cat-file', '--batch-all-objects', '--batch-check']);
   await waitUntil(async () => (await objects()).includes(' blob '), 'the first to be on its way');
   await writeFile(file, 'whole');
   await sleep(350);
   await writeFile(file, 'ha');
-  await rm(lock);
+  await git.finish();
   await waitForTasks(repo, 1);
   await appendFile(file, 'lf');
   expect(await waitForTasks(repo, 2)).toEqual(['first', 'half']);
