@@ -5,8 +5,8 @@ import { type ReadResult, readStrictJson, stringifyEscaped } from './strict-json
 import { instantSchema } from './task.js';
 
 /**
- * The stable codes an error answer can carry. The schema takes any snake_case code, so that a server of today does not
- * refuse the agent of tomorrow.
+ * The stable codes of an error answer. The schema takes any snake_case code, so that an old server does not
+ * refuse the answers of a newer agent.
  */
 export const ANSWER_ERROR_CODES = [
   'model_not_found',
@@ -43,11 +43,16 @@ export const usageSchema = z.strictObject({
 });
 export type Usage = z.infer<typeof usageSchema>;
 
-/** Of a reply: how many messages of the conversation before it went to the model, and how many were left out. */
+/**
+ * For a reply: how many earlier messages of the conversation went to the model, and how many were left out.
+ */
 export const answerContextSchema = z.strictObject({ messages: count, cut: count });
 export type AnswerContext = z.infer<typeof answerContextSchema>;
 
-/** `inbox.json`: the answer to one task. `model` and `backend` are null only where an error came before either was chosen. */
+/**
+ * `inbox.json`: the answer to one task. `model` and `backend` are null only where an
+ * error came before they were chosen.
+ */
 export const answerSchema = z
   .strictObject({
     task_hash: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex'),
@@ -74,17 +79,19 @@ export const answerSchema = z
   });
 export type Answer = z.infer<typeof answerSchema>;
 
-/** True where the model stopped because it ran out of room: at `max_tokens`, or at the end of its context. */
+/**
+ * True where the model stopped because it had no room left: at `max_tokens`, or at the end of its context.
+ */
 export function isCutShort(answer: Pick<Answer, 'finish_reason'>): boolean {
   return answer.finish_reason === 'length';
 }
 
-/** True for an answer that an equal task may get as well: it is no error, and it is whole. */
+/** True for an answer that may be reused for an equal task: it is complete and not an error. */
 export function isReusable(answer: Answer): boolean {
   return answer.answer !== null && !isCutShort(answer);
 }
 
-/** Reads the bytes of an `inbox.json`. The reason, where it is none, fits behind the file's name. */
+/** Reads the bytes of an `inbox.json`. The reason for a refusal is worded to follow the name of the file. */
 export function readAnswer(bytes: Uint8Array, maxBytes = DEFAULT_MAX_ANSWER_BYTES): ReadResult<Answer> {
   if (bytes.length > maxBytes)
     return { ok: false, reason: `has ${bytes.length} bytes; the limit is ${maxBytes}` };

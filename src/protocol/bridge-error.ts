@@ -6,7 +6,7 @@ export type BridgeErrorCode =
   | 'usage'
   /** Ctrl-C or SIGTERM. */
   | 'stopped'
-  /** Standard output could not be written: its disk is full, say; or nobody reads it any more. */
+  /** Standard output cannot be written: for example its disk is full, or its reader is gone. */
   | 'output-failed'
   | 'output-closed'
   // This machine.
@@ -17,7 +17,7 @@ export type BridgeErrorCode =
   | 'no-permission'
   | 'not-built'
   | 'old-git'
-  // The way to the server.
+  // The connection to the server.
   | 'connection-broke'
   | 'git-failed'
   | 'git-killed'
@@ -37,7 +37,7 @@ export type BridgeErrorCode =
   | 'not-a-bridge'
   | 'other-owner'
   | 'stuck-lock'
-  // What it says to a push: a code of its own hook, and words of the forced command or of git.
+  // The server refused a push: with a code of its own hook, or with words of the forced command or of git.
   | `refused-${RefusalCode}`
   | 'refused'
   | 'rejected'
@@ -77,19 +77,20 @@ export type BridgeErrorCode =
   | 'ssh-keygen'
   | 'sshd-failed';
 
-/** What every failure of llm-bridge is thrown as. */
+/** The fields of a BridgeError besides its message. */
 export interface BridgeErrorInit {
   readonly code: BridgeErrorCode;
   /** What to do about it; the `try:` line. */
   readonly remedy: string;
-  /** Whether the same call may succeed later without anyone changing anything. Default false. */
+  /** Whether the same call may succeed later although nobody changes anything. Default false. */
   readonly retryable?: boolean;
   readonly cause?: unknown;
 }
 
 /**
- * An error a person can act on: what happened (`message`, the `error:` line) and what to do (`remedy`, the `try:` line).
- * `code` is `usage` where the caller's own words are wrong; the command line exits with 2 for it, else with 1.
+ * An error that a person can act on: what happened (`message`, the `error:` line) and what to do
+ * (`remedy`, the `try:` line). `code` is `usage` where the caller's own words are wrong; the command
+ * line then exits with 2, else with 1.
  */
 export class BridgeError extends Error {
   override readonly name = 'BridgeError';

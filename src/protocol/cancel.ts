@@ -6,10 +6,13 @@ import { instantSchema } from './task.js';
 /** The longest reason, in characters: a sentence or two for whoever reads the log. */
 export const MAX_REASON_CHARS = 1000;
 
-/** The most bytes of a `cancel.json`: every character of the reason escaped as six bytes, and room for the rest. */
+/**
+ * The most bytes of a `cancel.json`: each character of the reason may take six bytes as an escape; the
+ * rest is room for the other fields.
+ */
 export const MAX_CANCEL_BYTES = 8192;
 
-/** `cancel.json`: its asker, or the owner, no longer wants the answer to a task. */
+/** `cancel.json`: the asker of a task, or the owner, no longer wants its answer. */
 export const cancelSchema = z.strictObject({
   task_commit: commitIdSchema,
   reason: z
@@ -21,14 +24,14 @@ export const cancelSchema = z.strictObject({
 });
 export type Cancel = z.infer<typeof cancelSchema>;
 
-/** Reads the bytes of a `cancel.json`. The reason, where it is none, fits behind the file's name. */
+/** Reads the bytes of a `cancel.json`. The reason for a refusal is worded to follow the name of the file. */
 export function readCancel(bytes: Uint8Array): ReadResult<Cancel> {
   if (bytes.length > MAX_CANCEL_BYTES)
     return { ok: false, reason: `has ${bytes.length} bytes; the limit is ${MAX_CANCEL_BYTES}` };
   return readStrictJson(bytes, cancelSchema);
 }
 
-/** The bytes of a `cancel.json`, as `inbox.json` is written: two spaces of indent and a final newline. */
+/** The bytes of a `cancel.json`, in the form of `inbox.json`: two spaces of indent and a final newline. */
 export function writeCancel(cancel: Cancel): Buffer {
   return Buffer.from(`${stringifyEscaped(cancel, 2)}\n`, 'utf8');
 }

@@ -3,7 +3,10 @@ import type { Cancel } from './cancel.js';
 import { shortId } from './names.js';
 import { excerpt, oneLine } from './printable.js';
 
-/** How much of a question or an answer stands in a subject; with the rest it stays near git's customary 72 columns. */
+/**
+ * How much of a question or an answer a subject quotes; with the rest it stays near git's customary 72
+ * columns.
+ */
 const SUBJECT_TEXT_CHARS = 50;
 
 /** The message of a task commit: `ask 3f2a1b9c: 2+2` and the trailer `Task-Hash`. */
@@ -12,9 +15,9 @@ export function askMessage(task: { readonly hash: string; readonly question: str
 }
 
 /**
- * The message of an answer commit: `answer 3f2a1b9c: 4 (llama3.2 via ollama, 812 ms)` and the trailers `Task`,
- * `Task-Hash`, `Model`, `Backend`, `Latency-Ms`, `Status` (`ok`, `cached`, or `error` and its code). It follows from the answer
- * alone, so the server's hook can hold one against the other.
+ * The message of an answer commit: `answer 3f2a1b9c: 4 (llama3.2 via ollama, 812 ms)` and the trailers
+ * `Task`, `Task-Hash`, `Model`, `Backend`, `Latency-Ms`, `Status` (`ok`, `cached`, or `error` and its code).
+ * It is made from the answer alone, so the server's hook can compare the two.
  */
 export function answerMessage(answer: Answer): string {
   const text = answer.error === null ? subjectText(answer.answer ?? '') : `error ${answer.error.code}`;
@@ -30,7 +33,10 @@ export function answerMessage(answer: Answer): string {
   ]);
 }
 
-/** The message of a cancel commit: `cancel 3f2a1b9c: no longer needed`, by the id of the task, and the trailer `Task`. */
+/**
+ * The message of a cancel commit: `cancel 3f2a1b9c: no longer needed`, with the id of
+ * the task, and the trailer `Task`.
+ */
 export function cancelMessage(cancel: Cancel): string {
   const why = cancel.reason === undefined ? '' : `: ${subjectText(cancel.reason)}`;
   return compose(`cancel ${shortId(cancel.task_commit)}${why}`, [['Task', cancel.task_commit]]);
@@ -43,7 +49,7 @@ export function statusOf(answer: Answer): string {
 }
 
 function subjectText(text: string): string {
-  // Ten times what is kept is plenty to find it in; a prompt of a megabyte need not be cleaned whole.
+  // Ten times the length that is kept is enough to start from; a prompt of a megabyte is not cleaned whole.
   return excerpt(oneLine(text.trimStart().slice(0, SUBJECT_TEXT_CHARS * 10)), SUBJECT_TEXT_CHARS);
 }
 

@@ -1,8 +1,8 @@
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 
 /**
- * Reads a duration as the settings write it: a whole number of seconds, or a number with a unit (`90s`, `15m`, `12h`,
- * `7d`, `2w`). Answers milliseconds, or null where the text is none.
+ * Reads a duration as the settings write it: a whole number of seconds, or a number with a unit (`90s`,
+ * `15m`, `12h`, `7d`, `2w`). Returns milliseconds, or null where the text is not a duration.
  */
 export function parseDurationMs(text: string): number | null {
   const match = /^([0-9]{1,9})([smhdw]?)$/.exec(text.trim());

@@ -1,12 +1,16 @@
 import type { ChatMessage } from './task.js';
 
-/** What a message costs besides its text: its role and its marks, in the templates of common models. */
+/**
+ * What a message costs besides its text: its role and the markers around it, in the templates of common
+ * models.
+ */
 const TOKENS_A_MESSAGE = 4;
 
 /**
- * About how many tokens a text has. Tokenizers differ, so this is a rule that anybody can compute: of UTF-16 code units below U+0250 (Latin
- * script, digits, signs) four are a token, below U+2E80 (Cyrillic, Greek, Arabic, …) two, and each beyond (Chinese, Japanese, Korean,
- * half of an emoji) is one; rounded up.
+ * Estimates how many tokens a text has. Tokenizers differ, so this is a rule that any program can compute on
+ * UTF-16 code units. Four units below U+0250 (Latin script, digits, signs) are one token. Two units from
+ * there to below U+2E80 (Cyrillic, Greek, Arabic, …) are one token. Each unit beyond (Chinese, Japanese,
+ * Korean, half of an emoji) is one token. The sum is rounded up.
  */
 export function estimateTokens(text: string): number {
   let quarters = 0;
@@ -18,7 +22,7 @@ export function estimateTokens(text: string): number {
   return Math.ceil(quarters / 4);
 }
 
-/** The same of messages, each with what it costs besides its text. */
+/** Estimates the tokens of messages: each one's text, and what a message costs besides its text. */
 export function estimateMessages(messages: readonly ChatMessage[]): number {
   return messages.reduce((sum, { content }) => sum + TOKENS_A_MESSAGE + estimateTokens(content), 0);
 }

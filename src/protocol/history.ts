@@ -1,6 +1,6 @@
 import { CANCEL_FILE, INBOX_FILE, isTaskFile, type TaskFile } from './names.js';
 
-/** One entry of a commit's difference to its first parent, as `git log --raw` gives it. */
+/** One entry of the difference between a commit and its first parent, as `git log --raw` prints it. */
 export interface FileChange {
   readonly path: string;
   /** Octal, as git prints it: `100644`, `120000`, `000000` for absent. */
@@ -10,7 +10,7 @@ export interface FileChange {
   readonly newId: string;
 }
 
-/** What llm-bridge reads of a commit. */
+/** The parts of a commit that llm-bridge reads. */
 export interface HistoryCommit {
   readonly id: string;
   readonly parents: readonly string[];
@@ -18,7 +18,7 @@ export interface HistoryCommit {
   readonly committedAtMs: number;
   readonly author: string;
   readonly subject: string;
-  /** The trailer `Task`: of an answer or a cancel, the commit id of the task. Empty where there is none. */
+  /** The trailer `Task` of an answer or a cancel: the commit id of the task. Empty where there is none. */
   readonly taskTrailer: string;
   readonly taskHashTrailer: string;
   readonly statusTrailer: string;
@@ -38,14 +38,15 @@ export type HistoryMessage =
   | { readonly kind: 'other'; readonly commit: HistoryCommit };
 
 /**
- * Which message a commit is. A commit without a parent is none: it is the root that `init` made, or the edge of a
- * shallow clone, whose difference cannot be known.
+ * Which message a commit is. A commit without a parent is not a message: it is the root that `init` made, or
+ * the edge of a shallow clone, whose difference cannot be known.
  */
 export function messageOf(commit: HistoryCommit): HistoryMessage {
   const [change, ...more] = commit.changes;
   if (change === undefined || more.length > 0 || commit.parents.length !== 1)
     return { kind: 'other', commit };
-  // A file that was removed says nothing; a symlink or a submodule under the name still asks, and is answered with an error.
+  // A removed file is no message. A symlink or a submodule under the name is still a task,
+  // and gets an error as its answer.
   if (change.newMode === '000000') return { kind: 'other', commit };
   if (isTaskFile(change.path)) return { kind: 'task', commit, file: change.path, change };
   if (change.path === INBOX_FILE) return { kind: 'answer', commit, change };

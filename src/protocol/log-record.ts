@@ -4,7 +4,9 @@ import { commitIdSchema } from './names.js';
 import { stringifyEscaped } from './strict-json.js';
 import { instantSchema } from './task.js';
 
-/** One line of `answers.log`: the answer, where it stands in the order of history, and when the server took it in. */
+/**
+ * One line of `answers.log`: the answer, its position in history, and when the server added it to the log.
+ */
 export const logRecordSchema = z.looseObject({
   ...answerSchema.shape,
   seq: z.int().min(1),
@@ -13,9 +15,9 @@ export const logRecordSchema = z.looseObject({
 });
 export type LogRecord = z.infer<typeof logRecordSchema>;
 
-/** What a record adds to its answer. */
+/** The fields that a record adds to its answer. */
 export interface LogPosition {
-  /** 1 for the first answer of the history, then counting. */
+  /** 1 for the first answer in history, 2 for the next, and so on. */
   readonly seq: number;
   /** The commit that brought the answer. */
   readonly commit: string;
@@ -23,7 +25,10 @@ export interface LogPosition {
   readonly ingestedAtMs: number;
 }
 
-/** The line of `answers.log` for an answer, its newline included. One record is one line, whatever the model said. */
+/**
+ * The line of `answers.log` for an answer, with its newline. A record is always one line, whatever the model
+ * wrote.
+ */
 export function formatLogLine(answer: Answer, position: LogPosition): string {
   const record = {
     seq: position.seq,

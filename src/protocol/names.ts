@@ -19,7 +19,9 @@ export function isTaskFile(path: string): path is TaskFile {
   return path === 'task.txt' || path === 'task.json';
 }
 
-/** The version of everything in `src/protocol`, as `bridge-hello` says it and `init` writes it into the config. */
+/**
+ * The version of everything in `src/protocol`. `bridge-hello` prints it and `init` writes it into the config.
+ */
 export const PROTOCOL_VERSION = 1;
 
 /** A commit id: 40 hex digits (SHA-1 repositories) or 64 (SHA-256). */
@@ -28,8 +30,9 @@ export const commitIdSchema = z
   .regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/, 'must be a commit id: 40 or 64 lower-case hex digits');
 
 /**
- * The name of a key, an agent or an asker. It stands in file names and shell words; in commit authors, where git takes a
- * point off its end; and in refs, where git has no `..` and no `.lock` at the end.
+ * The name of a key, which is an agent or an asker. It is used in file names and shell
+ * words; in commit authors, where git removes a dot at the end; and in refs, where git
+ * allows no `..` and no `.lock` at the end.
  */
 export const principalNameSchema = z
   .string()
@@ -41,7 +44,7 @@ export const principalNameSchema = z
     error: 'must have no ".." in it and no ".lock" at its end: git takes neither in a ref',
   });
 
-/** Throws BridgeError `usage` for what is no name; `whose` says of what: "a key", "who asks". */
+/** Throws BridgeError `usage` for an invalid name. `whose` says whose name it is: "a key", "who asks". */
 export function requireName(name: string, whose: string): void {
   const parsed = principalNameSchema.safeParse(name);
   if (parsed.success) return;
@@ -55,7 +58,7 @@ export function requireName(name: string, whose: string): void {
 export const roleSchema = z.enum(['agent', 'asker']);
 export type Role = z.infer<typeof roleSchema>;
 
-/** Whoever comes by a key: what it is called, and what it may do. */
+/** Who pushes or reads with a key: its name and its role. */
 export interface Principal {
   readonly name: string;
   readonly role: Role;
@@ -65,7 +68,7 @@ export interface Principal {
 export const backendNameSchema = z.enum(['ollama', 'lmstudio']);
 export type BackendName = z.infer<typeof backendNameSchema>;
 
-/** The part of an id or a hash that is shown to people: 8 hex digits, as in `git log --oneline`. */
+/** The part of an id or a hash that people see: 8 hex digits, as in `git log --oneline`. */
 export function shortId(id: string): string {
   return id.slice(0, 8);
 }

@@ -1,7 +1,7 @@
 import { stripControls } from './printable.js';
 import { type ReadResult, readUtf8 } from './strict-json.js';
 
-/** Who a commit names, and when; as it stands in a header. */
+/** A person in a commit header: name, address and time, as the header has them. */
 export interface PlainIdentity {
   readonly name: string;
   readonly email: string;
@@ -9,7 +9,7 @@ export interface PlainIdentity {
   readonly atMs: number;
 }
 
-/** A commit that has the plain headers only. */
+/** A commit that has only the plain headers. */
 export interface PlainCommit {
   readonly tree: string;
   readonly parent: string;
@@ -25,8 +25,9 @@ const PLAIN = new RegExp(
 );
 
 /**
- * Reads the raw bytes of a commit strictly: `tree`, one `parent`, `author`, `committer`, in this order and nothing else; valid
- * UTF-8; no control characters but line breaks and tabs, and no bidi marks. The reason fits behind the commit's id.
+ * Reads the raw bytes of a commit strictly: `tree`, one `parent`, `author`, `committer`, in this order and
+ * nothing else; valid UTF-8; no control characters except line breaks and tabs, and no bidi marks. The reason
+ * for a refusal is worded to follow the id of the commit.
  */
 export function readPlainCommit(raw: Uint8Array): ReadResult<PlainCommit> {
   const text = readUtf8(raw);

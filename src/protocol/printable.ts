@@ -2,12 +2,15 @@
 // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what this finds
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
-/** One line of harmless text: runs of white space and control characters become one space. For subjects and log lines. */
+/**
+ * Makes one line of harmless text: each run of white space and control characters becomes one
+ * space. For subjects and log lines.
+ */
 export function oneLine(text: string): string {
   return text.replace(UNPRINTABLE, ' ').replace(/\s+/g, ' ').trim();
 }
 
-/** The lines of a text in one, with one space where there was a break and whatever white space was around it. */
+/** Joins the lines of a text: each line break, with the white space around it, becomes one space. */
 export function joinLines(text: string): string {
   return text
     .split('\n')
@@ -16,12 +19,14 @@ export function joinLines(text: string): string {
     .join(' ');
 }
 
-/** Text for a terminal: line breaks and tabs stay, every other control character and bidi mark goes. */
+/**
+ * Text for a terminal: line breaks and tabs stay; all other control characters and bidi marks are removed.
+ */
 export function stripControls(text: string): string {
   return text.replace(UNPRINTABLE, (char) => (char === '\n' || char === '\t' ? char : ''));
 }
 
-/** At most `max` characters of `text`, cut between code points and ended by `…` where something was cut. */
+/** At most `max` characters of `text`. The cut is between code points and is marked by `…`. */
 export function excerpt(text: string, max: number): string {
   if (text.length <= max) return text;
   let end = max - 1;

@@ -1,9 +1,9 @@
 import { type FileChange, type HistoryCommit, messageOf } from './history.js';
 import type { TaskFile } from './names.js';
 
-/** A task as history shows it; its text is still in its blob. */
+/** A task as history shows it. Its text is still in its blob. */
 export interface AskedTask {
-  /** The commit id, which is the task's id. */
+  /** The commit id, which is also the id of the task. */
   readonly id: string;
   readonly file: TaskFile;
   readonly change: FileChange;
@@ -12,19 +12,19 @@ export interface AskedTask {
   readonly subject: string;
 }
 
-/** What a stretch of history leaves open. */
+/** The open tasks in a stretch of history. */
 export interface QueueState {
-  /** Asked within the time-to-live and not answered, in the order of asking. */
+  /** Tasks within the time-to-live and without an answer, in the order of asking. */
   readonly pending: readonly AskedTask[];
-  /** Asked before that and never answered, in the order of asking. */
+  /** Tasks past their time-to-live and without an answer, in the order of asking. */
   readonly expired: readonly AskedTask[];
   /**
-   * Task hash → the blob of the newest `inbox.json` that answers it without an error. An equal task is answered from it, unless
-   * the blob says that the answer was cut (`isReusable`): no trailer says so.
+   * Task hash → the blob of the newest `inbox.json` that answers it without an error. An equal task is
+   * answered from it, unless the blob says that the answer was cut off (`isReusable`): no trailer says so.
    */
   readonly goodAnswers: ReadonlyMap<string, string>;
   readonly answeredCount: number;
-  /** Of the pending ones, those whose answer nobody wants any more, by id. They are answered with the error `cancelled`. */
+  /** The cancelled ones of the pending tasks, by id. They are answered with the error `cancelled`. */
   readonly cancelled: ReadonlyMap<string, CancelledTask>;
 }
 
@@ -36,21 +36,26 @@ export interface CancelledTask {
   readonly blob: string;
 }
 
-/** Reads a queue out of history piece by piece. What it keeps does not grow with history, once it forgets. */
+/**
+ * Reads a queue from history in pieces. Its memory does not grow with history, as long as `forget` is called.
+ */
 export interface QueueReader {
-  /** Takes commits that follow those it has, from old to new along first parents. */
+  /** Takes the commits that follow the ones it has, from old to new along first parents. */
   push(commits: Iterable<HistoryCommit>): void;
-  /** Forgets what was committed before this time, milliseconds since the epoch; answers to what it forgets are answers all the same. */
+  /**
+   * Forgets what was committed before this time, in milliseconds since the epoch. An answer to a
+   * forgotten task still counts as an answer.
+   */
   forget(beforeMs: number): void;
   queue(clock: { readonly nowMs: number; readonly ttlMs: number }): QueueState;
 }
 
-/** Makes one that knows nothing yet. What came before the first commits is unknown, and taken as settled. */
+/** Starts an empty queue. What came before the first commits is unknown and counts as settled. */
 export function createQueueReader(): QueueReader {
   const open = new Map<string, AskedTask>();
   const cancelled = new Map<string, CancelledTask>();
   const goodAnswers = new Map<string, string>();
-  /** When each of those was committed, in the same order. */
+  /** When each of the reusable answers was committed, in the same order. */
   const goodAtMs = new Map<string, number>();
   let answeredCount = 0;
   return {
@@ -72,12 +77,12 @@ export function createQueueReader(): QueueReader {
           cancelled.delete(commit.taskTrailer);
           if (commit.statusTrailer === 'ok' || commit.statusTrailer === 'cached') {
             goodAnswers.set(commit.taskHashTrailer, message.change.newId);
-            // Removed first, so that the newest stands last.
+            // Removed first, so that the newest comes last.
             goodAtMs.delete(commit.taskHashTrailer);
             goodAtMs.set(commit.taskHashTrailer, commit.committedAtMs);
           }
         } else if (message.kind === 'cancel' && open.has(commit.taskTrailer)) {
-          // The first one stays: a second says nothing new.
+          // The first cancel stays: a second one adds nothing.
           if (!cancelled.has(commit.taskTrailer))
             cancelled.set(commit.taskTrailer, { by: commit.author, blob: message.change.newId });
         }
@@ -115,8 +120,8 @@ export function createQueueReader(): QueueReader {
 }
 
 /**
- * Reads the queue out of history. `commits` run from old to new along first parents; what came before them is unknown
- * and taken as settled.
+ * Reads the queue from history. `commits` run from old to new along first parents. What came before them
+ * is unknown and counts as settled.
  */
 export function readQueue(
   commits: Iterable<HistoryCommit>,
@@ -127,7 +132,7 @@ export function readQueue(
   return reader.queue(clock);
 }
 
-/** Whether a task asked at `askedAtMs` is past its time-to-live: the one rule for agent, hook and status. */
+/** Whether a task asked at `askedAtMs` is past its time-to-live. Agent, hook and status all use this rule. */
 export function isExpired(
   askedAtMs: number,
   clock: { readonly nowMs: number; readonly ttlMs: number },

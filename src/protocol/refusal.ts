@@ -1,9 +1,13 @@
 import { excerpt, oneLine } from './printable.js';
 
 /**
- * Why a push was refused, as the agent has to tell apart:
- * `stale` another push came first, fetch and build again · `answered` the task has its answer · `expired` its time is over ·
- * `unknown-task` no such task on main · `claimed` another agent holds the task · anything else is a fault someone has to mend.
+ * Why a push was refused, in codes that an agent tells apart.
+ * - `stale`: another push came first; fetch and build again.
+ * - `answered`: the task already has its answer.
+ * - `expired`: the time-to-live of the task is over.
+ * - `unknown-task`: main has no such task.
+ * - `claimed`: another agent holds the task.
+ * Any other code is a fault that a person must fix.
  */
 export const REFUSAL_CODES = [
   'stale',
@@ -24,27 +28,33 @@ export const REFUSAL_CODES = [
 ] as const;
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
-/** Why a push is not let in: what a rule says of it, and what its pusher is told. */
+/** Why a push is refused: what the rule found, and what the pusher reads. */
 export interface Refusal {
   readonly code: RefusalCode;
-  /** What is wrong, naming the commit, file or ref. */
+  /** What is wrong, with the name of the commit, file or ref. */
   readonly text: string;
   readonly remedy: string;
 }
 
-/** A hook that writes more than a pipe holds (64 KiB) to a client that died hangs for ever; this is far below. */
+/**
+ * The most characters of a refusal. A hook that writes more than a pipe holds (64 KiB) to a dead client
+ * hangs for ever; this is far below.
+ */
 const MAX_TEXT_CHARS = 500;
 
 /**
- * The line a pusher sees behind git's `remote: `. `text` names what was wrong, `remedy` what to do. It is one line whatever they quote,
- * because parseRefusal on the other side reads one.
+ * The line that a pusher sees after git's `remote: `. `text` says what is wrong, `remedy` what to do. It is
+ * one line whatever they quote, because parseRefusal on the other side reads one line.
  */
 export function formatRefusal(refusal: Refusal): string {
   const [text, remedy] = [refusal.text, refusal.remedy].map((part) => excerpt(oneLine(part), MAX_TEXT_CHARS));
   return `llm-bridge refused [${refusal.code}]: ${text}; try: ${remedy}`;
 }
 
-/** Finds a refusal in what git said of a push; null where there is none. A text may be twice as long as ours are. */
+/**
+ * Finds a refusal in git's output of a push; null where there is none. Accepts texts up to twice as long as
+ * ours.
+ */
 export function parseRefusal(stderr: string): Refusal | null {
   const match = /llm-bridge refused \[([a-z-]+)\]: (.{0,1000}?); try: ([^\r\n]*)/.exec(stderr);
   if (match === null) return null;

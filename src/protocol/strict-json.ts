@@ -2,17 +2,17 @@ import type * as z from 'zod';
 import { MAX_JSON_DEPTH } from './limits.js';
 import { excerpt, oneLine } from './printable.js';
 
-/** Enough to name three fields; a reason goes through a hook's pipe and onto one line of a terminal. */
+/** Enough to name three fields. A reason goes through a hook's pipe and onto one line of a terminal. */
 const MAX_REASON_CHARS = 300;
 
-/** What reading a message ends as: the value, or the reason why it is none. */
+/** The result of reading a message: the value, or the reason why it is invalid. */
 export type ReadResult<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly reason: string };
 
 /**
- * Reads bytes as UTF-8 text: fatal on bytes that are none, and on a byte order mark, because two files that look the
- * same must be the same.
+ * Reads bytes as UTF-8 text. Refuses invalid bytes, and a byte order mark, because two files
+ * that look the same must be the same.
  */
 export function readUtf8(bytes: Uint8Array): ReadResult<string> {
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
@@ -47,14 +47,17 @@ export function readStrictJson<T>(bytes: Uint8Array, schema: z.ZodType<T>): Read
 }
 
 /**
- * The bytes of a small message that has one form only: the fields in the order of the schema, no spaces, and a line break. What does not
- * fit the schema throws, because only our own values come here.
+ * The bytes of a small message that has exactly one form: the fields in the order of the schema, no spaces,
+ * and a line break. Throws for a value that does not fit the schema, because only our own values come here.
  */
 export function writeExactJson<T>(value: T, schema: z.ZodType<T>): Buffer {
   return Buffer.from(`${stringifyEscaped(schema.parse(value))}\n`, 'utf8');
 }
 
-/** Reads such a message: as readStrictJson does, of at most `maxBytes`, and in that one form. */
+/**
+ * Reads a message that writeExactJson wrote: as readStrictJson does, at most `maxBytes` long, and in that one
+ * form.
+ */
 export function readExactJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, maxBytes: number): ReadResult<T> {
   if (bytes.length > maxBytes)
     return { ok: false, reason: `has ${bytes.length} bytes; the limit is ${maxBytes}` };
@@ -66,7 +69,10 @@ export function readExactJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, maxByt
   };
 }
 
-/** zod's findings as one line: `options.temperature: Too big…; Unrecognized key: "temprature"`, the first three. */
+/**
+ * The findings of zod as one line: `options.temperature: Too big…; Unrecognized key: "temprature"`, the first
+ * three.
+ */
 export function describeIssues(issues: readonly z.core.$ZodIssue[]): string {
   const texts = issues.slice(0, 3).map((issue) => {
     const path = issue.path.map(String).join('.');
@@ -75,18 +81,21 @@ export function describeIssues(issues: readonly z.core.$ZodIssue[]): string {
   return harmless(texts.join('; '));
 }
 
-/** JSON.parse and zod quote what was wrong as it was: with its line breaks, its escape sequences and all its megabyte. */
+/**
+ * Makes a reason short and harmless: JSON.parse and zod quote the input with its line breaks and escape
+ * sequences, up to a megabyte of it.
+ */
 function harmless(reason: string): string {
   return excerpt(oneLine(reason), MAX_REASON_CHARS);
 }
 
 /**
- * Finds what `JSON.parse` lets through and a message must not have: a key that stands twice in one object (two readers
- * would see two messages), the key `__proto__`, a number that becomes infinite, and nesting beyond `maxDepth`. `text` must already be valid JSON.
- * Answers the fault in words, or null.
+ * Finds what `JSON.parse` accepts and a message must not have: the same key twice in an object (two readers
+ * would see two messages), the key `__proto__`, a number that becomes infinite, and nesting deeper than
+ * `maxDepth`. `text` must be valid JSON. Returns the fault in words, or null.
  *
- * A scanner of our own because `JSON.parse` hides duplicates and this layer imports nothing that reads JSON; being run on
- * valid JSON only, it needs no grammar: strings and brackets tell everything.
+ * This is our own scanner because `JSON.parse` hides duplicate keys, and this layer imports no other JSON
+ * reader. It needs no grammar, because it runs on valid JSON only: strings and brackets are enough.
  */
 export function findJsonFault(text: string, maxDepth: number): string | null {
   const open: { keys: Set<string> | null; expectsKey: boolean }[] = [];
@@ -130,15 +139,19 @@ function endOfString(text: string, start: number): number {
 }
 
 /**
- * `JSON.stringify`, and besides its own escapes those that keep a text one line for every reader and one direction on a
- * terminal: DEL and the C1 controls (U+0085 is a line break to some), U+2028 and U+2029, bidirectional marks, and U+FEFF.
- * `JSON.stringify` itself escapes C0 controls and lone surrogates. Other text (Cyrillic, say) stays readable.
+ * `JSON.stringify` with more escapes, so that a text stays on one line for every reader and in one direction
+ * on a terminal: DEL and the C1 controls (some readers take U+0085 for a line break), U+2028 and U+2029,
+ * bidirectional marks, and U+FEFF. `JSON.stringify` itself escapes C0 controls and lone surrogates. Other
+ * text (for example Cyrillic) stays readable.
  */
 export function stringifyEscaped(value: unknown, indent?: number): string {
   return escapeJsonText(JSON.stringify(value, null, indent));
 }
 
-/** The same escapes for a text that is JSON already. They can only stand in strings there, so its value stays. */
+/**
+ * Adds the same escapes to a text that is JSON already. Such characters occur only inside its
+ * strings, so its value stays the same.
+ */
 export function escapeJsonText(text: string): string {
   return text.replace(
     /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,

@@ -13,7 +13,10 @@ export const chatMessageSchema = z.strictObject({
 });
 export type ChatMessage = z.infer<typeof chatMessageSchema>;
 
-/** How to generate. The names are OpenAI's where OpenAI has one, else Ollama's; each backend maps them to its own. */
+/**
+ * How to generate. The names are OpenAI's where OpenAI has one, else Ollama's; each
+ * backend maps them to its own names.
+ */
 export const taskOptionsSchema = z.strictObject({
   temperature: z.number().min(0).max(10).optional(),
   top_p: z.number().min(0).max(1).optional(),
@@ -24,13 +27,13 @@ export const taskOptionsSchema = z.strictObject({
 });
 export type TaskOptions = z.infer<typeof taskOptionsSchema>;
 
-/** `"json"`, or a JSON Schema that the answer has to fit. */
+/** `"json"`, or a JSON Schema that the answer must fit. */
 export const taskFormatSchema = z.union([z.literal('json'), z.record(z.string(), z.unknown())], {
   error: 'must be "json" or a JSON Schema object',
 });
 export type TaskFormat = z.infer<typeof taskFormatSchema>;
 
-/** An instant as the messages write it: ISO 8601, UTC, milliseconds (`2026-11-22T17:02:27.123Z`). */
+/** A time as messages write it: ISO 8601, UTC, milliseconds (`2026-11-22T17:02:27.123Z`). */
 export const instantSchema = z.iso.datetime({ precision: 3, error: 'must be like 2026-11-22T17:02:27.123Z' });
 
 /** `task.json`. */
@@ -65,8 +68,8 @@ export const taskJsonSchema = z
 export type TaskJson = z.infer<typeof taskJsonSchema>;
 
 /**
- * Reads the bytes of a task file. A `task.txt` is all prompt, byte for byte; it becomes `{prompt}`. The reason, where it
- * is no task, fits behind the file's name: `task.json options.top_p: Too big`.
+ * Reads the bytes of a task file. A `task.txt` is a prompt, byte for byte; it becomes `{prompt}`. The reason
+ * for a refusal is worded to follow the name of the file: `task.json options.top_p: Too big`.
  */
 export function readTask(
   file: TaskFile,
@@ -83,17 +86,17 @@ export function readTask(
   return { ok: true, value: { prompt: text.value } };
 }
 
-/** What goes first: a number from -10 to 10, and 0 where the task says nothing. */
+/** The priority of a task, from -10 to 10; 0 where the task sets none. Higher goes first. */
 export function priorityOf(task: TaskJson): number {
   return task.priority ?? 0;
 }
 
-/** What a person would call the question: the prompt, or the last message of the user. */
+/** The text that a person would call the question: the prompt, or the last message of the user. */
 export function questionOf(task: TaskJson): string {
   return task.prompt ?? task.messages?.findLast((message) => message.role === 'user')?.content ?? '';
 }
 
-/** The whole conversation to send: `system` first, then `messages` or the prompt as one. */
+/** The whole conversation to send: `system` first, then `messages`, or the prompt as one message. */
 export function conversationOf(task: TaskJson): ChatMessage[] {
   const system: ChatMessage[] = task.system === undefined ? [] : [{ role: 'system', content: task.system }];
   return [...system, ...(task.messages ?? [{ role: 'user', content: task.prompt ?? '' }])];
