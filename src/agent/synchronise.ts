@@ -8,7 +8,7 @@ import { MAIN_REF, principalNameSchema } from '../protocol/names.js';
 import type { QueueState } from '../protocol/queue.js';
 import { type AgentSession, type Due, setDue } from './agent-session.js';
 import { dropFinished } from './clone/finished-answers.js';
-import { pushFinished } from './push-finished.js';
+import { pushFinished } from './push-answers.js';
 
 /** So many pushes turned away with no other push in between are not bad luck: main cannot be moved. */
 const MAX_LOST_ON_ONE_TIP = 5;

@@ -6,11 +6,11 @@ import { claimRef } from '../../protocol/claim.js';
 import { shortId } from '../../protocol/names.js';
 import type { Due, SessionCore } from '../agent-session.js';
 import { type Candidate, chooseTasks } from './choose-tasks.js';
+import { openClaimPush } from './claim-pushes.js';
 import type { Claims } from './claims.js';
 import { createOthers } from './others.js';
 import { createOwnClaims } from './own-claims.js';
-import { createPresenceSchedule } from './presence-schedule.js';
-import { openClaimPush } from './push-claims.js';
+import { createPresenceSchedule } from './presence.js';
 
 /**
  * Alone, a claim goes out once a generation has run for so long: what is answered at once is not worth a push. Where others are known, at

@@ -7,7 +7,7 @@ import type { Due, SessionCore } from '../agent-session.js';
 import { HOLD_OFF_MS } from './choose-tasks.js';
 import type { Others } from './others.js';
 import type { OwnClaims } from './own-claims.js';
-import type { PresenceSchedule } from './presence-schedule.js';
+import type { PresenceSchedule } from './presence.js';
 
 /** What goes into one push, below the 60 refs the server takes. */
 const MAX_CHANGES = 50;
