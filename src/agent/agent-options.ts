@@ -1,20 +1,22 @@
 import type { SshOptions } from '../bridge/ssh-settings.js';
-import type { GenerateSettings } from './generate/generate-settings.js';
+import type { BackendName } from '../protocol/names.js';
 
 /** How important a line of the agent is to a person. */
 export type LogLevel = 'info' | 'warn' | 'error';
 
 /**
- * What a line is about, for programs. `event` is one of: `connected`, `task-started`, `task-note`, `task-answered`,
- * `task-failed` (answered with an error), `task-lost` (no answer at all), `task-dropped` (another has it, or time is up), `answer-refused`, `retrying`, `recovered`, `clock`, `name`, `locked`,
- * `clone-mended`, `stopping`, `not-pushed`. The other fields depend on it; ids are whole, times are milliseconds.
+ * What a line is about, for programs. `event` is one of: `connected`, `task-started`, `task-note`,
+ * `task-answered`, `task-failed` (answered with an error), `task-lost` (no answer at all), `task-dropped`
+ * (another has it, or time is up), `answer-refused`, `retrying`, `recovered`, `clock`, `name`, `locked`,
+ * `clone-mended`, `stopping`, `not-pushed`. The other fields depend on it; ids are whole, times are
+ * milliseconds.
  */
 export interface LogFields {
   readonly event: string;
   readonly [field: string]: string | number | boolean | null;
 }
 
-/** Told what the agent does, in lines of text, and in fields where there are any: never a prompt, never an answer. */
+/** Told what the agent does, as a line of text and as fields: never a prompt, never an answer. */
 export type AgentLog = (level: LogLevel, text: string, fields?: LogFields) => void;
 
 /** Told of every piece of text that a model says, thinking included, as it comes. */
@@ -25,11 +27,11 @@ export interface AgentOptions {
   /** `ssh://…`, `user@host:path`, or a local path. */
   readonly repo: string;
   readonly env: NodeJS.ProcessEnv;
-  readonly ssh?: SshOptions;
+  readonly ssh: SshOptions | undefined;
   /** Who answers, where no key says it. Default: the host name. */
-  readonly name?: string;
+  readonly name: string | undefined;
   /** Default: a folder of this bridge's own where the system keeps programs' data. */
-  readonly stateDir?: string;
+  readonly stateDir: string | undefined;
   readonly generate: GenerateSettings;
   /** How many tasks to generate at once. */
   readonly parallel: number;
@@ -40,7 +42,49 @@ export interface AgentOptions {
   /** Of llm-bridge, for those who look which agents there are. */
   readonly version: string;
   readonly log: AgentLog;
-  readonly onText?: OnTaskText;
+  readonly onText: OnTaskText | undefined;
   /** Aborted: the running generations are dropped, finished answers are pushed, then it ends. */
   readonly signal: AbortSignal;
+}
+
+/**
+ * Default of the idle deadline: 20 minutes without a token. A large model loaded from a slow disk, or a long
+ * prompt on a CPU, may take 10 before its first one.
+ */
+export const DEFAULT_IDLE_TIMEOUT_MS = 20 * 60_000;
+
+/** Default of the total deadline: 6 hours; at two tokens a second that is a book of 40,000 tokens. */
+export const DEFAULT_TOTAL_TIMEOUT_MS = 6 * 3_600_000;
+
+/** Default of how long a model server may be away: 5 minutes, a PC's restart with its updates. */
+export const DEFAULT_RETRY_WINDOW_MS = 5 * 60_000;
+
+/** Both backends, in the order `auto` tries them. */
+export const DEFAULT_BACKEND_ORDER: readonly BackendName[] = ['ollama', 'lmstudio'];
+
+/** How an agent generates, whatever the task. */
+export interface GenerateSettings {
+  /** The backends to try, the preferred one first. A task that names its backend gets that one alone. */
+  readonly order: readonly BackendName[];
+  /** As `parseOllamaUrl` takes it. */
+  readonly ollamaUrl: string;
+  /** As `parseLmstudioUrl` takes it. */
+  readonly lmstudioUrl: string;
+  /** For tasks that name no model, at the first of `order`. Default: the first the backend lists. */
+  readonly model?: string | undefined;
+  /** The longest silence of a model. */
+  readonly idleTimeoutMs: number;
+  /** The longest time for one task in all, where the task has no `timeout_s`. */
+  readonly totalTimeoutMs: number;
+  /** How long unreachable backends are tried again; 0 is once. */
+  readonly retryWindowMs: number;
+  /** The shortest wait between two tries; it doubles, with jitter, up to 15 times this. Default 1000. */
+  readonly retryDelayMs?: number;
+  /**
+   * The most that is taken of one answer, thinking included, in bytes of UTF-8. A model that runs on past it
+   * is stopped. Default: DEFAULT_MAX_ANSWER_BYTES.
+   */
+  readonly maxAnswerBytes?: number;
+  /** Told what a person may want to know, in one line: never a prompt, never an answer. */
+  readonly log?: (text: string) => void;
 }

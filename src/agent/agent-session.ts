@@ -1,64 +1,160 @@
-import type { CloneMaintenance } from '../bridge/clone-maintenance.js';
-import type { BridgeConnection, BridgeTerms } from '../bridge/connection.js';
-import type { Repository } from '../git/run-git.js';
-import type { QueueState } from '../protocol/queue.js';
-import type { AgentOptions } from './agent-options.js';
-import type { Claims } from './claims/claims.js';
-import type { ClockWatch } from './clock-jump.js';
-import type { Deepening } from './clone/deepening.js';
+import type { BridgeTerms } from '../bridge/connection.js';
+import type { AskedTask, QueueState } from '../protocol/queue.js';
 import type { FinishedAnswer } from './clone/finished-answers.js';
-import type { CloneReader } from './clone/own-clone.js';
-import type { PriorityOrder, QueueView } from './queue/queue-view.js';
 
-/** `fetch`: there is something new, or may well be. `look`: nothing says so, and asking for the server's refs tells. */
+/** What to ask the server: for what is new (`fetch`), or only whether there is anything new (`look`). */
 export type Due = 'fetch' | 'look';
 
-/** What a running agent knows. The network side of it changes in `synchronise` only. */
-export interface AgentSession extends SessionCore {
-  /** Who works on what. */
-  readonly claims: Claims;
-}
+/** Before the bridge was reached. */
+const NOTHING_ASKED: QueueState = {
+  pending: [],
+  expired: [],
+  goodAnswers: new Map(),
+  answeredCount: 0,
+  cancelled: new Map(),
+};
 
-/** The part of it that claims are made from. */
-export interface SessionCore {
-  readonly options: AgentOptions;
-  readonly connection: BridgeConnection;
-  readonly clone: Repository;
-  readonly reader: CloneReader;
-  /** Made anew with the clone. */
-  view: QueueView;
-  readonly priority: PriorityOrder;
-  readonly clock: ClockWatch;
-  /** Brings older history for conversations. */
-  readonly deepening: Deepening;
+/**
+ * What a running agent knows: by which terms the bridge works, what main is, what is pending, and which
+ * answers wait to be pushed. It changes by the methods below alone, each named for what happened. No I/O.
+ */
+export class AgentSession {
   /** Tells this agent from others with the same key. */
   readonly id: string;
-  /** How long it has been running. Milliseconds. */
-  readonly runningMs: () => number;
-  /** Keeps the clone small. */
-  readonly maintenance: CloneMaintenance;
-  /** Null until the bridge was reached, and after anything that may have changed it. */
-  terms: BridgeTerms | null;
-  /**
-   * The server's clock as it was last heard of, also while the terms are asked for again; until then, this machine's. To be called where a time
-   * is needed, and not to be kept.
-   */
-  serverNow: () => number;
-  /** The name answers are given in. */
-  name: string;
-  queue: QueueState | null;
-  /** The tip of main that `queue` is of. */
-  tip: string | null;
-  finished: FinishedAnswer[];
-  /** Tasks the server will have no answer to; not to be started again. */
-  readonly settled: Set<string>;
-  /** What the server is to be asked, whatever the doorbell says; null where it is for the doorbell to tell. */
-  due: Due | null;
-  /** What the doorbell said last that main is; null where it has said nothing since the last fetch. */
-  rungTip: string | null;
-}
+  #terms: BridgeTerms | null = null;
+  #serverNow = () => Date.now();
+  #name: string;
+  #tip: string | null = null;
+  #rungTip: string | null = null;
+  #due: Due | null = 'fetch';
+  #queue = NOTHING_ASKED;
+  #pending: ReadonlyMap<string, AskedTask> = new Map();
+  readonly #finished: Map<string, FinishedAnswer>;
+  readonly #settled = new Set<string>();
 
-/** Has the loop ask the server the next time; a fetch that is due already is not made less. */
-export function setDue(session: Pick<SessionCore, 'due'>, due: Due): void {
-  if (session.due !== 'fetch') session.due = due;
+  /** `name`: who answers, until a key says it. `finished`: the answers that an earlier run left. */
+  constructor(start: {
+    readonly id: string;
+    readonly name: string;
+    readonly finished: readonly FinishedAnswer[];
+  }) {
+    this.id = start.id;
+    this.#name = start.name;
+    this.#finished = new Map(start.finished.map((one) => [one.taskId, one]));
+  }
+
+  /** Null until the bridge was reached, and after anything that may have changed its terms. */
+  get terms(): BridgeTerms | null {
+    return this.#terms;
+  }
+
+  /** The name that answers are given in. */
+  get name(): string {
+    return this.#name;
+  }
+
+  /**
+   * The server's clock as it was last heard of, also while the terms are asked for again; until then this
+   * machine's. Milliseconds since the epoch. To be asked where a time is needed, and not to be kept.
+   */
+  serverNow(): number {
+    return this.#serverNow();
+  }
+
+  /** The bridge has told its terms, and who we are there. */
+  learnedTerms(terms: BridgeTerms, name: string): void {
+    this.#terms = terms;
+    this.#serverNow = terms.serverNow;
+    this.#name = name;
+    this.wants('fetch');
+  }
+
+  /** The terms may have changed: they are to be asked for again. */
+  forgetTerms(): void {
+    this.#terms = null;
+  }
+
+  /** Main as the clone has it; null until it was fetched. */
+  get tip(): string | null {
+    return this.#tip;
+  }
+
+  /** What to ask the server now; null while it is for the doorbell to tell. */
+  get due(): Due | null {
+    // Our own pushes ring as well, and bring nothing new.
+    const hasMoved = this.#rungTip !== null && this.#rungTip !== this.#tip;
+    return this.#tip === null || hasMoved ? 'fetch' : this.#due;
+  }
+
+  /** The doorbell rang, and said what main is, or nothing. */
+  rang(tip?: string): void {
+    if (tip === undefined) this.wants('fetch');
+    else this.#rungTip = tip;
+  }
+
+  /** The server is to be asked the next time. A fetch that is due already is not made less. */
+  wants(due: Due): void {
+    if (this.#due !== 'fetch') this.#due = due;
+  }
+
+  /** The server is being asked. A ring from now on is about something that the answer may not have. */
+  asked(): void {
+    this.#due = null;
+    this.#rungTip = null;
+  }
+
+  /** A fetch, or a push of ours, has brought main here. */
+  reached(tip: string): void {
+    this.#tip = tip;
+  }
+
+  /** The clone is a new one, with nothing in it. */
+  lostClone(): void {
+    this.#tip = null;
+    this.wants('fetch');
+  }
+
+  /** The queue as of the tip. Pending tasks stand in the order in which they are to be answered. */
+  get queue(): QueueState {
+    return this.#queue;
+  }
+
+  /** The queue was read. */
+  queued(queue: QueueState): void {
+    this.#queue = queue;
+    this.#pending = new Map(queue.pending.map((task) => [task.id, task]));
+  }
+
+  isPending(task: string): boolean {
+    return this.#pending.has(task);
+  }
+
+  /** The pending tasks that still need an answer, in their order. */
+  openTasks(): AskedTask[] {
+    return this.#queue.pending.filter(({ id }) => !this.#finished.has(id) && !this.#settled.has(id));
+  }
+
+  /** The answers that wait to be pushed, the oldest first. */
+  get finished(): readonly FinishedAnswer[] {
+    return [...this.#finished.values()];
+  }
+
+  isFinished(task: string): boolean {
+    return this.#finished.has(task);
+  }
+
+  /** An answer is in the clone, instead of an earlier one to its task if there was one. */
+  kept(answer: FinishedAnswer): void {
+    this.#finished.set(answer.taskId, answer);
+  }
+
+  /** Nobody waits for the answers to these tasks any more. */
+  letGo(tasks: Iterable<string>): void {
+    for (const task of tasks) this.#finished.delete(task);
+  }
+
+  /** The server will have no answer of ours to this task: it is not to be started again. */
+  settle(task: string): void {
+    this.#settled.add(task);
+  }
 }

@@ -4,17 +4,17 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { type BackendName, requireName } from '../protocol/names.js';
 import type { AgentLog, OnTaskText } from './agent-options.js';
 import {
+  DEFAULT_BACKEND_ORDER,
+  DEFAULT_IDLE_TIMEOUT_MS,
+  DEFAULT_RETRY_WINDOW_MS,
+  DEFAULT_TOTAL_TIMEOUT_MS,
+} from './agent-options.js';
+import {
   DEFAULT_LMSTUDIO_URL,
   DEFAULT_OLLAMA_URL,
   parseLmstudioUrl,
   parseOllamaUrl,
 } from './backends/backend-url.js';
-import {
-  DEFAULT_BACKEND_ORDER,
-  DEFAULT_IDLE_TIMEOUT_MS,
-  DEFAULT_RETRY_WINDOW_MS,
-  DEFAULT_TOTAL_TIMEOUT_MS,
-} from './generate/generate-settings.js';
 import { runAgent } from './run-agent.js';
 
 /** What can be said to an agent; all but `repo` has a default. Times are milliseconds. */
@@ -51,8 +51,8 @@ export interface CreateAgentOptions {
 /** An agent that is not running yet. */
 export interface Agent {
   /**
-   * Answers tasks until the signal aborts, or with `once` until none is pending. Throws BridgeError for what a person has to
-   * mend; what is finished by then is kept in the state folder and pushed by the next run.
+   * Answers tasks until the signal aborts, or with `once` until none is pending. Throws BridgeError for what
+   * a person has to mend; what is finished by then is kept in the state folder and pushed by the next run.
    */
   run(signal?: AbortSignal): Promise<void>;
 }
@@ -76,21 +76,21 @@ export function createAgent(options: CreateAgentOptions): Agent {
       runAgent({
         repo: options.repo,
         env: options.env ?? process.env,
-        ...(options.ssh === undefined ? {} : { ssh: options.ssh }),
-        ...(options.name === undefined ? {} : { name: options.name }),
-        ...(options.stateDir === undefined ? {} : { stateDir: options.stateDir }),
+        ssh: options.ssh,
+        name: options.name,
+        stateDir: options.stateDir,
         once: options.once ?? false,
         parallel: options.parallel ?? 1,
         pollMs: options.pollMs ?? 2_000,
         version: packageVersion(),
         log: options.log ?? (() => {}),
-        ...(options.onText === undefined ? {} : { onText: options.onText }),
+        onText: options.onText,
         signal,
         generate: {
           order,
           ollamaUrl,
           lmstudioUrl,
-          ...(options.model === undefined ? {} : { model: options.model }),
+          model: options.model,
           idleTimeoutMs: options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS,
           totalTimeoutMs: options.totalTimeoutMs ?? DEFAULT_TOTAL_TIMEOUT_MS,
           retryWindowMs: options.retryWindowMs ?? DEFAULT_RETRY_WINDOW_MS,

@@ -23,8 +23,9 @@ export interface OutlastOptions {
 }
 
 /**
- * Does a step again until it works, with backoff and jitter. Says once that it fails and once that it works again, not every time.
- * Throws what does not pass by itself, and the signal's reason once it aborts, unless the step has worked by then.
+ * Does a step again until it works, with backoff and jitter. Says once that it fails and once that it works
+ * again, not every time. Throws what does not pass by itself, and the signal's reason once it aborts, unless
+ * the step has worked by then.
  */
 export async function outlast<T>(step: () => Promise<T>, options: OutlastOptions): Promise<T> {
   const { signal, log, hurry = createNotifier() } = options;

@@ -19,8 +19,8 @@ export interface StateFolder {
 }
 
 /**
- * So long a folder that is in use is waited for: its agent may be about to end. Without a kernel's lock, one whose holder gave no sign of
- * life for so long belongs to a killed process. Milliseconds.
+ * So long a folder that is in use is waited for: its agent may be about to end. Without a kernel's lock, one
+ * whose holder gave no sign of life for so long belongs to a killed process. Milliseconds.
  */
 const STALE_MS = 10_000;
 
@@ -38,9 +38,9 @@ export function defaultStateDir(url: string): string {
 export const ANOTHER_FOLDER = 'name one of your own with --state-dir; a new one is made for you alone';
 
 /**
- * Why an agent does not work in a folder; null where it may. The clone in it has a configuration, by which git runs programs: whoever can put
- * one there runs programs as this user. A group that may write is let be, because of the many systems where each user
- * has a group of his own and a umask of 002.
+ * Why an agent does not work in a folder; null where it may. The clone in it has a configuration, by which
+ * git runs programs: whoever can put one there runs programs as this user. A group that may write is let be,
+ * because of the many systems where each user has a group of his own and a umask of 002.
  */
 export function faultOfStateFolder({ uid, mode }: Pick<Stats, 'uid' | 'mode'>): string | null {
   if (process.platform === 'win32') return null;
@@ -48,13 +48,14 @@ export function faultOfStateFolder({ uid, mode }: Pick<Stats, 'uid' | 'mode'>): 
 }
 
 /**
- * Makes the folder and takes it for this process. Two agents with one folder would push each other's unfinished work, so the second is
- * refused: BridgeError `state-in-use`, after it has waited a while, unless the signal aborts. BridgeError `state-folder` where it cannot be
- * written, or is another user's to write in.
+ * Makes the folder and takes it for this process. Two agents with one folder would push each other's
+ * unfinished work, so the second is refused: BridgeError `state-in-use`, after it has waited a while, unless
+ * the signal aborts. BridgeError `state-folder` where it cannot be written, or is another user's to write in.
  *
- * The lock is the kernel's where there is one: it goes with a killed agent at once, it cannot be mistaken for that of another process with the
- * same number, and containers that share the folder share it. Elsewhere it is a folder with a heartbeat; `onLost` is called if that
- * was taken over, as after a suspend of the machine longer than its life.
+ * The lock is the kernel's where there is one: it goes with a killed agent at once, it cannot be mistaken for
+ * that of another process with the same number, and containers that share the folder share it. Elsewhere it
+ * is a folder with a heartbeat; `onLost` is called if that was taken over, as after a suspend of the machine
+ * longer than its life.
  */
 export async function openStateFolder(
   dir: string,
@@ -121,8 +122,8 @@ function unusable(dir: string, cause: NodeJS.ErrnoException): BridgeError {
 }
 
 /**
- * The session of a state folder: made at random once and kept there, so that an agent that was killed knows its own claims again. A new
- * one for this run alone where the folder cannot keep it.
+ * The session of a state folder: made at random once and kept there, so that an agent that was killed knows
+ * its own claims again. A new one for this run alone where the folder cannot keep it.
  */
 export async function openSessionId(stateDir: string): Promise<string> {
   const file = path.join(stateDir, 'session');

@@ -4,7 +4,7 @@ import { generateAnswer } from '../../src/agent/generate/generate-answer.js';
 import {
   DEFAULT_IDLE_TIMEOUT_MS,
   DEFAULT_TOTAL_TIMEOUT_MS,
-} from '../../src/agent/generate/generate-settings.js';
+} from '../../src/agent/agent-options.js';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 
 /** Past 300 s, where Node's own fetch gives up on headers and on the body alike. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 
 /**
- * How long the agent a task falls to has to claim it, before the next one may: a fetch and a push on a slow line. Where pushes are
- * slower than that, the agent waits longer. Milliseconds.
+ * How long the agent a task falls to has to claim it, before the next one may: a fetch and a push on a slow
+ * line. Where pushes are slower than that, the agent waits longer. Milliseconds.
  */
 export const HOLD_OFF_MS = 2_000;
 
@@ -32,8 +32,9 @@ export interface Choosing {
 /** What to start, and when to look again because a task that is left to another may become ours. */
 export interface Choice {
   /**
-   * The best first. `isSure`: it falls to us, and nobody else would begin it now. The others may be begun by another at the same moment: they
-   * fell to agents that have not taken them in their time, or so long ago that another may think that of us.
+   * The best first. `isSure`: it falls to us, and nobody else would begin it now. The others may be begun by
+   * another at the same moment: they fell to agents that have not taken them in their time, or so long ago
+   * that another may think that of us.
    */
   readonly start: readonly { readonly id: string; readonly isSure: boolean }[];
   /** Infinity: there is nothing to wait for. */
@@ -41,9 +42,10 @@ export interface Choice {
 }
 
 /**
- * Shares tasks out among agents that do not talk to each other: each task falls to the agent for which the hash of agent and task is highest
- * (rendezvous hashing), so that all who know the same agents come to the same end, whatever else each of them knows. The agent whose hash is
- * second may take it `holdOffMs` later, and so on, after a fetch that shows it unclaimed still. Alone, it is the order of asking.
+ * Shares tasks out among agents that do not talk to each other: each task falls to the agent for which the
+ * hash of agent and task is highest (rendezvous hashing), so that all who know the same agents come to the
+ * same end, whatever else each of them knows. The agent whose hash is second may take it `holdOffMs` later,
+ * and so on, after a fetch that shows it unclaimed still. Alone, it is the order of asking.
  */
 export function chooseTasks(candidates: readonly Candidate[], choosing: Choosing): Choice {
   const start: { id: string; rank: number; weight: number; isSure: boolean }[] = [];
@@ -63,7 +65,8 @@ export function chooseTasks(candidates: readonly Candidate[], choosing: Choosing
     if (isDue) start.push({ id: candidate.id, rank, weight: rank === 0 ? 0 : mine, isSure });
     else lookAgainAtMs = Math.min(lookAgainAtMs, fromMs);
   }
-  // Sorting keeps the order of asking among equals. Those of others are taken in an order of our own, to meet nobody at the first of them.
+  // Sorting keeps the order of asking among equals. Tasks of others are taken in an order of our own, so that
+  // two agents do not meet at the first of them.
   start.sort((a, b) => a.rank - b.rank || b.weight - a.weight);
   return { start: start.map(({ id, isSure }) => ({ id, isSure })), lookAgainAtMs };
 }

@@ -1,53 +1,217 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createNotifier } from '../../bridge/notifier.js';
+import { readSideRefs } from '../../bridge/side-refs.js';
+import { REMOTE_PREFIX } from '../../git/fetch.js';
+import type { ObjectReader } from '../../git/object-reader.js';
 import type { RefEnd } from '../../git/push.js';
-import type { AskedTask } from '../../protocol/queue.js';
+import { CLAIMS_PREFIX, claimRef } from '../../protocol/claim.js';
+import { shortId } from '../../protocol/names.js';
+import type { Due } from '../agent-session.js';
+import { type ClaimPushContext, ClaimPusher } from './claim-pusher.js';
+import {
+  type ClaimsEffect,
+  type ClaimsEvent,
+  type ClaimsFacts,
+  FIRST_CLAIMS,
+  isClaiming,
+  type StartTask,
+} from './claims-state.js';
+import { nextPushMs } from './plan-pushes.js';
+import { lookAgainMs, reduceClaims } from './reduce-claims.js';
 
-/** A task to start now. */
-export interface Start {
-  readonly task: AskedTask;
-  /** Wait for the claim before a model is asked: another agent may well be about to take it. */
-  readonly claimFirst: boolean;
+/**
+ * A claim that is not answered within this time holds up no generation: the server may be away for hours. A
+ * push that fails says so at once, and ssh gives up a dead network after 40 s. What takes longer is a server
+ * with too much to do, and going on without claims would double its work. Milliseconds.
+ */
+const CLAIM_FIRST_WAIT_MS = 45_000;
+
+/** At the end, a push that is under way has so long to tell what became of it. Milliseconds. */
+const LAST_WORD_MS = 2_000;
+
+/** What claims are made from. */
+export interface ClaimsContext extends ClaimPushContext {
+  readonly reader: ObjectReader;
+  /** Has the loop ask the server, soon. */
+  readonly ask: (what: Due) => void;
 }
 
 /** A generation, as far as its claim is concerned. */
 export interface Generating {
-  /** Ends it, and says why. */
-  readonly drop: (why: string) => void;
-  /** Aborts when it has to end. */
+  /** Aborts when the generation has to end. */
   readonly signal: AbortSignal;
+  /** Ends it, and says why. */
+  drop(why: string): void;
 }
 
 /**
- * Who works on what: the claims of this agent and of the others, and who is there. Decides which tasks this agent starts, claims them beside
- * the generation, and ends a generation whose claim is lost. Nothing here can keep an answer from being given.
+ * Who works on what: the claims of this agent and of the others, and who is there. `reduceClaims` decides;
+ * this class tells it what happens, and does what follows. Nothing here can keep an answer from being given.
  */
-export interface Claims {
+export class Claims {
+  readonly #context: ClaimsContext;
+  readonly #pusher: ClaimPusher;
+  readonly #notifier = createNotifier();
+  readonly #stop = new AbortController();
+  readonly #cut = new AbortController();
+  readonly #pushing: Promise<void>;
+  readonly #generations = new Map<string, { drop(why: string): void; decide(isOurs: boolean): void }>();
+  readonly #known = { state: () => this.#state, facts: () => this.#facts() };
+  #state = FIRST_CLAIMS;
+
+  constructor(context: ClaimsContext) {
+    this.#context = context;
+    this.#pusher = new ClaimPusher(context, this.#stop.signal);
+    if (!context.options.once) void this.#pusher.refreshOffer().then(() => this.tell({ type: 'ready' }));
+    this.#pushing = this.#pushWhenDue();
+  }
+
   /** Whether the bridge takes claims, as far as is known. */
-  active(): boolean;
+  isActive(): boolean {
+    return isClaiming(this.#state, this.#facts());
+  }
+
   /** The claims and presences on the server, as far as is known: ids by the names of their refs. */
-  known(): ReadonlyMap<string, string>;
-  /** To be called before the server is asked, by a fetch or a look. */
-  asking(): void;
-  /** After a fetch of claims: reads what came. */
-  fetched(): Promise<void>;
-  /** After a look that showed what is `known`: it is so still. */
-  unchanged(): void;
-  /**
-   * Which of these pending tasks to start, `room` of them at most, and of those that `takesNoRoom` says as many as there are; remembers
-   * when to look again for the others.
-   */
-  choose(free: readonly AskedTask[], room: number, takesNoRoom: (task: string) => boolean): Start[];
-  /** How long until a task that is left to others may have become ours; Infinity where there is none. Milliseconds. */
-  wakeInMs(): number;
-  /** Whether a task is left alone for now that falls to nobody in particular soon. */
-  isHoldingOff(): boolean;
-  /** A generation begins. Answers false where it should not, because another has the task. */
-  begin(task: string, claimFirst: boolean, job: Generating): Promise<boolean>;
-  /** It has ended, whatever came of it. */
-  end(task: string): void;
+  known(): ReadonlyMap<string, string> {
+    return this.#state.own.remote;
+  }
+
+  /** Something happened: does what follows, and returns it too. */
+  tell(event: ClaimsEvent): readonly ClaimsEffect[] {
+    const { state, effects } = reduceClaims(this.#state, event, this.#facts());
+    this.#state = state;
+    for (const effect of effects) this.#perform(effect);
+    // The loop that pushes has nothing to tell itself.
+    if (event.type !== 'woke') this.#notifier.ring();
+    return effects;
+  }
+
+  /** A fetch has brought claims: reads them. */
+  async fetched(): Promise<void> {
+    const { clone, reader } = this.#context;
+    const refs = await readSideRefs(clone, reader, REMOTE_PREFIX).catch(() => null);
+    if (refs !== null) this.tell({ type: 'fetched', refs });
+  }
+
+  /** Which of these tasks to start: `room` of them at most, besides those that `takesNoRoom` says. */
+  choose(free: readonly string[], room: number, takesNoRoom: (task: string) => boolean): StartTask[] {
+    const effects = this.tell({ type: 'choosing', free, room, takesNoRoom });
+    return effects.filter((effect) => effect.do === 'start');
+  }
+
+  /** How long until a task that is left to others may have become ours; Infinity: none is. Milliseconds. */
+  wakeInMs(): number {
+    return Math.max(lookAgainMs(this.#state, this.#facts()) - performance.now(), 0);
+  }
+
+  /** True while this agent waits for a better-placed agent to take a task. */
+  isHoldingOff(): boolean {
+    return this.#state.isHoldingOff;
+  }
+
+  /** A generation begins. Returns false where it should not, because another agent has the task. */
+  async begin(task: string, claimFirst: boolean, generation: Generating): Promise<boolean> {
+    if (!this.isActive() || this.#stop.signal.aborted) return true;
+    const decided = new Promise<boolean>((decide) => {
+      this.#generations.set(task, { drop: (why) => generation.drop(why), decide });
+    });
+    this.tell({ type: 'began', task, claimFirst });
+    if (!claimFirst || this.#state.own.held.has(task)) return true;
+    const enough = new AbortController();
+    const either = AbortSignal.any([generation.signal, enough.signal]);
+    const late = sleep(CLAIM_FIRST_WAIT_MS, true, { signal: either }).catch(() => true);
+    try {
+      return await Promise.race([decided, late]);
+    } finally {
+      enough.abort();
+    }
+  }
+
+  /** A generation has ended, whatever came of it. */
+  end(task: string): void {
+    this.#generations.delete(task);
+    this.tell({ type: 'ended', task });
+  }
+
   /** The claims that go together with the answers to these tasks. */
-  endsOf(tasks: readonly string[]): RefEnd[];
-  /** They are gone. */
-  ended(ends: readonly RefEnd[]): void;
-  /** Stops claiming; with a signal, lets go of every claim and says goodbye, until it aborts. Never throws. */
-  close(release: AbortSignal | null): Promise<void>;
+  endsOf(tasks: readonly string[]): RefEnd[] {
+    return tasks.flatMap((task) => {
+      const held = this.#state.own.held.get(task);
+      return held === undefined ? [] : [{ ref: claimRef(task), id: held.id }];
+    });
+  }
+
+  /** These claims are gone. */
+  ended(ends: readonly RefEnd[]): void {
+    this.tell({ type: 'answered', tasks: ends.map(({ ref }) => ref.slice(CLAIMS_PREFIX.length)) });
+  }
+
+  /** Stops claiming; with a signal, releases every claim and says goodbye, until it aborts. Never throws. */
+  async close(release: AbortSignal | null): Promise<void> {
+    this.#stop.abort();
+    if (release === null) this.#cut.abort();
+    const late = setTimeout(() => this.#cut.abort(), LAST_WORD_MS);
+    await this.#pushing;
+    clearTimeout(late);
+    if (release === null || !this.isActive()) return;
+    const left = await this.#pusher.release(this.#known, release);
+    if (left.length === 0) return;
+    const ids = left.map(shortId).join(', ');
+    this.#context.options.log('info', `not released: ${ids}; others wait until the claims run out`);
+  }
+
+  /** The one loop that pushes, one push at a time. */
+  async #pushWhenDue(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      for (const effect of this.tell({ type: 'woke' }))
+        if (effect.do === 'push')
+          this.tell(await this.#pusher.push(effect.changes, this.#known, this.#cut.signal));
+      const waitMs = Math.max(0, nextPushMs(this.#state, this.#facts()) - performance.now());
+      await this.#notifier.wait(waitMs, this.#stop.signal);
+    }
+  }
+
+  #perform(effect: ClaimsEffect): void {
+    const { session, options, ask } = this.#context;
+    switch (effect.do) {
+      case 'ask':
+        ask(effect.what);
+        break;
+      case 'go-on':
+        this.#generations.get(effect.task)?.decide(true);
+        break;
+      case 'leave':
+        this.#generations.get(effect.task)?.decide(false);
+        this.#generations.get(effect.task)?.drop(effect.why);
+        break;
+      case 'settle':
+        session.settle(effect.task);
+        break;
+      case 'forget-terms':
+        session.forgetTerms();
+        break;
+      case 'log':
+        options.log(effect.level, effect.text);
+        break;
+      // The method that told of the event does these.
+      case 'start':
+      case 'push':
+        break;
+    }
+  }
+
+  #facts(): ClaimsFacts {
+    const { session, options } = this.#context;
+    return {
+      nowMs: performance.now(),
+      serverNowMs: session.serverNow(),
+      self: { agent: session.name, session: session.id },
+      leaseMs: session.terms?.claimLeaseMs ?? null,
+      isConnected: session.tip !== null,
+      saysPresence: !options.once,
+      isPending: (task) => session.isPending(task),
+      isFinished: (task) => session.isFinished(task),
+      jitter: Math.random(),
+    };
+  }
 }

@@ -1,18 +1,18 @@
 import type { SideRefs } from '../../bridge/side-refs.js';
 import { type Claim, claimRef, MAX_CLAIM_LEASE_MS, sameHolder } from '../../protocol/claim.js';
+import { AGENTS_PREFIX } from '../../protocol/presence.js';
 
-/** A generation that has, or is to have, a claim. */
-export interface ClaimJob {
-  readonly task: string;
-  /** When it is to be claimed, unless it has ended by then. */
-  readonly claimAtMs: number;
-  /** Ends the generation, and tells why. */
-  readonly drop: (why: string) => void;
-  /** Told once the claim is known to be ours, or to be not needed (true), or another's (false). */
-  readonly decided: (isOurs: boolean) => void;
+/** The claims of this agent. Times are of a clock that never jumps, in milliseconds. */
+export interface OwnClaims {
+  /** The tasks that are generated now, and when each is to be claimed unless it has ended by then. */
+  readonly jobs: ReadonlyMap<string, number>;
+  /** The tasks whose claim on the server is ours. */
+  readonly held: ReadonlyMap<string, HeldClaim>;
+  /** The claims and presences that the server was last known to have: ids by the names of their refs. */
+  readonly remote: ReadonlyMap<string, string>;
 }
 
-/** A claim of ours on the server. Times but `untilMs` are of a clock that never jumps. */
+/** A claim of ours on the server. */
 export interface HeldClaim {
   readonly id: string;
   readonly renewAtMs: number;
@@ -20,97 +20,112 @@ export interface HeldClaim {
   readonly knownSinceMs: number;
 }
 
-/** A claim that nobody of ours works under any more is let go after this time: a start picks up what the one before it held. */
+/** An agent that has just started. */
+export const NO_CLAIMS: OwnClaims = { jobs: new Map(), held: new Map(), remote: new Map() };
+
+/** A claim without a job is released after this time: a new start takes up the tasks of the one before. */
 const ORPHAN_AFTER_MS = 1_000;
 
-/** The claims of this agent: what is generated, and what of it is held on the server. No I/O. */
-export interface OwnClaims {
-  readonly jobs: ReadonlyMap<string, ClaimJob>;
-  add(job: ClaimJob): void;
-  remove(task: string): void;
-  held(task: string): HeldClaim | undefined;
-  heldTasks(): readonly string[];
-  hold(task: string, claim: HeldClaim): void;
-  letGo(task: string): void;
-  /** Takes in what a fetch that began at `fetchedAtMs` brought: what was renewed by us unknowingly, what is gone, what is another's. */
-  see(
-    refs: SideRefs,
-    clock: { readonly fetchedAtMs: number; readonly nowMs: number; readonly serverNowMs: number },
-  ): void;
-  /**
-   * The tasks whose claim is to be pushed by then: new, or to be renewed. One whose answer is `finished` keeps its claim until that is on main:
-   * where many push at once, or the line is slow, that may take longer than a lease, and another would generate it again.
-   */
-  due(byMs: number, finished: ReadonlySet<string>): readonly string[];
-  /** Claims that nobody works under, nor waits with an answer for (`finished`). */
-  orphans(byMs: number, finished: ReadonlySet<string>): readonly string[];
-  /** When the next of these is due; Infinity where none is. */
-  nextDueMs(finished: ReadonlySet<string>): number;
-  /** What the server was last known to have at a ref; null for nothing. */
-  remote(ref: string): string | null;
-  setRemote(ref: string, id: string | null): void;
-  /** All of that, by ref. */
-  allRemote(): ReadonlyMap<string, string>;
+/** A generation begins; it is to be claimed at `claimAtMs`. */
+export function withJob(own: OwnClaims, task: string, claimAtMs: number): OwnClaims {
+  return { ...own, jobs: new Map(own.jobs).set(task, claimAtMs) };
 }
 
-/** Starts with none. */
-export function createOwnClaims(self: Pick<Claim, 'agent' | 'session'>): OwnClaims {
-  const jobs = new Map<string, ClaimJob>();
-  const held = new Map<string, HeldClaim>();
-  let remote = new Map<string, string>();
-  const orphaned = (finished: ReadonlySet<string>) =>
-    [...held].filter(([task]) => !jobs.has(task) && !finished.has(task));
+/** The generation is over; its claim stays. */
+export function withoutJob(own: OwnClaims, task: string): OwnClaims {
+  return { ...own, jobs: without(own.jobs, task) };
+}
 
-  const dueTimes = (finished: ReadonlySet<string>): (readonly [task: string, atMs: number])[] => [
-    ...[...jobs.values()].map(
-      ({ task, claimAtMs }) => [task, held.get(task)?.renewAtMs ?? claimAtMs] as const,
-    ),
-    ...[...held].flatMap(([task, { renewAtMs }]) =>
-      finished.has(task) && !jobs.has(task) ? [[task, renewAtMs] as const] : [],
-    ),
+/** The server has a claim of ours on this task. */
+export function withClaim(own: OwnClaims, task: string, claim: HeldClaim): OwnClaims {
+  return { ...own, held: new Map(own.held).set(task, claim) };
+}
+
+/** The claim on this task is not ours any more. */
+export function withoutClaim(own: OwnClaims, task: string): OwnClaims {
+  return { ...own, held: without(own.held, task) };
+}
+
+/** The server has this at a ref; null: nothing. */
+export function withRemote(own: OwnClaims, ref: string, id: string | null): OwnClaims {
+  return { ...own, remote: id === null ? without(own.remote, ref) : new Map(own.remote).set(ref, id) };
+}
+
+function without<V>(map: ReadonlyMap<string, V>, key: string): ReadonlyMap<string, V> {
+  const copy = new Map(map);
+  copy.delete(key);
+  return copy;
+}
+
+/**
+ * After a fetch that began at `fetchedAtMs`. A claim that is not there any more is let go of. A claim of ours
+ * that we did not know of is held: a push arrived without our hearing of it, or a run before this one made
+ * it.
+ */
+export function ownAfterFetch(
+  own: OwnClaims,
+  refs: SideRefs,
+  at: {
+    readonly self: Pick<Claim, 'agent' | 'session'>;
+    readonly fetchedAtMs: number;
+    readonly nowMs: number;
+    readonly serverNowMs: number;
+  },
+): OwnClaims {
+  const remote = new Map<string, string>();
+  for (const [task, { id }] of refs.claims) remote.set(claimRef(task), id);
+  for (const [agent, { id }] of refs.agents) remote.set(`${AGENTS_PREFIX}${agent}`, id);
+  const held = new Map(own.held);
+  for (const [task, { id, knownSinceMs }] of own.held) {
+    // Ours is newer than this fetch.
+    if (knownSinceMs > at.fetchedAtMs) remote.set(claimRef(task), id);
+    else if (remote.get(claimRef(task)) !== id) held.delete(task);
+  }
+  for (const [task, { id, claim }] of refs.claims) {
+    if (claim === null || !sameHolder(claim, at.self) || held.has(task)) continue;
+    if (remote.get(claimRef(task)) !== id) continue;
+    // Half of what is left: little may be left of it, and a whole lease is worth no push at once.
+    const leftMs = Math.min(Math.max(Date.parse(claim.until) - at.serverNowMs, 0), MAX_CLAIM_LEASE_MS);
+    held.set(task, { id, renewAtMs: at.nowMs + leftMs / 2, knownSinceMs: at.nowMs });
+  }
+  return { ...own, held, remote };
+}
+
+/**
+ * The tasks whose claim is to be pushed by then, because it is new or to be renewed. A task whose answer is
+ * finished keeps its claim until the answer is on main: that may take longer than a lease where many push at
+ * once, and another agent would generate it again.
+ */
+export function dueClaims(own: OwnClaims, byMs: number, isFinished: (task: string) => boolean): string[] {
+  return dueTimes(own, isFinished).flatMap(([task, atMs]) => (atMs <= byMs ? [task] : []));
+}
+
+/** The tasks whose claim is to be released by then: nobody works under it, and no answer waits with it. */
+export function orphanedClaims(
+  own: OwnClaims,
+  byMs: number,
+  isFinished: (task: string) => boolean,
+): string[] {
+  return orphanTimes(own, isFinished).flatMap(([task, atMs]) => (atMs <= byMs ? [task] : []));
+}
+
+/** When the next of these is due; Infinity where none is. */
+export function nextClaimMs(own: OwnClaims, isFinished: (task: string) => boolean): number {
+  const times = [...dueTimes(own, isFinished), ...orphanTimes(own, isFinished)];
+  return Math.min(...times.map(([, atMs]) => atMs));
+}
+
+type TaskTime = readonly [task: string, atMs: number];
+
+function dueTimes({ jobs, held }: OwnClaims, isFinished: (task: string) => boolean): TaskTime[] {
+  const waiting = [...held].filter(([task]) => isFinished(task) && !jobs.has(task));
+  return [
+    ...[...jobs].map(([task, claimAtMs]): TaskTime => [task, held.get(task)?.renewAtMs ?? claimAtMs]),
+    ...waiting.map(([task, { renewAtMs }]): TaskTime => [task, renewAtMs]),
   ];
+}
 
-  return {
-    jobs,
-    add: (job) => void jobs.set(job.task, job),
-    remove: (task) => void jobs.delete(task),
-    held: (task) => held.get(task),
-    heldTasks: () => [...held.keys()],
-    hold: (task, claim) => void held.set(task, claim),
-    letGo: (task) => void held.delete(task),
-    see(refs, { fetchedAtMs, nowMs, serverNowMs }) {
-      const seen = new Map<string, string>();
-      for (const [task, { id }] of refs.claims) seen.set(claimRef(task), id);
-      for (const [agent, { id }] of refs.agents) seen.set(`refs/bridge/agents/${agent}`, id);
-      for (const [task, { id, knownSinceMs }] of held) {
-        // Ours is newer than this fetch.
-        if (knownSinceMs > fetchedAtMs) seen.set(claimRef(task), id);
-        else if (seen.get(claimRef(task)) !== id) held.delete(task);
-      }
-      remote = seen;
-      for (const [task, { id, claim }] of refs.claims) {
-        if (claim === null || !sameHolder(claim, self) || held.has(task)) continue;
-        if (remote.get(claimRef(task)) !== id) continue;
-        // What is left of it may be little; what is not is worth no push at once.
-        const leftMs = Math.min(Math.max(Date.parse(claim.until) - serverNowMs, 0), MAX_CLAIM_LEASE_MS);
-        held.set(task, { id, renewAtMs: nowMs + leftMs / 2, knownSinceMs: nowMs });
-      }
-    },
-    due: (byMs, finished) =>
-      dueTimes(finished)
-        .filter(([, atMs]) => atMs <= byMs)
-        .map(([task]) => task),
-    orphans: (byMs, finished) =>
-      orphaned(finished)
-        .filter(([, claim]) => claim.knownSinceMs + ORPHAN_AFTER_MS <= byMs)
-        .map(([task]) => task),
-    nextDueMs: (finished) =>
-      Math.min(
-        ...dueTimes(finished).map(([, atMs]) => atMs),
-        ...orphaned(finished).map(([, claim]) => claim.knownSinceMs + ORPHAN_AFTER_MS),
-      ),
-    remote: (ref) => remote.get(ref) ?? null,
-    setRemote: (ref, id) => void (id === null ? remote.delete(ref) : remote.set(ref, id)),
-    allRemote: () => remote,
-  };
+function orphanTimes({ jobs, held }: OwnClaims, isFinished: (task: string) => boolean): TaskTime[] {
+  const orphans = [...held].filter(([task]) => !jobs.has(task) && !isFinished(task));
+  return orphans.map(([task, { knownSinceMs }]): TaskTime => [task, knownSinceMs + ORPHAN_AFTER_MS]);
 }

@@ -11,7 +11,7 @@ export interface Deepening {
   due(): number | undefined;
   /** Such a fetch is done. */
   fetched(): void;
-  /** For one task: a function that asks for more, and answers once it is there. False: the clone has all of it, or it would be too much. */
+  /** For one task: asks for more, and waits for it. False: there is no more, or it would be too much. */
   forTask(): (signal: AbortSignal) => Promise<boolean>;
 }
 

@@ -17,8 +17,8 @@ export interface FinishedAnswer {
 }
 
 /**
- * Keeps an answer in the clone before anything else is done with it; from here on a crash or a dead network cannot lose it. Throws
- * BridgeError where it is not kept.
+ * Keeps an answer in the clone before anything else is done with it; from here on a crash or a dead network
+ * cannot lose it. Throws BridgeError where it is not kept.
  */
 export async function keepFinished(clone: Repository, answer: Answer): Promise<FinishedAnswer> {
   const [kept] = await keepAllFinished(clone, [answer]);
@@ -78,8 +78,9 @@ function locked(clone: Repository, ref: string): BridgeError {
 const MAX_TOGETHER = 50;
 
 /**
- * A keepFinished for many workers: what is finished while git is at work is kept by its next run, all together, so that a backlog costs a
- * process for many answers and not for each. Rejects for each answer as keepFinished does.
+ * A keepFinished for many workers: what is finished while git is at work is kept by its next run, all
+ * together, so that a backlog costs a process for many answers and not for each. Rejects for each answer as
+ * keepFinished does.
  */
 export function createKeeper(clone: Repository): (answer: Answer) => Promise<FinishedAnswer> {
   interface Waiting {

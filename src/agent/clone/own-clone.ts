@@ -13,15 +13,16 @@ import { FINISHED_PREFIX, keepFinished } from './finished-answers.js';
 /** What is behind the name of a clone that was set aside. */
 const DAMAGED = '.damaged-';
 
-/** How long a git that a killed agent left behind may go on; milliseconds. It holds a lock for moments, a fetch's for as long as it fetches. */
+/** How long a git of a killed agent may hold a lock: a moment, or while it fetches. Milliseconds. */
 const ORPHAN_MS = 10_000;
 
-/** Where nothing tells which processes run (no `/proc`), a lock counts as left behind after so long; milliseconds. */
+/** Where nothing tells which processes run (no `/proc`), an older lock is left over. Milliseconds. */
 const OLD_LOCK_MS = 10 * 60_000;
 
 /**
- * Opens the clone of an agent that holds its state folder: no other agent lives, so what locks a killed git left are cleared, and a clone
- * that was set aside as damaged gives back its finished answers. Throws as openClone does.
+ * Opens the clone of an agent that holds its state folder: no other agent lives, so what locks a killed git
+ * left are cleared, and a clone that was set aside as damaged gives back its finished answers. Throws as
+ * openClone does.
  */
 export async function openOwnClone(
   gitDir: string,
@@ -35,8 +36,9 @@ export async function openOwnClone(
 }
 
 /**
- * Removes the locks in a clone that no living git holds; true where there were any and none is left. Nothing of ours may have the clone open. Waits
- * for the git of a killed agent, which may be at its work still; `onWait` is called once then.
+ * Removes the locks in a clone that no living git holds; true where there were any and none is left. Nothing
+ * of ours may have the clone open. Waits for the git of a killed agent, which may be at its work still;
+ * `onWait` is called once then.
  */
 export async function clearLeftLocks(gitDir: string, onWait?: () => void): Promise<boolean> {
   let isCleared = false;
@@ -67,8 +69,8 @@ export async function isSound(clone: Repository): Promise<boolean> {
 }
 
 /**
- * Sets a damaged clone aside and makes a new one in its place, with its finished answers. A crash at any point leaves it to the next
- * start to go on.
+ * Sets a damaged clone aside and makes a new one in its place, with its finished answers. A crash at any
+ * point leaves it to the next start to go on.
  */
 export async function replaceClone(clone: Repository): Promise<void> {
   await rename(clone.gitDir, `${clone.gitDir}${DAMAGED}${randomUUID().slice(0, 8)}`).catch(ifThere);
@@ -92,9 +94,9 @@ function ifThere(error: NodeJS.ErrnoException): void {
 }
 
 /**
- * Reads the finished answers in what is left of a clone, as far as they can be read: the refs from their files and the objects by way of
- * `sound`, another repository, because git itself refuses a repository without a good HEAD or config. What cannot be read is
- * generated again.
+ * Reads the finished answers in what is left of a clone, as far as they can be read: the refs from their
+ * files and the objects by way of `sound`, another repository, because git itself refuses a repository
+ * without a good HEAD or config. What cannot be read is generated again.
  */
 export async function readFinishedOf(damagedDir: string, sound: Repository): Promise<Answer[]> {
   const objects = path.join(damagedDir, 'objects');
@@ -116,7 +118,7 @@ export async function readFinishedOf(damagedDir: string, sound: Repository): Pro
   return found;
 }
 
-/** The blobs that refs of finished answers point at, one file a ref or a line in `packed-refs`; a file wins over a line. */
+/** The blobs of finished answers, by files of refs and lines of `packed-refs`; a file wins over a line. */
 async function finishedBlobs(gitDir: string): Promise<Iterable<string>> {
   const byTask = new Map<string, string>();
   const packed = await readFile(path.join(gitDir, 'packed-refs'), 'latin1').catch(() => '');
@@ -135,11 +137,11 @@ async function finishedBlobs(gitDir: string): Promise<Iterable<string>> {
 
 /** A reader of the agent's clone that outlives the clone's being made anew. */
 export interface CloneReader extends ObjectReader {
-  /** Lets go of everything that is open in the clone; the next call opens it again. Calls that wait now are rejected. */
+  /** Closes what is open in the clone; the next call opens it again. Calls that wait now are rejected. */
   renew(): void;
 }
 
-/** A git that waits for the next task takes 4 MB; it is started again while that task is fetched. Milliseconds. */
+/** A git that waits takes 4 MB, and is started again while the next task is fetched. Milliseconds. */
 const IDLE_MS = 10_000;
 
 /** Opens one. It starts git at the first call. */

@@ -21,8 +21,8 @@ export interface AnswerFrame {
 }
 
 /**
- * Puts an outcome into the form of an `inbox.json`. What would be too large for the bridge loses first its thinking, then the
- * repeated question, and is at last an error `answer_too_large`.
+ * Puts an outcome into the form of an `inbox.json`. What would be too large for the bridge loses first its
+ * thinking, then the repeated question, and is at last an error `answer_too_large`.
  */
 export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, cached = false): Answer {
   const whole: Answer = {
@@ -78,7 +78,7 @@ export interface CancelledContext {
   readonly latencyMs: number;
 }
 
-/** The answer to a task that nobody wants answered any more: the error `cancelled`, which says who cancelled and why. No model is asked. */
+/** The answer to a cancelled task: the error `cancelled`, with who cancelled and why. Asks no model. */
 export async function answerCancelled(
   scope: CancelledContext,
   asked: AskedTask,

@@ -1,6 +1,7 @@
 import { formatDuration } from '../../protocol/duration.js';
 import { DEFAULT_MAX_ANSWER_BYTES } from '../../protocol/limits.js';
 import { conversationOf, type TaskJson } from '../../protocol/task.js';
+import type { GenerateSettings } from '../agent-options.js';
 import {
   type Backend,
   BackendError,
@@ -9,10 +10,9 @@ import {
   type OnToken,
 } from '../backends/backend.js';
 import { backendError } from '../backends/backend-failure.js';
-import type { GenerateSettings } from './generate-settings.js';
-import { chooseModel, withInstalledModels } from './reach-backend.js';
+import { sameLmstudioModel, sameOllamaModel } from '../backends/same-model.js';
 
-/** The exchange with one backend about one task, under the task's deadlines. Both calls throw as `Backend` does. */
+/** The exchange with one backend about one task, under its deadlines. Both calls throw as `Backend` does. */
 export interface Exchange {
   /** Chooses the model and makes the request of the task. */
   prepare(task: TaskJson): Promise<GenerateRequest>;
@@ -74,6 +74,45 @@ function tooLarge(backend: Backend, maxBytes: number): BackendError {
   );
 }
 
+/**
+ * The model to ask `backend` for: the task's own, as it is; else the one of the settings; else the first the
+ * backend lists. The model of the settings is meant for the first backend of the order, so on another one
+ * that lacks it the first listed stands in; a task's model is never replaced. Throws BackendError `no_model`
+ * where none is listed.
+ */
+async function chooseModel(
+  task: TaskJson,
+  settings: Pick<GenerateSettings, 'model' | 'order'>,
+  backend: Backend,
+  signal: AbortSignal,
+): Promise<string> {
+  if (task.model !== undefined) return task.model;
+  if (settings.model !== undefined && settings.order[0] === backend.name) return settings.model;
+  const installed = await backend.listModels(signal);
+  const same = backend.name === 'ollama' ? sameOllamaModel : sameLmstudioModel;
+  const wanted = settings.model;
+  const found = wanted === undefined ? undefined : installed.find((model) => same(wanted, model));
+  const model = found ?? installed[0];
+  if (model !== undefined) return model;
+  throw backendError(backend, 'no_model', `no model is installed; try: ${backend.noModelRemedy}`);
+}
+
+/** How many installed models a message names. */
+const MAX_LISTED = 20;
+
+/** Adds to an error `model_not_found` which models there are; gives any other error back as it is. */
+async function withInstalledModels(error: unknown, backend: Backend, signal: AbortSignal): Promise<unknown> {
+  if (!(error instanceof BackendError) || error.code !== 'model_not_found') return error;
+  const installed = await backend.listModels(signal).catch(() => null);
+  if (installed === null) return error;
+  const more = installed.length > MAX_LISTED ? ` and ${installed.length - MAX_LISTED} more` : '';
+  const list =
+    installed.length === 0
+      ? `no model is installed; try: ${backend.noModelRemedy}`
+      : `installed: ${installed.slice(0, MAX_LISTED).join(', ')}${more}`;
+  return new BackendError('model_not_found', `${error.message}; ${list}`, { cause: error });
+}
+
 /** The times within which a generation has to show life and to end, in milliseconds. */
 export interface DeadlineTimes {
   /** The longest silence, the one before the first token included. */
@@ -82,7 +121,7 @@ export interface DeadlineTimes {
   readonly totalMs: number;
 }
 
-/** Running deadlines. `signal` aborts with a BackendError `timeout` once one has passed, or with the reason of the outer signal. */
+/** Running deadlines. `signal` aborts with BackendError `timeout` once one has passed, or as the outer. */
 export interface Deadlines {
   readonly signal: AbortSignal;
   /** Runs one exchange with a model server under the idle deadline. */

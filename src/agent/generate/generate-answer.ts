@@ -3,6 +3,7 @@ import { errorText } from '../../protocol/bridge-error.js';
 import { DEFAULT_MAX_ANSWER_BYTES } from '../../protocol/limits.js';
 import { excerpt, oneLine } from '../../protocol/printable.js';
 import type { ChatMessage, TaskJson } from '../../protocol/task.js';
+import type { GenerateSettings } from '../agent-options.js';
 import {
   type Backend,
   BackendError,
@@ -15,7 +16,6 @@ import { lmstudioBackend } from '../backends/lmstudio/lmstudio-backend.js';
 import { ollamaBackend } from '../backends/ollama/ollama-backend.js';
 import { sameLmstudioModel } from '../backends/same-model.js';
 import { openExchange, startDeadlines } from './exchange.js';
-import type { GenerateSettings } from './generate-settings.js';
 import { type FormatCheck, type FormatChecker, openFormat } from './json-format.js';
 import { outliveLoss } from './reach-backend.js';
 

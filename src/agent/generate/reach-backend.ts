@@ -1,19 +1,17 @@
 import pRetry from 'p-retry';
 import { formatDuration } from '../../protocol/duration.js';
-import type { TaskJson } from '../../protocol/task.js';
+import type { GenerateSettings } from '../agent-options.js';
 import { type Backend, BackendError } from '../backends/backend.js';
-import { backendError } from '../backends/backend-failure.js';
-import { sameLmstudioModel, sameOllamaModel } from '../backends/same-model.js';
-import type { GenerateSettings } from './generate-settings.js';
 
 /** How far the wait between two tries grows, as a multiple of the first. */
 const MAX_DELAY_FACTOR = 15;
 
 /**
- * Tries `attempt` with each backend in turn until one can be reached, and then ends as that attempt ends: only
- * `backend_unreachable`, which promises that no request arrived, moves on to the next. Where none can be reached, all are
- * tried again, ever less often, until `retryWindowMs` is over; then throws `backend_unreachable` naming each. Throws the
- * signal's reason once it is aborted, but `backend_unreachable` where a deadline ended the waiting for a server.
+ * Tries `attempt` with each backend in turn until one can be reached, and then ends as that attempt ends:
+ * only `backend_unreachable`, which promises that no request arrived, moves on to the next. Where none can be
+ * reached, all are tried again, ever less often, until `retryWindowMs` is over; then throws
+ * `backend_unreachable` naming each. Throws the signal's reason once it is aborted, but `backend_unreachable`
+ * where a deadline ended the waiting for a server.
  */
 export async function reachBackend<T>(
   backends: readonly Backend[],
@@ -74,14 +72,14 @@ function isUnreachable(error: unknown): error is BackendError {
   return error instanceof BackendError && error.code === 'backend_unreachable';
 }
 
-/** So often a task is generated at most: a prompt that makes a server crash each time would keep it crashing. */
+/** So often a task is generated at most: a prompt that crashes a server would crash it each time. */
 const MAX_GENERATIONS = 3;
 
 /**
- * As reachBackend, and where a server goes away in the middle of its answer (it crashed, it was restarted), that server gets the task
- * again, from the beginning and with its model chosen anew; `retryWindowMs` is how long it may stay away, each time. No other
- * server is asked instead: what runs here was chosen, and a restart takes seconds. After MAX_GENERATIONS, or where it stays away, throws
- * what it was lost with.
+ * As reachBackend, and where a server goes away in the middle of its answer (it crashed, it was restarted),
+ * that server gets the task again, from the beginning and with its model chosen anew; `retryWindowMs` is how
+ * long it may stay away, each time. No other server is asked instead: what runs here was chosen, and a
+ * restart takes seconds. After MAX_GENERATIONS, or where it stays away, throws what it was lost with.
  */
 export async function outliveLoss<T>(
   backends: readonly Backend[],
@@ -117,46 +115,4 @@ function stayedAway(lost: BackendError, unreachable: BackendError): BackendError
 
 function everyTime(lost: BackendError): BackendError {
   return new BackendError('backend_error', `${lost.message}, ${MAX_GENERATIONS} times`, { cause: lost });
-}
-
-/**
- * The model to ask `backend` for: the task's own, as it is; else the one of the settings; else the first the backend
- * lists. The model of the settings is meant for the first backend of the order, so on another one that lacks it the first
- * listed stands in; a task's model is never replaced. Throws BackendError `no_model` where none is listed.
- */
-export async function chooseModel(
-  task: TaskJson,
-  settings: Pick<GenerateSettings, 'model' | 'order'>,
-  backend: Backend,
-  signal: AbortSignal,
-): Promise<string> {
-  if (task.model !== undefined) return task.model;
-  if (settings.model !== undefined && settings.order[0] === backend.name) return settings.model;
-  const installed = await backend.listModels(signal);
-  const same = backend.name === 'ollama' ? sameOllamaModel : sameLmstudioModel;
-  const wanted = settings.model;
-  const found = wanted === undefined ? undefined : installed.find((model) => same(wanted, model));
-  const model = found ?? installed[0];
-  if (model !== undefined) return model;
-  throw backendError(backend, 'no_model', `no model is installed; try: ${backend.noModelRemedy}`);
-}
-
-/** How many installed models a message names. */
-const MAX_LISTED = 20;
-
-/** Adds to an error `model_not_found` which models there are; gives any other error back as it is. */
-export async function withInstalledModels(
-  error: unknown,
-  backend: Backend,
-  signal: AbortSignal,
-): Promise<unknown> {
-  if (!(error instanceof BackendError) || error.code !== 'model_not_found') return error;
-  const installed = await backend.listModels(signal).catch(() => null);
-  if (installed === null) return error;
-  const more = installed.length > MAX_LISTED ? ` and ${installed.length - MAX_LISTED} more` : '';
-  const list =
-    installed.length === 0
-      ? `no model is installed; try: ${backend.noModelRemedy}`
-      : `installed: ${installed.slice(0, MAX_LISTED).join(', ')}${more}`;
-  return new BackendError('model_not_found', `${error.message}; ${list}`, { cause: error });
 }

@@ -25,8 +25,9 @@ export type Turns =
   | { readonly ok: false; readonly reason: string };
 
 /**
- * Follows `reply_to` from task to task, MAX_CONVERSATION_TASKS at most. Each has to be a task on main before the one that replies to it, with a
- * good answer in between: so the conversation is a function of the history before the task, whoever reads it and whenever.
+ * Follows `reply_to` from task to task, MAX_CONVERSATION_TASKS at most. Each has to be a task on main before
+ * the one that replies to it, with a good answer in between: so the conversation is a function of the history
+ * before the task, whoever reads it and whenever.
  */
 export async function readTurns(scope: TurnContext, taskId: string, replyTo: string): Promise<Turns> {
   const turns: Turn[] = [];
@@ -51,7 +52,8 @@ async function readTurn(
   for (;;) {
     const object = await reader.info(id);
     if (object !== null && object.type !== 'commit') return { reason: 'is no task' };
-    // From the task to the one that replies to it; the edge of a shallow clone has no parent, and what it brought cannot be told.
+    // From the task to the one that replies to it. The edge of a shallow clone has no parent, and what it
+    // brought cannot be told.
     const commits =
       object === null ? [] : await readHistory(clone, { from: [child], not: [`${id}^@`] }, signal);
     const [first] = commits;
@@ -103,9 +105,10 @@ export interface Continued {
 }
 
 /**
- * Puts earlier turns, the newest first, in front of a task, as many as fit into its context by the estimate: `num_ctx`, or a default,
- * without the room for the answer, `max_tokens` or a quarter. The oldest are cut first, question and answer together. The system prompt is
- * the task's own, or that of the newest turn that has one, and stays. `isLonger`: there are turns before these.
+ * Puts earlier turns, the newest first, in front of a task, as many as fit into its context by the estimate:
+ * `num_ctx`, or a default, without the room for the answer, `max_tokens` or a quarter. The oldest are cut
+ * first, question and answer together. The system prompt is the task's own, or that of the newest turn that
+ * has one, and stays. `isLonger`: there are turns before these.
  */
 export function fitConversation(task: TaskJson, turns: readonly Turn[], isLonger: boolean): Continued {
   const { prompt: _prompt, ...rest } = task;

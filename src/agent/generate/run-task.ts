@@ -1,10 +1,10 @@
 import { type Answer, isReusable, readAnswer } from '../../protocol/answer.js';
 import type { AskedTask } from '../../protocol/queue.js';
 import type { TaskJson } from '../../protocol/task.js';
+import type { GenerateSettings } from '../agent-options.js';
 import { readAskedTask } from '../queue/read-task.js';
 import { composeAnswer, outcomeOfEarlier } from './compose-answer.js';
 import { type GenerationOutcome, generateAnswer } from './generate-answer.js';
-import type { GenerateSettings } from './generate-settings.js';
 import { fitConversation, readTurns, type TurnContext } from './read-turns.js';
 
 /** What answering one task needs. */
@@ -16,21 +16,23 @@ export interface TaskContext extends TurnContext {
   readonly now: () => number;
   /** The blob of a good answer to a task with this hash, on main already. */
   readonly goodAnswer: (hash: string) => string | undefined;
-  /** The tasks being answered now, by hash; equal ones wait for each other here. */
-  readonly running: Map<string, Promise<Answer>>;
+  readonly equal: EqualTasks;
   /** Called with every piece of text that the model says. */
-  readonly onText?: ((text: string) => void) | undefined;
+  readonly onText: (text: string) => void;
 }
 
-/** Answers one task: from an equal one's answer where there is a good one, else by a model. Never throws for what a model did. */
+/**
+ * Answers one task: from an equal one's answer where there is a good one, else by a model. Never throws for
+ * what a model did.
+ */
 export async function runTask(scope: TaskContext, asked: AskedTask): Promise<Answer> {
   const startedAt = performance.now();
-  const content = await readAskedTask(scope.reader, asked, scope.maxTaskBytes);
+  const { hash, ...content } = await readAskedTask(scope.reader, asked, scope.maxTaskBytes);
   const compose = (outcome: GenerationOutcome, cached = false) =>
     composeAnswer(
       {
         taskId: asked.id,
-        hash: content.hash,
+        hash,
         task: content.task,
         agent: scope.agent,
         latencyMs: performance.now() - startedAt,
@@ -40,37 +42,52 @@ export async function runTask(scope: TaskContext, asked: AskedTask): Promise<Ans
       outcome,
       cached,
     );
-  if (content.task === null) {
-    return compose({
-      model: null,
-      backend: null,
-      answer: null,
-      error: { code: 'invalid_task', message: content.reason },
-    });
+  const { task } = content;
+  if (task === null) {
+    const error = { code: 'invalid_task', message: content.reason } as const;
+    return compose({ model: null, backend: null, answer: null, error });
   }
-  const { task, hash } = content;
-  // Look and take the place in one go, without an await between, or two equal tasks would both find it free.
-  for (let other = scope.running.get(hash); other !== undefined; other = scope.running.get(hash)) {
-    const earlier = await other.catch(() => null);
-    if (earlier !== null && isReusable(earlier)) return compose(outcomeOfEarlier(earlier), true);
-    if (scope.running.get(hash) === other) scope.running.delete(hash);
-  }
-  const mine = (async () => {
+  const reuse = (earlier: Answer) => compose(outcomeOfEarlier(earlier), true);
+  const answer = async () => {
     const earlier = await readGoodAnswer(scope, hash);
-    if (earlier !== null) return compose(outcomeOfEarlier(earlier), true);
-    return compose(await generateTask(scope, asked.id, task));
-  })();
-  // A reusable answer stays here after it is done: an equal task must find it until its commit is on main.
-  scope.running.set(hash, mine);
-  const forget = () => scope.running.delete(hash);
-  mine.then((answer) => isReusable(answer) || forget(), forget);
-  return mine;
+    return earlier === null ? compose(await generateTask(scope, asked.id, task)) : reuse(earlier);
+  };
+  return scope.equal.answer(hash, answer, reuse);
 }
 
-/** A reply goes to the model with the conversation before it; where that cannot be found, the error `context_missing` says why. */
+/** Equal tasks that are answered at the same time: one is generated, and the others wait for its answer. */
+export class EqualTasks {
+  readonly #answers = new Map<string, Promise<Answer>>();
+
+  /** What `reuse` makes of a reusable answer to an equal task, if one is made; else what `answer` makes. */
+  async answer(
+    hash: string,
+    answer: () => Promise<Answer>,
+    reuse: (earlier: Answer) => Answer,
+  ): Promise<Answer> {
+    // Look and take the place in one go, without an await between, or two tasks would both find it free.
+    for (let other = this.#answers.get(hash); other !== undefined; other = this.#answers.get(hash)) {
+      const earlier = await other.catch(() => null);
+      if (earlier !== null && isReusable(earlier)) return reuse(earlier);
+      if (this.#answers.get(hash) === other) this.#answers.delete(hash);
+    }
+    const mine = answer();
+    // A reusable answer stays here after it is done: an equal task must find it until its commit is on main.
+    this.#answers.set(hash, mine);
+    const forget = () => this.#answers.delete(hash);
+    mine.then((made) => isReusable(made) || forget(), forget);
+    return mine;
+  }
+
+  /** An answer that is seen on main is found there; it need not be held here as well. */
+  forget(onMain: ReadonlyMap<string, unknown>): void {
+    for (const hash of this.#answers.keys()) if (onMain.has(hash)) this.#answers.delete(hash);
+  }
+}
+
+/** A reply goes to the model with the conversation before it; without one it is `context_missing`. */
 async function generateTask(scope: TaskContext, id: string, task: TaskJson): Promise<GenerationOutcome> {
-  const generate = (whole: TaskJson) =>
-    generateAnswer(whole, scope.generate, scope.signal, scope.onText ?? (() => {}));
+  const generate = (whole: TaskJson) => generateAnswer(whole, scope.generate, scope.signal, scope.onText);
   if (task.reply_to === undefined) return generate(task);
   const found = await readTurns(scope, id, task.reply_to);
   if (!found.ok) {

@@ -8,16 +8,16 @@ export type TaskContent =
   | { readonly hash: string; readonly task: TaskJson }
   | { readonly hash: string; readonly task: null; readonly reason: string };
 
-/** What is read at most to be hashed: as much as a push can bring (`receive.maxInputSize`), so only the owner can exceed it. */
+/** What is read at most to be hashed: as much as a push can bring; only the owner can exceed it. */
 const MAX_HASHED_BYTES = 64 * 1024 * 1024;
 
 /** Stands for the bytes of a task that cannot be read at all: a submodule, or more than MAX_HASHED_BYTES. */
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Reads a pending task from its blob; nothing else is looked at, so a symlink is the text of its target and is not followed. What is
- * not a plain file of at most `maxBytes` is refused, and hashed all the same: an error answer too has to name the hash. Throws BridgeError
- * `missing-object` where the clone has lost it.
+ * Reads a pending task from its blob; nothing else is looked at, so a symlink is the text of its target and
+ * is not followed. What is not a plain file of at most `maxBytes` is refused, and hashed all the same: an
+ * error answer too has to name the hash. Throws BridgeError `missing-object` where the clone has lost it.
  */
 export async function readAskedTask(
   reader: ObjectReader,

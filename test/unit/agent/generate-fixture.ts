@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import type { GenerateSettings } from '../../../src/agent/agent-options.js';
 import { type GenerationOutcome, generateAnswer } from '../../../src/agent/generate/generate-answer.js';
-import type { GenerateSettings } from '../../../src/agent/generate/generate-settings.js';
 import {
   type StandIn,
   type StandInOptions,

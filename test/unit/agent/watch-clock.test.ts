@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { watchClock } from '../../../src/agent/clock-jump.js';
+import { watchClock } from '../../../src/agent/learn-terms.js';
 
 test('a clock that is set in either direction has jumped, once; one that only runs has not', () => {
   let wall = 1_000_000;

@@ -1,0 +1,172 @@
+import { untilAborted } from '../bridge/notifier.js';
+import type { Answer } from '../protocol/answer.js';
+import { formatDuration } from '../protocol/duration.js';
+import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
+import { shortId } from '../protocol/names.js';
+import { oneLine } from '../protocol/printable.js';
+import type { AskedTask, CancelledTask } from '../protocol/queue.js';
+import type { LogFields } from './agent-options.js';
+import type { FinishedAnswer } from './clone/finished-answers.js';
+import { answerCancelled } from './generate/compose-answer.js';
+import { type EqualTasks, runTask, type TaskContext } from './generate/run-task.js';
+import type { AgentContext } from './open-agent.js';
+import { outlast } from './outlast.js';
+
+/** A task that is being answered, from its start until its answer is kept. */
+export class Job {
+  readonly asked: AskedTask;
+  /** By a clock that never jumps. Milliseconds. */
+  readonly startedAtMs = performance.now();
+  /** Aborts when the task is to be left as it is: it is another's, or the agent ends. */
+  readonly signal: AbortSignal;
+  /** Aborts when no model is to work on it any more: then too, and when it is cancelled. */
+  readonly generating: AbortSignal;
+  /** Aborts when it is cancelled. */
+  readonly cancelling: AbortSignal;
+  readonly #end: AbortSignal;
+  readonly #dropped = new AbortController();
+  readonly #cancelled = new AbortController();
+  #cancel: CancelledTask | null = null;
+  #isGenerated = false;
+
+  /** `end` aborts when the agent ends. */
+  constructor(asked: AskedTask, end: AbortSignal) {
+    this.asked = asked;
+    this.#end = end;
+    this.signal = AbortSignal.any([end, this.#dropped.signal]);
+    this.cancelling = this.#cancelled.signal;
+    this.generating = AbortSignal.any([this.signal, this.cancelling]);
+  }
+
+  /** Whether a model works on it, or is about to. */
+  get takesRoom(): boolean {
+    return !this.#isGenerated && this.#cancel === null;
+  }
+
+  /** The cancel of the task; null as long as there is none. */
+  get cancel(): CancelledTask | null {
+    return this.#cancel;
+  }
+
+  /** Another has the task, or its time is over. Returns false where the job was ending already. */
+  drop(why: string): boolean {
+    if (this.#dropped.signal.aborted || this.#end.aborted) return false;
+    this.#dropped.abort(new Error(why));
+    return true;
+  }
+
+  /** Nobody wants the answer any more. The first cancel stays. */
+  cancelled(cancel: CancelledTask): void {
+    this.#cancel ??= cancel;
+    this.#cancelled.abort(new Error('the task was cancelled'));
+  }
+
+  /** The model is done with it; its answer is to be kept. */
+  generated(): void {
+    this.#isGenerated = true;
+  }
+}
+
+/** What answering a task needs of those who start it. */
+export interface AnswerSteps {
+  /** Claims the task. False: another has it. */
+  claim(): Promise<boolean>;
+  /** The model is done with it: there is room for the next. */
+  generated(): void;
+  keep(answer: Answer): Promise<FinishedAnswer>;
+  readonly equal: EqualTasks;
+}
+
+/**
+ * Answers one task:
+ * 1. claim it, and wait for the claim where another agent may be about to take it;
+ * 2. generate; or where it is cancelled, before or meanwhile, say so;
+ * 3. keep the answer in the clone: from then on it is not lost.
+ * Never throws. What a model does is an answer; anything else (a full disk, a killed git) passes, and the
+ * step is done again until it works.
+ */
+export async function answerTask(agent: AgentContext, job: Job, steps: AnswerSteps): Promise<void> {
+  const { session, repair } = agent;
+  const { log } = agent.options;
+  const { id } = job.asked;
+  try {
+    if (!(await steps.claim())) return;
+    job.signal.throwIfAborted();
+    const answer = await generateUnlessCancelled(agent, job, steps.equal);
+    steps.generated();
+    const keep = () => repair.run(() => steps.keep(answer));
+    // Once whatever the signal says: what was generated is kept, also where the agent is to end right now.
+    const kept = await keep().catch(() => outlast(keep, lasting(agent, job.signal)));
+    session.kept(kept);
+    const isFine = answer.error === null || answer.error.code === 'cancelled';
+    log(isFine ? 'info' : 'warn', `task ${shortId(id)}: ${describe(answer)}`, fieldsOf(answer));
+  } catch (error) {
+    if (job.signal.aborted) return;
+    log('error', `task ${shortId(id)}: ${oneLine(String(error))}`, { event: 'task-lost', task: id });
+    session.settle(id);
+  }
+}
+
+function lasting({ options }: AgentContext, signal: AbortSignal) {
+  return { log: options.log, signal, once: false, passes: () => true };
+}
+
+/**
+ * A model is not even asked where the task is cancelled from the start, and not waited for once it is: it may
+ * itself be waiting for an equal task.
+ */
+async function generateUnlessCancelled(agent: AgentContext, job: Job, equal: EqualTasks): Promise<Answer> {
+  const { session, repair, reader, options } = agent;
+  const { asked } = job;
+  const { maxTaskBytes = DEFAULT_MAX_TASK_BYTES, maxAnswerBytes = DEFAULT_MAX_ANSWER_BYTES } =
+    session.terms ?? {};
+  const scope = { reader, agent: session.name, maxTaskBytes, maxAnswerBytes, now: () => session.serverNow() };
+  if (job.cancel === null) {
+    const task = `task ${shortId(asked.id)}`;
+    const asker = oneLine(asked.asker);
+    options.log('info', `${task} from ${asker}: answering`, { event: 'task-started', task: asked.id, asker });
+    const note = (text: string) =>
+      options.log('info', `${task}: ${text}`, { event: 'task-note', task: asked.id });
+    const context: TaskContext = {
+      ...scope,
+      clone: agent.clone,
+      deepen: agent.deepening.forTask(),
+      generate: { ...options.generate, maxAnswerBytes, log: note },
+      goodAnswer: (hash) => session.queue.goodAnswers.get(hash),
+      equal,
+      onText: (text) => options.onText?.(asked.id, text),
+      signal: job.generating,
+    };
+    const generate = () =>
+      outlast(() => repair.run(() => runTask(context, asked)), lasting(agent, job.generating));
+    try {
+      return await untilAborted(generate(), job.cancelling);
+    } catch (error) {
+      if (job.cancel === null) throw error;
+    }
+  }
+  const { cancel } = job;
+  const latencyMs = performance.now() - job.startedAtMs;
+  const answer = () => answerCancelled({ ...scope, latencyMs }, asked, cancel);
+  return outlast(() => repair.run(answer), lasting(agent, job.signal));
+}
+
+function fieldsOf(answer: Answer): LogFields {
+  return {
+    event: answer.error === null ? 'task-answered' : 'task-failed',
+    task: answer.task_commit,
+    ...(answer.error === null ? {} : { code: answer.error.code }),
+    model: answer.model,
+    backend: answer.backend,
+    latency_ms: answer.latency_ms,
+    completion_tokens: answer.usage?.completion_tokens ?? null,
+    cached: answer.cached === true,
+  };
+}
+
+function describe(answer: Answer): string {
+  if (answer.error !== null) return `error ${answer.error.code}: ${oneLine(answer.error.message)}`;
+  const source = `${oneLine(answer.model ?? '')} via ${answer.backend ?? ''}`;
+  if (answer.cached === true) return `answered from an equal task (${source})`;
+  return `answered by ${source} in ${formatDuration(answer.latency_ms)}`;
+}

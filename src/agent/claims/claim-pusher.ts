@@ -1,0 +1,179 @@
+import { type BridgeConnection, connectBridge } from '../../bridge/connection.js';
+import { startStopwatch } from '../../bridge/stopwatch.js';
+import { writeBlob } from '../../git/commit-file.js';
+import { pushSideRefs, type SideRefChange } from '../../git/push.js';
+import type { Repository } from '../../git/run-git.js';
+import { CLAIMS_PREFIX, claimRef, writeClaim } from '../../protocol/claim.js';
+import type { BackendName } from '../../protocol/names.js';
+import { presenceRef, writePresence } from '../../protocol/presence.js';
+import type { AgentOptions, GenerateSettings } from '../agent-options.js';
+import type { AgentSession } from '../agent-session.js';
+import { lmstudioBackend } from '../backends/lmstudio/lmstudio-backend.js';
+import { ollamaBackend } from '../backends/ollama/ollama-backend.js';
+import {
+  type ClaimChange,
+  type ClaimsFacts,
+  type ClaimsState,
+  leaseOf,
+  NEVER,
+  type PushEvent,
+  type PushedChange,
+} from './claims-state.js';
+import { MAX_CHANGES } from './plan-pushes.js';
+
+/** What pushes of claims are made from. */
+export interface ClaimPushContext {
+  readonly options: AgentOptions;
+  readonly session: AgentSession;
+  readonly connection: BridgeConnection;
+  readonly clone: Repository;
+}
+
+/** Pushes the claims of this agent, and its word that it is there. */
+export class ClaimPusher {
+  readonly #context: ClaimPushContext;
+  readonly #stop: AbortSignal;
+  readonly #runningMs = startStopwatch();
+  #offer: Offer = { backends: [], models: [] };
+
+  /** `stop` aborts when no model server is to be asked any more. */
+  constructor(context: ClaimPushContext, stop: AbortSignal) {
+    this.#context = context;
+    this.#stop = stop;
+  }
+
+  /** Asks the model servers what they offer, for the word that this agent is there. Never throws. */
+  async refreshOffer(): Promise<void> {
+    this.#offer = await readOffer(this.#context.options.generate, this.#stop);
+  }
+
+  /**
+   * Makes one push of these changes and returns what came of it. Never throws: a claim that cannot be made
+   * holds up no answer. `known` says what the server has, and which lease it gives.
+   */
+  async push(due: readonly ClaimChange[], known: Known, signal: AbortSignal): Promise<PushEvent> {
+    const { clone, connection } = this.#context;
+    const startedAtMs = performance.now();
+    try {
+      const changes = await this.#write(due, known);
+      await connectBridge(connection, signal);
+      const outcome = await pushSideRefs({ repo: clone, url: connection.address.url, signal }, changes);
+      if (outcome.status === 'pushed') return { type: 'pushed', changes, refs: outcome.refs, startedAtMs };
+      return { type: 'refused', changes, refusal: outcome.refusal, startedAtMs };
+    } catch {
+      // The loop of the agent says what is wrong with the server, and goes on until it works; so do claims.
+      return { type: 'failed', changes: due };
+    }
+  }
+
+  async #write(due: readonly ClaimChange[], known: Known): Promise<PushedChange[]> {
+    const { session, clone } = this.#context;
+    const changes: PushedChange[] = [];
+    // One blob for all claims: it names no task.
+    let claim: string | null = null;
+    for (const change of due) {
+      if (change.kind === 'presence') {
+        // What the model servers offered at the start is good enough for the first word.
+        if (known.state().shownAtMs !== NEVER) await this.refreshOffer();
+        const to = await this.#writePresence('running', [...known.state().own.jobs.keys()]);
+        changes.push({ ...change, ...moved(known, presenceRef(session.name), to) });
+      } else if (change.kind === 'claim') {
+        const { self, serverNowMs } = known.facts();
+        const until = new Date(serverNowMs + leaseOf(known.facts())).toISOString();
+        claim ??= await writeBlob(clone, writeClaim({ ...self, until }));
+        changes.push({ ...change, ...moved(known, claimRef(change.task), claim) });
+      } else {
+        changes.push({ ...change, ...moved(known, claimRef(change.task), null) });
+      }
+    }
+    return changes;
+  }
+
+  /**
+   * Releases every claim but those that go with an answer, and says goodbye. Returns the tasks whose claims
+   * stayed. Never throws.
+   */
+  async release(known: Known, signal: AbortSignal): Promise<readonly string[]> {
+    const { session, clone, connection } = this.#context;
+    const to = { repo: clone, url: connection.address.url, signal };
+    const { own, shownAtMs } = known.state();
+    const held = [...own.held].filter(([task]) => !session.isFinished(task));
+    const left = new Set(held.map(([task]) => task));
+    const changes = held.map(
+      ([task, { id }]): SideRefChange => ({ ref: claimRef(task), to: null, from: id }),
+    );
+    try {
+      if (known.facts().saysPresence && shownAtMs !== NEVER) {
+        const word = await this.#writePresence('stopped', []);
+        changes.push(moved(known, presenceRef(session.name), word));
+      }
+      for (let at = 0; at < changes.length; at += MAX_CHANGES) {
+        const outcome = await pushSideRefs(to, changes.slice(at, at + MAX_CHANGES));
+        if (outcome.status === 'refused') break;
+        for (const ref of outcome.refs) left.delete(ref.slice(CLAIMS_PREFIX.length));
+      }
+    } catch {
+      // What stayed runs out by itself.
+    }
+    return [...left];
+  }
+
+  #writePresence(state: 'running' | 'stopped', busy: readonly string[]): Promise<string> {
+    const { options, session, clone } = this.#context;
+    const nowMs = session.serverNow();
+    const presence = writePresence({
+      agent: session.name,
+      session: session.id,
+      state,
+      version: options.version,
+      backends: [...this.#offer.backends],
+      models: [...this.#offer.models],
+      parallel: options.parallel,
+      busy: [...busy],
+      started_at: new Date(nowMs - this.#runningMs()).toISOString(),
+      seen_at: new Date(nowMs).toISOString(),
+    });
+    return writeBlob(clone, presence);
+  }
+}
+
+/** What is known while a push is made; it may change meanwhile. */
+export interface Known {
+  readonly state: () => ClaimsState;
+  readonly facts: () => ClaimsFacts;
+}
+
+function moved(known: Known, ref: string, to: string | null): SideRefChange {
+  return { ref, to, from: known.state().own.remote.get(ref) ?? null };
+}
+
+/** A model server on this machine lists its models at once, or is not there. */
+const LIST_TIMEOUT_MS = 2_000;
+
+/** What the model servers of this agent have to offer. */
+interface Offer {
+  readonly backends: readonly BackendName[];
+  readonly models: readonly string[];
+}
+
+/** A model server that does not answer is left out. */
+async function readOffer(settings: GenerateSettings, signal: AbortSignal): Promise<Offer> {
+  const open = {
+    ollama: () => ollamaBackend(settings.ollamaUrl),
+    lmstudio: () => lmstudioBackend(settings.lmstudioUrl),
+  };
+  const listed = await Promise.all(
+    settings.order.map(async (name) => {
+      const within = AbortSignal.any([signal, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
+      const models = await open[name]()
+        .listModels(within)
+        .catch(() => null);
+      return models === null ? [] : [{ name, models }];
+    }),
+  );
+  const found = listed.flat();
+  return {
+    backends: [...new Set(found.map(({ name }) => name))],
+    models: [...new Set(found.flatMap(({ models }) => models))],
+  };
+}

@@ -1,0 +1,193 @@
+import { CLAIMS_PREFIX, claimRef } from '../../protocol/claim.js';
+import { PRESENCE_EVERY_MS } from '../../protocol/presence.js';
+import type { Refusal } from '../../protocol/refusal.js';
+import { HOLD_OFF_MS } from './choose-tasks.js';
+import {
+  type ClaimChange,
+  type ClaimsEffect,
+  type ClaimsFacts,
+  type ClaimsState,
+  type ClaimsStep,
+  isClaiming,
+  leaseOf,
+  NEVER,
+  type PushEvent,
+} from './claims-state.js';
+import { othersPostponed } from './others.js';
+import {
+  dueClaims,
+  nextClaimMs,
+  orphanedClaims,
+  withClaim,
+  withoutClaim,
+  withoutJob,
+  withRemote,
+} from './own-claims.js';
+
+/** What goes into one push, below the 60 refs that the server takes. */
+export const MAX_CHANGES = 50;
+
+/** A lease is renewed when a third of it is over, so that two renewals may be lost. */
+const RENEW_AFTER = 1 / 3;
+
+/** What is due a little later goes along, so that several generations do not push in turn. In leases. */
+const TOGETHER = 1 / 6;
+
+/** Waits after a push that did not get through: a second, then twice as long each time, with jitter. */
+const FIRST_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 15_000;
+
+/** However slow a push is, an agent that vanished is not waited for longer than this. */
+const MAX_HOLD_OFF_MS = 10_000;
+
+/** A claim of another that is over for so long, on a task that is not pending, is deleted in passing. */
+const SWEEP_AFTER_MS = 30_000;
+
+/** How long to leave a task to the agent it falls to: HOLD_OFF_MS, or twice what a push takes here. */
+export function holdOffMs(state: ClaimsState): number {
+  return Math.min(Math.max(HOLD_OFF_MS, 2 * state.pushTakesMs), MAX_HOLD_OFF_MS);
+}
+
+/** When there is something to push; NEVER where there is nothing. */
+export function nextPushMs(state: ClaimsState, facts: ClaimsFacts): number {
+  if (!isClaiming(state, facts) || !facts.isConnected) return NEVER;
+  const presenceMs = facts.saysPresence ? state.presenceDueMs : NEVER;
+  return Math.max(state.retryAtMs, Math.min(nextClaimMs(state.own, facts.isFinished), presenceMs));
+}
+
+/** Pushes what is due, all in one push. */
+export function pushDue(state: ClaimsState, facts: ClaimsFacts): ClaimsStep {
+  if (nextPushMs(state, facts) > facts.nowMs) return { state, effects: [] };
+  const changes = dueChanges(state, facts);
+  if (changes.length > 0) return { state, effects: [{ do: 'push', changes }] };
+  return { state: { ...state, retryAtMs: facts.nowMs + FIRST_RETRY_MS }, effects: [] };
+}
+
+function dueChanges({ own, others, presenceDueMs }: ClaimsState, facts: ClaimsFacts): ClaimChange[] {
+  const { nowMs, isFinished, isPending } = facts;
+  const isAnyDue = dueClaims(own, nowMs, isFinished).length > 0;
+  const due = isAnyDue ? dueClaims(own, nowMs + leaseOf(facts) * TOGETHER, isFinished) : [];
+  const isPresenceDue = facts.saysPresence && presenceDueMs <= nowMs;
+  const leftOver = [...others.claims].flatMap(([task, { overAtMs }]) =>
+    isPending(task) || overAtMs + SWEEP_AFTER_MS > nowMs ? [] : [task],
+  );
+  const ends = [...orphanedClaims(own, nowMs, isFinished), ...(isPresenceDue ? leftOver : [])];
+  const changes: ClaimChange[] = [
+    ...(isPresenceDue ? [{ kind: 'presence' } as const] : []),
+    ...due.map((task) => ({ kind: 'claim', task }) as const),
+    // A claim that is not known to be there need not go.
+    ...ends.filter((task) => own.remote.has(claimRef(task))).map((task) => ({ kind: 'end', task }) as const),
+  ];
+  return changes.slice(0, MAX_CHANGES);
+}
+
+/** What follows from what came of a push. */
+export function afterPush(state: ClaimsState, event: PushEvent, facts: ClaimsFacts): ClaimsStep {
+  if (event.type === 'failed') return afterFailure(state, event.changes, facts);
+  const pushTakesMs = (state.pushTakesMs + facts.nowMs - event.startedAtMs) / 2;
+  if (event.type === 'refused') return afterRefusal({ ...state, pushTakesMs }, event, facts);
+  return afterSuccess({ ...state, pushTakesMs, failures: 0 }, event, facts);
+}
+
+/** What was moved is ours. */
+function afterSuccess(
+  state: ClaimsState,
+  { changes, refs, startedAtMs }: Extract<PushEvent, { type: 'pushed' }>,
+  facts: ClaimsFacts,
+): ClaimsStep {
+  const { nowMs } = facts;
+  const effects: ClaimsEffect[] = [];
+  let { own, presenceDueMs, shownAtMs } = state;
+  for (const change of changes) {
+    if (!refs.has(change.ref)) continue;
+    own = withRemote(own, change.ref, change.to);
+    if (change.kind === 'presence') {
+      presenceDueMs = nowMs + PRESENCE_EVERY_MS;
+      shownAtMs = Math.min(shownAtMs, nowMs);
+      effects.push({ do: 'ask', what: 'look' });
+    } else if (change.to === null) {
+      own = withoutClaim(own, change.task);
+    } else {
+      const renewAtMs = startedAtMs + leaseOf(facts) * RENEW_AFTER;
+      own = withClaim(own, change.task, { id: change.to, renewAtMs, knownSinceMs: nowMs });
+      effects.push({ do: 'go-on', task: change.task });
+    }
+  }
+  const next = { ...state, own, presenceDueMs, shownAtMs };
+  if (refs.size === changes.length) return { state: next, effects };
+  // Another agent was there first, or an earlier push of ours was, whose end we did not hear. A fetch tells.
+  effects.push({ do: 'ask', what: 'fetch' });
+  return { state: { ...next, retryAtMs: nowMs + FIRST_RETRY_MS }, effects };
+}
+
+/** A refusal is about one claim of the push, which is dealt with; the others are pushed again. */
+function afterRefusal(
+  state: ClaimsState,
+  { changes, refusal }: Extract<PushEvent, { type: 'refused' }>,
+  facts: ClaimsFacts,
+): ClaimsStep {
+  const { nowMs } = facts;
+  const task = claimedTaskIn(refusal);
+  const fetch = { do: 'ask', what: 'fetch' } as const;
+  const later: ClaimsStep = { state: { ...state, retryAtMs: nowMs + FIRST_RETRY_MS }, effects: [fetch] };
+  switch (refusal.code) {
+    case 'claimed': {
+      if (task === null) return later;
+      const others = othersPostponed(state.others, task, nowMs + leaseOf(facts) * RENEW_AFTER);
+      const holder = /held by (\S+)/.exec(refusal.text)?.[1] ?? 'another agent';
+      const lost = losing({ ...state, others, retryAtMs: nowMs }, task, holder);
+      return { state: lost.state, effects: [...lost.effects, fetch] };
+    }
+    case 'answered':
+    case 'expired':
+    case 'unknown-task': {
+      if (task === null) return later;
+      const own = withoutJob(state.own, task);
+      const why = 'answered by another, or out of time';
+      // The next fetch brings the answer; until then the task is not to be begun again.
+      const effects: ClaimsEffect[] = [{ do: 'settle', task }, { do: 'leave', task, why }, fetch];
+      return { state: { ...state, own, retryAtMs: nowMs }, effects };
+    }
+    case 'stale':
+      return later;
+    case 'clock':
+      return { state: later.state, effects: [{ do: 'forget-terms' }, fetch] };
+    case 'internal':
+      // The hook itself failed, for want of memory say; that passes.
+      return afterFailure(state, changes, facts);
+    default:
+      return afterLastRefusal(state, refusal);
+  }
+}
+
+/** The task whose claim a refusal is about; null where it does not say. */
+function claimedTaskIn(refusal: Refusal): string | null {
+  const ref = /refs\/bridge\/(?:claims|agents)\/[A-Za-z0-9._-]+/.exec(refusal.text)?.[0] ?? '';
+  return ref.startsWith(CLAIMS_PREFIX) ? ref.slice(CLAIMS_PREFIX.length) : null;
+}
+
+/** No push follows, so every generation that waits goes on, also one whose claim was not in this push. */
+function afterLastRefusal(state: ClaimsState, refusal: Refusal): ClaimsStep {
+  const freed = [...state.own.jobs.keys()].map((task) => ({ do: 'go-on', task }) as const);
+  const text = `going on without claims: the server refused one: ${refusal.text}`;
+  return { state: { ...state, isOff: true }, effects: [...freed, { do: 'log', level: 'info', text }] };
+}
+
+/** A claim that cannot be made holds up no generation. */
+function afterFailure(state: ClaimsState, changes: readonly ClaimChange[], facts: ClaimsFacts): ClaimsStep {
+  const delayMs = Math.min(FIRST_RETRY_MS * 2 ** state.failures, MAX_RETRY_MS) * (0.5 + facts.jitter / 2);
+  const freed = changes.flatMap((change) =>
+    change.kind === 'presence' ? [] : [{ do: 'go-on', task: change.task } as const],
+  );
+  const next = { ...state, failures: state.failures + 1, retryAtMs: facts.nowMs + delayMs };
+  return { state: next, effects: freed };
+}
+
+/** Another agent has a task that is generated here: the generation ends. */
+export function losing(state: ClaimsState, task: string, holder: string): ClaimsStep {
+  const own = withoutClaim(withoutJob(state.own, task), task);
+  return {
+    state: { ...state, own },
+    effects: [{ do: 'leave', task, why: `${holder} has it; leaving it there` }],
+  };
+}

@@ -1,0 +1,165 @@
+import type { SideRefs } from '../../bridge/side-refs.js';
+import { claimRef } from '../../protocol/claim.js';
+import { isPresent } from '../../protocol/presence.js';
+import { type Candidate, chooseTasks } from './choose-tasks.js';
+import {
+  type ClaimsEffect,
+  type ClaimsEvent,
+  type ClaimsFacts,
+  type ClaimsState,
+  type ClaimsStep,
+  isClaiming,
+  NEVER,
+} from './claims-state.js';
+import {
+  agentKey,
+  busyAgents,
+  type ForeignClaim,
+  holderOf,
+  isAnyoneThere,
+  othersAfterFetch,
+  othersUnchanged,
+} from './others.js';
+import { ownAfterFetch, withJob, withoutClaim, withoutJob, withRemote } from './own-claims.js';
+import { afterPush, holdOffMs, losing, pushDue } from './plan-pushes.js';
+
+/**
+ * Alone, a claim goes out once a generation has run for so long: an answer that comes sooner is not worth a
+ * second push. Where others are known, it goes out at once. Milliseconds.
+ */
+const CLAIM_AFTER_MS = 200;
+
+/** Agents that a script or a power cut starts together know of each other after this time. Milliseconds. */
+const SETTLE_MS = 5_000;
+
+/** What follows from an event: the next state, and what is to be done. Pure. */
+export function reduceClaims(state: ClaimsState, event: ClaimsEvent, facts: ClaimsFacts): ClaimsStep {
+  switch (event.type) {
+    case 'asked':
+      return { state: { ...state, askedAtMs: facts.nowMs }, effects: [] };
+    case 'unchanged': {
+      const others = othersUnchanged(state.others, facts.serverNowMs);
+      return { state: { ...state, others, knownAtMs: state.askedAtMs }, effects: [] };
+    }
+    case 'fetched':
+      return afterFetch(state, event.refs, facts);
+    case 'choosing':
+      return choose(state, event, facts);
+    case 'began': {
+      const isAtOnce = event.claimFirst || isAnyoneThere(state.others, facts.nowMs);
+      const claimAtMs = facts.nowMs + (isAtOnce ? 0 : CLAIM_AFTER_MS);
+      return { state: { ...state, own: withJob(state.own, event.task, claimAtMs) }, effects: [] };
+    }
+    case 'ended':
+      return { state: { ...state, own: withoutJob(state.own, event.task) }, effects: [] };
+    case 'answered': {
+      let { own } = state;
+      for (const task of event.tasks) own = withRemote(withoutClaim(own, task), claimRef(task), null);
+      return { state: { ...state, own }, effects: [] };
+    }
+    case 'ready':
+      return { state: { ...state, presenceDueMs: facts.nowMs }, effects: [] };
+    case 'woke':
+      return pushDue(state, facts);
+    case 'pushed':
+    case 'refused':
+    case 'failed':
+      return afterPush(state, event, facts);
+  }
+}
+
+/** When a task that is left to others may have become ours; NEVER where there is none. */
+export function lookAgainMs(state: ClaimsState, facts: ClaimsFacts): number {
+  if (!isClaiming(state, facts) || isSettled(state, facts)) return state.lookAgainAtMs;
+  return Math.min(state.lookAgainAtMs, state.shownAtMs + SETTLE_MS);
+}
+
+/** Until others can know of us, and we of them, agents that start together would take the same tasks. */
+function isSettled(state: ClaimsState, facts: ClaimsFacts): boolean {
+  return !facts.saysPresence || state.shownAtMs + SETTLE_MS <= state.knownAtMs;
+}
+
+function afterFetch(before: ClaimsState, refs: SideRefs, facts: ClaimsFacts): ClaimsStep {
+  const { self, nowMs, serverNowMs } = facts;
+  let state: ClaimsState = {
+    ...before,
+    knownAtMs: before.askedAtMs,
+    own: ownAfterFetch(before.own, refs, { self, nowMs, serverNowMs, fetchedAtMs: before.askedAtMs }),
+    others: othersAfterFetch(before.others, refs, { self, nowMs, serverNowMs }),
+  };
+  const effects: ClaimsEffect[] = [];
+  for (const task of before.own.jobs.keys()) {
+    const holder = holderFor(state, task, nowMs);
+    if (holder === null) continue;
+    const lost = losing(state, task, holder.claim.agent);
+    state = lost.state;
+    effects.push(...lost.effects);
+  }
+  const twin = refs.agents.get(self.agent)?.presence;
+  if (state.isTwinTold || !twin || twin.session === self.session || !isPresent(twin, serverNowMs)) {
+    return { state, effects };
+  }
+  const text = `another agent answers as ${self.agent}: give each PC a key of its own, so that it is known which one answered`;
+  effects.push({ do: 'log', level: 'warn', text });
+  return { state: { ...state, isTwinTold: true }, effects };
+}
+
+/** The claim that keeps us from a task; null where there is none, or the claim is ours. */
+function holderFor(state: ClaimsState, task: string, nowMs: number): ForeignClaim | null {
+  if (state.own.held.has(task)) return null;
+  return holderOf(state.others, task, { nowMs, knownAtMs: state.knownAtMs });
+}
+
+/** Chooses the free tasks that this agent starts, and remembers when to look at the others again. */
+function choose(
+  state: ClaimsState,
+  { free, room, takesNoRoom }: Extract<ClaimsEvent, { type: 'choosing' }>,
+  facts: ClaimsFacts,
+): ClaimsStep {
+  let left = room;
+  const fits = (task: string) => takesNoRoom(task) || left-- > 0;
+  if (!isClaiming(state, facts)) {
+    const starts = free.filter(fits).map((task) => ({ do: 'start', task, claimFirst: false }) as const);
+    return { state: { ...state, lookAgainAtMs: NEVER, isHoldingOff: false }, effects: starts };
+  }
+  const { nowMs } = facts;
+  const isKnown = state.knownAtMs !== -NEVER;
+  const foundAtMs = isKnown ? Math.min(state.foundAtMs, nowMs) : state.foundAtMs;
+  const firstSeenMs = new Map(free.map((task) => [task, state.firstSeenMs.get(task) ?? nowMs]));
+  const candidates: Candidate[] = [];
+  let overAtMs = NEVER;
+  for (const [id, seenMs] of firstSeenMs) {
+    const holder = holderFor(state, id, nowMs);
+    if (holder === null) candidates.push({ id, firstSeenMs: seenMs, ours: state.own.held.has(id) });
+    else overAtMs = Math.min(overAtMs, holder.overAtMs);
+  }
+  const choice = chooseTasks(candidates, {
+    self: agentKey(facts.self),
+    others: state.others.present.map(agentKey),
+    busy: busyAgents(state.others, nowMs),
+    holdOffMs: holdOffMs(state),
+    nowMs,
+    knownAtMs: state.knownAtMs,
+  });
+  const isShort = choice.start.length < room;
+  const next: ClaimsState = {
+    ...state,
+    firstSeenMs,
+    foundAtMs,
+    lookAgainAtMs: isShort ? Math.min(choice.lookAgainAtMs, overAtMs) : NEVER,
+    isHoldingOff: isShort && choice.lookAgainAtMs !== NEVER,
+  };
+  const isNew = (task: string) => (firstSeenMs.get(task) ?? nowMs) > foundAtMs;
+  const starts = choice.start.flatMap(({ id: task, isSure }): ClaimsEffect[] => {
+    const claimFirst = !isSure || !(isNew(task) || isSettled(state, facts));
+    return fits(task) ? [{ do: 'start', task, claimFirst }] : [];
+  });
+  return { state: next, effects: [...settlingLook(state, facts), ...starts] };
+}
+
+/** A busy agent fetches nothing by itself: it would claim first for as long as a backlog lasts. */
+function settlingLook(state: ClaimsState, facts: ClaimsFacts): readonly ClaimsEffect[] {
+  const atMs = state.shownAtMs + SETTLE_MS;
+  const isDue = !isSettled(state, facts) && facts.nowMs >= atMs && state.askedAtMs < atMs;
+  return isDue ? [{ do: 'ask', what: 'look' }] : [];
+}

@@ -1,0 +1,101 @@
+import path from 'node:path';
+import { type CloneMaintenance, cloneMaintenance } from '../bridge/clone-maintenance.js';
+import { closeConnection, openConnection } from '../bridge/connection.js';
+import { createNotifier, type Notifier } from '../bridge/notifier.js';
+import type { AgentOptions } from './agent-options.js';
+import { AgentSession, type Due } from './agent-session.js';
+import { Claims, type ClaimsContext } from './claims/claims.js';
+import { createDeepening, type Deepening } from './clone/deepening.js';
+import { listFinished } from './clone/finished-answers.js';
+import { type CloneReader, isSound, openCloneReader, openOwnClone, replaceClone } from './clone/own-clone.js';
+import { CloneRepair } from './clone/repair-clone.js';
+import { type ClockWatch, watchClock } from './learn-terms.js';
+import { outlast } from './outlast.js';
+import { QueueView } from './queue/queue-view.js';
+import { defaultStateDir, openSessionId, openStateFolder } from './state-folder.js';
+
+/** What the steps of a running agent share. Only `session` and `claims` change, by their own methods. */
+export interface AgentContext extends ClaimsContext {
+  readonly reader: CloneReader;
+  readonly queue: QueueView;
+  readonly claims: Claims;
+  readonly repair: CloneRepair;
+  readonly clock: ClockWatch;
+  /** Brings older history for conversations. */
+  readonly deepening: Deepening;
+  /** Keeps the clone small. */
+  readonly maintenance: CloneMaintenance;
+  /** Wakes the loop. */
+  readonly notifier: Notifier;
+  /** Aborts when the agent is to end, because it was asked to or because it failed. */
+  readonly signal: AbortSignal;
+  /** Gives back what the agent holds: the reader, the connection, the state folder. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens what an agent works with, and waits for what passes by itself:
+ * 1. the way to the bridge;
+ * 2. the state folder, which is ours alone from then on; `failed` is aborted if it is lost;
+ * 3. the clone in it, and the answers that an earlier run left there.
+ * Throws BridgeError, and the reason of a signal that aborts.
+ */
+export async function openAgent(options: AgentOptions, failed: AbortController): Promise<AgentContext> {
+  const { log, once } = options;
+  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const connection = await outlast(() => openConnection(options.repo, options.env, options.ssh), options);
+  const dir = path.resolve(options.stateDir ?? defaultStateDir(connection.address.url));
+  const onLost = (error: Error) => failed.abort(error);
+  const onLocked = () =>
+    log('info', 'the state folder is locked; waiting in case its agent is about to end', { event: 'locked' });
+  const folder = await openStateFolder(dir, signal, onLost, onLocked);
+  try {
+    const id = await openSessionId(dir);
+    const onBusy = () =>
+      log('info', 'waiting for a git that is at work in the clone, of an agent that was killed', {
+        event: 'clone-busy',
+      });
+    const open = () => openSoundClone(folder.cloneDir, connection.env, onBusy);
+    const { clone, reader, finished } = await outlast(open, { log, signal, once });
+    const session = new AgentSession({ id, name: options.name ?? '', finished });
+    const queue = new QueueView(clone, reader);
+    const notifier = createNotifier();
+    const ask = (due: Due) => {
+      session.wants(due);
+      notifier.ring();
+    };
+    const core = { options, connection, clone, reader, session, queue, ask };
+    return {
+      ...core,
+      claims: new Claims(core),
+      repair: new CloneRepair(core),
+      clock: watchClock(),
+      deepening: createDeepening(clone.gitDir, () => ask('fetch')),
+      maintenance: cloneMaintenance(clone),
+      notifier,
+      signal,
+      async close() {
+        reader.close();
+        await closeConnection(connection).finally(() => folder.release());
+      },
+    };
+  } catch (error) {
+    await folder.release();
+    throw error;
+  }
+}
+
+/** The clone and the answers that wait in it; a clone that is damaged is made anew first. */
+async function openSoundClone(dir: string, env: NodeJS.ProcessEnv, onWait: () => void) {
+  for (let isNew = false; ; isNew = true) {
+    const reader = openCloneReader({ gitDir: dir, env });
+    try {
+      const clone = await openOwnClone(dir, env, onWait);
+      return { clone, reader, finished: await listFinished(clone, reader) };
+    } catch (error) {
+      reader.close();
+      if (isNew || (await isSound({ gitDir: dir, env }))) throw error;
+      await replaceClone({ gitDir: dir, env });
+    }
+  }
+}

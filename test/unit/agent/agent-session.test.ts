@@ -1,0 +1,107 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { AgentSession, type Due } from '../../../src/agent/agent-session.js';
+import type { FinishedAnswer } from '../../../src/agent/clone/finished-answers.js';
+import type { BridgeTerms } from '../../../src/bridge/connection.js';
+import { type AskedTask, readQueue } from '../../../src/protocol/queue.js';
+import { anAnswer } from '../../support/message-writer.js';
+
+const TERMS: BridgeTerms = {
+  principal: null,
+  taskTtlMs: 1,
+  maxTaskBytes: 1,
+  maxAnswerBytes: 1,
+  claimLeaseMs: null,
+  serverNow: () => 1234,
+};
+const EMPTY = readQueue([], { nowMs: 0, ttlMs: 0 });
+
+const finished = (taskId: string, blob = 'blob'): FinishedAnswer => ({
+  taskId,
+  blob,
+  answer: anAnswer(taskId, 'question'),
+});
+const asked = (id: string) => ({ id }) as AskedTask;
+const open = (session: AgentSession) => session.openTasks().map(({ id }) => id);
+
+let session: AgentSession;
+beforeEach(() => {
+  session = new AgentSession({ id: '1'.repeat(16), name: '', finished: [] });
+});
+
+describe('what to ask the server', () => {
+  type Step = (session: AgentSession) => void;
+  const reached = (session: AgentSession) => {
+    session.asked();
+    session.reached('tip');
+  };
+  test.each<[string, readonly Step[], Due | null]>([
+    ['is a fetch at the start', [], 'fetch'],
+    ['is nothing once main is here', [reached], null],
+    [
+      'is a fetch as long as main is not here, also after a question that failed',
+      [(s) => s.asked()],
+      'fetch',
+    ],
+    ['is a fetch after a ring that says nothing', [reached, (s) => s.rang()], 'fetch'],
+    ['is a fetch after a ring that tells another tip', [reached, (s) => s.rang('other')], 'fetch'],
+    ['is nothing after a ring for a push of our own', [reached, (s) => s.rang('tip')], null],
+    [
+      'is nothing where the push that rang was ours, told later',
+      [reached, (s) => s.rang('ours'), (s) => s.reached('ours')],
+      null,
+    ],
+    [
+      'is nothing once the server is asked what a ring was about',
+      [reached, (s) => s.rang('x'), (s) => s.asked()],
+      null,
+    ],
+    ['is a look where one is wanted', [reached, (s) => s.wants('look')], 'look'],
+    ['is a fetch where both are wanted', [reached, (s) => s.wants('fetch'), (s) => s.wants('look')], 'fetch'],
+    [
+      'is a fetch where a look was wanted first',
+      [reached, (s) => s.wants('look'), (s) => s.wants('fetch')],
+      'fetch',
+    ],
+    ['is a fetch after new terms', [reached, (s) => s.learnedTerms(TERMS, 'home-pc')], 'fetch'],
+    ['is a fetch after the clone was lost', [reached, (s) => s.lostClone()], 'fetch'],
+  ])('%s', (_what, steps, due) => {
+    for (const step of steps) step(session);
+    expect(session.due).toBe(due);
+  });
+});
+
+test('terms that are forgotten leave the name and the time of the server as they were', () => {
+  session.learnedTerms(TERMS, 'home-pc');
+  expect([session.terms, session.name, session.serverNow()]).toEqual([TERMS, 'home-pc', 1234]);
+  session.forgetTerms();
+  expect([session.terms, session.name, session.serverNow()]).toEqual([null, 'home-pc', 1234]);
+});
+
+test('a task is open while it is pending, until its answer is kept or the server will have none', () => {
+  session.queued({ ...EMPTY, pending: ['c', 'a', 'b', 'd'].map(asked) });
+  session.kept(finished('a'));
+  session.settle('d');
+  expect(open(session)).toEqual(['c', 'b']);
+  expect(['a', 'b', 'x'].map((task) => session.isPending(task))).toEqual([true, true, false]);
+  // An answer that nobody waits for is let go of, and its task may be asked again.
+  session.letGo(['a']);
+  expect(open(session)).toEqual(['c', 'a', 'b']);
+  session.queued({ ...EMPTY, pending: [asked('d'), asked('e')] });
+  expect(open(session)).toEqual(['e']);
+});
+
+test('finished answers wait in the order in which they were kept, one for each task', () => {
+  session = new AgentSession({ id: '1'.repeat(16), name: 'home-pc', finished: [finished('earlier')] });
+  session.kept(finished('a'));
+  session.kept(finished('b'));
+  const before = session.finished;
+  session.kept(finished('a', 'replaced'));
+  session.letGo(['earlier', 'never there']);
+  expect(session.finished.map(({ taskId, blob }) => [taskId, blob])).toEqual([
+    ['a', 'replaced'],
+    ['b', 'blob'],
+  ]);
+  expect([session.isFinished('earlier'), session.isFinished('b')]).toEqual([false, true]);
+  // A list that was taken stays what it was.
+  expect(before.map(({ taskId }) => taskId)).toEqual(['earlier', 'a', 'b']);
+});

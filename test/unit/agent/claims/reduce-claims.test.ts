@@ -1,0 +1,381 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import {
+  type ClaimsEffect,
+  type ClaimsEvent,
+  type ClaimsFacts,
+  type ClaimsState,
+  FIRST_CLAIMS,
+  type PushedChange,
+} from '../../../../src/agent/claims/claims-state.js';
+import { nextPushMs } from '../../../../src/agent/claims/plan-pushes.js';
+import { lookAgainMs, reduceClaims } from '../../../../src/agent/claims/reduce-claims.js';
+import type { SideRefs } from '../../../../src/bridge/side-refs.js';
+import { claimRef } from '../../../../src/protocol/claim.js';
+import { PRESENCE_EVERY_MS, type Presence, presenceRef } from '../../../../src/protocol/presence.js';
+import type { Refusal } from '../../../../src/protocol/refusal.js';
+
+const SELF = { agent: 'home-pc', session: '1'.repeat(16) };
+const OTHER = { agent: 'attic-pc', session: '2'.repeat(16) };
+const SERVER = Date.parse('2026-11-22T17:00:00.000Z');
+const LEASE_MS = 60_000;
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** The claims of an agent, told what happens at which time; times are milliseconds since the start. */
+class Told {
+  state: ClaimsState = FIRST_CLAIMS;
+  nowMs = 0;
+  facts: Partial<ClaimsFacts> = {};
+
+  at(nowMs: number, event: ClaimsEvent): readonly ClaimsEffect[] {
+    this.nowMs = nowMs;
+    const { state, effects } = reduceClaims(this.state, event, this.now());
+    this.state = state;
+    return effects;
+  }
+
+  now(): ClaimsFacts {
+    const { nowMs } = this;
+    const known = { self: SELF, leaseMs: LEASE_MS, isConnected: true, saysPresence: false, jitter: 1 };
+    const no = { isPending: () => false, isFinished: () => false };
+    return { ...known, ...no, nowMs, serverNowMs: SERVER + nowMs, ...this.facts };
+  }
+
+  /** A fetch that takes no time. */
+  fetch(nowMs: number, refs: SideRefs = there()): readonly ClaimsEffect[] {
+    this.at(nowMs, { type: 'asked' });
+    return this.at(nowMs, { type: 'fetched', refs });
+  }
+
+  /** What is pushed at that time; null for nothing. */
+  push(nowMs: number) {
+    const [effect] = this.at(nowMs, { type: 'woke' });
+    return effect?.do === 'push' ? effect.changes : null;
+  }
+
+  /** What was just to be pushed has arrived, but for some refs. */
+  pushed(startedAtMs: number, nowMs: number, changes: readonly PushedChange[], lost: readonly string[] = []) {
+    const refs = new Set(changes.map(({ ref }) => ref).filter((ref) => !lost.includes(ref)));
+    return this.at(nowMs, { type: 'pushed', changes, refs, startedAtMs });
+  }
+
+  /** This task is generated, and claimed from 1000 on. */
+  claimed(task: string, id = `mine ${task}`) {
+    this.at(0, { type: 'began', task, claimFirst: true });
+    this.pushed(1000, 1000, [made(task, id)]);
+  }
+
+  nextPushMs(): number {
+    return nextPushMs(this.state, this.now());
+  }
+}
+
+const made = (task: string, to: string): PushedChange => ({
+  ...{ kind: 'claim', task, ref: claimRef(task) },
+  ...{ to, from: null },
+});
+const said: PushedChange = { kind: 'presence', ref: presenceRef(SELF.agent), to: 'word', from: null };
+const claim = (task: string) => ({ kind: 'claim', task });
+const end = (task: string) => ({ kind: 'end', task });
+const ask = (what: 'look' | 'fetch') => ({ do: 'ask', what });
+const goOn = (task: string) => ({ do: 'go-on', task });
+const start = (task: string, claimFirst: boolean) => ({ do: 'start', task, claimFirst });
+
+/** Claims by task, as `<holder>` with a lease until `untilMs`, and presences. */
+function there(
+  claims: Record<string, { of: typeof SELF; untilMs: number }> = {},
+  presences: readonly Partial<Presence>[] = [],
+): SideRefs {
+  const agents = presences.map((one): Presence => {
+    const at = new Date(SERVER).toISOString();
+    const word = { state: 'running' as const, version: '1', backends: [], models: [], parallel: 1, busy: [] };
+    return { ...OTHER, ...word, started_at: at, seen_at: at, ...one };
+  });
+  return {
+    claims: new Map(
+      Object.entries(claims).map(([task, { of, untilMs }]) => {
+        const until = new Date(SERVER + untilMs).toISOString();
+        return [task, { id: `${of.agent} ${untilMs}`, claim: { ...of, until } }];
+      }),
+    ),
+    agents: new Map(agents.map((presence) => [presence.agent, { id: presence.seen_at, presence }])),
+  };
+}
+
+let told: Told;
+beforeEach(() => {
+  told = new Told();
+});
+
+describe('a claim', () => {
+  test.each([
+    ['waits a moment where this agent is alone: an answer at once costs no push', false, there(), 200],
+    ['goes out at once where a model is to wait for it', true, there(), 0],
+    ['goes out at once where another agent is there', false, there({}, [{}]), 0],
+    [
+      'goes out at once where another agent has claimed something',
+      false,
+      there({ u: { of: OTHER, untilMs: 9_000 } }),
+      0,
+    ],
+  ])('%s', (_what, claimFirst, refs, afterMs) => {
+    told.fetch(1000, refs);
+    told.at(2000, { type: 'began', task: 't', claimFirst });
+    expect(told.nextPushMs()).toBe(2000 + afterMs);
+    expect(told.push(2000 + afterMs - 1)).toBeNull();
+    expect(told.push(2000 + afterMs)).toEqual([claim('t')]);
+  });
+
+  test('is not pushed where the generation ended before, main is not known, or the bridge takes none', () => {
+    told.at(0, { type: 'began', task: 't', claimFirst: true });
+    for (const facts of [{ isConnected: false }, { leaseMs: null }]) {
+      told.facts = facts;
+      expect([told.nextPushMs(), told.push(9000)]).toEqual([NEVER, null]);
+    }
+    told.facts = {};
+    told.at(100, { type: 'ended', task: 't' });
+    expect([told.nextPushMs(), told.push(9000)]).toEqual([NEVER, null]);
+  });
+
+  test('is renewed when a third of its lease is over, with those that are due soon, and the model goes on', () => {
+    told.at(0, { type: 'began', task: 't', claimFirst: true });
+    expect(told.pushed(1000, 1500, [made('t', 'a')])).toEqual([goOn('t')]);
+    told.at(2000, { type: 'began', task: 'u', claimFirst: true });
+    told.pushed(9000, 9100, [made('u', 'b')]);
+    expect(told.nextPushMs()).toBe(21_000);
+    expect(told.push(20_999)).toBeNull();
+    expect(told.push(21_000)).toEqual([claim('t'), claim('u')]);
+  });
+
+  test('stays while its answer waits to be pushed, and goes with it', () => {
+    told.claimed('t');
+    told.at(2000, { type: 'ended', task: 't' });
+    told.facts = { isFinished: (task) => task === 't' };
+    expect(told.nextPushMs()).toBe(21_000);
+    told.at(3000, { type: 'answered', tasks: ['t'] });
+    expect([told.nextPushMs(), told.state.own.remote.size]).toEqual([NEVER, 0]);
+  });
+
+  test('that nobody works under is released after a second', () => {
+    told.claimed('t');
+    told.at(1200, { type: 'ended', task: 't' });
+    expect(told.push(1999)).toBeNull();
+    expect(told.push(2000)).toEqual([end('t')]);
+    told.pushed(2000, 2100, [{ kind: 'end', task: 't', ref: claimRef('t'), to: null, from: 'mine t' }]);
+    expect(told.nextPushMs()).toBe(NEVER);
+  });
+
+  test('of another agent ends our generation of that task, unless ours is newer than the fetch', () => {
+    told.at(0, { type: 'began', task: 't', claimFirst: true });
+    const theirs = there({ t: { of: OTHER, untilMs: 60_000 } });
+    told.at(400, { type: 'asked' });
+    told.pushed(300, 500, [made('t', 'mine')]);
+    expect(told.at(600, { type: 'fetched', refs: theirs })).toEqual([]);
+    expect(told.fetch(700, theirs)).toEqual([
+      { do: 'leave', task: 't', why: 'attic-pc has it; leaving it there' },
+    ]);
+    expect(told.nextPushMs()).toBe(NEVER);
+    // Once is enough.
+    expect(told.fetch(800, theirs)).toEqual([]);
+  });
+});
+
+describe('a push', () => {
+  const refusal = (code: Refusal['code'], text = ''): Refusal => ({ code, text, remedy: '' });
+  const about = (task: string) => `home-pc: ${claimRef(task)} is held by attic-pc until later`;
+  const leave = (why: string) => ({ do: 'leave', task: 't', why });
+  const over = 'answered by another, or out of time';
+
+  test.each<[string, Refusal, readonly unknown[], number]>([
+    [
+      'a claim of another',
+      refusal('claimed', about('t')),
+      [leave('attic-pc has it; leaving it there'), ask('fetch')],
+      5000,
+    ],
+    [
+      'an answered task',
+      refusal('answered', about('t')),
+      [{ do: 'settle', task: 't' }, leave(over), ask('fetch')],
+      5000,
+    ],
+    [
+      'a task out of time',
+      refusal('expired', about('t')),
+      [{ do: 'settle', task: 't' }, leave(over), ask('fetch')],
+      5000,
+    ],
+    [
+      'a task that is not there',
+      refusal('unknown-task', about('t')),
+      [{ do: 'settle', task: 't' }, leave(over), ask('fetch')],
+      5000,
+    ],
+    ['a claim that does not say which', refusal('claimed', 'one of them'), [ask('fetch')], 6000],
+    ['a claim that has moved', refusal('stale', about('t')), [ask('fetch')], 6000],
+    ['our clock', refusal('clock'), [{ do: 'forget-terms' }, ask('fetch')], 6000],
+    ['a fault of the hook', refusal('internal'), [goOn('t'), goOn('u')], 6000],
+  ])(
+    'that is refused for %s is dealt with, and the rest is pushed again',
+    (_what, why, effects, retryAtMs) => {
+      for (const task of ['t', 'u']) told.at(0, { type: 'began', task, claimFirst: true });
+      const changes = told.push(0) ?? [];
+      expect(told.at(5000, { type: 'refused', changes, refusal: why, startedAtMs: 4000 })).toEqual(effects);
+      expect(told.nextPushMs()).toBe(retryAtMs);
+      const isLeft = effects.some((effect) => (effect as ClaimsEffect).do === 'leave');
+      expect(told.push(retryAtMs)).toEqual(isLeft ? [claim('u')] : [claim('t'), claim('u')]);
+    },
+  );
+
+  test('of a renewal that is refused for a claim of another gives up ours, also where only its answer waits', () => {
+    told.claimed('t');
+    told.at(2000, { type: 'ended', task: 't' });
+    told.facts = { isFinished: () => true };
+    const changes = told.push(21_000) ?? [];
+    told.at(21_500, {
+      type: 'refused',
+      changes,
+      refusal: refusal('claimed', about('t')),
+      startedAtMs: 21_000,
+    });
+    expect([told.state.own.held.size, told.nextPushMs()]).toEqual([0, NEVER]);
+  });
+
+  test('that is refused for good is the last: every generation goes on, and it is said', () => {
+    for (const task of ['t', 'u']) told.at(0, { type: 'began', task, claimFirst: true });
+    const why = refusal('ref', 'a push moves one ref');
+    expect(told.at(10, { type: 'refused', changes: [], refusal: why, startedAtMs: 5 })).toEqual([
+      goOn('t'),
+      goOn('u'),
+      {
+        do: 'log',
+        level: 'info',
+        text: 'going on without claims: the server refused one: a push moves one ref',
+      },
+    ]);
+    expect(told.nextPushMs()).toBe(NEVER);
+    // Tasks are started without claims from now on.
+    const choosing = { free: ['a', 'b'], room: 1, takesNoRoom: () => false };
+    expect(told.at(20, { type: 'choosing', ...choosing })).toEqual([start('a', false)]);
+  });
+
+  test('that does not get through holds up no model, and is made again ever less often', () => {
+    told.at(0, { type: 'began', task: 't', claimFirst: true });
+    const waits: number[] = [];
+    for (let times = 0; times < 6; times++) {
+      const nowMs = told.nextPushMs();
+      const changes = told.push(nowMs) ?? [];
+      expect(told.at(nowMs, { type: 'failed', changes })).toEqual([goOn('t')]);
+      waits.push(told.nextPushMs() - nowMs);
+    }
+    expect(waits).toEqual([1000, 2000, 4000, 8000, 15_000, 15_000]);
+    told.pushed(60_000, 60_000, [made('t', 'a')]);
+    told.at(80_000, { type: 'failed', changes: [] });
+    expect(told.nextPushMs()).toBe(81_000);
+  });
+
+  test('of which some refs were not as we knew them asks for a fetch, and waits a second', () => {
+    for (const task of ['t', 'u']) told.at(0, { type: 'began', task, claimFirst: true });
+    const changes = [made('t', 'a'), made('u', 'a')];
+    expect(told.pushed(0, 100, changes, [claimRef('u')])).toEqual([goOn('t'), ask('fetch')]);
+    expect(told.nextPushMs()).toBe(1100);
+    expect(told.push(1100)).toEqual([claim('u')]);
+  });
+});
+
+describe('the word that this agent is there', () => {
+  beforeEach(() => {
+    told.facts = { saysPresence: true };
+  });
+
+  test('goes out once the model servers have answered, and again every two minutes', () => {
+    expect(told.nextPushMs()).toBe(NEVER);
+    told.at(300, { type: 'ready' });
+    expect(told.push(300)).toEqual([{ kind: 'presence' }]);
+    expect(told.pushed(300, 500, [said])).toEqual([ask('look')]);
+    expect(told.nextPushMs()).toBe(500 + PRESENCE_EVERY_MS);
+  });
+
+  test('is tried again after a second where another was there first', () => {
+    told.at(0, { type: 'ready' });
+    expect(told.pushed(0, 500, [said], [said.ref])).toEqual([ask('fetch')]);
+    expect([told.nextPushMs(), told.state.shownAtMs]).toEqual([1500, NEVER]);
+  });
+
+  test('takes along claims of others that are long over, on tasks that nobody waits for', () => {
+    const over = { of: OTHER, untilMs: 1000 };
+    told.fetch(0, there({ old: over, pending: over, late: { of: OTHER, untilMs: 2000 } }));
+    told.at(0, { type: 'ready' });
+    told.facts = { saysPresence: true, isPending: (task) => task === 'pending' };
+    expect(told.push(31_500)).toEqual([{ kind: 'presence' }, end('old')]);
+  });
+
+  test('of another agent by our name is warned of once', () => {
+    const twin = there({}, [{ agent: SELF.agent }]);
+    const warned = told.fetch(0, twin).map((effect) => effect.do === 'log' && [effect.level, effect.text]);
+    expect(warned).toEqual([['warn', expect.stringMatching(/^another agent answers as home-pc: /)]]);
+    expect(told.fetch(1, twin)).toEqual([]);
+    expect(new Told().fetch(0, there({}, [{ ...SELF }]))).toEqual([]);
+  });
+});
+
+describe('of the free tasks', () => {
+  const choose = (nowMs: number, free: readonly string[], room = 9, takesNoRoom: readonly string[] = []) =>
+    told.at(nowMs, { type: 'choosing', free, room, takesNoRoom: (task) => takesNoRoom.includes(task) });
+  const untilLook = () => lookAgainMs(told.state, told.now());
+
+  test('as many start as there is room for, and all that take none', () => {
+    told.fetch(0);
+    expect(choose(0, ['a', 'b', 'c', 'd'], 1, ['c', 'd'])).toEqual(
+      ['a', 'c', 'd'].map((task) => start(task, false)),
+    );
+  });
+
+  test('one that another holds is left until its lease is over and a fetch has shown it', () => {
+    told.fetch(0, there({ t: { of: OTHER, untilMs: 8000 } }));
+    expect(choose(0, ['t'])).toEqual([]);
+    expect(untilLook()).toBe(8000);
+    expect(choose(8000, ['t'])).toEqual([]);
+    told.at(8100, { type: 'asked' });
+    told.at(8200, { type: 'unchanged' });
+    expect(choose(8200, ['t'])).toEqual([start('t', false)]);
+  });
+
+  test('one that falls to another agent is held off, and then claimed first', () => {
+    told.fetch(0, there({}, [{}]));
+    const tasks = Array.from({ length: 20 }, (_, n) => `task ${n}`);
+    const ours = choose(0, tasks, 20).map((effect) => effect.do === 'start' && effect.task);
+    const theirs = tasks.filter((task) => !ours.includes(task));
+    expect([told.state.isHoldingOff, theirs.length > 0, untilLook()]).toEqual([true, true, 2000]);
+    told.fetch(2000, there({}, [{}]));
+    const late = choose(2000, theirs, 20);
+    expect(late.map((effect) => effect.do === 'start' && effect.claimFirst)).toEqual(theirs.map(() => true));
+    // However slow pushes are here, nobody is waited for longer than ten seconds.
+    told.pushed(2000, 62_000, []);
+    choose(62_000, ['new one', ...theirs.slice(0, 1)], 20);
+    expect(untilLook()).toBe(10_000);
+  });
+
+  test('those that were there before us are claimed first, until others can know of us and we of them', () => {
+    told.facts = { saysPresence: true };
+    told.fetch(0);
+    expect(choose(0, ['old'])).toEqual([start('old', true)]);
+    expect(choose(10, ['old', 'new'])).toEqual([start('old', true), start('new', false)]);
+    told.pushed(100, 100, [said]);
+    expect(untilLook()).toBe(5100);
+    // A busy agent has to be told to look.
+    expect(choose(5100, ['old'])).toEqual([ask('look'), start('old', true)]);
+    told.at(5100, { type: 'asked' });
+    expect(choose(5110, ['old'])).toEqual([start('old', true)]);
+    told.at(5200, { type: 'unchanged' });
+    expect(choose(5200, ['old'])).toEqual([start('old', false)]);
+    expect(untilLook()).toBe(NEVER);
+  });
+
+  test('one whose claim is ours already starts at once, whoever it falls to', () => {
+    told.fetch(
+      0,
+      there({ t: { of: SELF, untilMs: 50_000 } }, [{}, { agent: 'cellar-pc', session: '3'.repeat(16) }]),
+    );
+    expect(choose(0, ['t'])).toEqual([start('t', false)]);
+  });
+});
