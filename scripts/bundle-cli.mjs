@@ -13,7 +13,7 @@ rmSync(`${root}dist/cli`, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
   // The second is started by an agent that has run for weeks, maybe: it has a name that another version has as well.
-  entryPoints: ['src/cli/main.ts', 'src/agent/schema-worker.js'],
+  entryPoints: ['src/cli/main.ts', 'src/agent/generate/schema-worker.js'],
   entryNames: '[name]',
   outdir: 'dist/cli',
   bundle: true,

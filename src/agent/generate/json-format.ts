@@ -2,7 +2,7 @@ import { errorText } from '../../protocol/bridge-error.js';
 import { excerpt, oneLine } from '../../protocol/printable.js';
 import type { TaskFormat } from '../../protocol/task.js';
 import { unwrapJson } from '../backends/finish-generation.js';
-import { invalidSchema, runSchema } from '../run-schema.js';
+import { invalidSchema, runSchema } from './run-schema.js';
 
 /** What checking an answer ends as: its JSON text, freed of any fence, or what is wrong with it, in one line. */
 export type FormatCheck =

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { excerpt, oneLine } from '../protocol/printable.js';
-import { BackendError } from './backends/backend.js';
+import { excerpt, oneLine } from '../../protocol/printable.js';
+import { BackendError } from '../backends/backend.js';
 
 /** What the thread is started with: the schema, as JSON. */
 export interface SchemaWorkerData {
