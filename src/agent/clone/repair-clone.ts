@@ -8,7 +8,7 @@ import type { QueueView } from '../queue/queue-view.js';
 import { keepFinished } from './finished-answers.js';
 import { type CloneReader, clearLeftLocks, isSound, replaceClone } from './own-clone.js';
 
-/** So long whoever works on a bridge of this machine is waited for, where a lock is left in it. Milliseconds. */
+/** So long others that work on a bridge of this machine are waited for. Milliseconds. */
 const REPAIR_WAIT_MS = 5_000;
 
 /**
@@ -74,7 +74,7 @@ export class CloneRepair {
     return value;
   }
 
-  /** A bridge on this machine is for whoever works on it to put right; elsewhere its forced command does that. */
+  /** A bridge on this machine is for us to put right; elsewhere its forced command does that. */
   async #repairLocalBridge(): Promise<boolean> {
     const { connection, options } = this.#context;
     const { address, env } = connection;

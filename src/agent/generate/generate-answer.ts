@@ -19,23 +19,25 @@ import { openExchange, startDeadlines } from './exchange.js';
 import { type FormatCheck, type FormatChecker, openFormat } from './json-format.js';
 import { outliveLoss } from './reach-backend.js';
 
-/** The half of an `inbox.json` that comes from a model server. Exactly one of `answer` and `error` is null. */
+/** What of an `inbox.json` comes from a model server. Exactly one of `answer` and `error` is null. */
 export type GenerationOutcome = Pick<
   Answer,
   'model' | 'backend' | 'answer' | 'error' | 'thinking' | 'finish_reason' | 'usage' | 'context'
 >;
 
 /**
- * Generates the answer to a task, or the error that takes its place: whatever a model server does, it is an outcome.
- * Throws only the reason of `signal` once that is aborted, and BridgeError `usage` where an address in the settings is none.
- * `onToken` is called at every sign of life with the text that came, thinking included; the text of a first try that did
- * not fit its format too.
+ * Generates the answer to a task, or the error that takes its place. Whatever a model server does is an
+ * outcome.
+ * 1. Compile the task's JSON Schema; one that does not compile is an error without asking a model.
+ * 2. Reach the task's backend, or the first that can be reached of those in the settings
+ *    (`reach-backend.ts`). One that goes away in the middle is waited for, and gets the task again from the
+ *    beginning.
+ * 3. Choose the model: the task's, the settings', or the first listed (`exchange.ts`).
+ * 4. Generate under the idle and the total deadline. What does not fit its format is generated once more.
  *
- * 1. A JSON Schema that does not compile is answered without asking a model.
- * 2. The task's backend, or those of the settings in their order, until one can be reached. One that goes away in the middle is
- *    waited for, and asked from the beginning.
- * 3. The model: the task's, the settings', or the first listed.
- * 4. The answer, under the idle and the total deadline; for a format, checked and generated once more if need be.
+ * `onToken` is called at every sign of life with the text that came: thinking, and a first try that did not
+ * fit, too. Throws the reason of `signal` once that is aborted, and BridgeError `usage` where an address in
+ * the settings is none.
  */
 export async function generateAnswer(
   task: TaskJson,
@@ -117,14 +119,14 @@ function failureOf(error: unknown, asked: Asked): GenerationOutcome {
   return { model, backend, answer: null, error: { code, message: message === '' ? code : message } };
 }
 
-/** How much of an answer that does not fit is shown to the model again, in characters: a context has other things to hold. */
+/** So much of an answer that does not fit is shown to the model again: a context holds more. Characters. */
 const MAX_QUOTED_CHARS = 20_000;
 
 /**
- * Generates an answer that passes `check`, and gives it as its bare JSON. An answer that does not fit is generated once
- * more, with it and the complaint at the end of the conversation; where that does not fit either, throws BackendError
- * `invalid_format`. An answer cut off for its length is not tried again: the same limit would cut it again. `usage` counts
- * both.
+ * Generates an answer that passes `check`, and returns it as its bare JSON. An answer that does not fit is
+ * generated once more, with it and the complaint at the end of the conversation; `usage` counts both. An
+ * answer that was cut off at its length limit is not tried again: the same limit would cut it again. Throws
+ * BackendError `invalid_format`.
  */
 export async function generateFitting(
   request: GenerateRequest,
