@@ -1,13 +1,13 @@
 import * as z from 'zod';
 import { SERVICE_PLATFORMS, SERVICE_ROLES } from '../admin/service/service-spec.js';
 import { TASK_STATES } from '../admin/task-state.js';
-import { DEFAULT_LMSTUDIO_URL, DEFAULT_OLLAMA_URL } from '../agent/backends/backend-url.js';
 import {
   DEFAULT_BACKEND_ORDER,
   DEFAULT_IDLE_TIMEOUT_MS,
   DEFAULT_RETRY_WINDOW_MS,
   DEFAULT_TOTAL_TIMEOUT_MS,
-} from '../agent/generate/generate-settings.js';
+} from '../agent/agent-options.js';
+import { DEFAULT_LMSTUDIO_URL, DEFAULT_OLLAMA_URL } from '../agent/backends/backend-url.js';
 import { parseAddress } from '../bridge/address.js';
 import type { SshOptions } from '../bridge/ssh-settings.js';
 import { MAX_REASON_CHARS } from '../protocol/cancel.js';
