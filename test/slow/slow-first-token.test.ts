@@ -1,10 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { DEFAULT_IDLE_TIMEOUT_MS, DEFAULT_TOTAL_TIMEOUT_MS } from '../../src/agent/agent-options.js';
 import { generateAnswer } from '../../src/agent/generate/generate-answer.js';
-import {
-  DEFAULT_IDLE_TIMEOUT_MS,
-  DEFAULT_TOTAL_TIMEOUT_MS,
-} from '../../src/agent/agent-options.js';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 
 /** Past 300 s, where Node's own fetch gives up on headers and on the body alike. */

@@ -1,9 +1,9 @@
 import path from 'node:path';
+import { DEFAULT_BACKEND_ORDER } from '../../agent/agent-options.js';
 import type { Backend } from '../../agent/backends/backend.js';
 import { DEFAULT_LMSTUDIO_URL, DEFAULT_OLLAMA_URL } from '../../agent/backends/backend-url.js';
 import { lmstudioBackend } from '../../agent/backends/lmstudio/lmstudio-backend.js';
 import { ollamaBackend } from '../../agent/backends/ollama/ollama-backend.js';
-import { DEFAULT_BACKEND_ORDER } from '../../agent/agent-options.js';
 import { defaultStateDir } from '../../agent/state-folder.js';
 import type { BackendName } from '../../protocol/names.js';
 import {

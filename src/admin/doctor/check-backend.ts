@@ -1,7 +1,7 @@
+import type { GenerateSettings } from '../../agent/agent-options.js';
 import type { Backend } from '../../agent/backends/backend.js';
 import { sameLmstudioModel, sameOllamaModel } from '../../agent/backends/same-model.js';
 import { generateAnswer } from '../../agent/generate/generate-answer.js';
-import type { GenerateSettings } from '../../agent/agent-options.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { errorText } from '../../protocol/bridge-error.js';
 import { formatDuration } from '../../protocol/duration.js';
