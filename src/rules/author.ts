@@ -4,8 +4,8 @@ import type { Refusal } from '../protocol/refusal.js';
 import type { PushContext } from './push-context.js';
 
 /**
- * A commit that came in with a key is by the name of that key, as author and as committer, so that the audit trail tells
- * who asked and who answered. Runs after commitRule.
+ * A commit that came in with a key has the name of that key as its author and its committer. So the audit
+ * trail shows who asked and who answered. Runs after commitRule.
  */
 export async function authorRule(push: PushContext): Promise<Refusal | null> {
   const { principal } = push;

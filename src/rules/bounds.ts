@@ -6,22 +6,24 @@ import type { IncomingObjects } from './incoming-objects.js';
 import type { PushContext } from './push-context.js';
 import { MAX_REFS_PER_PUSH } from './pushed-refs.js';
 
-/** A commit, its tree, its blob, and a base for each that came as a delta. */
+/** Each commit brings itself, its tree and its blob, and a base for each of these that came as a delta. */
 export const MAX_OBJECTS = 6 * MAX_COMMITS_PER_PUSH;
 
-/** What a push without main may bring: a blob for each ref, and as much again for what git makes of it. */
+/**
+ * What a push without main may bring: a blob for each ref, and one more object for each that git makes of it.
+ */
 export const MAX_SIDE_OBJECTS = 2 * MAX_REFS_PER_PUSH;
 
-/** How much larger than that of main a tree may be: those of the files a push can bring that main does not have yet. */
+/** How many bytes a tree may be larger than main's: room for the entries that main does not have yet. */
 const TREE_SLACK_BYTES = 128;
 
-/** What the bounds are held against: no commit has been read yet. */
+/** What the bounds may look at: no commit has been read yet. */
 export type Unread = Pick<PushContext, 'repo' | 'reader' | 'update' | 'citations'>;
 
 /**
- * Runs before git is let loose on what came in, and answers the list of it: few objects, small commits, and no tree with
- * folders that main does not have. `git log` goes through folders one by one, and ten trees of ten entries each are ten
- * thousand million files to it.
+ * Runs before git walks through what came in, and returns the list of it. Allows few objects, small commits,
+ * and no tree with folders that main does not have. `git log` walks folders one by one, and ten nested trees
+ * of ten entries each look to it like ten thousand million files.
  */
 export async function boundIncoming(
   push: Unread & { readonly incoming: IncomingObjects | null },
@@ -47,7 +49,7 @@ export async function boundIncoming(
   for (const id of [...incoming.loose, ...incoming.packed]) {
     const info = await reader.info(id);
     if (info?.type !== 'commit') continue;
-    // A base that git copied in, for a delta on it: it was here before.
+    // A base that git copied in to complete a delta was here before.
     if ((await citations.came(id)) !== 'yes') continue;
     if (info.size > MAX_COMMIT_BYTES) {
       return {
@@ -82,8 +84,8 @@ export async function boundIncoming(
 }
 
 /**
- * The same for a push without main: nothing comes in but the blobs that the new refs point at. git makes no thin pack of blobs alone, so there
- * is nothing that it had to copy in.
+ * The same for a push without main: only the blobs that the new refs point at may come in. git makes no thin
+ * pack of blobs alone, so it had no base to copy in.
  */
 export async function boundSideIncoming(
   push: Pick<PushContext, 'reader' | 'besides' | 'citations'>,
@@ -101,13 +103,13 @@ export async function boundSideIncoming(
   };
 }
 
-/** An object that came along, in words for who pushed. */
+/** Describes an object that came with the push, in words for its pusher. */
 export async function nameOf(push: Pick<PushContext, 'reader' | 'citations'>, id: string): Promise<string> {
   const type = (await push.reader.info(id))?.type ?? 'object';
   return (await push.citations.isTheirs(id)) ? `the ${type} ${shortId(id)}` : `a ${type}`;
 }
 
-/** The parents a raw commit names, found in its headers. */
+/** The parents that a raw commit names in its headers. */
 async function parentsOf({ reader }: Unread, commit: string): Promise<string[]> {
   const raw = (await reader.read(commit))?.content.toString('latin1') ?? '';
   const headers = raw.slice(0, raw.indexOf('\n\n') + 1);

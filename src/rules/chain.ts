@@ -3,7 +3,10 @@ import { MAIN_REF, shortId } from '../protocol/names.js';
 import type { Refusal } from '../protocol/refusal.js';
 import type { PushContext } from './push-context.js';
 
-/** The new commits are a bounded, straight line on top of main as it is now: no merge, no root, no rewriting. */
+/**
+ * The new commits are a straight line of bounded length on top of main as it is now: no merge, no root, no
+ * rewriting.
+ */
 export async function chainRule(push: PushContext): Promise<Refusal | null> {
   const { update, commits } = push;
   const main = await push.reader.info(MAIN_REF);

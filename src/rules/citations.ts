@@ -10,25 +10,26 @@ import type { Principal } from '../protocol/names.js';
 import { MAIN_REF } from '../protocol/names.js';
 import type { IncomingObjects } from './incoming-objects.js';
 
-/** `unknown`: it did not visibly come, and there is no copy of the pack to tell. */
+/** `unknown`: nothing shows that it came, and there is no copy of the pack to look into. */
 export type Came = 'yes' | 'no' | 'unknown';
 
 /**
- * What a push may name. git accepts any object of the store, whoever sent it: who knows the id of one that
- * the owner keeps beside main could put it on main, or read of it in a refusal. So a push names what it sent,
- * and what every key can fetch anyway. The owner may name anything.
+ * What a push may name. git accepts any object of the store, whoever sent it. Without this rule, a pusher who
+ * knows the id of an object that the owner keeps beside main could put it on main, or learn about it from a
+ * refusal. So a push may name only what it sent and what every key can fetch. The owner may name anything.
  */
 export interface Citations {
   /** Whether the pusher sent this object. */
   came(id: string): Promise<Came>;
   /**
-   * The same, but also `yes` for what every key can fetch: main as it is now, what it had in `file`, claims
-   * and presences.
+   * Like `came`, but also `yes` for what every key can fetch: main as it is now, all that main ever
+   * had in `file`, claims and presences.
    */
   mayCite(id: string, file?: string): Promise<Came>;
   /**
-   * Whether a refusal may tell the id of an object, and what is in it: its bytes were in the pack. git also
-   * makes objects of what the owner keeps, by deltas; a few bytes of those are soon guessed from an id.
+   * Whether a refusal may say the id of an object and what is in it: only where its bytes were in
+   * the pack. With deltas, git also makes objects from what the owner keeps; a few secret bytes
+   * are soon guessed from such an id.
    */
   isTheirs(id: string): Promise<boolean>;
   /** Whether the object was here before the push. */
@@ -36,46 +37,49 @@ export interface Citations {
   close(): void;
 }
 
-/** What they are told by. */
+/** What the citations are worked out from. */
 export interface CitationsContext {
-  /** As the hook sees it, with what is in quarantine. */
+  /** The repository as the hook sees it, with the objects in quarantine. */
   readonly repo: Repository;
   readonly reader: ObjectReader;
   /** Null: the owner. */
   readonly principal: Principal | null;
   readonly incoming: IncomingObjects;
-  /** 20 or 32. */
+  /** 20 for SHA-1, 32 for SHA-256. */
   readonly idBytes: number;
   readonly settings: Promise<BridgeSettings>;
   /**
-   * The descriptor of a copy of the pack, which the gate makes; null where the push did not come through it.
+   * The descriptor of the copy of the pack that the gate makes; null where the push did not come through the
+   * gate.
    */
   readonly packCopy: number | null;
 }
 
-/** Where the hooks of a push over ssh have a copy of its pack: see `ssh-command` and `receive-pack`. */
+/**
+ * The descriptor of the pack's copy in the hooks of a push over ssh: see `ssh-command` and `receive-pack`.
+ */
 export const PACK_COPY = 7;
 
 /**
- * So many commits of main are searched for a blob, the newest. It takes a second or two, and any pusher can
- * ask for it.
+ * How many commits of main are searched for a blob, the newest first. The search takes a second or
+ * two, and any pusher can cause it.
  */
 const MAX_SEARCHED = 100_000;
 
-/** The ids, letter and path of one change, which may come in two pieces. */
+/** How long the ids, letter and path of one change can be. A change may arrive in two pieces. */
 const MAX_CHANGE_CHARS = 256;
 
-/** The gate writes its copy a moment after git has the same bytes. */
+/** How long to wait for the copy: the gate writes it a moment after git has the same bytes. */
 const COPY_WITHIN_MS = 1_000;
 const COPY_EVERY_MS = 5;
 
 /**
- * What is unpacked of the copy, beside two of the largest messages: trees and commits. The rest counts as not
- * sent.
+ * How much of the copy is unpacked besides two of the largest messages: trees and commits.
+ * Everything beyond counts as not sent.
  */
 const MAX_SMALL_BYTES = 1024 * 1024;
 
-/** Opens them; nothing is read before it is asked for. */
+/** Opens the citations. Nothing is read before it is needed. */
 export function openCitations(context: CitationsContext): Citations {
   const { repo, reader, principal, incoming } = context;
   const loose = new Set(incoming.loose);
@@ -91,11 +95,11 @@ export function openCitations(context: CitationsContext): Citations {
   }
 
   async function came(id: string): Promise<Came> {
-    // git writes no file for an object that it has, so what is loose here is new, and nobody's secret.
+    // git writes no file for an object that it has, so a loose object is new and not a secret of the owner.
     if (principal === null || loose.has(id)) return 'yes';
     const ids = await sent();
     if (ids?.has(id)) return 'yes';
-    // Among the packed ones are the bases that git copied in from what was here.
+    // The packed objects include the bases that git copied in from what was here.
     if (packed.has(id) && !(await wasHere(id))) return 'yes';
     return ids === null ? 'unknown' : 'no';
   }
@@ -123,7 +127,7 @@ function once<T>(job: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** What git leaves out of a push: the commit at the tip of main, its tree, and the entries of that. */
+/** What git leaves out of a push: the commit at the tip of main, its tree, and the entries of that tree. */
 async function readTip(reader: ObjectReader): Promise<ReadonlySet<string>> {
   const commit = await reader.read(MAIN_REF);
   const treeId = commit === null ? null : treeOfCommit(commit.content);
@@ -133,29 +137,29 @@ async function readTip(reader: ObjectReader): Promise<ReadonlySet<string>> {
   return new Set([commit.info.id, tree.info.id, ...entries.map((entry) => entry.id)]);
 }
 
-/** Claims and presences are advertised, other refs of ours are not. */
+/** Claims and presences are advertised to every key; our other refs are not. */
 function idOfShown({ ref, id }: { readonly ref: string; readonly id: string }): string[] {
   return /^refs\/bridge\/(?:claims|agents)\//.test(ref) ? [id] : [];
 }
 
 /**
- * The ids of the objects in the pack, as far as they are made of nothing but the pack and what is `shown`. An
- * object that the store has leaves no other trace, because git unpacks none twice. Honest pushers do send
- * such: after a push that was let in and lost the race for the ref, for example, or where a question was
- * asked before.
+ * The ids of the objects in the pack that are made only of the pack and of what is `shown`. An object
+ * that the store already has leaves no other trace, because git does not unpack it again. Honest pushers
+ * send such objects too: for example after a push that was let in and lost the race for the ref, or where
+ * the same question was asked before.
  */
 async function readCopy(
   { repo, reader, settings, packCopy, idBytes }: CitationsContext,
   shown: () => Promise<ReadonlySet<string>>,
 ): Promise<ReadonlySet<string> | null> {
   if (packCopy === null) return null;
-  // No pack came, as where refs are only deleted.
+  // No pack came: for example the push only deletes refs.
   if (repo.env.GIT_QUARANTINE_PATH === undefined) return new Set();
   const { maxTaskBytes, maxAnswerBytes } = await settings;
   const maxBytes = MAX_SMALL_BYTES + 2 * Math.max(maxTaskBytes, maxAnswerBytes);
   const base = async (id: string) => ((await shown()).has(id) ? readBase(reader, id) : null);
   for (const startedMs = performance.now(); performance.now() - startedMs < COPY_WITHIN_MS; ) {
-    // Packed, so many bytes are hardly ever more than unpacked.
+    // A pack is hardly ever larger than its unpacked contents.
     const pack = readFrom(packCopy, maxBytes + MAX_SMALL_BYTES);
     if (pack === null) return null;
     const ids = await idsInPack(pack, { idBytes, maxBytes, base });
@@ -171,7 +175,8 @@ async function readBase(reader: ObjectReader, id: string) {
 }
 
 /**
- * The first bytes of an open file, wherever others stand in it; null where the descriptor is none of a file.
+ * Reads the first bytes of an open file without moving its position, which others share. Null
+ * where the descriptor is not a file.
  */
 function readFrom(descriptor: number, maxBytes: number): Buffer | null {
   try {
@@ -184,14 +189,16 @@ function readFrom(descriptor: number, maxBytes: number): Buffer | null {
   }
 }
 
-/** Of a change: the old id, the new one, a letter, the path. */
+/** The parts of a change: the old id, the new id, a letter, the path. */
 const CHANGE = / ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) [A-Z]\0([^\0]+)\0/g;
 
-/** Whether main has had this blob in this file. A git with bitmaps leaves out what is anywhere in main. */
+/**
+ * Whether main ever had this blob in this file. A git with bitmaps does not send what is anywhere in main.
+ */
 async function wasInFile(repo: Repository, id: string, file: string): Promise<boolean> {
   const args = [
     ...['log', '--first-parent', '--raw', '-z', '--no-abbrev', '--no-renames', '--no-ext-diff', '--format='],
-    // Not limited to the file: commits that do not touch it would be walked, and not counted.
+    // Not limited to the file: git would walk the commits that do not touch it without counting them.
     ...[`--max-count=${MAX_SEARCHED}`, MAIN_REF],
   ];
   let last = '';

@@ -6,13 +6,14 @@ import type { Came } from './citations.js';
 import type { PushContext } from './push-context.js';
 
 /**
- * Every new commit came with the push, and so did a tree that is not that of a message. Runs before anything
- * is told of them: the server may have commits that are not for this key, drafts of the owner for example.
+ * Every new commit came with the push, and so did every tree that is not a message's. Runs
+ * before any refusal says something about them: the server may have commits that this key must
+ * not see, for example drafts of the owner.
  */
 export async function sentCommitRule(push: PushContext): Promise<Refusal | null> {
-  // chainRule says that they are too many, and nothing else.
+  // With too many commits, chainRule refuses the push and says nothing else about them.
   if (push.commits.length > MAX_COMMITS_PER_PUSH) return null;
-  // The newest first: it is named by the pusher, and each other by one that came.
+  // The newest first: the pusher named it, and each older commit is named by one that came with the push.
   for (const message of [...push.messages].reverse()) {
     const { commit } = message;
     const isSent = await push.citations.came(commit.id);
@@ -41,7 +42,7 @@ export async function citedFileRule(push: PushContext): Promise<Refusal | null> 
   return null;
 }
 
-/** The same words for what is not here and for what is not shown. */
+/** Uses the same words for an object that is not here and for one that is kept from the pusher. */
 export function notSent(what: string, isSent: Exclude<Came, 'yes'>): Refusal {
   return isSent === 'no'
     ? {

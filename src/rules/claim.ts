@@ -15,8 +15,9 @@ import { type ClaimUpdate, isZero } from './pushed-refs.js';
 import { readTaskStatuses, type TaskStatus } from './task-status.js';
 
 /**
- * A claim is made, renewed and taken over by an agent in its own name, for a bounded time by the server's clock, on a task that is open.
- * A live claim is its holder's alone. It is let go by its holder; by anybody once its lease is over, or together with the answer.
+ * An agent makes, renews and takes over a claim in its own name, for a bounded time by the server's clock, on
+ * an open task. Only the holder may change a live claim. The holder may remove it at any time; others may
+ * remove it once its lease is over, or together with the answer.
  */
 export async function judgeClaims(push: SidePush, claims: readonly ClaimUpdate[]): Promise<Refusal | null> {
   const made = claims.filter(({ line }) => !isZero(line.newId));
@@ -44,7 +45,7 @@ async function judgeOne(push: SidePush, update: ClaimUpdate, status: TaskStatus)
       remedy: 'use a key of the other role (llm-bridge key list)',
     };
   }
-  // What the client says is there is no proof of it.
+  // The old id that the client sends proves nothing about what is there.
   const there = await push.reader.info(line.ref);
   if ((there?.id ?? line.newId.replace(/./g, '0')) !== line.oldId) {
     return { code: 'stale', text: 'the claim was changed meanwhile', remedy: 'fetch, and look who has it' };
@@ -55,7 +56,8 @@ async function judgeOne(push: SidePush, update: ClaimUpdate, status: TaskStatus)
   if (isSent === 'no') return notSentHere(line.newId, isSent);
   const read = await readNew(push, line.newId);
   const denial = 'code' in read ? read : judgeClaim(push, task, read.claim);
-  // A good claim is the pusher's own, sent or not. Of anything else, nothing is told that did not come.
+  // A valid claim is the pusher's own, sent or not. A refusal says nothing about any other object that did
+  // not come.
   if (denial !== null && isSent === 'unknown') return notSentHere(line.newId, isSent);
   if ('code' in read) return read;
   return denial ?? judgeHolder(push, task, old, read.claim) ?? judgeTask(task, status);
@@ -65,7 +67,7 @@ function notSentHere(id: string, isSent: 'no' | 'unknown'): Refusal {
   return { ...notSent(`the claim ${shortId(id)}`, isSent), code: 'payload' };
 }
 
-/** The claim that is there; null where it is none that can be read, which keeps nobody out. */
+/** The claim that is there; null where it cannot be read. Such a claim keeps nobody out. */
 async function readOld(push: SidePush, id: string): Promise<Claim | null> {
   const object = await push.reader.read(id, MAX_CLAIM_BYTES);
   const read = object?.info.type === 'blob' ? readClaim(object.content) : null;
@@ -97,7 +99,7 @@ async function readNew(push: SidePush, id: string): Promise<{ claim: Claim } | R
   };
 }
 
-/** The claim by itself: whose it is, and for how long. */
+/** Judges the claim by itself: its holder and its lease. */
 function judgeClaim({ principal, nowMs }: SidePush, task: string, claim: Claim): Refusal | null {
   if (principal !== null && claim.agent !== principal.name) {
     return {

@@ -5,8 +5,8 @@ import type { Refusal } from '../protocol/refusal.js';
 import type { PushContext } from './push-context.js';
 
 /**
- * A commit is dated about now by the server's clock. The date of a task decides when it expires, and dates along main
- * that hardly ever run backwards are what shallow clones stop by.
+ * The date of a commit is close to the server's clock. The date of a task decides when it expires. Shallow
+ * clones stop at a date, so dates along main must hardly ever run backwards.
  */
 export function clockRule(push: PushContext): Refusal | null {
   for (const commit of push.commits) {

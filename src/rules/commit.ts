@@ -4,8 +4,9 @@ import type { Refusal } from '../protocol/refusal.js';
 import type { PushContext } from './push-context.js';
 
 /**
- * A commit has the plain headers and no others: a signature, an encoding, a second parent would be bytes nobody reads or
- * that two readers read in two ways. Its message is UTF-8 without control characters, so that any terminal may show it.
+ * A commit has the plain headers and no others. A signature, an encoding or a second parent would be bytes
+ * that nobody reads, or that two readers read in two ways. Its message is UTF-8 without control characters,
+ * so that any terminal may show it.
  */
 export async function commitRule(push: PushContext): Promise<Refusal | null> {
   for (const { id } of push.commits) {

@@ -2,21 +2,25 @@ import { readdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 
-/** What a push brought, as it lies in quarantine. */
+/** The objects of a push as they lie in quarantine. */
 export interface IncomingObjects {
-  /** Loose files: each is new, because git writes none that it has. */
+  /** Loose files. Each is new, because git writes no object that it has. */
   readonly loose: readonly string[];
-  /** Objects in packs; where git completed a thin pack, also the bases it copied in from what was here. */
+  /**
+   * Objects in packs. Where git completed a thin pack, these include the bases that it copied in from what
+   * was here.
+   */
   readonly packed: readonly string[];
 }
 
-/** An index of version 2: eight bytes, 256 counts of four, then the ids in their order. */
+/** The start of a pack index of version 2. Eight bytes, 256 counts of four bytes, then the ids in order. */
 const INDEX_MAGIC = 'ff744f6300000002';
 const INDEX_IDS_AT = 8 + 256 * 4;
 
 /**
- * Lists the objects in the quarantine of the running hook by reading its folders, which is cheaper than asking git. Empty
- * where there is none. Answers null where there are more than `max`, or something that is no object of git's.
+ * Lists the objects in the quarantine of the running hook by reading its folders, which is cheaper than
+ * asking git. The lists are empty where there is no quarantine. Null where there are more than `max` objects,
+ * or a file that is not a git object.
  */
 export async function listIncoming(
   context: { readonly gitDir: string; readonly env: NodeJS.ProcessEnv; readonly idBytes: number },

@@ -5,9 +5,9 @@ import { nameOf } from './bounds.js';
 import type { PushContext } from './push-context.js';
 
 /**
- * Nothing comes in but what the new commits are made of, each commit, its tree, its one blob, and the blobs of claims. Anything else would stay in
- * the repository unseen and fill the disk. And the messages of one push together stay below the limit of a push. Runs
- * after shapeRule.
+ * Only the parts of the new commits may come in: each commit, its tree and its one blob, and the blobs of
+ * claims. Anything else would stay in the repository unseen and fill the disk. The messages of one push
+ * together must stay below the limit of a push. Runs after shapeRule.
  */
 export async function objectsRule(push: PushContext): Promise<Refusal | null> {
   const expected = new Set<string>(push.besides);
@@ -16,7 +16,7 @@ export async function objectsRule(push: PushContext): Promise<Refusal | null> {
     if (message.kind === 'other') continue;
     const commit = await push.reader.read(message.commit.id);
     const blob = await push.reader.info(message.change.newId);
-    // One that is too large by itself is payloadRule's to name.
+    // payloadRule names a message that is too large by itself.
     bytes += Math.min(blob?.size ?? 0, push.settings.maxTaskBytes + push.settings.maxAnswerBytes);
     for (const id of [message.commit.id, treeOfCommit(commit?.content ?? Buffer.alloc(0)), blob?.id])
       expected.add(id ?? '');
@@ -41,7 +41,10 @@ function maxPushBytes({ settings }: PushContext): number {
   return Math.max(32 * 1024 * 1024, 8 * Math.max(settings.maxTaskBytes, settings.maxAnswerBytes));
 }
 
-/** What git copied into a thin pack was here before, and is at most one for each object that needed it. */
+/**
+ * The bases that git copied into a thin pack were here before, and there is at most one for each object that
+ * needs it.
+ */
 async function judgeBases(
   push: PushContext,
   bases: readonly string[],

@@ -9,9 +9,10 @@ import { taskHash } from '../protocol/task.js';
 import type { PushContext } from './push-context.js';
 
 /**
- * An answer is to a task that is on main, within its time-to-live, has the hash the answer says, and has no answer yet; a cancel likewise,
- * and the task is the canceller's own, unless that is the owner. The first valid answer wins; a second is refused here. A second cancel
- * changes nothing and is let in. Runs after payloadRule, so each can be read and says in its trailers what its file says.
+ * An answer is for a task on main that is within its time-to-live, has the hash that the answer names, and
+ * has no answer yet. The same holds for a cancel, and only the asker of the task or the owner may cancel it.
+ * The first valid answer wins; a second one is refused here. A second cancel changes nothing and is let in.
+ * Runs after payloadRule, so each file can be read and agrees with its trailers.
  */
 export async function openTaskRule(push: PushContext): Promise<Refusal | null> {
   const cited = push.messages.flatMap((message): Citation[] =>
@@ -23,7 +24,8 @@ export async function openTaskRule(push: PushContext): Promise<Refusal | null> {
   for (const citation of cited) {
     const object = await push.reader.read(citation.task, MAX_COMMIT_BYTES);
     if (object?.info.type !== 'commit') return unknownTask(citation);
-    // Before history is read as far back as that: whoever cites the oldest commit there is must not make the server walk to it.
+    // Before history is read back to the task: a pusher who names the oldest commit must not make the server
+    // walk to it.
     if (isOver(push, object.content)) return expired(citation);
   }
   const history = await readSince(push, [...new Set(cited.map(({ task }) => task))]);
@@ -48,7 +50,7 @@ export async function openTaskRule(push: PushContext): Promise<Refusal | null> {
   return null;
 }
 
-/** A pushed commit that is about a task. */
+/** A pushed commit that names a task. */
 interface Citation {
   readonly message: Extract<HistoryMessage, { kind: 'answer' | 'cancel' }>;
   readonly commit: HistoryCommit;
@@ -57,14 +59,15 @@ interface Citation {
 
 type Asked = Extract<HistoryMessage, { kind: 'task' }>;
 
-/** The hash that an answer names is that of its task's file. */
+/** The hash that an answer names must be the hash of its task's file. */
 async function judgeHash(
   push: PushContext,
   { commit, task }: Citation,
   asked: Asked,
 ): Promise<Refusal | null> {
   const object = await push.reader.read(asked.change.newId);
-  // What is no file (a submodule, put there behind the hook) can only be answered with an error; its hash is that of nothing.
+  // A task that is not a file (a submodule that somebody added without the hook) can only get an error as its
+  // answer. Its hash is the hash of no bytes.
   const bytes = object?.info.type === 'blob' ? object.content : Buffer.alloc(0);
   if (taskHash(bytes) === commit.taskHashTrailer) return null;
   return {
@@ -74,7 +77,7 @@ async function judgeHash(
   };
 }
 
-/** Who asked may cancel, and the owner. */
+/** Only the asker of the task and the owner may cancel it. */
 function judgeCanceller(
   { principal }: PushContext,
   { commit, task }: Citation,
@@ -88,7 +91,7 @@ function judgeCanceller(
   };
 }
 
-/** Whether a commit, given as its raw bytes, is dated before the time-to-live. */
+/** Whether a commit, given as its raw bytes, is older than the time-to-live. */
 function isOver(push: PushContext, raw: Buffer): boolean {
   const seconds = /\ncommitter [^\n]*> ([0-9]+) [+-][0-9]{4}\n/.exec(raw.toString('latin1'))?.[1];
   const clock = { nowMs: push.nowMs, ttlMs: push.settings.taskTtlMs };
@@ -111,7 +114,10 @@ function expired({ commit, task }: Citation): Refusal {
   };
 }
 
-/** History from the oldest of these tasks, or from before it, to the pushed tip: what lies behind the task cannot answer it. */
+/**
+ * History from the oldest of these tasks, or from before it, to the pushed tip. What is
+ * older than a task cannot answer it.
+ */
 async function readSince(push: PushContext, tasks: readonly string[]): Promise<readonly HistoryCommit[]> {
   const recent = new Set(push.recent.map((commit) => commit.id));
   if (tasks.every((task) => recent.has(task))) return push.recent;

@@ -7,7 +7,10 @@ import type { Refusal } from '../protocol/refusal.js';
 import { readTask } from '../protocol/task.js';
 import type { PushContext } from './push-context.js';
 
-/** Each message is what its file is for: a task a model can be asked, an answer or a cancel that fits the schema and its own trailers. */
+/**
+ * Each file is a valid message of its kind: a task that a model can be asked, or an answer or a cancel that
+ * fits the schema and its own trailers.
+ */
 export async function payloadRule(push: PushContext): Promise<Refusal | null> {
   for (const message of push.messages) {
     if (message.kind === 'other') continue;
@@ -36,7 +39,8 @@ async function judgeTask(
   const task = readTask(file, bytes.content, maxBytes);
   if (!task.ok) return invalid(commit.id, file, task.reason);
   const { reply_to: replyTo } = task.value;
-  // Whether it is a task with an answer costs a walk, and is the agent's to find out; what is made up is not to make it look for long.
+  // The agent finds out whether the id is a task with an answer, because that costs a walk. An invented id is
+  // refused here, so that it does not make the agent search for long.
   if (replyTo === undefined || (await push.reader.info(replyTo))?.type === 'commit') return null;
   return {
     code: 'unknown-task',
@@ -63,7 +67,8 @@ async function judgeAnswer(
       remedy: `"agent": "${push.principal.name}"`,
     };
   }
-  // What is pending is computed from the trailers, so a trailer that says otherwise would be a second truth.
+  // The pending tasks are computed from the trailers, so a trailer that disagrees with
+  // its file would be a second truth.
   const trailers = [commit.taskTrailer, commit.taskHashTrailer, commit.statusTrailer].join('\n');
   if (trailers !== [answer.task_commit, answer.task_hash, statusOf(answer)].join('\n')) {
     return {

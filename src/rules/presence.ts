@@ -9,7 +9,10 @@ import { isZero, type PresenceUpdate } from './pushed-refs.js';
 
 const REMEDY = 'see "Presence" in ARCHITECTURE.md';
 
-/** An agent says that it is there: under its own name alone, in a few bytes, and at about the time that it is. */
+/**
+ * An agent may announce its presence: only under its own name, in a few bytes, and with about the current
+ * time.
+ */
 export async function judgePresences(
   push: SidePush,
   presences: readonly PresenceUpdate[],
@@ -44,7 +47,8 @@ async function judgeOne(push: SidePush, { line, agent }: PresenceUpdate): Promis
   if (isZero(line.newId)) return null;
   const isSent = await push.citations.mayCite(line.newId);
   const denial = isSent === 'no' ? null : await judgeBlob(push, line.newId, agent);
-  // A good presence is the pusher's own, sent or not. Of anything else, nothing is told that did not come.
+  // A valid presence is the pusher's own, sent or not. A refusal says nothing about any other object that did
+  // not come.
   if (isSent === 'yes' || (denial === null && isSent === 'unknown')) return denial;
   return { ...notSent(`the presence ${shortId(line.newId)}`, isSent), code: 'payload' };
 }

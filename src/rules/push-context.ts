@@ -8,32 +8,32 @@ import type { Refusal } from '../protocol/refusal.js';
 import type { Citations } from './citations.js';
 import type { IncomingObjects } from './incoming-objects.js';
 
-/** One line of pre-receive's standard input: a ref that someone asks to move. */
+/** One line of pre-receive's standard input: a ref and the ids that the push moves it from and to. */
 export interface RefUpdateLine {
   readonly oldId: string;
   readonly newId: string;
   readonly ref: string;
 }
 
-/** All that the rules may look at. They write nothing. */
+/** Everything the rules may look at. They write nothing. */
 export interface PushContext {
   readonly repo: Repository;
   readonly reader: ObjectReader;
   readonly settings: BridgeSettings;
   readonly principal: Principal | null;
   readonly update: RefUpdateLine;
-  /** The blobs of claims and presences that go along, which are judged by themselves. */
+  /** The blobs of claims and presences in the same push. They are judged separately. */
   readonly besides: ReadonlySet<string>;
   /** Everything that came in with the push. */
   readonly incoming: IncomingObjects;
   readonly citations: Citations;
   /** The server's clock; milliseconds since the epoch. */
   readonly nowMs: number;
-  /** The new commits, the oldest first, as far as MAX_COMMITS_PER_PUSH + 1. */
+  /** The new commits, the oldest first; at most MAX_COMMITS_PER_PUSH + 1 of them. */
   readonly commits: readonly HistoryCommit[];
-  /** The newest commits of main and these behind them, as far as they were read along; empty where they were not. */
+  /** The newest commits of main and the new ones after them, where both were read in one go; else empty. */
   readonly recent: readonly HistoryCommit[];
-  /** The same commits as messages. */
+  /** The new commits as messages. */
   readonly messages: readonly HistoryMessage[];
 }
 
@@ -46,11 +46,11 @@ export interface SidePush {
   readonly citations: Citations;
   /** The server's clock; milliseconds since the epoch. */
   readonly nowMs: number;
-  /** Where main will be after the push: an id, or its name where it stays. */
+  /** The tip of main after the push: an id, or the name of the ref where main stays. */
   readonly tip: string;
-  /** The tasks that the push itself answers. */
+  /** The tasks that the same push answers. */
   readonly answering: ReadonlySet<string>;
 }
 
-/** One rule. Answers null where the push keeps it. */
+/** One rule. Null where the push keeps the rule. */
 export type Rule = (push: PushContext) => Promise<Refusal | null> | Refusal | null;

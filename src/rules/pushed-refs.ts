@@ -5,26 +5,26 @@ import type { Refusal } from '../protocol/refusal.js';
 import type { RefUpdateLine } from './push-context.js';
 import { refRule } from './ref.js';
 
-/** A claim that is to be made, renewed, taken over or let go. */
+/** A claim that the push makes, renews, takes over or removes. */
 export interface ClaimUpdate {
   readonly line: RefUpdateLine;
   readonly task: string;
 }
 
-/** A presence that is to be written or removed. */
+/** A presence that the push writes or removes. */
 export interface PresenceUpdate {
   readonly line: RefUpdateLine;
   readonly agent: string;
 }
 
-/** What a push wants to move, by kind. */
+/** The refs that a push moves, by kind. */
 export interface PushedRefs {
   readonly main: RefUpdateLine | null;
   readonly claims: readonly ClaimUpdate[];
   readonly presences: readonly PresenceUpdate[];
 }
 
-/** Tells the refs of a push apart by their exact names. Anything that is none of ours is denied. */
+/** Sorts the refs of a push by their exact names. Refuses any ref that is not a bridge's. */
 export function sortRefs(lines: readonly RefUpdateLine[]): PushedRefs | Refusal {
   const claims: ClaimUpdate[] = [];
   const presences: PresenceUpdate[] = [];
@@ -43,19 +43,23 @@ export function sortRefs(lines: readonly RefUpdateLine[]): PushedRefs | Refusal 
   return { main, claims, presences };
 }
 
-/** Whether this id says "none": the new one of a deletion, the old one of a creation. */
+/** Whether this id means "none": the new id of a deletion, or the old id of a creation. */
 export function isZero(id: string): boolean {
   return /^0+$/.test(id);
 }
 
-/** The most refs in one push: main, and claims beside it. The gate in front of git lets 64 packets through, shallow lines included. */
+/**
+ * The most refs in one push: main, and claims beside it. The gate in front of git lets 64
+ * packets through, shallow lines included.
+ */
 export const MAX_REFS_PER_PUSH = 60;
 
 const LINE = /^([0-9a-f]{40}|[0-9a-f]{64}) ([0-9a-f]{40}|[0-9a-f]{64}) (refs\/[\x21-\x7e]+)$/;
 
 /**
- * Reads pre-receive's standard input: a bounded number of `<old> <new> <ref>`, each ref once. A ref name with a line break in it can forge
- * lines here; git itself refuses to make such a ref later, so nothing moves by it.
+ * Reads pre-receive's standard input: a bounded number of lines `<old> <new> <ref>`, each ref
+ * once. A ref name with a line break in it can forge lines here. git itself refuses to make such a
+ * ref later, so nothing moves by it.
  */
 export function readUpdateLines(stdin: string): RefUpdateLine[] | Refusal {
   const rows = stdin.split('\n');
@@ -77,7 +81,7 @@ export function readUpdateLines(stdin: string): RefUpdateLine[] | Refusal {
   return new Set(lines.map((line) => line.ref)).size < lines.length ? notOne() : lines;
 }
 
-/** The denial of a push that would move what is not moved together. */
+/** The refusal of a push that moves refs which cannot be moved together. */
 export function notOne(): Refusal {
   return {
     code: 'ref',

@@ -2,7 +2,7 @@ import { MAIN_REF } from '../protocol/names.js';
 import type { Refusal } from '../protocol/refusal.js';
 import type { RefUpdateLine } from './push-context.js';
 
-/** A push moves `refs/heads/main`, by exactly that name, and neither creates nor deletes it. */
+/** A push to a branch moves exactly `refs/heads/main`, and neither creates nor deletes it. */
 export function refRule(update: RefUpdateLine): Refusal | null {
   if (update.ref !== MAIN_REF) {
     return {

@@ -2,7 +2,7 @@ import { CANCEL_FILE, INBOX_FILE, shortId } from '../protocol/names.js';
 import type { Refusal } from '../protocol/refusal.js';
 import type { PushContext } from './push-context.js';
 
-/** An agent's commits answer, an asker's commits ask and cancel. The owner may do all of it. */
+/** Commits of an agent answer; commits of an asker ask and cancel. The owner may do all of it. */
 export function roleRule(push: PushContext): Refusal | null {
   const { principal } = push;
   if (principal === null) return null;

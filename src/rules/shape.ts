@@ -7,8 +7,9 @@ import type { PushContext } from './push-context.js';
 const FILES = [...TASK_FILES, INBOX_FILE, CANCEL_FILE].join(', ');
 
 /**
- * Each commit is one message: its tree is its parent's, byte for byte, with one of the four files set to a plain blob.
- * That shuts out other files, symlinks, submodules, executables, odd modes and removed files in one comparison.
+ * Each commit is one message: its tree equals its parent's, byte for byte, except that one of the four
+ * files is set to a plain blob. This one comparison shuts out other files, symlinks, submodules,
+ * executables, odd modes and removed files.
  */
 export async function shapeRule(push: PushContext): Promise<Refusal | null> {
   for (const message of push.messages) {

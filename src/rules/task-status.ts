@@ -9,8 +9,8 @@ import { isExpired } from '../protocol/queue.js';
 export type TaskStatus = 'open' | 'answered' | 'expired' | 'unknown';
 
 /**
- * How tasks stand on the line that ends in `tip`. An id of a commit that is out of time is not looked for: whoever names the oldest commit
- * there is must not make the server walk to it.
+ * Reads the status of tasks in the history that ends in `tip`. A task that has expired is not searched for: a
+ * pusher who names the oldest commit must not make the server walk to it.
  */
 export async function readTaskStatuses(
   context: {
@@ -44,7 +44,7 @@ export async function readTaskStatuses(
   return statuses;
 }
 
-/** The date of a commit, given as its raw bytes; the beginning of time where it has none. */
+/** The date of a commit, given as its raw bytes; 0 (1970) where it has none. */
 function committedAtMs(raw: Buffer): number {
   const seconds = /\ncommitter [^\n]*> ([0-9]+) [+-][0-9]{4}\n/.exec(raw.toString('latin1'))?.[1];
   return Number(seconds ?? 0) * 1000;
