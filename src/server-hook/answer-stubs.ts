@@ -1,24 +1,27 @@
-/** Variables of git in which pre-receive is told where the objects of the push are kept until it is let in; none where it brought none. */
+/**
+ * The variables in which git tells pre-receive where it keeps the objects of a push until it is let in. Empty
+ * where the push brought no objects.
+ */
 export type Quarantine = Readonly<Record<string, string>>;
 
-/** In the order in which the stub tells them. */
+/** In the order in which the stub sends them. */
 const QUARANTINE_VARIABLES = [
   'GIT_QUARANTINE_PATH',
   'GIT_OBJECT_DIRECTORY',
   'GIT_ALTERNATE_OBJECT_DIRECTORIES',
 ] as const;
 
-/** How a line begins that is one of the settings. */
+/** The start of a line that is a setting. */
 const SETTING = /^(?:bridge|extensions)\./;
 
-/** What the hooks do. */
+/** The work of the two hooks. */
 export interface HookWork {
   /**
-   * Null lets the push in; else the line that says why not. `stdin` is what git wrote to pre-receive; `settings` are those of the bridge as
-   * ssh-command read them, a line each, which may be none.
+   * Null lets the push in; otherwise the line that says why not. `stdin` is what git wrote to pre-receive.
+   * `settings` are the settings of the bridge as ssh-command read them, one per line; the list may be empty.
    */
   judge(quarantine: Quarantine, stdin: string, settings: readonly string[]): Promise<string | null>;
-  /** Answers the line to say; empty where there is nothing to. */
+  /** Returns the line to print; empty where there is nothing to print. */
   takeIn(): Promise<string>;
 }
 
@@ -27,11 +30,12 @@ const MAX_REQUEST_BYTES = 256 * 1024;
 
 /**
  * Answers the stubs of the hooks of one push:
- * 1. `pre-receive`, a line for each of QUARANTINE_VARIABLES (all of them empty, or none), the settings, the lines that git wrote, each behind a
- *    `+`, and `.`. The answer is `yes`, or `no <why>`.
+ * 1. `pre-receive`, then a line for each of QUARANTINE_VARIABLES (all of them empty, or none), then the
+ *    settings, then the lines that git wrote, each after a `+`, then `.`. The answer is `yes`, or `no <why>`.
  * 2. `post-receive`. The answer is `taken <what to say>`.
- * A line ends with a line break and with nothing else, because the name of a ref may hold anything. Resolves after the second answer, after a
- * `no`, at the end of the input, and at anything that is no request: who gets no answer helps himself.
+ * Only a line break ends a line, because the name of a ref may contain any other character. Resolves after
+ * the second answer, after a `no`, at the end of the input, and at anything that is not a request: a stub
+ * without an answer starts the hook itself.
  */
 export async function answerStubs(
   input: AsyncIterable<Buffer>,
@@ -63,7 +67,7 @@ export async function answerStubs(
   say(`taken ${await work.takeIn()}`);
 }
 
-/** Undefined in place of a value at the end. Throws where a request is larger than any. */
+/** Yields undefined instead of a line at the end. Throws where a request is larger than any real one. */
 async function* linesOf(input: AsyncIterable<Buffer>): AsyncGenerator<string, undefined> {
   let rest: Buffer = Buffer.alloc(0);
   let bytes = 0;

@@ -4,10 +4,11 @@ import { Script } from 'node:vm';
 import { crc32 } from 'node:zlib';
 
 /**
- * Loads a program (CommonJS, in one file) with the bytecode that V8 made of it before, kept in `cache`. Kept beside it are a checksum, because
- * V8 does not look whether all of it is there, and which file it was made of, by which version of Node: V8 itself knows a source by its length only.
- * The program finds `keepCode` beside `require`: to be called when nobody waits for it any more; it keeps the code of what has run so far, where there
- * was none that fits.
+ * Loads a program (CommonJS, in one file) with the bytecode that V8 made of it earlier, kept in `cache`. A
+ * checksum is kept with it, because V8 does not check that the bytecode is complete. A stamp says which file
+ * and which version of Node made it, because V8 recognises a source by its length only. The program finds
+ * `keepCode` beside `require` and calls it when nobody waits for it any more. `keepCode` saves the code of
+ * what has run so far, where no fitting code was saved.
  */
 export function loadWithCode(program: string, cache: string): void {
   const { source, stamp } = readProgram(program);
@@ -23,7 +24,10 @@ export function loadWithCode(program: string, cache: string): void {
   script.runInThisContext()(createRequire(program), keepCode);
 }
 
-/** A file that is put in the place of another has another number or another time of change, whatever its date says. */
+/**
+ * Reads the program and its stamp. A file that replaces another has another inode or another change time,
+ * whatever its modification date says.
+ */
 function readProgram(program: string): { source: string; stamp: string } {
   const file = openSync(program, 'r');
   try {
@@ -37,7 +41,7 @@ function readProgram(program: string): { source: string; stamp: string } {
   }
 }
 
-/** The file: a line with the stamp and the checksum, and the code behind it. */
+/** Reads the cache file: a line with the stamp and the checksum, then the code. */
 function readCode(cache: string, stamp: string): Buffer | null {
   try {
     const bytes = readFileSync(cache);
@@ -50,7 +54,7 @@ function readCode(cache: string, stamp: string): Buffer | null {
 }
 
 function writeCode(cache: string, stamp: string, code: Buffer): void {
-  // One process at a time stands by; what one that was killed has left here, the next writes over.
+  // Only one process stands by at a time. What a killed one left here is overwritten by the next.
   const temporary = `${cache}.new`;
   try {
     writeFileSync(temporary, Buffer.concat([Buffer.from(`${lineOf(stamp, code)}\n`), code]), { mode: 0o600 });

@@ -28,7 +28,9 @@ import { roleRule } from '../rules/role.js';
 import { shapeRule } from '../rules/shape.js';
 import { readPrincipal } from './read-principal.js';
 
-/** Every rule a push of main has to keep, the cheap and general ones first; the first that is broken speaks. */
+/**
+ * Every rule for a push of main, the cheap and general ones first. The first broken rule gives the refusal.
+ */
 const RULES: readonly Rule[] = [
   sentCommitRule,
   chainRule,
@@ -43,23 +45,23 @@ const RULES: readonly Rule[] = [
   openTaskRule,
 ];
 
-/** What judging a push looks at. */
+/** What a push is judged by. */
 export interface PushInput {
   readonly repo: Repository;
   /** What git wrote to the hook's standard input. */
   readonly stdin: string;
-  /** The hook's own environment: it says who pushes. */
+  /** The hook's own environment. It says who pushes. */
   readonly env: NodeJS.ProcessEnv;
   readonly nowMs: number;
-  /** Where they are read already. */
+  /** Given where the settings were read already. */
   readonly settings?: Promise<BridgeSettings> | undefined;
-  /** The descriptor of a copy of the pack, where there is one (see `citations.ts`). */
+  /** The descriptor of the copy of the pack, where there is one (see `citations.ts`). */
   readonly packCopy?: number | null;
 }
 
 /**
- * Judges a push: main by its rules, then the claims and the presence beside it, all of it or nothing. Answers null where it may go through,
- * else the first denial, which names who pushed and to where. Writes nothing.
+ * Judges a push as a whole: main by its rules, then the claims and the presence beside it. Returns null where
+ * the push may go through, else the first refusal, which names the pusher and the ref. Writes nothing.
  */
 export async function judgePush(input: PushInput): Promise<Refusal | null> {
   const who = await readPrincipal(input.repo.gitDir, input.env);
@@ -70,7 +72,7 @@ export async function judgePush(input: PushInput): Promise<Refusal | null> {
   if ('code' in refs) return { ...refs, text: `${name}: ${refs.text}` };
   const denial = await judgeRefs(input, who.principal, refs);
   if (denial === null) return null;
-  // A denial about a claim or a presence names its ref itself.
+  // A refusal about a claim or a presence names its ref itself.
   const ref = refs.main === null || denial.text.startsWith('refs/') ? '' : `, ${MAIN_REF}`;
   return { ...denial, text: `${name}${ref}: ${denial.text}` };
 }
@@ -116,7 +118,7 @@ async function judgeRefs(
   }
 }
 
-/** Judges what is to become of main. Answers the tasks that it answers, or the denial. */
+/** Judges the update of main. Returns the tasks that it answers, or the refusal. */
 async function judgeMain(part: {
   readonly repo: Repository;
   readonly reader: ObjectReader;
@@ -126,7 +128,7 @@ async function judgeMain(part: {
   readonly nowMs: number;
   readonly update: RefUpdateLine;
   readonly settings: Promise<BridgeSettings>;
-  /** Null: more than a push may have. */
+  /** Null: more objects than a push may have. */
   readonly incoming: IncomingObjects | null;
 }): Promise<Refusal | { readonly answering: readonly string[] }> {
   const { repo, update } = part;
@@ -150,18 +152,22 @@ async function judgeMain(part: {
   };
 }
 
-/** How much of what is wrong is told. */
+/** The most characters of a reason that are sent to the pusher. */
 const MAX_TEXT_CHARS = 500;
 
-/** How much of a fault of our own. */
+/** The most characters of an internal error that are sent to the pusher. */
 const MAX_FAULT_CHARS = 300;
 
-/** Judges a push: null lets it in, else the one line that says why not, which is the last word also where judging itself failed. */
+/**
+ * Judges a push. Null lets it in, else the one line that says why not. A failure of the
+ * judging itself also refuses the push.
+ */
 export async function judgeAloud(input: PushInput): Promise<string | null> {
   try {
     const denial = await judgePush(input);
     if (denial === null) return null;
-    // A reason may quote the pusher, a field name of a megabyte say; more than a pipe holds would hang with a dead client.
+    // A reason may quote the pusher, for example a field name of a megabyte. With a dead client, more than
+    // a pipe holds would hang for ever.
     return oneLine(formatRefusal({ ...denial, text: excerpt(oneLine(denial.text), MAX_TEXT_CHARS) }));
   } catch (error) {
     const text = oneLine(errorText(error)).slice(0, MAX_FAULT_CHARS);
@@ -171,14 +177,16 @@ export async function judgeAloud(input: PushInput): Promise<string | null> {
 }
 
 /**
- * How many commits git is asked for at first. On a bridge that is not busy, the task that is answered is among them, and
- * one git process tells all; more would cost every push more than a second process costs a few.
+ * How many commits git is asked for at first. On a bridge that is not busy, the answered task is
+ * among them, and one git process is enough. A larger number would cost every push more than the
+ * second process costs a few of them.
  */
 const FIRST_LOOK = 16;
 
 /**
- * The commits behind main up to `tip`, the oldest first, and the newest of main as far as they came along. What main has is judged
- * already. Of too many, one more is read than is allowed.
+ * The commits after main up to `tip`, the oldest first, and those newest commits of main that
+ * were read with them. Commits that main has were judged earlier. Where there are too many,
+ * this reads one more than is allowed.
  */
 export async function readPushed(
   repo: Repository,

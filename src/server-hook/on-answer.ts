@@ -1,6 +1,7 @@
 /**
- * The dispatcher of `on-answer.d`, as a program: `on-answer.cjs <repo>`. Whoever took answers into the log starts it and does not wait.
- * Nobody reads what it says: what there is to know is in its states, and `llm-bridge status` shows them.
+ * The dispatcher of `on-answer.d`, as a program: `on-answer.cjs <repo>`. The process that added
+ * answers to the log starts it and does not wait. Nobody reads its output: its state files hold the
+ * result, and `llm-bridge status` shows it.
  */
 import { clientGitEnv } from '../git/git-env.js';
 import { dispatch } from '../log/on-answer/dispatch.js';

@@ -1,13 +1,13 @@
 /**
- * The post-receive hook, as a program: takes the answers that came in into answers.log. It cannot refuse anything any
- * more, so it always exits 0.
+ * The post-receive hook, as a program: adds the new answers to answers.log. It cannot refuse
+ * anything any more, so it always exits 0.
  */
 import * as z from 'zod';
 import { takeIn } from './take-in.js';
 
-// A schema that is used once or twice is not worth compiling.
+// Compiling a schema does not pay for one or two uses.
 z.config({ jitless: true });
 void takeIn(process.cwd(), process.env, process.argv[1] ?? '').then((said) => {
-  // One short line: a pusher that went away must never block this process on a full pipe.
+  // One short line: a full pipe to a pusher that went away must never block this process.
   if (said !== '') process.stderr.write(`${said}\n`);
 });

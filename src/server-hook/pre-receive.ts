@@ -10,9 +10,9 @@ import { PACK_COPY } from '../rules/citations.js';
 import { judgeAloud } from './judge-push.js';
 import { hookRepository } from './read-principal.js';
 
-// A schema that is used once is not worth compiling.
+// Compiling a schema does not pay for one use.
 z.config({ jitless: true });
-// Whatever ends this process before it has judged must not end it as if the push were let in.
+// A process that ends before it has judged must not let the push in.
 process.exitCode = 1;
 const CUT_OFF = formatRefusal({
   code: 'internal',
@@ -26,7 +26,7 @@ async function judge(): Promise<void> {
   const stdin = process.argv[2] === 'framed' ? unframe(text) : text;
   const { env } = process;
   const repo = hookRepository(process.cwd(), hookGitEnv(env));
-  // ssh-command sets this variable, also where no process stands by, and opens the descriptors of the hooks.
+  // ssh-command sets this variable even where no process stands by, and opens the descriptors of the hooks.
   const packCopy = env.LLM_BRIDGE_STANDBY === undefined ? null : PACK_COPY;
   const refusal =
     stdin === null ? CUT_OFF : await judgeAloud({ repo, stdin, env, nowMs: Date.now(), packCopy });
@@ -34,7 +34,10 @@ async function judge(): Promise<void> {
   else process.stderr.write(`${refusal}\n`);
 }
 
-/** What git wrote, from the stub's lines: each behind a `+`, and a `.` at the end; null where any of it is missing. */
+/**
+ * Reads what git wrote from the stub's lines: each after a `+`, and a `.` at the end. Null where any of it is
+ * missing.
+ */
 function unframe(text: string): string | null {
   const lines = text.split('\n');
   if (lines.pop() !== '' || lines.pop() !== '.' || !lines.every((line) => line.startsWith('+'))) return null;

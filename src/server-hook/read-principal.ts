@@ -6,9 +6,9 @@ import { principalNameSchema, roleSchema } from '../protocol/names.js';
 import type { Refusal } from '../protocol/refusal.js';
 
 /**
- * Who pushes: the name that the forced command of the key set as LLM_BRIDGE_PRINCIPAL, and the role that stands in
- * `bridge/principals/<name>` at this moment, so that a removed key loses its rights also on an open connection.
- * No name: the owner (null).
+ * Who pushes. The forced command of the key sets the name as LLM_BRIDGE_PRINCIPAL. The role is read from
+ * `bridge/principals/<name>` at this moment, so a removed key loses its rights even on an open connection.
+ * Without a name it is the owner (null).
  */
 export async function readPrincipal(
   gitDir: string,
@@ -35,8 +35,8 @@ function readRole(file: string): Principal['role'] | null {
 }
 
 /**
- * The repository a hook runs in. git starts hooks in the git directory itself, with GIT_DIR and the quarantine in the
- * environment, which has to stay as it is.
+ * The repository that a hook runs in. git starts hooks in the git directory itself, with GIT_DIR and the
+ * quarantine in the environment. That environment must stay as it is.
  */
 export function hookRepository(cwd: string, env: NodeJS.ProcessEnv): Repository {
   return { gitDir: cwd, env };

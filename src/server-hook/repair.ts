@@ -1,13 +1,14 @@
 /**
- * Puts a bridge right (`repair-bridge.ts`), as a program that `bridge/repair` starts beside a push that something stands in the way of. It says
- * nothing to anybody: what it does is in `bridge/repairs.log`.
+ * Repairs a bridge (`repair-bridge.ts`), as a program. `bridge/repair` starts it beside a push that something
+ * blocks. It prints nothing; `bridge/repairs.log` says what it did.
  */
 import { clientGitEnv } from '../git/git-env.js';
 import { repairBridge } from '../git/repair-bridge.js';
 
 /**
- * A push may last `bridge.receiveTimeout` (300 s) and a minute, and whoever has held one open so long may have taken the lock. A
- * push that comes meanwhile does not wait for this. Milliseconds.
+ * How long to wait for the lock. A push may last `bridge.receiveTimeout` (300 s) and a
+ * minute, and a push that was open that long may hold the lock. A push that comes meanwhile
+ * does not wait for this. Milliseconds.
  */
 const WAIT_MS = 400_000;
 

@@ -1,8 +1,9 @@
 /**
- * Both hooks of one push over ssh, as a program that `ssh-command` starts while git still takes in the pack: starting Node and loading
- * the schemas, twice, is most of what a push of one answer waits for on the server. It is asked by the hooks' stubs on
- * standard input and answers on standard output, two pipes that nobody has but this one push. It is never relied on: a stub that gets
- * no answer starts the hook itself. It ends after its last answer, when the push is over, and when nobody asks for a while.
+ * Both hooks of one push over ssh, as a program. `ssh-command` starts it while git still receives the pack. A
+ * push of one answer waits on the server mostly for two starts of Node with the schemas; this program starts
+ * earlier and only once. The stubs of the hooks ask it on standard input, and it answers on standard output;
+ * these two pipes belong to this push alone. Nothing relies on it: a stub without an answer starts the hook
+ * itself. It ends after its last answer, when the push is over, or when nobody asks for a while.
  */
 import { read, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -19,23 +20,24 @@ import { hookRepository } from './read-principal.js';
 import { takeIn } from './take-in.js';
 
 /**
- * Whoever holds a push open must not hold this open as well, neither before its first question nor before its second: a pack of a message
- * is there in moments (some 50 ms after this process is ready, on the machine of docs/performance.md), main moves in a few
- * milliseconds, and what takes longer may as well wait for Node to start. Milliseconds.
+ * How long to wait for a question. A pusher who holds a push open must not hold this process open too,
+ * neither before the first question nor before the second. The pack of a message arrives within moments (some
+ * 50 ms after this process is ready, on the machine of docs/performance.md), and main moves within a few
+ * milliseconds. A slower push can wait for Node to start. Milliseconds.
  */
 const LONGEST_WAIT_MS = 2_000;
 
 /** See code-cache.ts. */
 declare const keepCode: () => void;
 
-// A schema that is used once or twice is not worth compiling.
+// Compiling a schema does not pay for one or two uses.
 z.config({ jitless: true });
 
 const gitDir = process.cwd();
-// They are those of this push from now on, however long its pack takes.
+// The repository without the objects of the push: the quarantine comes later, with the question.
 const repo = hookRepository(gitDir, hookGitEnv(process.env));
 let giveUp = setTimeout(end, LONGEST_WAIT_MS);
-/** Reads what is in the repository itself; what is in quarantine has a reader of its own. */
+/** Reads the objects of the repository itself. Objects in quarantine have a reader of their own. */
 const reader = openObjectReader(repo);
 let settings: Promise<BridgeSettings> | undefined;
 let lock: Promise<() => Promise<void>> | undefined;
@@ -55,13 +57,13 @@ void answerStubs(input(), (line) => writeSync(1, `${line}\n`), {
       settings,
       packCopy: PACK_COPY,
     });
-    // While git moves main: it takes a process of its own, the first that is started here.
+    // Taken while git moves main: the lock needs a process, the first one that is started here.
     if (refusal === null && stdin.includes(` ${MAIN_REF}\n`)) {
       setImmediate(() => {
         lock = lockLog(repo);
         lock.catch(() => {});
       });
-      // git tells the pusher first, who may not listen: nobody is to be kept out of the log meanwhile.
+      // git tells the pusher first, and a pusher may not listen. The log must not stay locked meanwhile.
       giveUp = setTimeout(end, LONGEST_WAIT_MS);
     }
     return refusal;
@@ -69,13 +71,13 @@ void answerStubs(input(), (line) => writeSync(1, `${line}\n`), {
   takeIn: async () => {
     clearTimeout(giveUp);
     const said = await takeIn(gitDir, process.env, process.argv[1] ?? '', { settings, reader, lock });
-    // By now everything that a push needs has run.
+    // By now everything that a push needs has run, so its code can be saved.
     setImmediate(keepCode);
     return said;
   },
 }).finally(() => setImmediate(end));
 
-/** Not by process.stdin, which loads the half of Node that knows sockets: three milliseconds. */
+/** Does not use process.stdin, which loads the socket half of Node: three milliseconds. */
 async function* input(): AsyncGenerator<Buffer> {
   for (;;) {
     const { bytesRead, buffer } = await promisify(read)(0, { buffer: Buffer.allocUnsafe(65_536) });
@@ -84,7 +86,10 @@ async function* input(): AsyncGenerator<Buffer> {
   }
 }
 
-/** What git of ours is left, and a read that waits for nobody (`process.exit` would wait for that one), keep nothing from ending. */
+/**
+ * Ends this process with SIGKILL. It does not wait for a git process of ours, nor for a read that nobody
+ * answers any more, which `process.exit` would wait for.
+ */
 function end(): void {
   process.kill(process.pid, 'SIGKILL');
 }

@@ -7,14 +7,14 @@ import { errorText } from '../protocol/bridge-error.js';
 import { oneLine } from '../protocol/printable.js';
 import { hookRepository } from './read-principal.js';
 
-/** How much is told of what kept answers out of the log. */
+/** The most characters of an internal error that are printed. */
 const MAX_FAULT_CHARS = 300;
 
 /**
- * What is done after a push has moved main: takes the answers that came in into answers.log, then starts who tells the executables in
- * on-answer.d. Answers the line to say, which is empty where nothing came in. Never throws: nothing can be refused any more, and what
- * could not be done now, the next run does. `program` is the path of the running one; the dispatcher lies beside it. `ready` is what is open and
- * read already.
+ * The work after a push has moved main: adds the new answers to answers.log, then starts the dispatcher of
+ * on-answer.d. Returns the line to print, empty where no answer came in. Never throws: the push cannot be
+ * refused any more, and the next run does what failed now. `program` is the path of the running program; the
+ * dispatcher is in the same folder. `ready` holds what is already open and read.
  */
 export async function takeIn(
   gitDir: string,
@@ -23,7 +23,7 @@ export async function takeIn(
   ready: Pick<IngestOptions, 'settings' | 'reader' | 'lock'> = {},
 ): Promise<string> {
   const said = await ingestAloud(hookRepository(gitDir, hookGitEnv(env)), ready);
-  // Whether or not something was added: a run that was killed may have added it, and told nobody.
+  // Even where nothing was added: a killed run may have added answers without starting the dispatcher.
   await startDispatcher(path.join(path.dirname(program), 'on-answer.cjs'), gitDir, env);
   return said;
 }
