@@ -6,13 +6,14 @@ import { BridgeError } from '../protocol/bridge-error.js';
 /** How much of the log is read at a time. */
 const CHUNK_BYTES = 256 * 1024;
 
-/** A file watch can miss an event; a look now and then makes up for it. Milliseconds. */
+/** How often the file is checked in any case, because a file watch can miss an event. Milliseconds. */
 const LOOK_MS = 2_000;
 
 /**
- * Yields the lines of `answers.log` without their line breaks, from the start, or the last `newest` of those that are there; with `follow` also those that come later, and on from the
- * start of the new file when the log was rotated away, until the signal aborts. A line that is still being written is
- * not yielded before it is whole. Throws BridgeError `no-log` where the file cannot be read.
+ * Yields the lines of `answers.log` without their line breaks: all of them, or the last `newest` ones. With
+ * `follow` it also yields later lines until the signal aborts, and starts at the new file when the log is
+ * rotated. A line that is still being written is not yielded until it is complete. Throws BridgeError
+ * `no-log` where the file cannot be read.
  */
 export async function* readLogLines(
   file: string,
@@ -30,7 +31,7 @@ export async function* readLogLines(
       await notifier.wait(LOOK_MS, options.signal);
       if (options.signal.aborted) return;
       if (await reader.replaced(file)) {
-        // What was written between the last look and the rename still belongs to the old file.
+        // Lines written between the last read and the rename are still in the old file.
         yield* reader.lines();
         await reader.close();
         reader = await openLines(file);
@@ -80,7 +81,9 @@ async function openLines(file: string, newest?: number) {
   };
 }
 
-/** Where the last `count` whole lines of a file begin; it is read from its end, as far as they reach. */
+/**
+ * The offset where the last `count` complete lines begin. Reads the file backwards, only as far as needed.
+ */
 async function startOfNewest(handle: FileHandle, size: number, count: number): Promise<number> {
   let left = count;
   for (let end = size; end > 0; end -= CHUNK_BYTES) {

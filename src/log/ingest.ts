@@ -19,38 +19,44 @@ import { walkAnswers, walkMainSince } from './walk-answers.js';
 export interface IngestResult {
   /** How many records it wrote. */
   readonly added: number;
-  /** The number of the newest record, written now or before; 0 in an empty log. */
+  /** The number of the newest record, written now or earlier; 0 in an empty log. */
   readonly lastSeq: number;
   /** How many bytes of a torn last line were cut off and kept in `answers.log.torn`. */
   readonly repairedBytes: number;
 }
 
-/** What it needs of the machine. */
+/** What an ingest needs from its caller. */
 export interface IngestOptions {
   readonly now: () => number;
   /** Default: the disk. */
   readonly fs?: LogFileSystem;
-  /** Where they are read already. */
+  /** Given where the settings were read already. */
   readonly settings?: Promise<BridgeSettings> | undefined;
-  /** A reader that is open already; whoever gives it closes it. */
+  /** A reader that is already open. The caller closes it. */
   readonly reader?: ObjectReader | undefined;
-  /** The lock, where it is being taken already (lockLog); it is let go of all the same. */
+  /** The lock, where the caller takes it already (lockLog). ingest releases it in any case. */
   readonly lock?: Promise<() => Promise<void>> | undefined;
 }
 
-/** So many records are synced at a time: what a failure takes back, and what the next run does again. */
+/**
+ * How many records are synced at a time. A failure takes back this many, and the next run writes them again.
+ */
 const BATCH_RECORDS = 1000;
 
-/** So many new commits have their folders synced by name; beyond that, all folders are. A push brings one or a few. */
+/**
+ * Up to this many new commits, only the folders of their objects are synced; beyond that, all folders are.
+ * A push brings one commit or a few.
+ */
 const MAX_NAMED_COMMITS = 64;
 
-/** How often a log that is removed while it is written is written again. */
+/** How many times ingest writes again where the log is removed during the write. */
 const MAX_ROUNDS = 5;
 
 /**
- * Brings `answers.log` up to `main`: one line for each commit that answers, in history's order. The log alone says where
- * to go on, so running it again adds nothing, and whoever runs it next finishes what a killed run began. Throws
- * BridgeError `bad-log`, `log-not-of-history`, `no-log-file`, `open-log-folder`, `locked`, or what git or the disk failed with.
+ * Brings `answers.log` up to date with `main`: one line for each answer commit, in the order of history. The
+ * log alone says where to continue. So a second run adds nothing, and the next run completes what a killed
+ * run began. Throws BridgeError `bad-log`, `log-not-of-history`, `no-log-file`, `open-log-folder`, `locked`,
+ * or the failure of git or the disk.
  */
 export async function ingest(
   repo: Repository,
@@ -65,7 +71,7 @@ export async function ingest(
         const done = await catchUp(repo, log, logPath, { now, fs, reader });
         before ??= done.firstSeq;
         repairedBytes += done.repairedBytes;
-        // Who rotates and compresses at once may have removed the file under our hands, what we wrote with it.
+        // A rotation that compresses at once may have removed the open file, and with it what we wrote.
         if ((await log.stat()).nlink > 0 || round === MAX_ROUNDS)
           return { added: done.lastSeq - before, lastSeq: done.lastSeq, repairedBytes };
       } finally {
@@ -81,7 +87,7 @@ export async function withLog<T>(
   repo: Repository,
   fs: LogFileSystem,
   job: (logPath: string) => Promise<T>,
-  // Read while the lock is being taken: each is a process of its own to wait for.
+  // Read while the lock is being taken: each of the two starts a process.
   settings: Promise<BridgeSettings> = readBridgeSettings(repo),
   lock: Promise<() => Promise<void>> = lockLog(repo, fs),
 ): Promise<T> {
@@ -96,14 +102,16 @@ export async function withLog<T>(
   }
 }
 
-/** Waits until no other ingest of this bridge runs, and keeps others out; answers how to let go of that. */
+/**
+ * Waits until no other ingest of this bridge runs, and takes the lock. Returns the function that releases it.
+ */
 export async function lockLog(repo: Repository, fs: LogFileSystem = DISK): Promise<() => Promise<void>> {
   const folder = path.join(repo.gitDir, 'bridge');
   await makeGroupFolder(folder, fs);
   return takeFileLock(path.join(folder, 'ingest.lock'));
 }
 
-/** For a log, or a file beside it, that cannot be made or opened. */
+/** The error handler for a log, or a file beside it, that cannot be created or opened. */
 export function notWritable(logPath: string) {
   return (cause: NodeJS.ErrnoException): never => {
     throw noLogFile(logPath, cause);
@@ -111,12 +119,15 @@ export function notWritable(logPath: string) {
 }
 
 /**
- * 1. Find the end of the log, and cut off a line that was torn there.
- * 2. Find where to go on: behind its last record; where it has none, behind the newest of the files that were rotated away; where there
- *    are none, at the start of history.
- * 3. Make what `main` is made of safe: a record must never outlive its commit.
- * 4. Append, a buffer and a write a record. The file may be renamed meanwhile: it is still the log, under another name.
- * 5. Sync the file and its name. What fails before that is taken back, because a line that may be lost must not count as written.
+ * The steps of an ingest:
+ * 1. Find the end of the log, and cut off a torn line there.
+ * 2. Find where to continue: after the last record; in an empty log, after the newest record of the rotated
+ *    files; without any, at the start of history.
+ * 3. Sync the objects of the new commits of `main`: a record must never outlive its commit.
+ * 4. Append the records, with one write each. The file may be renamed meanwhile: it is
+ *    still the log, under another name.
+ * 5. Sync the file and its name. After a failure before that, the new lines are cut off again, because a line
+ *    that may be lost must not count as written.
  */
 async function catchUp(
   repo: Repository,
@@ -141,7 +152,7 @@ async function catchUp(
     const walking = lookAhead(walkMainSince(repo, last?.commit ?? null), MAX_NAMED_COMMITS);
     const ahead = await walking;
     for await (const { commit, answer } of walkAnswers(reader, ahead.all)) {
-      // Everything up to the last record was synced before that was written.
+      // Everything up to the last record was synced before that record was written.
       if (seq === firstSeq)
         await syncHistory(fs, repo, ahead.seen === null ? undefined : await objectsOf(reader, ahead.seen));
       const line = formatLogLine(answer, { seq: seq + 1, commit: commit.id, ingestedAtMs: now() });
@@ -154,7 +165,7 @@ async function catchUp(
         safeBytes = bytes;
       }
     }
-    // Also where nothing was added: what a killed run left in the file counts as written from now on.
+    // Done even where nothing was added: what a killed run left in the file counts as written from now on.
     await log.sync();
     await syncEntry(fs, logPath);
   } catch (error) {
@@ -167,11 +178,14 @@ async function catchUp(
 }
 
 async function takeBack(log: FileHandle, safeBytes: number): Promise<void> {
-  // Never to make it longer: somebody may have emptied it.
+  // Never makes the file longer: somebody may have emptied it.
   if ((await log.stat()).size > safeBytes) await log.truncate(safeBytes);
 }
 
-/** Keeps the torn bytes aside, then cuts them off: a crash in between keeps them twice and loses nothing. */
+/**
+ * Copies the torn bytes to another file, then cuts them off. A crash between the two
+ * keeps them twice and loses nothing.
+ */
 async function cutTornLine(
   fs: LogFileSystem,
   log: FileHandle,
@@ -190,7 +204,7 @@ async function cutTornLine(
   await log.truncate(endOfLines);
 }
 
-/** The ids of what these commits brought: themselves, their trees, and the files they set. */
+/** The ids of what these commits brought: the commits, their trees, and the files they set. */
 export async function objectsOf(reader: ObjectReader, commits: readonly HistoryCommit[]): Promise<string[]> {
   const ids: string[] = [];
   for (const commit of commits) {
@@ -201,11 +215,11 @@ export async function objectsOf(reader: ObjectReader, commits: readonly HistoryC
   return ids;
 }
 
-/** A sequence whose beginning was looked at. */
+/** A sequence and its first elements, which were read ahead. */
 export interface Ahead<T> {
-  /** All of it where it has no more than was looked at, else null. */
+  /** The whole sequence where all of it was read ahead, else null. */
   readonly seen: readonly T[] | null;
-  /** The whole sequence from its beginning; to be read once. */
+  /** The whole sequence from its beginning. It can be read once. */
   readonly all: AsyncIterable<T>;
 }
 
@@ -225,7 +239,7 @@ async function* from<T>(seen: readonly T[], rest?: AsyncGenerator<T>): AsyncGene
     yield* seen;
     if (rest !== undefined) yield* rest;
   } finally {
-    // Also where the reader stops early, or git would go on walking.
+    // Needed also where the reader stops early; otherwise git would continue to walk.
     await rest?.return(undefined);
   }
 }

@@ -4,37 +4,38 @@ import { type LogFileSystem, unless } from '../process/durable-file.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type LogPosition, lastPosition, parsePosition, readLogTail } from './log-tail.js';
 
-/** A file of the log: the current one, or one that was rotated away. */
+/** A file of the log: the current one, or a rotated one. */
 export interface LogFile {
   readonly path: string;
-  /** gzip, as `compress` of logrotate makes it. */
+  /** Compressed with gzip, as logrotate's `compress` does. */
   readonly isCompressed: boolean;
   readonly isCurrent: boolean;
-  /** What names the file itself, whatever it is called. */
+  /** Identifies the file even after a rename. */
   readonly inode: number;
-  /** How long it is now; what comes later is not part of what was found. */
+  /** Its size when it was found. What is appended later is not read. */
   readonly size: number;
 }
 
-/** How often a set of files that changes while it is read is read again: a rotation takes milliseconds. */
+/** How often the files are read again when they change during the read. A rotation takes milliseconds. */
 const MAX_LOOKS = 20;
 
 /**
- * The file names that `logrotate` gives: `answers.log.1`, `answers.log-20261122`, `answers-20261122.log` (its `extension`), each also with
- * `.gz`, and `.backup` for what stood in its way. What is kept aside (`.torn`, `.old-…`) is none of them.
+ * Whether a file has a name that `logrotate` gives: `answers.log.1`, `answers.log-20261122`,
+ * `answers-20261122.log` (with its `extension`), each also with `.gz`, and with `.backup` where another file
+ * had that name. Files that we set aside (`.torn`, `.old-…`) do not count.
  */
 export function isRotatedName(name: string, logName: string): boolean {
   const extension = path.extname(logName);
   const stem = path.basename(logName, extension);
   if (!name.startsWith(stem)) return false;
   const whole = withoutEnd(withoutEnd(name.slice(stem.length), '.gz'), '.backup');
-  // The extension stands in front of the number or behind it.
+  // The extension comes before the number or after it.
   return [whole, whole.startsWith(extension) ? whole.slice(extension.length) : whole].some(
     (rest) => NUMBERED.test(rest) || NUMBERED.test(withoutEnd(rest, extension)),
   );
 }
 
-/** A number or a date, as logrotate puts it behind a name. */
+/** A number or a date, as logrotate appends it to a name. */
 const NUMBERED = /^[.-][0-9][0-9.:_T-]*$/;
 
 function withoutEnd(text: string, end: string): string {
@@ -42,8 +43,9 @@ function withoutEnd(text: string, end: string): string {
 }
 
 /**
- * Reads the log with all its rotated files, as one set: where a rotation came in between, `read` runs again on what is there
- * then, and whatever the earlier run answered or threw does not count. Throws BridgeError `log-busy` where it never rests.
+ * Reads the log and all its rotated files as one set. Where a rotation happens during the read, `read`
+ * runs again on the new set, and its earlier result or error is dropped. Throws BridgeError `log-busy`
+ * where the files never stop changing.
  */
 export async function withLogFiles<T>(
   fs: LogFileSystem,
@@ -74,7 +76,8 @@ export async function listLogFiles(fs: LogFileSystem, logPath: string): Promise<
   const all = (await fs.readdir(folder).catch(unless('ENOENT'))) ?? [];
   const names = all
     .filter((name) => name === logName || isRotatedName(name, logName))
-    // logrotate removes the plain file once the compressed one is whole; until then only the plain one counts.
+    // logrotate removes the plain file after the compressed one is complete. Until then only the plain one
+    // counts.
     .filter((name) => !name.endsWith('.gz') || !all.includes(name.slice(0, -3)))
     .sort();
   const files: LogFile[] = [];
@@ -93,7 +96,7 @@ function namesOf(files: readonly LogFile[]): string {
   return files.map(({ path: file, inode }) => `${inode} ${file}`).join('\n');
 }
 
-/** The files in the order of their records: those that cannot be read near the end, the current one last. */
+/** Sorts the files by their first record: unreadable files come near the end, the current file comes last. */
 export async function sortByFirstRecord(fs: LogFileSystem, files: readonly LogFile[]): Promise<LogFile[]> {
   const keyed: { file: LogFile; key: number }[] = [];
   for (const file of files.filter((one) => !one.isCurrent)) {
@@ -105,9 +108,10 @@ export async function sortByFirstRecord(fs: LogFileSystem, files: readonly LogFi
 }
 
 /**
- * The newest record among the rotated files; null where they have none. What an empty log goes on from: every record that
- * was ever written is in one of these files, unless somebody took it away, and then it is written once more with the same
- * number. Throws BridgeError `bad-log` where one of them ends with something else.
+ * The newest record in the rotated files; null where they have none. An empty log continues after
+ * it. Every record that was ever written is in one of these files. If somebody removed that file,
+ * the record is written again with the same number. Throws BridgeError `bad-log` where a file ends
+ * with something that is not a record.
  */
 export function lastRotatedPosition(fs: LogFileSystem, logPath: string): Promise<LogPosition | null> {
   return withLogFiles(fs, logPath, async (files) => {
@@ -116,7 +120,8 @@ export function lastRotatedPosition(fs: LogFileSystem, logPath: string): Promise
       const last = await lastPositionIn(fs, file);
       if (last !== null && last.seq > (newest?.seq ?? 0)) newest = last;
     }
-    // The end of a compressed file is known only by reading all of it, so only the one that begins latest is.
+    // To find the end of a compressed file, all of it must be read. So only the file that begins latest is
+    // read.
     let latest: { file: LogFile; seq: number } | null = null;
     for (const file of files.filter((one) => !one.isCurrent && one.isCompressed)) {
       const first = await firstPositionIn(fs, file);
@@ -126,7 +131,10 @@ export function lastRotatedPosition(fs: LogFileSystem, logPath: string): Promise
   });
 }
 
-/** Yields the whole lines of a file of the log, without their line breaks. What stands behind the last one was torn off. */
+/**
+ * Yields the complete lines of a log file, without their line breaks. What follows the last one is a torn
+ * line.
+ */
 export async function* readLines(fs: LogFileSystem, file: LogFile): AsyncGenerator<string> {
   let rest: Buffer[] = [];
   for await (const chunk of readBytes(fs, file)) {
@@ -141,7 +149,7 @@ export async function* readLines(fs: LogFileSystem, file: LogFile): AsyncGenerat
   }
 }
 
-/** The first line of a file that is a record; null where none is. */
+/** The first line of a file that is a record; null where no line is. */
 export async function firstPositionIn(fs: LogFileSystem, file: LogFile): Promise<LogPosition | null> {
   for await (const line of readLines(fs, file)) {
     const position = parsePosition(line);
@@ -150,7 +158,10 @@ export async function firstPositionIn(fs: LogFileSystem, file: LogFile): Promise
   return null;
 }
 
-/** The last record of a file, torn bytes behind it left aside; null where it has no whole line. Throws BridgeError `bad-log`. */
+/**
+ * The last record of a file, without the torn bytes after it; null where the file has no complete
+ * line. Throws BridgeError `bad-log`.
+ */
 export async function lastPositionIn(fs: LogFileSystem, file: LogFile): Promise<LogPosition | null> {
   if (file.isCompressed) {
     let last: string | null = null;
@@ -174,10 +185,10 @@ async function* readBytes(fs: LogFileSystem, file: LogFile): AsyncGenerator<Buff
       yield* stream;
       return;
     }
-    // Loaded here: every push starts a hook that needs this file, and next to never this part of it.
+    // Loaded here, because every push starts a hook that loads this file and almost never needs zlib.
     const { createGunzip } = await import('node:zlib');
     const plain = createGunzip();
-    // Failures of either come out of `plain`, which is what is read.
+    // An error of either stream comes out of `plain`, which the caller reads.
     pipeline(stream, plain, () => {});
     try {
       yield* plain;

@@ -3,8 +3,9 @@ import { findOpenFolder, type OpenFolder } from '../process/trusted-folder.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 
 /**
- * What is wrong with the place of answers.log (`bridge.answersLog`); null where nothing is. Where another user may write, he could plant a
- * symlink that has the records written into a file of the owner's, or a log of his own that executables of on-answer are given.
+ * What is wrong with the location of answers.log (`bridge.answersLog`); null where it is safe. Another user
+ * who may write there could plant a symlink, so that the records are written into one of the owner's files.
+ * Or he could put a log of his own there, whose records go to the on-answer executables.
  */
 export function faultOfLogPlace(logPath: string, gitDir: string): BridgeError | null {
   const found = findPlace(logPath, gitDir);
@@ -20,13 +21,13 @@ export function faultOfLogPlace(logPath: string, gitDir: string): BridgeError | 
   );
 }
 
-/** Throws that BridgeError. */
+/** Throws the BridgeError of faultOfLogPlace, if there is one. */
 export function requireLogPlace(logPath: string, gitDir: string): void {
   const fault = faultOfLogPlace(logPath, gitDir);
   if (fault !== null) throw fault;
 }
 
-/** The error for a log, or a file beside it, that cannot be made or opened. */
+/** The error for a log, or a file beside it, that cannot be created or opened. */
 export function noLogFile(logPath: string, cause: NodeJS.ErrnoException): BridgeError {
   return new BridgeError(`cannot write to ${logPath} (${cause.code ?? cause.message})`, {
     code: 'no-log-file',

@@ -12,28 +12,32 @@ import {
 import { readLogTail } from './log-tail.js';
 import { openSearch } from './search-lines.js';
 
-/** A record as it stands in the log. */
+/** A record as it is in the log. */
 export interface LoggedLine {
   readonly seq: number;
   /** Milliseconds since the epoch. */
   readonly ingestedAtMs: number;
-  /** All of it, without the line break. */
+  /** The whole line, without the line break. */
   readonly line: string;
 }
 
-/** How much is read at a time. A record is always whole, and there is always one where there is any. */
+/**
+ * How much is read at a time. A record is never split, and one is read even where it is larger than the
+ * limit.
+ */
 export interface ReadLimits {
   readonly maxRecords: number;
   readonly maxChars: number;
 }
 
-/** Says of a record whether it is wanted: false up to some record of the log, true from there on. */
+/** Whether a record is wanted: false for all records up to some point of the log, true for all after it. */
 export type Wanted = (record: LoggedLine) => boolean;
 
 /**
- * Reads the log, with what was rotated away, from its first wanted record on, each number once. How long the log is costs next to nothing: the
- * start is searched for. Lines that are no records are passed over, and the last one is not read before it is whole.
- * Throws BridgeError `log-busy` or `bad-log` (a rotated file that cannot be unpacked).
+ * Reads the log and its rotated files from the first wanted record on, each number once. The length of
+ * the log costs almost nothing, because the start is found by a search. Lines that are not records are
+ * skipped, and an incomplete last line is not read. Throws BridgeError `log-busy` or `bad-log` (a
+ * rotated file that cannot be unpacked).
  */
 export async function readRecordsFrom(
   fs: LogFileSystem,
@@ -53,7 +57,10 @@ export async function readRecordsFrom(
   return withLogFiles(fs, logPath, (files) => readSet(fs, files, wanted, limits));
 }
 
-/** The number of the newest record, rotated away or not; 0 where there is none. Throws BridgeError `bad-log` or `log-busy`. */
+/**
+ * The number of the newest record, rotated files included; 0 where there is none. Throws
+ * BridgeError `bad-log` or `log-busy`.
+ */
 export async function lastSeqOfLog(fs: LogFileSystem, logPath: string): Promise<number> {
   const current = await fs.open(logPath, 'r').catch(unless('ENOENT'));
   try {
@@ -64,13 +71,13 @@ export async function lastSeqOfLog(fs: LogFileSystem, logPath: string): Promise<
   }
 }
 
-/** What changes whenever the log does: records come, or a file is renamed. */
+/** A text that changes whenever the log does: with new records, or when a file is renamed. */
 export async function markOfLog(fs: LogFileSystem, logPath: string): Promise<string> {
   const files = await listLogFiles(fs, logPath);
   return files.map(({ path, inode, size }) => `${inode} ${size} ${path}`).join('\n');
 }
 
-/** Null where what is wanted may begin in a file that was rotated away. */
+/** Null where the first wanted record may be in a rotated file. */
 async function readCurrent(
   handle: FileHandle,
   wanted: Wanted,
@@ -93,7 +100,7 @@ async function readSet(
 ): Promise<LoggedLine[]> {
   const batch = startBatch(limits);
   const sorted = await sortByFirstRecord(fs, files);
-  // What begins with a record that is not wanted makes all files before it superfluous.
+  // Where a file begins with a record that is not wanted, no file before it is needed.
   let start = sorted.length - 1;
   while (start > 0 && !(await beginsBefore(fs, sorted[start], wanted))) start -= 1;
   for (const file of sorted.slice(Math.max(0, start))) {
@@ -114,7 +121,7 @@ async function beginsBefore(fs: LogFileSystem, file: LogFile | undefined, wanted
   return false;
 }
 
-/** Takes records until there are enough; what has come before is not taken again. */
+/** Collects records until the limits are reached. A record that was collected already is skipped. */
 function startBatch({ maxRecords, maxChars }: ReadLimits): {
   readonly records: LoggedLine[];
   add(record: LoggedLine): boolean;

@@ -2,28 +2,29 @@ import type { FileHandle } from 'node:fs/promises';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { logRecordSchema } from '../protocol/log-record.js';
 
-/** How much of the end of the log is read at a time; one record is usually far smaller. */
+/** How much of the end of the log is read at a time. One record is usually far smaller. */
 const BLOCK_BYTES = 64 * 1024;
 
-/** Where in history a record stands. */
+/** The position of a record in history. */
 export interface LogPosition {
   readonly seq: number;
   readonly commit: string;
 }
 
-/** Where the log ends. */
+/** The end of the log. */
 export interface LogTail {
-  /** The last whole record; null where there is none. */
+  /** The last complete record; null where there is none. */
   readonly last: LogPosition | null;
-  /** The offset behind the last whole line. */
+  /** The offset after the last complete line. */
   readonly endOfLines: number;
-  /** Bytes behind that: a line that was cut off while it was written. Empty otherwise. */
+  /** The bytes after that: a line that was cut off while it was written. Usually empty. */
   readonly torn: Buffer;
 }
 
 /**
- * Reads the end of a log file, from the back, so that its length costs nothing. Throws BridgeError `bad-log` where the
- * last whole line is no record: only a line cut off at the very end can come from a crash of ours.
+ * Reads the end of a log file backwards, so that the length of the file costs nothing. Throws
+ * BridgeError `bad-log` where the last complete line is not a record: a crash of ours can only leave
+ * an incomplete line at the very end.
  */
 export async function readLogTail(handle: FileHandle, file: string): Promise<LogTail> {
   const { size } = await handle.stat();
@@ -48,7 +49,9 @@ export async function readLogTail(handle: FileHandle, file: string): Promise<Log
   }
 }
 
-/** A read may bring less than was asked for, as a write may take less. */
+/**
+ * Reads until the buffer is full: one read may return less than was asked for, as one write may take less.
+ */
 async function readWhole(handle: FileHandle, into: Buffer, position: number): Promise<void> {
   let done = 0;
   while (done < into.length) {
@@ -60,7 +63,7 @@ async function readWhole(handle: FileHandle, into: Buffer, position: number): Pr
 
 const positionSchema = logRecordSchema.pick({ seq: true, commit: true });
 
-/** Where the record on a line stands; null where it is none. */
+/** The position of the record on a line; null where the line is not a record. */
 export function parsePosition(line: string): LogPosition | null {
   try {
     return positionSchema.parse(JSON.parse(line));
@@ -69,7 +72,7 @@ export function parsePosition(line: string): LogPosition | null {
   }
 }
 
-/** The same of the last line of a file. Throws BridgeError `bad-log`, which names the file. */
+/** The same for the last line of a file. Throws BridgeError `bad-log`, which names the file. */
 export function lastPosition(line: string, file: string): LogPosition {
   const position = parsePosition(line);
   if (position !== null) return position;

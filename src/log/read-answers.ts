@@ -4,12 +4,12 @@ import type { Repository } from '../git/run-git.js';
 import { type Answer, readAnswer } from '../protocol/answer.js';
 import { messageOf } from '../protocol/history.js';
 
-/** An answer as history has it: a record without `seq` and `ingested_at`, which only the server's log knows. */
+/** An answer from history: a record without `seq` and `ingested_at`, which only the server's log knows. */
 export type HistoryRecord = { readonly commit: string } & Answer;
 
 /**
- * The answers on `ref`, the oldest first: those after the commit `after`, or the newest `count`. What is no valid answer is left
- * out, as in the log.
+ * The answers on `ref`, the oldest first: those after the commit `after`, or the newest `count`. Invalid
+ * answers are left out, as in the log.
  */
 export async function readAnswers(
   repo: Repository,
@@ -35,7 +35,7 @@ export async function readAnswers(
   }
 }
 
-/** The last `count`, also where that is none of them: `slice(-0)` is all. */
+/** The last `count` elements. `slice(-count)` alone is wrong for 0: `slice(-0)` is the whole array. */
 function newest<T>(all: readonly T[], count = all.length): readonly T[] {
   return all.slice(Math.max(0, all.length - count));
 }

@@ -9,24 +9,26 @@ import { type IngestOptions, notWritable, withLog } from './ingest.js';
 import { type LogFile, listLogFiles, readLines, withLogFiles } from './log-files.js';
 import { walkAnswers, walkMainSince } from './walk-answers.js';
 
-/** What a rebuild did. */
+/** The result of a rebuild. */
 export interface RebuildResult {
   /** How many records the log has now. */
   readonly records: number;
   /** How many of them kept the time at which they were first written. */
   readonly keptTimes: number;
-  /** Where the files are that were the log before; absolute paths. */
+  /** Where the files of the old log are now; absolute paths. */
   readonly aside: readonly string[];
 }
 
 /**
- * Writes `answers.log` anew from history, whole, and puts what was the log before aside, rotated files included.
- * `ingested_at`, which history does not know, is taken from whatever records can still be read.
+ * Writes the whole `answers.log` again from history, and sets the old log aside, rotated files included.
+ * History does not know `ingested_at`, so it is taken from the old records that can still be read.
  *
- * 1. Write the new log beside the old one, and sync it. Dying here leaves `answers.log.new`, which the next rebuild overwrites.
- * 2. Give the old log a second name; dying here changes nothing.
- * 3. Move the new one into its place: from here on the log is whole.
- * 4. Move the rotated files aside. Dying in between leaves some, whose records the log has as well; rebuilding again clears them.
+ * 1. Write the new log beside the old one, and sync it. A crash here leaves `answers.log.new`,
+ *    which the next rebuild overwrites.
+ * 2. Give the old log a second name. A crash here changes nothing.
+ * 3. Move the new log into its place: from here on the log is complete.
+ * 4. Move the rotated files aside. A crash here leaves some of them, whose records the new log has
+ *    too; another rebuild moves them.
  */
 export async function rebuildLog(
   repo: Repository,
@@ -41,7 +43,7 @@ export async function rebuildLog(
     if (linked) aside.push(`${logPath}${ending}`);
     await fs.rename(draft.path, logPath);
     for (const file of await listLogFiles(fs, logPath)) {
-      // A rotation at this very moment may have given the new log such a name.
+      // A rotation at this moment may have given the new log such a name.
       if (file.isCurrent || file.inode === draft.inode) continue;
       await fs.rename(file.path, `${file.path}${ending}`);
       aside.push(`${file.path}${ending}`);
@@ -84,7 +86,7 @@ async function writeDraft(
 
 const timeSchema = logRecordSchema.pick({ commit: true, ingested_at: true });
 
-/** Commit → milliseconds, from every line that can be read: some 100 bytes of memory a record. */
+/** Commit → milliseconds, from every readable line: about 100 bytes of memory per record. */
 async function readTimes(fs: LogFileSystem, files: readonly LogFile[]): Promise<Map<string, number>> {
   const times = new Map<string, number>();
   for (const file of files) {
@@ -94,11 +96,11 @@ async function readTimes(fs: LogFileSystem, files: readonly LogFile[]): Promise<
         if (!read.success) continue;
         const { commit, ingested_at } = read.data;
         const atMs = Date.parse(ingested_at);
-        // Where a record stands twice, the first time is when it was taken in.
+        // Where a record is in the log twice, the earlier time is when it was added.
         times.set(commit, Math.min(atMs, times.get(commit) ?? atMs));
       }
     } catch (error) {
-      // A compressed file that is damaged gives what stands before the damage; a disk that fails is another matter.
+      // A damaged compressed file still gives the lines before the damage. A failing disk is another matter.
       if ((error as { code?: unknown }).code !== 'bad-log') throw error;
     }
   }

@@ -1,24 +1,30 @@
 import type { FileHandle } from 'node:fs/promises';
 
-/** How much is read at a time; one record is usually far smaller. */
+/** How much is read at a time. One record is usually far smaller. */
 const BLOCK_BYTES = 64 * 1024;
 
-/** A record and where it stands. */
+/** A record and its position. */
 export interface FoundRecord<T> {
   readonly record: T;
-  /** The offset behind its line break. */
+  /** The offset after its line break. */
   readonly end: number;
 }
 
-/** Finds records in a file of lines by halving it, so that its length costs next to nothing. */
+/** Finds records in a file of lines by binary search, so that the length of the file costs almost nothing. */
 export interface LineSearch<T> {
-  /** The first record that begins at `offset`, the start of a line, or behind it; null where there is none any more. */
+  /**
+   * The first record that begins at or after `offset`, which is the start of a line; null where there is
+   * none.
+   */
   recordAt(offset: number): Promise<FoundRecord<T> | null>;
-  /** The first record that `wanted` says yes to; it has to say yes to all behind that too. */
+  /** The first record for which `wanted` is true. `wanted` must also be true for all records after it. */
   firstThat(wanted: (record: T) => boolean): Promise<FoundRecord<T> | null>;
 }
 
-/** Opens a search in the first `size` bytes. `parse` answers null for a line that is no record; such lines are passed over. */
+/**
+ * Opens a search in the first `size` bytes. `parse` returns null for a line that is not
+ * a record; such lines are skipped.
+ */
 export function openSearch<T>(
   handle: FileHandle,
   size: number,
@@ -39,7 +45,8 @@ export function openSearch<T>(
   return {
     recordAt,
     async firstThat(wanted) {
-      // Before `low` begins no wanted record; at or behind `high`, where a line begins, all are wanted.
+      // No wanted record begins before `low`. All records at or after `high`, the start of a line, are
+      // wanted.
       let low = 0;
       let high = size;
       let best: FoundRecord<T> | null = null;
@@ -58,13 +65,13 @@ export function openSearch<T>(
   };
 }
 
-/** The start of the first line that begins behind `offset`; `size` where none does. */
+/** The start of the first line that begins after `offset`; `size` where there is none. */
 async function nextLine(handle: FileHandle, offset: number, size: number): Promise<number> {
   const rest = await readLine(handle, offset, size);
   return rest === null ? size : offset + rest.length + 1;
 }
 
-/** From `start` up to the next line break; null where none comes. */
+/** The bytes from `start` up to the next line break; null where there is no line break. */
 async function readLine(handle: FileHandle, start: number, size: number): Promise<Buffer | null> {
   const blocks: Buffer[] = [];
   for (let at = start; at < size; ) {

@@ -14,7 +14,10 @@ import { taskHash } from '../protocol/task.js';
 import { type LogFile, readLines, sortByFirstRecord, withLogFiles } from './log-files.js';
 import { answerOf, type WalkedAnswer } from './walk-answers.js';
 
-/** What does not agree. `seq` and `commit` are history's where it has such an answer, else the log's; null where neither says. */
+/**
+ * What differs. `seq` and `commit` are those of history where it has such an answer, else those of
+ * the log; null where neither has one.
+ */
 export interface Difference {
   readonly kind:
     | 'not-logged'
@@ -26,29 +29,33 @@ export interface Difference {
     | 'history';
   readonly seq: number | null;
   readonly commit: string | null;
-  /** The file of the log, and the number of the line in it; null where it is history alone. */
+  /** The file of the log, and the number of the line in it; null where the fault is in history itself. */
   readonly file: string | null;
   readonly line: number | null;
   /** For a person: what differs. */
   readonly what: string;
 }
 
-/** What `verify` says; the JSON form of it is a contract. */
+/** What `verify` reports. Its JSON form is a contract. */
 export interface VerifyResult {
   readonly ok: boolean;
   readonly difference: Difference | null;
-  /** How many answers there are on main, and how many records of the log were held against them and agree. */
+  /** How many answers main has, and how many records of the log were compared with them and agree. */
   readonly answers: number;
   readonly records: number;
-  /** The number of the first record that is still there; more than 1 where the oldest files were rotated out. Null: no record. */
+  /**
+   * The number of the first record that is still there; more than 1 where the oldest files were rotated
+   * out. Null where there is no record.
+   */
   readonly first_seq: number | null;
   /** The files of the log, the oldest first. */
   readonly files: readonly string[];
 }
 
 /**
- * Holds the log, rotated files included, against history, record by record, and history against itself: what every answer says of
- * its task has to be so. Stops at the first difference. Reads only, without a lock: what comes in meanwhile is not looked at.
+ * Compares the log, rotated files included, with history, record by record. Also checks history itself: what
+ * each answer says about its task must be true. Stops at the first difference. Only reads, and takes no lock:
+ * what comes in meanwhile is not checked.
  */
 export async function verifyLog(repo: Repository): Promise<VerifyResult> {
   const { answersLog } = await readBridgeSettings(repo);
@@ -60,7 +67,7 @@ async function compare(
   logPath: BridgeSettings['answersLog'],
   there: readonly LogFile[],
 ): Promise<VerifyResult> {
-  // The tip after the files: every record in them is of a commit that was on main before it was written.
+  // The tip is read after the files: the commit of every record was on main before the record was written.
   const tip = await resolveRef(repo, MAIN_REF);
   if (tip === null) throw noMain(repo);
   const files = await sortByFirstRecord(DISK, there);
@@ -81,7 +88,7 @@ async function compare(
       if ('fault' in found) return end(inHistory(found));
       const { commit, answer } = found;
       answers += 1;
-      // Only where files were rotated away can the oldest of them have been removed on purpose.
+      // Only where files were rotated can the oldest ones have been removed on purpose.
       if (wasRotated && firstSeq !== null && answers < firstSeq) continue;
       const at = { seq: answers, commit: commit.id };
       if (next.done) return end(notThere(at, logPath));
@@ -182,15 +189,16 @@ function noMain(repo: Repository): BridgeError {
   });
 }
 
-/** What in history is not as the hooks let it in. */
+/** A fault in history that the hooks would not have let in. */
 export interface HistoryFault {
   readonly commit: string;
   readonly fault: string;
 }
 
 /**
- * The answers among these commits, the oldest first, each held against what it says: its own trailers, and its task, which has to
- * stand before it, with that hash, and without another answer. What does not hold comes as a fault in its place.
+ * The answers among these commits, the oldest first. Each answer is compared with its own trailers and
+ * with its task: the task must come before it, have that hash, and have no other answer. An answer that
+ * fails is yielded as a fault in its place.
  */
 export async function* auditHistory(
   reader: ObjectReader,

@@ -8,13 +8,16 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { MAIN_REF } from '../protocol/names.js';
 
-/** An answer where it stands in history. */
+/** An answer and its commit in history. */
 export interface WalkedAnswer {
   readonly commit: HistoryCommit;
   readonly answer: Answer;
 }
 
-/** Reads the answer of a commit: null where it is none, the reason where it only looks like one. */
+/**
+ * Reads the answer of a commit: null where the commit is not an answer, the reason where it only looks like
+ * one.
+ */
 export async function answerOf(
   reader: ObjectReader,
   commit: HistoryCommit,
@@ -23,26 +26,28 @@ export async function answerOf(
   if (message.kind !== 'answer') return null;
   const blob = await reader.read(message.change.newId);
   if (blob === null) return { reason: 'is not in the repository' };
-  // The size was judged when it came in; a limit lowered since does not take an answer out of the record.
+  // The hook checked the size when the answer came in. A limit that was lowered since
+  // does not remove it from the log.
   const read = readAnswer(blob.content, Number.POSITIVE_INFINITY);
   return read.ok ? { commit, answer: read.value } : { reason: read.reason };
 }
 
-/** The answers among these commits: what the log has a line for, in the order of its lines. */
+/** The answers among these commits, in the order of the log's lines: the log has a line for each. */
 export async function* walkAnswers(
   reader: ObjectReader,
   commits: AsyncIterable<HistoryCommit>,
 ): AsyncGenerator<WalkedAnswer> {
   for await (const commit of commits) {
     const found = await answerOf(reader, commit);
-    // Only a history made without our hook has a commit that merely looks like one. It has no line and no number.
+    // Only a history made without our hook has a commit that merely looks like an
+    // answer. It has no line and no number.
     if (found !== null && 'answer' in found) yield found;
   }
 }
 
 /**
- * The commits of `main` behind `last`, the oldest first; all of them where it is null. Throws BridgeError `log-not-of-history`
- * before it yields any, where `last` is not on main.
+ * The commits of `main` after `last`, the oldest first; all of them where `last` is null. Throws BridgeError
+ * `log-not-of-history` before it yields any, where `last` is not on main.
  */
 export async function* walkMainSince(repo: Repository, last: string | null): AsyncGenerator<HistoryCommit> {
   if (last === null) {
@@ -50,8 +55,8 @@ export async function* walkMainSince(repo: Repository, last: string | null): Asy
     return;
   }
   if (await isTip(repo, last)) return;
-  // A commit that exists but is not on main (main was set back by hand, the log is a copy's) can be walked from as well;
-  // going on behind it would number other answers than history does.
+  // git also walks from a commit that exists but is not on main (main was set back by hand, or the log
+  // belongs to a copy). To continue after it would number other answers than history does.
   let isOnMain = false;
   try {
     for await (const commit of walkHistory(repo, { from: [MAIN_REF], not: [last] })) {
@@ -60,7 +65,7 @@ export async function* walkMainSince(repo: Repository, last: string | null): Asy
       yield commit;
     }
   } catch (cause) {
-    // git fails where it has no such commit.
+    // git fails where it does not have the commit.
     throw isOnMain || !(cause instanceof BridgeError) || cause.code !== 'git-failed'
       ? cause
       : notOfHistory(last, cause);
@@ -68,7 +73,10 @@ export async function* walkMainSince(repo: Repository, last: string | null): Asy
   if (!isOnMain && (await resolveRef(repo, MAIN_REF)) !== last) throw notOfHistory(last);
 }
 
-/** Whether main is known to stand there. Told by the file of its ref, without a git process; where it has none, it is not known. */
+/**
+ * Whether main is known to be at this commit. Reads the file of the ref, without a git process; where there
+ * is no such file, the answer is false.
+ */
 async function isTip(repo: Repository, commit: string): Promise<boolean> {
   return (await readRefFile(repo.gitDir, MAIN_REF)) === commit;
 }

@@ -7,50 +7,53 @@ import type { OnAnswerEntry } from './folder.js';
 import { runExecutable } from './run-executable.js';
 import { caughtUpTo, type OnAnswerState, readOnAnswerState, writeOnAnswerState } from './state.js';
 
-/** One that fails and fails is tried at least so often. Milliseconds. */
+/** The longest wait between two tries of an executable that keeps failing. Milliseconds. */
 const MAX_RETRY_MS = 15 * 60_000;
 
-/** What is read of the log at a time. */
+/** How much of the log is read at a time. */
 const BATCH = { maxRecords: 100, maxChars: 4 * 1024 * 1024 };
 
-/** Where records are delivered from. */
+/** The bridge and its log, and the settings and clock of a delivery. */
 export interface DeliveryContext {
-  /** Absolute. */
+  /** An absolute path. */
   readonly gitDir: string;
   readonly answersLog: string;
   readonly timeoutMs: number;
-  /** The first wait after a failure; twice that after the next, and so on. */
+  /** The wait after the first failure. It doubles with each further failure. */
   readonly retryMs: number;
   readonly env: NodeJS.ProcessEnv;
   readonly now: () => number;
-  /** Whether this executable is still there, and may still be run. */
+  /** Whether this executable still exists and may still be run. */
   readonly isRunnable: (name: string) => Promise<boolean>;
 }
 
-/** An executable and how far it has got, as the dispatcher that runs knows it. */
+/** An executable and its progress, as the running dispatcher knows them. */
 export interface Recipient {
   readonly entry: Extract<OnAnswerEntry, { status: 'runnable' }>;
-  /** Null before its state was read. */
+  /** Null until its state was read. */
   state: OnAnswerState | null;
-  /** Whether `state` is not on the disk: then nothing is delivered before it is. */
+  /** Whether `state` is not on the disk yet. Then nothing is delivered until it is. */
   isUnsaved: boolean;
-  /** Not to be looked at before; milliseconds since the epoch. */
+  /** When the executable is looked at next; milliseconds since the epoch. */
   notBeforeMs: number;
 }
 
 /**
- * Gives an executable the records behind its state, one at a time and in order, until there are no more or one fails.
- * 1. Read its state. Where it has none, it is new: it begins with what came into the log after it was put there.
- * 2. Run it with the record. Dying here, or before 3 is done, gives it the same record again.
+ * Gives an executable the records after its state, one at a time and in order, until there are no more or one
+ * fails.
+ * 1. Read its state. An executable without a state is new: it starts with the first record
+ *    that came after it was put there.
+ * 2. Run it with the record. After a crash here, or before 3 is done, it gets the same record again.
  * 3. Write its state.
- * Never throws: what goes wrong is a failure like its own, kept in the state and tried again later. Answers whether a record was taken.
+ * Never throws: any other error counts as a failure of the executable; it is kept in the state, and tried
+ * again later. Returns whether a record was taken.
  */
 export async function deliver(context: DeliveryContext, recipient: Recipient): Promise<boolean> {
   const { entry } = recipient;
   let hasTaken = false;
   try {
     recipient.state ??= await readOnAnswerState(context.gitDir, entry.name);
-    // Whoever can put another log in the place of this one must not have his records run with.
+    // Otherwise somebody who can replace the log could have the executables run with his records.
     requireLogPlace(context.answersLog, context.gitDir);
     if (recipient.state === null) {
       recipient.state = caughtUpTo(await lastSeqBefore(context, entry.sinceMs));
@@ -83,7 +86,8 @@ export async function deliver(context: DeliveryContext, recipient: Recipient): P
       }
     }
   } catch (error) {
-    // The log cannot be read, or the state not be written (a full disk): nothing more is delivered until it can.
+    // The log cannot be read, or the state cannot be written (a full disk). Nothing more is delivered until
+    // it can.
     recipient.notBeforeMs = context.now() + context.retryMs;
     const reason = excerpt(oneLine(errorText(error)), 500);
     if (!recipient.isUnsaved && recipient.state !== null)
@@ -111,11 +115,11 @@ async function save(context: DeliveryContext, recipient: Recipient): Promise<voi
   recipient.isUnsaved = false;
 }
 
-/** The number of the last record that was in the log before `timeMs`; 0 where none was. */
+/** The number of the last record that was in the log before `timeMs`; 0 where there was none. */
 async function lastSeqBefore({ answersLog }: DeliveryContext, timeMs: number): Promise<number> {
-  // In this order: a record that comes in between is found by the search.
+  // In this order: the search finds a record that comes in between.
   const last = await lastSeqOfLog(DISK, answersLog);
-  // Records have whole milliseconds, files have parts of them.
+  // The times of records are whole milliseconds; those of files also have fractions.
   const isBehind = ({ ingestedAtMs }: LoggedLine) => ingestedAtMs >= Math.floor(timeMs);
   const [next] = await readRecordsFrom(DISK, answersLog, isBehind, { maxRecords: 1, maxChars: 0 });
   return next === undefined ? last : next.seq - 1;

@@ -9,23 +9,30 @@ import { type DeliveryContext, deliver, type Recipient } from './deliver.js';
 import { listOnAnswer } from './folder.js';
 import { listOnAnswerStates, removeOnAnswerState } from './state.js';
 
-/** How often a dispatcher that has work, or waits to try again, looks for new records and executables. Milliseconds. */
+/**
+ * How often a dispatcher that has work, or waits to try again, looks for new records and executables.
+ * Milliseconds.
+ */
 const LOOK_MS = 500;
 
-/** How long it stays for one that fails, since the last record that any took. Afterwards the next ingest starts another. Milliseconds. */
+/**
+ * How long a dispatcher stays for a failing executable, since any executable last took a record. Afterwards
+ * the next ingest starts another dispatcher. Milliseconds.
+ */
 const LINGER_MS = 30 * 60_000;
 
-/** What it needs of the machine. */
+/** The environment and the clock of a dispatcher. */
 export interface DispatchOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly now: () => number;
 }
 
 /**
- * Gives every record of the log to every executable in `on-answer.d`, at least once and to each in order, and ends when all have all of
- * them, or when nothing was taken for half an hour. Of those that are started for a bridge one stays and the others leave at once: whatever
- * is in the log when one leaves, the one that stays finds before it leaves, by looking once more behind the lock. Each executable
- * goes at its own pace; what fails or hangs keeps nobody but itself.
+ * Gives every record of the log to every executable in `on-answer.d`, at least once, and to each executable
+ * in order. Ends when all executables have all records, or when none took a record for half an hour. Only one
+ * dispatcher of a bridge stays; the others leave at once. Records that are in the log when one leaves are not
+ * missed: the one that stays looks at the log once more after it released the lock. Each executable goes at
+ * its own pace; one that fails or hangs delays only itself.
  */
 export async function dispatch(repo: Repository, options: DispatchOptions): Promise<void> {
   const { answersLog, onAnswerTimeoutMs, onAnswerRetryMs } = await readBridgeSettings(repo);
@@ -45,13 +52,16 @@ export async function dispatch(repo: Repository, options: DispatchOptions): Prom
   }
 }
 
-/** Until all have all, or nothing is taken any more. Answers the mark of the log that was looked at last. */
+/**
+ * Delivers until every executable has every record, or none takes a record any more. Returns the
+ * mark of the log at the last look.
+ */
 async function deliverAll(context: DeliveryContext): Promise<string> {
   const recipients = new Map<string, Recipient & { seenMark: string | null }>();
   const running = new Map<string, Promise<void>>();
   let takenAtMs = context.now();
   for (;;) {
-    // Before the log is read: what comes in later has another mark.
+    // Taken before the log is read: a later record changes the mark.
     const mark = await markOfLog(DISK, context.answersLog);
     const entries = await runnable(context.gitDir);
     for (const entry of entries) {
@@ -85,7 +95,10 @@ async function runnable(gitDir: string): Promise<Recipient['entry'][]> {
   return (await listOnAnswer(gitDir)).filter((entry) => entry.status === 'runnable');
 }
 
-/** An executable that was taken away and is put back later begins anew. One that is refused for now keeps its state. */
+/**
+ * Forgets the states of removed executables: one that is put back later starts again. One that
+ * is refused for now keeps its state.
+ */
 async function forgetGone(gitDir: string): Promise<void> {
   const states = await listOnAnswerStates(gitDir);
   const there = new Set((await listOnAnswer(gitDir)).map((entry) => entry.name));

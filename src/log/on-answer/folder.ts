@@ -3,7 +3,7 @@ import path from 'node:path';
 import { unless } from '../../process/durable-file.js';
 import { faultOf, findOpenFolder } from '../../process/trusted-folder.js';
 
-/** The folder of the owner's executables, in the bridge's own. */
+/** The folder of the owner's executables, in the git directory of the bridge. */
 export function onAnswerFolder(gitDir: string): string {
   return path.join(gitDir, 'bridge', 'on-answer.d');
 }
@@ -17,14 +17,15 @@ export type OnAnswerEntry =
       /** When it was last written, renamed or made executable; milliseconds since the epoch. */
       readonly sinceMs: number;
     }
-  /** It is not run, for a reason that its owner should know. */
+  /** Not run, for a reason that its owner should know. */
   | { readonly status: 'refused'; readonly name: string; readonly reason: string };
 
 /**
- * Lists what is in `on-answer.d`, by name. As with run-parts, a name has letters, digits, `_` and `-` only, so what editors and packages
- * leave (`x~`, `x.bak`, `.x.swp`) is never run; an executable of another name is refused by that reason, and what is not
- * executable is left out. Whoever could change an executable could act as the owner of the bridge: a file or folder that others may write
- * to, or that belongs to somebody else (root aside), is refused.
+ * Lists the files in `on-answer.d`, by name. As with run-parts, a name has only letters, digits, `_` and `-`,
+ * so the left-overs of editors and packages (`x~`, `x.bak`, `.x.swp`) are never run. An executable with
+ * another name is refused for that reason; a file that is not executable is left out. Somebody who can change
+ * an executable can act as the owner of the bridge. So a file or folder is refused if others may write to it,
+ * or if it belongs to another user than the owner or root.
  */
 export async function listOnAnswer(gitDir: string): Promise<OnAnswerEntry[]> {
   const folder = onAnswerFolder(gitDir);
@@ -33,7 +34,7 @@ export async function listOnAnswer(gitDir: string): Promise<OnAnswerEntry[]> {
   const entries: OnAnswerEntry[] = [];
   for (const name of names.filter((one) => !one.startsWith('.')).sort()) {
     const file = path.join(folder, name);
-    // A symbolic link is followed, and what counts is the file behind it, and who could put another there.
+    // Symbolic links are followed. What counts is the target, and who could replace it.
     const stats = await stat(file).catch(unless('ENOENT', 'ELOOP', 'EACCES'));
     if (!stats?.isFile() || (stats.mode & 0o111) === 0 || name.endsWith('~')) continue;
     const reason = isRunnableName(name)

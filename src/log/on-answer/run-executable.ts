@@ -2,19 +2,25 @@ import { type ProgramResult, runProgram } from '../../process/run-program.js';
 import { errorText } from '../../protocol/bridge-error.js';
 import { excerpt, oneLine } from '../../protocol/printable.js';
 
-/** So much of what it says is looked at; the end of it. Bytes. */
+/** How many bytes of its output are read, from the end. */
 const MAX_OUTPUT_BYTES = 8 * 1024;
 
-/** How much of that is kept as the reason of a failure. Characters. */
+/** How many characters of the output are kept as the reason of a failure. */
 const MAX_ERROR_CHARS = 500;
 
-/** How long one that takes too long may take to end once it is told to. Milliseconds. */
+/** How long an executable may take to end after it is told to. Milliseconds. */
 const GRACE_MS = 5_000;
 
-/** What it has said may arrive a moment behind its end; a child that it left behind may hold its output open for ever. Milliseconds. */
+/**
+ * How long to wait for output after it ended: the last output may come a moment later, and a child that it
+ * left behind may hold the pipe open for ever. Milliseconds.
+ */
 const LAST_OUTPUT_MS = 200;
 
-/** What it is given of the environment: enough for a shell and for tools that look for their settings in the home folder. */
+/**
+ * The variables that it gets: enough for a shell, and for tools that look for their settings in the home
+ * folder.
+ */
 const KEPT_VARIABLES = [
   'PATH',
   'HOME',
@@ -28,19 +34,19 @@ const KEPT_VARIABLES = [
   'TMPDIR',
 ];
 
-/** How it is run. */
+/** How an executable is run. */
 export interface RunExecutableOptions {
-  /** The bridge, absolute: its working folder, and LLM_BRIDGE_REPO. */
+  /** The bridge, as an absolute path: the working folder, and LLM_BRIDGE_REPO. */
   readonly gitDir: string;
-  /** What its environment is taken from. */
+  /** The environment that its variables are taken from. */
   readonly env: NodeJS.ProcessEnv;
   readonly timeoutMs: number;
 }
 
 /**
- * Runs an executable with `input` on its standard input. Answers null where it ended with 0, whether it read all of that
- * or not; else the reason on one line: how it ended, and the end of what it said. One that takes too long is ended with
- * everything in its process group. Never throws.
+ * Runs an executable with `input` on its standard input. Returns null where it ended with 0, even if it did
+ * not read all input. Otherwise returns the reason on one line: how it ended, and the end of its output. An
+ * executable that takes too long is ended together with its whole process group. Never throws.
  */
 export async function runExecutable(
   file: string,

@@ -5,9 +5,10 @@ import { startDetached } from '../../process/start-program.js';
 import { isRunnableName, onAnswerFolder } from './folder.js';
 
 /**
- * Starts the dispatcher as a process of its own, which outlives this one and has nothing of its output or its session, so that
- * nobody who pushes waits for it. Where `on-answer.d` has nothing to run, one look at the folder is all. Never throws: an answer that is in
- * the log is safe, and the next ingest starts it again. `program` is the built `on-answer.cjs`.
+ * Starts the dispatcher as a separate process. It outlives this one and shares neither its output nor its
+ * session, so a pusher does not wait for it. Where `on-answer.d` has nothing to run, it only looks at the
+ * folder. Never throws: an answer in the log is safe, and the next ingest starts the dispatcher again.
+ * `program` is the built `on-answer.cjs`.
  */
 export async function startDispatcher(
   program: string,
@@ -21,7 +22,7 @@ export async function startDispatcher(
     // "key remove" ends every process that has the name of the key in its environment.
     startDetached([process.execPath, program, gitDir], { cwd: gitDir, env: withoutOurs(clientGitEnv(env)) });
   } catch {
-    // No such folder, or no process to be had.
+    // There is no such folder, or no process can be started.
   }
 }
 

@@ -5,15 +5,15 @@ import { DISK, syncEntry, unless, writeWhole } from '../../process/durable-file.
 import { makeGroupFolder, openGroupFile } from '../../process/group-files.js';
 import { listOnAnswer } from './folder.js';
 
-/** How far an executable has got. Durable: what is kept here was delivered. */
+/** The progress of an executable. It is durable: the records up to `last_seq` were delivered. */
 export const onAnswerStateSchema = z.object({
   /** The newest record it took; records up to here are not given to it again. */
   last_seq: z.int().min(0),
-  /** How often in a row the record behind that failed. */
+  /** How often in a row the next record failed. */
   failures: z.int().min(0),
-  /** What it said or how it ended the last time it failed; null after a success. */
+  /** What the executable printed, or how it ended, at the last failure; null after a success. */
   last_error: z.string().nullable(),
-  /** Not to be run before that, ISO 8601; null where nothing failed. */
+  /** The executable does not run before this time, ISO 8601; null where nothing failed. */
   next_try: z.string().nullable(),
 });
 export type OnAnswerState = z.infer<typeof onAnswerStateSchema>;
@@ -23,18 +23,23 @@ export function caughtUpTo(seq: number): OnAnswerState {
   return { last_seq: seq, failures: 0, last_error: null, next_try: null };
 }
 
-/** Where the states are: beside the executables' folder, one file each, named after them. */
+/** The folder of the states, beside the executables' folder: one file for each executable, with its name. */
 export function onAnswerStateFolder(gitDir: string): string {
   return path.join(gitDir, 'bridge', 'on-answer.state');
 }
 
-/** Reads the state of one; null where it has none yet. Throws where there is something else in its file. */
+/**
+ * Reads the state of an executable; null where it has none yet. Throws where its file holds something else.
+ */
 export async function readOnAnswerState(gitDir: string, name: string): Promise<OnAnswerState | null> {
   const text = await readFile(stateFile(gitDir, name), 'utf8').catch(unless('ENOENT'));
   return text === null ? null : onAnswerStateSchema.parse(JSON.parse(text));
 }
 
-/** Writes the state of one, whole or not at all, so that it survives a power cut. One dispatcher at a time. */
+/**
+ * Writes the state of an executable completely or not at all, and durably. Only one dispatcher runs at a
+ * time.
+ */
 export async function writeOnAnswerState(gitDir: string, name: string, state: OnAnswerState): Promise<void> {
   const file = stateFile(gitDir, name);
   await makeGroupFolder(path.dirname(file));
@@ -49,7 +54,7 @@ export async function writeOnAnswerState(gitDir: string, name: string, state: On
   await syncEntry(DISK, file);
 }
 
-/** Forgets one that is gone. */
+/** Removes the state of an executable that is gone. */
 export function removeOnAnswerState(gitDir: string, name: string): Promise<void> {
   return rm(stateFile(gitDir, name), { force: true });
 }
@@ -64,14 +69,14 @@ function stateFile(gitDir: string, name: string): string {
   return path.join(onAnswerStateFolder(gitDir), `${name}.json`);
 }
 
-/** How an executable in `on-answer.d` is doing. */
+/** The status of an executable in `on-answer.d`. */
 export interface OnAnswerReport {
   readonly name: string;
-  /** `new`: it was given nothing yet. `refused`: it is not run at all. */
+  /** `new`: it has not been given a record yet. `refused`: it is not run at all. */
   readonly state: 'new' | 'ok' | 'failing' | 'refused';
-  /** The newest record it took; null where it is new, or its state cannot be read. */
+  /** The newest record it took; null where it is new, or where its state cannot be read. */
   readonly last_seq: number | null;
-  /** How often in a row the record behind that failed. */
+  /** How often in a row the next record failed. */
   readonly failures: number;
   /** Why it failed the last time, or why it is refused. */
   readonly reason: string | null;
@@ -79,7 +84,7 @@ export interface OnAnswerReport {
   readonly next_try: string | null;
 }
 
-/** Says of each executable of a bridge how far it has got and what is wrong with it, by name. */
+/** Reports for each executable of a bridge, by name, how far it got and what is wrong with it. */
 export async function reportOnAnswer(gitDir: string): Promise<OnAnswerReport[]> {
   return Promise.all(
     (await listOnAnswer(gitDir)).map(async (entry): Promise<OnAnswerReport> => {
