@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import envPaths from 'env-paths';
 import writeFileAtomic from 'write-file-atomic';
-import { tryKernelLock } from '../process/file-lock.js';
+import { lookAtKernelLock, tryKernelLock } from '../process/file-lock.js';
 import { faultOf } from '../process/trusted-folder.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { sessionSchema } from '../protocol/claim.js';
@@ -89,7 +89,7 @@ async function take(
   dir: string,
   onLost: (error: BridgeError) => void,
 ): Promise<(() => Promise<void>) | null> {
-  const kernel = await tryKernelLock(path.join(dir, 'lock')).catch((error: NodeJS.ErrnoException) => {
+  const kernel = await tryKernelLock(kernelLockOf(dir)).catch((error: NodeJS.ErrnoException) => {
     throw unusable(dir, error);
   });
   if (kernel.status === 'taken') return kernel.release;
@@ -97,13 +97,44 @@ async function take(
   const { lock } = await import('proper-lockfile');
   return lock(dir, {
     stale: STALE_MS,
-    lockfilePath: path.join(dir, 'agent.lock'),
+    lockfilePath: lockFolderOf(dir),
     retries: 0,
     onCompromised: () => onLost(inUse(dir)),
   }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ELOCKED') return null;
     throw unusable(dir, error);
   });
+}
+
+function kernelLockOf(dir: string): string {
+  return path.join(dir, 'lock');
+}
+
+/** What the lock is where the kernel has none. */
+function lockFolderOf(dir: string): string {
+  return path.join(dir, 'agent.lock');
+}
+
+/** Whether an agent works in a state folder. `left`: one was killed there `silentMs` ago, and its lock is still there. */
+export type StateFolderUse =
+  | { readonly status: 'free' | 'held' }
+  | { readonly status: 'left'; readonly silentMs: number };
+
+/**
+ * Looks at the lock that openStateFolder takes, and takes it from nobody. Throws BridgeError `state-folder` where it
+ * cannot be read.
+ */
+export async function lookAtStateFolder(dir: string, nowMs: number): Promise<StateFolderUse> {
+  const kernel = await lookAtKernelLock(kernelLockOf(dir)).catch((error: NodeJS.ErrnoException) => {
+    // Every agent makes the file before it takes any lock.
+    if (error.code === 'ENOENT') return 'free' as const;
+    throw unusable(dir, error);
+  });
+  if (kernel !== 'unavailable') return { status: kernel };
+  const folder = await stat(lockFolderOf(dir)).catch(() => null);
+  if (folder === null) return { status: 'free' };
+  const silentMs = nowMs - folder.mtimeMs;
+  return silentMs < STALE_MS ? { status: 'held' } : { status: 'left', silentMs };
 }
 
 function inUse(dir: string): BridgeError {

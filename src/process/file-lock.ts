@@ -74,10 +74,10 @@ type FlockOutcome = 'taken' | 'held' | 'no-program' | { readonly exitCode: numbe
  * Locks an open file and leaves it locked, until it is closed: Node cannot call flock(2), so `flock` of util-linux or
  * busybox does, on the file that it is handed. Waits for another process at most `timeoutMs`.
  */
-async function flock(handle: FileHandle, timeoutMs: number): Promise<FlockOutcome> {
+async function flock(handle: FileHandle, timeoutMs: number, mode: '-x' | '-s' = '-x'): Promise<FlockOutcome> {
   const isPatient = timeoutMs > 0;
   try {
-    const { exitCode, endedFor } = await runProgram(['flock', ...(isPatient ? [] : ['-n']), '-x', '3'], {
+    const { exitCode, endedFor } = await runProgram(['flock', ...(isPatient ? [] : ['-n']), mode, '3'], {
       env: process.env,
       output: 'ignored',
       files: [handle.fd],
@@ -135,4 +135,20 @@ export async function tryKernelLock(file: string): Promise<KernelLock> {
   if (outcome === 'taken') return { status: 'taken', release: () => handle.close() };
   await handle.close();
   return { status: outcome === 'held' ? 'held' : 'unavailable' };
+}
+
+/**
+ * Looks whether another process holds the kernel's exclusive lock on `file`, and takes nothing from it: a shared lock
+ * for a moment is refused only where there is an exclusive one, so two that look do not see each other. `unavailable`
+ * as in tryKernelLock. Throws what opening the file throws; it is not made.
+ */
+export async function lookAtKernelLock(file: string): Promise<'free' | 'held' | 'unavailable'> {
+  const handle = await open(file, 'r');
+  try {
+    const outcome = await flock(handle, 0, '-s').catch(() => 'no-program' as const);
+    if (outcome === 'taken') return 'free';
+    return outcome === 'held' ? 'held' : 'unavailable';
+  } finally {
+    await handle.close();
+  }
 }

@@ -1,10 +1,11 @@
-import { chmod, cp, mkdir, readFile, rm, unlink, utimes, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Finding } from '../../src/admin/doctor/finding.js';
 import { freePort } from '../../src/demo/run-sshd.js';
 import { makeKeyPair, sshCommandFor } from '../../src/demo/ssh-client.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
 import { gitOk } from '../support/git.js';
@@ -773,25 +774,24 @@ describe('on the other side, the doctor', () => {
         remedy: /--state-dir/,
       },
     },
-    {
-      name: 'a state folder whose agent was killed',
-      async place() {
-        const dir = join(bridge.dir, 'left-state');
-        await mkdir(join(dir, 'agent.lock'), { recursive: true });
-        await utimes(join(dir, 'agent.lock'), new Date(0), new Date(0));
-        return { ...agentPlace(), args: [...agentPlace().args.slice(0, 4), '--state-dir', dir] };
-      },
-      ...{
-        check: 'state-folder',
-        status: 'warning',
-        text: /is locked by an agent that was killed/,
-        remedy: /takes it over/,
-      },
-    },
   ];
 
   test.each(SETUPS)('recognises $name', async ({ place, ...expected }) => {
     expectFound(await look(await place()), expected);
+  });
+
+  test('sees an agent that runs in the state folder', async () => {
+    const agent = await startAgent(bridge, standIn, { state: 'busy' });
+    onTestFinished(() => agent.signal('SIGTERM'));
+    const dir = join(bridge.dir, 'state-busy');
+    await agent.waitFor('stderr', /connected to/);
+    const args = [...agentPlace().args.slice(0, 4), '--state-dir', dir, '--no-generate'];
+    const { findings } = await look({ ...agentPlace(), args });
+
+    expect(findings.find(({ check }) => check === 'state-folder')).toMatchObject({
+      status: 'ok',
+      text: `an agent runs in ${dir}`,
+    });
   });
 
   test('is not to clear away anything on a machine where the bridge is not', async () => {

@@ -19,15 +19,22 @@ function open(dir: string, signal = new AbortController().signal) {
   return { state, told };
 }
 
-test('a folder is taken by one, given back, and taken by the next', async () => {
+test('a folder is taken by one, given back, and taken by the next, and doctor says which', async () => {
   const dir = join(await tempDir(), 'deep', 'state');
   const first = await open(dir).state;
   expect(first.cloneDir).toBe(join(dir, 'bridge.git'));
+  expect(await checkStateFolder(dir, Date.now())).toMatchObject({
+    status: 'ok',
+    text: `an agent runs in ${dir}`,
+  });
   const { state, told } = open(dir);
-  // It waits, for an agent that is about to end.
+  // It waits, for an agent that is about to end. That doctor looked took nothing from the first.
   await expect.poll(() => told).toEqual(['waits']);
   await first.release();
   await (await state).release();
+  expect(await checkStateFolder(dir, Date.now())).toMatchObject({
+    text: `${dir} can be written, and no agent runs in it`,
+  });
   expect(told).toEqual(['waits']);
 });
 
@@ -76,7 +83,7 @@ test('a lock goes with the process that was killed, at once, and not with anothe
   if (lock.status === 'taken') await lock.release();
 });
 
-test('without a flock program a second is refused all the same', async () => {
+test('without a flock program a second is refused all the same, and doctor sees an agent that runs or was killed', async () => {
   const dir = await tempDir();
   const { PATH } = process.env;
   process.env.PATH = dir;
@@ -88,9 +95,22 @@ test('without a flock program a second is refused all the same', async () => {
   const { state, told } = open(dir, controller.signal);
   state.catch(() => {});
   await expect.poll(() => told).toEqual(['waits']);
+  expect(await checkStateFolder(dir, Date.now())).toMatchObject({
+    status: 'ok',
+    text: `an agent runs in ${dir}`,
+  });
+  // A killed agent leaves the same lock, and touches it no more.
+  expect(await checkStateFolder(dir, Date.now() + 60_000)).toMatchObject({
+    status: 'warning',
+    text: expect.stringContaining('is locked by an agent that was killed'),
+    remedy: expect.stringContaining('takes it over'),
+  });
   controller.abort();
   await expect(state).rejects.toThrow(/abort/i);
   await first.release();
+  expect(await checkStateFolder(dir, Date.now())).toMatchObject({
+    text: `${dir} can be written, and no agent runs in it`,
+  });
   await (await open(dir).state).release();
 });
 
