@@ -5,21 +5,26 @@ import { inflateSync } from 'node:zlib';
 import { listBrokenRefFiles, listRefFiles, removeBrokenRefFile } from './ref-files.js';
 import { gitFailed, type Repository, runGit } from './run-git.js';
 
-/** Under it is everything that is beside the record: it may be lost without harm. */
+/** The prefix of every ref outside the record. These refs may be lost without harm. */
 export const BESIDE_PREFIX = 'refs/bridge/';
 
-/** A ref that git cannot follow. One is enough for git to refuse every push: it looks at all of them. */
+/**
+ * A ref that git cannot follow. One is enough for git to refuse every push, because git looks at all refs.
+ */
 export interface BrokenRef {
   readonly ref: string;
-  /** `no-id`: its file is empty, full of zeros, or cut short. `no-object`: what it names is not there, or cannot be read. */
+  /**
+   * `no-id`: its file is empty, full of zeros, or cut short. `no-object`: the object it names is missing or
+   * cannot be read.
+   */
   readonly kind: 'no-id' | 'no-object';
-  /** Null where there is none. */
+  /** Null for `no-id`. */
   readonly id: string | null;
 }
 
 /**
- * The refs under a prefix that a power cut, or a damaged disk, has broken: in files of their own or packed. Throws BridgeError `git-killed` or
- * `git-failed` where git cannot tell, which says nothing about a ref.
+ * Finds the refs under a prefix that a power cut or a damaged disk has broken, loose or packed. Throws
+ * BridgeError `git-killed` or `git-failed` where git cannot say, because that proves nothing about a ref.
  */
 export async function findBrokenRefs(repo: Repository, prefix: string): Promise<BrokenRef[]> {
   const noId = await listBrokenRefFiles(repo.gitDir, prefix);
@@ -31,7 +36,7 @@ export async function findBrokenRefs(repo: Repository, prefix: string): Promise<
   ];
 }
 
-/** Which of these objects are not there, or cannot be read to their end. */
+/** Which of these objects are missing, or cannot be read to their end. */
 async function findLost(repo: Repository, ids: readonly string[]): Promise<Set<string>> {
   const lost = new Set<string>();
   if (ids.length === 0) return lost;
@@ -53,7 +58,10 @@ async function isReadable(repo: Repository, type: string, id: string): Promise<b
   return result.exitCode === 0;
 }
 
-/** Removes broken refs beside the record, and of their objects what is left in files of their own. Answers those that are gone. */
+/**
+ * Removes broken refs outside the record, and what is left of their objects as loose files. Returns the refs
+ * that it removed.
+ */
 export async function removeBrokenRefs(
   repo: Repository,
   broken: readonly BrokenRef[],
@@ -71,8 +79,8 @@ export async function removeBrokenRefs(
 }
 
 /**
- * git takes a damaged file for the object whose name it has: it would throw away the object itself when that comes again, and its upkeep
- * stumbles over the file.
+ * Removes a damaged loose file. git takes such a file for the object with that name: it would throw away the
+ * real object when that comes again, and `git gc` fails at the file.
  */
 async function removeIfNoObject(repo: Repository, id: string): Promise<void> {
   const file = path.join(repo.gitDir, 'objects', id.slice(0, 2), id.slice(2));
@@ -81,7 +89,7 @@ async function removeIfNoObject(repo: Repository, id: string): Promise<void> {
   await rm(file, { force: true });
 }
 
-/** Whether a file of its own holds the object of that id: it is zlib over what the id is the hash of. */
+/** Whether a loose file holds the object of that id: the id is the hash of what zlib unpacks. */
 function isObject(bytes: Buffer, id: string): boolean {
   try {
     const object = inflateSync(bytes);
@@ -95,7 +103,7 @@ function isObject(bytes: Buffer, id: string): boolean {
   }
 }
 
-/** The sentence that says what became of a ref that was removed. */
+/** The sentence that says which ref was removed, and why. */
 export function removedRef({ ref, kind, id }: BrokenRef): string {
   return kind === 'no-id'
     ? `removed ${ref}, whose file said nothing`

@@ -4,25 +4,25 @@ import { looseObjectId, type NewObject, writeLooseObject } from './loose-object.
 import type { ObjectReader } from './object-reader.js';
 import { gitText, type Repository } from './run-git.js';
 
-/** A message about to become a commit. */
+/** A message to be committed. */
 export interface FileCommit {
   /** A name at the top of the tree: `inbox.json`. */
   readonly file: string;
   readonly blob: string;
-  /** Where the blob is still on its way to the disk: when it is there. The commit is not done before. */
+  /** Resolves when a blob that is still being written is on the disk. The commit is not done before. */
   readonly written?: Promise<unknown>;
   readonly message: string;
   readonly by: CommitIdentity;
 }
 
-/** Writes a blob and answers its id. */
+/** Writes a blob and returns its id. */
 export async function writeBlob(repo: Repository, bytes: Uint8Array): Promise<string> {
   const { id, written } = await beginBlob(repo, bytes);
   await written;
   return id;
 }
 
-/** The same, but `written` tells when it is on the disk: its id is known before. */
+/** The same, but the id is returned at once; `written` resolves when the blob is on the disk. */
 export async function beginBlob(
   repo: Repository,
   bytes: Uint8Array,
@@ -30,14 +30,14 @@ export async function beginBlob(
   const writer = openPen(repo);
   const id = await writer.write({ type: 'blob', content: bytes });
   const written = writer.done();
-  // Whoever needs it waits for it; that need not be at once.
+  // The caller awaits it, maybe later. Until then a failure must not count as unhandled.
   written.catch(() => {});
   return { id, written };
 }
 
 /**
- * Writes the commit that sets one file on top of `parent` and answers its id. No ref moves, no work tree and no index are
- * used, and the tree is the parent's byte for byte but for that one entry.
+ * Writes the commit that sets one file on top of `parent`, and returns its id. It moves no ref and uses no
+ * work tree and no index. The tree is the parent's byte for byte, except for that one entry.
  */
 export async function writeFileCommit(
   repo: Repository,
@@ -47,7 +47,10 @@ export async function writeFileCommit(
   return writeFileCommits(repo, reader, parent, [commit]);
 }
 
-/** The same for several, each on top of the one before it. Answers the id of the last, which is `parent` where there is none. */
+/**
+ * The same for several files, each on top of the one before. Returns the last id, which is `parent` for an
+ * empty list.
+ */
 export async function writeFileCommits(
   repo: Repository,
   reader: ObjectReader,
@@ -80,17 +83,20 @@ async function readTree(repo: Repository, reader: ObjectReader, commit: string):
   });
 }
 
-/** So many objects are written at the same time at most: each has a file open. */
+/** The most objects that are written at the same time; each has a file open. */
 const MAX_WRITING = 16;
 
-/** Writes objects, all of which are there once it is done. */
+/** Writes objects. All of them are on the disk once `done` resolves. */
 interface Writer {
-  /** Answers the id of the object, which may still be on its way to the disk. */
+  /** Returns the id of the object, which may still be on its way to the disk. */
   write(object: NewObject): Promise<string>;
   done(): Promise<unknown>;
 }
 
-/** The id of an object is known before it is written, so in a repository of ours nobody waits for one disk write after the other. */
+/**
+ * The id of an object is known before it is written. So in a repository of ours no disk write waits for
+ * another.
+ */
 function openPen(repo: Repository): Writer {
   const { gitDir, ownIds, groupReads } = repo;
   const writing: Promise<unknown>[] = [];
@@ -98,7 +104,7 @@ function openPen(repo: Repository): Writer {
     async write(object) {
       if (ownIds === undefined) return hashObject(repo, object);
       const written = writeLooseObject(gitDir, object, ownIds, groupReads);
-      // It is waited for below; an early failure must not count as one that nobody looks at.
+      // It is awaited below. An early failure must not count as unhandled.
       written.catch(() => {});
       writing.push(written);
       if (writing.length >= MAX_WRITING) await Promise.all(writing.splice(0));

@@ -12,30 +12,30 @@ export const REMOTE_PREFIX = 'refs/remotes/bridge/';
 /** Where a clone of ours keeps `main` of the other side. */
 export const REMOTE_MAIN_REF = `${REMOTE_PREFIX}main`;
 
-/** Besides main: who works on what, as it is there now. Ours of what is gone there goes too. */
+/** Also claims and presences, as they are there now. Our copy of a ref that is gone there is removed too. */
 const SIDE_REFS = [
   `+${CLAIMS_PREFIX}*:${REMOTE_PREFIX}claims/*`,
   `+${AGENTS_PREFIX}*:${REMOTE_PREFIX}agents/*`,
 ] as const;
 
-/** How much a fetch asks for. Nothing given means: whatever is new on main. */
+/** How much a fetch asks for. Without any field: everything new on main. */
 export interface FetchDepth {
   /** Claims and presences too, in the same connection. */
   readonly sideRefs?: boolean;
-  /** So many commits from the tip. */
+  /** This many commits from the tip. */
   readonly depth?: number;
   /** Commits dated since then; milliseconds since the epoch. */
   readonly sinceMs?: number;
-  /** So many commits more than there are, behind the edge of a shallow clone. */
+  /** This many commits more, behind the edge of a shallow clone. */
   readonly deepen?: number;
 }
 
-/** `nothing-since`: no commit is as young as asked. `rewound`: main was rewritten, which is never right. */
+/** `nothing-since`: no commit is that young. `rewound`: main was rewritten, which is never right. */
 export type FetchOutcome = 'fetched' | 'nothing-since' | 'rewound';
 
 /**
  * Fetches `main`, and nothing else unless asked, into REMOTE_MAIN_REF; never forced. Throws BridgeError as
- * classifyGitFailure tells, `retryable` where waiting may help.
+ * classifyGitFailure does, `retryable` where waiting may help.
  */
 export async function fetchMain(
   repo: Repository,
@@ -49,7 +49,7 @@ export async function fetchMain(
     ...['--no-tags', '--no-write-fetch-head', '--no-recurse-submodules', '--no-auto-maintenance'],
     // Not --quiet: with it git does not say that it refused a rewritten main, only that something failed.
     '--no-progress',
-    // The user's fetch.showForcedUpdates=false would let a rewritten main pass for a new one.
+    // The user's fetch.showForcedUpdates=false would hide that main was rewritten.
     '--show-forced-updates',
     ...(depth.depth === undefined ? [] : [`--depth=${depth.depth}`]),
     ...(depth.deepen === undefined ? [] : [`--deepen=${depth.deepen}`]),
@@ -65,7 +65,7 @@ export async function fetchMain(
 }
 
 /**
- * Asks for `main`, and with `sideRefs` for claims and presences, as they are there now: by name, nothing where there is
+ * Lists `main`, and with `sideRefs` claims and presences, by name as they are there now; empty where there is
  * none. Brings no object and changes nothing here. Throws BridgeError as fetchMain does.
  */
 export async function listRemoteRefs(
@@ -83,7 +83,7 @@ export async function listRemoteRefs(
     'gm',
   );
   return new Map(
-    // A pattern of ls-remote fits the end of longer names as well.
+    // A pattern of ls-remote also matches the end of longer names.
     [...result.stdout.toString('utf8').matchAll(wanted)].map(([, id = '', ref = '']) => [ref, id]),
   );
 }

@@ -1,4 +1,6 @@
-/** Variables of a surrounding git (a hook, an alias, a rebase) that would turn our git to another repository. */
+/**
+ * Variables of a surrounding git (a hook, an alias, a rebase) that would point our git at another repository.
+ */
 const REPOSITORY_VARIABLES = [
   'GIT_DIR',
   'GIT_WORK_TREE',
@@ -15,7 +17,9 @@ const REPOSITORY_VARIABLES = [
   'GIT_INTERNAL_SUPER_PREFIX',
 ];
 
-/** Programs git may start that plumbing never needs; simple-git refuses to run beside them. */
+/**
+ * Programs git may start that plumbing never needs. simple-git refuses to run while these variables are set.
+ */
 const PROGRAM_VARIABLES = [
   'EDITOR',
   'VISUAL',
@@ -29,8 +33,9 @@ const PROGRAM_VARIABLES = [
 ];
 
 /**
- * The environment for git outside of hooks: the caller's own (so ssh settings and proxies apply), English messages (they
- * are matched), no prompts ever (nobody is there to answer), and nothing of a surrounding repository.
+ * The environment for git outside of hooks. It is the caller's own, so ssh settings and proxies apply.
+ * Messages are English, because we match them. git never prompts, because nobody is there to answer. Nothing
+ * of a surrounding repository remains.
  */
 export function clientGitEnv(base: NodeJS.ProcessEnv, sshCommand?: string): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = { ...base };
@@ -44,10 +49,13 @@ export function clientGitEnv(base: NodeJS.ProcessEnv, sshCommand?: string): Node
   };
 }
 
-/** The environment for git inside a hook: as git gave it (the quarantine is in there), with English messages. */
+/** The environment for git inside a hook: as git gave it (it names the quarantine), with English messages. */
 export function hookGitEnv(base: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { ...base, ...STABLE_OUTPUT };
 }
 
-/** And every object is what its id says: what stands under refs/replace would be read in its place, by git alone and by no other reader. */
+/**
+ * Ignores refs/replace, so every object is what its id says. git alone would read the replacement; no other
+ * reader does.
+ */
 const STABLE_OUTPUT = { LC_ALL: 'C', LANGUAGE: '', GIT_TERMINAL_PROMPT: '0', GIT_NO_REPLACE_OBJECTS: '1' };

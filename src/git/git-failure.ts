@@ -2,7 +2,7 @@ import { BridgeError, type BridgeErrorCode } from '../protocol/bridge-error.js';
 import { stripControls } from '../protocol/printable.js';
 
 /**
- * What git and ssh mean by their words, which are English (`git-env.ts`). No other place reads what they say on
+ * What the messages of git and ssh mean; they are English (`git-env.ts`). No other file interprets their
  * standard error, or why a ref was not pushed.
  */
 const MEANINGS = {
@@ -10,7 +10,10 @@ const MEANINGS = {
   'nothing-that-young': /no commits selected for shallow requests/,
   /** A fetch: the other side's main does not continue ours. */
   rewound: /\((non-fast-forward|forced update)\)/,
-  /** A push, of one ref: main is not the one we built on. Said by the client, by the connectivity check, or at the lock. */
+  /**
+   * A push of one ref: main is not the commit we built on. The client, the connectivity check or the lock
+   * says it.
+   */
   raced:
     /^\[(?:remote )?rejected\] \((?:fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|incorrect old value)/,
   /** A push: the server's git cannot move several refs as one. */
@@ -27,30 +30,39 @@ const MEANINGS = {
   'unknown-host': /Could not resolve host/,
   unreachable:
     /Connection (refused|timed out|reset|closed)|No route to host|Network is unreachable|Operation timed out|Broken pipe|kex_exchange_identification|banner exchange|Timeout, server \S{1,400} not responding|lost connection|client_loop: send disconnect/i,
-  /** The forced command's own words. Behind `remote:` it is a hook that speaks, of a push that may well have gone through. */
+  /**
+   * The forced command's own words. Behind `remote:` a hook speaks, about a push that may well have
+   * succeeded.
+   */
   'server-refused': /^llm-bridge: .*/m,
   'no-repository': /does not appear to be a git repository|not a git repository|Repository not found/i,
   'no-main': /couldn't find remote ref|unknown revision[^\n]{1,400}main/i,
   'other-owner': /detected dubious ownership/,
-  /** What the system says of a disk without room, ours or the server's. Of a ref that it could not write git leaves the reason out. */
+  /**
+   * What the system says of a full disk, ours or the server's. git leaves the reason out for a ref that it
+   * could not write.
+   */
   'disk-full': /No space left on device|Disk quota exceeded|couldn't write '[^'\n]{1,900}\.lock'/,
   'connection-broke':
     /The remote end hung up|early EOF|unexpected disconnect|Could not read from remote|index-pack failed/,
 } as const;
 
-/** No honest git or ssh says more before it says why. The other side may say anything, and a search has to end soon. */
+/**
+ * No honest git or ssh says more than this before it says why. The other side may send anything, and a search
+ * has to end soon.
+ */
 const MAX_SAID_CHARS = 16_384;
 
 type Meaning = keyof typeof MEANINGS;
 
-/** Whether git or ssh meant this by what it said. */
+/** Whether git or ssh meant this with its output. */
 export function gitMeant(meaning: Meaning, said: string): boolean {
   return MEANINGS[meaning].test(said.slice(0, MAX_SAID_CHARS));
 }
 
-/** A reason why the other side cannot be reached, or says no. */
+/** A reason why the other side cannot be reached, or refuses. */
 interface Failure {
-  /** All of this was meant; the reader is shown the words of the first. */
+  /** All of these were meant; the reader sees the words of the first. */
   readonly meanings: readonly [Meaning, ...Meaning[]];
   readonly code: BridgeErrorCode;
   readonly message: string;
@@ -66,12 +78,12 @@ const HOST_KEY = {
   retryable: false,
 } as const;
 
-/** The first that was meant counts. */
+/** The first entry that fits counts. */
 const FAILURES: readonly Failure[] = [
   { meanings: ['host-key-changed'], ...HOST_KEY },
   { meanings: ['host-key-unknown'], ...HOST_KEY },
   {
-    // ssh warns of a missing file whatever happens next; only a refused login is due to it.
+    // ssh warns of a missing file in any case; only a refused login is caused by it.
     meanings: ['no-identity-file', 'key-refused'],
     code: 'ssh-identity',
     message: 'the SSH identity file cannot be read',
@@ -79,7 +91,7 @@ const FAILURES: readonly Failure[] = [
     retryable: false,
   },
   {
-    // Another key may have been offered instead; the one that cannot be read is the reason all the same.
+    // ssh may have offered another key instead. The key that cannot be read is the reason all the same.
     meanings: ['unreadable-key', 'key-refused'],
     code: 'ssh-identity',
     message: 'ssh cannot read the key',
@@ -153,13 +165,16 @@ const FAILURES: readonly Failure[] = [
   },
 ];
 
-/** What ssh says where it could not use a shared connection. It makes one of its own then, and says what became of that. */
+/**
+ * What ssh says where it could not use a shared connection. It then opens one of its own, and reports on that
+ * one.
+ */
 const SHARING_NOISE = /^(?:mux_client_\w+: |Control ?[Ss]ocket ).*$/gm;
 
 /**
- * The error for a git or ssh that failed on the way to the other side. `what` names the step (`fetch from ssh://…`). What
- * no meaning fits is `git-failed` and retryable: a server can fail in ways no table knows, and a waiting agent has to
- * outlive them.
+ * The error for a git or ssh that failed on the way to the other side. `what` names the step (`fetch from
+ * ssh://…`). A failure that fits no entry is `git-failed` and retryable: a server can fail in ways no table
+ * knows, and a waiting agent has to survive them.
  */
 export function classifyGitFailure(what: string, output: string): BridgeError {
   const stderr = stripControls(output.slice(0, MAX_SAID_CHARS).replace(SHARING_NOISE, ''));
@@ -187,11 +202,16 @@ function serverRefused(what: string, failure: Failure, words: string): BridgeErr
   });
 }
 
-/** What says nothing about a failure: advice that is the same for every one, and notes of what went well. */
+/**
+ * Lines that say nothing about a failure: advice that is the same for every one, and notes of what went well.
+ */
 const NO_REASON =
   /^(?:Please make sure|and the repository exists|hint: |debug[123]: |Warning: Permanently added |From |To )/;
 
-/** The first line of git or ssh that tells why; later ones tell what followed from it. Without control characters. */
+/**
+ * The first line of git or ssh that gives the reason; later lines are consequences. Control characters are
+ * removed.
+ */
 export function firstWords(stderr: string): string {
   const lines = stripControls(stderr)
     .split('\n')

@@ -1,11 +1,11 @@
-/** What is known of an object before it is read. */
+/** Type and size of an object, known before it is read. */
 export interface ObjectInfo {
   readonly id: string;
   readonly type: 'blob' | 'tree' | 'commit' | 'tag';
   readonly size: number;
 }
 
-/** One entry of a tree object. `mode` is octal as the object spells it: `100644`, `40000`. */
+/** One entry of a tree object. `mode` is octal as written in the object: `100644`, `40000`. */
 export interface TreeEntry {
   readonly mode: string;
   readonly name: string;
@@ -13,7 +13,7 @@ export interface TreeEntry {
   readonly id: string;
 }
 
-/** Reads a raw tree object. Throws RangeError where the bytes are none. */
+/** Parses a raw tree object. Throws RangeError where the bytes are no tree. */
 export function parseTree(raw: Buffer, idBytes: number): TreeEntry[] {
   const entries: TreeEntry[] = [];
   let at = 0;
@@ -33,8 +33,8 @@ export function parseTree(raw: Buffer, idBytes: number): TreeEntry[] {
 }
 
 /**
- * The raw tree that is `raw` with the file `name` (ASCII) set to the blob `blobId`, mode 100644. The one rule for what a
- * message's commit may look like: writers build by it, the hook compares by it.
+ * The raw tree `raw` with the file `name` (ASCII) set to the blob `blobId`, mode 100644. This is the only
+ * rule for the tree of a message's commit: writers build by it, and the hook compares with it.
  */
 export function replaceTreeFile(raw: Buffer, name: string, blobId: string): Buffer {
   const others = parseTree(raw, blobId.length / 2).filter((entry) => entry.name !== name);
@@ -53,12 +53,12 @@ function sortKey(entry: TreeEntry): Buffer {
   return Buffer.from(entry.mode === '40000' ? `${entry.name}/` : entry.name, 'latin1');
 }
 
-/** The tree of a raw commit object; null where the bytes are none. */
+/** The tree of a raw commit object; null where the bytes are no commit. */
 export function treeOfCommit(raw: Buffer): string | null {
   return /^tree ([0-9a-f]{40,64})\n/.exec(raw.toString('latin1', 0, 80))?.[1] ?? null;
 }
 
-/** Who a commit is by. */
+/** The author of a commit. */
 export interface CommitIdentity {
   /** A principal's name, or another name without `<`, `>`, and line breaks. */
   readonly name: string;
@@ -66,7 +66,10 @@ export interface CommitIdentity {
   readonly atMs: number;
 }
 
-/** The raw bytes of a commit: the plain headers, author and committer the same, dates in UTC, message in UTF-8. */
+/**
+ * The raw bytes of a commit: only the plain headers, author equal to committer, dates in UTC, message in
+ * UTF-8.
+ */
 export function formatCommit(commit: {
   readonly tree: string;
   readonly parent: string;
@@ -80,7 +83,7 @@ export function formatCommit(commit: {
   );
 }
 
-/** The address that stands beside a name in a commit. It receives nothing: `.invalid` is reserved by RFC 2606. */
+/** The address next to a name in a commit. It receives no mail: `.invalid` is reserved by RFC 2606. */
 export function emailOf(name: string): string {
   return `${name}@llm-bridge.invalid`;
 }

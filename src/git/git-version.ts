@@ -1,13 +1,16 @@
 import { BridgeError } from '../protocol/bridge-error.js';
 import { gitFailed, spawnGit } from './run-git.js';
 
-/** The oldest git llm-bridge works with: the one of Debian 12. It has `cat-file --batch-command` (since 2.36). */
+/**
+ * The oldest git that llm-bridge works with, that of Debian 12. It has `cat-file --batch-command` (since
+ * 2.36).
+ */
 export const MIN_GIT_VERSION = [2, 39] as const;
 
 /**
- * Major and minor of the installed git. Every command asks for it first, so it does not go by simple-git, which takes a
- * tenth of a second to load. Throws BridgeError `no-git`, `old-git` where it is older than 2.39, or `git-failed` or
- * `git-killed` where it says nothing.
+ * Major and minor version of the installed git. Every command asks for it first, so it does not use
+ * simple-git, which takes a tenth of a second to load. Throws BridgeError `no-git`, `old-git` where git is
+ * older than 2.39, or `git-failed` or `git-killed` where it gave no version.
  */
 export async function requireGit(env: NodeJS.ProcessEnv): Promise<readonly [number, number]> {
   const args = ['--version'];

@@ -7,23 +7,27 @@ import { DISK, syncEntry, writeDurably } from '../process/durable-file.js';
 import type { ObjectInfo } from './git-objects.js';
 import type { ObjectIds } from './run-git.js';
 
-/** An object as it is before git knows it. */
+/** An object that is not in git yet. */
 export interface NewObject {
   readonly type: Exclude<ObjectInfo['type'], 'tag'>;
   readonly content: Uint8Array;
 }
 
-/** The modes git gives under `core.sharedRepository=0640`: nobody writes into an object, and what comes into a folder is of its group. */
+/**
+ * The modes git uses under `core.sharedRepository=0640`: objects are read-only, and new files in a folder get
+ * its group.
+ */
 const GROUP_READS = { file: 0o440, folder: 0o2750 } as const;
 
-/** And where nothing is said. */
+/** The modes without that setting. */
 const ANYBODY_READS = { file: 0o444, folder: 0o777, whateverUmask: false } as const;
 
 /**
- * Writes an object into a repository, and answers its id: what `git hash-object -w` does, in the form every git reads
- * (loose: zlib over header and content), without starting a process for each. It is on the disk when this resolves, its name
- * too. A name never stands for half an object. One that is there already is made as young as a new one, as git does, so that no
- * `git gc` takes it for left over before a ref points at it. `groupReads` as in Repository.
+ * Writes an object into a repository and returns its id, like `git hash-object -w` but without a process for
+ * each. It writes the form every git reads (loose: zlib over header and content). The object and its name are
+ * on the disk when this resolves, and a name never stands for half an object. An object that exists gets the
+ * current time, as git does it, so that no `git gc` drops it as unused before a ref points at it.
+ * `groupReads` as in Repository.
  */
 export async function writeLooseObject(
   gitDir: string,
@@ -40,11 +44,11 @@ export async function writeLooseObject(
     () => false,
   );
   if (isThere) {
-    // Whoever wrote it may have died before it synced the name.
+    // The process that wrote it may have died before it synced the name.
     await syncEntry(DISK, file);
     return id;
   }
-  // git takes what begins like this for the rest of a killed writer, and its gc removes it.
+  // git takes a file with this prefix for the leftover of a killed writer, and its gc removes it.
   const temporary = path.join(folder, `tmp_obj_${randomBytes(6).toString('hex')}`);
   const bytes = await promisify(deflate)(Buffer.concat([header(object), object.content]));
   const mode = groupReads ? { ...GROUP_READS, whateverUmask: true } : ANYBODY_READS;

@@ -3,24 +3,28 @@ import type { ObjectInfo } from './git-objects.js';
 import type { Repository } from './run-git.js';
 
 /**
- * Reads objects of a repository through one git process that stays open. One call at a time is in flight; more queue.
+ * Reads objects of a repository through one git process that stays open. One call at a time runs; the others
+ * queue.
  */
 export interface ObjectReader {
   /**
-   * Type and size; null where there is no such object. `name` is an object id, the full name of a ref, or `<commit>:<path>`
-   * without a line break.
+   * Type and size; null where there is no such object. `name` is an object id, the full name of a ref, or
+   * `<commit>:<path>` without a line break.
    */
   info(name: string): Promise<ObjectInfo | null>;
-  /** The whole object; null where there is none, or where it is larger than `maxBytes`, which is checked before reading. */
+  /**
+   * The whole object; null where there is none, or where it is larger than `maxBytes`. The size is checked
+   * before reading.
+   */
   read(name: string, maxBytes?: number): Promise<{ info: ObjectInfo; content: Buffer } | null>;
-  /** Starts git where it does not run, so that the next call need not wait for that. */
+  /** Starts git where it does not run, so that the next call does not wait for the start. */
   warm(): void;
   close(): void;
 }
 
 /**
- * Opens a reader. It starts git (`cat-file --batch-command`) at the first call. Close it, or the process stays; with
- * `idleMs` it goes after so long without a call, and the next one starts another.
+ * Opens a reader. It starts git (`cat-file --batch-command`) at the first call. Close it, or the process
+ * stays. With `idleMs` the process ends after that time without a call, and the next call starts another.
  */
 export function openObjectReader(
   repo: Repository,
@@ -52,7 +56,7 @@ export function openObjectReader(
   function inTurn<T>(job: (pipe: BatchPipe) => Promise<T>): Promise<T> {
     waiting += 1;
     const result = queue.then(() => {
-      // A call still queued when its reader is closed must not start a git that nobody ends.
+      // A call that is still queued when its reader is closed must not start a git that nobody ends.
       if (closed) throw new Error('the object reader is closed');
       return job(opened());
     });
@@ -113,7 +117,7 @@ interface BatchPipe {
   close(): void;
 }
 
-/** The process, and its output as a stream that can be asked for a line or for so many bytes. */
+/** The process, and its output as a stream from which a line or a number of bytes can be read. */
 function openPipe(repo: Repository): BatchPipe {
   const command = ['git', '--git-dir', repo.gitDir, 'cat-file', '--batch-command'] as const;
   const child = startProgram(command, { env: repo.env, stdin: 'pipe' });
@@ -158,7 +162,7 @@ function openPipe(repo: Repository): BatchPipe {
     send: (text) => void child.stdin.write(text),
     async line() {
       for (;;) {
-        // Headers are short and come alone, so joining what is there costs nothing.
+        // Headers are short and come alone, so joining the buffers costs nothing.
         const all = Buffer.concat(chunks);
         chunks = [all];
         const newline = all.indexOf(0x0a);
@@ -172,7 +176,8 @@ function openPipe(repo: Repository): BatchPipe {
     },
     ended: () => ended,
     close: () => {
-      // Closing its input ends it; nothing waits for that. A pipe nobody reads must not keep this process alive.
+      // Closing its input ends it; nothing waits for that. A pipe that nobody reads must not keep this
+      // process alive.
       child.stdin.end();
       child.stdout.resume();
       child.unref();

@@ -5,17 +5,22 @@ import { classifyGitFailure } from './git-failure.js';
 import { type GitResult, gitFailed, type Repository, throwStartError } from './run-git.js';
 
 /*
- * git as a person uses it, through simple-git: what runs seldom and is not plumbing. simple-git drops inherited GIT_*
- * variables, takes a non-zero exit without a word for success, and its abort ends git alone, so a fetch or push would
- * leave an ssh behind. `run` makes up for the first two; fetch and push go by run-remote-git.ts.
+ * git as a person uses it, through simple-git: commands that run seldom and are not plumbing. simple-git
+ * drops inherited GIT_* variables and takes a non-zero exit without output for success; `run` corrects both.
+ * Its abort ends git alone, so a fetch or push would leave an ssh behind; those use run-remote-git.ts.
  */
 
-/** What `git --version` says. Throws BridgeError `no-git`, or `git-failed` or `git-killed` where it came to nothing. */
+/**
+ * What `git --version` says. Throws BridgeError `no-git`, or `git-failed` or `git-killed` where it failed.
+ */
 export async function readGitVersion(env: NodeJS.ProcessEnv): Promise<string> {
   return (await text({ gitDir: null, env }, ['--version'])).trim();
 }
 
-/** The repository's own settings by their key in lower case, each with all of its values. Throws BridgeError `git-failed`. */
+/**
+ * The repository's own settings by their key in lower case, each with all of its values. Throws BridgeError
+ * `git-failed`.
+ */
 export async function readLocalConfig(repo: Repository): Promise<ReadonlyMap<string, readonly string[]>> {
   const { result, value } = await run(repo, (git) => git.listConfig('local'));
   if (result.exitCode !== 0) throw gitFailed(['config'], result);
@@ -23,7 +28,7 @@ export async function readLocalConfig(repo: Repository): Promise<ReadonlyMap<str
   return new Map(Object.entries(settings).map(([key, one]) => [key.toLowerCase(), [one].flat()]));
 }
 
-/** Gives a setting of the repository these values, in place of those it has. Throws BridgeError `git-failed`. */
+/** Replaces the values of a setting of the repository. Throws BridgeError `git-failed`. */
 export async function writeLocalConfig(
   repo: Repository,
   key: string,
@@ -33,7 +38,7 @@ export async function writeLocalConfig(
   for (const value of more) await text(repo, ['config', '--local', '--add', key, value]);
 }
 
-/** Packs a repository, and drops what nothing refers to and is older than `prune`, a date as git reads it. */
+/** Packs a repository, and drops unreachable objects older than `prune`, a date in git's format. */
 export async function collectGarbage(repo: Repository, prune: string, signal: AbortSignal): Promise<void> {
   await text(repo, ['gc', '--quiet', `--prune=${prune}`], signal);
 }
@@ -43,13 +48,13 @@ export type Soundness =
   | { readonly status: 'sound' | 'unknown' }
   | { readonly status: 'damaged'; readonly said: string };
 
-/** Looks whether everything is there that main is made of, with `git fsck`. The contents of blobs are not read. */
+/** Checks with `git fsck` that every object of main is there. The contents of blobs are not read. */
 export async function checkSoundness(repo: Repository, ref: string, signal: AbortSignal): Promise<Soundness> {
   const args = ['fsck', '--connectivity-only', '--no-dangling', '--no-reflogs', '--no-progress', ref];
   try {
     const { result } = await run(repo, (git) => git.raw(args), signal);
     if (result.exitCode === 0) return { status: 'sound' };
-    // What is missing or broken it says on standard output.
+    // fsck reports missing and broken objects on standard output.
     return { status: 'damaged', said: `${result.stderr}${result.stdout.toString('utf8')}` };
   } catch (error) {
     if (signal.aborted) return { status: 'unknown' };
@@ -62,7 +67,10 @@ export async function readLog(repo: Repository, ref: string, format: string): Pr
   return text(repo, ['log', '--reverse', `--format=${format}`, ref, '--']);
 }
 
-/** The id of a ref of a repository elsewhere; null where there is none. Throws BridgeError as classifyGitFailure tells. */
+/**
+ * The id of a ref in another repository; null where there is none. Throws BridgeError as classifyGitFailure
+ * does.
+ */
 export async function readRemoteRef(
   env: NodeJS.ProcessEnv,
   url: string,
@@ -74,7 +82,7 @@ export async function readRemoteRef(
   return line?.split('\t')[0] ?? null;
 }
 
-/** Where porcelain runs; null: in no repository. */
+/** Where a command runs; null: in no repository. */
 interface Place {
   readonly gitDir: string | null;
   readonly env: NodeJS.ProcessEnv;
@@ -92,15 +100,16 @@ async function run<T>(
   command: (git: SimpleGit) => PromiseLike<T>,
   signal?: AbortSignal,
 ): Promise<{ readonly result: GitResult; readonly value: T }> {
-  // It takes a tenth of a second to load; until then its 11 MB are the agent's own.
+  // Loaded late: simple-git takes a tenth of a second to load and 11 MB of the agent's memory.
   const { simpleGit } = await import('simple-git');
-  // By a variable: simple-git has no word for it, and the user's safe.bareRepository may forbid that git finds it itself.
+  // As a variable: simple-git has no option for it, and the user's safe.bareRepository may forbid git to find
+  // the repository itself.
   const given = gitDir === null ? env : { ...env, GIT_DIR: gitDir };
   let result: GitResult | null = null;
   let startError: Error | undefined;
   const git = simpleGit({
     baseDir: gitDir ?? path.parse(process.execPath).root,
-    // The environment is ours and given whole; simple-git would drop every GIT_ variable that is not named.
+    // We pass the whole environment. simple-git would drop every GIT_ variable that is not named.
     allowEnvironment: Object.keys(given),
     unsafe: ALLOWED,
     ...(signal === undefined ? {} : { abort: signal }),
@@ -122,8 +131,9 @@ async function run<T>(
 }
 
 /**
- * simple-git refuses arguments and settings by which a stranger could have a program started. The arguments here are
- * our own, and the settings are those of the user of this machine. Whatever a newer simple-git refuses has to be named.
+ * simple-git refuses arguments and settings through which a stranger could start a program. The arguments
+ * here are our own, and the settings are those of this machine's user. Whatever a newer simple-git refuses
+ * has to be added here.
  */
 const ALLOWED: Required<NonNullable<SimpleGitOptions['unsafe']>> = {
   allowAbbreviatedOptions: false,

@@ -5,7 +5,7 @@ import { classifyGitFailure, gitMeant } from './git-failure.js';
 import type { Repository } from './run-git.js';
 import { runRemoteGit } from './run-remote-git.js';
 
-/** Where a push goes from and to. */
+/** The two ends of a push. */
 export interface PushContext {
   readonly repo: Repository;
   readonly url: string;
@@ -13,8 +13,8 @@ export interface PushContext {
 }
 
 /**
- * `raced`: another push moved main first, so fetch and build again. `not-with-those`: main might have moved, had the
- * refs not been there that should go with it.
+ * `raced`: another push moved main first, so fetch and build again. `not-with-those`: main might have moved
+ * without the refs that were to go with it.
  */
 export type PushOutcome =
   | { readonly status: 'pushed' }
@@ -22,15 +22,15 @@ export type PushOutcome =
   | { readonly status: 'not-with-those' }
   | { readonly status: 'refused'; readonly refusal: Refusal };
 
-/** A ref of the other side that is to go, if it is still at `id` there. */
+/** A ref of the other side to delete, if it still points at `id` there. */
 export interface RefEnd {
   readonly ref: string;
   readonly id: string;
 }
 
 /**
- * Pushes one commit to `main`, as a fast-forward or not at all. The refs `ends` go with it, and only with it. Throws
- * BridgeError `rejected`, and as classifyGitFailure tells.
+ * Pushes one commit to `main`, as a fast-forward or not at all. The refs `ends` are deleted in the same
+ * transaction. Throws BridgeError `rejected`, and what classifyGitFailure makes of a failure.
  */
 export async function pushCommit(
   context: PushContext,
@@ -52,22 +52,25 @@ export async function pushCommit(
   if (refusal !== null)
     return refusal.code === 'stale' ? { status: 'raced' } : { status: 'refused', refusal };
   const failure = classifyGitFailure(`push to ${context.url}`, stderr);
-  // A full disk fails at the lock of the ref too, and is no race.
+  // A full disk also fails at the lock of the ref, but is no race.
   if (failure.code === 'disk-full') throw failure;
   const hasRaced = report.some(({ summary }) => gitMeant('raced', summary)) || gitMeant('raced', stderr);
   if (hasRaced || isAtomicAndLost(result)) return { status: 'raced' };
   throw rejected(context.url, report) ?? failure;
 }
 
-/** In one transaction git says of every ref that it failed, and which one it was in a line of its own. */
+/**
+ * In one transaction git says of every ref that it failed. A line of its own names the ref that was the
+ * cause.
+ */
 function isAtomicAndLost({ report, stderr }: PushResult): boolean {
   const isAtomic = report.some(({ summary }) => summary.includes('(atomic transaction failed)'));
   return isAtomic && stderr.includes(`cannot lock ref '${MAIN_REF}'`);
 }
 
-/** Whether a push failed for one of the refs that should have gone with main, or for what cannot be told. */
+/** Whether a push failed because of one of the refs that go with main, or for an unknown reason. */
 function isAboutOthers(result: PushResult, refusal: Refusal | null): boolean {
-  // Claims are judged after main; an older server knows of none, and says that a push moves one ref.
+  // The server checks claims after main. An older server knows no claims, and says that a push moves one ref.
   if (refusal !== null) return refusal.code === 'ref' || refusal.text.includes('refs/bridge/');
   const rejected = result.report.filter(({ sign }) => sign === '!');
   if (rejected.length === 0) return gitMeant('not-atomic', result.stderr);
@@ -76,19 +79,27 @@ function isAboutOthers(result: PushResult, refusal: Refusal | null): boolean {
   return !isMainAtFault && !isAtomicAndLost(result);
 }
 
-/** A ref beside main that is to be made or changed, if it is still at `from` there. `to` null: deleted; `from` null: not there yet. */
+/**
+ * A ref outside main to create or change, if it still points at `from` there. `to` null: delete it. `from`
+ * null: it must not exist yet.
+ */
 export interface SideRefChange {
   readonly ref: string;
   readonly to: string | null;
   readonly from: string | null;
 }
 
-/** `pushed`: those refs were, each by itself, the others were not what `from` says. `refused`: none was. */
+/**
+ * `pushed`: these refs were pushed, each by itself; the others were not at `from`. `refused`: none was
+ * pushed.
+ */
 export type SidePushOutcome =
   | { readonly status: 'pushed'; readonly refs: ReadonlySet<string> }
   | { readonly status: 'refused'; readonly refusal: Refusal };
 
-/** Pushes refs beside main, each a compare-and-swap of its own. Throws BridgeError as classifyGitFailure tells. */
+/**
+ * Pushes refs outside main, each as its own compare-and-swap. Throws BridgeError as classifyGitFailure does.
+ */
 export async function pushSideRefs(
   context: PushContext,
   changes: readonly SideRefChange[],
@@ -100,21 +111,21 @@ export async function pushSideRefs(
   );
   const refusal = exitCode === 0 ? null : parseRefusal(stderr);
   if (refusal !== null) return { status: 'refused', refusal };
-  // Nothing is reported of a ref where the connection broke first.
+  // If the connection broke first, git reports nothing about a ref.
   if (exitCode !== 0 && !report.some(({ sign }) => sign === '!'))
     throw classifyGitFailure(`push to ${context.url}`, stderr);
   const pushed = report.filter(({ sign }) => sign !== '!');
   return { status: 'pushed', refs: new Set(pushed.map(({ ref }) => ref)) };
 }
 
-/** What became of a push. */
+/** The result of a push. */
 interface PushResult {
   readonly exitCode: number;
   readonly report: readonly RefReport[];
   readonly stderr: string;
 }
 
-/** What `git push --porcelain` says of one ref of the other side. */
+/** What `git push --porcelain` says about one ref of the other side. */
 interface RefReport {
   /** `!`: it was not pushed. */
   readonly sign: string;
@@ -138,7 +149,7 @@ async function runPush(
   return { exitCode, report: readReport(stdout.toString('utf8')), stderr };
 }
 
-/** One line a ref: a sign, a tab, `<src>:<dst>`, a tab, what became of it. */
+/** One line a ref: a sign, a tab, `<src>:<dst>`, a tab, the result. */
 function readReport(stdout: string): RefReport[] {
   return stdout.split('\n').flatMap((line) => {
     const [sign = '', refs = '', summary = ''] = line.split('\t');

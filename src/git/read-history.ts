@@ -13,12 +13,14 @@ export interface HistoryRange {
   readonly sinceMs?: number;
 }
 
-/** Fields in front of the changes of a commit, each ended by NUL, which no header and no message can contain. */
+/**
+ * Fields in front of the changes of a commit, each ended by NUL, which no header and no message can contain.
+ */
 const FORMAT = ['%H', '%P', '%ct', '%an', trailer('Task'), trailer('Task-Hash'), trailer('Status'), '%s'];
 
 /**
- * Reads commits along first parents, the oldest first, each with its difference to its parent, by one process, however
- * many. Throws BridgeError `git-failed`, for instance where an id is unknown.
+ * Reads commits along first parents, the oldest first, each with its difference to its parent. One process
+ * reads all of them. Throws BridgeError `git-failed`, for instance for an unknown id.
  */
 export async function readHistory(
   repo: Repository,
@@ -30,7 +32,7 @@ export async function readHistory(
   return parseHistory(result.stdout.toString('utf8'));
 }
 
-/** The same, one commit after another while git still walks: for a history that need not fit into memory. */
+/** The same, one commit at a time while git still walks, for a history that may not fit into memory. */
 export async function* walkHistory(repo: Repository, range: HistoryRange): AsyncGenerator<HistoryCommit> {
   const parser = createHistoryParser();
   for await (const text of streamGit(repo, historyArgs(range))) yield* parser.push(text);
@@ -66,7 +68,7 @@ export function parseHistory(output: string): HistoryCommit[] {
   return [...parser.push(output), ...parser.end()];
 }
 
-/** Reads the same in pieces, cut wherever a pipe cuts them. */
+/** Parses the same output in pieces, cut wherever a pipe cuts them. */
 function createHistoryParser() {
   let tokens: string[] = [];
   let rest = '';
@@ -75,7 +77,7 @@ function createHistoryParser() {
     let at = 0;
     while (at + FORMAT.length <= tokens.length) {
       const { commit, next } = parseCommit(tokens, at);
-      // Only what stands behind a commit tells that it has no more changes.
+      // Only the next token shows that a commit has no more changes.
       if (!isEnd && next >= tokens.length) break;
       commits.push(commit);
       at = next;
@@ -136,9 +138,10 @@ function trailer(key: string): string {
 }
 
 /**
- * An instant as git's date options (`--since`, `--shallow-since`) read it; milliseconds since the epoch. The zone has to be there:
- * without it git reads a number below 100000000, or a negative one, as a date near today, and an endless time-to-live would find
- * nothing at all. What lies before the epoch becomes its first second.
+ * Formats an instant (milliseconds since the epoch) for git's date options (`--since`, `--shallow-since`).
+ * The zone is necessary: without it git reads a number below 100000000, or a negative one, as a date near
+ * today, and an endless time-to-live would find nothing at all. A time before the epoch becomes its first
+ * second.
  */
 export function gitDate(ms: number): string {
   return `@${Math.max(1, Math.floor(ms / 1000))} +0000`;

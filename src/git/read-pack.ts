@@ -2,19 +2,19 @@ import { createHash } from 'node:crypto';
 import { inflateSync } from 'node:zlib';
 import type { ObjectInfo } from './git-objects.js';
 
-/** An object as it is: its id is the hash of both. */
+/** An object with its type and content; its id is the hash of both. */
 export interface PackedObject {
   readonly type: ObjectInfo['type'];
   readonly content: Buffer;
 }
 
-/** What a pack is read with. */
+/** The settings for reading a pack. */
 export interface PackPlace {
   /** 20 or 32. */
   readonly idBytes: number;
-  /** The base of a delta that is not in the pack; null where it may not be used. */
+  /** The base of a delta that is not in the pack; null where the base may not be used. */
   readonly base: (id: string) => Promise<PackedObject | null>;
-  /** So much is unpacked in all; what is behind that is left out. */
+  /** How many bytes are unpacked in all. The entries after that are left out. */
   readonly maxBytes: number;
 }
 
@@ -26,9 +26,9 @@ const ID_DELTA = 7;
 const WHOLE: Readonly<Record<number, ObjectInfo['type']>> = { 1: 'commit', 2: 'tree', 3: 'blob', 4: 'tag' };
 
 /**
- * The ids of the objects in a pack as it goes over the wire: whole ones, and deltas on these or on a `base`.
- * Null where the bytes are no pack, or not yet all of it. Whoever wrote them has the objects: an id is the
- * hash of what is in them.
+ * Computes the ids of the objects in a pack as it goes over the wire: whole objects, and deltas on these or
+ * on a `base`. Null where the bytes are no pack, or an incomplete one. Whoever wrote the pack has the
+ * objects, because an id is the hash of the content.
  */
 export async function idsInPack(pack: Buffer, context: PackPlace): Promise<ReadonlySet<string> | null> {
   if (pack.length < HEADER_BYTES || pack.toString('latin1', 0, 4) !== 'PACK') return null;
@@ -76,7 +76,7 @@ export async function idsInPack(pack: Buffer, context: PackPlace): Promise<Reado
   return new Set(made.keys());
 }
 
-/** A delta whose base is not known yet: where that stands in the pack, or its id. */
+/** A delta whose base is not known yet: the position of the base in the pack, or its id. */
 interface Delta {
   readonly at: number;
   readonly base: number | string;
@@ -88,7 +88,7 @@ function idOf({ type, content }: PackedObject, idBytes: number): string {
   return hash.update(`${type} ${content.length}\0`).update(content).digest('hex');
 }
 
-/** Behind the last entry stands the hash of all before it. */
+/** After the last entry comes the hash of everything before it. */
 function isWhole(pack: Buffer, end: number, idBytes: number): boolean {
   const hash = createHash(idBytes === 20 ? 'sha1' : 'sha256')
     .update(pack.subarray(0, end))
@@ -96,7 +96,7 @@ function isWhole(pack: Buffer, end: number, idBytes: number): boolean {
   return pack.subarray(end, end + idBytes).equals(hash);
 }
 
-/** What stands in front of the data of an entry. `size` is that of the data. */
+/** The header in front of the data of an entry. `size` is the size of the data. */
 interface Header {
   readonly type: number;
   readonly size: number;
@@ -130,13 +130,13 @@ function readHeader(pack: Buffer, start: number, idBytes: number): Header | null
 }
 
 /**
- * The data of an entry, and where the next one begins; null where it does not inflate to what its header
- * says.
+ * The data of an entry, and where the next entry begins. Null where the data does not inflate to the size in
+ * its header.
  */
 function inflateAt(pack: Buffer, { dataAt, size }: Header): { content: Buffer; end: number } | null {
   try {
     const options = { info: true, maxOutputLength: Math.max(size, 1) };
-    // With `info`, zlib tells how much of the input it took, which its types do not know.
+    // With `info`, zlib reports how much of the input it used; its types do not know that.
     const { buffer, engine } = inflateSync(pack.subarray(dataAt), options) as unknown as {
       buffer: Buffer;
       engine: { bytesWritten: number };
@@ -147,7 +147,7 @@ function inflateAt(pack: Buffer, { dataAt, size }: Header): { content: Buffer; e
   }
 }
 
-/** What a delta makes of its base. Null where it is not a delta on that, or makes more than `maxBytes`. */
+/** Applies a delta to its base. Null where it is no delta on that base, or makes more than `maxBytes`. */
 function applyDelta(base: Buffer, delta: Buffer, maxBytes: number): Buffer | null {
   let at = 0;
   const next = () => delta[at++] ?? 0;

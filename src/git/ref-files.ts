@@ -3,23 +3,24 @@ import { open, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { readSmallFile, unless, writeDurably } from '../process/durable-file.js';
 
-/** What a ref file and a line of packed-refs hold. */
+/** The format of a ref file and of a line of packed-refs. */
 const ID = '[0-9a-f]{40,64}';
 
-/** So many files are open at the same time at most; a system may allow no more than 256. */
+/** The most files that are open at the same time; a system may allow no more than 256. */
 const MAX_OPEN = 32;
 
 /** The locks that this process holds, by their path. */
 const held = new Set<string>();
 
-/** Whether this process is writing the ref whose lock this is: no git holds it, and it is no left-over all the same. */
+/** A lock without a git process that is still not stale: this process is writing its ref. */
 export function isLockOfOurs(file: string): boolean {
   return held.has(path.resolve(file));
 }
 
 /**
- * The refs under a prefix, by name, as `git for-each-ref` lists them, from the files that git keeps them in (not a reftable). The loose ones are read
- * first and win, as in git: `git pack-refs` packs a ref before it removes its file, so none is missed between the two.
+ * The refs under a prefix, sorted by name as in `git for-each-ref`, read from git's files (not from a
+ * reftable). Loose refs are read first and win, as in git: `git pack-refs` packs a ref before it removes its
+ * file, so none is missed between the two.
  */
 export async function listRefFiles(gitDir: string, prefix: string): Promise<{ ref: string; id: string }[]> {
   const loose = await readLoose(gitDir, prefix);
@@ -48,25 +49,26 @@ async function readLoose(gitDir: string, prefix: string): Promise<[ref: string, 
 }
 
 /**
- * The refs under a prefix whose files say nothing: a power cut leaves them empty, full of zeros, or cut short. git never does, because it
- * renames them into place whole.
+ * The refs under a prefix with unusable files: empty, full of zeros, or cut short by a power cut. git itself
+ * never leaves such a file, because it renames ref files into place whole.
  */
 export async function listBrokenRefFiles(gitDir: string, prefix: string): Promise<string[]> {
   const refs = await filesBelow(gitDir, prefix.replace(/\/$/, ''));
   return refs.filter((ref) => isBrokenRefFile(gitDir, ref));
 }
 
-/** Whether the file of a ref is there and says nothing. */
+/** Whether the file of a ref exists and is unusable. */
 export function isBrokenRefFile(gitDir: string, ref: string): boolean {
   const text = readSmallFile(path.join(gitDir, ref));
   return text !== null && !WHOLE_REF.test(text);
 }
 
-/** As git writes it: the id of something, or another ref. */
+/** A ref file as git writes it: an id, or another ref. */
 const WHOLE_REF = /^(?!0{40})(?:[0-9a-f]{40}|[0-9a-f]{64}|ref: \S+)\n$/;
 
 /**
- * Removes the file of a ref where that says nothing, by git's own protocol: under its lock. `kept` where it is gone, whole by now, or locked.
+ * Removes an unusable ref file by git's own protocol: under its lock. `kept` where it is gone, whole by now,
+ * or locked.
  */
 export async function removeBrokenRefFile(gitDir: string, ref: string): Promise<'removed' | 'kept'> {
   const file = path.join(gitDir, ref);
@@ -82,7 +84,7 @@ export async function removeBrokenRefFile(gitDir: string, ref: string): Promise<
   }
 }
 
-/** Folder by folder: git removes one that is empty at any moment, and that is no reason to miss the others. */
+/** Folder by folder: git may remove an empty one at any moment, and the others must not be missed then. */
 async function filesBelow(gitDir: string, folder: string): Promise<string[]> {
   const entries: Dirent[] =
     (await readdir(path.join(gitDir, folder), { withFileTypes: true }).catch(unless('ENOENT', 'ENOTDIR'))) ??
@@ -96,7 +98,7 @@ async function filesBelow(gitDir: string, folder: string): Promise<string[]> {
   return files;
 }
 
-/** What the file of a ref says; null where it has none (it may be packed), or one that names no object. */
+/** The id in the file of a ref; null where there is no file (the ref may be packed), or no id in it. */
 export async function readRefFile(gitDir: string, ref: string): Promise<string | null> {
   return REF_FILE.exec(readSmallFile(path.join(gitDir, ref)) ?? '')?.[1] ?? null;
 }
@@ -104,8 +106,9 @@ export async function readRefFile(gitDir: string, ref: string): Promise<string |
 const REF_FILE = new RegExp(`^(${ID})\n$`);
 
 /**
- * Points a ref at an object, whatever it was before, by git's own protocol: the lock is the file that becomes the ref. `locked` where
- * another process has it. It is on the disk when this resolves. Throws as writeDurably does.
+ * Points a ref at an object, whatever its old value, by git's own protocol: the lock file becomes the ref.
+ * `locked` where another process has the lock. The ref is on the disk when this resolves. Throws as
+ * writeDurably does.
  */
 export async function writeRefFile(gitDir: string, ref: string, id: string): Promise<'written' | 'locked'> {
   const file = path.join(gitDir, ref);

@@ -3,8 +3,8 @@ import { listRefFiles, readRefFile, writeRefFile } from './ref-files.js';
 import { gitFailed, type Repository, runGit } from './run-git.js';
 
 /**
- * The id a ref points at (or what else names an object, `<ref>:<path>`), or null where there is none. Throws BridgeError `git-failed`
- * where git cannot tell: a repository that cannot be read is not one without a main.
+ * The id a ref points at (or any other name of an object, `<ref>:<path>`), or null where there is none.
+ * Throws BridgeError `git-failed` where git cannot say: an unreadable repository is not one without a main.
  */
 export async function resolveRef(repo: Repository, ref: string): Promise<string | null> {
   const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', ref];
@@ -15,15 +15,15 @@ export async function resolveRef(repo: Repository, ref: string): Promise<string 
 }
 
 /**
- * The same for the full name of a ref. In a repository of ours it is read from its file, as git writes it; git is asked where there is
- * none, because the ref may be packed.
+ * The same for the full name of a ref. In a repository of ours its file is read directly. Where there is no
+ * file git is asked, because the ref may be packed.
  */
 export async function readRef(repo: Repository, ref: string): Promise<string | null> {
   const id = repo.ownIds === undefined ? null : await readRefFile(repo.gitDir, ref);
   return id ?? resolveRef(repo, ref);
 }
 
-/** The refs under a prefix (`refs/bridge/answers/`), in order of name. */
+/** The refs under a prefix (`refs/bridge/answers/`), sorted by name. */
 export async function listRefs(repo: Repository, prefix: string): Promise<{ ref: string; id: string }[]> {
   if (repo.ownIds !== undefined) return listRefFiles(repo.gitDir, prefix);
   const args = ['for-each-ref', '--format=%(objectname) %(refname)', prefix];
@@ -40,8 +40,8 @@ export async function listRefs(repo: Repository, prefix: string): Promise<{ ref:
 }
 
 /**
- * Makes refs that nobody else changes, each by itself, whatever they were before. `raced` where one is locked, by a git that was killed; some may be made
- * then.
+ * Sets refs that nobody else changes, each by itself, whatever their old value. `raced` where one is locked
+ * by a git that was killed; some refs may be set by then.
  */
 export async function setRefs(
   repo: Repository,
@@ -49,7 +49,7 @@ export async function setRefs(
   reason: string,
 ): Promise<RefUpdateOutcome> {
   if (repo.ownIds === undefined) return updateRefs(repo, refs, reason);
-  // All of them have ended before one that failed is told: who tries again must not meet the locks of the others.
+  // All of them end before a failure is thrown: a caller that tries again must not meet their locks.
   const ended = await Promise.allSettled(refs.map(({ ref, to }) => writeRefFile(repo.gitDir, ref, to)));
   const outcomes = ended.map((one) => {
     if (one.status === 'rejected') throw one.reason;
@@ -58,19 +58,22 @@ export async function setRefs(
   return outcomes.includes('locked') ? 'raced' : 'updated';
 }
 
-/** One change of a ref. `to` null deletes; `from` null demands that it does not exist yet; `from` absent takes any. */
+/**
+ * One change of a ref. `to` null deletes it; `from` null demands that it does not exist yet; without `from`
+ * any old value will do.
+ */
 export interface RefUpdate {
   readonly ref: string;
   readonly to: string | null;
   readonly from?: string | null;
 }
 
-/** `updated`, or `raced` where a ref was not what `from` says and nothing was changed. */
+/** `updated`; or `raced` where a ref was not at `from`, and then nothing was changed. */
 export type RefUpdateOutcome = 'updated' | 'raced';
 
 /**
- * Changes refs in one transaction, a compare-and-swap each. `reason` stands in the reflog. Throws BridgeError
- * `git-failed` for anything but a lost race (a full disk, no permission).
+ * Changes refs in one transaction, with a compare-and-swap for each. `reason` goes into the reflog. Throws
+ * BridgeError `git-failed` for anything but a lost race (a full disk, no permission).
  */
 export async function updateRefs(
   repo: Repository,
@@ -81,7 +84,7 @@ export async function updateRefs(
   const args = ['update-ref', '-m', reason, '--stdin'];
   const result = await runGit(repo, args, { input: commands.join('\n') });
   if (result.exitCode === 0) return 'updated';
-  // Who holds the lock of a ref is changing it, which is a race as well.
+  // A process that holds the lock of a ref is changing it, which is a race as well.
   if (gitMeant('other-value', result.stderr) || gitMeant('ref-locked', result.stderr)) return 'raced';
   throw gitFailed(args, result);
 }

@@ -9,9 +9,9 @@ import { logRepairs } from './repairs-log.js';
 import type { Repository } from './run-git.js';
 import { findStaleLocks, removedLock, removeStaleLocks } from './stale-locks.js';
 
-/** How a bridge is put right. */
+/** Options for the repair of a bridge. */
 export interface RepairOptions {
-  /** So long those who are at work may take to end, where a lock lasts. Milliseconds. */
+  /** How long to wait for running git processes to end, where a lock stays. Milliseconds. */
   readonly waitMs: number;
   readonly now: () => number;
   /** Default `/proc`. */
@@ -19,19 +19,23 @@ export interface RepairOptions {
 }
 
 /**
- * Where nothing tells which processes run, a lock counts as left behind when it is older than this: a push may take `bridge.receiveTimeout`
- * (300 s) and a minute, and holds a lock for a moment of that. Not on Linux, which does tell. Milliseconds.
+ * Where the system does not show which processes run, a lock older than this counts as stale. A push may take
+ * `bridge.receiveTimeout` (300 s) and a minute, and holds a lock for a moment of that. Not used on Linux,
+ * which shows the processes. Milliseconds.
  */
 const OLD_LOCK_MS = 720_000;
 
-/** A lock of a git that lives is gone in a moment: so often, and so long each time, it is left to it. */
+/**
+ * A running git removes its lock in a moment. So often, and for so long each time, we leave it to that git.
+ */
 const LIVING_LOOKS = 5;
 const LIVING_LOOK_MS = 20;
 
 /**
- * Puts right what a git that was killed, or a power cut, has left in a bridge, and what would stop every push until a person came: a HEAD
- * that says nothing, broken refs beside the record, and locks. A lock goes by the proof of findStaleLocks: that of a git which lives is never
- * touched. Nothing of the record is. Answers a sentence for each thing that was done, which `bridge/repairs.log` has too.
+ * Repairs what a killed git or a power cut has left in a bridge, and what would stop every push until a
+ * person came: an empty HEAD, broken refs outside the record, and locks. findStaleLocks proves that a lock is
+ * stale; the lock of a running git is never touched, and nor is the record. Returns a sentence for each
+ * repair; `bridge/repairs.log` gets the same sentences.
  */
 export async function repairBridge(
   repo: Repository,
@@ -47,7 +51,7 @@ export async function repairBridge(
   );
   const { removed } = await removeStaleLocks(gitDir, [...stale, ...old]);
   done.push(...removed.map(removedLock));
-  // One of them may have been the lock of a broken ref.
+  // One of the stale locks may have blocked a broken ref.
   if (removed.length > 0) done.push(...(await repairRefs(repo)));
   await logRepairs(gitDir, done, now());
   return done;
@@ -58,7 +62,10 @@ async function repairRefs(repo: Repository): Promise<string[]> {
   return (await removeBrokenRefs(repo, broken)).map(removedRef);
 }
 
-/** The same where something stands in the way of a push, and else nothing: a few looks at names, and no process. To be called before a push. */
+/**
+ * The same, but only where something blocks a push; else it costs a few looks at names and no process. Call
+ * it before a push.
+ */
 export async function clearTheWay(repo: Repository, options: RepairOptions): Promise<readonly string[]> {
   for (let look = 0; look < LIVING_LOOKS; look += 1) {
     if (!isBlocked(repo.gitDir)) return [];
@@ -67,7 +74,10 @@ export async function clearTheWay(repo: Repository, options: RepairOptions): Pro
   return repairBridge(repo, options);
 }
 
-/** What git needs for moving main, claims and presence. `bridge/ssh-command` looks at the same, for an agent elsewhere. */
+/**
+ * The locks git needs to move main, claims and presences. `bridge/ssh-command` checks the same paths, for a
+ * remote agent.
+ */
 const LOCKS = ['HEAD.lock', 'packed-refs.lock', 'packed-refs.new', `${MAIN_REF}.lock`];
 
 function isBlocked(gitDir: string): boolean {
@@ -90,13 +100,16 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** Whether HEAD is there and says nothing, as after a power cut: then git takes the bridge for no repository. */
+/**
+ * Whether HEAD exists but holds neither a ref nor an id, as after a power cut. git then does not accept the
+ * bridge as a repository.
+ */
 export function isHeadBroken(gitDir: string): boolean {
   const text = readSmallFile(path.join(gitDir, 'HEAD'));
   return text !== null && !/^(?:ref: \S+|[0-9a-f]{40,64})\n/.test(text);
 }
 
-/** HEAD of a bridge never says anything else than it did on the first day. True where it had to be written. */
+/** Writes HEAD again; its content never changes after `init`. True where it had to be written. */
 export async function restoreHead(gitDir: string): Promise<boolean> {
   if (!isHeadBroken(gitDir)) return false;
   const file = path.join(gitDir, 'HEAD');

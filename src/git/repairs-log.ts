@@ -3,7 +3,7 @@ import path from 'node:path';
 import { readSmallFile, unless } from '../process/durable-file.js';
 import { openGroupFile } from '../process/group-files.js';
 
-/** What was put right in a bridge without anybody having been asked. */
+/** An automatic repair of a bridge. */
 export interface Repair {
   /** ISO 8601. */
   readonly at: string;
@@ -11,15 +11,15 @@ export interface Repair {
   readonly text: string;
 }
 
-/** Some hundred lines; what is older is kept once more under another name. Bytes. */
+/** Some hundred lines. Older ones are kept in one more file. Bytes. */
 const MAX_BYTES = 64 * 1024;
 
-/** Where it is told, a line each: the time, a blank, what was done. `status` shows the newest of it. */
+/** The log of repairs, one line each: the time, a blank, the sentence. `status` shows the newest lines. */
 export function repairsLog(gitDir: string): string {
   return path.join(gitDir, 'bridge', 'repairs.log');
 }
 
-/** Tells what was done. Never throws: what is put right is right, whether or not it could be told. */
+/** Logs repairs. Never throws: a repair is done, whether or not it could be logged. */
 export async function logRepairs(gitDir: string, texts: readonly string[], nowMs: number): Promise<void> {
   if (texts.length === 0) return;
   const file = repairsLog(gitDir);
@@ -34,11 +34,11 @@ export async function logRepairs(gitDir: string, texts: readonly string[], nowMs
       await log.close();
     }
   } catch {
-    // A full disk, say.
+    // A full disk, for example.
   }
 }
 
-/** What was done since then, the oldest first. */
+/** The repairs since then, the oldest first. */
 export function readRepairs(gitDir: string, sinceMs: number): Repair[] {
   const lines = (readSmallFile(repairsLog(gitDir)) ?? '').split('\n');
   return lines.flatMap((line) => {

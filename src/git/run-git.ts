@@ -3,7 +3,7 @@ import { startProgram } from '../process/start-program.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { firstWords } from './git-failure.js';
 
-/** How long the ids of a repository are. */
+/** The hash algorithm of a repository, which gives the length of its ids. */
 export type ObjectIds = 'sha1' | 'sha256';
 
 /** A repository and the environment git runs in for it. */
@@ -12,24 +12,26 @@ export interface Repository {
   readonly gitDir: string;
   readonly env: NodeJS.ProcessEnv;
   /**
-   * Given for a repository of this user's that keeps its refs in files: its objects are written, and its refs read, without a git process
-   * for each.
+   * Set for a repository that belongs to this user and keeps its refs in files. Its objects are written and
+   * its refs are read without a git process for each.
    */
   readonly ownIds?: ObjectIds;
-  /** What is written so may be read by the group and by nobody else, whatever the umask: `core.sharedRepository=0640`. */
+  /**
+   * New files are readable by the group and by nobody else, whatever the umask: `core.sharedRepository=0640`.
+   */
   readonly groupReads?: boolean;
 }
 
-/** What a git process ended as. A non-zero exit is a result; only a failed start is an error. */
+/** How a git process ended. A non-zero exit is a result; only a failed start is an error. */
 export interface GitResult {
   readonly exitCode: number;
   readonly stdout: Buffer;
   readonly stderr: string;
-  /** The signal that ended it, where one did: the system was out of memory, or somebody killed it. */
+  /** The signal that ended it, if any: the system was out of memory, or somebody killed it. */
   readonly killedBy?: NodeJS.Signals | null;
 }
 
-/** How a single git process is run. */
+/** Options for a single git process. */
 export type GitRunOptions = Pick<RunOptions, 'input' | 'signal'>;
 
 /** Runs git on a repository and waits for it. Throws BridgeError `no-git` where git cannot be started. */
@@ -50,12 +52,15 @@ export function spawnGit(
   return runProgram(['git', ...args], { env, ...options }).then(asGitResult, throwStartError);
 }
 
-/** A git that was killed has the exit code 128, as one that gives up by itself. */
+/** A killed git has exit code 128, like one that gives up by itself. */
 export function asGitResult({ exitCode, stdout, stderr, killedBy }: ProgramResult): GitResult {
   return { exitCode: exitCode ?? 128, stdout, stderr, killedBy };
 }
 
-/** The same as runGit where only success is expected: stdout as text, or BridgeError `git-failed` (with what git said) or `git-killed`. */
+/**
+ * Like runGit, for commands that must succeed. Returns stdout as text, or throws BridgeError `git-failed`
+ * (with git's own words) or `git-killed`.
+ */
 export async function gitText(
   repo: Repository,
   args: readonly string[],
@@ -67,8 +72,8 @@ export async function gitText(
 }
 
 /**
- * The error for a git command that failed where it should not: its name, and the first words of git. One that was killed
- * is `retryable`: nothing is wrong with the repository or the command.
+ * The error for a git command that failed unexpectedly: its name, and the first words of git. A killed one is
+ * `retryable`: nothing is wrong with the repository or the command.
  */
 export function gitFailed(args: readonly string[], result: GitResult): BridgeError {
   const command = `git ${args[0] ?? ''}`;
@@ -89,7 +94,7 @@ export function gitFailed(args: readonly string[], result: GitResult): BridgeErr
   );
 }
 
-/** Throws the error of a git that did not start: `no-git` where there is none; anything else as it is. */
+/** Throws the error of a git that did not start: `no-git` where there is none; any other error unchanged. */
 export function throwStartError(error: NodeJS.ErrnoException): never {
   if (error.code !== 'ENOENT') throw error;
   throw new BridgeError('git was not found', {
@@ -99,13 +104,13 @@ export function throwStartError(error: NodeJS.ErrnoException): never {
   });
 }
 
-/** How much of what git says on stderr is kept for an error; its first line is what tells. */
+/** How much of git's stderr is kept for an error; its first line gives the reason. */
 const MAX_STDERR_CHARS = 4096;
 
 /**
- * Runs git and yields its standard output as text while it comes, at the pace of the reader. Ends git where the reader
- * stops early. Throws BridgeError `git-failed` or `git-killed` at the end where git failed, `no-git` where it cannot be
- * started.
+ * Runs git and yields its standard output as text while it comes, at the pace of the reader. Ends git where
+ * the reader stops early. Throws at the end: BridgeError `git-failed` or `git-killed` where git failed,
+ * `no-git` where it cannot be started.
  */
 export async function* streamGit(repo: Repository, args: readonly string[]): AsyncGenerator<string> {
   const child = startProgram(['git', '--git-dir', repo.gitDir, ...args], { env: repo.env });
@@ -117,7 +122,7 @@ export async function* streamGit(repo: Repository, args: readonly string[]): Asy
     child.on('error', reject);
     child.on('close', (code, signal) => resolve({ exitCode: code ?? 128, killedBy: signal }));
   }).catch(throwStartError);
-  // It is awaited below; whoever stops reading before that must not leave a rejection nobody handles.
+  // It is awaited below. A reader that stops before that must not leave an unhandled rejection.
   ended.catch(() => {});
   try {
     for await (const text of child.stdout.setEncoding('utf8')) yield text as string;

@@ -5,7 +5,7 @@ import { withFileLock } from '../process/file-lock.js';
 import { findGitActivity, stillRunning } from '../process/git-processes.js';
 import { makeGroupFolder } from '../process/group-files.js';
 
-/** Something that a git process makes for the time of its work and removes at the end. */
+/** A file or folder that a git process makes for its work and removes at the end. */
 export interface LeftLock {
   /** Relative to the repository: `refs/heads/main.lock`, `objects/tmp_objdir-incoming-…`. */
   readonly path: string;
@@ -13,41 +13,44 @@ export interface LeftLock {
   readonly kind: 'lock' | 'quarantine';
   /** When it was last written, milliseconds since the epoch. */
   readonly sinceMs: number;
-  /** Tells it from any other that ever has its name. */
+  /** Differs from that of any other file that ever has the same path. */
   readonly identity: string;
 }
 
-/** What there is, and whether it may be removed. */
+/** The locks found, and whether they may be removed. */
 export interface LockReport {
-  /** Nobody is left who could be holding them. */
+  /** No living process can hold these. */
   readonly stale: readonly LeftLock[];
-  /** A process works on this repository, or it cannot be known whether one does: they may be in use. */
+  /** A process works on this repository, or we cannot know whether one does. These may be in use. */
   readonly unproven: readonly LeftLock[];
-  /** Nothing tells here which processes run. */
+  /** This system does not show which processes run. */
   readonly isBlind: boolean;
 }
 
-/** How it is looked for. */
+/** Options for the search. */
 export interface StaleLockOptions {
   /**
-   * So long those who were at work at the first look may take to end, where a lock lasts: on a bridge in use somebody always is at work,
-   * but each of them for a moment only. Default 0. Milliseconds.
+   * How long the processes of the first look get to end, where a lock stays. On a busy bridge some process
+   * always works, but each only for a moment. Default 0. Milliseconds.
    */
   readonly waitMs?: number;
   /** Default `/proc`. */
   readonly procFolder?: string | undefined;
 }
 
-/** No event tells when a process of somebody else ends, so it is looked at this often. */
+/** No event says when another user's process ends, so we look this often. */
 const LOOK_EVERY_MS = 50;
 
 /**
- * Finds locks and quarantine folders in a bridge whose git is gone (SIGKILL, power). Age proves nothing. git makes and removes them itself,
- * within one process, and hands them to no other; so whoever made a lock that was there before a look at every process had ended by then,
- * or was seen by it. Stale is a lock that is there, untouched, when all of those have ended who had it open, or were a git or a hook
- * that works on this repository or might. Who has come since cannot have made it.
- * Holds for one machine: not for a repository that several mount, and where this user can see all processes
- * (containers that share a folder cannot). Without `/proc` nothing is ever proven.
+ * Finds locks and quarantine folders in a bridge whose git is gone (SIGKILL, power). Age proves nothing. The
+ * proof: git makes and removes a lock within one process, and hands it to no other. We list the locks first
+ * and look at all processes afterwards. So the process that made a listed lock has either ended, or is among
+ * those we saw: a process that has the lock open, or a git or hook that works on this repository or might.
+ * When all of these have ended and the lock is still there unchanged, it is stale. A process that started
+ * later cannot have made it.
+ *
+ * This holds on one machine only, not for a repository that several machines mount. This user must see all
+ * processes; containers that share a folder cannot. Without `/proc` nothing is ever proven.
  */
 export async function findStaleLocks(
   gitDir: string,
@@ -68,9 +71,10 @@ export async function findStaleLocks(
 }
 
 /**
- * Removes locks that findStaleLocks has proven to be nobody's. Answers those that could not be removed, each with the reason. One that is
- * gone, or is another's of the same name by now, is left alone: two who clear up at once would else remove what a git made
- * after the first of them had made way for it.
+ * Removes locks that findStaleLocks has proven to be stale. Returns those that could not be removed, each
+ * with the reason. A lock that is gone, or was replaced by another of the same name, is left alone: of two
+ * processes that clean up at once, the second would otherwise remove the new lock of a git that the first had
+ * let through.
  */
 export async function removeStaleLocks(
   gitDir: string,
@@ -97,12 +101,14 @@ export async function removeStaleLocks(
   });
 }
 
-/** The sentence that says what became of a lock that was removed. */
+/** The sentence that says which lock was removed. */
 export function removedLock(lock: LeftLock): string {
   return `removed ${lock.path}, left by a killed git since ${new Date(lock.sinceMs).toISOString()}`;
 }
 
-/** Which locks are as they were, and which are others of the same name by now. What was removed is neither. */
+/**
+ * Which locks are unchanged, and which were replaced by others of the same name. A removed lock is neither.
+ */
 async function compare(
   gitDir: string,
   before: readonly LeftLock[],
@@ -116,7 +122,7 @@ async function compare(
   return { same, changed };
 }
 
-/** Folders, relative to the repository, in which git makes locks; `deep`: also in the folders below. */
+/** The folders, relative to the repository, in which git makes locks. `deep`: also in the folders below. */
 const LOCK_FOLDERS = [
   { folder: '.', deep: false },
   { folder: 'refs', deep: true },
@@ -145,7 +151,7 @@ async function listLocks(gitDir: string): Promise<LeftLock[]> {
   return found.filter((one) => one !== null);
 }
 
-/** git makes this one only where it is not there yet, and so never again where a killed git has left it. */
+/** git creates this file only where it does not exist; so after a killed git has left it, never again. */
 const NO_LOCK_BY_NAME = ['packed-refs.new'];
 
 async function namesIn(folder: string, recursive = false): Promise<string[]> {
