@@ -7,7 +7,7 @@ export type BridgeAddress =
   | { readonly kind: 'local'; readonly url: string }
   | {
       readonly kind: 'ssh';
-      /** As git takes it: `ssh://user@host:22/path` or `user@host:path`. */
+      /** In git's form: `ssh://user@host:22/path` or `user@host:path`. */
       readonly url: string;
       /** `user@host`, or the host alone. */
       readonly destination: string;
@@ -25,10 +25,10 @@ export function parseAddress(text: string): BridgeAddress {
   // Some `transport::address` would run a program; git forbids it by default, and so do we.
   if (/^[a-z0-9+.-]+::/i.test(trimmed) || /^[a-z0-9+.-]+:\/\//i.test(trimmed)) throw badAddress(text);
   const scp = /^((?:[^@/:\\[\]]+@)?(?:\[[^\]]+\]|[^@/:\\[\]]+)):(.+)$/.exec(trimmed);
-  // `C:\bridge.git` is a path; and as for git, a slash before the colon makes a path of it.
+  // `C:\bridge.git` is a path. As in git, a slash before the colon makes it a path too.
   if (scp !== null && !/^[A-Za-z]:[\\/]/.test(trimmed)) {
     const context = scp[1] ?? '';
-    // git takes `[host:port]:path` as well; what has more than one colon is an IPv6 address.
+    // git accepts `[host:port]:path` as well; an address with more than one colon is IPv6.
     const [, user = '', host, port = null] = /^([^[]*)\[([^\]:]+):([0-9]+)\]$/.exec(context) ?? [];
     const destination = host === undefined ? context.replace(/[[\]]/g, '') : `${user}${host}`;
     requireHost(destination, text);
@@ -41,7 +41,7 @@ function parseFileUrl(text: string): BridgeAddress {
   try {
     return { kind: 'local', url: fileURLToPath(text) };
   } catch {
-    // A host in it, or an escape that is none.
+    // The URL has a host, or an invalid escape.
     throw badAddress(text);
   }
 }

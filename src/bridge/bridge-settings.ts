@@ -4,53 +4,62 @@ import { DEFAULT_CLAIM_LEASE_MS, MAX_CLAIM_LEASE_MS } from '../protocol/claim.js
 import { parseDurationMs } from '../protocol/duration.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
 
-/** A request to some web service takes a second; one that hangs is ended within a minute. */
+/** A request to a web service takes a second; a hanging executable is ended within a minute. */
 const DEFAULT_ON_ANSWER_TIMEOUT_MS = 60_000;
 
-/** A network that was away for a moment is back by then. */
+/** A short network failure is over by then. */
 const DEFAULT_ON_ANSWER_RETRY_MS = 5_000;
 
-/** The section `[bridge]` of a bridge repository's config, and what has to be known of the repository itself. */
+/**
+ * The section `[bridge]` of a bridge repository's config, and what must be known of the repository itself.
+ */
 export interface BridgeSettings {
   /** `bridge.version`: the layout `init` made; null where this is no bridge. */
   readonly version: number | null;
   readonly taskTtlMs: number;
   readonly maxTaskBytes: number;
   readonly maxAnswerBytes: number;
-  /** How long a claim holds a task; null where claims are off: `bridge.claimLease` is 0, or `init` is older than claims. */
+  /**
+   * How long a claim holds a task; null where claims are off: `bridge.claimLease` is 0, or the `init` of the
+   * bridge is older than claims.
+   */
   readonly claimLeaseMs: number | null;
   /** The absolute path of `answers.log`; `bridge.answersLog` may move it, relative to the repository. */
   readonly answersLog: string;
   /** `bridge.onAnswerTimeout`: how long an executable in `on-answer.d` may take for one record. */
   readonly onAnswerTimeoutMs: number;
-  /** `bridge.onAnswerRetry`: how long one that failed waits the first time; twice that the next. */
+  /** `bridge.onAnswerRetry`: the first wait after a failed run; each further wait is twice as long. */
   readonly onAnswerRetryMs: number;
-  /** How long its ids are (`extensions.objectFormat`); null where its refs are no files (`extensions.refStorage`). */
+  /**
+   * The hash algorithm of its ids (`extensions.objectFormat`); null where its refs are not files
+   * (`extensions.refStorage`).
+   */
   readonly ids: ObjectIds | null;
 }
 
 /**
- * Reads the settings; what is absent or no number takes its default. Throws BridgeError `git-failed` or `git-killed` where git could not
- * tell: by the defaults a push would be judged by other limits, and answers would go into another log.
+ * Reads the settings; a missing or invalid value takes its default. Throws BridgeError `git-failed` or
+ * `git-killed` where git could not say: with defaults a push would be judged by other limits, and answers
+ * would go into another log.
  */
 export async function readBridgeSettings(repo: Repository): Promise<BridgeSettings> {
   const file = path.join(repo.gitDir, 'config');
   const args = ['config', '--file', file, '-z', '--get-regexp', '^(bridge\\.|extensions\\.)'];
   const result = await runGit(repo, args);
-  // 1: nothing of the kind, or no such file.
+  // Exit code 1: no such key, or no such file.
   if (result.exitCode > 1) throw gitFailed(args, result);
   const values = new Map<string, string>();
   for (const entry of result.stdout.toString('utf8').split('\0')) {
     const newline = entry.indexOf('\n');
-    // git writes the key in lower case, and a key without a value without a line break.
+    // git writes the key in lower case. It writes a key without a value without a line break.
     if (newline > 0) values.set(entry.slice(0, newline), entry.slice(newline + 1));
   }
   return settingsOf(repo.gitDir, values);
 }
 
 /**
- * The same from lines that git wrote for a shell, a key and a value each; null where they do not say it all: there are none, or a value has more
- * lines than one.
+ * The same from lines that git wrote for a shell, a key and a value each. Null where the lines are not
+ * complete: there are none, or a value has more than one line.
  */
 export function parseBridgeSettings(gitDir: string, lines: readonly string[]): BridgeSettings | null {
   const values = new Map<string, string>();

@@ -3,28 +3,37 @@ import path from 'node:path';
 import { collectGarbage } from '../git/porcelain.js';
 import type { Repository } from '../git/run-git.js';
 
-/** Small enough to stay quick, and as git's own gc has it: about so many loose objects, so many packs. */
+/** Small enough to stay fast, and about the limits of git's own gc: loose objects, packs. */
 const MAX_LOOSE = 6_700;
 const MAX_PACKS = 20;
 
-/** Looking costs two readings of a folder. Milliseconds. */
+/** A look costs two readings of a folder. Milliseconds. */
 const LOOK_EVERY_MS = 10 * 60_000;
 
-/** At least so often, however little has come in: history moves out of the window with time. Milliseconds. */
+/**
+ * Maintenance runs at least this often, however little is new: history leaves the window with time.
+ * Milliseconds.
+ */
 const TEND_EVERY_MS = 24 * 3_600_000;
 
-/** What was written a moment ago may be about to be referred to. */
+/** An object written a moment ago may get a reference soon. */
 const KEEP_UNREACHABLE = '1.hour.ago';
 
 /** Keeps a clone small over months. */
 export interface CloneMaintenance {
-  /** Whether the next fetch should leave behind the history that is out of the window. Asked often, it looks now and then. */
+  /**
+   * Whether the next fetch should drop the history outside the window. It may be asked often; it looks only
+   * now and then.
+   */
   isDue(): Promise<boolean>;
-  /** After such a fetch: packs what is left and drops the rest, in a git of its own. A failure only leaves the clone as it is. */
+  /**
+   * Packs what is left after such a fetch and drops the rest, in a git process of its own. A failure leaves
+   * the clone as it is.
+   */
   tend(signal: AbortSignal): Promise<void>;
 }
 
-/** Makes the tender of a clone. The clone of an agent that was just started is looked at right away. */
+/** Makes the maintenance of a clone. The first look comes at once, for an agent that has just started. */
 export function cloneMaintenance(
   clone: Repository,
   now: () => number = () => performance.now(),
@@ -53,6 +62,6 @@ export function cloneMaintenance(
 async function isCrowded(gitDir: string): Promise<boolean> {
   const count = async (...names: string[]) =>
     (await readdir(path.join(gitDir, 'objects', ...names)).catch(() => [])).length;
-  // Ids are spread evenly over 256 folders, so one of them tells.
+  // Ids are spread evenly over 256 folders, so one folder is enough for an estimate.
   return (await count('17')) * 256 > MAX_LOOSE || (await count('pack')) > 3 * MAX_PACKS;
 }

@@ -7,12 +7,15 @@ import { gitFailed, type Repository, runGit, spawnGit } from '../git/run-git.js'
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type BridgeConnection, connectBridge } from './connection.js';
 
-/** A bare clone of ours, with what of `main` was fetched under REMOTE_MAIN_REF. It has no remote, no work tree, no index. */
+/**
+ * Opens a bare clone of ours, and makes it where it is missing. The fetched `main` is at REMOTE_MAIN_REF.
+ * There is no remote, no work tree, no index.
+ */
 export async function openClone(gitDir: string, env: NodeJS.ProcessEnv): Promise<Repository> {
   const repo = { gitDir: path.resolve(gitDir), env };
   const config = path.join(repo.gitDir, 'config');
   let text = await readFile(config, 'utf8').catch(() => '');
-  // One that was killed half-way is made again, which changes nothing that is there.
+  // A clone whose making was killed half-way is made again; that changes nothing that is there.
   if (!text.includes(SETTINGS)) {
     await mkdir(path.dirname(repo.gitDir), { recursive: true });
     const args = ['init', '--bare', '--quiet', '--template=', '--initial-branch=main', repo.gitDir];
@@ -26,8 +29,9 @@ export async function openClone(gitDir: string, env: NodeJS.ProcessEnv): Promise
 }
 
 /**
- * A finished answer waits in a clone for the network, so it has to survive a power cut. Reflogs would keep alive what nobody looks at
- * again, and a gc has its own time (`clone-maintenance.ts`), not the middle of a fetch.
+ * A finished answer waits in a clone for the network, so it has to survive a power cut. Reflogs would keep
+ * alive what nobody looks at again. A gc runs at its own time (`clone-maintenance.ts`), not in the middle of
+ * a fetch.
  */
 const SETTINGS = `[core]
 	fsync = all
@@ -38,24 +42,28 @@ const SETTINGS = `[core]
 	fsckObjects = true
 `;
 
-/** What of history is wanted. */
+/** Which part of history to fetch. */
 export interface FetchWindow {
   readonly nowMs: number;
   readonly ttlMs: number;
-  /** Claims and presences as well. */
+  /** Also claims and presences. */
   readonly sideRefs?: boolean;
-  /** Let go of what is older than a fresh clone would reach; it takes its space until the clone is tended. */
+  /** Drop what is older than a fresh clone would reach. It takes its space until the next maintenance. */
   readonly shorten?: boolean;
-  /** So many commits more, behind what there is. Not into an empty clone. */
+  /** This many more commits behind those that are there. Not into an empty clone. */
   readonly deepen?: number | undefined;
 }
 
-/** How far behind the time-to-live a fresh clone reaches, for clocks and dates that are not quite in order: a day. */
+/**
+ * How far before the time-to-live a fresh clone reaches, for clocks and dates that are not quite in order: a
+ * day.
+ */
 const MARGIN_MS = 86_400_000;
 
 /**
- * Fetches what is new on `main`; into an empty clone, history as far back as tasks can be pending; with `sideRefs`, claims and presences too.
- * Answers the tip. Throws BridgeError `history-rewritten` where main is not a continuation of what we have, which no honest bridge ever does.
+ * Fetches what is new on `main`. Into an empty clone it fetches history as far back as tasks can be pending.
+ * With `sideRefs` it fetches claims and presences too. Returns the tip. Throws BridgeError
+ * `history-rewritten` where main does not continue what we have, which no honest bridge ever does.
  */
 export async function updateClone(
   clone: Repository,
@@ -72,7 +80,7 @@ export async function updateClone(
   const further = window.deepen === undefined ? {} : { deepen: window.deepen };
   const depth = isWhole ? { sinceMs, ...side } : { ...side, ...further };
   let outcome = await fetchMain(clone, url, depth, signal);
-  // No commit is that young: then nothing is pending, and the tip is all there is to know.
+  // No commit is that young. Then nothing is pending, and the tip is all we need.
   if (outcome === 'nothing-since') outcome = await fetchMain(clone, url, { depth: 1, ...side }, signal);
   if (outcome === 'rewound') {
     throw new BridgeError(
@@ -83,7 +91,8 @@ export async function updateClone(
       },
     );
   }
-  // After a silence the first message of the window is the edge itself, and what the edge brought cannot be told.
+  // After a silence the first message of the window is the edge itself, and a commit at the edge does not
+  // show its change.
   if (isWhole && (await isEdgeYoungerThan(clone, window.nowMs - window.ttlMs)))
     await fetchMain(clone, url, { deepen: 1 }, signal);
   const tip = await readRef(clone, REMOTE_MAIN_REF);

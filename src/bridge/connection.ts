@@ -14,7 +14,7 @@ import { sayHello } from './say-hello.js';
 import { openSharedConnection } from './shared-connection.js';
 import { type SshOptions, sshCommandOf, withOptions } from './ssh-settings.js';
 
-/** The way to a bridge, wherever it is. Opening it talks to nobody yet; close it with closeDoor. */
+/** The way to a bridge, wherever it is. Opening it connects to nobody yet; close it with closeConnection. */
 export interface BridgeConnection {
   readonly address: BridgeAddress;
   /** The environment for git on our side, ssh command included. */
@@ -23,9 +23,9 @@ export interface BridgeConnection {
   readonly ssh: SshConnection | null;
 }
 
-/** Who we are there, and the rules of the place. */
+/** Who we are on a bridge, and its rules. */
 export interface BridgeTerms {
-  /** The name and role of our key; null for the owner and where the server does not say. */
+  /** The name and role of our key; null for the owner, and where the server does not say. */
   readonly principal: { readonly name: string; readonly role: Role } | null;
   readonly taskTtlMs: number;
   readonly maxTaskBytes: number;
@@ -33,8 +33,9 @@ export interface BridgeTerms {
   /** How long a claim holds a task; null where the bridge takes no claims. */
   readonly claimLeaseMs: number | null;
   /**
-   * The server's clock, milliseconds since the epoch. Where the server has told its time, our own clock has no part in it, and may be set at
-   * any moment; on the server itself, and where nothing is told, it is our own.
+   * The server's clock, milliseconds since the epoch. Where the server has told its time, our own clock may
+   * be set at any moment without effect. On the server itself, and where no time was told, it is our own
+   * clock.
    */
   readonly serverNow: () => number;
 }
@@ -57,7 +58,8 @@ export async function openConnection(
   }));
   const [{ ssh, plan }] = await Promise.all([planned, requireGit(plainEnv)]);
   const riding = plan.by === 'nobody' ? ssh : withOptions(ssh, plan.options);
-  // It is known to be OpenSSH by now; behind a wrapper, git would start it once more at every connection to find out.
+  // It is known to be OpenSSH by now. Behind a wrapper, git would start it once more at every connection to
+  // find out.
   const known = plan.by === 'nobody' ? {} : { GIT_SSH_VARIANT: 'ssh' };
   const gitEnv = { ...known, ...clientGitEnv(env, riding.text) };
   const shared =
@@ -65,13 +67,13 @@ export async function openConnection(
   return { address, env: gitEnv, ssh: { address, ssh: riding, env: gitEnv, shared } };
 }
 
-/** So long whoever works on a bridge of this machine is waited for, where a lock is left in it. Milliseconds. */
+/** How long to wait for processes that work on a local bridge, where a lock is left in it. Milliseconds. */
 const REPAIR_WAIT_MS = 5_000;
 
 /**
- * Sees to it that the shared connection to the bridge stands, where there is to be one, and that nothing stands in the way of a push where the
- * bridge is on this machine, which elsewhere the forced command does. To be called before a fetch or a push. Throws BridgeError where the
- * server cannot be reached or does not let us in.
+ * Makes sure that the shared connection to the bridge stands, if there is to be one. On a local bridge it
+ * also removes what blocks a push; elsewhere the forced command does that. Call it before a fetch or a push.
+ * Throws BridgeError where the server cannot be reached or refuses us.
  */
 export async function connectBridge(connection: BridgeConnection, signal?: AbortSignal): Promise<void> {
   const { address, env } = connection;
@@ -80,14 +82,14 @@ export async function connectBridge(connection: BridgeConnection, signal?: Abort
   await connection.ssh?.shared?.ready(signal);
 }
 
-/** Ends the shared connection, and with it whatever still rides on it. */
+/** Ends the shared connection and everything that still uses it. */
 export async function closeConnection(connection: BridgeConnection): Promise<void> {
   await connection.ssh?.shared?.close();
 }
 
 /**
- * Asks the bridge for its terms: over ssh by `bridge-hello`, on this machine from the config. Throws BridgeError as sayHello and
- * openLocalBridge do.
+ * Asks the bridge for its terms: over ssh with `bridge-hello`, on this machine from the config. Throws
+ * BridgeError as sayHello and openLocalBridge do.
  */
 export async function readTerms(connection: BridgeConnection, signal?: AbortSignal): Promise<BridgeTerms> {
   if (connection.address.kind === 'local') {
@@ -115,7 +117,10 @@ export function ownTerms(settings: BridgeSettings): BridgeTerms {
   return { principal: null, taskTtlMs, maxTaskBytes, maxAnswerBytes, claimLeaseMs, serverNow };
 }
 
-/** Opens the doorbell of the bridge: its reflog. Elsewhere there is none, and the caller has to poll. */
+/**
+ * Opens the doorbell of the bridge: its reflog. A bridge behind neither a path nor ssh has none, and the
+ * caller has to poll.
+ */
 export function openDoorbell(connection: BridgeConnection, notifier: Ring): Doorbell {
   if (connection.address.kind === 'local') return openLocalDoorbell(connection.address.url, notifier);
   if (connection.ssh !== null) return openSshDoorbell(connection.ssh, notifier);

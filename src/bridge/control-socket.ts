@@ -6,8 +6,8 @@ import os from 'node:os';
 import path from 'node:path';
 
 /**
- * The longest path of a UNIX socket on any system we know (macOS; Linux has four more), without the NUL, less the 17 characters
- * that ssh adds to it while it makes the socket.
+ * The longest path of a UNIX socket on any system we know (macOS; Linux has four more), without the NUL,
+ * minus the 17 characters that ssh adds to it while it makes the socket.
  */
 const MAX_SOCKET_CHARS = 103 - 17;
 
@@ -18,9 +18,10 @@ export interface SocketLocation {
 }
 
 /**
- * A place for a socket of our own: short, in letters that ssh takes for nothing else, and under a name nobody can guess. In the first
- * that will do of `XDG_RUNTIME_DIR`, which is in memory and goes at logout, the system's folder for temporary files, and
- * `/tmp`. Null where none will do. Make the folder with mode 0700, and take an existing one for somebody else's.
+ * Chooses a path for a socket of our own. It is short, has only letters without a meaning for ssh, and its
+ * name cannot be guessed. The first folder that will do is used: `XDG_RUNTIME_DIR`, which is in memory and
+ * goes at logout, the system's folder for temporary files, `/tmp`. Null where none will do. Make the folder
+ * with mode 0700; an existing one is somebody else's.
  */
 export async function findSocketLocation(env: NodeJS.ProcessEnv): Promise<SocketLocation | null> {
   for (const context of [env.XDG_RUNTIME_DIR, os.tmpdir(), '/tmp']) {
@@ -37,10 +38,13 @@ export async function findSocketLocation(env: NodeJS.ProcessEnv): Promise<Socket
   return null;
 }
 
-/** A live master speaks within a millisecond. One that does not is stopped, or on a machine that swaps. */
+/** A live master answers within a millisecond. One that does not is stopped, or its machine swaps. */
 const HELLO_TIMEOUT_MS = 3_000;
 
-/** Whether the master of a shared connection listens at this socket and is awake: it speaks first. Takes 3 s at most. */
+/**
+ * Whether the master of a shared connection listens at this socket and is awake: it speaks first. Takes 3 s
+ * at most.
+ */
 export function saysHello(file: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect(file);

@@ -4,22 +4,28 @@ import { startTied, type TiedProgram } from '../process/start-tied.js';
 import { type SshConnection, sshWords } from './run-ssh.js';
 import { watchPath } from './watch-path.js';
 
-/** What a doorbell rings. It says what `main` is now, where it knows. */
+/** The receiver of a doorbell's rings. A ring carries the id of `main`, where the doorbell knows it. */
 export interface Ring {
   ring(tip?: string): void;
 }
 
-/** More than any line of a reflog has. */
+/** No line of a reflog is longer than this. */
 const MAX_LINE_CHARS = 16_384;
 
-/** A running doorbell: it rings a bell whenever `main` may have moved. Rings are hints; git alone says what is true. */
+/**
+ * A running doorbell: it rings a notifier whenever `main` may have moved. A ring is a hint; only git says
+ * what is true.
+ */
 export interface Doorbell {
   /** Whether it would ring now. While false (no connection, no such service), the caller has to poll. */
   connected(): boolean;
   close(): Promise<void>;
 }
 
-/** Rings at every change of the reflog of a repository on this machine, and where a task was handed back or an agent is new. */
+/**
+ * Rings at every change of the reflog of a repository on this machine, and when a task was handed back or an
+ * agent is new.
+ */
 export function openLocalDoorbell(gitDir: string, notifier: Ring): Doorbell {
   const reflog = path.join(gitDir, 'logs', 'HEAD');
   let ready = false;
@@ -45,7 +51,7 @@ export function openLocalDoorbell(gitDir: string, notifier: Ring): Doorbell {
   };
 }
 
-/** `<old id> <new id> <who> <when>\t<why>`: the new id. Undefined where the line is no such line. */
+/** The new id in `<old id> <new id> <who> <when>\t<why>`. Undefined where the line has another form. */
 function tipOf(line: string): string | undefined {
   return /^[0-9a-f]{40,64} ([0-9a-f]{40,64}) /.exec(line)?.[1];
 }
@@ -65,13 +71,17 @@ async function lastLineOf(file: string): Promise<string> {
   }
 }
 
-/** Waits between tries to connect again: at first half a second, then twice as long each time, at most a minute. */
+/**
+ * Waits between tries to connect again: at first half a second, then twice as long each time, at most a
+ * minute.
+ */
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 60_000;
 
 /**
- * Rings at every line of `bridge-wait`, which is one update of `main` each, or a task that was handed back or a new agent, and once more whenever it has connected, because
- * something may have been missed meanwhile. Connects again by itself, with backoff and jitter.
+ * Rings at every line of `bridge-wait`. A line is one update of `main`, a task that was handed back, or a new
+ * agent. It also rings after each connect, because something may have been missed meanwhile. It connects
+ * again by itself, with backoff and jitter.
  */
 export function openSshDoorbell(connection: SshConnection, notifier: Ring): Doorbell {
   const closing = new AbortController();
@@ -94,7 +104,7 @@ export function openSshDoorbell(connection: SshConnection, notifier: Ring): Door
       await connection.shared?.ready(closing.signal);
       closing.signal.throwIfAborted();
     } catch {
-      // Whoever fetches hears the same and says it; here it is one more failure.
+      // A fetch meets the same failure and reports it; here it is just one more failure.
       again();
       return;
     }
@@ -106,7 +116,7 @@ export function openSshDoorbell(connection: SshConnection, notifier: Ring): Door
       failures = 0;
       const lines = (rest + text).split('\n');
       rest = (lines.pop() ?? '').slice(-MAX_LINE_CHARS);
-      // A line of the other file tells of more than main: that a task was handed back, or that an agent is new.
+      // A line of the other file is not about main: a task was handed back, or an agent is new.
       const isMainAlone = lines.every((line) => tipOf(line) !== undefined);
       if (lines.length > 0) notifier.ring(isMainAlone ? tipOf(lines.at(-1) ?? '') : undefined);
     });
@@ -128,7 +138,7 @@ export function openSshDoorbell(connection: SshConnection, notifier: Ring): Door
       if (timer !== null) clearTimeout(timer);
       const last = waiting;
       if (last === null) return;
-      // What ssh has started may hold its output open for longer.
+      // A process that ssh has started may hold its output open for longer.
       last.child.stdout?.destroy();
       last.child.stderr?.destroy();
       await last.end();

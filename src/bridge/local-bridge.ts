@@ -7,14 +7,15 @@ import { type BridgeSettings, readBridgeSettings } from './bridge-settings.js';
 
 /** A bridge repository on this machine. */
 export interface LocalBridge {
-  /** `gitDir` is absolute. Its owner writes objects into it without a git process for each. */
+  /** `gitDir` is absolute. The owner writes objects into it without a git process for each. */
   readonly repo: Repository;
   readonly settings: BridgeSettings;
 }
 
 /**
- * Opens a bridge by its path. With `asOwner`, another user's is refused before anything is written: files of a second owner
- * among the repository's would lock out the first. Throws BridgeError `no-such-repository`, `not-a-bridge`, `other-owner`.
+ * Opens a bridge by its path. With `asOwner`, another user's bridge is refused before anything is written:
+ * new files of a second owner would lock out the first. Throws BridgeError `no-such-repository`,
+ * `not-a-bridge`, `other-owner`.
  */
 export async function openLocalBridge(
   repoPath: string,

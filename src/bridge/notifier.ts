@@ -1,11 +1,11 @@
-/** Something that can be rung by many and waited for by one. A ring while nobody waits is kept for the next wait. */
+/** Many can ring it and one waits for it. A ring while nobody waits is kept for the next wait. */
 export interface Notifier {
   ring(): void;
   /** `rung`, or `timeout` after `maxMs` or when the signal aborts (it does not throw then). */
   wait(maxMs: number, signal?: AbortSignal): Promise<'rung' | 'timeout'>;
 }
 
-/** Makes a bell. */
+/** Makes a notifier. */
 export function createNotifier(): Notifier {
   let rung = false;
   let wake: (() => void) | null = null;
@@ -36,7 +36,10 @@ export function createNotifier(): Notifier {
   };
 }
 
-/** Waits for a promise that others wait for as well, and stops waiting with the signal's reason once it aborts. */
+/**
+ * Waits for a promise that others wait for as well, and stops waiting with the signal's reason once it
+ * aborts.
+ */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   let stop = () => {};

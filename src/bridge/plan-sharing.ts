@@ -3,7 +3,9 @@ import { findSocketLocation, type SocketLocation, saysHello } from './control-so
 import { readSshConfig } from './ssh-config.js';
 import { type SshCommand, withOptions } from './ssh-settings.js';
 
-/** How connections are shared: over one of our own at `place`; over one that the user has open; or not at all. */
+/**
+ * How connections are shared: over one of our own at `place`; over one that the user has open; or not at all.
+ */
 export type SharingPlan =
   | { readonly by: 'us'; readonly context: SocketLocation; readonly options: readonly string[] }
   | { readonly by: 'user'; readonly options: readonly string[] }
@@ -11,13 +13,17 @@ export type SharingPlan =
 
 const NOBODY: SharingPlan = { by: 'nobody', options: [] };
 
-/** None of our programs becomes the master of a connection by itself: it would not end before all that ride on it. */
+/**
+ * None of our programs becomes a master by itself: it would not end before all connections over it have
+ * ended.
+ */
 const NO_MASTER = ['-o', 'ControlMaster=no'];
 
 /**
- * Decides that. `options` are to be added to the ssh command. Not at all: on Windows, whose ssh cannot; for a program that is not
- * OpenSSH; and where the ssh command of the user has options for sharing, which win over ours. Over the user's, where
- * one is open (`ControlPath` in their configuration): it may be the only one that logs in without asking.
+ * Decides how connections are shared. `options` are to be added to the ssh command. Not at all: on Windows,
+ * whose ssh cannot; for a program that is not OpenSSH; and where the user's ssh command has options for
+ * sharing, which win over ours. Over the user's connection where one is open (`ControlPath` in their
+ * configuration): it may be the only one that logs in without asking.
  */
 export async function planSharing(
   address: Extract<BridgeAddress, { kind: 'ssh' }>,
@@ -28,7 +34,7 @@ export async function planSharing(
   const context = await findSocketLocation(env);
   const theirs = await controlPathOf(address, ssh, env);
   if (theirs === null || context === null) return NOBODY;
-  // Ports that the user forwards are of no use here, and can be bound only once.
+  // The user's forwarded ports are of no use here, and can be bound only once.
   const options = [...NO_MASTER, '-o', `ControlPath=${context.socket}`, '-o', 'ClearAllForwardings=yes'];
   if (theirs === 'none') return { by: 'us', context, options };
   if (await saysHello(theirs)) return { by: 'user', options: NO_MASTER };
@@ -36,7 +42,10 @@ export async function planSharing(
   return effective === context.socket ? { by: 'us', context, options } : NOBODY;
 }
 
-/** `ControlPath` for this destination, or `none`. Null where this is no OpenSSH, which has told it since 6.8. */
+/**
+ * `ControlPath` for this destination, or `none`. Null where this is not OpenSSH, or one before 6.8, which
+ * does not print it.
+ */
 async function controlPathOf(
   address: Extract<BridgeAddress, { kind: 'ssh' }>,
   ssh: SshCommand,

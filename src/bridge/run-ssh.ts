@@ -3,15 +3,15 @@ import type { Command } from '../process/start-program.js';
 import type { BridgeAddress } from './address.js';
 import type { SshCommand } from './ssh-settings.js';
 
-/** One SSH connection that fetches, pushes, the doorbell and all else ride on: an OpenSSH ControlMaster of our own. */
+/** One SSH connection for fetches, pushes, the doorbell and all else: an OpenSSH ControlMaster of our own. */
 export interface SharedConnection {
   /**
-   * Sees to it that the connection stands, and makes it again where it broke. To be called before anything that goes over it; what
-   * goes on without it makes a connection of its own, as ssh does by itself where nobody listens at the socket. Throws
-   * BridgeError as classifyGitFailure tells, where the server cannot be reached or does not let us in.
+   * Makes sure that the connection stands, and opens it again where it broke. Call it before anything that
+   * goes over it. A command without it makes a connection of its own, as ssh does where nobody listens at the
+   * socket. Throws BridgeError as classifyGitFailure does, where the server cannot be reached or refuses us.
    */
   ready(signal?: AbortSignal): Promise<void>;
-  /** Ends it, and what rides on it, and removes its folder. */
+  /** Ends it and everything that uses it, and removes its folder. */
   close(): Promise<void>;
 }
 
@@ -20,18 +20,18 @@ export interface SshConnection {
   readonly address: Extract<BridgeAddress, { kind: 'ssh' }>;
   readonly ssh: SshCommand;
   readonly env: NodeJS.ProcessEnv;
-  /** The one connection that everything rides on; absent where each command has its own. */
+  /** The connection that all commands share; absent where each command has its own. */
   readonly shared?: SharedConnection | undefined;
 }
 
-/** What a command on the server ended as. ssh itself fails with exit code 255. */
+/** How a command on the server ended. ssh itself fails with exit code 255. */
 export interface SshResult {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** No command of the bridge says more than this; the rest of what a server floods us with is dropped. */
+/** No command of the bridge writes more than this; the rest of what a server floods us with is dropped. */
 const MAX_OUTPUT_BYTES = 65_536;
 
 /** ssh takes the first value that it sees, so these win over the options of a shared connection. */
@@ -39,14 +39,17 @@ const OWN_CONNECTION = ['-o', 'ControlMaster=no', '-o', 'ControlPath=none'];
 
 /** How a command is run on the server. */
 export interface RunSshOptions {
-  /** ssh is ended after this long. That is a result with exit code 255, as where ssh itself fails. */
+  /** ssh is ended after this time. The result then has exit code 255, as where ssh itself fails. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Over a connection of its own: one that is open already would hide what is wrong with the way there. */
+  /** Over a connection of its own: an open one would hide what is wrong with the way there. */
   readonly alone?: boolean;
 }
 
-/** Runs one command on the server and waits for it. Throws where ssh cannot be started, and the signal's reason. */
+/**
+ * Runs one command on the server and waits for it. Throws where ssh cannot be started, and the signal's
+ * reason.
+ */
 export async function runSsh(
   connection: SshConnection,
   command: string,
@@ -63,7 +66,10 @@ export async function runSsh(
   };
 }
 
-/** The program and its arguments that run `command` on the server; with null, whatever `options` make ssh do instead. */
+/**
+ * The program and its arguments that run `command` on the server; with null, `options` make ssh do something
+ * else.
+ */
 export function sshWords(
   connection: Pick<SshConnection, 'address' | 'ssh'>,
   options: readonly string[],
@@ -79,7 +85,10 @@ export function sshWords(
   return ['sh', '-c', `${execPrefix(text)}${text} "$@"`, 'ssh', ...options, ...args];
 }
 
-/** What makes the shell become the user's ssh instead of waiting for it; nothing where the first word may be no program. */
+/**
+ * `exec ` makes the shell become the user's ssh instead of waiting for it; empty where the first word may be
+ * no program.
+ */
 function execPrefix(command: string): string {
   if (/^[A-Za-z_]\w*=/.test(command)) return 'exec env ';
   return /^(?:[\w./~-]|'[^']*'|"[^"]*")+(?:\s|$)/.test(command) ? 'exec ' : '';

@@ -6,19 +6,25 @@ import { PROTOCOL_VERSION } from '../protocol/names.js';
 import { runSsh, type SshConnection } from './run-ssh.js';
 import { startStopwatch } from './stopwatch.js';
 
-/** What the server said of itself and of our key, and what time it is there. */
+/** What the server said about itself and about our key, and its clock. */
 export interface ServerGreeting {
   readonly hello: Hello;
-  /** The server's clock: what it said, and what has passed since; good to about a second, whatever is done to our clock. */
+  /**
+   * The server's clock: what it said, plus the time since. Good to about a second, whatever is done to our
+   * own clock.
+   */
   readonly serverNow: () => number;
 }
 
-/** A handshake on a slow link and a busy server takes a few seconds; ssh itself gives up connecting after 20. */
+/**
+ * A handshake on a slow link and a busy server takes a few seconds; ssh itself gives up connecting after 20.
+ */
 const HELLO_TIMEOUT_MS = 45_000;
 
 /**
- * Asks `bridge-hello`. Null where there is a server but no llm-bridge behind this key (the owner's own login, another git
- * host). Throws BridgeError: as classifyGitFailure tells, or `protocol` where the versions do not fit.
+ * Asks `bridge-hello`. Null where there is a server but no llm-bridge behind this key (the owner's own login,
+ * another git host). Throws BridgeError as classifyGitFailure does, or `protocol` where the versions do not
+ * match.
  */
 export async function sayHello(
   connection: SshConnection,
@@ -41,7 +47,7 @@ export async function sayHello(
     );
   }
   const sinceHelloMs = startStopwatch();
-  // The server says whole seconds, rounded down: half a second is the best guess of what it cut off.
+  // The server sends whole seconds, rounded down. Half a second is the best guess of what was cut off.
   const saidMs = Date.parse(hello.time) + 500;
   return { hello, serverNow: () => Math.round(saidMs + sinceHelloMs()) };
 }

@@ -10,19 +10,25 @@ import type { SshCommand } from './ssh-settings.js';
 /** ssh gives up connecting after 20 s; logging in to a busy server takes a few more. */
 const LOGIN_TIMEOUT_MS = 45_000;
 
-/** How often to look for the socket: a watch of the folder costs one of the few that a user may have. */
+/** How often to look for the socket. A watch of the folder would cost one of the few that a user may have. */
 const LOOK_EVERY_MS = 5;
 
-/** It must not go on in the background, where nothing of ours would end it, and has nothing to do with the user's ports. */
+/**
+ * It must not go to the background, where none of our programs would end it. The user's forwarded ports are
+ * not needed here.
+ */
 const MASTER_OPTIONS = ['ControlPersist=no', 'ClearAllForwardings=yes'];
 
-/** The most of what ssh says that is kept for an error. */
+/** The most of ssh's output that is kept for an error. */
 const MAX_STDERR_CHARS = 16_384;
 
-/** Ways of ssh to say why there is no connection, of which an attempt without a master would hear as well. */
+/** ssh's words for failures that a connection without a master would meet as well. */
 const UNKNOWN_FAILURE = 'git-failed';
 
-/** Opens the way to a shared connection at `place`. Connects to nobody yet. `ssh` is the command without the options of the plan. */
+/**
+ * Prepares a shared connection at `place`. Connects to nobody yet. `ssh` is the command without the options
+ * of the plan.
+ */
 export function openSharedConnection(
   connection: {
     readonly address: Extract<BridgeAddress, { kind: 'ssh' }>;
@@ -34,7 +40,7 @@ export function openSharedConnection(
   let master: TiedProgram | null = null;
   let starting: Promise<void> | null = null;
   let hasFolder = false;
-  // Where a master cannot be had for a reason that a plain connection does not share, it is not tried again and again.
+  // If a master fails for a reason that a plain connection does not share, it is not tried again and again.
   let worked = false;
   let off = false;
 
@@ -43,7 +49,7 @@ export function openSharedConnection(
       await mkdir(context.folder, { mode: 0o700 });
       hasFolder = true;
     }
-    // A master that was killed leaves it behind, and the next one would not listen.
+    // A killed master leaves its socket behind, and the next master would not listen there.
     await rm(context.socket, { force: true });
     const outcome = await startMaster();
     if (outcome.status === 'listening') {
@@ -55,7 +61,7 @@ export function openSharedConnection(
     off = !worked;
   }
 
-  /** Resolves once the socket is there, which ssh makes when it has logged in, or ssh has ended. */
+  /** Resolves once the socket exists, which ssh makes after the login, or once ssh has ended. */
   async function startMaster(): Promise<{ status: 'listening' } | { status: 'ended'; stderr: string }> {
     let ticker: NodeJS.Timeout | undefined;
     let timer: NodeJS.Timeout | undefined;
@@ -79,14 +85,15 @@ export function openSharedConnection(
         mine.child.on('error', reject);
         mine.child.on('exit', () => {
           if (master === mine) master = null;
-          // What ssh said last may still be on its way, but not for long: a helper of ssh may hold the pipe open.
+          // ssh's last words may still be on their way, but not for long: a helper of ssh may hold the pipe
+          // open.
           setTimeout(() => resolve({ status: 'ended', stderr }), 50);
         });
       });
     } finally {
       clearTimeout(timer);
       clearInterval(ticker);
-      // A connection that stands keeps no program from ending.
+      // A connection that stands must not keep the program from ending.
       master?.unref();
     }
   }

@@ -4,7 +4,7 @@ import type { Repository } from '../git/run-git.js';
 import { type Claim, isLeaseOver, MAX_CLAIM_BYTES, readClaim } from '../protocol/claim.js';
 import { MAX_PRESENCE_BYTES, type Presence, readPresence } from '../protocol/presence.js';
 
-/** The claims and presences of a bridge. A value is null where the blob is none that this version can read. */
+/** The claims and presences of a bridge. A value is null where this version cannot read the blob. */
 export interface SideRefs {
   /** By task. */
   readonly claims: ReadonlyMap<string, { readonly id: string; readonly claim: Claim | null }>;
@@ -36,11 +36,11 @@ export async function readSideRefs(
   return { claims, agents };
 }
 
-/** Who is there, and who works on what. */
+/** The agents that are there, and which of them works on which task. */
 export interface WhoWorks {
-  /** The agent that has a task now, by the task's id. A claim that has run out counts for nothing. */
+  /** The agent that has a task now, by the task's id. An expired claim does not count. */
   readonly running: ReadonlyMap<string, string>;
-  /** What agents said of themselves last, by name. */
+  /** The last presence of each agent, by name. */
   readonly agents: readonly Presence[];
 }
 

@@ -6,8 +6,9 @@ import { type SshConnection, sshWords } from './run-ssh.js';
 const TIMEOUT_MS = 10_000;
 
 /**
- * What `ssh -G` says of a destination: keywords in lower case, each with its last value. It has no name in it that ssh
- * has no value for. Null where ssh cannot tell: it is no OpenSSH, or older than 6.8, or its configuration is wrong.
+ * What `ssh -G` says of a destination: keywords in lower case, each with its last value. A keyword without a
+ * value is left out. Null where ssh cannot say: it is not OpenSSH, or older than 6.8, or its configuration is
+ * wrong.
  */
 export async function readSshConfig(
   connection: Pick<SshConnection, 'address' | 'ssh' | 'env'>,
@@ -28,12 +29,14 @@ export interface SshPlan {
   readonly hostname: string;
   readonly port: number;
   readonly user: string;
-  /** Whether another host or a program stands between, so that this machine cannot try name and port itself. */
+  /**
+   * Whether another host or a program is in between, so that this machine cannot try name and port itself.
+   */
   readonly isProxied: boolean;
   readonly knownHostsFile: string | null;
 }
 
-/** Asks ssh itself what it would do; null where it cannot tell. */
+/** Asks ssh itself what it would do; null where it cannot say. */
 export async function readSshPlan(connection: SshConnection): Promise<SshPlan | null> {
   const fields = await readSshConfig(connection);
   const field = (name: string) => oneLine(fields?.get(name) ?? '');

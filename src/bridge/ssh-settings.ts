@@ -2,11 +2,11 @@ import path from 'node:path';
 import { gitFailed, spawnGit } from '../git/run-git.js';
 import { shellQuote } from '../process/shell-quote.js';
 
-/** What the user says about ssh on the command line. */
+/** The user's ssh options on the command line. */
 export interface SshOptions {
   /** `--identity FILE`: the private key to use, and no other. */
   readonly identity?: string | undefined;
-  /** `--accept-new-host-key`: trust a server that was never seen before; a changed key is refused all the same. */
+  /** `--accept-new-host-key`: trust a server that was never seen before. A changed key is still refused. */
   readonly acceptNewHostKey?: boolean | undefined;
 }
 
@@ -16,13 +16,13 @@ export interface SshCommand {
   readonly text: string;
   /** The same as words, where the user gave no command of their own. */
   readonly words: readonly string[] | null;
-  /** Whether it is OpenSSH by its name, and takes more options of that kind. */
+  /** Whether its name is that of OpenSSH, so that it accepts more options of that kind. */
   readonly isOpenSsh: boolean;
 }
 
 /**
- * Nothing may ever ask at a terminal, and a dead network is noticed: 20 s to connect, then a sign of life every 10 s of which
- * three may be missed: ssh gives up at the fourth, after 40 s.
+ * ssh must never ask at a terminal, and must notice a dead network: 20 s to connect, then a sign of life
+ * every 10 s. Three of these may be missed; ssh gives up at the fourth, after 40 s.
  */
 const OPTIONS = [
   ...['-o', 'BatchMode=yes', '-o', 'ConnectTimeout=20'],
@@ -30,8 +30,9 @@ const OPTIONS = [
 ];
 
 /**
- * The ssh command to use. The user's own comes first (GIT_SSH_COMMAND, core.sshCommand, GIT_SSH, as git orders them), so
- * their options win: ssh takes the first value it sees. Ours are appended where it is OpenSSH.
+ * The ssh command to use. The user's own comes first (GIT_SSH_COMMAND, core.sshCommand, GIT_SSH, as git
+ * orders them), so their options win: ssh takes the first value it sees. Ours are appended where it is
+ * OpenSSH.
  */
 export async function sshCommandOf(env: NodeJS.ProcessEnv, options: SshOptions): Promise<SshCommand> {
   const ours = [
@@ -50,7 +51,7 @@ export async function sshCommandOf(env: NodeJS.ProcessEnv, options: SshOptions):
   return command.isOpenSsh ? withOptions(command, ours) : command;
 }
 
-/** The same command with more options of OpenSSH behind its own, which win where both say something. */
+/** The same command with more OpenSSH options after its own; the earlier ones win. */
 export function withOptions(command: SshCommand, options: readonly string[]): SshCommand {
   return {
     ...command,
@@ -63,7 +64,7 @@ async function usersCommand(env: NodeJS.ProcessEnv): Promise<string | null> {
   if (env.GIT_SSH_COMMAND) return env.GIT_SSH_COMMAND;
   const args = ['config', '--get', 'core.sshCommand'];
   const configured = await spawnGit(args, env);
-  // Taken for "not set", a kill would send us past the user's own command.
+  // A killed git is not "not set": that would bypass the user's own command.
   if (configured.killedBy) throw gitFailed(args, configured);
   const text = configured.stdout.toString('utf8').trim();
   if (configured.exitCode === 0 && text !== '') return text;

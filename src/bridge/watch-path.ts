@@ -1,24 +1,26 @@
 import { type FSWatcher, watch as watchFolder } from 'node:fs';
 import path from 'node:path';
 
-/** What is told of a watched file. */
+/** The events of a watched file. */
 export interface PathEvents {
-  /** It may have changed, come or gone. A hint: look what is true. */
+  /** The file may have changed, come or gone. This is a hint: read the file. */
   readonly change: () => void;
-  /** It is watched from now on. Whether or not it exists. */
+  /** The file is watched from now on, whether or not it exists. */
   readonly ready: () => void;
   readonly error: (error: unknown) => void;
 }
 
-/** chokidar drops a change that follows another within 50 ms, also where it is the last one. Twice that is safe. */
+/** chokidar drops a change that follows another within 50 ms, even the last one. Twice that is safe. */
 const ECHO_MS = 100;
 
 /**
- * Watches one file, and tells every change once more a moment later, so that the last of a quick series is never missed.
+ * Watches one file, and reports every change once more a moment later, so that the last of a quick series is
+ * never missed.
  *
- * It is watched twice. chokidar 5 follows links and waits for folders that are not there yet; but it holds on to the inode, and
- * a rename over the file within 5 ms of another event is dropped by its throttle, after which it hears nothing any more, ever.
- * The folder keeps its inode, so it tells every rename.
+ * The file is watched twice. chokidar 5 follows links and waits for folders that do not exist yet. But it
+ * stays with the inode: its throttle drops a rename over the file within 5 ms of another event, and after
+ * that it never hears anything again. The folder keeps its inode, so a watch of the folder reports every
+ * rename.
  */
 export function watchPath(file: string, on: PathEvents): { close(): Promise<void> } {
   let echo: NodeJS.Timeout | undefined;
@@ -37,7 +39,7 @@ export function watchPath(file: string, on: PathEvents): { close(): Promise<void
         if (name === null || name === path.basename(file)) tell();
       });
     } catch {
-      // It is not there yet; chokidar tells when the file is.
+      // The folder does not exist yet; chokidar reports the file when it comes.
       return;
     }
     folder.on('error', () => {
