@@ -18,7 +18,10 @@ export function formatKeyLine(repoPath: string, name: string, key: PublicKey): s
   return `restrict,command="${forcedCommand(repoPath, name, key)}" ${key.type} ${key.blob} llm-bridge:${name}`;
 }
 
-/** A line of before, whose forced command does not say whose key it is, as it is written now; any other as it is. */
+/**
+ * A line of before, whose forced command does not say whose key it is, as it is written now; any other as it
+ * is.
+ */
 export function withFingerprint({ name, key, line }: BridgeKeyLine, repoPath: string): string {
   const old = toBytes(`command="${forcedCommand(repoPath, name)}"`);
   return line.replace(old, () => toBytes(`command="${forcedCommand(repoPath, name, key)}"`));
@@ -26,7 +29,9 @@ export function withFingerprint({ name, key, line }: BridgeKeyLine, repoPath: st
 
 const COMMAND = 'command="';
 
-/** The lines of `text` that belong to the bridge at `repoPath`. A line that is commented out lets nobody in. */
+/**
+ * The lines of `text` that belong to the bridge at `repoPath`. A line that is commented out lets nobody in.
+ */
 export function findKeyLines(text: string, repoPath: string): BridgeKeyLine[] {
   const found: BridgeKeyLine[] = [];
   for (const line of text.split('\n')) {
@@ -36,7 +41,8 @@ export function findKeyLines(text: string, repoPath: string): BridgeKeyLine[] {
     const space = line.indexOf(' ', end);
     if (start < COMMAND.length || end < 0 || space < 0) continue;
     const key = parsePublicKey(line.slice(space + 1));
-    // Whether the fingerprint is that of the key is not asked: a line that was tampered with is ours all the same.
+    // Whether the fingerprint is that of the key is not asked: a line that was tampered with is ours all the
+    // same.
     const command = line.slice(start, end).replace(/ SHA256:\S+$/, '');
     const name = /\/bridge\/ssh-command'? ([A-Za-z0-9._-]+)$/.exec(command)?.[1];
     if (key === null || name === undefined || command !== toBytes(forcedCommand(repoPath, name))) continue;
@@ -45,14 +51,17 @@ export function findKeyLines(text: string, repoPath: string): BridgeKeyLine[] {
   return found;
 }
 
-/** Whether any line, of whatever purpose, lets this key in. sshd takes the first, so a second would never count. */
+/**
+ * Whether any line, of whatever purpose, lets this key in. sshd takes the first, so a second would never
+ * count.
+ */
 export function hasKey(text: string, key: PublicKey): boolean {
   return text.split('\n').some((line) => !isComment(line) && line.split(/\s+/).includes(key.blob));
 }
 
 /**
- * The text of an `authorized_keys` file, one character a byte, so that lines of others in whatever encoding come back as
- * they were; empty where there is none.
+ * The text of an `authorized_keys` file, one character a byte, so that lines of others in whatever encoding
+ * come back as they were; empty where there is none.
  */
 export async function readAuthorizedKeys(file: string): Promise<string> {
   return readFile(file, 'latin1').catch((error: NodeJS.ErrnoException) => {
@@ -71,7 +80,10 @@ export function fromBytes(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
-/** Writes the file whole (temporary file, fsync, rename), keeping its mode; a new one gets 0600, its folder 0700. */
+/**
+ * Writes the file whole (temporary file, fsync, rename), keeping its mode; a new one gets 0600, its folder
+ * 0700.
+ */
 export async function writeAuthorizedKeys(file: string, text: string): Promise<void> {
   try {
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });

@@ -9,7 +9,7 @@ import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { isPresent, type Presence } from '../protocol/presence.js';
 import { readQueue } from '../protocol/queue.js';
 
-/** What `status` says; the JSON form of it is a contract. Times are ISO 8601, ages milliseconds. */
+/** The output of `status`; its JSON form is a contract. Times are ISO 8601, ages milliseconds. */
 export interface BridgeStatus {
   readonly repo: string;
   /** Waiting for an answer, in the order of asking. */
@@ -20,29 +20,31 @@ export interface BridgeStatus {
     age_ms: number;
     subject: string;
   }[];
-  /** How many tasks of this stretch of history were never answered in time. */
+  /** How many tasks of this part of history were never answered in time. */
   readonly expired: number;
-  /** How many answers there are in this stretch of history, errors included. */
+  /** How many answers this part of history has, errors included. */
   readonly answered: number;
   readonly last_answer: { readonly commit: string; agent: string; at: string; subject: string } | null;
   /** Records in `answers.log`; null over ssh, where it cannot be seen. */
   readonly log_records: number | null;
-  /** Locks of a git that was killed, which keep others from writing; null over ssh, where they cannot be seen. */
+  /**
+   * Locks of a git that was killed, which keep others from writing; null over ssh, where they cannot be seen.
+   */
   readonly stale_locks: readonly { readonly path: string; readonly since: string }[] | null;
-  /** What was put right by itself in the last day, of what a killed git or a power cut had left; null over ssh. */
+  /** The automatic repairs of the last day, after a killed git or a power cut; null over ssh. */
   readonly repairs: readonly Repair[] | null;
   /** How the executables in `on-answer.d` are doing; null over ssh, where they cannot be seen. */
   readonly on_answer: readonly OnAnswerStatus[] | null;
   readonly recent: RecentFigures;
-  /** The agents that ever said that they were there, by name. */
+  /** The agents that have ever announced themselves, by name. */
   readonly agents: readonly AgentStatus[];
   readonly task_ttl_ms: number;
 }
 
-/** One executable of the owner's in `on-answer.d`. */
+/** One of the owner's executables in `on-answer.d`. */
 export interface OnAnswerStatus {
   readonly name: string;
-  /** `new`: it was given nothing yet. `refused`: it is not run at all, and `reason` says why. */
+  /** `new`: it has not been given a record yet. `refused`: it is never run, and `reason` says why. */
   readonly state: 'new' | 'ok' | 'failing' | 'refused';
   /** The newest record it took. */
   readonly last_seq: number | null;
@@ -53,10 +55,10 @@ export interface OnAnswerStatus {
   readonly next_try: string | null;
 }
 
-/** An agent, as it said of itself last. */
+/** The last state an agent announced. */
 export interface AgentStatus {
   readonly name: string;
-  /** `gone`: it did not say goodbye, and has not been seen for minutes. */
+  /** `gone`: it did not say goodbye, and was not seen for minutes. */
   readonly state: 'running' | 'stopped' | 'gone';
   readonly seen_at: string;
   readonly age_ms: number;
@@ -69,7 +71,7 @@ export interface AgentStatus {
   readonly busy: readonly string[];
 }
 
-/** What there is to know besides history. */
+/** What `status` needs besides history. */
 export interface StatusContext {
   readonly repoName: string;
   readonly ref: string;
@@ -82,10 +84,10 @@ export interface StatusContext {
   readonly who: WhoWorks;
 }
 
-/** Reads the state of a bridge out of the history on `ref`, as far back as tasks can be pending. */
+/** Reads the state of a bridge from the history on `ref`, as far back as tasks can be pending. */
 export async function readStatus(repo: Repository, context: StatusContext): Promise<BridgeStatus> {
   const { nowMs, ttlMs } = context;
-  // A day behind the time-to-live, so that what has just expired is still seen as such.
+  // One day more than the time-to-live, so that a task that has just expired is still seen as expired.
   const commits = await readHistory(repo, { from: [context.ref], sinceMs: nowMs - ttlMs - 86_400_000 });
   const queue = readQueue(commits, { nowMs, ttlMs });
   const last = commits.findLast((commit) => messageOf(commit).kind === 'answer');
@@ -129,36 +131,42 @@ function agentStatus(presence: Presence, { nowMs, who }: StatusContext): AgentSt
   return { name: agent, state, seen_at, age_ms, version, backends, models, parallel, busy };
 }
 
-/** The stretch that figures are of. */
+/** The period of the figures. */
 export const RECENT_MS = 24 * 60 * 60_000;
 
-/** So many answers are looked at, the newest, so that a busy bridge does not make `status` slow: some tenths of a second. */
+/**
+ * The newest answers that are read, at most. More would make `status` slow on a busy bridge; these take some
+ * tenths of a second.
+ */
 const MAX_ANSWERS = 1000;
 
-/** The middle one, and the one that 95 of 100 do not exceed. Milliseconds. */
+/** The median, and the value that 95 of 100 do not exceed. Milliseconds. */
 export interface Spread {
   readonly median: number;
   readonly p95: number;
 }
 
-/** How a bridge did in the last day; of its newest thousand answers where there were more. */
+/** The figures of a bridge for the last day; of its newest thousand answers where there were more. */
 export interface RecentFigures {
   readonly hours: number;
   /** Answers, errors included. */
   readonly answered: number;
-  /** Without what was cancelled. */
+  /** Without cancelled tasks. */
   readonly errors: number;
   /** 0 to 1; null where nothing was answered. */
   readonly error_rate: number | null;
-  /** From the question on main to the answer on main, which have whole seconds. */
+  /** From the question on main to the answer on main. Commits have whole seconds. */
   readonly wait_ms: Spread | null;
-  /** From taking a task up to the finished answer; without errors, and without answers that an equal task had already. */
+  /**
+   * From the start of a task to the finished answer. Without errors, and without answers copied from an equal
+   * task.
+   */
   readonly generate_ms: Spread | null;
-  /** Of the same answers, while they were generated, as far as the model server counted. */
+  /** Of the same answers, during generation, as far as the model server counted. */
   readonly tokens_per_s: number | null;
 }
 
-/** Works the figures out of a stretch of history that reaches back for a day at least. */
+/** Computes the figures from a part of history that reaches back for a day at least. */
 export async function recentFigures(
   repo: Repository,
   commits: readonly HistoryCommit[],
@@ -210,7 +218,7 @@ async function readGenerated(repo: Repository, commits: readonly HistoryCommit[]
   }
 }
 
-/** Null of nothing. Exported for its test. */
+/** The median and p95 of these values; null for none. Exported for its test. */
 export function spreadOf(values: readonly number[]): Spread | null {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;

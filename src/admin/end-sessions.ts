@@ -2,27 +2,28 @@ import { readdir, readFile, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A git whose input ends cleans up after itself within milliseconds; a git that is killed leaves a half pack behind. */
+/** A git whose input ends cleans up within milliseconds. A killed git leaves half a pack behind. */
 const GRACE_MS = 500;
 
-/** Looking again finds what a session started meanwhile. */
+/** Another look finds what a session has started meanwhile. */
 const ROUNDS = 20;
 const ROUND_MS = 50;
 
-/** Words of the commands that may end at any moment: the doorbell, a fetch, and what feeds a push to git. */
+/** Words of the commands that may end at any moment: the doorbell, a fetch, and the feeder of a push. */
 const AT_ONCE = new Set(['tail', 'upload-pack', 'pack-objects', 'gate', 'cat', 'dd', 'ssh-command']);
 
 interface Session {
   readonly pid: number;
-  /** Whether it takes in a push: it is given the time to throw that away by itself. */
+  /** Whether it receives a push. Then it gets the time to discard that by itself. */
   readonly takesIn: boolean;
 }
 
 /**
- * Ends what runs for a key on this bridge: its doorbell, fetches and pushes. A process is known by the words its own start
- * left in `/proc`, which nobody else's has: LLM_BRIDGE_PRINCIPAL and LLM_BRIDGE_SESSION in its environment, as the forced
- * command set them, or the forced command itself with the name of the key. Answers how many it ended. Where there is no
- * `/proc` (macOS) it finds none: new commands are refused there too, an open doorbell lasts until its connection ends.
+ * Ends the processes of a key on this bridge: its doorbell, fetches and pushes. A process is recognised by
+ * words in `/proc` that its own start left there, and that no other process has: LLM_BRIDGE_PRINCIPAL and
+ * LLM_BRIDGE_SESSION in its environment, set by the forced command, or the forced command itself with the
+ * name of the key. Returns how many processes it ended. Without `/proc` (macOS) it finds none: new commands
+ * are refused there too, but an open doorbell lasts until its connection ends.
  */
 export async function endSessions(repoPath: string, name: string): Promise<number> {
   const ended = new Set<number>();
@@ -65,7 +66,7 @@ async function findSessions(repoPath: string, name: string): Promise<Session[]> 
         word.endsWith('/bridge/ssh-command') && isOurs(word.slice(0, -19)) && words[at + 1] === name,
     );
     if (!(ofKey && isOurs(repo)) && !isConnection) return null;
-    // The `cat -u` of bridge/receive-pack stand behind git; without them it would die in the middle.
+    // The `cat -u` of bridge/receive-pack are behind git. Without them git would die in the middle.
     const feeds = words.some((word) => AT_ONCE.has(path.basename(word))) && !words.includes('-u');
     return { pid: Number(pid), takesIn: !feeds };
   }

@@ -8,8 +8,8 @@ import { PACKAGE_FILES } from '../process/own-package.js';
 import { MAIN_REF } from '../protocol/names.js';
 
 /**
- * Makes the root of `main` from `bridge-repo-template/`: a README for whoever clones it, and no message yet. Everything
- * later is a commit on top of it.
+ * Makes the root of `main` from `bridge-repo-template/`: a README for whoever clones it, and no message yet.
+ * Everything later is a commit on top of it.
  */
 export async function writeFirstCommit(repo: Repository): Promise<void> {
   const lines: string[] = [];

@@ -27,9 +27,10 @@ export interface InitResult {
 }
 
 /**
- * Makes a bridge repository at `repoPath`, or brings hooks and settings of the one there up to this version and touches
- * nothing else. A new one is made aside and moved into place, so there is never half of one. Throws BridgeError
- * `not-a-bridge` (something else is there), `newer-bridge`, `other-owner`, `bad-path`, `no-permission`, `old-git`.
+ * Makes a bridge repository at `repoPath`, or brings hooks and settings of the one there up to this version
+ * and touches nothing else. A new one is made aside and moved into place, so there is never half of one.
+ * Throws BridgeError `not-a-bridge` (something else is there), `newer-bridge`, `other-owner`, `bad-path`,
+ * `no-permission`, `old-git`.
  */
 export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Promise<InitResult> {
   const target = path.resolve(repoPath);
@@ -110,8 +111,8 @@ function isRunning(pid: number): boolean {
 }
 
 /**
- * Moves a bridge into a folder that is there already: the folder itself, its mode and whoever stands in it, stays. `config`, which
- * makes a bridge of it, comes last.
+ * Moves a bridge into a folder that is there already: the folder itself, its mode and whoever stands in it,
+ * stays. `config`, which makes a bridge of it, comes last.
  */
 async function fillFolder(draft: string, target: string): Promise<void> {
   const names = (await readdir(draft)).filter((name) => name !== 'config');
@@ -130,7 +131,8 @@ async function gitInit(
   env: NodeJS.ProcessEnv,
   [major, minor]: readonly [number, number],
 ): Promise<void> {
-  // git 2.39 refuses --ref-format; from 2.45 on it is needed, because a reftable has no reflog file to ring by.
+  // git 2.39 refuses --ref-format; from 2.45 on it is needed, because a reftable has no reflog file to ring
+  // by.
   const refFormat = major > 2 || minor >= 45 ? ['--ref-format=files'] : [];
   const args = ['init', '--bare', '--quiet', '--template=', '--initial-branch=main', ...refFormat, gitDir];
   const result = await spawnGit(args, env);
@@ -172,8 +174,9 @@ async function whatIsAt(
 }
 
 /**
- * Paths go into ssh commands, sh files and authorized_keys, where a quote or a line break would be read as syntax. git
- * quotes `!` in a way of its own when it asks for a repository, which would not be the literal ssh-command compares with.
+ * Paths go into ssh commands, sh files and authorized_keys, where a quote or a line break would be read as
+ * syntax. git quotes `!` in a way of its own when it asks for a repository, which would not be the literal
+ * ssh-command compares with.
  */
 function requirePlainPath(target: string): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what this refuses

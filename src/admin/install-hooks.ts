@@ -25,8 +25,9 @@ export interface HookPaths {
 }
 
 /**
- * Writes the hooks and the forced command into a repository, each whole or not at all, and only where its text or mode
- * differs. Answers the paths that changed. Throws BridgeError `not-built` where the hook programs are missing.
+ * Writes the hooks and the forced command into a repository, each whole or not at all, and only where its
+ * text or mode differs. Answers the paths that changed. Throws BridgeError `not-built` where the hook
+ * programs are missing.
  */
 export async function installHooks(gitDir: string, paths: HookPaths): Promise<string[]> {
   const { preReceive, postReceive, standby, repair } = PACKAGE_FILES;

@@ -30,7 +30,10 @@ export interface KeyStore {
 /** What `key add` took before it knew which names git takes in a ref, and as an author. */
 const NAME_OF_BEFORE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-/** A key as `key list` shows it. `role` is null where the name was removed from the bridge but its line still stands. */
+/**
+ * A key as `key list` shows it. `role` is null where the name was removed from the bridge but its line still
+ * stands.
+ */
 export interface ListedKey {
   readonly name: string;
   readonly role: Role | null;
@@ -38,8 +41,9 @@ export interface ListedKey {
 }
 
 /**
- * Lets a key into the bridge under a name and a role; answers the line of `authorized_keys`. Adding the same again changes
- * nothing. Throws BridgeError `usage` (a bad name), `bad-key`, `key-exists` (the key has another purpose), `name-taken`.
+ * Lets a key into the bridge under a name and a role; answers the line of `authorized_keys`. Adding the same
+ * again changes nothing. Throws BridgeError `usage` (a bad name), `bad-key`, `key-exists` (the key has
+ * another purpose), `name-taken`.
  */
 export async function addKey(
   store: KeyStore,
@@ -107,8 +111,8 @@ export async function listKeys(store: KeyStore): Promise<ListedKey[]> {
 }
 
 /**
- * Shuts a key out, at once and also on connections that are open. Answers the line that was removed, or null where only
- * the name was known. Throws BridgeError `no-such-key`.
+ * Shuts a key out, at once and also on connections that are open. Answers the line that was removed, or null
+ * where only the name was known. Throws BridgeError `no-such-key`.
  */
 export async function removeKey(store: KeyStore, name: string): Promise<string | null> {
   // A name that was taken before and is none any more can only be removed.
@@ -126,7 +130,8 @@ async function removeLines(store: KeyStore, repoPath: string, name: string): Pro
       remedy: 'llm-bridge key list shows the names',
     });
   }
-  // The role goes first: the forced command and the hook look at it each time, sshd's line only counts for new connections.
+  // The role goes first: the forced command and the hook look at it each time, sshd's line only counts for
+  // new connections.
   await rm(principalFile(repoPath, name), { force: true });
   if (mine.length > 0) {
     const gone = new Set(mine.map((one) => one.line));

@@ -4,7 +4,7 @@ import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { isExpired } from '../protocol/queue.js';
 import type { TaskState } from './task-state.js';
 
-/** A task and what became of it; the JSON form is a contract. Times are ISO 8601. */
+/** A task and its state; the JSON form is a contract. Times are ISO 8601. */
 export interface TaskRow {
   readonly task: string;
   readonly state: TaskState;
@@ -12,26 +12,26 @@ export interface TaskRow {
   readonly asked_at: string;
   /** The beginning of the question, where its commit says it. */
   readonly question: string;
-  /** Who answered, or who is at it; null otherwise. */
+  /** The agent that answered, or that works on it; null otherwise. */
   readonly agent: string | null;
   readonly answered_at: string | null;
-  /** The beginning of the answer and where it came from, or the code of the error, where its commit says it. */
+  /** The beginning of the answer and the model, or the error code, where the commit says it. */
   readonly answer: string | null;
 }
 
-/** What there is to know besides history. */
+/** What `list` needs besides history. */
 export interface TaskListContext {
   readonly ref: string;
   readonly nowMs: number;
   readonly ttlMs: number;
-  /** Who is at a task now, by its id. */
+  /** The agent that has a task now, by the task's id. */
   readonly running: ReadonlyMap<string, string>;
 }
 
-/** Lists the tasks of the stretch of history in which tasks can be pending, in the order of asking. Reads no question and no answer. */
+/** Lists the tasks that can be pending, in the order of asking. Reads no question and no answer. */
 export async function listTasks(repo: Repository, context: TaskListContext): Promise<TaskRow[]> {
   const { nowMs, ttlMs } = context;
-  // A day behind the time-to-live, so that what has just expired is still seen as such.
+  // One day more than the time-to-live, so that a task that has just expired is still seen as expired.
   const commits = await readHistory(repo, { from: [context.ref], sinceMs: nowMs - ttlMs - 86_400_000 });
   const answers = new Map<string, HistoryCommit>();
   const cancels = new Set<string>();
@@ -44,7 +44,7 @@ export async function listTasks(repo: Repository, context: TaskListContext): Pro
   return tasks.map((commit) => rowOf(commit, answers.get(commit.id), cancels.has(commit.id), context));
 }
 
-/** Of rows in order: all that are open, and of the others the newest `count`. */
+/** All open rows, and the newest `count` of the others; the order stays. */
 export function newestRows(rows: readonly TaskRow[], count: number): TaskRow[] {
   let left = rows.filter((row) => !isOpen(row)).length - count;
   return rows.filter((row) => isOpen(row) || left-- <= 0);
@@ -89,7 +89,7 @@ function stateOf(status: string): TaskState {
 
 const HEADS = { ask: /^ask [0-9a-f]{8}: /, answer: /^answer [0-9a-f]{8}: / };
 
-/** A subject without the `ask 3f2a1b9c: ` that ours begin with. */
+/** A subject without our prefix `ask 3f2a1b9c: `. */
 function withoutHead(subject: string, word: keyof typeof HEADS): string {
   return subject.replace(HEADS[word], '');
 }

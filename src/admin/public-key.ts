@@ -21,8 +21,8 @@ export interface PublicKey {
 }
 
 /**
- * Reads a `.pub` file: one key, nothing else. Throws BridgeError `bad-key` for a private key, several keys, a line with
- * options, or anything else; `no-key-file` where the file cannot be read.
+ * Reads a `.pub` file: one key, nothing else. Throws BridgeError `bad-key` for a private key, several keys, a
+ * line with options, or anything else; `no-key-file` where the file cannot be read.
  */
 export async function readPublicKey(file: string): Promise<PublicKey> {
   const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
@@ -44,7 +44,10 @@ export async function readPublicKey(file: string): Promise<PublicKey> {
   return parsePublicKey(line) ?? fail(file);
 }
 
-/** Reads `<type> <base64> [comment]`; null where it is none, also where the base64 names another type than the text. */
+/**
+ * Reads `<type> <base64> [comment]`; null where it is none, also where the base64 names another type than the
+ * text.
+ */
 export function parsePublicKey(line: string): PublicKey | null {
   const [type = '', blob = ''] = line.trim().split(/\s+/);
   if (!KEY_TYPES.includes(type) || !/^[A-Za-z0-9+/]+={0,2}$/.test(blob)) return null;
@@ -54,7 +57,10 @@ export function parsePublicKey(line: string): PublicKey | null {
     : null;
 }
 
-/** The fields of a key blob, each behind its length (RFC 4251); null where it was cut off, as sshd would find it. */
+/**
+ * The fields of a key blob, each behind its length (RFC 4251); null where it was cut off, as sshd would find
+ * it.
+ */
 function readFields(bytes: Buffer): Buffer[] | null {
   const fields: Buffer[] = [];
   let at = 0;

@@ -12,25 +12,28 @@ export type EnforcedSetting = readonly [key: string, ...values: string[]];
 const MIN_INPUT_BYTES = 32 * 1024 * 1024;
 
 /**
- * Settings that are set at every init: the promises of the bridge rest on them. Two follow from the largest message the
- * bridge takes, so a change of `bridge.maxTaskBytes` or `bridge.maxAnswerBytes` wants another init.
+ * Settings that every init enforces, because the guarantees of the bridge depend on them. Two depend on the
+ * largest message the bridge takes, so run init again after a change of `bridge.maxTaskBytes` or
+ * `bridge.maxAnswerBytes`.
  */
 export function enforcedSettings(
   limits: Pick<BridgeSettings, 'maxTaskBytes' | 'maxAnswerBytes'>,
 ): EnforcedSetting[] {
   const largest = Math.max(limits.maxTaskBytes, limits.maxAnswerBytes);
   return [
-    // The group may read (answers.log, status), nobody else anything, whatever the umask of who pushes.
+    // The group may read (answers.log, status); others may do nothing, whatever the umask of the pusher.
     ['core.sharedRepository', '0640'],
     // The reflog is the doorbell, so a bare repository has to keep one.
     ['core.logAllRefUpdates', 'true'],
-    // A hooks path in the owner's own git settings would switch the hooks off.
+    // A hooks path in the owner's own git settings would switch off our hooks.
     ['core.hooksPath', 'hooks'],
-    // What an agent was told is safe has to survive a power cut; git's default does not sync loose objects of a push.
+    // An answer that the agent was told is safe has to survive a power cut. By default git does not sync the
+    // loose objects of a push.
     ['core.fsync', 'all'],
-    // A blob larger than any message is streamed to the disk instead of held in memory. The hook refuses it by its size.
+    // A blob larger than any message is streamed to the disk instead of held in memory. The hook refuses it
+    // by its size.
     ['core.bigFileThreshold', String(2 * largest)],
-    // Address space and memory are limited while a push comes in; packs of any size have to be read within that.
+    // The address space is limited during a push; git has to read packs of any size within that limit.
     ['core.packedGitWindowSize', '8m'],
     ['core.packedGitLimit', '64m'],
     ['core.deltaBaseCacheLimit', '16m'],
@@ -39,43 +42,44 @@ export function enforcedSettings(
     ['pack.threads', '1'],
     ['pack.windowMemory', '32m'],
     ['receive.fsckObjects', 'true'],
-    // Objects in quarantine have the repository itself for their alternate: git would have all of its refs listed, once more, at every push.
+    // The quarantine has the repository itself as its alternate. Without this, git would list all refs once
+    // more at every push.
     ['core.alternateRefsCommand', 'true'],
-    // Who pushes is told as much as who fetches. The hook still sees every ref that a push names.
+    // A pusher learns as much as a fetcher. The hook still sees every ref that a push names.
     ['receive.hideRefs', 'refs', '!refs/heads/main', '!refs/bridge/claims', '!refs/bridge/agents'],
     ['receive.denyNonFastForwards', 'true'],
-    // It is about branches alone: claims are deleted.
+    // It concerns only branches: claims are deleted.
     ['receive.denyDeletes', 'true'],
-    // An answer and the end of its claim come in together or not at all.
+    // An answer and the end of its claim arrive together or not at all.
     ['receive.advertiseAtomic', 'true'],
     ['receive.advertisePushOptions', 'false'],
     ['receive.shallowUpdate', 'false'],
     ['receive.maxInputSize', String(Math.max(MIN_INPUT_BYTES, 8 * largest))],
-    // The three objects of one message become loose files, as small as they are. Of anything more the pack is kept as it
-    // came: unpacked, a few bytes of delta can be gigabytes of files before the hook is even asked.
+    // The three objects of one message become small loose files. A larger push stays the pack that came:
+    // unpacked, a few bytes of delta can be gigabytes of files before the hook is even asked.
     ['receive.unpackLimit', '4'],
     ['transfer.unpackLimit', '4'],
-    // post-receive does it, outside of the limits a push has.
+    // post-receive starts it, outside of the limits of a push.
     ['receive.autogc', 'false'],
-    // The upkeep goes on by itself, and nobody waits for it. Packs beyond 64 MB are left as they are: a gc rewrites what
-    // is new, not the archive.
+    // gc runs in the background, and nobody waits for it. Packs beyond 64 MB stay as they are: a gc rewrites
+    // what is new, not the archive.
     ['gc.auto', '6700'],
     ['gc.autoDetach', 'true'],
     ['gc.autoPackLimit', '50'],
     ['gc.bigPackThreshold', '64m'],
     ['gc.writeCommitGraph', 'true'],
-    // Whatever no ref holds any more (an old claim, the objects of an ask that was killed) goes with the next gc. An hour is many times
-    // what a push may take, and objects that are on their way in are younger.
+    // Objects without a ref (an old claim, those of a killed ask) go with the next gc. An hour is many times
+    // the length of a push, so objects that are still arriving are younger.
     ['gc.pruneExpire', '1.hour.ago'],
-    // The reflog is there to ring by. gc writes it anew, and who follows it reads all of that again, so it is kept short.
+    // The doorbell reads the reflog. gc rewrites it, and every follower reads it again, so it is kept short.
     ['gc.reflogExpire', '1.hour.ago'],
     ['gc.reflogExpireUnreachable', '1.hour.ago'],
-    // The watcher's own memory, say; no business of anybody who fetches or pushes.
+    // For example the watcher's memory, which no fetch or push needs.
     ['transfer.hideRefs', 'refs/bridge', '!refs/bridge/claims', '!refs/bridge/agents'],
     ['transfer.advertiseSID', 'false'],
     ['transfer.advertiseObjectInfo', 'false'],
-    // main, and which agents there are and what they work on. Nothing else is fetched, by its tip and not by the id of just
-    // any object, and whole.
+    // Fetches get main, the agents and their claims, and nothing else: by ref, not by the id of any object,
+    // and in full.
     ['uploadpack.hideRefs', 'refs', '!refs/heads/main', '!refs/bridge/claims', '!refs/bridge/agents'],
     ['uploadpack.allowTipSHA1InWant', 'false'],
     ['uploadpack.allowReachableSHA1InWant', 'false'],
@@ -86,20 +90,21 @@ export function enforcedSettings(
   ];
 }
 
-/** A setting of the section `[bridge]` that is the owner's to change. */
+/** A setting of the section `[bridge]` that the owner may change. */
 export interface OwnerSetting {
   readonly key: string;
-  /** What counts where it is not set. */
+  /** The value where it is not set. */
   readonly fallback: string;
-  /** What it says, for a person who sets it. */
+  /** Its description for a person who sets it. */
   readonly describe: string;
-  /** False for what most bridges never set: `init` leaves it out. */
+  /** False for a setting that most bridges never need: `init` leaves it out. */
   readonly isWrittenByInit: boolean;
 }
 
 /**
- * The owner's settings, in the order of docs/settings.md, which is made of them. What reads them is `readBridgeSettings`, and
- * `hooks/ssh-command` for the limits of a push; a test compares the keys and the fallbacks with both.
+ * The owner's settings, in the order of docs/settings.md, which is generated from them. `readBridgeSettings`
+ * reads them, and `hooks/ssh-command` reads the limits of a push; a test compares the keys and defaults with
+ * both.
  */
 export const OWNER_SETTINGS: readonly OwnerSetting[] = [
   {
@@ -154,19 +159,19 @@ export const OWNER_SETTINGS: readonly OwnerSetting[] = [
   },
 ];
 
-/** Settings that are written once and then the owner's to change. */
+/** Settings that init writes once; after that only the owner changes them. */
 const DEFAULT_SETTINGS = OWNER_SETTINGS.filter((one) => one.isWrittenByInit).map(
   ({ key, fallback }) => [key, fallback] as const,
 );
 
-/** An enforced setting that is not as init writes it; `now` is empty where it is unset. */
+/** An enforced setting that differs from what init writes; `now` is empty where it is unset. */
 export interface WrongSetting {
   readonly key: string;
   readonly wanted: readonly string[];
   readonly now: readonly string[];
 }
 
-/** Holds the config of a repository against what init writes. */
+/** Compares the config of a repository with what init writes. */
 export async function findWrongSettings(repo: Repository): Promise<WrongSetting[]> {
   const wrong: WrongSetting[] = [];
   const all = await readLocalConfig(repo);
@@ -179,8 +184,9 @@ export async function findWrongSettings(repo: Repository): Promise<WrongSetting[
 }
 
 /**
- * Gives a repository that was made just now, and that nobody else knows yet, all of its settings at once: with a git for each, they are what
- * an init waits for. `applySettings` holds them against what git reads, should a value ever want quotes.
+ * Writes all settings of a new repository that nobody else knows yet, at once: one git process for each would
+ * be most of the time of an init. `applySettings` then compares them with what git reads, in case a value
+ * ever needs quotes.
  */
 export async function writeSettings(repo: Repository): Promise<void> {
   const settings = [...enforcedSettings(await readBridgeSettings(repo)), ...DEFAULT_SETTINGS];
@@ -200,7 +206,7 @@ export async function writeSettings(repo: Repository): Promise<void> {
   }
 }
 
-/** Brings the config of a repository in order. Answers the keys that changed. */
+/** Corrects the config of a repository. Returns the keys that changed. */
 export async function applySettings(repo: Repository): Promise<string[]> {
   const changed: string[] = [];
   for (const { key, wanted } of await findWrongSettings(repo)) {

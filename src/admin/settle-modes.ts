@@ -12,8 +12,9 @@ const OWNERS_OWN = ['bridge/on-answer.d', 'bridge/on-answer.state'];
 const OBJECTS = /^objects\/./;
 
 /**
- * Gives a bridge that was made just now its modes, whatever the umask: git makes some of it before it knows `core.sharedRepository`. What can
- * be executed stays so for everybody; what git made read-only stays so, and the bits that it gives a folder for what comes into it stay.
+ * Gives a bridge that was made just now its modes, whatever the umask: git makes some of it before it knows
+ * `core.sharedRepository`. What can be executed stays so for everybody; what git made read-only stays so, and
+ * the bits that it gives a folder for what comes into it stay.
  */
 export async function settleModes(gitDir: string): Promise<void> {
   const names = await readdir(gitDir, { recursive: true });
@@ -25,8 +26,9 @@ export async function settleModes(gitDir: string): Promise<void> {
 }
 
 /**
- * What of a bridge its group cannot read, though it may enter the bridge, as an older llm-bridge made it under a umask of 077; absolute paths.
- * None where the group may not even enter, which is for the owner to decide, and none on Windows.
+ * What of a bridge its group cannot read, though it may enter the bridge, as an older llm-bridge made it
+ * under a umask of 077; absolute paths. None where the group may not even enter, which is for the owner to
+ * decide, and none on Windows.
  */
 export async function closedToGroup(gitDir: string): Promise<string[]> {
   if (process.platform === 'win32' || !groupEnters((await lstat(gitDir)).mode)) return [];

@@ -18,16 +18,16 @@ import {
 import { checkStateFolder } from './check-state-folder.js';
 import type { Check } from './finding.js';
 
-/** What the agent's side of `doctor` goes by: the options of `agent`. */
+/** The settings for the agent's part of `doctor`: the options of `agent`. */
 export interface AgentCheckOptions {
-  /** The address of the bridge, as git takes it. */
+  /** The address of the bridge, in git's form. */
   readonly url: string;
   readonly stateDir?: string | undefined;
   readonly order?: readonly BackendName[] | undefined;
   readonly model?: string | undefined;
   readonly ollamaUrl?: string | undefined;
   readonly lmstudioUrl?: string | undefined;
-  /** Whether to let a model say a word. */
+  /** Whether a model generates a word. */
   readonly generate: boolean;
   readonly now: () => number;
 }
@@ -37,7 +37,10 @@ export function stateDirOf(options: Pick<AgentCheckOptions, 'url' | 'stateDir'>)
   return path.resolve(options.stateDir ?? defaultStateDir(options.url));
 }
 
-/** The checks of a machine that answers, in their order. Throws BridgeError `usage` for an address of a model server that is none. */
+/**
+ * The checks of a machine that answers, in their order. Throws BridgeError `usage` for an invalid address of
+ * a model server.
+ */
 export function agentChecks(options: AgentCheckOptions): Check[] {
   const ollamaUrl = options.ollamaUrl ?? DEFAULT_OLLAMA_URL;
   const lmstudioUrl = options.lmstudioUrl ?? DEFAULT_LMSTUDIO_URL;

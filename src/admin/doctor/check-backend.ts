@@ -10,10 +10,10 @@ import { broken, ok, skipped, type Verdict, warning } from './finding.js';
 /** A list of models is a few lines from the same machine. Milliseconds. */
 const LIST_TIMEOUT_MS = 10_000;
 
-/** How many models are named. */
+/** The most models that are named. */
 const MAX_NAMED = 5;
 
-/** A model server that was asked for its models: their names, or what went wrong. */
+/** A model server's answer to the question for its models: their names, or the failure. */
 export type BackendState =
   | { readonly backend: Backend; readonly models: readonly string[] }
   | { readonly backend: Backend; readonly error: string };
@@ -40,13 +40,13 @@ export function judgeReach(states: readonly BackendState[]): Verdict[] {
   });
 }
 
-/** What starts a model server. */
+/** The command that starts a model server. */
 const START = {
   ollama: 'ollama serve, or start its app; elsewhere than usual: --ollama-url',
   lmstudio: 'lms server start, or the Developer tab of LM Studio; elsewhere than usual: --lmstudio-url',
 };
 
-/** Judges whether there is a model to ask: the one that was named, or any. */
+/** Judges whether there is a model to use: the named one, or any. */
 export function judgeModels(states: readonly BackendState[], wanted: string | undefined): Verdict[] {
   const there = states.flatMap((state) => ('models' in state ? [state] : []));
   const verdicts = there.map(({ backend, models }) => {
@@ -59,16 +59,16 @@ export function judgeModels(states: readonly BackendState[], wanted: string | un
       backend.name === 'ollama' ? `ollama pull ${shellQuote(wanted)}` : `lms get ${shellQuote(wanted)}`;
     return broken(`${wanted} is not installed: ${list}`, pull);
   });
-  // As with reaching them: one that has what it takes is enough.
+  // As with reaching them: one server that has a model is enough.
   return verdicts.some(({ status }) => status === 'ok')
     ? verdicts.map((verdict) => (verdict.status === 'ok' ? verdict : ok(`${verdict.text}; not needed`)))
     : verdicts;
 }
 
-/** Longest time for one word: a large model that has to be loaded from a slow disk takes a minute or two. */
+/** The longest time for one word: loading a large model from a slow disk takes a minute or two. */
 export const GENERATION_TIMEOUT_MS = 180_000;
 
-/** Lets a model say one word, as a task would. */
+/** Lets a model generate one word, as for a task. */
 export async function checkGeneration(settings: GenerateSettings, now: () => number): Promise<Verdict> {
   const startedMs = now();
   let firstMs: number | null = null;

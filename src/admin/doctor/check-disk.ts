@@ -3,19 +3,22 @@ import path from 'node:path';
 import { shellQuote } from '../../process/shell-quote.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
-/** From where on little space is worth a word, and from where on it is broken. Bytes. */
+/** The limits below which free space is a warning, and below which it is broken. Bytes. */
 export interface DiskThresholds {
   readonly warnBytes: number;
   readonly brokenBytes: number;
 }
 
-/** 1 GiB is a year of a busy bridge; below 64 MiB, one push of the largest size (32 MiB), twice for quarantine, no longer fits. */
+/**
+ * 1 GiB is a year of a busy bridge. Below 64 MiB the largest push (32 MiB) no longer fits, because the
+ * quarantine doubles it.
+ */
 export const DEFAULT_DISK_THRESHOLDS: DiskThresholds = { warnBytes: 1024 ** 3, brokenBytes: 64 * 1024 ** 2 };
 
-/** So few files that can still be made are as bad as a full disk. */
+/** Fewer free inodes than this are as bad as a full disk. */
 const FEW_FILES = 1000;
 
-/** Looks how much space is left for a folder; for one that does not exist yet, at the folder it will be made in. */
+/** Checks the free space for a folder; for one that does not exist yet, at the folder it will be made in. */
 export async function checkDisk(folder: string, thresholds: DiskThresholds): Promise<Verdict> {
   const there = await nearest(folder);
   const { bavail, bsize, ffree, files } = await statfs(there);
@@ -23,7 +26,7 @@ export async function checkDisk(folder: string, thresholds: DiskThresholds): Pro
   const remedy = `free some: du -xh ${shellQuote(there)} | sort -h | tail`;
   const text = `${formatBytes(free)} free for ${folder}`;
   if (free < thresholds.brokenBytes) return broken(`only ${text}`, remedy);
-  // Some file systems (btrfs) count no files at all.
+  // Some file systems (btrfs) do not count inodes at all.
   if (files > 0 && ffree < FEW_FILES)
     return broken(`only ${ffree} more files can be made for ${folder}`, remedy);
   return free < thresholds.warnBytes ? warning(`only ${text}`, remedy) : ok(text);

@@ -3,8 +3,8 @@ import { readGitVersion } from '../../git/porcelain.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
 /**
- * What a git does to a bridge, and which do it. Distributions mend their git without a new number, so a hole in an old one is a
- * warning at most.
+ * What a faulty git does to a bridge, and which versions have the fault. Distributions fix their git without
+ * a new version number, so a security hole in an old one is a warning at most.
  */
 const MENDED_IN: readonly Version[] = [
   [2, 39, 4],
@@ -16,12 +16,12 @@ const MENDED_IN: readonly Version[] = [
   [2, 45, 1],
 ];
 
-/** Looks at the version of git. */
+/** Checks the version of git. */
 export async function checkGit(env: NodeJS.ProcessEnv): Promise<Verdict> {
   return judgeGit(await readGitVersion(env));
 }
 
-/** Judges what `git --version` said. */
+/** Judges the output of `git --version`. */
 export function judgeGit(text: string): Verdict {
   const [, major, minor, patch = '0'] = /^git version ([0-9]+)\.([0-9]+)(?:\.([0-9]+))?/.exec(text) ?? [];
   if (major === undefined)
@@ -37,8 +37,8 @@ export function judgeGit(text: string): Verdict {
   // https://github.com/git-for-windows/git/issues/5199: the msys2 runtime of this one build lets ssh hang.
   if (text.includes('2.47.0.windows.1'))
     return broken(`${text} hangs when it fetches over SSH`, 'winget upgrade --id Git.Git');
-  // https://github.com/git/git/security/advisories/GHSA-mvxm-9j2h-qjx7 (CVE-2024-32021) and its companions: what another user of
-  // this machine puts into a repository can harm whoever clones it by its path.
+  // https://github.com/git/git/security/advisories/GHSA-mvxm-9j2h-qjx7 (CVE-2024-32021) and the related ones:
+  // a repository made by another user of this machine can harm whoever clones it by its path.
   const mended = MENDED_IN.find(([, minorOfLine]) => minorOfLine === version[1]);
   if (mended !== undefined && isBefore(version, mended)) {
     return warning(
@@ -52,7 +52,7 @@ export function judgeGit(text: string): Verdict {
 /** Major, minor, patch. */
 export type Version = readonly [number, number, number];
 
-/** Whether `left` came before `right`. */
+/** Whether version `left` is older than `right`. */
 export function isBefore(left: Version, right: Version): boolean {
   const at = left.findIndex((number, index) => number !== right[index]);
   return at >= 0 && (left[at] ?? 0) < (right[at] ?? 0);

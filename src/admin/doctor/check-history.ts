@@ -11,13 +11,16 @@ import { MAX_CLOCK_AHEAD_MS } from '../../protocol/limits.js';
 import { MAIN_REF } from '../../protocol/names.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
-/** `git fsck` may take this long. On a bridge of years it takes longer, and then only the newest commits are looked at. */
+/**
+ * The limit for `git fsck`. On a bridge of years it takes longer, and then only the newest commits are
+ * checked.
+ */
 const FSCK_MS = 10_000;
 
-/** How far back that is. */
+/** The age of these newest commits. */
 const LOOK_BACK_COMMITS = 200;
 
-/** Looks at `main`: it is there and whole, its end is not dated ahead, and its changes are written to the reflog. */
+/** Checks `main`: it exists and is whole, its tip is not dated in the future, and its reflog is written. */
 export async function checkHistory(repo: Repository, nowMs: number): Promise<Verdict[]> {
   const fsck = `git --git-dir ${shellQuote(repo.gitDir)} fsck`;
   const refStorage = (await readLocalConfig(repo)).get('extensions.refstorage')?.at(-1) ?? 'files';
@@ -50,7 +53,7 @@ export async function checkHistory(repo: Repository, nowMs: number): Promise<Ver
     () => true,
     () => false,
   );
-  // git makes the file at the first update it writes down; a bridge that nobody has asked yet has none.
+  // git makes the file at the first update that it logs; a bridge without any message has none yet.
   if (!rings && newest.length === 2) {
     verdicts.push(
       warning('main has moved without a line in logs/HEAD, so nobody was told', `touch ${shellQuote(head)}`),
@@ -59,7 +62,10 @@ export async function checkHistory(repo: Repository, nowMs: number): Promise<Ver
   return verdicts.length > 0 ? verdicts : [ok(`main is at ${tip.slice(0, 8)}${said}`)];
 }
 
-/** Looks whether the objects of main are there: all of them, or those of the newest commits where that takes too long. */
+/**
+ * Checks whether the objects of main are there: all of them, or those of the newest commits where all take
+ * too long.
+ */
 async function lookAtObjects(
   repo: Repository,
 ): Promise<{ readonly status: 'sound' | 'damaged'; readonly said: string }> {

@@ -6,19 +6,20 @@ import { shellQuote } from '../../process/shell-quote.js';
 import { expectedHooks } from '../install-hooks.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
-/** What each of them starts, in this package. */
+/** The program of this package that each of them starts. */
 const OWN_PROGRAMS: Readonly<Record<string, string>> = {
   'hooks/pre-receive': PACKAGE_FILES.preReceive,
   'hooks/post-receive': PACKAGE_FILES.postReceive,
   'bridge/ssh-command': PACKAGE_FILES.standby,
 };
 
-/** A node that says nothing for so long does not run. Milliseconds. */
+/** A node that is silent for this long does not run. Milliseconds. */
 const NODE_TIMEOUT_MS = 10_000;
 
 /**
- * Looks at the hooks and the forced command: there, executable, as this version installs them, and with a node and hook programs that
- * are still where the stubs say. Another place of node or of llm-bridge is no fault by itself.
+ * Checks the hooks and the forced command: they exist, are executable, are the text of this version, and node
+ * and the hook programs are still at the paths in them. Another place of node or of llm-bridge is no fault by
+ * itself.
  */
 export async function checkHooks(gitDir: string): Promise<Verdict[]> {
   const init = `llm-bridge init ${shellQuote(gitDir)}`;
@@ -40,7 +41,7 @@ export async function checkHooks(gitDir: string): Promise<Verdict[]> {
     const wanted = (await expectedHooks({ node: said.node ?? '', path: said.path ?? '' })).find(
       (one) => one.target === target,
     );
-    // The program may be that of another installation; that is looked at by itself.
+    // The program may belong to another installation; that has a check of its own.
     if (withoutProgram(text) !== withoutProgram(wanted?.text ?? '')) {
       verdicts.push(
         broken(`${target} is not what this llm-bridge installs: it is older, newer or was changed`, init),
@@ -58,7 +59,7 @@ export async function checkHooks(gitDir: string): Promise<Verdict[]> {
   return verdicts.length > 0 ? verdicts : [ok('installed and current')];
 }
 
-/** Where a stub says that node, the hook program and the tools are; null where it names none. */
+/** The paths of node, the hook program and the tools in a stub; null where it names none. */
 function placesIn(text: string): { node: string | null; hook: string | null; path: string | null } {
   const read = (setting: RegExp) => {
     const quoted = setting.exec(text)?.[1];

@@ -15,8 +15,9 @@ interface KeyLine {
 }
 
 /**
- * Holds the names of the bridge against the lines that let keys in: every line of this bridge has a name with a role, every name a
- * line, no key of the bridge comes in by another line, and sshd will heed the file at all.
+ * Compares the names of the bridge with the lines that let keys in. Every line of this bridge needs a name
+ * with a role, and every name a line. No key of the bridge may come in by another line, and sshd has to
+ * accept the file at all.
  */
 export async function checkKeys(gitDir: string, authorizedKeysFile: string): Promise<Verdict[]> {
   const text = await readAuthorizedKeys(authorizedKeysFile);
@@ -99,7 +100,7 @@ function keyLines(text: string): KeyLine[] {
   const found: KeyLine[] = [];
   for (const line of text.split('\n')) {
     if (line.trimStart().startsWith('#')) continue;
-    // A quote that nothing closes takes the rest of the line, as it does for sshd.
+    // An unclosed quote takes the rest of the line, as it does for sshd.
     const unquoted = line.replace(/"(?:[^"\\]|\\.?)*"?/g, '""');
     const type = /(?:^|\s)((?:ssh|ecdsa|sk)-\S+ \S+)/.exec(unquoted)?.[1];
     const key = type === undefined ? null : parsePublicKey(type);
@@ -119,7 +120,10 @@ async function readNames(gitDir: string): Promise<Map<string, { role: string; fi
   return names;
 }
 
-/** sshd with its usual StrictModes ignores a file that others could have written: it, its folder, and the home above. */
+/**
+ * sshd with its usual StrictModes ignores a file that others could write: the file, its folder, and the home
+ * folder above.
+ */
 async function judgeFile(file: string): Promise<Verdict[]> {
   if (process.platform === 'win32') return [];
   const folder = path.dirname(file);

@@ -5,14 +5,21 @@ import { shellQuote } from '../../process/shell-quote.js';
 import { formatDuration } from '../../protocol/duration.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
-/** A push may take `bridge.receiveTimeout` (300 s) and a minute; what is older than twice that is worth a word. Milliseconds. */
+/**
+ * A push may take `bridge.receiveTimeout` (300 s) and a minute. A lock older than twice that deserves a
+ * warning. Milliseconds.
+ */
 const LONG_HELD_MS = 720_000;
 
-/** Longer than a push or a fetch takes on a bridge in use, so that a lock that outlives them is proven stale. Milliseconds. */
+/**
+ * Longer than a push or a fetch takes on a busy bridge, so a lock that outlasts all of them is proven stale.
+ * Milliseconds.
+ */
 const WAIT_MS = 5_000;
 
 /**
- * Looks for what a killed git left behind. With `fix`, what is proven to be nobody's is removed; what may be in use never is.
+ * Checks for leftovers of a killed git. With `fix`, those that are proven to be stale are removed; those that
+ * may be in use never are.
  */
 export async function checkLocks(
   gitDir: string,

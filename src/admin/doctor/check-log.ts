@@ -18,8 +18,9 @@ interface LogScan {
 }
 
 /**
- * Looks whether others could put a file in the place of `answers.log`, whether its lines, rotated files included, are records in their order, and whether it is
- * in step with history. What each record says is for `verify`.
+ * Checks whether others could replace `answers.log`, whether the lines of all its files, rotated ones
+ * included, are records in the right order, and whether the log is in step with history. `verify` checks the
+ * content of each record.
  */
 export async function checkLog(repo: Repository, logPath: string): Promise<Verdict[]> {
   const context = faultOfLogPlace(logPath, repo.gitDir);
@@ -53,7 +54,7 @@ export async function checkLog(repo: Repository, logPath: string): Promise<Verdi
   return [ok(`${last?.seq ?? 0} records, in step with history`)];
 }
 
-/** A log outside of the bridge that others can write into; for all that is in it, there is checkModes. */
+/** A log outside the bridge that others can write. checkModes checks everything inside the bridge. */
 async function foreignLog(logPath: string, gitDir: string): Promise<Verdict | null> {
   const stats = await stat(logPath).catch(() => null);
   const fault = stats === null || logPath.startsWith(`${gitDir}/`) ? null : faultOf(stats);

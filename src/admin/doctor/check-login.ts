@@ -11,7 +11,9 @@ import { MAX_CLOCK_AHEAD_MS } from '../../protocol/limits.js';
 import { PROTOCOL_VERSION, type Role } from '../../protocol/names.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
-/** Looks at the file given with `--identity`: there, and readable by its owner alone, or ssh does not use it. */
+/**
+ * Checks the file given with `--identity`: it exists, and only its owner can read it, or ssh does not use it.
+ */
 export async function checkIdentity(file: string): Promise<Verdict> {
   const stats = await stat(file).catch((error: NodeJS.ErrnoException) => error.code ?? error.message);
   const quoted = shellQuote(file);
@@ -25,10 +27,10 @@ export async function checkIdentity(file: string): Promise<Verdict> {
   return ok(file);
 }
 
-/** The connection ended before or behind the host key, and not because of it. */
+/** The connection ended before or after the host key, for another reason. */
 const NO_WAY_THERE: readonly BridgeErrorCode[] = ['unreachable', 'connection-broke', 'ssh-host'];
 
-/** Reads out of a try to log in whether the host key is known. */
+/** Judges from a login attempt whether the host key is known. */
 export function judgeHostKey(result: SshResult, connection: SshConnection, plan: SshPlan): Verdict {
   const { stderr } = result;
   const context = plan.port === 22 ? plan.hostname : `[${plan.hostname}]:${plan.port}`;
@@ -46,20 +48,22 @@ export function judgeHostKey(result: SshResult, connection: SshConnection, plan:
       `ssh ${port}${shellQuote(connection.address.destination)}, and compare with what the server says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`,
     );
   }
-  // Whatever else fails, fails behind the host key or before it.
+  // Any other failure is before or after the host key.
   const failure = result.exitCode === 255 ? classifyGitFailure('connect', stderr) : null;
   if (failure !== null && NO_WAY_THERE.includes(failure.code)) return broken(failure.message, failure.remedy);
   return ok(`the host key of ${context} is known`);
 }
 
-/** Reads out of it whether the key was accepted. */
+/** Judges from the attempt whether the key was accepted. */
 export function judgeKey(result: SshResult, connection: SshConnection): Verdict {
   const failure = result.exitCode === 255 ? classifyGitFailure('log in', result.stderr) : null;
   if (failure === null) return ok(`the server lets the key in as ${connection.address.destination}`);
   return broken(failure.message, failure.remedy);
 }
 
-/** Reads out of it whether the key has the forced command of a bridge, and hands what that said to `found`. */
+/**
+ * Judges from the attempt whether the key has a bridge's forced command, and passes its output to `found`.
+ */
 export function judgeForcedCommand(result: SshResult, found: (hello: Hello) => void): Verdict {
   if (gitMeant('server-refused', result.stderr)) {
     const { message, remedy } = classifyGitFailure('bridge-hello', result.stderr);
@@ -85,7 +89,7 @@ export function judgeProtocol(hello: Hello): Verdict {
   );
 }
 
-/** Whether the key may do what this machine is for; without `expected`, whatever it may. */
+/** Whether the key may do what this machine is for; without `expected`, every role will do. */
 export function judgeRole(hello: Hello, expected: Role | undefined): Verdict {
   const may = hello.role === 'agent' ? 'answer, and cannot ask' : 'ask, and cannot answer';
   if (expected === undefined || expected === hello.role)
@@ -96,12 +100,14 @@ export function judgeRole(hello: Hello, expected: Role | undefined): Verdict {
   );
 }
 
-/** A difference that NTP would never leave, and that only blurs times in `status`. Milliseconds. */
+/** A difference that NTP would never leave. A smaller one only blurs times in `status`. Milliseconds. */
 const CLOCK_WARN_MS = 10_000;
 
-/** Whether the clocks agree; `askedMs` and `heardMs` are when the server was asked and had answered, by ours. */
+/**
+ * Whether the clocks agree. `askedMs` and `heardMs` are our times of the question and of the server's answer.
+ */
 export function judgeClock(hello: Hello, askedMs: number, heardMs: number): Verdict {
-  // The server says whole seconds, rounded down.
+  // The server sends whole seconds, rounded down.
   const earliest = Date.parse(hello.time);
   const aheadMs = earliest > heardMs ? earliest - heardMs : Math.min(0, earliest + 1000 - askedMs);
   const off = Math.abs(aheadMs);
@@ -111,10 +117,15 @@ export function judgeClock(hello: Hello, askedMs: number, heardMs: number): Verd
   return off > MAX_CLOCK_AHEAD_MS ? broken(text, remedy) : warning(text, remedy);
 }
 
-/** A login takes a few round trips and the start of a shell; what takes longer than this is felt at every push. Milliseconds. */
+/**
+ * A login takes a few round trips and the start of a shell. A longer one is felt at every push. Milliseconds.
+ */
 const LOGIN_WARN_MS = 5_000;
 
-/** Whether logging in is quick: sshd starts the forced command by the login shell of its user, whose start-up files come first. */
+/**
+ * Whether a login is fast. sshd starts the forced command by the user's login shell, which reads its start-up
+ * files first.
+ */
 export function judgeLoginTime(tookMs: number): Verdict {
   const took = formatDuration(tookMs);
   return tookMs < LOGIN_WARN_MS

@@ -5,16 +5,19 @@ import { shellQuote } from '../../process/shell-quote.js';
 import { closedToGroup } from '../settle-modes.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
-/** Folders in which everything has to be the owner's. Of `objects` only the folders are looked at: there may be very many files. */
+/**
+ * Folders in which the owner must own everything. In `objects` only the folders are checked: there may be
+ * very many files.
+ */
 const OWNED = ['hooks', 'bridge', 'refs', 'logs', 'info'];
 
-/** At most so many paths are named. */
+/** The most paths that are named. */
 const MAX_NAMED = 3;
 
 /**
- * Looks who may change or read the bridge: nobody but its owner may write (whoever can write a role or a hook is an agent, or the
- * owner), no stranger may read, the group may read it and the log or nothing at all, and nothing in it may belong to somebody else, as after a
- * git that root ran in it.
+ * Checks who may change or read the bridge. Only its owner may write: whoever can write a role or a hook is
+ * an agent, or the owner. No stranger may read. The group may read the bridge and the log, or nothing at all.
+ * Nothing in it may belong to somebody else, as after a git that root ran there.
  */
 export async function checkModes(gitDir: string, logPath: string): Promise<Verdict[]> {
   if (process.platform === 'win32') return [ok('not looked at on Windows')];
@@ -78,7 +81,7 @@ async function entriesOf(gitDir: string): Promise<{ file: string; stats: Stats }
   const found: { file: string; stats: Stats }[] = [];
   for (const name of names) {
     const file = path.join(gitDir, name);
-    // What a git that works just now has removed again.
+    // A git that runs just now has removed it again.
     const stats = await lstat(file).catch(() => null);
     if (stats !== null) found.push({ file, stats });
   }

@@ -8,10 +8,10 @@ import { broken, ok, type Verdict, warning } from './finding.js';
 /** ssh itself gives up connecting after 20 s. */
 const CONNECT_TIMEOUT_MS = 20_000;
 
-/** sshd says its version before it does anything else, however busy it is. */
+/** sshd sends its version before anything else, however busy it is. */
 const BANNER_TIMEOUT_MS = 5_000;
 
-/** Looks whether the name of the server stands for an address. */
+/** Checks whether the name of the server resolves to an address. */
 export async function checkName({ hostname, isProxied }: SshPlan): Promise<Verdict> {
   if (isProxied) return ok(`${hostname} is reached by way of another host, which looks it up`);
   if (net.isIP(hostname) !== 0) return ok(`${hostname} is an address`);
@@ -27,7 +27,7 @@ export async function checkName({ hostname, isProxied }: SshPlan): Promise<Verdi
   }
 }
 
-/** Looks whether a server listens there, and whether it is one for SSH. */
+/** Checks whether a server listens there, and whether it speaks SSH. */
 export async function checkPort({ hostname, port, isProxied }: SshPlan): Promise<Verdict> {
   if (isProxied) return ok('reached by way of another host');
   const said = await readBanner(hostname, port);
@@ -61,7 +61,7 @@ function readBanner(host: string, port: number): Promise<{ banner: string } | { 
       socket.destroy();
       resolve(result);
     };
-    // A server for SSH speaks first; what says nothing is something else, which waits for us to speak.
+    // An SSH server speaks first. A silent server is of another kind, and waits for us to speak.
     socket.on('connect', () => socket.setTimeout(BANNER_TIMEOUT_MS));
     socket.on('data', (chunk: Buffer) => {
       said += chunk.toString('latin1');

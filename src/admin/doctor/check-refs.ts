@@ -13,8 +13,9 @@ import { MAIN_REF } from '../../protocol/names.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
 /**
- * Looks for refs that a power cut has broken: main is looked at by itself. With `fix`, those beside the record go, because they may be lost
- * without harm; any other is the owner's, and is only named.
+ * Checks for refs that a power cut has broken; main has a check of its own. With `fix`, those outside the
+ * record are removed, because they may be lost without harm. Any other belongs to the owner, and is only
+ * named.
  */
 export async function checkRefs(
   repo: Repository,

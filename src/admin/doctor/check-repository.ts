@@ -7,8 +7,8 @@ import { PROTOCOL_VERSION } from '../../protocol/names.js';
 import { broken, ok, type Verdict } from './finding.js';
 
 /**
- * Looks whether there is a bridge at `repoPath` that this user owns and this version knows, and hands it to `found`. Throws BridgeError
- * `no-such-repository`, `not-a-bridge`.
+ * Checks whether there is a bridge at `repoPath` that this user owns and this version knows, and passes it to
+ * `found`. Throws BridgeError `no-such-repository`, `not-a-bridge`.
  */
 export async function checkRepository(
   repoPath: string,

@@ -5,10 +5,16 @@ import { parseDurationMs } from '../../protocol/duration.js';
 import { findWrongSettings } from '../repository-settings.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
-/** They follow the largest message, and init writes them anew. Until then pushes cost a little more than they should. */
+/**
+ * They depend on the largest message, and init writes them again. Until then pushes cost a little more than
+ * they should.
+ */
 const FOLLOWING = ['core.bigFileThreshold', 'receive.maxInputSize'];
 
-/** Looks whether the settings are as init writes them, and whether those that are the owner's to choose can be understood. */
+/**
+ * Checks whether the settings are as init writes them, and whether the owner's own settings have valid
+ * values.
+ */
 export async function checkSettings(repo: Repository): Promise<Verdict[]> {
   const init = `llm-bridge init ${shellQuote(repo.gitDir)}`;
   const verdicts: Verdict[] = (await findWrongSettings(repo)).map(({ key, wanted, now }) => {

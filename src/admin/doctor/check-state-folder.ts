@@ -6,8 +6,9 @@ import { formatDuration } from '../../protocol/duration.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
 /**
- * Checks that the agent can keep its state in this folder, and says whether an agent runs there. Makes the folder where
- * it is missing, as the agent does. Throws BridgeError `state-folder` where the lock cannot be read.
+ * Checks that the agent can keep its state in this folder, and says whether an agent runs there. Makes the
+ * folder where it is missing, as the agent does. Throws BridgeError `state-folder` where the lock cannot be
+ * read.
  */
 export async function checkStateFolder(dir: string, nowMs: number): Promise<Verdict> {
   const remedy = `see who owns it: ls -ld ${shellQuote(dir)}; or name another one with --state-dir`;

@@ -12,7 +12,7 @@ import type { Check } from './finding.js';
 import { remoteChecks } from './remote-checks.js';
 import { serverChecks } from './server-checks.js';
 
-/** What `doctor` was told. */
+/** The options of `doctor`. */
 export interface DoctorOptions extends Omit<AgentCheckOptions, 'url'> {
   readonly repo: string;
   readonly ssh: SshOptions;
@@ -23,8 +23,8 @@ export interface DoctorOptions extends Omit<AgentCheckOptions, 'url'> {
 }
 
 /**
- * The checks for this machine, one after the other: of the bridge where it is here, of the way to it where it is not, and of the agent
- * where this machine answers, or might. Throws BridgeError `usage`.
+ * Yields the checks for this machine, one after the other: those of a local bridge, those of the way to a
+ * remote one, and those of the agent where this machine answers, or might. Throws BridgeError `usage`.
  */
 export async function* doctorChecks(options: DoctorOptions): AsyncGenerator<Check> {
   const { repo, env, now, role } = options;
@@ -52,7 +52,7 @@ export async function* doctorChecks(options: DoctorOptions): AsyncGenerator<Chec
       if (isWithoutGit(error)) return null;
       throw error;
     });
-    // Without a git that will do, that is all there is to say of the way to the server.
+    // Without a usable git, nothing more can be said of the way to the server.
     if (connection === null) yield { name: 'git', run: () => checkGit(env) };
     else {
       yield* remoteChecks({
@@ -65,7 +65,8 @@ export async function* doctorChecks(options: DoctorOptions): AsyncGenerator<Chec
         },
       });
     }
-    // A key of an asker on a machine that is to answer is the wrong key; that does not make its model server uninteresting.
+    // On a machine that is to answer, an asker's key is the wrong key. The model server is checked all the
+    // same.
     if ((role ?? keyRole) === 'asker') return;
   }
   const agent = { ...options, url: address.url };

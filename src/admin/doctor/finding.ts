@@ -1,27 +1,30 @@
 import { BridgeError, errorText } from '../../protocol/bridge-error.js';
 
-/** How a thing that was looked at is: `skipped` where it could not be looked at, because something before it is broken. */
+/** The result of a check. `skipped`: it could not be made, because something before it is broken. */
 export type FindingStatus = 'ok' | 'warning' | 'broken' | 'skipped';
 
-/** What one look of `doctor` found. The names and the JSON form of it are a contract; the words of `text` and `remedy` are not. */
+/**
+ * One finding of `doctor`. Its names and its JSON form are a contract; the words of `text` and `remedy` are
+ * not.
+ */
 export interface Finding {
-  /** What was looked at: `hooks`, `host-key`, …; several findings may have the same. */
+  /** What was checked: `hooks`, `host-key`, …; several findings may have the same name. */
   readonly check: string;
   readonly status: FindingStatus;
   readonly text: string;
-  /** What to do, a command to paste where there is one; null where there is nothing to do. */
+  /** What to do, if possible as a command to paste; null where there is nothing to do. */
   readonly remedy: string | null;
 }
 
-/** A finding whose check is known already. */
+/** A finding without the name of its check. */
 export type Verdict = Omit<Finding, 'check'>;
 
-/** All is as it should be. */
+/** Everything is in order. */
 export function ok(text: string): Verdict {
   return { status: 'ok', text, remedy: null };
 }
 
-/** It works, and may stop working, or is not as safe as it should be. */
+/** It works, but may stop working, or is less safe than it should be. */
 export function warning(text: string, remedy: string): Verdict {
   return { status: 'warning', text, remedy };
 }
@@ -31,26 +34,26 @@ export function broken(text: string, remedy: string): Verdict {
   return { status: 'broken', text, remedy };
 }
 
-/** It was not looked at. */
+/** It was not checked. */
 export function skipped(text: string): Verdict {
   return { status: 'skipped', text, remedy: null };
 }
 
-/** One look at one thing. */
+/** One check of one thing. */
 export interface Check {
   readonly name: string;
-  /** Checks that come before it and without which it says nothing. One that is not made at all is not missed. */
+  /** Earlier checks that it depends on. One that is not in the list of checks does not count as missing. */
   readonly needs?: readonly string[];
-  /** A BridgeError that it throws counts as `broken`. */
+  /** A BridgeError that it throws becomes `broken`. */
   run(): Promise<Verdict | readonly Verdict[]>;
 }
 
 /**
- * Looks at one thing after the other, and tells what it found as soon as it is known. What rests on something that is broken is
- * skipped, with the reason; a check that fails in an unexpected way does not keep the others from being made.
+ * Makes one check after the other, and yields each finding as soon as it is known. A check that depends on
+ * something broken is skipped, with the reason. An unexpected failure of a check does not stop the others.
  */
 export async function* runChecks(checks: Iterable<Check> | AsyncIterable<Check>): AsyncGenerator<Finding> {
-  // What cannot be relied on → the check that is to blame.
+  // Check that cannot be relied on → the broken check that is the cause.
   const blamed = new Map<string, string>();
   for await (const { name, needs = [], run } of checks) {
     const blame = needs.map((need) => blamed.get(need)).find((root) => root !== undefined);

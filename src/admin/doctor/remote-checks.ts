@@ -20,21 +20,21 @@ import { checkName, checkPort } from './check-reach.js';
 import { checkSshVersion } from './check-ssh-version.js';
 import { broken, type Check, ok, skipped, type Verdict } from './finding.js';
 
-/** What the checks of the way to a server go by. */
+/** The settings for the checks of the way to a server. */
 export interface RemoteCheckOptions {
   readonly connection: BridgeConnection;
   readonly identity?: string | undefined;
-  /** What this machine is to do there. Default: whatever the key may. */
+  /** The role of this machine there. Default: the role of the key. */
   readonly role?: Role | undefined;
-  /** Told what the forced command said, as soon as it is known. */
+  /** Called with the output of the forced command, as soon as it is known. */
   readonly onHello?: (hello: Hello) => void;
   readonly now: () => number;
 }
 
-/** Connecting, a handshake on a slow link, a busy server. */
+/** For a connect, a handshake on a slow link and a busy server. */
 const LOGIN_TIMEOUT_MS = 45_000;
 
-/** The checks of the way to a bridge elsewhere, in the order in which a connection is made. */
+/** The checks of the way to a remote bridge, in the order in which a connection is made. */
 export function remoteChecks(options: RemoteCheckOptions): Check[] {
   const { connection } = options;
   const git: Check = { name: 'git', run: () => checkGit(connection.env) };
@@ -112,7 +112,7 @@ function sshChecks(connection: SshConnection, { identity, role, now, onHello }: 
   ];
 }
 
-/** Looks whether git finds the bridge at the address, and its main. */
+/** Checks whether git finds the bridge at the address, and its main. */
 async function checkMain(connection: BridgeConnection) {
   const { url } = connection.address;
   const main = await readRemoteRef(connection.env, url, MAIN_REF);

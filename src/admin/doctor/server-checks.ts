@@ -12,13 +12,13 @@ import { checkRepository } from './check-repository.js';
 import { checkSettings } from './check-settings.js';
 import type { Check } from './finding.js';
 
-/** What the server's side of `doctor` goes by. */
+/** The settings for the server's part of `doctor`. */
 export interface ServerCheckOptions {
   readonly repoPath: string;
   /** The file sshd reads for the owner of the bridge. */
   readonly authorizedKeysFile: string;
   readonly env: NodeJS.ProcessEnv;
-  /** Whether to clear away what is proven to be nobody's. */
+  /** Whether to remove what is proven to be stale. */
   readonly fix: boolean;
   readonly now: () => number;
   readonly disk?: DiskThresholds;
@@ -44,7 +44,7 @@ export function serverChecks(options: ServerCheckOptions): Check[] {
     { name: 'hooks', needs, run: () => checkHooks(gitDir()) },
     { name: 'settings', needs, run: () => checkSettings(bridge().repo) },
     { name: 'keys', needs, run: () => checkKeys(gitDir(), authorizedKeysFile) },
-    // Before what reads refs: a lock that is cleared away shall not be in its way.
+    // This comes before the checks that read refs: a stale lock that it removes must not block them.
     { name: 'locks', needs, run: () => checkLocks(gitDir(), { fix, nowMs: now() }) },
     { name: 'refs', needs, run: () => checkRefs(bridge().repo, { fix, nowMs: now() }) },
     { name: 'history', needs, run: () => checkHistory(bridge().repo, now()) },
