@@ -8,7 +8,7 @@ import { findAnswer, findTask } from './find-task.js';
 import { type Asker, openAsker } from './open-asker.js';
 import type { TaskDraft } from './task-draft.js';
 
-/** How to ask. */
+/** Options for a question. */
 export interface AskOptions {
   /** Makes the task; called with the bridge's limit and the server's clock. */
   readonly draft: (terms: {
@@ -17,20 +17,26 @@ export interface AskOptions {
     /** The whole id of the task that is replied to. */
     readonly replyTo: string | undefined;
   }) => TaskDraft;
-  /** The task whose conversation is continued: its id, or the beginning of it. It has to have a good answer. */
+  /**
+   * The task whose conversation continues: its id, or the beginning of it. It must have an answer without an
+   * error.
+   */
   readonly replyTo?: string | undefined;
   /** Do not wait for the answer. */
   readonly noWait?: boolean;
-  /** Stop waiting after so long; the task stays asked. Default: as long as the task lives. */
+  /** Stop waiting after this time; the task stays asked. Default: as long as the task lives. */
   readonly timeoutMs?: number;
-  /** Who asks, where no key says it. */
+  /** The asker's name, where no key gives one. */
   readonly name?: string;
   readonly signal?: AbortSignal;
   /** Called once the task is on main. */
   readonly onAsked?: (task: string) => void;
-  /** Called once an agent says that it is at it, with its name. Looking for that costs a fetch now and then. */
+  /**
+   * Called with the agent's name once an agent has claimed the task. Looking for that costs a fetch now and
+   * then.
+   */
   readonly onClaimed?: (agent: string) => void;
-  /** Called now and then while waiting on a bridge of this machine, to catch up what a killed hook left. */
+  /** Called now and then while waiting on a local bridge, to log the answers that a killed hook missed. */
   readonly ingest?: () => Promise<unknown>;
 }
 
@@ -40,16 +46,20 @@ export type AskOutcome =
   | { readonly status: 'waiting'; readonly task: string }
   | { readonly status: 'answered'; readonly task: string; readonly commit: string; readonly answer: Answer };
 
-/** With a doorbell this is only a safety net; without one it is how an answer is noticed. Milliseconds. */
+/** With a doorbell this poll is only a safety net; without one it is how an answer is found. Milliseconds. */
 const SAFETY_POLL_MS = 30_000;
 const POLL_MS = 2_000;
 
-/** A claim rings no bell, so it is looked for; ever more seldom, because nobody may be there. Milliseconds. */
+/**
+ * A claim does not ring the doorbell, so we poll for it, less and less often, because there may be no agent.
+ * Milliseconds.
+ */
 const FIRST_CLAIM_LOOK_MS = 1_000;
 
 /**
- * Asks a bridge and waits for the answer. An error answer is an answer: the caller looks at `answer.error`. Throws BridgeError for
- * what kept the task from being asked; once it is asked, a lost network only makes the wait longer.
+ * Asks a bridge and waits for the answer. An error answer is an answer too: the caller looks at
+ * `answer.error`. Throws BridgeError where the task could not be asked. Once it is asked, a lost network only
+ * makes the wait longer.
  */
 export async function ask(connection: BridgeConnection, options: AskOptions): Promise<AskOutcome> {
   const { signal } = options;
@@ -104,7 +114,7 @@ async function waitForAnswer(
       const waitMs = Math.min(leftMs, pollMs, isClaimed ? pollMs : claimLookMs);
       const outcome = await notifier.wait(waitMs, signal);
       claimLookMs *= 1.5;
-      // Our own task rings as well.
+      // Our own task rings the doorbell as well.
       isNews = outcome === 'timeout' || rungTip === undefined || rungTip !== asker.tip();
     }
   } finally {
@@ -124,8 +134,9 @@ async function look(asker: Asker, task: string, signal: AbortSignal | undefined,
 }
 
 /**
- * Finds the task to reply to by its id or the beginning of it, and answers its whole id. What is replied to is young as a rule; all of history is
- * brought here only where it is not. Throws BridgeError `no-such-task`, `not-answered` (yet), `failed-task`, or `usage` as findTask does.
+ * Finds the task to reply to by its id or the beginning of it, and returns its whole id. That task is usually
+ * young; all of history is fetched only where it is not. Throws BridgeError `no-such-task`, `not-answered`
+ * (yet), `failed-task`, or `usage` as findTask does.
  */
 export async function findAnswered(asker: Asker, text: string, signal?: AbortSignal): Promise<string> {
   await asker.reach('window', signal);

@@ -12,18 +12,18 @@ import { findTask } from './find-task.js';
 import { openAsker } from './open-asker.js';
 import type { Submission } from './submission.js';
 
-/** How to cancel. */
+/** Options for a cancel. */
 export interface CancelOptions {
   /** The id of the task, or the beginning of it. */
   readonly task: string;
-  /** Why, for whoever reads the record. */
+  /** The reason, for whoever reads the record. */
   readonly reason?: string;
-  /** Who cancels, where no key says it. */
+  /** The name of who cancels, where no key gives one. */
   readonly name?: string;
   readonly signal?: AbortSignal;
 }
 
-/** A task that nobody wants answered any more, and the commit that says so; `isNew` false: another one said it before. */
+/** A cancelled task and the commit that cancels it. `isNew` false: an earlier commit had cancelled it. */
 export interface Cancelled {
   readonly task: string;
   readonly commit: string;
@@ -31,8 +31,9 @@ export interface Cancelled {
 }
 
 /**
- * Cancels a task that is open. The agent that is at it, or the next one that looks, answers it with the error `cancelled`, unless its answer is
- * finished by then. Throws BridgeError `no-such-task`, `answered`, `expired`, or `refused-author` for a task of another asker.
+ * Cancels an open task. The agent that works on it, or the next one that looks, answers it with the error
+ * `cancelled`, unless its answer is finished by then. Throws BridgeError `no-such-task`, `answered`,
+ * `expired`, or `refused-author` for another asker's task.
  */
 export async function cancelTask(connection: BridgeConnection, options: CancelOptions): Promise<Cancelled> {
   const { signal, reason } = options;

@@ -5,12 +5,13 @@ import { type Answer, readAnswer } from '../protocol/answer.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 
-/** The shortest beginning of an id that is looked for: git's own. */
+/** The shortest prefix of an id that is looked up; git has the same limit. */
 const MIN_PREFIX = 4;
 
 /**
- * Finds a task on `ref` by its id or the beginning of it; null where there is none. Costs the same however long history is, but
- * for the look whether it is on `ref`. Throws BridgeError `usage` where the text cannot be one or several tasks begin with it.
+ * Finds a task on `ref` by its id or the beginning of it; null where there is none. The lookup costs the same
+ * however long history is, except for the check whether the task is on `ref`. Throws BridgeError `usage`
+ * where the text cannot be an id, or several tasks begin with it.
  */
 export async function findTask(repo: Repository, ref: string, prefix: string): Promise<HistoryCommit | null> {
   if (!/^[0-9a-f]{4,64}$/i.test(prefix)) {
@@ -39,7 +40,7 @@ async function taskCommit(repo: Repository, ref: string, id: string): Promise<Hi
   if (type.stdout.toString('utf8').trim() !== 'commit') return null;
   const [commit] = await readHistory(repo, { from: [id], maxCount: 1 });
   if (commit === undefined || messageOf(commit).kind !== 'task') return null;
-  // A push that was refused or raced may have left one behind.
+  // A refused or raced push may have left an object that is not on `ref`.
   const isOnMain = await runGit(repo, ['merge-base', '--is-ancestor', id, ref]);
   return isOnMain.exitCode === 0 ? commit : null;
 }

@@ -22,36 +22,37 @@ import { commitLocal, submitLocal } from './submit-local.js';
 import { commitRemote, submitRemote } from './submit-remote.js';
 import { loginName, type TaskDraft } from './task-draft.js';
 
-/** More commits than any history has; git takes this for all of it. */
+/** More commits than any history has; git reads this depth as all of it. */
 const WHOLE_DEPTH = 2_147_483_647;
 
-/** A place to ask in. */
+/** An open bridge to ask on. */
 export interface Asker {
   readonly terms: BridgeTerms;
-  /** The repository to look for answers in, and the ref there that is `main`. */
+  /** The repository in which to look for answers, and the ref there that is `main`. */
   readonly repo: Repository;
   readonly ref: string;
-  /** What `main` is as far as it is known here; null where it may have moved without our knowing. */
+  /** The last known id of `main`; null where it may have moved without our knowledge. */
   tip(): string | null;
-  /** Commits a task and answers its id. */
+  /** Commits a task and returns its id. */
   submit(draft: TaskDraft, signal?: AbortSignal): Promise<string>;
-  /** Commits any message; answers its commit, or the one that says it already. */
+  /** Commits any message. Returns its commit, or the one that says the same already. */
   commit(
     submission: Submission,
     signal?: AbortSignal,
   ): Promise<{ readonly id: string; readonly isNew: boolean }>;
-  /** Brings history as far back as tasks can be pending, or all of it, where it is not here. */
+  /** Fetches history as far back as tasks can be pending, or all of it, where it is not here. */
   reach(far: 'window' | 'all', signal?: AbortSignal): Promise<void>;
-  /** Brings `ref` up to date; `withClaims` also who works on what. */
+  /** Brings `ref` up to date; with `withClaims` also the claims. */
   refresh(signal?: AbortSignal, withClaims?: boolean): Promise<void>;
-  /** Who has the task now, as of the last refresh; null where nobody says so. */
+  /** The agent that has the task, as of the last refresh; null where no claim names one. */
   holderOf(task: string): Promise<string | null>;
   close(): Promise<void>;
 }
 
 /**
- * Opens a bridge for asking. On this machine the repository itself is used; elsewhere a clone of one commit in a temporary
- * folder, which nothing depends on. Throws BridgeError as openLocalBridge, readTerms and fetchMain do, or `role`.
+ * Opens a bridge for asking. On this machine the repository itself is used. Elsewhere it is a clone of one
+ * commit in a temporary folder, which nothing depends on. Throws BridgeError as openLocalBridge, readTerms
+ * and fetchMain do, or `role`.
  */
 export async function openAsker(
   connection: BridgeConnection,
@@ -117,7 +118,7 @@ async function openLocalAsker(connection: BridgeConnection, name: string): Promi
   });
   await connectBridge(connection);
   const terms = ownTerms(settings);
-  // Its git need not stay while the answer is waited for.
+  // Its git process may end while the answer is awaited.
   const reader = openObjectReader(repo, { idleMs: 1_000 });
   return {
     terms,

@@ -12,28 +12,29 @@ import { isExpired } from '../protocol/queue.js';
 import { taskHash } from '../protocol/task.js';
 import type { TaskDraft } from './task-draft.js';
 
-/** Where a message is made. */
+/** The repository in which a message is made. */
 export interface SubmissionContext {
   readonly repo: Repository;
   readonly reader: ObjectReader;
 }
 
-/** A message of an asker's that is to be on main. */
+/** A message of an asker that is to be put on main. */
 export interface Submission {
   readonly file: string;
   /**
-   * Makes the message for the very commit it is to stand on, each time anew, and writes its blob, or begins to. `done`: a commit there says
-   * it already. Throws BridgeError where it has no place there any more.
+   * Makes the message for the commit it will stand on, again for each new parent, and writes its blob, or
+   * starts to. `done`: a commit there says the same already. Throws BridgeError where the message no longer
+   * fits there.
    */
   compose(
     context: SubmissionContext,
     parent: string,
   ): Promise<Pick<FileCommit, 'blob' | 'written' | 'message'> | { readonly done: string }>;
-  /** Whether `compose` can do with the tip `ref` alone; else history has to be there as far back as tasks can be pending. */
+  /** Whether `compose` needs history as far back as tasks can be pending, or only the tip `ref`. */
   needsHistory(repo: Repository, ref: string): Promise<boolean>;
 }
 
-/** A task. Where main holds these very bytes already, see findEqualTask. */
+/** A task. For the case that main holds these bytes already, see findEqualTask. */
 export function taskSubmission(
   draft: TaskDraft,
   clock: () => { readonly nowMs: number; readonly ttlMs: number },
@@ -42,7 +43,7 @@ export function taskSubmission(
   let begun: ReturnType<typeof beginBlob> | null = null;
   const asIs = (repo: Repository) => {
     begun ??= beginBlob(repo, draft.bytes);
-    // What failed, for a disk that was full say, is begun anew by the next try.
+    // A failed write (of a full disk, for example) is started again by the next try.
     begun
       .then(({ written }) => written)
       .catch(() => {
@@ -69,17 +70,21 @@ export function taskSubmission(
 }
 
 /**
- * `reuse`: the task waits for its answer or has a whole one, so it is ours too. `spent`: it was answered with an error, or its answer
- * was cut, or it was cancelled, or it expired; committing the same bytes again would change nothing and so ask nothing.
+ * `reuse`: the task waits for its answer or has a complete one, so the asker shares it. `spent`: it was
+ * answered with an error, its answer was cut, it was cancelled, or it expired. Committing the same bytes
+ * again would change nothing, and so ask nothing.
  */
 export type EqualTask = { readonly status: 'spent' } | { readonly status: 'reuse'; readonly task: string };
 
-/** How much further back than the time-to-live history is read: dates along `main` may run backwards by so much. */
+/**
+ * How much further than the time-to-live history is read: dates along `main` may run backwards by this much.
+ */
 const MARGIN_MS = MAX_CLOCK_AHEAD_MS + MAX_CLOCK_BEHIND_MS;
 
 /**
- * What became of the task whose file `ref` has, where it has the very bytes that are to be asked: what `--dedup` asked twice in a row comes
- * to. To be asked of the very commit that is built on, each time anew: another asker may have put the same bytes there meanwhile.
+ * Finds the state of the task whose file on `ref` has exactly the bytes to be asked. This happens when
+ * `--dedup` asks the same twice in a row. Ask again for each new parent: another asker may have put the same
+ * bytes there meanwhile.
  */
 export async function findEqualTask(
   { repo, reader }: SubmissionContext,
@@ -98,7 +103,10 @@ export async function findEqualTask(
   return isSpent ? { status: 'spent' } : { status: 'reuse', task };
 }
 
-/** Whether an answer can be taken for an equal task. The trailers tell of an error; only the blob tells that it was cut. */
+/**
+ * Whether an answer can be reused for an equal task. The trailers show an error; only the blob shows that it
+ * was cut.
+ */
 async function isWhole(
   reader: ObjectReader,
   { commit, change }: Extract<HistoryMessage, { kind: 'answer' }>,
@@ -109,7 +117,10 @@ async function isWhole(
   return read?.ok === true && isReusable(read.value);
 }
 
-/** The same task in other bytes: one more line break at the end, which no reader of either file minds. */
+/**
+ * The same task in other bytes: one more line break at the end, which changes nothing for a reader of either
+ * file.
+ */
 export function varied(bytes: Buffer): Buffer {
   return Buffer.concat([bytes, Buffer.from('\n')]);
 }

@@ -10,18 +10,18 @@ import { MAIN_REF } from '../protocol/names.js';
 import { type Submission, taskSubmission } from './submission.js';
 import type { TaskDraft } from './task-draft.js';
 
-/** As many lost races as no server has askers; more means that a lock is stuck. */
+/** More lost races than there are askers on any server; after that a lock is stuck. */
 const MAX_RACES = 50;
 
-/** So many in a row without anybody else having moved `main` are no races: something stands in the way. */
+/** This many failures in a row while nobody else has moved `main` are no races: something blocks it. */
 const MAX_VAIN = 3;
 
-/** So long whoever works on the bridge is waited for, where a lock is left in it. Milliseconds. */
+/** How long to wait for processes that work on the bridge, where a lock is left in it. Milliseconds. */
 const REPAIR_WAIT_MS = 5_000;
 
 /**
- * Commits a task to a bridge on this machine, as commitLocal does. Where `main` holds these very bytes already, see findEqualTask. Answers
- * the task's id.
+ * Commits a task to a local bridge, as commitLocal does, and returns its id. For the case that `main` holds
+ * these bytes already, see findEqualTask.
  */
 export async function submitLocal(
   repo: Repository,
@@ -36,9 +36,10 @@ export async function submitLocal(
 }
 
 /**
- * Commits a message to a bridge on this machine: objects first, then one compare-and-swap of `main`, so a kill leaves either no
- * message or a whole one. `alongside` gives refs to move in the same transaction, just before `main`. Answers the commit, and whether main was
- * moved to it just now. `given` is a reader that is open already; whoever gives it closes it.
+ * Commits a message to a local bridge: objects first, then one compare-and-swap of `main`. So a kill leaves
+ * either no message or a whole one. `alongside` names refs that move in the same transaction, just before
+ * `main`. Returns the commit, and whether this call moved main to it. `given` is a reader that is already
+ * open; the caller closes it.
  */
 export async function commitLocal(
   repo: Repository,
@@ -58,7 +59,8 @@ export async function commitLocal(
       const made = await submission.compose({ repo, reader }, parent);
       if ('done' in made) return { id: made.done, isNew: false };
       const commit = await writeFileCommit(repo, reader, { parent, file: submission.file, ...made, by });
-      // git moves the refs in this order, and a crash in between moves only the first: main comes last.
+      // git moves the refs in this order, and a crash in between moves only the first ones. So main comes
+      // last.
       const updates = [...alongside(commit), { ref: MAIN_REF, to: commit, from: parent }];
       if ((await updateRefs(identified(repo, by), updates, 'ask')) === 'updated')
         return { id: commit, isNew: true };
@@ -74,7 +76,7 @@ export async function commitLocal(
   });
 }
 
-/** A repository as `by` changes it: the reflog names who moved a ref, and git wants to know it. */
+/** The repository with `by` as the committer: git needs one for the reflog, which names who moved a ref. */
 export function identified(repo: Repository, by: CommitIdentity): Repository {
   return {
     ...repo,

@@ -14,16 +14,16 @@ import type { Refusal } from '../protocol/refusal.js';
 import { type Submission, taskSubmission } from './submission.js';
 import type { TaskDraft } from './task-draft.js';
 
-/** Lost races and broken connections together; with their pauses about a minute. */
+/** Lost races and broken connections together; with the pauses about a minute. */
 const MAX_TRIES = 12;
 
-/** So many refusals for a fault of the server's own are not its last word. */
+/** After this many refusals, a fault of the server's own counts as final. */
 const MAX_INTERNAL = 3;
 
 /**
- * Commits a message to a bridge elsewhere, through a clone that has its tip. A push whose answer was lost on the way is looked for
- * on main before it is made again, so a broken connection never asks twice. Answers the commit, and whether main was
- * moved to it just now.
+ * Commits a message to a remote bridge, through a clone that has its tip. If the reply to a push was lost, we
+ * look for the commit on main before we push again. So a broken connection never asks twice. Returns the
+ * commit, and whether this call moved main to it.
  */
 export async function commitRemote(
   clone: Repository,
@@ -77,7 +77,7 @@ export async function commitRemote(
   );
 }
 
-/** Commits a task so. Where `main` holds these very bytes already, see findEqualTask. */
+/** Commits a task in the same way. For the case that `main` holds these bytes already, see findEqualTask. */
 export async function submitRemote(
   clone: Repository,
   connection: BridgeConnection,
@@ -102,7 +102,7 @@ function refused(file: string, refusal: Refusal, attempt: number): BridgeError {
     {
       code: `refused-${refusal.code}`,
       remedy: refusal.remedy,
-      // A hook that something has killed is back at the next push; one that is broken stays so.
+      // A hook that was killed works again at the next push; a broken one stays broken.
       retryable: refusal.code === 'internal' && attempt < MAX_INTERNAL,
     },
   );

@@ -5,19 +5,19 @@ import { principalNameSchema, type TaskFile } from '../protocol/names.js';
 import { stringifyEscaped } from '../protocol/strict-json.js';
 import { questionOf, readTask, type TaskJson } from '../protocol/task.js';
 
-/** A task that is ready to be committed: bytes that were read back as a valid message. */
+/** A task that is ready to be committed: its bytes were read back as a valid message. */
 export interface TaskDraft {
   readonly file: TaskFile;
   readonly bytes: Buffer;
   readonly task: TaskJson;
-  /** What a person would call the question. */
+  /** The text of the question, for a person. */
   readonly question: string;
 }
 
 /**
- * Makes a `task.json` of a task's fields. A fresh `id` and `asked_at` are added where they are absent, so that what is asked
- * twice is answered twice; with `dedup` both are left out, because either would make every task another one. Throws
- * BridgeError `usage` naming the field that is wrong.
+ * Makes a `task.json` from the fields of a task. Adds a fresh `id` and `asked_at` where they are absent, so
+ * that a question asked twice is answered twice. With `dedup` both are left out, because either would make
+ * every task a different one. Throws BridgeError `usage` with the name of the wrong field.
  */
 export function draftTask(
   fields: TaskJson,
@@ -34,7 +34,9 @@ export function draftTask(
   );
 }
 
-/** Makes a draft of the bytes of a task file as they are. Throws BridgeError `usage` where they are no task. */
+/**
+ * Makes a draft from the bytes of a task file, unchanged. Throws BridgeError `usage` where they are no task.
+ */
 export function draftTaskFile(file: TaskFile, bytes: Buffer, maxBytes?: number): TaskDraft {
   const read = readTask(file, bytes, maxBytes);
   if (!read.ok) {
@@ -46,13 +48,13 @@ export function draftTaskFile(file: TaskFile, bytes: Buffer, maxBytes?: number):
   return { file, bytes, task: read.value, question: questionOf(read.value) };
 }
 
-/** The name to ask by where no key gives one: the login name, as far as it is a name; else `asker`. */
+/** The asker's name where no key gives one: the login name, as far as it is a valid name; else `asker`. */
 export function loginName(): string {
   try {
     const name = os.userInfo().username.replace(/[^A-Za-z0-9._-]/g, '-');
     return principalNameSchema.safeParse(name).success ? name : 'asker';
   } catch {
-    // A user id without a login, as in some containers.
+    // The user id has no login name, as in some containers.
     return 'asker';
   }
 }

@@ -12,22 +12,25 @@ import { MAIN_REF, type TaskFile } from '../protocol/names.js';
 import { identified, submitLocal } from './submit-local.js';
 import { draftTaskFile, loginName, type TaskDraft } from './task-draft.js';
 
-/** How to watch. */
+/** Options for a watch. */
 export interface WatchOptions {
   readonly repo: Repository;
-  /** The file a program rewrites. It need not exist yet. `….json` is read as a task.json, all else as a task.txt. */
+  /**
+   * The file that a program rewrites. It need not exist yet. A `.json` file is read as a task.json, any other
+   * as a task.txt.
+   */
   readonly file: string;
   readonly maxBytes: number;
   readonly taskTtlMs: number;
-  /** A change counts once the file was left alone for so long; a slow writer is not cut in half. */
+  /** A change counts once the file was left alone for this long, so that a slow writer is not cut in half. */
   readonly settleMs: number;
   readonly name?: string;
   readonly signal: AbortSignal;
   /** Called for each task that was asked. */
   readonly onTask: (task: string, draft: TaskDraft) => void;
-  /** Called for a change that is no task (not UTF-8, a bad field), and for what kept one from being asked. */
+  /** Called for a change that is no task (not UTF-8, a bad field), and where a task could not be asked. */
   readonly onProblem: (error: BridgeError) => void;
-  /** Called once the file is watched and what was there is asked. */
+  /** Called once the file is watched and its first content is asked. */
   readonly onReady?: () => void;
 }
 
@@ -35,9 +38,10 @@ export interface WatchOptions {
 const RETRY_MS = 5_000;
 
 /**
- * Makes every settled change of a file a task, until the signal aborts. What the file holds at the start counts as a change unless
- * it was asked already: the ref `refs/bridge/watch/<hash of the path>` remembers the last task of this file, moved in the
- * same transaction as `main`, so a restart neither repeats nor misses one. Empty and blank files are no tasks.
+ * Asks every settled change of a file as a task, until the signal aborts. The content at the start counts as
+ * a change unless it was asked already. For that the ref `refs/bridge/watch/<hash of the path>` remembers the
+ * last task of this file. It moves in the same transaction as `main`, so a restart neither repeats nor misses
+ * a task. Empty and blank files are no tasks.
  */
 export async function watchFile(options: WatchOptions): Promise<void> {
   const file = path.resolve(options.file);
@@ -49,7 +53,7 @@ export async function watchFile(options: WatchOptions): Promise<void> {
   let told: string | null = null;
 
   const lookAgain = (): Promise<void> => {
-    // One look that has not begun yet sees all that happened before it.
+    // A look that waits to start will see everything that happens before it, so one is enough.
     if (waiting) return turn;
     waiting = true;
     turn = turn.then(async () => {
@@ -64,7 +68,7 @@ export async function watchFile(options: WatchOptions): Promise<void> {
         if (options.signal.aborted) return;
         const problem = asBridgeError(error);
         const isRetried = problem.code !== 'usage';
-        // A disk that stays full is told once, not every five seconds.
+        // A disk that stays full is reported once, not every five seconds.
         if (!isRetried || problem.message !== told) options.onProblem(problem);
         told = isRetried ? problem.message : null;
         if (isRetried) retry = setTimeout(lookAgain, RETRY_MS);
@@ -103,8 +107,9 @@ async function askIfChanged(
   const by = { name: options.name ?? loginName(), atMs: Date.now() };
   const main = await resolveRef(repo, MAIN_REF);
   if (main !== null && (await holds(repo, main, draft))) {
-    // Another asker has just asked these bytes, and a commit cannot ask them again. This file has said them all the same: were the
-    // memory left behind, going back to what the file said before would look like no change.
+    // Another asker has just asked these bytes, and a commit cannot ask them again. This file has said them
+    // all the same. The ref must remember that: otherwise a change back to the earlier content would look
+    // like no change.
     const outcome = await updateRefs(identified(repo, by), [{ ref: memory, to: main }], 'watch');
     if (outcome !== 'updated') throw notRemembered(file);
     return;
@@ -115,12 +120,13 @@ async function askIfChanged(
   options.onTask(task, draft);
 }
 
-/** The file's bytes once it has been left alone for `settleMs`; empty where there is none. */
+/** The file's bytes once it was left alone for `settleMs`; empty where there is no file. */
 async function readSettled(file: string, settleMs: number, signal: AbortSignal): Promise<Buffer> {
   for (;;) {
     const before = await statFile(file);
     if (before === null) return Buffer.alloc(0);
-    // Not mtime, which a copy may keep from long ago. A date in the future (a file server's clock) says nothing about the age.
+    // ctime, not mtime, which a copy may keep from long ago. A date in the future (a file server's clock)
+    // says nothing about the age.
     const ageMs = Date.now() - before.ctimeMs;
     const restMs = ageMs >= 0 ? settleMs - ageMs : settleMs;
     if (restMs > 0) await sleep(Math.ceil(restMs), undefined, { signal });
@@ -134,7 +140,9 @@ async function statFile(file: string): Promise<Stats | null> {
   return stat(file).catch(absent);
 }
 
-/** Between a remove and the rename that replaces it there is no file; the rename is an event of its own. */
+/**
+ * Between a remove and the rename that replaces the file there is none; the rename is an event of its own.
+ */
 function absent(error: NodeJS.ErrnoException): null {
   if (error.code === 'ENOENT') return null;
   throw error;
@@ -144,7 +152,7 @@ function isSame(a: Stats, b: Stats): boolean {
   return a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs && a.size === b.size && a.ino === b.ino;
 }
 
-/** Whether a commit's task file is, byte for byte, this draft. */
+/** Whether a commit's task file equals this draft byte for byte. */
 async function holds(repo: Repository, commit: string, draft: TaskDraft): Promise<boolean> {
   const then = await resolveRef(repo, `${commit}:${draft.file}`);
   const now = await runGit(repo, ['hash-object', '-t', 'blob', '--stdin', '--no-filters'], {
