@@ -19,8 +19,8 @@ export function formatKeyLine(repoPath: string, name: string, key: PublicKey): s
 }
 
 /**
- * A line of before, whose forced command does not say whose key it is, as it is written now; any other as it
- * is.
+ * Rewrites a line of an older version, whose forced command does not name the key; returns any other line
+ * unchanged.
  */
 export function withFingerprint({ name, key, line }: BridgeKeyLine, repoPath: string): string {
   const old = toBytes(`command="${forcedCommand(repoPath, name)}"`);
@@ -41,8 +41,8 @@ export function findKeyLines(text: string, repoPath: string): BridgeKeyLine[] {
     const space = line.indexOf(' ', end);
     if (start < COMMAND.length || end < 0 || space < 0) continue;
     const key = parsePublicKey(line.slice(space + 1));
-    // Whether the fingerprint is that of the key is not asked: a line that was tampered with is ours all the
-    // same.
+    // The fingerprint need not be that of the key: a line that was tampered with still belongs to this
+    // bridge.
     const command = line.slice(start, end).replace(/ SHA256:\S+$/, '');
     const name = /\/bridge\/ssh-command'? ([A-Za-z0-9._-]+)$/.exec(command)?.[1];
     if (key === null || name === undefined || command !== toBytes(forcedCommand(repoPath, name))) continue;
@@ -52,16 +52,15 @@ export function findKeyLines(text: string, repoPath: string): BridgeKeyLine[] {
 }
 
 /**
- * Whether any line, of whatever purpose, lets this key in. sshd takes the first, so a second would never
- * count.
+ * Whether any line, for any purpose, lets this key in. sshd uses the first, so a second would never count.
  */
 export function hasKey(text: string, key: PublicKey): boolean {
   return text.split('\n').some((line) => !isComment(line) && line.split(/\s+/).includes(key.blob));
 }
 
 /**
- * The text of an `authorized_keys` file, one character a byte, so that lines of others in whatever encoding
- * come back as they were; empty where there is none.
+ * The text of an `authorized_keys` file, one character for each byte, so that other lines in any encoding
+ * stay as they were. Empty where there is no file.
  */
 export async function readAuthorizedKeys(file: string): Promise<string> {
   return readFile(file, 'latin1').catch((error: NodeJS.ErrnoException) => {
@@ -70,7 +69,7 @@ export async function readAuthorizedKeys(file: string): Promise<string> {
   });
 }
 
-/** A text as readAuthorizedKeys reads it. */
+/** Decodes bytes as readAuthorizedKeys does. */
 export function toBytes(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }

@@ -15,7 +15,7 @@ import { applySettings, writeSettings } from './repository-settings.js';
 import { openToGroup, settleModes } from './settle-modes.js';
 import { toolPath } from './tool-path.js';
 
-/** What init did. */
+/** The result of init. */
 export interface InitResult {
   /** Absolute path of the bridge. */
   readonly repoPath: string;
@@ -27,8 +27,8 @@ export interface InitResult {
 }
 
 /**
- * Makes a bridge repository at `repoPath`, or brings hooks and settings of the one there up to this version
- * and touches nothing else. A new one is made aside and moved into place, so there is never half of one.
+ * Makes a bridge repository at `repoPath`, or updates hooks and settings of an existing one and touches
+ * nothing else. A new one is made in another folder and moved into place, so there is never half a bridge.
  * Throws BridgeError `not-a-bridge` (something else is there), `newer-bridge`, `other-owner`, `bad-path`,
  * `no-permission`, `old-git`.
  */
@@ -62,7 +62,7 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
     await makeBridgeFolders(draft);
     await installHooks(draft, paths);
     await writeFirstCommit(repo);
-    // The group may read the log and nobody else anything: questions and answers are nobody else's business.
+    // The group may read the log; others may read nothing: questions and answers are private.
     await (await open(path.join(draft, 'bridge', 'answers.log'), 'wx')).close();
     await settleModes(draft);
     if (there === 'nothing') await rename(draft, target).catch(notPlaced(target));
@@ -79,7 +79,7 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
   };
 }
 
-/** Makes the folders that are the owner's to fill; answers those that were missing. */
+/** Makes the folders that the owner fills; returns those that were missing. */
 async function makeBridgeFolders(gitDir: string): Promise<string[]> {
   await makeGroupFolder(path.join(gitDir, 'bridge', 'principals'));
   const isNew = await makeGroupFolder(path.join(gitDir, 'bridge', 'on-answer.d'));
@@ -91,7 +91,7 @@ function draftOf(target: string, pid: number): string {
   return path.join(path.dirname(target), `.${path.basename(target)}.init-${pid}`);
 }
 
-/** Removes what inits of this bridge left behind that were killed; one that runs still is let alone. */
+/** Removes the leftovers of killed inits of this bridge; an init that still runs keeps its folder. */
 async function removeLeftDrafts(target: string): Promise<void> {
   const prefix = path.basename(draftOf(target, 0)).slice(0, -1);
   for (const name of await readdir(path.dirname(target))) {
@@ -111,8 +111,8 @@ function isRunning(pid: number): boolean {
 }
 
 /**
- * Moves a bridge into a folder that is there already: the folder itself, its mode and whoever stands in it,
- * stays. `config`, which makes a bridge of it, comes last.
+ * Moves a bridge into an existing folder. The folder itself and its mode stay, and so do the processes whose
+ * working directory it is. `config`, which makes it a bridge, comes last.
  */
 async function fillFolder(draft: string, target: string): Promise<void> {
   const names = (await readdir(draft)).filter((name) => name !== 'config');
@@ -131,8 +131,8 @@ async function gitInit(
   env: NodeJS.ProcessEnv,
   [major, minor]: readonly [number, number],
 ): Promise<void> {
-  // git 2.39 refuses --ref-format; from 2.45 on it is needed, because a reftable has no reflog file to ring
-  // by.
+  // git 2.39 refuses --ref-format. From 2.45 on we need it, because a reftable has no reflog file for the
+  // doorbell.
   const refFormat = major > 2 || minor >= 45 ? ['--ref-format=files'] : [];
   const args = ['init', '--bare', '--quiet', '--template=', '--initial-branch=main', ...refFormat, gitDir];
   const result = await spawnGit(args, env);
@@ -174,9 +174,9 @@ async function whatIsAt(
 }
 
 /**
- * Paths go into ssh commands, sh files and authorized_keys, where a quote or a line break would be read as
- * syntax. git quotes `!` in a way of its own when it asks for a repository, which would not be the literal
- * ssh-command compares with.
+ * Paths go into ssh commands, sh files and authorized_keys, where a quote or a line break would be syntax.
+ * git quotes `!` in its own way when it asks for a repository, so ssh-command would not find the text it
+ * compares with.
  */
 function requirePlainPath(target: string): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what this refuses

@@ -16,7 +16,7 @@ const TARGETS = [
   ['repair', 'bridge/repair'],
 ] as const;
 
-/** What the templates are filled in with. */
+/** The values for the templates. */
 export interface HookPaths {
   /** Absolute path of the node that runs the hooks. */
   readonly node: string;
@@ -26,7 +26,7 @@ export interface HookPaths {
 
 /**
  * Writes the hooks and the forced command into a repository, each whole or not at all, and only where its
- * text or mode differs. Answers the paths that changed. Throws BridgeError `not-built` where the hook
+ * text or mode differs. Returns the paths that changed. Throws BridgeError `not-built` where the hook
  * programs are missing.
  */
 export async function installHooks(gitDir: string, paths: HookPaths): Promise<string[]> {
@@ -53,7 +53,7 @@ export async function installHooks(gitDir: string, paths: HookPaths): Promise<st
   return changed;
 }
 
-/** What installHooks would write, by the path in the repository. */
+/** The files that installHooks writes, by their path in the repository. */
 export async function expectedHooks(paths: HookPaths): Promise<{ target: string; text: string }[]> {
   return Promise.all(
     TARGETS.map(async ([template, target]) => ({ target, text: await textOf(template, paths) })),

@@ -19,7 +19,7 @@ import {
 import { endSessions } from './end-sessions.js';
 import { fingerprint, type PublicKey, readPublicKey } from './public-key.js';
 
-/** Which bridge and which file of keys. */
+/** The bridge and its file of keys. */
 export interface KeyStore {
   readonly repoPath: string;
   /** Absolute path of the `authorized_keys` file of the user who owns the bridge. */
@@ -27,7 +27,9 @@ export interface KeyStore {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** What `key add` took before it knew which names git takes in a ref, and as an author. */
+/**
+ * Names that an older `key add` accepted, before it knew which names git accepts in a ref and as an author.
+ */
 const NAME_OF_BEFORE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /**
@@ -41,8 +43,8 @@ export interface ListedKey {
 }
 
 /**
- * Lets a key into the bridge under a name and a role; answers the line of `authorized_keys`. Adding the same
- * again changes nothing. Throws BridgeError `usage` (a bad name), `bad-key`, `key-exists` (the key has
+ * Lets a key into the bridge with a name and a role; returns the line of `authorized_keys`. Adding the same
+ * key again changes nothing. Throws BridgeError `usage` (a bad name), `bad-key`, `key-exists` (the key has
  * another purpose), `name-taken`.
  */
 export async function addKey(
@@ -111,11 +113,11 @@ export async function listKeys(store: KeyStore): Promise<ListedKey[]> {
 }
 
 /**
- * Shuts a key out, at once and also on connections that are open. Answers the line that was removed, or null
- * where only the name was known. Throws BridgeError `no-such-key`.
+ * Shuts a key out, at once and also on open connections. Returns the line that was removed, or null where
+ * only the name was known. Throws BridgeError `no-such-key`.
  */
 export async function removeKey(store: KeyStore, name: string): Promise<string | null> {
-  // A name that was taken before and is none any more can only be removed.
+  // A name that is no longer valid can only be removed.
   if (!NAME_OF_BEFORE.test(name)) requireName(name, 'a key');
   const repoPath = await openStore(store);
   return withKeysLock(repoPath, () => removeLines(store, repoPath, name));
@@ -130,7 +132,7 @@ async function removeLines(store: KeyStore, repoPath: string, name: string): Pro
       remedy: 'llm-bridge key list shows the names',
     });
   }
-  // The role goes first: the forced command and the hook look at it each time, sshd's line only counts for
+  // The role goes first: the forced command and the hook read it each time, while sshd's line counts only for
   // new connections.
   await rm(principalFile(repoPath, name), { force: true });
   if (mine.length > 0) {
@@ -138,12 +140,12 @@ async function removeLines(store: KeyStore, repoPath: string, name: string): Pro
     const kept = text.split('\n').filter((line) => !gone.has(line));
     await writeAuthorizedKeys(store.authorizedKeysFile, kept.join('\n'));
   }
-  // Last, so that no session can begin behind it: the forced command finds no role any more.
+  // Last, so that no new session can start afterwards: the forced command finds no role any more.
   await endSessions(repoPath, name);
   return mine[0] === undefined ? null : fromBytes(mine[0].line);
 }
 
-/** The file is read, changed and written whole, so two at once would lose the line of one. */
+/** The file is read, changed and written as a whole, so two processes at once would lose one of the lines. */
 function withKeysLock<T>(repoPath: string, job: () => Promise<T>): Promise<T> {
   return withFileLock(path.join(repoPath, 'bridge', 'keys.lock'), job);
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { BridgeError } from '../protocol/bridge-error.js';
 
-/** The key types OpenSSH takes in `authorized_keys`, but for the outdated ssh-dss. */
+/** The key types OpenSSH accepts in `authorized_keys`, except the outdated ssh-dss. */
 const KEY_TYPES = [
   'ssh-ed25519',
   'ecdsa-sha2-nistp256',
@@ -58,8 +58,8 @@ export function parsePublicKey(line: string): PublicKey | null {
 }
 
 /**
- * The fields of a key blob, each behind its length (RFC 4251); null where it was cut off, as sshd would find
- * it.
+ * The fields of a key blob, each after its length (RFC 4251); null where the blob is cut off, as sshd would
+ * find it.
  */
 function readFields(bytes: Buffer): Buffer[] | null {
   const fields: Buffer[] = [];

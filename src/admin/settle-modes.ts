@@ -5,16 +5,16 @@ import { GROUP_MODES } from '../process/group-files.js';
 /** The folders of a bridge. */
 const FOLDERS = ['hooks', 'bridge', 'info', 'logs', 'objects', 'refs'];
 
-/** What may be its owner's alone: executables that may hold a password, and how they are doing. */
+/** What only the owner may read: executables that may hold a password, and their state. */
 const OWNERS_OWN = ['bridge/on-answer.d', 'bridge/on-answer.state'];
 
-/** Of the folders that hold objects only themselves are looked at: there may be very many files in them. */
+/** Of the object folders only the folders themselves are checked: there may be very many files in them. */
 const OBJECTS = /^objects\/./;
 
 /**
- * Gives a bridge that was made just now its modes, whatever the umask: git makes some of it before it knows
- * `core.sharedRepository`. What can be executed stays so for everybody; what git made read-only stays so, and
- * the bits that it gives a folder for what comes into it stay.
+ * Sets the modes of a new bridge, whatever the umask: git makes some files before it knows
+ * `core.sharedRepository`. Executables stay executable for everybody, and read-only files of git stay
+ * read-only. The bits that git gives a folder for its new files stay too.
  */
 export async function settleModes(gitDir: string): Promise<void> {
   const names = await readdir(gitDir, { recursive: true });
@@ -26,9 +26,9 @@ export async function settleModes(gitDir: string): Promise<void> {
 }
 
 /**
- * What of a bridge its group cannot read, though it may enter the bridge, as an older llm-bridge made it
- * under a umask of 077; absolute paths. None where the group may not even enter, which is for the owner to
- * decide, and none on Windows.
+ * The paths of a bridge that its group cannot read, although it may enter the bridge; absolute. An older
+ * llm-bridge made such paths under a umask of 077. None where the group may not even enter, which is the
+ * owner's decision, and none on Windows.
  */
 export async function closedToGroup(gitDir: string): Promise<string[]> {
   if (process.platform === 'win32' || !groupEnters((await lstat(gitDir)).mode)) return [];
@@ -40,7 +40,7 @@ export async function closedToGroup(gitDir: string): Promise<string[]> {
   const folders = [...FOLDERS];
   for (let name = folders.shift(); name !== undefined; name = folders.shift()) {
     const folder = path.join(gitDir, name);
-    // What a git that works just now has removed again.
+    // A git that runs just now has removed it again.
     const entries = await readdir(folder, { withFileTypes: true }).catch(() => null);
     if (entries === null || OWNERS_OWN.includes(name)) continue;
     if (!groupEnters((await modeOf(folder)).mode)) closed.push(folder);
@@ -50,7 +50,7 @@ export async function closedToGroup(gitDir: string): Promise<string[]> {
   return closed;
 }
 
-/** Lets the group read what closedToGroup finds. Answers how many paths there were. */
+/** Lets the group read the paths of closedToGroup. Returns how many there were. */
 export async function openToGroup(gitDir: string): Promise<number> {
   const closed = await closedToGroup(gitDir);
   for (const file of closed) {
