@@ -2,10 +2,13 @@ import { runProgram } from '../process/run-program.js';
 import { startProgram } from '../process/start-program.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 
-/** How this very program is started. */
+/** The command line that starts this program. */
 export type OwnProgram = readonly [node: string, entry: string];
 
-/** Runs it with arguments and answers its stdout. Throws BridgeError `demo-failed` with its stderr, and the signal's reason. */
+/**
+ * Runs it with arguments and returns its stdout. Throws BridgeError `demo-failed` with its stderr, and the
+ * signal's reason.
+ */
 export async function runOwnProgram(
   program: OwnProgram,
   args: readonly string[],
@@ -24,13 +27,14 @@ export interface DemoAgent {
   stop(): Promise<void>;
 }
 
-/** Starts the agent as a program of its own. */
+/** Starts the agent as a separate process. */
 export function startDemoAgent(
   program: OwnProgram,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
 ): DemoAgent {
-  // In a group of its own: a Ctrl-C at the terminal is for the demo, which stops the agent once and in good order.
+  // In its own process group: a Ctrl-C at the terminal is for the demo, which then stops the agent once and
+  // in good order.
   const child = startProgram([...program, ...args], { env, ownGroup: true });
   child.stdout.resume();
   let stderr = '';
@@ -41,12 +45,12 @@ export function startDemoAgent(
   const failing = ended.then((): never => {
     throw failed('agent', stderr);
   });
-  // Nobody may be racing for it any more when the demo itself stops the agent.
+  // When the demo itself stops the agent, nobody may be waiting for this promise any more.
   failing.catch(() => {});
   return {
     failed: failing,
     async stop() {
-      // Not its whole group: it has work of git's to finish.
+      // Not its whole group: it has git work to finish.
       child.kill('SIGTERM');
       await ended;
     },

@@ -7,15 +7,17 @@ import { startStandIn } from './stand-in/start-stand-in.js';
 /** A model server for the demo. */
 export interface DemoModels {
   readonly description: string;
-  /** What the agent is told of it. */
+  /** The options that the agent gets for it. */
   readonly agentArgs: readonly string[];
   close(): Promise<void>;
 }
 
-/** A server on this machine answers a list of models at once, or it is not there. Milliseconds. */
+/** A server on this machine answers with its models at once, or it is not there. Milliseconds. */
 const PROBE_TIMEOUT_MS = 2_000;
 
-/** A real Ollama or LM Studio of this machine that has a model; else a stand-in, which says that it is one. */
+/**
+ * A real Ollama or LM Studio on this machine that has a model; else a stand-in, which says that it is one.
+ */
 export async function findModelServer(
   signal: AbortSignal,
   backends: readonly Backend[] = [ollamaBackend(DEFAULT_OLLAMA_URL), lmstudioBackend(DEFAULT_LMSTUDIO_URL)],

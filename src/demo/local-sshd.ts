@@ -7,22 +7,28 @@ import { findSshd, freePort, runSshd } from './run-sshd.js';
 import { makeKeyPair } from './ssh-client.js';
 import { sshdConfig } from './sshd-config.js';
 
-/** How often a port may be taken by someone else between finding it free and listening on it. */
+/** How often another process may take the port between finding it free and listening on it. */
 const MAX_ATTEMPTS = 10;
 
-/** How a local sshd is started. */
+/** Options for a local sshd. */
 export interface LocalSshdOptions {
-  /** Everything it needs is written in here: configuration, host key, known hosts, log. Made where it is missing. */
+  /**
+   * All its files are in here: configuration, host key, known hosts, log. The folder is made where it is
+   * missing.
+   */
   readonly dir: string;
-  /** Who may log in as the current user. Read anew at every connection; it need not exist yet. */
+  /** Who may log in as the current user. sshd reads it again at every connection; it need not exist yet. */
   readonly authorizedKeysFile: string;
-  /** Default: one that the system picks. Given, it is the only one tried: a server that comes back on its old port. */
+  /**
+   * Default: one that the system picks. A given port is the only one tried: a server that comes back on its
+   * old port.
+   */
   readonly port?: number;
   /** Stops the server, or gives up starting it. */
   readonly signal?: AbortSignal;
   /** Default VERBOSE, which names the key of every login. */
   readonly logLevel?: 'INFO' | 'VERBOSE' | 'DEBUG' | 'DEBUG2' | 'DEBUG3';
-  /** Lines of sshd_config that win over the ones of this module. */
+  /** Lines of sshd_config that win over the lines of this module. */
   readonly extraConfig?: readonly string[];
   /** Variables that every session has; the values without white space. */
   readonly sessionEnv?: Readonly<Record<string, string>>;
@@ -37,15 +43,19 @@ export interface LocalSshd {
   readonly knownHostsFile: string;
   readonly logFile: string;
   readonly pid: number;
-  /** Ends it together with all its sessions and what they run, and resolves when they are gone. May be called twice. */
+  /**
+   * Stops it together with all its sessions and their processes, and resolves when they are gone. May be
+   * called twice.
+   */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a real OpenSSH server on 127.0.0.1, as the current user, with a host key of its own, and resolves when it
- * listens. A host key that `dir` already has is kept, so a server that comes back is known again. As root it makes the
- * empty folder that sshd insists on (`/run/sshd`), the only thing outside of `dir`. Throws BridgeError `no-sshd` where
- * there is no such program, `sshd-failed` where it does not come up, and the signal's reason.
+ * Starts a real OpenSSH server on 127.0.0.1, as the current user, with a host key of its own, and resolves
+ * when it listens. A host key that is already in `dir` is kept, so clients recognise a server that comes
+ * back. As root it makes the empty folder that sshd requires (`/run/sshd`), the only thing outside `dir`.
+ * Throws BridgeError `no-sshd` where there is no such program, `sshd-failed` where it does not start, and the
+ * signal's reason.
  */
 export async function startLocalSshd(options: LocalSshdOptions): Promise<LocalSshd> {
   options.signal?.throwIfAborted();
@@ -111,10 +121,12 @@ async function hostKeyIn(dir: string): Promise<{ file: string; publicKey: string
   return { file, publicKey: (await readFile(`${file}.pub`, 'utf8')).trim() };
 }
 
-/** sshd of root shuts its unprivileged half into this folder. Debian makes it only when the service is started. */
+/**
+ * An sshd of root locks its unprivileged part into this folder. Debian makes it only when the service starts.
+ */
 async function makePrivilegeSeparationFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true });
-  // A narrow umask would hide it from that half.
+  // A strict umask would hide it from that part.
   await chmod(path, 0o755);
 }
 

@@ -10,30 +10,31 @@ import { startLocalSshd } from './local-sshd.js';
 import { findSshd } from './run-sshd.js';
 import { makeKeyPair, sshCommandFor } from './ssh-client.js';
 
-/** What the demo runs with. */
+/** Options for the demo. */
 export interface DemoOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
-  /** How to start this very program: node and the path of its entry. */
+  /** The command that starts this program: node and the path of its entry. */
   readonly program: OwnProgram;
   readonly print: (text: string) => Promise<void>;
-  /** Without sshd, also where one is installed: the agent comes in by the local path. */
+  /** Without sshd, even where it is installed: the agent uses the local path. */
   readonly local: boolean;
 }
 
-/** What is asked. */
+/** The question of the demo. */
 const QUESTION = '2+2';
 
-/** How long a real model may take to load and answer; the stand-in needs none of it. Seconds. */
+/** How long a real model may take to load and answer; the stand-in answers at once. Seconds. */
 const TIMEOUT_S = '600';
 
 /**
- * Runs a whole bridge on this machine in a temporary folder: the real programs, real git and hooks, over a real sshd where one is
- * installed. Prints what a newcomer should see. Stops what it started; the folder stays, to be looked at. Throws BridgeError.
+ * Runs a whole bridge on this machine in a temporary folder: the real programs, real git and hooks, and a
+ * real sshd where one is installed. Prints what a newcomer should see. Stops what it started; the folder
+ * stays for a look. Throws BridgeError.
  */
 export async function runDemo(options: DemoOptions): Promise<void> {
   const { print } = options;
-  // What the demo started ends with it, also when one part of it failed.
+  // Everything that the demo started ends with it, also when one part failed.
   const ended = new AbortController();
   const signal = AbortSignal.any([options.signal, ended.signal]);
   const dir = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-demo-'));
@@ -101,7 +102,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   }
 }
 
-/** How the agent comes in: over a real sshd with a key of its own, or by the local path. */
+/** How the agent reaches the bridge: over a real sshd with a key of its own, or by the local path. */
 interface Way {
   readonly address: string;
   readonly env: NodeJS.ProcessEnv;

@@ -10,17 +10,19 @@ import { BridgeError } from '../protocol/bridge-error.js';
 export interface RunningSshd {
   readonly status: 'listening';
   readonly pid: number;
-  /** Ends it and everything it started; resolves when all is gone. Calling it again gives the same promise. */
+  /**
+   * Stops it and everything it started; resolves when all is gone. A second call returns the same promise.
+   */
   stop(): Promise<void>;
 }
 
-/** What starting it came to. `failed`: it ended by itself, having said this. */
+/** The result of a start. `failed`: it ended by itself, with this output. */
 export type SshdOutcome = RunningSshd | { readonly status: 'failed'; readonly said: string };
 
 /**
- * Runs `sshd -D -e` on a configuration until it says that it listens, or ends. `log` gets everything it and its sessions
- * ever say. The signal ends it, before and after. Throws the signal's reason, and BridgeError `sshd-failed` where the
- * program cannot be run at all.
+ * Runs `sshd -D -e` with a configuration until it says that it listens, or ends. `log` gets all output of
+ * sshd and its sessions. The signal stops it, before and after that moment. Throws the signal's reason, and
+ * BridgeError `sshd-failed` where the program cannot be run at all.
  */
 export async function runSshd(
   sshdFile: string,
@@ -30,7 +32,8 @@ export async function runSshd(
 ): Promise<SshdOutcome> {
   signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
-    // In a process group of its own, so that Ctrl-C reaches this process only, which then ends things in their order.
+    // In its own process group, so that Ctrl-C reaches only this process, which then stops things in the
+    // right order.
     const command = [sshdFile, '-D', '-e', '-f', configFile] as const;
     const child = startProgram(command, { env: process.env, ownGroup: true });
     child.stdout.resume();
@@ -39,7 +42,7 @@ export async function runSshd(
     const closed = new Promise((done) => child.once('close', done));
     const stopAll = async (): Promise<void> => {
       if (child.pid !== undefined) await stopProcessTree(child.pid);
-      // The last words are logged by then: whoever waits for this may remove the folder of the log.
+      // The last output is logged by then: whoever waits for this may remove the folder of the log.
       await closed;
     };
     const stop = (): Promise<void> => {
@@ -78,16 +81,16 @@ export async function runSshd(
   });
 }
 
-/** Where the server program is kept; a plain user's PATH does not have these. */
+/** The usual folders of the server program; they are not in a normal user's PATH. */
 const SYSTEM_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/sbin', '/opt/homebrew/sbin'];
 
 /**
- * The absolute path of the OpenSSH server program, from PATH and the folders it is usually kept in; null where there is
- * none, and on Windows, whose sshd runs as a service only.
+ * The absolute path of the OpenSSH server program, from PATH and its usual folders. Null where there is none,
+ * and on Windows, whose sshd runs only as a service.
  */
 export async function findSshd(searchPath = process.env.PATH ?? ''): Promise<string | null> {
   if (process.platform === 'win32') return null;
-  // sshd starts itself again for every connection and refuses to be run by a relative path.
+  // sshd starts itself again for every connection, and refuses to be started with a relative path.
   for (const folder of [...searchPath.split(delimiter).filter(isAbsolute), ...SYSTEM_FOLDERS]) {
     const file = join(folder, 'sshd');
     const found = await access(file, constants.X_OK).then(
@@ -100,8 +103,8 @@ export async function findSshd(searchPath = process.env.PATH ?? ''): Promise<str
 }
 
 /**
- * A TCP port of 127.0.0.1 that was free a moment ago, for a program that cannot be told to pick one. Someone else may
- * take it first: be ready to ask again.
+ * A TCP port of 127.0.0.1 that was free a moment ago, for a program that cannot pick one itself. Another
+ * process may take it first: be ready to ask again.
  */
 export async function freePort(): Promise<number> {
   const server = createServer();

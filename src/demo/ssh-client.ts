@@ -9,19 +9,19 @@ export interface KeyPair {
   readonly publicKeyFile: string;
 }
 
-/** What a client has to know of a server to reach it. */
+/** What a client needs to reach a server. */
 export interface SshEndpoint {
   readonly port: number;
   readonly knownHostsFile: string;
 }
 
 /**
- * Makes an Ed25519 key without a passphrase: `file` and `file.pub`. Throws BridgeError `ssh-keygen` where the program is
- * missing, or the file exists already.
+ * Makes an Ed25519 key without a passphrase: `file` and `file.pub`. Throws BridgeError `ssh-keygen` where the
+ * program is missing, or the file exists already.
  */
 export async function makeKeyPair(file: string, comment: string): Promise<KeyPair> {
   const command = ['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file] as const;
-  // It asks before it overwrites, and ends where nobody answers.
+  // ssh-keygen asks before it overwrites a file, and ends where nobody answers.
   const said = await runProgram(command, { env: process.env, output: { merged: true } }).then(
     ({ exitCode, stdout }) => (exitCode === 0 ? null : stdout.toString('utf8')),
     errorText,
@@ -34,8 +34,9 @@ export async function makeKeyPair(file: string, comment: string): Promise<KeyPai
 }
 
 /**
- * The ssh command that reaches `server` with one key and nothing of the user's own configuration, agent or known hosts;
- * quoted for a shell, as `GIT_SSH_COMMAND` takes it. It carries the port, so `user@127.0.0.1:path` works with it as well.
+ * The ssh command that reaches `server` with one key and nothing of the user's own configuration, agent or
+ * known hosts; quoted for a shell, as `GIT_SSH_COMMAND` takes it. It carries the port, so
+ * `user@127.0.0.1:path` works with it as well.
  */
 export function sshCommandFor(server: SshEndpoint, identityFile: string): string {
   return ['ssh', ...sshOptionsFor(server, identityFile)].map(shellQuote).join(' ');
@@ -61,7 +62,7 @@ export function configPath(path: string): string {
   return `"${path.replace(/["\\]/g, '\\$&')}"`;
 }
 
-/** The same where the keyword expands tokens, which start with `%`. */
+/** The same for a keyword that expands tokens, which start with `%`. */
 export function tokenPath(path: string): string {
   return configPath(path.replaceAll('%', '%%'));
 }

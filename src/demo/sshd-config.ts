@@ -18,7 +18,7 @@ export interface SshdConfigInit {
 export async function sshdConfig(init: SshdConfigInit): Promise<string> {
   const asRoot = process.getuid?.() === 0;
   const lines = [
-    // The first value of a keyword wins, so what the caller adds stands first.
+    // The first value of a keyword wins, so the caller's lines come first.
     ...init.extraConfig,
     `Port ${init.port}`,
     'ListenAddress 127.0.0.1',
@@ -29,31 +29,32 @@ export async function sshdConfig(init: SshdConfigInit): Promise<string> {
     'AuthenticationMethods publickey',
     'PasswordAuthentication no',
     'KbdInteractiveAuthentication no',
-    // PAM is the system's business, but without it sshd refuses an account whose password is locked.
+    // PAM is for the system's sshd, but without it sshd refuses an account whose password is locked.
     `UsePAM ${asRoot && (await isLocked(init.user)) ? 'yes' : 'no'}`,
-    // The folder lies under /tmp, which others may write to.
+    // The folder is under /tmp, which others may write to.
     'StrictModes no',
-    // A forced command works with it, a password never does.
+    // A key with a forced command may log in; a password never may.
     'PermitRootLogin prohibit-password',
-    // An sshd of root would let the same keys in as anybody.
+    // An sshd of root would accept the same keys for every user.
     ...(asRoot ? [`AllowUsers ${init.user}`] : []),
     'AcceptEnv GIT_PROTOCOL',
     `SetEnv ${sessionVariables(init.sessionEnv)}`,
     'UseDNS no',
     'PrintMotd no',
     'PrintLastLog no',
-    // Tests and agents come many at a time; the default begins to drop connections at ten.
+    // Tests and agents connect many at a time; by default sshd begins to drop connections at ten.
     'MaxStartups 1000',
-    // OpenSSH 9.8 bars an address for a while after refused keys, and here everybody has the same address.
+    // OpenSSH 9.8 blocks an address for a while after refused keys, and here all clients have the same
+    // address.
     ...((await knowsPenalties(init.sshdFile)) ? ['PerSourcePenalties no'] : []),
   ];
   return `${lines.join('\n')}\n`;
 }
 
 /**
- * All in one line, because the first SetEnv is the only one that counts. bash reads ~/.bashrc for the commands of an sshd, unless SHLVL
- * makes it believe that another shell runs it. What a user has in there (a version manager that takes a lock, say) costs every session its
- * time, and is none of ours.
+ * All in one line, because only the first SetEnv counts. bash reads ~/.bashrc for the commands of an sshd,
+ * unless SHLVL makes it believe that it runs inside another shell. A user's ~/.bashrc may take time at every
+ * session (a version manager that takes a lock, for example), and we do not need it.
  */
 function sessionVariables(env: Readonly<Record<string, string>>): string {
   return Object.entries({ SHLVL: '1', ...env })
@@ -61,7 +62,10 @@ function sessionVariables(env: Readonly<Record<string, string>>): string {
     .join(' ');
 }
 
-/** Whether the account's password is locked (`!`), as it is for root on most cloud images. Only root can read that. */
+/**
+ * Whether the account's password is locked (`!`), as it is for root on most cloud images. Only root can read
+ * that.
+ */
 async function isLocked(user: string): Promise<boolean> {
   const shadow = await readFile('/etc/shadow', 'utf8').catch(() => '');
   return shadow.split('\n').some((line) => line.startsWith(`${user}:!`));
@@ -69,7 +73,7 @@ async function isLocked(user: string): Promise<boolean> {
 
 /** Whether this sshd is 9.8 or newer; an older one stops at the unknown keyword. */
 async function knowsPenalties(sshdFile: string): Promise<boolean> {
-  // sshd before 9.2 takes -V for an unknown option, fails, and says its version all the same.
+  // An sshd before 9.2 does not know -V, fails, and prints its version all the same.
   const said = await runProgram([sshdFile, '-V'], { env: process.env }).then(
     ({ stderr }) => stderr,
     () => '',

@@ -2,8 +2,9 @@ import * as z from 'zod';
 import type { StandInRequest } from './stand-in-request.js';
 
 /**
- * What the stand-in says of its own accord: the result of a simple sum (`2+2`, `What is 12 * 3?`), else a sentence that
- * repeats the beginning of the question. The same question always gets the same answer. With a format, it is JSON.
+ * The default answer of the stand-in: the result of a simple sum (`2+2`, `What is 12 * 3?`), else a sentence
+ * that repeats the beginning of the question. The same question always gets the same answer. With a format,
+ * the answer is JSON.
  */
 export function defaultAnswer(request: StandInRequest): string {
   const text = solve(request.question) ?? `The stand-in read: ${firstWords(request.question)}`;
@@ -16,7 +17,7 @@ function solve(question: string): string | null {
   const match = /(-?\d{1,9}(?:\.\d{1,6})?)\s*([-+*/x×])\s*(-?\d{1,9}(?:\.\d{1,6})?)/.exec(question);
   if (match === null) return null;
   const [, left = '', operator = '', right = ''] = match;
-  // Twelve digits: 0.1 + 0.2 is 0.3 to whoever asks.
+  // Twelve digits, so that 0.1 + 0.2 is 0.3.
   return String(Number(calculate(Number(left), operator, Number(right)).toPrecision(12)));
 }
 
@@ -31,7 +32,7 @@ function firstWords(question: string): string {
   return question.trim().split(/\s+/).slice(0, 12).join(' ');
 }
 
-/** The part of JSON Schema the sampler understands; anything else is taken as "any string will do". */
+/** The part of JSON Schema that the sampler understands; for anything else it returns a string. */
 const simpleSchema = z.object({
   type: z.union([z.string(), z.array(z.string())]).optional(),
   const: z.unknown().optional(),
@@ -43,8 +44,8 @@ const simpleSchema = z.object({
 });
 
 /**
- * A value that fits a simple JSON Schema: `type`, `properties`, `items`, `enum`, `const`, `minItems` and `minimum`. Strings become `text`,
- * numbers the number in `text` where there is one.
+ * A value that fits a simple JSON Schema: `type`, `properties`, `items`, `enum`, `const`, `minItems` and
+ * `minimum`. Strings become `text`, numbers the number in `text` where there is one.
  */
 export function sampleOf(schema: unknown, text: string): unknown {
   const read = simpleSchema.safeParse(schema);

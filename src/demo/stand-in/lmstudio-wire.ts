@@ -16,7 +16,9 @@ const chatSchema = z.object({
     .optional(),
 });
 
-/** LM Studio's OpenAI-compatible API (`/v1/chat/completions`, `/v1/models`), errors in LM Studio's own words. */
+/**
+ * LM Studio's OpenAI-compatible API (`/v1/chat/completions`, `/v1/models`), errors in LM Studio's own words.
+ */
 export const lmstudioWire: Wire = {
   streamType: 'text/event-stream',
   read(body): StandInRequest | Plain {

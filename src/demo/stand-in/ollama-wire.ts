@@ -8,7 +8,7 @@ const chatSchema = z.object({
   format: z.unknown().optional(),
 });
 
-/** Ollama's own API (`/api/chat`, `/api/tags`), as https://docs.ollama.com/api gives it. */
+/** Ollama's own API (`/api/chat`, `/api/tags`), as documented at https://docs.ollama.com/api. */
 export const ollamaWire: Wire = {
   streamType: 'application/x-ndjson',
   read(body) {
@@ -79,7 +79,7 @@ function counts(turn: Turn): Record<string, unknown> {
   };
 }
 
-/** A model without a tag is the one tagged `latest`. */
+/** A model name without a tag means the tag `latest`. */
 function tagged(model: string): string {
   return model.includes(':') ? model : `${model}:latest`;
 }

@@ -56,7 +56,7 @@ async function breakOff(
   response.end();
 }
 
-/** Waits until the text is with the system, so that what comes next on the wire comes in a packet of its own. */
+/** Waits until the system has the text, so that the next text goes out in a packet of its own. */
 async function write(response: ServerResponse, text: string): Promise<void> {
   await new Promise<void>((resolve) => response.write(text, () => resolve()));
 }
@@ -71,7 +71,10 @@ function piecesOf(request: StandInRequest, behaviour: Behaviour): Piece[] {
   ];
 }
 
-/** Words with the white space behind them; a single word is cut in two, so that every answer comes in several chunks. */
+/**
+ * Words with the white space after them. A single word is cut in two, so that every answer has several
+ * chunks.
+ */
 function split(kind: Piece['kind'], text: string): Piece[] {
   const words = text.match(/\S+\s*|\s+/g) ?? [];
   const parts = words.length === 1 ? [text.slice(0, 1), text.slice(1)] : words;

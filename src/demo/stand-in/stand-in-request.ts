@@ -1,12 +1,12 @@
 /** The two wire formats the stand-in speaks, named as the backends that use them. */
 export type WireName = 'ollama' | 'lmstudio';
 
-/** A chat request, read out of either wire format. */
+/** A chat request, read from either wire format. */
 export interface StandInRequest {
   readonly wire: WireName;
-  /** As asked for; may be a model that is not there. */
+  /** As asked for; it may be a model that is not there. */
   readonly model: string;
-  /** The text of the last message of the user. */
+  /** The text of the user's last message. */
   readonly question: string;
   /** All text of the conversation, for counting. */
   readonly conversation: string;
@@ -17,45 +17,48 @@ export interface StandInRequest {
   readonly format: unknown;
 }
 
-/** A request as it came, for tests to look at. */
+/** A request as it arrived, for tests to check. */
 export interface RecordedRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Parsed JSON; undefined where there was none. */
+  /** Parsed JSON; undefined where there was no body. */
   readonly body: unknown;
-  /** Settles once the response is over: whole, or given up because either side closed the connection. */
+  /** Settles once the response is over: complete, or given up because one side closed the connection. */
   readonly ended: Promise<'complete' | 'lost'>;
 }
 
-/** What goes wrong in the middle of a streamed answer, after `afterChunks` chunks of text. */
+/** The failure in the middle of a streamed answer, after `afterChunks` chunks of text. */
 export interface Fault {
   readonly afterChunks: number;
   /**
-   * `die`: the socket is destroyed. `end`: the body ends in good order, but before the answer does. `error`: the server says
-   * `message` in a line of its wire format, under the HTTP 200 that is out already. `malformed`: a line that is no JSON.
-   * `alien`: a line of JSON that is no chunk of the wire format.
+   * `die`: the socket is destroyed. `end`: the body ends properly, but before the answer does. `error`: the
+   * server sends `message` in a line of its wire format, after the HTTP 200. `malformed`: a line that is not
+   * JSON. `alien`: a line of JSON that is not a chunk of the wire format.
    */
   readonly kind: 'die' | 'end' | 'error' | 'malformed' | 'alien';
   readonly message?: string;
 }
 
-/** Why a request is turned down before any answer. The wire formats word each kind as their servers do. */
+/** Why a request is refused before any answer. Each wire format words it as its server does. */
 export type Refusal =
   | { readonly kind: 'model-missing' | 'no-model-loaded' | 'context-overflow' }
   | { readonly kind: 'http'; readonly status: number; readonly body: string; readonly contentType?: string };
 
-/** How the stand-in takes one request. `{}` is a quick, correct answer. */
+/** How the stand-in answers one request. `{}` is a quick, correct answer. */
 export interface Behaviour {
-  /** What the model says. Default: see `defaultAnswer`; with a schema, JSON that fits it. `''` is an empty answer. */
+  /**
+   * The text of the answer. Default: see `defaultAnswer`; with a schema, JSON that fits it. `''` is an empty
+   * answer.
+   */
   readonly answer?: string;
-  /** What the model thinks first; sent apart from the answer, in the field the wire format has for it. */
+  /** The model's thinking, sent before the answer in the wire format's own field for it. */
   readonly thinking?: string;
   /** Sends the thinking as `<think>…</think>` in front of the answer instead. */
   readonly rawThinkTags?: boolean;
-  /** LM Studio's oddity: the answer comes as reasoning, and the content stays empty. */
+  /** A quirk of LM Studio: the answer comes as reasoning, and the content stays empty. */
   readonly answerAsReasoning?: boolean;
-  /** The model the answer says it is from. Default: the one that was asked for. */
+  /** The model named in the answer. Default: the one that was asked for. */
   readonly model?: string;
   /** `done_reason` or `finish_reason`. Default `stop`. */
   readonly finishReason?: string;
@@ -63,7 +66,7 @@ export interface Behaviour {
   readonly usage?: { readonly promptTokens: number; readonly completionTokens: number };
   /** The first token waits for this. */
   readonly firstTokenAfter?: Promise<unknown>;
-  /** Sends status and headers at once, and not with the first token. */
+  /** Sends status and headers at once instead of with the first token. */
   readonly headersAtOnce?: boolean;
   readonly pause?: { readonly afterChunks: number; readonly until: Promise<unknown> };
   readonly fault?: Fault;
@@ -73,7 +76,7 @@ export interface Behaviour {
 /** Chooses the behaviour for a request. */
 export type Behave = (request: StandInRequest) => Behaviour;
 
-/** The given behaviours, one a request, and `{}` once they are used up. */
+/** Uses the given behaviours, one for each request, and `{}` after the last. */
 export function inTurn(...behaviours: readonly Behaviour[]): Behave {
   const left = [...behaviours];
   return () => left.shift() ?? {};

@@ -7,7 +7,7 @@ import { playTurn, sendPlain } from './play-turn.js';
 import type { Behave, RecordedRequest, WireName } from './stand-in-request.js';
 import { plainJson, type Wire } from './wire.js';
 
-/** What a stand-in is started with; every field has a default. */
+/** Options for a stand-in; every field has a default. */
 export interface StandInOptions {
   /** The models it lists on each wire. Default: one each, `llama3.2:latest` and `llama-3.2-3b-instruct`. */
   readonly models?: Partial<Record<WireName, readonly string[]>>;
@@ -29,7 +29,7 @@ export interface StandIn {
   readonly requests: readonly RecordedRequest[];
   /** The next request that arrives from now on. */
   nextRequest(): Promise<RecordedRequest>;
-  /** Chooses how later requests are taken. May be replaced while it runs. */
+  /** Sets how later requests are answered. May be called again while it runs. */
   behave: Behave;
   /** The models listed from now on. May be replaced while it runs. */
   models: Readonly<Record<WireName, readonly string[]>>;
@@ -38,8 +38,8 @@ export interface StandIn {
 }
 
 /**
- * Starts a model server that has no model: real HTTP on 127.0.0.1, in the wire formats of Ollama and of LM Studio at once.
- * The demo answers from it where no model server runs; tests make it misbehave.
+ * Starts a model server without a model: real HTTP on 127.0.0.1, in the wire formats of Ollama and of LM
+ * Studio at once. The demo answers with it where no model server runs; tests make it misbehave.
  */
 export async function startStandIn(options: StandInOptions = {}): Promise<StandIn> {
   const requests: RecordedRequest[] = [];
@@ -103,7 +103,7 @@ async function chat(
   const request = wire.read(recorded.body);
   if ('status' in request) return sendPlain(response, request);
   const behaviour = standIn.behave(request);
-  // A model named by the behaviour is one that is loaded and answers, whatever was asked for.
+  // A model named by the behaviour counts as loaded and answers, whatever model was asked for.
   const known = behaviour.model !== undefined || wire.has(standIn.models[request.wire], request.model);
   const missing = known ? {} : { refuse: { kind: 'model-missing' as const } };
   await playTurn(wire, request, { ...missing, ...behaviour }, response, nowMs);

@@ -6,7 +6,7 @@ export interface Piece {
   readonly text: string;
 }
 
-/** What is true of a whole answer. */
+/** The facts of a whole answer. */
 export interface Turn {
   /** The model that answers. */
   readonly model: string;
@@ -25,12 +25,12 @@ export interface Plain {
   readonly contentType: string;
 }
 
-/** A wire format: what its server reads, and how it words what it says. */
+/** A wire format: how its server reads requests and writes responses. */
 export interface Wire {
   readonly streamType: string;
-  /** Reads a chat request; a `Plain` where the server would refuse it for its form. */
+  /** Reads a chat request; returns a `Plain` where the server would refuse its form. */
   read(body: unknown): StandInRequest | Plain;
-  /** Whether the model asked for is one of these, as this server compares names. */
+  /** Whether the requested model is one of these, by this server's rules for names. */
   has(models: readonly string[], model: string): boolean;
   /** The response of the model list. */
   list(models: readonly string[], startedAtMs: number): Plain;
