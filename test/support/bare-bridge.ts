@@ -4,10 +4,13 @@ import { cleanEnv } from './clean-env.js';
 import { gitOk } from './git.js';
 import { tempDir } from './temp-dir.js';
 
-/** A bare repository with `main` at an empty root commit, and no hooks: what `init` leaves, as far as plumbing sees it. */
+/**
+ * A bare repository with `main` at an empty root commit, and no hooks: the result of `init`, as far as
+ * plumbing sees it.
+ */
 export interface BareBridge extends Repository {
   readonly dir: string;
-  /** Runs git on it; only success will do. The output without its last line break. */
+  /** Runs git on it and throws where it fails. Returns the output without its last line break. */
   git(args: readonly string[], input?: string | Uint8Array): Promise<string>;
 }
 

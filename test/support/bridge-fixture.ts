@@ -12,7 +12,7 @@ import { onCleanup } from './on-cleanup.js';
 import { tempDir } from './temp-dir.js';
 import { waitUntil } from './wait-until.js';
 
-/** What the bridge of a test is made of. */
+/** Options for the bridge of a test. */
 export interface BridgeFixtureOptions {
   /** Keys to make and add. Default: the agent `home-pc` and the asker `bot`. */
   readonly principals?: readonly { readonly name: string; readonly role: Role }[];
@@ -24,7 +24,7 @@ export interface BridgeFixtureOptions {
 export interface Principal {
   readonly name: string;
   readonly role: Role;
-  /** Their home folder, theirs alone, as on a machine of their own. */
+  /** Their own home folder, as on a machine of their own. */
   readonly home: string;
   readonly identityFile: string;
   readonly publicKeyFile: string;
@@ -32,12 +32,12 @@ export interface Principal {
   readonly env: Record<string, string>;
 }
 
-/** A bridge made by the built program, and a real sshd in front of it. */
+/** A bridge made by the built program, with a real sshd in front of it. */
 export interface BridgeFixture {
-  /** The folder everything lies in. */
+  /** The folder of all its files. */
   readonly dir: string;
   readonly repoPath: string;
-  /** `ssh://user@127.0.0.1:port/…/bridge.git`: the same for everybody, the key makes the difference. */
+  /** `ssh://user@127.0.0.1:port/…/bridge.git`: the same for everybody; only the key differs. */
   readonly sshUrl: string;
   /** `user@127.0.0.1:/…/bridge.git`; the port comes from the principal's GIT_SSH_COMMAND. */
   readonly scpUrl: string;
@@ -45,7 +45,7 @@ export interface BridgeFixture {
   readonly ownerEnv: Record<string, string>;
   readonly authorizedKeysFile: string;
   readonly sshd: LocalSshd;
-  /** One of those that were added. Throws for a name that was not. */
+  /** One of the added principals. Throws for any other name. */
   principal(name: string): Principal;
   addPrincipal(name: string, role: Role): Promise<Principal>;
   /** Starts sshd again on the same port with the same host key, after `sshd.stop()`. */
@@ -54,11 +54,14 @@ export interface BridgeFixture {
   readLog(): Promise<string>;
   /** The answers log, each line read by the schema. */
   answersLog(): Promise<LogRecord[]>;
-  /** `main` from the newest commit to the oldest, one string a commit; `format` as for `git log --format`, default `%s`. */
+  /**
+   * `main` from the newest commit to the oldest, one string a commit; `format` as for `git log --format`,
+   * default `%s`.
+   */
   gitLog(format?: string): Promise<string[]>;
 }
 
-/** Makes a bridge for the running test, or for the test file when called in `beforeAll`; all of it goes afterwards. */
+/** Makes a bridge for the running test, or for the test file in `beforeAll`, and removes it afterwards. */
 export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Promise<BridgeFixture> {
   const dir = await tempDir();
   const home = join(dir, 'server-home');
@@ -86,7 +89,7 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
     const principalHome = join(dir, `home-${name}`);
     await mkdir(principalHome);
     const keys = await makeKeyPair(join(dir, `key-${name}`), name);
-    // What `key add` does, but for starting node, which is most of it.
+    // The same as `key add`, without the start of node, which takes most of the time.
     await addKey({ repoPath, authorizedKeysFile, env: ownerEnv }, { name, role, file: keys.publicKeyFile });
     const env = cleanEnv(principalHome, { GIT_SSH_COMMAND: sshCommandFor(sshd, keys.identityFile) });
     const principal = { name, role, home: principalHome, ...keys, env };
@@ -121,7 +124,7 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
     restartSshd: () => startSshd(sshd.port),
     readLog,
     answersLog: async () => {
-      // A line is one record only when its newline is there; one that is being written is whole in a moment.
+      // A line without its newline is still being written; it is complete in a moment.
       const whole = async () => {
         const text = await readLog();
         return text === '' || text.endsWith('\n') ? [text] : null;

@@ -1,4 +1,7 @@
-/** What a child process needs of the machine it runs on. Everything else of the caller's environment stays out. */
+/**
+ * The variables of this machine that a child process needs. Everything else of the caller's environment stays
+ * out.
+ */
 const KEPT = [
   'PATH',
   'TMPDIR',
@@ -13,8 +16,9 @@ const KEPT = [
 ];
 
 /**
- * The environment for programs under test: PATH, the given home folder, UTC, and git without anybody's settings. So there
- * is no agent, no proxy, no CI, no colour setting, no `GIT_*` and no `LLM_BRIDGE_*` in it but those of `extra`.
+ * The environment for programs under test: PATH, the given home folder, UTC, and git without anybody's
+ * settings. So it has no agent, no proxy, no CI, no colour setting, no `GIT_*` and no `LLM_BRIDGE_*` except
+ * those in `extra`.
  */
 export function cleanEnv(home: string, extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   const kept = KEPT.flatMap((name) => {
@@ -33,7 +37,7 @@ export function cleanEnv(home: string, extra: Readonly<Record<string, string>> =
   };
 }
 
-/** What the sessions of an sshd under test have for the same reason. The rest of their environment is sshd's own. */
+/** The environment that the sessions of a test's sshd get for the same reason. The rest is sshd's own. */
 export const CLEAN_SESSION = {
   GIT_CONFIG_GLOBAL: '/dev/null',
   GIT_CONFIG_NOSYSTEM: '1',

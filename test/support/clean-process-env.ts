@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Goes with every name that begins like this, except the one that says which program to test. */
+/** Removes every variable with these prefixes, except the one that names the program under test. */
 const FOREIGN =
   /^(?:GIT_|SSH_|LLM_BRIDGE_(?!TEST_BIN$)|XDG_|OLLAMA_|OPENAI_|CI$|NO_COLOR$|FORCE_COLOR$|(?:HTTPS?|ALL|NO)_PROXY$)/i;
 
 /**
- * vitest global setup: the workers inherit an environment without the settings of whoever runs the tests, and a home
- * folder of their own, so that nothing under test can read or write the real one.
+ * vitest global setup: the workers inherit an environment without the settings of whoever runs the tests, and
+ * with a home folder of their own. So nothing under test can read or write the real one.
  */
 export function setup(): () => void {
   for (const name of Object.keys(process.env)) {

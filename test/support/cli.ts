@@ -6,7 +6,7 @@ import { onCleanup } from './on-cleanup.js';
 import { type RunOptions, type RunResult, runProcess } from './run-process.js';
 import { tempDir } from './temp-dir.js';
 
-/** Generous: it is here so that a line that never comes fails the test and tells what came instead. */
+/** Generous: a line that never comes fails the test, with the output that came instead. */
 const DEFAULT_WAIT_MS = 45_000;
 
 /** How the program is run. Without `env`: a clean one, with a new home folder. */
@@ -15,17 +15,17 @@ export type CliOptions = Partial<RunOptions>;
 /** A running `llm-bridge`. */
 export interface RunningCli {
   readonly pid: number;
-  /** Everything it has said so far. */
+  /** All output so far. */
   stdout(): string;
   stderr(): string;
   /**
-   * The first match in all it has said and will say. Rejects, with all of it, where the program ends first or after
-   * `timeoutMs` (default 45 s).
+   * The first match in all output, past and future. Rejects, with that output, where the program ends first
+   * or after `timeoutMs` (default 45 s).
    */
   waitFor(stream: 'stdout' | 'stderr', pattern: RegExp, timeoutMs?: number): Promise<RegExpMatchArray>;
   /** Sends a signal to the program itself. */
   signal(name: NodeJS.Signals): void;
-  /** Resolves when it has ended and all its output is read. Never rejects. */
+  /** Resolves when the program has ended and all its output was read. Never rejects. */
   readonly exited: Promise<{ readonly exitCode: number | null; readonly signal: NodeJS.Signals | null }>;
 }
 
@@ -35,7 +35,10 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
   return runProcess(file, [...first, ...args], { ...options, env: options.env ?? cleanEnv(await tempDir()) });
 }
 
-/** Starts the built program, for the commands that go on. After the test it is ended, with all it has started. */
+/**
+ * Starts the built program, for the commands that do not end by themselves. It is stopped after the test,
+ * with all its children.
+ */
 export async function startCli(
   args: readonly string[],
   options: Omit<CliOptions, 'timeoutMs'> = {},
@@ -113,7 +116,7 @@ export async function startCli(
   };
 }
 
-/** The command that is under test, and the words that come before its arguments. */
+/** The command under test, and the words before its arguments. */
 export function programUnderTest(): readonly [string, ...string[]] {
   const other = process.env.LLM_BRIDGE_TEST_BIN;
   const file = other ?? fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));

@@ -1,7 +1,7 @@
 import type { BridgeFixture } from './bridge-fixture.js';
 import { gitOk } from './git.js';
 
-/** A file as a commit sets it. */
+/** A file that a commit sets. */
 export interface MainFile {
   readonly path: string;
   readonly content: string | Uint8Array;
@@ -11,8 +11,8 @@ export interface MainFile {
 }
 
 /**
- * Commits a file to `main` on the server with plumbing, as only the owner of the files can: no hook judges it. Answers the
- * commit's id.
+ * Commits a file to `main` on the server with plumbing, as only the owner of the files can: no hook checks
+ * it. Returns the commit's id.
  */
 export async function commitOnMain(
   bridge: Pick<BridgeFixture, 'repoPath' | 'ownerEnv'>,

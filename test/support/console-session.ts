@@ -2,16 +2,16 @@ import { join } from 'node:path';
 import type { GuideWorld, Place } from './guide-world.js';
 import { readCodeBlocks } from './read-markdown.js';
 
-/** One command of a terminal session in the documentation, and what it printed. */
+/** One command of a terminal session in the documentation, and its output. */
 export interface SessionStep {
   readonly place: Place;
   readonly command: string;
-  /** Whether it goes on in the background: it was typed with `&` at the end, which is not part of `command`. */
+  /** Whether it runs in the background: it has `&` at the end, which is not part of `command`. */
   readonly goesOn: boolean;
-  /** With `…` for what differs; without the line of the exit code. */
+  /** With `…` for the parts that differ; without the line of the exit code. */
   readonly output: string;
   readonly exitCode: number;
-  /** Of the Markdown file, from 1. */
+  /** The line in the Markdown file, from 1. */
   readonly line: number;
 }
 
@@ -22,7 +22,10 @@ const PLACE_OF: Readonly<Record<string, Place>> = {
   'bot@server': 'bot',
 };
 
-/** The sessions of a Markdown text, in its blocks of the language `console`. Throws where a block does not begin with a prompt. */
+/**
+ * The sessions of a Markdown text, in its blocks of the language `console`. Throws where a block does not
+ * begin with a prompt.
+ */
 export function readSessions(markdown: string): SessionStep[] {
   const steps: SessionStep[] = [];
   for (const block of readCodeBlocks(markdown)) {
@@ -44,7 +47,7 @@ export function readSessions(markdown: string): SessionStep[] {
       open.push({ step: { place, command, goesOn, line: block.line + 1 + index }, lines: [] });
     }
     for (const { step, lines } of open) {
-      // An empty line in front of the next prompt is there for the eye.
+      // An empty line before the next prompt is only layout.
       if (lines.at(-1) === '') lines.pop();
       const code = /^\(exit code (\d+)\)$/.exec(lines.at(-1) ?? '')?.[1];
       if (code !== undefined) lines.pop();
@@ -54,7 +57,7 @@ export function readSessions(markdown: string): SessionStep[] {
   return steps;
 }
 
-/** Whether what a command printed is what the session shows; `isWhole` false: it may go on behind that. */
+/** Whether the output of a command is the one that the session shows; `isWhole` false: more may follow. */
 export function matchesOutput(shown: string, printed: string, isWhole = true): boolean {
   const pattern = shown
     .split('\n')
@@ -64,7 +67,7 @@ export function matchesOutput(shown: string, printed: string, isWhole = true): b
   return new RegExp(`^${pattern}${isWhole ? '$' : ''}`).test(printed);
 }
 
-/** What was printed in a world of the guides, with the names of the guides in it again. */
+/** The output of a guide world, with the names of the guides put back. */
 export function asShown(world: Pick<GuideWorld, 'dir' | 'user'>, printed: string): string {
   return printed
     .replaceAll(join(world.dir, 'srv'), '/srv/llm-bridge')
@@ -74,7 +77,10 @@ export function asShown(world: Pick<GuideWorld, 'dir' | 'user'>, printed: string
     .replaceAll(`${world.user}@server`, 'bridge@server');
 }
 
-/** Types a step that ends, standard error with standard output; answers what it printed as the guides show it. */
+/**
+ * Types a step that ends, with standard error sent to standard output; returns its output in the guides'
+ * form.
+ */
 export async function typeStep(
   world: GuideWorld,
   step: SessionStep,

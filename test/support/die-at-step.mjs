@@ -24,13 +24,13 @@ const {
   FAULT_CLOCK,
 } = process.env;
 
-/** Calls that change something on the disk, whatever their arguments. */
+/** Calls that change the disk, whatever their arguments. */
 const CHANGES = [
   ...['mkdir', 'mkdtemp', 'writeFile', 'appendFile', 'rename', 'rm', 'rmdir', 'unlink'],
   ...['chmod', 'link', 'symlink', 'truncate', 'copyFile'],
 ];
 
-/** What was done to the clock so far. Milliseconds. */
+/** How far the clock was moved so far. Milliseconds. */
 let clockShiftMs = 0;
 
 if (FAULT_FOR !== undefined && new RegExp(FAULT_FOR).test(process.argv[1] ?? '')) {
@@ -46,7 +46,10 @@ function countSteps() {
   let steps = 0;
   let toSkip = Number(FAULT_SKIP);
   let isOver = false;
-  /** True where this step is to fail. Does not return where it is to die. `start` is what goes on without us. */
+  /**
+   * True where this step has to fail. Does not return where it has to die. `start` starts the program that
+   * goes on without us.
+   */
   const step = (text, start) => {
     const name = text.replaceAll('\n', ' ');
     steps += 1;
@@ -104,7 +107,7 @@ function countSteps() {
 
 function die() {
   process.kill(process.pid, 'SIGKILL');
-  // It comes at the next chance; nothing of ours is to run before that.
+  // The signal comes at the next chance; none of our code may run before that.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 }
 

@@ -3,14 +3,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BridgeFixture } from './bridge-fixture.js';
 
-/** The moments at which a connection can break; `dropping-ssh.mjs` says what each is. */
+/** The moments at which a connection can break; `dropping-ssh.mjs` explains them. */
 export const MOMENTS = ['before', 'greeting', 'question', 'answer', 'unheard'] as const;
 export type Moment = (typeof MOMENTS)[number] | 'silent';
 
-/** What a connection is for: the command on the server. */
+/** The purpose of a connection: the command on the server. */
 export type Service = 'git-upload-pack' | 'git-receive-pack' | 'bridge-hello' | 'bridge-wait';
 
-/** The environment of a principal whose first connection for this service breaks; with `says`, the first on which its side says that. `done` is a file that is there once it broke. */
+/**
+ * The environment of a principal whose first connection for this service breaks; with `says`, the first on
+ * which the client says that. The file `done` exists once it broke.
+ */
 export function droppingEnv(
   bridge: BridgeFixture,
   name: string,

@@ -6,18 +6,24 @@ import type { RunResult } from './run-process.js';
 import { tempDir } from './temp-dir.js';
 
 /**
- * How the n-th step of a program ends: SIGKILL just before it; SIGKILL while what it has started (a push, say) goes on alone; a failure
- * of the step; or SIGKILL for what it starts, which is for steps that start something.
+ * How the n-th step of a program ends: SIGKILL just before it; SIGKILL while what it has started (a push,
+ * say) goes on alone; a failure of the step; or SIGKILL for what it starts, which is for steps that start
+ * something.
  */
 export type StepFault = 'dies' | 'orphans' | 'fails' | 'kills';
 
-/** A run that was to end badly at a step. */
+/** A run that should fail at a step. */
 export interface FaultyRun extends RunResult {
-  /** What that step was (`git push …`, `rename …`); null where the program had fewer: it ran untouched. */
+  /**
+   * The step (`git push …`, `rename …`); null where the program had fewer steps, and so ran without a fault.
+   */
   readonly step: string | null;
 }
 
-/** The n-th step goes well, but the clock of the program is set just before it. Then what the program says on stderr is a step, too: `says …`. */
+/**
+ * The n-th step goes well, but the clock of the program is set just before it. Then what the program says on
+ * stderr is a step, too: `says …`.
+ */
 export interface ClockFault {
   readonly setsClockByMs: number;
 }
@@ -25,8 +31,8 @@ export interface ClockFault {
 const PRELOAD = fileURLToPath(new URL('./die-at-step.mjs', import.meta.url));
 
 /**
- * The environment in which a program counts its steps into `stepsFile`, and ends badly at step `at`, counted from 1, or at the first that
- * matches `at`.
+ * The environment in which a program counts its steps into `stepsFile`, and ends badly at step `at`, counted
+ * from 1, or at the first that matches `at`.
  */
 export function faultEnv(
   stepsFile: string,
@@ -47,12 +53,12 @@ export function faultEnv(
   };
 }
 
-/** The environment in which the program's clock is off by the milliseconds that stand in `clockFile`. */
+/** The environment in which the program's clock is off by the milliseconds in `clockFile`. */
 export function clockEnv(clockFile: string): Record<string, string> {
   return { NODE_OPTIONS: `--import ${PRELOAD}`, FAULT_FOR: 'cli/main.js$', FAULT_CLOCK: clockFile };
 }
 
-/** Runs the built program with a fault at step `at`: what it changes on the disk, and what it starts. */
+/** Runs the built program with a fault at step `at`. A step changes the disk or starts a program. */
 export async function runFaulty(
   args: readonly string[],
   options: CliOptions & { readonly env: NodeJS.ProcessEnv },
@@ -65,7 +71,7 @@ export async function runFaulty(
   return { ...result, step: (await stepsIn(stepsFile))[at - 1] ?? null };
 }
 
-/** A step by what it is rather than by its number, which changes where a program does several things at once. */
+/** A step by its kind instead of its number, which changes where a program does several things at once. */
 export interface NamedStep {
   /** For a person. */
   readonly name: string;
@@ -75,7 +81,7 @@ export interface NamedStep {
   readonly skip: number;
 }
 
-/** The steps of a run, each by its kind and its place among those. */
+/** The steps of a run, each with its kind and its position within the kind. */
 export function namedSteps(steps: readonly string[]): NamedStep[] {
   const seen = new Map<string, number>();
   return steps.map((step) => {
@@ -87,9 +93,10 @@ export function namedSteps(steps: readonly string[]): NamedStep[] {
 }
 
 /**
- * A file in a repository is of the kind of its folder: objects and refs, and objects among themselves, are written at the same time, in any
- * order. A push is of the kind of what it moves: main, or claims alone. Whether claims go with main, and in which form, is a matter of
- * whether the model was so slow that there are any.
+ * A file in a repository is of the kind of its folder: objects and refs, and objects among themselves, are
+ * written at the same time, in any order. A push is of the kind of what it moves: main, or claims alone.
+ * Whether claims go with main, and in which form, is a matter of whether the model was so slow that there are
+ * any.
  */
 function sourceOf(step: string): string {
   if (/^git .* push /.test(step)) {
@@ -105,7 +112,7 @@ function sourceOf(step: string): string {
     });
 }
 
-/** The same as runFaulty at a named step; `step` is null where this run had none. */
+/** The same as runFaulty, at a named step; `step` is null where this run had no such step. */
 export async function runFaultyAt(
   args: readonly string[],
   options: CliOptions & { readonly env: NodeJS.ProcessEnv },
@@ -125,7 +132,7 @@ export async function runFaultyAt(
   };
 }
 
-/** The steps of a run without a fault; it has to end well. */
+/** The steps of a run without a fault; throws where the run fails. */
 export async function stepsOf(
   args: readonly string[],
   options: CliOptions & { readonly env: NodeJS.ProcessEnv },

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { DISK, type LogFileSystem } from '../../src/process/durable-file.js';
 
-/** What a call on the disk can end as, besides doing what it says. */
+/** How a call to the disk can end, besides success. */
 export const FAULTS = [
   'ENOSPC',
   'EIO',
@@ -13,24 +13,30 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** Thrown where the process is dead: nothing that runs after it has any effect. */
+/** Thrown where the process is dead: code that runs after it has no effect. */
 export class Died extends Error {}
 
-/** A disk of whose calls one fails. */
+/** A disk on which one call fails. */
 export interface FaultyFileSystem {
   readonly fs: LogFileSystem;
-  /** The calls so far, each by what it is and how many of the kind it is: `write answers.log 2`. Some are made at the same time, in any order. */
+  /**
+   * The calls so far, each with its kind and its number within the kind: `write answers.log 2`. Calls made at
+   * the same time have no fixed order.
+   */
   readonly calls: readonly string[];
-  /** Whether the call that is to fail was made. */
+  /** Whether the call that has to fail was made. */
   hit(): boolean;
-  /** Ends what a dead process would have left to the kernel. */
+  /** Closes what the kernel would close for a dead process. */
   close(): Promise<void>;
 }
 
-/** The calls that change something or promise something; the others are only counted through. */
+/** The calls that change or guarantee something. The others are passed through. */
 const COUNTED_ON_HANDLE = ['write', 'sync', 'truncate', 'chmod'] as const;
 
-/** Lets the call `at` (none where it is null) end as `fault`. After a death every further call dies too, so that no clean-up runs. */
+/**
+ * Ends the call `at` (none where it is null) with `fault`. After a death every further call dies too, so that
+ * no clean-up runs.
+ */
 export function faultyFileSystem(at: string | null, fault: Fault): FaultyFileSystem {
   const calls: string[] = [];
   const counts = new Map<string, number>();
@@ -38,7 +44,7 @@ export function faultyFileSystem(at: string | null, fault: Fault): FaultyFileSys
   let isDead = false;
   const open: FileHandle[] = [];
 
-  /** Runs a call, or what becomes of it. `half` does half of it and answers what the system would. */
+  /** Runs a call, or its fault. `half` does half of it and returns the system's result. */
   async function run<T>(name: string, call: () => Promise<T>, half?: () => Promise<T>): Promise<T> {
     if (isDead) throw new Died();
     const count = (counts.get(name) ?? 0) + 1;

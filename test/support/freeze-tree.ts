@@ -2,8 +2,9 @@ import { listProcesses } from '../../src/process/process-table.js';
 import { onCleanup } from './on-cleanup.js';
 
 /**
- * Stops a server and all it has started, as a network that drops every packet does: what it listens on still takes connections, and
- * nothing is ever said. Goes on at the end of the test, or when the answer is called.
+ * Stops a server and all its children, like a network that drops every packet: its port still accepts
+ * connections, and no data ever comes. They continue at the end of the test, or when the returned function is
+ * called.
  */
 export async function freezeTree(rootPid: number): Promise<() => void> {
   process.kill(rootPid, 'SIGSTOP');
@@ -21,7 +22,7 @@ export async function freezeTree(rootPid: number): Promise<() => void> {
   return thaw;
 }
 
-/** False where it has ended meanwhile. */
+/** False where the process has ended meanwhile. */
 function signalled(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal);

@@ -2,7 +2,7 @@ import { cleanEnv } from './clean-env.js';
 import { type RunResult, runProcess } from './run-process.js';
 import { tempDir } from './temp-dir.js';
 
-/** Where and how git is run. Without `env`: a clean one, with a new home folder. */
+/** Options for git. Without `env`: a clean one, with a new home folder. */
 export interface GitOptions {
   readonly cwd?: string;
   readonly gitDir?: string;
@@ -10,7 +10,7 @@ export interface GitOptions {
   readonly input?: string | Uint8Array;
 }
 
-/** Who commits where a test does not say. Real git refuses to guess in a clean environment. */
+/** The committer where a test names none. Real git refuses to guess one in a clean environment. */
 const SOMEBODY = {
   GIT_AUTHOR_NAME: 'somebody',
   GIT_AUTHOR_EMAIL: 'somebody@example.invalid',
@@ -28,7 +28,7 @@ export async function git(args: readonly string[], options: GitOptions = {}): Pr
   });
 }
 
-/** Runs git where only success will do: its stdout. Throws with all it said. */
+/** Runs git and returns its stdout. Throws with all its output where it fails. */
 export async function gitOk(args: readonly string[], options: GitOptions = {}): Promise<string> {
   const { exitCode, stdout, stderr } = await git(args, options);
   if (exitCode !== 0) throw new Error(`git ${args.join(' ')} exited with ${exitCode}\n${stderr}${stdout}`);

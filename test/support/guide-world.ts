@@ -15,31 +15,31 @@ import { waitUntil } from './wait-until.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Where a command of a guide is run, as the word behind the language of its block says. */
+/** Where a command of a guide runs: the word after the language of its block. */
 export const PLACES = ['server', 'pc', 'bot'] as const;
 export type Place = (typeof PLACES)[number];
 
-/** Where what the guides say is true for the time of a test: a server "server" that is reached over SSH, a PC, a bot. */
+/** A world in which the guides are true during a test: a server "server" reached over SSH, a PC, a bot. */
 export interface GuideWorld {
   readonly dir: string;
-  /** Who owns the bridge: who `bridge` is in the guides. */
+  /** The owner of the bridge: the user `bridge` of the guides. */
   readonly user: string;
-  /** Runs a program there; `cwd` is the home folder of a user of its own, else `dir`. */
+  /** Runs a program there. Default `cwd`: the home folder of a user of its own, else `dir`. */
   run(place: Place, argv: readonly [string, ...string[]]): Promise<RunResult>;
   /**
-   * Starts what goes on until the end of the test, or until it is stopped, and resolves once `isReady` likes what it has said on
-   * standard error; at once where that is null.
+   * Starts a program that runs until the end of the test, or until it is stopped. Resolves once `isReady`
+   * accepts its standard error; at once where `isReady` is null.
    */
   start(
     place: Place,
     command: string,
     isReady: ((said: string) => boolean) | null,
   ): Promise<{ stop(): Promise<void> }>;
-  /** A command of a guide as it is run here; see SUBSTITUTIONS. */
+  /** A command of a guide as it runs here; see SUBSTITUTIONS. */
   substitute(text: string): string;
 }
 
-/** What is not run as it stands. Everything else in a block is. */
+/** The parts that are replaced before a run. Everything else in a block runs as it stands. */
 export interface Substitution {
   readonly from: RegExp;
   readonly to: (world: Pick<GuideWorld, 'dir' | 'user'>) => string;
@@ -51,7 +51,7 @@ export const SUBSTITUTIONS: readonly Substitution[] = [
     to: ({ user }) => `${user}@server`,
     why: 'the bridge is that of a user of the test',
   },
-  // In this order: the folder may be under /tmp itself.
+  // The order matters: the folder may itself be under /tmp.
   { from: /\/tmp\//g, to: ({ dir }) => join(dir, 'tmp/'), why: 'a temporary folder' },
   { from: /\/srv\/llm-bridge/g, to: ({ dir }) => join(dir, 'srv'), why: 'a temporary folder' },
   {
@@ -65,30 +65,32 @@ export const SUBSTITUTIONS: readonly Substitution[] = [
     why: "the reader's own login on the server, which a test does not have",
   },
 ];
-// Besides: `ssh` and `llm-bridge` are found in a folder of the test. The one is told where the host "server" is and to keep
-// known hosts in $HOME, the other is the built program. The model server is the stand-in, by LLM_BRIDGE_OLLAMA_URL.
+// Also, `ssh` and `llm-bridge` are found in a folder of the test. That `ssh` knows where the host "server" is
+// and keeps known hosts in $HOME; that `llm-bridge` is the built program. LLM_BRIDGE_OLLAMA_URL points at the
+// stand-in.
 
 /**
- * Makes such a world until the end of the test, or of the test file in `beforeAll`. Without `users` all three places are the current
- * user, each with a home folder of its own; with them, `server` and `bot` are those users, as soon as they exist.
+ * Makes such a world until the end of the test, or of the test file in `beforeAll`. Without `users` all three
+ * places are the current user, each with a home folder of its own. With `users`, `server` and `bot` are those
+ * users, as soon as they exist.
  */
 export async function startGuideWorld(
   options: {
     readonly users?: { readonly server: string; readonly bot: string };
     /** A file as it would lie in `sshd_config.d`. */
     readonly sshdConfig?: string;
-    /** Where the built program is; default this checkout. */
+    /** The path of the built program; default this checkout. */
     readonly program?: string;
   } = {},
 ): Promise<GuideWorld> {
   const { users, sshdConfig = '', program = root } = options;
   const dir = await tempDir();
-  // ssh-keygen looks for ~/.ssh in the password file, not in $HOME, so it does not make it here.
+  // ssh-keygen finds ~/.ssh by the password file, not by $HOME, so it does not make it here.
   for (const folder of ['bin', 'srv', 'tmp', 'home-server', 'home-pc/.ssh', 'home-bot/.ssh'])
     await mkdir(join(dir, folder), { recursive: true });
   await chmod(dir, 0o755);
   await chmod(join(dir, 'tmp'), 0o1777);
-  // What a push starts runs at home; sshd takes that from the password file.
+  // The programs that a push starts run in the home folder, which sshd takes from the password file.
   const homeOfServer = users === undefined ? { HOME: join(dir, 'home-server') } : {};
   const included = join(dir, 'llm-bridge.conf');
   await writeFile(included, sshdConfig);
@@ -97,7 +99,7 @@ export async function startGuideWorld(
     authorizedKeysFile: join(dir, 'home-server/.ssh/authorized_keys'),
     sessionEnv: { ...CLEAN_SESSION, ...homeOfServer },
     extraConfig: [
-      // A user that was just made has no password; sshd lets it in by key where it asks PAM, as distributions set it up.
+      // A new user has no password. sshd accepts its key where it asks PAM, as distributions configure it.
       ...(users === undefined
         ? []
         : ['AuthorizedKeysFile .ssh/authorized_keys', `AllowUsers ${users.server}`, 'UsePAM yes']),
@@ -119,7 +121,8 @@ export async function startGuideWorld(
     `exec '${process.execPath}' '${join(program, 'dist/cli/main.js')}' "$@"`,
   );
 
-  // A file of its own, not /dev/null as elsewhere: a guide that says "git config --global" would replace that, as root for the whole machine.
+  // A file of its own, not /dev/null as elsewhere: `git config --global` in a guide would replace /dev/null,
+  // as root for the whole machine.
   const gitConfig = join(dir, 'bin/gitconfig');
   await writeFile(gitConfig, '');
   const shared = { PATH: `${join(dir, 'bin')}:${process.env.PATH}`, GIT_CONFIG_GLOBAL: gitConfig };

@@ -5,20 +5,20 @@ import { waitUntil } from './wait-until.js';
 
 /** A git that works in a repository until it is told to end or is killed; it is ended after the test. */
 export interface LivingGit {
-  /** Writes what it has to write, lets go of its locks and ends; only success will do. */
+  /** Writes its data, releases its locks and ends; throws where it fails. */
   finish(): Promise<void>;
   /** By SIGKILL: its locks stay. */
   kill(): Promise<void>;
 }
 
-/** How it comes to the repository: the words and the environment git is started with, and where. */
+/** How it reaches the repository: the arguments, the environment and the folder git starts with. */
 export interface GitStart {
   readonly args: readonly string[];
   readonly env: Record<string, string>;
   readonly cwd?: string;
 }
 
-/** One that has taken no lock yet, and may at any moment. */
+/** A git that has no lock yet, and may take one at any moment. */
 export async function gitAtWork(start: GitStart): Promise<LivingGit> {
   const { tell, heard, living } = startUpdates(start);
   tell('start\n');
@@ -26,7 +26,7 @@ export async function gitAtWork(start: GitStart): Promise<LivingGit> {
   return living;
 }
 
-/** One that has the lock of `main`, and of HEAD with it, on its way from `tip` to `tip`. */
+/** A git that holds the lock of `main`, and so of HEAD, for an update from `tip` to `tip`. */
 export async function gitWithMainLocked(start: GitStart, tip: string): Promise<LivingGit> {
   const { tell, heard, living } = startUpdates(start);
   tell(`start\nupdate refs/heads/main ${tip} ${tip}\nprepare\n`);

@@ -9,7 +9,7 @@ import { answerMessage, askMessage, cancelMessage } from '../../src/protocol/com
 import { gitOk } from './git.js';
 import { runProcess } from './run-process.js';
 
-/** What a commit is made of where it is not as it should be. */
+/** The parts of a commit that a test can change. */
 export interface RawCommit {
   readonly parents: readonly string[];
   readonly tree: string;
@@ -20,31 +20,31 @@ export interface RawCommit {
   readonly secondsFromNow?: number;
 }
 
-/** How a message's commit differs from a good one. */
+/** How a message's commit differs from a valid one. */
 export interface CommitTwist {
   readonly author?: string;
   readonly secondsFromNow?: number;
   readonly message?: string;
-  /** Changes the entries of the tree behind the new file. */
+  /** Changes the tree entries after the new file. */
   readonly entries?: (entries: TreeEntry[]) => TreeEntry[];
 }
 
-/** Writes objects of any kind, good and bad, into one repository, and moves no ref. */
+/** Writes objects of any kind, valid and invalid, into one repository. It moves no ref. */
 export interface MessageWriter {
   blob(bytes: string | Uint8Array): Promise<string>;
   commit(commit: RawCommit): Promise<string>;
   treeOf(commit: string): Promise<string>;
   /** A commit on top of `parent` that sets `file`. */
   set(parent: string, file: string, bytes: string | Uint8Array, twist?: CommitTwist): Promise<string>;
-  /** A good task: sets `task.txt`. */
+  /** A valid task: sets `task.txt`. */
   ask(parent: string, prompt: string, twist?: CommitTwist): Promise<string>;
-  /** A good answer: sets `inbox.json`. */
+  /** A valid answer: sets `inbox.json`. */
   answer(parent: string, answer: Answer, twist?: CommitTwist): Promise<string>;
-  /** A good cancel: sets `cancel.json`. */
+  /** A valid cancel: sets `cancel.json`. */
   cancel(parent: string, task: string, other?: Partial<Cancel>, twist?: CommitTwist): Promise<string>;
 }
 
-/** A good answer to a `task.txt`, with what the test wants otherwise. */
+/** A valid answer to a `task.txt`, with the test's own changes. */
 export function anAnswer(task: string, prompt: string, other: Partial<Answer> = {}): Answer {
   return {
     task_hash: createHash('sha256').update(prompt).digest('hex'),
@@ -127,8 +127,8 @@ function rawTree(entries: readonly TreeEntry[]): Buffer {
 }
 
 /**
- * Writes `count` tasks on top of `parent`, and an answer to each behind them where there is a text for it, in one git
- * process each; answers the ids in order. No ref moves and no hook sees them.
+ * Writes `count` tasks on top of `parent`, each followed by an answer where there is a text for it, with one
+ * git process for all commits. Returns the ids in order. No ref moves and no hook sees them.
  */
 export async function writeMany(
   gitDir: string,

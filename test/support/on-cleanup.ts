@@ -3,8 +3,8 @@ import { afterAll, onTestFinished } from 'vitest';
 const fileCleanups: (() => Promise<void> | void)[] = [];
 
 /**
- * Runs `cleanup` when the running test is finished; called outside of a test (in `beforeAll`), when the test file is.
- * Cleanups run in reverse order, so a server stops before its folder goes.
+ * Runs `cleanup` after the running test; if called outside of a test (in `beforeAll`), after the test file.
+ * Cleanups run in reverse order, so a server stops before its folder is removed.
  */
 export function onCleanup(cleanup: () => Promise<void> | void): void {
   try {

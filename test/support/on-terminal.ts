@@ -11,7 +11,7 @@ import { waitUntil } from './wait-until.js';
 
 /** A program of ours on a terminal of its own. */
 export interface TerminalRun {
-  /** All that the terminal was sent so far, escape sequences included. */
+  /** All output to the terminal so far, with escape sequences. */
   shown(): string;
   waitFor(pattern: RegExp): Promise<void>;
   /** Sends a signal to the program itself. */

@@ -7,7 +7,10 @@ import { type MessageWriter, messageWriter } from './message-writer.js';
 import type { RunResult } from './run-process.js';
 import { tempDir } from './temp-dir.js';
 
-/** A bridge made by the built program, and one clone that pushes to it by its path: no sshd, and many times quicker. */
+/**
+ * A bridge made by the built program, and one clone that pushes to it by its path. It has no sshd, and is
+ * many times faster.
+ */
 export interface PlainBridge {
   readonly dir: string;
   readonly repoPath: string;
@@ -16,11 +19,14 @@ export interface PlainBridge {
   readonly writer: MessageWriter;
   readonly cloneDir: string;
   tip(): Promise<string>;
-  /** `git push <bridge> <refspecs>` from the clone; `principal` plays the key, absent is the owner. */
+  /**
+   * `git push <bridge> <refspecs>` from the clone. `principal` stands for the key; without it, the owner
+   * pushes.
+   */
   push(refspecs: readonly string[], principal?: string): Promise<RunResult>;
-  /** Pushes to main, where only success will do; answers the id. */
+  /** Pushes to main and throws where it fails; returns the id. */
   pushOk(id: string, principal?: string): Promise<string>;
-  /** All that a refused push must leave as it was. */
+  /** Everything that a refused push must not change. */
   snapshot(): Promise<string>;
   readLog(): Promise<string>;
 }

@@ -1,8 +1,8 @@
 /** A fenced block of a Markdown text. */
 export interface CodeBlock {
-  /** The first word behind the fence: `sh`. */
+  /** The first word after the fence: `sh`. */
   readonly language: string;
-  /** What stands behind it: `server`. */
+  /** The words after it: `server`. */
   readonly info: string;
   readonly text: string;
   /** The number of the line of the fence, from 1. */
@@ -25,7 +25,7 @@ export function readCodeBlocks(markdown: string): CodeBlock[] {
   return blocks;
 }
 
-/** The text under a heading, as far as the next heading of any level. Throws where there is no such heading. */
+/** The text under a heading, up to the next heading of any level. Throws where there is no such heading. */
 export function sectionOf(markdown: string, heading: string): string {
   const lines = markdown.split('\n');
   const start = lines.findIndex((line) => line.replace(/^#+ /, '') === heading && line.startsWith('#'));
@@ -35,7 +35,7 @@ export function sectionOf(markdown: string, heading: string): string {
   return rest.slice(0, end < 0 ? undefined : end).join('\n');
 }
 
-/** The first cell of every row of the tables in a text, heads and rules left out. */
+/** The first cell of every table row in a text, without heads and rules. */
 export function firstCells(markdown: string): string[] {
   const isRule = (line: string | undefined) => /^\|[-| ]+\|$/.test(line ?? '');
   return markdown

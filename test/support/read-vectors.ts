@@ -12,7 +12,10 @@ export function bytesOf(given: z.infer<typeof bytesSchema>): Buffer {
   return 'text' in given ? Buffer.from(given.text, 'utf8') : Buffer.from(given.base64, 'base64');
 }
 
-/** Reads `docs/vectors/<name>.json`, the test vectors of docs/protocol.md. Throws where the file is not as `schema` says. */
+/**
+ * Reads `docs/vectors/<name>.json`, the test vectors of docs/protocol.md. Throws where the file is not as
+ * `schema` says.
+ */
 export async function readVectors<T>(name: string, schema: z.ZodType<T>): Promise<T> {
   return schema.parse(JSON.parse(await readFile(new URL(`${name}.json`, folder), 'utf8')));
 }

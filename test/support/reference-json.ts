@@ -1,7 +1,7 @@
 /**
- * A second reader of JSON, written from RFC 8259 and sharing nothing with the one under test: slow, and strict as a message has
- * to be. Answers the value, or undefined where the text is not JSON, has a key twice, `__proto__`, a number that is not finite,
- * or nests deeper than `maxDepth`.
+ * A second JSON parser, written from RFC 8259 and without any code of the one under test. It is slow, and as
+ * strict as a message requires. Returns the value, or undefined where the text is not JSON, has a key twice,
+ * `__proto__`, a number that is not finite, or nests deeper than `maxDepth`.
  */
 export function referenceJson(text: string, maxDepth: number): { value: unknown } | undefined {
   let at = 0;

@@ -4,7 +4,7 @@ import type { TestProject } from 'vitest/node';
 const HOOKS = ['dist/hooks/pre-receive.cjs', 'dist/hooks/post-receive.cjs'];
 const PROGRAM = 'dist/cli/main.js';
 
-/** vitest global setup: real hooks and the real program are run from `dist/`, so they have to be there. */
+/** vitest global setup: tests run real hooks and the real program from `dist/`, so these must be built. */
 export function setup(project: TestProject): void {
   const needed = project.name === 'integration' ? HOOKS : [...HOOKS, PROGRAM];
   const missing = needed.filter((file) => !existsSync(new URL(`../../${file}`, import.meta.url)));

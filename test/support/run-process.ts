@@ -2,30 +2,30 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { stopProcessTree } from '../../src/process/stop-process-tree.js';
 
-/** Generous: it is here so that a hanging program fails its test and tells what it has said. */
+/** Generous: a hanging program fails its test, with its output. */
 const DEFAULT_TIMEOUT_MS = 45_000;
 
-/** How a program is run to its end. */
+/** Options for a program that runs to its end. */
 export interface RunOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly cwd?: string | undefined;
-  /** Its standard input, which is empty otherwise. */
+  /** Its standard input; empty by default. */
   readonly input?: string | Uint8Array | undefined;
   /** Default 45 s. */
   readonly timeoutMs?: number | undefined;
 }
 
-/** What it ended as. */
+/** The result of a program. */
 export interface RunResult {
-  /** 128 plus the number of the signal where one ended it, as a shell says it. */
+  /** 128 plus the number of the signal where one ended it, as in a shell. */
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
 /**
- * Runs a program and waits until it has ended and its output is read. A non-zero exit is a result. Throws where it
- * cannot be started, and where it takes too long: it is ended then, with all it has started.
+ * Runs a program and waits until it has ended and its output was read. A non-zero exit is a result. Throws
+ * where it cannot be started, and where it takes too long; then it is ended with all its children.
  */
 export function runProcess(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   return new Promise((resolve, reject) => {
@@ -59,7 +59,7 @@ export function runProcess(file: string, args: readonly string[], options: RunOp
       clearTimeout(timer);
       if (!tookTooLong) resolve({ exitCode: exitCodeOf(code, signal), stdout, stderr });
     });
-    // A program may end without reading its input; its exit code tells then, not the broken pipe.
+    // A program may end without reading its input. Then its exit code counts, not the broken pipe.
     child.stdin.on('error', () => {});
     child.stdin.end(options.input ?? '');
   });

@@ -1,15 +1,15 @@
 import type { Reporter, TestModule } from 'vitest/node';
 
 /**
- * A vitest reporter whose one line, `N passed, N failed` and `, N skipped` where there are any, is the very last the run
- * prints. Something that broke outside of a test (a file that does not load, a failed `beforeAll`, a stray rejection)
- * counts as one failed.
+ * A vitest reporter that prints one line, `N passed, N failed` and `, N skipped` where there are any, as the
+ * very last of the run. A failure outside of a test (a file that does not load, a failed `beforeAll`, an
+ * unhandled rejection) counts as one failed.
  */
 export function summaryReporter(): Reporter {
   const count = { passed: 0, failed: 0, skipped: 0 };
   return {
     onInit: (vitest) => {
-      // `vitest list` and watching have no end to sum up.
+      // `vitest list` and watch mode have no end with a summary.
       if (vitest.config.watch) return;
       // Other reporters and vitest itself still print after the run has ended.
       process.once('exit', (exitCode) => {
@@ -28,7 +28,7 @@ export function summaryReporter(): Reporter {
 function countModule(module: TestModule, count: { passed: number; failed: number; skipped: number }): void {
   for (const test of module.children.allTests()) {
     const { state } = test.result();
-    // One that never came to its end is not known to be good.
+    // A test that never ended cannot count as passed.
     count[state === 'pending' ? 'failed' : state] += 1;
   }
   const broken = [module, ...module.children.allSuites()].filter((suite) => suite.errors().length > 0);

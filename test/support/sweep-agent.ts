@@ -10,21 +10,22 @@ import { onCleanup } from './on-cleanup.js';
 import { startPlainBridge } from './plain-bridge.js';
 import { waitUntil } from './wait-until.js';
 
-/** What of an agent's work is swept. */
+/** The part of an agent's work to sweep. */
 export interface SweepOptions {
-  /** Only the steps that match. Default: all. */
+  /** Only the matching steps. Default: all. */
   readonly steps?: RegExp;
   /**
-   * The model answers once the task is claimed, so that every run pushes a claim; and none is to be left. Default: it answers at once, and
-   * whether there is a claim by then is a matter of how busy the machine is.
+   * The model answers once the task is claimed, so that every run pushes a claim; and none is to be left.
+   * Default: it answers at once, and whether there is a claim by then is a matter of how busy the machine is.
    */
   readonly onceClaimed?: boolean;
 }
 
 /**
- * Asks a task, runs a new agent that ends badly at one of its steps, and runs it once more; for each step that an untouched agent has. Expects
- * after each: every task so far has its one record, in their order. Answers the steps that were hit; a step of what an
- * agent does at the same time as something else may not be reached.
+ * Asks a task, runs a new agent that ends badly at one of its steps, and runs it once more; for each step
+ * that an untouched agent has. Expects after each: every task so far has its one record, in their order.
+ * Answers the steps that were hit; a step of what an agent does at the same time as something else may not be
+ * reached.
  */
 export async function sweepAgent(fault: StepFault, options: SweepOptions = {}): Promise<string[]> {
   const bridge = await startPlainBridge();
@@ -44,7 +45,7 @@ export async function sweepAgent(fault: StepFault, options: SweepOptions = {}): 
     readdir(join(bridge.repoPath, 'refs', 'bridge', 'claims')).catch(() => []);
   if (options.onceClaimed) {
     const claimed = async () => (await claims()).includes(asked.at(-1) ?? '');
-    // Nobody waits for it where the agent has died, and the next one makes it come true.
+    // Nobody waits for it where the agent has died; the next agent completes it.
     standIn.behave = () => ({ firstTokenAfter: waitUntil(claimed, 'a claim').catch(() => {}) });
   }
   const agent = (state: string) => [
@@ -68,7 +69,7 @@ export async function sweepAgent(fault: StepFault, options: SweepOptions = {}): 
     const after = await runCli(agent(state), { env });
     expect(after.exitCode, `after ${at.name}: ${after.stderr}`).toBe(0);
     expect(await answered(), `after ${at.name}`).toEqual(asked);
-    // What was kept is not generated again. A git that goes on alone may still hold the lock.
+    // A stored answer is not generated again. A git that was left running may still hold the lock.
     if (kept.some((name) => !name.endsWith('.lock'))) {
       expect(chatsOf(standIn).length - chats, `after ${at.name}: ${after.stderr}`).toBe(1);
     }

@@ -5,17 +5,20 @@ import { onCleanup } from './on-cleanup.js';
 
 /** A connection through a proxy. */
 export interface ProxiedConnection {
-  /** From now on nothing passes, in either direction, and neither end is told: half-open, as behind a router that forgot it. */
+  /**
+   * From now on no data passes in either direction, and neither end hears of it: half-open, as behind a
+   * router that lost the connection.
+   */
   freeze(): void;
 }
 
-/** A proxy in front of a server of this machine. */
+/** A proxy in front of a server on this machine. */
 export interface TcpProxy {
   readonly port: number;
   readonly connections: readonly ProxiedConnection[];
 }
 
-/** Starts one; it goes with the test. */
+/** Starts a proxy; it stops with the test. */
 export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
   const connections: ProxiedConnection[] = [];
   const sockets = new Set<Socket>();
@@ -49,7 +52,7 @@ export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
   return { port: address.port, connections };
 }
 
-/** The address of the bridge by way of a proxy, and the environment of a principal who goes there. */
+/** The address of the bridge through a proxy, and the environment of a principal who uses it. */
 export function byWayOf(
   proxy: TcpProxy,
   bridge: BridgeFixture,

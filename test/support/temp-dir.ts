@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { onCleanup } from './on-cleanup.js';
 
 /**
- * A new empty folder, removed after the test; made in `beforeAll`, after the test file. The path has no symbolic links
- * in it (macOS's temporary folder is one), so it can be compared with what git prints.
+ * A new empty folder, removed after the test; if made in `beforeAll`, after the test file. Its path has no
+ * symbolic links (the temporary folder of macOS is one), so it can be compared with git's output.
  */
 export async function tempDir(): Promise<string> {
   const path = await mkdtemp(join(await realpath(tmpdir()), 'llm-bridge-test-'));

@@ -12,7 +12,7 @@ export interface UnixUser {
   readonly home: string;
 }
 
-/** What every user of ours is called, before the pid of the test: what is left behind is recognised by it. */
+/** The prefix of all our user names, followed by the pid of the test. Leftover users are recognised by it. */
 const PREFIX = 'llmbridge-test-';
 
 const env = () => ({ ...cleanEnv('/'), PATH: `${process.env.PATH}:/usr/sbin:/sbin` });
@@ -28,13 +28,14 @@ export async function whyNoUsers(): Promise<string | null> {
 }
 
 /**
- * A name for a user that the test, or what it runs, is about to make. The user is removed at the end with home folder and
- * processes, whatever happens before; and so are users that a killed test left here.
+ * A name for a user that the test, or a program it runs, is about to make. At the end the user is removed
+ * with home folder and processes, whatever happens before. Users that a killed test has left here are removed
+ * too.
  */
 export async function reserveUser(purpose: string): Promise<string> {
   await removeLeftUsers();
   const name = `${PREFIX}${process.pid}-${purpose}`;
-  // Should the process end without its cleanups.
+  // For a process that ends without its cleanups.
   const last = () => void spawnSync('userdel', ['-r', '-f', name], { env: env(), stdio: 'ignore' });
   process.once('exit', last);
   onCleanup(async () => {
@@ -44,7 +45,7 @@ export async function reserveUser(purpose: string): Promise<string> {
   return name;
 }
 
-/** Makes a user who can log in by key, and nothing else. */
+/** Makes a user who can log in only by key. */
 export async function addUser(name: string): Promise<void> {
   const made = await run('useradd', ['--create-home', '--shell', '/bin/sh', name]);
   if (made.exitCode !== 0) throw new Error(`useradd failed: ${made.stderr}`);
@@ -57,7 +58,7 @@ export async function findUser(name: string): Promise<UnixUser | null> {
   return found === name ? { name, uid: Number(uid), gid: Number(gid), home } : null;
 }
 
-/** The words that run a program as that user, with the user's groups and nobody else's. */
+/** The words that run a program as that user, with only the user's groups. */
 export function asUser(user: UnixUser, argv: readonly string[]): string[] {
   return ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups', '--', ...argv];
 }
@@ -66,11 +67,11 @@ async function removeUser(name: string): Promise<void> {
   const user = await findUser(name);
   if (user === null) return;
   const removed = await run('userdel', ['-r', '-f', name]);
-  // 12: the home folder could not be removed; then it is named, and the user is gone all the same.
+  // 12: the home folder could not be removed. Then the message names it, and the user is gone all the same.
   if ((await findUser(name)) !== null) throw new Error(`userdel failed: ${removed.stderr}`);
 }
 
-/** Users of tests whose process is gone. */
+/** Test users whose test process is gone. */
 async function removeLeftUsers(): Promise<void> {
   const { stdout } = await run('getent', ['passwd']);
   const names = stdout

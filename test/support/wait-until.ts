@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const LOOK_EVERY_MS = 20;
 
 /**
- * Waits until `condition` gives something other than false, null or undefined, and answers it. For what no event tells:
- * a file's content, a process of someone else. Throws, naming `what`, after `timeoutMs`.
+ * Waits until `condition` gives something other than false, null or undefined, and returns it. For conditions
+ * without an event: a file's content, another program's process. Throws, naming `what`, after `timeoutMs`.
  */
 export async function waitUntil<T>(
   condition: () => Promise<T> | T,

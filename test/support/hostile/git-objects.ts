@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** An object as it stands in the store: nothing about it need be right. */
+/** An object as it is stored; any part of it may be wrong. */
 export interface RawObject {
   readonly type: 'commit' | 'tree' | 'blob' | 'tag';
   readonly bytes: Buffer;

@@ -21,7 +21,7 @@ export interface HostileBridge {
   readonly open: PlantedTask;
   readonly openToo: PlantedTask;
   readonly answered: PlantedTask;
-  /** Asked before the time-to-live. */
+  /** Asked longer ago than the time-to-live. */
   readonly expired: PlantedTask;
   /** The answer commit of `answered`. */
   readonly answerCommit: string;
@@ -29,12 +29,12 @@ export interface HostileBridge {
   readonly tip: string;
   /** The raw tree of the tip. */
   readonly tipTree: Buffer;
-  /** A commit under a hidden ref, and a blob nothing points to. */
+  /** A commit under a hidden ref, and a blob without any reference. */
   readonly hidden: string;
   readonly loose: string;
 }
 
-/** Makes the bridge: commits are planted behind the hook, as only the owner can. */
+/** Makes the bridge. Its commits bypass the hook, as only the owner can do. */
 export async function startHostileBridge(options: BridgeFixtureOptions = {}): Promise<HostileBridge> {
   const fixture = await startBridgeFixture({
     principals: [
@@ -89,7 +89,7 @@ export async function startHostileBridge(options: BridgeFixtureOptions = {}): Pr
   }
 }
 
-/** A right answer to a task. */
+/** A valid answer to a task. */
 export function honestAnswer(task: PlantedTask, agent: string): Answer {
   return {
     task_hash: task.hash,

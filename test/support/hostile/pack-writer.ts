@@ -11,9 +11,9 @@ export type PackEntry =
   | { readonly baseId: string; readonly delta: Buffer }
   | { readonly entryBytes: Buffer };
 
-/** What of a pack's frame is to be wrong. */
+/** The parts of a pack's frame that can be wrong. */
 export interface PackFrame {
-  /** The number of objects the header says. */
+  /** The number of objects in the header. */
   readonly count?: number;
   readonly version?: number;
   readonly signature?: string;
@@ -32,7 +32,9 @@ export function writePack(entries: readonly PackEntry[], frame: PackFrame = {}):
   return Buffer.concat([body, frame.checksum === 'wrong' ? Buffer.alloc(20) : checksum]);
 }
 
-/** A blob of `size` equal bytes as a pack entry, and its id: a few kilobytes on the wire, whatever the size. */
+/**
+ * A blob of `size` equal bytes as a pack entry, and its id: a few kilobytes on the wire, whatever the size.
+ */
 export function hugeBlob(size: number, fill = 0): { readonly id: string; readonly entry: PackEntry } {
   const bytes = Buffer.alloc(size, fill);
   const id = createHash('sha1').update(`blob ${size}\0`).update(bytes).digest('hex');
@@ -47,14 +49,17 @@ export function hugeBlob(size: number, fill = 0): { readonly id: string; readonl
   };
 }
 
-/** A delta that makes `times` copies of the first `length` bytes of its base (at most 65,536 of them at a time). */
+/**
+ * A delta that makes `times` copies of the first `length` bytes of its base (at most 65,536 of them at a
+ * time).
+ */
 export function repeatDelta(baseSize: number, length: number, times: number): Buffer {
   // Copy instruction with three size bytes and no offset: offset 0.
   const copy = Buffer.from([0xf0, length & 0xff, (length >> 8) & 0xff, (length >> 16) & 0xff]);
   return Buffer.concat([varint(baseSize), varint(length * times), ...Array<Buffer>(times).fill(copy)]);
 }
 
-/** A delta: its whole base (at most 65,535 bytes) so many times, and a text of at most 127 bytes behind. */
+/** A delta: its whole base (at most 65,535 bytes) this many times, and then a text of at most 127 bytes. */
 export function copyDelta(baseSize: number, times = 1, text = ''): Buffer {
   const copies = repeatDelta(baseSize, baseSize, times).subarray(
     varint(baseSize).length + varint(baseSize * times).length,

@@ -5,13 +5,13 @@ import type { BridgeFixture, Principal } from '../bridge-fixture.js';
 import { onCleanup } from '../on-cleanup.js';
 import { readPktLines } from './pkt-line.js';
 
-/** What a server said to the end. */
+/** The whole output of a server. */
 export interface RawResult {
   readonly exitCode: number | null;
   /** Everything on standard output. */
   readonly stdout: Buffer;
   readonly stderr: string;
-  /** Standard error, and standard output with its packet frames taken off: where a refusal can be looked for. */
+  /** Standard error, and standard output without its packet frames: the text to search for a refusal. */
   readonly text: string;
 }
 
@@ -24,13 +24,13 @@ export interface RawClient {
   send(bytes: Buffer | string): void;
   /** Ends our side of the stream. */
   end(): void;
-  /** Cuts the connection off. */
+  /** Cuts the connection. */
   kill(): void;
-  /** Everything the server says until it closes. */
+  /** The server's output until it closes the connection. */
   readonly closed: Promise<RawResult>;
 }
 
-/** Options of the ssh client, and what it puts into the environment. */
+/** Options for the ssh client, and additions to its environment. */
 export interface RawClientOptions {
   readonly sshArgs?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -69,7 +69,7 @@ function overProcess(child: ChildProcess): RawClient {
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
-  // The server may hang up while we still talk: what it said tells, not the broken pipe.
+  // The server may close the connection while we still send. Then its output counts, not the broken pipe.
   child.stdin?.on('error', () => {});
   const closed = new Promise<RawResult>((resolve, reject) => {
     child.once('error', reject);
@@ -100,7 +100,7 @@ function overProcess(child: ChildProcess): RawClient {
   };
 }
 
-/** Packet frames and sideband bytes off; a status report inside the sideband is framed twice. */
+/** Removes packet frames and sideband bytes; a status report inside the sideband is framed twice. */
 function plainText(stdout: Buffer): string {
   let text = '';
   let report = Buffer.alloc(0);

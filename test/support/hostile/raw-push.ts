@@ -18,19 +18,19 @@ export interface RawCommand {
   readonly ref: string;
 }
 
-/** Everything a pusher can say. What is left out is what an honest one says. */
+/** Everything a pusher can send. A field that is left out has an honest pusher's value. */
 export interface RawPush {
   readonly who?: string;
   readonly commands?: readonly RawCommand[];
-  /** Behind the first command, after NUL. */
+  /** After the first command, after NUL. */
   readonly capabilities?: string;
-  /** pkt-lines in front of the commands. */
+  /** pkt-lines before the commands. */
   readonly before?: readonly Buffer[];
-  /** pkt-lines behind the flush that ends the commands: push options with theirs. */
+  /** pkt-lines after the flush that ends the commands: push options with their own flush. */
   readonly after?: readonly Buffer[];
   readonly entries?: readonly PackEntry[];
   readonly frame?: PackFrame;
-  /** Instead of a pack made of entries. `null`: none at all. */
+  /** Bytes instead of a pack of entries. `null`: no pack at all. */
   readonly pack?: Buffer | null;
 }
 
@@ -50,7 +50,7 @@ export async function rawPush(bridge: HostileBridge, push: RawPush): Promise<Raw
   return client.closed;
 }
 
-/** What goes over the wire. */
+/** The bytes on the wire. */
 export function pushBytes(push: RawPush): Buffer {
   const commands = (push.commands ?? []).map(({ oldId, newId, ref }, at) =>
     pktLine(
@@ -70,7 +70,7 @@ export function pushBytes(push: RawPush): Buffer {
   ]);
 }
 
-/** What an answer commit is made of; each part can be something else. */
+/** The parts of an answer commit; each can be replaced. */
 export interface CommitParts {
   readonly who?: string;
   readonly answer?: Partial<Record<keyof Answer, unknown>>;
@@ -97,7 +97,7 @@ export interface BuiltCommit {
   readonly command: RawCommand;
 }
 
-/** Builds a right answer to the open task by home-pc, but for the parts that are given. */
+/** Builds a valid answer by home-pc to the open task, except for the given parts. */
 export function buildCommit(bridge: HostileBridge, parts: CommitParts = {}): BuiltCommit {
   const who = parts.who ?? 'home-pc';
   const honest = honestAnswer(bridge.open, who);

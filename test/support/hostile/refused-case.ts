@@ -4,8 +4,9 @@ import type { HostileBridge } from './hostile-bridge.js';
 import { readServerState, serverProcesses } from './server-state.js';
 
 /**
- * Runs an attack and holds the server against how it was: what is told (each pattern), every file of the repository
- * (refs, reflogs, objects, answers.log, config, hooks), and that no process of the key is left.
+ * Runs an attack and compares the server with its state before. It checks the message (each pattern), every
+ * file of the repository (refs, reflogs, objects, answers.log, config, hooks), and that no process of the key
+ * is left.
  */
 export async function refused(
   bridge: HostileBridge,
@@ -21,7 +22,7 @@ export async function refused(
   expect(changes(before, await readServerState(repoPath))).toEqual([]);
 }
 
-/** What differs between two states of a server: `+` new, `-` gone, `~` other content. */
+/** The differences between two states of a server: `+` new, `-` gone, `~` other content. */
 export function changes(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
   return [...new Set([...before.keys(), ...after.keys()])].sort().flatMap((name) => {
     if (before.get(name) === after.get(name)) return [];

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Everything in a bridge that a refused attempt must leave as it was: each file's path, and a hash of its content. */
+/**
+ * Everything in a bridge that a refused attempt must not change: each file's path, and a hash of its content.
+ */
 export type ServerState = ReadonlyMap<string, string>;
 
 /** Reads it: refs, reflogs, every object file (also temporary ones), answers.log, config, hooks. */
@@ -11,11 +13,11 @@ export async function readServerState(repoPath: string): Promise<ServerState> {
   for (const entry of await readdir(repoPath, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
     const name = path.slice(repoPath.length + 1);
-    // An empty folder is the trace of an object that was never there.
+    // An empty folder is the trace of an object that was there for a moment.
     if (entry.isDirectory()) {
       if (name.includes('tmp_') || name.includes('incoming')) state.set(`${name}/`, '');
     } else if (entry.isSymbolicLink()) state.set(name, `-> ${await readlink(path)}`);
-    // Whoever reads a FIFO waits for a writer, and this one has none left.
+    // A reader of a FIFO waits for a writer, and this FIFO has none left.
     else if (entry.isFIFO()) state.set(name, '|');
     else {
       const bytes = await readFile(path).catch(() => Buffer.from('gone'));
@@ -31,7 +33,7 @@ export interface ServerProcess {
   readonly command: string;
 }
 
-/** The processes that carry the name of this key in their environment: its sessions, and the hooks they run; and what tidies up behind them. */
+/** The processes with this key's name in their environment: its sessions, their hooks, and their clean-up. */
 export async function serverProcesses(repoPath: string, name: string): Promise<ServerProcess[]> {
   const found: ServerProcess[] = [];
   for (const pid of await readdir('/proc')) {
@@ -42,7 +44,7 @@ export async function serverProcesses(repoPath: string, name: string): Promise<S
     const isSession =
       words.includes(`LLM_BRIDGE_PRINCIPAL=${name}`) && words.includes(`LLM_BRIDGE_SESSION=${repoPath}`);
     const isConnection = command.includes(`${repoPath}/bridge/ssh-command ${name}`);
-    // It removes the FIFOs of a session that may be over by then.
+    // It removes the FIFOs of a session that may already be over.
     const isTidying = command.startsWith(`rm -f ${repoPath}/bridge/standby.`);
     if (isSession || isConnection || isTidying) found.push({ pid: Number(pid), command });
   }
@@ -50,8 +52,9 @@ export async function serverProcesses(repoPath: string, name: string): Promise<S
 }
 
 /**
- * The most memory the processes of a key have taken at one moment, in bytes: the sum of what each of those alive had at its
- * highest, which is never less than what they had together. Watches until it is stopped; `list` says it by program.
+ * The most memory that the processes of a key have used at one moment, in bytes: the sum of the peaks of the
+ * living processes, which is never less than their common use. Watches until it is stopped; `list` gives it
+ * by program.
  */
 export function watchMemory(
   repoPath: string,

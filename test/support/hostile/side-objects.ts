@@ -2,18 +2,18 @@ import { type Claim, writeClaim } from '../../../src/protocol/claim.js';
 import { type Presence, writePresence } from '../../../src/protocol/presence.js';
 import { type RawObject, rawObject } from './git-objects.js';
 
-/** The session of what is made here. */
+/** The session of all objects made here. */
 export const SESSION = '1'.repeat(16);
 
-/** An instant so many milliseconds from now, as messages write it. */
+/** The instant this many milliseconds from now, in the format of messages. */
 export const at = (ms: number): string => new Date(Date.now() + ms).toISOString();
 
-/** The blob of a good claim by home-pc, with what the case wants otherwise. */
+/** The blob of a valid claim by home-pc, with the case's own changes. */
 export function claimBlob(other: Partial<Claim> = {}): RawObject {
   return rawObject('blob', writeClaim({ agent: 'home-pc', session: SESSION, until: at(60_000), ...other }));
 }
 
-/** The same of a presence. */
+/** The same for a presence. */
 export function presenceBlob(other: Partial<Presence> = {}): RawObject {
   const presence: Presence = {
     agent: 'home-pc',

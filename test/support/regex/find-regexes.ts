@@ -9,15 +9,16 @@ export interface FoundRegex {
   readonly flags: string;
 }
 
-/** A node of the syntax tree (ESTree), as far as it matters here. */
+/** A node of the syntax tree (ESTree), with the fields used here. */
 interface Node {
   readonly type: string;
   readonly [field: string]: unknown;
 }
 
 /**
- * Every regular expression of a TypeScript file: the literals, and what is made with `RegExp` out of constants, be they of another file. Throws
- * where one is made of anything else, or of a string behind our back (`text.match('…')`): nobody can say what that costs.
+ * Every regular expression of a TypeScript file: the literals, and what is made with `RegExp` out of
+ * constants, be they of another file. Throws where one is made of anything else, or of a string behind our
+ * back (`text.match('…')`): nobody can say what that costs.
  */
 export function findRegexes(file: string): FoundRegex[] {
   const found: FoundRegex[] = [];
@@ -65,7 +66,7 @@ function isText(node: Node): boolean {
   return node.type === 'TemplateLiteral' || (node.type === 'Literal' && typeof node.value === 'string');
 }
 
-/** The text that an expression of constants stands for. */
+/** The text of an expression of constants. */
 function constantOf(file: string, node: Node | undefined): string {
   if (node?.type === 'Literal' && typeof node.value === 'string') return node.value;
   if (node?.type === 'TemplateLiteral') return templateOf(file, node, 'cooked');
@@ -80,7 +81,7 @@ function templateOf(file: string, node: Node, form: 'cooked' | 'raw'): string {
   return texts.map((text, index) => text + (values[index] ?? '')).join('');
 }
 
-/** A constant at the top of the file, or one that it imports. */
+/** A constant at the top of the file, or one that the file imports. */
 function namedConstant(file: string, name: string): string {
   for (const statement of programOf(file).body as Node[]) {
     if (statement.type === 'ImportDeclaration') {
