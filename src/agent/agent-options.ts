@@ -1,5 +1,6 @@
 import type { SshOptions } from '../bridge/ssh-settings.js';
 import type { BackendName } from '../protocol/names.js';
+import type { BackendUrls } from './backends/backends.js';
 
 /** How important a line of the agent is to a person. */
 export type LogLevel = 'info' | 'warn' | 'error';
@@ -59,17 +60,10 @@ export const DEFAULT_TOTAL_TIMEOUT_MS = 6 * 3_600_000;
 /** Default of how long a model server may be away: 5 minutes, a PC's restart with its updates. */
 export const DEFAULT_RETRY_WINDOW_MS = 5 * 60_000;
 
-/** Both backends, in the order `auto` tries them. */
-export const DEFAULT_BACKEND_ORDER: readonly BackendName[] = ['ollama', 'lmstudio'];
-
 /** How an agent generates, whatever the task. */
-export interface GenerateSettings {
+export interface GenerateSettings extends BackendUrls {
   /** The backends to try, the preferred one first. A task that names its backend gets that one alone. */
   readonly order: readonly BackendName[];
-  /** As `parseOllamaUrl` takes it. */
-  readonly ollamaUrl: string;
-  /** As `parseLmstudioUrl` takes it. */
-  readonly lmstudioUrl: string;
   /** For tasks that name no model, at the first of `order`. Default: the first the backend lists. */
   readonly model?: string | undefined;
   /** The longest silence of a model. */

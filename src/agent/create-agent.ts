@@ -2,23 +2,21 @@ import type { SshOptions } from '../bridge/ssh-settings.js';
 import { packageVersion } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type BackendName, requireName } from '../protocol/names.js';
-import type { AgentLog, OnTaskText } from './agent-options.js';
 import {
-  DEFAULT_BACKEND_ORDER,
+  type AgentLog,
   DEFAULT_IDLE_TIMEOUT_MS,
   DEFAULT_RETRY_WINDOW_MS,
   DEFAULT_TOTAL_TIMEOUT_MS,
+  type OnTaskText,
 } from './agent-options.js';
-import {
-  DEFAULT_LMSTUDIO_URL,
-  DEFAULT_OLLAMA_URL,
-  parseLmstudioUrl,
-  parseOllamaUrl,
-} from './backends/backend-url.js';
+import { type BackendUrls, DEFAULT_BACKEND_ORDER, requireBackendUrls } from './backends/backends.js';
 import { runAgent } from './run-agent.js';
 
-/** What can be said to an agent; all but `repo` has a default. Times are milliseconds. */
-export interface CreateAgentOptions {
+/**
+ * What can be said to an agent; all but `repo` has a default. Times are milliseconds. `ollamaUrl` and so on say where
+ * a model server listens.
+ */
+export interface CreateAgentOptions extends BackendUrls {
   /** `ssh://user@host/path`, `user@host:path`, or a local path. */
   readonly repo: string;
   readonly ssh?: SshOptions | undefined;
@@ -28,12 +26,10 @@ export interface CreateAgentOptions {
   readonly once?: boolean | undefined;
   /** Who answers, where the key does not say it. Default: the host name. */
   readonly name?: string | undefined;
-  /** The order in which to try the backends. Default: Ollama, then LM Studio. */
+  /** The order in which to try the backends. Default: all, in the order of src/agent/backends/backends.ts. */
   readonly backends?: readonly BackendName[] | undefined;
   /** For tasks that name no model. Default: the first the backend lists. */
   readonly model?: string | undefined;
-  readonly ollamaUrl?: string | undefined;
-  readonly lmstudioUrl?: string | undefined;
   /** Default: 1. */
   readonly parallel?: number | undefined;
   /** Default: 2000; backs off to ten times that, and only where there is no doorbell. */
@@ -59,16 +55,13 @@ export interface Agent {
 
 /** Makes an agent. Throws BridgeError `usage` for an address of a model server, or a name, that is none. */
 export function createAgent(options: CreateAgentOptions): Agent {
-  const ollamaUrl = options.ollamaUrl ?? DEFAULT_OLLAMA_URL;
-  const lmstudioUrl = options.lmstudioUrl ?? DEFAULT_LMSTUDIO_URL;
-  parseOllamaUrl(ollamaUrl);
-  parseLmstudioUrl(lmstudioUrl);
+  const urls = requireBackendUrls(options);
   if (options.name !== undefined) requireName(options.name, 'an agent');
   const order = options.backends ?? DEFAULT_BACKEND_ORDER;
   if (order.length === 0) {
     throw new BridgeError('an agent needs a backend', {
       code: 'usage',
-      remedy: 'backends: ["ollama", "lmstudio"]',
+      remedy: `backends: ${JSON.stringify(DEFAULT_BACKEND_ORDER)}`,
     });
   }
   return {
@@ -88,8 +81,7 @@ export function createAgent(options: CreateAgentOptions): Agent {
         signal,
         generate: {
           order,
-          ollamaUrl,
-          lmstudioUrl,
+          ...urls,
           model: options.model,
           idleTimeoutMs: options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS,
           totalTimeoutMs: options.totalTimeoutMs ?? DEFAULT_TOTAL_TIMEOUT_MS,

@@ -1,3 +1,4 @@
+import { backendTitles } from '../agent/backends/backends.js';
 import type { CommandEntry } from './command.js';
 
 /**
@@ -37,7 +38,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     usage: 'agent',
-    describe: 'Answer what is asked, with the Ollama or LM Studio of this machine',
+    describe: `Answer what is asked, with the ${backendTitles()} of this machine`,
     load: async () => (await import('./commands/agent.js')).agentCommand,
   },
   {

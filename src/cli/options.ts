@@ -2,12 +2,11 @@ import * as z from 'zod';
 import { SERVICE_PLATFORMS, SERVICE_ROLES } from '../admin/service/service-spec.js';
 import { TASK_STATES } from '../admin/task-state.js';
 import {
-  DEFAULT_BACKEND_ORDER,
   DEFAULT_IDLE_TIMEOUT_MS,
   DEFAULT_RETRY_WINDOW_MS,
   DEFAULT_TOTAL_TIMEOUT_MS,
 } from '../agent/agent-options.js';
-import { DEFAULT_LMSTUDIO_URL, DEFAULT_OLLAMA_URL } from '../agent/backends/backend-url.js';
+import { BACKENDS, backendTitles, DEFAULT_BACKEND_ORDER } from '../agent/backends/backends.js';
 import { parseAddress } from '../bridge/address.js';
 import type { SshOptions } from '../bridge/ssh-settings.js';
 import { MAX_REASON_CHARS } from '../protocol/cancel.js';
@@ -21,6 +20,9 @@ const LOCAL_REPO = z
   .refine((text) => /^[\\/.]/.test(text) || parseAddress(text).kind === 'local', {
     error: 'must be a path on this machine; run this on the server, as the user who owns the bridge',
   });
+
+/** An order of the model servers that is not the usual one. */
+const EXAMPLE_ORDER = DEFAULT_BACKEND_ORDER.toReversed().join(',');
 
 /**
  * The table of options: what can be set on the command line, each once. From a row come what yargs declares,
@@ -70,7 +72,7 @@ export const OPTIONS = {
   taskBackend: option('backend', {
     kind: 'text',
     value: backendNameSchema,
-    describe: 'ollama or lmstudio',
+    describe: DEFAULT_BACKEND_ORDER.join(' or '),
     byDefault: 'whichever the agent reaches',
   }),
   system: option('system', { kind: 'text', describe: 'The system prompt' }),
@@ -88,7 +90,7 @@ export const OPTIONS = {
   }),
   numCtx: option('num-ctx', {
     kind: 'number',
-    describe: 'The size of the context in tokens (Ollama only)',
+    describe: `The size of the context in tokens (${backendTitles((one) => one.takesContextSize)} only)`,
   }),
   seed: option('seed', {
     kind: 'number',
@@ -171,34 +173,24 @@ export const OPTIONS = {
   backend: option('backend', {
     kind: 'text',
     default: 'auto',
-    byDefault: 'auto, Ollama first',
+    byDefault: `auto, ${BACKENDS[0].title} first`,
     value: z
       .string()
       .transform((order) => (order === 'auto' ? DEFAULT_BACKEND_ORDER : order.split(',')))
       .pipe(
         z.array(
           z.enum(backendNameSchema.options, {
-            error: 'must be auto, ollama, lmstudio, or an order: lmstudio,ollama',
+            error: `must be auto, ${DEFAULT_BACKEND_ORDER.join(', ')}, or an order: ${EXAMPLE_ORDER}`,
           }),
         ),
       ),
-    describe: 'ollama, lmstudio, or the order to try them in: lmstudio,ollama',
+    describe: `${DEFAULT_BACKEND_ORDER.join(', ')}, or the order to try them in: ${EXAMPLE_ORDER}`,
   }),
   model: option('model', {
     kind: 'text',
     value: z.string().min(1, 'is empty'),
     describe: 'The model for tasks that name none',
     byDefault: 'the first that is installed',
-  }),
-  ollamaUrl: option('ollama-url', {
-    kind: 'url',
-    describe: 'Where Ollama listens',
-    byDefault: DEFAULT_OLLAMA_URL,
-  }),
-  lmstudioUrl: option('lmstudio-url', {
-    kind: 'url',
-    describe: 'Where LM Studio listens',
-    byDefault: DEFAULT_LMSTUDIO_URL,
   }),
   parallel: option('parallel', {
     kind: 'number',
@@ -408,6 +400,11 @@ export const TASK_OPTIONS = grouped('The task:', [
   OPTIONS.metadata,
 ]);
 
+/** Where each model server listens: a row for each of them, from its description. */
+export const BACKEND_URL_OPTIONS = BACKENDS.map(({ urlOption, title, defaultUrl }) =>
+  option(urlOption, { kind: 'url', describe: `Where ${title} listens`, byDefault: defaultUrl }),
+);
+
 /**
  * Of the commands that can be services. `service install` takes them too, so they stand here and not with the
  * commands.
@@ -418,8 +415,7 @@ export const AGENT_OPTIONS = [
   OPTIONS.agentName,
   OPTIONS.backend,
   OPTIONS.model,
-  OPTIONS.ollamaUrl,
-  OPTIONS.lmstudioUrl,
+  ...BACKEND_URL_OPTIONS,
   OPTIONS.parallel,
   OPTIONS.poll,
   OPTIONS.stateDir,

@@ -1,3 +1,4 @@
+import { BACKENDS, backendTitles } from '../agent/backends/backends.js';
 import type { FoundAnswer } from '../asker/find-task.js';
 import { updateElsewhere } from '../process/own-package.js';
 import { type AnswerError, type AnswerErrorCode, isCutShort } from '../protocol/answer.js';
@@ -25,16 +26,16 @@ export async function printAnswer(
   return EXIT.done;
 }
 
-const CUT_REMEDY =
-  'raise --max-tokens, or the context (--num-ctx; in LM Studio where the model is loaded), or ask for less';
+const CUT_REMEDY = `raise --max-tokens, or the context (--num-ctx; in ${backendTitles(
+  (one) => !one.takesContextSize,
+)} where the model is loaded), or ask for less`;
 
 /** What whoever asked can do about an error answer. */
 const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {
-  model_not_found:
-    'name one of the installed models with --model, or install it on the PC (ollama pull <model>)',
-  no_model: 'on the PC: ollama pull llama3.2, or load a model in LM Studio',
-  backend_unreachable: 'start Ollama or LM Studio on the PC; its server has to be on',
-  backend_error: 'look at the log of Ollama or LM Studio on the PC',
+  model_not_found: `name one of the installed models with --model, or install it on the PC (${BACKENDS.map(({ remedies }) => remedies.install('MODEL')).join(', ')})`,
+  no_model: `on the PC: ${BACKENDS.map(({ remedies }) => remedies.noModel).join(', or ')}`,
+  backend_unreachable: `start ${backendTitles()} on the PC; its server has to be on`,
+  backend_error: `look at the log of ${backendTitles()} on the PC`,
   timeout: 'ask for less, use a smaller model, or raise timeout_s or the deadlines of the agent',
   empty_answer: 'ask again, or use another model',
   invalid_format: 'use a model that is better at JSON, or a simpler schema',
@@ -45,7 +46,7 @@ const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {
   answer_refused: updateElsewhere('the server and the PC'),
   cancelled: 'nothing, if that was meant; else ask again',
   context_missing: 'reply to a task that has a good answer, or ask anew',
-  wrong_model: 'load the model in LM Studio, or leave --model out',
+  wrong_model: `load the model in ${backendTitles((one) => one.answersFromOthers)}, or leave --model out`,
 };
 
 /** The `try:` line for an error answer. */

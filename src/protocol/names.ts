@@ -64,7 +64,10 @@ export interface Principal {
   readonly role: Role;
 }
 
-/** The model servers an agent can use. */
+/**
+ * The model servers an agent can use. `BACKENDS` in src/agent/backends/backends.ts describes each. They are a closed
+ * list as long as the protocol is version 1, so a name is added here as well.
+ */
 export const backendNameSchema = z.enum(['ollama', 'lmstudio']);
 export type BackendName = z.infer<typeof backendNameSchema>;
 

@@ -1,9 +1,10 @@
 import path from 'node:path';
-import { DEFAULT_BACKEND_ORDER } from '../../agent/agent-options.js';
-import type { Backend } from '../../agent/backends/backend.js';
-import { DEFAULT_LMSTUDIO_URL, DEFAULT_OLLAMA_URL } from '../../agent/backends/backend-url.js';
-import { lmstudioBackend } from '../../agent/backends/lmstudio/lmstudio-backend.js';
-import { ollamaBackend } from '../../agent/backends/ollama/ollama-backend.js';
+import {
+  type BackendUrls,
+  DEFAULT_BACKEND_ORDER,
+  openBackends,
+  requireBackendUrls,
+} from '../../agent/backends/backends.js';
 import { defaultStateDir } from '../../agent/state-folder.js';
 import type { BackendName } from '../../protocol/names.js';
 import {
@@ -19,14 +20,12 @@ import { checkStateFolder } from './check-state-folder.js';
 import type { Check } from './finding.js';
 
 /** The settings for the agent's part of `doctor`: the options of `agent`. */
-export interface AgentCheckOptions {
+export interface AgentCheckOptions extends BackendUrls {
   /** The address of the bridge, in git's form. */
   readonly url: string;
   readonly stateDir?: string | undefined;
   readonly order?: readonly BackendName[] | undefined;
   readonly model?: string | undefined;
-  readonly ollamaUrl?: string | undefined;
-  readonly lmstudioUrl?: string | undefined;
   /** Whether a model generates a word. */
   readonly generate: boolean;
   readonly now: () => number;
@@ -42,19 +41,12 @@ export function stateDirOf(options: Pick<AgentCheckOptions, 'url' | 'stateDir'>)
  * a model server.
  */
 export function agentChecks(options: AgentCheckOptions): Check[] {
-  const ollamaUrl = options.ollamaUrl ?? DEFAULT_OLLAMA_URL;
-  const lmstudioUrl = options.lmstudioUrl ?? DEFAULT_LMSTUDIO_URL;
+  const urls = requireBackendUrls(options);
   const order = options.order ?? DEFAULT_BACKEND_ORDER;
-  const open: Record<BackendName, () => Backend> = {
-    ollama: () => ollamaBackend(ollamaUrl),
-    lmstudio: () => lmstudioBackend(lmstudioUrl),
-  };
-  const backends = order.map((name) => open[name]());
   let states: BackendState[] = [];
   const settings = {
     order,
-    ollamaUrl,
-    lmstudioUrl,
+    ...urls,
     ...(options.model === undefined ? {} : { model: options.model }),
     idleTimeoutMs: GENERATION_TIMEOUT_MS,
     totalTimeoutMs: GENERATION_TIMEOUT_MS,
@@ -65,7 +57,7 @@ export function agentChecks(options: AgentCheckOptions): Check[] {
     {
       name: 'backend',
       async run() {
-        states = await Promise.all(backends.map(askForModels));
+        states = await Promise.all((await openBackends(order, urls)).map(askForModels));
         return judgeReach(states);
       },
     },

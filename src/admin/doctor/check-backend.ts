@@ -1,8 +1,7 @@
 import type { GenerateSettings } from '../../agent/agent-options.js';
 import type { Backend } from '../../agent/backends/backend.js';
-import { sameLmstudioModel, sameOllamaModel } from '../../agent/backends/same-model.js';
-import { generateAnswer } from '../../agent/generate/generate-answer.js';
-import { shellQuote } from '../../process/shell-quote.js';
+import { BACKENDS, backendNamed } from '../../agent/backends/backends.js';
+import { type GenerationOutcome, generateAnswer } from '../../agent/generate/generate-answer.js';
 import { errorText } from '../../protocol/bridge-error.js';
 import { formatDuration } from '../../protocol/duration.js';
 import { broken, ok, skipped, type Verdict, warning } from './finding.js';
@@ -36,28 +35,20 @@ export function judgeReach(states: readonly BackendState[]): Verdict[] {
     const { name, url } = state.backend;
     if ('models' in state) return ok(`${name} answers at ${url}`);
     if (isAnyThere) return ok(`${state.error}; not needed, as the other one answers`);
-    return broken(state.error, START[name]);
+    return broken(state.error, backendNamed(name).remedies.start);
   });
 }
-
-/** The command that starts a model server. */
-const START = {
-  ollama: 'ollama serve, or start its app; elsewhere than usual: --ollama-url',
-  lmstudio: 'lms server start, or the Developer tab of LM Studio; elsewhere than usual: --lmstudio-url',
-};
 
 /** Judges whether there is a model to use: the named one, or any. */
 export function judgeModels(states: readonly BackendState[], wanted: string | undefined): Verdict[] {
   const there = states.flatMap((state) => ('models' in state ? [state] : []));
   const verdicts = there.map(({ backend, models }) => {
-    const same = backend.name === 'ollama' ? sameOllamaModel : sameLmstudioModel;
+    const { sameModel, remedies } = backendNamed(backend.name);
     if (models.length === 0) return broken(`${backend.name} has no model`, backend.noModelRemedy);
     const more = models.length > MAX_NAMED ? ` and ${models.length - MAX_NAMED} more` : '';
     const list = `${backend.name} has ${models.slice(0, MAX_NAMED).join(', ')}${more}`;
-    if (wanted === undefined || models.some((model) => same(wanted, model))) return ok(list);
-    const pull =
-      backend.name === 'ollama' ? `ollama pull ${shellQuote(wanted)}` : `lms get ${shellQuote(wanted)}`;
-    return broken(`${wanted} is not installed: ${list}`, pull);
+    if (wanted === undefined || models.some((model) => sameModel(wanted, model))) return ok(list);
+    return broken(`${wanted} is not installed: ${list}`, remedies.install(wanted));
   });
   // As with reaching them: one server that has a model is enough.
   return verdicts.some(({ status }) => status === 'ok')
@@ -98,8 +89,9 @@ export async function checkGeneration(settings: GenerateSettings, now: () => num
   );
 }
 
-function directCommand({ model, backend }: { model: string | null; backend: string | null }): string {
-  return backend === 'lmstudio' ? 'lms chat' : `ollama run ${shellQuote(model ?? 'llama3.2')} hello`;
+function directCommand({ model, backend }: Pick<GenerationOutcome, 'model' | 'backend'>): string {
+  const { remedies } = backend === null ? BACKENDS[0] : backendNamed(backend);
+  return remedies.askDirectly(model);
 }
 
 /** The verdict where nothing is to be generated. */

@@ -8,8 +8,7 @@ import type { BackendName } from '../../protocol/names.js';
 import { presenceRef, writePresence } from '../../protocol/presence.js';
 import type { AgentOptions, GenerateSettings } from '../agent-options.js';
 import type { AgentSession } from '../agent-session.js';
-import { lmstudioBackend } from '../backends/lmstudio/lmstudio-backend.js';
-import { ollamaBackend } from '../backends/ollama/ollama-backend.js';
+import { openBackends } from '../backends/backends.js';
 import {
   type ClaimChange,
   type ClaimsFacts,
@@ -158,17 +157,12 @@ interface Offer {
 
 /** A model server that does not answer is left out. */
 async function readOffer(settings: GenerateSettings, signal: AbortSignal): Promise<Offer> {
-  const open = {
-    ollama: () => ollamaBackend(settings.ollamaUrl),
-    lmstudio: () => lmstudioBackend(settings.lmstudioUrl),
-  };
+  const backends = await openBackends(settings.order, settings);
   const listed = await Promise.all(
-    settings.order.map(async (name) => {
+    backends.map(async (backend) => {
       const within = AbortSignal.any([signal, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
-      const models = await open[name]()
-        .listModels(within)
-        .catch(() => null);
-      return models === null ? [] : [{ name, models }];
+      const models = await backend.listModels(within).catch(() => null);
+      return models === null ? [] : [{ name: backend.name, models }];
     }),
   );
   const found = listed.flat();

@@ -10,7 +10,7 @@ import {
   type OnToken,
 } from '../backends/backend.js';
 import { backendError } from '../backends/backend-failure.js';
-import { sameLmstudioModel, sameOllamaModel } from '../backends/same-model.js';
+import { backendNamed } from '../backends/backends.js';
 
 /** The exchange with one backend about one task, under its deadlines. Both calls throw as `Backend` does. */
 export interface Exchange {
@@ -89,9 +89,9 @@ async function chooseModel(
   if (task.model !== undefined) return task.model;
   if (settings.model !== undefined && settings.order[0] === backend.name) return settings.model;
   const installed = await backend.listModels(signal);
-  const same = backend.name === 'ollama' ? sameOllamaModel : sameLmstudioModel;
+  const { sameModel } = backendNamed(backend.name);
   const wanted = settings.model;
-  const found = wanted === undefined ? undefined : installed.find((model) => same(wanted, model));
+  const found = wanted === undefined ? undefined : installed.find((model) => sameModel(wanted, model));
   const model = found ?? installed[0];
   if (model !== undefined) return model;
   throw backendError(backend, 'no_model', `no model is installed; try: ${backend.noModelRemedy}`);

@@ -12,9 +12,7 @@ import {
   type OnToken,
 } from '../backends/backend.js';
 import { MAX_ERROR_MESSAGE_CHARS } from '../backends/backend-failure.js';
-import { lmstudioBackend } from '../backends/lmstudio/lmstudio-backend.js';
-import { ollamaBackend } from '../backends/ollama/ollama-backend.js';
-import { sameLmstudioModel } from '../backends/same-model.js';
+import { backendNamed, openBackends } from '../backends/backends.js';
 import { openExchange, startDeadlines } from './exchange.js';
 import { type FormatCheck, type FormatChecker, openFormat } from './json-format.js';
 import { outliveLoss } from './reach-backend.js';
@@ -46,7 +44,8 @@ export async function generateAnswer(
   onToken: OnToken,
 ): Promise<GenerationOutcome> {
   signal.throwIfAborted();
-  const backends = openBackends(task, settings);
+  const order = task.backend === undefined ? settings.order : [task.backend];
+  const backends = await openBackends(order, settings);
   const totalMs = task.timeout_s === undefined ? settings.totalTimeoutMs : task.timeout_s * 1000;
   const deadlines = startDeadlines({ idleMs: settings.idleTimeoutMs, totalMs }, signal);
   const asked: Asked = { backend: null, model: null };
@@ -80,22 +79,14 @@ export async function generateAnswer(
 /** What was asked last, for the error answer. */
 type Asked = { backend: GenerationOutcome['backend']; model: string | null };
 
-function openBackends(task: TaskJson, settings: GenerateSettings): Backend[] {
-  const open = {
-    ollama: () => ollamaBackend(settings.ollamaUrl),
-    lmstudio: () => lmstudioBackend(settings.lmstudioUrl),
-  };
-  const order = task.backend === undefined ? settings.order : [task.backend];
-  return order.map((name) => open[name]());
-}
-
 function noteOtherModel(
   request: GenerateRequest,
   generation: Generation,
   backend: Backend,
   log: GenerateSettings['log'],
 ): void {
-  if (backend.name !== 'lmstudio' || sameLmstudioModel(request.model, generation.model)) return;
+  const { answersFromOthers, sameModel } = backendNamed(backend.name);
+  if (!answersFromOthers || sameModel(request.model, generation.model)) return;
   log?.(oneLine(`${backend.name}: ${request.model} was asked, and ${generation.model} answered`));
 }
 

@@ -1,3 +1,4 @@
+import { pickBackendUrls } from '../../agent/backends/backends.js';
 import { createAgent } from '../../agent/create-agent.js';
 import { jsonLog, openAgentView, plainLog } from '../agent-view.js';
 import { defineCommand } from '../command.js';
@@ -27,8 +28,7 @@ export const agentCommand = defineCommand({
         name: args.name,
         backends: args.backend,
         model: args.model,
-        ollamaUrl: args.ollamaUrl,
-        lmstudioUrl: args.lmstudioUrl,
+        ...pickBackendUrls(args),
         parallel: args.parallel,
         pollMs: args.poll * 1000,
         stateDir: args.stateDir,

@@ -1,10 +1,11 @@
 import pc from 'picocolors';
 import { doctorChecks } from '../../admin/doctor/doctor-checks.js';
 import { type Finding, type FindingStatus, runChecks } from '../../admin/doctor/finding.js';
+import { pickBackendUrls } from '../../agent/backends/backends.js';
 import { oneLine } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
 import { grouped, worded } from '../option.js';
-import { OPTIONS, SSH_OPTIONS, sshOf } from '../options.js';
+import { BACKEND_URL_OPTIONS, OPTIONS, SSH_OPTIONS, sshOf } from '../options.js';
 import { EXIT } from '../print-error.js';
 
 /** `llm-bridge doctor --repo R` */
@@ -18,8 +19,7 @@ export const doctorCommand = defineCommand({
     ...grouped('The agent:', [
       OPTIONS.backend,
       OPTIONS.model,
-      OPTIONS.ollamaUrl,
-      OPTIONS.lmstudioUrl,
+      ...BACKEND_URL_OPTIONS,
       OPTIONS.stateDir,
       OPTIONS.generate,
     ]),
@@ -45,8 +45,7 @@ export const doctorCommand = defineCommand({
       stateDir: args.stateDir,
       order: args.backend,
       model: args.model,
-      ollamaUrl: args.ollamaUrl,
-      lmstudioUrl: args.lmstudioUrl,
+      ...pickBackendUrls(args),
       generate: args.generate,
       now: Date.now,
     });

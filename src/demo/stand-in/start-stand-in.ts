@@ -37,6 +37,14 @@ export interface StandIn {
   close(): Promise<void>;
 }
 
+/** The wire format that an agent of the demo is told to speak with a stand-in. */
+export const STAND_IN_WIRE = 'Ollama';
+
+/** What an agent is told of a stand-in. */
+export function standInArgs(standIn: Pick<StandIn, 'ollamaUrl'>): string[] {
+  return ['--backend', 'ollama', '--ollama-url', standIn.ollamaUrl];
+}
+
 /**
  * Starts a model server without a model: real HTTP on 127.0.0.1, in the wire formats of Ollama and of LM
  * Studio at once. The demo answers with it where no model server runs; tests make it misbehave.

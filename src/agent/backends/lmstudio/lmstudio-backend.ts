@@ -3,11 +3,10 @@ import type { Usage } from '../../../protocol/answer.js';
 import { LIST_LIMITS, maxLineBytes, streamLimits } from '../answer-limits.js';
 import type { Backend, GenerateRequest, Generation, OnToken } from '../backend.js';
 import { backendError, callBackend, lostError } from '../backend-failure.js';
-import { parseLmstudioUrl } from '../backend-url.js';
 import { finishGeneration } from '../finish-generation.js';
 import { errorBody, HttpFailure, openTransport, type Transport } from '../http-exchange.js';
-import { sameLmstudioModel } from '../same-model.js';
 import { wholeEvents } from '../whole-events.js';
+import { LMSTUDIO } from './lmstudio.js';
 import {
   type LmstudioChunk,
   lmstudioChunkSchema,
@@ -26,9 +25,9 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  */
 export function lmstudioBackend(url: string): Backend {
   const about = {
-    name: 'lmstudio',
-    url: parseLmstudioUrl(url),
-    noModelRemedy: 'load a model in LM Studio, or run: lms load',
+    name: LMSTUDIO.name,
+    url: LMSTUDIO.parseUrl(url),
+    noModelRemedy: LMSTUDIO.remedies.noModel,
   } as const;
   return {
     ...about,
@@ -120,7 +119,7 @@ function refuseWrongModel(
   request: GenerateRequest,
   model: string,
 ): void {
-  if (!request.strictModel || sameLmstudioModel(request.model, model)) return;
+  if (!request.strictModel || LMSTUDIO.sameModel(request.model, model)) return;
   const text = `${request.model} was asked, and ${model} answered; load ${request.model} in LM Studio`;
   throw backendError(about, 'wrong_model', text);
 }

@@ -3,9 +3,9 @@ import type { TaskOptions } from '../../../protocol/task.js';
 import { LIST_LIMITS, maxLineBytes, streamLimits } from '../answer-limits.js';
 import type { Backend, GenerateRequest, Generation, OnToken } from '../backend.js';
 import { backendError, callBackend, lostError } from '../backend-failure.js';
-import { parseOllamaUrl } from '../backend-url.js';
 import { finishGeneration } from '../finish-generation.js';
 import { openTransport } from '../http-exchange.js';
+import { OLLAMA } from './ollama.js';
 import { ollamaChunkSchema, ollamaTagsSchema, strictJsonLines } from './ollama-wire.js';
 
 /**
@@ -14,9 +14,9 @@ import { ollamaChunkSchema, ollamaTagsSchema, strictJsonLines } from './ollama-w
  */
 export function ollamaBackend(url: string): Backend {
   const about = {
-    name: 'ollama',
-    url: parseOllamaUrl(url),
-    noModelRemedy: 'ollama pull llama3.2',
+    name: OLLAMA.name,
+    url: OLLAMA.parseUrl(url),
+    noModelRemedy: OLLAMA.remedies.noModel,
   } as const;
   return {
     ...about,

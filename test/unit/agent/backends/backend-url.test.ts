@@ -1,13 +1,9 @@
 import { expect, test } from 'vitest';
-import {
-  DEFAULT_LMSTUDIO_URL,
-  DEFAULT_OLLAMA_URL,
-  parseLmstudioUrl,
-  parseOllamaUrl,
-} from '../../../../src/agent/backends/backend-url.js';
+import { LMSTUDIO, parseLmstudioUrl } from '../../../../src/agent/backends/lmstudio/lmstudio.js';
+import { OLLAMA, parseOllamaUrl } from '../../../../src/agent/backends/ollama/ollama.js';
 
 test.each([
-  [DEFAULT_OLLAMA_URL, 'http://127.0.0.1:11434'],
+  [OLLAMA.defaultUrl, 'http://127.0.0.1:11434'],
   ['http://127.0.0.1:11434/', 'http://127.0.0.1:11434'],
   ['127.0.0.1:8080', 'http://127.0.0.1:8080'],
   ['localhost:11434', 'http://localhost:11434'],
@@ -19,7 +15,7 @@ test.each([
 });
 
 test.each([
-  [DEFAULT_LMSTUDIO_URL, 'http://127.0.0.1:1234/v1'],
+  [LMSTUDIO.defaultUrl, 'http://127.0.0.1:1234/v1'],
   ['http://127.0.0.1:1234/v1/', 'http://127.0.0.1:1234/v1'],
   ['http://127.0.0.1:1234', 'http://127.0.0.1:1234/v1'],
   ['my-pc', 'http://my-pc:1234/v1'],

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { sameLmstudioModel, sameOllamaModel } from '../../../../src/agent/backends/same-model.js';
+import { sameLmstudioModel } from '../../../../src/agent/backends/lmstudio/lmstudio.js';
+import { sameOllamaModel } from '../../../../src/agent/backends/ollama/ollama.js';
 
 test.each([
   ['llama3.2', 'llama3.2:latest', true],

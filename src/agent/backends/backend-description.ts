@@ -1,0 +1,41 @@
+import type { BackendName } from '../../protocol/names.js';
+
+/**
+ * What the rest of the program has to know of a model server without asking it. The list of all is in
+ * `backends.ts`; what speaks to the server is a `Backend` (`backend.ts`).
+ */
+export interface BackendDescription {
+  /** Its name in messages and on the command line. `backendNameSchema` of src/protocol has it too. */
+  readonly name: BackendName;
+  /** Its name as people write it. */
+  readonly title: string;
+  /** The option that says where it listens, without the dashes. */
+  readonly urlOption: string;
+  /** The environment variable that stands for this option. */
+  readonly urlVariable: string;
+  /** The name of this option as a property: of `createAgent`, and of what the command line gives. */
+  readonly urlKey: string;
+  /** Where it listens unless told otherwise. */
+  readonly defaultUrl: string;
+  /** Reads an address, as a person types it, into a base address. Throws BridgeError `usage`. */
+  parseUrl(text: string): string;
+  /** Whether `answered` is the model that was asked for, as this server spells names. */
+  sameModel(asked: string, answered: string): boolean;
+  /** Whether it may answer from another model than the one that was asked, where that one is not loaded. */
+  readonly answersFromOthers: boolean;
+  /** Whether a task's `num_ctx` reaches it. If not, the context is fixed where the model is loaded. */
+  readonly takesContextSize: boolean;
+  readonly remedies: BackendRemedies;
+}
+
+/** What a person can do: each is the whole of a `try:`, or a part of one. */
+export interface BackendRemedies {
+  /** The server does not run. */
+  readonly start: string;
+  /** No model is there. */
+  readonly noModel: string;
+  /** This model is not there: a command, quoted for a shell. */
+  install(model: string): string;
+  /** Asks the model without the bridge: a command, quoted for a shell. */
+  askDirectly(model: string | null): string;
+}

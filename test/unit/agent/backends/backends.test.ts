@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest';
+import {
+  BACKENDS,
+  backendNamed,
+  DEFAULT_BACKEND_ORDER,
+  openBackends,
+  pickBackendUrls,
+  requireBackendUrls,
+} from '../../../../src/agent/backends/backends.js';
+import { camelCase, variableOf } from '../../../../src/cli/option.js';
+import { BACKEND_URL_OPTIONS } from '../../../../src/cli/options.js';
+import { backendNameSchema } from '../../../../src/protocol/names.js';
+
+test('the list has the backends that the protocol names, and auto tries them in its order', () => {
+  expect(BACKENDS.map(({ name }) => name)).toEqual(backendNameSchema.options);
+  expect(DEFAULT_BACKEND_ORDER).toEqual(['ollama', 'lmstudio']);
+});
+
+test.each(BACKENDS.map((one) => [one.name, one] as const))(
+  'the option, the variable and the property that %s describes are those of the command line',
+  (name, backend) => {
+    expect(backendNamed(name)).toBe(backend);
+    expect(backend.urlVariable).toBe(variableOf(backend.urlOption));
+    expect(backend.urlKey).toBe(camelCase(backend.urlOption));
+    const row = BACKEND_URL_OPTIONS.find((one) => one.name === backend.urlOption);
+    expect(row).toMatchObject({ hasVariable: true, kind: 'url', byDefault: backend.defaultUrl });
+  },
+);
+
+test.each(BACKENDS.map((one) => [one.name, one] as const))(
+  '%s is opened at its default address, or at the one that is given',
+  async (name, { urlKey, defaultUrl }) => {
+    const [usual] = await openBackends([name], {});
+    expect(usual).toMatchObject({ name, url: defaultUrl });
+    const [elsewhere] = await openBackends([name], { [urlKey]: 'http://192.0.2.7:99/there/' });
+    expect(elsewhere).toMatchObject({ name, url: 'http://192.0.2.7:99/there' });
+  },
+);
+
+test('backends are opened in the order that was asked for', async () => {
+  const opened = await openBackends(['lmstudio', 'ollama'], {});
+  expect(opened.map(({ name }) => name)).toEqual(['lmstudio', 'ollama']);
+});
+
+test.each(BACKENDS.map((one) => [one.urlKey, one] as const))(
+  'an address in %s that is none is refused before anything is opened, and names its option',
+  (urlKey, { urlOption }) => {
+    const wrong = { [urlKey]: 'ftp://my-pc' };
+    expect(() => requireBackendUrls(wrong)).toThrow(
+      expect.objectContaining({ code: 'usage', message: expect.stringContaining(`--${urlOption}`) }),
+    );
+  },
+);
+
+test('of other options only the addresses are taken', () => {
+  const options = { repo: '/srv/bridge.git', ollamaUrl: 'my-pc', lmstudioUrl: undefined };
+  expect(pickBackendUrls(options)).toEqual({ ollamaUrl: 'my-pc' });
+});
