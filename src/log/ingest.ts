@@ -82,7 +82,10 @@ export async function ingest(
   return withLog(repo, fs, job, settings, lock);
 }
 
-/** Runs `job` with the path of the log while no other ingest of this bridge runs. Throws BridgeError `open-log-folder`. */
+/**
+ * Runs `job` with the path of the log while no other ingest of this bridge runs. Throws BridgeError
+ * `open-log-folder`.
+ */
 export async function withLog<T>(
   repo: Repository,
   fs: LogFileSystem,

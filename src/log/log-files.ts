@@ -195,7 +195,7 @@ async function* readBytes(fs: LogFileSystem, file: LogFile): AsyncGenerator<Buff
     } catch (cause) {
       throw new BridgeError(`${file.path} cannot be unpacked`, {
         code: 'bad-log',
-        remedy: 'move it away; "llm-bridge ingest --rebuild" writes the whole log anew from history',
+        remedy: 'move it away; "llm-bridge ingest --rebuild" writes the whole log again from history',
         cause,
       });
     } finally {

@@ -78,6 +78,6 @@ export function lastPosition(line: string, file: string): LogPosition {
   if (position !== null) return position;
   throw new BridgeError(`the last line of ${file} is not a record`, {
     code: 'bad-log',
-    remedy: '"llm-bridge ingest --rebuild" writes the log anew from history and keeps this file aside',
+    remedy: '"llm-bridge ingest --rebuild" writes the log again from history and keeps this file aside',
   });
 }

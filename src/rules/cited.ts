@@ -52,7 +52,7 @@ export function notSent(what: string, isSent: Exclude<Came, 'yes'>): Refusal {
       }
     : {
         code: 'internal',
-        text: `${what}: it cannot be told whether it came with the push`,
+        text: `${what}: the server cannot tell whether it came with the push`,
         remedy: 'push over ssh; on the server, run "llm-bridge init" again',
       };
 }

@@ -1,6 +1,6 @@
 /**
- * The pre-receive hook, as a program: judges the push on standard input, exits 0 to let it in and 1 to refuse it.
- * It runs while the new objects are still in quarantine, so a refused push leaves nothing behind.
+ * The pre-receive hook, as a program: judges the push on standard input, exits 0 to let it in and 1 to refuse
+ * it. It runs while the new objects are still in quarantine, so a refused push leaves nothing behind.
  */
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
@@ -16,7 +16,7 @@ z.config({ jitless: true });
 process.exitCode = 1;
 const CUT_OFF = formatRefusal({
   code: 'internal',
-  text: 'the hook did not hear of the whole push',
+  text: 'the hook did not receive the whole push',
   remedy: 'push again',
 });
 void judge();
