@@ -1,5 +1,5 @@
-// Sees to it that the programs the tests run are there: silent when they are, installs them on Debian as root, and
-// otherwise says what to install. Windows is left alone; only the unit tests run there.
+// Sees to it that the programs the tests run are there: silent when they are, installs them on Debian as
+// root, and otherwise says what to install. Windows is left alone; only the unit tests run there.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -63,7 +63,8 @@ function isExecutable(file) {
 function install(packages) {
   console.error(`prepare-tests: installing ${packages.join(', ')} with apt-get`);
   const command = ['install', '-y', '-q', '--no-install-recommends', ...packages];
-  // The lists of a fresh machine are missing or too old; where they are not, updating them is time for nothing.
+  // The lists of a fresh machine are missing or too old; where they are not, updating them is time for
+  // nothing.
   let result = aptGet(command);
   if (result.status !== 0) {
     aptGet(['update', '-q']);
@@ -83,8 +84,8 @@ function aptGet(args) {
     env: {
       ...process.env,
       DEBIAN_FRONTEND: 'noninteractive',
-      // Installing openssh-server starts it on port 22. These two keep System V init and systemd from it, and unlike a
-      // policy-rc.d nothing is left behind should this be interrupted.
+      // Installing openssh-server starts it on port 22. These two keep System V init and systemd from it, and
+      // unlike a policy-rc.d nothing is left behind should this be interrupted.
       RUNLEVEL: '1',
       PREVLEVEL: 'N',
       SYSTEMD_OFFLINE: '1',

@@ -1,5 +1,5 @@
-// Writes docs/settings.md from the table of options:  npm run settings
-// The table is TypeScript, which Node 20 does not run, so it is bundled into one file first; the packages stay where they are.
+// Writes docs/settings.md from the table of options: npm run settings The table is TypeScript, which Node 20
+// does not run, so it is bundled into one file first; the packages stay where they are.
 import { rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';

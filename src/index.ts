@@ -29,13 +29,19 @@ export { type TaskJson, taskJsonSchema } from './protocol/task.js';
 export interface AskRequest {
   /** `ssh://user@host/path`, `user@host:path`, or a local path. */
   readonly repo: string;
-  /** The fields of a `task.json`; `id` and `asked_at` are added. What `reply_to` begins, or is, has to have a good answer. */
+  /**
+   * The fields of a `task.json`; `id` and `asked_at` are added. What `reply_to` begins, or is, has to have a
+   * good answer.
+   */
   readonly task: TaskJson;
   /** Take the answer of an equal task where there is one. Default: false. */
   readonly dedup?: boolean;
   /** Come back as soon as the task is asked, with status `asked`. Default: false. */
   readonly noWait?: boolean;
-  /** Stop waiting after so long, with status `waiting`; the task stays asked. Default: as long as the task lives. */
+  /**
+   * Stop waiting after so long, with status `waiting`; the task stays asked. Default: as long as the task
+   * lives.
+   */
   readonly timeoutMs?: number;
   /** Who asks, where no key says it. Default: the login name. */
   readonly name?: string;

@@ -13,8 +13,8 @@ import { type BackendUrls, DEFAULT_BACKEND_ORDER, requireBackendUrls } from './b
 import { runAgent } from './run-agent.js';
 
 /**
- * What can be said to an agent; all but `repo` has a default. Times are milliseconds. `ollamaUrl` and so on say where
- * a model server listens.
+ * What can be said to an agent; all but `repo` has a default. Times are milliseconds. `ollamaUrl` and so on
+ * say where a model server listens.
  */
 export interface CreateAgentOptions extends BackendUrls {
   /** `ssh://user@host/path`, `user@host:path`, or a local path. */

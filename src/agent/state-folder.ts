@@ -115,14 +115,17 @@ function lockFolderOf(dir: string): string {
   return path.join(dir, 'agent.lock');
 }
 
-/** Whether an agent works in a state folder. `left`: one was killed there `silentMs` ago, and its lock is still there. */
+/**
+ * Whether an agent works in a state folder. `left`: one was killed there `silentMs` ago, and its lock is
+ * still there.
+ */
 export type StateFolderUse =
   | { readonly status: 'free' | 'held' }
   | { readonly status: 'left'; readonly silentMs: number };
 
 /**
- * Looks at the lock that openStateFolder takes, and takes it from nobody. Throws BridgeError `state-folder` where it
- * cannot be read.
+ * Looks at the lock that openStateFolder takes, and takes it from nobody. Throws BridgeError `state-folder`
+ * where it cannot be read.
  */
 export async function lookAtStateFolder(dir: string, nowMs: number): Promise<StateFolderUse> {
   const kernel = await lookAtKernelLock(kernelLockOf(dir)).catch((error: NodeJS.ErrnoException) => {

@@ -1,7 +1,13 @@
-/** How much is kept of either end, in bytes: the first words of git and ssh tell the cause, their last ones how it ended. */
+/**
+ * How much is kept of either end, in bytes: the first words of git and ssh tell the cause, their last ones
+ * how it ended.
+ */
 const MAX_END_BYTES = 64 * 1024;
 
-/** What a program says on standard error: all of it, or its two ends where the other side makes it say more than anybody reads. */
+/**
+ * What a program says on standard error: all of it, or its two ends where the other side makes it say more
+ * than anybody reads.
+ */
 export class BoundedText {
   readonly #head: Buffer[] = [];
   #headBytes = 0;

@@ -15,13 +15,17 @@ export interface DurableFile {
   readonly mode: { readonly file: number; readonly folder: number; readonly whateverUmask: boolean };
 }
 
-/** git removes a folder that it finds empty (pack-refs, gc, the deletion of a ref), also one that was made this moment. */
+/**
+ * git removes a folder that it finds empty (pack-refs, gc, the deletion of a ref), also one that was made
+ * this moment.
+ */
 const MAX_TRIES = 50;
 
 /**
- * Gives a file its bytes at once and so that they survive a power cut: written to `temporary`, synced, renamed, and the names synced, that of a
- * new folder too, which git itself does not do. Throws `EEXIST` where somebody else has the temporary file, which is left alone then; BridgeError
- * `disk-full` (retryable) or `no-permission` where the disk does not take it.
+ * Gives a file its bytes at once and so that they survive a power cut: written to `temporary`, synced,
+ * renamed, and the names synced, that of a new folder too, which git itself does not do. Throws `EEXIST`
+ * where somebody else has the temporary file, which is left alone then; BridgeError `disk-full` (retryable)
+ * or `no-permission` where the disk does not take it.
  */
 export async function writeDurably({ file, temporary, bytes, mode }: DurableFile): Promise<void> {
   try {
@@ -48,11 +52,15 @@ export async function writeDurably({ file, temporary, bytes, mode }: DurableFile
   }
 }
 
-/** Opens the new file, whatever becomes of its folder meanwhile; `made` is the topmost folder that had to be made. */
+/**
+ * Opens the new file, whatever becomes of its folder meanwhile; `made` is the topmost folder that had to be
+ * made.
+ */
 async function openIn(folder: string, temporary: string, mode: DurableFile['mode']) {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      // From the second try on at once, so that the file is on its way before anybody finds the folder empty again.
+      // From the second try on at once, so that the file is on its way before anybody finds the folder empty
+      // again.
       const made = await (attempt === 1 ? mkdir : mkdirSync)(folder, { recursive: true });
       if (made !== undefined && mode.whateverUmask) await chmod(folder, mode.folder);
       return { handle: await open(temporary, 'wx', mode.file), made };
@@ -101,7 +109,10 @@ export interface LogFileSystem {
 /** The disk. */
 export const DISK: LogFileSystem = { open, stat, readdir, mkdir, link, rename };
 
-/** Writes all of it at the end or the position of the file: a disk may take less of a buffer than it is offered. */
+/**
+ * Writes all of it at the end or the position of the file: a disk may take less of a buffer than it is
+ * offered.
+ */
 export async function writeWhole(handle: FileHandle, bytes: Buffer): Promise<void> {
   let written = 0;
   while (written < bytes.length) {
@@ -112,8 +123,9 @@ export async function writeWhole(handle: FileHandle, bytes: Buffer): Promise<voi
 }
 
 /**
- * Makes the entries of a folder survive a power cut: fsync of a file does not promise that its name does. A folder that is not there
- * has none; a file system that cannot do this (EINVAL), or a system that cannot open folders (Windows), is left to itself.
+ * Makes the entries of a folder survive a power cut: fsync of a file does not promise that its name does. A
+ * folder that is not there has none; a file system that cannot do this (EINVAL), or a system that cannot open
+ * folders (Windows), is left to itself.
  */
 export async function syncFolder(fs: LogFileSystem, folder: string): Promise<void> {
   if (process.platform === 'win32') return;
@@ -140,8 +152,9 @@ export function unless(...codes: string[]) {
 }
 
 /**
- * The text (latin1) of a file of a few bytes, a ref or a name; null where there is none, or it may not be read. Not by the thread pool: the ways to it
- * and back, one for each system call, take many times as long as the calls.
+ * The text (latin1) of a file of a few bytes, a ref or a name; null where there is none, or it may not be
+ * read. Not by the thread pool: the ways to it and back, one for each system call, take many times as long as
+ * the calls.
  */
 export function readSmallFile(file: string): string | null {
   try {

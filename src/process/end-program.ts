@@ -2,14 +2,17 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { HAS_GROUPS, spawnProgram } from './start-program.js';
 
-/** What has not ended by itself this long after SIGTERM is killed. Enough for git to remove its temporary files. */
+/**
+ * What has not ended by itself this long after SIGTERM is killed. Enough for git to remove its temporary
+ * files.
+ */
 const GRACE_MS = 2_000;
 
 /**
- * Ends a program that has a process group of its own, with the whole group: SIGTERM at once, SIGKILL after `graceMs`.
- * Resolves when the program itself has ended; the rest of its group may take as long as that, while this process lives.
- * Does nothing to a program that has ended, and may be called twice. On Windows, where nobody can be asked to end, all
- * of it is killed at once.
+ * Ends a program that has a process group of its own, with the whole group: SIGTERM at once, SIGKILL after
+ * `graceMs`. Resolves when the program itself has ended; the rest of its group may take as long as that,
+ * while this process lives. Does nothing to a program that has ended, and may be called twice. On Windows,
+ * where nobody can be asked to end, all of it is killed at once.
  */
 export async function endProgram(child: ChildProcess, graceMs = GRACE_MS): Promise<void> {
   if (hasEnded(child)) return;

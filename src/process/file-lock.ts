@@ -7,10 +7,10 @@ import { runProgram } from './run-program.js';
 const LOCK_TIMEOUT_MS = 60_000;
 
 /**
- * Runs `job` while it holds an exclusive lock on `file`, which is made where it is missing. The lock is the kernel's: it
- * goes with this process, however that ends, and children do not inherit it (Node opens files close-on-exec). Where
- * there is no `flock` program (macOS), a lock folder with a heartbeat does the same. Throws BridgeError `locked` after a
- * minute of waiting, `no-lock` where locking fails.
+ * Runs `job` while it holds an exclusive lock on `file`, which is made where it is missing. The lock is the
+ * kernel's: it goes with this process, however that ends, and children do not inherit it (Node opens files
+ * close-on-exec). Where there is no `flock` program (macOS), a lock folder with a heartbeat does the same.
+ * Throws BridgeError `locked` after a minute of waiting, `no-lock` where locking fails.
  */
 export async function withFileLock<T>(file: string, job: () => Promise<T>): Promise<T> {
   const release = await takeFileLock(file);
@@ -29,8 +29,9 @@ export async function takeFileLock(file: string): Promise<() => Promise<void>> {
 }
 
 /**
- * The same without waiting: where another holds the lock, the job is not run, and the answer is `{ held: false }`. For
- * work that one process does and all others leave to it. Throws BridgeError `no-lock` where locking fails.
+ * The same without waiting: where another holds the lock, the job is not run, and the answer is `{ held:
+ * false }`. For work that one process does and all others leave to it. Throws BridgeError `no-lock` where
+ * locking fails.
  */
 export async function tryFileLock<T>(
   file: string,
@@ -71,8 +72,8 @@ async function lock(file: string, timeoutMs: number): Promise<(() => Promise<voi
 type FlockOutcome = 'taken' | 'held' | 'no-program' | { readonly exitCode: number | null };
 
 /**
- * Locks an open file and leaves it locked, until it is closed: Node cannot call flock(2), so `flock` of util-linux or
- * busybox does, on the file that it is handed. Waits for another process at most `timeoutMs`.
+ * Locks an open file and leaves it locked, until it is closed: Node cannot call flock(2), so `flock` of
+ * util-linux or busybox does, on the file that it is handed. Waits for another process at most `timeoutMs`.
  */
 async function flock(handle: FileHandle, timeoutMs: number, mode: '-x' | '-s' = '-x'): Promise<FlockOutcome> {
   const isPatient = timeoutMs > 0;
@@ -125,9 +126,9 @@ export type KernelLock =
   | { readonly status: 'held' | 'unavailable' };
 
 /**
- * Takes the kernel's exclusive lock on `file`, at once or not at all; the file is made where it is missing. Children do
- * not inherit it. `held`: another process has it, and that process lives. `unavailable`: there is no `flock` program, or
- * the file system has no locks. Throws what opening the file throws.
+ * Takes the kernel's exclusive lock on `file`, at once or not at all; the file is made where it is missing.
+ * Children do not inherit it. `held`: another process has it, and that process lives. `unavailable`: there is
+ * no `flock` program, or the file system has no locks. Throws what opening the file throws.
  */
 export async function tryKernelLock(file: string): Promise<KernelLock> {
   const handle = await open(file, 'a', 0o600);
@@ -138,9 +139,9 @@ export async function tryKernelLock(file: string): Promise<KernelLock> {
 }
 
 /**
- * Looks whether another process holds the kernel's exclusive lock on `file`, and takes nothing from it: a shared lock
- * for a moment is refused only where there is an exclusive one, so two that look do not see each other. `unavailable`
- * as in tryKernelLock. Throws what opening the file throws; it is not made.
+ * Looks whether another process holds the kernel's exclusive lock on `file`, and takes nothing from it: a
+ * shared lock for a moment is refused only where there is an exclusive one, so two that look do not see each
+ * other. `unavailable` as in tryKernelLock. Throws what opening the file throws; it is not made.
  */
 export async function lookAtKernelLock(file: string): Promise<'free' | 'held' | 'unavailable'> {
   const handle = await open(file, 'r');

@@ -16,19 +16,26 @@ export interface ProcessName {
   readonly startedAt: string;
 }
 
-/** Commands of git that take no lock, whatever they are asked: a slow fetch, or a reader that stays open, is nobody to wait for. */
+/**
+ * Commands of git that take no lock, whatever they are asked: a slow fetch, or a reader that stays open, is
+ * nobody to wait for.
+ */
 const READERS = new Set(['cat-file', 'upload-pack', 'pack-objects', 'rev-list', 'for-each-ref', 'log']);
 
-/** Commands that name another repository and change nothing there themselves: that does the git at the other end. */
+/**
+ * Commands that name another repository and change nothing there themselves: that does the git at the other
+ * end.
+ */
 const TO_ANOTHER = new Set(['push', 'fetch', 'ls-remote']);
 
 /** Options of git itself that have their value in the next word. */
 const WITH_VALUE = new Set(['-c', '-C', '--git-dir', '--work-tree', '--namespace', '--shallow-file']);
 
 /**
- * Who may be working on the repository: each git whose working directory, arguments, environment, open files or mapped files lie in it, but
- * for one that only reads; each hook of it, which outlives a git that was killed and may start another; any process that has one of its
- * `.lock` files open; and a git of another user that does not let itself be looked at. Null where there is no `/proc`.
+ * Who may be working on the repository: each git whose working directory, arguments, environment, open files
+ * or mapped files lie in it, but for one that only reads; each hook of it, which outlives a git that was
+ * killed and may start another; any process that has one of its `.lock` files open; and a git of another user
+ * that does not let itself be looked at. Null where there is no `/proc`.
  */
 export async function findGitActivity(gitDir: string, procFolder: string): Promise<ProcessName[] | null> {
   const repo = await realpath(gitDir);
@@ -71,7 +78,8 @@ function isOver(state: string | undefined): boolean {
 
 async function judge(proc: string, repo: string): Promise<'none' | 'some' | 'unknown'> {
   const isIn = (file: string) => file === repo || file.startsWith(`${repo}/`);
-  // Our own locks (bridge/ingest.lock) are no locks of git's: whoever waits at one must not look like one who holds those.
+  // Our own locks (bridge/ingest.lock) are no locks of git's: whoever waits at one must not look like one who
+  // holds those.
   const isGitLock = (file: string) => isIn(file) && !file.startsWith(`${repo}/bridge/`);
   const openFiles = await linksIn(path.join(proc, 'fd'));
   if (openFiles?.some((file) => isGitLock(file) && /\.lock( \(deleted\))?$/.test(file))) return 'some';
@@ -97,7 +105,9 @@ async function judge(proc: string, repo: string): Promise<'none' | 'some' | 'unk
   return [cwd, ...openFiles, ...mapped].some(isIn) ? 'some' : 'none';
 }
 
-/** Whether one of these words (`/path`, `--git-dir=/path`, `GIT_DIR=/path`) names something in the repository. */
+/**
+ * Whether one of these words (`/path`, `--git-dir=/path`, `GIT_DIR=/path`) names something in the repository.
+ */
 async function anyIn(
   isIn: (file: string) => boolean,
   cwd: string | null,
@@ -119,7 +129,10 @@ function commandAt(args: readonly string[]): number {
   return at;
 }
 
-/** By the name the kernel has for it, which anyone may read; `git`, `git-receive-pack`, whatever program git started as itself. */
+/**
+ * By the name the kernel has for it, which anyone may read; `git`, `git-receive-pack`, whatever program git
+ * started as itself.
+ */
 async function isGit(proc: string): Promise<boolean> {
   const stat = await readFile(path.join(proc, 'stat'), 'latin1').catch(() => '');
   const state = stat[stat.lastIndexOf(')') + 2];

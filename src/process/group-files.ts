@@ -3,12 +3,14 @@ import path from 'node:path';
 import { DISK, type LogFileSystem, unless } from './durable-file.js';
 
 /**
- * The modes of what llm-bridge makes in a bridge: its owner's, and for the group to read, whatever the umask of who runs it. What git
- * makes there follows `core.sharedRepository`, which says the same.
+ * The modes of what llm-bridge makes in a bridge: its owner's, and for the group to read, whatever the umask
+ * of who runs it. What git makes there follows `core.sharedRepository`, which says the same.
  */
 export const GROUP_MODES = { file: 0o640, folder: 0o750 } as const;
 
-/** Makes a folder of a bridge, with those above it that are missing. Answers whether there was any to make. */
+/**
+ * Makes a folder of a bridge, with those above it that are missing. Answers whether there was any to make.
+ */
 export async function makeGroupFolder(
   folder: string,
   fs: Pick<LogFileSystem, 'mkdir'> = DISK,
@@ -20,7 +22,10 @@ export async function makeGroupFolder(
   return true;
 }
 
-/** Opens a file of a bridge to write. A new one gets its mode here; one that is there keeps what its owner gave it. */
+/**
+ * Opens a file of a bridge to write. A new one gets its mode here; one that is there keeps what its owner
+ * gave it.
+ */
 export async function openGroupFile(
   file: string,
   flags: 'a' | 'a+' | 'w',

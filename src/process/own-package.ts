@@ -14,15 +14,19 @@ export function packageVersion(): string {
 }
 
 /**
- * Installs and builds what is in a checkout. There is no shorter way: the package is in no registry, and `llm-bridge` in
- * npm's is somebody else's. The build is named, because npm leaves out the one before `pack` where `ignore-scripts` is set.
+ * Installs and builds what is in a checkout. There is no shorter way: the package is in no registry, and
+ * `llm-bridge` in npm's is somebody else's. The build is named, because npm leaves out the one before `pack`
+ * where `ignore-scripts` is set.
  */
 const BUILD = 'npm ci && npm run build';
 
 /** The file that `npm pack` makes. */
 const TARBALL = './git-llm-bridge-VERSION.tgz';
 
-/** The remedy where a newer llm-bridge is needed here: the commands for the way in which the one in `folder` is installed. */
+/**
+ * The remedy where a newer llm-bridge is needed here: the commands for the way in which the one in `folder`
+ * is installed.
+ */
 export function updateHere(folder = FOLDER): string {
   return installFrom(`git pull && ${BUILD}`, folder);
 }
@@ -44,8 +48,8 @@ function installFrom(build: string, folder: string): string {
   if (path.basename(above) !== 'node_modules') return `cd ${shellQuote(folder)} && ${build}`;
   const make = `in a checkout of llm-bridge: ${build} && npm pack`;
   const holder = path.dirname(above);
-  // A dependency of a project is updated where it is one. Otherwise the prefix is named, because the npm that is found
-  // first may be that of another Node, with a prefix of its own.
+  // A dependency of a project is updated where it is one. Otherwise the prefix is named, because the npm that
+  // is found first may be that of another Node, with a prefix of its own.
   if (existsSync(path.join(holder, 'package.json')))
     return `${make}; then here: npm install --prefix ${shellQuote(holder)} ${TARBALL}`;
   const prefix = path.basename(holder) === 'lib' ? path.dirname(holder) : holder;

@@ -10,8 +10,8 @@ export interface ProcessEntry {
 }
 
 /**
- * Every running process of this machine, without those that have ended and only wait to be collected. From `/proc` where
- * there is one, because a small machine has no `ps`; else from `ps`.
+ * Every running process of this machine, without those that have ended and only wait to be collected. From
+ * `/proc` where there is one, because a small machine has no `ps`; else from `ps`.
  */
 export async function listProcesses(): Promise<ProcessEntry[]> {
   return process.platform === 'linux' ? fromProc() : fromPs();
@@ -27,7 +27,8 @@ async function readStat(pid: string): Promise<ProcessEntry | null> {
   // It may end between the listing and the reading.
   const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => null);
   if (stat === null) return null;
-  // The name in parentheses may hold spaces and parentheses itself, so the fields are counted from behind the last one.
+  // The name in parentheses may hold spaces and parentheses itself, so the fields are counted from behind the
+  // last one.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   // proc(5): state is field 3, ppid 4, starttime 22.
   const [state, ppid, startedAt] = [fields[0], fields[1], fields[19]];

@@ -5,8 +5,8 @@ import { type Command, type StartOptions, spawnProgram } from './start-program.j
 /** What is kept of what a program says. */
 export interface KeptOutput {
   /**
-   * So many bytes of standard output, and so many of standard error; the rest is read and dropped. Default: all of
-   * standard output, and the two ends of standard error.
+   * So many bytes of standard output, and so many of standard error; the rest is read and dropped. Default:
+   * all of standard output, and the two ends of standard error.
    */
   readonly maxBytes?: number;
   /** Whether the first or the last bytes are kept. Default `first`. */
@@ -31,8 +31,8 @@ export interface RunOptions extends Omit<StartOptions, 'ownGroup'> {
   /** How long it may take to end once it is told to; then it is killed. Default 2 s. */
   readonly graceMs?: number;
   /**
-   * How long after its end its output is waited for: a child that it left behind may hold that open for ever. Default:
-   * until it is closed.
+   * How long after its end its output is waited for: a child that it left behind may hold that open for ever.
+   * Default: until it is closed.
    */
   readonly lastOutputMs?: number;
 }
@@ -52,9 +52,10 @@ export interface ProgramResult {
 const LAST_OUTPUT_MS = 200;
 
 /**
- * Runs a program and waits until it has ended and its output is read. Whatever it ends as is a result. One that can be
- * ended from here, by signal, time or silence, has a process group of its own, and all of that ends. Rejects with
- * Node's error where the program cannot be started, and with the signal's reason once it aborts.
+ * Runs a program and waits until it has ended and its output is read. Whatever it ends as is a result. One
+ * that can be ended from here, by signal, time or silence, has a process group of its own, and all of that
+ * ends. Rejects with Node's error where the program cannot be started, and with the signal's reason once it
+ * aborts.
  */
 export function runProgram(command: Command, options: RunOptions): Promise<ProgramResult> {
   const { input, output = {}, files = [], signal, timeoutMs, silenceMs } = options;

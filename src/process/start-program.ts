@@ -15,8 +15,8 @@ export interface StartOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly cwd?: string | undefined;
   /**
-   * It gets a process group of its own: `endProgram` then ends whatever it has started as well, and a Ctrl-C at the
-   * terminal reaches none of them.
+   * It gets a process group of its own: `endProgram` then ends whatever it has started as well, and a Ctrl-C
+   * at the terminal reaches none of them.
    */
   readonly ownGroup?: boolean;
 }
@@ -34,8 +34,8 @@ export function spawnProgram(
 }
 
 /**
- * Starts a program whose output is read while it runs. Its standard input is empty, or a pipe. A start that fails is
- * the event `error`, as Node tells it.
+ * Starts a program whose output is read while it runs. Its standard input is empty, or a pipe. A start that
+ * fails is the event `error`, as Node tells it.
  */
 export function startProgram(
   command: Command,
@@ -53,8 +53,8 @@ export function startProgram(
 }
 
 /**
- * Starts a program that goes on when this one ends. It has nothing of our terminal, input and output. Nobody learns
- * whether it could be started.
+ * Starts a program that goes on when this one ends. It has nothing of our terminal, input and output. Nobody
+ * learns whether it could be started.
  */
 export function startDetached(command: Command, options: StartOptions): void {
   const child = spawnProgram(command, 'ignore', { ...options, ownGroup: true });

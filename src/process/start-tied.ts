@@ -4,11 +4,11 @@ import { endProgram } from './end-program.js';
 import { type Command, HAS_GROUPS, spawnProgram } from './start-program.js';
 
 /**
- * Becomes "$@", with an empty standard input. Beside it a shell reads file 3, a socket that only our process holds. A
- * line in it means that "$@" has ended. Its end means that our process is gone, however it died. The shell then ends the
- * whole process group, because ssh may have helpers of its own (a ProxyCommand); what is stopped has to go on to hear of
- * it. The folder $1, if any, has nobody else to remove it when our process is gone. The shell that was started first is
- * the program by then, so there is one small process more.
+ * Becomes "$@", with an empty standard input. Beside it a shell reads file 3, a socket that only our process
+ * holds. A line in it means that "$@" has ended. Its end means that our process is gone, however it died. The
+ * shell then ends the whole process group, because ssh may have helpers of its own (a ProxyCommand); what is
+ * stopped has to go on to hear of it. The folder $1, if any, has nobody else to remove it when our process is
+ * gone. The shell that was started first is the program by then, so there is one small process more.
  */
 const KEEPER = `
 left_over=$1
@@ -31,8 +31,8 @@ export interface TiedProgram {
   /** `stdout`, `stderr` and the exit code are the program's. */
   readonly child: ChildProcess;
   /**
-   * Ends the program and all it has started, and resolves when it has ended: a program that still runs may remove what
-   * its successor has just made. May be called twice, and after its end.
+   * Ends the program and all it has started, and resolves when it has ended: a program that still runs may
+   * remove what its successor has just made. May be called twice, and after its end.
    */
   end(): Promise<void>;
   /** From now on it does not keep this process running. */
@@ -40,9 +40,9 @@ export interface TiedProgram {
 }
 
 /**
- * Starts a program in a process group of its own, so that a Ctrl-C at the terminal is for us to deal with, and makes
- * sure that it ends when this process does, also by SIGKILL. `leftOver` is a folder to be removed in that case. Windows
- * has no process groups; there the program is started as it is.
+ * Starts a program in a process group of its own, so that a Ctrl-C at the terminal is for us to deal with,
+ * and makes sure that it ends when this process does, also by SIGKILL. `leftOver` is a folder to be removed
+ * in that case. Windows has no process groups; there the program is started as it is.
  */
 export function startTied(
   command: Command,
@@ -52,7 +52,8 @@ export function startTied(
   const words: Command = HAS_GROUPS ? ['sh', '-c', KEEPER, 'llm-bridge', leftOver, ...command] : command;
   const stdio = ['ignore', 'pipe', 'pipe', HAS_GROUPS ? 'pipe' : 'ignore'] as const;
   const child = spawnProgram(words, [...stdio], { env, ownGroup: true });
-  // Not standard input, which Node destroys once the program has ended: the keeper would think that we are gone.
+  // Not standard input, which Node destroys once the program has ended: the keeper would think that we are
+  // gone.
   const line = child.stdio[3] as Socket | null;
   // The keeper may have ended already.
   line?.on('error', () => {});

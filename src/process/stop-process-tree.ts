@@ -1,16 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listProcesses, type ProcessEntry } from './process-table.js';
 
-/** How long processes get to end by themselves after SIGTERM. Enough for git to remove its temporary files. */
+/**
+ * How long processes get to end by themselves after SIGTERM. Enough for git to remove its temporary files.
+ */
 const DEFAULT_GRACE_MS = 1000;
 
 /** No event tells when a process ends that is not one's own child, so it is looked at this often. */
 const LOOK_EVERY_MS = 20;
 
 /**
- * Ends the process `rootPid` and everything it has started, whatever sessions and process groups they made for
- * themselves (an sshd gives one to each connection), and resolves when all of them are gone: SIGTERM, and SIGKILL after
- * `graceMs`. A process that has already left the tree (its parent ended before) is not found. POSIX only.
+ * Ends the process `rootPid` and everything it has started, whatever sessions and process groups they made
+ * for themselves (an sshd gives one to each connection), and resolves when all of them are gone: SIGTERM, and
+ * SIGKILL after `graceMs`. A process that has already left the tree (its parent ended before) is not found.
+ * POSIX only.
  */
 export async function stopProcessTree(rootPid: number, graceMs = DEFAULT_GRACE_MS): Promise<void> {
   const known = await freezeTree(rootPid);
@@ -27,7 +30,10 @@ export async function stopProcessTree(rootPid: number, graceMs = DEFAULT_GRACE_M
   }
 }
 
-/** Stops every process of the tree before any is ended: one that ends first would orphan its children out of sight. */
+/**
+ * Stops every process of the tree before any is ended: one that ends first would orphan its children out of
+ * sight.
+ */
 async function freezeTree(rootPid: number): Promise<ProcessEntry[]> {
   const known = (await listProcesses()).filter((entry) => entry.pid === rootPid);
   let found = [...known];

@@ -4,7 +4,10 @@ import path from 'node:path';
 /** So many symlinks are followed on one way; Linux itself follows 40. */
 const MAX_LINKS = 40;
 
-/** Why what a file or folder holds may be another user's work; null where only this user and root can change it. */
+/**
+ * Why what a file or folder holds may be another user's work; null where only this user and root can change
+ * it.
+ */
 export function faultOf({ uid, mode }: Pick<Stats, 'uid' | 'mode'>): string | null {
   if (isStranger(uid)) return 'belongs to another user';
   return (mode & 0o022) === 0 ? null : 'can be written by others than its owner (chmod go-w)';
@@ -17,10 +20,11 @@ export interface OpenFolder {
 }
 
 /**
- * Finds the first folder on the way to `file`, from the root, in which another user could put a file or a symlink in the place of what comes
- * next; null where there is none. The file need not exist; where it, or a folder, is a symlink, the way goes on through what that leads to. A
- * file in `base` is looked for from there: whoever can change that folder can do anything. Others may write into a folder
- * above, as /tmp, where it is sticky, because they cannot rename what is ours there.
+ * Finds the first folder on the way to `file`, from the root, in which another user could put a file or a
+ * symlink in the place of what comes next; null where there is none. The file need not exist; where it, or a
+ * folder, is a symlink, the way goes on through what that leads to. A file in `base` is looked for from
+ * there: whoever can change that folder can do anything. Others may write into a folder above, as /tmp, where
+ * it is sticky, because they cannot rename what is ours there.
  *
  * By the thread itself, as readSmallFile: a few system calls. Throws what the system throws.
  */

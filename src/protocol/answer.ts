@@ -98,7 +98,9 @@ export function readAnswer(bytes: Uint8Array, maxBytes = DEFAULT_MAX_ANSWER_BYTE
   return readStrictJson(bytes, answerSchema);
 }
 
-/** The bytes of an `inbox.json`: two spaces of indent and a final newline, so that `git log -p` reads well. */
+/**
+ * The bytes of an `inbox.json`: two spaces of indent and a final newline, so that `git log -p` reads well.
+ */
 export function writeAnswer(answer: Answer): Buffer {
   return Buffer.from(`${stringifyEscaped(answer, 2)}\n`, 'utf8');
 }

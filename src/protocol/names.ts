@@ -65,8 +65,8 @@ export interface Principal {
 }
 
 /**
- * The model servers an agent can use. `BACKENDS` in src/agent/backends/backends.ts describes each. They are a closed
- * list as long as the protocol is version 1, so a name is added here as well.
+ * The model servers an agent can use. `BACKENDS` in src/agent/backends/backends.ts describes each. They are a
+ * closed list as long as the protocol is version 1, so a name is added here as well.
  */
 export const backendNameSchema = z.enum(['ollama', 'lmstudio']);
 export type BackendName = z.infer<typeof backendNameSchema>;

@@ -29,14 +29,17 @@ const schema = z.object({
   markdown: z.boolean().default(false),
 });
 /**
- * What a run of the benchmark is asked to do. `against` are folders of other built checkouts, which the row `overhead` is
- * measured against.
+ * What a run of the benchmark is asked to do. `against` are folders of other built checkouts, which the row
+ * `overhead` is measured against.
  */
 export type BenchOptions = z.infer<typeof schema>;
 
 const USAGE = `npm run bench -- [--row ${ROWS.join('|')}]… [--against DIR]… [--runs N] [--history N] [--seconds N] [--json|--markdown]`;
 
-/** Reads the command line. `seconds` is how long an agent is watched while it is idle. Throws BridgeError `usage`. */
+/**
+ * Reads the command line. `seconds` is how long an agent is watched while it is idle. Throws BridgeError
+ * `usage`.
+ */
 export function readBenchOptions(argv: readonly string[]): BenchOptions {
   try {
     const { values } = parseArgs({

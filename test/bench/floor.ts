@@ -14,7 +14,10 @@ export interface FloorTimes {
   readonly nodeMs: number;
 }
 
-/** Bare git over an open connection: a plain repository without hooks, with git's own settings, and a clone of it. */
+/**
+ * Bare git over an open connection: a plain repository without hooks, with git's own settings, and a clone of
+ * it.
+ */
 export interface Floor {
   /** Fetches a task's commit and pushes its answer's, the same objects as those of the bridge. */
   replay(exchange: { readonly task: string; readonly answer: string }): Promise<FloorTimes>;

@@ -7,7 +7,10 @@ import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-
 import { CLEAN_SESSION, cleanEnv } from '../support/clean-env.js';
 import { type ProgramOptions, type ProgramResult, runProgram } from './run-program.js';
 
-/** A folder, an sshd, an instant model server, and bridges made by the built program. All of it goes with `close`. */
+/**
+ * A folder, an sshd, an instant model server, and bridges made by the built program. All of it goes with
+ * `close`.
+ */
 export interface Lab {
   readonly dir: string;
   /** A clean environment: nobody's git or ssh settings. */

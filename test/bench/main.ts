@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: starts its own sshd, bridges, agents and an instant model, measures what the bridge adds, and prints a table. Exit
- * code 0 also where a target is missed (the table says so), 1 where a row could not be measured, 2 for wrong use.
+ * `npm run bench`: starts its own sshd, bridges, agents and an instant model, measures what the bridge adds,
+ * and prints a table. Exit code 0 also where a target is missed (the table says so), 1 where a row could not
+ * be measured, 2 for wrong use.
  */
 import path from 'node:path';
 import { BridgeError, errorText } from '../../src/protocol/bridge-error.js';

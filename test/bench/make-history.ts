@@ -28,9 +28,9 @@ const RECENT_MS = 6 * DAY_MS;
 const OLD_MS = 9 * DAY_MS;
 
 /**
- * Writes a history of valid messages onto `main` by `git fast-import`, through no hook, with dates that rise, and answers the bytes of its
- * messages. Every id is computed here as well, because an answer names its task's; that git comes to the same tip shows
- * that every one was right.
+ * Writes a history of valid messages onto `main` by `git fast-import`, through no hook, with dates that rise,
+ * and answers the bytes of its messages. Every id is computed here as well, because an answer names its
+ * task's; that git comes to the same tip shows that every one was right.
  */
 export async function makeHistory(
   lab: Lab,
@@ -128,7 +128,10 @@ function* writeStream(
   yield 'done\n';
 }
 
-/** The old ones spread over the old part, the recent ones over the recent part, what is pending in the last hour. */
+/**
+ * The old ones spread over the old part, the recent ones over the recent part, what is pending in the last
+ * hour.
+ */
 function dateOf(plan: HistoryPlan, index: number): number {
   const old = plan.answered - plan.recent;
   if (index < old) return plan.nowMs - REACH_MS + 60_000 + ((REACH_MS - OLD_MS) * index) / old;

@@ -2,7 +2,10 @@ import type { Lab, LabBridge } from './lab.js';
 import { type HistoryPlan, makeHistory } from './make-history.js';
 import { taskText } from './texts.js';
 
-/** Makes a bridge with a history of short messages, brings its log up to it, and has `verify` hold the two against each other. */
+/**
+ * Makes a bridge with a history of short messages, brings its log up to it, and has `verify` hold the two
+ * against each other.
+ */
 export async function prepareBridge(
   lab: Lab,
   name: string,

@@ -1,4 +1,3 @@
-import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
@@ -6,6 +5,8 @@ import { chatsOf, gate, questionsOf, startAgent } from '../support/bridge-agent.
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { type RunningCli, runCli } from '../support/cli.js';
 import { commitOnMain } from '../support/commit-on-main.js';
+import { gitOk } from '../support/git.js';
+import { gitWithMainLocked } from '../support/living-git.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -109,14 +110,17 @@ test('--once gives up on a server that stays away, with an error and exit code 1
   expect(ended.stderr).toMatch(/^error: .*cannot be reached.*\ntry: .*$/m);
 });
 
-test('a left-over lock on main is said once, and the answer arrives when it is gone', async () => {
-  const lock = join(bridge.repoPath, 'refs', 'heads', 'main.lock');
+test('a lock that a living git holds on main is said once, and the answer arrives when it is gone', async () => {
   await task('6+6');
-  await writeFile(lock, '');
+  const tip = await gitOk(['rev-parse', 'refs/heads/main'], { gitDir: bridge.repoPath });
+  const git = await gitWithMainLocked(
+    { args: ['--git-dir', bridge.repoPath], env: bridge.ownerEnv },
+    tip.trim(),
+  );
   const agent = await startAgent(bridge, standIn, { state: 'lock' });
   await agent.waitFor('stderr', /warn: main of .* cannot be moved.*; trying again until it works/);
 
-  await rm(lock);
+  await git.finish();
 
   expect(await logged(1)).toEqual(['12']);
   expect(chatsOf(standIn)).toHaveLength(1);
@@ -137,7 +141,8 @@ test('a key that is removed while the agent runs ends it with a clear error', as
   await task('7+7');
 
   expect(await agent.exited).toEqual({ exitCode: 1, signal: null });
-  // A session that sshd let in before the line went is ended by the forced command; a later one by sshd itself.
+  // A session that sshd let in before the line went is ended by the forced command; a later one by sshd
+  // itself.
   expect(agent.stderr()).toMatch(
     /^error: .*(the key home-pc is not known here, or was removed|did not accept the SSH key).*\ntry: .*$/m,
   );

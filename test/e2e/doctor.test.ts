@@ -27,7 +27,9 @@ async function doctor(args: readonly string[], env: Record<string, string>) {
   return { exitCode: result.exitCode, findings: JSON.parse(result.stdout) as Finding[] };
 }
 
-/** It is found, it is the first thing that is found, and nothing that rests on it is called broken as well. */
+/**
+ * It is found, it is the first thing that is found, and nothing that rests on it is called broken as well.
+ */
 function expectFound(found: { exitCode: number; findings: Finding[] }, expected: Expected): void {
   const bad = found.findings.filter(({ status }) => status === expected.status);
   const matching = bad.find(({ text }) => expected.text.test(text));
@@ -58,7 +60,10 @@ describe('on the server, the doctor', () => {
     pristine = { ...bridge, keys, key };
   });
 
-  /** The bridge with one question, its answer in the log, and the key of an agent, as if nobody had broken it yet. */
+  /**
+   * The bridge with one question, its answer in the log, and the key of an agent, as if nobody had broken it
+   * yet.
+   */
   async function aBridge(): Promise<typeof pristine> {
     const { dir, repoPath, keys } = pristine;
     await rm(repoPath, { recursive: true });

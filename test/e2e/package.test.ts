@@ -18,7 +18,10 @@ const INSTALL_TIMEOUT_MS = 240_000;
 let dir: string;
 let prefix: string;
 let standIn: StandIn;
-/** A copy of this checkout: packing builds, and here that would pull dist/ from under the tests beside this one. */
+/**
+ * A copy of this checkout: packing builds, and here that would pull dist/ from under the tests beside this
+ * one.
+ */
 let checkout: string;
 /** What a pack without a build has been made into: the tarball's files. */
 let unbuilt: string;
@@ -29,8 +32,9 @@ let packed: {
 };
 
 /**
- * Runs npm as somebody does who lets no package run scripts: neither ours nor what it depends on needs one. `npm test` hands the
- * settings of this machine (registry, cache) down as npm_config_*, so the environment stays as it is.
+ * Runs npm as somebody does who lets no package run scripts: neither ours nor what it depends on needs one.
+ * `npm test` hands the settings of this machine (registry, cache) down as npm_config_*, so the environment
+ * stays as it is.
  */
 async function npm(cwd: string, ...args: string[]): Promise<string> {
   const command = ['--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts', ...args];

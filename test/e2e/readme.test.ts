@@ -24,7 +24,10 @@ import { type RunResult, runProcess } from '../support/run-process.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-/** The README and the pages that it sends a program's author to, in this order: each goes on where the one before it ended. */
+/**
+ * The README and the pages that it sends a program's author to, in this order: each goes on where the one
+ * before it ended.
+ */
 const PAGES = ['README.md', 'docs/bots.md', 'docs/on-answer.md', 'docs/library.md', 'docs/service.md'];
 const blocks: readonly (CodeBlock & { readonly page: string })[] = (
   await Promise.all(
@@ -35,7 +38,10 @@ const blocks: readonly (CodeBlock & { readonly page: string })[] = (
 ).flat();
 const runnable = blocks.filter((block) => block.language !== 'json');
 
-/** Blocks of a checkout and of a project of the reader's. They are run, word for word, by something else, because they would run this test again. */
+/**
+ * Blocks of a checkout and of a project of the reader's. They are run, word for word, by something else,
+ * because they would run this test again.
+ */
 const RUN_ELSEWHERE: readonly { readonly text: string; readonly by: string }[] = [
   { text: 'npm ci && npm run demo', by: '.ci/run, on a fresh clone' },
   { text: 'npm ci && npm test', by: '.ci/run, on a fresh clone' },

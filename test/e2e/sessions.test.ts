@@ -11,8 +11,8 @@ import {
 } from '../support/console-session.js';
 import { type GuideWorld, startGuideWorld } from '../support/guide-world.js';
 
-// The terminal sessions of the documentation, typed again, one after the other in one world: what they print has to be what they
-// show, but for `…`.
+// The terminal sessions of the documentation, typed again, one after the other in one world: what they print
+// has to be what they show, but for `…`.
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

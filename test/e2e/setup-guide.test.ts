@@ -9,8 +9,9 @@ import { runProcess } from '../support/run-process.js';
 import { tempDir } from '../support/temp-dir.js';
 import { addUser, asUser, findUser, reserveUser, whyNoUsers } from '../support/unix-users.js';
 
-// The set-up guides, command by command, on a machine with two more users: one owns the bridge, as docs/setup-server.md makes it,
-// one is the bot. The PC is whoever runs this. Over a real sshd, with the very lines of sshd_config that the guide gives.
+// The set-up guides, command by command, on a machine with two more users: one owns the bridge, as
+// docs/setup-server.md makes it, one is the bot. The PC is whoever runs this. Over a real sshd, with the very
+// lines of sshd_config that the guide gives.
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -196,7 +197,10 @@ describe('the guides for other systems', () => {
   });
 });
 
-/** Where the built program is for a user who is not root: here, or in a copy where this checkout lies in a closed folder. */
+/**
+ * Where the built program is for a user who is not root: here, or in a copy where this checkout lies in a
+ * closed folder.
+ */
 async function readableProgram(userName: string): Promise<string> {
   const user = await findUser(userName);
   if (user === null) throw new Error(`there is no user ${userName}`);

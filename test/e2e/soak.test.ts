@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { runSoak } from '../soak/run-soak.js';
 
 /**
- * The short form of the soak; `npm run soak -- --tasks N --kills N --seconds S --seed X` runs a longer one, and again with the seed of one
- * that has failed.
+ * The short form of the soak; `npm run soak -- --tasks N --kills N --seconds S --seed X` runs a longer one,
+ * and again with the seed of one that has failed.
  */
 const TASKS = Number(process.env.SOAK_TASKS ?? 60);
 const KILLS = Number(process.env.SOAK_KILLS ?? 15);

@@ -20,7 +20,10 @@ beforeAll(async () => {
   onCleanup(() => standIn.close());
 });
 
-/** Runs the built program on a terminal of its own (util-linux `script`): all that it shows there. Null where there is none. */
+/**
+ * Runs the built program on a terminal of its own (util-linux `script`): all that it shows there. Null where
+ * there is none.
+ */
 async function onTerminal(args: readonly string[], env: Record<string, string>): Promise<string | null> {
   const program = new URL('../../dist/cli/main.js', import.meta.url).pathname;
   const command = [process.execPath, program, ...args].map(shellQuote).join(' ');

@@ -55,12 +55,16 @@ interface Entry {
 }
 
 /**
- * The processes of the bridge below the folder `dir`: those whose environment, arguments or working directory name it, and what the sshd
- * `sshdPid()` has started; never that sshd itself, and nothing else on this machine. Linux only. Reads `/proc` without waiting: a
- * process that is to be killed in the middle of something lives for milliseconds.
+ * The processes of the bridge below the folder `dir`: those whose environment, arguments or working directory
+ * name it, and what the sshd `sshdPid()` has started; never that sshd itself, and nothing else on this
+ * machine. Linux only. Reads `/proc` without waiting: a process that is to be killed in the middle of
+ * something lives for milliseconds.
  */
 export function bridgeProcesses(dir: string, sshdPid: () => number): BridgeProcesses {
-  /** What was seen to be somebody else's, by pid, start and name: another program in its place is looked at anew. */
+  /**
+   * What was seen to be somebody else's, by pid, start and name: another program in its place is looked at
+   * anew.
+   */
   const foreign = new Set<string>();
 
   function scan(): BridgeProcess[] {
@@ -107,7 +111,10 @@ export function bridgeProcesses(dir: string, sshdPid: () => number): BridgeProce
   };
 }
 
-/** `parent` is the kind of the process that started this one; null where that one is gone or not of the bridge. */
+/**
+ * `parent` is the kind of the process that started this one; null where that one is gone or not of the
+ * bridge.
+ */
 function classify(comm: string, words: readonly string[], parent: ProcessKind | null): ProcessKind {
   const line = words.join(' ');
   if (comm.startsWith('sshd')) return 'sshd-session';

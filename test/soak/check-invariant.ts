@@ -12,7 +12,9 @@ export interface InvariantInput {
   readonly repoPath: string;
   /** `answers.log`; the files rotated away from it lie beside it. */
   readonly logPath: string;
-  /** When the check is made, and how long a task lives; milliseconds. What is older need not have an answer. */
+  /**
+   * When the check is made, and how long a task lives; milliseconds. What is older need not have an answer.
+   */
   readonly nowMs: number;
   readonly ttlMs: number;
   /** Finds what no two tasks may have in common. */
@@ -21,11 +23,17 @@ export interface InvariantInput {
   readonly acknowledged?: readonly { readonly task: string; readonly token: string }[];
   /** Answers that whoever asked was given: each has to be the one on main. */
   readonly given?: readonly { readonly task: string; readonly answer: string | null }[];
-  /** Refs that may be there beside `main`. Default: the memory of `watch`, and that an agent was there. A claim may not. */
+  /**
+   * Refs that may be there beside `main`. Default: the memory of `watch`, and that an agent was there. A
+   * claim may not.
+   */
   readonly allowedRefs?: RegExp;
 }
 
-/** What is wrong, one sentence each, with the kind of wrong in front; empty where all is well. And what was counted. */
+/**
+ * What is wrong, one sentence each, with the kind of wrong in front; empty where all is well. And what was
+ * counted.
+ */
 export interface InvariantReport {
   readonly violations: readonly string[];
   readonly tasks: number;
@@ -51,9 +59,10 @@ interface Commit {
 }
 
 /**
- * Holds a bridge against its promise, reading it by the git command line alone: main is one line of single messages; every task has
- * exactly one answer, or is past its time; every answer has exactly one line in the log files, in history's order, numbered without a
- * gap, saying what its `inbox.json` says; git finds nothing broken, and nothing is left lying about.
+ * Holds a bridge against its promise, reading it by the git command line alone: main is one line of single
+ * messages; every task has exactly one answer, or is past its time; every answer has exactly one line in the
+ * log files, in history's order, numbered without a gap, saying what its `inbox.json` says; git finds nothing
+ * broken, and nothing is left lying about.
  */
 export async function checkInvariant(input: InvariantInput): Promise<InvariantReport> {
   const violations: string[] = [];
@@ -227,7 +236,9 @@ function judgeHistory(
   return { tasks, answers, errors, cached, expired };
 }
 
-/** The records of all log files, by their numbers; a file at a time, so that a file out of order shows as one. */
+/**
+ * The records of all log files, by their numbers; a file at a time, so that a file out of order shows as one.
+ */
 async function readLogFiles(logPath: string, wrong: Wrong): Promise<{ files: number; records: Json[] }> {
   const folder = dirname(logPath);
   const name = basename(logPath);

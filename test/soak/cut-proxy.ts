@@ -20,8 +20,9 @@ const DOOMED = 0.06;
 const MAX_BYTES = 12_000;
 
 /**
- * Forwards connections to `port` of this machine. Some break after a random number of bytes one way or the other: in the handshake,
- * in a fetch, in a push, or when the server has done all and only its last word is missing.
+ * Forwards connections to `port` of this machine. Some break after a random number of bytes one way or the
+ * other: in the handshake, in a fetch, in a push, or when the server has done all and only its last word is
+ * missing.
  */
 export async function startCutProxy(port: number, random: Random): Promise<CutProxy> {
   const open = new Set<() => void>();

@@ -11,7 +11,10 @@ export interface MainTracker {
   waiting(): readonly string[];
 }
 
-/** Counts tasks and answers by the files that commits change. For pace and progress; the invariant is checked elsewhere. */
+/**
+ * Counts tasks and answers by the files that commits change. For pace and progress; the invariant is checked
+ * elsewhere.
+ */
 export function trackMain(repoPath: string, env: Record<string, string>, ttlMs: number): MainTracker {
   let last = '';
   let tasks = 0;

@@ -10,13 +10,16 @@ export interface Random {
   pick<T>(list: readonly T[]): T;
   /** One of the keys, each as often as its weight says. */
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K;
-  /** Waits of a process without memory: mostly short, now and then long, `mean` on average and at most five times that. */
+  /**
+   * Waits of a process without memory: mostly short, now and then long, `mean` on average and at most five
+   * times that.
+   */
   wait(mean: number): number;
 }
 
 /**
- * The generator of one stream of a run. Every part of the soak draws from a stream of its own, so that the timing of one part
- * does not change the choices of another.
+ * The generator of one stream of a run. Every part of the soak draws from a stream of its own, so that the
+ * timing of one part does not change the choices of another.
  */
 export function seeded(seed: number, stream: string): Random {
   const hash = createHash('sha256').update(`${seed}/${stream}`).digest();

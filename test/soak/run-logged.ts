@@ -12,8 +12,8 @@ export interface LoggedEnd {
 }
 
 /**
- * Runs the built program until it ends; an abort kills it. What it says goes straight into a file, behind what is there, so that it can be
- * read while the program runs and is all there when both are killed.
+ * Runs the built program until it ends; an abort kills it. What it says goes straight into a file, behind
+ * what is there, so that it can be read while the program runs and is all there when both are killed.
  */
 export async function runLogged(
   args: readonly string[],

@@ -37,8 +37,9 @@ export interface SoakResult {
 const SAY_EVERY_MS = 5000;
 
 /**
- * Lets agents, askers, a watcher and an operator work on one bridge while their processes are killed and their connections broken; then kills
- * everything, lets the bridge recover once, and checks what it promises. For the running test: all of it goes afterwards.
+ * Lets agents, askers, a watcher and an operator work on one bridge while their processes are killed and
+ * their connections broken; then kills everything, lets the bridge recover once, and checks what it promises.
+ * For the running test: all of it goes afterwards.
  */
 export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const { seed, say } = options;
@@ -172,7 +173,8 @@ async function killAll(world: SoakWorld): Promise<void> {
 }
 
 /**
- * One recovery, as docs/operating.md says it: each agent starts once more, the log catches up. Answers what of it did not work.
+ * One recovery, as docs/operating.md says it: each agent starts once more, the log catches up. Answers what
+ * of it did not work.
  */
 async function recover(
   world: SoakWorld,

@@ -12,7 +12,10 @@ export interface SoakAgent {
   readonly backend: string;
 }
 
-/** Keeps an agent running until the signal aborts: whatever it dies of, it is started again, as a service manager does. */
+/**
+ * Keeps an agent running until the signal aborts: whatever it dies of, it is started again, as a service
+ * manager does.
+ */
 export async function keepAgent(world: SoakWorld, agent: SoakAgent, signal: AbortSignal): Promise<void> {
   const random = world.random(agent.name);
   while (!signal.aborted) {

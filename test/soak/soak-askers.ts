@@ -53,7 +53,10 @@ function readReply(world: SoakWorld, token: string, stdout: string): void {
 /** The most questions a bot pushes at once. */
 const MAX_BATCH = 12;
 
-/** A bot with a clone of its own and nothing but git: commits some questions and pushes them as one, until the signal aborts. */
+/**
+ * A bot with a clone of its own and nothing but git: commits some questions and pushes them as one, until the
+ * signal aborts.
+ */
 export async function askByGit(world: SoakWorld, name: string, signal: AbortSignal): Promise<void> {
   const random = world.random(name);
   const env = world.env(name);
@@ -143,7 +146,10 @@ function draft(world: SoakWorld, random: Random): Draft {
       };
 }
 
-/** The commits of the drafts, one each, on the current HEAD; null where git failed. What is there already makes no commit. */
+/**
+ * The commits of the drafts, one each, on the current HEAD; null where git failed. What is there already
+ * makes no commit.
+ */
 async function commitDrafts(
   clone: string,
   env: Record<string, string>,
@@ -177,7 +183,9 @@ function asSomebody(env: Record<string, string>, name: string): Record<string, s
   };
 }
 
-/** Keeps `watch` running, started again when it was killed, and rewrites the file it watches as a bot would. */
+/**
+ * Keeps `watch` running, started again when it was killed, and rewrites the file it watches as a bot would.
+ */
 export async function askByFile(world: SoakWorld, signal: AbortSignal): Promise<void> {
   const random = world.random('watch');
   const file = join(world.bridge.dir, 'task.txt');

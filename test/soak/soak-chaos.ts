@@ -3,7 +3,10 @@ import type { Tally } from './figures.js';
 import type { SoakModel } from './soak-models.js';
 import { pause, type SoakWorld } from './soak-world.js';
 
-/** How often each kind of process is killed, against the others. What the bridge's promise rests on is killed most. */
+/**
+ * How often each kind of process is killed, against the others. What the bridge's promise rests on is killed
+ * most.
+ */
 const VICTIMS: Readonly<Record<Exclude<ProcessKind, 'other'>, number>> = {
   agent: 4,
   'agent-git': 9,
@@ -32,12 +35,17 @@ const VICTIMS: Readonly<Record<Exclude<ProcessKind, 'other'>, number>> = {
   gc: 6,
 };
 
-/** How long a kind of process is waited for that is not there; many live for a few milliseconds now and then. */
+/**
+ * How long a kind of process is waited for that is not there; many live for a few milliseconds now and then.
+ */
 const HUNT_MS = 4000;
 /** How often the table is looked at meanwhile. One look takes about five milliseconds. */
 const LOOK_EVERY_MS = 10;
 
-/** Kills a process of the bridge again and again, `meanMs` apart on average, until the signal aborts. Counts each by its kind. */
+/**
+ * Kills a process of the bridge again and again, `meanMs` apart on average, until the signal aborts. Counts
+ * each by its kind.
+ */
 export async function killAtRandom(
   world: SoakWorld,
   kills: Tally,
@@ -85,7 +93,10 @@ export async function killAtRandom(
   }
 }
 
-/** Breaks connections, restarts sshd and the model servers, until the signal aborts. Answers how often the latter. */
+/**
+ * Breaks connections, restarts sshd and the model servers, until the signal aborts. Answers how often the
+ * latter.
+ */
 export async function breakAtRandom(
   world: SoakWorld,
   models: readonly SoakModel[],

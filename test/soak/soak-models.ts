@@ -34,8 +34,8 @@ const QUICK_MS = [10, 120] as const;
 const SLOW_MS = [1000, 4000] as const;
 
 /**
- * Starts one. `onGenerated` is called with the token of a question whenever a whole, good answer has left the server. `hangs` answers
- * nothing until the agent gives up.
+ * Starts one. `onGenerated` is called with the token of a question whenever a whole, good answer has left the
+ * server. `hangs` answers nothing until the agent gives up.
  */
 export async function startSoakModel(
   random: Random,
@@ -93,7 +93,10 @@ export async function startSoakModel(
   };
 }
 
-/** The request that is being answered, which came last. The others are forgotten: thousands of prompts would be kept. */
+/**
+ * The request that is being answered, which came last. The others are forgotten: thousands of prompts would
+ * be kept.
+ */
 function takeRequest(standIn: StandIn): RecordedRequest | undefined {
   const requests = standIn.requests as RecordedRequest[];
   const last = requests.at(-1);

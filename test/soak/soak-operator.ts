@@ -11,7 +11,10 @@ import { pause, type SoakWorld } from './soak-world.js';
 export interface OperatorWork {
   gcRuns: number;
   rotations: number;
-  /** For how long a lock of a killed git has stood at the longest: nobody but those who use the bridge clears them away. */
+  /**
+   * For how long a lock of a killed git has stood at the longest: nobody but those who use the bridge clears
+   * them away.
+   */
   longestLockMs: number;
 }
 
@@ -19,8 +22,8 @@ export interface OperatorWork {
 const OLD_LOCK_MS = 4000;
 
 /**
- * What a server does beside the bridge, until the signal aborts: `git gc`, logrotate, sshd restarted. Of the locks that a killed git
- * leaves it takes note, and does nothing.
+ * What a server does beside the bridge, until the signal aborts: `git gc`, logrotate, sshd restarted. Of the
+ * locks that a killed git leaves it takes note, and does nothing.
  */
 export async function operate(world: SoakWorld, work: OperatorWork, signal: AbortSignal): Promise<void> {
   const rotate = await logrotate(world);
@@ -83,7 +86,9 @@ export async function oldLocks(world: SoakWorld): Promise<{ name: string; ageMs:
   return found;
 }
 
-/** logrotate with the settings of docs/operating.md, but for the user, the place, and how many files it keeps. */
+/**
+ * logrotate with the settings of docs/operating.md, but for the user, the place, and how many files it keeps.
+ */
 async function logrotate(world: SoakWorld): Promise<() => Promise<void>> {
   const page = await readFile(fileURLToPath(new URL('../../docs/operating.md', import.meta.url)), 'utf8');
   const block = readCodeBlocks(page).find((one) => one.info === 'logrotate');

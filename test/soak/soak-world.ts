@@ -17,7 +17,9 @@ import { type Random, seeded } from './random.js';
 /** How many questions may wait before the askers hold back. */
 const MAX_PENDING = 60;
 
-/** How long a task of the soak lives. Longer than a run; short enough that a commit may be dated before it. */
+/**
+ * How long a task of the soak lives. Longer than a run; short enough that a commit may be dated before it.
+ */
 export const SOAK_TTL_MS = 55 * 60_000;
 
 /** Everything the parts of a soak share. */
@@ -41,7 +43,9 @@ export interface SoakWorld {
   room(signal: AbortSignal): Promise<void>;
   /** Ends sshd with all its sessions and starts it again. One at a time. */
   restartSshd(): Promise<void>;
-  /** Runs the built program to its end. Exit code 137 is a kill, 124 one that took longer than two minutes. */
+  /**
+   * Runs the built program to its end. Exit code 137 is a kill, 124 one that took longer than two minutes.
+   */
   run(args: readonly string[], env: Record<string, string>, input?: string): Promise<RunResult>;
   note(file: string, text: string): Promise<void>;
   readonly acknowledged: { task: string; token: string }[];

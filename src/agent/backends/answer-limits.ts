@@ -1,6 +1,9 @@
 import type { TransportLimits } from './http-exchange.js';
 
-/** A list of models: Ollama needs some 700 bytes for each, LM Studio 100. It comes from a disk at once, or from one that has to spin up. */
+/**
+ * A list of models: Ollama needs some 700 bytes for each, LM Studio 100. It comes from a disk at once, or
+ * from one that has to spin up.
+ */
 export const LIST_LIMITS: TransportLimits = { maxBodyBytes: 2 * 1024 * 1024, timeoutMs: 60_000 };
 
 /** What a stream may have beside the bytes of the answer, and a line or event of it likewise. */
@@ -18,7 +21,10 @@ export function streamLimits(maxAnswerBytes: number): TransportLimits {
   return { maxBodyBytes: STREAM_SLACK_BYTES + STREAM_BYTES_PER_BYTE * maxAnswerBytes };
 }
 
-/** The most bytes of one line, or one event, of such a stream: less than 200 MB of memory once it is parsed, whatever it is. */
+/**
+ * The most bytes of one line, or one event, of such a stream: less than 200 MB of memory once it is parsed,
+ * whatever it is.
+ */
 export function maxLineBytes(maxAnswerBytes: number): number {
   return LINE_SLACK_BYTES + LINE_BYTES_PER_BYTE * maxAnswerBytes;
 }

@@ -5,10 +5,16 @@ import { excerpt, oneLine } from '../../protocol/printable.js';
 import { type Backend, BackendError } from './backend.js';
 import { HttpFailure, ResponseTimeout, TooManyBytes, type Transport } from './http-exchange.js';
 
-/** The longest message of an error answer, in characters: a subject line or two of a chat, whatever the server sent. */
+/**
+ * The longest message of an error answer, in characters: a subject line or two of a chat, whatever the server
+ * sent.
+ */
 export const MAX_ERROR_MESSAGE_CHARS = 1000;
 
-/** A BackendError about this backend: `ollama at http://…: text`, one line without control characters, bounded. */
+/**
+ * A BackendError about this backend: `ollama at http://…: text`, one line without control characters,
+ * bounded.
+ */
 export function backendError(
   backend: Pick<Backend, 'name' | 'url'>,
   code: AnswerErrorCode,
@@ -32,8 +38,8 @@ export function lostError(
 }
 
 /**
- * Runs one call to a model server and makes its every failure a BackendError; after `signal` is aborted, throws the
- * signal's reason instead. Closes the transport in the end.
+ * Runs one call to a model server and makes its every failure a BackendError; after `signal` is aborted,
+ * throws the signal's reason instead. Closes the transport in the end.
  */
 export async function callBackend<T>(
   backend: Pick<Backend, 'name' | 'url' | 'noModelRemedy'>,
@@ -47,8 +53,8 @@ export async function callBackend<T>(
     return result;
   } catch (error) {
     signal.throwIfAborted();
-    // What fetch failed with goes before what an SDK made of it: the OpenAI client drops the cause of everything that
-    // has "timeout" in its text, a refused connection's included.
+    // What fetch failed with goes before what an SDK made of it: the OpenAI client drops the cause of
+    // everything that has "timeout" in its text, a refused connection's included.
     throw classify(backend, transport.failure() ?? error);
   } finally {
     await transport.close();
@@ -104,9 +110,10 @@ const CONNECTION_CODES = new Set([
 ]);
 
 /**
- * The code of a connection that could not be made, or null where the error is another. Looks along `cause`, for the
- * SDKs wrap what they are told, and into the errors of an AggregateError, which is what several addresses fail with.
- * A code with a `syscall` other than connecting is a connection that was made and then lost: null.
+ * The code of a connection that could not be made, or null where the error is another. Looks along `cause`,
+ * for the SDKs wrap what they are told, and into the errors of an AggregateError, which is what several
+ * addresses fail with. A code with a `syscall` other than connecting is a connection that was made and then
+ * lost: null.
  */
 export function connectionFailureCode(error: unknown): string | null {
   for (let depth = 0, at: unknown = error; depth < 8 && at instanceof Error; depth++, at = at.cause) {
@@ -140,11 +147,12 @@ const bodySchema = z.union([z.object({ error: detailSchema }).transform((body) =
 
 /**
  * What the two servers say of a prompt that does not fit, gathered from their sources and issue trackers:
- * Ollama: "the input length exceeds the context length", "prompt too long; exceeded max context length by 812 tokens";
- * llama.cpp in either: "the request exceeds the available context size", "Context size has been exceeded";
- * LM Studio: "Trying to keep the first 15857 tokens when context the overflows" (sic; lmstudio-bug-tracker 237, 546), "Cannot
- * truncate prompt with n_keep (15028) >= n_ctx (7424)", "The number of tokens to keep from the initial prompt is greater
- * than the context length", "Reached context length of 4096 tokens"; OpenAI's own: "maximum context length is".
+ * Ollama: "the input length exceeds the context length", "prompt too long; exceeded max context length by 812
+ * tokens"; llama.cpp in either: "the request exceeds the available context size", "Context size has been
+ * exceeded"; LM Studio: "Trying to keep the first 15857 tokens when context the overflows" (sic;
+ * lmstudio-bug-tracker 237, 546), "Cannot truncate prompt with n_keep (15028) >= n_ctx (7424)", "The number
+ * of tokens to keep from the initial prompt is greater than the context length", "Reached context length of
+ * 4096 tokens"; OpenAI's own: "maximum context length is".
  */
 const CONTEXT_OVERFLOW = [
   /exceed\w{0,8} .{0,60}context (?:length|size|window)/i,
@@ -159,12 +167,16 @@ const CONTEXT_OVERFLOW = [
   /prompt (?:is )?too long/i,
 ];
 
-/** How much of what a server says is searched for these wordings, in characters. Theirs are a sentence or two, at the beginning. */
+/**
+ * How much of what a server says is searched for these wordings, in characters. Theirs are a sentence or two,
+ * at the beginning.
+ */
 const MAX_SEARCHED_CHARS = 8192;
 
 /**
- * Reads the body of an error response, or an error's bare text: `{"error": "…"}` (Ollama, and LM Studio for some),
- * `{"error": {"message", "code"}}` (OpenAI), or plain text. The servers have no codes to rely on, so their wording decides.
+ * Reads the body of an error response, or an error's bare text: `{"error": "…"}` (Ollama, and LM Studio for
+ * some), `{"error": {"message", "code"}}` (OpenAI), or plain text. The servers have no codes to rely on, so
+ * their wording decides.
  */
 export function readServerError(body: string): ServerError {
   const { message: text, code } = readDetail(body);

@@ -12,7 +12,9 @@ export interface UrlRules {
   readonly path: string;
 }
 
-/** The base address of a model server, without a trailing slash. Throws BridgeError `usage` for what is none. */
+/**
+ * The base address of a model server, without a trailing slash. Throws BridgeError `usage` for what is none.
+ */
 export function parseBackendUrl(text: string, rules: UrlRules): string {
   const given = text.trim();
   // Looked for by hand: `new URL('localhost:11434')` takes `localhost:` for the scheme.

@@ -5,15 +5,24 @@ import type { ChatMessage, TaskFormat, TaskOptions } from '../../protocol/task.j
 /** One generation, in no backend's own words yet. */
 export interface GenerateRequest {
   readonly model: string;
-  /** Whether an answer from another model than `model` is a failure, `wrong_model`: so where the task named the model. */
+  /**
+   * Whether an answer from another model than `model` is a failure, `wrong_model`: so where the task named
+   * the model.
+   */
   readonly strictModel: boolean;
   /** System message first, where there is one. */
   readonly messages: readonly ChatMessage[];
-  /** Decoded images, to go with the last user message. Bytes, never strings: a client may take a string for a path. */
+  /**
+   * Decoded images, to go with the last user message. Bytes, never strings: a client may take a string for a
+   * path.
+   */
   readonly images: readonly Uint8Array[];
   readonly options: TaskOptions;
   readonly format: TaskFormat | undefined;
-  /** The most that is wanted of an answer, thinking included, in bytes of UTF-8. What is read of a stream is bounded by it. */
+  /**
+   * The most that is wanted of an answer, thinking included, in bytes of UTF-8. What is read of a stream is
+   * bounded by it.
+   */
   readonly maxAnswerBytes: number;
 }
 
@@ -31,7 +40,10 @@ export interface Generation {
 /** Called at every sign of life of a generation, a thinking token included, with the text that came. */
 export type OnToken = (text: string) => void;
 
-/** A model server. Both calls throw BackendError for what went wrong there, and the signal's reason once it is aborted. */
+/**
+ * A model server. Both calls throw BackendError for what went wrong there, and the signal's reason once it is
+ * aborted.
+ */
 export interface Backend {
   readonly name: BackendName;
   /** The base address, for messages. */
@@ -44,8 +56,8 @@ export interface Backend {
 }
 
 /**
- * What a model server, or the way to it, failed with. `code` is the error code of the answer that will say so;
- * `backend_unreachable` promises that no request reached the server, so another one may be asked instead.
+ * What a model server, or the way to it, failed with. `code` is the error code of the answer that will say
+ * so; `backend_unreachable` promises that no request reached the server, so another one may be asked instead.
  */
 export class BackendError extends Error {
   override readonly name = 'BackendError';

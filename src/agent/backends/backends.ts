@@ -5,8 +5,8 @@ import { LMSTUDIO } from './lmstudio/lmstudio.js';
 import { OLLAMA } from './ollama/ollama.js';
 
 /**
- * Every model server that an agent can use, in the order `auto` tries them. This is the only list: a new one is
- * a folder beside it and a line here. While the protocol is version 1, `backendNameSchema` in
+ * Every model server that an agent can use, in the order `auto` tries them. This is the only list: a new one
+ * is a folder beside it and a line here. While the protocol is version 1, `backendNameSchema` in
  * src/protocol/names.ts needs its name as well; the compiler and a test hold the two together.
  *
  * What speaks to a server is loaded when it is opened: the command line reads this list at every start.
@@ -26,7 +26,9 @@ function listed<const Description extends BackendDescription>(
   return { ...description, open };
 }
 
-/** The addresses of the model servers, a property for each. The default is what the server's description says. */
+/**
+ * The addresses of the model servers, a property for each. The default is what the server's description says.
+ */
 export type BackendUrls = { readonly [Key in ListedBackend['urlKey']]?: string | undefined };
 
 /** All of them, in the order `auto` tries them. */
@@ -41,7 +43,9 @@ export function backendNamed(name: BackendName): ListedBackend {
   return found;
 }
 
-/** Opens the backends of these names, in this order. Throws BridgeError `usage` for an address that is none. */
+/**
+ * Opens the backends of these names, in this order. Throws BridgeError `usage` for an address that is none.
+ */
 export async function openBackends(order: readonly BackendName[], urls: BackendUrls): Promise<Backend[]> {
   return await Promise.all(
     order.map((name) => {
@@ -51,7 +55,10 @@ export async function openBackends(order: readonly BackendName[], urls: BackendU
   );
 }
 
-/** The addresses among other options, where they are addresses. Throws BridgeError `usage` for one that is none. */
+/**
+ * The addresses among other options, where they are addresses. Throws BridgeError `usage` for one that is
+ * none.
+ */
 export function requireBackendUrls(options: BackendUrls): BackendUrls {
   const urls = pickBackendUrls(options);
   for (const { urlKey, parseUrl } of BACKENDS) {

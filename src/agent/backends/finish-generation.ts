@@ -18,8 +18,8 @@ const MAX_MODEL_CHARS = 256;
 const MAX_FINISH_REASON_CHARS = 64;
 
 /**
- * Makes a Generation of what a stream brought: thinking apart, names bounded. Throws BackendError `empty_answer` where
- * nothing but white space is left.
+ * Makes a Generation of what a stream brought: thinking apart, names bounded. Throws BackendError
+ * `empty_answer` where nothing but white space is left.
  */
 export function finishGeneration(
   backend: Pick<Backend, 'name' | 'url'>,
@@ -72,9 +72,9 @@ const OPEN = '<think>';
 const CLOSE = '</think>';
 
 /**
- * Splits raw `<think>…</think>` off the beginning of an answer, for servers that do not do it. A template may give the
- * model the opening tag, so that only the closing one comes; that counts only on a line of its own, for an answer may
- * well speak of the tag. Thinking that was never closed leaves an empty answer.
+ * Splits raw `<think>…</think>` off the beginning of an answer, for servers that do not do it. A template may
+ * give the model the opening tag, so that only the closing one comes; that counts only on a line of its own,
+ * for an answer may well speak of the tag. Thinking that was never closed leaves an empty answer.
  */
 export function splitThinking(content: string): SplitText {
   const start = content.trimStart();

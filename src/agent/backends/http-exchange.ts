@@ -11,7 +11,10 @@ export interface HttpRequest {
   readonly maxBodyBytes: number;
 }
 
-/** A body, or a part of it, that has more bytes than were to be read. What was read is dropped, and the connection is closed. */
+/**
+ * A body, or a part of it, that has more bytes than were to be read. What was read is dropped, and the
+ * connection is closed.
+ */
 export class TooManyBytes extends Error {
   override readonly name = 'TooManyBytes';
 
@@ -23,8 +26,9 @@ export class TooManyBytes extends Error {
 /** HTTP exchanges that are closed together. */
 export interface HttpExchanges {
   /**
-   * Resolves with the head of the response; its body streams, and fails with TooManyBytes. A redirect is a response like any other. Rejects with
-   * what Node says, which has a `code` and, where no connection came to be, the `syscall`.
+   * Resolves with the head of the response; its body streams, and fails with TooManyBytes. A redirect is a
+   * response like any other. Rejects with what Node says, which has a `code` and, where no connection came to
+   * be, the `syscall`.
    */
   exchange(url: URL, request: HttpRequest): Promise<Response>;
   /** Ends whatever is still open; the server sees that. */
@@ -38,10 +42,12 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const NO_BODY = new Set([204, 205, 304]);
 
 /**
- * Opens HTTP for one call to a model server: the web's Response over `node:http`. `signal` ends it at any time.
+ * Opens HTTP for one call to a model server: the web's Response over `node:http`. `signal` ends it at any
+ * time.
  *
- * Not `fetch`: Node's gives up after 300 s without headers, and a model may take longer to its first token; here only the connecting has
- * a limit. The undici package can be told to wait, but every agent would hold 15 MB for it.
+ * Not `fetch`: Node's gives up after 300 s without headers, and a model may take longer to its first token;
+ * here only the connecting has a limit. The undici package can be told to wait, but every agent would hold 15
+ * MB for it.
  */
 export function openHttp(signal: AbortSignal, connectTimeoutMs = CONNECT_TIMEOUT_MS): HttpExchanges {
   const open = new Set<http.ClientRequest>();
@@ -49,7 +55,8 @@ export function openHttp(signal: AbortSignal, connectTimeoutMs = CONNECT_TIMEOUT
     exchange(url, { method, headers, body, maxBodyBytes }) {
       return new Promise<Response>((resolve, reject) => {
         const isTls = url.protocol === 'https:';
-        // A connection a call, because closing it is the one way to be sure that nothing goes on generating for nobody.
+        // A connection a call, because closing it is the one way to be sure that nothing goes on generating
+        // for nobody.
         const request = (isTls ? https : http).request(url, {
           method,
           // Without it a server may choose: what a small body unpacks to has no bound.
@@ -125,7 +132,9 @@ function noConnection(url: URL, timeoutMs: number): Error {
 
 /** HTTP for one call to a model server. */
 export interface Transport {
-  /** For an SDK to use in place of the global one. Rejects with HttpFailure for any status that is not 2xx. */
+  /**
+   * For an SDK to use in place of the global one. Rejects with HttpFailure for any status that is not 2xx.
+   */
   readonly fetch: typeof globalThis.fetch;
   /** What `fetch` rejected with, as it was, or ResponseTimeout. The SDKs wrap it and may lose its cause. */
   failure(): unknown;
@@ -158,22 +167,29 @@ export class ResponseTimeout extends Error {
 export interface TransportLimits {
   /** The most bytes of the body of a 2xx response. */
   readonly maxBodyBytes: number;
-  /** How long the call may take in all. Without it: until `signal` is aborted, as a generation is by its deadlines. */
+  /**
+   * How long the call may take in all. Without it: until `signal` is aborted, as a generation is by its
+   * deadlines.
+   */
   readonly timeoutMs?: number;
   /** How long the body of an error may take. Default: ERROR_BODY_TIMEOUT_MS. */
   readonly errorTimeoutMs?: number;
 }
 
-/** How much of an error's body is read, in bytes: any server's error fits, and a web page does not fill the memory. */
+/**
+ * How much of an error's body is read, in bytes: any server's error fits, and a web page does not fill the
+ * memory.
+ */
 const MAX_ERROR_BODY_BYTES = 64 * 1024;
 
 /** How long the rest of an error may take behind its head. What has come by then is told. */
 const ERROR_BODY_TIMEOUT_MS = 10_000;
 
 /**
- * Opens the transport for one call. `signal` closes it at any time, before the first byte too, which neither SDK can. The SDKs' own signals
- * are left out: the OpenAI client aborts by a timer of its own. `inspect` sees every 2xx response and may replace it, or refuse it by
- * throwing; errorBody is for what it reads of one that it refuses.
+ * Opens the transport for one call. `signal` closes it at any time, before the first byte too, which neither
+ * SDK can. The SDKs' own signals are left out: the OpenAI client aborts by a timer of its own. `inspect` sees
+ * every 2xx response and may replace it, or refuse it by throwing; errorBody is for what it reads of one that
+ * it refuses.
  */
 export function openTransport(
   signal: AbortSignal,
@@ -216,8 +232,9 @@ export function openTransport(
 }
 
 /**
- * Only what the exchange needs. Neither model server asks for more, and the OpenAI client would send along what its own
- * environment variables say: a real key of an administrator, an organization, a gateway's headers.
+ * Only what the exchange needs. Neither model server asks for more, and the OpenAI client would send along
+ * what its own environment variables say: a real key of an administrator, an organization, a gateway's
+ * headers.
  */
 function plainHeaders(init: RequestInit | undefined): Record<string, string> {
   const given = new Headers(init?.headers);
@@ -239,7 +256,10 @@ async function failureText(response: Response, timeoutMs: number): Promise<strin
   return await errorBody(response, timeoutMs);
 }
 
-/** The beginning of a body that tells of an error: bounded in size and in time, and never a failure of its own. */
+/**
+ * The beginning of a body that tells of an error: bounded in size and in time, and never a failure of its
+ * own.
+ */
 export async function errorBody(response: Response, timeoutMs = ERROR_BODY_TIMEOUT_MS): Promise<string> {
   const reader = response.body?.getReader();
   if (reader === undefined) return '';

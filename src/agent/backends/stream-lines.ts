@@ -4,8 +4,9 @@ import { TooManyBytes } from './http-exchange.js';
 const NEWLINE = 0x0a;
 
 /**
- * The lines of a body, each with its newline, but for one that the end of the body cuts off. Throws TooManyBytes at one that has more than
- * `maxBytes`. Each byte is looked at once, in however small pieces it comes.
+ * The lines of a body, each with its newline, but for one that the end of the body cuts off. Throws
+ * TooManyBytes at one that has more than `maxBytes`. Each byte is looked at once, in however small pieces it
+ * comes.
  */
 export async function* streamLines(
   body: AsyncIterable<Uint8Array>,

@@ -2,8 +2,9 @@ import { TooManyBytes } from './http-exchange.js';
 import { streamLines, withBody } from './stream-lines.js';
 
 /**
- * The same response, with a body that comes event by event (SSE), and fails with TooManyBytes at one that has more than `maxEventBytes`. The OpenAI
- * client keeps what has come of an event, however long it is, and looks through all of it at every piece that comes.
+ * The same response, with a body that comes event by event (SSE), and fails with TooManyBytes at one that has
+ * more than `maxEventBytes`. The OpenAI client keeps what has come of an event, however long it is, and looks
+ * through all of it at every piece that comes.
  */
 export function wholeEvents(response: Response, maxEventBytes: number): Response {
   return response.body === null ? response : withBody(response, eventsOf(response.body, maxEventBytes));

@@ -12,7 +12,10 @@ export interface SchemaJob {
   readonly value: string | null;
 }
 
-/** What the thread says: once that it is loaded; then, for each job, what does not fit (or null), or why the schema cannot be used. */
+/**
+ * What the thread says: once that it is loaded; then, for each job, what does not fit (or null), or why the
+ * schema cannot be used.
+ */
 export type SchemaWorkerMessage =
   | { readonly ready: true }
   | { readonly fault: string | null }
@@ -20,9 +23,15 @@ export type SchemaWorkerMessage =
 
 /** A schema that compiles, in a thread of its own. */
 export interface RunningSchema {
-  /** What of this JSON does not fit, or null. Rejects with BackendError `invalid_schema` where the schema cannot be carried out. */
+  /**
+   * What of this JSON does not fit, or null. Rejects with BackendError `invalid_schema` where the schema
+   * cannot be carried out.
+   */
   faultOf(json: string): Promise<string | null>;
-  /** Ends the thread, which has to be done. Resolves when it has ended: a built-in function that is at work in it is not interrupted. */
+  /**
+   * Ends the thread, which has to be done. Resolves when it has ended: a built-in function that is at work in
+   * it is not interrupted.
+   */
   close(): Promise<void>;
 }
 
@@ -30,8 +39,9 @@ export interface RunningSchema {
 const MAX_START_MS = 120_000;
 
 /**
- * How much of the processor this process may use while a schema is compiled, or a value checked with it, in milliseconds. Ordinary schemas need a few. Not
- * a time by the clock: where a model has the processor, that passes without anything being done.
+ * How much of the processor this process may use while a schema is compiled, or a value checked with it, in
+ * milliseconds. Ordinary schemas need a few. Not a time by the clock: where a model has the processor, that
+ * passes without anything being done.
  */
 const MAX_JOB_CPU_MS = 2000;
 
@@ -47,10 +57,11 @@ const HEAP_BYTES_PER_JSON_BYTE = 64;
 const MAX_MESSAGE_CHARS = 500;
 
 /**
- * Compiles a schema in a thread that is started for it. A schema is a small program of whoever asks: it may take all the time and memory
- * there is. In the thread it takes its own, within limits, and nothing else waits for it; an agent without such a task has no validator in its
- * memory. `maxValueBytes` is the longest JSON that will be checked. Rejects with BackendError `invalid_schema` where the schema does not compile, and
- * with the signal's reason once that is aborted.
+ * Compiles a schema in a thread that is started for it. A schema is a small program of whoever asks: it may
+ * take all the time and memory there is. In the thread it takes its own, within limits, and nothing else
+ * waits for it; an agent without such a task has no validator in its memory. `maxValueBytes` is the longest
+ * JSON that will be checked. Rejects with BackendError `invalid_schema` where the schema does not compile,
+ * and with the signal's reason once that is aborted.
  */
 export async function runSchema(
   schema: string,

@@ -1,8 +1,9 @@
 // @ts-check
 /**
- * The thread in which a JSON Schema is compiled and carried out. A schema is a small program of whoever asks, and may take all the time and
- * memory there is: here it has its own, and run-schema.ts ends it. JavaScript, because Node loads the file of a thread as it is, in the tests too.
- * It is started by its name, maybe by an agent of an older version that has run for weeks: what goes in and out stays as it is.
+ * The thread in which a JSON Schema is compiled and carried out. A schema is a small program of whoever asks,
+ * and may take all the time and memory there is: here it has its own, and run-schema.ts ends it. JavaScript,
+ * because Node loads the file of a thread as it is, in the tests too. It is started by its name, maybe by an
+ * agent of an older version that has run for weeks: what goes in and out stays as it is.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Ajv } from 'ajv';
@@ -15,9 +16,9 @@ import addFormats from 'ajv-formats';
 const MAX_TEXT_CHARS = 2000;
 
 /**
- * Options for schemas that strangers write. `allErrors` is off and `inlineRefs` too, for both let a small schema grow large;
- * `ownProperties` keeps `required: ["constructor"]` from being fulfilled by every object; nothing is logged, nothing changes
- * the data, and without `loadSchema` no remote `$ref` is ever fetched.
+ * Options for schemas that strangers write. `allErrors` is off and `inlineRefs` too, for both let a small
+ * schema grow large; `ownProperties` keeps `required: ["constructor"]` from being fulfilled by every object;
+ * nothing is logged, nothing changes the data, and without `loadSchema` no remote `$ref` is ever fetched.
  *
  * @type {import('ajv').Options}
  */
@@ -76,7 +77,8 @@ function compile() {
     return ajv.compile(schema);
   } catch (error) {
     if (draft !== 'any') throw error;
-    // `items: [...]`, say, is right in draft-07 and wrong since. Where neither takes it, the first error is told.
+    // `items: [...]`, say, is right in draft-07 and wrong since. Where neither takes it, the first error is
+    // told.
     try {
       return openAjv(Ajv).compile(schema);
     } catch {

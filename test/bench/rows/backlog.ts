@@ -13,7 +13,10 @@ const WAITING = 1000;
 /** Answers a second into the log. */
 const WANTED = 60;
 
-/** A backlog that eight workers drain with a model that takes no time, against pushing one answer after another with bare git. */
+/**
+ * A backlog that eight workers drain with a model that takes no time, against pushing one answer after
+ * another with bare git.
+ */
 export const backlogRow: Row = async ({ lab, program, options }) => {
   const rates: number[] = [];
   const pushes: number[] = [];

@@ -17,7 +17,9 @@ import { summarise } from '../statistics.js';
 /** From the task on main to git fetch on the PC. Milliseconds. */
 const ALLOWED_MS = 20;
 
-/** How long after the asking the agent begins to fetch; beside it two loops that poll, of the same questions. */
+/**
+ * How long after the asking the agent begins to fetch; beside it two loops that poll, of the same questions.
+ */
 export const doorbellRow: Row = async ({ lab, program, options, shortBridge }) => {
   const bridge = await shortBridge('doorbell');
   const agent = await startAgent(lab, program, bridge);

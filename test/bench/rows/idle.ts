@@ -14,7 +14,10 @@ const MAX_SERVER_MB = 3;
 /** Linux counts processor time in these; it is 100 a second everywhere since 2.6. */
 const TICKS_PER_SECOND = 100;
 
-/** An agent with nothing to do: its processor time and memory, and what of the server's is busy with it beside sshd itself. */
+/**
+ * An agent with nothing to do: its processor time and memory, and what of the server's is busy with it beside
+ * sshd itself.
+ */
 export const idleRow: Row = async ({ lab, program, options, shortBridge }) => {
   const bridge = await shortBridge('idle');
   const agent = await startAgent(lab, program, bridge);
@@ -30,7 +33,8 @@ export const idleRow: Row = async ({ lab, program, options, shortBridge }) => {
   const fetches = starts.filter(isFetch);
   const server = await usageOf(await withoutSshd(await treeOf(lab.sshd.pid)));
   await agent.stop();
-  // Of those that are there at the end: what has ended meanwhile is in its parent's time, with all of its life.
+  // Of those that are there at the end: what has ended meanwhile is in its parent's time, with all of its
+  // life.
   const cpu = [...after.cpuSeconds].reduce(
     (sum, [pid, seconds]) => sum + seconds - (before.cpuSeconds.get(pid) ?? 0),
     0,

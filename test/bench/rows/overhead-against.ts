@@ -20,8 +20,9 @@ interface Build {
 }
 
 /**
- * The overhead of one task with this build and with the builds in other folders. Each is asked once in every round: what
- * slows the machine for a while meets all of them, so the differences within a round are what counts.
+ * The overhead of one task with this build and with the builds in other folders. Each is asked once in every
+ * round: what slows the machine for a while meets all of them, so the differences within a round are what
+ * counts.
  */
 export async function overheadAgainst(context: RowContext, folders: readonly string[]): Promise<Figure[]> {
   const builds = [await openBuild(context, 'this build', '.')];

@@ -14,7 +14,10 @@ import { summarise } from '../statistics.js';
 /** What a push leaves to do in the background is over by then. Milliseconds. */
 const SETTLED_MS = 700;
 
-/** How many git processes one task costs, those that git starts itself included: who asks, on the PC, and on the server. Only told. */
+/**
+ * How many git processes one task costs, those that git starts itself included: who asks, on the PC, and on
+ * the server. Only told.
+ */
 export const processesRow: Row = async ({ lab, program, options }) => {
   const bin = path.join(lab.dir, 'counted-bin');
   const serverTrace = path.join(lab.dir, 'processes-server.trace');

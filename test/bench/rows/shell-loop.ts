@@ -16,8 +16,8 @@ import { pairOrder, summarise } from '../statistics.js';
 const WANTED = 10;
 
 /**
- * What a user would write in place of the bridge: a work tree, plain ssh as git starts it, two seconds of sleep. And one line for us, which
- * takes no process: a file is touched where the sleep begins.
+ * What a user would write in place of the bridge: a work tree, plain ssh as git starts it, two seconds of
+ * sleep. And one line for us, which takes no process: a file is touched where the sleep begins.
  */
 const LOOP = `set -u
 cd "$1"
@@ -49,7 +49,8 @@ export const shellLoopRow: Row = async ({ lab, program, options, shortBridge }) 
   for (let run = -1; run < runs; run += 1) {
     for (const one of pairOrder(Math.abs(run))) {
       const question = `What is ${run + 10} + 5?`;
-      // Its two seconds of sleep are most of what the loop takes, so which moment of them is asked at must not be a matter of luck.
+      // Its two seconds of sleep are most of what the loop takes, so which moment of them is asked at must
+      // not be a matter of luck.
       const taken =
         one === 'a'
           ? (await askOnce(lab, bridge, log, question)).overheadMs
@@ -81,8 +82,9 @@ export const shellLoopRow: Row = async ({ lab, program, options, shortBridge }) 
 
 interface Loop {
   /**
-   * Asks at a moment of the loop's turn, from 0 to 1, counted from the beginning of its sleep; but for the same small time each run, in which the
-   * commit is made. Answers how long it took from the asking to the answer on main; milliseconds.
+   * Asks at a moment of the loop's turn, from 0 to 1, counted from the beginning of its sleep; but for the
+   * same small time each run, in which the commit is made. Answers how long it took from the asking to the
+   * answer on main; milliseconds.
    */
   ask(question: string, phase: number): Promise<number>;
   stop(): Promise<void>;

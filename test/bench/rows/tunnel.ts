@@ -5,7 +5,10 @@ import { waitUntil } from '../../support/wait-until.js';
 import type { Row } from '../row-context.js';
 import { summarise } from '../statistics.js';
 
-/** HTTP to the model through `ssh -R`: no record, no queue, and an answer only while the PC is there. Only told. */
+/**
+ * HTTP to the model through `ssh -R`: no record, no queue, and an answer only while the PC is there. Only
+ * told.
+ */
 export const tunnelRow: Row = async ({ lab, options }) => {
   const port = await freePort();
   const target = new URL(lab.standIn.ollamaUrl);

@@ -3,7 +3,8 @@ import { sweepAgent } from '../../support/sweep-agent.js';
 
 test('an agent killed before any step of its work leaves a state that the next start answers from', async () => {
   const steps = await sweepAgent('dies');
-  // Each of the steps that matter was one of them: before the push, and between the accepted push and forgetting the answer.
+  // Each of the steps that matter was one of them: before the push, and between the accepted push and
+  // forgetting the answer.
   const tried = [
     / init --bare /,
     / fetch /,

@@ -6,7 +6,10 @@ import { git, gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 
-/** A bridge whose pre-receive is run by `line` in place of `exec "$node" "$hook"`, and an answer to be pushed to it. */
+/**
+ * A bridge whose pre-receive is run by `line` in place of `exec "$node" "$hook"`, and an answer to be pushed
+ * to it.
+ */
 async function place(line: string, isPacked = false) {
   const bridge = await startPlainBridge();
   const hook = join(bridge.repoPath, 'hooks', 'pre-receive');

@@ -22,7 +22,8 @@ test('watch, killed before any step, misses no change and asks none twice', asyn
     });
   const expected: string[] = [];
   for (let at = 1; ; at++) {
-    // Each change is a new one, and there before the watcher starts, as a change that came while nobody watched.
+    // Each change is a new one, and there before the watcher starts, as a change that came while nobody
+    // watched.
     expected.push(`change ${at}`);
     await writeFile(file, `change ${at}`);
     const hit = await watch(faultEnv(join(bridge.dir, `steps-${at}`), at, 'dies'));
@@ -34,7 +35,8 @@ test('watch, killed before any step, misses no change and asks none twice', asyn
     hit.signal('SIGTERM');
     const ended = await hit.exited;
     if (!died) {
-      // It was ready, so it had nothing more to do; whether its last step was one behind that is the next run's business.
+      // It was ready, so it had nothing more to do; whether its last step was one behind that is the next
+      // run's business.
       expect([0, null]).toContain(ended.exitCode);
     }
     const again = await watch({});

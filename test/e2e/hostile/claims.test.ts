@@ -11,7 +11,9 @@ import { refused } from '../../support/hostile/refused-case.js';
 import { at, claimBlob, presenceBlob } from '../../support/hostile/side-objects.js';
 import { tempDir } from '../../support/temp-dir.js';
 
-/** What a stolen key can do with claims and presences, over the real sshd and the key's own forced command. */
+/**
+ * What a stolen key can do with claims and presences, over the real sshd and the key's own forced command.
+ */
 let bridge: HostileBridge;
 /** A live claim of other-pc on the second open task. */
 let theirs: string;

@@ -5,7 +5,10 @@ import { openRawClient, type RawResult } from '../../support/hostile/raw-client.
 import { refused } from '../../support/hostile/refused-case.js';
 import { runProcess } from '../../support/run-process.js';
 
-/** What a stolen key can make the server run: through the real ssh client, to the real sshd, into the forced command. */
+/**
+ * What a stolen key can make the server run: through the real ssh client, to the real sshd, into the forced
+ * command.
+ */
 let bridge: HostileBridge;
 let repo: string;
 

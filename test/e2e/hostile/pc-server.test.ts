@@ -9,8 +9,8 @@ import { gitOk } from '../../support/git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 
 /**
- * What a hostile server can do to a PC: it owns the repository, so it can put anything on main behind its own hooks. Each
- * case is a real agent with its real key; what the model was asked tells what came through.
+ * What a hostile server can do to a PC: it owns the repository, so it can put anything on main behind its own
+ * hooks. Each case is a real agent with its real key; what the model was asked tells what came through.
  */
 let bridge: BridgeFixture;
 let standIn: StandIn;

@@ -31,7 +31,10 @@ async function modesOf(repoPath: string): Promise<string[]> {
   return Promise.all(rows);
 }
 
-/** Lets a bridge do whatever makes a file in it, by the umask that is set: its owner's commands, pushes, hooks, the dispatcher. */
+/**
+ * Lets a bridge do whatever makes a file in it, by the umask that is set: its owner's commands, pushes,
+ * hooks, the dispatcher.
+ */
 async function useAll(bridge: PlainBridge): Promise<void> {
   const { repoPath, env, writer } = bridge;
   const { publicKeyFile } = await makeKeyPair(join(bridge.dir, 'key'), 'home-pc');

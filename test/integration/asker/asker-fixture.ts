@@ -12,7 +12,10 @@ import { gitOk } from '../../support/git.js';
 /** The time-to-live of these tests: a week. */
 export const TTL_MS = 604_800_000;
 
-/** Every task on main, in the order of asking: its id and the text of its file. Throws where a commit is no message. */
+/**
+ * Every task on main, in the order of asking: its id and the text of its file. Throws where a commit is no
+ * message.
+ */
 export async function tasksOn(repo: Repository): Promise<{ id: string; text: string }[]> {
   const tasks: { id: string; text: string }[] = [];
   const [, ...commits] = await readHistory(repo, { from: [MAIN_REF] });

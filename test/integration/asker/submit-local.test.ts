@@ -112,7 +112,8 @@ test('who finds main locked waits until it is free', async () => {
   const tip = (await resolveRef(repo, MAIN_REF)) ?? '';
   const other = await gitWithMainLocked({ args: ['--git-dir', repo.gitDir], env: cleanEnv(repo.dir) }, tip);
   const asking = submitLocal(repo, text('x'), by(), TTL_MS);
-  // Its commit is written before main is tried, so where there is a second one, the lock has been met or is about to be.
+  // Its commit is written before main is tried, so where there is a second one, the lock has been met or is
+  // about to be.
   const objects = () => repo.git(['cat-file', '--batch-all-objects', '--batch-check']);
   await waitUntil(async () => (await objects()).match(/ commit /g)?.length === 2, 'the commit to be written');
   await other.finish();

@@ -24,7 +24,10 @@ const SHELLS = [
   ['ksh', []],
 ] as const;
 
-/** A git that tells how it was called where the forced command hands over to it, and is the real one otherwise. */
+/**
+ * A git that tells how it was called where the forced command hands over to it, and is the real one
+ * otherwise.
+ */
 const TELLING_GIT = `#!/bin/sh
 case $1 in
   upload-pack | receive-pack) printf 'args:'; printf ' %s' "$@"; echo; env | sort ;;

@@ -21,7 +21,10 @@ const folderOf = (bridge: PlainBridge) => join(bridge.repoPath, 'bridge');
 const logOf = (bridge: PlainBridge) => join(folderOf(bridge), 'answers.log');
 const repoOf = (bridge: PlainBridge) => ({ gitDir: bridge.repoPath, env: bridge.env });
 
-/** Puts `count` answers on main with no hook run. After one of a single answer, the next must not begin with the same question. */
+/**
+ * Puts `count` answers on main with no hook run. After one of a single answer, the next must not begin with
+ * the same question.
+ */
 async function answer(bridge: PlainBridge, count: number): Promise<void> {
   const ids = await writeMany(bridge.repoPath, bridge.env, await bridge.tip(), count, (n) => `answer ${n}`);
   await gitOk(['update-ref', 'refs/heads/main', ids.at(-1) ?? ''], repoOf(bridge));
@@ -252,7 +255,10 @@ test.each([
   expect(isRotatedName(name, 'answers.log')).toBe(false);
 });
 
-/** logrotate of this machine, with the settings of docs/operating.md, which name the user bridge and a place of their own. */
+/**
+ * logrotate of this machine, with the settings of docs/operating.md, which name the user bridge and a place
+ * of their own.
+ */
 async function logrotate(bridge: PlainBridge, change = (text: string) => text): Promise<() => Promise<void>> {
   const page = await readFile(fileURLToPath(new URL('../../../docs/operating.md', import.meta.url)), 'utf8');
   const block = readCodeBlocks(page).find((one) => one.info === 'logrotate');

@@ -108,7 +108,8 @@ describe('the update line', () => {
 
   beforeAll(async () => {
     treeId = await write.treeOf(root);
-    // The client says what the old id is; the object lies in the bridge, as one of a push that lost a race would.
+    // The client says what the old id is; the object lies in the bridge, as one of a push that lost a race
+    // would.
     aside = await messageWriter(bridge.repoPath, bridge.env).ask(root, 'aside');
   });
 });

@@ -17,7 +17,8 @@ import {
   taskVectorsSchema,
 } from '../../support/read-vectors.js';
 
-// The part of docs/vectors that git and the whole of pre-receive have a say in; test/unit/protocol/vectors.test.ts has the rest.
+// The part of docs/vectors that git and the whole of pre-receive have a say in;
+// test/unit/protocol/vectors.test.ts has the rest.
 
 const MAIN = 'refs/heads/main';
 const tasks = await readVectors('tasks', taskVectorsSchema);

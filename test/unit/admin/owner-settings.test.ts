@@ -6,7 +6,10 @@ import { parseBridgeSettings } from '../../../src/bridge/bridge-settings.js';
 const read = (path: string) => readFile(new URL(`../../../${path}`, import.meta.url), 'utf8');
 const fallbacks = new Map(OWNER_SETTINGS.map(({ key, fallback }) => [key.toLowerCase(), fallback]));
 
-/** What ssh-command reads of the settings, with the default it has for each: `setting taskttl 7d`, `bytes maxtaskbytes`. */
+/**
+ * What ssh-command reads of the settings, with the default it has for each: `setting taskttl 7d`, `bytes
+ * maxtaskbytes`.
+ */
 async function readByShell(): Promise<(readonly [key: string, fallback: string])[]> {
   const calls = (await read('hooks/ssh-command')).matchAll(/^ +(?:setting|bytes) ([a-z]+) ?(\S*)$/gm);
   return [...calls].map(([, key = '', fallback = '']) => [`bridge.${key}`, fallback || '1048576'] as const);

@@ -5,7 +5,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A machine that runs, and sleeps: its timer stands still in a sleep, its uptime does not, and counts in steps of `stepMs`. */
+/**
+ * A machine that runs, and sleeps: its timer stands still in a sleep, its uptime does not, and counts in
+ * steps of `stepMs`.
+ */
 function machine(stepMs: number) {
   let ranMs = 500;
   let sleptMs = 70_000;

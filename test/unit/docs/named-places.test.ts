@@ -13,14 +13,19 @@ const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--excl
 }).split('\n');
 const readers = tracked.filter((file) => /^(src|hooks|scripts|test|docs)\/|^[A-Z][^/]*\.md$/.test(file));
 
-/** `src/git/refs.ts`, `hooks/ssh-command`, `test/e2e/soak.test.ts`, also without the ending: `test/e2e/soak`. Placeholders like `<name>` end it. */
+/**
+ * `src/git/refs.ts`, `hooks/ssh-command`, `test/e2e/soak.test.ts`, also without the ending: `test/e2e/soak`.
+ * Placeholders like `<name>` end it.
+ */
 const NAMED =
   /(?<![\w/.-])(?:src|hooks|scripts|docs|bridge-repo-template|test\/(?:unit|integration|e2e|slow|bench|soak|support|real))\/[\w./-]*[\w-](?![\w./$<*-])/g;
 
 /** In a comment, a file by its name alone: `refs.ts`. */
 const NAMED_ALONE = /^\s*(?:\/\/|\/?\*).*?(?<![\w/.-])([\w-]+\.(?:test\.ts|ts|mjs))\b/gm;
 
-/** Tables of docs and ARCHITECTURE name tests by their path below `test`, in backticks: `e2e/crash/ask-sweep`. */
+/**
+ * Tables of docs and ARCHITECTURE name tests by their path below `test`, in backticks: `e2e/crash/ask-sweep`.
+ */
 const TESTED = /`((?:unit|integration|e2e|slow)\/[\w/-]+)`/g;
 
 const ENDINGS = ['', '.ts', '.test.ts', '.mjs', '.md'];

@@ -36,7 +36,8 @@ import { taskJsonSchema, taskOptionsSchema } from '../../../src/protocol/task.js
 import { MAX_REFS_PER_PUSH } from '../../../src/rules/pushed-refs.js';
 import { firstCells, readCodeBlocks, sectionOf } from '../../support/read-markdown.js';
 
-// docs/protocol.md is what others implement, so what it lists has to be what the program has: no more, no less.
+// docs/protocol.md is what others implement, so what it lists has to be what the program has: no more, no
+// less.
 
 const docs = new URL('../../../docs/', import.meta.url);
 const page = await readFile(new URL('protocol.md', docs), 'utf8');

@@ -16,8 +16,8 @@ import { referenceJson } from '../../support/reference-json.js';
 import { tempDir } from '../../support/temp-dir.js';
 
 /**
- * Random and mutated input against everything that reads what a stranger wrote. The short form runs with the unit tests;
- * `npm run fuzz -- --runs N --seconds S --seed X` runs longer, and again what has failed.
+ * Random and mutated input against everything that reads what a stranger wrote. The short form runs with the
+ * unit tests; `npm run fuzz -- --runs N --seconds S --seed X` runs longer, and again what has failed.
  */
 const RUNS = Number(process.env.FUZZ_RUNS ?? 300);
 const SECONDS = Number(process.env.FUZZ_SECONDS ?? 4);
@@ -108,7 +108,10 @@ function bytesOf(texts: fc.Arbitrary<string>): fc.Arbitrary<Buffer> {
   );
 }
 
-/** Text of valid UTF-8 without a mark in front, told without a decoder's help: what is written back is the same bytes. */
+/**
+ * Text of valid UTF-8 without a mark in front, told without a decoder's help: what is written back is the
+ * same bytes.
+ */
 function plainText(bytes: Buffer): string | undefined {
   const text = bytes.toString('utf8');
   return Buffer.from(text, 'utf8').equals(bytes) && !text.startsWith('\ufeff') ? text : undefined;

@@ -29,8 +29,8 @@ import {
   taskVectorsSchema,
 } from '../../support/read-vectors.js';
 
-// These files are part of docs/protocol.md: whoever writes another implementation tests it by them. So they are changed only
-// together with the protocol, and nothing but them says here what is expected.
+// These files are part of docs/protocol.md: whoever writes another implementation tests it by them. So they
+// are changed only together with the protocol, and nothing but them says here what is expected.
 
 const named = { name: z.string() };
 const casesOf = <T extends z.ZodType>(one: T) => z.object({ cases: z.array(one).min(1) });

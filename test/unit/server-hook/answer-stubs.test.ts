@@ -5,7 +5,9 @@ import { answerStubs, type HookWork } from '../../../src/server-hook/answer-stub
 const QUARANTINE = ['/b.git/objects/incoming', '/b.git/objects/incoming', '/b.git/objects'];
 const UPDATE = `${'0'.repeat(40)} ${'1'.repeat(40)} refs/heads/main`;
 
-/** Runs it on what the stubs say; answers what it said and was asked. `ends`: the stubs hang up afterwards. */
+/**
+ * Runs it on what the stubs say; answers what it said and was asked. `ends`: the stubs hang up afterwards.
+ */
 async function asked(said: string | Buffer, work: Partial<HookWork> = {}, ends = true) {
   const input = new PassThrough();
   const output: string[] = [];

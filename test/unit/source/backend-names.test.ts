@@ -10,7 +10,9 @@ import { BACKENDS } from '../../../src/agent/backends/backends.js';
 const src = fileURLToPath(new URL('../../../src/', import.meta.url));
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
 
-/** Who may: the backends themselves, the stand-in that speaks as they do, and the closed list of protocol 1. */
+/**
+ * Who may: the backends themselves, the stand-in that speaks as they do, and the closed list of protocol 1.
+ */
 const MAY_NAME = /^(?:agent\/backends\/|demo\/stand-in\/|protocol\/names\.ts$)/;
 
 const NAMES = BACKENDS.flatMap(({ name, title }) => [name, title.toLowerCase()]);
@@ -46,7 +48,10 @@ interface NamedPlace {
   readonly text: string;
 }
 
-/** A node of the syntax tree (ESTree): a name, a literal or a piece of a template has its text in one of these. */
+/**
+ * A node of the syntax tree (ESTree): a name, a literal or a piece of a template has its text in one of
+ * these.
+ */
 interface Node {
   readonly type: string;
   readonly start: number;

@@ -18,10 +18,11 @@ import {
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * LM Studio, by the official OpenAI client: `/v1/chat/completions`, streamed, and `/v1/models`. `url` as `parseLmstudioUrl`
- * takes it; throws BridgeError `usage` where it is none.
+ * LM Studio, by the official OpenAI client: `/v1/chat/completions`, streamed, and `/v1/models`. `url` as
+ * `parseLmstudioUrl` takes it; throws BridgeError `usage` where it is none.
  *
- * A task's `num_ctx` has no equivalent in this API and is left to LM Studio, which fixes it when it loads the model.
+ * A task's `num_ctx` has no equivalent in this API and is left to LM Studio, which fixes it when it loads the
+ * model.
  */
 export function lmstudioBackend(url: string): Backend {
   const about = {
@@ -35,7 +36,8 @@ export function lmstudioBackend(url: string): Backend {
       signal.throwIfAborted();
       const transport = openTransport(signal, LIST_LIMITS);
       return await callBackend(about, transport, signal, async () => {
-        // Not by the client: every agent asks for this list every two minutes, whether it is LM Studio that it uses or not.
+        // Not by the client: every agent asks for this list every two minutes, whether it is LM Studio that
+        // it uses or not.
         const list: unknown = await (await transport.fetch(`${about.url}/models`)).json();
         const models = lmstudioModelsSchema.safeParse(list);
         if (!models.success) throw backendError(about, 'backend_error', 'sent a list of models that is none');
@@ -57,8 +59,8 @@ export function lmstudioBackend(url: string): Backend {
 }
 
 /**
- * The client without its retries, its timers, and its log, in which prompts would stand where OPENAI_LOG is set. Loaded when it is needed:
- * an agent that has Ollama never does, and has 11 MB more to itself.
+ * The client without its retries, its timers, and its log, in which prompts would stand where OPENAI_LOG is
+ * set. Loaded when it is needed: an agent that has Ollama never does, and has 11 MB more to itself.
  */
 async function openClient(baseURL: string, fetch: Transport['fetch']): Promise<OpenAI> {
   const { OpenAI: Client } = await import('openai');
@@ -72,7 +74,10 @@ async function openClient(baseURL: string, fetch: Transport['fetch']): Promise<O
   });
 }
 
-/** LM Studio says some errors with status 200 and plain JSON in place of a stream, which the client would read as empty. */
+/**
+ * LM Studio says some errors with status 200 and plain JSON in place of a stream, which the client would read
+ * as empty.
+ */
 async function refuseJson(response: Response): Promise<void> {
   const type = response.headers.get('content-type') ?? '';
   if (type.includes('application/json')) throw new HttpFailure(response.status, await errorBody(response));

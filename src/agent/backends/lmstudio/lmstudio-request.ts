@@ -6,8 +6,9 @@ import { BackendError, type GenerateRequest } from '../backend.js';
 type ChatParams = OpenAI.Chat.ChatCompletionCreateParamsStreaming;
 
 /**
- * A generation in OpenAI's words. `num_ctx` is left out: the API has no such parameter, and LM Studio fixes a model's
- * context when it loads it. Throws BackendError `invalid_task` for an image of a kind LM Studio has no name for.
+ * A generation in OpenAI's words. `num_ctx` is left out: the API has no such parameter, and LM Studio fixes a
+ * model's context when it loads it. Throws BackendError `invalid_task` for an image of a kind LM Studio has
+ * no name for.
  */
 export function lmstudioRequest(request: GenerateRequest): ChatParams {
   return {
@@ -65,8 +66,8 @@ const count = z.int().min(0).optional().catch(undefined);
 const text = z.string().nullish();
 
 /**
- * One event of a `/v1/chat/completions` stream. Reasoning comes as `reasoning_content`, of gpt-oss as `reasoning`. Counts that
- * are none are left out: they are no reason to lose an answer.
+ * One event of a `/v1/chat/completions` stream. Reasoning comes as `reasoning_content`, of gpt-oss as
+ * `reasoning`. Counts that are none are left out: they are no reason to lose an answer.
  */
 export const lmstudioChunkSchema = z.object({
   model: z.string().optional(),

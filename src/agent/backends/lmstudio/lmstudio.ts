@@ -26,17 +26,18 @@ export const LMSTUDIO = {
 } as const satisfies BackendDescription;
 
 /**
- * The address of LM Studio's API, without a trailing slash. As `parseOllamaUrl`, with port 1234. An address without
- * a path gets `/v1`, for LM Studio answers any other path with 200 and an error text. Throws BridgeError `usage`.
+ * The address of LM Studio's API, without a trailing slash. As `parseOllamaUrl`, with port 1234. An address
+ * without a path gets `/v1`, for LM Studio answers any other path with 200 and an error text. Throws
+ * BridgeError `usage`.
  */
 export function parseLmstudioUrl(text: string): string {
   return parseBackendUrl(text, { option: '--lmstudio-url', example: DEFAULT_URL, port: '1234', path: '/v1' });
 }
 
 /**
- * Whether `answered` is the model that was asked for, as LM Studio spells names: `publisher/name@quant:instance`,
- * of which all but the name may be missing on either side. Where both sides have a publisher or a quant, they have
- * to agree; the instance never matters.
+ * Whether `answered` is the model that was asked for, as LM Studio spells names:
+ * `publisher/name@quant:instance`, of which all but the name may be missing on either side. Where both sides
+ * have a publisher or a quant, they have to agree; the instance never matters.
  */
 export function sameLmstudioModel(asked: string, answered: string): boolean {
   const left = partsOf(asked);

@@ -9,8 +9,8 @@ import { OLLAMA } from './ollama.js';
 import { ollamaChunkSchema, ollamaTagsSchema, strictJsonLines } from './ollama-wire.js';
 
 /**
- * Ollama, by its official client: `/api/chat`, streamed, and `/api/tags`. `url` as `parseOllamaUrl` takes it; throws
- * BridgeError `usage` where it is none.
+ * Ollama, by its official client: `/api/chat`, streamed, and `/api/tags`. `url` as `parseOllamaUrl` takes it;
+ * throws BridgeError `usage` where it is none.
  */
 export function ollamaBackend(url: string): Backend {
   const about = {

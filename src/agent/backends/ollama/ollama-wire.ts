@@ -3,7 +3,10 @@ import { streamLines, withBody } from '../stream-lines.js';
 
 const count = z.int().min(0).optional().catch(undefined);
 
-/** One line of Ollama's `/api/chat` stream. Counts that are none are left out: they are no reason to lose an answer. */
+/**
+ * One line of Ollama's `/api/chat` stream. Counts that are none are left out: they are no reason to lose an
+ * answer.
+ */
 export const ollamaChunkSchema = z.object({
   model: z.string().optional(),
   message: z.object({ content: z.string().default(''), thinking: z.string().nullish() }).optional(),
@@ -19,9 +22,9 @@ export const ollamaTagsSchema = z.object({
 });
 
 /**
- * The same response, with a body that fails with a SyntaxError at the first line that is no JSON object, and with TooManyBytes at one that
- * has more than `maxLineBytes`. Ollama's client prints such a line to the terminal and goes on without it: an answer with a hole, and a piece of it in
- * the log.
+ * The same response, with a body that fails with a SyntaxError at the first line that is no JSON object, and
+ * with TooManyBytes at one that has more than `maxLineBytes`. Ollama's client prints such a line to the
+ * terminal and goes on without it: an answer with a hole, and a piece of it in the log.
  */
 export function strictJsonLines(response: Response, maxLineBytes: number): Response {
   return response.body === null ? response : withBody(response, checkedLines(response.body, maxLineBytes));

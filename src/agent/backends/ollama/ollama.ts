@@ -26,16 +26,16 @@ export const OLLAMA = {
 } as const satisfies BackendDescription;
 
 /**
- * The address of an Ollama server, without a trailing slash. Takes `http://host:port`, `host:port` and `host`, with
- * 11434 where neither scheme nor port is given. Throws BridgeError `usage` for anything else.
+ * The address of an Ollama server, without a trailing slash. Takes `http://host:port`, `host:port` and
+ * `host`, with 11434 where neither scheme nor port is given. Throws BridgeError `usage` for anything else.
  */
 export function parseOllamaUrl(text: string): string {
   return parseBackendUrl(text, { option: '--ollama-url', example: DEFAULT_URL, port: '11434', path: '' });
 }
 
 /**
- * Whether `answered` is the model that was asked for, as Ollama spells names: case aside, and without a tag it is
- * the one tagged `latest`.
+ * Whether `answered` is the model that was asked for, as Ollama spells names: case aside, and without a tag
+ * it is the one tagged `latest`.
  */
 export function sameOllamaModel(asked: string, answered: string): boolean {
   return tagged(asked) === tagged(answered);

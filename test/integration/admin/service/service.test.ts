@@ -131,8 +131,8 @@ test('the task of Windows starts at logon, again after a failure, and is never e
   expect(xml.replace(/&(?:amp|lt|gt|quot);/g, '')).not.toContain('&');
 });
 
-// No systemd runs where the tests do (it would have to be process 1), so what systemctl does is told by a stand-in that keeps what
-// it was called with. The files are systemd's to judge, above.
+// No systemd runs where the tests do (it would have to be process 1), so what systemctl does is told by a
+// stand-in that keeps what it was called with. The files are systemd's to judge, above.
 describe.skipIf(process.platform !== 'linux')('service', () => {
   let home: string;
   let env: Record<string, string>;
@@ -256,7 +256,8 @@ describe.skipIf(process.platform !== 'linux')('service', () => {
     ]);
     const watch = ['watch', 'task.txt', '--repo', bridge.repoPath, '--settle', '2'];
     expect(await of(...watch)).toEqual(['watch', join(cwd, 'task.txt'), ...watch.slice(2)]);
-    // What a person has set for other programs does not get into a unit, but the key that goes with the bridge.
+    // What a person has set for other programs does not get into a unit, but the key that goes with the
+    // bridge.
     Object.assign(env, { LLM_BRIDGE_MODEL: 'mine', LLM_BRIDGE_IDENTITY: '/k' });
     expect(await of('agent', '--repo', REPO)).toEqual(['agent', '--repo', REPO, '--identity', '/k']);
     expect(await of('ingest', '--repo', bridge.repoPath)).toEqual(['ingest', '--repo', bridge.repoPath]);

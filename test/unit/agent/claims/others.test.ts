@@ -46,7 +46,9 @@ function refs(claims: Record<string, Claim | null>, presences: readonly Presence
   };
 }
 
-/** After fetches of these refs, the last of them at `nowMs`; `aheadMs`: how far the server's clock is then. */
+/**
+ * After fetches of these refs, the last of them at `nowMs`; `aheadMs`: how far the server's clock is then.
+ */
 function seen(refs: SideRefs, nowMs = 0, aheadMs = 0, before: Others = NOBODY): Others {
   return othersAfterFetch(before, refs, { self: SELF, nowMs, serverNowMs: SERVER + aheadMs });
 }
