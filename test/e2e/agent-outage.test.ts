@@ -110,7 +110,7 @@ test('--once gives up on a server that stays away, with an error and exit code 1
   expect(ended.stderr).toMatch(/^error: .*cannot be reached.*\ntry: .*$/m);
 });
 
-test('a lock that a living git holds on main is said once, and the answer arrives when it is gone', async () => {
+test('a lock that a living git holds on main is waited for, and the answer arrives when it is gone', async () => {
   await task('6+6');
   const tip = await gitOk(['rev-parse', 'refs/heads/main'], { gitDir: bridge.repoPath });
   const git = await gitWithMainLocked(
@@ -118,7 +118,9 @@ test('a lock that a living git holds on main is said once, and the answer arrive
     tip.trim(),
   );
   const agent = await startAgent(bridge, standIn, { state: 'lock' });
-  await agent.waitFor('stderr', /warn: main of .* cannot be moved.*; trying again until it works/);
+  // A push waits for the lock on the server; it is not taken away, and the answer stays with the agent.
+  await agent.waitFor('stderr', /answered by llama3\.2/);
+  expect(await bridge.answersLog()).toEqual([]);
 
   await git.finish();
 

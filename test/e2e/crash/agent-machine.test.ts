@@ -135,7 +135,7 @@ const SMALL_DISK_BYTES = 4 * 1024 * 1024;
 /** Mounts a disk of SMALL_DISK_BYTES at `folder` for the test; false where this user may not. */
 async function mountSmallDisk(folder: string): Promise<boolean> {
   await mkdir(folder);
-  const args = ['-t', 'tmpfs', '-o', `size=${SMALL_DISK_BYTES}`, 'tmpfs', folder];
+  const args = ['-t', 'tmpfs', '-o', `size=${SMALL_DISK_BYTES},mode=0700`, 'tmpfs', folder];
   if ((await runProcess('mount', args, { env: process.env })).exitCode !== 0) return false;
   onCleanup(async () => void (await runProcess('umount', ['-l', folder], { env: process.env })));
   return true;
