@@ -13,7 +13,8 @@ const slow = process.argv.some((arg) => arg === 'slow' || arg === '--project=slo
 export default defineConfig({
   test: {
     pool: 'forks',
-    // On two cores: most of what a test does is waiting for processes, for a lease, or for what is killed to recover.
+    // On two cores: most of what a test does is waiting for processes, for a lease, or for what is killed to
+    // recover.
     maxWorkers: 3,
     reporters: ['default', summaryReporter()],
     projects: [

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The command `llm-bridge`. It is no part of the build: npm packs and installs a package without dist/ in silence where
-// `ignore-scripts` is set, and only what is there all the same can say so.
+// The command `llm-bridge`. It is no part of the build: npm packs and installs a package without dist/ in
+// silence where `ignore-scripts` is set, and only what is there all the same can say so.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
