@@ -3,9 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 const MAX = 110;
-const files = execFileSync('git', ['ls-files', 'src', 'test', 'scripts', 'hooks', 'bin', 'vitest.config.ts'], {
-  encoding: 'utf8',
-})
+const files = execFileSync(
+  'git',
+  ['ls-files', 'src', 'test', 'scripts', 'hooks', 'bin', 'vitest.config.ts'],
+  {
+    encoding: 'utf8',
+  },
+)
   .split('\n')
   .filter((file) => /\.(ts|mjs|js)$|^hooks\//.test(file));
 let wide = 0;
@@ -13,7 +17,9 @@ for (const file of files) {
   const comment = file.startsWith('hooks/') ? /^\s*#/ : /^\s*(\/\/|\/?\*)/;
   for (const [index, line] of readFileSync(file, 'utf8').split('\n').entries()) {
     if ([...line].length <= MAX || !comment.test(line)) continue;
-    process.stderr.write(`${file}:${index + 1}: a comment of ${[...line].length} columns; ${MAX} are allowed\n`);
+    process.stderr.write(
+      `${file}:${index + 1}: a comment of ${[...line].length} columns; ${MAX} are allowed\n`,
+    );
     wide += 1;
   }
 }
