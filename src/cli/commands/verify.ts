@@ -34,7 +34,7 @@ function describe({ seq, commit, file, line, what }: Difference): string {
   return `${where}${which === '' ? '' : ` (${which})`}: ${what}`;
 }
 
-const REBUILD = '"llm-bridge ingest --rebuild" writes the log anew from history and keeps the old files';
+const REBUILD = '"llm-bridge ingest --rebuild" writes the log again from history and keeps the old files';
 const REMEDIES: Readonly<Record<Difference['kind'], string>> = {
   'not-logged': '"llm-bridge ingest" brings the log up to date',
   missing: REBUILD,
