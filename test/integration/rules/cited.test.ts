@@ -109,7 +109,7 @@ test('where the pack was not seen, what may have been left out is refused for no
   const refused = async () => parseRefusal((await bridge.push([`${asked}:refs/heads/main`], 'bot')).stderr);
   expect(await refused()).toMatchObject({
     code: 'internal',
-    text: expect.stringContaining('cannot be told'),
+    text: expect.stringContaining('cannot tell whether it came with the push'),
   });
   const command = join(bridge.repoPath, 'bridge', 'ssh-command');
   const text = await readFile(command, 'utf8');
