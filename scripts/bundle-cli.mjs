@@ -10,9 +10,35 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const { dependencies } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 const BUNDLED = ['zod', 'yargs'];
 
+/**
+ * yargs lays out the help of every command that it runs, in case somebody calls `showHelp` later, which we
+ * never do, and loads what measures the columns of a text: `Intl.Segmenter` and the Unicode tables behind it.
+ * Together they are a fifth of what `ask` takes. Here the layout is loaded when a help is shown.
+ */
+const lazyHelp = {
+  name: 'lazy-help',
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: /^(cliui|string-width)$/ }, ({ path, importer, kind }) =>
+      kind === 'import-statement' && importer.includes('/yargs/') ? { path, namespace: 'lazy' } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'lazy' }, ({ path }) => ({
+      contents: `export default (...args) => require('${path}').default(...args);`,
+      resolveDir: `${root}node_modules/yargs`,
+    }));
+    onLoad({ filter: /yargs\/build\/lib\/command\.js$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      const call = 'yargs.getInternalMethods().getUsageInstance().cacheHelpMessage();';
+      if (!text.includes(call))
+        throw new Error(`${path}: it no longer lays out the help, or by another call`);
+      return { contents: text.replace(call, ''), loader: 'js' };
+    });
+  },
+};
+
 rmSync(`${root}dist/cli`, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
+  plugins: [lazyHelp],
   // The second is started by an agent that has run for weeks, maybe: it has a name that another version has
   // as well.
   entryPoints: ['src/cli/main.ts', 'src/agent/generate/schema-worker.js'],
