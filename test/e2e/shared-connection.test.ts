@@ -275,6 +275,12 @@ test('what the agent pushes itself makes it fetch nothing', async () => {
   await start();
   const trace = join(bridge.dir, 'trace');
   const agent = await agentWith({ GIT_TRACE: trace });
+  // That a new agent is there rings once, and each who hears it fetches. The rings of the tasks come behind.
+  const bell = join(bridge.repoPath, 'bridge', 'bell');
+  await waitUntil(
+    async () => (await readFile(bell, 'utf8').catch(() => '')) !== '',
+    'the ring of the new agent',
+  );
   await answered('1+1');
   const fetches = async () => [...(await readFile(trace, 'utf8')).matchAll(/built-in: git fetch /g)].length;
   const before = await fetches();
