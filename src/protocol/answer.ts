@@ -68,6 +68,7 @@ export const answerSchema = z
     thinking: z.string().optional(),
     finish_reason: z.string().min(1).max(64).optional(),
     usage: usageSchema.optional(),
+    attempts: z.int().min(1).optional(),
     cached: z.boolean().optional(),
     context: answerContextSchema.optional(),
   })
@@ -86,9 +87,17 @@ export function isCutShort(answer: Pick<Answer, 'finish_reason'>): boolean {
   return answer.finish_reason === 'length';
 }
 
-/** True for an answer that may be reused for an equal task: it is complete and not an error. */
+/** The `finish_reason` of a model that repeated itself without end, and was stopped by the agent. */
+export const REPETITION = 'repetition';
+
+/** True where the model repeated itself without end: the answer is what it had said until it was stopped. */
+export function isRepetition(answer: Pick<Answer, 'finish_reason'>): boolean {
+  return answer.finish_reason === REPETITION;
+}
+
+/** True for an answer that may be reused for an equal task: the model ended it by itself, and it is no error. */
 export function isReusable(answer: Answer): boolean {
-  return answer.answer !== null && !isCutShort(answer);
+  return answer.answer !== null && !isCutShort(answer) && !isRepetition(answer);
 }
 
 /** Reads the bytes of an `inbox.json`. The reason for a refusal is worded to follow the name of the file. */
