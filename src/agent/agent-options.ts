@@ -54,8 +54,11 @@ export interface AgentOptions {
  */
 export const DEFAULT_IDLE_TIMEOUT_MS = 20 * 60_000;
 
-/** Default of the total deadline: 6 hours; at two tokens a second that is a book of 40,000 tokens. */
-export const DEFAULT_TOTAL_TIMEOUT_MS = 6 * 3_600_000;
+/**
+ * Default of the total deadline: 30 minutes, within which a person looks again; at ten tokens a second that
+ * is an answer of 18,000 tokens. A task that needs more says so (`timeout_s`).
+ */
+export const DEFAULT_TOTAL_TIMEOUT_MS = 30 * 60_000;
 
 /** Default of how long a model server may be away: 5 minutes, a PC's restart with its updates. */
 export const DEFAULT_RETRY_WINDOW_MS = 5 * 60_000;

@@ -160,6 +160,7 @@ function fieldsOf(answer: Answer): LogFields {
     backend: answer.backend,
     latency_ms: answer.latency_ms,
     completion_tokens: answer.usage?.completion_tokens ?? null,
+    attempts: answer.attempts ?? 1,
     cached: answer.cached === true,
   };
 }

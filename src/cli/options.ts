@@ -225,7 +225,7 @@ export const OPTIONS = {
   retryWindow: option('retry-window', {
     kind: 'seconds',
     value: numberValue.min(0),
-    describe: 'Seconds a model server may be away before the task is answered with an error',
+    describe: 'Seconds a model server may be away, or busy, before the task is answered with an error',
     byDefault: inSeconds(DEFAULT_RETRY_WINDOW_MS),
   }),
   logFormat: option('log-format', {

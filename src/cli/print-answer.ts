@@ -1,14 +1,15 @@
 import { BACKENDS, backendTitles } from '../agent/backends/backends.js';
 import type { FoundAnswer } from '../asker/find-task.js';
 import { updateElsewhere } from '../process/own-package.js';
-import { type AnswerError, type AnswerErrorCode, isCutShort } from '../protocol/answer.js';
+import { type AnswerError, type AnswerErrorCode, isCutShort, isRepetition } from '../protocol/answer.js';
 import type { Output } from './output.js';
 import { EXIT, type ExitCode, printProblem, printWarning } from './print-error.js';
 
 /**
  * Prints an answer: its text alone, or the record as one line of JSON. An answer with an error goes to stderr
- * and makes the exit code 1. One that was cut is answered all the same: a warning says so on stderr, and
- * `finish_reason` in the record. `remedy` is what to do where the output cannot be written.
+ * and makes the exit code 1. One that was cut, or whose model had to be stopped, is answered all the same: a
+ * warning says so on stderr, and `finish_reason` in the record. `remedy` is what to do where the output
+ * cannot be written.
  */
 export async function printAnswer(
   { answer, commit }: FoundAnswer,
@@ -22,13 +23,18 @@ export async function printAnswer(
     if (!asJson) printProblem(`${answer.error.code}: ${answer.error.message}`, answerRemedy(answer.error));
     return EXIT.failed;
   }
-  if (!asJson && isCutShort(answer)) printWarning('the answer is cut: the model ran out of room', CUT_REMEDY);
+  if (asJson) return EXIT.done;
+  if (isCutShort(answer)) printWarning('the answer is cut: the model ran out of room', CUT_REMEDY);
+  if (isRepetition(answer))
+    printWarning('the model repeated itself without end, and was stopped there', REPETITION_REMEDY);
   return EXIT.done;
 }
 
 const CUT_REMEDY = `raise --max-tokens, or the context (--num-ctx; in ${backendTitles(
   (one) => !one.takesContextSize,
 )} where the model is loaded), or ask for less`;
+
+const REPETITION_REMEDY = 'ask again or in other words, use a larger model, or a higher --temperature';
 
 /** What whoever asked can do about an error answer. */
 const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {

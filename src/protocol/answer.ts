@@ -95,7 +95,9 @@ export function isRepetition(answer: Pick<Answer, 'finish_reason'>): boolean {
   return answer.finish_reason === REPETITION;
 }
 
-/** True for an answer that may be reused for an equal task: the model ended it by itself, and it is no error. */
+/**
+ * True for an answer that may be reused for an equal task: the model ended it by itself, and it is no error.
+ */
 export function isReusable(answer: Answer): boolean {
   return answer.answer !== null && !isCutShort(answer) && !isRepetition(answer);
 }

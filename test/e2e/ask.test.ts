@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { freePort } from '../../src/demo/run-sshd.js';
 import { makeKeyPair, sshCommandFor } from '../../src/demo/ssh-client.js';
+import { inTurn } from '../../src/demo/stand-in/stand-in-request.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { chatsOf, gate, questionsOf, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
@@ -336,6 +337,19 @@ describe('waiting', () => {
     const whole = await ask(['9+4', '--dedup', '--json']);
     expect(JSON.parse(whole.stdout)).toMatchObject({ answer: '13', finish_reason: 'stop' });
     expect(newQuestions()).toEqual(['9+3', '9+3', '9+4', '9+5', '9+4']);
+  });
+
+  test('an answer that repeats itself without end is printed with a warning, and an equal task is generated anew', async () => {
+    const endless = { kind: 'answer', text: 'and so on, ' } as const;
+    standIn.behave = () => ({ answer: 'First, ', endless });
+    const stopped = await ask(['9+6', '--dedup']);
+    expect(stopped).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^First, and so on, /) });
+    expect(stopped.stderr).toMatch(/^warning: the model repeated itself .*\ntry: ask again.*\n$/);
+
+    standIn.behave = inTurn({ refuse: { kind: 'crashed' } });
+    const whole = await ask(['9+6', '--dedup', '--json']);
+    expect(JSON.parse(whole.stdout)).toMatchObject({ answer: '15', finish_reason: 'stop', attempts: 2 });
+    expect(newQuestions()).toEqual(['9+6', '9+6', '9+6']);
   });
 
   test('--dedup asked twice generates once and gives the same answer; without it, twice', async () => {

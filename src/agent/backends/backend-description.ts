@@ -1,4 +1,5 @@
 import type { BackendName } from '../../protocol/names.js';
+import type { FailureRule } from './failure-rules.js';
 
 /**
  * What the rest of the program has to know of a model server without asking it. The list of all is in
@@ -25,6 +26,8 @@ export interface BackendDescription {
   readonly answersFromOthers: boolean;
   /** Whether a task's `num_ctx` reaches it. If not, the context is fixed where the model is loaded. */
   readonly takesContextSize: boolean;
+  /** Its ways to fail, the first that fits first: what passes, and what is final. */
+  readonly failures: readonly FailureRule[];
   readonly remedies: BackendRemedies;
 }
 

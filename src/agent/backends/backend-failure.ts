@@ -3,7 +3,10 @@ import type { AnswerErrorCode } from '../../protocol/answer.js';
 import { errorText } from '../../protocol/bridge-error.js';
 import { excerpt, oneLine } from '../../protocol/printable.js';
 import { type Backend, BackendError } from './backend.js';
+import type { BackendDescription } from './backend-description.js';
+import { type FailureKind, kindOfFailure, MAX_SEARCHED_CHARS } from './failure-rules.js';
 import { HttpFailure, ResponseTimeout, TooManyBytes, type Transport } from './http-exchange.js';
+import { readRetryAfter } from './retry-after.js';
 
 /**
  * The longest message of an error answer, in characters: a subject line or two of a chat, whatever the server
@@ -27,22 +30,38 @@ export function backendError(
   return new BackendError(code, bounded, cause === undefined ? undefined : { cause });
 }
 
-/** The BackendError of a server that went away before its answer was complete: `isLost`. */
+/** The BackendError of a server that went away before its answer was complete: its kind is `lost`. */
 export function lostError(
   backend: Pick<Backend, 'name' | 'url'>,
   text: string,
   cause?: unknown,
 ): BackendError {
-  const { code, message } = backendError(backend, 'backend_error', text);
-  return new BackendError(code, message, { isLost: true, ...(cause === undefined ? {} : { cause }) });
+  return passingError(backendError(backend, 'backend_error', text, cause), 'lost');
 }
+
+function passingError(
+  error: BackendError,
+  kind: FailureKind,
+  retryAfterMs: number | null = null,
+): BackendError {
+  return new BackendError(error.code, error.message, { cause: error.cause, kind, retryAfterMs });
+}
+
+/** What a server told in the middle of a stream, in its own words: `{"error": …}` in place of a piece. */
+export class StreamFailure extends Error {
+  override readonly name = 'StreamFailure';
+}
+
+/** What is known of a model server while it is called. */
+export type CalledBackend = Pick<Backend, 'name' | 'url' | 'noModelRemedy'> &
+  Pick<BackendDescription, 'failures'>;
 
 /**
  * Runs one call to a model server and makes its every failure a BackendError; after `signal` is aborted,
  * throws the signal's reason instead. Closes the transport in the end.
  */
 export async function callBackend<T>(
-  backend: Pick<Backend, 'name' | 'url' | 'noModelRemedy'>,
+  backend: CalledBackend,
   transport: Transport,
   signal: AbortSignal,
   call: () => Promise<T>,
@@ -61,12 +80,14 @@ export async function callBackend<T>(
   }
 }
 
-function classify(backend: Pick<Backend, 'name' | 'url' | 'noModelRemedy'>, error: unknown): BackendError {
+function classify(backend: CalledBackend, error: unknown): BackendError {
   if (error instanceof BackendError) return error;
   if (error instanceof HttpFailure) {
-    const said = readServerError(error.body);
-    const text = said.code === 'no_model' ? `${said.text}; try: ${backend.noModelRemedy}` : said.text;
-    return backendError(backend, said.code, text === '' ? error.message : `${error.message}: ${text}`, error);
+    const retryAfterMs = readRetryAfter(error.retryAfter, Date.now());
+    return toldError(backend, { status: error.status, text: error.body, retryAfterMs }, error);
+  }
+  if (error instanceof StreamFailure) {
+    return toldError(backend, { status: null, text: error.message, retryAfterMs: null }, error);
   }
   if (error instanceof ResponseTimeout) return backendError(backend, 'timeout', error.message, error);
   if (error instanceof TooManyBytes) return backendError(backend, 'backend_error', error.message, error);
@@ -74,7 +95,8 @@ function classify(backend: Pick<Backend, 'name' | 'url' | 'noModelRemedy'>, erro
   if (unreachable !== null) {
     return backendError(backend, 'backend_unreachable', `cannot be reached (${unreachable})`, error);
   }
-  if (isLostConnection(error)) {
+  const wire = wireCode(error);
+  if (wire !== null && kindOfFailure(backend.failures, { wire }) === 'lost') {
     return lostError(backend, 'the connection was lost before the answer was complete', error);
   }
   if (error instanceof SyntaxError) {
@@ -86,11 +108,29 @@ function classify(backend: Pick<Backend, 'name' | 'url' | 'noModelRemedy'>, erro
   return backendError(backend, said.code, said.text === '' ? 'failed and did not say why' : said.text, error);
 }
 
-/** A socket that closed under a request or a body, or a server that does not speak HTTP to its end. */
-function isLostConnection(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { code } = (error.cause ?? error) as NodeJS.ErrnoException;
-  return code !== undefined && /^(?:ECONNRESET|EPIPE|HPE_)/.test(code);
+/** What a server told, and what becomes of it: what is wrong with the task itself is never asked again. */
+function toldError(
+  backend: CalledBackend,
+  told: { readonly status: number | null; readonly text: string; readonly retryAfterMs: number | null },
+  cause: Error,
+): BackendError {
+  const said = readServerError(told.text);
+  const words = said.code === 'no_model' ? `${said.text}; try: ${backend.noModelRemedy}` : said.text;
+  const status = told.status === null ? [] : [`HTTP ${told.status}`];
+  const text = [...status, ...(words === '' ? [] : [words])].join(': ');
+  const error = backendError(backend, said.code, text === '' ? 'failed and did not say why' : text, cause);
+  if (said.code !== 'backend_error') return error;
+  return passingError(
+    error,
+    kindOfFailure(backend.failures, { ...told, text: said.text }),
+    told.retryAfterMs,
+  );
+}
+
+/** The code of a socket that closed under a request or a body, or of a server that does not speak HTTP. */
+function wireCode(error: unknown): string | null {
+  if (!(error instanceof Error)) return null;
+  return ((error.cause ?? error) as NodeJS.ErrnoException).code ?? null;
 }
 
 /** The codes of a connection that never came to be: node's `connect` and `getaddrinfo`. */
@@ -166,12 +206,6 @@ const CONTEXT_OVERFLOW = [
   /maximum context length/i,
   /prompt (?:is )?too long/i,
 ];
-
-/**
- * How much of what a server says is searched for these wordings, in characters. Theirs are a sentence or two,
- * at the beginning.
- */
-const MAX_SEARCHED_CHARS = 8192;
 
 /**
  * Reads the body of an error response, or an error's bare text: `{"error": "…"}` (Ollama, and LM Studio for

@@ -1,6 +1,7 @@
 import type { AnswerErrorCode, Usage } from '../../protocol/answer.js';
 import type { BackendName } from '../../protocol/names.js';
 import type { ChatMessage, TaskFormat, TaskOptions } from '../../protocol/task.js';
+import type { FailureKind } from './failure-rules.js';
 
 /** One generation, in no backend's own words yet. */
 export interface GenerateRequest {
@@ -32,7 +33,10 @@ export interface Generation {
   /** The model that answered, in the backend's own spelling. */
   readonly model: string;
   readonly thinking?: string;
-  /** As the backend says it: `stop`, `length`, … */
+  /**
+   * As the backend says it: `stop`, `length`, …; `repetition` where the model repeated itself without end and
+   * was stopped.
+   */
   readonly finishReason?: string;
   readonly usage?: Usage;
 }
@@ -62,15 +66,21 @@ export interface Backend {
 export class BackendError extends Error {
   override readonly name = 'BackendError';
 
-  /** The server went away in the middle: once it is back, the same may be asked from the beginning. */
-  readonly isLost: boolean;
+  /** Whether the same may be asked again, and how. */
+  readonly kind: FailureKind;
+  /** How long the server asks to be left alone before that, in milliseconds; null where it does not. */
+  readonly retryAfterMs: number | null;
+  /** What the model said that is no answer. */
+  readonly said: Pick<Generation, 'thinking' | 'finishReason'>;
 
   constructor(
     readonly code: AnswerErrorCode,
     message: string,
-    options?: ErrorOptions & { readonly isLost?: boolean },
+    options: ErrorOptions & Partial<Pick<BackendError, 'kind' | 'retryAfterMs' | 'said'>> = {},
   ) {
     super(message, options);
-    this.isLost = options?.isLost ?? false;
+    this.kind = options.kind ?? 'final';
+    this.retryAfterMs = options.retryAfterMs ?? null;
+    this.said = options.said ?? {};
   }
 }

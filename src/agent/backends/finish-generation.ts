@@ -1,7 +1,8 @@
 import type { Usage } from '../../protocol/answer.js';
 import { excerpt, oneLine } from '../../protocol/printable.js';
-import type { Backend, GenerateRequest, Generation } from './backend.js';
+import { type Backend, BackendError, type GenerateRequest, type Generation } from './backend.js';
 import { backendError } from './backend-failure.js';
+import { splitThinking } from './split-thinking.js';
 
 /** A stream, read to its end. */
 export interface RawGeneration {
@@ -31,16 +32,21 @@ export function finishGeneration(
   if (answer.trim() === '') {
     const thought = thinking === '' ? '' : ` after ${thinking.length} characters of thinking`;
     const reason = finishReason === '' ? '' : ` (finish reason: ${finishReason})`;
-    throw backendError(backend, 'empty_answer', `${request.model} answered nothing${thought}${reason}`);
+    const text = `${request.model} answered nothing${thought}${reason}`;
+    const { code, message } = backendError(backend, 'empty_answer', text);
+    throw new BackendError(code, message, { said: saidOf(thinking, finishReason) });
   }
   const model = excerpt(oneLine(raw.model ?? ''), MAX_MODEL_CHARS);
   return {
     answer,
     model: model === '' ? request.model : model,
-    ...(thinking === '' ? {} : { thinking }),
-    ...(finishReason === '' ? {} : { finishReason }),
+    ...saidOf(thinking, finishReason),
     ...(raw.usage === undefined ? {} : { usage: raw.usage }),
   };
+}
+
+function saidOf(thinking: string, finishReason: string): Pick<Generation, 'thinking' | 'finishReason'> {
+  return { ...(thinking === '' ? {} : { thinking }), ...(finishReason === '' ? {} : { finishReason }) };
 }
 
 function answerOf(request: GenerateRequest, raw: RawGeneration): { answer: string; thinking: string } {
@@ -53,45 +59,14 @@ function answerOf(request: GenerateRequest, raw: RawGeneration): { answer: strin
   return { answer: split.answer, thinking };
 }
 
-function isJson(text: string): boolean {
+/** True for JSON, in a fence or not. */
+export function isJson(text: string): boolean {
   try {
     JSON.parse(unwrapJson(text));
     return true;
   } catch {
     return false;
   }
-}
-
-/** An answer and what was thought before it. */
-export interface SplitText {
-  readonly answer: string;
-  readonly thinking: string;
-}
-
-const OPEN = '<think>';
-const CLOSE = '</think>';
-
-/**
- * Splits raw `<think>…</think>` off the beginning of an answer, for servers that do not do it. A template may
- * give the model the opening tag, so that only the closing one comes; that counts only on a line of its own,
- * for an answer may well speak of the tag. Thinking that was never closed leaves an empty answer.
- */
-export function splitThinking(content: string): SplitText {
-  const start = content.trimStart();
-  if (start.startsWith(OPEN)) {
-    const close = start.indexOf(CLOSE);
-    if (close === -1) return { answer: '', thinking: start.slice(OPEN.length).trim() };
-    return {
-      answer: start.slice(close + CLOSE.length).trimStart(),
-      thinking: start.slice(OPEN.length, close).trim(),
-    };
-  }
-  const orphan = /(?:^|\n)<\/think>[ \t]*(?:\r?\n|$)/.exec(content);
-  if (orphan === null || content.includes(OPEN)) return { answer: content, thinking: '' };
-  return {
-    answer: content.slice(orphan.index + orphan[0].length).trimStart(),
-    thinking: content.slice(0, orphan.index).trim(),
-  };
 }
 
 const FENCE = '```';

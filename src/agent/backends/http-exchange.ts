@@ -146,9 +146,11 @@ export interface Transport {
 export class HttpFailure extends Error {
   override readonly name = 'HttpFailure';
 
+  /** `retryAfter`: the header of that name, as it came. */
   constructor(
     readonly status: number,
     readonly body: string,
+    readonly retryAfter: string | null = null,
   ) {
     super(`HTTP ${status}`);
   }
@@ -214,7 +216,10 @@ export function openTransport(
         body: textOf(init?.body),
         maxBodyBytes: limits.maxBodyBytes,
       });
-      if (!response.ok) throw new HttpFailure(response.status, await failureText(response, errorTimeoutMs));
+      if (!response.ok) {
+        const body = await failureText(response, errorTimeoutMs);
+        throw new HttpFailure(response.status, body, response.headers.get('retry-after'));
+      }
       return await inspect(response);
     } catch (error) {
       failure ??= error;

@@ -39,6 +39,7 @@ export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, ca
     ...(outcome.thinking ? { thinking: outcome.thinking } : {}),
     ...(outcome.finish_reason ? { finish_reason: excerpt(outcome.finish_reason, 64) } : {}),
     ...(outcome.usage === undefined ? {} : { usage: outcome.usage }),
+    ...(outcome.attempts === undefined ? {} : { attempts: outcome.attempts }),
     ...(cached ? { cached: true } : {}),
     ...(outcome.context === undefined ? {} : { context: outcome.context }),
   };
@@ -51,7 +52,7 @@ export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, ca
   return [whole, withoutThinking, bare].find(fits) ?? tooLarge;
 }
 
-/** The outcome an earlier, equal task had, for a cached answer. */
+/** The outcome an earlier, equal task had, for a cached answer. How many attempts that took is its own. */
 export function outcomeOfEarlier(answer: Answer): GenerationOutcome {
   const { model, backend, answer: text, error, thinking, finish_reason, usage, context } = answer;
   return {

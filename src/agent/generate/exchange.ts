@@ -57,13 +57,18 @@ export function openExchange(
       try {
         return await deadlines.watch(() => backend.generate(request, deadlines.signal, take));
       } catch (error) {
-        if (spoke && error instanceof BackendError && error.code === 'backend_unreachable') {
-          throw new BackendError('backend_error', error.message, { cause: error, isLost: true });
+        if (spoke && error instanceof BackendError && mayBeAskedAnew(error)) {
+          throw new BackendError('backend_error', error.message, { cause: error, kind: 'lost' });
         }
         throw await withInstalledModels(error, backend, deadlines.signal);
       }
     },
   };
+}
+
+/** True for a failure that says of itself that nothing was generated yet. */
+function mayBeAskedAnew(error: BackendError): boolean {
+  return error.code === 'backend_unreachable' || error.kind === 'busy';
 }
 
 function tooLarge(backend: Backend, maxBytes: number): BackendError {

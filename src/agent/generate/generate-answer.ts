@@ -15,12 +15,13 @@ import { MAX_ERROR_MESSAGE_CHARS } from '../backends/backend-failure.js';
 import { backendNamed, openBackends } from '../backends/backends.js';
 import { openExchange, startDeadlines } from './exchange.js';
 import { type FormatCheck, type FormatChecker, openFormat } from './json-format.js';
-import { outliveLoss } from './reach-backend.js';
+import { outliveFailures } from './outlive-failures.js';
+import { isUnreachable } from './reach-backend.js';
 
 /** What of an `inbox.json` comes from a model server. Exactly one of `answer` and `error` is null. */
 export type GenerationOutcome = Pick<
   Answer,
-  'model' | 'backend' | 'answer' | 'error' | 'thinking' | 'finish_reason' | 'usage' | 'context'
+  'model' | 'backend' | 'answer' | 'error' | 'thinking' | 'finish_reason' | 'usage' | 'attempts' | 'context'
 >;
 
 /**
@@ -28,8 +29,8 @@ export type GenerationOutcome = Pick<
  * outcome.
  * 1. Compile the task's JSON Schema; one that does not compile is an error without asking a model.
  * 2. Reach the task's backend, or the first that can be reached of those in the settings
- *    (`reach-backend.ts`). One that goes away in the middle is waited for, and gets the task again from the
- *    beginning.
+ *    (`reach-backend.ts`). One that goes away in the middle, is busy, or fails in another way that passes, is
+ *    waited for, and gets the task again from the beginning (`outlive-failures.ts`).
  * 3. Choose the model: the task's, the settings', or the first listed (`exchange.ts`).
  * 4. Generate under the idle and the total deadline. What does not fit its format is generated once more.
  *
@@ -48,24 +49,27 @@ export async function generateAnswer(
   const backends = await openBackends(order, settings);
   const totalMs = task.timeout_s === undefined ? settings.totalTimeoutMs : task.timeout_s * 1000;
   const deadlines = startDeadlines({ idleMs: settings.idleTimeoutMs, totalMs }, signal);
-  const asked: Asked = { backend: null, model: null };
+  const asked: Asked = { backend: null, model: null, attempts: 0 };
   const maxAnswerBytes = settings.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES;
   let format: FormatChecker | null = null;
   try {
     format =
       task.format === undefined ? null : await openFormat(task.format, maxAnswerBytes, deadlines.signal);
     const check = format?.check;
-    return await outliveLoss(backends, settings, deadlines.signal, async (backend) => {
-      const exchange = openExchange(backend, settings, deadlines, onToken);
-      const request = await exchange.prepare(task);
-      Object.assign(asked, { backend: backend.name, model: request.model });
-      const generation =
-        check === undefined
-          ? await exchange.generate(request)
-          : await generateFitting(request, check, exchange.generate);
-      noteOtherModel(request, generation, backend, settings.log);
-      return outcomeOf(backend, generation);
-    });
+    const outcome = await outliveFailures(backends, settings, deadlines.signal, (backend) =>
+      counted(asked, async () => {
+        const exchange = openExchange(backend, settings, deadlines, onToken);
+        const request = await exchange.prepare(task);
+        Object.assign(asked, { backend: backend.name, model: request.model });
+        const generation =
+          check === undefined
+            ? await exchange.generate(request)
+            : await generateFitting(request, check, exchange.generate);
+        noteOtherModel(request, generation, backend, settings.log);
+        return outcomeOf(backend, generation);
+      }),
+    );
+    return { ...outcome, ...attemptsOf(asked) };
   } catch (error) {
     signal.throwIfAborted();
     return failureOf(error, asked);
@@ -76,8 +80,24 @@ export async function generateAnswer(
   }
 }
 
-/** What was asked last, for the error answer. */
-type Asked = { backend: GenerationOutcome['backend']; model: string | null };
+/** What was asked last, for the error answer, and how often a server was given the task. */
+type Asked = { backend: GenerationOutcome['backend']; model: string | null; attempts: number };
+
+/** Counts as an attempt what reaches a server. */
+async function counted<T>(asked: Asked, attempt: () => Promise<T>): Promise<T> {
+  asked.attempts += 1;
+  try {
+    return await attempt();
+  } catch (error) {
+    if (isUnreachable(error)) asked.attempts -= 1;
+    throw error;
+  }
+}
+
+/** Said where it took more than one. */
+function attemptsOf({ attempts }: Asked): Pick<GenerationOutcome, 'attempts'> {
+  return attempts > 1 ? { attempts } : {};
+}
 
 function noteOtherModel(
   request: GenerateRequest,
@@ -107,7 +127,16 @@ function failureOf(error: unknown, asked: Asked): GenerationOutcome {
   const message = excerpt(oneLine(errorText(error)), MAX_ERROR_MESSAGE_CHARS);
   // Where none could be reached, none was chosen.
   const { backend, model } = code === 'backend_unreachable' ? { backend: null, model: null } : asked;
-  return { model, backend, answer: null, error: { code, message: message === '' ? code : message } };
+  const { thinking, finishReason } = error instanceof BackendError ? error.said : {};
+  return {
+    model,
+    backend,
+    answer: null,
+    error: { code, message: message === '' ? code : message },
+    ...(thinking === undefined ? {} : { thinking }),
+    ...(finishReason === undefined ? {} : { finish_reason: finishReason }),
+    ...attemptsOf(asked),
+  };
 }
 
 /** So much of an answer that does not fit is shown to the model again: a context holds more. Characters. */

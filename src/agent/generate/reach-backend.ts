@@ -3,6 +3,9 @@ import { formatDuration } from '../../protocol/duration.js';
 import type { GenerateSettings } from '../agent-options.js';
 import { type Backend, BackendError } from '../backends/backend.js';
 
+/** The shortest wait between two tries, in milliseconds, where the settings say none. */
+const DEFAULT_RETRY_DELAY_MS = 1000;
+
 /** How far the wait between two tries grows, as a multiple of the first. */
 const MAX_DELAY_FACTOR = 15;
 
@@ -19,7 +22,7 @@ export async function reachBackend<T>(
   signal: AbortSignal,
   attempt: (backend: Backend) => Promise<T>,
 ): Promise<T> {
-  const minDelayMs = settings.retryDelayMs ?? 1000;
+  const minDelayMs = settings.retryDelayMs ?? DEFAULT_RETRY_DELAY_MS;
   let waitingAfter: BackendError | null = null;
   const round = async (): Promise<T> => {
     waitingAfter = null;
@@ -68,51 +71,13 @@ async function tryEach<T>(
   throw new BackendError('backend_unreachable', failures.map((failure) => failure.message).join('; '));
 }
 
-function isUnreachable(error: unknown): error is BackendError {
+/** The wait behind this try, the first being 1, in milliseconds: as long as pRetry waits above. */
+export function retryDelayMs(settings: Pick<GenerateSettings, 'retryDelayMs'>, tries: number): number {
+  const minDelayMs = settings.retryDelayMs ?? DEFAULT_RETRY_DELAY_MS;
+  return Math.min(minDelayMs * (1 + Math.random()) * 2 ** (tries - 1), minDelayMs * MAX_DELAY_FACTOR);
+}
+
+/** True for a server that no request reached. */
+export function isUnreachable(error: unknown): error is BackendError {
   return error instanceof BackendError && error.code === 'backend_unreachable';
-}
-
-/** So often a task is generated at most: a prompt that crashes a server would crash it each time. */
-const MAX_GENERATIONS = 3;
-
-/**
- * As reachBackend, and where a server goes away in the middle of its answer (it crashed, it was restarted),
- * that server gets the task again, from the beginning and with its model chosen anew; `retryWindowMs` is how
- * long it may stay away, each time. No other server is asked instead: what runs here was chosen, and a
- * restart takes seconds. After MAX_GENERATIONS, or where it stays away, throws what it was lost with.
- */
-export async function outliveLoss<T>(
-  backends: readonly Backend[],
-  settings: Pick<GenerateSettings, 'retryWindowMs' | 'retryDelayMs' | 'log'>,
-  signal: AbortSignal,
-  attempt: (backend: Backend) => Promise<T>,
-): Promise<T> {
-  let candidates = backends;
-  let lost: BackendError | null = null;
-  for (let generations = 1; ; generations++) {
-    try {
-      return await reachBackend(candidates, settings, signal, async (backend) => {
-        candidates = [backend];
-        return await attempt(backend);
-      });
-    } catch (error) {
-      if (!(error instanceof BackendError)) throw error;
-      if (error.code === 'backend_unreachable' && lost !== null) throw stayedAway(lost, error);
-      if (!error.isLost) throw error;
-      lost = error;
-      if (settings.retryWindowMs <= 0) throw error;
-      if (generations >= MAX_GENERATIONS) throw everyTime(error);
-      settings.log?.(
-        `${error.message}; it gets the task again, for ${formatDuration(settings.retryWindowMs)}`,
-      );
-    }
-  }
-}
-
-function stayedAway(lost: BackendError, unreachable: BackendError): BackendError {
-  return new BackendError('backend_error', `${lost.message}; then ${unreachable.message}`, { cause: lost });
-}
-
-function everyTime(lost: BackendError): BackendError {
-  return new BackendError('backend_error', `${lost.message}, ${MAX_GENERATIONS} times`, { cause: lost });
 }

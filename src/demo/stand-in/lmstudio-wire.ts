@@ -53,6 +53,17 @@ export const lmstudioWire: Wire = {
           error:
             'Trying to keep the first 15857 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens, which is not enough. Try to load the model with a larger context length, or provide a shorter input',
         });
+      case 'busy':
+        return { ...plainJson(503, { error: { message: 'Loading model', code: 503 } }), ...refusal };
+      case 'crashed':
+        return plainJson(400, {
+          error: 'The model has crashed without additional information. (Exit code: 18446744072635812000)',
+        });
+      case 'out-of-memory':
+        return plainJson(400, {
+          error:
+            'Model loading was stopped due to insufficient system resources. Under the current settings, this model requires approximately 22.92 GB of memory',
+        });
       case 'no-model-loaded':
         return refusedModel(
           404,
@@ -80,7 +91,7 @@ export const lmstudioWire: Wire = {
     const counted = { ...head(turn, 'chat.completion.chunk'), choices: [], usage: usage(turn) };
     return `${event(chunk(turn, {}, turn.finishReason))}${turn.includeUsage ? event(counted) : ''}data: [DONE]\n\n`;
   },
-  error: (message) => `event: error\n${event({ error: { message } })}`,
+  error: (message = 'Model unloaded.') => `event: error\n${event({ error: { message } })}`,
   malformed: 'data: {"id":"chatcmpl-stand-in","cho\n\n',
   alien: event({ weather: 'fine' }),
 };

@@ -37,17 +37,31 @@ export const ollamaWire: Wire = {
       })),
     }),
   refuse(refusal, request): Plain {
-    if (refusal.kind === 'http') return { contentType: 'application/json; charset=utf-8', ...refusal };
-    if (refusal.kind === 'context-overflow') {
-      return plainJson(400, { error: 'the input length exceeds the context length' });
+    switch (refusal.kind) {
+      case 'http':
+        return { contentType: 'application/json; charset=utf-8', ...refusal };
+      case 'context-overflow':
+        return plainJson(400, { error: 'the input length exceeds the context length' });
+      case 'busy': {
+        const error = 'server busy, please try again.  maximum pending requests exceeded';
+        return { ...plainJson(503, { error }), ...refusal };
+      }
+      case 'crashed':
+        return plainJson(500, { error: 'llama runner process has terminated: exit status 2' });
+      case 'out-of-memory':
+        return plainJson(500, {
+          error: 'llama runner process has terminated: cudaMalloc failed: out of memory',
+        });
+      default:
+        return plainJson(404, { error: `model '${request.model}' not found` });
     }
-    return plainJson(404, { error: `model '${request.model}' not found` });
   },
   whole: (pieces, turn) =>
     plainJson(200, { ...head(turn), message: messageOf(pieces), done: true, ...counts(turn) }),
   piece: (piece, turn) => line({ ...head(turn), message: messageOf([piece]), done: false }),
   end: (turn) => line({ ...head(turn), message: messageOf([]), done: true, ...counts(turn) }),
-  error: (message) => line({ error: message }),
+  error: (message = 'an error was encountered while running the model: unexpected EOF') =>
+    line({ error: message }),
   malformed: '{"model":"llama3.2","message":{"role":"assi\n',
   alien: line({ weather: 'fine' }),
 };

@@ -25,14 +25,20 @@ export async function playTurn(
     if (response.destroyed) return;
     if (behaviour.fault?.afterChunks === sent) return breakOff(wire, behaviour.fault, response);
     const piece = pieces[sent];
-    await write(response, piece === undefined ? wire.end(turn) : wire.piece(piece, turn));
+    if (piece !== undefined) await write(response, wire.piece(piece, turn));
   }
+  while (behaviour.endless !== undefined && !response.destroyed) {
+    await write(response, wire.piece(behaviour.endless, turn));
+  }
+  if (response.destroyed) return;
+  await write(response, wire.end(turn));
   response.end();
 }
 
 /** Sends a response that is not a stream. */
 export function sendPlain(response: ServerResponse, plain: Plain): void {
-  response.writeHead(plain.status, { 'content-type': plain.contentType }).end(plain.body);
+  const wait = plain.retryAfter === undefined ? {} : { 'retry-after': plain.retryAfter };
+  response.writeHead(plain.status, { 'content-type': plain.contentType, ...wait }).end(plain.body);
 }
 
 function startStream(response: ServerResponse, wire: Wire): void {
@@ -50,7 +56,7 @@ async function breakOff(
     response.destroy();
     return;
   }
-  if (fault.kind === 'error') await write(response, wire.error(fault.message ?? 'the model crashed'));
+  if (fault.kind === 'error') await write(response, wire.error(fault.message));
   if (fault.kind === 'malformed') await write(response, wire.malformed);
   if (fault.kind === 'alien') await write(response, wire.alien);
   response.end();
@@ -64,21 +70,29 @@ async function write(response: ServerResponse, text: string): Promise<void> {
 function piecesOf(request: StandInRequest, behaviour: Behaviour): Piece[] {
   const answer = behaviour.answer ?? defaultAnswer(request);
   const thinking = behaviour.thinking ?? '';
-  if (behaviour.rawThinkTags === true) return split('answer', `<think>\n${thinking}\n</think>\n\n${answer}`);
+  const cut = (kind: Piece['kind'], text: string) => split(kind, text, behaviour.pieceChars);
+  if (behaviour.rawThinkTags === true) return cut('answer', `<think>\n${thinking}\n</think>\n\n${answer}`);
   return [
-    ...split('thinking', thinking),
-    ...split(behaviour.answerAsReasoning === true ? 'thinking' : 'answer', answer),
+    ...cut('thinking', thinking),
+    ...cut(behaviour.answerAsReasoning === true ? 'thinking' : 'answer', answer),
   ];
 }
 
 /**
- * Words with the white space after them. A single word is cut in two, so that every answer has several
- * chunks.
+ * Pieces of so many characters; without a number, words with the white space after them. A single word is cut
+ * in two, so that every answer has several chunks.
  */
-function split(kind: Piece['kind'], text: string): Piece[] {
+function split(kind: Piece['kind'], text: string, chars: number | undefined): Piece[] {
   const words = text.match(/\S+\s*|\s+/g) ?? [];
-  const parts = words.length === 1 ? [text.slice(0, 1), text.slice(1)] : words;
+  const byWord = words.length === 1 ? [text.slice(0, 1), text.slice(1)] : words;
+  const parts = chars === undefined ? byWord : cutAfter(text, chars);
   return parts.filter((part) => part !== '').map((part) => ({ kind, text: part }));
+}
+
+function cutAfter(text: string, chars: number): string[] {
+  return Array.from({ length: Math.ceil(text.length / chars) }, (_, at) =>
+    text.slice(at * chars, (at + 1) * chars),
+  );
 }
 
 function turnOf(

@@ -33,17 +33,28 @@ export interface Fault {
   readonly afterChunks: number;
   /**
    * `die`: the socket is destroyed. `end`: the body ends properly, but before the answer does. `error`: the
-   * server sends `message` in a line of its wire format, after the HTTP 200. `malformed`: a line that is not
-   * JSON. `alien`: a line of JSON that is not a chunk of the wire format.
+   * server sends `message` in a line of its wire format, after the HTTP 200; default: that the model has
+   * crashed, in its own words. `malformed`: a line that is not JSON. `alien`: a line of JSON that is not a
+   * chunk of the wire format.
    */
   readonly kind: 'die' | 'end' | 'error' | 'malformed' | 'alien';
   readonly message?: string;
 }
 
-/** Why a request is refused before any answer. Each wire format words it as its server does. */
+/**
+ * Why a request is refused before any answer. Each wire format words it as its server does. `retryAfter` is
+ * the header of that name.
+ */
 export type Refusal =
-  | { readonly kind: 'model-missing' | 'no-model-loaded' | 'context-overflow' }
-  | { readonly kind: 'http'; readonly status: number; readonly body: string; readonly contentType?: string };
+  | { readonly kind: 'model-missing' | 'no-model-loaded' | 'context-overflow' | 'crashed' | 'out-of-memory' }
+  | { readonly kind: 'busy'; readonly retryAfter?: string }
+  | {
+      readonly kind: 'http';
+      readonly status: number;
+      readonly body: string;
+      readonly contentType?: string;
+      readonly retryAfter?: string;
+    };
 
 /** How the stand-in answers one request. `{}` is a quick, correct answer. */
 export interface Behaviour {
@@ -56,6 +67,10 @@ export interface Behaviour {
   readonly thinking?: string;
   /** Sends the thinking as `<think>…</think>` in front of the answer instead. */
   readonly rawThinkTags?: boolean;
+  /** Sends the text in pieces of so many characters, whatever that cuts, and not word by word. */
+  readonly pieceChars?: number;
+  /** Goes on with this piece behind the answer, for ever. */
+  readonly endless?: { readonly kind: 'answer' | 'thinking'; readonly text: string };
   /** A quirk of LM Studio: the answer comes as reasoning, and the content stays empty. */
   readonly answerAsReasoning?: boolean;
   /** The model named in the answer. Default: the one that was asked for. */

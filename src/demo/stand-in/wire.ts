@@ -23,6 +23,8 @@ export interface Plain {
   readonly status: number;
   readonly body: string;
   readonly contentType: string;
+  /** The header `Retry-After`. */
+  readonly retryAfter?: string;
 }
 
 /** A wire format: how its server reads requests and writes responses. */
@@ -40,7 +42,8 @@ export interface Wire {
   /** The lines of a stream. */
   piece(piece: Piece, turn: Turn): string;
   end(turn: Turn): string;
-  error(message: string): string;
+  /** Default: that the model has crashed. */
+  error(message?: string): string;
   malformed: string;
   alien: string;
 }

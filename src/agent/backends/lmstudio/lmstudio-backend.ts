@@ -1,10 +1,11 @@
 import type { OpenAI } from 'openai';
-import type { Usage } from '../../../protocol/answer.js';
+import { REPETITION, type Usage } from '../../../protocol/answer.js';
 import { LIST_LIMITS, maxLineBytes, streamLimits } from '../answer-limits.js';
 import type { Backend, GenerateRequest, Generation, OnToken } from '../backend.js';
-import { backendError, callBackend, lostError } from '../backend-failure.js';
+import { backendError, callBackend, lostError, StreamFailure } from '../backend-failure.js';
 import { finishGeneration } from '../finish-generation.js';
 import { errorBody, HttpFailure, openTransport, type Transport } from '../http-exchange.js';
+import { StreamedText } from '../streamed-text.js';
 import { wholeEvents } from '../whole-events.js';
 import { LMSTUDIO } from './lmstudio.js';
 import {
@@ -29,6 +30,7 @@ export function lmstudioBackend(url: string): Backend {
     name: LMSTUDIO.name,
     url: LMSTUDIO.parseUrl(url),
     noModelRemedy: LMSTUDIO.remedies.noModel,
+    failures: LMSTUDIO.failures,
   } as const;
   return {
     ...about,
@@ -89,12 +91,11 @@ async function generate(
   request: GenerateRequest,
   onToken: OnToken,
 ): Promise<Generation> {
-  let content = '';
-  let thinking = '';
+  const text = new StreamedText(request.format !== undefined);
   let model: string | undefined;
   let finishReason: string | undefined;
   let usage: Usage | undefined;
-  for await (const event of await client.chat.completions.create(lmstudioRequest(request))) {
+  for await (const event of eventsOf(client, lmstudioRequest(request))) {
     const read = lmstudioChunkSchema.safeParse(event);
     if (!read.success)
       throw backendError(about, 'backend_error', 'sent an event that is no part of an answer');
@@ -106,17 +107,34 @@ async function generate(
     const [choice] = chunk.choices;
     const thought = choice?.delta?.reasoning_content ?? choice?.delta?.reasoning ?? '';
     const said = choice?.delta?.content ?? '';
-    thinking += thought;
-    content += said;
+    const isEndless = text.take({ thinking: thought, content: said });
     if (thought + said !== '') onToken(thought + said);
     finishReason = choice?.finish_reason ?? finishReason;
     usage = usageOf(chunk) ?? usage;
+    if (!isEndless || finishReason !== undefined) continue;
+    finishReason = REPETITION;
+    break;
   }
   // The client ends its loop alike where the server says [DONE] and where the body just ends.
   if (finishReason === undefined) {
     throw lostError(about, 'ended the stream before the answer was complete');
   }
+  const { content, thinking } = text;
   return finishGeneration(about, request, { content, thinking, model, finishReason, usage });
+}
+
+/** The events of a stream. Throws StreamFailure for one that tells of an error. */
+async function* eventsOf(
+  client: OpenAI,
+  params: ReturnType<typeof lmstudioRequest>,
+): AsyncGenerator<unknown> {
+  const stream = await client.chat.completions.create(params);
+  try {
+    yield* stream;
+  } catch (error) {
+    const { APIError } = await import('openai');
+    throw error instanceof APIError ? new StreamFailure(error.message, { cause: error }) : error;
+  }
 }
 
 function refuseWrongModel(

@@ -1,6 +1,7 @@
 import { shellQuote } from '../../../process/shell-quote.js';
 import type { BackendDescription } from '../backend-description.js';
 import { parseBackendUrl } from '../backend-url.js';
+import { LMSTUDIO_FAILURES } from './lmstudio-failures.js';
 
 /** With the path of its OpenAI-compatible API. */
 const DEFAULT_URL = 'http://127.0.0.1:1234/v1';
@@ -17,6 +18,7 @@ export const LMSTUDIO = {
   sameModel: sameLmstudioModel,
   answersFromOthers: true,
   takesContextSize: false,
+  failures: LMSTUDIO_FAILURES,
   remedies: {
     start: 'lms server start, or the Developer tab of LM Studio; elsewhere than usual: --lmstudio-url',
     noModel: 'load a model in LM Studio, or run: lms load',

@@ -1,10 +1,12 @@
 import { type ChatRequest, Ollama, type Options } from 'ollama';
+import { REPETITION } from '../../../protocol/answer.js';
 import type { TaskOptions } from '../../../protocol/task.js';
 import { LIST_LIMITS, maxLineBytes, streamLimits } from '../answer-limits.js';
 import type { Backend, GenerateRequest, Generation, OnToken } from '../backend.js';
 import { backendError, callBackend, lostError } from '../backend-failure.js';
 import { finishGeneration } from '../finish-generation.js';
 import { openTransport } from '../http-exchange.js';
+import { StreamedText } from '../streamed-text.js';
 import { OLLAMA } from './ollama.js';
 import { ollamaChunkSchema, ollamaTagsSchema, strictJsonLines } from './ollama-wire.js';
 
@@ -17,6 +19,7 @@ export function ollamaBackend(url: string): Backend {
     name: OLLAMA.name,
     url: OLLAMA.parseUrl(url),
     noModelRemedy: OLLAMA.remedies.noModel,
+    failures: OLLAMA.failures,
   } as const;
   return {
     ...about,
@@ -49,23 +52,21 @@ async function generate(
   request: GenerateRequest,
   onToken: OnToken,
 ): Promise<Generation> {
-  let content = '';
-  let thinking = '';
+  const text = new StreamedText(request.format !== undefined);
   for await (const line of await client.chat(chatRequest(request))) {
     const read = ollamaChunkSchema.safeParse(line);
     if (!read.success) throw backendError(about, 'backend_error', 'sent a line that is no part of an answer');
     const chunk = read.data;
     const thought = chunk.message?.thinking ?? '';
     const said = chunk.message?.content ?? '';
-    thinking += thought;
-    content += said;
+    const isEndless = text.take({ thinking: thought, content: said });
     if (thought + said !== '') onToken(thought + said);
-    if (!chunk.done) continue;
+    if (!chunk.done && !isEndless) continue;
     return finishGeneration(about, request, {
-      content,
-      thinking,
+      content: text.content,
+      thinking: text.thinking,
       model: chunk.model,
-      finishReason: chunk.done_reason ?? undefined,
+      finishReason: chunk.done ? (chunk.done_reason ?? undefined) : REPETITION,
       usage: usageOf(chunk.prompt_eval_count, chunk.eval_count),
     });
   }

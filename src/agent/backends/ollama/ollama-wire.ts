@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { StreamFailure } from '../backend-failure.js';
 import { streamLines, withBody } from '../stream-lines.js';
 
 const count = z.int().min(0).optional().catch(undefined);
@@ -22,12 +23,17 @@ export const ollamaTagsSchema = z.object({
 });
 
 /**
- * The same response, with a body that fails with a SyntaxError at the first line that is no JSON object, and
- * with TooManyBytes at one that has more than `maxLineBytes`. Ollama's client prints such a line to the
- * terminal and goes on without it: an answer with a hole, and a piece of it in the log.
+ * The same response, with a body that fails with a SyntaxError at the first line that is no JSON object, with
+ * StreamFailure at one that tells of an error, and with TooManyBytes at one that has more than
+ * `maxLineBytes`. Ollama's client prints the first kind to the terminal and goes on without it: an answer
+ * with a hole, and a piece of it in the log.
  */
 export function strictJsonLines(response: Response, maxLineBytes: number): Response {
   return response.body === null ? response : withBody(response, checkedLines(response.body, maxLineBytes));
+}
+
+function wordsOf(error: unknown): string {
+  return typeof error === 'string' ? error : JSON.stringify(error);
 }
 
 /** The lines, each with its newline, without the blank ones, which the client would take for broken JSON. */
@@ -42,6 +48,7 @@ async function* checkedLines(
     if (text === '') continue;
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null) throw new SyntaxError('a line that is no object');
+    if ('error' in value) throw new StreamFailure(wordsOf(value.error));
     yield encoder.encode(`${text}\n`);
   }
 }

@@ -1,6 +1,7 @@
 import { shellQuote } from '../../../process/shell-quote.js';
 import type { BackendDescription } from '../backend-description.js';
 import { parseBackendUrl } from '../backend-url.js';
+import { OLLAMA_FAILURES } from './ollama-failures.js';
 
 /** Not `localhost`, which may be `::1`, where Ollama does not listen. */
 const DEFAULT_URL = 'http://127.0.0.1:11434';
@@ -17,6 +18,7 @@ export const OLLAMA = {
   sameModel: sameOllamaModel,
   answersFromOthers: false,
   takesContextSize: true,
+  failures: OLLAMA_FAILURES,
   remedies: {
     start: 'ollama serve, or start its app; elsewhere than usual: --ollama-url',
     noModel: 'ollama pull llama3.2',

@@ -114,7 +114,7 @@ describe.each(BACKENDS)('%s', (name) => {
   test.each(bodies)('%s is backend_error, and is not read on', async (_what, type, text, message) => {
     const server = await endlessServer(of(type), text);
     const failure = await failureOf(generate(open(name, server)));
-    expect([failure.code, failure.isLost]).toEqual(['backend_error', false]);
+    expect([failure.code, failure.kind]).toEqual(['backend_error', 'final']);
     expect(failure.message).toMatch(message);
     expect(await server.sent).toBeLessThan(ON_THE_WAY);
   });

@@ -52,8 +52,8 @@ test("a task's backend is the only one asked, unreachable or not", async () => {
 });
 
 const FAILURES: readonly (readonly [string, Behaviour])[] = [
-  ['an error in the stream', { fault: { afterChunks: 1, kind: 'error' } }],
-  ['an HTTP 503', { refuse: { kind: 'http', status: 503, body: '{"error":"busy"}' } }],
+  ['an error in the stream', { fault: { afterChunks: 1, kind: 'error', message: 'out of memory' } }],
+  ['an HTTP 500', { refuse: { kind: 'http', status: 500, body: '{"error":"internal error"}' } }],
   ['a missing model', { refuse: { kind: 'model-missing' } }],
   ['an empty answer', { answer: '' }],
 ];

@@ -1,0 +1,76 @@
+/**
+ * What becomes of a task whose model server fails:
+ * - `final`: the task is answered with the error. Asked again, the server would say the same.
+ * - `busy`: nothing was begun. It is asked again, ever less often, for as long as a server may be away.
+ * - `lost`: the generation broke. The task is given to it again from the beginning, a few times.
+ */
+export type FailureKind = 'final' | 'busy' | 'lost';
+
+/** A way to fail. It is one where all that the rule names fits. */
+export interface FailureRule {
+  readonly kind: FailureKind;
+  /** HTTP statuses. */
+  readonly statuses?: readonly number[];
+  /** What the server says, in the body of an error or in the middle of a stream. */
+  readonly wording?: RegExp;
+  /** The `code` of what Node says of a connection. */
+  readonly wire?: RegExp;
+  /** Only where it is told in the middle of a stream, behind a status 200. */
+  readonly inStream?: true;
+  /** Where that was seen: a public issue, or a file and line of the server's own source. */
+  readonly source: string;
+}
+
+/** A failure, as far as it is known. `status` null: told in the middle of a stream. */
+export type ToldFailure =
+  | { readonly status: number | null; readonly text: string }
+  | { readonly wire: string };
+
+/** So much of what a server says is searched, in characters. Their wordings stand at the beginning. */
+export const MAX_SEARCHED_CHARS = 8192;
+
+/** The kind of a failure by the first rule that fits; `final` where none does. */
+export function kindOfFailure(rules: readonly FailureRule[], failure: ToldFailure): FailureKind {
+  return rules.find((rule) => fits(rule, failure))?.kind ?? 'final';
+}
+
+function fits(rule: FailureRule, failure: ToldFailure): boolean {
+  if ('wire' in failure) return rule.wire?.test(failure.wire) ?? false;
+  if (rule.wire !== undefined) return false;
+  if (rule.inStream === true && failure.status !== null) return false;
+  if (rule.statuses !== undefined && !rule.statuses.some((status) => status === failure.status)) return false;
+  return rule.wording?.test(failure.text.slice(0, MAX_SEARCHED_CHARS)) ?? true;
+}
+
+/**
+ * What passes whatever server it is. It stands at the end of each server's own list, whose rules go first:
+ * what that server says with a status tells more than the status.
+ */
+export const COMMON_RULES: readonly FailureRule[] = [
+  {
+    kind: 'lost',
+    wire: /^(?:ECONNRESET|EPIPE|HPE_)/,
+    source: 'a socket that closed under a request or a body: nodejs.org/api/errors.html',
+  },
+  {
+    kind: 'busy',
+    statuses: [429],
+    source: 'RFC 6585, section 4',
+  },
+  { kind: 'busy', statuses: [503], source: 'RFC 9110, section 15.6.4; ollama/ollama#7573' },
+  {
+    kind: 'busy',
+    statuses: [502],
+    source: 'RFC 9110, section 15.6.3: a proxy in front of a server that is just starting again',
+  },
+  {
+    kind: 'lost',
+    statuses: [408, 504],
+    source: 'RFC 9110, sections 15.5.9 and 15.6.5: the server may have begun, so it is not asked for long',
+  },
+  {
+    kind: 'lost',
+    inStream: true,
+    source: 'what is told behind a status 200 broke a generation that had begun: ollama/ollama#8689',
+  },
+];

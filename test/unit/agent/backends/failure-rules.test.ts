@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest';
+import { BACKENDS } from '../../../../src/agent/backends/backends.js';
+import { kindOfFailure } from '../../../../src/agent/backends/failure-rules.js';
+import { LMSTUDIO_FAILURES } from '../../../../src/agent/backends/lmstudio/lmstudio-failures.js';
+import { OLLAMA_FAILURES } from '../../../../src/agent/backends/ollama/ollama-failures.js';
+
+// Words as the servers say them, from the sources that the rules name.
+
+test.each([
+  ['busy', 503, 'server busy, please try again.  maximum pending requests exceeded'],
+  ['busy', 500, 'server busy, please try again.  maximum pending requests exceeded'],
+  ['busy', 503, 'Server overloaded, please retry shortly (ref: aaa65c70)'],
+  ['busy', 500, 'unexpected server status: llm busy - no slots available'],
+  ['busy', 500, 'unexpected server status: llm server loading model'],
+  ['busy', 500, 'no slots available after 10 retries'],
+  ['busy', 429, ''],
+  ['busy', 502, '<html>Bad Gateway</html>'],
+  ['lost', 504, ''],
+  ['lost', 500, 'llama runner process has terminated: exit status 2'],
+  ['lost', 500, 'llama runner process has terminated: %!w(<nil>)'],
+  ['lost', 500, 'llama-server process has terminated: signal: killed'],
+  ['lost', 500, 'llama runner process no longer running: -1 '],
+  ['lost', 500, 'timed out waiting for llama runner to start - progress 1.00 - '],
+  ['lost', 500, 'timed out waiting for llama-server to start: context canceled'],
+  ['lost', 500, 'unexpected server status: llm server not responding'],
+  ['lost', 500, 'unexpected server status: llm server error'],
+  [
+    'lost',
+    500,
+    'model runner has unexpectedly stopped, this may be due to resource limitations or an internal error, check ollama server logs for details',
+  ],
+  ['lost', null, 'an error was encountered while running the model: unexpected EOF'],
+  ['lost', null, 'something that nobody has seen yet'],
+  ['final', 500, 'something that nobody has seen yet'],
+  ['final', 400, 'invalid options: temperature'],
+  ['final', 500, 'llama runner process has terminated: cudaMalloc failed: out of memory'],
+  ['final', 500, 'model requires more system memory (5.6 GiB) than is available (4.1 GiB)'],
+  ['final', null, 'CUDA error: out of memory'],
+  ['final', 500, "llama runner process has terminated: error loading model: unknown model architecture: 'x'"],
+  ['final', 500, 'x: this model may be incompatible with your version of Ollama.'],
+] as const)('Ollama: %s is what %s with %j is', (kind, status, text) => {
+  expect(kindOfFailure(OLLAMA_FAILURES, { status, text })).toBe(kind);
+});
+
+test.each([
+  ['busy', 503, 'Loading model'],
+  ['busy', 429, 'Too many requests'],
+  ['busy', 502, ''],
+  ['busy', 503, ''],
+  ['lost', 504, ''],
+  ['lost', null, 'Model unloaded.'],
+  ['lost', 400, 'Model is unloaded.'],
+  ['lost', 400, 'Model reloaded.'],
+  ['lost', 400, 'The model has crashed without additional information. (Exit code: 18446744072635812000)'],
+  ['lost', 500, 'Channel Error'],
+  ['lost', null, 'something that nobody has seen yet'],
+  ['final', 400, 'something that nobody has seen yet'],
+  ['final', 400, "'response_format.type' must be 'json_schema' or 'text'"],
+  ['final', 400, 'Failed to load model "x". Error: Error loading model. (Exit code: 6).'],
+  ['final', 400, 'Model loading was stopped due to insufficient system resources.'],
+  ['final', null, 'cudaMalloc failed: out of memory'],
+] as const)('LM Studio: %s is what %s with %j is', (kind, status, text) => {
+  expect(kindOfFailure(LMSTUDIO_FAILURES, { status, text })).toBe(kind);
+});
+
+test.each([
+  ['ECONNRESET', 'lost'],
+  ['EPIPE', 'lost'],
+  ['HPE_INVALID_CONSTANT', 'lost'],
+  ['ENOSPC', 'final'],
+])('a socket that fails with %s is %s, whatever server it is', (wire, kind) => {
+  for (const { failures } of BACKENDS) expect(kindOfFailure(failures, { wire })).toBe(kind);
+});
+
+test('every rule names its source, and something to go by', () => {
+  for (const { failures } of BACKENDS) {
+    for (const rule of failures) {
+      expect(rule.source).toMatch(/#\d|RFC \d|\.go|nodejs\.org|llama\.cpp/);
+      expect(rule.statuses ?? rule.wording ?? rule.wire ?? rule.inStream).toBeDefined();
+    }
+  }
+});
