@@ -26,6 +26,21 @@ const MAX_MODEL_CHARS = 100;
 /** A presence lists at most this many tasks. */
 export const MAX_PRESENCE_BUSY = 16;
 
+/**
+ * What an agent does for one task. `phase` is `waiting` while no model server can be reached, `loading` from
+ * the request to the first token (the model is loaded, the prompt is read), then `generating`. The word is
+ * open: a reader shows one that it does not know as it is.
+ */
+export const presenceWorkSchema = z.strictObject({
+  task: commitIdSchema,
+  phase: z.string().regex(/^[a-z][a-z-]{0,31}$/, 'must be a short lower-case word'),
+  /** When the agent began with this task. */
+  since: instantSchema,
+  /** The model that was asked; absent before one was chosen. */
+  model: z.string().min(1).max(MAX_MODEL_CHARS).optional(),
+});
+export type PresenceWork = z.infer<typeof presenceWorkSchema>;
+
 /** What an agent says about itself. Times are by the server's clock, as far as the agent knows it. */
 export const presenceSchema = z.strictObject({
   agent: principalNameSchema,
@@ -42,24 +57,37 @@ export const presenceSchema = z.strictObject({
   parallel: z.int().min(1).max(64),
   /** The tasks it was answering. */
   busy: z.array(commitIdSchema).max(MAX_PRESENCE_BUSY),
+  /** What it does for them, as far as there is room; absent where it is at none. */
+  work: z.array(presenceWorkSchema).min(1).max(MAX_PRESENCE_BUSY).optional(),
   started_at: instantSchema,
   seen_at: instantSchema,
 });
 export type Presence = z.infer<typeof presenceSchema>;
 
 /**
- * The bytes of a presence. What does not fit is left out. Models go first, because ids of tasks are short.
+ * The bytes of a presence. What does not fit is left out: models first, because a reader can do without the
+ * end of the list; then what is done for the last tasks. The names of models in `work` are cut.
  */
 export function writePresence(presence: Presence): Buffer {
   const models = presence.models
     .filter((name) => name.length > 0 && name.length <= MAX_MODEL_CHARS)
     .slice(0, MAX_PRESENCE_MODELS);
   const busy = presence.busy.slice(0, MAX_PRESENCE_BUSY);
+  const { work: given = [], ...rest } = presence;
+  const work = given.slice(0, MAX_PRESENCE_BUSY).map(boundedWork);
   for (;;) {
-    const bytes = writeExactJson({ ...presence, models, busy }, presenceSchema);
-    if (bytes.length <= MAX_PRESENCE_BYTES || models.length === 0) return bytes;
-    models.pop();
+    const bytes = writeExactJson(
+      { ...rest, models, busy, ...(work.length === 0 ? {} : { work }) },
+      presenceSchema,
+    );
+    if (bytes.length <= MAX_PRESENCE_BYTES || (models.pop() ?? work.pop()) === undefined) return bytes;
   }
+}
+
+function boundedWork({ model = '', ...work }: PresenceWork): PresenceWork {
+  // By code points: half of a pair would be no text.
+  const cut = model.length <= MAX_MODEL_CHARS ? model : [...model].slice(0, MAX_MODEL_CHARS / 2).join('');
+  return cut === '' ? work : { ...work, model: cut };
 }
 
 /** Reads the bytes of a presence. Accepts only bytes that writePresence would write. */

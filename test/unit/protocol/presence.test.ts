@@ -46,6 +46,30 @@ test('however much an agent has, its presence can be read, and says what it can'
   expect(read.ok && read.value.models.length).toBeGreaterThan(5);
 });
 
+test('what is done for tasks gives way to nothing but the ids, and a long name of a model is cut', () => {
+  const work = Array.from({ length: 64 }, (_, n) => ({
+    task: String(n % 10).repeat(64),
+    phase: 'loading',
+    since: PRESENCE.seen_at,
+    model: n === 0 ? '🦙'.repeat(300) : `model-${n}`.padEnd(100, 'x'),
+  }));
+  const busy = work.map(({ task }) => task);
+  const bytes = writePresence({
+    ...PRESENCE,
+    models: Array.from({ length: 20 }, () => 'я'.repeat(100)),
+    busy,
+    work,
+  });
+  expect(bytes.length).toBeLessThanOrEqual(MAX_PRESENCE_BYTES);
+  const read = readPresence(bytes);
+  expect(read).toMatchObject({ ok: true, value: { models: [], busy: busy.slice(0, 16) } });
+  const kept = read.ok ? (read.value.work ?? []) : [];
+  expect(kept[0]?.model).toBe('🦙'.repeat(50));
+  expect(kept.length).toBeGreaterThan(8);
+  expect(kept.slice(1)).toEqual(work.slice(1, kept.length));
+  expect(readPresence(writePresence({ ...PRESENCE, work: [] }))).toEqual({ ok: true, value: PRESENCE });
+});
+
 test.each(['a', 'home-pc', 'A.b_c-9', 'lock', 'x.locks'])('%s has a ref', (name) => {
   expect(agentOfPresenceRef(presenceRef(name))).toBe(name);
 });
