@@ -33,16 +33,12 @@ export function openLocalDoorbell(gitDir: string, notifier: Ring): Doorbell {
   const released = watchPath(path.join(gitDir, 'bridge', 'bell'), {
     change: () => notifier.ring(),
     ready: () => {},
-    error: () => {},
   });
   const watcher = watchPath(reflog, {
     change: ring,
     ready: () => {
       ready = true;
       ring();
-    },
-    error: () => {
-      ready = false;
     },
   });
   return {

@@ -1,4 +1,5 @@
-import { type FSWatcher, watch as watchFolder } from 'node:fs';
+import { type BigIntStats, type FSWatcher, watch } from 'node:fs';
+import { lstat, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 /** The events of a watched file. */
@@ -7,66 +8,194 @@ export interface PathEvents {
   readonly change: () => void;
   /** The file is watched from now on, whether or not it exists. */
   readonly ready: () => void;
-  readonly error: (error: unknown) => void;
 }
 
-/** chokidar drops a change that follows another within 50 ms, even the last one. Twice that is safe. */
-const ECHO_MS = 100;
+/** What a watch is made with; for tests, and for where another pace is wanted. */
+export interface WatchPathOptions {
+  /** Milliseconds. */
+  readonly pollMs?: number;
+  /** Opens a watch of a folder. Default: that of node. May throw where the system has none left. */
+  readonly watchFolder?: (
+    folder: string,
+    onEvent: (event: string, name: string | null) => void,
+  ) => Pick<FSWatcher, 'on' | 'close'>;
+}
 
 /**
- * Watches one file, and reports every change once more a moment later, so that the last of a quick series is
- * never missed.
- *
- * The file is watched twice. chokidar 5 follows links and waits for folders that do not exist yet. But it
- * stays with the inode: its throttle drops a rename over the file within 5 ms of another event, and after
- * that it never hears anything again. The folder keeps its inode, so a watch of the folder reports every
- * rename.
+ * How often the file is looked at, whatever the events say. It costs two calls of `stat`, and is what a
+ * person would wait for an answer where there are no events. Milliseconds.
  */
-export function watchPath(file: string, on: PathEvents): { close(): Promise<void> } {
-  let echo: NodeJS.Timeout | undefined;
-  let folder: FSWatcher | null = null;
-  let closed = false;
-  const tell = () => {
-    if (closed) return;
-    clearTimeout(echo);
-    echo = setTimeout(on.change, ECHO_MS);
-    on.change();
-  };
-  const openFolder = () => {
-    if (folder !== null || closed) return;
-    try {
-      folder = watchFolder(path.dirname(file), (_event, name) => {
-        if (name === null || name === path.basename(file)) tell();
-      });
-    } catch {
-      // The folder does not exist yet; chokidar reports the file when it comes.
-      return;
+const POLL_MS = 2_000;
+
+/**
+ * Watches one file: by the events of its folder, and by a slow poll behind them that finds what they miss.
+ * Events are missing where the user's inotify watches are used up, on a share, after the folder was removed
+ * and made again, and after another one was moved to its place. The poll also opens the watch again.
+ *
+ * The folder is watched and not the file, because a watch stays with the inode, and a rename over the file
+ * gives it another. Where the file is a link, the folder of its target is watched as well. Never fails: a
+ * file that cannot be read now may be there at the next look.
+ */
+export function watchPath(
+  file: string,
+  on: PathEvents,
+  options: WatchPathOptions = {},
+): { close(): Promise<void> } {
+  const watched = new WatchedPath(path.resolve(file), on, options);
+  return { close: () => watched.close() };
+}
+
+/** A file as of a look. Two that are equal are taken for the same file with the same content. */
+interface Sight {
+  readonly file: string;
+  /** The folders to watch, and which they are: another folder may come to the same path. */
+  readonly folders: ReadonlyMap<string, string>;
+  /** The name of the file in each of them. */
+  readonly names: ReadonlySet<string>;
+}
+
+class WatchedPath {
+  readonly #path: string;
+  readonly #on: PathEvents;
+  readonly #options: Required<WatchPathOptions>;
+  readonly #watches = new Map<string, { readonly identity: string; readonly watcher: { close(): void } }>();
+  #names: ReadonlySet<string>;
+  /** Undefined before the first look. */
+  #seen: string | undefined;
+  /** How many events came, and how many of them have been told. */
+  #heard = 0;
+  #told = 0;
+  #isClosed = false;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void>;
+  #telling: Promise<void> = Promise.resolve();
+
+  constructor(file: string, on: PathEvents, { pollMs = POLL_MS, watchFolder = watch }: WatchPathOptions) {
+    this.#path = file;
+    this.#on = on;
+    this.#options = { pollMs, watchFolder };
+    this.#names = new Set([path.basename(file)]);
+    this.#looking = this.#poll();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.#closeAll();
+    await Promise.all([this.#looking, this.#telling]);
+  }
+
+  async #poll(): Promise<void> {
+    const heard = this.#heard;
+    const sight = await lookAt(this.#path);
+    if (this.#isClosed) return;
+    // Not where an event came meanwhile: what it told is newer than this look.
+    if (heard === this.#heard) this.#take(sight);
+    this.#timer = setTimeout(() => {
+      this.#looking = this.#poll();
+    }, this.#options.pollMs);
+  }
+
+  #take(sight: Sight): void {
+    const isFirst = this.#seen === undefined;
+    const isNews = !isFirst && sight.file !== this.#seen;
+    this.#seen = sight.file;
+    // No event told of a change: whatever the watch is on, it is not this folder.
+    if (isNews) this.#closeAll();
+    this.#openMissing(sight);
+    if (isFirst) this.#on.ready();
+    else if (isNews) this.#on.change();
+  }
+
+  #openMissing({ folders, names }: Sight): void {
+    this.#names = names;
+    for (const [folder, { identity, watcher }] of this.#watches) {
+      if (folders.get(folder) === identity) continue;
+      watcher.close();
+      this.#watches.delete(folder);
     }
-    folder.on('error', () => {
-      folder?.close();
-      folder = null;
-    });
-  };
-  openFolder();
-  // Loaded here: an agent that reaches its bridge over ssh watches no file.
-  const opening = import('chokidar').then(({ watch }) => {
-    if (closed) return null;
-    const watcher = watch(file, { ignoreInitial: true });
-    watcher.on('all', () => {
-      openFolder();
-      tell();
-    });
-    watcher.on('ready', on.ready);
-    watcher.on('error', on.error);
-    return watcher;
-  });
-  opening.catch(on.error);
-  return {
-    async close() {
-      closed = true;
-      clearTimeout(echo);
-      folder?.close();
-      await (await opening.catch(() => null))?.close();
-    },
-  };
+    for (const [folder, identity] of folders) {
+      if (this.#watches.has(folder)) continue;
+      try {
+        const watcher = this.#options.watchFolder(folder, (_event, name) => this.#hear(name));
+        this.#watches.set(folder, { identity, watcher });
+        watcher.on('error', () => {
+          watcher.close();
+          if (this.#watches.get(folder)?.watcher === watcher) this.#watches.delete(folder);
+        });
+      } catch {
+        // No watches are left, or the folder has just gone. The next poll tries again.
+      }
+    }
+  }
+
+  #hear(name: string | null): void {
+    if (this.#isClosed || (name !== null && !this.#names.has(name))) return;
+    this.#heard += 1;
+    if (this.#heard === 1 + this.#told) this.#telling = this.#tell();
+  }
+
+  /** Looks first and tells then, so that the poll finds whatever comes after this look. */
+  async #tell(): Promise<void> {
+    while (this.#told < this.#heard) {
+      const heard = this.#heard;
+      const sight = await lookAt(this.#path);
+      if (this.#isClosed) return;
+      if (this.#seen !== undefined) {
+        this.#seen = sight.file;
+        this.#on.change();
+      }
+      this.#told = heard;
+    }
+  }
+
+  #closeAll(): void {
+    for (const { watcher } of this.#watches.values()) watcher.close();
+    this.#watches.clear();
+  }
+}
+
+async function lookAt(file: string): Promise<Sight> {
+  const folder = path.dirname(file);
+  const [itself, folderId] = await Promise.all([
+    lstat(file, { bigint: true }).catch(noStats),
+    identityOf(folder),
+  ]);
+  const folders = new Map([[folder, folderId]]);
+  const names = new Set([path.basename(file)]);
+  if (typeof itself === 'string' || !itself.isSymbolicLink()) {
+    return { file: describe(itself), folders: existing(folders), names };
+  }
+  const [stats, target] = await Promise.all([
+    stat(file, { bigint: true }).catch(noStats),
+    realpath(file).catch(() => null),
+  ]);
+  if (target !== null) {
+    const targetFolder = path.dirname(target);
+    const identity = await identityOf(targetFolder);
+    if (identity !== folderId) folders.set(targetFolder, identity);
+    names.add(path.basename(target));
+  }
+  return { file: `${describe(itself)} ${describe(stats)}`, folders: existing(folders), names };
+}
+
+/** Which folder is at a path; empty where there is none. */
+async function identityOf(folder: string): Promise<string> {
+  const stats = await stat(folder, { bigint: true }).catch(noStats);
+  // An inode's number is used again, its time of birth is not.
+  return typeof stats === 'string' ? '' : `${stats.dev} ${stats.ino} ${stats.birthtimeNs}`;
+}
+
+function existing(folders: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  return new Map([...folders].filter(([, identity]) => identity !== ''));
+}
+
+function describe(stats: BigIntStats | string): string {
+  if (typeof stats === 'string') return stats;
+  return `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
+}
+
+/** Why there are none, in a word: a file that becomes readable is a change. */
+function noStats(error: NodeJS.ErrnoException): string {
+  return error.code ?? 'unknown';
 }

@@ -1,13 +1,10 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { watch } from 'chokidar';
 import { createNotifier } from '../bridge/notifier.js';
+import { watchPath } from '../bridge/watch-path.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 
 /** How much of the log is read at a time. */
 const CHUNK_BYTES = 256 * 1024;
-
-/** How often the file is checked in any case, because a file watch can miss an event. Milliseconds. */
-const LOOK_MS = 2_000;
 
 /**
  * Yields the lines of `answers.log` without their line breaks: all of them, or the last `newest` ones. With
@@ -20,21 +17,22 @@ export async function* readLogLines(
   options: { readonly follow: boolean; readonly signal: AbortSignal; readonly newest?: number | undefined },
 ): AsyncGenerator<string> {
   const notifier = createNotifier();
-  const watcher = options.follow
-    ? watch(file, { ignoreInitial: true }).on('all', () => notifier.ring())
-    : null;
+  // Opened first, so that a log that cannot be read is not watched.
   let reader = await openLines(file, options.newest);
+  const ring = () => notifier.ring();
+  const watcher = options.follow ? watchPath(file, { change: ring, ready: ring }) : null;
   try {
     for (;;) {
       yield* reader.lines();
       if (!options.follow || options.signal.aborted) return;
-      await notifier.wait(LOOK_MS, options.signal);
+      await notifier.wait(Number.POSITIVE_INFINITY, options.signal);
       if (options.signal.aborted) return;
-      if (await reader.replaced(file)) {
+      const next = (await reader.isReplaced(file)) ? await reopen(file) : null;
+      if (next !== null) {
         // Lines written between the last read and the rename are still in the old file.
         yield* reader.lines();
         await reader.close();
-        reader = await openLines(file);
+        reader = next;
       }
     }
   } finally {
@@ -71,7 +69,7 @@ async function openLines(file: string, newest?: number) {
         rest = Buffer.from(data);
       }
     },
-    async replaced(path: string): Promise<boolean> {
+    async isReplaced(path: string): Promise<boolean> {
       const now = await open(path, 'r').catch(() => null);
       const stats = await now?.stat();
       await now?.close();
@@ -79,6 +77,15 @@ async function openLines(file: string, newest?: number) {
     },
     close: () => handle.close(),
   };
+}
+
+/** The log that has come to its place; null where it has gone again, as while a folder is exchanged. */
+async function reopen(file: string) {
+  return openLines(file).catch((error: unknown) => {
+    const { code } = ((error as BridgeError).cause ?? {}) as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return null;
+    throw error;
+  });
 }
 
 /**

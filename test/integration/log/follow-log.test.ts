@@ -1,5 +1,5 @@
-import { appendFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { appendFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readLogLines } from '../../../src/log/follow-log.js';
 import { tempDir } from '../../support/temp-dir.js';
@@ -49,4 +49,27 @@ test('what comes after the newest follows them, each line once', async () => {
     if (found.length === 3) stop.abort();
   }
   expect(found).toEqual(['59', '60', '61']);
+});
+
+test('a log whose folder is exchanged is followed on, and so is one that is away for a while', async () => {
+  const file = await logOf(1);
+  const folder = dirname(file);
+  const stop = new AbortController();
+  const found: string[] = [];
+  for await (const line of readLogLines(file, { follow: true, signal: stop.signal })) {
+    found.push(line);
+    if (found.length === 1) {
+      await mkdir(`${folder}.new`);
+      await writeFile(join(`${folder}.new`, 'answers.log'), 'two\n');
+      await rename(folder, `${folder}.old`);
+      await rename(`${folder}.new`, folder);
+    }
+    if (found.length === 2) {
+      await rm(file);
+      setTimeout(() => void writeFile(file, 'three\n'), 300);
+    }
+    if (found.length === 3) stop.abort();
+  }
+  expect(found.slice(1)).toEqual(['two', 'three']);
+  await rm(`${folder}.old`, { recursive: true });
 });
