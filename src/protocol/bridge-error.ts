@@ -66,6 +66,7 @@ export type BridgeErrorCode =
   // The agent and its services.
   | 'clone-locked'
   | 'no-service-manager'
+  | 'no-session'
   | 'open-env-file'
   | 'service-exists'
   | 'service-failed'

@@ -47,6 +47,7 @@ function planSystemd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
     encoding: 'utf8' as const,
   });
   return {
+    probe: [...systemctl, 'show-environment'],
     files: [
       file(`${spec.name}.service`, systemdService(spec)),
       ...(isTimed ? [file(`${spec.name}.timer`, systemdTimer(spec))] : []),
@@ -73,6 +74,7 @@ function planLaunchd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
   const log = path.posix.join(library, 'Logs', `${spec.name}.log`);
   const domain = isSystem ? 'system' : `gui/${paths.uid}`;
   return {
+    probe: ['launchctl', 'print', domain],
     files: [{ path: plist, text: launchdPlist(spec, log), encoding: 'utf8' }],
     install: [['launchctl', 'bootstrap', domain, plist]],
     uninstall: [['launchctl', 'bootout', `${domain}/${spec.name}`]],
@@ -85,6 +87,7 @@ function planTask(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
   const file = path.win32.join(windowsFolder(paths), `${spec.name}.xml`);
   const task = `llm-bridge\\${spec.name}`;
   return {
+    probe: null,
     files: [{ path: file, text: `\ufeff${taskXml(spec)}`, encoding: 'utf16le' }],
     install: [
       ['schtasks', '/Create', '/F', '/TN', task, '/XML', file],

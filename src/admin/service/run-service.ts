@@ -19,8 +19,9 @@ export interface ServiceChange {
 
 /**
  * Writes the files of a service and starts it. Run again, it writes what differs and starts the service
- * again. Throws BridgeError `service-exists` (the name serves another bridge), `open-env-file`,
- * `no-permission`, `no-service-manager`, `service-failed`.
+ * again. Where the manager does not take the service, the files that this call wrote are removed again.
+ * Throws BridgeError `service-exists` (the name serves another bridge), `open-env-file`, `no-permission`,
+ * `no-service-manager`, `no-session`, `service-failed`.
  */
 export async function installService(
   spec: ServiceSpec,
@@ -30,6 +31,7 @@ export async function installService(
   const changed: string[] = [];
   let madeEnvFile = false;
   await requireManager(plan, env);
+  await requireSession(spec, plan, env);
   for (const file of plan.files) await refuseOther(file.path, file.encoding, spec);
   try {
     const owner = spec.user === null ? null : await ownerOf(spec);
@@ -45,13 +47,20 @@ export async function installService(
   } catch (error) {
     throw noPermission(error);
   }
-  for (const command of plan.install) await runOrThrow(command, env, plan);
+  for (const [at, command] of plan.install.entries()) {
+    // A service that the manager knows stays, also where it cannot be started now.
+    const isStart = at > 0 && at === plan.install.length - 1;
+    await runOrThrow(command, env, plan).catch(async (error: unknown) => {
+      if (!isStart) for (const file of changed) await rm(file, { force: true });
+      throw error;
+    });
+  }
   return { changed, madeEnvFile };
 }
 
 /**
- * Stops a service and removes its files; the file for variables stays. Run again, it does nothing. Throws as
- * installService does.
+ * Stops a service and removes its files; the file for variables stays. Run again, it does nothing. Files
+ * without a running service manager are removed as well. Throws as installService does.
  */
 export async function uninstallService(plan: ServicePlan, env: NodeJS.ProcessEnv): Promise<ServiceChange> {
   await requireManager(plan, env);
@@ -72,9 +81,17 @@ export async function uninstallService(plan: ServicePlan, env: NodeJS.ProcessEnv
   return { changed, madeEnvFile: false };
 }
 
-/** What the service manager says of a service; null where it was never installed. */
-export async function readService(plan: ServicePlan, env: NodeJS.ProcessEnv): Promise<string | null> {
+/**
+ * What the service manager says of a service; null where it was never installed. Throws BridgeError
+ * `no-service-manager`, `no-session`.
+ */
+export async function readService(
+  spec: ServiceSpec,
+  plan: ServicePlan,
+  env: NodeJS.ProcessEnv,
+): Promise<string | null> {
   await requireManager(plan, env);
+  await requireSession(spec, plan, env);
   const [first] = plan.files;
   if (first === undefined || (await stat(first.path).catch(() => null)) === null) return null;
   const { stdout, stderr } = await run(plan.status, env);
@@ -109,6 +126,28 @@ async function requireManager(plan: ServicePlan, env: NodeJS.ProcessEnv): Promis
     code: 'no-service-manager',
     remedy: 'see what would be installed with --print, and set it up by hand',
   });
+}
+
+/** A service manager that is installed need not run: not for a user who came by su or sudo, nor in a container. */
+async function requireSession(
+  { role, scope }: Pick<ServiceSpec, 'role' | 'scope'>,
+  { probe }: ServicePlan,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  if (probe === null) return;
+  const { exitCode, stdout, stderr } = await run(probe, env);
+  if (exitCode === 0) return;
+  const said = oneLine(stderr || stdout);
+  const reason = said === '' ? `exit code ${exitCode}` : said;
+  throw scope === 'user'
+    ? new BridgeError(`${probe[0]} has no session of this user to run a service in: ${reason}`, {
+        code: 'no-session',
+        remedy: `install it for the machine: sudo llm-bridge service install ${role} --system --user NAME …; or log in as this user, not by su or sudo`,
+      })
+    : new BridgeError(`${probe[0]} is here, and its service manager does not run: ${reason}`, {
+        code: 'no-session',
+        remedy: 'see what would be installed with --print, and set it up by hand',
+      });
 }
 
 async function runOrThrow(

@@ -52,6 +52,11 @@ export interface ServiceFile {
 
 /** What makes and unmakes a service: its files, and the commands behind them, each as words. */
 export interface ServicePlan {
+  /**
+   * Fails where the service manager cannot be talked to from here: there is none for this user, or none at
+   * all. Null where that is only known when it is tried.
+   */
+  readonly probe: readonly [string, ...string[]] | null;
   readonly files: readonly ServiceFile[];
   readonly install: readonly (readonly [string, ...string[]])[];
   readonly uninstall: readonly (readonly [string, ...string[]])[];

@@ -112,7 +112,7 @@ async function uninstall({ spec, plan }: Service, { out, env }: CommandIo): Prom
 }
 
 async function status({ spec, plan }: Service, { out, env }: CommandIo): Promise<ExitCode> {
-  const text = await readService(plan, env);
+  const text = await readService(spec, plan, env);
   await out.print(text === null ? `${spec.name} is not installed` : `${spec.name}\n${text}`);
   return text === null ? EXIT.failed : EXIT.done;
 }

@@ -147,7 +147,7 @@ describe.skipIf(process.platform !== 'linux')('service', () => {
     await mkdir(join(home, 'bin'));
     await writeFile(
       join(home, 'bin', 'systemctl'),
-      `#!/bin/sh\n[ "$1" = --version ] || echo "$@" >> "$HOME/calls"\ncase "$*" in *show*) echo ActiveState=active;; esac\n`,
+      `#!/bin/sh\ncase "$*" in --version|*show-environment) ;; *) echo "$@" >> "$HOME/calls";; esac\ncase "$*" in *show*) echo ActiveState=active;; esac\n`,
     );
     await chmod(join(home, 'bin', 'systemctl'), 0o755);
     env = cleanEnv(home, { PATH: `${join(home, 'bin')}${delimiter}${process.env.PATH}` });
@@ -200,22 +200,55 @@ describe.skipIf(process.platform !== 'linux')('service', () => {
     expect(open.stderr).toMatch(/^error: others can read \S+, which is for secrets\ntry: .*chmod 600 \S+\n$/);
   });
 
-  test('says in two lines that there is no service manager, or that it refused', async () => {
-    await writeFile(
+  /** A systemctl that fails at what this pattern of sh says. */
+  const failingAt = (pattern: string, words: string) =>
+    writeFile(
       join(home, 'bin', 'systemctl'),
-      '#!/bin/sh\n[ "$1" = --version ] || { echo "Failed to connect to bus" >&2; exit 1; }\n',
+      `#!/bin/sh\ncase "$*" in ${pattern}) echo "${words}" >&2; exit 1;; esac\n`,
     );
-    const refused = await service('install', 'agent', '--repo', REPO);
+
+  test('says in two lines that there is no service manager, and leaves nothing behind', async () => {
     const nowhere = await runCli(['service', 'install', 'agent', '--repo', REPO], {
       env: { ...env, PATH: join(home, 'empty') },
     });
-
-    expect(refused.exitCode).toBe(1);
-    expect(refused.stderr).toMatch(
-      /^error: "systemctl --user daemon-reload" failed: Failed to connect to bus\ntry: run it by hand.*\n$/,
-    );
     expect(nowhere.exitCode).toBe(1);
     expect(nowhere.stderr).toMatch(/^error: systemctl was not found: .*\ntry: .*--print.*\n$/);
+    await expect(stat(unit())).rejects.toThrow('ENOENT');
+  });
+
+  test('without a session of the user leads to --system, says the reason in status, and leaves nothing', async () => {
+    await service('install', 'agent', '--repo', REPO);
+    await failingAt('*daemon-reload*|*show*|*enable*|*disable*', 'Failed to connect to bus: No medium found');
+    const state = await service('status', 'agent', '--repo', REPO);
+    const removed = await service('uninstall', 'agent', '--repo', REPO);
+    const refused = await service('install', 'agent', '--repo', REPO);
+    const machine = await service('status', 'agent', '--repo', REPO, '--system', '--user', 'nobody');
+
+    for (const { exitCode, stderr, stdout } of [state, refused]) {
+      expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+      expect(stderr).toMatch(
+        /^error: systemctl has no session .*: Failed to connect to bus: No medium found\ntry: .*--system --user NAME.*\n$/,
+      );
+    }
+    // What an earlier version left there can still be taken away.
+    expect(removed).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(`removed ${unit()}\n`) });
+    await expect(stat(unit())).rejects.toThrow('ENOENT');
+    expect(machine.exitCode).toBe(1);
+    expect(machine.stderr).toMatch(/^error: .*does not run: Failed to connect to bus.*\ntry: .*--print.*\n$/);
+  });
+
+  test('that the manager does not take is gone again; one that cannot be started now stays', async () => {
+    await failingAt('*daemon-reload*', 'Access denied');
+    const refused = await service('install', 'agent', '--repo', REPO);
+    expect(refused.exitCode).toBe(1);
+    expect(refused.stderr).toMatch(
+      /^error: "systemctl --user daemon-reload" failed: Access denied\ntry: run it by hand.*\n$/,
+    );
+    await expect(stat(unit())).rejects.toThrow('ENOENT');
+
+    await failingAt('*restart*', 'Job failed');
+    expect((await service('install', 'agent', '--repo', REPO)).exitCode).toBe(1);
+    expect((await stat(unit())).isFile()).toBe(true);
   });
 
   test('prints files and commands for any system, and touches nothing', async () => {
