@@ -272,6 +272,11 @@ export const OPTIONS = {
     describe: 'Write answers.log anew from history, whole, and keep the old files aside',
     forOneRun: true,
   }),
+  again: option('again', {
+    kind: 'text',
+    describe: 'Give this executable of on-answer.d once more what it did not take',
+    forOneRun: true,
+  }),
   checkedRole: option('role', {
     kind: 'text',
     choices: roleSchema.options,
@@ -428,7 +433,7 @@ export const AGENT_OPTIONS = [
 
 export const WATCH_OPTIONS = [OPTIONS.localRepo, worded(OPTIONS.asker, 'Who asks'), OPTIONS.settle] as const;
 
-export const INGEST_OPTIONS = [OPTIONS.localRepo, OPTIONS.json, OPTIONS.rebuild] as const;
+export const INGEST_OPTIONS = [OPTIONS.localRepo, OPTIONS.json, OPTIONS.rebuild, OPTIONS.again] as const;
 
 /** The part of a command's arguments that ssh is started with. */
 export function sshOf(args: OptionValues<typeof SSH_OPTIONS>): SshOptions {

@@ -3,6 +3,7 @@ import { repairBridge } from '../../git/repair-bridge.js';
 import type { Repository } from '../../git/run-git.js';
 import { tellOnAnswer } from '../../log/catch-up-log.js';
 import { ingest } from '../../log/ingest.js';
+import { askAgain } from '../../log/on-answer/state.js';
 import { rebuildLog } from '../../log/rebuild-log.js';
 import { defineCommand } from '../command.js';
 import { INGEST_OPTIONS } from '../options.js';
@@ -18,11 +19,13 @@ export const ingestCommand = defineCommand({
   examples: [
     ['$0 ingest --repo /srv/llm-bridge/bridge.git', 'after a crash, or when answers.log was moved away'],
     ['$0 ingest --rebuild --repo /srv/llm-bridge/bridge.git', 'when "verify" found a difference'],
+    ['$0 ingest --again telegram --repo /srv/llm-bridge/bridge.git', 'once on-answer.d/telegram is mended'],
   ],
   async run(args, { out, env }) {
     const { repo } = await openLocalBridge(args.repo, { env, asOwner: true });
     for (const done of await repairBridge(repo, { waitMs: REPAIR_WAIT_MS, now: Date.now }))
       process.stderr.write(`${done}\n`);
+    if (args.again !== undefined) await askAgain(repo.gitDir, args.again);
     if (args.rebuild) await rebuild(repo, args.json, out);
     else await catchUp(repo, args.json, out);
     return EXIT.done;

@@ -4,8 +4,15 @@ import { excerpt, oneLine } from '../../protocol/printable.js';
 import { requireLogPlace } from '../log-folder.js';
 import { type LoggedLine, lastSeqOfLog, readRecordsFrom } from '../log-records.js';
 import type { OnAnswerEntry } from './folder.js';
-import { runExecutable } from './run-executable.js';
-import { caughtUpTo, type OnAnswerState, readOnAnswerState, writeOnAnswerState } from './state.js';
+import { type FailedRun, runExecutable } from './run-executable.js';
+import {
+  caughtUpTo,
+  forgetAskAgain,
+  isAskedAgain,
+  type OnAnswerState,
+  readOnAnswerState,
+  writeOnAnswerState,
+} from './state.js';
 
 /** The longest wait between two tries of an executable that keeps failing. Milliseconds. */
 const MAX_RETRY_MS = 15 * 60_000;
@@ -38,15 +45,25 @@ export interface Recipient {
   notBeforeMs: number;
 }
 
+/** So often a record is tried, about ten minutes, before those behind it are. */
+const PATIENT_TRIES = 8;
+
+/** How many records behind one that keeps failing are tried at a time. */
+const MAX_PROBES = 3;
+
 /**
  * Gives an executable the records after its state, one at a time and in order, until there are no more or one
  * fails.
  * 1. Read its state. An executable without a state is new: it starts with the first record
  *    that came after it was put there.
- * 2. Run it with the record. After a crash here, or before 3 is done, it gets the same record again.
- * 3. Write its state.
+ * 2. Where somebody asked for it, give it what is set aside once more.
+ * 3. Run it with the record. After a crash here, or before 4 is done, it gets the same record again.
+ * 4. Write its state.
+ * A record is set aside, and the next goes on, where the executable says that it will never take it, or where
+ * it failed PATIENT_TRIES times and one of the next records is taken: then it is the record and not the
+ * executable, or the network, that is at fault.
  * Never throws: any other error counts as a failure of the executable; it is kept in the state, and tried
- * again later. Returns whether a record was taken.
+ * again later. Returns whether it got on.
  */
 export async function deliver(context: DeliveryContext, recipient: Recipient): Promise<boolean> {
   const { entry } = recipient;
@@ -59,30 +76,29 @@ export async function deliver(context: DeliveryContext, recipient: Recipient): P
       recipient.state = caughtUpTo(await lastSeqBefore(context, entry.sinceMs));
       recipient.isUnsaved = true;
     }
+    if (await isAskedAgain(context.gitDir, entry.name)) hasTaken = await giveAgain(context, recipient);
     const { next_try: nextTry } = recipient.state;
     const notBeforeMs = nextTry === null ? 0 : Date.parse(nextTry);
     const waitMs = notBeforeMs - context.now();
     // A server whose clock went back must not wait for days.
     if (waitMs > 0 && waitMs <= MAX_RETRY_MS) {
       recipient.notBeforeMs = notBeforeMs;
-      return false;
+      return hasTaken;
     }
     if (recipient.isUnsaved) await save(context, recipient);
     for (;;) {
-      const { last_seq: lastSeq }: OnAnswerState = recipient.state;
-      const records = await readRecordsFrom(DISK, context.answersLog, ({ seq }) => seq > lastSeq, BATCH);
+      const records = await recordsBehind(context, recipient.state.last_seq);
       if (records.length === 0) return hasTaken;
-      for (const { seq, line } of records) {
+      for (const record of records) {
         if (!(await context.isRunnable(entry.name))) return hasTaken;
-        const failure = await runExecutable(entry.file, `${line}\n`, context);
-        if (failure !== null) {
-          await fail(context, recipient, failure);
-          return hasTaken;
+        const failure = await runWith(context, recipient, record);
+        if (failure !== null && !failure.isFinal) {
+          const passed = await probe(context, recipient, { record, failure });
+          if (!passed) await fail(context, recipient, failure.reason);
+          return hasTaken || passed;
         }
-        recipient.state = caughtUpTo(seq);
-        recipient.isUnsaved = true;
+        await pass(context, recipient, record.seq, failure === null ? [] : [{ record, failure }]);
         hasTaken = true;
-        await save(context, recipient);
       }
     }
   } catch (error) {
@@ -96,14 +112,98 @@ export async function deliver(context: DeliveryContext, recipient: Recipient): P
   }
 }
 
+function recordsBehind({ answersLog }: DeliveryContext, lastSeq: number): Promise<LoggedLine[]> {
+  return readRecordsFrom(DISK, answersLog, ({ seq }) => seq > lastSeq, BATCH);
+}
+
+function runWith(
+  context: DeliveryContext,
+  { entry }: Recipient,
+  record: LoggedLine,
+): Promise<FailedRun | null> {
+  return runExecutable(entry.file, `${record.line}\n`, context);
+}
+
+/** A record, and why it was not taken. */
+interface Untaken {
+  readonly record: LoggedLine;
+  readonly failure: FailedRun;
+}
+
+/**
+ * The first record behind the state has failed again. Once it has done so often enough, tries those behind
+ * it: where one is taken, those before it are set aside. Returns whether that was so.
+ */
+async function probe(context: DeliveryContext, recipient: Recipient, first: Untaken): Promise<boolean> {
+  if ((recipient.state?.failures ?? 0) + 1 < PATIENT_TRIES) return false;
+  const untaken = [first];
+  const next = await recordsBehind(context, first.record.seq);
+  for (const record of next.slice(0, MAX_PROBES)) {
+    if (!(await context.isRunnable(recipient.entry.name))) return false;
+    const again = await runWith(context, recipient, record);
+    if (again === null) {
+      await pass(context, recipient, record.seq, untaken);
+      return true;
+    }
+    untaken.push({ record, failure: again });
+  }
+  return false;
+}
+
+/** The records up to `seq` are done with, and `untaken` of them are set aside. */
+async function pass(
+  context: DeliveryContext,
+  recipient: Recipient,
+  seq: number,
+  untaken: readonly Untaken[],
+): Promise<void> {
+  const at = new Date(context.now()).toISOString();
+  const aside = untaken.map(({ record, failure }) => ({ seq: record.seq, at, reason: failure.reason }));
+  recipient.state = caughtUpTo(seq, [...(recipient.state?.set_aside ?? []), ...aside]);
+  recipient.isUnsaved = true;
+  await save(context, recipient);
+}
+
+/** Gives an executable what is set aside, each record once. Returns whether it took one. */
+async function giveAgain(context: DeliveryContext, recipient: Recipient): Promise<boolean> {
+  const { gitDir, answersLog } = context;
+  let hasTaken = false;
+  // First, so that a failure of ours is not met again and again. What is not given by then stays set aside.
+  await forgetAskAgain(gitDir, recipient.entry.name);
+  for (const one of recipient.state?.set_aside ?? []) {
+    const [record] = await readRecordsFrom(DISK, answersLog, ({ seq }) => seq >= one.seq, {
+      ...BATCH,
+      maxRecords: 1,
+    });
+    // Its file was deleted, after a rotation.
+    const isGone = record?.seq !== one.seq;
+    const failure = isGone
+      ? { reason: 'the log does not have it any more', isFinal: true }
+      : await runWith(context, recipient, record);
+    const state = recipient.state ?? caughtUpTo(0);
+    const others = state.set_aside.filter(({ seq }) => seq !== one.seq);
+    const at = new Date(context.now()).toISOString();
+    const set_aside =
+      failure === null
+        ? others
+        : state.set_aside.map((it) => (it.seq === one.seq ? { ...it, at, reason: failure.reason } : it));
+    recipient.state = { ...state, set_aside };
+    recipient.isUnsaved = true;
+    await save(context, recipient);
+    hasTaken ||= failure === null;
+  }
+  return hasTaken;
+}
+
 async function fail(context: DeliveryContext, recipient: Recipient, reason: string): Promise<void> {
-  const { last_seq = 0, failures = 0 } = recipient.state ?? {};
+  const { last_seq = 0, failures = 0, set_aside = [] } = recipient.state ?? {};
   recipient.notBeforeMs = context.now() + Math.min(context.retryMs * 2 ** failures, MAX_RETRY_MS);
   recipient.state = {
     last_seq,
     failures: failures + 1,
     last_error: reason,
     next_try: new Date(recipient.notBeforeMs).toISOString(),
+    set_aside,
   };
   recipient.isUnsaved = true;
   await save(context, recipient);

@@ -7,7 +7,7 @@ import { tryFileLock } from '../../process/file-lock.js';
 import { markOfLog } from '../log-records.js';
 import { type DeliveryContext, deliver, type Recipient } from './deliver.js';
 import { listOnAnswer } from './folder.js';
-import { listOnAnswerStates, removeOnAnswerState } from './state.js';
+import { isAskedAgain, listOnAnswerStates, removeOnAnswerState } from './state.js';
 
 /**
  * How often a dispatcher that has work, or waits to try again, looks for new records and executables.
@@ -68,7 +68,8 @@ async function deliverAll(context: DeliveryContext): Promise<string> {
       const recipient = recipients.get(entry.name) ?? newRecipient(entry);
       recipients.set(entry.name, recipient);
       const isNews = recipient.seenMark !== mark || recipient.notBeforeMs > 0;
-      if (running.has(entry.name) || !isNews || recipient.notBeforeMs > context.now()) continue;
+      const isDue = isNews && recipient.notBeforeMs <= context.now();
+      if (running.has(entry.name) || !(isDue || (await isAskedAgain(context.gitDir, entry.name)))) continue;
       recipient.notBeforeMs = 0;
       const job = deliver(context, recipient).then((hasTaken) => {
         recipient.seenMark = mark;

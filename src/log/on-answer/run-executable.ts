@@ -43,16 +43,27 @@ export interface RunExecutableOptions {
   readonly timeoutMs: number;
 }
 
+/** Why a run is a failure. */
+export interface FailedRun {
+  /** How it ended, and the end of its output, on one line. */
+  readonly reason: string;
+  /** It said that it will never take this record. */
+  readonly isFinal: boolean;
+}
+
+/** EX_DATAERR of sysexits.h: "the input data was incorrect in some way". */
+const NEVER_EXIT = 65;
+
 /**
  * Runs an executable with `input` on its standard input. Returns null where it ended with 0, even if it did
- * not read all input. Otherwise returns the reason on one line: how it ended, and the end of its output. An
- * executable that takes too long is ended together with its whole process group. Never throws.
+ * not read all input, else why it failed. An executable that takes too long is ended together with its whole
+ * process group. Never throws.
  */
 export async function runExecutable(
   file: string,
   input: string,
   options: RunExecutableOptions,
-): Promise<string | null> {
+): Promise<FailedRun | null> {
   try {
     const result = await runProgram([file], {
       input,
@@ -66,9 +77,10 @@ export async function runExecutable(
     const reason = reasonOf(result, options.timeoutMs);
     const words = oneLine(result.stdout.toString('utf8'));
     if (reason === null) return null;
-    return excerpt(words === '' ? reason : `${reason}: ${words}`, MAX_ERROR_CHARS);
+    const text = excerpt(words === '' ? reason : `${reason}: ${words}`, MAX_ERROR_CHARS);
+    return { reason: text, isFinal: result.exitCode === NEVER_EXIT && result.endedFor === null };
   } catch (error) {
-    return excerpt(`could not be started (${errorText(error)})`, MAX_ERROR_CHARS);
+    return { reason: excerpt(`could not be started (${errorText(error)})`, MAX_ERROR_CHARS), isFinal: false };
   }
 }
 

@@ -1,11 +1,28 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import * as z from 'zod';
 import { DISK, syncEntry, unless, writeWhole } from '../../process/durable-file.js';
 import { makeGroupFolder, openGroupFile } from '../../process/group-files.js';
+import { BridgeError } from '../../protocol/bridge-error.js';
 import { listOnAnswer } from './folder.js';
 
-/** The progress of an executable. It is durable: the records up to `last_seq` were delivered. */
+/** A record that an executable did not take, and that is not in the way of the others any more. */
+const setAsideSchema = z.object({
+  seq: z.int().min(1),
+  /** When it was set aside, ISO 8601. */
+  at: z.string(),
+  /** As `last_error`. */
+  reason: z.string(),
+});
+export type SetAside = z.infer<typeof setAsideSchema>;
+
+/** Beyond this, the oldest are forgotten. A hook that refuses so many is broken, and `status` says so. */
+const MAX_SET_ASIDE = 1000;
+
+/**
+ * The progress of an executable. It is durable: the records up to `last_seq` were delivered, or are in
+ * `set_aside`.
+ */
 export const onAnswerStateSchema = z.object({
   /** The newest record it took; records up to here are not given to it again. */
   last_seq: z.int().min(0),
@@ -15,12 +32,15 @@ export const onAnswerStateSchema = z.object({
   last_error: z.string().nullable(),
   /** The executable does not run before this time, ISO 8601; null where nothing failed. */
   next_try: z.string().nullable(),
+  /** A state of an older version has none. */
+  set_aside: z.array(setAsideSchema).default([]),
 });
 export type OnAnswerState = z.infer<typeof onAnswerStateSchema>;
 
-/** The state of an executable that has taken everything up to `seq`. */
-export function caughtUpTo(seq: number): OnAnswerState {
-  return { last_seq: seq, failures: 0, last_error: null, next_try: null };
+/** The state of an executable that has everything up to `seq` behind it. */
+export function caughtUpTo(seq: number, setAside: readonly SetAside[] = []): OnAnswerState {
+  const set_aside = setAside.slice(-MAX_SET_ASIDE);
+  return { last_seq: seq, failures: 0, last_error: null, next_try: null, set_aside };
 }
 
 /** The folder of the states, beside the executables' folder: one file for each executable, with its name. */
@@ -55,8 +75,36 @@ export async function writeOnAnswerState(gitDir: string, name: string, state: On
 }
 
 /** Removes the state of an executable that is gone. */
-export function removeOnAnswerState(gitDir: string, name: string): Promise<void> {
-  return rm(stateFile(gitDir, name), { force: true });
+export async function removeOnAnswerState(gitDir: string, name: string): Promise<void> {
+  await rm(stateFile(gitDir, name), { force: true });
+  await rm(againFile(gitDir, name), { force: true });
+}
+
+/**
+ * Asks for an executable to be given what is set aside once more. Only a dispatcher writes states, so this is
+ * a file beside them. Throws BridgeError `usage` where the bridge has no such executable.
+ */
+export async function askAgain(gitDir: string, name: string): Promise<void> {
+  const entries = await listOnAnswer(gitDir);
+  if (!entries.some((entry) => entry.status === 'runnable' && entry.name === name)) {
+    const names = entries.map((entry) => entry.name).join(', ');
+    throw new BridgeError(`on-answer.d has no executable ${JSON.stringify(name)} that can be run`, {
+      code: 'usage',
+      remedy: names === '' ? 'there is none at all' : `the names are: ${names}`,
+    });
+  }
+  await makeGroupFolder(onAnswerStateFolder(gitDir));
+  await (await openGroupFile(againFile(gitDir, name), 'w')).close();
+}
+
+/** Whether askAgain was called and what it asks for was not done yet. */
+export async function isAskedAgain(gitDir: string, name: string): Promise<boolean> {
+  return (await stat(againFile(gitDir, name)).catch(unless('ENOENT'))) !== null;
+}
+
+/** What askAgain asked for is done. */
+export function forgetAskAgain(gitDir: string, name: string): Promise<void> {
+  return rm(againFile(gitDir, name), { force: true });
 }
 
 /** The names that have a state. */
@@ -67,6 +115,10 @@ export async function listOnAnswerStates(gitDir: string): Promise<string[]> {
 
 function stateFile(gitDir: string, name: string): string {
   return path.join(onAnswerStateFolder(gitDir), `${name}.json`);
+}
+
+function againFile(gitDir: string, name: string): string {
+  return path.join(onAnswerStateFolder(gitDir), `${name}.again`);
 }
 
 /** The status of an executable in `on-answer.d`. */
@@ -82,6 +134,8 @@ export interface OnAnswerReport {
   readonly reason: string | null;
   /** When it is tried again, ISO 8601. */
   readonly next_try: string | null;
+  /** The records that it did not take, and that are not tried any more. */
+  readonly set_aside: readonly SetAside[];
 }
 
 /** Reports for each executable of a bridge, by name, how far it got and what is wrong with it. */
@@ -89,7 +143,7 @@ export async function reportOnAnswer(gitDir: string): Promise<OnAnswerReport[]> 
   return Promise.all(
     (await listOnAnswer(gitDir)).map(async (entry): Promise<OnAnswerReport> => {
       const { name } = entry;
-      const nothing = { name, last_seq: null, failures: 0, reason: null, next_try: null };
+      const nothing = { name, last_seq: null, failures: 0, reason: null, next_try: null, set_aside: [] };
       if (entry.status === 'refused') return { ...nothing, state: 'refused', reason: entry.reason };
       const state = await readOnAnswerState(gitDir, name).catch(() => 'unreadable' as const);
       if (state === null) return { ...nothing, state: 'new' };
@@ -97,8 +151,16 @@ export async function reportOnAnswer(gitDir: string): Promise<OnAnswerReport[]> 
         const reason = `cannot read bridge/on-answer.state/${name}.json; without it, it begins with new answers`;
         return { ...nothing, state: 'failing', reason };
       }
-      const { last_seq, failures, last_error: reason, next_try } = state;
-      return { name, state: failures > 0 ? 'failing' : 'ok', last_seq, failures, reason, next_try };
+      const { last_seq, failures, last_error: reason, next_try, set_aside } = state;
+      return {
+        name,
+        state: failures > 0 ? 'failing' : 'ok',
+        last_seq,
+        failures,
+        reason,
+        next_try,
+        set_aside,
+      };
     }),
   );
 }

@@ -75,6 +75,7 @@ interface Report {
   readonly last_seq: number | null;
   readonly failures: number;
   readonly reason: string | null;
+  readonly set_aside: readonly { readonly seq: number }[];
 }
 
 async function status(bridge: PlainBridge): Promise<{ reports: Report[]; text: string }> {
@@ -375,4 +376,40 @@ test('one that was taken away and put back begins anew', async () => {
   await exchange(bridge, 'c');
 
   await expectNumbers(bridge, 'one', [1, 3]);
+});
+
+test('a record that it will never take is named by status and doctor, and ingest --again gives it once more', async () => {
+  const bridge = await startBridge();
+  await install(
+    bridge,
+    'picky',
+    'test -e "$DIR/mended" || { echo "400 Bad Request" >&2; exit 65; }; cat >> "$DIR/picky"',
+  );
+  await exchange(bridge, 'a');
+  await waitUntil(
+    async () => (await status(bridge)).text.includes('did not take no. 1'),
+    'it to be set aside',
+  );
+  await waitUntil(async () => !(await isDispatching(bridge)), 'the dispatcher ended');
+  const { reports, text } = await status(bridge);
+  expect(reports).toMatchObject([{ name: 'picky', state: 'ok', last_seq: 1, set_aside: [{ seq: 1 }] }]);
+  expect(text).toContain(
+    'it did not take no. 1 (exit code 65: 400 Bad Request); once it is mended: llm-bridge ingest --again picky',
+  );
+  const doctor = await runCli(['doctor', '--json', '--repo', bridge.repoPath], { env: bridge.env });
+  expect(JSON.parse(doctor.stdout)).toContainEqual({
+    check: 'on-answer',
+    status: 'warning',
+    text: 'picky did not take record no. 1 (exit code 65: 400 Bad Request)',
+    remedy: expect.stringContaining('ingest --again picky'),
+  });
+
+  await writeFile(join(bridge.dir, 'mended'), '');
+  const again = await runCli(['ingest', '--again', 'picky', '--repo', bridge.repoPath], { env: bridge.env });
+  expect(again.exitCode, again.stderr).toBe(0);
+  await expectNumbers(bridge, 'picky', [1]);
+  await waitUntil(
+    async () => (await status(bridge)).reports[0]?.set_aside.length === 0,
+    'nothing to be left',
+  );
 });
