@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { asUtf8 } from '../asker/as-utf8.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 
 /** The key types OpenSSH accepts in `authorized_keys`, except the outdated ssh-dss. */
@@ -25,7 +26,7 @@ export interface PublicKey {
  * line with options, or anything else; `no-key-file` where the file cannot be read.
  */
 export async function readPublicKey(file: string): Promise<PublicKey> {
-  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+  const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
     throw new BridgeError(`cannot read the key file ${file} (${cause.code ?? cause.message})`, {
       code: 'no-key-file',
       remedy:
@@ -33,6 +34,8 @@ export async function readPublicKey(file: string): Promise<PublicKey> {
       cause,
     });
   });
+  // PowerShell's ">" makes UTF-16 of a key.
+  const text = asUtf8(bytes, file).toString('utf8');
   if (/PRIVATE KEY/.test(text)) {
     throw badKey(`${file} is a private key, which should never leave its machine`, `give ${file}.pub`);
   }

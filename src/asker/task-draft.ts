@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import os from 'node:os';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
 import { principalNameSchema, type TaskFile } from '../protocol/names.js';
 import { stringifyEscaped } from '../protocol/strict-json.js';
 import { questionOf, readTask, type TaskJson } from '../protocol/task.js';
@@ -42,10 +43,16 @@ export function draftTaskFile(file: TaskFile, bytes: Buffer, maxBytes?: number):
   if (!read.ok) {
     throw new BridgeError(`${file} ${read.reason}`, {
       code: 'usage',
-      remedy: 'see "The messages" in the README; a long text may have to be split',
+      remedy: remedyFor(bytes, read.reason, maxBytes),
     });
   }
   return { file, bytes, task: read.value, question: questionOf(read.value) };
+}
+
+function remedyFor(bytes: Buffer, reason: string, maxBytes = DEFAULT_MAX_TASK_BYTES): string {
+  if (bytes.length > maxBytes) return 'ask less at once, or raise bridge.maxTaskBytes on the server';
+  if (reason.includes('UTF-8')) return 'write it as UTF-8; iconv -t UTF-8 converts it';
+  return 'see "Messages" in docs/protocol.md';
 }
 
 /** The asker's name where no key gives one: the login name, as far as it is a valid name; else `asker`. */

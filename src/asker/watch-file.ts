@@ -1,34 +1,35 @@
 import { createHash } from 'node:crypto';
-import type { Stats } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { watchPath } from '../bridge/watch-path.js';
 import { resolveRef, updateRefs } from '../git/refs.js';
 import { clearTheWay } from '../git/repair-bridge.js';
 import { type Repository, runGit } from '../git/run-git.js';
+import { noteWatched, type WatchedNote } from '../log/watched-log.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF, type TaskFile } from '../protocol/names.js';
+import { taskHash } from '../protocol/task.js';
+import { asUtf8 } from './as-utf8.js';
+import { type FileContent, readSettled, type SettleOptions } from './settled-file.js';
 import { identified, submitLocal } from './submit-local.js';
 import { draftTaskFile, loginName, type TaskDraft } from './task-draft.js';
 
 /** Options for a watch. */
-export interface WatchOptions {
+export interface WatchOptions extends SettleOptions {
   readonly repo: Repository;
   /**
    * The file that a program rewrites. It need not exist yet. A `.json` file is read as a task.json, any other
    * as a task.txt.
    */
   readonly file: string;
-  readonly maxBytes: number;
   readonly taskTtlMs: number;
-  /** A change counts once the file was left alone for this long, so that a slow writer is not cut in half. */
-  readonly settleMs: number;
+  /** The bridge's; what cannot be asked is noted beside it (`watched-log.ts`). */
+  readonly answersLog: string;
   readonly name?: string;
-  readonly signal: AbortSignal;
   /** Called for each task that was asked. */
   readonly onTask: (task: string, draft: TaskDraft) => void;
-  /** Called for a change that is no task (not UTF-8, a bad field), and where a task could not be asked. */
+  /**
+   * Called once for a change that is no task (not UTF-8, a bad field), and where a task could not be asked.
+   */
   readonly onProblem: (error: BridgeError) => void;
   /** Called once the file is watched and its first content is asked. */
   readonly onReady?: () => void;
@@ -41,115 +42,141 @@ const RETRY_MS = 5_000;
  * Asks every settled change of a file as a task, until the signal aborts. The content at the start counts as
  * a change unless it was asked already. For that the ref `refs/bridge/watch/<hash of the path>` remembers the
  * last task of this file. It moves in the same transaction as `main`, so a restart neither repeats nor misses
- * a task. Empty and blank files are no tasks.
+ * a task. Empty and blank files are no tasks. A byte order mark is left out, and UTF-16 is converted. What can
+ * be no task, and what was asked with another hash than the file's, is noted in `watched.log`.
  */
 export async function watchFile(options: WatchOptions): Promise<void> {
-  const file = path.resolve(options.file);
-  const taskFile: TaskFile = file.toLowerCase().endsWith('.json') ? 'task.json' : 'task.txt';
-  const memory = watchRef(file);
-  let turn: Promise<void> = Promise.resolve();
-  let waiting = false;
-  let retry: NodeJS.Timeout | null = null;
-  let told: string | null = null;
-
-  const lookAgain = (): Promise<void> => {
-    // A look that waits to start will see everything that happens before it, so one is enough.
-    if (waiting) return turn;
-    waiting = true;
-    turn = turn.then(async () => {
-      waiting = false;
-      if (options.signal.aborted) return;
-      if (retry !== null) clearTimeout(retry);
-      retry = null;
-      try {
-        await askIfChanged(options, file, taskFile, memory);
-        told = null;
-      } catch (error) {
-        if (options.signal.aborted) return;
-        const problem = asBridgeError(error);
-        const isRetried = problem.code !== 'usage';
-        // A disk that stays full is reported once, not every five seconds.
-        if (!isRetried || problem.message !== told) options.onProblem(problem);
-        told = isRetried ? problem.message : null;
-        if (isRetried) retry = setTimeout(lookAgain, RETRY_MS);
-      }
-    });
-    return turn;
-  };
-
-  const watcher = watchPath(file, {
-    change: lookAgain,
-    ready: () => void lookAgain().then(() => options.onReady?.()),
-    error: (error) => options.onProblem(asBridgeError(error)),
+  const watch = new FileWatch(options);
+  const { signal } = options;
+  const watcher = watchPath(options.file, {
+    change: () => void watch.lookAgain(),
+    ready: () => void watch.lookAgain().then(() => options.onReady?.()),
   });
   await new Promise<void>((resolve) => {
-    if (options.signal.aborted) resolve();
-    options.signal.addEventListener('abort', () => resolve(), { once: true });
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
   });
   await watcher.close();
-  if (retry !== null) clearTimeout(retry);
-  await turn;
+  await watch.ended();
 }
 
-async function askIfChanged(
-  options: WatchOptions,
-  file: string,
+class FileWatch {
+  readonly #options: WatchOptions;
+  readonly #file: string;
+  readonly #taskFile: TaskFile;
+  #turn: Promise<void> = Promise.resolve();
+  #isWaiting = false;
+  #retry: NodeJS.Timeout | undefined;
+  /** What was said last of what is tried again. */
+  #told: string | null = null;
+  /** The hash of the content that was refused last, and of the one that was noted last. */
+  #refused: string | null = null;
+  #noted: string | null = null;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.#file = path.resolve(options.file);
+    this.#taskFile = this.#file.toLowerCase().endsWith('.json') ? 'task.json' : 'task.txt';
+  }
+
+  lookAgain(): Promise<void> {
+    // A look that waits to start will see everything that happens before it, so one is enough.
+    if (this.#isWaiting) return this.#turn;
+    this.#isWaiting = true;
+    this.#turn = this.#turn.then(async () => {
+      this.#isWaiting = false;
+      const { signal, onProblem } = this.#options;
+      if (signal.aborted) return;
+      clearTimeout(this.#retry);
+      try {
+        await this.#look();
+        this.#told = null;
+      } catch (error) {
+        if (signal.aborted) return;
+        const problem = asBridgeError(error);
+        // A disk that stays full is reported once, not every five seconds.
+        if (problem.message !== this.#told) onProblem(problem);
+        this.#told = problem.message;
+        this.#retry = setTimeout(() => void this.lookAgain(), RETRY_MS);
+      }
+    });
+    return this.#turn;
+  }
+
+  async ended(): Promise<void> {
+    clearTimeout(this.#retry);
+    await this.#turn;
+  }
+
+  async #look(): Promise<void> {
+    const content = await readSettled(this.#file, this.#options);
+    if (content === null) return;
+    const draft = draftOf(this.#taskFile, content, this.#options.maxBytes);
+    if (draft instanceof BridgeError) return this.#refuse(draft, content.hash);
+    this.#refused = null;
+    if (draft === null) return;
+    await this.#askUnlessAsked(draft);
+    const asked_as = taskHash(draft.bytes);
+    if (asked_as === content.hash) return;
+    // The answer comes under another hash than the one that whoever wrote the file waits for.
+    await this.#note(content.hash, { asked_as, error: null });
+  }
+
+  /** Says what is wrong with a content, once however often it is seen. */
+  async #refuse(problem: BridgeError, hash: string): Promise<void> {
+    const { message, remedy } = problem;
+    if (this.#refused !== hash) this.#options.onProblem(problem);
+    this.#refused = hash;
+    await this.#note(hash, { asked_as: null, error: { code: 'invalid_task', message, remedy } });
+  }
+
+  async #note(hash: string, what: Pick<WatchedNote, 'asked_as' | 'error'>): Promise<void> {
+    if (this.#noted === hash) return;
+    const { repo, answersLog } = this.#options;
+    const created_at = new Date().toISOString();
+    await noteWatched(
+      { gitDir: repo.gitDir, answersLog },
+      { task_hash: hash, ...what, file: this.#file, created_at },
+    );
+    this.#noted = hash;
+  }
+
+  /** Asks the content unless it was asked already. */
+  async #askUnlessAsked(draft: TaskDraft): Promise<void> {
+    const { repo, taskTtlMs, name, onTask } = this.#options;
+    const memory = watchRef(this.#file);
+    await clearTheWay(repo, { waitMs: RETRY_MS, now: Date.now });
+    const last = await resolveRef(repo, memory);
+    if (last !== null && (await isOnMain(repo, last)) && (await holds(repo, last, draft))) return;
+    const by = { name: name ?? loginName(), atMs: Date.now() };
+    const main = await resolveRef(repo, MAIN_REF);
+    if (main !== null && (await holds(repo, main, draft))) {
+      // Another asker has just asked these bytes, and a commit cannot ask them again. This file has said them
+      // all the same. The ref must remember that: otherwise a change back to the earlier content would look
+      // like no change.
+      const outcome = await updateRefs(identified(repo, by), [{ ref: memory, to: main }], 'watch');
+      if (outcome !== 'updated') throw notRemembered(this.#file);
+      return;
+    }
+    const task = await submitLocal(repo, draft, by, taskTtlMs, (commit) => [{ ref: memory, to: commit }]);
+    onTask(task, draft);
+  }
+}
+
+/** The task that a file holds; null where it is blank, and the reason where it can be none. */
+function draftOf(
   taskFile: TaskFile,
-  memory: string,
-): Promise<void> {
-  const bytes = await readSettled(file, options.settleMs, options.signal);
-  if (bytes.toString('latin1').trim() === '') return;
-  const draft = draftTaskFile(taskFile, bytes, options.maxBytes);
-  const { repo } = options;
-  await clearTheWay(repo, { waitMs: RETRY_MS, now: Date.now });
-  const last = await resolveRef(repo, memory);
-  if (last !== null && (await isOnMain(repo, last)) && (await holds(repo, last, draft))) return;
-  const by = { name: options.name ?? loginName(), atMs: Date.now() };
-  const main = await resolveRef(repo, MAIN_REF);
-  if (main !== null && (await holds(repo, main, draft))) {
-    // Another asker has just asked these bytes, and a commit cannot ask them again. This file has said them
-    // all the same. The ref must remember that: otherwise a change back to the earlier content would look
-    // like no change.
-    const outcome = await updateRefs(identified(repo, by), [{ ref: memory, to: main }], 'watch');
-    if (outcome !== 'updated') throw notRemembered(file);
-    return;
+  { bytes, size }: FileContent,
+  maxBytes: number,
+): TaskDraft | BridgeError | null {
+  try {
+    if (bytes === null) throw tooLarge(taskFile, size, maxBytes);
+    const text = asUtf8(bytes, taskFile);
+    return text.toString('latin1').trim() === '' ? null : draftTaskFile(taskFile, text, maxBytes);
+  } catch (error) {
+    if (error instanceof BridgeError && error.code === 'usage') return error;
+    throw error;
   }
-  const task = await submitLocal(repo, draft, by, options.taskTtlMs, (commit) => [
-    { ref: memory, to: commit },
-  ]);
-  options.onTask(task, draft);
-}
-
-/** The file's bytes once it was left alone for `settleMs`; empty where there is no file. */
-async function readSettled(file: string, settleMs: number, signal: AbortSignal): Promise<Buffer> {
-  for (;;) {
-    const before = await statFile(file);
-    if (before === null) return Buffer.alloc(0);
-    // ctime, not mtime, which a copy may keep from long ago. A date in the future (a file server's clock)
-    // says nothing about the age.
-    const ageMs = Date.now() - before.ctimeMs;
-    const restMs = ageMs >= 0 ? settleMs - ageMs : settleMs;
-    if (restMs > 0) await sleep(Math.ceil(restMs), undefined, { signal });
-    const bytes = await readFile(file).catch(absent);
-    const after = await statFile(file);
-    if (bytes !== null && after !== null && isSame(before, after)) return bytes;
-  }
-}
-
-async function statFile(file: string): Promise<Stats | null> {
-  return stat(file).catch(absent);
-}
-
-/**
- * Between a remove and the rename that replaces the file there is none; the rename is an event of its own.
- */
-function absent(error: NodeJS.ErrnoException): null {
-  if (error.code === 'ENOENT') return null;
-  throw error;
-}
-
-function isSame(a: Stats, b: Stats): boolean {
-  return a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs && a.size === b.size && a.ino === b.ino;
 }
 
 /** Whether a commit's task file equals this draft byte for byte. */
@@ -174,6 +201,13 @@ function notRemembered(file: string): BridgeError {
     code: 'watch-failed',
     remedy: 'nothing need be done: it is tried again',
     retryable: true,
+  });
+}
+
+function tooLarge(taskFile: TaskFile, size: number, maxBytes: number): BridgeError {
+  return new BridgeError(`${taskFile} has ${size} bytes; the limit is ${maxBytes}`, {
+    code: 'usage',
+    remedy: 'ask less at once, or raise bridge.maxTaskBytes',
   });
 }
 

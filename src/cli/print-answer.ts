@@ -46,7 +46,7 @@ const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {
   empty_answer: 'ask again, or use another model',
   invalid_format: 'use a model that is better at JSON, or a simpler schema',
   invalid_schema: 'correct the JSON Schema in --format',
-  invalid_task: 'see "The messages" in the README',
+  invalid_task: 'see "Messages" in docs/protocol.md',
   context_overflow: 'shorten the prompt, or raise num_ctx',
   answer_too_large: 'ask for less, or raise bridge.maxAnswerBytes on the server',
   answer_refused: updateElsewhere('the server and the PC'),

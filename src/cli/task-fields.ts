@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { asUtf8 } from '../asker/as-utf8.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
 import { readTask, type TaskFormat, type TaskJson, taskFormatSchema } from '../protocol/task.js';
@@ -55,19 +56,20 @@ async function promptOf(args: TaskArgs, fileAsks: boolean): Promise<string | nul
 }
 
 async function readTaskFile(file: string): Promise<TaskJson> {
-  const read = readTask('task.json', await readBytes(file), Number.POSITIVE_INFINITY);
+  const read = readTask('task.json', asUtf8(await readBytes(file), file), Number.POSITIVE_INFINITY);
   if (read.ok) return read.value;
   throw usage(
     `${file} ${read.reason}`,
-    'see "The messages" in the README; a plain text goes in by: llm-bridge ask - < FILE',
+    'see "Messages" in docs/protocol.md; a plain text goes in by: llm-bridge ask - < FILE',
   );
 }
 
 async function readFormat(value: string): Promise<TaskFormat> {
   if (value === 'json') return 'json';
-  const source = value.trimStart().startsWith('{') ? value : (await readBytes(value)).toString('utf8');
+  const isInline = value.trimStart().startsWith('{');
+  const source = isInline ? Buffer.from(value) : asUtf8(await readBytes(value), value);
   try {
-    return taskFormatSchema.parse(JSON.parse(source));
+    return taskFormatSchema.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(source)));
   } catch {
     throw usage(
       '--format is neither "json" nor a JSON Schema',
@@ -101,7 +103,7 @@ function usage(message: string, remedy: string): BridgeError {
 }
 
 /**
- * Reads all of standard input as UTF-8, at most `maxBytes`. Throws BridgeError `usage` for more, or for other
+ * Reads all of standard input as UTF-8 (or UTF-16 with its mark), at most `maxBytes`. Throws BridgeError `usage` for more, or for other
  * bytes.
  */
 async function readStdin(maxBytes: number): Promise<string> {
@@ -117,8 +119,9 @@ async function readStdin(maxBytes: number): Promise<string> {
     }
     chunks.push(chunk);
   }
+  const bytes = asUtf8(Buffer.concat(chunks), 'standard input');
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
     throw new BridgeError('standard input is not valid UTF-8', {
       code: 'usage',

@@ -115,6 +115,6 @@ function invalid(commit: string, file: string, reason: string): Refusal {
   return {
     code: 'payload',
     text: `commit ${shortId(commit)}: ${file} ${reason}`,
-    remedy: 'see "The messages" in the README',
+    remedy: 'see "Messages" in docs/protocol.md',
   };
 }

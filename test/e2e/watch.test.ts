@@ -1,4 +1,5 @@
-import { appendFile, open, rename, rm, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { appendFile, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
@@ -76,7 +77,7 @@ test('an empty or blank file asks nothing, a bad one is said, and the next good 
   const watcher = await watch();
   await writeFile(file, '');
   await writeFile(file, ' \n\n');
-  await writeFile(`${file}.tmp`, Buffer.from([0xff, 0xfe]));
+  await writeFile(`${file}.tmp`, Buffer.from([0xc3, 0x28]));
   await rename(`${file}.tmp`, file);
   await watcher.waitFor('stderr', /error: task\.txt is not valid UTF-8\ntry: /);
   await writeFile(file, 'good');
@@ -130,3 +131,40 @@ test('a task.json is read by its schema, and what is wrong with it is named', as
   expect(await asked()).toEqual(['2+2', '2+2']);
   await stop(watcher);
 });
+
+/** A user namespace of its own, in which no inotify watch is left: the kernel counts them by user. */
+const WITHOUT_WATCHES = [
+  'unshare',
+  '-Ur',
+  'sh',
+  '-c',
+  'echo 0 > /proc/sys/user/max_inotify_watches && exec "$0" "$@"',
+];
+const canLimit = spawnSync(WITHOUT_WATCHES[0] ?? '', [...WITHOUT_WATCHES.slice(1), 'true']).status === 0;
+
+test.skipIf(!canLimit)(
+  'where the inotify watches are used up, it waits for its file and log follows the log all the same',
+  async () => {
+    const box = join(bridge.dir, 'box');
+    const watched = join(box, 'task.txt');
+    const options = { env: bridge.ownerEnv, under: WITHOUT_WATCHES };
+    const watcher = await startCli(['watch', watched, '--repo', bridge.repoPath, '--settle', '0.1'], options);
+    await watcher.waitFor('stderr', /watching/);
+    const log = join(bridge.repoPath, 'bridge', 'answers.log');
+    const follower = await startCli(['log', '-f', '--json', '--repo', bridge.repoPath], options);
+    await mkdir(box);
+    await writeFile(watched, 'first');
+    await watcher.waitFor('stdout', /^[0-9a-f]{40} first$/m);
+    await rm(box, { recursive: true });
+    await mkdir(box);
+    await writeFile(watched, 'second');
+    await watcher.waitFor('stdout', /^[0-9a-f]{40} second$/m);
+    await appendFile(log, '{"seq":1}\n');
+    await follower.waitFor('stdout', /"seq":1/);
+
+    expect(watcher.stderr()).not.toContain('error');
+    await stop(watcher);
+    follower.signal('SIGTERM');
+    await follower.exited;
+  },
+);

@@ -37,13 +37,13 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
 
 /**
  * Starts the built program, for the commands that do not end by themselves. It is stopped after the test,
- * with all its children.
+ * with all its children. `under`: a command that becomes the program, such as `unshare -Ur`.
  */
 export async function startCli(
   args: readonly string[],
-  options: Omit<CliOptions, 'timeoutMs'> = {},
+  options: Omit<CliOptions, 'timeoutMs'> & { readonly under?: readonly string[] } = {},
 ): Promise<RunningCli> {
-  const [file, ...first] = programUnderTest();
+  const [file = '', ...first] = [...(options.under ?? []), ...programUnderTest()];
   const child = spawn(file, [...first, ...args], {
     env: options.env ?? cleanEnv(await tempDir()),
     cwd: options.cwd,

@@ -23,6 +23,7 @@ export const watchCommand = defineCommand({
       file: args.file,
       maxBytes: settings.maxTaskBytes,
       taskTtlMs: settings.taskTtlMs,
+      answersLog: settings.answersLog,
       settleMs: args.settle * 1000,
       signal: AbortSignal.any([stopSignal(), out.failed]),
       ...(args.name === undefined ? {} : { name: args.name }),

@@ -1,4 +1,5 @@
-import { appendFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { appendFile, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -31,6 +32,7 @@ async function startWatch(repo: BareBridge, file: string, settleMs = 40): Promis
       file,
       maxBytes: 10_000,
       taskTtlMs: TTL_MS,
+      answersLog: join(repo.gitDir, 'bridge', 'answers.log'),
       settleMs,
       name: 'bot',
       signal: controller.signal,
@@ -251,4 +253,109 @@ test('a memory that a power cut has emptied is made anew, and what the file says
 
   expect(await waitForTasks(repo, 2)).toEqual(['one', 'two']);
   expect(await listRefs(repo, 'refs/bridge/watch/')).toHaveLength(1);
+});
+
+test('a folder that is removed and made again, or replaced, is watched on', async () => {
+  const repo = await bareBridge();
+  const box = join(repo.dir, 'box');
+  const file = join(box, 'task.txt');
+  await mkdir(box);
+  await writeFile(file, 'one');
+  const { problems } = await startWatch(repo, file);
+  await rm(box, { recursive: true });
+  await sleep(300);
+  await mkdir(box);
+  await writeFile(file, 'two');
+  await waitForTasks(repo, 2);
+  await mkdir(`${box}.new`);
+  await writeFile(join(`${box}.new`, 'task.txt'), 'three');
+  await rename(box, `${box}.old`);
+  await rename(`${box}.new`, box);
+  expect(await waitForTasks(repo, 3)).toEqual(['one', 'two', 'three']);
+  expect(problems).toEqual([]);
+});
+
+const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
+
+/** The notes beside answers.log, as a program reads them. */
+async function notesOf(repo: BareBridge): Promise<Record<string, unknown>[]> {
+  const text = await readFile(join(repo.gitDir, 'bridge', 'watched.log'), 'utf8').catch(() => '');
+  return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
+}
+
+test('a byte order mark is left out, UTF-16 is converted, and their answers are found by the hash of the file', async () => {
+  const repo = await bareBridge();
+  const file = join(repo.dir, 'task.txt');
+  const forms = [
+    Buffer.from('\ufeffодин', 'utf8'),
+    Buffer.from('\ufeffдва', 'utf16le'),
+    Buffer.from('\ufeffтри', 'utf16le').swap16(),
+  ];
+  await startWatch(repo, file);
+  for (const [at, bytes] of forms.entries()) {
+    await writeFile(file, bytes);
+    await waitForTasks(repo, at + 1);
+    await waitUntil(async () => (await notesOf(repo)).length > at, 'the note of its hash');
+  }
+  expect(await textsOn(repo)).toEqual(['один', 'два', 'три']);
+  expect(await notesOf(repo)).toMatchObject(
+    ['один', 'два', 'три'].map((text, at) => ({
+      task_hash: sha256(forms[at] ?? ''),
+      asked_as: sha256(text),
+      error: null,
+      file,
+    })),
+  );
+});
+
+test('what can be no task is said once, and noted under the hash of the file with what mends it', async () => {
+  const repo = await bareBridge();
+  const [text, json] = [join(repo.dir, 'task.txt'), join(repo.dir, 'task.json')];
+  const { problems: ofText } = await startWatch(repo, text);
+  const { problems: ofJson } = await startWatch(repo, json);
+  const bad: [string, Buffer, RegExp, RegExp][] = [
+    [text, Buffer.from([0xc3, 0x28]), /not valid UTF-8/, /UTF-8/],
+    [text, Buffer.from([0xff, 0xfe, 0x41]), /UTF-16, and is damaged/, /again/],
+    [text, Buffer.alloc(10_001, 'x'), /has 10001 bytes; the limit is 10000/, /less/],
+    [text, Buffer.alloc(30_000, 'y'), /has 30000 bytes; the limit is 10000/, /less/],
+    [json, Buffer.from('{"prompt": "2+2"'), /not JSON/, /Messages/],
+    [json, Buffer.from('{"promt": "2+2"}'), /"promt"/, /Messages/],
+  ];
+  for (const [at, [file, bytes]] of bad.entries()) {
+    await writeFile(file, bytes);
+    await waitUntil(async () => (await notesOf(repo)).length > at, `note ${at}`);
+    // The same once more is nothing new.
+    await writeFile(file, bytes);
+  }
+  await writeFile(text, 'good');
+  await waitForTasks(repo, 1);
+
+  const notes = await notesOf(repo);
+  expect(notes).toMatchObject(
+    bad.map(([file, bytes, message, remedy]) => ({
+      task_hash: sha256(bytes),
+      asked_as: null,
+      file,
+      error: {
+        code: 'invalid_task',
+        message: expect.stringMatching(message),
+        remedy: expect.stringMatching(remedy),
+      },
+    })),
+  );
+  expect([...ofText, ...ofJson].map(({ message }) => message)).toEqual(
+    notes.map(({ error }) => (error as { message: string }).message),
+  );
+  expect((await stat(join(repo.gitDir, 'bridge', 'watched.log'))).mode & 0o777).toBe(0o640);
+});
+
+test('a folder or a pipe in the place of the file is said, and the file that comes there is asked', async () => {
+  const repo = await bareBridge();
+  const file = join(repo.dir, 'task.txt');
+  await mkdir(file);
+  const { problems } = await startWatch(repo, file);
+  expect(problems).toMatchObject([{ message: expect.stringMatching(/is no plain file$/) }]);
+  await rm(file, { recursive: true });
+  await writeFile(file, 'now');
+  expect(await waitForTasks(repo, 1)).toEqual(['now']);
 });
