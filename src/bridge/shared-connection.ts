@@ -1,4 +1,4 @@
-import { access, mkdir, rm } from 'node:fs/promises';
+import { access, lstat, mkdir, rm } from 'node:fs/promises';
 import { classifyGitFailure } from '../git/git-failure.js';
 import { startTied, type TiedProgram } from '../process/start-tied.js';
 import type { BridgeAddress } from './address.js';
@@ -45,10 +45,8 @@ export function openSharedConnection(
   let off = false;
 
   async function start(): Promise<void> {
-    if (!hasFolder) {
-      await mkdir(context.folder, { mode: 0o700 });
-      hasFolder = true;
-    }
+    await makeOwnFolder(context.folder, hasFolder);
+    hasFolder = true;
     // A killed master leaves its socket behind, and the next master would not listen there.
     await rm(context.socket, { force: true });
     const outcome = await startMaster();
@@ -120,6 +118,21 @@ export function openSharedConnection(
       if (hasFolder) await rm(context.folder, { recursive: true, force: true, maxRetries: 3 });
     },
   };
+}
+
+/**
+ * Makes the folder of the socket. One that was made before may have been cleaned away with other temporary
+ * files; and since its name stands in the command line of ssh, somebody else may have made it again. Throws
+ * where it is not ours.
+ */
+async function makeOwnFolder(folder: string, wasMade: boolean): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    if (!wasMade || (error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const stats = await lstat(folder);
+    if (!stats.isDirectory() || stats.uid !== process.getuid?.() || (stats.mode & 0o077) !== 0) throw error;
+  }
 }
 
 function absent(): void {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
@@ -137,6 +137,22 @@ test('a connection that was killed is made again by the next thing to do', async
   await masterPid();
   expect(await logins()).toBe(2);
   expect(agent.stderr()).not.toMatch(/^error:/m);
+  await stop(agent);
+});
+
+test('a folder that a cleaner of temporary files took away is made again, with its connection', async () => {
+  await start();
+  const agent = await agentWith();
+  await answered('1+1');
+  const [folder = ''] = await readdir(runtimeDir);
+  await rm(join(runtimeDir, folder), { recursive: true });
+
+  await answered('1+2');
+
+  expect(await readdir(runtimeDir)).toEqual([folder]);
+  expect((await stat(join(runtimeDir, folder))).mode & 0o777).toBe(0o700);
+  expect(await logins()).toBe(2);
+  expect(agent.stderr()).not.toMatch(/warn|error/);
   await stop(agent);
 });
 
