@@ -1,25 +1,25 @@
+import { type Attendance, attendanceOf, attendanceProblem } from '../bridge/attendance.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
 import { openObjectReader } from '../git/object-reader.js';
-import { readHistory } from '../git/read-history.js';
 import type { Repair } from '../git/repairs-log.js';
 import type { Repository } from '../git/run-git.js';
 import type { LeftLock } from '../git/stale-locks.js';
 import { type Answer, readAnswer } from '../protocol/answer.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { isPresent, type Presence } from '../protocol/presence.js';
-import { readQueue } from '../protocol/queue.js';
+import { type RunningWork, readTaskHistory, type TaskRow, taskRows } from './list-tasks.js';
 
 /** The output of `status`; its JSON form is a contract. Times are ISO 8601, ages milliseconds. */
 export interface BridgeStatus {
   readonly repo: string;
-  /** Waiting for an answer, in the order of asking. */
-  readonly pending: readonly {
-    task: string;
-    asker: string;
-    asked_at: string;
-    age_ms: number;
-    subject: string;
-  }[];
+  /** By the server's clock. */
+  readonly now: string;
+  /** Waiting for an agent to take them, in the order of asking. */
+  readonly pending: readonly OpenTask[];
+  /** Being answered, in the order of asking. */
+  readonly running: readonly (OpenTask & { readonly agent: string } & RunningWork)[];
+  /** Whether there is anybody to answer. */
+  readonly attendance: AttendanceStatus;
   /** How many tasks of this part of history were never answered in time. */
   readonly expired: number;
   /** How many answers this part of history has, errors included. */
@@ -41,6 +41,27 @@ export interface BridgeStatus {
   readonly task_ttl_ms: number;
 }
 
+/** A task without an answer. */
+export interface OpenTask {
+  readonly task: string;
+  readonly asker: string;
+  readonly asked_at: string;
+  readonly age_ms: number;
+  readonly subject: string;
+}
+
+/**
+ * Whether there is anybody to answer, as `bridge/attendance.ts` judges it. `since`: of `absent`, when the last
+ * agent was seen, ISO 8601; null where there never was one. `problem` and `remedy`: what is wrong, for a
+ * person.
+ */
+export interface AttendanceStatus {
+  readonly state: Attendance['state'];
+  readonly since: string | null;
+  readonly problem: string | null;
+  readonly remedy: string | null;
+}
+
 /** One of the owner's executables in `on-answer.d`. */
 export interface OnAnswerStatus {
   readonly name: string;
@@ -53,6 +74,8 @@ export interface OnAnswerStatus {
   readonly reason: string | null;
   /** ISO 8601. */
   readonly next_try: string | null;
+  /** The records that it did not take and that are not tried any more. `at` is ISO 8601. */
+  readonly set_aside: readonly { readonly seq: number; readonly at: string; readonly reason: string }[];
 }
 
 /** The last state an agent announced. */
@@ -67,7 +90,7 @@ export interface AgentStatus {
   readonly models: readonly string[];
   /** How many tasks it takes at once. */
   readonly parallel: number;
-  /** The tasks it has claims on now. */
+  /** The tasks in `running` that it has. */
   readonly busy: readonly string[];
 }
 
@@ -82,26 +105,34 @@ export interface StatusContext {
   readonly repairs: readonly Repair[] | null;
   readonly onAnswer: readonly OnAnswerStatus[] | null;
   readonly who: WhoWorks;
+  /** False where agents do not say that they are there. */
+  readonly takesClaims: boolean;
 }
 
 /** Reads the state of a bridge from the history on `ref`, as far back as tasks can be pending. */
 export async function readStatus(repo: Repository, context: StatusContext): Promise<BridgeStatus> {
   const { nowMs, ttlMs } = context;
-  // One day more than the time-to-live, so that a task that has just expired is still seen as expired.
-  const commits = await readHistory(repo, { from: [context.ref], sinceMs: nowMs - ttlMs - 86_400_000 });
-  const queue = readQueue(commits, { nowMs, ttlMs });
+  const commits = await readTaskHistory(repo, context);
+  const rows = taskRows(commits, { nowMs, ttlMs, running: context.who.running });
+  const subjects = new Map(commits.map(({ id, subject }) => [id, subject]));
+  const openTask = ({ task, asker, asked_at }: TaskRow): OpenTask => ({
+    task,
+    asker,
+    asked_at,
+    age_ms: Math.max(0, nowMs - Date.parse(asked_at)),
+    subject: subjects.get(task) ?? '',
+  });
   const last = commits.findLast((commit) => messageOf(commit).kind === 'answer');
   return {
     repo: context.repoName,
-    pending: queue.pending.map((task) => ({
-      task: task.id,
-      asker: task.asker,
-      asked_at: new Date(task.askedAtMs).toISOString(),
-      age_ms: Math.max(0, nowMs - task.askedAtMs),
-      subject: task.subject,
-    })),
-    expired: queue.expired.length,
-    answered: queue.answeredCount,
+    now: new Date(nowMs).toISOString(),
+    pending: rows.filter(({ state }) => state === 'pending').map(openTask),
+    running: rows.flatMap((row) =>
+      row.agent === null || row.work === null ? [] : [{ ...openTask(row), agent: row.agent, ...row.work }],
+    ),
+    attendance: attendanceStatus(context),
+    expired: rows.filter(({ state }) => state === 'expired').length,
+    answered: commits.filter((commit) => messageOf(commit).kind === 'answer').length,
     last_answer:
       last === undefined
         ? null
@@ -118,15 +149,28 @@ export async function readStatus(repo: Repository, context: StatusContext): Prom
     repairs: context.repairs,
     on_answer: context.onAnswer,
     recent: await recentFigures(repo, commits, nowMs),
-    agents: context.who.agents.map((presence) => agentStatus(presence, context)),
+    agents: context.who.agents.map((presence) => agentStatus(presence, rows, nowMs)),
     task_ttl_ms: ttlMs,
   };
 }
 
-function agentStatus(presence: Presence, { nowMs, who }: StatusContext): AgentStatus {
+function attendanceStatus(context: StatusContext): AttendanceStatus {
+  const { nowMs } = context;
+  const attendance = attendanceOf(context.who, context);
+  const found = attendanceProblem(attendance, nowMs);
+  const last = attendance.state === 'absent' ? attendance.last : null;
+  return {
+    state: attendance.state,
+    since: last === null ? null : new Date(last.seenMs).toISOString(),
+    problem: found?.text ?? null,
+    remedy: found?.remedy ?? null,
+  };
+}
+
+function agentStatus(presence: Presence, rows: readonly TaskRow[], nowMs: number): AgentStatus {
   const { agent, seen_at, version, backends, models, parallel } = presence;
   const state = presence.state === 'stopped' ? 'stopped' : isPresent(presence, nowMs) ? 'running' : 'gone';
-  const busy = [...who.running].filter(([, name]) => name === agent).map(([task]) => task);
+  const busy = rows.filter((row) => row.state === 'running' && row.agent === agent).map(({ task }) => task);
   const age_ms = Math.max(0, nowMs - Date.parse(seen_at));
   return { name: agent, state, seen_at, age_ms, version, backends, models, parallel, busy };
 }

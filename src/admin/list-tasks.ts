@@ -1,3 +1,4 @@
+import type { WhoWorks } from '../bridge/side-refs.js';
 import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
@@ -17,6 +18,17 @@ export interface TaskRow {
   readonly answered_at: string | null;
   /** The beginning of the answer and the model, or the error code, where the commit says it. */
   readonly answer: string | null;
+  /** Of a running task: what its agent said of it last. Null otherwise, and where it says nothing. */
+  readonly work: RunningWork | null;
+}
+
+/** What an agent does for a task. Times are ISO 8601. */
+export interface RunningWork {
+  /** Null before one was chosen. */
+  readonly model: string | null;
+  readonly since: string | null;
+  /** `waiting` for the model server, `loading` (until the first token), `generating`; others may come. */
+  readonly phase: string | null;
 }
 
 /** What `list` needs besides history. */
@@ -24,15 +36,34 @@ export interface TaskListContext {
   readonly ref: string;
   readonly nowMs: number;
   readonly ttlMs: number;
-  /** The agent that has a task now, by the task's id. */
-  readonly running: ReadonlyMap<string, string>;
+  /** Who has a task now, by the task's id. */
+  readonly running: WhoWorks['running'];
 }
 
 /** Lists the tasks that can be pending, in the order of asking. Reads no question and no answer. */
 export async function listTasks(repo: Repository, context: TaskListContext): Promise<TaskRow[]> {
-  const { nowMs, ttlMs } = context;
-  // One day more than the time-to-live, so that a task that has just expired is still seen as expired.
-  const commits = await readHistory(repo, { from: [context.ref], sinceMs: nowMs - ttlMs - 86_400_000 });
+  return taskRows(await readTaskHistory(repo, context), context);
+}
+
+/** One day more than the time-to-live, so that a task that has just expired is still seen as expired. */
+const MARGIN_MS = 86_400_000;
+
+/** The part of history in which tasks can be pending, from old to new. */
+export function readTaskHistory(
+  repo: Repository,
+  { ref, nowMs, ttlMs }: Pick<TaskListContext, 'ref' | 'nowMs' | 'ttlMs'>,
+): Promise<HistoryCommit[]> {
+  return readHistory(repo, { from: [ref], sinceMs: nowMs - ttlMs - MARGIN_MS });
+}
+
+/**
+ * The tasks of a part of history, in the order of asking. The one place that says what state a task is in:
+ * `list` and `status` cannot disagree.
+ */
+export function taskRows(
+  commits: readonly HistoryCommit[],
+  context: Omit<TaskListContext, 'ref'>,
+): TaskRow[] {
   const answers = new Map<string, HistoryCommit>();
   const cancels = new Set<string>();
   for (const commit of commits) {
@@ -58,13 +89,14 @@ function rowOf(
   commit: HistoryCommit,
   answer: HistoryCommit | undefined,
   isCancelled: boolean,
-  context: TaskListContext,
+  context: Omit<TaskListContext, 'ref'>,
 ): TaskRow {
   const common = {
     task: commit.id,
     asker: commit.author,
     asked_at: new Date(commit.committedAtMs).toISOString(),
     question: withoutHead(commit.subject, 'ask'),
+    work: null,
   };
   if (answer !== undefined) {
     return {
@@ -78,8 +110,11 @@ function rowOf(
   const open = { ...common, answered_at: null, answer: null };
   if (isExpired(commit.committedAtMs, context)) return { ...open, state: 'expired', agent: null };
   if (isCancelled) return { ...open, state: 'cancelled', agent: null };
-  const agent = context.running.get(commit.id) ?? null;
-  return { ...open, state: agent === null ? 'pending' : 'running', agent };
+  const work = context.running.get(commit.id);
+  if (work === undefined) return { ...open, state: 'pending', agent: null };
+  const since = work.sinceMs === null ? null : new Date(work.sinceMs).toISOString();
+  const { agent, model, phase } = work;
+  return { ...open, state: 'running', agent, work: { model, since, phase } };
 }
 
 function stateOf(status: string): TaskState {

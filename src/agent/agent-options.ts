@@ -84,4 +84,12 @@ export interface GenerateSettings extends BackendUrls {
   readonly maxAnswerBytes?: number;
   /** Told what a person may want to know, in one line: never a prompt, never an answer. */
   readonly log?: (text: string) => void;
+  /** Told what a task is at, each time that changes, and with which model once it is chosen. */
+  readonly onPhase?: (phase: WorkPhase, model?: string) => void;
 }
+
+/**
+ * What a task is at: `waiting` while no model server can be reached, `loading` from the request to the first
+ * token, then `generating`.
+ */
+export type WorkPhase = 'waiting' | 'loading' | 'generating';

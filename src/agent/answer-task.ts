@@ -116,7 +116,7 @@ function lasting({ options }: AgentContext, signal: AbortSignal) {
  * itself be waiting for an equal task.
  */
 async function generateUnlessCancelled(agent: AgentContext, job: Job, equal: EqualTasks): Promise<Answer> {
-  const { session, repair, reader, options } = agent;
+  const { session, repair, reader, options, claims } = agent;
   const { asked } = job;
   const { maxTaskBytes = DEFAULT_MAX_TASK_BYTES, maxAnswerBytes = DEFAULT_MAX_ANSWER_BYTES } =
     session.terms ?? {};
@@ -131,10 +131,18 @@ async function generateUnlessCancelled(agent: AgentContext, job: Job, equal: Equ
       ...scope,
       clone: agent.clone,
       deepen: agent.deepening.forTask(),
-      generate: { ...options.generate, maxAnswerBytes, log: note },
+      generate: {
+        ...options.generate,
+        maxAnswerBytes,
+        log: note,
+        onPhase: (phase, model) => claims.tell({ type: 'phase', task: asked.id, phase, model }),
+      },
       goodAnswer: (hash) => session.queue.goodAnswers.get(hash),
       equal,
-      onText: (text) => options.onText?.(asked.id, text),
+      onText: (text) => {
+        claims.said(asked.id);
+        options.onText?.(asked.id, text);
+      },
       signal: job.generating,
     };
     const generate = () =>

@@ -1,5 +1,7 @@
+import { type Attendance, attendanceOf } from '../bridge/attendance.js';
 import { type BridgeConnection, openDoorbell } from '../bridge/connection.js';
 import { createNotifier } from '../bridge/notifier.js';
+import type { TaskWork } from '../bridge/side-refs.js';
 import { startStopwatch } from '../bridge/stopwatch.js';
 import type { Answer } from '../protocol/answer.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -32,13 +34,32 @@ export interface AskOptions {
   /** Called once the task is on main. */
   readonly onAsked?: (task: string) => void;
   /**
-   * Called with the agent's name once an agent has claimed the task. Looking for that costs a fetch now and
-   * then.
+   * Called when it is first known what the task waits for, and whenever that changes. Looking for it costs a
+   * fetch now and then.
    */
-  readonly onClaimed?: (agent: string) => void;
+  readonly onWaiting?: (waiting: Waiting) => void;
+  /** How soon and how often to look for that. Default: WATCHFUL. */
+  readonly looks?: LookPace;
   /** Called now and then while waiting on a local bridge, to log the answers that a killed hook missed. */
   readonly ingest?: () => Promise<unknown>;
 }
+
+/** What a task waits for: the agent that is at it, or for an agent. Times are by the server's clock. */
+export type Waiting =
+  | { readonly for: 'answer'; readonly work: TaskWork; readonly nowMs: number }
+  | { readonly for: 'agent'; readonly attendance: Attendance; readonly nowMs: number };
+
+/** When to look what a task waits for: first, and at the longest; in between it grows. Milliseconds. */
+export interface LookPace {
+  readonly firstMs: number;
+  readonly longestMs: number;
+}
+
+/** For somebody who watches. */
+export const WATCHFUL: LookPace = { firstMs: 1_000, longestMs: 10_000 };
+
+/** For a program, which wants to know that nobody is there, and nothing of a quick answer. */
+export const PATIENT: LookPace = { firstMs: 3_000, longestMs: 30_000 };
 
 /** `waiting`: no answer within the time; `asked`: not waited for. The task stays asked in both. */
 export type AskOutcome =
@@ -49,12 +70,6 @@ export type AskOutcome =
 /** With a doorbell this poll is only a safety net; without one it is how an answer is found. Milliseconds. */
 const SAFETY_POLL_MS = 30_000;
 const POLL_MS = 2_000;
-
-/**
- * A claim does not ring the doorbell, so we poll for it, less and less often, because there may be no agent.
- * Milliseconds.
- */
-const FIRST_CLAIM_LOOK_MS = 1_000;
 
 /**
  * Asks a bridge and waits for the answer. An error answer is an answer too: the caller looks at
@@ -92,34 +107,75 @@ async function waitForAnswer(
     notifier.ring();
   };
   const doorbell = openDoorbell(connection, { ring });
-  let isClaimed = options.onClaimed === undefined;
-  let claimLookMs = FIRST_CLAIM_LOOK_MS;
+  const told = openTeller(asker, task, options);
   const waitedMs = startStopwatch();
   const longestMs = Math.min(options.timeoutMs ?? Number.POSITIVE_INFINITY, asker.terms.taskTtlMs);
   try {
     for (let isNews = asker.tip() !== task; ; ) {
-      const found = isNews ? await look(asker, task, signal, !isClaimed) : null;
+      const isDue = told.inMs() <= 0;
+      const found = isNews || isDue ? await look(asker, task, signal, isDue) : null;
       if (found !== null) {
         await options.ingest?.();
         return { status: 'answered', task, ...found };
       }
       const leftMs = longestMs - waitedMs();
-      if (leftMs <= 0 || signal?.aborted) return { status: 'waiting', task };
-      const holder = isClaimed ? null : await asker.holderOf(task).catch(() => null);
-      if (holder !== null) {
-        isClaimed = true;
-        options.onClaimed?.(holder);
+      if (isDue) await told.look();
+      if (signal?.aborted) return { status: 'waiting', task };
+      if (leftMs <= 0) {
+        if (told.isSilent()) return await lastLook(asker, task, told, signal);
+        return { status: 'waiting', task };
       }
       const pollMs = doorbell.connected() ? SAFETY_POLL_MS : POLL_MS;
-      const waitMs = Math.min(leftMs, pollMs, isClaimed ? pollMs : claimLookMs);
-      const outcome = await notifier.wait(waitMs, signal);
-      claimLookMs *= 1.5;
+      const outcome = await notifier.wait(Math.min(leftMs, pollMs, told.inMs()), signal);
       // Our own task rings the doorbell as well.
       isNews = outcome === 'timeout' || rungTip === undefined || rungTip !== asker.tip();
     }
   } finally {
     await doorbell.close();
   }
+}
+
+/** Whoever waits for a short time only is told as well why there is no answer. */
+async function lastLook(
+  asker: Asker,
+  task: string,
+  told: ReturnType<typeof openTeller>,
+  signal: AbortSignal | undefined,
+): Promise<AskOutcome> {
+  const found = await look(asker, task, signal, true);
+  if (found !== null) return { status: 'answered', task, ...found };
+  await told.look();
+  return { status: 'waiting', task };
+}
+
+/**
+ * Tells what a task waits for. A claim does not ring the doorbell, so it is polled for, less and less often,
+ * because there may be no agent.
+ */
+function openTeller(asker: Asker, task: string, { onWaiting, looks = WATCHFUL }: AskOptions) {
+  let last = '';
+  let everyMs = looks.firstMs;
+  let sinceMs = startStopwatch();
+  return {
+    /** Whether somebody wants to know, and was told nothing yet. */
+    isSilent: () => onWaiting !== undefined && last === '',
+    /** How long until the next look. Milliseconds. */
+    inMs: () => (onWaiting === undefined ? Number.POSITIVE_INFINITY : everyMs - sinceMs()),
+    async look() {
+      everyMs = Math.min(everyMs * 1.5, looks.longestMs);
+      sinceMs = startStopwatch();
+      const who = await asker.whoWorks().catch(() => null);
+      if (who === null) return;
+      const nowMs = asker.terms.serverNow();
+      const work = who.running.get(task);
+      const takesClaims = asker.terms.claimLeaseMs !== null;
+      const attendance = attendanceOf(who, { nowMs, takesClaims });
+      const now = JSON.stringify(work ?? attendance);
+      if (now === last) return;
+      last = now;
+      onWaiting?.(work === undefined ? { for: 'agent', attendance, nowMs } : { for: 'answer', work, nowMs });
+    },
+  };
 }
 
 async function look(asker: Asker, task: string, signal: AbortSignal | undefined, withClaims: boolean) {

@@ -10,7 +10,7 @@ import {
   readTerms,
 } from '../bridge/connection.js';
 import { openLocalBridge } from '../bridge/local-bridge.js';
-import { whoWorks } from '../bridge/side-refs.js';
+import { type WhoWorks, whoWorks } from '../bridge/side-refs.js';
 import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/fetch.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { readRef } from '../git/refs.js';
@@ -42,10 +42,10 @@ export interface Asker {
   ): Promise<{ readonly id: string; readonly isNew: boolean }>;
   /** Fetches history as far back as tasks can be pending, or all of it, where it is not here. */
   reach(far: 'window' | 'all', signal?: AbortSignal): Promise<void>;
-  /** Brings `ref` up to date; with `withClaims` also the claims. */
+  /** Brings `ref` up to date; with `withClaims` also the claims and presences. */
   refresh(signal?: AbortSignal, withClaims?: boolean): Promise<void>;
-  /** The agent that has the task, as of the last refresh; null where no claim names one. */
-  holderOf(task: string): Promise<string | null>;
+  /** Who works on what, as of the last refresh with claims. */
+  whoWorks(): Promise<WhoWorks>;
   close(): Promise<void>;
 }
 
@@ -102,7 +102,7 @@ export async function openAsker(
         if ((await fetchMain(clone, url, { sideRefs }, inner)) === 'rewound') throw rewritten(url);
         tip = await readRef(clone, REMOTE_MAIN_REF);
       },
-      holderOf: (task) => holderOf(clone, REMOTE_PREFIX, task, terms.serverNow()),
+      whoWorks: () => whoWorks(clone, REMOTE_PREFIX, terms.serverNow()),
       close,
     };
   } catch (error) {
@@ -130,18 +130,9 @@ async function openLocalAsker(connection: BridgeConnection, name: string): Promi
     commit: (submission) => commitLocal(repo, submission, { name, atMs: Date.now() }, undefined, reader),
     reach: async () => {},
     refresh: async () => {},
-    holderOf: (task) => holderOf(repo, 'refs/bridge/', task, Date.now()),
+    whoWorks: () => whoWorks(repo, 'refs/bridge/', Date.now()),
     close: async () => reader.close(),
   };
-}
-
-async function holderOf(
-  repo: Repository,
-  prefix: string,
-  task: string,
-  nowMs: number,
-): Promise<string | null> {
-  return (await whoWorks(repo, prefix, nowMs)).running.get(task) ?? null;
 }
 
 function rewritten(url: string): BridgeError {

@@ -36,10 +36,21 @@ export async function readSideRefs(
   return { claims, agents };
 }
 
+/** What an agent does for a task, as far as it said. */
+export interface TaskWork {
+  readonly agent: string;
+  /** Null before one was chosen, and where the agent does not say. */
+  readonly model: string | null;
+  /** When the agent began, milliseconds since the epoch; null where it does not say. */
+  readonly sinceMs: number | null;
+  /** `waiting` for the model server, `loading`, `generating`, …; null where the agent does not say. */
+  readonly phase: string | null;
+}
+
 /** The agents that are there, and which of them works on which task. */
 export interface WhoWorks {
-  /** The agent that has a task now, by the task's id. An expired claim does not count. */
-  readonly running: ReadonlyMap<string, string>;
+  /** The tasks that are being answered now, by id. An expired claim does not count. */
+  readonly running: ReadonlyMap<string, TaskWork>;
   /** The last presence of each agent, by name. */
   readonly agents: readonly Presence[];
 }
@@ -49,12 +60,26 @@ export async function whoWorks(repo: Repository, prefix: string, nowMs: number):
   const reader = openObjectReader(repo);
   try {
     const { claims, agents } = await readSideRefs(repo, reader, prefix);
-    const running = new Map<string, string>();
-    for (const [task, { claim }] of claims)
-      if (claim !== null && !isLeaseOver(claim, nowMs)) running.set(task, claim.agent);
+    const running = new Map<string, TaskWork>();
+    for (const [task, { claim }] of claims) {
+      if (claim === null || isLeaseOver(claim, nowMs)) continue;
+      running.set(task, workOf(task, claim, agents.get(claim.agent)?.presence ?? null));
+    }
     const there = [...agents.values()].flatMap(({ presence }) => (presence === null ? [] : [presence]));
     return { running, agents: there.sort((a, b) => (a.agent < b.agent ? -1 : 1)) };
   } finally {
     reader.close();
   }
+}
+
+/** The claim says whose the task is; the presence of that very process may say more. */
+function workOf(task: string, claim: Claim, presence: Presence | null): TaskWork {
+  const said =
+    presence?.session === claim.session ? presence.work?.find((one) => one.task === task) : undefined;
+  return {
+    agent: claim.agent,
+    model: said?.model ?? null,
+    sinceMs: said === undefined ? null : Date.parse(said.since),
+    phase: said?.phase ?? null,
+  };
 }

@@ -3,12 +3,14 @@ import type {
   AgentStatus,
   BridgeStatus,
   OnAnswerStatus,
+  OpenTask,
   RecentFigures,
   Spread,
 } from '../admin/bridge-status.js';
 import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';
+import { formatWork } from './format-work.js';
 
 /** How many names of models fit into a line. */
 const MAX_MODELS_SHOWN = 4;
@@ -20,6 +22,7 @@ const MAX_REPAIRS_SHOWN = 5;
 export function formatStatus(status: BridgeStatus): string {
   const counts = [
     `${status.pending.length} pending`,
+    ...(status.running.length === 0 ? [] : [`${status.running.length} running`]),
     `${status.answered} answered`,
     `${status.expired} expired`,
     ...(status.log_records === null ? [] : [`${status.log_records} in answers.log`]),
@@ -28,6 +31,7 @@ export function formatStatus(status: BridgeStatus): string {
   const lines = [
     pc.bold(status.repo),
     `  ${counts.join(', ')} (the last ${formatDuration(status.task_ttl_ms)})`,
+    ...formatProblem(status),
     ...formatRecent(status.recent),
     ...status.agents.map((agent) => `  ${formatAgent(agent)}`),
     ...(last === null ? [] : [`  last: ${oneLine(last.subject)}, by ${oneLine(last.agent)} at ${last.at}`]),
@@ -38,13 +42,27 @@ export function formatStatus(status: BridgeStatus): string {
     ...(status.repairs ?? [])
       .slice(-MAX_REPAIRS_SHOWN)
       .map(({ at, text }) => `  ${pc.yellow('put right')} at ${at}: ${oneLine(text)}`),
-    ...(status.on_answer ?? []).map((one) => `  ${formatOnAnswer(one, status.log_records ?? 0)}`),
-    ...status.pending.map(
-      (task) =>
-        `  ${pc.yellow(shortId(task.task))} ${formatDuration(task.age_ms).padStart(7)}  ${oneLine(task.asker)}: ${oneLine(task.subject)}`,
+    ...(status.on_answer ?? []).flatMap((one) => [
+      `  ${formatOnAnswer(one, status.log_records ?? 0)}`,
+      ...formatSetAside(one),
+    ]),
+    ...status.running.map(
+      (task) => `${formatOpen(task, pc.cyan)}  →  ${formatWork(task, Date.parse(status.now))}`,
     ),
+    ...status.pending.map((task) => formatOpen(task, pc.yellow)),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** Who could answer is not there: it concerns every task that waits, and the next one. */
+function formatProblem({ attendance: { problem, remedy } }: BridgeStatus): string[] {
+  if (problem === null) return [];
+  return [pc.yellow(`  warning: ${oneLine(problem)}`), `  try: ${oneLine(remedy ?? '')}`];
+}
+
+function formatOpen(task: OpenTask, colour: (text: string) => string): string {
+  const age = formatDuration(task.age_ms).padStart(7);
+  return `  ${colour(shortId(task.task))} ${age}  ${oneLine(task.asker)}: ${oneLine(task.subject)}`;
 }
 
 /** `last 24 h: 12 answered, 1 error (8 %)`, and how long it took. */
@@ -90,4 +108,19 @@ function formatOnAnswer(one: OnAnswerStatus, logRecords: number): string {
   const again = one.next_try === null ? '' : `, again at ${one.next_try}`;
   const times = one.failures < 2 ? 'failed' : `failed ${one.failures} times`;
   return pc.red(`${name} ${times} (${reason})${waiting}${again}`);
+}
+
+/** So many are named; their number is always told. */
+const MAX_ASIDE_SHOWN = 3;
+
+/** `did not take no. 17 (exit code 65: …); give it again: llm-bridge ingest --again telegram`. */
+function formatSetAside({ name, set_aside: aside }: OnAnswerStatus): string[] {
+  if (aside.length === 0) return [];
+  const shown = aside
+    .slice(-MAX_ASIDE_SHOWN)
+    .map(({ seq, reason }) => `no. ${seq} (${oneLine(reason)})`)
+    .join(', ');
+  const more = aside.length > MAX_ASIDE_SHOWN ? `, and ${aside.length - MAX_ASIDE_SHOWN} before` : '';
+  const again = `llm-bridge ingest --again ${name}`;
+  return [pc.red(`    it did not take ${shown}${more}; once it is mended: ${again}`)];
 }

@@ -25,6 +25,8 @@ export interface BridgeView {
   readonly repo: Repository;
   readonly ref: string;
   readonly taskTtlMs: number;
+  /** Whether agents say on it who they are and what they do. */
+  readonly takesClaims: boolean;
   /** The clock of the bridge, milliseconds since the epoch. */
   readonly serverNow: () => number;
   /** Null over ssh, where the log cannot be seen. */
@@ -40,7 +42,8 @@ export interface BridgeView {
 export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 'all'): Promise<BridgeView> {
   const connection = await openConnection(repo, process.env, ssh);
   const terms = await readTerms(connection);
-  const common = { connection, taskTtlMs: terms.taskTtlMs, serverNow: terms.serverNow };
+  const { taskTtlMs, serverNow, claimLeaseMs } = terms;
+  const common = { connection, taskTtlMs, serverNow, takesClaims: claimLeaseMs !== null };
   if (connection.address.kind === 'local') {
     const bridge = await openLocalBridge(connection.address.url, { env: process.env, asOwner: true });
     // A killed hook leaves answers out of the log. Every reader on this machine takes them in.

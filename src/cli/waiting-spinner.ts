@@ -1,15 +1,19 @@
 import type { Spinner } from 'yocto-spinner';
 import yoctoSpinner from 'yocto-spinner';
+import type { Waiting } from '../asker/ask.js';
+import { attendanceProblem } from '../bridge/attendance.js';
+import type { TaskWork } from '../bridge/side-refs.js';
 import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';
+import { phaseWords } from './format-work.js';
 
 /** What is shown while an answer is waited for. */
 export interface WaitingSpinner {
   /** False where nothing is shown. */
   readonly isShown: boolean;
   asked(task: string): void;
-  claimed(agent: string): void;
+  waits(waiting: Waiting): void;
   stop(): void;
 }
 
@@ -25,9 +29,9 @@ export function waitingSpinner(): WaitingSpinner {
     if (spinner !== null)
       spinner.text = waitedMs === 0 ? `${doing}…` : `${doing}… ${formatDuration(waitedMs)}`;
   };
-  const begin = (text: string) => {
+  const begin = (text: string, forMs = 0) => {
     doing = text;
-    sinceMs = performance.now();
+    sinceMs = performance.now() - forMs;
   };
   let id = '';
   return {
@@ -38,8 +42,16 @@ export function waitingSpinner(): WaitingSpinner {
       spinner?.start(`${doing}…`);
       if (spinner !== null) timer = setInterval(draw, 1000);
     },
-    claimed(agent) {
-      begin(`asked as ${id}, seen by ${oneLine(agent)}, generating`);
+    waits(waiting) {
+      if (waiting.for === 'answer') {
+        const { work, nowMs } = waiting;
+        const forMs = work.sinceMs === null ? 0 : Math.max(0, nowMs - work.sinceMs);
+        begin(`asked as ${id}, seen by ${oneLine(work.agent)}, ${doingOf(work)}`, forMs);
+      } else {
+        const problem = attendanceProblem(waiting.attendance, waiting.nowMs);
+        // The time goes on: it is that since the question.
+        doing = `${problem === null ? '' : `${oneLine(problem.text)}; `}asked as ${id}, waiting for an agent`;
+      }
       if (spinner !== null) draw();
     },
     stop() {
@@ -47,6 +59,12 @@ export function waitingSpinner(): WaitingSpinner {
       spinner?.stop();
     },
   };
+}
+
+/** `loading (llama3.2)`; an agent that does not say is taken to generate. */
+function doingOf({ phase, model }: TaskWork): string {
+  const words = phaseWords(phase ?? 'generating');
+  return model === null || phase === 'waiting' ? words : `${words} (${oneLine(model)})`;
 }
 
 /**

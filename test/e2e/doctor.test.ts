@@ -93,6 +93,7 @@ describe('on the server, the doctor', () => {
         'refs',
         'history',
         'log',
+        'on-answer',
         'disk',
       ],
     ]);

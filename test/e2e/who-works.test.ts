@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { gate, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import { type RunningCli, runCli } from '../support/cli.js';
+import { type RunningCli, runCli, startCli } from '../support/cli.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { startOnTerminal } from '../support/on-terminal.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -44,9 +44,23 @@ test.each(PLACES)('a task that an agent is at is running for list and status, %s
     return listed.stdout === '' ? null : [JSON.parse(listed.stdout) as unknown];
   }, 'a running task');
 
-  expect(row).toMatchObject({ task, state: 'running', agent: 'home-pc', answered_at: null });
+  expect(row).toMatchObject({
+    ...{ task, state: 'running', agent: 'home-pc', answered_at: null },
+    work: { model: 'llama3.2:latest', phase: 'loading', since: expect.stringMatching(/Z$/) },
+  });
+  const status = JSON.parse((await read(where, 'status', '--json')).stdout) as Record<string, unknown>;
+  const { work, agent: by } = row as { work: object; agent: string };
+  // The two commands say the same, to the instant.
+  expect(status).toMatchObject({
+    pending: [],
+    running: [{ task, agent: by, ...work }],
+    attendance: { state: 'present', since: null, problem: null },
+  });
   expect((await read(where, 'list')).stdout).toMatch(
-    new RegExp(`^${task.slice(0, 8)}  running .*  \\S+: 1\\+1 ${where}  →  by home-pc$`, 'm'),
+    new RegExp(
+      `^${task.slice(0, 8)}  running .*  \\S+: 1\\+1 ${where}  →  by home-pc, llama3\\.2:latest, loading, for \\d+ m?s$`,
+      'm',
+    ),
   );
   expect(await agentsOf(where)).toMatchObject([
     {
@@ -82,7 +96,7 @@ test.each(PLACES)('on a terminal ask says who is at it, and for how long, %s', a
       ? await startOnTerminal(['ask', '20+2', '--repo', bridge.repoPath], bridge.ownerEnv)
       : await startOnTerminal(['ask', '30+3', '--repo', bridge.sshUrl], bridge.principal('bot').env);
   if (asking === null) return;
-  await asking.waitFor(/asked as [0-9a-f]{8}, seen by home-pc, generating… [1-9][0-9]* s/);
+  await asking.waitFor(/asked as [0-9a-f]{8}, seen by home-pc, loading \(llama3\.2:latest\)… [1-9][0-9]* s/);
   // What was claimed is drawn at once, before there is a second to tell.
   expect(asking.shown()).not.toContain(' ms');
   held.open();
@@ -97,4 +111,61 @@ test('an agent that ended in good order is stopped', async () => {
 
   expect(await agentsOf('local')).toMatchObject([{ name: 'home-pc', state: 'stopped', busy: [] }]);
   expect((await read('local', 'status')).stdout).toMatch(/^ {2}home-pc: stopped, seen .* ago; /m);
+});
+
+test('ask says on stderr since when no agent is there, status and doctor warn, and who comes back is named', async () => {
+  const since = /no agent is there since (\S+Z) \(home-pc, \d+ (?:s|min) ago\)/;
+  const { env } = bridge.principal('bot');
+  const asking = await startCli(['ask', '40+2', '--repo', bridge.sshUrl], { env });
+  const short = await runCli(['ask', '40+3', '--timeout', '1', '--repo', bridge.repoPath], {
+    env: bridge.ownerEnv,
+  });
+  const [, seenAt = ''] = await asking.waitFor('stderr', since);
+  expect(short).toMatchObject({ exitCode: 75, stdout: '' });
+  expect(since.exec(short.stderr)?.[1]).toBe(seenAt);
+  for (const where of PLACES) {
+    const status = JSON.parse((await read(where, 'status', '--json')).stdout) as Record<string, unknown>;
+    expect(status).toMatchObject({ running: [], attendance: { state: 'absent', since: seenAt } });
+    expect(since.exec((await read(where, 'status')).stdout)?.[1]).toBe(seenAt);
+  }
+  const doctors = [
+    await runCli(['doctor', '--json', '--repo', bridge.repoPath], { env: bridge.ownerEnv }),
+    await runCli(['doctor', '--json', '--role', 'asker', '--repo', bridge.sshUrl], { env }),
+  ];
+  for (const { stdout } of doctors) {
+    const findings = JSON.parse(stdout) as { check: string; status: string; text: string }[];
+    const found = findings.find(({ check }) => check === 'agents');
+    expect(found).toMatchObject({ status: 'warning', text: expect.stringMatching(since) });
+  }
+
+  const held = gate();
+  standIn.behave = () => ({ firstTokenAfter: held.opened });
+  agent = await startAgent(bridge, standIn, { state: 'who' });
+  await asking.waitFor('stderr', /home-pc is there now\n/);
+  held.open();
+  expect((await asking.exited).exitCode).toBe(0);
+  expect(asking.stdout()).toBe('42\n');
+  expect(asking.stderr().match(/warning:/g)).toHaveLength(1);
+  agent.signal('SIGTERM');
+  await agent.exited;
+});
+
+test('an agent whose model server is away says so of itself and of the task', async () => {
+  agent = await startAgent(bridge, standIn, {
+    state: 'who',
+    args: ['--ollama-url', 'http://127.0.0.1:1', '--lmstudio-url', 'http://127.0.0.1:1'],
+  });
+  const { stdout } = await read('local', 'ask', '--no-wait', '50+5');
+  const statusNow = async () =>
+    JSON.parse((await read('local', 'status', '--json')).stdout) as Record<string, unknown>;
+  const status = await waitUntil(async () => {
+    const now = await statusNow();
+    return (now.running as unknown[]).length > 0 ? now : null;
+  }, 'the task to be claimed');
+  expect(status).toMatchObject({
+    running: [{ task: stdout.trim(), agent: 'home-pc', model: null, phase: 'waiting' }],
+    attendance: { state: 'no-model-server', problem: 'home-pc reaches no model server' },
+  });
+  agent.signal('SIGTERM');
+  await agent.exited;
 });

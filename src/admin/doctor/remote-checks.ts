@@ -1,10 +1,16 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
-import type { BridgeConnection } from '../../bridge/connection.js';
+import { openClone } from '../../bridge/clone.js';
+import { type BridgeConnection, closeConnection, readTerms } from '../../bridge/connection.js';
 import { runSsh, type SshConnection, type SshResult } from '../../bridge/run-ssh.js';
+import { whoWorks } from '../../bridge/side-refs.js';
 import { readSshPlan, type SshPlan } from '../../bridge/ssh-config.js';
+import { fetchMain, REMOTE_PREFIX } from '../../git/fetch.js';
 import { readRemoteRef } from '../../git/porcelain.js';
 import type { Hello } from '../../protocol/hello.js';
 import { MAIN_REF, type Role } from '../../protocol/names.js';
+import { judgeAgents } from './check-agents.js';
 import { checkGit } from './check-git.js';
 import {
   checkIdentity,
@@ -43,9 +49,10 @@ export function remoteChecks(options: RemoteCheckOptions): Check[] {
     needs,
     run: () => checkMain(connection),
   });
+  const agents: Check = { name: 'agents', needs: ['repository'], run: () => checkAgents(connection) };
   return connection.ssh === null
-    ? [git, repository(['git'])]
-    : [git, ...sshChecks(connection.ssh, options), repository(['git', 'forced-command'])];
+    ? [git, repository(['git']), agents]
+    : [git, ...sshChecks(connection.ssh, options), repository(['git', 'forced-command']), agents];
 }
 
 function sshChecks(connection: SshConnection, { identity, role, now, onHello }: RemoteCheckOptions): Check[] {
@@ -118,6 +125,22 @@ async function checkMain(connection: BridgeConnection) {
   const main = await readRemoteRef(connection.env, url, MAIN_REF);
   if (main === null) return broken(`${url} has no branch main`, 'on the server: llm-bridge init PATH');
   return ok(`main is at ${main.slice(0, 8)}`);
+}
+
+/** Fetches who is there, and the tip alone of the tasks: how many wait is the server's to say. */
+async function checkAgents(connection: BridgeConnection): Promise<Verdict> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-doctor-'));
+  try {
+    const terms = await readTerms(connection);
+    const clone = await openClone(path.join(folder, 'bridge.git'), connection.env);
+    await fetchMain(clone, connection.address.url, { depth: 1, sideRefs: true });
+    const nowMs = terms.serverNow();
+    const who = await whoWorks(clone, REMOTE_PREFIX, nowMs);
+    return judgeAgents(who, { nowMs, takesClaims: terms.claimLeaseMs !== null, waiting: 0 });
+  } finally {
+    await closeConnection(connection);
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
 }
 
 function raise(): never {

@@ -1,4 +1,8 @@
 import type { LocalBridge } from '../../bridge/local-bridge.js';
+import { whoWorks } from '../../bridge/side-refs.js';
+import { MAIN_REF } from '../../protocol/names.js';
+import { listTasks } from '../list-tasks.js';
+import { judgeAgents } from './check-agents.js';
 import { checkDisk, DEFAULT_DISK_THRESHOLDS, type DiskThresholds } from './check-disk.js';
 import { checkGit } from './check-git.js';
 import { checkHistory } from './check-history.js';
@@ -7,10 +11,11 @@ import { checkKeys } from './check-keys.js';
 import { checkLocks } from './check-locks.js';
 import { checkLog } from './check-log.js';
 import { checkModes } from './check-modes.js';
+import { checkOnAnswer } from './check-on-answer.js';
 import { checkRefs } from './check-refs.js';
 import { checkRepository } from './check-repository.js';
 import { checkSettings } from './check-settings.js';
-import type { Check } from './finding.js';
+import type { Check, Verdict } from './finding.js';
 
 /** The settings for the server's part of `doctor`. */
 export interface ServerCheckOptions {
@@ -53,6 +58,17 @@ export function serverChecks(options: ServerCheckOptions): Check[] {
       needs: [...needs, 'history'],
       run: () => checkLog(bridge().repo, bridge().settings.answersLog),
     },
+    { name: 'agents', needs: [...needs, 'history'], run: () => checkAgents(bridge(), now()) },
+    { name: 'on-answer', needs, run: () => checkOnAnswer(gitDir()) },
     { name: 'disk', needs, run: () => checkDisk(gitDir(), disk) },
   ];
+}
+
+/** Checks who is there to answer, and how many tasks wait. */
+async function checkAgents({ repo, settings }: LocalBridge, nowMs: number): Promise<Verdict> {
+  const who = await whoWorks(repo, 'refs/bridge/', nowMs);
+  const { taskTtlMs: ttlMs, claimLeaseMs } = settings;
+  const rows = await listTasks(repo, { ref: MAIN_REF, nowMs, ttlMs, running: who.running });
+  const waiting = rows.filter(({ state }) => state === 'pending').length;
+  return judgeAgents(who, { nowMs, takesClaims: claimLeaseMs !== null, waiting });
 }

@@ -5,7 +5,8 @@ import { pushSideRefs, type SideRefChange } from '../../git/push.js';
 import type { Repository } from '../../git/run-git.js';
 import { CLAIMS_PREFIX, claimRef, writeClaim } from '../../protocol/claim.js';
 import type { BackendName } from '../../protocol/names.js';
-import { presenceRef, writePresence } from '../../protocol/presence.js';
+import { PRESENCE_EVERY_MS, presenceRef, writePresence } from '../../protocol/presence.js';
+import { oneLine } from '../../protocol/printable.js';
 import type { AgentOptions, GenerateSettings } from '../agent-options.js';
 import type { AgentSession } from '../agent-session.js';
 import { openBackends } from '../backends/backends.js';
@@ -13,6 +14,7 @@ import {
   type ClaimChange,
   type ClaimsFacts,
   type ClaimsState,
+  FIRST_CLAIMS,
   leaseOf,
   NEVER,
   type PushEvent,
@@ -28,22 +30,37 @@ export interface ClaimPushContext {
   readonly clone: Repository;
 }
 
+/** While a model server is away, what it offers is asked for again after this time. Milliseconds. */
+const AWAY_OFFER_MS = 4_000;
+
 /** Pushes the claims of this agent, and its word that it is there. */
 export class ClaimPusher {
   readonly #context: ClaimPushContext;
   readonly #stop: AbortSignal;
+  readonly #onNewOffer: () => void;
   readonly #runningMs = startStopwatch();
   #offer: Offer = { backends: [], models: [] };
+  #offerAgeMs = startStopwatch();
 
-  /** `stop` aborts when no model server is to be asked any more. */
-  constructor(context: ClaimPushContext, stop: AbortSignal) {
+  /**
+   * `stop` aborts when no model server is to be asked any more. `onNewOffer` is called where the model servers
+   * offer something else than this agent has said.
+   */
+  constructor(context: ClaimPushContext, stop: AbortSignal, onNewOffer: () => void) {
     this.#context = context;
     this.#stop = stop;
+    this.#onNewOffer = onNewOffer;
   }
 
-  /** Asks the model servers what they offer, for the word that this agent is there. Never throws. */
-  async refreshOffer(): Promise<void> {
+  /**
+   * Asks the model servers what they offer, for the word that this agent is there. Resolves with whether it is
+   * another offer than before. Never throws.
+   */
+  async refreshOffer(): Promise<boolean> {
+    this.#offerAgeMs = startStopwatch();
+    const before = JSON.stringify(this.#offer);
     this.#offer = await readOffer(this.#context.options.generate, this.#stop);
+    return !this.#stop.aborted && JSON.stringify(this.#offer) !== before;
   }
 
   /**
@@ -72,9 +89,9 @@ export class ClaimPusher {
     let claim: string | null = null;
     for (const change of due) {
       if (change.kind === 'presence') {
-        // What the model servers offered at the start is good enough for the first word.
-        if (known.state().shownAtMs !== NEVER) await this.refreshOffer();
-        const to = await this.#writePresence('running', [...known.state().own.jobs.keys()]);
+        // Not waited for: a model server that hangs must not hold up the claims of this push.
+        if (this.#isOfferOld(known)) void this.refreshOffer().then((isNew) => isNew && this.#onNewOffer());
+        const to = await this.#writePresence('running', known.state());
         changes.push({ ...change, ...moved(known, presenceRef(session.name), to) });
       } else if (change.kind === 'claim') {
         const { self, serverNowMs } = known.facts();
@@ -103,7 +120,7 @@ export class ClaimPusher {
     );
     try {
       if (known.facts().saysPresence && shownAtMs !== NEVER) {
-        const word = await this.#writePresence('stopped', []);
+        const word = await this.#writePresence('stopped', FIRST_CLAIMS);
         changes.push(moved(known, presenceRef(session.name), word));
       }
       for (let at = 0; at < changes.length; at += MAX_CHANGES) {
@@ -117,7 +134,16 @@ export class ClaimPusher {
     return [...left];
   }
 
-  #writePresence(state: 'running' | 'stopped', busy: readonly string[]): Promise<string> {
+  /** A server that a task waits for may have gone just now, or be back. */
+  #isOfferOld(known: Known): boolean {
+    const isAnyAway = [...known.state().work.values()].some(({ phase }) => phase === 'waiting');
+    return this.#offerAgeMs() > (isAnyAway ? AWAY_OFFER_MS : PRESENCE_EVERY_MS / 2);
+  }
+
+  #writePresence(
+    state: 'running' | 'stopped',
+    { own, work }: Pick<ClaimsState, 'own' | 'work'>,
+  ): Promise<string> {
     const { options, session, clone } = this.#context;
     const nowMs = session.serverNow();
     const presence = writePresence({
@@ -128,7 +154,15 @@ export class ClaimPusher {
       backends: [...this.#offer.backends],
       models: [...this.#offer.models],
       parallel: options.parallel,
-      busy: [...busy],
+      busy: [...own.jobs.keys()],
+      work: [...work]
+        .filter(([task]) => own.jobs.has(task))
+        .map(([task, { phase, sinceMs, model }]) => ({
+          task,
+          phase,
+          since: new Date(sinceMs).toISOString(),
+          ...(model === undefined ? {} : { model: oneLine(model) }),
+        })),
       started_at: new Date(nowMs - this.#runningMs()).toISOString(),
       seen_at: new Date(nowMs).toISOString(),
     });

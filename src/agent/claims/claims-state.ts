@@ -2,6 +2,7 @@ import type { SideRefs } from '../../bridge/side-refs.js';
 import type { SideRefChange } from '../../git/push.js';
 import { type Claim, DEFAULT_CLAIM_LEASE_MS } from '../../protocol/claim.js';
 import type { Refusal } from '../../protocol/refusal.js';
+import type { WorkPhase } from '../agent-options.js';
 import type { Due } from '../agent-session.js';
 import { NOBODY, type Others } from './others.js';
 import { NO_CLAIMS, type OwnClaims } from './own-claims.js';
@@ -34,8 +35,20 @@ export interface ClaimsState {
   readonly presenceDueMs: number;
   /** When the server first had its word. */
   readonly shownAtMs: number;
+  /** When it last had it. */
+  readonly saidAtMs: number;
+  /** What the tasks that are generated now are at, since when by the server's clock, and with which model. */
+  readonly work: ReadonlyMap<string, OwnWork>;
   /** That another agent has our name is said once. */
   readonly isTwinTold: boolean;
+}
+
+/** What a task is at. */
+export interface OwnWork {
+  readonly phase: WorkPhase;
+  /** Milliseconds since the epoch, by the server's clock. */
+  readonly sinceMs: number;
+  readonly model: string | undefined;
 }
 
 /** The time of what does not come. */
@@ -57,6 +70,8 @@ export const FIRST_CLAIMS: ClaimsState = {
   pushTakesMs: 0,
   presenceDueMs: NEVER,
   shownAtMs: NEVER,
+  saidAtMs: -NEVER,
+  work: new Map(),
   isTwinTold: false,
 };
 
@@ -97,6 +112,8 @@ export type ClaimsEvent = Readonly<
   | { type: 'choosing'; free: readonly string[]; room: number; takesNoRoom: (task: string) => boolean }
   /** A generation begins. `claimFirst`: no model is asked before the claim is ours. */
   | { type: 'began'; task: string; claimFirst: boolean }
+  /** It has come so far; the model is told once it is chosen. */
+  | { type: 'phase'; task: string; phase: WorkPhase; model?: string | undefined }
   /** It is over, whatever came of it. */
   | { type: 'ended'; task: string }
   /** The claims of these tasks went with their answers, or are gone already. */

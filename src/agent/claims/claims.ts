@@ -61,7 +61,7 @@ export class Claims {
 
   constructor(context: ClaimsContext) {
     this.#context = context;
-    this.#pusher = new ClaimPusher(context, this.#stop.signal);
+    this.#pusher = new ClaimPusher(context, this.#stop.signal, () => this.tell({ type: 'ready' }));
     if (!context.options.once) void this.#pusher.refreshOffer().then(() => this.tell({ type: 'ready' }));
     this.#pushing = this.#pushWhenDue();
   }
@@ -125,6 +125,12 @@ export class Claims {
     } finally {
       enough.abort();
     }
+  }
+
+  /** The model says something for this task. Called for every token. */
+  said(task: string): void {
+    if (this.#state.work.get(task)?.phase === 'loading')
+      this.tell({ type: 'phase', task, phase: 'generating' });
   }
 
   /** A generation has ended, whatever came of it. */

@@ -63,11 +63,16 @@ export function pushDue(state: ClaimsState, facts: ClaimsFacts): ClaimsStep {
   return { state: { ...state, retryAtMs: facts.nowMs + FIRST_RETRY_MS }, effects: [] };
 }
 
-function dueChanges({ own, others, presenceDueMs }: ClaimsState, facts: ClaimsFacts): ClaimChange[] {
+function dueChanges(
+  { own, others, presenceDueMs, shownAtMs }: ClaimsState,
+  facts: ClaimsFacts,
+): ClaimChange[] {
   const { nowMs, isFinished, isPending } = facts;
   const isAnyDue = dueClaims(own, nowMs, isFinished).length > 0;
   const due = isAnyDue ? dueClaims(own, nowMs + leaseOf(facts) * TOGETHER, isFinished) : [];
-  const isPresenceDue = facts.saysPresence && presenceDueMs <= nowMs;
+  // What is done for a task goes along with its first claim, so that whoever sees the one sees the other.
+  const isNewClaim = shownAtMs !== NEVER && due.some((task) => !own.held.has(task));
+  const isPresenceDue = facts.saysPresence && (presenceDueMs <= nowMs || isNewClaim);
   const leftOver = [...others.claims].flatMap(([task, { overAtMs }]) =>
     isPending(task) || overAtMs + SWEEP_AFTER_MS > nowMs ? [] : [task],
   );
@@ -97,12 +102,13 @@ function afterSuccess(
 ): ClaimsStep {
   const { nowMs } = facts;
   const effects: ClaimsEffect[] = [];
-  let { own, presenceDueMs, shownAtMs } = state;
+  let { own, presenceDueMs, shownAtMs, saidAtMs } = state;
   for (const change of changes) {
     if (!refs.has(change.ref)) continue;
     own = withRemote(own, change.ref, change.to);
     if (change.kind === 'presence') {
       presenceDueMs = nowMs + PRESENCE_EVERY_MS;
+      saidAtMs = nowMs;
       shownAtMs = Math.min(shownAtMs, nowMs);
       effects.push({ do: 'ask', what: 'look' });
     } else if (change.to === null) {
@@ -113,7 +119,7 @@ function afterSuccess(
       effects.push({ do: 'go-on', task: change.task });
     }
   }
-  const next = { ...state, own, presenceDueMs, shownAtMs };
+  const next = { ...state, own, presenceDueMs, shownAtMs, saidAtMs };
   if (refs.size === changes.length) return { state: next, effects };
   // Another agent was there first, or an earlier push of ours was, whose end we did not hear. A fetch tells.
   effects.push({ do: 'ask', what: 'fetch' });

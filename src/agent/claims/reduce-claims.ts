@@ -10,6 +10,7 @@ import {
   type ClaimsStep,
   isClaiming,
   NEVER,
+  type OwnWork,
 } from './claims-state.js';
 import {
   agentKey,
@@ -32,6 +33,10 @@ const CLAIM_AFTER_MS = 200;
 /** Agents that a script or a power cut starts together know of each other after this time. Milliseconds. */
 const SETTLE_MS = 5_000;
 
+/** A phase that lasts as long is worth a push, where one is made for it at most that often. Milliseconds. */
+const PHASE_AFTER_MS = 2_000;
+const PHASE_EVERY_MS = 5_000;
+
 /** What follows from an event: the next state, and what is to be done. Pure. */
 export function reduceClaims(state: ClaimsState, event: ClaimsEvent, facts: ClaimsFacts): ClaimsStep {
   switch (event.type) {
@@ -48,10 +53,19 @@ export function reduceClaims(state: ClaimsState, event: ClaimsEvent, facts: Clai
     case 'began': {
       const isAtOnce = event.claimFirst || isAnyoneThere(state.others, facts.nowMs);
       const claimAtMs = facts.nowMs + (isAtOnce ? 0 : CLAIM_AFTER_MS);
-      return { state: { ...state, own: withJob(state.own, event.task, claimAtMs) }, effects: [] };
+      const begun = withWork(state, event.task, { phase: 'waiting' }, facts);
+      return { state: { ...begun, own: withJob(state.own, event.task, claimAtMs) }, effects: [] };
     }
-    case 'ended':
-      return { state: { ...state, own: withoutJob(state.own, event.task) }, effects: [] };
+    case 'phase': {
+      if (!state.work.has(event.task)) return { state, effects: [] };
+      const changed = withWork(state, event.task, event, facts);
+      return { state: { ...changed, presenceDueMs: whenToSay(state, facts) }, effects: [] };
+    }
+    case 'ended': {
+      const work = new Map(state.work);
+      work.delete(event.task);
+      return { state: { ...state, own: withoutJob(state.own, event.task), work }, effects: [] };
+    }
     case 'answered': {
       let { own } = state;
       for (const task of event.tasks) own = withRemote(withoutClaim(own, task), claimRef(task), null);
@@ -66,6 +80,25 @@ export function reduceClaims(state: ClaimsState, event: ClaimsEvent, facts: Clai
     case 'failed':
       return afterPush(state, event, facts);
   }
+}
+
+function withWork(
+  state: ClaimsState,
+  task: string,
+  { phase, model }: Pick<OwnWork, 'phase'> & { readonly model?: string | undefined },
+  facts: ClaimsFacts,
+): ClaimsState {
+  const before = state.work.get(task);
+  const sinceMs = before?.sinceMs ?? facts.serverNowMs;
+  const work = { phase, sinceMs, model: model ?? before?.model };
+  return { ...state, work: new Map(state.work).set(task, work) };
+}
+
+/** A new phase is told a while later, in case it is short, and not too often. */
+function whenToSay(state: ClaimsState, facts: ClaimsFacts): number {
+  if (state.shownAtMs === NEVER) return state.presenceDueMs;
+  const soonMs = Math.max(facts.nowMs + PHASE_AFTER_MS, state.saidAtMs + PHASE_EVERY_MS);
+  return Math.min(state.presenceDueMs, soonMs);
 }
 
 /** When a task that is left to others may have become ours; NEVER where there is none. */

@@ -61,6 +61,7 @@ export async function generateAnswer(
         const exchange = openExchange(backend, settings, deadlines, onToken);
         const request = await exchange.prepare(task);
         Object.assign(asked, { backend: backend.name, model: request.model });
+        settings.onPhase?.('loading', request.model);
         const generation =
           check === undefined
             ? await exchange.generate(request)

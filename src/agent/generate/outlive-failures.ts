@@ -10,7 +10,7 @@ const MAX_GENERATIONS = 3;
 /** The longest delay a timer takes, in milliseconds: 24.8 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-type RetrySettings = Pick<GenerateSettings, 'retryWindowMs' | 'retryDelayMs' | 'log'>;
+type RetrySettings = Pick<GenerateSettings, 'retryWindowMs' | 'retryDelayMs' | 'log' | 'onPhase'>;
 
 /**
  * As reachBackend, and where that server fails in a way that passes (`failure-rules.ts` has which do), it
@@ -46,6 +46,7 @@ export async function outliveFailures<T>(
       if (isUnreachable(error) && lost !== null) throw stayedAway(lost, error);
       if (error.code === 'timeout' && busy !== null) throw tooLate(error, busy);
       if (error.kind === 'final' || settings.retryWindowMs <= 0) throw error;
+      settings.onPhase?.('waiting');
       if (error.kind === 'busy') {
         busy = error;
         wait ??= new BusyWait(settings);

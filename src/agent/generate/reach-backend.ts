@@ -18,7 +18,7 @@ const MAX_DELAY_FACTOR = 15;
  */
 export async function reachBackend<T>(
   backends: readonly Backend[],
-  settings: Pick<GenerateSettings, 'retryWindowMs' | 'retryDelayMs' | 'log'>,
+  settings: Pick<GenerateSettings, 'retryWindowMs' | 'retryDelayMs' | 'log' | 'onPhase'>,
   signal: AbortSignal,
   attempt: (backend: Backend) => Promise<T>,
 ): Promise<T> {
@@ -40,6 +40,7 @@ export async function reachBackend<T>(
       onFailedAttempt({ error, attemptNumber }) {
         if (!isUnreachable(error)) return;
         waitingAfter = error;
+        settings.onPhase?.('waiting');
         if (attemptNumber > 1 || settings.retryWindowMs <= 0) return;
         settings.log?.(`${error.message}; trying again for ${formatDuration(settings.retryWindowMs)}`);
       },

@@ -1,4 +1,4 @@
-import { ask } from '../../asker/ask.js';
+import { ask, PATIENT, WATCHFUL } from '../../asker/ask.js';
 import { draftTask } from '../../asker/task-draft.js';
 import { closeConnection, openConnection } from '../../bridge/connection.js';
 import { catchUpLog } from '../../log/catch-up-log.js';
@@ -11,6 +11,7 @@ import { printAnswer } from '../print-answer.js';
 import { EXIT, printProblem } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 import { taskFieldsOf } from '../task-fields.js';
+import { waitingNotes } from '../waiting-notes.js';
 import { waitingSpinner } from '../waiting-spinner.js';
 
 /** `llm-bridge ask [PROMPT…] --repo R` */
@@ -49,7 +50,8 @@ export const askCommand = defineCommand({
       noWait: !args.wait,
       signal,
       onAsked: spinner.asked,
-      ...(spinner.isShown ? { onClaimed: spinner.claimed } : {}),
+      onWaiting: spinner.isShown ? spinner.waits : waitingNotes(),
+      looks: spinner.isShown ? WATCHFUL : PATIENT,
       ...(args.timeout === undefined ? {} : { timeoutMs: args.timeout * 1000 }),
       ...(args.name === undefined ? {} : { name: args.name }),
       ...(connection.address.kind === 'local' ? { ingest: () => catchUpLog(repo) } : {}),

@@ -6,6 +6,7 @@ import { formatDuration } from '../../protocol/duration.js';
 import { shortId } from '../../protocol/names.js';
 import { oneLine } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
+import { formatWork } from '../format-work.js';
 import { openView } from '../open-view.js';
 import { worded } from '../option.js';
 import { OPTIONS, SSH_OPTIONS, sshOf } from '../options.js';
@@ -61,7 +62,9 @@ function formatTaskRow(row: TaskRow, nowMs: number): string {
   const age = `${formatDuration(Math.max(0, nowMs - Date.parse(row.asked_at)))} ago`;
   const outcome = [
     ...(row.answer === null ? [] : [oneLine(row.answer)]),
-    ...(row.agent === null ? [] : [`by ${oneLine(row.agent)}`]),
+    ...(row.agent === null
+      ? []
+      : [formatWork({ model: null, since: null, phase: null, ...row.work, agent: row.agent }, nowMs)]),
   ].join(', ');
   const head = `${shortId(row.task)}  ${COLOURS[row.state](row.state.padEnd(9))}  ${age.padStart(10)}`;
   const question = `${oneLine(row.asker)}: ${oneLine(row.question)}`;

@@ -61,6 +61,7 @@ async function statusOf(view: BridgeView, repoName: string) {
     nowMs,
     who: await whoWorks(view.repo, view.sidePrefix, nowMs),
     ttlMs: view.taskTtlMs,
+    takesClaims: view.takesClaims,
     logRecords: view.logRecords(),
     staleLocks,
     repairs: isLocal ? readRepairs(view.repo.gitDir, nowMs - REPAIRS_SHOWN_MS) : null,

@@ -379,3 +379,58 @@ describe('of the free tasks', () => {
     expect(choose(0, ['t'])).toEqual([start('t', false)]);
   });
 });
+
+describe('what a task is at', () => {
+  const phase = (task: string, phase: 'waiting' | 'loading' | 'generating', model?: string): ClaimsEvent => ({
+    type: 'phase',
+    task,
+    phase,
+    model,
+  });
+
+  /** An agent that said at 0 that it is there, and is alone. */
+  beforeEach(() => {
+    told.facts = { saysPresence: true };
+    told.fetch(0);
+    told.at(0, { type: 'ready' });
+    told.pushed(0, 0, [said]);
+  });
+
+  test('goes along with the first claim of the task, and not with its renewals', () => {
+    told.at(1000, { type: 'began', task: 'a', claimFirst: false });
+    expect(told.state.work.get('a')).toEqual({ phase: 'waiting', sinceMs: SERVER + 1000, model: undefined });
+    told.at(1100, phase('a', 'loading', 'llama3.2'));
+    expect(told.push(1200)).toEqual([{ kind: 'presence' }, claim('a')]);
+    told.pushed(1200, 1300, [said, made('a', 'c')]);
+    expect(told.state.work.get('a')).toEqual({ phase: 'loading', sinceMs: SERVER + 1000, model: 'llama3.2' });
+    expect(told.push(1200 + LEASE_MS / 3)).toEqual([claim('a')]);
+  });
+
+  test('is said once it has lasted for a while, at most every five seconds, and is forgotten at the end', () => {
+    told.at(1000, { type: 'began', task: 'a', claimFirst: false });
+    told.at(1000, phase('a', 'loading', 'llama3.2'));
+    told.push(1200);
+    told.pushed(1200, 1200, [said, made('a', 'c')]);
+    told.at(1500, phase('a', 'generating'));
+    // The last word was at 1200.
+    expect(told.push(6199)).toBeNull();
+    expect(told.push(6200)).toEqual([{ kind: 'presence' }]);
+    told.pushed(6200, 6200, [said]);
+    expect(told.state.work.get('a')).toMatchObject({ phase: 'generating', model: 'llama3.2' });
+    told.at(12_000, phase('a', 'waiting'));
+    expect(told.push(13_999)).toBeNull();
+    expect(told.push(14_000)).toEqual([{ kind: 'presence' }]);
+    told.at(15_000, { type: 'ended', task: 'a' });
+    expect(told.state.work.size).toBe(0);
+    told.at(15_001, phase('a', 'generating'));
+    expect(told.state.work.size).toBe(0);
+  });
+
+  test('is said by nobody who says no presence: agent --once', () => {
+    told = new Told();
+    told.fetch(0);
+    told.at(1000, { type: 'began', task: 'a', claimFirst: false });
+    told.at(1000, phase('a', 'loading', 'llama3.2'));
+    expect(told.push(1200)).toEqual([claim('a')]);
+  });
+});

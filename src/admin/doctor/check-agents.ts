@@ -1,0 +1,30 @@
+import { attendanceOf, attendanceProblem } from '../../bridge/attendance.js';
+import type { WhoWorks } from '../../bridge/side-refs.js';
+import { shortId } from '../../protocol/names.js';
+import { ok, type Verdict, warning } from './finding.js';
+
+/**
+ * Says who is there to answer, and warns where nobody is: no agent, or none that reaches a model server. On a
+ * bridge that never had an agent this is a warning only once a task waits; `waiting` is how many do, as far as
+ * is known.
+ */
+export function judgeAgents(
+  who: WhoWorks,
+  bridge: { readonly nowMs: number; readonly takesClaims: boolean; readonly waiting: number },
+): Verdict {
+  const attendance = attendanceOf(who, bridge);
+  const problem = attendanceProblem(attendance, bridge.nowMs);
+  const { waiting } = bridge;
+  if (problem !== null) {
+    const isNew = attendance.state === 'absent' && attendance.last === null && waiting === 0;
+    if (isNew) return ok(problem.text);
+    const tasks = waiting === 0 ? '' : `; ${waiting === 1 ? 'a task waits' : `${waiting} tasks wait`}`;
+    return warning(`${problem.text}${tasks}`, problem.remedy);
+  }
+  if (attendance.state !== 'present')
+    return ok('this bridge takes no claims, so no agent says that it is there');
+  const at = [...who.running].map(([task, { agent }]) => `${agent} is at ${shortId(task)}`).join(', ');
+  return ok(
+    `${attendance.agents.join(', ')} ${attendance.agents.length === 1 ? 'is' : 'are'} there${at === '' ? '' : `; ${at}`}`,
+  );
+}

@@ -1,0 +1,25 @@
+import { formatDuration } from '../protocol/duration.js';
+import { oneLine } from '../protocol/printable.js';
+
+/** What is done for a task, as far as its agent said; `since` is ISO 8601. */
+export interface ShownWork {
+  readonly agent: string;
+  readonly model: string | null;
+  readonly since: string | null;
+  readonly phase: string | null;
+}
+
+/** `by home-pc, llama3.2, generating, for 12 s`; what is not known is left out. */
+export function formatWork({ agent, model, since, phase }: ShownWork, nowMs: number): string {
+  return [
+    `by ${oneLine(agent)}`,
+    ...(model === null ? [] : [oneLine(model)]),
+    ...(phase === null ? [] : [phaseWords(phase)]),
+    ...(since === null ? [] : [`for ${formatDuration(Math.max(0, nowMs - Date.parse(since)))}`]),
+  ].join(', ');
+}
+
+/** A phase in words. One that this version does not know is shown as it is. */
+export function phaseWords(phase: string): string {
+  return phase === 'waiting' ? 'waiting for its model server' : oneLine(phase);
+}

@@ -1,0 +1,28 @@
+import type { Waiting } from '../asker/ask.js';
+import { attendanceProblem } from '../bridge/attendance.js';
+import { oneLine } from '../protocol/printable.js';
+import { printWarning } from './print-error.js';
+
+/**
+ * Says on stderr that nobody is there to answer, and since when; once, and again only after somebody came
+ * back, which it says as well. For where no spinner is shown: a program's log tells why it waits.
+ */
+export function waitingNotes(): (waiting: Waiting) => void {
+  let isMissed = false;
+  return (waiting) => {
+    const problem = waiting.for === 'answer' ? null : attendanceProblem(waiting.attendance, waiting.nowMs);
+    if (problem !== null) {
+      if (!isMissed) printWarning(`${problem.text}; the task waits`, problem.remedy);
+      isMissed = true;
+    } else if (isMissed) {
+      process.stderr.write(`${whoIs(waiting)} is there now\n`);
+      isMissed = false;
+    }
+  };
+}
+
+function whoIs(waiting: Waiting): string {
+  if (waiting.for === 'answer') return oneLine(waiting.work.agent);
+  const { attendance } = waiting;
+  return attendance.state === 'present' ? attendance.agents.map(oneLine).join(', ') : 'an agent';
+}

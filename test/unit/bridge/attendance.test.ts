@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+import { attendanceOf, attendanceProblem } from '../../../src/bridge/attendance.js';
+import type { TaskWork, WhoWorks } from '../../../src/bridge/side-refs.js';
+import { PRESENCE_FRESH_MS, type Presence } from '../../../src/protocol/presence.js';
+
+const NOW = Date.parse('2026-11-22T17:00:00.000Z');
+
+function presence(agent: string, changes: Partial<Presence> & { agoMs?: number } = {}): Presence {
+  const { agoMs = 0, ...more } = changes;
+  const at = new Date(NOW - agoMs).toISOString();
+  return {
+    ...{ agent, session: '1'.repeat(16), state: 'running', version: '1', backends: ['ollama'], models: [] },
+    ...{ parallel: 1, busy: [], started_at: at, seen_at: at, ...more },
+  };
+}
+
+const work = (agent: string): TaskWork => ({ agent, model: null, sinceMs: null, phase: null });
+
+function judge(agents: readonly Presence[], running: Record<string, TaskWork> = {}, takesClaims = true) {
+  const who: WhoWorks = { agents, running: new Map(Object.entries(running)) };
+  const attendance = attendanceOf(who, { nowMs: NOW, takesClaims });
+  return { attendance, problem: attendanceProblem(attendance, NOW) };
+}
+
+test.each([
+  ['an agent that is there', [presence('home-pc')], {}],
+  ['one of two that reaches a model server', [presence('a', { backends: [] }), presence('b')], {}],
+  ['agent --once, which has a claim and no presence', [], { t: work('home-pc') }],
+  [
+    'one that was silent for long and has a claim',
+    [presence('home-pc', { agoMs: 3_600_000 })],
+    { t: work('home-pc') },
+  ],
+])('%s is somebody', (_name, agents, running) => {
+  expect(judge(agents, running)).toMatchObject({ attendance: { state: 'present' }, problem: null });
+});
+
+test('nobody is missed on a bridge where agents do not say that they are there', () => {
+  expect(judge([], {}, false)).toEqual({ attendance: { state: 'unknown' }, problem: null });
+});
+
+test('a bridge that never had an agent says so', () => {
+  const { attendance, problem } = judge([]);
+  expect(attendance).toEqual({ state: 'absent', last: null });
+  expect(problem?.text).toBe('no agent has been there yet');
+});
+
+test.each([
+  ['stopped', presence('home-pc', { state: 'stopped', agoMs: 60_000 }), '2026-11-22T16:59:00.000Z', '60 s'],
+  ['gone', presence('home-pc', { agoMs: PRESENCE_FRESH_MS + 1000 }), '2026-11-22T16:54:59.000Z', '5 min'],
+])('the last one that is %s is named, with when it was seen', (_name, last, since, ago) => {
+  const older = presence('attic-pc', { state: 'stopped', agoMs: 7_200_000 });
+  const { attendance, problem } = judge([last, older]);
+  expect(attendance).toMatchObject({ state: 'absent', last: { agent: 'home-pc' } });
+  expect(problem?.text).toMatch(`no agent is there since ${since} (home-pc, `);
+  expect(problem?.text).toContain(ago);
+  expect(problem?.remedy).toContain('llm-bridge agent');
+});
+
+test('agents without a model server are told from those that are not there', () => {
+  const { attendance, problem } = judge([presence('a', { backends: [] }), presence('b', { backends: [] })]);
+  expect(attendance).toEqual({ state: 'no-model-server', agents: ['a', 'b'] });
+  expect(problem?.text).toBe('a, b reach no model server');
+});
