@@ -51,9 +51,9 @@ export interface OpenTask {
 }
 
 /**
- * Whether there is anybody to answer, as `bridge/attendance.ts` judges it. `since`: of `absent`, when the last
- * agent was seen, ISO 8601; null where there never was one. `problem` and `remedy`: what is wrong, for a
- * person.
+ * Whether there is anybody to answer, as `bridge/attendance.ts` judges it. `since`: of `absent`, when the
+ * last agent was seen, ISO 8601; null where there never was one. `problem` and `remedy`: what is wrong, for
+ * a person.
  */
 export interface AttendanceStatus {
   readonly state: Attendance['state'];

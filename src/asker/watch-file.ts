@@ -42,8 +42,8 @@ const RETRY_MS = 5_000;
  * Asks every settled change of a file as a task, until the signal aborts. The content at the start counts as
  * a change unless it was asked already. For that the ref `refs/bridge/watch/<hash of the path>` remembers the
  * last task of this file. It moves in the same transaction as `main`, so a restart neither repeats nor misses
- * a task. Empty and blank files are no tasks. A byte order mark is left out, and UTF-16 is converted. What can
- * be no task, and what was asked with another hash than the file's, is noted in `watched.log`.
+ * a task. Empty and blank files are no tasks. A byte order mark is left out, and UTF-16 is converted. What
+ * can be no task, and what was asked with another hash than the file's, is noted in `watched.log`.
  */
 export async function watchFile(options: WatchOptions): Promise<void> {
   const watch = new FileWatch(options);

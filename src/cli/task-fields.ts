@@ -103,8 +103,8 @@ function usage(message: string, remedy: string): BridgeError {
 }
 
 /**
- * Reads all of standard input as UTF-8 (or UTF-16 with its mark), at most `maxBytes`. Throws BridgeError `usage` for more, or for other
- * bytes.
+ * Reads all of standard input as UTF-8 (or UTF-16 with its mark), at most `maxBytes`. Throws BridgeError
+ * `usage` for more, or for other bytes.
  */
 async function readStdin(maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];

@@ -4,9 +4,9 @@ import { shortId } from '../../protocol/names.js';
 import { ok, type Verdict, warning } from './finding.js';
 
 /**
- * Says who is there to answer, and warns where nobody is: no agent, or none that reaches a model server. On a
- * bridge that never had an agent this is a warning only once a task waits; `waiting` is how many do, as far as
- * is known.
+ * Says who is there to answer, and warns where nobody is: no agent, or none that reaches a model server. On
+ * a bridge that never had an agent this is a warning only once a task waits; `waiting` is how many do, as
+ * far as is known.
  */
 export function judgeAgents(
   who: WhoWorks,

@@ -128,7 +128,7 @@ async function requireManager(plan: ServicePlan, env: NodeJS.ProcessEnv): Promis
   });
 }
 
-/** A service manager that is installed need not run: not for a user who came by su or sudo, nor in a container. */
+/** A service manager that is installed need not run: for a user who came by su or sudo, or in a container. */
 async function requireSession(
   { role, scope }: Pick<ServiceSpec, 'role' | 'scope'>,
   { probe }: ServicePlan,

@@ -43,8 +43,8 @@ export class ClaimPusher {
   #offerAgeMs = startStopwatch();
 
   /**
-   * `stop` aborts when no model server is to be asked any more. `onNewOffer` is called where the model servers
-   * offer something else than this agent has said.
+   * `stop` aborts when no model server is to be asked any more. `onNewOffer` is called where the model
+   * servers offer something else than this agent has said.
    */
   constructor(context: ClaimPushContext, stop: AbortSignal, onNewOffer: () => void) {
     this.#context = context;
@@ -53,8 +53,8 @@ export class ClaimPusher {
   }
 
   /**
-   * Asks the model servers what they offer, for the word that this agent is there. Resolves with whether it is
-   * another offer than before. Never throws.
+   * Asks the model servers what they offer, for the word that this agent is there. Resolves with whether it
+   * is another offer than before. Never throws.
    */
   async refreshOffer(): Promise<boolean> {
     this.#offerAgeMs = startStopwatch();
