@@ -24,7 +24,14 @@ export interface BridgeStatus {
   readonly expired: number;
   /** How many answers this part of history has, errors included. */
   readonly answered: number;
-  readonly last_answer: { readonly commit: string; agent: string; at: string; subject: string } | null;
+  /** `task` is the id that every command takes; `commit` brought the answer. */
+  readonly last_answer: {
+    readonly task: string;
+    readonly commit: string;
+    readonly agent: string;
+    readonly at: string;
+    readonly subject: string;
+  } | null;
   /** Records in `answers.log`; null over ssh, where it cannot be seen. */
   readonly log_records: number | null;
   /**
@@ -137,6 +144,7 @@ export async function readStatus(repo: Repository, context: StatusContext): Prom
       last === undefined
         ? null
         : {
+            task: last.taskTrailer,
             commit: last.id,
             agent: last.author,
             at: new Date(last.committedAtMs).toISOString(),

@@ -1,12 +1,12 @@
 import { access, constants, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { readBridgeSettings } from '../bridge/bridge-settings.js';
-import { isOwner } from '../bridge/local-bridge.js';
+import { isOwner, newerBridge } from '../bridge/local-bridge.js';
 import { clientGitEnv } from '../git/git-env.js';
 import { requireGit } from '../git/git-version.js';
 import { gitFailed, type Repository, spawnGit } from '../git/run-git.js';
+import { rebuildLog } from '../log/rebuild-log.js';
 import { makeGroupFolder } from '../process/group-files.js';
-import { updateHere } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 import { writeFirstCommit } from './first-commit.js';
@@ -24,11 +24,14 @@ export interface InitResult {
   readonly status: 'created' | 'upgraded' | 'unchanged';
   /** Files and settings that an upgrade changed. */
   readonly changed: readonly string[];
+  /** Where the bridge was of an older protocol: its version, and the files of its log, which are kept. */
+  readonly upgrade: { readonly from: number; readonly aside: readonly string[] } | null;
 }
 
 /**
  * Makes a bridge repository at `repoPath`, or updates hooks and settings of an existing one and touches
- * nothing else. A new one is made in another folder and moved into place, so there is never half a bridge.
+ * nothing else; where that one is of an older protocol, its log is written again. A new one is made in
+ * another folder and moved into place, so there is never half a bridge.
  * Throws BridgeError `not-a-bridge` (something else is there), `newer-bridge`, `other-owner`, `bad-path`,
  * `no-permission`, `old-git`.
  */
@@ -42,11 +45,17 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
 
   if (there === 'bridge') {
     const repo = { gitDir: target, env: gitEnv };
-    const changed = [...(await installHooks(target, paths)), ...(await applySettings(repo))];
-    changed.push(...(await makeBridgeFolders(target)));
+    const changed = await installHooks(target, paths);
+    const { version: from } = await readBridgeSettings(repo);
+    const isOlder = from !== null && from < PROTOCOL_VERSION;
+    // After the hooks, so that no old hook adds a line of the old form behind the new ones. Before the
+    // settings, where `bridge.version` says that it is done: an init that was killed here does it again.
+    const upgrade = isOlder ? { from, aside: await rewriteLog(repo, from) } : null;
+    changed.push(...(await applySettings(repo)), ...(await makeBridgeFolders(target)));
     if ((await openToGroup(target)) > 0) changed.push('modes');
     const { answersLog } = await readBridgeSettings(repo);
-    return { repoPath: target, answersLog, status: changed.length > 0 ? 'upgraded' : 'unchanged', changed };
+    const status = changed.length > 0 ? 'upgraded' : 'unchanged';
+    return { repoPath: target, answersLog, status, changed, upgrade };
   }
 
   const parent = path.dirname(target);
@@ -76,7 +85,24 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
     answersLog: path.join(target, 'bridge', 'answers.log'),
     status: 'created',
     changed: [],
+    upgrade: null,
   };
+}
+
+/**
+ * Writes the log of an older bridge again in the form of this protocol, because its lines have other fields.
+ * Returns the files in which the old lines are kept, those of an earlier init that was killed included.
+ */
+async function rewriteLog(repo: Repository, from: number): Promise<string[]> {
+  const ending = `.protocol-${from}`;
+  await rebuildLog(repo, { now: Date.now, asideEnding: ending });
+  const { answersLog } = await readBridgeSettings(repo);
+  const folder = path.dirname(answersLog);
+  const names = await readdir(folder);
+  return names
+    .filter((name) => name.startsWith(path.basename(answersLog)) && name.includes(ending))
+    .sort()
+    .map((name) => path.join(folder, name));
 }
 
 /** Makes the folders that the owner fills; returns those that were missing. */
@@ -160,10 +186,7 @@ async function whatIsAt(
   if (entries.length === 0) return 'empty-folder';
   const settings = await readBridgeSettings({ gitDir: target, env });
   if (settings.version !== null && settings.version > PROTOCOL_VERSION) {
-    throw new BridgeError(`${target} was made by a newer llm-bridge (layout ${settings.version})`, {
-      code: 'newer-bridge',
-      remedy: updateHere(),
-    });
+    throw newerBridge(target, settings.version);
   }
   if (settings.version !== null) return 'bridge';
   if (entries.includes('.git')) throw somethingElse(target, 'it is a work tree with a repository of its own');

@@ -5,6 +5,7 @@ import { makeGroupFolder } from '../process/group-files.js';
 import { installAgain, PACKAGE_FILES } from '../process/own-package.js';
 import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { FEATURES } from '../protocol/hello.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 
 /** Template in `hooks/` → where it goes in the repository. */
@@ -72,7 +73,8 @@ function fill(template: string, paths: HookPaths): string {
     .replaceAll('@STANDBY@', () => shellQuote(PACKAGE_FILES.standby))
     .replaceAll('@REPAIR@', () => shellQuote(PACKAGE_FILES.repair))
     .replaceAll('@PATH@', () => shellQuote(paths.path))
-    .replaceAll('@PROTOCOL@', String(PROTOCOL_VERSION));
+    .replaceAll('@PROTOCOL@', String(PROTOCOL_VERSION))
+    .replaceAll('@FEATURES@', JSON.stringify(FEATURES));
 }
 
 async function isInstalled(file: string, text: string): Promise<boolean> {

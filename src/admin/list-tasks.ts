@@ -122,9 +122,10 @@ function stateOf(status: string): TaskState {
   return status.startsWith('error') ? 'error' : 'done';
 }
 
-const HEADS = { ask: /^ask [0-9a-f]{8}: /, answer: /^answer [0-9a-f]{8}: / };
+/** The heads of subjects; protocol 1 wrote a hash into that of a task too. */
+const HEADS = { ask: /^ask(?: [0-9a-f]{8})?: /, answer: /^answer [0-9a-f]{8}: / };
 
-/** A subject without our prefix `ask 3f2a1b9c: `. */
+/** A subject without our prefix `answer 3f2a1b9c: `. */
 function withoutHead(subject: string, word: keyof typeof HEADS): string {
   return subject.replace(HEADS[word], '');
 }

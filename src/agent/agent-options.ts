@@ -1,6 +1,5 @@
 import type { SshOptions } from '../bridge/ssh-settings.js';
-import type { BackendName } from '../protocol/names.js';
-import type { BackendUrls } from './backends/backends.js';
+import type { BackendName, BackendUrls } from './backends/backends.js';
 
 /** How important a line of the agent is to a person. */
 export type LogLevel = 'info' | 'warn' | 'error';

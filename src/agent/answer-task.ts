@@ -137,7 +137,7 @@ async function generateUnlessCancelled(agent: AgentContext, job: Job, equal: Equ
         log: note,
         onPhase: (phase, model) => claims.tell({ type: 'phase', task: asked.id, phase, model }),
       },
-      goodAnswer: (hash) => session.queue.goodAnswers.get(hash),
+      goodAnswer: (key) => session.queue.goodAnswers.get(key),
       equal,
       onText: (text) => {
         claims.said(asked.id);

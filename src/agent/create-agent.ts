@@ -1,7 +1,7 @@
 import type { SshOptions } from '../bridge/ssh-settings.js';
 import { packageVersion } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { type BackendName, requireName } from '../protocol/names.js';
+import { requireName } from '../protocol/names.js';
 import {
   type AgentLog,
   DEFAULT_IDLE_TIMEOUT_MS,
@@ -9,7 +9,12 @@ import {
   DEFAULT_TOTAL_TIMEOUT_MS,
   type OnTaskText,
 } from './agent-options.js';
-import { type BackendUrls, DEFAULT_BACKEND_ORDER, requireBackendUrls } from './backends/backends.js';
+import {
+  type BackendName,
+  type BackendUrls,
+  DEFAULT_BACKEND_ORDER,
+  requireBackendUrls,
+} from './backends/backends.js';
 import { runAgent } from './run-agent.js';
 
 /**

@@ -3,10 +3,9 @@ import { type BridgeConnection, openDoorbell } from '../bridge/connection.js';
 import { createNotifier } from '../bridge/notifier.js';
 import type { TaskWork } from '../bridge/side-refs.js';
 import { startStopwatch } from '../bridge/stopwatch.js';
-import type { Answer } from '../protocol/answer.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { shortId } from '../protocol/names.js';
-import { findAnswer, findTask } from './find-task.js';
+import { type FoundAnswer, findAnswer, findTask } from './find-task.js';
 import { type Asker, openAsker } from './open-asker.js';
 import type { TaskDraft } from './task-draft.js';
 
@@ -65,7 +64,7 @@ export const PATIENT: LookPace = { firstMs: 3_000, longestMs: 30_000 };
 export type AskOutcome =
   | { readonly status: 'asked'; readonly task: string }
   | { readonly status: 'waiting'; readonly task: string }
-  | { readonly status: 'answered'; readonly task: string; readonly commit: string; readonly answer: Answer };
+  | ({ readonly status: 'answered'; readonly task: string } & FoundAnswer);
 
 /** With a doorbell this poll is only a safety net; without one it is how an answer is found. Milliseconds. */
 const SAFETY_POLL_MS = 30_000;

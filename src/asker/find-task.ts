@@ -1,9 +1,12 @@
 import { openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import { gitText, type Repository, runGit } from '../git/run-git.js';
-import { type Answer, readAnswer } from '../protocol/answer.js';
+import { TaskRecords } from '../log/task-records.js';
+import { answerOf } from '../log/walk-answers.js';
+import type { Answer } from '../protocol/answer.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
+import type { RecordTask } from '../protocol/log-record.js';
 
 /** The shortest prefix of an id that is looked up; git has the same limit. */
 const MIN_PREFIX = 4;
@@ -45,9 +48,10 @@ async function taskCommit(repo: Repository, ref: string, id: string): Promise<Hi
   return isOnMain.exitCode === 0 ? commit : null;
 }
 
-/** An answer and the commit that brought it. */
+/** An answer, the commit that brought it, and what a record says of its task. */
 export interface FoundAnswer {
   readonly commit: string;
+  readonly asked: RecordTask;
   readonly answer: Answer;
 }
 
@@ -64,9 +68,9 @@ export async function findAnswer(
     if (message.kind !== 'answer' || commit.taskTrailer !== task) continue;
     const reader = openObjectReader(repo);
     try {
-      const blob = await reader.read(message.change.newId);
-      const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
-      if (read?.ok) return { commit: commit.id, answer: read.value };
+      const found = await answerOf(reader, new TaskRecords(repo, reader), commit);
+      if (found !== null && 'answer' in found)
+        return { commit: commit.id, asked: found.task, answer: found.answer };
     } finally {
       reader.close();
     }

@@ -2,7 +2,10 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { clientGitEnv } from '../git/git-env.js';
 import type { Repository } from '../git/run-git.js';
+import { updateHere } from '../process/own-package.js';
+import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { PROTOCOL_VERSION } from '../protocol/names.js';
 import { type BridgeSettings, readBridgeSettings } from './bridge-settings.js';
 
 /** A bridge repository on this machine. */
@@ -14,8 +17,9 @@ export interface LocalBridge {
 
 /**
  * Opens a bridge by its path. With `asOwner`, another user's bridge is refused before anything is written:
- * new files of a second owner would lock out the first. Throws BridgeError `no-such-repository`,
- * `not-a-bridge`, `other-owner`.
+ * new files of a second owner would lock out the first. A bridge of another protocol is not opened: its log
+ * has other records. Its hooks work on meanwhile, so nothing is lost. Throws BridgeError
+ * `no-such-repository`, `not-a-bridge`, `other-owner`, `older-bridge`, `newer-bridge`.
  */
 export async function openLocalBridge(
   repoPath: string,
@@ -42,11 +46,30 @@ export async function openLocalBridge(
     });
   }
   if (options.asOwner && !isOwner(stats.uid)) throw otherOwner(gitDir);
+  requireProtocol(gitDir, settings.version);
   const { ids } = settings;
   return {
     repo: isOwner(stats.uid) && ids !== null ? { ...repo, ownIds: ids, groupReads: true } : repo,
     settings,
   };
+}
+
+/** Throws BridgeError `older-bridge` or `newer-bridge` where a bridge is of another protocol than this. */
+function requireProtocol(gitDir: string, version: number): void {
+  if (version > PROTOCOL_VERSION) throw newerBridge(gitDir, version);
+  if (version === PROTOCOL_VERSION) return;
+  throw new BridgeError(
+    `the bridge ${gitDir} is of protocol ${version}, this llm-bridge of ${PROTOCOL_VERSION}; what is in it stays`,
+    { code: 'older-bridge', remedy: `its owner brings it up to date: llm-bridge init ${shellQuote(gitDir)}` },
+  );
+}
+
+/** The error for a bridge that a later version of this program made. */
+export function newerBridge(gitDir: string, version: number): BridgeError {
+  return new BridgeError(
+    `${gitDir} was made by a newer llm-bridge (protocol ${version}, this one knows ${PROTOCOL_VERSION})`,
+    { code: 'newer-bridge', remedy: updateHere() },
+  );
 }
 
 /** Whether a file of this user id is this user's own. Always true where there are no user ids (Windows). */

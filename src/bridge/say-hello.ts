@@ -1,7 +1,7 @@
 import { classifyGitFailure, gitMeant } from '../git/git-failure.js';
 import { updateElsewhere, updateHere } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { type Hello, helloSchema } from '../protocol/hello.js';
+import { type Hello, helloSchema, helloVersionSchema } from '../protocol/hello.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 import { runSsh, type SshConnection } from './run-ssh.js';
 import { startStopwatch } from './stopwatch.js';
@@ -10,8 +10,8 @@ import { startStopwatch } from './stopwatch.js';
 export interface ServerGreeting {
   readonly hello: Hello;
   /**
-   * The server's clock: what it said, plus the time since. Good to about a second, whatever is done to our
-   * own clock.
+   * The server's clock: what it said, plus the time since, whatever is done to our own clock. Late by the
+   * way of the answer to us, and never ahead: an answer dated by it is not younger than its record.
    */
   readonly serverNow: () => number;
 }
@@ -35,27 +35,36 @@ export async function sayHello(
   if (result.exitCode === 255 || gitMeant('server-refused', result.stderr)) {
     throw classifyGitFailure(`connect to ${connection.address.url}`, result.stderr);
   }
-  const hello = readHello(result.stdout);
-  if (hello === null) return null;
-  if (hello.protocol !== PROTOCOL_VERSION) {
-    throw new BridgeError(
-      `the server speaks protocol ${hello.protocol}, this llm-bridge ${PROTOCOL_VERSION}`,
-      {
-        code: 'protocol',
-        remedy: hello.protocol < PROTOCOL_VERSION ? updateElsewhere('the server') : updateHere(),
-      },
-    );
-  }
+  const said = readHello(result.stdout);
+  if (said === null) return null;
+  if ('other' in said) throw otherProtocol(said.other);
   const sinceHelloMs = startStopwatch();
-  // The server sends whole seconds, rounded down. Half a second is the best guess of what was cut off.
-  const saidMs = Date.parse(hello.time) + 500;
-  return { hello, serverNow: () => Math.round(saidMs + sinceHelloMs()) };
+  const saidMs = Date.parse(said.hello.time);
+  return { hello: said.hello, serverNow: () => Math.floor(saidMs + sinceHelloMs()) };
 }
 
-function readHello(stdout: string): Hello | null {
+/** A hello; or of a server that speaks another protocol the version alone, whatever else it says. */
+export type SaidHello = { readonly hello: Hello } | { readonly other: number };
+
+/** Reads what `bridge-hello` printed; null where it is no hello. */
+export function readHello(stdout: string): SaidHello | null {
+  let said: unknown;
   try {
-    return helloSchema.parse(JSON.parse(stdout));
+    said = JSON.parse(stdout);
   } catch {
     return null;
   }
+  const version = helloVersionSchema.safeParse(said).data?.protocol;
+  if (version !== undefined && version !== PROTOCOL_VERSION) return { other: version };
+  const hello = helloSchema.safeParse(said);
+  return hello.success ? { hello: hello.data } : null;
+}
+
+/** The error where the server speaks another protocol: which side is behind, and how to update that one. */
+export function otherProtocol(server: number): BridgeError {
+  const isOlder = server < PROTOCOL_VERSION;
+  return new BridgeError(
+    `the server speaks protocol ${server}, this llm-bridge ${PROTOCOL_VERSION}: ${isOlder ? 'the server' : 'this machine'} has to be updated; tasks and finished answers are kept until then`,
+    { code: 'protocol', remedy: isOlder ? updateElsewhere('the server') : updateHere() },
+  );
 }

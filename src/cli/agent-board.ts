@@ -1,7 +1,8 @@
 import type { LogFields } from '../agent/agent-options.js';
 import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
-import { excerpt, oneLine } from '../protocol/printable.js';
+import { oneLine } from '../protocol/printable.js';
+import { excerpt } from '../protocol/text.js';
 
 /**
  * What an agent is doing now. It is gathered from the log of the agent and from what its models say. Times

@@ -1,6 +1,7 @@
 import type { AgentLog, LogFields, LogLevel, OnTaskText } from '../agent/agent-options.js';
 import { stripControls } from '../protocol/printable.js';
 import { stringifyEscaped } from '../protocol/strict-json.js';
+import { toWellFormedJson } from '../protocol/text.js';
 import { createAgentBoard } from './agent-board.js';
 import { openSpinner } from './waiting-spinner.js';
 
@@ -57,5 +58,5 @@ export function plainLog(level: LogLevel, text: string): void {
  */
 export function jsonLog(level: LogLevel, message: string, fields?: LogFields): void {
   const record = { time: new Date().toISOString(), level, message, ...fields };
-  process.stderr.write(`${stringifyEscaped(record)}\n`);
+  process.stderr.write(`${stringifyEscaped(toWellFormedJson(record))}\n`);
 }

@@ -55,6 +55,8 @@ interface Row<Value> {
   readonly secret?: boolean;
   readonly forOneRun?: boolean;
   readonly negated?: boolean;
+  /** False where the variable of this name stands for something else. */
+  readonly variable?: false;
 }
 
 /** A number, from the command line or from a variable, where it is text. */
@@ -119,7 +121,7 @@ export function option<const Name extends string, const R extends Row<unknown>>(
     isRequired: required,
     isRepeatable: repeatable,
     names: negated ? [name, `no-${name}`] : [name],
-    hasVariable: true,
+    hasVariable: row.variable ?? true,
     group: null,
     isHidden: row.hidden ?? false,
     isSecret: row.secret ?? false,

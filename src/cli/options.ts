@@ -9,7 +9,7 @@ import {
 import { BACKENDS, backendTitles, DEFAULT_BACKEND_ORDER } from '../agent/backends/backends.js';
 import { parseAddress } from '../bridge/address.js';
 import type { SshOptions } from '../bridge/ssh-settings.js';
-import { MAX_REASON_CHARS } from '../protocol/cancel.js';
+import { reasonSchema } from '../protocol/cancel.js';
 import { backendNameSchema, principalNameSchema, roleSchema } from '../protocol/names.js';
 import { grouped, numberValue, type OptionValues, option, positional, worded } from './option.js';
 
@@ -72,7 +72,7 @@ export const OPTIONS = {
   taskBackend: option('backend', {
     kind: 'text',
     value: backendNameSchema,
-    describe: DEFAULT_BACKEND_ORDER.join(' or '),
+    describe: `${DEFAULT_BACKEND_ORDER.join(' or ')}, or another that the agent knows`,
     byDefault: 'whichever the agent reaches',
   }),
   system: option('system', { kind: 'text', describe: 'The system prompt' }),
@@ -145,10 +145,7 @@ export const OPTIONS = {
   }),
   reason: option('reason', {
     kind: 'text',
-    value: z
-      .string()
-      .max(MAX_REASON_CHARS)
-      .refine((text) => text.trim() !== '', 'is empty'),
+    value: reasonSchema,
     describe: 'Why, for whoever reads the history',
   }),
   settle: option('settle', {
@@ -179,7 +176,7 @@ export const OPTIONS = {
       .transform((order) => (order === 'auto' ? DEFAULT_BACKEND_ORDER : order.split(',')))
       .pipe(
         z.array(
-          z.enum(backendNameSchema.options, {
+          z.enum(DEFAULT_BACKEND_ORDER, {
             error: `must be auto, ${DEFAULT_BACKEND_ORDER.join(', ')}, or an order: ${EXAMPLE_ORDER}`,
           }),
         ),
@@ -256,6 +253,18 @@ export const OPTIONS = {
     choices: TASK_STATES,
     value: z.enum(TASK_STATES),
     describe: 'Only those',
+  }),
+  ofAsker: option('asker', {
+    kind: 'text',
+    value: z.string().min(1, 'is empty'),
+    describe: 'Only answers to what this one asked',
+  }),
+  ofModel: option('model', {
+    kind: 'text',
+    value: z.string().min(1, 'is empty'),
+    describe: 'Only answers of this model, named as in the record',
+    // LLM_BRIDGE_MODEL is the model to ask, and must not hide records.
+    variable: false,
   }),
   follow: option('follow', {
     kind: 'switch',

@@ -12,12 +12,12 @@ import { EXIT, type ExitCode, printProblem, printWarning } from './print-error.j
  * cannot be written.
  */
 export async function printAnswer(
-  { answer, commit }: FoundAnswer,
+  { answer, commit, asked }: FoundAnswer,
   asJson: boolean,
   out: Output,
   remedy?: string,
 ): Promise<ExitCode> {
-  if (asJson) await out.json({ commit, ...answer }, remedy);
+  if (asJson) await out.json({ commit, ...asked, ...answer }, remedy);
   else if (answer.answer !== null) await out.printAnswer(answer.answer, remedy);
   if (answer.error !== null) {
     if (!asJson) printProblem(`${answer.error.code}: ${answer.error.message}`, answerRemedy(answer.error));
@@ -52,6 +52,7 @@ const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {
   answer_refused: updateElsewhere('the server and the PC'),
   cancelled: 'nothing, if that was meant; else ask again',
   context_missing: 'reply to a task that has a good answer, or ask anew',
+  unknown_backend: 'leave --backend out, name another, or install a newer llm-bridge on the PC',
   wrong_model: `load the model in ${backendTitles((one) => one.answersFromOthers)}, or leave --model out`,
 };
 

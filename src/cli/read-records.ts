@@ -6,7 +6,7 @@ import { createNotifier } from '../bridge/notifier.js';
 import type { SshOptions } from '../bridge/ssh-settings.js';
 import { catchUpLog } from '../log/catch-up-log.js';
 import { readLogLines } from '../log/follow-log.js';
-import { readAnswers } from '../log/read-answers.js';
+import { type HistoryRecord, readAnswers } from '../log/read-answers.js';
 import { stringifyEscaped } from '../protocol/strict-json.js';
 import { openView } from './open-view.js';
 
@@ -16,6 +16,8 @@ export interface RecordRange {
   readonly ssh: SshOptions;
   /** Of the records that are there, only the newest `count`. */
   readonly count?: number;
+  /** Only those; `count` counts them alone. Default: all. */
+  readonly wanted?: ((line: string) => boolean) | undefined;
   readonly follow: boolean;
   readonly signal: AbortSignal;
 }
@@ -37,8 +39,12 @@ export async function* readRecords(range: RecordRange): AsyncGenerator<string> {
 async function* readLocal(repoPath: string, range: RecordRange): AsyncGenerator<string> {
   const { repo, settings } = await openLocalBridge(repoPath, { env: process.env, asOwner: false });
   if (isOwner((await stat(repoPath)).uid)) await catchUpLog(repo);
-  const { follow, signal, count } = range;
-  yield* readLogLines(settings.answersLog, { follow, signal, newest: count });
+  const { follow, signal, count, wanted } = range;
+  yield* readLogLines(settings.answersLog, { follow, signal, newest: count, wanted });
+}
+
+function linesThat(wanted: (line: string) => boolean) {
+  return (record: HistoryRecord) => wanted(stringifyEscaped(record));
 }
 
 async function* readRemote(range: RecordRange): AsyncGenerator<string> {
@@ -46,16 +52,16 @@ async function* readRemote(range: RecordRange): AsyncGenerator<string> {
   const notifier = createNotifier();
   const doorbell = range.follow ? openDoorbell(view.connection, { ring: () => notifier.ring() }) : null;
   try {
-    let records = await readAnswers(
-      view.repo,
-      view.ref,
-      range.count === undefined ? {} : { count: range.count },
-    );
+    const { count, wanted = () => true } = range;
+    const isAll = range.wanted === undefined;
+    let records = await readAnswers(view.repo, view.ref, isAll && count !== undefined ? { count } : {});
     let last: string | undefined;
+    let skipped = count === undefined || isAll ? 0 : records.filter(linesThat(wanted)).length - count;
     for (;;) {
       for (const record of records) {
-        yield stringifyEscaped(record);
         last = record.commit;
+        const line = stringifyEscaped(record);
+        if (wanted(line) && skipped-- <= 0) yield line;
       }
       if (!range.follow || range.signal.aborted) return;
       await notifier.wait(doorbell?.connected() ? SAFETY_POLL_MS : POLL_MS, range.signal);

@@ -6,31 +6,40 @@ import { BridgeError } from '../protocol/bridge-error.js';
 /** How much of the log is read at a time. */
 const CHUNK_BYTES = 256 * 1024;
 
+/** Which lines of the log to read. */
+export interface FollowOptions {
+  readonly follow: boolean;
+  readonly signal: AbortSignal;
+  /** Of the lines that are there, only the last so many. */
+  readonly newest?: number | undefined;
+  /** Only these lines; `newest` counts them alone. Default: all. */
+  readonly wanted?: ((line: string) => boolean) | undefined;
+}
+
 /**
- * Yields the lines of `answers.log` without their line breaks: all of them, or the last `newest` ones. With
+ * Yields the lines of `answers.log` without their line breaks: all of them, or those that are asked for. With
  * `follow` it also yields later lines until the signal aborts, and starts at the new file when the log is
  * rotated. A line that is still being written is not yielded until it is complete. Throws BridgeError
  * `no-log` where the file cannot be read.
  */
-export async function* readLogLines(
-  file: string,
-  options: { readonly follow: boolean; readonly signal: AbortSignal; readonly newest?: number | undefined },
-): AsyncGenerator<string> {
+export async function* readLogLines(file: string, options: FollowOptions): AsyncGenerator<string> {
+  const { newest, wanted } = options;
   const notifier = createNotifier();
   // Opened first, so that a log that cannot be read is not watched.
-  let reader = await openLines(file, options.newest);
+  let reader = await openLines(file, wanted === undefined ? newest : undefined);
   const ring = () => notifier.ring();
   const watcher = options.follow ? watchPath(file, { change: ring, ready: ring }) : null;
   try {
+    if (wanted !== undefined && newest !== undefined) yield* lastOf(reader.lines(), wanted, newest);
     for (;;) {
-      yield* reader.lines();
+      yield* thoseOf(reader.lines(), wanted);
       if (!options.follow || options.signal.aborted) return;
       await notifier.wait(Number.POSITIVE_INFINITY, options.signal);
       if (options.signal.aborted) return;
       const next = (await reader.isReplaced(file)) ? await reopen(file) : null;
       if (next !== null) {
         // Lines written between the last read and the rename are still in the old file.
-        yield* reader.lines();
+        yield* thoseOf(reader.lines(), wanted);
         await reader.close();
         reader = next;
       }
@@ -39,6 +48,27 @@ export async function* readLogLines(
     await reader.close();
     await watcher?.close();
   }
+}
+
+async function* thoseOf(
+  lines: AsyncIterable<string>,
+  wanted: FollowOptions['wanted'],
+): AsyncGenerator<string> {
+  for await (const line of lines) if (wanted === undefined || wanted(line)) yield line;
+}
+
+/** The last `count` wanted lines of those that are there now. */
+async function* lastOf(
+  lines: AsyncIterable<string>,
+  wanted: (line: string) => boolean,
+  count: number,
+): AsyncGenerator<string> {
+  const kept: string[] = [];
+  for await (const line of thoseOf(lines, wanted)) {
+    kept.push(line);
+    if (kept.length > count) kept.shift();
+  }
+  yield* kept;
 }
 
 async function openLines(file: string, newest?: number) {

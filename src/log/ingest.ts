@@ -154,11 +154,11 @@ async function catchUp(
   try {
     const walking = lookAhead(walkMainSince(repo, last?.commit ?? null), MAX_NAMED_COMMITS);
     const ahead = await walking;
-    for await (const { commit, answer } of walkAnswers(reader, ahead.all)) {
+    for await (const { commit, answer, task } of walkAnswers(repo, reader, ahead.all)) {
       // Everything up to the last record was synced before that record was written.
       if (seq === firstSeq)
         await syncHistory(fs, repo, ahead.seen === null ? undefined : await objectsOf(reader, ahead.seen));
-      const line = formatLogLine(answer, { seq: seq + 1, commit: commit.id, ingestedAtMs: now() });
+      const line = formatLogLine(answer, task, { seq: seq + 1, commit: commit.id, ingestedAtMs: now() });
       const buffer = Buffer.from(line, 'utf8');
       await writeWhole(log, buffer);
       seq += 1;

@@ -1,11 +1,14 @@
 import { openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
-import { type Answer, readAnswer } from '../protocol/answer.js';
+import type { Answer } from '../protocol/answer.js';
 import { messageOf } from '../protocol/history.js';
+import type { RecordTask } from '../protocol/log-record.js';
+import { TaskRecords } from './task-records.js';
+import { answerOf } from './walk-answers.js';
 
 /** An answer from history: a record without `seq` and `ingested_at`, which only the server's log knows. */
-export type HistoryRecord = { readonly commit: string } & Answer;
+export type HistoryRecord = { readonly commit: string } & RecordTask & Answer;
 
 /**
  * The answers on `ref`, the oldest first: those after the commit `after`, or the newest `count`. Invalid
@@ -20,14 +23,16 @@ export async function readAnswers(
     from: [ref],
     not: range.after === undefined ? [] : [range.after],
   });
-  const answers = commits.map(messageOf).filter((message) => message.kind === 'answer');
+  const answers = commits.filter((commit) => messageOf(commit).kind === 'answer');
   const reader = openObjectReader(repo);
   try {
+    const tasks = new TaskRecords(repo, reader);
+    for (const commit of commits) tasks.see(commit);
     const records: HistoryRecord[] = [];
-    for (const { commit, change } of newest(answers, range.count)) {
-      const blob = await reader.read(change.newId);
-      const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
-      if (read?.ok) records.push({ commit: commit.id, ...read.value });
+    for (const commit of newest(answers, range.count)) {
+      const found = await answerOf(reader, tasks, commit);
+      if (found !== null && 'answer' in found)
+        records.push({ commit: commit.id, ...found.task, ...found.answer });
     }
     return records;
   } finally {

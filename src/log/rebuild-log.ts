@@ -19,6 +19,12 @@ export interface RebuildResult {
   readonly aside: readonly string[];
 }
 
+/** How a rebuild is done. */
+export interface RebuildOptions extends Pick<IngestOptions, 'now' | 'fs'> {
+  /** What the files that are set aside have at the end of their names. Default: `.old-` and the time. */
+  readonly asideEnding?: string;
+}
+
 /**
  * Writes the whole `answers.log` again from history, and sets the old log aside, rotated files included.
  * History does not know `ingested_at`, so it is taken from the old records that can still be read.
@@ -32,21 +38,29 @@ export interface RebuildResult {
  */
 export async function rebuildLog(
   repo: Repository,
-  { now, fs = DISK }: IngestOptions,
+  { now, fs = DISK, asideEnding }: RebuildOptions,
 ): Promise<RebuildResult> {
   return withLog(repo, fs, async (logPath) => {
     const times = await withLogFiles(fs, logPath, (files) => readTimes(fs, files));
     const draft = await writeDraft(repo, logPath, times, { now, fs });
-    const ending = `.old-${new Date(now()).toISOString().replace(/[:.]/g, '-')}`;
+    const time = new Date(now()).toISOString().replace(/[:.]/g, '-');
+    const asideOf = async (file: string) => {
+      if (asideEnding === undefined) return `${file}.old-${time}`;
+      // An earlier rebuild that was killed may have left a file there. It stays.
+      const name = `${file}${asideEnding}`;
+      return (await fs.stat(name).catch(unless('ENOENT'))) === null ? name : `${name}-${time}`;
+    };
     const aside: string[] = [];
-    const linked = await fs.link(logPath, `${logPath}${ending}`).then(() => true, unless('ENOENT'));
-    if (linked) aside.push(`${logPath}${ending}`);
+    const second = await asideOf(logPath);
+    const linked = await fs.link(logPath, second).then(() => true, unless('ENOENT'));
+    if (linked) aside.push(second);
     await fs.rename(draft.path, logPath);
     for (const file of await listLogFiles(fs, logPath)) {
       // A rotation at this moment may have given the new log such a name.
       if (file.isCurrent || file.inode === draft.inode) continue;
-      await fs.rename(file.path, `${file.path}${ending}`);
-      aside.push(`${file.path}${ending}`);
+      const name = await asideOf(file.path);
+      await fs.rename(file.path, name);
+      aside.push(name);
     }
     await syncEntry(fs, logPath);
     return { records: draft.records, keptTimes: draft.keptTimes, aside };
@@ -68,10 +82,10 @@ async function writeDraft(
     await syncHistory(fs, repo);
     let records = 0;
     let keptTimes = 0;
-    for await (const { commit, answer } of walkAnswers(reader, walkMainSince(repo, null))) {
+    for await (const { commit, answer, task } of walkAnswers(repo, reader, walkMainSince(repo, null))) {
       const kept = times.get(commit.id);
       const position = { seq: records + 1, commit: commit.id, ingestedAtMs: kept ?? now() };
-      await writeWhole(draft, Buffer.from(formatLogLine(answer, position), 'utf8'));
+      await writeWhole(draft, Buffer.from(formatLogLine(answer, task, position), 'utf8'));
       records += 1;
       if (kept !== undefined) keptTimes += 1;
     }

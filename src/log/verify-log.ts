@@ -12,6 +12,7 @@ import { formatLogLine, type LogRecord, logRecordSchema } from '../protocol/log-
 import { MAIN_REF, shortId } from '../protocol/names.js';
 import { taskHash } from '../protocol/task.js';
 import { type LogFile, readLines, sortByFirstRecord, withLogFiles } from './log-files.js';
+import { TaskRecords } from './task-records.js';
 import { answerOf, type WalkedAnswer } from './walk-answers.js';
 
 /**
@@ -84,9 +85,9 @@ async function compare(
     let next = await log.next();
     if (!next.done && 'record' in next.value) firstSeq = next.value.record.seq;
     const wasRotated = files.some((file) => !file.isCurrent);
-    for await (const found of auditHistory(reader, walkHistory(repo, { from: [tip] }))) {
+    for await (const found of auditHistory(repo, reader, walkHistory(repo, { from: [tip] }))) {
       if ('fault' in found) return end(inHistory(found));
-      const { commit, answer } = found;
+      const { commit, answer, task } = found;
       answers += 1;
       // Only where files were rotated can the oldest ones have been removed on purpose.
       if (wasRotated && firstSeq !== null && answers < firstSeq) continue;
@@ -94,7 +95,7 @@ async function compare(
       if (next.done) return end(notThere(at, logPath));
       const entry = next.value;
       const expected = (ingestedAtMs: number) =>
-        JSON.parse(formatLogLine(answer, { ...at, ingestedAtMs })) as LogRecord;
+        JSON.parse(formatLogLine(answer, task, { ...at, ingestedAtMs })) as LogRecord;
       const difference = compareOne(entry, at, expected);
       if (difference !== null) return end(difference);
       records += 1;
@@ -201,6 +202,7 @@ export interface HistoryFault {
  * fails is yielded as a fault in its place.
  */
 export async function* auditHistory(
+  repo: Repository,
   reader: ObjectReader,
   commits: AsyncIterable<HistoryCommit>,
 ): AsyncGenerator<WalkedAnswer | HistoryFault> {
@@ -208,15 +210,17 @@ export async function* auditHistory(
   const open = new Map<string, string>();
   /** Answered tasks, and the commits that answered them. */
   const answered = new Map<string, string>();
+  const tasks = new TaskRecords(repo, reader);
   for await (const commit of commits) {
     const message = messageOf(commit);
+    tasks.see(commit);
     if (message.kind === 'task') {
       const blob = await reader.read(message.change.newId);
       if (blob === null) yield { commit: commit.id, fault: `${message.file} is not in the repository` };
       else open.set(commit.id, taskHash(blob.content));
     }
     if (message.kind !== 'answer') continue;
-    const found = await answerOf(reader, commit);
+    const found = await answerOf(reader, tasks, commit);
     if (found === null) continue;
     const fault = 'reason' in found ? `inbox.json ${found.reason}` : faultOf(found, open, answered);
     if (fault !== null) yield { commit: commit.id, fault };

@@ -6,12 +6,15 @@ import type { Repository } from '../git/run-git.js';
 import { type Answer, readAnswer } from '../protocol/answer.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
+import type { RecordTask } from '../protocol/log-record.js';
 import { MAIN_REF } from '../protocol/names.js';
+import { TaskRecords } from './task-records.js';
 
-/** An answer and its commit in history. */
+/** An answer, its commit in history, and what a record says of its task. */
 export interface WalkedAnswer {
   readonly commit: HistoryCommit;
   readonly answer: Answer;
+  readonly task: RecordTask;
 }
 
 /**
@@ -20,6 +23,7 @@ export interface WalkedAnswer {
  */
 export async function answerOf(
   reader: ObjectReader,
+  tasks: TaskRecords,
   commit: HistoryCommit,
 ): Promise<WalkedAnswer | { readonly reason: string } | null> {
   const message = messageOf(commit);
@@ -29,16 +33,20 @@ export async function answerOf(
   // The hook checked the size when the answer came in. A limit that was lowered since
   // does not remove it from the log.
   const read = readAnswer(blob.content, Number.POSITIVE_INFINITY);
-  return read.ok ? { commit, answer: read.value } : { reason: read.reason };
+  if (!read.ok) return { reason: read.reason };
+  return { commit, answer: read.value, task: await tasks.of(read.value.task_commit) };
 }
 
 /** The answers among these commits, in the order of the log's lines: the log has a line for each. */
 export async function* walkAnswers(
+  repo: Repository,
   reader: ObjectReader,
   commits: AsyncIterable<HistoryCommit>,
 ): AsyncGenerator<WalkedAnswer> {
+  const tasks = new TaskRecords(repo, reader);
   for await (const commit of commits) {
-    const found = await answerOf(reader, commit);
+    tasks.see(commit);
+    const found = await answerOf(reader, tasks, commit);
     // Only a history made without our hook has a commit that merely looks like an
     // answer. It has no line and no number.
     if (found !== null && 'answer' in found) yield found;

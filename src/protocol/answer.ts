@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import { DEFAULT_MAX_ANSWER_BYTES, MAX_TASK_TEXT_CHARS } from './limits.js';
-import { backendNameSchema, commitIdSchema, principalNameSchema } from './names.js';
+import { backendNameSchema, commitIdSchema, modelNameSchema, principalNameSchema } from './names.js';
 import { type ReadResult, readStrictJson, stringifyEscaped } from './strict-json.js';
 import { instantSchema } from './task.js';
+import { textOf, textSchema } from './text.js';
 
 /**
  * The stable codes of an error answer. The schema takes any snake_case code, so that an old server does not
@@ -22,6 +23,7 @@ export const ANSWER_ERROR_CODES = [
   'answer_too_large',
   'answer_refused',
   'wrong_model',
+  'unknown_backend',
   'cancelled',
   'context_missing',
 ] as const;
@@ -30,7 +32,7 @@ export type AnswerErrorCode = (typeof ANSWER_ERROR_CODES)[number];
 /** Why a task has no answer. */
 export const answerErrorSchema = z.strictObject({
   code: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be snake_case'),
-  message: z.string().min(1),
+  message: textSchema.min(1),
 });
 export type AnswerError = z.infer<typeof answerErrorSchema>;
 
@@ -57,16 +59,16 @@ export const answerSchema = z
   .strictObject({
     task_hash: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex'),
     task_commit: commitIdSchema,
-    task_text: z.string().max(MAX_TASK_TEXT_CHARS).optional(),
-    model: z.string().min(1).max(256).nullable(),
+    task_text: textOf(0, MAX_TASK_TEXT_CHARS).optional(),
+    model: modelNameSchema.nullable(),
     backend: backendNameSchema.nullable(),
-    answer: z.string().min(1).nullable(),
+    answer: textSchema.min(1).nullable(),
     error: answerErrorSchema.nullable(),
     created_at: instantSchema,
     latency_ms: count,
     agent: principalNameSchema,
-    thinking: z.string().optional(),
-    finish_reason: z.string().min(1).max(64).optional(),
+    thinking: textSchema.optional(),
+    finish_reason: textOf(1, 64).optional(),
     usage: usageSchema.optional(),
     attempts: z.int().min(1).optional(),
     cached: z.boolean().optional(),

@@ -35,6 +35,7 @@ export type BridgeErrorCode =
   | 'no-main'
   | 'no-such-repository'
   | 'not-a-bridge'
+  | 'older-bridge'
   | 'other-owner'
   | 'stuck-lock'
   // The server refused a push: with a code of its own hook, or with words of the forced command or of git.

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { commitIdSchema } from './names.js';
 import { type ReadResult, readStrictJson, stringifyEscaped } from './strict-json.js';
 import { instantSchema } from './task.js';
+import { isBlank, textOf } from './text.js';
 
 /** The longest reason, in characters: a sentence or two for whoever reads the log. */
 export const MAX_REASON_CHARS = 1000;
@@ -12,14 +13,13 @@ export const MAX_REASON_CHARS = 1000;
  */
 export const MAX_CANCEL_BYTES = 8192;
 
+/** Why a task is cancelled. */
+export const reasonSchema = textOf(1, MAX_REASON_CHARS).refine((text) => !isBlank(text), 'is empty');
+
 /** `cancel.json`: the asker of a task, or the owner, no longer wants its answer. */
 export const cancelSchema = z.strictObject({
   task_commit: commitIdSchema,
-  reason: z
-    .string()
-    .max(MAX_REASON_CHARS)
-    .refine((text) => text.trim() !== '', 'is empty')
-    .optional(),
+  reason: reasonSchema.optional(),
   cancelled_at: instantSchema,
 });
 export type Cancel = z.infer<typeof cancelSchema>;

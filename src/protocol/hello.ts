@@ -2,6 +2,12 @@ import * as z from 'zod';
 import { principalNameSchema, roleSchema } from './names.js';
 
 /**
+ * What a server can do beyond protocol 2, as words that `bridge-hello` prints. A client uses only what it
+ * finds here, so a new feature needs no new version of the protocol.
+ */
+export const FEATURES: readonly string[] = [];
+
+/**
  * The line that `bridge-hello` prints: the name and role of the key, the protocol of the
  * server, its time, and its limits.
  */
@@ -9,7 +15,7 @@ export const helloSchema = z.object({
   name: principalNameSchema,
   role: roleSchema,
   protocol: z.int().min(1),
-  /** ISO 8601, UTC, whole seconds: POSIX `date` prints no fractions. */
+  /** UTC, in milliseconds. A server of protocol 1 prints whole seconds; it is read so that it can be told. */
   time: z.iso.datetime(),
   /** `bridge.taskTtl` as set: `7d`. */
   task_ttl: z.string(),
@@ -17,5 +23,10 @@ export const helloSchema = z.object({
   max_answer_bytes: z.int().positive(),
   /** `bridge.claimLease` as set: `60s`. A server that leaves it out takes no claims. */
   claim_lease: z.string().optional(),
+  /** A word that a reader does not know is ignored. A server of protocol 1 prints no such field. */
+  features: z.array(z.string()).default([]),
 });
 export type Hello = z.infer<typeof helloSchema>;
+
+/** All that is read of the hello of another protocol, whatever else it says. */
+export const helloVersionSchema = z.looseObject({ protocol: z.int().min(1) });

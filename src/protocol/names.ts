@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { BridgeError } from './bridge-error.js';
+import { textOf } from './text.js';
 
 /** The one branch of a bridge. */
 export const MAIN_REF = 'refs/heads/main';
@@ -22,7 +23,7 @@ export function isTaskFile(path: string): path is TaskFile {
 /**
  * The version of everything in `src/protocol`. `bridge-hello` prints it and `init` writes it into the config.
  */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** A commit id: 40 hex digits (SHA-1 repositories) or 64 (SHA-256). */
 export const commitIdSchema = z
@@ -65,11 +66,15 @@ export interface Principal {
 }
 
 /**
- * The model servers an agent can use. `BACKENDS` in src/agent/backends/backends.ts describes each. They are a
- * closed list as long as the protocol is version 1, so a name is added here as well.
+ * The name of a kind of model server. It is an open word: readers take any, so that a new one needs no new
+ * reader. Only an agent has a list of those that it can use (`BACKENDS` in src/agent/backends/backends.ts).
  */
-export const backendNameSchema = z.enum(['ollama', 'lmstudio']);
-export type BackendName = z.infer<typeof backendNameSchema>;
+export const backendNameSchema = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a word: 1 to 32 of a-z, 0-9 and "-", beginning with a letter');
+
+/** The name of a model, as its server has it. */
+export const modelNameSchema = textOf(1, 256);
 
 /** The part of an id or a hash that people see: 8 hex digits, as in `git log --oneline`. */
 export function shortId(id: string): string {

@@ -22,6 +22,8 @@ const ID = '([0-9a-f]{40}|[0-9a-f]{64})';
 const IDENTITY = '([^<>\\n]{1,128}) <([^<>\\n]{0,254})> ([0-9]{1,12}) [+-][0-9]{4}';
 const PLAIN = new RegExp(
   `^tree ${ID}\\nparent ${ID}\\nauthor ${IDENTITY}\\ncommitter ${IDENTITY}\\n\\n([^]*)$`,
+  // Lengths count code points.
+  'u',
 );
 
 /**

@@ -3,6 +3,7 @@ import { sessionSchema } from './claim.js';
 import { backendNameSchema, commitIdSchema, principalNameSchema } from './names.js';
 import { type ReadResult, readExactJson, writeExactJson } from './strict-json.js';
 import { instantSchema } from './task.js';
+import { excerpt, lengthOf, textOf, toWellFormed } from './text.js';
 
 /** The prefix of presence refs: one ref per agent, pointing at a blob. Presences are not part of history. */
 export const AGENTS_PREFIX = 'refs/bridge/agents/';
@@ -23,6 +24,9 @@ export const PRESENCE_FRESH_MS = 5 * 60_000;
 export const MAX_PRESENCE_MODELS = 20;
 const MAX_MODEL_CHARS = 100;
 
+/** A presence lists at most this many model servers. */
+export const MAX_PRESENCE_BACKENDS = 16;
+
 /** A presence lists at most this many tasks. */
 export const MAX_PRESENCE_BUSY = 16;
 
@@ -37,7 +41,7 @@ export const presenceWorkSchema = z.strictObject({
   /** When the agent began with this task. */
   since: instantSchema,
   /** The model that was asked; absent before one was chosen. */
-  model: z.string().min(1).max(MAX_MODEL_CHARS).optional(),
+  model: textOf(1, MAX_MODEL_CHARS).optional(),
 });
 export type PresenceWork = z.infer<typeof presenceWorkSchema>;
 
@@ -48,11 +52,11 @@ export const presenceSchema = z.strictObject({
   /** `stopped`: the agent ended in good order at `seen_at`. */
   state: z.enum(['running', 'stopped']),
   /** The version of llm-bridge. */
-  version: z.string().min(1).max(64),
+  version: textOf(1, 64),
   /** The model servers that the agent reached when it wrote this. */
-  backends: z.array(backendNameSchema).max(2),
+  backends: z.array(backendNameSchema).max(MAX_PRESENCE_BACKENDS),
   /** The models it found on them. */
-  models: z.array(z.string().min(1).max(MAX_MODEL_CHARS)).max(MAX_PRESENCE_MODELS),
+  models: z.array(textOf(1, MAX_MODEL_CHARS)).max(MAX_PRESENCE_MODELS),
   /** How many tasks it answers at once. */
   parallel: z.int().min(1).max(64),
   /** The tasks it was answering. */
@@ -70,7 +74,8 @@ export type Presence = z.infer<typeof presenceSchema>;
  */
 export function writePresence(presence: Presence): Buffer {
   const models = presence.models
-    .filter((name) => name.length > 0 && name.length <= MAX_MODEL_CHARS)
+    .map(toWellFormed)
+    .filter((name) => name !== '' && lengthOf(name) <= MAX_MODEL_CHARS)
     .slice(0, MAX_PRESENCE_MODELS);
   const busy = presence.busy.slice(0, MAX_PRESENCE_BUSY);
   const { work: given = [], ...rest } = presence;
@@ -85,9 +90,7 @@ export function writePresence(presence: Presence): Buffer {
 }
 
 function boundedWork({ model = '', ...work }: PresenceWork): PresenceWork {
-  // By code points: half of a pair would be no text.
-  const cut = model.length <= MAX_MODEL_CHARS ? model : [...model].slice(0, MAX_MODEL_CHARS / 2).join('');
-  return cut === '' ? work : { ...work, model: cut };
+  return model === '' ? work : { ...work, model: excerpt(toWellFormed(model), MAX_MODEL_CHARS) };
 }
 
 /** Reads the bytes of a presence. Accepts only bytes that writePresence would write. */

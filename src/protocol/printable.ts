@@ -3,7 +3,7 @@
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /**
- * Makes one line of harmless text: each run of white space and control characters becomes one
+ * Makes one line of harmless text: each run of white space (`text.ts`) and control characters becomes one
  * space. For subjects and log lines.
  */
 export function oneLine(text: string): string {
@@ -24,13 +24,4 @@ export function joinLines(text: string): string {
  */
 export function stripControls(text: string): string {
   return text.replace(UNPRINTABLE, (char) => (char === '\n' || char === '\t' ? char : ''));
-}
-
-/** At most `max` characters of `text`. The cut is between code points and is marked by `…`. */
-export function excerpt(text: string, max: number): string {
-  if (text.length <= max) return text;
-  let end = max - 1;
-  const last = text.charCodeAt(end - 1);
-  if (last >= 0xd800 && last <= 0xdbff) end -= 1;
-  return `${text.slice(0, end)}…`;
 }

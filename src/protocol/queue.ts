@@ -19,8 +19,9 @@ export interface QueueState {
   /** Tasks past their time-to-live and without an answer, in the order of asking. */
   readonly expired: readonly AskedTask[];
   /**
-   * Task hash → the blob of the newest `inbox.json` that answers it without an error. An equal task is
-   * answered from it, unless the blob says that the answer was cut off (`isReusable`): no trailer says so.
+   * Task (`equalTaskKey`) → the blob of the newest `inbox.json` that answers it without an error. An equal
+   * task is answered from it, unless the blob says that the answer was cut off (`isReusable`): no trailer
+   * says so.
    */
   readonly goodAnswers: ReadonlyMap<string, string>;
   readonly answeredCount: number;
@@ -50,6 +51,14 @@ export interface QueueReader {
   queue(clock: { readonly nowMs: number; readonly ttlMs: number }): QueueState;
 }
 
+/**
+ * What equal tasks share: the name of the file and the hash of its bytes. The same bytes in the other file
+ * are another task: in a `task.txt` all of them are the prompt.
+ */
+export function equalTaskKey(file: TaskFile, hash: string): string {
+  return `${file} ${hash}`;
+}
+
 /** Starts an empty queue. What came before the first commits is unknown and counts as settled. */
 export function createQueueReader(): QueueReader {
   const open = new Map<string, AskedTask>();
@@ -73,13 +82,16 @@ export function createQueueReader(): QueueReader {
           });
         } else if (message.kind === 'answer') {
           answeredCount += 1;
+          const task = open.get(commit.taskTrailer);
           open.delete(commit.taskTrailer);
           cancelled.delete(commit.taskTrailer);
-          if (commit.statusTrailer === 'ok' || commit.statusTrailer === 'cached') {
-            goodAnswers.set(commit.taskHashTrailer, message.change.newId);
+          // Of a task that is not known here nobody can tell which file it was, so it is equal to none.
+          if (task !== undefined && (commit.statusTrailer === 'ok' || commit.statusTrailer === 'cached')) {
+            const key = equalTaskKey(task.file, commit.taskHashTrailer);
+            goodAnswers.set(key, message.change.newId);
             // Removed first, so that the newest comes last.
-            goodAtMs.delete(commit.taskHashTrailer);
-            goodAtMs.set(commit.taskHashTrailer, commit.committedAtMs);
+            goodAtMs.delete(key);
+            goodAtMs.set(key, commit.committedAtMs);
           }
         } else if (message.kind === 'cancel' && open.has(commit.taskTrailer)) {
           // The first cancel stays: a second one adds nothing.
@@ -94,10 +106,10 @@ export function createQueueReader(): QueueReader {
         open.delete(id);
         cancelled.delete(id);
       }
-      for (const [hash, atMs] of goodAtMs) {
+      for (const [key, atMs] of goodAtMs) {
         if (atMs >= beforeMs) break;
-        goodAtMs.delete(hash);
-        goodAnswers.delete(hash);
+        goodAtMs.delete(key);
+        goodAnswers.delete(key);
       }
     },
     queue(clock) {

@@ -1,4 +1,5 @@
-import { excerpt, oneLine } from './printable.js';
+import { oneLine } from './printable.js';
+import { excerpt } from './text.js';
 
 /**
  * Why a push was refused, in codes that an agent tells apart.

@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import { MAX_JSON_DEPTH } from './limits.js';
-import { excerpt, oneLine } from './printable.js';
+import { oneLine } from './printable.js';
+import { excerpt } from './text.js';
 
 /** Enough to name three fields. A reason goes through a hook's pipe and onto one line of a terminal. */
 const MAX_REASON_CHARS = 300;
@@ -141,8 +142,8 @@ function endOfString(text: string, start: number): number {
 /**
  * `JSON.stringify` with more escapes, so that a text stays on one line for every reader and in one direction
  * on a terminal: DEL and the C1 controls (some readers take U+0085 for a line break), U+2028 and U+2029,
- * bidirectional marks, and U+FEFF. `JSON.stringify` itself escapes C0 controls and lone surrogates. Other
- * text (for example Cyrillic) stays readable.
+ * bidirectional marks, and U+FEFF. `JSON.stringify` itself escapes C0 controls, and lone surrogates, which no
+ * message has. Other text (for example Cyrillic) stays readable.
  */
 export function stringifyEscaped(value: unknown, indent?: number): string {
   return escapeJsonText(JSON.stringify(value, null, indent));

@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { DEFAULT_MAX_TASK_BYTES, MAX_PRIORITY } from './limits.js';
-import { backendNameSchema, commitIdSchema, type TaskFile } from './names.js';
+import { backendNameSchema, commitIdSchema, modelNameSchema, type TaskFile } from './names.js';
 import { type ReadResult, readStrictJson, readUtf8 } from './strict-json.js';
+import { HALF_A_CHARACTER, isBlank, isWellFormed, isWellFormedJson, textOf, textSchema } from './text.js';
 
-const nonBlank = (what: string) => z.string().refine((text) => text.trim() !== '', `${what} is empty`);
+const nonBlank = (what: string) => textSchema.refine((text) => !isBlank(text), `${what} is empty`);
 
 /** One turn of a conversation. */
 export const chatMessageSchema = z.strictObject({
   role: z.enum(['system', 'user', 'assistant']),
-  content: z.string(),
+  content: textSchema,
 });
 export type ChatMessage = z.infer<typeof chatMessageSchema>;
 
@@ -23,27 +24,34 @@ export const taskOptionsSchema = z.strictObject({
   max_tokens: z.int().min(1).optional(),
   num_ctx: z.int().min(1).optional(),
   seed: z.int().optional(),
-  stop: z.array(z.string().min(1)).min(1).max(16).optional(),
+  stop: z.array(textSchema.min(1)).min(1).max(16).optional(),
 });
 export type TaskOptions = z.infer<typeof taskOptionsSchema>;
 
 /** `"json"`, or a JSON Schema that the answer must fit. */
-export const taskFormatSchema = z.union([z.literal('json'), z.record(z.string(), z.unknown())], {
-  error: 'must be "json" or a JSON Schema object',
-});
+export const taskFormatSchema = z
+  .union([z.literal('json'), z.record(z.string(), z.unknown())], {
+    error: 'must be "json" or a JSON Schema object',
+  })
+  .refine(isWellFormedJson, HALF_A_CHARACTER);
 export type TaskFormat = z.infer<typeof taskFormatSchema>;
 
 /** A time as messages write it: ISO 8601, UTC, milliseconds (`2026-11-22T17:02:27.123Z`). */
 export const instantSchema = z.iso.datetime({ precision: 3, error: 'must be like 2026-11-22T17:02:27.123Z' });
 
+/** The asker's own words to a task. They stay with it, and are in the record of its answer. */
+export const metadataSchema = z
+  .record(z.string(), textSchema)
+  .refine((data) => Object.keys(data).every(isWellFormed), `has a key that ${HALF_A_CHARACTER}`);
+
 /** `task.json`. */
 export const taskJsonSchema = z
   .strictObject({
-    id: z.string().min(1).max(128).optional(),
+    id: textOf(1, 128).optional(),
     prompt: nonBlank('the prompt').optional(),
     messages: z.array(chatMessageSchema).min(1).optional(),
-    system: z.string().optional(),
-    model: z.string().min(1).max(256).optional(),
+    system: textSchema.optional(),
+    model: modelNameSchema.optional(),
     backend: backendNameSchema.optional(),
     options: taskOptionsSchema.optional(),
     format: taskFormatSchema.optional(),
@@ -56,7 +64,7 @@ export const taskJsonSchema = z
     priority: z.int().min(-MAX_PRIORITY).max(MAX_PRIORITY).optional(),
     timeout_s: z.number().positive().max(604_800).optional(),
     asked_at: instantSchema.optional(),
-    metadata: z.record(z.string(), z.string()).optional(),
+    metadata: metadataSchema.optional(),
   })
   .refine((task) => (task.prompt === undefined) !== (task.messages === undefined), {
     error: 'needs exactly one of "prompt" and "messages"',
@@ -82,7 +90,7 @@ export function readTask(
   if (file === 'task.json') return readStrictJson(bytes, taskJsonSchema);
   const text = readUtf8(bytes);
   if (!text.ok) return text;
-  if (text.value.trim() === '') return { ok: false, reason: 'is empty' };
+  if (isBlank(text.value)) return { ok: false, reason: 'is empty' };
   return { ok: true, value: { prompt: text.value } };
 }
 

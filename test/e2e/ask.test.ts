@@ -8,6 +8,7 @@ import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-
 import { chatsOf, gate, questionsOf, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli, startCli } from '../support/cli.js';
+import { commitOnMain } from '../support/commit-on-main.js';
 import { clockEnv } from '../support/dying-cli.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
@@ -122,9 +123,9 @@ describe('over ssh', () => {
     const subjects = (await bridge.gitLog('%an %s')).slice(0, 4);
     expect(subjects).toEqual([
       expect.stringMatching(/^home-pc answer \w{8}: 3 /),
-      expect.stringMatching(/^bot ask \w{8}: 1\+2$/),
+      expect.stringMatching(/^bot ask: 1\+2$/),
       expect.stringMatching(/^home-pc answer \w{8}: 2 /),
-      expect.stringMatching(/^bot ask \w{8}: 1\+1$/),
+      expect.stringMatching(/^bot ask: 1\+1$/),
     ]);
   });
 
@@ -371,6 +372,23 @@ describe('waiting', () => {
     await ask(['9+1']);
     await ask(['9+1']);
     expect(newQuestions()).toEqual(['9+1', '9+2', '9+1', '9+1']);
+  });
+
+  test('the bytes of an answered task.json, as a task.txt, are another task', async () => {
+    const content = '{"prompt":"9+6"}';
+    const cached: unknown[] = [];
+    // The last is equal to the first.
+    for (const path of ['task.json', 'task.txt', 'task.json']) {
+      const task = await commitOnMain(bridge, { path, content });
+      const record = await waitUntil(
+        async () => (await bridge.answersLog()).find((one) => one.task_commit === task),
+        'the answer',
+      );
+      cached.push(record.cached);
+      await commitOnMain(bridge, { path: 'task.json', content: '{"prompt":"9+7"}' });
+    }
+    expect(cached).toEqual([undefined, undefined, true]);
+    expect(newQuestions().filter((question) => question.includes('9+6'))).toEqual(['9+6', content]);
   });
 
   test('--dedup by three over ssh at once is one generation, and an error is asked anew', async () => {

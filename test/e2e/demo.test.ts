@@ -56,7 +56,7 @@ test.each([
     expect(stdout).toContain(`git log\n${history.trimEnd().replace(/^/gm, '  ')}\n`);
     expect(history.split('\n')).toEqual([
       expect.any(String),
-      expect.stringMatching(/ bot: ask \w{8}: 2\+2$/),
+      expect.stringMatching(/ bot: ask: 2\+2$/),
       expect.stringMatching(/ home-pc: answer \w{8}: /),
       '',
     ]);

@@ -668,13 +668,13 @@ describe('on the other side, the doctor', () => {
     {
       name: 'a server of another protocol',
       async place() {
-        await editForcedCommand((text) => text.replace('"protocol":1', '"protocol":2'));
+        await editForcedCommand((text) => text.replace('"protocol":2', '"protocol":3'));
         return agentPlace();
       },
       ...{
         check: 'protocol',
         status: 'broken',
-        text: /^the server speaks protocol 2, this llm-bridge 1$/,
+        text: /^the server speaks protocol 3, this llm-bridge 2: this machine has to be updated; /,
         remedy: /^cd .* && git pull && npm ci && npm run build$/,
       },
     },

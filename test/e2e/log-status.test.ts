@@ -77,7 +77,7 @@ test.each(['local', 'ssh'] as const)(
     expect(exitCode).toBe(0);
     const [first = '', second = '', third = ''] = stdout.split('\n\n');
     expect(first).toMatch(
-      /^(1\. )?[0-9a-f]{8} +\S+Z +llama3\.2:latest via ollama, \d+ ms, by home-pc\n {4}2\+2\n {4}4$/,
+      /^(1\. )?[0-9a-f]{8} +\S+Z +llama3\.2:latest via ollama, \d+ ms, by home-pc {2}for bot\n {4}2\+2\n {4}4$/,
     );
     expect(second).toContain('красный');
     expect(second).toContain('\n    и строка 2');
@@ -94,6 +94,22 @@ test.each(['local', 'ssh'] as const)(
     expect(JSON.parse(one.stdout)).toMatchObject({ task_commit: ids[2] });
     expect(await read(where, 'log', '-n', '0', '--json')).toMatchObject({ exitCode: 0, stdout: '' });
     expect(await read(where, 'log', '-n', 'x')).toMatchObject({ exitCode: 2, stdout: '' });
+  },
+);
+
+test.each(['local', 'ssh'] as const)(
+  'log --asker and --model show those records alone, and -n counts them, %s',
+  async (where) => {
+    const tasksOf = async (...args: string[]) => {
+      const { exitCode, stdout, stderr } = await read(where, 'log', '--json', ...args);
+      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+      const lines = stdout.split('\n').slice(0, -1);
+      return lines.map((line) => (JSON.parse(line) as { task_commit: string }).task_commit);
+    };
+    expect(await tasksOf('--asker', 'bot')).toEqual(ids);
+    expect(await tasksOf('--asker', 'nobody')).toEqual([]);
+    // The newest is an error without a model.
+    expect(await tasksOf('--model', 'llama3.2:latest', '-n', '1')).toEqual([ids[1]]);
   },
 );
 
@@ -177,10 +193,10 @@ test('status --json tells what is pending and what was answered, by the path and
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     const status = JSON.parse(stdout);
     expect(status).toMatchObject({
-      pending: [{ task, asker: 'bot', subject: expect.stringMatching(/^ask \w{8}: 40\+4$/) }],
+      pending: [{ task, asker: 'bot', subject: expect.stringMatching(/^ask: 40\+4$/) }],
       expired: 0,
       answered,
-      last_answer: { agent: 'home-pc' },
+      last_answer: { agent: 'home-pc', task: expect.stringMatching(/^[0-9a-f]{40}$/) },
       log_records: where === 'local' ? answered : null,
       task_ttl_ms: 7 * 86_400_000,
     });
@@ -212,9 +228,9 @@ test('ingest says what it added, and a log that was lost is written again from h
 test('git log reads as a conversation, and its trailers make a report', async () => {
   const conversation = (await bridge.gitLog('%an: %s')).reverse();
   expect(conversation.slice(1, 7)).toEqual([
-    expect.stringMatching(/^bot: ask \w{8}: 2\+2$/),
-    expect.stringMatching(/^bot: ask \w{8}: red\?$/),
-    expect.stringMatching(/^bot: ask \w{8}: 2\+2$/),
+    expect.stringMatching(/^bot: ask: 2\+2$/),
+    expect.stringMatching(/^bot: ask: red\?$/),
+    expect.stringMatching(/^bot: ask: 2\+2$/),
     expect.stringMatching(/^home-pc: answer \w{8}: 4 \(llama3\.2:latest via ollama, \d+ ms\)$/),
     expect.stringMatching(/^home-pc: answer \w{8}: да, \[31mкрасный \[0m и строка 2 \(llama3/),
     expect.stringMatching(/^home-pc: answer \w{8}: error model_not_found \(gone via ollama, \d+ ms\)$/),

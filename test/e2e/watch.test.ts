@@ -26,7 +26,7 @@ async function watch(watched = file, settle = '0.1'): Promise<RunningCli> {
 /** What was asked so far, the oldest first. */
 async function asked(): Promise<string[]> {
   const subjects = await bridge.gitLog();
-  return subjects.flatMap((subject) => /^ask \w{8}: (.*)$/.exec(subject)?.[1] ?? []).reverse();
+  return subjects.flatMap((subject) => /^ask: (.*)$/.exec(subject)?.[1] ?? []).reverse();
 }
 
 async function stop(watcher: RunningCli): Promise<void> {

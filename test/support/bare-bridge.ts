@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Repository } from '../../src/git/run-git.js';
+import { PROTOCOL_VERSION } from '../../src/protocol/names.js';
 import { cleanEnv } from './clean-env.js';
 import { gitOk } from './git.js';
 import { tempDir } from './temp-dir.js';
@@ -25,7 +26,7 @@ export async function bareBridge(options: { readonly rootDate?: string } = {}): 
       await gitOk(args, { gitDir, env: { ...env, ...more }, ...(input === undefined ? {} : { input }) })
     ).replace(/\n$/, '');
   await run(['config', 'core.logAllRefUpdates', 'true']);
-  await run(['config', 'bridge.version', '1']);
+  await run(['config', 'bridge.version', String(PROTOCOL_VERSION)]);
   const tree = await run(['mktree'], '');
   const root = await run(
     ['commit-tree', tree, '-m', 'init'],

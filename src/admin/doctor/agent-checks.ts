@@ -1,12 +1,12 @@
 import path from 'node:path';
 import {
+  type BackendName,
   type BackendUrls,
   DEFAULT_BACKEND_ORDER,
   openBackends,
   requireBackendUrls,
 } from '../../agent/backends/backends.js';
 import { defaultStateDir } from '../../agent/state-folder.js';
-import type { BackendName } from '../../protocol/names.js';
 import {
   askForModels,
   type BackendState,

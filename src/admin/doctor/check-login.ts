@@ -1,12 +1,12 @@
 import { stat } from 'node:fs/promises';
 import type { SshConnection, SshResult } from '../../bridge/run-ssh.js';
+import { otherProtocol, readHello, type SaidHello } from '../../bridge/say-hello.js';
 import type { SshPlan } from '../../bridge/ssh-config.js';
 import { classifyGitFailure, gitMeant } from '../../git/git-failure.js';
-import { updateElsewhere, updateHere } from '../../process/own-package.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import type { BridgeErrorCode } from '../../protocol/bridge-error.js';
 import { formatDuration } from '../../protocol/duration.js';
-import { type Hello, helloSchema } from '../../protocol/hello.js';
+import type { Hello } from '../../protocol/hello.js';
 import { MAX_CLOCK_AHEAD_MS } from '../../protocol/limits.js';
 import { PROTOCOL_VERSION, type Role } from '../../protocol/names.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
@@ -64,29 +64,27 @@ export function judgeKey(result: SshResult, connection: SshConnection): Verdict 
 /**
  * Judges from the attempt whether the key has a bridge's forced command, and passes its output to `found`.
  */
-export function judgeForcedCommand(result: SshResult, found: (hello: Hello) => void): Verdict {
+export function judgeForcedCommand(result: SshResult, found: (said: SaidHello) => void): Verdict {
   if (gitMeant('server-refused', result.stderr)) {
     const { message, remedy } = classifyGitFailure('bridge-hello', result.stderr);
     return broken(message, remedy);
   }
-  const hello = readHello(result.stdout);
-  if (hello === null) {
+  const said = readHello(result.stdout);
+  if (said === null) {
     return warning(
       'this key opens a login of its own: it lacks the forced command of a bridge, so it may do whatever its user may, and nothing rings',
       'on the server: llm-bridge key add <name> --role agent|asker --key FILE.pub --repo PATH; here: --identity FILE',
     );
   }
-  found(hello);
-  return ok(`the key is ${hello.name}`);
+  found(said);
+  return ok('other' in said ? 'a bridge answers' : `the key is ${said.hello.name}`);
 }
 
 /** Whether both sides speak the same protocol. */
-export function judgeProtocol(hello: Hello): Verdict {
-  if (hello.protocol === PROTOCOL_VERSION) return ok(`both speak protocol ${PROTOCOL_VERSION}`);
-  return broken(
-    `the server speaks protocol ${hello.protocol}, this llm-bridge ${PROTOCOL_VERSION}`,
-    hello.protocol < PROTOCOL_VERSION ? updateElsewhere('the server') : updateHere(),
-  );
+export function judgeProtocol(said: SaidHello): Verdict {
+  if (!('other' in said)) return ok(`both speak protocol ${PROTOCOL_VERSION}`);
+  const { message, remedy } = otherProtocol(said.other);
+  return broken(message, remedy);
 }
 
 /** Whether the key may do what this machine is for; without `expected`, every role will do. */
@@ -107,9 +105,9 @@ const CLOCK_WARN_MS = 10_000;
  * Whether the clocks agree. `askedMs` and `heardMs` are our times of the question and of the server's answer.
  */
 export function judgeClock(hello: Hello, askedMs: number, heardMs: number): Verdict {
-  // The server sends whole seconds, rounded down.
-  const earliest = Date.parse(hello.time);
-  const aheadMs = earliest > heardMs ? earliest - heardMs : Math.min(0, earliest + 1000 - askedMs);
+  const saidMs = Date.parse(hello.time);
+  // A date that knows no fractions of a second is rounded down.
+  const aheadMs = saidMs > heardMs ? saidMs - heardMs : Math.min(0, saidMs + 1000 - askedMs);
   const off = Math.abs(aheadMs);
   if (off < CLOCK_WARN_MS) return ok('the clocks agree');
   const text = `the clock of the server is ${formatDuration(off)} ${aheadMs > 0 ? 'ahead of' : 'behind'} this machine's`;
@@ -134,12 +132,4 @@ export function judgeLoginTime(tookMs: number): Verdict {
         `a login takes ${took}`,
         'on the server: see what the start-up files of the user do (~/.bashrc), and "UseDNS no" in sshd_config',
       );
-}
-
-function readHello(stdout: string): Hello | null {
-  try {
-    return helloSchema.parse(JSON.parse(stdout));
-  } catch {
-    return null;
-  }
 }

@@ -1,14 +1,12 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { isOwner, type LocalBridge, openLocalBridge } from '../../bridge/local-bridge.js';
-import { updateHere } from '../../process/own-package.js';
 import { shellQuote } from '../../process/shell-quote.js';
-import { PROTOCOL_VERSION } from '../../protocol/names.js';
 import { broken, ok, type Verdict } from './finding.js';
 
 /**
  * Checks whether there is a bridge at `repoPath` that this user owns and this version knows, and passes it to
- * `found`. Throws BridgeError `no-such-repository`, `not-a-bridge`.
+ * `found`. Throws BridgeError as openLocalBridge does.
  */
 export async function checkRepository(
   repoPath: string,
@@ -23,14 +21,6 @@ export async function checkRepository(
       `sudo -u '#${stats.uid}' llm-bridge doctor --repo ${shellQuote(gitDir)}`,
     );
   }
-  const bridge = await openLocalBridge(gitDir, { env, asOwner: true });
-  const { version } = bridge.settings;
-  if (version !== null && version > PROTOCOL_VERSION) {
-    return broken(
-      `${gitDir} was made by a newer llm-bridge (layout ${version}, this one knows ${PROTOCOL_VERSION})`,
-      updateHere(),
-    );
-  }
-  found(bridge);
+  found(await openLocalBridge(gitDir, { env, asOwner: true }));
   return ok(gitDir);
 }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { openClone } from '../../bridge/clone.js';
 import { type BridgeConnection, closeConnection, readTerms } from '../../bridge/connection.js';
 import { runSsh, type SshConnection, type SshResult } from '../../bridge/run-ssh.js';
+import type { SaidHello } from '../../bridge/say-hello.js';
 import { whoWorks } from '../../bridge/side-refs.js';
 import { readSshPlan, type SshPlan } from '../../bridge/ssh-config.js';
 import { fetchMain, REMOTE_PREFIX } from '../../git/fetch.js';
@@ -49,23 +50,29 @@ export function remoteChecks(options: RemoteCheckOptions): Check[] {
     needs,
     run: () => checkMain(connection),
   });
-  const agents: Check = { name: 'agents', needs: ['repository'], run: () => checkAgents(connection) };
+  const agents: Check = {
+    name: 'agents',
+    needs: ['repository', 'protocol'],
+    run: () => checkAgents(connection),
+  };
   return connection.ssh === null
     ? [git, repository(['git']), agents]
     : [git, ...sshChecks(connection.ssh, options), repository(['git', 'forced-command']), agents];
 }
 
 function sshChecks(connection: SshConnection, { identity, role, now, onHello }: RemoteCheckOptions): Check[] {
-  const known: { plan?: SshPlan; login?: SshResult; hello?: Hello; askedMs: number; heardMs: number } = {
+  const known: { plan?: SshPlan; login?: SshResult; said?: SaidHello; askedMs: number; heardMs: number } = {
     askedMs: 0,
     heardMs: 0,
   };
   const plan = () => known.plan ?? raise();
   const login = () => known.login ?? raise();
-  const ofHello = (judge: (hello: Hello) => Verdict) => async () =>
-    known.hello === undefined
+  const ofSaid = (judge: (said: SaidHello) => Verdict) => async () =>
+    known.said === undefined
       ? skipped('skipped, because only the forced command says it')
-      : judge(known.hello);
+      : judge(known.said);
+  const ofHello = (judge: (hello: Hello) => Verdict) =>
+    ofSaid((said) => ('hello' in said ? judge(said.hello) : raise()));
   const identityCheck: Check[] =
     identity === undefined ? [] : [{ name: 'identity', run: () => checkIdentity(path.resolve(identity)) }];
   return [
@@ -105,15 +112,15 @@ function sshChecks(connection: SshConnection, { identity, role, now, onHello }: 
       needs: ['key'],
       run: async () =>
         judgeForcedCommand(login(), (said) => {
-          known.hello = said;
-          onHello?.(said);
+          known.said = said;
+          if ('hello' in said) onHello?.(said.hello);
         }),
     },
-    { name: 'protocol', needs: ['forced-command'], run: ofHello(judgeProtocol) },
-    { name: 'role', needs: ['forced-command'], run: ofHello((hello) => judgeRole(hello, role)) },
+    { name: 'protocol', needs: ['forced-command'], run: ofSaid(judgeProtocol) },
+    { name: 'role', needs: ['protocol'], run: ofHello((hello) => judgeRole(hello, role)) },
     {
       name: 'clock',
-      needs: ['forced-command'],
+      needs: ['protocol'],
       run: ofHello((hello) => judgeClock(hello, known.askedMs, known.heardMs)),
     },
   ];

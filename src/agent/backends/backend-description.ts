@@ -1,4 +1,3 @@
-import type { BackendName } from '../../protocol/names.js';
 import type { FailureRule } from './failure-rules.js';
 
 /**
@@ -6,8 +5,8 @@ import type { FailureRule } from './failure-rules.js';
  * `backends.ts`; what speaks to the server is a `Backend` (`backend.ts`).
  */
 export interface BackendDescription {
-  /** Its name in messages and on the command line. `backendNameSchema` of src/protocol has it too. */
-  readonly name: BackendName;
+  /** Its name in messages and on the command line: a word as `backendNameSchema` of src/protocol takes it. */
+  readonly name: string;
   /** Its name as people write it. */
   readonly title: string;
   /** The option that says where it listens, without the dashes. */

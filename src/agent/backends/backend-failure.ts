@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import type { AnswerErrorCode } from '../../protocol/answer.js';
 import { errorText } from '../../protocol/bridge-error.js';
-import { excerpt, oneLine } from '../../protocol/printable.js';
+import { oneLine } from '../../protocol/printable.js';
+import { excerpt } from '../../protocol/text.js';
 import { type Backend, BackendError } from './backend.js';
 import type { BackendDescription } from './backend-description.js';
 import { type FailureKind, kindOfFailure, MAX_SEARCHED_CHARS } from './failure-rules.js';

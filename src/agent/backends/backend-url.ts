@@ -1,5 +1,6 @@
 import { BridgeError } from '../../protocol/bridge-error.js';
-import { excerpt, oneLine } from '../../protocol/printable.js';
+import { oneLine } from '../../protocol/printable.js';
+import { excerpt } from '../../protocol/text.js';
 
 /** How one kind of model server is addressed. */
 export interface UrlRules {

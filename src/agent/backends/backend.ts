@@ -1,5 +1,4 @@
 import type { AnswerErrorCode, Usage } from '../../protocol/answer.js';
-import type { BackendName } from '../../protocol/names.js';
 import type { ChatMessage, TaskFormat, TaskOptions } from '../../protocol/task.js';
 import type { FailureKind } from './failure-rules.js';
 
@@ -49,7 +48,7 @@ export type OnToken = (text: string) => void;
  * aborted.
  */
 export interface Backend {
-  readonly name: BackendName;
+  readonly name: string;
   /** The base address, for messages. */
   readonly url: string;
   /** What to do where no model is installed: the `try:` of `no_model`. */

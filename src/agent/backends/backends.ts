@@ -1,4 +1,3 @@
-import type { BackendName } from '../../protocol/names.js';
 import type { Backend } from './backend.js';
 import type { BackendDescription } from './backend-description.js';
 import { LMSTUDIO } from './lmstudio/lmstudio.js';
@@ -6,8 +5,7 @@ import { OLLAMA } from './ollama/ollama.js';
 
 /**
  * Every model server that an agent can use, in the order `auto` tries them. This is the only list: a new one
- * is a folder beside it and a line here. While the protocol is version 1, `backendNameSchema` in
- * src/protocol/names.ts needs its name as well; the compiler and a test hold the two together.
+ * is a folder beside it and a line here. The protocol takes any word for a backend, so nothing else changes.
  *
  * What speaks to a server is loaded when it is opened: the command line reads this list at every start.
  */
@@ -18,6 +16,9 @@ export const BACKENDS = [
 
 /** A line of the list: what is known of a model server, and how to open one. */
 export type ListedBackend = (typeof BACKENDS)[number];
+
+/** The name of one of them. A task or a record may name others (`backendNameSchema`). */
+export type BackendName = ListedBackend['name'];
 
 function listed<const Description extends BackendDescription>(
   description: Description,
@@ -34,13 +35,16 @@ export type BackendUrls = { readonly [Key in ListedBackend['urlKey']]?: string |
 /** All of them, in the order `auto` tries them. */
 export const DEFAULT_BACKEND_ORDER: readonly BackendName[] = BACKENDS.map(({ name }) => name);
 
-/** What is known of the backend of this name. */
-export function backendNamed(name: BackendName): ListedBackend {
-  // Does not compile where the protocol has a name that the list lacks.
-  const wanted: ListedBackend['name'] = name;
-  const found = BACKENDS.find((one) => one.name === wanted);
+/** What is known of the backend of this name, which is one of the list. */
+export function backendNamed(name: string): ListedBackend {
+  const found = BACKENDS.find((one) => one.name === name);
   if (found === undefined) throw new Error(`no backend is called ${name}`);
   return found;
+}
+
+/** Whether an agent of this version can use what a task names. */
+export function isBackendName(name: string): name is BackendName {
+  return BACKENDS.some((one) => one.name === name);
 }
 
 /**

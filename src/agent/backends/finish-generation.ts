@@ -1,5 +1,6 @@
 import type { Usage } from '../../protocol/answer.js';
-import { excerpt, oneLine } from '../../protocol/printable.js';
+import { oneLine } from '../../protocol/printable.js';
+import { excerpt } from '../../protocol/text.js';
 import { type Backend, BackendError, type GenerateRequest, type Generation } from './backend.js';
 import { backendError } from './backend-failure.js';
 import { splitThinking } from './split-thinking.js';

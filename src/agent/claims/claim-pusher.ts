@@ -4,7 +4,6 @@ import { writeBlob } from '../../git/commit-file.js';
 import { pushSideRefs, type SideRefChange } from '../../git/push.js';
 import type { Repository } from '../../git/run-git.js';
 import { CLAIMS_PREFIX, claimRef, writeClaim } from '../../protocol/claim.js';
-import type { BackendName } from '../../protocol/names.js';
 import { PRESENCE_EVERY_MS, presenceRef, writePresence } from '../../protocol/presence.js';
 import { oneLine } from '../../protocol/printable.js';
 import type { AgentOptions, GenerateSettings } from '../agent-options.js';
@@ -185,7 +184,7 @@ const LIST_TIMEOUT_MS = 2_000;
 
 /** What the model servers of this agent have to offer. */
 interface Offer {
-  readonly backends: readonly BackendName[];
+  readonly backends: readonly string[];
   readonly models: readonly string[];
 }
 

@@ -2,9 +2,10 @@ import type { ObjectReader } from '../../git/object-reader.js';
 import { type Answer, writeAnswer } from '../../protocol/answer.js';
 import { readCancel } from '../../protocol/cancel.js';
 import { MAX_TASK_TEXT_CHARS } from '../../protocol/limits.js';
-import { excerpt, oneLine } from '../../protocol/printable.js';
+import { oneLine } from '../../protocol/printable.js';
 import type { AskedTask, CancelledTask } from '../../protocol/queue.js';
 import { questionOf, type TaskJson } from '../../protocol/task.js';
+import { excerpt, toWellFormedJson } from '../../protocol/text.js';
 import { readAskedTask } from '../queue/read-task.js';
 import type { GenerationOutcome } from './generate-answer.js';
 
@@ -25,7 +26,8 @@ export interface AnswerFrame {
  * thinking, then the repeated question, and is at last an error `answer_too_large`.
  */
 export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, cached = false): Answer {
-  const whole: Answer = {
+  // A model server can say half a character, and no message may have one.
+  const whole: Answer = toWellFormedJson({
     task_hash: frame.hash,
     task_commit: frame.taskId,
     ...(frame.task === null ? {} : { task_text: excerpt(questionOf(frame.task), MAX_TASK_TEXT_CHARS) }),
@@ -42,7 +44,7 @@ export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, ca
     ...(outcome.attempts === undefined ? {} : { attempts: outcome.attempts }),
     ...(cached ? { cached: true } : {}),
     ...(outcome.context === undefined ? {} : { context: outcome.context }),
-  };
+  });
   const { thinking: _thinking, ...withoutThinking } = whole;
   const { task_text: _text, ...bare } = withoutThinking;
   const size = writeAnswer(bare).length;

@@ -1,8 +1,9 @@
 import type { Answer, Usage } from '../../protocol/answer.js';
 import { errorText } from '../../protocol/bridge-error.js';
 import { DEFAULT_MAX_ANSWER_BYTES } from '../../protocol/limits.js';
-import { excerpt, oneLine } from '../../protocol/printable.js';
+import { oneLine } from '../../protocol/printable.js';
 import type { ChatMessage, TaskJson } from '../../protocol/task.js';
+import { excerpt } from '../../protocol/text.js';
 import type { GenerateSettings } from '../agent-options.js';
 import {
   type Backend,
@@ -12,7 +13,7 @@ import {
   type OnToken,
 } from '../backends/backend.js';
 import { MAX_ERROR_MESSAGE_CHARS } from '../backends/backend-failure.js';
-import { backendNamed, openBackends } from '../backends/backends.js';
+import { backendNamed, DEFAULT_BACKEND_ORDER, isBackendName, openBackends } from '../backends/backends.js';
 import { openExchange, startDeadlines } from './exchange.js';
 import { type FormatCheck, type FormatChecker, openFormat } from './json-format.js';
 import { outliveFailures } from './outlive-failures.js';
@@ -45,7 +46,9 @@ export async function generateAnswer(
   onToken: OnToken,
 ): Promise<GenerationOutcome> {
   signal.throwIfAborted();
-  const order = task.backend === undefined ? settings.order : [task.backend];
+  const { backend: named } = task;
+  if (named !== undefined && !isBackendName(named)) return unknownBackend(named);
+  const order = named === undefined ? settings.order : [named];
   const backends = await openBackends(order, settings);
   const totalMs = task.timeout_s === undefined ? settings.totalTimeoutMs : task.timeout_s * 1000;
   const deadlines = startDeadlines({ idleMs: settings.idleTimeoutMs, totalMs }, signal);
@@ -79,6 +82,12 @@ export async function generateAnswer(
     // Not waited for: what keeps a thread at work is no reason to keep an answer.
     void format?.close();
   }
+}
+
+/** A later version may know it: the protocol takes any word. */
+function unknownBackend(name: string): GenerationOutcome {
+  const message = `this agent knows no backend "${name}"; it has ${DEFAULT_BACKEND_ORDER.join(', ')}`;
+  return { model: null, backend: null, answer: null, error: { code: 'unknown_backend', message } };
 }
 
 /** What was asked last, for the error answer, and how often a server was given the task. */

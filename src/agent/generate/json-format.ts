@@ -1,6 +1,7 @@
 import { errorText } from '../../protocol/bridge-error.js';
-import { excerpt, oneLine } from '../../protocol/printable.js';
+import { oneLine } from '../../protocol/printable.js';
 import type { TaskFormat } from '../../protocol/task.js';
+import { excerpt } from '../../protocol/text.js';
 import { unwrapJson } from '../backends/finish-generation.js';
 import { invalidSchema, runSchema } from './run-schema.js';
 

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { excerpt, oneLine } from '../../protocol/printable.js';
+import { oneLine } from '../../protocol/printable.js';
+import { excerpt } from '../../protocol/text.js';
 import { BackendError } from '../backends/backend.js';
 
 /** What the thread is started with: the schema, as JSON. */

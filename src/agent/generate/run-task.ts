@@ -1,5 +1,5 @@
 import { type Answer, isReusable, readAnswer } from '../../protocol/answer.js';
-import type { AskedTask } from '../../protocol/queue.js';
+import { type AskedTask, equalTaskKey } from '../../protocol/queue.js';
 import type { TaskJson } from '../../protocol/task.js';
 import type { GenerateSettings } from '../agent-options.js';
 import { readAskedTask } from '../queue/read-task.js';
@@ -14,8 +14,8 @@ export interface TaskContext extends TurnContext {
   readonly maxAnswerBytes: number;
   /** The server's clock. */
   readonly now: () => number;
-  /** The blob of a good answer to a task with this hash, on main already. */
-  readonly goodAnswer: (hash: string) => string | undefined;
+  /** The blob of a good answer to an equal task (`equalTaskKey`), on main already. */
+  readonly goodAnswer: (key: string) => string | undefined;
   readonly equal: EqualTasks;
   /** Called with every piece of text that the model says. */
   readonly onText: (text: string) => void;
@@ -48,40 +48,44 @@ export async function runTask(scope: TaskContext, asked: AskedTask): Promise<Ans
     return compose({ model: null, backend: null, answer: null, error });
   }
   const reuse = (earlier: Answer) => compose(outcomeOfEarlier(earlier), true);
+  const key = equalTaskKey(asked.file, hash);
   const answer = async () => {
-    const earlier = await readGoodAnswer(scope, hash);
+    const earlier = await readGoodAnswer(scope, key);
     return earlier === null ? compose(await generateTask(scope, asked.id, task)) : reuse(earlier);
   };
-  return scope.equal.answer(hash, answer, reuse);
+  return scope.equal.answer(key, answer, reuse);
 }
 
 /** Equal tasks that are answered at the same time: one is generated, and the others wait for its answer. */
 export class EqualTasks {
   readonly #answers = new Map<string, Promise<Answer>>();
 
-  /** What `reuse` makes of a reusable answer to an equal task, if one is made; else what `answer` makes. */
+  /**
+   * `key`: see equalTaskKey. Returns what `reuse` makes of a reusable answer to an equal task, if one is
+   * made; else what `answer` makes.
+   */
   async answer(
-    hash: string,
+    key: string,
     answer: () => Promise<Answer>,
     reuse: (earlier: Answer) => Answer,
   ): Promise<Answer> {
     // Look and take the place in one go, without an await between, or two tasks would both find it free.
-    for (let other = this.#answers.get(hash); other !== undefined; other = this.#answers.get(hash)) {
+    for (let other = this.#answers.get(key); other !== undefined; other = this.#answers.get(key)) {
       const earlier = await other.catch(() => null);
       if (earlier !== null && isReusable(earlier)) return reuse(earlier);
-      if (this.#answers.get(hash) === other) this.#answers.delete(hash);
+      if (this.#answers.get(key) === other) this.#answers.delete(key);
     }
     const mine = answer();
     // A reusable answer stays here after it is done: an equal task must find it until its commit is on main.
-    this.#answers.set(hash, mine);
-    const forget = () => this.#answers.delete(hash);
+    this.#answers.set(key, mine);
+    const forget = () => this.#answers.delete(key);
     mine.then((made) => isReusable(made) || forget(), forget);
     return mine;
   }
 
   /** An answer that is seen on main is found there; it need not be held here as well. */
   forget(onMain: ReadonlyMap<string, unknown>): void {
-    for (const hash of this.#answers.keys()) if (onMain.has(hash)) this.#answers.delete(hash);
+    for (const key of this.#answers.keys()) if (onMain.has(key)) this.#answers.delete(key);
   }
 }
 
@@ -98,8 +102,8 @@ async function generateTask(scope: TaskContext, id: string, task: TaskJson): Pro
   return { ...(await generate(continued.task)), context: continued.context };
 }
 
-async function readGoodAnswer(scope: TaskContext, hash: string): Promise<Answer | null> {
-  const blobId = scope.goodAnswer(hash);
+async function readGoodAnswer(scope: TaskContext, key: string): Promise<Answer | null> {
+  const blobId = scope.goodAnswer(key);
   const blob = blobId === undefined ? null : await scope.reader.read(blobId);
   const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
   return read?.ok && isReusable(read.value) ? read.value : null;

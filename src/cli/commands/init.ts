@@ -14,7 +14,16 @@ export const initCommand = defineCommand({
   },
 });
 
-function describe({ repoPath, answersLog, status, changed }: InitResult, env: NodeJS.ProcessEnv): string {
+function describe(result: InitResult, env: NodeJS.ProcessEnv): string {
+  const { repoPath, answersLog, status, changed, upgrade } = result;
+  if (upgrade !== null) {
+    return [
+      `${repoPath} upgraded from protocol ${upgrade.from}: ${changed.join(', ')}.`,
+      `${answersLog} is written anew: its records say who asked, and when.`,
+      ...upgrade.aside.map((file) => `The old log is kept: ${file}`),
+      'Next: update llm-bridge on every machine that asks or answers.',
+    ].join('\n');
+  }
   if (status === 'unchanged') return `${repoPath} is a bridge and up to date; nothing changed.`;
   if (status === 'upgraded') return `${repoPath} upgraded: ${changed.join(', ')}.`;
   return [

@@ -1,13 +1,12 @@
 import pc from 'picocolors';
-import * as z from 'zod';
-import { answerSchema } from '../../protocol/answer.js';
+import { logRecordSchema } from '../../protocol/log-record.js';
 import { shortId } from '../../protocol/names.js';
 import { oneLine, stripControls } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
 import { worded } from '../option.js';
 import { OPTIONS, SSH_OPTIONS, sshOf } from '../options.js';
 import { EXIT } from '../print-error.js';
-import { readRecords } from '../read-records.js';
+import { type RecordRange, readRecords } from '../read-records.js';
 import { stopSignal } from '../stop-signal.js';
 
 /** `llm-bridge log --repo R` */
@@ -17,10 +16,13 @@ export const logCommand = defineCommand({
     worded(OPTIONS.json, 'One line of JSON a record, as in answers.log'),
     OPTIONS.follow,
     OPTIONS.newest,
+    OPTIONS.ofAsker,
+    OPTIONS.ofModel,
     ...SSH_OPTIONS,
   ],
   examples: [
     ['$0 log -n 5 -f --repo /srv/llm-bridge/bridge.git', 'the last five, then each new one'],
+    ['$0 log --asker bot --repo /srv/llm-bridge/bridge.git', 'what one of them asked'],
     ['$0 log --json --repo /srv/llm-bridge/bridge.git | jq -r .answer', 'for programs'],
   ],
   async run(args, { out }) {
@@ -29,6 +31,7 @@ export const logCommand = defineCommand({
       ssh: sshOf(args),
       follow: args.follow,
       signal: stopSignal(),
+      wanted: wantedBy(args),
       ...(args.number === undefined ? {} : { count: args.number }),
     });
     for await (const line of records) await (args.json ? out.jsonLine(line) : out.print(formatRecord(line)));
@@ -36,8 +39,24 @@ export const logCommand = defineCommand({
   },
 });
 
-/** What is shown of a record; one from history has no `seq`. */
-const shownSchema = z.looseObject({ ...answerSchema.shape, seq: z.int().optional(), commit: z.string() });
+/** Which records are shown; undefined: all, and also lines that are none. */
+function wantedBy(filter: {
+  readonly asker: string | undefined;
+  readonly model: string | undefined;
+}): RecordRange['wanted'] {
+  const { asker, model } = filter;
+  if (asker === undefined && model === undefined) return undefined;
+  return (line) => {
+    const { data } = filterSchema.safeParse(parse(line));
+    if (data === undefined) return false;
+    return (asker === undefined || data.asker === asker) && (model === undefined || data.model === model);
+  };
+}
+
+const filterSchema = logRecordSchema.pick({ asker: true, model: true });
+
+/** What is shown of a record; one from history has no `seq` and no `ingested_at`. */
+const shownSchema = logRecordSchema.partial({ seq: true, ingested_at: true });
 
 /**
  * A record as a person reads it: a head line, the question, the answer. A line that is none is shown as it
@@ -54,6 +73,7 @@ function formatRecord(line: string): string {
     `${number}${shortId(record.task_commit)}`,
     record.created_at,
     `${source}, ${time}, by ${record.agent}`,
+    ...(record.asker === null ? [] : [`for ${record.asker}`]),
   ];
   const answer =
     record.error === null

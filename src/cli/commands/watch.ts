@@ -1,6 +1,7 @@
 import { watchFile } from '../../asker/watch-file.js';
 import { openLocalBridge } from '../../bridge/local-bridge.js';
-import { excerpt, oneLine } from '../../protocol/printable.js';
+import { oneLine } from '../../protocol/printable.js';
+import { excerpt } from '../../protocol/text.js';
 import { defineCommand } from '../command.js';
 import { POSITIONALS, WATCH_OPTIONS } from '../options.js';
 import { EXIT, printError } from '../print-error.js';

@@ -1,6 +1,7 @@
 import { DISK } from '../../process/durable-file.js';
 import { errorText } from '../../protocol/bridge-error.js';
-import { excerpt, oneLine } from '../../protocol/printable.js';
+import { oneLine } from '../../protocol/printable.js';
+import { excerpt } from '../../protocol/text.js';
 import { requireLogPlace } from '../log-folder.js';
 import { type LoggedLine, lastSeqOfLog, readRecordsFrom } from '../log-records.js';
 import type { OnAnswerEntry } from './folder.js';

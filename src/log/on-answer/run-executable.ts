@@ -1,6 +1,7 @@
 import { type ProgramResult, runProgram } from '../../process/run-program.js';
 import { errorText } from '../../protocol/bridge-error.js';
-import { excerpt, oneLine } from '../../protocol/printable.js';
+import { oneLine } from '../../protocol/printable.js';
+import { excerpt } from '../../protocol/text.js';
 
 /** How many bytes of its output are read, from the end. */
 const MAX_OUTPUT_BYTES = 8 * 1024;

@@ -14,7 +14,7 @@ test('watch, killed before any step, misses no change and asks none twice', asyn
       gitDir: bridge.repoPath,
       env: bridge.env,
     });
-    return text.split('\n').flatMap((subject) => /^ask \w{8}: (.*)$/.exec(subject)?.[1] ?? []);
+    return text.split('\n').flatMap((subject) => /^ask: (.*)$/.exec(subject)?.[1] ?? []);
   };
   const watch = (env: Record<string, string>) =>
     startCli(['watch', file, '--repo', bridge.repoPath, '--name', 'bot', '--settle', '0.02'], {

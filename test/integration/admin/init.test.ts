@@ -122,7 +122,7 @@ test('a bridge of a newer llm-bridge is not set back', async () => {
   const again = await init(repo);
 
   expect(again.exitCode).toBe(1);
-  expect(again.stderr).toContain('newer llm-bridge (layout 999)');
+  expect(again.stderr).toContain('newer llm-bridge (protocol 999, this one knows 2)');
   expect(await config(repo, 'bridge.version')).toBe('999');
 });
 
@@ -131,7 +131,7 @@ test('an empty folder that is there already becomes the bridge', async () => {
 
   expect(await init(repo)).toMatchObject({ exitCode: 0 });
 
-  expect(await config(repo, '--get', 'bridge.version')).toBe('1');
+  expect(await config(repo, '--get', 'bridge.version')).toBe('2');
 });
 
 test('init again over a bridge in use changes not one file, and keeps what the owner has set', async () => {

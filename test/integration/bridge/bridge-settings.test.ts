@@ -7,7 +7,7 @@ import { bareBridge } from '../../support/bare-bridge.js';
 test('what is not set has its default', async () => {
   const repo = await bareBridge();
   expect(await readBridgeSettings(repo)).toEqual({
-    version: 1,
+    version: 2,
     taskTtlMs: 604_800_000,
     maxTaskBytes: 1_048_576,
     maxAnswerBytes: 1_048_576,
@@ -28,7 +28,7 @@ test('what is set is taken, the last one where there are two', async () => {
   await repo.git(['config', 'bridge.claimLease', '30s']);
   await repo.git(['config', 'bridge.answersLog', '/var/log/a b\n.log']);
   expect(await readBridgeSettings(repo)).toEqual({
-    version: 1,
+    version: 2,
     taskTtlMs: 43_200_000,
     maxTaskBytes: 1000,
     maxAnswerBytes: 2000,

@@ -13,7 +13,7 @@ test('a bridge is opened by its path', async () => {
   const { gitDir, env } = await bareBridge();
   const bridge = await openLocalBridge(`${gitDir}/../bridge.git/`, { env, asOwner: true });
   expect(bridge.repo.gitDir).toBe(gitDir);
-  expect(bridge.settings.version).toBe(1);
+  expect(bridge.settings.version).toBe(2);
 });
 
 test('a path that is not there is told, with the way to make it', async () => {
@@ -41,7 +41,7 @@ test.runIf(isRoot)("another user's bridge is opened for reading, and not as its 
   const { gitDir, env } = await bareBridge();
   await chown(gitDir, NOBODY, NOBODY);
   expect(isOwner(NOBODY)).toBe(false);
-  expect((await openLocalBridge(gitDir, { env, asOwner: false })).settings.version).toBe(1);
+  expect((await openLocalBridge(gitDir, { env, asOwner: false })).settings.version).toBe(2);
   await expect(openLocalBridge(gitDir, { env, asOwner: true })).rejects.toMatchObject({
     code: 'other-owner',
     remedy: expect.stringContaining('key add'),

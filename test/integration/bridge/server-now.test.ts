@@ -19,9 +19,9 @@ async function connectionTo(says: string) {
 }
 
 test("the server's time goes on from what it said, however the clock of this machine is set", async () => {
-  const saidMs = Date.parse('2026-03-01T12:00:00Z');
+  const saidMs = Date.parse('2026-03-01T12:00:00.750Z');
   const hello = {
-    ...{ name: 'home-pc', role: 'agent', protocol: 1, time: '2026-03-01T12:00:00Z' },
+    ...{ name: 'home-pc', role: 'agent', protocol: 2, time: '2026-03-01T12:00:00.750Z' },
     ...{ task_ttl: '7d', max_task_bytes: 1_048_576, max_answer_bytes: 1_048_576 },
   };
   const { serverNow } = await readTerms(await connectionTo(JSON.stringify(hello)));

@@ -314,7 +314,8 @@ describe('bridge-hello', () => {
       const said = await hello(shell, 'bot');
 
       const limits = { task_ttl: '7d', max_task_bytes: 1_048_576, max_answer_bytes: 1_048_576 };
-      expect(said).toMatchObject({ name: 'bot', role: 'asker', protocol: 1, ...limits });
+      expect(said).toMatchObject({ name: 'bot', role: 'asker', protocol: 2, features: [], ...limits });
+      expect(said.time).toMatch(/\.\d{3}Z$/);
       expect(Math.abs(Date.parse(said.time) - Date.now())).toBeLessThan(30_000);
     });
   });

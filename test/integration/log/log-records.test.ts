@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { lastSeqOfLog, markOfLog, readRecordsFrom } from '../../../src/log/log-records.js';
 import { DISK } from '../../../src/process/durable-file.js';
-import { formatLogLine } from '../../../src/protocol/log-record.js';
+import { formatLogLine, NO_TASK } from '../../../src/protocol/log-record.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { tempDir } from '../../support/temp-dir.js';
 
@@ -17,7 +17,7 @@ function lines(first: number, last: number): string {
   return Array.from({ length: last - first + 1 }, (_, index) => {
     const seq = first + index;
     const answer = anAnswer(ID, 'q', { answer: 'а'.repeat(seq % 7 === 0 ? 150_000 : seq) });
-    return formatLogLine(answer, { seq, commit: ID, ingestedAtMs: START + seq * 1000 });
+    return formatLogLine(answer, NO_TASK, { seq, commit: ID, ingestedAtMs: START + seq * 1000 });
   }).join('');
 }
 

@@ -100,6 +100,10 @@ test('each record goes to each executable, as its line stands in the log, in ord
   await expectNumbers(bridge, 'one', [1, 2, 3]);
   await expectNumbers(bridge, 'two', [1, 2, 3]);
   expect(await read(bridge, 'one')).toBe(await bridge.readLog());
+  expect(JSON.parse((await read(bridge, 'one')).split('\n')[0] ?? '')).toMatchObject({
+    asker: 'bot',
+    asked_at: expect.stringMatching(/\.000Z$/),
+  });
   await waitUntil(async () => !(await isDispatching(bridge)), 'the dispatcher ended');
   const { reports, text } = await status(bridge);
   expect(reports).toMatchObject([

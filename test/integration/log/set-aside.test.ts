@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { type DeliveryContext, deliver, type Recipient } from '../../../src/log/on-answer/deliver.js';
 import { askAgain, onAnswerStateFolder, reportOnAnswer } from '../../../src/log/on-answer/state.js';
-import { formatLogLine } from '../../../src/protocol/log-record.js';
+import { formatLogLine, NO_TASK } from '../../../src/protocol/log-record.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { someAnswer } from '../../unit/protocol/answer-fixture.js';
@@ -40,7 +40,9 @@ echo "$seq" >> '${dir}/taken'
 
 async function log(count: number, from = 1): Promise<void> {
   for (let seq = from; seq < from + count; seq++) {
-    const line = formatLogLine(someAnswer(), { seq, commit: 'e'.repeat(40), ingestedAtMs: START_MS + seq });
+    const line = formatLogLine(someAnswer(), NO_TASK, {
+      ...{ seq, commit: 'e'.repeat(40), ingestedAtMs: START_MS + seq },
+    });
     await appendFile(join(gitDir, 'bridge', 'answers.log'), line);
   }
 }

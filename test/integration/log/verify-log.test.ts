@@ -91,6 +91,11 @@ const damages: readonly Damage[] = [
     ...{ kind: 'changed', seq: 1, line: 1, what: /"commit"/ },
   },
   {
+    title: 'who asked was changed',
+    change: () => edit(1, '"asker":"somebody"', '"asker":"nobody"'),
+    ...{ kind: 'changed', seq: 2, line: 2, what: /"asker"/ },
+  },
+  {
     title: 'a field was added',
     change: () => edit(3, '{', '{"more":1,'),
     ...{ kind: 'changed', seq: 4, line: 4, what: /"more"/ },

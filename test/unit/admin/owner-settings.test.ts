@@ -27,7 +27,7 @@ async function readBySource(): Promise<string[]> {
 }
 
 test('what it calls the default is what counts where a setting is missing', async () => {
-  const version = 'bridge.version 1';
+  const version = 'bridge.version 2';
   const written = [...fallbacks].map(([key, fallback]) => `${key} ${fallback}`);
   const missing = parseBridgeSettings('/srv/bridge.git', [version]);
 

@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { GenerateSettings } from '../../../src/agent/agent-options.js';
+import type { BackendName } from '../../../src/agent/backends/backends.js';
 import { type GenerationOutcome, generateAnswer } from '../../../src/agent/generate/generate-answer.js';
 import {
   type StandIn,
   type StandInOptions,
   startStandIn,
 } from '../../../src/demo/stand-in/start-stand-in.js';
-import type { BackendName } from '../../../src/protocol/names.js';
 import type { TaskJson } from '../../../src/protocol/task.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 

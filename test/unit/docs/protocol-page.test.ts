@@ -103,7 +103,7 @@ test('the codes that the rules speak are codes of refusals', () => {
 test('the numbers are those of the program', () => {
   const minutes = (ms: number) => `${ms / 60_000} minutes`;
   const said: readonly (readonly [heading: string, text: string])[] = [
-    ['The protocol, version 1', `version ${PROTOCOL_VERSION}`],
+    ['The protocol, version 2', `version ${PROTOCOL_VERSION}`],
     ['Messages', `${MAX_JSON_DEPTH} levels`],
     ['task.txt', `\`bridge.maxTaskBytes\` (${DEFAULT_MAX_TASK_BYTES})`],
     ['inbox.json', `\`bridge.maxAnswerBytes\` (${DEFAULT_MAX_ANSWER_BYTES})`],

@@ -8,9 +8,10 @@ import { parseTree } from '../../../src/git/git-objects.js';
 import { parseHistory } from '../../../src/git/read-history.js';
 import { type Answer, readAnswer } from '../../../src/protocol/answer.js';
 import { MAX_JSON_DEPTH } from '../../../src/protocol/limits.js';
-import { formatLogLine, logRecordSchema } from '../../../src/protocol/log-record.js';
+import { formatLogLine, logRecordSchema, NO_TASK } from '../../../src/protocol/log-record.js';
 import { readPlainCommit } from '../../../src/protocol/plain-commit.js';
 import { readTask } from '../../../src/protocol/task.js';
+import { isWellFormedJson, toWellFormed } from '../../../src/protocol/text.js';
 import { readUpdateLines } from '../../../src/rules/pushed-refs.js';
 import { referenceJson } from '../../support/reference-json.js';
 import { tempDir } from '../../support/temp-dir.js';
@@ -128,7 +129,8 @@ test('an answer that is taken is one the reference takes, and one line of the lo
     const text = plainText(bytes);
     expect(text).toBeDefined();
     expect(referenceJson(text ?? '', MAX_JSON_DEPTH)?.value).toEqual(read.value);
-    const line = formatLogLine(read.value, { seq: 1, commit: ID, ingestedAtMs: 0 });
+    expect(isWellFormedJson(read.value)).toBe(true);
+    const line = formatLogLine(read.value, NO_TASK, { seq: 1, commit: ID, ingestedAtMs: 0 });
     // Not one character that any reader takes for the end of a line, or a terminal for an order.
     expect(line).toMatch(/^[^\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]*\n$/u);
     const record = logRecordSchema.parse(JSON.parse(line));
@@ -137,8 +139,8 @@ test('an answer that is taken is one the reference takes, and one line of the lo
 });
 
 test('whatever a model says, an answer with it is one line that reads back', () => {
-  check(fc.string({ unit: 'binary', minLength: 1, maxLength: 200 }), (said) => {
-    const line = formatLogLine({ ...GOOD, answer: said }, { seq: 7, commit: ID, ingestedAtMs: 0 });
+  check(fc.string({ unit: 'binary', minLength: 1, maxLength: 200 }).map(toWellFormed), (said) => {
+    const line = formatLogLine({ ...GOOD, answer: said }, NO_TASK, { seq: 7, commit: ID, ingestedAtMs: 0 });
     expect(line.match(/[\n\r\u0085\u2028\u2029]/g)).toEqual(['\n']);
     expect(logRecordSchema.parse(JSON.parse(line)).answer).toBe(said);
   });
@@ -149,6 +151,7 @@ test('a task that is taken is one the reference takes', () => {
     const text = plainText(bytes);
     const json = readTask('task.json', bytes);
     if (json.ok) expect(referenceJson(text ?? '', MAX_JSON_DEPTH)?.value).toEqual(json.value);
+    if (json.ok) expect(isWellFormedJson(json.value)).toBe(true);
     const plain = readTask('task.txt', bytes);
     expect(plain.ok).toBe(text !== undefined && text.trim() !== '');
     if (plain.ok) expect(plain.value.prompt).toBe(text);

@@ -5,13 +5,13 @@ import { NASTY_TEXTS, someAnswer } from './answer-fixture.js';
 const HASH = '3f2a1b9c'.padEnd(64, '0');
 
 test('a question reads well in git log --oneline', () => {
-  expect(askMessage({ hash: HASH, question: '1. 2+2' })).toBe(`ask 3f2a1b9c: 1. 2+2\n\nTask-Hash: ${HASH}\n`);
+  expect(askMessage({ hash: HASH, question: '1. 2+2' })).toBe(`ask: 1. 2+2\n\nTask-Hash: ${HASH}\n`);
 });
 
 test('an answer reads well in git log --oneline, and its trailers are a report', () => {
   expect(answerMessage(someAnswer({ task_hash: HASH }))).toBe(
     [
-      'answer 3f2a1b9c: 4 (llama3.2 via ollama, 812 ms)',
+      'answer cdcdcdcd: 4 (llama3.2 via ollama, 812 ms)',
       '',
       `Task: ${'cd'.repeat(20)}`,
       `Task-Hash: ${HASH}`,
@@ -43,7 +43,7 @@ test('an answer given again, and an error of no model, say so', () => {
 });
 
 const SHAPE =
-  /^answer abababab: [^\n]* \([^\n]*\)\n\nTask: (?:cd){20}\nTask-Hash: (?:ab){32}\nModel: [^\n]*\nBackend: ollama\nLatency-Ms: 812\nStatus: ok\n$/;
+  /^answer cdcdcdcd: [^\n]* \([^\n]*\)\n\nTask: (?:cd){20}\nTask-Hash: (?:ab){32}\nModel: [^\n]*\nBackend: ollama\nLatency-Ms: 812\nStatus: ok\n$/;
 
 test.each(NASTY_TEXTS)('neither an answer nor a model called %j can forge a line', (text) => {
   for (const message of [
@@ -53,18 +53,16 @@ test.each(NASTY_TEXTS)('neither an answer nor a model called %j can forge a line
     expect(message).toMatch(SHAPE);
     expect(message).not.toMatch(/[\u007f-\u009f\u2028\u2029\u202a-\u202e]/);
   }
-  expect(askMessage({ hash: HASH, question: text })).toMatch(
-    /^ask 3f2a1b9c: [^\n]*\n\nTask-Hash: [0-9a-f]{64}\n$/,
-  );
+  expect(askMessage({ hash: HASH, question: text })).toMatch(/^ask: [^\n]*\n\nTask-Hash: [0-9a-f]{64}\n$/);
 });
 
 test('a long question is cut between characters, and the cut is shown', () => {
   const subject = askMessage({ hash: HASH, question: `${'x'.repeat(48)}😀${'y'.repeat(1_000_000)}` }).split(
     '\n',
   )[0];
-  expect(subject).toBe(`ask 3f2a1b9c: ${'x'.repeat(48)}…`);
+  expect(subject).toBe(`ask: ${'x'.repeat(48)}😀…`);
 });
 
 test('a question behind a page of blank lines still stands in the subject', () => {
-  expect(askMessage({ hash: HASH, question: `${'\n '.repeat(5000)}2+2` })).toContain('ask 3f2a1b9c: 2+2\n');
+  expect(askMessage({ hash: HASH, question: `${'\n '.repeat(5000)}2+2` })).toContain('ask: 2+2\n');
 });

@@ -56,11 +56,12 @@ test('a greeting of a later server with a field more is still read', () => {
   const hello = {
     name: 'home-pc',
     role: 'agent',
-    protocol: 1,
-    time: '2026-11-22T17:02:27Z',
+    protocol: 2,
+    time: '2026-11-22T17:02:27.123Z',
     task_ttl: '7d',
     max_task_bytes: 1,
     max_answer_bytes: 1,
+    features: [],
   };
   expect(helloSchema.parse({ ...hello, tokens: true })).toEqual(hello);
   expect(helloSchema.safeParse({ ...hello, role: 'root' }).success).toBe(false);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { excerpt, joinLines, oneLine, stripControls } from '../../../src/protocol/printable.js';
+import { joinLines, oneLine, stripControls } from '../../../src/protocol/printable.js';
 
 test('one line is one line: white space and control characters become one space', () => {
   expect(oneLine('\n a\r\n\tb\u2028c\u0085d\u001b[2Je\u202ef \u00a0 ')).toBe('a b c d [2Je f');
@@ -15,11 +15,4 @@ test('on a terminal line breaks and tabs stay, and nothing else that moves the c
   expect(stripControls('a\n\tb\r\u001b[31mc\u009b1md\u0007\u202ee\ufeff\u2028\u2029\u0085')).toBe(
     'a\n\tb[31mc1mde',
   );
-});
-
-test('an excerpt has at most so many characters and never half of one', () => {
-  expect(excerpt('abc', 3)).toBe('abc');
-  expect(excerpt('abcd', 3)).toBe('ab…');
-  expect(excerpt('a😀bc', 3)).toBe('a…');
-  expect(excerpt('a😀bcd', 4)).toBe('a😀…');
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type HistoryCommit, messageOf } from '../../../src/protocol/history.js';
-import { createQueueReader, isExpired, readQueue } from '../../../src/protocol/queue.js';
+import { createQueueReader, equalTaskKey, isExpired, readQueue } from '../../../src/protocol/queue.js';
 
 const NOW = 1_000_000;
 const CLOCK = { nowMs: NOW, ttlMs: 1000 };
@@ -63,12 +63,14 @@ test('an answer with an error closes its task too', () => {
 test('an answer to a task from before what is known counts, and closes nothing', () => {
   const queue = readQueue([answer('x', 'unknown', 'h'), commit('a', 'task.txt')], CLOCK);
   expect(idsOf(queue.pending)).toEqual(['a']);
-  expect(queue.goodAnswers.get('h')).toBe('blob-x');
+  // Of which file it was is not known either.
+  expect(queue.goodAnswers.size).toBe(0);
 });
 
 test('equal tasks are answered from the newest good answer; an error is none', () => {
   const queue = readQueue(
     [
+      ...['a', 'b', 'c', 'd'].map((id) => commit(id, 'task.txt')),
       answer('1', 'a', 'h'),
       answer('2', 'b', 'h', 'cached'),
       answer('3', 'c', 'h', 'error timeout'),
@@ -76,7 +78,16 @@ test('equal tasks are answered from the newest good answer; an error is none', (
     ],
     CLOCK,
   );
-  expect([...queue.goodAnswers]).toEqual([['h', 'blob-2']]);
+  expect([...queue.goodAnswers]).toEqual([[equalTaskKey('task.txt', 'h'), 'blob-2']]);
+});
+
+test('the same bytes in the other file are another task', () => {
+  const queue = readQueue(
+    [commit('a', 'task.json'), answer('1', 'a', 'h'), commit('b', 'task.txt'), answer('2', 'b', 'h')],
+    CLOCK,
+  );
+  expect(queue.goodAnswers.get(equalTaskKey('task.json', 'h'))).toBe('blob-1');
+  expect(queue.goodAnswers.get(equalTaskKey('task.txt', 'h'))).toBe('blob-2');
 });
 
 test('a task expires when it is older than the time-to-live, and not a millisecond before', () => {
@@ -132,17 +143,19 @@ test('a cancel marks its task while that is pending; the first one stays, and wh
 test('a reader that is given history in pieces and forgets what is old knows the same of what is young', () => {
   const reader = createQueueReader();
   const old = { ...commit('old', 'task.txt'), committedAtMs: CLOCK.nowMs - 3 * CLOCK.ttlMs };
-  const oldAnswer = { ...answer('y', 'x', 'h-old'), committedAtMs: CLOCK.nowMs - 3 * CLOCK.ttlMs };
+  const ago = CLOCK.nowMs - 3 * CLOCK.ttlMs;
+  const long = (one: HistoryCommit) => ({ ...one, committedAtMs: ago });
   const young = { ...commit('young', 'task.txt'), committedAtMs: CLOCK.nowMs };
   const again = { ...answer('z', 'w', 'h-again'), committedAtMs: CLOCK.nowMs };
-  reader.push([old, oldAnswer, { ...oldAnswer, id: 'v', taskHashTrailer: 'h-again' }]);
+  const others = ['x', 'v', 'w'].map((id) => long(commit(id, 'task.txt')));
+  reader.push([old, ...others, long(answer('y', 'x', 'h-old')), long(answer('u', 'v', 'h-again'))]);
   reader.push([young, again]);
   reader.forget(CLOCK.nowMs - 2 * CLOCK.ttlMs);
 
   const queue = reader.queue(CLOCK);
   expect(queue.pending.map((task) => task.id)).toEqual(['young']);
   expect(queue.expired).toEqual([]);
-  expect([...queue.goodAnswers.keys()]).toEqual(['h-again']);
+  expect([...queue.goodAnswers.keys()]).toEqual([equalTaskKey('task.txt', 'h-again')]);
   // An answer that comes after its task was forgotten is no task of its own.
   reader.push([answer('late', 'old', 'h')]);
   expect(reader.queue(CLOCK).pending.map((task) => task.id)).toEqual(['young']);

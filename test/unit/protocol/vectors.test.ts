@@ -11,7 +11,7 @@ import { parseDurationMs } from '../../../src/protocol/duration.js';
 import { estimateTokens } from '../../../src/protocol/estimate-tokens.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
 import type { HistoryCommit } from '../../../src/protocol/history.js';
-import { formatLogLine } from '../../../src/protocol/log-record.js';
+import { formatLogLine, logRecordSchema } from '../../../src/protocol/log-record.js';
 import { principalNameSchema } from '../../../src/protocol/names.js';
 import { readPlainCommit } from '../../../src/protocol/plain-commit.js';
 import { presenceRef, presenceSchema, readPresence, writePresence } from '../../../src/protocol/presence.js';
@@ -61,7 +61,10 @@ const commits = await readVectors(
 const lines = await readVectors(
   'log-lines',
   casesOf(
-    z.object({ ...named, answer: answerSchema, seq: z.int(), commit: text, ingested_at: text, line: text }),
+    z.object({
+      ...{ ...named, answer: answerSchema, seq: z.int(), commit: text, ingested_at: text, line: text },
+      task: logRecordSchema.pick({ asker: true, asked_at: true, metadata: true }).strict(),
+    }),
   ),
 );
 const durations = await readVectors('durations', casesOf(z.object({ text, ms: z.number().nullable() })));
@@ -223,8 +226,8 @@ describe('a commit', () => {
 });
 
 describe('a line of answers.log', () => {
-  test.each(titled(lines.cases))('%s', (_name, { answer, seq, commit, ingested_at, line }) => {
-    expect(formatLogLine(answer, { seq, commit, ingestedAtMs: Date.parse(ingested_at) })).toBe(line);
+  test.each(titled(lines.cases))('%s', (_name, { answer, task, seq, commit, ingested_at, line }) => {
+    expect(formatLogLine(answer, task, { seq, commit, ingestedAtMs: Date.parse(ingested_at) })).toBe(line);
   });
 });
 

@@ -45,7 +45,7 @@ test('a push that brings no objects has no quarantine', async () => {
 });
 
 test('between the two stand the settings, as far as there are any', async () => {
-  const settings = ['bridge.version 1', 'extensions.objectformat sha256', ''];
+  const settings = ['bridge.version 2', 'extensions.objectformat sha256', ''];
   const { judge } = await asked(question([UPDATE], [...QUARANTINE, ...settings]));
   expect(judge.mock.calls[0]?.slice(1)).toEqual([`${UPDATE}\n`, settings]);
 });

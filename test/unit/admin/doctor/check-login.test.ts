@@ -6,8 +6,8 @@ import { PROTOCOL_VERSION } from '../../../../src/protocol/names.js';
 
 const ASKED = Date.parse('2026-11-22T12:00:00.900Z');
 const hello = (time: string): Hello => ({
-  ...{ name: 'home-pc', role: 'agent', protocol: 1, time, task_ttl: '7d' },
-  ...{ max_task_bytes: 1, max_answer_bytes: 1 },
+  ...{ name: 'home-pc', role: 'agent', protocol: 2, time, task_ttl: '7d' },
+  ...{ max_task_bytes: 1, max_answer_bytes: 1, features: [] },
 });
 const judge = (time: string, tookMs = 300) => judgeClock(hello(time), ASKED, ASKED + tookMs);
 
@@ -27,14 +27,15 @@ test('seconds are a warning, more than the hooks take is broken, in both directi
 });
 
 test('of two versions the older is the one to update, and how fits the machine', () => {
-  const now = hello('2026-11-22T12:00:00Z');
-  expect(judgeProtocol(now).status).toBe('ok');
-  expect(judgeProtocol({ ...now, protocol: PROTOCOL_VERSION - 1 })).toMatchObject({
+  expect(judgeProtocol({ hello: hello('2026-11-22T12:00:00.000Z') }).status).toBe('ok');
+  expect(judgeProtocol({ other: PROTOCOL_VERSION - 1 })).toMatchObject({
     status: 'broken',
+    text: expect.stringContaining('the server has to be updated; tasks and finished answers are kept'),
     remedy: updateElsewhere('the server'),
   });
-  expect(judgeProtocol({ ...now, protocol: PROTOCOL_VERSION + 1 })).toMatchObject({
+  expect(judgeProtocol({ other: PROTOCOL_VERSION + 1 })).toMatchObject({
     status: 'broken',
+    text: expect.stringContaining('this machine has to be updated; tasks and finished answers are kept'),
     remedy: updateHere(),
   });
 });

@@ -28,7 +28,7 @@ function open(name: (typeof BACKENDS)[number], standIn: StandIn): Backend {
 
 function ask(backend: Backend, changes: Partial<GenerateRequest> = {}): Promise<Generation> {
   const request = {
-    model: MODEL[backend.name],
+    model: MODEL[backend.name as keyof typeof MODEL],
     strictModel: true,
     messages: [{ role: 'user' as const, content: '2+2' }],
     images: [],

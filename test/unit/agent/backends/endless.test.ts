@@ -66,7 +66,7 @@ function open(name: (typeof BACKENDS)[number], { url }: EndlessServer): Backend 
 
 function generate(backend: Backend): Promise<unknown> {
   const request = {
-    model: MODEL[backend.name],
+    model: MODEL[backend.name as keyof typeof MODEL],
     strictModel: true,
     messages: [{ role: 'user' as const, content: '2+2' }],
     images: [],

@@ -38,6 +38,19 @@ test.each(BACKENDS)('%s hands over every piece of the answer as it comes, thinki
   expect(pieces).toEqual(['well, ', 'well', 'one ', 'two ', 'three']);
 });
 
+test('a task for a backend that this agent does not know is an error, and asks no other', async () => {
+  const standIn = await standInFor();
+  const outcome = await answerTo({ prompt: '2+2', backend: 'llama-cpp2' }, settingsFor(standIn));
+  expect(outcome).toEqual({
+    ...{ model: null, backend: null, answer: null },
+    error: {
+      code: 'unknown_backend',
+      message: 'this agent knows no backend "llama-cpp2"; it has ollama, lmstudio',
+    },
+  });
+  expect(standIn.requests).toEqual([]);
+});
+
 test('a conversation goes out whole, the system message first', async () => {
   const standIn = await standInFor();
   const messages = [
