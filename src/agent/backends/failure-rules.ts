@@ -49,8 +49,8 @@ function fits(rule: FailureRule, failure: ToldFailure): boolean {
 export const COMMON_RULES: readonly FailureRule[] = [
   {
     kind: 'lost',
-    wire: /^(?:ECONNRESET|EPIPE|HPE_)/,
-    source: 'a socket that closed under a request or a body: nodejs.org/api/errors.html',
+    wire: /^(?:ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|E(?:HOST|NET)(?:UNREACH|DOWN)|HPE_)/,
+    source: 'a connection that was made, and broke: nodejs.org/api/errors.html, and its HTTP parser',
   },
   {
     kind: 'busy',

@@ -73,7 +73,7 @@ function endOfLine(content: string, from: number): number | null {
 }
 
 /**
- * The head of a message of harmony, the format of gpt-oss (github.com/openai/harmony, docs/format.md):
+ * The head of a message of harmony, the format of gpt-oss (github.com/openai/harmony):
  * `<|start|>assistant<|channel|>analysis<|message|>`, of which servers leave out the beginning; in a channel
  * `commentary` also whom it is for, and `<|constrain|>json`.
  */

@@ -1,7 +1,7 @@
 import { TooManyBytes } from './http-exchange.js';
 
 /** A line of a stream ends here. */
-const NEWLINE = 0x0a;
+export const NEWLINE = 0x0a;
 
 /**
  * The lines of a body, each with its newline, but for one that the end of the body cuts off. Throws

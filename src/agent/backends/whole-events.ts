@@ -1,10 +1,11 @@
 import { TooManyBytes } from './http-exchange.js';
-import { streamLines, withBody } from './stream-lines.js';
+import { NEWLINE, streamLines, withBody } from './stream-lines.js';
 
 /**
  * The same response, with a body that comes event by event (SSE), and fails with TooManyBytes at one that has
- * more than `maxEventBytes`. The OpenAI client keeps what has come of an event, however long it is, and looks
- * through all of it at every piece that comes.
+ * more than `maxEventBytes`. One that the end of the body cuts off is left out, as browsers do. The OpenAI
+ * client keeps what has come of an event, however long it is, and looks through all of it at every piece that
+ * comes.
  */
 export function wholeEvents(response: Response, maxEventBytes: number): Response {
   return response.body === null ? response : withBody(response, eventsOf(response.body, maxEventBytes));
@@ -25,7 +26,21 @@ async function* eventsOf(
     lines = [];
     size = 0;
   }
-  if (size > 0) yield Buffer.concat(lines);
+  const last = lines.at(-1);
+  if (last !== undefined && (last.at(-1) === NEWLINE || isReadable(last))) yield Buffer.concat(lines);
+}
+
+/** False for a line that the end of the body cuts in the middle of its JSON: that is no event. */
+function isReadable(line: Uint8Array): boolean {
+  const data = Buffer.from(line)
+    .toString('utf8')
+    .replace(/^data:/, '')
+    .trim();
+  try {
+    return data === '[DONE]' || JSON.parse(data) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** `\n` or `\r\n`: it ends an event. */

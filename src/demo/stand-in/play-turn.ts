@@ -58,6 +58,7 @@ async function breakOff(
   }
   if (fault.kind === 'error') await write(response, wire.error(fault.message));
   if (fault.kind === 'malformed') await write(response, wire.malformed);
+  if (fault.kind === 'cut') await write(response, wire.malformed.trimEnd());
   if (fault.kind === 'alien') await write(response, wire.alien);
   response.end();
 }

@@ -34,10 +34,10 @@ export interface Fault {
   /**
    * `die`: the socket is destroyed. `end`: the body ends properly, but before the answer does. `error`: the
    * server sends `message` in a line of its wire format, after the HTTP 200; default: that the model has
-   * crashed, in its own words. `malformed`: a line that is not JSON. `alien`: a line of JSON that is not a
-   * chunk of the wire format.
+   * crashed, in its own words. `malformed`: a line that is not JSON. `cut`: the body ends properly, but in
+   * the middle of a line. `alien`: a line of JSON that is not a chunk of the wire format.
    */
-  readonly kind: 'die' | 'end' | 'error' | 'malformed' | 'alien';
+  readonly kind: 'die' | 'end' | 'error' | 'malformed' | 'cut' | 'alien';
   readonly message?: string;
 }
 

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { StreamFailure } from '../backend-failure.js';
-import { streamLines, withBody } from '../stream-lines.js';
+import { NEWLINE, streamLines, withBody } from '../stream-lines.js';
 
 const count = z.int().min(0).optional().catch(undefined);
 
@@ -32,6 +32,15 @@ export function strictJsonLines(response: Response, maxLineBytes: number): Respo
   return response.body === null ? response : withBody(response, checkedLines(response.body, maxLineBytes));
 }
 
+/** The last line may lack its newline; it is cut off where it is no JSON either. */
+function parseLine(text: string, isWhole: boolean): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw isWhole ? error : new StreamFailure('ended the stream in the middle of a line', { cause: error });
+  }
+}
+
 function wordsOf(error: unknown): string {
   return typeof error === 'string' ? error : JSON.stringify(error);
 }
@@ -46,7 +55,7 @@ async function* checkedLines(
   for await (const line of streamLines(body, maxLineBytes)) {
     const text = decoder.decode(line).trim();
     if (text === '') continue;
-    const value: unknown = JSON.parse(text);
+    const value = parseLine(text, line.at(-1) === NEWLINE);
     if (typeof value !== 'object' || value === null) throw new SyntaxError('a line that is no object');
     if ('error' in value) throw new StreamFailure(wordsOf(value.error));
     yield encoder.encode(`${text}\n`);

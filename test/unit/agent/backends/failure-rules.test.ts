@@ -66,6 +66,10 @@ test.each([
 test.each([
   ['ECONNRESET', 'lost'],
   ['EPIPE', 'lost'],
+  ['ETIMEDOUT', 'lost'],
+  ['EHOSTUNREACH', 'lost'],
+  ['ENETDOWN', 'lost'],
+  ['ECONNABORTED', 'lost'],
   ['HPE_INVALID_CONSTANT', 'lost'],
   ['ENOSPC', 'final'],
 ])('a socket that fails with %s is %s, whatever server it is', (wire, kind) => {

@@ -36,9 +36,19 @@ test('a body comes event by event, and nothing of it is changed, however the pac
   );
 });
 
-test('what the end of the body cuts off comes as it is', async () => {
-  expect(await eventsOf([Buffer.from('data: a\n\ndata: b')])).toEqual(['data: a\n\n', 'data: b']);
-});
+test.each(['data: {"a": 1}', 'data: [DONE]', 'data: {"a":\ndata: 1}\n', 'data:1\r\n'])(
+  'an event that lacks nothing but its end comes as it is: %j',
+  async (event) => {
+    expect(await eventsOf([Buffer.from(`data: 0\n\n${event}`)])).toEqual(['data: 0\n\n', event]);
+  },
+);
+
+test.each(['data: {"a": "ж', 'data: {"a": 1}\ndata: {"a', 'dat', 'data: [DO'])(
+  'an event that the end of the body cuts off is none: %j',
+  async (event) => {
+    expect(await eventsOf([Buffer.from(`data: 0\n\n${event}`)])).toEqual(['data: 0\n\n']);
+  },
+);
 
 test.each([
   ['one line', Buffer.from(`data: ${'x'.repeat(MAX_EVENT)}`), 'in one line'],

@@ -33,6 +33,7 @@ const http = (status: number, error: string, retryAfter?: string): Behaviour => 
 const LOSSES: readonly (readonly [string, Behaviour])[] = [
   ['a stream that dies', { fault: { afterChunks: 1, kind: 'die' } }],
   ['a stream that ends too soon', { fault: { afterChunks: 1, kind: 'end' } }],
+  ['a stream that ends in the middle of a line', { fault: { afterChunks: 1, kind: 'cut' } }],
   ['a connection that dies before the first byte', { fault: { afterChunks: 0, kind: 'die' } }],
   ['a crash, told in place of a piece', { fault: { afterChunks: 1, kind: 'error' } }],
   ['a crash, told before the first piece', { fault: { afterChunks: 0, kind: 'error' } }],

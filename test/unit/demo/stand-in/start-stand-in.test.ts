@@ -127,6 +127,43 @@ test('a model that is not there is refused in the words of either server', async
   expect(await lmstudio.json()).toMatchObject({ error: { code: 'model_not_found' } });
 });
 
+test.each([
+  ['busy', [503, /"server busy, please try again\. /], [503, /"Loading model"/]],
+  ['crashed', [500, /"llama runner process has terminated/], [400, /"The model has crashed/]],
+  ['out-of-memory', [500, /out of memory"/], [400, /insufficient system resources/]],
+] as const)('a server that is %s says so in the words of either', async (kind, ollama, lmstudio) => {
+  const standIn = await start({ refuse: { kind } });
+  for (const [response, [status, words]] of [
+    [await chatOllama(standIn), ollama],
+    [await chatLmstudio(standIn), lmstudio],
+  ] as const) {
+    expect(response.status).toBe(status);
+    expect(response.headers.get('retry-after')).toBeNull();
+    expect(await response.text()).toMatch(words);
+  }
+});
+
+test('a busy server may say when to come again', async () => {
+  const standIn = await start({ refuse: { kind: 'busy', retryAfter: '7' } });
+  for (const response of [await chatOllama(standIn), await chatLmstudio(standIn)]) {
+    expect(response.headers.get('retry-after')).toBe('7');
+    await response.text();
+  }
+});
+
+test('a model that never ends goes on until its reader goes', async () => {
+  const standIn = await start({ answer: 'one two', pieceChars: 3, endless: { kind: 'answer', text: ' 3' } });
+  const arrived = standIn.nextRequest();
+  const response = await chatOllama(standIn);
+  let text = '';
+  for await (const chunk of response.body ?? []) {
+    text += Buffer.from(chunk).toString();
+    if (text.split('" 3"').length > 5) break;
+  }
+  expect(text).toMatch(/"one".*\n.*" tw".*\n.*"o".*\n.*" 3".*\n.*" 3"/);
+  expect(await (await arrived).ended).toBe('lost');
+});
+
 test('a request that is none is refused, and an unknown path is not found', async () => {
   const standIn = await start();
   expect((await post(`${standIn.ollamaUrl}/api/chat`, { model: 1 })).status).toBe(400);

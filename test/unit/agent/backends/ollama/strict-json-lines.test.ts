@@ -38,8 +38,16 @@ test('blank lines are left out, and a last line without a newline gets one', asy
   expect(await response.text()).toBe('{"a":1}\n{"b":2}\n');
 });
 
-test.each(['{"a":1}\n{"b":\n', 'hello\n', '42\n', 'null\n', '{"cut":"o'])('%j fails', async (text) => {
+test.each(['{"a":1}\n{"b":\n', 'hello\n', '42\n', 'null\n'])('%j fails', async (text) => {
   await expect(strictJsonLines(responseOf([Buffer.from(text)]), MAX_LINE).text()).rejects.toThrow(
     SyntaxError,
   );
+});
+
+test('a last line that the end of the body cuts off is a stream that broke', async () => {
+  const cut = strictJsonLines(responseOf([Buffer.from('{"a":1}\n{"cut":"o')]), MAX_LINE).text();
+  await expect(cut).rejects.toMatchObject({
+    name: 'StreamFailure',
+    message: 'ended the stream in the middle of a line',
+  });
 });
