@@ -75,7 +75,16 @@ export function sameHolder(
   return a.agent === b.agent && a.session === b.session;
 }
 
+/**
+ * Whether a claim may be made now: it ends in the future, by MAX_CLAIM_LEASE_MS at most. `nowMs` is the
+ * server's clock.
+ */
+export function isLeaseAllowed(claim: Pick<Claim, 'until'>, nowMs: number): boolean {
+  const leftMs = Date.parse(claim.until) - nowMs;
+  return leftMs > 0 && leftMs <= MAX_CLAIM_LEASE_MS;
+}
+
 /** Whether a lease has run out; `nowMs` is the server's clock. */
-export function isLeaseOver(claim: Claim, nowMs: number): boolean {
+export function isLeaseOver(claim: Pick<Claim, 'until'>, nowMs: number): boolean {
   return Date.parse(claim.until) <= nowMs;
 }

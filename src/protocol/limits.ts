@@ -28,6 +28,12 @@ export const MAX_CLOCK_AHEAD_MS = 10 * 60 * 1000;
  */
 export const MAX_CLOCK_BEHIND_MS = 60 * 60 * 1000;
 
+/** Whether a commit may be dated so. `nowMs` is the server's clock. */
+export function isDateAllowed(committedAtMs: number, nowMs: number): boolean {
+  const aheadMs = committedAtMs - nowMs;
+  return aheadMs <= MAX_CLOCK_AHEAD_MS && -aheadMs <= MAX_CLOCK_BEHIND_MS;
+}
+
 /** How deep the JSON of a message may nest. JSON Schemas of real programs stay below 20. */
 export const MAX_JSON_DEPTH = 64;
 

@@ -1,3 +1,4 @@
+import { MAX_COMMIT_BYTES } from './limits.js';
 import { stripControls } from './printable.js';
 import { type ReadResult, readUtf8 } from './strict-json.js';
 
@@ -27,11 +28,13 @@ const PLAIN = new RegExp(
 );
 
 /**
- * Reads the raw bytes of a commit strictly: `tree`, one `parent`, `author`, `committer`, in this order and
- * nothing else; valid UTF-8; no control characters except line breaks and tabs, and no bidi marks. The reason
- * for a refusal is worded to follow the id of the commit.
+ * Reads the raw bytes of a commit strictly: at most MAX_COMMIT_BYTES; `tree`, one `parent`, `author`,
+ * `committer`, in this order and nothing else; valid UTF-8; no control characters but line breaks and tabs,
+ * and no bidi marks. The reason for a refusal is worded to follow the id of the commit.
  */
 export function readPlainCommit(raw: Uint8Array): ReadResult<PlainCommit> {
+  if (raw.length > MAX_COMMIT_BYTES)
+    return { ok: false, reason: `has ${raw.length} bytes; the limit is ${MAX_COMMIT_BYTES}` };
   const text = readUtf8(raw);
   if (!text.ok) return text;
   const match = PLAIN.exec(text.value);

@@ -111,6 +111,6 @@ export function agentOfPresenceRef(ref: string): string | null {
 }
 
 /** Whether this agent is expected to take tasks. `nowMs` is the server's clock. */
-export function isPresent(presence: Presence, nowMs: number): boolean {
+export function isPresent(presence: Pick<Presence, 'state' | 'seen_at'>, nowMs: number): boolean {
   return presence.state === 'running' && nowMs - Date.parse(presence.seen_at) <= PRESENCE_FRESH_MS;
 }

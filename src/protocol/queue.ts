@@ -144,6 +144,15 @@ export function readQueue(
   return reader.queue(clock);
 }
 
+/**
+ * The order in which pending tasks are answered: the higher priority first, the older first among equals.
+ * `tasks` are in the order of asking; `priorityOf` says 0 for what has none or is no task.
+ */
+export function inOrderOfPriority<T>(tasks: readonly T[], priorityOf: (task: T) => number): T[] {
+  // Sorting keeps the order among equals.
+  return [...tasks].sort((a, b) => priorityOf(b) - priorityOf(a));
+}
+
 /** Whether a task asked at `askedAtMs` is past its time-to-live. Agent, hook and status all use this rule. */
 export function isExpired(
   askedAtMs: number,

@@ -57,7 +57,7 @@ export function formatRefusal(refusal: Refusal): string {
  * ours.
  */
 export function parseRefusal(stderr: string): Refusal | null {
-  const match = /llm-bridge refused \[([a-z-]+)\]: (.{0,1000}?); try: ([^\r\n]*)/.exec(stderr);
+  const match = /llm-bridge refused \[([a-z-]+)\]: ([^\r\n]{0,1000}?); try: ([^\r\n]*)/.exec(stderr);
   if (match === null) return null;
   const [, code = '', text = '', remedy = ''] = match;
   const known = REFUSAL_CODES.find((one) => one === code) ?? 'internal';

@@ -36,8 +36,13 @@ export const taskFormatSchema = z
   .refine(isWellFormedJson, HALF_A_CHARACTER);
 export type TaskFormat = z.infer<typeof taskFormatSchema>;
 
-/** A time as messages write it: ISO 8601, UTC, milliseconds (`2026-11-22T17:02:27.123Z`). */
-export const instantSchema = z.iso.datetime({ precision: 3, error: 'must be like 2026-11-22T17:02:27.123Z' });
+/**
+ * A time as messages write it: ISO 8601, UTC, milliseconds (`2026-11-22T17:02:27.123Z`), of the years 1 to
+ * 9999: the dates of many languages have no year 0.
+ */
+export const instantSchema = z.iso
+  .datetime({ precision: 3, error: 'must be like 2026-11-22T17:02:27.123Z' })
+  .refine((text) => !text.startsWith('0000'), { error: 'must be of the year 1 or later' });
 
 /** The asker's own words to a task. They stay with it, and are in the record of its answer. */
 export const metadataSchema = z

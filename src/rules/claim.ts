@@ -1,5 +1,6 @@
 import {
   type Claim,
+  isLeaseAllowed,
   isLeaseOver,
   MAX_CLAIM_BYTES,
   MAX_CLAIM_LEASE_MS,
@@ -108,8 +109,8 @@ function judgeClaim({ principal, nowMs }: SidePush, task: string, claim: Claim):
       remedy: `"agent": "${principal.name}"`,
     };
   }
+  if (isLeaseAllowed(claim, nowMs)) return null;
   const leftMs = Date.parse(claim.until) - nowMs;
-  if (leftMs > 0 && leftMs <= MAX_CLAIM_LEASE_MS) return null;
   const what =
     leftMs <= 0
       ? `ended ${formatDuration(-leftMs)} ago`

@@ -1,5 +1,5 @@
 import { formatDuration } from '../protocol/duration.js';
-import { MAX_CLOCK_AHEAD_MS, MAX_CLOCK_BEHIND_MS } from '../protocol/limits.js';
+import { isDateAllowed } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
 import type { Refusal } from '../protocol/refusal.js';
 import type { PushContext } from './push-context.js';
@@ -10,8 +10,8 @@ import type { PushContext } from './push-context.js';
  */
 export function clockRule(push: PushContext): Refusal | null {
   for (const commit of push.commits) {
+    if (isDateAllowed(commit.committedAtMs, push.nowMs)) continue;
     const aheadMs = commit.committedAtMs - push.nowMs;
-    if (aheadMs <= MAX_CLOCK_AHEAD_MS && -aheadMs <= MAX_CLOCK_BEHIND_MS) continue;
     const off = `${formatDuration(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'}`;
     return {
       code: 'clock',

@@ -1,5 +1,5 @@
 import { formatDuration } from '../protocol/duration.js';
-import { MAX_CLOCK_AHEAD_MS, MAX_CLOCK_BEHIND_MS } from '../protocol/limits.js';
+import { isDateAllowed } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
 import { MAX_PRESENCE_BYTES, readPresence } from '../protocol/presence.js';
 import type { Refusal } from '../protocol/refusal.js';
@@ -69,8 +69,9 @@ async function judgeBlob(push: SidePush, id: string, agent: string): Promise<Ref
   if (read.value.agent !== agent) {
     return { code: 'author', text: `the presence says ${read.value.agent}`, remedy: `"agent": "${agent}"` };
   }
-  const aheadMs = Date.parse(read.value.seen_at) - push.nowMs;
-  if (aheadMs <= MAX_CLOCK_AHEAD_MS && -aheadMs <= MAX_CLOCK_BEHIND_MS) return null;
+  const seenAtMs = Date.parse(read.value.seen_at);
+  if (isDateAllowed(seenAtMs, push.nowMs)) return null;
+  const aheadMs = seenAtMs - push.nowMs;
   return {
     code: 'clock',
     text: `the presence is dated ${formatDuration(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} the server's clock`,

@@ -4,12 +4,17 @@ import { cancelSchema } from '../../src/protocol/cancel.js';
 
 const folder = new URL('../../docs/vectors/', import.meta.url);
 
-/** How a vector gives bytes: `text` stands for its UTF-8, `base64` for bytes as they are. */
-export const bytesSchema = z.union([z.object({ text: z.string() }), z.object({ base64: z.base64() })]);
+/** How a vector gives bytes: `text` stands for its UTF-8, `base64` and `hex` for bytes as they are. */
+export const bytesSchema = z.union([
+  z.object({ text: z.string() }),
+  z.object({ base64: z.base64() }),
+  z.object({ hex: z.hex() }),
+]);
 
 /** The bytes of a vector. */
 export function bytesOf(given: z.infer<typeof bytesSchema>): Buffer {
-  return 'text' in given ? Buffer.from(given.text, 'utf8') : Buffer.from(given.base64, 'base64');
+  if ('text' in given) return Buffer.from(given.text, 'utf8');
+  return 'hex' in given ? Buffer.from(given.hex, 'hex') : Buffer.from(given.base64, 'base64');
 }
 
 /**
@@ -19,6 +24,13 @@ export function bytesOf(given: z.infer<typeof bytesSchema>): Buffer {
 export async function readVectors<T>(name: string, schema: z.ZodType<T>): Promise<T> {
   return schema.parse(JSON.parse(await readFile(new URL(`${name}.json`, folder), 'utf8')));
 }
+
+/** The schema of a file whose one list is `cases`. */
+export const casesOf = <T extends z.ZodType>(one: T) => z.object({ cases: z.array(one).min(1) });
+
+/** Cases for `test.each`: the title in front. */
+export const titled = <T extends { readonly name: string }>(cases: readonly T[]) =>
+  cases.map((one) => [one.name, one] as const);
 
 const named = { name: z.string() };
 const taskFile = z.enum(['task.txt', 'task.json']);

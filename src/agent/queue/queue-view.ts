@@ -2,7 +2,12 @@ import { REMOTE_MAIN_REF } from '../../git/fetch.js';
 import type { ObjectReader } from '../../git/object-reader.js';
 import { readHistory } from '../../git/read-history.js';
 import type { Repository } from '../../git/run-git.js';
-import { type AskedTask, createQueueReader, type QueueState } from '../../protocol/queue.js';
+import {
+  type AskedTask,
+  createQueueReader,
+  inOrderOfPriority,
+  type QueueState,
+} from '../../protocol/queue.js';
 import { priorityOf } from '../../protocol/task.js';
 import { readAskedTask } from './read-task.js';
 
@@ -55,7 +60,7 @@ export class QueueView {
     this.#history = nothingSeen();
   }
 
-  /** A task is read once, the first time it is seen. Sorting keeps the order of asking among equals. */
+  /** A task is read once, the first time it is seen. */
   async #order(pending: readonly AskedTask[], maxTaskBytes: number): Promise<readonly AskedTask[]> {
     const known = this.#priorities;
     const ids = new Set(pending.map(({ id }) => id));
@@ -67,7 +72,7 @@ export class QueueView {
       // What is no task is answered with an error, in its turn.
       known.set(asked.id, content?.task == null ? 0 : priorityOf(content.task));
     }
-    return [...pending].sort((a, b) => (known.get(b.id) ?? 0) - (known.get(a.id) ?? 0));
+    return inOrderOfPriority(pending, (asked) => known.get(asked.id) ?? 0);
   }
 }
 

@@ -23,17 +23,18 @@ import {
   bytesOf,
   bytesSchema,
   cancelVectorsSchema,
+  casesOf,
   messageVectorsSchema,
   nameVectorsSchema,
   readVectors,
   taskVectorsSchema,
+  titled,
 } from '../../support/read-vectors.js';
 
 // These files are part of docs/protocol.md: whoever writes another implementation tests it by them. So they
 // are changed only together with the protocol, and nothing but them says here what is expected.
 
 const named = { name: z.string() };
-const casesOf = <T extends z.ZodType>(one: T) => z.object({ cases: z.array(one).min(1) });
 const tasks = await readVectors('tasks', taskVectorsSchema);
 const answers = await readVectors('answers', answerVectorsSchema);
 const cancels = await readVectors('cancels', cancelVectorsSchema);
@@ -116,27 +117,14 @@ const presences = await readVectors(
   }),
 );
 
-/** For `test.each`: the title in front. */
-const titled = <T extends { readonly name: string }>(cases: readonly T[]) =>
-  cases.map((one) => [one.name, one] as const);
-
-test('every file of vectors is used here', async () => {
+test('every file of vectors is used, here, in rule-vectors.test.ts or in history-vectors.test.ts', async () => {
   const files = await readdir(new URL('../../../docs/vectors/', import.meta.url));
-  expect(files.sort()).toEqual(
-    [
-      ...[
-        'answers',
-        'cancels',
-        'claims',
-        'commit-messages',
-        'commit-objects',
-        'commits',
-        'durations',
-        'hello',
-      ],
-      ...['log-lines', 'names', 'presences', 'queue', 'refusals', 'task-hashes', 'tasks', 'token-estimates'],
-    ].map((name) => `${name}.json`),
-  );
+  const used = [
+    ...['answers', 'cancels', 'claims', 'commit-messages', 'commit-objects', 'commits', 'durations', 'hello'],
+    ...['log-lines', 'names', 'presences', 'queue', 'refusals', 'task-hashes', 'tasks', 'token-estimates'],
+    ...['bounds', 'cached-answers', 'conversations', 'history', 'index', 'limits', 'log-files', 'priorities'],
+  ];
+  expect(files.sort()).toEqual(used.sort().map((name) => `${name}.json`));
 });
 
 describe('the hash of a task', () => {
