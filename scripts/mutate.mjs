@@ -1,0 +1,202 @@
+// Breaks src/protocol in one place after another, and the second reader likewise, and runs the test vectors
+// each time: npm run mutate -- [--only protocol|reader] [--part K/N]. A vector has to notice 90 % of what
+// StrykerJS's instrumenter thinks of as mistakes. test/mutation/equivalents.json explains those that nobody
+// can notice. StrykerJS itself starts its test runner anew for what a module computes while it is loaded, and
+// that is all of our schemas. So the tests of the vectors are bundled with the broken code here, and loaded
+// once for each mutant, without vitest (test/mutation/vitest-shim.ts).
+import { spawnSync } from 'node:child_process';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Instrumenter } from '@stryker-mutator/instrumenter';
+import { build } from 'esbuild';
+
+const LEAST = 0.9;
+/** So many mutants are tried in one process: what each has loaded stays in its memory. */
+const IN_ONE_PROCESS = 150;
+/** A mutant that is asked for so often never ends: it is a hundred times for each byte of all vectors. */
+const MAX_HITS = 300_000_000;
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const protocol = path.join(root, 'src', 'protocol');
+const judges = ['vectors', 'rule-vectors'].map((name) =>
+  path.join(root, 'test', 'unit', 'protocol', `${name}.test.ts`),
+);
+// Inside node_modules, so that the bundle finds the packages.
+const folder = path.join(root, 'node_modules', '.cache', 'llm-bridge-mutate');
+const bundle = path.join(folder, 'judge.mjs');
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    part: { type: 'string', default: '1/1' },
+    try: { type: 'string' },
+    list: { type: 'boolean', default: false },
+  },
+});
+
+if (values.try !== undefined) {
+  await tryMutants(JSON.parse(values.try));
+} else if (values.list) {
+  for (const { id, file, row, what } of await instrument()) console.log(id, `${file}:${row}`, oneLine(what));
+} else {
+  let isEnough = true;
+  if (values.only !== 'reader') isEnough = await mutateProtocol();
+  if (values.only !== 'protocol') {
+    const { status } = spawnSync(
+      'python3',
+      ['-B', path.join(root, 'test', 'mutation', 'mutate_reader.py'), values.part],
+      { stdio: 'inherit' },
+    );
+    isEnough &&= status === 0;
+  }
+  process.exitCode = isEnough ? 0 : 1;
+}
+
+async function mutateProtocol() {
+  const mutants = await instrument();
+  const [part, of] = values.part.split('/').map(Number);
+  const mine = mutants.filter((_, at) => at % of === part - 1);
+  const noticed = new Set(runJudges(mine.map(({ id }) => id)));
+  const { protocol: equivalents } = JSON.parse(
+    await readFile(path.join(root, 'test', 'mutation', 'equivalents.json'), 'utf8'),
+  );
+  const survivors = [];
+  let explained = 0;
+  for (const mutant of mine) {
+    if (noticed.has(mutant.id)) continue;
+    const reason = equivalents.find(
+      ({ file, line, what }) =>
+        file === mutant.file && mutant.line.includes(line) && new RegExp(what).test(mutant.what),
+    );
+    if (reason === undefined) survivors.push(mutant);
+    else explained += 1;
+  }
+  for (const { file, row, line, original, what } of survivors)
+    console.log(`${file}:${row}: ${oneLine(original)} => ${oneLine(what)}   in ${line}`);
+  const share = noticed.size / (noticed.size + survivors.length);
+  console.log(
+    `src/protocol: ${mine.length} mutants, ${explained} of them equivalent; of the rest ${noticed.size} are noticed and ${survivors.length} are not: ${(share * 100).toFixed(1)}%`,
+  );
+  return share >= LEAST;
+}
+
+/** Writes the bundle of judges and broken code, and returns the mutants. */
+async function instrument() {
+  const names = (await readdir(protocol)).filter((name) => name.endsWith('.ts'));
+  const files = await Promise.all(
+    names.map(async (name) => {
+      const file = path.join(protocol, name);
+      return { name: file, mutate: true, content: await readFile(file, 'utf8') };
+    }),
+  );
+  const silent = { debug() {}, info() {}, warn() {}, isDebugEnabled: () => false };
+  const done = await new Instrumenter(silent).instrument(files, {
+    plugins: null,
+    excludedMutations: [],
+    ignorers: [],
+    noHeader: false,
+  });
+  const broken = new Map(done.files.map(({ name, content }) => [name, content]));
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  await build({
+    stdin: {
+      contents: [
+        ...judges.map((file) => `import ${JSON.stringify(file)};`),
+        `export { registered } from ${JSON.stringify(path.join(root, 'test', 'mutation', 'vitest-shim.ts'))};`,
+      ].join('\n'),
+      resolveDir: root,
+    },
+    ...{ outfile: bundle, bundle: true, format: 'esm', platform: 'node', packages: 'external' },
+    alias: { vitest: path.join(root, 'test', 'mutation', 'vitest-shim.ts') },
+    plugins: [
+      {
+        name: 'broken',
+        setup({ onLoad }) {
+          onLoad({ filter: /\.ts$/ }, async ({ path: file }) => {
+            const contents = withoutCounting(broken.get(file) ?? (await readFile(file, 'utf8')));
+            // The bundle stands in another folder than what it is made of.
+            const url = JSON.stringify(pathToFileURL(file).href);
+            return { contents: contents.replaceAll('import.meta.url', url), loader: 'ts' };
+          });
+        },
+      },
+    ],
+    logLevel: 'error',
+  });
+  return done.mutants.map((mutant) => {
+    const { content } = files.find(({ name }) => name === mutant.fileName);
+    const lines = content.split('\n');
+    const { start, end } = mutant.location;
+    const slice = lines.slice(start.line, end.line + 1);
+    slice[slice.length - 1] = slice.at(-1).slice(0, end.column);
+    slice[0] = slice[0].slice(start.column);
+    return {
+      id: mutant.id,
+      file: path.basename(mutant.fileName),
+      row: start.line + 1,
+      line: lines[start.line].trim(),
+      original: slice.join('\n'),
+      what: mutant.replacement,
+    };
+  });
+}
+
+/** The ids of those mutants that a vector notices. */
+function runJudges(ids) {
+  const noticed = [];
+  if (tryInProcess([null]).length > 0) throw new Error('the vectors are not met as the code is');
+  for (let at = 0; at < ids.length; at += IN_ONE_PROCESS) {
+    let left = ids.slice(at, at + IN_ONE_PROCESS);
+    while (left.length > 0) {
+      const found = tryInProcess(left);
+      noticed.push(...found.filter(({ isNoticed }) => isNoticed).map(({ id }) => id));
+      // One that ends the process, or stands still, is noticed.
+      if (found.length < left.length) noticed.push(left[found.length]);
+      left = left.slice(found.length + 1);
+    }
+    console.error(`${Math.min(at + IN_ONE_PROCESS, ids.length)} of ${ids.length}`);
+  }
+  return noticed;
+}
+
+/** What became of the mutants that one process came to. With [null]: an entry only where not all is well. */
+function tryInProcess(ids) {
+  const script = fileURLToPath(import.meta.url);
+  const { stdout, stderr } = spawnSync(process.execPath, [script, '--try', JSON.stringify(ids)], {
+    ...{ encoding: 'utf8', timeout: 120_000, maxBuffer: 1 << 26 },
+  });
+  if (ids[0] === null && stderr !== '') console.error(stderr);
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line))
+    .filter(({ id, isNoticed }) => id !== null || isNoticed);
+}
+
+async function tryMutants(ids) {
+  for (const id of ids) {
+    globalThis.__stryker__ = { activeMutant: id ?? undefined, hitCount: 0, hitLimit: MAX_HITS };
+    let isNoticed = false;
+    try {
+      const { registered } = await import(`${pathToFileURL(bundle).href}?mutant=${id}`);
+      if (registered.length === 0) throw new Error('there are no tests');
+      for (const one of registered) await one();
+    } catch (error) {
+      isNoticed = true;
+      if (id === null) console.error(error);
+    }
+    process.stdout.write(`${JSON.stringify({ id, isNoticed })}\n`);
+  }
+}
+
+/** Without counting how often each place is reached: it takes most of the time, and nobody asks here. */
+function withoutCounting(code) {
+  return code.replace(/function stryCov_9fa48\(\) \{[\s\S]*?\n\}\n/, 'function stryCov_9fa48() {}\n');
+}
+
+function oneLine(text) {
+  return text.replace(/\s+/g, ' ').slice(0, 100);
+}
