@@ -54,7 +54,7 @@ export function attendanceProblem(attendance: Attendance, nowMs: number): Attend
       const { last } = attendance;
       const remedy =
         'start one on the PC: llm-bridge agent --repo ADDRESS; llm-bridge doctor there says more';
-      if (last === null) return { text: 'no agent has been there yet', remedy };
+      if (last === null) return { text: 'no agent has said yet that it is there', remedy };
       const since = new Date(last.seenMs).toISOString();
       const ago = formatDuration(Math.max(0, nowMs - last.seenMs));
       return { text: `no agent is there since ${since} (${last.agent}, ${ago} ago)`, remedy };

@@ -93,6 +93,7 @@ describe('on the server, the doctor', () => {
         'refs',
         'history',
         'log',
+        'agents',
         'on-answer',
         'disk',
       ],
@@ -512,6 +513,7 @@ describe('on the other side, the doctor', () => {
         'role',
         'clock',
         'repository',
+        'agents',
       ],
       ...['state-folder', 'backend', 'models', 'generation', 'state-disk'],
     ]);
@@ -819,6 +821,7 @@ describe('on the other side, the doctor', () => {
       'role',
       'clock',
       'repository',
+      'agents',
     ]);
     expect(skipped.map(({ text }) => text)).toEqual(
       skipped.map(() => 'skipped, because "host-key" is broken'),

@@ -62,6 +62,7 @@ test.each(PLACES)('list --json is a line for each task and what became of it, %s
       agent: 'home-pc',
       answered_at: expect.stringMatching(/Z$/),
       answer: expect.stringMatching(/^4 \(llama3\.2:latest via ollama, \d+ ms\)$/),
+      work: null,
     },
     expect.objectContaining({
       task: failed,
@@ -78,6 +79,7 @@ test.each(PLACES)('list --json is a line for each task and what became of it, %s
       agent: null,
       answered_at: null,
       answer: null,
+      work: null,
     },
   ]);
 });
@@ -166,7 +168,11 @@ test('who stops waiting is told how to get the answer later', async () => {
 
   expect(exitCode).toBe(75);
   const id = /the task stays asked: ([0-9a-f]{40})\n/.exec(stderr)?.[1] ?? '';
-  expect(stderr).toBe(
+  const [warning, remedy, ...rest] = stderr.split('\n');
+  // The only agent so far was one that stays for nothing.
+  expect(warning).toBe('warning: no agent has said yet that it is there; the task waits');
+  expect(remedy).toMatch(/^try: .*llm-bridge agent/);
+  expect(rest.join('\n')).toBe(
     `error: no answer yet; the task stays asked: ${id}\ntry: llm-bridge answer ${id.slice(0, 8)} --repo ${bridge.sshUrl}\n`,
   );
   expect((await read('ssh', 'answer', id.slice(0, 8))).exitCode).toBe(75);

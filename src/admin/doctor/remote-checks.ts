@@ -1,12 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
-import { openClone } from '../../bridge/clone.js';
 import { type BridgeConnection, closeConnection, readTerms } from '../../bridge/connection.js';
 import { runSsh, type SshConnection, type SshResult } from '../../bridge/run-ssh.js';
 import type { SaidHello } from '../../bridge/say-hello.js';
 import { whoWorks } from '../../bridge/side-refs.js';
 import { readSshPlan, type SshPlan } from '../../bridge/ssh-config.js';
+import { TemporaryClone } from '../../bridge/temporary-clone.js';
 import { fetchMain, REMOTE_PREFIX } from '../../git/fetch.js';
 import { readRemoteRef } from '../../git/porcelain.js';
 import type { Hello } from '../../protocol/hello.js';
@@ -136,17 +134,17 @@ async function checkMain(connection: BridgeConnection) {
 
 /** Fetches who is there, and the tip alone of the tasks: how many wait is the server's to say. */
 async function checkAgents(connection: BridgeConnection): Promise<Verdict> {
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-doctor-'));
+  const temporary = await TemporaryClone.open('doctor', connection.env);
   try {
     const terms = await readTerms(connection);
-    const clone = await openClone(path.join(folder, 'bridge.git'), connection.env);
+    const { repo: clone } = temporary;
     await fetchMain(clone, connection.address.url, { depth: 1, sideRefs: true });
     const nowMs = terms.serverNow();
     const who = await whoWorks(clone, REMOTE_PREFIX, nowMs);
     return judgeAgents(who, { nowMs, takesClaims: terms.claimLeaseMs !== null, waiting: 0 });
   } finally {
     await closeConnection(connection);
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    await temporary.close();
   }
 }
 

@@ -169,7 +169,9 @@ describe('what every command has', () => {
 
 test('an answer that does not come in time ends with 75, and the task stays asked', async () => {
   const result = await runCli(['ask', 'in vain', '--timeout', '0.1', '--repo', repo], { env });
-  expect(result.stderr).toMatch(/^error: no answer yet; the task stays asked: [0-9a-f]{40}\ntry: .+\n$/);
+  expect(result.stderr).toMatch(
+    /^warning: no agent has said yet that it is there; the task waits\ntry: .+\nerror: no answer yet; the task stays asked: [0-9a-f]{40}\ntry: .+\n$/,
+  );
   expect(result).toMatchObject({ exitCode: 75, stdout: '' });
   expect(await ok(['status', '--repo', repo])).toContain('in vain');
 });

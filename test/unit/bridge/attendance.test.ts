@@ -42,7 +42,7 @@ test('nobody is missed on a bridge where agents do not say that they are there',
 test('a bridge that never had an agent says so', () => {
   const { attendance, problem } = judge([]);
   expect(attendance).toEqual({ state: 'absent', last: null });
-  expect(problem?.text).toBe('no agent has been there yet');
+  expect(problem?.text).toBe('no agent has said yet that it is there');
 });
 
 test.each([
