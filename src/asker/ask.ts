@@ -179,8 +179,10 @@ function openTeller(asker: Asker, task: string, { onWaiting, looks = WATCHFUL }:
 
 async function look(asker: Asker, task: string, signal: AbortSignal | undefined, withClaims: boolean) {
   try {
-    await asker.refresh(signal, withClaims);
-    return await findAnswer(asker.repo, asker.ref, task, signal);
+    return await asker.mended(async () => {
+      await asker.refresh(signal, withClaims);
+      return await findAnswer(asker.repo, asker.ref, task, signal);
+    }, signal);
   } catch (error) {
     if (signal?.aborted) return null;
     if (error instanceof BridgeError && error.retryable) return null;

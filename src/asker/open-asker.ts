@@ -1,7 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
-import { openClone, updateClone } from '../bridge/clone.js';
+import { updateClone } from '../bridge/clone.js';
 import {
   type BridgeConnection,
   type BridgeTerms,
@@ -11,10 +8,11 @@ import {
 } from '../bridge/connection.js';
 import { openLocalBridge } from '../bridge/local-bridge.js';
 import { type WhoWorks, whoWorks } from '../bridge/side-refs.js';
+import { TemporaryClone } from '../bridge/temporary-clone.js';
 import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/fetch.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { readRef } from '../git/refs.js';
-import type { Repository } from '../git/run-git.js';
+import { type Repository, runGit } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF, requireName } from '../protocol/names.js';
 import type { Submission } from './submission.js';
@@ -44,6 +42,8 @@ export interface Asker {
   reach(far: 'window' | 'all', signal?: AbortSignal): Promise<void>;
   /** Brings `ref` up to date; with `withClaims` also the claims and presences. */
   refresh(signal?: AbortSignal, withClaims?: boolean): Promise<void>;
+  /** Does what reads from `repo`, and once more where `repo` was damaged meanwhile and had to be made anew. */
+  mended<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Who works on what, as of the last refresh with claims. */
   whoWorks(): Promise<WhoWorks>;
   close(): Promise<void>;
@@ -62,51 +62,60 @@ export async function openAsker(
   if (name !== undefined) requireName(name, 'who asks');
   const asName = name ?? loginName();
   if (connection.address.kind === 'local') return openLocalAsker(connection, asName);
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-ask-'));
-  const close = () => rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  const temporary = await TemporaryClone.open('ask', connection.env);
   try {
-    const clone = await openClone(path.join(folder, 'bridge.git'), connection.env);
     const { url } = connection.address;
     await connectBridge(connection, signal);
     const [terms] = await Promise.all([
       readTerms(connection, signal),
-      fetchMain(clone, url, { depth: 1 }, signal),
+      fetchMain(temporary.repo, url, { depth: 1 }, signal),
     ]);
     if (terms.principal?.role === 'agent') throw wrongRole(terms.principal.name);
     const by = () => ({ name: terms.principal?.name ?? asName, atMs: terms.serverNow() });
     let tip: string | null = null;
+    const window = () => ({ nowMs: by().atMs, ttlMs: terms.taskTtlMs });
+    /** Into a clone that was made anew: what the one before it had, and what came since. */
+    const fill = async (inner?: AbortSignal) => {
+      await updateClone(temporary.repo, connection, window(), inner);
+      if (tip !== null && !(await isOnMain(temporary.repo, tip))) throw rewritten(url);
+    };
     return {
       terms,
-      repo: clone,
+      get repo() {
+        return temporary.repo;
+      },
       ref: REMOTE_MAIN_REF,
       tip: () => tip,
       submit: async (draft, inner) => {
-        const { task, isNew } = await submitRemote(clone, connection, draft, by, terms.taskTtlMs, inner);
+        const { task, isNew } = await submitRemote(
+          temporary.repo,
+          connection,
+          draft,
+          by,
+          terms.taskTtlMs,
+          inner,
+        );
         if (isNew) tip = task;
         return task;
       },
-      commit: (submission, inner) => commitRemote(clone, connection, submission, by, terms.taskTtlMs, inner),
+      commit: (submission, inner) =>
+        commitRemote(temporary.repo, connection, submission, by, terms.taskTtlMs, inner),
       reach: async (far, inner) => {
         await connectBridge(connection, inner);
-        if (far === 'all') await fetchMain(clone, url, { depth: WHOLE_DEPTH }, inner);
-        else
-          await updateClone(
-            clone,
-            connection,
-            { nowMs: by().atMs, ttlMs: terms.taskTtlMs, shorten: true },
-            inner,
-          );
+        if (far === 'all') await fetchMain(temporary.repo, url, { depth: WHOLE_DEPTH }, inner);
+        else await updateClone(temporary.repo, connection, { ...window(), shorten: true }, inner);
       },
       refresh: async (inner, sideRefs = false) => {
         await connectBridge(connection, inner);
-        if ((await fetchMain(clone, url, { sideRefs }, inner)) === 'rewound') throw rewritten(url);
-        tip = await readRef(clone, REMOTE_MAIN_REF);
+        if ((await fetchMain(temporary.repo, url, { sideRefs }, inner)) === 'rewound') throw rewritten(url);
+        tip = await readRef(temporary.repo, REMOTE_MAIN_REF);
       },
-      whoWorks: () => whoWorks(clone, REMOTE_PREFIX, terms.serverNow()),
-      close,
+      mended: (work, inner) => temporary.use(work, () => fill(inner)),
+      whoWorks: () => whoWorks(temporary.repo, REMOTE_PREFIX, terms.serverNow()),
+      close: () => temporary.close(),
     };
   } catch (error) {
-    await close();
+    await temporary.close();
     throw error;
   }
 }
@@ -130,9 +139,14 @@ async function openLocalAsker(connection: BridgeConnection, name: string): Promi
     commit: (submission) => commitLocal(repo, submission, { name, atMs: Date.now() }, undefined, reader),
     reach: async () => {},
     refresh: async () => {},
+    mended: (work) => work(),
     whoWorks: () => whoWorks(repo, 'refs/bridge/', Date.now()),
     close: async () => reader.close(),
   };
+}
+
+async function isOnMain(repo: Repository, commit: string): Promise<boolean> {
+  return (await runGit(repo, ['merge-base', '--is-ancestor', commit, REMOTE_MAIN_REF])).exitCode === 0;
 }
 
 function rewritten(url: string): BridgeError {

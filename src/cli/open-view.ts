@@ -1,7 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
-import { openClone, updateClone } from '../bridge/clone.js';
+import { updateClone } from '../bridge/clone.js';
 import {
   type BridgeConnection,
   closeConnection,
@@ -11,6 +8,7 @@ import {
 } from '../bridge/connection.js';
 import { openLocalBridge } from '../bridge/local-bridge.js';
 import type { SshOptions } from '../bridge/ssh-settings.js';
+import { TemporaryClone } from '../bridge/temporary-clone.js';
 import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/fetch.js';
 import type { Repository } from '../git/run-git.js';
 import { catchUpLog } from '../log/catch-up-log.js';
@@ -35,6 +33,8 @@ export interface BridgeView {
   readonly sidePrefix: string;
   /** Brings the view up to date. */
   refresh(): Promise<void>;
+  /** Does what reads from `repo`, and once more where `repo` was damaged meanwhile and had to be made anew. */
+  mended<T>(work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -57,30 +57,36 @@ export async function openView(repo: string, ssh: SshOptions, reach: 'window' | 
       refresh: async () => {
         lastSeq = (await catchUpLog(bridge.repo)).lastSeq;
       },
+      mended: (work) => work(),
       close: async () => {},
     };
   }
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-view-'));
+  const temporary = await TemporaryClone.open('view', connection.env);
   const close = async () => {
     await closeConnection(connection);
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    await temporary.close();
   };
   try {
-    const clone = await openClone(path.join(folder, 'bridge.git'), connection.env);
     const { url } = connection.address;
-    const window = { nowMs: terms.serverNow(), ttlMs: terms.taskTtlMs, sideRefs: true };
-    if (reach === 'all') await fetchMain(clone, url);
-    else await updateClone(clone, connection, window);
+    const fill = async () => {
+      const window = { nowMs: terms.serverNow(), ttlMs: terms.taskTtlMs, sideRefs: true };
+      if (reach === 'all') await fetchMain(temporary.repo, url);
+      else await updateClone(temporary.repo, connection, window);
+    };
+    await fill();
     return {
       ...common,
-      repo: clone,
+      get repo() {
+        return temporary.repo;
+      },
       ref: REMOTE_MAIN_REF,
       sidePrefix: REMOTE_PREFIX,
       logRecords: () => null,
       refresh: async () => {
         await connectBridge(connection);
-        await fetchMain(clone, url, { sideRefs: reach === 'window' });
+        await fetchMain(temporary.repo, url, { sideRefs: reach === 'window' });
       },
+      mended: (work) => temporary.use(work, fill),
       close,
     };
   } catch (error) {

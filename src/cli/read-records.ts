@@ -66,8 +66,10 @@ async function* readRemote(range: RecordRange): AsyncGenerator<string> {
       if (!range.follow || range.signal.aborted) return;
       await notifier.wait(doorbell?.connected() ? SAFETY_POLL_MS : POLL_MS, range.signal);
       if (range.signal.aborted) return;
-      await view.refresh();
-      records = await readAnswers(view.repo, view.ref, last === undefined ? {} : { after: last });
+      records = await view.mended(async () => {
+        await view.refresh();
+        return await readAnswers(view.repo, view.ref, last === undefined ? {} : { after: last });
+      });
     }
   } finally {
     await doorbell?.close();

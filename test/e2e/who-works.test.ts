@@ -1,3 +1,5 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { gate, startAgent } from '../support/bridge-agent.js';
@@ -103,6 +105,26 @@ test.each(PLACES)('on a terminal ask says who is at it, and for how long, %s', a
 
   expect(await asking.exited).toBe(0);
   expect(asking.shown()).toContain(where === 'local' ? '22\r\n' : '33\r\n');
+});
+
+test('whoever waits over ssh goes on waiting where a cleaner of temporary files takes its folder away', async () => {
+  const held = gate();
+  standIn.behave = () => ({ firstTokenAfter: held.opened });
+  const temp = join(bridge.dir, 'temp');
+  await mkdir(temp);
+  const env = { ...bridge.principal('bot').env, TMPDIR: temp };
+  const asking = await startCli(['ask', '60+6', '--repo', bridge.sshUrl], { env });
+  const watching = await startCli(['status', '--watch', '--json', '--repo', bridge.sshUrl], { env });
+  await watching.waitFor('stdout', /"running":\[\{"task"/);
+  for (const name of await readdir(temp)) await rm(join(temp, name), { recursive: true });
+  held.open();
+
+  expect(await asking.exited).toEqual({ exitCode: 0, signal: null });
+  expect(asking.stdout()).toBe('66\n');
+  await watching.waitFor('stdout', /"running":\[\][^\n]*"subject":"answer \w{8}: 66 /);
+  watching.signal('SIGTERM');
+  await watching.exited;
+  expect(await readdir(temp)).toEqual([]);
 });
 
 test('an agent that ended in good order is stopped', async () => {

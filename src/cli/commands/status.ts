@@ -31,7 +31,7 @@ export const statusCommand = defineCommand({
   ],
   async run(args, { out }) {
     const view = await openView(args.repo, sshOf(args), 'window');
-    const read = () => statusOf(view, args.repo);
+    const read = () => view.mended(() => statusOf(view, args.repo));
     try {
       if (!args.watch) {
         const status = await read();
@@ -40,6 +40,7 @@ export const statusCommand = defineCommand({
         await watchView(view, stopSignal(), async () => {
           const status = await read();
           await (args.json ? out.json(status) : out.redraw(formatStatus(status)));
+          return status.pending.length + status.running.length > 0;
         });
       }
     } finally {
@@ -75,20 +76,28 @@ async function statusOf(view: BridgeView, repoName: string) {
  */
 const REDRAW_MS = 5_000;
 
-/** How often a bridge elsewhere is fetched without a ring. Milliseconds. */
+/**
+ * How often a bridge elsewhere is fetched without a ring; and while a task is open, because an agent that
+ * begins with it does not ring. Milliseconds.
+ */
 const FETCH_MS = 60_000;
+const OPEN_FETCH_MS = REDRAW_MS;
 
-/** Shows a view again whenever the bridge rings and every few seconds, until the signal aborts. */
-async function watchView(view: BridgeView, signal: AbortSignal, show: () => Promise<void>): Promise<void> {
+/**
+ * Shows a view again whenever the bridge rings and every few seconds, until the signal aborts. `show` returns
+ * whether a task is open.
+ */
+async function watchView(view: BridgeView, signal: AbortSignal, show: () => Promise<boolean>): Promise<void> {
   const notifier = createNotifier();
   const doorbell = openDoorbell(view.connection, notifier);
   let fetchedAtMs = performance.now();
   try {
     while (!signal.aborted) {
-      await show();
+      const isOpen = await show();
       const outcome = await notifier.wait(REDRAW_MS, signal);
       if (signal.aborted) return;
-      if (outcome === 'rung' || performance.now() - fetchedAtMs > FETCH_MS) {
+      const fetchMs = isOpen ? OPEN_FETCH_MS : FETCH_MS;
+      if (outcome === 'rung' || performance.now() - fetchedAtMs >= fetchMs) {
         fetchedAtMs = performance.now();
         // The view goes on while the server is away: the ages show it.
         await view.refresh().catch(() => {});
