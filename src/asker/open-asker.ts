@@ -42,7 +42,7 @@ export interface Asker {
   reach(far: 'window' | 'all', signal?: AbortSignal): Promise<void>;
   /** Brings `ref` up to date; with `withClaims` also the claims and presences. */
   refresh(signal?: AbortSignal, withClaims?: boolean): Promise<void>;
-  /** Does what reads from `repo`, and once more where `repo` was damaged meanwhile and had to be made anew. */
+  /** Does what reads from `repo`; once more where `repo` was damaged meanwhile and had to be made anew. */
   mended<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Who works on what, as of the last refresh with claims. */
   whoWorks(): Promise<WhoWorks>;

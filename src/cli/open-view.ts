@@ -33,7 +33,7 @@ export interface BridgeView {
   readonly sidePrefix: string;
   /** Brings the view up to date. */
   refresh(): Promise<void>;
-  /** Does what reads from `repo`, and once more where `repo` was damaged meanwhile and had to be made anew. */
+  /** Does what reads from `repo`; once more where `repo` was damaged meanwhile and had to be made anew. */
   mended<T>(work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
