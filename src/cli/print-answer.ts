@@ -34,7 +34,8 @@ const CUT_REMEDY = `raise --max-tokens, or the context (--num-ctx; in ${backendT
   (one) => !one.takesContextSize,
 )} where the model is loaded), or ask for less`;
 
-const REPETITION_REMEDY = 'ask again or in other words, use a larger model, or a higher --temperature';
+const REPETITION_REMEDY =
+  'ask again or in other words, use a larger model or a higher --temperature; an answer in JSON is whole';
 
 /** What whoever asked can do about an error answer. */
 const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {

@@ -24,6 +24,8 @@ const MOODS = {
   'no-words': 2,
   dies: 2,
   'says-error': 1,
+  busy: 1,
+  crashed: 1,
   malformed: 1,
   'ends-early': 1,
   hangs: 0.5,
@@ -58,6 +60,9 @@ export async function startSoakModel(
     switch (mood) {
       case 'http-500':
         return { refuse: { kind: 'http', status: 500, body: '{"error":"out of memory"}' } };
+      case 'busy':
+      case 'crashed':
+        return { refuse: { kind: mood } };
       case 'no-words':
         return { firstTokenAfter, answer: '' };
       case 'dies':
@@ -70,7 +75,8 @@ export async function startSoakModel(
         return { firstTokenAfter, fault: { afterChunks: 1, kind: 'malformed' } };
       case 'long':
         return good({
-          answer: `${tokenOf(request.question)} \u2028 ${'long answer\n'.repeat(random.int(10, 5000))}`,
+          // Numbered: the same line again and again is stopped by the agent.
+          answer: `${tokenOf(request.question)} \u2028 ${numberedLines(random.int(10, 5000))}`,
         });
       default:
         return good({});
@@ -109,4 +115,8 @@ function delay(ms: number): Promise<void> {
     // Nobody waits for the end of this one when the run is over.
     setTimeout(resolve, ms).unref();
   });
+}
+
+function numberedLines(count: number): string {
+  return Array.from({ length: count }, (_, line) => `long answer, line ${line}\n`).join('');
 }

@@ -48,6 +48,7 @@ const GOOD: Answer = {
   thinking: 'x',
   finish_reason: 'stop',
   usage: { prompt_tokens: 1, completion_tokens: 2 },
+  attempts: 2,
   cached: false,
 };
 const TASK = {

@@ -146,13 +146,14 @@ test.each(BUSY)('%s, for ever: an error once the retry window is over', async (_
   expect(outcome).toMatchObject({ answer: null, backend: 'ollama', error: { code: 'backend_error' } });
   expect(outcome.error?.message).toMatch(/HTTP \d{3}.*, for 100 ms$/);
   expect(outcome.attempts).toBe(chatBodies(standIn).length);
-  expect(chatBodies(standIn).length).toBeGreaterThan(2);
+  // More than once, on the slowest machine too: the last time is at the end of the window.
+  expect(chatBodies(standIn).length).toBeGreaterThan(1);
   expect(lines).toHaveLength(1);
 });
 
 test('a server that is busy beyond the deadline of the task is an error that says so', async () => {
   const standIn = await standInFor({ behave: () => ({ refuse: { kind: 'busy' } }) });
-  const task = { prompt: '2+2', timeout_s: 0.3 };
+  const task = { prompt: '2+2', timeout_s: 1.5 };
   const waiting = await answerTo(task, settingsFor(standIn, { ...QUICK, retryDelayMs: 60_000 }));
   expect(waiting.error).toMatchObject({ code: 'backend_error', message: expect.stringMatching(/HTTP 503/) });
 
