@@ -11,7 +11,6 @@
  */
 import { type AskOutcome, ask as askThrough } from './asker/ask.js';
 import { draftTask } from './asker/task-draft.js';
-import { closeConnection, openConnection } from './bridge/connection.js';
 import type { SshOptions } from './bridge/ssh-settings.js';
 import type { TaskJson } from './protocol/task.js';
 
@@ -56,12 +55,14 @@ export interface AskRequest {
 /** Asks a bridge and waits for the answer. An error answer is an answer: look at `answer.error`. */
 export async function ask(request: AskRequest): Promise<AskOutcome> {
   const { repo, task: fields, dedup = false, ssh, env = process.env, ...options } = request;
-  const connection = await openConnection(repo, env, ssh);
   const { reply_to: given, ...task } = fields;
-  return askThrough(connection, {
-    ...options,
-    replyTo: given,
-    draft: ({ maxBytes, nowMs, replyTo }) =>
-      draftTask(replyTo === undefined ? task : { ...task, reply_to: replyTo }, { nowMs, maxBytes, dedup }),
-  }).finally(() => closeConnection(connection));
+  return askThrough(
+    { repo, env, ssh },
+    {
+      ...options,
+      replyTo: given,
+      draft: ({ maxBytes, nowMs, replyTo }) =>
+        draftTask(replyTo === undefined ? task : { ...task, reply_to: replyTo }, { nowMs, maxBytes, dedup }),
+    },
+  );
 }

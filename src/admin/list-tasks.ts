@@ -1,6 +1,8 @@
+import type { BridgeAccess } from '../bridge/connection.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
 import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
+import { openToRead } from '../log/catch-up-log.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { isExpired } from '../protocol/queue.js';
 import type { TaskState } from './task-state.js';
@@ -40,9 +42,22 @@ export interface TaskListContext {
   readonly running: WhoWorks['running'];
 }
 
-/** Lists the tasks that can be pending, in the order of asking. Reads no question and no answer. */
-export async function listTasks(repo: Repository, context: TaskListContext): Promise<TaskRow[]> {
-  return taskRows(await readTaskHistory(repo, context), context);
+/**
+ * Lists the tasks of a bridge that can be pending, in the order of asking, as of `nowMs` by its clock. Reads
+ * no question and no answer.
+ */
+export async function listTasks(
+  access: BridgeAccess,
+): Promise<{ readonly rows: readonly TaskRow[]; readonly nowMs: number }> {
+  const view = await openToRead(access, 'window');
+  try {
+    const { running } = await view.whoWorks();
+    const context = { ref: view.ref, nowMs: view.terms.serverNow(), ttlMs: view.terms.taskTtlMs, running };
+    const rows = taskRows(await readTaskHistory(view.repo, context), context);
+    return { rows, nowMs: context.nowMs };
+  } finally {
+    await view.close();
+  }
 }
 
 /** One day more than the time-to-live, so that a task that has just expired is still seen as expired. */

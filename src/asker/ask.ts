@@ -1,13 +1,16 @@
-import { type Attendance, attendanceOf } from '../bridge/attendance.js';
-import { type BridgeConnection, openDoorbell } from '../bridge/connection.js';
+import type { BridgeView } from '../bridge/bridge-view.js';
+import { type BridgeAccess, openDoorbell } from '../bridge/connection.js';
 import { createNotifier } from '../bridge/notifier.js';
-import type { TaskWork } from '../bridge/side-refs.js';
 import { startStopwatch } from '../bridge/stopwatch.js';
+import { catchUpLog } from '../log/catch-up-log.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { shortId } from '../protocol/names.js';
-import { type FoundAnswer, findAnswer, findTask } from './find-task.js';
-import { type Asker, openAsker } from './open-asker.js';
+import type { Committed } from './commit-local.js';
+import { commitToView, openToWrite } from './commit-to-view.js';
+import { type FoundAnswer, findAnswer, findTaskAnywhere } from './find-task.js';
+import { taskSubmission } from './submission.js';
 import type { TaskDraft } from './task-draft.js';
+import { type LookPace, type Waiting, WaitingWatch } from './waiting-watch.js';
 
 /** Options for a question. */
 export interface AskOptions {
@@ -39,26 +42,7 @@ export interface AskOptions {
   readonly onWaiting?: (waiting: Waiting) => void;
   /** How soon and how often to look for that. Default: WATCHFUL. */
   readonly looks?: LookPace;
-  /** Called now and then while waiting on a local bridge, to log the answers that a killed hook missed. */
-  readonly ingest?: () => Promise<unknown>;
 }
-
-/** What a task waits for: the agent that is at it, or for an agent. Times are by the server's clock. */
-export type Waiting =
-  | { readonly for: 'answer'; readonly work: TaskWork; readonly nowMs: number }
-  | { readonly for: 'agent'; readonly attendance: Attendance; readonly nowMs: number };
-
-/** When to look what a task waits for: first, and at the longest; in between it grows. Milliseconds. */
-export interface LookPace {
-  readonly firstMs: number;
-  readonly longestMs: number;
-}
-
-/** For somebody who watches. */
-export const WATCHFUL: LookPace = { firstMs: 1_000, longestMs: 10_000 };
-
-/** For a program, which wants to know that nobody is there, and nothing of a quick answer. */
-export const PATIENT: LookPace = { firstMs: 3_000, longestMs: 30_000 };
 
 /** `waiting`: no answer within the time; `asked`: not waited for. The task stays asked in both. */
 export type AskOutcome =
@@ -75,140 +59,96 @@ const POLL_MS = 2_000;
  * `answer.error`. Throws BridgeError where the task could not be asked. Once it is asked, a lost network only
  * makes the wait longer.
  */
-export async function ask(connection: BridgeConnection, options: AskOptions): Promise<AskOutcome> {
+export async function ask(access: BridgeAccess, options: AskOptions): Promise<AskOutcome> {
   const { signal } = options;
-  const asker = await openAsker(connection, options.name, signal);
+  const view = await openToWrite(access, options.replyTo === undefined ? 'tip' : 'window', options);
   try {
-    const { terms } = asker;
+    const { maxTaskBytes: maxBytes, serverNow, taskTtlMs: ttlMs } = view.terms;
     const replyTo =
-      options.replyTo === undefined ? undefined : await findAnswered(asker, options.replyTo, signal);
-    const draft = options.draft({ maxBytes: terms.maxTaskBytes, nowMs: terms.serverNow(), replyTo });
-    const task = await asker.submit(draft, signal);
-    options.onAsked?.(task);
-    if (options.noWait) return { status: 'asked', task };
-    return await waitForAnswer(connection, asker, task, options);
+      options.replyTo === undefined ? undefined : await findAnswered(view, options.replyTo, signal);
+    const draft = options.draft({ maxBytes, nowMs: serverNow(), replyTo });
+    const submission = taskSubmission(draft, () => ({ nowMs: serverNow(), ttlMs }));
+    const asked = await commitToView(view, submission, options);
+    options.onAsked?.(asked.id);
+    if (options.noWait) return { status: 'asked', task: asked.id };
+    const outcome = await waitForAnswer(view, asked, options);
+    // The hook that should have logged the answer may have been killed.
+    if (outcome.status === 'answered' && view.isLocal) await catchUpLog(view.repo);
+    return outcome;
   } finally {
-    await asker.close();
+    await view.close();
   }
 }
 
 async function waitForAnswer(
-  connection: BridgeConnection,
-  asker: Asker,
-  task: string,
+  view: BridgeView,
+  { id: task, isNew }: Committed,
   options: AskOptions,
 ): Promise<AskOutcome> {
   const { signal } = options;
   const notifier = createNotifier();
   let rungTip: string | undefined;
-  const ring = (tip?: string) => {
-    rungTip = tip;
+  const ring = (to?: string) => {
+    rungTip = to;
     notifier.ring();
   };
-  const doorbell = openDoorbell(connection, { ring });
-  const told = openTeller(asker, task, options);
+  const look = (sideRefs: boolean) => findNew(view, task, { signal, sideRefs });
+  const doorbell = openDoorbell(view.connection, { ring });
+  const watch = new WaitingWatch(view, task, options);
   const waitedMs = startStopwatch();
-  const longestMs = Math.min(options.timeoutMs ?? Number.POSITIVE_INFINITY, asker.terms.taskTtlMs);
+  const longestMs = Math.min(options.timeoutMs ?? Number.POSITIVE_INFINITY, view.terms.taskTtlMs);
   try {
-    for (let isNews = asker.tip() !== task; ; ) {
-      const isDue = told.inMs() <= 0;
-      const found = isNews || isDue ? await look(asker, task, signal, isDue) : null;
-      if (found !== null) {
-        await options.ingest?.();
-        return { status: 'answered', task, ...found };
-      }
+    for (let isNews = !isNew; ; ) {
+      const isDue = watch.inMs() <= 0;
+      const found = isNews || isDue ? await look(isDue) : null;
+      if (found !== null) return found;
       const leftMs = longestMs - waitedMs();
-      if (isDue) await told.look();
+      if (isDue) await watch.look();
       if (signal?.aborted) return { status: 'waiting', task };
       if (leftMs <= 0) {
-        if (told.isSilent()) return await lastLook(asker, task, told, signal);
-        return { status: 'waiting', task };
+        if (!watch.isSilent()) return { status: 'waiting', task };
+        // Whoever waits for a short time only is told as well why there is no answer.
+        const last = await look(true);
+        if (last === null) await watch.look();
+        return last ?? { status: 'waiting', task };
       }
       const pollMs = doorbell.connected() ? SAFETY_POLL_MS : POLL_MS;
-      const outcome = await notifier.wait(Math.min(leftMs, pollMs, told.inMs()), signal);
+      const outcome = await notifier.wait(Math.min(leftMs, pollMs, watch.inMs()), signal);
       // Our own task rings the doorbell as well.
-      isNews = outcome === 'timeout' || rungTip === undefined || rungTip !== asker.tip();
+      isNews = outcome === 'timeout' || rungTip === undefined || ![task, view.tip()].includes(rungTip);
     }
   } finally {
     await doorbell.close();
   }
 }
 
-/** Whoever waits for a short time only is told as well why there is no answer. */
-async function lastLook(
-  asker: Asker,
+/** Fetches, and looks for the answer; null where there is none, or where a fetch may work again later. */
+async function findNew(
+  view: BridgeView,
   task: string,
-  told: ReturnType<typeof openTeller>,
-  signal: AbortSignal | undefined,
-): Promise<AskOutcome> {
-  const found = await look(asker, task, signal, true);
-  if (found !== null) return { status: 'answered', task, ...found };
-  await told.look();
-  return { status: 'waiting', task };
-}
-
-/**
- * Tells what a task waits for. A claim does not ring the doorbell, so it is polled for, less and less often,
- * because there may be no agent.
- */
-function openTeller(asker: Asker, task: string, { onWaiting, looks = WATCHFUL }: AskOptions) {
-  let last = '';
-  let everyMs = looks.firstMs;
-  let sinceMs = startStopwatch();
-  return {
-    /** Whether somebody wants to know, and was told nothing yet. */
-    isSilent: () => onWaiting !== undefined && last === '',
-    /** How long until the next look. Milliseconds. */
-    inMs: () => (onWaiting === undefined ? Number.POSITIVE_INFINITY : everyMs - sinceMs()),
-    async look() {
-      everyMs = Math.min(everyMs * 1.5, looks.longestMs);
-      sinceMs = startStopwatch();
-      const who = await asker.whoWorks().catch(() => null);
-      if (who === null) return;
-      const nowMs = asker.terms.serverNow();
-      const work = who.running.get(task);
-      const takesClaims = asker.terms.claimLeaseMs !== null;
-      const attendance = attendanceOf(who, { nowMs, takesClaims });
-      const now = JSON.stringify(work ?? attendance);
-      if (now === last) return;
-      last = now;
-      onWaiting?.(work === undefined ? { for: 'agent', attendance, nowMs } : { for: 'answer', work, nowMs });
-    },
-  };
-}
-
-async function look(asker: Asker, task: string, signal: AbortSignal | undefined, withClaims: boolean) {
+  how: { readonly signal: AbortSignal | undefined; readonly sideRefs: boolean },
+): Promise<AskOutcome | null> {
   try {
-    return await asker.mended(async () => {
-      await asker.refresh(signal, withClaims);
-      return await findAnswer(asker.repo, asker.ref, task, signal);
-    }, signal);
+    const found = await view.mended(async () => {
+      await view.refresh(how);
+      return await findAnswer(view, task, how.signal);
+    }, how.signal);
+    return found === null ? null : { status: 'answered', task, ...found };
   } catch (error) {
-    if (signal?.aborted) return null;
+    if (how.signal?.aborted) return null;
     if (error instanceof BridgeError && error.retryable) return null;
     throw error;
   }
 }
 
 /**
- * Finds the task to reply to by its id or the beginning of it, and returns its whole id. That task is usually
- * young; all of history is fetched only where it is not. Throws BridgeError `no-such-task`, `not-answered`
- * (yet), `failed-task`, or `usage` as findTask does.
+ * Finds the task to reply to by its id or the beginning of it, and returns its whole id. Throws BridgeError
+ * `no-such-task`, `not-answered` (yet), `failed-task`, or `usage` as findTask does.
  */
-export async function findAnswered(asker: Asker, text: string, signal?: AbortSignal): Promise<string> {
-  await asker.reach('window', signal);
-  let task = await findTask(asker.repo, asker.ref, text);
-  if (task === null) {
-    await asker.reach('all', signal);
-    task = await findTask(asker.repo, asker.ref, text);
-  }
-  if (task === null) {
-    throw new BridgeError(`no task on this bridge begins with ${text}, so there is nothing to reply to`, {
-      code: 'no-such-task',
-      remedy: '"llm-bridge list" shows the tasks',
-    });
-  }
-  const found = await findAnswer(asker.repo, asker.ref, task.id, signal);
+async function findAnswered(view: BridgeView, text: string, signal?: AbortSignal): Promise<string> {
+  const why = ', so there is nothing to reply to';
+  const task = await findTaskAnywhere(view, text, { why, signal });
+  const found = await findAnswer(view, task.id, signal);
   const id = shortId(task.id);
   if (found === null) {
     throw new BridgeError(`${id} has no answer yet, so there is nothing to reply to`, {
@@ -219,7 +159,7 @@ export async function findAnswered(asker: Asker, text: string, signal?: AbortSig
   if (found.answer.error !== null) {
     throw new BridgeError(`${id} was answered with the error ${found.answer.error.code}`, {
       code: 'failed-task',
-      remedy: 'reply to the task before it, or ask anew',
+      remedy: 'reply to the task before it, or ask again',
     });
   }
   return task.id;

@@ -1,4 +1,4 @@
-import type { BridgeConnection } from '../bridge/connection.js';
+import type { BridgeAccess } from '../bridge/connection.js';
 import { writeBlob } from '../git/commit-file.js';
 import { readHistory } from '../git/read-history.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -8,8 +8,8 @@ import { formatDuration } from '../protocol/duration.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { CANCEL_FILE, shortId } from '../protocol/names.js';
 import { isExpired } from '../protocol/queue.js';
+import { commitToView, openToWrite } from './commit-to-view.js';
 import { findTask } from './find-task.js';
-import { openAsker } from './open-asker.js';
 import type { Submission } from './submission.js';
 
 /** Options for a cancel. */
@@ -35,13 +35,11 @@ export interface Cancelled {
  * `cancelled`, unless its answer is finished by then. Throws BridgeError `no-such-task`, `answered`,
  * `expired`, or `refused-author` for another asker's task.
  */
-export async function cancelTask(connection: BridgeConnection, options: CancelOptions): Promise<Cancelled> {
-  const { signal, reason } = options;
-  const asker = await openAsker(connection, options.name, signal);
+export async function cancelTask(access: BridgeAccess, options: CancelOptions): Promise<Cancelled> {
+  const view = await openToWrite(access, 'window', options);
   try {
-    const { terms } = asker;
-    await asker.reach('window', signal);
-    const task = await findTask(asker.repo, asker.ref, options.task);
+    const { terms } = view;
+    const task = await findTask(view, options.task);
     if (task === null) throw noSuchTask(options.task);
     if (isExpired(task.committedAtMs, { nowMs: terms.serverNow(), ttlMs: terms.taskTtlMs })) {
       throw new BridgeError(
@@ -49,10 +47,11 @@ export async function cancelTask(connection: BridgeConnection, options: CancelOp
         { code: 'expired', remedy: 'nothing: there is nothing left to cancel' },
       );
     }
-    const { id, isNew } = await asker.commit(cancelSubmission(task, terms.serverNow, reason), signal);
+    const submission = cancelSubmission(task, terms.serverNow, options.reason);
+    const { id, isNew } = await commitToView(view, submission, options);
     return { task: task.id, commit: id, isNew };
   } finally {
-    await asker.close();
+    await view.close();
   }
 }
 

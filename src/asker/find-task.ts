@@ -1,6 +1,7 @@
+import type { BridgeView } from '../bridge/bridge-view.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
-import { gitText, type Repository, runGit } from '../git/run-git.js';
+import { gitText, runGit } from '../git/run-git.js';
 import { TaskRecords } from '../log/task-records.js';
 import { answerOf } from '../log/walk-answers.js';
 import type { Answer } from '../protocol/answer.js';
@@ -11,12 +12,15 @@ import type { RecordTask } from '../protocol/log-record.js';
 /** The shortest prefix of an id that is looked up; git has the same limit. */
 const MIN_PREFIX = 4;
 
+/** The history in which to look: a repository, and the ref there that is `main`. */
+type Searched = Pick<BridgeView, 'repo' | 'ref'>;
+
 /**
- * Finds a task on `ref` by its id or the beginning of it; null where there is none. The lookup costs the same
- * however long history is, except for the check whether the task is on `ref`. Throws BridgeError `usage`
- * where the text cannot be an id, or several tasks begin with it.
+ * Finds a task by its id or the beginning of it; null where there is none. The lookup costs the same however
+ * long history is, except for the check whether the task is on main. Throws BridgeError `usage` where the
+ * text cannot be an id, or several tasks begin with it.
  */
-export async function findTask(repo: Repository, ref: string, prefix: string): Promise<HistoryCommit | null> {
+export async function findTask({ repo, ref }: Searched, prefix: string): Promise<HistoryCommit | null> {
   if (!/^[0-9a-f]{4,64}$/i.test(prefix)) {
     throw new BridgeError(`${JSON.stringify(prefix.slice(0, 80))} is not the id of a task`, {
       code: 'usage',
@@ -26,7 +30,7 @@ export async function findTask(repo: Repository, ref: string, prefix: string): P
   const found = (await gitText(repo, ['rev-parse', `--disambiguate=${prefix.toLowerCase()}`])).split('\n');
   const tasks: HistoryCommit[] = [];
   for (const id of found.filter((line) => line !== '')) {
-    const task = await taskCommit(repo, ref, id);
+    const task = await taskCommit({ repo, ref }, id);
     if (task !== null) tasks.push(task);
   }
   if (tasks.length > 1) {
@@ -38,12 +42,34 @@ export async function findTask(repo: Repository, ref: string, prefix: string): P
   return tasks[0] ?? null;
 }
 
-async function taskCommit(repo: Repository, ref: string, id: string): Promise<HistoryCommit | null> {
+/**
+ * The same in a view that has the history in which tasks can be pending. What is looked up is usually young;
+ * all of history is fetched only where it is not. Throws BridgeError `no-such-task` as well; `why` says what
+ * the task was wanted for.
+ */
+export async function findTaskAnywhere(
+  view: BridgeView,
+  prefix: string,
+  { why = '', signal }: { readonly why?: string; readonly signal?: AbortSignal | undefined } = {},
+): Promise<HistoryCommit> {
+  let task = await findTask(view, prefix);
+  if (task === null && !view.isLocal) {
+    await view.reach('all', signal);
+    task = await findTask(view, prefix);
+  }
+  if (task !== null) return task;
+  throw new BridgeError(`no task on this bridge begins with ${prefix}${why}`, {
+    code: 'no-such-task',
+    remedy: '"llm-bridge list" shows the tasks',
+  });
+}
+
+async function taskCommit({ repo, ref }: Searched, id: string): Promise<HistoryCommit | null> {
   const type = await runGit(repo, ['cat-file', '-t', id]);
   if (type.stdout.toString('utf8').trim() !== 'commit') return null;
   const [commit] = await readHistory(repo, { from: [id], maxCount: 1 });
   if (commit === undefined || messageOf(commit).kind !== 'task') return null;
-  // A refused or raced push may have left an object that is not on `ref`.
+  // A refused or raced push may have left an object that is not on main.
   const isOnMain = await runGit(repo, ['merge-base', '--is-ancestor', id, ref]);
   return isOnMain.exitCode === 0 ? commit : null;
 }
@@ -55,10 +81,9 @@ export interface FoundAnswer {
   readonly answer: Answer;
 }
 
-/** Looks for the answer to a task among the commits on `ref` that came after it. */
+/** Looks for the answer to a task among the commits on main that came after it. */
 export async function findAnswer(
-  repo: Repository,
-  ref: string,
+  { repo, ref }: Searched,
   task: string,
   signal?: AbortSignal,
 ): Promise<FoundAnswer | null> {

@@ -9,8 +9,9 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF, type TaskFile } from '../protocol/names.js';
 import { taskHash } from '../protocol/task.js';
 import { asUtf8 } from './as-utf8.js';
+import { commitLocal, identified } from './commit-local.js';
 import { type FileContent, readSettled, type SettleOptions } from './settled-file.js';
-import { identified, submitLocal } from './submit-local.js';
+import { taskSubmission } from './submission.js';
 import { draftTaskFile, loginName, type TaskDraft } from './task-draft.js';
 
 /** Options for a watch. */
@@ -158,8 +159,9 @@ class FileWatch {
       if (outcome !== 'updated') throw notRemembered(this.#file);
       return;
     }
-    const task = await submitLocal(repo, draft, by, taskTtlMs, (commit) => [{ ref: memory, to: commit }]);
-    onTask(task, draft);
+    const submission = taskSubmission(draft, () => ({ nowMs: by.atMs, ttlMs: taskTtlMs }));
+    const { id } = await commitLocal(repo, submission, by, (commit) => [{ ref: memory, to: commit }]);
+    onTask(id, draft);
   }
 }
 

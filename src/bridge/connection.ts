@@ -14,6 +14,15 @@ import { sayHello } from './say-hello.js';
 import { openSharedConnection } from './shared-connection.js';
 import { type SshOptions, sshCommandOf, withOptions } from './ssh-settings.js';
 
+/** Where a bridge is, and how to come in. */
+export interface BridgeAccess {
+  /** `ssh://user@host/path`, `user@host:path`, or a local path. */
+  readonly repo: string;
+  /** The environment for git and ssh. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly ssh?: SshOptions | undefined;
+}
+
 /** The way to a bridge, wherever it is. Opening it connects to nobody yet; close it with closeConnection. */
 export interface BridgeConnection {
   readonly address: BridgeAddress;

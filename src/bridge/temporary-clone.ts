@@ -38,7 +38,7 @@ export class TemporaryClone {
   }
 
   /**
-   * Does `work` with the clone. Where that fails and the clone is damaged, makes the clone anew, has `fill`
+   * Does `work` with the clone. Where that fails and the clone is damaged, makes the clone again, has `fill`
    * fetch what it needs, and does it once more.
    */
   async use<T>(work: () => Promise<T>, fill: () => Promise<unknown>): Promise<T> {

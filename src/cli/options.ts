@@ -8,6 +8,7 @@ import {
 } from '../agent/agent-options.js';
 import { BACKENDS, backendTitles, DEFAULT_BACKEND_ORDER } from '../agent/backends/backends.js';
 import { parseAddress } from '../bridge/address.js';
+import type { BridgeAccess } from '../bridge/connection.js';
 import type { SshOptions } from '../bridge/ssh-settings.js';
 import { reasonSchema } from '../protocol/cancel.js';
 import { backendNameSchema, principalNameSchema, roleSchema } from '../protocol/names.js';
@@ -443,6 +444,14 @@ export const AGENT_OPTIONS = [
 export const WATCH_OPTIONS = [OPTIONS.localRepo, worded(OPTIONS.asker, 'Who asks'), OPTIONS.settle] as const;
 
 export const INGEST_OPTIONS = [OPTIONS.localRepo, OPTIONS.json, OPTIONS.rebuild, OPTIONS.again] as const;
+
+/** The bridge that a command's arguments name, and how to come in. */
+export function accessOf(
+  args: { readonly repo: string } & OptionValues<typeof SSH_OPTIONS>,
+  env: NodeJS.ProcessEnv,
+): BridgeAccess {
+  return { repo: args.repo, env, ssh: sshOf(args) };
+}
 
 /** The part of a command's arguments that ssh is started with. */
 export function sshOf(args: OptionValues<typeof SSH_OPTIONS>): SshOptions {

@@ -1,4 +1,4 @@
-import type { Waiting } from '../asker/ask.js';
+import type { Waiting } from '../asker/waiting-watch.js';
 import { attendanceProblem } from '../bridge/attendance.js';
 import { oneLine } from '../protocol/printable.js';
 import { printWarning } from './print-error.js';

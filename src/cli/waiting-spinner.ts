@@ -1,6 +1,6 @@
 import type { Spinner } from 'yocto-spinner';
 import yoctoSpinner from 'yocto-spinner';
-import type { Waiting } from '../asker/ask.js';
+import type { Waiting } from '../asker/waiting-watch.js';
 import { attendanceProblem } from '../bridge/attendance.js';
 import type { TaskWork } from '../bridge/side-refs.js';
 import { formatDuration } from '../protocol/duration.js';

@@ -1,3 +1,5 @@
+import { type BridgeView, openBridgeView, type Reach } from '../bridge/bridge-view.js';
+import type { BridgeAccess } from '../bridge/connection.js';
 import type { Repository } from '../git/run-git.js';
 import { PACKAGE_FILES } from '../process/own-package.js';
 import { type IngestResult, ingest } from './ingest.js';
@@ -11,6 +13,16 @@ export async function catchUpLog(repo: Repository): Promise<IngestResult> {
   const result = await ingest(repo, { now: Date.now });
   if (result.added > 0) await tellOnAnswer(repo);
   return result;
+}
+
+/**
+ * Opens a bridge to read from it. A killed hook leaves answers out of the log; every reader on its machine
+ * takes them in. Throws BridgeError as openBridgeView and ingest do.
+ */
+export async function openToRead(access: BridgeAccess, far: Reach): Promise<BridgeView> {
+  const view = await openBridgeView(access, far);
+  if (view.isLocal) await catchUpLog(view.repo);
+  return view;
 }
 
 /** Starts the dispatcher of `on-answer.d` if there is something to run, and does not wait for it. */

@@ -1,12 +1,11 @@
-import { ask, PATIENT, WATCHFUL } from '../../asker/ask.js';
+import { ask } from '../../asker/ask.js';
 import { draftTask } from '../../asker/task-draft.js';
-import { closeConnection, openConnection } from '../../bridge/connection.js';
-import { catchUpLog } from '../../log/catch-up-log.js';
+import { PATIENT, WATCHFUL } from '../../asker/waiting-watch.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { shortId } from '../../protocol/names.js';
 import { defineCommand } from '../command.js';
 import { worded } from '../option.js';
-import { OPTIONS, POSITIONALS, SSH_OPTIONS, sshOf, TASK_OPTIONS } from '../options.js';
+import { accessOf, OPTIONS, POSITIONALS, SSH_OPTIONS, TASK_OPTIONS } from '../options.js';
 import { printAnswer } from '../print-answer.js';
 import { EXIT, printProblem } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
@@ -36,12 +35,10 @@ export const askCommand = defineCommand({
     ],
   ],
   async run(args, { out, env }) {
-    const connection = await openConnection(args.repo, env, sshOf(args));
     const { reply_to: fromFile, ...fields } = await taskFieldsOf(args);
     const signal = stopSignal();
     const spinner = waitingSpinner();
-    const repo = { gitDir: connection.address.url, env: connection.env };
-    const outcome = await ask(connection, {
+    const outcome = await ask(accessOf(args, env), {
       replyTo: args.replyTo ?? fromFile,
       draft: ({ maxBytes, nowMs, replyTo }) =>
         draftTask(replyTo === undefined ? fields : { ...fields, reply_to: replyTo }, {
@@ -54,11 +51,7 @@ export const askCommand = defineCommand({
       looks: spinner.isShown ? WATCHFUL : PATIENT,
       ...(args.timeout === undefined ? {} : { timeoutMs: args.timeout * 1000 }),
       ...(args.name === undefined ? {} : { name: args.name }),
-      ...(connection.address.kind === 'local' ? { ingest: () => catchUpLog(repo) } : {}),
-    }).finally(() => {
-      spinner.stop();
-      return closeConnection(connection);
-    });
+    }).finally(spinner.stop);
 
     const { task } = outcome;
     const later = laterCommand(task, args);

@@ -1,8 +1,7 @@
 import { cancelTask } from '../../asker/cancel-task.js';
-import { closeConnection, openConnection } from '../../bridge/connection.js';
 import { defineCommand } from '../command.js';
 import { worded } from '../option.js';
-import { OPTIONS, POSITIONALS, SSH_OPTIONS, sshOf } from '../options.js';
+import { accessOf, OPTIONS, POSITIONALS, SSH_OPTIONS } from '../options.js';
 import { EXIT } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 
@@ -23,13 +22,12 @@ export const cancelCommand = defineCommand({
     ],
   ],
   async run(args, { out, env }) {
-    const connection = await openConnection(args.repo, env, sshOf(args));
-    const { task, commit, isNew } = await cancelTask(connection, {
+    const { task, commit, isNew } = await cancelTask(accessOf(args, env), {
       task: args.task,
       signal: stopSignal(),
       ...(args.reason === undefined ? {} : { reason: args.reason }),
       ...(args.name === undefined ? {} : { name: args.name }),
-    }).finally(() => closeConnection(connection));
+    });
     if (args.json) await out.json({ task, commit, new: isNew });
     else await out.print(`cancelled ${task}`);
     return EXIT.done;

@@ -1,15 +1,13 @@
 import pc from 'picocolors';
 import { listTasks, newestRows, type TaskRow } from '../../admin/list-tasks.js';
 import type { TaskState } from '../../admin/task-state.js';
-import { whoWorks } from '../../bridge/side-refs.js';
 import { formatDuration } from '../../protocol/duration.js';
 import { shortId } from '../../protocol/names.js';
 import { oneLine } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
 import { formatWork } from '../format-work.js';
-import { openView } from '../open-view.js';
 import { worded } from '../option.js';
-import { OPTIONS, SSH_OPTIONS, sshOf } from '../options.js';
+import { accessOf, OPTIONS, SSH_OPTIONS } from '../options.js';
 import { EXIT } from '../print-error.js';
 
 /** `llm-bridge list --repo R` */
@@ -25,22 +23,11 @@ export const listCommand = defineCommand({
     ['$0 list --repo /srv/llm-bridge/bridge.git', 'all that wait, and the last 20 that do not'],
     ['$0 list --state pending --json --repo /srv/llm-bridge/bridge.git', 'for programs'],
   ],
-  async run(args, { out }) {
-    const view = await openView(args.repo, sshOf(args), 'window');
-    try {
-      const nowMs = view.serverNow();
-      const all = await listTasks(view.repo, {
-        ref: view.ref,
-        nowMs,
-        ttlMs: view.taskTtlMs,
-        running: (await whoWorks(view.repo, view.sidePrefix, nowMs)).running,
-      });
-      const wanted = all.filter((row) => args.state === undefined || row.state === args.state);
-      for (const row of newestRows(wanted, args.number))
-        await (args.json ? out.json(row) : out.print(formatTaskRow(row, nowMs)));
-    } finally {
-      await view.close();
-    }
+  async run(args, { out, env }) {
+    const { rows, nowMs } = await listTasks(accessOf(args, env));
+    const wanted = rows.filter((row) => args.state === undefined || row.state === args.state);
+    for (const row of newestRows(wanted, args.number))
+      await (args.json ? out.json(row) : out.print(formatTaskRow(row, nowMs)));
     return EXIT.done;
   },
 });

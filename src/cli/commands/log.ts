@@ -1,12 +1,12 @@
 import pc from 'picocolors';
+import { type RecordRange, readRecords } from '../../log/read-records.js';
 import { logRecordSchema } from '../../protocol/log-record.js';
 import { shortId } from '../../protocol/names.js';
 import { oneLine, stripControls } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
 import { worded } from '../option.js';
-import { OPTIONS, SSH_OPTIONS, sshOf } from '../options.js';
+import { accessOf, OPTIONS, SSH_OPTIONS } from '../options.js';
 import { EXIT } from '../print-error.js';
-import { type RecordRange, readRecords } from '../read-records.js';
 import { stopSignal } from '../stop-signal.js';
 
 /** `llm-bridge log --repo R` */
@@ -25,10 +25,8 @@ export const logCommand = defineCommand({
     ['$0 log --asker bot --repo /srv/llm-bridge/bridge.git', 'what one of them asked'],
     ['$0 log --json --repo /srv/llm-bridge/bridge.git | jq -r .answer', 'for programs'],
   ],
-  async run(args, { out }) {
-    const records = readRecords({
-      repo: args.repo,
-      ssh: sshOf(args),
+  async run(args, { out, env }) {
+    const records = readRecords(accessOf(args, env), {
       follow: args.follow,
       signal: stopSignal(),
       wanted: wantedBy(args),

@@ -1,7 +1,11 @@
+import { commitLocal } from '../../../src/asker/commit-local.js';
+import { taskSubmission } from '../../../src/asker/submission.js';
+import type { TaskDraft } from '../../../src/asker/task-draft.js';
 import { writeBlob, writeFileCommit } from '../../../src/git/commit-file.js';
+import type { CommitIdentity } from '../../../src/git/git-objects.js';
 import { openObjectReader } from '../../../src/git/object-reader.js';
 import { readHistory } from '../../../src/git/read-history.js';
-import { resolveRef, updateRefs } from '../../../src/git/refs.js';
+import { type RefUpdate, resolveRef, updateRefs } from '../../../src/git/refs.js';
 import type { Repository } from '../../../src/git/run-git.js';
 import { type Answer, writeAnswer } from '../../../src/protocol/answer.js';
 import { answerMessage } from '../../../src/protocol/commit-message.js';
@@ -27,6 +31,17 @@ export async function tasksOn(repo: Repository): Promise<{ id: string; text: str
     tasks.push({ id: commit.id, text });
   }
   return tasks;
+}
+
+/** Asks as a local asker does, and returns the task's id. */
+export async function askLocally(
+  repo: Repository,
+  draft: TaskDraft,
+  by: CommitIdentity = { name: 'bot', atMs: Date.now() },
+  alongside?: (commit: string) => readonly RefUpdate[],
+): Promise<string> {
+  const submission = taskSubmission(draft, () => ({ nowMs: by.atMs, ttlMs: TTL_MS }));
+  return (await commitLocal(repo, submission, by, alongside)).id;
 }
 
 /** Answers a task as an agent would, but without a hook. */

@@ -3,7 +3,6 @@ import { appendFile, mkdir, readFile, rename, rm, stat, writeFile } from 'node:f
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { submitLocal } from '../../../src/asker/submit-local.js';
 import { draftTaskFile } from '../../../src/asker/task-draft.js';
 import { watchFile } from '../../../src/asker/watch-file.js';
 import { listRefs } from '../../../src/git/refs.js';
@@ -14,7 +13,7 @@ import { cleanEnv } from '../../support/clean-env.js';
 import { gitWithMainLocked } from '../../support/living-git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { waitUntil } from '../../support/wait-until.js';
-import { TTL_MS, tasksOn } from './asker-fixture.js';
+import { askLocally, TTL_MS, tasksOn } from './asker-fixture.js';
 
 interface Watch {
   readonly problems: BridgeError[];
@@ -144,12 +143,7 @@ test('a restart neither repeats what was asked nor misses what came meanwhile', 
   await writeFile(file, 'one');
   const first = await startWatch(repo, file);
   // Another asker puts something else on main, so main alone does not tell that "one" was asked.
-  await submitLocal(
-    repo,
-    draftTaskFile('task.txt', Buffer.from('other')),
-    { name: 'o', atMs: Date.now() },
-    TTL_MS,
-  );
+  await askLocally(repo, draftTaskFile('task.txt', Buffer.from('other')));
   await first.stop();
   const second = await startWatch(repo, file);
   expect(await textsOn(repo)).toEqual(['one', 'other']);
@@ -186,8 +180,7 @@ test('a crash between the two refs neither repeats nor misses', async () => {
 test('going back to an earlier text is a change, also when another asker had asked the one in between', async () => {
   const repo = await bareBridge();
   const file = join(repo.dir, 'task.txt');
-  const ask = (text: string) =>
-    submitLocal(repo, draftTaskFile('task.txt', Buffer.from(text)), { name: 'o', atMs: Date.now() }, TTL_MS);
+  const ask = (text: string) => askLocally(repo, draftTaskFile('task.txt', Buffer.from(text)));
   await writeFile(file, 'X');
   await (await startWatch(repo, file)).stop();
   await ask('Y');

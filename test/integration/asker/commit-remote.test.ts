@@ -1,7 +1,8 @@
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { submitRemote } from '../../../src/asker/submit-remote.js';
+import { commitRemote } from '../../../src/asker/commit-remote.js';
+import { taskSubmission } from '../../../src/asker/submission.js';
 import { draftTask } from '../../../src/asker/task-draft.js';
 import { openClone } from '../../../src/bridge/clone.js';
 import { openConnection } from '../../../src/bridge/connection.js';
@@ -33,14 +34,16 @@ exec ${hook}-real
   const connection = await openConnection(bridge.repoPath, bridge.env);
   const ask = () => {
     const draft = draftTask({ prompt: '2+2' }, { nowMs: Date.now(), dedup: false });
-    return submitRemote(clone, connection, draft, () => ({ name: 'bot', atMs: Date.now() }), TTL_MS);
+    const submission = taskSubmission(draft, () => ({ nowMs: Date.now(), ttlMs: TTL_MS }));
+    const by = () => ({ name: 'bot', atMs: Date.now() });
+    return commitRemote({ connection, clone, ttlMs: TTL_MS, by }, submission);
   };
   return { repo, ask, calls: async () => (await readFile(calls, 'utf8')).trim().split('\n').length };
 }
 
 test('a hook that was killed refuses nothing: the task is put again, and asked once', async () => {
   const { repo, ask, calls } = await failingBridge(2);
-  const { task } = await ask();
+  const { id: task } = await ask();
   expect(await tasksOn(repo)).toEqual([{ id: task, text: expect.stringContaining('2+2') }]);
   expect(await calls()).toBe(3);
 });

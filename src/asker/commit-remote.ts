@@ -11,8 +11,8 @@ import type { Repository } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { CANCEL_FILE } from '../protocol/names.js';
 import type { Refusal } from '../protocol/refusal.js';
-import { type Submission, taskSubmission } from './submission.js';
-import type { TaskDraft } from './task-draft.js';
+import type { Committed } from './commit-local.js';
+import type { Submission } from './submission.js';
 
 /** Lost races and broken connections together; with the pauses about a minute. */
 const MAX_TRIES = 12;
@@ -20,19 +20,25 @@ const MAX_TRIES = 12;
 /** After this many refusals, a fault of the server's own counts as final. */
 const MAX_INTERNAL = 3;
 
+/** The bridge that a message goes to, and who writes it. */
+export interface RemoteCommitContext {
+  readonly connection: BridgeConnection;
+  /** A clone that has its tip at REMOTE_MAIN_REF. */
+  readonly clone: Repository;
+  readonly ttlMs: number;
+  /** The author, with the time of the server. */
+  readonly by: () => CommitIdentity;
+}
+
 /**
- * Commits a message to a remote bridge, through a clone that has its tip. If the reply to a push was lost, we
- * look for the commit on main before we push again. So a broken connection never asks twice. Returns the
- * commit, and whether this call moved main to it.
+ * Commits a message to a remote bridge, through a clone. If the reply to a push was lost, we look for the
+ * commit on main before we push again. So a broken connection never asks twice.
  */
 export async function commitRemote(
-  clone: Repository,
-  connection: BridgeConnection,
+  { connection, clone, ttlMs, by }: RemoteCommitContext,
   submission: Submission,
-  by: () => CommitIdentity,
-  ttlMs: number,
   signal?: AbortSignal,
-): Promise<{ readonly id: string; readonly isNew: boolean }> {
+): Promise<Committed> {
   const { url } = connection.address;
   const reader = openObjectReader(clone);
   const tried = new Set<string>();
@@ -75,20 +81,6 @@ export async function commitRemote(
       retryable: true,
     })
   );
-}
-
-/** Commits a task in the same way. For the case that `main` holds these bytes already, see findEqualTask. */
-export async function submitRemote(
-  clone: Repository,
-  connection: BridgeConnection,
-  draft: TaskDraft,
-  by: () => CommitIdentity,
-  ttlMs: number,
-  signal?: AbortSignal,
-): Promise<{ readonly task: string; readonly isNew: boolean }> {
-  const submission = taskSubmission(draft, () => ({ nowMs: by().atMs, ttlMs }));
-  const { id, isNew } = await commitRemote(clone, connection, submission, by, ttlMs, signal);
-  return { task: id, isNew };
 }
 
 async function findArrived(clone: Repository, tried: ReadonlySet<string>): Promise<string | null> {

@@ -1,19 +1,16 @@
 import { stat } from 'node:fs/promises';
 import { parseAddress } from '../bridge/address.js';
-import { openDoorbell } from '../bridge/connection.js';
+import { openBridgeView } from '../bridge/bridge-view.js';
+import { type BridgeAccess, openDoorbell } from '../bridge/connection.js';
 import { isOwner, openLocalBridge } from '../bridge/local-bridge.js';
 import { createNotifier } from '../bridge/notifier.js';
-import type { SshOptions } from '../bridge/ssh-settings.js';
-import { catchUpLog } from '../log/catch-up-log.js';
-import { readLogLines } from '../log/follow-log.js';
-import { type HistoryRecord, readAnswers } from '../log/read-answers.js';
 import { stringifyEscaped } from '../protocol/strict-json.js';
-import { openView } from './open-view.js';
+import { catchUpLog } from './catch-up-log.js';
+import { readLogLines } from './follow-log.js';
+import { type HistoryRecord, readAnswers } from './read-answers.js';
 
 /** Which records to read. */
 export interface RecordRange {
-  readonly repo: string;
-  readonly ssh: SshOptions;
   /** Of the records that are there, only the newest `count`. */
   readonly count?: number;
   /** Only those; `count` counts them alone. Default: all. */
@@ -31,15 +28,18 @@ const SAFETY_POLL_MS = 60_000;
  * brought up to date first where it is ours to write; over ssh they are made from history, so without `seq`
  * and `ingested_at`.
  */
-export async function* readRecords(range: RecordRange): AsyncGenerator<string> {
-  const address = parseAddress(range.repo);
-  yield* address.kind === 'local' ? readLocal(address.url, range) : readRemote(range);
+export async function* readRecords(access: BridgeAccess, range: RecordRange): AsyncGenerator<string> {
+  const address = parseAddress(access.repo);
+  yield* address.kind === 'local' ? readLocal(address.url, access.env, range) : readRemote(access, range);
 }
 
-async function* readLocal(repoPath: string, range: RecordRange): AsyncGenerator<string> {
-  const { repo, settings } = await openLocalBridge(repoPath, { env: process.env, asOwner: false });
-  if (isOwner((await stat(repoPath)).uid)) await catchUpLog(repo);
-  const { follow, signal, count, wanted } = range;
+async function* readLocal(
+  repoPath: string,
+  env: NodeJS.ProcessEnv,
+  { follow, signal, count, wanted }: RecordRange,
+): AsyncGenerator<string> {
+  const { repo, settings } = await openLocalBridge(repoPath, { env, asOwner: false });
+  if (isOwner((await stat(repo.gitDir)).uid)) await catchUpLog(repo);
   yield* readLogLines(settings.answersLog, { follow, signal, newest: count, wanted });
 }
 
@@ -47,8 +47,8 @@ function linesThat(wanted: (line: string) => boolean) {
   return (record: HistoryRecord) => wanted(stringifyEscaped(record));
 }
 
-async function* readRemote(range: RecordRange): AsyncGenerator<string> {
-  const view = await openView(range.repo, range.ssh, 'all');
+async function* readRemote(access: BridgeAccess, range: RecordRange): AsyncGenerator<string> {
+  const view = await openBridgeView(access, 'all');
   const notifier = createNotifier();
   const doorbell = range.follow ? openDoorbell(view.connection, { ring: () => notifier.ring() }) : null;
   try {

@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeFileCommit } from '../git/commit-file.js';
 import { type CommitIdentity, emailOf } from '../git/git-objects.js';
-import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
+import { openObjectReader } from '../git/object-reader.js';
 import { type RefUpdate, readRef, updateRefs } from '../git/refs.js';
 import { repairBridge } from '../git/repair-bridge.js';
 import type { Repository } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
-import { type Submission, taskSubmission } from './submission.js';
-import type { TaskDraft } from './task-draft.js';
+import type { Submission } from './submission.js';
 
 /** More lost races than there are askers on any server; after that a lock is stuck. */
 const MAX_RACES = 50;
@@ -19,36 +18,24 @@ const MAX_VAIN = 3;
 /** How long to wait for processes that work on the bridge, where a lock is left in it. Milliseconds. */
 const REPAIR_WAIT_MS = 5_000;
 
-/**
- * Commits a task to a local bridge, as commitLocal does, and returns its id. For the case that `main` holds
- * these bytes already, see findEqualTask.
- */
-export async function submitLocal(
-  repo: Repository,
-  draft: TaskDraft,
-  by: CommitIdentity,
-  ttlMs: number,
-  alongside?: (commit: string) => readonly RefUpdate[],
-  reader?: ObjectReader,
-): Promise<string> {
-  const submission = taskSubmission(draft, () => ({ nowMs: by.atMs, ttlMs }));
-  return (await commitLocal(repo, submission, by, alongside, reader)).id;
+/** A message on main: its commit, and whether this call moved main to it. */
+export interface Committed {
+  readonly id: string;
+  readonly isNew: boolean;
 }
 
 /**
  * Commits a message to a local bridge: objects first, then one compare-and-swap of `main`. So a kill leaves
  * either no message or a whole one. `alongside` names refs that move in the same transaction, just before
- * `main`. Returns the commit, and whether this call moved main to it. `given` is a reader that is already
- * open; the caller closes it.
+ * `main`.
  */
 export async function commitLocal(
   repo: Repository,
   submission: Submission,
   by: CommitIdentity,
   alongside: (commit: string) => readonly RefUpdate[] = () => [],
-  given?: ObjectReader,
-): Promise<{ readonly id: string; readonly isNew: boolean }> {
-  const reader = given ?? openObjectReader(repo);
+): Promise<Committed> {
+  const reader = openObjectReader(repo);
   let vain = { parent: '', times: 0 };
   try {
     for (let race = 0; race < MAX_RACES; race++) {
@@ -67,7 +54,7 @@ export async function commitLocal(
       await sleep(Math.random() * 20 * (race + 1));
     }
   } finally {
-    if (given === undefined) reader.close();
+    reader.close();
   }
   throw new BridgeError(`main of ${repo.gitDir} could not be moved in ${MAX_RACES} tries`, {
     code: 'stuck-lock',

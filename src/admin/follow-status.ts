@@ -1,0 +1,82 @@
+import { type BridgeView, openBridgeView } from '../bridge/bridge-view.js';
+import { type BridgeAccess, openDoorbell } from '../bridge/connection.js';
+import { createNotifier } from '../bridge/notifier.js';
+import { readRepairs } from '../git/repairs-log.js';
+import { findStaleLocks } from '../git/stale-locks.js';
+import { catchUpLog } from '../log/catch-up-log.js';
+import { reportOnAnswer } from '../log/on-answer/state.js';
+import { type BridgeStatus, readStatus } from './bridge-status.js';
+
+/** How often the status is read again without a ring: ages grow, and side refs change without one. ms */
+const READ_MS = 5_000;
+
+/**
+ * How often a bridge elsewhere is fetched without a ring; and while a task is open, because an agent that
+ * begins with it does not ring. Milliseconds.
+ */
+const FETCH_MS = 60_000;
+const OPEN_FETCH_MS = READ_MS;
+
+/**
+ * A lock that a push holds is gone by then, and so are those who were at work when it was first seen.
+ * Milliseconds.
+ */
+const LOCK_WAIT_MS = 2_000;
+
+/** A day, as of the other figures. */
+const REPAIRS_SHOWN_MS = 86_400_000;
+
+/**
+ * Yields the status of a bridge: once, or with a signal again whenever the bridge rings and every few
+ * seconds, until the signal aborts. Throws BridgeError as openBridgeView and ingest do.
+ */
+export async function* followStatus(
+  access: BridgeAccess,
+  until: AbortSignal | null,
+): AsyncGenerator<BridgeStatus> {
+  const view = await openBridgeView(access, 'window');
+  const notifier = createNotifier();
+  const doorbell = until !== null ? openDoorbell(view.connection, notifier) : null;
+  let fetchedAtMs = performance.now();
+  try {
+    for (let logRecords = await recordsOf(view); ; ) {
+      const status = await view.mended(() => statusOf(view, access.repo, logRecords));
+      yield status;
+      if (until === null) return;
+      const outcome = await notifier.wait(READ_MS, until);
+      if (until.aborted) return;
+      const fetchMs = status.pending.length + status.running.length > 0 ? OPEN_FETCH_MS : FETCH_MS;
+      if (outcome === 'timeout' && performance.now() - fetchedAtMs < fetchMs) continue;
+      fetchedAtMs = performance.now();
+      // The view goes on while the server is away: the ages show it.
+      await view.refresh({ sideRefs: true }).catch(() => {});
+      logRecords = await recordsOf(view).catch(() => logRecords);
+    }
+  } finally {
+    await doorbell?.close();
+    await view.close();
+  }
+}
+
+/** The number of records in the log, with what a killed hook missed; null where it cannot be seen. */
+async function recordsOf(view: BridgeView): Promise<number | null> {
+  return view.isLocal ? (await catchUpLog(view.repo)).lastSeq : null;
+}
+
+async function statusOf(view: BridgeView, repoName: string, logRecords: number | null) {
+  const { repo, ref, isLocal } = view;
+  const staleLocks = isLocal ? (await findStaleLocks(repo.gitDir, { waitMs: LOCK_WAIT_MS })).stale : null;
+  const nowMs = view.terms.serverNow();
+  return readStatus(repo, {
+    repoName,
+    ref,
+    nowMs,
+    who: await view.whoWorks(),
+    ttlMs: view.terms.taskTtlMs,
+    takesClaims: view.terms.claimLeaseMs !== null,
+    logRecords,
+    staleLocks,
+    repairs: isLocal ? readRepairs(repo.gitDir, nowMs - REPAIRS_SHOWN_MS) : null,
+    onAnswer: isLocal ? await reportOnAnswer(repo.gitDir) : null,
+  });
+}

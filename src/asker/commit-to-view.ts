@@ -1,0 +1,48 @@
+import { type BridgeView, openBridgeView, type Reach } from '../bridge/bridge-view.js';
+import { type BridgeAccess, connectBridge } from '../bridge/connection.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { requireName } from '../protocol/names.js';
+import { type Committed, commitLocal } from './commit-local.js';
+import { commitRemote } from './commit-remote.js';
+import type { Submission } from './submission.js';
+import { loginName } from './task-draft.js';
+
+/** Who writes: the name where no key gives one (default: the login name), and when to stop. */
+export interface Writer {
+  readonly name?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Opens a bridge to write to it. Throws BridgeError as openBridgeView does, `usage` for the name, or `role`
+ * where the key is an agent's.
+ */
+export async function openToWrite(
+  access: BridgeAccess,
+  far: Reach,
+  { name, signal }: Writer,
+): Promise<BridgeView> {
+  if (name !== undefined) requireName(name, 'who asks');
+  const view = await openBridgeView(access, far, signal);
+  const { principal } = view.terms;
+  if (principal?.role !== 'agent') return view;
+  await view.close();
+  throw new BridgeError(`the key ${principal.name} has the role agent and cannot ask`, {
+    code: 'role',
+    remedy: 'use a key that was added with --role asker',
+  });
+}
+
+/** Commits a message, as commitLocal or commitRemote does. */
+export async function commitToView(
+  view: BridgeView,
+  submission: Submission,
+  { name, signal }: Writer,
+): Promise<Committed> {
+  const { terms, connection, repo } = view;
+  const by = () => ({ name: terms.principal?.name ?? name ?? loginName(), atMs: terms.serverNow() });
+  if (!view.isLocal)
+    return commitRemote({ connection, clone: repo, ttlMs: terms.taskTtlMs, by }, submission, signal);
+  await connectBridge(connection);
+  return commitLocal(repo, submission, by());
+}

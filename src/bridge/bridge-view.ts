@@ -1,0 +1,161 @@
+import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/fetch.js';
+import { readRef } from '../git/refs.js';
+import { type Repository, runGit } from '../git/run-git.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { MAIN_REF } from '../protocol/names.js';
+import { updateClone } from './clone.js';
+import {
+  type BridgeAccess,
+  type BridgeConnection,
+  type BridgeTerms,
+  closeConnection,
+  connectBridge,
+  openConnection,
+  ownTerms,
+  readTerms,
+} from './connection.js';
+import { openLocalBridge } from './local-bridge.js';
+import { type WhoWorks, whoWorks } from './side-refs.js';
+import { TemporaryClone } from './temporary-clone.js';
+
+/** How much of history is wanted: the last commit, as far back as tasks can be pending, or all of it. */
+export type Reach = 'tip' | 'window' | 'all';
+
+/**
+ * An open bridge: its rules, and a repository with its history. On this machine that is the bridge itself.
+ * Elsewhere it is a clone in a temporary folder, which nothing depends on.
+ */
+export interface BridgeView {
+  readonly connection: BridgeConnection;
+  /** The bridge is on this machine: `repo` is always up to date, and its `answers.log` is there. */
+  readonly isLocal: boolean;
+  readonly terms: BridgeTerms;
+  /** As it is now: ask for it at each use. */
+  readonly repo: Repository;
+  /** The ref in `repo` that is `main`. */
+  readonly ref: string;
+  /** The last known id of main; null on this machine, where main moves without our knowledge. */
+  tip(): string | null;
+  /** Brings this much of history here, claims and presences included for `window`. */
+  reach(far: Reach, signal?: AbortSignal): Promise<void>;
+  /** Brings `ref` up to date; with `sideRefs` also claims and presences. */
+  refresh(options?: {
+    readonly sideRefs?: boolean;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<void>;
+  /** Does what reads from `repo`, and once more where `repo` was damaged meanwhile and had to be made again. */
+  mended<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Who is there and works on what, as of the last refresh with side refs. */
+  whoWorks(): Promise<WhoWorks>;
+  close(): Promise<void>;
+}
+
+/** More commits than any history has; git reads this depth as all of it. */
+const WHOLE_DEPTH = 2_147_483_647;
+
+/**
+ * Opens a view of a bridge. Close it. Throws BridgeError as openConnection, openLocalBridge, readTerms and
+ * fetchMain do.
+ */
+export async function openBridgeView(
+  access: BridgeAccess,
+  far: Reach,
+  signal?: AbortSignal,
+): Promise<BridgeView> {
+  const connection = await openConnection(access.repo, access.env, access.ssh);
+  return connection.address.kind === 'local'
+    ? openLocalView(connection)
+    : openCloneView(connection, far, signal);
+}
+
+async function openLocalView(connection: BridgeConnection): Promise<BridgeView> {
+  const { url } = connection.address;
+  const { repo, settings } = await openLocalBridge(url, { env: connection.env, asOwner: true });
+  return {
+    connection,
+    isLocal: true,
+    terms: ownTerms(settings),
+    repo,
+    ref: MAIN_REF,
+    tip: () => null,
+    reach: async () => {},
+    refresh: async () => {},
+    mended: (work) => work(),
+    whoWorks: () => whoWorks(repo, 'refs/bridge/', Date.now()),
+    close: async () => {},
+  };
+}
+
+async function openCloneView(
+  connection: BridgeConnection,
+  far: Reach,
+  signal?: AbortSignal,
+): Promise<BridgeView> {
+  const temporary = await TemporaryClone.open('view', connection.env);
+  const close = async () => {
+    await closeConnection(connection);
+    await temporary.close();
+  };
+  try {
+    const { url } = connection.address;
+    await connectBridge(connection, signal);
+    const hello = readTerms(connection, signal);
+    let reached = far;
+    let known: string | null = null;
+    const bring = async (wanted: Reach, inner?: AbortSignal): Promise<void> => {
+      if (wanted === 'window') {
+        const { serverNow, taskTtlMs } = await hello;
+        const window = { nowMs: serverNow(), ttlMs: taskTtlMs, sideRefs: true, shorten: true };
+        await updateClone(temporary.repo, connection, window, inner);
+      } else {
+        const depth = wanted === 'all' ? WHOLE_DEPTH : 1;
+        await fetchMain(temporary.repo, url, { depth }, inner);
+      }
+      reached = wanted;
+      known = await readRef(temporary.repo, REMOTE_MAIN_REF);
+    };
+    /** Into a clone that was made again: what the one before it had, and what came since. */
+    const bringAgain = async (inner?: AbortSignal): Promise<void> => {
+      const before = known;
+      await bring(reached === 'tip' ? 'window' : reached, inner);
+      if (before !== null && !(await isOnMain(temporary.repo, before))) throw rewritten(url);
+    };
+    const [terms] = await Promise.all([hello, bring(far, signal)]);
+    return {
+      connection,
+      isLocal: false,
+      terms,
+      get repo() {
+        return temporary.repo;
+      },
+      ref: REMOTE_MAIN_REF,
+      tip: () => known,
+      async reach(wanted, inner) {
+        await connectBridge(connection, inner);
+        await bring(wanted, inner);
+      },
+      async refresh({ sideRefs = false, signal: inner } = {}) {
+        await connectBridge(connection, inner);
+        if ((await fetchMain(temporary.repo, url, { sideRefs }, inner)) === 'rewound') throw rewritten(url);
+        known = await readRef(temporary.repo, REMOTE_MAIN_REF);
+      },
+      mended: (work, inner) => temporary.use(work, () => bringAgain(inner)),
+      whoWorks: () => whoWorks(temporary.repo, REMOTE_PREFIX, terms.serverNow()),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function isOnMain(repo: Repository, commit: string): Promise<boolean> {
+  return (await runGit(repo, ['merge-base', '--is-ancestor', commit, REMOTE_MAIN_REF])).exitCode === 0;
+}
+
+function rewritten(url: string): BridgeError {
+  return new BridgeError(`main of ${url} was rewound or rewritten while this waited; the task may be gone`, {
+    code: 'history-rewritten',
+    remedy: 'find out who rewrote the record, then ask again',
+  });
+}
