@@ -4,6 +4,7 @@ import { openObjectReader } from '../git/object-reader.js';
 import type { Repair } from '../git/repairs-log.js';
 import type { Repository } from '../git/run-git.js';
 import type { LeftLock } from '../git/stale-locks.js';
+import type { OnAnswerStatus } from '../log/on-answer/state.js';
 import { type Answer, readAnswer } from '../protocol/answer.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { isPresent, type Presence } from '../protocol/presence.js';
@@ -67,22 +68,6 @@ export interface AttendanceStatus {
   readonly since: string | null;
   readonly problem: string | null;
   readonly remedy: string | null;
-}
-
-/** One of the owner's executables in `on-answer.d`. */
-export interface OnAnswerStatus {
-  readonly name: string;
-  /** `new`: it has not been given a record yet. `refused`: it is never run, and `reason` says why. */
-  readonly state: 'new' | 'ok' | 'failing' | 'refused';
-  /** The newest record it took. */
-  readonly last_seq: number | null;
-  /** How often in a row the next one failed. */
-  readonly failures: number;
-  readonly reason: string | null;
-  /** ISO 8601. */
-  readonly next_try: string | null;
-  /** The records that it did not take and that are not tried any more. `at` is ISO 8601. */
-  readonly set_aside: readonly { readonly seq: number; readonly at: string; readonly reason: string }[];
 }
 
 /** The last state an agent announced. */

@@ -5,7 +5,7 @@ import { openLocalBridge } from '../bridge/local-bridge.js';
 import { withFileLock } from '../process/file-lock.js';
 import { GROUP_MODES, makeGroupFolder } from '../process/group-files.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { type Role, requireName, roleSchema } from '../protocol/names.js';
+import { type Principal, type Role, requireName, roleSchema } from '../protocol/names.js';
 import {
   findKeyLines,
   formatKeyLine,
@@ -47,10 +47,7 @@ export interface ListedKey {
  * key again changes nothing. Throws BridgeError `usage` (a bad name), `bad-key`, `key-exists` (the key has
  * another purpose), `name-taken`.
  */
-export async function addKey(
-  store: KeyStore,
-  key: { readonly name: string; readonly role: Role; readonly file: string },
-): Promise<string> {
+export async function addKey(store: KeyStore, key: Principal & { readonly file: string }): Promise<string> {
   requireName(key.name, 'a key');
   const repoPath = await openStore(store);
   const publicKey = await readPublicKey(key.file);
@@ -60,7 +57,7 @@ export async function addKey(
 async function addLine(
   store: KeyStore,
   repoPath: string,
-  key: { readonly name: string; readonly role: Role },
+  key: Principal,
   publicKey: PublicKey,
 ): Promise<string> {
   const line = formatKeyLine(repoPath, key.name, publicKey);

@@ -85,7 +85,7 @@ export async function openAgent(options: AgentOptions, failed: AbortController):
   }
 }
 
-/** The clone and the answers that wait in it; a clone that is damaged is made anew first. */
+/** The clone and the answers that wait in it; a clone that is damaged is made again first. */
 async function openSoundClone(dir: string, env: NodeJS.ProcessEnv, onWait: () => void) {
   for (let isNew = false; ; isNew = true) {
     const reader = openCloneReader({ gitDir: dir, env });

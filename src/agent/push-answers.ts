@@ -135,7 +135,7 @@ async function settleRefusal(agent: AgentContext, answer: FinishedAnswer, refusa
     case 'shape':
       return replaceRefused(agent, answer, refusal.text, said);
     case 'clock':
-      // The clocks drifted apart since the server was asked: ask again, and date the answer anew.
+      // The clocks drifted apart since the server was asked: ask again, and date the answer again.
       session.forgetTerms();
       throw new BridgeError(said, { code: 'refused-clock', remedy: refusal.remedy, retryable: true });
     case 'internal':

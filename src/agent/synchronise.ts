@@ -70,7 +70,7 @@ async function fetchNews(
     const tip = await updateClone(agent.clone, agent.connection, window, signal);
     session.reached(tip);
     // Nobody waits for it: it is a git of its own, and what it finds in use stays.
-    if (shorten) void maintenance.tend(signal);
+    if (shorten) void maintenance.run(signal);
     if (deepen !== undefined) deepening.fetched();
     return tip;
   } catch (error) {

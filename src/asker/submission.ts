@@ -86,7 +86,7 @@ const MARGIN_MS = MAX_CLOCK_AHEAD_MS + MAX_CLOCK_BEHIND_MS;
  * `--dedup` asks the same twice in a row. Ask again for each new parent: another asker may have put the same
  * bytes there meanwhile.
  */
-export async function findEqualTask(
+async function findEqualTask(
   { repo, reader }: SubmissionContext,
   ref: string,
   file: TaskFile,
@@ -121,6 +121,6 @@ async function isWhole(
  * The same task in other bytes: one more line break at the end, which changes nothing for a reader of either
  * file.
  */
-export function varied(bytes: Buffer): Buffer {
+function varied(bytes: Buffer): Buffer {
   return Buffer.concat([bytes, Buffer.from('\n')]);
 }

@@ -27,10 +27,10 @@ export function parseAddress(text: string): BridgeAddress {
   const scp = /^((?:[^@/:\\[\]]+@)?(?:\[[^\]]+\]|[^@/:\\[\]]+)):(.+)$/.exec(trimmed);
   // `C:\bridge.git` is a path. As in git, a slash before the colon makes it a path too.
   if (scp !== null && !/^[A-Za-z]:[\\/]/.test(trimmed)) {
-    const context = scp[1] ?? '';
+    const where = scp[1] ?? '';
     // git accepts `[host:port]:path` as well; an address with more than one colon is IPv6.
-    const [, user = '', host, port = null] = /^([^[]*)\[([^\]:]+):([0-9]+)\]$/.exec(context) ?? [];
-    const destination = host === undefined ? context.replace(/[[\]]/g, '') : `${user}${host}`;
+    const [, user = '', host, port = null] = /^([^[]*)\[([^\]:]+):([0-9]+)\]$/.exec(where) ?? [];
+    const destination = host === undefined ? where.replace(/[[\]]/g, '') : `${user}${host}`;
     requireHost(destination, text);
     return { kind: 'ssh', url: trimmed, destination, port };
   }

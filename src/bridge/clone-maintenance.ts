@@ -14,7 +14,7 @@ const LOOK_EVERY_MS = 10 * 60_000;
  * Maintenance runs at least this often, however little is new: history leaves the window with time.
  * Milliseconds.
  */
-const TEND_EVERY_MS = 24 * 3_600_000;
+const RUN_EVERY_MS = 24 * 3_600_000;
 
 /** An object written a moment ago may get a reference soon. */
 const KEEP_UNREACHABLE = '1.hour.ago';
@@ -30,7 +30,7 @@ export interface CloneMaintenance {
    * Packs what is left after such a fetch and drops the rest, in a git process of its own. A failure leaves
    * the clone as it is.
    */
-  tend(signal: AbortSignal): Promise<void>;
+  run(signal: AbortSignal): Promise<void>;
 }
 
 /** Makes the maintenance of a clone. The first look comes at once, for an agent that has just started. */
@@ -39,16 +39,16 @@ export function cloneMaintenance(
   now: () => number = () => performance.now(),
 ): CloneMaintenance {
   let lookedAtMs = Number.NEGATIVE_INFINITY;
-  let tendedAtMs = now();
+  let ranAtMs = now();
   let running: Promise<void> | null = null;
   return {
     async isDue() {
       if (running !== null || now() - lookedAtMs < LOOK_EVERY_MS) return false;
       lookedAtMs = now();
-      return now() - tendedAtMs > TEND_EVERY_MS || (await isCrowded(clone.gitDir));
+      return now() - ranAtMs > RUN_EVERY_MS || (await isCrowded(clone.gitDir));
     },
-    tend(signal) {
-      tendedAtMs = now();
+    run(signal) {
+      ranAtMs = now();
       running ??= collectGarbage(clone, KEEP_UNREACHABLE, signal)
         .catch(() => {})
         .finally(() => {

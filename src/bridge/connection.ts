@@ -3,7 +3,7 @@ import { requireGit } from '../git/git-version.js';
 import { clearTheWay } from '../git/repair-bridge.js';
 import { parseDurationMs } from '../protocol/duration.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
-import type { Role } from '../protocol/names.js';
+import type { Principal } from '../protocol/names.js';
 import { type BridgeAddress, parseAddress } from './address.js';
 import { type BridgeSettings, leaseMs } from './bridge-settings.js';
 import { type Doorbell, openLocalDoorbell, openSshDoorbell, type Ring } from './doorbell.js';
@@ -35,7 +35,7 @@ export interface BridgeConnection {
 /** Who we are on a bridge, and its rules. */
 export interface BridgeTerms {
   /** The name and role of our key; null for the owner, and where the server does not say. */
-  readonly principal: { readonly name: string; readonly role: Role } | null;
+  readonly principal: Principal | null;
   readonly taskTtlMs: number;
   readonly maxTaskBytes: number;
   readonly maxAnswerBytes: number;
@@ -72,7 +72,7 @@ export async function openConnection(
   const known = plan.by === 'nobody' ? {} : { GIT_SSH_VARIANT: 'ssh' };
   const gitEnv = { ...known, ...clientGitEnv(env, riding.text) };
   const shared =
-    plan.by === 'us' ? openSharedConnection({ address, ssh, env: plainEnv }, plan.context) : undefined;
+    plan.by === 'us' ? openSharedConnection({ address, ssh, env: plainEnv }, plan.location) : undefined;
   return { address, env: gitEnv, ssh: { address, ssh: riding, env: gitEnv, shared } };
 }
 

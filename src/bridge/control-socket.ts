@@ -24,12 +24,12 @@ export interface SocketLocation {
  * with mode 0700; an existing one is somebody else's.
  */
 export async function findSocketLocation(env: NodeJS.ProcessEnv): Promise<SocketLocation | null> {
-  for (const context of [env.XDG_RUNTIME_DIR, os.tmpdir(), '/tmp']) {
-    if (!context || !/^\/[\w./+,@=-]*$/.test(context)) continue;
-    const folder = path.join(context, `llm-bridge-${randomBytes(9).toString('base64url')}`);
+  for (const parent of [env.XDG_RUNTIME_DIR, os.tmpdir(), '/tmp']) {
+    if (!parent || !/^\/[\w./+,@=-]*$/.test(parent)) continue;
+    const folder = path.join(parent, `llm-bridge-${randomBytes(9).toString('base64url')}`);
     const socket = path.join(folder, 's');
     if (socket.length > MAX_SOCKET_CHARS) continue;
-    const isOurs = await access(context, constants.W_OK | constants.X_OK).then(
+    const isOurs = await access(parent, constants.W_OK | constants.X_OK).then(
       () => true,
       () => false,
     );

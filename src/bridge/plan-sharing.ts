@@ -4,10 +4,10 @@ import { readSshConfig } from './ssh-config.js';
 import { type SshCommand, withOptions } from './ssh-settings.js';
 
 /**
- * How connections are shared: over one of our own at `place`; over one that the user has open; or not at all.
+ * How connections are shared: over one of our own at `location`; over one that the user has open; or not at all.
  */
 export type SharingPlan =
-  | { readonly by: 'us'; readonly context: SocketLocation; readonly options: readonly string[] }
+  | { readonly by: 'us'; readonly location: SocketLocation; readonly options: readonly string[] }
   | { readonly by: 'user'; readonly options: readonly string[] }
   | { readonly by: 'nobody'; readonly options: readonly [] };
 
@@ -31,15 +31,15 @@ export async function planSharing(
   env: NodeJS.ProcessEnv,
 ): Promise<SharingPlan> {
   if (process.platform === 'win32' || !ssh.isOpenSsh) return NOBODY;
-  const context = await findSocketLocation(env);
+  const location = await findSocketLocation(env);
   const theirs = await controlPathOf(address, ssh, env);
-  if (theirs === null || context === null) return NOBODY;
+  if (theirs === null || location === null) return NOBODY;
   // The user's forwarded ports are of no use here, and can be bound only once.
-  const options = [...NO_MASTER, '-o', `ControlPath=${context.socket}`, '-o', 'ClearAllForwardings=yes'];
-  if (theirs === 'none') return { by: 'us', context, options };
+  const options = [...NO_MASTER, '-o', `ControlPath=${location.socket}`, '-o', 'ClearAllForwardings=yes'];
+  if (theirs === 'none') return { by: 'us', location, options };
   if (await saysHello(theirs)) return { by: 'user', options: NO_MASTER };
   const effective = await controlPathOf(address, withOptions(ssh, options), env);
-  return effective === context.socket ? { by: 'us', context, options } : NOBODY;
+  return effective === location.socket ? { by: 'us', location, options } : NOBODY;
 }
 
 /**

@@ -26,7 +26,7 @@ const MAX_STDERR_CHARS = 16_384;
 const UNKNOWN_FAILURE = 'git-failed';
 
 /**
- * Prepares a shared connection at `place`. Connects to nobody yet. `ssh` is the command without the options
+ * Prepares a shared connection at `location`. Connects to nobody yet. `ssh` is the command without the options
  * of the plan.
  */
 export function openSharedConnection(
@@ -35,7 +35,7 @@ export function openSharedConnection(
     readonly ssh: SshCommand;
     readonly env: NodeJS.ProcessEnv;
   },
-  context: SocketLocation,
+  location: SocketLocation,
 ): SharedConnection {
   let master: TiedProgram | null = null;
   let starting: Promise<void> | null = null;
@@ -45,10 +45,10 @@ export function openSharedConnection(
   let off = false;
 
   async function start(): Promise<void> {
-    await makeOwnFolder(context.folder, hasFolder);
+    await makeOwnFolder(location.folder, hasFolder);
     hasFolder = true;
     // A killed master leaves its socket behind, and the next master would not listen there.
-    await rm(context.socket, { force: true });
+    await rm(location.socket, { force: true });
     const outcome = await startMaster();
     if (outcome.status === 'listening') {
       worked = true;
@@ -65,11 +65,11 @@ export function openSharedConnection(
     let timer: NodeJS.Timeout | undefined;
     try {
       return await new Promise((resolve, reject) => {
-        const look = () => access(context.socket).then(() => resolve({ status: 'listening' }), absent);
+        const look = () => access(location.socket).then(() => resolve({ status: 'listening' }), absent);
         ticker = setInterval(look, LOOK_EVERY_MS);
-        const options = ['ControlMaster=yes', `ControlPath=${context.socket}`, ...MASTER_OPTIONS];
+        const options = ['ControlMaster=yes', `ControlPath=${location.socket}`, ...MASTER_OPTIONS];
         const words = sshWords(connection, [...options.flatMap((one) => ['-o', one]), '-N', '-T'], null);
-        const mine = startTied(words, { env: connection.env, leftOver: context.folder });
+        const mine = startTied(words, { env: connection.env, leftOver: location.folder });
         master = mine;
         let stderr = '';
         mine.child.stdout?.resume();
@@ -102,7 +102,7 @@ export function openSharedConnection(
       if (off) return;
       const current = starting === null ? master : null;
       if (current !== null) {
-        if (await saysHello(context.socket)) return;
+        if (await saysHello(location.socket)) return;
         await current.end();
         if (master === current) master = null;
       }
@@ -115,7 +115,7 @@ export function openSharedConnection(
     async close() {
       off = true;
       await master?.end();
-      if (hasFolder) await rm(context.folder, { recursive: true, force: true, maxRetries: 3 });
+      if (hasFolder) await rm(location.folder, { recursive: true, force: true, maxRetries: 3 });
     },
   };
 }

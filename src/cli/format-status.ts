@@ -1,12 +1,6 @@
 import pc from 'picocolors';
-import type {
-  AgentStatus,
-  BridgeStatus,
-  OnAnswerStatus,
-  OpenTask,
-  RecentFigures,
-  Spread,
-} from '../admin/bridge-status.js';
+import type { AgentStatus, BridgeStatus, OpenTask, RecentFigures, Spread } from '../admin/bridge-status.js';
+import type { OnAnswerStatus } from '../log/on-answer/state.js';
 import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';

@@ -275,11 +275,11 @@ export const OPTIONS = {
   watch: option('watch', {
     kind: 'switch',
     alias: 'w',
-    describe: 'Go on, and show it anew whenever something changes, until Ctrl-C',
+    describe: 'Go on, and show it again whenever something changes, until Ctrl-C',
   }),
   rebuild: option('rebuild', {
     kind: 'switch',
-    describe: 'Write answers.log anew from history, whole, and keep the old files aside',
+    describe: 'Write answers.log again from history, whole, and keep the old files aside',
     forOneRun: true,
   }),
   again: option('again', {

@@ -52,7 +52,7 @@ const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {
   answer_too_large: 'ask for less, or raise bridge.maxAnswerBytes on the server',
   answer_refused: updateElsewhere('the server and the PC'),
   cancelled: 'nothing, if that was meant; else ask again',
-  context_missing: 'reply to a task that has a good answer, or ask anew',
+  context_missing: 'reply to a task that has a good answer, or ask again',
   unknown_backend: 'leave --backend out, name another, or install a newer llm-bridge on the PC',
   wrong_model: `load the model in ${backendTitles((one) => one.answersFromOthers)}, or leave --model out`,
 };

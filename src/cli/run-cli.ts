@@ -52,7 +52,7 @@ export async function runCli(args: readonly string[], io: CommandIo): Promise<Ex
     // Reading all commands from the disk would take longer than most of them run. Any word may be the
     // command.
     const command = args.includes(nameOf(entry)) ? await entry.load() : null;
-    register(y, entry, command, [], call);
+    register(y, { ...entry, command, above: [] }, call);
   }
   let said = '';
   await y
@@ -85,14 +85,15 @@ export async function runCli(args: readonly string[], io: CommandIo): Promise<Ex
   return call.run === null ? EXIT.done : call.run(io);
 }
 
+/** A command in the tree of commands: `above` are the names of those above it. */
+interface Listed extends Omit<CommandEntry, 'load'> {
+  /** Null where it was not loaded. */
+  readonly command: Command | null;
+  readonly above: readonly string[];
+}
+
 /** Makes a command known to yargs. One that was not loaded is only listed. */
-function register(
-  y: Argv,
-  { usage, describe }: Omit<CommandEntry, 'load'>,
-  command: Command | null,
-  above: readonly string[],
-  call: Call,
-): void {
+function register(y: Argv, { usage, describe, command, above }: Listed, call: Call): void {
   const path = [...above, nameOf({ usage })];
   y.command({
     command: usage,
@@ -101,7 +102,7 @@ function register(
       if (command === null) return inner;
       call.options = [...call.options, ...command.options];
       declare(inner, command);
-      for (const below of command.commands) register(inner, below, below.command, path, call);
+      for (const below of command.commands) register(inner, { ...below, above: path }, call);
       if (command.commands.length === 0) return inner;
       const names = command.commands.map(nameOf).join(', ');
       return inner.demandCommand(1, `${path.join(' ')} needs one of: ${names}`);

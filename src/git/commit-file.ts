@@ -27,7 +27,7 @@ export async function beginBlob(
   repo: Repository,
   bytes: Uint8Array,
 ): Promise<{ readonly id: string; readonly written: Promise<unknown> }> {
-  const writer = openPen(repo);
+  const writer = openWriter(repo);
   const id = await writer.write({ type: 'blob', content: bytes });
   const written = writer.done();
   // The caller awaits it, maybe later. Until then a failure must not count as unhandled.
@@ -57,7 +57,7 @@ export async function writeFileCommits(
   parent: string,
   commits: readonly FileCommit[],
 ): Promise<string> {
-  const writer = openPen(repo);
+  const writer = openWriter(repo);
   let tree = commits.length === 0 ? Buffer.alloc(0) : await readTree(repo, reader, parent);
   let tip = parent;
   for (const { file, blob, message, by } of commits) {
@@ -97,7 +97,7 @@ interface Writer {
  * The id of an object is known before it is written. So in a repository of ours no disk write waits for
  * another.
  */
-function openPen(repo: Repository): Writer {
+function openWriter(repo: Repository): Writer {
   const { gitDir, ownIds, groupReads } = repo;
   const writing: Promise<unknown>[] = [];
   return {

@@ -83,20 +83,20 @@ export async function readRemoteRef(
 }
 
 /** Where a command runs; null: in no repository. */
-interface Place {
+interface GitFolder {
   readonly gitDir: string | null;
   readonly env: NodeJS.ProcessEnv;
 }
 
-async function text(place: Place, args: string[], signal?: AbortSignal): Promise<string> {
-  const { result, value } = await run(place, (git) => git.raw(args), signal);
+async function text(folder: GitFolder, args: string[], signal?: AbortSignal): Promise<string> {
+  const { result, value } = await run(folder, (git) => git.raw(args), signal);
   if (result.exitCode !== 0) throw gitFailed(args, result);
   return value;
 }
 
 /** Runs one command of simple-git. A non-zero exit is a result. Rejects once the signal aborts. */
 async function run<T>(
-  { gitDir, env }: Place,
+  { gitDir, env }: GitFolder,
   command: (git: SimpleGit) => PromiseLike<T>,
   signal?: AbortSignal,
 ): Promise<{ readonly result: GitResult; readonly value: T }> {

@@ -2,6 +2,8 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { parseRefusal, type Refusal } from '../protocol/refusal.js';
 import { classifyGitFailure, gitMeant } from './git-failure.js';
+import type { RefAt } from './ref-files.js';
+import type { RefUpdate } from './refs.js';
 import type { Repository } from './run-git.js';
 import { runRemoteGit } from './run-remote-git.js';
 
@@ -22,20 +24,14 @@ export type PushOutcome =
   | { readonly status: 'not-with-those' }
   | { readonly status: 'refused'; readonly refusal: Refusal };
 
-/** A ref of the other side to delete, if it still points at `id` there. */
-export interface RefEnd {
-  readonly ref: string;
-  readonly id: string;
-}
-
 /**
  * Pushes one commit to `main`, as a fast-forward or not at all. The refs `ends` are deleted in the same
- * transaction. Throws BridgeError `rejected`, and what classifyGitFailure makes of a failure.
+ * transaction, each only if it still points at its id there. Throws BridgeError `rejected`, and what classifyGitFailure makes of a failure.
  */
 export async function pushCommit(
   context: PushContext,
   commit: string,
-  ends: readonly RefEnd[] = [],
+  ends: readonly RefAt[] = [],
 ): Promise<PushOutcome> {
   const result = await runPush(
     context,
@@ -79,15 +75,8 @@ function isAboutOthers(result: PushResult, refusal: Refusal | null): boolean {
   return !isMainAtFault && !isAtomicAndLost(result);
 }
 
-/**
- * A ref outside main to create or change, if it still points at `from` there. `to` null: delete it. `from`
- * null: it must not exist yet.
- */
-export interface SideRefChange {
-  readonly ref: string;
-  readonly to: string | null;
-  readonly from: string | null;
-}
+/** A change of a ref outside main: only if it is still at `from` there. */
+export type SideRefChange = Required<RefUpdate>;
 
 /**
  * `pushed`: these refs were pushed, each by itself; the others were not at `from`. `refused`: none was

@@ -9,7 +9,7 @@ export interface PackedObject {
 }
 
 /** The settings for reading a pack. */
-export interface PackPlace {
+export interface PackOptions {
   /** 20 or 32. */
   readonly idBytes: number;
   /** The base of a delta that is not in the pack; null where the base may not be used. */
@@ -30,20 +30,20 @@ const WHOLE: Readonly<Record<number, ObjectInfo['type']>> = { 1: 'commit', 2: 't
  * on a `base`. Null where the bytes are no pack, or an incomplete one. Whoever wrote the pack has the
  * objects, because an id is the hash of the content.
  */
-export async function idsInPack(pack: Buffer, context: PackPlace): Promise<ReadonlySet<string> | null> {
+export async function idsInPack(pack: Buffer, options: PackOptions): Promise<ReadonlySet<string> | null> {
   if (pack.length < HEADER_BYTES || pack.toString('latin1', 0, 4) !== 'PACK') return null;
   const made = new Map<string, PackedObject>();
   const byOffset = new Map<number, PackedObject>();
   const keep = (at: number, object: PackedObject) => {
-    made.set(idOf(object, context.idBytes), object);
+    made.set(idOf(object, options.idBytes), object);
     byOffset.set(at, object);
   };
   let waiting: Delta[] = [];
-  let left = context.maxBytes;
+  let left = options.maxBytes;
   let at = HEADER_BYTES;
   let entries = pack.readUInt32BE(8);
   for (; entries > 0; entries -= 1) {
-    const header = readHeader(pack, at, context.idBytes);
+    const header = readHeader(pack, at, options.idBytes);
     if (header === null) return null;
     if (header.size > left) break;
     const data = inflateAt(pack, header);
@@ -54,7 +54,7 @@ export async function idsInPack(pack: Buffer, context: PackPlace): Promise<Reado
     else waiting.push({ at, base: header.base, delta: data.content });
     at = data.end;
   }
-  if (entries === 0 && !isWhole(pack, at, context.idBytes)) return null;
+  if (entries === 0 && !isWhole(pack, at, options.idBytes)) return null;
   // A delta may come before its base.
   for (let before = waiting.length + 1; waiting.length < before; ) {
     before = waiting.length;
@@ -63,7 +63,7 @@ export async function idsInPack(pack: Buffer, context: PackPlace): Promise<Reado
       const base =
         typeof one.base === 'number'
           ? byOffset.get(one.base)
-          : (made.get(one.base) ?? (await context.base(one.base)));
+          : (made.get(one.base) ?? (await options.base(one.base)));
       const content = base == null ? null : applyDelta(base.content, one.delta, left);
       if (base == null || content === null) rest.push(one);
       else {

@@ -17,12 +17,18 @@ export function isLockOfOurs(file: string): boolean {
   return held.has(path.resolve(file));
 }
 
+/** A ref and the object it points at. */
+export interface RefAt {
+  readonly ref: string;
+  readonly id: string;
+}
+
 /**
  * The refs under a prefix, sorted by name as in `git for-each-ref`, read from git's files (not from a
  * reftable). Loose refs are read first and win, as in git: `git pack-refs` packs a ref before it removes its
  * file, so none is missed between the two.
  */
-export async function listRefFiles(gitDir: string, prefix: string): Promise<{ ref: string; id: string }[]> {
+export async function listRefFiles(gitDir: string, prefix: string): Promise<RefAt[]> {
   const loose = await readLoose(gitDir, prefix);
   const packed = await readFile(path.join(gitDir, 'packed-refs'), 'latin1').catch(unless('ENOENT'));
   const found = new Map(

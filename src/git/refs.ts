@@ -1,5 +1,5 @@
 import { gitMeant } from './git-failure.js';
-import { listRefFiles, readRefFile, writeRefFile } from './ref-files.js';
+import { listRefFiles, type RefAt, readRefFile, writeRefFile } from './ref-files.js';
 import { gitFailed, type Repository, runGit } from './run-git.js';
 
 /**
@@ -24,7 +24,7 @@ export async function readRef(repo: Repository, ref: string): Promise<string | n
 }
 
 /** The refs under a prefix (`refs/bridge/answers/`), sorted by name. */
-export async function listRefs(repo: Repository, prefix: string): Promise<{ ref: string; id: string }[]> {
+export async function listRefs(repo: Repository, prefix: string): Promise<RefAt[]> {
   if (repo.ownIds !== undefined) return listRefFiles(repo.gitDir, prefix);
   const args = ['for-each-ref', '--format=%(objectname) %(refname)', prefix];
   const result = await runGit(repo, args);

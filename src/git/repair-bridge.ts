@@ -104,13 +104,13 @@ function namesIn(folder: string): string[] {
  * Whether HEAD exists but holds neither a ref nor an id, as after a power cut. git then does not accept the
  * bridge as a repository.
  */
-export function isHeadBroken(gitDir: string): boolean {
+function isHeadBroken(gitDir: string): boolean {
   const text = readSmallFile(path.join(gitDir, 'HEAD'));
   return text !== null && !/^(?:ref: \S+|[0-9a-f]{40,64})\n/.test(text);
 }
 
 /** Writes HEAD again; its content never changes after `init`. True where it had to be written. */
-export async function restoreHead(gitDir: string): Promise<boolean> {
+async function restoreHead(gitDir: string): Promise<boolean> {
   if (!isHeadBroken(gitDir)) return false;
   const file = path.join(gitDir, 'HEAD');
   await writeDurably({

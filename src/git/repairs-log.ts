@@ -15,7 +15,7 @@ export interface Repair {
 const MAX_BYTES = 64 * 1024;
 
 /** The log of repairs, one line each: the time, a blank, the sentence. `status` shows the newest lines. */
-export function repairsLog(gitDir: string): string {
+function repairsLog(gitDir: string): string {
   return path.join(gitDir, 'bridge', 'repairs.log');
 }
 

@@ -1,19 +1,18 @@
 import type { FileHandle } from 'node:fs/promises';
-import path from 'node:path';
-import { type BridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
 import { treeOfCommit } from '../git/git-objects.js';
 import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
 import { syncHistory } from '../git/sync-history.js';
 import { DISK, type LogFileSystem, syncEntry, writeWhole } from '../process/durable-file.js';
-import { takeFileLock } from '../process/file-lock.js';
-import { makeGroupFolder, openGroupFile } from '../process/group-files.js';
+import { openGroupFile } from '../process/group-files.js';
 import type { HistoryCommit } from '../protocol/history.js';
 import { formatLogLine } from '../protocol/log-record.js';
 import { lastRotatedPosition } from './log-files.js';
-import { noLogFile, requireLogPlace } from './log-folder.js';
+import { notWritable } from './log-folder.js';
 import { type LogTail, readLogTail } from './log-tail.js';
+import { lookAhead } from './look-ahead.js';
 import { walkAnswers, walkMainSince } from './walk-answers.js';
+import { type WithLogOptions, withLog } from './with-log.js';
 
 /** What an ingest did. */
 export interface IngestResult {
@@ -26,16 +25,10 @@ export interface IngestResult {
 }
 
 /** What an ingest needs from its caller. */
-export interface IngestOptions {
+export interface IngestOptions extends WithLogOptions {
   readonly now: () => number;
-  /** Default: the disk. */
-  readonly fs?: LogFileSystem;
-  /** Given where the settings were read already. */
-  readonly settings?: Promise<BridgeSettings> | undefined;
   /** A reader that is already open. The caller closes it. */
   readonly reader?: ObjectReader | undefined;
-  /** The lock, where the caller takes it already (lockLog). ingest releases it in any case. */
-  readonly lock?: Promise<() => Promise<void>> | undefined;
 }
 
 /**
@@ -79,46 +72,7 @@ export async function ingest(
       }
     }
   };
-  return withLog(repo, fs, job, settings, lock);
-}
-
-/**
- * Runs `job` with the path of the log while no other ingest of this bridge runs. Throws BridgeError
- * `open-log-folder`.
- */
-export async function withLog<T>(
-  repo: Repository,
-  fs: LogFileSystem,
-  job: (logPath: string) => Promise<T>,
-  // Read while the lock is being taken: each of the two starts a process.
-  settings: Promise<BridgeSettings> = readBridgeSettings(repo),
-  lock: Promise<() => Promise<void>> = lockLog(repo, fs),
-): Promise<T> {
-  settings.catch(() => {});
-  const release = await lock;
-  try {
-    const { answersLog } = await settings;
-    requireLogPlace(answersLog, repo.gitDir);
-    return await job(answersLog);
-  } finally {
-    await release();
-  }
-}
-
-/**
- * Waits until no other ingest of this bridge runs, and takes the lock. Returns the function that releases it.
- */
-export async function lockLog(repo: Repository, fs: LogFileSystem = DISK): Promise<() => Promise<void>> {
-  const folder = path.join(repo.gitDir, 'bridge');
-  await makeGroupFolder(folder, fs);
-  return takeFileLock(path.join(folder, 'ingest.lock'));
-}
-
-/** The error handler for a log, or a file beside it, that cannot be created or opened. */
-export function notWritable(logPath: string) {
-  return (cause: NodeJS.ErrnoException): never => {
-    throw noLogFile(logPath, cause);
-  };
+  return withLog(repo, { fs, settings, lock }, job);
 }
 
 /**
@@ -208,7 +162,7 @@ async function cutTornLine(
 }
 
 /** The ids of what these commits brought: the commits, their trees, and the files they set. */
-export async function objectsOf(reader: ObjectReader, commits: readonly HistoryCommit[]): Promise<string[]> {
+async function objectsOf(reader: ObjectReader, commits: readonly HistoryCommit[]): Promise<string[]> {
   const ids: string[] = [];
   for (const commit of commits) {
     const object = await reader.read(commit.id);
@@ -216,33 +170,4 @@ export async function objectsOf(reader: ObjectReader, commits: readonly HistoryC
     ids.push(commit.id, ...(tree === null ? [] : [tree]), ...commit.changes.map((change) => change.newId));
   }
   return ids;
-}
-
-/** A sequence and its first elements, which were read ahead. */
-export interface Ahead<T> {
-  /** The whole sequence where all of it was read ahead, else null. */
-  readonly seen: readonly T[] | null;
-  /** The whole sequence from its beginning. It can be read once. */
-  readonly all: AsyncIterable<T>;
-}
-
-/** Reads up to `max` elements ahead. Throws what the sequence throws there. */
-export async function lookAhead<T>(source: AsyncGenerator<T>, max: number): Promise<Ahead<T>> {
-  const seen: T[] = [];
-  for (;;) {
-    const next = await source.next();
-    if (next.done) return { seen, all: from(seen) };
-    seen.push(next.value);
-    if (seen.length > max) return { seen: null, all: from(seen, source) };
-  }
-}
-
-async function* from<T>(seen: readonly T[], rest?: AsyncGenerator<T>): AsyncGenerator<T> {
-  try {
-    yield* seen;
-    if (rest !== undefined) yield* rest;
-  } finally {
-    // Needed also where the reader stops early; otherwise git would continue to walk.
-    await rest?.return(undefined);
-  }
 }

@@ -150,7 +150,7 @@ export async function* readLines(fs: LogFileSystem, file: LogFile): AsyncGenerat
 }
 
 /** The first line of a file that is a record; null where no line is. */
-export async function firstPositionIn(fs: LogFileSystem, file: LogFile): Promise<LogPosition | null> {
+async function firstPositionIn(fs: LogFileSystem, file: LogFile): Promise<LogPosition | null> {
   for await (const line of readLines(fs, file)) {
     const position = parsePosition(line);
     if (position !== null) return position;
@@ -162,7 +162,7 @@ export async function firstPositionIn(fs: LogFileSystem, file: LogFile): Promise
  * The last record of a file, without the torn bytes after it; null where the file has no complete
  * line. Throws BridgeError `bad-log`.
  */
-export async function lastPositionIn(fs: LogFileSystem, file: LogFile): Promise<LogPosition | null> {
+async function lastPositionIn(fs: LogFileSystem, file: LogFile): Promise<LogPosition | null> {
   if (file.isCompressed) {
     let last: string | null = null;
     for await (const line of readLines(fs, file)) last = line;

@@ -7,8 +7,8 @@ import { BridgeError } from '../protocol/bridge-error.js';
  * who may write there could plant a symlink, so that the records are written into one of the owner's files.
  * Or he could put a log of his own there, whose records go to the on-answer executables.
  */
-export function faultOfLogPlace(logPath: string, gitDir: string): BridgeError | null {
-  const found = findPlace(logPath, gitDir);
+export function findLogFolderFault(logPath: string, gitDir: string): BridgeError | null {
+  const found = findOpenLogFolder(logPath, gitDir);
   if (found === null || found instanceof BridgeError) return found;
   const { folder, fault } = found;
   const move = `git -C ${shellQuote(gitDir)} config bridge.answersLog PATH, in a folder of the owner's`;
@@ -21,14 +21,20 @@ export function faultOfLogPlace(logPath: string, gitDir: string): BridgeError | 
   );
 }
 
-/** Throws the BridgeError of faultOfLogPlace, if there is one. */
-export function requireLogPlace(logPath: string, gitDir: string): void {
-  const fault = faultOfLogPlace(logPath, gitDir);
+/** Throws the BridgeError of findLogFolderFault, if there is one. */
+export function requireSafeLogFolder(logPath: string, gitDir: string): void {
+  const fault = findLogFolderFault(logPath, gitDir);
   if (fault !== null) throw fault;
 }
 
-/** The error for a log, or a file beside it, that cannot be created or opened. */
-export function noLogFile(logPath: string, cause: NodeJS.ErrnoException): BridgeError {
+/** The error handler for a log, or a file beside it, that cannot be created or opened. */
+export function notWritable(logPath: string) {
+  return (cause: NodeJS.ErrnoException): never => {
+    throw noLogFile(logPath, cause);
+  };
+}
+
+function noLogFile(logPath: string, cause: NodeJS.ErrnoException): BridgeError {
   return new BridgeError(`cannot write to ${logPath} (${cause.code ?? cause.message})`, {
     code: 'no-log-file',
     remedy: 'see that its folder exists and that the owner of the bridge may write there (bridge.answersLog)',
@@ -36,7 +42,7 @@ export function noLogFile(logPath: string, cause: NodeJS.ErrnoException): Bridge
   });
 }
 
-function findPlace(logPath: string, gitDir: string): OpenFolder | BridgeError | null {
+function findOpenLogFolder(logPath: string, gitDir: string): OpenFolder | BridgeError | null {
   try {
     return findOpenFolder(logPath, gitDir);
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { type LogFileSystem, unless } from '../process/durable-file.js';
-import { logRecordSchema } from '../protocol/log-record.js';
+import { logRecordSchema, parseLogLine } from '../protocol/log-record.js';
 import {
   type LogFile,
   lastRotatedPosition,
@@ -144,13 +144,6 @@ function startBatch({ maxRecords, maxChars }: ReadLimits): {
 const headSchema = logRecordSchema.pick({ seq: true, ingested_at: true });
 
 function parseRecord(line: string): LoggedLine | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    return null;
-  }
-  const head = headSchema.safeParse(value);
-  if (!head.success) return null;
-  return { seq: head.data.seq, ingestedAtMs: Date.parse(head.data.ingested_at), line };
+  const head = parseLogLine(headSchema, line);
+  return head === null ? null : { seq: head.seq, ingestedAtMs: Date.parse(head.ingested_at), line };
 }

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { logRecordSchema } from '../protocol/log-record.js';
+import { logRecordSchema, parseLogLine } from '../protocol/log-record.js';
 
 /** How much of the end of the log is read at a time. One record is usually far smaller. */
 const BLOCK_BYTES = 64 * 1024;
@@ -65,11 +65,7 @@ const positionSchema = logRecordSchema.pick({ seq: true, commit: true });
 
 /** The position of the record on a line; null where the line is not a record. */
 export function parsePosition(line: string): LogPosition | null {
-  try {
-    return positionSchema.parse(JSON.parse(line));
-  } catch {
-    return null;
-  }
+  return parseLogLine(positionSchema, line);
 }
 
 /** The same for the last line of a file. Throws BridgeError `bad-log`, which names the file. */

@@ -4,10 +4,12 @@ import type { Repository } from '../git/run-git.js';
 import { syncHistory } from '../git/sync-history.js';
 import { DISK, type LogFileSystem, syncEntry, unless, writeWhole } from '../process/durable-file.js';
 import { GROUP_MODES } from '../process/group-files.js';
-import { formatLogLine, logRecordSchema } from '../protocol/log-record.js';
-import { type IngestOptions, notWritable, withLog } from './ingest.js';
+import { formatLogLine, logRecordSchema, parseLogLine } from '../protocol/log-record.js';
+import type { IngestOptions } from './ingest.js';
 import { type LogFile, listLogFiles, readLines, withLogFiles } from './log-files.js';
+import { notWritable } from './log-folder.js';
 import { walkAnswers, walkMainSince } from './walk-answers.js';
+import { withLog } from './with-log.js';
 
 /** The result of a rebuild. */
 export interface RebuildResult {
@@ -40,7 +42,7 @@ export async function rebuildLog(
   repo: Repository,
   { now, fs = DISK, asideEnding }: RebuildOptions,
 ): Promise<RebuildResult> {
-  return withLog(repo, fs, async (logPath) => {
+  return withLog(repo, { fs }, async (logPath) => {
     const times = await withLogFiles(fs, logPath, (files) => readTimes(fs, files));
     const draft = await writeDraft(repo, logPath, times, { now, fs });
     const time = new Date(now()).toISOString().replace(/[:.]/g, '-');
@@ -106,9 +108,9 @@ async function readTimes(fs: LogFileSystem, files: readonly LogFile[]): Promise<
   for (const file of files) {
     try {
       for await (const line of readLines(fs, file)) {
-        const read = timeSchema.safeParse(parse(line));
-        if (!read.success) continue;
-        const { commit, ingested_at } = read.data;
+        const read = parseLogLine(timeSchema, line);
+        if (read === null) continue;
+        const { commit, ingested_at } = read;
         const atMs = Date.parse(ingested_at);
         // Where a record is in the log twice, the earlier time is when it was added.
         times.set(commit, Math.min(atMs, times.get(commit) ?? atMs));
@@ -119,12 +121,4 @@ async function readTimes(fs: LogFileSystem, files: readonly LogFile[]): Promise<
     }
   }
   return times;
-}
-
-function parse(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
-  }
 }

@@ -1,19 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type BridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
-import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
+import { openObjectReader } from '../git/object-reader.js';
 import { walkHistory } from '../git/read-history.js';
 import { resolveRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { DISK } from '../process/durable-file.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { statusOf } from '../protocol/commit-message.js';
-import { type HistoryCommit, messageOf } from '../protocol/history.js';
-import { formatLogLine, type LogRecord, logRecordSchema } from '../protocol/log-record.js';
-import { MAIN_REF, shortId } from '../protocol/names.js';
-import { taskHash } from '../protocol/task.js';
+import { formatLogLine, type LogRecord, logRecordSchema, parseLogLine } from '../protocol/log-record.js';
+import { MAIN_REF } from '../protocol/names.js';
+import { auditHistory, type HistoryFault } from './audit-history.js';
 import { type LogFile, readLines, sortByFirstRecord, withLogFiles } from './log-files.js';
-import { TaskRecords } from './task-records.js';
-import { answerOf, type WalkedAnswer } from './walk-answers.js';
+import type { LogPosition } from './log-tail.js';
 
 /**
  * What differs. `seq` and `commit` are those of history where it has such an answer, else those of
@@ -109,74 +106,60 @@ async function compare(
   }
 }
 
-interface Place {
+interface LineOfLog {
   readonly file: string;
   readonly line: number;
 }
-type Entry = Place & ({ readonly record: LogRecord } | { readonly fault: string });
-interface Position {
-  readonly seq: number;
-  readonly commit: string;
-}
+type Entry = LineOfLog & ({ readonly record: LogRecord } | { readonly fault: string });
 
 async function* readEntries(files: readonly LogFile[]): AsyncGenerator<Entry, undefined> {
   for (const file of files) {
     let line = 0;
     for await (const text of readLines(DISK, file)) {
       line += 1;
-      const context = { file: file.path, line };
-      const read = logRecordSchema.safeParse(parse(text));
-      yield read.success
-        ? { ...context, record: read.data }
-        : { ...context, fault: 'the line is not a record' };
+      const where = { file: file.path, line };
+      const record = parseLogLine(logRecordSchema, text);
+      yield record === null ? { ...where, fault: 'the line is not a record' } : { ...where, record };
     }
   }
   return undefined;
 }
 
-function parse(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
-  }
-}
-
 function compareOne(
   entry: Entry,
-  at: Position,
+  at: LogPosition,
   expected: (ingestedAtMs: number) => LogRecord,
 ): Difference | null {
-  const context = { file: entry.file, line: entry.line };
-  if ('fault' in entry) return { kind: 'no-record', ...at, ...context, what: entry.fault };
+  const where = { file: entry.file, line: entry.line };
+  if ('fault' in entry) return { kind: 'no-record', ...at, ...where, what: entry.fault };
   const { record } = entry;
   if (record.seq > at.seq)
-    return { kind: 'missing', ...at, ...context, what: `the log goes on with no. ${record.seq} here` };
+    return { kind: 'missing', ...at, ...where, what: `the log goes on with no. ${record.seq} here` };
   if (record.seq < at.seq)
     return {
       kind: 'repeated',
       seq: record.seq,
       commit: record.commit,
-      ...context,
+      ...where,
       what: 'the log has it before',
     };
   const wanted = expected(Date.parse(record.ingested_at));
   const names = [...new Set([...Object.keys(wanted), ...Object.keys(record)])];
   const field = names.find((name) => !isDeepStrictEqual(wanted[name], record[name]));
   if (field === undefined) return null;
-  return { kind: 'changed', ...at, ...context, what: `"${field}" is not what history says` };
+  return { kind: 'changed', ...at, ...where, what: `"${field}" is not what history says` };
 }
 
-function notThere(at: Position, logPath: string): Difference {
+function notThere(at: LogPosition, logPath: string): Difference {
   const what = 'the answer is on main and not in the log';
   return { kind: 'not-logged', ...at, file: logPath, line: null, what };
 }
 
 function tooMuch(entry: Entry): Difference {
-  const context = { file: entry.file, line: entry.line };
-  if ('fault' in entry) return { kind: 'no-record', seq: null, commit: null, ...context, what: entry.fault };
+  const where = { file: entry.file, line: entry.line };
+  if ('fault' in entry) return { kind: 'no-record', seq: null, commit: null, ...where, what: entry.fault };
   const { seq, commit } = entry.record;
-  return { kind: 'not-in-history', seq, commit, ...context, what: 'main has no such answer' };
+  return { kind: 'not-in-history', seq, commit, ...where, what: 'main has no such answer' };
 }
 
 function inHistory({ commit, fault }: HistoryFault): Difference {
@@ -188,63 +171,4 @@ function noMain(repo: Repository): BridgeError {
     code: 'no-main',
     remedy: 'look at "git fsck" in the repository',
   });
-}
-
-/** A fault in history that the hooks would not have let in. */
-export interface HistoryFault {
-  readonly commit: string;
-  readonly fault: string;
-}
-
-/**
- * The answers among these commits, the oldest first. Each answer is compared with its own trailers and
- * with its task: the task must come before it, have that hash, and have no other answer. An answer that
- * fails is yielded as a fault in its place.
- */
-export async function* auditHistory(
-  repo: Repository,
-  reader: ObjectReader,
-  commits: AsyncIterable<HistoryCommit>,
-): AsyncGenerator<WalkedAnswer | HistoryFault> {
-  /** Tasks without an answer, and their hashes. */
-  const open = new Map<string, string>();
-  /** Answered tasks, and the commits that answered them. */
-  const answered = new Map<string, string>();
-  const tasks = new TaskRecords(repo, reader);
-  for await (const commit of commits) {
-    const message = messageOf(commit);
-    tasks.see(commit);
-    if (message.kind === 'task') {
-      const blob = await reader.read(message.change.newId);
-      if (blob === null) yield { commit: commit.id, fault: `${message.file} is not in the repository` };
-      else open.set(commit.id, taskHash(blob.content));
-    }
-    if (message.kind !== 'answer') continue;
-    const found = await answerOf(reader, tasks, commit);
-    if (found === null) continue;
-    const fault = 'reason' in found ? `inbox.json ${found.reason}` : faultOf(found, open, answered);
-    if (fault !== null) yield { commit: commit.id, fault };
-    else if ('answer' in found) {
-      yield found;
-      open.delete(found.answer.task_commit);
-      answered.set(found.answer.task_commit, commit.id);
-    }
-  }
-}
-
-function faultOf(
-  { commit, answer }: WalkedAnswer,
-  open: ReadonlyMap<string, string>,
-  answered: ReadonlyMap<string, string>,
-): string | null {
-  const said = [commit.taskTrailer, commit.taskHashTrailer, commit.statusTrailer];
-  const meant = [answer.task_commit, answer.task_hash, statusOf(answer)];
-  const wrong = ['Task', 'Task-Hash', 'Status'].find((_, index) => said[index] !== meant[index]);
-  if (wrong !== undefined) return `the trailer ${wrong} does not say what inbox.json says`;
-  const task = shortId(answer.task_commit);
-  const earlier = answered.get(answer.task_commit);
-  if (earlier !== undefined) return `task ${task} was answered before, by commit ${shortId(earlier)}`;
-  const hash = open.get(answer.task_commit);
-  if (hash === undefined) return `no task ${task} was asked on main before it`;
-  return hash === answer.task_hash ? null : `task ${task} does not have the hash that the answer says`;
 }

@@ -65,8 +65,8 @@ function faultOnWay(folder: Stats, next: Stats | null, isLast: boolean): string 
   return isSticky && isOurs && !isLast ? null : faultOf(folder);
 }
 
-function partsOf(context: string): string[] {
-  return context.split('/').filter((part) => part !== '' && part !== '.');
+function partsOf(folder: string): string[] {
+  return folder.split('/').filter((part) => part !== '' && part !== '.');
 }
 
 function isStranger(uid: number): boolean {

@@ -87,3 +87,12 @@ function sortedJson(object: Readonly<Record<string, string>>): string {
   entries.sort((a, b) => Buffer.compare(a.bytes, b.bytes));
   return `{${entries.map(({ key, value }) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',')}}`;
 }
+
+/** Reads a line of `answers.log` by a schema: of a whole record, or of the fields that are needed. */
+export function parseLogLine<T>(schema: z.ZodType<T>, line: string): T | null {
+  try {
+    return schema.parse(JSON.parse(line));
+  } catch {
+    return null;
+  }
+}

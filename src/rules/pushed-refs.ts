@@ -82,7 +82,7 @@ export function readUpdateLines(stdin: string): RefUpdateLine[] | Refusal {
 }
 
 /** The refusal of a push that moves refs which cannot be moved together. */
-export function notOne(): Refusal {
+function notOne(): Refusal {
   return {
     code: 'ref',
     text: 'a push to a bridge moves exactly one ref, beside the claims and the presence of an agent',

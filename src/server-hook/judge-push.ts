@@ -189,7 +189,7 @@ const FIRST_LOOK = 16;
  * were read with them. Commits that main has were judged earlier. Where there are too many,
  * this reads one more than is allowed.
  */
-export async function readPushed(
+async function readPushed(
   repo: Repository,
   reader: ObjectReader,
   tip: string,

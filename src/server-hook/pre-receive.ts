@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { hookGitEnv } from '../git/git-env.js';
 import { formatRefusal } from '../protocol/refusal.js';
-import { PACK_COPY } from '../rules/citations.js';
+import { PACK_COPY } from '../rules/pack-copy.js';
 import { judgeAloud } from './judge-push.js';
 import { hookRepository } from './read-principal.js';
 

@@ -7,7 +7,7 @@ export interface RowContext {
   readonly lab: Lab;
   readonly program: Program;
   readonly options: BenchOptions;
-  /** A bridge with a short history (100 answered tasks), its log in order. Made anew at every call. */
+  /** A bridge with a short history (100 answered tasks), its log in order. Made again at every call. */
   shortBridge(name: string): Promise<LabBridge>;
   /** The bridge with the long history, made once. */
   longBridge(): Promise<LabBridge>;

@@ -266,7 +266,7 @@ describe('waiting', () => {
     await waitUntil(() => newQuestions().length === 1, 'the question at the model server');
 
     await writeFile(clock, String(30 * 86_400_000));
-    // The bell rings for this one too, and whoever waits looks up.
+    // The doorbell rings for this one too, and whoever waits looks up.
     expect(await ask(['1+1'])).toMatchObject({ exitCode: 0 });
     held.open();
 
@@ -320,14 +320,14 @@ describe('waiting', () => {
     expect(JSON.parse(asJson.stdout)).toMatchObject({ answer: null, error: { code: 'model_not_found' } });
   });
 
-  test('an answer that was cut is printed with a warning, and an equal task is generated anew', async () => {
+  test('an answer that was cut is printed with a warning, and an equal task is generated again', async () => {
     standIn.behave = () => ({ answer: 'half an', finishReason: 'length' });
     const cut = await askOver(bridge.sshUrl, ['9+3', '--dedup']);
     expect(cut).toMatchObject({ exitCode: 0, stdout: 'half an\n' });
     expect(cut.stderr).toMatch(/^warning: the answer is cut: .*\ntry: raise --max-tokens.*\n$/);
 
     standIn.behave = () => ({});
-    // Asked anew where the task is on the tip; generated anew where it is further back.
+    // Asked again where the task is on the tip; generated again where it is further back.
     expect((await ask(['9+3', '--dedup'])).stdout).toBe('12\n');
     standIn.behave = () => ({ answer: 'half an', finishReason: 'length' });
     const asJson = await ask(['9+4', '--dedup', '--json']);
@@ -391,7 +391,7 @@ describe('waiting', () => {
     expect(newQuestions().filter((question) => question.includes('9+6'))).toEqual(['9+6', content]);
   });
 
-  test('--dedup by three over ssh at once is one generation, and an error is asked anew', async () => {
+  test('--dedup by three over ssh at once is one generation, and an error is asked again', async () => {
     const asked = await Promise.all([1, 2, 3].map(() => askOver(bridge.sshUrl, ['8+3', '--dedup'])));
     expect(asked.map((one) => one.stdout)).toEqual(['11\n', '11\n', '11\n']);
     expect(newQuestions()).toEqual(['8+3']);

@@ -120,7 +120,7 @@ test('only who asked may cancel, and nobody what is not there', async () => {
   expect((await bridge.answersLog()).map(({ answer }) => answer)).toEqual(['4']);
 });
 
-test('an equal task that is asked with --dedup after a cancel is asked anew', async () => {
+test('an equal task that is asked with --dedup after a cancel is asked again', async () => {
   const { bridge, standIn } = await start();
   const dedup = () => as(bridge, 'bot', 'ask', '2+2', '--dedup', '--no-wait');
   const first = (await dedup()).stdout.trim();

@@ -592,7 +592,7 @@ describe('on the other side, the doctor', () => {
       ...{
         check: 'host-key',
         status: 'broken',
-        text: /has changed: the server was set up anew, or/,
+        text: /has changed: the server was set up again, or/,
         remedy: /ssh-keygen -R '\[127\.0\.0\.1\]:[0-9]+' -f \S+changed-hosts$/,
       },
     },

@@ -150,7 +150,7 @@ test('a beginning that several tasks have is refused with their ids', async () =
   const inBridge = { gitDir: bridge.repoPath, env: bridge.ownerEnv };
   const tip = (await gitOk(['rev-parse', 'main'], inBridge)).trim();
   // Of so many some pair has its first four digits in common, as birthdays go.
-  const ids = await writeMany(bridge.repoPath, bridge.ownerEnv, tip, 2000);
+  const ids = await writeMany({ gitDir: bridge.repoPath, env: bridge.ownerEnv }, tip, 2000);
   await gitOk(['update-ref', 'refs/heads/main', ids.at(-1) ?? ''], inBridge);
   const starts = ids.map((id) => id.slice(0, 4));
   const start = starts.find((one, index) => starts.indexOf(one) !== index) ?? '';

@@ -34,7 +34,7 @@ test('eight agents started at once on 200 tasks: each task is generated, answere
   onCleanup(() => standIn.close());
   const where = { gitDir: bridge.repoPath, env: bridge.ownerEnv };
   const main = (await gitOk(['rev-parse', 'refs/heads/main'], where)).trim();
-  const tasks = await writeMany(bridge.repoPath, bridge.ownerEnv, main, TASKS);
+  const tasks = await writeMany({ gitDir: bridge.repoPath, env: bridge.ownerEnv }, main, TASKS);
   await gitOk(['update-ref', 'refs/heads/main', tasks.at(-1) ?? ''], where);
 
   const agents = await Promise.all(

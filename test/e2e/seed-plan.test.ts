@@ -33,7 +33,7 @@ test('2+2 in a watched task.txt is answered 4 in exactly one line of the log, wh
   // The same text again is no change: a touch, an atomic replace.
   await writeFile(taskFile, '2+2');
   await copyFile(taskFile, `${taskFile}.new`);
-  // The agent ends and begins anew: with its state folder, with another one, twice in a row.
+  // The agent ends and starts again: with its state folder, with another one, twice in a row.
   agent.signal('SIGTERM');
   expect(await agent.exited).toEqual({ exitCode: 0, signal: null });
   for (const state of ['first', 'first', 'second', 'second']) {
@@ -51,7 +51,7 @@ test('2+2 in a watched task.txt is answered 4 in exactly one line of the log, wh
   expect(hook.exitCode).toBe(0);
   expect(await bridge.readLog()).toBe(firstLog);
 
-  // The watcher begins anew on the same file. What it asks next shows that it asked nothing in between.
+  // The watcher starts again on the same file. What it asks next shows that it asked nothing in between.
   watcher.signal('SIGTERM');
   expect((await watcher.exited).exitCode).toBe(0);
   const watcherAgain = await startCli(watchArgs, { env: bridge.ownerEnv });

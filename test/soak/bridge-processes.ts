@@ -63,7 +63,7 @@ interface Entry {
 export function bridgeProcesses(dir: string, sshdPid: () => number): BridgeProcesses {
   /**
    * What was seen to be somebody else's, by pid, start and name: another program in its place is looked at
-   * anew.
+   * again.
    */
   const foreign = new Set<string>();
 

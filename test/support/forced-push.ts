@@ -9,7 +9,7 @@ import type { RunResult } from './run-process.js';
  * times faster.
  */
 export async function forcedPush(bridge: PlainBridge, commit: string, principal: string): Promise<RunResult> {
-  const connection = join(bridge.dir, `door-${principal}`);
+  const connection = join(bridge.dir, `connection-${principal}`);
   const command = `'${bridge.repoPath}/bridge/ssh-command' ${principal}`;
   await writeFile(connection, `#!/bin/sh\nSSH_ORIGINAL_COMMAND="git-receive-pack '$1'" exec ${command}\n`);
   await chmod(connection, 0o755);

@@ -131,8 +131,7 @@ function rawTree(entries: readonly TreeEntry[]): Buffer {
  * git process for all commits. Returns the ids in order. No ref moves and no hook sees them.
  */
 export async function writeMany(
-  gitDir: string,
-  env: Record<string, string>,
+  repo: { readonly gitDir: string; readonly env: Record<string, string> },
   parent: string,
   count: number,
   answerText?: (index: number) => string,
@@ -140,8 +139,7 @@ export async function writeMany(
   const now = Math.floor(Date.now() / 1000);
   const tasks = Array.from({ length: count }, (_, index) => `question ${index}`);
   const taskIds = await importCommits(
-    gitDir,
-    env,
+    repo,
     parent,
     tasks.map((prompt) => ({ file: 'task.txt', bytes: prompt, message: `ask: ${prompt}\n`, at: now })),
   );
@@ -155,12 +153,11 @@ export async function writeMany(
       at: now,
     };
   });
-  return [...taskIds, ...(await importCommits(gitDir, env, taskIds.at(-1) ?? parent, answers))];
+  return [...taskIds, ...(await importCommits(repo, taskIds.at(-1) ?? parent, answers))];
 }
 
 async function importCommits(
-  gitDir: string,
-  env: Record<string, string>,
+  { gitDir, env }: { readonly gitDir: string; readonly env: Record<string, string> },
   parent: string,
   commits: readonly { file: string; bytes: string; message: string; at: number }[],
 ): Promise<string[]> {

@@ -53,7 +53,7 @@ export function judgeGit(text: string): Verdict {
 export type Version = readonly [number, number, number];
 
 /** Whether version `left` is older than `right`. */
-export function isBefore(left: Version, right: Version): boolean {
+function isBefore(left: Version, right: Version): boolean {
   const at = left.findIndex((number, index) => number !== right[index]);
   return at >= 0 && (left[at] ?? 0) < (right[at] ?? 0);
 }

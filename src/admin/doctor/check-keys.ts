@@ -129,21 +129,18 @@ async function judgeFile(file: string): Promise<Verdict[]> {
   const folder = path.dirname(file);
   const paths = path.basename(folder) === '.ssh' ? [file, folder, path.dirname(folder)] : [file];
   const verdicts: Verdict[] = [];
-  for (const context of paths) {
-    const stats = await stat(context).catch(() => null);
+  for (const one of paths) {
+    const stats = await stat(one).catch(() => null);
     if (stats === null) continue;
     if ((stats.mode & 0o022) !== 0)
       verdicts.push(
-        broken(
-          `${context} can be written by others, so sshd ignores the keys`,
-          `chmod go-w ${shellQuote(context)}`,
-        ),
+        broken(`${one} can be written by others, so sshd ignores the keys`, `chmod go-w ${shellQuote(one)}`),
       );
     if (!isOwner(stats.uid) && stats.uid !== 0)
       verdicts.push(
         broken(
-          `${context} belongs to another user, so sshd ignores the keys`,
-          `sudo chown "$USER" ${shellQuote(context)}`,
+          `${one} belongs to another user, so sshd ignores the keys`,
+          `sudo chown "$USER" ${shellQuote(one)}`,
         ),
       );
   }

@@ -2,18 +2,19 @@ import { stat } from 'node:fs/promises';
 import { walkHistory } from '../../git/read-history.js';
 import { type Repository, runGit } from '../../git/run-git.js';
 import { type LogFile, readLines, sortByFirstRecord, withLogFiles } from '../../log/log-files.js';
-import { faultOfLogPlace } from '../../log/log-folder.js';
+import { findLogFolderFault } from '../../log/log-folder.js';
+import type { LogPosition } from '../../log/log-tail.js';
 import { DISK } from '../../process/durable-file.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { faultOf } from '../../process/trusted-folder.js';
 import { messageOf } from '../../protocol/history.js';
-import { logRecordSchema } from '../../protocol/log-record.js';
+import { logRecordSchema, parseLogLine } from '../../protocol/log-record.js';
 import { MAIN_REF } from '../../protocol/names.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** Where the records end, and what is wrong before that. */
 interface LogScan {
-  readonly last: { readonly seq: number; readonly commit: string } | null;
+  readonly last: LogPosition | null;
   readonly fault: string | null;
 }
 
@@ -23,8 +24,8 @@ interface LogScan {
  * content of each record.
  */
 export async function checkLog(repo: Repository, logPath: string): Promise<Verdict[]> {
-  const context = faultOfLogPlace(logPath, repo.gitDir);
-  if (context !== null) return [broken(context.message, context.remedy)];
+  const open = findLogFolderFault(logPath, repo.gitDir);
+  if (open !== null) return [broken(open.message, open.remedy)];
   const foreign = await foreignLog(logPath, repo.gitDir);
   if (foreign !== null) return [foreign];
   const quoted = shellQuote(repo.gitDir);
@@ -69,7 +70,7 @@ async function scan(files: readonly LogFile[]): Promise<LogScan> {
     let line = 0;
     for await (const text of readLines(DISK, file)) {
       line += 1;
-      const record = recordOf(text);
+      const record = parseLogLine(logRecordSchema, text);
       const where = `line ${line} of ${file.path}`;
       if (record === null) return { last, fault: `${where} is not a record` };
       if (last !== null && record.seq !== last.seq + 1)
@@ -78,12 +79,4 @@ async function scan(files: readonly LogFile[]): Promise<LogScan> {
     }
   }
   return { last, fault: null };
-}
-
-function recordOf(line: string): { seq: number; commit: string } | null {
-  try {
-    return logRecordSchema.parse(JSON.parse(line));
-  } catch {
-    return null;
-  }
 }

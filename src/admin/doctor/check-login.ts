@@ -33,25 +33,25 @@ const NO_WAY_THERE: readonly BridgeErrorCode[] = ['unreachable', 'connection-bro
 /** Judges from a login attempt whether the host key is known. */
 export function judgeHostKey(result: SshResult, connection: SshConnection, plan: SshPlan): Verdict {
   const { stderr } = result;
-  const context = plan.port === 22 ? plan.hostname : `[${plan.hostname}]:${plan.port}`;
+  const host = plan.port === 22 ? plan.hostname : `[${plan.hostname}]:${plan.port}`;
   const port = plan.port === 22 ? '' : `-p ${plan.port} `;
   if (gitMeant('host-key-changed', stderr)) {
     const file = plan.knownHostsFile === null ? '' : ` -f ${shellQuote(plan.knownHostsFile)}`;
     return broken(
-      `the host key of ${context} has changed: the server was set up anew, or somebody else answers in its place`,
-      `only if you know why: ssh-keygen -R ${shellQuote(context)}${file}`,
+      `the host key of ${host} has changed: the server was set up again, or somebody else answers in its place`,
+      `only if you know why: ssh-keygen -R ${shellQuote(host)}${file}`,
     );
   }
   if (gitMeant('host-key-unknown', stderr)) {
     return broken(
-      `the host key of ${context} is not known here`,
+      `the host key of ${host} is not known here`,
       `ssh ${port}${shellQuote(connection.address.destination)}, and compare with what the server says: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`,
     );
   }
   // Any other failure is before or after the host key.
   const failure = result.exitCode === 255 ? classifyGitFailure('connect', stderr) : null;
   if (failure !== null && NO_WAY_THERE.includes(failure.code)) return broken(failure.message, failure.remedy);
-  return ok(`the host key of ${context} is known`);
+  return ok(`the host key of ${host} is known`);
 }
 
 /** Judges from the attempt whether the key was accepted. */

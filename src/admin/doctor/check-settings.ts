@@ -27,7 +27,9 @@ export async function checkSettings(repo: Repository): Promise<Verdict[]> {
   const read = (key: string) => all.get(key.toLowerCase())?.at(-1);
   const ttl = read('bridge.taskTtl');
   if (ttl !== undefined && parseDurationMs(ttl) === null) {
-    verdicts.push(strange(repo, 'bridge.taskTtl', ttl, 'a time like 7d', '7d'));
+    verdicts.push(
+      strange(repo, { key: 'bridge.taskTtl', value: ttl, wanted: 'a time like 7d', usual: '7d' }),
+    );
   }
   for (const [key, usual] of [
     ['bridge.maxTaskBytes', '1048576'],
@@ -36,12 +38,15 @@ export async function checkSettings(repo: Repository): Promise<Verdict[]> {
   ] as const) {
     const value = read(key);
     if (value !== undefined && !/^[1-9][0-9]{0,14}$/.test(value))
-      verdicts.push(strange(repo, key, value, 'a whole number', usual));
+      verdicts.push(strange(repo, { key, value, wanted: 'a whole number', usual }));
   }
   return verdicts.length > 0 ? verdicts : [ok('as init writes them')];
 }
 
-function strange(repo: Repository, key: string, value: string, wanted: string, usual: string): Verdict {
+function strange(
+  repo: Repository,
+  { key, value, wanted, usual }: Readonly<Record<'key' | 'value' | 'wanted' | 'usual', string>>,
+): Verdict {
   return warning(
     `${key} is ${JSON.stringify(value)}, which is not ${wanted}, so the usual one (${usual}) counts`,
     `git --git-dir ${shellQuote(repo.gitDir)} config ${key} ${usual}`,

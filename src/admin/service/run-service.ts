@@ -157,7 +157,7 @@ async function runOrThrow(
 ): Promise<void> {
   const { exitCode, stderr, stdout } = await run(command, env);
   if (exitCode === 0) return;
-  // launchd says this of what runs already; it is started anew then.
+  // launchd says this of what runs already; it is started again then.
   const said = oneLine(stderr || stdout);
   if (command[0] === 'launchctl' && /already|5: Input\/output error/i.test(said)) {
     for (const stop of plan.uninstall) await run(stop, env);

@@ -37,7 +37,7 @@ export function systemdService(spec: ServiceSpec): string {
   const isSystem = spec.scope === 'system';
   const isOneShot = spec.role === 'ingest';
   const lines = [
-    '# Written by "llm-bridge service install", which writes it anew at every run. Changes belong into a drop-in:',
+    '# Written by "llm-bridge service install", which writes it again at every run. Changes belong into a drop-in:',
     `# systemctl ${isSystem ? '' : '--user '}edit ${spec.name}`,
     '[Unit]',
     `Description=${specifiers(describeService(spec))}`,

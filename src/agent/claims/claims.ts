@@ -3,7 +3,7 @@ import { createNotifier } from '../../bridge/notifier.js';
 import { readSideRefs } from '../../bridge/side-refs.js';
 import { REMOTE_PREFIX } from '../../git/fetch.js';
 import type { ObjectReader } from '../../git/object-reader.js';
-import type { RefEnd } from '../../git/push.js';
+import type { RefAt } from '../../git/ref-files.js';
 import { CLAIMS_PREFIX, claimRef } from '../../protocol/claim.js';
 import { shortId } from '../../protocol/names.js';
 import type { Due } from '../agent-session.js';
@@ -140,7 +140,7 @@ export class Claims {
   }
 
   /** The claims that go together with the answers to these tasks. */
-  endsOf(tasks: readonly string[]): RefEnd[] {
+  endsOf(tasks: readonly string[]): RefAt[] {
     return tasks.flatMap((task) => {
       const held = this.#state.own.held.get(task);
       return held === undefined ? [] : [{ ref: claimRef(task), id: held.id }];
@@ -148,7 +148,7 @@ export class Claims {
   }
 
   /** These claims are gone. */
-  ended(ends: readonly RefEnd[]): void {
+  ended(ends: readonly RefAt[]): void {
     this.tell({ type: 'answered', tasks: ends.map(({ ref }) => ref.slice(CLAIMS_PREFIX.length)) });
   }
 

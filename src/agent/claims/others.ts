@@ -72,7 +72,7 @@ export function othersPostponed(others: Others, task: string, untilMs: number): 
 
 /**
  * The claim that keeps us from a task; null where there is none. A claim whose time is over keeps us from it
- * until a fetch that began later has shown that it was not renewed: renewals ring no bell.
+ * until a fetch that began later has shown that it was not renewed: a renewal does not ring the doorbell.
  */
 export function holderOf(
   others: Others,

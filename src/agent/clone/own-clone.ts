@@ -107,7 +107,7 @@ export async function readFinishedOf(damagedDir: string, sound: Repository): Pro
   const found: Answer[] = [];
   try {
     for (const id of await finishedBlobs(damagedDir)) {
-      // git that stumbles over a broken pack ends; the next read starts it anew.
+      // git that stumbles over a broken pack ends; the next read starts it again.
       const blob = await reader.read(id).catch(() => null);
       const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
       if (read?.ok) found.push(read.value);
@@ -135,7 +135,7 @@ async function finishedBlobs(gitDir: string): Promise<Iterable<string>> {
   return byTask.values();
 }
 
-/** A reader of the agent's clone that outlives the clone's being made anew. */
+/** A reader of the agent's clone that outlives the clone's being made again. */
 export interface CloneReader extends ObjectReader {
   /** Closes what is open in the clone; the next call opens it again. Calls that wait now are rejected. */
   renew(): void;

@@ -131,7 +131,7 @@ export interface Deadlines {
   readonly signal: AbortSignal;
   /** Runs one exchange with a model server under the idle deadline. */
   watch<T>(exchange: () => Promise<T>): Promise<T>;
-  /** Says that a token came: the idle deadline starts anew. */
+  /** Says that a token came: the idle deadline starts again. */
   alive(): void;
   /** Aborts the signal with another reason. */
   fail(reason: Error): void;

@@ -40,7 +40,7 @@ export async function readAskedTask(
 function notInClone(asked: AskedTask): BridgeError {
   return new BridgeError(`the clone has lost ${asked.file} of task ${asked.id}`, {
     code: 'missing-object',
-    remedy: 'nothing: the clone is made anew',
+    remedy: 'nothing: the clone is made again',
     retryable: true,
   });
 }

@@ -1,6 +1,6 @@
 import pc from 'picocolors';
 import { type RecordRange, readRecords } from '../../log/read-records.js';
-import { logRecordSchema } from '../../protocol/log-record.js';
+import { logRecordSchema, parseLogLine } from '../../protocol/log-record.js';
 import { shortId } from '../../protocol/names.js';
 import { oneLine, stripControls } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
@@ -45,9 +45,9 @@ function wantedBy(filter: {
   const { asker, model } = filter;
   if (asker === undefined && model === undefined) return undefined;
   return (line) => {
-    const { data } = filterSchema.safeParse(parse(line));
-    if (data === undefined) return false;
-    return (asker === undefined || data.asker === asker) && (model === undefined || data.model === model);
+    const read = parseLogLine(filterSchema, line);
+    if (read === null) return false;
+    return (asker === undefined || read.asker === asker) && (model === undefined || read.model === model);
   };
 }
 
@@ -61,9 +61,8 @@ const shownSchema = logRecordSchema.partial({ seq: true, ingested_at: true });
  * is.
  */
 function formatRecord(line: string): string {
-  const parsed = shownSchema.safeParse(parse(line));
-  if (!parsed.success) return `${stripControls(line)}\n`;
-  const record = parsed.data;
+  const record = parseLogLine(shownSchema, line);
+  if (record === null) return `${stripControls(line)}\n`;
   const number = record.seq === undefined ? '' : `${record.seq}. `;
   const source = record.model === null ? 'no model' : `${record.model} via ${record.backend ?? '?'}`;
   const time = record.cached === true ? 'cached' : `${record.latency_ms} ms`;
@@ -88,12 +87,4 @@ function formatRecord(line: string): string {
 
 function indent(text: string): string {
   return text.replace(/^/gm, '    ');
-}
-
-function parse(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
-  }
 }

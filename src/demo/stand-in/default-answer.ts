@@ -47,7 +47,7 @@ const simpleSchema = z.object({
  * A value that fits a simple JSON Schema: `type`, `properties`, `items`, `enum`, `const`, `minItems` and
  * `minimum`. Strings become `text`, numbers the number in `text` where there is one.
  */
-export function sampleOf(schema: unknown, text: string): unknown {
+function sampleOf(schema: unknown, text: string): unknown {
   const read = simpleSchema.safeParse(schema);
   if (!read.success) return text;
   const { data } = read;

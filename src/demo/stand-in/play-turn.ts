@@ -3,17 +3,20 @@ import { defaultAnswer } from './default-answer.js';
 import type { Behaviour, StandInRequest } from './stand-in-request.js';
 import type { Piece, Plain, Turn, Wire } from './wire.js';
 
+/** A request, and how it is to be answered. */
+interface Played {
+  readonly wire: Wire;
+  readonly request: StandInRequest;
+  readonly behaviour: Behaviour;
+  readonly startedAtMs: number;
+}
+
 /** Answers one request as `behaviour` says. Resolves once the response is over, whole or not. */
-export async function playTurn(
-  wire: Wire,
-  request: StandInRequest,
-  behaviour: Behaviour,
-  response: ServerResponse,
-  startedAtMs: number,
-): Promise<void> {
+export async function playTurn(played: Played, response: ServerResponse): Promise<void> {
+  const { wire, request, behaviour } = played;
   if (behaviour.refuse !== undefined) return sendPlain(response, wire.refuse(behaviour.refuse, request));
   const pieces = piecesOf(request, behaviour);
-  const turn = turnOf(request, behaviour, pieces, startedAtMs);
+  const turn = turnOf(played, pieces);
   const gone = new Promise<void>((resolve) => response.once('close', resolve));
   if (request.stream && behaviour.headersAtOnce === true) startStream(response, wire);
   await Promise.race([behaviour.firstTokenAfter, gone]);
@@ -96,12 +99,7 @@ function cutAfter(text: string, chars: number): string[] {
   );
 }
 
-function turnOf(
-  request: StandInRequest,
-  behaviour: Behaviour,
-  pieces: readonly Piece[],
-  startedAtMs: number,
-): Turn {
+function turnOf({ request, behaviour, startedAtMs }: Played, pieces: readonly Piece[]): Turn {
   return {
     model: behaviour.model ?? request.model,
     finishReason: behaviour.finishReason ?? 'stop',

@@ -85,6 +85,16 @@ async function answer(
   response: ServerResponse,
   nowMs: number,
 ): Promise<void> {
+  const chat = async (wire: Wire): Promise<void> => {
+    const asked = wire.read(request.body);
+    if ('status' in asked) return sendPlain(response, asked);
+    const behaviour = standIn.behave(asked);
+    // A model named by the behaviour counts as loaded and answers, whatever model was asked for.
+    const known = behaviour.model !== undefined || wire.has(standIn.models[asked.wire], asked.model);
+    const missing = known ? {} : { refuse: { kind: 'model-missing' as const } };
+    const turn = { wire, request: asked, behaviour: { ...missing, ...behaviour }, startedAtMs: nowMs };
+    await playTurn(turn, response);
+  };
   switch (`${request.method} ${request.path}`) {
     case 'GET /api/version':
       return sendPlain(response, plainJson(200, { version: '0.0.0-stand-in' }));
@@ -93,28 +103,12 @@ async function answer(
     case 'GET /v1/models':
       return sendPlain(response, lmstudioWire.list(standIn.models.lmstudio, nowMs));
     case 'POST /api/chat':
-      return chat(ollamaWire, standIn, request, response, nowMs);
+      return chat(ollamaWire);
     case 'POST /v1/chat/completions':
-      return chat(lmstudioWire, standIn, request, response, nowMs);
+      return chat(lmstudioWire);
     default:
       return sendPlain(response, { status: 404, body: '404 page not found', contentType: 'text/plain' });
   }
-}
-
-async function chat(
-  wire: Wire,
-  standIn: StandIn,
-  recorded: RecordedRequest,
-  response: ServerResponse,
-  nowMs: number,
-): Promise<void> {
-  const request = wire.read(recorded.body);
-  if ('status' in request) return sendPlain(response, request);
-  const behaviour = standIn.behave(request);
-  // A model named by the behaviour counts as loaded and answers, whatever model was asked for.
-  const known = behaviour.model !== undefined || wire.has(standIn.models[request.wire], request.model);
-  const missing = known ? {} : { refuse: { kind: 'model-missing' as const } };
-  await playTurn(wire, request, { ...missing, ...behaviour }, response, nowMs);
 }
 
 function record(request: IncomingMessage, response: ServerResponse, body: unknown): RecordedRequest {

@@ -2,7 +2,7 @@ import { DISK } from '../../process/durable-file.js';
 import { errorText } from '../../protocol/bridge-error.js';
 import { oneLine } from '../../protocol/printable.js';
 import { excerpt } from '../../protocol/text.js';
-import { requireLogPlace } from '../log-folder.js';
+import { requireSafeLogFolder } from '../log-folder.js';
 import { type LoggedLine, lastSeqOfLog, readRecordsFrom } from '../log-records.js';
 import type { OnAnswerEntry } from './folder.js';
 import { type FailedRun, runExecutable } from './run-executable.js';
@@ -72,7 +72,7 @@ export async function deliver(context: DeliveryContext, recipient: Recipient): P
   try {
     recipient.state ??= await readOnAnswerState(context.gitDir, entry.name);
     // Otherwise somebody who can replace the log could have the executables run with his records.
-    requireLogPlace(context.answersLog, context.gitDir);
+    requireSafeLogFolder(context.answersLog, context.gitDir);
     if (recipient.state === null) {
       recipient.state = caughtUpTo(await lastSeqBefore(context, entry.sinceMs));
       recipient.isUnsaved = true;

@@ -23,7 +23,7 @@ const MAX_SET_ASIDE = 1000;
  * The progress of an executable. It is durable: the records up to `last_seq` were delivered, or are in
  * `set_aside`.
  */
-export const onAnswerStateSchema = z.object({
+const onAnswerStateSchema = z.object({
   /** The newest record it took; records up to here are not given to it again. */
   last_seq: z.int().min(0),
   /** How often in a row the next record failed. */
@@ -44,7 +44,7 @@ export function caughtUpTo(seq: number, setAside: readonly SetAside[] = []): OnA
 }
 
 /** The folder of the states, beside the executables' folder: one file for each executable, with its name. */
-export function onAnswerStateFolder(gitDir: string): string {
+function onAnswerStateFolder(gitDir: string): string {
   return path.join(gitDir, 'bridge', 'on-answer.state');
 }
 
@@ -121,8 +121,8 @@ function againFile(gitDir: string, name: string): string {
   return path.join(onAnswerStateFolder(gitDir), `${name}.again`);
 }
 
-/** The status of an executable in `on-answer.d`. */
-export interface OnAnswerReport {
+/** The status of an executable in `on-answer.d`; its JSON form is a part of what `status` prints. */
+export interface OnAnswerStatus {
   readonly name: string;
   /** `new`: it has not been given a record yet. `refused`: it is not run at all. */
   readonly state: 'new' | 'ok' | 'failing' | 'refused';
@@ -139,9 +139,9 @@ export interface OnAnswerReport {
 }
 
 /** Reports for each executable of a bridge, by name, how far it got and what is wrong with it. */
-export async function reportOnAnswer(gitDir: string): Promise<OnAnswerReport[]> {
+export async function reportOnAnswer(gitDir: string): Promise<OnAnswerStatus[]> {
   return Promise.all(
-    (await listOnAnswer(gitDir)).map(async (entry): Promise<OnAnswerReport> => {
+    (await listOnAnswer(gitDir)).map(async (entry): Promise<OnAnswerStatus> => {
       const { name } = entry;
       const nothing = { name, last_seq: null, failures: 0, reason: null, next_try: null, set_aside: [] };
       if (entry.status === 'refused') return { ...nothing, state: 'refused', reason: entry.reason };

@@ -125,7 +125,7 @@ test('a finished answer is rescued from a clone that git cannot open any more', 
   expect(chatsOf(standIn)).toHaveLength(1);
 });
 
-test('an agent killed at any step of making its clone anew loses no finished answer', async () => {
+test('an agent killed at any step of making its clone again loses no finished answer', async () => {
   await task('20+2');
   const dies = (at: RegExp) =>
     runCli(args(['--once']), { env: { ...bridge.env, ...faultEnv(join(bridge.dir, 'steps'), at, 'dies') } });

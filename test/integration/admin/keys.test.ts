@@ -177,7 +177,7 @@ test('an authorized_keys that is a symbolic link stays one', async () => {
   expect(await readFile(real, 'utf8')).toBe(`# real\n${lineOf('home-pc')}\n`);
 });
 
-test('a line that is commented out lets nobody in, so the key is added anew', async () => {
+test('a line that is commented out lets nobody in, so the key is added again', async () => {
   await mkdir(join(file, '..'));
   await writeFile(file, `#${lineOf('home-pc')}\n`);
   expect((await key(['list'])).stdout).toBe('');

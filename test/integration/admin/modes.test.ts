@@ -53,7 +53,7 @@ async function useAll(bridge: PlainBridge): Promise<void> {
   expect(await bridge.push([`${await writer.blob(writeClaim(claim))}:${ref}`], 'home-pc')).toMatchObject({
     exitCode: 0,
   });
-  // Handing it back rings the bell.
+  // Handing it back rings the doorbell.
   expect(await bridge.push([`:${ref}`], 'home-pc')).toMatchObject({ exitCode: 0 });
   await bridge.pushOk(await writer.answer(asked, anAnswer(asked, 'q'), { author: 'home-pc' }), 'home-pc');
   await waitUntil(

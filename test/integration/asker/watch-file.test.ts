@@ -235,7 +235,7 @@ test.skipIf(process.platform !== 'linux')(
   },
 );
 
-test('a memory that a power cut has emptied is made anew, and what the file says is asked', async () => {
+test('a memory that a power cut has emptied is made again, and what the file says is asked', async () => {
   const repo = await bareBridge();
   const file = join(repo.dir, 'task.txt');
   await writeFile(file, 'one');

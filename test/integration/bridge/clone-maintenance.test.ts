@@ -14,7 +14,7 @@ import { onCleanup } from '../../support/on-cleanup.js';
 
 const DAY_MS = 86_400_000;
 
-test('a clone that is tended leaves behind what is out of the window, and keeps what is young or waits', async () => {
+test('maintenance leaves behind what is out of the window, and keeps what is young or waits', async () => {
   const nowMs = Date.now();
   const bridge = await bareBridge({ rootDate: `@${Math.floor(nowMs / 1000) - 30 * 86_400} +0000` });
   const reader = openObjectReader(bridge);
@@ -43,7 +43,7 @@ test('a clone that is tended leaves behind what is out of the window, and keeps 
   expect(await gitOk(['rev-list', '--count', REMOTE_MAIN_REF], inClone)).toBe('5\n');
 
   await updateClone(clone, connection, { nowMs, ttlMs: 7 * DAY_MS, shorten: true });
-  await cloneMaintenance(clone).tend(new AbortController().signal);
+  await cloneMaintenance(clone).run(new AbortController().signal);
 
   const left = (await gitOk(['rev-list', '--reverse', REMOTE_MAIN_REF], inClone)).trim().split('\n');
   // The one in front of the window is the edge, so that it can be told what the first in the window brought.

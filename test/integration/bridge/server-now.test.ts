@@ -9,7 +9,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A door to a server that says nothing but this. */
+/** A connection to a server that says nothing but this. */
 async function connectionTo(says: string) {
   const dir = await tempDir();
   const ssh = join(dir, 'to-the-server');

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openObjectReader } from '../../../src/git/object-reader.js';
-import { idsInPack, type PackPlace } from '../../../src/git/read-pack.js';
+import { idsInPack, type PackOptions } from '../../../src/git/read-pack.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { gitOk } from '../../support/git.js';
 import { type RawObject, rawObject } from '../../support/hostile/git-objects.js';
@@ -11,7 +11,7 @@ import { tempDir } from '../../support/temp-dir.js';
 
 /** A history of two commits, and packs of it as git itself sends them. */
 interface History {
-  readonly place: PackPlace;
+  readonly options: PackOptions;
   readonly all: readonly string[];
   /** What the second commit brought: each differs a little from what the first one has. */
   readonly second: readonly string[];
@@ -46,7 +46,7 @@ async function makeHistory(format: string): Promise<History> {
       const args = ['--git-dir', gitDir, 'pack-objects', '--stdout', '--revs', '--quiet', ...options];
       return execFileSync('git', args, { env, input: revs });
     },
-    place: {
+    options: {
       idBytes: format === 'sha1' ? 20 : 32,
       maxBytes: 1_000_000,
       base: async (id) => {
@@ -63,8 +63,8 @@ const noBase = () => Promise.resolve(null);
 
 describe.each(['sha1', 'sha256'])('a pack of git, of %s', (format) => {
   let history: History;
-  const read = async (pack: Buffer, change: Partial<PackPlace> = {}) => {
-    const ids = await idsInPack(pack, { ...history.place, ...change });
+  const read = async (pack: Buffer, change: Partial<PackOptions> = {}) => {
+    const ids = await idsInPack(pack, { ...history.options, ...change });
     return ids === null ? null : [...ids].sort();
   };
   const thin = () => history.pack('second\n^first\n', '--thin', '--delta-base-offset');
@@ -109,11 +109,11 @@ describe.each(['sha1', 'sha256'])('a pack of git, of %s', (format) => {
 });
 
 describe('a pack that nobody honest sends', () => {
-  const place: PackPlace = { idBytes: 20, maxBytes: 100_000, base: noBase };
+  const options: PackOptions = { idBytes: 20, maxBytes: 100_000, base: noBase };
   const one = rawObject('blob', 'one');
   const two = rawObject('blob', 'two of them');
-  const read = async (entries: readonly PackEntry[], change: Partial<PackPlace> = {}) => {
-    const ids = await idsInPack(writePack(entries), { ...place, ...change });
+  const read = async (entries: readonly PackEntry[], change: Partial<PackOptions> = {}) => {
+    const ids = await idsInPack(writePack(entries), { ...options, ...change });
     return ids === null ? null : [...ids];
   };
   const on = (base: RawObject, delta: Buffer): PackEntry => ({ baseId: base.id, delta });
@@ -168,6 +168,6 @@ describe('a pack that nobody honest sends', () => {
       writePack([{ entryBytes: Buffer.alloc(50, 0xff) }]),
       Buffer.from('PACK'),
     ])
-      expect(await idsInPack(pack, place)).toBeNull();
+      expect(await idsInPack(pack, options)).toBeNull();
   });
 });

@@ -45,7 +45,7 @@ async function answerSilently(
   count: number,
   text = (index: number) => `answer ${index}`,
 ): Promise<string[]> {
-  const ids = await writeMany(bridge.repoPath, bridge.env, await bridge.tip(), count, text);
+  const ids = await writeMany({ gitDir: bridge.repoPath, env: bridge.env }, await bridge.tip(), count, text);
   await gitOk(['update-ref', MAIN, ids.at(-1) ?? ''], { gitDir: bridge.repoPath, env: bridge.env });
   return ids.slice(count);
 }

@@ -23,7 +23,12 @@ beforeAll(async () => {
   repo = { gitDir: bridge.repoPath, env: bridge.env };
   const at = { gitDir: bridge.repoPath, env: bridge.env };
   const texts = ['one', 'д'.repeat(40_000), 'three', 'four'];
-  const ids = await writeMany(bridge.repoPath, bridge.env, await bridge.tip(), 4, (n) => texts[n] ?? '');
+  const ids = await writeMany(
+    { gitDir: bridge.repoPath, env: bridge.env },
+    await bridge.tip(),
+    4,
+    (n) => texts[n] ?? '',
+  );
   await gitOk(['update-ref', 'refs/heads/main', ids.at(-1) ?? ''], at);
   // Packed, so that there are few folders to sync and each run is short.
   await gitOk(['repack', '-adq'], at);

@@ -365,7 +365,7 @@ test('what others have put in the place of the log is given to nobody', async ()
   expect(await read(bridge, 'one')).not.toContain('planted');
 });
 
-test('one that was taken away and put back begins anew', async () => {
+test('one that was taken away and put back starts with new answers', async () => {
   const bridge = await startBridge();
   await install(bridge, 'other', 'cat >> "$DIR/other"');
   await install(bridge, 'one', 'cat >> "$DIR/one"');

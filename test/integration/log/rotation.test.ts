@@ -26,7 +26,12 @@ const repoOf = (bridge: PlainBridge) => ({ gitDir: bridge.repoPath, env: bridge.
  * the same question.
  */
 async function answer(bridge: PlainBridge, count: number): Promise<void> {
-  const ids = await writeMany(bridge.repoPath, bridge.env, await bridge.tip(), count, (n) => `answer ${n}`);
+  const ids = await writeMany(
+    { gitDir: bridge.repoPath, env: bridge.env },
+    await bridge.tip(),
+    count,
+    (n) => `answer ${n}`,
+  );
   await gitOk(['update-ref', 'refs/heads/main', ids.at(-1) ?? ''], repoOf(bridge));
 }
 

@@ -21,7 +21,12 @@ beforeAll(async () => {
   bridge = await startPlainBridge();
   repo = { gitDir: bridge.repoPath, env: bridge.env };
   log = join(bridge.repoPath, 'bridge', 'answers.log');
-  const ids = await writeMany(bridge.repoPath, bridge.env, await bridge.tip(), 4, (n) => `answer ${n}`);
+  const ids = await writeMany(
+    { gitDir: bridge.repoPath, env: bridge.env },
+    await bridge.tip(),
+    4,
+    (n) => `answer ${n}`,
+  );
   commits = ids.slice(4);
   await setMain(ids.at(-1) ?? '');
   expect((await cli('ingest')).exitCode).toBe(0);
@@ -143,7 +148,12 @@ test('a rebuild keeps the times, the mode and the old files, and says so', async
   const own = await startPlainBridge();
   const ownLog = join(own.repoPath, 'bridge', 'answers.log');
   const run = (...args: string[]) => runCli([...args, '--repo', own.repoPath], { env: own.env });
-  const ids = await writeMany(own.repoPath, own.env, await own.tip(), 3, (n) => `answer ${n}`);
+  const ids = await writeMany(
+    { gitDir: own.repoPath, env: own.env },
+    await own.tip(),
+    3,
+    (n) => `answer ${n}`,
+  );
   await gitOk(['update-ref', 'refs/heads/main', ids.at(-1) ?? ''], { gitDir: own.repoPath, env: own.env });
   await run('ingest');
   const before = await own.readLog();

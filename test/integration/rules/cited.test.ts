@@ -62,7 +62,11 @@ test('what was left by a push that lost is let in when it is pushed again, also 
 });
 
 test('a batch of answers is let in, some of which the server has from a push that lost', async () => {
-  const [one, two, three] = await writeMany(bridge.cloneDir, bridge.env, await bridge.tip(), 3);
+  const [one, two, three] = await writeMany(
+    { gitDir: bridge.cloneDir, env: bridge.env },
+    await bridge.tip(),
+    3,
+  );
   await bridge.pushOk(three ?? '');
   const text = long();
   const answers = [one, two, three].map((task, n) =>

@@ -169,7 +169,7 @@ describe('the chain', () => {
       '1001 commits',
       'limit',
       '1000 commits',
-      async () => (await writeMany(bridge.cloneDir, bridge.env, tip, 1001)).at(-1) ?? '',
+      async () => (await writeMany({ gitDir: bridge.cloneDir, env: bridge.env }, tip, 1001)).at(-1) ?? '',
     ],
   ]);
 });
@@ -640,7 +640,7 @@ describe('what is good is let in', () => {
 
   test('a thousand commits in one push, and a message of exactly the limit', async () => {
     const own = await startPlainBridge();
-    const many = await writeMany(own.cloneDir, own.env, await own.tip(), 1000);
+    const many = await writeMany({ gitDir: own.cloneDir, env: own.env }, await own.tip(), 1000);
     const last = await own.pushOk(many.at(-1) ?? '');
     const long = await own.writer.ask(last, 'a'.repeat(1024 * 1024));
 

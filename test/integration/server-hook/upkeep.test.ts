@@ -57,7 +57,7 @@ test
   },
 );
 
-test('who follows the reflog hears of an update also after a gc has written it anew', async () => {
+test('who follows the reflog hears of an update also after a gc has written it again', async () => {
   const bridge = await startPlainBridge();
   const inBridge = { gitDir: bridge.repoPath, env: bridge.env };
   await exchange(bridge, 'one');

@@ -122,7 +122,7 @@ test.each<[string, (lines: string[]) => string[], string[]]>([
     ['order'],
   ],
   ['a number is left out', ([a = '', b = '', c = '']) => [a, b, numbered(c, 4)], ['seq']],
-  ['the numbers begin anew', ([a = '', b = '', c = '']) => [a, b, numbered(c, 1)], ['seq']],
+  ['the numbers start again', ([a = '', b = '', c = '']) => [a, b, numbered(c, 1)], ['seq']],
   ['a text is altered', ([a = '', ...rest]) => [a.replace('"answer 1"', '"answer 7"'), ...rest], ['field']],
   ['a field is missing', ([a = '', ...rest]) => [a.replace('"latency_ms":812,', ''), ...rest], ['field']],
   ['a field is added', ([a = '', ...rest]) => [a.replace('{', '{"priority":1,'), ...rest], ['field']],

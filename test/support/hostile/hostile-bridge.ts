@@ -34,6 +34,15 @@ export interface HostileBridge {
   readonly loose: string;
 }
 
+/** A commit to put on main: a file with a text, by `name`, so long ago. */
+interface Planted {
+  readonly file: string;
+  readonly text: string;
+  readonly message: string;
+  readonly name: string;
+  readonly ageMs: number;
+}
+
 /** Makes the bridge. Its commits bypass the hook, as only the owner can do. */
 export async function startHostileBridge(options: BridgeFixtureOptions = {}): Promise<HostileBridge> {
   const fixture = await startBridgeFixture({
@@ -49,7 +58,7 @@ export async function startHostileBridge(options: BridgeFixtureOptions = {}): Pr
   try {
     const root = (await reader.info(MAIN_REF))?.id ?? '';
     let tip = root;
-    const plant = async (file: string, text: string, message: string, name: string, ageMs: number) => {
+    const plant = async ({ file, text, message, name, ageMs }: Planted) => {
       const blob = await writeBlob(repo, Buffer.from(text));
       const by = { name, atMs: Date.now() - ageMs };
       const commit = await writeFileCommit(repo, reader, { parent: tip, file, blob, message, by });
@@ -59,7 +68,8 @@ export async function startHostileBridge(options: BridgeFixtureOptions = {}): Pr
     };
     const ask = async (text: string, ageMs: number): Promise<PlantedTask> => {
       const hash = taskHash(Buffer.from(text));
-      const id = await plant('task.txt', text, askMessage({ hash, question: text }), 'bot', ageMs);
+      const message = askMessage({ hash, question: text });
+      const id = await plant({ file: 'task.txt', text, message, name: 'bot', ageMs });
       return { id, hash };
     };
     const day = 86_400_000;
@@ -67,7 +77,10 @@ export async function startHostileBridge(options: BridgeFixtureOptions = {}): Pr
     const answered = await ask('answered already', 60_000);
     const answer = honestAnswer(answered, 'home-pc');
     const text = `${JSON.stringify(answer)}\n`;
-    const answerCommit = await plant('inbox.json', text, answerMessage(answer), 'home-pc', 50_000);
+    const answerCommit = await plant({
+      ...{ file: 'inbox.json', text, message: answerMessage(answer) },
+      ...{ name: 'home-pc', ageMs: 50_000 },
+    });
     const open = await ask('2+2?', 40_000);
     const openToo = await ask('3+3?', 30_000);
     const loose = await writeBlob(repo, Buffer.from('the secret of the owner'));

@@ -5,11 +5,6 @@ export function pktLine(data: string | Buffer | null): Buffer {
   return Buffer.concat([Buffer.from((bytes.length + 4).toString(16).padStart(4, '0')), bytes]);
 }
 
-/** Several pkt-lines, one after the other. */
-export function pktLines(...lines: (string | Buffer | null)[]): Buffer {
-  return Buffer.concat(lines.map(pktLine));
-}
-
 /** The complete pkt-lines at the start of `bytes`, and the rest. A flush (and delimiter) is null. */
 export function readPktLines(bytes: Buffer): { lines: (Buffer | null)[]; rest: Buffer } {
   const lines: (Buffer | null)[] = [];

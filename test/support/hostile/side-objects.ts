@@ -3,7 +3,7 @@ import { type Presence, writePresence } from '../../../src/protocol/presence.js'
 import { type RawObject, rawObject } from './git-objects.js';
 
 /** The session of all objects made here. */
-export const SESSION = '1'.repeat(16);
+const SESSION = '1'.repeat(16);
 
 /** The instant this many milliseconds from now, in the format of messages. */
 export const at = (ms: number): string => new Date(Date.now() + ms).toISOString();

@@ -51,7 +51,7 @@ test('another program in its place is another program, also one of the same leng
   expect(run(program, cache)).toBe('a/six');
 });
 
-test('whatever is wrong with what was kept, the program runs, and it is kept anew', async () => {
+test('whatever is wrong with what was kept, the program runs, and it is kept again', async () => {
   const { program, cache } = await place();
   run(program, cache);
   const whole = await readFile(cache);

@@ -19,7 +19,7 @@ test('the idle deadline runs inside of watch only', async () => {
   deadlines.stop();
 });
 
-test('every token starts the idle deadline anew', async () => {
+test('every token starts the idle deadline again', async () => {
   const deadlines = startDeadlines({ idleMs: 200, totalMs: 60_000 }, new AbortController().signal);
   await deadlines.watch(async () => {
     for (let token = 0; token < 8; token++) {
