@@ -15,9 +15,6 @@ const MAX_RACES = 50;
 /** This many failures in a row while nobody else has moved `main` are no races: something blocks it. */
 const MAX_VAIN = 3;
 
-/** How long to wait for processes that work on the bridge, where a lock is left in it. Milliseconds. */
-const REPAIR_WAIT_MS = 5_000;
-
 /** A message on main: its commit, and whether this call moved main to it. */
 export interface Committed {
   readonly id: string;
@@ -42,7 +39,7 @@ export async function commitLocal(
       const parent = await readRef(repo, MAIN_REF);
       if (parent === null) throw noMain(repo.gitDir);
       vain = { parent, times: vain.parent === parent ? vain.times + 1 : 0 };
-      if (vain.times === MAX_VAIN) await repairBridge(repo, { waitMs: REPAIR_WAIT_MS, now: Date.now });
+      if (vain.times === MAX_VAIN) await repairBridge(repo);
       const made = await submission.compose({ repo, reader }, parent);
       if ('done' in made) return { id: made.done, isNew: false };
       const commit = await writeFileCommit(repo, reader, { parent, file: submission.file, ...made, by });

@@ -146,7 +146,7 @@ class FileWatch {
   async #askUnlessAsked(draft: TaskDraft): Promise<void> {
     const { repo, taskTtlMs, name, onTask } = this.#options;
     const memory = watchRef(this.#file);
-    await clearTheWay(repo, { waitMs: RETRY_MS, now: Date.now });
+    await clearTheWay(repo);
     const last = await resolveRef(repo, memory);
     if (last !== null && (await isOnMain(repo, last)) && (await holds(repo, last, draft))) return;
     const by = { name: name ?? loginName(), atMs: Date.now() };

@@ -43,7 +43,7 @@ export interface BridgeView {
     readonly sideRefs?: boolean;
     readonly signal?: AbortSignal | undefined;
   }): Promise<void>;
-  /** Does what reads from `repo`, and once more where `repo` was damaged meanwhile and had to be made again. */
+  /** Does what reads from `repo`; once more where `repo` was damaged meanwhile and had to be made again. */
   mended<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Who is there and works on what, as of the last refresh with side refs. */
   whoWorks(): Promise<WhoWorks>;
@@ -154,8 +154,8 @@ async function isOnMain(repo: Repository, commit: string): Promise<boolean> {
 }
 
 function rewritten(url: string): BridgeError {
-  return new BridgeError(`main of ${url} was rewound or rewritten while this waited; the task may be gone`, {
+  return new BridgeError(`main of ${url} was rewound or rewritten while this waited`, {
     code: 'history-rewritten',
-    remedy: 'find out who rewrote the record, then ask again',
+    remedy: 'find out who rewrote the record, then run this again; a task that waited may be gone',
   });
 }

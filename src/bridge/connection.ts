@@ -76,9 +76,6 @@ export async function openConnection(
   return { address, env: gitEnv, ssh: { address, ssh: riding, env: gitEnv, shared } };
 }
 
-/** How long to wait for processes that work on a local bridge, where a lock is left in it. Milliseconds. */
-const REPAIR_WAIT_MS = 5_000;
-
 /**
  * Makes sure that the shared connection to the bridge stands, if there is to be one. On a local bridge it
  * also removes what blocks a push; elsewhere the forced command does that. Call it before a fetch or a push.
@@ -86,8 +83,7 @@ const REPAIR_WAIT_MS = 5_000;
  */
 export async function connectBridge(connection: BridgeConnection, signal?: AbortSignal): Promise<void> {
   const { address, env } = connection;
-  if (address.kind === 'local')
-    await clearTheWay({ gitDir: address.url, env }, { waitMs: REPAIR_WAIT_MS, now: Date.now });
+  if (address.kind === 'local') await clearTheWay({ gitDir: address.url, env });
   await connection.ssh?.shared?.ready(signal);
 }
 

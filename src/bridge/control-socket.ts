@@ -18,10 +18,10 @@ export interface SocketLocation {
 }
 
 /**
- * Chooses a path for a socket of our own. It is short, has only letters without a meaning for ssh, and its
- * name cannot be guessed. The first folder that will do is used: `XDG_RUNTIME_DIR`, which is in memory and
- * goes at logout, the system's folder for temporary files, `/tmp`. Null where none will do. Make the folder
- * with mode 0700; an existing one is somebody else's.
+ * Chooses a path for a socket of our own. It is short, has no character that means something to ssh, and
+ * cannot be guessed. It is in the first of these folders that fits: `XDG_RUNTIME_DIR`, which is in memory and
+ * goes at logout, the system's folder for temporary files, `/tmp`. Null where none fits. Make the folder with
+ * mode 0700; one that exists is somebody else's.
  */
 export async function findSocketLocation(env: NodeJS.ProcessEnv): Promise<SocketLocation | null> {
   for (const parent of [env.XDG_RUNTIME_DIR, os.tmpdir(), '/tmp']) {

@@ -26,8 +26,8 @@ const MAX_STDERR_CHARS = 16_384;
 const UNKNOWN_FAILURE = 'git-failed';
 
 /**
- * Prepares a shared connection at `location`. Connects to nobody yet. `ssh` is the command without the options
- * of the plan.
+ * Prepares a shared connection at `location`. Connects to nobody yet. `ssh` is the command without the
+ * options of the plan.
  */
 export function openSharedConnection(
   connection: {
@@ -40,7 +40,7 @@ export function openSharedConnection(
   let master: TiedProgram | null = null;
   let starting: Promise<void> | null = null;
   let hasFolder = false;
-  // If a master fails for a reason that a plain connection does not share, it is not tried again and again.
+  // A master that fails for a reason of its own is not tried again: plain connections work without it.
   let worked = false;
   let off = false;
 

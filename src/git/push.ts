@@ -26,7 +26,8 @@ export type PushOutcome =
 
 /**
  * Pushes one commit to `main`, as a fast-forward or not at all. The refs `ends` are deleted in the same
- * transaction, each only if it still points at its id there. Throws BridgeError `rejected`, and what classifyGitFailure makes of a failure.
+ * transaction, each only if it still points at its id there. Throws BridgeError `rejected`, or as
+ * classifyGitFailure does.
  */
 export async function pushCommit(
   context: PushContext,
@@ -55,10 +56,7 @@ export async function pushCommit(
   throw rejected(context.url, report) ?? failure;
 }
 
-/**
- * In one transaction git says of every ref that it failed. A line of its own names the ref that was the
- * cause.
- */
+/** In one transaction git says of every ref that it failed. A separate line names the ref that caused it. */
 function isAtomicAndLost({ report, stderr }: PushResult): boolean {
   const isAtomic = report.some(({ summary }) => summary.includes('(atomic transaction failed)'));
   return isAtomic && stderr.includes(`cannot lock ref '${MAIN_REF}'`);

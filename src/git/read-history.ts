@@ -7,7 +7,7 @@ export interface HistoryRange {
   readonly from: readonly string[];
   /** Where to stop: these and what is behind them are left out. */
   readonly not?: readonly string[];
-  /** At most so many, counted from the new end. */
+  /** At most this many, the newest ones. */
   readonly maxCount?: number;
   /** Stop at the first commit dated before this; milliseconds since the epoch. */
   readonly sinceMs?: number;

@@ -11,9 +11,13 @@ import { findStaleLocks, removedLock, removeStaleLocks } from './stale-locks.js'
 
 /** Options for the repair of a bridge. */
 export interface RepairOptions {
-  /** How long to wait for running git processes to end, where a lock stays. Milliseconds. */
-  readonly waitMs: number;
-  readonly now: () => number;
+  /**
+   * How long to wait for the processes that work on the bridge, where a lock stays. Default: 5 s, because
+   * somebody waits for the repair. Milliseconds.
+   */
+  readonly waitMs?: number;
+  /** Default: the clock of this machine. */
+  readonly now?: () => number;
   /** Default `/proc`. */
   readonly procFolder?: string | undefined;
 }
@@ -26,7 +30,8 @@ export interface RepairOptions {
 const OLD_LOCK_MS = 720_000;
 
 /**
- * A running git removes its lock in a moment. So often, and for so long each time, we leave it to that git.
+ * A running git removes its lock in a moment. We look this often, with this pause, before anything is
+ * repaired.
  */
 const LIVING_LOOKS = 5;
 const LIVING_LOOK_MS = 20;
@@ -35,11 +40,11 @@ const LIVING_LOOK_MS = 20;
  * Repairs what a killed git or a power cut has left in a bridge, and what would stop every push until a
  * person came: an empty HEAD, broken refs outside the record, and locks. findStaleLocks proves that a lock is
  * stale; the lock of a running git is never touched, and nor is the record. Returns a sentence for each
- * repair; `bridge/repairs.log` gets the same sentences.
+ * repair, and writes the same sentences into `bridge/repairs.log`.
  */
 export async function repairBridge(
   repo: Repository,
-  { waitMs, now, procFolder }: RepairOptions,
+  { waitMs = 5_000, now = Date.now, procFolder }: RepairOptions = {},
 ): Promise<readonly string[]> {
   const { gitDir } = repo;
   const done: string[] = [];
@@ -66,7 +71,7 @@ async function repairRefs(repo: Repository): Promise<string[]> {
  * The same, but only where something blocks a push; else it costs a few looks at names and no process. Call
  * it before a push.
  */
-export async function clearTheWay(repo: Repository, options: RepairOptions): Promise<readonly string[]> {
+export async function clearTheWay(repo: Repository, options?: RepairOptions): Promise<readonly string[]> {
   for (let look = 0; look < LIVING_LOOKS; look += 1) {
     if (!isBlocked(repo.gitDir)) return [];
     await sleep(LIVING_LOOK_MS);

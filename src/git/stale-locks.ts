@@ -151,7 +151,7 @@ async function listLocks(gitDir: string): Promise<LeftLock[]> {
   return found.filter((one) => one !== null);
 }
 
-/** git creates this file only where it does not exist; so after a killed git has left it, never again. */
+/** git makes this file only where there is none. One that a killed git has left would stop it for ever. */
 const NO_LOCK_BY_NAME = ['packed-refs.new'];
 
 async function namesIn(folder: string, recursive = false): Promise<string[]> {

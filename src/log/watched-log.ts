@@ -2,7 +2,7 @@ import path from 'node:path';
 import { DISK, writeWhole } from '../process/durable-file.js';
 import { makeGroupFolder, openGroupFile } from '../process/group-files.js';
 import { stringifyEscaped } from '../protocol/strict-json.js';
-import { requireLogPlace } from './log-folder.js';
+import { requireSafeLogFolder } from './log-folder.js';
 
 /**
  * A line of `watched.log`, which stands beside `answers.log`: what became of a change of a watched file whose
@@ -39,7 +39,7 @@ export async function noteWatched(
 ): Promise<void> {
   const file = watchedLogOf(bridge.answersLog);
   await makeGroupFolder(path.dirname(file));
-  requireLogPlace(file, bridge.gitDir);
+  requireSafeLogFolder(file, bridge.gitDir);
   const handle = await openGroupFile(file, 'a');
   let size: number;
   try {

@@ -15,7 +15,7 @@ const WAIT_MS = 400_000;
 const [, , gitDir] = process.argv;
 if (gitDir === undefined) process.exitCode = 2;
 else {
-  repairBridge({ gitDir, env: clientGitEnv(process.env) }, { waitMs: WAIT_MS, now: Date.now }).catch(() => {
+  repairBridge({ gitDir, env: clientGitEnv(process.env) }, { waitMs: WAIT_MS }).catch(() => {
     process.exitCode = 1;
   });
 }

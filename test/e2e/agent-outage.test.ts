@@ -1,3 +1,4 @@
+import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
@@ -86,6 +87,48 @@ test('a server that is away is reported once, generation goes on meanwhile, and 
   await stop(agent);
 });
 
+test('a server that takes no answer is reported once, however often it was tried, and so is that it works again', async () => {
+  const hook = join(bridge.repoPath, 'hooks', 'pre-receive');
+  const [broken, pushes] = [join(bridge.dir, 'broken'), join(bridge.dir, 'pushes')];
+  await rename(hook, `${hook}-real`);
+  // Claims and presences still come in: they say nothing about answers.
+  await writeFile(
+    hook,
+    `#!/bin/sh
+updates=$(cat)
+case $updates in
+  *refs/heads/main*)
+    if [ -e ${broken} ]; then
+      echo push >>${pushes}
+      echo 'llm-bridge refused [internal]: out of order; try: again' >&2
+      exit 1
+    fi ;;
+esac
+printf '%s\\n' "$updates" | ${hook}-real
+`,
+  );
+  await chmod(hook, 0o755);
+  await task('8+8');
+  await writeFile(broken, '');
+  const agent = await startAgent(bridge, standIn, { state: 'refused' });
+  // The first push, and two more after the waits between them.
+  await waitUntil(
+    async () => count(await readFile(pushes, 'utf8').catch(() => ''), /push/) >= 3,
+    'three pushes',
+    45_000,
+  );
+  expect(count(agent.stderr(), /warn: .*out of order; trying again until it works/)).toBe(1);
+
+  await rm(broken);
+
+  expect(await logged(1)).toEqual(['16']);
+  await agent.waitFor('stderr', /works again, after/);
+  expect(count(agent.stderr(), /warn: /)).toBe(1);
+  expect(count(agent.stderr(), /works again/)).toBe(1);
+  expect(chatsOf(standIn)).toHaveLength(1);
+  await stop(agent);
+});
+
 test('an agent may be started before its server', async () => {
   await task('5+5');
   await bridge.sshd.stop();
@@ -125,6 +168,8 @@ test('a lock that a living git holds on main is waited for, and the answer arriv
   await git.finish();
 
   expect(await logged(1)).toEqual(['12']);
+  // However long the lock was held: it is said once, or not at all.
+  expect(count(agent.stderr(), /warn: /)).toBeLessThanOrEqual(1);
   expect(chatsOf(standIn)).toHaveLength(1);
   await stop(agent);
 });

@@ -1,17 +1,17 @@
 // Preloaded (node --import) into a program under test: counts its steps, each a change of the file system or
-// the start of another program, and lets one of them end badly. What the program has done before that step is
-// done, and nothing after it.
+// the start of another program, and lets one of them go wrong. What comes before that step is done; nothing
+// after it is.
 //
 // FAULT_FOR   a pattern; only a program whose path matches it is counted
 // FAULT_STEPS a file that each step is appended to, one line a step
 // FAULT_AT    the number of the step, from 1; or a pattern, for the first step that matches; 0: none, only
 //             count
-// FAULT_SKIP  with a pattern: so many steps that match are passed first; default 0
+// FAULT_SKIP  with a pattern: this many matching steps are passed first; default 0
 // FAULT_MODE  dies: SIGKILL just before the step. orphans: the same, but the other program is started and
 //             goes on alone. fails: the call fails with EIO, the started program with exit code 128. kills:
 //             the started program is killed by SIGKILL. sets-clock: all goes well, but the clock of the
 //             program is set just before the step; then what it says on stderr counts as a step, too
-// FAULT_SHIFT for sets-clock: by so many milliseconds
+// FAULT_SHIFT for sets-clock: by this many milliseconds
 // FAULT_CLOCK a file with milliseconds that the clock of the program is off by, looked at each time
 import childProcess from 'node:child_process';
 import fs from 'node:fs';

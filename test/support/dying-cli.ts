@@ -31,8 +31,8 @@ export interface ClockFault {
 const PRELOAD = fileURLToPath(new URL('./die-at-step.mjs', import.meta.url));
 
 /**
- * The environment in which a program counts its steps into `stepsFile`, and ends badly at step `at`, counted
- * from 1, or at the first that matches `at`.
+ * The environment in which a program writes its steps to `stepsFile` and fails at step `at`: a number from 1,
+ * or a pattern for the first step that matches.
  */
 export function faultEnv(
   stepsFile: string,
@@ -95,8 +95,7 @@ export function namedSteps(steps: readonly string[]): NamedStep[] {
 /**
  * A file in a repository is of the kind of its folder: objects and refs, and objects among themselves, are
  * written at the same time, in any order. A push is of the kind of what it moves: main, or claims alone.
- * Whether claims go with main, and in which form, is a matter of whether the model was so slow that there are
- * any.
+ * Whether claims go with main depends on how slow the model was.
  */
 function sourceOf(step: string): string {
   if (/^git .* push /.test(step)) {

@@ -15,17 +15,16 @@ export interface SweepOptions {
   /** Only the matching steps. Default: all. */
   readonly steps?: RegExp;
   /**
-   * The model answers once the task is claimed, so that every run pushes a claim; and none is to be left.
-   * Default: it answers at once, and whether there is a claim by then is a matter of how busy the machine is.
+   * The model answers once the task is claimed, so that every run pushes a claim, and none may be left over.
+   * Default: it answers at once, and only a busy machine pushes a claim before that.
    */
   readonly onceClaimed?: boolean;
 }
 
 /**
- * Asks a task, runs a new agent that ends badly at one of its steps, and runs it once more; for each step
- * that an untouched agent has. Expects after each: every task so far has its one record, in their order.
- * Answers the steps that were hit; a step of what an agent does at the same time as something else may not be
- * reached.
+ * For each step of an agent that nothing happens to: asks a task, runs a new agent that fails at that step,
+ * and runs it once more. Expects that every task so far has exactly one record, in the order of asking.
+ * Returns the steps that were hit: a step that an agent does at the same time as another may not be reached.
  */
 export async function sweepAgent(fault: StepFault, options: SweepOptions = {}): Promise<string[]> {
   const bridge = await startPlainBridge();

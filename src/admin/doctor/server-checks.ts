@@ -1,7 +1,7 @@
 import type { LocalBridge } from '../../bridge/local-bridge.js';
 import { whoWorks } from '../../bridge/side-refs.js';
 import { MAIN_REF } from '../../protocol/names.js';
-import { listTasks } from '../list-tasks.js';
+import { readTaskHistory, taskRows } from '../list-tasks.js';
 import { judgeAgents } from './check-agents.js';
 import { checkDisk, DEFAULT_DISK_THRESHOLDS, type DiskThresholds } from './check-disk.js';
 import { checkGit } from './check-git.js';
@@ -68,7 +68,8 @@ export function serverChecks(options: ServerCheckOptions): Check[] {
 async function checkAgents({ repo, settings }: LocalBridge, nowMs: number): Promise<Verdict> {
   const who = await whoWorks(repo, 'refs/bridge/', nowMs);
   const { taskTtlMs: ttlMs, claimLeaseMs } = settings;
-  const rows = await listTasks(repo, { ref: MAIN_REF, nowMs, ttlMs, running: who.running });
+  const context = { ref: MAIN_REF, nowMs, ttlMs, running: who.running };
+  const rows = taskRows(await readTaskHistory(repo, context), context);
   const waiting = rows.filter(({ state }) => state === 'pending').length;
   return judgeAgents(who, { nowMs, takesClaims: claimLeaseMs !== null, waiting });
 }

@@ -8,9 +8,6 @@ import type { QueueView } from '../queue/queue-view.js';
 import { keepFinished } from './finished-answers.js';
 import { type CloneReader, clearLeftLocks, isSound, replaceClone } from './own-clone.js';
 
-/** So long others that work on a bridge of this machine are waited for. Milliseconds. */
-const REPAIR_WAIT_MS = 5_000;
-
 /**
  * Failures by these codes are the other side's, or said to pass: they tell nothing about the clone.
  * `history-rewritten` is none of them: to a clone that lost the edge of its history, what continues it looks
@@ -80,8 +77,7 @@ export class CloneRepair {
     const { address, env } = connection;
     if (address.kind !== 'local' || this.#isBridgeRepaired) return false;
     this.#isBridgeRepaired = true;
-    const within = { waitMs: REPAIR_WAIT_MS, now: Date.now };
-    const done = await repairBridge({ gitDir: address.url, env }, within).catch(() => []);
+    const done = await repairBridge({ gitDir: address.url, env }).catch(() => []);
     for (const text of done) options.log('warn', `${text} (in the bridge)`, { event: 'bridge-repaired' });
     return done.length > 0;
   }

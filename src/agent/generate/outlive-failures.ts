@@ -14,7 +14,7 @@ type RetrySettings = Pick<GenerateSettings, 'retryWindowMs' | 'retryDelayMs' | '
 
 /**
  * As reachBackend, and where that server fails in a way that passes (`failure-rules.ts` has which do), it
- * gets the task again, from the beginning and with its model chosen anew:
+ * gets the task again, from the beginning and with its model chosen again:
  * - where it broke in the middle of its answer (it crashed, it was restarted): at once, MAX_GENERATIONS times
  *   in all; `retryWindowMs` is how long it may stay away, each time;
  * - where it is busy: ever less often, until `retryWindowMs` is over, at whose end it is asked for the last

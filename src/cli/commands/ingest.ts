@@ -10,9 +10,6 @@ import { INGEST_OPTIONS } from '../options.js';
 import type { Output } from '../output.js';
 import { EXIT } from '../print-error.js';
 
-/** How long those who are at work may take to end, where a killed git may have left a lock. Milliseconds. */
-const REPAIR_WAIT_MS = 5_000;
-
 /** `llm-bridge ingest --repo R` */
 export const ingestCommand = defineCommand({
   options: INGEST_OPTIONS,
@@ -23,8 +20,7 @@ export const ingestCommand = defineCommand({
   ],
   async run(args, { out, env }) {
     const { repo } = await openLocalBridge(args.repo, { env, asOwner: true });
-    for (const done of await repairBridge(repo, { waitMs: REPAIR_WAIT_MS, now: Date.now }))
-      process.stderr.write(`${done}\n`);
+    for (const done of await repairBridge(repo)) process.stderr.write(`${done}\n`);
     if (args.again !== undefined) await askAgain(repo.gitDir, args.again);
     if (args.rebuild) await rebuild(repo, args.json, out);
     else await catchUp(repo, args.json, out);

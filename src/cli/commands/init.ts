@@ -19,7 +19,7 @@ function describe(result: InitResult, env: NodeJS.ProcessEnv): string {
   if (upgrade !== null) {
     return [
       `${repoPath} upgraded from protocol ${upgrade.from}: ${changed.join(', ')}.`,
-      `${answersLog} is written anew: its records say who asked, and when.`,
+      `${answersLog} is written again: its records say who asked, and when.`,
       ...upgrade.aside.map((file) => `The old log is kept: ${file}`),
       'Next: update llm-bridge on every machine that asks or answers.',
     ].join('\n');

@@ -97,8 +97,8 @@ async function runnable(gitDir: string): Promise<Recipient['entry'][]> {
 }
 
 /**
- * Forgets the states of removed executables: one that is put back later starts again. One that
- * is refused for now keeps its state.
+ * Forgets the states of removed executables: one that is put back later starts with new answers.
+ * One that is refused for now keeps its state.
  */
 async function forgetGone(gitDir: string): Promise<void> {
   const states = await listOnAnswerStates(gitDir);

@@ -44,7 +44,7 @@ export function caughtUpTo(seq: number, setAside: readonly SetAside[] = []): OnA
 }
 
 /** The folder of the states, beside the executables' folder: one file for each executable, with its name. */
-function onAnswerStateFolder(gitDir: string): string {
+export function onAnswerStateFolder(gitDir: string): string {
   return path.join(gitDir, 'bridge', 'on-answer.state');
 }
 

@@ -1,7 +1,7 @@
-import { access, utimes, writeFile } from 'node:fs/promises';
+import { access, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { repairBridge } from '../../../src/git/repair-bridge.js';
+import { clearTheWay, repairBridge } from '../../../src/git/repair-bridge.js';
 import { readRepairs } from '../../../src/git/repairs-log.js';
 import { bareBridge } from '../../support/bare-bridge.js';
 
@@ -24,3 +24,17 @@ test('where nothing tells which processes run, a lock goes by its age, and none 
   await expect(access(old)).rejects.toThrow();
   await access(young);
 });
+
+test.each(['', '\0'.repeat(23), 'ref: refs/hea'])(
+  'a HEAD that a power cut has left as %j is written again by whoever comes next',
+  async (left) => {
+    const repo = await bareBridge();
+    await writeFile(join(repo.gitDir, 'HEAD'), left);
+
+    const done = await clearTheWay(repo, { waitMs: 0 });
+
+    expect(done).toEqual(['restored HEAD, which said nothing']);
+    expect(await readFile(join(repo.gitDir, 'HEAD'), 'utf8')).toBe('ref: refs/heads/main\n');
+    expect(await repo.git(['rev-parse', 'HEAD'])).toMatch(/^[0-9a-f]{40}$/);
+  },
+);

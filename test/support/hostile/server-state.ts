@@ -52,9 +52,9 @@ export async function serverProcesses(repoPath: string, name: string): Promise<S
 }
 
 /**
- * The most memory that the processes of a key have used at one moment, in bytes: the sum of the peaks of the
- * living processes, which is never less than their common use. Watches until it is stopped; `list` gives it
- * by program.
+ * The most memory that the processes of a key have used at one moment, in bytes. It is the sum of the peaks
+ * of the living processes, so never less than what they used together. Watches until it is stopped; `list`
+ * gives it by program.
  */
 export function watchMemory(
   repoPath: string,

@@ -17,8 +17,8 @@ interface Node {
 
 /**
  * Every regular expression of a TypeScript file: the literals, and what is made with `RegExp` out of
- * constants, be they of another file. Throws where one is made of anything else, or of a string behind our
- * back (`text.match('…')`): nobody can say what that costs.
+ * constants, be they of another file. Throws where one is made of anything else, or of a string without
+ * saying so (`text.match('…')`): its cost cannot be known.
  */
 export function findRegexes(file: string): FoundRegex[] {
   const found: FoundRegex[] = [];
