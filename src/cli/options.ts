@@ -217,7 +217,7 @@ export const OPTIONS = {
   totalTimeout: option('total-timeout', {
     kind: 'seconds',
     value: numberValue.positive(),
-    describe: 'Seconds one answer may take',
+    describe: 'Seconds one answer may take, where its task does not say',
     byDefault: inSeconds(DEFAULT_TOTAL_TIMEOUT_MS),
   }),
   retryWindow: option('retry-window', {

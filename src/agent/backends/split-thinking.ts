@@ -18,6 +18,7 @@ export const THINKING_TAGS: readonly TagFormat[] = [
   { open: '<thinking>', close: '</thinking>', source: 'RooCodeInc/Roo-Code#8522; models asked to think so' },
   { open: '<seed:think>', close: '</seed:think>', source: 'ByteDance Seed-OSS' },
   { open: '[THINK]', close: '[/THINK]', source: 'Mistral Magistral: RooCodeInc/Roo-Code#8522' },
+  { open: '<|channel>thought', close: '<channel|>', source: 'Gemma 4: ollama, model/parsers/gemma4.go' },
 ];
 
 /**
@@ -85,10 +86,22 @@ const HARMONY_END = /<\|end\|>|<\|call\|>|<\|return\|>|<\|start\|>|<\|channel\|>
 
 const HARMONY_END_OF_ANSWER = ['<|return|>', '<|end|>'];
 
+/**
+ * What is left of harmony where a server drops its marks, and leaves the words between them:
+ * `analysisThe user asks …assistantfinalfour` (Augustas11/macprovider#743).
+ */
+const BARE_ANALYSIS = /^analysis(?=[\p{Lu}"'])/u;
+const BARE_FINAL = 'assistantfinal';
+
 /** The channel `final` is the answer, the others are thinking. Null where it does not begin as harmony. */
 function splitHarmony(content: string): SplitText | null {
   const thoughts: string[] = [];
   let at = skipSpace(content, 0);
+  const bare = BARE_ANALYSIS.exec(content);
+  const final = bare === null ? -1 : content.indexOf(BARE_FINAL);
+  if (bare !== null && final !== -1) {
+    return joined([content.slice(bare[0].length, final)], content.slice(final + BARE_FINAL.length));
+  }
   for (let messages = 0; ; messages++) {
     HARMONY_HEAD.lastIndex = at;
     const head = HARMONY_HEAD.exec(content);

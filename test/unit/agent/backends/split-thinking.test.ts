@@ -61,6 +61,9 @@ test.each([
     'hm',
   ],
   [`In harmony, ${ANALYSIS} begins it.`, `In harmony, ${ANALYSIS} begins it.`, ''],
+  ['analysisWe need one word.assistantfinalfour', 'four', 'We need one word.'],
+  ['analysis of the word assistantfinal', 'analysis of the word assistantfinal', ''],
+  ['analysisWe need no end', 'analysisWe need no end', ''],
   ['<|channel|> is a token', '<|channel|> is a token', ''],
 ])('of harmony, %j is the answer %j and the thinking %j', (content, answer, thinking) => {
   expect(splitThinking(content)).toEqual({ answer, thinking });
