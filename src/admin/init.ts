@@ -1,7 +1,7 @@
 import { access, constants, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { readBridgeSettings } from '../bridge/bridge-settings.js';
-import { isOwner, newerBridge } from '../bridge/local-bridge.js';
+import { isDamagedConfig, isOwner, looksLikeBridge, newerBridge } from '../bridge/local-bridge.js';
 import { clientGitEnv } from '../git/git-env.js';
 import { requireGit } from '../git/git-version.js';
 import { gitFailed, type Repository, spawnGit } from '../git/run-git.js';
@@ -12,6 +12,7 @@ import { PROTOCOL_VERSION } from '../protocol/names.js';
 import { writeFirstCommit } from './first-commit.js';
 import { installHooks } from './install-hooks.js';
 import { applySettings, writeSettings } from './repository-settings.js';
+import { restoreConfig } from './restore-config.js';
 import { openToGroup, settleModes } from './settle-modes.js';
 import { toolPath } from './tool-path.js';
 
@@ -43,9 +44,14 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
   const there = await whatIsAt(target, gitEnv);
   const paths = { node: process.execPath, path: await toolPath(env) };
 
-  if (there === 'bridge') {
+  if (there === 'bridge' || there === 'bridge-without-config') {
     const repo = { gitDir: target, env: gitEnv };
-    const changed = await installHooks(target, paths);
+    const changed: string[] = [];
+    if (there === 'bridge-without-config') {
+      await restoreConfig(repo);
+      changed.push('config, which was empty or damaged: set again what was your own there');
+    }
+    changed.push(...(await installHooks(target, paths)));
     const { version: from } = await readBridgeSettings(repo);
     const isOlder = from !== null && from < PROTOCOL_VERSION;
     // After the hooks, so that no old hook adds a line of the old form behind the new ones. Before the
@@ -168,7 +174,7 @@ async function gitInit(
 async function whatIsAt(
   target: string,
   env: NodeJS.ProcessEnv,
-): Promise<'nothing' | 'empty-folder' | 'bridge'> {
+): Promise<'nothing' | 'empty-folder' | 'bridge' | 'bridge-without-config'> {
   const stats = await stat(target).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
     if (error.code === 'ENOTDIR') throw somethingElse(target, 'part of it is a file');
@@ -184,11 +190,17 @@ async function whatIsAt(
   }
   const entries = await readdir(target);
   if (entries.length === 0) return 'empty-folder';
-  const settings = await readBridgeSettings({ gitDir: target, env });
+  const isOurs = looksLikeBridge(target);
+  const settings = await readBridgeSettings({ gitDir: target, env }).catch((error: unknown) => {
+    // What a power cut leaves of a config git may not even read.
+    if (isOurs && isDamagedConfig(target)) return { version: null };
+    throw error;
+  });
   if (settings.version !== null && settings.version > PROTOCOL_VERSION) {
     throw newerBridge(target, settings.version);
   }
   if (settings.version !== null) return 'bridge';
+  if (isOurs) return 'bridge-without-config';
   if (entries.includes('.git')) throw somethingElse(target, 'it is a work tree with a repository of its own');
   if (entries.includes('HEAD') && entries.includes('objects')) {
     throw somethingElse(target, 'it is a git repository, but no bridge');

@@ -7,6 +7,7 @@ import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { FEATURES } from '../protocol/hello.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
+import { FIXED_SETTINGS } from './repository-settings.js';
 
 /** Template in `hooks/` → where it goes in the repository. */
 const TARGETS = [
@@ -72,9 +73,18 @@ function fill(template: string, paths: HookPaths): string {
     .replaceAll('@POST_RECEIVE@', () => shellQuote(PACKAGE_FILES.postReceive))
     .replaceAll('@STANDBY@', () => shellQuote(PACKAGE_FILES.standby))
     .replaceAll('@REPAIR@', () => shellQuote(PACKAGE_FILES.repair))
+    .replaceAll('@PINNED_FETCH@', () => pinned(['core', 'transfer', 'uploadpack', 'pack']))
+    .replaceAll('@PINNED_PUSH@', () => pinned(['core', 'transfer', 'receive', 'pack']))
     .replaceAll('@PATH@', () => shellQuote(paths.path))
     .replaceAll('@PROTOCOL@', String(PROTOCOL_VERSION))
     .replaceAll('@FEATURES@', JSON.stringify(FEATURES));
+}
+
+/** The fixed settings of these sections as options of git, which win over what a config says. */
+function pinned(sections: readonly string[]): string {
+  return FIXED_SETTINGS.filter(([key]) => sections.includes(key.split('.', 1)[0] ?? ''))
+    .flatMap(([key, ...values]) => values.map((value) => `-c ${shellQuote(`${key}=${value}`)}`))
+    .join(' ');
 }
 
 async function isInstalled(file: string, text: string): Promise<boolean> {

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { type BridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
 import { readLocalConfig, writeLocalConfig } from '../git/porcelain.js';
 import type { Repository } from '../git/run-git.js';
+import { DISK, syncEntry } from '../process/durable-file.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 
 /** A key of the config and all of its values, in their order. */
@@ -12,81 +13,89 @@ export type EnforcedSetting = readonly [key: string, ...values: string[]];
 const MIN_INPUT_BYTES = 32 * 1024 * 1024;
 
 /**
- * Settings that every init enforces, because the guarantees of the bridge depend on them. Two depend on the
- * largest message the bridge takes, so run init again after a change of `bridge.maxTaskBytes` or
- * `bridge.maxAnswerBytes`.
+ * Settings that every init enforces and that are the same in every bridge, because its guarantees depend on
+ * them. `bridge/ssh-command` and `bridge/receive-pack` also give those about fetches and pushes to git on the
+ * command line, so that they hold whatever the config says.
+ */
+export const FIXED_SETTINGS: readonly EnforcedSetting[] = [
+  // The group may read (answers.log, status); others may do nothing, whatever the umask of the pusher.
+  ['core.sharedRepository', '0640'],
+  // The reflog is the doorbell, so a bare repository has to keep one.
+  ['core.logAllRefUpdates', 'true'],
+  // A hooks path in the owner's own git settings would switch off our hooks.
+  ['core.hooksPath', 'hooks'],
+  // An answer that the agent was told is safe has to survive a power cut. By default git does not sync the
+  // loose objects of a push.
+  ['core.fsync', 'all'],
+  // The address space is limited during a push; git has to read packs of any size within that limit.
+  ['core.packedGitWindowSize', '8m'],
+  ['core.packedGitLimit', '64m'],
+  ['core.deltaBaseCacheLimit', '16m'],
+  // Known to git from 2.42 on. The tree of a bridge is flat.
+  ['core.maxTreeDepth', '64'],
+  ['pack.threads', '1'],
+  ['pack.windowMemory', '32m'],
+  ['receive.fsckObjects', 'true'],
+  // The quarantine has the repository itself as its alternate. Without this, git would list all refs once
+  // more at every push.
+  ['core.alternateRefsCommand', 'true'],
+  // A pusher learns as much as a fetcher. The hook still sees every ref that a push names.
+  ['receive.hideRefs', 'refs', '!refs/heads/main', '!refs/bridge/claims', '!refs/bridge/agents'],
+  ['receive.denyNonFastForwards', 'true'],
+  // It concerns only branches: claims are deleted.
+  ['receive.denyDeletes', 'true'],
+  // An answer and the end of its claim arrive together or not at all.
+  ['receive.advertiseAtomic', 'true'],
+  ['receive.advertisePushOptions', 'false'],
+  ['receive.shallowUpdate', 'false'],
+  // The three objects of one message become small loose files. A larger push stays the pack that came:
+  // unpacked, a few bytes of delta can be gigabytes of files before the hook is even asked.
+  ['receive.unpackLimit', '4'],
+  ['transfer.unpackLimit', '4'],
+  // post-receive starts it, outside of the limits of a push.
+  ['receive.autogc', 'false'],
+  // gc runs in the background, and nobody waits for it. Packs beyond 64 MB stay as they are: a gc rewrites
+  // what is new, not the archive.
+  ['gc.auto', '6700'],
+  ['gc.autoDetach', 'true'],
+  ['gc.autoPackLimit', '50'],
+  ['gc.bigPackThreshold', '64m'],
+  ['gc.writeCommitGraph', 'true'],
+  // Objects without a ref (an old claim, those of a killed ask) go with the next gc. An hour is many times
+  // the length of a push, so objects that are still arriving are younger.
+  ['gc.pruneExpire', '1.hour.ago'],
+  // The doorbell reads the reflog. gc rewrites it, and every follower reads it again, so it is kept short.
+  ['gc.reflogExpire', '1.hour.ago'],
+  ['gc.reflogExpireUnreachable', '1.hour.ago'],
+  // For example the watcher's memory, which no fetch or push needs.
+  ['transfer.hideRefs', 'refs/bridge', '!refs/bridge/claims', '!refs/bridge/agents'],
+  ['transfer.advertiseSID', 'false'],
+  ['transfer.advertiseObjectInfo', 'false'],
+  // Fetches get main, the agents and their claims, and nothing else: by ref, not by the id of any object,
+  // and in full.
+  ['uploadpack.hideRefs', 'refs', '!refs/heads/main', '!refs/bridge/claims', '!refs/bridge/agents'],
+  ['uploadpack.allowTipSHA1InWant', 'false'],
+  ['uploadpack.allowReachableSHA1InWant', 'false'],
+  ['uploadpack.allowAnySHA1InWant', 'false'],
+  ['uploadpack.allowRefInWant', 'false'],
+  ['uploadpack.allowFilter', 'false'],
+  ['bridge.version', String(PROTOCOL_VERSION)],
+];
+
+/**
+ * All settings that every init enforces. Two depend on the largest message the bridge takes, so run init
+ * again after a change of `bridge.maxTaskBytes` or `bridge.maxAnswerBytes`.
  */
 export function enforcedSettings(
   limits: Pick<BridgeSettings, 'maxTaskBytes' | 'maxAnswerBytes'>,
 ): EnforcedSetting[] {
   const largest = Math.max(limits.maxTaskBytes, limits.maxAnswerBytes);
   return [
-    // The group may read (answers.log, status); others may do nothing, whatever the umask of the pusher.
-    ['core.sharedRepository', '0640'],
-    // The reflog is the doorbell, so a bare repository has to keep one.
-    ['core.logAllRefUpdates', 'true'],
-    // A hooks path in the owner's own git settings would switch off our hooks.
-    ['core.hooksPath', 'hooks'],
-    // An answer that the agent was told is safe has to survive a power cut. By default git does not sync the
-    // loose objects of a push.
-    ['core.fsync', 'all'],
     // A blob larger than any message is streamed to the disk instead of held in memory. The hook refuses it
     // by its size.
     ['core.bigFileThreshold', String(2 * largest)],
-    // The address space is limited during a push; git has to read packs of any size within that limit.
-    ['core.packedGitWindowSize', '8m'],
-    ['core.packedGitLimit', '64m'],
-    ['core.deltaBaseCacheLimit', '16m'],
-    // Known to git from 2.42 on. The tree of a bridge is flat.
-    ['core.maxTreeDepth', '64'],
-    ['pack.threads', '1'],
-    ['pack.windowMemory', '32m'],
-    ['receive.fsckObjects', 'true'],
-    // The quarantine has the repository itself as its alternate. Without this, git would list all refs once
-    // more at every push.
-    ['core.alternateRefsCommand', 'true'],
-    // A pusher learns as much as a fetcher. The hook still sees every ref that a push names.
-    ['receive.hideRefs', 'refs', '!refs/heads/main', '!refs/bridge/claims', '!refs/bridge/agents'],
-    ['receive.denyNonFastForwards', 'true'],
-    // It concerns only branches: claims are deleted.
-    ['receive.denyDeletes', 'true'],
-    // An answer and the end of its claim arrive together or not at all.
-    ['receive.advertiseAtomic', 'true'],
-    ['receive.advertisePushOptions', 'false'],
-    ['receive.shallowUpdate', 'false'],
     ['receive.maxInputSize', String(Math.max(MIN_INPUT_BYTES, 8 * largest))],
-    // The three objects of one message become small loose files. A larger push stays the pack that came:
-    // unpacked, a few bytes of delta can be gigabytes of files before the hook is even asked.
-    ['receive.unpackLimit', '4'],
-    ['transfer.unpackLimit', '4'],
-    // post-receive starts it, outside of the limits of a push.
-    ['receive.autogc', 'false'],
-    // gc runs in the background, and nobody waits for it. Packs beyond 64 MB stay as they are: a gc rewrites
-    // what is new, not the archive.
-    ['gc.auto', '6700'],
-    ['gc.autoDetach', 'true'],
-    ['gc.autoPackLimit', '50'],
-    ['gc.bigPackThreshold', '64m'],
-    ['gc.writeCommitGraph', 'true'],
-    // Objects without a ref (an old claim, those of a killed ask) go with the next gc. An hour is many times
-    // the length of a push, so objects that are still arriving are younger.
-    ['gc.pruneExpire', '1.hour.ago'],
-    // The doorbell reads the reflog. gc rewrites it, and every follower reads it again, so it is kept short.
-    ['gc.reflogExpire', '1.hour.ago'],
-    ['gc.reflogExpireUnreachable', '1.hour.ago'],
-    // For example the watcher's memory, which no fetch or push needs.
-    ['transfer.hideRefs', 'refs/bridge', '!refs/bridge/claims', '!refs/bridge/agents'],
-    ['transfer.advertiseSID', 'false'],
-    ['transfer.advertiseObjectInfo', 'false'],
-    // Fetches get main, the agents and their claims, and nothing else: by ref, not by the id of any object,
-    // and in full.
-    ['uploadpack.hideRefs', 'refs', '!refs/heads/main', '!refs/bridge/claims', '!refs/bridge/agents'],
-    ['uploadpack.allowTipSHA1InWant', 'false'],
-    ['uploadpack.allowReachableSHA1InWant', 'false'],
-    ['uploadpack.allowAnySHA1InWant', 'false'],
-    ['uploadpack.allowRefInWant', 'false'],
-    ['uploadpack.allowFilter', 'false'],
-    ['bridge.version', String(PROTOCOL_VERSION)],
+    ...FIXED_SETTINGS,
   ];
 }
 
@@ -186,12 +195,13 @@ export async function findWrongSettings(repo: Repository): Promise<WrongSetting[
 /**
  * Writes all settings of a new repository that nobody else knows yet, at once: one git process for each would
  * be most of the time of an init. `applySettings` then compares them with what git reads, in case a value
- * ever needs quotes.
+ * ever needs quotes. `version`: the protocol that the bridge is of.
  */
-export async function writeSettings(repo: Repository): Promise<void> {
+export async function writeSettings(repo: Repository, version = PROTOCOL_VERSION): Promise<void> {
   const settings = [...enforcedSettings(await readBridgeSettings(repo)), ...DEFAULT_SETTINGS];
   const sections = new Map<string, string[]>();
-  for (const [key, ...values] of settings) {
+  for (const [key, ...wanted] of settings) {
+    const values = key === 'bridge.version' ? [String(version)] : wanted;
     const [section = '', name = ''] = key.split('.');
     const lines = sections.get(section) ?? [];
     sections.set(section, [...lines, ...values.map((value) => `\t${name} = ${value}\n`)]);
@@ -219,5 +229,18 @@ export async function applySettings(repo: Repository): Promise<string[]> {
     await writeLocalConfig(repo, key, [value]);
     changed.push(key);
   }
+  if (changed.length > 0) await syncConfig(repo);
   return changed;
+}
+
+/** git does not: a power cut soon after would leave an empty config, and a bridge that serves nobody. */
+async function syncConfig(repo: Repository): Promise<void> {
+  const file = path.join(repo.gitDir, 'config');
+  const config = await open(file, 'r+');
+  try {
+    await config.sync();
+  } finally {
+    await config.close();
+  }
+  await syncEntry(DISK, file);
 }

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { clientGitEnv } from '../git/git-env.js';
 import type { Repository } from '../git/run-git.js';
+import { readSmallFile } from '../process/durable-file.js';
 import { updateHere } from '../process/own-package.js';
 import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -19,7 +21,7 @@ export interface LocalBridge {
  * Opens a bridge by its path. With `asOwner`, another user's bridge is refused before anything is written:
  * new files of a second owner would lock out the first. A bridge of another protocol is not opened: its log
  * has other records. Its hooks work on meanwhile, so nothing is lost. Throws BridgeError
- * `no-such-repository`, `not-a-bridge`, `other-owner`, `older-bridge`, `newer-bridge`.
+ * `no-such-repository`, `not-a-bridge`, `damaged-config`, `other-owner`, `older-bridge`, `newer-bridge`.
  */
 export async function openLocalBridge(
   repoPath: string,
@@ -36,10 +38,11 @@ export async function openLocalBridge(
         });
   });
   const repo = { gitDir, env: clientGitEnv(options.env) };
-  const settings = stats.isDirectory() ? await readBridgeSettings(repo) : null;
+  const settings = stats.isDirectory() ? await settingsAt(repo) : null;
   if (settings === null || settings.version === null) {
     const unreadable = stats.isDirectory() && !isOwner(stats.uid);
     if (unreadable) throw otherOwner(gitDir);
+    if (looksLikeBridge(gitDir)) throw lostConfig(gitDir);
     throw new BridgeError(`${gitDir} is not a bridge repository`, {
       code: 'not-a-bridge',
       remedy: 'give the path that "llm-bridge init" was given; it usually ends in .git',
@@ -70,6 +73,36 @@ export function newerBridge(gitDir: string, version: number): BridgeError {
     `${gitDir} was made by a newer llm-bridge (protocol ${version}, this one knows ${PROTOCOL_VERSION})`,
     { code: 'newer-bridge', remedy: updateHere() },
   );
+}
+
+async function settingsAt(repo: Repository): Promise<BridgeSettings> {
+  try {
+    return await readBridgeSettings(repo);
+  } catch (error) {
+    // What a power cut leaves of a config git may not even read.
+    if (isDamagedConfig(repo.gitDir) && looksLikeBridge(repo.gitDir)) throw lostConfig(repo.gitDir);
+    throw error;
+  }
+}
+
+/** Whether this is a bridge by everything but its config: the forced command is nobody else's. */
+export function looksLikeBridge(gitDir: string): boolean {
+  return ['bridge/ssh-command', 'bridge/principals', 'objects'].every((name) =>
+    existsSync(path.join(gitDir, name)),
+  );
+}
+
+/** Whether the config of a repository is what a power cut leaves: empty, or with a byte that no text has. */
+export function isDamagedConfig(gitDir: string): boolean {
+  const text = readSmallFile(path.join(gitDir, 'config'));
+  return text === null || text.trim() === '' || text.includes('\0');
+}
+
+function lostConfig(gitDir: string): BridgeError {
+  return new BridgeError(`the config of ${gitDir} is empty or damaged, and nothing is served without it`, {
+    code: 'damaged-config',
+    remedy: `llm-bridge init ${shellQuote(gitDir)} writes it anew; then set again what was your own (git config bridge.answersLog …)`,
+  });
 }
 
 /** Whether a file of this user id is this user's own. Always true where there are no user ids (Windows). */

@@ -34,6 +34,7 @@ const MEANINGS = {
    * The forced command's own words. Behind `remote:` a hook speaks, about a push that may well have
    * succeeded.
    */
+  'server-lost-config': /^llm-bridge: the config of this bridge is /m,
   'server-refused': /^llm-bridge: .*/m,
   'no-repository': /does not appear to be a git repository|not a git repository|Repository not found/i,
   'no-main': /couldn't find remote ref|unknown revision[^\n]{1,400}main/i,
@@ -118,6 +119,14 @@ const FAILURES: readonly Failure[] = [
     code: 'unreachable',
     message: 'the server cannot be reached',
     remedy: 'check host and port in --repo, and whether the server and the network are up',
+    retryable: true,
+  },
+  {
+    // The forced command says this, but a person puts it right: an agent waits until that is done.
+    meanings: ['server-lost-config'],
+    code: 'server-damaged',
+    message: 'the bridge has lost its config',
+    remedy: 'on the server, as the owner of the bridge: llm-bridge doctor --repo PATH',
     retryable: true,
   },
   {

@@ -29,6 +29,7 @@ export type BridgeErrorCode =
   | 'unreachable'
   // The bridge.
   | 'bad-path'
+  | 'damaged-config'
   | 'history-rewritten'
   | 'missing-object'
   | 'newer-bridge'
@@ -37,6 +38,7 @@ export type BridgeErrorCode =
   | 'not-a-bridge'
   | 'older-bridge'
   | 'other-owner'
+  | 'server-damaged'
   | 'stuck-lock'
   // The server refused a push: with a code of its own hook, or with words of the forced command or of git.
   | `refused-${RefusalCode}`

@@ -410,10 +410,28 @@ describe('on the server, the doctor', () => {
       },
       ...{ check: 'history', status: 'broken', text: /^main cannot be read: /, remedy: / fsck; / },
     },
+    ...(
+      [
+        ['empty', () => ''],
+        ['full of zeros', (text) => Buffer.alloc(text.length)],
+        ['cut short', (text) => text.slice(0, text.indexOf('[bridge]'))],
+      ] as readonly [string, (text: string) => string | Uint8Array][]
+    ).map(([what, damage]) => ({
+      name: `a config that a power cut has left ${what}`,
+      async breakIt(b: Bridge) {
+        const file = join(b.repoPath, 'config');
+        await writeFile(file, damage(await readFile(file, 'utf8')));
+      },
+      check: 'repository',
+      status: 'broken' as const,
+      text: /^the config of \S+ is empty or damaged, and nothing is served without it$/,
+      remedy: /^llm-bridge init \S+ writes it anew/,
+    })),
     {
       name: 'a folder that is no bridge',
       breakIt: async (b) => {
         await rm(join(b.repoPath, 'config'));
+        await rm(join(b.repoPath, 'bridge'), { recursive: true });
       },
       ...{
         check: 'repository',

@@ -11,6 +11,7 @@ const OWN_PROGRAMS: Readonly<Record<string, string>> = {
   'hooks/pre-receive': PACKAGE_FILES.preReceive,
   'hooks/post-receive': PACKAGE_FILES.postReceive,
   'bridge/ssh-command': PACKAGE_FILES.standby,
+  'bridge/repair': PACKAGE_FILES.repair,
 };
 
 /** A node that is silent for this long does not run. Milliseconds. */

@@ -16,7 +16,7 @@ import { type CloneReader, clearLeftLocks, isSound, replaceClone } from './own-c
 const NOT_THE_CLONE: ReadonlySet<BridgeErrorCode> = new Set([
   ...(['ssh-auth', 'ssh-host', 'ssh-host-key', 'ssh-identity', 'unreachable'] as const),
   ...(['refused', 'rejected', 'protocol', 'role', 'no-main', 'other-owner', 'not-a-bridge'] as const),
-  ...(['no-git', 'stuck-lock', 'disk-full'] as const),
+  ...(['no-git', 'stuck-lock', 'disk-full', 'server-damaged'] as const),
 ]);
 
 /** A clone, all that reads it, and the bridge that it is of. */

@@ -66,6 +66,11 @@ test.each([
     true,
   ],
   ['llm-bridge: this key may not run that', 'refused', false],
+  [
+    'llm-bridge: the config of this bridge is empty or damaged, and nothing is served without it; try: llm-bridge doctor on the server',
+    'server-damaged',
+    true,
+  ],
   ["fatal: '/srv/nope.git' does not appear to be a git repository", 'no-such-repository', false],
   ["fatal: couldn't find remote ref refs/heads/main", 'no-main', false],
   ["fatal: detected dubious ownership in repository at '/srv/bridge.git'", 'other-owner', false],

@@ -24,15 +24,40 @@ const SHELLS = [
   ['ksh', []],
 ] as const;
 
+/** What safety rests on is said to git itself, and not by the config alone. */
+const PINS: Readonly<Record<string, readonly string[]>> = {
+  'upload-pack': [
+    ...['transfer.hideRefs=refs/bridge', 'uploadpack.hideRefs=refs', 'uploadpack.hideRefs=!refs/heads/main'],
+    ...[
+      'uploadpack.allowTipSHA1InWant=false',
+      'uploadpack.allowAnySHA1InWant=false',
+      'uploadpack.allowFilter=false',
+    ],
+  ],
+  'receive-pack': [
+    ...[
+      'core.hooksPath=hooks',
+      'core.fsync=all',
+      'core.logAllRefUpdates=true',
+      'transfer.hideRefs=refs/bridge',
+    ],
+    ...['receive.fsckObjects=true', 'receive.denyNonFastForwards=true', 'receive.denyDeletes=true'],
+    ...['receive.unpackLimit=4', 'core.bigFileThreshold=2097152', 'receive.maxInputSize=33554432'],
+  ],
+};
+
 /**
  * A git that tells how it was called where the forced command hands over to it, and is the real one
  * otherwise.
  */
 const TELLING_GIT = `#!/bin/sh
-case $1 in
-  upload-pack | receive-pack) printf 'args:'; printf ' %s' "$@"; echo; env | sort ;;
-  *) PATH=\${PATH#*:} exec git "$@" ;;
-esac
+for word; do
+  case $word in
+    upload-pack | receive-pack) printf 'args:'; printf ' %s' "$@"; echo; env | sort; exit ;;
+    config) break ;;
+  esac
+done
+PATH=\${PATH#*:} exec git "$@"
 `;
 
 let bridge: PlainBridge;
@@ -126,7 +151,9 @@ describe('what is served', () => {
 
       expect(result.stderr).toBe('');
       const [args, ...rest] = result.stdout.trim().split('\n');
-      expect(args).toBe(`args: ${program} ${repo}`);
+      expect(args).toMatch(new RegExp(`^args: (?:-c \\S+=\\S+ )+${program} ${repo}$`));
+      const pins = [...(args ?? '').matchAll(/-c (\S+)/g)].map(([, pin]) => pin);
+      expect(pins).toEqual(expect.arrayContaining([...(PINS[program.split(' ')[0] ?? ''] ?? [])]));
       const names = rest
         .map((line) => line.split('=')[0])
         .filter((name) => !/^(PWD|OLDPWD|SHLVL|_)$/.test(name ?? ''));
@@ -183,7 +210,7 @@ test.skipIf(process.platform !== 'linux')(
       await writeFile(lock, '');
       const { stdout } = await served(shell, `git-receive-pack '${repo}'`);
 
-      expect(stdout, shell[0]).toContain('args: receive-pack');
+      expect(stdout, shell[0]).toMatch(/^args: .*receive-pack /);
       await expect(access(lock), shell[0]).rejects.toThrow();
     });
   },
@@ -340,15 +367,48 @@ describe('bridge-hello', () => {
       });
     });
   });
+});
 
-  test('is valid with a config that git cannot read', async () => {
+describe('with a config that a power cut has damaged', () => {
+  const LOST =
+    /^llm-bridge: the config of this bridge is empty or damaged, .*; try: llm-bridge doctor on the server\n$/;
+  const upload = () => `git-upload-pack '${repo}'`;
+  const commands = [() => 'bridge-hello', () => 'bridge-wait', upload, () => `git-receive-pack '${repo}'`];
+  const damages: readonly (readonly [string, (text: string) => string | Uint8Array])[] = [
+    ['an empty one', () => ''],
+    ['one of zeros', (text) => Buffer.alloc(text.length)],
+    ['half of one', (text) => text.slice(0, text.indexOf('[bridge]') + 8)],
+    [
+      'one with a version of something else',
+      () => '[core]\n\tversion = 1\n[bridge]\n[other]\n\tversion = 1\n',
+    ],
+  ];
+  test.each(damages)('nothing is served: %s', async (_what, damage) => {
     const config = join(repo, 'config');
     const text = await readFile(config, 'utf8');
+    onCleanup(() => writeFile(config, text));
+    await writeFile(config, damage(text));
+    await inEachShell(async (shell) => {
+      for (const command of commands) {
+        const { exitCode, stdout, stderr } = await served(shell, command());
+        expect({ exitCode, stdout }, `${shell[0]} ${command()}`).toEqual({ exitCode: 1, stdout: '' });
+        expect(stderr).toMatch(LOST);
+      }
+    });
+  });
+
+  test('one that git cannot read serves nobody either, and one that a person wrote otherwise serves as ever', async () => {
+    const config = join(repo, 'config');
+    const text = await readFile(config, 'utf8');
+    onCleanup(() => writeFile(config, text));
     await writeFile(config, `${text}\n[bridge\n`);
     await inEachShell(async (shell) => {
-      expect(await hello(shell)).toMatchObject({ max_task_bytes: 1_048_576 });
+      expect((await served(shell, 'bridge-hello')).stderr).toMatch(LOST);
     });
-    await writeFile(config, text);
+    await writeFile(config, text.replace('\tversion = ', ' Version='));
+    await inEachShell(async (shell) => {
+      expect((await served(shell, upload())).stdout, shell[0]).toContain('upload-pack');
+    });
   });
 });
 
