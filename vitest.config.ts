@@ -8,7 +8,9 @@ const BUILT = './test/support/require-build.ts';
 const PROCESS_TIMEOUTS = { testTimeout: 60_000, hookTimeout: 60_000 };
 
 // The slow tests take minutes; they run when asked for by name, and never beside the others.
-const slow = process.argv.some((arg) => arg === 'slow' || arg === '--project=slow');
+const slow = isAskedFor('slow');
+// The tests of real model servers need one: REAL_OLLAMA_URL, REAL_LMSTUDIO_URL. By name only, too.
+const real = isAskedFor('real');
 
 export default defineConfig({
   test: {
@@ -24,9 +26,16 @@ export default defineConfig({
       ...(slow
         ? [project('slow', { globalSetup: [CLEAN_ENV, BUILT], testTimeout: 900_000, hookTimeout: 60_000 })]
         : []),
+      ...(real
+        ? [project('real', { globalSetup: [CLEAN_ENV], testTimeout: 300_000, hookTimeout: 60_000 })]
+        : []),
     ],
   },
 });
+
+function isAskedFor(name: string): boolean {
+  return process.argv.some((arg) => arg === name || arg === `--project=${name}`);
+}
 
 function project(
   name: string,

@@ -1,5 +1,5 @@
 import type { SshOptions } from '../bridge/ssh-settings.js';
-import type { BackendName, BackendUrls } from './backends/backends.js';
+import type { BackendName, OpenSettings } from './backends/backends.js';
 
 /** How important a line of the agent is to a person. */
 export type LogLevel = 'info' | 'warn' | 'error';
@@ -8,7 +8,7 @@ export type LogLevel = 'info' | 'warn' | 'error';
  * What a line is about, for programs. `event` is one of: `connected`, `task-started`, `task-note`,
  * `task-answered`, `task-failed` (answered with an error), `task-lost` (no answer at all), `task-dropped`
  * (another has it, or time is up), `answer-refused`, `retrying`, `recovered`, `clock`, `name`, `locked`,
- * `clone-mended`, `stopping`, `not-pushed`. The other fields depend on it; ids are whole, times are
+ * `clone-mended`, `models`, `stopping`, `not-pushed`. The other fields depend on it; ids are whole, times are
  * milliseconds.
  */
 export interface LogFields {
@@ -63,10 +63,10 @@ export const DEFAULT_TOTAL_TIMEOUT_MS = 30 * 60_000;
 export const DEFAULT_RETRY_WINDOW_MS = 5 * 60_000;
 
 /** How an agent generates, whatever the task. */
-export interface GenerateSettings extends BackendUrls {
+export interface GenerateSettings extends OpenSettings {
   /** The backends to try, the preferred one first. A task that names its backend gets that one alone. */
   readonly order: readonly BackendName[];
-  /** For tasks that name no model, at the first of `order`. Default: the first the backend lists. */
+  /** For tasks that name no model. Default: what `chooseModel` finds. */
   readonly model?: string | undefined;
   /** The longest silence of a model. */
   readonly idleTimeoutMs: number;
@@ -81,8 +81,6 @@ export interface GenerateSettings extends BackendUrls {
    * is stopped. Default: DEFAULT_MAX_ANSWER_BYTES.
    */
   readonly maxAnswerBytes?: number;
-  /** Told what a person may want to know, in one line: never a prompt, never an answer. */
-  readonly log?: (text: string) => void;
   /** Told what a task is at, each time that changes, and with which model once it is chosen. */
   readonly onPhase?: (phase: WorkPhase, model?: string) => void;
 }

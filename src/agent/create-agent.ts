@@ -9,19 +9,22 @@ import {
   DEFAULT_TOTAL_TIMEOUT_MS,
   type OnTaskText,
 } from './agent-options.js';
+import { BackendMemory } from './backends/backend-memory.js';
 import {
   type BackendName,
   type BackendUrls,
   DEFAULT_BACKEND_ORDER,
+  readBackendTokens,
   requireBackendUrls,
+  type TokenFiles,
 } from './backends/backends.js';
 import { runAgent } from './run-agent.js';
 
 /**
  * What can be said to an agent; all but `repo` has a default. Times are milliseconds. `ollamaUrl` and so on
- * say where a model server listens.
+ * say where a model server listens, `lmstudioTokenFile` which file has the token for it.
  */
-export interface CreateAgentOptions extends BackendUrls {
+export interface CreateAgentOptions extends BackendUrls, TokenFiles {
   /** `ssh://user@host/path`, `user@host:path`, or a local path. */
   readonly repo: string;
   readonly ssh?: SshOptions | undefined;
@@ -33,8 +36,12 @@ export interface CreateAgentOptions extends BackendUrls {
   readonly name?: string | undefined;
   /** The order in which to try the backends. Default: all, in the order of src/agent/backends/backends.ts. */
   readonly backends?: readonly BackendName[] | undefined;
-  /** For tasks that name no model. Default: the first the backend lists. */
+  /** For tasks that name no model. Default: one in memory, or the first, of those that chat and run here. */
   readonly model?: string | undefined;
+  /** Lets a cloud model, which runs elsewhere, be asked by its name. Default: false. */
+  readonly allowCloud?: boolean | undefined;
+  /** The longest context that a model is asked to have, in tokens. Default: 32,768. */
+  readonly maxContext?: number | undefined;
   /** Default: 1. */
   readonly parallel?: number | undefined;
   /** Default: 2000; backs off to ten times that, and only where there is no doorbell. */
@@ -60,7 +67,8 @@ export interface Agent {
 
 /** Makes an agent. Throws BridgeError `usage` for an address of a model server, or a name, that is none. */
 export function createAgent(options: CreateAgentOptions): Agent {
-  const urls = requireBackendUrls(options);
+  const env = options.env ?? process.env;
+  const urls = requireBackendUrls(options, env);
   if (options.name !== undefined) requireName(options.name, 'an agent');
   const order = options.backends ?? DEFAULT_BACKEND_ORDER;
   if (order.length === 0) {
@@ -70,10 +78,11 @@ export function createAgent(options: CreateAgentOptions): Agent {
     });
   }
   return {
-    run: (signal = new AbortController().signal) =>
-      runAgent({
+    run: async (signal = new AbortController().signal) => {
+      const tokens = await readBackendTokens(order, options, env);
+      await runAgent({
         repo: options.repo,
-        env: options.env ?? process.env,
+        env,
         ssh: options.ssh,
         name: options.name,
         stateDir: options.stateDir,
@@ -87,11 +96,16 @@ export function createAgent(options: CreateAgentOptions): Agent {
         generate: {
           order,
           ...urls,
+          tokens,
           model: options.model,
+          allowCloud: options.allowCloud,
+          maxContext: options.maxContext,
+          memory: new BackendMemory(),
           idleTimeoutMs: options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS,
           totalTimeoutMs: options.totalTimeoutMs ?? DEFAULT_TOTAL_TIMEOUT_MS,
           retryWindowMs: options.retryWindowMs ?? DEFAULT_RETRY_WINDOW_MS,
         },
-      }),
+      });
+    },
   };
 }

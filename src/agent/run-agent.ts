@@ -7,6 +7,7 @@ import type { AgentOptions } from './agent-options.js';
 import { type AgentContext, openAgent } from './open-agent.js';
 import { outlast } from './outlast.js';
 import { synchronise } from './synchronise.js';
+import { warnOfModels } from './warn-of-models.js';
 import { Workers } from './workers.js';
 
 /** With a doorbell, a look is a safety net: every minute, or more often where polls are closer together. */
@@ -50,6 +51,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 async function answerTasks(agent: AgentContext, failed: AbortController): Promise<void> {
   const { options } = agent;
   const workers = new Workers(agent);
+  // Beside everything else: a model server that is slow to say what it has holds nothing up.
+  const isWarned = !options.once || options.generate.model !== undefined;
+  const warned = isWarned ? warnOfModels(options, agent.signal) : null;
   const hurry = createNotifier();
   const ring = (tip?: string) => {
     agent.session.rang(tip);
@@ -67,7 +71,7 @@ async function answerTasks(agent: AgentContext, failed: AbortController): Promis
   } finally {
     if (options.signal.aborted) options.log('info', 'stopping', { event: 'stopping' });
     failed.abort();
-    await workers.ended();
+    await Promise.all([workers.ended(), warned]);
     await doorbell?.close();
     const last = AbortSignal.timeout(LAST_PUSH_MS);
     // A failed agent has no business on the server any more; its claims run out.

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import os from 'node:os';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { imageFault } from '../protocol/image-type.js';
 import { DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
 import { principalNameSchema, type TaskFile } from '../protocol/names.js';
 import { stringifyEscaped } from '../protocol/strict-json.js';
@@ -44,6 +45,13 @@ export function draftTaskFile(file: TaskFile, bytes: Buffer, maxBytes?: number):
     throw new BridgeError(`${file} ${read.reason}`, {
       code: 'usage',
       remedy: remedyFor(bytes, read.reason, maxBytes),
+    });
+  }
+  const fault = imageFault(read.value.images ?? []);
+  if (fault !== null) {
+    throw new BridgeError(`${file} images: ${fault}`, {
+      code: 'usage',
+      remedy: 'convert it to one of these; no model reads anything else',
     });
   }
   return { file, bytes, task: read.value, question: questionOf(read.value) };

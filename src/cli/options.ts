@@ -6,6 +6,7 @@ import {
   DEFAULT_RETRY_WINDOW_MS,
   DEFAULT_TOTAL_TIMEOUT_MS,
 } from '../agent/agent-options.js';
+import { DEFAULT_MAX_CONTEXT } from '../agent/backends/backend.js';
 import { BACKENDS, backendTitles, DEFAULT_BACKEND_ORDER } from '../agent/backends/backends.js';
 import { parseAddress } from '../bridge/address.js';
 import type { BridgeAccess } from '../bridge/connection.js';
@@ -188,7 +189,17 @@ export const OPTIONS = {
     kind: 'text',
     value: z.string().min(1, 'is empty'),
     describe: 'The model for tasks that name none',
-    byDefault: 'the first that is installed',
+    byDefault: 'one in memory, or the first that is installed, of those that chat and run there',
+  }),
+  allowCloud: option('allow-cloud', {
+    kind: 'switch',
+    describe: 'Ask a model that runs elsewhere where it is named: a third party reads what is asked',
+  }),
+  maxContext: option('max-context', {
+    kind: 'number',
+    value: numberValue.int().min(2048).max(16_777_216),
+    default: DEFAULT_MAX_CONTEXT,
+    describe: `The longest context to ask for, in tokens (${backendTitles((one) => one.takesContextSize)} only)`,
   }),
   parallel: option('parallel', {
     kind: 'number',
@@ -416,8 +427,25 @@ export const TASK_OPTIONS = grouped('The task:', [
 ]);
 
 /** Where each model server listens: a row for each of them, from its description. */
-export const BACKEND_URL_OPTIONS = BACKENDS.map(({ urlOption, title, defaultUrl }) =>
-  option(urlOption, { kind: 'url', describe: `Where ${title} listens`, byDefault: defaultUrl }),
+export const BACKEND_URL_OPTIONS = BACKENDS.map(({ urlOption, title, ownUrl, defaultUrl }) =>
+  option(urlOption, {
+    kind: 'url',
+    describe: `Where ${title} listens`,
+    byDefault: ownUrl === null ? defaultUrl : `what ${ownUrl.variable} says, else ${defaultUrl}`,
+  }),
+);
+
+/** The file with the token of each model server that knows tokens. */
+export const BACKEND_TOKEN_OPTIONS = BACKENDS.flatMap(({ title, token }) =>
+  token === null
+    ? []
+    : [
+        option(token.fileOption, {
+          kind: 'path',
+          describe: `A file with the token for ${title}, which only its owner can read`,
+          byDefault: `what ${token.variable} says`,
+        }),
+      ],
 );
 
 /**
@@ -430,7 +458,10 @@ export const AGENT_OPTIONS = [
   OPTIONS.agentName,
   OPTIONS.backend,
   OPTIONS.model,
+  OPTIONS.allowCloud,
+  OPTIONS.maxContext,
   ...BACKEND_URL_OPTIONS,
+  ...BACKEND_TOKEN_OPTIONS,
   OPTIONS.parallel,
   OPTIONS.poll,
   OPTIONS.stateDir,

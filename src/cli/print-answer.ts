@@ -40,15 +40,20 @@ const REPETITION_REMEDY =
 /** What whoever asked can do about an error answer. */
 const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {
   model_not_found: `name one of the installed models with --model, or install it on the PC (${BACKENDS.map(({ remedies }) => remedies.install('MODEL')).join(', ')})`,
+  model_cannot_chat: 'name a model that can chat with --model, or leave --model out',
+  cloud_model:
+    'name a model that runs on the PC; if a third party may read what is asked, start the agent with --allow-cloud',
   no_model: `on the PC: ${BACKENDS.map(({ remedies }) => remedies.noModel).join(', or ')}`,
   backend_unreachable: `start ${backendTitles()} on the PC; its server has to be on`,
+  backend_unauthorized: `on the PC, give the agent the token of ${backendTitles((one) => one.token !== null)}`,
   backend_error: `look at the log of ${backendTitles()} on the PC`,
   timeout: 'ask for less, use a smaller model, or raise timeout_s or the deadlines of the agent',
   empty_answer: 'ask again, or use another model',
   invalid_format: 'use a model that is better at JSON, or a simpler schema',
   invalid_schema: 'correct the JSON Schema in --format',
   invalid_task: 'see "Messages" in docs/protocol.md',
-  context_overflow: 'shorten the prompt, or raise num_ctx',
+  context_overflow:
+    'shorten the prompt, or give it more: what the message names (--num-ctx, --max-context of the agent, a model with a longer context)',
   answer_too_large: 'ask for less, or raise bridge.maxAnswerBytes on the server',
   answer_refused: updateElsewhere('the server and the PC'),
   cancelled: 'nothing, if that was meant; else ask again',

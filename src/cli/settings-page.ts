@@ -1,4 +1,5 @@
 import { OWNER_SETTINGS } from '../admin/repository-settings.js';
+import { BACKENDS } from '../agent/backends/backends.js';
 import { nameOf, type SubcommandEntry } from './command.js';
 import { COMMANDS } from './commands.js';
 import { helpOf, type Option, variableOf } from './option.js';
@@ -69,7 +70,7 @@ const EXIT_CODES: readonly (readonly [exit: number, means: string])[] = [
   [143, 'Stopped at once by a second SIGTERM'],
 ];
 
-const OTHER_VARIABLES = [
+const OTHER_VARIABLES: readonly (readonly [variable: string, says: string])[] = [
   ['`LLM_BRIDGE_DEBUG`', '`1`: an unexpected error shows where it came from'],
   [
     '`LLM_BRIDGE_PRINCIPAL`',
@@ -79,6 +80,24 @@ const OTHER_VARIABLES = [
     '`GIT_SSH_COMMAND`, `GIT_SSH`',
     'Your own way to start ssh, as `core.sshCommand` is; `--identity` is added to it where it is OpenSSH. `~/.ssh/config` counts anyway',
   ],
+  ...BACKENDS.flatMap(({ title, urlOption, ownUrl, token }) => [
+    ...(ownUrl === null
+      ? []
+      : [
+          [
+            code(ownUrl.variable),
+            `Where ${title} listens, in all the forms that ${title} takes; \`--${urlOption}\` and its own variable go before it`,
+          ] as const,
+        ]),
+    ...(token === null
+      ? []
+      : [
+          [
+            code(token.variable),
+            `The token for ${title}; \`--${token.fileOption}\` goes before it. For a service it belongs into the file for variables`,
+          ] as const,
+        ]),
+  ]),
   ['`NO_COLOR`', 'No colours'],
 ];
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { asUtf8 } from '../asker/as-utf8.js';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { IMAGE_KINDS, imageMediaType } from '../protocol/image-type.js';
 import { DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
 import { readTask, type TaskFormat, type TaskJson, taskFormatSchema } from '../protocol/task.js';
 import type { CommandArgs } from './command.js';
@@ -79,7 +80,9 @@ async function readFormat(value: string): Promise<TaskFormat> {
 }
 
 async function readImage(file: string): Promise<string> {
-  return (await readBytes(file)).toString('base64');
+  const bytes = await readBytes(file);
+  if (imageMediaType(bytes) !== null) return bytes.toString('base64');
+  throw usage(`${file} is no ${IMAGE_KINDS}`, 'convert it to one of these; no model reads anything else');
 }
 
 async function readBytes(file: string): Promise<Buffer> {

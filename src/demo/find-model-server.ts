@@ -4,7 +4,10 @@ import {
   backendTitles,
   DEFAULT_BACKEND_ORDER,
   openBackends,
+  readBackendTokens,
+  requireBackendUrls,
 } from '../agent/backends/backends.js';
+import { bestModel } from '../agent/generate/choose-model.js';
 import { STAND_IN_WIRE, standInArgs, startStandIn } from './stand-in/start-stand-in.js';
 
 /** A model server for the demo. */
@@ -21,11 +24,12 @@ const PROBE_TIMEOUT_MS = 2_000;
 /** A real model server on this machine that has a model; else a stand-in, which says that it is one. */
 export async function findModelServer(
   signal: AbortSignal,
+  env: NodeJS.ProcessEnv,
   backends?: readonly Backend[],
 ): Promise<DemoModels> {
-  for (const backend of backends ?? (await openBackends(DEFAULT_BACKEND_ORDER, {}))) {
+  for (const backend of backends ?? (await openAll(env))) {
     const timeout = AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
-    const [model] = await backend.listModels(timeout).catch(() => []);
+    const model = bestModel(await backend.listModels(timeout).catch(() => []))?.name;
     if (model === undefined) continue;
     return {
       description: `model: ${model}, of the ${backendNamed(backend.name).title} on this machine`,
@@ -39,4 +43,10 @@ export async function findModelServer(
     agentArgs: standInArgs(standIn),
     close: () => standIn.close(),
   };
+}
+
+/** All backends, where the environment says that they are. */
+async function openAll(env: NodeJS.ProcessEnv): Promise<Backend[]> {
+  const tokens = await readBackendTokens(DEFAULT_BACKEND_ORDER, {}, env);
+  return await openBackends(DEFAULT_BACKEND_ORDER, { ...requireBackendUrls({}, env), tokens });
 }

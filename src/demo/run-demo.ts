@@ -52,7 +52,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     runOwnProgram(options.program, args, { ...env, ...extra }, signal);
   const cleanups: (() => Promise<void>)[] = [];
   try {
-    const models = await findModelServer(signal);
+    const models = await findModelServer(signal, options.env);
     cleanups.push(models.close);
     await print(models.description);
 

@@ -11,8 +11,11 @@ import { textOf, textSchema } from './text.js';
  */
 export const ANSWER_ERROR_CODES = [
   'model_not_found',
+  'model_cannot_chat',
+  'cloud_model',
   'no_model',
   'backend_unreachable',
+  'backend_unauthorized',
   'backend_error',
   'timeout',
   'empty_answer',

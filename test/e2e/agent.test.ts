@@ -211,7 +211,36 @@ describe('the model server', () => {
 
     expect(ended.exitCode).toBe(0);
     expect(await recordOf(task)).toMatchObject({ answer: '44', backend: 'lmstudio', model: 'second' });
-    expect(standIn.requests.map((request) => request.path)).toEqual(['/v1/chat/completions']);
+    expect(chatsOf(standIn).map(({ path }) => path)).toEqual(['/v1/chat/completions']);
+  });
+
+  test('gets its token, and its model the longest context and the leave for the cloud, from the command line', async () => {
+    const token = 'sk-lm-secret';
+    const file = join(bridge.dir, 'lmstudio-token');
+    await writeFile(file, `${token}\n`, { mode: 0o600 });
+    const other = await startStandIn({
+      token,
+      models: { ollama: ['llama3.2:latest', { name: 'big:cloud', remoteHost: 'https://ollama.com' }] },
+    });
+    onCleanup(() => other.close());
+    const long = await ask(`${'word '.repeat(3000)}40+6`, '--backend', 'ollama');
+    const cloud = await ask('40+7', '--backend', 'ollama', '--model', 'big:cloud');
+    const local = await ask('40+8', '--backend', 'lmstudio');
+
+    const ended = await runAgentOnce(bridge, other, {
+      state: 'models',
+      args: ['--allow-cloud', '--max-context', '2048', '--lmstudio-token-file', file],
+    });
+
+    expect(ended.exitCode).toBe(0);
+    const { error } = await recordOf(long);
+    expect(error).toMatchObject({
+      code: 'context_overflow',
+      message: expect.stringContaining('the context 2048, which is --max-context of the agent'),
+    });
+    expect(await recordOf(cloud)).toMatchObject({ answer: '47', model: 'big:cloud' });
+    expect(await recordOf(local)).toMatchObject({ answer: '48', backend: 'lmstudio' });
+    expect(ended.stderr).not.toContain(token);
   });
 
   test('that lacks the model of a task is answered for with the models it has', async () => {

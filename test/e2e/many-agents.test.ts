@@ -6,7 +6,7 @@ import { shortId } from '../../src/protocol/names.js';
 import { checkInvariant } from '../soak/check-invariant.js';
 import { tally } from '../soak/figures.js';
 import { seeded } from '../soak/random.js';
-import { questionOfChat, startAgent } from '../support/bridge-agent.js';
+import { chatsOf, questionOfChat, startAgent } from '../support/bridge-agent.js';
 import { startBridgeFixture } from '../support/bridge-fixture.js';
 import { gitOk } from '../support/git.js';
 import { writeMany } from '../support/message-writer.js';
@@ -49,7 +49,7 @@ test('eight agents started at once on 200 tasks: each task is generated, answere
   for (const agent of agents) expect(await agent.exited).toEqual({ exitCode: 0, signal: null });
 
   const generated = tally();
-  for (const chat of standIn.requests.filter((request) => request.method === 'POST'))
+  for (const chat of chatsOf(standIn))
     if ((await chat.ended) === 'complete') generated.add(questionOfChat(chat));
   const counts = Object.values(generated.toRecord());
   expect(counts).toHaveLength(TASKS);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 /** Removes every variable with these prefixes, except the one that names the program under test. */
 const FOREIGN =
-  /^(?:GIT_|SSH_|LLM_BRIDGE_(?!TEST_BIN$)|XDG_|OLLAMA_|OPENAI_|CI$|NO_COLOR$|FORCE_COLOR$|(?:HTTPS?|ALL|NO)_PROXY$)/i;
+  /^(?:GIT_|SSH_|LLM_BRIDGE_(?!TEST_BIN$)|XDG_|OLLAMA_|OPENAI_|LM_API_TOKEN$|CI$|NO_COLOR$|FORCE_COLOR$|(?:HTTPS?|ALL|NO)_PROXY$)/i;
 
 /**
  * vitest global setup: the workers inherit an environment without the settings of whoever runs the tests, and

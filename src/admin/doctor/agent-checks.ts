@@ -1,10 +1,13 @@
 import path from 'node:path';
 import {
   type BackendName,
+  type BackendTokens,
   type BackendUrls,
   DEFAULT_BACKEND_ORDER,
   openBackends,
+  readBackendTokens,
   requireBackendUrls,
+  type TokenFiles,
 } from '../../agent/backends/backends.js';
 import { defaultStateDir } from '../../agent/state-folder.js';
 import {
@@ -20,12 +23,14 @@ import { checkStateFolder } from './check-state-folder.js';
 import type { Check } from './finding.js';
 
 /** The settings for the agent's part of `doctor`: the options of `agent`. */
-export interface AgentCheckOptions extends BackendUrls {
+export interface AgentCheckOptions extends BackendUrls, TokenFiles {
+  readonly env: NodeJS.ProcessEnv;
   /** The address of the bridge, in git's form. */
   readonly url: string;
   readonly stateDir?: string | undefined;
   readonly order?: readonly BackendName[] | undefined;
   readonly model?: string | undefined;
+  readonly allowCloud?: boolean | undefined;
   /** Whether a model generates a word. */
   readonly generate: boolean;
   readonly now: () => number;
@@ -41,13 +46,15 @@ export function stateDirOf(options: Pick<AgentCheckOptions, 'url' | 'stateDir'>)
  * a model server.
  */
 export function agentChecks(options: AgentCheckOptions): Check[] {
-  const urls = requireBackendUrls(options);
+  const urls = requireBackendUrls(options, options.env);
   const order = options.order ?? DEFAULT_BACKEND_ORDER;
   let states: BackendState[] = [];
+  let tokens: BackendTokens = {};
   const settings = {
     order,
     ...urls,
     ...(options.model === undefined ? {} : { model: options.model }),
+    allowCloud: options.allowCloud,
     idleTimeoutMs: GENERATION_TIMEOUT_MS,
     totalTimeoutMs: GENERATION_TIMEOUT_MS,
     retryWindowMs: 0,
@@ -57,15 +64,21 @@ export function agentChecks(options: AgentCheckOptions): Check[] {
     {
       name: 'backend',
       async run() {
-        states = await Promise.all((await openBackends(order, urls)).map(askForModels));
+        tokens = await readBackendTokens(order, options, options.env);
+        states = await Promise.all((await openBackends(order, { ...urls, tokens })).map(askForModels));
         return judgeReach(states);
       },
     },
-    { name: 'models', needs: ['backend'], run: async () => judgeModels(states, options.model) },
+    {
+      name: 'models',
+      needs: ['backend'],
+      run: async () => judgeModels(states, options.model, options.allowCloud ?? false),
+    },
     {
       name: 'generation',
       needs: ['models'],
-      run: async () => (options.generate ? checkGeneration(settings, options.now) : generationNotWanted()),
+      run: async () =>
+        options.generate ? checkGeneration({ ...settings, tokens }, options.now) : generationNotWanted(),
     },
   ];
 }

@@ -1,6 +1,8 @@
 import type { GenerateSettings } from '../../agent/agent-options.js';
-import type { Backend } from '../../agent/backends/backend.js';
+import { type Backend, BackendError, type ListedModel } from '../../agent/backends/backend.js';
 import { BACKENDS, backendNamed } from '../../agent/backends/backends.js';
+import { isCloudName } from '../../agent/backends/cloud-model.js';
+import { bestModel, nameModels, withoutModel } from '../../agent/generate/choose-model.js';
 import { type GenerationOutcome, generateAnswer } from '../../agent/generate/generate-answer.js';
 import { errorText } from '../../protocol/bridge-error.js';
 import { formatDuration } from '../../protocol/duration.js';
@@ -12,10 +14,10 @@ const LIST_TIMEOUT_MS = 10_000;
 /** The most models that are named. */
 const MAX_NAMED = 5;
 
-/** A model server's answer to the question for its models: their names, or the failure. */
+/** A model server's answer to the question for its models: these, or the failure. */
 export type BackendState =
-  | { readonly backend: Backend; readonly models: readonly string[] }
-  | { readonly backend: Backend; readonly error: string };
+  | { readonly backend: Backend; readonly models: readonly ListedModel[] }
+  | { readonly backend: Backend; readonly error: string; readonly remedy: string };
 
 /** Asks a model server which models it has. */
 export async function askForModels(backend: Backend): Promise<BackendState> {
@@ -24,7 +26,9 @@ export async function askForModels(backend: Backend): Promise<BackendState> {
     return { backend, models: await backend.listModels(signal) };
   } catch (error) {
     const text = signal.aborted ? `${backend.name} at ${backend.url}: says nothing` : errorText(error);
-    return { backend, error: text };
+    const isRefused = error instanceof BackendError && error.code === 'backend_unauthorized';
+    const { start } = backendNamed(backend.name).remedies;
+    return { backend, error: text, remedy: isRefused ? backend.unauthorizedRemedy : start };
   }
 }
 
@@ -35,20 +39,39 @@ export function judgeReach(states: readonly BackendState[]): Verdict[] {
     const { name, url } = state.backend;
     if ('models' in state) return ok(`${name} answers at ${url}`);
     if (isAnyThere) return ok(`${state.error}; not needed, as the other one answers`);
-    return broken(state.error, backendNamed(name).remedies.start);
+    return broken(state.error, state.remedy);
   });
 }
 
-/** Judges whether there is a model to use: the named one, or any. */
-export function judgeModels(states: readonly BackendState[], wanted: string | undefined): Verdict[] {
+/** Judges whether there is a model to use: the named one, or any that answers without being named. */
+export function judgeModels(
+  states: readonly BackendState[],
+  wanted: string | undefined,
+  allowCloud: boolean,
+): Verdict[] {
   const there = states.flatMap((state) => ('models' in state ? [state] : []));
   const verdicts = there.map(({ backend, models }) => {
     const { sameModel, remedies } = backendNamed(backend.name);
     if (models.length === 0) return broken(`${backend.name} has no model`, backend.noModelRemedy);
-    const more = models.length > MAX_NAMED ? ` and ${models.length - MAX_NAMED} more` : '';
-    const list = `${backend.name} has ${models.slice(0, MAX_NAMED).join(', ')}${more}`;
-    if (wanted === undefined || models.some((model) => sameModel(wanted, model))) return ok(list);
-    return broken(`${wanted} is not installed: ${list}`, remedies.install(wanted));
+    const list = `${backend.name} has ${nameModels(models, MAX_NAMED)}`;
+    if (wanted === undefined) {
+      if (bestModel(models) !== null) return ok(list);
+      return broken(`${backend.name}: ${withoutModel(models)}`, backend.noModelRemedy);
+    }
+    const found = models.find(({ name }) => sameModel(wanted, name));
+    if (found?.isCloud === true || isCloudName(wanted)) {
+      if (allowCloud) return ok(`${wanted} is asked in the cloud, as --allow-cloud says: ${list}`);
+      return broken(
+        `${wanted} does not run here, what is asked would go to a third party: ${list}`,
+        'choose another one with --model, or if that is meant: --allow-cloud',
+      );
+    }
+    if (found?.canChat === false) {
+      return broken(`${wanted} cannot chat: ${list}`, 'choose another one with --model');
+    }
+    return found === undefined
+      ? broken(`${wanted} is not installed: ${list}`, remedies.install(wanted))
+      : ok(list);
   });
   // As with reaching them: one server that has a model is enough.
   return verdicts.some(({ status }) => status === 'ok')

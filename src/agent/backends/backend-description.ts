@@ -1,3 +1,4 @@
+import type { TokenSource } from './backend-token.js';
 import type { FailureRule } from './failure-rules.js';
 
 /**
@@ -17,6 +18,10 @@ export interface BackendDescription {
   readonly urlKey: string;
   /** Where it listens unless told otherwise. */
   readonly defaultUrl: string;
+  /** The variable by which its own programs know where it listens, and how they read it; null: none. */
+  readonly ownUrl: { readonly variable: string; read(text: string): string } | null;
+  /** How a token for it is given; null where it knows none. */
+  readonly token: TokenSource | null;
   /** Reads an address, as a person types it, into a base address. Throws BridgeError `usage`. */
   parseUrl(text: string): string;
   /** Whether `answered` is the model that was asked for, as this server spells names. */
@@ -36,6 +41,8 @@ export interface BackendRemedies {
   readonly start: string;
   /** No model is there. */
   readonly noModel: string;
+  /** It refused us, with the token that was given or without one. */
+  unauthorized(hasToken: boolean): string;
   /** This model is not there: a command, quoted for a shell. */
   install(model: string): string;
   /** Asks the model without the bridge: a command, quoted for a shell. */

@@ -54,8 +54,7 @@ export class StreamFailure extends Error {
 }
 
 /** What is known of a model server while it is called. */
-export type CalledBackend = Pick<Backend, 'name' | 'url' | 'noModelRemedy'> &
-  Pick<BackendDescription, 'failures'>;
+export type CalledBackend = Omit<Backend, 'listModels' | 'generate'> & Pick<BackendDescription, 'failures'>;
 
 /**
  * Runs one call to a model server and makes its every failure a BackendError; after `signal` is aborted,
@@ -75,7 +74,9 @@ export async function callBackend<T>(
     signal.throwIfAborted();
     // What fetch failed with goes before what an SDK made of it: the OpenAI client drops the cause of
     // everything that has "timeout" in its text, a refused connection's included.
-    throw classify(backend, transport.failure() ?? error);
+    const failure = classify(backend, transport.failure() ?? error);
+    failure.message = transport.withoutToken(failure.message);
+    throw failure;
   } finally {
     await transport.close();
   }
@@ -116,6 +117,11 @@ function toldError(
   cause: Error,
 ): BackendError {
   const said = readServerError(told.text);
+  if (told.status === 401 || told.status === 403) {
+    const words = said.text === '' ? '' : `: ${said.text}`;
+    const text = `HTTP ${told.status}${words}; try: ${backend.unauthorizedRemedy}`;
+    return backendError(backend, 'backend_unauthorized', text, cause);
+  }
   const words = said.code === 'no_model' ? `${said.text}; try: ${backend.noModelRemedy}` : said.text;
   const status = told.status === null ? [] : [`HTTP ${told.status}`];
   const text = [...status, ...(words === '' ? [] : [words])].join(': ');
@@ -189,11 +195,12 @@ const bodySchema = z.union([z.object({ error: detailSchema }).transform((body) =
 /**
  * What the two servers say of a prompt that does not fit, gathered from their sources and issue trackers:
  * Ollama: "the input length exceeds the context length", "prompt too long; exceeded max context length by 812
- * tokens"; llama.cpp in either: "the request exceeds the available context size", "Context size has been
- * exceeded"; LM Studio: "Trying to keep the first 15857 tokens when context the overflows" (sic;
- * lmstudio-bug-tracker 237, 546), "Cannot truncate prompt with n_keep (15028) >= n_ctx (7424)", "The number
- * of tokens to keep from the initial prompt is greater than the context length", "Reached context length of
- * 4096 tokens"; OpenAI's own: "maximum context length is".
+ * tokens", "the prompt is longer than the context length currently available to the model"; llama.cpp in
+ * either: "the request exceeds the available context size", "Context size has been exceeded"; LM Studio:
+ * "Trying to keep the first 15857 tokens when context the overflows" (sic; lmstudio-bug-tracker 237, 546),
+ * "Cannot truncate prompt with n_keep (15028) >= n_ctx (7424)", "The number of tokens to keep from the
+ * initial prompt is greater than the context length", "Reached context length of 4096 tokens"; OpenAI's own:
+ * "maximum context length is".
  */
 const CONTEXT_OVERFLOW = [
   /exceed\w{0,8} .{0,60}context (?:length|size|window)/i,
@@ -203,6 +210,7 @@ const CONTEXT_OVERFLOW = [
   /tokens to keep from the initial prompt/i,
   /n_keep.{0,40}n_ctx/i,
   /context (?:the )?overflow/i,
+  /longer than the context length/i,
   /reached context length/i,
   /maximum context length/i,
   /prompt (?:is )?too long/i,
@@ -233,5 +241,8 @@ function readDetail(body: string): { message: string; code?: unknown } {
     return { message: body };
   }
   const read = bodySchema.safeParse(value);
-  return read.success ? read.data : { message: body };
+  if (!read.success) return { message: body };
+  // Ollama hands on what llama-server said as it is: the text of the error is JSON of an error.
+  const { message } = read.data;
+  return message.startsWith('{"error"') && message !== body ? readDetail(message) : read.data;
 }

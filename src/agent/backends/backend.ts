@@ -1,5 +1,6 @@
 import type { AnswerErrorCode, Usage } from '../../protocol/answer.js';
 import type { ChatMessage, TaskFormat, TaskOptions } from '../../protocol/task.js';
+import type { BackendMemory } from './backend-memory.js';
 import type { FailureKind } from './failure-rules.js';
 
 /** One generation, in no backend's own words yet. */
@@ -40,8 +41,43 @@ export interface Generation {
   readonly usage?: Usage;
 }
 
-/** Called at every sign of life of a generation, a thinking token included, with the text that came. */
+/**
+ * Called at every sign of life of a generation, a thinking token included, with the text that came: none
+ * where the server has answered something else.
+ */
 export type OnToken = (text: string) => void;
+
+/** A model as its server lists it. */
+export interface ListedModel {
+  /** As the server spells it. */
+  readonly name: string;
+  /** Whether it holds a conversation: false for one that only makes embeddings. True where nobody says. */
+  readonly canChat: boolean;
+  /** It runs elsewhere: what it is asked leaves this machine. */
+  readonly isCloud: boolean;
+  /** It is in memory: an answer starts at once, and no other model has to make room. */
+  readonly isLoaded: boolean;
+}
+
+/** What a backend is opened with besides its address. */
+export interface BackendSettings {
+  /** Sent as `Authorization: Bearer`; it stands in no message. Default: none. */
+  readonly token?: string | undefined;
+  /** Lets a model be asked by its name that runs elsewhere. Default: false, and it is `cloud_model`. */
+  readonly allowCloud?: boolean | undefined;
+  /** The longest context that a model is asked to have, in tokens. Default: DEFAULT_MAX_CONTEXT. */
+  readonly maxContext?: number | undefined;
+  /** What is remembered between tasks. Default: nothing. */
+  readonly memory?: BackendMemory | undefined;
+  /** Told what a person may want to know, in one line: never a prompt, never an answer. */
+  readonly log?: ((text: string) => void) | undefined;
+}
+
+/**
+ * Default of the longest context: 32,768 tokens, some 100 kB of text. With a model of 8 billion parameters it
+ * takes 4 GB of memory beside the model.
+ */
+export const DEFAULT_MAX_CONTEXT = 32_768;
 
 /**
  * A model server. Both calls throw BackendError for what went wrong there, and the signal's reason once it is
@@ -53,8 +89,14 @@ export interface Backend {
   readonly url: string;
   /** What to do where no model is installed: the `try:` of `no_model`. */
   readonly noModelRemedy: string;
-  /** The names of the models that can be asked, in the server's order. */
-  listModels(signal: AbortSignal): Promise<string[]>;
+  /** What to do where the server refuses us: the `try:` of `backend_unauthorized`. */
+  readonly unauthorizedRemedy: string;
+  /** Its models, in the server's order. */
+  listModels(signal: AbortSignal): Promise<ListedModel[]>;
+  /**
+   * Asks a model. What runs elsewhere is `cloud_model`, what only makes embeddings `model_cannot_chat`,
+   * whoever chose it: the prompt is not sent.
+   */
   generate(request: GenerateRequest, signal: AbortSignal, onToken: OnToken): Promise<Generation>;
 }
 

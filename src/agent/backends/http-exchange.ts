@@ -138,6 +138,8 @@ export interface Transport {
   readonly fetch: typeof globalThis.fetch;
   /** What `fetch` rejected with, as it was, or ResponseTimeout. The SDKs wrap it and may lose its cause. */
   failure(): unknown;
+  /** A text of the server without the token that it was sent. */
+  withoutToken(text: string): string;
   /** Ends the call: whatever is still open is closed, and the server sees that. */
   close(): Promise<void>;
 }
@@ -165,7 +167,7 @@ export class ResponseTimeout extends Error {
   }
 }
 
-/** What one call may take of us. */
+/** What one call may take of us, and what it is let in by. */
 export interface TransportLimits {
   /** The most bytes of the body of a 2xx response. */
   readonly maxBodyBytes: number;
@@ -176,6 +178,8 @@ export interface TransportLimits {
   readonly timeoutMs?: number;
   /** How long the body of an error may take. Default: ERROR_BODY_TIMEOUT_MS. */
   readonly errorTimeoutMs?: number;
+  /** Sent as `Authorization: Bearer`. Redirects are not followed, so no other server gets it. */
+  readonly token?: string | undefined;
 }
 
 /**
@@ -200,7 +204,9 @@ export function openTransport(
 ): Transport {
   const http = openHttp(signal);
   let failure: unknown;
-  const { timeoutMs, errorTimeoutMs = ERROR_BODY_TIMEOUT_MS } = limits;
+  const { timeoutMs, errorTimeoutMs = ERROR_BODY_TIMEOUT_MS, token } = limits;
+  // A server may repeat what it was sent, and its words go into answers and logs.
+  const withoutToken = (text: string) => (token === undefined ? text : text.replaceAll(token, '(the token)'));
   const timer =
     timeoutMs === undefined
       ? undefined
@@ -212,12 +218,15 @@ export function openTransport(
     try {
       const response = await http.exchange(new URL(input as string | URL), {
         method: init?.method ?? 'GET',
-        headers: plainHeaders(init),
+        headers: {
+          ...plainHeaders(init),
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        },
         body: textOf(init?.body),
         maxBodyBytes: limits.maxBodyBytes,
       });
       if (!response.ok) {
-        const body = await failureText(response, errorTimeoutMs);
+        const body = withoutToken(await failureText(response, errorTimeoutMs));
         throw new HttpFailure(response.status, body, response.headers.get('retry-after'));
       }
       return await inspect(response);
@@ -229,6 +238,7 @@ export function openTransport(
   return {
     fetch,
     failure: () => failure,
+    withoutToken,
     close: async () => {
       clearTimeout(timer);
       http.close();

@@ -195,7 +195,9 @@ async function readOffer(settings: GenerateSettings, signal: AbortSignal): Promi
     backends.map(async (backend) => {
       const within = AbortSignal.any([signal, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
       const models = await backend.listModels(within).catch(() => null);
-      return models === null ? [] : [{ name: backend.name, models }];
+      if (models === null) return [];
+      const offered = models.filter(({ canChat, isCloud }) => canChat && (!isCloud || settings.allowCloud));
+      return [{ name: backend.name, models: offered.map(({ name }) => name) }];
     }),
   );
   const found = listed.flat();

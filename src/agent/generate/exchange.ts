@@ -1,4 +1,5 @@
 import { formatDuration } from '../../protocol/duration.js';
+import { imageFault } from '../../protocol/image-type.js';
 import { DEFAULT_MAX_ANSWER_BYTES } from '../../protocol/limits.js';
 import { conversationOf, type TaskJson } from '../../protocol/task.js';
 import type { GenerateSettings } from '../agent-options.js';
@@ -10,12 +11,12 @@ import {
   type OnToken,
 } from '../backends/backend.js';
 import { backendError } from '../backends/backend-failure.js';
-import { backendNamed } from '../backends/backends.js';
+import { chooseModel, type ModelWish, withInstalledModels } from './choose-model.js';
 
 /** The exchange with one backend about one task, under its deadlines. Both calls throw as `Backend` does. */
 export interface Exchange {
   /** Chooses the model and makes the request of the task. */
-  prepare(task: TaskJson): Promise<GenerateRequest>;
+  prepare(task: TaskJson, wish: ModelWish): Promise<GenerateRequest>;
   /**
    * Generates once. Throws `answer_too_large` for a model that runs on past `maxAnswerBytes`, and never
    * `backend_unreachable` once a token came: no other backend is to begin again what this one said.
@@ -26,15 +27,17 @@ export interface Exchange {
 /** Opens the exchange. */
 export function openExchange(
   backend: Backend,
-  settings: Pick<GenerateSettings, 'model' | 'order' | 'maxAnswerBytes'>,
+  settings: Pick<GenerateSettings, 'maxAnswerBytes'>,
   deadlines: Deadlines,
   onToken: OnToken,
 ): Exchange {
   const maxBytes = settings.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES;
   let spoke = false;
   return {
-    async prepare(task) {
-      const model = await deadlines.watch(() => chooseModel(task, settings, backend, deadlines.signal));
+    async prepare(task, wish) {
+      const fault = imageFault(task.images ?? []);
+      if (fault !== null) throw new BackendError('invalid_task', fault);
+      const model = await deadlines.watch(() => chooseModel(wish, backend, deadlines.signal));
       return {
         model,
         strictModel: task.model !== undefined,
@@ -48,11 +51,11 @@ export function openExchange(
     async generate(request) {
       let bytes = 0;
       const take = (text: string) => {
-        spoke = true;
+        spoke ||= text !== '';
         bytes += Buffer.byteLength(text);
         if (bytes > maxBytes) deadlines.fail(tooLarge(backend, maxBytes));
         deadlines.alive();
-        onToken(text);
+        if (text !== '') onToken(text);
       };
       try {
         return await deadlines.watch(() => backend.generate(request, deadlines.signal, take));
@@ -77,45 +80,6 @@ function tooLarge(backend: Backend, maxBytes: number): BackendError {
     'answer_too_large',
     `the answer has more than ${maxBytes} bytes; it was stopped there`,
   );
-}
-
-/**
- * The model to ask `backend` for: the task's own, as it is; else the one of the settings; else the first the
- * backend lists. The model of the settings is meant for the first backend of the order, so on another one
- * that lacks it the first listed stands in; a task's model is never replaced. Throws BackendError `no_model`
- * where none is listed.
- */
-async function chooseModel(
-  task: TaskJson,
-  settings: Pick<GenerateSettings, 'model' | 'order'>,
-  backend: Backend,
-  signal: AbortSignal,
-): Promise<string> {
-  if (task.model !== undefined) return task.model;
-  if (settings.model !== undefined && settings.order[0] === backend.name) return settings.model;
-  const installed = await backend.listModels(signal);
-  const { sameModel } = backendNamed(backend.name);
-  const wanted = settings.model;
-  const found = wanted === undefined ? undefined : installed.find((model) => sameModel(wanted, model));
-  const model = found ?? installed[0];
-  if (model !== undefined) return model;
-  throw backendError(backend, 'no_model', `no model is installed; try: ${backend.noModelRemedy}`);
-}
-
-/** How many installed models a message names. */
-const MAX_LISTED = 20;
-
-/** Adds to an error `model_not_found` which models there are; gives any other error back as it is. */
-async function withInstalledModels(error: unknown, backend: Backend, signal: AbortSignal): Promise<unknown> {
-  if (!(error instanceof BackendError) || error.code !== 'model_not_found') return error;
-  const installed = await backend.listModels(signal).catch(() => null);
-  if (installed === null) return error;
-  const more = installed.length > MAX_LISTED ? ` and ${installed.length - MAX_LISTED} more` : '';
-  const list =
-    installed.length === 0
-      ? `no model is installed; try: ${backend.noModelRemedy}`
-      : `installed: ${installed.slice(0, MAX_LISTED).join(', ')}${more}`;
-  return new BackendError('model_not_found', `${error.message}; ${list}`, { cause: error });
 }
 
 /** The times within which a generation has to show life and to end, in milliseconds. */

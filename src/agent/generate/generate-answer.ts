@@ -14,6 +14,7 @@ import {
 } from '../backends/backend.js';
 import { MAX_ERROR_MESSAGE_CHARS } from '../backends/backend-failure.js';
 import { backendNamed, DEFAULT_BACKEND_ORDER, isBackendName, openBackends } from '../backends/backends.js';
+import { MissingModel } from './choose-model.js';
 import { openExchange, startDeadlines } from './exchange.js';
 import { type FormatCheck, type FormatChecker, openFormat } from './json-format.js';
 import { outliveFailures } from './outlive-failures.js';
@@ -29,10 +30,10 @@ export type GenerationOutcome = Pick<
  * Generates the answer to a task, or the error that takes its place. Whatever a model server does is an
  * outcome.
  * 1. Compile the task's JSON Schema; one that does not compile is an error without asking a model.
- * 2. Reach the task's backend, or the first that can be reached of those in the settings
+ * 2. Reach the task's backend, or the first of those in the settings that can be reached and has the model
  *    (`reach-backend.ts`). One that goes away in the middle, is busy, or fails in another way that passes, is
  *    waited for, and gets the task again from the beginning (`outlive-failures.ts`).
- * 3. Choose the model: the task's, the settings', or the first listed (`exchange.ts`).
+ * 3. Choose the model: the task's, the settings', or the best that is there (`choose-model.ts`).
  * 4. Generate under the idle and the total deadline. What does not fit its format is generated once more.
  *
  * `onToken` is called at every sign of life with the text that came: thinking, and a first try that did not
@@ -53,6 +54,7 @@ export async function generateAnswer(
   const totalMs = task.timeout_s === undefined ? settings.totalTimeoutMs : task.timeout_s * 1000;
   const deadlines = startDeadlines({ idleMs: settings.idleTimeoutMs, totalMs }, signal);
   const asked: Asked = { backend: null, model: null, attempts: 0 };
+  let isMissing = false;
   const maxAnswerBytes = settings.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES;
   let format: FormatChecker | null = null;
   try {
@@ -62,7 +64,19 @@ export async function generateAnswer(
     const outcome = await outliveFailures(backends, settings, deadlines.signal, (backend) =>
       counted(asked, async () => {
         const exchange = openExchange(backend, settings, deadlines, onToken);
-        const request = await exchange.prepare(task);
+        const wish = {
+          task: task.model,
+          agent: settings.model,
+          isElsewherePossible: backends.length > 1,
+          // It is meant for the first of the order, and another model stands in only where that one is away.
+          mayReplace: settings.order[0] !== backend.name && !isMissing,
+        };
+        // Of several that lack the model, the first stands in the record.
+        if (!isMissing) Object.assign(asked, { backend: backend.name, model: task.model ?? null });
+        const request = await exchange.prepare(task, wish).catch((error: unknown) => {
+          isMissing ||= error instanceof MissingModel;
+          throw error;
+        });
         Object.assign(asked, { backend: backend.name, model: request.model });
         settings.onPhase?.('loading', request.model);
         const generation =

@@ -2,6 +2,7 @@ import pRetry from 'p-retry';
 import { formatDuration } from '../../protocol/duration.js';
 import type { GenerateSettings } from '../agent-options.js';
 import { type Backend, BackendError } from '../backends/backend.js';
+import { MissingModel } from './choose-model.js';
 
 /** The shortest wait between two tries, in milliseconds, where the settings say none. */
 const DEFAULT_RETRY_DELAY_MS = 1000;
@@ -11,10 +12,11 @@ const MAX_DELAY_FACTOR = 15;
 
 /**
  * Tries `attempt` with each backend in turn until one can be reached, and then ends as that attempt ends:
- * only `backend_unreachable`, which promises that no request arrived, moves on to the next. Where none can be
- * reached, all are tried again, ever less often, until `retryWindowMs` is over; then throws
- * `backend_unreachable` naming each. Throws the signal's reason once it is aborted, but `backend_unreachable`
- * where a deadline ended the waiting for a server.
+ * only `backend_unreachable`, which promises that no request arrived, and MissingModel move on to the next.
+ * Where none has the model, throws `model_not_found` naming each. Where none can be reached, all are tried
+ * again, ever less often, until `retryWindowMs` is over; then throws `backend_unreachable` naming each.
+ * Throws the signal's reason once it is aborted, but `backend_unreachable` where a deadline ended the waiting
+ * for a server.
  */
 export async function reachBackend<T>(
   backends: readonly Backend[],
@@ -65,11 +67,13 @@ async function tryEach<T>(
         settings.log?.(`${failures.map((one) => one.message).join('; ')}; ${backend.name} answered`);
       return result;
     } catch (error) {
-      if (!isUnreachable(error)) throw error;
+      if (!isUnreachable(error) && !(error instanceof MissingModel)) throw error;
       failures.push(error);
     }
   }
-  throw new BackendError('backend_unreachable', failures.map((failure) => failure.message).join('; '));
+  const isMissing = failures.some((failure) => failure instanceof MissingModel);
+  const code = isMissing ? 'model_not_found' : 'backend_unreachable';
+  throw new BackendError(code, failures.map((failure) => failure.message).join('; '));
 }
 
 /** The wait behind this try, the first being 1, in milliseconds: as long as pRetry waits above. */

@@ -1,4 +1,4 @@
-import { pickBackendUrls } from '../../agent/backends/backends.js';
+import { pickBackendUrls, pickTokenFiles } from '../../agent/backends/backends.js';
 import { createAgent } from '../../agent/create-agent.js';
 import { jsonLog, openAgentView, plainLog } from '../agent-view.js';
 import { defineCommand } from '../command.js';
@@ -28,7 +28,10 @@ export const agentCommand = defineCommand({
         name: args.name,
         backends: args.backend,
         model: args.model,
+        allowCloud: args.allowCloud,
+        maxContext: args.maxContext,
         ...pickBackendUrls(args),
+        ...pickTokenFiles(args),
         parallel: args.parallel,
         pollMs: args.poll * 1000,
         stateDir: args.stateDir,

@@ -1,11 +1,11 @@
 import pc from 'picocolors';
 import { doctorChecks } from '../../admin/doctor/doctor-checks.js';
 import { type Finding, type FindingStatus, runChecks } from '../../admin/doctor/finding.js';
-import { pickBackendUrls } from '../../agent/backends/backends.js';
+import { pickBackendUrls, pickTokenFiles } from '../../agent/backends/backends.js';
 import { oneLine } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
 import { grouped, worded } from '../option.js';
-import { BACKEND_URL_OPTIONS, OPTIONS, SSH_OPTIONS, sshOf } from '../options.js';
+import { BACKEND_TOKEN_OPTIONS, BACKEND_URL_OPTIONS, OPTIONS, SSH_OPTIONS, sshOf } from '../options.js';
 import { EXIT } from '../print-error.js';
 
 /** `llm-bridge doctor --repo R` */
@@ -19,7 +19,9 @@ export const doctorCommand = defineCommand({
     ...grouped('The agent:', [
       OPTIONS.backend,
       OPTIONS.model,
+      OPTIONS.allowCloud,
       ...BACKEND_URL_OPTIONS,
+      ...BACKEND_TOKEN_OPTIONS,
       OPTIONS.stateDir,
       OPTIONS.generate,
     ]),
@@ -45,7 +47,9 @@ export const doctorCommand = defineCommand({
       stateDir: args.stateDir,
       order: args.backend,
       model: args.model,
+      allowCloud: args.allowCloud,
       ...pickBackendUrls(args),
+      ...pickTokenFiles(args),
       generate: args.generate,
       now: Date.now,
     });

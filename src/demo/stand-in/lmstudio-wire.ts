@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { canChat, capabilitiesOf, DEFAULT_CONTEXT_LENGTH, type StandInModels } from './stand-in-models.js';
 import type { StandInRequest } from './stand-in-request.js';
 import { type Piece, type Plain, plainJson, type Turn, type Wire } from './wire.js';
 
@@ -36,13 +37,16 @@ export const lmstudioWire: Wire = {
       stream,
       includeUsage: !stream || stream_options?.include_usage === true,
       format: response_format?.json_schema?.schema,
+      numCtx: null,
+      truncate: false,
+      shift: false,
     };
   },
   has: (models, model) => models.includes(model),
   list: (models) =>
     plainJson(200, {
       object: 'list',
-      data: models.map((id) => ({ id, object: 'model', owned_by: 'organization_owner' })),
+      data: models.names.map((id) => ({ id, object: 'model', owned_by: 'organization_owner' })),
     }),
   refuse(refusal, request): Plain {
     switch (refusal.kind) {
@@ -73,6 +77,10 @@ export const lmstudioWire: Wire = {
         return refusedModel(404, `Model "${request.model}" not found. Please specify a valid model.`);
     }
   },
+  overflow: (promptTokens, context) =>
+    plainJson(400, {
+      error: `Trying to keep the first ${promptTokens} tokens when context the overflows. However, the model is loaded with context length of only ${context} tokens, which is not enough. Try to load the model with a larger context length, or provide a shorter input`,
+    }),
   whole: (pieces, turn) =>
     plainJson(200, {
       ...head(turn, 'chat.completion'),
@@ -95,6 +103,22 @@ export const lmstudioWire: Wire = {
   malformed: 'data: {"id":"chatcmpl-stand-in","cho\n\n',
   alien: event({ weather: 'fine' }),
 };
+
+/** LM Studio's own API: `/api/v0/models`, of version 0.3.6 and later. */
+export function describeModels(models: StandInModels): Plain {
+  const data = models.all.map((model) => {
+    const context = models.contextOf(model.name);
+    return {
+      id: model.name,
+      object: 'model',
+      type: canChat(model) ? (capabilitiesOf(model).includes('vision') ? 'vlm' : 'llm') : 'embeddings',
+      state: context === null ? 'not-loaded' : 'loaded',
+      max_context_length: model.contextLength ?? DEFAULT_CONTEXT_LENGTH,
+      ...(context === null ? {} : { loaded_context_length: context }),
+    };
+  });
+  return plainJson(200, { object: 'list', data });
+}
 
 function textOf(content: z.infer<typeof contentSchema>): string {
   return typeof content === 'string' ? content : content.map((part) => part.text ?? '').join('');

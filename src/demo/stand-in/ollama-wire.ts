@@ -1,4 +1,11 @@
 import * as z from 'zod';
+import {
+  canChat,
+  capabilitiesOf,
+  DEFAULT_CONTEXT_LENGTH,
+  type StandInModel,
+  type StandInModels,
+} from './stand-in-models.js';
 import { type Piece, type Plain, plainJson, type Turn, type Wire } from './wire.js';
 
 const chatSchema = z.object({
@@ -6,15 +13,22 @@ const chatSchema = z.object({
   messages: z.array(z.object({ role: z.string(), content: z.string() })),
   stream: z.boolean().default(true),
   format: z.unknown().optional(),
+  options: z.object({ num_ctx: z.int().optional() }).default({}),
+  truncate: z.boolean().default(true),
+  shift: z.boolean().default(true),
 });
+const nameSchema = z.object({ model: z.string() });
 
-/** Ollama's own API (`/api/chat`, `/api/tags`), as documented at https://docs.ollama.com/api. */
+/**
+ * Ollama's own API (`/api/chat`, `/api/tags`, `/api/show`, `/api/ps`), as documented at
+ * https://docs.ollama.com/api.
+ */
 export const ollamaWire: Wire = {
   streamType: 'application/x-ndjson',
   read(body) {
     const read = chatSchema.safeParse(body);
     if (!read.success) return plainJson(400, { error: 'invalid request' });
-    const { model, messages, stream, format } = read.data;
+    const { model, messages, stream, format, options, truncate, shift } = read.data;
     return {
       wire: 'ollama',
       model,
@@ -23,17 +37,22 @@ export const ollamaWire: Wire = {
       stream,
       includeUsage: true,
       format,
+      numCtx: options.num_ctx ?? null,
+      truncate,
+      shift,
     };
   },
   has: (models, model) => models.some((one) => tagged(one) === tagged(model)),
-  list: (models, startedAtMs) =>
+  list: (models, startedAtMs, isOld) =>
     plainJson(200, {
-      models: models.map((name) => ({
-        name,
-        model: name,
+      models: models.all.map((model) => ({
+        name: model.name,
+        model: model.name,
+        ...remoteOf(model),
         modified_at: iso(startedAtMs),
         size: 1,
-        digest: 'stand-in',
+        digest: `digest of ${model.name}`,
+        ...(isOld ? {} : { capabilities: capabilitiesOf(model) }),
       })),
     }),
   refuse(refusal, request): Plain {
@@ -55,6 +74,13 @@ export const ollamaWire: Wire = {
       default:
         return plainJson(404, { error: `model '${request.model}' not found` });
     }
+  },
+  // As it hands on what llama-server says: JSON in the text of an error.
+  overflow(promptTokens, context) {
+    const message = `request (${promptTokens} tokens) exceeds the available context size (${context} tokens), try increasing it`;
+    const type = 'exceed_context_size_error';
+    const error = { code: 400, message, type, n_prompt_tokens: promptTokens, n_ctx: context };
+    return plainJson(400, { error: JSON.stringify({ error }) });
   },
   whole: (pieces, turn) =>
     plainJson(200, { ...head(turn), message: messageOf(pieces), done: true, ...counts(turn) }),
@@ -93,9 +119,42 @@ function counts(turn: Turn): Record<string, unknown> {
   };
 }
 
-/** A model name without a tag means the tag `latest`. */
+/** `/api/show`: one model. Old versions say no capabilities there. */
+export function showModel(models: StandInModels, body: unknown, isOld: boolean): Plain {
+  const read = nameSchema.safeParse(body);
+  if (!read.success) return plainJson(400, { error: 'model is required' });
+  const model = models.all.find((one) => tagged(one.name) === tagged(read.data.model));
+  if (model === undefined) return plainJson(404, { error: `model '${read.data.model}' not found` });
+  const isEncoder = !canChat(model);
+  return plainJson(200, {
+    ...remoteOf(model),
+    model_info: {
+      'general.architecture': isEncoder ? 'nomic-bert' : 'llama',
+      [`${isEncoder ? 'nomic-bert' : 'llama'}.context_length`]: model.contextLength ?? DEFAULT_CONTEXT_LENGTH,
+    },
+    ...(isOld ? {} : { capabilities: capabilitiesOf(model) }),
+  });
+}
+
+/** `/api/ps`: the models in memory. Old versions do not say the context of each. */
+export function listLoaded(models: StandInModels, isOld: boolean): Plain {
+  const loaded = models.names.flatMap((name) => {
+    const context = models.contextOf(name);
+    if (context === null) return [];
+    return [{ name, model: name, ...(isOld ? {} : { context_length: context }) }];
+  });
+  return plainJson(200, { models: loaded });
+}
+
+function remoteOf({ name, remoteHost }: StandInModel): { remote_host?: string; remote_model?: string } {
+  if (remoteHost === undefined) return {};
+  return { remote_host: remoteHost, remote_model: name.replace(/[-:]cloud$/, '') };
+}
+
+/** A model name without a tag means the tag `latest`; case and the usual registry do not count. */
 function tagged(model: string): string {
-  return model.includes(':') ? model : `${model}:latest`;
+  const lower = model.toLowerCase().replace(/^registry\.ollama\.ai\/library\//, '');
+  return lower.includes(':') ? lower : `${lower}:latest`;
 }
 
 function iso(ms: number): string {

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { defaultAnswer } from './default-answer.js';
+import { fitPrompt } from './fit-prompt.js';
 import type { Behaviour, StandInRequest } from './stand-in-request.js';
 import type { Piece, Plain, Turn, Wire } from './wire.js';
 
@@ -8,15 +9,34 @@ interface Played {
   readonly wire: Wire;
   readonly request: StandInRequest;
   readonly behaviour: Behaviour;
+  /** Milliseconds since the epoch. */
   readonly startedAtMs: number;
+  /** The context of the model, in tokens; null: it is not known to the server, and has no end. */
+  readonly context: number | null;
+  /** The server knows neither `truncate` nor `shift`. */
+  readonly isOld: boolean;
 }
 
 /** Answers one request as `behaviour` says. Resolves once the response is over, whole or not. */
 export async function playTurn(played: Played, response: ServerResponse): Promise<void> {
-  const { wire, request, behaviour } = played;
-  if (behaviour.refuse !== undefined) return sendPlain(response, wire.refuse(behaviour.refuse, request));
-  const pieces = piecesOf(request, behaviour);
-  const turn = turnOf(played, pieces);
+  const { wire, behaviour, isOld, startedAtMs } = played;
+  if (behaviour.refuse !== undefined) {
+    return sendPlain(response, wire.refuse(behaviour.refuse, played.request));
+  }
+  const context = played.context ?? Number.POSITIVE_INFINITY;
+  const fitted = fitPrompt(played.request, context, isOld);
+  if (!fitted.fits) return sendPlain(response, wire.overflow(fitted.promptTokens, context));
+  const { request, promptTokens } = fitted;
+  const whole = piecesOf(request, behaviour);
+  // Where the context is full, an old server pushes the prompt out of it and goes on.
+  const room = request.shift || isOld ? whole.length : context - promptTokens;
+  const pieces = whole.slice(0, room);
+  const turn = turnOf(request, behaviour, {
+    promptTokens,
+    completionTokens: pieces.length,
+    isFull: pieces.length < whole.length,
+    startedAtMs,
+  });
   const gone = new Promise<void>((resolve) => response.once('close', resolve));
   if (request.stream && behaviour.headersAtOnce === true) startStream(response, wire);
   await Promise.race([behaviour.firstTokenAfter, gone]);
@@ -99,13 +119,17 @@ function cutAfter(text: string, chars: number): string[] {
   );
 }
 
-function turnOf({ request, behaviour, startedAtMs }: Played, pieces: readonly Piece[]): Turn {
+function turnOf(
+  request: StandInRequest,
+  behaviour: Behaviour,
+  counted: { promptTokens: number; completionTokens: number; isFull: boolean; startedAtMs: number },
+): Turn {
   return {
     model: behaviour.model ?? request.model,
-    finishReason: behaviour.finishReason ?? 'stop',
-    promptTokens: behaviour.usage?.promptTokens ?? request.conversation.split(/\s+/).length,
-    completionTokens: behaviour.usage?.completionTokens ?? pieces.length,
+    finishReason: behaviour.finishReason ?? (counted.isFull ? 'length' : 'stop'),
+    promptTokens: behaviour.usage?.promptTokens ?? counted.promptTokens,
+    completionTokens: behaviour.usage?.completionTokens ?? counted.completionTokens,
     includeUsage: request.includeUsage,
-    startedAtMs,
+    startedAtMs: counted.startedAtMs,
   };
 }

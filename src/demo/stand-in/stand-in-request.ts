@@ -15,6 +15,12 @@ export interface StandInRequest {
   readonly includeUsage: boolean;
   /** `json`, a JSON Schema, or nothing. */
   readonly format: unknown;
+  /** The context that is asked for, in tokens; null: the server's own. */
+  readonly numCtx: number | null;
+  /** Ollama's `truncate`: whether a prompt that does not fit is cut. */
+  readonly truncate: boolean;
+  /** Ollama's `shift`: whether an answer that does not fit pushes the prompt out of the context. */
+  readonly shift: boolean;
 }
 
 /** A request as it arrived, for tests to check. */

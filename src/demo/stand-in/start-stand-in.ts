@@ -1,22 +1,33 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { lmstudioWire } from './lmstudio-wire.js';
-import { ollamaWire } from './ollama-wire.js';
+import { describeModels, lmstudioWire } from './lmstudio-wire.js';
+import { listLoaded, ollamaWire, showModel } from './ollama-wire.js';
 import { playTurn, sendPlain } from './play-turn.js';
+import { canChat, type ModelsByWire, type StandInModel, StandInModels } from './stand-in-models.js';
 import type { Behave, RecordedRequest, WireName } from './stand-in-request.js';
 import { plainJson, type Wire } from './wire.js';
+
+/** The models that each wire is to have: names, or more than that. */
+type ModelLists = Readonly<Record<WireName, readonly (string | StandInModel)[] | StandInModels>>;
 
 /** Options for a stand-in; every field has a default. */
 export interface StandInOptions {
   /** The models it lists on each wire. Default: one each, `llama3.2:latest` and `llama-3.2-3b-instruct`. */
-  readonly models?: Partial<Record<WireName, readonly string[]>>;
+  readonly models?: Partial<ModelLists>;
   /** Default: `{}` for every request, which is a quick, correct answer. */
   readonly behave?: Behave;
   /** Default 0: the system picks one. */
   readonly port?: number;
   /** Milliseconds since the epoch. Default: the system's clock. */
   readonly now?: () => number;
+  /**
+   * Ollama 0.9 and LM Studio 0.3.5: no capabilities, no `truncate`, no `context_length` of what is loaded, no
+   * `/api/v0/models`.
+   */
+  readonly isOld?: boolean;
+  /** Where it is given, LM Studio's paths want it (`Authorization: Bearer`). */
+  readonly token?: string;
 }
 
 /** A running stand-in. */
@@ -27,12 +38,13 @@ export interface StandIn {
   readonly lmstudioUrl: string;
   /** Every request so far, in the order of arrival. */
   readonly requests: readonly RecordedRequest[];
-  /** The next request that arrives from now on. */
+  /** The next request for an answer that arrives from now on. */
   nextRequest(): Promise<RecordedRequest>;
   /** Sets how later requests are answered. May be called again while it runs. */
   behave: Behave;
   /** The models listed from now on. May be replaced while it runs. */
-  models: Readonly<Record<WireName, readonly string[]>>;
+  get models(): ModelsByWire;
+  set models(models: ModelLists);
   /** Closes the port and every open connection. */
   close(): Promise<void>;
 }
@@ -60,55 +72,113 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
     const body = request.method === 'POST' ? await json(request).catch(() => undefined) : undefined;
     const recorded = record(request, response, body);
     requests.push(recorded);
-    for (const resolve of waiting.splice(0)) resolve(recorded);
-    await answer(standIn, recorded, response, (options.now ?? Date.now)());
+    if (CHAT_PATHS.has(recorded.path)) for (const resolve of waiting.splice(0)) resolve(recorded);
+    const { isOld = false, token, now = Date.now } = options;
+    await answer({ models, behave: standIn.behave, isOld, token, nowMs: now() }, recorded, response);
   }
 
   server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
   const root = `http://127.0.0.1:${portOf(server)}`;
+  let models = modelsOf({ ...DEFAULT_MODELS, ...options.models });
   const standIn: StandIn = {
     ollamaUrl: root,
     lmstudioUrl: `${root}/v1`,
     requests,
     nextRequest: () => new Promise((resolve) => waiting.push(resolve)),
     behave: options.behave ?? (() => ({})),
-    models: { ollama: ['llama3.2:latest'], lmstudio: ['llama-3.2-3b-instruct'], ...options.models },
+    get models(): ModelsByWire {
+      return models;
+    },
+    set models(lists: ModelLists) {
+      models = modelsOf(lists);
+    },
     close: () => close(server),
   };
   return standIn;
 }
 
-async function answer(
-  standIn: StandIn,
-  request: RecordedRequest,
-  response: ServerResponse,
-  nowMs: number,
-): Promise<void> {
-  const chat = async (wire: Wire): Promise<void> => {
-    const asked = wire.read(request.body);
-    if ('status' in asked) return sendPlain(response, asked);
-    const behaviour = standIn.behave(asked);
-    // A model named by the behaviour counts as loaded and answers, whatever model was asked for.
-    const known = behaviour.model !== undefined || wire.has(standIn.models[asked.wire], asked.model);
-    const missing = known ? {} : { refuse: { kind: 'model-missing' as const } };
-    const turn = { wire, request: asked, behaviour: { ...missing, ...behaviour }, startedAtMs: nowMs };
-    await playTurn(turn, response);
-  };
+const DEFAULT_MODELS: ModelLists = { ollama: ['llama3.2:latest'], lmstudio: ['llama-3.2-3b-instruct'] };
+
+const CHAT_PATHS = new Set(['/api/chat', '/v1/chat/completions']);
+
+function modelsOf({ ollama, lmstudio }: ModelLists): ModelsByWire {
+  const open = (list: ModelLists[WireName]) =>
+    list instanceof StandInModels ? list : new StandInModels(list);
+  return { ollama: open(ollama), lmstudio: open(lmstudio) };
+}
+
+/** The stand-in as one request finds it. */
+interface Scene {
+  readonly models: ModelsByWire;
+  readonly behave: Behave;
+  readonly isOld: boolean;
+  readonly token: string | undefined;
+  readonly nowMs: number;
+}
+
+async function answer(scene: Scene, request: RecordedRequest, response: ServerResponse): Promise<void> {
+  const { models, isOld, token, nowMs } = scene;
+  const isOfLmstudio = request.path.startsWith('/v1/') || request.path.startsWith('/api/v0/');
+  if (isOfLmstudio && token !== undefined && request.headers.authorization !== `Bearer ${token}`) {
+    return sendPlain(response, REFUSED_TOKEN);
+  }
   switch (`${request.method} ${request.path}`) {
     case 'GET /api/version':
-      return sendPlain(response, plainJson(200, { version: '0.0.0-stand-in' }));
+      return sendPlain(response, plainJson(200, { version: isOld ? '0.9.0' : '0.0.0-stand-in' }));
     case 'GET /api/tags':
-      return sendPlain(response, ollamaWire.list(standIn.models.ollama, nowMs));
+      return sendPlain(response, ollamaWire.list(models.ollama, nowMs, isOld));
+    case 'GET /api/ps':
+      return sendPlain(response, listLoaded(models.ollama, isOld));
+    case 'POST /api/show':
+      return sendPlain(response, showModel(models.ollama, request.body, isOld));
     case 'GET /v1/models':
-      return sendPlain(response, lmstudioWire.list(standIn.models.lmstudio, nowMs));
+      return sendPlain(response, lmstudioWire.list(models.lmstudio, nowMs, isOld));
+    case 'GET /api/v0/models':
+      return sendPlain(response, isOld ? unexpectedEndpoint(request) : describeModels(models.lmstudio));
     case 'POST /api/chat':
-      return chat(ollamaWire);
+      return chat(ollamaWire, scene, request, response);
     case 'POST /v1/chat/completions':
-      return chat(lmstudioWire);
+      return chat(lmstudioWire, scene, request, response);
     default:
       return sendPlain(response, { status: 404, body: '404 page not found', contentType: 'text/plain' });
   }
+}
+
+const REFUSED_TOKEN = plainJson(401, {
+  error: {
+    message: 'An LM Studio API token is required to make requests to this server',
+    type: 'invalid_request',
+    code: 'invalid_api_key',
+    param: null,
+  },
+});
+
+/** LM Studio says so with status 200. */
+function unexpectedEndpoint({ method, path }: RecordedRequest) {
+  return plainJson(200, { error: `Unexpected endpoint or method. (${method} ${path})` });
+}
+
+async function chat(
+  wire: Wire,
+  { models, behave, isOld, nowMs }: Scene,
+  recorded: RecordedRequest,
+  response: ServerResponse,
+): Promise<void> {
+  const request = wire.read(recorded.body);
+  if ('status' in request) return sendPlain(response, request);
+  const behaviour = behave(request);
+  const known = models[request.wire];
+  const model = known.all.find(({ name }) => wire.has([name], request.model));
+  if (model !== undefined && !canChat(model)) {
+    return sendPlain(response, plainJson(400, { error: `"${request.model}" does not support chat` }));
+  }
+  // A model named by the behaviour counts as loaded and answers, whatever model was asked for.
+  const isKnown = behaviour.model !== undefined || model !== undefined;
+  const missing = isKnown ? {} : { refuse: { kind: 'model-missing' as const } };
+  const context = model === undefined ? null : known.load(model.name, request.numCtx);
+  const turn = { behaviour: { ...missing, ...behaviour }, startedAtMs: nowMs, context, isOld };
+  await playTurn({ wire, request, ...turn }, response);
 }
 
 function record(request: IncomingMessage, response: ServerResponse, body: unknown): RecordedRequest {

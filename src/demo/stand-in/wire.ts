@@ -1,3 +1,4 @@
+import type { StandInModels } from './stand-in-models.js';
 import type { Refusal, StandInRequest } from './stand-in-request.js';
 
 /** A piece of an answer on its way. */
@@ -35,8 +36,10 @@ export interface Wire {
   /** Whether the requested model is one of these, by this server's rules for names. */
   has(models: readonly string[], model: string): boolean;
   /** The response of the model list. */
-  list(models: readonly string[], startedAtMs: number): Plain;
+  list(models: StandInModels, startedAtMs: number, isOld: boolean): Plain;
   refuse(refusal: Refusal, request: StandInRequest): Plain;
+  /** What it says of a prompt that has more tokens than the context. */
+  overflow(promptTokens: number, context: number): Plain;
   /** A whole answer in one response. */
   whole(pieces: readonly Piece[], turn: Turn): Plain;
   /** The lines of a stream. */

@@ -41,6 +41,17 @@ test('what is no task is a wrong use, and the field is named', () => {
   );
 });
 
+test('an image that no model reads is a wrong use, in fields and in a file', () => {
+  const images = [Buffer.from('random bytes').toString('base64')];
+  const usage = expect.objectContaining({
+    code: 'usage',
+    message: 'task.json images: image 1 is no PNG, JPEG, GIF or WebP',
+  });
+  expect(() => draftTask({ prompt: 'what is this?', images }, NOW)).toThrow(usage);
+  const file = Buffer.from(JSON.stringify({ prompt: 'what is this?', images }));
+  expect(() => draftTaskFile('task.json', file)).toThrow(usage);
+});
+
 test('a file is taken byte for byte', () => {
   const bytes = Buffer.from('{"prompt":"a",\r\n"model":"m"}');
   const draft = draftTaskFile('task.json', bytes);

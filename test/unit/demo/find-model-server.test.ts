@@ -8,7 +8,7 @@ const signal = new AbortController().signal;
 
 test('the demo takes the first model server that has a model', async () => {
   const standIn = await standInFor({ models: { lmstudio: ['text-embedding-x', 'qwen3'] } });
-  const found = await findModelServer(signal, [
+  const found = await findModelServer(signal, {}, [
     ollamaBackend(await deadUrl()),
     lmstudioBackend(standIn.lmstudioUrl),
   ]);
@@ -18,10 +18,10 @@ test('the demo takes the first model server that has a model', async () => {
 
 test('without one, a stand-in answers, and says so', async () => {
   const standIn = await standInFor({ models: { ollama: [] } });
-  const found = await findModelServer(signal, [ollamaBackend(standIn.ollamaUrl)]);
+  const found = await findModelServer(signal, {}, [ollamaBackend(standIn.ollamaUrl)]);
   expect(found.description).toMatch(/^model: none; .* a stand-in does/);
   const [, , option, url = ''] = found.agentArgs;
   expect(option).toBe('--ollama-url');
-  expect(await ollamaBackend(url).listModels(signal)).toEqual(['llama3.2:latest']);
+  expect(await ollamaBackend(url).listModels(signal)).toMatchObject([{ name: 'llama3.2:latest' }]);
   await found.close();
 });

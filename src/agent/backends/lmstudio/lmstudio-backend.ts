@@ -1,61 +1,59 @@
 import type { OpenAI } from 'openai';
 import { REPETITION, type Usage } from '../../../protocol/answer.js';
-import { LIST_LIMITS, maxLineBytes, streamLimits } from '../answer-limits.js';
-import type { Backend, GenerateRequest, Generation, OnToken } from '../backend.js';
+import { maxLineBytes, streamLimits } from '../answer-limits.js';
+import type { Backend, BackendSettings, GenerateRequest, Generation, OnToken } from '../backend.js';
 import { backendError, callBackend, lostError, StreamFailure } from '../backend-failure.js';
 import { finishGeneration } from '../finish-generation.js';
 import { errorBody, HttpFailure, openTransport, type Transport } from '../http-exchange.js';
 import { StreamedText } from '../streamed-text.js';
 import { wholeEvents } from '../whole-events.js';
 import { LMSTUDIO } from './lmstudio.js';
-import {
-  type LmstudioChunk,
-  lmstudioChunkSchema,
-  lmstudioModelsSchema,
-  lmstudioRequest,
-} from './lmstudio-request.js';
+import { withinContext } from './lmstudio-context.js';
+import { inspectLmstudioModel, listLmstudioModels } from './lmstudio-models.js';
+import { type LmstudioChunk, lmstudioChunkSchema, lmstudioRequest } from './lmstudio-request.js';
 
 /** The longest delay a timer takes, in milliseconds: 24.8 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * LM Studio, by the official OpenAI client: `/v1/chat/completions`, streamed, and `/v1/models`. `url` as
- * `parseLmstudioUrl` takes it; throws BridgeError `usage` where it is none.
+ * LM Studio, by the official OpenAI client: `/v1/chat/completions`, streamed. Before each of them the model
+ * is looked up, so that no way leads past what may be asked. `url` as `parseLmstudioUrl` takes it; throws
+ * BridgeError `usage` where it is none.
  *
  * A task's `num_ctx` has no equivalent in this API and is left to LM Studio, which fixes it when it loads the
  * model.
  */
-export function lmstudioBackend(url: string): Backend {
+export function lmstudioBackend(url: string, { allowCloud = false, token }: BackendSettings = {}): Backend {
   const about = {
     name: LMSTUDIO.name,
     url: LMSTUDIO.parseUrl(url),
     noModelRemedy: LMSTUDIO.remedies.noModel,
     failures: LMSTUDIO.failures,
+    unauthorizedRemedy: LMSTUDIO.remedies.unauthorized(token !== undefined),
   } as const;
   return {
     ...about,
-    async listModels(signal) {
-      signal.throwIfAborted();
-      const transport = openTransport(signal, LIST_LIMITS);
-      return await callBackend(about, transport, signal, async () => {
-        // Not by the client: every agent asks for this list every two minutes, whether it is LM Studio that
-        // it uses or not.
-        const list: unknown = await (await transport.fetch(`${about.url}/models`)).json();
-        const models = lmstudioModelsSchema.safeParse(list);
-        if (!models.success) throw backendError(about, 'backend_error', 'sent a list of models that is none');
-        // Embedding models stand in the same list and cannot chat; LM Studio names them so.
-        return models.data.data.map((model) => model.id).filter((id) => !id.startsWith('text-embedding-'));
-      });
-    },
+    listModels: (signal) => listLmstudioModels({ ...about, token }, signal),
     async generate(request, signal, onToken) {
       signal.throwIfAborted();
-      const { maxAnswerBytes } = request;
-      const transport = openTransport(signal, streamLimits(maxAnswerBytes), async (response) => {
-        await refuseJson(response);
-        return wholeEvents(response, maxLineBytes(maxAnswerBytes));
+      // Before anything is sent: an image of no known kind is no reason to load a model.
+      const chat = lmstudioRequest(request);
+      const { model, maxAnswerBytes } = request;
+      const inspect = () => inspectLmstudioModel({ ...about, token }, model, allowCloud, signal);
+      return await withinContext({ about, request, inspect }, async () => {
+        onToken('');
+        const transport = openTransport(
+          signal,
+          { ...streamLimits(maxAnswerBytes), token },
+          async (response) => {
+            await refuseJson(response);
+            return wholeEvents(response, maxLineBytes(maxAnswerBytes));
+          },
+        );
+        const client = await openClient(about.url, transport.fetch);
+        const ask = () => generate(about, client, request, chat, onToken);
+        return await callBackend(about, transport, signal, ask);
       });
-      const client = await openClient(about.url, transport.fetch);
-      return await callBackend(about, transport, signal, () => generate(about, client, request, onToken));
     },
   };
 }
@@ -89,13 +87,14 @@ async function generate(
   about: Pick<Backend, 'name' | 'url'>,
   client: OpenAI,
   request: GenerateRequest,
+  chat: ReturnType<typeof lmstudioRequest>,
   onToken: OnToken,
 ): Promise<Generation> {
   const text = new StreamedText(request.format !== undefined);
   let model: string | undefined;
   let finishReason: string | undefined;
   let usage: Usage | undefined;
-  for await (const event of eventsOf(client, lmstudioRequest(request))) {
+  for await (const event of eventsOf(client, chat)) {
     const read = lmstudioChunkSchema.safeParse(event);
     if (!read.success)
       throw backendError(about, 'backend_error', 'sent an event that is no part of an answer');

@@ -1,5 +1,6 @@
 import type OpenAI from 'openai';
 import * as z from 'zod';
+import { IMAGE_KINDS, imageMediaType } from '../../../protocol/image-type.js';
 import type { TaskFormat, TaskOptions } from '../../../protocol/task.js';
 import { BackendError, type GenerateRequest } from '../backend.js';
 
@@ -35,7 +36,7 @@ function messagesOf(request: GenerateRequest): ChatParams['messages'] {
 function dataUrl(bytes: Uint8Array, position: number): string {
   const type = imageMediaType(bytes);
   if (type === null) {
-    throw new BackendError('invalid_task', `image ${position} is neither PNG, JPEG, GIF nor WebP`);
+    throw new BackendError('invalid_task', `image ${position} is no ${IMAGE_KINDS}`);
   }
   return `data:${type};base64,${Buffer.from(bytes).toString('base64')}`;
 }
@@ -50,16 +51,6 @@ function openaiOptions(options: TaskOptions): Partial<ChatParams> {
 function responseFormat(format: TaskFormat): NonNullable<ChatParams['response_format']> {
   const schema = format === 'json' ? { type: 'object' } : format;
   return { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } };
-}
-
-/** The media type of an image by its first bytes: PNG, JPEG, GIF or WebP; null where it is none of them. */
-export function imageMediaType(bytes: Uint8Array): string | null {
-  const head = Buffer.from(bytes.subarray(0, 12)).toString('latin1');
-  if (head.startsWith('\x89PNG\r\n\x1a\n')) return 'image/png';
-  if (head.startsWith('\xff\xd8\xff')) return 'image/jpeg';
-  if (head.startsWith('GIF87a') || head.startsWith('GIF89a')) return 'image/gif';
-  if (head.startsWith('RIFF') && head.slice(8) === 'WEBP') return 'image/webp';
-  return null;
 }
 
 const count = z.int().min(0).optional().catch(undefined);
@@ -80,6 +71,3 @@ export const lmstudioChunkSchema = z.object({
   usage: z.object({ prompt_tokens: count, completion_tokens: count }).nullish().catch(undefined),
 });
 export type LmstudioChunk = z.infer<typeof lmstudioChunkSchema>;
-
-/** `/v1/models`. */
-export const lmstudioModelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });

@@ -14,6 +14,12 @@ export const LMSTUDIO = {
   urlVariable: 'LLM_BRIDGE_LMSTUDIO_URL',
   urlKey: 'lmstudioUrl',
   defaultUrl: DEFAULT_URL,
+  ownUrl: null,
+  token: {
+    variable: 'LM_API_TOKEN',
+    fileOption: 'lmstudio-token-file',
+    fileKey: 'lmstudioTokenFile',
+  },
   parseUrl: parseLmstudioUrl,
   sameModel: sameLmstudioModel,
   answersFromOthers: true,
@@ -22,6 +28,8 @@ export const LMSTUDIO = {
   remedies: {
     start: 'lms server start, or the Developer tab of LM Studio; elsewhere than usual: --lmstudio-url',
     noModel: 'load a model in LM Studio, or run: lms load',
+    unauthorized: (hasToken: boolean) =>
+      `${hasToken ? 'make another token, or allow this one more,' : 'make a token'} in LM Studio (Developer, Server Settings, Manage Tokens), and give it to the agent: LM_API_TOKEN, or --lmstudio-token-file FILE`,
     install: (model: string) => `lms get ${shellQuote(model)}`,
     askDirectly: () => 'lms chat',
   },

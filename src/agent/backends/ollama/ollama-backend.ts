@@ -1,59 +1,88 @@
 import { type ChatRequest, Ollama, type Options } from 'ollama';
 import { REPETITION } from '../../../protocol/answer.js';
 import type { TaskOptions } from '../../../protocol/task.js';
-import { LIST_LIMITS, maxLineBytes, streamLimits } from '../answer-limits.js';
-import type { Backend, GenerateRequest, Generation, OnToken } from '../backend.js';
+import { maxLineBytes, streamLimits } from '../answer-limits.js';
+import {
+  type Backend,
+  type BackendSettings,
+  DEFAULT_MAX_CONTEXT,
+  type GenerateRequest,
+  type Generation,
+  type OnToken,
+} from '../backend.js';
 import { backendError, callBackend, lostError } from '../backend-failure.js';
-import { finishGeneration } from '../finish-generation.js';
+import { BackendMemory } from '../backend-memory.js';
+import { finishGeneration, type RawGeneration } from '../finish-generation.js';
 import { openTransport } from '../http-exchange.js';
 import { StreamedText } from '../streamed-text.js';
+import { fitContext } from './fit-context.js';
 import { OLLAMA } from './ollama.js';
-import { ollamaChunkSchema, ollamaTagsSchema, strictJsonLines } from './ollama-wire.js';
+import { inspectOllamaModel, listOllamaModels, ollamaVersion } from './ollama-models.js';
+import { ollamaChunkSchema, strictJsonLines } from './ollama-wire.js';
 
 /**
- * Ollama, by its official client: `/api/chat`, streamed, and `/api/tags`. `url` as `parseOllamaUrl` takes it;
- * throws BridgeError `usage` where it is none.
+ * Ollama, by its official client: `/api/chat`, streamed, in a context that fits. Before each of them the
+ * model is looked up, so that no way leads past what may be asked. `url` as `parseOllamaUrl` takes it; throws
+ * BridgeError `usage` where it is none.
  */
-export function ollamaBackend(url: string): Backend {
+export function ollamaBackend(url: string, settings: BackendSettings = {}): Backend {
+  const { allowCloud = false, maxContext = DEFAULT_MAX_CONTEXT, memory = new BackendMemory() } = settings;
   const about = {
     name: OLLAMA.name,
     url: OLLAMA.parseUrl(url),
     noModelRemedy: OLLAMA.remedies.noModel,
     failures: OLLAMA.failures,
+    unauthorizedRemedy: OLLAMA.remedies.unauthorized(),
   } as const;
   return {
     ...about,
-    async listModels(signal) {
-      signal.throwIfAborted();
-      const transport = openTransport(signal, LIST_LIMITS);
-      const client = new Ollama({ host: about.url, fetch: transport.fetch });
-      return await callBackend(about, transport, signal, async () => {
-        const tags = ollamaTagsSchema.safeParse(await client.list());
-        if (!tags.success) throw backendError(about, 'backend_error', 'sent a list of models that is none');
-        return (tags.data.models ?? []).map((model) => model.name);
-      });
-    },
+    listModels: (signal) => listOllamaModels(about, memory, signal),
     async generate(request, signal, onToken) {
-      signal.throwIfAborted();
-      const { maxAnswerBytes } = request;
-      const transport = openTransport(signal, streamLimits(maxAnswerBytes), (response) =>
-        strictJsonLines(response, maxLineBytes(maxAnswerBytes)),
-      );
-      // A client a call: it cannot abort one call of several, nor any before its first token.
-      const client = new Ollama({ host: about.url, fetch: transport.fetch });
-      return await callBackend(about, transport, signal, () => generate(about, client, request, onToken));
+      const { model, options, maxAnswerBytes } = request;
+      const { longestContext, loaded } = await inspectOllamaModel(about, model, allowCloud, signal);
+      onToken('');
+      const key = `${about.url} ${model}`;
+      // What an old server has in memory is what it was last asked for.
+      const inMemory = loaded === null ? null : (loaded.context ?? memory.contexts.get(key) ?? null);
+      const raw = await fitContext({
+        about,
+        request,
+        bounds: { task: options.num_ctx ?? null, max: maxContext, model: longestContext, loaded: inMemory },
+        refusesOverflow: async () => refusesOverflow(await ollamaVersion(about, signal)),
+        log: settings.log ?? (() => {}),
+        run: async (context) => {
+          memory.contexts.set(key, context);
+          const transport = openTransport(signal, streamLimits(maxAnswerBytes), (response) =>
+            strictJsonLines(response, maxLineBytes(maxAnswerBytes)),
+          );
+          // A client a call: it cannot abort one call of several, nor any before its first token.
+          const client = new Ollama({ host: about.url, fetch: transport.fetch });
+          const chat = chatRequest(request, context);
+          return await callBackend(about, transport, signal, () => generate(about, client, chat, onToken));
+        },
+      });
+      return finishGeneration(about, request, raw);
     },
   };
+}
+
+/** The first version whose `/api/chat` knows `truncate`; null: a version that nobody knows, so a new one. */
+const FIRST_WITH_TRUNCATE = [0, 12, 4] as const;
+
+function refusesOverflow(version: readonly number[] | null): boolean {
+  if (version === null) return true;
+  const at = FIRST_WITH_TRUNCATE.findIndex((number, index) => version[index] !== number);
+  return at < 0 || (version[at] ?? 0) > (FIRST_WITH_TRUNCATE[at] ?? 0);
 }
 
 async function generate(
   about: Pick<Backend, 'name' | 'url'>,
   client: Ollama,
-  request: GenerateRequest,
+  request: StrictChatRequest,
   onToken: OnToken,
-): Promise<Generation> {
+): Promise<RawGeneration> {
   const text = new StreamedText(request.format !== undefined);
-  for await (const line of await client.chat(chatRequest(request))) {
+  for await (const line of await client.chat(request)) {
     const read = ollamaChunkSchema.safeParse(line);
     if (!read.success) throw backendError(about, 'backend_error', 'sent a line that is no part of an answer');
     const chunk = read.data;
@@ -62,18 +91,25 @@ async function generate(
     const isEndless = text.take({ thinking: thought, content: said });
     if (thought + said !== '') onToken(thought + said);
     if (!chunk.done && !isEndless) continue;
-    return finishGeneration(about, request, {
+    return {
       content: text.content,
       thinking: text.thinking,
       model: chunk.model,
       finishReason: chunk.done ? (chunk.done_reason ?? undefined) : REPETITION,
       usage: usageOf(chunk.prompt_eval_count, chunk.eval_count),
-    });
+    };
   }
   throw lostError(about, 'ended the stream before the answer was complete');
 }
 
-function chatRequest(request: GenerateRequest): ChatRequest & { stream: true } {
+/** A request that has no prompt cut, and none pushed out of the context by its answer. */
+type StrictChatRequest = ChatRequest & {
+  readonly stream: true;
+  readonly truncate: false;
+  readonly shift: false;
+};
+
+function chatRequest(request: GenerateRequest, context: number): StrictChatRequest {
   const lastUser = request.messages.findLastIndex((message) => message.role === 'user');
   const messages = request.messages.map((message, index) =>
     // Bytes: the client reads a local file where a string happens to be its path.
@@ -85,7 +121,9 @@ function chatRequest(request: GenerateRequest): ChatRequest & { stream: true } {
     model: request.model,
     messages,
     stream: true,
-    options: ollamaOptions(request.options),
+    options: { ...ollamaOptions(request.options), num_ctx: context },
+    truncate: false,
+    shift: false,
     ...(request.format === undefined ? {} : { format: request.format }),
   };
 }

@@ -17,11 +17,6 @@ export const ollamaChunkSchema = z.object({
   eval_count: count,
 });
 
-/** Ollama's `/api/tags`. */
-export const ollamaTagsSchema = z.object({
-  models: z.array(z.object({ name: z.string() })).nullable(),
-});
-
 /**
  * The same response, with a body that fails with a SyntaxError at the first line that is no JSON object, with
  * StreamFailure at one that tells of an error, and with TooManyBytes at one that has more than

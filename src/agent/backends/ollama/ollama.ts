@@ -2,6 +2,7 @@ import { shellQuote } from '../../../process/shell-quote.js';
 import type { BackendDescription } from '../backend-description.js';
 import { parseBackendUrl } from '../backend-url.js';
 import { OLLAMA_FAILURES } from './ollama-failures.js';
+import { readOllamaHost } from './ollama-host.js';
 
 /** Not `localhost`, which may be `::1`, where Ollama does not listen. */
 const DEFAULT_URL = 'http://127.0.0.1:11434';
@@ -14,6 +15,8 @@ export const OLLAMA = {
   urlVariable: 'LLM_BRIDGE_OLLAMA_URL',
   urlKey: 'ollamaUrl',
   defaultUrl: DEFAULT_URL,
+  ownUrl: { variable: 'OLLAMA_HOST', read: readOllamaHost },
+  token: null,
   parseUrl: parseOllamaUrl,
   sameModel: sameOllamaModel,
   answersFromOthers: false,
@@ -22,6 +25,7 @@ export const OLLAMA = {
   remedies: {
     start: 'ollama serve, or start its app; elsewhere than usual: --ollama-url',
     noModel: 'ollama pull llama3.2',
+    unauthorized: () => 'ollama signin for a cloud model; else look at what stands in front of Ollama',
     install: (model: string) => `ollama pull ${shellQuote(model)}`,
     askDirectly: (model: string | null) => `ollama run ${shellQuote(model ?? 'llama3.2')} hello`,
   },
@@ -36,15 +40,18 @@ export function parseOllamaUrl(text: string): string {
 }
 
 /**
- * Whether `answered` is the model that was asked for, as Ollama spells names: case aside, and without a tag
- * it is the one tagged `latest`.
+ * Whether `answered` is the model that was asked for, as Ollama spells names: case aside; without a tag it is
+ * the one tagged `latest`; the registry and the namespace may stand in front where they are the usual ones.
  */
 export function sameOllamaModel(asked: string, answered: string): boolean {
   return tagged(asked) === tagged(answered);
 }
 
 function tagged(model: string): string {
-  const lower = model.toLowerCase();
+  const lower = model
+    .trim()
+    .toLowerCase()
+    .replace(/^(?:registry\.ollama\.ai\/)?(?:library\/)?/, '');
   // A colon in front of a slash is that of a registry's port.
   return lower.lastIndexOf(':') > lower.lastIndexOf('/') ? lower : `${lower}:latest`;
 }

@@ -28,10 +28,19 @@ interface EndlessServer {
   readonly sent: Promise<number>;
 }
 
-/** A server that answers with `head` and then with `text` for ever. */
+const CHAT = /\/chat(?:\/completions)?$/;
+
+/** What a server says of its models, in the form of either. */
+const LOOKED_UP = JSON.stringify({ data: [{ id: MODEL.lmstudio }], models: [] });
+
+/**
+ * A server that answers with `head` and then with `text` for ever; with `looksUp` it answers as usual where a
+ * model is looked up.
+ */
 async function endlessServer(
   head: (response: ServerResponse, request: IncomingMessage) => void,
   text: string,
+  looksUp = false,
 ): Promise<EndlessServer> {
   let close = (_bytes: number) => {};
   const sent = new Promise<number>((resolve) => {
@@ -39,6 +48,7 @@ async function endlessServer(
   });
   const server = createServer((request, response) => {
     const { socket } = request;
+    if (looksUp && !CHAT.test(request.url ?? '')) return void response.end(LOOKED_UP);
     // A client that closes before it has read everything resets the connection.
     socket.on('error', () => {});
     socket.once('close', () => close(socket.bytesWritten));
@@ -112,7 +122,7 @@ describe.each(BACKENDS)('%s', (name) => {
       : []),
   ];
   test.each(bodies)('%s is backend_error, and is not read on', async (_what, type, text, message) => {
-    const server = await endlessServer(of(type), text);
+    const server = await endlessServer(of(type), text, true);
     const failure = await failureOf(generate(open(name, server)));
     expect([failure.code, failure.kind]).toEqual(['backend_error', 'final']);
     expect(failure.message).toMatch(message);

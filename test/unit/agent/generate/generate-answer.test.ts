@@ -166,9 +166,9 @@ test.each(BACKENDS)(
   async (backend) => {
     const standIn = await standInFor({ behave: () => ({ firstTokenAfter: new Promise(() => {}) }) });
     const arrived = standIn.nextRequest();
-    const settings = settingsFor(standIn, { idleTimeoutMs: 80 });
+    const settings = settingsFor(standIn, { idleTimeoutMs: 500 });
     const outcome = await answerTo({ prompt: 'hi', backend, model: MODEL[backend] }, settings);
-    expect(outcome.error).toEqual({ code: 'timeout', message: 'no token for 80 ms (idle deadline)' });
+    expect(outcome.error).toEqual({ code: 'timeout', message: 'no token for 500 ms (idle deadline)' });
     expect(await (await arrived).ended).toBe('lost');
   },
 );
@@ -198,12 +198,12 @@ test('a model that is slower in all than the idle deadline, but never silent for
   });
   const arrived = standIn.nextRequest();
   const task = { prompt: 'hi', model: MODEL.ollama };
-  const settings = settingsFor(standIn, { idleTimeoutMs: 400 });
+  const settings = settingsFor(standIn, { idleTimeoutMs: 1500 });
   const answer = generateAnswer(task, settings, new AbortController().signal, () =>
-    setTimeout(second.open, 250),
+    setTimeout(second.open, 900),
   );
   await arrived;
-  setTimeout(first.open, 250);
+  setTimeout(first.open, 900);
   expect((await answer).answer).toBe('one two');
 });
 

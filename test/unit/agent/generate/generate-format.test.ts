@@ -104,7 +104,8 @@ test('a schema that does not compile is answered without asking any model', asyn
 
 test('a server gone between the two tries is backend_error, for the first one spoke: no other backend begins again', async () => {
   const standIn = await standInFor();
-  const server = createServer((_request, response) => {
+  const server = createServer((request, response) => {
+    if (request.url !== '/api/chat') return void response.end('{"models":[{"name":"llama3.2"}]}');
     // Listens no longer, and still answers what has arrived.
     server.close();
     const message = { role: 'assistant', content: 'no JSON' };

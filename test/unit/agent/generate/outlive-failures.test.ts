@@ -138,13 +138,13 @@ test.each(BUSY)('%s, for ever: an error once the retry window is over', async (_
   const standIn = await standInFor({ behave: () => behaviour });
   const lines: string[] = [];
   const settings = settingsFor(standIn, {
-    retryWindowMs: 100,
+    retryWindowMs: 500,
     retryDelayMs: 5,
     log: (line) => lines.push(line),
   });
   const outcome = await answerTo({ prompt: '2+2' }, settings);
   expect(outcome).toMatchObject({ answer: null, backend: 'ollama', error: { code: 'backend_error' } });
-  expect(outcome.error?.message).toMatch(/HTTP \d{3}.*, for 100 ms$/);
+  expect(outcome.error?.message).toMatch(/HTTP \d{3}.*, for 500 ms$/);
   expect(outcome.attempts).toBe(chatBodies(standIn).length);
   // More than once, on the slowest machine too: the last time is at the end of the window.
   expect(chatBodies(standIn).length).toBeGreaterThan(1);

@@ -10,7 +10,7 @@ test.each(BACKENDS)(
     const standIn = await standInFor({ behave });
     const arrived = standIn.nextRequest();
     const outcome = await answerTo(
-      { prompt: 'why?', model: standIn.models[backend][0], backend },
+      { prompt: 'why?', model: standIn.models[backend].names[0], backend },
       settingsFor(standIn),
     );
     expect(outcome).toMatchObject({ error: null, finish_reason: 'repetition' });

@@ -11,6 +11,9 @@ function ask(question: string, format?: unknown): string {
     stream: true,
     includeUsage: true,
     format,
+    numCtx: null,
+    truncate: true,
+    shift: true,
   };
   return defaultAnswer(request);
 }

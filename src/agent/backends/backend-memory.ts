@@ -1,0 +1,28 @@
+/** So many models are remembered; one more, and the one that was noted first is forgotten. */
+const MAX_REMEMBERED = 1000;
+
+/** A map that forgets what was noted first rather than grow without end. */
+export class BoundedMap<Value> {
+  readonly #values = new Map<string, Value>();
+
+  get(key: string): Value | undefined {
+    return this.#values.get(key);
+  }
+
+  set(key: string, value: Value): void {
+    this.#values.delete(key);
+    this.#values.set(key, value);
+    for (const oldest of this.#values.keys()) {
+      if (this.#values.size <= MAX_REMEMBERED) break;
+      this.#values.delete(oldest);
+    }
+  }
+}
+
+/** What an agent remembers of model servers from one task to the next. All of it may be lost without harm. */
+export class BackendMemory {
+  /** The context that a model was last asked to have, in tokens, by address and model. */
+  readonly contexts = new BoundedMap<number>();
+  /** Whether a model can chat, by its digest, for servers that do not say so in their list. */
+  readonly abilities = new BoundedMap<boolean>();
+}

@@ -1,0 +1,105 @@
+import { estimateMessages } from '../../protocol/estimate-tokens.js';
+import type { ChatMessage } from '../../protocol/task.js';
+import type { Backend, BackendError, GenerateRequest } from './backend.js';
+import { backendError } from './backend-failure.js';
+
+/** What is counted for an image, in tokens: Ollama itself counts 768, and larger ones take more. */
+const TOKENS_AN_IMAGE = 1024;
+
+/** About how many tokens a request has, by the estimate of the protocol: it may be half, or twice as many. */
+export function estimateRequest({ messages, images }: Pick<GenerateRequest, 'messages' | 'images'>): number {
+  return estimateMessages(messages) + TOKENS_AN_IMAGE * images.length;
+}
+
+/**
+ * The fewest tokens that these messages can have, in any tokenizer: none in use has a token that goes on
+ * behind white space into another word, and a word that holds a letter or a digit is never left out. Some of
+ * the newest join two common words, hence the tenth.
+ */
+export function fewestTokens(messages: readonly ChatMessage[]): number {
+  let words = 0;
+  for (const { content } of messages) {
+    for (const _word of content.matchAll(/[\p{L}\p{N}]\S*/gu)) words += 1;
+  }
+  return Math.floor(words * 0.9);
+}
+
+/** No model is loaded with a smaller context, in tokens. */
+export const SMALLEST_CONTEXT = 2048;
+
+/** The most tokens that these messages can have: a byte is the smallest token. */
+export function mostTokens(messages: readonly ChatMessage[]): number {
+  const bytes = messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
+  return bytes + MAX_TEMPLATE_TOKENS + MAX_MESSAGE_TOKENS * messages.length;
+}
+
+/** What a template may put around a conversation, and around a message: role, date, and a system prompt. */
+const MAX_TEMPLATE_TOKENS = 1024;
+const MAX_MESSAGE_TOKENS = 16;
+
+/**
+ * Whether a server that did not refuse a prompt cannot have read all of it: by its own count it read fewer
+ * tokens than the prompt has at least, or the prompt filled the context to its end. `context` is null where
+ * nobody knows it.
+ */
+export function isPromptCut(
+  messages: readonly ChatMessage[],
+  promptTokens: number | undefined,
+  context: number | null,
+): boolean {
+  if (promptTokens === undefined) return false;
+  // All of it fits, whatever the tokenizer makes of it.
+  if (mostTokens(messages) < (context ?? SMALLEST_CONTEXT)) return false;
+  if (context !== null && promptTokens >= context - 1) return true;
+  return promptTokens < fewestTokens(messages);
+}
+
+/** The numbers of a prompt that does not fit. */
+export interface Overflow {
+  /** Tokens of the prompt; as the server counted them where `isCounted`, else by the estimate. */
+  readonly promptTokens: number;
+  readonly isCounted: boolean;
+  /** The context it had, in tokens; null where nobody says. */
+  readonly context: number | null;
+  /** What keeps the context from being larger, to follow `which is`. */
+  readonly limit: string;
+  /** What can be done, or what is known besides; empty: nothing. */
+  readonly more?: string;
+}
+
+/** The error `context_overflow` with its numbers. `cause`: what the server said, in its own words. */
+export function overflowError(
+  backend: Pick<Backend, 'name' | 'url'>,
+  overflow: Overflow,
+  cause?: BackendError,
+): BackendError {
+  const { promptTokens, isCounted, context, limit, more = '' } = overflow;
+  const said = cause === undefined ? '' : `; it says: ${withoutAddress(backend, cause.message)}`;
+  const text = `the prompt has ${isCounted ? '' : 'about '}${promptTokens} tokens, and the context ${context ?? 'fewer'}, which is ${limit}${more}${said}`;
+  return backendError(backend, 'context_overflow', text, cause);
+}
+
+function withoutAddress({ name, url }: Pick<Backend, 'name' | 'url'>, message: string): string {
+  const address = `${name} at ${url}: `;
+  return message.startsWith(address) ? message.slice(address.length) : message;
+}
+
+/**
+ * The tokens of the prompt that a server names where it refuses one; null where it names none. llama.cpp:
+ * `request (8123 tokens) exceeds the available context size (4096 tokens)`, `"n_prompt_tokens": 8123`;
+ * LM Studio: `Trying to keep the first 15857 tokens`, `n_keep (15028) >= n_ctx (7424)`.
+ */
+export function promptTokensIn(message: string): number | null {
+  for (const wording of PROMPT_TOKENS) {
+    const found = wording.exec(message);
+    if (found !== null) return Number(found[1]);
+  }
+  return null;
+}
+
+const PROMPT_TOKENS = [
+  /request \((\d{1,9}) tokens\)/i,
+  /n_prompt_tokens\W{1,8}(\d{1,9})\b/i,
+  /keep the first (\d{1,9}) tokens/i,
+  /n_keep \((\d{1,9})\)/i,
+];

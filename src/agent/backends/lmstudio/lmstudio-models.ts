@@ -1,0 +1,123 @@
+import * as z from 'zod';
+import { LIST_LIMITS } from '../answer-limits.js';
+import { BackendError, type ListedModel } from '../backend.js';
+import { backendError, type CalledBackend, callBackend } from '../backend-failure.js';
+import { isCloudName, refuseCloudModel } from '../cloud-model.js';
+import { openTransport } from '../http-exchange.js';
+import { LMSTUDIO } from './lmstudio.js';
+
+/** How to speak of the server, where it is, and the token that it wants. */
+export interface LmstudioServer extends CalledBackend {
+  readonly token: string | undefined;
+}
+
+/** `/v1/models`: what can be asked. All there are, where models are loaded on demand; else the loaded ones. */
+const listSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
+
+const count = z.int().min(1).optional().catch(undefined);
+
+/** `/api/v0/models`: what they are, of LM Studio 0.3.6 and later. */
+const detailsSchema = z.object({
+  data: z.array(
+    z.object({
+      id: z.string(),
+      type: z.string().optional(),
+      state: z.string().optional(),
+      loaded_context_length: count,
+      max_context_length: count,
+    }),
+  ),
+});
+type Details = z.infer<typeof detailsSchema>['data'][number];
+
+/** A model of LM Studio. */
+export interface LmstudioModel extends ListedModel {
+  /** The context it is loaded with, in tokens; null where it is not, or nobody says. */
+  readonly context: number | null;
+  /** The longest context it was made for, in tokens; null where nobody says. */
+  readonly longestContext: number | null;
+}
+
+/** Lists the models of LM Studio, with what is known of each. */
+export async function listLmstudioModels(
+  about: LmstudioServer,
+  signal: AbortSignal,
+): Promise<LmstudioModel[]> {
+  const [said, details] = await Promise.all([
+    get(about, `${about.url}/models`, signal),
+    readDetails(about, signal),
+  ]);
+  const list = listSchema.safeParse(said);
+  if (!list.success) throw backendError(about, 'backend_error', 'sent a list of models that is none');
+  return list.data.data.map(({ id }) => {
+    return describe(
+      id,
+      details.find((one) => one.id === id),
+    );
+  });
+}
+
+/**
+ * What the server answers, as JSON. Not by the client: every agent asks for this list every two minutes,
+ * whether it is LM Studio that it uses or not. Throws BackendError.
+ */
+async function get(about: LmstudioServer, url: string, signal: AbortSignal): Promise<unknown> {
+  signal.throwIfAborted();
+  const transport = openTransport(signal, { ...LIST_LIMITS, token: about.token });
+  return await callBackend(about, transport, signal, async () => {
+    return (await (await transport.fetch(url)).json()) as unknown;
+  });
+}
+
+/**
+ * Looks a model up on the way to asking it. Null where the list has none of this name: LM Studio is asked all
+ * the same, and says so in its own words. Throws BackendError: `cloud_model` where it runs elsewhere and
+ * `allowCloud` is false, `model_cannot_chat`.
+ */
+export async function inspectLmstudioModel(
+  about: LmstudioServer,
+  model: string,
+  allowCloud: boolean,
+  signal: AbortSignal,
+): Promise<LmstudioModel | null> {
+  // Behind the address may be another server that speaks this API: Ollama does, with its cloud models.
+  if (isCloudName(model) && !allowCloud) {
+    refuseCloudModel(about, model, 'its name is that of a cloud model');
+  }
+  const models = await listLmstudioModels(about, signal);
+  const found =
+    models.find(({ name }) => name === model) ?? models.find(({ name }) => LMSTUDIO.sameModel(model, name));
+  if (found?.canChat === false) {
+    throw backendError(about, 'model_cannot_chat', `${model} cannot chat; it is made for: embedding`);
+  }
+  return found ?? null;
+}
+
+/** A server without these details answers with 404, or with 200 and an error. */
+async function readDetails(about: LmstudioServer, signal: AbortSignal): Promise<Details[]> {
+  if (!about.url.endsWith('/v1')) return [];
+  const url = `${about.url.slice(0, -'/v1'.length)}/api/v0/models`;
+  const said = await get(about, url, signal).catch((error: unknown) => {
+    if (error instanceof BackendError && error.code !== 'backend_unreachable') return null;
+    throw error;
+  });
+  const read = detailsSchema.safeParse(said);
+  return read.success ? read.data.data : [];
+}
+
+function describe(id: string, details: Details | undefined): LmstudioModel {
+  const isLoaded = details?.state === 'loaded';
+  return {
+    name: id,
+    canChat: details?.type === undefined ? !isEmbeddingName(id) : details.type !== 'embeddings',
+    isCloud: isCloudName(id),
+    isLoaded,
+    context: isLoaded ? (details.loaded_context_length ?? null) : null,
+    longestContext: details?.max_context_length ?? null,
+  };
+}
+
+/** LM Studio itself names them `text-embedding-…`. */
+function isEmbeddingName(id: string): boolean {
+  return /(?:^|[-_/.])embed(?:ding)?s?(?:[-_/.:@]|$)/i.test(id);
+}

@@ -1,0 +1,186 @@
+import type { Usage } from '../../../protocol/answer.js';
+import { type Backend, BackendError, type GenerateRequest } from '../backend.js';
+import {
+  estimateRequest,
+  fewestTokens,
+  isPromptCut,
+  mostTokens,
+  type Overflow,
+  overflowError,
+  promptTokensIn,
+} from '../context-overflow.js';
+
+/** The smallest context that is asked for, in tokens; the others are twice, four times, … as large. */
+const FIRST_STEP = 4096;
+
+/** Room for an answer without a limit of its own, thinking included, in tokens. It grows where it is used up. */
+const ANSWER_TOKENS = 1024;
+
+/** How much more than the estimate is allowed for. */
+const MARGIN = 1.1;
+
+/** What bounds the context of one task, all in tokens. */
+export interface ContextBounds {
+  /** The task's own `num_ctx`. */
+  readonly task: number | null;
+  /** `--max-context`. */
+  readonly max: number;
+  /** What the model was made for; null where nobody says. */
+  readonly model: number | null;
+  /** What it has in memory; null where it is not there, or nobody says. */
+  readonly loaded: number | null;
+}
+
+/** The context to ask for, and what keeps it from being larger; null: the next step. */
+export interface ContextPlan {
+  readonly context: number;
+  readonly limit: 'task' | 'max' | 'model' | 'loaded' | null;
+}
+
+/**
+ * The context for so many tokens of prompt and answer: the task's own, or the first step that holds them,
+ * within the bounds. A model that is in memory with more keeps what it has, because another context means
+ * loading it once more.
+ */
+export function planContext(needed: number, bounds: ContextBounds): ContextPlan {
+  const ceilings = [
+    { limit: 'task', tokens: bounds.task ?? Number.POSITIVE_INFINITY },
+    { limit: 'max', tokens: bounds.max },
+    { limit: 'model', tokens: bounds.model ?? Number.POSITIVE_INFINITY },
+  ] as const;
+  const lowest = ceilings.reduce((low, one) => (one.tokens < low.tokens ? one : low));
+  let step = bounds.task ?? FIRST_STEP;
+  while (step < needed && step < lowest.tokens) step *= 2;
+  const context = Math.min(step, lowest.tokens);
+  const { loaded } = bounds;
+  if (loaded !== null && loaded > lowest.tokens) return { context: loaded, limit: 'loaded' };
+  const kept = loaded !== null && loaded > context ? loaded : context;
+  return { context: kept, limit: kept >= lowest.tokens ? lowest.limit : null };
+}
+
+/** What one generation in a context of its own came to. */
+export interface FittedRun {
+  /** As the server counted. */
+  readonly usage: Usage | undefined;
+  readonly finishReason: string | undefined;
+}
+
+/** What fitting one request needs. */
+export interface ContextFit<Run extends FittedRun> {
+  readonly about: Pick<Backend, 'name' | 'url'>;
+  readonly request: GenerateRequest;
+  readonly bounds: ContextBounds;
+  /** Whether the server refuses a prompt that does not fit, rather than cut it. Asked only where it counts. */
+  readonly refusesOverflow: () => Promise<boolean>;
+  /** Generates in a context of so many tokens. */
+  readonly run: (context: number) => Promise<Run>;
+  readonly log: (text: string) => void;
+}
+
+/**
+ * Generates in a context that holds prompt and answer:
+ * 1. Begin with the step that the estimate asks for.
+ * 2. Where the server says that the prompt has more tokens, or has cut it, or the answer fills the context:
+ *    once more with a step that holds it.
+ * 3. Where there is no larger one: `context_overflow` with the numbers for a prompt, and `finishReason`
+ *    `length` for an answer.
+ */
+export async function fitContext<Run extends FittedRun>(fit: ContextFit<Run>): Promise<Run> {
+  const { about, request, bounds } = fit;
+  const estimate = estimateRequest(request);
+  const room = request.options.max_tokens ?? ANSWER_TOKENS;
+  const fewest = fewestTokens(request.messages);
+  let plan = planContext(Math.max(Math.ceil(estimate * MARGIN), fewest) + room, bounds);
+  // No server can read it: not even a load is worth it.
+  if (fewest > plan.context) throw overflowError(about, numbersOf(estimate, false, plan, bounds));
+  if (estimate > plan.context && !(await fit.refusesOverflow())) {
+    const more = '; this version would cut the prompt without a word, and a newer one would count it';
+    throw overflowError(about, { ...numbersOf(estimate, false, plan, bounds), more });
+  }
+  for (;;) {
+    const result = await runIn(fit, plan.context);
+    const counted = result.promptTokens;
+    if (result.kind === 'done' && !isFull(result.run, plan.context, request)) return result.run;
+    const wanted = (counted ?? plan.context) + room;
+    if (result.kind === 'overflow' && counted === null && surelyFits(request, plan.context)) {
+      throw overflowError(about, numbersOf(estimate, false, plan, bounds), result.said);
+    }
+    const next = planContext(Math.max(wanted, plan.context + 1), { ...bounds, loaded: null });
+    if (next.context > plan.context) {
+      const why = result.kind === 'done' ? 'the answer filled' : 'the prompt did not fit';
+      fit.log(`${about.name}: ${why} a context of ${plan.context} tokens; once more with ${next.context}`);
+      plan = next;
+    } else if (result.kind === 'done') {
+      return { ...result.run, finishReason: 'length' };
+    } else {
+      const numbers = numbersOf(counted ?? estimate, counted !== null, plan, bounds);
+      throw overflowError(about, numbers, result.said);
+    }
+  }
+}
+
+type RunResult<Run> =
+  | { readonly kind: 'done'; readonly run: Run; readonly promptTokens: number | null }
+  | {
+      readonly kind: 'overflow';
+      /** As the server counted; null where it did not say. */
+      readonly promptTokens: number | null;
+      readonly said: BackendError | undefined;
+    };
+
+async function runIn<Run extends FittedRun>(
+  { request, run }: ContextFit<Run>,
+  context: number,
+): Promise<RunResult<Run>> {
+  try {
+    const done = await run(context);
+    const promptTokens = done.usage?.prompt_tokens ?? null;
+    if (!isPromptCut(request.messages, done.usage?.prompt_tokens, context)) {
+      return { kind: 'done', run: done, promptTokens };
+    }
+    // What it counted is what was left.
+    return { kind: 'overflow', promptTokens: null, said: undefined };
+  } catch (error) {
+    if (!(error instanceof BackendError) || error.code !== 'context_overflow') throw error;
+    return { kind: 'overflow', promptTokens: promptTokensIn(error.message), said: error };
+  }
+}
+
+/** Whether a larger context changes nothing: each byte a token, it has room. What an image takes nobody knows. */
+function surelyFits({ messages, images }: GenerateRequest, context: number): boolean {
+  return images.length === 0 && mostTokens(messages) < context;
+}
+
+/**
+ * Whether the answer ended, or lost its prompt, at the end of the context: an old server ignores `shift` and
+ * pushes the prompt out rather than stop.
+ */
+function isFull({ usage, finishReason }: FittedRun, context: number, request: GenerateRequest): boolean {
+  const { prompt_tokens = 0, completion_tokens = 0 } = usage ?? {};
+  const { max_tokens } = request.options;
+  if (max_tokens !== undefined && completion_tokens >= max_tokens) return false;
+  const used = prompt_tokens + completion_tokens;
+  return used > context || (finishReason === 'length' && used >= context - COUNT_SLACK);
+}
+
+/** Servers differ in whether they count the first and the last token of a prompt and of an answer. */
+const COUNT_SLACK = 8;
+
+function numbersOf(
+  promptTokens: number,
+  isCounted: boolean,
+  plan: ContextPlan,
+  bounds: ContextBounds,
+): Overflow {
+  const { context, limit } = plan;
+  const longest = bounds.model === null ? '' : `; the model takes up to ${bounds.model}`;
+  const more = limit === 'model' ? '' : longest;
+  return { promptTokens, isCounted, context, limit: LIMITS[limit ?? 'max'], more };
+}
+
+const LIMITS: Readonly<Record<NonNullable<ContextPlan['limit']>, string>> = {
+  task: 'the num_ctx of the task',
+  max: '--max-context of the agent',
+  model: 'the most that this model takes',
+  loaded: 'what it is loaded with, and more than --max-context or the num_ctx of the task',
+};

@@ -1,0 +1,199 @@
+import * as z from 'zod';
+import { LIST_LIMITS } from '../answer-limits.js';
+import { BackendError, type ListedModel } from '../backend.js';
+import { backendError, type CalledBackend, callBackend } from '../backend-failure.js';
+import type { BackendMemory } from '../backend-memory.js';
+import { isCloudName, refuseCloudModel } from '../cloud-model.js';
+import { openTransport } from '../http-exchange.js';
+import { OLLAMA } from './ollama.js';
+
+const remote = { remote_host: z.string().nullish(), remote_model: z.string().nullish() };
+const capabilities = z.array(z.string()).nullish().catch(undefined);
+
+/** `/api/tags`. Older versions do not say the capabilities. */
+const tagsSchema = z.object({
+  models: z
+    .array(z.object({ name: z.string(), digest: z.string().optional(), capabilities, ...remote }))
+    .nullable(),
+});
+
+/** `/api/show`. Versions before 0.6.4 do not say the capabilities. */
+const showSchema = z.object({
+  capabilities,
+  model_info: z.record(z.string(), z.unknown()).nullish().catch(undefined),
+  ...remote,
+});
+type Shown = z.infer<typeof showSchema>;
+
+/** `/api/ps`. Older versions do not say the context. */
+const loadedSchema = z.object({
+  models: z
+    .array(z.object({ name: z.string(), context_length: z.int().min(1).optional().catch(undefined) }))
+    .nullable(),
+});
+
+/** A model in memory, with its context in tokens where the server says it. */
+export interface LoadedModel {
+  readonly name: string;
+  readonly context: number | null;
+}
+
+/** What has to be known of a model before it is asked. */
+export interface ModelFacts {
+  /** The longest context it was made for, in tokens; null where nobody says. */
+  readonly longestContext: number | null;
+  /** As it is in memory; null where it is not. */
+  readonly loaded: LoadedModel | null;
+}
+
+/** Lists the models of `/api/tags`, with what is known of each. */
+export async function listOllamaModels(
+  about: CalledBackend,
+  memory: BackendMemory,
+  signal: AbortSignal,
+): Promise<ListedModel[]> {
+  const server: Server = { about, signal };
+  const [tags, loaded] = await Promise.all([readTags(server), readLoaded(server)]);
+  const models: ListedModel[] = [];
+  for (const model of tags) {
+    const isCloud = isElsewhere(about, model.name) || isRemote(model);
+    const isLoaded = loaded.some(({ name }) => OLLAMA.sameModel(model.name, name));
+    const canChat = isCloud || (await abilityOf(server, model, memory));
+    models.push({ name: model.name, canChat, isCloud, isLoaded });
+  }
+  return models;
+}
+
+/**
+ * Looks a model up on the way to asking it, by the server's own rules for names and aliases. Throws
+ * BackendError: `cloud_model` where it runs elsewhere and `allowCloud` is false, `model_cannot_chat`,
+ * `model_not_found`.
+ */
+export async function inspectOllamaModel(
+  about: CalledBackend,
+  model: string,
+  allowCloud: boolean,
+  signal: AbortSignal,
+): Promise<ModelFacts> {
+  if (isElsewhere(about, model)) {
+    // Not even its name is sent on: the server would ask the cloud about it.
+    if (allowCloud) return NOTHING_KNOWN;
+    const why = isCloudName(model) ? 'its name is that of a cloud model' : `${about.url} is the cloud`;
+    refuseCloudModel(about, model, why);
+  }
+  const server: Server = { about, signal };
+  const [shown, loaded] = await Promise.all([show(server, model), readLoaded(server)]);
+  if (isRemote(shown)) {
+    if (allowCloud) return NOTHING_KNOWN;
+    const { remote_model, remote_host } = shown;
+    refuseCloudModel(about, model, `it is ${remote_model || 'a model'} of ${remote_host || 'elsewhere'}`);
+  }
+  if (!chats(shown)) {
+    const made = shown.capabilities?.length ? shown.capabilities.join(', ') : 'embedding';
+    throw backendError(about, 'model_cannot_chat', `${model} cannot chat; it is made for: ${made}`);
+  }
+  return {
+    longestContext: longestContextOf(shown),
+    loaded: loaded.find(({ name }) => OLLAMA.sameModel(model, name)) ?? null,
+  };
+}
+
+const NOTHING_KNOWN: ModelFacts = { longestContext: null, loaded: null };
+
+/** Its version, as far as it says one: three numbers; null where they are none, or all 0 (built by hand). */
+export async function ollamaVersion(
+  about: CalledBackend,
+  signal: AbortSignal,
+): Promise<readonly number[] | null> {
+  const read = z.object({ version: z.string() }).safeParse(await call({ about, signal }, '/api/version'));
+  const numbers = /^(\d{1,6})\.(\d{1,6})\.(\d{1,6})/.exec(read.success ? read.data.version : '');
+  const version = numbers?.slice(1).map(Number) ?? [];
+  return version.some((number) => number > 0) ? version : null;
+}
+
+interface Server {
+  readonly about: CalledBackend;
+  readonly signal: AbortSignal;
+}
+
+/** What the server answers to a GET, or to a POST of `body`, as JSON. Throws BackendError. */
+async function call({ about, signal }: Server, path: string, body?: unknown): Promise<unknown> {
+  signal.throwIfAborted();
+  const transport = openTransport(signal, LIST_LIMITS);
+  return await callBackend(about, transport, signal, async () => {
+    const post = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    };
+    const response = await transport.fetch(`${about.url}${path}`, body === undefined ? {} : post);
+    return (await response.json()) as unknown;
+  });
+}
+
+async function readTags(server: Server) {
+  const tags = tagsSchema.safeParse(await call(server, '/api/tags'));
+  if (!tags.success) throw backendError(server.about, 'backend_error', 'sent a list of models that is none');
+  return tags.data.models ?? [];
+}
+
+/** What is in memory is a hint: an old server that does not say it is asked all the same. */
+async function readLoaded(server: Server): Promise<LoadedModel[]> {
+  const said = await call(server, '/api/ps').catch(ignoreRefusal);
+  const read = loadedSchema.safeParse(said);
+  const models = read.success ? (read.data.models ?? []) : [];
+  return models.map(({ name, context_length }) => ({ name, context: context_length ?? null }));
+}
+
+async function show(server: Server, model: string): Promise<Shown> {
+  // `name` is what old versions read.
+  const shown = showSchema.safeParse(await call(server, '/api/show', { model, name: model }));
+  if (shown.success) return shown.data;
+  throw backendError(server.about, 'backend_error', `says of ${model} what cannot be read`);
+}
+
+/** Where the server says no capabilities in its list, each model is looked at once. */
+async function abilityOf(
+  server: Server,
+  model: { name: string; digest?: string | undefined; capabilities?: string[] | null | undefined },
+  memory: BackendMemory,
+): Promise<boolean> {
+  if (model.capabilities?.length) return model.capabilities.includes('completion');
+  const key = model.digest ?? model.name;
+  const known = memory.abilities.get(key);
+  if (known !== undefined) return known;
+  const shown = await show(server, model.name).catch(ignoreRefusal);
+  // One model that is broken, or gone by now, is no reason to list none.
+  if (shown === null) return true;
+  memory.abilities.set(key, chats(shown));
+  return chats(shown);
+}
+
+/** Null for what the server would not say; throws where it cannot be reached, or the signal's reason. */
+function ignoreRefusal(error: unknown): null {
+  if (error instanceof BackendError && error.code !== 'backend_unreachable') return null;
+  throw error;
+}
+
+/** Without capabilities the architecture tells: only encoders (BERT and its kin) have a way of pooling. */
+function chats({ capabilities, model_info }: Shown): boolean {
+  if (capabilities?.length) return capabilities.includes('completion');
+  const info = model_info ?? {};
+  if (/bert/i.test(String(info['general.architecture'] ?? ''))) return false;
+  return !Object.keys(info).some((key) => key.endsWith('.pooling_type'));
+}
+
+function longestContextOf({ model_info }: Shown): number | null {
+  const found = Object.entries(model_info ?? {}).find(([key]) => key.endsWith('.context_length'));
+  const length = z.int().min(1).safeParse(found?.[1]);
+  return length.success ? length.data : null;
+}
+
+function isRemote({ remote_host, remote_model }: Pick<Shown, 'remote_host' | 'remote_model'>): boolean {
+  return Boolean(remote_host) || Boolean(remote_model);
+}
+
+/** Known without asking: a cloud model by its name, or the cloud by its address. */
+function isElsewhere({ url }: Pick<CalledBackend, 'url'>, model: string): boolean {
+  return isCloudName(model) || /(?:^|\.)ollama\.com$/i.test(new URL(url).hostname);
+}
