@@ -11,7 +11,7 @@ export interface LmstudioServer extends CalledBackend {
   readonly token: string | undefined;
 }
 
-/** `/v1/models`: what can be asked. All there are, where models are loaded on demand; else the loaded ones. */
+/** `/v1/models`: what can be asked: all, where models are loaded on demand; else the loaded ones. */
 const listSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
 
 const count = z.int().min(1).optional().catch(undefined);

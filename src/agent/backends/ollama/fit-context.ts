@@ -13,7 +13,7 @@ import {
 /** The smallest context that is asked for, in tokens; the others are twice, four times, … as large. */
 const FIRST_STEP = 4096;
 
-/** Room for an answer without a limit of its own, thinking included, in tokens. It grows where it is used up. */
+/** Room for an answer without a limit of its own, thinking included, in tokens. It grows where it is full. */
 const ANSWER_TOKENS = 1024;
 
 /** How much more than the estimate is allowed for. */
@@ -70,7 +70,7 @@ export interface ContextFit<Run extends FittedRun> {
   readonly about: Pick<Backend, 'name' | 'url'>;
   readonly request: GenerateRequest;
   readonly bounds: ContextBounds;
-  /** Whether the server refuses a prompt that does not fit, rather than cut it. Asked only where it counts. */
+  /** Whether the server refuses a prompt that does not fit, and does not cut it. Asked where it counts. */
   readonly refusesOverflow: () => Promise<boolean>;
   /** Generates in a context of so many tokens. */
   readonly run: (context: number) => Promise<Run>;
@@ -146,7 +146,7 @@ async function runIn<Run extends FittedRun>(
   }
 }
 
-/** Whether a larger context changes nothing: each byte a token, it has room. What an image takes nobody knows. */
+/** Whether it has room with each byte a token, so that no other context helps. Of an image nobody knows. */
 function surelyFits({ messages, images }: GenerateRequest, context: number): boolean {
   return images.length === 0 && mostTokens(messages) < context;
 }
