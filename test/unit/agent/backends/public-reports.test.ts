@@ -17,7 +17,10 @@ interface RawServer {
   readonly posted: unknown[];
 }
 
-/** A server that answers every request with the same bytes. */
+/** What a server says of its models, in the form of either: nothing that keeps one from being asked. */
+const LOOKED_UP = JSON.stringify({ data: [], models: [] });
+
+/** A server that answers every request with the same bytes, but where a model is looked up. */
 async function serverThatSays(
   body: string | ((request: IncomingMessage, response: ServerResponse) => void),
   type = 'text/event-stream',
@@ -25,6 +28,7 @@ async function serverThatSays(
 ): Promise<RawServer> {
   const posted: unknown[] = [];
   const server = createServer(async (request, response) => {
+    if (!/\/chat(?:\/completions)?$/.test(request.url ?? '')) return void response.end(LOOKED_UP);
     const pieces: Buffer[] = [];
     for await (const piece of request) pieces.push(piece as Buffer);
     if (request.method === 'POST') posted.push(JSON.parse(Buffer.concat(pieces).toString('utf8')));
