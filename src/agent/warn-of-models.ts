@@ -10,7 +10,7 @@ const LIST_TIMEOUT_MS = 10_000;
 
 /** What the backends that can be reached have. */
 interface Listed {
-  readonly name: ReturnType<typeof backendNamed>['name'];
+  readonly name: string;
   readonly models: readonly ListedModel[];
 }
 

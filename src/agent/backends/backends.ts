@@ -1,5 +1,6 @@
 import { BridgeError } from '../../protocol/bridge-error.js';
-import { excerpt, oneLine } from '../../protocol/printable.js';
+import { oneLine } from '../../protocol/printable.js';
+import { excerpt } from '../../protocol/text.js';
 import type { Backend, BackendSettings } from './backend.js';
 import type { BackendDescription } from './backend-description.js';
 import { readToken, type TokenSource } from './backend-token.js';
