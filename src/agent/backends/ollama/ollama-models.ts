@@ -184,8 +184,11 @@ function chats({ capabilities, model_info }: Shown): boolean {
 }
 
 function longestContextOf({ model_info }: Shown): number | null {
-  const found = Object.entries(model_info ?? {}).find(([key]) => key.endsWith('.context_length'));
-  const length = z.int().min(1).safeParse(found?.[1]);
+  const info = model_info ?? {};
+  // A part for images may have a length of its own.
+  const named = info[`${String(info['general.architecture'])}.context_length`];
+  const any = Object.entries(info).find(([key]) => key.endsWith('.context_length'))?.[1];
+  const length = z.int().min(1).safeParse(named ?? any);
   return length.success ? length.data : null;
 }
 

@@ -20,7 +20,7 @@ interface RawServer {
 /** What a server says of its models, in the form of either: nothing that keeps one from being asked. */
 const LOOKED_UP = JSON.stringify({ data: [], models: [] });
 
-/** A server that answers every request with the same bytes, but where a model is looked up. */
+/** A server that answers every chat with the same bytes, or every request as `body` does. */
 async function serverThatSays(
   body: string | ((request: IncomingMessage, response: ServerResponse) => void),
   type = 'text/event-stream',
@@ -28,7 +28,8 @@ async function serverThatSays(
 ): Promise<RawServer> {
   const posted: unknown[] = [];
   const server = createServer(async (request, response) => {
-    if (!/\/chat(?:\/completions)?$/.test(request.url ?? '')) return void response.end(LOOKED_UP);
+    const isChat = /\/chat(?:\/completions)?$/.test(request.url ?? '');
+    if (typeof body === 'string' && !isChat) return void response.end(LOOKED_UP);
     const pieces: Buffer[] = [];
     for await (const piece of request) pieces.push(piece as Buffer);
     if (request.method === 'POST') posted.push(JSON.parse(Buffer.concat(pieces).toString('utf8')));
@@ -122,7 +123,7 @@ test('status 200 with a body that has no choices is a failure with its words (lm
 
 test('status 200 for an address that is none is a failure with its words (lmstudio-bug-tracker#1879)', async () => {
   const body = JSON.stringify({ error: 'Unexpected endpoint or method. (GET /models)' });
-  const { url } = await serverThatSays(body, 'application/json');
+  const { url } = await serverThatSays((_request, response) => void response.end(body));
   const failure = await failureOf(lmstudioBackend(`${url}/v1`).listModels(new AbortController().signal));
   expect(failure.message).toContain('sent a list of models that is none');
 });
