@@ -188,7 +188,10 @@ function longestContextOf({ model_info }: Shown): number | null {
   // A part for images may have a length of its own.
   const named = info[`${String(info['general.architecture'])}.context_length`];
   const any = Object.entries(info).find(([key]) => key.endsWith('.context_length'))?.[1];
-  const length = z.int().min(1).safeParse(named ?? any);
+  const length = z
+    .int()
+    .min(1)
+    .safeParse(named ?? any);
   return length.success ? length.data : null;
 }
 
