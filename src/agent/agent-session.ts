@@ -15,6 +15,12 @@ const NOTHING_ASKED: QueueState = {
 };
 
 /**
+ * After so long the terms are asked for again, without a word in the log: the owner may have changed or
+ * updated the bridge, and the server's clock and our timer drift apart. Milliseconds.
+ */
+const TERMS_AGE_MS = 3_600_000;
+
+/**
  * What a running agent knows: by which terms the bridge works, what main is, what is pending, and which
  * answers wait to be pushed. It changes by the methods below alone, each named for what happened. No I/O.
  */
@@ -22,6 +28,7 @@ export class AgentSession {
   /** Tells this agent from others with the same key. */
   readonly id: string;
   #terms: BridgeTerms | null = null;
+  #learnedAtMs = Number.POSITIVE_INFINITY;
   #serverNow = () => Date.now();
   #name: string;
   #tip: string | null = null;
@@ -62,11 +69,17 @@ export class AgentSession {
   }
 
   /** The bridge has told its terms, and who we are there. */
-  learnedTerms(terms: BridgeTerms, name: string): void {
+  learnedTerms(terms: BridgeTerms, name: string, nowMs = performance.now()): void {
     this.#terms = terms;
+    this.#learnedAtMs = nowMs;
     this.#serverNow = terms.serverNow;
     this.#name = name;
     this.wants('fetch');
+  }
+
+  /** Whether the terms are so old that they are to be asked for again. `nowMs`: a timer that is never set. */
+  hasOldTerms(nowMs = performance.now()): boolean {
+    return nowMs - this.#learnedAtMs > TERMS_AGE_MS;
   }
 
   /** The terms may have changed: they are to be asked for again. */

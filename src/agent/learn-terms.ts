@@ -3,7 +3,7 @@ import { type BridgeConnection, type BridgeTerms, readTerms } from '../bridge/co
 import { BridgeError } from '../protocol/bridge-error.js';
 import { formatDuration } from '../protocol/duration.js';
 import { principalNameSchema } from '../protocol/names.js';
-import type { AgentOptions } from './agent-options.js';
+import type { AgentLog, AgentOptions } from './agent-options.js';
 import type { AgentSession } from './agent-session.js';
 
 /** A warning is due when the clocks differ by more than a person would put up with. */
@@ -22,6 +22,8 @@ export async function learnTerms(
   signal: AbortSignal,
 ): Promise<BridgeTerms> {
   const { options, connection, session } = context;
+  // What is asked again as a matter of routine is not said again.
+  const log: AgentLog = session.terms === null ? options.log : () => {};
   const terms = await readTerms(connection, signal);
   if (terms.principal?.role === 'asker') {
     throw new BridgeError(`the key ${terms.principal.name} has the role asker and cannot answer`, {
@@ -33,21 +35,20 @@ export async function learnTerms(
   const behindMs = terms.serverNow() - Date.now();
   if (Math.abs(behindMs) > CLOCK_WARNING_MS) {
     const off = `${formatDuration(Math.abs(behindMs))} ${behindMs > 0 ? 'behind' : 'ahead of'}`;
-    options.log(
-      'warn',
-      `the clock of this machine is ${off} the server's; answers are dated by the server's`,
-      { event: 'clock', offset_ms: Math.round(behindMs) },
-    );
+    log('warn', `the clock of this machine is ${off} the server's; answers are dated by the server's`, {
+      event: 'clock',
+      offset_ms: Math.round(behindMs),
+    });
   }
   const name = terms.principal?.name ?? options.name ?? hostName();
   if (options.name !== undefined && options.name !== name) {
-    options.log('warn', `--name ${options.name} is not used: the key is ${name}'s, and so are its answers`, {
+    log('warn', `--name ${options.name} is not used: the key is ${name}'s, and so are its answers`, {
       event: 'name',
       name,
     });
   }
   const { url } = connection.address;
-  options.log('info', `connected to ${url} as ${name}`, { event: 'connected', repo: url, name });
+  log('info', `connected to ${url} as ${name}`, { event: 'connected', repo: url, name });
   session.learnedTerms(terms, name);
   return terms;
 }

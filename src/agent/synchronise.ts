@@ -13,7 +13,7 @@ const MAX_LOST_ON_ONE_TIP = 5;
 
 /**
  * Brings clone and server together:
- * 1. ask the server for its terms, where they are not known, or our clock was set since;
+ * 1. ask the server for its terms, where they are not known or old, or our clock was set since;
  * 2. fetch main, and who works on what, if it may have moved; where nothing says so, look first whether it
  *    has;
  * 3. read the queue;
@@ -26,7 +26,8 @@ export async function synchronise(agent: AgentContext, signal: AbortSignal): Pro
   if (agent.clock.jumped()) session.forgetTerms();
   let lost = { tip: '', times: 0 };
   for (;;) {
-    const terms = session.terms ?? (await learnTerms(agent, signal));
+    const known = session.hasOldTerms() ? null : session.terms;
+    const terms = known ?? (await learnTerms(agent, signal));
     const sideRefs = claims.isActive();
     const before = session.tip;
     const fetched = await fetchNews(agent, { ttlMs: terms.taskTtlMs, sideRefs }, signal);

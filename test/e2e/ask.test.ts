@@ -468,7 +468,7 @@ test.each([
   ['an unknown option', ['2+2', '--modle', 'x']],
   ['a number that is none', ['2+2', '--temperature', 'warm']],
   ['a number out of range', ['2+2', '--top-p', '2']],
-  ['an unknown backend', ['2+2', '--backend', 'gpt']],
+  ['a backend that is no word', ['2+2', '--backend', 'GPT 4']],
   ['an option twice', ['2+2', '--model', 'a', '--model', 'b']],
   ['a schema that is none', ['2+2', '--format', '{"type":']],
   ['a file that is not there', ['--file', '/nonexistent/task.json']],

@@ -400,7 +400,7 @@ describe('the payload', () => {
 
     expect(parseRefusal(stderr)).toMatchObject({
       code: 'payload',
-      remedy: expect.stringContaining('README'),
+      remedy: expect.stringContaining('docs/protocol.md'),
     });
     expect(stderr.length).toBeLessThan(2000);
   });

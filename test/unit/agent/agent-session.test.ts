@@ -105,3 +105,12 @@ test('finished answers wait in the order in which they were kept, one for each t
   // A list that was taken stays what it was.
   expect(before.map(({ taskId }) => taskId)).toEqual(['earlier', 'a', 'b']);
 });
+
+test('terms are old an hour after they were told, and not before they were told at all', () => {
+  expect(session.hasOldTerms(1e12)).toBe(false);
+  session.learnedTerms(TERMS, 'home-pc', 1000);
+  expect(session.hasOldTerms(1000 + 3_600_000)).toBe(false);
+  expect(session.hasOldTerms(1001 + 3_600_000)).toBe(true);
+  session.learnedTerms(TERMS, 'home-pc', 1001 + 3_600_000);
+  expect(session.hasOldTerms(1001 + 3_600_000)).toBe(false);
+});
