@@ -109,8 +109,10 @@ function afterSuccess(
     if (change.kind === 'presence') {
       presenceDueMs = nowMs + PRESENCE_EVERY_MS;
       saidAtMs = nowMs;
+      // What is said of a phase is no reason to look for others; the word every two minutes is.
+      const isLong = nowMs - state.askedAtMs > PRESENCE_EVERY_MS / 2;
+      if (shownAtMs === NEVER || isLong) effects.push({ do: 'ask', what: 'look' });
       shownAtMs = Math.min(shownAtMs, nowMs);
-      effects.push({ do: 'ask', what: 'look' });
     } else if (change.to === null) {
       own = withoutClaim(own, change.task);
     } else {

@@ -401,7 +401,8 @@ describe('what a task is at', () => {
     expect(told.state.work.get('a')).toEqual({ phase: 'waiting', sinceMs: SERVER + 1000, model: undefined });
     told.at(1100, phase('a', 'loading', 'llama3.2'));
     expect(told.push(1200)).toEqual([{ kind: 'presence' }, claim('a')]);
-    told.pushed(1200, 1300, [said, made('a', 'c')]);
+    // Of others it is known enough: nobody is asked because of it.
+    expect(told.pushed(1200, 1300, [said, made('a', 'c')])).toEqual([goOn('a')]);
     expect(told.state.work.get('a')).toEqual({ phase: 'loading', sinceMs: SERVER + 1000, model: 'llama3.2' });
     expect(told.push(1200 + LEASE_MS / 3)).toEqual([claim('a')]);
   });
@@ -415,7 +416,7 @@ describe('what a task is at', () => {
     // The last word was at 1200.
     expect(told.push(6199)).toBeNull();
     expect(told.push(6200)).toEqual([{ kind: 'presence' }]);
-    told.pushed(6200, 6200, [said]);
+    expect(told.pushed(6200, 6200, [said])).toEqual([]);
     expect(told.state.work.get('a')).toMatchObject({ phase: 'generating', model: 'llama3.2' });
     told.at(12_000, phase('a', 'waiting'));
     expect(told.push(13_999)).toBeNull();
@@ -424,6 +425,9 @@ describe('what a task is at', () => {
     expect(told.state.work.size).toBe(0);
     told.at(15_001, phase('a', 'generating'));
     expect(told.state.work.size).toBe(0);
+    // The word of every two minutes looks for others as well.
+    expect(told.push(130_000)).toEqual([{ kind: 'presence' }, end('a')]);
+    expect(told.pushed(130_000, 130_000, [said])).toEqual([ask('look')]);
   });
 
   test('is said by nobody who says no presence: agent --once', () => {
