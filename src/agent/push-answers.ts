@@ -4,15 +4,12 @@ import { writeFileCommits } from '../git/commit-file.js';
 import { REMOTE_MAIN_REF } from '../git/fetch.js';
 import { type PushOutcome, pushCommit } from '../git/push.js';
 import { updateRefs } from '../git/refs.js';
-import { updateElsewhere } from '../process/own-package.js';
-import { BridgeError } from '../protocol/bridge-error.js';
 import { answerMessage } from '../protocol/commit-message.js';
-import { DEFAULT_MAX_ANSWER_BYTES } from '../protocol/limits.js';
-import { INBOX_FILE, shortId } from '../protocol/names.js';
+import { INBOX_FILE } from '../protocol/names.js';
 import type { Refusal } from '../protocol/refusal.js';
-import { dropFinished, type FinishedAnswer, keepFinished } from './clone/finished-answers.js';
-import { composeAnswer } from './generate/compose-answer.js';
+import type { FinishedAnswer } from './clone/finished-answers.js';
 import type { AgentContext } from './open-agent.js';
+import { settleRefusal } from './settle-refusal.js';
 
 /** The most answers in one push: ordinary ones stay far below what the server takes at once. */
 const MAX_BATCH = 100;
@@ -113,70 +110,4 @@ async function pushWithClaims(
   if (outcome.status === 'pushed' || outcome.status === 'not-with-those') claims.ended(ends);
   if (outcome.status !== 'not-with-those') return outcome;
   return pushCommit(to, commit);
-}
-
-async function settleRefusal(agent: AgentContext, answer: FinishedAnswer, refusal: Refusal): Promise<void> {
-  const { session, options, clone } = agent;
-  const { taskId } = answer;
-  const said = `task ${shortId(taskId)}: the server refused the answer: ${refusal.text}`;
-  switch (refusal.code) {
-    case 'answered':
-    case 'expired':
-    case 'unknown-task':
-      options.log('info', said, { event: 'answer-refused', task: taskId, code: refusal.code });
-      session.settle(taskId);
-      session.letGo([taskId]);
-      await dropFinished(clone, [taskId]);
-      session.wants('fetch');
-      return;
-    case 'payload':
-    case 'limit':
-    case 'message':
-    case 'shape':
-      return replaceRefused(agent, answer, refusal.text, said);
-    case 'clock':
-      // The clocks drifted apart since the server was asked: ask again, and date the answer again.
-      session.forgetTerms();
-      throw new BridgeError(said, { code: 'refused-clock', remedy: refusal.remedy, retryable: true });
-    case 'internal':
-      throw new BridgeError(said, { code: 'refused-internal', remedy: refusal.remedy, retryable: true });
-    default:
-      throw new BridgeError(said, { code: `refused-${refusal.code}`, remedy: refusal.remedy });
-  }
-}
-
-/**
- * The asker is owed a word: an answer that the server will not have is replaced by an error that says so.
- * Where it will not have that either, the task is left alone, with its answer in the clone, and the others go
- * on.
- */
-async function replaceRefused(
-  { session, options, clone }: AgentContext,
-  { taskId, answer }: FinishedAnswer,
-  text: string,
-  said: string,
-): Promise<void> {
-  if (answer.error?.code === 'answer_refused') {
-    const remedy = updateElsewhere('the server and the PC');
-    options.log('error', `${said}; nor will it have an error; try: ${remedy}`, {
-      event: 'answer-refused',
-      task: taskId,
-    });
-    session.settle(taskId);
-    session.letGo([taskId]);
-    return;
-  }
-  options.log('warn', said, { event: 'answer-refused', task: taskId });
-  const frame = {
-    taskId,
-    hash: answer.task_hash,
-    task: null,
-    agent: session.name,
-    latencyMs: answer.latency_ms,
-    nowMs: session.serverNow(),
-    maxAnswerBytes: session.terms?.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES,
-  };
-  const { model, backend } = answer;
-  const error = { code: 'answer_refused', message: `the server refused the answer: ${text}` } as const;
-  session.kept(await keepFinished(clone, composeAnswer(frame, { model, backend, answer: null, error })));
 }

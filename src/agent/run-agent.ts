@@ -44,9 +44,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 }
 
 /**
- * 1. Take turns;
- * 2. end the workers;
- * 3. push what is finished, and release the claims of what is not.
+ * 1. Take turns until they end;
+ * 2. end the workers, and close the doorbell;
+ * 3. after an abort, push what is finished;
+ * 4. release the claims of what is not, unless the agent failed.
  */
 async function answerTasks(agent: AgentContext, failed: AbortController): Promise<void> {
   const { options } = agent;
@@ -94,11 +95,13 @@ interface TurnContext {
 
 /**
  * Takes turns until the signal aborts (false), or with `once` until nothing is pending (true). One turn:
- * 1. start what is pending, as far as there is room and it falls to this agent (`workers.ts`, `claims/`);
+ * 1. start what is pending, as far as there is room and it falls to this agent (`workers.ts`, `claims/`); a
+ *    worker that ends starts the next by itself;
  * 2. bring clone and server together (`synchronise.ts`): fetch what is new, push what is finished; again and
  *    again where the server is away, and on a mended clone where the clone is at fault;
  * 3. start what that brought;
- * 4. wait for the doorbell, a finished answer, the end of another's claim, or the time to look anyway.
+ * 4. with `once`, end where nothing is left;
+ * 5. wait for the doorbell, a finished answer, the end of another's claim, or the time to look anyway.
  */
 async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolean> {
   const { options, session, claims, repair, signal } = agent;
@@ -115,6 +118,7 @@ async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolea
   return false;
 }
 
+/** Waits, and where the time is up, sets what the next turn asks of the server. */
 async function waitForNews(
   { options, session, claims, notifier, signal }: AgentContext,
   { doorbell }: TurnContext,

@@ -18,7 +18,8 @@ const MAX_LOST_ON_ONE_TIP = 5;
  *    has;
  * 3. read the queue;
  * 4. let go of finished answers that nobody waits for any more;
- * 5. push the others on top of main; where another push came first, go back to 2.
+ * 5. push the others on top of main, and go back to 1: the next round lets go of what was pushed, and pushes
+ *    again where another push came first.
  * Throws BridgeError: `retryable` where it is enough to call again.
  */
 export async function synchronise(agent: AgentContext, signal: AbortSignal): Promise<void> {

@@ -8,7 +8,7 @@ import type { Repository } from './run-git.js';
 import { runRemoteGit } from './run-remote-git.js';
 
 /** The two ends of a push. */
-export interface PushContext {
+export interface PushTarget {
   readonly repo: Repository;
   readonly url: string;
   readonly signal?: AbortSignal | undefined;
@@ -30,7 +30,7 @@ export type PushOutcome =
  * classifyGitFailure does.
  */
 export async function pushCommit(
-  context: PushContext,
+  context: PushTarget,
   commit: string,
   ends: readonly RefAt[] = [],
 ): Promise<PushOutcome> {
@@ -88,7 +88,7 @@ export type SidePushOutcome =
  * Pushes refs outside main, each as its own compare-and-swap. Throws BridgeError as classifyGitFailure does.
  */
 export async function pushSideRefs(
-  context: PushContext,
+  context: PushTarget,
   changes: readonly SideRefChange[],
 ): Promise<SidePushOutcome> {
   const { exitCode, report, stderr } = await runPush(
@@ -122,7 +122,7 @@ interface RefReport {
 }
 
 async function runPush(
-  { repo, url, signal }: PushContext,
+  { repo, url, signal }: PushTarget,
   options: readonly string[],
   refspecs: readonly string[],
 ): Promise<PushResult> {

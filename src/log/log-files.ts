@@ -2,7 +2,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream';
 import { type LogFileSystem, unless } from '../process/durable-file.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { type LogPosition, lastPosition, parsePosition, readLogTail } from './log-tail.js';
+import { type LoggedPosition, lastPosition, parsePosition, readLogTail } from './log-tail.js';
 
 /** A file of the log: the current one, or a rotated one. */
 export interface LogFile {
@@ -113,9 +113,9 @@ export async function sortByFirstRecord(fs: LogFileSystem, files: readonly LogFi
  * the record is written again with the same number. Throws BridgeError `bad-log` where a file ends
  * with something that is not a record.
  */
-export function lastRotatedPosition(fs: LogFileSystem, logPath: string): Promise<LogPosition | null> {
+export function lastRotatedPosition(fs: LogFileSystem, logPath: string): Promise<LoggedPosition | null> {
   return withLogFiles(fs, logPath, async (files) => {
-    let newest: LogPosition | null = null;
+    let newest: LoggedPosition | null = null;
     for (const file of files.filter((one) => !one.isCurrent && !one.isCompressed)) {
       const last = await lastPositionIn(fs, file);
       if (last !== null && last.seq > (newest?.seq ?? 0)) newest = last;
@@ -150,7 +150,7 @@ export async function* readLines(fs: LogFileSystem, file: LogFile): AsyncGenerat
 }
 
 /** The first line of a file that is a record; null where no line is. */
-async function firstPositionIn(fs: LogFileSystem, file: LogFile): Promise<LogPosition | null> {
+async function firstPositionIn(fs: LogFileSystem, file: LogFile): Promise<LoggedPosition | null> {
   for await (const line of readLines(fs, file)) {
     const position = parsePosition(line);
     if (position !== null) return position;
@@ -162,7 +162,7 @@ async function firstPositionIn(fs: LogFileSystem, file: LogFile): Promise<LogPos
  * The last record of a file, without the torn bytes after it; null where the file has no complete
  * line. Throws BridgeError `bad-log`.
  */
-async function lastPositionIn(fs: LogFileSystem, file: LogFile): Promise<LogPosition | null> {
+async function lastPositionIn(fs: LogFileSystem, file: LogFile): Promise<LoggedPosition | null> {
   if (file.isCompressed) {
     let last: string | null = null;
     for await (const line of readLines(fs, file)) last = line;

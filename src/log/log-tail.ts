@@ -6,7 +6,7 @@ import { logRecordSchema, parseLogLine } from '../protocol/log-record.js';
 const BLOCK_BYTES = 64 * 1024;
 
 /** The position of a record in history. */
-export interface LogPosition {
+export interface LoggedPosition {
   readonly seq: number;
   readonly commit: string;
 }
@@ -14,7 +14,7 @@ export interface LogPosition {
 /** The end of the log. */
 export interface LogTail {
   /** The last complete record; null where there is none. */
-  readonly last: LogPosition | null;
+  readonly last: LoggedPosition | null;
   /** The offset after the last complete line. */
   readonly endOfLines: number;
   /** The bytes after that: a line that was cut off while it was written. Usually empty. */
@@ -64,12 +64,12 @@ async function readWhole(handle: FileHandle, into: Buffer, position: number): Pr
 const positionSchema = logRecordSchema.pick({ seq: true, commit: true });
 
 /** The position of the record on a line; null where the line is not a record. */
-export function parsePosition(line: string): LogPosition | null {
+export function parsePosition(line: string): LoggedPosition | null {
   return parseLogLine(positionSchema, line);
 }
 
 /** The same for the last line of a file. Throws BridgeError `bad-log`, which names the file. */
-export function lastPosition(line: string, file: string): LogPosition {
+export function lastPosition(line: string, file: string): LoggedPosition {
   const position = parsePosition(line);
   if (position !== null) return position;
   throw new BridgeError(`the last line of ${file} is not a record`, {

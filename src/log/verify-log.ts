@@ -10,7 +10,7 @@ import { formatLogLine, type LogRecord, logRecordSchema, parseLogLine } from '..
 import { MAIN_REF } from '../protocol/names.js';
 import { auditHistory, type HistoryFault } from './audit-history.js';
 import { type LogFile, readLines, sortByFirstRecord, withLogFiles } from './log-files.js';
-import type { LogPosition } from './log-tail.js';
+import type { LoggedPosition } from './log-tail.js';
 
 /**
  * What differs. `seq` and `commit` are those of history where it has such an answer, else those of
@@ -127,7 +127,7 @@ async function* readEntries(files: readonly LogFile[]): AsyncGenerator<Entry, un
 
 function compareOne(
   entry: Entry,
-  at: LogPosition,
+  at: LoggedPosition,
   expected: (ingestedAtMs: number) => LogRecord,
 ): Difference | null {
   const where = { file: entry.file, line: entry.line };
@@ -150,7 +150,7 @@ function compareOne(
   return { kind: 'changed', ...at, ...where, what: `"${field}" is not what history says` };
 }
 
-function notThere(at: LogPosition, logPath: string): Difference {
+function notThere(at: LoggedPosition, logPath: string): Difference {
   const what = 'the answer is on main and not in the log';
   return { kind: 'not-logged', ...at, file: logPath, line: null, what };
 }

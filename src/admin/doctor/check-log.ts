@@ -3,7 +3,7 @@ import { walkHistory } from '../../git/read-history.js';
 import { type Repository, runGit } from '../../git/run-git.js';
 import { type LogFile, readLines, sortByFirstRecord, withLogFiles } from '../../log/log-files.js';
 import { findLogFolderFault } from '../../log/log-folder.js';
-import type { LogPosition } from '../../log/log-tail.js';
+import type { LoggedPosition } from '../../log/log-tail.js';
 import { DISK } from '../../process/durable-file.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { faultOf } from '../../process/trusted-folder.js';
@@ -14,7 +14,7 @@ import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** Where the records end, and what is wrong before that. */
 interface LogScan {
-  readonly last: LogPosition | null;
+  readonly last: LoggedPosition | null;
   readonly fault: string | null;
 }
 

@@ -10,7 +10,7 @@ import { type ChatMessage, conversationOf, type TaskJson } from '../../protocol/
 import { readAskedTask } from '../queue/read-task.js';
 
 /** Where a conversation is read. */
-export interface TurnContext {
+export interface ConversationContext {
   readonly clone: Repository;
   readonly reader: ObjectReader;
   readonly maxTaskBytes: number;
@@ -29,7 +29,7 @@ export type Turns =
  * the one that replies to it, with a good answer in between: so the conversation is a function of the history
  * before the task, whoever reads it and whenever.
  */
-export async function readTurns(scope: TurnContext, taskId: string, replyTo: string): Promise<Turns> {
+export async function readTurns(scope: ConversationContext, taskId: string, replyTo: string): Promise<Turns> {
   const turns: Turn[] = [];
   let child = taskId;
   for (let next: string | undefined = replyTo; next !== undefined; ) {
@@ -44,7 +44,7 @@ export async function readTurns(scope: TurnContext, taskId: string, replyTo: str
 }
 
 async function readTurn(
-  scope: TurnContext,
+  scope: ConversationContext,
   id: string,
   child: string,
 ): Promise<Turn | { readonly reason: string }> {
@@ -71,7 +71,7 @@ async function readTurn(
 }
 
 async function readBoth(
-  scope: TurnContext,
+  scope: ConversationContext,
   asked: Extract<ReturnType<typeof messageOf>, { kind: 'task' }>,
   answerBlob: string,
 ): Promise<Turn | { readonly reason: string }> {

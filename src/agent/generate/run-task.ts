@@ -5,10 +5,10 @@ import type { GenerateSettings } from '../agent-options.js';
 import { readAskedTask } from '../queue/read-task.js';
 import { composeAnswer, outcomeOfEarlier } from './compose-answer.js';
 import { type GenerationOutcome, generateAnswer } from './generate-answer.js';
-import { fitConversation, readTurns, type TurnContext } from './read-turns.js';
+import { type ConversationContext, fitConversation, readTurns } from './read-turns.js';
 
 /** What answering one task needs. */
-export interface TaskContext extends TurnContext {
+export interface TaskContext extends ConversationContext {
   readonly generate: GenerateSettings;
   readonly agent: string;
   readonly maxAnswerBytes: number;

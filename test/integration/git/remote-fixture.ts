@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { writeBlob, writeFileCommit } from '../../../src/git/commit-file.js';
 import { clientGitEnv } from '../../../src/git/git-env.js';
 import { openObjectReader } from '../../../src/git/object-reader.js';
-import type { PushContext } from '../../../src/git/push.js';
+import type { PushTarget } from '../../../src/git/push.js';
 import type { Repository } from '../../../src/git/run-git.js';
 import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
 import { gitOk } from '../../support/git.js';
@@ -14,7 +14,7 @@ export interface RemoteFixture {
   readonly clone: Repository;
   readonly url: string;
   /** The clone and the address, as a push takes them. */
-  readonly to: PushContext;
+  readonly to: PushTarget;
 }
 
 export async function bridgeAndClone(options: { rootDate?: string } = {}): Promise<RemoteFixture> {
