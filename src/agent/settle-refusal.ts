@@ -49,8 +49,8 @@ export async function settleRefusal(
 }
 
 /**
- * Replaces the answer by an error that says so, because somebody waits. Where the server refuses that as well,
- * the task is left alone with its answer in the clone, and the others go on.
+ * Replaces the answer by an error that says so, because somebody waits. Where the server refuses that as
+ * well, the task is left alone with its answer in the clone, and the others go on.
  */
 async function replaceRefused(
   { session, options, clone }: AgentContext,

@@ -10,10 +10,8 @@ import { BACKENDS } from '../../../src/agent/backends/backends.js';
 const src = fileURLToPath(new URL('../../../src/', import.meta.url));
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
 
-/**
- * Who may: the backends themselves, the stand-in that speaks as they do, and the closed list of protocol 1.
- */
-const MAY_NAME = /^(?:agent\/backends\/|demo\/stand-in\/|protocol\/names\.ts$)/;
+/** Who may: the backends themselves, and the stand-in that speaks as they do. */
+const MAY_NAME = /^(?:agent\/backends\/|demo\/stand-in\/)/;
 
 const NAMES = BACKENDS.flatMap(({ name, title }) => [name, title.toLowerCase()]);
 
@@ -23,11 +21,6 @@ test('no file but those of the backends names one in its code', () => {
   // What is looked for is found where it stands.
   const found = new Set(naming.map(({ file }) => file));
   for (const { name } of BACKENDS) expect(found).toContain(`agent/backends/${name}/${name}.ts`);
-});
-
-test('the protocol names the backends once, in the list of their names', () => {
-  const places = namesIn('protocol/names.ts', readFileSync(join(src, 'protocol/names.ts'), 'utf8'));
-  expect(places.map(({ word }) => word)).toEqual(BACKENDS.map(({ name }) => name));
 });
 
 test.each([
