@@ -1,7 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import * as z from 'zod';
 import { writeLooseObject } from '../../../src/git/loose-object.js';
 import { openObjectReader } from '../../../src/git/object-reader.js';
 import { readHistory } from '../../../src/git/read-history.js';
@@ -12,23 +11,13 @@ import { formatLogLine } from '../../../src/protocol/log-record.js';
 import { readQueue } from '../../../src/protocol/queue.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { gitOk } from '../../support/git.js';
-import { bytesOf, bytesSchema, casesOf, readVectors } from '../../support/read-vectors.js';
+import { type HistoryVector, historyVectorsSchema } from '../../support/history-vectors.js';
+import { bytesOf, readVectors } from '../../support/read-vectors.js';
 import { tempDir } from '../../support/temp-dir.js';
 
 // The vectors of raw history, read by a real git. test/unit/protocol has those of messages.
 
-const text = z.string();
-const vectors = await readVectors(
-  'history',
-  casesOf(
-    z.object({
-      ...{ name: text, object_format: z.enum(['sha1', 'sha256']), tip: text, now_ms: z.int() },
-      ...{ ttl_ms: z.int(), pending: z.array(text), expired: z.array(text), cancelled: z.array(text) },
-      ...{ answered: z.int(), good_answers: z.record(text, text), log: z.array(text) },
-      objects: z.array(z.object({ id: text, type: z.enum(['commit', 'tree', 'blob']) }).and(bytesSchema)),
-    }),
-  ),
-);
+const vectors = await readVectors('history', historyVectorsSchema);
 
 test.each(vectors.cases.map((one) => [one.name, one] as const))('%s', async (_name, one) => {
   const dir = await tempDir();
@@ -63,7 +52,7 @@ test.each(vectors.cases.map((one) => [one.name, one] as const))('%s', async (_na
 });
 
 /** The commits whose parents are not there, as the file `shallow` of a clone lists them. */
-function edgesOf(objects: (typeof vectors.cases)[number]['objects']): string {
+function edgesOf(objects: HistoryVector['objects']): string {
   const there = new Set(objects.map(({ id }) => id));
   return objects
     .filter(({ type }) => type === 'commit')

@@ -6,16 +6,20 @@ import { isRotatedName } from '../../../src/log/log-files.js';
 import { answerSchema, readAnswer } from '../../../src/protocol/answer.js';
 import { readCancel } from '../../../src/protocol/cancel.js';
 import { isLeaseAllowed, isLeaseOver, readClaim } from '../../../src/protocol/claim.js';
+import { messageOf } from '../../../src/protocol/history.js';
 import { isDateAllowed } from '../../../src/protocol/limits.js';
+import { formatLogLine, NO_TASK, type RecordTask, recordTask } from '../../../src/protocol/log-record.js';
 import { readPlainCommit } from '../../../src/protocol/plain-commit.js';
 import { isPresent, readPresence } from '../../../src/protocol/presence.js';
-import { inOrderOfPriority } from '../../../src/protocol/queue.js';
+import { inOrderOfPriority, readQueue } from '../../../src/protocol/queue.js';
 import type { ReadResult } from '../../../src/protocol/strict-json.js';
 import { conversationOf, priorityOf, readTask, taskJsonSchema } from '../../../src/protocol/task.js';
+import { commitsOf, historyVectorsSchema, objectsOf } from '../../support/history-vectors.js';
 import { casesOf, readVectors, titled } from '../../support/read-vectors.js';
 
 // The vectors of rules that join several messages, and of limits. vectors.test.ts has those of single
-// messages, test/integration/git/history-vectors.test.ts those of raw history.
+// messages, test/integration/git/history-vectors.test.ts reads raw
+// history with git.
 
 const text = z.string();
 const named = { name: text };
@@ -100,6 +104,33 @@ test.each(titled(bounds.cases))('the time of a %s', (_name, { of, time_ms, now_m
 const logFiles = await readVectors('log-files', casesOf(z.object({ ...named, ok: z.boolean() })));
 test.each(titled(logFiles.cases))('a rotated file: %s', (name, { ok }) => {
   expect(isRotatedName(name, 'answers.log')).toBe(ok);
+});
+
+const histories = await readVectors('history', historyVectorsSchema);
+test.each(titled(histories.cases))('a history, read without git: %s', (_name, one) => {
+  const objects = objectsOf(one);
+  const commits = commitsOf(one);
+  const queue = readQueue(commits, { nowMs: one.now_ms, ttlMs: one.ttl_ms });
+  expect(queue.pending.map(({ id }) => id)).toEqual(one.pending);
+  expect(queue.expired.map(({ id }) => id)).toEqual(one.expired);
+  expect([...queue.cancelled.keys()]).toEqual(one.cancelled);
+  expect(queue.answeredCount).toBe(one.answered);
+  const lines: string[] = [];
+  const tasks = new Map<string, RecordTask>();
+  for (const message of commits.map(messageOf)) {
+    if (message.kind === 'task') {
+      const file = message.file === 'task.json' ? (objects.get(message.change.newId) ?? null) : null;
+      tasks.set(message.commit.id, recordTask(message.commit, file));
+    }
+    if (message.kind !== 'answer') continue;
+    const read = readAnswer(objects.get(message.change.newId) ?? Buffer.alloc(0));
+    if (!read.ok) continue;
+    const task = tasks.get(read.value.task_commit) ?? NO_TASK;
+    const position = { seq: lines.length + 1, commit: message.commit.id, ingestedAtMs: 0 };
+    const line = formatLogLine(read.value, task, position);
+    lines.push(line.slice(0, line.lastIndexOf(',"ingested_at":')));
+  }
+  expect(lines).toEqual(one.log);
 });
 
 const KINDS: Readonly<Record<string, (bytes: Buffer) => ReadResult<unknown>>> = {

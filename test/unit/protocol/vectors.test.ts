@@ -14,7 +14,13 @@ import type { HistoryCommit } from '../../../src/protocol/history.js';
 import { formatLogLine, logRecordSchema } from '../../../src/protocol/log-record.js';
 import { principalNameSchema } from '../../../src/protocol/names.js';
 import { readPlainCommit } from '../../../src/protocol/plain-commit.js';
-import { presenceRef, presenceSchema, readPresence, writePresence } from '../../../src/protocol/presence.js';
+import {
+  agentOfPresenceRef,
+  presenceRef,
+  presenceSchema,
+  readPresence,
+  writePresence,
+} from '../../../src/protocol/presence.js';
 import { readQueue } from '../../../src/protocol/queue.js';
 import { formatRefusal, parseRefusal, REFUSAL_CODES } from '../../../src/protocol/refusal.js';
 import { readTask, taskHash } from '../../../src/protocol/task.js';
@@ -205,6 +211,14 @@ describe('a commit', () => {
       });
       expect(commit.toString('utf8')).toBe(one.commit_text);
       expect(idOf('commit', commit)).toBe(one.commit);
+      const who = {
+        name: one.by,
+        email: `${one.by}@llm-bridge.invalid`,
+        atMs: one.at_ms - (one.at_ms % 1000),
+      };
+      const { tree: treeId, parent, message } = one;
+      const value = { tree: treeId, parent, author: who, committer: who, message };
+      expect(readPlainCommit(commit)).toEqual({ ok: true, value });
     },
   );
 
@@ -269,6 +283,8 @@ describe('a presence', () => {
   });
   test.each(presences.refs)('of $name has the ref $ref', ({ name, ref }) => {
     expect(presenceRef(name)).toBe(ref);
+    expect(agentOfPresenceRef(ref)).toBe(name);
+    expect(agentOfPresenceRef(`x${ref}`)).toBe(null);
   });
 });
 
