@@ -69,7 +69,10 @@ async function fetchNews(
     // What reads the new commits is started while they are on their way: they come in a pack.
     agent.reader.warm();
     const window = { ...wanted, nowMs: session.serverNow(), shorten, deepen };
+    const { ownIds } = agent.clone;
     const tip = await updateClone(agent.clone, agent.connection, window, signal);
+    // The bridge has ids of the other format, so the clone was made again.
+    if (agent.clone.ownIds !== ownIds) agent.reader.renew();
     session.reached(tip);
     // Nobody waits for it: it is a git of its own, and what it finds in use stays.
     if (shorten) void maintenance.run(signal);

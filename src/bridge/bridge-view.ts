@@ -3,7 +3,7 @@ import { readRef } from '../git/refs.js';
 import { type Repository, runGit } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
-import { updateClone } from './clone.js';
+import { fetchFirst, updateClone } from './clone.js';
 import {
   type BridgeAccess,
   type BridgeConnection,
@@ -109,7 +109,7 @@ async function openCloneView(
         await updateClone(temporary.repo, connection, window, inner);
       } else {
         const depth = wanted === 'all' ? WHOLE_DEPTH : 1;
-        await fetchMain(temporary.repo, url, { depth }, inner);
+        await fetchFirst(temporary.repo, url, { depth }, inner);
       }
       reached = wanted;
       known = await readRef(temporary.repo, REMOTE_MAIN_REF);

@@ -1,31 +1,61 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { fetchMain, REMOTE_MAIN_REF } from '../git/fetch.js';
-import { readRef } from '../git/refs.js';
-import { gitFailed, type Repository, runGit, spawnGit } from '../git/run-git.js';
-import { BridgeError } from '../protocol/bridge-error.js';
+import { type FetchDepth, type FetchOutcome, fetchMain, REMOTE_MAIN_REF } from '../git/fetch.js';
+import { listRefs, readRef, updateRefs } from '../git/refs.js';
+import { gitFailed, type ObjectIds, type Repository, runGit, spawnGit } from '../git/run-git.js';
+import { BridgeError, type BridgeErrorCode } from '../protocol/bridge-error.js';
 import { type BridgeConnection, connectBridge } from './connection.js';
 
 /**
  * Opens a bare clone of ours, and makes it where it is missing. The fetched `main` is at REMOTE_MAIN_REF.
- * There is no remote, no work tree, no index.
+ * There is no remote, no work tree, no index. A new clone has SHA-1 ids, whatever the user has set, until the
+ * first fetch shows that the bridge has others.
  */
 export async function openClone(gitDir: string, env: NodeJS.ProcessEnv): Promise<Repository> {
   const repo = { gitDir: path.resolve(gitDir), env };
-  const config = path.join(repo.gitDir, 'config');
-  let text = await readFile(config, 'utf8').catch(() => '');
+  const text = await readFile(path.join(repo.gitDir, 'config'), 'utf8').catch(() => '');
   // A clone whose making was killed half-way is made again; that changes nothing that is there.
-  if (!text.includes(SETTINGS)) {
-    await mkdir(path.dirname(repo.gitDir), { recursive: true });
-    const args = ['init', '--bare', '--quiet', '--template=', '--initial-branch=main', repo.gitDir];
-    const result = await spawnGit(args, env);
-    if (result.exitCode !== 0) throw gitFailed(args, result);
-    text = `${await readFile(config, 'utf8')}${SETTINGS}`;
-    await writeFileAtomic(config, text);
+  if (!text.includes(SETTINGS)) return makeClone(repo, idsIn(text));
+  // A clone of an older version may keep its refs as a reftable.
+  return /refstorage\s*=\s*reftable/i.test(text) ? repo : { ...repo, ownIds: idsIn(text) };
+}
+
+function idsIn(config: string): ObjectIds {
+  return /objectformat\s*=\s*sha256/i.test(config) ? 'sha256' : 'sha1';
+}
+
+async function makeClone(repo: Repository, ownIds: ObjectIds): Promise<Repository> {
+  await mkdir(path.dirname(repo.gitDir), { recursive: true });
+  const form = ['--template=', '--initial-branch=main', `--object-format=${ownIds}`];
+  const args = ['init', '--bare', '--quiet', ...form, repo.gitDir];
+  // As a variable, because git before 2.45 ignores it and refuses the option.
+  const result = await spawnGit(args, { ...repo.env, GIT_DEFAULT_REF_FORMAT: 'files' });
+  if (result.exitCode !== 0) throw gitFailed(args, result);
+  const config = path.join(repo.gitDir, 'config');
+  await writeFileAtomic(config, `${await readFile(config, 'utf8')}${SETTINGS}`);
+  return { ...repo, ownIds };
+}
+
+/**
+ * Fetches into a clone that may be empty. An empty clone with ids of the wrong format is made again in the
+ * same place, and `clone` itself is changed: nothing has been read from it yet.
+ */
+export async function fetchFirst(
+  clone: Repository,
+  url: string,
+  depth: FetchDepth,
+  signal?: AbortSignal,
+): Promise<FetchOutcome> {
+  try {
+    return await fetchMain(clone, url, depth, signal);
+  } catch (error) {
+    const isOther = error instanceof BridgeError && error.code === 'object-format';
+    if (!isOther || (await listRefs(clone, 'refs/')).length > 0) throw error;
+    await rm(clone.gitDir, { recursive: true, force: true, maxRetries: 3 });
+    Object.assign(clone, await makeClone(clone, clone.ownIds === 'sha256' ? 'sha1' : 'sha256'));
+    return fetchMain(clone, url, depth, signal);
   }
-  if (/refstorage\s*=\s*reftable/i.test(text)) return repo;
-  return { ...repo, ownIds: /objectformat\s*=\s*sha256/i.test(text) ? 'sha256' : 'sha1' };
 }
 
 /**
@@ -78,10 +108,9 @@ export async function updateClone(
   const side = { sideRefs: window.sideRefs === true };
   const isWhole = known === null || window.shorten === true;
   const further = window.deepen === undefined ? {} : { deepen: window.deepen };
-  const depth = isWhole ? { sinceMs, ...side } : { ...side, ...further };
-  let outcome = await fetchMain(clone, url, depth, signal);
-  // No commit is that young. Then nothing is pending, and the tip is all we need.
-  if (outcome === 'nothing-since') outcome = await fetchMain(clone, url, { depth: 1, ...side }, signal);
+  const outcome = isWhole
+    ? await fetchWhole(clone, url, { sinceMs, ...side }, known === null, signal)
+    : await fetchMain(clone, url, { ...side, ...further }, signal);
   if (outcome === 'rewound') {
     throw new BridgeError(
       `main of ${url} was rewound or rewritten; this clone had it at ${known ?? 'nothing'}`,
@@ -99,6 +128,36 @@ export async function updateClone(
   if (tip === null) throw new Error('fetch reported success and brought no main');
   return tip;
 }
+
+/**
+ * Fetches as far back as `depth` says. Where no commit is that young, nothing is pending, and the tip is all
+ * we need. Over http git says so by breaking the connection. So an empty clone tries the tip alone, whatever
+ * failed, and keeps it if it is as old as that.
+ */
+async function fetchWhole(
+  clone: Repository,
+  url: string,
+  { sideRefs = false, ...depth }: FetchDepth & { readonly sinceMs: number },
+  isEmpty: boolean,
+  signal: AbortSignal | undefined,
+): Promise<FetchOutcome> {
+  const tipAlone = () => fetchFirst(clone, url, { depth: 1, sideRefs }, signal);
+  try {
+    const outcome = await fetchFirst(clone, url, { ...depth, sideRefs }, signal);
+    return outcome === 'nothing-since' ? await tipAlone() : outcome;
+  } catch (error) {
+    const mayBe = error instanceof BridgeError && MAY_BE_THE_DEPTH.includes(error.code);
+    if (!isEmpty || !mayBe || signal?.aborted) throw error;
+    const outcome = await tipAlone();
+    if (!(await isEdgeYoungerThan(clone, depth.sinceMs))) return outcome;
+    // It was not the depth. With the tip alone, what is pending behind it would never be fetched.
+    await updateRefs(clone, [{ ref: REMOTE_MAIN_REF, to: null }], 'too little');
+    throw error;
+  }
+}
+
+/** How a shallow fetch that finds nothing ends, over one transport or another. */
+const MAY_BE_THE_DEPTH: readonly BridgeErrorCode[] = ['connection-broke', 'git-failed', 'unreachable'];
 
 /** Whether history was cut behind a commit that is dated after `sinceMs`. */
 async function isEdgeYoungerThan(clone: Repository, sinceMs: number): Promise<boolean> {

@@ -22,11 +22,14 @@ export interface SshCommand {
 
 /**
  * ssh must never ask at a terminal, and must notice a dead network: 20 s to connect, then a sign of life
- * every 10 s. Three of these may be missed; ssh gives up at the fourth, after 40 s.
+ * every 10 s. Three of these may be missed; ssh gives up at the fourth, after 40 s. The command is ours and
+ * has no terminal, whatever the user's ssh_config does for logins of a person (`RemoteCommand tmux`, known
+ * since OpenSSH 7.6).
  */
 const OPTIONS = [
   ...['-o', 'BatchMode=yes', '-o', 'ConnectTimeout=20'],
   ...['-o', 'ServerAliveInterval=10', '-o', 'ServerAliveCountMax=3'],
+  ...['-o', 'RemoteCommand=none', '-o', 'RequestTTY=no'],
 ];
 
 /**

@@ -17,6 +17,20 @@ const REPOSITORY_VARIABLES = [
   'GIT_INTERNAL_SUPER_PREFIX',
 ];
 
+/** Variables by which git would date, find, format or read something in another way than we ask for. */
+const BEHAVIOUR_VARIABLES = [
+  'GIT_AUTHOR_DATE',
+  'GIT_COMMITTER_DATE',
+  'GIT_ATTR_SOURCE',
+  'GIT_CONFIG',
+  'GIT_DIFF_OPTS',
+  'GIT_GLOB_PATHSPECS',
+  'GIT_ICASE_PATHSPECS',
+  'GIT_LITERAL_PATHSPECS',
+  'GIT_NOGLOB_PATHSPECS',
+  'GIT_REFLOG_ACTION',
+];
+
 /**
  * Programs git may start that plumbing never needs. simple-git refuses to run while these variables are set.
  */
@@ -39,7 +53,8 @@ const PROGRAM_VARIABLES = [
  */
 export function clientGitEnv(base: NodeJS.ProcessEnv, sshCommand?: string): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = { ...base };
-  for (const name of [...REPOSITORY_VARIABLES, ...PROGRAM_VARIABLES]) delete env[name];
+  for (const name of [...REPOSITORY_VARIABLES, ...BEHAVIOUR_VARIABLES, ...PROGRAM_VARIABLES])
+    delete env[name];
   return {
     ...env,
     ...STABLE_OUTPUT,

@@ -1,5 +1,7 @@
 import { BridgeError, type BridgeErrorCode } from '../protocol/bridge-error.js';
+import { hidePasswords } from '../protocol/hide-passwords.js';
 import { stripControls } from '../protocol/printable.js';
+import { faultOfKeyFile } from './key-file.js';
 
 /**
  * What the messages of git and ssh mean; they are English (`git-env.ts`). No other file interprets their
@@ -34,10 +36,16 @@ const MEANINGS = {
    * The forced command's own words. Behind `remote:` a hook speaks, about a push that may well have
    * succeeded.
    */
-  'server-lost-config': /^llm-bridge: the config of this bridge is /m,
   'server-refused': /^llm-bridge: .*/m,
+  'server-lost-config': /^llm-bridge: the config of this bridge is /m,
+  /** Text in front of git's own protocol. */
+  'text-before-git': /protocol error: bad line length character/,
+  /** A shell that is no POSIX shell, of a server with Windows or a router. */
+  'no-such-command': /not recognized as|unknown command|command not found/i,
   'no-repository': /does not appear to be a git repository|not a git repository|Repository not found/i,
   'no-main': /couldn't find remote ref|unknown revision[^\n]{1,400}main/i,
+  /** The ids of one side are SHA-1, those of the other SHA-256. */
+  'other-format': /mismatched algorithms: client|Server does not support this repository's object format/,
   'other-owner': /detected dubious ownership/,
   /**
    * What the system says of a full disk, ours or the server's. git leaves the reason out for a ref that it
@@ -78,6 +86,10 @@ const HOST_KEY = {
   remedy: 'compare the fingerprint with the server\'s own, then connect once with plain "ssh" to accept it',
   retryable: false,
 } as const;
+
+/** What to do where the shell of the bridge's user prints when sshd starts the forced command by it. */
+export const QUIET_SHELL =
+  'on the server, as the user of the bridge: put "case $- in *i*) ;; *) return ;; esac" first in ~/.bashrc, so that it prints for people alone';
 
 /** The first entry that fits counts. */
 const FAILURES: readonly Failure[] = [
@@ -135,6 +147,21 @@ const FAILURES: readonly Failure[] = [
     message: 'the server refused',
     remedy:
       'check --repo against the path of the bridge on the server, and the role of the key ("llm-bridge key list")',
+    retryable: false,
+  },
+  {
+    // A person puts it right; an agent waits until that is done.
+    meanings: ['text-before-git'],
+    code: 'noisy-shell',
+    message: "a start-up file of the server's shell prints text, which git takes for its own protocol",
+    remedy: QUIET_SHELL,
+    retryable: true,
+  },
+  {
+    meanings: ['other-format'],
+    code: 'object-format',
+    message: 'the ids of the bridge (SHA-1 or SHA-256) are not those of the clone here',
+    remedy: 'the bridge was made anew in another format: delete the clone, or the state folder of the agent',
     retryable: false,
   },
   {
@@ -199,7 +226,17 @@ export function classifyGitFailure(what: string, output: string): BridgeError {
   const at = stderr.search(MEANINGS[failure.meanings[0]]);
   const words = firstWords(stderr.slice(stderr.lastIndexOf('\n', at) + 1));
   if (failure.code === 'refused') return serverRefused(what, failure, words);
+  if (failure.code === 'ssh-identity') return unusableKey(what, failure, words);
   return new BridgeError(`${what}: ${failure.message}${words === '' ? '' : ` (${words})`}`, failure);
+}
+
+/** ssh says which file it is, and little of what is wrong with it; the file itself tells that. */
+function unusableKey(what: string, failure: Failure, words: string): BridgeError {
+  const [, file] = /^Load key "([^"\n]+)": /.exec(words) ?? [];
+  const fault = file === undefined ? null : faultOfKeyFile(file);
+  if (fault === null) return new BridgeError(`${what}: ${failure.message} (${words})`, failure);
+  const message = `${what}: ${failure.message}, which ${fault.what} (${words})`;
+  return new BridgeError(message, { ...failure, remedy: fault.remedy });
 }
 
 /** The forced command's own words: `llm-bridge: what is wrong; try: what to do`. */
@@ -218,11 +255,11 @@ const NO_REASON =
   /^(?:Please make sure|and the repository exists|hint: |debug[123]: |Warning: Permanently added |From |To )/;
 
 /**
- * The first line of git or ssh that gives the reason; later lines are consequences. Control characters are
- * removed.
+ * The first line of git or ssh that gives the reason; later lines are consequences. Control characters and
+ * passwords in addresses are removed.
  */
 export function firstWords(stderr: string): string {
-  const lines = stripControls(stderr)
+  const lines = hidePasswords(stripControls(stderr))
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && !NO_REASON.test(line));

@@ -1,6 +1,6 @@
 import { startProgram } from '../process/start-program.js';
 import type { ObjectInfo } from './git-objects.js';
-import type { Repository } from './run-git.js';
+import { argsOn, type Repository } from './run-git.js';
 
 /**
  * Reads objects of a repository through one git process that stays open. One call at a time runs; the others
@@ -119,7 +119,7 @@ interface BatchPipe {
 
 /** The process, and its output as a stream from which a line or a number of bytes can be read. */
 function openPipe(repo: Repository): BatchPipe {
-  const command = ['git', '--git-dir', repo.gitDir, 'cat-file', '--batch-command'] as const;
+  const command = ['git', ...argsOn(repo, ['cat-file', '--batch-command'])] as const;
   const child = startProgram(command, { env: repo.env, stdin: 'pipe' });
   let chunks: Buffer[] = [];
   let length = 0;

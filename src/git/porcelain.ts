@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { SimpleGit, SimpleGitOptions } from 'simple-git';
 import { stripControls } from '../protocol/printable.js';
 import { classifyGitFailure } from './git-failure.js';
+import { PINNED } from './pinned-settings.js';
 import { type GitResult, gitFailed, type Repository, throwStartError } from './run-git.js';
 
 /*
@@ -112,6 +113,7 @@ async function run<T>(
     // We pass the whole environment. simple-git would drop every GIT_ variable that is not named.
     allowEnvironment: Object.keys(given),
     unsafe: ALLOWED,
+    config: [...PINNED],
     ...(signal === undefined ? {} : { abort: signal }),
     errors(error, { exitCode, stdOut, stdErr }) {
       const stderr = stripControls(Buffer.concat(stdErr).toString('utf8'));

@@ -1,4 +1,5 @@
 import type { FileChange, HistoryCommit } from '../protocol/history.js';
+import { readTrailers } from '../protocol/trailers.js';
 import { gitFailed, type Repository, runGit, streamGit } from './run-git.js';
 
 /** Which commits to read. */
@@ -16,7 +17,7 @@ export interface HistoryRange {
 /**
  * Fields in front of the changes of a commit, each ended by NUL, which no header and no message can contain.
  */
-const FORMAT = ['%H', '%P', '%ct', '%an', trailer('Task'), trailer('Task-Hash'), trailer('Status'), '%s'];
+const FORMAT = ['%H', '%P', '%ct', '%an', '%s', '%B'];
 
 /**
  * Reads commits along first parents, the oldest first, each with its difference to its parent. One process
@@ -41,7 +42,6 @@ export async function* walkHistory(repo: Repository, range: HistoryRange): Async
 
 function historyArgs(range: HistoryRange): string[] {
   return [
-    ...['-c', 'log.showSignature=false', '-c', 'log.mailmap=false', '-c', 'diff.renames=false'],
     ...[
       'log',
       '--first-parent',
@@ -51,6 +51,8 @@ function historyArgs(range: HistoryRange): string[] {
       '--no-renames',
       '--no-ext-diff',
       '--no-textconv',
+      // Takes back the user's diff.orderFile.
+      '-O/dev/null',
     ],
     ...['--no-color', '--no-notes', '--no-decorate', '--encoding=UTF-8', '--reverse'],
     `--format=tformat:${FORMAT.map((field) => `${field}%x00`).join('')}`,
@@ -97,8 +99,8 @@ function createHistoryParser() {
 }
 
 function parseCommit(tokens: readonly string[], from: number): { commit: HistoryCommit; next: number } {
-  const [id = '', parents = '', seconds = '', author = '', task = '', hash = '', status = '', subject = ''] =
-    tokens.slice(from, from + FORMAT.length);
+  const fields = tokens.slice(from, from + FORMAT.length);
+  const [id = '', parents = '', seconds = '', author = '', subject = '', message = ''] = fields;
   let at = from + FORMAT.length;
   // -z ends each commit's text with one more NUL; its changes, if it has any, begin on a line of their own.
   if (tokens[at] === '') at += 1;
@@ -107,15 +109,16 @@ function parseCommit(tokens: readonly string[], from: number): { commit: History
     changes.push(parseChange(meta, tokens[at + 1] ?? ''));
     at += 2;
   }
+  const trailers = readTrailers(message);
   const commit = {
     id,
     parents: parents === '' ? [] : parents.split(' '),
     committedAtMs: Number(seconds) * 1000,
     author,
     subject,
-    taskTrailer: task,
-    taskHashTrailer: hash,
-    statusTrailer: status,
+    taskTrailer: trailers.get('task') ?? '',
+    taskHashTrailer: trailers.get('task-hash') ?? '',
+    statusTrailer: trailers.get('status') ?? '',
     changes,
   };
   return { commit, next: at };
@@ -131,10 +134,6 @@ function changeAt(token: string | undefined): string | null {
 function parseChange(meta: string, path: string): FileChange {
   const [oldMode = '', newMode = '', oldId = '', newId = ''] = meta.slice(1).split(' ');
   return { path, oldMode, newMode, oldId, newId };
-}
-
-function trailer(key: string): string {
-  return `%(trailers:key=${key},valueonly,separator=%x2C)`;
 }
 
 /**

@@ -2,6 +2,7 @@ import { type ProgramResult, type RunOptions, runProgram } from '../process/run-
 import { startProgram } from '../process/start-program.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { firstWords } from './git-failure.js';
+import { PINNED_ARGS } from './pinned-settings.js';
 
 /** The hash algorithm of a repository, which gives the length of its ids. */
 export type ObjectIds = 'sha1' | 'sha256';
@@ -40,7 +41,12 @@ export function runGit(
   args: readonly string[],
   options: GitRunOptions = {},
 ): Promise<GitResult> {
-  return spawnGit(['--git-dir', repo.gitDir, ...args], repo.env, options);
+  return spawnGit(argsOn(repo, args), repo.env, options);
+}
+
+/** The arguments of a git that works on a repository as we mean it, whatever its user has set. */
+export function argsOn(repo: Repository, args: readonly string[]): string[] {
+  return [...PINNED_ARGS, '--git-dir', repo.gitDir, ...args];
 }
 
 /** Runs git outside of any repository (`--version`, `init`). */
@@ -113,7 +119,7 @@ const MAX_STDERR_CHARS = 4096;
  * `no-git` where it cannot be started.
  */
 export async function* streamGit(repo: Repository, args: readonly string[]): AsyncGenerator<string> {
-  const child = startProgram(['git', '--git-dir', repo.gitDir, ...args], { env: repo.env });
+  const child = startProgram(['git', ...argsOn(repo, args)], { env: repo.env });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     if (stderr.length < MAX_STDERR_CHARS) stderr += text;

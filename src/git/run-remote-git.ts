@@ -1,6 +1,6 @@
 import { type KeptOutput, runProgram } from '../process/run-program.js';
 import { stripControls } from '../protocol/printable.js';
-import { asGitResult, type GitResult, type Repository, throwStartError } from './run-git.js';
+import { argsOn, asGitResult, type GitResult, type Repository, throwStartError } from './run-git.js';
 
 /**
  * git is stopped after three minutes without output. ssh's own keep-alive notices a dead network in 40 s.
@@ -25,7 +25,7 @@ export async function runRemoteGit(
   signal?: AbortSignal,
   silenceMs = SILENCE_MS,
 ): Promise<GitResult> {
-  const command = ['git', '--git-dir', repo.gitDir, ...args] as const;
+  const command = ['git', ...argsOn(repo, args)] as const;
   const options = { env: repo.env, output: OUTPUT, silenceMs, signal };
   const result = await runProgram(command, options).catch(throwStartError);
   // git does not say why it was ended. We add the words of a timed-out connection, because that is what it

@@ -71,7 +71,7 @@ async function goesThrough(commands: { readonly agent: string; readonly asker: s
   expect(await agent.exited).toEqual({ exitCode: 0, signal: null });
 }
 
-test('an alias of the ssh configuration, with its port, user and key, is an address', async () => {
+test('an alias of the ssh configuration, with its port, user and key, is an address, and what a login of its user runs is not run for us', async () => {
   const of = (name: string) =>
     sshWith(name, [
       hostBlock(
@@ -80,6 +80,8 @@ test('an alias of the ssh configuration, with its port, user and key, is an addr
         `IdentityFile ${configPath(bridge.principal(name).identityFile)}`,
         'IdentitiesOnly yes',
         'IdentityAgent none',
+        'RemoteCommand tmux new-session -A',
+        'RequestTTY force',
       ),
     ]);
   await goesThrough({ agent: await of('home-pc'), asker: await of('bot') });

@@ -17,9 +17,12 @@ export function judgeSshClient(text: string): Verdict {
   // program's is.
   if (/OpenSSH_for_Windows_7\./.test(text))
     return broken(`${name} hangs when a program starts it`, 'winget install Microsoft.OpenSSH.Preview');
-  // https://www.openssh.com/txt/release-7.6: StrictHostKeyChecking=accept-new came with it.
+  // https://www.openssh.com/txt/release-7.6: RemoteCommand and StrictHostKeyChecking=accept-new came with it.
   if (version < 7.6)
-    return warning(`${name} does not know --accept-new-host-key`, 'install OpenSSH 7.6 or newer');
+    return broken(
+      `${name} does not know all options that it is started with`,
+      'install OpenSSH 7.6 or newer',
+    );
   return ok(name);
 }
 

@@ -1,11 +1,12 @@
 import path from 'node:path';
+import { fetchFirst } from '../../bridge/clone.js';
 import { type BridgeConnection, closeConnection, readTerms } from '../../bridge/connection.js';
 import { runSsh, type SshConnection, type SshResult } from '../../bridge/run-ssh.js';
 import type { SaidHello } from '../../bridge/say-hello.js';
 import { whoWorks } from '../../bridge/side-refs.js';
 import { readSshPlan, type SshPlan } from '../../bridge/ssh-config.js';
 import { TemporaryClone } from '../../bridge/temporary-clone.js';
-import { fetchMain, REMOTE_PREFIX } from '../../git/fetch.js';
+import { REMOTE_PREFIX } from '../../git/fetch.js';
 import { readRemoteRef } from '../../git/porcelain.js';
 import type { Hello } from '../../protocol/hello.js';
 import { MAIN_REF, type Role } from '../../protocol/names.js';
@@ -138,7 +139,7 @@ async function checkAgents(connection: BridgeConnection): Promise<Verdict> {
   try {
     const terms = await readTerms(connection);
     const { repo: clone } = temporary;
-    await fetchMain(clone, connection.address.url, { depth: 1, sideRefs: true });
+    await fetchFirst(clone, connection.address.url, { depth: 1, sideRefs: true });
     const nowMs = terms.serverNow();
     const who = await whoWorks(clone, REMOTE_PREFIX, nowMs);
     return judgeAgents(who, { nowMs, takesClaims: terms.claimLeaseMs !== null, waiting: 0 });

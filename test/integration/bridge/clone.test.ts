@@ -1,15 +1,25 @@
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openClone, updateClone } from '../../../src/bridge/clone.js';
 import type { BridgeConnection } from '../../../src/bridge/connection.js';
-import { REMOTE_MAIN_REF } from '../../../src/git/fetch.js';
+import { fetchMain, REMOTE_MAIN_REF } from '../../../src/git/fetch.js';
 import { clientGitEnv } from '../../../src/git/git-env.js';
 import { readHistory } from '../../../src/git/read-history.js';
 import { messageOf } from '../../../src/protocol/history.js';
 import { bareBridge } from '../../support/bare-bridge.js';
+import { cleanEnv } from '../../support/clean-env.js';
 import { gitOk } from '../../support/git.js';
+import { serveOverHttp } from '../../support/http-git.js';
 import { messageWriter } from '../../support/message-writer.js';
+import { tempDir } from '../../support/temp-dir.js';
+
+const WHO = {
+  GIT_AUTHOR_NAME: 'x',
+  GIT_AUTHOR_EMAIL: 'x@x',
+  GIT_COMMITTER_NAME: 'x',
+  GIT_COMMITTER_EMAIL: 'x@x',
+};
 
 const WINDOW = { nowMs: Date.UTC(2026, 10, 22), ttlMs: 604_800_000 };
 
@@ -66,4 +76,62 @@ test('a main that was rewritten is an error that nothing but a person mends', as
     code: 'history-rewritten',
     retryable: false,
   });
+});
+
+test('a bridge where nothing is as young as the time-to-live is fetched by its tip over http too, where git only hangs up', async () => {
+  const { bridge, connection, clone } = await bridgeAndConnection('@1000000000 +0000');
+  const url = `${await serveOverHttp(bridge.dir, cleanEnv(bridge.dir))}/bridge.git`;
+  // The test can fail: git itself finds no way.
+  const asked = fetchMain(clone, url, { sinceMs: WINDOW.nowMs - WINDOW.ttlMs });
+  await expect(asked.then((outcome) => Promise.reject(new Error(outcome)))).rejects.toThrow();
+  const tip = await updateClone(clone, { ...connection, address: { kind: 'other', url } }, WINDOW);
+  expect(tip).toBe(await bridge.git(['rev-parse', 'main']));
+});
+
+test('a connection that breaks once does not leave a clone without what is pending behind the tip', async () => {
+  const { bridge, connection, clone } = await bridgeAndConnection();
+  const write = messageWriter(bridge.gitDir, bridge.env);
+  const first = await write.ask(await bridge.git(['rev-parse', 'main']), 'one');
+  await bridge.git(['update-ref', 'refs/heads/main', await write.ask(first, 'two')]);
+  const ssh = join(bridge.dir, 'ssh');
+  const script = `if [ -e '${bridge.dir}/broke' ]; then for last; do :; done; eval "$last"; exit; fi
+touch '${bridge.dir}/broke'; echo 'Connection reset by peer' >&2; exit 255`;
+  await writeFile(ssh, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const env = clientGitEnv({ ...connection.env, GIT_SSH_VARIANT: 'ssh' }, ssh);
+  const address = { kind: 'other', url: `bridge@server:${bridge.gitDir}` } as const;
+  const remote = { ...clone, env };
+  const window = { nowMs: Date.now(), ttlMs: 604_800_000 };
+
+  const broken = updateClone(remote, { address, env, ssh: null }, window);
+  await expect(broken).rejects.toMatchObject({ retryable: true });
+  await updateClone(remote, { address, env, ssh: null }, window);
+
+  const history = await readHistory(remote, { from: [REMOTE_MAIN_REF] });
+  expect(history.map((commit) => commit.id)).toContain(first);
+});
+
+test.each([
+  ['sha1', 'sha256'],
+  ['sha256', 'sha1'],
+])('a bridge of %s is cloned where new repositories are of %s', async (theirs, ours) => {
+  const dir = await tempDir();
+  const env = clientGitEnv({ ...cleanEnv(dir), GIT_DEFAULT_HASH: ours });
+  const gitDir = join(dir, 'bridge.git');
+  const init = ['init', '--bare', '--quiet', '--initial-branch=main', `--object-format=${theirs}`];
+  await gitOk([...init, gitDir], { env });
+  const tree = (await gitOk(['mktree'], { gitDir, env, input: '' })).trim();
+  const root = (await gitOk(['commit-tree', tree, '-m', 'x'], { gitDir, env: { ...env, ...WHO } })).trim();
+  await gitOk(['update-ref', 'refs/heads/main', root], { gitDir, env });
+  const write = messageWriter(gitDir, cleanEnv(dir));
+  await gitOk(['update-ref', 'refs/heads/main', await write.ask(root, 'q')], { gitDir, env });
+  const clone = await openClone(join(dir, 'clone.git'), env);
+  const connection: BridgeConnection = { address: { kind: 'local', url: gitDir }, env, ssh: null };
+
+  const tip = await updateClone(clone, connection, { nowMs: Date.now(), ttlMs: 604_800_000 });
+
+  expect(clone.ownIds).toBe(theirs);
+  const [, task] = await readHistory(clone, { from: [REMOTE_MAIN_REF] });
+  expect(task).toMatchObject({ id: tip, subject: expect.stringContaining('q') });
+  // It is opened as what it is from now on.
+  expect((await openClone(clone.gitDir, env)).ownIds).toBe(theirs);
 });

@@ -23,7 +23,7 @@ test.each([
   ['OpenSSH_10.0p2, LibreSSL 4.1.0', 'ok'],
   ['OpenSSH_for_Windows_9.5p1, LibreSSL 3.8.2', 'ok'],
   ['OpenSSH_for_Windows_7.7p1, LibreSSL 2.6.5', 'broken'],
-  ['OpenSSH_7.4p1, OpenSSL 1.0.2k-fips', 'warning'],
+  ['OpenSSH_7.4p1, OpenSSL 1.0.2k-fips', 'broken'],
   ['Plink: Release 0.78', 'ok'],
 ])('the client %s is %s', (text, status) => {
   expect(judgeSshClient(text).status).toBe(status);
