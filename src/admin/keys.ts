@@ -1,11 +1,14 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import { forgetAgent } from '../bridge/forget-agent.js';
 import { openLocalBridge } from '../bridge/local-bridge.js';
+import { principalFile, readRole } from '../bridge/principals.js';
+import type { Repository } from '../git/run-git.js';
 import { withFileLock } from '../process/file-lock.js';
 import { GROUP_MODES, makeGroupFolder } from '../process/group-files.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { type Principal, type Role, requireName, roleSchema } from '../protocol/names.js';
+import { type Principal, type Role, requireName } from '../protocol/names.js';
 import {
   findKeyLines,
   formatKeyLine,
@@ -100,30 +103,31 @@ async function addLine(
 export async function listKeys(store: KeyStore): Promise<ListedKey[]> {
   const repoPath = await openStore(store);
   const text = await readAuthorizedKeys(store.authorizedKeysFile);
-  return Promise.all(
-    findKeyLines(text, repoPath).map(async ({ name, key }) => ({
-      name,
-      role: await readRole(repoPath, name),
-      fingerprint: fingerprint(key),
-    })),
-  );
+  return findKeyLines(text, repoPath).map(({ name, key }) => ({
+    name,
+    role: readRole(repoPath, name),
+    fingerprint: fingerprint(key),
+  }));
 }
 
 /**
- * Shuts a key out, at once and also on open connections. Returns the line that was removed, or null where
- * only the name was known. Throws BridgeError `no-such-key`.
+ * Shuts a key out, at once and also on open connections, and deletes its presence and its claims. Returns
+ * the line that was removed, or null where only the name was known. Throws BridgeError `no-such-key`.
  */
 export async function removeKey(store: KeyStore, name: string): Promise<string | null> {
   // A name that is no longer valid can only be removed.
   if (!NAME_OF_BEFORE.test(name)) requireName(name, 'a key');
-  const repoPath = await openStore(store);
-  return withKeysLock(repoPath, () => removeLines(store, repoPath, name));
+  const { repo } = await openLocalBridge(store.repoPath, { env: store.env, asOwner: true });
+  return withKeysLock(repo.gitDir, () => removeLines(store, repo, name));
 }
 
-async function removeLines(store: KeyStore, repoPath: string, name: string): Promise<string | null> {
+async function removeLines(store: KeyStore, repo: Repository, name: string): Promise<string | null> {
+  const repoPath = repo.gitDir;
   const text = await readAuthorizedKeys(store.authorizedKeysFile);
   const mine = findKeyLines(text, repoPath).filter((one) => one.name === name);
-  if (mine.length === 0 && (await readRole(repoPath, name)) === null) {
+  if (mine.length === 0 && readRole(repoPath, name) === null) {
+    // An earlier removal was killed before this.
+    if ((await forgetAgent(repo, name)).length > 0) return null;
     throw new BridgeError(`the bridge has no key named ${name}`, {
       code: 'no-such-key',
       remedy: 'llm-bridge key list shows the names',
@@ -139,6 +143,8 @@ async function removeLines(store: KeyStore, repoPath: string, name: string): Pro
   }
   // Last, so that no new session can start afterwards: the forced command finds no role any more.
   await endSessions(repoPath, name);
+  // After them, or one of them might write these once more.
+  await forgetAgent(repo, name);
   return mine[0] === undefined ? null : fromBytes(mine[0].line);
 }
 
@@ -150,13 +156,4 @@ function withKeysLock<T>(repoPath: string, job: () => Promise<T>): Promise<T> {
 async function openStore(store: KeyStore): Promise<string> {
   const { repo } = await openLocalBridge(store.repoPath, { env: store.env, asOwner: true });
   return repo.gitDir;
-}
-
-async function readRole(repoPath: string, name: string): Promise<Role | null> {
-  const text = await readFile(principalFile(repoPath, name), 'utf8').catch(() => '');
-  return roleSchema.safeParse(/^[a-z]+/.exec(text)?.[0]).data ?? null;
-}
-
-function principalFile(repoPath: string, name: string): string {
-  return path.join(repoPath, 'bridge', 'principals', name);
 }

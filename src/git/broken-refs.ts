@@ -29,15 +29,18 @@ export interface BrokenRef {
 export async function findBrokenRefs(repo: Repository, prefix: string): Promise<BrokenRef[]> {
   const noId = await listBrokenRefFiles(repo.gitDir, prefix);
   const refs = (await listRefFiles(repo.gitDir, prefix)).filter(({ ref }) => !noId.includes(ref));
-  const lost = await findLost(repo, [...new Set(refs.map(({ id }) => id))]);
+  const lost = await findUnreadable(repo, [...new Set(refs.map(({ id }) => id))]);
   return [
     ...noId.map((ref) => ({ ref, kind: 'no-id' as const, id: null })),
     ...refs.filter(({ id }) => lost.has(id)).map(({ ref, id }) => ({ ref, kind: 'no-object' as const, id })),
   ];
 }
 
-/** Which of these objects are missing, or cannot be read to their end. */
-async function findLost(repo: Repository, ids: readonly string[]): Promise<Set<string>> {
+/**
+ * Which of these objects are missing, or cannot be read to their end. Throws BridgeError `git-killed` or
+ * `git-failed`.
+ */
+export async function findUnreadable(repo: Repository, ids: readonly string[]): Promise<Set<string>> {
   const lost = new Set<string>();
   if (ids.length === 0) return lost;
   const args = ['cat-file', '--batch-check=%(objectname) %(objecttype)'];

@@ -48,7 +48,7 @@ export async function repairBridge(
 ): Promise<readonly string[]> {
   const { gitDir } = repo;
   const done: string[] = [];
-  if (await restoreHead(gitDir)) done.push('restored HEAD, which said nothing');
+  if (await restoreHead(gitDir)) done.push(RESTORED_HEAD);
   done.push(...(await repairRefs(repo)));
   const { stale, unproven, isBlind } = await findStaleLocks(gitDir, { waitMs, procFolder });
   const old = unproven.filter(
@@ -106,13 +106,18 @@ function namesIn(folder: string): string[] {
 }
 
 /**
- * Whether HEAD exists but holds neither a ref nor an id, as after a power cut. git then does not accept the
+ * Whether HEAD holds neither a ref nor an id, or is gone, as after a power cut. git then does not accept the
  * bridge as a repository.
  */
 function isHeadBroken(gitDir: string): boolean {
   const text = readSmallFile(path.join(gitDir, 'HEAD'));
-  return text !== null && !/^(?:ref: \S+|[0-9a-f]{40,64})\n/.test(text);
+  // A folder without a HEAD may be something else altogether.
+  if (text === null) return existsSync(path.join(gitDir, 'bridge', 'ssh-command'));
+  return !/^(?:ref: \S+|[0-9a-f]{40,64})\n/.test(text);
 }
+
+/** The sentence that says so of HEAD. */
+export const RESTORED_HEAD = 'restored HEAD, which said nothing';
 
 /** Writes HEAD again; its content never changes after `init`. True where it had to be written. */
 async function restoreHead(gitDir: string): Promise<boolean> {

@@ -1,8 +1,7 @@
-import path from 'node:path';
+import { readRole } from '../bridge/principals.js';
 import type { Repository } from '../git/run-git.js';
-import { readSmallFile } from '../process/durable-file.js';
 import type { Principal } from '../protocol/names.js';
-import { principalNameSchema, roleSchema } from '../protocol/names.js';
+import { principalNameSchema } from '../protocol/names.js';
 import type { Refusal } from '../protocol/refusal.js';
 
 /**
@@ -17,7 +16,7 @@ export async function readPrincipal(
   const name = env.LLM_BRIDGE_PRINCIPAL;
   if (name === undefined) return { principal: null };
   const parsed = principalNameSchema.safeParse(name);
-  const role = parsed.success ? readRole(path.join(gitDir, 'bridge', 'principals', name)) : null;
+  const role = parsed.success ? readRole(gitDir, name) : null;
   if (role === null) {
     return {
       code: 'principal',
@@ -26,12 +25,6 @@ export async function readPrincipal(
     };
   }
   return { principal: { name, role } };
-}
-
-function readRole(file: string): Principal['role'] | null {
-  const text = readSmallFile(file) ?? '';
-  const parsed = roleSchema.safeParse(/^[a-z]+/.exec(text)?.[0]);
-  return parsed.success ? parsed.data : null;
 }
 
 /**

@@ -13,7 +13,7 @@ import { MAIN_REF } from '../../protocol/names.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** Where the records end, and what is wrong before that. */
-interface LogScan {
+export interface LogScan {
   readonly last: LoggedPosition | null;
   readonly fault: string | null;
 }
@@ -30,7 +30,7 @@ export async function checkLog(repo: Repository, logPath: string): Promise<Verdi
   if (foreign !== null) return [foreign];
   const quoted = shellQuote(repo.gitDir);
   const ingest = `llm-bridge ingest --repo ${quoted}`;
-  const { last, fault } = await withLogFiles(DISK, logPath, scan);
+  const { last, fault } = await withLogFiles(DISK, logPath, scanLog);
   if (fault !== null) return [broken(fault, `llm-bridge ingest --rebuild --repo ${quoted}`)];
   if (last !== null) {
     const onMain = await runGit(repo, ['merge-base', '--is-ancestor', last.commit, MAIN_REF]);
@@ -64,7 +64,8 @@ async function foreignLog(logPath: string, gitDir: string): Promise<Verdict | nu
   return broken(`${logPath} ${fault}, so it may say what history does not`, remedy);
 }
 
-async function scan(files: readonly LogFile[]): Promise<LogScan> {
+/** Reads all records of the log up to the first fault. */
+export async function scanLog(files: readonly LogFile[]): Promise<LogScan> {
   let last: LogScan['last'] = null;
   for (const file of await sortByFirstRecord(DISK, files)) {
     let line = 0;

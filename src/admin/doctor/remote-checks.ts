@@ -23,6 +23,7 @@ import {
   judgeRole,
 } from './check-login.js';
 import { checkName, checkPort } from './check-reach.js';
+import { formatName } from './check-repository.js';
 import { checkSshVersion } from './check-ssh-version.js';
 import { broken, type Check, ok, skipped, type Verdict } from './finding.js';
 
@@ -73,7 +74,9 @@ function sshChecks(connection: SshConnection, { identity, role, now, onHello }: 
   const ofHello = (judge: (hello: Hello) => Verdict) =>
     ofSaid((said) => ('hello' in said ? judge(said.hello) : raise()));
   const identityCheck: Check[] =
-    identity === undefined ? [] : [{ name: 'identity', run: () => checkIdentity(path.resolve(identity)) }];
+    identity === undefined
+      ? []
+      : [{ name: 'identity', run: async () => checkIdentity(path.resolve(identity), connection.env) }];
   return [
     { name: 'ssh', run: () => checkSshVersion(connection.env) },
     ...identityCheck,
@@ -130,7 +133,8 @@ async function checkMain(connection: BridgeConnection) {
   const { url } = connection.address;
   const main = await readRemoteRef(connection.env, url, MAIN_REF);
   if (main === null) return broken(`${url} has no branch main`, 'on the server: llm-bridge init PATH');
-  return ok(`main is at ${main.slice(0, 8)}`);
+  const ids = formatName(main.length === 64 ? 'sha256' : 'sha1');
+  return ok(`main is at ${main.slice(0, 8)}, with ids of ${ids}`);
 }
 
 /** Fetches who is there, and the tip alone of the tasks: how many wait is the server's to say. */

@@ -44,7 +44,11 @@ export function serverChecks(options: ServerCheckOptions): Check[] {
   const needs = ['repository'];
   return [
     { name: 'git', run: () => checkGit(env) },
-    { name: 'repository', needs: ['git'], run: () => checkRepository(repoPath, env, found) },
+    {
+      name: 'repository',
+      needs: ['git'],
+      run: () => checkRepository(repoPath, { env, fix, nowMs: now(), found }),
+    },
     { name: 'modes', needs, run: () => checkModes(gitDir(), bridge().settings.answersLog) },
     { name: 'hooks', needs, run: () => checkHooks(gitDir()) },
     { name: 'settings', needs, run: () => checkSettings(bridge().repo) },
@@ -52,7 +56,11 @@ export function serverChecks(options: ServerCheckOptions): Check[] {
     // This comes before the checks that read refs: a stale lock that it removes must not block them.
     { name: 'locks', needs, run: () => checkLocks(gitDir(), { fix, nowMs: now() }) },
     { name: 'refs', needs, run: () => checkRefs(bridge().repo, { fix, nowMs: now() }) },
-    { name: 'history', needs, run: () => checkHistory(bridge().repo, now()) },
+    {
+      name: 'history',
+      needs,
+      run: () => checkHistory(bridge().repo, { fix, nowMs: now(), logPath: bridge().settings.answersLog }),
+    },
     {
       name: 'log',
       needs: [...needs, 'history'],

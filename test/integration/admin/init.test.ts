@@ -30,6 +30,8 @@ import { type RunResult, runProcess } from '../../support/run-process.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
 
+// SECURITY.md: P20
+
 const SETTINGS = enforcedSettings({ maxTaskBytes: 1048576, maxAnswerBytes: 1048576 });
 
 const MAIN_JS = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));

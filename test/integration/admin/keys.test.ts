@@ -15,13 +15,18 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { checkKeys } from '../../../src/admin/doctor/check-keys.js';
 import { startLocalSshd } from '../../../src/demo/local-sshd.js';
 import { type KeyPair, makeKeyPair, sshCommandFor, sshOptionsFor } from '../../../src/demo/ssh-client.js';
+import { claimRef, writeClaim } from '../../../src/protocol/claim.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
+import { presenceRef, writePresence } from '../../../src/protocol/presence.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { runCli } from '../../support/cli.js';
 import { gitOk } from '../../support/git.js';
+import { messageWriter } from '../../support/message-writer.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { type RunResult, runProcess } from '../../support/run-process.js';
 import { tempDir } from '../../support/temp-dir.js';
+
+// SECURITY.md: P31
 
 let dir: string;
 let env: Record<string, string>;
@@ -285,6 +290,40 @@ test('a name whose line was taken out by hand can still be removed', async () =>
   expect(await key(['remove', 'home-pc'])).toMatchObject({ exitCode: 0 });
 
   await expect(stat(roleFile('home-pc'))).rejects.toThrow();
+});
+
+test('a removed key has no presence and no claims, also where an earlier removal was killed before that', async () => {
+  const at = { gitDir: repo, env };
+  const write = messageWriter(repo, env);
+  const instant = new Date().toISOString();
+  const session = '1'.repeat(16);
+  const plant = async (ref: string, bytes: Uint8Array) =>
+    gitOk(['update-ref', ref, await write.blob(bytes)], at);
+  const plantAll = async () => {
+    for (const [index, agent] of ['home-pc', 'attic-pc'].entries()) {
+      const word = { agent, session, state: 'running' as const, version: '1', backends: [], models: [] };
+      const presence = { ...word, parallel: 1, busy: [], started_at: instant, seen_at: instant };
+      await plant(presenceRef(agent), writePresence(presence));
+      const until = new Date(Date.now() + 60_000).toISOString();
+      for (const digit of ['a', 'b'])
+        await plant(claimRef(`${digit}${index}`.repeat(20)), writeClaim({ agent, session, until }));
+    }
+  };
+  const refs = async () =>
+    (await gitOk(['for-each-ref', '--format=%(refname)', 'refs/bridge/'], at)).trim().split('\n');
+  const others = [presenceRef('attic-pc'), claimRef('a1'.repeat(20)), claimRef('b1'.repeat(20))];
+  await add('home-pc');
+  await plantAll();
+
+  expect(await key(['remove', 'home-pc'])).toMatchObject({ exitCode: 0 });
+
+  expect(await refs()).toEqual(others);
+  // Who waits for a task that was claimed hears of it.
+  expect(await readFile(join(repo, 'bridge/bell'), 'utf8')).toContain('\n');
+  await plantAll();
+  expect(await key(['remove', 'home-pc'])).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(await refs()).toEqual(others);
+  expect(await key(['remove', 'home-pc'])).toMatchObject({ exitCode: 1 });
 });
 
 test('a bridge whose path has blanks and other letters is served by a real sshd, and a removed key is not', async () => {
