@@ -5,6 +5,9 @@ import type { FinishedAnswer } from './clone/finished-answers.js';
 /** What to ask the server: for what is new (`fetch`), or only whether there is anything new (`look`). */
 export type Due = 'fetch' | 'look';
 
+/** Two clocks that drift apart by less are as far off as before. Milliseconds. */
+const SAME_CLOCK_MS = 5_000;
+
 /** Before the bridge was reached. */
 const NOTHING_ASKED: QueueState = {
   pending: [],
@@ -31,6 +34,7 @@ export class AgentSession {
   #learnedAtMs = Number.POSITIVE_INFINITY;
   #serverNow = () => Date.now();
   #name: string;
+  #said: { readonly name: string; readonly behindMs: number } | null = null;
   #tip: string | null = null;
   #rungTip: string | null = null;
   #due: Due | null = 'fetch';
@@ -80,6 +84,17 @@ export class AgentSession {
   /** Whether the terms are so old that they are to be asked for again. `nowMs`: a timer that is never set. */
   hasOldTerms(nowMs = performance.now()): boolean {
     return nowMs - this.#learnedAtMs > TERMS_AGE_MS;
+  }
+
+  /**
+   * Whether a person is to be told who we are there and how far our clock is off (`behindMs`): the first
+   * time, and where one of them has changed. A server that is asked again says the same each time.
+   */
+  isNews(name: string, behindMs: number): boolean {
+    const said = this.#said;
+    if (said?.name === name && Math.abs(said.behindMs - behindMs) < SAME_CLOCK_MS) return false;
+    this.#said = { name, behindMs };
+    return true;
   }
 
   /** The terms may have changed: they are to be asked for again. */

@@ -3,7 +3,7 @@ import { type BridgeConnection, type BridgeTerms, readTerms } from '../bridge/co
 import { BridgeError } from '../protocol/bridge-error.js';
 import { formatDuration } from '../protocol/duration.js';
 import { principalNameSchema } from '../protocol/names.js';
-import type { AgentLog, AgentOptions } from './agent-options.js';
+import type { AgentOptions } from './agent-options.js';
 import type { AgentSession } from './agent-session.js';
 
 /** A warning is due when the clocks differ by more than a person would put up with. */
@@ -22,8 +22,6 @@ export async function learnTerms(
   signal: AbortSignal,
 ): Promise<BridgeTerms> {
   const { options, connection, session } = context;
-  // What is asked again as a matter of routine is not said again.
-  const log: AgentLog = session.terms === null ? options.log : () => {};
   const terms = await readTerms(connection, signal);
   if (terms.principal?.role === 'asker') {
     throw new BridgeError(`the key ${terms.principal.name} has the role asker and cannot answer`, {
@@ -32,7 +30,21 @@ export async function learnTerms(
         "on the server: llm-bridge key add <name> --role agent --key FILE.pub, with a key of the agent's own",
     });
   }
+  const name = terms.principal?.name ?? options.name ?? hostName();
   const behindMs = terms.serverNow() - Date.now();
+  // What is asked again as a matter of routine is not said again.
+  if (session.isNews(name, behindMs)) greet(context, name, behindMs);
+  session.learnedTerms(terms, name);
+  return terms;
+}
+
+/** Says where we are, as whom, and whether our clock is off. */
+function greet(
+  { options, connection }: { readonly options: AgentOptions; readonly connection: BridgeConnection },
+  name: string,
+  behindMs: number,
+): void {
+  const { log } = options;
   if (Math.abs(behindMs) > CLOCK_WARNING_MS) {
     const off = `${formatDuration(Math.abs(behindMs))} ${behindMs > 0 ? 'behind' : 'ahead of'}`;
     log('warn', `the clock of this machine is ${off} the server's; answers are dated by the server's`, {
@@ -40,7 +52,6 @@ export async function learnTerms(
       offset_ms: Math.round(behindMs),
     });
   }
-  const name = terms.principal?.name ?? options.name ?? hostName();
   if (options.name !== undefined && options.name !== name) {
     log('warn', `--name ${options.name} is not used: the key is ${name}'s, and so are its answers`, {
       event: 'name',
@@ -49,8 +60,6 @@ export async function learnTerms(
   }
   const { url } = connection.address;
   log('info', `connected to ${url} as ${name}`, { event: 'connected', repo: url, name });
-  session.learnedTerms(terms, name);
-  return terms;
 }
 
 function hostName(): string {

@@ -1,8 +1,9 @@
 import { classifyGitFailure, gitMeant } from '../git/git-failure.js';
 import { updateElsewhere, updateHere } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { type Hello, helloSchema, helloVersionSchema } from '../protocol/hello.js';
+import type { Hello } from '../protocol/hello.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
+import { readHello } from './read-hello.js';
 import { runSsh, type SshConnection } from './run-ssh.js';
 import { startStopwatch } from './stopwatch.js';
 
@@ -22,9 +23,16 @@ export interface ServerGreeting {
 const HELLO_TIMEOUT_MS = 45_000;
 
 /**
+ * No server was there before llm-bridge was, and git reads no date after 2099 (tm_to_time_t in its date.c).
+ * Milliseconds since the epoch.
+ */
+const EARLIEST_MS = Date.UTC(2025, 0);
+const LATEST_MS = Date.UTC(2100, 0);
+
+/**
  * Asks `bridge-hello`. Null where there is a server but no llm-bridge behind this key (the owner's own login,
- * another git host). Throws BridgeError as classifyGitFailure does, or `protocol` where the versions do not
- * match.
+ * another git host). Throws BridgeError as classifyGitFailure does, `protocol` where the versions do not
+ * match, or `server-clock` where the server's clock is far from any time that can be.
  */
 export async function sayHello(
   connection: SshConnection,
@@ -35,29 +43,22 @@ export async function sayHello(
   if (result.exitCode === 255 || gitMeant('server-refused', result.stderr)) {
     throw classifyGitFailure(`connect to ${connection.address.url}`, result.stderr);
   }
+  // What was printed in front of it is for git to stumble over, and for the doctor to name.
   const said = readHello(result.stdout);
   if (said === null) return null;
   if ('other' in said) throw otherProtocol(said.other);
+  const { hello } = said;
   const sinceHelloMs = startStopwatch();
-  const saidMs = Date.parse(said.hello.time);
-  return { hello: said.hello, serverNow: () => Math.floor(saidMs + sinceHelloMs()) };
-}
-
-/** A hello; or of a server that speaks another protocol the version alone, whatever else it says. */
-export type SaidHello = { readonly hello: Hello } | { readonly other: number };
-
-/** Reads what `bridge-hello` printed; null where it is no hello. */
-export function readHello(stdout: string): SaidHello | null {
-  let said: unknown;
-  try {
-    said = JSON.parse(stdout);
-  } catch {
-    return null;
+  const saidMs = Date.parse(hello.time);
+  if (!(saidMs >= EARLIEST_MS && saidMs < LATEST_MS)) {
+    throw new BridgeError(`the server says that it is ${hello.time}, which cannot be`, {
+      code: 'server-clock',
+      remedy: 'set the clock of the server: sudo timedatectl set-ntp true',
+      // Nothing that we dated by it would be taken, or read. A machine without a battery is set right by NTP.
+      retryable: true,
+    });
   }
-  const version = helloVersionSchema.safeParse(said).data?.protocol;
-  if (version !== undefined && version !== PROTOCOL_VERSION) return { other: version };
-  const hello = helloSchema.safeParse(said);
-  return hello.success ? { hello: hello.data } : null;
+  return { hello, serverNow: () => Math.floor(saidMs + sinceHelloMs()) };
 }
 
 /** The error where the server speaks another protocol: which side is behind, and how to update that one. */

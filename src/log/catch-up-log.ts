@@ -1,17 +1,26 @@
+import { readBridgeSettings } from '../bridge/bridge-settings.js';
+import { sweepClaims } from '../bridge/forget-agent.js';
+import { openObjectReader } from '../git/object-reader.js';
+import { readRef } from '../git/refs.js';
 import { type BridgeView, openBridgeView, type Reach } from '../bridge/bridge-view.js';
 import type { BridgeAccess } from '../bridge/connection.js';
 import type { Repository } from '../git/run-git.js';
 import { PACKAGE_FILES } from '../process/own-package.js';
+import { MAIN_REF } from '../protocol/names.js';
+import { readTaskStatuses } from '../rules/task-status.js';
 import { type IngestResult, ingest } from './ingest.js';
 import { startDispatcher } from './on-answer/start-dispatcher.js';
 
 /**
  * Brings `answers.log` of a bridge on this machine up to date, as the hook does, and starts the dispatcher of
- * `on-answer.d` for new records. Returns what ingest did; throws what ingest throws.
+ * `on-answer.d` for new records. Claims that nobody needs any more are deleted. Returns what ingest did;
+ * throws what ingest throws.
  */
 export async function catchUpLog(repo: Repository): Promise<IngestResult> {
   const result = await ingest(repo, { now: Date.now });
   if (result.added > 0) await tellOnAnswer(repo);
+  // Nobody waits for them, and what cannot be deleted now is deleted the next time.
+  await sweepDoneClaims(repo, Date.now()).catch(() => {});
   return result;
 }
 
@@ -23,6 +32,25 @@ export async function openToRead(access: BridgeAccess, far: Reach): Promise<Brid
   const view = await openBridgeView(access, far);
   if (view.isLocal) await catchUpLog(view.repo);
   return view;
+}
+
+/**
+ * Deletes the claims that a crash has left on tasks with an answer, or without time: no agent may ever come
+ * for them. Throws what git fails with.
+ */
+export async function sweepDoneClaims(repo: Repository, nowMs: number): Promise<void> {
+  await sweepClaims(repo, nowMs, async (tasks) => {
+    const tip = await readRef(repo, MAIN_REF);
+    if (tip === null) return new Set();
+    const { taskTtlMs: ttlMs } = await readBridgeSettings(repo);
+    const reader = openObjectReader(repo);
+    try {
+      const statuses = await readTaskStatuses({ repo, reader, tip, nowMs, ttlMs }, tasks);
+      return new Set(tasks.filter((task) => statuses.get(task) !== 'open'));
+    } finally {
+      reader.close();
+    }
+  });
 }
 
 /** Starts the dispatcher of `on-answer.d` if there is something to run, and does not wait for it. */

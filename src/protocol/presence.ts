@@ -20,6 +20,12 @@ export const PRESENCE_EVERY_MS = 2 * 60_000;
 /** An agent that was not seen for two and a half renewals counts as gone: it was killed, or its PC sleeps. */
 export const PRESENCE_FRESH_MS = 5 * 60_000;
 
+/**
+ * How far a presence may be dated ahead of the server's clock. An agent knows that clock to about a second.
+ * Milliseconds.
+ */
+export const MAX_PRESENCE_AHEAD_MS = 60_000;
+
 /** A presence lists at most this many models, and no longer names. */
 export const MAX_PRESENCE_MODELS = 20;
 const MAX_MODEL_CHARS = 100;
@@ -110,7 +116,11 @@ export function agentOfPresenceRef(ref: string): string | null {
   return principalNameSchema.safeParse(name).success ? name : null;
 }
 
-/** Whether this agent is expected to take tasks. `nowMs` is the server's clock. */
+/**
+ * Whether this agent is expected to take tasks. `nowMs` is the server's clock. One dated ahead of it by more
+ * than agents can be wrong about that clock does not count: it would be expected for longer than it may be.
+ */
 export function isPresent(presence: Pick<Presence, 'state' | 'seen_at'>, nowMs: number): boolean {
-  return presence.state === 'running' && nowMs - Date.parse(presence.seen_at) <= PRESENCE_FRESH_MS;
+  const ageMs = nowMs - Date.parse(presence.seen_at);
+  return presence.state === 'running' && ageMs <= PRESENCE_FRESH_MS && -ageMs <= MAX_PRESENCE_AHEAD_MS;
 }

@@ -1,7 +1,7 @@
 import { formatDuration } from '../protocol/duration.js';
-import { isDateAllowed } from '../protocol/limits.js';
+import { MAX_CLOCK_BEHIND_MS } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
-import { MAX_PRESENCE_BYTES, readPresence } from '../protocol/presence.js';
+import { MAX_PRESENCE_AHEAD_MS, MAX_PRESENCE_BYTES, readPresence } from '../protocol/presence.js';
 import type { Refusal } from '../protocol/refusal.js';
 import { notSent } from './cited.js';
 import type { SidePush } from './push-context.js';
@@ -69,9 +69,8 @@ async function judgeBlob(push: SidePush, id: string, agent: string): Promise<Ref
   if (read.value.agent !== agent) {
     return { code: 'author', text: `the presence says ${read.value.agent}`, remedy: `"agent": "${agent}"` };
   }
-  const seenAtMs = Date.parse(read.value.seen_at);
-  if (isDateAllowed(seenAtMs, push.nowMs)) return null;
-  const aheadMs = seenAtMs - push.nowMs;
+  const aheadMs = Date.parse(read.value.seen_at) - push.nowMs;
+  if (aheadMs <= MAX_PRESENCE_AHEAD_MS && -aheadMs <= MAX_CLOCK_BEHIND_MS) return null;
   return {
     code: 'clock',
     text: `the presence is dated ${formatDuration(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} the server's clock`,

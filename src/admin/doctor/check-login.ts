@@ -1,30 +1,31 @@
-import { stat } from 'node:fs/promises';
+import { readHello, type SaidHello } from '../../bridge/read-hello.js';
 import type { SshConnection, SshResult } from '../../bridge/run-ssh.js';
-import { otherProtocol, readHello, type SaidHello } from '../../bridge/say-hello.js';
+import { otherProtocol } from '../../bridge/say-hello.js';
 import type { SshPlan } from '../../bridge/ssh-config.js';
-import { classifyGitFailure, gitMeant } from '../../git/git-failure.js';
+import { classifyGitFailure, firstWords, gitMeant, QUIET_SHELL } from '../../git/git-failure.js';
+import { faultOfKeyFile, hasPassphrase } from '../../git/key-file.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import type { BridgeErrorCode } from '../../protocol/bridge-error.js';
 import { formatDuration } from '../../protocol/duration.js';
 import type { Hello } from '../../protocol/hello.js';
 import { MAX_CLOCK_AHEAD_MS } from '../../protocol/limits.js';
 import { PROTOCOL_VERSION, type Role } from '../../protocol/names.js';
+import { oneLine } from '../../protocol/printable.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
 /**
- * Checks the file given with `--identity`: it exists, and only its owner can read it, or ssh does not use it.
+ * Checks the file given with `--identity`: it is a private key that ssh can use without asking anybody. `env`
+ * tells whether an ssh-agent may hold it.
  */
-export async function checkIdentity(file: string): Promise<Verdict> {
-  const stats = await stat(file).catch((error: NodeJS.ErrnoException) => error.code ?? error.message);
+export function checkIdentity(file: string, env: NodeJS.ProcessEnv): Verdict {
+  const fault = faultOfKeyFile(file);
+  if (fault !== null) return broken(`${file} ${fault.what}`, fault.remedy);
+  if (!hasPassphrase(file) || env.SSH_AUTH_SOCK) return ok(file);
   const quoted = shellQuote(file);
-  if (typeof stats === 'string')
-    return broken(
-      `${file} cannot be read (${stats})`,
-      `check --identity, or make a key: ssh-keygen -t ed25519 -f ${quoted}`,
-    );
-  if (process.platform !== 'win32' && (stats.mode & 0o077) !== 0)
-    return broken(`${file} can be read by others, so ssh does not use it`, `chmod 600 ${quoted}`);
-  return ok(file);
+  return broken(
+    `${file} has a passphrase, and there is nobody to type it and no ssh-agent`,
+    `ssh-add ${quoted} in a running ssh-agent, or a key of its own for the bridge: ssh-keygen -p -f ${quoted}`,
+  );
 }
 
 /** The connection ended before or after the host key, for another reason. */
@@ -62,23 +63,47 @@ export function judgeKey(result: SshResult, connection: SshConnection): Verdict 
 }
 
 /**
- * Judges from the attempt whether the key has a bridge's forced command, and passes its output to `found`.
+ * Judges from the attempt whether the key has a bridge's forced command, and passes its output to `found`. A
+ * missing one is claimed only where a shell has looked for `bridge-hello` as for a program.
  */
-export function judgeForcedCommand(result: SshResult, found: (said: SaidHello) => void): Verdict {
+export function judgeForcedCommand(result: SshResult, found: (said: SaidHello) => void): Verdict[] {
   if (gitMeant('server-refused', result.stderr)) {
     const { message, remedy } = classifyGitFailure('bridge-hello', result.stderr);
-    return broken(message, remedy);
+    return [broken(message, remedy)];
   }
   const said = readHello(result.stdout);
-  if (said === null) {
-    return warning(
-      'this key opens a login of its own: it lacks the forced command of a bridge, so it may do whatever its user may, and nothing rings',
-      'on the server: llm-bridge key add <name> --role agent|asker --key FILE.pub --repo PATH; here: --identity FILE',
-    );
+  if (said !== null) {
+    const { printed } = said;
+    found(said);
+    const known = ok('other' in said ? 'a bridge answers' : `the key is ${said.hello.name}`);
+    if (printed === null) return [known];
+    const text = `a start-up file of the server's shell prints ${JSON.stringify(printed)}, which git takes for its own protocol`;
+    return [known, broken(text, QUIET_SHELL)];
   }
-  found(said);
-  return ok('other' in said ? 'a bridge answers' : `the key is ${said.hello.name}`);
+  if (result.exitCode === NO_SUCH_COMMAND || gitMeant('no-such-command', result.stderr)) {
+    return [
+      warning(
+        'this key opens a login of its own: it lacks the forced command of a bridge, so it may do whatever its user may, and nothing rings',
+        'on the server: llm-bridge key add <name> --role agent|asker --key FILE.pub --repo PATH; here: --identity FILE',
+      ),
+    ];
+  }
+  const words = oneLine(
+    `${result.stdout.slice(0, TOLD_CHARS)} ${firstWords(result.stderr).slice(0, TOLD_CHARS)}`,
+  );
+  return [
+    warning(
+      `bridge-hello is not answered as a bridge does: ${words === '' ? `exit code ${result.exitCode} and no word` : JSON.stringify(words)}`,
+      `another git host is used without a doorbell; for a bridge, ${QUIET_SHELL}`,
+    ),
+  ];
 }
+
+/** How a shell says that there is no such program. */
+const NO_SUCH_COMMAND = 127;
+
+/** So much of each output is told. */
+const TOLD_CHARS = 80;
 
 /** Whether both sides speak the same protocol. */
 export function judgeProtocol(said: SaidHello): Verdict {

@@ -1,4 +1,5 @@
 import { BridgeError } from '../../protocol/bridge-error.js';
+import { hidePasswords } from '../../protocol/hide-passwords.js';
 import { oneLine } from '../../protocol/printable.js';
 import { excerpt } from '../../protocol/text.js';
 
@@ -24,7 +25,7 @@ export function parseBackendUrl(text: string, rules: UrlRules): string {
     ? new URL(hasScheme ? given : `http://${given}`)
     : null;
   if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === '') {
-    throw usage(`${rules.option} is no HTTP address: ${excerpt(oneLine(given), 200)}`, rules);
+    throw usage(`${rules.option} is no HTTP address: ${excerpt(oneLine(hidePasswords(given)), 200)}`, rules);
   }
   // fetch refuses such addresses, and messages would print the password.
   if (url.username !== '' || url.password !== '') {

@@ -1,4 +1,4 @@
-import { CLAIMS_PREFIX, claimRef } from '../../protocol/claim.js';
+import { CLAIMS_PREFIX, claimRef, isLeaseOver } from '../../protocol/claim.js';
 import { PRESENCE_EVERY_MS } from '../../protocol/presence.js';
 import type { Refusal } from '../../protocol/refusal.js';
 import { HOLD_OFF_MS } from './choose-tasks.js';
@@ -37,6 +37,9 @@ const TOGETHER = 1 / 6;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 15_000;
 
+/** The longest wait after a claim or a presence was refused for its time. */
+const MAX_CLOCK_RETRY_MS = 5 * 60_000;
+
 /** However slow a push is, an agent that vanished is not waited for longer than this. */
 const MAX_HOLD_OFF_MS = 10_000;
 
@@ -67,14 +70,14 @@ function dueChanges(
   { own, others, presenceDueMs, shownAtMs }: ClaimsState,
   facts: ClaimsFacts,
 ): ClaimChange[] {
-  const { nowMs, isFinished, isPending } = facts;
+  const { nowMs, serverNowMs, isFinished, isPending } = facts;
   const isAnyDue = dueClaims(own, nowMs, isFinished).length > 0;
   const due = isAnyDue ? dueClaims(own, nowMs + leaseOf(facts) * TOGETHER, isFinished) : [];
   // What is done for a task goes along with its first claim, so that whoever sees the one sees the other.
   const isNewClaim = shownAtMs !== NEVER && due.some((task) => !own.held.has(task));
   const isPresenceDue = facts.saysPresence && (presenceDueMs <= nowMs || isNewClaim);
-  const leftOver = [...others.claims].flatMap(([task, { overAtMs }]) =>
-    isPending(task) || overAtMs + SWEEP_AFTER_MS > nowMs ? [] : [task],
+  const leftOver = [...others.claims].flatMap(([task, { claim }]) =>
+    isPending(task) || !isLeaseOver(claim, serverNowMs - SWEEP_AFTER_MS) ? [] : [task],
   );
   const ends = [...orphanedClaims(own, nowMs, isFinished), ...(isPresenceDue ? leftOver : [])];
   const changes: ClaimChange[] = [
@@ -158,8 +161,11 @@ function afterRefusal(
     }
     case 'stale':
       return later;
-    case 'clock':
-      return { state: later.state, effects: [{ do: 'forget-terms' }, fetch] };
+    case 'clock': {
+      // Where the time that the server tells is not the one it judges by, asking again does not help.
+      const { state: waiting } = afterFailure(state, changes, facts, MAX_CLOCK_RETRY_MS);
+      return { state: waiting, effects: [{ do: 'forget-terms' }, fetch] };
+    }
     case 'internal':
       // The hook itself failed, for want of memory say; that passes.
       return afterFailure(state, changes, facts);
@@ -182,8 +188,13 @@ function afterLastRefusal(state: ClaimsState, refusal: Refusal): ClaimsStep {
 }
 
 /** A claim that cannot be made holds up no generation. */
-function afterFailure(state: ClaimsState, changes: readonly ClaimChange[], facts: ClaimsFacts): ClaimsStep {
-  const delayMs = Math.min(FIRST_RETRY_MS * 2 ** state.failures, MAX_RETRY_MS) * (0.5 + facts.jitter / 2);
+function afterFailure(
+  state: ClaimsState,
+  changes: readonly ClaimChange[],
+  facts: ClaimsFacts,
+  longestMs = MAX_RETRY_MS,
+): ClaimsStep {
+  const delayMs = Math.min(FIRST_RETRY_MS * 2 ** state.failures, longestMs) * (0.5 + facts.jitter / 2);
   const freed = changes.flatMap((change) =>
     change.kind === 'presence' ? [] : [{ do: 'go-on', task: change.task } as const],
   );

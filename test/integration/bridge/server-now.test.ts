@@ -33,6 +33,29 @@ test("the server's time goes on from what it said, however the clock of this mac
   }
 });
 
+const hello = (other: object = {}) =>
+  JSON.stringify({
+    ...{ name: 'home-pc', role: 'agent', protocol: 1, time: '2026-03-01T12:00:00Z' },
+    ...{ task_ttl: '7d', max_task_bytes: 1_048_576, max_answer_bytes: 1_048_576 },
+    ...other,
+  });
+
+test.each(['9999-12-31T23:59:59Z', '2100-01-01T00:00:00Z', '2024-12-31T23:59:59Z', '0001-01-01T00:00:00Z'])(
+  'a server that says %s is refused: nothing that is dated by it would be taken',
+  async (time) => {
+    const asked = readTerms(await connectionTo(hello({ time })));
+    await expect(asked).rejects.toMatchObject({
+      ...{ code: 'server-clock', retryable: true },
+      message: `the server says that it is ${time}, which cannot be`,
+    });
+  },
+);
+
+test('who we are is found behind what the shell of the server prints', async () => {
+  const { principal } = await readTerms(await connectionTo(`Welcome\nto the server\n${hello()}`));
+  expect(principal).toEqual({ name: 'home-pc', role: 'agent' });
+});
+
 test('where no time is told, it is that of this machine', async () => {
   const { serverNow } = await readTerms(await connectionTo('Welcome to another git host'));
   vi.useFakeTimers({ toFake: ['Date'] });

@@ -10,6 +10,8 @@ import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.j
 import { runProcess } from '../../support/run-process.js';
 import { waitUntil } from '../../support/wait-until.js';
 
+// SECURITY.md: P24, P25, P26
+
 const folderOf = (bridge: PlainBridge) => join(bridge.repoPath, 'bridge', 'on-answer.d');
 
 /** A bridge whose executables are tried again after a second. */

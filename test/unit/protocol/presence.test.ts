@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import {
   agentOfPresenceRef,
   isPresent,
+  MAX_PRESENCE_AHEAD_MS,
   MAX_PRESENCE_BYTES,
   PRESENCE_FRESH_MS,
   type Presence,
@@ -86,4 +87,7 @@ test('an agent is there while it is running and was seen of late', () => {
   expect(isPresent(PRESENCE, seen + PRESENCE_FRESH_MS)).toBe(true);
   expect(isPresent(PRESENCE, seen + PRESENCE_FRESH_MS + 1)).toBe(false);
   expect(isPresent({ ...PRESENCE, state: 'stopped' }, seen)).toBe(false);
+  // One from the future would be counted on for longer than five minutes.
+  expect(isPresent(PRESENCE, seen - MAX_PRESENCE_AHEAD_MS)).toBe(true);
+  expect(isPresent(PRESENCE, seen - MAX_PRESENCE_AHEAD_MS - 1)).toBe(false);
 });

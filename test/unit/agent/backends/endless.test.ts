@@ -9,6 +9,8 @@ import { ollamaBackend } from '../../../../src/agent/backends/ollama/ollama-back
 import { onCleanup } from '../../../support/on-cleanup.js';
 import { BACKENDS, MODEL } from '../generate-fixture.js';
 
+// SECURITY.md: P27
+
 // Whatever answers at the address of the model server, and however long: of each body a bounded part is read,
 // and then the connection is closed.
 

@@ -226,6 +226,21 @@ describe('a push', () => {
     },
   );
 
+  test('that is refused for its time again and again is pushed less and less often, every five minutes at last', () => {
+    told.at(0, { type: 'began', task: 't', claimFirst: true });
+    const waits: number[] = [];
+    let nowMs = 0;
+    for (let times = 0; times < 12; times += 1) {
+      const changes = told.push(nowMs) ?? [];
+      expect(changes).toEqual([claim('t')]);
+      told.at(nowMs, { type: 'refused', changes, refusal: refusal('clock'), startedAtMs: nowMs });
+      waits.push(told.nextPushMs() - nowMs);
+      nowMs = told.nextPushMs();
+    }
+    expect(waits.slice(0, 4)).toEqual([1_000, 2_000, 4_000, 8_000]);
+    expect(waits.slice(-2)).toEqual([300_000, 300_000]);
+  });
+
   test('of a renewal that is refused for a claim of another gives up ours, also where only its answer waits', () => {
     told.claimed('t');
     told.at(2000, { type: 'ended', task: 't' });
@@ -307,6 +322,13 @@ describe('the word that this agent is there', () => {
     told.at(0, { type: 'ready' });
     told.facts = { saysPresence: true, isPending: (task) => task === 'pending' };
     expect(told.push(31_500)).toEqual([{ kind: 'presence' }, end('old')]);
+  });
+
+  test('takes them along at once where they were over before this agent came', () => {
+    told.facts = { saysPresence: true };
+    told.fetch(0, there({ old: { of: OTHER, untilMs: -31_000 }, late: { of: OTHER, untilMs: -29_000 } }));
+    told.at(0, { type: 'ready' });
+    expect(told.push(0)).toEqual([{ kind: 'presence' }, end('old')]);
   });
 
   test('of another agent by our name is warned of once', () => {

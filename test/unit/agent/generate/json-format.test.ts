@@ -3,6 +3,8 @@ import { type FormatCheck, openFormat } from '../../../../src/agent/generate/jso
 import type { TaskFormat } from '../../../../src/protocol/task.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
 
+// SECURITY.md: P29
+
 const MIB = 1024 * 1024;
 const never = new AbortController().signal;
 const invalidSchema = expect.objectContaining({ code: 'invalid_schema' });
