@@ -5,6 +5,7 @@ import { readRepairs } from '../git/repairs-log.js';
 import { findStaleLocks } from '../git/stale-locks.js';
 import { catchUpLog } from '../log/catch-up-log.js';
 import { reportOnAnswer } from '../log/on-answer/state.js';
+import { hidePasswords } from '../protocol/hide-passwords.js';
 import { type BridgeStatus, readStatus } from './bridge-status.js';
 
 /** How often the status is read again without a ring: ages grow, and side refs change without one. ms */
@@ -40,7 +41,7 @@ export async function* followStatus(
   let fetchedAtMs = performance.now();
   try {
     for (let logRecords = await recordsOf(view); ; ) {
-      const status = await view.mended(() => statusOf(view, access.repo, logRecords));
+      const status = await view.mended(() => statusOf(view, hidePasswords(access.repo), logRecords));
       yield status;
       if (until === null) return;
       const outcome = await notifier.wait(READ_MS, until);

@@ -1,6 +1,8 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { hidePasswords } from '../protocol/hide-passwords.js';
+import type { Credentials } from './credentials.js';
 
 /** Where a bridge is: on this machine, behind ssh, or behind anything else git can fetch from. */
 export type BridgeAddress =
@@ -13,7 +15,12 @@ export type BridgeAddress =
       readonly destination: string;
       readonly port: string | null;
     }
-  | { readonly kind: 'other'; readonly url: string };
+  | {
+      readonly kind: 'other';
+      /** Without a password: it is shown, and names folders. */
+      readonly url: string;
+      readonly credentials?: Credentials;
+    };
 
 /** Reads `--repo`. Local paths become absolute. Throws BridgeError `usage` where it cannot be an address. */
 export function parseAddress(text: string): BridgeAddress {
@@ -21,7 +28,7 @@ export function parseAddress(text: string): BridgeAddress {
   if (trimmed === '' || trimmed.startsWith('-')) throw badAddress(text);
   if (/^ssh:\/\//i.test(trimmed)) return parseSshUrl(trimmed);
   if (/^file:\/\//i.test(trimmed)) return parseFileUrl(trimmed);
-  if (/^(https?|git):\/\//i.test(trimmed)) return { kind: 'other', url: trimmed };
+  if (/^(https?|git):\/\//i.test(trimmed)) return parseOtherUrl(trimmed);
   // Some `transport::address` would run a program; git forbids it by default, and so do we.
   if (/^[a-z0-9+.-]+::/i.test(trimmed) || /^[a-z0-9+.-]+:\/\//i.test(trimmed)) throw badAddress(text);
   const scp = /^((?:[^@/:\\[\]]+@)?(?:\[[^\]]+\]|[^@/:\\[\]]+)):(.+)$/.exec(trimmed);
@@ -35,6 +42,28 @@ export function parseAddress(text: string): BridgeAddress {
     return { kind: 'ssh', url: trimmed, destination, port };
   }
   return { kind: 'local', url: path.resolve(trimmed) };
+}
+
+/** Takes name and password out of an address. A name alone stays: git looks for its password by it. */
+function parseOtherUrl(text: string): BridgeAddress {
+  if (!/^[a-z]+:\/\/[^/?#]*@/i.test(text)) return { kind: 'other', url: text };
+  let url: URL;
+  let username: string;
+  let password: string;
+  try {
+    url = new URL(text);
+    username = decodeURIComponent(url.username);
+    password = decodeURIComponent(url.password);
+  } catch {
+    throw badAddress(text);
+  }
+  if (password === '') return { kind: 'other', url: text };
+  // The helper of git says each on a line of its own.
+  if (/[\0\r\n]/.test(username + password)) throw badAddress(text);
+  url.username = '';
+  url.password = '';
+  const origin = `${url.protocol}//${url.host}`;
+  return { kind: 'other', url: url.href, credentials: { origin, username, password } };
 }
 
 function parseFileUrl(text: string): BridgeAddress {
@@ -70,7 +99,7 @@ function requireHost(destination: string, text: string): void {
 }
 
 function badAddress(text: string): BridgeError {
-  return new BridgeError(`${JSON.stringify(text)} is not the address of a bridge`, {
+  return new BridgeError(`${JSON.stringify(hidePasswords(text))} is not the address of a bridge`, {
     code: 'usage',
     remedy:
       '--repo ssh://bridge@server/srv/llm-bridge/bridge.git, or bridge@server:/srv/llm-bridge/bridge.git, or a local path',

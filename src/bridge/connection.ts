@@ -6,6 +6,7 @@ import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS }
 import type { Principal } from '../protocol/names.js';
 import { type BridgeAddress, parseAddress } from './address.js';
 import { type BridgeSettings, leaseMs } from './bridge-settings.js';
+import { withCredentials } from './credentials.js';
 import { type Doorbell, openLocalDoorbell, openSshDoorbell, type Ring } from './doorbell.js';
 import { openLocalBridge } from './local-bridge.js';
 import { planSharing } from './plan-sharing.js';
@@ -59,7 +60,9 @@ export async function openConnection(
   const plainEnv = clientGitEnv(env);
   if (address.kind !== 'ssh') {
     await requireGit(plainEnv);
-    return { address, env: plainEnv, ssh: null };
+    const given = address.kind === 'other' ? address.credentials : undefined;
+    const gitEnv = given === undefined ? plainEnv : withCredentials(plainEnv, given);
+    return { address, env: gitEnv, ssh: null };
   }
   const planned = sshCommandOf(plainEnv, options).then(async (ssh) => ({
     ssh,

@@ -1,4 +1,5 @@
 import type { AgentLog, LogFields, LogLevel, OnTaskText } from '../agent/agent-options.js';
+import { hidePasswords } from '../protocol/hide-passwords.js';
 import { stripControls } from '../protocol/printable.js';
 import { stringifyEscaped } from '../protocol/strict-json.js';
 import { toWellFormedJson } from '../protocol/text.js';
@@ -49,7 +50,9 @@ export function openAgentView(): AgentView | null {
  */
 export function plainLog(level: LogLevel, text: string): void {
   const time = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
-  process.stderr.write(`${time} ${level === 'info' ? '' : `${level}: `}${stripControls(text)}\n`);
+  process.stderr.write(
+    `${time} ${level === 'info' ? '' : `${level}: `}${hidePasswords(stripControls(text))}\n`,
+  );
 }
 
 /**
@@ -58,5 +61,5 @@ export function plainLog(level: LogLevel, text: string): void {
  */
 export function jsonLog(level: LogLevel, message: string, fields?: LogFields): void {
   const record = { time: new Date().toISOString(), level, message, ...fields };
-  process.stderr.write(`${stringifyEscaped(toWellFormedJson(record))}\n`);
+  process.stderr.write(`${hidePasswords(stringifyEscaped(toWellFormedJson(record)))}\n`);
 }

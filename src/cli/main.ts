@@ -1,10 +1,13 @@
 #!/usr/bin/env node
+import { hasPassword } from '../protocol/hide-passwords.js';
 import { Output } from './output.js';
 import { type ExitCode, printError } from './print-error.js';
 import { runCli } from './run-cli.js';
 
 // The one catch and the one exit of the program. Installed, it is started by bin/llm-bridge.js.
 async function main(): Promise<ExitCode> {
+  // Others on this machine can read our command line, and the title takes its place.
+  if (process.argv.some(hasPassword)) process.title = 'llm-bridge';
   try {
     return await runCli(process.argv.slice(2), { out: new Output(process.stdout), env: process.env });
   } catch (error) {

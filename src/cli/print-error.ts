@@ -1,4 +1,5 @@
 import { BridgeError, errorText } from '../protocol/bridge-error.js';
+import { hidePasswords } from '../protocol/hide-passwords.js';
 import { joinLines, stripControls } from '../protocol/printable.js';
 
 /**
@@ -26,11 +27,12 @@ export function printError(error: unknown): ExitCode {
     `unexpected: ${errorText(error)}`,
     'set LLM_BRIDGE_DEBUG=1 and run it again; please report what it shows, this is a fault of llm-bridge',
   );
-  if (process.env.LLM_BRIDGE_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  if (process.env.LLM_BRIDGE_DEBUG && error instanceof Error)
+    process.stderr.write(`${hidePasswords(error.stack ?? '')}\n`);
   return EXIT.failed;
 }
 
-/** `error:` what happened, `try:` what to do; each on one line, without control characters. */
+/** `error:` what happened, `try:` what to do; each on one line, without control characters and passwords. */
 export function printProblem(message: string, remedy: string): void {
   process.stderr.write(`error: ${line(message)}\ntry: ${line(remedy)}\n`);
 }
@@ -41,5 +43,5 @@ export function printWarning(message: string, remedy: string): void {
 }
 
 function line(text: string): string {
-  return joinLines(stripControls(text));
+  return hidePasswords(joinLines(stripControls(text)));
 }

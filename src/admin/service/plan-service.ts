@@ -68,6 +68,11 @@ export async function planService(request: ServiceRequest, machine: ServiceMachi
   const scope = isForMachine ? 'system' : 'user';
   const name = `llm-bridge-${role}${request.instance === undefined ? '' : `-${request.instance}`}`;
   const address = parseAddress(request.repo);
+  if (address.kind === 'other' && address.credentials !== undefined)
+    throw usage(
+      'the password in --repo is a secret, and others can read the command line of a service',
+      `git config --global credential.helper store, fetch once by git, and --repo ${address.url}`,
+    );
   const bridge = address.kind === 'local' ? address.url : null;
   refuseMismatch(request, bridge);
   const file = request.file === undefined ? null : path.resolve(request.file);

@@ -36,6 +36,31 @@ test.each(['https://host/b.git', 'http://host/b.git', 'git://host/b.git'])('%s i
 });
 
 test.each([
+  ['https://name:s3cret@host/b.git', 'https://host/b.git', 'https://host', 'name', 's3cret'],
+  ['https://:s3cret@host:8443/b.git', 'https://host:8443/b.git', 'https://host:8443', '', 's3cret'],
+  ['http://a%40b:s3%2Fcret@host/b.git', 'http://host/b.git', 'http://host', 'a@b', 's3/cret'],
+])('the password of %s stands beside the address', (text, url, origin, username, password) => {
+  expect(parseAddress(text)).toEqual({
+    ...{ kind: 'other', url },
+    credentials: { origin, username, password },
+  });
+});
+
+test('a name alone stays in the address', () => {
+  expect(parseAddress('https://name@host/b.git')).toEqual({ kind: 'other', url: 'https://name@host/b.git' });
+});
+
+test.each([
+  'ssh://name:s3cret@host/b.git',
+  'htps://name:s3cret@host/b.git',
+  'https://name:s3cret%0a@host/b.git',
+  'https://name:s3cret@ho st/b.git',
+])('what is wrong with %s is said without its password', (text) => {
+  expect(() => parseAddress(text)).toThrow(expect.objectContaining({ code: 'usage' }));
+  expect(() => parseAddress(text)).not.toThrow(/s3cret/);
+});
+
+test.each([
   '',
   '  ',
   '-oProxyCommand=touch x',
