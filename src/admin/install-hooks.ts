@@ -16,6 +16,7 @@ const TARGETS = [
   ['ssh-command', 'bridge/ssh-command'],
   ['receive-pack', 'bridge/receive-pack'],
   ['repair', 'bridge/repair'],
+  ['find-node', 'bridge/find-node'],
 ] as const;
 
 /** The values for the templates. */

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { renewNode } from '../bridge/recorded-node.js';
 import { hookGitEnv } from '../git/git-env.js';
 import type { Repository } from '../git/run-git.js';
 import { type IngestOptions, ingest } from '../log/ingest.js';
@@ -22,6 +23,8 @@ export async function takeIn(
   program: string,
   ready: Pick<IngestOptions, 'settings' | 'reader' | 'lock'> = {},
 ): Promise<string> {
+  // The stub has found this node after an update: the next push need not look for one.
+  if (env.LLM_BRIDGE_NODE_FOUND === 'yes') await renewNode(gitDir).catch(() => {});
   const said = await ingestAloud(hookRepository(gitDir, hookGitEnv(env)), ready);
   // Even where nothing was added: a killed run may have added answers without starting the dispatcher.
   await startDispatcher(path.join(path.dirname(program), 'on-answer.cjs'), gitDir, env);

@@ -1,5 +1,6 @@
 import { access, constants, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { placesIn, renewNode } from '../../bridge/recorded-node.js';
 import { PACKAGE_FILES } from '../../process/own-package.js';
 import { runProgram } from '../../process/run-program.js';
 import { shellQuote } from '../../process/shell-quote.js';
@@ -25,6 +26,9 @@ const NODE_TIMEOUT_MS = 10_000;
 export async function checkHooks(gitDir: string): Promise<Verdict[]> {
   const init = `llm-bridge init ${shellQuote(gitDir)}`;
   const verdicts: Verdict[] = [];
+  const { gone, changed } = await renewNode(gitDir);
+  if (changed.length > 0)
+    verdicts.push(ok(`the hooks start ${process.execPath} from now on, because ${gone} is gone`));
   const programs = new Map<string, string>();
   for (const { target } of await expectedHooks({ node: '', path: '' })) {
     const file = path.join(gitDir, target);
@@ -57,22 +61,9 @@ export async function checkHooks(gitDir: string): Promise<Verdict[]> {
       : await judgeProgram(name, program, init);
     if (verdict !== null) verdicts.push(verdict);
   }
-  return verdicts.length > 0 ? verdicts : [ok('installed and current')];
-}
-
-/** The paths of node, the hook program and the tools in a stub; null where it names none. */
-function placesIn(text: string): { node: string | null; hook: string | null; path: string | null } {
-  const read = (setting: RegExp) => {
-    const quoted = setting.exec(text)?.[1];
-    return quoted === undefined
-      ? null
-      : quoted.replace(/'\\''/g, '\0').replaceAll("'", '').replaceAll('\0', "'");
-  };
-  return {
-    node: read(/^ *node=(.*)$/m),
-    hook: read(/^ *hook=(.*)$/m),
-    path: read(/^ *PATH=(.*)$/m),
-  };
+  return verdicts.some(({ status }) => status !== 'ok') || changed.length > 0
+    ? verdicts
+    : [ok('installed and current')];
 }
 
 function withoutProgram(text: string): string {

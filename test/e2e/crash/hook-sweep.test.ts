@@ -6,6 +6,8 @@ import { git, gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 
+// SECURITY.md: P22
+
 /**
  * A bridge whose pre-receive is run by `line` in place of `exec "$node" "$hook"`, and an answer to be pushed
  * to it.

@@ -11,6 +11,8 @@ import { anAnswer } from '../../support/message-writer.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { startPlainBridge } from '../../support/plain-bridge.js';
 
+// SECURITY.md: P21
+
 test('a bridge whose config is empty serves nobody over ssh, and goes on once init has written it anew', async () => {
   const bridge = await startBridgeFixture();
   const standIn = await startStandIn();

@@ -14,6 +14,8 @@ import { ourLines, type PlainBridge, startPlainBridge } from '../../support/plai
 import { runProcess } from '../../support/run-process.js';
 import { waitUntil } from '../../support/wait-until.js';
 
+// SECURITY.md: P5
+
 /** How ssh-command starts the process that stands by. */
 const START = '"$node" "$hook"';
 

@@ -12,6 +12,8 @@ import { refused } from '../../support/hostile/refused-case.js';
 import { serverProcesses, watchMemory } from '../../support/hostile/server-state.js';
 import { waitUntil } from '../../support/wait-until.js';
 
+// SECURITY.md: P4, P5
+
 /** What an attack may cost the server: memory of all its processes together, and time. */
 const MAX_BYTES = 100_000_000;
 const MAX_MS = 10_000;

@@ -29,6 +29,8 @@ import { refused } from '../../support/hostile/refused-case.js';
 import { claimBlob, presenceBlob } from '../../support/hostile/side-objects.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 
+// SECURITY.md: P3, P10
+
 /**
  * What a key can read by naming it: objects that the server has and does not show, cited in a push that does
  * not bring them. Whoever pushes here knows the ids, and nothing else of them.

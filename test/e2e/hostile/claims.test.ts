@@ -11,6 +11,8 @@ import { refused } from '../../support/hostile/refused-case.js';
 import { at, claimBlob, presenceBlob } from '../../support/hostile/side-objects.js';
 import { tempDir } from '../../support/temp-dir.js';
 
+// SECURITY.md: P19
+
 /**
  * What a stolen key can do with claims and presences, over the real sshd and the key's own forced command.
  */

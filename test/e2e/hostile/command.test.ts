@@ -5,6 +5,8 @@ import { openRawClient, type RawResult } from '../../support/hostile/raw-client.
 import { refused } from '../../support/hostile/refused-case.js';
 import { runProcess } from '../../support/run-process.js';
 
+// SECURITY.md: P1, P2
+
 /**
  * What a stolen key can make the server run: through the real ssh client, to the real sshd, into the forced
  * command.

@@ -6,6 +6,8 @@ import { openRawClient } from '../../support/hostile/raw-client.js';
 import { refused } from '../../support/hostile/refused-case.js';
 import { tempDir } from '../../support/temp-dir.js';
 
+// SECURITY.md: P3
+
 /** What a stolen key can read: main, which it is for, and nothing else. */
 let bridge: HostileBridge;
 let owners: { branch: string; tag: string; blob: string; tree: string };

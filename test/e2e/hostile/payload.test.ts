@@ -10,6 +10,8 @@ import {
 import { buildCommit, type CommitParts, rawPush } from '../../support/hostile/raw-push.js';
 import { refused } from '../../support/hostile/refused-case.js';
 
+// SECURITY.md: P16
+
 /** What stands in the files: everything else about these pushes is right. */
 let bridge: HostileBridge;
 

@@ -8,6 +8,8 @@ import { runCli } from '../../support/cli.js';
 import { gitOk } from '../../support/git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 
+// SECURITY.md: P28
+
 /**
  * What a hostile server can do to a PC: it owns the repository, so it can put anything on main behind its own
  * hooks. Each case is a real agent with its real key; what the model was asked tells what came through.

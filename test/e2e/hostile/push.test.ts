@@ -21,6 +21,8 @@ import {
 } from '../../support/hostile/raw-push.js';
 import { refused } from '../../support/hostile/refused-case.js';
 
+// SECURITY.md: P7, P11, P12, P20
+
 /** What a stolen agent key can push, over the real sshd and the key's own forced command. */
 let bridge: HostileBridge;
 

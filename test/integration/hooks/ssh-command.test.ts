@@ -16,6 +16,8 @@ import { type RunResult, runProcess } from '../../support/run-process.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
 
+// SECURITY.md: P1, P2, P4, P21
+
 /** Every shell that may stand behind /bin/sh, where it is there. */
 const SHELLS = [
   ['dash', []],
@@ -53,7 +55,7 @@ const PINS: Readonly<Record<string, readonly string[]>> = {
 const TELLING_GIT = `#!/bin/sh
 for word; do
   case $word in
-    upload-pack | receive-pack) printf 'args:'; printf ' %s' "$@"; echo; env | sort; exit ;;
+    upload-pack | receive-pack) ulimit -S -d >"$HOME/data-limit"; printf 'args:'; printf ' %s' "$@"; echo; env | sort; exit ;;
     config) break ;;
   esac
 done
@@ -201,6 +203,28 @@ describe('what is served', () => {
     });
   });
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'a push has limits of memory and processor time, and so has the hook that judges it',
+  async () => {
+    for (const shell of shells.filter(([file]) => /\/(?:dash|bash)$/.test(file))) {
+      await served(shell, `git-receive-pack '${repo}'`);
+      // KiB; more where larger messages are allowed.
+      expect(await readFile(join(bridge.dir, 'data-limit'), 'utf8')).toBe('1081344\n');
+    }
+    // The hook by itself, where no process stands by: it tells its limits in the place of node.
+    const node = join(bridge.dir, 'telling-node');
+    await writeFile(node, '#!/bin/sh\necho "$(ulimit -S -t) $(ulimit -S -d) $(ulimit -S -v)"\n', {
+      mode: 0o755,
+    });
+    const stub = await readFile(join(repo, 'hooks/pre-receive'), 'utf8');
+    const told = stub.replace(/^node=.*$/m, `node='${node}'`);
+    const limited = `ulimit -S -t 3; ulimit -S -d 1081344; ulimit -S -v 4000000; ${told}`;
+    const { stdout } = await runProcess('dash', ['-c', limited], { env: bridge.env });
+    // Seconds; the limits of git are raised, that of the data stays.
+    expect(stdout).toMatch(/^120 1081344 (?!4000000\n)/);
+  },
+);
 
 test.skipIf(process.platform !== 'linux')(
   'what a killed git has left is cleared away before git sees the push',

@@ -4,6 +4,8 @@ import { expect, test } from 'vitest';
 import { findOpenFolder } from '../../../src/process/trusted-folder.js';
 import { tempDir } from '../../support/temp-dir.js';
 
+// SECURITY.md: P24, P26
+
 const asRoot = process.getuid?.() === 0;
 const NOBODY = 65_534;
 

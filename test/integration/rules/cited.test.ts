@@ -9,6 +9,8 @@ import { anAnswer, messageWriter, writeMany } from '../../support/message-writer
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 import { runProcess } from '../../support/run-process.js';
 
+// SECURITY.md: P10
+
 /**
  * Honest pushes that name, or send again, what the server has: git leaves out what it knows to be there, and
  * the server writes nothing that it has. What is not honest is in test/e2e/hostile/cited.test.ts.

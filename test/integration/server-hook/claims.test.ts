@@ -10,6 +10,8 @@ import { anAnswer, type MessageWriter, messageWriter } from '../../support/messa
 import { ourLines, type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 import { runProcess } from '../../support/run-process.js';
 
+// SECURITY.md: P8, P19
+
 const MAIN = 'refs/heads/main';
 const ZERO = '0'.repeat(40);
 const MINE = '1'.repeat(16);

@@ -11,6 +11,8 @@ import { ourLines, type PlainBridge, startPlainBridge } from '../../support/plai
 import { type RunResult, runProcess } from '../../support/run-process.js';
 import { tempDir } from '../../support/temp-dir.js';
 
+// SECURITY.md: P8, P9, P12, P13, P14, P15, P16, P17, P18, P23
+
 const MAIN = 'refs/heads/main';
 
 /** The bridge all the refused pushes go to: none of them may change it, so they can share it. */

@@ -4,6 +4,8 @@ import { expect, test } from 'vitest';
 import { loadWithCode } from '../../../src/server-hook/code-cache.js';
 import { tempDir } from '../../support/temp-dir.js';
 
+// SECURITY.md: P6
+
 /** Runs a program and answers what it left in `globalThis.said`; keeps its code where `keeps`. */
 function run(program: string, cache: string, keeps = true): unknown {
   const world = globalThis as { said?: unknown; keepCode?: () => void };
