@@ -6,7 +6,9 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** Run by git with `get`, `store` or `erase`; its answer is never in a command line, which others can read. */
+/**
+ * Run by git with `get`, `store` or `erase`; its answer is never in a command line, which others can read.
+ */
 const HELPER =
   '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$LLM_BRIDGE_GIT_NAME" "$LLM_BRIDGE_GIT_PASSWORD"; }; f';
 

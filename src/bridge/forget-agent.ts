@@ -25,8 +25,8 @@ export function forgetAgent(repo: Repository, name: string): Promise<string[]> {
 const SWEEP_AFTER_MS = 30_000;
 
 /**
- * Deletes claims that a crash has left behind: their lease is over, and `doneAmong` finds that their task needs
- * none any more. `nowMs` is the bridge's clock. Returns their refs. Throws as forgetAgent does.
+ * Deletes claims that a crash has left behind: their lease is over, and `doneAmong` finds that their task
+ * needs none any more. `nowMs` is the bridge's clock. Returns their refs. Throws as forgetAgent does.
  */
 export function sweepClaims(
   repo: Repository,

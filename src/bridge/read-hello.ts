@@ -8,8 +8,8 @@ import { oneLine } from '../protocol/printable.js';
  */
 export type SaidHello = ({ readonly hello: Hello } | { readonly other: number }) & {
   /**
-   * The first line that a start-up file of the server's shell printed; null where it prints nothing. git would
-   * take the text for its own protocol.
+   * The first line that a start-up file of the server's shell printed; null where it prints nothing. git
+   * would take the text for its own protocol.
    */
   readonly printed: string | null;
 };

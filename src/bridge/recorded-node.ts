@@ -28,10 +28,10 @@ export function placesIn(text: string): StubPlaces {
 const NODE_LINE = /^ *node=(?!\$)(.*)$/m;
 
 /**
- * Writes the node that runs this program into the stubs of a bridge where the one in them is gone, as after an
- * update by a version manager. Nothing is written for a node that another user could exchange, because it
- * would run as the owner of the bridge. Returns the node that is gone, and the stubs that were changed. Throws
- * as writeDurably does.
+ * Writes the node that runs this program into the stubs of a bridge where the one in them is gone, as after
+ * an update by a version manager. Nothing is written for a node that another user could exchange, because it
+ * would run as the owner of the bridge. Returns the node that is gone, and the stubs that were changed.
+ * Throws as writeDurably does.
  */
 export async function renewNode(
   gitDir: string,

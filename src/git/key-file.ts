@@ -12,8 +12,8 @@ export interface KeyFault {
 const MAX_KEY_BYTES = 65_536;
 
 /**
- * Looks for the reason why ssh cannot use a private key; null where it seems to be one that only its owner can
- * read. Nothing of what is in the file is told. Never throws.
+ * Looks for the reason why ssh cannot use a private key; null where it seems to be one that only its owner
+ * can read. Nothing of what is in the file is told. Never throws.
  */
 export function faultOfKeyFile(file: string): KeyFault | null {
   const quoted = shellQuote(file);
@@ -44,7 +44,8 @@ export function hasPassphrase(file: string): boolean {
     const text = readFileSync(file, 'latin1').slice(0, MAX_KEY_BYTES);
     if (/^(?:Proc-Type: 4,ENCRYPTED|-----BEGIN ENCRYPTED PRIVATE KEY-----)/m.test(text)) return true;
     const body = /-----BEGIN OPENSSH PRIVATE KEY-----([\sA-Za-z0-9+/=]+)/.exec(text)?.[1] ?? '';
-    // https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.key: the cipher follows the magic word.
+    // https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.key: the cipher follows the magic
+    // word.
     const bytes = Buffer.from(body.replace(/\s/g, ''), 'base64');
     const at = 'openssh-key-v1\0'.length;
     if (bytes.length < at + 4) return false;

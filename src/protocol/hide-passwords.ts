@@ -1,4 +1,6 @@
-/** No name and password in an address are longer together. A bound, because the text is foreign. Characters. */
+/**
+ * No name and password in an address are longer together. A bound, because the text is foreign. Characters.
+ */
 const MAX_CHARS = 800;
 
 /**

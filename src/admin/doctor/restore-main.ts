@@ -21,8 +21,8 @@ export interface LostMain {
 
 /**
  * Finds out whether main is lost: its file says nothing, it is gone, or what its tip brought cannot be read.
- * Null where it is not. `readLastLogged` finds the commit of the last record of `answers.log`; null for an empty
- * log. A commit that does not continue that one would lose an answer that somebody may have read.
+ * Null where it is not. `readLastLogged` finds the commit of the last record of `answers.log`; null for an
+ * empty log. A commit that does not continue that one would lose an answer that somebody may have read.
  */
 export async function findLostMain(
   repo: Repository,

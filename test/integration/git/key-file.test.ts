@@ -7,7 +7,9 @@ import { faultOfKeyFile, hasPassphrase } from '../../../src/git/key-file.js';
 import { runProcess } from '../../support/run-process.js';
 import { tempDir } from '../../support/temp-dir.js';
 
-/** Each makes a file that ssh cannot use out of a sound key. `mends`: the remedy is a command that mends it. */
+/**
+ * Each makes a file that ssh cannot use out of a sound key. `mends`: the remedy is a command that mends it.
+ */
 const FAULTS: readonly {
   readonly name: string;
   readonly spoil: (file: string, key: string, publicKey: string) => Promise<unknown>;
