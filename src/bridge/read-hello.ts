@@ -2,11 +2,11 @@ import { type Hello, helloSchema, helloVersionSchema } from '../protocol/hello.j
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';
 
-/**
- * What the forced command said, or of a server that speaks another protocol the version alone, whatever else
- * it says; and what the server printed in front of it.
- */
-export type SaidHello = ({ readonly hello: Hello } | { readonly other: number }) & {
+/** A hello; or of a server that speaks another protocol the version alone, whatever else it says. */
+export type HelloOrVersion = { readonly hello: Hello } | { readonly other: number };
+
+/** What the forced command said, and what the server printed in front of it. */
+export type SaidHello = HelloOrVersion & {
   /**
    * The first line that a start-up file of the server's shell printed; null where it prints nothing. git
    * would take the text for its own protocol.
@@ -35,7 +35,7 @@ export function readHello(stdout: string): SaidHello | null {
   return null;
 }
 
-function parseHello(text: string): { hello: Hello } | { other: number } | null {
+function parseHello(text: string): HelloOrVersion | null {
   let said: unknown;
   try {
     said = JSON.parse(text);

@@ -1,4 +1,4 @@
-import { readHello, type SaidHello } from '../../bridge/read-hello.js';
+import { type HelloOrVersion, readHello, type SaidHello } from '../../bridge/read-hello.js';
 import type { SshConnection, SshResult } from '../../bridge/run-ssh.js';
 import { otherProtocol } from '../../bridge/say-hello.js';
 import type { SshPlan } from '../../bridge/ssh-config.js';
@@ -106,7 +106,7 @@ const NO_SUCH_COMMAND = 127;
 const TOLD_CHARS = 80;
 
 /** Whether both sides speak the same protocol. */
-export function judgeProtocol(said: SaidHello): Verdict {
+export function judgeProtocol(said: HelloOrVersion): Verdict {
   if (!('other' in said)) return ok(`both speak protocol ${PROTOCOL_VERSION}`);
   const { message, remedy } = otherProtocol(said.other);
   return broken(message, remedy);

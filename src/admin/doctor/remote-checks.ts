@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { fetchFirst } from '../../bridge/clone.js';
 import { type BridgeConnection, closeConnection, readTerms } from '../../bridge/connection.js';
-import { runSsh, type SshConnection, type SshResult } from '../../bridge/run-ssh.js';
 import type { SaidHello } from '../../bridge/read-hello.js';
+import { runSsh, type SshConnection, type SshResult } from '../../bridge/run-ssh.js';
 import { whoWorks } from '../../bridge/side-refs.js';
 import { readSshPlan, type SshPlan } from '../../bridge/ssh-config.js';
 import { TemporaryClone } from '../../bridge/temporary-clone.js';

@@ -2,6 +2,7 @@ import { access, chmod, readdir, readFile, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
+import { PROTOCOL_VERSION } from '../../../src/protocol/names.js';
 import { startAgent } from '../../support/bridge-agent.js';
 import { startBridgeFixture } from '../../support/bridge-fixture.js';
 import { runCli } from '../../support/cli.js';
@@ -64,7 +65,10 @@ test('where the config says no more than what it is, what is hidden stays hidden
   const secret = (await gitOk(['hash-object', '-w', '--stdin'], { ...at, input: 'a memory' })).trim();
   await gitOk(['update-ref', 'refs/bridge/watch/x', secret], at);
   await gitOk(['update-ref', 'refs/heads/of-the-owner', await bridge.tip()], at);
-  await writeFile(join(bridge.repoPath, 'config'), '[core]\n\tbare = true\n[bridge]\n\tversion = 1\n');
+  await writeFile(
+    join(bridge.repoPath, 'config'),
+    `[core]\n\tbare = true\n[bridge]\n\tversion = ${PROTOCOL_VERSION}\n`,
+  );
   await rm(join(bridge.repoPath, 'logs'), { recursive: true });
   const upload = join(bridge.dir, 'upload');
   const forced = `'${bridge.repoPath}/bridge/ssh-command' bot`;

@@ -33,9 +33,10 @@ test("the server's time goes on from what it said, however the clock of this mac
   }
 });
 
+/** What the forced command prints. */
 const hello = (other: object = {}) =>
   JSON.stringify({
-    ...{ name: 'home-pc', role: 'agent', protocol: 1, time: '2026-03-01T12:00:00Z' },
+    ...{ name: 'home-pc', role: 'agent', protocol: 2, time: '2026-03-01T12:00:00Z' },
     ...{ task_ttl: '7d', max_task_bytes: 1_048_576, max_answer_bytes: 1_048_576 },
     ...other,
   });

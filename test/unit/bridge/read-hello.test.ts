@@ -1,12 +1,19 @@
 import { expect, test } from 'vitest';
 import { judgeForcedCommand } from '../../../src/admin/doctor/check-login.js';
-import { readHello } from '../../../src/bridge/read-hello.js';
+import { readHello, type SaidHello } from '../../../src/bridge/read-hello.js';
 import { classifyGitFailure } from '../../../src/git/git-failure.js';
 import type { Hello } from '../../../src/protocol/hello.js';
+import { PROTOCOL_VERSION } from '../../../src/protocol/names.js';
 
 const HELLO: Hello = {
-  ...{ name: 'home-pc', role: 'agent', protocol: 1, time: '2026-11-22T12:00:00Z', task_ttl: '7d' },
-  ...{ max_task_bytes: 1, max_answer_bytes: 1 },
+  ...{
+    name: 'home-pc',
+    role: 'agent',
+    protocol: PROTOCOL_VERSION,
+    time: '2026-11-22T12:00:00Z',
+    task_ttl: '7d',
+  },
+  ...{ max_task_bytes: 1, max_answer_bytes: 1, features: [] },
 };
 const LINE = `${JSON.stringify(HELLO)}\n`;
 
@@ -21,6 +28,11 @@ test.each([
   expect(readHello(stdout)).toEqual({ hello: HELLO, printed });
 });
 
+test('of another protocol the version alone is read, behind a print too', () => {
+  const other = JSON.stringify({ says: 'anything', protocol: PROTOCOL_VERSION + 1 });
+  expect(readHello(`Welcome\n${other}\n`)).toEqual({ other: PROTOCOL_VERSION + 1, printed: 'Welcome' });
+});
+
 test.each([
   ['where there is none', 'Welcome\n'],
   ['behind more than a start-up file prints', `${'x\n'.repeat(600)}${LINE}`],
@@ -30,13 +42,13 @@ test.each([
 });
 
 const judge = (exitCode: number, stdout: string, stderr = '') => {
-  const found: Hello[] = [];
+  const found: SaidHello[] = [];
   return { verdicts: judgeForcedCommand({ exitCode, stdout, stderr }, (one) => found.push(one)), found };
 };
 
 test('the doctor finds the key behind what the shell prints, and names the print with its remedy', () => {
   const { verdicts, found } = judge(0, `Welcome\n${LINE}`);
-  expect(found).toEqual([HELLO]);
+  expect(found).toMatchObject([{ hello: HELLO }]);
   expect(verdicts).toMatchObject([
     { status: 'ok', text: 'the key is home-pc' },
     {
