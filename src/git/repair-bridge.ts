@@ -109,7 +109,7 @@ function namesIn(folder: string): string[] {
  * Whether HEAD holds neither a ref nor an id, or is gone, as after a power cut. git then does not accept the
  * bridge as a repository.
  */
-function isHeadBroken(gitDir: string): boolean {
+export function isHeadBroken(gitDir: string): boolean {
   const text = readSmallFile(path.join(gitDir, 'HEAD'));
   // A folder without a HEAD may be something else altogether.
   if (text === null) return existsSync(path.join(gitDir, 'bridge', 'ssh-command'));
@@ -120,7 +120,7 @@ function isHeadBroken(gitDir: string): boolean {
 export const RESTORED_HEAD = 'restored HEAD, which said nothing';
 
 /** Writes HEAD again; its content never changes after `init`. True where it had to be written. */
-async function restoreHead(gitDir: string): Promise<boolean> {
+export async function restoreHead(gitDir: string): Promise<boolean> {
   if (!isHeadBroken(gitDir)) return false;
   const file = path.join(gitDir, 'HEAD');
   await writeDurably({

@@ -1,9 +1,9 @@
 import { readBridgeSettings } from '../bridge/bridge-settings.js';
+import { type BridgeView, openBridgeView, type Reach } from '../bridge/bridge-view.js';
+import type { BridgeAccess } from '../bridge/connection.js';
 import { sweepClaims } from '../bridge/forget-agent.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { readRef } from '../git/refs.js';
-import { type BridgeView, openBridgeView, type Reach } from '../bridge/bridge-view.js';
-import type { BridgeAccess } from '../bridge/connection.js';
 import type { Repository } from '../git/run-git.js';
 import { PACKAGE_FILES } from '../process/own-package.js';
 import { MAIN_REF } from '../protocol/names.js';
