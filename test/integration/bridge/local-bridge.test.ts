@@ -16,6 +16,22 @@ test('a bridge is opened by its path', async () => {
   expect(bridge.settings.version).toBe(2);
 });
 
+test('a bridge of another protocol is not opened, for reading either, and what mends it is said', async () => {
+  const { gitDir, env, git } = await bareBridge();
+  for (const [version, code, remedy] of [
+    ['1', 'older-bridge', `llm-bridge init ${gitDir}`],
+    ['3', 'newer-bridge', 'git pull'],
+  ] as const) {
+    await git(['config', 'bridge.version', version]);
+    for (const asOwner of [true, false]) {
+      await expect(openLocalBridge(gitDir, { env, asOwner })).rejects.toMatchObject({
+        code,
+        remedy: expect.stringContaining(remedy),
+      });
+    }
+  }
+});
+
 test('a path that is not there is told, with the way to make it', async () => {
   const { dir, gitDir, env } = await bareBridge();
   for (const missing of [join(dir, 'nope'), join(gitDir, 'HEAD', 'below')]) {

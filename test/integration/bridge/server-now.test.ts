@@ -24,7 +24,11 @@ test("the server's time goes on from what it said, however the clock of this mac
     ...{ name: 'home-pc', role: 'agent', protocol: 2, time: '2026-03-01T12:00:00.750Z' },
     ...{ task_ttl: '7d', max_task_bytes: 1_048_576, max_answer_bytes: 1_048_576 },
   };
-  const { serverNow } = await readTerms(await connectionTo(JSON.stringify(hello)));
+  const connection = await connectionTo(JSON.stringify(hello));
+  const before = performance.now();
+  const { serverNow } = await readTerms(connection);
+  // Never ahead of the server's own clock, which was at `saidMs` after `before`.
+  expect(serverNow() - saidMs).toBeLessThanOrEqual(performance.now() - before);
   vi.useFakeTimers({ toFake: ['Date'] });
   for (const offMs of [0, 30 * 86_400_000, -3_600_000]) {
     vi.setSystemTime(Date.now() + offMs);
