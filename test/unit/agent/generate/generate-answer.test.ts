@@ -180,7 +180,8 @@ test.each(BACKENDS)(
       behave: () => ({ answer: 'one two three', pause: { afterChunks: 2, until: new Promise(() => {}) } }),
     });
     const settings = settingsFor(standIn, { idleTimeoutMs: 80 });
-    const outcome = await answerTo({ prompt: 'hi', backend }, settings);
+    // Its model is named: a list of models may take that long on a slow machine.
+    const outcome = await answerTo({ prompt: 'hi', model: MODEL[backend], backend }, settings);
     expect(outcome.error?.code).toBe('timeout');
     expect(outcome).toMatchObject({ model: MODEL[backend], backend, answer: null });
   },
