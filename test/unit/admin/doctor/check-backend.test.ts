@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest';
+import { askForModels, judgeModels, judgeReach } from '../../../../src/admin/doctor/check-backend.js';
+import { openBackends } from '../../../../src/agent/backends/backends.js';
+import type { StandInOptions } from '../../../../src/demo/stand-in/start-stand-in.js';
+import { standInFor } from '../../agent/generate-fixture.js';
+
+async function statesOf(name: 'ollama' | 'lmstudio', options: StandInOptions, token?: string) {
+  const { ollamaUrl, lmstudioUrl } = await standInFor(options);
+  const tokens = token === undefined ? {} : { lmstudio: token };
+  return Promise.all((await openBackends([name], { ollamaUrl, lmstudioUrl, tokens })).map(askForModels));
+}
+
+const EMBEDDER = { name: 'nomic-embed-text:latest', capabilities: ['embedding'] };
+const CLOUD = { name: 'mine:latest', remoteHost: 'https://ollama.com' };
+
+test.each<[string, NonNullable<StandInOptions['models']>['ollama'], string | undefined, boolean, object]>([
+  [
+    'only embedding models',
+    [EMBEDDER],
+    undefined,
+    false,
+    { status: 'broken', text: /no model that can chat/ },
+  ],
+  ['only cloud models', [CLOUD], undefined, false, { status: 'broken', text: /mine:latest \(cloud\)/ }],
+  ['only cloud models, and leave for them', [CLOUD], undefined, true, { status: 'broken' }],
+  ['one that chats behind others', [EMBEDDER, CLOUD, 'llama3.2:latest'], undefined, false, { status: 'ok' }],
+  [
+    'an embedding model by name',
+    [EMBEDDER],
+    'nomic-embed-text',
+    false,
+    { status: 'broken', text: /cannot chat/ },
+  ],
+  ['a cloud model by an alias', [CLOUD], 'mine', false, { status: 'broken', remedy: /--allow-cloud/ }],
+  ['a cloud model by an alias, and leave', [CLOUD], 'mine', true, { status: 'ok', text: /in the cloud/ }],
+  ['a cloud model that is not pulled', ['llama3.2:latest'], 'big:cloud', false, { status: 'broken' }],
+])('doctor judges an Ollama with %s', async (_what, ollama = [], wanted, allowCloud, expected) => {
+  const [verdict] = judgeModels(await statesOf('ollama', { models: { ollama } }), wanted, allowCloud);
+  expect(verdict).toMatchObject(
+    Object.fromEntries(
+      Object.entries(expected).map(([key, value]) => {
+        return [key, value instanceof RegExp ? expect.stringMatching(value) : value];
+      }),
+    ),
+  );
+});
+
+test('a server that wants a token is broken with what to do about it, and fine with the token', async () => {
+  const [refused] = judgeReach(await statesOf('lmstudio', { token: 'sk-lm-1' }));
+  expect(refused).toMatchObject({
+    status: 'broken',
+    text: expect.stringContaining('HTTP 401'),
+    remedy: expect.stringContaining('--lmstudio-token-file'),
+  });
+  const [letIn] = judgeReach(await statesOf('lmstudio', { token: 'sk-lm-1' }, 'sk-lm-1'));
+  expect(letIn).toMatchObject({ status: 'ok' });
+});
