@@ -8,7 +8,7 @@ import { serveOverHttp } from '../support/http-git.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { startPlainBridge } from '../support/plain-bridge.js';
 
-// SECURITY.md: P30
+// SECURITY.md: P32
 
 const SECRET = 's3cret-word';
 

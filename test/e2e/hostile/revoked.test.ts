@@ -8,7 +8,7 @@ import { changes } from '../../support/hostile/refused-case.js';
 import { readServerState, serverProcesses } from '../../support/hostile/server-state.js';
 import { waitUntil } from '../../support/wait-until.js';
 
-// SECURITY.md: P31
+// SECURITY.md: P33
 
 test('a removed key loses its doorbell, its fetch and its push in the middle of them, and nobody else does', async () => {
   const bridge = await startHostileBridge();

@@ -8,7 +8,7 @@ import { BACKEND_TOKEN_OPTIONS } from '../../../../src/cli/options.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
 import { answerTo, settingsFor, standInFor } from '../generate-fixture.js';
 
-// SECURITY.md: P33
+// SECURITY.md: P30
 
 const TOKEN = 'sk-lm-abcdefgh:0123456789';
 const signal = new AbortController().signal;

@@ -6,7 +6,7 @@ import type { StandIn } from '../../../../src/demo/stand-in/start-stand-in.js';
 import type { TaskJson } from '../../../../src/protocol/task.js';
 import { answerTo, chatBodies, settingsFor, standInFor } from '../generate-fixture.js';
 
-// SECURITY.md: P32
+// SECURITY.md: P29
 
 test.each([
   'gpt-oss:120b-cloud',

@@ -3,7 +3,7 @@ import { type FormatCheck, openFormat } from '../../../../src/agent/generate/jso
 import type { TaskFormat } from '../../../../src/protocol/task.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
 
-// SECURITY.md: P29
+// SECURITY.md: P31
 
 const MIB = 1024 * 1024;
 const never = new AbortController().signal;
