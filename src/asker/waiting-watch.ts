@@ -18,7 +18,7 @@ export interface LookPace {
 export const WATCHFUL: LookPace = { firstMs: 1_000, longestMs: 10_000 };
 
 /** For a program, which wants to know that nobody is there, and nothing of a quick answer. */
-export const PATIENT: LookPace = { firstMs: 3_000, longestMs: 30_000 };
+export const PATIENT: LookPace = { firstMs: 10_000, longestMs: 30_000 };
 
 /** Who wants to know what a task waits for, and how soon. */
 interface Watched {
