@@ -107,13 +107,13 @@ function unknownBackend(name: string): GenerationOutcome {
 /** What was asked last, for the error answer, and how often a server was given the task. */
 type Asked = { backend: GenerationOutcome['backend']; model: string | null; attempts: number };
 
-/** Counts as an attempt what reaches a server. */
+/** Counts as an attempt what gives a server the task: it was reached, and has the model. */
 async function counted<T>(asked: Asked, attempt: () => Promise<T>): Promise<T> {
   asked.attempts += 1;
   try {
     return await attempt();
   } catch (error) {
-    if (isUnreachable(error)) asked.attempts -= 1;
+    if (isUnreachable(error) || error instanceof MissingModel) asked.attempts -= 1;
     throw error;
   }
 }

@@ -248,3 +248,10 @@ test('an error of a megabyte is a bounded message, whether it passes or not', as
     expect(outcome.error?.message.length).toBeLessThanOrEqual(1000);
   }
 });
+
+test('a server that lacks the model was not given the task, so that is no attempt', async () => {
+  const standIn = await standInFor({ models: { ollama: ['one'], lmstudio: ['two'] } });
+  const outcome = await answerTo({ prompt: '2+2', model: 'two' }, settingsFor(standIn, QUICK));
+  expect(outcome).toMatchObject({ answer: '4', backend: 'lmstudio' });
+  expect(outcome).not.toHaveProperty('attempts');
+});
