@@ -6,7 +6,7 @@ import { PROTOCOL_VERSION } from '../protocol/names.js';
 import { writeSettings } from './repository-settings.js';
 
 /**
- * Writes the config of a bridge anew, as of its first day, where a power cut has emptied or damaged it. The
+ * Writes the config of a bridge again, as of its first day, where a power cut has emptied or damaged it. The
  * old file is kept aside, for what the owner had set in it. `bridge.version` is written last: until then the
  * bridge serves nobody.
  */

@@ -101,7 +101,7 @@ export function isDamagedConfig(gitDir: string): boolean {
 function lostConfig(gitDir: string): BridgeError {
   return new BridgeError(`the config of ${gitDir} is empty or damaged, and nothing is served without it`, {
     code: 'damaged-config',
-    remedy: `llm-bridge init ${shellQuote(gitDir)} writes it anew; then set again what was your own (git config bridge.answersLog …)`,
+    remedy: `llm-bridge init ${shellQuote(gitDir)} writes it again; then set again what was your own (git config bridge.answersLog …)`,
   });
 }
 

@@ -161,7 +161,7 @@ const FAILURES: readonly Failure[] = [
     meanings: ['other-format'],
     code: 'object-format',
     message: 'the ids of the bridge (SHA-1 or SHA-256) are not those of the clone here',
-    remedy: 'the bridge was made anew in another format: delete the clone, or the state folder of the agent',
+    remedy: 'the bridge was made again in another format: delete the clone, or the state folder of the agent',
     retryable: false,
   },
   {

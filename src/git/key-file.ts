@@ -83,7 +83,7 @@ function faultOfText(bytes: Buffer, file: string): KeyFault | null {
   return null;
 }
 
-/** The command that has a filter write the file anew, which stays the owner's alone. */
+/** The command that has a filter write the file again, which stays the owner's alone. */
 function rewritten(filter: string, file: string): string {
   const [old, fresh] = [shellQuote(file), shellQuote(`${file}.new`)];
   return `${filter} <${old} >${fresh} && chmod 600 ${fresh} && mv ${fresh} ${old}`;

@@ -341,7 +341,7 @@ describe('waiting', () => {
     expect(newQuestions()).toEqual(['9+3', '9+3', '9+4', '9+5', '9+4']);
   });
 
-  test('an answer that repeats itself without end is printed with a warning, and an equal task is generated anew', async () => {
+  test('an answer that repeats itself without end is printed with a warning, and an equal task is generated again', async () => {
     const endless = { kind: 'answer', text: 'and so on, ' } as const;
     standIn.behave = () => ({ answer: 'First, ', endless });
     const stopped = await ask(['9+6', '--dedup']);

@@ -420,7 +420,7 @@ describe('on the server, the doctor', () => {
       check: 'repository',
       status: 'broken' as const,
       text: /^the config of \S+ is empty or damaged, and nothing is served without it$/,
-      remedy: /^llm-bridge init \S+ writes it anew/,
+      remedy: /^llm-bridge init \S+ writes it again/,
     })),
     {
       name: 'a folder that is no bridge',

@@ -14,7 +14,7 @@ import { startPlainBridge } from '../../support/plain-bridge.js';
 
 // SECURITY.md: P21
 
-test('a bridge whose config is empty serves nobody over ssh, and goes on once init has written it anew', async () => {
+test('a bridge whose config is empty serves nobody over ssh, and goes on once init has written it again', async () => {
   const bridge = await startBridgeFixture();
   const standIn = await startStandIn();
   onCleanup(standIn.close);

@@ -38,7 +38,7 @@ const CLEANED: Record<string, (temp: string, gitDir: string) => Promise<void>> =
   },
 };
 
-test.each(Object.keys(CLEANED))('a clone is made anew and filled again where %s', async (name) => {
+test.each(Object.keys(CLEANED))('a clone is made again and filled again where %s', async (name) => {
   const { temp, clone, main, read, fill, fills } = await start();
   await CLEANED[name]?.(temp, clone.repo.gitDir);
   expect(await clone.use(read, fill)).toBe(main);
