@@ -1,9 +1,9 @@
 // Breaks src/protocol in one place after another, and the second reader likewise, and runs the test vectors
-// each time: npm run mutate -- [--only protocol|reader] [--part K/N]. A vector has to notice 90 % of what
-// StrykerJS's instrumenter thinks of as mistakes. test/mutation/equivalents.json explains those that nobody
-// can notice. StrykerJS itself starts its test runner anew for what a module computes while it is loaded, and
-// that is all of our schemas. So the tests of the vectors are bundled with the broken code here, and loaded
-// once for each mutant, without vitest (test/mutation/vitest-shim.ts).
+// each time: npm run mutate -- [--only protocol|reader] [--part K/N] (--list shows what is broken). A vector
+// has to notice 90 % of what StrykerJS's instrumenter thinks of as mistakes. test/mutation/equivalents.json
+// explains those that nobody can notice. StrykerJS itself starts its test runner anew for what a module
+// computes while it is loaded, and that is all of our schemas. So the tests of the vectors are bundled with
+// the broken code here, and loaded once for each mutant, without vitest (test/mutation/vitest-shim.ts).
 import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -23,10 +23,6 @@ const protocol = path.join(root, 'src', 'protocol');
 const judges = ['vectors', 'rule-vectors'].map((name) =>
   path.join(root, 'test', 'unit', 'protocol', `${name}.test.ts`),
 );
-// Inside node_modules, so that the bundle finds the packages.
-const folder = path.join(root, 'node_modules', '.cache', 'llm-bridge-mutate');
-const bundle = path.join(folder, 'judge.mjs');
-
 const { values } = parseArgs({
   options: {
     only: { type: 'string' },
@@ -35,6 +31,15 @@ const { values } = parseArgs({
     list: { type: 'boolean', default: false },
   },
 });
+
+// Inside node_modules, so that the bundle finds the packages; parts may run beside one another.
+const folder = path.join(
+  root,
+  'node_modules',
+  '.cache',
+  `llm-bridge-mutate-${values.part.replace('/', '-')}`,
+);
+const bundle = path.join(folder, 'judge.mjs');
 
 if (values.try !== undefined) {
   await tryMutants(JSON.parse(values.try));
@@ -75,6 +80,7 @@ async function mutateProtocol() {
     else if (isWords(mutant) || apart.some((one) => isInside(mutant, one))) setApart += 1;
     else survivors.push(mutant);
   }
+  await rm(folder, { recursive: true, force: true });
   for (const { file, row, line, original, what } of survivors)
     console.log(`${file}:${row}: ${oneLine(original)} => ${oneLine(what)}   in ${line}`);
   const share = noticed.size / (noticed.size + survivors.length);
@@ -187,9 +193,13 @@ function runJudges(ids) {
 /** What became of the mutants that one process came to. With [null]: an entry only where not all is well. */
 function tryInProcess(ids) {
   const script = fileURLToPath(import.meta.url);
-  const { stdout, stderr } = spawnSync(process.execPath, [script, '--try', JSON.stringify(ids)], {
-    ...{ encoding: 'utf8', timeout: 120_000, maxBuffer: 1 << 26 },
-  });
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    [script, '--part', values.part, '--try', JSON.stringify(ids)],
+    {
+      ...{ encoding: 'utf8', timeout: 120_000, maxBuffer: 1 << 26 },
+    },
+  );
   if (ids[0] === null && stderr !== '') console.error(stderr);
   return stdout
     .split('\n')
