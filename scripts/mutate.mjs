@@ -154,6 +154,7 @@ async function instrument() {
 
 /** Whether a mutant leaves out words that people read: a text with a blank in it that no vector knows. */
 function isWords({ original, what }) {
+  if (what === '{}' && /^\{\s*error: '/.test(original)) return true;
   return (what === '""' || what === '``') && /^(['"`])[\s\S]* [\s\S]*\1$/.test(original);
 }
 
@@ -162,7 +163,7 @@ function isInside({ file, row, lines }, one) {
   if (file !== one.file) return false;
   if (one.name === undefined) return true;
   const isStart = new RegExp(`^\\s*(?:export )?(?:async )?(?:function |const )?${one.name}\\b`);
-  const start = lines.findIndex((line) => isStart.test(line) && /[({=]/.test(line));
+  const start = lines.findLastIndex((line) => isStart.test(line) && /[({=]/.test(line));
   if (start < 0) throw new Error(`${file} has no ${one.name}, which equivalents.json sets apart`);
   const indent = /^\s*/.exec(lines[start])[0];
   const isEnd = (line) => line.startsWith(indent) && /^[\])}]/.test(line.slice(indent.length));

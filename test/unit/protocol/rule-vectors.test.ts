@@ -95,7 +95,7 @@ test.each(titled(bounds.cases))('the time of a %s', (_name, { of, time_ms, now_m
   const judged = {
     claim_allowed: () => isLeaseAllowed({ until: at }, now_ms),
     claim_over: () => isLeaseOver({ until: at }, now_ms),
-    present: () => isPresent(presence, now_ms),
+    present: () => isPresent(presence, now_ms) && !isPresent({ ...presence, state: 'stopped' }, now_ms),
     commit_date: () => isDateAllowed(time_ms, now_ms),
   };
   expect(judged[of]()).toBe(ok);

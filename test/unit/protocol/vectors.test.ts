@@ -284,7 +284,7 @@ describe('a presence', () => {
   test.each(presences.refs)('of $name has the ref $ref', ({ name, ref }) => {
     expect(presenceRef(name)).toBe(ref);
     expect(agentOfPresenceRef(ref)).toBe(name);
-    expect(agentOfPresenceRef(`x${ref}`)).toBe(null);
+    expect(agentOfPresenceRef(ref.replace('agents', 'claims'))).toBe(null);
   });
 });
 
