@@ -1,4 +1,4 @@
-import { type BigIntStats, type FSWatcher, watch } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import { lstat, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -14,11 +14,20 @@ export interface PathEvents {
 export interface WatchPathOptions {
   /** Milliseconds. */
   readonly pollMs?: number;
-  /** Opens a watch of a folder. Default: that of node. May throw where the system has none left. */
+  /**
+   * Opens a watch of a folder, and returns it once events come. Default: by chokidar. May throw where the
+   * system has none left.
+   */
   readonly watchFolder?: (
     folder: string,
     onEvent: (event: string, name: string | null) => void,
-  ) => Pick<FSWatcher, 'on' | 'close'>;
+  ) => FolderWatch | Promise<FolderWatch>;
+}
+
+/** An open watch of a folder. */
+export interface FolderWatch {
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  close(): unknown;
 }
 
 /**
@@ -58,7 +67,7 @@ class WatchedPath {
   readonly #path: string;
   readonly #on: PathEvents;
   readonly #options: Required<WatchPathOptions>;
-  readonly #watches = new Map<string, { readonly identity: string; readonly watcher: { close(): void } }>();
+  readonly #watches = new Map<string, { readonly identity: string; readonly watcher: FolderWatch }>();
   #names: ReadonlySet<string>;
   /** Undefined before the first look. */
   #seen: string | undefined;
@@ -70,7 +79,11 @@ class WatchedPath {
   #looking: Promise<void>;
   #telling: Promise<void> = Promise.resolve();
 
-  constructor(file: string, on: PathEvents, { pollMs = POLL_MS, watchFolder = watch }: WatchPathOptions) {
+  constructor(
+    file: string,
+    on: PathEvents,
+    { pollMs = POLL_MS, watchFolder = watchByChokidar }: WatchPathOptions,
+  ) {
     this.#path = file;
     this.#on = on;
     this.#options = { pollMs, watchFolder };
@@ -90,43 +103,55 @@ class WatchedPath {
     const sight = await lookAt(this.#path);
     if (this.#isClosed) return;
     // Not where an event came meanwhile: what it told is newer than this look.
-    if (heard === this.#heard) this.#take(sight);
+    if (heard === this.#heard) await this.#take(sight);
+    if (this.#isClosed) return;
     this.#timer = setTimeout(() => {
       this.#looking = this.#poll();
     }, this.#options.pollMs);
   }
 
-  #take(sight: Sight): void {
+  async #take(sight: Sight): Promise<void> {
     const isFirst = this.#seen === undefined;
     const isNews = !isFirst && sight.file !== this.#seen;
     this.#seen = sight.file;
+    if (isNews) this.#on.change();
     // No event told of a change: whatever the watch is on, it is not this folder.
     if (isNews) this.#closeAll();
-    this.#openMissing(sight);
+    const wasOpened = await this.#openMissing(sight);
+    if (this.#isClosed) return;
     if (isFirst) this.#on.ready();
-    else if (isNews) this.#on.change();
+    // What came while the watch was opened had no event.
+    else if (wasOpened && (await lookAt(this.#path)).file !== this.#seen) this.#hear(null);
   }
 
-  #openMissing({ folders, names }: Sight): void {
+  /** Returns whether a watch was opened. */
+  async #openMissing({ folders, names }: Sight): Promise<boolean> {
     this.#names = names;
     for (const [folder, { identity, watcher }] of this.#watches) {
       if (folders.get(folder) === identity) continue;
       watcher.close();
       this.#watches.delete(folder);
     }
-    for (const [folder, identity] of folders) {
-      if (this.#watches.has(folder)) continue;
+    const opened = [...folders].map(async ([folder, identity]) => {
+      if (this.#watches.has(folder)) return false;
       try {
-        const watcher = this.#options.watchFolder(folder, (_event, name) => this.#hear(name));
+        const watcher = await this.#options.watchFolder(folder, (_event, name) => this.#hear(name));
+        if (this.#isClosed) {
+          watcher.close();
+          return false;
+        }
         this.#watches.set(folder, { identity, watcher });
         watcher.on('error', () => {
           watcher.close();
           if (this.#watches.get(folder)?.watcher === watcher) this.#watches.delete(folder);
         });
+        return true;
       } catch {
         // No watches are left, or the folder has just gone. The next poll tries again.
+        return false;
       }
-    }
+    });
+    return (await Promise.all(opened)).includes(true);
   }
 
   #hear(name: string | null): void {
@@ -153,6 +178,34 @@ class WatchedPath {
     for (const { watcher } of this.#watches.values()) watcher.close();
     this.#watches.clear();
   }
+}
+
+/**
+ * Watches the entries of a folder, and nothing in them. Only the raw events are of use: what chokidar makes
+ * of them is silent about a rename that comes within 5 ms of another event, and about all after it.
+ */
+async function watchByChokidar(
+  folder: string,
+  onEvent: (event: string, name: string | null) => void,
+): Promise<FolderWatch> {
+  // Loaded here: an agent that reaches its bridge over ssh watches no file.
+  const { watch } = await import('chokidar');
+  const watcher = watch(folder, {
+    depth: 0,
+    ignoreInitial: true,
+    ignored: (entry) => path.resolve(entry) !== folder,
+  });
+  watcher.on('raw', (event, name) => onEvent(event, name ? path.basename(name) : null));
+  try {
+    await new Promise<void>((resolve, reject) => {
+      watcher.once('ready', resolve);
+      watcher.once('error', reject);
+    });
+  } catch (error) {
+    await watcher.close();
+    throw error;
+  }
+  return watcher;
 }
 
 async function lookAt(file: string): Promise<Sight> {
