@@ -91,6 +91,32 @@ export async function pushSideRefs(
   context: PushTarget,
   changes: readonly SideRefChange[],
 ): Promise<SidePushOutcome> {
+  // One push for each object: git also sends the object of a ref whose lease it then finds stale, and the
+  // server refuses a push with an object that belongs to none of its refs.
+  const outcomes = await Promise.all(byObject(changes).map((group) => pushTogether(context, group)));
+  const refused = outcomes.find((outcome) => outcome.status === 'refused');
+  if (refused !== undefined) return refused;
+  return {
+    status: 'pushed',
+    refs: new Set(outcomes.flatMap((outcome) => (outcome.status === 'pushed' ? [...outcome.refs] : []))),
+  };
+}
+
+/** The changes in groups that move to one object each. What is deleted goes along with the first. */
+function byObject(changes: readonly SideRefChange[]): readonly SideRefChange[][] {
+  const groups = new Map<string, SideRefChange[]>();
+  for (const change of changes) {
+    if (change.to !== null) groups.set(change.to, [...(groups.get(change.to) ?? []), change]);
+  }
+  const deleted = changes.filter(({ to }) => to === null);
+  const [first = [], ...others] = groups.values();
+  return [[...first, ...deleted], ...others].filter((group) => group.length > 0);
+}
+
+async function pushTogether(
+  context: PushTarget,
+  changes: readonly SideRefChange[],
+): Promise<SidePushOutcome> {
   const { exitCode, report, stderr } = await runPush(
     context,
     changes.map(({ ref, from }) => `--force-with-lease=${ref}:${from ?? ''}`),

@@ -88,6 +88,25 @@ describe('refs beside main', () => {
     });
   });
 
+  test('what is not pushed sends no object along, because a server refuses one that belongs to no ref', async () => {
+    const { bridge, clone, url, to } = await bridgeAndClone();
+    const [taken, mine, word] = await Promise.all(
+      ['1', '2', '3'].map((text) => writeBlob(clone, Buffer.from(text))),
+    );
+    await pushSideRefs(to, [{ ref: CLAIM, to: taken ?? '', from: null }]);
+    const presence = 'refs/bridge/agents/home-pc';
+    const changes = [
+      { ref: presence, to: word ?? '', from: null },
+      { ref: CLAIM, to: mine ?? '', from: null },
+    ];
+    expect(await pushSideRefs({ ...to, url }, changes)).toEqual({
+      status: 'pushed',
+      refs: new Set([presence]),
+    });
+    await expect(bridge.git(['cat-file', '-e', word ?? ''])).resolves.toBe('');
+    await expect(bridge.git(['cat-file', '-e', mine ?? ''])).rejects.toThrow();
+  });
+
   test('are fetched where that is asked for, and what is gone there goes', async () => {
     const { bridge, clone, url, to } = await bridgeAndClone();
     const blob = await writeBlob(clone, Buffer.from('1'));
