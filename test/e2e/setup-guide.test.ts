@@ -140,7 +140,7 @@ describe.skipIf(why !== null)(`the set-up guides with two UNIX users${title}`, (
     const repo = join(world.dir, 'srv/bridge.git');
     const history = await world.run('server', ['git', '-C', repo, 'log', '--format=%an: %s']);
     expect(history.stdout).toMatch(
-      /^home-pc: answer .*: 12 .*\nbot: ask .*: 3 \* 4\nhome-pc: answer .*: 4 .*\n.*: ask .*: 2\+2\n/,
+      /^home-pc: answer [0-9a-f]{8}: 12 .*\nbot: ask: 3 \* 4\nhome-pc: answer [0-9a-f]{8}: 4 .*\n.*: ask: 2\+2\n/,
     );
   });
 
