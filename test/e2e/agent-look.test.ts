@@ -128,7 +128,7 @@ test('a main that was rewritten without a ring is found by a look, and ends the 
 test('where there is no doorbell, a poll is a fetch at once', async () => {
   const command = join(bridge.repoPath, 'bridge', 'ssh-command');
   const text = await readFile(command, 'utf8');
-  await writeFile(command, text.replace(/^ {2}bridge-wait\) .*$/m, ''));
+  await writeFile(command, text.replace(/^ {2}bridge-wait\)$/m, '  no-bridge-wait)'));
   const agent = await startAgent(bridge, standIn, {
     state: 'polling',
     args: OFTEN,

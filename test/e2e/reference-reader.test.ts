@@ -13,6 +13,7 @@ const reason = whyNoReader();
 
 test.skipIf(reason !== null)(
   `the second reader, in Python, sees in a bridge what the program sees${reason === null ? '' : ` (skipped: ${reason})`}`,
+  { timeout: 180_000 },
   async () => {
     const bridge = await startBridgeFixture();
     const standIn = await startStandIn();

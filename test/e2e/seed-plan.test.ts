@@ -64,9 +64,9 @@ test('2+2 in a watched task.txt is answered 4 in exactly one line of the log, wh
   expect((await bridge.answersLog()).map((one) => one.answer)).toEqual(['4', '7']);
   expect(await bridge.gitLog('%an %s')).toEqual([
     expect.stringMatching(/^home-pc answer [0-9a-f]{8}: 7 \(llama3\.2:latest via ollama, \d+ ms\)$/),
-    expect.stringMatching(/^bot ask [0-9a-f]{8}: 3\+4$/),
+    'bot ask: 3+4',
     expect.stringMatching(/^home-pc answer [0-9a-f]{8}: 4 \(llama3\.2:latest via ollama, \d+ ms\)$/),
-    expect.stringMatching(/^bot ask [0-9a-f]{8}: 2\+2$/),
+    'bot ask: 2+2',
     expect.any(String),
   ]);
   expect(questionsOf(standIn)).toEqual(['2+2', '3+4']);

@@ -51,16 +51,23 @@ export async function serverProcesses(repoPath: string, name: string): Promise<S
   return found;
 }
 
-/**
- * The most memory that the processes of a key have used at one moment, in bytes. It is the sum of the peaks
- * of the living processes, so never less than what they used together. Watches until it is stopped; `list`
- * gives it by program.
- */
-export function watchMemory(
-  repoPath: string,
-  name: string,
-): { stop(): Promise<{ bytes: number; list: string }> } {
+/** What the processes of a key have cost a server. */
+export interface ServerCost {
+  /** The most memory at one moment, in bytes: the sum of the peaks of the living processes. */
+  readonly bytes: number;
+  /** Processor time of all of them together, in milliseconds, as far as it was seen while they lived. */
+  readonly cpuMs: number;
+  /** The memory by program. */
+  readonly list: string;
+}
+
+/** Milliseconds in a clock tick of `/proc/<pid>/stat`: USER_HZ is 100 on every Linux. */
+const TICK_MS = 10;
+
+/** Watches what the processes of a key cost, until it is stopped. */
+export function watchCost(repoPath: string, name: string): { stop(): Promise<ServerCost> } {
   const peaks = new Map<string, number>();
+  const ticks = new Map<number, number>();
   let bytes = 0;
   let stopped = false;
   const watching = (async () => {
@@ -76,6 +83,10 @@ export function watchMemory(
           .join(' ');
         peaks.set(program, Math.max(peaks.get(program) ?? 0, peak));
         sum += peak;
+        // The 14th and 15th field, counted from behind the name, which may have blanks in it.
+        const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
+        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        if (stat !== '') ticks.set(pid, Number(fields[11]) + Number(fields[12]));
       }
       bytes = Math.max(bytes, sum);
     }
@@ -85,7 +96,8 @@ export function watchMemory(
       stopped = true;
       await watching;
       const list = [...peaks].map(([program, peak]) => `${program} ${(peak / 1e6).toFixed(0)}`).join(', ');
-      return { bytes, list };
+      const cpuMs = [...ticks.values()].reduce((all, one) => all + one, 0) * TICK_MS;
+      return { bytes, cpuMs, list };
     },
   };
 }
