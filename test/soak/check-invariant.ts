@@ -48,6 +48,7 @@ export interface InvariantReport {
 interface Commit {
   readonly id: string;
   readonly parents: readonly string[];
+  readonly author: string;
   readonly committedAtMs: number;
   readonly trailers: ReadonlyMap<string, string>;
   readonly changes: readonly {
@@ -92,11 +93,18 @@ export async function checkInvariant(input: InvariantInput): Promise<InvariantRe
 type Wrong = (kind: string, what: string) => void;
 type Json = Record<string, unknown>;
 
+/** An answer on main, and what its record has to say besides: of its task. */
+interface LoggedAnswer {
+  readonly commit: string;
+  readonly inbox: Json;
+  readonly ofTask: Json;
+}
+
 interface History {
   /** By commit id. */
   readonly tasks: ReadonlyMap<string, { readonly token: string | null; readonly answer: Json | null }>;
   /** In the order of main. */
-  readonly answers: readonly { readonly commit: string; readonly inbox: Json }[];
+  readonly answers: readonly LoggedAnswer[];
   readonly errors: Record<string, number>;
   readonly cached: number;
   readonly expired: number;
@@ -125,6 +133,7 @@ async function readMain(repoPath: string, wrong: Wrong): Promise<Commit[]> {
     return {
       id,
       parents: [...head.matchAll(/^parent ([0-9a-f]+)$/gm)].map(([, parent = '']) => parent),
+      author: /^author (.*) <[^>]*> [0-9]+ /m.exec(head)?.[1] ?? '',
       committedAtMs: Number(/^committer .*> ([0-9]+) /m.exec(head)?.[1] ?? Number.NaN) * 1000,
       trailers: new Map(
         [...(paragraphs.at(-1) ?? '').matchAll(/^([A-Za-z-]+): (.*)$/gm)].map(([, key = '', value = '']) => [
@@ -165,10 +174,10 @@ function judgeHistory(
 ): History {
   const tasks = new Map<
     string,
-    { token: string | null; answer: Json | null; bytes: Buffer; askedAtMs: number }
+    { token: string | null; answer: Json | null; bytes: Buffer; askedAtMs: number; ofTask: Json }
   >();
   const tokens = new Map<string, string>();
-  const answers: { commit: string; inbox: Json }[] = [];
+  const answers: LoggedAnswer[] = [];
   const errors: Record<string, number> = {};
   let cached = 0;
   commits.forEach((commit, index) => {
@@ -193,7 +202,13 @@ function judgeHistory(
       const first = token === null ? undefined : tokens.get(token);
       if (first !== undefined) wrong('asked-twice', `${token} was asked by ${first} and by ${commit.id}`);
       if (token !== null) tokens.set(token, commit.id);
-      tasks.set(commit.id, { token, answer: null, bytes, askedAtMs: commit.committedAtMs });
+      const metadata = change.path === 'task.json' ? readJson(bytes)?.metadata : undefined;
+      const ofTask = {
+        asker: commit.author,
+        asked_at: new Date(commit.committedAtMs).toISOString(),
+        ...(metadata === undefined ? {} : { metadata }),
+      };
+      tasks.set(commit.id, { token, answer: null, bytes, askedAtMs: commit.committedAtMs, ofTask });
       return;
     }
     const inbox = readJson(bytes);
@@ -201,8 +216,8 @@ function judgeHistory(
       wrong('inbox', `${commit.id} has an inbox.json that is no JSON object`);
       return;
     }
-    answers.push({ commit: commit.id, inbox });
     const said = String(inbox.task_commit);
+    answers.push({ commit: commit.id, inbox, ofTask: tasks.get(said)?.ofTask ?? {} });
     if (commit.trailers.get('Task') !== said)
       wrong('trailer', `${commit.id} says task ${commit.trailers.get('Task')}, its inbox.json ${said}`);
     if ((typeof inbox.answer === 'string') === (inbox.error !== null))
@@ -284,13 +299,13 @@ function judgeLog(records: readonly Json[], answers: History['answers'], wrong: 
     if (answer !== undefined && answer.commit !== commit)
       wrong('order', `record ${index + 1} is of ${commit}, the answer at its place is ${answer.commit}`);
   }
-  const inboxOf = new Map(answers.map(({ commit, inbox }) => [commit, inbox]));
+  const saysOf = new Map(answers.map(({ commit, inbox, ofTask }) => [commit, { ...ofTask, ...inbox }]));
   for (const record of records) {
     const { seq, commit, ingested_at: ingestedAt, ...fields } = record;
-    const inbox = inboxOf.get(String(commit));
-    if (inbox === undefined)
+    const says = saysOf.get(String(commit));
+    if (says === undefined)
       wrong('not-in-history', `record ${String(seq)} is of ${String(commit)}, which is no answer on main`);
-    else if (!isDeepStrictEqual(fields, inbox))
+    else if (!isDeepStrictEqual(fields, says))
       wrong('field', `record ${String(seq)} does not say what ${String(commit)} says`);
     if (typeof ingestedAt !== 'string' || Number.isNaN(Date.parse(ingestedAt)))
       wrong('field', `record ${String(seq)} does not say when it was taken in`);
