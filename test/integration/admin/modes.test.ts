@@ -86,6 +86,7 @@ test.each([0o000, 0o077])('what a bridge is made of has its modes, whatever the 
   const unlike = rows.filter((row) => !/^(?:640|750|440) /.test(row));
   expect(unlike).toEqual([
     // What its owner put there, and what starts programs.
+    '755 bridge/find-node',
     '700 bridge/on-answer.d/takes',
     '755 bridge/receive-pack',
     '755 bridge/repair',

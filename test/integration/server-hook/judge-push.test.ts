@@ -692,7 +692,8 @@ test('a hook whose program is gone, or which cannot run it, lets nothing in', as
   const id = await own.writer.ask(await own.tip(), 'q');
   for (const bad of [
     text.replace(/^hook=.*/m, 'hook=/nowhere'),
-    text.replace(/^node=.*/m, 'node=/nowhere'),
+    // And no other node is found.
+    text.replace(/^node=.*/m, 'node=/nowhere').replace('bridge/find-node', 'false'),
     text.replace(/^node=.*/m, 'node=/bin/false'),
   ]) {
     await writeFile(hook, bad);

@@ -260,10 +260,12 @@ async function forcedCommand(): Promise<{ script: string; repo: string; env: Rec
   const bin = join(dir, 'bin');
   await mkdir(join(repo, 'bridge/principals'), { recursive: true });
   await mkdir(bin);
+  // Without it nothing is served.
+  await writeFile(join(repo, 'config'), '[bridge]\n\tversion = 2\n');
   await writeFile(join(repo, 'bridge/principals/home-pc'), 'agent\n');
   for (const [name, text] of [
     ['env', 'echo "RAN $*"'],
-    ['git', 'exit 1'],
+    ['git', 'case $* in *--get-regexp*) echo bridge.version 2 ;; *) exit 1 ;; esac'],
     ['date', 'echo now'],
   ] as const) {
     await writeFile(join(bin, name), `#!/bin/sh\n${text}\n`);
