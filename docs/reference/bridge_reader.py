@@ -323,8 +323,8 @@ def is_rotated(file):
 def is_within(of, time_ms, now_ms):
     """Whether a time is right for what it is of, by the server's clock."""
     ahead = time_ms - now_ms
-    return {"claim_allowed": 0 < ahead <= 300_000, "claim_over": ahead <= 0, "present": -300_000 <= ahead <= 60_000,
-            "commit_date": -3_600_000 <= ahead <= 600_000}[of]
+    return {"claim_allowed": 0 < ahead <= 300_000, "claim_over": ahead <= 0,
+            "present": -300_000 <= ahead <= 60_000, "commit_date": -3_600_000 <= ahead <= 600_000}[of]
 
 # ---- The commands ----
 def open_main(path):

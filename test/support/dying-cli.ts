@@ -103,7 +103,7 @@ function sourceOf(step: string): string {
     return step.includes(':refs/heads/main') ? `git .* push ${toMain}` : `git .* push (?!${toMain})`;
   }
   return step
-    .slice(0, 400)
+    .slice(0, 10_000)
     .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
     .replace(/(?<=^|[ =])\/\S*|@[0-9]+|[0-9a-f]{40}|[0-9a-f-]{36}/g, (part) => {
       const folder = /\/(?:objects|refs\/[a-z]+\/[a-z]+)\//.exec(part);
