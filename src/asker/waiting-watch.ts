@@ -4,9 +4,10 @@ import type { TaskWork } from '../bridge/side-refs.js';
 import { startStopwatch } from '../bridge/stopwatch.js';
 
 /** What a task waits for: the agent that is at it, or for an agent. Times are by the server's clock. */
-export type Waiting =
-  | { readonly for: 'answer'; readonly work: TaskWork; readonly nowMs: number }
-  | { readonly for: 'agent'; readonly attendance: Attendance; readonly nowMs: number };
+export type Waiting = { readonly attendance: Attendance; readonly nowMs: number } & (
+  | { readonly for: 'answer'; readonly work: TaskWork }
+  | { readonly for: 'agent' }
+);
 
 /** When to look what a task waits for: first, and at the longest; in between it grows. Milliseconds. */
 export interface LookPace {
@@ -67,9 +68,10 @@ export class WaitingWatch {
     const nowMs = terms.serverNow();
     const work = who.running.get(this.#task);
     const attendance = attendanceOf(who, { nowMs, takesClaims: terms.claimLeaseMs !== null });
-    const now = JSON.stringify(work ?? attendance);
+    const now = JSON.stringify({ work, attendance });
     if (now === this.#last) return;
     this.#last = now;
-    this.#tell?.(work === undefined ? { for: 'agent', attendance, nowMs } : { for: 'answer', work, nowMs });
+    const known = { attendance, nowMs };
+    this.#tell?.(work === undefined ? { for: 'agent', ...known } : { for: 'answer', work, ...known });
   }
 }

@@ -1,16 +1,17 @@
 import type { Waiting } from '../asker/waiting-watch.js';
-import { attendanceProblem } from '../bridge/attendance.js';
+import { type AttendanceProblem, attendanceProblem } from '../bridge/attendance.js';
 import { oneLine } from '../protocol/printable.js';
 import { printWarning } from './print-error.js';
 
 /**
- * Says on stderr that nobody is there to answer, and since when; once, and again only after somebody came
- * back, which it says as well. For where no spinner is shown: a program's log tells why it waits.
+ * Says on stderr that nobody can answer, and since when: no agent is there, or none that reaches a model
+ * server. Once, and again only after somebody came back, which it says as well. For where no spinner is
+ * shown: a program's log tells why it waits.
  */
 export function waitingNotes(): (waiting: Waiting) => void {
   let isMissed = false;
   return (waiting) => {
-    const problem = waiting.for === 'answer' ? null : attendanceProblem(waiting.attendance, waiting.nowMs);
+    const problem = problemOf(waiting);
     if (problem !== null) {
       if (!isMissed) printWarning(`${problem.text}; the task waits`, problem.remedy);
       isMissed = true;
@@ -19,6 +20,12 @@ export function waitingNotes(): (waiting: Waiting) => void {
       isMissed = false;
     }
   };
+}
+
+/** An agent that has taken the task may itself be waiting for its model server. */
+function problemOf(waiting: Waiting): AttendanceProblem | null {
+  if (waiting.for === 'answer' && waiting.work.phase !== 'waiting') return null;
+  return attendanceProblem(waiting.attendance, waiting.nowMs);
 }
 
 function whoIs(waiting: Waiting): string {
