@@ -41,7 +41,7 @@ await build({
   plugins: [lazyHelp],
   // The second is started by an agent that has run for weeks, maybe: it has a name that another version has
   // as well.
-  entryPoints: ['src/cli/main.ts', 'src/agent/generate/schema-worker.js'],
+  entryPoints: ['src/cli/main.ts', 'src/agent/format/schema-worker.js'],
   entryNames: '[name]',
   outdir: 'dist/cli',
   bundle: true,

@@ -4,7 +4,7 @@ import { DEFAULT_MAX_ANSWER_BYTES } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
 import type { Refusal } from '../protocol/refusal.js';
 import { dropFinished, type FinishedAnswer, keepFinished } from './clone/finished-answers.js';
-import { composeAnswer } from './generate/compose-answer.js';
+import { composeAnswer } from './compose-answer.js';
 import type { AgentContext } from './open-agent.js';
 
 /**

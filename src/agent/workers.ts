@@ -2,8 +2,8 @@ import { shortId } from '../protocol/names.js';
 import type { AskedTask } from '../protocol/queue.js';
 import { answerTask, Job } from './answer-task.js';
 import { createKeeper } from './clone/finished-answers.js';
-import { EqualTasks } from './generate/run-task.js';
 import type { AgentContext } from './open-agent.js';
+import { EqualTasks } from './run-task.js';
 
 /** So many answers wait to be kept at most: a crash costs no more of the model's work than that. */
 const MAX_KEEPING = 32;

@@ -14,9 +14,9 @@ import {
 } from '../backends/backend.js';
 import { MAX_ERROR_MESSAGE_CHARS } from '../backends/backend-failure.js';
 import { backendNamed, DEFAULT_BACKEND_ORDER, isBackendName, openBackends } from '../backends/backends.js';
+import { type FormatCheck, type FormatChecker, openFormat } from '../format/check-format.js';
 import { MissingModel } from './choose-model.js';
 import { openExchange, startDeadlines } from './exchange.js';
-import { type FormatCheck, type FormatChecker, openFormat } from './json-format.js';
 import { outliveFailures } from './outlive-failures.js';
 import { isUnreachable } from './reach-backend.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { composeAnswer, outcomeOfEarlier } from '../../../src/agent/generate/compose-answer.js';
-import { fitConversation } from '../../../src/agent/generate/read-turns.js';
+import { composeAnswer, outcomeOfEarlier } from '../../../src/agent/compose-answer.js';
+import { fitConversation } from '../../../src/agent/queue/read-turns.js';
 import { isRotatedName } from '../../../src/log/log-files.js';
 import { answerSchema, readAnswer } from '../../../src/protocol/answer.js';
 import { readCancel } from '../../../src/protocol/cancel.js';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fitConversation, type Turn } from '../../../../src/agent/generate/read-turns.js';
+import { fitConversation, type Turn } from '../../../../src/agent/queue/read-turns.js';
 
 const turn = (prompt: string, answer: string, more: Partial<Turn['task']> = {}): Turn => ({
   task: { prompt, ...more },

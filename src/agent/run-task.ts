@@ -1,11 +1,11 @@
-import { type Answer, isReusable, readAnswer } from '../../protocol/answer.js';
-import { type AskedTask, equalTaskKey } from '../../protocol/queue.js';
-import type { TaskJson } from '../../protocol/task.js';
-import type { GenerateSettings } from '../agent-options.js';
-import { readAskedTask } from '../queue/read-task.js';
+import { type Answer, isReusable, readAnswer } from '../protocol/answer.js';
+import { type AskedTask, equalTaskKey } from '../protocol/queue.js';
+import type { TaskJson } from '../protocol/task.js';
+import type { GenerateSettings } from './agent-options.js';
 import { composeAnswer, outcomeOfEarlier } from './compose-answer.js';
-import { type GenerationOutcome, generateAnswer } from './generate-answer.js';
-import { type ConversationContext, fitConversation, readTurns } from './read-turns.js';
+import { type GenerationOutcome, generateAnswer } from './generate/generate-answer.js';
+import { readAskedTask } from './queue/read-task.js';
+import { type ConversationContext, fitConversation, readTurns } from './queue/read-turns.js';
 
 /** What answering one task needs. */
 export interface TaskContext extends ConversationContext {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { composeAnswer } from '../../../../src/agent/generate/compose-answer.js';
-import { readAnswer, writeAnswer } from '../../../../src/protocol/answer.js';
-import { readPresence, writePresence } from '../../../../src/protocol/presence.js';
+import { composeAnswer } from '../../../src/agent/compose-answer.js';
+import { readAnswer, writeAnswer } from '../../../src/protocol/answer.js';
+import { readPresence, writePresence } from '../../../src/protocol/presence.js';
 
 const FRAME = {
   ...{ taskId: 'cd'.repeat(20), hash: 'ab'.repeat(32), agent: 'home-pc' },

@@ -7,7 +7,7 @@ import { messageOf } from '../../protocol/history.js';
 import { DEFAULT_CONTEXT_TOKENS, MAX_CONVERSATION_TASKS } from '../../protocol/limits.js';
 import { shortId } from '../../protocol/names.js';
 import { type ChatMessage, conversationOf, type TaskJson } from '../../protocol/task.js';
-import { readAskedTask } from '../queue/read-task.js';
+import { readAskedTask } from './read-task.js';
 
 /** Where a conversation is read. */
 export interface ConversationContext {

@@ -1,13 +1,13 @@
-import type { ObjectReader } from '../../git/object-reader.js';
-import { type Answer, writeAnswer } from '../../protocol/answer.js';
-import { readCancel } from '../../protocol/cancel.js';
-import { MAX_TASK_TEXT_CHARS } from '../../protocol/limits.js';
-import { oneLine } from '../../protocol/printable.js';
-import type { AskedTask, CancelledTask } from '../../protocol/queue.js';
-import { questionOf, type TaskJson } from '../../protocol/task.js';
-import { excerpt, toWellFormedJson } from '../../protocol/text.js';
-import { readAskedTask } from '../queue/read-task.js';
-import type { GenerationOutcome } from './generate-answer.js';
+import type { ObjectReader } from '../git/object-reader.js';
+import { type Answer, writeAnswer } from '../protocol/answer.js';
+import { readCancel } from '../protocol/cancel.js';
+import { MAX_TASK_TEXT_CHARS } from '../protocol/limits.js';
+import { oneLine } from '../protocol/printable.js';
+import type { AskedTask, CancelledTask } from '../protocol/queue.js';
+import { questionOf, type TaskJson } from '../protocol/task.js';
+import { excerpt, toWellFormedJson } from '../protocol/text.js';
+import type { GenerationOutcome } from './generate/generate-answer.js';
+import { readAskedTask } from './queue/read-task.js';
 
 /** What an answer says besides what the model did. */
 export interface AnswerFrame {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type FormatCheck, openFormat } from '../../../../src/agent/generate/json-format.js';
+import { type FormatCheck, openFormat } from '../../../../src/agent/format/check-format.js';
 import type { TaskFormat } from '../../../../src/protocol/task.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
 
