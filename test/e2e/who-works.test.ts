@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { gate, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
@@ -21,6 +21,14 @@ beforeAll(async () => {
   await agent.waitFor('stderr', /connected to/);
 });
 
+/** The model says nothing until this is opened, at the latest at the end of the test. */
+function heldModel() {
+  const held = gate();
+  onTestFinished(held.open);
+  standIn.behave = () => ({ firstTokenAfter: held.opened });
+  return held;
+}
+
 const PLACES = ['local', 'ssh'] as const;
 
 /** Runs a command as the owner by the path, or as the bot over ssh. */
@@ -36,14 +44,14 @@ async function agentsOf(where: 'local' | 'ssh'): Promise<Record<string, unknown>
 }
 
 test.each(PLACES)('a task that an agent is at is running for list and status, %s', async (where) => {
-  const held = gate();
-  standIn.behave = () => ({ firstTokenAfter: held.opened });
+  const held = heldModel();
   const { stdout } = await read(where, 'ask', '--no-wait', `1+1 ${where}`);
   const task = stdout.trim();
 
+  // A slow machine claims the task while it still waits for the list of models.
   const [row] = await waitUntil(async () => {
-    const listed = await read(where, 'list', '--state', 'running', '--json');
-    return listed.stdout === '' ? null : [JSON.parse(listed.stdout) as unknown];
+    const { stdout: listed } = await read(where, 'list', '--state', 'running', '--json');
+    return listed.includes('"phase":"waiting"') || listed === '' ? null : [JSON.parse(listed) as unknown];
   }, 'a running task');
 
   expect(row).toMatchObject({
@@ -91,8 +99,7 @@ test.each(PLACES)('a task that an agent is at is running for list and status, %s
 });
 
 test.each(PLACES)('on a terminal ask says who is at it, and for how long, %s', async (where) => {
-  const held = gate();
-  standIn.behave = () => ({ firstTokenAfter: held.opened });
+  const held = heldModel();
   const asking =
     where === 'local'
       ? await startOnTerminal(['ask', '20+2', '--repo', bridge.repoPath], bridge.ownerEnv)
@@ -108,8 +115,7 @@ test.each(PLACES)('on a terminal ask says who is at it, and for how long, %s', a
 });
 
 test('whoever waits over ssh goes on waiting where a cleaner of temporary files takes its folder away', async () => {
-  const held = gate();
-  standIn.behave = () => ({ firstTokenAfter: held.opened });
+  const held = heldModel();
   const temp = join(bridge.dir, 'temp');
   await mkdir(temp);
   const env = { ...bridge.principal('bot').env, TMPDIR: temp };
@@ -160,8 +166,7 @@ test('ask says on stderr since when no agent is there, status and doctor warn, a
     expect(found).toMatchObject({ status: 'warning', text: expect.stringMatching(since) });
   }
 
-  const held = gate();
-  standIn.behave = () => ({ firstTokenAfter: held.opened });
+  const held = heldModel();
   agent = await startAgent(bridge, standIn, { state: 'who' });
   await asking.waitFor('stderr', /home-pc is there now\n/);
   held.open();
