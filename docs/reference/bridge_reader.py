@@ -19,15 +19,13 @@ WHITE = "\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 MARKS = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"  # escaped in JSON, in no commit
 ID = "[0-9a-f]{40}|[0-9a-f]{64}"
 NAME = "[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?"
-def one_line(said):
-    """Runs of white space and control characters become one space."""
+def one_line(said):  # runs of white space and control characters become one space
     return re.sub(f"[{WHITE}{MARKS}\0-\x1f]+", " ", said).strip(" ")
 def excerpt(said, most): return said if len(said) <= most else said[: most - 1] + "…"
 def read_utf8(data):
     said = data.decode("utf-8")
     return need(not said.startswith("\ufeff"), "starts with a byte order mark", value=said)
-def duration_ms(said):
-    """A duration of the settings (`90`, `15m`, `7d`), or None."""
+def duration_ms(said):  # a duration of the settings (`90`, `15m`, `7d`), or None
     found = re.fullmatch(f"[{WHITE}]*([0-9]{{1,9}})([smhdw]?)[{WHITE}]*", said)
     return found and int(found[1]) * {"m": 60, "h": 3600, "d": 86400, "w": 604800}.get(found[2], 1) * 1000
 
@@ -52,8 +50,7 @@ def check_json(value, depth=0):
         need(not re.search("[\ud800-\udfff]", value), "has half of a surrogate pair")
     elif isinstance(value, (int, float)):
         need(abs(value) <= sys.float_info.max, "has a number that no double holds")
-def write_json(value, indent=None):
-    """The one form that answers.log, claims and presences have; with indent=2 that of inbox.json here."""
+def write_json(value, indent=None):  # the one form of answers.log and beside main; indent=2: inbox.json
     said = json.dumps(value, ensure_ascii=False, indent=indent, separators=(",", ": " if indent else ":"))
     return re.sub(f"[{MARKS}]", lambda found: f"\\u{ord(found[0]):04x}", said)
 
@@ -96,7 +93,7 @@ def name(value):
 
 # ---- Messages ----
 COUNT, COMMIT, SESSION = whole(0), text(pattern=ID), text(pattern="[0-9a-f]{16}")
-BACKEND = text(pattern="[a-z][a-z0-9-]{0,31}")
+BACKEND, WORD = text(pattern="[a-z][a-z0-9-]{0,31}"), text(pattern="[a-z][a-z-]{0,31}")
 TEXTS = lambda value: record({key: text() for key in a(dict)(value)})(value)
 TASK = record({
     "id?": text(1, 128), "prompt?": text(blank=False), "system?": text(), "model?": text(1, 256),
@@ -121,26 +118,31 @@ CANCEL = record({"task_commit": COMMIT, "reason?": text(0, 1000, blank=False), "
 CLAIM = record({"agent": name, "session": SESSION, "until": instant})
 PRESENCE = record({
     "agent": name, "session": SESSION, "state": word("running", "stopped"), "version": text(1, 64),
-    "backends": many(BACKEND, 0, 16), "models": many(text(1, 100), 0, 20), "parallel": whole(1, 64),
-    "busy": many(COMMIT, 0, 16), "work?": many(record({
-        "task": COMMIT, "phase": text(pattern="[a-z][a-z-]{0,31}"), "since": instant, "model?": text(1, 100)}
-        ), 1, 16), "started_at": instant, "seen_at": instant})
+    "backends": many(BACKEND, 0, 16), "models": many(text(1, 100), 0, 20),
+    "loaded?": many(text(1, 100), 1, 8), "parallel": whole(1, 64), "busy": many(COMMIT, 0, 16),
+    "work?": many(record({
+        "task": COMMIT, "phase": WORD, "since": instant, "model?": text(1, 100)}), 1, 16),
+    "started_at": instant, "seen_at": instant})
+MODELS = record({"agent": name, "at": instant, "models": many(record({
+    "name": lambda it: need(one_line(text(1, 256)(it)) == it, "is no line", value=it), "backend": BACKEND,
+    "can": many(WORD, 0, 8)}, lambda it: it["can"] == sorted({*it["can"]})), 0, 200)})
 HELLO = record({
     "name": name, "role": word("agent", "asker"), "protocol": whole(1), "max_task_bytes": whole(1),
     "max_answer_bytes": whole(1), "task_ttl": text(), "claim_lease?": text(), "features?": many(text()),
     "time": lambda value: instant(value if "." in text()(value) else value.replace("Z", ".000Z"))}, more=True)
 # How each kind is read, and its most bytes; where bridge-hello says other limits, those of files are these.
 KINDS = {"task.txt": (None, 2**20), "task.json": (TASK, 2**20), "inbox.json": (ANSWER, 2**20),
-         "cancel.json": (CANCEL, 8192), "claim": (CLAIM, 512), "presence": (PRESENCE, 4096)}
+         "cancel.json": (CANCEL, 8192), "claim": (CLAIM, 512), "presence": (PRESENCE, 4096),
+         "models": (MODELS, 32768)}
 def read(kind, data, limit=None):
     shape, most = KINDS[kind]
     need(len(data) <= (limit or most), "is too large", "limit")
     if shape is None:
         return {"prompt": text(blank=False)(read_utf8(data))}
-    value = shape(parse_json(data))  # claims and presences have one form only
+    value = shape(parse_json(data))  # what stands beside main has one form only
     return need(kind.endswith(".json") or data == write(kind, value), "is in another form", value=value)
 def read_hello(line): return HELLO(json.loads(line))
-def presence_ref(agent): return "refs/bridge/agents/" + name(agent)
+def agent_ref(folder, agent): return f"refs/bridge/{folder}/{name(agent)}"
 def read_any(kind, data): return check_commit(data) if kind == "commit" else read(kind, data)
 def write(kind, value):
     """As the programs of this repository write; of an answer and a cancel any valid JSON will do."""
@@ -150,16 +152,14 @@ def log_line(seq, commit, task, answer, ingested_at):
     task = {key: dict(sorted(value.items())) if key == "metadata" else value for key, value in task.items()}
     line = {"seq": seq, "commit": commit, **task, **ANSWER(answer), "ingested_at": ingested_at}
     return write_json(line) + "\n"
-def attempt(rule, *given):
-    """What a rule returns, and None; or None, and the code of the refusal."""
+def attempt(rule, *given):  # what a rule returns, and None; or None, and the code of the refusal
     try:
         return rule(*given), None
     except ValueError as error:
         return None, error.args[0] if len(error.args) == 2 else "payload"
 def is_reusable(it):
     return it["answer"] is not None and it.get("finish_reason") not in ("length", "repetition")
-def cached_answer(earlier, own):
-    """The answer to a task from that to an equal one; `own`: task_hash, task_commit, created_at, …"""
+def cached_answer(earlier, own):  # `own`: task_hash, task_commit, created_at, agent, latency_ms, …
     taken = ("model", "backend", "answer", "error", "thinking", "finish_reason", "usage", "context")
     return ANSWER({**{key: earlier[key] for key in taken if key in earlier}, **own, "cached": True})
 REFUSALS = ("stale answered expired unknown-task claimed ref shape principal role author clock limit "

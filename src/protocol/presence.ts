@@ -30,6 +30,9 @@ export const MAX_PRESENCE_AHEAD_MS = 60_000;
 export const MAX_PRESENCE_MODELS = 20;
 const MAX_MODEL_CHARS = 100;
 
+/** A presence lists at most this many models in memory: a machine with room for more is rare. */
+export const MAX_PRESENCE_LOADED = 8;
+
 /** A presence lists at most this many model servers. */
 export const MAX_PRESENCE_BACKENDS = 16;
 
@@ -63,6 +66,11 @@ export const presenceSchema = z.strictObject({
   backends: z.array(backendNameSchema).max(MAX_PRESENCE_BACKENDS),
   /** The models it found on them. */
   models: z.array(textOf(1, MAX_MODEL_CHARS)).max(MAX_PRESENCE_MODELS),
+  /**
+   * Those of its models (`models.ts`) that were in memory; absent where none was, or nobody says. Only for a
+   * server with the feature `models`: an older one refuses it.
+   */
+  loaded: z.array(textOf(1, MAX_MODEL_CHARS)).min(1).max(MAX_PRESENCE_LOADED).optional(),
   /** How many tasks it answers at once. */
   parallel: z.int().min(1).max(64),
   /** The tasks it was answering. */
@@ -76,23 +84,31 @@ export type Presence = z.infer<typeof presenceSchema>;
 
 /**
  * The bytes of a presence. What does not fit is left out: models first, because a reader can do without the
- * end of the list; then what is done for the last tasks. The names of models in `work` are cut.
+ * end of the list; then those in memory, then what is done for the last tasks. The names of models in `work`
+ * are cut.
  */
 export function writePresence(presence: Presence): Buffer {
-  const models = presence.models
-    .map(toWellFormed)
-    .filter((name) => name !== '' && lengthOf(name) <= MAX_MODEL_CHARS)
-    .slice(0, MAX_PRESENCE_MODELS);
+  const models = tellable(presence.models, MAX_PRESENCE_MODELS);
+  const loaded = tellable(presence.loaded ?? [], MAX_PRESENCE_LOADED);
   const busy = presence.busy.slice(0, MAX_PRESENCE_BUSY);
-  const { work: given = [], ...rest } = presence;
+  const { work: given = [], loaded: _, ...rest } = presence;
   const work = given.slice(0, MAX_PRESENCE_BUSY).map(boundedWork);
   for (;;) {
-    const bytes = writeExactJson(
-      { ...rest, models, busy, ...(work.length === 0 ? {} : { work }) },
-      presenceSchema,
-    );
-    if (bytes.length <= MAX_PRESENCE_BYTES || (models.pop() ?? work.pop()) === undefined) return bytes;
+    const optional = {
+      ...(loaded.length === 0 ? {} : { loaded }),
+      ...(work.length === 0 ? {} : { work }),
+    };
+    const bytes = writeExactJson({ ...rest, models, busy, ...optional }, presenceSchema);
+    const isDone = bytes.length <= MAX_PRESENCE_BYTES;
+    if (isDone || (models.pop() ?? loaded.pop() ?? work.pop()) === undefined) return bytes;
   }
+}
+
+function tellable(names: readonly string[], max: number): string[] {
+  return names
+    .map(toWellFormed)
+    .filter((name) => name !== '' && lengthOf(name) <= MAX_MODEL_CHARS)
+    .slice(0, max);
 }
 
 function boundedWork({ model = '', ...work }: PresenceWork): PresenceWork {

@@ -22,10 +22,17 @@ import {
   MAX_TASK_TEXT_CHARS,
 } from '../../../src/protocol/limits.js';
 import { logRecordSchema } from '../../../src/protocol/log-record.js';
+import {
+  agentModelsSchema,
+  MAX_ABILITIES,
+  MAX_MODELS,
+  MAX_MODELS_BYTES,
+} from '../../../src/protocol/models.js';
 import { PROTOCOL_VERSION } from '../../../src/protocol/names.js';
 import {
   MAX_PRESENCE_BUSY,
   MAX_PRESENCE_BYTES,
+  MAX_PRESENCE_LOADED,
   MAX_PRESENCE_MODELS,
   PRESENCE_EVERY_MS,
   PRESENCE_FRESH_MS,
@@ -81,9 +88,10 @@ test('every field of cancel.json has its row', () => {
   expect(rowsOf('cancel.json')).toEqual(named(Object.keys(cancelSchema.shape)));
 });
 
-test('every field of a claim and of a presence has its row, in the order it is written in', () => {
+test('every field of a claim, of a presence and of models has its row, in the order it is written in', () => {
   expect(firstCells(sectionOf(page, 'Claims'))).toEqual(Object.keys(claimSchema.shape).map(code));
   expect(firstCells(sectionOf(page, 'Presence'))).toEqual(Object.keys(presenceSchema.shape).map(code));
+  expect(firstCells(sectionOf(page, 'Models'))).toEqual(Object.keys(agentModelsSchema.shape).map(code));
 });
 
 test('every code of a refusal has its row', () => {
@@ -121,6 +129,10 @@ test('the numbers are those of the program', () => {
     ['Presence', `not seen for ${minutes(PRESENCE_FRESH_MS)}`],
     ['Presence', `at most ${MAX_PRESENCE_MODELS}`],
     ['Presence', `at most ${MAX_PRESENCE_BUSY}`],
+    ['Presence', `at most ${MAX_PRESENCE_LOADED}`],
+    ['Models', `at most ${MAX_MODELS_BYTES} bytes`],
+    ['Models', `at most ${MAX_MODELS} objects`],
+    ['Models', `at most ${MAX_ABILITIES} words`],
     ['Conversations', `at most ${MAX_CONVERSATION_TASKS} of them`],
     ['Conversations', `${DEFAULT_CONTEXT_TOKENS} tokens`],
     ['What pre-receive judges', `at most ${MAX_REFS_PER_PUSH} refs`],

@@ -9,6 +9,7 @@ import { isLeaseAllowed, isLeaseOver, readClaim } from '../../../src/protocol/cl
 import { messageOf } from '../../../src/protocol/history.js';
 import { isDateAllowed } from '../../../src/protocol/limits.js';
 import { formatLogLine, NO_TASK, type RecordTask, recordTask } from '../../../src/protocol/log-record.js';
+import { readModels } from '../../../src/protocol/models.js';
 import { readPlainCommit } from '../../../src/protocol/plain-commit.js';
 import { isPresent, readPresence } from '../../../src/protocol/presence.js';
 import { inOrderOfPriority, readQueue } from '../../../src/protocol/queue.js';
@@ -140,6 +141,7 @@ const KINDS: Readonly<Record<string, (bytes: Buffer) => ReadResult<unknown>>> = 
   'cancel.json': readCancel,
   claim: readClaim,
   presence: readPresence,
+  models: readModels,
   commit: readPlainCommit,
 };
 const limits = await readVectors(

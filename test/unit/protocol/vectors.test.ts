@@ -12,6 +12,13 @@ import { estimateTokens } from '../../../src/protocol/estimate-tokens.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
 import type { HistoryCommit } from '../../../src/protocol/history.js';
 import { formatLogLine, logRecordSchema } from '../../../src/protocol/log-record.js';
+import {
+  agentModelsSchema,
+  agentOfModelsRef,
+  modelsRef,
+  readModels,
+  writeModels,
+} from '../../../src/protocol/models.js';
 import { principalNameSchema } from '../../../src/protocol/names.js';
 import { readPlainCommit } from '../../../src/protocol/plain-commit.js';
 import {
@@ -123,11 +130,30 @@ const presences = await readVectors(
   }),
 );
 
+const models = await readVectors(
+  'models',
+  z.object({
+    ...blobs,
+    refs: z.array(z.object({ name: text, ref: text })).min(1),
+    written: z.array(z.object({ ...named, models: agentModelsSchema, text })).min(1),
+  }),
+);
+
 test('every file of vectors is used, here, in rule-vectors.test.ts or in history-vectors.test.ts', async () => {
   const files = await readdir(new URL('../../../docs/vectors/', import.meta.url));
   const used = [
     ...['answers', 'cancels', 'claims', 'commit-messages', 'commit-objects', 'commits', 'durations', 'hello'],
-    ...['log-lines', 'names', 'presences', 'queue', 'refusals', 'task-hashes', 'tasks', 'token-estimates'],
+    ...[
+      'log-lines',
+      'models',
+      'names',
+      'presences',
+      'queue',
+      'refusals',
+      'task-hashes',
+      'tasks',
+      'token-estimates',
+    ],
     ...['bounds', 'cached-answers', 'conversations', 'history', 'index', 'limits', 'log-files', 'priorities'],
   ];
   expect(files.sort()).toEqual(used.sort().map((name) => `${name}.json`));
@@ -285,6 +311,20 @@ describe('a presence', () => {
     expect(presenceRef(name)).toBe(ref);
     expect(agentOfPresenceRef(ref)).toBe(name);
     expect(agentOfPresenceRef(ref.replace('agents', 'claims'))).toBe(null);
+  });
+});
+
+describe('what an agent says of its models', () => {
+  test.each(titled(models.cases))('is that or not: %s', (_name, one) => {
+    expect(readModels(Buffer.from(one.text)).ok).toBe(one.ok);
+  });
+  test.each(titled(models.written))('is written: %s', (_name, one) => {
+    expect(writeModels(one.models).toString('utf8')).toBe(one.text);
+  });
+  test.each(models.refs)('of $name has the ref $ref', ({ name, ref }) => {
+    expect(modelsRef(name)).toBe(ref);
+    expect(agentOfModelsRef(ref)).toBe(name);
+    expect(agentOfModelsRef(ref.replace('models', 'agents'))).toBe(null);
   });
 });
 
