@@ -1,9 +1,10 @@
 // Breaks src/protocol in one place after another, and the second reader likewise, and runs the test vectors
-// each time: npm run mutate -- [--only protocol|reader] [--part K/N] (--list shows what is broken). A vector
-// has to notice 90 % of what StrykerJS's instrumenter thinks of as mistakes. test/mutation/equivalents.json
-// explains those that nobody can notice. StrykerJS itself starts its test runner anew for what a module
-// computes while it is loaded, and that is all of our schemas. So the tests of the vectors are bundled with
-// the broken code here, and loaded once for each mutant, without vitest (test/mutation/vitest-shim.ts).
+// each time: npm run mutate -- [--only protocol|reader] [--part K/N] [--file FILE] (--list shows what is
+// broken). A vector has to notice 90 % of what StrykerJS's instrumenter thinks of as mistakes.
+// test/mutation/equivalents.json explains those that nobody can notice. StrykerJS itself starts its test
+// runner anew for what a module computes while it is loaded, and that is all of our schemas. So the tests of
+// the vectors are bundled with the broken code here, and loaded once for each mutant, without vitest
+// (test/mutation/vitest-shim.ts).
 import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -27,6 +28,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string' },
     part: { type: 'string', default: '1/1' },
+    file: { type: 'string' },
     try: { type: 'string' },
     list: { type: 'boolean', default: false },
   },
@@ -37,7 +39,7 @@ const folder = path.join(
   root,
   'node_modules',
   '.cache',
-  `llm-bridge-mutate-${values.part.replace('/', '-')}`,
+  `llm-bridge-mutate-${values.part.replace('/', '-')}${values.file ?? ''}`,
 );
 const bundle = path.join(folder, 'judge.mjs');
 
@@ -48,7 +50,7 @@ if (values.try !== undefined) {
 } else {
   let isEnough = true;
   if (values.only !== 'reader') isEnough = await mutateProtocol();
-  if (values.only !== 'protocol') {
+  if (values.only !== 'protocol' && values.file === undefined) {
     const { status } = spawnSync(
       'python3',
       ['-B', path.join(root, 'test', 'mutation', 'mutate_reader.py'), values.part],
@@ -60,7 +62,8 @@ if (values.try !== undefined) {
 }
 
 async function mutateProtocol() {
-  const mutants = await instrument();
+  const mutants = (await instrument()).filter(({ file }) => file === (values.file ?? file));
+  if (mutants.length === 0) throw new Error(`there is nothing to break in ${values.file}`);
   const [part, of] = values.part.split('/').map(Number);
   const mine = mutants.filter((_, at) => at % of === part - 1);
   const noticed = new Set(runJudges(mine.map(({ id }) => id)));
@@ -196,7 +199,10 @@ function tryInProcess(ids) {
   const script = fileURLToPath(import.meta.url);
   const { stdout, stderr } = spawnSync(
     process.execPath,
-    [script, '--part', values.part, '--try', JSON.stringify(ids)],
+    [
+      ...[script, '--part', values.part, '--try', JSON.stringify(ids)],
+      ...(values.file === undefined ? [] : ['--file', values.file]),
+    ],
     {
       ...{ encoding: 'utf8', timeout: 120_000, maxBuffer: 1 << 26 },
     },

@@ -5,7 +5,7 @@ import { readRepairs } from '../git/repairs-log.js';
 import { findStaleLocks } from '../git/stale-locks.js';
 import { catchUpLog } from '../log/catch-up-log.js';
 import { reportOnAnswer } from '../log/on-answer/state.js';
-import { hidePasswords } from '../protocol/hide-passwords.js';
+import { hidePasswords } from '../process/hide-passwords.js';
 import { type BridgeStatus, readStatus } from './bridge-status.js';
 
 /** How often the status is read again without a ring: ages grow, and side refs change without one. ms */

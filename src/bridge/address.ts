@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { hidePasswords } from '../process/hide-passwords.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { hidePasswords } from '../protocol/hide-passwords.js';
 import type { Credentials } from './credentials.js';
 
 /** Where a bridge is: on this machine, behind ssh, or behind anything else git can fetch from. */

@@ -1,5 +1,5 @@
 import type { AgentLog, LogFields, LogLevel, OnTaskText } from '../agent/agent-options.js';
-import { hidePasswords } from '../protocol/hide-passwords.js';
+import { hidePasswords } from '../process/hide-passwords.js';
 import { stripControls } from '../protocol/printable.js';
 import { stringifyEscaped } from '../protocol/strict-json.js';
 import { toWellFormedJson } from '../protocol/text.js';

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { hasPassword } from '../protocol/hide-passwords.js';
+import { hasPassword } from '../process/hide-passwords.js';
 import { Output } from './output.js';
 import { type ExitCode, printError } from './print-error.js';
 import { runCli } from './run-cli.js';

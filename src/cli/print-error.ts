@@ -1,5 +1,5 @@
+import { hidePasswords } from '../process/hide-passwords.js';
 import { BridgeError, errorText } from '../protocol/bridge-error.js';
-import { hidePasswords } from '../protocol/hide-passwords.js';
 import { joinLines, stripControls } from '../protocol/printable.js';
 
 /**

@@ -1,5 +1,5 @@
+import { hidePasswords } from '../process/hide-passwords.js';
 import { BridgeError, type BridgeErrorCode } from '../protocol/bridge-error.js';
-import { hidePasswords } from '../protocol/hide-passwords.js';
 import { stripControls } from '../protocol/printable.js';
 import { faultOfKeyFile } from './key-file.js';
 

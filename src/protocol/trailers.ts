@@ -7,7 +7,7 @@ export function readTrailers(message: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const line of unfold(trailerLines(linesOf(message)))) {
     const at = separatorIn(line);
-    if (at < 1) continue;
+    if (at === null) continue;
     const key = trim(line.slice(0, at)).toLowerCase();
     const value = trim(line.slice(at + 1));
     const before = found.get(key);
@@ -26,43 +26,39 @@ const GIT_GENERATED = ['Signed-off-by: ', '(cherry picked from commit '];
 /** The lines in which trailers are looked for. */
 function linesOf(message: string): string[] {
   const lines = message.split('\n');
-  // A last line without a line break counts as a line, but not as git's mark.
-  const last = lines.pop() ?? '';
   while (lines[0] !== undefined && isBlank(lines[0])) lines.shift();
+  // A last line without a line break counts as a line, but not as git's mark.
+  const whole = lines.length - 1;
   const end = lines.indexOf(SCISSORS);
-  if (end >= 0) return withoutNotes(lines.slice(0, end), null);
-  return withoutNotes(lines, last === '' ? null : last);
+  return end >= 0 ? withoutNotes(lines.slice(0, end), end) : withoutNotes(lines, whole);
 }
 
 /** Without the comments, empty lines, and the list of conflicts of an old git, at the end. */
-function withoutNotes(lines: readonly string[], last: string | null): string[] {
+function withoutNotes(lines: readonly string[], whole: number): string[] {
   let notesFrom: number | null = null;
   let isInConflicts = false;
-  const all = last === null ? lines : [...lines, last];
-  for (const [at, line] of all.entries()) {
+  for (const [at, line] of lines.entries()) {
     if (line.startsWith('#') || line === '') notesFrom ??= at;
-    else if (line === 'Conflicts:' && at < lines.length) {
+    else if (line === 'Conflicts:' && at < whole) {
       isInConflicts = true;
       notesFrom ??= at;
-    } else if (!(isInConflicts && line.startsWith('\t')) && notesFrom !== null) {
+    } else if (!(isInConflicts && line.startsWith('\t'))) {
       notesFrom = null;
       isInConflicts = false;
     }
   }
-  return all.slice(0, notesFrom ?? all.length);
+  return lines.slice(0, notesFrom ?? lines.length);
 }
 
-/** The last paragraph, where it is one of trailers. The first paragraph is the title. */
+/** The last paragraph, where it is one of trailers and not the first: that is the title. */
 function trailerLines(lines: readonly string[]): readonly string[] {
-  const titleEnd = lines.findIndex((line) => !line.startsWith('#') && isBlank(line));
-  if (titleEnd < 0) return [];
+  const paragraph: string[] = [];
   let trailers = 0;
   let others = 0;
   let continuations = 0;
   let hasGenerated = false;
   let isEmpty = true;
-  for (let at = lines.length - 1; at >= titleEnd; at -= 1) {
-    const line = lines[at] ?? '';
+  for (const line of [...lines].reverse()) {
     if (line.startsWith('#')) {
       others += continuations;
       continuations = 0;
@@ -70,7 +66,7 @@ function trailerLines(lines: readonly string[]): readonly string[] {
       if (isEmpty) continue;
       others += continuations;
       const isEnough = others === 0 || (hasGenerated && trailers * 3 >= others);
-      return trailers > 0 && isEnough ? lines.slice(at + 1) : [];
+      return isEnough ? paragraph.reverse() : [];
     } else {
       isEmpty = false;
       if (GIT_GENERATED.some((prefix) => line.startsWith(prefix))) {
@@ -78,7 +74,7 @@ function trailerLines(lines: readonly string[]): readonly string[] {
         continuations = 0;
         hasGenerated = true;
       } else if (isSpace(line[0])) continuations += 1;
-      else if (separatorIn(line) >= 1) {
+      else if (separatorIn(line) !== null) {
         trailers += 1;
         continuations = 0;
       } else {
@@ -86,26 +82,26 @@ function trailerLines(lines: readonly string[]): readonly string[] {
         continuations = 0;
       }
     }
+    paragraph.push(line);
   }
   return [];
 }
 
-/** A line that begins with a space goes on with the trailer before it. */
+/** A line that begins with a space goes on with the line before it. */
 function unfold(lines: readonly string[]): string[] {
   const whole: string[] = [];
   for (const line of lines) {
     const last = whole.at(-1);
-    if (last !== undefined && isSpace(line[0]) && separatorIn(last) >= 1)
-      whole[whole.length - 1] = `${last}\n${line}`;
+    if (last !== undefined && isSpace(line[0])) whole[whole.length - 1] = `${last}\n${line}`;
     else whole.push(line);
   }
   return whole;
 }
 
-/** Where the key of a line ends (letters, digits, dashes, then spaces); -1 where it has none. */
-function separatorIn(line: string): number {
-  const match = /^(?:[A-Za-z0-9-]+[ \t]*)?:/.exec(line);
-  return match === null ? -1 : match[0].length - 1;
+/** Where the key of a line ends (letters, digits, dashes, then spaces); null where it has none. */
+function separatorIn(line: string): number | null {
+  const match = /^[A-Za-z0-9-]+[ \t]*:/.exec(line);
+  return match === null ? null : match[0].length - 1;
 }
 
 /** What git takes for white space. */
@@ -120,7 +116,7 @@ function isBlank(line: string): boolean {
 function trim(text: string): string {
   let start = 0;
   let end = text.length;
-  while (start < end && isSpace(text[start])) start += 1;
-  while (start < end && isSpace(text[end - 1])) end -= 1;
+  while (isSpace(text[start])) start += 1;
+  while (isSpace(text[end - 1])) end -= 1;
   return text.slice(start, end);
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { parseTree } from '../../src/git/git-objects.js';
 import type { FileChange, HistoryCommit } from '../../src/protocol/history.js';
+import { readTrailers } from '../../src/protocol/trailers.js';
 import { bytesOf, bytesSchema, casesOf } from './read-vectors.js';
 
 const text = z.string();
@@ -47,14 +48,13 @@ function readCommit(
   const message = raw.toString('utf8').split('\n\n').slice(1).join('\n\n');
   const [author = ''] = headersOf(raw, 'author');
   const [committer = ''] = headersOf(raw, 'committer');
-  const last = message.trimEnd().split('\n\n').slice(1).at(-1) ?? '';
-  const trailer = (key: string): string =>
-    [...last.matchAll(new RegExp(`^${key}: (.*)$`, 'gim'))].map(([, value]) => value).join(',');
+  const trailers = readTrailers(message);
   return {
     ...{ id, parents, author: author.split(' <')[0] ?? '', subject: message.split('\n')[0] ?? '' },
     committedAtMs: Number(committer.split(' ').at(-2)) * 1000,
-    ...{ taskTrailer: trailer('Task'), taskHashTrailer: trailer('Task-Hash') },
-    statusTrailer: trailer('Status'),
+    taskTrailer: trailers.get('task') ?? '',
+    taskHashTrailer: trailers.get('task-hash') ?? '',
+    statusTrailer: trailers.get('status') ?? '',
     changes: changesOf(raw, parents[0] === undefined ? undefined : objects.get(parents[0]), objects),
   };
 }

@@ -73,19 +73,20 @@ export const cancelVectorsSchema = z.object({
     .min(1),
 });
 
+const readMessage = z.object({
+  ...named,
+  message: z.string(),
+  trailers: z.object({ Task: z.string(), 'Task-Hash': z.string(), Status: z.string() }),
+});
+
+/** `docs/vectors/trailers.json`. */
+export const trailerVectorsSchema = casesOf(readMessage);
+
 /** `docs/vectors/commit-messages.json`. */
 export const messageVectorsSchema = z.object({
   ask: z
     .array(z.object({ ...named, task_hash: z.string(), question: z.string(), message: z.string() }))
     .min(1),
   answer: z.array(z.object({ ...named, answer: z.unknown(), message: z.string() })).min(1),
-  read: z
-    .array(
-      z.object({
-        ...named,
-        message: z.string(),
-        trailers: z.object({ Task: z.string(), 'Task-Hash': z.string(), Status: z.string() }),
-      }),
-    )
-    .min(1),
+  read: z.array(readMessage).min(1),
 });

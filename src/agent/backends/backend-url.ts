@@ -1,5 +1,5 @@
+import { hidePasswords } from '../../process/hide-passwords.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
-import { hidePasswords } from '../../protocol/hide-passwords.js';
 import { oneLine } from '../../protocol/printable.js';
 import { excerpt } from '../../protocol/text.js';
 

@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readTrailers } from '../../../src/protocol/trailers.js';
 import { bareBridge } from '../../support/bare-bridge.js';
+import { readVectors, trailerVectorsSchema } from '../../support/read-vectors.js';
 
 const KEYS = ['Task', 'Task-Hash', 'Status'] as const;
 
@@ -52,7 +53,8 @@ test('trailers are read as git reads them where nobody has set anything', async 
   const own = 'Signed-off-by: A <a@b>\nTask: a\n';
   const diluted = [4, 5, 6, 7].map((others) => `subject\n\n${own}${'no trailer here\n'.repeat(others)}`);
   const sampled = fc.sample(message, { numRuns: 4_000, seed: 20_260_101 });
-  const messages = [...new Set([...diluted, ...sampled])];
+  const vectors = (await readVectors('trailers', trailerVectorsSchema)).cases;
+  const messages = [...new Set([...vectors.map((one) => one.message), ...diluted, ...sampled])];
   const who = 'x <x@x> 1 +0000';
   const files = messages.map((_one, at) => join(dir, `${at}`));
   for (const [at, one] of messages.entries())
@@ -70,6 +72,8 @@ test('trailers are read as git reads them where nobody has set anything', async 
   // git shows a commit once.
   const unique = [...new Set(ids)].map((id) => messages[ids.indexOf(id)] ?? '');
   expect(read.length).toBe(unique.length);
+  for (const [at, { name, trailers }] of vectors.entries())
+    expect(read[at], name).toEqual(KEYS.map((key) => trailers[key]));
   let found = 0;
   for (const [at, one] of unique.entries()) {
     const trailers = readTrailers(one);

@@ -31,6 +31,7 @@ import {
 import { readQueue } from '../../../src/protocol/queue.js';
 import { formatRefusal, parseRefusal, REFUSAL_CODES } from '../../../src/protocol/refusal.js';
 import { readTask, taskHash } from '../../../src/protocol/task.js';
+import { readTrailers } from '../../../src/protocol/trailers.js';
 import {
   answerVectorsSchema,
   bytesOf,
@@ -42,6 +43,7 @@ import {
   readVectors,
   taskVectorsSchema,
   titled,
+  trailerVectorsSchema,
 } from '../../support/read-vectors.js';
 
 // These files are part of docs/protocol.md: whoever writes another implementation tests it by them. So they
@@ -52,6 +54,7 @@ const tasks = await readVectors('tasks', taskVectorsSchema);
 const answers = await readVectors('answers', answerVectorsSchema);
 const cancels = await readVectors('cancels', cancelVectorsSchema);
 const messages = await readVectors('commit-messages', messageVectorsSchema);
+const mixedTrailers = await readVectors('trailers', trailerVectorsSchema);
 const hashes = await readVectors(
   'task-hashes',
   casesOf(z.object({ ...named, task_hash: z.string() }).and(bytesSchema)),
@@ -155,6 +158,7 @@ test('every file of vectors is used, here, in rule-vectors.test.ts or in history
       'token-estimates',
     ],
     ...['bounds', 'cached-answers', 'conversations', 'history', 'index', 'limits', 'log-files', 'priorities'],
+    'trailers',
   ];
   expect(files.sort()).toEqual(used.sort().map((name) => `${name}.json`));
 });
@@ -215,6 +219,11 @@ describe('a commit message', () => {
   });
   test.each(titled(messages.answer))('of an answer: %s', (_name, { answer, message }) => {
     expect(answerMessage(answerSchema.parse(answer))).toBe(message);
+  });
+  test.each(titled([...messages.read, ...mixedTrailers.cases]))('is read: %s', (_name, one) => {
+    const found = readTrailers(one.message);
+    for (const [key, value] of Object.entries(one.trailers))
+      expect(found.get(key.toLowerCase()) ?? '').toBe(value);
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hasPassword, hidePasswords } from '../../../src/protocol/hide-passwords.js';
+import { hasPassword, hidePasswords } from '../../../src/process/hide-passwords.js';
 
 test.each([
   ['https://name:secret@host/b.git', 'https://…@host/b.git'],
