@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { summaryReporter } from './test/support/summary-reporter.js';
 
 const CLEAN_ENV = './test/support/clean-process-env.ts';
-const BUILT = './test/support/require-build.ts';
+const BUILT = ['./test/support/require-build.ts', './test/support/new-bridge.ts'];
 
 /** Real processes on a busy machine: these bounds are for what hangs, no test waits for them. */
 const PROCESS_TIMEOUTS = { testTimeout: 60_000, hookTimeout: 60_000 };
@@ -21,10 +21,10 @@ export default defineConfig({
     reporters: ['default', summaryReporter()],
     projects: [
       project('unit', { globalSetup: [CLEAN_ENV], testTimeout: 20_000, hookTimeout: 20_000 }),
-      project('integration', { globalSetup: [CLEAN_ENV, BUILT], ...PROCESS_TIMEOUTS }),
-      project('e2e', { globalSetup: [CLEAN_ENV, BUILT], ...PROCESS_TIMEOUTS }),
+      project('integration', { globalSetup: [CLEAN_ENV, ...BUILT], ...PROCESS_TIMEOUTS }),
+      project('e2e', { globalSetup: [CLEAN_ENV, ...BUILT], ...PROCESS_TIMEOUTS }),
       ...(slow
-        ? [project('slow', { globalSetup: [CLEAN_ENV, BUILT], testTimeout: 900_000, hookTimeout: 60_000 })]
+        ? [project('slow', { globalSetup: [CLEAN_ENV, ...BUILT], testTimeout: 900_000, hookTimeout: 60_000 })]
         : []),
       ...(real
         ? [project('real', { globalSetup: [CLEAN_ENV], testTimeout: 300_000, hookTimeout: 60_000 })]

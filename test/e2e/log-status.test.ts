@@ -4,10 +4,11 @@ import { beforeAll, expect, test } from 'vitest';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { runAgentOnce } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import { programUnderTest, runCli, startCli } from '../support/cli.js';
+import { runCli, startCli } from '../support/cli.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
+import { programUnderTest } from '../support/program-under-test.js';
 import { runProcess } from '../support/run-process.js';
 import { tempDir } from '../support/temp-dir.js';
 

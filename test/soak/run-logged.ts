@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
-import { programUnderTest } from '../support/cli.js';
+import { programUnderTest } from '../support/program-under-test.js';
 
 /** What a program ended as. */
 export interface LoggedEnd {

@@ -3,6 +3,7 @@ import type { RecordedRequest } from '../../src/demo/stand-in/stand-in-request.j
 import type { StandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import type { BridgeFixture } from './bridge-fixture.js';
 import { type RunningCli, runCli, startCli } from './cli.js';
+import { onCleanup } from './on-cleanup.js';
 import type { RunResult } from './run-process.js';
 
 /** How an agent of a test is started. */
@@ -51,12 +52,16 @@ export function questionOfChat(chat: RecordedRequest): string {
   return messages.at(-1)?.content ?? '';
 }
 
-/** A promise to be settled by hand, for a model that is held until the test lets it go. */
+/**
+ * A promise to be settled by hand, for a model that is held until the test lets it go. It is settled at the
+ * end of the test as well: an agent that a failed test left at its task would be there for no later test.
+ */
 export function gate(): { readonly opened: Promise<void>; open(): void } {
   let open = () => {};
   const opened = new Promise<void>((resolve) => {
     open = resolve;
   });
+  onCleanup(() => open());
   return { opened, open };
 }
 

@@ -1,13 +1,14 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { inject } from 'vitest';
 import { addKey } from '../../src/admin/keys.js';
 import { type LocalSshd, startLocalSshd } from '../../src/demo/local-sshd.js';
 import { makeKeyPair, sshCommandFor } from '../../src/demo/ssh-client.js';
 import { type LogRecord, logRecordSchema } from '../../src/protocol/log-record.js';
 import type { Role } from '../../src/protocol/names.js';
 import { CLEAN_SESSION, cleanEnv } from './clean-env.js';
-import { runCli } from './cli.js';
 import { gitOk } from './git.js';
+import { copyBridge } from './new-bridge.js';
 import { onCleanup } from './on-cleanup.js';
 import { tempDir } from './temp-dir.js';
 import { waitUntil } from './wait-until.js';
@@ -69,7 +70,7 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
   const ownerEnv = cleanEnv(home);
   const repoPath = join(dir, 'bridge.git');
   const authorizedKeysFile = join(dir, 'authorized_keys');
-  await cliOk(['init', repoPath], ownerEnv);
+  await copyBridge(inject('newBridge'), repoPath);
 
   const startSshd = async (port?: number): Promise<LocalSshd> => {
     const sshd = await startLocalSshd({
@@ -145,11 +146,4 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
 function parseLog(text: string): LogRecord[] {
   const lines = text.split('\n').slice(0, -1);
   return lines.map((line) => logRecordSchema.parse(JSON.parse(line)));
-}
-
-async function cliOk(args: readonly string[], env: Record<string, string>): Promise<void> {
-  const { exitCode, stdout, stderr } = await runCli(args, { env });
-  if (exitCode !== 0) {
-    throw new Error(`llm-bridge ${args.join(' ')} exited with ${exitCode}\n${stderr}${stdout}`);
-  }
 }

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { stopProcessTree } from '../../src/process/stop-process-tree.js';
 import { cleanEnv } from './clean-env.js';
 import { onCleanup } from './on-cleanup.js';
+import { programUnderTest } from './program-under-test.js';
 import { type RunOptions, type RunResult, runProcess } from './run-process.js';
 import { tempDir } from './temp-dir.js';
 
@@ -114,11 +114,4 @@ export async function startCli(
     },
     exited,
   };
-}
-
-/** The command under test, and the words before its arguments. */
-export function programUnderTest(): readonly [string, ...string[]] {
-  const other = process.env.LLM_BRIDGE_TEST_BIN;
-  const file = other ?? fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-  return /\.[cm]?js$/.test(file) ? [process.execPath, file] : [file];
 }

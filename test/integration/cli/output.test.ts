@@ -3,10 +3,11 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Answer } from '../../../src/protocol/answer.js';
-import { programUnderTest, runCli } from '../../support/cli.js';
+import { runCli } from '../../support/cli.js';
 import { gitOk } from '../../support/git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
+import { programUnderTest } from '../../support/program-under-test.js';
 import { type RunResult, runProcess } from '../../support/run-process.js';
 import { answerTask } from '../asker/asker-fixture.js';
 
