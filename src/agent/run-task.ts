@@ -2,6 +2,7 @@ import { type Answer, isReusable, readAnswer } from '../protocol/answer.js';
 import { type AskedTask, equalTaskKey } from '../protocol/queue.js';
 import type { TaskJson } from '../protocol/task.js';
 import type { GenerateSettings } from './agent-options.js';
+import type { GenerationSign } from './backends/backend.js';
 import { composeAnswer, outcomeOfEarlier } from './compose-answer.js';
 import { type GenerationOutcome, generateAnswer } from './generate/generate-answer.js';
 import { readAskedTask } from './queue/read-task.js';
@@ -91,7 +92,10 @@ export class EqualTasks {
 
 /** A reply goes to the model with the conversation before it; without one it is `context_missing`. */
 async function generateTask(scope: TaskContext, id: string, task: TaskJson): Promise<GenerationOutcome> {
-  const generate = (whole: TaskJson) => generateAnswer(whole, scope.generate, scope.signal, scope.onText);
+  const onToken = (sign: GenerationSign) => {
+    if (sign.type === 'piece') scope.onText(sign.thinking + sign.content);
+  };
+  const generate = (whole: TaskJson) => generateAnswer(whole, scope.generate, scope.signal, onToken);
   if (task.reply_to === undefined) return generate(task);
   const found = await readTurns(scope, id, task.reply_to);
   if (!found.ok) {

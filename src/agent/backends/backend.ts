@@ -42,10 +42,17 @@ export interface Generation {
 }
 
 /**
- * Called at every sign of life of a generation, a thinking token included, with the text that came: none
- * where the server has answered something else.
+ * A sign of life of a generation. `begins`: the model starts, from the beginning; what an earlier start of
+ * the same generation brought no longer counts. `piece`: text of the answer, of the thinking that the server
+ * tells apart, or of both. `alive`: the server has answered something else.
  */
-export type OnToken = (text: string) => void;
+export type GenerationSign =
+  | { readonly type: 'begins' }
+  | { readonly type: 'piece'; readonly content: string; readonly thinking: string }
+  | { readonly type: 'alive' };
+
+/** Called at every sign of life of a generation. */
+export type OnToken = (sign: GenerationSign) => void;
 
 /** A model as its server lists it. */
 export interface ListedModel {

@@ -50,12 +50,15 @@ export function openExchange(
     },
     async generate(request) {
       let bytes = 0;
-      const take = (text: string) => {
-        spoke ||= text !== '';
-        bytes += Buffer.byteLength(text);
-        if (bytes > maxBytes) deadlines.fail(tooLarge(backend, maxBytes));
+      const take: OnToken = (sign) => {
         deadlines.alive();
-        if (text !== '') onToken(text);
+        if (sign.type === 'begins') bytes = 0;
+        if (sign.type === 'piece') {
+          spoke = true;
+          bytes += Buffer.byteLength(sign.content) + Buffer.byteLength(sign.thinking);
+          if (bytes > maxBytes) deadlines.fail(tooLarge(backend, maxBytes));
+        }
+        onToken(sign);
       };
       try {
         return await deadlines.watch(() => backend.generate(request, deadlines.signal, take));

@@ -36,9 +36,8 @@ export type GenerationOutcome = Pick<
  * 3. Choose the model: the task's, the settings', or the best that is there (`choose-model.ts`).
  * 4. Generate under the idle and the total deadline. What does not fit its format is generated once more.
  *
- * `onToken` is called at every sign of life with the text that came: thinking, and a first try that did not
- * fit, too. Throws the reason of `signal` once that is aborted, and BridgeError `usage` where an address in
- * the settings is none.
+ * `onToken` is called at every sign of life, of a first try that did not fit, too. Throws the reason of
+ * `signal` once that is aborted, and BridgeError `usage` where an address in the settings is none.
  */
 export async function generateAnswer(
   task: TaskJson,

@@ -41,7 +41,7 @@ export function lmstudioBackend(url: string, { allowCloud = false, token }: Back
       const { model, maxAnswerBytes } = request;
       const inspect = () => inspectLmstudioModel({ ...about, token }, model, allowCloud, signal);
       return await withinContext({ about, request, inspect }, async () => {
-        onToken('');
+        onToken({ type: 'alive' });
         const transport = openTransport(
           signal,
           { ...streamLimits(maxAnswerBytes), token },
@@ -91,6 +91,7 @@ async function generate(
   onToken: OnToken,
 ): Promise<Generation> {
   const text = new StreamedText(request.format !== undefined);
+  onToken({ type: 'begins' });
   let model: string | undefined;
   let finishReason: string | undefined;
   let usage: Usage | undefined;
@@ -107,7 +108,7 @@ async function generate(
     const thought = choice?.delta?.reasoning_content ?? choice?.delta?.reasoning ?? '';
     const said = choice?.delta?.content ?? '';
     const isEndless = text.take({ thinking: thought, content: said });
-    if (thought + said !== '') onToken(thought + said);
+    if (thought + said !== '') onToken({ type: 'piece', content: said, thinking: thought });
     finishReason = choice?.finish_reason ?? finishReason;
     usage = usageOf(chunk) ?? usage;
     if (!isEndless || finishReason !== undefined) continue;

@@ -40,7 +40,7 @@ export function ollamaBackend(url: string, settings: BackendSettings = {}): Back
     async generate(request, signal, onToken) {
       const { model, options, maxAnswerBytes } = request;
       const { longestContext, loaded } = await inspectOllamaModel(about, model, allowCloud, signal);
-      onToken('');
+      onToken({ type: 'alive' });
       const key = `${about.url} ${model}`;
       // What an old server has in memory is what it was last asked for.
       const inMemory = loaded === null ? null : (loaded.context ?? memory.contexts.get(key) ?? null);
@@ -82,6 +82,7 @@ async function generate(
   onToken: OnToken,
 ): Promise<RawGeneration> {
   const text = new StreamedText(request.format !== undefined);
+  onToken({ type: 'begins' });
   for await (const line of await client.chat(request)) {
     const read = ollamaChunkSchema.safeParse(line);
     if (!read.success) throw backendError(about, 'backend_error', 'sent a line that is no part of an answer');
@@ -89,7 +90,7 @@ async function generate(
     const thought = chunk.message?.thinking ?? '';
     const said = chunk.message?.content ?? '';
     const isEndless = text.take({ thinking: thought, content: said });
-    if (thought + said !== '') onToken(thought + said);
+    if (thought + said !== '') onToken({ type: 'piece', content: said, thinking: thought });
     if (!chunk.done && !isEndless) continue;
     return {
       content: text.content,

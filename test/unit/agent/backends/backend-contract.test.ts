@@ -263,8 +263,8 @@ describe.each(BACKENDS)('%s', (name) => {
         maxAnswerBytes: 1024 * 1024,
       },
       signal,
-      (text) => {
-        if (text !== '') throw new Error('the listener is broken');
+      (sign) => {
+        if (sign.type === 'piece') throw new Error('the listener is broken');
       },
     );
     await expect(generation).rejects.toThrow('the listener is broken');

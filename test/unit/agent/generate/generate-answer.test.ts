@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest';
+import type { GenerateSettings } from '../../../../src/agent/agent-options.js';
+import type { GenerationSign } from '../../../../src/agent/backends/backend.js';
 import { generateAnswer } from '../../../../src/agent/generate/generate-answer.js';
 import { inTurn } from '../../../../src/demo/stand-in/stand-in-request.js';
+import type { StandIn } from '../../../../src/demo/stand-in/start-stand-in.js';
 import { BridgeError } from '../../../../src/protocol/bridge-error.js';
+import type { TaskJson } from '../../../../src/protocol/task.js';
 import {
   answerTo,
   BACKENDS,
@@ -27,15 +31,39 @@ test.each(BACKENDS)('%s answers a prompt, with model, finish reason and usage', 
 
 test.each(BACKENDS)('%s hands over every piece of the answer as it comes, thinking too', async (backend) => {
   const standIn = await standInFor({ behave: () => ({ thinking: 'well, well', answer: 'one two three' }) });
-  const pieces: string[] = [];
+  const signs: GenerationSign[] = [];
   const outcome = await generateAnswer(
     { prompt: 'count', backend },
     settingsFor(standIn),
     new AbortController().signal,
-    (text) => pieces.push(text),
+    (sign) => signs.push(sign),
   );
   expect(outcome).toMatchObject({ answer: 'one two three', thinking: 'well, well' });
-  expect(pieces).toEqual(['well, ', 'well', 'one ', 'two ', 'three']);
+  const thought = (thinking: string) => ({ type: 'piece', content: '', thinking });
+  const said = (content: string) => ({ type: 'piece', content, thinking: '' });
+  expect(signs.filter(({ type }) => type !== 'alive')).toEqual([
+    { type: 'begins' },
+    ...['well, ', 'well'].map(thought),
+    ...['one ', 'two ', 'three'].map(said),
+  ]);
+});
+
+test('whoever listens hears of each start from the beginning, inside a backend too', async () => {
+  const starts = async (standIn: StandIn, task: TaskJson, changes: Partial<GenerateSettings> = {}) => {
+    const signs: GenerationSign[] = [];
+    const settings = settingsFor(standIn, changes);
+    await generateAnswer(task, settings, new AbortController().signal, (sign) => signs.push(sign));
+    const kinds = signs.map(({ type }) => type).filter((type) => type !== 'alive');
+    return kinds.filter((type, at) => type !== kinds[at - 1]);
+  };
+  const words = Array.from({ length: 6000 }, (_, at) => `word${at}`).join(' ');
+  const larger = await standInFor({ behave: () => ({ answer: words }) });
+  const misfit = await standInFor({ behave: inTurn({ answer: 'no JSON' }, { answer: '{"a":1}' }) });
+  const restarted = await standInFor({ behave: inTurn({ fault: { afterChunks: 1, kind: 'die' } }, {}) });
+  const twice = ['begins', 'piece', 'begins', 'piece'];
+  expect(await starts(larger, { prompt: 'a larger context', backend: 'ollama' })).toEqual(twice);
+  expect(await starts(misfit, { prompt: 'JSON', format: 'json' })).toEqual(twice);
+  expect(await starts(restarted, { prompt: '2+2' }, { retryWindowMs: 60_000 })).toEqual(twice);
 });
 
 test('a task for a backend that this agent does not know is an error, and asks no other', async () => {
@@ -127,7 +155,9 @@ test.each(BACKENDS)(
     const arrived = standIn.nextRequest();
     const firstToken = gate();
     const task = { prompt: 'hi', backend, model: MODEL[backend] };
-    const answer = generateAnswer(task, settingsFor(standIn), controller.signal, firstToken.open);
+    const answer = generateAnswer(task, settingsFor(standIn), controller.signal, (sign) => {
+      if (sign.type === 'piece') firstToken.open();
+    });
     await firstToken.opened;
     controller.abort('a reason that is no error');
     await expect(answer).rejects.toBe('a reason that is no error');
