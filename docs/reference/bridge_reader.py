@@ -104,7 +104,7 @@ TASK = record({
         "temperature?": number(0, 10), "top_p?": number(0, 1), "max_tokens?": whole(1), "num_ctx?": whole(1),
         "seed?": whole(), "stop?": many(text(1), 1, 16)}),
     "format?": lambda value: value if isinstance(value, dict) else word("json")(value),
-    "priority?": whole(-10, 10), "timeout_s?": number(0, 604800, above=True)},
+    "priority?": whole(-10, 10), "timeout_s?": number(0, 604800, above=True), "stream?": a(bool)},
     lambda it: ("prompt" in it) != ("messages" in it) and {"user"} & {x["role"] for x in conversation(it)})
 ANSWER = record({
     "task_hash": text(pattern="[0-9a-f]{64}"), "task_commit": COMMIT, "task_text?": text(0, 4096),

@@ -136,6 +136,12 @@ export const OWNER_SETTINGS: readonly OwnerSetting[] = [
     isWrittenByInit: true,
   },
   {
+    key: 'bridge.maxStreamBytes',
+    fallback: '16777216',
+    describe: 'The most that is kept of what is said of one task while it is generated, in bytes',
+    isWrittenByInit: false,
+  },
+  {
     key: 'bridge.claimLease',
     fallback: '60s',
     describe:

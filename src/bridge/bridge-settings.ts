@@ -2,7 +2,12 @@ import path from 'node:path';
 import { gitFailed, type ObjectIds, type Repository, runGit } from '../git/run-git.js';
 import { DEFAULT_CLAIM_LEASE_MS, MAX_CLAIM_LEASE_MS } from '../protocol/claim.js';
 import { parseDurationMs } from '../protocol/duration.js';
-import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
+import {
+  DEFAULT_MAX_ANSWER_BYTES,
+  DEFAULT_MAX_STREAM_BYTES,
+  DEFAULT_MAX_TASK_BYTES,
+  DEFAULT_TASK_TTL_MS,
+} from '../protocol/limits.js';
 
 /** A request to a web service takes a second; a hanging executable is ended within a minute. */
 const DEFAULT_ON_ANSWER_TIMEOUT_MS = 60_000;
@@ -24,6 +29,8 @@ export interface BridgeSettings {
    * bridge is older than claims.
    */
   readonly claimLeaseMs: number | null;
+  /** `bridge.maxStreamBytes`: the most bytes of a stream. */
+  readonly maxStreamBytes: number;
   /** The absolute path of `answers.log`; `bridge.answersLog` may move it, relative to the repository. */
   readonly answersLog: string;
   /** `bridge.onAnswerTimeout`: how long an executable in `on-answer.d` may take for one record. */
@@ -77,6 +84,7 @@ function settingsOf(gitDir: string, values: ReadonlyMap<string, string>): Bridge
     taskTtlMs: parseDurationMs(values.get('bridge.taskttl') ?? '') ?? DEFAULT_TASK_TTL_MS,
     maxTaskBytes: positive(values.get('bridge.maxtaskbytes')) ?? DEFAULT_MAX_TASK_BYTES,
     maxAnswerBytes: positive(values.get('bridge.maxanswerbytes')) ?? DEFAULT_MAX_ANSWER_BYTES,
+    maxStreamBytes: positive(values.get('bridge.maxstreambytes')) ?? DEFAULT_MAX_STREAM_BYTES,
     claimLeaseMs: leaseMs(values.get('bridge.claimlease')),
     answersLog: path.resolve(gitDir, values.get('bridge.answerslog') || 'bridge/answers.log'),
     onAnswerTimeoutMs:

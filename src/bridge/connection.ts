@@ -2,6 +2,7 @@ import { clientGitEnv } from '../git/git-env.js';
 import { requireGit } from '../git/git-version.js';
 import { clearTheWay } from '../git/repair-bridge.js';
 import { parseDurationMs } from '../protocol/duration.js';
+import { STREAMS_FEATURE } from '../protocol/hello.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
 import type { Principal } from '../protocol/names.js';
 import { type BridgeAddress, parseAddress } from './address.js';
@@ -42,6 +43,8 @@ export interface BridgeTerms {
   readonly maxAnswerBytes: number;
   /** How long a claim holds a task; null where the bridge takes no claims. */
   readonly claimLeaseMs: number | null;
+  /** Whether a stream of a task can be written and read there. */
+  readonly hasStreams: boolean;
   /**
    * The server's clock, milliseconds since the epoch. Where the server has told its time, our own clock may
    * be set at any moment without effect. On the server itself, and where no time was told, it is our own
@@ -114,6 +117,7 @@ export async function readTerms(connection: BridgeConnection, signal?: AbortSign
     maxTaskBytes: greeting?.hello.max_task_bytes ?? DEFAULT_MAX_TASK_BYTES,
     maxAnswerBytes: greeting?.hello.max_answer_bytes ?? DEFAULT_MAX_ANSWER_BYTES,
     claimLeaseMs: leaseMs(greeting?.hello.claim_lease),
+    hasStreams: greeting?.hello.features.includes(STREAMS_FEATURE) ?? false,
     serverNow: greeting?.serverNow ?? (() => Date.now()),
   };
 }
@@ -122,7 +126,16 @@ export async function readTerms(connection: BridgeConnection, signal?: AbortSign
 export function ownTerms(settings: BridgeSettings): BridgeTerms {
   const { taskTtlMs, maxTaskBytes, maxAnswerBytes, claimLeaseMs } = settings;
   const serverNow = () => Date.now();
-  return { principal: null, taskTtlMs, maxTaskBytes, maxAnswerBytes, claimLeaseMs, serverNow };
+  return {
+    principal: null,
+    taskTtlMs,
+    maxTaskBytes,
+    maxAnswerBytes,
+    claimLeaseMs,
+    // A bridge whose init made no folder for them has none; who tries goes without.
+    hasStreams: true,
+    serverNow,
+  };
 }
 
 /**

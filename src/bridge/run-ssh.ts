@@ -37,6 +37,15 @@ const MAX_OUTPUT_BYTES = 65_536;
 /** ssh takes the first value that it sees, so these win over the options of a shared connection. */
 const OWN_CONNECTION = ['-o', 'ControlMaster=no', '-o', 'ControlPath=none'];
 
+/**
+ * The options for a command that goes without where the shared connection takes no further session: ssh would
+ * make a connection of its own, and this keeps it from reaching the server. None where there is no shared
+ * connection.
+ */
+export function onlyShared(connection: SshConnection): readonly string[] {
+  return connection.shared === undefined ? [] : ['-o', 'ProxyCommand=exit 1'];
+}
+
 /** How a command is run on the server. */
 export interface RunSshOptions {
   /** ssh is ended after this time. The result then has exit code 255, as where ssh itself fails. */

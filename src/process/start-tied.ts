@@ -4,7 +4,7 @@ import { endProgram } from './end-program.js';
 import { type Command, HAS_GROUPS, spawnProgram } from './start-program.js';
 
 /**
- * Becomes "$@", with an empty standard input. Beside it a shell reads file 3, a socket that only our process
+ * Becomes "$@", with its standard input. Beside it a shell reads file 3, a socket that only our process
  * holds. A line in it means that "$@" has ended. Its end means that our process is gone, however it died. The
  * shell then ends the whole process group, because ssh may have helpers of its own (a ProxyCommand); what is
  * stopped has to go on to hear of it. The folder $1, if any, has nobody else to remove it when our process is
@@ -22,13 +22,13 @@ shift
     rm -f "$left_over"/*
     rmdir "$left_over"
   fi
-} >/dev/null 2>&1 &
-exec "$@" </dev/null 3<&-
+} </dev/null >/dev/null 2>&1 &
+exec "$@" 3<&-
 `;
 
 /** A program that ends when this process does. */
 export interface TiedProgram {
-  /** `stdout`, `stderr` and the exit code are the program's. */
+  /** `stdin`, `stdout`, `stderr` and the exit code are the program's. */
   readonly child: ChildProcess;
   /**
    * Ends the program and all it has started, and resolves when it has ended: a program that still runs may
@@ -42,15 +42,20 @@ export interface TiedProgram {
 /**
  * Starts a program in a process group of its own, so that a Ctrl-C at the terminal is for us to deal with,
  * and makes sure that it ends when this process does, also by SIGKILL. `leftOver` is a folder to be removed
- * in that case. Windows has no process groups; there the program is started as it is.
+ * in that case. Its standard input is empty, or a pipe. Windows has no process groups; there the program is
+ * started as it is.
  */
 export function startTied(
   command: Command,
-  options: { readonly env: NodeJS.ProcessEnv; readonly leftOver?: string | undefined },
+  options: {
+    readonly env: NodeJS.ProcessEnv;
+    readonly leftOver?: string | undefined;
+    readonly stdin?: 'pipe';
+  },
 ): TiedProgram {
-  const { env, leftOver = '' } = options;
+  const { env, leftOver = '', stdin = 'ignore' } = options;
   const words: Command = HAS_GROUPS ? ['sh', '-c', KEEPER, 'llm-bridge', leftOver, ...command] : command;
-  const stdio = ['ignore', 'pipe', 'pipe', HAS_GROUPS ? 'pipe' : 'ignore'] as const;
+  const stdio = [stdin, 'pipe', 'pipe', HAS_GROUPS ? 'pipe' : 'ignore'] as const;
   const child = spawnProgram(words, [...stdio], { env, ownGroup: true });
   // Not standard input, which Node destroys once the program has ended: the keeper would think that we are
   // gone.

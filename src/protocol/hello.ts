@@ -7,6 +7,9 @@ import { principalNameSchema, roleSchema } from './names.js';
  */
 export const FEATURES: readonly string[] = [];
 
+/** The feature of a server with `bridge-say` and `bridge-listen`. */
+export const STREAMS_FEATURE = 'streams';
+
 /**
  * The line that `bridge-hello` prints: the name and role of the key, the protocol of the
  * server, its time, and its limits.

@@ -7,6 +7,12 @@ export const DEFAULT_MAX_TASK_BYTES = 1024 * 1024;
 /** Default of `bridge.maxAnswerBytes`, the size of an `inbox.json`: 1 MiB. */
 export const DEFAULT_MAX_ANSWER_BYTES = 1024 * 1024;
 
+/**
+ * Default of `bridge.maxStreamBytes`, the size of a stream: 16 MiB. The largest answer, a token a line, takes
+ * less.
+ */
+export const DEFAULT_MAX_STREAM_BYTES = 16 * 1024 * 1024;
+
 /** Default of `bridge.taskTtl`: after a week nobody waits for the answer any more. */
 export const DEFAULT_TASK_TTL_MS = 7 * 24 * 60 * 60 * 1000;
 

@@ -68,6 +68,7 @@ export const taskJsonSchema = z
     reply_to: commitIdSchema.optional(),
     priority: z.int().min(-MAX_PRIORITY).max(MAX_PRIORITY).optional(),
     timeout_s: z.number().positive().max(604_800).optional(),
+    stream: z.boolean().optional(),
     asked_at: instantSchema.optional(),
     metadata: metadataSchema.optional(),
   })

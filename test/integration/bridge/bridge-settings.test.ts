@@ -16,6 +16,7 @@ test('what is not set has its default', async () => {
     ids: 'sha1',
     onAnswerTimeoutMs: 60_000,
     claimLeaseMs: null,
+    maxStreamBytes: 16_777_216,
   });
 });
 
@@ -26,6 +27,7 @@ test('what is set is taken, the last one where there are two', async () => {
   await repo.git(['config', '--add', 'bridge.maxTaskBytes', '1000']);
   await repo.git(['config', 'bridge.maxAnswerBytes', '2000']);
   await repo.git(['config', 'bridge.claimLease', '30s']);
+  await repo.git(['config', 'bridge.maxStreamBytes', '4000']);
   await repo.git(['config', 'bridge.answersLog', '/var/log/a b\n.log']);
   expect(await readBridgeSettings(repo)).toEqual({
     version: 2,
@@ -37,6 +39,7 @@ test('what is set is taken, the last one where there are two', async () => {
     ids: 'sha1',
     onAnswerTimeoutMs: 60_000,
     claimLeaseMs: 30_000,
+    maxStreamBytes: 4000,
   });
 });
 

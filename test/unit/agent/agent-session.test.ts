@@ -11,6 +11,7 @@ const TERMS: BridgeTerms = {
   maxTaskBytes: 1,
   maxAnswerBytes: 1,
   claimLeaseMs: null,
+  hasStreams: false,
   serverNow: () => 1234,
 };
 const EMPTY = readQueue([], { nowMs: 0, ttlMs: 0 });

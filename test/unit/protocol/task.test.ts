@@ -32,6 +32,7 @@ test('a task.json with every field is read whole', () => {
     images: ['aGk='],
     priority: -10,
     timeout_s: 0.5,
+    stream: true,
     asked_at: '2026-11-22T17:02:27.123Z',
     metadata: { chat: '17', constructor: 'yes' },
   };

@@ -1,0 +1,218 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { GROUP_MODES } from '../process/group-files.js';
+import { startTied, type TiedProgram } from '../process/start-tied.js';
+import { type StreamPiece, writeStreamLines } from '../protocol/stream.js';
+import { readBridgeSettings } from './bridge-settings.js';
+import type { BridgeConnection } from './connection.js';
+import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
+import { streamFile, takeStreamPlace } from './stream-folder.js';
+
+/** Says what is generated for one task. Nothing rests on it, so nothing of it ever throws. */
+export interface StreamWriter {
+  /**
+   * Sends a piece at once, and does not wait for it. Does nothing where the stream could not be opened, broke,
+   * is full, or has been closed. A text may end within a character: the rest of it comes with the next piece.
+   */
+  write(piece: StreamPiece): void;
+  /** Waits until what was written has left, for two seconds at most, and ends the stream. */
+  close(): Promise<void>;
+}
+
+/** A server that has not taken so much gets nothing more of a stream. Bytes. */
+const MAX_WAITING_BYTES = 1024 * 1024;
+
+/** How long close waits. Milliseconds. */
+const CLOSE_MS = 2_000;
+
+/**
+ * Opens the stream of a task: a file on this machine, or `bridge-say` in a session of the shared connection.
+ * It takes a moment to open; what is written meanwhile waits. Where the server takes no further session, or
+ * the bridge is reached in another way, what is written goes nowhere. Use it where the terms of the bridge
+ * have streams. The signal ends it at once.
+ */
+export function openStreamWriter(
+  connection: BridgeConnection,
+  task: string,
+  signal?: AbortSignal,
+): StreamWriter {
+  const { address, env, ssh } = connection;
+  if (address.kind === 'local') return new FileWriter({ gitDir: address.url, env }, task, signal);
+  return ssh === null ? NOWHERE : new SshWriter(ssh, task, signal);
+}
+
+const NOWHERE: StreamWriter = { write: () => {}, close: async () => {} };
+
+/** Keeps half a character back until its other half comes. */
+class PieceEncoder {
+  #kind: 'text' | 'thinking' = 'text';
+  #half = '';
+
+  encode(piece: StreamPiece): Buffer {
+    const kind = 'text' in piece ? 'text' : 'thinking' in piece ? 'thinking' : null;
+    const before = kind === this.#kind ? Buffer.alloc(0) : this.#flush();
+    if (kind === null) return Buffer.concat([before, writeStreamLines(piece)]);
+    const text = this.#half + (piece as Record<'text' | 'thinking', string>)[kind];
+    this.#kind = kind;
+    const isHalf = /[\ud800-\udbff]$/.test(text);
+    this.#half = isHalf ? text.slice(-1) : '';
+    const whole = isHalf ? text.slice(0, -1) : text;
+    return Buffer.concat([before, whole === '' ? Buffer.alloc(0) : writeStreamLines(saying(kind, whole))]);
+  }
+
+  #flush(): Buffer {
+    const half = this.#half;
+    this.#half = '';
+    return half === '' ? Buffer.alloc(0) : writeStreamLines(saying(this.#kind, half));
+  }
+}
+
+function saying(kind: 'text' | 'thinking', text: string): StreamPiece {
+  return kind === 'text' ? { text } : { thinking: text };
+}
+
+class SshWriter implements StreamWriter {
+  readonly #encoder = new PieceEncoder();
+  readonly #opened: Promise<void>;
+  readonly #signal: AbortSignal | undefined;
+  readonly #stop = () => this.#lose();
+  /** What was written before the session was there; null once it is, or is not to be. */
+  #early: Buffer[] | null = [];
+  #waitingBytes = 0;
+  #program: TiedProgram | null = null;
+  #isOver = false;
+
+  constructor(connection: SshConnection, task: string, signal: AbortSignal | undefined) {
+    this.#signal = signal;
+    signal?.addEventListener('abort', this.#stop, { once: true });
+    this.#opened = this.#open(connection, task).catch(() => this.#lose());
+  }
+
+  write(piece: StreamPiece): void {
+    if (this.#isOver) return;
+    const bytes = this.#encoder.encode(piece);
+    this.#waitingBytes += bytes.length;
+    if (this.#waitingBytes > MAX_WAITING_BYTES) this.#lose();
+    else if (this.#early !== null) this.#early.push(bytes);
+    else this.#send(bytes);
+  }
+
+  async close(): Promise<void> {
+    const timer = setTimeout(this.#stop, CLOSE_MS);
+    await this.#opened;
+    const child = this.#program?.child;
+    const isGone = child === undefined || child.exitCode !== null || child.signalCode !== null;
+    if (!isGone && !this.#isOver) {
+      await new Promise<void>((resolve) => {
+        child.once('close', () => resolve());
+        child.stdin?.end();
+      });
+    }
+    clearTimeout(timer);
+    this.#lose();
+    await this.#program?.end();
+  }
+
+  async #open(connection: SshConnection, task: string): Promise<void> {
+    await connection.shared?.ready(this.#signal);
+    if (this.#isOver || this.#signal?.aborted) return this.#lose();
+    const words = sshWords(connection, onlyShared(connection), `bridge-say ${task}`);
+    const program = startTied(words, { env: connection.env, stdin: 'pipe' });
+    this.#program = program;
+    const { child } = program;
+    child.stdout?.resume();
+    child.stderr?.resume();
+    child.stdin?.on('error', this.#stop);
+    child.on('error', this.#stop);
+    child.on('close', this.#stop);
+    const early = this.#early ?? [];
+    this.#early = null;
+    for (const bytes of early) this.#send(bytes);
+  }
+
+  #send(bytes: Buffer): void {
+    this.#program?.child.stdin?.write(bytes, () => {
+      this.#waitingBytes -= bytes.length;
+    });
+  }
+
+  /** Ends the stream where it is. */
+  #lose(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#early = null;
+    this.#signal?.removeEventListener('abort', this.#stop);
+    void this.#program?.end();
+  }
+}
+
+class FileWriter implements StreamWriter {
+  readonly #encoder = new PieceEncoder();
+  readonly #signal: AbortSignal | undefined;
+  /** Each write waits for the one before. */
+  #last: Promise<FileHandle | null>;
+  #leave: (() => Promise<void>) | null = null;
+  #roomBytes = 0;
+  #isOver = false;
+
+  constructor(
+    repo: { readonly gitDir: string; readonly env: NodeJS.ProcessEnv },
+    task: string,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#signal = signal;
+    this.#last = this.#open(repo, task).catch(() => null);
+  }
+
+  write(piece: StreamPiece): void {
+    if (this.#isOver) return;
+    const bytes = this.#encoder.encode(piece);
+    this.#last = this.#last.then((file) => this.#append(file, bytes));
+  }
+
+  async close(): Promise<void> {
+    this.#isOver = true;
+    const file = await this.#last;
+    await file?.close().catch(() => {});
+    await this.#leave?.().catch(() => {});
+    this.#leave = null;
+  }
+
+  async #open(
+    repo: { readonly gitDir: string; readonly env: NodeJS.ProcessEnv },
+    task: string,
+  ): Promise<FileHandle | null> {
+    const [place, { maxStreamBytes }] = await Promise.all([
+      takeStreamPlace(repo.gitDir),
+      readBridgeSettings(repo),
+    ]);
+    if (place === null) return null;
+    this.#leave = () => place.leave();
+    this.#roomBytes = maxStreamBytes;
+    const { O_WRONLY, O_CREAT, O_EXCL, O_APPEND } = constants;
+    const file = await open(place.draft, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, GROUP_MODES.file);
+    try {
+      // Before the first line: readers see each line as it comes.
+      await rename(place.draft, streamFile(repo.gitDir, task));
+      return file;
+    } catch (error) {
+      await file.close();
+      await rm(place.draft, { force: true });
+      throw error;
+    }
+  }
+
+  async #append(file: FileHandle | null, bytes: Buffer): Promise<FileHandle | null> {
+    if (file === null) return null;
+    this.#roomBytes -= bytes.length;
+    try {
+      if (this.#signal?.aborted || this.#roomBytes < 0) throw new Error('no more of this stream');
+      await file.appendFile(bytes);
+      return file;
+    } catch {
+      this.#isOver = true;
+      await file.close().catch(() => {});
+      return null;
+    }
+  }
+}

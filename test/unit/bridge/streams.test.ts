@@ -1,0 +1,161 @@
+import { execFileSync } from 'node:child_process';
+import { appendFile, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { BridgeConnection } from '../../../src/bridge/connection.js';
+import { followStream } from '../../../src/bridge/follow-stream.js';
+import { MAX_STREAMS } from '../../../src/bridge/stream-folder.js';
+import { openStreamWriter, type StreamWriter } from '../../../src/bridge/stream-writer.js';
+import { type StreamPiece, writeStreamLines } from '../../../src/protocol/stream.js';
+import { onCleanup } from '../../support/on-cleanup.js';
+import { tempDir } from '../../support/temp-dir.js';
+
+const TASK = 'a1'.repeat(20);
+const begin = (agent = 'home-pc'): StreamPiece => ({ begin: { agent, at: '2026-11-26T21:00:00.000Z' } });
+const END: StreamPiece = { end: true };
+
+let repo: string;
+let folder: string;
+let connection: BridgeConnection;
+
+beforeEach(async () => {
+  repo = await tempDir();
+  folder = join(repo, 'bridge/streams');
+  await mkdir(folder, { recursive: true });
+  connection = { address: { kind: 'local', url: repo }, env: process.env, ssh: null };
+});
+
+const fileOf = (task = TASK) => join(folder, task);
+const names = async () => (await readdir(folder)).sort();
+
+/** A reader that gives one piece after the other; it stops with the test. */
+function listen(task = TASK): { next(): Promise<StreamPiece | 'over'>; stop(): void } {
+  const stopping = new AbortController();
+  onCleanup(() => stopping.abort());
+  const pieces = followStream(connection, task, stopping.signal);
+  return {
+    next: async () => {
+      const { value, done } = await pieces.next();
+      return done ? 'over' : value;
+    },
+    stop: () => stopping.abort(),
+  };
+}
+
+function say(...pieces: StreamPiece[]): StreamWriter {
+  const writer = openStreamWriter(connection, TASK);
+  onCleanup(() => writer.close());
+  for (const piece of pieces) writer.write(piece);
+  return writer;
+}
+
+const lines = (...pieces: StreamPiece[]) => Buffer.concat(pieces.map(writeStreamLines));
+
+describe('on this machine', () => {
+  test('a reader has each piece while the writer still writes, from the beginning, and ends with it', async () => {
+    const early = listen();
+    const writer = say(begin(), { thinking: 'hm' });
+    expect(await early.next()).toEqual(begin());
+    expect(await early.next()).toEqual({ thinking: 'hm' });
+    writer.write({ text: 'four' });
+    expect(await early.next()).toEqual({ text: 'four' });
+    const late = listen();
+    writer.write(END);
+    await writer.close();
+    for (const piece of [begin(), { thinking: 'hm' }, { text: 'four' }, END, 'over'])
+      expect(await late.next()).toEqual(piece);
+    expect(await early.next()).toEqual(END);
+    expect(await early.next()).toBe('over');
+    expect(await names()).toEqual([TASK]);
+    expect((await stat(fileOf())).mode & 0o777).toBe(0o640);
+  });
+
+  test('another generation is a new file, at whose beginning a reader goes on', async () => {
+    const reader = listen();
+    const first = say(begin(), { text: 'fo' });
+    expect(await reader.next()).toEqual(begin());
+    expect(await reader.next()).toEqual({ text: 'fo' });
+    // Killed in the middle of a line.
+    await appendFile(fileOf(), '{"text":"u');
+    say(begin('other-pc'), { text: 'four' }, END);
+    for (const piece of [begin('other-pc'), { text: 'four' }, END, 'over'])
+      expect(await reader.next()).toEqual(piece);
+    await first.close();
+  });
+
+  test('a character that was cut between two pieces is whole', async () => {
+    const [high = '', low = ''] = '🦙'.split('');
+    const writer = say(
+      begin(),
+      { text: `a${high}` },
+      { text: `${low}b` },
+      { thinking: high },
+      { text: low },
+      END,
+    );
+    await writer.close();
+    expect((await readFile(fileOf(), 'utf8')).split('\n').slice(2, -2)).toEqual([
+      '{"text":"a"}',
+      '{"text":"🦙b"}',
+      '{"thinking":"\ufffd"}',
+      '{"text":"\ufffd"}',
+    ]);
+  });
+
+  test('no more is written than bridge.maxStreamBytes says', async () => {
+    execFileSync('git', ['config', '--file', join(repo, 'config'), 'bridge.maxStreamBytes', '200']);
+    const writer = say(begin(), { text: 'a'.repeat(50) }, { text: 'b'.repeat(100) }, { text: 'c' });
+    await writer.close();
+    expect(await readFile(fileOf(), 'utf8')).toBe(lines(begin(), { text: 'a'.repeat(50) }).toString());
+  });
+
+  test('where there is no folder for streams, or no place in it, the writer goes without', async () => {
+    for (let at = 0; at < MAX_STREAMS - 1; at += 1)
+      await writeFile(fileOf(at.toString(16).padStart(40, '0')), '');
+    const before = await names();
+    await say(begin(), END).close();
+    expect(await names()).toEqual(before);
+    await rm(fileOf(before[0]));
+    await say(begin(), END).close();
+    expect(await names()).toContain(TASK);
+
+    await rm(folder, { recursive: true });
+    await say(begin(), END).close();
+    expect(await readdir(join(repo, 'bridge'))).toEqual([]);
+  });
+
+  test('a reader follows no link, waits for the file in its place, and stops when it is told to', async () => {
+    const secret = join(repo, 'secret');
+    await writeFile(secret, lines({ text: 'secret' }));
+    await symlink(secret, fileOf());
+    const reader = listen();
+    const first = reader.next();
+    await writeFile(`${fileOf()}.new`, lines(begin()));
+    await rename(`${fileOf()}.new`, fileOf());
+    expect(await first).toEqual(begin());
+    await rm(fileOf());
+    const none = reader.next();
+    reader.stop();
+    expect(await none).toBe('over');
+  });
+
+  test('a link in the place of the stream is replaced, and what it points at stays', async () => {
+    const secret = join(repo, 'secret');
+    await writeFile(secret, 'mine');
+    await symlink(secret, fileOf());
+    await say(begin()).close();
+    expect(await readFile(secret, 'utf8')).toBe('mine');
+    expect(await readFile(fileOf(), 'utf8')).toBe(lines(begin()).toString());
+  });
+});
+
+test('a bridge that is reached in another way has no streams', async () => {
+  const other: BridgeConnection = {
+    address: { kind: 'other', url: 'https://localhost/bridge.git' },
+    env: process.env,
+    ssh: null,
+  };
+  await openStreamWriter(other, TASK).close();
+  const pieces = followStream(other, TASK, new AbortController().signal);
+  expect((await pieces.next()).done).toBe(true);
+});
