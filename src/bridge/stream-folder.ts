@@ -4,15 +4,15 @@ import path from 'node:path';
 import { GROUP_MODES } from '../process/group-files.js';
 
 /**
- * The folder of the streams, in a bridge. In it are the stream of a task under the task's id, one that is just
- * made under `new.<pid>…`, and a mark `say.<pid>…` for each writer and `hear.<pid>` for each ssh session that
- * listens. `<pid>` is the process that writes or listens.
+ * The folder of the streams, in a bridge. In it are the stream of a task under the task's id, one that is
+ * just made under `new.<pid>…`, and a mark `say.<pid>…` for each writer and `hear.<pid>` for each ssh session
+ * that listens. `<pid>` is the process that writes or listens.
  */
 export const STREAMS_FOLDER = 'bridge/streams';
 
 /**
- * The most files of streams: with the limit of one, this bounds what streams take of the disk. A writer counts
- * twice, because its file may be replaced by another while it still writes.
+ * The most files of streams: with the limit of one, this bounds what streams take of the disk. A writer
+ * counts twice, because its file may be replaced by another while it still writes.
  */
 export const MAX_STREAMS = 256;
 

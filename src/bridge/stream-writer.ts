@@ -11,8 +11,9 @@ import { streamFile, takeStreamPlace } from './stream-folder.js';
 /** Says what is generated for one task. Nothing rests on it, so nothing of it ever throws. */
 export interface StreamWriter {
   /**
-   * Sends a piece at once, and does not wait for it. Does nothing where the stream could not be opened, broke,
-   * is full, or has been closed. A text may end within a character: the rest of it comes with the next piece.
+   * Sends a piece at once, and does not wait for it. Does nothing where the stream could not be opened,
+   * broke, is full, or has been closed. A text may end within a character: the rest of it comes with the next
+   * piece.
    */
   write(piece: StreamPiece): void;
   /** Waits until what was written has left, for two seconds at most, and ends the stream. */

@@ -44,10 +44,10 @@ export type StreamPiece =
   | { readonly end: true };
 
 /**
- * The lines of a piece, each with its line break and at most MAX_STREAM_LINE_BYTES long. A longer text becomes
- * several pieces, cut between code points; a longer event becomes the numbered parts of one. Empty for an
- * event of more than MAX_EVENT_PARTS parts. Half a character becomes U+FFFD: who cuts a text must not cut
- * there. An empty line comes before `begin`, which ends whatever a reader of an earlier file was in.
+ * The lines of a piece, each with its line break and at most MAX_STREAM_LINE_BYTES long. A longer text
+ * becomes several pieces, cut between code points; a longer event becomes the numbered parts of one. Empty
+ * for an event of more than MAX_EVENT_PARTS parts. Half a character becomes U+FFFD: who cuts a text must not
+ * cut there. An empty line comes before `begin`, which ends whatever a reader of an earlier file was in.
  */
 export function writeStreamLines(piece: StreamPiece): Buffer {
   if ('begin' in piece) return Buffer.from(`\n${lineOf({ begin: beginSchema.parse(piece.begin) })}`);
@@ -95,8 +95,8 @@ const NEWLINE = 0x0a;
 
 /**
  * Reads a stream as its bytes come. A line that is broken, too long, or not of the known forms is passed
- * over, and so is an event that lacks a part: lost lines cost nothing, because the answer says it all. What is
- * behind the last line break waits for the rest of its line.
+ * over, and so is an event that lacks a part: lost lines cost nothing, because the answer says it all. What
+ * is behind the last line break waits for the rest of its line.
  */
 export class StreamReader {
   /** The beginning of a line, of less than MAX_STREAM_LINE_BYTES; null where the line is too long. */
