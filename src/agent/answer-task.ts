@@ -7,10 +7,11 @@ import { oneLine } from '../protocol/printable.js';
 import type { AskedTask, CancelledTask } from '../protocol/queue.js';
 import type { LogFields } from './agent-options.js';
 import type { FinishedAnswer } from './clone/finished-answers.js';
-import { answerCancelled } from './compose-answer.js';
+
 import type { AgentContext } from './open-agent.js';
 import { outlast } from './outlast.js';
-import { type EqualTasks, runTask, type TaskContext } from './run-task.js';
+import type { EqualTasks } from './queue/equal-tasks.js';
+import { answerCancelled, runTask, type TaskContext } from './run-task.js';
 
 /** A task that is being answered, from its start until its answer is kept. */
 export class Job {

@@ -1,13 +1,17 @@
-import type { ObjectReader } from '../git/object-reader.js';
-import { type Answer, writeAnswer } from '../protocol/answer.js';
-import { readCancel } from '../protocol/cancel.js';
+import { type Answer, type AnswerErrorCode, writeAnswer } from '../protocol/answer.js';
+import { errorText } from '../protocol/bridge-error.js';
 import { MAX_TASK_TEXT_CHARS } from '../protocol/limits.js';
 import { oneLine } from '../protocol/printable.js';
-import type { AskedTask, CancelledTask } from '../protocol/queue.js';
 import { questionOf, type TaskJson } from '../protocol/task.js';
 import { excerpt, toWellFormedJson } from '../protocol/text.js';
-import type { GenerationOutcome } from './generate/generate-answer.js';
-import { readAskedTask } from './queue/read-task.js';
+import { type Backend, BackendError, type Generation } from './backends/backend.js';
+import { MAX_ERROR_MESSAGE_CHARS } from './backends/backend-failure.js';
+
+/** What of an `inbox.json` comes from a model server. Exactly one of `answer` and `error` is null. */
+export type GenerationOutcome = Pick<
+  Answer,
+  'model' | 'backend' | 'answer' | 'error' | 'thinking' | 'finish_reason' | 'usage' | 'attempts' | 'context'
+>;
 
 /** What an answer says besides what the model did. */
 export interface AnswerFrame {
@@ -54,6 +58,44 @@ export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, ca
   return [whole, withoutThinking, bare].find(fits) ?? tooLarge;
 }
 
+/** The outcome of a generation. */
+export function outcomeOf(backend: Backend, generation: Generation): GenerationOutcome {
+  return {
+    model: generation.model,
+    backend: backend.name,
+    answer: generation.answer,
+    error: null,
+    ...(generation.thinking === undefined ? {} : { thinking: generation.thinking }),
+    ...(generation.finishReason === undefined ? {} : { finish_reason: generation.finishReason }),
+    ...(generation.usage === undefined ? {} : { usage: generation.usage }),
+  };
+}
+
+/** The outcome where no model was asked. */
+export function unaskedOutcome(code: AnswerErrorCode, message: string): GenerationOutcome {
+  return { model: null, backend: null, answer: null, error: { code, message } };
+}
+
+/** The outcome of a failure, of the model that was asked last. */
+export function failedOutcome(
+  error: unknown,
+  asked: Pick<GenerationOutcome, 'backend' | 'model'>,
+): GenerationOutcome {
+  const code = error instanceof BackendError ? error.code : 'backend_error';
+  const message = excerpt(oneLine(errorText(error)), MAX_ERROR_MESSAGE_CHARS);
+  // Where none could be reached, none was chosen.
+  const { backend, model } = code === 'backend_unreachable' ? { backend: null, model: null } : asked;
+  const { thinking, finishReason } = error instanceof BackendError ? error.said : {};
+  return {
+    model,
+    backend,
+    answer: null,
+    error: { code, message: message === '' ? code : message },
+    ...(thinking === undefined ? {} : { thinking }),
+    ...(finishReason === undefined ? {} : { finish_reason: finishReason }),
+  };
+}
+
 /** The outcome an earlier, equal task had, for a cached answer. How many attempts that took is its own. */
 export function outcomeOfEarlier(answer: Answer): GenerationOutcome {
   const { model, backend, answer: text, error, thinking, finish_reason, usage, context } = answer;
@@ -67,45 +109,4 @@ export function outcomeOfEarlier(answer: Answer): GenerationOutcome {
     ...(usage === undefined ? {} : { usage }),
     ...(context === undefined ? {} : { context }),
   };
-}
-
-/** What answering a cancelled task needs. */
-export interface CancelledContext {
-  readonly reader: ObjectReader;
-  readonly agent: string;
-  readonly maxTaskBytes: number;
-  readonly maxAnswerBytes: number;
-  /** The server's clock. */
-  readonly now: () => number;
-  /** How long it was worked on. Milliseconds. */
-  readonly latencyMs: number;
-}
-
-/** The answer to a cancelled task: the error `cancelled`, with who cancelled and why. Asks no model. */
-export async function answerCancelled(
-  scope: CancelledContext,
-  asked: AskedTask,
-  cancel: CancelledTask,
-): Promise<Answer> {
-  const { hash, task } = await readAskedTask(scope.reader, asked, scope.maxTaskBytes);
-  const blob = await scope.reader.read(cancel.blob);
-  const read = blob === null ? null : readCancel(blob.content);
-  const why = read?.ok && read.value.reason !== undefined ? `: ${oneLine(read.value.reason)}` : '';
-  return composeAnswer(
-    {
-      taskId: asked.id,
-      hash,
-      task,
-      agent: scope.agent,
-      latencyMs: scope.latencyMs,
-      nowMs: scope.now(),
-      maxAnswerBytes: scope.maxAnswerBytes,
-    },
-    {
-      model: null,
-      backend: null,
-      answer: null,
-      error: { code: 'cancelled', message: `cancelled by ${oneLine(cancel.by)}${why}` },
-    },
-  );
 }

@@ -1,11 +1,21 @@
+import type { ObjectReader } from '../git/object-reader.js';
 import { type Answer, isReusable, readAnswer } from '../protocol/answer.js';
-import { type AskedTask, equalTaskKey } from '../protocol/queue.js';
+import { readCancel } from '../protocol/cancel.js';
+import { oneLine } from '../protocol/printable.js';
+import { type AskedTask, type CancelledTask, equalTaskKey } from '../protocol/queue.js';
 import type { TaskJson } from '../protocol/task.js';
 import type { GenerateSettings } from './agent-options.js';
 import type { GenerationSign } from './backends/backend.js';
-import { composeAnswer, outcomeOfEarlier } from './compose-answer.js';
-import { type GenerationOutcome, generateAnswer } from './generate/generate-answer.js';
-import { readAskedTask } from './queue/read-task.js';
+import {
+  type AnswerFrame,
+  composeAnswer,
+  type GenerationOutcome,
+  outcomeOfEarlier,
+  unaskedOutcome,
+} from './compose-answer.js';
+import { generateAnswer } from './generate/generate-answer.js';
+import type { EqualTasks } from './queue/equal-tasks.js';
+import { readAskedTask, type TaskContent } from './queue/read-task.js';
 import { type ConversationContext, fitConversation, readTurns } from './queue/read-turns.js';
 
 /** What answering one task needs. */
@@ -27,27 +37,14 @@ export interface TaskContext extends ConversationContext {
  * what a model did.
  */
 export async function runTask(scope: TaskContext, asked: AskedTask): Promise<Answer> {
-  const startedAt = performance.now();
-  const { hash, ...content } = await readAskedTask(scope.reader, asked, scope.maxTaskBytes);
-  const compose = (outcome: GenerationOutcome, cached = false) =>
-    composeAnswer(
-      {
-        taskId: asked.id,
-        hash,
-        task: content.task,
-        agent: scope.agent,
-        latencyMs: performance.now() - startedAt,
-        nowMs: scope.now(),
-        maxAnswerBytes: scope.maxAnswerBytes,
-      },
-      outcome,
-      cached,
-    );
-  const { task } = content;
-  if (task === null) {
-    const error = { code: 'invalid_task', message: content.reason } as const;
-    return compose({ model: null, backend: null, answer: null, error });
-  }
+  const startedAtMs = performance.now();
+  const content = await readAskedTask(scope.reader, asked, scope.maxTaskBytes);
+  const compose = (outcome: GenerationOutcome, cached = false) => {
+    const latencyMs = performance.now() - startedAtMs;
+    return composeAnswer(frameOf({ ...scope, latencyMs }, asked, content), outcome, cached);
+  };
+  if (content.task === null) return compose(unaskedOutcome('invalid_task', content.reason));
+  const { task, hash } = content;
   const reuse = (earlier: Answer) => compose(outcomeOfEarlier(earlier), true);
   const key = equalTaskKey(asked.file, hash);
   const answer = async () => {
@@ -55,39 +52,6 @@ export async function runTask(scope: TaskContext, asked: AskedTask): Promise<Ans
     return earlier === null ? compose(await generateTask(scope, asked.id, task)) : reuse(earlier);
   };
   return scope.equal.answer(key, answer, reuse);
-}
-
-/** Equal tasks that are answered at the same time: one is generated, and the others wait for its answer. */
-export class EqualTasks {
-  readonly #answers = new Map<string, Promise<Answer>>();
-
-  /**
-   * `key`: see equalTaskKey. Returns what `reuse` makes of a reusable answer to an equal task, if one is
-   * made; else what `answer` makes.
-   */
-  async answer(
-    key: string,
-    answer: () => Promise<Answer>,
-    reuse: (earlier: Answer) => Answer,
-  ): Promise<Answer> {
-    // Look and take the place in one go, without an await between, or two tasks would both find it free.
-    for (let other = this.#answers.get(key); other !== undefined; other = this.#answers.get(key)) {
-      const earlier = await other.catch(() => null);
-      if (earlier !== null && isReusable(earlier)) return reuse(earlier);
-      if (this.#answers.get(key) === other) this.#answers.delete(key);
-    }
-    const mine = answer();
-    // A reusable answer stays here after it is done: an equal task must find it until its commit is on main.
-    this.#answers.set(key, mine);
-    const forget = () => this.#answers.delete(key);
-    mine.then((made) => isReusable(made) || forget(), forget);
-    return mine;
-  }
-
-  /** An answer that is seen on main is found there; it need not be held here as well. */
-  forget(onMain: ReadonlyMap<string, unknown>): void {
-    for (const key of this.#answers.keys()) if (onMain.has(key)) this.#answers.delete(key);
-  }
 }
 
 /** A reply goes to the model with the conversation before it; without one it is `context_missing`. */
@@ -99,8 +63,7 @@ async function generateTask(scope: TaskContext, id: string, task: TaskJson): Pro
   if (task.reply_to === undefined) return generate(task);
   const found = await readTurns(scope, id, task.reply_to);
   if (!found.ok) {
-    const error = { code: 'context_missing', message: `it continues a conversation, and ${found.reason}` };
-    return { model: null, backend: null, answer: null, error };
+    return unaskedOutcome('context_missing', `it continues a conversation, and ${found.reason}`);
   }
   const continued = fitConversation(task, found.turns, found.isLonger);
   return { ...(await generate(continued.task)), context: continued.context };
@@ -111,4 +74,38 @@ async function readGoodAnswer(scope: TaskContext, key: string): Promise<Answer |
   const blob = blobId === undefined ? null : await scope.reader.read(blobId);
   const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
   return read?.ok && isReusable(read.value) ? read.value : null;
+}
+
+/** What answering a cancelled task needs. */
+export interface CancelledContext {
+  readonly reader: ObjectReader;
+  readonly agent: string;
+  readonly maxTaskBytes: number;
+  readonly maxAnswerBytes: number;
+  /** The server's clock. */
+  readonly now: () => number;
+  /** How long it was worked on. Milliseconds. */
+  readonly latencyMs: number;
+}
+
+/** The answer to a cancelled task: the error `cancelled`, with who cancelled and why. Asks no model. */
+export async function answerCancelled(
+  scope: CancelledContext,
+  asked: AskedTask,
+  cancel: CancelledTask,
+): Promise<Answer> {
+  const content = await readAskedTask(scope.reader, asked, scope.maxTaskBytes);
+  const blob = await scope.reader.read(cancel.blob);
+  const read = blob === null ? null : readCancel(blob.content);
+  const why = read?.ok && read.value.reason !== undefined ? `: ${oneLine(read.value.reason)}` : '';
+  const outcome = unaskedOutcome('cancelled', `cancelled by ${oneLine(cancel.by)}${why}`);
+  return composeAnswer(frameOf(scope, asked, content), outcome);
+}
+
+function frameOf(
+  { agent, latencyMs, now, maxAnswerBytes }: Omit<CancelledContext, 'reader' | 'maxTaskBytes'>,
+  { id }: AskedTask,
+  { hash, task }: TaskContent,
+): AnswerFrame {
+  return { taskId: id, hash, task, agent, latencyMs, nowMs: now(), maxAnswerBytes };
 }

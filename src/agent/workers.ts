@@ -3,7 +3,7 @@ import type { AskedTask } from '../protocol/queue.js';
 import { answerTask, Job } from './answer-task.js';
 import { createKeeper } from './clone/finished-answers.js';
 import type { AgentContext } from './open-agent.js';
-import { EqualTasks } from './run-task.js';
+import { EqualTasks } from './queue/equal-tasks.js';
 
 /** So many answers wait to be kept at most: a crash costs no more of the model's work than that. */
 const MAX_KEEPING = 32;

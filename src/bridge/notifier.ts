@@ -1,3 +1,5 @@
+import { MAX_TIMER_MS } from '../protocol/duration.js';
+
 /** Many can ring it and one waits for it. A ring while nobody waits is kept for the next wait. */
 export interface Notifier {
   ring(): void;
@@ -23,8 +25,7 @@ export function createNotifier(): Notifier {
             wake = null;
             resolve();
           };
-          // setTimeout takes 31 bits; nobody waits for 24 days.
-          const timer = setTimeout(done, Math.min(maxMs, 2 ** 31 - 1));
+          const timer = setTimeout(done, Math.min(maxMs, MAX_TIMER_MS));
           wake = done;
           signal?.addEventListener('abort', done, { once: true });
         });

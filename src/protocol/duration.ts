@@ -12,6 +12,9 @@ export function parseDurationMs(text: string): number | null {
   return amount * UNIT_MS[(unit === '' ? 's' : unit) as keyof typeof UNIT_MS];
 }
 
+/** The longest delay of Node's timers, in milliseconds: 24.8 days. With a longer one they end at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** A duration as a person reads it: `812 ms`, `12 s`, `5 min`, `3 h`, `7 d`. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;

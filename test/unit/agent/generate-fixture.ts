@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { GenerateSettings } from '../../../src/agent/agent-options.js';
 import type { BackendName } from '../../../src/agent/backends/backends.js';
-import { type GenerationOutcome, generateAnswer } from '../../../src/agent/generate/generate-answer.js';
+import type { GenerationOutcome } from '../../../src/agent/compose-answer.js';
+import { generateAnswer } from '../../../src/agent/generate/generate-answer.js';
 import {
   type StandIn,
   type StandInOptions,

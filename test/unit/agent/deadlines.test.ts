@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { startDeadlines } from '../../../../src/agent/generate/exchange.js';
+import { startDeadlines } from '../../../src/agent/deadlines.js';
 
 function aborted(signal: AbortSignal): Promise<unknown> {
   return new Promise((resolve) =>

@@ -1,0 +1,185 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { formatDuration, MAX_TIMER_MS } from '../../protocol/duration.js';
+import type { GenerateSettings } from '../agent-options.js';
+import { type Backend, BackendError } from '../backends/backend.js';
+import { MissingModel } from './choose-model.js';
+
+/** The shortest wait between two tries, in milliseconds, where the settings say none. */
+const DEFAULT_RETRY_DELAY_MS = 1000;
+
+/** How far the wait between two tries grows, as a multiple of the first. */
+const MAX_DELAY_FACTOR = 15;
+
+/** So often a task is generated at most: a prompt that crashes a server would crash it each time. */
+const MAX_GENERATIONS = 3;
+
+type RetrySettings = Pick<GenerateSettings, 'retryWindowMs' | 'retryDelayMs' | 'log' | 'onPhase'>;
+
+/**
+ * What passes: no request reached a server (`away`), it is `busy` and began nothing, or it broke in the
+ * middle of its answer (`lost`). `failure-rules.ts` has which failures are which.
+ */
+type Passing = 'away' | 'busy' | 'lost';
+
+/** What follows a failure that passes. */
+interface Sequel {
+  /**
+   * Each wait is about twice as long as the one before, all within one retry window. Else it is tried again
+   * at once, and the server may be away for a window each time.
+   */
+  readonly backsOff: boolean;
+  /** How often it may happen. */
+  readonly times: number;
+  /** What is counted from nothing again: the server was there after all. */
+  readonly forgets: readonly Passing[];
+  /** Said in front of the length of the window: once where it backs off, else each time. */
+  readonly note: string;
+  /** What its message becomes when there is no further try. */
+  readonly end: (message: string, window: string) => string;
+}
+
+const SEQUELS: Readonly<Record<Passing, Sequel>> = {
+  away: {
+    backsOff: true,
+    times: Number.POSITIVE_INFINITY,
+    forgets: [],
+    note: 'trying again for',
+    end: (message) => message,
+  },
+  busy: {
+    backsOff: true,
+    times: Number.POSITIVE_INFINITY,
+    forgets: ['away'],
+    note: 'asking again for',
+    end: (message, window) => `${message}, for ${window}`,
+  },
+  lost: {
+    backsOff: false,
+    times: MAX_GENERATIONS,
+    forgets: ['away', 'busy'],
+    note: 'it gets the task again, for',
+    end: (message) => `${message}, ${MAX_GENERATIONS} times`,
+  },
+};
+
+/**
+ * Gives `attempt` one backend after the other until one can be reached that has the model, and ends as that
+ * attempt ends; where a failure passes, it tries again by SEQUELS. A server that answered, however badly, is
+ * the only one that is asked from then on: it was chosen, and its restart takes seconds.
+ *
+ * Throws what it failed with last: `model_not_found` or `backend_unreachable` name each server. A deadline
+ * that ends a wait is told as the failure that was waited for; any other reason of `signal` is thrown.
+ */
+export async function tryBackends<T>(
+  backends: readonly Backend[],
+  settings: RetrySettings,
+  signal: AbortSignal,
+  attempt: (backend: Backend) => Promise<T>,
+): Promise<T> {
+  const retries = new Retries(settings, signal);
+  let candidates = backends;
+  for (;;) {
+    const failed: BackendError[] = [];
+    for (const backend of candidates) {
+      try {
+        signal.throwIfAborted();
+        const result = await attempt(backend);
+        if (failed.length > 0) settings.log?.(`${messagesOf(failed)}; ${backend.name} answered`);
+        return result;
+      } catch (error) {
+        if (!(error instanceof BackendError)) throw error;
+        failed.push(error);
+        if (!reachedNothing(error)) {
+          candidates = [backend];
+          break;
+        }
+      }
+    }
+    await retries.after(summaryOf(failed));
+  }
+}
+
+/** True for a failure that gave the server no task: no request reached it, or it lacks the model. */
+export function reachedNothing(error: unknown): boolean {
+  return passingOf(error) === 'away' || error instanceof MissingModel;
+}
+
+function passingOf(error: unknown): Passing | null {
+  if (!(error instanceof BackendError)) return null;
+  if (error.code === 'backend_unreachable') return 'away';
+  return error.kind === 'final' ? null : error.kind;
+}
+
+/** What a round failed with: the last where that server was given the task; else all of them. */
+function summaryOf(failed: readonly BackendError[]): BackendError {
+  const last = failed.at(-1);
+  if (last !== undefined && !reachedNothing(last)) return last;
+  const isMissing = failed.some((failure) => failure instanceof MissingModel);
+  return new BackendError(isMissing ? 'model_not_found' : 'backend_unreachable', messagesOf(failed));
+}
+
+function messagesOf(failed: readonly BackendError[]): string {
+  return failed.map(({ message }) => message).join('; ');
+}
+
+/** The failures of one task so far, and what each of them is followed by. */
+class Retries {
+  readonly #settings: RetrySettings;
+  readonly #signal: AbortSignal;
+  /** `endMs`: the end of the retry window, by a clock that never jumps. */
+  readonly #series = new Map<Passing, { tries: number; endMs: number; last: BackendError }>();
+
+  constructor(settings: RetrySettings, signal: AbortSignal) {
+    this.#settings = settings;
+    this.#signal = signal;
+  }
+
+  /** Waits until there may be another try. Throws what the task failed with where there is none. */
+  async after(error: BackendError): Promise<void> {
+    const { retryWindowMs, log, onPhase } = this.#settings;
+    const passing = passingOf(error);
+    if (passing === null || retryWindowMs <= 0) throw this.#inFull(error);
+    const { backsOff, times, forgets, note, end } = SEQUELS[passing];
+    for (const kind of forgets) this.#series.delete(kind);
+    const nowMs = performance.now();
+    const { tries = 0, endMs = 0 } = this.#series.get(passing) ?? {};
+    const isNew = tries === 0 || !backsOff;
+    const series = { tries: tries + 1, endMs: isNew ? nowMs + retryWindowMs : endMs, last: error };
+    this.#series.set(passing, series);
+    onPhase?.('waiting');
+    const leftMs = series.endMs - nowMs;
+    const window = formatDuration(retryWindowMs);
+    if (series.tries >= times || leftMs <= 0) {
+      throw this.#inFull(new BackendError(error.code, end(error.message, window), { cause: error }));
+    }
+    if (isNew) log?.(`${error.message}; ${note} ${window}`);
+    const delayMs = Math.max(backsOff ? this.#backoffMs(series.tries) : 0, error.retryAfterMs ?? 0);
+    if (delayMs > 0) await this.#pause(Math.min(delayMs, leftMs), error);
+  }
+
+  /** The wait behind this try, the first being 1, with jitter. */
+  #backoffMs(tries: number): number {
+    const minMs = this.#settings.retryDelayMs ?? DEFAULT_RETRY_DELAY_MS;
+    return Math.min(minMs * (1 + Math.random()) * 2 ** (tries - 1), minMs * MAX_DELAY_FACTOR);
+  }
+
+  async #pause(ms: number, error: BackendError): Promise<void> {
+    try {
+      await sleep(Math.min(ms, MAX_TIMER_MS), undefined, { signal: this.#signal });
+    } catch {
+      const { reason } = this.#signal;
+      throw reason instanceof BackendError && reason.code === 'timeout' ? this.#inFull(error) : reason;
+    }
+  }
+
+  /** A server that stays away after it broke, or is busy until a deadline passes: both are told. */
+  #inFull(error: BackendError): BackendError {
+    const [lost, busy] = [this.#series.get('lost')?.last, this.#series.get('busy')?.last];
+    if (lost !== undefined && passingOf(error) === 'away') {
+      const text = `${lost.message}; then ${error.message}`;
+      return new BackendError('backend_error', text, { cause: lost });
+    }
+    if (busy === undefined || error.code !== 'timeout') return error;
+    return new BackendError('timeout', `${error.message}; before that ${busy.message}`, { cause: error });
+  }
+}
