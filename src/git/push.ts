@@ -77,23 +77,28 @@ function isAboutOthers(result: PushResult, refusal: Refusal | null): boolean {
 export type SideRefChange = Required<RefUpdate>;
 
 /**
- * `pushed`: these refs were pushed, each by itself; the others were not at `from`. `refused`: none was
- * pushed.
+ * `pushed`: these refs were pushed; the others were not at `from`. `refused`: the server refused one of
+ * them, and took none that went together with it.
  */
 export type SidePushOutcome =
   | { readonly status: 'pushed'; readonly refs: ReadonlySet<string> }
   | { readonly status: 'refused'; readonly refusal: Refusal };
 
 /**
- * Pushes refs outside main, each as its own compare-and-swap. Throws BridgeError as classifyGitFailure does.
+ * Pushes refs outside main: all of them in one transaction, so that nobody sees one without the others. Where
+ * some are not at their `from`, each of the others as its own compare-and-swap. Throws BridgeError as
+ * classifyGitFailure does.
  */
 export async function pushSideRefs(
   context: PushTarget,
   changes: readonly SideRefChange[],
 ): Promise<SidePushOutcome> {
-  // One push for each object: git also sends the object of a ref whose lease it then finds stale, and the
-  // server refuses a push with an object that belongs to none of its refs.
-  const outcomes = await Promise.all(byObject(changes).map((group) => pushTogether(context, group)));
+  // git also sends the object of a ref whose lease it then finds stale, and the server refuses a push with an
+  // object that belongs to none of its refs. So several objects go all or none, or one push for each.
+  const groups = byObject(changes);
+  const together = groups.length > 1 ? await pushTogether(context, changes, true) : null;
+  if (together !== null && (together.status === 'refused' || together.refs.size > 0)) return together;
+  const outcomes = await Promise.all(groups.map((group) => pushTogether(context, group)));
   const refused = outcomes.find((outcome) => outcome.status === 'refused');
   if (refused !== undefined) return refused;
   return {
@@ -116,14 +121,19 @@ function byObject(changes: readonly SideRefChange[]): readonly SideRefChange[][]
 async function pushTogether(
   context: PushTarget,
   changes: readonly SideRefChange[],
+  isAtomic = false,
 ): Promise<SidePushOutcome> {
   const { exitCode, report, stderr } = await runPush(
     context,
-    changes.map(({ ref, from }) => `--force-with-lease=${ref}:${from ?? ''}`),
+    [
+      ...(isAtomic ? ['--atomic'] : []),
+      ...changes.map(({ ref, from }) => `--force-with-lease=${ref}:${from ?? ''}`),
+    ],
     changes.map(({ ref, to }) => `${to ?? ''}:${ref}`),
   );
   const refusal = exitCode === 0 ? null : parseRefusal(stderr);
   if (refusal !== null) return { status: 'refused', refusal };
+  if (isAtomic && gitMeant('not-atomic', stderr)) return { status: 'pushed', refs: new Set() };
   // If the connection broke first, git reports nothing about a ref.
   if (exitCode !== 0 && !report.some(({ sign }) => sign === '!'))
     throw classifyGitFailure(`push to ${context.url}`, stderr);

@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { writeBlob } from '../../../src/git/commit-file.js';
@@ -105,6 +105,39 @@ describe('refs beside main', () => {
     });
     await expect(bridge.git(['cat-file', '-e', word ?? ''])).resolves.toBe('');
     await expect(bridge.git(['cat-file', '-e', mine ?? ''])).rejects.toThrow();
+  });
+
+  test('several go in one push, as one transaction where the server knows those, so that who sees one sees all', async () => {
+    const { bridge, clone, to } = await bridgeAndClone();
+    const blob = (text: string) => writeBlob(clone, Buffer.from(text));
+    const [mine, word] = [await blob('a claim'), await blob('a word')];
+    const [renewed, next] = [await blob('another claim'), await blob('another word')];
+    const presence = 'refs/bridge/agents/home-pc';
+    const judged = join(bridge.dir, 'judged');
+    await hook(bridge, `cat >>'${judged}'; echo . >>'${judged}'`);
+    const lines = async () => {
+      const text = await readFile(judged, 'utf8');
+      await rm(judged);
+      return text.split('\n').map((line) => line.split(' ').at(-1));
+    };
+    const push = async (word: string, was: string | null, claim: string, wasClaim: string | null) =>
+      pushSideRefs(to, [
+        { ref: presence, to: word, from: was },
+        { ref: CLAIM, to: claim, from: wasClaim },
+      ]);
+    const both = { status: 'pushed', refs: new Set([presence, CLAIM]) };
+
+    expect(await push(word, null, mine, null)).toEqual(both);
+    expect(await lines()).toEqual([presence, CLAIM, '.', '']);
+    // Neither moves where the server cannot write the other; then each is pushed by itself.
+    const lock = join(bridge.gitDir, `${CLAIM}.lock`);
+    await writeFile(lock, '');
+    expect(await push(next, word, renewed, mine)).toEqual({ status: 'pushed', refs: new Set([presence]) });
+    await rm(lock);
+    await rm(judged);
+    await bridge.git(['config', 'receive.advertiseAtomic', 'false']);
+    expect(await push(word, next, renewed, mine)).toEqual(both);
+    expect((await lines()).filter((line) => line === '.')).toHaveLength(2);
   });
 
   test('are fetched where that is asked for, and what is gone there goes', async () => {
