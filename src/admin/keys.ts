@@ -111,7 +111,7 @@ export async function listKeys(store: KeyStore): Promise<ListedKey[]> {
 }
 
 /**
- * Shuts a key out, at once and also on open connections, and deletes its presence and its claims. Returns
+ * Shuts a key out, at once and also on open connections, and deletes its presence, models and claims. Returns
  * the line that was removed, or null where only the name was known. Throws BridgeError `no-such-key`.
  */
 export async function removeKey(store: KeyStore, name: string): Promise<string | null> {

@@ -12,6 +12,9 @@ export type EnforcedSetting = readonly [key: string, ...values: string[]];
 /** The least `receive.maxInputSize`: twice what an agent puts into one push (16 MiB of answers). */
 const MIN_INPUT_BYTES = 32 * 1024 * 1024;
 
+/** What lies beside main and is for every key to see. */
+const SHOWN = ['!refs/bridge/claims', '!refs/bridge/agents', '!refs/bridge/models'] as const;
+
 /**
  * Settings that every init enforces and that are the same in every bridge, because its guarantees depend on
  * them. `bridge/ssh-command` and `bridge/receive-pack` also give those about fetches and pushes to git on the
@@ -40,7 +43,7 @@ export const FIXED_SETTINGS: readonly EnforcedSetting[] = [
   // more at every push.
   ['core.alternateRefsCommand', 'true'],
   // A pusher learns as much as a fetcher. The hook still sees every ref that a push names.
-  ['receive.hideRefs', 'refs', '!refs/heads/main', '!refs/bridge/claims', '!refs/bridge/agents'],
+  ['receive.hideRefs', 'refs', '!refs/heads/main', ...SHOWN],
   ['receive.denyNonFastForwards', 'true'],
   // It concerns only branches: claims are deleted.
   ['receive.denyDeletes', 'true'],
@@ -68,12 +71,12 @@ export const FIXED_SETTINGS: readonly EnforcedSetting[] = [
   ['gc.reflogExpire', '1.hour.ago'],
   ['gc.reflogExpireUnreachable', '1.hour.ago'],
   // For example the watcher's memory, which no fetch or push needs.
-  ['transfer.hideRefs', 'refs/bridge', '!refs/bridge/claims', '!refs/bridge/agents'],
+  ['transfer.hideRefs', 'refs/bridge', ...SHOWN],
   ['transfer.advertiseSID', 'false'],
   ['transfer.advertiseObjectInfo', 'false'],
-  // Fetches get main, the agents and their claims, and nothing else: by ref, not by the id of any object,
+  // Fetches get main, the agents, their models and claims, and nothing else: by ref, not by the id of any object,
   // and in full.
-  ['uploadpack.hideRefs', 'refs', '!refs/heads/main', '!refs/bridge/claims', '!refs/bridge/agents'],
+  ['uploadpack.hideRefs', 'refs', '!refs/heads/main', ...SHOWN],
   ['uploadpack.allowTipSHA1InWant', 'false'],
   ['uploadpack.allowReachableSHA1InWant', 'false'],
   ['uploadpack.allowAnySHA1InWant', 'false'],

@@ -85,7 +85,7 @@ async function fetchNews(
 }
 
 /**
- * Whether the server's main and, with `sideRefs`, its claims and presences are all as this agent knows them,
+ * Whether the server's main and, with `sideRefs`, what lies beside it are all as this agent knows them,
  * its own pushes included. It takes no object and no lock, and a quarter less of everything than a fetch that
  * finds nothing.
  */

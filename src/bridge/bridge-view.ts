@@ -36,9 +36,9 @@ export interface BridgeView {
   readonly ref: string;
   /** The last known id of main; null on this machine, where main moves without our knowledge. */
   tip(): string | null;
-  /** Brings this much of history here, claims and presences included for `window`. */
+  /** Brings this much of history here, what lies beside it included for `window`. */
   reach(far: Reach, signal?: AbortSignal): Promise<void>;
-  /** Brings `ref` up to date; with `sideRefs` also claims and presences. */
+  /** Brings `ref` up to date; with `sideRefs` also what lies beside it. */
   refresh(options?: {
     readonly sideRefs?: boolean;
     readonly signal?: AbortSignal | undefined;

@@ -76,7 +76,7 @@ const SETTINGS = `[core]
 export interface FetchWindow {
   readonly nowMs: number;
   readonly ttlMs: number;
-  /** Also claims and presences. */
+  /** Also claims, presences and models. */
   readonly sideRefs?: boolean;
   /** Drop what is older than a fresh clone would reach. It takes its space until the next maintenance. */
   readonly shorten?: boolean;
@@ -92,7 +92,7 @@ const MARGIN_MS = 86_400_000;
 
 /**
  * Fetches what is new on `main`. Into an empty clone it fetches history as far back as tasks can be pending.
- * With `sideRefs` it fetches claims and presences too. Returns the tip. Throws BridgeError
+ * With `sideRefs` it fetches what lies beside main too. Returns the tip. Throws BridgeError
  * `history-rewritten` where main does not continue what we have, which no honest bridge ever does.
  */
 export async function updateClone(

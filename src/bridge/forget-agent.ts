@@ -4,18 +4,21 @@ import { type RefUpdate, updateRefs } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { openGroupFile } from '../process/group-files.js';
 import { CLAIMS_PREFIX, type Claim, claimRef, isLeaseOver } from '../protocol/claim.js';
+import { MODELS_PREFIX, modelsRef } from '../protocol/models.js';
 import { presenceRef } from '../protocol/presence.js';
 import { readSideRefs, type SideRefs } from './side-refs.js';
 
 /**
- * Deletes the presence and the claims of an agent whose key is gone, and wakes the others: nobody is to wait
- * for it. Returns the refs that are gone. Throws BridgeError as updateRefs does.
+ * Deletes the presence, the models and the claims of an agent whose key is gone, and wakes the others: nobody
+ * is to wait for it. Returns the refs that are gone. Throws BridgeError as updateRefs does.
  */
 export function forgetAgent(repo: Repository, name: string): Promise<string[]> {
-  return deleteSideRefs(repo, ({ claims, agents }) => {
+  return deleteSideRefs(repo, ({ claims, agents, models }) => {
     const there = agents.get(name);
+    const has = models.get(name);
     return [
       ...(there === undefined ? [] : [{ ref: presenceRef(name), to: null, from: there.id }]),
+      ...(has === undefined ? [] : [{ ref: modelsRef(name), to: null, from: has.id }]),
       ...endsOf(claims, (_task, claim) => claim?.agent === name),
     ];
   });
@@ -65,11 +68,13 @@ async function deleteSideRefs(
   // One by one: an agent that changes one of them meanwhile keeps that one alone.
   for (const update of updates)
     if ((await updateRefs(repo, [update], 'gone')) === 'updated') gone.push(update.ref);
-  if (gone.some((ref) => ref.startsWith(CLAIMS_PREFIX))) await ring(repo.gitDir);
+  // Also for models: tasks that waited for this agent are for the others now.
+  if (gone.some((ref) => ref.startsWith(CLAIMS_PREFIX) || ref.startsWith(MODELS_PREFIX)))
+    await ring(repo.gitDir);
   return gone;
 }
 
-/** As post-receive does where a task was handed back: the sessions of `bridge-wait` follow this file. */
+/** As post-receive does where a task was handed back or models changed: the sessions of `bridge-wait` follow this file. */
 async function ring(gitDir: string): Promise<void> {
   const bell = await openGroupFile(path.join(gitDir, 'bridge', 'bell'), 'a');
   try {

@@ -2,22 +2,30 @@ import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import { listRefs } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { type Claim, isLeaseOver, MAX_CLAIM_BYTES, readClaim } from '../protocol/claim.js';
+import { type AgentModels, MAX_MODELS_BYTES, readModels } from '../protocol/models.js';
 import { MAX_PRESENCE_BYTES, type Presence, readPresence } from '../protocol/presence.js';
 
-/** The claims and presences of a bridge. A value is null where this version cannot read the blob. */
+/** What lies beside main of a bridge. A value is null where this version cannot read the blob. */
 export interface SideRefs {
   /** By task. */
   readonly claims: ReadonlyMap<string, { readonly id: string; readonly claim: Claim | null }>;
   /** By agent. */
   readonly agents: ReadonlyMap<string, { readonly id: string; readonly presence: Presence | null }>;
+  /** What each agent has, by agent. */
+  readonly models: ReadonlyMap<string, { readonly id: string; readonly models: AgentModels | null }>;
 }
 
-/** Reads them: under `refs/bridge/` on the server, under REMOTE_PREFIX in a clone that fetched them. */
+/**
+ * Reads them: under `refs/bridge/` on the server, under REMOTE_PREFIX in a clone that fetched them. `known`:
+ * models as they were read last; they are long and seldom change.
+ */
 export async function readSideRefs(
   repo: Repository,
   reader: ObjectReader,
   prefix = 'refs/bridge/',
+  known?: SideRefs['models'],
 ): Promise<SideRefs> {
+  const models = new Map<string, { id: string; models: AgentModels | null }>();
   const claims = new Map<string, { id: string; claim: Claim | null }>();
   const agents = new Map<string, { id: string; presence: Presence | null }>();
   for (const { ref, id } of await listRefs(repo, prefix)) {
@@ -31,9 +39,18 @@ export async function readSideRefs(
       const blob = await reader.read(id, MAX_PRESENCE_BYTES);
       const read = readPresence(blob?.content ?? Buffer.alloc(0));
       agents.set(name, { id, presence: read.ok ? read.value : null });
+    } else if (kind === 'models') {
+      const before = known?.get(name);
+      models.set(name, before?.id === id ? before : { id, models: await modelsIn(reader, id) });
     }
   }
-  return { claims, agents };
+  return { claims, agents, models };
+}
+
+async function modelsIn(reader: ObjectReader, id: string): Promise<AgentModels | null> {
+  const blob = await reader.read(id, MAX_MODELS_BYTES);
+  const read = readModels(blob?.content ?? Buffer.alloc(0));
+  return read.ok ? read.value : null;
 }
 
 /** What an agent does for a task, as far as it said. */
@@ -53,20 +70,28 @@ export interface WhoWorks {
   readonly running: ReadonlyMap<string, TaskWork>;
   /** The last presence of each agent, by name. */
   readonly agents: readonly Presence[];
+  /** What each agent has, by name, whether it is there or not; an agent that does not say is not among them. */
+  readonly models: ReadonlyMap<string, AgentModels>;
 }
 
-/** Reads claims and presences under `prefix`, as of `nowMs` by the server's clock. */
+/** Reads what lies beside main under `prefix`, as of `nowMs` by the server's clock. */
 export async function whoWorks(repo: Repository, prefix: string, nowMs: number): Promise<WhoWorks> {
   const reader = openObjectReader(repo);
   try {
-    const { claims, agents } = await readSideRefs(repo, reader, prefix);
+    const { claims, agents, models } = await readSideRefs(repo, reader, prefix);
     const running = new Map<string, TaskWork>();
     for (const [task, { claim }] of claims) {
       if (claim === null || isLeaseOver(claim, nowMs)) continue;
       running.set(task, workOf(task, claim, agents.get(claim.agent)?.presence ?? null));
     }
     const there = [...agents.values()].flatMap(({ presence }) => (presence === null ? [] : [presence]));
-    return { running, agents: there.sort((a, b) => (a.agent < b.agent ? -1 : 1)) };
+    return {
+      running,
+      agents: there.sort((a, b) => (a.agent < b.agent ? -1 : 1)),
+      models: new Map(
+        [...models].flatMap(([agent, { models: said }]) => (said === null ? [] : [[agent, said] as const])),
+      ),
+    };
   } finally {
     reader.close();
   }

@@ -1,4 +1,5 @@
 import { CLAIMS_PREFIX } from '../protocol/claim.js';
+import { MODELS_PREFIX } from '../protocol/models.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { AGENTS_PREFIX } from '../protocol/presence.js';
 import { classifyGitFailure, gitMeant } from './git-failure.js';
@@ -12,15 +13,18 @@ export const REMOTE_PREFIX = 'refs/remotes/bridge/';
 /** Where a clone of ours keeps `main` of the other side. */
 export const REMOTE_MAIN_REF = `${REMOTE_PREFIX}main`;
 
-/** Also claims and presences, as they are there now. Our copy of a ref that is gone there is removed too. */
+/** What lies beside main, as it is there now. Our copy of a ref that is gone there is removed too. */
 const SIDE_REFS = [
   `+${CLAIMS_PREFIX}*:${REMOTE_PREFIX}claims/*`,
   `+${AGENTS_PREFIX}*:${REMOTE_PREFIX}agents/*`,
+  `+${MODELS_PREFIX}*:${REMOTE_PREFIX}models/*`,
 ] as const;
+
+const SIDE_PREFIXES = [CLAIMS_PREFIX, AGENTS_PREFIX, MODELS_PREFIX] as const;
 
 /** How much a fetch asks for. Without any field: everything new on main. */
 export interface FetchDepth {
-  /** Claims and presences too, in the same connection. */
+  /** Claims, presences and models too, in the same connection. */
   readonly sideRefs?: boolean;
   /** This many commits from the tip. */
   readonly depth?: number;
@@ -65,7 +69,7 @@ export async function fetchMain(
 }
 
 /**
- * Lists `main`, and with `sideRefs` claims and presences, by name as they are there now; empty where there is
+ * Lists `main`, and with `sideRefs` claims, presences and models, by name as they are there now; empty where there is
  * none. Brings no object and changes nothing here. Throws BridgeError as fetchMain does.
  */
 export async function listRemoteRefs(
@@ -74,12 +78,12 @@ export async function listRemoteRefs(
   sideRefs: boolean,
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
-  const patterns = [MAIN_REF, ...(sideRefs ? [`${CLAIMS_PREFIX}*`, `${AGENTS_PREFIX}*`] : [])];
+  const patterns = [MAIN_REF, ...(sideRefs ? SIDE_PREFIXES.map((prefix) => `${prefix}*`) : [])];
   const args = ['ls-remote', '--quiet', '--refs', '--end-of-options', url, ...patterns];
   const result = await runRemoteGit(repo, args, signal);
   if (result.exitCode !== 0) throw classifyGitFailure(`look at ${url}`, result.stderr);
   const wanted = new RegExp(
-    `^([0-9a-f]{40,64})\\t(${MAIN_REF}|(?:${CLAIMS_PREFIX}|${AGENTS_PREFIX})[^/\\n]+)$`,
+    `^([0-9a-f]{40,64})\\t(${MAIN_REF}|(?:${SIDE_PREFIXES.join('|')})[^/\\n]+)$`,
     'gm',
   );
   return new Map(

@@ -80,7 +80,7 @@ export async function clearTheWay(repo: Repository, options?: RepairOptions): Pr
 }
 
 /**
- * The locks git needs to move main, claims and presences. `bridge/ssh-command` checks the same paths, for a
+ * The locks git needs to move main, and what lies beside it. `bridge/ssh-command` checks the same paths, for a
  * remote agent.
  */
 const LOCKS = ['HEAD.lock', 'packed-refs.lock', 'packed-refs.new', `${MAIN_REF}.lock`];

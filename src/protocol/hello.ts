@@ -3,9 +3,10 @@ import { principalNameSchema, roleSchema } from './names.js';
 
 /**
  * What a server can do beyond protocol 2, as words that `bridge-hello` prints. A client uses only what it
- * finds here, so a new feature needs no new version of the protocol.
+ * finds here, so a new feature needs no new version of the protocol. `models`: takes what agents have to offer
+ * (`models.ts`), and `loaded` in a presence.
  */
-export const FEATURES: readonly string[] = [];
+export const FEATURES: readonly string[] = ['models'];
 
 /** The feature of a server with `bridge-say` and `bridge-listen`. */
 export const STREAMS_FEATURE = 'streams';

@@ -21,7 +21,7 @@ export interface Citations {
   came(id: string): Promise<Came>;
   /**
    * Like `came`, but also `yes` for what every key can fetch: main as it is now, all that main ever
-   * had in `file`, claims and presences.
+   * had in `file`, claims, presences and models.
    */
   mayCite(id: string, file?: string): Promise<Came>;
   /**
@@ -109,9 +109,9 @@ async function readTip(reader: ObjectReader): Promise<ReadonlySet<string>> {
   return new Set([commit.info.id, tree.info.id, ...entries.map((entry) => entry.id)]);
 }
 
-/** Claims and presences are advertised to every key; our other refs are not. */
+/** Claims, presences and models are advertised to every key; our other refs are not. */
 function idOfShown({ ref, id }: RefAt): string[] {
-  return /^refs\/bridge\/(?:claims|agents)\//.test(ref) ? [id] : [];
+  return /^refs\/bridge\/(?:claims|agents|models)\//.test(ref) ? [id] : [];
 }
 
 /** The parts of a change: the old id, the new id, a letter, the path. */

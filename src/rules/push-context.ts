@@ -22,7 +22,7 @@ export interface PushContext {
   readonly settings: BridgeSettings;
   readonly principal: Principal | null;
   readonly update: RefUpdateLine;
-  /** The blobs of claims and presences in the same push. They are judged separately. */
+  /** The blobs of the refs beside main in the same push. They are judged separately. */
   readonly besides: ReadonlySet<string>;
   /** Everything that came in with the push. */
   readonly incoming: IncomingObjects;
@@ -37,7 +37,7 @@ export interface PushContext {
   readonly messages: readonly HistoryMessage[];
 }
 
-/** What the rules for claims and presences look at. */
+/** What the rules for refs beside main look at. */
 export interface SidePush {
   readonly repo: Repository;
   readonly reader: ObjectReader;

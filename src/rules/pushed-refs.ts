@@ -1,4 +1,5 @@
 import { taskOfClaimRef } from '../protocol/claim.js';
+import { agentOfModelsRef } from '../protocol/models.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { agentOfPresenceRef } from '../protocol/presence.js';
 import type { Refusal } from '../protocol/refusal.js';
@@ -11,8 +12,8 @@ export interface ClaimUpdate {
   readonly task: string;
 }
 
-/** A presence that the push writes or removes. */
-export interface PresenceUpdate {
+/** What an agent says of itself (a presence, its models), and the push writes or removes. */
+export interface AgentRefUpdate {
   readonly line: RefUpdateLine;
   readonly agent: string;
 }
@@ -21,26 +22,30 @@ export interface PresenceUpdate {
 export interface PushedRefs {
   readonly main: RefUpdateLine | null;
   readonly claims: readonly ClaimUpdate[];
-  readonly presences: readonly PresenceUpdate[];
+  readonly presences: readonly AgentRefUpdate[];
+  readonly models: readonly AgentRefUpdate[];
 }
 
 /** Sorts the refs of a push by their exact names. Refuses any ref that is not a bridge's. */
 export function sortRefs(lines: readonly RefUpdateLine[]): PushedRefs | Refusal {
   const claims: ClaimUpdate[] = [];
-  const presences: PresenceUpdate[] = [];
+  const presences: AgentRefUpdate[] = [];
+  const models: AgentRefUpdate[] = [];
   let main: RefUpdateLine | null = null;
   for (const line of lines) {
     const task = taskOfClaimRef(line.ref, line.newId.length);
-    const agent = agentOfPresenceRef(line.ref);
+    const present = agentOfPresenceRef(line.ref);
+    const having = agentOfModelsRef(line.ref);
     if (task !== null) claims.push({ line, task });
-    else if (agent !== null) presences.push({ line, agent });
+    else if (present !== null) presences.push({ line, agent: present });
+    else if (having !== null) models.push({ line, agent: having });
     else if (line.ref === MAIN_REF || lines.length === 1) {
       const denial = refRule(line);
       if (denial !== null) return denial;
       main = line;
     } else return notOne();
   }
-  return { main, claims, presences };
+  return { main, claims, presences, models };
 }
 
 /** Whether this id means "none": the new id of a deletion, or the old id of a creation. */
@@ -85,7 +90,7 @@ export function readUpdateLines(stdin: string): RefUpdateLine[] | Refusal {
 function notOne(): Refusal {
   return {
     code: 'ref',
-    text: 'a push to a bridge moves exactly one ref, beside the claims and the presence of an agent',
+    text: 'a push to a bridge moves exactly one ref, beside the claims, the presence and the models of an agent',
     remedy: 'git push <bridge> HEAD:main, without --all, --tags, --mirror or other refs',
   };
 }

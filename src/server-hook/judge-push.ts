@@ -19,10 +19,12 @@ import { judgeClaims } from '../rules/claim.js';
 import { clockRule } from '../rules/clock.js';
 import { commitRule } from '../rules/commit.js';
 import { type IncomingObjects, listIncoming } from '../rules/incoming-objects.js';
+import { MODELS_KIND } from '../rules/models.js';
 import { objectsRule } from '../rules/objects.js';
 import { openTaskRule } from '../rules/open-task.js';
+import { judgeOwnRefs } from '../rules/own-ref.js';
 import { payloadRule } from '../rules/payload.js';
-import { judgePresences } from '../rules/presence.js';
+import { PRESENCE_KIND } from '../rules/presence.js';
 import type { PushContext, RefUpdateLine, Rule } from '../rules/push-context.js';
 import { isZero, type PushedRefs, readUpdateLines, sortRefs } from '../rules/pushed-refs.js';
 import { roleRule } from '../rules/role.js';
@@ -61,7 +63,7 @@ export interface PushInput {
 }
 
 /**
- * Judges a push as a whole: main by its rules, then the claims and the presence beside it. Returns null where
+ * Judges a push as a whole: main by its rules, then what goes beside it. Returns null where
  * the push may go through, else the first refusal, which names the pusher and the ref. Writes nothing.
  */
 export async function judgePush(input: PushInput): Promise<Refusal | null> {
@@ -73,7 +75,7 @@ export async function judgePush(input: PushInput): Promise<Refusal | null> {
   if ('code' in refs) return { ...refs, text: `${name}: ${refs.text}` };
   const denial = await judgeRefs(input, who.principal, refs);
   if (denial === null) return null;
-  // A refusal about a claim or a presence names its ref itself.
+  // A refusal about a ref beside main names that ref itself.
   const ref = refs.main === null || denial.text.startsWith('refs/') ? '' : `, ${MAIN_REF}`;
   return { ...denial, text: `${name}${ref}: ${denial.text}` };
 }
@@ -84,7 +86,7 @@ async function judgeRefs(
   refs: PushedRefs,
 ): Promise<Refusal | null> {
   const { repo, nowMs } = input;
-  const side = [...refs.claims, ...refs.presences].map(({ line }) => line);
+  const side = [...refs.claims, ...refs.presences, ...refs.models].map(({ line }) => line);
   const besides = new Set(side.map((line) => line.newId).filter((id) => !isZero(id)));
   const reader = openObjectReader(repo);
   let citations: Citations | null = null;
@@ -112,7 +114,11 @@ async function judgeRefs(
       tip: refs.main?.newId ?? MAIN_REF,
       answering: new Set(judged?.answering),
     };
-    return (await judgeClaims(push, refs.claims)) ?? (await judgePresences(push, refs.presences));
+    return (
+      (await judgeClaims(push, refs.claims)) ??
+      (await judgeOwnRefs(push, PRESENCE_KIND, refs.presences)) ??
+      (await judgeOwnRefs(push, MODELS_KIND, refs.models))
+    );
   } finally {
     citations?.close();
     reader.close();

@@ -106,7 +106,7 @@ export type ClaimsEvent = Readonly<
   | { type: 'asked' }
   /** It has answered that nothing changed. */
   | { type: 'unchanged' }
-  /** It has answered with these claims and presences. */
+  /** It has answered with what lies beside main. */
   | { type: 'fetched'; refs: SideRefs }
   /** There is room for so many more tasks, and for all that take none. */
   | { type: 'choosing'; free: readonly string[]; room: number; takesNoRoom: (task: string) => boolean }

@@ -71,7 +71,7 @@ export class Claims {
     return isClaiming(this.#state, this.#facts());
   }
 
-  /** The claims and presences on the server, as far as is known: ids by the names of their refs. */
+  /** What lies beside main on the server, as far as is known: ids by the names of the refs. */
   known(): ReadonlyMap<string, string> {
     return this.#state.own.remote;
   }

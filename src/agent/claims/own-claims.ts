@@ -1,5 +1,6 @@
 import type { SideRefs } from '../../bridge/side-refs.js';
 import { type Claim, claimRef, MAX_CLAIM_LEASE_MS, sameHolder } from '../../protocol/claim.js';
+import { modelsRef } from '../../protocol/models.js';
 import { AGENTS_PREFIX } from '../../protocol/presence.js';
 
 /** The claims of this agent. Times are of a clock that never jumps, in milliseconds. */
@@ -8,7 +9,7 @@ export interface OwnClaims {
   readonly jobs: ReadonlyMap<string, number>;
   /** The tasks whose claim on the server is ours. */
   readonly held: ReadonlyMap<string, HeldClaim>;
-  /** The claims and presences that the server was last known to have: ids by the names of their refs. */
+  /** What the server was last known to have beside main: ids by the names of the refs. */
   readonly remote: ReadonlyMap<string, string>;
 }
 
@@ -75,6 +76,7 @@ export function ownAfterFetch(
   const remote = new Map<string, string>();
   for (const [task, { id }] of refs.claims) remote.set(claimRef(task), id);
   for (const [agent, { id }] of refs.agents) remote.set(`${AGENTS_PREFIX}${agent}`, id);
+  for (const [agent, { id }] of refs.models) remote.set(modelsRef(agent), id);
   const held = new Map(own.held);
   for (const [task, { id, knownSinceMs }] of own.held) {
     // Ours is newer than this fetch.

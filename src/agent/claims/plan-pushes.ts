@@ -176,7 +176,7 @@ function afterRefusal(
 
 /** The task whose claim a refusal is about; null where it does not say. */
 function claimedTaskIn(refusal: Refusal): string | null {
-  const ref = /refs\/bridge\/(?:claims|agents)\/[A-Za-z0-9._-]+/.exec(refusal.text)?.[0] ?? '';
+  const ref = /refs\/bridge\/(?:claims|agents|models)\/[A-Za-z0-9._-]+/.exec(refusal.text)?.[0] ?? '';
   return ref.startsWith(CLAIMS_PREFIX) ? ref.slice(CLAIMS_PREFIX.length) : null;
 }
 

@@ -13,7 +13,11 @@ import { onCleanup } from '../../support/on-cleanup.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 import { waitUntil } from '../../support/wait-until.js';
 
-const REFS = [`refs/bridge/claims/${'2'.repeat(40)}`, 'refs/bridge/agents/gone-pc'];
+const REFS = [
+  `refs/bridge/claims/${'2'.repeat(40)}`,
+  'refs/bridge/agents/gone-pc',
+  'refs/bridge/models/gone-pc',
+];
 
 /** A bridge and the environment of its owner. */
 interface Place {

@@ -17,7 +17,11 @@ const TASK = '0123456789012345678901234567890123456789';
 /** What a git that is killed, or a power cut, leaves, and what keeps others from writing. */
 const LOCKS = [
   ...['HEAD.lock', 'packed-refs.lock', 'packed-refs.new', 'refs/heads/main.lock'],
-  ...[`refs/bridge/claims/${TASK}.lock`, 'refs/bridge/agents/home-pc.lock'],
+  ...[
+    `refs/bridge/claims/${TASK}.lock`,
+    'refs/bridge/agents/home-pc.lock',
+    'refs/bridge/models/home-pc.lock',
+  ],
 ];
 
 async function plant(repoPath: string, names: readonly string[]): Promise<void> {

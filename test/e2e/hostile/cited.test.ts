@@ -26,7 +26,7 @@ import {
   ZERO_ID,
 } from '../../support/hostile/raw-push.js';
 import { refused } from '../../support/hostile/refused-case.js';
-import { claimBlob, presenceBlob } from '../../support/hostile/side-objects.js';
+import { claimBlob, modelsBlob, presenceBlob } from '../../support/hostile/side-objects.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 
 // SECURITY.md: P3, P10
@@ -51,6 +51,7 @@ interface Hidden {
   readonly text: RawObject;
   readonly claim: RawObject;
   readonly presence: RawObject;
+  readonly models: RawObject;
   /** A good commit of bot's on top of main, which asks `tasks.branch`; with its tree. */
   readonly commit: string;
   readonly tree: string;
@@ -110,6 +111,7 @@ async function hide(): Promise<Hidden> {
     text: blob(`xylophone ${'x'.repeat(100)}`),
     claim: blob(claimBlob({ session: '9'.repeat(16) }).bytes),
     presence: blob(presenceBlob({ models: ['xylophone'] }).bytes),
+    models: blob(modelsBlob({ models: [{ name: 'xylophone', backend: 'ollama', can: [] }] }).bytes),
     commit: asking.commit.id,
     tree: asking.tree.id,
     folder: folder.id,
@@ -381,6 +383,7 @@ describe('refused where it is cited, and not sent, is ', () => {
 
   describe('beside main, ', () => {
     const presence = 'refs/bridge/agents/home-pc';
+    const models = 'refs/bridge/models/home-pc';
     refuses([
       ['a text, as a claim', () => point(claimRef(bridge.open.id), hidden.text.id)],
       ['a task, as a claim', () => point(claimRef(bridge.open.id), hidden.tasks.packed.id)],
@@ -388,6 +391,8 @@ describe('refused where it is cited, and not sent, is ', () => {
       ['a text, as a presence', () => point(presence, hidden.text.id)],
       ['an answer, as a presence', () => point(presence, hidden.answer.id)],
       ['a presence that nobody wrote, as a presence', () => point(presence, hidden.presence.id)],
+      ['a text, as models', () => point(models, hidden.text.id)],
+      ['models that nobody has, as models', () => point(models, hidden.models.id)],
       [
         'a claim that a delta makes of itself',
         () => ({ ...point(claimRef(bridge.open.id), hidden.claim.id), entries: [same(hidden.claim)] }),

@@ -1,24 +1,28 @@
+import { mkdir, rm, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { claimRef, writeClaim } from '../../../src/protocol/claim.js';
 import { git, gitOk } from '../../support/git.js';
-import { rawObject } from '../../support/hostile/git-objects.js';
+import { rawObject, rawTree } from '../../support/hostile/git-objects.js';
 import { type HostileBridge, startHostileBridge } from '../../support/hostile/hostile-bridge.js';
 import { hugeBlob } from '../../support/hostile/pack-writer.js';
 import { pktLine } from '../../support/hostile/pkt-line.js';
 import { openRawClient } from '../../support/hostile/raw-client.js';
 import { buildCommit, MAIN, type RawPush, rawPush, ZERO_ID } from '../../support/hostile/raw-push.js';
 import { refused } from '../../support/hostile/refused-case.js';
-import { at, claimBlob, presenceBlob } from '../../support/hostile/side-objects.js';
+import { at, claimBlob, modelsBlob, presenceBlob } from '../../support/hostile/side-objects.js';
 import { tempDir } from '../../support/temp-dir.js';
 
 // SECURITY.md: P19
 
 /**
- * What a stolen key can do with claims and presences, over the real sshd and the key's own forced command.
+ * What a stolen key can do with claims, presences and models, over the real sshd and the key's own forced command.
  */
 let bridge: HostileBridge;
 /** A live claim of other-pc on the second open task. */
 let theirs: string;
+/** What other-pc has. */
+let has: string;
 
 const AGENT = 'refs/bridge/agents/home-pc';
 async function plant(ref: string, bytes: Buffer): Promise<string> {
@@ -32,6 +36,7 @@ beforeAll(async () => {
   bridge = await startHostileBridge();
   const live = { agent: 'other-pc', session: '2'.repeat(16), until: at(299_000) };
   theirs = await plant(claimRef(bridge.openToo.id), writeClaim(live));
+  has = await plant('refs/bridge/models/other-pc', modelsBlob({ agent: 'other-pc' }).bytes);
 });
 
 type Case = readonly [what: string, told: readonly RegExp[], push: () => RawPush];
@@ -225,6 +230,96 @@ describe('presences', () => {
   ]);
 });
 
+describe('models', () => {
+  const MODELS = 'refs/bridge/models/home-pc';
+  const one = { name: 'm', backend: 'ollama', can: [] };
+  const models = (blob: ReturnType<typeof rawObject>, ref = MODELS): RawPush => ({
+    commands: [{ oldId: ZERO_ID, newId: blob.id, ref }],
+    entries: [blob],
+  });
+  /** What the writer would not write. */
+  const raw = (said: object, other: object = {}) =>
+    rawObject('blob', `${JSON.stringify({ agent: 'home-pc', at: at(0), models: said, ...other })}\n`);
+  refuses([
+    [
+      'of another',
+      [/\[author\]/, WHO],
+      () => models(modelsBlob({ agent: 'other-pc' }), 'refs/bridge/models/other-pc'),
+    ],
+    ['that say another name', [/\[author\]/, WHO], () => models(modelsBlob({ agent: 'other-pc' }))],
+    [
+      'of an asker',
+      [/\[role\]/, /bot/],
+      () => ({ ...models(modelsBlob({ agent: 'bot' }), 'refs/bridge/models/bot'), who: 'bot' }),
+    ],
+    ['of tomorrow', [/\[clock\]/, WHO], () => models(modelsBlob({ at: at(86_400_000) }))],
+    ['of yesterday', [/\[clock\]/, WHO], () => models(modelsBlob({ at: at(-86_400_000) }))],
+    ['201 of them', [/\[payload\]/, WHO], () => models(raw(Array.from({ length: 201 }, () => one)))],
+    [
+      'of a megabyte',
+      [/\[limit\]/, WHO, /32768/],
+      () => models(raw([{ ...one, name: 'x'.repeat(1024 * 1024) }])),
+    ],
+    [
+      'with half a character',
+      [/\[payload\]/, WHO],
+      () => models(rawObject('blob', raw([one]).bytes.toString().replace('"m"', '"\\ud800"'))),
+    ],
+    [
+      'with escape sequences in a name',
+      [/\[payload\]/, WHO],
+      () => models(rawObject('blob', raw([one]).bytes.toString().replace('"m"', '"\\u001b[31mred"'))),
+    ],
+    ['with a field that is not known', [/\[payload\]/, WHO], () => models(raw([{ ...one, loaded: true }]))],
+    [
+      'that two readers read in two ways',
+      [/\[payload\]/, WHO],
+      () => models(rawObject('blob', raw([one]).bytes.toString().replace('{', '{"agent":"other-pc",'))),
+    ],
+    ['that are a presence', [/\[payload\]/, WHO], () => models(presenceBlob())],
+    ['that are a tree', [/\[shape\]/, WHO, /a tree/], () => models(rawTree([]))],
+    [
+      'with a stowaway',
+      [/\[shape\]/, WHO, /came along/],
+      () => {
+        const honest = models(modelsBlob());
+        return { ...honest, entries: [...(honest.entries ?? []), rawObject('blob', 'stowaway')] };
+      },
+    ],
+    ['below a name', [/\[ref\]/, WHO], () => models(modelsBlob(), `${MODELS}/x`)],
+    ['under no name', [/\[ref\]/, WHO], () => models(modelsBlob(), 'refs/bridge/models')],
+    ['under a name with two dots', [/\[ref\]/, WHO], () => models(modelsBlob(), 'refs/bridge/models/a..b')],
+    ['under a name that is a lock', [/\[ref\]/, WHO], () => models(modelsBlob(), `${MODELS}.lock`)],
+    ['that climb out', [/\[ref\]/, WHO], () => models(modelsBlob(), 'refs/bridge/models/../../heads/main')],
+    ["the end of another's", [/\[author\]/, WHO, /other-pc/], () => end('refs/bridge/models/other-pc', has)],
+    [
+      "another's, in their place",
+      [/\[author\]/, WHO, /other-pc/],
+      () => {
+        const blob = modelsBlob();
+        return {
+          commands: [{ oldId: has, newId: blob.id, ref: 'refs/bridge/models/other-pc' }],
+          entries: [blob],
+        };
+      },
+    ],
+  ]);
+
+  test('a ref that is a symlink is not written through', async () => {
+    const { repoPath, ownerEnv } = bridge.fixture;
+    const link = join(repoPath, MODELS);
+    const ids = () => gitOk(['for-each-ref', '--format=%(objectname) %(refname)', 'refs/heads'], where);
+    const where = { gitDir: repoPath, env: ownerEnv };
+    await mkdir(dirname(link), { recursive: true });
+    await symlink('../../heads/main', link);
+    const before = await ids();
+    // Its owner alone can make one; whatever git makes of it, main stays.
+    await rawPush(bridge, models(modelsBlob()));
+    expect(await ids()).toBe(before);
+    await rm(link, { force: true });
+  });
+});
+
 describe('main beside claims', () => {
   const answer = () => buildCommit(bridge);
   refuses([
@@ -314,7 +409,7 @@ describe('main beside claims', () => {
 });
 
 describe('what a key can read', () => {
-  test('claims and presences are advertised, and other refs of ours are not', async () => {
+  test('claims, presences and models are advertised, and other refs of ours are not', async () => {
     const { fixture } = bridge;
     for (const command of ['git-upload-pack', 'git-receive-pack']) {
       const client = openRawClient(fixture, fixture.principal('bot'), `${command} '${fixture.repoPath}'`);
@@ -323,11 +418,12 @@ describe('what a key can read', () => {
       client.end();
       await client.closed;
       expect(text).toContain(claimRef(bridge.openToo.id));
+      expect(text).toContain('refs/bridge/models/other-pc');
       expect(text).not.toContain('refs/bridge/watch');
     }
   });
 
-  test('git clones main alone, and a mirror has the claims besides', async () => {
+  test('git clones main alone, and a mirror has what agents say besides', async () => {
     const { fixture } = bridge;
     const { env } = fixture.principal('home-pc');
     const dir = await tempDir();
@@ -336,7 +432,9 @@ describe('what a key can read', () => {
     const refs = (name: string) =>
       gitOk(['for-each-ref', '--format=%(refname)'], { gitDir: `${dir}/${name}`, env });
     expect(await refs('clone')).toBe(`${MAIN}\n`);
-    expect(await refs('mirror')).toBe(`${claimRef(bridge.openToo.id)}\n${MAIN}\n`);
+    expect(await refs('mirror')).toBe(
+      `${claimRef(bridge.openToo.id)}\nrefs/bridge/models/other-pc\n${MAIN}\n`,
+    );
   });
 });
 

@@ -17,6 +17,7 @@ import { startLocalSshd } from '../../../src/demo/local-sshd.js';
 import { type KeyPair, makeKeyPair, sshCommandFor, sshOptionsFor } from '../../../src/demo/ssh-client.js';
 import { claimRef, writeClaim } from '../../../src/protocol/claim.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
+import { modelsRef, writeModels } from '../../../src/protocol/models.js';
 import { presenceRef, writePresence } from '../../../src/protocol/presence.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { runCli } from '../../support/cli.js';
@@ -292,7 +293,7 @@ test('a name whose line was taken out by hand can still be removed', async () =>
   await expect(stat(roleFile('home-pc'))).rejects.toThrow();
 });
 
-test('a removed key has no presence and no claims, also where an earlier removal was killed before that', async () => {
+test('a removed key has no presence, no models and no claims, also where an earlier removal was killed before that', async () => {
   const at = { gitDir: repo, env };
   const write = messageWriter(repo, env);
   const instant = new Date().toISOString();
@@ -304,6 +305,7 @@ test('a removed key has no presence and no claims, also where an earlier removal
       const word = { agent, session, state: 'running' as const, version: '1', backends: [], models: [] };
       const presence = { ...word, parallel: 1, busy: [], started_at: instant, seen_at: instant };
       await plant(presenceRef(agent), writePresence(presence));
+      await plant(modelsRef(agent), writeModels({ agent, at: instant, models: [] }));
       const until = new Date(Date.now() + 60_000).toISOString();
       for (const digit of ['a', 'b'])
         await plant(claimRef(`${digit}${index}`.repeat(20)), writeClaim({ agent, session, until }));
@@ -311,7 +313,12 @@ test('a removed key has no presence and no claims, also where an earlier removal
   };
   const refs = async () =>
     (await gitOk(['for-each-ref', '--format=%(refname)', 'refs/bridge/'], at)).trim().split('\n');
-  const others = [presenceRef('attic-pc'), claimRef('a1'.repeat(20)), claimRef('b1'.repeat(20))];
+  const others = [
+    presenceRef('attic-pc'),
+    claimRef('a1'.repeat(20)),
+    claimRef('b1'.repeat(20)),
+    modelsRef('attic-pc'),
+  ];
   await add('home-pc');
   await plantAll();
 

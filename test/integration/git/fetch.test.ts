@@ -34,13 +34,14 @@ test.each([Number.NEGATIVE_INFINITY, -1e12, 0])(
 );
 
 describe('the refs of the other side', () => {
-  test('are main alone, or claims and presences too, and nothing by a longer name', async () => {
+  test('are main alone, or claims, presences and models too, and nothing by a longer name', async () => {
     const { bridge, clone, url } = await bridgeAndClone();
     const main = await tip(bridge);
     const blob = await writeBlob(bridge, Buffer.from('1'));
     const claim = `refs/bridge/claims/${'a'.repeat(40)}`;
     const agent = 'refs/bridge/agents/home-pc';
-    for (const ref of [claim, agent, `${agent}s/more`]) await bridge.git(['update-ref', ref, blob]);
+    const models = 'refs/bridge/models/home-pc';
+    for (const ref of [claim, agent, models, `${agent}s/more`]) await bridge.git(['update-ref', ref, blob]);
     await bridge.git(['update-ref', 'refs/heads/refs/heads/main', main]);
     await bridge.git(['tag', '-a', '-m', 'x', 'main', 'main']);
 
@@ -48,6 +49,7 @@ describe('the refs of the other side', () => {
     expect([...(await listRemoteRefs(clone, url, true))].sort()).toEqual([
       [agent, blob],
       [claim, blob],
+      [models, blob],
       ['refs/heads/main', main],
     ]);
   });

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { sshOptionsFor } from '../../../src/demo/ssh-client.js';
-import { helloSchema } from '../../../src/protocol/hello.js';
+import { FEATURES, helloSchema } from '../../../src/protocol/hello.js';
 import { startBridgeFixture } from '../../support/bridge-fixture.js';
 import { gitOk } from '../../support/git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
@@ -365,7 +365,7 @@ describe('bridge-hello', () => {
       const said = await hello(shell, 'bot');
 
       const limits = { task_ttl: '7d', max_task_bytes: 1_048_576, max_answer_bytes: 1_048_576 };
-      expect(said).toMatchObject({ name: 'bot', role: 'asker', protocol: 2, features: [], ...limits });
+      expect(said).toMatchObject({ name: 'bot', role: 'asker', protocol: 2, features: FEATURES, ...limits });
       expect(said.time).toMatch(/\.\d{3}Z$/);
       expect(Math.abs(Date.parse(said.time) - Date.now())).toBeLessThan(30_000);
     });

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Claim, claimRef, writeClaim } from '../../../src/protocol/claim.js';
+import { type AgentModels, modelsRef, writeModels } from '../../../src/protocol/models.js';
 import { type Presence, writePresence } from '../../../src/protocol/presence.js';
 import { parseRefusal, type RefusalCode } from '../../../src/protocol/refusal.js';
 import { runCli } from '../../support/cli.js';
@@ -331,6 +332,72 @@ describe('presence', () => {
   });
 });
 
+describe('models', () => {
+  const MINE_TOO = modelsRef('home-pc');
+  const models = (other: Partial<AgentModels> = {}): AgentModels => ({
+    agent: 'home-pc',
+    at: at(0),
+    models: [{ name: 'llama3.2:latest', backend: 'ollama', can: ['chat'] }],
+    ...other,
+  });
+  const modelsBlob = (other: Partial<AgentModels> = {}) => write.blob(writeModels(models(other)));
+  const to = (id: string, ref = MINE_TOO) => [`+${id}:${ref}`];
+  refuses([
+    [
+      'the models of an asker',
+      'role',
+      'only agents',
+      async () => to(await modelsBlob(), modelsRef('bot')),
+      'bot',
+    ],
+    [
+      'the models of another',
+      'author',
+      "other-pc's, the key is home-pc's",
+      async () => to(await modelsBlob({ agent: 'other-pc' }), modelsRef('other-pc')),
+    ],
+    [
+      'models that say another name',
+      'author',
+      'says other-pc',
+      async () => to(await modelsBlob({ agent: 'other-pc' })),
+    ],
+    ['models of tomorrow', 'clock', 'ahead of', async () => to(await modelsBlob({ at: at(86_400_000) }))],
+    [
+      'models in another form',
+      'payload',
+      'one form',
+      async () => to(await write.blob(JSON.stringify(models()))),
+    ],
+    ['40 kB of models', 'limit', 'the limit is 32768', async () => to(await write.blob('x'.repeat(40_000)))],
+    ['a commit in the place of models', 'shape', 'a commit', () => to(tip)],
+    ['a claim in the place of models', 'payload', 'list of models', async () => to(await blob())],
+  ]);
+
+  test('an agent says what it has beside its presence, changes and removes it, and each change rings', async () => {
+    const bell = () => readFile(join(bridge.repoPath, 'bridge', 'bell'), 'utf8').catch(() => '');
+    let rung = await bell();
+    for (const [at, one] of [[], models().models].entries()) {
+      const id = await modelsBlob({ models: one });
+      const beside = at === 0 ? [`+${await presenceBlob()}:${AGENT}`] : [];
+      expect(await bridge.push([...to(id), ...beside], 'home-pc')).toMatchObject({ exitCode: 0 });
+      expect(await refOf(bridge, MINE_TOO)).toBe(id);
+      expect(await bell()).not.toBe(rung);
+      rung = await bell();
+    }
+    // What was changed meanwhile is not written over.
+    const stale = await runProcess(join(bridge.repoPath, 'hooks', 'pre-receive'), [], {
+      cwd: bridge.repoPath,
+      env: { ...bridge.env, GIT_DIR: '.', LLM_BRIDGE_PRINCIPAL: 'home-pc' },
+      input: `${ZERO} ${await refOf(bridge, MINE_TOO)} ${MINE_TOO}\n`,
+    });
+    expect(parseRefusal(stale.stderr)).toMatchObject({ code: 'stale' });
+    expect(await bridge.push([`:${MINE_TOO}`, `:${AGENT}`], 'home-pc')).toMatchObject({ exitCode: 0 });
+    expect(await bell()).not.toBe(rung);
+    expect(await refOf(bridge, MINE_TOO)).toBe('');
+  });
+});
+
 describe('the refs of a push', () => {
   refuses([
     ['a claim below a claim', 'ref', '/x', async () => [`${await blob()}:${claimRef(open)}/x`]],
@@ -409,6 +476,7 @@ describe('the refs of a push', () => {
     ['a claim twice', () => [claimRef(open), claimRef(open)]],
     ['main twice', () => [MAIN, MAIN]],
     ['a presence twice', () => [AGENT, AGENT]],
+    ['models twice', () => [modelsRef('home-pc'), modelsRef('home-pc')]],
   ])('handed to the hook, %s is refused', async (_what, refs) => {
     const id = await blob();
     const result = await runProcess(join(bridge.repoPath, 'hooks', 'pre-receive'), [], {
@@ -476,6 +544,7 @@ test('init brings an older bridge so far that claims are seen', async () => {
   const where = { gitDir: own.repoPath, env: own.env };
   const asked = await own.pushOk(await own.writer.ask(await own.tip(), 'one'));
   await plant(own, claimRef(asked), writeClaim(claim()));
+  await plant(own, modelsRef('home-pc'), 'what it has');
   await plant(own, 'refs/bridge/watch/x', 'the memory of a watcher');
   for (const args of [
     ['--replace-all', 'transfer.hideRefs', 'refs/bridge'],
@@ -491,7 +560,7 @@ test('init brings an older bridge so far that claims are seen', async () => {
   const again = await runCli(['init', own.repoPath], { env: own.env });
 
   expect(again.stdout).toContain('uploadpack.hideRefs');
-  expect(await seen()).toEqual([claimRef(asked)]);
+  expect(await seen()).toEqual([claimRef(asked), modelsRef('home-pc')]);
   expect(await gitOk(['config', 'bridge.claimLease'], where)).toBe('60s\n');
 });
 

@@ -1,4 +1,5 @@
 import { type Claim, writeClaim } from '../../../src/protocol/claim.js';
+import { type AgentModels, writeModels } from '../../../src/protocol/models.js';
 import { type Presence, writePresence } from '../../../src/protocol/presence.js';
 import { type RawObject, rawObject } from './git-objects.js';
 
@@ -29,4 +30,9 @@ export function presenceBlob(other: Partial<Presence> = {}): RawObject {
     ...other,
   };
   return rawObject('blob', writePresence(presence));
+}
+
+/** The same for what it has. */
+export function modelsBlob(other: Partial<AgentModels> = {}): RawObject {
+  return rawObject('blob', writeModels({ agent: 'home-pc', at: at(0), models: [], ...other }));
 }

@@ -17,7 +17,7 @@ function presence(agent: string, changes: Partial<Presence> & { agoMs?: number }
 const work = (agent: string): TaskWork => ({ agent, model: null, sinceMs: null, phase: null });
 
 function judge(agents: readonly Presence[], running: Record<string, TaskWork> = {}, takesClaims = true) {
-  const who: WhoWorks = { agents, running: new Map(Object.entries(running)) };
+  const who: WhoWorks = { agents, running: new Map(Object.entries(running)), models: new Map() };
   const attendance = attendanceOf(who, { nowMs: NOW, takesClaims });
   return { attendance, problem: attendanceProblem(attendance, NOW) };
 }

@@ -43,6 +43,7 @@ function refs(claims: Record<string, Claim | null>, presences: readonly Presence
       Object.entries(claims).map(([task, one]) => [task, { id: JSON.stringify(one), claim: one }]),
     ),
     agents: new Map(presences.map((one) => [one.agent, { id: JSON.stringify(one), presence: one }])),
+    models: new Map(),
   };
 }
 

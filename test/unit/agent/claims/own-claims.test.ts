@@ -21,7 +21,7 @@ function refs(claims: Record<string, { id: string } & Partial<Claim>>): SideRefs
   const entries = Object.entries(claims).map(
     ([task, { id, ...other }]) => [task, { id, claim: { ...SELF, until, ...other } }] as const,
   );
-  return { claims: new Map(entries), agents: new Map() };
+  return { claims: new Map(entries), agents: new Map(), models: new Map() };
 }
 
 const after = (own: OwnClaims, refs: SideRefs, fetchedAtMs: number, nowMs = fetchedAtMs) =>

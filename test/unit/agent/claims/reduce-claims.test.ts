@@ -98,6 +98,7 @@ function there(
       }),
     ),
     agents: new Map(agents.map((presence) => [presence.agent, { id: presence.seen_at, presence }])),
+    models: new Map(),
   };
 }
 
