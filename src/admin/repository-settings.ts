@@ -74,8 +74,8 @@ export const FIXED_SETTINGS: readonly EnforcedSetting[] = [
   ['transfer.hideRefs', 'refs/bridge', ...SHOWN],
   ['transfer.advertiseSID', 'false'],
   ['transfer.advertiseObjectInfo', 'false'],
-  // Fetches get main, the agents, their models and claims, and nothing else: by ref, not by the id of any object,
-  // and in full.
+  // Fetches get main, the agents, their models and claims, and nothing else: by ref, not by the id of any
+  // object, and in full.
   ['uploadpack.hideRefs', 'refs', '!refs/heads/main', ...SHOWN],
   ['uploadpack.allowTipSHA1InWant', 'false'],
   ['uploadpack.allowReachableSHA1InWant', 'false'],

@@ -74,7 +74,7 @@ async function deleteSideRefs(
   return gone;
 }
 
-/** As post-receive does where a task was handed back or models changed: the sessions of `bridge-wait` follow this file. */
+/** As post-receive does where a task was handed back, or models changed: `bridge-wait` follows this file. */
 async function ring(gitDir: string): Promise<void> {
   const bell = await openGroupFile(path.join(gitDir, 'bridge', 'bell'), 'a');
   try {

@@ -70,7 +70,7 @@ export interface WhoWorks {
   readonly running: ReadonlyMap<string, TaskWork>;
   /** The last presence of each agent, by name. */
   readonly agents: readonly Presence[];
-  /** What each agent has, by name, whether it is there or not; an agent that does not say is not among them. */
+  /** What each agent has, by name, whether it is there or not; one that does not say is not among them. */
   readonly models: ReadonlyMap<string, AgentModels>;
 }
 

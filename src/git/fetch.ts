@@ -69,8 +69,8 @@ export async function fetchMain(
 }
 
 /**
- * Lists `main`, and with `sideRefs` claims, presences and models, by name as they are there now; empty where there is
- * none. Brings no object and changes nothing here. Throws BridgeError as fetchMain does.
+ * Lists `main`, and with `sideRefs` claims, presences and models, by name as they are there now; empty where
+ * there is none. Brings no object and changes nothing here. Throws BridgeError as fetchMain does.
  */
 export async function listRemoteRefs(
   repo: Repository,

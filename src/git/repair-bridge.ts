@@ -80,8 +80,8 @@ export async function clearTheWay(repo: Repository, options?: RepairOptions): Pr
 }
 
 /**
- * The locks git needs to move main, and what lies beside it. `bridge/ssh-command` checks the same paths, for a
- * remote agent.
+ * The locks git needs to move main, and what lies beside it. `bridge/ssh-command` checks the same paths, for
+ * a remote agent.
  */
 const LOCKS = ['HEAD.lock', 'packed-refs.lock', 'packed-refs.new', `${MAIN_REF}.lock`];
 

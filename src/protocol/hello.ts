@@ -3,10 +3,12 @@ import { principalNameSchema, roleSchema } from './names.js';
 
 /**
  * What a server can do beyond protocol 2, as words that `bridge-hello` prints. A client uses only what it
- * finds here, so a new feature needs no new version of the protocol. `models`: takes what agents have to offer
- * (`models.ts`), and `loaded` in a presence.
+ * finds here, so a new feature needs no new version of the protocol.
  */
 export const FEATURES: readonly string[] = ['models'];
+
+/** The feature of a server that takes what agents have (`models.ts`), and `loaded` in a presence. */
+export const MODELS_FEATURE = 'models';
 
 /** The feature of a server with `bridge-say` and `bridge-listen`. */
 export const STREAMS_FEATURE = 'streams';

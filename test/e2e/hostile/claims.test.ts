@@ -16,7 +16,8 @@ import { tempDir } from '../../support/temp-dir.js';
 // SECURITY.md: P19
 
 /**
- * What a stolen key can do with claims, presences and models, over the real sshd and the key's own forced command.
+ * What a stolen key can do with claims, presences and models, over the real sshd and the key's own forced
+ * command.
  */
 let bridge: HostileBridge;
 /** A live claim of other-pc on the second open task. */
