@@ -144,6 +144,10 @@ async function generateUnlessCancelled(agent: AgentContext, job: Job, equal: Equ
         claims.said(asked.id);
         options.onText?.(asked.id, text);
       },
+      openStream: () =>
+        session.terms?.hasStreams === true
+          ? agent.streams.open(asked.id, { agent: session.name, now: scope.now })
+          : null,
       signal: job.generating,
     };
     const generate = () =>

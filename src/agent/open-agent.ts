@@ -13,6 +13,7 @@ import { type ClockWatch, watchClock } from './learn-terms.js';
 import { outlast } from './outlast.js';
 import { QueueView } from './queue/queue-view.js';
 import { defaultStateDir, openSessionId, openStateFolder } from './state-folder.js';
+import { TaskStreams } from './streams/task-stream.js';
 
 /** What the steps of a running agent share. Only `session` and `claims` change, by their own methods. */
 export interface AgentContext extends ClaimsContext {
@@ -23,6 +24,8 @@ export interface AgentContext extends ClaimsContext {
   readonly clock: ClockWatch;
   /** Brings older history for conversations. */
   readonly deepening: Deepening;
+  /** Says what is generated while it is. */
+  readonly streams: TaskStreams;
   /** Keeps the clone small. */
   readonly maintenance: CloneMaintenance;
   /** Wakes the loop. */
@@ -71,6 +74,7 @@ export async function openAgent(options: AgentOptions, failed: AbortController):
       repair: new CloneRepair(core),
       clock: watchClock(),
       deepening: createDeepening(clone.gitDir, () => ask('fetch')),
+      streams: new TaskStreams(connection),
       maintenance: cloneMaintenance(clone),
       notifier,
       signal,

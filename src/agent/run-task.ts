@@ -5,7 +5,7 @@ import { oneLine } from '../protocol/printable.js';
 import { type AskedTask, type CancelledTask, equalTaskKey } from '../protocol/queue.js';
 import type { TaskJson } from '../protocol/task.js';
 import type { GenerateSettings } from './agent-options.js';
-import type { GenerationSign } from './backends/backend.js';
+import type { OnToken } from './backends/backend.js';
 import {
   type AnswerFrame,
   composeAnswer,
@@ -17,6 +17,7 @@ import { generateAnswer } from './generate/generate-answer.js';
 import type { EqualTasks } from './queue/equal-tasks.js';
 import { readAskedTask, type TaskContent } from './queue/read-task.js';
 import { type ConversationContext, fitConversation, readTurns } from './queue/read-turns.js';
+import type { TaskStream } from './streams/task-stream.js';
 
 /** What answering one task needs. */
 export interface TaskContext extends ConversationContext {
@@ -30,6 +31,8 @@ export interface TaskContext extends ConversationContext {
   readonly equal: EqualTasks;
   /** Called with every piece of text that the model says. */
   readonly onText: (text: string) => void;
+  /** Opens the stream of this task; null where the bridge has none. */
+  readonly openStream: () => TaskStream | null;
 }
 
 /**
@@ -49,16 +52,33 @@ export async function runTask(scope: TaskContext, asked: AskedTask): Promise<Ans
   const key = equalTaskKey(asked.file, hash);
   const answer = async () => {
     const earlier = await readGoodAnswer(scope, key);
-    return earlier === null ? compose(await generateTask(scope, asked.id, task)) : reuse(earlier);
+    return earlier === null ? compose(await generateAloud(scope, asked.id, task)) : reuse(earlier);
   };
   return scope.equal.answer(key, answer, reuse);
 }
 
+/** Says what is generated while it is, where the task asks for that: nothing rests on it. */
+async function generateAloud(scope: TaskContext, id: string, task: TaskJson): Promise<GenerationOutcome> {
+  const stream = task.stream === true ? scope.openStream() : null;
+  try {
+    const outcome = await generateTask(scope, id, task, (sign) => {
+      if (sign.type === 'piece') scope.onText(sign.thinking + sign.content);
+      stream?.heard(sign);
+    });
+    stream?.end();
+    return outcome;
+  } finally {
+    stream?.drop();
+  }
+}
+
 /** A reply goes to the model with the conversation before it; without one it is `context_missing`. */
-async function generateTask(scope: TaskContext, id: string, task: TaskJson): Promise<GenerationOutcome> {
-  const onToken = (sign: GenerationSign) => {
-    if (sign.type === 'piece') scope.onText(sign.thinking + sign.content);
-  };
+async function generateTask(
+  scope: TaskContext,
+  id: string,
+  task: TaskJson,
+  onToken: OnToken,
+): Promise<GenerationOutcome> {
   const generate = (whole: TaskJson) => generateAnswer(whole, scope.generate, scope.signal, onToken);
   if (task.reply_to === undefined) return generate(task);
   const found = await readTurns(scope, id, task.reply_to);

@@ -1,0 +1,115 @@
+import { expect, test } from 'vitest';
+import type { GenerationSign } from '../../../../src/agent/backends/backend.js';
+import { MAX_OPEN_STREAMS, TaskStreams } from '../../../../src/agent/streams/task-stream.js';
+import type { BridgeConnection } from '../../../../src/bridge/connection.js';
+import type { StreamPiece } from '../../../../src/protocol/stream.js';
+
+const BEGINS: GenerationSign = { type: 'begins' };
+const AT_MS = Date.UTC(2026, 10, 26, 21);
+const BEGIN = { begin: { agent: 'home-pc', at: '2026-11-26T21:00:00.000Z' } };
+const speaker = { agent: 'home-pc', now: () => AT_MS };
+
+function said(content: string, thinking = ''): GenerationSign {
+  return { type: 'piece', content, thinking };
+}
+
+/** Streams whose writers only note what they are told, and end when the test says so. */
+function notedStreams() {
+  const written = new Map<string, StreamPiece[]>();
+  const closing = new Map<string, () => void>();
+  const streams = new TaskStreams({} as BridgeConnection, (task) => {
+    const pieces: StreamPiece[] = [];
+    written.set(task, pieces);
+    return {
+      write: (piece) => void pieces.push(piece),
+      close: () => new Promise<void>((resolve) => closing.set(task, resolve)),
+    };
+  });
+  const closed = async (task: string) => {
+    closing.get(task)?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { streams, written, closing, closed };
+}
+
+test('a stream says where the generation starts, thinking apart from text, and the end', () => {
+  const { streams, written, closing } = notedStreams();
+  const stream = streams.open('a', speaker);
+  for (const sign of [BEGINS, { type: 'alive' as const }, said('', 'hm'), said('fo'), said('ur')]) {
+    stream.heard(sign);
+  }
+  expect(written.get('a')).toEqual([BEGIN, { thinking: 'hm' }]);
+  stream.end();
+  expect(written.get('a')).toEqual([BEGIN, { thinking: 'hm' }, { text: 'four' }, { end: true }]);
+  expect([...closing.keys()]).toEqual(['a']);
+});
+
+test('thinking in tags is thinking, and a second start says so before it says anything else', () => {
+  const { streams, written } = notedStreams();
+  const stream = streams.open('a', speaker);
+  for (const sign of [BEGINS, said('<thi'), said('nk>hm</think>\n\nfour <th')]) stream.heard(sign);
+  // What was still to be joined is void.
+  for (const sign of [BEGINS, said('<five'), said(' and')]) stream.heard(sign);
+  stream.end();
+  expect(written.get('a')).toEqual([
+    BEGIN,
+    { thinking: 'hm' },
+    BEGIN,
+    { text: '<five' },
+    { text: ' and' },
+    { end: true },
+  ]);
+});
+
+test('a generation that was dropped says no end, and nothing more', () => {
+  const { streams, written, closing } = notedStreams();
+  const stream = streams.open('a', speaker);
+  for (const sign of [BEGINS, said('fo'), said('ur')]) stream.heard(sign);
+  stream.drop();
+  stream.heard(said('!'));
+  stream.end();
+  expect(written.get('a')).toEqual([BEGIN, { text: 'fo' }]);
+  expect([...closing.keys()]).toEqual(['a']);
+});
+
+test('only so many are open as leave sessions for answers, and the next says all of it when one has ended', async () => {
+  const { streams, written, closed } = notedStreams();
+  const tasks = Array.from({ length: MAX_OPEN_STREAMS + 3 }, (_, at) => `task${at}`);
+  const open = new Map(tasks.map((task) => [task, streams.open(task, speaker)]));
+  for (const stream of open.values()) {
+    stream.heard(BEGINS);
+    stream.heard(said('void'));
+    stream.heard(BEGINS);
+    stream.heard(said('one'));
+  }
+  expect([...written.keys()]).toEqual(tasks.slice(0, MAX_OPEN_STREAMS));
+
+  // Its session is still ending: that place is not free yet.
+  open.get('task0')?.end();
+  expect(written.size).toBe(MAX_OPEN_STREAMS);
+  open.get(`task${MAX_OPEN_STREAMS}`)?.end();
+  await closed('task0');
+  const second = `task${MAX_OPEN_STREAMS + 1}`;
+  expect([...written.keys()]).toEqual([...tasks.slice(0, MAX_OPEN_STREAMS), second]);
+  open.get(second)?.heard(said(' two'));
+  open.get(second)?.end();
+  expect(written.get(second)?.map((piece) => Object.keys(piece)[0])).toEqual([
+    ...['begin', 'text', 'text', 'end'],
+  ]);
+
+  await closed(second);
+  expect([...written.keys()].at(-1)).toBe(`task${MAX_OPEN_STREAMS + 2}`);
+});
+
+test('what says more than a megabyte before there is room for it is given up', async () => {
+  const { streams, written, closed } = notedStreams();
+  const first = Array.from({ length: MAX_OPEN_STREAMS }, (_, at) => streams.open(`task${at}`, speaker));
+  const late = streams.open('late', speaker);
+  late.heard(BEGINS);
+  late.heard(said('x'.repeat(1024 * 1024 + 1)));
+  late.heard(said('more'));
+  first[0]?.end();
+  await closed('task0');
+  late.end();
+  expect(written.get('late')).toEqual([]);
+});
