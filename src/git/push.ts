@@ -1,6 +1,7 @@
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { parseRefusal, type Refusal } from '../protocol/refusal.js';
+import { BESIDE_PREFIX } from './broken-refs.js';
 import { classifyGitFailure, gitMeant } from './git-failure.js';
 import type { RefAt } from './ref-files.js';
 import type { RefUpdate } from './refs.js';
@@ -65,7 +66,7 @@ function isAtomicAndLost({ report, stderr }: PushResult): boolean {
 /** Whether a push failed because of one of the refs that go with main, or for an unknown reason. */
 function isAboutOthers(result: PushResult, refusal: Refusal | null): boolean {
   // The server checks claims after main. An older server knows no claims, and says that a push moves one ref.
-  if (refusal !== null) return refusal.code === 'ref' || refusal.text.includes('refs/bridge/');
+  if (refusal !== null) return refusal.code === 'ref' || refusal.ref?.startsWith(BESIDE_PREFIX) === true;
   const rejected = result.report.filter(({ sign }) => sign === '!');
   if (rejected.length === 0) return gitMeant('not-atomic', result.stderr);
   const ofMain = rejected.find(({ ref }) => ref === MAIN_REF);

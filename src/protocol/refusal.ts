@@ -29,12 +29,18 @@ export const REFUSAL_CODES = [
 ] as const;
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
-/** Why a push is refused: what the rule found, and what the pusher reads. */
+/** Why a push is refused. */
 export interface Refusal {
   readonly code: RefusalCode;
-  /** What is wrong, with the name of the commit, file or ref. */
+  /** What is wrong, with the name of the commit or file; where it was parsed, behind who pushed what. */
   readonly text: string;
   readonly remedy: string;
+  /** The name of the pusher, as the server knows it. Only for writing. */
+  readonly who?: string | undefined;
+  /** The ref that it is about. */
+  readonly ref?: string | undefined;
+  /** Code `claimed`: the agent that holds the claim. */
+  readonly holder?: string | undefined;
 }
 
 /**
@@ -44,13 +50,21 @@ export interface Refusal {
 const MAX_TEXT_CHARS = 500;
 
 /**
- * The line that a pusher sees after git's `remote: `. `text` says what is wrong, `remedy` what to do. It is
- * one line whatever they quote, because parseRefusal on the other side reads one line.
+ * The line that a pusher sees after git's `remote: `: `<who>, <ref>, holder <name>: <text>`, then what to do.
+ * It is one line whatever they quote, because parseRefusal on the other side reads one line.
  */
-export function formatRefusal(refusal: Refusal): string {
-  const [text, remedy] = [refusal.text, refusal.remedy].map((part) => excerpt(oneLine(part), MAX_TEXT_CHARS));
-  return `llm-bridge refused [${refusal.code}]: ${text}; try: ${remedy}`;
+export function formatRefusal({ code, text, remedy, who, ref, holder }: Refusal): string {
+  const about = [ref === undefined ? '' : `, ${ref}`, holder === undefined ? '' : `, holder ${holder}`];
+  const what = who === undefined ? text : `${who}${about.join('')}: ${text}`;
+  const [said, toDo] = [what, remedy].map((part) => excerpt(oneLine(part), MAX_TEXT_CHARS));
+  return `llm-bridge refused [${code}]: ${said}; try: ${toDo}`;
 }
+
+/** Who pushed, what, and who holds that. Names of refs and keys have no white space, comma or colon. */
+const ABOUT = /^(?:the owner|[^\s,:]+)(?:, (?<ref>refs\/[^\s,:]+))?(?:, holder (?<holder>[^\s,:]+))?: /;
+
+/** The same as servers said it before there was `holder`: a ref beside main, and the holder in the text. */
+const OLD_ABOUT = /^(?:the owner|[^\s,:]+): (?<ref>refs\/[^\s,:]+): (?:task \w+ is held by (?<holder>\S+) )?/;
 
 /**
  * Finds a refusal in git's output of a push; null where there is none. Accepts texts up to twice as long as
@@ -61,5 +75,10 @@ export function parseRefusal(stderr: string): Refusal | null {
   if (match === null) return null;
   const [, code = '', text = '', remedy = ''] = match;
   const known = REFUSAL_CODES.find((one) => one === code) ?? 'internal';
-  return { code: known, text: text.trim(), remedy: remedy.trim() };
+  const { ref, holder } = (OLD_ABOUT.exec(text) ?? ABOUT.exec(text))?.groups ?? {};
+  return {
+    ...{ code: known, text: text.trim(), remedy: remedy.trim() },
+    ...(ref === undefined ? {} : { ref }),
+    ...(holder === undefined ? {} : { holder }),
+  };
 }

@@ -32,7 +32,7 @@ export async function judgeClaims(push: SidePush, claims: readonly ClaimUpdate[]
         );
   for (const claim of claims) {
     const denial = await judgeOne(push, claim, statuses.get(claim.task) ?? 'unknown');
-    if (denial !== null) return { ...denial, text: `${claim.line.ref}: ${denial.text}` };
+    if (denial !== null) return { ...denial, ref: claim.line.ref };
   }
   return null;
 }
@@ -168,6 +168,7 @@ function judgeEnd(push: SidePush, task: string, old: Claim | 'nothing' | null): 
 function heldBy(claim: Claim, task: string): Refusal {
   return {
     code: 'claimed',
+    holder: claim.agent,
     text: `task ${shortId(task)} is held by ${claim.agent} until ${claim.until}`,
     remedy: 'leave it, or wait until then; an answer is taken from anybody',
   };

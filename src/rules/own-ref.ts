@@ -34,7 +34,7 @@ export async function judgeOwnRefs(
 ): Promise<Refusal | null> {
   for (const update of updates) {
     const denial = await judgeOne(push, kind, update);
-    if (denial !== null) return { ...denial, text: `${update.line.ref}: ${denial.text}` };
+    if (denial !== null) return { ...denial, ref: update.line.ref };
   }
   return null;
 }

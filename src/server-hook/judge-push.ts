@@ -7,9 +7,7 @@ import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';
-import type { Refusal } from '../protocol/refusal.js';
-import { formatRefusal } from '../protocol/refusal.js';
-import { excerpt } from '../protocol/text.js';
+import { formatRefusal, type Refusal } from '../protocol/refusal.js';
 import { authorRule } from '../rules/author.js';
 import { boundIncoming, boundSideIncoming, MAX_OBJECTS, MAX_SIDE_OBJECTS } from '../rules/bounds.js';
 import { chainRule } from '../rules/chain.js';
@@ -72,12 +70,10 @@ export async function judgePush(input: PushInput): Promise<Refusal | null> {
   const name = who.principal?.name ?? 'the owner';
   const lines = readUpdateLines(input.stdin);
   const refs = 'code' in lines ? lines : sortRefs(lines);
-  if ('code' in refs) return { ...refs, text: `${name}: ${refs.text}` };
-  const denial = await judgeRefs(input, who.principal, refs);
-  if (denial === null) return null;
+  if ('code' in refs) return { who: name, ...refs };
+  const refusal = await judgeRefs(input, who.principal, refs);
   // A refusal about a ref beside main names that ref itself.
-  const ref = refs.main === null || denial.text.startsWith('refs/') ? '' : `, ${MAIN_REF}`;
-  return { ...denial, text: `${name}${ref}: ${denial.text}` };
+  return refusal && { who: name, ...(refs.main === null ? {} : { ref: MAIN_REF }), ...refusal };
 }
 
 async function judgeRefs(
@@ -159,9 +155,6 @@ async function judgeMain(part: {
   };
 }
 
-/** The most characters of a reason that are sent to the pusher. */
-const MAX_TEXT_CHARS = 500;
-
 /** The most characters of an internal error that are sent to the pusher. */
 const MAX_FAULT_CHARS = 300;
 
@@ -171,15 +164,12 @@ const MAX_FAULT_CHARS = 300;
  */
 export async function judgeAloud(input: PushInput): Promise<string | null> {
   try {
-    const denial = await judgePush(input);
-    if (denial === null) return null;
-    // A reason may quote the pusher, for example a field name of a megabyte. With a dead client, more than
-    // a pipe holds would hang for ever.
-    return oneLine(formatRefusal({ ...denial, text: excerpt(oneLine(denial.text), MAX_TEXT_CHARS) }));
+    const refusal = await judgePush(input);
+    return refusal && formatRefusal(refusal);
   } catch (error) {
     const text = oneLine(errorText(error)).slice(0, MAX_FAULT_CHARS);
     const remedy = 'tell the owner of the bridge; llm-bridge init repairs hooks';
-    return oneLine(formatRefusal({ code: 'internal', text, remedy }));
+    return formatRefusal({ code: 'internal', text, remedy });
   }
 }
 

@@ -138,15 +138,14 @@ function afterRefusal(
   facts: ClaimsFacts,
 ): ClaimsStep {
   const { nowMs } = facts;
-  const task = claimedTaskIn(refusal);
+  const task = refusal.ref?.startsWith(CLAIMS_PREFIX) ? refusal.ref.slice(CLAIMS_PREFIX.length) : null;
   const fetch = { do: 'ask', what: 'fetch' } as const;
   const later: ClaimsStep = { state: { ...state, retryAtMs: nowMs + FIRST_RETRY_MS }, effects: [fetch] };
   switch (refusal.code) {
     case 'claimed': {
       if (task === null) return later;
       const others = othersPostponed(state.others, task, nowMs + leaseOf(facts) * RENEW_AFTER);
-      const holder = /held by (\S+)/.exec(refusal.text)?.[1] ?? 'another agent';
-      const lost = losing({ ...state, others, retryAtMs: nowMs }, task, holder);
+      const lost = losing({ ...state, others, retryAtMs: nowMs }, task, refusal.holder ?? 'another agent');
       return { state: lost.state, effects: [...lost.effects, fetch] };
     }
     case 'answered':
@@ -172,12 +171,6 @@ function afterRefusal(
     default:
       return afterLastRefusal(state, refusal);
   }
-}
-
-/** The task whose claim a refusal is about; null where it does not say. */
-function claimedTaskIn(refusal: Refusal): string | null {
-  const ref = /refs\/bridge\/(?:claims|agents|models)\/[A-Za-z0-9._-]+/.exec(refusal.text)?.[0] ?? '';
-  return ref.startsWith(CLAIMS_PREFIX) ? ref.slice(CLAIMS_PREFIX.length) : null;
 }
 
 /** No push follows, so every generation that waits goes on, also one whose claim was not in this push. */

@@ -94,7 +94,14 @@ const hellos = await readVectors('hello', casesOf(z.object({ ...named, line: tex
 const refusals = await readVectors(
   'refusals',
   z.object({
-    written: z.array(z.object({ code: z.enum(REFUSAL_CODES), text, remedy: text, line: text })).min(1),
+    written: z
+      .array(
+        z.object({
+          ...{ code: z.enum(REFUSAL_CODES), text, remedy: text, line: text },
+          ...{ who: text.optional(), ref: text.optional(), holder: text.optional() },
+        }),
+      )
+      .min(1),
     read: z.array(z.object({ ...named, stderr: text, refusal: z.unknown() })).min(1),
   }),
 );

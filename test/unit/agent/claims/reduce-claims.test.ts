@@ -181,8 +181,10 @@ describe('a claim', () => {
 });
 
 describe('a push', () => {
-  const refusal = (code: Refusal['code'], text = ''): Refusal => ({ code, text, remedy: '' });
-  const about = (task: string) => `home-pc: ${claimRef(task)} is held by attic-pc until later`;
+  const refusal = (code: Refusal['code'], about: Partial<Refusal> = {}): Refusal => {
+    return { code, text: '', remedy: '', ...about };
+  };
+  const about = (task: string) => ({ ref: claimRef(task), holder: 'attic-pc' });
   const leave = (why: string) => ({ do: 'leave', task: 't', why });
   const over = 'answered by another, or out of time';
 
@@ -211,7 +213,7 @@ describe('a push', () => {
       [{ do: 'settle', task: 't' }, leave(over), ask('fetch')],
       5000,
     ],
-    ['a claim that does not say which', refusal('claimed', 'one of them'), [ask('fetch')], 6000],
+    ['a claim that does not say which', refusal('claimed'), [ask('fetch')], 6000],
     ['a claim that has moved', refusal('stale', about('t')), [ask('fetch')], 6000],
     ['our clock', refusal('clock'), [{ do: 'forget-terms' }, ask('fetch')], 6000],
     ['a fault of the hook', refusal('internal'), [goOn('t'), goOn('u')], 6000],
@@ -258,7 +260,7 @@ describe('a push', () => {
 
   test('that is refused for good is the last: every generation goes on, and it is said', () => {
     for (const task of ['t', 'u']) told.at(0, { type: 'began', task, claimFirst: true });
-    const why = refusal('ref', 'a push moves one ref');
+    const why = refusal('ref', { text: 'a push moves one ref' });
     expect(told.at(10, { type: 'refused', changes: [], refusal: why, startedAtMs: 5 })).toEqual([
       goOn('t'),
       goOn('u'),
