@@ -7,6 +7,7 @@ import { type Answer, writeAnswer } from '../../src/protocol/answer.js';
 import { type Cancel, writeCancel } from '../../src/protocol/cancel.js';
 import { answerMessage, askMessage, cancelMessage } from '../../src/protocol/commit-message.js';
 import { gitOk } from './git.js';
+import { readObjectFile, writeObjectFile } from './object-files.js';
 import { runProcess } from './run-process.js';
 
 /** The parts of a commit that a test can change. */
@@ -63,16 +64,16 @@ export function anAnswer(task: string, prompt: string, other: Partial<Answer> = 
 /** The writer for the repository at `gitDir`. */
 export function messageWriter(gitDir: string, env: NodeJS.ProcessEnv): MessageWriter {
   const read = async (name: string): Promise<Buffer> => {
+    const content = readObjectFile(gitDir, name);
+    if (content !== null) return content;
     const reader = openObjectReader({ gitDir, env });
     const object = await reader.read(name);
     reader.close();
     if (object === null) throw new Error(`${gitDir} has no object ${name}`);
     return object.content;
   };
-  const write = async (type: string, input: string | Uint8Array): Promise<string> => {
-    const args = ['hash-object', '-t', type, '-w', '--stdin', '--literally', '--no-filters'];
-    return (await gitOk(args, { gitDir, env, input })).trim();
-  };
+  const write = async (type: string, input: string | Uint8Array): Promise<string> =>
+    writeObjectFile(gitDir, type, input);
   const writer: MessageWriter = {
     blob: (bytes) => write('blob', bytes),
     async commit({ parents, tree, message, author = 'somebody', secondsFromNow = 0 }) {

@@ -28,6 +28,7 @@ import {
 import { refused } from '../../support/hostile/refused-case.js';
 import { claimBlob, modelsBlob, presenceBlob } from '../../support/hostile/side-objects.js';
 import { onCleanup } from '../../support/on-cleanup.js';
+import { writeObjectFile } from '../../support/object-files.js';
 
 // SECURITY.md: P3, P10
 
@@ -66,9 +67,8 @@ const secret = (what: string) => `the owner's xylophone, ${what}: 4711`;
 
 const owner = () => ({ gitDir: bridge.fixture.repoPath, env: bridge.fixture.ownerEnv });
 
-async function keep({ type, bytes, id }: RawObject): Promise<void> {
-  const args = ['hash-object', '-t', type, '-w', '--stdin', '--literally'];
-  expect((await gitOk(args, { ...owner(), input: bytes })).trim()).toBe(id);
+function keep({ type, bytes, id }: RawObject): void {
+  expect(writeObjectFile(owner().gitDir, type, bytes)).toBe(id);
 }
 
 const asRef = (ref: string, id: string) => gitOk(['update-ref', ref, id], owner());
@@ -118,7 +118,7 @@ async function hide(): Promise<Hidden> {
     draft,
   };
   kept.push(inner, folder, asking.tree, asking.commit, draft);
-  for (const one of kept) await keep(one);
+  for (const one of kept) keep(one);
   await asRef('refs/heads/private', made.commit);
   await asRef('refs/stash', draft.id);
   await asRef('refs/tags/plan', tasks.tag.id);

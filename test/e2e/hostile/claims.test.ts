@@ -12,6 +12,7 @@ import { buildCommit, MAIN, type RawPush, rawPush, ZERO_ID } from '../../support
 import { refused } from '../../support/hostile/refused-case.js';
 import { at, claimBlob, modelsBlob, presenceBlob } from '../../support/hostile/side-objects.js';
 import { tempDir } from '../../support/temp-dir.js';
+import { writeObjectFile } from '../../support/object-files.js';
 
 // SECURITY.md: P19
 
@@ -28,7 +29,7 @@ let has: string;
 const AGENT = 'refs/bridge/agents/home-pc';
 async function plant(ref: string, bytes: Buffer): Promise<string> {
   const where = { gitDir: bridge.fixture.repoPath, env: bridge.fixture.ownerEnv };
-  const id = (await gitOk(['hash-object', '-w', '--stdin'], { ...where, input: bytes })).trim();
+  const id = writeObjectFile(where.gitDir, 'blob', bytes);
   await gitOk(['update-ref', ref, id], where);
   return id;
 }

@@ -8,6 +8,7 @@ import { parseRefusal, type RefusalCode } from '../../../src/protocol/refusal.js
 import { runCli } from '../../support/cli.js';
 import { git, gitOk } from '../../support/git.js';
 import { anAnswer, type MessageWriter, messageWriter } from '../../support/message-writer.js';
+import { writeObjectFile } from '../../support/object-files.js';
 import { ourLines, type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 import { runProcess } from '../../support/run-process.js';
 
@@ -62,11 +63,10 @@ const AGENT = 'refs/bridge/agents/home-pc';
 
 /** Puts a ref into a bridge behind its hook, as only the owner can. */
 async function plant(to: PlainBridge, ref: string, bytes: string | Uint8Array): Promise<string> {
-  const where = { gitDir: to.repoPath, env: to.env };
-  const id = (await gitOk(['hash-object', '-w', '--stdin'], { ...where, input: bytes })).trim();
-  await gitOk(['update-ref', ref, id], where);
+  const id = writeObjectFile(to.repoPath, 'blob', bytes);
+  await gitOk(['update-ref', ref, id], { gitDir: to.repoPath, env: to.env });
   // The clone that pushes has it too, as one that has fetched.
-  await gitOk(['hash-object', '-w', '--stdin'], { gitDir: to.cloneDir, env: to.env, input: bytes });
+  writeObjectFile(to.cloneDir, 'blob', bytes);
   return id;
 }
 

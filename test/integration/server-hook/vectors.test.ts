@@ -36,10 +36,17 @@ beforeAll(async () => {
   tip = await bridge.git(['rev-parse', MAIN]);
 });
 
+/** The limits that stand in the bridge's config. */
+const standing = new Map<string, number>();
+
 /** What pre-receive says of a push of `commit` on the tip of main: the code of its refusal, or null. */
 async function judge(commit: string, limits: Readonly<Record<string, number | undefined>> = {}) {
-  for (const [key, value] of Object.entries({ maxTaskBytes: 1048576, maxAnswerBytes: 1048576, ...limits }))
-    await bridge.git(['config', `bridge.${key}`, String(value ?? 1048576)]);
+  for (const [key, given] of Object.entries({ maxTaskBytes: 1048576, maxAnswerBytes: 1048576, ...limits })) {
+    const value = given ?? 1048576;
+    if (standing.get(key) === value) continue;
+    await bridge.git(['config', `bridge.${key}`, String(value)]);
+    standing.set(key, value);
+  }
   const stdin = `${tip} ${commit} ${MAIN}\n`;
   const denial = await judgePush({ repo: bridge, stdin, env: {}, nowMs: Date.now() });
   return denial?.code ?? null;
