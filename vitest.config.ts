@@ -18,6 +18,12 @@ export default defineConfig({
     // On two cores: most of what a test does is waiting for processes, for a lease, or for what is killed to
     // recover.
     maxWorkers: 3,
+    setupFiles: ['./test/support/cleanup-after-file.ts'],
+    // Files of one project run in turn in the same processes: a start of node with zod, yargs and vitest takes
+    // as long as most files. So what a test puts into its process is taken out of it.
+    isolate: false,
+    unstubEnvs: true,
+    restoreMocks: true,
     reporters: ['default', summaryReporter()],
     projects: [
       project('unit', { globalSetup: [CLEAN_ENV], testTimeout: 20_000, hookTimeout: 20_000 }),

@@ -1,4 +1,4 @@
-import { afterAll, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 
 const fileCleanups: (() => Promise<void> | void)[] = [];
 
@@ -15,6 +15,7 @@ export function onCleanup(cleanup: () => Promise<void> | void): void {
   }
 }
 
-afterAll(async () => {
+/** Runs what is left for the end of the test file; cleanup-after-file.ts sees to it for every file. */
+export async function cleanUpAfterFile(): Promise<void> {
   for (const cleanup of fileCleanups.splice(0).reverse()) await cleanup();
-});
+}

@@ -27,8 +27,8 @@ import {
 } from '../../support/hostile/raw-push.js';
 import { refused } from '../../support/hostile/refused-case.js';
 import { claimBlob, modelsBlob, presenceBlob } from '../../support/hostile/side-objects.js';
-import { onCleanup } from '../../support/on-cleanup.js';
 import { writeObjectFile } from '../../support/object-files.js';
+import { onCleanup } from '../../support/on-cleanup.js';
 
 // SECURITY.md: P3, P10
 

@@ -11,8 +11,8 @@ import { openRawClient } from '../../support/hostile/raw-client.js';
 import { buildCommit, MAIN, type RawPush, rawPush, ZERO_ID } from '../../support/hostile/raw-push.js';
 import { refused } from '../../support/hostile/refused-case.js';
 import { at, claimBlob, modelsBlob, presenceBlob } from '../../support/hostile/side-objects.js';
-import { tempDir } from '../../support/temp-dir.js';
 import { writeObjectFile } from '../../support/object-files.js';
+import { tempDir } from '../../support/temp-dir.js';
 
 // SECURITY.md: P19
 

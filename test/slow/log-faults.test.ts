@@ -1,0 +1,3 @@
+import { everyCall, testLogFaults } from '../support/log-faults.js';
+
+testLogFaults(everyCall);
