@@ -19,8 +19,8 @@ export default defineConfig({
     // recover.
     maxWorkers: 3,
     setupFiles: ['./test/support/cleanup-after-file.ts'],
-    // Files of one project run in turn in the same processes: a start of node with zod, yargs and vitest takes
-    // as long as most files. So what a test puts into its process is taken out of it.
+    // Files of one project run in turn in the same processes: a start of node with zod, yargs and vitest
+    // takes as long as most files. So what a test puts into its process is taken out of it.
     isolate: false,
     unstubEnvs: true,
     restoreMocks: true,

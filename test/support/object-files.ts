@@ -4,8 +4,9 @@ import { dirname, join } from 'node:path';
 import { deflateSync, inflateSync } from 'node:zlib';
 
 /**
- * Writes an object of any kind, valid or not, as `git hash-object -w --literally` does, and returns its id. It
- * takes no process, and there is no fsync: a test has hundreds of them. Works in repositories of either hash.
+ * Writes an object of any kind, valid or not, as `git hash-object -w --literally` does, and returns its id.
+ * It takes no process, and there is no fsync: a test has hundreds of them. Works in repositories of either
+ * hash.
  */
 export function writeObjectFile(gitDir: string, type: string, content: string | Uint8Array): string {
   const bytes = Buffer.from(content);

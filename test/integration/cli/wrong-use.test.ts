@@ -28,7 +28,7 @@ function run(words: string, inProcess: boolean) {
   return (inProcess ? runCliHere : runCli)(named, { env, cwd: dir });
 }
 
-/** What needs a process: standard input, a signal's listeners, and one of each exit code for the exit itself. */
+/** What needs a process: standard input, what is built, and one of each exit code, for the exit itself. */
 const NEEDS_PROCESS =
   /^(?:ask(?: -)? --repo REPO|init not-a-task\.json|init \.|agent --repo nowhere.*|key list --repo nowhere\.git|)$/;
 
