@@ -13,7 +13,6 @@ def need(fact, why, code="payload", value=None):
     if not fact:
         raise ValueError(code, why)
     return value
-
 # ---- Text. Not strip(), \s, \d or $: they know other white space, other digits, and a last line break ----
 WHITE = "\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 MARKS = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"  # escaped in JSON, in no commit
@@ -28,7 +27,6 @@ def read_utf8(data):
 def duration_ms(said):  # a duration of the settings (`90`, `15m`, `7d`), or None
     found = re.fullmatch(f"[{WHITE}]*([0-9]{{1,9}})([smhdw]?)[{WHITE}]*", said)
     return found and int(found[1]) * {"m": 60, "h": 3600, "d": 86400, "w": 604800}.get(found[2], 1) * 1000
-
 # ---- JSON is read strictly, because two readers must never see two messages ----
 def parse_json(data):
     def unique(pairs):
@@ -53,7 +51,6 @@ def check_json(value, depth=0):
 def write_json(value, indent=None):  # the one form of answers.log and beside main; indent=2: inbox.json
     said = json.dumps(value, ensure_ascii=False, indent=indent, separators=(",", ": " if indent else ":"))
     return re.sub(f"[{MARKS}]", lambda found: f"\\u{ord(found[0]):04x}", said)
-
 # ---- Checks: each takes a JSON value and returns it, or raises ----
 MAX_WHOLE = 2**53 - 1
 def text(least=0, most=MAX_WHOLE, pattern=".*", blank=True):
@@ -90,7 +87,6 @@ def instant(value):
 def name(value):
     text(pattern=NAME)(value)
     return need(".." not in value and not value.endswith(".lock"), "is no part of a ref", value=value)
-
 # ---- Messages ----
 COUNT, COMMIT, SESSION = whole(0), text(pattern=ID), text(pattern="[0-9a-f]{16}")
 BACKEND, WORD = text(pattern="[a-z][a-z0-9-]{0,31}"), text(pattern="[a-z][a-z-]{0,31}")
@@ -164,14 +160,19 @@ def cached_answer(earlier, own):  # `own`: task_hash, task_commit, created_at, a
     return ANSWER({**{key: earlier[key] for key in taken if key in earlier}, **own, "cached": True})
 REFUSALS = ("stale answered expired unknown-task claimed ref shape principal role author clock limit "
             "payload message internal").split()
+ABOUT = r"(?:the owner|[^\s,:]+)(?:, (?P<ref>refs/[^\s,:]+))?(?:, holder (?P<holder>[^\s,:]+))?: "
+OLD_ABOUT = r"(?:the owner|[^\s,:]+): (?P<ref>refs/[^\s,:]+): (?:task \w+ is held by (?P<holder>\S+) )?"
 def read_refusal(stderr):
-    """The first refusal in what git printed, or None."""
+    """The first refusal in what git printed, or None; with `ref` and `holder` where it names them."""
     found = re.search(r"llm-bridge refused \[([a-z-]+)\]: ([^\r\n]{0,1000}?); try: ([^\r\n]*)", stderr)
+    about = found and (re.match(OLD_ABOUT, found[2]) or re.match(ABOUT, found[2]))
+    named = about.groupdict() if about else {}
     return found and {"code": found[1] if found[1] in REFUSALS else "internal", "text": found[2].strip(),
-                      "remedy": found[3].strip()}
-def write_refusal(code, *parts):
-    return "llm-bridge refused [%s]: %s; try: %s" % (code, *(excerpt(one_line(part), 500) for part in parts))
-
+                      "remedy": found[3].strip(), **{key: named[key] for key in named if named[key]}}
+def write_refusal(code, said, remedy, who=None, ref=None, holder=None):
+    about = who and who + (ref and f", {ref}" or "") + (holder and f", holder {holder}" or "") + ": "
+    parts = [excerpt(one_line(part), 500) for part in ((about or "") + said, remedy)]
+    return "llm-bridge refused [%s]: %s; try: %s" % (code, *parts)
 # ---- Conversations ----
 def conversation(task):
     system = [{"role": "system", "content": task["system"]}] if "system" in task else []
@@ -179,13 +180,13 @@ def conversation(task):
 def estimate_tokens(said):
     units = memoryview(said.encode(f"utf-16-{sys.byteorder[0]}e")).cast("H")
     return -(-sum(1 if unit < 0x250 else 2 if unit < 0x2E80 else 4 for unit in units) // 4)
-def continue_conversation(task, turns, is_longer=False):
+def continue_conversation(task, turns, is_longer=False, longest=None):
     """The messages for the model, and `context` of the answer; `turns`: task and answer, the newest first."""
     def said(one): return conversation({key: one[key] for key in one if key != "system"})
     def cost(messages): return sum(4 + estimate_tokens(message["content"]) for message in messages)
     with_system = [one for one in (task, *(turn["task"] for turn in turns)) if "system" in one]
     system = conversation(with_system[0])[:1] if with_system else []
-    size = task.get("options", {}).get("num_ctx", 4096)
+    size = min((it for it in (task.get("options", {}).get("num_ctx"), longest) if it), default=4096)
     left = size - task.get("options", {}).get("max_tokens", -(-size // 4)) - cost(system + said(task))
     earlier, cut = [], int(is_longer)
     for turn in turns:
@@ -193,7 +194,6 @@ def continue_conversation(task, turns, is_longer=False):
         left -= cost(messages)
         earlier, cut = (messages + earlier, cut) if left >= 0 else (earlier, cut + len(messages))
     return [system + earlier + said(task), {"messages": len(earlier), "cut": cut}]
-
 # ---- Commits ----
 PERSON = "[^<>\n]{1,128} <[^<>\n]{0,254}> [0-9]{1,12} [+-][0-9]{4}"
 HEADERS = f"tree (?:{ID})\nparent (?:{ID})\nauthor {PERSON}\ncommitter {PERSON}\n\n"
@@ -258,7 +258,6 @@ def read_trailers(message):
     found = [(pair[1].lower(), pair[2].strip(" \t")) for pair in pairs if all(pairs)]
     return {key: ",".join(value for one, value in found if one == key.lower())
             for key in ("Task", "Task-Hash", "Status")}
-
 # ---- History ----
 MESSAGES = {"task.txt": "task", "task.json": "task", "inbox.json": "answer", "cancel.json": "cancel"}
 def kind_of(parents, changes):
@@ -325,7 +324,6 @@ def is_within(of, time_ms, now_ms):
     ahead = time_ms - now_ms
     return {"claim_allowed": 0 < ahead <= 300_000, "claim_over": ahead <= 0,
             "present": -300_000 <= ahead <= 60_000, "commit_date": -3_600_000 <= ahead <= 600_000}[of]
-
 # ---- The commands ----
 def open_main(path):
     """A bridge as its objects (a function from an id or a ref to bytes) and the commits of main."""
@@ -354,7 +352,6 @@ def verify(path):
         if want != line:
             sys.exit(f"history and the log differ:\n{want}\n{line}")
     print(f"{len(lines)} lines of the log, {len(wanted)} answers in history: they agree")
-
 # ---- The test vectors ----
 def data_of(case):
     """Bytes as the vectors give them: a text in UTF-8, one with a part many times, base64 or hex."""

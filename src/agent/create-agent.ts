@@ -7,6 +7,7 @@ import {
   DEFAULT_IDLE_TIMEOUT_MS,
   DEFAULT_RETRY_WINDOW_MS,
   DEFAULT_TOTAL_TIMEOUT_MS,
+  type GenerateSettings,
   type OnTaskText,
 } from './agent-options.js';
 import { BackendMemory } from './backends/backend-memory.js';
@@ -101,11 +102,20 @@ export function createAgent(options: CreateAgentOptions): Agent {
           allowCloud: options.allowCloud,
           maxContext: options.maxContext,
           memory: new BackendMemory(),
-          idleTimeoutMs: options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS,
-          totalTimeoutMs: options.totalTimeoutMs ?? DEFAULT_TOTAL_TIMEOUT_MS,
-          retryWindowMs: options.retryWindowMs ?? DEFAULT_RETRY_WINDOW_MS,
+          ...timesOf(options),
         },
       });
     },
+  };
+}
+
+type Times = 'idleTimeoutMs' | 'totalTimeoutMs' | 'retryWindowMs';
+
+/** The times of an agent, each that is not set by its default. Exported for its test. */
+export function timesOf(options: Pick<CreateAgentOptions, Times>): Pick<GenerateSettings, Times> {
+  return {
+    idleTimeoutMs: options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS,
+    totalTimeoutMs: options.totalTimeoutMs ?? DEFAULT_TOTAL_TIMEOUT_MS,
+    retryWindowMs: options.retryWindowMs ?? DEFAULT_RETRY_WINDOW_MS,
   };
 }

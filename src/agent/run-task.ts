@@ -15,8 +15,9 @@ import {
 } from './compose-answer.js';
 import { generateAnswer } from './generate/generate-answer.js';
 import type { EqualTasks } from './queue/equal-tasks.js';
+import type { Earlier } from './queue/fit-conversation.js';
 import { readAskedTask, type TaskContent } from './queue/read-task.js';
-import { type ConversationContext, fitConversation, readTurns } from './queue/read-turns.js';
+import { type ConversationContext, readTurns } from './queue/read-turns.js';
 import type { TaskStream } from './streams/task-stream.js';
 
 /** What answering one task needs. */
@@ -79,14 +80,14 @@ async function generateTask(
   task: TaskJson,
   onToken: OnToken,
 ): Promise<GenerationOutcome> {
-  const generate = (whole: TaskJson) => generateAnswer(whole, scope.generate, scope.signal, onToken);
-  if (task.reply_to === undefined) return generate(task);
+  const generate = (earlier?: Earlier) =>
+    generateAnswer(task, scope.generate, scope.signal, onToken, earlier);
+  if (task.reply_to === undefined) return generate();
   const found = await readTurns(scope, id, task.reply_to);
   if (!found.ok) {
     return unaskedOutcome('context_missing', `it continues a conversation, and ${found.reason}`);
   }
-  const continued = fitConversation(task, found.turns, found.isLonger);
-  return { ...(await generate(continued.task)), context: continued.context };
+  return generate(found);
 }
 
 async function readGoodAnswer(scope: TaskContext, key: string): Promise<Answer | null> {

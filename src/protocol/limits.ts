@@ -56,8 +56,8 @@ export const MAX_COMMIT_BYTES = 16 * 1024;
 export const MAX_PRIORITY = 10;
 
 /**
- * The context in tokens that a conversation is fitted into where the task sets no `num_ctx`. It is the
- * context that Ollama gives a model by default.
+ * The context in tokens that a conversation is fitted into where the task sets no `num_ctx` and nobody knows
+ * the longest that its model gets. It is the context that Ollama gives a model by default.
  */
 export const DEFAULT_CONTEXT_TOKENS = 4096;
 

@@ -201,6 +201,18 @@ describe('the model server', () => {
     });
   });
 
+  test('has the time of --total-timeout for a task without timeout_s', async () => {
+    standIn.behave = () => ({ firstTokenAfter: gate().opened });
+    const task = await ask('40+5');
+    const ended = await runAgentOnce(bridge, standIn, { state: 'models', args: ['--total-timeout', '0.3'] });
+
+    expect(ended.exitCode).toBe(0);
+    expect((await recordOf(task)).error).toEqual({
+      code: 'timeout',
+      message: 'no complete answer within 300 ms (total deadline)',
+    });
+  });
+
   test('is the one of --backend, and the model the one of --model', async () => {
     standIn.models = { ollama: ['other:latest'], lmstudio: ['first', 'second'] };
     const task = await ask('40+4');

@@ -101,6 +101,11 @@ export interface Backend {
   /** Its models, in the server's order. */
   listModels(signal: AbortSignal): Promise<ListedModel[]>;
   /**
+   * The longest context that this model gets for one task, in tokens; null where the server does not say.
+   * Left out where no server of this kind does.
+   */
+  longestContext?(model: string, signal: AbortSignal): Promise<number | null>;
+  /**
    * Asks a model. What runs elsewhere is `cloud_model`, what only makes embeddings `model_cannot_chat`,
    * whoever chose it: the prompt is not sent.
    */

@@ -1,3 +1,4 @@
+import type { AnswerContext } from '../../protocol/answer.js';
 import { imageFault } from '../../protocol/image-type.js';
 import { DEFAULT_MAX_ANSWER_BYTES } from '../../protocol/limits.js';
 import { oneLine } from '../../protocol/printable.js';
@@ -15,6 +16,7 @@ import { backendNamed, DEFAULT_BACKEND_ORDER, isBackendName, openBackends } from
 import { failedOutcome, type GenerationOutcome, outcomeOf, unaskedOutcome } from '../compose-answer.js';
 import { type Deadlines, startDeadlines } from '../deadlines.js';
 import { type FormatChecker, generateFitting, openFormat } from '../format/check-format.js';
+import { type Earlier, generateReply, longestContext } from '../queue/fit-conversation.js';
 import { chooseModel, MissingModel, withInstalledModels } from './choose-model.js';
 import { reachedNothing, tryBackends } from './try-backends.js';
 
@@ -25,7 +27,8 @@ import { reachedNothing, tryBackends } from './try-backends.js';
  * 2. Reach the task's backend, or the first of those in the settings that can be reached and has the model.
  *    Where a failure passes, it gets the task again (`try-backends.ts`).
  * 3. Choose the model: the task's, the settings', or the best that is there (`choose-model.ts`).
- * 4. Generate under the idle and the total deadline. What does not fit its format is generated once more.
+ * 4. Put as much of the conversation before the task in front of it as fits into the context of that model.
+ * 5. Generate under the idle and the total deadline. What does not fit its format is generated once more.
  *
  * `onToken` is called at every sign of life, of a first try that did not fit, too. Throws the reason of
  * `signal` once that is aborted, and BridgeError `usage` where an address in the settings is none.
@@ -35,6 +38,7 @@ export async function generateAnswer(
   settings: GenerateSettings,
   signal: AbortSignal,
   onToken: OnToken,
+  earlier?: Earlier,
 ): Promise<GenerationOutcome> {
   signal.throwIfAborted();
   const { backend: named } = task;
@@ -48,7 +52,7 @@ export async function generateAnswer(
   try {
     if (task.format !== undefined) format = await openFormat(task.format, maxAnswerBytes, deadlines.signal);
     const isAlone = backends.length === 1;
-    const run = { task, settings, isAlone, maxAnswerBytes, format, deadlines, onToken, asked };
+    const run = { task, earlier, settings, isAlone, maxAnswerBytes, format, deadlines, onToken, asked };
     const attempt = (backend: Backend) => generateOnce(run, backend);
     const outcome = await tryBackends(backends, settings, deadlines.signal, attempt);
     return withAttempts(outcome, asked);
@@ -75,16 +79,19 @@ interface Asked {
   attempts: number;
   /** A backend lacked the model. Of several, the first stands in the record. */
   isMissing: boolean;
+  /** How much of the conversation before it went along. */
+  context?: AnswerContext;
 }
 
-/** How many it took is said where it was more than one. */
-function withAttempts(outcome: GenerationOutcome, { attempts }: Asked): GenerationOutcome {
-  return attempts > 1 ? { ...outcome, attempts } : outcome;
+/** How many it took is said where it was more than one; and of a reply, how much went along. */
+function withAttempts(outcome: GenerationOutcome, { attempts, context }: Asked): GenerationOutcome {
+  return { ...outcome, ...(attempts > 1 && { attempts }), ...(context && { context }) };
 }
 
 /** What all attempts at one task share. */
 interface Run {
   readonly task: TaskJson;
+  readonly earlier: Earlier | undefined;
   readonly settings: GenerateSettings;
   /** No other backend may be asked. */
   readonly isAlone: boolean;
@@ -95,9 +102,9 @@ interface Run {
   readonly asked: Asked;
 }
 
-/** Steps 3 and 4, with one backend. Throws as `Backend` does. */
+/** Steps 3 to 5, with one backend. Throws as `Backend` does. */
 async function generateOnce(run: Run, backend: Backend): Promise<GenerationOutcome> {
-  const { task, settings, format, deadlines, asked } = run;
+  const { task, earlier, settings, format, deadlines, asked } = run;
   // It is meant for the first of the order, and another model stands in only where that one is away.
   const mayReplace = settings.order[0] !== backend.name && !asked.isMissing;
   if (!asked.isMissing) Object.assign(asked, { backend: backend.name, model: task.model ?? null });
@@ -119,8 +126,16 @@ async function generateOnce(run: Run, backend: Backend): Promise<GenerationOutco
       maxAnswerBytes: run.maxAnswerBytes,
     };
     const ask = openExchange(run, backend);
+    const generate = (one: GenerateRequest) =>
+      format === null ? ask(one) : generateFitting(one, format.check, ask);
     const generation =
-      format === null ? await ask(request) : await generateFitting(request, format.check, ask);
+      earlier === undefined
+        ? await generate(request)
+        : await generateReply(task, {
+            ...{ earlier, request, generate },
+            longest: () => deadlines.watch(() => longestContext(backend, model, deadlines.signal)),
+            onFitted: (context) => Object.assign(asked, { context }),
+          });
     noteOtherModel(request, generation, backend, settings.log);
     return outcomeOf(backend, generation);
   } catch (error) {

@@ -11,7 +11,7 @@ export type FittedPrompt =
 /**
  * Puts a prompt into a context of so many tokens, as Ollama does: one that does not fit is refused where
  * `truncate` is false; else its middle is left out without a word, half of the context stays for the answer,
- * and what is asked is another question. Ollama before 0.12.4 knows no `truncate` and fills the context.
+ * and what is asked is another question. Ollama before 0.12.6 knows no `truncate` and fills the context.
  */
 export function fitPrompt(request: StandInRequest, context: number, isOld: boolean): FittedPrompt {
   const words = request.conversation.split(/\s+/);

@@ -1,7 +1,9 @@
 import { getEventListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { timesOf } from '../../../src/agent/create-agent.js';
 import { startDeadlines } from '../../../src/agent/deadlines.js';
+import { OPTIONS } from '../../../src/cli/options.js';
 
 function aborted(signal: AbortSignal): Promise<unknown> {
   return new Promise((resolve) =>
@@ -57,4 +59,24 @@ test('a deadline longer than a timer can count does not end at once', async () =
   await deadlines.watch(() => delay(20));
   expect(deadlines.signal.aborted).toBe(false);
   deadlines.stop();
+});
+
+test('a generation has half an hour where nobody says another time, and its help says so', () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const { idleTimeoutMs: idleMs, totalTimeoutMs: totalMs } = timesOf({});
+    const deadlines = startDeadlines({ idleMs, totalMs }, new AbortController().signal);
+    vi.advanceTimersByTime(30 * 60_000 - 1);
+    expect(deadlines.signal.aborted).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect(deadlines.signal.reason).toMatchObject({
+      code: 'timeout',
+      message: 'no complete answer within 30 min (total deadline)',
+    });
+    deadlines.stop();
+  } finally {
+    vi.useRealTimers();
+  }
+  expect(OPTIONS.totalTimeout.byDefault).toBe('1800');
+  expect(timesOf({ totalTimeoutMs: 6 * 3_600_000 }).totalTimeoutMs).toBe(6 * 3_600_000);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { composeAnswer, outcomeOfEarlier } from '../../../src/agent/compose-answer.js';
-import { fitConversation } from '../../../src/agent/queue/read-turns.js';
+import { fitConversation } from '../../../src/agent/queue/fit-conversation.js';
 import { isRotatedName } from '../../../src/log/log-files.js';
 import { answerSchema, readAnswer } from '../../../src/protocol/answer.js';
 import { readCancel } from '../../../src/protocol/cancel.js';
@@ -31,14 +31,15 @@ const conversations = await readVectors(
   'conversations',
   casesOf(
     z.object({
-      ...{ ...named, task: taskJsonSchema, is_longer: z.boolean() },
+      ...{ ...named, task: taskJsonSchema, is_longer: z.boolean(), longest: z.int().optional() },
       turns: z.array(z.object({ task: taskJsonSchema, answer: text })),
       ...{ messages: z.array(message), context: z.object({ messages: z.int(), cut: z.int() }) },
     }),
   ),
 );
 test.each(titled(conversations.cases))('a conversation: %s', (_name, one) => {
-  const continued = fitConversation(one.task, one.turns, one.is_longer);
+  const earlier = { turns: one.turns, isLonger: one.is_longer };
+  const continued = fitConversation(one.task, earlier, one.longest ?? null);
   expect(conversationOf(continued.task)).toEqual(one.messages);
   expect(continued.context).toEqual(one.context);
 });

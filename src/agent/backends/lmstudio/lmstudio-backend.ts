@@ -34,6 +34,9 @@ export function lmstudioBackend(url: string, { allowCloud = false, token }: Back
   return {
     ...about,
     listModels: (signal) => listLmstudioModels({ ...about, token }, signal),
+    // Nobody knows what it will be loaded with.
+    longestContext: async (model, signal) =>
+      (await inspectLmstudioModel({ ...about, token }, model, allowCloud, signal))?.context ?? null,
     async generate(request, signal, onToken) {
       signal.throwIfAborted();
       // Before anything is sent: an image of no known kind is no reason to load a model.

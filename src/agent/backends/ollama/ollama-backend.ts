@@ -37,6 +37,10 @@ export function ollamaBackend(url: string, settings: BackendSettings = {}): Back
   return {
     ...about,
     listModels: (signal) => listOllamaModels(about, memory, signal),
+    async longestContext(model, signal) {
+      const { longestContext } = await inspectOllamaModel(about, model, allowCloud, signal);
+      return longestContext === null ? null : Math.min(longestContext, maxContext);
+    },
     async generate(request, signal, onToken) {
       const { model, options, maxAnswerBytes } = request;
       const { longestContext, loaded } = await inspectOllamaModel(about, model, allowCloud, signal);
@@ -66,10 +70,17 @@ export function ollamaBackend(url: string, settings: BackendSettings = {}): Back
   };
 }
 
-/** The first version whose `/api/chat` knows `truncate`; null: a version that nobody knows, so a new one. */
-const FIRST_WITH_TRUNCATE = [0, 12, 4] as const;
+/**
+ * The first version whose `/api/chat` knows `truncate`. Candidates of 0.12.4 had it (ollama#12519), it was
+ * taken back before that version came out (ollama#12545), and 0.12.6 has it again (ollama#12582).
+ */
+const FIRST_WITH_TRUNCATE = [0, 12, 6] as const;
 
-function refusesOverflow(version: readonly number[] | null): boolean {
+/**
+ * Whether a server of this version refuses a prompt that does not fit where it is told not to cut it. Null: a
+ * version that nobody knows, so a new one. Exported for its test.
+ */
+export function refusesOverflow(version: readonly number[] | null): boolean {
   if (version === null) return true;
   const at = FIRST_WITH_TRUNCATE.findIndex((number, index) => version[index] !== number);
   return at < 0 || (version[at] ?? 0) > (FIRST_WITH_TRUNCATE[at] ?? 0);

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import type { GenerateSettings } from '../../../../src/agent/agent-options.js';
 import { BackendMemory } from '../../../../src/agent/backends/backend-memory.js';
+import { generateAnswer } from '../../../../src/agent/generate/generate-answer.js';
+import type { Earlier } from '../../../../src/agent/queue/fit-conversation.js';
 import type { StandIn, StandInOptions } from '../../../../src/demo/stand-in/start-stand-in.js';
 import type { TaskJson } from '../../../../src/protocol/task.js';
 import { answerTo, chatBodies, MODEL, settingsFor, standInFor } from '../generate-fixture.js';
@@ -197,4 +199,59 @@ test('a short prompt with a count that is low is no prompt that was cut', async 
     const outcome = await answerTo({ prompt: 'one two three four five', backend }, settingsFor(standIn));
     expect(outcome.error).toBeNull();
   }
+});
+
+/** A conversation of so many turns, each with a question of so many words. */
+function turnsOf(count: number, question: string): Earlier {
+  const turns = Array.from({ length: count }, () => ({ task: { prompt: question }, answer: 'A' }));
+  return { turns, isLonger: false };
+}
+
+function reply(standIn: StandIn, earlier: Earlier, changes: Partial<GenerateSettings> = {}) {
+  const settings = settingsFor(standIn, changes);
+  const task: TaskJson = { backend: 'ollama', prompt: '2+2', reply_to: 'a'.repeat(40) };
+  return generateAnswer(task, settings, new AbortController().signal, () => {}, earlier);
+}
+
+test('a conversation is fitted into the longest context that its model gets, not into the default one', async () => {
+  const standIn = await standInFor();
+  const earlier = turnsOf(10, words(1000));
+  expect(await reply(standIn, earlier)).toMatchObject({ answer: '4', context: { messages: 20, cut: 0 } });
+  expect(contextsOf(standIn)).toEqual([16_384]);
+  const bounded = await reply(standIn, earlier, { maxContext: 4096 });
+  expect(bounded).toMatchObject({ answer: '4', context: { messages: 4, cut: 16 } });
+  const short = await withModel({ contextLength: 8192 });
+  expect(await reply(short, earlier)).toMatchObject({ answer: '4', context: { messages: 8, cut: 12 } });
+  expect(contextsOf(short)).toEqual([8192]);
+});
+
+test('LM Studio is given as much of a conversation as the model is loaded for', async () => {
+  const model = { name: MODEL.lmstudio, loadedContext: 8192 };
+  const standIn = await standInFor({ models: { lmstudio: [model] } });
+  const settings = settingsFor(standIn, { order: ['lmstudio'] });
+  const { signal } = new AbortController();
+  const outcome = await generateAnswer(
+    { prompt: '2+2' },
+    settings,
+    signal,
+    () => {},
+    turnsOf(10, words(1000)),
+  );
+  expect(outcome).toMatchObject({ answer: '4', context: { messages: 8, cut: 12 } });
+});
+
+test('where the server counts more than the estimate, less of the conversation is sent', async () => {
+  const standIn = await withModel({ contextLength: 8192 });
+  // A token for every dash: half of one by the estimate.
+  const outcome = await reply(standIn, turnsOf(10, '- '.repeat(2000)));
+  expect(outcome).toMatchObject({ answer: '4', context: { messages: 6, cut: 14 } });
+  expect(outcome.usage?.prompt_tokens).toBeLessThan(8192);
+});
+
+test('a conversation of which nothing can be left out any more is context_overflow, and says what it had', async () => {
+  const standIn = await withModel({ contextLength: 4096 });
+  const task: TaskJson = { backend: 'ollama', prompt: words(5000) };
+  const { signal } = new AbortController();
+  const outcome = await generateAnswer(task, settingsFor(standIn), signal, () => {}, turnsOf(2, 'a'));
+  expect(outcome).toMatchObject({ error: { code: 'context_overflow' }, context: { messages: 0, cut: 4 } });
 });
