@@ -2,11 +2,13 @@ import { access, constants, open, readdir, rename, rm, rmdir, stat } from 'node:
 import path from 'node:path';
 import { readBridgeSettings } from '../bridge/bridge-settings.js';
 import { isDamagedConfig, isOwner, looksLikeBridge, newerBridge } from '../bridge/local-bridge.js';
+import { STREAMS_FOLDER } from '../bridge/stream-folder.js';
 import { clientGitEnv } from '../git/git-env.js';
 import { requireGit } from '../git/git-version.js';
 import { gitFailed, type Repository, spawnGit } from '../git/run-git.js';
 import { rebuildLog } from '../log/rebuild-log.js';
 import { makeGroupFolder } from '../process/group-files.js';
+import { isRunning } from '../process/is-running.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 import { writeFirstCommit } from './first-commit.js';
@@ -111,11 +113,13 @@ async function rewriteLog(repo: Repository, from: number): Promise<string[]> {
     .map((name) => path.join(folder, name));
 }
 
-/** Makes the folders that the owner fills; returns those that were missing. */
+/** Makes the folders that the owner, or what the bridge runs, fills; returns those that were missing. */
 async function makeBridgeFolders(gitDir: string): Promise<string[]> {
   await makeGroupFolder(path.join(gitDir, 'bridge', 'principals'));
-  const isNew = await makeGroupFolder(path.join(gitDir, 'bridge', 'on-answer.d'));
-  return isNew ? ['bridge/on-answer.d'] : [];
+  const made: string[] = [];
+  for (const folder of ['bridge/on-answer.d', STREAMS_FOLDER])
+    if (await makeGroupFolder(path.join(gitDir, folder))) made.push(folder);
+  return made;
 }
 
 /** Where a bridge is made before it is moved into place. */
@@ -130,15 +134,6 @@ async function removeLeftDrafts(target: string): Promise<void> {
     const pid = name.startsWith(prefix) ? Number(name.slice(prefix.length)) : Number.NaN;
     if (!Number.isSafeInteger(pid) || pid <= 0 || (pid !== process.pid && isRunning(pid))) continue;
     await rm(draftOf(target, pid), { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { open, readdir, rm } from 'node:fs/promises';
+import { lstat, open, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { GROUP_MODES } from '../process/group-files.js';
+import { isRunning } from '../process/is-running.js';
 
 /**
  * The folder of the streams, in a bridge. In it are the stream of a task under the task's id, one that is
@@ -41,6 +42,7 @@ export async function takeStreamPlace(gitDir: string): Promise<StreamPlace | nul
   }
   const leave = () => rm(mark, { force: true });
   // Counted with the mark in place: of many that come at once none is overlooked.
+  if ((await countPlaces(folder)) > MAX_STREAMS) await sweepStreams(gitDir, Date.now());
   if ((await countPlaces(folder)) > MAX_STREAMS) {
     await leave();
     return null;
@@ -48,8 +50,37 @@ export async function takeStreamPlace(gitDir: string): Promise<StreamPlace | nul
   return { draft: path.join(folder, `new.${mine}`), leave };
 }
 
+/** A stream that nobody has written to for so long is swept: whoever listened has the answer. Milliseconds. */
+const STREAM_AGE_MS = 10 * 60_000;
+
+/** No session is older, so a mark that is has lost its process, whatever runs under that number now. */
+const MARK_AGE_MS = 2 * 60 * 60_000;
+
+const STREAM_NAME = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+const MARK_NAME = /^(?:say|hear|new)\.([0-9]{1,10})(?:\.|$)/;
+
+/**
+ * Removes the streams that nobody has written to for ten minutes, and what killed sessions have left. Nothing
+ * of another name is touched, and a link is removed as a link. Never throws. `nowMs` is the clock of the disk.
+ */
+export async function sweepStreams(gitDir: string, nowMs: number): Promise<void> {
+  const folder = path.join(gitDir, STREAMS_FOLDER);
+  const names = await readdir(folder).catch(() => []);
+  const sweep = async (name: string): Promise<void> => {
+    const file = path.join(folder, name);
+    const pid = Number(MARK_NAME.exec(name)?.[1]);
+    if (!STREAM_NAME.test(name) && Number.isNaN(pid)) return;
+    const { mtimeMs } = await lstat(file);
+    const ageMs = nowMs - mtimeMs;
+    const isOver = Number.isNaN(pid) ? ageMs > STREAM_AGE_MS : ageMs > MARK_AGE_MS || !isRunning(pid);
+    // Not a folder, which this cannot remove.
+    if (isOver) await rm(file, { force: true });
+  };
+  await Promise.allSettled(names.map(sweep));
+}
+
 async function countPlaces(folder: string): Promise<number> {
   const names = await readdir(folder);
   const marks = names.filter((name) => name.startsWith('say.')).length;
-  return names.filter((name) => /^[0-9a-f]+$/.test(name)).length + 2 * marks;
+  return names.filter((name) => STREAM_NAME.test(name)).length + 2 * marks;
 }

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { renewNode } from '../bridge/recorded-node.js';
+import { sweepStreams } from '../bridge/stream-folder.js';
 import { hookGitEnv } from '../git/git-env.js';
 import type { Repository } from '../git/run-git.js';
 import { type IngestOptions, ingest } from '../log/ingest.js';
@@ -12,8 +13,8 @@ import { hookRepository } from './read-principal.js';
 const MAX_FAULT_CHARS = 300;
 
 /**
- * The work after a push has moved main: adds the new answers to answers.log, then starts the dispatcher of
- * on-answer.d. Returns the line to print, empty where no answer came in. Never throws: the push cannot be
+ * The work after a push has moved main: adds the new answers to answers.log, sweeps old streams, then starts
+ * the dispatcher of on-answer.d. Returns the line to print, empty where no answer came in. Never throws: the push cannot be
  * refused any more, and the next run does what failed now. `program` is the path of the running program; the
  * dispatcher is in the same folder. `ready` holds what is already open and read.
  */
@@ -25,8 +26,10 @@ export async function takeIn(
 ): Promise<string> {
   // The stub has found this node after an update: the next push need not look for one.
   if (env.LLM_BRIDGE_NODE_FOUND === 'yes') await renewNode(gitDir).catch(() => {});
+  const sweeping = sweepStreams(gitDir, Date.now());
   const said = await ingestAloud(hookRepository(gitDir, hookGitEnv(env)), ready);
   // Even where nothing was added: a killed run may have added answers without starting the dispatcher.
+  await sweeping;
   await startDispatcher(path.join(path.dirname(program), 'on-answer.cjs'), gitDir, env);
   return said;
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, chmod, constants, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { sshOptionsFor } from '../../../src/demo/ssh-client.js';
 import { FEATURES, helloSchema } from '../../../src/protocol/hello.js';
 import { startBridgeFixture } from '../../support/bridge-fixture.js';
+import { findShells, type Shell } from '../../support/find-shells.js';
 import { gitOk } from '../../support/git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
@@ -17,14 +18,6 @@ import { tempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
 
 // SECURITY.md: P1, P2, P4, P21
-
-/** Every shell that may stand behind /bin/sh, where it is there. */
-const SHELLS = [
-  ['dash', []],
-  ['busybox', ['sh']],
-  ['bash', ['--posix']],
-  ['ksh', []],
-] as const;
 
 /** What safety rests on is said to git itself, and not by the config alone. */
 const PINS: Readonly<Record<string, readonly string[]>> = {
@@ -64,7 +57,7 @@ PATH=\${PATH#*:} exec git "$@"
 
 let bridge: PlainBridge;
 let repo: string;
-const shells: (readonly [string, readonly string[]])[] = [];
+let shells: readonly Shell[] = [];
 
 beforeAll(async () => {
   const bin = join(await tempDir(), 'bin');
@@ -76,21 +69,12 @@ beforeAll(async () => {
     env: { PATH: `${bin}${delimiter}${process.env.PATH}` },
   });
   repo = bridge.repoPath;
-  for (const [name, args] of SHELLS) {
-    const found = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name));
-    for (const file of found) {
-      const there = await access(file, constants.X_OK).then(
-        () => true,
-        () => false,
-      );
-      if (there && !shells.some(([one]) => one.endsWith(`/${name}`))) shells.push([file, args]);
-    }
-  }
+  shells = await findShells();
 });
 
 /** What runs where a client with the key `name` asks for `command`. */
 function served(
-  [shell, args]: readonly [string, readonly string[]],
+  [shell, args]: Shell,
   command: string | undefined,
   options: { readonly words?: readonly string[]; readonly env?: Record<string, string> } = {},
 ): Promise<RunResult> {
@@ -107,9 +91,7 @@ function served(
   });
 }
 
-async function inEachShell(
-  look: (shell: readonly [string, readonly string[]]) => Promise<void>,
-): Promise<void> {
+async function inEachShell(look: (shell: Shell) => Promise<void>): Promise<void> {
   expect(shells.map(([file]) => file.split('/').at(-1))).toEqual(expect.arrayContaining(['dash', 'busybox']));
   for (const shell of shells) await look(shell);
 }
@@ -267,6 +249,8 @@ describe('what is refused', () => {
     ['a line break and a command', () => `bridge-hello\ntouch ${repo}/owned`],
     ['a carriage return', () => 'bridge-hello\r'],
     ['a blank behind', () => 'bridge-wait '],
+    ['a stream of no task', () => 'bridge-say'],
+    ['a task that leads out', () => 'bridge-listen ../principals/home-pc'],
     ['a pattern', () => 'bridge-*'],
     ['a pattern of a path', () => "git-upload-pack '*'"],
     ['other letters', () => 'bridge-hellо'],
@@ -353,7 +337,7 @@ describe('what is refused', () => {
 });
 
 describe('bridge-hello', () => {
-  const hello = async (shell: readonly [string, readonly string[]], name = 'home-pc') => {
+  const hello = async (shell: Shell, name = 'home-pc') => {
     const { stdout, stderr } = await served(shell, 'bridge-hello', { words: [name] });
     expect(stderr).toBe('');
     expect(stdout).toMatch(/^[^\n]+\n$/);
