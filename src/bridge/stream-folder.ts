@@ -50,7 +50,7 @@ export async function takeStreamPlace(gitDir: string): Promise<StreamPlace | nul
   return { draft: path.join(folder, `new.${mine}`), leave };
 }
 
-/** A stream that nobody has written to for so long is swept: whoever listened has the answer. Milliseconds. */
+/** A stream that nobody wrote to for so long is swept: whoever listened has the answer. Milliseconds. */
 const STREAM_AGE_MS = 10 * 60_000;
 
 /** No session is older, so a mark that is has lost its process, whatever runs under that number now. */
@@ -60,8 +60,9 @@ const STREAM_NAME = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const MARK_NAME = /^(?:say|hear|new)\.([0-9]{1,10})(?:\.|$)/;
 
 /**
- * Removes the streams that nobody has written to for ten minutes, and what killed sessions have left. Nothing
- * of another name is touched, and a link is removed as a link. Never throws. `nowMs` is the clock of the disk.
+ * Removes the streams that nobody has written to for ten minutes, and what killed sessions have left.
+ * Nothing of another name is touched, and a link is removed as a link. Never throws. `nowMs` is the clock of
+ * the disk.
  */
 export async function sweepStreams(gitDir: string, nowMs: number): Promise<void> {
   const folder = path.join(gitDir, STREAMS_FOLDER);

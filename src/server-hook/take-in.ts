@@ -14,9 +14,9 @@ const MAX_FAULT_CHARS = 300;
 
 /**
  * The work after a push has moved main: adds the new answers to answers.log, sweeps old streams, then starts
- * the dispatcher of on-answer.d. Returns the line to print, empty where no answer came in. Never throws: the push cannot be
- * refused any more, and the next run does what failed now. `program` is the path of the running program; the
- * dispatcher is in the same folder. `ready` holds what is already open and read.
+ * the dispatcher of on-answer.d. Returns the line to print, empty where no answer came in. Never throws: the
+ * push cannot be refused any more, and the next run does what failed now. `program` is the path of the
+ * running program; the dispatcher is in the same folder. `ready` holds what is already open and read.
  */
 export async function takeIn(
   gitDir: string,
