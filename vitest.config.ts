@@ -7,6 +7,10 @@ const BUILT = ['./test/support/require-build.ts', './test/support/new-bridge.ts'
 /** Real processes on a busy machine: these bounds are for what hangs, no test waits for them. */
 const PROCESS_TIMEOUTS = { testTimeout: 60_000, hookTimeout: 60_000 };
 
+// Tests of the suite that are made at full length among the slow ones (test/support/test-length.ts).
+const SHORTENED = [
+  ...['test/e2e/crash/*-sweep.test.ts', 'test/e2e/many-agents.test.ts', 'test/e2e/soak.test.ts'],
+];
 // The slow tests take minutes; they run when asked for by name, and never beside the others.
 const slow = isAskedFor('slow');
 // The tests of real model servers need one: REAL_OLLAMA_URL, REAL_LMSTUDIO_URL. By name only, too.
@@ -30,7 +34,18 @@ export default defineConfig({
       project('integration', { globalSetup: [CLEAN_ENV, ...BUILT], ...PROCESS_TIMEOUTS }),
       project('e2e', { globalSetup: [CLEAN_ENV, ...BUILT], ...PROCESS_TIMEOUTS }),
       ...(slow
-        ? [project('slow', { globalSetup: [CLEAN_ENV, ...BUILT], testTimeout: 900_000, hookTimeout: 60_000 })]
+        ? [
+            project(
+              'slow',
+              {
+                globalSetup: [CLEAN_ENV, ...BUILT],
+                testTimeout: 900_000,
+                hookTimeout: 60_000,
+                env: { TEST_LENGTH: 'full' },
+              },
+              SHORTENED,
+            ),
+          ]
         : []),
       ...(real
         ? [project('real', { globalSetup: [CLEAN_ENV], testTimeout: 300_000, hookTimeout: 60_000 })]
@@ -45,7 +60,8 @@ function isAskedFor(name: string): boolean {
 
 function project(
   name: string,
-  test: { globalSetup: string[]; testTimeout: number; hookTimeout: number },
+  test: { globalSetup: string[]; testTimeout: number; hookTimeout: number; env?: Record<string, string> },
+  more: readonly string[] = [],
 ): { extends: true; test: { name: string; include: string[] } & typeof test } {
-  return { extends: true, test: { name, include: [`test/${name}/**/*.test.ts`], ...test } };
+  return { extends: true, test: { name, include: [`test/${name}/**/*.test.ts`, ...more], ...test } };
 }

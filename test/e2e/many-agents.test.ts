@@ -11,16 +11,17 @@ import { startBridgeFixture } from '../support/bridge-fixture.js';
 import { gitOk } from '../support/git.js';
 import { writeMany } from '../support/message-writer.js';
 import { onCleanup } from '../support/on-cleanup.js';
+import { IS_FULL_LENGTH } from '../support/test-length.js';
 import { waitUntil } from '../support/wait-until.js';
 
-const AGENTS = 8;
-const TASKS = 200;
+const AGENTS = IS_FULL_LENGTH ? 8 : 4;
+const TASKS = IS_FULL_LENGTH ? 200 : 40;
 /** What a small model takes for a short answer; milliseconds. */
 const LATENCY_MS = [150, 400] as const;
 /** An agent that was held up for longer than its lease may find its task taken over. */
-const MAX_DOUBLES = 3;
+const MAX_DOUBLES = IS_FULL_LENGTH ? 3 : 1;
 
-test('eight agents started at once on 200 tasks: each task is generated, answered and logged once', {
+test(`${AGENTS} agents started at once on ${TASKS} tasks: each task is generated, answered and logged once`, {
   timeout: 400_000,
 }, async () => {
   const names = Array.from({ length: AGENTS }, (_, index) => `pc-${index + 1}`);

@@ -8,6 +8,7 @@ import { commitOnMain } from './commit-on-main.js';
 import { namedSteps, runFaultyAt, type StepFault, stepsOf } from './dying-cli.js';
 import { onCleanup } from './on-cleanup.js';
 import { startPlainBridge } from './plain-bridge.js';
+import { stepsToTry } from './steps-to-try.js';
 import { waitUntil } from './wait-until.js';
 
 /** The part of an agent's work to sweep. */
@@ -22,9 +23,10 @@ export interface SweepOptions {
 }
 
 /**
- * For each step of an agent that nothing happens to: asks a task, runs a new agent that fails at that step,
- * and runs it once more. Expects that every task so far has exactly one record, in the order of asking.
- * Returns the steps that were hit: a step that an agent does at the same time as another may not be reached.
+ * For the steps of an agent that nothing happens to (see `stepsToTry`): asks a task, runs a new agent that
+ * fails at that step, and runs it once more. Expects that every task so far has exactly one record, in the
+ * order of asking. Returns the steps that were hit: a step that an agent does at the same time as another may
+ * not be reached.
  */
 export async function sweepAgent(fault: StepFault, options: SweepOptions = {}): Promise<string[]> {
   const bridge = await startPlainBridge();
@@ -54,8 +56,8 @@ export async function sweepAgent(fault: StepFault, options: SweepOptions = {}): 
   const hits: string[] = [];
 
   await ask();
-  for (const at of namedSteps(await stepsOf(agent(join(bridge.dir, 'state-untouched')), { env }))) {
-    if (options.steps?.test(at.name) === false) continue;
+  const steps = namedSteps(await stepsOf(agent(join(bridge.dir, 'state-untouched')), { env }));
+  for (const at of stepsToTry(steps.filter(({ name }) => options.steps?.test(name) !== false))) {
     await ask();
     const state = join(bridge.dir, `state-${asked.length}`);
     const chats = chatsOf(standIn).length;

@@ -2,7 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { type BridgeFixture, startBridgeFixture } from '../../support/bridge-fixture.js';
-import { type FaultyRun, runFaulty } from '../../support/dying-cli.js';
+import { runFaulty, stepsOf } from '../../support/dying-cli.js';
+import { numbered, stepsToTry } from '../../support/steps-to-try.js';
 
 let bridge: BridgeFixture;
 beforeAll(async () => {
@@ -20,21 +21,19 @@ async function timesAsked(question: string): Promise<number> {
   return subjects.filter((subject) => subject.endsWith(`: ${question}`)).length;
 }
 
-/** Kills an `ask` before its n-th step, for every n; tells how often each question stood on main then. */
+/** Kills an `ask` before its steps (see `stepsToTry`); tells how often each question stood on main then. */
 async function sweepAsk(where: string, args: readonly string[], env: Record<string, string>) {
   const killed: { readonly step: string; readonly times: number }[] = [];
-  for (let at = 1; ; at++) {
+  const command = (question: string) => ['ask', '--no-wait', question, ...args];
+  const steps = await stepsOf(command(where), { env });
+  expect(await timesAsked(where)).toBe(1);
+  for (const { at } of stepsToTry(numbered(steps))) {
     const question = `${where} ${at}`;
-    const command = ['ask', '--no-wait', question, ...args];
-    const hit: FaultyRun = await runFaulty(command, { env }, at, 'dies');
-    if (hit.step === null) {
-      expect(hit.exitCode, hit.stderr).toBe(0);
-      expect(await timesAsked(question)).toBe(1);
-      return killed;
-    }
-    expect(hit.exitCode, hit.step).toBe(137);
-    killed.push({ step: hit.step, times: await timesAsked(question) });
+    const hit = await runFaulty(command(question), { env }, at, 'dies');
+    expect(hit.exitCode, `step ${at}: ${hit.step}, ${hit.stderr}`).toBe(137);
+    killed.push({ step: hit.step ?? '', times: await timesAsked(question) });
   }
+  return killed;
 }
 
 /** Nothing is asked up to the step that moves main, itself included, and once behind it. */

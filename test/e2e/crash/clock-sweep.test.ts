@@ -5,6 +5,7 @@ import { startBridgeFixture } from '../../support/bridge-fixture.js';
 import { commitOnMain } from '../../support/commit-on-main.js';
 import { namedSteps, runFaultyAt, stepsOf } from '../../support/dying-cli.js';
 import { onCleanup } from '../../support/on-cleanup.js';
+import { stepsToTry } from '../../support/steps-to-try.js';
 
 /** An answer is kept without a program. */
 const KEEPING = /^rename .*\/refs\/bridge\/finished\//;
@@ -40,8 +41,10 @@ test.each([
       ...['--state-dir', join(bridge.dir, `state-${asked.length}`)],
     ];
     await ask();
-    const programs = namedSteps(await stepsOf(agent(), { env })).filter(
-      ({ name }) => !/^[a-z]+ \//.test(name) || KEEPING.test(name),
+    const programs = stepsToTry(
+      namedSteps(await stepsOf(agent(), { env })).filter(
+        ({ name }) => !/^[a-z]+ \//.test(name) || KEEPING.test(name),
+      ),
     );
     const hits: string[] = [];
     for (const at of [CONNECTED, ...programs]) {

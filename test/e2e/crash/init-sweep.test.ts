@@ -7,6 +7,7 @@ import { gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { asOfProtocol1 } from '../../support/old-log.js';
 import { startPlainBridge } from '../../support/plain-bridge.js';
+import { numbered, stepsToTry } from '../../support/steps-to-try.js';
 
 test('init of an old bridge, killed before any step, leaves hooks and log whole, and works when run again', async () => {
   const bridge = await startPlainBridge({ principals: { bot: 'asker' } });
@@ -34,7 +35,7 @@ test('init of an old bridge, killed before any step, leaves hooks and log whole,
   };
   await makeOld();
   const steps = await stepsOf(init, { env: bridge.env });
-  for (let at = 1; at <= steps.length; at += 1) {
+  for (const { at } of stepsToTry(numbered(steps))) {
     await makeOld();
     const hit = await runFaulty(init, { env: bridge.env }, at, 'dies');
     for (const [index, file] of hooks.entries()) {

@@ -1,0 +1,65 @@
+import { seeded } from '../soak/random.js';
+import { IS_FULL_LENGTH } from './test-length.js';
+
+/** With the seed of a sweep that failed, the next one tries the same steps: SWEEP_SEED=7 npx vitest run … */
+const SEED = Number(process.env.SWEEP_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+/**
+ * The steps of a run that a sweep tries, in their order: under `npm run test:slow` every one, else of each
+ * kind the first and the last start of a program, and one change of the file system, which the seed chooses.
+ * It prints the seed.
+ */
+export function stepsToTry<T extends { readonly name: string }>(steps: readonly T[]): T[] {
+  if (IS_FULL_LENGTH) return [...steps];
+  const kinds = new Map<string, T[]>();
+  for (const step of steps) {
+    const kind = kindOf(step.name);
+    kinds.set(kind, [...(kinds.get(kind) ?? []), step]);
+  }
+  const random = seeded(SEED, 'steps');
+  const chosen = new Set(
+    [...kinds.values()].flatMap((members) => {
+      // A later start of a program may be one that not every run makes.
+      const isProgram = /^(?:git|ssh) /.test(members[0]?.name ?? '');
+      return isProgram
+        ? members.filter((one) => one === members[0] || one === members.at(-1))
+        : random.pick(members);
+    }),
+  );
+  console.log(`a sweep of ${chosen.size} of ${steps.length} steps: SWEEP_SEED=${SEED}`);
+  return steps.filter((step) => chosen.has(step));
+}
+
+/** The steps of a run with their numbers, from 1. */
+export function numbered(steps: readonly string[]): { readonly name: string; readonly at: number }[] {
+  return steps.map((name, index) => ({ name, at: index + 1 }));
+}
+
+/**
+ * What a step is, whatever object it is about, with or without its position within its kind. A program: its
+ * name, for git with the subcommand and the reason of a change of refs. A change of the file system: what it
+ * is about, and whether it puts something in its place or prepares that.
+ */
+export function kindOf(step: string): string {
+  const [first = '', ...words] = step.replace(/ \([0-9]+\)$/, '').split(' ');
+  if (first === 'git') return kindOfGit(words);
+  if (first === 'says') return first;
+  if (first === 'ssh') return `ssh ${words.at(-1)}`;
+  if (!words[0]?.startsWith('/')) return first;
+  const placed = first === 'rename';
+  const path = (placed ? words[1] : words[0]) ?? '';
+  const folder = /\/(objects|refs\/[a-z]+\/[a-z]+)(?:\/|$)/.exec(path)?.[1];
+  const what = folder ?? path.replace(/\.[0-9]+$/, '').replace(/^.*\//, '');
+  return `${placed ? 'puts' : 'prepares'} ${what}`;
+}
+
+function kindOfGit(words: readonly string[]): string {
+  const at = words.findIndex(
+    (word, index) => /^(?:--version|[a-z]+(?:-[a-z]+)*)$/.test(word) && words[index - 1] !== '-c',
+  );
+  const command = words[at];
+  if (command === 'push') {
+    return words.some((word) => word.endsWith(':refs/heads/main')) ? 'git push main' : 'git push beside main';
+  }
+  return command === 'update-ref' ? `git update-ref ${words[at + 2]}` : `git ${command}`;
+}
