@@ -16,7 +16,7 @@ export async function settingsPage(): Promise<string> {
   return `${[
     '# Settings',
     '',
-    '<!-- Written by "npm run settings". Change src/cli/options.ts or src/admin/repository-settings.ts, not this page. -->',
+    '<!-- Written by "npm run settings". Change src/cli/options/ or src/admin/repository-settings.ts, not this page. -->',
     '',
     'Every option of the command line and the variable that stands for it, the exit codes, and the settings of a bridge repository. What the',
     'commands themselves do is in the [README](../README.md#commands).',

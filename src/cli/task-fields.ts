@@ -5,7 +5,8 @@ import { IMAGE_KINDS, imageMediaType } from '../protocol/image-type.js';
 import { DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
 import { readTask, type TaskFormat, type TaskJson, taskFormatSchema } from '../protocol/task.js';
 import type { CommandArgs } from './command.js';
-import type { POSITIONALS, TASK_OPTIONS } from './options.js';
+import type { TASK_OPTIONS } from './options/task-options.js';
+import type { POSITIONALS } from './options.js';
 
 /** What `ask` gets of the command line that is about the task itself. */
 type TaskArgs = CommandArgs<[typeof POSITIONALS.prompt], typeof TASK_OPTIONS>;

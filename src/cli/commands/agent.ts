@@ -2,7 +2,8 @@ import { pickBackendUrls, pickTokenFiles } from '../../agent/backends/backends.j
 import { createAgent } from '../../agent/create-agent.js';
 import { jsonLog, openAgentView, plainLog } from '../agent-view.js';
 import { defineCommand } from '../command.js';
-import { AGENT_OPTIONS, sshOf } from '../options.js';
+import { sshOf } from '../options/bridge-options.js';
+import { AGENT_OPTIONS } from '../options.js';
 import { EXIT } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 

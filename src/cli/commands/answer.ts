@@ -2,7 +2,8 @@ import { getAnswer } from '../../asker/get-answer.js';
 import { shortId } from '../../protocol/names.js';
 import { defineCommand } from '../command.js';
 import { worded } from '../option.js';
-import { accessOf, OPTIONS, POSITIONALS, SSH_OPTIONS } from '../options.js';
+import { accessOf, SSH_OPTIONS } from '../options/bridge-options.js';
+import { OPTIONS, POSITIONALS } from '../options.js';
 import { printAnswer } from '../print-answer.js';
 import { EXIT, printProblem } from '../print-error.js';
 

@@ -1,7 +1,8 @@
 import { cancelTask } from '../../asker/cancel-task.js';
 import { defineCommand } from '../command.js';
 import { worded } from '../option.js';
-import { accessOf, OPTIONS, POSITIONALS, SSH_OPTIONS } from '../options.js';
+import { accessOf, SSH_OPTIONS } from '../options/bridge-options.js';
+import { OPTIONS, POSITIONALS } from '../options.js';
 import { EXIT } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 

@@ -5,7 +5,9 @@ import { pickBackendUrls, pickTokenFiles } from '../../agent/backends/backends.j
 import { oneLine } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
 import { grouped, worded } from '../option.js';
-import { BACKEND_TOKEN_OPTIONS, BACKEND_URL_OPTIONS, OPTIONS, SSH_OPTIONS, sshOf } from '../options.js';
+import { BACKEND_TOKEN_OPTIONS, BACKEND_URL_OPTIONS } from '../options/agent-options.js';
+import { SSH_OPTIONS, sshOf } from '../options/bridge-options.js';
+import { OPTIONS } from '../options.js';
 import { EXIT } from '../print-error.js';
 
 /** `llm-bridge doctor --repo R` */

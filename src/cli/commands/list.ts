@@ -7,7 +7,8 @@ import { oneLine } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
 import { formatWork } from '../format-work.js';
 import { worded } from '../option.js';
-import { accessOf, OPTIONS, SSH_OPTIONS } from '../options.js';
+import { accessOf, SSH_OPTIONS } from '../options/bridge-options.js';
+import { OPTIONS } from '../options.js';
 import { EXIT } from '../print-error.js';
 
 /** `llm-bridge list --repo R` */

@@ -5,7 +5,8 @@ import { shortId } from '../../protocol/names.js';
 import { oneLine, stripControls } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
 import { worded } from '../option.js';
-import { accessOf, OPTIONS, SSH_OPTIONS } from '../options.js';
+import { accessOf, SSH_OPTIONS } from '../options/bridge-options.js';
+import { OPTIONS } from '../options.js';
 import { EXIT } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 

@@ -1,7 +1,8 @@
 import { followStatus } from '../../admin/follow-status.js';
 import { defineCommand } from '../command.js';
 import { formatStatus } from '../format-status.js';
-import { accessOf, OPTIONS, SSH_OPTIONS } from '../options.js';
+import { accessOf, SSH_OPTIONS } from '../options/bridge-options.js';
+import { OPTIONS } from '../options.js';
 import { EXIT } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 

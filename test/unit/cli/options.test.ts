@@ -5,7 +5,11 @@ import { type Command, nameOf, readValues } from '../../../src/cli/command.js';
 import { COMMANDS } from '../../../src/cli/commands.js';
 import { fillFromEnvironment } from '../../../src/cli/environment-options.js';
 import { type Option, type OptionValues, option } from '../../../src/cli/option.js';
-import { AGENT_OPTIONS, OPTIONS, type TASK_OPTIONS } from '../../../src/cli/options.js';
+import { ADMIN_ROWS, SERVICE_ROWS } from '../../../src/cli/options/admin-options.js';
+import { AGENT_ROWS } from '../../../src/cli/options/agent-options.js';
+import { BRIDGE_ROWS } from '../../../src/cli/options/bridge-options.js';
+import { type TASK_OPTIONS, TASK_ROWS } from '../../../src/cli/options/task-options.js';
+import { AGENT_OPTIONS, OPTIONS } from '../../../src/cli/options.js';
 import { roleSettings, serviceSettings } from '../../../src/cli/service-options.js';
 import { settingsPage } from '../../../src/cli/settings-page.js';
 
@@ -35,6 +39,11 @@ describe('the list of commands', () => {
 
     expect(COMMANDS.map(nameOf).filter((name) => !readme.includes(`\`${name}`))).toEqual([]);
   });
+});
+
+test('the table of options has each row once, from whichever family', () => {
+  const families = [BRIDGE_ROWS, TASK_ROWS, AGENT_ROWS, ADMIN_ROWS, SERVICE_ROWS].flatMap(Object.keys);
+  expect(Object.keys(OPTIONS).sort()).toEqual(families.sort());
 });
 
 describe('a command', () => {

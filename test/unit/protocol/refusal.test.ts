@@ -23,6 +23,17 @@ test('a refusal that quotes another refusal keeps its own code', () => {
   expect(parseRefusal(formatRefusal({ code: 'payload', text: quoted, remedy: 'r' }))?.code).toBe('payload');
 });
 
+test('what an older server said of a claim or a presence in its text alone is understood', () => {
+  const claim = `refs/bridge/claims/${'3f'.repeat(20)}`;
+  const read = (what: string) => parseRefusal(`remote: llm-bridge refused [claimed]: ${what}; try: b`);
+
+  expect(read(`home-pc: ${claim}: task 3f3f3f3f is held by attic-pc until later`)).toMatchObject({
+    ...{ ref: claim, holder: 'attic-pc' },
+  });
+  expect(read(`the owner: ${claim}: the claim was changed meanwhile`)).toMatchObject({ ref: claim });
+  expect(read('home-pc: it says refs/bridge/claims/1: no')).not.toHaveProperty('ref');
+});
+
 test('a refusal says little, so a pipe that nobody reads takes it', () => {
   const line = formatRefusal({ code: 'shape', text: 'x'.repeat(1_000_000), remedy: 'y'.repeat(1_000_000) });
   expect(line.length).toBeLessThan(4096);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { BACKENDS, openBackends, readBackendTokens } from '../../../../src/agent/backends/backends.js';
 import { camelCase } from '../../../../src/cli/option.js';
-import { BACKEND_TOKEN_OPTIONS } from '../../../../src/cli/options.js';
+import { BACKEND_TOKEN_OPTIONS } from '../../../../src/cli/options/agent-options.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
 import { answerTo, settingsFor, standInFor } from '../generate-fixture.js';
 

@@ -8,7 +8,7 @@ import {
   requireBackendUrls,
 } from '../../../../src/agent/backends/backends.js';
 import { camelCase, variableOf } from '../../../../src/cli/option.js';
-import { BACKEND_URL_OPTIONS } from '../../../../src/cli/options.js';
+import { BACKEND_URL_OPTIONS } from '../../../../src/cli/options/agent-options.js';
 import { backendNameSchema } from '../../../../src/protocol/names.js';
 
 test('the list has words that the protocol takes for backends, and auto tries them in its order', () => {

@@ -1,0 +1,128 @@
+import * as z from 'zod';
+import { SERVICE_PLATFORMS } from '../../admin/service/service-spec.js';
+import { TASK_STATES } from '../../admin/task-state.js';
+import { principalNameSchema, roleSchema } from '../../protocol/names.js';
+import { numberValue, option } from '../option.js';
+
+/** Rows of OPTIONS: what is shown, and what is looked after. */
+export const ADMIN_ROWS = {
+  newest: option('number', {
+    kind: 'number',
+    alias: 'n',
+    value: numberValue.int().min(0),
+    describe: 'Only the newest so many',
+    byDefault: 'all',
+  }),
+  newestOver: option('number', {
+    kind: 'number',
+    alias: 'n',
+    value: numberValue.int().min(0),
+    default: 20,
+    describe: 'Of those that are over, only the newest so many',
+  }),
+  state: option('state', {
+    kind: 'text',
+    choices: TASK_STATES,
+    value: z.enum(TASK_STATES),
+    describe: 'Only those',
+  }),
+  ofAsker: option('asker', {
+    kind: 'text',
+    value: z.string().min(1, 'is empty'),
+    describe: 'Only answers to what this one asked',
+  }),
+  ofModel: option('model', {
+    kind: 'text',
+    value: z.string().min(1, 'is empty'),
+    describe: 'Only answers of this model, named as in the record',
+    // LLM_BRIDGE_MODEL is the model to ask, and must not hide records.
+    variable: false,
+  }),
+  follow: option('follow', {
+    kind: 'switch',
+    alias: 'f',
+    describe: 'Then go on with new ones as they come, until Ctrl-C',
+  }),
+  watch: option('watch', {
+    kind: 'switch',
+    alias: 'w',
+    describe: 'Go on, and show it again whenever something changes, until Ctrl-C',
+  }),
+  rebuild: option('rebuild', {
+    kind: 'switch',
+    describe: 'Write answers.log again from history, whole, and keep the old files aside',
+    forOneRun: true,
+  }),
+  again: option('again', {
+    kind: 'text',
+    describe: 'Give this executable of on-answer.d once more what it did not take',
+    forOneRun: true,
+  }),
+  checkedRole: option('role', {
+    kind: 'text',
+    choices: roleSchema.options,
+    value: roleSchema,
+    describe: 'What this machine is to do',
+    byDefault: 'what its key may do',
+  }),
+  fix: option('fix', {
+    kind: 'switch',
+    describe: 'Clear away what a killed git left behind, where nobody can be using it',
+  }),
+  generate: option('generate', {
+    kind: 'switch',
+    negated: true,
+    describe: 'Do not let the model say a word',
+  }),
+  authorizedKeys: option('authorized-keys', {
+    kind: 'path',
+    describe: 'The file sshd reads',
+    byDefault: '~/.ssh/authorized_keys',
+  }),
+  keyRole: option('role', {
+    kind: 'text',
+    choices: roleSchema.options,
+    value: roleSchema,
+    required: true,
+    describe: 'An agent answers, an asker asks; neither can do the other',
+  }),
+  key: option('key', {
+    kind: 'path',
+    required: true,
+    describe: 'The file of the public key, which ends in .pub',
+  }),
+  local: option('local', {
+    kind: 'switch',
+    describe: 'Without sshd: the agent comes in by the local path',
+  }),
+} as const;
+
+/** Rows of OPTIONS: a service itself; what its command takes comes on top. */
+export const SERVICE_ROWS = {
+  instance: option('instance', {
+    kind: 'text',
+    value: principalNameSchema,
+    describe: 'A name, where this machine has several services of one kind',
+  }),
+  machine: option('system', {
+    kind: 'switch',
+    describe: 'For the machine, and not for you: starts with it; needs root',
+  }),
+  user: option('user', {
+    kind: 'text',
+    value: z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]*$/, 'is no name of a user'),
+    describe: 'With --system: who it runs as',
+    byDefault: 'the owner of the bridge, or who called sudo',
+  }),
+  print: option('print', {
+    kind: 'switch',
+    describe: 'Print the files and the commands, and do nothing',
+  }),
+  platform: option('platform', {
+    kind: 'text',
+    choices: SERVICE_PLATFORMS,
+    value: z.enum(SERVICE_PLATFORMS),
+    describe: 'With --print: for which system',
+    byDefault: 'this one',
+  }),
+} as const;

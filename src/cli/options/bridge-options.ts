@@ -1,0 +1,57 @@
+import * as z from 'zod';
+import { parseAddress } from '../../bridge/address.js';
+import type { BridgeAccess } from '../../bridge/connection.js';
+import type { SshOptions } from '../../bridge/ssh-settings.js';
+import { principalNameSchema } from '../../protocol/names.js';
+import { grouped, type OptionValues, option } from '../option.js';
+
+/** The path of a bridge on this machine. An address elsewhere would be taken for a strange path. */
+export const LOCAL_REPO = z
+  .string()
+  .min(1, 'is empty')
+  .refine((text) => /^[\\/.]/.test(text) || parseAddress(text).kind === 'local', {
+    error: 'must be a path on this machine; run this on the server, as the user who owns the bridge',
+  });
+
+/** Rows of OPTIONS: which bridge, how to come in, and what most commands have. */
+export const BRIDGE_ROWS = {
+  repo: option('repo', {
+    kind: 'bridge',
+    required: true,
+    describe: 'The bridge: ssh://user@host/path, user@host:path, or a local path',
+  }),
+  localRepo: option('repo', {
+    kind: 'bridge',
+    required: true,
+    value: LOCAL_REPO,
+    describe: 'The bridge: its path on this machine',
+  }),
+  identity: option('identity', { kind: 'path', describe: 'The private SSH key to use' }),
+  acceptNewHostKey: option('accept-new-host-key', {
+    kind: 'switch',
+    describe: 'Trust a server that was never seen before (a changed key is still refused)',
+  }),
+  json: option('json', { kind: 'switch', describe: 'Print one line of JSON', forOneRun: true }),
+  asker: option('name', {
+    kind: 'text',
+    value: principalNameSchema,
+    describe: 'Who asks, where no key says it',
+    byDefault: 'the login name',
+  }),
+} as const;
+
+/** Of every command that may go over ssh. */
+export const SSH_OPTIONS = grouped('SSH:', [BRIDGE_ROWS.identity, BRIDGE_ROWS.acceptNewHostKey]);
+
+/** The bridge that a command's arguments name, and how to come in. */
+export function accessOf(
+  args: { readonly repo: string } & OptionValues<typeof SSH_OPTIONS>,
+  env: NodeJS.ProcessEnv,
+): BridgeAccess {
+  return { repo: args.repo, env, ssh: sshOf(args) };
+}
+
+/** The part of a command's arguments that ssh is started with. */
+export function sshOf(args: OptionValues<typeof SSH_OPTIONS>): SshOptions {
+  return { identity: args.identity, acceptNewHostKey: args.acceptNewHostKey };
+}
