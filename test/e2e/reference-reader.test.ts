@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { runAgentOnce } from '../support/bridge-agent.js';
 import { startBridgeFixture } from '../support/bridge-fixture.js';
-import { runCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { runReader, whyNoReader } from '../support/reference-reader.js';
 
@@ -19,7 +19,10 @@ test.skipIf(reason !== null)(
     const standIn = await startStandIn();
     onCleanup(() => standIn.close());
     const owner = async (...args: string[]) => {
-      const run = await runCli([...args, '--repo', bridge.repoPath], { env: bridge.ownerEnv });
+      const run = await runCliHere([...args, '--repo', bridge.repoPath], {
+        env: bridge.ownerEnv,
+        cwd: bridge.dir,
+      });
       expect(run).toMatchObject({ exitCode: 0, stderr: '' });
       return run.stdout.trim();
     };

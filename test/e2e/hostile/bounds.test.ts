@@ -228,7 +228,7 @@ test('pushes that are opened and hang have one process standing by between them,
     );
     for (const client of opened) await client.advertisement();
     const status = async () =>
-      (await serverProcesses(fixture.repoPath, 'home-pc')).filter(({ command }) =>
+      serverProcesses(fixture.repoPath, 'home-pc').filter(({ command }) =>
         /^\S*node .*standby\.cjs/.test(command),
       ).length;
     await waitUntil(async () => {

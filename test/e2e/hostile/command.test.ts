@@ -184,8 +184,7 @@ describe('what is no command is refused', () => {
       const { serverProcesses } = await import('../../support/hostile/server-state.js');
       const { waitUntil } = await import('../../support/wait-until.js');
       const tail = await waitUntil(
-        async () =>
-          (await serverProcesses(repo, 'home-pc')).find(({ command }) => command.startsWith('tail ')),
+        async () => serverProcesses(repo, 'home-pc').find(({ command }) => command.startsWith('tail ')),
         'the doorbell runs',
       );
       const environment = (await readFile(`/proc/${tail.pid}/environ`, 'latin1')).split('\0');

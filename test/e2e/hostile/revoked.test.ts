@@ -22,19 +22,18 @@ test('a removed key loses its doorbell, its fetch and its push in the middle of 
   const others = open('other-pc', 'bridge-wait');
   await fetch.advertisement();
   await push.advertisement();
-  const before = await readServerState(repoPath);
+  const before = readServerState(repoPath);
   const built = buildCommit(bridge);
   const bytes = pushBytes({ commands: [built.command], entries: built.objects });
   push.send(bytes.subarray(0, bytes.length - 50));
   const isRinging = async (who: string) =>
-    (await serverProcesses(repoPath, who)).some(({ command }) => command.startsWith('tail '));
+    serverProcesses(repoPath, who).some(({ command }) => command.startsWith('tail '));
   await waitUntil(
     async () => (await isRinging('home-pc')) && (await isRinging('other-pc')),
     'both doorbells',
   );
   await waitUntil(
-    async () =>
-      (await serverProcesses(repoPath, 'home-pc')).some(({ command }) => command.includes('unpack')),
+    async () => serverProcesses(repoPath, 'home-pc').some(({ command }) => command.includes('unpack')),
     'the push is in its pack',
   );
 
@@ -42,10 +41,10 @@ test('a removed key loses its doorbell, its fetch and its push in the middle of 
   const removed = await runCli(['key', 'remove', 'home-pc', ...keys], { env: fixture.ownerEnv });
 
   expect(removed).toMatchObject({ exitCode: 0 });
-  expect(await serverProcesses(repoPath, 'home-pc')).toEqual([]);
+  expect(serverProcesses(repoPath, 'home-pc')).toEqual([]);
   await Promise.all([notifier.closed, fetch.closed, push.closed]);
   expect(await isRinging('other-pc')).toBe(true);
-  const gone = changes(before, await readServerState(repoPath));
+  const gone = changes(before, readServerState(repoPath));
   expect(gone).toEqual(['-bridge/principals/home-pc']);
   others.kill();
   expect(await readFile(fixture.authorizedKeysFile, 'utf8')).not.toContain('llm-bridge:home-pc');
@@ -58,10 +57,7 @@ test('a connection that was opened before gets no new command', async () => {
   const socket = `${fixture.dir}/c`;
   const master = ['-o', 'ControlMaster=yes', '-o', `ControlPath=${socket}`, '-o', 'ControlPersist=no'];
   const first = openRawClient(fixture, who, 'bridge-wait', { sshArgs: master });
-  await waitUntil(
-    async () => (await serverProcesses(fixture.repoPath, 'home-pc')).length > 0,
-    'the doorbell runs',
-  );
+  await waitUntil(async () => serverProcesses(fixture.repoPath, 'home-pc').length > 0, 'the doorbell runs');
   const again = (command: string) => {
     const client = openRawClient(fixture, who, command, { sshArgs: ['-o', `ControlPath=${socket}`] });
     client.end();

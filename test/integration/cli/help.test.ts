@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { cleanEnv } from '../../support/clean-env.js';
 import { runCli } from '../../support/cli.js';
+import { runCliHere } from '../../support/cli-here.js';
 import { runProcess } from '../../support/run-process.js';
 import { tempDir } from '../../support/temp-dir.js';
 
@@ -16,7 +17,7 @@ function commandsIn(help: string): string[] {
 }
 
 async function help(...command: string[]): Promise<string> {
-  const { stdout, exitCode } = await runCli([...command, '--help']);
+  const { stdout, exitCode } = await runCliHere([...command, '--help'], { env: {}, cwd: '/' });
   expect(exitCode).toBe(0);
   return stdout;
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { cleanEnv } from '../../support/clean-env.js';
 import { runCli } from '../../support/cli.js';
+import { runCliHere } from '../../support/cli-here.js';
 import { gitOk } from '../../support/git.js';
 import { tempDir } from '../../support/temp-dir.js';
 
@@ -19,7 +20,8 @@ beforeAll(async () => {
 });
 
 const ok = async (args: readonly string[], extra: Record<string, string> = {}, input?: string) => {
-  const result = await runCli(args, { env: { ...env, ...extra }, cwd: dir, input });
+  const given = { env: { ...env, ...extra }, cwd: dir };
+  const result = await (input === undefined ? runCliHere(args, given) : runCli(args, { ...given, input }));
   expect(result).toMatchObject({ exitCode: 0, stderr: '' });
   return result.stdout;
 };

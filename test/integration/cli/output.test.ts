@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Answer } from '../../../src/protocol/answer.js';
 import { runCli } from '../../support/cli.js';
+import { runCliHere } from '../../support/cli-here.js';
 import { gitOk } from '../../support/git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
@@ -41,6 +42,23 @@ async function askAndAnswer(question: string, outcome: Pick<Answer, 'answer' | '
   const trailer = ['show', '-s', '--format=%(trailers:key=Task-Hash,valueonly)', id];
   await answerTask(repo, { id, hash: (await gitOk(trailer, repo)).trim() }, outcome);
   return id;
+}
+
+/** The same in this process, for what is about the words alone. */
+const runHere = (...args: string[]) =>
+  runCliHere([...args, '--repo', bridge.repoPath], { env: bridge.env, cwd: bridge.dir });
+
+/**
+ * What runs as a process of its own into a full device: what needs the build, what a signal would end, and
+ * one that writes and asks. The others are one function with another text, and run in this process.
+ */
+const NEEDS_PROCESS = /^(?:init|demo|doctor|service|status --watch|watch|ask hello --no-wait --repo|--help)/;
+
+/** Runs the program, or its command line here, with a full device as its standard output. */
+function runIntoFull(words: readonly string[]): Promise<Pick<RunResult, 'exitCode' | 'stderr'>> {
+  if (NEEDS_PROCESS.test(words.join(' '))) return runIn('sh', '"$@" > /dev/full', words);
+  const args = words.map((word) => word.replace('ID', answered).replace('REPO', bridge.repoPath));
+  return runCliHere(args, { env: bridge.env, cwd: bridge.dir, stdout: '/dev/full' });
 }
 
 /** Runs the program with a redirection of a shell behind it. */
@@ -88,7 +106,7 @@ describe.skipIf(process.platform !== 'linux')('output that cannot be written', (
     const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBq2QzxLQZ5v5cZqZ0p3bUO7hW8H2cH3yq2Yk0Wc1n0V test\n';
     await writeFile(join(bridge.dir, 'second.pub'), key);
     await writeFile(join(bridge.dir, 'task.txt'), 'what a program writes');
-    const { exitCode, stderr } = await runIn('sh', '"$@" > /dev/full', words.split(' '));
+    const { exitCode, stderr } = await runIntoFull(words.split(' '));
 
     expect(stderr.replace(/^watching .*\n/m, '')).toMatch(
       /^error: cannot write the output \(ENOSPC: .*\)\ntry: .*make room .*\n$/,
@@ -177,8 +195,8 @@ describe('what others have written', () => {
     ['status --json'],
     ['status'],
   ])('does nothing to a terminal in "llm-bridge %s"', async (words) => {
-    await run('ingest');
-    const { stdout } = await run(...words.split(' ').map((word) => word.replace('ID', answered)));
+    await runHere('ingest');
+    const { stdout } = await runHere(...words.split(' ').map((word) => word.replace('ID', answered)));
 
     // Into a pipe, an answer alone is data: byte for byte as the model said it.
     if (words !== 'answer ID') expect(stdout).not.toMatch(EVIL_CHARACTER);
@@ -192,7 +210,7 @@ describe('what others have written', () => {
     onCleanup(() => writeFile(log, before));
 
     for (const args of [['log'], ['log', '--json']]) {
-      const { stdout } = await run(...args);
+      const { stdout } = await runHere(...args);
       expect(stdout).toContain('"seq":0');
       expect(stdout).not.toMatch(EVIL_CHARACTER);
     }

@@ -15,11 +15,11 @@ export async function refused(
   ...told: readonly (RegExp | string)[]
 ): Promise<void> {
   const { repoPath } = bridge.fixture;
-  const before = await readServerState(repoPath);
+  const before = readServerState(repoPath);
   const text = await attack();
   for (const pattern of told) expect(text).toMatch(pattern);
-  await waitUntil(async () => (await serverProcesses(repoPath, who)).length === 0, `no process of ${who}`);
-  expect(changes(before, await readServerState(repoPath))).toEqual([]);
+  await waitUntil(() => serverProcesses(repoPath, who).length === 0, `no process of ${who}`);
+  expect(changes(before, readServerState(repoPath))).toEqual([]);
 }
 
 /** The differences between two states of a server: `+` new, `-` gone, `~` other content. */
