@@ -5,7 +5,9 @@ import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES } from '../protocol/li
 import { shortId } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';
 import type { AskedTask, CancelledTask } from '../protocol/queue.js';
+import { excerpt } from '../protocol/text.js';
 import type { LogFields } from './agent-options.js';
+import { MAX_ERROR_MESSAGE_CHARS } from './backends/backend-failure.js';
 import type { FinishedAnswer } from './clone/finished-answers.js';
 
 import type { AgentContext } from './open-agent.js';
@@ -74,6 +76,8 @@ export interface AnswerSteps {
   claim(): Promise<boolean>;
   /** The model is done with it: there is room for the next. */
   generated(): void;
+  /** Leaves it pending, and says why. */
+  leave(why: string): void;
   keep(answer: Answer): Promise<FinishedAnswer>;
   readonly equal: EqualTasks;
 }
@@ -81,7 +85,8 @@ export interface AnswerSteps {
 /**
  * Answers one task:
  * 1. claim it, and wait for the claim where another agent may be about to take it;
- * 2. generate; or where it is cancelled, before or meanwhile, say so;
+ * 2. generate; or where it is cancelled, before or meanwhile, say so; or where another agent has its model and
+ *    this one has not got it, leave it to that one;
  * 3. keep the answer in the clone: from then on it is not lost.
  * Never throws. What a model does is an answer; anything else (a full disk, a killed git) passes, and the
  * step is done again until it works.
@@ -93,7 +98,12 @@ export async function answerTask(agent: AgentContext, job: Job, steps: AnswerSte
   try {
     if (!(await steps.claim())) return;
     job.signal.throwIfAborted();
-    const answer = await generateUnlessCancelled(agent, job, steps.equal);
+    const made = await generateUnlessCancelled(agent, job, steps.equal);
+    const answer = await lookForModel(agent, job, made);
+    if (typeof answer === 'string') {
+      steps.leave(answer);
+      return;
+    }
     steps.generated();
     const keep = () => repair.run(() => steps.keep(answer));
     // Once whatever the signal says: what was generated is kept, also where the agent is to end right now.
@@ -106,6 +116,25 @@ export async function answerTask(agent: AgentContext, job: Job, steps: AnswerSte
     log('error', `task ${shortId(id)}: ${oneLine(String(error))}`, { event: 'task-lost', task: id });
     session.settle(id);
   }
+}
+
+/**
+ * Where the model was not found here: why to leave the task to the agents that have it; else the answer, which
+ * says what there is on the others. What this agent has is known better than from its list: models come and go.
+ */
+async function lookForModel(
+  { claims, queue, session }: AgentContext,
+  { asked }: Job,
+  answer: Answer,
+): Promise<Answer | string> {
+  if (answer.error?.code !== 'model_not_found') return answer;
+  const wanted = queue.modelFor(asked.id, session.queue.goodAnswers);
+  if (wanted === null) return answer;
+  const { leaveTo, offered } = await claims.lookElsewhere(wanted);
+  if (leaveTo.length > 0) return `left to ${leaveTo.join(', ')}: ${wanted.model} is not here any more`;
+  if (offered === null) return answer;
+  const message = excerpt(`${answer.error.message}; on other agents: ${offered}`, MAX_ERROR_MESSAGE_CHARS);
+  return { ...answer, error: { ...answer.error, message } };
 }
 
 function lasting({ options }: AgentContext, signal: AbortSignal) {

@@ -36,7 +36,7 @@ export class Workers {
    *    that is cancelled needs none: it is answered so at once.
    */
   fill(): number {
-    const { session, signal, claims } = this.#agent;
+    const { session, signal, claims, queue } = this.#agent;
     const { goodAnswers, cancelled } = session.queue;
     this.#equal.forget(goodAnswers);
     for (const [id, { job }] of this.#jobs) {
@@ -47,7 +47,12 @@ export class Workers {
     if (signal.aborted) return 0;
     const free = session.openTasks().filter(({ id }) => !this.#jobs.has(id));
     const byId = new Map(free.map((task) => [task.id, task]));
-    const starts = claims.choose([...byId.keys()], this.#room(), (id) => cancelled.has(id));
+    const starts = claims.choose({
+      free: [...byId.keys()],
+      room: this.#room(),
+      takesNoRoom: (id) => cancelled.has(id),
+      wants: (id) => (cancelled.has(id) ? null : queue.modelFor(id, goodAnswers)),
+    });
     for (const { task, claimFirst } of starts) {
       const asked = byId.get(task);
       if (asked !== undefined) this.#start(asked, claimFirst);
@@ -78,6 +83,7 @@ export class Workers {
         job.generated();
         this.fill();
       },
+      leave: (why) => this.#drop(job, why),
       keep: this.#keep,
     }).finally(() => {
       this.#jobs.delete(task.id);

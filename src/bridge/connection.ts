@@ -2,7 +2,7 @@ import { clientGitEnv } from '../git/git-env.js';
 import { requireGit } from '../git/git-version.js';
 import { clearTheWay } from '../git/repair-bridge.js';
 import { parseDurationMs } from '../protocol/duration.js';
-import { STREAMS_FEATURE } from '../protocol/hello.js';
+import { MODELS_FEATURE, STREAMS_FEATURE } from '../protocol/hello.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
 import type { Principal } from '../protocol/names.js';
 import { type BridgeAddress, parseAddress } from './address.js';
@@ -45,6 +45,8 @@ export interface BridgeTerms {
   readonly claimLeaseMs: number | null;
   /** Whether a stream of a task can be written and read there. */
   readonly hasStreams: boolean;
+  /** Whether agents may say there which models they have. */
+  readonly hasModels: boolean;
   /**
    * The server's clock, milliseconds since the epoch. Where the server has told its time, our own clock may
    * be set at any moment without effect. On the server itself, and where no time was told, it is our own
@@ -118,6 +120,7 @@ export async function readTerms(connection: BridgeConnection, signal?: AbortSign
     maxAnswerBytes: greeting?.hello.max_answer_bytes ?? DEFAULT_MAX_ANSWER_BYTES,
     claimLeaseMs: leaseMs(greeting?.hello.claim_lease),
     hasStreams: greeting?.hello.features.includes(STREAMS_FEATURE) ?? false,
+    hasModels: greeting?.hello.features.includes(MODELS_FEATURE) ?? false,
     serverNow: greeting?.serverNow ?? (() => Date.now()),
   };
 }
@@ -134,6 +137,8 @@ export function ownTerms(settings: BridgeSettings): BridgeTerms {
     claimLeaseMs,
     // A bridge whose init made no folder for them has none; who tries goes without.
     hasStreams: true,
+    // Where init has not opened their refs yet, a push of them fails now and then, and nothing else.
+    hasModels: true,
     serverNow,
   };
 }

@@ -83,7 +83,7 @@ export async function listRemoteRefs(
   const result = await runRemoteGit(repo, args, signal);
   if (result.exitCode !== 0) throw classifyGitFailure(`look at ${url}`, result.stderr);
   const wanted = new RegExp(
-    `^([0-9a-f]{40,64})\\t(${MAIN_REF}|(?:${SIDE_PREFIXES.join('|')})[^/\\n]+)$`,
+    `^([0-9a-f]{40,64})\\t(${MAIN_REF}|(?:${CLAIMS_PREFIX}|${AGENTS_PREFIX}|${MODELS_PREFIX})[^/\\n]+)$`,
     'gm',
   );
   return new Map(

@@ -61,21 +61,25 @@ export const agentModelsSchema = z.strictObject({
 export type AgentModels = z.infer<typeof agentModelsSchema>;
 
 /**
- * The bytes of an agent's models, in the order of backends and names, so that the same models in another
+ * What of an agent's models can be said: in the order of backends and names, so that the same models in another
  * order are no change. A model whose name cannot be told, and what does not fit, is left out.
  */
-export function writeModels({ models, ...rest }: AgentModels): Buffer {
+export function tellableModels({ models, ...rest }: AgentModels): OfferedModel[] {
   const told = models
     .filter((one) => offeredModelSchema.safeParse(one).success)
     .sort((a, b) => compare(a.backend, b.backend) || compare(a.name, b.name))
     .slice(0, MAX_MODELS);
   let left = MAX_MODELS_BYTES - writeExactJson({ ...rest, models: [] }, agentModelsSchema).length;
-  const fitting = told.filter((one) => {
+  return told.filter((one) => {
     // With the comma behind it.
     left -= Buffer.byteLength(stringifyEscaped(one)) + 1;
     return left >= 0;
   });
-  return writeExactJson({ ...rest, models: fitting }, agentModelsSchema);
+}
+
+/** The bytes of an agent's models, as far as they can be said. */
+export function writeModels(said: AgentModels): Buffer {
+  return writeExactJson({ ...said, models: tellableModels(said) }, agentModelsSchema);
 }
 
 function compare(a: string, b: string): number {

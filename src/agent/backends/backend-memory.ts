@@ -1,3 +1,5 @@
+import type { Ability } from '../../protocol/models.js';
+
 /** So many models are remembered; one more, and the one that was noted first is forgotten. */
 const MAX_REMEMBERED = 1000;
 
@@ -23,6 +25,6 @@ export class BoundedMap<Value> {
 export class BackendMemory {
   /** The context that a model was last asked to have, in tokens, by address and model. */
   readonly contexts = new BoundedMap<number>();
-  /** Whether a model can chat, by its digest, for servers that do not say so in their list. */
-  readonly abilities = new BoundedMap<boolean>();
+  /** What a model can do, by its digest, for servers that do not say so in their list. */
+  readonly abilities = new BoundedMap<{ readonly can: readonly Ability[]; readonly canChat: boolean }>();
 }

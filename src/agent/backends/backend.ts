@@ -1,4 +1,5 @@
 import type { AnswerErrorCode, Usage } from '../../protocol/answer.js';
+import type { Ability } from '../../protocol/models.js';
 import type { ChatMessage, TaskFormat, TaskOptions } from '../../protocol/task.js';
 import type { BackendMemory } from './backend-memory.js';
 import type { FailureKind } from './failure-rules.js';
@@ -60,6 +61,8 @@ export interface ListedModel {
   readonly name: string;
   /** Whether it holds a conversation: false for one that only makes embeddings. True where nobody says. */
   readonly canChat: boolean;
+  /** What its server says that it can do; empty where nobody says. In the order of the alphabet. */
+  readonly can: readonly Ability[];
   /** It runs elsewhere: what it is asked leaves this machine. */
   readonly isCloud: boolean;
   /** It is in memory: an answer starts at once, and no other model has to make room. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Placement } from './model-standing.js';
 
 /**
  * How long the agent a task falls to has to claim it, before the next one may: a fetch and a push on a slow
@@ -13,6 +14,8 @@ export interface Candidate {
   readonly firstSeenMs: number;
   /** Nobody else is to have it: we hold its claim already. */
   readonly ours: boolean;
+  /** How well each is placed for its model: the lower, the better. Absent: all are alike. */
+  readonly placement?: Placement | undefined;
 }
 
 /** Who chooses, among whom, and when. */
@@ -45,7 +48,8 @@ export interface Choice {
  * Shares tasks out among agents that do not talk to each other: each task falls to the agent for which the
  * hash of agent and task is highest (rendezvous hashing), so that all who know the same agents come to the
  * same end, whatever else each of them knows. The agent whose hash is second may take it `holdOffMs` later,
- * and so on, after a fetch that shows it unclaimed still. Alone, it is the order of asking.
+ * and so on, after a fetch that shows it unclaimed still. Alone, it is the order of asking. An agent that is
+ * placed better for the model of a task comes before any other, whatever its hash.
  */
 export function chooseTasks(candidates: readonly Candidate[], choosing: Choosing): Choice {
   const start: { id: string; rank: number; weight: number; isSure: boolean }[] = [];
@@ -55,7 +59,12 @@ export function chooseTasks(candidates: readonly Candidate[], choosing: Choosing
     // Alone, there is nothing to weigh: a backlog is looked through after every answer.
     const isShared = !candidate.ours && others.length > 0;
     const mine = isShared ? weightOf(self, candidate.id) : 0;
-    const before = isShared ? others.filter((other) => weightOf(other, candidate.id) > mine) : [];
+    const { placement } = candidate;
+    const isBefore = (other: string) => {
+      const ahead = (placement?.own ?? 0) - (placement?.others.get(other) ?? 0);
+      return ahead > 0 || (ahead === 0 && weightOf(other, candidate.id) > mine);
+    };
+    const before = isShared ? others.filter(isBefore) : [];
     const rank = before.filter((other) => !busy.has(other)).length;
     const fromMs = candidate.firstSeenMs + rank * holdOffMs;
     const isDue = rank === 0 || (nowMs >= fromMs && knownAtMs >= fromMs);

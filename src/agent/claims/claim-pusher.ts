@@ -4,11 +4,12 @@ import { writeBlob } from '../../git/commit-file.js';
 import { pushSideRefs, type SideRefChange } from '../../git/push.js';
 import type { Repository } from '../../git/run-git.js';
 import { CLAIMS_PREFIX, claimRef, writeClaim } from '../../protocol/claim.js';
+import { type AgentModels, modelsRef, writeModels } from '../../protocol/models.js';
 import { PRESENCE_EVERY_MS, presenceRef, writePresence } from '../../protocol/presence.js';
 import { oneLine } from '../../protocol/printable.js';
-import type { AgentOptions, GenerateSettings } from '../agent-options.js';
+import type { AgentOptions } from '../agent-options.js';
 import type { AgentSession } from '../agent-session.js';
-import { openBackends } from '../backends/backends.js';
+import { isSameOffer, type Offer, readOffer } from '../backends/model-offer.js';
 import {
   type ClaimChange,
   type ClaimsFacts,
@@ -19,6 +20,7 @@ import {
   type PushEvent,
   type PushedChange,
 } from './claims-state.js';
+import { modelsToSay } from './model-standing.js';
 import { MAX_CHANGES } from './plan-pushes.js';
 
 /** What pushes of claims are made from. */
@@ -36,30 +38,31 @@ const AWAY_OFFER_MS = 4_000;
 export class ClaimPusher {
   readonly #context: ClaimPushContext;
   readonly #stop: AbortSignal;
-  readonly #onNewOffer: () => void;
+  readonly #onOffer: (offer: Offer, isNew: boolean) => void;
   readonly #runningMs = startStopwatch();
-  #offer: Offer = { backends: [], models: [] };
+  #offer: Offer | null = null;
   #offerAgeMs = startStopwatch();
 
   /**
-   * `stop` aborts when no model server is to be asked any more. `onNewOffer` is called where the model
-   * servers offer something else than this agent has said.
+   * `stop` aborts when no model server is to be asked any more. `onOffer` is called with what the model
+   * servers offer; `isNew`: it is something else than this agent has said.
    */
-  constructor(context: ClaimPushContext, stop: AbortSignal, onNewOffer: () => void) {
+  constructor(context: ClaimPushContext, stop: AbortSignal, onOffer: (offer: Offer, isNew: boolean) => void) {
     this.#context = context;
     this.#stop = stop;
-    this.#onNewOffer = onNewOffer;
+    this.#onOffer = onOffer;
   }
 
   /**
-   * Asks the model servers what they offer, for the word that this agent is there. Resolves with whether it
-   * is another offer than before. Never throws.
+   * Asks the model servers what they offer, and hands it on. Never throws for one of them.
    */
-  async refreshOffer(): Promise<boolean> {
+  async refreshOffer(): Promise<void> {
     this.#offerAgeMs = startStopwatch();
-    const before = JSON.stringify(this.#offer);
-    this.#offer = await readOffer(this.#context.options.generate, this.#stop);
-    return !this.#stop.aborted && JSON.stringify(this.#offer) !== before;
+    const offer = await readOffer(this.#context.options.generate, this.#stop);
+    if (this.#stop.aborted) return;
+    const isNew = !isSameOffer(this.#offer, offer);
+    this.#offer = offer;
+    this.#onOffer(offer, isNew);
   }
 
   /**
@@ -89,9 +92,17 @@ export class ClaimPusher {
     for (const change of due) {
       if (change.kind === 'presence') {
         // Not waited for: a model server that hangs must not hold up the claims of this push.
-        if (this.#isOfferOld(known)) void this.refreshOffer().then((isNew) => isNew && this.#onNewOffer());
-        const to = await this.#writePresence('running', known.state());
-        changes.push({ ...change, ...moved(known, presenceRef(session.name), to) });
+        if (this.#isOfferOld(known)) void this.refreshOffer();
+        const loaded = known.facts().sharesModels ? (this.#offer?.loaded ?? []) : [];
+        const to = await this.#writePresence('running', known.state(), loaded);
+        changes.push({ ...change, loaded, ...moved(known, presenceRef(session.name), to) });
+      } else if (change.kind === 'models') {
+        const own = modelsToSay(known.state().having, session.name);
+        if (own === null) continue;
+        const at = new Date(session.serverNow()).toISOString();
+        const models: AgentModels = { agent: session.name, at, models: [...own] };
+        const to = await writeBlob(clone, writeModels(models));
+        changes.push({ ...change, models, ...moved(known, modelsRef(session.name), to) });
       } else if (change.kind === 'claim') {
         const { self, serverNowMs } = known.facts();
         const until = new Date(serverNowMs + leaseOf(known.facts())).toISOString();
@@ -119,7 +130,7 @@ export class ClaimPusher {
     );
     try {
       if (known.facts().saysPresence && shownAtMs !== NEVER) {
-        const word = await this.#writePresence('stopped', FIRST_CLAIMS);
+        const word = await this.#writePresence('stopped', FIRST_CLAIMS, []);
         changes.push(moved(known, presenceRef(session.name), word));
       }
       for (let at = 0; at < changes.length; at += MAX_CHANGES) {
@@ -142,6 +153,7 @@ export class ClaimPusher {
   #writePresence(
     state: 'running' | 'stopped',
     { own, work }: Pick<ClaimsState, 'own' | 'work'>,
+    loaded: readonly string[],
   ): Promise<string> {
     const { options, session, clone } = this.#context;
     const nowMs = session.serverNow();
@@ -150,8 +162,9 @@ export class ClaimPusher {
       session: session.id,
       state,
       version: options.version,
-      backends: [...this.#offer.backends],
-      models: [...this.#offer.models],
+      backends: [...(this.#offer?.backends ?? [])],
+      models: [...(this.#offer?.chatModels ?? [])],
+      loaded: [...loaded],
       parallel: options.parallel,
       busy: [...own.jobs.keys()],
       work: [...work]
@@ -177,32 +190,4 @@ export interface Known {
 
 function moved(known: Known, ref: string, to: string | null): SideRefChange {
   return { ref, to, from: known.state().own.remote.get(ref) ?? null };
-}
-
-/** A model server on this machine lists its models at once, or is not there. */
-const LIST_TIMEOUT_MS = 2_000;
-
-/** What the model servers of this agent have to offer. */
-interface Offer {
-  readonly backends: readonly string[];
-  readonly models: readonly string[];
-}
-
-/** A model server that does not answer is left out. */
-async function readOffer(settings: GenerateSettings, signal: AbortSignal): Promise<Offer> {
-  const backends = await openBackends(settings.order, settings);
-  const listed = await Promise.all(
-    backends.map(async (backend) => {
-      const within = AbortSignal.any([signal, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
-      const models = await backend.listModels(within).catch(() => null);
-      if (models === null) return [];
-      const offered = models.filter(({ canChat, isCloud }) => canChat && (!isCloud || settings.allowCloud));
-      return [{ name: backend.name, models: offered.map(({ name }) => name) }];
-    }),
-  );
-  const found = listed.flat();
-  return {
-    backends: [...new Set(found.map(({ name }) => name))],
-    models: [...new Set(found.flatMap(({ models }) => models))],
-  };
 }

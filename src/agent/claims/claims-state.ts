@@ -1,9 +1,13 @@
 import type { SideRefs } from '../../bridge/side-refs.js';
+import type { WantedModel } from '../../bridge/wanted-model.js';
 import type { SideRefChange } from '../../git/push.js';
 import { type Claim, DEFAULT_CLAIM_LEASE_MS } from '../../protocol/claim.js';
+import type { AgentModels } from '../../protocol/models.js';
 import type { Refusal } from '../../protocol/refusal.js';
 import type { WorkPhase } from '../agent-options.js';
 import type { Due } from '../agent-session.js';
+import type { Offer } from '../backends/model-offer.js';
+import { type ModelKnowledge, NO_MODELS } from './model-standing.js';
 import { NOBODY, type Others } from './others.js';
 import { NO_CLAIMS, type OwnClaims } from './own-claims.js';
 
@@ -11,6 +15,10 @@ import { NO_CLAIMS, type OwnClaims } from './own-claims.js';
 export interface ClaimsState {
   readonly own: OwnClaims;
   readonly others: Others;
+  /** Who has which model. */
+  readonly having: ModelKnowledge;
+  /** The pending tasks that are left to others, which have their model, and to whom; told once each. */
+  readonly leftTo: ReadonlyMap<string, string>;
   /** When the server was last asked. */
   readonly askedAtMs: number;
   /** When it was asked what we know the answer to: what others had claimed by then is known. */
@@ -58,6 +66,8 @@ export const NEVER = Number.POSITIVE_INFINITY;
 export const FIRST_CLAIMS: ClaimsState = {
   own: NO_CLAIMS,
   others: NOBODY,
+  having: NO_MODELS,
+  leftTo: new Map(),
   askedAtMs: -NEVER,
   knownAtMs: -NEVER,
   firstSeenMs: new Map(),
@@ -87,6 +97,8 @@ export interface ClaimsFacts {
   readonly isConnected: boolean;
   /** This agent says that it is there. */
   readonly saysPresence: boolean;
+  /** The server takes what agents have. */
+  readonly sharesModels: boolean;
   readonly isPending: (task: string) => boolean;
   /** The answer to this task waits to be pushed. */
   readonly isFinished: (task: string) => boolean;
@@ -94,11 +106,17 @@ export interface ClaimsFacts {
   readonly jitter: number;
 }
 
-/** A ref to push: a claim that is made or renewed, one that ends, or the word that this agent is there. */
-export type ClaimChange = Readonly<{ kind: 'claim' | 'end'; task: string } | { kind: 'presence' }>;
+/**
+ * A ref to push: a claim that is made or renewed, one that ends, the word that this agent is there, or what it
+ * has.
+ */
+export type ClaimChange = Readonly<
+  { kind: 'claim' | 'end'; task: string } | { kind: 'presence' } | { kind: 'models' }
+>;
 
-/** The same, as it was pushed. */
-export type PushedChange = ClaimChange & SideRefChange;
+/** The same, as it was pushed: of a presence with the models in memory that it told, of models with them. */
+export type PushedChange = ClaimChange &
+  SideRefChange & { readonly loaded?: readonly string[]; readonly models?: AgentModels };
 
 /** What happened. */
 export type ClaimsEvent = Readonly<
@@ -109,7 +127,14 @@ export type ClaimsEvent = Readonly<
   /** It has answered with what lies beside main. */
   | { type: 'fetched'; refs: SideRefs }
   /** There is room for so many more tasks, and for all that take none. */
-  | { type: 'choosing'; free: readonly string[]; room: number; takesNoRoom: (task: string) => boolean }
+  | {
+      type: 'choosing';
+      free: readonly string[];
+      room: number;
+      takesNoRoom: (task: string) => boolean;
+      /** The model that has to answer a task; null: any. */
+      wants: (task: string) => WantedModel | null;
+    }
   /** A generation begins. `claimFirst`: no model is asked before the claim is ours. */
   | { type: 'began'; task: string; claimFirst: boolean }
   /** It has come so far; the model is told once it is chosen. */
@@ -119,7 +144,9 @@ export type ClaimsEvent = Readonly<
   /** The claims of these tasks went with their answers, or are gone already. */
   | { type: 'answered'; tasks: readonly string[] }
   /** It is known what the model servers offer: this agent can say that it is there. */
-  | { type: 'ready' }
+  | { type: 'ready'; offer: Offer }
+  /** It is known better which of their models are in memory, and nothing else. */
+  | { type: 'loaded'; offer: Offer }
   /** It may be time for a push. */
   | { type: 'woke' }
   | PushEvent

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createNotifier } from '../../bridge/notifier.js';
 import { readSideRefs } from '../../bridge/side-refs.js';
+import type { WantedModel } from '../../bridge/wanted-model.js';
 import { REMOTE_PREFIX } from '../../git/fetch.js';
 import type { ObjectReader } from '../../git/object-reader.js';
 import type { RefAt } from '../../git/ref-files.js';
@@ -16,6 +17,7 @@ import {
   isClaiming,
   type StartTask,
 } from './claims-state.js';
+import { elsewhere, leftTo } from './model-standing.js';
 import { nextPushMs } from './plan-pushes.js';
 import { lookAgainMs, reduceClaims } from './reduce-claims.js';
 
@@ -34,6 +36,14 @@ export interface ClaimsContext extends ClaimPushContext {
   readonly reader: ObjectReader;
   /** Has the loop ask the server, soon. */
   readonly ask: (what: Due) => void;
+}
+
+/** Where a model is that was not found here. */
+export interface Elsewhere {
+  /** The agents that the task is to be left to; none: it is to be answered with the error. */
+  readonly leaveTo: readonly string[];
+  /** What the other agents have, and where; null where it is nothing. */
+  readonly offered: string | null;
 }
 
 /** A generation, as far as its claim is concerned. */
@@ -61,8 +71,10 @@ export class Claims {
 
   constructor(context: ClaimsContext) {
     this.#context = context;
-    this.#pusher = new ClaimPusher(context, this.#stop.signal, () => this.tell({ type: 'ready' }));
-    if (!context.options.once) void this.#pusher.refreshOffer().then(() => this.tell({ type: 'ready' }));
+    this.#pusher = new ClaimPusher(context, this.#stop.signal, (offer, isNew) =>
+      this.tell({ type: isNew ? 'ready' : 'loaded', offer }),
+    );
+    if (!context.options.once) void this.#pusher.refreshOffer();
     this.#pushing = this.#pushWhenDue();
   }
 
@@ -89,13 +101,14 @@ export class Claims {
   /** A fetch has brought claims: reads them. */
   async fetched(): Promise<void> {
     const { clone, reader } = this.#context;
-    const refs = await readSideRefs(clone, reader, REMOTE_PREFIX).catch(() => null);
+    const { models } = this.#state.having;
+    const refs = await readSideRefs(clone, reader, REMOTE_PREFIX, models).catch(() => null);
     if (refs !== null) this.tell({ type: 'fetched', refs });
   }
 
-  /** Which of these tasks to start: `room` of them at most, besides those that `takesNoRoom` says. */
-  choose(free: readonly string[], room: number, takesNoRoom: (task: string) => boolean): StartTask[] {
-    const effects = this.tell({ type: 'choosing', free, room, takesNoRoom });
+  /** Which of the free tasks to start: `room` of them at most, besides those that `takesNoRoom` says. */
+  choose(choosing: Omit<Extract<ClaimsEvent, { type: 'choosing' }>, 'type'>): StartTask[] {
+    const effects = this.tell({ type: 'choosing', ...choosing });
     return effects.filter((effect) => effect.do === 'start');
   }
 
@@ -107,6 +120,18 @@ export class Claims {
   /** True while this agent waits for a better-placed agent to take a task. */
   isHoldingOff(): boolean {
     return this.#state.isHoldingOff;
+  }
+
+  /**
+   * The model of a task was not found on the model servers of this agent: looks what they have by now, and
+   * what the others have.
+   */
+  async lookElsewhere(wanted: WantedModel): Promise<Elsewhere> {
+    await this.#pusher.refreshOffer();
+    const { having, isOff } = this.#state;
+    const { name } = this.#context.session;
+    if (isOff) return { leaveTo: [], offered: null };
+    return { leaveTo: leftTo(wanted, having, name), offered: elsewhere(having, name) };
   }
 
   /** A generation begins. Returns false where it should not, because another agent has the task. */
@@ -215,6 +240,7 @@ export class Claims {
       leaseMs: session.terms?.claimLeaseMs ?? null,
       isConnected: session.tip !== null,
       saysPresence: !options.once,
+      sharesModels: session.terms?.hasModels ?? false,
       isPending: (task) => session.isPending(task),
       isFinished: (task) => session.isFinished(task),
       jitter: Math.random(),

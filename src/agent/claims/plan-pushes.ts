@@ -13,6 +13,7 @@ import {
   NEVER,
   type PushEvent,
 } from './claims-state.js';
+import { modelsToSay } from './model-standing.js';
 import { othersPostponed } from './others.js';
 import {
   dueClaims,
@@ -67,21 +68,24 @@ export function pushDue(state: ClaimsState, facts: ClaimsFacts): ClaimsStep {
 }
 
 function dueChanges(
-  { own, others, presenceDueMs, shownAtMs }: ClaimsState,
+  { own, others, having, presenceDueMs, shownAtMs }: ClaimsState,
   facts: ClaimsFacts,
 ): ClaimChange[] {
-  const { nowMs, serverNowMs, isFinished, isPending } = facts;
+  const { self, nowMs, serverNowMs, isFinished, isPending } = facts;
   const isAnyDue = dueClaims(own, nowMs, isFinished).length > 0;
   const due = isAnyDue ? dueClaims(own, nowMs + leaseOf(facts) * TOGETHER, isFinished) : [];
   // What is done for a task goes along with its first claim, so that whoever sees the one sees the other.
   const isNewClaim = shownAtMs !== NEVER && due.some((task) => !own.held.has(task));
   const isPresenceDue = facts.saysPresence && (presenceDueMs <= nowMs || isNewClaim);
+  // Both objects take a push each (`pushSideRefs`), so the longer one goes only where it has changed.
+  const isNewsOfModels = isPresenceDue && facts.sharesModels && modelsToSay(having, self.agent) !== null;
   const leftOver = [...others.claims].flatMap(([task, { claim }]) =>
     isPending(task) || !isLeaseOver(claim, serverNowMs - SWEEP_AFTER_MS) ? [] : [task],
   );
   const ends = [...orphanedClaims(own, nowMs, isFinished), ...(isPresenceDue ? leftOver : [])];
   const changes: ClaimChange[] = [
     ...(isPresenceDue ? [{ kind: 'presence' } as const] : []),
+    ...(isNewsOfModels ? [{ kind: 'models' } as const] : []),
     ...due.map((task) => ({ kind: 'claim', task }) as const),
     // A claim that is not known to be there need not go.
     ...ends.filter((task) => own.remote.has(claimRef(task))).map((task) => ({ kind: 'end', task }) as const),
@@ -105,7 +109,7 @@ function afterSuccess(
 ): ClaimsStep {
   const { nowMs } = facts;
   const effects: ClaimsEffect[] = [];
-  let { own, presenceDueMs, shownAtMs, saidAtMs } = state;
+  let { own, having, presenceDueMs, shownAtMs, saidAtMs } = state;
   for (const change of changes) {
     if (!refs.has(change.ref)) continue;
     own = withRemote(own, change.ref, change.to);
@@ -116,6 +120,10 @@ function afterSuccess(
       const isLong = nowMs - state.askedAtMs > PRESENCE_EVERY_MS / 2;
       if (shownAtMs === NEVER || isLong) effects.push({ do: 'ask', what: 'look' });
       shownAtMs = Math.min(shownAtMs, nowMs);
+      having = { ...having, saidLoaded: change.loaded ?? [] };
+    } else if (change.kind === 'models') {
+      const said = { id: change.to ?? '', models: change.models ?? null };
+      having = { ...having, models: new Map(having.models).set(facts.self.agent, said) };
     } else if (change.to === null) {
       own = withoutClaim(own, change.task);
     } else {
@@ -124,7 +132,7 @@ function afterSuccess(
       effects.push({ do: 'go-on', task: change.task });
     }
   }
-  const next = { ...state, own, presenceDueMs, shownAtMs, saidAtMs };
+  const next = { ...state, own, having, presenceDueMs, shownAtMs, saidAtMs };
   if (refs.size === changes.length) return { state: next, effects };
   // Another agent was there first, or an earlier push of ours was, whose end we did not hear. A fetch tells.
   effects.push({ do: 'ask', what: 'fetch' });
@@ -189,7 +197,9 @@ function afterFailure(
 ): ClaimsStep {
   const delayMs = Math.min(FIRST_RETRY_MS * 2 ** state.failures, longestMs) * (0.5 + facts.jitter / 2);
   const freed = changes.flatMap((change) =>
-    change.kind === 'presence' ? [] : [{ do: 'go-on', task: change.task } as const],
+    change.kind === 'presence' || change.kind === 'models'
+      ? []
+      : [{ do: 'go-on', task: change.task } as const],
   );
   const next = { ...state, failures: state.failures + 1, retryAtMs: facts.nowMs + delayMs };
   return { state: next, effects: freed };

@@ -1,6 +1,9 @@
 import type { SideRefs } from '../../bridge/side-refs.js';
+import type { WantedModel } from '../../bridge/wanted-model.js';
 import { claimRef } from '../../protocol/claim.js';
+import { shortId } from '../../protocol/names.js';
 import { isPresent } from '../../protocol/presence.js';
+import { oneLine } from '../../protocol/printable.js';
 import { type Candidate, chooseTasks } from './choose-tasks.js';
 import {
   type ClaimsEffect,
@@ -12,6 +15,7 @@ import {
   NEVER,
   type OwnWork,
 } from './claims-state.js';
+import { leftTo, placementFor } from './model-standing.js';
 import {
   agentKey,
   busyAgents,
@@ -71,8 +75,14 @@ export function reduceClaims(state: ClaimsState, event: ClaimsEvent, facts: Clai
       for (const task of event.tasks) own = withRemote(withoutClaim(own, task), claimRef(task), null);
       return { state: { ...state, own }, effects: [] };
     }
-    case 'ready':
-      return { state: { ...state, presenceDueMs: facts.nowMs }, effects: [] };
+    case 'ready': {
+      const having = { ...state.having, offer: event.offer };
+      // A task that is left to others may be ours now.
+      const effects = state.leftTo.size === 0 ? [] : [{ do: 'ask', what: 'look' } as const];
+      return { state: { ...state, having, presenceDueMs: facts.nowMs }, effects };
+    }
+    case 'loaded':
+      return { state: { ...state, having: { ...state.having, offer: event.offer } }, effects: [] };
     case 'woke':
       return pushDue(state, facts);
     case 'pushed':
@@ -117,6 +127,7 @@ function afterFetch(before: ClaimsState, refs: SideRefs, facts: ClaimsFacts): Cl
   let state: ClaimsState = {
     ...before,
     knownAtMs: before.askedAtMs,
+    having: { ...before.having, models: refs.models },
     own: ownAfterFetch(before.own, refs, { self, nowMs, serverNowMs, fetchedAtMs: before.askedAtMs }),
     others: othersAfterFetch(before.others, refs, { self, nowMs, serverNowMs }),
   };
@@ -143,10 +154,33 @@ function holderFor(state: ClaimsState, task: string, nowMs: number): ForeignClai
   return holderOf(state.others, task, { nowMs, knownAtMs: state.knownAtMs });
 }
 
-/** Chooses the free tasks that this agent starts, and remembers when to look at the others again. */
+/** Leaves tasks to those that have their model, and chooses among the others. */
 function choose(
+  before: ClaimsState,
+  event: Extract<ClaimsEvent, { type: 'choosing' }>,
+  facts: ClaimsFacts,
+): ClaimsStep {
+  const left = new Map<string, string>();
+  // Nothing is heard of the others any more where claims are off for good.
+  for (const task of before.isOff ? [] : event.free) {
+    const wanted = event.wants(task);
+    const agents = wanted === null ? [] : leftTo(wanted, before.having, facts.self.agent);
+    if (wanted === null || agents.length === 0) continue;
+    left.set(task, `${agents.join(', ')}, which ${agents.length === 1 ? 'has' : 'have'} ${wanted.model}`);
+  }
+  const told = [...left].flatMap(([task, to]): ClaimsEffect[] => {
+    const text = `task ${shortId(task)}: left to ${oneLine(to)}`;
+    return before.leftTo.has(task) ? [] : [{ do: 'log', level: 'info', text }];
+  });
+  const free = event.free.filter((task) => !left.has(task));
+  const { state, effects } = chooseAmong({ ...before, leftTo: left }, { ...event, free }, facts);
+  return { state, effects: [...told, ...effects] };
+}
+
+/** Chooses the free tasks that this agent starts, and remembers when to look at the others again. */
+function chooseAmong(
   state: ClaimsState,
-  { free, room, takesNoRoom }: Extract<ClaimsEvent, { type: 'choosing' }>,
+  { free, room, takesNoRoom, wants }: Extract<ClaimsEvent, { type: 'choosing' }>,
   facts: ClaimsFacts,
 ): ClaimsStep {
   let left = room;
@@ -163,8 +197,10 @@ function choose(
   let overAtMs = NEVER;
   for (const [id, seenMs] of firstSeenMs) {
     const holder = holderFor(state, id, nowMs);
-    if (holder === null) candidates.push({ id, firstSeenMs: seenMs, ours: state.own.held.has(id) });
-    else overAtMs = Math.min(overAtMs, holder.overAtMs);
+    if (holder === null) {
+      const ours = state.own.held.has(id);
+      candidates.push({ id, firstSeenMs: seenMs, ours, placement: placementOf(state, wants(id), facts) });
+    } else overAtMs = Math.min(overAtMs, holder.overAtMs);
   }
   const choice = chooseTasks(candidates, {
     self: agentKey(facts.self),
@@ -188,6 +224,13 @@ function choose(
     return fits(task) ? [{ do: 'start', task, claimFirst }] : [];
   });
   return { state: next, effects: [...settlingLook(state, facts), ...starts] };
+}
+
+/** Without others, or a wish, there is nothing to compare. */
+function placementOf(state: ClaimsState, wanted: WantedModel | null, { self }: ClaimsFacts) {
+  const { present } = state.others;
+  if (wanted === null || present.length === 0 || state.having.models.size === 0) return undefined;
+  return placementFor(wanted, state.having, { self: self.agent, present });
 }
 
 /** A busy agent fetches nothing by itself: it would claim first for as long as a backlog lasts. */

@@ -1,3 +1,4 @@
+import { type WantedModel, wantedModelOf } from '../../bridge/wanted-model.js';
 import { REMOTE_MAIN_REF } from '../../git/fetch.js';
 import type { ObjectReader } from '../../git/object-reader.js';
 import { readHistory } from '../../git/read-history.js';
@@ -5,6 +6,7 @@ import type { Repository } from '../../git/run-git.js';
 import {
   type AskedTask,
   createQueueReader,
+  equalTaskKey,
   inOrderOfPriority,
   type QueueState,
 } from '../../protocol/queue.js';
@@ -26,7 +28,7 @@ export class QueueView {
   readonly #clone: Repository;
   readonly #objects: ObjectReader;
   #history = nothingSeen();
-  readonly #priorities = new Map<string, number>();
+  readonly #seen = new Map<string, SeenTask>();
 
   constructor(clone: Repository, objects: ObjectReader) {
     this.#clone = clone;
@@ -55,6 +57,15 @@ export class QueueView {
     return { ...queue, pending: await this.#order(queue.pending, terms.maxTaskBytes) };
   }
 
+  /**
+   * The model that has to answer a pending task; null where any will do: it names none, or there is a good
+   * answer to an equal one among `goodAnswers`.
+   */
+  modelFor(id: string, goodAnswers: QueueState['goodAnswers']): WantedModel | null {
+    const seen = this.#seen.get(id);
+    return seen === undefined || seen.wanted === null || goodAnswers.has(seen.key) ? null : seen.wanted;
+  }
+
   /** The clone is a new one: reads it from the beginning. */
   restart(): void {
     this.#history = nothingSeen();
@@ -62,19 +73,34 @@ export class QueueView {
 
   /** A task is read once, the first time it is seen. */
   async #order(pending: readonly AskedTask[], maxTaskBytes: number): Promise<readonly AskedTask[]> {
-    const known = this.#priorities;
+    const known = this.#seen;
     const ids = new Set(pending.map(({ id }) => id));
     for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
     for (const asked of pending) {
       if (known.has(asked.id)) continue;
       const isPlain = asked.file === 'task.txt';
       const content = isPlain ? null : await readAskedTask(this.#objects, asked, maxTaskBytes);
-      // What is no task is answered with an error, in its turn.
-      known.set(asked.id, content?.task == null ? 0 : priorityOf(content.task));
+      // What is no task is answered with an error, in its turn, by anybody.
+      if (content?.task == null) known.set(asked.id, PLAIN_TASK);
+      else {
+        const { task, hash } = content;
+        const wanted = wantedModelOf(task);
+        known.set(asked.id, { priority: priorityOf(task), wanted, key: equalTaskKey(asked.file, hash) });
+      }
     }
-    return inOrderOfPriority(pending, (asked) => known.get(asked.id) ?? 0);
+    return inOrderOfPriority(pending, (asked) => known.get(asked.id)?.priority ?? 0);
   }
 }
+
+/** What has to be known of a pending task before its turn. */
+interface SeenTask {
+  readonly priority: number;
+  readonly wanted: WantedModel | null;
+  /** By which an equal task is known. */
+  readonly key: string;
+}
+
+const PLAIN_TASK: SeenTask = { priority: 0, wanted: null, key: '' };
 
 /** What was read of a clone's history, up to `seen`. `newestMs`: its newest date, judged by the server. */
 function nothingSeen() {

@@ -12,6 +12,7 @@ const TERMS: BridgeTerms = {
   maxAnswerBytes: 1,
   claimLeaseMs: null,
   hasStreams: false,
+  hasModels: false,
   serverNow: () => 1234,
 };
 const EMPTY = readQueue([], { nowMs: 0, ttlMs: 0 });

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { Ability } from '../../../protocol/models.js';
 import { LIST_LIMITS } from '../answer-limits.js';
 import { BackendError, type ListedModel } from '../backend.js';
 import { backendError, type CalledBackend, callBackend } from '../backend-failure.js';
@@ -22,6 +23,8 @@ const detailsSchema = z.object({
     z.object({
       id: z.string(),
       type: z.string().optional(),
+      /** `tool_use`; said since 0.3.16. */
+      capabilities: z.array(z.string()).optional().catch(undefined),
       state: z.string().optional(),
       loaded_context_length: count,
       max_context_length: count,
@@ -110,11 +113,21 @@ function describe(id: string, details: Details | undefined): LmstudioModel {
   return {
     name: id,
     canChat: details?.type === undefined ? !isEmbeddingName(id) : details.type !== 'embeddings',
+    can: abilitiesOf(details),
     isCloud: isCloudName(id),
     isLoaded,
     context: isLoaded ? (details.loaded_context_length ?? null) : null,
     longestContext: details?.max_context_length ?? null,
   };
+}
+
+/** What its type says, in our words. Of a server without details nothing is known. */
+function abilitiesOf(details: Details | undefined): Ability[] {
+  const { type, capabilities = [] } = details ?? {};
+  if (type === 'embeddings') return ['embed'];
+  if (type !== 'llm' && type !== 'vlm') return [];
+  const tools: Ability[] = capabilities.includes('tool_use') ? ['tools'] : [];
+  return ['chat', ...tools, ...(type === 'vlm' ? (['vision'] as const) : [])];
 }
 
 /** LM Studio itself names them `text-embedding-…`. */

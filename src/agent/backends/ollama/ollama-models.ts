@@ -58,8 +58,10 @@ export async function listOllamaModels(
   for (const model of tags) {
     const isCloud = isElsewhere(about, model.name) || isRemote(model);
     const isLoaded = loaded.some(({ name }) => OLLAMA.sameModel(model.name, name));
-    const canChat = isCloud || (await abilityOf(server, model, memory));
-    models.push({ name: model.name, canChat, isCloud, isLoaded });
+    // What is said of a cloud model is asked of nobody.
+    const known = isCloud ? abilitiesOf(model) : await lookUpAbilities(server, model, memory);
+    const { can, canChat } = isCloud ? { ...known, canChat: true } : known;
+    models.push({ name: model.name, canChat, can, isCloud, isLoaded });
   }
   return models;
 }
@@ -152,21 +154,39 @@ async function show(server: Server, model: string): Promise<Shown> {
   throw backendError(server.about, 'backend_error', `says of ${model} what cannot be read`);
 }
 
+type Abilities = Pick<ListedModel, 'can' | 'canChat'>;
+
 /** Where the server says no capabilities in its list, each model is looked at once. */
-async function abilityOf(
+async function lookUpAbilities(
   server: Server,
   model: { name: string; digest?: string | undefined; capabilities?: string[] | null | undefined },
   memory: BackendMemory,
-): Promise<boolean> {
-  if (model.capabilities?.length) return model.capabilities.includes('completion');
+): Promise<Abilities> {
+  if (model.capabilities?.length) return abilitiesOf(model);
   const key = model.digest ?? model.name;
   const known = memory.abilities.get(key);
   if (known !== undefined) return known;
   const shown = await show(server, model.name).catch(ignoreRefusal);
   // One model that is broken, or gone by now, is no reason to list none.
-  if (shown === null) return true;
-  memory.abilities.set(key, chats(shown));
-  return chats(shown);
+  if (shown === null) return { can: [], canChat: true };
+  const abilities = abilitiesOf(shown);
+  memory.abilities.set(key, abilities);
+  return abilities;
+}
+
+/** Ollama's words for what we say, in our order. */
+const ABILITY_WORDS = [
+  ['completion', 'chat'],
+  ['embedding', 'embed'],
+  ['tools', 'tools'],
+  ['vision', 'vision'],
+] as const;
+
+/** That it chats is believed where nobody says otherwise, and claimed only where the server does. */
+function abilitiesOf(shown: Pick<Shown, 'capabilities' | 'model_info'>): Abilities {
+  const said = shown.capabilities ?? [];
+  const can = ABILITY_WORDS.flatMap(([word, ability]) => (said.includes(word) ? [ability] : []));
+  return { can, canChat: chats(shown) };
 }
 
 /** Null for what the server would not say; throws where it cannot be reached, or the signal's reason. */
@@ -176,7 +196,7 @@ function ignoreRefusal(error: unknown): null {
 }
 
 /** Without capabilities the architecture tells: only encoders (BERT and its kin) have a way of pooling. */
-function chats({ capabilities, model_info }: Shown): boolean {
+function chats({ capabilities, model_info }: Pick<Shown, 'capabilities' | 'model_info'>): boolean {
   if (capabilities?.length) return capabilities.includes('completion');
   const info = model_info ?? {};
   if (/bert/i.test(String(info['general.architecture'] ?? ''))) return false;

@@ -88,3 +88,26 @@ test('what we hold already is ours, whoever it falls to', () => {
   const of = candidates(40).map((one) => ({ ...one, ours: true }));
   expect(choose('a/1', of).start).toHaveLength(40);
 });
+
+test('whoever is placed better for the model of a task goes first, and the worse one only after all others', () => {
+  const placed = (self: string, others: Record<string, number>, own: number) =>
+    choose(
+      self,
+      candidates(40).map((one) => ({ ...one, placement: { own, others: new Map(Object.entries(others)) } })),
+    );
+  const best = placed('a/1', { 'b/2': 1, 'c/3': 1, 'd/4': 3 }, 0);
+  expect(best.start).toHaveLength(40);
+  expect(best.start.every(({ isSure }) => isSure)).toBe(true);
+  // Of two that are alike, the hash decides; the one that has it not is not waited for.
+  const [b, c] = [
+    placed('b/2', { 'a/1': 2, 'c/3': 1, 'd/4': 3 }, 1),
+    placed('c/3', { 'a/1': 2, 'b/2': 1, 'd/4': 3 }, 1),
+  ];
+  expect([...b.start, ...c.start].map(({ id }) => id).sort()).toEqual(
+    candidates(40)
+      .map(({ id }) => id)
+      .sort(),
+  );
+  const last = placed('d/4', { 'a/1': 0, 'b/2': 1, 'c/3': 1 }, 3);
+  expect(last).toEqual({ start: [], lookAgainAtMs: 1000 + 3 * HOLD_OFF_MS });
+});

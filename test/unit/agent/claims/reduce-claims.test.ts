@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { Offer } from '../../../../src/agent/backends/model-offer.js';
 import {
   type ClaimsEffect,
   type ClaimsEvent,
@@ -11,6 +12,7 @@ import { nextPushMs } from '../../../../src/agent/claims/plan-pushes.js';
 import { lookAgainMs, reduceClaims } from '../../../../src/agent/claims/reduce-claims.js';
 import type { SideRefs } from '../../../../src/bridge/side-refs.js';
 import { claimRef } from '../../../../src/protocol/claim.js';
+import { type AgentModels, modelsRef } from '../../../../src/protocol/models.js';
 import { PRESENCE_EVERY_MS, type Presence, presenceRef } from '../../../../src/protocol/presence.js';
 import type { Refusal } from '../../../../src/protocol/refusal.js';
 
@@ -36,8 +38,9 @@ class Told {
   now(): ClaimsFacts {
     const { nowMs } = this;
     const known = { self: SELF, leaseMs: LEASE_MS, isConnected: true, saysPresence: false, jitter: 1 };
+    const models = { sharesModels: false };
     const no = { isPending: () => false, isFinished: () => false };
-    return { ...known, ...no, nowMs, serverNowMs: SERVER + nowMs, ...this.facts };
+    return { ...known, ...models, ...no, nowMs, serverNowMs: SERVER + nowMs, ...this.facts };
   }
 
   /** A fetch that takes no time. */
@@ -79,6 +82,15 @@ const end = (task: string) => ({ kind: 'end', task });
 const ask = (what: 'look' | 'fetch') => ({ do: 'ask', what });
 const goOn = (task: string) => ({ do: 'go-on', task });
 const start = (task: string, claimFirst: boolean) => ({ do: 'start', task, claimFirst });
+
+/** What model servers offer: models of Ollama by name, and which of them are in memory. */
+function offering(
+  names: readonly string[] = [],
+  other: { loaded?: readonly string[]; silent?: readonly string[] } = {},
+): Offer {
+  const models = names.map((name) => ({ name, backend: 'ollama', can: ['chat'] }));
+  return { backends: ['ollama'], silent: [], models, chatModels: names, loaded: [], ...other };
+}
 
 /** Claims by task, as `<holder>` with a lease until `untilMs`, and presences. */
 function there(
@@ -272,7 +284,7 @@ describe('a push', () => {
     ]);
     expect(told.nextPushMs()).toBe(NEVER);
     // Tasks are started without claims from now on.
-    const choosing = { free: ['a', 'b'], room: 1, takesNoRoom: () => false };
+    const choosing = { free: ['a', 'b'], room: 1, takesNoRoom: () => false, wants: () => null };
     expect(told.at(20, { type: 'choosing', ...choosing })).toEqual([start('a', false)]);
   });
 
@@ -307,14 +319,14 @@ describe('the word that this agent is there', () => {
 
   test('goes out once the model servers have answered, and again every two minutes', () => {
     expect(told.nextPushMs()).toBe(NEVER);
-    told.at(300, { type: 'ready' });
+    told.at(300, { type: 'ready', offer: offering() });
     expect(told.push(300)).toEqual([{ kind: 'presence' }]);
     expect(told.pushed(300, 500, [said])).toEqual([ask('look')]);
     expect(told.nextPushMs()).toBe(500 + PRESENCE_EVERY_MS);
   });
 
   test('is tried again after a second where another was there first', () => {
-    told.at(0, { type: 'ready' });
+    told.at(0, { type: 'ready', offer: offering() });
     expect(told.pushed(0, 500, [said], [said.ref])).toEqual([ask('fetch')]);
     expect([told.nextPushMs(), told.state.shownAtMs]).toEqual([1500, NEVER]);
   });
@@ -322,7 +334,7 @@ describe('the word that this agent is there', () => {
   test('takes along claims of others that are long over, on tasks that nobody waits for', () => {
     const over = { of: OTHER, untilMs: 1000 };
     told.fetch(0, there({ old: over, pending: over, late: { of: OTHER, untilMs: 2000 } }));
-    told.at(0, { type: 'ready' });
+    told.at(0, { type: 'ready', offer: offering() });
     told.facts = { saysPresence: true, isPending: (task) => task === 'pending' };
     expect(told.push(31_500)).toEqual([{ kind: 'presence' }, end('old')]);
   });
@@ -330,7 +342,7 @@ describe('the word that this agent is there', () => {
   test('takes them along at once where they were over before this agent came', () => {
     told.facts = { saysPresence: true };
     told.fetch(0, there({ old: { of: OTHER, untilMs: -31_000 }, late: { of: OTHER, untilMs: -29_000 } }));
-    told.at(0, { type: 'ready' });
+    told.at(0, { type: 'ready', offer: offering() });
     expect(told.push(0)).toEqual([{ kind: 'presence' }, end('old')]);
   });
 
@@ -345,7 +357,10 @@ describe('the word that this agent is there', () => {
 
 describe('of the free tasks', () => {
   const choose = (nowMs: number, free: readonly string[], room = 9, takesNoRoom: readonly string[] = []) =>
-    told.at(nowMs, { type: 'choosing', free, room, takesNoRoom: (task) => takesNoRoom.includes(task) });
+    told.at(nowMs, {
+      ...{ type: 'choosing', free, room, takesNoRoom: (task) => takesNoRoom.includes(task) },
+      wants: () => null,
+    });
   const untilLook = () => lookAgainMs(told.state, told.now());
 
   test('as many start as there is room for, and all that take none', () => {
@@ -417,7 +432,7 @@ describe('what a task is at', () => {
   beforeEach(() => {
     told.facts = { saysPresence: true };
     told.fetch(0);
-    told.at(0, { type: 'ready' });
+    told.at(0, { type: 'ready', offer: offering() });
     told.pushed(0, 0, [said]);
   });
 
@@ -461,5 +476,150 @@ describe('what a task is at', () => {
     told.at(1000, { type: 'began', task: 'a', claimFirst: false });
     told.at(1000, phase('a', 'loading', 'llama3.2'));
     expect(told.push(1200)).toEqual([claim('a')]);
+  });
+});
+
+describe('which model a task names', () => {
+  const AWAY = 'attic-pc';
+  const having = (
+    agents: Record<string, readonly string[]>,
+    presences: readonly Partial<Presence>[] = [],
+  ) => ({
+    ...there({}, presences),
+    models: new Map(
+      Object.entries(agents).map(([agent, names]) => {
+        const models = names.map((name) => ({ name, backend: 'ollama', can: [] }));
+        const said: AgentModels = { agent, at: new Date(SERVER).toISOString(), models };
+        return [agent, { id: `${agent} has ${names.join()}`, models: said }] as const;
+      }),
+    ),
+  });
+  const choose = (nowMs: number, model: string, free: readonly string[] = ['t']) =>
+    told.at(nowMs, {
+      ...{ type: 'choosing', free, room: 99, takesNoRoom: () => false, wants: () => ({ model }) },
+    });
+  const started = (effects: readonly ClaimsEffect[]) =>
+    effects.flatMap((one) => (one.do === 'start' ? [one.task] : []));
+  const logged = (effects: readonly ClaimsEffect[]) =>
+    effects.flatMap((one) => (one.do === 'log' ? [one.text] : []));
+
+  beforeEach(() => {
+    told.facts = { saysPresence: true, sharesModels: true };
+  });
+
+  test('leaves the task to the agent that has it, present or not, and says so once', () => {
+    told.fetch(0, having({ [AWAY]: ['qwen3:8b'] }));
+    told.at(0, { type: 'ready', offer: offering(['llama3.2:latest']) });
+    const first = choose(1, 'qwen3:8b');
+    expect([started(first), logged(first)]).toEqual([[], ['task t: left to attic-pc, which has qwen3:8b']]);
+    expect(choose(2, 'qwen3:8b')).toEqual([]);
+    // It waits for no time of ours, and an agent with --once may end.
+    expect([lookAgainMs(told.state, told.now()), told.state.isHoldingOff]).toEqual([NEVER, false]);
+    expect(started(choose(3, 'llama3.2'))).toEqual(['t']);
+  });
+
+  test("is nobody's where nobody lists it, so that a typo is answered at once", () => {
+    told.fetch(0, having({ [AWAY]: ['qwen3:8b'] }));
+    told.at(0, { type: 'ready', offer: offering(['llama3.2:latest']) });
+    expect(started(choose(1, 'qwen3:8b-typo'))).toEqual(['t']);
+  });
+
+  test('is looked for here as well as long as it is not known what this agent has', () => {
+    told.fetch(0, having({ [AWAY]: ['qwen3:8b'] }));
+    expect(started(choose(1, 'qwen3:8b'))).toEqual(['t']);
+    told.at(2, { type: 'ready', offer: { ...offering(), backends: [], silent: ['ollama'] } });
+    expect(started(choose(3, 'qwen3:8b'))).toEqual(['t']);
+  });
+
+  test('is had while its model server is away, too', () => {
+    told.fetch(0, having({ [SELF.agent]: ['qwen3:8b'], [AWAY]: ['qwen3:8b'] }));
+    told.at(0, { type: 'ready', offer: { ...offering(), backends: [], silent: ['ollama'] } });
+    expect(started(choose(1, 'qwen3:8b'))).toEqual(['t']);
+    told.at(2, { type: 'ready', offer: offering(['llama3.2:latest']) });
+    expect(started(choose(3, 'qwen3:8b'))).toEqual([]);
+  });
+
+  test('comes back to this agent when it has it, and when nobody lists it any more', () => {
+    told.fetch(0, having({ [AWAY]: ['qwen3:8b'] }));
+    told.at(0, { type: 'ready', offer: offering(['llama3.2:latest']) });
+    expect(started(choose(1, 'qwen3:8b'))).toEqual([]);
+    // The loop of the agent is woken for it.
+    expect(told.at(2, { type: 'ready', offer: offering(['qwen3:8b']) })).toEqual([ask('look')]);
+    expect(started(choose(3, 'qwen3:8b'))).toEqual(['t']);
+    told.at(4, { type: 'ready', offer: offering([]) });
+    told.fetch(5, having({ [AWAY]: [] }));
+    expect(started(choose(6, 'qwen3:8b'))).toEqual(['t']);
+  });
+
+  test('is for anybody where the server takes no claims any more', () => {
+    told.fetch(0, having({ [AWAY]: ['qwen3:8b'] }));
+    told.at(0, { type: 'ready', offer: offering([]) });
+    told.state = { ...told.state, isOff: true };
+    expect(started(choose(1, 'qwen3:8b'))).toEqual(['t']);
+  });
+
+  test('in memory elsewhere lets that agent go first, and this one later', () => {
+    const models = { [SELF.agent]: ['qwen3:8b'], [AWAY]: ['qwen3:8b'] };
+    const tasks = Array.from({ length: 20 }, (_, n) => `task ${n}`);
+    told.fetch(0, having(models, [{ loaded: ['qwen3:8b'] }]));
+    told.at(0, { type: 'ready', offer: offering(['qwen3:8b']) });
+    expect(started(choose(1, 'qwen3:8b', tasks))).toEqual([]);
+    told.fetch(2500, having(models, [{ loaded: ['qwen3:8b'] }]));
+    expect(started(choose(2500, 'qwen3:8b', tasks)).toSorted()).toEqual(tasks.toSorted());
+    // What this agent has in memory counts once the others know of it.
+    told.at(3000, { type: 'loaded', offer: offering(['qwen3:8b'], { loaded: ['qwen3:8b'] }) });
+    told.fetch(3000, having(models, [{}]));
+    const share = started(
+      choose(
+        3000,
+        'qwen3:8b',
+        tasks.map((task) => `${task} later`),
+      ),
+    );
+    expect(share.length).toBeLessThan(tasks.length);
+    told.pushed(3000, 3000, [{ ...said, loaded: ['qwen3:8b'] }]);
+    const later = tasks.map((task) => `${task} at last`);
+    expect(started(choose(3000, 'qwen3:8b', later)).toSorted()).toEqual(later.toSorted());
+  });
+
+  test('is said beside the presence, when it changes and not again', () => {
+    told.fetch(0);
+    told.at(0, { type: 'ready', offer: offering(['b', 'a']) });
+    expect(told.push(0)).toEqual([{ kind: 'presence' }, { kind: 'models' }]);
+    const models: AgentModels = { agent: SELF.agent, at: '', models: [...offering(['a', 'b']).models] };
+    const pushed = { kind: 'models', ref: modelsRef(SELF.agent), to: 'list', from: null, models } as const;
+    told.pushed(0, 0, [said, pushed]);
+    expect(told.state.own.remote.get(modelsRef(SELF.agent))).toBe('list');
+    told.at(1, { type: 'ready', offer: offering(['a', 'b']) });
+    expect(told.push(1)).toEqual([{ kind: 'presence' }]);
+    told.at(2, { type: 'ready', offer: offering(['a']) });
+    expect(told.push(2)).toEqual([{ kind: 'presence' }, { kind: 'models' }]);
+    // A server that does not take it is sent none; nor where another run has said the same.
+    told.facts = { saysPresence: true, sharesModels: false };
+    expect(told.push(2)).toEqual([{ kind: 'presence' }]);
+    told.facts = { saysPresence: true, sharesModels: true };
+    told.fetch(3, {
+      ...there(),
+      models: new Map([[SELF.agent, { id: 'x', models: { ...models, models: models.models.slice(0, 1) } }]]),
+    });
+    expect(told.push(3)).toEqual([{ kind: 'presence' }]);
+  });
+
+  test('that cannot be said is no news each time', () => {
+    told.fetch(0);
+    told.at(0, { type: 'ready', offer: offering(['a', 'bad\nname']) });
+    expect(told.push(0)).toEqual([{ kind: 'presence' }, { kind: 'models' }]);
+    const models: AgentModels = { agent: SELF.agent, at: '', models: [...offering(['a']).models] };
+    told.pushed(0, 0, [said, { kind: 'models', ref: modelsRef(SELF.agent), to: 'list', from: null, models }]);
+    told.at(1, { type: 'ready', offer: offering(['a', 'bad\nname']) });
+    expect(told.push(1)).toEqual([{ kind: 'presence' }]);
+  });
+
+  test('and was in memory changes nothing that is pushed at once', () => {
+    told.fetch(0);
+    told.at(0, { type: 'ready', offer: offering(['a']) });
+    told.pushed(0, 0, [said]);
+    told.at(1000, { type: 'loaded', offer: offering(['a'], { loaded: ['a'] }) });
+    expect(told.nextPushMs()).toBe(PRESENCE_EVERY_MS);
   });
 });
