@@ -85,11 +85,10 @@ export interface AnswerSteps {
 /**
  * Answers one task:
  * 1. claim it, and wait for the claim where another agent may be about to take it;
- * 2. generate; or where it is cancelled, before or meanwhile, say so; or where another agent has its model and
- *    this one has not got it, leave it to that one;
- * 3. keep the answer in the clone: from then on it is not lost.
- * Never throws. What a model does is an answer; anything else (a full disk, a killed git) passes, and the
- * step is done again until it works.
+ * 2. generate; or where it is cancelled, before or meanwhile, say so; or where another agent has its model
+ *    and this one has not got it, leave it to that one;
+ * 3. keep the answer in the clone: from then on it is not lost. Never throws. What a model does is an answer;
+ *    anything else (a full disk, a killed git) passes, and the step is done again until it works.
  */
 export async function answerTask(agent: AgentContext, job: Job, steps: AnswerSteps): Promise<void> {
   const { session, repair } = agent;
@@ -119,8 +118,9 @@ export async function answerTask(agent: AgentContext, job: Job, steps: AnswerSte
 }
 
 /**
- * Where the model was not found here: why to leave the task to the agents that have it; else the answer, which
- * says what there is on the others. What this agent has is known better than from its list: models come and go.
+ * Where the model was not found here: why to leave the task to the agents that have it; else the answer,
+ * which says what there is on the others. What this agent has is known better than from its list: models come
+ * and go.
  */
 async function lookForModel(
   { claims, queue, session }: AgentContext,

@@ -61,8 +61,8 @@ export const agentModelsSchema = z.strictObject({
 export type AgentModels = z.infer<typeof agentModelsSchema>;
 
 /**
- * What of an agent's models can be said: in the order of backends and names, so that the same models in another
- * order are no change. A model whose name cannot be told, and what does not fit, is left out.
+ * What of an agent's models can be said: in the order of backends and names, so that the same models in
+ * another order are no change. A model whose name cannot be told, and what does not fit, is left out.
  */
 export function tellableModels({ models, ...rest }: AgentModels): OfferedModel[] {
   const told = models

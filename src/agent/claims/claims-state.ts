@@ -107,8 +107,8 @@ export interface ClaimsFacts {
 }
 
 /**
- * A ref to push: a claim that is made or renewed, one that ends, the word that this agent is there, or what it
- * has.
+ * A ref to push: a claim that is made or renewed, one that ends, the word that this agent is there, or what
+ * it has.
  */
 export type ClaimChange = Readonly<
   { kind: 'claim' | 'end'; task: string } | { kind: 'presence' } | { kind: 'models' }
