@@ -9,15 +9,19 @@
  *
  * Everything thrown is a BridgeError, or the reason of a signal that you aborted.
  */
-import { type AskOutcome, ask as askThrough } from './asker/ask.js';
+import { type AskOptions, type AskOutcome, ask as askThrough } from './asker/ask.js';
+import { askPieces, type PieceOrOutcome } from './asker/ask-pieces.js';
 import { draftTask } from './asker/task-draft.js';
+import type { BridgeAccess } from './bridge/connection.js';
 import type { SshOptions } from './bridge/ssh-settings.js';
 import type { TaskJson } from './protocol/task.js';
 
 export { type InitResult, initBridge } from './admin/init.js';
 export type { AgentLog, LogFields, LogLevel, OnTaskText } from './agent/agent-options.js';
 export { type Agent, type CreateAgentOptions, createAgent } from './agent/create-agent.js';
+export type { AnswerPiece } from './asker/answer-pieces.js';
 export type { AskOutcome } from './asker/ask.js';
+export type { PieceOrOutcome } from './asker/ask-pieces.js';
 export type { SshOptions } from './bridge/ssh-settings.js';
 export { type Answer, type AnswerError, answerSchema } from './protocol/answer.js';
 export { BridgeError } from './protocol/bridge-error.js';
@@ -54,15 +58,33 @@ export interface AskRequest {
 
 /** Asks a bridge and waits for the answer. An error answer is an answer: look at `answer.error`. */
 export async function ask(request: AskRequest): Promise<AskOutcome> {
+  return askThrough(...asAsked(request));
+}
+
+/**
+ * Asks a bridge, and says what the model does while it does: `{text}` and `{thinking}` are the next pieces of
+ * the answer and of what is thought before it. `{restart}`: the model starts again, and what came before is
+ * void. The last is `{outcome}`, as `ask` returns it; the text since the last restart then is
+ * `outcome.answer.answer`, to the byte. Where nothing can be said meanwhile, the answer comes as one piece.
+ * Leaving the loop ends the waiting, and the task stays asked.
+ */
+export function stream(request: AskRequest): AsyncGenerator<PieceOrOutcome, void, undefined> {
+  return askPieces(...asAsked(request));
+}
+
+function asAsked(request: AskRequest): [BridgeAccess, AskOptions] {
   const { repo, task: fields, dedup = false, ssh, env = process.env, ...options } = request;
   const { reply_to: given, ...task } = fields;
-  return askThrough(
+  return [
     { repo, env, ssh },
     {
       ...options,
       replyTo: given,
-      draft: ({ maxBytes, nowMs, replyTo }) =>
-        draftTask(replyTo === undefined ? task : { ...task, reply_to: replyTo }, { nowMs, maxBytes, dedup }),
+      draft({ maxBytes, nowMs, replyTo, stream }) {
+        const aloud = stream && !dedup ? { stream } : {};
+        const reply = replyTo === undefined ? {} : { reply_to: replyTo };
+        return draftTask({ ...task, ...reply, ...aloud }, { nowMs, maxBytes, dedup });
+      },
     },
-  );
+  ];
 }

@@ -1,10 +1,12 @@
 import type { BridgeView } from '../bridge/bridge-view.js';
 import { type BridgeAccess, openDoorbell } from '../bridge/connection.js';
+import { followStream } from '../bridge/follow-stream.js';
 import { createNotifier } from '../bridge/notifier.js';
 import { startStopwatch } from '../bridge/stopwatch.js';
 import { catchUpLog } from '../log/catch-up-log.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { shortId } from '../protocol/names.js';
+import { type AnswerPiece, AnswerPieces } from './answer-pieces.js';
 import type { Committed } from './commit-local.js';
 import { commitToView, openToWrite } from './commit-to-view.js';
 import { type FoundAnswer, findAnswer, findTaskAnywhere } from './find-task.js';
@@ -20,6 +22,8 @@ export interface AskOptions {
     readonly nowMs: number;
     /** The whole id of the task that is replied to. */
     readonly replyTo: string | undefined;
+    /** Whether the task is to be answered aloud: somebody listens (`onPiece`), and the bridge has streams. */
+    readonly stream: boolean;
   }) => TaskDraft;
   /**
    * The task whose conversation continues: its id, or the beginning of it. It must have an answer without an
@@ -40,6 +44,11 @@ export interface AskOptions {
    * fetch now and then.
    */
   readonly onWaiting?: (waiting: Waiting) => void;
+  /**
+   * Called with the answer while it is written, where it is, and with what of it was not said in the end: the
+   * text since the last `restart` is then the answer, to the byte. Must not throw. Default: nobody listens.
+   */
+  readonly onPiece?: (piece: AnswerPiece) => void;
   /** How soon and how often to look for that. Default: WATCHFUL. */
   readonly looks?: LookPace;
 }
@@ -66,17 +75,47 @@ export async function ask(access: BridgeAccess, options: AskOptions): Promise<As
     const { maxTaskBytes: maxBytes, serverNow, taskTtlMs: ttlMs } = view.terms;
     const replyTo =
       options.replyTo === undefined ? undefined : await findAnswered(view, options.replyTo, signal);
-    const draft = options.draft({ maxBytes, nowMs: serverNow(), replyTo });
+    const stream = options.onPiece !== undefined && options.noWait !== true && view.terms.hasStreams;
+    const draft = options.draft({ maxBytes, nowMs: serverNow(), replyTo, stream });
     const submission = taskSubmission(draft, () => ({ nowMs: serverNow(), ttlMs }));
     const asked = await commitToView(view, submission, options);
     options.onAsked?.(asked.id);
     if (options.noWait) return { status: 'asked', task: asked.id };
-    const outcome = await waitForAnswer(view, asked, options);
+    const outcome = await waitAloud(view, asked, options);
     // The hook that should have logged the answer may have been killed.
     if (outcome.status === 'answered' && view.isLocal) await catchUpLog(view.repo);
     return outcome;
   } finally {
     await view.close();
+  }
+}
+
+/** Waits for the answer, and hands on what is said of it meanwhile. */
+async function waitAloud(view: BridgeView, asked: Committed, options: AskOptions): Promise<AskOutcome> {
+  const { onPiece } = options;
+  if (onPiece === undefined) return await waitForAnswer(view, asked, options);
+  const pieces = new AnswerPieces(onPiece);
+  const enough = new AbortController();
+  const listening = view.terms.hasStreams ? listen(view, asked.id, pieces, enough.signal) : null;
+  try {
+    const outcome = await waitForAnswer(view, asked, options);
+    if (outcome.status === 'answered') pieces.finish(outcome.answer.answer);
+    return outcome;
+  } finally {
+    enough.abort();
+    await listening;
+  }
+}
+
+async function listen(
+  view: BridgeView,
+  task: string,
+  pieces: AnswerPieces,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const piece of followStream(view.connection, task, signal)) {
+    if (signal.aborted) return;
+    pieces.take(piece);
   }
 }
 

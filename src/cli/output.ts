@@ -39,6 +39,16 @@ export class Output {
     return this.stream.columns;
   }
 
+  /** How high the terminal is, in rows; undefined where there is none. */
+  get rows(): number | undefined {
+    return this.stream.rows;
+  }
+
+  /** Calls `changed` whenever the terminal gets another size. */
+  onResize(changed: () => void): void {
+    this.stream.on('resize', changed);
+  }
+
   /**
    * Aborts with the BridgeError of the first write that failed: for a command that prints from a callback.
    */
@@ -78,6 +88,11 @@ export class Output {
   /** Prints text for a person: on a terminal in the place of what stood there, elsewhere behind it. */
   async redraw(text: string): Promise<void> {
     await this.write(`${this.isTerminal ? HOME_AND_CLEAR : ''}${withLineBreak(forPeople(text))}`);
+  }
+
+  /** Writes text and cursor movements as they are. For a terminal; what a model said is stripped before. */
+  async draw(text: string, remedy?: string): Promise<void> {
+    await this.write(text, remedy);
   }
 
   private async write(text: string, remedy?: string): Promise<void> {

@@ -9,16 +9,17 @@ import { EXIT, type ExitCode, printProblem, printWarning } from './print-error.j
  * Prints an answer: its text alone, or the record as one line of JSON. An answer with an error goes to stderr
  * and makes the exit code 1. One that was cut, or whose model had to be stopped, is answered all the same: a
  * warning says so on stderr, and `finish_reason` in the record. `remedy` is what to do where the output
- * cannot be written.
+ * cannot be written. `isPrinted`: the text stands there already.
  */
 export async function printAnswer(
   { answer, commit, asked }: FoundAnswer,
   asJson: boolean,
   out: Output,
   remedy?: string,
+  isPrinted = false,
 ): Promise<ExitCode> {
   if (asJson) await out.json({ commit, ...asked, ...answer }, remedy);
-  else if (answer.answer !== null) await out.printAnswer(answer.answer, remedy);
+  else if (answer.answer !== null && !isPrinted) await out.printAnswer(answer.answer, remedy);
   if (answer.error !== null) {
     if (!asJson) printProblem(`${answer.error.code}: ${answer.error.message}`, answerRemedy(answer.error));
     return EXIT.failed;

@@ -14,6 +14,10 @@ export interface WaitingSpinner {
   readonly isShown: boolean;
   asked(task: string): void;
   waits(waiting: Waiting): void;
+  /** Takes it off the terminal, where something else is to stand. */
+  giveWay(): void;
+  /** Puts it there again. */
+  comeBack(): void;
   stop(): void;
 }
 
@@ -23,7 +27,9 @@ export function waitingSpinner(): WaitingSpinner {
   let timer: NodeJS.Timeout | null = null;
   let doing = '';
   let sinceMs = 0;
+  let isAway = false;
   const draw = () => {
+    if (isAway) return;
     // Rounded, because a timer may come a moment early.
     const waitedMs = Math.round((performance.now() - sinceMs) / 1000) * 1000;
     if (spinner !== null)
@@ -54,8 +60,19 @@ export function waitingSpinner(): WaitingSpinner {
       }
       if (spinner !== null) draw();
     },
+    giveWay() {
+      isAway = true;
+      spinner?.stop();
+    },
+    comeBack() {
+      if (!isAway || timer === null) return;
+      isAway = false;
+      spinner?.start();
+      draw();
+    },
     stop() {
       if (timer !== null) clearInterval(timer);
+      timer = null;
       spinner?.stop();
     },
   };

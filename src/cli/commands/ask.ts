@@ -4,10 +4,12 @@ import { PATIENT, WATCHFUL } from '../../asker/waiting-watch.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { shortId } from '../../protocol/names.js';
 import { defineCommand } from '../command.js';
+import { LiveAnswer } from '../live-answer.js';
 import { worded } from '../option.js';
 import { accessOf, SSH_OPTIONS } from '../options/bridge-options.js';
 import { TASK_OPTIONS } from '../options/task-options.js';
 import { OPTIONS, POSITIONALS } from '../options.js';
+import type { Output } from '../output.js';
 import { printAnswer } from '../print-answer.js';
 import { EXIT, printProblem } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
@@ -25,6 +27,7 @@ export const askCommand = defineCommand({
     OPTIONS.dedup,
     OPTIONS.timeout,
     OPTIONS.wait,
+    OPTIONS.stream,
     worded(OPTIONS.json, 'Print the whole record as one line of JSON'),
     OPTIONS.asker,
     ...SSH_OPTIONS,
@@ -40,26 +43,46 @@ export const askCommand = defineCommand({
     const { reply_to: fromFile, ...fields } = await taskFieldsOf(args);
     const signal = stopSignal();
     const spinner = waitingSpinner();
+    let asked = '';
+    const live = isLive(args, out)
+      ? new LiveAnswer(out, spinner, {
+          remedy: () => remedyOf(laterCommand(asked, args)),
+          canMove: canMoveCursor(env),
+        })
+      : null;
+    const notes = waitingNotes();
     const outcome = await ask(accessOf(args, env), {
       replyTo: args.replyTo ?? fromFile,
-      draft: ({ maxBytes, nowMs, replyTo }) =>
-        draftTask(replyTo === undefined ? fields : { ...fields, reply_to: replyTo }, {
-          ...{ nowMs, maxBytes, dedup: args.dedup },
-        }),
+      draft: ({ maxBytes, nowMs, replyTo, stream }) =>
+        draftTask(
+          {
+            ...fields,
+            ...(replyTo === undefined ? {} : { reply_to: replyTo }),
+            ...(stream ? { stream } : {}),
+          },
+          { nowMs, maxBytes, dedup: args.dedup },
+        ),
       noWait: !args.wait,
-      signal,
-      onAsked: spinner.asked,
-      onWaiting: spinner.isShown ? spinner.waits : waitingNotes(),
+      // Where the terminal is gone, nobody waits.
+      signal: AbortSignal.any([signal, out.failed]),
+      onAsked(task) {
+        asked = task;
+        spinner.asked(task);
+      },
+      // A line of ours in the middle of the answer would be taken for a part of it.
+      onWaiting: spinner.isShown ? spinner.waits : (waiting) => live?.isShown || notes(waiting),
+      ...(live === null ? {} : { onPiece: (piece) => live.take(piece) }),
       looks: spinner.isShown ? WATCHFUL : PATIENT,
       ...(args.timeout === undefined ? {} : { timeoutMs: args.timeout * 1000 }),
       ...(args.name === undefined ? {} : { name: args.name }),
     }).finally(spinner.stop);
+    await (outcome.status === 'answered' && outcome.answer.answer !== null ? live?.finish() : live?.leave());
 
     const { task } = outcome;
     const later = laterCommand(task, args);
     // To ask again would be another task: what is lost when the output cannot be written is fetched instead.
-    const remedy = `it is asked all the same; make room where the output goes, then: ${later}`;
-    if (outcome.status === 'answered') return printAnswer(outcome, args.json, out, remedy);
+    const remedy = remedyOf(later);
+    if (outcome.status === 'answered') return printAnswer(outcome, args.json, out, remedy, live !== null);
     if (outcome.status === 'asked') {
       await (args.json ? out.json({ task }, remedy) : out.print(task, remedy));
       return EXIT.done;
@@ -69,6 +92,26 @@ export const askCommand = defineCommand({
     return EXIT.noAnswerYet;
   },
 });
+
+/**
+ * Tokens are for a person who watches: elsewhere the answer is printed once, whole. Equal tasks are equal
+ * byte for byte, so one that may share the answer of another does not ask for more than that.
+ */
+function isLive(
+  args: { wait: boolean; json: boolean; dedup: boolean; stream: boolean },
+  { isTerminal }: Output,
+): boolean {
+  return isTerminal && args.stream && args.wait && !args.json && !args.dedup;
+}
+
+/** As for a spinner: such a terminal only ever goes on. */
+function canMoveCursor({ TERM, CI }: NodeJS.ProcessEnv): boolean {
+  return TERM !== 'dumb' && CI === undefined;
+}
+
+function remedyOf(later: string): string {
+  return `it is asked all the same; make room where the output goes, then: ${later}`;
+}
 
 /** What to type for the answer when it is there. */
 function laterCommand(task: string, args: { repo: string; identity?: string | undefined }): string {

@@ -89,6 +89,11 @@ export const TASK_ROWS = {
     negated: true,
     describe: 'Print the id of the task at once, and do not wait',
   }),
+  stream: option('stream', {
+    kind: 'switch',
+    negated: true,
+    describe: 'On a terminal: print the answer when it is whole, not while it is written',
+  }),
   reason: option('reason', {
     kind: 'text',
     value: reasonSchema,
