@@ -36,8 +36,8 @@ const CLEAR_BELOW = '\u001b[J';
  * - thinking stands in a few dimmed rows, and is taken back before the text begins;
  * - text is printed as it comes, without its control characters;
  * - where the answer starts again, what was printed is taken back: the cursor goes up as many rows as were
- *   printed, and all below is cleared. Where it is not certain how many those are, or where they have left the
- *   screen, which no cursor can follow, a line says so and the answer starts below it. To move the cursor
+ *   printed, and all below is cleared. Where it is not certain how many those are, or where they have left
+ *   the screen, which no cursor can follow, a line says so and the answer starts below it. To move the cursor
  *   by a guess would eat what stood there before.
  */
 export class LiveAnswer {

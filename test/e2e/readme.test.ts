@@ -81,6 +81,7 @@ const PRINTS: readonly (readonly [has: RegExp, prints: RegExp])[] = [
   [/^import hashlib/, /^42\n$/],
   [/^import json, os, subprocess/, /^42\n$/],
   [/^import \{ ask/, /^42\n$/],
+  [/^import \{ stream/, /^42\n$/],
 ];
 
 let world: GuideWorld;
