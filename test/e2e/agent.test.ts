@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -5,7 +6,7 @@ import { freePort } from '../../src/demo/run-sshd.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { chatsOf, gate, questionsOf, runAgentOnce, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import { type RunningCli, runCli } from '../support/cli.js';
+import type { RunningCli } from '../support/cli.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
@@ -28,13 +29,13 @@ beforeEach(async () => {
   onCleanup(() => standIn.close());
 });
 
-/** Asks on the server and answers the task's id. */
-async function ask(question: string, ...args: string[]): Promise<string> {
-  const asked = await runCli(['ask', question, '--no-wait', ...args, '--repo', bridge.repoPath], {
-    env: bridge.ownerEnv,
+/** Asks on the server, with these fields of task.json besides the prompt; returns the task's id. */
+async function ask(question: string, fields: Record<string, unknown> = {}): Promise<string> {
+  // Each is its own, also one that was asked before.
+  return commitOnMain(bridge, {
+    path: 'task.json',
+    content: JSON.stringify({ id: randomUUID(), prompt: question, ...fields }),
   });
-  expect(asked).toMatchObject({ exitCode: 0, stderr: '' });
-  return asked.stdout.trim();
 }
 
 /** The record of a task, once it is in the log. */
@@ -57,9 +58,9 @@ test('a JSON Schema that is never done is answered with an error, and the agent 
     return [level, { anyOf: [below, below] }];
   });
   const hostile = { $ref: '#/$defs/0', $defs: { ...Object.fromEntries(levels), 40: { type: 'null' } } };
-  const never = await ask('30+1', '--format', JSON.stringify(hostile));
-  const wrong = await ask('30+2', '--format', '{"type":"strng"}');
-  const good = await ask('30+3', '--format', '{"type":"integer"}');
+  const never = await ask('30+1', { format: hostile });
+  const wrong = await ask('30+2', { format: { type: 'strng' } });
+  const good = await ask('30+3', { format: { type: 'integer' } });
 
   const ended = await runAgentOnce(bridge, standIn, { state: 'schemas' });
 
@@ -235,9 +236,9 @@ describe('the model server', () => {
       models: { ollama: ['llama3.2:latest', { name: 'big:cloud', remoteHost: 'https://ollama.com' }] },
     });
     onCleanup(() => other.close());
-    const long = await ask(`${'word '.repeat(3000)}40+6`, '--backend', 'ollama');
-    const cloud = await ask('40+7', '--backend', 'ollama', '--model', 'big:cloud');
-    const local = await ask('40+8', '--backend', 'lmstudio');
+    const long = await ask(`${'word '.repeat(3000)}40+6`, { backend: 'ollama' });
+    const cloud = await ask('40+7', { backend: 'ollama', model: 'big:cloud' });
+    const local = await ask('40+8', { backend: 'lmstudio' });
 
     const ended = await runAgentOnce(bridge, other, {
       state: 'models',
@@ -256,7 +257,7 @@ describe('the model server', () => {
   });
 
   test('that lacks the model of a task is answered for with the models it has', async () => {
-    const task = await ask('40+5', '--model', 'gone:7b');
+    const task = await ask('40+5', { model: 'gone:7b' });
     expect(await runAgentOnce(bridge, standIn, { state: 'models' })).toMatchObject({ exitCode: 0 });
 
     expect(await recordOf(task)).toMatchObject({
@@ -298,15 +299,14 @@ describe('the address', () => {
   });
 });
 
-test.each([
-  ['a symlink', { mode: '120000', content: '/etc/passwd' }, /not a plain file \(mode 120000\)/],
-  ['an executable', { mode: '100755', content: '60+1' }, /not a plain file \(mode 100755\)/],
-  ['not UTF-8', { mode: '100644', content: Buffer.from([0xff, 0xfe, 0x41]) }, /not valid UTF-8/],
-  ['too large', { mode: '100644', content: 'x'.repeat(1024 * 1024 + 1) }, /larger than 1048576 bytes/],
-] as const)(
-  'a task.txt that is %s is answered with invalid_task, and later tasks are answered',
-  async (_what, file, message) => {
-    const agent = await startAgent(bridge, standIn, { state: 'invalid' });
+test('a task.txt that is a symlink, an executable, not UTF-8 or too large is answered with invalid_task, and later tasks are answered', async () => {
+  const agent = await startAgent(bridge, standIn, { state: 'invalid' });
+  for (const [file, message] of [
+    [{ mode: '120000', content: '/etc/passwd' }, /not a plain file \(mode 120000\)/],
+    [{ mode: '100755', content: '60+1' }, /not a plain file \(mode 100755\)/],
+    [{ mode: '100644', content: Buffer.from([0xff, 0xfe, 0x41]) }, /not valid UTF-8/],
+    [{ mode: '100644', content: 'x'.repeat(1024 * 1024 + 1) }, /larger than 1048576 bytes/],
+  ] as const) {
     const bad = await commitOnMain(bridge, { path: 'task.txt', ...file });
     const good = await ask('60+2');
 
@@ -315,9 +315,9 @@ test.each([
     expect(record).toMatchObject({ answer: null, error: { code: 'invalid_task' } });
     expect(record.error?.message).toMatch(message);
     expect(JSON.stringify(record)).not.toContain('root:');
-    await stop(agent);
-  },
-);
+  }
+  await stop(agent);
+});
 
 test('a rewritten main stops the agent with the alarm, and says what was there', async () => {
   const { repoPath, ownerEnv } = bridge;

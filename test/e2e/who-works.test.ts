@@ -1,7 +1,8 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { claimRef } from '../../src/protocol/claim.js';
 import { gate, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { type RunningCli, runCli, startCli } from '../support/cli.js';
@@ -38,6 +39,19 @@ function read(where: 'local' | 'ssh', ...args: string[]) {
     : runCli([...args, '--repo', bridge.sshUrl], { env: bridge.principal('bot').env });
 }
 
+/** Waits until an agent has claimed the task, without a start of node for each look. */
+async function claimed(task: string): Promise<void> {
+  const claim = join(bridge.repoPath, claimRef(task));
+  await waitUntil(
+    () =>
+      access(claim).then(
+        () => true,
+        () => false,
+      ),
+    `a claim on ${task}`,
+  );
+}
+
 async function agentsOf(where: 'local' | 'ssh'): Promise<Record<string, unknown>[]> {
   const { stdout } = await read(where, 'status', '--json');
   return (JSON.parse(stdout) as { agents: Record<string, unknown>[] }).agents;
@@ -48,6 +62,7 @@ test.each(PLACES)('a task that an agent is at is running for list and status, %s
   const { stdout } = await read(where, 'ask', '--no-wait', `1+1 ${where}`);
   const task = stdout.trim();
 
+  await claimed(task);
   // A slow machine claims the task while it still waits for the list of models.
   const [row] = await waitUntil(async () => {
     const { stdout: listed } = await read(where, 'list', '--state', 'running', '--json');
@@ -93,6 +108,8 @@ test.each(PLACES)('a task that an agent is at is running for list and status, %s
   );
 
   held.open();
+  const isLogged = async () => (await bridge.answersLog()).some((one) => one.task_commit === task);
+  await waitUntil(isLogged, 'the answer in the log');
   await waitUntil(async () => (await read(where, 'answer', task)).exitCode === 0, 'the answer');
   expect((await read(where, 'list', '--state', 'running')).stdout).toBe('');
   expect(await agentsOf(where)).toMatchObject([{ name: 'home-pc', busy: [] }]);
@@ -183,6 +200,7 @@ test('an agent whose model server is away says so of itself and of the task', as
     args: ['--ollama-url', 'http://127.0.0.1:1', '--lmstudio-url', 'http://127.0.0.1:1'],
   });
   const { stdout } = await read('local', 'ask', '--no-wait', '50+5');
+  await claimed(stdout.trim());
   const statusNow = async () =>
     JSON.parse((await read('local', 'status', '--json')).stdout) as Record<string, unknown>;
   const status = await waitUntil(async () => {
