@@ -18,6 +18,7 @@ import {
   readBackendTokens,
   requireBackendUrls,
   type TokenFiles,
+  withAddress,
 } from './backends/backends.js';
 import { runAgent } from './run-agent.js';
 
@@ -71,7 +72,7 @@ export function createAgent(options: CreateAgentOptions): Agent {
   const env = options.env ?? process.env;
   const urls = requireBackendUrls(options, env);
   if (options.name !== undefined) requireName(options.name, 'an agent');
-  const order = options.backends ?? DEFAULT_BACKEND_ORDER;
+  const order = withAddress(options.backends ?? DEFAULT_BACKEND_ORDER, urls);
   if (order.length === 0) {
     throw new BridgeError('an agent needs a backend', {
       code: 'usage',

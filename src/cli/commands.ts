@@ -38,7 +38,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     usage: 'agent',
-    describe: `Answer what is asked, with the ${backendTitles()} of this machine`,
+    describe: `Answer what is asked, with ${backendTitles()} on this machine`,
     load: async () => (await import('./commands/agent.js')).agentCommand,
   },
   {

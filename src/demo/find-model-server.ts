@@ -6,6 +6,7 @@ import {
   openBackends,
   readBackendTokens,
   requireBackendUrls,
+  withAddress,
 } from '../agent/backends/backends.js';
 import { bestModel } from '../agent/generate/choose-model.js';
 import { STAND_IN_WIRE, standInArgs, startStandIn } from './stand-in/start-stand-in.js';
@@ -32,7 +33,7 @@ export async function findModelServer(
     const model = bestModel(await backend.listModels(timeout).catch(() => []))?.name;
     if (model === undefined) continue;
     return {
-      description: `model: ${model}, of the ${backendNamed(backend.name).title} on this machine`,
+      description: `model: ${model}, of ${backendNamed(backend.name).title} on this machine`,
       agentArgs: ['--backend', backend.name, '--model', model],
       close: async () => {},
     };
@@ -47,6 +48,7 @@ export async function findModelServer(
 
 /** All backends, where the environment says that they are. */
 async function openAll(env: NodeJS.ProcessEnv): Promise<Backend[]> {
-  const tokens = await readBackendTokens(DEFAULT_BACKEND_ORDER, {}, env);
-  return await openBackends(DEFAULT_BACKEND_ORDER, { ...requireBackendUrls({}, env), tokens });
+  const urls = requireBackendUrls({}, env);
+  const order = withAddress(DEFAULT_BACKEND_ORDER, urls);
+  return await openBackends(order, { ...urls, tokens: await readBackendTokens(order, {}, env) });
 }

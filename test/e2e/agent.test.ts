@@ -215,7 +215,7 @@ describe('the model server', () => {
   });
 
   test('is the one of --backend, and the model the one of --model', async () => {
-    standIn.models = { ollama: ['other:latest'], lmstudio: ['first', 'second'] };
+    standIn.models = { ollama: ['other:latest'], lmstudio: ['first', 'second'], openai: [] };
     const task = await ask('40+4');
     const ended = await runAgentOnce(bridge, standIn, {
       state: 'models',
@@ -239,10 +239,14 @@ describe('the model server', () => {
     const long = await ask(`${'word '.repeat(3000)}40+6`, { backend: 'ollama' });
     const cloud = await ask('40+7', { backend: 'ollama', model: 'big:cloud' });
     const local = await ask('40+8', { backend: 'lmstudio' });
+    const v1 = await ask('40+9', { backend: 'openai' });
 
     const ended = await runAgentOnce(bridge, other, {
       state: 'models',
-      args: ['--allow-cloud', '--max-context', '2048', '--lmstudio-token-file', file],
+      args: [
+        ...['--allow-cloud', '--max-context', '2048', '--lmstudio-token-file', file],
+        ...['--openai-url', other.openaiUrl, '--openai-key-file', file],
+      ],
     });
 
     expect(ended.exitCode).toBe(0);
@@ -253,6 +257,7 @@ describe('the model server', () => {
     });
     expect(await recordOf(cloud)).toMatchObject({ answer: '47', model: 'big:cloud' });
     expect(await recordOf(local)).toMatchObject({ answer: '48', backend: 'lmstudio' });
+    expect(await recordOf(v1)).toMatchObject({ answer: '49', backend: 'openai', error: null });
     expect(ended.stderr).not.toContain(token);
   });
 

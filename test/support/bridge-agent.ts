@@ -38,7 +38,7 @@ export function runAgentOnce(
 
 /** The requests for an answer, in the order they came: what the model was really asked. */
 export function chatsOf(standIn: StandIn): RecordedRequest[] {
-  return standIn.requests.filter(({ path }) => path === '/api/chat' || path === '/v1/chat/completions');
+  return standIn.requests.filter(({ path }) => path === '/api/chat' || path.endsWith('/v1/chat/completions'));
 }
 
 /** The last message of each of those requests. */

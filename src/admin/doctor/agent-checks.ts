@@ -8,6 +8,7 @@ import {
   readBackendTokens,
   requireBackendUrls,
   type TokenFiles,
+  withAddress,
 } from '../../agent/backends/backends.js';
 import { defaultStateDir } from '../../agent/state-folder.js';
 import {
@@ -47,7 +48,7 @@ export function stateDirOf(options: Pick<AgentCheckOptions, 'url' | 'stateDir'>)
  */
 export function agentChecks(options: AgentCheckOptions): Check[] {
   const urls = requireBackendUrls(options, options.env);
-  const order = options.order ?? DEFAULT_BACKEND_ORDER;
+  const order = withAddress(options.order ?? DEFAULT_BACKEND_ORDER, urls);
   let states: BackendState[] = [];
   let tokens: BackendTokens = {};
   const settings = {
@@ -65,7 +66,9 @@ export function agentChecks(options: AgentCheckOptions): Check[] {
       name: 'backend',
       async run() {
         tokens = await readBackendTokens(order, options, options.env);
-        states = await Promise.all((await openBackends(order, { ...urls, tokens })).map(askForModels));
+        states = await Promise.all(
+          (await openBackends(order, { ...urls, tokens, allowCloud: options.allowCloud })).map(askForModels),
+        );
         return judgeReach(states);
       },
     },

@@ -39,7 +39,7 @@ export function judgeReach(states: readonly BackendState[]): Verdict[] {
   return states.map((state) => {
     const { name, url } = state.backend;
     if ('models' in state) return ok(`${name} answers at ${url}`);
-    if (isAnyThere) return ok(`${state.error}; not needed, as the other one answers`);
+    if (isAnyThere) return ok(`${state.error}; not needed, as another one answers`);
     return broken(state.error, state.remedy);
   });
 }

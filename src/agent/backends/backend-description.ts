@@ -16,14 +16,19 @@ export interface BackendDescription {
   readonly urlVariable: string;
   /** The name of this option as a property: of `createAgent`, and of what the command line gives. */
   readonly urlKey: string;
-  /** Where it listens unless told otherwise. */
-  readonly defaultUrl: string;
+  /** Where it listens unless told otherwise; null: it is only used where an address is given. */
+  readonly defaultUrl: string | null;
   /** The variable by which its own programs know where it listens, and how they read it; null: none. */
   readonly ownUrl: { readonly variable: string; read(text: string): string } | null;
   /** How a token for it is given; null where it knows none. */
   readonly token: TokenSource | null;
   /** Reads an address, as a person types it, into a base address. Throws BridgeError `usage`. */
   parseUrl(text: string): string;
+  /**
+   * Throws BridgeError `usage` for an address at which a third party would read what is asked, unless
+   * `allowCloud`. Null: any address may be used, and only models are looked at.
+   */
+  readonly refuseUrl: ((url: string, allowCloud: boolean) => void) | null;
   /** Whether `answered` is the model that was asked for, as this server spells names. */
   sameModel(asked: string, answered: string): boolean;
   /** Whether it may answer from another model than the one that was asked, where that one is not loaded. */

@@ -6,6 +6,7 @@ import type { BackendDescription } from './backend-description.js';
 import { readToken, type TokenSource } from './backend-token.js';
 import { LMSTUDIO } from './lmstudio/lmstudio.js';
 import { OLLAMA } from './ollama/ollama.js';
+import { OPENAI } from './openai/openai.js';
 
 /**
  * Every model server that an agent can use, in the order `auto` tries them. This is the only list: a new one
@@ -19,6 +20,9 @@ export const BACKENDS = [
   }),
   listed(LMSTUDIO, async (url, settings) => {
     return (await import('./lmstudio/lmstudio-backend.js')).lmstudioBackend(url, settings);
+  }),
+  listed(OPENAI, async (url, settings) => {
+    return (await import('./openai/openai-backend.js')).openaiBackend(url, settings);
   }),
 ] as const;
 
@@ -68,18 +72,42 @@ export function isBackendName(name: string): name is BackendName {
   return BACKENDS.some((one) => one.name === name);
 }
 
+/** The address of a backend: the one that is given, else its usual one; null where there is neither. */
+export function addressOf(name: BackendName, urls: BackendUrls): string | null {
+  const { urlKey, defaultUrl } = backendNamed(name);
+  return urls[urlKey] ?? defaultUrl;
+}
+
 /**
- * Opens the backends of these names, in this order. Throws BridgeError `usage` for an address that is none.
+ * The backends of an order that can be used: those with an address. Throws BridgeError `usage` for an order
+ * that was chosen and names one without.
+ */
+export function withAddress(order: readonly BackendName[], urls: BackendUrls): BackendName[] {
+  const missing = order.find((name) => addressOf(name, urls) === null);
+  const isChosen = order.join() !== DEFAULT_BACKEND_ORDER.join();
+  if (missing !== undefined && isChosen) {
+    const { urlOption, urlVariable } = backendNamed(missing);
+    throw new BridgeError(`${missing} has no usual address, and none is given`, {
+      code: 'usage',
+      remedy: `--${urlOption} http://HOST:PORT/v1, or ${urlVariable}`,
+    });
+  }
+  return order.filter((name) => addressOf(name, urls) !== null);
+}
+
+/**
+ * Opens the backends of these names that have an address, in this order. Throws BridgeError `usage` for an
+ * address that is none, or that a third party has and `allowCloud` does not allow.
  */
 export async function openBackends(
   order: readonly BackendName[],
   settings: OpenSettings,
 ): Promise<Backend[]> {
   return await Promise.all(
-    order.map((name) => {
-      const backend = backendNamed(name);
-      const url = settings[backend.urlKey] ?? backend.defaultUrl;
-      return backend.open(url, { ...settings, token: settings.tokens?.[name] });
+    order.flatMap((name) => {
+      const url = addressOf(name, settings);
+      if (url === null) return [];
+      return [backendNamed(name).open(url, { ...settings, token: settings.tokens?.[name] })];
     }),
   );
 }
@@ -87,14 +115,18 @@ export async function openBackends(
 /**
  * The addresses among other options, where they are addresses; what is not given, from the variable by which
  * the model server's own programs know it. Throws BridgeError `usage` for one that is none, naming the option
- * or the variable.
+ * or the variable; and for one that a third party has, where `allowCloud` does not allow that.
  */
-export function requireBackendUrls(options: BackendUrls, env: NodeJS.ProcessEnv): BackendUrls {
+export function requireBackendUrls(
+  options: BackendUrls & Pick<BackendSettings, 'allowCloud'>,
+  env: NodeJS.ProcessEnv,
+): BackendUrls {
   const urls: Record<string, string> = {};
-  for (const { urlKey, ownUrl, parseUrl } of BACKENDS) {
+  for (const { urlKey, ownUrl, parseUrl, refuseUrl } of BACKENDS) {
     const given = options[urlKey];
     if (given !== undefined) {
-      parseUrl(given);
+      const url = parseUrl(given);
+      refuseUrl?.(url, options.allowCloud ?? false);
       urls[urlKey] = given;
     } else if (ownUrl !== null) {
       const text = env[ownUrl.variable];
@@ -156,9 +188,8 @@ export function pickBackendUrls(options: BackendUrls): BackendUrls {
   return Object.fromEntries(given.filter(([, url]) => url !== undefined));
 }
 
-/** The titles of those that `filter` wants, for a sentence: `Ollama or LM Studio`. */
+/** The titles of those that `filter` wants, for a sentence: `Ollama, LM Studio or a /v1 server`. */
 export function backendTitles(filter: (backend: BackendDescription) => boolean = () => true): string {
-  return BACKENDS.filter(filter)
-    .map(({ title }) => title)
-    .join(' or ');
+  const titles = BACKENDS.filter(filter).map(({ title }) => title);
+  return [titles.slice(0, -1).join(', '), ...titles.slice(-1)].filter((part) => part !== '').join(' or ');
 }

@@ -86,20 +86,42 @@ function withoutAddress({ name, url }: Pick<Backend, 'name' | 'url'>, message: s
 
 /**
  * The tokens of the prompt that a server names where it refuses one; null where it names none. llama.cpp:
- * `request (8123 tokens) exceeds the available context size (4096 tokens)`, `"n_prompt_tokens": 8123`;
- * LM Studio: `Trying to keep the first 15857 tokens`, `n_keep (15028) >= n_ctx (7424)`.
+ * `request (8123 tokens) exceeds the available context size (4096 tokens)`, `input (8123 tokens) is larger
+ * than the max context size`, `"n_prompt_tokens": 8123`; LM Studio: `Trying to keep the first 15857 tokens`,
+ * `n_keep (15028) >= n_ctx (7424)`; vLLM: `your request has 40000 input tokens`, `your prompt contains at
+ * least 24576 input tokens`, `You passed 40000 input tokens`, `(112946 in the messages`, `prompt (length
+ * 40000)`.
  */
 export function promptTokensIn(message: string): number | null {
-  for (const wording of PROMPT_TOKENS) {
+  return numberIn(message, PROMPT_TOKENS);
+}
+
+const PROMPT_TOKENS = [
+  /(?:request|input) \((\d{1,9}) tokens\)/i,
+  /n_prompt_tokens\W{1,8}(\d{1,9})\b/i,
+  /keep the first (\d{1,9}) tokens/i,
+  /n_keep \((\d{1,9})\)/i,
+  /(?:has|contains|contains at least|passed) (\d{1,9}) input tokens/i,
+  /\((\d{1,9}) in the messages/i,
+  /prompt \(length (\d{1,9})\)/i,
+];
+
+/** The context that a server names where it refuses a prompt, in tokens; null where it names none. */
+export function contextIn(message: string): number | null {
+  return numberIn(message, CONTEXTS);
+}
+
+const CONTEXTS = [
+  /(?:available|max) context size \((\d{1,9}) tokens\)/i,
+  /n_ctx\W{1,8}(\d{1,9})\b/i,
+  /(?:maximum context length is|context length is only|maximum model length of) (\d{1,9})\b/i,
+  /context length of only (\d{1,9})\b/i,
+];
+
+function numberIn(message: string, wordings: readonly RegExp[]): number | null {
+  for (const wording of wordings) {
     const found = wording.exec(message);
     if (found !== null) return Number(found[1]);
   }
   return null;
 }
-
-const PROMPT_TOKENS = [
-  /request \((\d{1,9}) tokens\)/i,
-  /n_prompt_tokens\W{1,8}(\d{1,9})\b/i,
-  /keep the first (\d{1,9}) tokens/i,
-  /n_keep \((\d{1,9})\)/i,
-];

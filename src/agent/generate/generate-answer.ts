@@ -12,7 +12,14 @@ import {
   type OnToken,
 } from '../backends/backend.js';
 import { backendError } from '../backends/backend-failure.js';
-import { backendNamed, DEFAULT_BACKEND_ORDER, isBackendName, openBackends } from '../backends/backends.js';
+import {
+  addressOf,
+  type BackendName,
+  backendNamed,
+  DEFAULT_BACKEND_ORDER,
+  isBackendName,
+  openBackends,
+} from '../backends/backends.js';
 import { failedOutcome, type GenerationOutcome, outcomeOf, unaskedOutcome } from '../compose-answer.js';
 import { type Deadlines, startDeadlines } from '../deadlines.js';
 import { type FormatChecker, generateFitting, openFormat } from '../format/check-format.js';
@@ -43,6 +50,7 @@ export async function generateAnswer(
   signal.throwIfAborted();
   const { backend: named } = task;
   if (named !== undefined && !isBackendName(named)) return unknownBackend(named);
+  if (named !== undefined && addressOf(named, settings) === null) return withoutAddress(named);
   const backends = await openBackends(named === undefined ? settings.order : [named], settings);
   const totalMs = task.timeout_s === undefined ? settings.totalTimeoutMs : task.timeout_s * 1000;
   const deadlines = startDeadlines({ idleMs: settings.idleTimeoutMs, totalMs }, signal);
@@ -70,6 +78,11 @@ export async function generateAnswer(
 function unknownBackend(name: string): GenerationOutcome {
   const names = DEFAULT_BACKEND_ORDER.join(', ');
   return unaskedOutcome('unknown_backend', `this agent knows no backend "${name}"; it has ${names}`);
+}
+
+function withoutAddress(name: BackendName): GenerationOutcome {
+  const { urlOption } = backendNamed(name);
+  return unaskedOutcome('unknown_backend', `this agent was given no address of ${name}: --${urlOption}`);
 }
 
 /** What was asked last, for the error answer, and how often a server was given the task. */

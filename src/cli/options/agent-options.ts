@@ -9,8 +9,11 @@ import { BACKENDS, backendTitles, DEFAULT_BACKEND_ORDER } from '../../agent/back
 import { principalNameSchema } from '../../protocol/names.js';
 import { numberValue, option } from '../option.js';
 
-/** An order of the model servers that is not the usual one. */
-const EXAMPLE_ORDER = DEFAULT_BACKEND_ORDER.toReversed().join(',');
+/** An order of the model servers that is not the usual one, and needs no address. */
+const EXAMPLE_ORDER = BACKENDS.filter(({ defaultUrl }) => defaultUrl !== null)
+  .map(({ name }) => name)
+  .toReversed()
+  .join(',');
 
 /** Rows of OPTIONS: how an agent answers. */
 export const AGENT_ROWS = {
@@ -107,9 +110,14 @@ export const BACKEND_URL_OPTIONS = BACKENDS.map(({ urlOption, title, ownUrl, def
   option(urlOption, {
     kind: 'url',
     describe: `Where ${title} listens`,
-    byDefault: ownUrl === null ? defaultUrl : `what ${ownUrl.variable} says, else ${defaultUrl}`,
+    byDefault: defaultAddress(ownUrl?.variable, defaultUrl),
   }),
 );
+
+function defaultAddress(variable: string | undefined, url: string | null): string {
+  if (url === null) return 'it is not asked';
+  return variable === undefined ? url : `what ${variable} says, else ${url}`;
+}
 
 /** The file with the token of each model server that knows tokens. */
 export const BACKEND_TOKEN_OPTIONS = BACKENDS.flatMap(({ title, token }) =>

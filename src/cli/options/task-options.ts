@@ -18,7 +18,7 @@ export const TASK_ROWS = {
   taskBackend: option('backend', {
     kind: 'text',
     value: backendNameSchema,
-    describe: `${DEFAULT_BACKEND_ORDER.join(' or ')}, or another that the agent knows`,
+    describe: `${DEFAULT_BACKEND_ORDER.join(', ')}, or another that the agent knows`,
     byDefault: 'whichever the agent reaches',
   }),
   system: option('system', { kind: 'text', describe: 'The system prompt' }),

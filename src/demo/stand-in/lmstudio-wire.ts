@@ -1,21 +1,7 @@
-import * as z from 'zod';
+import { chatBodySchema, event, fieldsOf, headOf, requestOf, usageOf } from './chat-completions-wire.js';
 import { canChat, capabilitiesOf, DEFAULT_CONTEXT_LENGTH, type StandInModels } from './stand-in-models.js';
 import type { StandInRequest } from './stand-in-request.js';
-import { type Piece, type Plain, plainJson, type Turn, type Wire } from './wire.js';
-
-const contentSchema = z.union([
-  z.string(),
-  z.array(z.object({ type: z.string(), text: z.string().optional() })),
-]);
-const chatSchema = z.object({
-  model: z.string(),
-  messages: z.array(z.object({ role: z.string(), content: contentSchema })),
-  stream: z.boolean().default(false),
-  stream_options: z.object({ include_usage: z.boolean().default(false) }).optional(),
-  response_format: z
-    .object({ type: z.string(), json_schema: z.object({ schema: z.unknown() }).optional() })
-    .optional(),
-});
+import { type Plain, plainJson, type Turn, type Wire } from './wire.js';
 
 /**
  * LM Studio's OpenAI-compatible API (`/v1/chat/completions`, `/v1/models`), errors in LM Studio's own words.
@@ -23,24 +9,13 @@ const chatSchema = z.object({
 export const lmstudioWire: Wire = {
   streamType: 'text/event-stream',
   read(body): StandInRequest | Plain {
-    const read = chatSchema.safeParse(body);
+    const read = chatBodySchema.safeParse(body);
     if (!read.success) return plainJson(400, { error: 'Invalid request' });
-    const { model, messages, stream, stream_options, response_format } = read.data;
+    const { response_format } = read.data;
     if (response_format !== undefined && !['json_schema', 'text'].includes(response_format.type)) {
       return plainJson(400, { error: "'response_format.type' must be 'json_schema' or 'text'" });
     }
-    return {
-      wire: 'lmstudio',
-      model,
-      question: textOf(messages.findLast((message) => message.role === 'user')?.content ?? ''),
-      conversation: messages.map((message) => textOf(message.content)).join('\n'),
-      stream,
-      includeUsage: !stream || stream_options?.include_usage === true,
-      format: response_format?.json_schema?.schema,
-      numCtx: null,
-      truncate: false,
-      shift: false,
-    };
+    return requestOf('lmstudio', read.data, response_format?.json_schema?.schema);
   },
   has: (models, model) => models.includes(model),
   list: (models) =>
@@ -89,14 +64,14 @@ export const lmstudioWire: Wire = {
           index: 0,
           logprobs: null,
           finish_reason: turn.finishReason,
-          message: { role: 'assistant', ...fields(pieces) },
+          message: { role: 'assistant', ...fieldsOf(pieces) },
         },
       ],
-      usage: usage(turn),
+      usage: usageOf(turn),
     }),
-  piece: (piece, turn) => event(chunk(turn, { role: 'assistant', ...fields([piece]) }, null)),
+  piece: (piece, turn) => event(chunk(turn, { role: 'assistant', ...fieldsOf([piece]) }, null)),
   end(turn) {
-    const counted = { ...head(turn, 'chat.completion.chunk'), choices: [], usage: usage(turn) };
+    const counted = { ...head(turn, 'chat.completion.chunk'), choices: [], usage: usageOf(turn) };
     return `${event(chunk(turn, {}, turn.finishReason))}${turn.includeUsage ? event(counted) : ''}data: [DONE]\n\n`;
   },
   error: (message = 'Model unloaded.') => `event: error\n${event({ error: { message } })}`,
@@ -120,42 +95,16 @@ export function describeModels(models: StandInModels): Plain {
   return plainJson(200, { object: 'list', data });
 }
 
-function textOf(content: z.infer<typeof contentSchema>): string {
-  return typeof content === 'string' ? content : content.map((part) => part.text ?? '').join('');
-}
-
 function refusedModel(status: number, message: string): Plain {
   const error = { message, type: 'invalid_request_error', param: 'model', code: 'model_not_found' };
   return plainJson(status, { error });
 }
 
-function fields(pieces: readonly Piece[]): Record<string, string> {
-  const result: Record<string, string> = {};
-  for (const piece of pieces) {
-    const field = piece.kind === 'answer' ? 'content' : 'reasoning_content';
-    result[field] = (result[field] ?? '') + piece.text;
-  }
-  return result;
-}
-
 function head(turn: Turn, object: string): Record<string, unknown> {
-  const created = Math.floor(turn.startedAtMs / 1000);
-  return { id: 'chatcmpl-stand-in', object, created, model: turn.model, system_fingerprint: turn.model };
+  return { ...headOf(turn, object), system_fingerprint: turn.model };
 }
 
 function chunk(turn: Turn, delta: Record<string, string>, finishReason: string | null): unknown {
   const choice = { index: 0, delta, logprobs: null, finish_reason: finishReason };
   return { ...head(turn, 'chat.completion.chunk'), choices: [choice] };
-}
-
-function usage(turn: Turn): Record<string, number> {
-  return {
-    prompt_tokens: turn.promptTokens,
-    completion_tokens: turn.completionTokens,
-    total_tokens: turn.promptTokens + turn.completionTokens,
-  };
-}
-
-function event(value: unknown): string {
-  return `data: ${JSON.stringify(value)}\n\n`;
 }

@@ -43,6 +43,8 @@ export async function playTurn(played: Played, response: ServerResponse): Promis
   if (response.destroyed) return;
   if (!request.stream) return sendPlain(response, wire.whole(pieces, turn));
   startStream(response, wire);
+  const first = wire.begin?.(turn);
+  if (first !== undefined) await write(response, first);
   for (let sent = 0; sent <= pieces.length; sent++) {
     if (behaviour.pause?.afterChunks === sent) await Promise.race([behaviour.pause.until, gone]);
     if (response.destroyed) return;

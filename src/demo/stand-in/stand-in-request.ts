@@ -1,5 +1,5 @@
-/** The two wire formats the stand-in speaks, named as the backends that use them. */
-export type WireName = 'ollama' | 'lmstudio';
+/** The wire formats the stand-in speaks, named as the backends that use them. */
+export type WireName = 'ollama' | 'lmstudio' | 'openai';
 
 /** A chat request, read from either wire format. */
 export interface StandInRequest {

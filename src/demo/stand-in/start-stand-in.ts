@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { json } from 'node:stream/consumers';
 import { describeModels, lmstudioWire } from './lmstudio-wire.js';
 import { listLoaded, ollamaWire, showModel } from './ollama-wire.js';
+import { describeServer, OPENAI_REFUSED_KEY, openaiWire } from './openai-wire.js';
 import { playTurn, sendPlain } from './play-turn.js';
 import { canChat, type ModelsByWire, type StandInModel, StandInModels } from './stand-in-models.js';
 import type { Behave, RecordedRequest, WireName } from './stand-in-request.js';
@@ -13,7 +14,7 @@ type ModelLists = Readonly<Record<WireName, readonly (string | StandInModel)[] |
 
 /** Options for a stand-in; every field has a default. */
 export interface StandInOptions {
-  /** The models it lists on each wire. Default: one each, `llama3.2:latest` and `llama-3.2-3b-instruct`. */
+  /** The models it lists on each wire. Default: one each. */
   readonly models?: Partial<ModelLists>;
   /** Default: `{}` for every request, which is a quick, correct answer. */
   readonly behave?: Behave;
@@ -22,11 +23,13 @@ export interface StandInOptions {
   /** Milliseconds since the epoch. Default: the system's clock. */
   readonly now?: () => number;
   /**
-   * Ollama 0.9 and LM Studio 0.3.5: no capabilities, no `truncate`, no `context_length` of what is loaded, no
-   * `/api/v0/models`.
+   * Ollama 0.9, LM Studio 0.3.5, llama.cpp of 2025: no capabilities, no `truncate`, no `context_length` of
+   * what is loaded, no `/api/v0/models`, no context in the list of models.
    */
   readonly isOld?: boolean;
-  /** Where it is given, LM Studio's paths want it (`Authorization: Bearer`). */
+  /** The version that Ollama says. Default: 0.9.0 where it is old, else one that was built by hand. */
+  readonly version?: string;
+  /** Where it is given, the paths of LM Studio and of `/openai` want it (`Authorization: Bearer`). */
   readonly token?: string;
 }
 
@@ -36,6 +39,8 @@ export interface StandIn {
   readonly ollamaUrl: string;
   /** The base address for an LM Studio client: `http://127.0.0.1:PORT/v1`. */
   readonly lmstudioUrl: string;
+  /** The base address of llama.cpp's server, started with `--api-prefix /openai`. */
+  readonly openaiUrl: string;
   /** Every request so far, in the order of arrival. */
   readonly requests: readonly RecordedRequest[];
   /** The next request for an answer that arrives from now on. */
@@ -58,8 +63,8 @@ export function standInArgs(standIn: Pick<StandIn, 'ollamaUrl'>): string[] {
 }
 
 /**
- * Starts a model server without a model: real HTTP on 127.0.0.1, in the wire formats of Ollama and of LM
- * Studio at once. The demo answers with it where no model server runs; tests make it misbehave.
+ * Starts a model server without a model: real HTTP on 127.0.0.1, in the wire formats of Ollama, of LM Studio
+ * and of llama.cpp at once. The demo answers with it where no model server runs; tests make it misbehave.
  */
 export async function startStandIn(options: StandInOptions = {}): Promise<StandIn> {
   const requests: RecordedRequest[] = [];
@@ -74,7 +79,9 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
     requests.push(recorded);
     if (CHAT_PATHS.has(recorded.path)) for (const resolve of waiting.splice(0)) resolve(recorded);
     const { isOld = false, token, now = Date.now } = options;
-    await answer({ models, behave: standIn.behave, isOld, token, nowMs: now() }, recorded, response);
+    const version = options.version ?? (isOld ? '0.9.0' : '0.0.0');
+    const scene = { models, behave: standIn.behave, isOld, version, token, nowMs: now() };
+    await answer(scene, recorded, response);
   }
 
   server.listen(options.port ?? 0, '127.0.0.1');
@@ -84,6 +91,7 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
   const standIn: StandIn = {
     ollamaUrl: root,
     lmstudioUrl: `${root}/v1`,
+    openaiUrl: `${root}/openai/v1`,
     requests,
     nextRequest: () => new Promise((resolve) => waiting.push(resolve)),
     behave: options.behave ?? (() => ({})),
@@ -98,14 +106,18 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
   return standIn;
 }
 
-const DEFAULT_MODELS: ModelLists = { ollama: ['llama3.2:latest'], lmstudio: ['llama-3.2-3b-instruct'] };
+const DEFAULT_MODELS: ModelLists = {
+  ollama: ['llama3.2:latest'],
+  lmstudio: ['llama-3.2-3b-instruct'],
+  openai: ['Llama-3.2-3B-Instruct-Q4_K_M.gguf'],
+};
 
-const CHAT_PATHS = new Set(['/api/chat', '/v1/chat/completions']);
+const CHAT_PATHS = new Set(['/api/chat', '/v1/chat/completions', '/openai/v1/chat/completions']);
 
-function modelsOf({ ollama, lmstudio }: ModelLists): ModelsByWire {
+function modelsOf({ ollama, lmstudio, openai }: ModelLists): ModelsByWire {
   const open = (list: ModelLists[WireName]) =>
     list instanceof StandInModels ? list : new StandInModels(list);
-  return { ollama: open(ollama), lmstudio: open(lmstudio) };
+  return { ollama: open(ollama), lmstudio: open(lmstudio), openai: open(openai) };
 }
 
 /** The stand-in as one request finds it. */
@@ -113,19 +125,24 @@ interface Scene {
   readonly models: ModelsByWire;
   readonly behave: Behave;
   readonly isOld: boolean;
+  readonly version: string;
   readonly token: string | undefined;
   readonly nowMs: number;
 }
 
 async function answer(scene: Scene, request: RecordedRequest, response: ServerResponse): Promise<void> {
-  const { models, isOld, token, nowMs } = scene;
+  const { models, isOld, version, token, nowMs } = scene;
   const isOfLmstudio = request.path.startsWith('/v1/') || request.path.startsWith('/api/v0/');
   if (isOfLmstudio && token !== undefined && request.headers.authorization !== `Bearer ${token}`) {
     return sendPlain(response, REFUSED_TOKEN);
   }
+  const isOfOpenai = request.path.startsWith('/openai/');
+  if (isOfOpenai && token !== undefined && request.headers.authorization !== `Bearer ${token}`) {
+    return sendPlain(response, OPENAI_REFUSED_KEY);
+  }
   switch (`${request.method} ${request.path}`) {
     case 'GET /api/version':
-      return sendPlain(response, plainJson(200, { version: isOld ? '0.9.0' : '0.0.0-stand-in' }));
+      return sendPlain(response, plainJson(200, { version }));
     case 'GET /api/tags':
       return sendPlain(response, ollamaWire.list(models.ollama, nowMs, isOld));
     case 'GET /api/ps':
@@ -138,6 +155,12 @@ async function answer(scene: Scene, request: RecordedRequest, response: ServerRe
       return sendPlain(response, isOld ? unexpectedEndpoint(request) : describeModels(models.lmstudio));
     case 'POST /api/chat':
       return chat(ollamaWire, scene, request, response);
+    case 'GET /openai/v1/models':
+      return sendPlain(response, openaiWire.list(models.openai, nowMs, isOld));
+    case 'GET /openai/props':
+      return sendPlain(response, describeServer(models.openai));
+    case 'POST /openai/v1/chat/completions':
+      return chat(openaiWire, scene, request, response);
     case 'POST /v1/chat/completions':
       return chat(lmstudioWire, scene, request, response);
     default:
@@ -169,7 +192,8 @@ async function chat(
   if ('status' in request) return sendPlain(response, request);
   const behaviour = behave(request);
   const known = models[request.wire];
-  const model = known.all.find(({ name }) => wire.has([name], request.model));
+  const only = wire.answersToAny === true && known.all.length === 1 ? known.all[0] : undefined;
+  const model = known.all.find(({ name }) => wire.has([name], request.model)) ?? only;
   if (model !== undefined && !canChat(model)) {
     return sendPlain(response, plainJson(400, { error: `"${request.model}" does not support chat` }));
   }
@@ -177,7 +201,15 @@ async function chat(
   const isKnown = behaviour.model !== undefined || model !== undefined;
   const missing = isKnown ? {} : { refuse: { kind: 'model-missing' as const } };
   const context = model === undefined ? null : known.load(model.name, request.numCtx);
-  const turn = { behaviour: { ...missing, ...behaviour }, startedAtMs: nowMs, context, isOld };
+  // llama.cpp never did.
+  const cuts = isOld && request.wire !== 'openai';
+  const itself = only === undefined ? {} : { model: only.name };
+  const turn = {
+    behaviour: { ...itself, ...missing, ...behaviour },
+    startedAtMs: nowMs,
+    context,
+    isOld: cuts,
+  };
   await playTurn({ wire, request, ...turn }, response);
 }
 

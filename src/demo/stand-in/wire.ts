@@ -35,6 +35,8 @@ export interface Wire {
   read(body: unknown): StandInRequest | Plain;
   /** Whether the requested model is one of these, by this server's rules for names. */
   has(models: readonly string[], model: string): boolean;
+  /** Where it has one model, that one answers whatever name it is asked by. */
+  readonly answersToAny?: true;
   /** The response of the model list. */
   list(models: StandInModels, startedAtMs: number, isOld: boolean): Plain;
   refuse(refusal: Refusal, request: StandInRequest): Plain;
@@ -42,6 +44,8 @@ export interface Wire {
   overflow(promptTokens: number, context: number): Plain;
   /** A whole answer in one response. */
   whole(pieces: readonly Piece[], turn: Turn): Plain;
+  /** What a stream begins with, before any text. Default: nothing. */
+  begin?(turn: Turn): string;
   /** The lines of a stream. */
   piece(piece: Piece, turn: Turn): string;
   end(turn: Turn): string;

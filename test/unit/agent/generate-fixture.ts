@@ -1,7 +1,11 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { GenerateSettings } from '../../../src/agent/agent-options.js';
+import type { Backend } from '../../../src/agent/backends/backend.js';
 import type { BackendName } from '../../../src/agent/backends/backends.js';
+import { lmstudioBackend } from '../../../src/agent/backends/lmstudio/lmstudio-backend.js';
+import { ollamaBackend } from '../../../src/agent/backends/ollama/ollama-backend.js';
+import { openaiBackend } from '../../../src/agent/backends/openai/openai-backend.js';
 import type { GenerationOutcome } from '../../../src/agent/compose-answer.js';
 import { generateAnswer } from '../../../src/agent/generate/generate-answer.js';
 import {
@@ -12,13 +16,21 @@ import {
 import type { TaskJson } from '../../../src/protocol/task.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 
-export const BACKENDS = ['ollama', 'lmstudio'] as const satisfies readonly BackendName[];
+export const BACKENDS = ['ollama', 'lmstudio', 'openai'] as const satisfies readonly BackendName[];
 
 /** The model the stand-in has on each wire. */
-export const MODEL = { ollama: 'llama3.2:latest', lmstudio: 'llama-3.2-3b-instruct' } as const;
+export const MODEL = {
+  ollama: 'llama3.2:latest',
+  lmstudio: 'llama-3.2-3b-instruct',
+  openai: 'Llama-3.2-3B-Instruct-Q4_K_M.gguf',
+} as const;
 
 /** Where each wire's chat requests go. */
-export const CHAT_PATH = { ollama: '/api/chat', lmstudio: '/v1/chat/completions' } as const;
+export const CHAT_PATH = {
+  ollama: '/api/chat',
+  lmstudio: '/v1/chat/completions',
+  openai: '/openai/v1/chat/completions',
+} as const;
 
 /** A stand-in that is closed after the test. */
 export async function standInFor(options: StandInOptions = {}): Promise<StandIn> {
@@ -46,9 +58,10 @@ export async function freePort(): Promise<number> {
 /** Settings of an agent on the stand-in, with deadlines no test meets by accident and one try. */
 export function settingsFor(standIn: StandIn, changes: Partial<GenerateSettings> = {}): GenerateSettings {
   return {
-    order: BACKENDS,
+    order: ['ollama', 'lmstudio'],
     ollamaUrl: standIn.ollamaUrl,
     lmstudioUrl: standIn.lmstudioUrl,
+    openaiUrl: standIn.openaiUrl,
     idleTimeoutMs: 60_000,
     totalTimeoutMs: 60_000,
     retryWindowMs: 0,
@@ -61,11 +74,24 @@ export async function answerTo(task: TaskJson, settings: GenerateSettings): Prom
   return await generateAnswer(task, settings, new AbortController().signal, () => {});
 }
 
+/** A backend of this name at the stand-in, or at these addresses. */
+export function backendAt(
+  name: (typeof BACKENDS)[number],
+  urls: Pick<StandIn, 'ollamaUrl' | 'lmstudioUrl' | 'openaiUrl'>,
+): Backend {
+  if (name === 'ollama') return ollamaBackend(urls.ollamaUrl);
+  return name === 'lmstudio' ? lmstudioBackend(urls.lmstudioUrl) : openaiBackend(urls.openaiUrl);
+}
+
+/** The same address for each. */
+export function allAt(url: string): Pick<StandIn, 'ollamaUrl' | 'lmstudioUrl' | 'openaiUrl'> {
+  return { ollamaUrl: url, lmstudioUrl: url, openaiUrl: url };
+}
+
 /** The bodies of the chat requests a stand-in got, in order. */
 export function chatBodies(standIn: StandIn): unknown[] {
-  return standIn.requests
-    .filter((request) => request.path === CHAT_PATH.ollama || request.path === CHAT_PATH.lmstudio)
-    .map((request) => request.body);
+  const paths: readonly string[] = Object.values(CHAT_PATH);
+  return standIn.requests.filter((request) => paths.includes(request.path)).map((request) => request.body);
 }
 
 /** A promise to be settled by hand: what slow servers in tests wait for. */

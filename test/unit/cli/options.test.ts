@@ -76,7 +76,7 @@ describe('a command', () => {
       parallel: Number(OPTIONS.parallel.byDefault),
       poll: Number.parseFloat(OPTIONS.poll.byDefault ?? ''),
       logFormat: OPTIONS.logFormat.byDefault,
-      backend: ['ollama', 'lmstudio'],
+      backend: ['ollama', 'lmstudio', 'openai'],
       once: false,
     });
   });

@@ -13,7 +13,7 @@ test('the demo takes the first model server that has a model', async () => {
     lmstudioBackend(standIn.lmstudioUrl),
   ]);
   expect(found.agentArgs).toEqual(['--backend', 'lmstudio', '--model', 'qwen3']);
-  expect(found.description).toBe('model: qwen3, of the LM Studio on this machine');
+  expect(found.description).toBe('model: qwen3, of LM Studio on this machine');
 });
 
 test('without one, a stand-in answers, and says so', async () => {

@@ -1,19 +1,11 @@
-import type { OpenAI } from 'openai';
-import { REPETITION, type Usage } from '../../../protocol/answer.js';
-import { maxLineBytes, streamLimits } from '../answer-limits.js';
-import type { Backend, BackendSettings, GenerateRequest, Generation, OnToken } from '../backend.js';
-import { backendError, callBackend, lostError, StreamFailure } from '../backend-failure.js';
-import { finishGeneration } from '../finish-generation.js';
-import { errorBody, HttpFailure, openTransport, type Transport } from '../http-exchange.js';
-import { StreamedText } from '../streamed-text.js';
-import { wholeEvents } from '../whole-events.js';
+import type { TaskFormat } from '../../../protocol/task.js';
+import type { Backend, BackendSettings, GenerateRequest } from '../backend.js';
+import { backendError } from '../backend-failure.js';
+import { generateByChatCompletions } from '../chat-completions.js';
+import { chatParams, type ResponseFormat } from '../chat-completions-request.js';
+import { withinFixedContext } from '../fixed-context.js';
 import { LMSTUDIO } from './lmstudio.js';
-import { withinContext } from './lmstudio-context.js';
 import { inspectLmstudioModel, listLmstudioModels } from './lmstudio-models.js';
-import { type LmstudioChunk, lmstudioChunkSchema, lmstudioRequest } from './lmstudio-request.js';
-
-/** The longest delay a timer takes, in milliseconds: 24.8 days. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * LM Studio, by the official OpenAI client: `/v1/chat/completions`, streamed. Before each of them the model
@@ -31,113 +23,32 @@ export function lmstudioBackend(url: string, { allowCloud = false, token }: Back
     failures: LMSTUDIO.failures,
     unauthorizedRemedy: LMSTUDIO.remedies.unauthorized(token !== undefined),
   } as const;
+  const server = { ...about, token };
   return {
     ...about,
-    listModels: (signal) => listLmstudioModels({ ...about, token }, signal),
+    listModels: (signal) => listLmstudioModels(server, signal),
     // Nobody knows what it will be loaded with.
     longestContext: async (model, signal) =>
-      (await inspectLmstudioModel({ ...about, token }, model, allowCloud, signal))?.context ?? null,
+      (await inspectLmstudioModel(server, model, allowCloud, signal))?.context ?? null,
     async generate(request, signal, onToken) {
       signal.throwIfAborted();
       // Before anything is sent: an image of no known kind is no reason to load a model.
-      const chat = lmstudioRequest(request);
-      const { model, maxAnswerBytes } = request;
-      const inspect = () => inspectLmstudioModel({ ...about, token }, model, allowCloud, signal);
-      return await withinContext({ about, request, inspect }, async () => {
+      const chat = chatParams(request, responseFormat);
+      const inspect = () => inspectLmstudioModel(server, request.model, allowCloud, signal);
+      const limit = 'what LM Studio has loaded the model with';
+      return await withinFixedContext({ about, request, limit, inspect }, async () => {
         onToken({ type: 'alive' });
-        const transport = openTransport(
-          signal,
-          { ...streamLimits(maxAnswerBytes), token },
-          async (response) => {
-            await refuseJson(response);
-            return wholeEvents(response, maxLineBytes(maxAnswerBytes));
-          },
-        );
-        const client = await openClient(about.url, transport.fetch);
-        const ask = () => generate(about, client, request, chat, onToken);
-        return await callBackend(about, transport, signal, ask);
+        const checkModel = (model: string) => refuseWrongModel(about, request, model);
+        return await generateByChatCompletions({ server, request, chat, signal, onToken, checkModel });
       });
     },
   };
 }
 
-/**
- * The client without its retries, its timers, and its log, in which prompts would stand where OPENAI_LOG is
- * set. Loaded when it is needed: an agent that has Ollama never does, and has 11 MB more to itself.
- */
-async function openClient(baseURL: string, fetch: Transport['fetch']): Promise<OpenAI> {
-  const { OpenAI: Client } = await import('openai');
-  return new Client({
-    baseURL,
-    fetch,
-    apiKey: 'lm-studio',
-    maxRetries: 0,
-    timeout: MAX_TIMER_MS,
-    logLevel: 'off',
-  });
-}
-
-/**
- * LM Studio says some errors with status 200 and plain JSON in place of a stream, which the client would read
- * as empty.
- */
-async function refuseJson(response: Response): Promise<void> {
-  const type = response.headers.get('content-type') ?? '';
-  if (type.includes('application/json')) throw new HttpFailure(response.status, await errorBody(response));
-}
-
-async function generate(
-  about: Pick<Backend, 'name' | 'url'>,
-  client: OpenAI,
-  request: GenerateRequest,
-  chat: ReturnType<typeof lmstudioRequest>,
-  onToken: OnToken,
-): Promise<Generation> {
-  const text = new StreamedText(request.format !== undefined);
-  onToken({ type: 'begins' });
-  let model: string | undefined;
-  let finishReason: string | undefined;
-  let usage: Usage | undefined;
-  for await (const event of eventsOf(client, chat)) {
-    const read = lmstudioChunkSchema.safeParse(event);
-    if (!read.success)
-      throw backendError(about, 'backend_error', 'sent an event that is no part of an answer');
-    const chunk = read.data;
-    if (model === undefined && chunk.model !== undefined) {
-      model = chunk.model;
-      refuseWrongModel(about, request, model);
-    }
-    const [choice] = chunk.choices;
-    const thought = choice?.delta?.reasoning_content ?? choice?.delta?.reasoning ?? '';
-    const said = choice?.delta?.content ?? '';
-    const isEndless = text.take({ thinking: thought, content: said });
-    if (thought + said !== '') onToken({ type: 'piece', content: said, thinking: thought });
-    finishReason = choice?.finish_reason ?? finishReason;
-    usage = usageOf(chunk) ?? usage;
-    if (!isEndless || finishReason !== undefined) continue;
-    finishReason = REPETITION;
-    break;
-  }
-  // The client ends its loop alike where the server says [DONE] and where the body just ends.
-  if (finishReason === undefined) {
-    throw lostError(about, 'ended the stream before the answer was complete');
-  }
-  const { content, thinking } = text;
-  return finishGeneration(about, request, { content, thinking, model, finishReason, usage });
-}
-
-/** The events of a stream. Throws StreamFailure for one that tells of an error. */
-async function* eventsOf(
-  client: OpenAI,
-  params: ReturnType<typeof lmstudioRequest>,
-): AsyncGenerator<unknown> {
-  const stream = await client.chat.completions.create(params);
-  try {
-    yield* stream;
-  } catch (error) {
-    const { APIError } = await import('openai');
-    throw error instanceof APIError ? new StreamFailure(error.message, { cause: error }) : error;
-  }
+/** LM Studio refuses OpenAI's `json_object` with 400; a schema of any object says the same. */
+function responseFormat(format: TaskFormat): ResponseFormat {
+  const schema = format === 'json' ? { type: 'object' } : format;
+  return { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } };
 }
 
 function refuseWrongModel(
@@ -148,14 +59,4 @@ function refuseWrongModel(
   if (!request.strictModel || LMSTUDIO.sameModel(request.model, model)) return;
   const text = `${request.model} was asked, and ${model} answered; load ${request.model} in LM Studio`;
   throw backendError(about, 'wrong_model', text);
-}
-
-function usageOf(chunk: LmstudioChunk): Usage | undefined {
-  const prompt = chunk.usage?.prompt_tokens;
-  const completion = chunk.usage?.completion_tokens;
-  if (prompt === undefined && completion === undefined) return undefined;
-  return {
-    ...(prompt === undefined ? {} : { prompt_tokens: prompt }),
-    ...(completion === undefined ? {} : { completion_tokens: completion }),
-  };
 }

@@ -1,16 +1,13 @@
 import * as z from 'zod';
 import type { Ability } from '../../../protocol/models.js';
-import { LIST_LIMITS } from '../answer-limits.js';
 import { BackendError, type ListedModel } from '../backend.js';
-import { backendError, type CalledBackend, callBackend } from '../backend-failure.js';
+import { backendError } from '../backend-failure.js';
+import type { V1Server } from '../chat-completions.js';
 import { isCloudName, refuseCloudModel } from '../cloud-model.js';
-import { openTransport } from '../http-exchange.js';
+import { isEmbeddingName } from '../embedding-name.js';
+import type { FixedContext } from '../fixed-context.js';
+import { getJson } from '../get-json.js';
 import { LMSTUDIO } from './lmstudio.js';
-
-/** How to speak of the server, where it is, and the token that it wants. */
-export interface LmstudioServer extends CalledBackend {
-  readonly token: string | undefined;
-}
 
 /** `/v1/models`: what can be asked: all, where models are loaded on demand; else the loaded ones. */
 const listSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
@@ -34,20 +31,12 @@ const detailsSchema = z.object({
 type Details = z.infer<typeof detailsSchema>['data'][number];
 
 /** A model of LM Studio. */
-export interface LmstudioModel extends ListedModel {
-  /** The context it is loaded with, in tokens; null where it is not, or nobody says. */
-  readonly context: number | null;
-  /** The longest context it was made for, in tokens; null where nobody says. */
-  readonly longestContext: number | null;
-}
+export type LmstudioModel = ListedModel & FixedContext;
 
 /** Lists the models of LM Studio, with what is known of each. */
-export async function listLmstudioModels(
-  about: LmstudioServer,
-  signal: AbortSignal,
-): Promise<LmstudioModel[]> {
+export async function listLmstudioModels(about: V1Server, signal: AbortSignal): Promise<LmstudioModel[]> {
   const [said, details] = await Promise.all([
-    get(about, `${about.url}/models`, signal),
+    getJson(about, `${about.url}/models`, signal),
     readDetails(about, signal),
   ]);
   const list = listSchema.safeParse(said);
@@ -61,24 +50,12 @@ export async function listLmstudioModels(
 }
 
 /**
- * What the server answers, as JSON. Not by the client: every agent asks for this list every two minutes,
- * whether it is LM Studio that it uses or not. Throws BackendError.
- */
-async function get(about: LmstudioServer, url: string, signal: AbortSignal): Promise<unknown> {
-  signal.throwIfAborted();
-  const transport = openTransport(signal, { ...LIST_LIMITS, token: about.token });
-  return await callBackend(about, transport, signal, async () => {
-    return (await (await transport.fetch(url)).json()) as unknown;
-  });
-}
-
-/**
  * Looks a model up on the way to asking it. Null where the list has none of this name: LM Studio is asked all
  * the same, and says so in its own words. Throws BackendError: `cloud_model` where it runs elsewhere and
  * `allowCloud` is false, `model_cannot_chat`.
  */
 export async function inspectLmstudioModel(
-  about: LmstudioServer,
+  about: V1Server,
   model: string,
   allowCloud: boolean,
   signal: AbortSignal,
@@ -97,10 +74,10 @@ export async function inspectLmstudioModel(
 }
 
 /** A server without these details answers with 404, or with 200 and an error. */
-async function readDetails(about: LmstudioServer, signal: AbortSignal): Promise<Details[]> {
+async function readDetails(about: V1Server, signal: AbortSignal): Promise<Details[]> {
   if (!about.url.endsWith('/v1')) return [];
   const url = `${about.url.slice(0, -'/v1'.length)}/api/v0/models`;
-  const said = await get(about, url, signal).catch((error: unknown) => {
+  const said = await getJson(about, url, signal).catch((error: unknown) => {
     if (error instanceof BackendError && error.code !== 'backend_unreachable') return null;
     throw error;
   });
@@ -128,9 +105,4 @@ function abilitiesOf(details: Details | undefined): Ability[] {
   if (type !== 'llm' && type !== 'vlm') return [];
   const tools: Ability[] = capabilities.includes('tool_use') ? ['tools'] : [];
   return ['chat', ...tools, ...(type === 'vlm' ? (['vision'] as const) : [])];
-}
-
-/** LM Studio itself names them `text-embedding-…`. */
-function isEmbeddingName(id: string): boolean {
-  return /(?:^|[-_/.])embed(?:ding)?s?(?:[-_/.:@]|$)/i.test(id);
 }

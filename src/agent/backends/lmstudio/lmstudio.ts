@@ -21,6 +21,7 @@ export const LMSTUDIO = {
     fileKey: 'lmstudioTokenFile',
   },
   parseUrl: parseLmstudioUrl,
+  refuseUrl: null,
   sameModel: sameLmstudioModel,
   answersFromOthers: true,
   takesContextSize: false,

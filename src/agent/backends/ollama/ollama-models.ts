@@ -1,10 +1,9 @@
 import * as z from 'zod';
-import { LIST_LIMITS } from '../answer-limits.js';
 import { BackendError, type ListedModel } from '../backend.js';
-import { backendError, type CalledBackend, callBackend } from '../backend-failure.js';
+import { backendError, type CalledBackend } from '../backend-failure.js';
 import type { BackendMemory } from '../backend-memory.js';
 import { isCloudName, refuseCloudModel } from '../cloud-model.js';
-import { openTransport } from '../http-exchange.js';
+import { getJson } from '../get-json.js';
 import { OLLAMA } from './ollama.js';
 
 const remote = { remote_host: z.string().nullish(), remote_model: z.string().nullish() };
@@ -118,19 +117,8 @@ interface Server {
   readonly signal: AbortSignal;
 }
 
-/** What the server answers to a GET, or to a POST of `body`, as JSON. Throws BackendError. */
 async function call({ about, signal }: Server, path: string, body?: unknown): Promise<unknown> {
-  signal.throwIfAborted();
-  const transport = openTransport(signal, LIST_LIMITS);
-  return await callBackend(about, transport, signal, async () => {
-    const post = {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    };
-    const response = await transport.fetch(`${about.url}${path}`, body === undefined ? {} : post);
-    return (await response.json()) as unknown;
-  });
+  return await getJson(about, `${about.url}${path}`, signal, body);
 }
 
 async function readTags(server: Server) {

@@ -18,6 +18,7 @@ export const OLLAMA = {
   ownUrl: { variable: 'OLLAMA_HOST', read: readOllamaHost },
   token: null,
   parseUrl: parseOllamaUrl,
+  refuseUrl: null,
   sameModel: sameOllamaModel,
   answersFromOthers: false,
   takesContextSize: true,

@@ -7,12 +7,19 @@ import {
   type GenerateRequest,
   type Generation,
 } from '../../../../src/agent/backends/backend.js';
-import { lmstudioBackend } from '../../../../src/agent/backends/lmstudio/lmstudio-backend.js';
-import { ollamaBackend } from '../../../../src/agent/backends/ollama/ollama-backend.js';
 import type { Behaviour } from '../../../../src/demo/stand-in/stand-in-request.js';
 import type { StandIn } from '../../../../src/demo/stand-in/start-stand-in.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
-import { BACKENDS, chatBodies, deadUrl, gate, MODEL, standInFor } from '../generate-fixture.js';
+import {
+  allAt,
+  BACKENDS,
+  backendAt,
+  chatBodies,
+  deadUrl,
+  gate,
+  MODEL,
+  standInFor,
+} from '../generate-fixture.js';
 
 const signal = new AbortController().signal;
 const PNG = Buffer.from(
@@ -23,7 +30,7 @@ const PNG = Buffer.from(
 afterEach(() => vi.restoreAllMocks());
 
 function open(name: (typeof BACKENDS)[number], standIn: StandIn): Backend {
-  return name === 'ollama' ? ollamaBackend(standIn.ollamaUrl) : lmstudioBackend(standIn.lmstudioUrl);
+  return backendAt(name, standIn);
 }
 
 function ask(backend: Backend, changes: Partial<GenerateRequest> = {}): Promise<Generation> {
@@ -92,7 +99,7 @@ describe.each(BACKENDS)('%s', (name) => {
       'a model that is missing',
       { refuse: { kind: 'model-missing' } },
       'model_not_found',
-      /HTTP 404: .*not found/,
+      /HTTP 40[04]: .*not found/,
     ],
     [
       'a prompt that does not fit',
@@ -161,16 +168,18 @@ describe.each(BACKENDS)('%s', (name) => {
   });
 
   test('a refused connection is backend_unreachable, for the list of models and for a generation', async () => {
-    const standIn = await standInFor();
     const url = await deadUrl();
-    const backend = open(name, { ...standIn, ollamaUrl: url, lmstudioUrl: url });
+    const backend = backendAt(name, allAt(url));
     expect((await failureOf(ask(backend))).code).toBe('backend_unreachable');
     expect((await failureOf(backend.listModels(signal))).code).toBe('backend_unreachable');
   });
 
   test('a host name that does not exist is backend_unreachable', async () => {
-    const url = 'http://no-such-host.invalid:11434';
-    const backend = name === 'ollama' ? ollamaBackend(url) : lmstudioBackend(url);
+    // No dot: else it is no private address.
+    const backend = backendAt(
+      name,
+      allAt(`http://${name === 'openai' ? 'no-such-host' : 'no-such-host.invalid'}:11434`),
+    );
     expect((await failureOf(ask(backend))).code).toBe('backend_unreachable');
   });
 
@@ -274,7 +283,7 @@ describe.each(BACKENDS)('%s', (name) => {
   test('a list of models that is none is backend_error', async () => {
     const standIn = await standInFor();
     const elsewhere = `${standIn.ollamaUrl}/elsewhere`;
-    const backend = name === 'ollama' ? ollamaBackend(elsewhere) : lmstudioBackend(elsewhere);
+    const backend = backendAt(name, allAt(elsewhere));
     expect((await failureOf(backend.listModels(signal))).message).toContain('HTTP 404: 404 page not found');
   });
 
@@ -302,11 +311,9 @@ test('an image that decodes to a path, or whose base64 is one, is sent as it is 
   expect(images[0]?.toString('base64')).toBe(file);
 });
 
-test('LM Studio is sent an image of a kind it knows, or none', async () => {
+test.each(['lmstudio', 'openai'] as const)('%s is sent an image of a known kind, or none', async (name) => {
   const standIn = await standInFor();
-  const failure = await failureOf(
-    ask(open('lmstudio', standIn), { images: [PNG, Buffer.from('/etc/passwd')] }),
-  );
+  const failure = await failureOf(ask(open(name, standIn), { images: [PNG, Buffer.from('/etc/passwd')] }));
   expect(failure.code).toBe('invalid_task');
   expect(failure.message).toBe('image 2 is no PNG, JPEG, GIF or WebP');
   expect(standIn.requests).toEqual([]);
@@ -319,7 +326,10 @@ test("an error LM Studio tells with HTTP 200 and plain JSON is an error in LM St
   expect(failure.message).toContain('HTTP 200: Unexpected endpoint');
 });
 
-test('nothing of the OpenAI settings in the environment reaches LM Studio', async () => {
+test.each([
+  ['lmstudio', ['/api/v0/models', '/api/v0/models', '/v1/chat/completions', '/v1/models', '/v1/models']],
+  ['openai', ['/openai/v1/chat/completions', '/openai/v1/models', '/openai/v1/models']],
+] as const)('nothing of the OpenAI settings in the environment reaches %s', async (name, paths) => {
   vi.stubEnv('OPENAI_API_KEY', 'sk-secret');
   vi.stubEnv('OPENAI_ADMIN_KEY', 'sk-admin-secret');
   vi.stubEnv('OPENAI_ORG_ID', 'org-secret');
@@ -330,11 +340,8 @@ test('nothing of the OpenAI settings in the environment reaches LM Studio', asyn
     vi.unstubAllEnvs();
   });
   const standIn = await standInFor();
-  await ask(open('lmstudio', standIn));
-  await open('lmstudio', standIn).listModels(signal);
-  expect(standIn.requests.map(({ path }) => path).sort()).toEqual([
-    ...['/api/v0/models', '/api/v0/models'],
-    ...['/v1/chat/completions', '/v1/models', '/v1/models'],
-  ]);
+  await ask(open(name, standIn));
+  await open(name, standIn).listModels(signal);
+  expect(standIn.requests.map(({ path }) => path).sort()).toEqual(paths);
   for (const request of standIn.requests) expect(JSON.stringify(request.headers)).not.toContain('secret');
 });

@@ -2,10 +2,12 @@ import { expect, test } from 'vitest';
 import {
   BACKENDS,
   backendNamed,
+  backendTitles,
   DEFAULT_BACKEND_ORDER,
   openBackends,
   pickBackendUrls,
   requireBackendUrls,
+  withAddress,
 } from '../../../../src/agent/backends/backends.js';
 import { camelCase, variableOf } from '../../../../src/cli/option.js';
 import { BACKEND_URL_OPTIONS } from '../../../../src/cli/options/agent-options.js';
@@ -13,7 +15,7 @@ import { backendNameSchema } from '../../../../src/protocol/names.js';
 
 test('the list has words that the protocol takes for backends, and auto tries them in its order', () => {
   for (const { name } of BACKENDS) expect(backendNameSchema.parse(name)).toBe(name);
-  expect(DEFAULT_BACKEND_ORDER).toEqual(['ollama', 'lmstudio']);
+  expect(DEFAULT_BACKEND_ORDER).toEqual(['ollama', 'lmstudio', 'openai']);
 });
 
 test.each(BACKENDS.map((one) => [one.name, one] as const))(
@@ -26,18 +28,18 @@ test.each(BACKENDS.map((one) => [one.name, one] as const))(
     expect(row).toMatchObject({
       hasVariable: true,
       kind: 'url',
-      byDefault: expect.stringContaining(backend.defaultUrl),
+      byDefault: expect.stringContaining(backend.defaultUrl ?? 'not asked'),
     });
   },
 );
 
 test.each(BACKENDS.map((one) => [one.name, one] as const))(
-  '%s is opened at its default address, or at the one that is given',
+  '%s is opened at its default address, where it has one, or at the one that is given',
   async (name, { urlKey, defaultUrl }) => {
-    const [usual] = await openBackends([name], {});
-    expect(usual).toMatchObject({ name, url: defaultUrl });
-    const [elsewhere] = await openBackends([name], { [urlKey]: 'http://192.0.2.7:99/there/' });
-    expect(elsewhere).toMatchObject({ name, url: 'http://192.0.2.7:99/there' });
+    const usual = await openBackends([name], {});
+    expect(usual).toMatchObject(defaultUrl === null ? [] : [{ name, url: defaultUrl }]);
+    const [elsewhere] = await openBackends([name], { [urlKey]: 'http://192.168.2.7:99/there/' });
+    expect(elsewhere).toMatchObject({ name, url: 'http://192.168.2.7:99/there' });
   },
 );
 
@@ -55,6 +57,23 @@ test.each(BACKENDS.map((one) => [one.urlKey, one] as const))(
     );
   },
 );
+
+test('a backend without an address is left out of auto, and wrong use where it was chosen', () => {
+  expect(withAddress(DEFAULT_BACKEND_ORDER, {})).toEqual(['ollama', 'lmstudio']);
+  const urls = { openaiUrl: 'http://127.0.0.1:8080/v1' };
+  expect(withAddress(DEFAULT_BACKEND_ORDER, urls)).toEqual(['ollama', 'lmstudio', 'openai']);
+  expect(withAddress(['openai', 'ollama'], urls)).toEqual(['openai', 'ollama']);
+  for (const order of [['openai'], ['openai', 'ollama']] as const) {
+    expect(() => withAddress(order, {})).toThrow(
+      expect.objectContaining({ code: 'usage', remedy: expect.stringContaining('--openai-url') }),
+    );
+  }
+});
+
+test('the titles of several make a sentence', () => {
+  expect(backendTitles()).toBe('Ollama, LM Studio or a /v1 server');
+  expect(backendTitles((one) => one.takesContextSize)).toBe('Ollama');
+});
 
 test('of other options only the addresses are taken', () => {
   const options = { repo: '/srv/bridge.git', ollamaUrl: 'my-pc', lmstudioUrl: undefined };

@@ -4,10 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { type Backend, BackendError } from '../../../../src/agent/backends/backend.js';
 import { HttpFailure, openTransport } from '../../../../src/agent/backends/http-exchange.js';
-import { lmstudioBackend } from '../../../../src/agent/backends/lmstudio/lmstudio-backend.js';
-import { ollamaBackend } from '../../../../src/agent/backends/ollama/ollama-backend.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
-import { BACKENDS, MODEL } from '../generate-fixture.js';
+import { BACKENDS, backendAt, MODEL } from '../generate-fixture.js';
 
 // SECURITY.md: P27
 
@@ -33,7 +31,7 @@ interface EndlessServer {
 const CHAT = /\/chat(?:\/completions)?$/;
 
 /** What a server says of its models, in the form of either. */
-const LOOKED_UP = JSON.stringify({ data: [{ id: MODEL.lmstudio }], models: [] });
+const LOOKED_UP = JSON.stringify({ data: [{ id: MODEL.lmstudio }, { id: MODEL.openai }], models: [] });
 
 /**
  * A server that answers with `head` and then with `text` for ever; with `looksUp` it answers as usual where a
@@ -73,7 +71,7 @@ async function endlessServer(
 }
 
 function open(name: (typeof BACKENDS)[number], { url }: EndlessServer): Backend {
-  return name === 'ollama' ? ollamaBackend(url) : lmstudioBackend(`${url}/v1`);
+  return backendAt(name, { ollamaUrl: url, lmstudioUrl: `${url}/v1`, openaiUrl: `${url}/v1` });
 }
 
 function generate(backend: Backend): Promise<unknown> {
@@ -116,7 +114,7 @@ describe.each(BACKENDS)('%s', (name) => {
       /more than \d+ bytes in one/,
     ],
     ['a stream that says nothing without end', stream, silent, /more than \d+ bytes$/],
-    ...(name === 'lmstudio'
+    ...(name !== 'ollama'
       ? ([
           ['an event without end', stream, 'data: {"a":\n', /more than \d+ bytes in one/],
           ['comments without end', stream, `: ${beside}\n\n`, /more than \d+ bytes$/],

@@ -3,6 +3,7 @@ import { BACKENDS } from '../../../../src/agent/backends/backends.js';
 import { kindOfFailure } from '../../../../src/agent/backends/failure-rules.js';
 import { LMSTUDIO_FAILURES } from '../../../../src/agent/backends/lmstudio/lmstudio-failures.js';
 import { OLLAMA_FAILURES } from '../../../../src/agent/backends/ollama/ollama-failures.js';
+import { OPENAI_FAILURES } from '../../../../src/agent/backends/openai/openai-failures.js';
 
 // Words as the servers say them, from the sources that the rules name.
 
@@ -64,6 +65,30 @@ test.each([
 });
 
 test.each([
+  ['busy', 503, 'Loading model'],
+  ['busy', 503, 'Stream owner model is loading, retry later'],
+  ['busy', 503, 'no slot available'],
+  ['busy', 503, 'Server is busy; please try again later.'],
+  ['busy', 429, 'Rate limit reached'],
+  ['lost', 500, 'EngineCore encountered an issue. See stack trace (above) for the root cause.'],
+  ['lost', 500, 'Background loop has errored already.'],
+  ['lost', 500, 'rpc error: code = Unavailable desc = error reading from server: EOF'],
+  ['lost', 500, 'proxy error: Could not establish connection'],
+  ['lost', null, 'Compute error.'],
+  ['final', 500, 'Compute error.'],
+  ['final', 500, 'could not load model: rpc error: code = Unavailable desc = error reading from server: EOF'],
+  ['final', 500, 'CUDA out of memory. Tried to allocate 2.00 GiB.'],
+  [
+    'final',
+    500,
+    'image input is not supported - hint: if this is unexpected, you may need to provide the mmproj',
+  ],
+  ['final', 400, 'response_format type must be one of "text" or "json_object", but got: x'],
+] as const)('a /v1 server: %s is what %s with %j is', (kind, status, text) => {
+  expect(kindOfFailure(OPENAI_FAILURES, { status, text })).toBe(kind);
+});
+
+test.each([
   ['ECONNRESET', 'lost'],
   ['EPIPE', 'lost'],
   ['ETIMEDOUT', 'lost'],
@@ -79,7 +104,7 @@ test.each([
 test('every rule names its source, and something to go by', () => {
   for (const { failures } of BACKENDS) {
     for (const rule of failures) {
-      expect(rule.source).toMatch(/#\d|RFC \d|\.go|nodejs\.org|llama\.cpp/);
+      expect(rule.source).toMatch(/#\d|RFC \d|\.go|nodejs\.org|llama\.cpp|koboldcpp\.py/);
       expect(rule.statuses ?? rule.wording ?? rule.wire ?? rule.inStream).toBeDefined();
     }
   }

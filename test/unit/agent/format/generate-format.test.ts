@@ -25,7 +25,7 @@ test.each(BACKENDS)('%s answers the format "json" with JSON', async (backend) =>
   expect(JSON.parse(outcome.answer ?? '')).toBeTypeOf('object');
 });
 
-test('a schema goes to ollama as its format, and to LM Studio as a json_schema', async () => {
+test('a schema goes to each as it takes one, and so does json', async () => {
   const standIn = await standInFor({ behave: () => ({ answer: '{"result":4,"unit":"pears"}' }) });
   for (const backend of BACKENDS) {
     await answerTo({ prompt: '2+2', backend, format: FORMAT }, settingsFor(standIn));
@@ -39,7 +39,11 @@ test('a schema goes to ollama as its format, and to LM Studio as a json_schema',
     { format: 'json' },
     jsonSchema(FORMAT),
     jsonSchema({ type: 'object' }),
+    // Without `strict`, by which OpenAI refuses most schemas.
+    { response_format: { type: 'json_schema', json_schema: { name: 'answer', schema: FORMAT } } },
+    { response_format: { type: 'json_object' } },
   ]);
+  expect(JSON.stringify(chatBodies(standIn).slice(4))).not.toContain('strict');
 });
 
 test.each(BACKENDS)(

@@ -12,6 +12,7 @@ import {
 const MODELS = {
   ollama: ['qwen3:8b', 'llama3.2:latest'],
   lmstudio: ['text-embedding-nomic', 'qwen/qwen3-8b', 'gemma-3'],
+  openai: ['text-embedding-nomic', 'Qwen3-8B-Q4_K_M', 'gemma-3'],
 };
 
 test('without a name the first model a backend lists is asked, embedding models left out', async () => {
@@ -92,8 +93,11 @@ test.each(BACKENDS)('a model %s does not have is an error that lists those it ha
 test.each([
   ['ollama', 'ollama pull llama3.2'],
   ['lmstudio', 'load a model in LM Studio'],
+  ['openai', 'start the server of --openai-url with a model'],
 ] as const)('%s without any model is no_model, with what to do', async (backend, remedy) => {
-  const standIn = await standInFor({ models: { ollama: [], lmstudio: ['text-embedding-nomic'] } });
+  const standIn = await standInFor({
+    models: { ollama: [], lmstudio: ['text-embedding-nomic'], openai: ['text-embedding-nomic'] },
+  });
   const { error } = await answerTo({ prompt: '2+2', backend }, settingsFor(standIn));
   expect(error?.code).toBe('no_model');
   expect(error?.message).toMatch(/: no model .*installed/);

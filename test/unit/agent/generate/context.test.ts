@@ -160,6 +160,20 @@ test('an old server that would cut is not asked what may not fit, and one that c
   expect(dense).toMatchObject({ answer: null, error: { code: 'context_overflow' } });
 });
 
+test.each([
+  ['0.12.3', false],
+  ['0.12.5', false],
+  ['0.12.6', true],
+  ['0.32.7', true],
+  ['1.0.0', true],
+  ['0.0.0', true],
+])('Ollama %s refuses what does not fit, so it is asked: %s', async (version, isAsked) => {
+  const standIn = await withModel({ contextLength: 4096 }, { version });
+  const outcome = await ask(standIn, { prompt: words(4000) });
+  expect(outcome.error?.code ?? null).toBe(isAsked ? null : 'context_overflow');
+  expect(chatBodies(standIn)).toHaveLength(isAsked ? 1 : 0);
+});
+
 test('an old server that cut a prompt is asked again with a context that holds it', async () => {
   const standIn = await standInFor({ isOld: true });
   const outcome = await ask(standIn, { prompt: `${'- '.repeat(5200)}2+2` });

@@ -73,7 +73,7 @@ test('a task for a backend that this agent does not know is an error, and asks n
     ...{ model: null, backend: null, answer: null },
     error: {
       code: 'unknown_backend',
-      message: 'this agent knows no backend "llama-cpp2"; it has ollama, lmstudio',
+      message: 'this agent knows no backend "llama-cpp2"; it has ollama, lmstudio, openai',
     },
   });
   expect(standIn.requests).toEqual([]);
@@ -91,7 +91,7 @@ test('a conversation goes out whole, the system message first', async () => {
     expect(outcome.answer).toBe('9');
   }
   const whole = [{ role: 'system', content: 'be brief' }, ...messages];
-  expect(chatBodies(standIn)).toMatchObject([{ messages: whole }, { messages: whole }]);
+  expect(chatBodies(standIn)).toMatchObject(BACKENDS.map(() => ({ messages: whole })));
 });
 
 test('whatever a model server does wrong is an outcome with the model and the backend that were asked', async () => {

@@ -38,7 +38,7 @@ test('it lists its models in both formats and has a version', async () => {
     data: [{ id: 'llama-3.2-3b-instruct', object: 'model' }],
   });
   expect(await (await fetch(`${standIn.ollamaUrl}/api/version`)).json()).toHaveProperty('version');
-  standIn.models = { ollama: [], lmstudio: [] };
+  standIn.models = { ollama: [], lmstudio: [], openai: [] };
   expect(await (await fetch(`${standIn.ollamaUrl}/api/tags`)).json()).toEqual({ models: [] });
 });
 

@@ -1,24 +1,31 @@
 import type OpenAI from 'openai';
 import * as z from 'zod';
-import { IMAGE_KINDS, imageMediaType } from '../../../protocol/image-type.js';
-import type { TaskFormat, TaskOptions } from '../../../protocol/task.js';
-import { BackendError, type GenerateRequest } from '../backend.js';
+import { IMAGE_KINDS, imageMediaType } from '../../protocol/image-type.js';
+import type { TaskFormat, TaskOptions } from '../../protocol/task.js';
+import { BackendError, type GenerateRequest } from './backend.js';
 
-type ChatParams = OpenAI.Chat.ChatCompletionCreateParamsStreaming;
+/** The body of a streamed `/v1/chat/completions`. */
+export type ChatParams = OpenAI.Chat.ChatCompletionCreateParamsStreaming;
+
+/** How a server is asked for JSON. */
+export type ResponseFormat = NonNullable<ChatParams['response_format']>;
 
 /**
- * A generation in OpenAI's words. `num_ctx` is left out: the API has no such parameter, and LM Studio fixes a
- * model's context when it loads it. Throws BackendError `invalid_task` for an image of a kind LM Studio has
- * no name for.
+ * A generation in OpenAI's words. `num_ctx` is left out: the API has no such parameter, and its servers fix a
+ * model's context when they load it. `formatOf`: how this server is asked for a format. Throws BackendError
+ * `invalid_task` for an image of a kind that has no media type.
  */
-export function lmstudioRequest(request: GenerateRequest): ChatParams {
+export function chatParams(
+  request: GenerateRequest,
+  formatOf: (format: TaskFormat) => ResponseFormat,
+): ChatParams {
   return {
     model: request.model,
     messages: messagesOf(request),
     stream: true,
     stream_options: { include_usage: true },
     ...openaiOptions(request.options),
-    ...(request.format === undefined ? {} : { response_format: responseFormat(request.format) }),
+    ...(request.format === undefined ? {} : { response_format: formatOf(request.format) }),
   };
 }
 
@@ -42,25 +49,19 @@ function dataUrl(bytes: Uint8Array, position: number): string {
 }
 
 function openaiOptions(options: TaskOptions): Partial<ChatParams> {
-  const { num_ctx: _leftToLmStudio, ...same } = options;
+  const { num_ctx: _leftToTheServer, ...same } = options;
   // A task's options have OpenAI's names; none is undefined, for they were read from JSON.
   return same as Partial<ChatParams>;
-}
-
-/** LM Studio refuses OpenAI's `json_object` with 400; a schema of any object says the same. */
-function responseFormat(format: TaskFormat): NonNullable<ChatParams['response_format']> {
-  const schema = format === 'json' ? { type: 'object' } : format;
-  return { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } };
 }
 
 const count = z.int().min(0).optional().catch(undefined);
 const text = z.string().nullish();
 
 /**
- * One event of a `/v1/chat/completions` stream. Reasoning comes as `reasoning_content`, of gpt-oss as
- * `reasoning`. Counts that are none are left out: they are no reason to lose an answer.
+ * One event of a `/v1/chat/completions` stream. Reasoning comes as `reasoning_content`, of gpt-oss and of
+ * newer vLLM as `reasoning`. Counts that are none are left out: they are no reason to lose an answer.
  */
-export const lmstudioChunkSchema = z.object({
+export const chatChunkSchema = z.object({
   model: z.string().optional(),
   choices: z.array(
     z.object({
@@ -70,4 +71,7 @@ export const lmstudioChunkSchema = z.object({
   ),
   usage: z.object({ prompt_tokens: count, completion_tokens: count }).nullish().catch(undefined),
 });
-export type LmstudioChunk = z.infer<typeof lmstudioChunkSchema>;
+export type ChatChunk = z.infer<typeof chatChunkSchema>;
+
+/** An error in place of an event as vLLM before 0.10 sends it: the body of an error, without its name. */
+export const bareErrorSchema = z.object({ object: z.literal('error'), message: z.string() });

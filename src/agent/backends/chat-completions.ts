@@ -1,0 +1,143 @@
+import type { OpenAI } from 'openai';
+import { REPETITION, type Usage } from '../../protocol/answer.js';
+import { maxLineBytes, streamLimits } from './answer-limits.js';
+import type { Backend, GenerateRequest, Generation, OnToken } from './backend.js';
+import {
+  backendError,
+  type CalledBackend,
+  callBackend,
+  lostError,
+  StreamFailure,
+} from './backend-failure.js';
+import {
+  bareErrorSchema,
+  type ChatChunk,
+  type ChatParams,
+  chatChunkSchema,
+} from './chat-completions-request.js';
+import { finishGeneration } from './finish-generation.js';
+import { errorBody, HttpFailure, openTransport, type Transport } from './http-exchange.js';
+import { StreamedText } from './streamed-text.js';
+import { wholeEvents } from './whole-events.js';
+
+/** A server that speaks OpenAI's API, and the token that it wants. */
+export interface V1Server extends CalledBackend {
+  readonly token: string | undefined;
+}
+
+/** One generation by `/v1/chat/completions`. */
+export interface ChatCall {
+  readonly server: V1Server;
+  readonly request: GenerateRequest;
+  /** The request in OpenAI's words. */
+  readonly chat: ChatParams;
+  readonly signal: AbortSignal;
+  readonly onToken: OnToken;
+  /** Told which model answers, once; throws BackendError `wrong_model` where that is not what was wanted. */
+  readonly checkModel: (answering: string) => void;
+}
+
+/** The longest delay a timer takes, in milliseconds: 24.8 days. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Generates by `/v1/chat/completions`, streamed, with the official client. Throws BackendError for whatever
+ * goes wrong, and the signal's reason once it is aborted.
+ */
+export async function generateByChatCompletions(call: ChatCall): Promise<Generation> {
+  const { server, request, signal } = call;
+  const limits = { ...streamLimits(request.maxAnswerBytes), token: server.token };
+  const transport = openTransport(signal, limits, async (response) => {
+    await refuseJson(response);
+    return wholeEvents(response, maxLineBytes(request.maxAnswerBytes));
+  });
+  const client = await openClient(server.url, transport.fetch);
+  return await callBackend(server, transport, signal, () => readAnswer(client, call));
+}
+
+/**
+ * The client without its retries, its timers, and its log, in which prompts would stand where OPENAI_LOG is
+ * set. Loaded when it is needed: an agent that has Ollama never does, and has 11 MB more to itself.
+ */
+async function openClient(baseURL: string, fetch: Transport['fetch']): Promise<OpenAI> {
+  const { OpenAI: Client } = await import('openai');
+  return new Client({
+    baseURL,
+    fetch,
+    // It wants one. What is sent is the token that the transport has.
+    apiKey: 'none',
+    maxRetries: 0,
+    timeout: MAX_TIMER_MS,
+    logLevel: 'off',
+  });
+}
+
+/**
+ * LM Studio says some errors with status 200 and plain JSON in place of a stream, which the client would read
+ * as empty.
+ */
+async function refuseJson(response: Response): Promise<void> {
+  const type = response.headers.get('content-type') ?? '';
+  if (type.includes('application/json')) throw new HttpFailure(response.status, await errorBody(response));
+}
+
+async function readAnswer(client: OpenAI, call: ChatCall): Promise<Generation> {
+  const { server, request, onToken, checkModel } = call;
+  const text = new StreamedText(request.format !== undefined);
+  onToken({ type: 'begins' });
+  let model: string | undefined;
+  let finishReason: string | undefined;
+  let usage: Usage | undefined;
+  for await (const event of eventsOf(client, call.chat)) {
+    const chunk = readChunk(server, event);
+    if (model === undefined && chunk.model !== undefined) {
+      model = chunk.model;
+      checkModel(model);
+    }
+    const [choice] = chunk.choices;
+    const thought = choice?.delta?.reasoning_content ?? choice?.delta?.reasoning ?? '';
+    const said = choice?.delta?.content ?? '';
+    const isEndless = text.take({ thinking: thought, content: said });
+    if (thought + said !== '') onToken({ type: 'piece', content: said, thinking: thought });
+    finishReason = choice?.finish_reason ?? finishReason;
+    usage = usageOf(chunk) ?? usage;
+    if (!isEndless || finishReason !== undefined) continue;
+    finishReason = REPETITION;
+    break;
+  }
+  // The client ends its loop alike where the server says [DONE] and where the body just ends.
+  if (finishReason === undefined) {
+    throw lostError(server, 'ended the stream before the answer was complete');
+  }
+  const { content, thinking } = text;
+  return finishGeneration(server, request, { content, thinking, model, finishReason, usage });
+}
+
+function readChunk(server: Pick<Backend, 'name' | 'url'>, event: unknown): ChatChunk {
+  const read = chatChunkSchema.safeParse(event);
+  if (read.success) return read.data;
+  const error = bareErrorSchema.safeParse(event);
+  if (error.success) throw new StreamFailure(error.data.message);
+  throw backendError(server, 'backend_error', 'sent an event that is no part of an answer');
+}
+
+/** The events of a stream. Throws StreamFailure for one that tells of an error. */
+async function* eventsOf(client: OpenAI, params: ChatParams): AsyncGenerator<unknown> {
+  const stream = await client.chat.completions.create(params);
+  try {
+    yield* stream;
+  } catch (error) {
+    const { APIError } = await import('openai');
+    throw error instanceof APIError ? new StreamFailure(error.message, { cause: error }) : error;
+  }
+}
+
+function usageOf(chunk: ChatChunk): Usage | undefined {
+  const prompt = chunk.usage?.prompt_tokens;
+  const completion = chunk.usage?.completion_tokens;
+  if (prompt === undefined && completion === undefined) return undefined;
+  return {
+    ...(prompt === undefined ? {} : { prompt_tokens: prompt }),
+    ...(completion === undefined ? {} : { completion_tokens: completion }),
+  };
+}

@@ -1,0 +1,86 @@
+import { type Backend, BackendError, type GenerateRequest, type Generation } from './backend.js';
+import {
+  contextIn,
+  estimateRequest,
+  fewestTokens,
+  isPromptCut,
+  mostTokens,
+  type Overflow,
+  overflowError,
+  promptTokensIn,
+  SMALLEST_CONTEXT,
+} from './context-overflow.js';
+
+/** What is known of a model's context. */
+export interface FixedContext {
+  /** The context it is loaded with, in tokens; null where it is not, or nobody says. */
+  readonly context: number | null;
+  /** The longest context it was made for, in tokens; null where nobody says. */
+  readonly longestContext: number | null;
+}
+
+/** One generation of a server whose requests cannot change the context. */
+interface Asking<Model extends FixedContext> {
+  readonly about: Pick<Backend, 'name' | 'url'>;
+  readonly request: GenerateRequest;
+  /** What keeps the context from being larger, to follow `which is`. */
+  readonly limit: string;
+  /** Looks the model up; null where the server lists none of this name. */
+  readonly inspect: () => Promise<Model | null>;
+  /** The server's own count of the prompt, where it would cut one without a word; null where it would not. */
+  readonly countBefore?: (model: Model) => Promise<number | null>;
+}
+
+/**
+ * Generates within the context that a server has loaded the model with, which no request can change. Throws
+ * `context_overflow` with the numbers, also where the server would cut, or did cut: its own settings may tell
+ * it to leave out the middle of a prompt without a word.
+ */
+export async function withinFixedContext<Model extends FixedContext>(
+  asking: Asking<Model>,
+  generate: (model: Model | null) => Promise<Generation>,
+): Promise<Generation> {
+  const { about, request, inspect } = asking;
+  const before = await inspect();
+  const estimate = estimateRequest(request);
+  const overflow = (promptTokens: number, isCounted: boolean, model: FixedContext | null) =>
+    numbersOf(asking, promptTokens, isCounted, model);
+  if (before?.context != null) {
+    const { context } = before;
+    if (fewestTokens(request.messages) > context)
+      throw overflowError(about, overflow(estimate, false, before));
+    const mayFit = mostTokens(request.messages) < context;
+    const counted = mayFit ? null : ((await asking.countBefore?.(before)) ?? null);
+    if (counted !== null && counted >= context) throw overflowError(about, overflow(counted, true, before));
+  }
+  try {
+    const generation = await generate(before);
+    // One that was not loaded is now.
+    const isLong = mostTokens(request.messages) > SMALLEST_CONTEXT;
+    const context = before?.context ?? (isLong ? ((await loadedNow(inspect))?.context ?? null) : null);
+    if (!isPromptCut(request.messages, generation.usage?.prompt_tokens, context)) return generation;
+  } catch (error) {
+    if (!(error instanceof BackendError) || error.code !== 'context_overflow') throw error;
+    const counted = promptTokensIn(error.message);
+    const model = await loadedNow(inspect);
+    const context = model?.context ?? contextIn(error.message);
+    if (context === null) throw error;
+    const known = { context, longestContext: model?.longestContext ?? null };
+    throw overflowError(about, overflow(counted ?? estimate, counted !== null, known), error);
+  }
+  throw overflowError(about, overflow(estimate, false, (await loadedNow(inspect)) ?? before));
+}
+
+async function loadedNow<Model>(inspect: () => Promise<Model | null>): Promise<Model | null> {
+  return await inspect().catch(() => null);
+}
+
+function numbersOf(
+  { limit }: { readonly limit: string },
+  promptTokens: number,
+  isCounted: boolean,
+  model: FixedContext | null,
+): Overflow {
+  const longest = model?.longestContext == null ? '' : `; the model takes up to ${model.longestContext}`;
+  return { promptTokens, isCounted, context: model?.context ?? null, limit, more: longest };
+}

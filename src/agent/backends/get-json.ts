@@ -1,0 +1,26 @@
+import { LIST_LIMITS } from './answer-limits.js';
+import { type CalledBackend, callBackend } from './backend-failure.js';
+import { openTransport } from './http-exchange.js';
+
+/**
+ * What a server answers to a GET, or to a POST of `body`, as JSON. Not by the client of its API: every agent
+ * asks for the list of models every two minutes, whether it is this server that it uses or not. Throws
+ * BackendError, and the signal's reason once it is aborted.
+ */
+export async function getJson(
+  server: CalledBackend & { readonly token?: string | undefined },
+  url: string,
+  signal: AbortSignal,
+  body?: unknown,
+): Promise<unknown> {
+  signal.throwIfAborted();
+  const transport = openTransport(signal, { ...LIST_LIMITS, token: server.token });
+  const post = {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  };
+  return await callBackend(server, transport, signal, async () => {
+    return (await (await transport.fetch(url, body === undefined ? {} : post)).json()) as unknown;
+  });
+}

@@ -1,0 +1,70 @@
+import type { TaskFormat } from '../../../protocol/task.js';
+import type { Backend, BackendSettings } from '../backend.js';
+import { backendError } from '../backend-failure.js';
+import { generateByChatCompletions } from '../chat-completions.js';
+import { chatParams, type ResponseFormat } from '../chat-completions-request.js';
+import { withinFixedContext } from '../fixed-context.js';
+import { OPENAI } from './openai.js';
+import { countTokens, inspectOpenaiModel, listOpenaiModels } from './openai-models.js';
+
+/**
+ * Any server that speaks OpenAI's API: `/v1/chat/completions`, streamed. Before each of them the model is
+ * looked up, so that no way leads past what may be asked. `url` as `parseOpenaiUrl` takes it; throws
+ * BridgeError `usage` where it is none, and where it is no private address and `allowCloud` is false.
+ *
+ * The token goes to this address and to no other: redirects are not followed. A task's `num_ctx` has no
+ * equivalent in this API: the context is what the server was started with.
+ */
+export function openaiBackend(url: string, { allowCloud = false, token }: BackendSettings = {}): Backend {
+  const about = {
+    name: OPENAI.name,
+    url: OPENAI.parseUrl(url),
+    noModelRemedy: OPENAI.remedies.noModel,
+    failures: OPENAI.failures,
+    unauthorizedRemedy: OPENAI.remedies.unauthorized(token !== undefined),
+  } as const;
+  OPENAI.refuseUrl(about.url, allowCloud);
+  const server = { ...about, token };
+  return {
+    ...about,
+    listModels: (signal) => listOpenaiModels(server, signal),
+    longestContext: async (model, signal) =>
+      (await inspectOpenaiModel(server, model, allowCloud, signal)).context,
+    async generate(request, signal, onToken) {
+      signal.throwIfAborted();
+      // Before anything is sent: an image of no known kind is no reason to load a model.
+      const chat = chatParams(request, responseFormat);
+      const asking = {
+        about,
+        request,
+        limit: 'what the server has loaded the model with',
+        inspect: () => inspectOpenaiModel(server, request.model, allowCloud, signal),
+        countBefore: async ({ isCutInSilence }: { isCutInSilence: boolean }) =>
+          isCutInSilence ? await countTokens(server, request, signal) : null,
+      };
+      return await withinFixedContext(asking, async (model) => {
+        onToken({ type: 'alive' });
+        // As the server spells it: some take no other spelling.
+        const spelled = { ...chat, model: model?.name ?? request.model };
+        const names = [request.model, ...(model?.names ?? [])];
+        const checkModel = (answering: string) => {
+          if (!request.strictModel || names.some((name) => OPENAI.sameModel(name, answering))) return;
+          const text = `${request.model} was asked, and ${answering} answered`;
+          throw backendError(about, 'wrong_model', text);
+        };
+        const call = { server, request, chat: spelled, signal, onToken, checkModel };
+        return await generateByChatCompletions(call);
+      });
+    },
+  };
+}
+
+/**
+ * Both forms constrain the answer in llama.cpp (so in Jan), vLLM and LocalAI; KoboldCpp passes over what it
+ * does not know. Not `strict`: OpenAI itself then refuses every schema that is not of its own narrow kind,
+ * and the others constrain all the same. Whatever comes is checked against the schema once more.
+ */
+function responseFormat(format: TaskFormat): ResponseFormat {
+  if (format === 'json') return { type: 'json_object' };
+  return { type: 'json_schema', json_schema: { name: 'answer', schema: format } };
+}

@@ -1,0 +1,134 @@
+import { chatBodySchema, event, fieldsOf, headOf, requestOf, usageOf } from './chat-completions-wire.js';
+import {
+  capabilitiesOf,
+  DEFAULT_CONTEXT_LENGTH,
+  DEFAULT_LOADED_CONTEXT,
+  type StandInModel,
+  type StandInModels,
+} from './stand-in-models.js';
+import type { StandInRequest } from './stand-in-request.js';
+import { type Plain, plainJson, type Turn, type Wire } from './wire.js';
+
+/**
+ * llama.cpp's server (`/v1/chat/completions`, `/v1/models`, `/props`), kept true by `test/real`. What it does
+ * not say itself is in the words of the others that speak its API: Jan has no model, LocalAI's crashed,
+ * vLLM's is out of memory.
+ */
+export const openaiWire: Wire = {
+  streamType: 'text/event-stream',
+  read(body): StandInRequest | Plain {
+    const read = chatBodySchema.safeParse(body);
+    if (!read.success) return refused(400, 'invalid_request_error', "'messages' is required");
+    const { response_format } = read.data;
+    const type = response_format?.type ?? 'text';
+    if (!['json_object', 'json_schema', 'text'].includes(type)) {
+      const text = `response_format type must be one of "text" or "json_object", but got: ${type}`;
+      return refused(400, 'invalid_request_error', text);
+    }
+    return requestOf(
+      'openai',
+      read.data,
+      type === 'json_object' ? 'json' : response_format?.json_schema?.schema,
+    );
+  },
+  has: (models, model) => models.includes(model),
+  answersToAny: true,
+  list: (models, startedAtMs, isOld) =>
+    plainJson(200, {
+      models: models.all.map((model) => ({ name: model.name, capabilities: capabilitiesOfServer(model) })),
+      object: 'list',
+      data: models.all.map((model) => ({
+        id: model.name,
+        object: 'model',
+        created: Math.floor(startedAtMs / 1000),
+        owned_by: 'llamacpp',
+        meta: {
+          ...(isOld ? {} : { n_ctx: contextOf(models, model.name) }),
+          n_ctx_train: model.contextLength ?? DEFAULT_CONTEXT_LENGTH,
+        },
+      })),
+    }),
+  refuse(refusal, request): Plain {
+    switch (refusal.kind) {
+      case 'http':
+        return { contentType: 'application/json; charset=utf-8', ...refusal };
+      case 'context-overflow':
+        return openaiWire.overflow(15_857, DEFAULT_LOADED_CONTEXT);
+      case 'busy':
+        return { ...refused(503, 'unavailable_error', 'Loading model'), ...refusal };
+      case 'crashed':
+        return refused(500, '', 'rpc error: code = Unavailable desc = error reading from server: EOF');
+      case 'out-of-memory':
+        return refused(500, 'InternalServerError', 'CUDA out of memory. Tried to allocate 2.00 GiB.');
+      case 'no-model-loaded':
+        return { status: 503, body: 'No models are available', contentType: 'text/plain' };
+      default:
+        return refused(400, 'invalid_request_error', `model '${request.model}' not found`);
+    }
+  },
+  overflow(promptTokens, context) {
+    const message = `request (${promptTokens} tokens) exceeds the available context size (${context} tokens), try increasing it`;
+    const type = 'exceed_context_size_error';
+    const error = { code: 400, message, type, n_prompt_tokens: promptTokens, n_ctx: context };
+    return plainJson(400, { error });
+  },
+  whole: (pieces, turn) =>
+    plainJson(200, {
+      ...head(turn, 'chat.completion'),
+      choices: [
+        {
+          index: 0,
+          finish_reason: turn.finishReason,
+          message: { role: 'assistant', content: '', ...fieldsOf(pieces) },
+        },
+      ],
+      usage: usageOf(turn),
+    }),
+  begin: (turn) => event(chunk(turn, { role: 'assistant', content: null }, null)),
+  piece: (piece, turn) => event(chunk(turn, fieldsOf([piece]), null)),
+  end(turn) {
+    const counted = { ...head(turn, 'chat.completion.chunk'), choices: [], usage: usageOf(turn) };
+    return `${event(chunk(turn, {}, turn.finishReason))}${turn.includeUsage ? event(counted) : ''}data: [DONE]\n\n`;
+  },
+  error: (message = 'Compute error.') => event({ error: { code: 500, message, type: 'server_error' } }),
+  malformed: 'data: {"id":"chatcmpl-stand-in","cho\n\n',
+  alien: event({ weather: 'fine' }),
+};
+
+/** `/props`: of the first model, as a server of one model says it. */
+export function describeServer(models: StandInModels): Plain {
+  const [model] = models.all;
+  if (model === undefined) return refused(503, 'unavailable_error', 'Loading model');
+  return plainJson(200, {
+    default_generation_settings: { n_ctx: contextOf(models, model.name) },
+    total_slots: 1,
+    model_alias: model.name,
+    modalities: { vision: capabilitiesOf(model).includes('vision'), audio: false },
+  });
+}
+
+/** Of a request without the key that the server was started with. */
+export const OPENAI_REFUSED_KEY = refused(401, 'authentication_error', 'Invalid API Key');
+
+/** It says of every model that it completes, and no more than whether it takes anything but text. */
+function capabilitiesOfServer(model: StandInModel): string[] {
+  return capabilitiesOf(model).includes('vision') ? ['completion', 'multimodal'] : ['completion'];
+}
+
+/** A model is in memory as soon as the server answers. */
+function contextOf(models: StandInModels, name: string): number {
+  return models.contextOf(name) ?? DEFAULT_LOADED_CONTEXT;
+}
+
+function refused(code: number, type: string, message: string): Plain {
+  return plainJson(code, { error: { code, message, type } });
+}
+
+function head(turn: Turn, object: string): Record<string, unknown> {
+  return { ...headOf(turn, object), system_fingerprint: 'b0-stand-in' };
+}
+
+function chunk(turn: Turn, delta: Record<string, string | null>, finishReason: string | null): unknown {
+  const choice = { index: 0, delta, finish_reason: finishReason };
+  return { ...head(turn, 'chat.completion.chunk'), choices: [choice] };
+}
