@@ -112,7 +112,7 @@ test('a claim that came or went without a ring is fetched, and then there is not
   await gitOk(['update-ref', '-d', ref], where);
   expect(await untilLooks(3)).toMatch(pattern);
   await stop(agent);
-});
+}, 180_000);
 
 test('a main that was rewritten without a ring is found by a look, and ends the agent', async () => {
   const agent = await start();

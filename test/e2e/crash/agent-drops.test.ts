@@ -57,11 +57,13 @@ test.each([
     expect(records.map((record) => record.task_commit)).toEqual(tasks.map((line) => line.split(' ').at(-1)));
     expect(chatsOf(standIn)).toHaveLength(moments.length);
   },
+  180_000,
 );
 
-test('a connection that breaks at any moment of a push of a claim holds up no answer, and leaves no claim', async () => {
-  const moments = ['question', 'answer', 'unheard'] as const;
-  for (const when of moments) {
+// Each by itself: a claim that nobody knows of is found by a look, seconds later.
+test.each(['question', 'answer', 'unheard'] as const)(
+  'a connection that breaks at any moment of a push of a claim (%s) holds up no answer, and leaves no claim',
+  async (when) => {
     const task = await commitOnMain(bridge, { path: 'task.txt', content: `claim ${when}` });
     const says = 'refs/bridge/claims/';
     const { env, done } = droppingEnv(bridge, 'home-pc', { service: 'git-receive-pack', when, says });
@@ -85,6 +87,6 @@ test('a connection that breaks at any moment of a push of a claim holds up no an
     agent.signal('SIGTERM');
     expect(await agent.exited).toMatchObject({ exitCode: 0 });
     expect(await answered()).toHaveLength(1);
-  }
-  expect(chatsOf(standIn)).toHaveLength(moments.length);
-});
+    expect(chatsOf(standIn)).toHaveLength(1);
+  },
+);
