@@ -21,7 +21,7 @@ const MAX_HITS = 300_000_000;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const protocol = path.join(root, 'src', 'protocol');
-const judges = ['vectors', 'rule-vectors'].map((name) =>
+const judges = ['vectors', 'rule-vectors', 'stream-vectors'].map((name) =>
   path.join(root, 'test', 'unit', 'protocol', `${name}.test.ts`),
 );
 const { values } = parseArgs({
