@@ -1,6 +1,7 @@
-import { access, constants, readFile, stat } from 'node:fs/promises';
+import { access, constants, lstat, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { placesIn, renewNode } from '../../bridge/recorded-node.js';
+import { STREAMS_FOLDER } from '../../bridge/stream-folder.js';
 import { PACKAGE_FILES } from '../../process/own-package.js';
 import { runProgram } from '../../process/run-program.js';
 import { shellQuote } from '../../process/shell-quote.js';
@@ -20,8 +21,8 @@ const NODE_TIMEOUT_MS = 10_000;
 
 /**
  * Checks the hooks and the forced command: they exist, are executable, are the text of this version, and node
- * and the hook programs are still at the paths in them. Another place of node or of llm-bridge is no fault by
- * itself.
+ * and the hook programs are still at the paths in them. The forced command also needs the folder of the
+ * streams. Another place of node or of llm-bridge is no fault by itself.
  */
 export async function checkHooks(gitDir: string): Promise<Verdict[]> {
   const init = `llm-bridge init ${shellQuote(gitDir)}`;
@@ -55,6 +56,9 @@ export async function checkHooks(gitDir: string): Promise<Verdict[]> {
     if (said.node !== null) programs.set(`node ${said.node}`, said.node);
     if (said.hook !== null) programs.set(target, said.hook);
   }
+  const streams = await lstat(path.join(gitDir, STREAMS_FOLDER)).catch(() => null);
+  if (!streams?.isDirectory())
+    verdicts.push(warning(`${STREAMS_FOLDER} is no folder: nobody sees an answer while it is written`, init));
   for (const [name, program] of programs) {
     const verdict = name.startsWith('node ')
       ? await judgeNode(program, init)

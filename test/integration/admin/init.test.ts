@@ -159,6 +159,8 @@ test('init again mends hooks and settings that were changed, names them, and lea
   await writeFile(join(repo, 'hooks/pre-receive'), '#!/bin/sh\nexit 0\n');
   await chmod(join(repo, 'hooks/post-receive'), 0o644);
   await rm(join(repo, 'bridge/ssh-command'));
+  // As in a bridge of an older version.
+  await rm(join(repo, 'bridge/streams'), { recursive: true });
   await config(repo, 'core.hooksPath', '/nowhere');
   await config(repo, '--add', 'receive.fsckObjects', 'false');
   await config(repo, '--unset', 'bridge.maxTaskBytes');
@@ -168,10 +170,11 @@ test('init again mends hooks and settings that were changed, names them, and lea
   const { stdout } = await init(repo);
 
   expect(stdout).toBe(
-    `${repo} upgraded: hooks/pre-receive, hooks/post-receive, bridge/ssh-command, core.hooksPath, receive.fsckObjects, bridge.maxTaskBytes.\n`,
+    `${repo} upgraded: hooks/pre-receive, hooks/post-receive, bridge/ssh-command, core.hooksPath, receive.fsckObjects, bridge.maxTaskBytes, bridge/streams.\n`,
   );
   expect(await readFile(join(repo, 'hooks/pre-receive'), 'utf8')).toBe(text);
   expect((await stat(join(repo, 'hooks/post-receive'))).mode & 0o777).toBe(0o755);
+  expect((await stat(join(repo, 'bridge/streams'))).mode & 0o777).toBe(0o750);
   for (const [key, ...values] of SETTINGS)
     expect(await config(repo, '--get-all', key)).toBe(values.join('\n'));
   expect(await config(repo, '--get', 'bridge.taskTtl')).toBe('2d');

@@ -14,6 +14,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { checkHooks } from '../../../src/admin/doctor/check-hooks.js';
 import { MAX_STREAMS, sweepStreams } from '../../../src/bridge/stream-folder.js';
 import { stopProcessTree } from '../../../src/process/stop-process-tree.js';
 import { findShells, type Shell } from '../../support/find-shells.js';
@@ -318,6 +319,18 @@ describe('nobody gets more than that', () => {
         'llm-bridge: this bridge has no folder for streams; try: llm-bridge init on the server\n',
       );
     }
+  });
+
+  test('doctor names a folder for streams that is missing, or is none, and what makes it', async () => {
+    const findings = async () =>
+      (await checkHooks(bridge.repoPath)).filter(({ text }) => text.includes('bridge/streams'));
+    expect(await findings()).toEqual([]);
+    await rm(folder, { recursive: true });
+    const missing = await findings();
+    expect(missing).toMatchObject([{ status: 'warning', remedy: `llm-bridge init ${bridge.repoPath}` }]);
+    await symlink(bridge.dir, folder);
+    expect(await findings()).toEqual(missing);
+    await rm(folder);
   });
 
   test.skipIf(!isLinux || process.getuid?.() !== 0)(
