@@ -4,6 +4,7 @@ import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
 import { openToRead } from '../log/catch-up-log.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
+import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
 import { isExpired } from '../protocol/queue.js';
 import type { TaskState } from './task-state.js';
 
@@ -60,15 +61,12 @@ export async function listTasks(
   }
 }
 
-/** One day more than the time-to-live, so that a task that has just expired is still seen as expired. */
-const MARGIN_MS = 86_400_000;
-
 /** The part of history in which tasks can be pending, from old to new. */
 export function readTaskHistory(
   repo: Repository,
   { ref, nowMs, ttlMs }: Pick<TaskListContext, 'ref' | 'nowMs' | 'ttlMs'>,
 ): Promise<HistoryCommit[]> {
-  return readHistory(repo, { from: [ref], sinceMs: nowMs - ttlMs - MARGIN_MS });
+  return readHistory(repo, { from: [ref], sinceMs: nowMs - ttlMs - HISTORY_MARGIN_MS });
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { ObjectReader } from '../git/object-reader.js';
-import { type Answer, isReusable, readAnswer } from '../protocol/answer.js';
+import { type Answer, isReusable, readKeptAnswer } from '../protocol/answer.js';
 import { readCancel } from '../protocol/cancel.js';
 import { oneLine } from '../protocol/printable.js';
 import { type AskedTask, type CancelledTask, equalTaskKey } from '../protocol/queue.js';
@@ -93,8 +93,8 @@ async function generateTask(
 async function readGoodAnswer(scope: TaskContext, key: string): Promise<Answer | null> {
   const blobId = scope.goodAnswer(key);
   const blob = blobId === undefined ? null : await scope.reader.read(blobId);
-  const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
-  return read?.ok && isReusable(read.value) ? read.value : null;
+  const answer = readKeptAnswer(blob?.content);
+  return answer !== null && isReusable(answer) ? answer : null;
 }
 
 /** What answering a cancelled task needs. */

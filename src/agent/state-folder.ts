@@ -19,8 +19,8 @@ export interface StateFolder {
 }
 
 /**
- * So long a folder that is in use is waited for: its agent may be about to end. Without a kernel's lock, one
- * whose holder gave no sign of life for so long belongs to a killed process. Milliseconds.
+ * How long a folder that is in use is waited for: its agent may be about to end. Without a kernel's lock, one
+ * whose holder gave no sign of life for this long belongs to a killed process. Milliseconds.
  */
 const STALE_MS = 10_000;
 

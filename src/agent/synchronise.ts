@@ -8,7 +8,7 @@ import { learnTerms } from './learn-terms.js';
 import type { AgentContext } from './open-agent.js';
 import { pushAnswers } from './push-answers.js';
 
-/** So many pushes turned away with no other push in between are not bad luck: main cannot be moved. */
+/** After so many pushes turned away with no other push in between, it is clear that main cannot be moved. */
 const MAX_LOST_ON_ONE_TIP = 5;
 
 /**

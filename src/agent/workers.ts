@@ -5,7 +5,7 @@ import { createKeeper } from './clone/finished-answers.js';
 import type { AgentContext } from './open-agent.js';
 import { EqualTasks } from './queue/equal-tasks.js';
 
-/** So many answers wait to be kept at most: a crash costs no more of the model's work than that. */
+/** The most answers that wait to be kept: a crash costs no more of the model's work than that. */
 const MAX_KEEPING = 32;
 
 /** The tasks that an agent answers at the same time. At most `parallel` of them are with a model. */
@@ -32,8 +32,8 @@ export class Workers {
   /**
    * Follows what the queue says now, and returns how many tasks it started:
    * 1. drop what another has answered meanwhile, and cancel what is cancelled;
-   * 2. start the tasks that fall to this agent, which is for `claims` to say, as far as there is room. One
-   *    that is cancelled needs none: it is answered so at once.
+   * 2. start the tasks that fall to this agent, as far as there is room: `claims` says which. A cancelled
+   *    task needs no room: it is answered with `cancelled` at once.
    */
   fill(): number {
     const { session, signal, claims, queue } = this.#agent;

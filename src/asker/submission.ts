@@ -3,7 +3,7 @@ import type { ObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import { resolveRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
-import { isReusable, readAnswer } from '../protocol/answer.js';
+import { isReusable, readKeptAnswer } from '../protocol/answer.js';
 import { askMessage } from '../protocol/commit-message.js';
 import { type HistoryMessage, messageOf } from '../protocol/history.js';
 import { MAX_CLOCK_AHEAD_MS, MAX_CLOCK_BEHIND_MS } from '../protocol/limits.js';
@@ -113,8 +113,8 @@ async function isWhole(
 ): Promise<boolean> {
   if (commit.statusTrailer.startsWith('error')) return false;
   const blob = await reader.read(change.newId);
-  const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
-  return read?.ok === true && isReusable(read.value);
+  const answer = readKeptAnswer(blob?.content);
+  return answer !== null && isReusable(answer);
 }
 
 /**

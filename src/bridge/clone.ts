@@ -5,6 +5,7 @@ import { type FetchDepth, type FetchOutcome, fetchMain, REMOTE_MAIN_REF } from '
 import { listRefs, readRef, updateRefs } from '../git/refs.js';
 import { gitFailed, type ObjectIds, type Repository, runGit, spawnGit } from '../git/run-git.js';
 import { BridgeError, type BridgeErrorCode } from '../protocol/bridge-error.js';
+import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
 import { type BridgeConnection, connectBridge } from './connection.js';
 
 /**
@@ -85,12 +86,6 @@ export interface FetchWindow {
 }
 
 /**
- * How far before the time-to-live a fresh clone reaches, for clocks and dates that are not quite in order: a
- * day.
- */
-const MARGIN_MS = 86_400_000;
-
-/**
  * Fetches what is new on `main`. Into an empty clone it fetches history as far back as tasks can be pending.
  * With `sideRefs` it fetches what lies beside main too. Returns the tip. Throws BridgeError
  * `history-rewritten` where main does not continue what we have, which no honest bridge ever does.
@@ -104,7 +99,7 @@ export async function updateClone(
   await connectBridge(connection, signal);
   const { url } = connection.address;
   const known = await readRef(clone, REMOTE_MAIN_REF);
-  const sinceMs = window.nowMs - window.ttlMs - MARGIN_MS;
+  const sinceMs = window.nowMs - window.ttlMs - HISTORY_MARGIN_MS;
   const side = { sideRefs: window.sideRefs === true };
   const isWhole = known === null || window.shorten === true;
   const further = window.deepen === undefined ? {} : { deepen: window.deepen };

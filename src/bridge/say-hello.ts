@@ -1,4 +1,5 @@
-import { classifyGitFailure, gitMeant } from '../git/git-failure.js';
+import { classifyGitFailure } from '../git/git-failure.js';
+import { gitMeant } from '../git/git-meaning.js';
 import { updateElsewhere, updateHere } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { Hello } from '../protocol/hello.js';

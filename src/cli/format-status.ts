@@ -1,5 +1,6 @@
 import pc from 'picocolors';
-import type { AgentStatus, BridgeStatus, OpenTask, RecentFigures, Spread } from '../admin/bridge-status.js';
+import type { AgentStatus, BridgeStatus, OpenTask } from '../admin/bridge-status.js';
+import type { RecentFigures, Spread } from '../admin/recent-figures.js';
 import type { OnAnswerStatus } from '../log/on-answer/state.js';
 import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
@@ -104,7 +105,7 @@ function formatOnAnswer(one: OnAnswerStatus, logRecords: number): string {
   return pc.red(`${name} ${times} (${reason})${waiting}${again}`);
 }
 
-/** So many are named; their number is always told. */
+/** How many are named; their number is always told. */
 const MAX_ASIDE_SHOWN = 3;
 
 /** `did not take no. 17 (exit code 65: …); give it again: llm-bridge ingest --again telegram`. */

@@ -1,73 +1,7 @@
-import { hidePasswords } from '../process/hide-passwords.js';
 import { BridgeError, type BridgeErrorCode } from '../protocol/bridge-error.js';
 import { stripControls } from '../protocol/printable.js';
+import { firstWords, gitMeant, MAX_SAID_CHARS, type Meaning, whereMeant } from './git-meaning.js';
 import { faultOfKeyFile } from './key-file.js';
-
-/**
- * What the messages of git and ssh mean; they are English (`git-env.ts`). No other file interprets their
- * standard error, or why a ref was not pushed.
- */
-const MEANINGS = {
-  /** A shallow fetch by date: no commit is that young. */
-  'nothing-that-young': /no commits selected for shallow requests/,
-  /** A fetch: the other side's main does not continue ours. */
-  rewound: /\((non-fast-forward|forced update)\)/,
-  /**
-   * A push of one ref: main is not the commit we built on. The client, the connectivity check or the lock
-   * says it.
-   */
-  raced:
-    /^\[(?:remote )?rejected\] \((?:fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|incorrect old value)/,
-  /** A push: the server's git cannot move several refs as one. */
-  'not-atomic': /does not support --atomic/,
-  /** update-ref: the ref is not what it should have been. */
-  'other-value': /is at [0-9a-f]+ but expected|reference already exists|unable to resolve reference/,
-  /** update-ref: another process is changing the ref at this moment, or was killed while it did. */
-  'ref-locked': /Unable to create '[^'\n]{1,900}\.lock': File exists/,
-  'host-key-changed': /REMOTE HOST IDENTIFICATION HAS CHANGED|host key for [^\n]{1,400} has changed/i,
-  'host-key-unknown': /Host key verification failed|No \S+ host key is known for/,
-  'no-identity-file': /Identity file [^\n]{1,400} not accessible|no such identity/i,
-  'unreadable-key': /^Load key /m,
-  'key-refused': /Permission denied \(|Too many authentication failures/i,
-  'unknown-host': /Could not resolve host/,
-  unreachable:
-    /Connection (refused|timed out|reset|closed)|No route to host|Network is unreachable|Operation timed out|Broken pipe|kex_exchange_identification|banner exchange|Timeout, server \S{1,400} not responding|lost connection|client_loop: send disconnect/i,
-  /**
-   * The forced command's own words. Behind `remote:` a hook speaks, about a push that may well have
-   * succeeded.
-   */
-  'server-refused': /^llm-bridge: .*/m,
-  'server-lost-config': /^llm-bridge: the config of this bridge is /m,
-  /** Text in front of git's own protocol. */
-  'text-before-git': /protocol error: bad line length character/,
-  /** A shell that is no POSIX shell, of a server with Windows or a router. */
-  'no-such-command': /not recognized as|unknown command|command not found/i,
-  'no-repository': /does not appear to be a git repository|not a git repository|Repository not found/i,
-  'no-main': /couldn't find remote ref|unknown revision[^\n]{1,400}main/i,
-  /** The ids of one side are SHA-1, those of the other SHA-256. */
-  'other-format': /mismatched algorithms: client|Server does not support this repository's object format/,
-  'other-owner': /detected dubious ownership/,
-  /**
-   * What the system says of a full disk, ours or the server's. git leaves the reason out for a ref that it
-   * could not write.
-   */
-  'disk-full': /No space left on device|Disk quota exceeded|couldn't write '[^'\n]{1,900}\.lock'/,
-  'connection-broke':
-    /The remote end hung up|early EOF|unexpected disconnect|Could not read from remote|index-pack failed/,
-} as const;
-
-/**
- * No honest git or ssh says more than this before it says why. The other side may send anything, and a search
- * has to end soon.
- */
-const MAX_SAID_CHARS = 16_384;
-
-type Meaning = keyof typeof MEANINGS;
-
-/** Whether git or ssh meant this with its output. */
-export function gitMeant(meaning: Meaning, said: string): boolean {
-  return MEANINGS[meaning].test(said.slice(0, MAX_SAID_CHARS));
-}
 
 /** A reason why the other side cannot be reached, or refuses. */
 interface Failure {
@@ -110,6 +44,14 @@ const FAILURES: readonly Failure[] = [
     message: 'ssh cannot read the key',
     remedy:
       'it has to be a private key in the form of OpenSSH (no .pub, no .ppk, no line ends of Windows) that you alone can read: "chmod 600 FILE" and "ssh-keygen -y -f FILE" tell',
+    retryable: false,
+  },
+  {
+    // The server counts each key that ssh offers, and hung up before the right one.
+    meanings: ['too-many-keys'],
+    code: 'ssh-auth',
+    message: 'ssh offered the server too many keys',
+    remedy: 'name the key with --identity FILE: then ssh offers that one alone',
     retryable: false,
   },
   {
@@ -223,7 +165,7 @@ export function classifyGitFailure(what: string, output: string): BridgeError {
       retryable: true,
     });
   }
-  const at = stderr.search(MEANINGS[failure.meanings[0]]);
+  const at = whereMeant(failure.meanings[0], stderr);
   const words = firstWords(stderr.slice(stderr.lastIndexOf('\n', at) + 1));
   if (failure.code === 'refused') return serverRefused(what, failure, words);
   if (failure.code === 'ssh-identity') return unusableKey(what, failure, words);
@@ -246,22 +188,4 @@ function serverRefused(what: string, failure: Failure, words: string): BridgeErr
     ...failure,
     remedy: remedy.trim(),
   });
-}
-
-/**
- * Lines that say nothing about a failure: advice that is the same for every one, and notes of what went well.
- */
-const NO_REASON =
-  /^(?:Please make sure|and the repository exists|hint: |debug[123]: |Warning: Permanently added |From |To )/;
-
-/**
- * The first line of git or ssh that gives the reason; later lines are consequences. Control characters and
- * passwords in addresses are removed.
- */
-export function firstWords(stderr: string): string {
-  const lines = hidePasswords(stripControls(stderr))
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !NO_REASON.test(line));
-  return lines.find((line) => !/^warning: /.test(line)) ?? lines[0] ?? '';
 }

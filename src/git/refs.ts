@@ -1,4 +1,4 @@
-import { gitMeant } from './git-failure.js';
+import { gitMeant } from './git-meaning.js';
 import { listRefFiles, type RefAt, readRefFile, writeRefFile } from './ref-files.js';
 import { gitFailed, type Repository, runGit } from './run-git.js';
 

@@ -1,7 +1,7 @@
 import { type ProgramResult, type RunOptions, runProgram } from '../process/run-program.js';
 import { startProgram } from '../process/start-program.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { firstWords } from './git-failure.js';
+import { firstWords } from './git-meaning.js';
 import { PINNED_ARGS } from './pinned-settings.js';
 
 /** The hash algorithm of a repository, which gives the length of its ids. */

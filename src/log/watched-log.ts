@@ -25,7 +25,7 @@ export interface WatchedNote {
 const MAX_BYTES = 256 * 1024;
 
 /** The path of `watched.log`. */
-export function watchedLogOf(answersLog: string): string {
+function watchedLogOf(answersLog: string): string {
   return path.join(path.dirname(answersLog), 'watched.log');
 }
 

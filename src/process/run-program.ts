@@ -5,8 +5,8 @@ import { type Command, type StartOptions, spawnProgram } from './start-program.j
 /** What is kept of what a program says. */
 export interface KeptOutput {
   /**
-   * So many bytes of standard output, and so many of standard error; the rest is read and dropped. Default:
-   * all of standard output, and the two ends of standard error.
+   * How many bytes of standard output are kept, and how many of standard error; the rest is read and dropped.
+   * Default: all of standard output, and the two ends of standard error.
    */
   readonly maxBytes?: number;
   /** Whether the first or the last bytes are kept. Default `first`. */

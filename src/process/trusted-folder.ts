@@ -1,7 +1,7 @@
 import { lstatSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
 import path from 'node:path';
 
-/** So many symlinks are followed on one way; Linux itself follows 40. */
+/** The most symlinks that are followed on one way; Linux itself follows 40. */
 const MAX_LINKS = 40;
 
 /**

@@ -51,7 +51,7 @@ export type Usage = z.infer<typeof usageSchema>;
 /**
  * For a reply: how many earlier messages of the conversation went to the model, and how many were left out.
  */
-export const answerContextSchema = z.strictObject({ messages: count, cut: count });
+const answerContextSchema = z.strictObject({ messages: count, cut: count });
 export type AnswerContext = z.infer<typeof answerContextSchema>;
 
 /**
@@ -112,6 +112,12 @@ export function readAnswer(bytes: Uint8Array, maxBytes = DEFAULT_MAX_ANSWER_BYTE
   if (bytes.length > maxBytes)
     return { ok: false, reason: `has ${bytes.length} bytes; the limit is ${maxBytes}` };
   return readStrictJson(bytes, answerSchema);
+}
+
+/** Reads an `inbox.json` of history, as large as it was let in, or of a clone; null where it is none. */
+export function readKeptAnswer(bytes: Uint8Array | undefined): Answer | null {
+  const read = bytes === undefined ? null : readAnswer(bytes, Number.POSITIVE_INFINITY);
+  return read?.ok ? read.value : null;
 }
 
 /**

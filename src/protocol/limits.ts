@@ -34,6 +34,12 @@ export const MAX_CLOCK_AHEAD_MS = 10 * 60 * 1000;
  */
 export const MAX_CLOCK_BEHIND_MS = 60 * 60 * 1000;
 
+/**
+ * How much further back than the time-to-live a clone reaches and history is read, for clocks and dates that
+ * are not quite in order, and so that a task that has just expired is seen as expired: a day.
+ */
+export const HISTORY_MARGIN_MS = 24 * 60 * 60 * 1000;
+
 /** Whether a commit may be dated so. `nowMs` is the server's clock. */
 export function isDateAllowed(committedAtMs: number, nowMs: number): boolean {
   const aheadMs = committedAtMs - nowMs;

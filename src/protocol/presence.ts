@@ -44,7 +44,7 @@ export const MAX_PRESENCE_BUSY = 16;
  * the request to the first token (the model is loaded, the prompt is read), then `generating`. The word is
  * open: a reader shows one that it does not know as it is.
  */
-export const presenceWorkSchema = z.strictObject({
+const presenceWorkSchema = z.strictObject({
   task: commitIdSchema,
   phase: z.string().regex(/^[a-z][a-z-]{0,31}$/, 'must be a short lower-case word'),
   /** When the agent began with this task. */

@@ -8,7 +8,7 @@ import { HALF_A_CHARACTER, isBlank, isWellFormed, isWellFormedJson, textOf, text
 const nonBlank = (what: string) => textSchema.refine((text) => !isBlank(text), `${what} is empty`);
 
 /** One turn of a conversation. */
-export const chatMessageSchema = z.strictObject({
+const chatMessageSchema = z.strictObject({
   role: z.enum(['system', 'user', 'assistant']),
   content: textSchema,
 });

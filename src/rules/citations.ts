@@ -17,7 +17,18 @@ export type Came = 'yes' | 'no' | 'unknown';
  * refusal. So a push may name only what it sent and what every key can fetch. The owner may name anything.
  */
 export interface Citations {
-  /** Whether the pusher sent this object. */
+  /**
+   * Whether the pusher sent this object:
+   *
+   * | it is | in the copy of the pack | not in it | no copy |
+   * | --- | --- | --- | --- |
+   * | loose, and new with this push | yes | yes | yes |
+   * | packed with this push, not here before | yes | yes | yes |
+   * | packed with this push, here before: a base that git copied in, or sent again | yes | no | unknown |
+   * | not of this push | | no | unknown |
+   *
+   * Of the owner everything came.
+   */
   came(id: string): Promise<Came>;
   /**
    * Like `came`, but also `yes` for what every key can fetch: main as it is now, all that main ever

@@ -1,5 +1,4 @@
 import { readHistory } from '../git/read-history.js';
-import { gitText } from '../git/run-git.js';
 import { type HistoryCommit, type HistoryMessage, messageOf } from '../protocol/history.js';
 import { MAX_COMMIT_BYTES } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
@@ -7,6 +6,7 @@ import { isExpired } from '../protocol/queue.js';
 import type { Refusal } from '../protocol/refusal.js';
 import { taskHash } from '../protocol/task.js';
 import type { PushContext } from './push-context.js';
+import { committedAtMs, oldestOf } from './task-status.js';
 
 /**
  * An answer is for a task on main that is within its time-to-live, has the hash that the answer names, and
@@ -21,12 +21,13 @@ export async function openTaskRule(push: PushContext): Promise<Refusal | null> {
       : [],
   );
   if (cited.length === 0) return null;
+  const clock = { nowMs: push.nowMs, ttlMs: push.settings.taskTtlMs };
   for (const citation of cited) {
     const object = await push.reader.read(citation.task, MAX_COMMIT_BYTES);
     if (object?.info.type !== 'commit') return unknownTask(citation);
     // Before history is read back to the task: a pusher who names the oldest commit must not make the server
     // walk to it.
-    if (isOver(push, object.content)) return expired(citation);
+    if (isExpired(committedAtMs(object.content), clock)) return expired(citation);
   }
   const history = await readSince(push, [...new Set(cited.map(({ task }) => task))]);
   const messages = new Map(history.map((commit) => [commit.id, messageOf(commit)]));
@@ -91,13 +92,6 @@ function judgeCanceller(
   };
 }
 
-/** Whether a commit, given as its raw bytes, is older than the time-to-live. */
-function isOver(push: PushContext, raw: Buffer): boolean {
-  const seconds = /\ncommitter [^\n]*> ([0-9]+) [+-][0-9]{4}\n/.exec(raw.toString('latin1'))?.[1];
-  const clock = { nowMs: push.nowMs, ttlMs: push.settings.taskTtlMs };
-  return isExpired(Number(seconds ?? 0) * 1000, clock);
-}
-
 function answeredAlready({ commit, task }: Citation): Refusal {
   return {
     code: 'answered',
@@ -121,15 +115,10 @@ function expired({ commit, task }: Citation): Refusal {
 async function readSince(push: PushContext, tasks: readonly string[]): Promise<readonly HistoryCommit[]> {
   const recent = new Set(push.recent.map((commit) => commit.id));
   if (tasks.every((task) => recent.has(task))) return push.recent;
-  let [oldest = ''] = tasks;
-  if (tasks.length > 1) {
-    // On one line of history the common ancestor of commits is the oldest of them.
-    oldest = await gitText(push.repo, ['merge-base', '--octopus', ...tasks]).then(
-      (text) => text.trim(),
-      () => oldest,
-    );
-  }
-  return readHistory(push.repo, { from: [push.update.newId], not: [`${oldest}^@`] });
+  return readHistory(push.repo, {
+    from: [push.update.newId],
+    not: [`${await oldestOf(push.repo, tasks)}^@`],
+  });
 }
 
 function unknownTask({ commit, message, task }: Citation): Refusal {

@@ -45,13 +45,13 @@ export async function readTaskStatuses(
 }
 
 /** The date of a commit, given as its raw bytes; 0 (1970) where it has none. */
-function committedAtMs(raw: Buffer): number {
+export function committedAtMs(raw: Buffer): number {
   const seconds = /\ncommitter [^\n]*> ([0-9]+) [+-][0-9]{4}\n/.exec(raw.toString('latin1'))?.[1];
   return Number(seconds ?? 0) * 1000;
 }
 
 /** On one line of history the common ancestor of commits is the oldest of them. */
-async function oldestOf(repo: Repository, tasks: readonly string[]): Promise<string> {
+export async function oldestOf(repo: Repository, tasks: readonly string[]): Promise<string> {
   const [first = ''] = tasks;
   if (tasks.length === 1) return first;
   return gitText(repo, ['merge-base', '--octopus', ...tasks]).then(

@@ -2,7 +2,8 @@ import { type HelloOrVersion, readHello, type SaidHello } from '../../bridge/rea
 import type { SshConnection, SshResult } from '../../bridge/run-ssh.js';
 import { otherProtocol } from '../../bridge/say-hello.js';
 import type { SshPlan } from '../../bridge/ssh-config.js';
-import { classifyGitFailure, firstWords, gitMeant, QUIET_SHELL } from '../../git/git-failure.js';
+import { classifyGitFailure, QUIET_SHELL } from '../../git/git-failure.js';
+import { firstWords, gitMeant } from '../../git/git-meaning.js';
 import { faultOfKeyFile, hasPassphrase } from '../../git/key-file.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import type { BridgeErrorCode } from '../../protocol/bridge-error.js';

@@ -1,4 +1,4 @@
-import { firstWords } from '../../git/git-failure.js';
+import { firstWords } from '../../git/git-meaning.js';
 import { checkSoundness } from '../../git/porcelain.js';
 import { type Repository, runGit } from '../../git/run-git.js';
 

@@ -1,6 +1,6 @@
 import type { Ability } from '../../protocol/models.js';
 
-/** So many models are remembered; one more, and the one that was noted first is forgotten. */
+/** How many models are remembered. With one more, the one that was noted first is forgotten. */
 const MAX_REMEMBERED = 1000;
 
 /** A map that forgets what was noted first rather than grow without end. */

@@ -1,5 +1,6 @@
 import type { OpenAI } from 'openai';
 import { REPETITION, type Usage } from '../../protocol/answer.js';
+import { MAX_TIMER_MS } from '../../protocol/duration.js';
 import { maxLineBytes, streamLimits } from './answer-limits.js';
 import type { Backend, GenerateRequest, Generation, OnToken } from './backend.js';
 import {
@@ -36,9 +37,6 @@ export interface ChatCall {
   /** Told which model answers, once; throws BackendError `wrong_model` where that is not what was wanted. */
   readonly checkModel: (answering: string) => void;
 }
-
-/** The longest delay a timer takes, in milliseconds: 24.8 days. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Generates by `/v1/chat/completions`, streamed, with the official client. Throws BackendError for whatever

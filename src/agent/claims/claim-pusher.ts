@@ -122,14 +122,14 @@ export class ClaimPusher {
   async release(known: Known, signal: AbortSignal): Promise<readonly string[]> {
     const { session, clone, connection } = this.#context;
     const to = { repo: clone, url: connection.address.url, signal };
-    const { own, shownAtMs } = known.state();
+    const { own, presentSinceMs } = known.state();
     const held = [...own.held].filter(([task]) => !session.isFinished(task));
     const left = new Set(held.map(([task]) => task));
     const changes = held.map(
       ([task, { id }]): SideRefChange => ({ ref: claimRef(task), to: null, from: id }),
     );
     try {
-      if (known.facts().saysPresence && shownAtMs !== NEVER) {
+      if (known.facts().saysPresence && presentSinceMs !== NEVER) {
         const word = await this.#writePresence('stopped', FIRST_CLAIMS, []);
         changes.push(moved(known, presenceRef(session.name), word));
       }

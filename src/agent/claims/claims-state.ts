@@ -41,10 +41,10 @@ export interface ClaimsState {
   readonly pushTakesMs: number;
   /** When this agent says again that it is there. */
   readonly presenceDueMs: number;
-  /** When the server first had its word. */
-  readonly shownAtMs: number;
-  /** When it last had it. */
-  readonly saidAtMs: number;
+  /** Since when others can see this agent's presence; NEVER before its first push got through. */
+  readonly presentSinceMs: number;
+  /** When the presence was last pushed. */
+  readonly presenceAtMs: number;
   /** What the tasks that are generated now are at, since when by the server's clock, and with which model. */
   readonly work: ReadonlyMap<string, OwnWork>;
   /** That another agent has our name is said once. */
@@ -79,8 +79,8 @@ export const FIRST_CLAIMS: ClaimsState = {
   failures: 0,
   pushTakesMs: 0,
   presenceDueMs: NEVER,
-  shownAtMs: NEVER,
-  saidAtMs: -NEVER,
+  presentSinceMs: NEVER,
+  presenceAtMs: -NEVER,
   work: new Map(),
   isTwinTold: false,
 };

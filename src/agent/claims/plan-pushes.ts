@@ -68,14 +68,14 @@ export function pushDue(state: ClaimsState, facts: ClaimsFacts): ClaimsStep {
 }
 
 function dueChanges(
-  { own, others, having, presenceDueMs, shownAtMs }: ClaimsState,
+  { own, others, having, presenceDueMs, presentSinceMs }: ClaimsState,
   facts: ClaimsFacts,
 ): ClaimChange[] {
   const { self, nowMs, serverNowMs, isFinished, isPending } = facts;
   const isAnyDue = dueClaims(own, nowMs, isFinished).length > 0;
   const due = isAnyDue ? dueClaims(own, nowMs + leaseOf(facts) * TOGETHER, isFinished) : [];
   // What is done for a task goes along with its first claim, so that whoever sees the one sees the other.
-  const isNewClaim = shownAtMs !== NEVER && due.some((task) => !own.held.has(task));
+  const isNewClaim = presentSinceMs !== NEVER && due.some((task) => !own.held.has(task));
   const isPresenceDue = facts.saysPresence && (presenceDueMs <= nowMs || isNewClaim);
   // Both objects take a push each (`pushSideRefs`), so the longer one goes only where it has changed.
   const isNewsOfModels = isPresenceDue && facts.sharesModels && modelsToSay(having, self.agent) !== null;
@@ -109,17 +109,17 @@ function afterSuccess(
 ): ClaimsStep {
   const { nowMs } = facts;
   const effects: ClaimsEffect[] = [];
-  let { own, having, presenceDueMs, shownAtMs, saidAtMs } = state;
+  let { own, having, presenceDueMs, presentSinceMs, presenceAtMs } = state;
   for (const change of changes) {
     if (!refs.has(change.ref)) continue;
     own = withRemote(own, change.ref, change.to);
     if (change.kind === 'presence') {
       presenceDueMs = nowMs + PRESENCE_EVERY_MS;
-      saidAtMs = nowMs;
+      presenceAtMs = nowMs;
       // What is said of a phase is no reason to look for others; the word every two minutes is.
       const isLong = nowMs - state.askedAtMs > PRESENCE_EVERY_MS / 2;
-      if (shownAtMs === NEVER || isLong) effects.push({ do: 'ask', what: 'look' });
-      shownAtMs = Math.min(shownAtMs, nowMs);
+      if (presentSinceMs === NEVER || isLong) effects.push({ do: 'ask', what: 'look' });
+      presentSinceMs = Math.min(presentSinceMs, nowMs);
       having = { ...having, saidLoaded: change.loaded ?? [] };
     } else if (change.kind === 'models') {
       const said = { id: change.to ?? '', models: change.models ?? null };
@@ -132,7 +132,7 @@ function afterSuccess(
       effects.push({ do: 'go-on', task: change.task });
     }
   }
-  const next = { ...state, own, having, presenceDueMs, shownAtMs, saidAtMs };
+  const next = { ...state, own, having, presenceDueMs, presentSinceMs, presenceAtMs };
   if (refs.size === changes.length) return { state: next, effects };
   // Another agent was there first, or an earlier push of ours was, whose end we did not hear. A fetch tells.
   effects.push({ do: 'ask', what: 'fetch' });

@@ -106,20 +106,20 @@ function withWork(
 
 /** A new phase is told a while later, in case it is short, and not too often. */
 function whenToSay(state: ClaimsState, facts: ClaimsFacts): number {
-  if (state.shownAtMs === NEVER) return state.presenceDueMs;
-  const soonMs = Math.max(facts.nowMs + PHASE_AFTER_MS, state.saidAtMs + PHASE_EVERY_MS);
+  if (state.presentSinceMs === NEVER) return state.presenceDueMs;
+  const soonMs = Math.max(facts.nowMs + PHASE_AFTER_MS, state.presenceAtMs + PHASE_EVERY_MS);
   return Math.min(state.presenceDueMs, soonMs);
 }
 
 /** When a task that is left to others may have become ours; NEVER where there is none. */
 export function lookAgainMs(state: ClaimsState, facts: ClaimsFacts): number {
   if (!isClaiming(state, facts) || isSettled(state, facts)) return state.lookAgainAtMs;
-  return Math.min(state.lookAgainAtMs, state.shownAtMs + SETTLE_MS);
+  return Math.min(state.lookAgainAtMs, state.presentSinceMs + SETTLE_MS);
 }
 
 /** Until others can know of us, and we of them, agents that start together would take the same tasks. */
 function isSettled(state: ClaimsState, facts: ClaimsFacts): boolean {
-  return !facts.saysPresence || state.shownAtMs + SETTLE_MS <= state.knownAtMs;
+  return !facts.saysPresence || state.presentSinceMs + SETTLE_MS <= state.knownAtMs;
 }
 
 function afterFetch(before: ClaimsState, refs: SideRefs, facts: ClaimsFacts): ClaimsStep {
@@ -235,7 +235,7 @@ function placementOf(state: ClaimsState, wanted: WantedModel | null, { self }: C
 
 /** A busy agent fetches nothing by itself: it would claim first for as long as a backlog lasts. */
 function settlingLook(state: ClaimsState, facts: ClaimsFacts): readonly ClaimsEffect[] {
-  const atMs = state.shownAtMs + SETTLE_MS;
+  const atMs = state.presentSinceMs + SETTLE_MS;
   const isDue = !isSettled(state, facts) && facts.nowMs >= atMs && state.askedAtMs < atMs;
   return isDue ? [{ do: 'ask', what: 'look' }] : [];
 }

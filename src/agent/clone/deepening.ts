@@ -15,8 +15,8 @@ export interface Deepening {
   forTask(): (signal: AbortSignal) => Promise<boolean>;
 }
 
-/** Makes it for a clone. `look` asks the loop for a fetch. */
-export function createDeepening(gitDir: string, look: () => void): Deepening {
+/** Makes it for a clone. `requestFetch` asks the loop for a fetch. */
+export function createDeepening(gitDir: string, requestFetch: () => void): Deepening {
   let asked: { commits: number; readonly done: Promise<void>; readonly finish: () => void } | null = null;
 
   function ask(commits: number): Promise<void> {
@@ -28,7 +28,7 @@ export function createDeepening(gitDir: string, look: () => void): Deepening {
       asked = { commits, done, finish };
     }
     asked.commits = Math.max(asked.commits, commits);
-    look();
+    requestFetch();
     return asked.done;
   }
 

@@ -2,7 +2,7 @@ import { writeBlob } from '../../git/commit-file.js';
 import type { ObjectReader } from '../../git/object-reader.js';
 import { listRefs, setRefs, updateRefs } from '../../git/refs.js';
 import type { Repository } from '../../git/run-git.js';
-import { type Answer, readAnswer, writeAnswer } from '../../protocol/answer.js';
+import { type Answer, readKeptAnswer, writeAnswer } from '../../protocol/answer.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 
 /** Where finished answers wait: one ref a task, pointing at the blob of its `inbox.json`. */
@@ -26,10 +26,7 @@ export async function keepFinished(clone: Repository, answer: Answer): Promise<F
 }
 
 /** The same for several at once. Where it fails, some of them may be kept all the same. */
-export async function keepAllFinished(
-  clone: Repository,
-  answers: readonly Answer[],
-): Promise<FinishedAnswer[]> {
+async function keepAllFinished(clone: Repository, answers: readonly Answer[]): Promise<FinishedAnswer[]> {
   const finished = await Promise.all(
     answers.map(async (answer) => ({
       taskId: answer.task_commit,
@@ -49,8 +46,8 @@ export async function listFinished(clone: Repository, reader: ObjectReader): Pro
   const found: FinishedAnswer[] = [];
   for (const { ref, id } of await listRefs(clone, FINISHED_PREFIX)) {
     const blob = await reader.read(id);
-    const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
-    if (read?.ok) found.push({ taskId: ref.slice(FINISHED_PREFIX.length), blob: id, answer: read.value });
+    const answer = readKeptAnswer(blob?.content);
+    if (answer !== null) found.push({ taskId: ref.slice(FINISHED_PREFIX.length), blob: id, answer });
   }
   return found;
 }

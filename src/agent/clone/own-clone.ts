@@ -7,7 +7,7 @@ import { type ObjectReader, openObjectReader } from '../../git/object-reader.js'
 import { isLockOfOurs } from '../../git/ref-files.js';
 import { type Repository, runGit } from '../../git/run-git.js';
 import { findStaleLocks } from '../../git/stale-locks.js';
-import { type Answer, readAnswer } from '../../protocol/answer.js';
+import { type Answer, readKeptAnswer } from '../../protocol/answer.js';
 import { FINISHED_PREFIX, keepFinished } from './finished-answers.js';
 
 /** What is behind the name of a clone that was set aside. */
@@ -98,7 +98,7 @@ function ifThere(error: NodeJS.ErrnoException): void {
  * files and the objects by way of `sound`, another repository, because git itself refuses a repository
  * without a good HEAD or config. What cannot be read is generated again.
  */
-export async function readFinishedOf(damagedDir: string, sound: Repository): Promise<Answer[]> {
+async function readFinishedOf(damagedDir: string, sound: Repository): Promise<Answer[]> {
   const objects = path.join(damagedDir, 'objects');
   const reader = openObjectReader({
     ...sound,
@@ -109,8 +109,8 @@ export async function readFinishedOf(damagedDir: string, sound: Repository): Pro
     for (const id of await finishedBlobs(damagedDir)) {
       // git that stumbles over a broken pack ends; the next read starts it again.
       const blob = await reader.read(id).catch(() => null);
-      const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
-      if (read?.ok) found.push(read.value);
+      const answer = readKeptAnswer(blob?.content);
+      if (answer !== null) found.push(answer);
     }
   } finally {
     reader.close();

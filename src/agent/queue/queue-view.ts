@@ -3,6 +3,7 @@ import { REMOTE_MAIN_REF } from '../../git/fetch.js';
 import type { ObjectReader } from '../../git/object-reader.js';
 import { readHistory } from '../../git/read-history.js';
 import type { Repository } from '../../git/run-git.js';
+import { HISTORY_MARGIN_MS } from '../../protocol/limits.js';
 import {
   type AskedTask,
   createQueueReader,
@@ -12,9 +13,6 @@ import {
 } from '../../protocol/queue.js';
 import { priorityOf } from '../../protocol/task.js';
 import { readAskedTask } from './read-task.js';
-
-/** So much older than the time-to-live is what is forgotten, as in a fresh clone (`updateClone`): a day. */
-const MARGIN_MS = 86_400_000;
 
 /** By which terms a queue is read: `nowMs` is the server's clock. */
 export interface QueueTerms {
@@ -52,7 +50,8 @@ export class QueueView {
     }
     // What is forgotten never comes back, so a clock of ours that was set ahead must not decide it alone.
     const { nowMs, taskTtlMs } = terms;
-    history.reader.forget(Math.min(nowMs, history.newestMs) - taskTtlMs - MARGIN_MS);
+    // What is older is not in a fresh clone either (`updateClone`).
+    history.reader.forget(Math.min(nowMs, history.newestMs) - taskTtlMs - HISTORY_MARGIN_MS);
     const queue = history.reader.queue({ nowMs, ttlMs: taskTtlMs });
     return { ...queue, pending: await this.#order(queue.pending, terms.maxTaskBytes) };
   }

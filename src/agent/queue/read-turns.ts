@@ -1,7 +1,7 @@
 import type { ObjectReader } from '../../git/object-reader.js';
 import { readHistory } from '../../git/read-history.js';
 import type { Repository } from '../../git/run-git.js';
-import { readAnswer } from '../../protocol/answer.js';
+import { readKeptAnswer } from '../../protocol/answer.js';
 import { messageOf } from '../../protocol/history.js';
 import { MAX_CONVERSATION_TASKS } from '../../protocol/limits.js';
 import { shortId } from '../../protocol/names.js';
@@ -83,8 +83,8 @@ async function readBoth(
   );
   if (task === null) return { reason: 'cannot be read' };
   const blob = await scope.reader.read(answerBlob);
-  const read = blob === null ? null : readAnswer(blob.content, Number.POSITIVE_INFINITY);
-  if (!read?.ok) return { reason: 'has an answer that cannot be read' };
-  const { answer, error } = read.value;
+  const read = readKeptAnswer(blob?.content);
+  if (read === null) return { reason: 'has an answer that cannot be read' };
+  const { answer, error } = read;
   return answer === null ? { reason: `was answered with the error ${error?.code}` } : { task, answer };
 }

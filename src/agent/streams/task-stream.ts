@@ -6,9 +6,10 @@ import { PieceJoiner } from './piece-joiner.js';
 import { ThinkingFilter } from './thinking-filter.js';
 
 /**
- * So many streams are open at a time. Each is a session on the one connection, and our own guide allows eight
- * (`MaxSessions 8`): one is the doorbell, one the fetch or push of the loop, one the push of claims, and one
- * is left for what comes beside them. A session that the server refuses costs an answer a login of its own.
+ * The most streams that are open at a time. Each is a session on the one connection, and our own guide
+ * allows eight (`MaxSessions 8`): one is the doorbell, one the fetch or push of the loop, one the push of
+ * claims, one is left for what comes beside them. A session that the server refuses costs an answer a login
+ * of its own.
  */
 export const MAX_OPEN_STREAMS = 4;
 

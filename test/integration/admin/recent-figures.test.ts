@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { recentFigures, spreadOf } from '../../../src/admin/bridge-status.js';
+import { recentFigures, spreadOf } from '../../../src/admin/recent-figures.js';
 import { readHistory } from '../../../src/git/read-history.js';
 import type { Answer } from '../../../src/protocol/answer.js';
 import { bareBridge } from '../../support/bare-bridge.js';
@@ -57,6 +57,11 @@ test('errors count, cached answers were not generated, and what is older than a 
     generate_ms: { median: 1000, p95: 3000 },
     tokens_per_s: 50,
   });
+});
+
+test('nobody waited for less than the answer took, though commits have whole seconds', async () => {
+  const { wait_ms } = await figuresOf([{ asked: -2, answered: -2, other: { latency_ms: 740 } }]);
+  expect(wait_ms).toEqual({ median: 740, p95: 740 });
 });
 
 test('an answer whose model server counted nothing says nothing of the speed', async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { classifyGitFailure, firstWords } from '../../../src/git/git-failure.js';
+import { classifyGitFailure } from '../../../src/git/git-failure.js';
+import { firstWords } from '../../../src/git/git-meaning.js';
 
 const TAIL =
   '\nfatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights\nand the repository exists.\n';
@@ -150,4 +151,11 @@ test('a refusal of the bridge is told in its own words, with its own remedy', ()
   const error = classifyGitFailure('fetch from x', `${said}${TAIL}`);
   expect(error.message).toBe('fetch from x: the server refused: no such repository here: /srv/x.git');
   expect(error.remedy).toBe('the other path');
+});
+
+test('a key that was refused, and too many keys before the right one, are mended by different things', () => {
+  const remedyOf = (said: string) => classifyGitFailure('fetch from x', `${said}${TAIL}`).remedy;
+  const closed = 'Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures\r\n';
+  expect(remedyOf('bridge@server: Permission denied (publickey).\r\n')).toContain('key add');
+  expect(remedyOf(closed)).toBe('name the key with --identity FILE: then ssh offers that one alone');
 });

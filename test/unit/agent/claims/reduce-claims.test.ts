@@ -328,7 +328,7 @@ describe('the word that this agent is there', () => {
   test('is tried again after a second where another was there first', () => {
     told.at(0, { type: 'ready', offer: offering() });
     expect(told.pushed(0, 500, [said], [said.ref])).toEqual([ask('fetch')]);
-    expect([told.nextPushMs(), told.state.shownAtMs]).toEqual([1500, NEVER]);
+    expect([told.nextPushMs(), told.state.presentSinceMs]).toEqual([1500, NEVER]);
   });
 
   test('takes along claims of others that are long over, on tasks that nobody waits for', () => {
