@@ -7,10 +7,12 @@ import type { RunResult } from './run-process.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
+let isRunning = false;
+
 /** How the command line is run here. */
 export interface CliHereOptions {
   readonly env: NodeJS.ProcessEnv;
-  readonly cwd: string;
+  readonly cwd?: string;
   /** A file or device to write to. Default: what a pipe is to the program, and its text is in the result. */
   readonly stdout?: string;
 }
@@ -28,7 +30,9 @@ export async function runCliHere(args: readonly string[], options: CliHereOption
   const { write } = process.stderr;
   const cwd = process.cwd();
   const before = SIGNALS.map((signal) => process.listeners(signal));
-  process.chdir(options.cwd);
+  if (isRunning) throw new Error(`one at a time: ${args.join(' ')}`);
+  isRunning = true;
+  process.chdir(options.cwd ?? cwd);
   process.stderr.write = (text: unknown) => {
     stderr += String(text);
     return true;
@@ -45,6 +49,7 @@ export async function runCliHere(args: readonly string[], options: CliHereOption
         if (!before[at]?.includes(listener)) process.off(signal, listener);
     });
     process.chdir(cwd);
+    isRunning = false;
     pipe.destroy();
     if (fd !== null) closeSync(fd);
   }

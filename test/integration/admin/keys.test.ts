@@ -21,6 +21,7 @@ import { modelsRef, writeModels } from '../../../src/protocol/models.js';
 import { presenceRef, writePresence } from '../../../src/protocol/presence.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { runCli } from '../../support/cli.js';
+import { runCliHere } from '../../support/cli-here.js';
 import { gitOk } from '../../support/git.js';
 import { messageWriter } from '../../support/message-writer.js';
 import { onCleanup } from '../../support/on-cleanup.js';
@@ -61,10 +62,10 @@ beforeEach(async () => {
   await mkdir(join(repo, 'bridge/principals'));
 });
 
-const key = (args: readonly string[], at = repo): Promise<RunResult> =>
-  runCli(['key', ...args, '--repo', at, '--authorized-keys', file], { env });
-const add = (name: string, publicKeyFile = pair.publicKeyFile, role = 'agent', at = repo) =>
-  key(['add', name, '--role', role, '--key', publicKeyFile], at);
+const key = (args: readonly string[], at = repo, run = runCliHere): Promise<RunResult> =>
+  run(['key', ...args, '--repo', at, '--authorized-keys', file], { env });
+const add = (name: string, publicKeyFile = pair.publicKeyFile, role = 'agent', at = repo, run = runCliHere) =>
+  key(['add', name, '--role', role, '--key', publicKeyFile], at, run);
 const lineOf = (name: string) =>
   `restrict,command="${repo}/bridge/ssh-command ${name} ${print}" ${keyText} llm-bridge:${name}`;
 const roleFile = (name: string) => join(repo, 'bridge/principals', name);
@@ -125,10 +126,15 @@ test('eight keys added at once, and then removed at once beside one that is adde
   const pairs = await Promise.all(names.map((name) => makeKeyPair(join(dir, `of-${name}`), name)));
   const linesOf = async () => (await readFile(file, 'utf8')).trimEnd().split('\n').sort();
 
-  const added = await Promise.all(names.map((name, index) => add(name, pairs[index]?.publicKeyFile)));
+  const added = await Promise.all(
+    names.map((name, index) => add(name, pairs[index]?.publicKeyFile, 'agent', repo, runCli)),
+  );
   expect(await linesOf()).toEqual(added.map(({ stdout }) => stdout.trimEnd()).sort());
 
-  const [last] = await Promise.all([add('home-pc'), ...names.map((name) => key(['remove', name]))]);
+  const [last] = await Promise.all([
+    add('home-pc', pair.publicKeyFile, 'agent', repo, runCli),
+    ...names.map((name) => key(['remove', name], repo, runCli)),
+  ]);
   expect(await linesOf()).toEqual([last?.stdout.trimEnd()]);
 });
 

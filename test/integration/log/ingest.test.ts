@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { checkLog } from '../../../src/admin/doctor/check-log.js';
 import { type LogRecord, logRecordSchema } from '../../../src/protocol/log-record.js';
-import { runCli } from '../../support/cli.js';
+import { runCliHere } from '../../support/cli-here.js';
 import { gitOk } from '../../support/git.js';
 import { anAnswer, messageWriter, writeMany } from '../../support/message-writer.js';
 import { ourLines, type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
@@ -29,7 +29,7 @@ function hookOptions(bridge: PlainBridge, input = MAIN_MOVED) {
 }
 
 function ingest(bridge: PlainBridge): Promise<RunResult> {
-  return runCli(['ingest', '--repo', bridge.repoPath, '--json'], { env: bridge.env });
+  return runCliHere(['ingest', '--repo', bridge.repoPath, '--json'], { env: bridge.env });
 }
 
 /** Asks and answers once through pushes; the answer's commit. */
@@ -251,7 +251,7 @@ test('where others may write, no planted symlink is followed, and push, ingest a
     /accepted, but not logged yet: .*shared can be written by others/,
   );
   for (const args of [['ingest'], ['ingest', '--rebuild']]) {
-    const byHand = await runCli([...args, '--repo', repoPath], { env });
+    const byHand = await runCliHere([...args, '--repo', repoPath], { env });
     expect(byHand).toMatchObject({ exitCode: 1, stdout: '' });
     expect(byHand.stderr).toMatch(
       new RegExp(

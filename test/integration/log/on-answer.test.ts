@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { runCli } from '../../support/cli.js';
+import { runCliHere } from '../../support/cli-here.js';
 import { gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { onCleanup } from '../../support/on-cleanup.js';
@@ -82,8 +83,8 @@ interface Report {
 
 async function status(bridge: PlainBridge): Promise<{ reports: Report[]; text: string }> {
   const options = { env: bridge.env };
-  const { stdout } = await runCli(['status', '--json', '--repo', bridge.repoPath], options);
-  const { stdout: text } = await runCli(['status', '--repo', bridge.repoPath], options);
+  const { stdout } = await runCliHere(['status', '--json', '--repo', bridge.repoPath], options);
+  const { stdout: text } = await runCliHere(['status', '--repo', bridge.repoPath], options);
   return { reports: (JSON.parse(stdout) as { on_answer: Report[] }).on_answer, text };
 }
 
@@ -191,7 +192,8 @@ test('one that fails is tried again until it takes the record, in order, and the
   await exchange(bridge, 'b');
 
   await expectNumbers(bridge, 'good', [1, 2]);
-  await waitUntil(async () => (await read(bridge, 'tries')) === 'x\nx\n', 'two tries');
+  // A slow machine may have come to the third before anybody looks.
+  await waitUntil(async () => (await read(bridge, 'tries'))?.startsWith('x\nx\n'), 'two tries');
   const { reports, text } = await status(bridge);
   expect(reports).toMatchObject([
     { name: 'bad', state: 'failing', last_seq: 0, reason: 'exit code 3: no network' },
@@ -356,7 +358,7 @@ test('what others have put in the place of the log is given to nobody', async ()
   const refused = async () =>
     (await readFile(state, 'utf8')).includes('others could put a file in its place');
   await waitUntil(refused, 'the reason in the state');
-  const asked = await runCli(['status', '--repo', bridge.repoPath], { env: bridge.env });
+  const asked = await runCliHere(['status', '--repo', bridge.repoPath], { env: bridge.env });
   expect(asked).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('try: chmod go-w') });
   expect(await numbers(bridge, 'one')).toEqual([1]);
 

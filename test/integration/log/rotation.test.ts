@@ -9,7 +9,7 @@ import { ingest } from '../../../src/log/ingest.js';
 import { isRotatedName } from '../../../src/log/log-files.js';
 import { DISK, type LogFileSystem } from '../../../src/process/durable-file.js';
 import { logRecordSchema } from '../../../src/protocol/log-record.js';
-import { runCli } from '../../support/cli.js';
+import { runCliHere } from '../../support/cli-here.js';
 import { gitOk } from '../../support/git.js';
 import { writeMany } from '../../support/message-writer.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
@@ -52,7 +52,7 @@ async function numbers(bridge: PlainBridge): Promise<number[][]> {
 }
 
 const verify = (bridge: PlainBridge) =>
-  runCli(['verify', '--repo', bridge.repoPath, '--json'], { env: bridge.env });
+  runCliHere(['verify', '--repo', bridge.repoPath, '--json'], { env: bridge.env });
 
 test.each([
   ['.1', (bytes: Buffer) => bytes],
@@ -119,7 +119,7 @@ test('where the oldest files were rotated out, verify says from where on the log
   await writeFile(`${logOf(bridge)}.1`, lines.slice(2, 4).join(''));
   await writeFile(logOf(bridge), lines.slice(4).join(''));
 
-  const { exitCode, stdout } = await runCli(['verify', '--repo', bridge.repoPath], { env: bridge.env });
+  const { exitCode, stdout } = await runCliHere(['verify', '--repo', bridge.repoPath], { env: bridge.env });
 
   expect(exitCode).toBe(0);
   expect(stdout).toBe(
@@ -152,7 +152,7 @@ test.each([
     await answer(bridge, 1);
     await writeFile(`${logOf(bridge)}${ending}`, bytes);
 
-    const { exitCode, stderr } = await runCli(['ingest', '--repo', bridge.repoPath], { env: bridge.env });
+    const { exitCode, stderr } = await runCliHere(['ingest', '--repo', bridge.repoPath], { env: bridge.env });
 
     expect(exitCode).toBe(1);
     expect(stderr).toContain(`answers.log${ending} ${said}`);

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { type Difference, verifyLog } from '../../../src/log/verify-log.js';
 import { logRecordSchema } from '../../../src/protocol/log-record.js';
-import { runCli, startCli } from '../../support/cli.js';
+import { startCli } from '../../support/cli.js';
+import { runCliHere } from '../../support/cli-here.js';
 import { gitOk } from '../../support/git.js';
 import { anAnswer, writeMany } from '../../support/message-writer.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
@@ -33,7 +34,7 @@ beforeAll(async () => {
   lines = (await bridge.readLog()).split(/(?<=\n)/);
 });
 
-const cli = (...args: string[]) => runCli([...args, '--repo', bridge.repoPath], { env: bridge.env });
+const cli = (...args: string[]) => runCliHere([...args, '--repo', bridge.repoPath], { env: bridge.env });
 const setMain = (id: string) => gitOk(['update-ref', 'refs/heads/main', id], repo);
 
 test('a log that says what history says has no difference', async () => {
@@ -147,7 +148,7 @@ test('a record that history does not have is named', async () => {
 test('a rebuild keeps the times, the mode and the old files, and says so', async () => {
   const own = await startPlainBridge();
   const ownLog = join(own.repoPath, 'bridge', 'answers.log');
-  const run = (...args: string[]) => runCli([...args, '--repo', own.repoPath], { env: own.env });
+  const run = (...args: string[]) => runCliHere([...args, '--repo', own.repoPath], { env: own.env });
   const ids = await writeMany(
     { gitDir: own.repoPath, env: own.env },
     await own.tip(),
