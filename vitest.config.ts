@@ -13,7 +13,7 @@ const SHORTENED = [
 ];
 // The slow tests take minutes; they run when asked for by name, and never beside the others.
 const slow = isAskedFor('slow');
-// The tests of real model servers need one: REAL_OLLAMA_URL, REAL_LMSTUDIO_URL. By name only, too.
+// The tests of real model servers need one (test/real/real-server.ts). By name only, too.
 const real = isAskedFor('real');
 
 export default defineConfig({

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Removes every variable with these prefixes, except the one that names the program under test.
+ * Removes every variable with these prefixes, except those that name the program under test, and
+ * the real model servers of `test/real`.
  * NODE_EXTRA_CA_CERTS makes each start of node three times as dear.
  */
 const FOREIGN =
-  /^(?:GIT_|SSH_|LLM_BRIDGE_(?!TEST_BIN$)|XDG_|OLLAMA_|OPENAI_|LM_API_TOKEN$|CI$|NODE_EXTRA_CA_CERTS$|NO_COLOR$|FORCE_COLOR$|(?:HTTPS?|ALL|NO)_PROXY$)/i;
+  /^(?:GIT_|SSH_|LLM_BRIDGE_(?!TEST_BIN$|REAL_)|XDG_|OLLAMA_|OPENAI_|LM_API_TOKEN$|CI$|NODE_EXTRA_CA_CERTS$|NO_COLOR$|FORCE_COLOR$|(?:HTTPS?|ALL|NO)_PROXY$)/i;
 
 /**
  * vitest global setup: the workers inherit an environment without the settings of whoever runs the tests, and

@@ -28,12 +28,17 @@ export function requestOf(wire: WireName, body: ChatBody, format: unknown): Stan
     question: textOf(messages.findLast((message) => message.role === 'user')?.content ?? ''),
     conversation: messages.map((message) => textOf(message.content)).join('\n'),
     stream,
+    hasImages: messages.some(({ content }) => typeof content !== 'string' && content.some(isImage)),
     includeUsage: !stream || stream_options?.include_usage === true,
     format,
     numCtx: null,
     truncate: false,
     shift: false,
   };
+}
+
+function isImage({ type }: { type: string }): boolean {
+  return type === 'image_url';
 }
 
 function textOf(content: z.infer<typeof contentSchema>): string {

@@ -9,16 +9,24 @@ export type FittedPrompt =
   | { readonly fits: false; readonly promptTokens: number };
 
 /**
- * Puts a prompt into a context of so many tokens, as Ollama does: one that does not fit is refused where
- * `truncate` is false; else its middle is left out without a word, half of the context stays for the answer,
- * and what is asked is another question. Ollama before 0.12.6 knows no `truncate` and fills the context.
+ * Puts a prompt into a context of so many tokens, as Ollama does. One that does not fit is refused where
+ * `truncate` is false; else whole messages are left out without a word, the oldest first, and one whose last
+ * message alone does not fit is refused. Ollama before 0.12.6 knows no `truncate`: it leaves out the middle,
+ * fills the context, and what is asked is another question.
  */
 export function fitPrompt(request: StandInRequest, context: number, isOld: boolean): FittedPrompt {
-  const words = request.conversation.split(/\s+/);
+  const words = wordsOf(request.conversation);
   if (words.length < context) return { fits: true, promptTokens: words.length, request };
-  if (!request.truncate && !isOld) return { fits: false, promptTokens: words.length };
-  const room = isOld ? context : context - Math.max(Math.floor((context - KEPT_TOKENS) / 2), 1);
-  const kept = [...words.slice(0, KEPT_TOKENS), ...words.slice(words.length - (room - KEPT_TOKENS))];
+  if (!isOld) {
+    const last = wordsOf(request.question);
+    if (!request.truncate || last.length >= context) return { fits: false, promptTokens: words.length };
+    return { fits: true, promptTokens: last.length, request: { ...request, conversation: request.question } };
+  }
+  const kept = [...words.slice(0, KEPT_TOKENS), ...words.slice(words.length - (context - KEPT_TOKENS))];
   const question = kept.join(' ');
-  return { fits: true, promptTokens: room, request: { ...request, question, conversation: question } };
+  return { fits: true, promptTokens: context, request: { ...request, question, conversation: question } };
+}
+
+function wordsOf(text: string): string[] {
+  return text.split(/\s+/);
 }

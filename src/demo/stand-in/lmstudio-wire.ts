@@ -32,6 +32,8 @@ export const lmstudioWire: Wire = {
           error:
             'Trying to keep the first 15857 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens, which is not enough. Try to load the model with a larger context length, or provide a shorter input',
         });
+      case 'no-images':
+        return plainJson(400, { error: 'Model does not support images. Please use a model that does.' });
       case 'busy':
         return { ...plainJson(503, { error: { message: 'Loading model', code: 503 } }), ...refusal };
       case 'crashed':

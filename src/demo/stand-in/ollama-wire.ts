@@ -6,11 +6,13 @@ import {
   type StandInModel,
   type StandInModels,
 } from './stand-in-models.js';
-import { type Piece, type Plain, plainJson, type Turn, type Wire } from './wire.js';
+import { NO_IMAGES, type Piece, type Plain, plainJson, type Turn, type Wire } from './wire.js';
 
 const chatSchema = z.object({
   model: z.string(),
-  messages: z.array(z.object({ role: z.string(), content: z.string() })),
+  messages: z.array(
+    z.object({ role: z.string(), content: z.string(), images: z.array(z.string()).optional() }),
+  ),
   stream: z.boolean().default(true),
   format: z.unknown().optional(),
   options: z.object({ num_ctx: z.int().optional() }).default({}),
@@ -35,6 +37,7 @@ export const ollamaWire: Wire = {
       question: messages.findLast((message) => message.role === 'user')?.content ?? '',
       conversation: messages.map((message) => message.content).join('\n'),
       stream,
+      hasImages: messages.some(({ images = [] }) => images.length > 0),
       includeUsage: true,
       format,
       numCtx: options.num_ctx ?? null,
@@ -61,6 +64,8 @@ export const ollamaWire: Wire = {
         return { contentType: 'application/json; charset=utf-8', ...refusal };
       case 'context-overflow':
         return plainJson(400, { error: 'the input length exceeds the context length' });
+      case 'no-images':
+        return ofEngine(500, { code: 500, message: NO_IMAGES, type: 'server_error' });
       case 'busy': {
         const error = 'server busy, please try again.  maximum pending requests exceeded';
         return { ...plainJson(503, { error }), ...refusal };
@@ -79,8 +84,7 @@ export const ollamaWire: Wire = {
   overflow(promptTokens, context) {
     const message = `request (${promptTokens} tokens) exceeds the available context size (${context} tokens), try increasing it`;
     const type = 'exceed_context_size_error';
-    const error = { code: 400, message, type, n_prompt_tokens: promptTokens, n_ctx: context };
-    return plainJson(400, { error: JSON.stringify({ error }) });
+    return ofEngine(400, { code: 400, message, type, n_prompt_tokens: promptTokens, n_ctx: context });
   },
   whole: (pieces, turn) =>
     plainJson(200, { ...head(turn), message: messageOf(pieces), done: true, ...counts(turn) }),
@@ -119,12 +123,20 @@ function counts(turn: Turn): Record<string, unknown> {
   };
 }
 
+/** What the llama-server behind it says: JSON in the text of an error. */
+function ofEngine(status: number, error: object): Plain {
+  return plainJson(status, { error: JSON.stringify({ error }) });
+}
+
 /** `/api/show`: one model. Old versions say no capabilities there. */
 export function showModel(models: StandInModels, body: unknown, isOld: boolean): Plain {
   const read = nameSchema.safeParse(body);
   if (!read.success) return plainJson(400, { error: 'model is required' });
   const model = models.all.find((one) => tagged(one.name) === tagged(read.data.model));
-  if (model === undefined) return plainJson(404, { error: `model '${read.data.model}' not found` });
+  if (model === undefined) {
+    // Here it names the tag as well, and where a model is asked it does not.
+    return plainJson(404, { error: `model '${tagged(read.data.model)}' not found` });
+  }
   const isEncoder = !canChat(model);
   return plainJson(200, {
     ...remoteOf(model),

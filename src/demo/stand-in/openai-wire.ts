@@ -7,7 +7,7 @@ import {
   type StandInModels,
 } from './stand-in-models.js';
 import type { StandInRequest } from './stand-in-request.js';
-import { type Plain, plainJson, type Turn, type Wire } from './wire.js';
+import { NO_IMAGES, type Plain, plainJson, type Turn, type Wire } from './wire.js';
 
 /**
  * llama.cpp's server (`/v1/chat/completions`, `/v1/models`, `/props`), kept true by `test/real`. What it does
@@ -54,6 +54,8 @@ export const openaiWire: Wire = {
         return { contentType: 'application/json; charset=utf-8', ...refusal };
       case 'context-overflow':
         return openaiWire.overflow(15_857, DEFAULT_LOADED_CONTEXT);
+      case 'no-images':
+        return refused(500, 'server_error', NO_IMAGES);
       case 'busy':
         return { ...refused(503, 'unavailable_error', 'Loading model'), ...refusal };
       case 'crashed':

@@ -11,6 +11,8 @@ export interface StandInRequest {
   /** All text of the conversation, for counting. */
   readonly conversation: string;
   readonly stream: boolean;
+  /** There is a picture in it. */
+  readonly hasImages: boolean;
   /** OpenAI's `stream_options.include_usage`; Ollama always counts. */
   readonly includeUsage: boolean;
   /** `json`, a JSON Schema, or nothing. */
@@ -52,7 +54,15 @@ export interface Fault {
  * the header of that name.
  */
 export type Refusal =
-  | { readonly kind: 'model-missing' | 'no-model-loaded' | 'context-overflow' | 'crashed' | 'out-of-memory' }
+  | {
+      readonly kind:
+        | 'model-missing'
+        | 'no-model-loaded'
+        | 'no-images'
+        | 'context-overflow'
+        | 'crashed'
+        | 'out-of-memory';
+    }
   | { readonly kind: 'busy'; readonly retryAfter?: string }
   | {
       readonly kind: 'http';

@@ -200,12 +200,14 @@ async function chat(
   // A model named by the behaviour counts as loaded and answers, whatever model was asked for.
   const isKnown = behaviour.model !== undefined || model !== undefined;
   const missing = isKnown ? {} : { refuse: { kind: 'model-missing' as const } };
+  const isBlind = model?.capabilities !== undefined && !model.capabilities.includes('vision');
+  const blind = isBlind && request.hasImages ? { refuse: { kind: 'no-images' as const } } : {};
   const context = model === undefined ? null : known.load(model.name, request.numCtx);
   // llama.cpp never did.
   const cuts = isOld && request.wire !== 'openai';
   const itself = only === undefined ? {} : { model: only.name };
   const turn = {
-    behaviour: { ...itself, ...missing, ...behaviour },
+    behaviour: { ...itself, ...missing, ...blind, ...behaviour },
     startedAtMs: nowMs,
     context,
     isOld: cuts,

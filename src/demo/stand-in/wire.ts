@@ -55,6 +55,10 @@ export interface Wire {
   alien: string;
 }
 
+/** What llama.cpp says of a picture for a model that takes none. */
+export const NO_IMAGES =
+  'image input is not supported - hint: if this is unexpected, you may need to provide the mmproj';
+
 /** A JSON response. */
 export function plainJson(status: number, value: unknown): Plain {
   return { status, body: JSON.stringify(value), contentType: 'application/json; charset=utf-8' };

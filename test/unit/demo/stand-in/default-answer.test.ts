@@ -9,6 +9,7 @@ function ask(question: string, format?: unknown): string {
     question,
     conversation: question,
     stream: true,
+    hasImages: false,
     includeUsage: true,
     format,
     numCtx: null,
