@@ -7,6 +7,8 @@ export const ROWS = [
   'overhead',
   'flat',
   'doorbell',
+  'first-token',
+  'tokens',
   'backlog',
   'shell-loop',
   'tunnel',

@@ -20,6 +20,7 @@ import { idleRow } from './rows/idle.js';
 import { overheadRow } from './rows/overhead.js';
 import { processesRow } from './rows/processes.js';
 import { shellLoopRow } from './rows/shell-loop.js';
+import { firstTokenRow, tokensRow } from './rows/streams.js';
 import { tunnelRow } from './rows/tunnel.js';
 
 const RUNNERS: Readonly<Record<RowName, Row>> = {
@@ -27,6 +28,8 @@ const RUNNERS: Readonly<Record<RowName, Row>> = {
   processes: processesRow,
   flat: flatRow,
   doorbell: doorbellRow,
+  'first-token': firstTokenRow,
+  tokens: tokensRow,
   backlog: backlogRow,
   'shell-loop': shellLoopRow,
   tunnel: tunnelRow,

@@ -50,6 +50,7 @@ export async function playTurn(played: Played, response: ServerResponse): Promis
     if (response.destroyed) return;
     if (behaviour.fault?.afterChunks === sent) return breakOff(wire, behaviour.fault, response);
     const piece = pieces[sent];
+    if (piece !== undefined) await behaviour.beforeChunk?.(sent);
     if (piece !== undefined) await write(response, wire.piece(piece, turn));
   }
   while (behaviour.endless !== undefined && !response.destroyed) {

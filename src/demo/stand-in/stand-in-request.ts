@@ -99,6 +99,8 @@ export interface Behaviour {
   readonly firstTokenAfter?: Promise<unknown>;
   /** Sends status and headers at once instead of with the first token. */
   readonly headersAtOnce?: boolean;
+  /** Waited for before each chunk of text: a model of any pace. `sent`: how many went out before it. */
+  readonly beforeChunk?: (sent: number) => Promise<unknown>;
   readonly pause?: { readonly afterChunks: number; readonly until: Promise<unknown> };
   readonly fault?: Fault;
   readonly refuse?: Refusal;
