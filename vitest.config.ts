@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/longest-first.js';
 import { summaryReporter } from './test/support/summary-reporter.js';
 
 const CLEAN_ENV = './test/support/clean-process-env.ts';
@@ -26,6 +27,7 @@ export default defineConfig({
     // Files of one project run in turn in the same processes: a start of node with zod, yargs and vitest
     // takes as long as most files. So what a test puts into its process is taken out of it.
     isolate: false,
+    sequence: { sequencer: LongestFirst },
     unstubEnvs: true,
     restoreMocks: true,
     reporters: ['default', summaryReporter()],
