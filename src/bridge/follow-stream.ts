@@ -14,6 +14,9 @@ import { watchPath } from './watch-path.js';
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 30_000;
 
+/** A session that lasted so long did not fail: the server ends each after ten minutes. Milliseconds. */
+const LONG_SESSION_MS = 60_000;
+
 /** As much of a file is read at a time. Bytes. */
 const CHUNK_BYTES = 65_536;
 
@@ -118,6 +121,7 @@ async function* followOverSsh(
     }
     if (signal.aborted) return;
     const words = sshWords(connection, onlyShared(connection), `bridge-listen ${task}`);
+    const startedAt = performance.now();
     const { child, end } = startTied(words, { env: connection.env });
     const stop = () => void end();
     child.on('error', () => {});
@@ -138,6 +142,7 @@ async function* followOverSsh(
       child.stderr?.destroy();
       await end();
     }
+    if (performance.now() - startedAt > LONG_SESSION_MS) failures = 0;
   }
 }
 
