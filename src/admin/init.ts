@@ -1,7 +1,6 @@
-import { access, constants, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { access, constants, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { readBridgeSettings } from '../bridge/bridge-settings.js';
-import { isDamagedConfig, isOwner, looksLikeBridge, newerBridge } from '../bridge/local-bridge.js';
 import { STREAMS_FOLDER } from '../bridge/stream-folder.js';
 import { clientGitEnv } from '../git/git-env.js';
 import { requireGit } from '../git/git-version.js';
@@ -9,11 +8,11 @@ import { gitFailed, type Repository, spawnGit } from '../git/run-git.js';
 import { rebuildLog } from '../log/rebuild-log.js';
 import { makeGroupFolder } from '../process/group-files.js';
 import { isRunning } from '../process/is-running.js';
-import { BridgeError } from '../protocol/bridge-error.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
+import { applySettings, writeSettings } from './apply-settings.js';
 import { writeFirstCommit } from './first-commit.js';
+import { noPermission, requirePlainPath, somethingElse, whatIsAt } from './init-target.js';
 import { installHooks } from './install-hooks.js';
-import { applySettings, writeSettings } from './repository-settings.js';
 import { restoreConfig } from './restore-config.js';
 import { openToGroup, settleModes } from './settle-modes.js';
 import { toolPath } from './tool-path.js';
@@ -164,73 +163,4 @@ async function gitInit(
   const args = ['init', '--bare', '--quiet', '--template=', '--initial-branch=main', ...refFormat, gitDir];
   const result = await spawnGit(args, env);
   if (result.exitCode !== 0) throw gitFailed(args, result);
-}
-
-async function whatIsAt(
-  target: string,
-  env: NodeJS.ProcessEnv,
-): Promise<'nothing' | 'empty-folder' | 'bridge' | 'bridge-without-config'> {
-  const stats = await stat(target).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    if (error.code === 'ENOTDIR') throw somethingElse(target, 'part of it is a file');
-    return noPermission(target)(error);
-  });
-  if (stats === null) return 'nothing';
-  if (!stats.isDirectory()) throw somethingElse(target, 'it is a file');
-  if (!isOwner(stats.uid)) {
-    throw new BridgeError(`${target} belongs to another user`, {
-      code: 'other-owner',
-      remedy: `run this as its owner: sudo -u '#${stats.uid}' llm-bridge init ${target}`,
-    });
-  }
-  const entries = await readdir(target);
-  if (entries.length === 0) return 'empty-folder';
-  const isOurs = looksLikeBridge(target);
-  const settings = await readBridgeSettings({ gitDir: target, env }).catch((error: unknown) => {
-    // What a power cut leaves of a config git may not even read.
-    if (isOurs && isDamagedConfig(target)) return { version: null };
-    throw error;
-  });
-  if (settings.version !== null && settings.version > PROTOCOL_VERSION) {
-    throw newerBridge(target, settings.version);
-  }
-  if (settings.version !== null) return 'bridge';
-  if (isOurs) return 'bridge-without-config';
-  if (entries.includes('.git')) throw somethingElse(target, 'it is a work tree with a repository of its own');
-  if (entries.includes('HEAD') && entries.includes('objects')) {
-    throw somethingElse(target, 'it is a git repository, but no bridge');
-  }
-  throw somethingElse(target, 'it is a folder with other files in it');
-}
-
-/**
- * Paths go into ssh commands, sh files and authorized_keys, where a quote or a line break would be syntax.
- * git quotes `!` in its own way when it asks for a repository, so ssh-command would not find the text it
- * compares with.
- */
-function requirePlainPath(target: string): void {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what this refuses
-  if (!/['"\\$`!\u0000-\u001f\u007f]/.test(target) && target !== '/') return;
-  throw new BridgeError(`${JSON.stringify(target)} cannot be the path of a bridge`, {
-    code: 'bad-path',
-    remedy:
-      'use a path without quotes, backslashes, "$", "!" and control characters: /srv/llm-bridge/bridge.git',
-  });
-}
-
-function somethingElse(target: string, what: string): BridgeError {
-  return new BridgeError(`${target} is taken: ${what}`, {
-    code: 'not-a-bridge',
-    remedy: 'give a path that does not exist yet, or that of a bridge: /srv/llm-bridge/bridge.git',
-  });
-}
-
-function noPermission(folder: string) {
-  return (cause: NodeJS.ErrnoException): never => {
-    throw new BridgeError(`cannot write to ${folder} (${cause.code ?? cause.message})`, {
-      code: 'no-permission',
-      remedy: `make it first, as root: install -d -o "$USER" -m 750 ${folder}`,
-      cause,
-    });
-  };
 }

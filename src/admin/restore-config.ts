@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Repository } from '../git/run-git.js';
 import { readSmallFile, unless } from '../process/durable-file.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
-import { writeSettings } from './repository-settings.js';
+import { writeSettings } from './apply-settings.js';
 
 /**
  * Writes the config of a bridge again, as of its first day, where a power cut has emptied or damaged it. The

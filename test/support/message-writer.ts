@@ -62,7 +62,11 @@ export function anAnswer(task: string, prompt: string, other: Partial<Answer> = 
 }
 
 /** The writer for the repository at `gitDir`. */
-export function messageWriter(gitDir: string, env: NodeJS.ProcessEnv): MessageWriter {
+export function messageWriter(
+  gitDir: string,
+  env: NodeJS.ProcessEnv,
+  now: () => number = Date.now,
+): MessageWriter {
   const read = async (name: string): Promise<Buffer> => {
     const content = readObjectFile(gitDir, name);
     if (content !== null) return content;
@@ -77,7 +81,7 @@ export function messageWriter(gitDir: string, env: NodeJS.ProcessEnv): MessageWr
   const writer: MessageWriter = {
     blob: (bytes) => write('blob', bytes),
     async commit({ parents, tree, message, author = 'somebody', secondsFromNow = 0 }) {
-      const at = Math.floor(Date.now() / 1000) + secondsFromNow;
+      const at = Math.floor(now() / 1000) + secondsFromNow;
       const who = `${author} <${author}@example.invalid> ${at} +0000`;
       const lines = [`tree ${tree}`, ...parents.map((parent) => `parent ${parent}`)];
       return write('commit', `${lines.join('\n')}\nauthor ${who}\ncommitter ${who}\n\n${message}`);

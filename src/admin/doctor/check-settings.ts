@@ -2,7 +2,7 @@ import { readLocalConfig } from '../../git/porcelain.js';
 import type { Repository } from '../../git/run-git.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { parseDurationMs } from '../../protocol/duration.js';
-import { findWrongSettings } from '../repository-settings.js';
+import { findWrongSettings } from '../apply-settings.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
 /**

@@ -1,4 +1,4 @@
-import type { TransportLimits } from './http-exchange.js';
+import type { TransportLimits } from './transport.js';
 
 /**
  * A list of models: Ollama needs some 700 bytes for each, LM Studio 100. It comes from a disk at once, or

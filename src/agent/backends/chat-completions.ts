@@ -17,8 +17,8 @@ import {
   chatChunkSchema,
 } from './chat-completions-request.js';
 import { finishGeneration } from './finish-generation.js';
-import { errorBody, HttpFailure, openTransport, type Transport } from './http-exchange.js';
 import { StreamedText } from './streamed-text.js';
+import { errorBody, HttpFailure, openTransport, type Transport } from './transport.js';
 import { wholeEvents } from './whole-events.js';
 
 /** A server that speaks OpenAI's API, and the token that it wants. */

@@ -1,6 +1,6 @@
 import { LIST_LIMITS } from './answer-limits.js';
 import { type CalledBackend, callBackend } from './backend-failure.js';
-import { openTransport } from './http-exchange.js';
+import { openTransport } from './transport.js';
 
 /**
  * What a server answers to a GET, or to a POST of `body`, as JSON. Not by the client of its API: every agent

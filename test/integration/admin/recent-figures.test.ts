@@ -14,9 +14,10 @@ interface Exchange {
 
 async function figuresOf(exchanges: readonly Exchange[]) {
   const bridge = await bareBridge({ rootDate: '2020-01-01T00:00:00Z' });
-  const writer = messageWriter(bridge.gitDir, bridge.env as Record<string, string>);
   let tip = await bridge.git(['rev-parse', 'main']);
   const nowMs = Math.floor(Date.now() / 1000) * 1000;
+  // By one clock: a second that passes between question and answer would be a second more of waiting.
+  const writer = messageWriter(bridge.gitDir, bridge.env as Record<string, string>, () => nowMs);
   for (const [index, { asked, answered, other }] of exchanges.entries()) {
     const prompt = `question ${index}`;
     const task = await writer.ask(tip, prompt, { secondsFromNow: asked });

@@ -13,8 +13,8 @@ import {
 import { backendError, callBackend, lostError } from '../backend-failure.js';
 import { BackendMemory } from '../backend-memory.js';
 import { finishGeneration, type RawGeneration } from '../finish-generation.js';
-import { openTransport } from '../http-exchange.js';
 import { StreamedText } from '../streamed-text.js';
+import { openTransport } from '../transport.js';
 import { fitContext } from './fit-context.js';
 import { OLLAMA } from './ollama.js';
 import { inspectOllamaModel, listOllamaModels, ollamaVersion } from './ollama-models.js';

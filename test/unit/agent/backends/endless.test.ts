@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { type Backend, BackendError } from '../../../../src/agent/backends/backend.js';
-import { HttpFailure, openTransport } from '../../../../src/agent/backends/http-exchange.js';
+import { HttpFailure, openTransport } from '../../../../src/agent/backends/transport.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
 import { BACKENDS, backendAt, MODEL } from '../generate-fixture.js';
 

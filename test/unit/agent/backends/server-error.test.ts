@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readServerError } from '../../../../src/agent/backends/backend-failure.js';
+import { readServerError } from '../../../../src/agent/backends/server-error.js';
 
 test.each([
   'the input length exceeds the context length',

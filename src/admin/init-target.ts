@@ -1,0 +1,77 @@
+import { readdir, stat } from 'node:fs/promises';
+import { readBridgeSettings } from '../bridge/bridge-settings.js';
+import { isDamagedConfig, isOwner, looksLikeBridge, newerBridge } from '../bridge/local-bridge.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { PROTOCOL_VERSION } from '../protocol/names.js';
+
+/** What stands where a bridge is to be made. Throws BridgeError for what no bridge can be made of. */
+export async function whatIsAt(
+  target: string,
+  env: NodeJS.ProcessEnv,
+): Promise<'nothing' | 'empty-folder' | 'bridge' | 'bridge-without-config'> {
+  const stats = await stat(target).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    if (error.code === 'ENOTDIR') throw somethingElse(target, 'part of it is a file');
+    return noPermission(target)(error);
+  });
+  if (stats === null) return 'nothing';
+  if (!stats.isDirectory()) throw somethingElse(target, 'it is a file');
+  if (!isOwner(stats.uid)) {
+    throw new BridgeError(`${target} belongs to another user`, {
+      code: 'other-owner',
+      remedy: `run this as its owner: sudo -u '#${stats.uid}' llm-bridge init ${target}`,
+    });
+  }
+  const entries = await readdir(target);
+  if (entries.length === 0) return 'empty-folder';
+  const isOurs = looksLikeBridge(target);
+  const settings = await readBridgeSettings({ gitDir: target, env }).catch((error: unknown) => {
+    // What a power cut leaves of a config git may not even read.
+    if (isOurs && isDamagedConfig(target)) return { version: null };
+    throw error;
+  });
+  if (settings.version !== null && settings.version > PROTOCOL_VERSION) {
+    throw newerBridge(target, settings.version);
+  }
+  if (settings.version !== null) return 'bridge';
+  if (isOurs) return 'bridge-without-config';
+  if (entries.includes('.git')) throw somethingElse(target, 'it is a work tree with a repository of its own');
+  if (entries.includes('HEAD') && entries.includes('objects')) {
+    throw somethingElse(target, 'it is a git repository, but no bridge');
+  }
+  throw somethingElse(target, 'it is a folder with other files in it');
+}
+
+/**
+ * Paths go into ssh commands, sh files and authorized_keys, where a quote or a line break would be syntax.
+ * git quotes `!` in its own way when it asks for a repository, so ssh-command would not find the text it
+ * compares with.
+ */
+export function requirePlainPath(target: string): void {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what this refuses
+  if (!/['"\\$`!\u0000-\u001f\u007f]/.test(target) && target !== '/') return;
+  throw new BridgeError(`${JSON.stringify(target)} cannot be the path of a bridge`, {
+    code: 'bad-path',
+    remedy:
+      'use a path without quotes, backslashes, "$", "!" and control characters: /srv/llm-bridge/bridge.git',
+  });
+}
+
+/** The error for a path that something else than a bridge has taken. */
+export function somethingElse(target: string, what: string): BridgeError {
+  return new BridgeError(`${target} is taken: ${what}`, {
+    code: 'not-a-bridge',
+    remedy: 'give a path that does not exist yet, or that of a bridge: /srv/llm-bridge/bridge.git',
+  });
+}
+
+/** Throws BridgeError `no-permission` for a folder that cannot be written to. */
+export function noPermission(folder: string) {
+  return (cause: NodeJS.ErrnoException): never => {
+    throw new BridgeError(`cannot write to ${folder} (${cause.code ?? cause.message})`, {
+      code: 'no-permission',
+      remedy: `make it first, as root: install -d -o "$USER" -m 750 ${folder}`,
+      cause,
+    });
+  };
+}
