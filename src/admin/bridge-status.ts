@@ -6,8 +6,9 @@ import type { LeftLock } from '../git/stale-locks.js';
 import type { OnAnswerStatus } from '../log/on-answer/state.js';
 import { messageOf } from '../protocol/history.js';
 import { isPresent, type Presence } from '../protocol/presence.js';
-import { type RunningWork, readTaskHistory, type TaskRow, taskRows } from './list-tasks.js';
+import { type RunningWork, readTaskHistory, type TaskRow, taskRows, withWaits } from './list-tasks.js';
 import { type RecentFigures, recentFigures } from './recent-figures.js';
+import type { WaitsFor } from './task-waits.js';
 
 /** The output of `status`; its JSON form is a contract. Times are ISO 8601, ages milliseconds. */
 export interface BridgeStatus {
@@ -55,6 +56,8 @@ export interface OpenTask {
   readonly asked_at: string;
   readonly age_ms: number;
   readonly subject: string;
+  /** The agents that it waits for, where only agents that are away have its model; null otherwise. */
+  readonly waits_for: WaitsFor | null;
 }
 
 /**
@@ -104,14 +107,16 @@ export interface StatusContext {
 export async function readStatus(repo: Repository, context: StatusContext): Promise<BridgeStatus> {
   const { nowMs, ttlMs } = context;
   const commits = await readTaskHistory(repo, context);
-  const rows = taskRows(commits, { nowMs, ttlMs, running: context.who.running });
+  const plain = taskRows(commits, { nowMs, ttlMs, running: context.who.running });
+  const rows = await withWaits(repo, commits, plain, context);
   const subjects = new Map(commits.map(({ id, subject }) => [id, subject]));
-  const openTask = ({ task, asker, asked_at }: TaskRow): OpenTask => ({
+  const openTask = ({ task, asker, asked_at, waits_for }: TaskRow): OpenTask => ({
     task,
     asker,
     asked_at,
     age_ms: Math.max(0, nowMs - Date.parse(asked_at)),
     subject: subjects.get(task) ?? '',
+    waits_for,
   });
   const last = commits.findLast((commit) => messageOf(commit).kind === 'answer');
   return {

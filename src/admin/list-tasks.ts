@@ -7,6 +7,7 @@ import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
 import { isExpired } from '../protocol/queue.js';
 import type { TaskState } from './task-state.js';
+import { readWaits, type WaitsFor } from './task-waits.js';
 
 /** A task and its state; the JSON form is a contract. Times are ISO 8601. */
 export interface TaskRow {
@@ -23,6 +24,8 @@ export interface TaskRow {
   readonly answer: string | null;
   /** Of a running task: what its agent said of it last. Null otherwise, and where it says nothing. */
   readonly work: RunningWork | null;
+  /** Of a pending task whose model only agents have that are away: these. Null otherwise. */
+  readonly waits_for: WaitsFor | null;
 }
 
 /** What an agent does for a task. Times are ISO 8601. */
@@ -52,13 +55,34 @@ export async function listTasks(
 ): Promise<{ readonly rows: readonly TaskRow[]; readonly nowMs: number }> {
   const view = await openToRead(access, 'window');
   try {
-    const { running } = await view.whoWorks();
-    const context = { ref: view.ref, nowMs: view.terms.serverNow(), ttlMs: view.terms.taskTtlMs, running };
-    const rows = taskRows(await readTaskHistory(view.repo, context), context);
+    const who = await view.whoWorks();
+    const { taskTtlMs: ttlMs, claimLeaseMs, serverNow } = view.terms;
+    const context = { ref: view.ref, nowMs: serverNow(), ttlMs, running: who.running };
+    const commits = await readTaskHistory(view.repo, context);
+    const takesClaims = claimLeaseMs !== null;
+    const rows = await withWaits(view.repo, commits, taskRows(commits, context), {
+      ...{ who, nowMs: context.nowMs, takesClaims },
+    });
     return { rows, nowMs: context.nowMs };
   } finally {
     await view.close();
   }
+}
+
+/** The same rows, of which the pending ones say for whom they wait. */
+export async function withWaits(
+  repo: Repository,
+  commits: readonly HistoryCommit[],
+  rows: readonly TaskRow[],
+  context: Parameters<typeof readWaits>[2],
+): Promise<TaskRow[]> {
+  const pending = new Set(rows.filter(({ state }) => state === 'pending').map(({ task }) => task));
+  const waits = await readWaits(
+    repo,
+    commits.filter(({ id }) => pending.has(id)),
+    context,
+  );
+  return rows.map((row) => ({ ...row, waits_for: waits.get(row.task) ?? null }));
 }
 
 /** The part of history in which tasks can be pending, from old to new. */
@@ -110,6 +134,7 @@ function rowOf(
     asked_at: new Date(commit.committedAtMs).toISOString(),
     question: withoutHead(commit.subject, 'ask'),
     work: null,
+    waits_for: null,
   };
   if (answer !== undefined) {
     return {

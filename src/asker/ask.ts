@@ -1,8 +1,10 @@
+import type { AskedModel } from '../bridge/attendance.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
 import { type BridgeAccess, openDoorbell } from '../bridge/connection.js';
 import { followStream } from '../bridge/follow-stream.js';
 import { createNotifier } from '../bridge/notifier.js';
 import { startStopwatch } from '../bridge/stopwatch.js';
+import { type SameModel, wantedModelOf } from '../bridge/wanted-model.js';
 import { catchUpLog } from '../log/catch-up-log.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { shortId } from '../protocol/names.js';
@@ -51,6 +53,8 @@ export interface AskOptions {
   readonly onPiece?: (piece: AnswerPiece) => void;
   /** How soon and how often to look for that. Default: WATCHFUL. */
   readonly looks?: LookPace;
+  /** How spellings of a model are compared, so that waiting for one is told apart. Default: it is not. */
+  readonly sameModel?: SameModel;
 }
 
 /** `waiting`: no answer within the time; `asked`: not waited for. The task stays asked in both. */
@@ -81,7 +85,9 @@ export async function ask(access: BridgeAccess, options: AskOptions): Promise<As
     const asked = await commitToView(view, submission, options);
     options.onAsked?.(asked.id);
     if (options.noWait) return { status: 'asked', task: asked.id };
-    const outcome = await waitAloud(view, asked, options);
+    const { sameModel } = options;
+    const model = sameModel === undefined ? undefined : { wanted: wantedModelOf(draft.task), sameModel };
+    const outcome = await waitAloud(view, asked, { ...options, asked: model });
     // The hook that should have logged the answer may have been killed.
     if (outcome.status === 'answered' && view.isLocal) await catchUpLog(view.repo);
     return outcome;
@@ -90,8 +96,11 @@ export async function ask(access: BridgeAccess, options: AskOptions): Promise<As
   }
 }
 
+/** What is waited for: `asked` is the model that the task wants; absent where nobody is to know of it. */
+type WaitOptions = AskOptions & { readonly asked: AskedModel | undefined };
+
 /** Waits for the answer, and hands on what is said of it meanwhile. */
-async function waitAloud(view: BridgeView, asked: Committed, options: AskOptions): Promise<AskOutcome> {
+async function waitAloud(view: BridgeView, asked: Committed, options: WaitOptions): Promise<AskOutcome> {
   const { onPiece } = options;
   if (onPiece === undefined) return await waitForAnswer(view, asked, options);
   const pieces = new AnswerPieces(onPiece);
@@ -122,7 +131,7 @@ async function listen(
 async function waitForAnswer(
   view: BridgeView,
   { id: task, isNew }: Committed,
-  options: AskOptions,
+  options: WaitOptions,
 ): Promise<AskOutcome> {
   const { signal } = options;
   const notifier = createNotifier();

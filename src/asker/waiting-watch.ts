@@ -1,4 +1,4 @@
-import { type Attendance, attendanceOf } from '../bridge/attendance.js';
+import { type AskedModel, type Attendance, attendanceOf } from '../bridge/attendance.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
 import type { TaskWork } from '../bridge/side-refs.js';
 import { startStopwatch } from '../bridge/stopwatch.js';
@@ -25,6 +25,8 @@ export const PATIENT: LookPace = { firstMs: 10_000, longestMs: 30_000 };
 interface Watched {
   readonly onWaiting?: (waiting: Waiting) => void;
   readonly looks?: LookPace;
+  /** The model that the task wants; absent: nobody asks for it. */
+  readonly asked?: AskedModel | undefined;
 }
 
 /**
@@ -39,12 +41,14 @@ export class WaitingWatch {
   readonly #task: string;
   readonly #looks: LookPace;
   readonly #tell: Watched['onWaiting'];
+  readonly #asked: AskedModel | undefined;
 
-  constructor(view: BridgeView, task: string, { onWaiting, looks = WATCHFUL }: Watched) {
+  constructor(view: BridgeView, task: string, { onWaiting, looks = WATCHFUL, asked }: Watched) {
     this.#view = view;
     this.#task = task;
     this.#looks = looks;
     this.#tell = onWaiting;
+    this.#asked = asked;
     this.#everyMs = looks.firstMs;
   }
 
@@ -67,7 +71,7 @@ export class WaitingWatch {
     const { terms } = this.#view;
     const nowMs = terms.serverNow();
     const work = who.running.get(this.#task);
-    const attendance = attendanceOf(who, { nowMs, takesClaims: terms.claimLeaseMs !== null });
+    const attendance = attendanceOf(who, { nowMs, takesClaims: terms.claimLeaseMs !== null }, this.#asked);
     const now = JSON.stringify({ work, attendance });
     if (now === this.#last) return;
     this.#last = now;

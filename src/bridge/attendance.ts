@@ -1,24 +1,46 @@
 import { formatDuration } from '../protocol/duration.js';
 import { isPresent } from '../protocol/presence.js';
 import type { WhoWorks } from './side-refs.js';
+import { holdersOf, type SameModel, type WantedModel } from './wanted-model.js';
 
 /**
  * Whether there is anybody to answer. `unknown`: the bridge takes no claims, so agents do not say that they
  * are there. `absent`: no agent is there; `last` is the one that was seen last, null where there never was
- * one. `no-model-server`: agents are there, and none of them reaches a model server. Times are milliseconds
- * since the epoch, by the server's clock.
+ * one. `no-model-server`: agents are there, and none of them reaches a model server. `model-away`: of the
+ * model that was asked about, all agents that have it are away; null for one that never said it was there.
+ * Times are milliseconds since the epoch, by the server's clock.
  */
 export type Attendance =
   | { readonly state: 'present' | 'no-model-server'; readonly agents: readonly string[] }
   | { readonly state: 'absent'; readonly last: { readonly agent: string; readonly seenMs: number } | null }
+  | { readonly state: 'model-away'; readonly model: string; readonly holders: readonly Holder[] }
   | { readonly state: 'unknown' };
 
-/** Judges who is there. A claim is proof as good as a presence: `agent --once` writes no presence. */
+/** An agent that has a model. */
+export interface Holder {
+  readonly agent: string;
+  readonly seenMs: number | null;
+}
+
+/** A model, and how its spellings are compared. */
+export interface AskedModel {
+  readonly wanted: WantedModel | null;
+  readonly sameModel: SameModel;
+}
+
+/**
+ * Judges who is there, for tasks that want any model or for one that wants `asked`. A claim is proof as good
+ * as a presence: `agent --once` writes no presence.
+ */
 export function attendanceOf(
-  { agents, running }: WhoWorks,
+  who: WhoWorks,
   bridge: { readonly nowMs: number; readonly takesClaims: boolean },
+  asked?: AskedModel,
 ): Attendance {
+  const { agents, running } = who;
   if (!bridge.takesClaims) return { state: 'unknown' };
+  const holders = asked === undefined ? [] : holdersAway(who, bridge.nowMs, asked);
+  if (holders.length > 0) return { state: 'model-away', model: asked?.wanted?.model ?? '', holders };
   const present = agents.filter((one) => isPresent(one, bridge.nowMs));
   const silent = [...running.values()]
     .map(({ agent }) => agent)
@@ -31,6 +53,23 @@ export function attendanceOf(
   if (present.length > 0) return { state: 'no-model-server', agents: present.map(({ agent }) => agent) };
   const seen = agents.map(({ agent, seen_at }) => ({ agent, seenMs: Date.parse(seen_at) }));
   return { state: 'absent', last: seen.sort((a, b) => b.seenMs - a.seenMs)[0] ?? null };
+}
+
+/**
+ * The agents that have a model, where the task has to wait for one of them; none where one of them is there,
+ * or an agent that does not say what it has, or where nobody has it: then the answer is an error, and soon.
+ */
+function holdersAway(who: WhoWorks, nowMs: number, { wanted, sameModel }: AskedModel): Holder[] {
+  if (wanted === null) return [];
+  const having = holdersOf(wanted, who.models, sameModel);
+  const there = who.agents.filter((one) => isPresent(one, nowMs)).map(({ agent }) => agent);
+  const atWork = [...who.running.values()].map(({ agent }) => agent);
+  const mayAnswer = (agent: string) => having.includes(agent) || !who.models.has(agent);
+  if ([...there, ...atWork].some(mayAnswer)) return [];
+  return having.map((agent) => {
+    const seen = who.agents.find((one) => one.agent === agent);
+    return { agent, seenMs: seen === undefined ? null : Date.parse(seen.seen_at) };
+  });
 }
 
 /** What keeps a task waiting, and what to do about it. */
@@ -50,6 +89,11 @@ export function attendanceProblem(attendance: Attendance, nowMs: number): Attend
         text: `${attendance.agents.join(', ')} ${attendance.agents.length === 1 ? 'reaches' : 'reach'} no model server`,
         remedy: 'start it on the PC; llm-bridge doctor there says more',
       };
+    case 'model-away':
+      return {
+        text: `${attendance.model} is with no agent that is there: ${nameHolders(attendance.holders, nowMs)}`,
+        remedy: 'start that agent, or ask another model: llm-bridge models',
+      };
     case 'absent': {
       const { last } = attendance;
       const remedy =
@@ -60,4 +104,11 @@ export function attendanceProblem(attendance: Attendance, nowMs: number): Attend
       return { text: `no agent is there since ${since} (${last.agent}, ${ago} ago)`, remedy };
     }
   }
+}
+
+/** The agents that are waited for: `home-pc, last seen 3 h ago; office, never seen`. */
+export function nameHolders(holders: readonly Holder[], nowMs: number): string {
+  const seen = (ms: number | null) =>
+    ms === null ? 'never seen' : `last seen ${formatDuration(Math.max(0, nowMs - ms))} ago`;
+  return holders.map(({ agent, seenMs }) => `${agent}, ${seen(seenMs)}`).join('; ');
 }

@@ -47,6 +47,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/list.js')).listCommand,
   },
   {
+    usage: 'models',
+    describe: 'List the models that agents have, and where each is',
+    load: async () => (await import('./commands/models.js')).modelsCommand,
+  },
+  {
     usage: 'log',
     describe: 'Print the answers so far, the oldest first',
     load: async () => (await import('./commands/log.js')).logCommand,

@@ -5,7 +5,7 @@ import type { OnAnswerStatus } from '../log/on-answer/state.js';
 import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';
-import { formatWork } from './format-work.js';
+import { formatWaits, formatWork } from './format-work.js';
 
 /** How many names of models fit into a line. */
 const MAX_MODELS_SHOWN = 4;
@@ -44,9 +44,14 @@ export function formatStatus(status: BridgeStatus): string {
     ...status.running.map(
       (task) => `${formatOpen(task, pc.cyan)}  →  ${formatWork(task, Date.parse(status.now))}`,
     ),
-    ...status.pending.map((task) => formatOpen(task, pc.yellow)),
+    ...status.pending.map((task) => `${formatOpen(task, pc.yellow)}${waitsOf(task, Date.parse(status.now))}`),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** For whom a task waits, behind it. */
+function waitsOf({ waits_for }: OpenTask, nowMs: number): string {
+  return waits_for === null ? '' : `  →  ${formatWaits(waits_for, nowMs)}`;
 }
 
 /** Who could answer is not there: it concerns every task that waits, and the next one. */

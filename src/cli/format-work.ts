@@ -1,3 +1,5 @@
+import type { WaitsFor } from '../admin/task-waits.js';
+import { nameHolders } from '../bridge/attendance.js';
 import { formatDuration } from '../protocol/duration.js';
 import { oneLine } from '../protocol/printable.js';
 
@@ -17,6 +19,15 @@ export function formatWork({ agent, model, since, phase }: ShownWork, nowMs: num
     ...(phase === null ? [] : [phaseWords(phase)]),
     ...(since === null ? [] : [`for ${formatDuration(Math.max(0, nowMs - Date.parse(since)))}`]),
   ].join(', ');
+}
+
+/** `waits for qwen3:8b: office, last seen 3 h ago`. */
+export function formatWaits({ model, agents }: WaitsFor, nowMs: number): string {
+  const holders = agents.map(({ name, seen_at }) => ({
+    agent: oneLine(name),
+    seenMs: seen_at === null ? null : Date.parse(seen_at),
+  }));
+  return `waits for an agent with ${oneLine(model)}: ${nameHolders(holders, nowMs)}`;
 }
 
 /** A phase in words. One that this version does not know is shown as it is. */

@@ -72,6 +72,21 @@ test('each task goes where its model is, a sleeping PC is waited for, and a typo
   const row = (await list()).find(({ task }) => task === waiting.stdout.trim());
   expect(row).toMatchObject({ state: 'pending' });
 
+  // Who waits is told for whom, on the server and over ssh.
+  const about = { model: 'qwen3:8b', agents: [{ name: 'office', seen_at: expect.any(String) }] };
+  expect(row).toMatchObject({ waits_for: about });
+  const status = await runCli(['status', '--repo', bridge.repoPath], { env: bridge.ownerEnv });
+  expect(status.stdout).toMatch(
+    /for the sleeper {2}→ {2}waits for an agent with qwen3:8b: office, last seen/,
+  );
+  const models = await runCli(['models', '--json', '--repo', bridge.sshUrl], { env });
+  expect(models.stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]))).toMatchObject([
+    { model: 'llama3.2:latest', agents: [{ name: 'home-pc', state: 'running' }] },
+    { model: 'qwen3:8b', backend: 'ollama', can: ['chat'], agents: [{ name: 'office', state: 'stopped' }] },
+  ]);
+  const shown = await runCli(['models', '--repo', bridge.repoPath], { env: bridge.ownerEnv });
+  expect(shown.stdout).toMatch(/^qwen3:8b {9}ollama: chat {2}→ {2}office \(stopped, seen .* ago\)$/m);
+
   await startOffice();
   await waitUntil(async () => (await bridge.readLog()).includes('for the sleeper'), 'the answer');
   expect(questionsOf(office).filter((question) => question === 'for the sleeper')).toHaveLength(1);

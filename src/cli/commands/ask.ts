@@ -1,3 +1,4 @@
+import { sameModel } from '../../agent/backends/same-model.js';
 import { ask } from '../../asker/ask.js';
 import { draftTask } from '../../asker/task-draft.js';
 import { PATIENT, WATCHFUL } from '../../asker/waiting-watch.js';
@@ -72,6 +73,7 @@ export const askCommand = defineCommand({
       // A line of ours in the middle of the answer would be taken for a part of it.
       onWaiting: spinner.isShown ? spinner.waits : (waiting) => live?.isShown || notes(waiting),
       ...(live === null ? {} : { onPiece: (piece) => live.take(piece) }),
+      sameModel,
       looks: spinner.isShown ? WATCHFUL : PATIENT,
       ...(args.timeout === undefined ? {} : { timeoutMs: args.timeout * 1000 }),
       ...(args.name === undefined ? {} : { name: args.name }),

@@ -5,7 +5,7 @@ import { formatDuration } from '../../protocol/duration.js';
 import { shortId } from '../../protocol/names.js';
 import { oneLine } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
-import { formatWork } from '../format-work.js';
+import { formatWaits, formatWork } from '../format-work.js';
 import { worded } from '../option.js';
 import { accessOf, SSH_OPTIONS } from '../options/bridge-options.js';
 import { OPTIONS } from '../options.js';
@@ -49,6 +49,7 @@ const COLOURS: Readonly<Record<TaskState, (text: string) => string>> = {
 function formatTaskRow(row: TaskRow, nowMs: number): string {
   const age = `${formatDuration(Math.max(0, nowMs - Date.parse(row.asked_at)))} ago`;
   const outcome = [
+    ...(row.waits_for === null ? [] : [formatWaits(row.waits_for, nowMs)]),
     ...(row.answer === null ? [] : [oneLine(row.answer)]),
     ...(row.agent === null
       ? []

@@ -144,6 +144,7 @@ describe('what every command has', () => {
     'watch',
     'agent',
     'list',
+    'models',
     'log',
   ];
   test.each([...commands, 'status', 'ingest', 'demo'])(

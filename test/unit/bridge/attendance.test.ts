@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { attendanceOf, attendanceProblem } from '../../../src/bridge/attendance.js';
 import type { TaskWork, WhoWorks } from '../../../src/bridge/side-refs.js';
+import type { AgentModels } from '../../../src/protocol/models.js';
 import { PRESENCE_FRESH_MS, type Presence } from '../../../src/protocol/presence.js';
 
 const NOW = Date.parse('2026-11-22T17:00:00.000Z');
@@ -61,4 +62,55 @@ test('agents without a model server are told from those that are not there', () 
   const { attendance, problem } = judge([presence('a', { backends: [] }), presence('b', { backends: [] })]);
   expect(attendance).toEqual({ state: 'no-model-server', agents: ['a', 'b'] });
   expect(problem?.text).toBe('a, b reach no model server');
+});
+
+describe('of a model that is asked for', () => {
+  const has = (agent: string, ...names: string[]) =>
+    [
+      agent,
+      {
+        agent,
+        at: new Date(NOW).toISOString(),
+        models: names.map((name) => ({ name, backend: 'one', can: [] })),
+      },
+    ] as const;
+  const asked = {
+    wanted: { model: 'large' },
+    sameModel: (_backend: string, one: string, other: string) => one === other,
+  };
+  const judgeModel = (
+    agents: readonly Presence[],
+    models: readonly (readonly [string, AgentModels])[],
+    running: Record<string, TaskWork> = {},
+  ) => {
+    const who = { agents, running: new Map(Object.entries(running)), models: new Map(models) };
+    return attendanceOf(who, { nowMs: NOW, takesClaims: true }, asked);
+  };
+  const away = presence('office', { agoMs: 3 * 3_600_000 });
+  const here = presence('home-pc', { agoMs: 1000 });
+  const both = [has('office', 'large'), has('home-pc', 'small')];
+
+  test('it is told who has it and is away, and since when', () => {
+    const attendance = judgeModel([away, here], [...both, has('attic', 'large')]);
+    expect(attendance).toEqual({
+      ...{ state: 'model-away', model: 'large' },
+      holders: [
+        { agent: 'office', seenMs: NOW - 3 * 3_600_000 },
+        { agent: 'attic', seenMs: null },
+      ],
+    });
+    expect(attendanceProblem(attendance, NOW)?.text).toBe(
+      'large is with no agent that is there: office, last seen 3 h ago; attic, never seen',
+    );
+    expect(judgeModel([away], both)).toMatchObject({ state: 'model-away' });
+  });
+
+  test.each([
+    ['that is there', [presence('office', { agoMs: 1000 }), here], both, {}],
+    ['that is at work without having said that it is there', [away, here], both, { t: work('office') }],
+    ['that nobody has: the answer is an error', [here], [has('home-pc', 'small')], {}],
+    ['that may be with an agent which does not say', [away, here], [has('office', 'large')], {}],
+  ])('nobody waits for one %s', (_what, agents, models, running) => {
+    expect(judgeModel(agents, models, running)).toMatchObject({ state: 'present' });
+  });
 });
