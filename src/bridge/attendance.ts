@@ -63,7 +63,9 @@ function holdersAway(who: WhoWorks, nowMs: number, { wanted, sameModel }: AskedM
   if (wanted === null) return [];
   const having = holdersOf(wanted, who.models, sameModel);
   const there = who.agents.filter((one) => isPresent(one, nowMs)).map(({ agent }) => agent);
-  const atWork = [...who.running.values()].map(({ agent }) => agent);
+  // Of one that has said goodbye a claim may be left, until its lease is over.
+  const silent = (agent: string) => !who.agents.some((one) => one.agent === agent);
+  const atWork = [...who.running.values()].map(({ agent }) => agent).filter(silent);
   const mayAnswer = (agent: string) => having.includes(agent) || !who.models.has(agent);
   if ([...there, ...atWork].some(mayAnswer)) return [];
   return having.map((agent) => {

@@ -41,7 +41,8 @@ export async function readSideRefs(
       agents.set(name, { id, presence: read.ok ? read.value : null });
     } else if (kind === 'models') {
       const before = known?.get(name);
-      models.set(name, before?.id === id ? before : { id, models: await modelsIn(reader, id) });
+      const isKnown = before?.id === id && before.models !== null;
+      models.set(name, isKnown ? before : { id, models: await modelsIn(reader, id) });
     }
   }
   return { claims, agents, models };

@@ -22,10 +22,10 @@ const PRINCIPALS = [
 
 const ONLY = ['--backend', 'ollama'];
 
-/** What the server knows of an agent's models; empty where it knows nothing. */
-async function known({ repoPath, ownerEnv }: BridgeFixture, agent: string): Promise<string> {
+/** What the server knows of an agent's models; null where it knows nothing. */
+async function known({ repoPath, ownerEnv }: BridgeFixture, agent: string): Promise<string | null> {
   const shown = await git(['cat-file', 'blob', modelsRef(agent)], { gitDir: repoPath, env: ownerEnv });
-  return shown.stdout;
+  return shown.exitCode === 0 ? shown.stdout : null;
 }
 
 test('each task goes where its model is, a sleeping PC is waited for, and a typo fails at once', {
@@ -46,7 +46,8 @@ test('each task goes where its model is, a sleeping PC is waited for, and a typo
   const first = await startOffice();
   await waitUntil(() => known(bridge, 'office'), 'what office has');
   // Fetched together with this question.
-  expect(await ask(['warm up', '--model', 'llama3.2'])).toMatchObject({ exitCode: 0 });
+  const warm = await ask(['warm up', '--model', 'llama3.2']);
+  expect(warm, warm.stderr).toMatchObject({ exitCode: 0 });
 
   const tasks = Array.from({ length: 3 }, (_, n) => [`small ${n}`, `large ${n}`] as const).flat();
   const modelOf = (task: string) => (task.startsWith('small') ? 'llama3.2' : 'QWEN3:8b');

@@ -103,11 +103,13 @@ describe('of a model that is asked for', () => {
       'large is with no agent that is there: office, last seen 3 h ago; attic, never seen',
     );
     expect(judgeModel([away], both)).toMatchObject({ state: 'model-away' });
+    // A claim that it left is no sign of it.
+    expect(judgeModel([away, here], both, { t: work('office') })).toMatchObject({ state: 'model-away' });
   });
 
   test.each([
     ['that is there', [presence('office', { agoMs: 1000 }), here], both, {}],
-    ['that is at work without having said that it is there', [away, here], both, { t: work('office') }],
+    ['that is at work without having said that it is there', [here], both, { t: work('office') }],
     ['that nobody has: the answer is an error', [here], [has('home-pc', 'small')], {}],
     ['that may be with an agent which does not say', [away, here], [has('office', 'large')], {}],
   ])('nobody waits for one %s', (_what, agents, models, running) => {
