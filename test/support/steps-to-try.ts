@@ -20,7 +20,7 @@ export function stepsToTry<T extends { readonly name: string }>(steps: readonly 
   const chosen = new Set(
     [...kinds.values()].flatMap((members) => {
       // A later start of a program may be one that not every run makes.
-      const isProgram = /^(?:git|ssh) /.test(members[0]?.name ?? '');
+      const isProgram = !/^(?:puts|prepares) /.test(kindOf(members[0]?.name ?? ''));
       return isProgram
         ? members.filter((one) => one === members[0] || one === members.at(-1))
         : random.pick(members);
@@ -44,7 +44,8 @@ export function kindOf(step: string): string {
   const [first = '', ...words] = step.replace(/ \([0-9]+\)$/, '').split(' ');
   if (first === 'git') return kindOfGit(words);
   if (first === 'says') return first;
-  if (first === 'ssh') return `ssh ${words.at(-1)}`;
+  // Of ssh, with the shell beside it, the last word is the command on the server.
+  if (first === 'ssh' || first === 'sh') return `ssh ${words.at(-1)}`;
   if (!words[0]?.startsWith('/')) return first;
   const placed = first === 'rename';
   const path = (placed ? words[1] : words[0]) ?? '';
