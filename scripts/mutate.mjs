@@ -15,7 +15,7 @@ import { build } from 'esbuild';
 
 const LEAST = 0.9;
 /** So many mutants are tried in one process: what each has loaded stays in its memory. */
-const IN_ONE_PROCESS = 150;
+const IN_ONE_PROCESS = 25;
 /** A mutant that is asked for so often never ends: it is a hundred times for each byte of all vectors. */
 const MAX_HITS = 300_000_000;
 
@@ -204,7 +204,7 @@ function tryInProcess(ids) {
       ...(values.file === undefined ? [] : ['--file', values.file]),
     ],
     {
-      ...{ encoding: 'utf8', timeout: 120_000, maxBuffer: 1 << 26 },
+      ...{ encoding: 'utf8', timeout: 60_000, maxBuffer: 1 << 26 },
     },
   );
   if (ids[0] === null && stderr !== '') console.error(stderr);

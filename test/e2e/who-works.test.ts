@@ -1,6 +1,7 @@
 import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { freePort } from '../../src/demo/run-sshd.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { claimRef } from '../../src/protocol/claim.js';
 import { gate, startAgent } from '../support/bridge-agent.js';
@@ -194,23 +195,77 @@ test('ask says on stderr since when no agent is there, status and doctor warn, a
   await agent.exited;
 });
 
-test('an agent whose model server is away says so of itself and of the task', async () => {
-  agent = await startAgent(bridge, standIn, {
-    state: 'who',
-    args: ['--ollama-url', 'http://127.0.0.1:1', '--lmstudio-url', 'http://127.0.0.1:1'],
+/** What list, status and doctor say of a task at one moment, each in its own words. */
+async function saidOf(task: string) {
+  const [listed, status, doctor] = await Promise.all([
+    read('local', 'list', '--json'),
+    read('local', 'status', '--json'),
+    read('local', 'doctor', '--json'),
+  ]);
+  const rows = listed.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const { pending, running, attendance } = JSON.parse(status.stdout) as Record<string, unknown> & {
+    running: Record<string, unknown>[];
+  };
+  const findings = JSON.parse(doctor.stdout) as { check: string; status: string; text: string }[];
+  return {
+    list: rows.find((row) => row.task === task),
+    isPending: JSON.stringify(pending).includes(task),
+    running: running.find((one) => one.task === task),
+    attendance: attendance as { state: string },
+    doctor: findings.find(({ check }) => check === 'agents'),
+  };
+}
+
+test('ask, status, list and doctor say the same where nobody is there, and where its model server is away', async () => {
+  const port = await freePort();
+  const asking = await startOnTerminal(['ask', '50+5', '--repo', bridge.repoPath], bridge.ownerEnv);
+  if (asking === null) return;
+  await asking.waitFor(
+    /no agent (?:is there since|has said yet) [^;]*; asked as [0-9a-f]{8}, waiting for an agent/,
+  );
+  const short = /asked as ([0-9a-f]{8})/.exec(asking.shown())?.[1] ?? '';
+  const { stdout } = await read('local', 'list', '--state', 'pending', '--json');
+  const task = new RegExp(`${short}[0-9a-f]{32}`).exec(stdout)?.[0] ?? '';
+  expect(await saidOf(task)).toMatchObject({
+    list: { state: 'pending', agent: null },
+    ...{ isPending: true, running: undefined, attendance: { state: 'absent' } },
+    doctor: {
+      status: 'warning',
+      text: expect.stringMatching(
+        /^no agent (?:is there since|has said yet) .*; (?:a task waits|\d tasks wait)$/,
+      ),
+    },
   });
-  const { stdout } = await read('local', 'ask', '--no-wait', '50+5');
-  await claimed(stdout.trim());
-  const statusNow = async () =>
-    JSON.parse((await read('local', 'status', '--json')).stdout) as Record<string, unknown>;
-  const status = await waitUntil(async () => {
-    const now = await statusNow();
-    return (now.running as unknown[]).length > 0 ? now : null;
-  }, 'the task to be claimed');
-  expect(status).toMatchObject({
-    running: [{ task: stdout.trim(), agent: 'home-pc', model: null, phase: 'waiting' }],
+
+  const url = `http://127.0.0.1:${port}`;
+  const args = ['--backend', 'ollama', '--ollama-url', url];
+  agent = await startAgent(bridge, standIn, { state: 'who', args });
+  const running = async (phase: string) => {
+    const said = await waitUntil(
+      async () => {
+        const now = await saidOf(task);
+        return now.running?.phase === phase ? now : null;
+      },
+      `the task to be ${phase}`,
+      60_000,
+    );
+    const { model, since } = said.running ?? {};
+    expect(said).toMatchObject({
+      ...{ list: { state: 'running', agent: 'home-pc', work: { model, phase, since } }, isPending: false },
+      running: { agent: 'home-pc', phase },
+    });
+    return said;
+  };
+  const waiting = await running('waiting');
+  expect(waiting).toMatchObject({
+    running: { model: null },
     attendance: { state: 'no-model-server', problem: 'home-pc reaches no model server' },
+    doctor: { status: 'warning', text: expect.stringMatching(/^home-pc reaches no model server/) },
   });
+  await asking.waitFor(new RegExp(`asked as ${short}, seen by home-pc, waiting for its model server`));
   agent.signal('SIGTERM');
   await agent.exited;
 });
