@@ -60,11 +60,11 @@ export function formatRefusal({ code, text, remedy, who, ref, holder }: Refusal)
   return `llm-bridge refused [${code}]: ${said}; try: ${toDo}`;
 }
 
-/** Who pushed, what, and who holds that. Names of refs and keys have no white space, comma or colon. */
-const ABOUT = /^(?:the owner|[^\s,:]+)(?:, (?<ref>refs\/[^\s,:]+))?(?:, holder (?<holder>[^\s,:]+))?: /;
+/** Who pushed, then in groups: what, and who holds that. No name has white space, a comma or a colon. */
+const ABOUT = /^(?:the owner|[^\s,:]+)(?:, (refs\/[^\s,:]+))?(?:, holder ([^\s,:]+))?: /;
 
 /** The same as servers said it before there was `holder`: a ref beside main, and the holder in the text. */
-const OLD_ABOUT = /^(?:the owner|[^\s,:]+): (?<ref>refs\/[^\s,:]+): (?:task \w+ is held by (?<holder>\S+) )?/;
+const OLD_ABOUT = /^(?:the owner|[^\s,:]+): (refs\/[^\s,:]+): (?:task \w+ is held by (\S+) )?/;
 
 /**
  * Finds a refusal in git's output of a push; null where there is none. Accepts texts up to twice as long as
@@ -75,7 +75,7 @@ export function parseRefusal(stderr: string): Refusal | null {
   if (match === null) return null;
   const [, code = '', text = '', remedy = ''] = match;
   const known = REFUSAL_CODES.find((one) => one === code) ?? 'internal';
-  const { ref, holder } = (OLD_ABOUT.exec(text) ?? ABOUT.exec(text))?.groups ?? {};
+  const [, ref, holder] = OLD_ABOUT.exec(text) ?? ABOUT.exec(text) ?? [];
   return {
     ...{ code: known, text: text.trim(), remedy: remedy.trim() },
     ...(ref === undefined ? {} : { ref }),
