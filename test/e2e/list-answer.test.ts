@@ -63,6 +63,7 @@ test.each(PLACES)('list --json is a line for each task and what became of it, %s
       answered_at: expect.stringMatching(/Z$/),
       answer: expect.stringMatching(/^4 \(llama3\.2:latest via ollama, \d+ ms\)$/),
       work: null,
+      waits_for: null,
     },
     expect.objectContaining({
       task: failed,
@@ -80,6 +81,7 @@ test.each(PLACES)('list --json is a line for each task and what became of it, %s
       answered_at: null,
       answer: null,
       work: null,
+      waits_for: null,
     },
   ]);
 });

@@ -327,7 +327,7 @@ function judgeClients(input: InvariantInput, history: History, wrong: Wrong): vo
 }
 
 async function judgeRepository(input: InvariantInput, wrong: Wrong): Promise<void> {
-  const { repoPath, allowedRefs = /^refs\/bridge\/(?:watch|agents)\// } = input;
+  const { repoPath, allowedRefs = /^refs\/bridge\/(?:watch|agents|models)\// } = input;
   const refs = lines(await git(repoPath, ['for-each-ref', '--format=%(refname)']));
   for (const ref of refs) if (ref !== 'refs/heads/main' && !allowedRefs.test(ref)) wrong('left-ref', ref);
   for (const line of await fsck(repoPath)) wrong('fsck', line);

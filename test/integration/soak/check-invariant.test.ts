@@ -288,6 +288,7 @@ test('a ref nobody needs is found', async () => {
   await gitOk(['update-ref', `refs/bridge/claims/${tasks[0]}`, tasks[0] ?? ''], where);
   await gitOk(['update-ref', 'refs/bridge/watch/0123', tasks[0] ?? ''], where);
   await gitOk(['update-ref', 'refs/bridge/agents/home-pc', tasks[0] ?? ''], where);
+  await gitOk(['update-ref', 'refs/bridge/models/home-pc', tasks[0] ?? ''], where);
   expect(await copy.check()).toEqual(['left-ref']);
 });
 
