@@ -26,6 +26,7 @@ import {
   ZERO_ID,
 } from '../../support/hostile/raw-push.js';
 import { refused } from '../../support/hostile/refused-case.js';
+import { rowsToTry } from '../../support/hostile/rows-to-try.js';
 import { claimBlob, modelsBlob, presenceBlob } from '../../support/hostile/side-objects.js';
 import { writeObjectFile } from '../../support/object-files.js';
 import { onCleanup } from '../../support/on-cleanup.js';
@@ -154,7 +155,9 @@ type Case = readonly [
 
 /** Each is refused with nothing changed, and nothing told of what is hidden. */
 function refuses(cases: readonly Case[]): void {
-  for (const [what, push, { told = /llm-bridge refused \[/, untold } = {}] of cases) {
+  // Neighbours go by one door.
+  const rows = rowsToTry(cases, (_row, at) => Math.floor(at / 3));
+  for (const [what, push, { told = /llm-bridge refused \[/, untold } = {}] of rows) {
     test(what, async () => {
       const attack = push();
       await refused(

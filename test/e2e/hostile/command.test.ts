@@ -3,6 +3,7 @@ import { sshOptionsFor } from '../../../src/demo/ssh-client.js';
 import { type HostileBridge, startHostileBridge } from '../../support/hostile/hostile-bridge.js';
 import { openRawClient, type RawResult } from '../../support/hostile/raw-client.js';
 import { refused } from '../../support/hostile/refused-case.js';
+import { rowsToTry } from '../../support/hostile/rows-to-try.js';
 import { runProcess } from '../../support/run-process.js';
 
 // SECURITY.md: P1, P2
@@ -96,7 +97,8 @@ describe('a command is refused', () => {
     ['an assignment in front', () => `LLM_BRIDGE_PRINCIPAL=bot git-receive-pack '${repo}'`],
     ['env', () => `env -u LLM_BRIDGE_PRINCIPAL git-receive-pack '${repo}'`],
   ];
-  for (const [what, command] of cases) {
+  // All of one kind: the words are judged one by one in test/integration/hooks/ssh-command.
+  for (const [what, command] of rowsToTry(cases, (_row, at) => Math.floor(at / 5))) {
     test(what, async () => {
       await refused(
         bridge,
