@@ -1,16 +1,19 @@
-import { access, constants, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { access, constants, open, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { readBridgeSettings } from '../bridge/bridge-settings.js';
 import { STREAMS_FOLDER } from '../bridge/stream-folder.js';
+import { writeBlob } from '../git/commit-file.js';
 import { clientGitEnv } from '../git/git-env.js';
+import { emailOf } from '../git/git-objects.js';
 import { requireGit } from '../git/git-version.js';
-import { gitFailed, type Repository, spawnGit } from '../git/run-git.js';
+import { updateRefs } from '../git/refs.js';
+import { gitFailed, gitText, type Repository, spawnGit } from '../git/run-git.js';
 import { rebuildLog } from '../log/rebuild-log.js';
 import { makeGroupFolder } from '../process/group-files.js';
 import { isRunning } from '../process/is-running.js';
-import { PROTOCOL_VERSION } from '../protocol/names.js';
+import { PACKAGE_FILES } from '../process/own-package.js';
+import { MAIN_REF, PROTOCOL_VERSION } from '../protocol/names.js';
 import { applySettings, writeSettings } from './apply-settings.js';
-import { writeFirstCommit } from './first-commit.js';
 import { noPermission, requirePlainPath, somethingElse, whatIsAt } from './init-target.js';
 import { installHooks } from './install-hooks.js';
 import { restoreConfig } from './restore-config.js';
@@ -163,4 +166,22 @@ async function gitInit(
   const args = ['init', '--bare', '--quiet', '--template=', '--initial-branch=main', ...refFormat, gitDir];
   const result = await spawnGit(args, env);
   if (result.exitCode !== 0) throw gitFailed(args, result);
+}
+
+/**
+ * Makes the root of `main` from `bridge-repo-template/`: a README for whoever clones it, and no message yet.
+ * Everything later is a commit on top of it.
+ */
+async function writeFirstCommit(repo: Repository): Promise<void> {
+  const lines: string[] = [];
+  for (const name of (await readdir(PACKAGE_FILES.template)).sort()) {
+    const blob = await writeBlob(repo, await readFile(path.join(PACKAGE_FILES.template, name)));
+    lines.push(`100644 blob ${blob}\t${name}\n`);
+  }
+  const tree = (await gitText(repo, ['mktree'], { input: lines.join('') })).trim();
+  const by = { name: 'llm-bridge', email: emailOf('llm-bridge') };
+  const author = { GIT_AUTHOR_NAME: by.name, GIT_AUTHOR_EMAIL: by.email };
+  const env = { ...repo.env, ...author, GIT_COMMITTER_NAME: by.name, GIT_COMMITTER_EMAIL: by.email };
+  const commit = await gitText({ ...repo, env }, ['commit-tree', tree], { input: 'Make a bridge\n' });
+  await updateRefs({ ...repo, env }, [{ ref: MAIN_REF, to: commit.trim(), from: null }], 'llm-bridge init');
 }

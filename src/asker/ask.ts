@@ -7,11 +7,10 @@ import { startStopwatch } from '../bridge/stopwatch.js';
 import { type SameModel, wantedModelOf } from '../bridge/wanted-model.js';
 import { catchUpLog } from '../log/catch-up-log.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { shortId } from '../protocol/names.js';
 import { type AnswerPiece, AnswerPieces } from './answer-pieces.js';
 import type { Committed } from './commit-local.js';
 import { commitToView, openToWrite } from './commit-to-view.js';
-import { type FoundAnswer, findAnswer, findTaskAnywhere } from './find-task.js';
+import { type FoundAnswer, findAnswer, findAnswered } from './find-answer.js';
 import { taskSubmission } from './submission.js';
 import type { TaskDraft } from './task-draft.js';
 import { type LookPace, type Waiting, WaitingWatch } from './waiting-watch.js';
@@ -187,28 +186,4 @@ async function findNew(
     if (error instanceof BridgeError && error.retryable) return null;
     throw error;
   }
-}
-
-/**
- * Finds the task to reply to by its id or the beginning of it, and returns its whole id. Throws BridgeError
- * `no-such-task`, `not-answered` (yet), `failed-task`, or `usage` as findTask does.
- */
-async function findAnswered(view: BridgeView, text: string, signal?: AbortSignal): Promise<string> {
-  const why = ', so there is nothing to reply to';
-  const task = await findTaskAnywhere(view, text, { why, signal });
-  const found = await findAnswer(view, task.id, signal);
-  const id = shortId(task.id);
-  if (found === null) {
-    throw new BridgeError(`${id} has no answer yet, so there is nothing to reply to`, {
-      code: 'not-answered',
-      remedy: `wait for it: llm-bridge answer ${id}`,
-    });
-  }
-  if (found.answer.error !== null) {
-    throw new BridgeError(`${id} was answered with the error ${found.answer.error.code}`, {
-      code: 'failed-task',
-      remedy: 'reply to the task before it, or ask again',
-    });
-  }
-  return task.id;
 }

@@ -1,19 +1,14 @@
 import type { BridgeView } from '../bridge/bridge-view.js';
-import { openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import { gitText, runGit } from '../git/run-git.js';
-import { TaskRecords } from '../log/task-records.js';
-import { answerOf } from '../log/walk-answers.js';
-import type { Answer } from '../protocol/answer.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
-import type { RecordTask } from '../protocol/log-record.js';
 
 /** The shortest prefix of an id that is looked up; git has the same limit. */
 const MIN_PREFIX = 4;
 
 /** The history in which to look: a repository, and the ref there that is `main`. */
-type Searched = Pick<BridgeView, 'repo' | 'ref'>;
+export type Searched = Pick<BridgeView, 'repo' | 'ref'>;
 
 /**
  * Finds a task by its id or the beginning of it; null where there is none. The lookup costs the same however
@@ -72,33 +67,4 @@ async function taskCommit({ repo, ref }: Searched, id: string): Promise<HistoryC
   // A refused or raced push may have left an object that is not on main.
   const isOnMain = await runGit(repo, ['merge-base', '--is-ancestor', id, ref]);
   return isOnMain.exitCode === 0 ? commit : null;
-}
-
-/** An answer, the commit that brought it, and what a record says of its task. */
-export interface FoundAnswer {
-  readonly commit: string;
-  readonly asked: RecordTask;
-  readonly answer: Answer;
-}
-
-/** Looks for the answer to a task among the commits on main that came after it. */
-export async function findAnswer(
-  { repo, ref }: Searched,
-  task: string,
-  signal?: AbortSignal,
-): Promise<FoundAnswer | null> {
-  const commits = await readHistory(repo, { from: [ref], not: [task] }, signal);
-  for (const commit of commits) {
-    const message = messageOf(commit);
-    if (message.kind !== 'answer' || commit.taskTrailer !== task) continue;
-    const reader = openObjectReader(repo);
-    try {
-      const found = await answerOf(reader, new TaskRecords(repo, reader), commit);
-      if (found !== null && 'answer' in found)
-        return { commit: commit.id, asked: found.task, answer: found.answer };
-    } finally {
-      reader.close();
-    }
-  }
-  return null;
 }

@@ -1,33 +1,23 @@
-import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { watchPath } from '../bridge/watch-path.js';
-import { resolveRef, updateRefs } from '../git/refs.js';
-import { clearTheWay } from '../git/repair-bridge.js';
-import { type Repository, runGit } from '../git/run-git.js';
 import { noteWatched, type WatchedNote } from '../log/watched-log.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { MAIN_REF, type TaskFile } from '../protocol/names.js';
+import type { TaskFile } from '../protocol/names.js';
 import { taskHash } from '../protocol/task.js';
 import { asUtf8 } from './as-utf8.js';
-import { commitLocal, identified } from './commit-local.js';
+import { type AskOnce, askOnce } from './ask-once.js';
 import { type FileContent, readSettled, type SettleOptions } from './settled-file.js';
-import { taskSubmission } from './submission.js';
-import { draftTaskFile, loginName, type TaskDraft } from './task-draft.js';
+import { draftTaskFile, type TaskDraft } from './task-draft.js';
 
 /** Options for a watch. */
-export interface WatchOptions extends SettleOptions {
-  readonly repo: Repository;
+export interface WatchOptions extends SettleOptions, AskOnce {
   /**
    * The file that a program rewrites. It need not exist yet. A `.json` file is read as a task.json, any other
    * as a task.txt.
    */
   readonly file: string;
-  readonly taskTtlMs: number;
   /** The bridge's; what cannot be asked is noted beside it (`watched-log.ts`). */
   readonly answersLog: string;
-  readonly name?: string;
-  /** Called for each task that was asked. */
-  readonly onTask: (task: string, draft: TaskDraft) => void;
   /**
    * Called once for a change that is no task (not UTF-8, a bad field), and where a task could not be asked.
    */
@@ -41,10 +31,9 @@ const RETRY_MS = 5_000;
 
 /**
  * Asks every settled change of a file as a task, until the signal aborts. The content at the start counts as
- * a change unless it was asked already. For that the ref `refs/bridge/watch/<hash of the path>` remembers the
- * last task of this file. It moves in the same transaction as `main`, so a restart neither repeats nor misses
- * a task. Empty and blank files are no tasks. A byte order mark is left out, and UTF-16 is converted. What
- * can be no task, and what was asked with another hash than the file's, is noted in `watched.log`.
+ * a change unless it was asked already. Empty and blank files are no tasks. A byte order
+ * mark is left out, and UTF-16 is converted. What can be no task, and what was asked with another hash than
+ * the file's, is noted in `watched.log`.
  */
 export async function watchFile(options: WatchOptions): Promise<void> {
   const watch = new FileWatch(options);
@@ -116,7 +105,7 @@ class FileWatch {
     if (draft instanceof BridgeError) return this.#refuse(draft, content.hash);
     this.#refused = null;
     if (draft === null) return;
-    await this.#askUnlessAsked(draft);
+    await askOnce(this.#file, draft, this.#options);
     const asked_as = taskHash(draft.bytes);
     if (asked_as === content.hash) return;
     // The answer comes under another hash than the one that whoever wrote the file waits for.
@@ -141,28 +130,6 @@ class FileWatch {
     );
     this.#noted = hash;
   }
-
-  /** Asks the content unless it was asked already. */
-  async #askUnlessAsked(draft: TaskDraft): Promise<void> {
-    const { repo, taskTtlMs, name, onTask } = this.#options;
-    const memory = watchRef(this.#file);
-    await clearTheWay(repo);
-    const last = await resolveRef(repo, memory);
-    if (last !== null && (await isOnMain(repo, last)) && (await holds(repo, last, draft))) return;
-    const by = { name: name ?? loginName(), atMs: Date.now() };
-    const main = await resolveRef(repo, MAIN_REF);
-    if (main !== null && (await holds(repo, main, draft))) {
-      // Another asker has just asked these bytes, and a commit cannot ask them again. This file has said them
-      // all the same. The ref must remember that: otherwise a change back to the earlier content would look
-      // like no change.
-      const outcome = await updateRefs(identified(repo, by), [{ ref: memory, to: main }], 'watch');
-      if (outcome !== 'updated') throw notRemembered(this.#file);
-      return;
-    }
-    const submission = taskSubmission(draft, () => ({ nowMs: by.atMs, ttlMs: taskTtlMs }));
-    const { id } = await commitLocal(repo, submission, by, (commit) => [{ ref: memory, to: commit }]);
-    onTask(id, draft);
-  }
 }
 
 /** The task that a file holds; null where it is blank, and the reason where it can be none. */
@@ -179,31 +146,6 @@ function draftOf(
     if (error instanceof BridgeError && error.code === 'usage') return error;
     throw error;
   }
-}
-
-/** Whether a commit's task file equals this draft byte for byte. */
-async function holds(repo: Repository, commit: string, draft: TaskDraft): Promise<boolean> {
-  const then = await resolveRef(repo, `${commit}:${draft.file}`);
-  const now = await runGit(repo, ['hash-object', '-t', 'blob', '--stdin', '--no-filters'], {
-    input: draft.bytes,
-  });
-  return then !== null && now.exitCode === 0 && now.stdout.toString('utf8').trim() === then;
-}
-
-async function isOnMain(repo: Repository, commit: string): Promise<boolean> {
-  return (await runGit(repo, ['merge-base', '--is-ancestor', commit, MAIN_REF])).exitCode === 0;
-}
-
-function watchRef(file: string): string {
-  return `refs/bridge/watch/${createHash('sha256').update(file).digest('hex').slice(0, 32)}`;
-}
-
-function notRemembered(file: string): BridgeError {
-  return new BridgeError(`what ${file} says is asked, and that could not be noted`, {
-    code: 'watch-failed',
-    remedy: 'nothing need be done: it is tried again',
-    retryable: true,
-  });
 }
 
 function tooLarge(taskFile: TaskFile, size: number, maxBytes: number): BridgeError {

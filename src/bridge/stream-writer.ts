@@ -2,7 +2,8 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { GROUP_MODES } from '../process/group-files.js';
 import { startTied, type TiedProgram } from '../process/start-tied.js';
-import { type StreamPiece, writeStreamLines } from '../protocol/stream.js';
+import { PieceEncoder } from '../protocol/piece-encoder.js';
+import type { StreamPiece } from '../protocol/stream.js';
 import { readBridgeSettings } from './bridge-settings.js';
 import type { BridgeConnection } from './connection.js';
 import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
@@ -43,34 +44,6 @@ export function openStreamWriter(
 }
 
 const NOWHERE: StreamWriter = { write: () => {}, close: async () => {} };
-
-/** Keeps half a character back until its other half comes. */
-class PieceEncoder {
-  #kind: 'text' | 'thinking' = 'text';
-  #half = '';
-
-  encode(piece: StreamPiece): Buffer {
-    const kind = 'text' in piece ? 'text' : 'thinking' in piece ? 'thinking' : null;
-    const before = kind === this.#kind ? Buffer.alloc(0) : this.#flush();
-    if (kind === null) return Buffer.concat([before, writeStreamLines(piece)]);
-    const text = this.#half + (piece as Record<'text' | 'thinking', string>)[kind];
-    this.#kind = kind;
-    const isHalf = /[\ud800-\udbff]$/.test(text);
-    this.#half = isHalf ? text.slice(-1) : '';
-    const whole = isHalf ? text.slice(0, -1) : text;
-    return Buffer.concat([before, whole === '' ? Buffer.alloc(0) : writeStreamLines(saying(kind, whole))]);
-  }
-
-  #flush(): Buffer {
-    const half = this.#half;
-    this.#half = '';
-    return half === '' ? Buffer.alloc(0) : writeStreamLines(saying(this.#kind, half));
-  }
-}
-
-function saying(kind: 'text' | 'thinking', text: string): StreamPiece {
-  return kind === 'text' ? { text } : { thinking: text };
-}
 
 class SshWriter implements StreamWriter {
   readonly #encoder = new PieceEncoder();

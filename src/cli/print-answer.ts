@@ -1,5 +1,5 @@
 import { BACKENDS, backendTitles } from '../agent/backends/backends.js';
-import type { FoundAnswer } from '../asker/find-task.js';
+import type { FoundAnswer } from '../asker/find-answer.js';
 import { updateElsewhere } from '../process/own-package.js';
 import { type AnswerError, type AnswerErrorCode, isCutShort, isRepetition } from '../protocol/answer.js';
 import type { Output } from './output.js';

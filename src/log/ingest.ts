@@ -7,11 +7,10 @@ import { DISK, type LogFileSystem, syncEntry, writeWhole } from '../process/dura
 import { openGroupFile } from '../process/group-files.js';
 import type { HistoryCommit } from '../protocol/history.js';
 import { formatLogLine } from '../protocol/log-record.js';
-import { lastRotatedPosition } from './log-files.js';
 import { notWritable } from './log-folder.js';
 import { type LogTail, readLogTail } from './log-tail.js';
-import { lookAhead } from './look-ahead.js';
-import { walkAnswers, walkMainSince } from './walk-answers.js';
+import { lastRotatedPosition } from './rotated-logs.js';
+import { lookAhead, walkAnswers, walkMainSince } from './walk-answers.js';
 import { type WithLogOptions, withLog } from './with-log.js';
 
 /** What an ingest did. */

@@ -1,15 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
 import { type LogFileSystem, unless } from '../process/durable-file.js';
 import { logRecordSchema, parseLogLine } from '../protocol/log-record.js';
-import {
-  type LogFile,
-  lastRotatedPosition,
-  listLogFiles,
-  readLines,
-  sortByFirstRecord,
-  withLogFiles,
-} from './log-files.js';
+import { type LogFile, listLogFiles, readLines, withLogFiles } from './log-files.js';
 import { readLogTail } from './log-tail.js';
+import { lastRotatedPosition, sortByFirstRecord } from './rotated-logs.js';
 import { openSearch } from './search-lines.js';
 
 /** A record as it is in the log. */

@@ -9,8 +9,9 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { formatLogLine, type LogRecord, logRecordSchema, parseLogLine } from '../protocol/log-record.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { auditHistory, type HistoryFault } from './audit-history.js';
-import { type LogFile, readLines, sortByFirstRecord, withLogFiles } from './log-files.js';
+import { type LogFile, readLines, withLogFiles } from './log-files.js';
 import type { LoggedPosition } from './log-tail.js';
+import { sortByFirstRecord } from './rotated-logs.js';
 
 /**
  * What differs. `seq` and `commit` are those of history where it has such an answer, else those of

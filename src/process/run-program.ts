@@ -1,4 +1,3 @@
-import { BoundedText } from './bounded-text.js';
 import { endProgram, killGroup } from './end-program.js';
 import { type Command, type StartOptions, spawnProgram } from './start-program.js';
 
@@ -105,7 +104,7 @@ export function runProgram(command: Command, options: RunOptions): Promise<Progr
 
     const kept = output === 'ignored' ? {} : output;
     const stdout = keeper(kept);
-    const stderr = kept.merged ? stdout : kept.maxBytes === undefined ? bothEnds() : keeper(kept);
+    const stderr = kept.merged ? stdout : kept.maxBytes === undefined ? new BothEnds() : keeper(kept);
     for (const [stream, to] of [
       [child.stdout, stdout],
       [child.stderr, stderr],
@@ -136,10 +135,39 @@ export function runProgram(command: Command, options: RunOptions): Promise<Progr
   });
 }
 
-/** Keeps both ends of what is said on standard error: a program that floods it fills no memory. */
-function bothEnds() {
-  const text = new BoundedText();
-  return { add: (chunk: Buffer) => text.add(chunk), text: () => text.toString() };
+/**
+ * How much is kept of either end, in bytes: the first words of git and ssh tell the cause, their last ones
+ * how it ended.
+ */
+const MAX_END_BYTES = 64 * 1024;
+
+/**
+ * What a program says on standard error: all of it, or its two ends where the other side makes it say more
+ * than anybody reads: a program that floods it fills no memory.
+ */
+export class BothEnds {
+  readonly #head: Buffer[] = [];
+  #headBytes = 0;
+  #tail: Buffer[] = [];
+  #tailBytes = 0;
+
+  add(chunk: Buffer): void {
+    const toHead = chunk.subarray(0, MAX_END_BYTES - this.#headBytes);
+    if (toHead.length > 0) this.#head.push(toHead);
+    this.#headBytes += toHead.length;
+    const rest = chunk.subarray(toHead.length);
+    if (rest.length === 0) return;
+    this.#tail.push(rest);
+    this.#tailBytes += rest.length;
+    // Not at every chunk: a flood of small ones would be copied again with each.
+    if (this.#tailBytes <= 2 * MAX_END_BYTES) return;
+    this.#tail = [Buffer.concat(this.#tail).subarray(-MAX_END_BYTES)];
+    this.#tailBytes = MAX_END_BYTES;
+  }
+
+  text(): string {
+    return Buffer.concat([...this.#head, ...this.#tail]).toString('utf8');
+  }
 }
 
 /** Keeps what is said, or one end of it. */

@@ -138,14 +138,8 @@ async function judgeMain(part: {
   const [settings, incoming] = await Promise.all([part.settings, boundIncoming(part)]);
   if ('code' in incoming) return incoming;
   const { commits, recent } = await readPushed(repo, part.reader, update.newId);
-  const push: PushContext = {
-    ...part,
-    settings,
-    incoming,
-    commits,
-    recent,
-    messages: commits.map(messageOf),
-  };
+  const messages = commits.map(messageOf);
+  const push: PushContext = { ...part, settings, incoming, commits, recent, messages };
   for (const rule of RULES) {
     const denial = await rule(push);
     if (denial !== null) return denial;

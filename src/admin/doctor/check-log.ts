@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { walkHistory } from '../../git/read-history.js';
 import { type Repository, runGit } from '../../git/run-git.js';
-import { type LogFile, readLines, sortByFirstRecord, withLogFiles } from '../../log/log-files.js';
+import { type LogFile, readLines, withLogFiles } from '../../log/log-files.js';
 import { findLogFolderFault } from '../../log/log-folder.js';
 import type { LoggedPosition } from '../../log/log-tail.js';
+import { sortByFirstRecord } from '../../log/rotated-logs.js';
 import { DISK } from '../../process/durable-file.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { faultOf } from '../../process/trusted-folder.js';

@@ -4,11 +4,9 @@ import { oneLine } from '../../protocol/printable.js';
 import { excerpt } from '../../protocol/text.js';
 import { type Backend, BackendError } from './backend.js';
 import type { BackendDescription } from './backend-description.js';
-import { connectionFailureCode } from './connection-failure.js';
 import { type FailureKind, kindOfFailure } from './failure-rules.js';
 import { TooManyBytes } from './http-exchange.js';
-import { readRetryAfter } from './retry-after.js';
-import { readServerError } from './server-error.js';
+import { readRetryAfter, readServerError } from './server-error.js';
 import { HttpFailure, ResponseTimeout, type Transport } from './transport.js';
 
 /**
@@ -134,6 +132,42 @@ function toldError(
     kindOfFailure(backend.failures, { ...told, text: said.text }),
     told.retryAfterMs,
   );
+}
+
+/** The codes of a connection that never came to be: node's `connect` and `getaddrinfo`. */
+const CONNECTION_CODES = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EAI_FAIL',
+  'EAI_NODATA',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
+  'ETIMEDOUT',
+  'ECONNABORTED',
+]);
+
+/**
+ * The code of a connection that could not be made, or null where the error is another. Looks along `cause`,
+ * for the SDKs wrap what they are told, and into the errors of an AggregateError, which is what several
+ * addresses fail with. A code with a `syscall` other than connecting is a connection that was made and then
+ * lost: null.
+ */
+export function connectionFailureCode(error: unknown): string | null {
+  for (let depth = 0, at: unknown = error; depth < 8 && at instanceof Error; depth++, at = at.cause) {
+    if (at instanceof AggregateError && at.errors.length > 0) {
+      const codes = at.errors.map(connectionFailureCode);
+      return codes.includes(null) ? null : (codes[0] ?? null);
+    }
+    const { code, syscall } = at as NodeJS.ErrnoException;
+    if (code !== undefined && CONNECTION_CODES.has(code)) {
+      return syscall === undefined || syscall === 'connect' || syscall === 'getaddrinfo' ? code : null;
+    }
+  }
+  return null;
 }
 
 /** The code of a socket that closed under a request or a body, or of a server that does not speak HTTP. */

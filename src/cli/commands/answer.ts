@@ -1,4 +1,4 @@
-import { getAnswer } from '../../asker/get-answer.js';
+import { getAnswer } from '../../asker/find-answer.js';
 import { shortId } from '../../protocol/names.js';
 import { defineCommand } from '../command.js';
 import { worded } from '../option.js';

@@ -4,47 +4,20 @@ import { oneLine } from '../../protocol/printable.js';
 import { excerpt } from '../../protocol/text.js';
 import { requireSafeLogFolder } from '../log-folder.js';
 import { type LoggedLine, lastSeqOfLog, readRecordsFrom } from '../log-records.js';
-import type { OnAnswerEntry } from './folder.js';
-import { type FailedRun, runExecutable } from './run-executable.js';
 import {
-  caughtUpTo,
-  forgetAskAgain,
-  isAskedAgain,
-  type OnAnswerState,
-  readOnAnswerState,
-  writeOnAnswerState,
-} from './state.js';
-
-/** The longest wait between two tries of an executable that keeps failing. Milliseconds. */
-const MAX_RETRY_MS = 15 * 60_000;
+  type DeliveryContext,
+  fail,
+  MAX_RETRY_MS,
+  pass,
+  type Recipient,
+  save,
+  type Untaken,
+} from './recipient.js';
+import { type FailedRun, runExecutable } from './run-executable.js';
+import { caughtUpTo, forgetAskAgain, isAskedAgain, readOnAnswerState } from './state.js';
 
 /** How much of the log is read at a time. */
 const BATCH = { maxRecords: 100, maxChars: 4 * 1024 * 1024 };
-
-/** The bridge and its log, and the settings and clock of a delivery. */
-export interface DeliveryContext {
-  /** An absolute path. */
-  readonly gitDir: string;
-  readonly answersLog: string;
-  readonly timeoutMs: number;
-  /** The wait after the first failure. It doubles with each further failure. */
-  readonly retryMs: number;
-  readonly env: NodeJS.ProcessEnv;
-  readonly now: () => number;
-  /** Whether this executable still exists and may still be run. */
-  readonly isRunnable: (name: string) => Promise<boolean>;
-}
-
-/** An executable and its progress, as the running dispatcher knows them. */
-export interface Recipient {
-  readonly entry: Extract<OnAnswerEntry, { status: 'runnable' }>;
-  /** Null until its state was read. */
-  state: OnAnswerState | null;
-  /** Whether `state` is not on the disk yet. Then nothing is delivered until it is. */
-  isUnsaved: boolean;
-  /** When the executable is looked at next; milliseconds since the epoch. */
-  notBeforeMs: number;
-}
 
 /** So often a record is tried, about ten minutes, before those behind it are. */
 const PATIENT_TRIES = 8;
@@ -125,12 +98,6 @@ function runWith(
   return runExecutable(entry.file, `${record.line}\n`, context);
 }
 
-/** A record, and why it was not taken. */
-interface Untaken {
-  readonly record: LoggedLine;
-  readonly failure: FailedRun;
-}
-
 /**
  * The first record behind the state has failed again. Once it has done so often enough, tries those behind
  * it: where one is taken, those before it are set aside. Returns whether that was so.
@@ -149,20 +116,6 @@ async function probe(context: DeliveryContext, recipient: Recipient, first: Unta
     untaken.push({ record, failure: again });
   }
   return false;
-}
-
-/** The records up to `seq` are done with, and `untaken` of them are set aside. */
-async function pass(
-  context: DeliveryContext,
-  recipient: Recipient,
-  seq: number,
-  untaken: readonly Untaken[],
-): Promise<void> {
-  const at = new Date(context.now()).toISOString();
-  const aside = untaken.map(({ record, failure }) => ({ seq: record.seq, at, reason: failure.reason }));
-  recipient.state = caughtUpTo(seq, [...(recipient.state?.set_aside ?? []), ...aside]);
-  recipient.isUnsaved = true;
-  await save(context, recipient);
 }
 
 /** Gives an executable what is set aside, each record once. Returns whether it took one. */
@@ -194,26 +147,6 @@ async function giveAgain(context: DeliveryContext, recipient: Recipient): Promis
     hasTaken ||= failure === null;
   }
   return hasTaken;
-}
-
-async function fail(context: DeliveryContext, recipient: Recipient, reason: string): Promise<void> {
-  const { last_seq = 0, failures = 0, set_aside = [] } = recipient.state ?? {};
-  recipient.notBeforeMs = context.now() + Math.min(context.retryMs * 2 ** failures, MAX_RETRY_MS);
-  recipient.state = {
-    last_seq,
-    failures: failures + 1,
-    last_error: reason,
-    next_try: new Date(recipient.notBeforeMs).toISOString(),
-    set_aside,
-  };
-  recipient.isUnsaved = true;
-  await save(context, recipient);
-}
-
-async function save(context: DeliveryContext, recipient: Recipient): Promise<void> {
-  if (recipient.state === null) return;
-  await writeOnAnswerState(context.gitDir, recipient.entry.name, recipient.state);
-  recipient.isUnsaved = false;
 }
 
 /** The number of the last record that was in the log before `timeMs`; 0 where there was none. */

@@ -5,8 +5,9 @@ import type { Repository } from '../../git/run-git.js';
 import { DISK } from '../../process/durable-file.js';
 import { tryFileLock } from '../../process/file-lock.js';
 import { markOfLog } from '../log-records.js';
-import { type DeliveryContext, deliver, type Recipient } from './deliver.js';
+import { deliver } from './deliver.js';
 import { listOnAnswer } from './folder.js';
+import type { DeliveryContext, Recipient } from './recipient.js';
 import { isAskedAgain, listOnAnswerStates, removeOnAnswerState } from './state.js';
 
 /**

@@ -1,7 +1,8 @@
 import { appendFile, chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { type DeliveryContext, deliver, type Recipient } from '../../../src/log/on-answer/deliver.js';
+import { deliver } from '../../../src/log/on-answer/deliver.js';
+import type { DeliveryContext, Recipient } from '../../../src/log/on-answer/recipient.js';
 import { askAgain, onAnswerStateFolder, reportOnAnswer } from '../../../src/log/on-answer/state.js';
 import { formatLogLine, NO_TASK } from '../../../src/protocol/log-record.js';
 import { cleanEnv } from '../../support/clean-env.js';

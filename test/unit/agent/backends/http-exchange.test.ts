@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { connectionFailureCode } from '../../../../src/agent/backends/connection-failure.js';
+import { connectionFailureCode } from '../../../../src/agent/backends/backend-failure.js';
 import { type HttpExchanges, openHttp } from '../../../../src/agent/backends/http-exchange.js';
 import { ollamaBackend } from '../../../../src/agent/backends/ollama/ollama-backend.js';
 import { onCleanup } from '../../../support/on-cleanup.js';

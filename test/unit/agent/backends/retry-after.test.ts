@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readRetryAfter } from '../../../../src/agent/backends/retry-after.js';
+import { readRetryAfter } from '../../../../src/agent/backends/server-error.js';
 
 const now = Date.parse('2026-11-26T17:29:00Z');
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { connectionFailureCode } from '../../../../src/agent/backends/connection-failure.js';
+import { connectionFailureCode } from '../../../../src/agent/backends/backend-failure.js';
 
 function failed(code: string, syscall?: string): Error {
   const cause = Object.assign(new Error(code), syscall === undefined ? { code } : { code, syscall });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { lookAhead } from '../../../src/log/look-ahead.js';
+import { lookAhead } from '../../../src/log/walk-answers.js';
 
 test('a short sequence is known whole and still read from its beginning', async () => {
   const { numbers } = source(3);

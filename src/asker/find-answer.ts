@@ -1,0 +1,93 @@
+import type { BridgeView } from '../bridge/bridge-view.js';
+import type { BridgeAccess } from '../bridge/connection.js';
+import { openObjectReader } from '../git/object-reader.js';
+import { readHistory } from '../git/read-history.js';
+import { openToRead } from '../log/catch-up-log.js';
+import { TaskRecords } from '../log/task-records.js';
+import { answerOf } from '../log/walk-answers.js';
+import type { Answer } from '../protocol/answer.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { formatDuration } from '../protocol/duration.js';
+import { messageOf } from '../protocol/history.js';
+import type { RecordTask } from '../protocol/log-record.js';
+import { shortId } from '../protocol/names.js';
+import { isExpired } from '../protocol/queue.js';
+import { findTaskAnywhere, type Searched } from './find-task.js';
+
+/** An answer, the commit that brought it, and what a record says of its task. */
+export interface FoundAnswer {
+  readonly commit: string;
+  readonly asked: RecordTask;
+  readonly answer: Answer;
+}
+
+/** Looks for the answer to a task among the commits on main that came after it. */
+export async function findAnswer(
+  { repo, ref }: Searched,
+  task: string,
+  signal?: AbortSignal,
+): Promise<FoundAnswer | null> {
+  const commits = await readHistory(repo, { from: [ref], not: [task] }, signal);
+  for (const commit of commits) {
+    const message = messageOf(commit);
+    if (message.kind !== 'answer' || commit.taskTrailer !== task) continue;
+    const reader = openObjectReader(repo);
+    try {
+      const found = await answerOf(reader, new TaskRecords(repo, reader), commit);
+      if (found !== null && 'answer' in found)
+        return { commit: commit.id, asked: found.task, answer: found.answer };
+    } finally {
+      reader.close();
+    }
+  }
+  return null;
+}
+
+/**
+ * Gets the answer to a task, which is named by its id or the beginning of it. `found` is null where there is
+ * no answer yet. Throws BridgeError `no-such-task`, `expired`, or `usage` as findTask does.
+ */
+export async function getAnswer(
+  access: BridgeAccess,
+  prefix: string,
+): Promise<{ readonly task: string; readonly found: FoundAnswer | null }> {
+  const view = await openToRead(access, 'window');
+  try {
+    const { id, committedAtMs } = await findTaskAnywhere(view, prefix);
+    const found = await findAnswer(view, id);
+    const { serverNow, taskTtlMs: ttlMs } = view.terms;
+    if (found === null && isExpired(committedAtMs, { nowMs: serverNow(), ttlMs })) {
+      throw new BridgeError(
+        `${shortId(id)} was not answered within ${formatDuration(ttlMs)}, and will not be any more`,
+        { code: 'expired', remedy: 'see that an agent runs ("llm-bridge status"), and ask again' },
+      );
+    }
+    return { task: id, found };
+  } finally {
+    await view.close();
+  }
+}
+
+/**
+ * Finds the task to reply to by its id or the beginning of it, and returns its whole id. Throws BridgeError
+ * `no-such-task`, `not-answered` (yet), `failed-task`, or `usage` as findTask does.
+ */
+export async function findAnswered(view: BridgeView, text: string, signal?: AbortSignal): Promise<string> {
+  const why = ', so there is nothing to reply to';
+  const task = await findTaskAnywhere(view, text, { why, signal });
+  const found = await findAnswer(view, task.id, signal);
+  const id = shortId(task.id);
+  if (found === null) {
+    throw new BridgeError(`${id} has no answer yet, so there is nothing to reply to`, {
+      code: 'not-answered',
+      remedy: `wait for it: llm-bridge answer ${id}`,
+    });
+  }
+  if (found.answer.error !== null) {
+    throw new BridgeError(`${id} was answered with the error ${found.answer.error.code}`, {
+      code: 'failed-task',
+      remedy: 'reply to the task before it, or ask again',
+    });
+  }
+  return task.id;
+}
