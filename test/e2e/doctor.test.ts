@@ -8,10 +8,12 @@ import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-
 import { startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
 import { gitOk } from '../support/git.js';
 import { anAnswer } from '../support/message-writer.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { type PlainBridge, startPlainBridge } from '../support/plain-bridge.js';
+import type { RunResult } from '../support/run-process.js';
 
 /** What the doctor has to find: the check, how bad it is, and words of both lines. */
 interface Expected {
@@ -21,8 +23,16 @@ interface Expected {
   readonly remedy: RegExp;
 }
 
-async function doctor(args: readonly string[], env: Record<string, string>) {
-  const result = await runCli(['doctor', '--json', ...args], { env, timeoutMs: 60_000 });
+/** Has the doctor of `src` look, here: most of the tests are about what it finds. */
+const doctor = (args: readonly string[], env: Record<string, string>) =>
+  findingsOf(runCliHere(['doctor', '--json', ...args], { env }));
+
+/** The same by the built program. */
+const builtDoctor = (args: readonly string[], env: Record<string, string>) =>
+  findingsOf(runCli(['doctor', '--json', ...args], { env, timeoutMs: 60_000 }));
+
+async function findingsOf(run: Promise<RunResult>) {
+  const result = await run;
   if (result.stdout === '') throw new Error(result.stderr);
   return { exitCode: result.exitCode, findings: JSON.parse(result.stdout) as Finding[] };
 }
@@ -73,11 +83,11 @@ describe('on the server, the doctor', () => {
     return pristine;
   }
 
-  const look = (bridge: PlainBridge & { keys: string }) =>
-    doctor(['--repo', bridge.repoPath, '--authorized-keys', bridge.keys], bridge.env);
+  const look = (bridge: PlainBridge & { keys: string }, by = doctor) =>
+    by(['--repo', bridge.repoPath, '--authorized-keys', bridge.keys], bridge.env);
 
   test('finds nothing to say of a bridge that is well', async () => {
-    const { exitCode, findings } = await look(await aBridge());
+    const { exitCode, findings } = await look(await aBridge(), builtDoctor);
 
     const others = findings.filter(({ check, status }) => status !== 'ok' && check !== 'disk');
     expect(others).toEqual([]);
@@ -484,7 +494,7 @@ describe('on the other side, the doctor', () => {
       ...['--state-dir', join(bridge.dir, 'state')],
     ],
   });
-  const look = ({ repo, env, args }: Place) => doctor(['--repo', repo, ...args], env);
+  const look = ({ repo, env, args }: Place, by = doctor) => by(['--repo', repo, ...args], env);
   const withSsh = (place: Place, command: string): Place => ({
     ...place,
     env: { ...place.env, GIT_SSH_COMMAND: command },
@@ -506,7 +516,7 @@ describe('on the other side, the doctor', () => {
   };
 
   test('finds nothing to say of an agent that is well, and lets the model say a word', async () => {
-    const { exitCode, findings } = await look(agentPlace());
+    const { exitCode, findings } = await look(agentPlace(), builtDoctor);
 
     const others = findings.filter(
       ({ check, status }) => status !== 'ok' && !['port', 'login-time', 'state-disk'].includes(check),
