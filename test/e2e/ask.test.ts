@@ -8,11 +8,12 @@ import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-
 import { chatsOf, gate, questionsOf, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli, startCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { clockEnv } from '../support/dying-cli.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
-import { runProcess } from '../support/run-process.js';
+import { type RunResult, runProcess } from '../support/run-process.js';
 import { waitUntil } from '../support/wait-until.js';
 
 let bridge: BridgeFixture;
@@ -31,15 +32,28 @@ beforeEach(() => {
   askedBefore = chatsOf(standIn).length;
 });
 
-/** Asks on the server by the path, as its owner. */
+/**
+ * Asks on the server by the path, as its owner: where it reads standard input the built program, else the
+ * command line of `src`, here.
+ */
 function ask(args: readonly string[], input?: string) {
-  return runCli(['ask', ...args, '--repo', bridge.repoPath], { env: bridge.ownerEnv, input });
+  return run(['ask', ...args, '--repo', bridge.repoPath], bridge.ownerEnv, input);
 }
 
-/** Asks as the bot, over ssh. */
+/** Asks as the bot, over ssh; the same. */
 function askOver(repo: string, args: readonly string[], input?: string, env: Record<string, string> = {}) {
-  return runCli(['ask', ...args, '--repo', repo], { env: { ...bridge.principal('bot').env, ...env }, input });
+  return run(['ask', ...args, '--repo', repo], { ...bridge.principal('bot').env, ...env }, input);
 }
+
+function run(args: readonly string[], env: Record<string, string>, input?: string): Promise<RunResult> {
+  return input === undefined ? runCliHere(args, { env }) : runCli(args, { env, input });
+}
+
+/** The built program asks, in each way. */
+const builtAsk = (args: readonly string[]) =>
+  runCli(['ask', ...args, '--repo', bridge.repoPath], { env: bridge.ownerEnv });
+const builtAskOver = (repo: string, args: readonly string[]) =>
+  runCli(['ask', ...args, '--repo', repo], { env: bridge.principal('bot').env });
 
 function newQuestions(): string[] {
   return questionsOf(standIn).slice(askedBefore);
@@ -51,7 +65,7 @@ function tip(): Promise<string> {
 
 describe('the question', () => {
   test('is the words of the command line', async () => {
-    expect(await ask(['what', 'is', '2+2'])).toEqual({ exitCode: 0, stdout: '4\n', stderr: '' });
+    expect(await builtAsk(['what', 'is', '2+2'])).toEqual({ exitCode: 0, stdout: '4\n', stderr: '' });
     expect(newQuestions()).toEqual(['what is 2+2']);
   });
 
@@ -118,7 +132,7 @@ describe('the question', () => {
 
 describe('over ssh', () => {
   test('the asker is the name of the key, and ssh:// and user@host:path are the same bridge', async () => {
-    expect(await askOver(bridge.sshUrl, ['1+1'])).toEqual({ exitCode: 0, stdout: '2\n', stderr: '' });
+    expect(await builtAskOver(bridge.sshUrl, ['1+1'])).toEqual({ exitCode: 0, stdout: '2\n', stderr: '' });
     expect(await askOver(bridge.scpUrl, ['1+2'])).toEqual({ exitCode: 0, stdout: '3\n', stderr: '' });
 
     const subjects = (await bridge.gitLog('%an %s')).slice(0, 4);
@@ -159,7 +173,7 @@ describe('over ssh', () => {
       /error: .*(did not accept the SSH key|gone is not known here, or was removed)/,
       async () => {
         const gone = await bridge.addPrincipal('gone', 'asker');
-        await runCli(
+        await runCliHere(
           [
             'key',
             'remove',
@@ -393,7 +407,7 @@ describe('waiting', () => {
   });
 
   test('--dedup by three over ssh at once is one generation, and an error is asked again', async () => {
-    const asked = await Promise.all([1, 2, 3].map(() => askOver(bridge.sshUrl, ['8+3', '--dedup'])));
+    const asked = await Promise.all([1, 2, 3].map(() => builtAskOver(bridge.sshUrl, ['8+3', '--dedup'])));
     expect(asked.map((one) => one.stdout)).toEqual(['11\n', '11\n', '11\n']);
     expect(newQuestions()).toEqual(['8+3']);
 
