@@ -6,6 +6,7 @@ import { questionOf, type TaskJson } from '../protocol/task.js';
 import { excerpt, toWellFormedJson } from '../protocol/text.js';
 import { type Backend, BackendError, type Generation } from './backends/backend.js';
 import { MAX_ERROR_MESSAGE_CHARS } from './backends/backend-failure.js';
+import { type BackendName, backendNamed, DEFAULT_BACKEND_ORDER } from './backends/backends.js';
 
 /** What of an `inbox.json` comes from a model server. Exactly one of `answer` and `error` is null. */
 export type GenerationOutcome = Pick<
@@ -74,6 +75,18 @@ export function outcomeOf(backend: Backend, generation: Generation): GenerationO
 /** The outcome where no model was asked. */
 export function unaskedOutcome(code: AnswerErrorCode, message: string): GenerationOutcome {
   return { model: null, backend: null, answer: null, error: { code, message } };
+}
+
+/** The outcome for a backend that we do not know. A later version may: the protocol takes any word. */
+export function unknownBackend(name: string): GenerationOutcome {
+  const names = DEFAULT_BACKEND_ORDER.join(', ');
+  return unaskedOutcome('unknown_backend', `this agent knows no backend "${name}"; it has ${names}`);
+}
+
+/** The outcome for a backend that the agent has no address of. */
+export function withoutAddress(name: BackendName): GenerationOutcome {
+  const { urlOption } = backendNamed(name);
+  return unaskedOutcome('unknown_backend', `this agent was given no address of ${name}: --${urlOption}`);
 }
 
 /** The outcome of a failure, of the model that was asked last. */

@@ -1,7 +1,8 @@
 import { shortId } from '../protocol/names.js';
 import type { AskedTask } from '../protocol/queue.js';
-import { answerTask, Job } from './answer-task.js';
+import { answerTask } from './answer-task.js';
 import { createKeeper } from './clone/finished-answers.js';
+import { Job } from './job.js';
 import type { AgentContext } from './open-agent.js';
 import { EqualTasks } from './queue/equal-tasks.js';
 

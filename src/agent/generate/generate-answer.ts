@@ -12,15 +12,14 @@ import {
   type OnToken,
 } from '../backends/backend.js';
 import { backendError } from '../backends/backend-failure.js';
+import { addressOf, backendNamed, isBackendName, openBackends } from '../backends/backends.js';
 import {
-  addressOf,
-  type BackendName,
-  backendNamed,
-  DEFAULT_BACKEND_ORDER,
-  isBackendName,
-  openBackends,
-} from '../backends/backends.js';
-import { failedOutcome, type GenerationOutcome, outcomeOf, unaskedOutcome } from '../compose-answer.js';
+  failedOutcome,
+  type GenerationOutcome,
+  outcomeOf,
+  unknownBackend,
+  withoutAddress,
+} from '../compose-answer.js';
 import { type Deadlines, startDeadlines } from '../deadlines.js';
 import { type FormatChecker, generateFitting, openFormat } from '../format/check-format.js';
 import { type Earlier, generateReply, longestContext } from '../queue/fit-conversation.js';
@@ -72,17 +71,6 @@ export async function generateAnswer(
     // Not waited for: what keeps a thread at work is no reason to keep an answer.
     void format?.close();
   }
-}
-
-/** A later version may know it: the protocol takes any word. */
-function unknownBackend(name: string): GenerationOutcome {
-  const names = DEFAULT_BACKEND_ORDER.join(', ');
-  return unaskedOutcome('unknown_backend', `this agent knows no backend "${name}"; it has ${names}`);
-}
-
-function withoutAddress(name: BackendName): GenerationOutcome {
-  const { urlOption } = backendNamed(name);
-  return unaskedOutcome('unknown_backend', `this agent was given no address of ${name}: --${urlOption}`);
 }
 
 /** What was asked last, for the error answer, and how often a server was given the task. */
@@ -168,6 +156,7 @@ function openExchange(
   { maxAnswerBytes, deadlines, onToken }: Run,
   backend: Backend,
 ): (request: GenerateRequest) => Promise<Generation> {
+  const tooLarge = `the answer has more than ${maxAnswerBytes} bytes; it was stopped there`;
   let spoke = false;
   return async (request) => {
     let bytes = 0;
@@ -177,7 +166,7 @@ function openExchange(
       if (sign.type === 'piece') {
         spoke = true;
         bytes += Buffer.byteLength(sign.content) + Buffer.byteLength(sign.thinking);
-        if (bytes > maxAnswerBytes) deadlines.fail(tooLarge(backend, maxAnswerBytes));
+        if (bytes > maxAnswerBytes) deadlines.fail(backendError(backend, 'answer_too_large', tooLarge));
       }
       onToken(sign);
     };
@@ -194,11 +183,6 @@ function openExchange(
 
 function saysNothingBegan({ code, kind }: BackendError): boolean {
   return code === 'backend_unreachable' || kind === 'busy';
-}
-
-function tooLarge(backend: Backend, maxBytes: number): BackendError {
-  const text = `the answer has more than ${maxBytes} bytes; it was stopped there`;
-  return backendError(backend, 'answer_too_large', text);
 }
 
 function noteOtherModel(

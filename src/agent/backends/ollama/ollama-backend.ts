@@ -17,7 +17,8 @@ import { StreamedText } from '../streamed-text.js';
 import { openTransport } from '../transport.js';
 import { fitContext } from './fit-context.js';
 import { OLLAMA } from './ollama.js';
-import { inspectOllamaModel, listOllamaModels, ollamaVersion } from './ollama-models.js';
+import { ollamaVersion } from './ollama-calls.js';
+import { inspectOllamaModel, listOllamaModels } from './ollama-models.js';
 import { ollamaChunkSchema, strictJsonLines } from './ollama-wire.js';
 
 /**

@@ -1,0 +1,56 @@
+import type { AskedTask, CancelledTask } from '../protocol/queue.js';
+
+/** A task that is being answered, from its start until its answer is kept. */
+export class Job {
+  readonly asked: AskedTask;
+  /** By a clock that never jumps. Milliseconds. */
+  readonly startedAtMs = performance.now();
+  /** Aborts when the task is to be left as it is: it is another's, or the agent ends. */
+  readonly signal: AbortSignal;
+  /** Aborts when no model is to work on it any more: then too, and when it is cancelled. */
+  readonly generating: AbortSignal;
+  /** Aborts when it is cancelled. */
+  readonly cancelling: AbortSignal;
+  readonly #end: AbortSignal;
+  readonly #dropped = new AbortController();
+  readonly #cancelled = new AbortController();
+  #cancel: CancelledTask | null = null;
+  #isGenerated = false;
+
+  /** `end` aborts when the agent ends. */
+  constructor(asked: AskedTask, end: AbortSignal) {
+    this.asked = asked;
+    this.#end = end;
+    this.signal = AbortSignal.any([end, this.#dropped.signal]);
+    this.cancelling = this.#cancelled.signal;
+    this.generating = AbortSignal.any([this.signal, this.cancelling]);
+  }
+
+  /** Whether a model works on it, or is about to. */
+  get takesRoom(): boolean {
+    return !this.#isGenerated && this.#cancel === null;
+  }
+
+  /** The cancel of the task; null as long as there is none. */
+  get cancel(): CancelledTask | null {
+    return this.#cancel;
+  }
+
+  /** Another has the task, or its time is over. Returns false where the job was ending already. */
+  drop(why: string): boolean {
+    if (this.#dropped.signal.aborted || this.#end.aborted) return false;
+    this.#dropped.abort(new Error(why));
+    return true;
+  }
+
+  /** Nobody wants the answer any more. The first cancel stays. */
+  cancelled(cancel: CancelledTask): void {
+    this.#cancel ??= cancel;
+    this.#cancelled.abort(new Error('the task was cancelled'));
+  }
+
+  /** The model is done with it; its answer is to be kept. */
+  generated(): void {
+    this.#isGenerated = true;
+  }
+}
