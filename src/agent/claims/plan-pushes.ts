@@ -202,7 +202,9 @@ function afterFailure(
       : [{ do: 'go-on', task: change.task } as const],
   );
   const next = { ...state, failures: state.failures + 1, retryAtMs: facts.nowMs + delayMs };
-  return { state: next, effects: freed };
+  // The claim may have arrived all the same, and its task may be answered before there is another push.
+  const isUnheard = changes.some(({ kind }) => kind === 'claim');
+  return { state: next, effects: isUnheard ? [...freed, { do: 'ask', what: 'fetch' }] : freed };
 }
 
 /** Another agent has a task that is generated here: the generation ends. */

@@ -228,7 +228,7 @@ describe('a push', () => {
     ['a claim that does not say which', refusal('claimed'), [ask('fetch')], 6000],
     ['a claim that has moved', refusal('stale', about('t')), [ask('fetch')], 6000],
     ['our clock', refusal('clock'), [{ do: 'forget-terms' }, ask('fetch')], 6000],
-    ['a fault of the hook', refusal('internal'), [goOn('t'), goOn('u')], 6000],
+    ['a fault of the hook', refusal('internal'), [goOn('t'), goOn('u'), ask('fetch')], 6000],
   ])(
     'that is refused for %s is dealt with, and the rest is pushed again',
     (_what, why, effects, retryAtMs) => {
@@ -294,13 +294,27 @@ describe('a push', () => {
     for (let times = 0; times < 6; times++) {
       const nowMs = told.nextPushMs();
       const changes = told.push(nowMs) ?? [];
-      expect(told.at(nowMs, { type: 'failed', changes })).toEqual([goOn('t')]);
+      expect(told.at(nowMs, { type: 'failed', changes })).toEqual([goOn('t'), ask('fetch')]);
       waits.push(told.nextPushMs() - nowMs);
     }
     expect(waits).toEqual([1000, 2000, 4000, 8000, 15_000, 15_000]);
     told.pushed(60_000, 60_000, [made('t', 'a')]);
     told.at(80_000, { type: 'failed', changes: [] });
     expect(told.nextPushMs()).toBe(81_000);
+  });
+
+  test('of which nothing was heard is asked about, because its claim would outlive the answer', () => {
+    told.at(0, { type: 'began', task: 't', claimFirst: false });
+    const changes = told.push(200) ?? [];
+    expect(told.at(300, { type: 'failed', changes })).toContainEqual(ask('fetch'));
+    told.at(400, { type: 'ended', task: 't' });
+    told.at(500, { type: 'answered', tasks: ['t'] });
+    expect(told.nextPushMs()).toBe(NEVER);
+    told.fetch(600, there({ t: { of: SELF, untilMs: 60_000 } }));
+    expect(told.push(1600)).toEqual([end('t')]);
+    // What ends a claim is pushed until it is gone, and the word of an agent says nothing of a task.
+    expect(told.at(1700, { type: 'failed', changes: [{ kind: 'end', task: 't' }] })).toEqual([goOn('t')]);
+    expect(told.at(1800, { type: 'failed', changes: [{ kind: 'presence' }] })).toEqual([]);
   });
 
   test('of which some refs were not as we knew them asks for a fetch, and waits a second', () => {
