@@ -1,5 +1,5 @@
 import { formatDuration } from '../protocol/duration.js';
-import { isPresent } from '../protocol/presence.js';
+import { isPresent, type Presence } from '../protocol/presence.js';
 import type { WhoWorks } from './side-refs.js';
 import { holdersOf, type SameModel, type WantedModel } from './wanted-model.js';
 
@@ -45,14 +45,16 @@ export function attendanceOf(
   const silent = [...running.values()]
     .map(({ agent }) => agent)
     .filter((agent) => !present.some((one) => one.agent === agent));
-  const able = [
-    ...present.filter(({ backends }) => backends.length > 0).map(({ agent }) => agent),
-    ...new Set(silent),
-  ];
+  const able = [...present.filter(reachesModelServer).map(({ agent }) => agent), ...new Set(silent)];
   if (able.length > 0) return { state: 'present', agents: able };
   if (present.length > 0) return { state: 'no-model-server', agents: present.map(({ agent }) => agent) };
   const seen = agents.map(({ agent, seen_at }) => ({ agent, seenMs: Date.parse(seen_at) }));
   return { state: 'absent', last: seen.sort((a, b) => b.seenMs - a.seenMs)[0] ?? null };
+}
+
+/** Also where the list of its servers is older than its word that one of them works on a task. */
+function reachesModelServer({ backends, work = [] }: Presence): boolean {
+  return backends.length > 0 || work.some(({ phase }) => phase !== 'waiting');
 }
 
 /**

@@ -4,9 +4,11 @@ import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../src/demo/run-sshd.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { claimRef } from '../../src/protocol/claim.js';
+import { type Presence, presenceRef } from '../../src/protocol/presence.js';
 import { gate, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { type RunningCli, runCli, startCli } from '../support/cli.js';
+import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { startOnTerminal } from '../support/on-terminal.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -219,7 +221,9 @@ async function saidOf(task: string) {
   };
 }
 
-test('ask, status, list and doctor say the same where nobody is there, and where its model server is away', async () => {
+test('ask, status, list and doctor say the same at every step: nobody, waiting, loading, generating, done', async () => {
+  agent.signal('SIGTERM');
+  await agent.exited;
   const port = await freePort();
   const asking = await startOnTerminal(['ask', '50+5', '--repo', bridge.repoPath], bridge.ownerEnv);
   if (asking === null) return;
@@ -243,15 +247,15 @@ test('ask, status, list and doctor say the same where nobody is there, and where
   const url = `http://127.0.0.1:${port}`;
   const args = ['--backend', 'ollama', '--ollama-url', url];
   agent = await startAgent(bridge, standIn, { state: 'who', args });
+  // Looked for where it is written, without a start of node for each look: all of them have to say it then.
+  const word = ['cat-file', 'blob', presenceRef('home-pc')];
+  const isSaid = async (phase: string) => {
+    const { work = [] } = JSON.parse(await gitOk(word, { gitDir: bridge.repoPath })) as Partial<Presence>;
+    return work.some((one) => one.task === task && one.phase === phase);
+  };
   const running = async (phase: string) => {
-    const said = await waitUntil(
-      async () => {
-        const now = await saidOf(task);
-        return now.running?.phase === phase ? now : null;
-      },
-      `the task to be ${phase}`,
-      60_000,
-    );
+    await waitUntil(() => isSaid(phase), `the task to be ${phase}`, 60_000);
+    const said = await saidOf(task);
     const { model, since } = said.running ?? {};
     expect(said).toMatchObject({
       ...{ list: { state: 'running', agent: 'home-pc', work: { model, phase, since } }, isPending: false },
@@ -266,6 +270,37 @@ test('ask, status, list and doctor say the same where nobody is there, and where
     doctor: { status: 'warning', text: expect.stringMatching(/^home-pc reaches no model server/) },
   });
   await asking.waitFor(new RegExp(`asked as ${short}, seen by home-pc, waiting for its model server`));
+
+  const [first, last] = [gate(), gate()];
+  const server = await startStandIn({
+    port,
+    behave: () => ({
+      answer: '55 it is',
+      firstTokenAfter: first.opened,
+      pause: { afterChunks: 1, until: last.opened },
+    }),
+  });
+  onCleanup(() => server.close());
+  const isAt = { status: 'ok', text: `home-pc is there; home-pc is at ${short}` };
+  const model = 'llama3.2:latest';
+  const loading = await running('loading');
+  expect(loading).toMatchObject({ running: { model }, attendance: { state: 'present' }, doctor: isAt });
+  await asking.waitFor(/seen by home-pc, loading \(llama3\.2:latest\)/);
+  first.open();
+  const generating = await running('generating');
+  expect(generating).toMatchObject({ running: { model }, attendance: { state: 'present' }, doctor: isAt });
+  last.open();
+  expect(await asking.exited).toBe(0);
+  expect(asking.shown()).toContain('55 it is');
+  await waitUntil(
+    async () => (await bridge.answersLog()).some((one) => one.task_commit === task),
+    'the record',
+  );
+  expect(await saidOf(task)).toMatchObject({
+    list: { state: 'done', agent: 'home-pc' },
+    ...{ isPending: false, running: undefined, attendance: { state: 'present' } },
+    doctor: { status: 'ok', text: 'home-pc is there' },
+  });
   agent.signal('SIGTERM');
   await agent.exited;
 });

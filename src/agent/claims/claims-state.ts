@@ -171,6 +171,8 @@ export type ClaimsEffect = Readonly<
   | { do: 'leave'; task: string; why: string }
   /** The server takes no answer to this task any more. */
   | { do: 'settle'; task: string }
+  /** Ask the model servers what they offer: one is there that was away. */
+  | { do: 'read-offer' }
   /** The clocks drifted apart: ask the server for its terms again. */
   | { do: 'forget-terms' }
   | { do: 'log'; level: 'info' | 'warn'; text: string }

@@ -218,6 +218,9 @@ export class Claims {
       case 'settle':
         session.settle(effect.task);
         break;
+      case 'read-offer':
+        void this.#pusher.refreshOffer();
+        break;
       case 'forget-terms':
         session.forgetTerms();
         break;

@@ -63,7 +63,10 @@ export function reduceClaims(state: ClaimsState, event: ClaimsEvent, facts: Clai
     case 'phase': {
       if (!state.work.has(event.task)) return { state, effects: [] };
       const changed = withWork(state, event.task, event, facts);
-      return { state: { ...changed, presenceDueMs: whenToSay(state, facts) }, effects: [] };
+      // Others are told that no model server is reached, until it is known better.
+      const isBack = event.phase !== 'waiting' && state.having.offer?.backends.length === 0;
+      const effects = isBack ? [{ do: 'read-offer' } as const] : [];
+      return { state: { ...changed, presenceDueMs: whenToSay(state, facts) }, effects };
     }
     case 'ended': {
       const work = new Map(state.work);

@@ -7,8 +7,12 @@ import { MissingModel } from './choose-model.js';
 /** The shortest wait between two tries, in milliseconds, where the settings say none. */
 const DEFAULT_RETRY_DELAY_MS = 1000;
 
-/** How far the wait between two tries grows, as a multiple of the first. */
-const MAX_DELAY_FACTOR = 15;
+/**
+ * How far the wait between two tries grows, as a multiple of the first. Whoever starts a model server watches
+ * for the answer, and knocking where nobody listens costs nothing; a busy server has enough to do.
+ */
+const MAX_AWAY_FACTOR = 4;
+const MAX_BUSY_FACTOR = 15;
 
 /** So often a task is generated at most: a prompt that crashes a server would crash it each time. */
 const MAX_GENERATIONS = 3;
@@ -24,10 +28,10 @@ type Passing = 'away' | 'busy' | 'lost';
 /** What follows a failure that passes. */
 interface Sequel {
   /**
-   * Each wait is about twice as long as the one before, all within one retry window. Else it is tried again
-   * at once, and the server may be away for a window each time.
+   * Each wait is about twice as long as the one before, up to so many times the first, all within one retry
+   * window. Null: it is tried again at once, and the server may be away for a window each time.
    */
-  readonly backsOff: boolean;
+  readonly backsOff: number | null;
   /** How often it may happen. */
   readonly times: number;
   /** What is counted from nothing again: the server was there after all. */
@@ -40,21 +44,21 @@ interface Sequel {
 
 const SEQUELS: Readonly<Record<Passing, Sequel>> = {
   away: {
-    backsOff: true,
+    backsOff: MAX_AWAY_FACTOR,
     times: Number.POSITIVE_INFINITY,
     forgets: [],
     note: 'trying again for',
     end: (message) => message,
   },
   busy: {
-    backsOff: true,
+    backsOff: MAX_BUSY_FACTOR,
     times: Number.POSITIVE_INFINITY,
     forgets: ['away'],
     note: 'asking again for',
     end: (message, window) => `${message}, for ${window}`,
   },
   lost: {
-    backsOff: false,
+    backsOff: null,
     times: MAX_GENERATIONS,
     forgets: ['away', 'busy'],
     note: 'it gets the task again, for',
@@ -143,7 +147,7 @@ class Retries {
     for (const kind of forgets) this.#series.delete(kind);
     const nowMs = performance.now();
     const { tries = 0, endMs = 0 } = this.#series.get(passing) ?? {};
-    const isNew = tries === 0 || !backsOff;
+    const isNew = tries === 0 || backsOff === null;
     const series = { tries: tries + 1, endMs: isNew ? nowMs + retryWindowMs : endMs, last: error };
     this.#series.set(passing, series);
     onPhase?.('waiting');
@@ -153,14 +157,14 @@ class Retries {
       throw this.#inFull(new BackendError(error.code, end(error.message, window), { cause: error }));
     }
     if (isNew) log?.(`${error.message}; ${note} ${window}`);
-    const delayMs = Math.max(backsOff ? this.#backoffMs(series.tries) : 0, error.retryAfterMs ?? 0);
+    const delayMs = Math.max(this.#backoffMs(series.tries, backsOff ?? 0), error.retryAfterMs ?? 0);
     if (delayMs > 0) await this.#pause(Math.min(delayMs, leftMs), error);
   }
 
-  /** The wait behind this try, the first being 1, with jitter. */
-  #backoffMs(tries: number): number {
+  /** The wait behind this try, the first being 1, with jitter; at most `longest` times the first. */
+  #backoffMs(tries: number, longest: number): number {
     const minMs = this.#settings.retryDelayMs ?? DEFAULT_RETRY_DELAY_MS;
-    return Math.min(minMs * (1 + Math.random()) * 2 ** (tries - 1), minMs * MAX_DELAY_FACTOR);
+    return Math.min(minMs * (1 + Math.random()) * 2 ** (tries - 1), minMs * longest);
   }
 
   async #pause(ms: number, error: BackendError): Promise<void> {

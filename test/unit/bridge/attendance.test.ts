@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { attendanceOf, attendanceProblem } from '../../../src/bridge/attendance.js';
 import type { TaskWork, WhoWorks } from '../../../src/bridge/side-refs.js';
 import type { AgentModels } from '../../../src/protocol/models.js';
-import { PRESENCE_FRESH_MS, type Presence } from '../../../src/protocol/presence.js';
+import { PRESENCE_FRESH_MS, type Presence, type PresenceWork } from '../../../src/protocol/presence.js';
 
 const NOW = Date.parse('2026-11-22T17:00:00.000Z');
 
@@ -17,6 +17,10 @@ function presence(agent: string, changes: Partial<Presence> & { agoMs?: number }
 
 const work = (agent: string): TaskWork => ({ agent, model: null, sinceMs: null, phase: null });
 
+const working = (phase: string): PresenceWork => ({
+  ...{ task: '1'.repeat(40), phase, since: new Date(NOW).toISOString() },
+});
+
 function judge(agents: readonly Presence[], running: Record<string, TaskWork> = {}, takesClaims = true) {
   const who: WhoWorks = { agents, running: new Map(Object.entries(running)), models: new Map() };
   const attendance = attendanceOf(who, { nowMs: NOW, takesClaims });
@@ -26,6 +30,11 @@ function judge(agents: readonly Presence[], running: Record<string, TaskWork> = 
 test.each([
   ['an agent that is there', [presence('home-pc')], {}],
   ['one of two that reaches a model server', [presence('a', { backends: [] }), presence('b')], {}],
+  [
+    'one that works on a task, with a model server that came after its list of them',
+    [presence('home-pc', { backends: [], work: [working('loading')] })],
+    {},
+  ],
   ['agent --once, which has a claim and no presence', [], { t: work('home-pc') }],
   [
     'one that was silent for long and has a claim',
@@ -61,6 +70,8 @@ test.each([
 test('agents without a model server are told from those that are not there', () => {
   const { attendance, problem } = judge([presence('a', { backends: [] }), presence('b', { backends: [] })]);
   expect(attendance).toEqual({ state: 'no-model-server', agents: ['a', 'b'] });
+  const waits = presence('a', { backends: [], work: [working('waiting')] });
+  expect(judge([waits]).attendance).toEqual({ state: 'no-model-server', agents: ['a'] });
   expect(problem?.text).toBe('a, b reach no model server');
 });
 

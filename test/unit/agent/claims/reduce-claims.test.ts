@@ -484,6 +484,17 @@ describe('what a task is at', () => {
     expect(told.pushed(130_000, 130_000, [said])).toEqual([ask('look')]);
   });
 
+  test('asks the model servers anew where one works that was away, and not where they are known', () => {
+    const readOffer = { do: 'read-offer' };
+    told.at(1000, { type: 'began', task: 'a', claimFirst: false });
+    expect(told.at(1100, phase('a', 'loading', 'llama3.2'))).toEqual([]);
+    told.at(2000, { type: 'ready', offer: { ...offering(), backends: [], silent: ['ollama'] } });
+    expect(told.at(2100, phase('a', 'waiting'))).toEqual([]);
+    expect(told.at(9000, phase('a', 'loading', 'llama3.2'))).toEqual([readOffer]);
+    told.at(9100, { type: 'ready', offer: offering(['llama3.2']) });
+    expect(told.at(9200, phase('a', 'generating'))).toEqual([]);
+  });
+
   test('is said by nobody who says no presence: agent --once', () => {
     told = new Told();
     told.fetch(0);

@@ -1,0 +1,46 @@
+import { beforeEach, expect, test, vi } from 'vitest';
+import { BackendError } from '../../../../src/agent/backends/backend.js';
+import { openBackends } from '../../../../src/agent/backends/backends.js';
+import { tryBackends } from '../../../../src/agent/generate/try-backends.js';
+import { settingsFor, standInFor } from '../generate-fixture.js';
+
+/** What was waited for, in milliseconds; none of it is waited for here. */
+const waits: number[] = vi.hoisted(() => []);
+vi.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number) => {
+    waits.push(ms);
+    return Promise.resolve();
+  },
+}));
+
+beforeEach(() => {
+  waits.length = 0;
+  // No jitter.
+  vi.spyOn(Math, 'random').mockReturnValue(0);
+});
+
+/** The waits in front of each try but the first, where a task fails so six times and works then. */
+async function waitsAfter(failure: () => BackendError): Promise<number[]> {
+  const standIn = await standInFor();
+  const settings = settingsFor(standIn, { retryWindowMs: 3_600_000, retryDelayMs: 1_000 });
+  const [backend] = await openBackends(settings.order, settings);
+  let tries = 0;
+  const attempt = async () => {
+    tries += 1;
+    if (tries <= 6) throw failure();
+    return 'it works';
+  };
+  const backends = backend === undefined ? [] : [backend];
+  expect(await tryBackends(backends, settings, AbortSignal.timeout(60_000), attempt)).toBe('it works');
+  return waits;
+}
+
+test('a server that is away is found within four seconds of its start, however long it was away', async () => {
+  const isAway = () => new BackendError('backend_unreachable', 'cannot be reached');
+  expect(await waitsAfter(isAway)).toEqual([1_000, 2_000, 4_000, 4_000, 4_000, 4_000]);
+});
+
+test('a busy server is asked ever less often, every quarter of a minute at last', async () => {
+  const isBusy = () => new BackendError('backend_error', 'server busy', { kind: 'busy' });
+  expect(await waitsAfter(isBusy)).toEqual([1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
+});
