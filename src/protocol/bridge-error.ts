@@ -71,6 +71,7 @@ export type BridgeErrorCode =
   | 'no-such-key'
   // The agent and its services.
   | 'clone-locked'
+  | 'no-program'
   | 'no-service-manager'
   | 'no-session'
   | 'open-env-file'

@@ -8,7 +8,7 @@ import { type Presence, presenceRef } from '../../src/protocol/presence.js';
 import { gate, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { type RunningCli, runCli, startCli } from '../support/cli.js';
-import { gitOk } from '../support/git.js';
+import { git } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { startOnTerminal } from '../support/on-terminal.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -250,7 +250,9 @@ test('ask, status, list and doctor say the same at every step: nobody, waiting, 
   // Looked for where it is written, without a start of node for each look: all of them have to say it then.
   const word = ['cat-file', 'blob', presenceRef('home-pc')];
   const isSaid = async (phase: string) => {
-    const { work = [] } = JSON.parse(await gitOk(word, { gitDir: bridge.repoPath })) as Partial<Presence>;
+    const { exitCode, stdout } = await git(word, { gitDir: bridge.repoPath });
+    if (exitCode !== 0) return false;
+    const { work = [] } = JSON.parse(stdout) as Partial<Presence>;
     return work.some((one) => one.task === task && one.phase === phase);
   };
   const running = async (phase: string) => {

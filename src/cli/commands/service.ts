@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import os from 'node:os';
 import { planService, type Service, type ServiceMachine } from '../../admin/service/plan-service.js';
 import { installService, readService, uninstallService } from '../../admin/service/run-service.js';
+import { requireProgram } from '../../admin/service/started-program.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { type Command, type CommandIo, defineCommand, defineGroup } from '../command.js';
 import { POSITIONALS } from '../options.js';
@@ -111,10 +112,13 @@ async function uninstall({ spec, plan }: Service, { out, env }: CommandIo): Prom
   return EXIT.done;
 }
 
-async function status({ spec, plan }: Service, { out, env }: CommandIo): Promise<ExitCode> {
+async function status(service: Service, { out, env }: CommandIo): Promise<ExitCode> {
+  const { spec, plan } = service;
   const text = await readService(spec, plan, env);
   await out.print(text === null ? `${spec.name} is not installed` : `${spec.name}\n${text}`);
-  return text === null ? EXIT.failed : EXIT.done;
+  if (text === null) return EXIT.failed;
+  await requireProgram(service);
+  return EXIT.done;
 }
 
 /** Prints what an action would write and run. */
