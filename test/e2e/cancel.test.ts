@@ -3,6 +3,7 @@ import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-
 import { chatsOf, gate, questionsOf, runAgentOnce, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -13,9 +14,9 @@ async function start(): Promise<{ bridge: BridgeFixture; standIn: StandIn }> {
   return { bridge, standIn };
 }
 
-/** Runs a command over ssh, with a key. */
+/** Runs a command of `src` here, over ssh, with a key. */
 const as = (bridge: BridgeFixture, who: string, ...args: string[]) =>
-  runCli([...args, '--repo', bridge.sshUrl], { env: bridge.principal(who).env });
+  runCliHere([...args, '--repo', bridge.sshUrl], { env: bridge.principal(who).env });
 
 const ask = async (bridge: BridgeFixture, question: string) =>
   (await as(bridge, 'bot', 'ask', question, '--no-wait')).stdout.trim();
@@ -26,7 +27,7 @@ test('cancelled over ssh while it is generated, a task ends at the model and for
   standIn.behave = ({ question }) => (question === 'long' ? { firstTokenAfter: held.opened } : {});
   onCleanup(async () => held.open());
   await startAgent(bridge, standIn, { state: 'cancel' });
-  const waiting = as(bridge, 'bot', 'ask', 'long');
+  const waiting = runCli(['ask', 'long', '--repo', bridge.sshUrl], { env: bridge.principal('bot').env });
   await waitUntil(() => questionsOf(standIn).includes('long'), 'the question at the model');
   const [request] = chatsOf(standIn);
   const [task = ''] = await bridge.gitLog('%H');
@@ -71,7 +72,8 @@ test('cancelled before an agent has begun, tasks are answered without the model,
   const { bridge, standIn } = await start();
   const held = gate();
   onCleanup(async () => held.open());
-  const local = (...args: string[]) => runCli([...args, '--repo', bridge.repoPath], { env: bridge.ownerEnv });
+  const local = (...args: string[]) =>
+    runCliHere([...args, '--repo', bridge.repoPath], { env: bridge.ownerEnv });
   const early = await ask(bridge, 'early');
   expect(await local('cancel', early)).toMatchObject({ exitCode: 0, stdout: `cancelled ${early}\n` });
   const again = JSON.parse((await local('cancel', early, '--json', '--reason', 'x')).stdout) as object;

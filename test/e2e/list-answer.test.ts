@@ -3,6 +3,7 @@ import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { runAgentOnce } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
 import { gitOk } from '../support/git.js';
 import { writeMany } from '../support/message-writer.js';
 import { onCleanup } from '../support/on-cleanup.js';
@@ -26,17 +27,22 @@ beforeAll(async () => {
 });
 
 async function ask(...args: string[]): Promise<string> {
-  const { stdout } = await runCli(['ask', '--no-wait', ...args, '--repo', bridge.sshUrl], {
+  const { stdout } = await runCliHere(['ask', '--no-wait', ...args, '--repo', bridge.sshUrl], {
     env: bridge.principal('bot').env,
   });
   return stdout.trim();
 }
 
-/** Runs a command as the owner by the path, or as the bot over ssh. */
-function read(where: 'local' | 'ssh', ...args: string[]) {
+/** Runs a command of `src` here, as the owner by the path, or as the bot over ssh. */
+const read = (where: 'local' | 'ssh', ...args: string[]) => readBy(runCliHere, where, args);
+
+/** The same by the built program. */
+const readBuilt = (where: 'local' | 'ssh', ...args: string[]) => readBy(runCli, where, args);
+
+function readBy(run: typeof runCliHere, where: 'local' | 'ssh', args: readonly string[]) {
   return where === 'local'
-    ? runCli([...args, '--repo', bridge.repoPath], { env: bridge.ownerEnv })
-    : runCli([...args, '--repo', bridge.sshUrl], { env: bridge.principal('bot').env });
+    ? run([...args, '--repo', bridge.repoPath], { env: bridge.ownerEnv })
+    : run([...args, '--repo', bridge.sshUrl], { env: bridge.principal('bot').env });
 }
 
 function rows(stdout: string): Record<string, unknown>[] {
@@ -49,7 +55,7 @@ function rows(stdout: string): Record<string, unknown>[] {
 const PLACES = ['local', 'ssh'] as const;
 
 test.each(PLACES)('list --json is a line for each task and what became of it, %s', async (where) => {
-  const { exitCode, stdout, stderr } = await read(where, 'list', '--json');
+  const { exitCode, stdout, stderr } = await readBuilt(where, 'list', '--json');
 
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
   expect(rows(stdout)).toEqual([

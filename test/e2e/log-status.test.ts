@@ -5,6 +5,7 @@ import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { runAgentOnce } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli, startCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
@@ -33,21 +34,26 @@ beforeAll(async () => {
 });
 
 async function ask(...args: string[]): Promise<string> {
-  const { stdout } = await runCli(['ask', '--no-wait', ...args, '--repo', bridge.sshUrl], {
+  const { stdout } = await runCliHere(['ask', '--no-wait', ...args, '--repo', bridge.sshUrl], {
     env: bridge.principal('bot').env,
   });
   return stdout.trim();
 }
 
-/** Runs a reading command as the owner by the path, or as the bot over ssh. */
-function read(where: 'local' | 'ssh', ...args: string[]) {
+/** Runs a reading command of `src` here, as the owner by the path, or as the bot over ssh. */
+const read = (where: 'local' | 'ssh', ...args: string[]) => readBy(runCliHere, where, args);
+
+/** The same by the built program. */
+const readBuilt = (where: 'local' | 'ssh', ...args: string[]) => readBy(runCli, where, args);
+
+function readBy(run: typeof runCliHere, where: 'local' | 'ssh', args: readonly string[]) {
   return where === 'local'
-    ? runCli([...args, '--repo', bridge.repoPath], { env: bridge.ownerEnv })
-    : runCli([...args, '--repo', bridge.sshUrl], { env: bridge.principal('bot').env });
+    ? run([...args, '--repo', bridge.repoPath], { env: bridge.ownerEnv })
+    : run([...args, '--repo', bridge.sshUrl], { env: bridge.principal('bot').env });
 }
 
 test('log --json is answers.log byte for byte, one line a record', async () => {
-  const { exitCode, stdout, stderr } = await read('local', 'log', '--json');
+  const { exitCode, stdout, stderr } = await readBuilt('local', 'log', '--json');
 
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
   expect(stdout).toBe(await bridge.readLog());
@@ -58,7 +64,7 @@ test('log --json is answers.log byte for byte, one line a record', async () => {
 });
 
 test('log --json over ssh is the same records from history, without seq and ingested_at', async () => {
-  const { exitCode, stdout } = await read('ssh', 'log', '--json');
+  const { exitCode, stdout } = await readBuilt('ssh', 'log', '--json');
 
   expect(exitCode).toBe(0);
   const expected = (await bridge.answersLog()).map(({ seq: _seq, ingested_at: _at, ...record }) => record);

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { gate, questionsOf, startAgent } from '../support/bridge-agent.js';
 import { startBridgeFixture } from '../support/bridge-fixture.js';
-import { runCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
@@ -16,7 +16,7 @@ test('the higher priority is answered first, among equals the older, and what ru
   const held = gate();
   standIn.behave = () => ({ firstTokenAfter: held.opened });
   const ask = async (question: string, ...args: string[]) => {
-    const asked = await runCli(['ask', question, '--no-wait', ...args, '--repo', bridge.repoPath], {
+    const asked = await runCliHere(['ask', question, '--no-wait', ...args, '--repo', bridge.repoPath], {
       env: bridge.ownerEnv,
     });
     expect(asked).toMatchObject({ exitCode: 0, stderr: '' });

@@ -4,7 +4,7 @@ import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-
 import type { LogRecord } from '../../src/protocol/log-record.js';
 import { chatsOf, runAgentOnce, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import { runCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
 import { gitOk } from '../support/git.js';
 import { anAnswer, messageWriter } from '../support/message-writer.js';
 import { onCleanup } from '../support/on-cleanup.js';
@@ -18,11 +18,11 @@ async function start(): Promise<{ bridge: BridgeFixture; standIn: StandIn }> {
 }
 
 const bot = (bridge: BridgeFixture, ...args: string[]) =>
-  runCli([...args, '--repo', bridge.sshUrl], { env: bridge.principal('bot').env });
+  runCliHere([...args, '--repo', bridge.sshUrl], { env: bridge.principal('bot').env });
 const owner = (bridge: BridgeFixture, ...args: string[]) =>
-  runCli([...args, '--repo', bridge.repoPath], { env: bridge.ownerEnv });
+  runCliHere([...args, '--repo', bridge.repoPath], { env: bridge.ownerEnv });
 
-async function asked(run: ReturnType<typeof runCli>): Promise<string> {
+async function asked(run: ReturnType<typeof runCliHere>): Promise<string> {
   const { exitCode, stdout, stderr } = await run;
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
   return stdout.trim();
