@@ -12,6 +12,11 @@ test.each([
   ['a tag like </think> in a sentence', 'a tag like </think> in a sentence', ''],
   ['Write <think> and then\n</think>\n', 'Write <think> and then\n</think>\n', ''],
   ['<think>one</think>4 <think>two</think>', '4 <think>two</think>', 'one'],
+  // Spelt out: what is missing in the table of tags itself, no test that goes through the table can see.
+  ['<thinking>hm</thinking>4', '4', 'hm'],
+  ['<seed:think>hm</seed:think>4', '4', 'hm'],
+  ['[THINK]hm[/THINK]4', '4', 'hm'],
+  ['<|channel>thought\nhm<channel|>4', '4', 'hm'],
 ])('%j is the answer %j and the thinking %j', (content, answer, thinking) => {
   expect(splitThinking(content)).toEqual({ answer, thinking });
 });
