@@ -11,7 +11,11 @@ import type { RunningCli } from '../support/cli.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
+import { IS_FULL_LENGTH } from '../support/test-length.js';
 import { waitUntil } from '../support/wait-until.js';
+
+/** The tasks that three agents share. */
+const MANY = IS_FULL_LENGTH ? 12 : 6;
 
 /** So well an agent knows the server's clock, which says whole seconds. Milliseconds. */
 const CLOCK_ERROR_MS = 500;
@@ -125,7 +129,7 @@ test('agents that are started at once on many tasks share them out, and each is 
   const names = ['home-pc', 'attic-pc', 'cellar-pc'];
   await bridge.addPrincipal('cellar-pc', 'agent');
   const tasks: string[] = [];
-  for (let number = 0; number < 12; number += 1) tasks.push(await ask(`20+${number}`));
+  for (let number = 0; number < MANY; number += 1) tasks.push(await ask(`20+${number}`));
   const agents = await Promise.all(
     names.map((name) => startAgent(bridge, standIn, { as: name, state: name })),
   );

@@ -10,7 +10,11 @@ import type { RunningCli } from '../support/cli.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
+import { IS_FULL_LENGTH } from '../support/test-length.js';
 import { waitUntil } from '../support/wait-until.js';
+
+/** The tasks that two agents share. */
+const MANY = IS_FULL_LENGTH ? 20 : 8;
 
 let bridge: BridgeFixture;
 let standIn: StandIn;
@@ -125,9 +129,9 @@ test('an answer that lost the race for main is built again on the new tip, and h
   expect(chatsOf(standIn)).toHaveLength(3);
 });
 
-test('two agents on 20 tasks answer and log each exactly once', async () => {
+test(`two agents on ${MANY} tasks answer and log each exactly once`, async () => {
   const tasks: string[] = [];
-  for (let number = 0; number < 20; number += 1) {
+  for (let number = 0; number < MANY; number += 1) {
     tasks.push(await commitOnMain(bridge, { path: 'task.txt', content: `20+${number}` }));
   }
   const both = await Promise.all([
@@ -138,7 +142,7 @@ test('two agents on 20 tasks answer and log each exactly once', async () => {
   for (const agent of both) await stop(agent);
 
   const answered = (await bridge.answersLog()).map((record) => record.task_commit);
-  expect(answered.filter((task) => tasks.includes(task))).toHaveLength(20);
+  expect(answered.filter((task) => tasks.includes(task))).toHaveLength(MANY);
   expect(new Set(answered).size).toBe(answered.length);
   const records = (await bridge.answersLog()).filter((record) => tasks.includes(record.task_commit));
   expect(records.map((record) => record.answer).sort()).toEqual(

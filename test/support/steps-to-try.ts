@@ -6,7 +6,7 @@ const SEED = Number(process.env.SWEEP_SEED ?? Math.floor(Math.random() * 2 ** 31
 
 /**
  * The steps of a run that a sweep tries, in their order: under `npm run test:slow` every one, else of each
- * kind the first and the last start of a program, and one change of the file system, which the seed chooses.
+ * kind one, which the seed chooses: the first or the last start of a program, any change of the file system.
  * It prints the seed.
  */
 export function stepsToTry<T extends { readonly name: string }>(steps: readonly T[]): T[] {
@@ -18,12 +18,11 @@ export function stepsToTry<T extends { readonly name: string }>(steps: readonly 
   }
   const random = seeded(SEED, 'steps');
   const chosen = new Set(
-    [...kinds.values()].flatMap((members) => {
-      // A later start of a program may be one that not every run makes.
+    [...kinds.values()].map((members) => {
+      // A start of a program between those may be one that not every run makes.
       const isProgram = !/^(?:puts|prepares) /.test(kindOf(members[0]?.name ?? ''));
-      return isProgram
-        ? members.filter((one) => one === members[0] || one === members.at(-1))
-        : random.pick(members);
+      const ends = members.filter((one) => one === members[0] || one === members.at(-1));
+      return random.pick(isProgram ? ends : members);
     }),
   );
   console.log(`a sweep of ${chosen.size} of ${steps.length} steps: SWEEP_SEED=${SEED}`);

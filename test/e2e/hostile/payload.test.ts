@@ -2,12 +2,14 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { answerMessage, askMessage } from '../../../src/protocol/commit-message.js';
 import { logRecordSchema } from '../../../src/protocol/log-record.js';
 import { taskHash } from '../../../src/protocol/task.js';
+import type { RawObject } from '../../support/hostile/git-objects.js';
 import {
   type HostileBridge,
   honestAnswer,
+  type PlantedTask,
   startHostileBridge,
 } from '../../support/hostile/hostile-bridge.js';
-import { buildCommit, type CommitParts, rawPush } from '../../support/hostile/raw-push.js';
+import { buildCommit, type CommitParts, MAIN, rawPush } from '../../support/hostile/raw-push.js';
 import { refused } from '../../support/hostile/refused-case.js';
 import { refuserOf, rowsToTry } from '../../support/hostile/rows-to-try.js';
 
@@ -204,8 +206,9 @@ describe('what a model may say, the log takes in one line', () => {
 
   test('line breaks, ANSI, bidi marks, a forged record, a megabyte', async () => {
     const { fixture } = bridge;
-    for (const [what, said] of SAID) {
-      const own = await plantedTask(what);
+    const tasks = await plantedTasks(SAID.map(([what]) => what));
+    for (const [at, [what, said]] of SAID.entries()) {
+      const own = tasks[at] ?? bridge.open;
       const answer = { ...honestAnswer(own, 'home-pc'), answer: said };
       const built = buildCommit(await now(), { answer, message: answerMessage(answer) });
       const result = await rawPush(bridge, { commands: [built.command], entries: built.objects });
@@ -236,12 +239,24 @@ describe('what a model may say, the log takes in one line', () => {
     return { ...bridge, tip, tipTree };
   }
 
-  async function plantedTask(text: string) {
-    const hash = taskHash(Buffer.from(text));
-    const message = askMessage({ hash, question: text });
-    const built = buildCommit(await now(), { who: 'bot', file: 'task.txt', payload: text, message });
-    const result = await rawPush(bridge, { who: 'bot', commands: [built.command], entries: built.objects });
+  /** Asked in one push. */
+  async function plantedTasks(texts: readonly string[]): Promise<PlantedTask[]> {
+    const tasks: PlantedTask[] = [];
+    const entries: RawObject[] = [];
+    const top = await now();
+    let { tip: parent, tipTree: parentTree } = top;
+    for (const text of texts) {
+      const hash = taskHash(Buffer.from(text));
+      const message = askMessage({ hash, question: text });
+      const parts = { who: 'bot', file: 'task.txt', payload: text, message, parent, parentTree };
+      const { blob, tree, commit } = buildCommit(top, parts);
+      entries.push(commit, tree, blob);
+      tasks.push({ id: commit.id, hash });
+      [parent, parentTree] = [commit.id, tree.bytes];
+    }
+    const commands = [{ oldId: top.tip, newId: parent, ref: MAIN }];
+    const result = await rawPush(bridge, { who: 'bot', commands, entries });
     expect(result.text).toContain('ok refs/heads/main');
-    return { id: built.commit.id, hash };
+    return tasks;
   }
 });
