@@ -19,7 +19,8 @@ import {
 } from './claims-state.js';
 import { elsewhere, leftTo } from './model-standing.js';
 import { nextPushMs } from './plan-pushes.js';
-import { lookAgainMs, reduceClaims } from './reduce-claims.js';
+import { reduceClaims } from './reduce-claims.js';
+import { lookAgainMs } from './start-tasks.js';
 
 /**
  * A claim that is not answered within this time holds up no generation: the server may be away for hours. A

@@ -9,7 +9,8 @@ import {
   type PushedChange,
 } from '../../../../src/agent/claims/claims-state.js';
 import { nextPushMs } from '../../../../src/agent/claims/plan-pushes.js';
-import { lookAgainMs, reduceClaims } from '../../../../src/agent/claims/reduce-claims.js';
+import { reduceClaims } from '../../../../src/agent/claims/reduce-claims.js';
+import { lookAgainMs } from '../../../../src/agent/claims/start-tasks.js';
 import type { SideRefs } from '../../../../src/bridge/side-refs.js';
 import { claimRef } from '../../../../src/protocol/claim.js';
 import { type AgentModels, modelsRef } from '../../../../src/protocol/models.js';

@@ -1,0 +1,132 @@
+import type { WantedModel } from '../../bridge/wanted-model.js';
+import { shortId } from '../../protocol/names.js';
+import { oneLine } from '../../protocol/printable.js';
+import { type Candidate, chooseTasks, HOLD_OFF_MS } from './choose-tasks.js';
+import {
+  type ClaimsEffect,
+  type ClaimsEvent,
+  type ClaimsFacts,
+  type ClaimsState,
+  type ClaimsStep,
+  isClaiming,
+  NEVER,
+} from './claims-state.js';
+import { leftTo, placementFor } from './model-standing.js';
+import { agentKey, busyAgents, type ForeignClaim, holderOf } from './others.js';
+
+/** However slow a push is, an agent that vanished is not waited for longer than this. */
+const MAX_HOLD_OFF_MS = 10_000;
+
+/** Agents that a script or a power cut starts together know of each other after this time. Milliseconds. */
+const SETTLE_MS = 5_000;
+
+/**
+ * What follows from room for more tasks: leaves tasks to those that have their model, and starts what falls
+ * to this agent of the others.
+ */
+export function startTasks(
+  before: ClaimsState,
+  event: Extract<ClaimsEvent, { type: 'choosing' }>,
+  facts: ClaimsFacts,
+): ClaimsStep {
+  const left = new Map<string, string>();
+  // Nothing is heard of the others any more where claims are off for good.
+  for (const task of before.isOff ? [] : event.free) {
+    const wanted = event.wants(task);
+    const agents = wanted === null ? [] : leftTo(wanted, before.having, facts.self.agent);
+    if (wanted === null || agents.length === 0) continue;
+    left.set(task, `${agents.join(', ')}, which ${agents.length === 1 ? 'has' : 'have'} ${wanted.model}`);
+  }
+  const told = [...left].flatMap(([task, to]): ClaimsEffect[] => {
+    const text = `task ${shortId(task)}: left to ${oneLine(to)}`;
+    return before.leftTo.has(task) ? [] : [{ do: 'log', level: 'info', text }];
+  });
+  const free = event.free.filter((task) => !left.has(task));
+  const { state, effects } = chooseAmong({ ...before, leftTo: left }, { ...event, free }, facts);
+  return { state, effects: [...told, ...effects] };
+}
+
+/** Chooses the free tasks that this agent starts, and remembers when to look at the others again. */
+function chooseAmong(
+  state: ClaimsState,
+  { free, room, takesNoRoom, wants }: Extract<ClaimsEvent, { type: 'choosing' }>,
+  facts: ClaimsFacts,
+): ClaimsStep {
+  let left = room;
+  const fits = (task: string) => takesNoRoom(task) || left-- > 0;
+  if (!isClaiming(state, facts)) {
+    const starts = free.filter(fits).map((task) => ({ do: 'start', task, claimFirst: false }) as const);
+    return { state: { ...state, lookAgainAtMs: NEVER, isHoldingOff: false }, effects: starts };
+  }
+  const { nowMs } = facts;
+  const isKnown = state.knownAtMs !== -NEVER;
+  const foundAtMs = isKnown ? Math.min(state.foundAtMs, nowMs) : state.foundAtMs;
+  const firstSeenMs = new Map(free.map((task) => [task, state.firstSeenMs.get(task) ?? nowMs]));
+  const candidates: Candidate[] = [];
+  let overAtMs = NEVER;
+  for (const [id, seenMs] of firstSeenMs) {
+    const holder = holderFor(state, id, nowMs);
+    if (holder === null) {
+      const ours = state.own.held.has(id);
+      candidates.push({ id, firstSeenMs: seenMs, ours, placement: placementOf(state, wants(id), facts) });
+    } else overAtMs = Math.min(overAtMs, holder.overAtMs);
+  }
+  const choice = chooseTasks(candidates, {
+    self: agentKey(facts.self),
+    others: state.others.present.map(agentKey),
+    busy: busyAgents(state.others, nowMs),
+    holdOffMs: holdOffMs(state),
+    nowMs,
+    knownAtMs: state.knownAtMs,
+  });
+  const isShort = choice.start.length < room;
+  const next: ClaimsState = {
+    ...state,
+    firstSeenMs,
+    foundAtMs,
+    lookAgainAtMs: isShort ? Math.min(choice.lookAgainAtMs, overAtMs) : NEVER,
+    isHoldingOff: isShort && choice.lookAgainAtMs !== NEVER,
+  };
+  const isNew = (task: string) => (firstSeenMs.get(task) ?? nowMs) > foundAtMs;
+  const starts = choice.start.flatMap(({ id: task, isSure }): ClaimsEffect[] => {
+    const claimFirst = !isSure || !(isNew(task) || isSettled(state, facts));
+    return fits(task) ? [{ do: 'start', task, claimFirst }] : [];
+  });
+  return { state: next, effects: [...settlingLook(state, facts), ...starts] };
+}
+
+/** How long to leave a task to the agent it falls to: HOLD_OFF_MS, or twice what a push takes here. */
+function holdOffMs(state: ClaimsState): number {
+  return Math.min(Math.max(HOLD_OFF_MS, 2 * state.pushTakesMs), MAX_HOLD_OFF_MS);
+}
+
+/** Without others, or a wish, there is nothing to compare. */
+function placementOf(state: ClaimsState, wanted: WantedModel | null, { self }: ClaimsFacts) {
+  const { present } = state.others;
+  if (wanted === null || present.length === 0 || state.having.models.size === 0) return undefined;
+  return placementFor(wanted, state.having, { self: self.agent, present });
+}
+
+/** A busy agent fetches nothing by itself: it would claim first for as long as a backlog lasts. */
+function settlingLook(state: ClaimsState, facts: ClaimsFacts): readonly ClaimsEffect[] {
+  const atMs = state.presentSinceMs + SETTLE_MS;
+  const isDue = !isSettled(state, facts) && facts.nowMs >= atMs && state.askedAtMs < atMs;
+  return isDue ? [{ do: 'ask', what: 'look' }] : [];
+}
+
+/** When a task that is left to others may have become ours; NEVER where there is none. */
+export function lookAgainMs(state: ClaimsState, facts: ClaimsFacts): number {
+  if (!isClaiming(state, facts) || isSettled(state, facts)) return state.lookAgainAtMs;
+  return Math.min(state.lookAgainAtMs, state.presentSinceMs + SETTLE_MS);
+}
+
+/** Until others can know of us, and we of them, agents that start together would take the same tasks. */
+function isSettled(state: ClaimsState, facts: ClaimsFacts): boolean {
+  return !facts.saysPresence || state.presentSinceMs + SETTLE_MS <= state.knownAtMs;
+}
+
+/** The claim that keeps us from a task; null where there is none, or the claim is ours. */
+export function holderFor(state: ClaimsState, task: string, nowMs: number): ForeignClaim | null {
+  if (state.own.held.has(task)) return null;
+  return holderOf(state.others, task, { nowMs, knownAtMs: state.knownAtMs });
+}
