@@ -11,7 +11,7 @@ const PROCESS_TIMEOUTS = { testTimeout: 60_000, hookTimeout: 60_000 };
 // Tests of the suite that are made at full length among the slow ones (test/support/test-length.ts).
 const SHORTENED = [
   ...['test/e2e/crash/*-sweep.test.ts', 'test/e2e/many-agents.test.ts', 'test/e2e/soak.test.ts'],
-  ...['test/e2e/agent.test.ts', 'test/e2e/agent-claims.test.ts'],
+  ...['agent', 'agent-claims', 'crash/agent-clone'].map((name) => `test/e2e/${name}.test.ts`),
   ...['bounds', 'cited', 'claims', 'command', 'payload', 'push'].map(
     (table) => `test/e2e/hostile/${table}.test.ts`,
   ),

@@ -9,8 +9,8 @@ import { pktLine } from '../../support/hostile/pkt-line.js';
 import { openRawClient } from '../../support/hostile/raw-client.js';
 import { buildCommit, pushBytes, type RawPush, rawPush } from '../../support/hostile/raw-push.js';
 import { refused } from '../../support/hostile/refused-case.js';
-import { rowsToTry } from '../../support/hostile/rows-to-try.js';
 import { serverProcesses, watchCost } from '../../support/hostile/server-state.js';
+import { rowsToTry } from '../../support/rows-to-try.js';
 import { waitUntil } from '../../support/wait-until.js';
 
 // SECURITY.md: P4, P5

@@ -26,10 +26,10 @@ import {
   ZERO_ID,
 } from '../../support/hostile/raw-push.js';
 import { refused } from '../../support/hostile/refused-case.js';
-import { rowsToTry } from '../../support/hostile/rows-to-try.js';
 import { claimBlob, modelsBlob, presenceBlob } from '../../support/hostile/side-objects.js';
 import { writeObjectFile } from '../../support/object-files.js';
 import { onCleanup } from '../../support/on-cleanup.js';
+import { rowsToTry } from '../../support/rows-to-try.js';
 
 // SECURITY.md: P3, P10
 

@@ -10,9 +10,9 @@ import { pktLine } from '../../support/hostile/pkt-line.js';
 import { openRawClient } from '../../support/hostile/raw-client.js';
 import { buildCommit, MAIN, type RawPush, rawPush, ZERO_ID } from '../../support/hostile/raw-push.js';
 import { refused } from '../../support/hostile/refused-case.js';
-import { refuserOf, rowsToTry } from '../../support/hostile/rows-to-try.js';
 import { at, claimBlob, modelsBlob, presenceBlob } from '../../support/hostile/side-objects.js';
 import { writeObjectFile } from '../../support/object-files.js';
+import { refuserOf, rowsToTry } from '../../support/rows-to-try.js';
 import { tempDir } from '../../support/temp-dir.js';
 
 // SECURITY.md: P19

@@ -3,7 +3,7 @@ import { sshOptionsFor } from '../../../src/demo/ssh-client.js';
 import { type HostileBridge, startHostileBridge } from '../../support/hostile/hostile-bridge.js';
 import { openRawClient, type RawResult } from '../../support/hostile/raw-client.js';
 import { refused } from '../../support/hostile/refused-case.js';
-import { rowsToTry } from '../../support/hostile/rows-to-try.js';
+import { rowsToTry } from '../../support/rows-to-try.js';
 import { runProcess } from '../../support/run-process.js';
 
 // SECURITY.md: P1, P2

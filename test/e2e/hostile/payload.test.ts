@@ -11,7 +11,7 @@ import {
 } from '../../support/hostile/hostile-bridge.js';
 import { buildCommit, type CommitParts, MAIN, rawPush } from '../../support/hostile/raw-push.js';
 import { refused } from '../../support/hostile/refused-case.js';
-import { refuserOf, rowsToTry } from '../../support/hostile/rows-to-try.js';
+import { refuserOf, rowsToTry } from '../../support/rows-to-try.js';
 
 // SECURITY.md: P16
 

@@ -20,7 +20,7 @@ import {
   ZERO_ID,
 } from '../../support/hostile/raw-push.js';
 import { refused } from '../../support/hostile/refused-case.js';
-import { refuserOf, rowsToTry } from '../../support/hostile/rows-to-try.js';
+import { refuserOf, rowsToTry } from '../../support/rows-to-try.js';
 
 // SECURITY.md: P7, P11, P12, P20
 

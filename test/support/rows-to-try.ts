@@ -1,9 +1,10 @@
-import { IS_FULL_LENGTH } from '../test-length.js';
+import { IS_FULL_LENGTH } from './test-length.js';
 
 /**
- * The rows of a table of attacks that are tried: under `npm run test:slow` every one, else the first of each
- * kind. What one check refuses in twenty forms is tried here in one, because each is a login, a push and its
- * hooks; the rules themselves are judged in all forms by the unit tests and test/integration/server-hook.
+ * The rows of a table of attacks, or of damages, that are tried: under `npm run test:slow` every one, else
+ * the first of each kind. What one check refuses in twenty forms is tried in one then, because each is a
+ * login, a push and its hooks, or a start of an agent; the rules themselves are judged form by form in unit
+ * tests and in test/integration/server-hook.
  */
 export function rowsToTry<Row>(
   rows: readonly Row[],
