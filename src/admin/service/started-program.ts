@@ -10,15 +10,14 @@ const CHARS: Readonly<Record<string, string>> = { '&amp;': '&', '&lt;': '<', '&g
 const WORDS_OF: Readonly<Record<ServicePlatform, (text: string) => string[]>> = {
   linux: (text) => systemdWords(/^ExecStart=(.*)$/m.exec(text)?.[1] ?? ''),
   darwin: (text) => {
-    const [, list = ''] = /<key>ProgramArguments<\/key>\s*<array>(.*?)<\/array>/s.exec(text) ?? [];
-    return [...list.matchAll(/<string>(.*?)<\/string>/gs)].map(([, word = '']) => fromXml(word));
+    const list = between(text, '<key>ProgramArguments</key>', '</array>');
+    return [...list.matchAll(/<string>([^<]*)/g)].map(([, word = '']) => fromXml(word));
   },
   win32: (text) => {
-    const [, node = ''] = /<Command>(.*?)<\/Command>/s.exec(text) ?? [];
-    const [, line = ''] = /<Arguments>(.*?)<\/Arguments>/s.exec(text) ?? [];
+    const line = fromXml(between(text, '<Arguments>', '</Arguments>'));
     // No path of Windows has a quote in it.
-    const words = [...fromXml(line).matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare);
-    return [fromXml(node), ...words.map(String)];
+    const words = [...line.matchAll(/"([^"]*)"?|[^\s"]+/g)].map(([bare, quoted]) => quoted ?? bare);
+    return [fromXml(between(text, '<Command>', '</Command>')), ...words];
   },
 };
 
@@ -63,12 +62,21 @@ export async function firstGone(files: readonly string[]): Promise<string | null
   return null;
 }
 
-/** Reads what `systemdService` writes: quotes, a backslash in front of a character, `%%` and `$$`. */
+/** Reads what `systemdService` writes: quotes, a backslash in front of a quote or another, `%%` and `$$`. */
 function systemdWords(line: string): string[] {
-  const words = [...line.matchAll(/"((?:[^"\\]|\\.)*)"|(\S+)/g)].map(([, quoted, bare = '']) =>
-    quoted === undefined ? bare : quoted.replace(/\\(.)/g, '$1'),
+  // Two characters that no unit has stand for what is escaped, while quotes are looked for.
+  const plain = line.replaceAll('\\\\', '\0').replaceAll('\\"', '\x01');
+  const words = [...plain.matchAll(/"([^"]*)"?|[^\s"]+/g)].map(([bare, quoted]) => quoted ?? bare);
+  return words.map((word) =>
+    word.replaceAll('\0', '\\').replaceAll('\x01', '"').replaceAll('%%', '%').replaceAll('$$', '$'),
   );
-  return words.map((word) => word.replaceAll('%%', '%').replaceAll('$$', '$'));
+}
+
+/** What stands between these two; empty where they are not there. */
+function between(text: string, start: string, end: string): string {
+  const at = text.indexOf(start);
+  const endAt = text.indexOf(end, at);
+  return at === -1 || endAt === -1 ? '' : text.slice(at + start.length, endAt);
 }
 
 function fromXml(text: string): string {
