@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createNotifier } from '../../bridge/notifier.js';
 import { readSideRefs } from '../../bridge/side-refs.js';
 import type { WantedModel } from '../../bridge/wanted-model.js';
@@ -17,17 +16,11 @@ import {
   isClaiming,
   type StartTask,
 } from './claims-state.js';
+import { type Generating, Generations } from './generations.js';
 import { elsewhere, leftTo } from './model-standing.js';
 import { nextPushMs } from './plan-pushes.js';
 import { reduceClaims } from './reduce-claims.js';
 import { lookAgainMs } from './start-tasks.js';
-
-/**
- * A claim that is not answered within this time holds up no generation: the server may be away for hours. A
- * push that fails says so at once, and ssh gives up a dead network after 40 s. What takes longer is a server
- * with too much to do, and going on without claims would double its work. Milliseconds.
- */
-const CLAIM_FIRST_WAIT_MS = 45_000;
 
 /** At the end, a push that is under way has so long to tell what became of it. Milliseconds. */
 const LAST_WORD_MS = 2_000;
@@ -47,14 +40,6 @@ export interface Elsewhere {
   readonly offered: string | null;
 }
 
-/** A generation, as far as its claim is concerned. */
-export interface Generating {
-  /** Aborts when the generation has to end. */
-  readonly signal: AbortSignal;
-  /** Ends it, and says why. */
-  drop(why: string): void;
-}
-
 /**
  * Who works on what: the claims of this agent and of the others, and who is there. `reduceClaims` decides;
  * this class tells it what happens, and does what follows. Nothing here can keep an answer from being given.
@@ -66,7 +51,7 @@ export class Claims {
   readonly #stop = new AbortController();
   readonly #cut = new AbortController();
   readonly #pushing: Promise<void>;
-  readonly #generations = new Map<string, { drop(why: string): void; decide(isOurs: boolean): void }>();
+  readonly #generations: Generations;
   readonly #known = { state: () => this.#state, facts: () => this.#facts() };
   #state = FIRST_CLAIMS;
 
@@ -75,7 +60,9 @@ export class Claims {
     this.#pusher = new ClaimPusher(context, this.#stop.signal, (offer, isNew) =>
       this.tell({ type: isNew ? 'ready' : 'loaded', offer }),
     );
-    if (!context.options.once) void this.#pusher.refreshOffer();
+    const readOffer = () => void this.#pusher.refreshOffer();
+    this.#generations = new Generations({ ...context, readOffer });
+    if (!context.options.once) readOffer();
     this.#pushing = this.#pushWhenDue();
   }
 
@@ -93,7 +80,7 @@ export class Claims {
   tell(event: ClaimsEvent): readonly ClaimsEffect[] {
     const { state, effects } = reduceClaims(this.#state, event, this.#facts());
     this.#state = state;
-    for (const effect of effects) this.#perform(effect);
+    for (const effect of effects) this.#generations.perform(effect);
     // The loop that pushes has nothing to tell itself.
     if (event.type !== 'woke') this.#notifier.ring();
     return effects;
@@ -138,19 +125,9 @@ export class Claims {
   /** A generation begins. Returns false where it should not, because another agent has the task. */
   async begin(task: string, claimFirst: boolean, generation: Generating): Promise<boolean> {
     if (!this.isActive() || this.#stop.signal.aborted) return true;
-    const decided = new Promise<boolean>((decide) => {
-      this.#generations.set(task, { drop: (why) => generation.drop(why), decide });
-    });
+    const untilDecided = this.#generations.begin(task, generation);
     this.tell({ type: 'began', task, claimFirst });
-    if (!claimFirst || this.#state.own.held.has(task)) return true;
-    const enough = new AbortController();
-    const either = AbortSignal.any([generation.signal, enough.signal]);
-    const late = sleep(CLAIM_FIRST_WAIT_MS, true, { signal: either }).catch(() => true);
-    try {
-      return await Promise.race([decided, late]);
-    } finally {
-      enough.abort();
-    }
+    return !claimFirst || this.#state.own.held.has(task) || untilDecided();
   }
 
   /** The model says something for this task. Called for every token. */
@@ -161,7 +138,7 @@ export class Claims {
 
   /** A generation has ended, whatever came of it. */
   end(task: string): void {
-    this.#generations.delete(task);
+    this.#generations.end(task);
     this.tell({ type: 'ended', task });
   }
 
@@ -200,38 +177,6 @@ export class Claims {
           this.tell(await this.#pusher.push(effect.changes, this.#known, this.#cut.signal));
       const waitMs = Math.max(0, nextPushMs(this.#state, this.#facts()) - performance.now());
       await this.#notifier.wait(waitMs, this.#stop.signal);
-    }
-  }
-
-  #perform(effect: ClaimsEffect): void {
-    const { session, options, ask } = this.#context;
-    switch (effect.do) {
-      case 'ask':
-        ask(effect.what);
-        break;
-      case 'go-on':
-        this.#generations.get(effect.task)?.decide(true);
-        break;
-      case 'leave':
-        this.#generations.get(effect.task)?.decide(false);
-        this.#generations.get(effect.task)?.drop(effect.why);
-        break;
-      case 'settle':
-        session.settle(effect.task);
-        break;
-      case 'read-offer':
-        void this.#pusher.refreshOffer();
-        break;
-      case 'forget-terms':
-        session.forgetTerms();
-        break;
-      case 'log':
-        options.log(effect.level, effect.text);
-        break;
-      // The method that told of the event does these.
-      case 'start':
-      case 'push':
-        break;
     }
   }
 
