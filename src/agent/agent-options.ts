@@ -43,6 +43,8 @@ export interface AgentOptions {
   readonly version: string;
   readonly log: AgentLog;
   readonly onText: OnTaskText | undefined;
+  /** Called when there has been nothing to do for a while. */
+  readonly onRest: (() => void) | undefined;
   /** Aborted: the running generations are dropped, finished answers are pushed, then it ends. */
   readonly signal: AbortSignal;
 }

@@ -56,6 +56,8 @@ export interface CreateAgentOptions extends BackendUrls, TokenFiles {
   readonly log?: AgentLog | undefined;
   /** Called with every piece of text as a model says it. */
   readonly onText?: OnTaskText | undefined;
+  /** Called when there has been nothing to do for ten seconds, once for each time: to tidy up, say. */
+  readonly onRest?: (() => void) | undefined;
 }
 
 /** An agent that is not running yet. */
@@ -94,6 +96,7 @@ export function createAgent(options: CreateAgentOptions): Agent {
         version: packageVersion(),
         log: options.log ?? (() => {}),
         onText: options.onText,
+        onRest: options.onRest,
         signal,
         generate: {
           order,

@@ -6,6 +6,7 @@ import { shortId } from '../protocol/names.js';
 import type { AgentOptions } from './agent-options.js';
 import { type AgentContext, openAgent } from './open-agent.js';
 import { outlast } from './outlast.js';
+import { type RestWatch, watchRest } from './rest-watch.js';
 import { synchronise } from './synchronise.js';
 import { warnOfModels } from './warn-of-models.js';
 import { Workers } from './workers.js';
@@ -62,9 +63,10 @@ async function answerTasks(agent: AgentContext, failed: AbortController): Promis
     agent.notifier.ring();
   };
   const doorbell = options.once ? null : openDoorbell(agent.connection, { ring });
+  const rest = watchRest(() => options.onRest?.());
   let isDone = false;
   try {
-    isDone = await takeTurns(agent, { workers, doorbell, hurry });
+    isDone = await takeTurns(agent, { workers, doorbell, hurry, rest });
     if (failed.signal.aborted) throw failed.signal.reason;
   } catch (error) {
     // An abort in the middle of anything is the end that was asked for, not a failure.
@@ -72,6 +74,7 @@ async function answerTasks(agent: AgentContext, failed: AbortController): Promis
   } finally {
     if (options.signal.aborted) options.log('info', 'stopping', { event: 'stopping' });
     failed.abort();
+    rest.close();
     await Promise.all([workers.ended(), warned]);
     await doorbell?.close();
     const last = AbortSignal.timeout(LAST_PUSH_MS);
@@ -91,6 +94,7 @@ interface TurnContext {
   readonly doorbell: Doorbell | null;
   /** Rings when the server is back. */
   readonly hurry: Notifier;
+  readonly rest: RestWatch;
 }
 
 /**
@@ -105,14 +109,15 @@ interface TurnContext {
  */
 async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolean> {
   const { options, session, claims, repair, signal } = agent;
-  const { workers, hurry } = turn;
+  const { workers, hurry, rest } = turn;
   for (let idleTurns = 0; !signal.aborted; ) {
     workers.fill();
     const { log, once } = options;
     await outlast(() => repair.run(() => synchronise(agent, signal)), { log, signal, once, hurry });
     idleTurns = workers.fill() > 0 ? 0 : idleTurns + 1;
-    const isIdle = workers.busy() === 0 && session.finished.length === 0 && !claims.isHoldingOff();
-    if (once && isIdle) return true;
+    const isBusy = workers.busy() > 0 || session.finished.length > 0;
+    if (once && !isBusy && !claims.isHoldingOff()) return true;
+    rest.busy(isBusy);
     await waitForNews(agent, turn, idleTurns);
   }
   return false;

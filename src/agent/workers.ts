@@ -82,6 +82,7 @@ export class Workers {
       equal: this.#equal,
       generated: () => {
         job.generated();
+        claims.tell({ type: 'generated', task: task.id });
         this.fill();
       },
       leave: (why) => this.#drop(job, why),

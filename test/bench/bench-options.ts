@@ -10,6 +10,7 @@ export const ROWS = [
   'first-token',
   'tokens',
   'backlog',
+  'drain',
   'shell-loop',
   'tunnel',
   'idle',

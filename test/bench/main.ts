@@ -15,6 +15,7 @@ import { backlogRow } from './rows/backlog.js';
 import { commandsRow } from './rows/commands.js';
 import { diskRow } from './rows/disk.js';
 import { doorbellRow } from './rows/doorbell.js';
+import { drainRow } from './rows/drain.js';
 import { flatRow } from './rows/flat.js';
 import { idleRow } from './rows/idle.js';
 import { overheadRow } from './rows/overhead.js';
@@ -31,6 +32,7 @@ const RUNNERS: Readonly<Record<RowName, Row>> = {
   'first-token': firstTokenRow,
   tokens: tokensRow,
   backlog: backlogRow,
+  drain: drainRow,
   'shell-loop': shellLoopRow,
   tunnel: tunnelRow,
   idle: idleRow,

@@ -139,6 +139,8 @@ export type ClaimsEvent = Readonly<
   | { type: 'began'; task: string; claimFirst: boolean }
   /** It has come so far; the model is told once it is chosen. */
   | { type: 'phase'; task: string; phase: WorkPhase; model?: string | undefined }
+  /** The model is done with it, and the answer is about to be kept. */
+  | { type: 'generated'; task: string }
   /** It is over, whatever came of it. */
   | { type: 'ended'; task: string }
   /** The claims of these tasks went with their answers, or are gone already. */

@@ -37,6 +37,12 @@ export function withoutJob(own: OwnClaims, task: string): OwnClaims {
   return { ...own, jobs: without(own.jobs, task) };
 }
 
+/** The model is done with this task: it is not to be claimed any more where it is not yet. */
+export function withoutNewClaim(own: OwnClaims, task: string): OwnClaims {
+  const isToBeClaimed = own.jobs.has(task) && !own.held.has(task);
+  return isToBeClaimed ? withJob(own, task, Number.POSITIVE_INFINITY) : own;
+}
+
 /** The server has a claim of ours on this task. */
 export function withClaim(own: OwnClaims, task: string, claim: HeldClaim): OwnClaims {
   return { ...own, held: new Map(own.held).set(task, claim) };

@@ -11,7 +11,14 @@ import {
   type OwnWork,
 } from './claims-state.js';
 import { isAnyoneThere, othersAfterFetch, othersUnchanged } from './others.js';
-import { ownAfterFetch, withJob, withoutClaim, withoutJob, withRemote } from './own-claims.js';
+import {
+  ownAfterFetch,
+  withJob,
+  withoutClaim,
+  withoutJob,
+  withoutNewClaim,
+  withRemote,
+} from './own-claims.js';
 import { pushDue } from './plan-pushes.js';
 import { holderFor, startTasks } from './start-tasks.js';
 
@@ -20,6 +27,14 @@ import { holderFor, startTasks } from './start-tasks.js';
  * second push. Where others are known, it goes out at once. Milliseconds.
  */
 const CLAIM_AFTER_MS = 200;
+
+/**
+ * While every task is claimed first and nobody else is known, a claim waits for those of the tasks that start
+ * right behind it: a backlog would otherwise be claimed in pushes of one task and of all the others in turn.
+ * In pushes, and milliseconds at most.
+ */
+const GATHER_PUSHES = 1 / 4;
+const MAX_GATHER_MS = 100;
 
 /** A phase that lasts as long is worth a push, where one is made for it at most that often. Milliseconds. */
 const PHASE_AFTER_MS = 2_000;
@@ -41,6 +56,7 @@ const RULES: { readonly [T in ClaimsEvent['type']]: Rule<T> } = {
   choosing: startTasks,
   began: afterBegin,
   phase: afterPhase,
+  generated: afterGeneration,
   ended: afterEnd,
   answered: afterAnswers,
   ready: afterOffer,
@@ -75,8 +91,7 @@ function afterBegin(
   { task, claimFirst }: EventOf<'began'>,
   facts: ClaimsFacts,
 ): ClaimsStep {
-  const isAtOnce = claimFirst || isAnyoneThere(state.others, facts.nowMs);
-  const claimAtMs = facts.nowMs + (isAtOnce ? 0 : CLAIM_AFTER_MS);
+  const claimAtMs = facts.nowMs + claimDelayMs(state, claimFirst, facts);
   const begun = withWork(state, task, { phase: 'waiting' }, facts);
   return to({ ...begun, own: withJob(state.own, task, claimAtMs) });
 }
@@ -107,6 +122,20 @@ function afterOffer(state: ClaimsState, { offer }: EventOf<'ready'>, { nowMs }: 
   // A task that is left to others may be ours now.
   const effects = state.leftTo.size === 0 ? [] : [{ do: 'ask', what: 'look' } as const];
   return to({ ...state, having, presenceDueMs: nowMs }, effects);
+}
+
+/** With others there, a claim that is late still keeps them away until the answer is pushed. */
+function afterGeneration(
+  state: ClaimsState,
+  { task }: EventOf<'generated'>,
+  { nowMs }: ClaimsFacts,
+): ClaimsStep {
+  return to(isAnyoneThere(state.others, nowMs) ? state : { ...state, own: withoutNewClaim(state.own, task) });
+}
+
+function claimDelayMs(state: ClaimsState, claimFirst: boolean, { nowMs }: ClaimsFacts): number {
+  if (isAnyoneThere(state.others, nowMs)) return 0;
+  return claimFirst ? Math.min(state.pushTakesMs * GATHER_PUSHES, MAX_GATHER_MS) : CLAIM_AFTER_MS;
 }
 
 function withWork(

@@ -1,5 +1,6 @@
 import { pickBackendUrls, pickTokenFiles } from '../../agent/backends/backends.js';
 import { createAgent } from '../../agent/create-agent.js';
+import { giveBackMemory } from '../../process/give-back-memory.js';
 import { jsonLog, openAgentView, plainLog } from '../agent-view.js';
 import { defineCommand } from '../command.js';
 import { sshOf } from '../options/bridge-options.js';
@@ -41,6 +42,7 @@ export const agentCommand = defineCommand({
         retryWindowMs: inMs(args.retryWindow),
         log: view?.log ?? (isPlain ? plainLog : jsonLog),
         onText: view?.onText,
+        onRest: giveBackMemory,
       });
       await agent.run(signal);
     } finally {

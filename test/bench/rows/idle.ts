@@ -1,18 +1,14 @@
-import { readFile, readlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { listProcesses } from '../../../src/process/process-table.js';
 import { askOnce } from '../ask-once.js';
 import { startAgent } from '../bench-agent.js';
 import { isFetch, isLook } from '../git-trace.js';
 import { followLog } from '../log-follower.js';
+import { treeOf, usageOf, withoutSshd } from '../process-usage.js';
 import type { Row } from '../row-context.js';
 
 const MAX_CPU_S = 0.3;
 const MAX_AGENT_MB = 100;
 const MAX_SERVER_MB = 3;
-
-/** Linux counts processor time in these; it is 100 a second everywhere since 2.6. */
-const TICKS_PER_SECOND = 100;
 
 /**
  * An agent with nothing to do: its processor time and memory, and what of the server's is busy with it beside
@@ -79,46 +75,3 @@ export const idleRow: Row = async ({ lab, program, options, shortBridge }) => {
     },
   ];
 };
-
-async function treeOf(root: number): Promise<number[]> {
-  const table = await listProcesses();
-  const found = [root];
-  for (let at = 0; at < found.length; at += 1) {
-    found.push(...table.filter((entry) => entry.ppid === found[at]).map((entry) => entry.pid));
-  }
-  return found;
-}
-
-async function withoutSshd(pids: readonly number[]): Promise<number[]> {
-  const kept: number[] = [];
-  for (const pid of pids) if (!(await nameOf(pid)).startsWith('sshd')) kept.push(pid);
-  return kept;
-}
-
-async function nameOf(pid: number): Promise<string> {
-  const file = await readlink(`/proc/${pid}/exe`).catch(() => '');
-  return file.split('/').at(-1) ?? '';
-}
-
-/** Processor time, that of ended children included, and resident memory, shared pages counted in full. */
-async function usageOf(
-  pids: readonly number[],
-): Promise<{ cpuSeconds: ReadonlyMap<number, number>; megabytes: number; names: string }> {
-  const cpuSeconds = new Map<number, number>();
-  let kilobytes = 0;
-  const names: string[] = [];
-  for (const pid of pids) {
-    const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-    const status = await readFile(`/proc/${pid}/status`, 'latin1').catch(() => '');
-    // proc(5): utime, stime, cutime and cstime are fields 14 to 17; the second may hold spaces.
-    const times = stat
-      .slice(stat.lastIndexOf(')') + 2)
-      .split(' ')
-      .slice(11, 15);
-    cpuSeconds.set(pid, times.reduce((sum, field) => sum + Number(field), 0) / TICKS_PER_SECOND);
-    const rss = Number(/^VmRSS:\s+([0-9]+) kB$/m.exec(status)?.[1] ?? 0);
-    kilobytes += rss;
-    names.push(`${await nameOf(pid)} ${(rss / 1000).toFixed(1)}`);
-  }
-  return { cpuSeconds, megabytes: kilobytes / 1000, names: names.join(', ') };
-}

@@ -193,6 +193,39 @@ describe('a claim', () => {
   });
 });
 
+describe('a claim of an agent that is alone', () => {
+  test('is not made any more once the model is done, because the answer is on its way', () => {
+    told.at(0, { type: 'began', task: 't', claimFirst: false });
+    told.at(150, { type: 'generated', task: 't' });
+    expect([told.nextPushMs(), told.push(60_000)]).toEqual([NEVER, null]);
+  });
+
+  test('is renewed all the same where it was made before', () => {
+    told.claimed('t');
+    told.at(1500, { type: 'generated', task: 't' });
+    expect(told.push(1000 + LEASE_MS / 3)).toEqual([claim('t')]);
+  });
+
+  test('is made all the same where another agent is there', () => {
+    told.fetch(0, there({}, [{}]));
+    told.at(0, { type: 'began', task: 't', claimFirst: false });
+    told.at(0, { type: 'generated', task: 't' });
+    expect(told.push(0)).toEqual([claim('t')]);
+  });
+
+  test.each([
+    ['a quarter of what a push takes', 200, 25],
+    ['a tenth of a second at most', 20_000, 100],
+  ])('waits for those of the tasks that start behind it: %s', (_what, tookMs, gatherMs) => {
+    // The average begins with a push of no time.
+    told.pushed(0, tookMs, []);
+    told.at(30_000, { type: 'began', task: 't', claimFirst: true });
+    expect(told.push(30_000 + gatherMs - 1)).toBeNull();
+    told.at(30_000 + gatherMs, { type: 'began', task: 'u', claimFirst: true });
+    expect(told.push(30_000 + gatherMs)).toEqual([claim('t'), claim('u')]);
+  });
+});
+
 describe('a push', () => {
   const refusal = (code: Refusal['code'], about: Partial<Refusal> = {}): Refusal => {
     return { code, text: '', remedy: '', ...about };

@@ -1,0 +1,38 @@
+/**
+ * So long without anything to do, and an agent rests: longer than the pauses between the questions of a
+ * conversation, shorter than anybody looks for what a PC's memory is used for. Milliseconds.
+ */
+export const REST_AFTER_MS = 10_000;
+
+/** Notices that an agent has had nothing to do for a while. */
+export interface RestWatch {
+  /** There is work (`true`), or none; to be told at every turn. */
+  busy(isBusy: boolean): void;
+  /** Ends it. */
+  close(): void;
+}
+
+/** Watches. `onRest` is called once for each time that work is followed by `REST_AFTER_MS` without any. */
+export function watchRest(onRest: () => void): RestWatch {
+  // The start is work: it leaves its garbage as well.
+  let hasWorked = true;
+  let timer: NodeJS.Timeout | undefined;
+  const stop = () => {
+    clearTimeout(timer);
+    timer = undefined;
+  };
+  const rest = () => {
+    stop();
+    hasWorked = false;
+    onRest();
+  };
+  return {
+    busy(isBusy) {
+      if (isBusy) {
+        hasWorked = true;
+        stop();
+      } else if (hasWorked) timer ??= setTimeout(rest, REST_AFTER_MS).unref();
+    },
+    close: stop,
+  };
+}
