@@ -45,6 +45,8 @@ export interface AgentOptions {
   readonly onText: OnTaskText | undefined;
   /** Called when there has been nothing to do for a while. */
   readonly onRest: (() => void) | undefined;
+  /** How long that while is. Milliseconds. */
+  readonly restAfterMs: number;
   /** Aborted: the running generations are dropped, finished answers are pushed, then it ends. */
   readonly signal: AbortSignal;
 }

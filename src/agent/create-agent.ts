@@ -20,6 +20,7 @@ import {
   type TokenFiles,
   withAddress,
 } from './backends/backends.js';
+import { REST_AFTER_MS } from './rest-watch.js';
 import { runAgent } from './run-agent.js';
 
 /**
@@ -56,8 +57,10 @@ export interface CreateAgentOptions extends BackendUrls, TokenFiles {
   readonly log?: AgentLog | undefined;
   /** Called with every piece of text as a model says it. */
   readonly onText?: OnTaskText | undefined;
-  /** Called when there has been nothing to do for ten seconds, once for each time: to tidy up, say. */
+  /** Called when there has been nothing to do for a while, once for each time: to tidy up, say. */
   readonly onRest?: (() => void) | undefined;
+  /** How long that while is. Default: 10000. */
+  readonly restAfterMs?: number | undefined;
 }
 
 /** An agent that is not running yet. */
@@ -97,6 +100,7 @@ export function createAgent(options: CreateAgentOptions): Agent {
         log: options.log ?? (() => {}),
         onText: options.onText,
         onRest: options.onRest,
+        restAfterMs: options.restAfterMs ?? REST_AFTER_MS,
         signal,
         generate: {
           order,

@@ -12,8 +12,8 @@ export interface RestWatch {
   close(): void;
 }
 
-/** Watches. `onRest` is called once for each time that work is followed by `REST_AFTER_MS` without any. */
-export function watchRest(onRest: () => void): RestWatch {
+/** Watches. `onRest` is called once for each time that work is followed by `afterMs` without any. */
+export function watchRest(onRest: () => void, afterMs: number): RestWatch {
   // The start is work: it leaves its garbage as well.
   let hasWorked = true;
   let timer: NodeJS.Timeout | undefined;
@@ -31,7 +31,7 @@ export function watchRest(onRest: () => void): RestWatch {
       if (isBusy) {
         hasWorked = true;
         stop();
-      } else if (hasWorked) timer ??= setTimeout(rest, REST_AFTER_MS).unref();
+      } else if (hasWorked) timer ??= setTimeout(rest, afterMs).unref();
     },
     close: stop,
   };

@@ -63,7 +63,7 @@ async function answerTasks(agent: AgentContext, failed: AbortController): Promis
     agent.notifier.ring();
   };
   const doorbell = options.once ? null : openDoorbell(agent.connection, { ring });
-  const rest = watchRest(() => options.onRest?.());
+  const rest = watchRest(() => options.onRest?.(), options.restAfterMs);
   let isDone = false;
   try {
     isDone = await takeTurns(agent, { workers, doorbell, hurry, rest });

@@ -9,7 +9,7 @@ beforeEach(() => {
   rests = 0;
   watch = watchRest(() => {
     rests += 1;
-  });
+  }, REST_AFTER_MS);
 });
 
 afterEach(() => {

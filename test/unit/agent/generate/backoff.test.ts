@@ -1,22 +1,29 @@
-import { beforeEach, expect, test, vi } from 'vitest';
+import { syncBuiltinESMExports } from 'node:module';
+import timers from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BackendError } from '../../../../src/agent/backends/backend.js';
 import { openBackends } from '../../../../src/agent/backends/backends.js';
 import { tryBackends } from '../../../../src/agent/generate/try-backends.js';
 import { settingsFor, standInFor } from '../generate-fixture.js';
 
 /** What was waited for, in milliseconds; none of it is waited for here. */
-const waits: number[] = vi.hoisted(() => []);
-vi.mock('node:timers/promises', () => ({
-  setTimeout: (ms: number) => {
-    waits.push(ms);
-    return Promise.resolve();
-  },
-}));
+const waits: number[] = [];
 
 beforeEach(() => {
   waits.length = 0;
   // No jitter.
   vi.spyOn(Math, 'random').mockReturnValue(0);
+  vi.spyOn(timers, 'setTimeout').mockImplementation((ms = 0) => {
+    waits.push(ms);
+    return Promise.resolve() as never;
+  });
+  // Files share a process: whoever has imported it already waits by it as well.
+  syncBuiltinESMExports();
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
 });
 
 /** The waits in front of each try but the first, where a task fails so six times and works then. */
