@@ -161,6 +161,39 @@ test('after a folder was exchanged the events come from the new one', async () =
   );
 });
 
+/** Watches that say nothing, and how many of them were opened and closed. */
+function countedWatches(): { opened: number; closed: number; open: () => FSWatcher } {
+  const counted = {
+    opened: 0,
+    closed: 0,
+    open: () => {
+      counted.opened += 1;
+      return Object.assign(silent(), { close: () => (counted.closed += 1) }) as unknown as FSWatcher;
+    },
+  };
+  return counted;
+}
+
+test('where another folder comes to the same path, and the file is in neither, the new one is watched', async () => {
+  const watches = countedWatches();
+  const { file } = await startWatch({ pollMs: POLL_MS, watchFolder: watches.open }, 'box/task.txt');
+  await rm(file);
+  await waitUntil(() => watches.opened === 2, 'the removal to be found by the poll', 5000);
+  await EXCHANGES['is replaced by a rename']?.(path.dirname(file));
+  await waitUntil(() => watches.opened === 3, 'the new folder to be watched', 5000);
+  expect(watches.closed).toBe(2);
+});
+
+test('a watch that did not tell of a change is closed, and another is opened in its place', async () => {
+  const watches = countedWatches();
+  const { file, seen } = await startWatch({ pollMs: POLL_MS, watchFolder: watches.open });
+  expect(watches).toMatchObject({ opened: 1, closed: 0 });
+  await appendFile(file, ', and more');
+  await waitUntil(() => seen() === 'start, and more', 'the change to be found by the poll', 5000);
+  await waitUntil(() => watches.opened === 2, 'another watch', 5000);
+  expect(watches.closed).toBe(1);
+});
+
 test('a link is followed to the file it names, also after it names another', async () => {
   const { folder } = await startWatch();
   const [link, one, two] = ['link/task.txt', 'one/a.txt', 'two/b.txt'].map((name) => path.join(folder, name));

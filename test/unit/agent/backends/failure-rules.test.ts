@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { BACKENDS } from '../../../../src/agent/backends/backends.js';
-import { kindOfFailure } from '../../../../src/agent/backends/failure-rules.js';
+import { kindOfFailure, MAX_SEARCHED_CHARS } from '../../../../src/agent/backends/failure-rules.js';
 import { LMSTUDIO_FAILURES } from '../../../../src/agent/backends/lmstudio/lmstudio-failures.js';
 import { OLLAMA_FAILURES } from '../../../../src/agent/backends/ollama/ollama-failures.js';
 import { OPENAI_FAILURES } from '../../../../src/agent/backends/openai/openai-failures.js';
@@ -108,4 +108,11 @@ test('every rule names its source, and something to go by', () => {
       expect(rule.statuses ?? rule.wording ?? rule.wire ?? rule.inStream).toBeDefined();
     }
   }
+});
+
+test('what a server says is searched at its beginning only, so that no text of it takes long', () => {
+  const busy = 'server busy';
+  const behind = (chars: number) => ({ status: 500, text: `${'x'.repeat(chars)}${busy}` });
+  expect(kindOfFailure(OLLAMA_FAILURES, behind(MAX_SEARCHED_CHARS - busy.length))).toBe('busy');
+  expect(kindOfFailure(OLLAMA_FAILURES, behind(MAX_SEARCHED_CHARS - busy.length + 1))).toBe('final');
 });

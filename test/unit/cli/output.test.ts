@@ -1,0 +1,44 @@
+import { execFile } from 'node:child_process';
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { Output } from '../../../src/cli/output.js';
+import { onCleanup } from '../../support/on-cleanup.js';
+import { tempDir } from '../../support/temp-dir.js';
+
+/** Standard output as it is where it goes into a file: no socket, and a descriptor. */
+const outputInto = (fd: number) => new Output({ fd, on: () => {} } as unknown as typeof process.stdout);
+
+// What stands in for a disk that is nearly full: it takes a part of a write, and then no more.
+describe.skipIf(process.platform === 'win32')('what takes a part of a write only', () => {
+  /** A pipe that nobody reads, and that does not wait for a reader. */
+  async function fullSoon(): Promise<number> {
+    const fifo = path.join(await tempDir(), 'fifo');
+    await promisify(execFile)('mkfifo', [fifo]);
+    const fd = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
+    onCleanup(() => closeSync(fd));
+    return fd;
+  }
+
+  test('takes a part, as the system says', async () => {
+    expect(writeSync(await fullSoon(), Buffer.alloc(1_000_000))).toBeLessThan(1_000_000);
+  });
+
+  test('is an output that failed, and nothing is written behind the gap', async () => {
+    const output = outputInto(await fullSoon());
+    await expect(output.print('x'.repeat(1_000_000))).rejects.toMatchObject({ code: 'output-failed' });
+    expect(output.failed.aborted).toBe(true);
+    await expect(output.print('more')).rejects.toMatchObject({ code: 'output-failed' });
+  });
+});
+
+test('a file takes the whole of a text', async () => {
+  const file = path.join(await tempDir(), 'out');
+  await writeFile(file, '');
+  const fd = openSync(file, 'a');
+  onCleanup(() => closeSync(fd));
+  await outputInto(fd).print('ä'.repeat(500_000));
+  expect(readFileSync(file, 'utf8')).toBe(`${'ä'.repeat(500_000)}\n`);
+});
