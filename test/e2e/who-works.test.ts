@@ -8,6 +8,7 @@ import { type Presence, presenceRef } from '../../src/protocol/presence.js';
 import { gate, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { type RunningCli, runCli, startCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
 import { git } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { startOnTerminal } from '../support/on-terminal.js';
@@ -199,11 +200,12 @@ test('ask says on stderr since when no agent is there, status and doctor warn, a
 
 /** What list, status and doctor say of a task at one moment, each in its own words. */
 async function saidOf(task: string) {
-  const [listed, status, doctor] = await Promise.all([
-    read('local', 'list', '--json'),
-    read('local', 'status', '--json'),
-    read('local', 'doctor', '--json'),
-  ]);
+  const here = (...args: string[]) =>
+    runCliHere([...args, '--json', '--repo', bridge.repoPath], { env: bridge.ownerEnv });
+  // In turn: the command line of this process runs once at a time. What they look at stands still meanwhile.
+  const listed = await here('list');
+  const status = await here('status');
+  const doctor = await here('doctor');
   const rows = listed.stdout
     .trim()
     .split('\n')
@@ -221,7 +223,9 @@ async function saidOf(task: string) {
   };
 }
 
-test('ask, status, list and doctor say the same at every step: nobody, waiting, loading, generating, done', async () => {
+test('ask, status, list and doctor say the same at every step: nobody, waiting, loading, generating, done', {
+  timeout: 180_000,
+}, async () => {
   agent.signal('SIGTERM');
   await agent.exited;
   const port = await freePort();
