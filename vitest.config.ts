@@ -6,7 +6,7 @@ const CLEAN_ENV = './test/support/clean-process-env.ts';
 const BUILT = ['./test/support/require-build.ts', './test/support/new-bridge.ts'];
 
 /** Real processes on a busy machine: these bounds are for what hangs, no test waits for them. */
-const PROCESS_TIMEOUTS = { testTimeout: 60_000, hookTimeout: 60_000 };
+const PROCESS_TIMEOUTS = { testTimeout: 180_000, hookTimeout: 180_000 };
 
 // Tests of the suite that are made at full length among the slow ones (test/support/test-length.ts).
 const SHORTENED = [
