@@ -131,6 +131,23 @@ test('an empty message has an empty subject', async () => {
   expect((await readHistory(repo, MAIN)).map((one) => one.subject)).toEqual(['init', '', 'next']);
 });
 
+test('trailers are told whatever the owner has set of them for git, so that no answer is taken for another', async () => {
+  const repo = await bareBridge();
+  await repo.git(['config', 'trailer.taskid.key', 'Task-Id']);
+  await repo.git(['config', 'trailer.separators', '=']);
+  const trailers = 'Task: abc\nTask-Id: other\nTask-Hash: def\nStatus: ok';
+  await commit(repo, { 'inbox.json': '{}' }, `answer: 4\n\n${trailers}\n`);
+  const asGit = await repo.git([
+    'log',
+    '-1',
+    '--format=%(trailers:key=Task,valueonly,separator=%x2C)',
+    'main',
+  ]);
+  expect(asGit.trim()).not.toBe('abc');
+  const history = await readHistory(repo, MAIN);
+  expect(history.at(-1)).toMatchObject({ taskTrailer: 'abc', taskHashTrailer: 'def', statusTrailer: 'ok' });
+});
+
 test('trailers are told; one that stands twice shows both, and one in the text is none', async () => {
   const repo = await bareBridge();
   const hash = 'ab'.repeat(32);

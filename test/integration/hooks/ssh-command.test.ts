@@ -355,6 +355,15 @@ describe('bridge-hello', () => {
     });
   });
 
+  test('tells the time in milliseconds, because a time of whole seconds is before what was dated by it', async () => {
+    const [shell] = shells;
+    if (shell === undefined) throw new Error('there is no shell');
+    const times: string[] = [];
+    // That all four are of the first millisecond of a second is no chance.
+    for (let round = 0; round < 4; round++) times.push((await hello(shell)).time);
+    expect(times.filter((time) => !time.endsWith('.000Z'))).not.toEqual([]);
+  });
+
   const numbers = ['0', '007', '', '-1', '1.5', '9'.repeat(30), '1e6', 'x"},{"a":"', '5\n6', '$(id)'];
   test.each(numbers)('is valid with a limit of %j', async (value) => {
     const at = { gitDir: repo, env: bridge.env };

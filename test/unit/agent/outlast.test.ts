@@ -87,3 +87,23 @@ test('an abort ends the wait with its reason', async () => {
   );
   await expect(result).rejects.toThrow('enough');
 });
+
+test('without a ring the waits double from a second to a minute, so a server that stays wrong is asked seldom', async () => {
+  const waits: number[] = [];
+  const hurry = {
+    ring: () => {},
+    wait: async (maxMs: number) => {
+      // A wait of 0 only forgets the rings before a try.
+      if (maxMs > 0) waits.push(maxMs);
+      return 'timeout' as const;
+    },
+  };
+  const { step } = failing(9);
+  expect(await outlast(step, options({ hurry }))).toBe('done');
+  const middles = [1, 2, 4, 8, 16, 32, 60, 60, 60].map((seconds) => seconds * 1000);
+  expect(waits).toHaveLength(middles.length);
+  for (const [at, middle] of middles.entries()) {
+    expect(waits[at]).toBeGreaterThanOrEqual(middle * 0.75);
+    expect(waits[at]).toBeLessThanOrEqual(middle * 1.25);
+  }
+});
