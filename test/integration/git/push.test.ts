@@ -19,6 +19,16 @@ test('a commit is pushed, and pushing it again changes nothing', async () => {
   expect(await pushCommit(to, commit)).toEqual({ status: 'pushed' });
 });
 
+test('push options that the user has set stay here, because a server without them refuses every push', async () => {
+  const { bridge, clone, url, to } = await bridgeAndClone();
+  await bridge.git(['config', 'receive.advertisePushOptions', 'false']);
+  await fetchMain(clone, url);
+  await gitOk(['config', 'push.pushOption', 'ci.skip'], clone);
+  const commit = await commitOn(clone, await tip(bridge), 'x');
+  expect(await pushCommit(to, commit)).toEqual({ status: 'pushed' });
+  expect(await tip(bridge)).toBe(commit);
+});
+
 test('who pushes on top of what main no longer is has raced', async () => {
   const { bridge, clone, url, to } = await bridgeAndClone();
   await fetchMain(clone, url);
