@@ -13,11 +13,14 @@ async function withoutSession(scope: ServiceScope) {
     ...{ command: ['/usr/bin/llm-bridge', 'agent'], path: null, envFile: path.join(dir, 'env') },
     ...{ writes: [], usesTmp: false, user: null },
   };
-  const plan = {
+  const plan: ServicePlan = {
     probe: ['sh', '-c', 'echo "Failed to connect to bus: No medium found" >&2; exit 1'],
     files: [{ path: path.join(dir, 'llm-bridge-agent.service'), text: 'unit', encoding: 'utf8' }],
-    ...{ install: [], uninstall: [], status: ['sh', '-c', 'echo active'] },
-  } as unknown as ServicePlan;
+    install: [],
+    uninstall: [],
+    status: ['sh', '-c', 'echo active'],
+    hint: null,
+  };
   return { dir, spec, plan, env: { PATH: process.env.PATH ?? '' } };
 }
 
