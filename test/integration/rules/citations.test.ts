@@ -7,7 +7,7 @@ import { onCleanup } from '../../support/on-cleanup.js';
 
 // SECURITY.md: P10
 
-/** A bridge with a blob on main, one in a claim, and two that no key may fetch: under a ref, and under none. */
+/** A blob on main, one in a claim, and two that no key can fetch: under a ref, and under none. */
 async function citing(principal: Parameters<typeof openCitations>[0]['principal']) {
   const { git, gitDir, env } = await bareBridge();
   const blob = (text: string) => git(['hash-object', '-w', '--stdin'], text);
@@ -23,7 +23,7 @@ async function citing(principal: Parameters<typeof openCitations>[0]['principal'
   const gone = await git(['commit-tree', await git(['mktree'], ''), '-p', asked, '-m', 'removed']);
   await git(['update-ref', 'refs/heads/main', gone]);
   await git(['update-ref', `refs/bridge/claims/${asked}`, claimed]);
-  await git(['update-ref', 'refs/owner/notes', hidden]);
+  await git(['update-ref', 'refs/bridge/notes/mine', hidden]);
   const repo = { gitDir, env };
   const reader = openObjectReader(repo);
   const incoming = { loose: [sent], packed: [] };
