@@ -60,7 +60,7 @@ test.each([
   180_000,
 );
 
-// Each by itself: a claim that nobody knows of is found by a look, seconds later.
+// Each by itself: after a push that was not heard of, the agent asks what became of the claim.
 test.each(['question', 'answer', 'unheard'] as const)(
   'a connection that breaks at any moment of a push of a claim (%s) holds up no answer, and leaves no claim',
   async (when) => {
