@@ -299,9 +299,13 @@ test('what the agent pushes itself makes it fetch nothing', async () => {
   );
   await answered('1+1');
   const fetches = async () => [...(await readFile(trace, 'utf8')).matchAll(/built-in: git fetch /g)].length;
-  const before = await fetches();
-  await answered('1+2');
-  await answered('1+3');
-  expect(await fetches()).toBe(before + 2);
+  // What its start rang may be heard late, and costs a fetch then. What its own pushes cost would come with every question.
+  const costs: number[] = [];
+  for (const number of [2, 3, 4, 5]) {
+    const before = await fetches();
+    await answered(`1+${number}`);
+    costs.push((await fetches()) - before);
+  }
+  expect(Math.min(...costs), `fetches for each question: ${costs}`).toBe(1);
   await stop(agent);
 });
