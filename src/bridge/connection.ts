@@ -2,7 +2,7 @@ import { clientGitEnv } from '../git/git-env.js';
 import { requireGit } from '../git/git-version.js';
 import { clearTheWay } from '../git/repair-bridge.js';
 import { parseDurationMs } from '../protocol/duration.js';
-import { MODELS_FEATURE, STREAMS_FEATURE } from '../protocol/hello.js';
+import { MODELS_FEATURE, REQUESTS_FEATURE, STREAMS_FEATURE } from '../protocol/hello.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
 import type { Principal } from '../protocol/names.js';
 import { type BridgeAddress, parseAddress } from './address.js';
@@ -45,6 +45,8 @@ export interface BridgeTerms {
   readonly claimLeaseMs: number | null;
   /** Whether a stream of a task can be written and read there. */
   readonly hasStreams: boolean;
+  /** Whether API calls may be asked there. */
+  readonly hasRequests: boolean;
   /** Whether agents may say there which models they have. */
   readonly hasModels: boolean;
   /**
@@ -120,6 +122,7 @@ export async function readTerms(connection: BridgeConnection, signal?: AbortSign
     maxAnswerBytes: greeting?.hello.max_answer_bytes ?? DEFAULT_MAX_ANSWER_BYTES,
     claimLeaseMs: leaseMs(greeting?.hello.claim_lease),
     hasStreams: greeting?.hello.features.includes(STREAMS_FEATURE) ?? false,
+    hasRequests: greeting?.hello.features.includes(REQUESTS_FEATURE) ?? false,
     hasModels: greeting?.hello.features.includes(MODELS_FEATURE) ?? false,
     serverNow: greeting?.serverNow ?? (() => Date.now()),
   };
@@ -137,6 +140,7 @@ export function ownTerms(settings: BridgeSettings): BridgeTerms {
     claimLeaseMs,
     // A bridge whose init made no folder for them has none; who tries goes without.
     hasStreams: true,
+    hasRequests: true,
     // Where init has not opened their refs yet, a push of them fails now and then, and nothing else.
     hasModels: true,
     serverNow,

@@ -1,5 +1,5 @@
 import type { AgentModels, OfferedModel } from '../protocol/models.js';
-import type { TaskJson } from '../protocol/task.js';
+import { modelOf, type TaskJson } from '../protocol/task.js';
 
 /** The model that a task names, and the kind of model server where it names one. */
 export interface WantedModel {
@@ -14,7 +14,9 @@ export interface WantedModel {
 export type SameModel = (backend: string, asked: string, listed: string) => boolean;
 
 /** What a task wants; null where it names no model. */
-export function wantedModelOf({ model, backend }: Pick<TaskJson, 'model' | 'backend'>): WantedModel | null {
+export function wantedModelOf(task: Pick<TaskJson, 'model' | 'request' | 'backend'>): WantedModel | null {
+  const { backend } = task;
+  const model = modelOf(task);
   return model === undefined ? null : { model, ...(backend === undefined ? {} : { backend }) };
 }
 

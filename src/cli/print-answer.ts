@@ -60,6 +60,8 @@ const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {
   cancelled: 'nothing, if that was meant; else ask again',
   context_missing: 'reply to a task that has a good answer, or ask again',
   unknown_backend: 'leave --backend out, name another, or install a newer llm-bridge on the PC',
+  request_refused: 'leave out of the request what the message names; see "Requests" in docs/protocol.md',
+  backend_refused: 'correct what the message names; the whole refusal is in the response (answer --json)',
   wrong_model: `load the model in ${backendTitles((one) => one.answersFromOthers)}, or leave --model out`,
 };
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { DEFAULT_MAX_ANSWER_BYTES, MAX_TASK_TEXT_CHARS } from './limits.js';
 import { backendNameSchema, commitIdSchema, modelNameSchema, principalNameSchema } from './names.js';
+import { responseSchema } from './request.js';
 import { type ReadResult, readStrictJson, stringifyEscaped } from './strict-json.js';
 import { instantSchema } from './task.js';
 import { textOf, textSchema } from './text.js';
@@ -29,6 +30,8 @@ export const ANSWER_ERROR_CODES = [
   'unknown_backend',
   'cancelled',
   'context_missing',
+  'request_refused',
+  'backend_refused',
 ] as const;
 export type AnswerErrorCode = (typeof ANSWER_ERROR_CODES)[number];
 
@@ -54,6 +57,17 @@ export type Usage = z.infer<typeof usageSchema>;
 const answerContextSchema = z.strictObject({ messages: count, cut: count });
 export type AnswerContext = z.infer<typeof answerContextSchema>;
 
+/** The most fields of a request that an answer names as left out. */
+export const MAX_DROPPED = 64;
+
+/** Whether there is something to give to the asker: a text, or a response that is no refusal. */
+function isGood(inbox: {
+  answer: string | null;
+  response?: z.infer<typeof responseSchema> | undefined;
+}): boolean {
+  return inbox.answer !== null || (inbox.response !== undefined && inbox.response.status < 400);
+}
+
 /**
  * `inbox.json`: the answer to one task. `model` and `backend` are null only where an
  * error came before they were chosen.
@@ -67,6 +81,7 @@ export const answerSchema = z
     backend: backendNameSchema.nullable(),
     answer: textSchema.min(1).nullable(),
     error: answerErrorSchema.nullable(),
+    response: responseSchema.optional(),
     created_at: instantSchema,
     latency_ms: count,
     agent: principalNameSchema,
@@ -76,11 +91,16 @@ export const answerSchema = z
     attempts: z.int().min(1).optional(),
     cached: z.boolean().optional(),
     context: answerContextSchema.optional(),
+    dropped: z.array(textOf(1, 128)).min(1).max(MAX_DROPPED).optional(),
   })
-  .refine((inbox) => (inbox.answer === null) !== (inbox.error === null), {
-    error: 'needs exactly one of "answer" and "error", the other null',
+  .refine((inbox) => isGood(inbox) === (inbox.error === null), {
+    error:
+      'needs exactly one of "answer" (or a "response" with a status below 400) and "error", the other null',
   })
-  .refine((inbox) => inbox.answer === null || (inbox.model !== null && inbox.backend !== null), {
+  .refine((inbox) => inbox.error === null || inbox.answer === null, {
+    error: 'an error has no "answer"',
+  })
+  .refine((inbox) => !isGood(inbox) || (inbox.model !== null && inbox.backend !== null), {
     error: 'an answer needs its "model" and its "backend"',
   });
 export type Answer = z.infer<typeof answerSchema>;
@@ -104,7 +124,9 @@ export function isRepetition(answer: Pick<Answer, 'finish_reason'>): boolean {
  * True for an answer that may be reused for an equal task: the model ended it by itself, and it is no error.
  */
 export function isReusable(answer: Answer): boolean {
-  return answer.answer !== null && !isCutShort(answer) && !isRepetition(answer);
+  return (
+    answer.response === undefined && answer.answer !== null && !isCutShort(answer) && !isRepetition(answer)
+  );
 }
 
 /** Reads the bytes of an `inbox.json`. The reason for a refusal is worded to follow the name of the file. */

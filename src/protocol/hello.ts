@@ -7,11 +7,14 @@ export const STREAMS_FEATURE = 'streams';
 /** The feature of a server that takes what agents have (`models.ts`), and `loaded` in a presence. */
 export const MODELS_FEATURE = 'models';
 
+/** The feature of a server that takes API calls as tasks (`request.ts`). */
+export const REQUESTS_FEATURE = 'requests';
+
 /**
  * What a server can do beyond protocol 2, as words that `bridge-hello` prints. A client uses only what it
  * finds here, so a new feature needs no new version of the protocol.
  */
-export const FEATURES: readonly string[] = [MODELS_FEATURE, STREAMS_FEATURE];
+export const FEATURES: readonly string[] = [MODELS_FEATURE, REQUESTS_FEATURE, STREAMS_FEATURE];
 
 /**
  * The line that `bridge-hello` prints: the name and role of the key, the protocol of the

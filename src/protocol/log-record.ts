@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { type Answer, answerSchema } from './answer.js';
 import { commitIdSchema } from './names.js';
+import { responseSchema } from './request.js';
 import { escapeJsonText } from './strict-json.js';
 import { instantSchema, metadataSchema, readTask } from './task.js';
 import { textSchema } from './text.js';
@@ -16,6 +17,8 @@ export const logRecordSchema = z.looseObject({
   asked_at: instantSchema.nullable(),
   metadata: metadataSchema.optional(),
   ...answerSchema.shape,
+  /** The body of a response is in history alone. */
+  response: responseSchema.pick({ status: true }).optional(),
   ingested_at: instantSchema,
 });
 export type LogRecord = z.infer<typeof logRecordSchema>;
@@ -73,7 +76,9 @@ export function formatLogLine(answer: Answer, task: RecordTask, position: LogPos
   const { asker, asked_at, metadata } = task;
   const head = JSON.stringify({ seq, commit, asker, asked_at });
   const middle = metadata === undefined ? '' : `,"metadata":${sortedJson(metadata)}`;
-  const tail = JSON.stringify({ ...answer, ingested_at: new Date(ingestedAtMs).toISOString() });
+  const { response } = answer;
+  const status = response === undefined ? {} : { response: { status: response.status } };
+  const tail = JSON.stringify({ ...answer, ...status, ingested_at: new Date(ingestedAtMs).toISOString() });
   return `${escapeJsonText(`${head.slice(0, -1)}${middle},${tail.slice(1)}`)}\n`;
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { DEFAULT_MAX_TASK_BYTES, MAX_PRIORITY } from './limits.js';
 import { backendNameSchema, commitIdSchema, modelNameSchema, type TaskFile } from './names.js';
+import { modelOfRequest, questionOfRequest, requestSchema } from './request.js';
 import { type ReadResult, readStrictJson, readUtf8 } from './strict-json.js';
 import { HALF_A_CHARACTER, isBlank, isWellFormed, isWellFormedJson, textOf, textSchema } from './text.js';
 
@@ -49,12 +50,16 @@ export const metadataSchema = z
   .record(z.string(), textSchema)
   .refine((data) => Object.keys(data).every(isWellFormed), `has a key that ${HALF_A_CHARACTER}`);
 
+/** What the body of a request says in its own words, or what a request has not. */
+const NOT_WITH_REQUEST = ['system', 'model', 'options', 'format', 'images', 'reply_to'] as const;
+
 /** `task.json`. */
 export const taskJsonSchema = z
   .strictObject({
     id: textOf(1, 128).optional(),
     prompt: nonBlank('the prompt').optional(),
     messages: z.array(chatMessageSchema).min(1).optional(),
+    request: requestSchema.optional(),
     system: textSchema.optional(),
     model: modelNameSchema.optional(),
     backend: backendNameSchema.optional(),
@@ -72,8 +77,20 @@ export const taskJsonSchema = z
     asked_at: instantSchema.optional(),
     metadata: metadataSchema.optional(),
   })
-  .refine((task) => (task.prompt === undefined) !== (task.messages === undefined), {
-    error: 'needs exactly one of "prompt" and "messages"',
+  .refine(
+    (task) => [task.prompt, task.messages, task.request].filter((one) => one !== undefined).length === 1,
+    {
+      error: 'needs exactly one of "prompt", "messages" and "request"',
+    },
+  )
+  .superRefine((task, context) => {
+    if (task.request === undefined) return;
+    if (task.id === undefined) context.addIssue({ code: 'custom', message: 'a "request" needs an "id"' });
+    for (const field of NOT_WITH_REQUEST) {
+      if (task[field] === undefined) continue;
+      const message = 'goes not with "request": it is in the body of the call';
+      context.addIssue({ code: 'custom', message, path: [field] });
+    }
   })
   .refine((task) => task.messages === undefined || task.messages.some((message) => message.role === 'user'), {
     error: 'needs at least one message of the role "user"',
@@ -105,12 +122,24 @@ export function priorityOf(task: TaskJson): number {
   return task.priority ?? 0;
 }
 
-/** The text that a person would call the question: the prompt, or the last message of the user. */
+/** The model that a task names, in a field or in the body of its request; undefined where it names none. */
+export function modelOf(task: Pick<TaskJson, 'model' | 'request'>): string | undefined {
+  return task.request === undefined ? task.model : modelOfRequest(task.request);
+}
+
+/**
+ * The text that a person would call the question: the prompt, or the last message of the user. Of a request,
+ * what stands for them there.
+ */
 export function questionOf(task: TaskJson): string {
+  if (task.request !== undefined) return questionOfRequest(task.request);
   return task.prompt ?? task.messages?.findLast((message) => message.role === 'user')?.content ?? '';
 }
 
-/** The whole conversation to send: `system` first, then `messages`, or the prompt as one message. */
+/**
+ * The whole conversation to send: `system` first, then `messages`, or the prompt as one message. Not for a
+ * request, which is sent as it is.
+ */
 export function conversationOf(task: TaskJson): ChatMessage[] {
   const system: ChatMessage[] = task.system === undefined ? [] : [{ role: 'system', content: task.system }];
   return [...system, ...(task.messages ?? [{ role: 'user', content: task.prompt ?? '' }])];

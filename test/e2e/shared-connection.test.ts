@@ -299,7 +299,8 @@ test('what the agent pushes itself makes it fetch nothing', async () => {
   );
   await answered('1+1');
   const fetches = async () => [...(await readFile(trace, 'utf8')).matchAll(/built-in: git fetch /g)].length;
-  // What its start rang may be heard late, and costs a fetch then. What its own pushes cost would come with every question.
+  // What its start rang may be heard late, and costs a fetch then. What its own pushes cost would come with
+  // every question.
   const costs: number[] = [];
   for (const number of [2, 3, 4, 5]) {
     const before = await fetches();

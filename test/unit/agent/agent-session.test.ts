@@ -12,6 +12,7 @@ const TERMS: BridgeTerms = {
   maxAnswerBytes: 1,
   claimLeaseMs: null,
   hasStreams: false,
+  hasRequests: false,
   hasModels: false,
   serverNow: () => 1234,
 };

@@ -41,7 +41,7 @@ test('a task.json with every field is read whole', () => {
 
 const P = { prompt: '2+2' };
 test.each([
-  ['neither prompt nor messages', {}, /exactly one of "prompt" and "messages"/],
+  ['neither prompt nor messages', {}, /exactly one of "prompt", "messages" and "request"/],
   ['both of them', { ...P, messages: [{ role: 'user', content: 'x' }] }, /exactly one of/],
   ['a blank prompt', { prompt: ' \n' }, /^prompt: the prompt is empty/],
   ['a prompt that is no text', { prompt: 4 }, /^prompt: /],
