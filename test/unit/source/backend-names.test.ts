@@ -10,8 +10,11 @@ import { BACKENDS } from '../../../src/agent/backends/backends.js';
 const src = fileURLToPath(new URL('../../../src/', import.meta.url));
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
 
-/** Who may: the backends themselves, and the stand-in that speaks as they do. */
-const MAY_NAME = /^(?:agent\/backends\/|demo\/stand-in\/)/;
+/**
+ * Who may: the backends themselves, the stand-in that speaks as they do, and the lists of what each API
+ * takes, which cite the reference they were made from.
+ */
+const MAY_NAME = /^(?:agent\/backends\/|agent\/requests\/fields\/|demo\/stand-in\/)/;
 
 const NAMES = BACKENDS.flatMap(({ name, title }) => [name, title.toLowerCase()]);
 

@@ -1,0 +1,292 @@
+import { oneLine } from '../../protocol/printable.js';
+import { excerpt, lengthOf } from '../../protocol/text.js';
+import type { Field, Fields } from './field.js';
+import { judgeMedia } from './judge-media.js';
+import { judgeSchema } from './judge-schema.js';
+import { whyRefused } from './refused-fields.js';
+
+/** How many pictures, sounds and files one call may have: a long conversation brings all of its own again. */
+const MAX_MEDIA = 64;
+
+/** How long they may be together, in characters of base64: 24 MB. */
+const MAX_MEDIA_CHARS = 32 * 1024 * 1024;
+
+/** How deep the JSON that only a model reads may nest, and how many values it may have. */
+const MAX_JSON_VALUE_DEPTH = 32;
+const MAX_JSON_VALUES = 20_000;
+
+/** What of a word or a key of the caller a message repeats. */
+const MAX_SHOWN_CHARS = 40;
+
+/** What the agent's owner has said of calls. */
+export interface RequestLimits {
+  /** `--max-context`, in tokens. */
+  readonly maxContext: number;
+  /** `--pass-field`: fields that pass beside those of the lists, named as `dropped` names them. */
+  readonly passFields: readonly string[];
+}
+
+/** Thrown by FieldJudge: a call ends here. The message is a sentence that begins with the field. */
+export class FieldRefused extends Error {
+  constructor(
+    /** Where it stands: `messages.0.content.1.image_url.url`. */
+    readonly field: string,
+    why: string,
+  ) {
+    super(`${field} ${why}`);
+  }
+}
+
+/** Where a value stands: `at` with the indexes of lists, `name` without. */
+interface Place {
+  readonly at: string;
+  readonly name: string;
+}
+
+/**
+ * Holds the values of one call against their fields, and copies what is allowed. It recurses only as deep as
+ * the lists and its own bounds go, whatever comes.
+ */
+export class FieldJudge {
+  /** The fields that are left out, without the indexes of lists. */
+  readonly dropped = new Set<string>();
+  private media = 0;
+  private mediaChars = 0;
+  private jsonValues = 0;
+
+  constructor(private readonly limits: RequestLimits) {}
+
+  /** The allowed fields of a body. Throws FieldRefused. */
+  body(fields: Fields, body: Readonly<Record<string, unknown>>): Record<string, unknown> {
+    return this.object(fields, body, { at: '', name: '' });
+  }
+
+  private object(fields: Fields, value: object, place: Place): Record<string, unknown> {
+    const made: [string, unknown][] = [];
+    for (const [key, inner] of Object.entries(value)) {
+      const here = placeIn(place, key);
+      const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
+      if (field === undefined) {
+        if (this.mayPass(key, inner, here)) made.push([key, inner]);
+      } else if (inner === null) {
+        // In each of these APIs null is as good as left out; but a message may have to have its `content`.
+        if (field.kind !== 'refused') made.push([key, null]);
+      } else {
+        made.push([key, this.judge(field, inner, here)]);
+      }
+    }
+    return Object.fromEntries(made);
+  }
+
+  /**
+   * What becomes of a field that is in no list: refused by its name, passed by the owner's word, or
+   * dropped.
+   */
+  private mayPass(key: string, value: unknown, place: Place): boolean {
+    const why = whyRefused(key);
+    // A client that knows all fields writes null or false into those that it does not use.
+    const isUnused = value === null || value === false;
+    if (why !== null && !isUnused) throw new FieldRefused(place.at, why);
+    if (why === null && this.limits.passFields.includes(place.name)) {
+      this.checkJson(value, place, 0, true);
+      return true;
+    }
+    if (value !== null) this.dropped.add(place.name);
+    return false;
+  }
+
+  private judge(field: Field, value: unknown, place: Place): unknown {
+    switch (field.kind) {
+      case 'text':
+        return this.text(value, field.max, place);
+      case 'number':
+        return number(value, field, place);
+      case 'context': {
+        const max = this.limits.maxContext;
+        if (typeof value === 'number' && value > max) {
+          throw new FieldRefused(place.at, `is ${value}; this agent allows at most ${max} (--max-context)`);
+        }
+        return number(value, { min: 1, max, whole: true }, place);
+      }
+      case 'flag':
+        if (typeof value !== 'boolean') throw new FieldRefused(place.at, 'must be true or false');
+        return value;
+      case 'word':
+        if (typeof value === 'string' && field.words.includes(value)) return value;
+        throw new FieldRefused(place.at, `is ${shown(value)}; it may be ${field.words.join(', ')}`);
+      case 'list':
+        if (!Array.isArray(value)) throw new FieldRefused(place.at, 'must be a list');
+        if (value.length > field.max) {
+          throw new FieldRefused(place.at, `has ${value.length} members; the limit is ${field.max}`);
+        }
+        return value.map((one, index) => this.judge(field.of, one, memberOf(place, index)));
+      case 'map':
+        return this.map(field, value, place);
+      case 'object':
+        return this.object(field.fields, requireObject(value, place), place);
+      case 'forms':
+        return this.form(field, requireObject(value, place), place);
+      case 'either':
+        return this.judge(oneOf(field.of, value, place), value, place);
+      case 'schema':
+        return this.schema(value, place);
+      case 'json':
+        this.checkJson(value, place, 0, false);
+        return value;
+      case 'media':
+        return this.medium(field, value, place);
+      case 'refused':
+        throw new FieldRefused(place.at, field.why);
+    }
+  }
+
+  private text(value: unknown, max: number | null, place: Place): string {
+    if (typeof value !== 'string') throw new FieldRefused(place.at, 'must be a text');
+    if (max !== null && value.length > max && lengthOf(value) > max) {
+      throw new FieldRefused(place.at, `has ${lengthOf(value)} characters; the limit is ${max}`);
+    }
+    return value;
+  }
+
+  private map(field: Extract<Field, { kind: 'map' }>, value: unknown, place: Place): unknown {
+    const entries = Object.entries(requireObject(value, place));
+    if (entries.length > field.max) {
+      throw new FieldRefused(place.at, `has ${entries.length} members; the limit is ${field.max}`);
+    }
+    return Object.fromEntries(
+      entries.map(([key, inner]) => {
+        if (!field.keys.test(key)) throw new FieldRefused(place.at, `has the key ${shown(key)}`);
+        return [key, this.judge(field.of, inner, placeIn(place, key))];
+      }),
+    );
+  }
+
+  private form(field: Extract<Field, { kind: 'forms' }>, value: object, place: Place): unknown {
+    const said = (value as Record<string, unknown>)[field.by] ?? field.otherwise;
+    const fields =
+      typeof said === 'string' && Object.hasOwn(field.forms, said) ? field.forms[said] : undefined;
+    if (fields === undefined) {
+      throw new FieldRefused(placeIn(place, field.by).at, `is ${shown(said)}: ${field.why}`);
+    }
+    return this.object({ ...fields, [field.by]: { kind: 'text', max: null } }, value, place);
+  }
+
+  private schema(value: unknown, place: Place): unknown {
+    const judged = judgeSchema(requireObject(value, place));
+    if (!judged.ok) throw new FieldRefused(place.at, judged.fault);
+    for (const name of judged.dropped) this.dropped.add(placeIn(place, name).name);
+    return judged.schema;
+  }
+
+  /** JSON without fields of its own: bounded, and where an owner let it pass, without addresses. */
+  private checkJson(value: unknown, place: Place, depth: number, isPassed: boolean): void {
+    if (depth > MAX_JSON_VALUE_DEPTH) {
+      throw new FieldRefused(place.at, `nests deeper than ${MAX_JSON_VALUE_DEPTH} levels`);
+    }
+    this.jsonValues += 1;
+    if (this.jsonValues > MAX_JSON_VALUES) {
+      throw new FieldRefused(place.at, `brings the call to more than ${MAX_JSON_VALUES} values`);
+    }
+    if (typeof value === 'number' && !Number.isFinite(value)) {
+      throw new FieldRefused(place.at, 'has a number that is none');
+    }
+    if (isPassed && typeof value === 'string' && /^\s*[a-z][a-z0-9+.-]*:\/\//i.test(value)) {
+      throw new FieldRefused(place.at, 'is an address; this agent passes none on in a field of --pass-field');
+    }
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, inner] of Object.entries(value)) {
+      if (key === '__proto__') throw new FieldRefused(place.at, 'has the key __proto__');
+      const why = isPassed ? whyRefused(key) : null;
+      if (why !== null) throw new FieldRefused(`${place.at}.${key}`, why);
+      this.checkJson(inner, place, depth + 1, isPassed);
+    }
+  }
+
+  private medium(field: Extract<Field, { kind: 'media' }>, value: unknown, place: Place): string {
+    const text = this.text(value, null, place);
+    this.media += 1;
+    this.mediaChars += text.length;
+    if (this.media > MAX_MEDIA || this.mediaChars > MAX_MEDIA_CHARS) {
+      const limit = `${MAX_MEDIA} pictures, sounds and files, and ${MAX_MEDIA_CHARS} characters of them`;
+      throw new FieldRefused(place.at, `is more than a call may have: ${limit}`);
+    }
+    const judged = judgeMedia(field, text);
+    if (!judged.ok) throw new FieldRefused(place.at, judged.fault);
+    return judged.value;
+  }
+}
+
+function number(
+  value: unknown,
+  { min, max, whole }: { min: number; max: number; whole: boolean },
+  { at }: Place,
+): number {
+  const what = whole ? 'a whole number' : 'a number';
+  if (typeof value !== 'number' || !Number.isFinite(value) || (whole && !Number.isSafeInteger(value))) {
+    throw new FieldRefused(at, `must be ${what} from ${min} to ${max}`);
+  }
+  if (value < min || value > max) throw new FieldRefused(at, `is ${value}; it may be ${min} to ${max}`);
+  return value;
+}
+
+/** Whether a field takes values of this JSON type. */
+function takes(field: Field, value: unknown): boolean {
+  switch (field.kind) {
+    case 'text':
+    case 'word':
+    case 'media':
+      return typeof value === 'string';
+    case 'number':
+    case 'context':
+      return typeof value === 'number';
+    case 'flag':
+      return typeof value === 'boolean';
+    case 'list':
+      return Array.isArray(value) && (value.length === 0 || takes(field.of, value[0]));
+    case 'either':
+      return field.of.some((one) => takes(one, value));
+    default:
+      return isObject(value);
+  }
+}
+
+/** The field of several that takes this value; of two kinds of list, by the first member. */
+function oneOf(of: readonly Field[], value: unknown, { at }: Place): Field {
+  const found =
+    of.find((one) => takes(one, value)) ?? of.find((one) => one.kind === 'list' && Array.isArray(value));
+  if (found !== undefined) return found;
+  throw new FieldRefused(at, `must be ${[...new Set(of.map(typeWord))].join(' or ')}`);
+}
+
+function typeWord({ kind }: Field): string {
+  if (kind === 'text' || kind === 'word' || kind === 'media') return 'a text';
+  if (kind === 'number' || kind === 'context') return 'a number';
+  if (kind === 'flag') return 'true or false';
+  return kind === 'list' ? 'a list' : 'an object';
+}
+
+function requireObject(value: unknown, { at }: Place): object {
+  if (!isObject(value)) throw new FieldRefused(at, 'must be an object');
+  return value;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function placeIn({ at, name }: Place, key: string): Place {
+  const part = excerpt(oneLine(key), MAX_SHOWN_CHARS) || '""';
+  return { at: at === '' ? part : `${at}.${part}`, name: name === '' ? part : `${name}.${part}` };
+}
+
+function memberOf({ at, name }: Place, index: number): Place {
+  return { at: `${at}.${index}`, name };
+}
+
+/** A value of the caller in a message: on one line, and short. */
+function shown(value: unknown): string {
+  if (value === undefined || value === null) return 'not said';
+  const text =
+    typeof value === 'object' ? (Array.isArray(value) ? 'a list' : 'an object') : JSON.stringify(value);
+  return excerpt(oneLine(text), MAX_SHOWN_CHARS);
+}

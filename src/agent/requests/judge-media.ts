@@ -1,0 +1,36 @@
+import { IMAGE_KINDS, imageMediaType } from '../../protocol/image-type.js';
+import type { MediaField } from './field.js';
+
+/** What became of a picture, a sound or a file: as it goes on, or what is wrong with it, for a sentence. */
+export type JudgedMedia =
+  | { readonly ok: true; readonly value: string }
+  | { readonly ok: false; readonly fault: string };
+
+/**
+ * The head of a data URL. What stands before `;base64` is the caller's word and is checked by nobody else.
+ */
+const DATA_URL = /^data:([A-Za-z0-9.+-]{1,64}\/[A-Za-z0-9.+-]{1,64})?(?:;[A-Za-z0-9=._-]{1,64}){0,4};base64,/;
+
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
+
+/**
+ * Judges a picture, a sound or a file: it has to be in the call. An address would be fetched by the model
+ * server, in the owner's own network; a path would be read from the owner's disk. A picture is one by its
+ * first bytes, and its data URL is written anew with what these say.
+ */
+export function judgeMedia({ what, as }: MediaField, value: string): JudgedMedia {
+  const head = DATA_URL.exec(value);
+  if (head === null && as === 'url') {
+    return { ok: false, fault: `is an address; this agent fetches nothing: send it as data:…;base64,…` };
+  }
+  if (head !== null && as === 'base64') {
+    return { ok: false, fault: 'is a data URL; this API takes base64 alone' };
+  }
+  const digits = head === null ? value : value.slice(head[0].length);
+  if (!BASE64.test(digits))
+    return { ok: false, fault: 'is no base64; this agent reads no addresses and no paths' };
+  if (what !== 'image') return { ok: true, value };
+  const type = imageMediaType(Buffer.from(digits.slice(0, 16), 'base64'));
+  if (type === null) return { ok: false, fault: `is no ${IMAGE_KINDS}` };
+  return { ok: true, value: head === null ? digits : `data:${type};base64,${digits}` };
+}
