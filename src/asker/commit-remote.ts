@@ -63,7 +63,7 @@ export async function commitRemote(
         tried.add(commit);
         const outcome = await pushCommit({ repo: clone, url, signal }, commit);
         if (outcome.status === 'pushed') return { id: commit, isNew: true };
-        if (outcome.status === 'refused') throw refused(file, outcome.refusal, attempt);
+        if (outcome.status === 'refused') throw refusedByBridge(file, outcome.refusal, attempt);
         lastError = null;
       } catch (error) {
         if (!(error instanceof BridgeError && error.retryable)) throw error;
@@ -88,7 +88,8 @@ async function findArrived(clone: Repository, tried: ReadonlySet<string>): Promi
   return commits.find((commit) => tried.has(commit.id))?.id ?? null;
 }
 
-function refused(file: string, refusal: Refusal, attempt: number): BridgeError {
+/** The error for a message that the bridge refused. `attempt`: how many tries came before, 0 for none. */
+export function refusedByBridge(file: string, refusal: Refusal, attempt: number): BridgeError {
   return new BridgeError(
     `the bridge refused ${file === CANCEL_FILE ? 'the cancel' : 'the task'}: ${refusal.text}`,
     {

@@ -57,19 +57,27 @@ export async function writeFileCommits(
   parent: string,
   commits: readonly FileCommit[],
 ): Promise<string> {
+  return (await writeFileChain(repo, reader, parent, commits)).at(-1) ?? parent;
+}
+
+/** The same; returns the id of each commit. */
+export async function writeFileChain(
+  repo: Repository,
+  reader: ObjectReader,
+  parent: string,
+  commits: readonly FileCommit[],
+): Promise<string[]> {
   const writer = openWriter(repo);
   let tree = commits.length === 0 ? Buffer.alloc(0) : await readTree(repo, reader, parent);
-  let tip = parent;
+  const ids: string[] = [];
   for (const { file, blob, message, by } of commits) {
     tree = replaceTreeFile(tree, file, blob);
     const treeId = await writer.write({ type: 'tree', content: tree });
-    tip = await writer.write({
-      type: 'commit',
-      content: formatCommit({ tree: treeId, parent: tip, by, message }),
-    });
+    const content = formatCommit({ tree: treeId, parent: ids.at(-1) ?? parent, by, message });
+    ids.push(await writer.write({ type: 'commit', content }));
   }
   await Promise.all([writer.done(), ...commits.map((commit) => commit.written)]);
-  return tip;
+  return ids;
 }
 
 async function readTree(repo: Repository, reader: ObjectReader, commit: string): Promise<Buffer> {

@@ -1,0 +1,157 @@
+import type { BridgeView } from '../bridge/bridge-view.js';
+import { openDoorbell } from '../bridge/connection.js';
+import { createNotifier } from '../bridge/notifier.js';
+import { REMOTE_MAIN_REF } from '../git/fetch.js';
+import { readHistory } from '../git/read-history.js';
+import { readRef, updateRefs } from '../git/refs.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import type { HistoryCommit } from '../protocol/history.js';
+
+/** With a doorbell this poll is only a safety net; without one it is how an answer is found. Milliseconds. */
+const SAFETY_POLL_MS = 30_000;
+const POLL_MS = 2_000;
+
+/** Who hears of what is new on a bridge. */
+export interface FeedListener {
+  /** Commits of main that were not there before, the oldest first. Each comes once. */
+  readonly onCommits: (commits: readonly HistoryCommit[]) => Promise<void>;
+  /** What lies beside main has changed: an agent is new, has other models, or has handed back a task. */
+  readonly onSideRefs: () => void;
+  /** The bridge could not be read. It is tried again. */
+  readonly onProblem: (error: unknown) => void;
+}
+
+/**
+ * Follows main of a bridge for many who wait: one doorbell, at a ring one fetch, and only the new commits are
+ * read. A lost connection is made again, and nothing is missed by it.
+ */
+export class BridgeFeed {
+  readonly view: BridgeView;
+  readonly #listener: FeedListener;
+  readonly #notifier = createNotifier();
+  readonly #closing = new AbortController();
+  #known: string;
+  /** Main may have moved to an id that we do not have yet. */
+  #isBehind = true;
+  #wantsSideRefs = false;
+  #running: Promise<string> | null = null;
+  #next: Promise<string> | null = null;
+  #loop: Promise<void> | null = null;
+
+  private constructor(view: BridgeView, known: string, listener: FeedListener) {
+    this.view = view;
+    this.#known = known;
+    this.#listener = listener;
+  }
+
+  /** Follows main from where this view has it. Close it; the view is closed by whoever opened it. */
+  static async open(view: BridgeView, listener: FeedListener): Promise<BridgeFeed> {
+    const known = await readRef(view.repo, view.ref);
+    if (known === null) {
+      throw new BridgeError(`${view.connection.address.url} has no branch main`, {
+        code: 'no-main',
+        remedy: 'restore it from a backup, or make a new bridge with llm-bridge init',
+      });
+    }
+    const feed = new BridgeFeed(view, known, listener);
+    feed.#loop = feed.#follow();
+    return feed;
+  }
+
+  /** Main as far as we were told; what is new is fetched and handed on first. Throws as catchUp does. */
+  async newestTip(): Promise<string> {
+    if (this.view.isLocal) return (await readRef(this.view.repo, this.view.ref)) ?? this.#known;
+    return this.#isBehind ? await this.catchUp() : this.#known;
+  }
+
+  /**
+   * Fetches what is new by now, hands it on, and returns the tip; with `sideRefs` also what lies beside main.
+   * Throws what a fetch throws, and what `onCommits` throws: the same commits come again then.
+   */
+  catchUp({ sideRefs = false }: { readonly sideRefs?: boolean } = {}): Promise<string> {
+    if (sideRefs) this.#wantsSideRefs = true;
+    if (this.#running === null) return this.#start();
+    // What runs may have looked before the caller's reason to look again.
+    this.#next ??= this.#running
+      .catch(() => {})
+      .then(() => {
+        this.#next = null;
+        return this.#start();
+      });
+    return this.#next;
+  }
+
+  /** Our own commits took main from `from` to `to`: they are not news to anybody. */
+  async moved(from: string, to: string): Promise<void> {
+    if (!this.view.isLocal)
+      await updateRefs(this.view.repo, [{ ref: REMOTE_MAIN_REF, to, from }], 'pushed').catch(() => {});
+    if (this.#known === from) this.#known = to;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#loop;
+    await this.#next?.catch(() => {});
+    await this.#running?.catch(() => {});
+  }
+
+  #start(): Promise<string> {
+    this.#running = this.#catchUp().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#closing;
+    const ring = (tip?: string) => {
+      if (tip === this.#known) return;
+      this.#isBehind = true;
+      if (tip === undefined) this.#listener.onSideRefs();
+      this.#notifier.ring();
+    };
+    const doorbell = openDoorbell(this.view.connection, { ring });
+    try {
+      for (let failures = 0; !signal.aborted; ) {
+        const pollMs = failures === 0 && doorbell.connected() ? SAFETY_POLL_MS : POLL_MS;
+        await this.#notifier.wait(pollMs, signal);
+        if (signal.aborted) return;
+        try {
+          await this.catchUp();
+          failures = 0;
+        } catch (error) {
+          failures += 1;
+          if (!signal.aborted) this.#listener.onProblem(error);
+        }
+      }
+    } finally {
+      await doorbell.close();
+    }
+  }
+
+  async #catchUp(): Promise<string> {
+    const { view } = this;
+    const { signal } = this.#closing;
+    const from = this.#known;
+    const sideRefs = this.#wantsSideRefs;
+    this.#isBehind = false;
+    this.#wantsSideRefs = false;
+    try {
+      const commits = await view.mended(async () => {
+        await view.refresh({ signal, sideRefs });
+        const tip = await readRef(view.repo, view.ref);
+        if (tip === null || tip === from) return [];
+        return await readHistory(view.repo, { from: [tip], not: [from] }, signal);
+      }, signal);
+      if (commits.length > 0) await this.#listener.onCommits(commits);
+      // Our own commits may have become known meanwhile, and may be further on.
+      if (this.#known === from || commits.some(({ id }) => id === this.#known))
+        this.#known = commits.at(-1)?.id ?? this.#known;
+      return this.#known;
+    } catch (error) {
+      this.#isBehind = true;
+      this.#wantsSideRefs ||= sideRefs;
+      throw error;
+    }
+  }
+}
