@@ -17,6 +17,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/key.js')).keyCommand,
   },
   {
+    usage: 'token',
+    describe: 'Let programs call the gateway with a token, list the tokens, remove them',
+    load: async () => (await import('./commands/token.js')).tokenCommand,
+  },
+  {
     usage: 'ask [prompt..]',
     describe: 'Ask, wait, and print the answer',
     load: async () => (await import('./commands/ask.js')).askCommand,

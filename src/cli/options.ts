@@ -4,6 +4,7 @@ import { positional, worded } from './option.js';
 import { ADMIN_ROWS, SERVICE_ROWS } from './options/admin-options.js';
 import { AGENT_ROWS, BACKEND_TOKEN_OPTIONS, BACKEND_URL_OPTIONS } from './options/agent-options.js';
 import { BRIDGE_ROWS, LOCAL_REPO, SSH_OPTIONS } from './options/bridge-options.js';
+import { GATEWAY_ROWS } from './options/gateway-options.js';
 import { TASK_ROWS } from './options/task-options.js';
 
 /**
@@ -22,6 +23,7 @@ export const OPTIONS = {
   ...AGENT_ROWS,
   ...ADMIN_ROWS,
   ...SERVICE_ROWS,
+  ...GATEWAY_ROWS,
 } as const;
 
 /** What stands on the command line without a name. */
@@ -38,6 +40,12 @@ export const POSITIONALS = {
     describe: 'What to call it: home-pc. Its commits carry this name',
   }),
   oldKeyName: positional('name', { kind: 'text', required: true, describe: 'The name it was added by' }),
+  tokenName: positional('name', {
+    kind: 'text',
+    required: true,
+    describe: 'What to call it: bot. The record names it with each task',
+  }),
+  oldTokenName: positional('name', { kind: 'text', required: true, describe: 'The name it was added by' }),
   prompt: positional('prompt', {
     kind: 'text',
     repeatable: true,
@@ -90,3 +98,15 @@ export const AGENT_OPTIONS = [
 export const WATCH_OPTIONS = [OPTIONS.localRepo, worded(OPTIONS.asker, 'Who asks'), OPTIONS.settle] as const;
 
 export const INGEST_OPTIONS = [OPTIONS.localRepo, OPTIONS.json, OPTIONS.rebuild, OPTIONS.again] as const;
+
+export const SERVE_OPTIONS = [
+  OPTIONS.repo,
+  OPTIONS.listen,
+  worded(OPTIONS.asker, 'Who asks, where no key says it'),
+  OPTIONS.waitFor,
+  OPTIONS.linger,
+  OPTIONS.alias,
+  OPTIONS.allowHost,
+  OPTIONS.corsOrigin,
+  ...SSH_OPTIONS,
+] as const;

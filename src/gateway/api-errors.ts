@@ -13,6 +13,8 @@ export interface ApiErrorInit {
   readonly task?: string | undefined;
   /** Seconds after which the same call may succeed; only where it may. */
   readonly retryAfterS?: number | undefined;
+  /** The methods that are taken, where that is what is wrong. */
+  readonly allow?: readonly string[] | undefined;
   readonly cause?: unknown;
 }
 
@@ -27,6 +29,7 @@ export class ApiError extends Error {
   readonly param: string | null;
   readonly task: string | null;
   readonly retryAfterS: number | null;
+  readonly allow: readonly string[];
 
   constructor(message: string, init: ApiErrorInit) {
     super(message, init.cause === undefined ? undefined : { cause: init.cause });
@@ -35,6 +38,7 @@ export class ApiError extends Error {
     this.param = init.param ?? null;
     this.task = init.task ?? null;
     this.retryAfterS = init.retryAfterS ?? null;
+    this.allow = init.allow ?? [];
   }
 }
 
@@ -72,6 +76,8 @@ function kindOf({ status }: ApiError): string {
  */
 export function errorHeaders(error: ApiError): Record<string, string> {
   return {
+    ...(error.allow.length === 0 ? {} : { allow: error.allow.join(', ') }),
+    ...(error.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
     ...(error.task === null ? {} : { 'x-llm-bridge-task': error.task }),
     ...(error.retryAfterS === null
       ? { 'x-should-retry': 'false' }

@@ -69,6 +69,10 @@ export type BridgeErrorCode =
   | 'name-taken'
   | 'no-key-file'
   | 'no-such-key'
+  // The gateway.
+  | 'listen-failed'
+  | 'no-such-token'
+  | 'token-file'
   // The agent and its services.
   | 'clone-locked'
   | 'no-program'

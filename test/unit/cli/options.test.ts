@@ -8,6 +8,7 @@ import { type Option, type OptionValues, option } from '../../../src/cli/option.
 import { ADMIN_ROWS, SERVICE_ROWS } from '../../../src/cli/options/admin-options.js';
 import { AGENT_ROWS } from '../../../src/cli/options/agent-options.js';
 import { BRIDGE_ROWS } from '../../../src/cli/options/bridge-options.js';
+import { GATEWAY_ROWS } from '../../../src/cli/options/gateway-options.js';
 import { type TASK_OPTIONS, TASK_ROWS } from '../../../src/cli/options/task-options.js';
 import { AGENT_OPTIONS, OPTIONS } from '../../../src/cli/options.js';
 import { roleSettings, serviceSettings } from '../../../src/cli/service-options.js';
@@ -42,7 +43,9 @@ describe('the list of commands', () => {
 });
 
 test('the table of options has each row once, from whichever family', () => {
-  const families = [BRIDGE_ROWS, TASK_ROWS, AGENT_ROWS, ADMIN_ROWS, SERVICE_ROWS].flatMap(Object.keys);
+  const families = [BRIDGE_ROWS, TASK_ROWS, AGENT_ROWS, ADMIN_ROWS, SERVICE_ROWS, GATEWAY_ROWS].flatMap(
+    Object.keys,
+  );
   expect(Object.keys(OPTIONS).sort()).toEqual(families.sort());
 });
 

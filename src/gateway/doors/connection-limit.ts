@@ -1,0 +1,32 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+
+/**
+ * Keeps the connections of a server below a number: one more than that ends the one that has been idle the
+ * longest, or is not taken where all are at work. So whoever opens ten thousand connections and says nothing
+ * keeps nobody else out.
+ */
+export function limitConnections(server: Server, max: number): void {
+  // In the order in which they became idle.
+  const idle = new Set<Socket>();
+  let open = 0;
+  server.on('connection', (socket: Socket) => {
+    open += 1;
+    socket.once('close', () => {
+      open -= 1;
+      idle.delete(socket);
+    });
+    if (open > max) {
+      const [oldest] = idle;
+      (oldest ?? socket).destroy();
+      if (oldest !== undefined) idle.delete(oldest);
+    }
+    if (!socket.destroyed) idle.add(socket);
+  });
+  server.on('request', ({ socket }, response) => {
+    idle.delete(socket);
+    response.once('close', () => {
+      if (!socket.destroyed) idle.add(socket);
+    });
+  });
+}

@@ -1,0 +1,115 @@
+import { isIP } from 'node:net';
+import { ApiError } from '../api-errors.js';
+import { isPlainPath } from '../endpoints.js';
+
+/** What of the doors can be set. */
+export interface DoorSettings {
+  /** Names, without a port, by which clients may call us besides those of this machine. */
+  readonly allowedHosts: readonly string[];
+  /** Origins of web pages that may call us: `https://chat.example.org`; `*` for any. */
+  readonly corsOrigins: readonly string[];
+}
+
+/** A call at the door: its line and headers, nothing of its body. */
+export interface CallAtDoor {
+  readonly method: string;
+  /** As it stands in the first line of the call. */
+  readonly target: string;
+  readonly header: (name: string) => string | undefined;
+}
+
+/**
+ * Looks at a call before anything of it is used, and throws ApiError where it may not come in:
+ *
+ * - the path is written in any but the plain way (400)
+ * - Host is no name of ours: so says a page whose owner made its name point here, DNS rebinding (403)
+ * - a web page of another origin sends it (403): such pages may send calls to any address, unseen by whoever
+ *   looks at them
+ * - its body is compressed or no JSON (415)
+ *
+ * Returns the path.
+ */
+export function checkCall(call: CallAtDoor, settings: DoorSettings): string {
+  const path = pathOf(call.target);
+  checkHost(call.header('host'), settings.allowedHosts);
+  checkOrigin(call, settings, path);
+  if (call.method === 'POST') checkContent(call, path);
+  return path;
+}
+
+function pathOf(target: string): string {
+  const [path = ''] = target.split('?', 1);
+  if (!isPlainPath(path))
+    throw new ApiError(
+      'the path is not written plainly: no //, no dots, nothing encoded, and no host in it',
+      {
+        status: 400,
+        code: 'bad_path',
+      },
+    );
+  return path;
+}
+
+/** A name in a Host is a name of this machine, or one that was allowed. An address cannot be made to lie. */
+function checkHost(host: string | undefined, allowed: readonly string[]): void {
+  const name = hostName(host ?? '');
+  if (name !== null && (name === 'localhost' || isIP(name) !== 0 || allowed.includes(name))) return;
+  throw new ApiError(
+    'this Host is not known here: call by localhost or by the address, or start with --allow-host NAME',
+    { status: 403, code: 'host_not_allowed' },
+  );
+}
+
+/** The name in a Host header, in lower case, without port and brackets; null where it is none. */
+export function hostName(host: string): string | null {
+  const match = /^(?:\[([0-9a-f:.]{2,45})\]|([a-z0-9._-]{1,253}))(?::\d{1,5})?$/i.exec(host);
+  const name = match?.[1] ?? match?.[2];
+  return name === undefined ? null : name.toLowerCase().replace(/\.$/, '');
+}
+
+function checkOrigin(call: CallAtDoor, settings: DoorSettings, path: string): void {
+  const origin = call.header('origin');
+  if (origin !== undefined) {
+    if (isOwnOrigin(origin, call.header('host')) || isCorsOrigin(origin, settings)) return;
+    throw foreignPage();
+  }
+  // A page's image or script has no Origin. Whoever types the address comes from nowhere: `none`.
+  const site = call.header('sec-fetch-site');
+  if (site === undefined || site === 'none' || site === 'same-origin') return;
+  const isVisit = call.header('sec-fetch-mode') === 'navigate' && call.method === 'GET' && path === '/';
+  if (!isVisit) throw foreignPage();
+}
+
+/** Whether a page of this origin may read what we answer. */
+export function isCorsOrigin(origin: string, { corsOrigins }: DoorSettings): boolean {
+  return corsOrigins.includes(origin) || (corsOrigins.includes('*') && origin !== 'null');
+}
+
+/** A page that came from here. */
+function isOwnOrigin(origin: string, host: string | undefined): boolean {
+  return host !== undefined && (origin === `http://${host}` || origin === `https://${host}`);
+}
+
+function foreignPage(): ApiError {
+  return new ApiError(
+    'a web page of another origin may not call this: start with --cors-origin ORIGIN where it is to',
+    { status: 403, code: 'origin_not_allowed' },
+  );
+}
+
+function checkContent({ header }: CallAtDoor, path: string): void {
+  const coding = header('content-encoding')?.trim().toLowerCase() ?? 'identity';
+  if (coding !== 'identity')
+    throw new ApiError('a compressed body is not taken: send it as it is', {
+      status: 415,
+      code: 'unsupported_encoding',
+    });
+  const type = header('content-type')?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  if (type === 'application/json' || type.endsWith('+json')) return;
+  // curl -d, as the pages of Ollama's API have it. No page can send this: it would have been stopped above.
+  if (path.startsWith('/api/') && (type === '' || type === 'application/x-www-form-urlencoded')) return;
+  throw new ApiError('the body must be JSON: send content-type: application/json', {
+    status: 415,
+    code: 'unsupported_media_type',
+  });
+}

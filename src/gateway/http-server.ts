@@ -1,0 +1,145 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { ApiError, errorBody } from './api-errors.js';
+import type { createApp } from './app.js';
+import { limitConnections } from './doors/connection-limit.js';
+import type { ListenAddress } from './listen-address.js';
+
+/** Bounds of a server, so that whoever says nothing, or says it slowly, keeps nobody else waiting. */
+export interface ServerBounds {
+  /** How long the headers of a call may take, and a connection may say nothing at all. Milliseconds. */
+  readonly headersTimeoutMs: number;
+  /** How long a call may take to come in, its body included. Milliseconds. */
+  readonly requestTimeoutMs: number;
+  /** How long a connection that has been answered is kept. Longer than clients keep theirs. Milliseconds. */
+  readonly keepAliveMs: number;
+  /** How often these are looked after. Milliseconds. */
+  readonly checkEveryMs: number;
+  readonly maxConnections: number;
+}
+
+/** A body of 8 MiB comes in two minutes over half a megabit. */
+export const SERVER_BOUNDS: ServerBounds = {
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 120_000,
+  keepAliveMs: 65_000,
+  checkEveryMs: 1_000,
+  maxConnections: 2_048,
+};
+
+/** The most bytes of the first line and the headers of a call together. */
+const MAX_HEADER_BYTES = 16 * 1024;
+
+/** A server that listens. */
+export interface HttpServer {
+  /** Where: `http://127.0.0.1:11435`. */
+  readonly url: string;
+  /** Takes no more calls, ends those that are there, and resolves when all connections are closed. */
+  close(): Promise<void>;
+}
+
+/** Serves the app. Throws BridgeError `listen-failed` where the address is taken, or is none of ours. */
+export async function openHttpServer(
+  app: ReturnType<typeof createApp>,
+  address: ListenAddress,
+  bounds: ServerBounds = SERVER_BOUNDS,
+): Promise<HttpServer> {
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: bounds.headersTimeoutMs,
+      requestTimeout: bounds.requestTimeoutMs,
+      keepAliveTimeout: bounds.keepAliveMs,
+      connectionsCheckingInterval: bounds.checkEveryMs,
+      insecureHTTPParser: false,
+      requireHostHeader: true,
+      joinDuplicateHeaders: false,
+    },
+    (incoming, outgoing) => {
+      // Node keeps the first of two, and a proxy in front of us may have looked at the other.
+      const fault = doubledHeader(incoming.rawHeaders);
+      if (fault !== null) {
+        const error = new ApiError(`the header ${fault} is there twice`, { status: 400, code: 'bad_header' });
+        outgoing.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
+        outgoing.end(JSON.stringify(errorBody('v1', error)));
+        return;
+      }
+      void listener(incoming, outgoing);
+    },
+  );
+  // What is beyond this number would be left out in silence; their bytes are bounded above.
+  server.maxHeadersCount = 0;
+  limitConnections(server, bounds.maxConnections);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(error, socket as Socket));
+  await listen(server, address);
+  return {
+    url: urlOf(server.address() as AddressInfo),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** Headers that decide who calls whom with what; each counts once. */
+const ONCE = [
+  'authorization',
+  'content-length',
+  'content-type',
+  'host',
+  'origin',
+  'transfer-encoding',
+  'x-api-key',
+];
+
+function doubledHeader(raw: readonly string[]): string | null {
+  const names = raw.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase());
+  return ONCE.find((name) => names.indexOf(name) !== names.lastIndexOf(name)) ?? null;
+}
+
+/** What is no HTTP, or too slow or too long of it, is told so and the connection ends. */
+function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, words] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', `the headers have more than ${MAX_HEADER_BYTES} bytes`]
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'the call took too long to come in']
+        : ['400 Bad Request', 'this is no HTTP/1.1 as it has to be'];
+  const body = JSON.stringify(errorBody('v1', new ApiError(words, { status: Number.parseInt(status, 10) })));
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+async function listen(server: Server, { host, port }: ListenAddress): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => reject(listenFailed(cause, host, port)));
+    server.listen({ host, port, backlog: 511 }, () => resolve());
+  });
+}
+
+function listenFailed(cause: NodeJS.ErrnoException, host: string, port: number): BridgeError {
+  const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const known: Readonly<Record<string, readonly [what: string, remedy: string]>> = {
+    EADDRINUSE: [
+      'another program listens there',
+      `stop it, or take another port: --listen 127.0.0.1:${port + 1}`,
+    ],
+    EACCES: ['this user may not listen there', 'take a port above 1023: --listen 127.0.0.1:11435'],
+    EADDRNOTAVAIL: ['this machine has no such address', 'ip addr shows those it has'],
+  };
+  const [what, remedy] = known[cause.code ?? ''] ?? [cause.message, '--listen 127.0.0.1:11435'];
+  return new BridgeError(`cannot listen on ${where}: ${what}`, { code: 'listen-failed', remedy, cause });
+}
+
+function urlOf({ address, port, family }: AddressInfo): string {
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}
