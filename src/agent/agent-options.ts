@@ -85,6 +85,8 @@ export interface GenerateSettings extends OpenSettings {
    * is stopped. Default: DEFAULT_MAX_ANSWER_BYTES.
    */
   readonly maxAnswerBytes?: number;
+  /** Fields of calls that go to a model server beside those that are known to only shape an answer. */
+  readonly passFields?: readonly string[] | undefined;
   /** Told what a task is at, each time that changes, and with which model once it is chosen. */
   readonly onPhase?: (phase: WorkPhase, model?: string) => void;
 }

@@ -1,4 +1,4 @@
-import { type Answer, type AnswerErrorCode, writeAnswer } from '../protocol/answer.js';
+import { type Answer, type AnswerErrorCode, MAX_DROPPED, writeAnswer } from '../protocol/answer.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { MAX_TASK_TEXT_CHARS } from '../protocol/limits.js';
 import { oneLine } from '../protocol/printable.js';
@@ -8,10 +8,23 @@ import { type Backend, BackendError, type Generation } from './backends/backend.
 import { MAX_ERROR_MESSAGE_CHARS } from './backends/backend-failure.js';
 import { type BackendName, backendNamed, DEFAULT_BACKEND_ORDER } from './backends/backends.js';
 
-/** What of an `inbox.json` comes from a model server. Exactly one of `answer` and `error` is null. */
+/**
+ * What of an `inbox.json` comes from a model server. `error` is null where there is an `answer`, or a
+ * `response` with a status below 400.
+ */
 export type GenerationOutcome = Pick<
   Answer,
-  'model' | 'backend' | 'answer' | 'error' | 'thinking' | 'finish_reason' | 'usage' | 'attempts' | 'context'
+  | 'model'
+  | 'backend'
+  | 'answer'
+  | 'error'
+  | 'response'
+  | 'thinking'
+  | 'finish_reason'
+  | 'usage'
+  | 'attempts'
+  | 'context'
+  | 'dropped'
 >;
 
 /** What an answer says besides what the model did. */
@@ -40,6 +53,7 @@ export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, ca
     backend: outcome.backend,
     answer: outcome.answer,
     error: outcome.error,
+    ...(outcome.response === undefined ? {} : { response: outcome.response }),
     created_at: new Date(frame.nowMs).toISOString(),
     latency_ms: Math.max(0, Math.round(frame.latencyMs)),
     agent: frame.agent,
@@ -49,12 +63,14 @@ export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, ca
     ...(outcome.attempts === undefined ? {} : { attempts: outcome.attempts }),
     ...(cached ? { cached: true } : {}),
     ...(outcome.context === undefined ? {} : { context: outcome.context }),
+    ...(outcome.dropped === undefined ? {} : { dropped: outcome.dropped.slice(0, MAX_DROPPED) }),
   });
   const { thinking: _thinking, ...withoutThinking } = whole;
   const { task_text: _text, ...bare } = withoutThinking;
+  const { response: _response, ...alone } = bare;
   const size = writeAnswer(bare).length;
   const message = `the answer has ${size} bytes, the bridge takes ${frame.maxAnswerBytes}; ask for less, or raise bridge.maxAnswerBytes`;
-  const tooLarge: Answer = { ...bare, answer: null, error: { code: 'answer_too_large', message } };
+  const tooLarge: Answer = { ...alone, answer: null, error: { code: 'answer_too_large', message } };
   const fits = (one: Answer) => writeAnswer(one).length <= frame.maxAnswerBytes;
   return [whole, withoutThinking, bare].find(fits) ?? tooLarge;
 }

@@ -18,6 +18,7 @@ import type { EqualTasks } from './queue/equal-tasks.js';
 import type { Earlier } from './queue/fit-conversation.js';
 import { readAskedTask, type TaskContent } from './queue/read-task.js';
 import { type ConversationContext, readTurns } from './queue/read-turns.js';
+import { runRequest } from './requests/run-request.js';
 import type { TaskStream } from './streams/task-stream.js';
 
 /** What answering one task needs. */
@@ -73,7 +74,10 @@ async function generateAloud(scope: TaskContext, id: string, task: TaskJson): Pr
   }
 }
 
-/** A reply goes to the model with the conversation before it; without one it is `context_missing`. */
+/**
+ * A call is passed on. A reply goes to the model with the conversation before it; without one it is
+ * `context_missing`.
+ */
 async function generateTask(
   scope: TaskContext,
   id: string,
@@ -82,6 +86,8 @@ async function generateTask(
 ): Promise<GenerationOutcome> {
   const generate = (earlier?: Earlier) =>
     generateAnswer(task, scope.generate, scope.signal, onToken, earlier);
+  const { request } = task;
+  if (request !== undefined) return runRequest({ ...task, request }, scope.generate, scope.signal, onToken);
   if (task.reply_to === undefined) return generate();
   const found = await readTurns(scope, id, task.reply_to);
   if (!found.ok) {

@@ -1,3 +1,4 @@
+import type { RequestPath } from '../../protocol/request.js';
 import type { TokenSource } from './backend-token.js';
 import type { FailureRule } from './failure-rules.js';
 
@@ -35,6 +36,8 @@ export interface BackendDescription {
   readonly answersFromOthers: boolean;
   /** Whether a task's `num_ctx` reaches it. If not, the context is fixed where the model is loaded. */
   readonly takesContextSize: boolean;
+  /** The calls that it may be passed. A version that lacks one says so, and another backend is asked. */
+  readonly paths: readonly RequestPath[];
   /** Its ways to fail, the first that fits first: what passes, and what is final. */
   readonly failures: readonly FailureRule[];
   readonly remedies: BackendRemedies;

@@ -54,7 +54,8 @@ export class StreamFailure extends Error {
 }
 
 /** What is known of a model server while it is called. */
-export type CalledBackend = Omit<Backend, 'listModels' | 'generate'> & Pick<BackendDescription, 'failures'>;
+export type CalledBackend = Omit<Backend, 'listModels' | 'generate' | 'call'> &
+  Pick<BackendDescription, 'failures'>;
 
 /**
  * Runs one call to a model server and makes its every failure a BackendError; after `signal` is aborted,

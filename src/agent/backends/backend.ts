@@ -1,5 +1,6 @@
 import type { AnswerErrorCode, Usage } from '../../protocol/answer.js';
 import type { Ability } from '../../protocol/models.js';
+import type { RequestPath } from '../../protocol/request.js';
 import type { ChatMessage, TaskFormat, TaskOptions } from '../../protocol/task.js';
 import type { BackendMemory } from './backend-memory.js';
 import type { FailureKind } from './failure-rules.js';
@@ -42,14 +43,55 @@ export interface Generation {
   readonly usage?: Usage;
 }
 
+/** A call of an API, judged: only what may go to a model server is in its body. */
+export interface ApiCall {
+  readonly path: RequestPath;
+  /** The model that is to answer, as the caller spells it, or as the agent chose it. */
+  readonly model: string;
+  /** Whether an answer from another model is a failure, `wrong_model`: so where the call named the model. */
+  readonly strictModel: boolean;
+  /** What is sent, but for `model` and for what the backend adds for its context. */
+  readonly body: Readonly<Record<string, unknown>>;
+  /** Whether events are asked for, and come where the server can. */
+  readonly isStreamed: boolean;
+  /** Whether the events are heard while they come: a second beginning takes back what was said. */
+  readonly isHeard: boolean;
+  /** The most bytes that are wanted of a response. What is read is bounded by it. */
+  readonly maxAnswerBytes: number;
+}
+
+/** Takes the response to a call, as it comes. */
+export interface CallReader {
+  /** The server begins, from the beginning: whatever came before is void. */
+  begins(): void;
+  /** It has answered something else. */
+  alive(): void;
+  /** Takes an event: an SSE block without its blank line, or an NDJSON line. True: it is to be ended here. */
+  event(raw: string, value: unknown): boolean;
+  /** Takes the whole of a response that came without events. */
+  body(body: Readonly<Record<string, unknown>>): void;
+  /** Called at the end, or where `event` ended it: what there is to know of the answer. */
+  end(): CallEnd;
+}
+
+/** How a response ended. */
+export interface CallEnd {
+  /** Nothing is missing of it. */
+  readonly isWhole: boolean;
+  readonly usage: Usage | undefined;
+  readonly finishReason: string | undefined;
+}
+
 /**
  * A sign of life of a generation. `begins`: the model starts, from the beginning; what an earlier start of
  * the same generation brought no longer counts. `piece`: text of the answer, of the thinking that the server
- * tells apart, or of both. `alive`: the server has answered something else.
+ * tells apart, or of both. `event`: an event of a call that is passed on, with as many bytes as it adds to
+ * the answer beside the text in it. `alive`: the server has answered something else.
  */
 export type GenerationSign =
   | { readonly type: 'begins' }
   | { readonly type: 'piece'; readonly content: string; readonly thinking: string }
+  | { readonly type: 'event'; readonly event: string; readonly bytes: number }
   | { readonly type: 'alive' };
 
 /** Called at every sign of life of a generation. */
@@ -113,6 +155,12 @@ export interface Backend {
    * whoever chose it: the prompt is not sent.
    */
   generate(request: GenerateRequest, signal: AbortSignal, onToken: OnToken): Promise<Generation>;
+  /**
+   * Passes a call on, of one of the paths that its description names. The model is looked up before: one that
+   * the server does not list is `model_not_found`, one that runs elsewhere `cloud_model`, and nothing is
+   * sent. Throws LacksPath where this server does not know the path after all.
+   */
+  call(call: ApiCall, signal: AbortSignal, reader: CallReader): Promise<CallEnd>;
 }
 
 /**

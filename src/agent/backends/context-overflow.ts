@@ -1,14 +1,27 @@
 import { estimateMessages } from '../../protocol/estimate-tokens.js';
 import type { ChatMessage } from '../../protocol/task.js';
-import type { Backend, BackendError, GenerateRequest } from './backend.js';
+import type { Backend, BackendError } from './backend.js';
 import { backendError } from './backend-failure.js';
 
 /** What is counted for an image, in tokens: Ollama itself counts 768, and larger ones take more. */
 const TOKENS_AN_IMAGE = 1024;
 
+/** What a model is to read, as far as it says how many tokens that is. */
+export interface Prompt {
+  readonly messages: readonly ChatMessage[];
+  readonly images: { readonly length: number };
+  /** What a template may put in front of the messages: the tools of a call, as JSON. Default: nothing. */
+  readonly tools?: string;
+}
+
 /** About how many tokens a request has, by the estimate of the protocol: it may be half, or twice as many. */
-export function estimateRequest({ messages, images }: Pick<GenerateRequest, 'messages' | 'images'>): number {
-  return estimateMessages(messages) + TOKENS_AN_IMAGE * images.length;
+export function estimateRequest(prompt: Prompt): number {
+  return estimateMessages(withTools(prompt)) + TOKENS_AN_IMAGE * prompt.images.length;
+}
+
+/** All the text that may reach the model. A template may leave the tools out. */
+function withTools({ messages, tools }: Prompt): readonly ChatMessage[] {
+  return tools === undefined ? messages : [{ role: 'system', content: tools }, ...messages];
 }
 
 /**
@@ -27,8 +40,9 @@ export function fewestTokens(messages: readonly ChatMessage[]): number {
 /** No model is loaded with a smaller context, in tokens. */
 export const SMALLEST_CONTEXT = 2048;
 
-/** The most tokens that these messages can have: a byte is the smallest token. */
-export function mostTokens(messages: readonly ChatMessage[]): number {
+/** The most tokens that the text of this prompt can have: a byte is the smallest token. */
+export function mostTokens(prompt: Omit<Prompt, 'images'>): number {
+  const messages = withTools({ ...prompt, images: [] });
   const bytes = messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
   return bytes + MAX_TEMPLATE_TOKENS + MAX_MESSAGE_TOKENS * messages.length;
 }
@@ -43,15 +57,15 @@ const MAX_MESSAGE_TOKENS = 16;
  * nobody knows it.
  */
 export function isPromptCut(
-  messages: readonly ChatMessage[],
+  prompt: Omit<Prompt, 'images'>,
   promptTokens: number | undefined,
   context: number | null,
 ): boolean {
   if (promptTokens === undefined) return false;
   // All of it fits, whatever the tokenizer makes of it.
-  if (mostTokens(messages) < (context ?? SMALLEST_CONTEXT)) return false;
+  if (mostTokens(prompt) < (context ?? SMALLEST_CONTEXT)) return false;
   if (context !== null && promptTokens >= context - 1) return true;
-  return promptTokens < fewestTokens(messages);
+  return promptTokens < fewestTokens(prompt.messages);
 }
 
 /** The numbers of a prompt that does not fit. */

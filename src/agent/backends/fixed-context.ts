@@ -1,4 +1,5 @@
-import { type Backend, BackendError, type GenerateRequest, type Generation } from './backend.js';
+import type { Usage } from '../../protocol/answer.js';
+import { type Backend, BackendError } from './backend.js';
 import {
   contextIn,
   estimateRequest,
@@ -7,6 +8,7 @@ import {
   mostTokens,
   type Overflow,
   overflowError,
+  type Prompt,
   promptTokensIn,
   SMALLEST_CONTEXT,
 } from './context-overflow.js';
@@ -22,7 +24,9 @@ export interface FixedContext {
 /** One generation of a server whose requests cannot change the context. */
 interface Asking<Model extends FixedContext> {
   readonly about: Pick<Backend, 'name' | 'url'>;
-  readonly request: GenerateRequest;
+  readonly request: Prompt;
+  /** Whether the server counts all of a prompt in its usage. Default: true. */
+  readonly countsAll?: boolean;
   /** What keeps the context from being larger, to follow `which is`. */
   readonly limit: string;
   /** Looks the model up; null where the server lists none of this name. */
@@ -36,11 +40,11 @@ interface Asking<Model extends FixedContext> {
  * `context_overflow` with the numbers, also where the server would cut, or did cut: its own settings may tell
  * it to leave out the middle of a prompt without a word.
  */
-export async function withinFixedContext<Model extends FixedContext>(
-  asking: Asking<Model>,
-  generate: (model: Model | null) => Promise<Generation>,
-): Promise<Generation> {
-  const { about, request, inspect } = asking;
+export async function withinFixedContext<
+  Model extends FixedContext,
+  Run extends { readonly usage?: Usage | undefined },
+>(asking: Asking<Model>, generate: (model: Model | null) => Promise<Run>): Promise<Run> {
+  const { about, request, inspect, countsAll = true } = asking;
   const before = await inspect();
   const estimate = estimateRequest(request);
   const overflow = (promptTokens: number, isCounted: boolean, model: FixedContext | null) =>
@@ -49,16 +53,17 @@ export async function withinFixedContext<Model extends FixedContext>(
     const { context } = before;
     if (fewestTokens(request.messages) > context)
       throw overflowError(about, overflow(estimate, false, before));
-    const mayFit = mostTokens(request.messages) < context;
+    const mayFit = mostTokens(request) < context;
     const counted = mayFit ? null : ((await asking.countBefore?.(before)) ?? null);
     if (counted !== null && counted >= context) throw overflowError(about, overflow(counted, true, before));
   }
   try {
     const generation = await generate(before);
     // One that was not loaded is now.
-    const isLong = mostTokens(request.messages) > SMALLEST_CONTEXT;
+    const isLong = mostTokens(request) > SMALLEST_CONTEXT;
     const context = before?.context ?? (isLong ? ((await loadedNow(inspect))?.context ?? null) : null);
-    if (!isPromptCut(request.messages, generation.usage?.prompt_tokens, context)) return generation;
+    const counted = countsAll ? generation.usage?.prompt_tokens : undefined;
+    if (!isPromptCut(request, counted, context)) return generation;
   } catch (error) {
     if (!(error instanceof BackendError) || error.code !== 'context_overflow') throw error;
     const counted = promptTokensIn(error.message);

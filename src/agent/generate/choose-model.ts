@@ -24,6 +24,24 @@ export interface ModelWish {
   readonly isElsewherePossible: boolean;
   /** Whether another model may stand in for the agent's, because the backend it is meant for is away. */
   readonly mayReplace: boolean;
+  /** Whether the backend must list it, whatever it would say itself: so of calls. Default: false. */
+  readonly mustBeListed?: boolean;
+  /** What it has to be able to do. Default: chat. */
+  readonly purpose?: ModelPurpose;
+}
+
+/** What a model is chosen for. */
+export type ModelPurpose = 'chat' | 'embed';
+
+/** What an attempt says of the wish. */
+export function wishOf({
+  isAlone,
+  mayReplace,
+}: {
+  readonly isAlone: boolean;
+  readonly mayReplace: boolean;
+}): Pick<ModelWish, 'isElsewherePossible' | 'mayReplace'> {
+  return { isElsewherePossible: !isAlone, mayReplace };
 }
 
 /**
@@ -32,11 +50,13 @@ export interface ModelWish {
  * where there is none to choose.
  */
 export async function chooseModel(wish: ModelWish, backend: Backend, signal: AbortSignal): Promise<string> {
+  const { purpose = 'chat', mustBeListed = false } = wish;
   const wanted = wish.task ?? wish.agent;
   const isStrict = wish.task !== undefined || !wish.mayReplace;
   // Without a look into the list: the backend itself says what becomes of it. Its list may lack a cloud model
   // that it would hand on.
-  if (wanted !== undefined && isStrict && (!wish.isElsewherePossible || isCloudName(wanted))) return wanted;
+  const isSaidElsewhere = !wish.isElsewherePossible && !mustBeListed;
+  if (wanted !== undefined && isStrict && (isSaidElsewhere || isCloudName(wanted))) return wanted;
   const models = await backend.listModels(signal);
   const { sameModel } = backendNamed(backend.name);
   if (wanted !== undefined) {
@@ -44,24 +64,30 @@ export async function chooseModel(wish: ModelWish, backend: Backend, signal: Abo
     if (found !== undefined) return isStrict ? wanted : found.name;
     if (isStrict) throw new MissingModel(backend, wanted, models);
   }
-  const best = bestModel(models);
+  const best = bestModel(models, purpose);
   if (best !== null) return best.name;
-  throw backendError(backend, 'no_model', `${withoutModel(models)}; try: ${backend.noModelRemedy}`);
+  throw backendError(backend, 'no_model', `${withoutModel(models, purpose)}; try: ${backend.noModelRemedy}`);
 }
 
 /**
- * The model that answers where none is named: the first that can chat and runs on this machine, one in memory
- * before the others; null where there is none.
+ * The model that answers where none is named: the first that can chat, or embed, and runs on this machine,
+ * one in memory before the others; null where there is none.
  */
-export function bestModel(models: readonly ListedModel[]): ListedModel | null {
-  const able = models.filter(({ canChat, isCloud }) => canChat && !isCloud);
+export function bestModel(
+  models: readonly ListedModel[],
+  purpose: ModelPurpose = 'chat',
+): ListedModel | null {
+  // One that does not chat only makes embeddings.
+  const isAble = ({ canChat, can }: ListedModel) =>
+    purpose === 'chat' ? canChat : !canChat || can.includes('embed');
+  const able = models.filter((model) => isAble(model) && !model.isCloud);
   return able.find(({ isLoaded }) => isLoaded) ?? able[0] ?? null;
 }
 
 /** Why none of these models answers, for a sentence: none is there, or none that is able to. */
-export function withoutModel(models: readonly ListedModel[]): string {
+export function withoutModel(models: readonly ListedModel[], purpose: ModelPurpose = 'chat'): string {
   if (models.length === 0) return 'no model is installed';
-  return `no model that can chat is installed; there is ${nameModels(models)}`;
+  return `no model that can ${purpose} is installed; there is ${nameModels(models)}`;
 }
 
 /** How many models a message names. */

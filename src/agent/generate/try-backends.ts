@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { formatDuration, MAX_TIMER_MS } from '../../protocol/duration.js';
 import type { GenerateSettings } from '../agent-options.js';
 import { type Backend, BackendError } from '../backends/backend.js';
+import { LacksPath } from '../backends/call-api.js';
 import { MissingModel } from './choose-model.js';
 
 /** The shortest wait between two tries, in milliseconds, where the settings say none. */
@@ -103,9 +104,14 @@ export async function tryBackends<T>(
   }
 }
 
-/** True for a failure that gave the server no task: no request reached it, or it lacks the model. */
+/** True for a failure that gave the server no task: no request reached it, or it lacks model or path. */
 export function reachedNothing(error: unknown): boolean {
-  return passingOf(error) === 'away' || error instanceof MissingModel;
+  return passingOf(error) === 'away' || isElsewhereError(error);
+}
+
+/** True where the server is there and lacks what the task needs: the model, or the path of the call. */
+export function isElsewhereError(error: unknown): boolean {
+  return error instanceof MissingModel || error instanceof LacksPath;
 }
 
 function passingOf(error: unknown): Passing | null {
@@ -119,7 +125,9 @@ function summaryOf(failed: readonly BackendError[]): BackendError {
   const last = failed.at(-1);
   if (last !== undefined && !reachedNothing(last)) return last;
   const isMissing = failed.some((failure) => failure instanceof MissingModel);
-  return new BackendError(isMissing ? 'model_not_found' : 'backend_unreachable', messagesOf(failed));
+  const isAway = failed.some((failure) => !isElsewhereError(failure));
+  const code = isMissing ? 'model_not_found' : isAway ? 'backend_unreachable' : 'request_refused';
+  return new BackendError(code, messagesOf(failed));
 }
 
 function messagesOf(failed: readonly BackendError[]): string {

@@ -1,5 +1,8 @@
-/** A piece of what a model says: of the answer, or of its thinking. */
-export type SaidPiece = { readonly text: string } | { readonly thinking: string };
+/** A piece of what a model says: of the answer, of its thinking, or an event of a call. */
+export type SaidPiece =
+  | { readonly text: string }
+  | { readonly thinking: string }
+  | { readonly event: string };
 
 /**
  * What comes within this time goes out as one line. A fast model says 200 pieces a second and more, and each
@@ -9,6 +12,7 @@ export const JOIN_MS = 15;
 
 /**
  * Joins the pieces that a model says into few lines: text with text, thinking with thinking, in their order.
+ * Events stay whole, and are written together, before the text: who reads the one does not read the other.
  * Nothing is held for longer than JOIN_MS. What comes after a silence goes out at once, so that nobody waits
  * for the first token.
  */
@@ -16,6 +20,7 @@ export class PieceJoiner {
   readonly #write: (piece: SaidPiece) => void;
   /** What waits: each is of another kind than the one before it. */
   #waiting: { readonly kind: 'text' | 'thinking'; text: string }[] = [];
+  #events: string[] = [];
   /** Runs for JOIN_MS after each line. */
   #timer: NodeJS.Timeout | null = null;
 
@@ -32,10 +37,17 @@ export class PieceJoiner {
     if (this.#timer === null) this.#writeOut();
   }
 
+  /** Takes an event. The text in it is pushed beside it. */
+  pushEvent(event: string): void {
+    this.#events.push(event);
+    if (this.#timer === null) this.#writeOut();
+  }
+
   /** Writes what waits now. Has to be called at the end. */
   flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+    for (const event of this.#events.splice(0)) this.#write({ event });
     for (const { kind, text } of this.#waiting.splice(0)) {
       this.#write(kind === 'text' ? { text } : { thinking: text });
     }
@@ -44,6 +56,7 @@ export class PieceJoiner {
   /** Forgets what waits: it is void. */
   drop(): void {
     this.#waiting = [];
+    this.#events = [];
     this.flush();
   }
 
@@ -51,7 +64,7 @@ export class PieceJoiner {
     this.flush();
     this.#timer = setTimeout(() => {
       this.#timer = null;
-      if (this.#waiting.length > 0) this.#writeOut();
+      if (this.#waiting.length + this.#events.length > 0) this.#writeOut();
     }, JOIN_MS);
     // What is left is flushed at the end; until then it keeps no process running.
     this.#timer.unref();

@@ -18,7 +18,7 @@ const MAX_WAITING_CHARS = 1024 * 1024;
 
 /** What is said while a task is generated. Nothing of it throws, and nothing waits for it. */
 export interface TaskStream {
-  /** Passes on what is a piece, or a start from the beginning. */
+  /** Passes on what is a piece or an event, or a start from the beginning. */
   heard(sign: GenerationSign): void;
   /** The generation has ended by itself; what was said is the whole of it. */
   end(): void;
@@ -64,6 +64,8 @@ export class TaskStreams {
           joiner.drop();
           filter = new ThinkingFilter();
           writer.write({ begin: { agent, at: new Date(now()).toISOString() } });
+        } else if (sign.type === 'event') {
+          joiner.pushEvent(sign.event);
         } else if (sign.type === 'piece') {
           joiner.push('thinking', sign.thinking);
           const { text, thinking } = filter.push(sign.content);
@@ -134,6 +136,7 @@ class WaitingWriter {
     }
     if ('text' in piece) this.#chars += piece.text.length;
     if ('thinking' in piece) this.#chars += piece.thinking.length;
+    if ('event' in piece) this.#chars += piece.event.length;
     if (this.#chars > MAX_WAITING_CHARS) this.#waiting = null;
     else this.#waiting.push(piece);
   }

@@ -1,9 +1,12 @@
 import type { TaskFormat } from '../../../protocol/task.js';
 import type { Backend, BackendSettings, GenerateRequest } from '../backend.js';
 import { backendError } from '../backend-failure.js';
+import { countsWholePrompt, promptOf, purposeOf } from '../call-prompt.js';
 import { generateByChatCompletions } from '../chat-completions.js';
 import { chatParams, type ResponseFormat } from '../chat-completions-request.js';
+import { isCloudName } from '../cloud-model.js';
 import { withinFixedContext } from '../fixed-context.js';
+import { sendV1Call } from '../v1-call.js';
 import { LMSTUDIO } from './lmstudio.js';
 import { inspectLmstudioModel, listLmstudioModels } from './lmstudio-models.js';
 
@@ -35,15 +38,39 @@ export function lmstudioBackend(url: string, { allowCloud = false, token }: Back
       // Before anything is sent: an image of no known kind is no reason to load a model.
       const chat = chatParams(request, responseFormat);
       const inspect = () => inspectLmstudioModel(server, request.model, allowCloud, signal);
-      const limit = 'what LM Studio has loaded the model with';
-      return await withinFixedContext({ about, request, limit, inspect }, async () => {
+      return await withinFixedContext({ about, request, limit: LIMIT, inspect }, async () => {
         onToken({ type: 'alive' });
         const checkModel = (model: string) => refuseWrongModel(about, request, model);
         return await generateByChatCompletions({ server, request, chat, signal, onToken, checkModel });
       });
     },
+    async call(call, signal, reader) {
+      signal.throwIfAborted();
+      const asking = {
+        ...{ about, request: promptOf(call), limit: LIMIT, countsAll: countsWholePrompt(call.path) },
+        inspect: () => inspectLmstudioModel(server, call.model, allowCloud, signal, purposeOf(call.path)),
+      };
+      return await withinFixedContext(asking, async (model) => {
+        if (model === null && !isCloudName(call.model)) {
+          throw backendError(about, 'model_not_found', `model ${call.model} not found`);
+        }
+        reader.alive();
+        const checkModel = (answering: string) => refuseWrongModel(about, call, answering);
+        return await sendV1Call({
+          server,
+          call,
+          model: model?.name ?? call.model,
+          signal,
+          reader,
+          checkModel,
+        });
+      });
+    },
   };
 }
+
+/** What bounds a context, to follow `which is`. */
+const LIMIT = 'what LM Studio has loaded the model with';
 
 /** LM Studio refuses OpenAI's `json_object` with 400; a schema of any object says the same. */
 function responseFormat(format: TaskFormat): ResponseFormat {
@@ -53,7 +80,7 @@ function responseFormat(format: TaskFormat): ResponseFormat {
 
 function refuseWrongModel(
   about: Pick<Backend, 'name' | 'url'>,
-  request: GenerateRequest,
+  request: Pick<GenerateRequest, 'model' | 'strictModel'>,
   model: string,
 ): void {
   if (!request.strictModel || LMSTUDIO.sameModel(request.model, model)) return;

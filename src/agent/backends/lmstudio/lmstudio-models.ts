@@ -59,6 +59,7 @@ export async function inspectLmstudioModel(
   model: string,
   allowCloud: boolean,
   signal: AbortSignal,
+  purpose: 'chat' | 'embed' = 'chat',
 ): Promise<LmstudioModel | null> {
   // Behind the address may be another server that speaks this API: Ollama does, with its cloud models.
   if (isCloudName(model) && !allowCloud) {
@@ -67,7 +68,7 @@ export async function inspectLmstudioModel(
   const models = await listLmstudioModels(about, signal);
   const found =
     models.find(({ name }) => name === model) ?? models.find(({ name }) => LMSTUDIO.sameModel(model, name));
-  if (found?.canChat === false) {
+  if (purpose === 'chat' && found?.canChat === false) {
     throw backendError(about, 'model_cannot_chat', `${model} cannot chat; it is made for: embedding`);
   }
   return found ?? null;

@@ -1,6 +1,7 @@
 import { shellQuote } from '../../../process/shell-quote.js';
 import type { BackendDescription } from '../backend-description.js';
 import { parseBackendUrl } from '../backend-url.js';
+import { V1_PATHS } from '../v1-paths.js';
 import { LMSTUDIO_FAILURES } from './lmstudio-failures.js';
 
 /** With the path of its OpenAI-compatible API. */
@@ -25,6 +26,8 @@ export const LMSTUDIO = {
   sameModel: sameLmstudioModel,
   answersFromOthers: true,
   takesContextSize: false,
+  // lmstudio.ai/docs/developer: /v1/responses since 0.3.29, /v1/messages since 0.4.1.
+  paths: V1_PATHS,
   failures: LMSTUDIO_FAILURES,
   remedies: {
     start: 'lms server start, or the Developer tab of LM Studio; elsewhere than usual: --lmstudio-url',

@@ -1,5 +1,6 @@
 import type { Usage } from '../../../protocol/answer.js';
-import { type Backend, BackendError, type GenerateRequest } from '../backend.js';
+import type { TaskOptions } from '../../../protocol/task.js';
+import { type Backend, BackendError } from '../backend.js';
 import {
   estimateRequest,
   fewestTokens,
@@ -7,6 +8,7 @@ import {
   mostTokens,
   type Overflow,
   overflowError,
+  type Prompt,
   promptTokensIn,
 } from '../context-overflow.js';
 
@@ -15,6 +17,12 @@ const FIRST_STEP = 4096;
 
 /** Room for an answer without a limit of its own, thinking included, in tokens. It grows where it is full. */
 const ANSWER_TOKENS = 1024;
+
+/**
+ * The same for an answer that is heard while it comes, and ends where its room is full: what most programs
+ * give an answer at most.
+ */
+const HEARD_ANSWER_TOKENS = 4096;
 
 /** How much more than the estimate is allowed for. */
 const MARGIN = 1.1;
@@ -68,7 +76,9 @@ export interface FittedRun {
 /** What fitting one request needs. */
 export interface ContextFit<Run extends FittedRun> {
   readonly about: Pick<Backend, 'name' | 'url'>;
-  readonly request: GenerateRequest;
+  readonly request: Prompt & { readonly options: Pick<TaskOptions, 'max_tokens'> };
+  /** Whether its events are heard while they come, so that it is begun once only. Default: false. */
+  readonly isHeard?: boolean;
   readonly bounds: ContextBounds;
   /** Whether the server refuses a prompt that does not fit, and does not cut it. Asked where it counts. */
   readonly refusesOverflow: () => Promise<boolean>;
@@ -88,7 +98,8 @@ export interface ContextFit<Run extends FittedRun> {
 export async function fitContext<Run extends FittedRun>(fit: ContextFit<Run>): Promise<Run> {
   const { about, request, bounds } = fit;
   const estimate = estimateRequest(request);
-  const room = request.options.max_tokens ?? ANSWER_TOKENS;
+  const { isHeard = false } = fit;
+  const room = request.options.max_tokens ?? (isHeard ? HEARD_ANSWER_TOKENS : ANSWER_TOKENS);
   const fewest = fewestTokens(request.messages);
   let plan = planContext(Math.max(Math.ceil(estimate * MARGIN), fewest) + room, bounds);
   // No server can read it: not even a load is worth it.
@@ -100,7 +111,7 @@ export async function fitContext<Run extends FittedRun>(fit: ContextFit<Run>): P
   for (;;) {
     const result = await runIn(fit, plan.context);
     const counted = result.promptTokens;
-    if (result.kind === 'done' && !isFull(result.run, plan.context, request)) return result.run;
+    if (result.kind === 'done' && (isHeard || !isFull(result.run, plan.context, request))) return result.run;
     const wanted = (counted ?? plan.context) + room;
     if (result.kind === 'overflow' && counted === null && surelyFits(request, plan.context)) {
       throw overflowError(about, numbersOf(estimate, false, plan, bounds), result.said);
@@ -135,7 +146,7 @@ async function runIn<Run extends FittedRun>(
   try {
     const done = await run(context);
     const promptTokens = done.usage?.prompt_tokens ?? null;
-    if (!isPromptCut(request.messages, done.usage?.prompt_tokens, context)) {
+    if (!isPromptCut(request, done.usage?.prompt_tokens, context)) {
       return { kind: 'done', run: done, promptTokens };
     }
     // What it counted is what was left.
@@ -147,15 +158,19 @@ async function runIn<Run extends FittedRun>(
 }
 
 /** Whether it has room with each byte a token, so that no other context helps. Of an image nobody knows. */
-function surelyFits({ messages, images }: GenerateRequest, context: number): boolean {
-  return images.length === 0 && mostTokens(messages) < context;
+function surelyFits(prompt: Prompt, context: number): boolean {
+  return prompt.images.length === 0 && mostTokens(prompt) < context;
 }
 
 /**
  * Whether the answer ended, or lost its prompt, at the end of the context: an old server ignores `shift` and
  * pushes the prompt out rather than stop.
  */
-function isFull({ usage, finishReason }: FittedRun, context: number, request: GenerateRequest): boolean {
+function isFull(
+  { usage, finishReason }: FittedRun,
+  context: number,
+  request: ContextFit<FittedRun>['request'],
+): boolean {
   const { prompt_tokens = 0, completion_tokens = 0 } = usage ?? {};
   const { max_tokens } = request.options;
   if (max_tokens !== undefined && completion_tokens >= max_tokens) return false;

@@ -12,7 +12,10 @@ import {
 } from '../backend.js';
 import { backendError, callBackend, lostError } from '../backend-failure.js';
 import { BackendMemory } from '../backend-memory.js';
+import { sendCall } from '../call-api.js';
+import { countsWholePrompt, promptOf, purposeOf } from '../call-prompt.js';
 import { finishGeneration, type RawGeneration } from '../finish-generation.js';
+import { withinFixedContext } from '../fixed-context.js';
 import { StreamedText } from '../streamed-text.js';
 import { openTransport } from '../transport.js';
 import { fitContext } from './fit-context.js';
@@ -67,6 +70,52 @@ export function ollamaBackend(url: string, settings: BackendSettings = {}): Back
         },
       });
       return finishGeneration(about, request, raw);
+    },
+    async call(call, signal, reader) {
+      const { path, model } = call;
+      const purpose = purposeOf(path);
+      const inspect = () => inspectOllamaModel(about, model, allowCloud, signal, purpose);
+      const send = (more: Readonly<Record<string, unknown>>) => {
+        const body = { ...call.body, ...more, model };
+        return sendCall({ server: about, url: `${about.url}${path}`, call, body, signal, reader });
+      };
+      const { longestContext, loaded } = await inspect();
+      reader.alive();
+      if (purpose === 'embed') return await send({});
+      const request = promptOf(call);
+      if (path !== '/api/chat' && path !== '/api/generate') {
+        // OpenAI's API and Anthropic's have no context size, and Ollama cuts in silence what does not fit.
+        const limit = 'what Ollama gives a model where a call cannot say it (OLLAMA_CONTEXT_LENGTH)';
+        let isSent = false;
+        const asking = {
+          ...{ about, request, limit, countsAll: countsWholePrompt(path) },
+          // What it has in memory before is what others asked for: it is loaded anew with another.
+          inspect: async () => ({
+            context: isSent ? ((await inspect()).loaded?.context ?? null) : null,
+            longestContext,
+          }),
+        };
+        return await withinFixedContext(asking, async () => {
+          isSent = true;
+          return await send({});
+        });
+      }
+      const key = `${about.url} ${model}`;
+      const inMemory = loaded === null ? null : (loaded.context ?? memory.contexts.get(key) ?? null);
+      return await fitContext({
+        ...{ about, request, isHeard: call.isHeard },
+        bounds: {
+          task: request.options.num_ctx ?? null,
+          ...{ max: maxContext, model: longestContext, loaded: inMemory },
+        },
+        refusesOverflow: async () => refusesOverflow(await ollamaVersion(about, signal)),
+        log: settings.log ?? (() => {}),
+        run: async (context) => {
+          memory.contexts.set(key, context);
+          const options = { ...(call.body.options as object | undefined), num_ctx: context };
+          return await send({ options, truncate: false, shift: false });
+        },
+      });
     },
   };
 }

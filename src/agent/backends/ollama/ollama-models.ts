@@ -52,6 +52,7 @@ export async function inspectOllamaModel(
   model: string,
   allowCloud: boolean,
   signal: AbortSignal,
+  purpose: 'chat' | 'embed' = 'chat',
 ): Promise<ModelFacts> {
   if (isElsewhere(about, model)) {
     // Not even its name is sent on: the server would ask the cloud about it.
@@ -66,7 +67,7 @@ export async function inspectOllamaModel(
     const { remote_model, remote_host } = shown;
     refuseCloudModel(about, model, `it is ${remote_model || 'a model'} of ${remote_host || 'elsewhere'}`);
   }
-  if (!chats(shown)) {
+  if (purpose === 'chat' && !chats(shown)) {
     const made = shown.capabilities?.length ? shown.capabilities.join(', ') : 'embedding';
     throw backendError(about, 'model_cannot_chat', `${model} cannot chat; it is made for: ${made}`);
   }

@@ -1,4 +1,5 @@
 import { shellQuote } from '../../../process/shell-quote.js';
+import { REQUEST_PATHS } from '../../../protocol/request.js';
 import type { BackendDescription } from '../backend-description.js';
 import { parseBackendUrl } from '../backend-url.js';
 import { OLLAMA_FAILURES } from './ollama-failures.js';
@@ -22,6 +23,9 @@ export const OLLAMA = {
   sameModel: sameOllamaModel,
   answersFromOthers: false,
   takesContextSize: true,
+  // docs/api.md and docs/api/openai-compatibility.mdx of ollama/ollama; /v1/responses since 0.13.3,
+  // /v1/messages since 0.14.
+  paths: REQUEST_PATHS,
   failures: OLLAMA_FAILURES,
   remedies: {
     start: 'ollama serve, or start its app; elsewhere than usual: --ollama-url',

@@ -1,9 +1,11 @@
 import type { TaskFormat } from '../../../protocol/task.js';
-import type { Backend, BackendSettings } from '../backend.js';
+import type { Backend, BackendSettings, GenerateRequest } from '../backend.js';
 import { backendError } from '../backend-failure.js';
+import { countsWholePrompt, promptOf, purposeOf } from '../call-prompt.js';
 import { generateByChatCompletions } from '../chat-completions.js';
 import { chatParams, type ResponseFormat } from '../chat-completions-request.js';
 import { withinFixedContext } from '../fixed-context.js';
+import { sendV1Call } from '../v1-call.js';
 import { OPENAI } from './openai.js';
 import { countTokens, inspectOpenaiModel, listOpenaiModels } from './openai-models.js';
 
@@ -37,7 +39,7 @@ export function openaiBackend(url: string, { allowCloud = false, token }: Backen
       const asking = {
         about,
         request,
-        limit: 'what the server has loaded the model with',
+        limit: LIMIT,
         inspect: () => inspectOpenaiModel(server, request.model, allowCloud, signal),
         countBefore: async ({ isCutInSilence }: { isCutInSilence: boolean }) =>
           isCutInSilence ? await countTokens(server, request, signal) : null,
@@ -46,17 +48,48 @@ export function openaiBackend(url: string, { allowCloud = false, token }: Backen
         onToken({ type: 'alive' });
         // As the server spells it: some take no other spelling.
         const spelled = { ...chat, model: model?.name ?? request.model };
-        const names = [request.model, ...(model?.names ?? [])];
-        const checkModel = (answering: string) => {
-          if (!request.strictModel || names.some((name) => OPENAI.sameModel(name, answering))) return;
-          const text = `${request.model} was asked, and ${answering} answered`;
-          throw backendError(about, 'wrong_model', text);
-        };
+        const checkModel = (answering: string) => refuseWrongModel(about, request, model?.names, answering);
         const call = { server, request, chat: spelled, signal, onToken, checkModel };
         return await generateByChatCompletions(call);
       });
     },
+    async call(call, signal, reader) {
+      signal.throwIfAborted();
+      const request = promptOf(call);
+      const asking = {
+        ...{ about, request, limit: LIMIT, countsAll: countsWholePrompt(call.path) },
+        inspect: () => inspectOpenaiModel(server, call.model, allowCloud, signal, purposeOf(call.path)),
+        countBefore: async ({ isCutInSilence }: { isCutInSilence: boolean }) =>
+          isCutInSilence ? await countTokens(server, request, signal) : null,
+      };
+      return await withinFixedContext(asking, async (model) => {
+        reader.alive();
+        const checkModel = (answering: string) => refuseWrongModel(about, call, model?.names, answering);
+        return await sendV1Call({
+          server,
+          call,
+          model: model?.name ?? call.model,
+          signal,
+          reader,
+          checkModel,
+        });
+      });
+    },
   };
+}
+
+/** What bounds a context, to follow `which is`. */
+const LIMIT = 'what the server has loaded the model with';
+
+/** `names`: those that the model of the request is listed by. */
+function refuseWrongModel(
+  about: Pick<Backend, 'name' | 'url'>,
+  { model, strictModel }: Pick<GenerateRequest, 'model' | 'strictModel'>,
+  names: readonly string[] | undefined,
+  answering: string,
+): void {
+  if (!strictModel || [model, ...(names ?? [])].some((name) => OPENAI.sameModel(name, answering))) return;
+  throw backendError(about, 'wrong_model', `${model} was asked, and ${answering} answered`);
 }
 
 /**

@@ -99,6 +99,7 @@ export async function inspectOpenaiModel(
   model: string,
   allowCloud: boolean,
   signal: AbortSignal,
+  purpose: 'chat' | 'embed' = 'chat',
 ): Promise<OpenaiModel> {
   if (!allowCloud) {
     const { host } = new URL(server.url);
@@ -110,7 +111,7 @@ export async function inspectOpenaiModel(
   const found =
     models.find(({ name }) => name === model) ?? models.find(({ name }) => OPENAI.sameModel(model, name));
   if (found === undefined) throw backendError(server, 'model_not_found', `model ${model} not found`);
-  if (!found.canChat) {
+  if (purpose === 'chat' && !found.canChat) {
     throw backendError(server, 'model_cannot_chat', `${model} cannot chat; it is made for: embedding`);
   }
   return found.context !== null ? found : { ...found, context: await contextOf(server, found, signal) };

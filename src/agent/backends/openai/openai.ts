@@ -1,6 +1,7 @@
 import { BridgeError } from '../../../protocol/bridge-error.js';
 import type { BackendDescription } from '../backend-description.js';
 import { parseBackendUrl } from '../backend-url.js';
+import { V1_PATHS } from '../v1-paths.js';
 import { OPENAI_FAILURES } from './openai-failures.js';
 import { isPrivateAddress } from './private-address.js';
 
@@ -27,6 +28,8 @@ export const OPENAI = {
   sameModel: sameOpenaiModel,
   answersFromOthers: true,
   takesContextSize: false,
+  // llama.cpp has all of them, the others some.
+  paths: V1_PATHS,
   failures: OPENAI_FAILURES,
   remedies: {
     start: 'start the server that --openai-url names (docs/openai.md has the command line of each)',

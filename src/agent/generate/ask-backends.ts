@@ -1,0 +1,127 @@
+import type { AnswerContext } from '../../protocol/answer.js';
+import type { TaskJson } from '../../protocol/task.js';
+import type { GenerateSettings } from '../agent-options.js';
+import type { Backend } from '../backends/backend.js';
+import type { BackendDescription } from '../backends/backend-description.js';
+import { addressOf, backendNamed, isBackendName, openBackends, withAddress } from '../backends/backends.js';
+import {
+  failedOutcome,
+  type GenerationOutcome,
+  unaskedOutcome,
+  unknownBackend,
+  withoutAddress,
+} from '../compose-answer.js';
+import { type Deadlines, startDeadlines } from '../deadlines.js';
+import { isElsewhereError, reachedNothing, tryBackends } from './try-backends.js';
+
+/** What says who is asked, and for how long. */
+export interface Asking {
+  /** `backend` and `timeout_s` count. */
+  readonly task: TaskJson;
+  /** The model that the task names: what stands in an error before another is chosen. */
+  readonly model: string | undefined;
+  readonly settings: GenerateSettings;
+  readonly signal: AbortSignal;
+  /** What a model server must know to be asked at all, and what it is called in a sentence. Default: none. */
+  readonly serves?: { readonly what: string; by(backend: BackendDescription): boolean };
+}
+
+/** One attempt at a task, with one backend. */
+export interface Attempt {
+  readonly backend: Backend;
+  /** No other backend may be asked. */
+  readonly isAlone: boolean;
+  /** Another model may stand in for the agent's: the backend that it is meant for is away. */
+  readonly mayReplace: boolean;
+  readonly deadlines: Deadlines;
+  /** Says which model is asked, for an error answer. */
+  chose(model: string): void;
+  /** Says how much of the conversation before the task went along. */
+  fitted(context: AnswerContext): void;
+}
+
+/** What was asked last, for the error answer, and how often a server was given the task. */
+interface Asked {
+  backend: GenerationOutcome['backend'];
+  model: string | null;
+  attempts: number;
+  /** A backend lacked the model, or the path. Of several, the first stands in the record. */
+  isElsewhere: boolean;
+  context?: AnswerContext;
+}
+
+/**
+ * Gives a task to the backend that it names, or to the first of those in the settings that can be reached and
+ * has what it needs, under the idle and the total deadline. Where a failure passes, it is given the task
+ * again (`try-backends.ts`). Whatever a model server does is an outcome.
+ *
+ * `begin` is called once, under the deadlines; what it returns is called for each attempt. Throws the reason
+ * of `signal` once that is aborted, and BridgeError `usage` where an address in the settings is none.
+ */
+export async function askBackends(
+  asking: Asking,
+  begin: (
+    deadlines: Deadlines,
+  ) =>
+    | Promise<(attempt: Attempt) => Promise<GenerationOutcome>>
+    | ((a: Attempt) => Promise<GenerationOutcome>),
+): Promise<GenerationOutcome> {
+  const { task, settings, signal, serves } = asking;
+  signal.throwIfAborted();
+  const { backend: named } = task;
+  if (named !== undefined && !isBackendName(named)) return unknownBackend(named);
+  if (named !== undefined && addressOf(named, settings) === null) return withoutAddress(named);
+  const known = named === undefined ? settings.order : [named];
+  const order = known.filter((name) => serves?.by(backendNamed(name)) ?? true);
+  if (serves !== undefined && withAddress(order, settings).length === 0) {
+    return unaskedOutcome('request_refused', `${known.join(', ')} of this agent: no ${serves.what} there`);
+  }
+  const backends = await openBackends(order, settings);
+  const totalMs = task.timeout_s === undefined ? settings.totalTimeoutMs : task.timeout_s * 1000;
+  const deadlines = startDeadlines({ idleMs: settings.idleTimeoutMs, totalMs }, signal);
+  const asked: Asked = { backend: null, model: null, attempts: 0, isElsewhere: false };
+  try {
+    const once = await begin(deadlines);
+    const attempt = (backend: Backend) =>
+      countAttempt(asking, asked, backend, (mayReplace) =>
+        once({
+          ...{ backend, isAlone: backends.length === 1, mayReplace, deadlines },
+          chose: (model) => Object.assign(asked, { backend: backend.name, model }),
+          fitted: (context) => Object.assign(asked, { context }),
+        }),
+      );
+    const outcome = await tryBackends(backends, settings, deadlines.signal, attempt);
+    return withAttempts(outcome, asked);
+  } catch (error) {
+    signal.throwIfAborted();
+    return withAttempts(failedOutcome(error, asked), asked);
+  } finally {
+    deadlines.stop();
+  }
+}
+
+async function countAttempt(
+  { model, settings }: Asking,
+  asked: Asked,
+  backend: Backend,
+  attempt: (mayReplace: boolean) => Promise<GenerationOutcome>,
+): Promise<GenerationOutcome> {
+  // It is meant for the first of the order, and another model stands in only where that one is away.
+  const mayReplace = settings.order[0] !== backend.name && !asked.isElsewhere;
+  if (!asked.isElsewhere) Object.assign(asked, { backend: backend.name, model: model ?? null });
+  let isGiven = true;
+  try {
+    return await attempt(mayReplace);
+  } catch (error) {
+    isGiven = !reachedNothing(error);
+    asked.isElsewhere ||= isElsewhereError(error);
+    throw error;
+  } finally {
+    if (isGiven) asked.attempts += 1;
+  }
+}
+
+/** How many it took is said where it was more than one; and of a reply, how much went along. */
+function withAttempts(outcome: GenerationOutcome, { attempts, context }: Asked): GenerationOutcome {
+  return { ...outcome, ...(attempts > 1 && { attempts }), ...(context && { context }) };
+}

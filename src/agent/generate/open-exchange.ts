@@ -1,0 +1,52 @@
+import { BackendError, type OnToken } from '../backends/backend.js';
+import { backendError } from '../backends/backend-failure.js';
+import type { Attempt } from './ask-backends.js';
+import { withInstalledModels } from './choose-model.js';
+
+/** What one exchange is under. */
+interface Exchange {
+  readonly attempt: Pick<Attempt, 'backend' | 'deadlines'>;
+  /** The most bytes that are taken of an answer, thinking included. */
+  readonly maxAnswerBytes: number;
+  readonly onToken: OnToken;
+}
+
+/**
+ * Returns what asks a backend once, under the idle deadline. It throws `answer_too_large` for a model that
+ * runs on past `maxAnswerBytes`, and once a token came nothing that lets another backend begin again what
+ * this one said.
+ */
+export function openExchange({ attempt, maxAnswerBytes, onToken }: Exchange) {
+  const { backend, deadlines } = attempt;
+  const tooLarge = `the answer has more than ${maxAnswerBytes} bytes; it was stopped there`;
+  let spoke = false;
+  return async <T>(ask: (signal: AbortSignal, take: OnToken) => Promise<T>): Promise<T> => {
+    let bytes = 0;
+    const take: OnToken = (sign) => {
+      deadlines.alive();
+      if (sign.type === 'begins') bytes = 0;
+      if (sign.type === 'event') {
+        spoke = true;
+        bytes += sign.bytes;
+      }
+      if (sign.type === 'piece') {
+        spoke = true;
+        bytes += Buffer.byteLength(sign.content) + Buffer.byteLength(sign.thinking);
+      }
+      if (bytes > maxAnswerBytes) deadlines.fail(backendError(backend, 'answer_too_large', tooLarge));
+      onToken(sign);
+    };
+    try {
+      return await deadlines.watch(() => ask(deadlines.signal, take));
+    } catch (error) {
+      if (spoke && error instanceof BackendError && saysNothingBegan(error)) {
+        throw new BackendError('backend_error', error.message, { cause: error, kind: 'lost' });
+      }
+      throw await withInstalledModels(error, backend, deadlines.signal);
+    }
+  };
+}
+
+function saysNothingBegan({ code, kind }: BackendError): boolean {
+  return code === 'backend_unreachable' || kind === 'busy';
+}

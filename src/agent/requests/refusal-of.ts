@@ -1,0 +1,41 @@
+import { BackendError } from '../backends/backend.js';
+import { HttpFailure } from '../backends/transport.js';
+import { failedOutcome, type GenerationOutcome } from '../compose-answer.js';
+
+/** The status of a refusal that came with 200: so LM Studio says some. */
+const UNNAMED_REFUSAL = 400;
+
+/**
+ * The outcome of a call that the model server itself refused: its body is kept, with its status. Null for
+ * any other failure: one of the server, of the way to it, or of the key that the agent has for it.
+ */
+export function refusalOf(error: unknown): Omit<GenerationOutcome, 'model' | 'backend'> | null {
+  if (!(error instanceof BackendError) || error.kind !== 'final') return null;
+  if (error.code === 'backend_unauthorized') return null;
+  const failure = httpFailureIn(error);
+  if (failure === null) return null;
+  const status = failure.status === 200 ? UNNAMED_REFUSAL : failure.status;
+  if (status < 400 || status >= 500) return null;
+  const code = error.code === 'backend_error' ? 'backend_refused' : error.code;
+  const { error: said } = failedOutcome(error, { model: null, backend: null });
+  return {
+    answer: null,
+    error: { code, message: said?.message ?? code },
+    response: { status, body: bodyOf(failure.body) },
+  };
+}
+
+/** What the server answered, behind what was made of it. */
+function httpFailureIn(error: BackendError): HttpFailure | null {
+  for (let at: unknown = error; at instanceof Error; at = at.cause) if (at instanceof HttpFailure) return at;
+  return null;
+}
+
+/** JSON, where it is; else the text. */
+function bodyOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

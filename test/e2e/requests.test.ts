@@ -1,0 +1,201 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { type BridgeConnection, closeConnection, openConnection } from '../../src/bridge/connection.js';
+import { followStream } from '../../src/bridge/follow-stream.js';
+import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { type Answer, answerSchema } from '../../src/protocol/answer.js';
+import type { RequestPath } from '../../src/protocol/request.js';
+import type { StreamPiece } from '../../src/protocol/stream.js';
+import { gate, runAgentOnce, startAgent } from '../support/bridge-agent.js';
+import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
+import type { RunningCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
+import { commitOnMain } from '../support/commit-on-main.js';
+import { gitOk } from '../support/git.js';
+import { onCleanup } from '../support/on-cleanup.js';
+import { waitUntil } from '../support/wait-until.js';
+
+/** When the stand-in answers, so that the same call gets the same bytes. */
+const NOW_MS = Date.UTC(2026, 10, 27);
+const LMSTUDIO = 'llama-3.2-3b-instruct';
+
+let bridge: BridgeFixture;
+let standIn: StandIn;
+let agent: RunningCli;
+let bot: BridgeConnection;
+let asked = 0;
+
+beforeAll(async () => {
+  bridge = await startBridgeFixture({ sshdConfig: ['MaxSessions 8'] });
+  standIn = await startStandIn({ now: () => NOW_MS });
+  onCleanup(() => standIn.close());
+  agent = await startAgent(bridge, standIn, { state: 'requests', args: agentArgs() });
+  const { env, home } = bridge.principal('bot');
+  const runtimeDir = join(home, 'run');
+  await mkdir(runtimeDir, { mode: 0o700 });
+  bot = await openConnection(bridge.sshUrl, { ...env, XDG_RUNTIME_DIR: runtimeDir });
+  onCleanup(() => closeConnection(bot));
+});
+
+function agentArgs(): string[] {
+  return ['--openai-url', standIn.openaiUrl, '--parallel', '2'];
+}
+
+interface Call {
+  readonly path: RequestPath;
+  readonly body: Record<string, unknown>;
+  readonly backend?: string;
+}
+
+async function ask({ path, body, backend }: Call, more: Record<string, unknown> = {}): Promise<string> {
+  asked += 1;
+  const task = { id: `call-${asked}`, request: { path, body }, ...(backend && { backend }), ...more };
+  return await commitOnMain(bridge, { path: 'task.json', content: JSON.stringify(task) });
+}
+
+/** The pieces of a stream up to its end. */
+async function listen(task: string): Promise<StreamPiece[]> {
+  const stopping = new AbortController();
+  onCleanup(() => stopping.abort());
+  const pieces: StreamPiece[] = [];
+  for await (const piece of followStream(bot, task, stopping.signal)) pieces.push(piece);
+  return pieces;
+}
+
+function eventsOf(pieces: readonly StreamPiece[]): string[] {
+  return pieces.flatMap((piece) => ('event' in piece ? [piece.event] : []));
+}
+
+async function answerTo(task: string): Promise<Answer> {
+  const isAnswered = async () => {
+    const records = await bridge.answersLog();
+    return records.filter(({ task_commit }) => task_commit === task).length > 0;
+  };
+  await waitUntil(isAnswered, `an answer to ${task}`, 60_000);
+  const answers = ['log', '--format=%H', '-1', `--grep=Task: ${task}`, 'main', '--', 'inbox.json'];
+  const commit = (await gitOk(answers, { gitDir: bridge.repoPath, env: bridge.ownerEnv })).trim();
+  const text = await gitOk(['show', `${commit}:inbox.json`], {
+    gitDir: bridge.repoPath,
+    env: bridge.ownerEnv,
+  });
+  return answerSchema.parse(JSON.parse(text));
+}
+
+/** What the model server itself answers. */
+async function askDirectly({ path, body, backend }: Call, stream?: boolean): Promise<string> {
+  const base = backend === 'openai' ? standIn.openaiUrl.replace(/\/v1$/, '') : standIn.ollamaUrl;
+  const counted = stream === true && /completions$/.test(path) ? { include_usage: true } : undefined;
+  const response = await fetch(`${base}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ...body, ...(stream !== undefined && { stream }), stream_options: counted }),
+  });
+  return await response.text();
+}
+
+const messages = [{ role: 'user', content: 'What is 12 * 3?' }];
+
+const CALLS: readonly (Call & { readonly answer: string | null; readonly isStreamed: boolean })[] = [
+  {
+    ...{ path: '/v1/chat/completions', backend: 'lmstudio', answer: '36', isStreamed: true },
+    body: { model: LMSTUDIO, messages },
+  },
+  {
+    ...{ path: '/v1/chat/completions', backend: 'openai', answer: '36', isStreamed: true },
+    body: { model: 'Llama-3.2-3B-Instruct-Q4_K_M.gguf', messages },
+  },
+];
+
+test.each(CALLS)('$path of $backend: streamed or not, the response is what the server says', async (call) => {
+  const { isStreamed } = call;
+  const told = JSON.parse(await askDirectly(call, isStreamed ? false : undefined)) as unknown;
+  const [quiet, aloud] = [await ask(call), await ask(call, { stream: true })];
+  const pieces = await listen(aloud);
+  for (const task of [quiet, aloud]) {
+    const answer = await answerTo(task);
+    expect(answer).toMatchObject({ answer: call.answer, error: null, backend: call.backend });
+    expect(answer.response).toEqual({ status: 200, body: told });
+  }
+  const streamed = isStreamed ? await askDirectly(call, true) : '';
+  const separator = call.path.startsWith('/api/') ? '\n' : '\n\n';
+  const events = streamed.split(separator).filter((event) => event !== '');
+  expect(eventsOf(pieces)).toEqual(events);
+  // Who shows the text alone has it as well.
+  const text = pieces.map((piece) => ('text' in piece ? piece.text : '')).join('');
+  expect(text).toBe(isStreamed ? call.answer : '');
+  expect(pieces.at(-1)).toEqual({ end: true });
+});
+
+/** Waits until the model server has this question. */
+async function isAsked(question: string): Promise<void> {
+  const isThere = () => standIn.requests.some(({ body }) => JSON.stringify(body ?? '').includes(question));
+  await waitUntil(isThere, `${question} at the model server`);
+}
+
+const chat = (content: string, more: Record<string, unknown> = {}): Call => ({
+  ...{ path: '/v1/chat/completions', backend: 'lmstudio' },
+  body: { model: LMSTUDIO, messages: [{ role: 'user', content }], ...more },
+});
+
+test('a cancel ends a call that would go on for ever', async () => {
+  standIn.behave = () => ({ answer: 'one two', pause: { afterChunks: 1, until: new Promise(() => {}) } });
+  const task = await ask(chat('for ever'), { stream: true });
+  await isAsked('for ever');
+  await runCliHere(['cancel', task, '--repo', bridge.repoPath], { env: bridge.ownerEnv });
+  const answer = await answerTo(task);
+  expect(answer).toMatchObject({ answer: null, error: { code: 'cancelled' } });
+  expect(answer).not.toHaveProperty('response');
+});
+
+test('what cannot be answered says so, each in its own way', async () => {
+  const refusal = { error: { message: "'temperature' is no number", type: 'invalid_request_error' } };
+  standIn.behave = ({ question }) => {
+    if (question === 'refuse')
+      return { refuse: { kind: 'http', status: 400, body: JSON.stringify(refusal) } };
+    if (question === 'break') return { answer: 'one two', fault: { afterChunks: 1, kind: 'error' } };
+    return {};
+  };
+  const [refused, nobody, broken] = [
+    await ask(chat('refuse')),
+    await ask({ ...chat('2+2', { model: 'nobody' }) }),
+    await ask(chat('break'), { stream: true }),
+  ];
+  expect(await answerTo(refused)).toMatchObject({
+    error: { code: 'backend_refused' },
+    response: { status: 400, body: refusal },
+  });
+  expect((await answerTo(nobody)).error?.code).toBe('model_not_found');
+  const answer = await answerTo(broken);
+  expect(answer).toMatchObject({ answer: null, error: { code: 'backend_error' }, attempts: 3 });
+  expect(answer).not.toHaveProperty('response');
+});
+
+test('an agent that is killed in the middle of a stream answers after its next start, once', async () => {
+  const held = gate();
+  standIn.behave = () => ({ answer: 'one two three', pause: { afterChunks: 1, until: held.opened } });
+  const task = await ask(chat('count'), { stream: true });
+  const heard = listen(task);
+  await isAsked('count');
+  agent.signal('SIGKILL');
+  await agent.exited;
+  standIn.behave = () => ({ answer: 'one two three' });
+  await runAgentOnce(bridge, standIn, { state: 'requests', args: agentArgs() });
+  expect(await answerTo(task)).toMatchObject({ answer: 'one two three', error: null });
+  const pieces = await heard;
+  const last = pieces.findLastIndex((piece) => 'begin' in piece);
+  expect(eventsOf(pieces.slice(last)).join()).toContain('three');
+  expect((await bridge.answersLog()).filter(({ task_commit }) => task_commit === task)).toHaveLength(1);
+});
+
+test('an agent without life of its server for the idle deadline ends the call', async () => {
+  const args = [...agentArgs(), '--idle-timeout', '0.3', '--retry-window', '0'];
+  standIn.behave = () => ({ answer: 'one two', pause: { afterChunks: 1, until: new Promise(() => {}) } });
+  const task = await ask(chat('silence'));
+  const { stderr } = await runAgentOnce(bridge, standIn, { state: 'requests', args });
+  expect(stderr).toContain('idle deadline');
+  expect((await answerTo(task)).error).toMatchObject({
+    code: 'timeout',
+    message: expect.stringContaining('idle deadline'),
+  });
+});
