@@ -7,7 +7,6 @@ Python 3.8 or newer with its standard library, and git on the PATH; nothing else
     bridge_reader.py verify bridge.git      compares answers.log with history
 All that stands before "The commands" is rules of the protocol. What breaks one raises ValueError."""
 import base64, datetime, functools, gzip, hashlib, itertools, json, os, re, subprocess, sys, time
-
 def need(fact, why, code="payload", value=None):
     """`code` is that of a server's refusal; a ValueError without one, from Python itself, is a `payload`."""
     if not fact:
@@ -59,8 +58,7 @@ def text(least=0, most=MAX_WHOLE, pattern=".*", blank=True):
         and (blank or re.search(f"[^{WHITE}]", value)), "is no string of that form and length", value=value)
 def number(least, most, above=False):
     def check(value):
-        need(type(value) in (int, float) and least <= value <= most, "is no number within its bounds")
-        need(value > least or not above, "is too small")
+        need(type(value) in (int, float) and least <= value <= most and (value > least or not above), "range")
         return int(value) if value == int(value) else value
     return check
 def whole(least=-MAX_WHOLE, most=MAX_WHOLE):
@@ -100,16 +98,25 @@ TASK = record({
         "temperature?": number(0, 10), "top_p?": number(0, 1), "max_tokens?": whole(1), "num_ctx?": whole(1),
         "seed?": whole(), "stop?": many(text(1), 1, 16)}),
     "format?": lambda value: value if isinstance(value, dict) else word("json")(value),
-    "priority?": whole(-10, 10), "timeout_s?": number(0, 604800, above=True), "stream?": a(bool)},
-    lambda it: ("prompt" in it) != ("messages" in it) and {"user"} & {x["role"] for x in conversation(it)})
+    "priority?": whole(-10, 10), "timeout_s?": number(0, 604800, above=True), "stream?": a(bool),
+    "request?": record({"path": text(0, 64, "(/[a-z0-9][a-z0-9_-]*)+"), "body": a(dict)})},
+    lambda it: 1 == len({"prompt", "messages", "request"} & {*it}) and (
+        "id" in it and not {"system", "model", "options", "format", "images", "reply_to"} & {*it}
+        if "request" in it else {"user"} & {x["role"] for x in conversation(it)}))
+def fits(answer, error, response):  # an error is there exactly where an answer, or a good response, is not
+    good = response["status"] < 400 if response else answer is not None
+    return good == (error is None) and (good or answer is None)
 ANSWER = record({
     "task_hash": text(pattern="[0-9a-f]{64}"), "task_commit": COMMIT, "task_text?": text(0, 4096),
     "model": nullable(text(1, 256)), "backend": nullable(BACKEND), "answer": nullable(text(1)),
     "error": nullable(record({"code": text(pattern="[a-z][a-z0-9_]{0,63}"), "message": text(1)})),
+    "response?": record({"status": whole(200, 599), "body": lambda value: value}),
     "created_at": instant, "latency_ms": COUNT, "agent": name, "thinking?": text(),
     "finish_reason?": text(1, 64), "usage?": record({"prompt_tokens?": COUNT, "completion_tokens?": COUNT}),
-    "attempts?": whole(1), "cached?": a(bool), "context?": record({"messages": COUNT, "cut": COUNT})},
-    lambda it: it["answer"] is None if it["error"] else it["answer"] and it["model"] and it["backend"])
+    "attempts?": whole(1), "cached?": a(bool), "context?": record({"messages": COUNT, "cut": COUNT}),
+    "dropped?": many(text(1, 128), 1, 64)},
+    lambda it: fits(it["answer"], it["error"], it.get("response")) and (it["error"] or it["model"] and
+    it["backend"]) and not ("response" in it and it.get("cached")))
 CANCEL = record({"task_commit": COMMIT, "reason?": text(0, 1000, blank=False), "cancelled_at": instant})
 CLAIM = record({"agent": name, "session": SESSION, "until": instant})
 PRESENCE = record({
@@ -140,13 +147,12 @@ def read(kind, data, limit=None):
 def read_hello(line): return HELLO(json.loads(line))
 def agent_ref(folder, agent): return f"refs/bridge/{folder}/{name(agent)}"
 def read_any(kind, data): return check_commit(data) if kind == "commit" else read(kind, data)
-def write(kind, value):
-    """As the programs of this repository write; of an answer and a cancel any valid JSON will do."""
+def write(kind, value):  # as this repository writes; of an answer and a cancel any valid JSON will do
     return (write_json(KINDS[kind][0](value), 2 if kind.endswith(".json") else None) + "\n").encode()
-def log_line(seq, commit, task, answer, ingested_at):
-    """A line of answers.log; `task`: asker, asked_at and, where the task has any, metadata."""
+def log_line(seq, commit, task, answer, ingested_at):  # `task`: asker, asked_at, metadata if any
     task = {key: dict(sorted(value.items())) if key == "metadata" else value for key, value in task.items()}
     line = {"seq": seq, "commit": commit, **task, **ANSWER(answer), "ingested_at": ingested_at}
+    line.get("response", {}).pop("body", None)  # it is in history alone
     return write_json(line) + "\n"
 def attempt(rule, *given):  # what a rule returns, and None; or None, and the code of the refusal
     try:
@@ -154,7 +160,8 @@ def attempt(rule, *given):  # what a rule returns, and None; or None, and the co
     except ValueError as error:
         return None, error.args[0] if len(error.args) == 2 else "payload"
 def is_reusable(it):
-    return it["answer"] is not None and it.get("finish_reason") not in ("length", "repetition")
+    cut = it.get("finish_reason") in ("length", "repetition")
+    return it["answer"] is not None and "response" not in it and not cut
 def cached_answer(earlier, own):  # `own`: task_hash, task_commit, created_at, agent, latency_ms, …
     taken = ("model", "backend", "answer", "error", "thinking", "finish_reason", "usage", "context")
     return ANSWER({**{key: earlier[key] for key in taken if key in earlier}, **own, "cached": True})
@@ -162,8 +169,7 @@ REFUSALS = ("stale answered expired unknown-task claimed ref shape principal rol
             "payload message internal").split()
 ABOUT = r"(?:the owner|[^\s,:]+)(?:, (?P<ref>refs/[^\s,:]+))?(?:, holder (?P<holder>[^\s,:]+))?: "
 OLD_ABOUT = r"(?:the owner|[^\s,:]+): (?P<ref>refs/[^\s,:]+): (?:task \w+ is held by (?P<holder>\S+) )?"
-def read_refusal(stderr):
-    """The first refusal in what git printed, or None; with `ref` and `holder` where it names them."""
+def read_refusal(stderr):  # the first refusal in what git printed, or None, with its `ref` and `holder`
     found = re.search(r"llm-bridge refused \[([a-z-]+)\]: ([^\r\n]{0,1000}?); try: ([^\r\n]*)", stderr)
     about = found and (re.match(OLD_ABOUT, found[2]) or re.match(ABOUT, found[2]))
     named = about.groupdict() if about else {}
@@ -177,6 +183,17 @@ def write_refusal(code, said, remedy, who=None, ref=None, holder=None):
 def conversation(task):
     system = [{"role": "system", "content": task["system"]}] if "system" in task else []
     return system + (task.get("messages") or [{"role": "user", "content": task["prompt"]}])
+def question_of(task):  # what task_text and subjects quote: the user's last text, or a request's path
+    def text_in(it):
+        texts = [part.get("text") if isinstance(part, dict) else part for part in parts_of(it) or [it]]
+        return "\n".join(said for said in texts if isinstance(said, str))
+    def parts_of(it): return it if isinstance(it, list) else []
+    body = task["request"]["body"] if "request" in task else task
+    messages = parts_of(body.get("messages")) + parts_of(body.get("input"))
+    users = [it for it in messages if isinstance(it, dict) and it.get("role") == "user"]
+    said = [it.get("content") for it in users[::-1]] + [body.get("prompt"), body.get("input")]
+    path = task.get("request", {}).get("path", "")
+    return next((it for it in map(text_in, said) if re.search(f"[^{WHITE}]", it)), path)
 def estimate_tokens(said):
     units = memoryview(said.encode(f"utf-16-{sys.byteorder[0]}e")).cast("H")
     return -(-sum(1 if unit < 0x250 else 2 if unit < 0x2E80 else 4 for unit in units) // 4)
@@ -205,7 +222,8 @@ def status_of(it):
     return f"error {it['error']['code']}" if it["error"] else "cached" if it.get("cached") else "ok"
 def answer_message(answer):
     model = one_line(answer["model"] or "none")
-    what = status_of(answer) if answer["error"] else excerpt(one_line(answer["answer"]), 50)
+    said = answer["answer"] or f"response {answer.get('response', {}).get('status')}"
+    what = status_of(answer) if answer["error"] else excerpt(one_line(said), 50)
     source = f"{model} via {answer['backend']}" if answer["model"] else "no model"
     took = "cached" if answer.get("cached") else f"{answer['latency_ms']} ms"
     return compose(f"answer {answer['task_commit'][:8]}: {what} ({source}, {took})", {
@@ -215,10 +233,9 @@ def cancel_message(cancel):
     why = f": {excerpt(one_line(cancel['reason']), 50)}" if "reason" in cancel else ""
     return compose(f"cancel {cancel['task_commit'][:8]}{why}", {"Task": cancel["task_commit"]})
 def task_hash(data): return hashlib.sha256(data).hexdigest()
-def git_id(algorithm, kind, data):
-    return hashlib.new(algorithm, b"%s %d\0%s" % (kind.encode(), len(data), data)).hexdigest()
-def parse_tree(raw, id_bytes):
-    """The entries of a raw tree, name → (mode, id); a folder's name ends in a slash, as git sorts it."""
+def git_id(how, kind, data):
+    return hashlib.new(how, b"%s %d\0%s" % (kind.encode(), len(data), data)).hexdigest()
+def parse_tree(raw, id_bytes):  # name → (mode, id) of a raw tree; a folder's name ends in /, as git sorts it
     entries = {}
     while raw:
         head, _, rest = raw.partition(b"\0")
@@ -226,8 +243,7 @@ def parse_tree(raw, id_bytes):
         entries[entry + b"/" * (mode == b"40000")] = (mode, rest[:id_bytes])
         raw = rest[id_bytes:]
     return entries
-def set_file(parent_tree, file, blob):
-    """The raw tree of a message: that of its parent with one entry set."""
+def set_file(parent_tree, file, blob):  # the raw tree of a message: that of its parent with one entry set
     entries = parse_tree(parent_tree, len(blob) // 2)
     entries.pop(file.encode() + b"/", None)
     entries[file.encode()] = (b"100644", bytes.fromhex(blob))
@@ -236,13 +252,11 @@ def set_file(parent_tree, file, blob):
 def write_commit(tree, parent, by, at_ms, message):
     who = f"{by} <{by}@llm-bridge.invalid> {at_ms // 1000} +0000"
     return f"tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n\n{message}".encode()
-def check_commit(raw):
-    """What a server demands of the commit of a message."""
+def check_commit(raw):  # what a server demands of the commit of a message
     need(len(raw) <= 16384, "is too large", "limit")
     need(re.match(HEADERS, read_utf8(raw)), "has other headers", "message")
     need(not re.search(f"[{MARKS}\0-\x08\x0b-\x1f]", raw.decode()), "has control characters", "message")
-def parse_commit(commit, raw):
-    """What a reader needs of a commit of history, whoever made it."""
+def parse_commit(commit, raw):  # what a reader needs of a commit of history, whoever made it
     head, _, message = raw.decode("utf-8", "replace").partition("\n\n")
     headers = [line.partition(" ")[::2] for line in head.split("\n")]
     first = dict(reversed(headers))
@@ -250,8 +264,7 @@ def parse_commit(commit, raw):
         "id": commit, "tree": first["tree"], "parents": [value for key, value in headers if key == "parent"],
         "author": first["author"].partition(" <")[0], "trailers": read_trailers(message),
         "at_ms": int(first["committer"].rsplit(" ", 2)[1]) * 1000}
-def read_trailers(message):
-    """Those of the last paragraph, where all of its lines are `Key: value`; keys in any case."""
+def read_trailers(message):  # of the last paragraph, where all its lines are `Key: value`; keys in any case
     paragraphs = re.split("\n(?:[ \t]*\n)+", message.rstrip("\n\t "))
     lines = paragraphs[-1].split("\n") if len(paragraphs) > 1 else []
     pairs = [re.fullmatch("([A-Za-z0-9-]+)[ \t]*:(.*)", line) for line in lines]
@@ -260,12 +273,10 @@ def read_trailers(message):
             for key in ("Task", "Task-Hash", "Status")}
 # ---- History ----
 MESSAGES = {"task.txt": "task", "task.json": "task", "inbox.json": "answer", "cancel.json": "cancel"}
-def kind_of(parents, changes):
-    """Which message a commit is, or None; `changes`: path → the mode that it has now, or None."""
+def kind_of(parents, changes):  # the kind of a message, or None; `changes`: path → its mode now, or None
     [(path, mode)] = changes.items() if len(changes) == 1 else [("", None)]
     return MESSAGES.get(path) if parents == 1 and mode else None
-def read_history(objects, tip):
-    """The commits along first parents, the oldest first. `objects` gives the bytes of an id, or None."""
+def read_history(objects, tip):  # along first parents, the oldest first; `objects`: id → bytes, or None
     chain, before = [], None  # what the edge of a shallow clone changed, nobody knows
     while tip and objects(tip):
         chain.append(parse_commit(tip, objects(tip)))
@@ -295,14 +306,11 @@ def read_queue(commits, now_ms, ttl_ms):
     pending = [key for key in opened if key not in expired]
     return {"pending": pending, "expired": expired, "answered": answered, "good_answers": good,
             "cancelled": [key for key in pending if key in cancelled]}
-def by_priority(pending):
-    """The order of answering; `pending`: (id, its task or None) in the order of history."""
+def by_priority(pending):  # the order of answering; `pending`: (id, its task or None) in the order of history
     return [key for key, task in sorted(pending, key=lambda one: -(one[1] or {}).get("priority", 0))]
-def task_of(objects, commit):
-    """The task of a commit that asks; None where it cannot be read."""
+def task_of(objects, commit):  # the task of a commit that asks; None where it cannot be read
     return attempt(read, *commit["changes"], objects(commit["blob"]) or b"", MAX_WHOLE)[0]
-def read_log(objects, commits):
-    """The lines that answers.log has to have, each without its ingested_at."""
+def read_log(objects, commits):  # the lines that answers.log has to have, each without its ingested_at
     tasks, lines = {}, []
     for one in commits:
         if one["kind"] == "task":
@@ -319,14 +327,12 @@ def read_log(objects, commits):
     return lines
 def is_rotated(file):
     return bool(re.fullmatch(r"answers(\.log)?[.-][0-9][0-9.:_T-]*(\.log)?(\.backup)?(\.gz)?", file))
-def is_within(of, time_ms, now_ms):
-    """Whether a time is right for what it is of, by the server's clock."""
+def is_within(of, time_ms, now_ms):  # whether a time is right for what it is of, by the server's clock
     ahead = time_ms - now_ms
     return {"claim_allowed": 0 < ahead <= 300_000, "claim_over": ahead <= 0,
             "present": -300_000 <= ahead <= 60_000, "commit_date": -3_600_000 <= ahead <= 600_000}[of]
 # ---- The commands ----
-def open_main(path):
-    """A bridge as its objects (a function from an id or a ref to bytes) and the commits of main."""
+def open_main(path):  # the objects of a bridge (id or ref → bytes), and the commits of main
     git = subprocess.Popen(["git", "--git-dir", path, "cat-file", "--batch"], stdin=-1, stdout=-1)
     def ask(id_or_ref):
         git.stdin.write(f"{id_or_ref}\n".encode())
@@ -346,15 +352,13 @@ def verify(path):
         if file.name == "answers.log" or is_rotated(file.name):
             with (gzip.open if file.name.endswith(".gz") else open)(file.path, "rb") as log:
                 lines += [re.sub(',"ingested_at":"[^"]*"}\n$', "", line.decode()) for line in log]
-    lines.sort(key=lambda line: int(re.match('{"seq":([0-9]+)', line)[1]))
-    # Where the oldest files were thrown away, the log begins with a later answer.
+    lines.sort(key=lambda line: int(re.match('{"seq":([0-9]+)', line)[1]))  # the oldest may be thrown away
     for want, line in itertools.zip_longest(wanted[len(wanted) - len(lines) :] if lines else wanted, lines):
         if want != line:
             sys.exit(f"history and the log differ:\n{want}\n{line}")
     print(f"{len(lines)} lines of the log, {len(wanted)} answers in history: they agree")
 # ---- The test vectors ----
-def data_of(case):
-    """Bytes as the vectors give them: a text in UTF-8, one with a part many times, base64 or hex."""
+def data_of(case):  # bytes as the vectors give them: UTF-8, with a part many times, base64 or hex
     if "hex" in case or "base64" in case:
         return bytes.fromhex(case["hex"]) if "hex" in case else base64.b64decode(case["base64"])
     filled = case["before"] + case["fill"] * case["times"] + case["after"] if "fill" in case else case["text"]
@@ -392,6 +396,5 @@ def check_vectors(folder):
             same = [json.dumps(it, sort_keys=True) for it in (got if len(want) > 1 else [got], want)]
             need(same[0] == same[1], f"{row['file']} {row['list']}, {case.get('name')}: {same}")
     print("all vectors are met")
-
 if __name__ == "__main__":
     {"vectors": check_vectors, "queue": print_queue, "verify": verify}[sys.argv[1]](sys.argv[2])

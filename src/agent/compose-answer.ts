@@ -1,16 +1,16 @@
 import { type Answer, type AnswerErrorCode, MAX_DROPPED, writeAnswer } from '../protocol/answer.js';
 import { errorText } from '../protocol/bridge-error.js';
-import { MAX_TASK_TEXT_CHARS } from '../protocol/limits.js';
+import { MAX_JSON_DEPTH, MAX_TASK_TEXT_CHARS } from '../protocol/limits.js';
 import { oneLine } from '../protocol/printable.js';
 import { questionOf, type TaskJson } from '../protocol/task.js';
 import { excerpt, toWellFormedJson } from '../protocol/text.js';
 import { type Backend, BackendError, type Generation } from './backends/backend.js';
 import { MAX_ERROR_MESSAGE_CHARS } from './backends/backend-failure.js';
 import { type BackendName, backendNamed, DEFAULT_BACKEND_ORDER } from './backends/backends.js';
+import { legalResponse } from './legal-response.js';
 
 /**
- * What of an `inbox.json` comes from a model server. `error` is null where there is an `answer`, or a
- * `response` with a status below 400.
+ * What of an `inbox.json` comes from a model server: an `answer`, a `response` that is no refusal, or an `error`.
  */
 export type GenerationOutcome = Pick<
   Answer,
@@ -41,38 +41,54 @@ export interface AnswerFrame {
 
 /**
  * Puts an outcome into the form of an `inbox.json`. What would be too large for the bridge loses first its
- * thinking, then the repeated question, and is at last an error `answer_too_large`.
+ * thinking, then the repeated question, and is at last an error `answer_too_large`. A refusal of an API stays
+ * that error, and loses its response.
  */
 export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, cached = false): Answer {
-  // A model server can say half a character, and no message may have one.
-  const whole: Answer = toWellFormedJson({
-    task_hash: frame.hash,
-    task_commit: frame.taskId,
-    ...(frame.task === null ? {} : { task_text: excerpt(questionOf(frame.task), MAX_TASK_TEXT_CHARS) }),
-    model: outcome.model === null ? null : excerpt(outcome.model, 256),
-    backend: outcome.backend,
-    answer: outcome.answer,
-    error: outcome.error,
-    ...(outcome.response === undefined ? {} : { response: outcome.response }),
-    created_at: new Date(frame.nowMs).toISOString(),
-    latency_ms: Math.max(0, Math.round(frame.latencyMs)),
-    agent: frame.agent,
-    ...(outcome.thinking ? { thinking: outcome.thinking } : {}),
-    ...(outcome.finish_reason ? { finish_reason: excerpt(outcome.finish_reason, 64) } : {}),
-    ...(outcome.usage === undefined ? {} : { usage: outcome.usage }),
-    ...(outcome.attempts === undefined ? {} : { attempts: outcome.attempts }),
-    ...(cached ? { cached: true } : {}),
-    ...(outcome.context === undefined ? {} : { context: outcome.context }),
-    ...(outcome.dropped === undefined ? {} : { dropped: outcome.dropped.slice(0, MAX_DROPPED) }),
-  });
+  const response = outcome.response === undefined ? undefined : legalResponse(outcome.response);
+  if (response === null) return composeAnswer(frame, withoutResponse(outcome), cached);
+  const dropped = (outcome.dropped ?? []).filter((field) => field !== '').slice(0, MAX_DROPPED);
+  // A model server can say half a character, and no message may have one. A response is made whole already.
+  const whole: Answer = {
+    ...toWellFormedJson({
+      task_hash: frame.hash,
+      task_commit: frame.taskId,
+      ...(frame.task === null ? {} : { task_text: excerpt(questionOf(frame.task), MAX_TASK_TEXT_CHARS) }),
+      model: outcome.model === null ? null : excerpt(outcome.model, 256),
+      backend: outcome.backend,
+      // Many APIs say an empty text where there is none, as in a call of tools.
+      answer: outcome.answer === '' ? null : outcome.answer,
+      error: outcome.error,
+    }),
+    ...(response === undefined ? {} : { response }),
+    ...toWellFormedJson({
+      created_at: new Date(frame.nowMs).toISOString(),
+      latency_ms: Math.max(0, Math.round(frame.latencyMs)),
+      agent: frame.agent,
+      ...(outcome.thinking ? { thinking: outcome.thinking } : {}),
+      ...(outcome.finish_reason ? { finish_reason: excerpt(outcome.finish_reason, 64) } : {}),
+      ...(outcome.usage === undefined ? {} : { usage: outcome.usage }),
+      ...(outcome.attempts === undefined ? {} : { attempts: outcome.attempts }),
+      ...(cached ? { cached: true } : {}),
+      ...(outcome.context === undefined ? {} : { context: outcome.context }),
+      ...(dropped.length === 0 ? {} : { dropped: dropped.map((field) => excerpt(field, 128)) }),
+    }),
+  };
   const { thinking: _thinking, ...withoutThinking } = whole;
   const { task_text: _text, ...bare } = withoutThinking;
-  const { response: _response, ...alone } = bare;
+  const { response: _response, ...least } = bare;
   const size = writeAnswer(bare).length;
   const message = `the answer has ${size} bytes, the bridge takes ${frame.maxAnswerBytes}; ask for less, or raise bridge.maxAnswerBytes`;
-  const tooLarge: Answer = { ...alone, answer: null, error: { code: 'answer_too_large', message } };
+  const tooLarge: Answer = { ...least, answer: null, error: { code: 'answer_too_large', message } };
   const fits = (one: Answer) => writeAnswer(one).length <= frame.maxAnswerBytes;
-  return [whole, withoutThinking, bare].find(fits) ?? tooLarge;
+  const shed = [whole, withoutThinking, bare, ...(least.error === null ? [] : [least])];
+  return shed.find(fits) ?? tooLarge;
+}
+
+/** The outcome where no message can have the response. A refusal is told in the words of its error. */
+function withoutResponse({ response: _response, ...outcome }: GenerationOutcome): GenerationOutcome {
+  const message = `the response nests deeper than the ${MAX_JSON_DEPTH} levels that a message may have`;
+  return { ...outcome, answer: null, error: outcome.error ?? { code: 'backend_error', message } };
 }
 
 /** The outcome of a generation. */

@@ -50,6 +50,8 @@ export async function runTask(scope: TaskContext, asked: AskedTask): Promise<Ans
   };
   if (content.task === null) return compose(unaskedOutcome('invalid_task', content.reason));
   const { task, hash } = content;
+  // A request is never reused. It has an id, so it is equal to none, unless two were given the same one.
+  if (task.request !== undefined) return compose(await generateAloud(scope, asked.id, task));
   const reuse = (earlier: Answer) => compose(outcomeOfEarlier(earlier), true);
   const key = equalTaskKey(asked.file, hash);
   const answer = async () => {

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { DEFAULT_MAX_ANSWER_BYTES, MAX_TASK_TEXT_CHARS } from './limits.js';
 import { backendNameSchema, commitIdSchema, modelNameSchema, principalNameSchema } from './names.js';
-import { responseSchema } from './request.js';
+import { isRefusal, responseSchema, type TaskResponse } from './request.js';
 import { type ReadResult, readStrictJson, stringifyEscaped } from './strict-json.js';
 import { instantSchema } from './task.js';
 import { textOf, textSchema } from './text.js';
@@ -60,12 +60,12 @@ export type AnswerContext = z.infer<typeof answerContextSchema>;
 /** The most fields of a request that an answer names as left out. */
 export const MAX_DROPPED = 64;
 
-/** Whether there is something to give to the asker: a text, or a response that is no refusal. */
+/** Whether there is something to give to the asker: the response of an API that is no refusal, or a text. */
 function isGood(inbox: {
-  answer: string | null;
-  response?: z.infer<typeof responseSchema> | undefined;
+  readonly answer: string | null;
+  readonly response?: TaskResponse | undefined;
 }): boolean {
-  return inbox.answer !== null || (inbox.response !== undefined && inbox.response.status < 400);
+  return inbox.response === undefined ? inbox.answer !== null : !isRefusal(inbox.response);
 }
 
 /**
@@ -100,8 +100,12 @@ export const answerSchema = z
   .refine((inbox) => inbox.error === null || inbox.answer === null, {
     error: 'an error has no "answer"',
   })
-  .refine((inbox) => !isGood(inbox) || (inbox.model !== null && inbox.backend !== null), {
+  .refine((inbox) => inbox.error !== null || (inbox.model !== null && inbox.backend !== null), {
     error: 'an answer needs its "model" and its "backend"',
+  })
+  .refine((inbox) => inbox.response === undefined || inbox.cached !== true, {
+    error: 'a "response" is never that of an equal task',
+    path: ['cached'],
   });
 export type Answer = z.infer<typeof answerSchema>;
 

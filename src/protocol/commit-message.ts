@@ -20,12 +20,12 @@ export function askMessage(task: { readonly hash: string; readonly question: str
 
 /**
  * The message of an answer commit: `answer 3f2a1b9c: 4 (llama3.2 via ollama, 812 ms)`, with the id of the
- * task, and the trailers `Task`, `Task-Hash`, `Model`, `Backend`, `Latency-Ms`, `Status` (`ok`, `cached`, or
+ * task, `response 200` where an API gave no text, and the trailers `Task`, `Task-Hash`, `Model`, `Backend`, `Latency-Ms`, `Status` (`ok`, `cached`, or
  * `error` and its code).
  * It is made from the answer alone, so the server's hook can compare the two.
  */
 export function answerMessage(answer: Answer): string {
-  const text = answer.error === null ? subjectText(answer.answer ?? '') : `error ${answer.error.code}`;
+  const text = answer.error === null ? subjectText(saidBy(answer)) : `error ${answer.error.code}`;
   const source = answer.model === null ? 'no model' : `${oneLine(answer.model)} via ${answer.backend ?? '?'}`;
   const time = answer.cached === true ? 'cached' : `${answer.latency_ms} ms`;
   return compose(`answer ${shortId(answer.task_commit)}: ${text} (${source}, ${time})`, [
@@ -45,6 +45,11 @@ export function answerMessage(answer: Answer): string {
 export function cancelMessage(cancel: Cancel): string {
   const why = cancel.reason === undefined ? '' : `: ${subjectText(cancel.reason)}`;
   return compose(`cancel ${shortId(cancel.task_commit)}${why}`, [['Task', cancel.task_commit]]);
+}
+
+/** The text of an answer, or where it has only a response, the status of that. */
+function saidBy({ answer, response }: Answer): string {
+  return answer ?? `response ${response?.status}`;
 }
 
 /** The `Status` trailer of an answer. */

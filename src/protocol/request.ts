@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { HALF_A_CHARACTER, isWellFormedJson } from './text.js';
+import { HALF_A_CHARACTER, isBlank, isWellFormedJson } from './text.js';
 
 /**
  * The API calls that agents of this version pass on. The protocol takes any path of the form of
@@ -24,27 +24,39 @@ export function isRequestPath(path: string): path is RequestPath {
   return (REQUEST_PATHS as readonly string[]).includes(path);
 }
 
-/** A JSON object as an API takes and gives it: any fields. */
-const bodySchema = z.record(z.string(), z.unknown());
+/** The most characters of the path of a call: twice the longest of today. */
+const MAX_PATH_CHARS = 64;
 
 /** A call of a model server's API: its path, and the body that would be sent there. */
 export const requestSchema = z.strictObject({
   path: z
     .string()
-    .regex(
-      /^\/[a-z0-9](?:[a-z0-9_/-]{0,61}[a-z0-9])?$/,
-      'must be the path of an API, like /v1/chat/completions',
-    ),
-  body: bodySchema.refine(isWellFormedJson, HALF_A_CHARACTER),
+    .max(MAX_PATH_CHARS)
+    .regex(/^(?:\/[a-z0-9][a-z0-9_-]*)+$/, 'must be the path of an API, like /v1/chat/completions'),
+  /** Any object: only the agent knows the fields of an API. */
+  body: z.record(z.string(), z.unknown()).refine(isWellFormedJson, HALF_A_CHARACTER),
 });
 export type TaskRequest = z.infer<typeof requestSchema>;
 
+/** The first status of a response that is a refusal. */
+const FIRST_REFUSAL = 400;
+
 /** What the API answered: its status, and its body as if it had not been streamed. */
 export const responseSchema = z.strictObject({
-  status: z.int().min(100).max(599),
-  body: z.unknown().refine((body) => body !== undefined && isWellFormedJson(body), HALF_A_CHARACTER),
+  /** A status below 200 is no answer yet. */
+  status: z.int().min(200).max(599),
+  /** Any JSON value. A field of the type unknown may be absent for zod; this one may not. */
+  body: z
+    .unknown()
+    .refine((body) => body !== undefined, 'is missing')
+    .refine(isWellFormedJson, HALF_A_CHARACTER),
 });
 export type TaskResponse = z.infer<typeof responseSchema>;
+
+/** Whether the API refused the call: then the answer to its task is an error. */
+export function isRefusal(response: Pick<TaskResponse, 'status'>): boolean {
+  return response.status >= FIRST_REFUSAL;
+}
 
 /** The model that a call names; undefined where it names none. */
 export function modelOfRequest({ body }: TaskRequest): string | undefined {
@@ -52,32 +64,20 @@ export function modelOfRequest({ body }: TaskRequest): string | undefined {
 }
 
 /**
- * The text that a person would call the question of a call: its prompt or input, or the text of the last
- * message of the user; the path where it has none of them.
+ * The text that a person would call the question of a call: that of the last message of the user that has any,
+ * else of its `prompt`, else of its `input`; the path where there is none. A message that only brings an image
+ * or the results of tools has no text.
  */
 export function questionOfRequest({ path, body }: TaskRequest): string {
-  const conversation = [body.messages, body.input].find(isConversation);
-  const last = conversation?.findLast(({ role }) => role === 'user');
-  const said = last === undefined ? (body.prompt ?? body.input) : last.content;
-  const text = textIn(said);
-  return text === '' ? path : text;
+  const messages = [body.messages, body.input].filter(Array.isArray).flat().filter(isObject);
+  const said = messages.filter(({ role }) => role === 'user').map(({ content }) => textIn(content));
+  return [...said.reverse(), textIn(body.prompt), textIn(body.input)].find((text) => !isBlank(text)) ?? path;
 }
 
-interface Message {
-  readonly role?: unknown;
-  readonly content?: unknown;
-}
-
-function isConversation(value: unknown): value is Message[] {
-  return Array.isArray(value) && value.some((one) => isObject(one) && 'role' in one);
-}
-
-/** The text in a content: a text, a list of texts, or of parts that have a `text`. */
+/** The text in a content: the lines of its texts, and of its parts that have a `text`. */
 function textIn(content: unknown): string {
-  if (typeof content === 'string') return content;
-  if (!Array.isArray(content)) return '';
-  return content
-    .map((part) => (isObject(part) ? part.text : part))
+  return (Array.isArray(content) ? content : [content])
+    .map((part: unknown) => (isObject(part) ? part.text : part))
     .filter((text) => typeof text === 'string')
     .join('\n');
 }

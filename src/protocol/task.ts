@@ -128,12 +128,11 @@ export function modelOf(task: Pick<TaskJson, 'model' | 'request'>): string | und
 }
 
 /**
- * The text that a person would call the question: the prompt, or the last message of the user. Of a request,
- * what stands for them there.
+ * The text that a person would call the question: the prompt, or the last text of a message of the user. In a
+ * request, what stands for them there (`questionOfRequest`).
  */
 export function questionOf(task: TaskJson): string {
-  if (task.request !== undefined) return questionOfRequest(task.request);
-  return task.prompt ?? task.messages?.findLast((message) => message.role === 'user')?.content ?? '';
+  return questionOfRequest(task.request ?? { path: '', body: task });
 }
 
 /**

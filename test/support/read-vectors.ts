@@ -49,6 +49,7 @@ export const taskVectorsSchema = z.object({
       z.object({ ...named, ...refused, file: taskFile, maxTaskBytes: z.int().optional() }).and(bytesSchema),
     )
     .min(1),
+  questions: z.array(z.object({ ...named, task: z.unknown(), question: z.string() })).min(1),
 });
 
 /** `docs/vectors/answers.json`. */

@@ -82,6 +82,8 @@ async function readBoth(
     scope.maxTaskBytes,
   );
   if (task === null) return { reason: 'cannot be read' };
+  // Its messages are in the form of one API, and are sent whole at every turn.
+  if (task.request !== undefined) return { reason: 'is a request, which has no conversation to continue' };
   const blob = await scope.reader.read(answerBlob);
   const read = readKeptAnswer(blob?.content);
   if (read === null) return { reason: 'has an answer that cannot be read' };

@@ -30,7 +30,7 @@ import {
 } from '../../../src/protocol/presence.js';
 import { readQueue } from '../../../src/protocol/queue.js';
 import { formatRefusal, parseRefusal, REFUSAL_CODES } from '../../../src/protocol/refusal.js';
-import { readTask, taskHash } from '../../../src/protocol/task.js';
+import { questionOf, readTask, taskHash, taskJsonSchema } from '../../../src/protocol/task.js';
 import { readTrailers } from '../../../src/protocol/trailers.js';
 import {
   answerVectorsSchema,
@@ -190,6 +190,10 @@ describe('a task file', () => {
       expect(readTask(file, bytesOf(one), one.maxTaskBytes)).toMatchObject({ ok: false });
     },
   );
+});
+
+test.each(titled(tasks.questions))('the question of a task: %s', (_name, { task, question }) => {
+  expect(questionOf(taskJsonSchema.parse(task))).toBe(question);
 });
 
 describe('an inbox.json', () => {

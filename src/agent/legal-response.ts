@@ -1,0 +1,41 @@
+import { MAX_JSON_DEPTH } from '../protocol/limits.js';
+import type { TaskResponse } from '../protocol/request.js';
+import { toWellFormed } from '../protocol/text.js';
+
+/** An `inbox.json` and its `response` are around the body. */
+const MAX_BODY_DEPTH = MAX_JSON_DEPTH - 2;
+
+/** Stands for a status that no API has, such as 999: a refusal. */
+const NO_STATUS = 599;
+
+/**
+ * What a model server responded, as a message may have it: U+FFFD for each lone surrogate, in keys too, and without
+ * `__proto__`. Null where its body nests too deep: nothing of it can be left out that nobody would miss.
+ */
+export function legalResponse({ status, body }: TaskResponse): TaskResponse | null {
+  const legal = legalJson(body, MAX_BODY_DEPTH);
+  if (legal === undefined) return null;
+  return {
+    status: Number.isInteger(status) && status >= 200 && status <= 599 ? status : NO_STATUS,
+    body: legal,
+  };
+}
+
+/** Undefined: it nests deeper. It stops there, because a body of a megabyte can nest a million levels deep. */
+function legalJson(value: unknown, maxDepth: number): unknown {
+  if (typeof value === 'string') return toWellFormed(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (maxDepth === 0) return undefined;
+  if (Array.isArray(value)) {
+    const made = value.map((inner: unknown) => legalJson(inner, maxDepth - 1));
+    return made.includes(undefined) ? undefined : made;
+  }
+  const made: [string, unknown][] = [];
+  for (const [key, inner] of Object.entries(value)) {
+    if (key === '__proto__') continue;
+    const legal = legalJson(inner, maxDepth - 1);
+    if (legal === undefined) return undefined;
+    made.push([toWellFormed(key), legal]);
+  }
+  return Object.fromEntries(made);
+}
