@@ -48,7 +48,7 @@ export const responseSchema = z.strictObject({
   /** Any JSON value. A field of the type unknown may be absent for zod; this one may not. */
   body: z
     .unknown()
-    .refine((body) => body !== undefined, 'is missing')
+    .refine((body): boolean => body !== undefined, 'is missing')
     .refine(isWellFormedJson, HALF_A_CHARACTER),
 });
 export type TaskResponse = z.infer<typeof responseSchema>;
