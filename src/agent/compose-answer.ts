@@ -10,7 +10,8 @@ import { type BackendName, backendNamed, DEFAULT_BACKEND_ORDER } from './backend
 import { legalResponse } from './legal-response.js';
 
 /**
- * What of an `inbox.json` comes from a model server: an `answer`, a `response` that is no refusal, or an `error`.
+ * What of an `inbox.json` comes from a model server. `error` is null where there is an `answer`, or a
+ * `response` with a status below 400.
  */
 export type GenerationOutcome = Pick<
   Answer,

@@ -9,8 +9,8 @@ const MAX_BODY_DEPTH = MAX_JSON_DEPTH - 2;
 const NO_STATUS = 599;
 
 /**
- * What a model server responded, as a message may have it: U+FFFD for each lone surrogate, in keys too, and without
- * `__proto__`. Null where its body nests too deep: nothing of it can be left out that nobody would miss.
+ * What a model server responded, as a message may have it: U+FFFD for each lone surrogate, in keys too, and
+ * without `__proto__`. Null where its body nests too deep.
  */
 export function legalResponse({ status, body }: TaskResponse): TaskResponse | null {
   const legal = legalJson(body, MAX_BODY_DEPTH);
@@ -21,7 +21,7 @@ export function legalResponse({ status, body }: TaskResponse): TaskResponse | nu
   };
 }
 
-/** Undefined: it nests deeper. It stops there, because a body of a megabyte can nest a million levels deep. */
+/** Undefined: it nests deeper. It stops there, because a megabyte can nest a million levels deep. */
 function legalJson(value: unknown, maxDepth: number): unknown {
   if (typeof value === 'string') return toWellFormed(value);
   if (typeof value !== 'object' || value === null) return value;

@@ -20,8 +20,8 @@ export function askMessage(task: { readonly hash: string; readonly question: str
 
 /**
  * The message of an answer commit: `answer 3f2a1b9c: 4 (llama3.2 via ollama, 812 ms)`, with the id of the
- * task, `response 200` where an API gave no text, and the trailers `Task`, `Task-Hash`, `Model`, `Backend`, `Latency-Ms`, `Status` (`ok`, `cached`, or
- * `error` and its code).
+ * task, and `response 200` where an API gave no text. Its trailers: `Task`, `Task-Hash`, `Model`, `Backend`,
+ * `Latency-Ms`, `Status` (`ok`, `cached`, or `error` and its code).
  * It is made from the answer alone, so the server's hook can compare the two.
  */
 export function answerMessage(answer: Answer): string {
