@@ -1,64 +1,187 @@
 import * as z from 'zod';
+import { contentSchema, readMessages } from './read-prompts.js';
 import type { StandInRequest, WireName } from './stand-in-request.js';
-import type { Piece, Turn } from './wire.js';
-
-const contentSchema = z.union([
-  z.string(),
-  z.array(z.object({ type: z.string(), text: z.string().optional() })),
-]);
+import {
+  type AnswerForm,
+  type AnyPiece,
+  callsOf,
+  event,
+  logprobOf,
+  type Plain,
+  plainJson,
+  type ToolPiece,
+  type Turn,
+  textOf,
+} from './wire.js';
 
 /** The body of `/v1/chat/completions`, as far as the stand-in understands it. */
-export const chatBodySchema = z.object({
+const chatBodySchema = z.object({
   model: z.string(),
-  messages: z.array(z.object({ role: z.string(), content: contentSchema })),
-  stream: z.boolean().default(false),
-  stream_options: z.object({ include_usage: z.boolean().default(false) }).optional(),
+  messages: z.array(z.object({ role: z.string(), content: contentSchema.nullish() })),
+  stream: z.boolean().nullish(),
+  stream_options: z.object({ include_usage: z.boolean().default(false) }).nullish(),
   response_format: z
     .object({ type: z.string(), json_schema: z.object({ schema: z.unknown() }).optional() })
     .optional(),
+  tools: z.array(z.object({ function: z.object({ name: z.string() }).optional() })).optional(),
+  n: z.int().min(1).nullish(),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.int().min(0).nullish(),
 });
-export type ChatBody = z.infer<typeof chatBodySchema>;
+type ChatBody = z.infer<typeof chatBodySchema>;
 
-/** The request that such a body is. `format`: what this server makes of its `response_format`. */
-export function requestOf(wire: WireName, body: ChatBody, format: unknown): StandInRequest {
-  const { model, messages, stream, stream_options } = body;
+/** In what the servers differ that speak this API. */
+export interface ChatDialect {
+  readonly wire: WireName;
+  /** Says what is wrong with a body, or null. */
+  readonly refuseForm: (body: ChatBody | null) => Plain | null;
+  /** What this server makes of a `response_format`. */
+  readonly formatOf: (format: NonNullable<ChatBody['response_format']>) => unknown;
+  readonly fingerprint: (turn: Turn) => string;
+  /** Where the role stands in a stream: in an event of its own, in the first, or in each. */
+  readonly role: 'alone' | 'first' | 'each';
+  readonly reasoning: 'reasoning' | 'reasoning_content';
+  /** Fields that a choice has, whether they say anything or not. */
+  readonly always: Readonly<Record<string, unknown>>;
+  /** Whether the arguments of a call come in pieces. */
+  readonly cutsCalls: boolean;
+  readonly hasChoices: boolean;
+  readonly error: (message?: string) => string;
+}
+
+/** `/v1/chat/completions` as the server of a dialect speaks it. */
+export function chatCompletions(
+  dialect: ChatDialect,
+): AnswerForm & { read(body: unknown): StandInRequest | Plain } {
+  const head = (turn: Turn, object: string) => ({
+    ...headOf(turn, object, 'chatcmpl-stand-in'),
+    system_fingerprint: dialect.fingerprint(turn),
+  });
+  const chunk = (turn: Turn, delta: object, finish: string | null, index = 0, more: object = {}) =>
+    event({
+      ...head(turn, 'chat.completion.chunk'),
+      choices: [{ index, delta, ...dialect.always, ...more, finish_reason: finish }],
+    });
   return {
-    wire,
-    model,
-    question: textOf(messages.findLast((message) => message.role === 'user')?.content ?? ''),
-    conversation: messages.map((message) => textOf(message.content)).join('\n'),
-    stream,
-    hasImages: messages.some(({ content }) => typeof content !== 'string' && content.some(isImage)),
-    includeUsage: !stream || stream_options?.include_usage === true,
-    format,
-    numCtx: null,
-    truncate: false,
-    shift: false,
+    streamType: 'text/event-stream',
+    read(body) {
+      const read = chatBodySchema.safeParse(body);
+      const refused = dialect.refuseForm(read.success ? read.data : null);
+      if (refused !== null) return refused;
+      return requestOf(dialect, chatBodySchema.parse(body));
+    },
+    whole(pieces, turn) {
+      const choices = Array.from({ length: turn.choices }, (_, index) => ({
+        index,
+        ...dialect.always,
+        ...logprobsOf(pieces, turn, index),
+        finish_reason: finishOf(turn),
+        message: { role: 'assistant', ...fieldsOf(dialect, pieces, index) },
+      }));
+      return plainJson(200, { ...head(turn, 'chat.completion'), choices, usage: usageOf(turn) });
+    },
+    stream(turn) {
+      const begun = new Set<number>();
+      const places = Array.from({ length: turn.choices }, (_, index) => index);
+      return {
+        begin: () =>
+          dialect.role === 'alone'
+            ? places.map((index) => chunk(turn, { role: 'assistant', content: null }, null, index)).join('')
+            : '',
+        piece(piece) {
+          const index = piece.choice ?? 0;
+          const isFirst = !begun.has(index);
+          begun.add(index);
+          const hasRole = dialect.role === 'each' || (dialect.role === 'first' && isFirst);
+          const said = deltaOf(dialect, piece);
+          if (said === null) return '';
+          const delta = { ...(hasRole ? { role: 'assistant' } : {}), ...said };
+          return chunk(turn, delta, null, index, logprobsOf([piece], turn, index));
+        },
+        end() {
+          const ends = places.map((index) => chunk(turn, {}, finishOf(turn), index));
+          const counted = { ...head(turn, 'chat.completion.chunk'), choices: [], usage: usageOf(turn) };
+          return `${ends.join('')}${turn.includeUsage ? event(counted) : ''}data: [DONE]\n\n`;
+        },
+      };
+    },
+    error: dialect.error,
+    malformed: 'data: {"id":"chatcmpl-stand-in","cho\n\n',
+    alien: event({ weather: 'fine' }),
   };
 }
 
-function isImage({ type }: { type: string }): boolean {
-  return type === 'image_url';
+function requestOf(dialect: ChatDialect, body: ChatBody): StandInRequest {
+  const { model, messages, stream_options, response_format, tools = [] } = body;
+  const stream = body.stream ?? false;
+  return {
+    wire: dialect.wire,
+    path: '/v1/chat/completions',
+    model,
+    ...readMessages(messages),
+    stream,
+    includeUsage: !stream || stream_options?.include_usage === true,
+    format: response_format === undefined ? undefined : dialect.formatOf(response_format),
+    numCtx: null,
+    truncate: false,
+    shift: false,
+    tools: tools.flatMap((tool) => (tool.function === undefined ? [] : [tool.function.name])),
+    choices: dialect.hasChoices ? (body.n ?? 1) : 1,
+    logprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : null,
+  };
 }
 
-function textOf(content: z.infer<typeof contentSchema>): string {
-  return typeof content === 'string' ? content : content.map((part) => part.text ?? '').join('');
+/** A message of one of the answers. A server leaves the content empty where there is none, never out. */
+function fieldsOf(dialect: ChatDialect, pieces: readonly AnyPiece[], index: number): Record<string, unknown> {
+  const thinking = textOf(pieces, 'thinking', index);
+  const calls = callsOf(pieces, index);
+  return {
+    content: textOf(pieces, 'answer', index),
+    ...(thinking === '' ? {} : { [dialect.reasoning]: thinking }),
+    ...(calls.length === 0 ? {} : { tool_calls: calls.map((call) => callOf(call, call.whole, dialect)) }),
+  };
 }
 
-/** The text of pieces by the names of the API. */
-export function fieldsOf(pieces: readonly Piece[]): Record<string, string> {
-  const result: Record<string, string> = {};
-  for (const piece of pieces) {
-    const field = piece.kind === 'answer' ? 'content' : 'reasoning_content';
-    result[field] = (result[field] ?? '') + piece.text;
+/** What a piece adds; null where this server has said it already. */
+function deltaOf(dialect: ChatDialect, piece: AnyPiece): object | null {
+  if (piece.kind === 'tool') return callDeltaOf(dialect, piece);
+  if (piece.kind === 'answer') return { content: piece.text };
+  // Ollama says an empty content beside it.
+  return { ...(dialect.role === 'first' ? { content: '' } : {}), [dialect.reasoning]: piece.text };
+}
+
+function callDeltaOf(dialect: ChatDialect, piece: ToolPiece): object | null {
+  const { index } = piece;
+  if (!dialect.cutsCalls) {
+    if (!piece.isFirst) return null;
+    return { content: '', tool_calls: [callOf(piece, piece.whole, dialect)] };
   }
-  return result;
+  if (!piece.isFirst) return { tool_calls: [{ index, function: { arguments: piece.text } }] };
+  return { tool_calls: [{ index, ...callOf(piece, piece.text, dialect) }] };
+}
+
+function callOf({ id, name, index }: ToolPiece, text: string, dialect: ChatDialect): object {
+  // Ollama counts the calls of a whole answer, too.
+  const place = dialect.cutsCalls ? {} : { index };
+  return { id, ...place, type: 'function', function: { name, arguments: text } };
+}
+
+/** The log probabilities of pieces by the names of the API; nothing where none are asked for. */
+export function logprobsOf(pieces: readonly AnyPiece[], turn: Turn, index: number): object {
+  const { logprobs } = turn;
+  const own = pieces.filter(({ kind, choice = 0 }) => kind === 'answer' && choice === index);
+  if (logprobs === null || own.length === 0) return {};
+  return { logprobs: { content: own.map(({ text }) => logprobOf(text, logprobs)) } };
+}
+
+/** How an answer ended by the names of the API. */
+export function finishOf(turn: Turn): string {
+  return turn.callsTools && turn.finishReason === 'stop' ? 'tool_calls' : turn.finishReason;
 }
 
 /** What every response begins with. */
-export function headOf(turn: Turn, object: string): Record<string, unknown> {
-  const created = Math.floor(turn.startedAtMs / 1000);
-  return { id: 'chatcmpl-stand-in', object, created, model: turn.model };
+export function headOf(turn: Turn, object: string, id: string): Record<string, unknown> {
+  return { id, object, created: Math.floor(turn.startedAtMs / 1000), model: turn.model };
 }
 
 /** The tokens of a turn by the names of the API. */
@@ -68,9 +191,4 @@ export function usageOf(turn: Turn): Record<string, number> {
     completion_tokens: turn.completionTokens,
     total_tokens: turn.promptTokens + turn.completionTokens,
   };
-}
-
-/** An event of a stream (SSE). */
-export function event(value: unknown): string {
-  return `data: ${JSON.stringify(value)}\n\n`;
 }

@@ -1,22 +1,28 @@
-import { chatBodySchema, event, fieldsOf, headOf, requestOf, usageOf } from './chat-completions-wire.js';
+import type { ChatDialect } from './chat-completions-wire.js';
 import { canChat, capabilitiesOf, DEFAULT_CONTEXT_LENGTH, type StandInModels } from './stand-in-models.js';
-import type { StandInRequest } from './stand-in-request.js';
-import { type Plain, plainJson, type Turn, type Wire } from './wire.js';
+import { event, type Plain, plainJson, type ServerWords } from './wire.js';
 
-/**
- * LM Studio's OpenAI-compatible API (`/v1/chat/completions`, `/v1/models`), errors in LM Studio's own words.
- */
-export const lmstudioWire: Wire = {
-  streamType: 'text/event-stream',
-  read(body): StandInRequest | Plain {
-    const read = chatBodySchema.safeParse(body);
-    if (!read.success) return plainJson(400, { error: 'Invalid request' });
-    const { response_format } = read.data;
-    if (response_format !== undefined && !['json_schema', 'text'].includes(response_format.type)) {
-      return plainJson(400, { error: "'response_format.type' must be 'json_schema' or 'text'" });
-    }
-    return requestOf('lmstudio', read.data, response_format?.json_schema?.schema);
+/** How LM Studio speaks `/v1/chat/completions`. */
+export const LMSTUDIO_CHAT: ChatDialect = {
+  wire: 'lmstudio',
+  refuseForm(body) {
+    if (body === null) return plainJson(400, { error: 'Invalid request' });
+    const { response_format } = body;
+    if (response_format === undefined || ['json_schema', 'text'].includes(response_format.type)) return null;
+    return plainJson(400, { error: "'response_format.type' must be 'json_schema' or 'text'" });
   },
+  formatOf: (format) => format.json_schema?.schema,
+  fingerprint: (turn) => turn.model,
+  role: 'each',
+  reasoning: 'reasoning_content',
+  always: { logprobs: null },
+  cutsCalls: true,
+  hasChoices: false,
+  error: (message = 'Model unloaded.') => event({ error: { message } }, 'error'),
+};
+
+/** LM Studio's list of models (`/v1/models`), and errors in its own words. */
+export const lmstudioServer: ServerWords = {
   has: (models, model) => models.includes(model),
   list: (models) =>
     plainJson(200, {
@@ -58,27 +64,6 @@ export const lmstudioWire: Wire = {
     plainJson(400, {
       error: `Trying to keep the first ${promptTokens} tokens when context the overflows. However, the model is loaded with context length of only ${context} tokens, which is not enough. Try to load the model with a larger context length, or provide a shorter input`,
     }),
-  whole: (pieces, turn) =>
-    plainJson(200, {
-      ...head(turn, 'chat.completion'),
-      choices: [
-        {
-          index: 0,
-          logprobs: null,
-          finish_reason: turn.finishReason,
-          message: { role: 'assistant', ...fieldsOf(pieces) },
-        },
-      ],
-      usage: usageOf(turn),
-    }),
-  piece: (piece, turn) => event(chunk(turn, { role: 'assistant', ...fieldsOf([piece]) }, null)),
-  end(turn) {
-    const counted = { ...head(turn, 'chat.completion.chunk'), choices: [], usage: usageOf(turn) };
-    return `${event(chunk(turn, {}, turn.finishReason))}${turn.includeUsage ? event(counted) : ''}data: [DONE]\n\n`;
-  },
-  error: (message = 'Model unloaded.') => `event: error\n${event({ error: { message } })}`,
-  malformed: 'data: {"id":"chatcmpl-stand-in","cho\n\n',
-  alien: event({ weather: 'fine' }),
 };
 
 /** LM Studio's own API: `/api/v0/models`, of version 0.3.6 and later. */
@@ -100,13 +85,4 @@ export function describeModels(models: StandInModels): Plain {
 function refusedModel(status: number, message: string): Plain {
   const error = { message, type: 'invalid_request_error', param: 'model', code: 'model_not_found' };
   return plainJson(status, { error });
-}
-
-function head(turn: Turn, object: string): Record<string, unknown> {
-  return { ...headOf(turn, object), system_fingerprint: turn.model };
-}
-
-function chunk(turn: Turn, delta: Record<string, string>, finishReason: string | null): unknown {
-  const choice = { index: 0, delta, logprobs: null, finish_reason: finishReason };
-  return { ...head(turn, 'chat.completion.chunk'), choices: [choice] };
 }

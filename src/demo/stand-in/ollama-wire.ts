@@ -6,45 +6,51 @@ import {
   type StandInModel,
   type StandInModels,
 } from './stand-in-models.js';
-import { NO_IMAGES, type Piece, type Plain, plainJson, type Turn, type Wire } from './wire.js';
+import type { StandInRequest } from './stand-in-request.js';
+import {
+  type AnswerForm,
+  type AnyPiece,
+  callsOf,
+  logprobOf,
+  NO_IMAGES,
+  type Plain,
+  plainJson,
+  type ServerWords,
+  type Turn,
+  textOf,
+} from './wire.js';
 
-const chatSchema = z.object({
+const commonFields = {
   model: z.string(),
-  messages: z.array(
-    z.object({ role: z.string(), content: z.string(), images: z.array(z.string()).optional() }),
-  ),
   stream: z.boolean().default(true),
   format: z.unknown().optional(),
   options: z.object({ num_ctx: z.int().optional() }).default({}),
   truncate: z.boolean().default(true),
   shift: z.boolean().default(true),
+  logprobs: z.boolean().default(false),
+  top_logprobs: z.int().min(0).default(0),
+};
+const chatSchema = z.object({
+  ...commonFields,
+  messages: z.array(
+    z.object({
+      role: z.string(),
+      content: z.string().default(''),
+      images: z.array(z.string()).optional(),
+    }),
+  ),
+  tools: z.array(z.object({ function: z.object({ name: z.string() }) })).default([]),
+});
+const generateSchema = z.object({
+  ...commonFields,
+  prompt: z.string().default(''),
+  system: z.string().default(''),
+  images: z.array(z.string()).default([]),
 });
 const nameSchema = z.object({ model: z.string() });
 
-/**
- * Ollama's own API (`/api/chat`, `/api/tags`, `/api/show`, `/api/ps`), as documented at
- * https://docs.ollama.com/api.
- */
-export const ollamaWire: Wire = {
-  streamType: 'application/x-ndjson',
-  read(body) {
-    const read = chatSchema.safeParse(body);
-    if (!read.success) return plainJson(400, { error: 'invalid request' });
-    const { model, messages, stream, format, options, truncate, shift } = read.data;
-    return {
-      wire: 'ollama',
-      model,
-      question: messages.findLast((message) => message.role === 'user')?.content ?? '',
-      conversation: messages.map((message) => message.content).join('\n'),
-      stream,
-      hasImages: messages.some(({ images = [] }) => images.length > 0),
-      includeUsage: true,
-      format,
-      numCtx: options.num_ctx ?? null,
-      truncate,
-      shift,
-    };
-  },
+/** Ollama's models, and its refusals as its own API says them: https://docs.ollama.com/api. */
+export const ollamaServer: ServerWords = {
   has: (models, model) => models.some((one) => tagged(one) === tagged(model)),
   list: (models, startedAtMs, isOld) =>
     plainJson(200, {
@@ -86,24 +92,136 @@ export const ollamaWire: Wire = {
     const type = 'exceed_context_size_error';
     return ofEngine(400, { code: 400, message, type, n_prompt_tokens: promptTokens, n_ctx: context });
   },
-  whole: (pieces, turn) =>
-    plainJson(200, { ...head(turn), message: messageOf(pieces), done: true, ...counts(turn) }),
-  piece: (piece, turn) => line({ ...head(turn), message: messageOf([piece]), done: false }),
-  end: (turn) => line({ ...head(turn), message: messageOf([]), done: true, ...counts(turn) }),
-  error: (message = 'an error was encountered while running the model: unexpected EOF') =>
-    line({ error: message }),
-  malformed: '{"model":"llama3.2","message":{"role":"assi\n',
-  alien: line({ weather: 'fine' }),
 };
 
-function messageOf(pieces: readonly Piece[]): { role: string; content: string; thinking?: string } {
-  const textOf = (kind: Piece['kind']) =>
-    pieces
-      .filter((piece) => piece.kind === kind)
-      .map((piece) => piece.text)
-      .join('');
-  const thinking = textOf('thinking');
-  return { role: 'assistant', content: textOf('answer'), ...(thinking === '' ? {} : { thinking }) };
+/** `/api/chat`. */
+export const ollamaChat: AnswerForm & { read(body: unknown): StandInRequest | Plain } = {
+  ...lines((pieces) => ({ message: messageOf(pieces) })),
+  read(body) {
+    const read = chatSchema.safeParse(body);
+    if (!read.success) return plainJson(400, { error: 'invalid request' });
+    const { messages, tools } = read.data;
+    return {
+      ...readCommon(read.data),
+      path: '/api/chat',
+      question: messages.findLast((message) => message.role === 'user')?.content ?? '',
+      conversation: messages.map((message) => message.content).join('\n'),
+      hasImages: messages.some(({ images = [] }) => images.length > 0),
+      tools: tools.map((tool) => tool.function.name),
+    };
+  },
+};
+
+/** `/api/generate`. It gives the tokens of the conversation, as numbers, to go on from. */
+export const ollamaGenerate: AnswerForm & { read(body: unknown): StandInRequest | Plain } = {
+  ...lines((pieces) => {
+    const thinking = textOf(pieces, 'thinking');
+    return { response: textOf(pieces, 'answer'), ...(thinking === '' ? {} : { thinking }) };
+  }, contextOf),
+  read(body) {
+    const read = generateSchema.safeParse(body);
+    if (!read.success) return plainJson(400, { error: 'invalid request' });
+    const { prompt, system, images } = read.data;
+    return {
+      ...readCommon(read.data),
+      path: '/api/generate',
+      question: prompt,
+      conversation: [system, prompt].filter((text) => text !== '').join('\n'),
+      hasImages: images.length > 0,
+      tools: [],
+    };
+  },
+};
+
+function readCommon(data: z.infer<z.ZodObject<typeof commonFields>>) {
+  const { model, stream, format, options, truncate, shift, logprobs, top_logprobs } = data;
+  return {
+    wire: 'ollama' as const,
+    model,
+    stream,
+    includeUsage: true,
+    format,
+    numCtx: options.num_ctx ?? null,
+    truncate,
+    shift,
+    choices: 1,
+    logprobs: logprobs ? top_logprobs : null,
+  };
+}
+
+/** The lines of an answer. `said`: what a piece, or all, are in them; `last`: what only the last line has. */
+function lines(
+  said: (pieces: readonly AnyPiece[]) => object,
+  last: (turn: Turn) => object = () => ({}),
+): AnswerForm {
+  return {
+    streamType: 'application/x-ndjson',
+    whole: (pieces, turn) =>
+      plainJson(200, {
+        ...head(turn),
+        ...said(pieces),
+        done: true,
+        done_reason: turn.finishReason,
+        ...last(turn),
+        ...logprobsOf(pieces, turn),
+        ...counts(turn),
+      }),
+    stream: (turn) => ({
+      begin: () => '',
+      piece(piece) {
+        // Calls come whole.
+        if (piece.kind === 'tool' && !piece.isFirst) return '';
+        return line({ ...head(turn), ...said([piece]), done: false, ...logprobsOf([piece], turn) });
+      },
+      end: () =>
+        line({
+          ...head(turn),
+          ...said([]),
+          done: true,
+          done_reason: turn.finishReason,
+          ...last(turn),
+          ...counts(turn),
+        }),
+    }),
+    error: (message = MODEL_CRASHED) => line({ error: message }),
+    malformed: '{"model":"llama3.2","message":{"role":"assi\n',
+    alien: line({ weather: 'fine' }),
+  };
+}
+
+/** What Ollama says where the model crashes in the middle of an answer. */
+export const MODEL_CRASHED = 'an error was encountered while running the model: unexpected EOF';
+
+function messageOf(pieces: readonly AnyPiece[]): Record<string, unknown> {
+  const thinking = textOf(pieces, 'thinking');
+  const calls = callsOf(pieces).map(({ id, name, whole, index }) => {
+    return { id, function: { index, name, arguments: objectOf(whole) } };
+  });
+  return {
+    role: 'assistant',
+    content: textOf(pieces, 'answer'),
+    ...(thinking === '' ? {} : { thinking }),
+    ...(calls.length === 0 ? {} : { tool_calls: calls }),
+  };
+}
+
+/** The arguments of a call: this API has them as an object. */
+function objectOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
+}
+
+function contextOf(turn: Turn): object {
+  return { context: Array.from({ length: turn.promptTokens + turn.completionTokens }, (_, at) => 100 + at) };
+}
+
+function logprobsOf(pieces: readonly AnyPiece[], { logprobs }: Turn): object {
+  const own = pieces.filter(({ kind }) => kind === 'answer');
+  if (logprobs === null || own.length === 0) return {};
+  return { logprobs: own.map(({ text }) => logprobOf(text, logprobs)) };
 }
 
 function head(turn: Turn): { model: string; created_at: string } {
@@ -113,7 +231,6 @@ function head(turn: Turn): { model: string; created_at: string } {
 /** Durations are in nanoseconds, as Ollama gives them. */
 function counts(turn: Turn): Record<string, unknown> {
   return {
-    done_reason: turn.finishReason,
     total_duration: 3_000_000,
     load_duration: 1_000_000,
     prompt_eval_count: turn.promptTokens,

@@ -1,4 +1,4 @@
-import { chatBodySchema, event, fieldsOf, headOf, requestOf, usageOf } from './chat-completions-wire.js';
+import type { ChatDialect } from './chat-completions-wire.js';
 import {
   capabilitiesOf,
   DEFAULT_CONTEXT_LENGTH,
@@ -6,31 +6,34 @@ import {
   type StandInModel,
   type StandInModels,
 } from './stand-in-models.js';
-import type { StandInRequest } from './stand-in-request.js';
-import { NO_IMAGES, type Plain, plainJson, type Turn, type Wire } from './wire.js';
+import { event, NO_IMAGES, type Plain, plainJson, type ServerWords } from './wire.js';
+
+/** How llama.cpp's server speaks `/v1/chat/completions`. */
+export const OPENAI_CHAT: ChatDialect = {
+  wire: 'openai',
+  refuseForm(body) {
+    if (body === null) return refused(400, 'invalid_request_error', "'messages' is required");
+    const type = body.response_format?.type ?? 'text';
+    if (['json_object', 'json_schema', 'text'].includes(type)) return null;
+    const text = `response_format type must be one of "text" or "json_object", but got: ${type}`;
+    return refused(400, 'invalid_request_error', text);
+  },
+  formatOf: (format) => (format.type === 'json_object' ? 'json' : format.json_schema?.schema),
+  fingerprint: () => 'b0-stand-in',
+  role: 'alone',
+  reasoning: 'reasoning_content',
+  always: {},
+  cutsCalls: true,
+  hasChoices: true,
+  error: (message = 'Compute error.') => event({ error: { code: 500, message, type: 'server_error' } }),
+};
 
 /**
- * llama.cpp's server (`/v1/chat/completions`, `/v1/models`, `/props`), kept true by `test/real`. What it does
- * not say itself is in the words of the others that speak its API: Jan has no model, LocalAI's crashed,
- * vLLM's is out of memory.
+ * llama.cpp's server (`/v1/models`, `/props`, refusals), kept true by `test/real`. What it does not say
+ * itself is in the words of the others that speak its API: Jan has no model, LocalAI's crashed, vLLM's is out
+ * of memory.
  */
-export const openaiWire: Wire = {
-  streamType: 'text/event-stream',
-  read(body): StandInRequest | Plain {
-    const read = chatBodySchema.safeParse(body);
-    if (!read.success) return refused(400, 'invalid_request_error', "'messages' is required");
-    const { response_format } = read.data;
-    const type = response_format?.type ?? 'text';
-    if (!['json_object', 'json_schema', 'text'].includes(type)) {
-      const text = `response_format type must be one of "text" or "json_object", but got: ${type}`;
-      return refused(400, 'invalid_request_error', text);
-    }
-    return requestOf(
-      'openai',
-      read.data,
-      type === 'json_object' ? 'json' : response_format?.json_schema?.schema,
-    );
-  },
+export const openaiServer: ServerWords = {
   has: (models, model) => models.includes(model),
   answersToAny: true,
   list: (models, startedAtMs, isOld) =>
@@ -53,7 +56,7 @@ export const openaiWire: Wire = {
       case 'http':
         return { contentType: 'application/json; charset=utf-8', ...refusal };
       case 'context-overflow':
-        return openaiWire.overflow(15_857, DEFAULT_LOADED_CONTEXT);
+        return openaiServer.overflow(15_857, DEFAULT_LOADED_CONTEXT);
       case 'no-images':
         return refused(500, 'server_error', NO_IMAGES);
       case 'busy':
@@ -74,27 +77,6 @@ export const openaiWire: Wire = {
     const error = { code: 400, message, type, n_prompt_tokens: promptTokens, n_ctx: context };
     return plainJson(400, { error });
   },
-  whole: (pieces, turn) =>
-    plainJson(200, {
-      ...head(turn, 'chat.completion'),
-      choices: [
-        {
-          index: 0,
-          finish_reason: turn.finishReason,
-          message: { role: 'assistant', content: '', ...fieldsOf(pieces) },
-        },
-      ],
-      usage: usageOf(turn),
-    }),
-  begin: (turn) => event(chunk(turn, { role: 'assistant', content: null }, null)),
-  piece: (piece, turn) => event(chunk(turn, fieldsOf([piece]), null)),
-  end(turn) {
-    const counted = { ...head(turn, 'chat.completion.chunk'), choices: [], usage: usageOf(turn) };
-    return `${event(chunk(turn, {}, turn.finishReason))}${turn.includeUsage ? event(counted) : ''}data: [DONE]\n\n`;
-  },
-  error: (message = 'Compute error.') => event({ error: { code: 500, message, type: 'server_error' } }),
-  malformed: 'data: {"id":"chatcmpl-stand-in","cho\n\n',
-  alien: event({ weather: 'fine' }),
 };
 
 /** `/props`: of the first model, as a server of one model says it. */
@@ -122,15 +104,7 @@ function contextOf(models: StandInModels, name: string): number {
   return models.contextOf(name) ?? DEFAULT_LOADED_CONTEXT;
 }
 
-function refused(code: number, type: string, message: string): Plain {
+/** A refusal in llama.cpp's form. */
+export function refused(code: number, type: string, message: string): Plain {
   return plainJson(code, { error: { code, message, type } });
-}
-
-function head(turn: Turn, object: string): Record<string, unknown> {
-  return { ...headOf(turn, object), system_fingerprint: 'b0-stand-in' };
-}
-
-function chunk(turn: Turn, delta: Record<string, string | null>, finishReason: string | null): unknown {
-  const choice = { index: 0, delta, finish_reason: finishReason };
-  return { ...head(turn, 'chat.completion.chunk'), choices: [choice] };
 }

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { defaultAnswer } from './default-answer.js';
 import { fitPrompt } from './fit-prompt.js';
 import type { Behaviour, StandInRequest } from './stand-in-request.js';
-import type { Piece, Plain, Turn, Wire } from './wire.js';
+import type { AnyPiece, Piece, Plain, ToolPiece, Turn, Wire } from './wire.js';
 
 /** A request, and how it is to be answered. */
 interface Played {
@@ -43,21 +43,21 @@ export async function playTurn(played: Played, response: ServerResponse): Promis
   if (response.destroyed) return;
   if (!request.stream) return sendPlain(response, wire.whole(pieces, turn));
   startStream(response, wire);
-  const first = wire.begin?.(turn);
-  if (first !== undefined) await write(response, first);
+  const stream = wire.stream(turn);
+  await write(response, stream.begin());
   for (let sent = 0; sent <= pieces.length; sent++) {
     if (behaviour.pause?.afterChunks === sent) await Promise.race([behaviour.pause.until, gone]);
     if (response.destroyed) return;
     if (behaviour.fault?.afterChunks === sent) return breakOff(wire, behaviour.fault, response);
     const piece = pieces[sent];
     if (piece !== undefined) await behaviour.beforeChunk?.(sent);
-    if (piece !== undefined) await write(response, wire.piece(piece, turn));
+    if (piece !== undefined) await write(response, stream.piece(piece));
   }
   while (behaviour.endless !== undefined && !response.destroyed) {
-    await write(response, wire.piece(behaviour.endless, turn));
+    await write(response, stream.piece(behaviour.endless));
   }
   if (response.destroyed) return;
-  await write(response, wire.end(turn));
+  await write(response, stream.end());
   response.end();
 }
 
@@ -91,19 +91,49 @@ async function breakOff(
 
 /** Waits until the system has the text, so that the next text goes out in a packet of its own. */
 async function write(response: ServerResponse, text: string): Promise<void> {
+  if (text === '') return;
   await new Promise<void>((resolve) => response.write(text, () => resolve()));
 }
 
-function piecesOf(request: StandInRequest, behaviour: Behaviour): Piece[] {
-  const answer = behaviour.answer ?? defaultAnswer(request);
+/** The pieces of every answer that was asked for, token beside token as servers send them. */
+function piecesOf(request: StandInRequest, behaviour: Behaviour): AnyPiece[] {
+  const one = piecesOfOne(request, behaviour);
+  if (request.choices === 1) return one;
+  return one.flatMap((piece) =>
+    Array.from({ length: request.choices }, (_, choice): AnyPiece => ({ ...piece, choice })),
+  );
+}
+
+function piecesOfOne(request: StandInRequest, behaviour: Behaviour): AnyPiece[] {
+  const calls = callsOf(request, behaviour);
+  const answer = behaviour.answer ?? (calls.length === 0 ? defaultAnswer(request) : '');
   const thinking = behaviour.thinking ?? '';
   const cut = (kind: Piece['kind'], text: string) => split(kind, text, behaviour.pieceChars);
-  if (behaviour.rawThinkTags === true) return cut('answer', `<think>\n${thinking}\n</think>\n\n${answer}`);
+  if (behaviour.rawThinkTags === true) {
+    return [...cut('answer', `<think>\n${thinking}\n</think>\n\n${answer}`), ...calls];
+  }
   return [
     ...cut('thinking', thinking),
     ...cut(behaviour.answerAsReasoning === true ? 'thinking' : 'answer', answer),
+    ...calls,
   ];
 }
+
+/** The calls of a turn, their arguments in pieces; none where the request offers no tools. */
+function callsOf(request: StandInRequest, behaviour: Behaviour): ToolPiece[] {
+  if (request.tools.length === 0) return [];
+  return (behaviour.toolCalls ?? []).flatMap((call, index) => {
+    const whole = typeof call.arguments === 'string' ? call.arguments : JSON.stringify(call.arguments);
+    const { name, id = `call_stand_in_${index}` } = call;
+    const texts = cutAfter(whole, behaviour.pieceChars ?? ARGUMENT_CHARS);
+    return (texts.length === 0 ? [''] : texts).map((text, at): ToolPiece => {
+      return { kind: 'tool', text, index, id, name, whole, isFirst: at === 0 };
+    });
+  });
+}
+
+/** How many characters of its arguments a piece of a call has. */
+const ARGUMENT_CHARS = 5;
 
 /**
  * Pieces of so many characters; without a number, words with the white space after them. A single word is cut
@@ -133,6 +163,9 @@ function turnOf(
     promptTokens: behaviour.usage?.promptTokens ?? counted.promptTokens,
     completionTokens: behaviour.usage?.completionTokens ?? counted.completionTokens,
     includeUsage: request.includeUsage,
+    choices: request.choices,
+    logprobs: request.logprobs,
+    callsTools: !counted.isFull && callsOf(request, behaviour).length > 0,
     startedAtMs: counted.startedAtMs,
   };
 }

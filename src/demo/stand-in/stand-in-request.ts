@@ -1,9 +1,13 @@
+import type { RequestPath } from '../../protocol/request.js';
+
 /** The wire formats the stand-in speaks, named as the backends that use them. */
 export type WireName = 'ollama' | 'lmstudio' | 'openai';
 
-/** A chat request, read from either wire format. */
+/** A request for an answer, read from the body of any path. */
 export interface StandInRequest {
   readonly wire: WireName;
+  /** The API that it came by, without what stands before it on a server. */
+  readonly path: RequestPath;
   /** As asked for; it may be a model that is not there. */
   readonly model: string;
   /** The text of the user's last message. */
@@ -23,6 +27,21 @@ export interface StandInRequest {
   readonly truncate: boolean;
   /** Ollama's `shift`: whether an answer that does not fit pushes the prompt out of the context. */
   readonly shift: boolean;
+  /** The names of the functions that the model may call. */
+  readonly tools: readonly string[];
+  /** How many answers are asked for: OpenAI's `n`. */
+  readonly choices: number;
+  /** How many likely tokens are named beside each token; null: no log probabilities are asked for. */
+  readonly logprobs: number | null;
+}
+
+/** A call of a function, by the model. */
+export interface ToolCall {
+  readonly name: string;
+  /** Sent as JSON; a string goes out as it is, whatever is in it. Ollama's own API takes objects alone. */
+  readonly arguments: Readonly<Record<string, unknown>> | string;
+  /** Default: `call_stand_in_` and its place. */
+  readonly id?: string;
 }
 
 /** A request as it arrived, for tests to check. */
@@ -83,6 +102,8 @@ export interface Behaviour {
   readonly thinking?: string;
   /** Sends the thinking as `<think>…</think>` in front of the answer instead. */
   readonly rawThinkTags?: boolean;
+  /** Called where the request offers tools, behind the answer, which is empty by default then. */
+  readonly toolCalls?: readonly ToolCall[];
   /** Sends the text in pieces of so many characters, whatever that cuts, and not word by word. */
   readonly pieceChars?: number;
   /** Goes on with this piece behind the answer, for ever. */

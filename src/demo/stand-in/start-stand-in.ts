@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { answer } from './answer-request.js';
+import { answer, pathOf } from './answer-request.js';
 import { type ModelsByWire, type StandInModel, StandInModels } from './stand-in-models.js';
 import type { Behave, RecordedRequest, WireName } from './stand-in-request.js';
 
@@ -73,7 +73,7 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
     const body = request.method === 'POST' ? await json(request).catch(() => undefined) : undefined;
     const recorded = record(request, response, body);
     requests.push(recorded);
-    if (CHAT_PATHS.has(recorded.path)) for (const resolve of waiting.splice(0)) resolve(recorded);
+    if (pathOf(recorded) !== null) for (const resolve of waiting.splice(0)) resolve(recorded);
     const { isOld = false, token, now = Date.now } = options;
     const version = options.version ?? (isOld ? '0.9.0' : '0.0.0');
     const scene = { models, behave: standIn.behave, isOld, version, token, nowMs: now() };
@@ -107,8 +107,6 @@ const DEFAULT_MODELS: ModelLists = {
   lmstudio: ['llama-3.2-3b-instruct'],
   openai: ['Llama-3.2-3B-Instruct-Q4_K_M.gguf'],
 };
-
-const CHAT_PATHS = new Set(['/api/chat', '/v1/chat/completions', '/openai/v1/chat/completions']);
 
 function modelsOf({ ollama, lmstudio, openai }: ModelLists): ModelsByWire {
   const open = (list: ModelLists[WireName]) =>

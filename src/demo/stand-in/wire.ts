@@ -5,16 +5,40 @@ import type { Refusal, StandInRequest } from './stand-in-request.js';
 export interface Piece {
   readonly kind: 'answer' | 'thinking';
   readonly text: string;
+  /** Which of several answers it is part of. Default: the first. */
+  readonly choice?: number;
 }
+
+/** A piece of the arguments of a call. */
+export interface ToolPiece {
+  readonly kind: 'tool';
+  readonly text: string;
+  readonly choice?: number;
+  /** The place of the call among the calls of its answer. */
+  readonly index: number;
+  readonly id: string;
+  readonly name: string;
+  /** All arguments, for the servers that send a call whole. */
+  readonly whole: string;
+  readonly isFirst: boolean;
+}
+
+export type AnyPiece = Piece | ToolPiece;
 
 /** The facts of a whole answer. */
 export interface Turn {
   /** The model that answers. */
   readonly model: string;
+  /** `stop`, `length`, or a word of the server's own. */
   readonly finishReason: string;
+  /** The answer ends in calls of functions. */
+  readonly callsTools: boolean;
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly includeUsage: boolean;
+  readonly choices: number;
+  /** See StandInRequest. */
+  readonly logprobs: number | null;
   /** Milliseconds since the epoch. */
   readonly startedAtMs: number;
 }
@@ -28,11 +52,28 @@ export interface Plain {
   readonly retryAfter?: string;
 }
 
-/** A wire format: how its server reads requests and writes responses. */
-export interface Wire {
+/** A stream as it is written. */
+export interface AnswerStream {
+  /** What it begins with, before any text. */
+  begin(): string;
+  piece(piece: AnyPiece): string;
+  end(): string;
+}
+
+/** How one path of one server says an answer. */
+export interface AnswerForm {
   readonly streamType: string;
-  /** Reads a chat request; returns a `Plain` where the server would refuse its form. */
-  read(body: unknown): StandInRequest | Plain;
+  /** A whole answer in one response. */
+  whole(pieces: readonly AnyPiece[], turn: Turn): Plain;
+  stream(turn: Turn): AnswerStream;
+  /** An error behind the beginning of a stream. Default: that the model has crashed. */
+  error(message?: string): string;
+  readonly malformed: string;
+  readonly alien: string;
+}
+
+/** How one server names its models and words its refusals, whatever the path. */
+export interface ServerWords {
   /** Whether the requested model is one of these, by this server's rules for names. */
   has(models: readonly string[], model: string): boolean;
   /** Where it has one model, that one answers whatever name it is asked by. */
@@ -42,17 +83,12 @@ export interface Wire {
   refuse(refusal: Refusal, request: StandInRequest): Plain;
   /** What it says of a prompt that has more tokens than the context. */
   overflow(promptTokens: number, context: number): Plain;
-  /** A whole answer in one response. */
-  whole(pieces: readonly Piece[], turn: Turn): Plain;
-  /** What a stream begins with, before any text. Default: nothing. */
-  begin?(turn: Turn): string;
-  /** The lines of a stream. */
-  piece(piece: Piece, turn: Turn): string;
-  end(turn: Turn): string;
-  /** Default: that the model has crashed. */
-  error(message?: string): string;
-  malformed: string;
-  alien: string;
+}
+
+/** One path of one server: how it reads requests and writes responses. */
+export interface Wire extends ServerWords, AnswerForm {
+  /** Reads a request; returns a `Plain` where the server would refuse its form. */
+  read(body: unknown): StandInRequest | Plain;
 }
 
 /** What llama.cpp says of a picture for a model that takes none. */
@@ -62,4 +98,33 @@ export const NO_IMAGES =
 /** A JSON response. */
 export function plainJson(status: number, value: unknown): Plain {
   return { status, body: JSON.stringify(value), contentType: 'application/json; charset=utf-8' };
+}
+
+/** An event of a stream (SSE). */
+export function event(value: unknown, name?: string): string {
+  return `${name === undefined ? '' : `event: ${name}\n`}data: ${JSON.stringify(value)}\n\n`;
+}
+
+/** The text of the pieces of one kind, of one of the answers. */
+export function textOf(pieces: readonly AnyPiece[], kind: AnyPiece['kind'], choice = 0): string {
+  return pieces
+    .filter((piece) => piece.kind === kind && (piece.choice ?? 0) === choice)
+    .map(({ text }) => text)
+    .join('');
+}
+
+/** The calls of one of the answers, each by its first piece. */
+export function callsOf(pieces: readonly AnyPiece[], choice = 0): ToolPiece[] {
+  return pieces
+    .filter((piece) => piece.kind === 'tool')
+    .filter((piece) => {
+      return piece.isFirst && (piece.choice ?? 0) === choice;
+    });
+}
+
+/** A token with its log probability, as all servers name it. */
+export function logprobOf(token: string, top: number): Record<string, unknown> {
+  const entry = (text: string, logprob: number) => ({ token: text, logprob, bytes: [...Buffer.from(text)] });
+  const others = Array.from({ length: Math.max(0, top - 1) }, (_, at) => entry(` other ${at}`, -3 - at));
+  return { ...entry(token, -0.25), top_logprobs: top === 0 ? [] : [entry(token, -0.25), ...others] };
 }

@@ -15,6 +15,10 @@ function ask(question: string, format?: unknown): string {
     numCtx: null,
     truncate: true,
     shift: true,
+    path: '/api/chat',
+    tools: [],
+    choices: 1,
+    logprobs: null,
   };
   return defaultAnswer(request);
 }

@@ -1,0 +1,243 @@
+import * as z from 'zod';
+import { contentSchema, readMessages, textIn } from './read-prompts.js';
+import type { StandInRequest, WireName } from './stand-in-request.js';
+import {
+  type AnswerForm,
+  type AnyPiece,
+  event,
+  type Plain,
+  plainJson,
+  type ToolPiece,
+  type Turn,
+  textOf,
+} from './wire.js';
+
+const bodySchema = z.object({
+  model: z.string(),
+  input: z.union([
+    z.string(),
+    z.array(z.object({ role: z.string().optional(), content: contentSchema.nullish() })).min(1),
+  ]),
+  instructions: z.string().nullish(),
+  stream: z.boolean().nullish(),
+  text: z.object({ format: z.object({ type: z.string(), schema: z.unknown().optional() }) }).nullish(),
+  tools: z.array(z.object({ type: z.string(), name: z.string().optional() })).nullish(),
+});
+
+/** In what the servers differ that speak this API. */
+export interface ResponsesDialect {
+  readonly wire: WireName;
+  /** llama.cpp says little: no numbers, no places, of the request nothing. */
+  readonly isLean: boolean;
+  /** Whether an answer that was cut is `incomplete`; else it is `completed` as any. */
+  readonly tellsCuts: boolean;
+  readonly badForm: Plain;
+  readonly error: (message?: string) => string;
+}
+
+/** `/v1/responses` as the server of a dialect speaks it. */
+export function responses(
+  dialect: ResponsesDialect,
+): AnswerForm & { read(body: unknown): StandInRequest | Plain } {
+  return {
+    streamType: 'text/event-stream',
+    read(body) {
+      const read = bodySchema.safeParse(body);
+      if (!read.success) return dialect.badForm;
+      const { model, input, instructions, stream, text, tools } = read.data;
+      const said = readMessages(typeof input === 'string' ? [{ role: 'user', content: input }] : input);
+      return {
+        wire: dialect.wire,
+        path: '/v1/responses',
+        model,
+        ...said,
+        conversation: [textIn(instructions), said.conversation].filter((one) => one !== '').join('\n'),
+        stream: stream ?? false,
+        includeUsage: true,
+        format: text?.format.type === 'json_schema' ? text.format.schema : undefined,
+        numCtx: null,
+        truncate: false,
+        shift: false,
+        tools: (tools ?? []).flatMap(({ type, name }) => (type === 'function' && name ? [name] : [])),
+        choices: 1,
+        logprobs: null,
+      };
+    },
+    whole(pieces, turn) {
+      const stream = new ResponseStream(dialect, turn);
+      stream.begin();
+      for (const piece of pieces) stream.piece(piece);
+      const at = Math.floor(turn.startedAtMs / 1000);
+      return plainJson(200, { ...stream.finished(), completed_at: at });
+    },
+    stream: (turn) => new ResponseStream(dialect, turn),
+    error: dialect.error,
+    malformed: 'event: response.output_text.delta\ndata: {"type":"response.outp\n\n',
+    alien: event({ weather: 'fine' }),
+  };
+}
+
+/** An item of the output on its way: a message, reasoning or a call. */
+interface Item {
+  readonly kind: AnyPiece['kind'];
+  readonly id: string;
+  readonly call?: ToolPiece;
+}
+
+/** The events of a response: one item of the output is open at a time. */
+class ResponseStream {
+  readonly #dialect: ResponsesDialect;
+  readonly #turn: Turn;
+  readonly #pieces: AnyPiece[] = [];
+  readonly #output: object[] = [];
+  #open: Item | null = null;
+  #number = 0;
+
+  constructor(dialect: ResponsesDialect, turn: Turn) {
+    this.#dialect = dialect;
+    this.#turn = turn;
+  }
+
+  begin(): string {
+    const response = this.#dialect.isLean
+      ? { id: RESPONSE_ID, object: 'response', status: 'in_progress' }
+      : this.#response('in_progress', [], null);
+    return this.#say('response.created', { response }) + this.#say('response.in_progress', { response });
+  }
+
+  piece(piece: AnyPiece): string {
+    const id = piece.kind === 'tool' ? `fc_${piece.id}` : `${PREFIX[piece.kind]}_stand_in`;
+    let said = '';
+    if (this.#open?.id !== id) {
+      said += this.#close();
+      this.#open = { kind: piece.kind, id, ...(piece.kind === 'tool' ? { call: piece } : {}) };
+      said += this.#say('response.output_item.added', {
+        ...this.#place(),
+        item: itemOf(this.#open, '', 'in_progress'),
+      });
+      if (piece.kind === 'answer') {
+        const part = { type: 'output_text', text: '', annotations: [], logprobs: [] };
+        said += this.#say('response.content_part.added', { item_id: id, ...this.#places(), part });
+      }
+    }
+    this.#pieces.push(piece);
+    return said + this.#say(this.#deltaType(piece), { item_id: id, ...this.#places(), delta: piece.text });
+  }
+
+  #deltaType(piece: AnyPiece): string {
+    if (piece.kind === 'answer') return 'response.output_text.delta';
+    if (piece.kind === 'tool') return 'response.function_call_arguments.delta';
+    return this.#dialect.isLean ? 'response.reasoning_text.delta' : 'response.reasoning_summary_text.delta';
+  }
+
+  end(): string {
+    const closed = this.#close();
+    const response = this.finished();
+    return closed + this.#say(`response.${response.status}`, { response });
+  }
+
+  /** The whole response, once all pieces were said. */
+  finished(): Record<string, unknown> {
+    this.#close();
+    const wasCut = this.#turn.finishReason === 'length' && this.#dialect.tellsCuts;
+    return this.#response(wasCut ? 'incomplete' : 'completed', this.#output, this.#usage());
+  }
+
+  /** Says that the open item is done. */
+  #close(): string {
+    const open = this.#open;
+    if (open === null) return '';
+    const text = open.call === undefined ? textOf(this.#pieces, open.kind) : open.call.whole;
+    const item = itemOf(open, text, 'completed');
+    const place = { item_id: open.id, ...this.#places() };
+    const said: string[] = [];
+    if (open.kind === 'answer') {
+      const part = { type: 'output_text', annotations: [], logprobs: [], text };
+      said.push(this.#say('response.output_text.done', { ...place, text }));
+      said.push(this.#say('response.content_part.done', { ...place, part }));
+    }
+    if (open.kind === 'tool' && !this.#dialect.isLean) {
+      said.push(this.#say('response.function_call_arguments.done', { ...place, arguments: text }));
+    }
+    said.push(this.#say('response.output_item.done', { ...this.#place(), item }));
+    this.#output.push(item);
+    this.#open = null;
+    return said.join('');
+  }
+
+  #response(status: string, output: readonly object[], usage: object | null): Record<string, unknown> {
+    const head = {
+      id: RESPONSE_ID,
+      object: 'response',
+      created_at: Math.floor(this.#turn.startedAtMs / 1000),
+      status,
+      model: this.#turn.model,
+      output,
+      usage,
+    };
+    if (this.#dialect.isLean) return head;
+    const incomplete_details = status === 'incomplete' ? { reason: 'max_output_tokens' } : null;
+    return { ...head, ...OF_THE_REQUEST, incomplete_details };
+  }
+
+  #usage(): object {
+    const { promptTokens, completionTokens } = this.#turn;
+    return {
+      input_tokens: promptTokens,
+      input_tokens_details: { cached_tokens: 0 },
+      output_tokens: completionTokens,
+      ...(this.#dialect.isLean ? {} : { output_tokens_details: { reasoning_tokens: 0 } }),
+      total_tokens: promptTokens + completionTokens,
+    };
+  }
+
+  #place(): object {
+    return this.#dialect.isLean ? {} : { output_index: this.#output.length };
+  }
+
+  #places(): object {
+    const inContent = this.#open?.kind === 'answer' ? { content_index: 0 } : {};
+    return this.#dialect.isLean ? {} : { ...this.#place(), ...inContent };
+  }
+
+  #say(type: string, value: object): string {
+    const number = this.#dialect.isLean ? {} : { sequence_number: this.#number++ };
+    return event({ type, ...number, ...value }, type);
+  }
+}
+
+const RESPONSE_ID = 'resp_stand_in';
+const PREFIX = { answer: 'msg', thinking: 'rs' } as const;
+
+/** What a response repeats of its request, where it said nothing of it. */
+const OF_THE_REQUEST = {
+  background: false,
+  completed_at: null,
+  error: null,
+  instructions: null,
+  max_output_tokens: null,
+  metadata: {},
+  parallel_tool_calls: true,
+  previous_response_id: null,
+  reasoning: null,
+  service_tier: 'default',
+  store: false,
+  temperature: 1,
+  text: { format: { type: 'text' } },
+  tool_choice: 'auto',
+  tools: [],
+  top_p: 1,
+  truncation: 'disabled',
+};
+
+function itemOf({ kind, id, call }: Item, text: string, status: string): object {
+  if (kind === 'tool') {
+    return { id, type: 'function_call', status, arguments: text, call_id: call?.id, name: call?.name };
+  }
+  if (kind === 'thinking') {
+    const content = text === '' ? [] : [{ type: 'reasoning_text', text }];
+    return { id, type: 'reasoning', summary: [], content, encrypted_content: '', status };
+  }
+  const content = text === '' ? [] : [{ type: 'output_text', annotations: [], logprobs: [], text }];
+  return { id, type: 'message', status, content, role: 'assistant' };
+}
