@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -47,6 +47,8 @@ export async function openHttpServer(
   bounds: ServerBounds = SERVER_BOUNDS,
 ): Promise<HttpServer> {
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  // These have had their last answer: what they still send is none of a call.
+  const ended = new WeakSet<object>();
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -59,12 +61,12 @@ export async function openHttpServer(
       joinDuplicateHeaders: false,
     },
     (incoming, outgoing) => {
-      // Node keeps the first of two, and a proxy in front of us may have looked at the other.
-      const fault = doubledHeader(incoming.rawHeaders);
+      const fault = headerFault(incoming);
       if (fault !== null) {
-        const error = new ApiError(`the header ${fault} is there twice`, { status: 400, code: 'bad_header' });
+        const error = new ApiError(fault, { status: 400, code: 'bad_header' });
+        ended.add(incoming.socket);
         outgoing.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
-        outgoing.end(JSON.stringify(errorBody('v1', error)));
+        outgoing.end(JSON.stringify(errorBody('v1', error)), () => incoming.socket.destroySoon());
         return;
       }
       void listener(incoming, outgoing);
@@ -73,7 +75,9 @@ export async function openHttpServer(
   // What is beyond this number would be left out in silence; their bytes are bounded above.
   server.maxHeadersCount = 0;
   limitConnections(server, bounds.maxConnections);
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(error, socket as Socket));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (!ended.has(socket)) refuse(error, socket as Socket);
+  });
   await listen(server, address);
   return {
     url: urlOf(server.address() as AddressInfo),
@@ -96,9 +100,16 @@ const ONCE = [
   'x-api-key',
 ];
 
-function doubledHeader(raw: readonly string[]): string | null {
-  const names = raw.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase());
-  return ONCE.find((name) => names.indexOf(name) !== names.lastIndexOf(name)) ?? null;
+/** What of the headers a proxy in front of us may read in another way than we do; null where nothing is. */
+function headerFault({ rawHeaders, headers }: IncomingMessage): string | null {
+  // Node keeps the first of two.
+  const names = rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase());
+  const doubled = ONCE.find((name) => names.indexOf(name) !== names.lastIndexOf(name));
+  if (doubled !== undefined) return `the header ${doubled} is there twice`;
+  const coding = headers['transfer-encoding'];
+  return coding === undefined || /^chunked$/i.test(coding)
+    ? null
+    : 'the body may come in chunks, and in nothing else';
 }
 
 /** What is no HTTP, or too slow or too long of it, is told so and the connection ends. */

@@ -30,11 +30,17 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
   if (request.body === null) return new Uint8Array();
   const pieces: Uint8Array[] = [];
   let total = 0;
-  // Leaving the loop ends the reading: what comes after the limit is never held.
-  for await (const piece of request.body as unknown as AsyncIterable<Uint8Array>) {
-    total += piece.length;
-    if (total > maxBytes) throw tooLarge(maxBytes);
-    pieces.push(piece);
+  try {
+    // Leaving the loop ends the reading: what comes after the limit is never held.
+    for await (const piece of request.body as unknown as AsyncIterable<Uint8Array>) {
+      total += piece.length;
+      if (total > maxBytes) throw tooLarge(maxBytes);
+      pieces.push(piece);
+    }
+  } catch (cause) {
+    if (cause instanceof ApiError) throw cause;
+    // The client has left, or what it sent is no HTTP any more.
+    throw new ApiError('the body did not come to its end', { status: 400, cause });
   }
   return Buffer.concat(pieces);
 }
