@@ -1,0 +1,272 @@
+import type { Answer } from '../protocol/answer.js';
+import { isRequestPath, type TaskRequest } from '../protocol/request.js';
+import { ApiError, errorEvent, errorOfAnswer } from './api-errors.js';
+import { apiFormOf } from './api-form.js';
+import type { CallEvent, LiveCall } from './call.js';
+import { madeEvents } from './made-events.js';
+import { dataIn, isNdjson, polishBody, polishEvent } from './polish.js';
+
+/** How the answer to a call is to be given. */
+export interface GivenCall extends TaskRequest {
+  readonly wantsStream: boolean;
+  /** Aborts when the client goes away. */
+  readonly left: AbortSignal;
+  /** How long a stream is silent before it says that it still waits; for tests. Milliseconds. */
+  readonly commentMs?: number;
+}
+
+/**
+ * Proxies end a connection that is silent for 60 s (nginx, and others). A comment is no event, so no client
+ * sees it. Milliseconds.
+ */
+const COMMENT_MS = 15_000;
+
+/**
+ * Gives a client the answer to its call: as a stream of its API while it is generated, or whole. Throws
+ * ApiError where it ends before its first byte. Once a stream has begun, it ends with an error of its API.
+ * Whatever happens, the call is left.
+ */
+export async function writeAnswer(live: LiveCall, call: GivenCall): Promise<Response> {
+  const events = live.events[Symbol.asyncIterator]();
+  const leave = () => live.leave();
+  call.left.addEventListener('abort', leave, { once: true });
+  if (call.left.aborted) leave();
+  try {
+    if (call.wantsStream) return await new StreamOfCall(live, call, events).start();
+    for (;;) {
+      const next = await events.next();
+      if (next.done) throw clientLeft();
+      if ('unanswered' in next.value) throw stillWaiting(live.task);
+      if (!('answer' in next.value)) continue;
+      return giveWhole(live, call, next.value.answer);
+    }
+  } catch (error) {
+    live.leave();
+    throw error;
+  }
+}
+
+/** An error is an answer as well: asked again, it is another question. */
+function giveWhole(live: LiveCall, call: GivenCall, answer: Answer): Response {
+  try {
+    return wholeAnswer(live, call, answer);
+  } finally {
+    live.leave({ delivered: !call.left.aborted });
+  }
+}
+
+function wholeAnswer({ task }: LiveCall, call: GivenCall, answer: Answer): Response {
+  const { response } = answer;
+  if (response === undefined) throw answer.error === null ? noResponse(task) : errorOfAnswer(answer);
+  const { status, body } = response;
+  const headers = headersOf(task, answer);
+  // It would be the same again: the official clients try some of these by themselves.
+  if (answer.error !== null) headers.set('x-should-retry', 'false');
+  return Response.json(polishBody(call, task, body), { status, headers });
+}
+
+/** A stream of events, or of lines, that begins with the first one. */
+class StreamOfCall {
+  readonly #live: LiveCall;
+  readonly #call: GivenCall;
+  readonly #events: AsyncIterator<CallEvent>;
+  readonly #isNdjson: boolean;
+  readonly #encoder = new TextEncoder();
+  #next: Promise<IteratorResult<CallEvent>>;
+  #hasSaid = false;
+  #lastEvent = '';
+
+  constructor(live: LiveCall, call: GivenCall, events: AsyncIterator<CallEvent>) {
+    this.#live = live;
+    this.#call = call;
+    this.#events = events;
+    this.#isNdjson = isNdjson(call.path);
+    this.#next = events.next();
+  }
+
+  /** Waits for what it begins with: an event, the whole answer, or a comment. */
+  async start(): Promise<Response> {
+    const { task } = this.#live;
+    const first = await this.#take();
+    if (first !== 'silence' && first.done) throw clientLeft();
+    const begun = first === 'silence' ? null : first.value;
+    if (begun !== null && 'unanswered' in begun) throw stillWaiting(task);
+    const answer = begun !== null && 'answer' in begun ? begun.answer : null;
+    // Nothing was said yet, so its status can still tell how it went.
+    if (answer !== null && (answer.error !== null || answer.response === undefined))
+      return giveWhole(this.#live, this.#call, answer);
+    const body = new ReadableStream<Uint8Array>({
+      start: (out) => {
+        if (begun === null) out.enqueue(this.#encoder.encode(WAITING));
+        else this.#say(out, begun);
+      },
+      pull: async (out) => {
+        // A pull that brings nothing is not followed by another one.
+        for (let hasSaid = false; !hasSaid; ) {
+          const next = await this.#take();
+          hasSaid = true;
+          if (next === 'silence') out.enqueue(this.#encoder.encode(WAITING));
+          else if (next.done) out.close();
+          else hasSaid = this.#say(out, next.value);
+        }
+      },
+      cancel: () => this.#live.leave(),
+    });
+    const headers = headersOf(task, answer);
+    headers.set('content-type', this.#isNdjson ? 'application/x-ndjson' : 'text/event-stream; charset=utf-8');
+    headers.set('cache-control', 'no-cache, no-transform');
+    // nginx would keep it until it is whole.
+    headers.set('x-accel-buffering', 'no');
+    return new Response(body, { headers });
+  }
+
+  /** The next that comes; `silence` where nothing does for a while. Lines of JSON have no comments. */
+  async #take(): Promise<IteratorResult<CallEvent> | 'silence'> {
+    if (this.#isNdjson) return await this.#advance(this.#next);
+    const { commentMs = COMMENT_MS } = this.#call;
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<'silence'>((resolve) => {
+      timer = setTimeout(() => resolve('silence'), commentMs);
+    });
+    const next = await Promise.race([this.#next, silence]);
+    clearTimeout(timer);
+    return next === 'silence' ? next : this.#advance(next);
+  }
+
+  async #advance(
+    taken: IteratorResult<CallEvent> | Promise<IteratorResult<CallEvent>>,
+  ): Promise<IteratorResult<CallEvent>> {
+    const next = await taken;
+    if (next.done !== true && !('answer' in next.value) && !('unanswered' in next.value))
+      this.#next = this.#events.next();
+    else this.#next = Promise.resolve({ done: true, value: undefined });
+    return next;
+  }
+
+  /** Whether anything went out. */
+  #say(out: Out, what: CallEvent): boolean {
+    if ('event' in what) return this.#write(out, what.event);
+    // Where nothing of the first generation went out, the second one is the first.
+    if ('restart' in what && !this.#hasSaid) return false;
+    const error = this.#errorIn(what);
+    if (error !== null) this.#writeError(out, error, what);
+    else if ('answer' in what) this.#finish(out, what.answer);
+    return true;
+  }
+
+  /** Why the stream ends before its own end; null where it does not. */
+  #errorIn(what: Exclude<CallEvent, { event: string }>): ApiError | null {
+    const { task } = this.#live;
+    if ('restart' in what) return startedAgain(task);
+    if ('unanswered' in what) return stillWaiting(task);
+    const { answer, isWhole } = what;
+    if (answer.error !== null) return errorOfAnswer(answer);
+    if (answer.response === undefined) return noResponse(task);
+    return this.#hasSaid && !isWhole ? brokeOff(task) : null;
+  }
+
+  #finish(out: Out, answer: Answer): void {
+    if (!this.#hasSaid) for (const event of this.#made(answer)) this.#write(out, event);
+    const { path } = this.#call;
+    const endsWithDone = path === '/v1/chat/completions' || path === '/v1/completions';
+    if (endsWithDone && !this.#lastEvent.includes('[DONE]')) this.#write(out, 'data: [DONE]');
+    this.#live.leave({ delivered: true });
+    out.close();
+  }
+
+  #made(answer: Answer): string[] {
+    const { path } = this.#call;
+    const body = answer.response?.body;
+    return isRequestPath(path) && isObject(body) ? madeEvents(path, body) : [];
+  }
+
+  #write(out: Out, event: string): boolean {
+    const polished = polishEvent(this.#call, this.#live.task, event);
+    if (polished === null) return false;
+    this.#hasSaid = true;
+    this.#lastEvent = polished;
+    out.enqueue(this.#encoder.encode(`${polished}${this.#isNdjson ? '\n' : '\n\n'}`));
+    return true;
+  }
+
+  #writeError(out: Out, error: ApiError, what: CallEvent): void {
+    const { path } = this.#call;
+    const own = ownError(what, path);
+    const text =
+      own === null
+        ? errorEvent(apiFormOf({ path }), path, error, sequenceIn(this.#lastEvent) + 1)
+        : `${this.#isNdjson ? '' : 'data: '}${JSON.stringify(own)}${this.#isNdjson ? '\n' : '\n\n'}`;
+    out.enqueue(this.#encoder.encode(text));
+    // An error answer is given; what broke off is found again by the same call.
+    this.#live.leave({ delivered: 'answer' in what && what.answer.error !== null });
+    out.close();
+  }
+}
+
+type Out = ReadableStreamDefaultController<Uint8Array>;
+
+/** The model server's own refusal, which says more than we could; null where it goes not into this stream. */
+function ownError(what: CallEvent, path: string): object | null {
+  if (!('answer' in what) || what.answer.error === null) return null;
+  const body = what.answer.response?.body;
+  const isPlain = path !== '/v1/responses' && path !== '/v1/messages';
+  return isPlain && isObject(body) && 'error' in body ? body : null;
+}
+
+const WAITING = ': waiting for the model\n\n';
+
+function sequenceIn(event: string): number {
+  const value = dataIn(event);
+  return isObject(value) && typeof value.sequence_number === 'number' ? value.sequence_number : -1;
+}
+
+function headersOf(task: string, answer: Answer | null): Headers {
+  const headers = new Headers({ 'x-llm-bridge-task': task });
+  const dropped = answer?.dropped ?? [];
+  // A header has no characters but these.
+  if (dropped.length > 0)
+    headers.set('x-llm-bridge-dropped', dropped.join(', ').replace(/[^\x20-\x7e]/g, '?'));
+  return headers;
+}
+
+function shortOf(task: string): string {
+  return task.slice(0, 12);
+}
+
+function stillWaiting(task: string): ApiError {
+  return new ApiError(
+    `no answer yet: the task ${shortOf(task)} waits for an agent. The same call, sent again, joins it`,
+    { status: 503, code: 'still_waiting', task, retryAfterS: 1 },
+  );
+}
+
+function startedAgain(task: string): ApiError {
+  return new ApiError(
+    `the model began the task ${shortOf(task)} again, so what came before is void. The same call, sent again, joins it`,
+    { status: 503, code: 'started_again', task, retryAfterS: 1 },
+  );
+}
+
+function brokeOff(task: string): ApiError {
+  return new ApiError(
+    `the stream of the task ${shortOf(task)} broke off; its answer is there. The same call, sent again, gets it`,
+    { status: 503, code: 'stream_lost', task, retryAfterS: 1 },
+  );
+}
+
+function noResponse(task: string): ApiError {
+  return new ApiError(`the answer to the task ${shortOf(task)} is none to an API call`, {
+    status: 502,
+    code: 'no_response',
+    task,
+  });
+}
+
+/** Nobody hears it. */
+function clientLeft(): ApiError {
+  return new ApiError('the client has left', { status: 499, code: 'client_left' });
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
