@@ -1,5 +1,6 @@
-// Writes docs/settings.md from the table of options: npm run settings The table is TypeScript, which Node 20
-// does not run, so it is bundled into one file first; the packages stay where they are.
+// Writes docs/settings.md from the table of options, and docs/requests.md from the lists of what API calls may
+// have: npm run settings. The tables are TypeScript, which Node 20 does not run, so they are bundled first; the
+// packages stay where they are.
 import { rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -8,7 +9,12 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const outfile = `${root}dist-settings-${process.pid}.mjs`;
 await build({
   absWorkingDir: root,
-  entryPoints: ['src/cli/settings-page.ts'],
+  stdin: {
+    contents: `export { settingsPage } from './src/cli/settings-page.ts';
+export { requestsPage } from './src/agent/requests/requests-page.ts';`,
+    resolveDir: root,
+    loader: 'ts',
+  },
   outfile,
   bundle: true,
   packages: 'external',
@@ -18,8 +24,9 @@ await build({
   logLevel: 'warning',
 });
 try {
-  const { settingsPage } = await import(outfile);
+  const { settingsPage, requestsPage } = await import(outfile);
   writeFileSync(`${root}docs/settings.md`, await settingsPage());
+  writeFileSync(`${root}docs/requests.md`, requestsPage());
 } finally {
   rmSync(outfile, { force: true });
 }

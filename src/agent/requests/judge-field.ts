@@ -6,14 +6,14 @@ import { judgeSchema } from './judge-schema.js';
 import { whyRefused } from './refused-fields.js';
 
 /** How many pictures, sounds and files one call may have: a long conversation brings all of its own again. */
-const MAX_MEDIA = 64;
+export const MAX_MEDIA = 64;
 
 /** How long they may be together, in characters of base64: 24 MB. */
-const MAX_MEDIA_CHARS = 32 * 1024 * 1024;
+export const MAX_MEDIA_CHARS = 32 * 1024 * 1024;
 
 /** How deep the JSON that only a model reads may nest, and how many values it may have. */
-const MAX_JSON_VALUE_DEPTH = 32;
-const MAX_JSON_VALUES = 20_000;
+export const MAX_JSON_VALUE_DEPTH = 32;
+export const MAX_JSON_VALUES = 20_000;
 
 /** What of a word or a key of the caller a message repeats. */
 const MAX_SHOWN_CHARS = 40;

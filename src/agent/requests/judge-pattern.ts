@@ -1,11 +1,11 @@
 /** The longest pattern, in characters. Those of real schemas (dates, ids, versions) stay under 300. */
-const MAX_PATTERN_CHARS = 1000;
+export const MAX_PATTERN_CHARS = 1000;
 
 /**
  * How many pieces a pattern may have once its counted repetitions are written out. A model server makes a
  * rule of a grammar of each; llama.cpp itself gives up above 2000 repetitions (MAX_REPETITION_THRESHOLD).
  */
-const MAX_PIECES = 2000;
+export const MAX_PIECES = 2000;
 
 /** How deep its groups may nest. */
 const MAX_GROUPS_DEEP = 16;

@@ -1,25 +1,25 @@
 import { patternFault } from './judge-pattern.js';
 
 /** The longest schema, in characters of JSON: the bound of a task's `format` as well (check-format.ts). */
-const MAX_SCHEMA_CHARS = 100_000;
+export const MAX_SCHEMA_CHARS = 100_000;
 
 /** How deep a schema may nest. Those of real programs stay below 20. */
-const MAX_SCHEMA_DEPTH = 32;
+export const MAX_SCHEMA_DEPTH = 32;
 
 /** How many objects, lists and values a schema may have. */
-const MAX_SCHEMA_VALUES = 10_000;
+export const MAX_SCHEMA_VALUES = 10_000;
 
 /**
  * How many members one `anyOf`, `oneOf`, `allOf` or `enum` may have: each becomes an alternative of a
  * grammar.
  */
-const MAX_ALTERNATIVES = 1000;
+export const MAX_ALTERNATIVES = 1000;
 
 /**
  * The most that a schema may ask to be repeated in one place: llama.cpp refuses more as well
  * (MAX_REPETITION_THRESHOLD), and versions before that made a rule for each repetition.
  */
-const MAX_REPETITIONS = 2000;
+export const MAX_REPETITIONS = 2000;
 
 /** What all of a schema's least numbers of repetitions may come to. */
 const MAX_TOTAL_REPETITIONS = 20_000;
