@@ -1,6 +1,6 @@
-// Writes docs/settings.md from the table of options, and docs/requests.md from the lists of what API calls may
-// have: npm run settings. The tables are TypeScript, which Node 20 does not run, so they are bundled first; the
-// packages stay where they are.
+// Writes docs/settings.md from the table of options, and docs/requests.md from the lists of what API
+// calls may have: npm run settings. The tables are TypeScript, which Node 20 does not run, so they are
+// bundled first; the packages stay where they are.
 import { rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';

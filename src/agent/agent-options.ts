@@ -72,6 +72,8 @@ export interface GenerateSettings extends OpenSettings {
   readonly order: readonly BackendName[];
   /** For tasks that name no model. Default: what `chooseModel` finds. */
   readonly model?: string | undefined;
+  /** Fields that API calls may have beside the listed ones. Default: none. */
+  readonly passFields?: readonly string[] | undefined;
   /** The longest silence of a model. */
   readonly idleTimeoutMs: number;
   /** The longest time for one task in all, where the task has no `timeout_s`. */
@@ -85,8 +87,6 @@ export interface GenerateSettings extends OpenSettings {
    * is stopped. Default: DEFAULT_MAX_ANSWER_BYTES.
    */
   readonly maxAnswerBytes?: number;
-  /** Fields of calls that go to a model server beside those that are known to only shape an answer. */
-  readonly passFields?: readonly string[] | undefined;
   /** Told what a task is at, each time that changes, and with which model once it is chosen. */
   readonly onPhase?: (phase: WorkPhase, model?: string) => void;
 }

@@ -20,6 +20,7 @@ import {
   type TokenFiles,
   withAddress,
 } from './backends/backends.js';
+import { requirePassFields } from './requests/refused-fields.js';
 import { REST_AFTER_MS } from './rest-watch.js';
 import { runAgent } from './run-agent.js';
 
@@ -45,6 +46,11 @@ export interface CreateAgentOptions extends BackendUrls, TokenFiles {
   readonly allowCloud?: boolean | undefined;
   /** The longest context that a model is asked to have, in tokens. Default: 32,768. */
   readonly maxContext?: number | undefined;
+  /**
+   * Fields that API calls may have beside the listed ones, named as an answer's `dropped` names them.
+   * Default: none.
+   */
+  readonly passFields?: readonly string[] | undefined;
   /** Default: 1. */
   readonly parallel?: number | undefined;
   /** Default: 2000; backs off to ten times that, and only where there is no doorbell. */
@@ -72,11 +78,15 @@ export interface Agent {
   run(signal?: AbortSignal): Promise<void>;
 }
 
-/** Makes an agent. Throws BridgeError `usage` for an address of a model server, or a name, that is none. */
+/**
+ * Makes an agent. Throws BridgeError `usage` for an address of a model server or a name that is none, and
+ * for a field that never passes.
+ */
 export function createAgent(options: CreateAgentOptions): Agent {
   const env = options.env ?? process.env;
   const urls = requireBackendUrls(options, env);
   if (options.name !== undefined) requireName(options.name, 'an agent');
+  requirePassFields(options.passFields ?? []);
   const order = withAddress(options.backends ?? DEFAULT_BACKEND_ORDER, urls);
   if (order.length === 0) {
     throw new BridgeError('an agent needs a backend', {
@@ -109,6 +119,7 @@ export function createAgent(options: CreateAgentOptions): Agent {
           model: options.model,
           allowCloud: options.allowCloud,
           maxContext: options.maxContext,
+          passFields: options.passFields,
           memory: new BackendMemory(),
           ...timesOf(options),
         },

@@ -83,6 +83,7 @@ export const AGENT_OPTIONS = [
   OPTIONS.model,
   OPTIONS.allowCloud,
   OPTIONS.maxContext,
+  OPTIONS.passField,
   ...BACKEND_URL_OPTIONS,
   ...BACKEND_TOKEN_OPTIONS,
   OPTIONS.parallel,

@@ -1,7 +1,7 @@
 /**
  * What a field of an API call may be. The lists in `fields/` are made of these, so that each reads as a
  * table with the API's own reference beside it; `judge-field.ts` holds a value against one,
- * `describe-fields.ts` says it in words for docs/requests.md. A field that is in no list never reaches a
+ * `requests-page.ts` says it in words for docs/requests.md. A field that is in no list never reaches a
  * model server.
  */
 export type Field =

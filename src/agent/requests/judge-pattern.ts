@@ -41,10 +41,7 @@ export function patternFault(pattern: string): string | null {
     return `has a pattern of ${pattern.length} characters; the limit is ${MAX_PATTERN_CHARS}`;
   }
   const open: Group[] = [newGroup()];
-  // One token at a time: an escape, a class, a bracket, a quantifier, any other character.
-  for (const [token] of pattern.matchAll(
-    /\\.|\[(?:\\.|[^\]\\])*\]|\(\?[:=!]|\(\?<[=!]|\(|\{\d*,?\d*\}|[\s\S]/g,
-  )) {
+  for (const token of tokensOf(pattern)) {
     const group = open.at(-1) as Group;
     const repeat = repetitionOf(token);
     if (token.startsWith('(')) {
@@ -75,6 +72,34 @@ export function patternFault(pattern: string): string | null {
     }
   }
   return null;
+}
+
+/**
+ * One token at a time: an escape, a class, a bracket with what it says of itself, a quantifier, a
+ * character.
+ */
+function* tokensOf(pattern: string): Generator<string> {
+  for (let at = 0; at < pattern.length; ) {
+    const end = endOfToken(pattern, at);
+    yield pattern.slice(at, end);
+    at = end;
+  }
+}
+
+/** What a group says of itself: no capture, a look ahead or behind, a name, flags. */
+const OPENING = /^\(\?(?:[a-z-]{0,8}[:=!]|<[=!]|P?<[^<>]{1,64}>)/;
+
+function endOfToken(pattern: string, start: number): number {
+  const char = pattern[start];
+  if (char === '\\') return start + 2;
+  if (char === '[') {
+    let at = start + 1;
+    while (at < pattern.length && pattern[at] !== ']') at += pattern[at] === '\\' ? 2 : 1;
+    return at + 1;
+  }
+  if (char === '(') return start + (OPENING.exec(pattern.slice(start, start + 80))?.[0].length ?? 1);
+  if (char === '{') return start + (/^\{[\d,]+\}/.exec(pattern.slice(start))?.[0].length ?? 1);
+  return start + 1;
 }
 
 function newGroup(): Group {
@@ -112,9 +137,8 @@ interface Repetition {
 function repetitionOf(token: string): Repetition | null {
   if (token === '*' || token === '+') return { times: 1, isEndless: true, isOptional: token === '*' };
   if (token === '?') return { times: 1, isEndless: false, isOptional: true };
-  const counted = /^\{(\d+)(,?)(\d*)\}$/.exec(token);
-  if (counted === null) return null;
-  const [, least = '', comma, most = ''] = counted;
+  if (!/^\{[\d,]+\}$/.test(token)) return null;
+  const [least = '', most = least] = token.slice(1, -1).split(',');
   const times = Number(most === '' ? least : most);
-  return { times, isEndless: comma !== '' && most === '', isOptional: Number(least) === 0 };
+  return { times, isEndless: most === '', isOptional: Number(least) === 0 };
 }

@@ -60,26 +60,27 @@ export function whyRefused(name: string): string | null {
 /** A field by its place: names joined by dots, without the indexes of lists (`options.num_thread`). */
 const PASS_FIELD = /^[A-Za-z_][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z_][A-Za-z0-9_-]{0,63}){0,7}$/;
 
-/**
- * Checks the names that `--pass-field` gives. Throws BridgeError `usage` for what is no name of a field, and
- * for a field that is refused by name: nobody opens those.
- */
+/** Whether `--pass-field` may name this: a field, and none that is refused by name. Nobody opens those. */
+export function isPassField(name: string): boolean {
+  return (
+    PASS_FIELD.test(name) &&
+    name.split('.').every((part) => part !== '__proto__' && whyRefused(part) === null)
+  );
+}
+
+/** Throws BridgeError `usage` for the first name that `--pass-field` may not have, with the reason. */
 export function requirePassFields(names: readonly string[]): void {
-  for (const name of names) {
-    if (!PASS_FIELD.test(name)) {
-      throw new BridgeError(`${JSON.stringify(name)} is no name of a field`, {
-        code: 'usage',
-        remedy: 'name it as the answer\'s "dropped" does, like chat_template_kwargs or options.num_thread',
-      });
-    }
-    const refused = name.split('.').find((part) => part === '__proto__' || whyRefused(part) !== null);
-    if (refused === undefined) continue;
-    throw new BridgeError(
-      `the field ${refused} is never passed on: it ${whyRefused(refused) ?? 'is no field'}`,
-      {
-        code: 'usage',
-        remedy: 'docs/requests.md lists what is refused by name; --pass-field opens other fields',
-      },
-    );
+  const wrong = names.find((name) => !isPassField(name));
+  if (wrong === undefined) return;
+  const refused = wrong.split('.').find((part) => whyRefused(part) !== null);
+  if (refused !== undefined) {
+    throw new BridgeError(`the field ${refused} never passes: it ${whyRefused(refused)}`, {
+      code: 'usage',
+      remedy: 'docs/requests.md lists what is refused by name; any other field may pass',
+    });
   }
+  throw new BridgeError(`${JSON.stringify(wrong)} is no name of a field`, {
+    code: 'usage',
+    remedy: 'name it as "dropped" of an answer does, like chat_template_kwargs or options.num_thread',
+  });
 }

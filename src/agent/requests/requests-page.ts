@@ -63,7 +63,7 @@ export function requestsPage(): string {
     '',
     'The model that a call names has to be in the list of the model server, and runs on that PC unless the agent has `--allow-cloud`.',
     '',
-    'In the lists below `[]` is each member of a list, and `(text)` the form of an object: `messages[](user).content` is the content of a message whose',
+    'In the lists below `[]` is each member of a list, and `<…>` the form of an object: `messages[]<user>.content` is the content of a message whose',
     '`role` is `user`.',
     '',
     '## Refused by name',
@@ -116,7 +116,10 @@ function refusedRows(): string[][] {
   });
 }
 
-/** The rows of a list: each field, and under it what is in it. A part that came before is named by its place. */
+/**
+ * The rows of a list: each field, and under it what is in it. A part that came before is named by its
+ * place.
+ */
 function rowsOf(fields: Fields): string[][] {
   const rows: string[][] = [];
   const places = new Map<Field | Fields, string>();
@@ -137,7 +140,7 @@ function rowsOf(fields: Fields): string[][] {
       addFields(field.fields, `${name}.`);
     } else if (field.kind === 'forms') {
       places.set(field, name);
-      for (const [forms, of] of sharedForms(field.forms)) addFields(of, `${name}(${forms}).`);
+      for (const [forms, of] of sharedForms(field.forms)) addFields(of, `${name}<${forms}>.`);
     }
   };
   addFields(fields, '');
@@ -213,5 +216,5 @@ function code(text: string): string {
 /** `1,048,576`; the largest whole number of JSON in words. */
 function count(value: number): string {
   if (Math.abs(value) === Number.MAX_SAFE_INTEGER) return value < 0 ? '-2^53 + 1' : '2^53 - 1';
-  return String(value).replace(/\B(?=(?:\d{3})+$)/g, ',');
+  return value.toLocaleString('en-US');
 }

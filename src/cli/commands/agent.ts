@@ -32,6 +32,7 @@ export const agentCommand = defineCommand({
         model: args.model,
         allowCloud: args.allowCloud,
         maxContext: args.maxContext,
+        passFields: args.passField,
         ...pickBackendUrls(args),
         ...pickTokenFiles(args),
         parallel: args.parallel,

@@ -6,6 +6,7 @@ import {
 } from '../../agent/agent-options.js';
 import { DEFAULT_MAX_CONTEXT } from '../../agent/backends/backend.js';
 import { BACKENDS, backendTitles, DEFAULT_BACKEND_ORDER } from '../../agent/backends/backends.js';
+import { isPassField } from '../../agent/requests/refused-fields.js';
 import { principalNameSchema } from '../../protocol/names.js';
 import { numberValue, option } from '../option.js';
 
@@ -59,6 +60,12 @@ export const AGENT_ROWS = {
     value: numberValue.int().min(2048).max(16_777_216),
     default: DEFAULT_MAX_CONTEXT,
     describe: `The longest context to ask for, in tokens (${backendTitles((one) => one.takesContextSize)} only)`,
+  }),
+  passField: option('pass-field', {
+    kind: 'text',
+    value: z.string().refine(isPassField, 'must be a field that no call is refused for (docs/requests.md)'),
+    repeatable: true,
+    describe: 'A field that API calls may have beside the listed ones, like options.num_thread',
   }),
   parallel: option('parallel', {
     kind: 'number',

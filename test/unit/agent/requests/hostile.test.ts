@@ -4,8 +4,8 @@ import { MAX_JSON_DEPTH } from '../../../../src/protocol/limits.js';
 import { REQUEST_PATHS } from '../../../../src/protocol/request.js';
 import { judged, PICTURE, passed, refusedField } from './judge-fixture.js';
 
-// What a hostile bridge may ask of an agent, and what becomes of it: a refusal that names the field, or a call
-// from which it is gone. test/e2e/agent/hostile-requests.test.ts looks at what reaches a model server.
+// What a hostile bridge may ask of an agent, and what becomes of it: a refusal that names the field, or a
+// call from which it is gone.
 
 const CHAT = '/v1/chat/completions';
 const RESPONSES = '/v1/responses';
@@ -418,6 +418,9 @@ const BURNS: Case[] = [
   ['a counted repetition', CHAT, schema({ pattern: 'a{0,9999999}' }), SCHEMA],
   ['a repetition of repetitions', CHAT, schema({ pattern: '((a{0,50}){0,50}){0,50}' }), SCHEMA],
   ['a repetition that goes back and forth', CHAT, schema({ pattern: '^(a+)+$' }), SCHEMA],
+  ['the same in a group with a name', CHAT, schema({ pattern: '(?<x>a+)+' }), SCHEMA],
+  ['the same in one with flags', CHAT, schema({ pattern: '(?i:a+)+' }), SCHEMA],
+  ['the same of classes', CHAT, schema({ pattern: '([^\\]a]+)*' }), SCHEMA],
   ['the same in alternatives', CHAT, schema({ pattern: '^(b|a*)*$' }), SCHEMA],
   ['the same of two', CHAT, schema({ pattern: '^(\\s*\\w+)+$' }), SCHEMA],
   ['the same two groups deep', CHAT, schema({ pattern: '^((?:[a-z]+)?){2,}$' }), SCHEMA],

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { createAgent } from '../../../../src/agent/create-agent.js';
 import { requirePassFields } from '../../../../src/agent/requests/refused-fields.js';
 import { answerSchema, MAX_DROPPED } from '../../../../src/protocol/answer.js';
 import { judged, PICTURE, passed } from './judge-fixture.js';
@@ -217,16 +218,18 @@ test('a field of --pass-field passes with what is in it, at its own place only',
 });
 
 test.each([
-  'lora',
-  'chat_template',
-  'options.id_slot',
-  'previous_response_id',
-  '__proto__',
-  'a b',
-  'messages.0',
-  '',
-])('--pass-field %j is refused', (name) => {
-  expect(() => requirePassFields(['keep_alive', name])).toThrow(expect.objectContaining({ code: 'usage' }));
+  ['lora', 'never passes'],
+  ['chat_template', 'never passes'],
+  ['options.id_slot', 'never passes'],
+  ['previous_response_id', 'never passes'],
+  ['__proto__', 'is no name of a field'],
+  ['a b', 'is no name of a field'],
+  ['messages.0', 'is no name of a field'],
+  ['', 'is no name of a field'],
+])('--pass-field %j is refused: it %s', (name, why) => {
+  const usage = expect.objectContaining({ code: 'usage', message: expect.stringContaining(why) });
+  expect(() => requirePassFields(['keep_alive', name])).toThrow(usage);
+  expect(() => createAgent({ repo: '/nowhere', passFields: [name] })).toThrow(usage);
 });
 
 test('a picture goes on with the type that its bytes say', () => {
