@@ -4,7 +4,7 @@ import { MAX_COMMIT_BYTES } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
 import { isExpired } from '../protocol/queue.js';
 import type { Refusal } from '../protocol/refusal.js';
-import { taskHash } from '../protocol/task.js';
+import { readTask, taskHash } from '../protocol/task.js';
 import type { PushContext } from './push-context.js';
 import { committedAtMs, oldestOf } from './task-status.js';
 
@@ -70,11 +70,31 @@ async function judgeHash(
   // A task that is not a file (a submodule that somebody added without the hook) can only get an error as its
   // answer. Its hash is the hash of no bytes.
   const bytes = object?.info.type === 'blob' ? object.content : Buffer.alloc(0);
-  if (taskHash(bytes) === commit.taskHashTrailer) return null;
+  if (taskHash(bytes) === commit.taskHashTrailer) return judgeReader(push, { commit, task }, asked, bytes);
   return {
     code: 'payload',
     text: `commit ${shortId(commit.id)}: "task_hash" is not the SHA-256 of ${asked.file} in task ${shortId(task)}`,
     remedy: 'hash the bytes of the file as they are in the task commit',
+  };
+}
+
+/**
+ * An agent of an older version cannot read a request, and would end it with `invalid_task` before one that
+ * can has seen it. It lets go what is `unknown-task`, so the task is left to the others, or to its update.
+ */
+function judgeReader(
+  { settings }: PushContext,
+  { commit, task }: Pick<Citation, 'commit' | 'task'>,
+  { file }: Asked,
+  bytes: Uint8Array,
+): Refusal | null {
+  if (commit.statusTrailer !== 'error invalid_task') return null;
+  const read = readTask(file, bytes, settings.maxTaskBytes);
+  if (!read.ok || read.value.request === undefined) return null;
+  return {
+    code: 'unknown-task',
+    text: `commit ${shortId(commit.id)}: task ${shortId(task)} is a request, which this agent cannot read`,
+    remedy: 'update llm-bridge where this agent runs',
   };
 }
 

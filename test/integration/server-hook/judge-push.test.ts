@@ -408,6 +408,15 @@ describe('the payload', () => {
   });
 });
 
+const REQUEST = JSON.stringify({ id: 'a', request: { path: '/v1/completions', body: { prompt: 'q' } } });
+
+/** A task, and the answer of an agent that says it cannot read it. */
+async function unread(text: string): Promise<string> {
+  const asked = await write.set(tip, 'task.json', text);
+  const error = { code: 'invalid_task', message: 'task.json has "request"' };
+  return await write.answer(asked, anAnswer(asked, text, { answer: null, error }));
+}
+
 describe('the open task', () => {
   const to = async (id: string, prompt = 'open') => write.answer(tip, anAnswer(id, prompt));
   refuses([
@@ -422,6 +431,12 @@ describe('the open task', () => {
       async () => to(await write.ask(tip, 'open')),
     ],
     ['the wrong hash', 'payload', 'SHA-256', () => to(open, 'something else')],
+    [
+      'of an agent that cannot read requests, an answer to one',
+      'unknown-task',
+      'is a request, which this agent cannot read',
+      () => unread(REQUEST),
+    ],
     [
       'an answer to an answered task',
       'answered',
@@ -447,6 +462,15 @@ describe('the open task', () => {
       async () => write.answer(await to(open), anAnswer(answered, 'answered')),
     ],
   ]);
+
+  test('of a task that is no request, an answer that it cannot be read is let in', async () => {
+    const own = await startPlainBridge();
+    const [asked, error] = [
+      await own.writer.ask(await own.tip(), 'q'),
+      { code: 'invalid_task', message: 'a' },
+    ];
+    await own.pushOk(await own.writer.answer(asked, anAnswer(asked, 'q', { answer: null, error })));
+  });
 
   test('an answer is refused as expired once the time of its task is over, and not before', async () => {
     const own = await startPlainBridge();
