@@ -20,7 +20,7 @@ import {
   writeAuthorizedKeys,
 } from './authorized-keys.js';
 import { endSessions } from './end-sessions.js';
-import { fingerprint, type PublicKey, readPublicKey } from './public-key.js';
+import { fingerprint, type PublicKey, publicKeyOf } from './public-key.js';
 
 /** The bridge and its file of keys. */
 export interface KeyStore {
@@ -46,14 +46,15 @@ export interface ListedKey {
 }
 
 /**
- * Lets a key into the bridge with a name and a role; returns the line of `authorized_keys`. Adding the same
+ * Lets a key into the bridge with a name and a role; returns the line of `authorized_keys`. `key` is the file
+ * of the public key, or its text. Adding the same
  * key again changes nothing. Throws BridgeError `usage` (a bad name), `bad-key`, `key-exists` (the key has
  * another purpose), `name-taken`.
  */
-export async function addKey(store: KeyStore, key: Principal & { readonly file: string }): Promise<string> {
+export async function addKey(store: KeyStore, key: Principal & { readonly key: string }): Promise<string> {
   requireName(key.name, 'a key');
   const repoPath = await openStore(store);
-  const publicKey = await readPublicKey(key.file);
+  const publicKey = await publicKeyOf(key.key);
   return withKeysLock(repoPath, () => addLine(store, repoPath, key, publicKey));
 }
 

@@ -22,6 +22,19 @@ export interface PublicKey {
 }
 
 /**
+ * Reads a key as `--key` gives it: the text of a public key, or the name of its file. Throws BridgeError as
+ * readPublicKey does, and `bad-key` for a text that begins as a key does and is none.
+ */
+export async function publicKeyOf(given: string): Promise<PublicKey> {
+  const text = given.trim();
+  if (!KEY_TYPES.some((type) => text.startsWith(`${type} `))) return readPublicKey(given);
+  const key = text.includes('\n') ? null : parsePublicKey(text);
+  if (key === null)
+    throw badKey('the text of --key is cut off, or more than one key', 'paste the whole line, in quotes');
+  return key;
+}
+
+/**
  * Reads a `.pub` file: one key, nothing else. Throws BridgeError `bad-key` for a private key, several keys, a
  * line with options, or anything else; `no-key-file` where the file cannot be read.
  */

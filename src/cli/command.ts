@@ -2,7 +2,7 @@ import type { Argv, Options, PositionalOptions } from 'yargs';
 import * as z from 'zod';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { describeIssues } from '../protocol/strict-json.js';
-import { camelCase, helpOf, type Option, type OptionValues } from './option.js';
+import { camelCase, helpOf, type Option, type OptionValues, variableOf } from './option.js';
 import type { Output } from './output.js';
 import type { ExitCode } from './print-error.js';
 
@@ -113,7 +113,17 @@ export function declare(y: Argv, command: Command): Argv {
     y.option(one.isNegated ? `no-${one.name}` : one.name, declarationOf(one));
   }
   for (const [line, what] of command.examples) y.example(line, what);
-  return y.epilog(command.epilog);
+  return y.epilog([command.epilog, variablesOf(command)].filter((text) => text !== '').join('\n\n'));
+}
+
+/** What `--help` says of the variables that stand for its options. */
+function variablesOf({ options }: Command): string {
+  const shown = options.filter((one) => one.hasVariable && !one.isHidden).slice(0, 2);
+  if (shown.length === 0) return '';
+  const forms = shown.map(
+    ({ name, names }) => `--${names.at(-1) ?? name} as ${variableOf(names.at(-1) ?? name)}`,
+  );
+  return `Options can also be set in the environment: ${forms.join(', ')}.`;
 }
 
 function positionalOf(one: Option): PositionalOptions {

@@ -22,6 +22,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/token.js')).tokenCommand,
   },
   {
+    usage: 'join <address>',
+    describe: 'Let this machine into a bridge, step by step, and save its address',
+    load: async () => (await import('./commands/join.js')).joinCommand,
+  },
+  {
+    usage: 'use [profile]',
+    describe: 'Say which saved bridge counts where none is named, or list those there are',
+    load: async () => (await import('./commands/use.js')).useCommand,
+  },
+  {
     usage: 'ask [prompt..]',
     describe: 'Ask, wait, and print the answer',
     load: async () => (await import('./commands/ask.js')).askCommand,

@@ -40,6 +40,12 @@ export const POSITIONALS = {
     describe: 'What to call it: home-pc. Its commits carry this name',
   }),
   oldKeyName: positional('name', { kind: 'text', required: true, describe: 'The name it was added by' }),
+  address: positional('address', {
+    kind: 'bridge',
+    required: true,
+    describe: 'The bridge: ssh://bridge@server/srv/llm-bridge/bridge.git, or bridge@server:/srv/…',
+  }),
+  profile: positional('profile', { kind: 'text', describe: 'Its name; none lists the profiles' }),
   tokenName: positional('name', {
     kind: 'text',
     required: true,

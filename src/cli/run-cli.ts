@@ -5,6 +5,7 @@ import { joinLines } from '../protocol/printable.js';
 import { type Command, type CommandEntry, type CommandIo, declare, nameOf } from './command.js';
 import { COMMANDS } from './commands.js';
 import { fillFromEnvironment } from './environment-options.js';
+import { fillFromProfile } from './fill-from-profile.js';
 import type { Option } from './option.js';
 import { EXIT, type ExitCode } from './print-error.js';
 
@@ -47,7 +48,10 @@ export async function runCli(args: readonly string[], io: CommandIo): Promise<Ex
       'parse-numbers': false,
       'duplicate-arguments-array': true,
     })
-    .middleware((given) => fillFromEnvironment(given, call.options, io.env), true);
+    .middleware((given) => {
+      fillFromEnvironment(given, call.options, io.env);
+      fillFromProfile(given, call.options, { env: io.env, cwd: process.cwd() });
+    }, true);
   for (const entry of COMMANDS) {
     // Reading all commands from the disk would take longer than most of them run. Any word may be the
     // command.
@@ -119,7 +123,7 @@ function wrongUse(complaint: string, args: readonly string[]): BridgeError {
   const names = COMMANDS.map(nameOf);
   const command = args.find((word) => names.includes(word));
   const missing = /option --repo is missing/.test(message)
-    ? '; it can also be set once as LLM_BRIDGE_REPO in the environment'
+    ? '; it can also be set once as LLM_BRIDGE_REPO in the environment, or saved by "llm-bridge join"'
     : '';
   return new BridgeError(message, {
     code: 'usage',

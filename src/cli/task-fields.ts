@@ -7,6 +7,7 @@ import { readTask, type TaskFormat, type TaskJson, taskFormatSchema } from '../p
 import type { CommandArgs } from './command.js';
 import type { TASK_OPTIONS } from './options/task-options.js';
 import type { POSITIONALS } from './options.js';
+import { readStdin } from './read-stdin.js';
 
 /** What `ask` gets of the command line that is about the task itself. */
 type TaskArgs = CommandArgs<[typeof POSITIONALS.prompt], typeof TASK_OPTIONS>;
@@ -44,6 +45,8 @@ export async function taskFieldsOf(args: TaskArgs): Promise<TaskJson> {
   }) as TaskJson;
 }
 
+const SHORTEN = 'shorten the prompt, or raise bridge.maxTaskBytes on the server';
+
 /** The words of the command line, or standard input; null where the file brings the question. */
 async function promptOf(args: TaskArgs, fileAsks: boolean): Promise<string | null> {
   const words = [...(args.prompt ?? []), ...args.words];
@@ -51,7 +54,7 @@ async function promptOf(args: TaskArgs, fileAsks: boolean): Promise<string | nul
   if (!fromStdin) return words.length === 0 ? null : words.join(' ');
   if (process.stdin.isTTY)
     process.stderr.write('Reading the question from the terminal; end it with Ctrl-D.\n');
-  const prompt = (await readStdin(DEFAULT_MAX_TASK_BYTES * 64)).replace(/\r?\n$/, '');
+  const prompt = (await readStdin(DEFAULT_MAX_TASK_BYTES * 64, SHORTEN)).replace(/\r?\n$/, '');
   if (prompt.trim() === '')
     throw usage('there is no question: standard input is empty', 'llm-bridge ask "2+2" --repo …');
   return prompt;
@@ -104,33 +107,4 @@ function defined<T extends object>(object: T): T {
 
 function usage(message: string, remedy: string): BridgeError {
   return new BridgeError(message, { code: 'usage', remedy });
-}
-
-/**
- * Reads all of standard input as UTF-8 (or UTF-16 with its mark), at most `maxBytes`. Throws BridgeError
- * `usage` for more, or for other bytes.
- */
-async function readStdin(maxBytes: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBytes) {
-      throw new BridgeError(`standard input has more than ${maxBytes} bytes`, {
-        code: 'usage',
-        remedy: 'shorten the prompt, or raise bridge.maxTaskBytes on the server',
-      });
-    }
-    chunks.push(chunk);
-  }
-  const bytes = asUtf8(Buffer.concat(chunks), 'standard input');
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new BridgeError('standard input is not valid UTF-8', {
-      code: 'usage',
-      remedy: 'convert it first: iconv -t utf-8',
-      cause,
-    });
-  }
 }

@@ -2,9 +2,9 @@ import { appendFileSync } from 'node:fs';
 import { access, chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
+import { makeKeyPair } from '../admin/make-key-pair.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { findSshd, freePort, runSshd } from './run-sshd.js';
-import { makeKeyPair } from './ssh-client.js';
 import { sshdConfig } from './sshd-config.js';
 
 /** How often another process may take the port between finding it free and listening on it. */

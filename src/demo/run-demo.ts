@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { makeKeyPair } from '../admin/make-key-pair.js';
 import { clientGitEnv } from '../git/git-env.js';
 import { readLog } from '../git/porcelain.js';
 import { MAIN_REF } from '../protocol/names.js';
@@ -8,7 +9,7 @@ import { type OwnProgram, runOwnProgram, startDemoAgent } from './demo-program.j
 import { findModelServer } from './find-model-server.js';
 import { startLocalSshd } from './local-sshd.js';
 import { findSshd } from './run-sshd.js';
-import { makeKeyPair, sshCommandFor } from './ssh-client.js';
+import { sshCommandFor } from './ssh-client.js';
 
 /** Options for the demo. */
 export interface DemoOptions {

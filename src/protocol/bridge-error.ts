@@ -69,6 +69,9 @@ export type BridgeErrorCode =
   | 'name-taken'
   | 'no-key-file'
   | 'no-such-key'
+  | 'bad-profiles'
+  | 'no-such-profile'
+  | 'via-failed'
   // The gateway.
   | 'listen-failed'
   | 'no-such-token'

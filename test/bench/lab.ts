@@ -1,8 +1,9 @@
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { type KeyPair, makeKeyPair } from '../../src/admin/make-key-pair.js';
 import { type LocalSshd, startLocalSshd } from '../../src/demo/local-sshd.js';
-import { type KeyPair, makeKeyPair, sshOptionsFor } from '../../src/demo/ssh-client.js';
+import { sshOptionsFor } from '../../src/demo/ssh-client.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { CLEAN_SESSION, cleanEnv } from '../support/clean-env.js';
 import { type ProgramOptions, type ProgramResult, runProgram } from './run-program.js';

@@ -2,8 +2,9 @@ import { chmod, cp, mkdir, readFile, rm, unlink, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Finding } from '../../src/admin/doctor/finding.js';
+import { makeKeyPair } from '../../src/admin/make-key-pair.js';
 import { freePort } from '../../src/demo/run-sshd.js';
-import { makeKeyPair, sshCommandFor } from '../../src/demo/ssh-client.js';
+import { sshCommandFor } from '../../src/demo/ssh-client.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';

@@ -2,8 +2,9 @@ import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { makeKeyPair } from '../../src/admin/make-key-pair.js';
 import { startLocalSshd } from '../../src/demo/local-sshd.js';
-import { makeKeyPair, sshCommandFor } from '../../src/demo/ssh-client.js';
+import { sshCommandFor } from '../../src/demo/ssh-client.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { CLEAN_SESSION, cleanEnv } from '../support/clean-env.js';
 import { onCleanup } from '../support/on-cleanup.js';

@@ -1,13 +1,13 @@
-import { cp, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { cleanEnv } from '../support/clean-env.js';
 import { type GuideWorld, PLACES, startGuideWorld } from '../support/guide-world.js';
 import { type CodeBlock, readCodeBlocks } from '../support/read-markdown.js';
+import { readableProgram } from '../support/readable-program.js';
 import { runProcess } from '../support/run-process.js';
-import { tempDir } from '../support/temp-dir.js';
-import { addUser, asUser, findUser, reserveUser, whyNoUsers } from '../support/unix-users.js';
+import { addUser, findUser, reserveUser, whyNoUsers } from '../support/unix-users.js';
 
 // The set-up guides, command by command, on a machine with two more users: one owns the bridge, as
 // docs/setup-server.md makes it, one is the bot. The PC is whoever runs this. Over a real sshd, with the very
@@ -196,25 +196,3 @@ describe('the guides for other systems', () => {
     for (const block of guides.windows) expect(block.language).toBe('powershell');
   });
 });
-
-/**
- * Where the built program is for a user who is not root: here, or in a copy where this checkout lies in a
- * closed folder.
- */
-async function readableProgram(userName: string): Promise<string> {
-  const user = await findUser(userName);
-  if (user === null) throw new Error(`there is no user ${userName}`);
-  const runs = async (folder: string) => {
-    const words = asUser(user, [process.execPath, join(folder, 'dist/cli/main.js'), '--version']);
-    const [file = '', ...args] = words;
-    return (await runProcess(file, args, { env: cleanEnv(user.home), cwd: '/' })).exitCode === 0;
-  };
-  if (await runs(root)) return root;
-  const copy = await tempDir();
-  await runProcess('chmod', ['755', copy], { env: cleanEnv(copy) });
-  for (const part of ['package.json', 'dist', 'hooks', 'bridge-repo-template', 'node_modules'])
-    await cp(join(root, part), join(copy, part), { recursive: true, dereference: true });
-  if (!(await runs(copy)))
-    throw new Error(`${userName} cannot run ${process.execPath}; use a node for all users`);
-  return copy;
-}

@@ -2,8 +2,9 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inject } from 'vitest';
 import { addKey } from '../../src/admin/keys.js';
+import { makeKeyPair } from '../../src/admin/make-key-pair.js';
 import { type LocalSshd, startLocalSshd } from '../../src/demo/local-sshd.js';
-import { makeKeyPair, sshCommandFor } from '../../src/demo/ssh-client.js';
+import { sshCommandFor } from '../../src/demo/ssh-client.js';
 import { type LogRecord, logRecordSchema } from '../../src/protocol/log-record.js';
 import type { Role } from '../../src/protocol/names.js';
 import { CLEAN_SESSION, cleanEnv } from './clean-env.js';
@@ -91,7 +92,7 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
     await mkdir(principalHome);
     const keys = await makeKeyPair(join(dir, `key-${name}`), name);
     // The same as `key add`, without the start of node, which takes most of the time.
-    await addKey({ repoPath, authorizedKeysFile, env: ownerEnv }, { name, role, file: keys.publicKeyFile });
+    await addKey({ repoPath, authorizedKeysFile, env: ownerEnv }, { name, role, key: keys.publicKeyFile });
     const env = cleanEnv(principalHome, { GIT_SSH_COMMAND: sshCommandFor(sshd, keys.identityFile) });
     const principal = { name, role, home: principalHome, ...keys, env };
     principals.set(name, principal);

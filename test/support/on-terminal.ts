@@ -14,6 +14,8 @@ export interface TerminalRun {
   /** All output to the terminal so far, with escape sequences. */
   shown(): string;
   waitFor(pattern: RegExp): Promise<void>;
+  /** Types a line. */
+  type(line: string): void;
   /** Sends a signal to the program itself. */
   signal(name: NodeJS.Signals): Promise<void>;
   /** Its exit code. */
@@ -49,6 +51,7 @@ export async function startOnTerminal(
         throw new Error(`${error}\n${JSON.stringify(shown)}`);
       });
     },
+    type: (line) => void child.stdin.write(`${line}\n`),
     signal: async (name) => {
       process.kill(await waitUntil(readPid, 'the pid of the program'), name);
     },

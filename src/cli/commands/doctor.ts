@@ -1,9 +1,8 @@
-import pc from 'picocolors';
 import { doctorChecks } from '../../admin/doctor/doctor-checks.js';
-import { type Finding, type FindingStatus, runChecks } from '../../admin/doctor/finding.js';
+import { type Finding, runChecks } from '../../admin/doctor/finding.js';
 import { pickBackendUrls, pickTokenFiles } from '../../agent/backends/backends.js';
-import { oneLine } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
+import { formatFinding } from '../format-finding.js';
 import { grouped, worded } from '../option.js';
 import { BACKEND_TOKEN_OPTIONS, BACKEND_URL_OPTIONS } from '../options/agent-options.js';
 import { SSH_OPTIONS, sshOf } from '../options/bridge-options.js';
@@ -64,17 +63,3 @@ export const doctorCommand = defineCommand({
     return findings.some(({ status }) => status === 'broken') ? EXIT.failed : EXIT.done;
   },
 });
-
-const COLOURS: Record<FindingStatus, (text: string) => string> = {
-  ok: pc.green,
-  warning: pc.yellow,
-  broken: pc.red,
-  skipped: pc.dim,
-};
-
-/** A finding as a person reads it: one line, and one more with the remedy. */
-function formatFinding({ check, status, text, remedy }: Finding): string {
-  const lines = [`${COLOURS[status](status.padEnd(7))}  ${check}: ${oneLine(text)}`];
-  if (remedy !== null) lines.push(`         try: ${oneLine(remedy)}`);
-  return lines.join('\n');
-}

@@ -1,20 +1,42 @@
+import path from 'node:path';
 import { type InitResult, initBridge } from '../../admin/init.js';
+import { prepareSystem } from '../../admin/prepare-system.js';
 import { defineCommand } from '../command.js';
-import { POSITIONALS } from '../options.js';
+import { worded } from '../option.js';
+import { OPTIONS, POSITIONALS } from '../options.js';
 import { EXIT } from '../print-error.js';
+
+/** The user who owns the bridge of a machine, as the pages call it. */
+const SYSTEM_USER = 'bridge';
 
 /** `llm-bridge init <repo>` */
 export const initCommand = defineCommand({
   positionals: [POSITIONALS.newRepo],
-  options: [],
-  examples: [['$0 init /srv/llm-bridge/bridge.git', 'on the server, as the user who shall own the bridge']],
-  async run({ repo }, { out, env }) {
-    await out.print(describe(await initBridge(repo, env), env));
+  options: [
+    worded(OPTIONS.machine, 'As root: make a user and a folder for it, too'),
+    { ...worded(OPTIONS.user, 'With --system: who owns it'), byDefault: SYSTEM_USER },
+  ],
+  examples: [
+    ['$0 init /srv/llm-bridge/bridge.git --system', 'on the server, as root'],
+    ['$0 init /srv/llm-bridge/bridge.git', 'as the user who shall own the bridge'],
+  ],
+  async run(args, { out, env }) {
+    const repo = path.resolve(args.repo);
+    if (!args.system) {
+      const user = env.USER ?? SYSTEM_USER;
+      const address = `ssh://${user}@<server>${repo}`;
+      await out.print(describe(await initBridge(repo, env), address));
+      return EXIT.done;
+    }
+    const prepared = await prepareSystem(repo, args.user ?? SYSTEM_USER, env);
+    for (const what of prepared.made) await out.print(`made ${what}`);
+    await out.print(describe(await initBridge(repo, prepared.env), prepared.address));
+    if (prepared.sshdHint !== null) await out.print(`But ${prepared.sshdHint}`);
     return EXIT.done;
   },
 });
 
-function describe(result: InitResult, env: NodeJS.ProcessEnv): string {
+function describe(result: InitResult, address: string): string {
   const { repoPath, answersLog, status, changed, upgrade } = result;
   if (upgrade !== null) {
     return [
@@ -29,11 +51,7 @@ function describe(result: InitResult, env: NodeJS.ProcessEnv): string {
   return [
     `Made a bridge at ${repoPath}. Answers go to ${answersLog}.`,
     '',
-    'Next:',
-    '  1. On the PC, make a key:       ssh-keygen -t ed25519 -f ~/.ssh/llm-bridge',
-    '     and copy ~/.ssh/llm-bridge.pub here.',
-    `  2. Here, let it answer:         llm-bridge key add home-pc --role agent --key llm-bridge.pub --repo ${repoPath}`,
-    `  3. On the PC, start the agent:  llm-bridge agent --repo ssh://${env.USER ?? 'bridge'}@<server>${repoPath} --identity ~/.ssh/llm-bridge`,
-    `  4. Here, ask:                   llm-bridge ask "2+2" --repo ${repoPath}`,
+    'Next, on the PC; it prints a line to paste here:',
+    `  llm-bridge join ${address}`,
   ].join('\n');
 }

@@ -1,9 +1,13 @@
 import os from 'node:os';
 import path from 'node:path';
+import { becomeOwner } from '../../admin/become-owner.js';
 import { addKey, type KeyStore, listKeys, removeKey } from '../../admin/keys.js';
+import { publicKeyOf } from '../../admin/public-key.js';
+import { requireName } from '../../protocol/names.js';
 import { defineCommand, defineGroup } from '../command.js';
 import { OPTIONS, POSITIONALS } from '../options.js';
 import { EXIT } from '../print-error.js';
+import { readStdin } from '../read-stdin.js';
 
 const STORE_OPTIONS = [OPTIONS.localRepo, OPTIONS.authorizedKeys] as const;
 
@@ -17,8 +21,13 @@ const addCommand = defineCommand({
     ],
   ],
   async run(args, { out, env }) {
-    const { name, role, key: file } = args;
-    await out.print(await addKey(storeOf(args, env), { name, role, file }));
+    const { name, role } = args;
+    requireName(name, 'a key');
+    const given =
+      args.key === '-' ? await readStdin(MAX_KEY_BYTES, 'give the public half of one key') : args.key;
+    // Before this process may become the owner, who need not be able to read the file.
+    const { type, blob } = await publicKeyOf(given);
+    await out.print(await addKey(storeOf(args, env), { name, role, key: `${type} ${blob}` }));
     return EXIT.done;
   },
 });
@@ -66,10 +75,16 @@ export const keyCommand = defineGroup({
   ],
 });
 
+/** The longest public keys, of 16,384 bits, have 3 kB. */
+const MAX_KEY_BYTES = 64 * 1024;
+
 function storeOf(
   { repo, authorizedKeys }: { readonly repo: string; readonly authorizedKeys: string | undefined },
-  env: NodeJS.ProcessEnv,
+  environment: NodeJS.ProcessEnv,
 ): KeyStore {
+  // The line that join prints is pasted as root as well as by the owner.
+  const repoPath = path.resolve(repo);
+  const env = becomeOwner(repoPath, environment);
   const file = authorizedKeys ?? path.join(os.homedir(), '.ssh', 'authorized_keys');
-  return { repoPath: repo, authorizedKeysFile: path.resolve(file), env };
+  return { repoPath, authorizedKeysFile: path.resolve(file), env };
 }

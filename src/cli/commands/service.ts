@@ -1,12 +1,11 @@
-import { realpathSync } from 'node:fs';
-import os from 'node:os';
-import { planService, type Service, type ServiceMachine } from '../../admin/service/plan-service.js';
-import { installService, readService, uninstallService } from '../../admin/service/run-service.js';
+import { planService, type Service } from '../../admin/service/plan-service.js';
+import { readService, uninstallService } from '../../admin/service/run-service.js';
 import { requireProgram } from '../../admin/service/started-program.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { type Command, type CommandIo, defineCommand, defineGroup } from '../command.js';
 import { POSITIONALS } from '../options.js';
 import { EXIT, type ExitCode } from '../print-error.js';
+import { installHere, thisMachine } from '../service-here.js';
 import { roleSettings, SERVICE_OPTIONS, serviceSettings } from '../service-options.js';
 
 type Action = 'install' | 'uninstall' | 'status';
@@ -78,25 +77,8 @@ function actionCommand(action: Action, act: (service: Service, io: CommandIo) =>
   });
 }
 
-function thisMachine(env: NodeJS.ProcessEnv): ServiceMachine {
-  return {
-    platform: process.platform,
-    env,
-    home: os.homedir(),
-    uid: process.getuid?.() ?? 0,
-    userName: () => os.userInfo().username,
-    program: [process.execPath, realpathSync(process.argv[1] ?? '')],
-  };
-}
-
-async function install({ spec, plan }: Service, { out, env }: CommandIo): Promise<ExitCode> {
-  const { changed, madeEnvFile } = await installService(spec, plan, env);
-  const lines = [
-    ...changed.map((file) => `wrote ${file}`),
-    `${madeEnvFile ? 'made' : 'kept'} ${spec.envFile}, for variables such as LLM_BRIDGE_MODEL`,
-    `${spec.name} is installed and started${plan.hint === null ? '' : `; ${plan.hint}`}`,
-  ];
-  await out.print(lines.join('\n'));
+async function install(service: Service, io: CommandIo): Promise<ExitCode> {
+  await installHere(service, io);
   return EXIT.done;
 }
 

@@ -87,9 +87,39 @@ export const ADMIN_ROWS = {
     describe: 'An agent answers, an asker asks; neither can do the other',
   }),
   key: option('key', {
-    kind: 'path',
+    kind: 'text',
     required: true,
-    describe: 'The file of the public key, which ends in .pub',
+    value: z.string().min(1, 'is empty'),
+    describe: 'The public key: its file, which ends in .pub, or the text of it, or "-" for standard input',
+  }),
+  joinedRole: option('role', {
+    kind: 'text',
+    choices: roleSchema.options,
+    value: roleSchema,
+    default: 'agent',
+    describe: 'What this machine is to do: an agent answers, an asker asks',
+    variable: false,
+  }),
+  keyName: option('name', {
+    kind: 'text',
+    value: principalNameSchema,
+    describe: 'What to call the key there; its commits carry this name',
+    byDefault: 'the name of this machine',
+  }),
+  profile: option('profile', {
+    kind: 'text',
+    value: principalNameSchema,
+    describe: 'The name to save the bridge by, for --repo',
+    byDefault: 'the name of the server',
+  }),
+  via: option('via', {
+    kind: 'text',
+    value: z.string().regex(/^[^\s-]\S*$/, 'is no login, as you@server'),
+    describe: 'Let the key in over a login of your own on the server: you@server',
+  }),
+  asService: option('service', {
+    kind: 'switch',
+    describe: 'Install the agent as a service, and start it',
   }),
   local: option('local', {
     kind: 'switch',

@@ -18,7 +18,8 @@ export const BRIDGE_ROWS = {
   repo: option('repo', {
     kind: 'bridge',
     required: true,
-    describe: 'The bridge: ssh://user@host/path, user@host:path, or a local path',
+    describe: 'The bridge: ssh://user@host/path, user@host:path, a local path, or the name of a profile',
+    byDefault: 'the bridge one stands in, else the profile in use',
   }),
   localRepo: option('repo', {
     kind: 'bridge',

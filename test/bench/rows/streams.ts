@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { makeKeyPair } from '../../../src/demo/ssh-client.js';
+import { makeKeyPair } from '../../../src/admin/make-key-pair.js';
 import { type PieceOrOutcome, stream } from '../../../src/index.js';
 import { spawnProgram } from '../../../src/process/start-program.js';
 import { startAgent } from '../bench-agent.js';

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { addKey, removeKey } from '../../../src/admin/keys.js';
-import { makeKeyPair } from '../../../src/demo/ssh-client.js';
+import { makeKeyPair } from '../../../src/admin/make-key-pair.js';
 import { runCli } from '../../support/cli.js';
 import { runFaulty, stepsOf } from '../../support/dying-cli.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
@@ -25,7 +25,7 @@ async function place() {
   const remove = ['key', 'remove', 'bot', ...where];
   // The same as the two commands, without the start of node.
   const store = { repoPath: bridge.repoPath, authorizedKeysFile: authorizedKeys, env: bridge.env };
-  const letIn = () => addKey(store, { name: 'bot', role: 'asker', file: publicKeyFile });
+  const letIn = () => addKey(store, { name: 'bot', role: 'asker', key: publicKeyFile });
   const shutOut = () => removeKey(store, 'bot');
   return { bridge, authorizedKeys, add, remove, letIn, shutOut };
 }

@@ -13,8 +13,9 @@ import {
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { checkKeys } from '../../../src/admin/doctor/check-keys.js';
+import { type KeyPair, makeKeyPair } from '../../../src/admin/make-key-pair.js';
 import { startLocalSshd } from '../../../src/demo/local-sshd.js';
-import { type KeyPair, makeKeyPair, sshCommandFor, sshOptionsFor } from '../../../src/demo/ssh-client.js';
+import { sshCommandFor, sshOptionsFor } from '../../../src/demo/ssh-client.js';
 import { claimRef, writeClaim } from '../../../src/protocol/claim.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
 import { modelsRef, writeModels } from '../../../src/protocol/models.js';
@@ -199,6 +200,19 @@ test('a line that is commented out lets nobody in, so the key is added again', a
   expect(await readFile(file, 'utf8')).toBe(`#${lineOf('home-pc')}\n${lineOf('home-pc')}\n`);
 });
 
+test('a key is taken as text, with or without its comment, and from standard input', async () => {
+  const line = (await add('home-pc')).stdout;
+  await rm(file);
+  expect(await add('home-pc', `${keyText} me@pc`)).toMatchObject({ exitCode: 0, stdout: line });
+  await rm(file);
+  expect(await add('home-pc', keyText)).toMatchObject({ exitCode: 0, stdout: line });
+  await rm(file);
+
+  const words = ['key', 'add', 'home-pc', '--role', 'agent', '--key', '-', '--repo', repo];
+  const piped = await runCli([...words, '--authorized-keys', file], { env, input: `${keyText}\n` });
+  expect(piped).toMatchObject({ exitCode: 0, stdout: line });
+});
+
 describe('what is refused, and nothing is written', () => {
   const text = (content: string | Buffer) => async () => {
     const path = join(dir, `key-${count}`);
@@ -216,6 +230,8 @@ describe('what is refused, and nothing is written', () => {
     ['another type than the bytes say', 'not a public', () => text(keyText.replace('ed25519', 'rsa'))()],
     ['a key that was cut off', 'not a public', () => text(keyText.slice(0, -12))()],
     ['a type without a key', 'not a public', text('ssh-ed25519 AAAAC3NzaC1lZDI1NTE5\n')],
+    ['the text of a key that was cut off', 'cut off', () => keyText.slice(0, -12)],
+    ['the text of two keys', 'more than one', () => `${keyText}\n${keyText}`],
     ['an outdated type', 'not a public', text('ssh-dss AAAAB3NzaC1kc3MAAAAB\n')],
   ];
   test.each(cases)('%s', async (_what, says, make) => {

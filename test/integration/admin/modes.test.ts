@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { checkModes } from '../../../src/admin/doctor/check-modes.js';
 import { addKey } from '../../../src/admin/keys.js';
-import { makeKeyPair } from '../../../src/demo/ssh-client.js';
+import { makeKeyPair } from '../../../src/admin/make-key-pair.js';
 import { claimRef, writeClaim } from '../../../src/protocol/claim.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { runCli } from '../../support/cli.js';
@@ -39,7 +39,7 @@ async function useAll(bridge: PlainBridge): Promise<void> {
   const { repoPath, env, writer } = bridge;
   const { publicKeyFile } = await makeKeyPair(join(bridge.dir, 'key'), 'home-pc');
   const store = { repoPath, authorizedKeysFile: join(bridge.dir, 'authorized_keys'), env };
-  await addKey(store, { name: 'home-pc', role: 'agent', file: publicKeyFile });
+  await addKey(store, { name: 'home-pc', role: 'agent', key: publicKeyFile });
   await writeFile(join(bridge.dir, 'takes'), '#!/bin/sh\ncat >/dev/null\n');
   await chmod(join(bridge.dir, 'takes'), 0o700);
   await runProcess('mv', [join(bridge.dir, 'takes'), join(repoPath, 'bridge/on-answer.d')], { env });

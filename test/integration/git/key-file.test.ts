@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { makeKeyPair } from '../../../src/demo/ssh-client.js';
+import { makeKeyPair } from '../../../src/admin/make-key-pair.js';
 import { classifyGitFailure } from '../../../src/git/git-failure.js';
 import { faultOfKeyFile, hasPassphrase } from '../../../src/git/key-file.js';
 import { runProcess } from '../../support/run-process.js';

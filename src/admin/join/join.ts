@@ -1,0 +1,149 @@
+import os from 'node:os';
+import path from 'node:path';
+import { parseAddress } from '../../bridge/address.js';
+import { closeConnection, openConnection } from '../../bridge/connection.js';
+import { profilesFile, saveProfile } from '../../bridge/profiles.js';
+import type { SshConnection } from '../../bridge/run-ssh.js';
+import { BridgeError } from '../../protocol/bridge-error.js';
+import type { Hello } from '../../protocol/hello.js';
+import { type Principal, principalNameSchema } from '../../protocol/names.js';
+import { learnHostKey, trustHostKey } from './host-key.js';
+import { bridgePathOf, letInLine, letInVia, waitUntilLetIn } from './let-in.js';
+import { ownKey } from './own-key.js';
+
+/** What `join` is told. */
+export interface JoinOptions {
+  readonly repo: string;
+  /** The name of the key there, and its role. */
+  readonly principal: Principal;
+  /** The private key, made where it is missing. Default: `~/.ssh/llm-bridge-<profile>`. */
+  readonly identity?: string | undefined;
+  /** The name to save the bridge by. */
+  readonly profile: string;
+  /** A login of one's own, over which the key is let in. */
+  readonly via?: string | undefined;
+  readonly acceptNewHostKey: boolean;
+  /** Wait until the key is let in. */
+  readonly wait: boolean;
+  readonly env: NodeJS.ProcessEnv;
+  /** A folder for temporary files. */
+  readonly temporary: string;
+  readonly signal: AbortSignal;
+  /** Tells what was done, in one line. */
+  say(text: string): Promise<void>;
+  /** Asks whether a host key is the server's; null where nobody can be asked. */
+  confirm(question: string): Promise<boolean | null>;
+  /** Shows the line to paste on the server, and as whom. */
+  paste(line: string, owner: string | null): Promise<void>;
+}
+
+/** A bridge that this machine has joined. */
+export interface Joined {
+  readonly repo: string;
+  readonly identity: string;
+  /** What the server says of the key. */
+  readonly hello: Hello;
+}
+
+/**
+ * Lets this machine into a bridge: a key of its own, the host key of the server, the line that lets the key
+ * in, and a saved profile. Each step says what it did, and is passed over where it was done before, so a join
+ * that was stopped goes on where it stood. Null where the key is not let in yet, and not waited for. Throws
+ * BridgeError where a step fails, and the reason of the signal.
+ */
+export async function join(options: JoinOptions): Promise<Joined | null> {
+  const { repo, principal, profile, env, signal, say } = options;
+  const address = parseAddress(repo);
+  if (address.kind !== 'ssh') {
+    throw new BridgeError(`${repo} is ${address.kind === 'local' ? 'on this machine' : 'not behind ssh'}`, {
+      code: 'usage',
+      remedy:
+        address.kind === 'local'
+          ? 'its owner needs no key: give the path as --repo, or stand in it'
+          : 'give its address as ssh://bridge@server/srv/llm-bridge/bridge.git',
+    });
+  }
+  const repoPath = bridgePathOf(address);
+  const wanted = options.identity ?? path.join(os.homedir(), '.ssh', `llm-bridge-${profile}`);
+  const key = await ownKey(wanted, principal.name);
+  await say(`${key.isNew ? 'made' : 'kept'} the key ${key.identityFile}`);
+
+  const ssh = { identity: key.identityFile, acceptNewHostKey: options.acceptNewHostKey };
+  const connection = await openConnection(repo, env, ssh);
+  // The address is one of ssh.
+  const over = connection.ssh as SshConnection;
+  try {
+    await trustServer(over, options);
+    let hello = await waitUntilLetIn(over, { signal, tries: 1 });
+    if (hello === 'refused') {
+      const line = letInLine(repoPath, principal, key.publicKey);
+      const { destination } = address;
+      const owner = destination.includes('@') ? destination.slice(0, destination.lastIndexOf('@')) : null;
+      if (options.via === undefined) await options.paste(line, owner);
+      else await letInVia(options.via, over, line);
+      if (!options.wait) return null;
+      hello = await waitUntilLetIn(over, { signal });
+    }
+    if (hello === null || hello === 'refused') throw notABridge(address.destination);
+    requireAsWanted(hello, principal, repoPath);
+    await say(`the server lets it in as ${hello.name}, with the role ${hello.role}`);
+    const joined = { repo: address.url, identity: key.identityFile, hello };
+    const file = profilesFile(env);
+    await saveProfile(file, profile, { repo: joined.repo, identity: joined.identity });
+    await say(`saved as ${profile} in ${file}`);
+    return joined;
+  } finally {
+    await closeConnection(connection);
+  }
+}
+
+async function trustServer(connection: SshConnection, options: JoinOptions): Promise<void> {
+  const { say, confirm } = options;
+  const found = await learnHostKey(connection, options.temporary);
+  if (found.status === 'known') return say('the host key of the server is known');
+  const { destination } = connection.address;
+  const isTheirs = await confirm(
+    `The key of ${destination} is ${found.fingerprint}. On the server, ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub prints it. Is it the same?`,
+  );
+  if (isTheirs === true) {
+    await trustHostKey(found);
+    return say(`trusts the host key ${found.fingerprint} from now on`);
+  }
+  throw new BridgeError(
+    isTheirs === null
+      ? `the server is not known here, and nobody can be asked: its key is ${found.fingerprint}`
+      : `the key ${found.fingerprint} is not trusted`,
+    {
+      code: 'ssh-host-key',
+      remedy:
+        isTheirs === null
+          ? 'compare it with what the server says (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then add --accept-new-host-key'
+          : 'find out who answers there: name, port and network in between',
+    },
+  );
+}
+
+function requireAsWanted(hello: Hello, { name, role }: Principal, repoPath: string): void {
+  if (hello.role === role) return;
+  throw new BridgeError(`the key is let in as ${hello.name}, with the role ${hello.role}`, {
+    code: 'role',
+    remedy: `join with --role ${hello.role}; or on the server: llm-bridge key remove ${hello.name} --repo ${repoPath}, then run this again as ${name}`,
+  });
+}
+
+function notABridge(destination: string): BridgeError {
+  return new BridgeError(`${destination} lets the key in, and to no bridge`, {
+    code: 'not-a-bridge',
+    remedy: 'use a key of its own: leave out --identity, or take its line out of authorized_keys there',
+  });
+}
+
+/** A name that this machine's own name gives, for a key or a profile. */
+export function plainName(text: string, fallback: string): string {
+  const name =
+    text
+      .split('.')[0]
+      ?.replace(/[^A-Za-z0-9_-]/g, '-')
+      .replace(/^[-_]+|-+$/g, '') ?? '';
+  return principalNameSchema.safeParse(name).success ? name : fallback;
+}

@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BridgeAddress } from '../../bridge/address.js';
+import type { SshConnection } from '../../bridge/run-ssh.js';
+import { sshWords } from '../../bridge/run-ssh.js';
+import { sayHello } from '../../bridge/say-hello.js';
+import { runInTerminal } from '../../process/run-in-terminal.js';
+import { shellQuote } from '../../process/shell-quote.js';
+import { BridgeError } from '../../protocol/bridge-error.js';
+import type { Hello } from '../../protocol/hello.js';
+import type { Principal } from '../../protocol/names.js';
+
+/** How often the server is asked whether the key is let in by now. A person is typing there. Milliseconds. */
+const LOOK_EVERY_MS = 2_000;
+
+/**
+ * The path of the bridge on its server. Throws BridgeError `usage` where the address has none that is whole.
+ */
+export function bridgePathOf(address: Extract<BridgeAddress, { kind: 'ssh' }>): string {
+  const { url } = address;
+  const path = /^ssh:\/\//i.test(url)
+    ? decodeURIComponent(new URL(url).pathname)
+    : url.replace(/^[^:]*:/, '');
+  if (path.startsWith('/') && !path.startsWith('/~')) return path;
+  throw new BridgeError(`${url} does not have the whole path of the bridge`, {
+    code: 'usage',
+    remedy:
+      'give it from the root on, as "llm-bridge init" printed it: bridge@server:/srv/llm-bridge/bridge.git',
+  });
+}
+
+/** The line to paste on the server: it lets a public key in, with its name and role. */
+export function letInLine(repoPath: string, { name, role }: Principal, publicKey: string): string {
+  const words = ['key', 'add', name, '--role', role, '--key', publicKey, '--repo', repoPath];
+  return ['llm-bridge', ...words.map(shellQuote)].join(' ');
+}
+
+/**
+ * Runs that line on the server over a login of one's own, at the terminal: ssh and sudo may ask there. A
+ * login as the user of the bridge runs it as it is, any other by sudo as that user. Throws BridgeError
+ * `via-failed`.
+ */
+export async function letInVia(via: string, connection: SshConnection, line: string): Promise<void> {
+  const { address, env } = connection;
+  const owner = userOf(address.destination);
+  const isOwner = owner === null || userOf(via) === owner;
+  // -H: the keys of the bridge's user are in its own home folder.
+  const there = isOwner ? line : `sudo -u ${shellQuote(owner)} -H ${line}`;
+  const login = { ...address, destination: via };
+  // Without -i and BatchMode: this is a person's own login.
+  const own = env.GIT_SSH_COMMAND;
+  const ssh = { text: own ?? 'ssh', words: own === undefined ? ['ssh'] : null, isOpenSsh: true };
+  const exitCode = await runInTerminal(sshWords({ address: login, ssh }, ['-t'], there), { env });
+  if (exitCode === 0) return;
+  throw new BridgeError(`letting the key in over ${via} ended with exit code ${exitCode}`, {
+    code: 'via-failed',
+    remedy: `paste this on the server, as ${owner ?? 'the owner of the bridge'}: ${line}`,
+  });
+}
+
+/**
+ * Waits until the key is let in; null where it is let in, and not to a bridge. A refused key is what is
+ * waited for; any other failure is thrown, as sayHello does, and the reason of the signal.
+ */
+export async function waitUntilLetIn(
+  connection: SshConnection,
+  { signal, tries = Number.POSITIVE_INFINITY }: { readonly signal: AbortSignal; readonly tries?: number },
+): Promise<Hello | null | 'refused'> {
+  for (let tried = 1; ; tried += 1) {
+    signal.throwIfAborted();
+    try {
+      return (await sayHello(connection, signal))?.hello ?? null;
+    } catch (error) {
+      const isRefused = error instanceof BridgeError && error.code === 'ssh-auth';
+      const isLostNow = error instanceof BridgeError && error.retryable && tried > 1;
+      if (!isRefused && !isLostNow) throw error;
+    }
+    if (tried >= tries) return 'refused';
+    await sleep(LOOK_EVERY_MS, undefined, { signal });
+  }
+}
+
+function userOf(destination: string): string | null {
+  const at = destination.lastIndexOf('@');
+  return at < 0 ? null : destination.slice(0, at);
+}

@@ -1,0 +1,117 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { type DoctorOptions, doctorChecks } from '../../admin/doctor/doctor-checks.js';
+import { runChecks } from '../../admin/doctor/finding.js';
+import { type JoinOptions, join, plainName } from '../../admin/join/join.js';
+import { planService } from '../../admin/service/plan-service.js';
+import { pickBackendUrls } from '../../agent/backends/backends.js';
+import { parseAddress } from '../../bridge/address.js';
+import { shellQuote } from '../../process/shell-quote.js';
+import { askPerson } from '../ask-person.js';
+import { type CommandIo, defineCommand } from '../command.js';
+import { formatFinding } from '../format-finding.js';
+import { grouped, worded } from '../option.js';
+import { BACKEND_URL_OPTIONS } from '../options/agent-options.js';
+import { SSH_OPTIONS } from '../options/bridge-options.js';
+import { OPTIONS, POSITIONALS } from '../options.js';
+import { EXIT, printProblem } from '../print-error.js';
+import { installHere, thisMachine } from '../service-here.js';
+import { serviceSettings } from '../service-options.js';
+import { stopSignal } from '../stop-signal.js';
+
+/** `llm-bridge join <address>` */
+export const joinCommand = defineCommand({
+  positionals: [POSITIONALS.address],
+  options: [
+    OPTIONS.joinedRole,
+    OPTIONS.keyName,
+    OPTIONS.profile,
+    OPTIONS.via,
+    OPTIONS.asService,
+    worded(OPTIONS.wait, 'Do not wait until the key is let in: run it again then'),
+    ...grouped('The agent:', [OPTIONS.backend, OPTIONS.model, OPTIONS.allowCloud, ...BACKEND_URL_OPTIONS]),
+    ...SSH_OPTIONS,
+  ],
+  examples: [
+    ['$0 join ssh://bridge@server/srv/llm-bridge/bridge.git', 'on the PC that is to answer'],
+    ['$0 join bridge@server:/srv/llm-bridge/bridge.git --role asker --name bot', 'for a bot'],
+    ['$0 join ssh://bridge@server/srv/llm-bridge/bridge.git --via you@server --service', 'all at once'],
+  ],
+  epilog: 'Stopped at any step, it goes on where it stood when it is run again.',
+  async run(args, io) {
+    const { out, env } = io;
+    const signal = stopSignal();
+    const host = hostOf(args.address);
+    const profile = args.profile ?? plainName(host, 'bridge');
+    const name = args.name ?? plainName(os.hostname(), args.role === 'agent' ? 'home-pc' : 'asker');
+    const temporary = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-join-'));
+    try {
+      const options: JoinOptions = {
+        ...{ repo: args.address, principal: { name, role: args.role }, profile, via: args.via },
+        ...{ identity: args.identity, acceptNewHostKey: args.acceptNewHostKey, wait: args.wait },
+        ...{ env, temporary, signal },
+        say: (text) => out.print(text),
+        confirm: (question) => askPerson(question, signal),
+        async paste(line, owner) {
+          const who = owner === null ? 'as the owner of the bridge' : `as ${owner} or root`;
+          await out.print(`now paste this on the server, ${who}:\n\n  ${line}\n`);
+          if (args.wait) process.stderr.write('waiting until the key is let in …\n');
+        },
+      };
+      const joined = await join(options);
+      if (joined === null) {
+        printProblem('the key is not let in yet', `paste the line above on the server, then run this again`);
+        return EXIT.noAnswerYet;
+      }
+      const { repo, identity } = joined;
+      const { backend, model, allowCloud } = args;
+      const agent = { model, allowCloud, ...pickBackendUrls(args) };
+      const isSound = await examine(
+        { repo, ssh: { identity }, role: args.role, order: backend, ...agent, env },
+        io,
+      );
+      if (args.role === 'agent' && args.service) {
+        const settings = serviceSettings('agent', { ...agent, backend, identity });
+        const wish = {
+          role: 'agent',
+          repo,
+          settings,
+          words: [],
+          isForMachine: false,
+          isPrintOnly: false,
+        } as const;
+        await installHere(await planService(wish, thisMachine(env)), io);
+      } else {
+        const what = args.role === 'agent' ? 'agent' : 'ask "2+2"';
+        await out.print(`next: llm-bridge ${what} --repo ${shellQuote(profile)}`);
+      }
+      return isSound ? EXIT.done : EXIT.failed;
+    } finally {
+      await rm(temporary, { recursive: true, force: true });
+    }
+  },
+});
+
+/** Runs doctor, and prints what is not in order; whether nothing is broken. */
+async function examine(
+  options: Omit<DoctorOptions, 'fix' | 'generate' | 'now'>,
+  { out }: CommandIo,
+): Promise<boolean> {
+  let isSound = true;
+  let sound = 0;
+  const checks = doctorChecks({ ...options, fix: false, generate: true, now: Date.now });
+  for await (const finding of runChecks(checks)) {
+    if (finding.status === 'broken') isSound = false;
+    if (finding.status === 'ok') sound += 1;
+    else await out.print(formatFinding(finding));
+  }
+  await out.print(`doctor: ${sound} checks are ok`);
+  return isSound;
+}
+
+function hostOf(address: string): string {
+  const parsed = parseAddress(address);
+  if (parsed.kind !== 'ssh') return '';
+  return parsed.destination.replace(/^.*@/, '').replace(/^\d+\.\d+\.\d+\.\d+$|:.*$/, '');
+}

@@ -1,0 +1,132 @@
+import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { startLocalSshd } from '../../src/demo/local-sshd.js';
+import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { shellQuote } from '../../src/process/shell-quote.js';
+import { CLEAN_SESSION, cleanEnv } from '../support/clean-env.js';
+import { startCli } from '../support/cli.js';
+import { onCleanup } from '../support/on-cleanup.js';
+import { startOnTerminal } from '../support/on-terminal.js';
+import { readableProgram } from '../support/readable-program.js';
+import { runProcess } from '../support/run-process.js';
+import { tempDir } from '../support/temp-dir.js';
+import { asUser, findUser, reserveUser, whyNoUsers } from '../support/unix-users.js';
+
+// From nothing to the first answer on two machines, as a person types it: the server with a user of its own,
+// who
+// is made on the way, and a PC. Over a real sshd, on a terminal.
+
+const why = await whyNoUsers();
+const title = why === null ? '' : ` (skipped: ${why})`;
+
+/** What a person typed: commands, and lines that were pasted. */
+interface Typed {
+  readonly commands: string[];
+  readonly pasted: string[];
+}
+
+test.skipIf(why !== null)(`six commands and one paste lead to the first answer${title}`, async (context) => {
+  const typed: Typed = { commands: [], pasted: [] };
+  const user = await reserveUser('bridge');
+  const dir = await tempDir();
+  await chmod(dir, 0o755);
+  const program = await readableProgram('nobody');
+  const repo = join(dir, 'srv', 'bridge.git');
+  const root = { ...cleanEnv(dir), PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+  const llmBridge = [process.execPath, join(program, 'dist/cli/main.js')].map(shellQuote).join(' ');
+  const type = (command: string, env: Record<string, string>, words: string[] = []) =>
+    runProcess(words[0] ?? 'sh', [...words.slice(1), ...(words.length > 0 ? ['sh'] : []), '-c', command], {
+      env,
+    });
+
+  // On the server, as root.
+  typed.commands.push(`llm-bridge init ${repo} --system`);
+  const made = await type(`${llmBridge} init ${repo} --system --user ${user}`, root);
+  expect(made.exitCode, made.stderr).toBe(0);
+  expect(made.stdout).toContain(
+    `made the user ${user}\nmade the folder ${join(dir, 'srv')}\nMade a bridge at ${repo}.`,
+  );
+  expect(made.stdout).toMatch(/^ {2}llm-bridge join ssh:\/\/\S+@\S+bridge\.git$/m);
+  const owner = await findUser(user);
+  if (owner === null) throw new Error(`there is no user ${user}`);
+  expect(await stat(repo)).toMatchObject({ uid: owner.uid, gid: owner.gid });
+  const again = await type(`${llmBridge} init ${repo} --system --user ${user}`, root);
+  expect(again.stdout).toMatch(/is a bridge and up to date; nothing changed\.$/m);
+
+  const sshd = await startLocalSshd({
+    dir: join(dir, 'sshd'),
+    authorizedKeysFile: join(dir, 'none'),
+    sessionEnv: CLEAN_SESSION,
+    extraConfig: ['AuthorizedKeysFile .ssh/authorized_keys', `AllowUsers ${user}`, 'UsePAM yes'],
+  });
+  onCleanup(sshd.stop);
+  const standIn = await startStandIn();
+  onCleanup(standIn.close);
+
+  // On the PC.
+  const home = join(dir, 'home-pc');
+  await mkdir(home);
+  const config = [
+    'GlobalKnownHostsFile /dev/null',
+    'IdentityAgent none',
+    `UserKnownHostsFile ${home}/known_hosts`,
+  ];
+  await writeFile(join(home, 'ssh_config'), `${config.join('\n')}\n`);
+  const pc = cleanEnv(home, {
+    GIT_SSH_COMMAND: `ssh -F ${join(home, 'ssh_config')}`,
+    OLLAMA_HOST: standIn.ollamaUrl,
+  });
+  const address = `ssh://${user}@127.0.0.1:${sshd.port}${repo}`;
+  typed.commands.push(`llm-bridge join ${address}`);
+  const joining = await startOnTerminal(['join', address, '--name', 'home-pc', '--profile', 'home'], pc);
+  if (joining === null) return context.skip('there is no script(1) to make a terminal');
+  await joining.waitFor(/\[yes\/no\]/);
+  joining.type('yes');
+  await joining.waitFor(/waiting until the key is let in/);
+
+  // On the server again, as root: the one line.
+  const shown = joining.shown().replaceAll('\r', '');
+  const line = /^ {2}(llm-bridge key add .*)$/m.exec(shown)?.[1] ?? '';
+  typed.pasted.push(line);
+  const letIn = await type(line.replace(/^llm-bridge/, llmBridge), root);
+  expect(letIn.exitCode, letIn.stderr).toBe(0);
+  expect(await stat(join(owner.home, '.ssh', 'authorized_keys'))).toMatchObject({ uid: owner.uid });
+  await joining.waitFor(/next: llm-bridge agent --repo home/);
+  expect(await joining.exited).toBe(0);
+
+  typed.commands.push('llm-bridge agent');
+  const agent = await startCli(['agent'], { env: pc });
+  await agent.waitFor('stderr', /connected to .* as home-pc/);
+
+  // On the server, as the owner, who stands in the bridge.
+  typed.commands.push(`cd ${repo}`, 'llm-bridge ask 2+2');
+  const env = { ...cleanEnv(owner.home), USER: user };
+  const asked = await type(`cd ${repo} && ${llmBridge} ask 2+2`, env, asUser(owner, []));
+  expect(asked, asked.stderr).toMatchObject({ exitCode: 0, stdout: '4\n' });
+
+  expect(typed.commands.length).toBeLessThanOrEqual(6);
+  expect(typed.pasted).toHaveLength(1);
+});
+
+test('init --system says that it takes root, and what to do', async () => {
+  if (process.getuid?.() !== 0) return;
+  const nobody = await findUser('nobody');
+  if (nobody === null || why !== null) return;
+  const program = await readableProgram('nobody');
+  const words = [
+    process.execPath,
+    join(program, 'dist/cli/main.js'),
+    'init',
+    '/srv/x/bridge.git',
+    '--system',
+  ];
+  const [file = '', ...args] = asUser(nobody, words);
+
+  const result = await runProcess(file, args, { env: cleanEnv('/') });
+
+  expect(result).toMatchObject({ exitCode: 1, stdout: '' });
+  expect(result.stderr).toMatch(
+    /^error: making a bridge for the machine takes root\ntry: sudo llm-bridge init /,
+  );
+});

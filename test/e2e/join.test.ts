@@ -1,0 +1,191 @@
+import { appendFile, chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { fingerprint, parsePublicKey } from '../../src/admin/public-key.js';
+import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { shellQuote } from '../../src/process/shell-quote.js';
+import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
+import { cleanEnv } from '../support/clean-env.js';
+import { runCli, startCli } from '../support/cli.js';
+import { onCleanup } from '../support/on-cleanup.js';
+import { startOnTerminal } from '../support/on-terminal.js';
+import { programUnderTest } from '../support/program-under-test.js';
+import { runProcess } from '../support/run-process.js';
+import { tempDir } from '../support/temp-dir.js';
+import { waitUntil } from '../support/wait-until.js';
+
+// What a person does on two machines, with the built program, a real sshd and keys of its own.
+
+let bridge: BridgeFixture;
+let modelServer: string;
+/** The environment of the owner of the bridge, who has `llm-bridge` on the PATH. */
+let ownerEnv: Record<string, string>;
+
+beforeAll(async () => {
+  bridge = await startBridgeFixture({ principals: [] });
+  const standIn = await startStandIn();
+  onCleanup(() => standIn.close());
+  modelServer = standIn.ollamaUrl;
+  const bin = join(bridge.dir, 'bin');
+  await mkdir(bin);
+  const program = join(bin, 'llm-bridge');
+  await writeFile(program, `#!/bin/sh\nexec ${programUnderTest().map(shellQuote).join(' ')} "$@"\n`);
+  await chmod(program, 0o755);
+  ownerEnv = {
+    ...bridge.ownerEnv,
+    PATH: [bin, bridge.ownerEnv.PATH].join(delimiter),
+    LLM_BRIDGE_AUTHORIZED_KEYS: bridge.authorizedKeysFile,
+  };
+});
+
+/** A machine that has never seen the server: its ssh reads nothing of the user who runs this test. */
+async function machine() {
+  const home = await tempDir();
+  const knownHosts = join(home, 'known_hosts');
+  const config = [
+    `UserKnownHostsFile ${knownHosts}`,
+    'GlobalKnownHostsFile /dev/null',
+    'IdentityAgent none',
+    'IdentityFile none',
+  ];
+  await writeFile(join(home, 'ssh_config'), `${config.join('\n')}\n`);
+  const env = cleanEnv(home, {
+    GIT_SSH_COMMAND: `ssh -F ${join(home, 'ssh_config')}`,
+    OLLAMA_HOST: modelServer,
+  });
+  return { home, knownHosts, env };
+}
+
+/** The line that is to be pasted on the server. */
+function lineIn(stdout: string): string {
+  return /^ {2}(llm-bridge key add .*)$/m.exec(stdout)?.[1] ?? '';
+}
+
+const paste = (line: string) => runProcess('sh', ['-c', line], { env: ownerEnv });
+
+async function hostFingerprint(): Promise<string> {
+  const text = await readFile(join(bridge.dir, 'sshd', 'host_key.pub'), 'utf8');
+  const key = parsePublicKey(text);
+  return key === null ? 'none' : fingerprint(key);
+}
+
+test('a server that is not known is not trusted where nobody can be asked, and its key is told', async () => {
+  const { env, knownHosts, home } = await machine();
+
+  const result = await runCli(['join', bridge.sshUrl, '--profile', 'home'], { env });
+
+  expect(result.exitCode).toBe(1);
+  expect(result.stderr).toContain(await hostFingerprint());
+  expect(result.stderr).toMatch(/^try: compare it .*--accept-new-host-key$/m);
+  await expect(readFile(knownHosts, 'utf8')).rejects.toThrow(/ENOENT/);
+  expect(result.stdout).toBe(`made the key ${join(home, '.ssh', 'llm-bridge-home')}\n`);
+});
+
+test('a PC joins by one pasted line, and goes on where it stood', async () => {
+  const { env } = await machine();
+  const words = ['join', bridge.sshUrl, '--name', 'home-pc', '--profile', 'home', '--accept-new-host-key'];
+
+  const first = await runCli([...words, '--no-wait'], { env });
+  expect(first).toMatchObject({ exitCode: 75 });
+  expect(first.stderr).toContain('error: the key is not let in yet\ntry: paste the line above');
+  const line = lineIn(first.stdout);
+  expect(line).toContain(`--role agent --key 'ssh-ed25519 `);
+  expect(await paste(line)).toMatchObject({ exitCode: 0, stderr: '' });
+
+  const second = await runCli(words, { env });
+  expect(second).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(second.stdout).toMatch(/^kept the key /);
+  expect(second.stdout).toContain('the server lets it in as home-pc, with the role agent');
+  expect(second.stdout).toMatch(/^doctor: \d+ checks are ok$/m);
+  expect(second.stdout).toMatch(/^next: llm-bridge agent --repo home$/m);
+
+  // From now on the bridge needs no name here.
+  const used = await runCli(['use'], { env });
+  expect(used.stdout).toMatch(new RegExp(`^\\* home\t${bridge.sshUrl}\t.*llm-bridge-home\n$`));
+  await runCli(['ask', '2+2', '--no-wait', '--repo', bridge.repoPath], { env: ownerEnv });
+  expect(await runCli(['agent', '--once'], { env })).toMatchObject({ exitCode: 0 });
+  const status = await runCli(['status', '--repo', 'home'], { env });
+  expect(status.stdout).toContain('1 answered');
+});
+
+test('a person is asked for the host key once, and a bot is let in while join waits', async () => {
+  const { env, knownHosts } = await machine();
+  const words = ['join', bridge.sshUrl, '--role', 'asker', '--name', 'bot', '--profile', 'home'];
+  const onTerminal = await startOnTerminal(words, env);
+  if (onTerminal === null) return;
+
+  await onTerminal.waitFor(/Is it the same\? \[yes\/no\]/);
+  expect(onTerminal.shown()).toContain(await hostFingerprint());
+  onTerminal.type('yes');
+  await onTerminal.waitFor(/waiting until the key is let in/);
+  const shown = onTerminal.shown().replaceAll('\r', '');
+  expect(await paste(lineIn(shown))).toMatchObject({ exitCode: 0 });
+
+  await onTerminal.waitFor(/next: llm-bridge ask/);
+  expect(await onTerminal.exited).toBe(0);
+  expect(await readFile(knownHosts, 'utf8')).toMatch(/^\[127\.0\.0\.1\]:\d+ ssh-ed25519 \S+\n$/);
+  expect(await runCli(['models'], { env })).toMatchObject({ exitCode: 0 });
+});
+
+test('who does not say yes trusts nothing', async () => {
+  const { env, knownHosts } = await machine();
+  const onTerminal = await startOnTerminal(['join', bridge.sshUrl], env);
+  if (onTerminal === null) return;
+
+  await onTerminal.waitFor(/\[yes\/no\]/);
+  onTerminal.type('ja');
+
+  await onTerminal.waitFor(/error: the key ED25519 SHA256:\S+ is not trusted/);
+  expect(await onTerminal.exited).toBe(1);
+  await expect(readFile(knownHosts, 'utf8')).rejects.toThrow(/ENOENT/);
+});
+
+test('a login of one’s own lets the key in, without a word to paste', async () => {
+  const { env, home } = await machine();
+  const own = join(home, 'own');
+  await runProcess('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', own], { env });
+  // The shell of that login, with what is in it on this machine.
+  const shell = Object.entries(ownerEnv).map(([name, value]) => `${name}=${shellQuote(value)}`);
+  const command = `env ${shell.join(' ')} sh -c "$SSH_ORIGINAL_COMMAND"`;
+  const options = `command="${command.replaceAll('"', '\\"')}"`;
+  await appendFile(bridge.authorizedKeysFile, `${options} ${await readFile(`${own}.pub`, 'utf8')}`);
+  await appendFile(
+    join(home, 'ssh_config'),
+    `Host own-login\n  HostName 127.0.0.1\n  HostKeyAlias [127.0.0.1]:${bridge.sshd.port}\n  IdentityFile ${own}\n`,
+  );
+  const via = `${bridge.sshd.user}@own-login`;
+
+  const result = await runCli(
+    ['join', bridge.sshUrl, '--name', 'second', '--role', 'asker', '--via', via, '--accept-new-host-key'],
+    { env },
+  );
+
+  expect(result.stderr).not.toMatch(/^error:/m);
+  expect(result).toMatchObject({ exitCode: 0 });
+  expect(result.stdout).toContain('the server lets it in as second, with the role asker');
+});
+
+test('a key that is let in with the other role is told, and how it is put right', async () => {
+  const { env } = await machine();
+  const words = ['join', bridge.sshUrl, '--name', 'third', '--accept-new-host-key'];
+  const joining = await startCli(words, { env });
+  await joining.waitFor('stderr', /waiting/);
+  const line = lineIn(joining.stdout()).replace('--role agent', '--role asker');
+  await paste(line);
+
+  expect((await joining.exited).exitCode).toBe(1);
+  expect(joining.stderr()).toContain('error: the key is let in as third, with the role asker');
+  expect(joining.stderr()).toMatch(/^try: join with --role asker; or on the server: llm-bridge key remove/m);
+});
+
+test('Ctrl-C ends the waiting, and what was made stays', async () => {
+  const { env, home } = await machine();
+  const joining = await startCli(['join', bridge.sshUrl, '--profile', 'home', '--accept-new-host-key'], {
+    env,
+  });
+  await joining.waitFor('stderr', /waiting/);
+  joining.signal('SIGINT');
+
+  expect((await joining.exited).exitCode).not.toBe(0);
+  await waitUntil(() => readFile(join(home, '.ssh', 'llm-bridge-home.pub')), 'the key');
+});
