@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { chatsOf, gate, questionsOf, runAgentOnce, startAgent } from '../support/bridge-agent.js';
+import { chatsOf, gate, questionsOf, runAgentOnceHere, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
@@ -118,7 +118,7 @@ test('only who asked may cancel, and nobody what is not there', async () => {
   });
   expect(await as(bridge, 'bot', 'cancel', 'xyz')).toMatchObject({ exitCode: 2 });
   expect(await as(bridge, 'bot', 'cancel', task, '--reason', ' ')).toMatchObject({ exitCode: 2 });
-  await runAgentOnce(bridge, standIn, { state: 'cancel' });
+  await runAgentOnceHere(bridge, standIn, { state: 'cancel' });
   expect((await bridge.answersLog()).map(({ answer }) => answer)).toEqual(['4']);
 });
 
@@ -129,7 +129,7 @@ test('an equal task that is asked with --dedup after a cancel is asked again', a
   await as(bridge, 'bot', 'cancel', first);
   const second = (await dedup()).stdout.trim();
 
-  await runAgentOnce(bridge, standIn, { state: 'cancel' });
+  await runAgentOnceHere(bridge, standIn, { state: 'cancel' });
 
   expect(second).not.toBe(first);
   const records = await bridge.answersLog();

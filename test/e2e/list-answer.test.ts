@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { runAgentOnce } from '../support/bridge-agent.js';
+import { runAgentOnceHere } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
@@ -21,7 +21,7 @@ beforeAll(async () => {
   onCleanup(() => standIn.close());
   answered = await ask('2+2');
   failed = await ask('3+3', '--model', 'gone');
-  const agent = await runAgentOnce(bridge, standIn, { state: 'list' });
+  const agent = await runAgentOnceHere(bridge, standIn, { state: 'list' });
   expect(agent.exitCode, agent.stderr).toBe(0);
   pending = await ask('4+4');
 });

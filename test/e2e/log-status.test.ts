@@ -2,7 +2,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { runAgentOnce } from '../support/bridge-agent.js';
+import { runAgentOnceHere } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli, startCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
@@ -26,7 +26,7 @@ beforeAll(async () => {
   });
   onCleanup(() => standIn.close());
   answerPending = async () => {
-    const { exitCode, stderr } = await runAgentOnce(bridge, standIn, { state: 'agent' });
+    const { exitCode, stderr } = await runAgentOnceHere(bridge, standIn, { state: 'agent' });
     expect(exitCode, stderr).toBe(0);
   };
   for (const args of [['2+2'], ['red?'], ['2+2', '--model', 'gone']]) ids.push(await ask(...args));

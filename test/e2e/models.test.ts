@@ -4,6 +4,7 @@ import { modelsRef } from '../../src/protocol/models.js';
 import { chatsOf, questionsOf, runAgentOnce, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
 import { git } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -35,7 +36,7 @@ test('each task goes where its model is, a sleeping PC is waited for, and a typo
   const { env } = bridge.principal('bot');
   const ask = (args: readonly string[]) => runCli(['ask', ...args, '--repo', bridge.sshUrl], { env });
   const list = async () => {
-    const { stdout } = await runCli(['list', '--json', '--repo', bridge.sshUrl], { env });
+    const { stdout } = await runCliHere(['list', '--json', '--repo', bridge.sshUrl], { env });
     return stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
   };
   const home = await serverWith('llama3.2:latest');
@@ -76,16 +77,16 @@ test('each task goes where its model is, a sleeping PC is waited for, and a typo
   // Who waits is told for whom, on the server and over ssh.
   const about = { model: 'qwen3:8b', agents: [{ name: 'office', seen_at: expect.any(String) }] };
   expect(row).toMatchObject({ waits_for: about });
-  const status = await runCli(['status', '--repo', bridge.repoPath], { env: bridge.ownerEnv });
+  const status = await runCliHere(['status', '--repo', bridge.repoPath], { env: bridge.ownerEnv });
   expect(status.stdout).toMatch(
     /for the sleeper {2}→ {2}waits for an agent with qwen3:8b: office, last seen/,
   );
-  const models = await runCli(['models', '--json', '--repo', bridge.sshUrl], { env });
+  const models = await runCliHere(['models', '--json', '--repo', bridge.sshUrl], { env });
   expect(models.stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]))).toMatchObject([
     { model: 'llama3.2:latest', agents: [{ name: 'home-pc', state: 'running' }] },
     { model: 'qwen3:8b', backend: 'ollama', can: ['chat'], agents: [{ name: 'office', state: 'stopped' }] },
   ]);
-  const shown = await runCli(['models', '--repo', bridge.repoPath], { env: bridge.ownerEnv });
+  const shown = await runCliHere(['models', '--repo', bridge.repoPath], { env: bridge.ownerEnv });
   expect(shown.stdout).toMatch(/^qwen3:8b {9}ollama: chat {2}→ {2}office \(stopped, seen .* ago\)$/m);
 
   await startOffice();

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { chatsOf, gate, runAgentOnce, startAgent } from '../support/bridge-agent.js';
+import { chatsOf, gate, runAgentOnceHere, startAgent } from '../support/bridge-agent.js';
 import { startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
 import { commitOnMain } from '../support/commit-on-main.js';
@@ -40,7 +40,7 @@ test('where server and client speak other protocols, each is told which to updat
     const told = new RegExp(
       `the server speaks protocol ${protocol}, this llm-bridge 2: ${behind} has to be updated; tasks and finished answers are kept until then\\n.*npm ci`,
     );
-    const answering = await runAgentOnce(bridge, standIn, { state: 'one' });
+    const answering = await runAgentOnceHere(bridge, standIn, { state: 'one' });
     expect(answering.exitCode).toBe(1);
     expect(answering.stderr).toMatch(told);
     const asking = await runCli(['ask', '4+4', '--repo', bridge.sshUrl], {
@@ -52,7 +52,7 @@ test('where server and client speak other protocols, each is told which to updat
   }
 
   await writeFile(file, command);
-  expect(await runAgentOnce(bridge, standIn, { state: 'one' })).toMatchObject({ exitCode: 0 });
+  expect(await runAgentOnceHere(bridge, standIn, { state: 'one' })).toMatchObject({ exitCode: 0 });
   const records = await bridge.answersLog();
   expect(records.map((record) => record.answer).sort()).toEqual(['4', '6']);
   expect(chatsOf(standIn)).toHaveLength(2);

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { runAgentOnce } from '../support/bridge-agent.js';
+import { runAgentOnceHere } from '../support/bridge-agent.js';
 import { startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCliHere } from '../support/cli-here.js';
 import { onCleanup } from '../support/on-cleanup.js';
@@ -31,7 +31,7 @@ test.skipIf(reason !== null)(
     const first = await owner('ask', '2+2', '--no-wait', '--metadata', 'chat=77', '--metadata', 'a=Жук 🦙');
     await owner('ask', '2+2', '--no-wait', '--dedup');
     await owner('ask', '3+3', '--no-wait');
-    await runAgentOnce(bridge, standIn, { state: 'reader' });
+    await runAgentOnceHere(bridge, standIn, { state: 'reader' });
     const low = await owner('ask', '4+4', '--no-wait', '--priority', '-1');
     const reply = await owner('ask', '6+6', '--no-wait', '--reply-to', first);
     const high = await owner('ask', '5+5', '--no-wait', '--priority', '1');

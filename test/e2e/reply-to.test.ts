@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import type { LogRecord } from '../../src/protocol/log-record.js';
-import { chatsOf, runAgentOnce, startAgent } from '../support/bridge-agent.js';
+import { chatsOf, runAgentOnceHere, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCliHere } from '../support/cli-here.js';
 import { gitOk } from '../support/git.js';
@@ -41,7 +41,7 @@ const recordOf = async (bridge: BridgeFixture, task: string): Promise<LogRecord 
 
 test('a reply goes to the model with the conversation before it, from here and from there, and says what was cut', async () => {
   const { bridge, standIn } = await start();
-  const answer = () => runAgentOnce(bridge, standIn, { state: 'reply' });
+  const answer = () => runAgentOnceHere(bridge, standIn, { state: 'reply' });
   const first = await asked(bot(bridge, 'ask', '2+2', '--system', 'be short', '--no-wait'));
   await answer();
   const second = await asked(bot(bridge, 'ask', '3+3', '--reply-to', first.slice(0, 10), '--no-wait'));
@@ -79,7 +79,7 @@ test('a reply goes to the model with the conversation before it, from here and f
 test('what has no good answer is not replied to', async () => {
   const { bridge, standIn } = await start();
   const failed = await asked(bot(bridge, 'ask', '2+2', '--model', 'gone', '--no-wait'));
-  await runAgentOnce(bridge, standIn, { state: 'reply' });
+  await runAgentOnceHere(bridge, standIn, { state: 'reply' });
   const pending = await asked(bot(bridge, 'ask', '3+3', '--no-wait'));
   const tip = (await bridge.gitLog('%H'))[0];
 
@@ -121,7 +121,7 @@ test('one that is asked all the same is answered with context_missing, without t
   const toRoot = await reply(toAnswer, root);
   await gitOk(['update-ref', 'refs/heads/main', toRoot], inBridge);
 
-  const ran = await runAgentOnce(bridge, standIn, { state: 'reply' });
+  const ran = await runAgentOnceHere(bridge, standIn, { state: 'reply' });
   expect(ran.exitCode, ran.stderr).toBe(0);
 
   const records = await bridge.answersLog();

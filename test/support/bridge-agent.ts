@@ -3,6 +3,7 @@ import type { RecordedRequest } from '../../src/demo/stand-in/stand-in-request.j
 import type { StandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import type { BridgeFixture } from './bridge-fixture.js';
 import { type RunningCli, runCli, startCli } from './cli.js';
+import { runCliHere } from './cli-here.js';
 import { onCleanup } from './on-cleanup.js';
 import type { RunResult } from './run-process.js';
 
@@ -34,6 +35,15 @@ export function runAgentOnce(
   options: BridgeAgentOptions,
 ): Promise<RunResult> {
   return runCli([...agentArgs(bridge, standIn, options), '--once'], { env: agentEnv(bridge, options) });
+}
+
+/** The same from `src` and in this process (see runCliHere), for tests that are about what others do. */
+export function runAgentOnceHere(
+  bridge: BridgeFixture,
+  standIn: StandIn,
+  options: BridgeAgentOptions,
+): Promise<RunResult> {
+  return runCliHere([...agentArgs(bridge, standIn, options), '--once'], { env: agentEnv(bridge, options) });
 }
 
 /** The requests for an answer, in the order they came: what the model was really asked. */

@@ -1,5 +1,5 @@
 import { cleanEnv } from './clean-env.js';
-import { type RunResult, runProcess } from './run-process.js';
+import { type RunOptions, type RunResult, runProcess } from './run-process.js';
 import { tempDir } from './temp-dir.js';
 
 /** Options for git. Without `env`: a clean one, with a new home folder. */
@@ -8,6 +8,7 @@ export interface GitOptions {
   readonly gitDir?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly input?: string | Uint8Array;
+  readonly more?: RunOptions['more'];
 }
 
 /** The committer where a test names none. Real git refuses to guess one in a clean environment. */
@@ -25,6 +26,7 @@ export async function git(args: readonly string[], options: GitOptions = {}): Pr
     env: { ...SOMEBODY, ...(options.env ?? cleanEnv(await tempDir())), LC_ALL: 'C' },
     cwd: options.cwd,
     input: options.input,
+    more: options.more,
   });
 }
 

@@ -24,7 +24,7 @@ let lines: string[];
 let given: Pick<IngestOptions, 'now' | 'reader' | 'settings'>;
 
 async function makeHistory(): Promise<void> {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   repo = { gitDir: bridge.repoPath, env: bridge.env };
   const at = { gitDir: bridge.repoPath, env: bridge.env };
   const texts = ['one', 'д'.repeat(40_000), 'three', 'four'];

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { inject } from 'vitest';
 import { cleanEnv } from './clean-env.js';
 import { git, gitOk } from './git.js';
+import { hooksHere } from './hooks-here.js';
 import { type MessageWriter, messageWriter } from './message-writer.js';
 import { copyBridge, initBridge } from './new-bridge.js';
 import type { RunResult } from './run-process.js';
@@ -32,11 +33,15 @@ export interface PlainBridge {
   readLog(): Promise<string>;
 }
 
-/** Makes one, with principals of the names and roles given. */
+/**
+ * Makes one, with principals of the names and roles given. `hooks: 'here'`: the stubs of the hooks are answered
+ * by this process (see `hooksHere`), for tests that are not about how a hook is started.
+ */
 export async function startPlainBridge(
   options: {
     readonly principals?: Readonly<Record<string, string>>;
     readonly env?: Record<string, string>;
+    readonly hooks?: 'here' | 'started';
   } = {},
 ): Promise<PlainBridge> {
   const dir = await tempDir();
@@ -52,11 +57,11 @@ export async function startPlainBridge(
   await gitOk(['clone', '--bare', '--quiet', repoPath, cloneDir], { env });
 
   const inBridge = { gitDir: repoPath, env };
-  const push = (refspecs: readonly string[], principal?: string): Promise<RunResult> =>
-    git(['push', repoPath, ...refspecs], {
-      gitDir: cloneDir,
-      env: principal === undefined ? env : { ...env, LLM_BRIDGE_PRINCIPAL: principal },
-    });
+  const push = (refspecs: readonly string[], principal?: string): Promise<RunResult> => {
+    const pusher = principal === undefined ? env : { ...env, LLM_BRIDGE_PRINCIPAL: principal };
+    const here = options.hooks === 'here' ? hooksHere(repoPath, pusher) : { env: pusher };
+    return git(['push', repoPath, ...refspecs], { gitDir: cloneDir, ...here });
+  };
   const readLog = () => readFile(join(repoPath, 'bridge', 'answers.log'), 'utf8');
   return {
     dir,

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { stopProcessTree } from '../../src/process/stop-process-tree.js';
 
@@ -13,6 +13,13 @@ export interface RunOptions {
   readonly input?: string | Uint8Array | undefined;
   /** Default 45 s. */
   readonly timeoutMs?: number | undefined;
+  /** What it is given from descriptor 3 on; then whoever started it takes its end of each pipe. */
+  readonly more?:
+    | {
+        readonly stdio: readonly ('pipe' | 'ignore')[];
+        readonly take: (child: ChildProcess) => void;
+      }
+    | undefined;
 }
 
 /** The result of a program. */
@@ -32,9 +39,10 @@ export function runProcess(file: string, args: readonly string[], options: RunOp
     const child = spawn(file, args, {
       env: options.env,
       cwd: options.cwd,
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe', ...(options.more?.stdio ?? [])],
       windowsHide: true,
-    });
+    }) as ChildProcessWithoutNullStreams;
+    options.more?.take(child);
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

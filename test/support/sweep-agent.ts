@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { chatsOf } from './bridge-agent.js';
-import { runCli } from './cli.js';
+import { runCliHere } from './cli-here.js';
 import { commitOnMain } from './commit-on-main.js';
 import { namedSteps, runFaultyAt, type StepFault, stepsOf } from './dying-cli.js';
 import { onCleanup } from './on-cleanup.js';
@@ -67,7 +67,7 @@ export async function sweepAgent(fault: StepFault, options: SweepOptions = {}): 
     if (hit.step !== null && fault !== 'fails')
       expect(hit.exitCode, hit.step).toBe(fault === 'kills' ? 0 : 137);
     const kept = await readdir(join(state, 'bridge.git', 'refs', 'bridge', 'finished')).catch(() => []);
-    const after = await runCli(agent(state), { env });
+    const after = await runCliHere(agent(state), { env });
     expect(after.exitCode, `after ${at.name}: ${after.stderr}`).toBe(0);
     expect(await answered(), `after ${at.name}`).toEqual(asked);
     // A stored answer is not generated again. A git that was left running may still hold the lock.
@@ -76,7 +76,7 @@ export async function sweepAgent(fault: StepFault, options: SweepOptions = {}): 
     }
     if (options.onceClaimed) expect(await claims(), `after ${at.name}`).toEqual([]);
   }
-  const verified = await runCli(['verify', '--repo', bridge.repoPath], { env });
+  const verified = await runCliHere(['verify', '--repo', bridge.repoPath], { env });
   expect(verified.exitCode, verified.stderr).toBe(0);
   return hits;
 }

@@ -2,8 +2,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { addKey, removeKey } from '../../../src/admin/keys.js';
+<<<<<<< HEAD
 import { makeKeyPair } from '../../../src/admin/make-key-pair.js';
 import { runCli } from '../../support/cli.js';
+=======
+import { makeKeyPair } from '../../../src/demo/ssh-client.js';
+import { runCliHere } from '../../support/cli-here.js';
+>>>>>>> 29cb482 (test: pushes of tests are judged in the test's own process, because each started node twice)
 import { runFaulty, stepsOf } from '../../support/dying-cli.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 import { numbered, stepsToTry } from '../../support/steps-to-try.js';
@@ -41,7 +46,7 @@ test('key add, killed before any step, never lets a key in without a role, and w
     const { lines, roles } = await keysOf(bridge, authorizedKeys);
     seen.add(`${roles} role, ${lines} line`);
     expect(lines, hit.step ?? '').toBeLessThanOrEqual(roles);
-    const again = await runCli(add, { env: bridge.env });
+    const again = await runCliHere(add, { env: bridge.env });
     expect(again.exitCode, `after ${hit.step}: ${again.stderr}`).toBe(0);
     expect(await keysOf(bridge, authorizedKeys)).toEqual({ lines: 1, roles: 1 });
     expect(hit.step === null).toBe(at > steps.length);
@@ -62,7 +67,7 @@ test('key remove, killed before any step, never leaves a role to a key without a
     const { lines, roles } = await keysOf(bridge, authorizedKeys);
     seen.add(`${roles} role, ${lines} line`);
     expect(roles, hit.step ?? '').toBeLessThanOrEqual(lines);
-    const again = await runCli(remove, { env: bridge.env });
+    const again = await runCliHere(remove, { env: bridge.env });
     // Both may be gone already: then there is no such key any more.
     if (lines > 0) expect(again.exitCode, `after ${hit.step}: ${again.stderr}`).toBe(0);
     expect(await keysOf(bridge, authorizedKeys)).toEqual({ lines: 0, roles: 0 });

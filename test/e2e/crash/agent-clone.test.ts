@@ -4,6 +4,7 @@ import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
 import { chatsOf, gate } from '../../support/bridge-agent.js';
 import { type RunningCli, runCli, startCli } from '../../support/cli.js';
+import { runCliHere } from '../../support/cli-here.js';
 import { commitOnMain } from '../../support/commit-on-main.js';
 import { faultEnv } from '../../support/dying-cli.js';
 import { gitOk } from '../../support/git.js';
@@ -35,7 +36,7 @@ function args(more: readonly string[] = []): string[] {
 }
 
 async function once() {
-  const run = await runCli(args(['--once']), { env: bridge.env });
+  const run = await runCliHere(args(['--once']), { env: bridge.env });
   expect(run.exitCode, run.stderr).toBe(0);
   return run;
 }

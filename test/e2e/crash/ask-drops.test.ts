@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { beforeAll, expect, test } from 'vitest';
 import { startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
-import { runAgentOnce } from '../../support/bridge-agent.js';
+import { runAgentOnceHere } from '../../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../../support/bridge-fixture.js';
 import { runCli, startCli } from '../../support/cli.js';
 import { droppingEnv, MOMENTS } from '../../support/dropping-ssh.js';
@@ -42,7 +42,7 @@ test('ask, whose connection breaks while it waits, gets its answer all the same'
   const before = (await bridge.gitLog()).length;
   const asking = await startCli(['ask', '6+7', '--repo', bridge.sshUrl], { env });
   await isAsked(before);
-  expect(await runAgentOnce(bridge, standIn, { state: 'drops' })).toMatchObject({ exitCode: 0 });
+  expect(await runAgentOnceHere(bridge, standIn, { state: 'drops' })).toMatchObject({ exitCode: 0 });
   expect(await asking.exited).toMatchObject({ exitCode: 0 });
   expect(asking.stdout()).toBe('13\n');
   expect(await isThere(done)).toBe(true);
@@ -58,6 +58,6 @@ test('an ask that is killed while it waits stays asked, and its answer comes int
   await isAsked(before);
   asking.signal('SIGKILL');
   await asking.exited;
-  expect(await runAgentOnce(bridge, standIn, { state: 'drops' })).toMatchObject({ exitCode: 0 });
+  expect(await runAgentOnceHere(bridge, standIn, { state: 'drops' })).toMatchObject({ exitCode: 0 });
   expect((await bridge.answersLog()).at(-1)).toMatchObject({ answer: '77' });
 });

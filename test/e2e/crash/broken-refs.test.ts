@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
 import { readRepairs } from '../../../src/git/repairs-log.js';
-import { runAgentOnce } from '../../support/bridge-agent.js';
+import { runAgentOnceHere } from '../../support/bridge-agent.js';
 import { startBridgeFixture } from '../../support/bridge-fixture.js';
-import { runCli } from '../../support/cli.js';
+import { runCliHere } from '../../support/cli-here.js';
 import { forcedPush } from '../../support/forced-push.js';
 import { gitOk } from '../../support/git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
@@ -76,11 +76,11 @@ describe('refs beside the record, broken by a power cut,', () => {
         );
     };
     await plant();
-    const asked = await runCli(['ask', '--no-wait', '2+2', '--repo', ssh.sshUrl], {
+    const asked = await runCliHere(['ask', '--no-wait', '2+2', '--repo', ssh.sshUrl], {
       env: ssh.principal('bot').env,
     });
     await plant();
-    const answered = await runAgentOnce(ssh, standIn, { state: 'pc' });
+    const answered = await runAgentOnceHere(ssh, standIn, { state: 'pc' });
 
     expect(asked, asked.stderr).toMatchObject({
       exitCode: 0,
@@ -149,10 +149,12 @@ describe('refs beside the record, broken by a power cut,', () => {
         (state, at) => [state, `refs/bridge/claims/${String(at).repeat(40)}`] as const,
       );
       for (const [state, ref] of refs) await STATES[state]?.(place, ref);
-      const asked = await runCli(['ask', '--no-wait', '2+2', '--repo', bridge.repoPath], { env: bridge.env });
+      const asked = await runCliHere(['ask', '--no-wait', '2+2', '--repo', bridge.repoPath], {
+        env: bridge.env,
+      });
       const where = ['--repo', bridge.repoPath, '--state-dir', join(bridge.dir, 'state')];
       const agent = ['agent', '--once', ...where, '--backend', 'ollama', '--ollama-url', standIn.ollamaUrl];
-      const answered = await runCli(agent, { env: bridge.env });
+      const answered = await runCliHere(agent, { env: bridge.env });
 
       expect(asked, asked.stderr).toMatchObject({ exitCode: 0 });
       expect(answered, answered.stderr).toMatchObject({ exitCode: 0 });

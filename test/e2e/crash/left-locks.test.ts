@@ -3,9 +3,9 @@ import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
 import { readRepairs } from '../../../src/git/repairs-log.js';
-import { runAgentOnce } from '../../support/bridge-agent.js';
+import { runAgentOnceHere } from '../../support/bridge-agent.js';
 import { startBridgeFixture } from '../../support/bridge-fixture.js';
-import { runCli } from '../../support/cli.js';
+import { runCliHere } from '../../support/cli-here.js';
 import { forcedPush } from '../../support/forced-push.js';
 import { gitWithMainLocked } from '../../support/living-git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
@@ -58,14 +58,14 @@ describe.skipIf(process.platform !== 'linux')('locks of a killed git', () => {
     const standIn = await startStandIn();
     onCleanup(standIn.close);
     await plant(ssh.repoPath, LOCKS);
-    const asked = await runCli(['ask', '--no-wait', '2+2', '--repo', ssh.sshUrl], {
+    const asked = await runCliHere(['ask', '--no-wait', '2+2', '--repo', ssh.sshUrl], {
       env: ssh.principal('bot').env,
     });
     const afterAsk = await left(ssh.repoPath, LOCKS);
     await plant(ssh.repoPath, LOCKS);
-    const answered = await runAgentOnce(ssh, standIn, { state: 'pc' });
-    const status = await runCli(['status', '--json', '--repo', ssh.repoPath], { env: ssh.ownerEnv });
-    const text = await runCli(['status', '--repo', ssh.repoPath], { env: ssh.ownerEnv });
+    const answered = await runAgentOnceHere(ssh, standIn, { state: 'pc' });
+    const status = await runCliHere(['status', '--json', '--repo', ssh.repoPath], { env: ssh.ownerEnv });
+    const text = await runCliHere(['status', '--repo', ssh.repoPath], { env: ssh.ownerEnv });
 
     expect(asked, asked.stderr).toMatchObject({
       exitCode: 0,
@@ -121,12 +121,14 @@ describe.skipIf(process.platform !== 'linux')('locks of a killed git', () => {
     const standIn = await startStandIn();
     onCleanup(standIn.close);
     await plant(bridge.repoPath, LOCKS);
-    const asked = await runCli(['ask', '--no-wait', '2+2', '--repo', bridge.repoPath], { env: bridge.env });
+    const asked = await runCliHere(['ask', '--no-wait', '2+2', '--repo', bridge.repoPath], {
+      env: bridge.env,
+    });
     const afterAsk = await left(bridge.repoPath, LOCKS);
     await plant(bridge.repoPath, LOCKS);
     const where = ['--repo', bridge.repoPath, '--state-dir', join(bridge.dir, 'state')];
     const agent = ['agent', '--once', ...where, '--backend', 'ollama', '--ollama-url', standIn.ollamaUrl];
-    const answered = await runCli(agent, { env: bridge.env });
+    const answered = await runCliHere(agent, { env: bridge.env });
 
     expect(asked, asked.stderr).toMatchObject({ exitCode: 0 });
     expect(afterAsk).toEqual([]);
@@ -144,7 +146,7 @@ describe.skipIf(process.platform !== 'linux')('locks of a killed git', () => {
       'config.lock',
     ];
     await plant(bridge.repoPath, names);
-    const { exitCode, stderr } = await runCli(['ingest', '--repo', bridge.repoPath], { env: bridge.env });
+    const { exitCode, stderr } = await runCliHere(['ingest', '--repo', bridge.repoPath], { env: bridge.env });
 
     expect(exitCode).toBe(0);
     expect(await left(bridge.repoPath, names)).toEqual([]);

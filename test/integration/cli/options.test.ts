@@ -57,13 +57,15 @@ describe('the environment', () => {
   });
 
   test('an empty variable counts as unset', async () => {
-    const result = await runCli(['status'], { env: { ...env, LLM_BRIDGE_REPO: '' } });
+    const result = await runCliHere(['status'], { env: { ...env, LLM_BRIDGE_REPO: '' } });
     expect(result.exitCode).toBe(2);
     expect(result.stderr).toContain('it can also be set once as LLM_BRIDGE_REPO');
   });
 
   test('a switch that is neither on nor off is wrong use', async () => {
-    const result = await runCli(['status', '--repo', repo], { env: { ...env, LLM_BRIDGE_JSON: 'maybe' } });
+    const result = await runCliHere(['status', '--repo', repo], {
+      env: { ...env, LLM_BRIDGE_JSON: 'maybe' },
+    });
     expect(result.stderr).toBe(
       'error: LLM_BRIDGE_JSON is "maybe", which is neither on nor off\ntry: LLM_BRIDGE_JSON=true or LLM_BRIDGE_JSON=false\n',
     );
@@ -171,7 +173,7 @@ describe('what every command has', () => {
 });
 
 test('an answer that does not come in time ends with 75, and the task stays asked', async () => {
-  const result = await runCli(['ask', 'in vain', '--timeout', '0.1', '--repo', repo], { env });
+  const result = await runCliHere(['ask', 'in vain', '--timeout', '0.1', '--repo', repo], { env });
   expect(result.stderr).toMatch(
     /^warning: no agent has said yet that it is there; the task waits\ntry: .+\nerror: no answer yet; the task stays asked: [0-9a-f]{40}\ntry: .+\n$/,
   );

@@ -66,7 +66,7 @@ async function expectWholeLog(bridge: PlainBridge): Promise<void> {
 }
 
 test('each answer becomes one line with its number, its commit and what it says, and a task none', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   const nasty = 'строка\nвторая\u2028третья\u0085\u001b[31m "\\';
   const first = await exchange(bridge, 'one', nasty);
   const second = await exchange(bridge, 'two');
@@ -82,7 +82,7 @@ test('each answer becomes one line with its number, its commit and what it says,
 });
 
 test('the hook run again adds nothing, whatever its standard input says', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   const id = await exchange(bridge, 'one');
   const before = await bridge.readLog();
   const { mtimeMs } = await stat(logOf(bridge));
@@ -116,7 +116,7 @@ test('answers that came in while the hook could not run are taken in by the next
 });
 
 test('ingest catches up, says what it did, and has nothing to do the second time', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await answerSilently(bridge, 3);
 
   const first = await ingest(bridge);
@@ -128,7 +128,7 @@ test('ingest catches up, says what it did, and has nothing to do the second time
 });
 
 test('a commit that only looks like an answer has no line and no number', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   const write = messageWriter(bridge.repoPath, bridge.env);
   const tip = await bridge.tip();
   const broken = await write.set(tip, 'inbox.json', '{"not":"an answer"}');
@@ -145,7 +145,7 @@ test('a commit that only looks like an answer has no line and no number', async 
 });
 
 test('a torn last line is cut off and kept aside, wherever it was torn', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await answerSilently(bridge, 2, (index) => (index === 0 ? 'short' : 'д'.repeat(100_000)));
   await ingest(bridge);
   const whole = await readFile(logOf(bridge));
@@ -166,7 +166,7 @@ test('a torn last line is cut off and kept aside, wherever it was torn', async (
 });
 
 test('a log cut off between two lines is only caught up', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await answerSilently(bridge, 2);
   await ingest(bridge);
   await truncate(logOf(bridge), (await bridge.readLog()).indexOf('\n') + 1);
@@ -181,7 +181,7 @@ test.each([
   ['is no record', '{"seq":0,"commit":"x"}\n'],
   ['is zeros, as a power cut leaves them', `${'\0'.repeat(100)}\n`],
 ])('where the last whole line %s, nothing is written and the error says what to do', async (_what, line) => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await answerSilently(bridge, 1);
   await writeFile(logOf(bridge), line);
 
@@ -195,7 +195,7 @@ test.each([
 });
 
 test('the log of another history, and one that main was set back behind, are left as they are', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   const [first = ''] = await answerSilently(bridge, 2);
   await ingest(bridge);
   const whole = await bridge.readLog();
@@ -217,7 +217,7 @@ test('the log of another history, and one that main was set back behind, are lef
 });
 
 test('bridge.answersLog moves the log, and a folder that is missing is said with what to do', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await answerSilently(bridge, 1);
   const moved = join(bridge.dir, 'moved', 'log.jsonl');
   await gitOk(['config', 'bridge.answersLog', moved], { gitDir: bridge.repoPath, env: bridge.env });
@@ -232,7 +232,7 @@ test('bridge.answersLog moves the log, and a folder that is missing is said with
 });
 
 test('where others may write, no planted symlink is followed, and push, ingest and doctor say what to do', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   const { repoPath, env, dir } = bridge;
   const folder = join(dir, 'shared');
   const mine = join(dir, 'authorized_keys');
@@ -278,7 +278,7 @@ test('where others may write, no planted symlink is followed, and push, ingest a
 });
 
 test('an answer of a megabyte is one line, and the next one finds the end of it', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await exchange(bridge, 'long', 'ж'.repeat(500_000));
   await exchange(bridge, 'short');
 
@@ -289,7 +289,7 @@ test('an answer of a megabyte is one line, and the next one finds the end of it'
 });
 
 test('eight ingests at once add each record once', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await answerSilently(bridge, 200, () => 'a'.repeat(2000));
 
   const results = await Promise.all(Array.from({ length: 8 }, () => postReceive(bridge)));
@@ -300,7 +300,7 @@ test('eight ingests at once add each record once', async () => {
 });
 
 test('an ingest that is killed while it writes is finished by the next, to the same log', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await answerSilently(bridge, 400, (index) => `${index} ${'a'.repeat(20_000)}`);
   let size = 0;
   for (let round = 0; round < 3; round += 1) {
@@ -323,7 +323,7 @@ test('an ingest that is killed while it writes is finished by the next, to the s
 });
 
 test('the record is written although nobody is left to hear of it', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await answerSilently(bridge, 1);
   const child = spawn(join(bridge.repoPath, 'hooks', 'post-receive'), {
     ...hookOptions(bridge),
@@ -338,7 +338,7 @@ test('the record is written although nobody is left to hear of it', async () => 
 });
 
 test('fifteen thousand answers are taken in by a hook that has 24 MB of heap', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await answerSilently(bridge, 15_000, (index) => `${index} ${'a'.repeat(500)}`);
   const hook = fileURLToPath(new URL('../../../dist/hooks/post-receive.cjs', import.meta.url));
 

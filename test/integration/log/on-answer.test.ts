@@ -16,8 +16,8 @@ import { waitUntil } from '../../support/wait-until.js';
 const folderOf = (bridge: PlainBridge) => join(bridge.repoPath, 'bridge', 'on-answer.d');
 
 /** A bridge whose executables are tried again after a second. */
-async function startBridge(): Promise<PlainBridge> {
-  const bridge = await startPlainBridge({ principals: { 'home-pc': 'agent', bot: 'asker' } });
+async function startBridge(hooks: 'here' | 'started' = 'here'): Promise<PlainBridge> {
+  const bridge = await startPlainBridge({ principals: { 'home-pc': 'agent', bot: 'asker' }, hooks });
   await config(bridge, 'bridge.onAnswerRetry', '1s');
   // Whatever still waits for something that fails leaves once there is nothing to run any more.
   onCleanup(async () => {
@@ -117,7 +117,7 @@ test('each record goes to each executable, as its line stands in the log, in ord
 });
 
 test('an executable runs in the bridge, with an environment that says nothing of who pushed', async () => {
-  const bridge = await startBridge();
+  const bridge = await startBridge('started');
   await install(
     bridge,
     'look',

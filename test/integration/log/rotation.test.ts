@@ -60,7 +60,7 @@ test.each([
   ['.1.gz', (bytes: Buffer) => gzipSync(bytes)],
   ['-20261122-1765432100.gz', (bytes: Buffer) => gzipSync(bytes)],
 ])('behind a log that was moved to answers.log%s the numbers go on', async (ending, pack) => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await answer(bridge, 3);
   await ingest(repoOf(bridge), { now });
   await writeFile(`${logOf(bridge)}${ending}`, pack(await readFile(logOf(bridge))));
@@ -77,7 +77,7 @@ test.each([
 });
 
 test('the newest of many rotated files counts, whatever their names and times say', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await answer(bridge, 6);
   await ingest(repoOf(bridge), { now });
   const lines = (await bridge.readLog()).split(/(?<=\n)/);
@@ -99,7 +99,7 @@ test('the newest of many rotated files counts, whatever their names and times sa
 });
 
 test('where every file is gone, the log is history again, from number 1', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await answer(bridge, 3);
   await ingest(repoOf(bridge), { now });
   const before = await bridge.readLog();
@@ -112,7 +112,7 @@ test('where every file is gone, the log is history again, from number 1', async 
 });
 
 test('where the oldest files were rotated out, verify says from where on the log is held', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await answer(bridge, 5);
   await ingest(repoOf(bridge), { now });
   const lines = (await bridge.readLog()).split(/(?<=\n)/);
@@ -128,7 +128,7 @@ test('where the oldest files were rotated out, verify says from where on the log
 });
 
 test('a line torn before the rotation stays where it is, and its answer is logged whole in the new file', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await answer(bridge, 3);
   await ingest(repoOf(bridge), { now });
   const whole = await bridge.readLog();
@@ -148,7 +148,7 @@ test.each([
 ])(
   'where the newest rotated file %s, nothing is written and the error names it',
   async (_what, bytes, ending, said) => {
-    const bridge = await startPlainBridge();
+    const bridge = await startPlainBridge({ hooks: 'here' });
     await answer(bridge, 1);
     await writeFile(`${logOf(bridge)}${ending}`, bytes);
 
@@ -165,7 +165,7 @@ test.each([
   ['renamed', false],
   ['renamed, compressed and removed', true],
 ])('a log that is %s while an ingest has it open loses no record', async (_what, isCompressed) => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await answer(bridge, 3);
   await ingest(repoOf(bridge), { now });
   await answer(bridge, 2);
@@ -207,7 +207,7 @@ test.each([
 });
 
 test('a rotation while the rotated files are looked through is seen, and they are looked through again', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await answer(bridge, 4);
   await ingest(repoOf(bridge), { now });
   const lines = (await bridge.readLog()).split(/(?<=\n)/);
@@ -293,7 +293,7 @@ const noLogrotate = process.platform !== 'linux';
 test.skipIf(noLogrotate)(
   'logrotate with the settings that are documented breaks no number, five times over',
   async () => {
-    const bridge = await startPlainBridge();
+    const bridge = await startPlainBridge({ hooks: 'here' });
     const rotate = await logrotate(bridge);
     for (let round = 0; round < 5; round += 1) {
       await answer(bridge, 2);
@@ -318,7 +318,7 @@ test.skipIf(noLogrotate)(
 test.skipIf(noLogrotate)(
   'logrotate run again and again beside ingests loses and repeats nothing',
   async () => {
-    const bridge = await startPlainBridge();
+    const bridge = await startPlainBridge({ hooks: 'here' });
     const rotate = await logrotate(bridge, (text) => text.replace(/rotate \d+/, 'rotate 1000'));
     await answer(bridge, 2);
     await ingest(repoOf(bridge), { now });

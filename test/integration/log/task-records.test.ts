@@ -51,7 +51,7 @@ const rows: readonly Row[] = [
 ];
 
 test('a record says who asked, when, and for what, whether its task is looked up or was seen on the way', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   const repo = { gitDir: bridge.repoPath, env: bridge.env };
   const write = messageWriter(repo.gitDir, repo.env);
   // Past the hooks, as only the owner can.

@@ -19,7 +19,7 @@ let lines: string[];
 let commits: string[];
 
 beforeAll(async () => {
-  bridge = await startPlainBridge();
+  bridge = await startPlainBridge({ hooks: 'here' });
   repo = { gitDir: bridge.repoPath, env: bridge.env };
   log = join(bridge.repoPath, 'bridge', 'answers.log');
   const ids = await writeMany(
@@ -146,7 +146,7 @@ test('a record that history does not have is named', async () => {
 });
 
 test('a rebuild keeps the times, the mode and the old files, and says so', async () => {
-  const own = await startPlainBridge();
+  const own = await startPlainBridge({ hooks: 'here' });
   const ownLog = join(own.repoPath, 'bridge', 'answers.log');
   const run = (...args: string[]) => runCliHere([...args, '--repo', own.repoPath], { env: own.env });
   const ids = await writeMany(

@@ -18,7 +18,7 @@ import { runProcess } from '../../support/run-process.js';
 let bridge: PlainBridge;
 
 beforeEach(async () => {
-  bridge = await startPlainBridge({ principals: { 'home-pc': 'agent', bot: 'asker' } });
+  bridge = await startPlainBridge({ principals: { 'home-pc': 'agent', bot: 'asker' }, hooks: 'here' });
 });
 
 const BOT = { author: 'bot' };

@@ -76,7 +76,10 @@ async function refOf(of: PlainBridge, ref: string): Promise<string> {
 }
 
 beforeAll(async () => {
-  bridge = await startPlainBridge({ principals: { 'home-pc': 'agent', 'other-pc': 'agent', bot: 'asker' } });
+  bridge = await startPlainBridge({
+    principals: { 'home-pc': 'agent', 'other-pc': 'agent', bot: 'asker' },
+    hooks: 'here',
+  });
   write = bridge.writer;
   root = await bridge.tip();
   old = await write.ask(root, 'old', { secondsFromNow: -1800 });
@@ -324,7 +327,10 @@ describe('presence', () => {
   });
 
   test("another's cannot be removed", async () => {
-    const own = await startPlainBridge({ principals: { 'home-pc': 'agent', 'other-pc': 'agent' } });
+    const own = await startPlainBridge({
+      principals: { 'home-pc': 'agent', 'other-pc': 'agent' },
+      hooks: 'here',
+    });
     await plant(own, 'refs/bridge/agents/other-pc', writePresence(presence({ agent: 'other-pc' })));
     const result = await own.push([':refs/bridge/agents/other-pc'], 'home-pc');
     expect(parseRefusal(result.stderr)).toMatchObject({ code: 'author' });
@@ -513,7 +519,7 @@ describe('the refs of a push', () => {
 });
 
 test('a push without main does not start ingest, and a task that is handed back rings', async () => {
-  const own = await startPlainBridge({ principals: { 'home-pc': 'agent' } });
+  const own = await startPlainBridge({ principals: { 'home-pc': 'agent' }, hooks: 'here' });
   const asked = await own.writer.ask(await own.tip(), 'one');
   const askedToo = await own.pushOk(await own.writer.ask(asked, 'two'));
   // An answer that nobody has logged: the next ingest would.
@@ -540,7 +546,7 @@ test('a push without main does not start ingest, and a task that is handed back 
 });
 
 test('init brings an older bridge so far that claims are seen', async () => {
-  const own = await startPlainBridge({ principals: { 'home-pc': 'agent' } });
+  const own = await startPlainBridge({ principals: { 'home-pc': 'agent' }, hooks: 'here' });
   const where = { gitDir: own.repoPath, env: own.env };
   const asked = await own.pushOk(await own.writer.ask(await own.tip(), 'one'));
   await plant(own, claimRef(asked), writeClaim(claim()));
@@ -578,7 +584,10 @@ describe('what is good is let in', () => {
   const ours = (other: Partial<Claim> = {}) => own.writer.blob(writeClaim(claim(other)));
 
   beforeAll(async () => {
-    own = await startPlainBridge({ principals: { 'home-pc': 'agent', 'other-pc': 'agent', bot: 'asker' } });
+    own = await startPlainBridge({
+      principals: { 'home-pc': 'agent', 'other-pc': 'agent', bot: 'asker' },
+      hooks: 'here',
+    });
     asked = await own.writer.ask(await own.tip(), 'one', { author: 'bot' });
     askedToo = await own.writer.ask(asked, 'two', { author: 'bot' });
     await own.pushOk(askedToo, 'bot');

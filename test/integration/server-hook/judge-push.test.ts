@@ -27,7 +27,10 @@ let old: string;
 let tip: string;
 
 beforeAll(async () => {
-  bridge = await startPlainBridge({ principals: { 'home-pc': 'agent', bot: 'asker', odd: 'admin' } });
+  bridge = await startPlainBridge({
+    principals: { 'home-pc': 'agent', bot: 'asker', odd: 'admin' },
+    hooks: 'here',
+  });
   write = bridge.writer;
   root = await bridge.tip();
   old = await write.ask(root, 'old', { secondsFromNow: -1800 });
@@ -473,7 +476,7 @@ describe('the open task', () => {
   });
 
   test('an answer is refused as expired once the time of its task is over, and not before', async () => {
-    const own = await startPlainBridge();
+    const own = await startPlainBridge({ hooks: 'here' });
     const config = (value: string) =>
       gitOk(['config', 'bridge.taskTtl', value], { gitDir: own.repoPath, env: own.env });
     const asked = await own.writer.ask(await own.tip(), 'old', { secondsFromNow: -1800 });
@@ -498,7 +501,10 @@ describe('a cancel', () => {
   let ownAnswered: string;
   /** A bridge with a task of the owner's, an answered and an open one of bot's. */
   beforeAll(async () => {
-    own = await startPlainBridge({ principals: { 'home-pc': 'agent', bot: 'asker', other: 'asker' } });
+    own = await startPlainBridge({
+      principals: { 'home-pc': 'agent', bot: 'asker', other: 'asker' },
+      hooks: 'here',
+    });
     ownAnswered = await own.pushOk(await own.writer.ask(await own.tip(), 'one', BOT), 'bot');
     const toOne = await own.writer.answer(ownAnswered, anAnswer(ownAnswered, 'one'), { author: 'home-pc' });
     await own.pushOk(toOne, 'home-pc');
@@ -621,7 +627,7 @@ describe('a cancel', () => {
   });
 
   test('is refused as expired once the time of its task is over', async () => {
-    const late = await startPlainBridge({ principals: { bot: 'asker' } });
+    const late = await startPlainBridge({ principals: { bot: 'asker' }, hooks: 'here' });
     const asked = await late.writer.ask(await late.tip(), 'old', { ...BOT, secondsFromNow: -1800 });
     const id = await late.writer.cancel(await late.pushOk(asked, 'bot'), asked, {}, BOT);
     await gitOk(['config', 'bridge.taskTtl', '20m'], { gitDir: late.repoPath, env: late.env });
@@ -634,7 +640,7 @@ describe('a cancel', () => {
 
 describe('what is good is let in', () => {
   test('a task, its answer, and both in one push, each by its key, and each answer is told in one line', async () => {
-    const own = await startPlainBridge({ principals: { 'home-pc': 'agent', bot: 'asker' } });
+    const own = await startPlainBridge({ principals: { 'home-pc': 'agent', bot: 'asker' }, hooks: 'here' });
     const start = await own.tip();
     const asked = await own.writer.ask(start, 'one', { author: 'bot', secondsFromNow: -59 * 60 });
     const byAsker = await own.push([`${asked}:${MAIN}`], 'bot');
@@ -665,7 +671,7 @@ describe('what is good is let in', () => {
   });
 
   test('a thousand commits in one push, and a message of exactly the limit', async () => {
-    const own = await startPlainBridge();
+    const own = await startPlainBridge({ hooks: 'here' });
     const many = await writeMany({ gitDir: own.cloneDir, env: own.env }, await own.tip(), 1000);
     const last = await own.pushOk(many.at(-1) ?? '');
     const long = await own.writer.ask(last, 'a'.repeat(1024 * 1024));
@@ -676,7 +682,7 @@ describe('what is good is let in', () => {
   });
 
   test('a person who clones, edits task.txt, commits and pushes has asked', async () => {
-    const own = await startPlainBridge({ principals: { bot: 'asker' } });
+    const own = await startPlainBridge({ principals: { bot: 'asker' }, hooks: 'here' });
     const work = join(await tempDir(), 'work');
     const env = {
       ...own.env,
@@ -695,7 +701,7 @@ describe('what is good is let in', () => {
   });
 
   test('a key that was removed is refused with its next push, and let in again when it is back', async () => {
-    const own = await startPlainBridge({ principals: { bot: 'asker' } });
+    const own = await startPlainBridge({ principals: { bot: 'asker' }, hooks: 'here' });
     const file = join(own.repoPath, 'bridge', 'principals', 'bot');
     const id = await own.writer.ask(await own.tip(), 'q', { author: 'bot' });
     await rename(file, `${own.dir}/bot`);
@@ -728,7 +734,7 @@ test('a hook whose program is gone, or which cannot run it, lets nothing in', as
 });
 
 test('trailers below a subject that git cuts them off at are none', async () => {
-  const fresh = await startPlainBridge();
+  const fresh = await startPlainBridge({ hooks: 'here' });
   const asked = await fresh.pushOk(await fresh.writer.ask(await fresh.tip(), '2+2'));
   const good = anAnswer(asked, '2+2');
   const message = answerMessage(good).replace(

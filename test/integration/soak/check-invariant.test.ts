@@ -19,7 +19,7 @@ const TOKEN = /soak-token-[0-9]+/;
 const HOUR_MS = 3_600_000;
 
 beforeAll(async () => {
-  good = await startPlainBridge();
+  good = await startPlainBridge({ hooks: 'here' });
   const where = { gitDir: good.repoPath, env: good.env };
   const writer = messageWriter(good.repoPath, good.env);
   tasks = [];

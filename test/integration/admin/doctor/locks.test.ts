@@ -28,7 +28,7 @@ const isThere = (file: string) =>
 
 describe.skipIf(process.platform !== 'linux')('doctor and the locks of git', () => {
   test('a killed one is named with its remedy, --fix removes it and its quarantine, and pushes go through again', async () => {
-    const bridge = await startPlainBridge();
+    const bridge = await startPlainBridge({ hooks: 'here' });
     const child = await holdMain(bridge);
     await child.kill();
     const quarantine = join(bridge.repoPath, 'objects', 'tmp_objdir-incoming-aBcDeF');
@@ -72,7 +72,7 @@ describe.skipIf(process.platform !== 'linux')('doctor and the locks of git', () 
   });
 
   test('that of a git which lives is never removed, and nothing is called broken for it', async () => {
-    const bridge = await startPlainBridge();
+    const bridge = await startPlainBridge({ hooks: 'here' });
     const child = await holdMain(bridge);
 
     const fixed = await doctor(bridge, '--fix');
@@ -88,7 +88,7 @@ describe.skipIf(process.platform !== 'linux')('doctor and the locks of git', () 
 });
 
 test('where nothing can be proven, nothing is removed, and an old lock is a warning', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   const lock = join(bridge.repoPath, 'HEAD.lock');
   await writeFile(lock, '');
   const noProc = join(bridge.dir, 'no-proc');

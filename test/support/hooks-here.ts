@@ -1,0 +1,45 @@
+import { once } from 'node:events';
+import type { Duplex, Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { hookGitEnv } from '../../src/git/git-env.js';
+import { answerStubs } from '../../src/server-hook/answer-stubs.js';
+import { judgeAloud } from '../../src/server-hook/judge-push.js';
+import { hookRepository } from '../../src/server-hook/read-principal.js';
+import { takeIn } from '../../src/server-hook/take-in.js';
+import type { GitOptions } from './git.js';
+
+/** The programs of the hooks; what answers a dispatcher of on-answer.d is started from the same folder. */
+const PROGRAM = fileURLToPath(new URL('../../dist/hooks/post-receive.cjs', import.meta.url));
+
+/**
+ * The options for a git that pushes to a bridge by its path, so that this process answers the stubs of the
+ * bridge's hooks: as standby-work.ts does for a push over ssh, by the same work on the same descriptors. Each
+ * push otherwise starts node twice, which is most of what it costs. A stub that gets no answer starts its hook.
+ */
+export function hooksHere(repoPath: string, env: NodeJS.ProcessEnv): Pick<GitOptions, 'env' | 'more'> {
+  // Of the hook, which has no descriptor of the pack's copy.
+  const hookEnv = { ...env, GIT_DIR: '.' };
+  return {
+    env: { ...env, LLM_BRIDGE_STANDBY: 'yes' },
+    more: {
+      stdio: ['ignore', 'ignore', 'ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+      take: (child) => {
+        const [questions, answers] = child.stdio.slice(8) as unknown as [Readable, Duplex];
+        // A push that was killed hears no answer.
+        answers.on('error', () => {}).resume();
+        questions.on('error', () => {});
+        void answerStubs(questions, (line) => answers.write(`${line}\n`), {
+          judge: (quarantine, stdin) => {
+            const judged = { ...hookEnv, ...quarantine };
+            const repo = hookRepository(repoPath, hookGitEnv(judged));
+            return judgeAloud({ repo, stdin, env: judged, nowMs: Date.now(), packCopy: null });
+          },
+          takeIn: () => takeIn(repoPath, hookEnv, PROGRAM),
+        })
+          .catch(() => {})
+          .finally(() => questions.resume());
+        void once(child, 'exit').then(() => answers.end());
+      },
+    },
+  };
+}
