@@ -12,9 +12,9 @@ import type { GitOptions } from './git.js';
 const PROGRAM = fileURLToPath(new URL('../../dist/hooks/post-receive.cjs', import.meta.url));
 
 /**
- * The options for a git that pushes to a bridge by its path, so that this process answers the stubs of the
+ * The options for a git that pushes to a bridge by its path, so that this process answers the stubs of its
  * bridge's hooks: as standby-work.ts does for a push over ssh, by the same work on the same descriptors. Each
- * push otherwise starts node twice, which is most of what it costs. A stub that gets no answer starts its hook.
+ * push otherwise starts node twice, which is most of what it costs. A stub without an answer starts its hook.
  */
 export function hooksHere(repoPath: string, env: NodeJS.ProcessEnv): Pick<GitOptions, 'env' | 'more'> {
   // Of the hook, which has no descriptor of the pack's copy.

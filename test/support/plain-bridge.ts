@@ -34,8 +34,8 @@ export interface PlainBridge {
 }
 
 /**
- * Makes one, with principals of the names and roles given. `hooks: 'here'`: the stubs of the hooks are answered
- * by this process (see `hooksHere`), for tests that are not about how a hook is started.
+ * Makes one, with principals of the names and roles given. `hooks: 'here'`: the stubs of the hooks are
+ * answered by this process (see `hooksHere`), for tests that are not about how a hook is started.
  */
 export async function startPlainBridge(
   options: {

@@ -2,13 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { addKey, removeKey } from '../../../src/admin/keys.js';
-<<<<<<< HEAD
 import { makeKeyPair } from '../../../src/admin/make-key-pair.js';
-import { runCli } from '../../support/cli.js';
-=======
-import { makeKeyPair } from '../../../src/demo/ssh-client.js';
 import { runCliHere } from '../../support/cli-here.js';
->>>>>>> 29cb482 (test: pushes of tests are judged in the test's own process, because each started node twice)
 import { runFaulty, stepsOf } from '../../support/dying-cli.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 import { numbered, stepsToTry } from '../../support/steps-to-try.js';
