@@ -57,6 +57,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/agent.js')).agentCommand,
   },
   {
+    usage: 'serve',
+    describe: 'Answer HTTP clients of the usual APIs, on this machine, through the bridge',
+    load: async () => (await import('./commands/serve.js')).serveCommand,
+  },
+  {
     usage: 'list',
     describe: 'List the tasks: pending, running and done',
     load: async () => (await import('./commands/list.js')).listCommand,

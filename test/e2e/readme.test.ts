@@ -44,7 +44,6 @@ const runnable = blocks.filter((block) => block.language !== 'json');
  */
 const RUN_ELSEWHERE: readonly { readonly text: string; readonly by: string }[] = [
   { text: 'npm ci && npm run demo', by: '.ci/run, on a fresh clone' },
-  { text: 'npm ci && npm test', by: '.ci/run, on a fresh clone' },
   {
     text: 'npm ci && npm run build && npm pack\nnpm install -g ./git-llm-bridge-0.1.0.tgz',
     by: 'test/e2e/package.test.ts, in a copy of the checkout and into a prefix of its own',

@@ -1,4 +1,4 @@
-import { addToken, findTokenFile, listTokens, removeToken } from '../../gateway/doors/token-file.js';
+import { addToken, findTokenFile, listTokens, removeToken } from '../../admin/tokens.js';
 import { defineCommand, defineGroup } from '../command.js';
 import { OPTIONS, POSITIONALS } from '../options.js';
 import { EXIT } from '../print-error.js';

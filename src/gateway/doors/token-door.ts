@@ -1,6 +1,6 @@
+import type { TokenKeeper } from '../../admin/tokens.js';
 import { ApiError } from '../api-errors.js';
 import type { CallAtDoor } from './request-door.js';
-import type { TokenKeeper } from './token-file.js';
 
 /** Who may call, where tokens are in use or needed. */
 export interface TokenDoor {

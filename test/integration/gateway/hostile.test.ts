@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { addToken, TokenKeeper } from '../../../src/admin/tokens.js';
 import { createApp, type GatewayCall, type GatewayParts } from '../../../src/gateway/app.js';
-import { addToken, TokenKeeper } from '../../../src/gateway/doors/token-file.js';
 import { type HttpServer, openHttpServer, SERVER_BOUNDS } from '../../../src/gateway/http-server.js';
 import { openRaw, type RawAnswer, readToEnd, sendRaw } from '../../support/http/raw-http.js';
 import { tempDir } from '../../support/temp-dir.js';

@@ -5,14 +5,14 @@ import path from 'node:path';
 import envPaths from 'env-paths';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
-import { parseAddress } from '../../bridge/address.js';
-import { openLocalBridge } from '../../bridge/local-bridge.js';
-import { withFileLock } from '../../process/file-lock.js';
-import { faultOf } from '../../process/trusted-folder.js';
-import { BridgeError } from '../../protocol/bridge-error.js';
-import { principalNameSchema, requireName } from '../../protocol/names.js';
-import { readStrictJson } from '../../protocol/strict-json.js';
-import { instantSchema } from '../../protocol/task.js';
+import { parseAddress } from '../bridge/address.js';
+import { openLocalBridge } from '../bridge/local-bridge.js';
+import { withFileLock } from '../process/file-lock.js';
+import { faultOf } from '../process/trusted-folder.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { principalNameSchema, requireName } from '../protocol/names.js';
+import { readStrictJson } from '../protocol/strict-json.js';
+import { instantSchema } from '../protocol/task.js';
 
 /** What a token begins with, so that programs that look for leaked secrets find it. */
 const PREFIX = 'llmb_';

@@ -1,0 +1,120 @@
+import os from 'node:os';
+import { findTokenFile, TokenKeeper } from '../admin/tokens.js';
+import type { BridgeAccess } from '../bridge/connection.js';
+import { hidePasswords } from '../process/hide-passwords.js';
+import { packageVersion } from '../process/own-package.js';
+import { BridgeError, errorText } from '../protocol/bridge-error.js';
+import { oneLine } from '../protocol/printable.js';
+import { createApp } from './app.js';
+import { type Aliases, bridgeModels } from './bridge-models.js';
+import { openCalls } from './calls.js';
+import { openHttpServer } from './http-server.js';
+import { isLoopback, type ListenAddress } from './listen-address.js';
+import { writeAnswer } from './write-stream.js';
+
+/** How a gateway is run. */
+export interface GatewayOptions {
+  readonly access: BridgeAccess;
+  readonly listen: ListenAddress;
+  /** How long a call waits for its answer. Milliseconds. */
+  readonly waitMs: number;
+  /** How long a task lives on whose last client has left. Milliseconds. */
+  readonly lingerMs: number;
+  readonly aliases: Aliases;
+  readonly allowedHosts: readonly string[];
+  readonly corsOrigins: readonly string[];
+  /** Who asks, where no key says it. */
+  readonly name?: string | undefined;
+  /** Is told, in a line each, where it listens, and what goes wrong and is tried again. */
+  readonly say: (line: string) => void;
+}
+
+/** A gateway that runs. */
+export interface Gateway {
+  /** `http://127.0.0.1:11435` */
+  readonly url: string;
+  /** Ends all calls and the server. Tasks that are open stay open. */
+  close(): Promise<void>;
+}
+
+/** The most calls that wait or are answered at once: some hundred programs, and memory for all of them. */
+const MAX_CALLS = 1_000;
+
+/**
+ * Opens a bridge for HTTP clients. Throws BridgeError as openCalls and openHttpServer do, `usage` where it
+ * would listen for other machines without tokens, and `token-file`.
+ */
+export async function openGateway(options: GatewayOptions): Promise<Gateway> {
+  const { access, listen, say } = options;
+  const tokens = new TokenKeeper(await findTokenFile(access.repo, access.env));
+  const isOpenToOthers = !isLoopback(listen);
+  // Before anything listens, and also where they are not needed: a file that cannot be read is told at once.
+  if (!tokens.isInUse && isOpenToOthers) throw needsTokens(listen, access.repo);
+  const onProblem = (error: unknown) => say(`${oneLine(hidePasswords(problemText(error)))}`);
+  const calls = await openCalls(access, {
+    waitMs: options.waitMs,
+    lingerMs: options.lingerMs,
+    // The same after a restart, and another for a second gateway beside it.
+    gateway: `${os.hostname()}-${listen.port}`.replace(/[^\w.-]/g, '-').slice(-64),
+    name: options.name,
+    maxCalls: MAX_CALLS,
+    onProblem,
+  });
+  try {
+    if (!calls.view.terms.hasRequests) throw noRequests();
+    const app = createApp({
+      answer: async (call) => writeAnswer(await calls.open({ ...call, signal: call.left }), call),
+      models: async () => bridgeModels(await calls.who(), calls.view.terms.serverNow(), options.aliases),
+      aliases: options.aliases,
+      doors: { ...options, tokens, isOpenToOthers },
+      maxBodyBytes: () => calls.view.terms.maxTaskBytes,
+      maxCalls: MAX_CALLS,
+      version: packageVersion(),
+      onProblem,
+    });
+    const server = await openHttpServer(app, listen);
+    return {
+      url: server.url,
+      async close() {
+        await server.close();
+        await calls.close();
+      },
+    };
+  } catch (error) {
+    await calls.close();
+    throw error;
+  }
+}
+
+/** Runs a gateway until the signal aborts. Throws as openGateway does. */
+export async function runGateway(options: GatewayOptions, signal: AbortSignal): Promise<void> {
+  const gateway = await openGateway(options);
+  try {
+    const stopped = new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true });
+      if (signal.aborted) resolve();
+    });
+    options.say(`listening on ${gateway.url} for ${hidePasswords(options.access.repo)}`);
+    await stopped;
+  } finally {
+    await gateway.close();
+  }
+}
+
+function problemText(error: unknown): string {
+  return error instanceof BridgeError ? `${error.message}; ${error.remedy}` : errorText(error);
+}
+
+function needsTokens({ host }: ListenAddress, repo: string): BridgeError {
+  return new BridgeError(`other machines can call ${host}, and there is no token yet`, {
+    code: 'usage',
+    remedy: `llm-bridge token add NAME --repo ${hidePasswords(repo)} first, or listen on 127.0.0.1`,
+  });
+}
+
+function noRequests(): BridgeError {
+  return new BridgeError('this bridge does not know API calls yet', {
+    code: 'older-bridge',
+    remedy: 'update llm-bridge on the server, then run "llm-bridge init" there again',
+  });
+}
