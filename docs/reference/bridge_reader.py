@@ -29,9 +29,9 @@ def duration_ms(said):  # a duration of the settings (`90`, `15m`, `7d`), or Non
 # ---- JSON is read strictly, because two readers must never see two messages ----
 def parse_json(data):
     def unique(pairs):
-        keys = [key for key, _ in pairs]
-        need(len(keys) == len(set(keys)) and "__proto__" not in keys, "has a key twice, or __proto__")
-        return dict(pairs)
+        keys = {key for key, _ in pairs}
+        return need(len(keys) == len(pairs) and "__proto__" not in keys, "has bad keys", value=dict(pairs))
+    need(len(re.findall(rb'[{[]|"(?:\\.|[^"\\])*"', data)) <= 250000, "has too many parts")
     try:
         value = json.loads(read_utf8(data), object_pairs_hook=unique, parse_constant=lambda _: need(0, "NaN"))
         check_json(value)
@@ -134,7 +134,7 @@ HELLO = record({
     "max_answer_bytes": whole(1), "task_ttl": text(), "claim_lease?": text(), "features?": many(text()),
     "time": lambda value: instant(value if "." in text()(value) else value.replace("Z", ".000Z"))}, more=True)
 # How each kind is read, and its most bytes; where bridge-hello says other limits, those of files are these.
-KINDS = {"task.txt": (None, 2**20), "task.json": (TASK, 2**20), "inbox.json": (ANSWER, 2**20),
+KINDS = {"task.txt": (None, 2**23), "task.json": (TASK, 2**23), "inbox.json": (ANSWER, 2**23),
          "cancel.json": (CANCEL, 8192), "claim": (CLAIM, 512), "presence": (PRESENCE, 4096),
          "models": (MODELS, 32768)}
 def read(kind, data, limit=None):

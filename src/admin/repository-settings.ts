@@ -1,11 +1,9 @@
 import type { BridgeSettings } from '../bridge/bridge-settings.js';
+import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, maxPushBytes } from '../protocol/limits.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 
 /** A key of the config and all of its values, in their order. */
 export type EnforcedSetting = readonly [key: string, ...values: string[]];
-
-/** The least `receive.maxInputSize`: twice what an agent puts into one push (16 MiB of answers). */
-const MIN_INPUT_BYTES = 32 * 1024 * 1024;
 
 /** What lies beside main and is for every key to see. */
 const SHOWN = ['!refs/bridge/claims', '!refs/bridge/agents', '!refs/bridge/models'] as const;
@@ -92,7 +90,7 @@ export function enforcedSettings(
     // A blob larger than any message is streamed to the disk instead of held in memory. The hook refuses it
     // by its size.
     ['core.bigFileThreshold', String(2 * largest)],
-    ['receive.maxInputSize', String(Math.max(MIN_INPUT_BYTES, 8 * largest))],
+    ['receive.maxInputSize', String(maxPushBytes(limits))],
     ...FIXED_SETTINGS,
   ];
 }
@@ -123,13 +121,13 @@ export const OWNER_SETTINGS: readonly OwnerSetting[] = [
   },
   {
     key: 'bridge.maxTaskBytes',
-    fallback: '1048576',
+    fallback: String(DEFAULT_MAX_TASK_BYTES),
     describe: 'The largest `task.txt` or `task.json`, in bytes. Run `init` again after a change',
     isWrittenByInit: true,
   },
   {
     key: 'bridge.maxAnswerBytes',
-    fallback: '1048576',
+    fallback: String(DEFAULT_MAX_ANSWER_BYTES),
     describe: 'The largest `inbox.json`, in bytes. Run `init` again after a change',
     isWrittenByInit: true,
   },

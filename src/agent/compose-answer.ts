@@ -1,7 +1,8 @@
 import { type Answer, type AnswerErrorCode, MAX_DROPPED, writeAnswer } from '../protocol/answer.js';
 import { errorText } from '../protocol/bridge-error.js';
-import { MAX_JSON_DEPTH, MAX_TASK_TEXT_CHARS } from '../protocol/limits.js';
+import { MAX_JSON_DEPTH, MAX_JSON_PARTS, MAX_TASK_TEXT_CHARS } from '../protocol/limits.js';
 import { oneLine } from '../protocol/printable.js';
+import { hasMoreJsonParts } from '../protocol/strict-json.js';
 import { questionOf, type TaskJson } from '../protocol/task.js';
 import { excerpt, toWellFormedJson } from '../protocol/text.js';
 import { type Backend, BackendError, type Generation } from './backends/backend.js';
@@ -79,9 +80,15 @@ export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, ca
   const { task_text: _text, ...bare } = withoutThinking;
   const { response: _response, ...least } = bare;
   const size = writeAnswer(bare).length;
-  const message = `the answer has ${size} bytes, the bridge takes ${frame.maxAnswerBytes}; ask for less, or raise bridge.maxAnswerBytes`;
+  const message =
+    size > frame.maxAnswerBytes
+      ? `the answer has ${size} bytes, the bridge takes ${frame.maxAnswerBytes}; ask for less, or raise bridge.maxAnswerBytes`
+      : `the answer has more than ${MAX_JSON_PARTS} objects, lists and strings; ask for less`;
   const tooLarge: Answer = { ...least, answer: null, error: { code: 'answer_too_large', message } };
-  const fits = (one: Answer) => writeAnswer(one).length <= frame.maxAnswerBytes;
+  const fits = (one: Answer) => {
+    const bytes = writeAnswer(one);
+    return bytes.length <= frame.maxAnswerBytes && !hasMoreJsonParts(bytes.toString(), MAX_JSON_PARTS);
+  };
   const shed = [whole, withoutThinking, bare, ...(least.error === null ? [] : [least])];
   return shed.find(fits) ?? tooLarge;
 }

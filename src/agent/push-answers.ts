@@ -5,6 +5,7 @@ import { REMOTE_MAIN_REF } from '../git/fetch.js';
 import { type PushOutcome, pushCommit } from '../git/push.js';
 import { updateRefs } from '../git/refs.js';
 import { answerMessage } from '../protocol/commit-message.js';
+import { MAX_BATCH_BYTES } from '../protocol/limits.js';
 import { INBOX_FILE } from '../protocol/names.js';
 import type { Refusal } from '../protocol/refusal.js';
 import type { FinishedAnswer } from './clone/finished-answers.js';
@@ -13,8 +14,6 @@ import { settleRefusal } from './settle-refusal.js';
 
 /** The most answers in one push: ordinary ones stay far below what the server takes at once. */
 const MAX_BATCH = 100;
-/** And the most bytes of them, below the server's `receive.maxInputSize` of at least 32 MiB. */
-const MAX_BATCH_BYTES = 16 * 1024 * 1024;
 
 /** The most claims that end in one push: it may have 60 refs. The others are released afterwards. */
 const MAX_ENDS = 50;

@@ -54,7 +54,7 @@ async function promptOf(args: TaskArgs, fileAsks: boolean): Promise<string | nul
   if (!fromStdin) return words.length === 0 ? null : words.join(' ');
   if (process.stdin.isTTY)
     process.stderr.write('Reading the question from the terminal; end it with Ctrl-D.\n');
-  const prompt = (await readStdin(DEFAULT_MAX_TASK_BYTES * 64, SHORTEN)).replace(/\r?\n$/, '');
+  const prompt = (await readStdin(DEFAULT_MAX_TASK_BYTES * 8, SHORTEN)).replace(/\r?\n$/, '');
   if (prompt.trim() === '')
     throw usage('there is no question: standard input is empty', 'llm-bridge ask "2+2" --repo …');
   return prompt;

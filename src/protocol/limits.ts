@@ -1,15 +1,32 @@
 /**
- * Default of `bridge.maxTaskBytes`: 1 MiB, about 250,000 English words, which is more than the context of any
- * model.
+ * Default of `bridge.maxTaskBytes`: 8 MiB. A photo of a telephone (4 to 6 MB) goes in as base64, which is a
+ * third larger, and so does the longest conversation that a model has a context for.
  */
-export const DEFAULT_MAX_TASK_BYTES = 1024 * 1024;
-
-/** Default of `bridge.maxAnswerBytes`, the size of an `inbox.json`: 1 MiB. */
-export const DEFAULT_MAX_ANSWER_BYTES = 1024 * 1024;
+export const DEFAULT_MAX_TASK_BYTES = 8 * 1024 * 1024;
 
 /**
- * Default of `bridge.maxStreamBytes`, the size of a stream: 16 MiB. The largest answer, a token a line, takes
- * less.
+ * Default of `bridge.maxAnswerBytes`, the size of an `inbox.json`: 8 MiB. The embeddings of 300 texts in
+ * 1024 numbers each take about that.
+ */
+export const DEFAULT_MAX_ANSWER_BYTES = 8 * 1024 * 1024;
+
+/** What an agent puts into one push: answers of so many bytes together, or one that is larger. */
+export const MAX_BATCH_BYTES = 16 * 1024 * 1024;
+
+/**
+ * The most bytes in one push, as a pack and as messages: four of the largest messages, and twice what an
+ * agent puts into one push. `hooks/receive-pack` computes the same.
+ */
+export function maxPushBytes(limits: {
+  readonly maxTaskBytes: number;
+  readonly maxAnswerBytes: number;
+}): number {
+  return Math.max(2 * MAX_BATCH_BYTES, 4 * Math.max(limits.maxTaskBytes, limits.maxAnswerBytes));
+}
+
+/**
+ * Default of `bridge.maxStreamBytes`, the size of a stream: 16 MiB. An answer of 4 MiB, a token a line, takes
+ * about that.
  */
 export const DEFAULT_MAX_STREAM_BYTES = 16 * 1024 * 1024;
 
@@ -45,6 +62,13 @@ export function isDateAllowed(committedAtMs: number, nowMs: number): boolean {
   const aheadMs = committedAtMs - nowMs;
   return aheadMs <= MAX_CLOCK_AHEAD_MS && -aheadMs <= MAX_CLOCK_BEHIND_MS;
 }
+
+/**
+ * The most objects, lists and strings of a message in JSON, keys included. Each takes up to 400 bytes of
+ * memory, however short it is, so 8 MiB of JSON could take 700 MB in a hook. The log probabilities of 2,000
+ * tokens, with twenty others each, are as many.
+ */
+export const MAX_JSON_PARTS = 250_000;
 
 /** How deep the JSON of a message may nest. JSON Schemas of real programs stay below 20. */
 export const MAX_JSON_DEPTH = 64;

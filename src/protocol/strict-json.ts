@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { MAX_JSON_DEPTH } from './limits.js';
+import { MAX_JSON_DEPTH, MAX_JSON_PARTS } from './limits.js';
 import { oneLine } from './printable.js';
 import { excerpt } from './text.js';
 
@@ -27,12 +27,17 @@ export function readUtf8(bytes: Uint8Array): ReadResult<string> {
 }
 
 /**
- * Reads a JSON message strictly: UTF-8, no byte order mark, nested at most MAX_JSON_DEPTH deep, no key twice
+ * Reads a JSON message strictly: UTF-8, no byte order mark, nested at most MAX_JSON_DEPTH deep, of at most
+ * MAX_JSON_PARTS parts, no key twice
  * in an object, no `__proto__`, and exactly the fields of `schema`. The reason names the field.
  */
 export function readStrictJson<T>(bytes: Uint8Array, schema: z.ZodType<T>): ReadResult<T> {
   const text = readUtf8(bytes);
   if (!text.ok) return text;
+  // Before anything is made of it.
+  if (hasMoreJsonParts(text.value, MAX_JSON_PARTS)) {
+    return { ok: false, reason: `has more than ${MAX_JSON_PARTS} objects, lists and strings` };
+  }
   let value: unknown;
   try {
     value = JSON.parse(text.value);
@@ -99,23 +104,26 @@ function harmless(reason: string): string {
  * reader. It needs no grammar, because it runs on valid JSON only: strings and brackets are enough.
  */
 export function findJsonFault(text: string, maxDepth: number): string | null {
-  const open: { keys: Set<string> | null; expectsKey: boolean }[] = [];
+  // A set is made for the first key, because objects may be empty, and many.
+  const open: { keys: Set<string> | null; expectsKey: boolean; isObject: boolean }[] = [];
   for (let at = 0; at < text.length; at++) {
     const char = text[at];
     const inner = open.at(-1);
     if (char === '{' || char === '[') {
       if (open.length === maxDepth) return `nests deeper than ${maxDepth} levels`;
-      open.push(char === '{' ? { keys: new Set(), expectsKey: true } : { keys: null, expectsKey: false });
+      const isObject = char === '{';
+      open.push({ keys: null, expectsKey: isObject, isObject });
     } else if (char === '}' || char === ']') {
       open.pop();
     } else if (char === ',') {
-      if (inner?.keys) inner.expectsKey = true;
+      if (inner?.isObject) inner.expectsKey = true;
     } else if (char === '"') {
       const end = endOfString(text, at);
-      if (inner?.keys && inner.expectsKey) {
+      if (inner?.expectsKey) {
         const key = JSON.parse(text.slice(at, end + 1)) as string;
         if (key === '__proto__') return 'has the key "__proto__"';
-        if (inner.keys.has(key)) return `has the key ${JSON.stringify(key)} twice`;
+        if (inner.keys?.has(key)) return `has the key ${JSON.stringify(key)} twice`;
+        inner.keys ??= new Set();
         inner.keys.add(key);
         inner.expectsKey = false;
       }
@@ -132,10 +140,23 @@ export function findJsonFault(text: string, maxDepth: number): string | null {
   return null;
 }
 
+/** Whether a text has more objects, lists and strings than `max`, keys included. It need not be JSON. */
+export function hasMoreJsonParts(text: string, max: number): boolean {
+  let parts = 0;
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at];
+    if (char === '"') at = endOfString(text, at);
+    else if (char !== '{' && char !== '[') continue;
+    parts += 1;
+    if (parts > max) return true;
+  }
+  return false;
+}
+
 /** The index of the quote that closes the string opened at `start`. */
 function endOfString(text: string, start: number): number {
   let at = start + 1;
-  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
   return at;
 }
 

@@ -66,6 +66,8 @@ export function toWellFormed(text: string): string {
 export function isWellFormedJson(value: unknown): boolean {
   if (typeof value === 'string') return isWellFormed(value);
   if (typeof value !== 'object' || value === null) return true;
+  // The values of a list one by one: a list of pairs of millions of numbers would be many times its size.
+  if (Array.isArray(value)) return value.every(isWellFormedJson);
   return Object.entries(value).every(([key, inner]) => isWellFormed(key) && isWellFormedJson(inner));
 }
 

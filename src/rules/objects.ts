@@ -1,4 +1,5 @@
 import { treeOfCommit } from '../git/git-objects.js';
+import { maxPushBytes } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
 import type { Refusal } from '../protocol/refusal.js';
 import { nameOf } from './bounds.js';
@@ -21,7 +22,7 @@ export async function objectsRule(push: PushContext): Promise<Refusal | null> {
     for (const id of [message.commit.id, treeOfCommit(commit?.content ?? Buffer.alloc(0)), blob?.id])
       expected.add(id ?? '');
   }
-  const maxBytes = maxPushBytes(push);
+  const maxBytes = maxPushBytes(push.settings);
   if (bytes > maxBytes) {
     return {
       code: 'limit',
@@ -34,11 +35,6 @@ export async function objectsRule(push: PushContext): Promise<Refusal | null> {
   const bases = push.incoming.packed.filter((id) => !expected.has(id));
   if (bases.length === 0) return null;
   return judgeBases(push, bases, expected.size);
-}
-
-/** Room for what an agent puts into one push (16 MiB), and for eight of the largest messages. */
-function maxPushBytes({ settings }: PushContext): number {
-  return Math.max(32 * 1024 * 1024, 8 * Math.max(settings.maxTaskBytes, settings.maxAnswerBytes));
 }
 
 /**

@@ -314,7 +314,7 @@ test('a task.txt that is a symlink, an executable, not UTF-8 or too large is ans
     [{ mode: '120000', content: '/etc/passwd' }, /not a plain file \(mode 120000\)/],
     [{ mode: '100755', content: '60+1' }, /not a plain file \(mode 100755\)/],
     [{ mode: '100644', content: Buffer.from([0xff, 0xfe, 0x41]) }, /not valid UTF-8/],
-    [{ mode: '100644', content: 'x'.repeat(1024 * 1024 + 1) }, /larger than 1048576 bytes/],
+    [{ mode: '100644', content: 'x'.repeat(8 * 1024 * 1024 + 1) }, /larger than 8388608 bytes/],
   ] as const) {
     const bad = await commitOnMain(bridge, { path: 'task.txt', ...file });
     const good = await ask('60+2');

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -96,23 +97,26 @@ describe('the question', () => {
     expect(await bridge.readLog()).toContain('Привет!');
   });
 
-  test('may have nearly a MiB, over ssh too', async () => {
+  test('may have nearly 8 MiB, over ssh too', async () => {
     // One word: a model could never read so many of them.
-    const prompt = `${'слово'.repeat(98_500)} 5+6`;
-    expect(Buffer.byteLength(prompt)).toBeGreaterThan(980_000);
+    const prompt = `${'слово'.repeat(830_000)} 5+6`;
+    expect(Buffer.byteLength(prompt)).toBeGreaterThan(8_290_000);
 
     expect(await askOver(bridge.sshUrl, ['-'], prompt)).toMatchObject({ exitCode: 0, stdout: '11\n' });
     expect(newQuestions()).toEqual([prompt]);
   });
 
-  test('of more than a MiB is refused, and nothing is asked', async () => {
+  test('of more than 8 MiB is refused, and nothing is asked', async () => {
     const before = await tip();
+    const photo = join(bridge.dir, 'photo.png');
+    await writeFile(photo, Buffer.concat([Buffer.from('iVBORw0KGgo=', 'base64'), randomBytes(9_000_000)]));
     for (const refused of [
-      await ask(['-'], 'x'.repeat(1024 * 1024)),
-      await askOver(bridge.sshUrl, ['-'], 'x'.repeat(1024 * 1024)),
+      await askOver(bridge.sshUrl, ['--image', photo, 'what is this']),
+      await ask(['-'], 'x'.repeat(8 * 1024 * 1024)),
+      await askOver(bridge.sshUrl, ['-'], 'x'.repeat(8 * 1024 * 1024)),
     ]) {
       expect(refused).toMatchObject({ exitCode: 2, stdout: '' });
-      expect(refused.stderr).toMatch(/^error: .*has \d+ bytes; the limit is 1048576\ntry: .*\n$/);
+      expect(refused.stderr).toMatch(/^error: .*has \d+ bytes; the limit is 8388608\ntry: .*\n$/);
     }
     expect(await tip()).toBe(before);
   });
@@ -421,9 +425,10 @@ describe('waiting', () => {
 });
 
 describe('the parameters of a task', () => {
-  test('all arrive at Ollama', async () => {
+  test('all arrive at Ollama, and with them a photo as large as a task may be', async () => {
     const image = join(bridge.dir, 'dot.png');
-    await writeFile(image, Buffer.from('iVBORw0KGgo=', 'base64'));
+    const photo = Buffer.concat([Buffer.from('iVBORw0KGgo=', 'base64'), randomBytes(6_280_000)]);
+    await writeFile(image, photo);
     const schema = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] };
     standIn.behave = () => ({ answer: '{"n": 4}' });
     standIn.models = { ...standIn.models, ollama: ['llama3.2:latest', 'big:70b'] };
@@ -440,7 +445,7 @@ describe('the parameters of a task', () => {
       model: 'big:70b',
       messages: [
         { role: 'system', content: 'Be brief.' },
-        { role: 'user', content: 'how many', images: ['iVBORw0KGgo='] },
+        { role: 'user', content: 'how many', images: [photo.toString('base64')] },
       ],
       format: schema,
       options: {

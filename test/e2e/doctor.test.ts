@@ -184,11 +184,11 @@ describe('on the server, the doctor', () => {
     },
     {
       name: 'limits that were raised without another init',
-      breakIt: (b) => config(b, 'bridge.maxTaskBytes', '8388608'),
+      breakIt: (b) => config(b, 'bridge.maxTaskBytes', '16777216'),
       ...{
         check: 'settings',
         status: 'warning',
-        text: /^core\.bigFileThreshold is 2097152, and must be 16777216, since/,
+        text: /^core\.bigFileThreshold is 16777216, and must be 33554432, since/,
         remedy: INIT,
       },
     },

@@ -2,6 +2,7 @@ import { readLocalConfig } from '../../git/porcelain.js';
 import type { Repository } from '../../git/run-git.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { parseDurationMs } from '../../protocol/duration.js';
+import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES } from '../../protocol/limits.js';
 import { findWrongSettings } from '../apply-settings.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
@@ -32,8 +33,8 @@ export async function checkSettings(repo: Repository): Promise<Verdict[]> {
     );
   }
   for (const [key, usual] of [
-    ['bridge.maxTaskBytes', '1048576'],
-    ['bridge.maxAnswerBytes', '1048576'],
+    ['bridge.maxTaskBytes', String(DEFAULT_MAX_TASK_BYTES)],
+    ['bridge.maxAnswerBytes', String(DEFAULT_MAX_ANSWER_BYTES)],
     ['bridge.receiveTimeout', '300'],
   ] as const) {
     const value = read(key);

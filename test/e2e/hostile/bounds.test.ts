@@ -1,13 +1,21 @@
+import { randomBytes } from 'node:crypto';
 import { appendFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { replaceTreeFile } from '../../../src/git/git-objects.js';
+import { DEFAULT_MAX_TASK_BYTES } from '../../../src/protocol/limits.js';
 import { gitOk } from '../../support/git.js';
 import { rawObject, rawTree } from '../../support/hostile/git-objects.js';
 import { type HostileBridge, startHostileBridge } from '../../support/hostile/hostile-bridge.js';
 import { hugeBlob, type PackEntry, repeatDelta } from '../../support/hostile/pack-writer.js';
 import { pktLine } from '../../support/hostile/pkt-line.js';
 import { openRawClient } from '../../support/hostile/raw-client.js';
-import { buildCommit, pushBytes, type RawPush, rawPush } from '../../support/hostile/raw-push.js';
+import {
+  buildCommit,
+  type CommitParts,
+  pushBytes,
+  type RawPush,
+  rawPush,
+} from '../../support/hostile/raw-push.js';
 import { refused } from '../../support/hostile/refused-case.js';
 import { serverProcesses, watchCost } from '../../support/hostile/server-state.js';
 import { rowsToTry } from '../../support/rows-to-try.js';
@@ -18,6 +26,9 @@ import { waitUntil } from '../../support/wait-until.js';
 /** What an attack may cost the server: memory of all its processes together, and their processor time. */
 const MAX_BYTES = 100_000_000;
 const MAX_CPU_MS = 10_000;
+
+/** The largest message, as init sets it. */
+const LARGEST = DEFAULT_MAX_TASK_BYTES;
 
 let bridge: HostileBridge;
 const measured: string[] = [];
@@ -145,6 +156,55 @@ describe('costs the server less than 100 MB and 10 s of processor time, and is r
           measured.push(`${what}: ${cpuMs} ms, ${(peak / 1e6).toFixed(0)} MB (${list}): ${why}`);
           expect(cpuMs, list).toBeLessThan(MAX_CPU_MS);
           expect(peak, list).toBeLessThan(MAX_BYTES);
+          return text;
+        },
+        told,
+      );
+    });
+  }
+});
+
+describe('a message of the largest size costs the server a small multiple of it', () => {
+  const filled = (one: string, before: string, after: string) =>
+    before + one.repeat((LARGEST - before.length - after.length) / one.length) + after;
+  const task = (payload: string) => ({ who: 'bot', file: 'task.json', payload });
+  const REFUSED = /\[payload\]: bot, .* task\.json has more than 250000 objects/;
+  // Judged to its end: the field that nobody knows is seen last.
+  const JUDGED = /\[payload\]: bot, .* task\.json .*"zz"/;
+  const cases: readonly (readonly [string, RegExp, () => CommitParts])[] = [
+    [
+      'objects, three million',
+      REFUSED,
+      () => task(filled('{},', '{"prompt":"x","format":{"enum":[', '{}]}}')),
+    ],
+    ['texts, two million', REFUSED, () => task(filled('"",', '{"prompt":"x","format":{"enum":[', '""]}}'))],
+    [
+      'numbers, four million',
+      JUDGED,
+      () =>
+        task(filled('1,', '{"id":"a","request":{"path":"/v1/embeddings","body":{"input":[', '1]}},"zz":1}')),
+    ],
+    ['noise', JUDGED, () => task(`{"prompt":"${randomBytes(0.74 * LARGEST).toString('base64')}","zz":1}`)],
+  ];
+  // What JSON is made of costs memory; what it says costs time.
+  for (const [what, told, parts] of rowsToTry(cases, ([, pattern]) => String(pattern))) {
+    test(what, async () => {
+      const { fixture } = bridge;
+      const built = buildCommit(bridge, { ...parts(), message: 'ask: 1\n' });
+      await refused(
+        bridge,
+        'bot',
+        async () => {
+          const cost = watchCost(fixture.repoPath, 'bot');
+          const { text } = await rawPush(bridge, {
+            who: 'bot',
+            commands: [built.command],
+            entries: built.objects,
+          });
+          const { bytes: peak, cpuMs, list } = await cost.stop();
+          measured.push(`${what}: ${cpuMs} ms, ${(peak / 1e6).toFixed(0)} MB (${list})`);
+          expect(cpuMs, list).toBeLessThan(MAX_CPU_MS);
+          expect(peak, list).toBeLessThan(MAX_BYTES + 16 * LARGEST);
           return text;
         },
         told,

@@ -89,7 +89,7 @@ describe('the answer', () => {
     [
       'an answer beyond the limit',
       [/\[limit\]/, /home-pc/, /inbox\.json is larger/],
-      () => field('answer', 'x'.repeat(1024 * 1024)),
+      () => field('answer', 'x'.repeat(8 * 1024 * 1024)),
     ],
     ['the name of another agent', [/\[author\]/, /home-pc/, /other-pc/], () => field('agent', 'other-pc')],
     ['a name of an agent that is a path', PAYLOAD, () => field('agent', '../x')],
@@ -152,7 +152,7 @@ describe('the task', () => {
     [
       'a task.txt beyond the limit',
       [/\[limit\]/, /bot/, /task\.txt is larger/],
-      () => task('task.txt', 'x'.repeat(1024 * 1024 + 1)),
+      () => task('task.txt', 'x'.repeat(8 * 1024 * 1024 + 1)),
     ],
     ['a task.json that is none', TASK, () => task('task.json', 'hello')],
     [

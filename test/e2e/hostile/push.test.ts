@@ -798,10 +798,10 @@ describe('the pack', () => {
       () => commit({}, [{ baseId: bridge.loose, delta: repeatDelta(23, 23, 2) }]),
     ],
     [
-      'a blob of eight megabytes in the place of the answer',
+      'a blob of nine megabytes in the place of the answer',
       [/\[limit\]/, WHO, /inbox\.json/],
       () => {
-        const huge = hugeBlob(8 * 1024 * 1024, 0x20);
+        const huge = hugeBlob(9 * 1024 * 1024, 0x20);
         const built = buildCommit(bridge, {
           tree: () => rawObject('tree', replaceTreeFile(bridge.tipTree, 'inbox.json', huge.id)),
         });

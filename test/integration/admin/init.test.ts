@@ -32,7 +32,7 @@ import { waitUntil } from '../../support/wait-until.js';
 
 // SECURITY.md: P20
 
-const SETTINGS = enforcedSettings({ maxTaskBytes: 1048576, maxAnswerBytes: 1048576 });
+const SETTINGS = enforcedSettings({ maxTaskBytes: 8388608, maxAnswerBytes: 8388608 });
 
 const MAIN_JS = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 const asRoot = process.getuid?.() === 0;

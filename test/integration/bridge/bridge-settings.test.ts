@@ -9,8 +9,8 @@ test('what is not set has its default', async () => {
   expect(await readBridgeSettings(repo)).toEqual({
     version: 2,
     taskTtlMs: 604_800_000,
-    maxTaskBytes: 1_048_576,
-    maxAnswerBytes: 1_048_576,
+    maxTaskBytes: 8_388_608,
+    maxAnswerBytes: 8_388_608,
     answersLog: join(repo.gitDir, 'bridge/answers.log'),
     onAnswerRetryMs: 5000,
     ids: 'sha1',
@@ -93,8 +93,8 @@ test('what is no number has its default', async () => {
     await repo.git(['config', `bridge.${key}`, value]);
   expect(await readBridgeSettings(repo)).toMatchObject({
     taskTtlMs: 604_800_000,
-    maxTaskBytes: 1_048_576,
-    maxAnswerBytes: 1_048_576,
+    maxTaskBytes: 8_388_608,
+    maxAnswerBytes: 8_388_608,
     answersLog: join(repo.gitDir, 'bridge/answers.log'),
   });
 });

@@ -37,7 +37,7 @@ const PINS: Readonly<Record<string, readonly string[]>> = {
       'transfer.hideRefs=refs/bridge',
     ],
     ...['receive.fsckObjects=true', 'receive.denyNonFastForwards=true', 'receive.denyDeletes=true'],
-    ...['receive.unpackLimit=4', 'core.bigFileThreshold=2097152', 'receive.maxInputSize=33554432'],
+    ...['receive.unpackLimit=4', 'core.bigFileThreshold=16777216', 'receive.maxInputSize=33554432'],
   ],
 };
 
@@ -156,7 +156,7 @@ describe('what is served', () => {
         'PATH',
         // The settings, a line each.
         ...(program === 'receive-pack'
-          ? ['bridge.claimlease 60s', 'bridge.maxanswerbytes 1048576', 'bridge.maxtaskbytes 1048576']
+          ? ['bridge.claimlease 60s', 'bridge.maxanswerbytes 8388608', 'bridge.maxtaskbytes 8388608']
           : []),
         ...(program === 'receive-pack' ? ['bridge.receivetimeout 300', 'bridge.taskttl 7d'] : []),
       ]);
@@ -192,7 +192,7 @@ test.skipIf(process.platform !== 'linux')(
     for (const shell of shells.filter(([file]) => /\/(?:dash|bash)$/.test(file))) {
       await served(shell, `git-receive-pack '${repo}'`);
       // KiB; more where larger messages are allowed.
-      expect(await readFile(join(bridge.dir, 'data-limit'), 'utf8')).toBe('1081344\n');
+      expect(await readFile(join(bridge.dir, 'data-limit'), 'utf8')).toBe('1310720\n');
     }
     // The hook by itself, where no process stands by: it tells its limits in the place of node.
     const node = join(bridge.dir, 'telling-node');
@@ -201,10 +201,10 @@ test.skipIf(process.platform !== 'linux')(
     });
     const stub = await readFile(join(repo, 'hooks/pre-receive'), 'utf8');
     const told = stub.replace(/^node=.*$/m, `node='${node}'`);
-    const limited = `ulimit -S -t 3; ulimit -S -d 1081344; ulimit -S -v 4000000; ${told}`;
+    const limited = `ulimit -S -t 3; ulimit -S -d 1310720; ulimit -S -v 4000000; ${told}`;
     const { stdout } = await runProcess('dash', ['-c', limited], { env: bridge.env });
     // Seconds; the limits of git are raised, that of the data stays.
-    expect(stdout).toMatch(/^120 1081344 (?!4000000\n)/);
+    expect(stdout).toMatch(/^120 1310720 (?!4000000\n)/);
   },
 );
 
@@ -348,7 +348,7 @@ describe('bridge-hello', () => {
     await inEachShell(async (shell) => {
       const said = await hello(shell, 'bot');
 
-      const limits = { task_ttl: '7d', max_task_bytes: 1_048_576, max_answer_bytes: 1_048_576 };
+      const limits = { task_ttl: '7d', max_task_bytes: 8_388_608, max_answer_bytes: 8_388_608 };
       expect(said).toMatchObject({ name: 'bot', role: 'asker', protocol: 2, features: FEATURES, ...limits });
       expect(said.time).toMatch(/\.\d{3}Z$/);
       expect(Math.abs(Date.parse(said.time) - Date.now())).toBeLessThan(30_000);
@@ -371,7 +371,7 @@ describe('bridge-hello', () => {
       await gitOk(['config', `bridge.${key}`, value], at);
     }
     await inEachShell(async (shell) => {
-      expect(await hello(shell)).toMatchObject({ max_task_bytes: 1_048_576, max_answer_bytes: 1_048_576 });
+      expect(await hello(shell)).toMatchObject({ max_task_bytes: 8_388_608, max_answer_bytes: 8_388_608 });
     });
     for (const key of ['maxTaskBytes', 'maxAnswerBytes'])
       await gitOk(['config', `bridge.${key}`, '5000'], at);

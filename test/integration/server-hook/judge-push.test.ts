@@ -341,7 +341,12 @@ describe('the payload', () => {
       async () => json({ prompt: 'q', reply_to: await write.blob('q') }),
     ],
     ['a blank task.txt', 'payload', 'is empty', () => task(' \n\t\n')],
-    ['a task.txt of one byte too many', 'limit', '1048576 bytes', () => task('a'.repeat(1024 * 1024 + 1))],
+    [
+      'a task.txt of one byte too many',
+      'limit',
+      '8388608 bytes',
+      () => task('a'.repeat(8 * 1024 * 1024 + 1)),
+    ],
     [
       'a task.json with an unknown field',
       'payload',
@@ -370,8 +375,8 @@ describe('the payload', () => {
     [
       'an inbox.json of one byte too many',
       'limit',
-      '1048576 bytes',
-      () => goodAnswer({ answer: 'a'.repeat(1024 * 1024) }),
+      '8388608 bytes',
+      () => goodAnswer({ answer: 'a'.repeat(8 * 1024 * 1024) }),
     ],
     ['an answer without trailers', 'message', 'trailers', () => goodAnswer({}, { message: 'answer\n' })],
     [
@@ -674,7 +679,7 @@ describe('what is good is let in', () => {
     const own = await startPlainBridge({ hooks: 'here' });
     const many = await writeMany({ gitDir: own.cloneDir, env: own.env }, await own.tip(), 1000);
     const last = await own.pushOk(many.at(-1) ?? '');
-    const long = await own.writer.ask(last, 'a'.repeat(1024 * 1024));
+    const long = await own.writer.ask(last, 'a'.repeat(8 * 1024 * 1024));
 
     await own.pushOk(long);
 

@@ -41,8 +41,8 @@ const standing = new Map<string, number>();
 
 /** What pre-receive says of a push of `commit` on the tip of main: the code of its refusal, or null. */
 async function judge(commit: string, limits: Readonly<Record<string, number | undefined>> = {}) {
-  for (const [key, given] of Object.entries({ maxTaskBytes: 1048576, maxAnswerBytes: 1048576, ...limits })) {
-    const value = given ?? 1048576;
+  for (const [key, given] of Object.entries({ maxTaskBytes: 8388608, maxAnswerBytes: 8388608, ...limits })) {
+    const value = given ?? 8388608;
     if (standing.get(key) === value) continue;
     await bridge.git(['config', `bridge.${key}`, String(value)]);
     standing.set(key, value);

@@ -12,7 +12,7 @@ const fallbacks = new Map(OWNER_SETTINGS.map(({ key, fallback }) => [key.toLower
  */
 async function readByShell(): Promise<(readonly [key: string, fallback: string])[]> {
   const calls = (await read('hooks/ssh-command')).matchAll(/^ +(?:setting|bytes) ([a-z]+) ?(\S*)$/gm);
-  return [...calls].map(([, key = '', fallback = '']) => [`bridge.${key}`, fallback || '1048576'] as const);
+  return [...calls].map(([, key = '', fallback = '']) => [`bridge.${key}`, fallback || '8388608'] as const);
 }
 
 test('the table of settings has every key of [bridge] that the program reads, and no other', async () => {

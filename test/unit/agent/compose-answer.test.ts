@@ -28,6 +28,25 @@ test('whatever half characters a model server says, in any field, the answer is 
   expect(readAnswer(writeAnswer(bad))).toEqual({ ok: true, value: bad });
 });
 
+test('a response of as many parts as a message may have stays, and one of more is answer_too_large', () => {
+  // An object, a key and a text in each; and the rest of the answer.
+  const compose = (count: number) =>
+    composeAnswer(
+      { ...FRAME, task: null, maxAnswerBytes: 64 * 1024 * 1024 },
+      {
+        ...{ model: 'm', backend: 'ollama', answer: null, error: null },
+        response: { status: 200, body: Array.from({ length: count }, () => ({ a: 'b' })) },
+      },
+    );
+
+  const most = compose(83_300);
+  expect(readAnswer(writeAnswer(most), 64 * 1024 * 1024)).toEqual({ ok: true, value: most });
+  const tooMany = compose(83_334);
+  expect(tooMany).toMatchObject({ answer: null, error: { code: 'answer_too_large' } });
+  expect(tooMany.error?.message).toContain('250000 objects');
+  expect(tooMany.response).toBeUndefined();
+});
+
 test('fields at their limits hold that many characters, of every plane', () => {
   const answer = composeAnswer(
     { ...FRAME, task: { prompt: '🦙'.repeat(5000) } },

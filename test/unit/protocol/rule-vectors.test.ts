@@ -60,7 +60,7 @@ test.each(titled(cachedAnswers.cases))('a cached answer: %s', (_name, { earlier,
   const frame = {
     ...{ taskId: own.task_commit, hash: own.task_hash, agent: own.agent, latencyMs: own.latency_ms },
     task: own.task_text === undefined ? null : { prompt: own.task_text },
-    ...{ nowMs: Date.parse(own.created_at), maxAnswerBytes: 1048576 },
+    ...{ nowMs: Date.parse(own.created_at), maxAnswerBytes: 8388608 },
   };
   expect(composeAnswer(frame, outcomeOfEarlier(earlier), true)).toEqual(answer);
 });
