@@ -8,6 +8,7 @@ import { type SameModel, wantedModelOf } from '../bridge/wanted-model.js';
 import { catchUpLog } from '../log/catch-up-log.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type AnswerPiece, AnswerPieces } from './answer-pieces.js';
+import { checkTerms } from './check-terms.js';
 import type { Committed } from './commit-local.js';
 import { commitToView, openToWrite } from './commit-to-view.js';
 import { type FoundAnswer, findAnswer, findAnswered } from './find-answer.js';
@@ -80,6 +81,7 @@ export async function ask(access: BridgeAccess, options: AskOptions): Promise<As
       options.replyTo === undefined ? undefined : await findAnswered(view, options.replyTo, signal);
     const stream = options.onPiece !== undefined && options.noWait !== true && view.terms.hasStreams;
     const draft = options.draft({ maxBytes, nowMs: serverNow(), replyTo, stream });
+    checkTerms(draft.task, view.terms);
     const submission = taskSubmission(draft, () => ({ nowMs: serverNow(), ttlMs }));
     const asked = await commitToView(view, submission, options);
     options.onAsked?.(asked.id);

@@ -89,5 +89,11 @@ export async function findAnswered(view: BridgeView, text: string, signal?: Abor
       remedy: 'reply to the task before it, or ask again',
     });
   }
+  if (found.answer.response !== undefined) {
+    throw new BridgeError(`${id} is a request, which has no conversation to reply to`, {
+      code: 'failed-task',
+      remedy: 'send its messages again in a request, with the response and the new message behind them',
+    });
+  }
   return task.id;
 }

@@ -122,7 +122,8 @@ export async function readTerms(connection: BridgeConnection, signal?: AbortSign
     maxAnswerBytes: greeting?.hello.max_answer_bytes ?? DEFAULT_MAX_ANSWER_BYTES,
     claimLeaseMs: leaseMs(greeting?.hello.claim_lease),
     hasStreams: greeting?.hello.features.includes(STREAMS_FEATURE) ?? false,
-    hasRequests: greeting?.hello.features.includes(REQUESTS_FEATURE) ?? false,
+    // Where nothing says hello, no old hook refuses them either, and readers judge for themselves.
+    hasRequests: greeting?.hello.features.includes(REQUESTS_FEATURE) ?? true,
     hasModels: greeting?.hello.features.includes(MODELS_FEATURE) ?? false,
     serverNow: greeting?.serverNow ?? (() => Date.now()),
   };

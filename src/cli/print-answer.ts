@@ -67,5 +67,8 @@ const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {
 
 /** The `try:` line for an error answer. */
 function answerRemedy(error: AnswerError): string {
+  // The server knows the field, so it is no mistake of the asker's.
+  if (error.code === 'invalid_task' && error.message.includes('Unrecognized key'))
+    return updateElsewhere('the server and the PC');
   return (REMEDIES as Record<string, string>)[error.code] ?? 'see the log of the agent on the PC';
 }

@@ -1,14 +1,13 @@
 import { openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
-import type { Answer } from '../protocol/answer.js';
 import { messageOf } from '../protocol/history.js';
-import type { RecordTask } from '../protocol/log-record.js';
+import { type LoggedAnswer, type RecordTask, toLog } from '../protocol/log-record.js';
 import { TaskRecords } from './task-records.js';
 import { answerOf } from './walk-answers.js';
 
 /** An answer from history: a record without `seq` and `ingested_at`, which only the server's log knows. */
-export type HistoryRecord = { readonly commit: string } & RecordTask & Answer;
+export type HistoryRecord = { readonly commit: string } & RecordTask & LoggedAnswer;
 
 /**
  * The answers on `ref`, the oldest first: those after the commit `after`, or the newest `count`. Invalid
@@ -32,7 +31,7 @@ export async function readAnswers(
     for (const commit of newest(answers, range.count)) {
       const found = await answerOf(reader, tasks, commit);
       if (found !== null && 'answer' in found)
-        records.push({ commit: commit.id, ...found.task, ...found.answer });
+        records.push({ commit: commit.id, ...found.task, ...toLog(found.answer) });
     }
     return records;
   } finally {

@@ -109,6 +109,17 @@ export const answerSchema = z
   });
 export type Answer = z.infer<typeof answerSchema>;
 
+/** What a person is shown of an answer that is no error: its text, or where it has none, `response 200`. */
+export function textOfAnswer({
+  answer,
+  response,
+}: {
+  readonly answer: string | null;
+  readonly response?: Pick<TaskResponse, 'status'> | undefined;
+}): string {
+  return answer ?? `response ${response?.status}`;
+}
+
 /**
  * True where the model stopped because it had no room left: at `max_tokens`, or at the end of its context.
  */

@@ -1,4 +1,4 @@
-import type { Answer } from './answer.js';
+import { type Answer, textOfAnswer } from './answer.js';
 import type { Cancel } from './cancel.js';
 import { shortId } from './names.js';
 import { oneLine } from './printable.js';
@@ -25,7 +25,7 @@ export function askMessage(task: { readonly hash: string; readonly question: str
  * It is made from the answer alone, so the server's hook can compare the two.
  */
 export function answerMessage(answer: Answer): string {
-  const text = answer.error === null ? subjectText(saidBy(answer)) : `error ${answer.error.code}`;
+  const text = answer.error === null ? subjectText(textOfAnswer(answer)) : `error ${answer.error.code}`;
   const source = answer.model === null ? 'no model' : `${oneLine(answer.model)} via ${answer.backend ?? '?'}`;
   const time = answer.cached === true ? 'cached' : `${answer.latency_ms} ms`;
   return compose(`answer ${shortId(answer.task_commit)}: ${text} (${source}, ${time})`, [
@@ -45,11 +45,6 @@ export function answerMessage(answer: Answer): string {
 export function cancelMessage(cancel: Cancel): string {
   const why = cancel.reason === undefined ? '' : `: ${subjectText(cancel.reason)}`;
   return compose(`cancel ${shortId(cancel.task_commit)}${why}`, [['Task', cancel.task_commit]]);
-}
-
-/** The text of an answer, or where it has only a response, the status of that. */
-function saidBy({ answer, response }: Answer): string {
-  return answer ?? `response ${response?.status}`;
 }
 
 /** The `Status` trailer of an answer. */

@@ -57,6 +57,15 @@ function metadataOf(bytes: Uint8Array): RecordTask['metadata'] {
   return read.ok ? read.value.metadata : undefined;
 }
 
+/** An answer as a record has it: of a response the status alone, because its body is in history. */
+export type LoggedAnswer = Omit<Answer, 'response'> & Pick<LogRecord, 'response'>;
+
+/** What a record says of an answer. */
+export function toLog(answer: Answer): LoggedAnswer {
+  const { response } = answer;
+  return response === undefined ? answer : { ...answer, response: { status: response.status } };
+}
+
 /** The fields that a record adds to its task and its answer. */
 export interface LogPosition {
   /** 1 for the first answer in history, 2 for the next, and so on. */
@@ -76,9 +85,7 @@ export function formatLogLine(answer: Answer, task: RecordTask, position: LogPos
   const { asker, asked_at, metadata } = task;
   const head = JSON.stringify({ seq, commit, asker, asked_at });
   const middle = metadata === undefined ? '' : `,"metadata":${sortedJson(metadata)}`;
-  const { response } = answer;
-  const status = response === undefined ? {} : { response: { status: response.status } };
-  const tail = JSON.stringify({ ...answer, ...status, ingested_at: new Date(ingestedAtMs).toISOString() });
+  const tail = JSON.stringify({ ...toLog(answer), ingested_at: new Date(ingestedAtMs).toISOString() });
   return `${escapeJsonText(`${head.slice(0, -1)}${middle},${tail.slice(1)}`)}\n`;
 }
 

@@ -1,5 +1,6 @@
 import pc from 'picocolors';
 import { type RecordRange, readRecords } from '../../log/read-records.js';
+import { textOfAnswer } from '../../protocol/answer.js';
 import { logRecordSchema, parseLogLine } from '../../protocol/log-record.js';
 import { shortId } from '../../protocol/names.js';
 import { oneLine, stripControls } from '../../protocol/printable.js';
@@ -75,7 +76,7 @@ function formatRecord(line: string): string {
   ];
   const answer =
     record.error === null
-      ? stripControls(record.answer ?? '')
+      ? stripControls(textOfAnswer(record))
       : `error ${record.error.code}: ${record.error.message}`;
   return [
     pc.yellow(head.map(oneLine).join('  ')),

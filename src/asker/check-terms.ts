@@ -1,0 +1,16 @@
+import type { BridgeTerms } from '../bridge/connection.js';
+import { updateElsewhere } from '../process/own-package.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import type { TaskJson } from '../protocol/task.js';
+
+/**
+ * Throws BridgeError `older-bridge` for a task that this bridge cannot take, before anything is written: an
+ * older server would refuse it in words about unknown fields.
+ */
+export function checkTerms(task: TaskJson, terms: Pick<BridgeTerms, 'hasRequests'>): void {
+  if (task.request === undefined || terms.hasRequests) return;
+  throw new BridgeError('the bridge takes no requests (API calls): the llm-bridge on the server is older', {
+    code: 'older-bridge',
+    remedy: updateElsewhere('the server and the PC'),
+  });
+}
