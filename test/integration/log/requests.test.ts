@@ -23,7 +23,7 @@ const CHATTED = { choices: [{ index: 0, message: { role: 'assistant', content: '
 const EMBEDDED = { data: [{ embedding: [0.25, -1e-9] }] };
 const REFUSED = { code: 'backend_refused', message: 'bad "n"' };
 
-/** What is asked, in this order, each a commit, and how each is answered. `a` is asked twice, byte for byte. */
+/** What is asked, in this order, each a commit, and its answer. `a` is asked twice, byte for byte. */
 const EXCHANGES: readonly { task: object; answer: Partial<Answer> }[] = [
   {
     task: { id: 'a', request: chat('What is on it?'), metadata: { chat: '7' } },
