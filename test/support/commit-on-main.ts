@@ -18,19 +18,28 @@ export async function commitOnMain(
   bridge: Pick<BridgeFixture, 'repoPath' | 'ownerEnv'>,
   file: MainFile,
 ): Promise<string> {
-  const { path, content, mode = '100644', message = `set ${path}` } = file;
+  const [id = ''] = await commitAllOnMain(bridge, [file]);
+  return id;
+}
+
+/** The same for many files, a commit each, in their order. One git for what would be six of each. */
+export async function commitAllOnMain(
+  bridge: Pick<BridgeFixture, 'repoPath' | 'ownerEnv'>,
+  files: readonly MainFile[],
+): Promise<string[]> {
   const text = (bytes: string | Uint8Array) => {
     const data = Buffer.from(bytes);
     return [Buffer.from(`data ${data.length}\n`), data, Buffer.from('\n')];
   };
-  // One git for what would be six otherwise. It writes loose objects where they are so few.
-  const input = Buffer.concat([
-    Buffer.from('commit refs/heads/main\nmark :1\ncommitter somebody <somebody@example.invalid> now\n'),
+  const input = files.flatMap(({ path, content, mode = '100644', message = `set ${path}` }, at) => [
+    Buffer.from(`commit refs/heads/main\nmark :${at + 1}\n`),
+    Buffer.from('committer somebody <somebody@example.invalid> now\n'),
     ...text(`${message}\n`),
-    Buffer.from(`from refs/heads/main^0\nM ${mode} inline ${path}\n`),
+    Buffer.from(`from ${at === 0 ? 'refs/heads/main^0' : `:${at}`}\nM ${mode} inline ${path}\n`),
     ...text(content),
-    Buffer.from('get-mark :1\n'),
+    Buffer.from(`get-mark :${at + 1}\n`),
   ]);
-  const options = { gitDir: bridge.repoPath, env: bridge.ownerEnv, input };
-  return (await gitOk(['fast-import', '--quiet', '--date-format=now'], options)).trim();
+  const options = { gitDir: bridge.repoPath, env: bridge.ownerEnv, input: Buffer.concat(input) };
+  const ids = await gitOk(['fast-import', '--quiet', '--date-format=now'], options);
+  return ids.trim().split('\n');
 }

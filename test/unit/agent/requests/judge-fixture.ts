@@ -4,9 +4,6 @@ import {
   type RefusedCall,
 } from '../../../../src/agent/requests/judge-request.js';
 
-/** A picture that is one by its first bytes, in base64: the smallest PNG's. */
-export const PICTURE = Buffer.from('\x89PNG\r\n\x1a\n0000IHDR', 'latin1').toString('base64');
-
 /** Judges a call for an agent with the default context and `passFields`. */
 export function judged(
   path: string,

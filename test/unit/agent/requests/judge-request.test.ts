@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { createAgent } from '../../../../src/agent/create-agent.js';
 import { requirePassFields } from '../../../../src/agent/requests/refused-fields.js';
 import { answerSchema, MAX_DROPPED } from '../../../../src/protocol/answer.js';
-import { judged, PICTURE, passed } from './judge-fixture.js';
+import { PICTURE } from '../../../support/hostile/hostile-calls.js';
+import { judged, passed } from './judge-fixture.js';
 
 const TOOL = { name: 'weather', description: 'of a town', parameters: { type: 'object', properties: {} } };
 const ASKED = { role: 'user', content: 'hello' };
