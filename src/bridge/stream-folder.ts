@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
 import { lstat, open, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { GROUP_MODES } from '../process/group-files.js';
 import { isRunning } from '../process/is-running.js';
+import { writeStreamLines } from '../protocol/stream.js';
 
 /**
  * The folder of the streams, in a bridge. In it are the stream of a task under the task's id, one that is
@@ -43,6 +45,7 @@ export async function takeStreamPlace(gitDir: string): Promise<StreamPlace | nul
   const leave = () => rm(mark, { force: true });
   // Counted with the mark in place: of many that come at once none is overlooked.
   if ((await countPlaces(folder)) > MAX_STREAMS) await sweepStreams(gitDir, Date.now());
+  if ((await countPlaces(folder)) > MAX_STREAMS) await removeEndedStreams(folder);
   if ((await countPlaces(folder)) > MAX_STREAMS) {
     await leave();
     return null;
@@ -78,6 +81,31 @@ export async function sweepStreams(gitDir: string, nowMs: number): Promise<void>
     if (isOver) await rm(file, { force: true });
   };
   await Promise.allSettled(names.map(sweep));
+}
+
+/** The last line of a stream that was said to its end. */
+const END_LINE = writeStreamLines({ end: true });
+
+/**
+ * Removes the streams that were said to their end. They stay for ten minutes for whoever comes late, and go
+ * where there is no place left for one that is just being said: their answers are there.
+ */
+async function removeEndedStreams(folder: string): Promise<void> {
+  const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
+  for (const name of (await readdir(folder)).filter((one) => STREAM_NAME.test(one))) {
+    const file = path.join(folder, name);
+    const handle = await open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(() => null);
+    if (handle === null) continue;
+    try {
+      const stats = await handle.stat();
+      if (!stats.isFile()) continue;
+      const position = Math.max(0, stats.size - END_LINE.length);
+      const { buffer, bytesRead } = await handle.read({ buffer: Buffer.alloc(END_LINE.length), position });
+      if (buffer.subarray(0, bytesRead).equals(END_LINE)) await rm(file, { force: true });
+    } finally {
+      await handle.close();
+    }
+  }
 }
 
 async function countPlaces(folder: string): Promise<number> {

@@ -174,7 +174,7 @@ class WatchedPath {
  * Watches the entries of a folder, and nothing in them. Only the raw events are of use: what chokidar makes
  * of them is silent about a rename that comes within 5 ms of another event, and about all after it.
  */
-async function watchByChokidar(
+export async function watchByChokidar(
   folder: string,
   onEvent: (event: string, name: string | null) => void,
 ): Promise<FolderWatch> {

@@ -44,7 +44,10 @@ export class BridgeFeed {
     this.#listener = listener;
   }
 
-  /** Follows main from where this view has it. Close it; the view is closed by whoever opened it. */
+  /**
+   * Will follow main from where this view has it, once `follow` is called. Close it; the view is closed by
+   * whoever opened it.
+   */
   static async open(view: BridgeView, listener: FeedListener): Promise<BridgeFeed> {
     const known = await readRef(view.repo, view.ref);
     if (known === null) {
@@ -53,9 +56,17 @@ export class BridgeFeed {
         remedy: 'restore it from a backup, or make a new bridge with llm-bridge init',
       });
     }
-    const feed = new BridgeFeed(view, known, listener);
-    feed.#loop = feed.#follow();
-    return feed;
+    return new BridgeFeed(view, known, listener);
+  }
+
+  /** Begins to tell what is new. */
+  follow(): void {
+    this.#loop ??= this.#follow();
+  }
+
+  /** Main as it is known here. Elsewhere it may be further on. */
+  tip(): string {
+    return this.#known;
   }
 
   /** Main as far as we were told; what is new is fetched and handed on first. Throws as catchUp does. */

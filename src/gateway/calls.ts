@@ -22,6 +22,7 @@ import { ApiError } from './api-errors.js';
 import { BridgeFeed } from './bridge-feed.js';
 import { Call, type LiveCall } from './call.js';
 import { CommitQueue } from './commit-queue.js';
+import { findOwnTasks } from './own-tasks.js';
 import { openTaskStreams, type TaskStreams } from './task-streams.js';
 
 /** What the calls of a gateway are kept by. */
@@ -124,7 +125,27 @@ class BridgeCalls implements Calls {
     });
     calls.#queue = new CommitQueue(calls.#feed, settings.name);
     calls.#streams = openTaskStreams(view.connection, (task, piece) => calls.#byTask.get(task)?.take(piece));
+    await calls.#takeUp();
+    calls.#feed.follow();
     return calls;
+  }
+
+  /** Takes up what was asked before this gateway was started again: its clients may come back. */
+  async #takeUp(): Promise<void> {
+    const { gateway, lingerMs, maxCalls: max } = this.#settings;
+    const query = { name: this.#queue.name, gateway, lingerMs, max };
+    for (const own of await findOwnTasks(this.view, this.#feed.tip(), query)) {
+      const call = this.#keep(contentOf(own), keyOf(own));
+      this.#onMain(own.task, call, own.isStreamed);
+      if (own.answer !== null) this.#answered(own.task, own.answer);
+      call.linger();
+    }
+  }
+
+  #onMain(task: string, call: Call, isStreamed: boolean): void {
+    this.#byTask.set(task, call);
+    if (isStreamed) this.#streams.follow(task);
+    call.asked(task);
   }
 
   async open(asked: AskedCall): Promise<LiveCall> {
@@ -189,9 +210,7 @@ class BridgeCalls implements Calls {
     this.#queue
       .submit({ file: draft.file, bytes: draft.bytes, message, isWanted: () => call.hasListeners })
       .then(async ({ id: task, isNew }) => {
-        this.#byTask.set(task, call);
-        if (draft.task.stream === true) this.#streams.follow(task);
-        call.asked(task);
+        this.#onMain(task, call, draft.task.stream === true);
         const found = isNew ? null : await findAnswer(this.view, task);
         if (found !== null) this.#answered(task, found);
       })
@@ -355,7 +374,7 @@ export function contentOf(asked: Pick<AskedCall, 'path' | 'body' | 'token'>): st
   return createHash('sha256').update(text).digest('hex');
 }
 
-function keyOf({ token, idempotencyKey }: AskedCall): string | null {
+function keyOf({ token, idempotencyKey }: Pick<AskedCall, 'token' | 'idempotencyKey'>): string | null {
   return idempotencyKey === null ? null : JSON.stringify([token, idempotencyKey]);
 }
 

@@ -1,5 +1,5 @@
 import type { BridgeConnection } from '../bridge/connection.js';
-import { followStream } from '../bridge/follow-stream.js';
+import { followStreams } from '../bridge/follow-streams.js';
 import type { StreamPiece } from '../protocol/stream.js';
 
 /** The streams that a gateway follows. What is lost of them costs nothing: the answer says it all. */
@@ -12,7 +12,7 @@ export interface TaskStreams {
   close(): Promise<void>;
 }
 
-/** How long the rest of a stream is waited for. Milliseconds. */
+/** How long the rest of a stream is waited for; a little longer than a call waits for it. Milliseconds. */
 const TAIL_MS = 2_500;
 
 /** Follows streams of a bridge; `take` hears each piece, and must not throw. */
@@ -20,32 +20,29 @@ export function openTaskStreams(
   connection: BridgeConnection,
   take: (task: string, piece: StreamPiece) => void,
 ): TaskStreams {
-  const open = new Map<string, { readonly stop: () => void; readonly done: Promise<void> }>();
+  const timers = new Map<string, NodeJS.Timeout>();
   const leave = (task: string) => {
-    open.get(task)?.stop();
-    open.delete(task);
+    clearTimeout(timers.get(task));
+    timers.delete(task);
+    streams.leave(task);
   };
-  const read = async (task: string, signal: AbortSignal) => {
-    for await (const piece of followStream(connection, task, signal)) {
-      if (signal.aborted) return;
-      take(task, piece);
-    }
-    open.delete(task);
-  };
+  const streams = followStreams(connection, (task, piece) => {
+    take(task, piece);
+    if ('end' in piece) leave(task);
+  });
   return {
-    follow(task) {
-      if (open.has(task)) return;
-      const stopping = new AbortController();
-      open.set(task, { stop: () => stopping.abort(), done: read(task, stopping.signal) });
-    },
+    follow: (task) => streams.follow(task),
     ending(task) {
-      if (open.has(task)) setTimeout(() => leave(task), TAIL_MS).unref();
+      if (!timers.has(task))
+        timers.set(
+          task,
+          setTimeout(() => leave(task), TAIL_MS),
+        );
     },
     leave,
     async close() {
-      const ending = [...open.values()];
-      for (const { stop } of ending) stop();
-      await Promise.all(ending.map(({ done }) => done));
+      for (const timer of timers.values()) clearTimeout(timer);
+      await streams.close();
     },
   };
 }

@@ -4,6 +4,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { endSessions } from '../../src/admin/end-sessions.js';
 import { type BridgeConnection, closeConnection, openConnection } from '../../src/bridge/connection.js';
 import { followStream } from '../../src/bridge/follow-stream.js';
+import { followStreams } from '../../src/bridge/follow-streams.js';
 import { openStreamWriter, type StreamWriter } from '../../src/bridge/stream-writer.js';
 import type { StreamPiece } from '../../src/protocol/stream.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
@@ -117,6 +118,41 @@ test('where the server takes no further session, an agent goes without, and logs
   expect(await marks('say')).toBe(0);
   expect((await names()).filter((name) => /^f[0-9]/.test(name))).toHaveLength(MAX_SESSIONS);
   expect((await logins()) - before).toBe(1);
+});
+
+test('of many tasks each is heard, once and in order, over the few sessions that there are', async () => {
+  const connection = await connect('bot');
+  const heard = new Map<string, StreamPiece[]>();
+  const streams = followStreams(connection, (of, piece) => {
+    heard.set(of, [...(heard.get(of) ?? []), piece]);
+  });
+  onCleanup(() => streams.close());
+  const before = await logins();
+  const ids = Array.from(
+    { length: 40 },
+    (_one, at) => `e${at.toString(16).padStart(2, '0')}${task.slice(3)}`,
+  );
+  const writers = new Map<string, StreamWriter>();
+  // One after the other, so that sessions make room for one another while they are heard.
+  for (const [at, id] of ids.entries()) {
+    streams.follow(id);
+    const writer = say(onServer(), id);
+    writers.set(id, writer);
+    writer.write(begin(at));
+    writer.write({ event: `data: ${at}` });
+    await waitUntil(() => heard.get(id)?.length === 2, `task ${at} is heard while it is said`);
+    for (const other of writers.values()) other.write({ text: `${at} ` });
+  }
+  for (const writer of writers.values()) writer.write(END);
+  await waitUntil(() => ids.every((id) => heard.get(id)?.some((one) => 'end' in one)), 'the end of each');
+  for (const [at, id] of ids.entries()) {
+    const rest = ids.slice(at).map((_one, later) => ({ text: `${at + later} ` }));
+    expect(heard.get(id)).toEqual([begin(at), { event: `data: ${at}` }, ...rest, END]);
+  }
+  expect(await marks('hear')).toBeLessThanOrEqual(MAX_SESSIONS);
+  expect((await logins()) - before).toBe(1);
+  await streams.close();
+  await waitUntil(async () => (await marks('hear')) === 0, 'nobody listens any more');
 });
 
 test('who reads slowly gets all of it, and who stops leaves no process behind', async () => {

@@ -2,6 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   access,
+  appendFile,
   mkdir,
   readdir,
   readFile,
@@ -15,6 +16,7 @@ import {
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { checkHooks } from '../../../src/admin/doctor/check-hooks.js';
+import { StreamDemux } from '../../../src/bridge/stream-demux.js';
 import { MAX_STREAMS, sweepStreams } from '../../../src/bridge/stream-folder.js';
 import { stopProcessTree } from '../../../src/process/stop-process-tree.js';
 import { findShells, type Shell } from '../../support/find-shells.js';
@@ -143,6 +145,31 @@ describe('a stream', () => {
     },
   );
 
+  test.skipIf(!isLinux)('of several tasks is heard in one session, each line with its task', async () => {
+    const other = 'b2'.repeat(20);
+    await inEachShell(async (shell) => {
+      await writeFile(fileOf(), '\n{"text":"one"}\n');
+      const demux = new StreamDemux([TASK, other]);
+      const listener = open(shell, 'bot', `bridge-listen ${TASK} ${other}`);
+      const said: unknown[] = [];
+      listener.child.stdout.on('data', (text: string) => said.push(...demux.read(Buffer.from(text))));
+      const one = { task: TASK, piece: { text: 'one' } };
+      await waitUntil(() => said.length === 1, 'what is there already');
+      const speaker = open(shell, 'home-pc', `bridge-say ${other}`);
+      speaker.child.stdin.write('{"text":"uno"}\n{"text":"d');
+      const uno = { task: other, piece: { text: 'uno' } };
+      await waitUntil(() => listener.heard().endsWith('{"text":"d'), 'half a line');
+      await appendFile(fileOf(), '{"text":"two"}\n');
+      const two = { task: TASK, piece: { text: 'two' } };
+      await waitUntil(() => said.length === 3, 'a line of another task, within that line');
+      speaker.child.stdin.end('os"}\n');
+      const dos = { task: other, piece: { text: 'dos' } };
+      await waitUntil(() => said.length === 4, 'the rest of that line');
+      await listener.end();
+      expect(said, shell[0]).toEqual([one, uno, two, dos]);
+    });
+  });
+
   test('is for ids of SHA-256 as well', async () => {
     const task = 'b2'.repeat(32);
     expect(await served(dash(), 'home-pc', `bridge-say ${task}`, 'x\n')).toMatchObject({ exitCode: 0 });
@@ -170,7 +197,11 @@ describe('nobody gets more than that', () => {
     ['an absolute path', '/etc/passwd'],
     ['a file in another folder', `x/${TASK}`],
     ['a mark', 'say.1'],
-    ['two tasks', `${TASK} ${TASK}`],
+    ['more tasks than may be', `${TASK} `.repeat(33).trimEnd()],
+    ['two tasks and two blanks', `${TASK}  ${TASK}`],
+    ['two tasks and a tab', `${TASK}\t${TASK}`],
+    ['a task and a path', `${TASK} ../../config`],
+    ['a task and an option', `${TASK} --pid=1`],
     ['two blanks', ` ${TASK}`],
     ['a blank behind', `${TASK} `],
     ['a tab behind', `${TASK}\t`],
@@ -261,6 +292,33 @@ describe('nobody gets more than that', () => {
         await rm(fileOf(), { force: true });
       }
     }
+  });
+
+  test('where there is no place left, streams that were said to their end make room, and no others', async () => {
+    const idOf = (at: number) => at.toString(16).padStart(40, '0');
+    const texts = [
+      '\n{"text":"a"}\n{"end":true}\n',
+      '\n{"text":"a"}\n',
+      '',
+      '{"end":true}\n\n',
+      '\n{"text":"{\\"end\\":true}"}\n',
+    ];
+    const secret = join(bridge.dir, 'ended');
+    await writeFile(secret, texts[0] ?? '');
+    await inEachShell(async (shell) => {
+      await Promise.all(
+        Array.from({ length: MAX_STREAMS - 2 }, (_one, at) =>
+          writeFile(fileOf(idOf(at)), texts[at % 5] ?? ''),
+        ),
+      );
+      await symlink(secret, fileOf('f'.repeat(40)));
+      expect(await served(shell, 'home-pc', `bridge-say ${TASK}`, 'x\n')).toMatchObject({ exitCode: 0 });
+      const left = await names();
+      expect(left, shell[0]).toHaveLength(MAX_STREAMS - Math.ceil((MAX_STREAMS - 2) / 5));
+      expect(left).not.toContain(idOf(0));
+      for (const at of [1, 2, 3, 4]) expect(left).toContain(idOf(at));
+      expect(await readFile(secret, 'utf8')).toBe(texts[0]);
+    });
   });
 
   test('no more than 256 sessions listen, and the places of those that were killed are free again', async () => {

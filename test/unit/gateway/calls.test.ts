@@ -227,3 +227,49 @@ describe('leaving and coming back', () => {
     expect(calls.counts()).toEqual({ tasks: 1, clients: 1 });
   });
 });
+
+describe('started again', () => {
+  test('a gateway knows its own tasks, and every retry finds its answer; of no other gateway', async () => {
+    const { calls, again, answer, say, subjects } = await startCalls();
+    const asked = (what: string) => chat(what, { token: 'phone', wantsStream: true });
+    const [open, meanwhile, keyed] = await Promise.all([
+      calls.open(asked('open')),
+      calls.open(asked('meanwhile')),
+      calls.open(chat('keyed', { idempotencyKey: 'k' })),
+    ]);
+    // As if it were killed: nothing is told to anybody.
+    await calls.close();
+    await answer(meanwhile.task, { answer: 'came while it was away' });
+    await answer(keyed.task);
+    const stranger = await again({ gateway: 'other', lingerMs: 100 });
+    expect((await stranger.open(asked('open'))).isJoined).toBe(false);
+    const later = await again();
+    const found = await Promise.all([
+      later.open(asked('open')),
+      later.open(asked('meanwhile')),
+      later.open(chat('keyed', { idempotencyKey: 'k' })),
+    ]);
+    expect(found.map(({ task }) => task)).toEqual([open.task, meanwhile.task, keyed.task]);
+    expect(answerIn(await eventsOf(found[1]))?.answer).toBe('came while it was away');
+    expect(answerIn(await eventsOf(found[2]))?.answer).toBe('4');
+    const writer = say(open.task);
+    for (const piece of [BEGIN, { event: 'data: one' }, { end: true } as const]) writer.write(piece);
+    await writer.close();
+    await answer(open.task, { answer: 'late' });
+    expect(await eventsOf(found[0])).toMatchObject([{ event: 'data: one' }, { isWhole: true }]);
+    expect((await subjects()).filter((one) => one.startsWith('cancel'))).toEqual([]);
+  });
+
+  test('what nobody comes back for is cancelled then, and is joined no more', async () => {
+    const { calls, again, subjects } = await startCalls({ lingerMs: 300 });
+    const left = await calls.open(chat('left'));
+    await calls.close();
+    const later = await again();
+    expect(later.counts()).toEqual({ tasks: 1, clients: 0 });
+    await waitUntil(() => later.counts().tasks === 0, 'nobody came');
+    const cancel = `cancel ${left.task.slice(0, 8)}: nobody waits for it any more`;
+    await waitUntil(async () => (await subjects()).includes(cancel), 'the cancel');
+    await later.close();
+    expect((await (await again()).open(chat('left'))).isJoined).toBe(false);
+  });
+});

@@ -1,0 +1,169 @@
+import type { Readable } from 'node:stream';
+import { startTied } from '../process/start-tied.js';
+import type { StreamPiece } from '../protocol/stream.js';
+import type { FollowedStreams } from './folder-streams.js';
+import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
+import { StreamDemux } from './stream-demux.js';
+import { PlaceInStream } from './stream-place.js';
+
+/**
+ * The most sessions that listen. Our own guide allows eight on a connection (`MaxSessions 8`): one is the
+ * doorbell, two are a fetch and a push, one is left for what comes beside them.
+ */
+export const MAX_LISTENERS = 4;
+
+/** The most tasks that one session listens to; the server takes no more (`hooks/ssh-command`). */
+export const MAX_TASKS_EACH = 32;
+
+/** What is asked within this time goes into one session. Milliseconds. */
+const GATHER_MS = 15;
+
+/** Waits after a session that brought nothing: at first this, then twice as long each time. Milliseconds. */
+const FIRST_DELAY_MS = 500;
+const MAX_DELAY_MS = 30_000;
+
+/** A session that lasted so long did not fail: the server ends each after ten minutes. Milliseconds. */
+const LONG_SESSION_MS = 60_000;
+
+interface Session {
+  readonly tasks: Set<string>;
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
+}
+
+/**
+ * Follows streams on another machine. A session cannot be told of another task once it runs, so one with the
+ * fewest tasks makes room for one with more, in which each stream is read from its beginning and what was
+ * heard is passed over. The oldest tasks come first: they are answered first. `take` hears each piece, and
+ * must not throw.
+ */
+export class SshStreams implements FollowedStreams {
+  readonly #connection: SshConnection;
+  readonly #take: (task: string, piece: StreamPiece) => void;
+  readonly #places = new Map<string, PlaceInStream>();
+  readonly #sessions = new Set<Session>();
+  #timer: NodeJS.Timeout | null = null;
+  #planning: Promise<void> = Promise.resolve();
+  #failures = 0;
+  /** As many as the server lets us have; it may allow fewer. */
+  #most = MAX_LISTENERS;
+  #isClosed = false;
+
+  constructor(connection: SshConnection, take: (task: string, piece: StreamPiece) => void) {
+    this.#connection = connection;
+    this.#take = take;
+  }
+
+  follow(task: string): void {
+    if (this.#isClosed || this.#places.has(task)) return;
+    this.#places.set(task, new PlaceInStream());
+    this.#planIn(GATHER_MS);
+  }
+
+  leave(task: string): void {
+    if (!this.#places.delete(task)) return;
+    for (const session of this.#sessions) {
+      if (session.tasks.delete(task) && session.tasks.size === 0) session.stop.abort();
+    }
+    this.#planIn(GATHER_MS);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#planning;
+    await Promise.all([...this.#sessions].map(stopSession));
+  }
+
+  #planIn(ms: number): void {
+    if (this.#timer !== null || this.#isClosed) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#planning = this.#planning.then(() => this.#plan());
+    }, ms);
+    this.#timer.unref();
+  }
+
+  async #plan(): Promise<void> {
+    for (let left = this.#unheard(); left.length > 0 && !this.#isClosed; left = this.#unheard()) {
+      if (this.#sessions.size < this.#most) {
+        this.#listen(left.slice(0, MAX_TASKS_EACH));
+        continue;
+      }
+      const [smallest] = [...this.#sessions].sort((a, b) => a.tasks.size - b.tasks.size);
+      const room = MAX_TASKS_EACH - (smallest?.tasks.size ?? MAX_TASKS_EACH);
+      // They are heard when others have ended.
+      if (smallest === undefined || room <= 0) return;
+      await stopSession(smallest);
+      const tasks = [...smallest.tasks].filter((task) => this.#places.has(task));
+      this.#listen([...tasks, ...left.slice(0, room)]);
+    }
+  }
+
+  /** The tasks that no session listens to, the oldest first. */
+  #unheard(): string[] {
+    const heard = new Set([...this.#sessions].flatMap(({ tasks }) => [...tasks]));
+    return [...this.#places.keys()].filter((task) => !heard.has(task));
+  }
+
+  #listen(tasks: readonly string[]): void {
+    const stop = new AbortController();
+    const session: Session = {
+      tasks: new Set(tasks),
+      stop,
+      ended: this.#run(tasks, stop.signal).then((isFailure) => {
+        this.#sessions.delete(session);
+        if (this.#isClosed || stop.signal.aborted) return;
+        this.#failures = isFailure ? this.#failures + 1 : 0;
+        // With others open it is the server that takes no more of them.
+        this.#most = isFailure && this.#sessions.size > 0 ? this.#sessions.size : MAX_LISTENERS;
+        const delayMs = Math.min(FIRST_DELAY_MS * 2 ** (this.#failures - 1), MAX_DELAY_MS);
+        this.#planIn(
+          isFailure && this.#most === MAX_LISTENERS ? delayMs * (0.5 + Math.random() / 2) : GATHER_MS,
+        );
+      }),
+    };
+    this.#sessions.add(session);
+  }
+
+  /** Resolves when the session has ended; true where it brought nothing. Never throws. */
+  async #run(tasks: readonly string[], signal: AbortSignal): Promise<boolean> {
+    const connection = this.#connection;
+    const startedAt = performance.now();
+    let hasHeard = false;
+    try {
+      await connection.shared?.ready(signal);
+      signal.throwIfAborted();
+      const words = sshWords(connection, onlyShared(connection), `bridge-listen ${tasks.join(' ')}`);
+      const { child, end } = startTied(words, { env: connection.env });
+      const stop = () => void end();
+      child.on('error', () => {});
+      child.stderr?.resume();
+      signal.addEventListener('abort', stop, { once: true });
+      const demux = new StreamDemux(tasks);
+      for (const task of tasks) this.#places.get(task)?.readAgain();
+      try {
+        for await (const bytes of child.stdout as Readable) {
+          hasHeard = true;
+          this.#failures = 0;
+          if (signal.aborted) break;
+          for (const { task, piece } of demux.read(bytes as Buffer))
+            if (this.#places.get(task)?.isNew(piece) === true) this.#take(task, piece);
+        }
+      } finally {
+        signal.removeEventListener('abort', stop);
+        child.stdout?.destroy();
+        child.stderr?.destroy();
+        await end();
+      }
+    } catch {
+      // It broke; the next try says whether it stays so.
+    }
+    return !hasHeard && performance.now() - startedAt < LONG_SESSION_MS;
+  }
+}
+
+async function stopSession({ stop, ended }: Session): Promise<void> {
+  stop.abort();
+  await ended;
+}

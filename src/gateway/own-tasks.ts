@@ -1,0 +1,89 @@
+import type { FoundAnswer } from '../asker/find-answer.js';
+import type { BridgeView } from '../bridge/bridge-view.js';
+import { openObjectReader } from '../git/object-reader.js';
+import { readHistory } from '../git/read-history.js';
+import { TaskRecords } from '../log/task-records.js';
+import { answerOf } from '../log/walk-answers.js';
+import { type HistoryCommit, type HistoryMessage, messageOf } from '../protocol/history.js';
+import type { TaskRequest } from '../protocol/request.js';
+import { readTask } from '../protocol/task.js';
+
+/** A task that a gateway has asked, as the record has it. */
+export interface OwnTask extends TaskRequest {
+  readonly task: string;
+  readonly token: string | null;
+  readonly idempotencyKey: string | null;
+  readonly isStreamed: boolean;
+  /** Null where it is open. */
+  readonly answer: FoundAnswer | null;
+}
+
+/** Whose tasks are looked for. */
+export interface OwnTasksQuery {
+  /** The author of their commits. */
+  readonly name: string;
+  /** Their `metadata.gateway`. */
+  readonly gateway: string;
+  /** An answer is found that is not older than this. Milliseconds. */
+  readonly lingerMs: number;
+  /** At most so many, the newest. */
+  readonly max: number;
+}
+
+/** No client has waited for longer, with all its retries. Milliseconds. */
+const LONGEST_WAIT_MS = 3_600_000;
+
+/**
+ * Finds what this gateway asked before it was started again, and may still be asked for: tasks that are
+ * open, and those that were answered a moment ago, maybe while it was not there. The oldest first. `tip`:
+ * where main is looked at.
+ */
+export async function findOwnTasks(view: BridgeView, tip: string, query: OwnTasksQuery): Promise<OwnTask[]> {
+  const { repo, terms } = view;
+  const nowMs = terms.serverNow();
+  const commits = await readHistory(repo, { from: [tip], sinceMs: nowMs - LONGEST_WAIT_MS });
+  const settled = new Map<string, HistoryCommit>();
+  const cancelled = new Set<string>();
+  const asked: Extract<HistoryMessage, { kind: 'task' }>[] = [];
+  for (const message of commits.map(messageOf)) {
+    const { commit } = message;
+    if (message.kind === 'answer') settled.set(commit.taskTrailer, commit);
+    else if (message.kind === 'cancel') cancelled.add(commit.taskTrailer);
+    else if (message.kind === 'task' && message.file === 'task.json' && commit.author === query.name)
+      asked.push(message);
+  }
+  const isWanted = ({ id }: HistoryCommit) => {
+    const answer = settled.get(id);
+    if (answer === undefined) return !cancelled.has(id);
+    // git's dates have no fractions of a second.
+    return nowMs - answer.committedAtMs <= query.lingerMs + 1_000;
+  };
+  const reader = openObjectReader(repo);
+  try {
+    const found: OwnTask[] = [];
+    const records = new TaskRecords(repo, reader);
+    for (const { commit, change } of asked.filter((one) => isWanted(one.commit)).slice(-query.max)) {
+      const blob = await reader.read(change.newId);
+      const read = readTask('task.json', blob?.content ?? Buffer.alloc(0), Number.POSITIVE_INFINITY);
+      if (!read.ok || read.value.request === undefined) continue;
+      const { request, metadata = {}, stream } = read.value;
+      if (metadata.gateway !== query.gateway) continue;
+      const settledBy = settled.get(commit.id);
+      const answer = settledBy === undefined ? null : await answerOf(reader, records, settledBy);
+      found.push({
+        ...request,
+        task: commit.id,
+        token: metadata.token ?? null,
+        idempotencyKey: metadata.idempotency_key ?? null,
+        isStreamed: stream === true,
+        answer:
+          answer !== null && 'answer' in answer && settledBy !== undefined
+            ? { commit: settledBy.id, asked: answer.task, answer: answer.answer }
+            : null,
+      });
+    }
+    return found;
+  } finally {
+    reader.close();
+  }
+}
