@@ -21,8 +21,7 @@ def one_line(said):  # runs of white space and control characters become one spa
     return re.sub(f"[{WHITE}{MARKS}\0-\x1f]+", " ", said).strip(" ")
 def excerpt(said, most): return said if len(said) <= most else said[: most - 1] + "…"
 def read_utf8(data):
-    said = data.decode("utf-8")
-    return need(not said.startswith("\ufeff"), "starts with a byte order mark", value=said)
+    return need(data[:3] != b"\xef\xbb\xbf", "starts with a byte order mark", value=data.decode("utf-8"))
 def duration_ms(said):  # a duration of the settings (`90`, `15m`, `7d`), or None
     found = re.fullmatch(f"[{WHITE}]*([0-9]{{1,9}})([smhdw]?)[{WHITE}]*", said)
     return found and int(found[1]) * {"m": 60, "h": 3600, "d": 86400, "w": 604800}.get(found[2], 1) * 1000
@@ -214,10 +213,8 @@ def continue_conversation(task, turns, is_longer=False, longest=None):
 # ---- Commits ----
 PERSON = "[^<>\n]{1,128} <[^<>\n]{0,254}> [0-9]{1,12} [+-][0-9]{4}"
 HEADERS = f"tree (?:{ID})\nparent (?:{ID})\nauthor {PERSON}\ncommitter {PERSON}\n\n"
-def compose(subject, trailers):
-    return f"{subject}\n\n" + "".join(f"{key}: {value}\n" for key, value in trailers.items())
-def ask_message(digest, question):
-    return compose(f"ask: {excerpt(one_line(question), 50)}", {"Task-Hash": digest})
+def compose(subject, lines): return f"{subject}\n\n" + "".join(f"{it}: {lines[it]}\n" for it in lines)
+def ask_message(digest, said): return compose(f"ask: {excerpt(one_line(said), 50)}", {"Task-Hash": digest})
 def status_of(it):
     return f"error {it['error']['code']}" if it["error"] else "cached" if it.get("cached") else "ok"
 def answer_message(answer):
@@ -233,15 +230,13 @@ def cancel_message(cancel):
     why = f": {excerpt(one_line(cancel['reason']), 50)}" if "reason" in cancel else ""
     return compose(f"cancel {cancel['task_commit'][:8]}{why}", {"Task": cancel["task_commit"]})
 def task_hash(data): return hashlib.sha256(data).hexdigest()
-def git_id(how, kind, data):
-    return hashlib.new(how, b"%s %d\0%s" % (kind.encode(), len(data), data)).hexdigest()
+def git_id(how, kind, it): return hashlib.new(how, b"%s %d\0%s" % (kind.encode(), len(it), it)).hexdigest()
 def parse_tree(raw, id_bytes):  # name → (mode, id) of a raw tree; a folder's name ends in /, as git sorts it
     entries = {}
     while raw:
         head, _, rest = raw.partition(b"\0")
         mode, _, entry = head.partition(b" ")
-        entries[entry + b"/" * (mode == b"40000")] = (mode, rest[:id_bytes])
-        raw = rest[id_bytes:]
+        entries[entry + b"/" * (mode == b"40000")], raw = (mode, rest[:id_bytes]), rest[id_bytes:]
     return entries
 def set_file(parent_tree, file, blob):  # the raw tree of a message: that of its parent with one entry set
     entries = parse_tree(parent_tree, len(blob) // 2)
@@ -306,8 +301,11 @@ def read_queue(commits, now_ms, ttl_ms):
     pending = [key for key in opened if key not in expired]
     return {"pending": pending, "expired": expired, "answered": answered, "good_answers": good,
             "cancelled": [key for key in pending if key in cancelled]}
-def by_priority(pending):  # the order of answering; `pending`: (id, its task or None) in the order of history
-    return [key for key, task in sorted(pending, key=lambda one: -(one[1] or {}).get("priority", 0))]
+def in_turns(asked, now_ms):  # the order of answering; `asked`: (id, asker, time, its task or {})
+    whose = [(it.get("priority", 0), by, it.get("metadata", {}).get("token", "")) for _, by, _, it in asked]
+    turn = {one[0]: (-mine[0], whose[:at].count(mine) - max(0, now_ms - one[2]) // 3_600_000)
+            for at, (one, mine) in enumerate(zip(asked, whose))}
+    return sorted(turn, key=turn.get)
 def task_of(objects, commit):  # the task of a commit that asks; None where it cannot be read
     return attempt(read, *commit["changes"], objects(commit["blob"]) or b"", MAX_WHOLE)[0]
 def read_log(objects, commits):  # the lines that answers.log has to have, each without its ingested_at
@@ -344,8 +342,9 @@ def print_queue(path):
     objects, commits = open_main(path)
     ttl = subprocess.run(["git", "--git-dir", path, "config", "bridge.taskTtl"], stdout=-1).stdout.decode()
     queue = read_queue(commits, time.time() * 1000, duration_ms(ttl) or 604_800_000)
-    pending = [(one["id"], task_of(objects, one)) for one in commits if one["id"] in queue["pending"]]
-    print(json.dumps({**queue, "pending": by_priority(pending)}, indent=2))
+    pending = [(one["id"], one["author"], one["at_ms"], task_of(objects, one) or {}) for one in commits
+               if one["id"] in queue["pending"]]
+    print(json.dumps({**queue, "pending": in_turns(pending, time.time() * 1000)}, indent=2))
 def verify(path):
     wanted, lines = read_log(*open_main(path)), []
     for file in os.scandir(os.path.join(path, "bridge")):
@@ -379,8 +378,9 @@ def history_of(case):
     objects = {one["id"]: data_of(one) for one in case["objects"]}
     commits = list(read_history(objects.get, case["tip"]))
     return [*read_queue(commits, case["now_ms"], case["ttl_ms"]).values(), read_log(objects.get, commits)]
-def order_of(pending):
-    return by_priority([(one["id"], attempt(read, one["file"], data_of(one))[0]) for one in pending])
+def order_of(pending, now_ms):
+    tasks = [attempt(read, it["file"], data_of(it))[0] or {} for it in pending]
+    return in_turns([(it["id"], it["asker"], it["at_ms"], task) for it, task in zip(pending, tasks)], now_ms)
 def check_vectors(folder):
     """Runs what index.json lists: a rule, what it is given of a case, and what has to come of it."""
     load = lambda file: json.loads(open(os.path.join(folder, f"{file}.json"), encoding="utf-8").read())

@@ -6,6 +6,7 @@ import { openToRead } from '../log/catch-up-log.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
 import { isExpired } from '../protocol/queue.js';
+import { readPlaces } from './task-places.js';
 import type { TaskState } from './task-state.js';
 import { readWaits, type WaitsFor } from './task-waits.js';
 
@@ -26,6 +27,8 @@ export interface TaskRow {
   readonly work: RunningWork | null;
   /** Of a pending task whose model only agents have that are away: these. Null otherwise. */
   readonly waits_for: WaitsFor | null;
+  /** Of a pending task: its place in line, 1 for the next. Null otherwise, and where too many are open. */
+  readonly place: number | null;
 }
 
 /** What an agent does for a task. Times are ISO 8601. */
@@ -63,7 +66,17 @@ export async function listTasks(
     const rows = await withWaits(view.repo, commits, taskRows(commits, context), {
       ...{ who, nowMs: context.nowMs, takesClaims },
     });
-    return { rows, nowMs: context.nowMs };
+    const idsOf = (filter: (row: TaskRow) => boolean) => new Set(rows.filter(filter).map(({ task }) => task));
+    const open = idsOf(isOpen);
+    const places = await readPlaces(view.repo, {
+      open: commits.filter(({ id }) => open.has(id)),
+      pending: idsOf(({ state }) => state === 'pending'),
+      nowMs: context.nowMs,
+    });
+    return {
+      rows: rows.map((row) => ({ ...row, place: places.get(row.task) ?? null })),
+      nowMs: context.nowMs,
+    };
   } finally {
     await view.close();
   }
@@ -135,6 +148,7 @@ function rowOf(
     question: withoutHead(commit.subject, 'ask'),
     work: null,
     waits_for: null,
+    place: null,
   };
   if (answer !== undefined) {
     return {

@@ -145,12 +145,43 @@ export function readQueue(
 }
 
 /**
- * The order in which pending tasks are answered: the higher priority first, the older first among equals.
- * `tasks` are in the order of asking; `priorityOf` says 0 for what has none or is no task.
+ * So long a wait counts as much as one task fewer of the same source: slow enough that a flood of a thousand
+ * questions does not overtake everybody once it is old, and nobody waits for ever. Milliseconds.
  */
-export function inOrderOfPriority<T>(tasks: readonly T[], priorityOf: (task: T) => number): T[] {
+export const AGEING_MS = 60 * 60 * 1000;
+
+/** What a pending task's turn depends on. What is no task has the priority 0, and its asker as its source. */
+export interface Waiting {
+  readonly priority: number;
+  /** Whom it counts for (`sourceOf`). */
+  readonly source: string;
+  readonly askedAtMs: number;
+}
+
+/**
+ * The order in which pending tasks are answered. The higher priority goes first. Within one, sources take
+ * turns: a task goes after those that have fewer pending tasks of their own source before them, so that who
+ * asks little does not wait for who asks much; each AGEING_MS of waiting counts as one fewer. Among equals
+ * the older goes first. `tasks` are in the order of asking, those included that are being answered.
+ */
+export function inOrderOfAnswering<T>(
+  tasks: readonly T[],
+  waitingOf: (task: T) => Waiting,
+  nowMs: number,
+): T[] {
+  const before = new Map<string, number>();
+  const placed = tasks.map((task) => {
+    const { priority, source, askedAtMs } = waitingOf(task);
+    const key = `${priority} ${source}`;
+    const asked = before.get(key) ?? 0;
+    before.set(key, asked + 1);
+    // A date may be ahead of the clock.
+    const aged = Math.floor(Math.max(0, nowMs - askedAtMs) / AGEING_MS);
+    return { task, priority, turn: asked - aged };
+  });
   // Sorting keeps the order among equals.
-  return [...tasks].sort((a, b) => priorityOf(b) - priorityOf(a));
+  placed.sort((a, b) => b.priority - a.priority || a.turn - b.turn);
+  return placed.map(({ task }) => task);
 }
 
 /** Whether a task asked at `askedAtMs` is past its time-to-live. Agent, hook and status all use this rule. */

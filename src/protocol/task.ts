@@ -122,6 +122,14 @@ export function priorityOf(task: TaskJson): number {
   return task.priority ?? 0;
 }
 
+/**
+ * Whom a task counts for where pending tasks take turns: its asker, and the program behind a gateway, which
+ * `metadata.token` names. `task` is null for what is none.
+ */
+export function sourceOf(asker: string, task: Pick<TaskJson, 'metadata'> | null): string {
+  return `${asker}\n${task?.metadata?.token ?? ''}`;
+}
+
 /** The model that a task names, in a field or in the body of its request; undefined where it names none. */
 export function modelOf(task: Pick<TaskJson, 'model' | 'request'>): string | undefined {
   return task.request === undefined ? task.model : modelOfRequest(task.request);

@@ -70,6 +70,7 @@ test.each(PLACES)('list --json is a line for each task and what became of it, %s
       answer: expect.stringMatching(/^4 \(llama3\.2:latest via ollama, \d+ ms\)$/),
       work: null,
       waits_for: null,
+      place: null,
     },
     expect.objectContaining({
       task: failed,
@@ -88,6 +89,7 @@ test.each(PLACES)('list --json is a line for each task and what became of it, %s
       answer: null,
       work: null,
       waits_for: null,
+      place: 1,
     },
   ]);
 });
@@ -102,7 +104,7 @@ test('list reads well', async () => {
     expect.stringMatching(
       new RegExp(`^${failed.slice(0, 8)}  error .*  bot: 3\\+3  →  error model_not_found .*, by home-pc$`),
     ),
-    expect.stringMatching(new RegExp(`^${pending.slice(0, 8)}  pending .*  bot: 4\\+4$`)),
+    expect.stringMatching(new RegExp(`^${pending.slice(0, 8)}  pending .*  bot: 4\\+4  →  next$`)),
     '',
   ]);
 });

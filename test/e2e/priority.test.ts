@@ -9,7 +9,7 @@ import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { waitUntil } from '../support/wait-until.js';
 
-test('the higher priority is answered first, among equals the older, and what runs is not stopped', async () => {
+test('the higher priority is answered first, within one askers take turns, and what runs is not stopped', async () => {
   const bridge = await startBridgeFixture();
   const standIn = await startStandIn();
   onCleanup(() => standIn.close());
@@ -59,4 +59,39 @@ test('the higher priority is answered first, among equals the older, and what ru
     'low',
     'lowest',
   ]);
+
+  // One source floods, another asks one thing.
+  const again = gate();
+  standIn.behave = () => ({ firstTokenAfter: again.opened });
+  const from = (token: string, prompt: string) =>
+    commitOnMain(bridge, { path: 'task.json', content: JSON.stringify({ prompt, metadata: { token } }) });
+  await from('flood', 'flood');
+  await waitUntil(() => questionsOf(standIn).length === 9, 'the first of the flood at the model');
+  const [one, two, last] = [
+    await from('flood', 'one'),
+    await from('flood', 'two'),
+    await from('flood', 'three'),
+  ];
+  const light = await from('light', 'light');
+  await fetched(light);
+  const listed = await runCliHere(['list', '--state', 'pending', '--json', '--repo', bridge.repoPath], {
+    env: bridge.ownerEnv,
+  });
+  const rows = listed.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const inLine = rows.toSorted((a, b) => Number(a.place) - Number(b.place)).map(({ task }) => task);
+  // The one that runs may not be claimed yet.
+  expect(inLine.slice(-4)).toEqual([light, one, two, last]);
+  // Fetched once the agent has the others in their order.
+  const end = await from('light', 'end');
+  await fetched(end);
+  again.open();
+  await waitUntil(
+    async () => (await bridge.answersLog()).some(({ task_commit }) => task_commit === last),
+    'the answer to the last of the flood',
+    45_000,
+  );
+  expect(questionsOf(standIn).slice(8)).toEqual(['flood', 'light', 'one', 'end', 'two', 'three']);
 });

@@ -8,10 +8,10 @@ import {
   type AskedTask,
   createQueueReader,
   equalTaskKey,
-  inOrderOfPriority,
+  inOrderOfAnswering,
   type QueueState,
 } from '../../protocol/queue.js';
-import { priorityOf } from '../../protocol/task.js';
+import { priorityOf, sourceOf } from '../../protocol/task.js';
 import { readAskedTask } from './read-task.js';
 
 /** By which terms a queue is read: `nowMs` is the server's clock. */
@@ -35,8 +35,7 @@ export class QueueView {
 
   /**
    * Reads what came to REMOTE_MAIN_REF since the last time, `tip`, and returns the queue. What is pending
-   * stands in the order in which it is to be answered: the higher `priority` first, and the older first among
-   * equals.
+   * stands in the order in which it is to be answered (`inOrderOfAnswering`).
    */
   async read(tip: string, terms: QueueTerms): Promise<QueueState> {
     // Of one clone, whatever happens meanwhile.
@@ -53,7 +52,7 @@ export class QueueView {
     // What is older is not in a fresh clone either (`updateClone`).
     history.reader.forget(Math.min(nowMs, history.newestMs) - taskTtlMs - HISTORY_MARGIN_MS);
     const queue = history.reader.queue({ nowMs, ttlMs: taskTtlMs });
-    return { ...queue, pending: await this.#order(queue.pending, terms.maxTaskBytes) };
+    return { ...queue, pending: await this.#order(queue.pending, terms) };
   }
 
   /**
@@ -71,7 +70,10 @@ export class QueueView {
   }
 
   /** A task is read once, the first time it is seen. */
-  async #order(pending: readonly AskedTask[], maxTaskBytes: number): Promise<readonly AskedTask[]> {
+  async #order(
+    pending: readonly AskedTask[],
+    { maxTaskBytes, nowMs }: QueueTerms,
+  ): Promise<readonly AskedTask[]> {
     const known = this.#seen;
     const ids = new Set(pending.map(({ id }) => id));
     for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
@@ -80,26 +82,33 @@ export class QueueView {
       const isPlain = asked.file === 'task.txt';
       const content = isPlain ? null : await readAskedTask(this.#objects, asked, maxTaskBytes);
       // What is no task is answered with an error, in its turn, by anybody.
-      if (content?.task == null) known.set(asked.id, PLAIN_TASK);
+      if (content?.task == null) known.set(asked.id, { ...PLAIN_TASK, source: sourceOf(asked.asker, null) });
       else {
         const { task, hash } = content;
         const wanted = wantedModelOf(task);
-        known.set(asked.id, { priority: priorityOf(task), wanted, key: equalTaskKey(asked.file, hash) });
+        const source = sourceOf(asked.asker, task);
+        known.set(asked.id, {
+          ...{ priority: priorityOf(task), source, wanted },
+          key: equalTaskKey(asked.file, hash),
+        });
       }
     }
-    return inOrderOfPriority(pending, (asked) => known.get(asked.id)?.priority ?? 0);
+    const waitingOf = ({ id, askedAtMs }: AskedTask) => ({ ...(known.get(id) ?? PLAIN_TASK), askedAtMs });
+    return inOrderOfAnswering(pending, waitingOf, nowMs);
   }
 }
 
 /** What has to be known of a pending task before its turn. */
 interface SeenTask {
   readonly priority: number;
+  /** Whom it counts for. */
+  readonly source: string;
   readonly wanted: WantedModel | null;
   /** By which an equal task is known. */
   readonly key: string;
 }
 
-const PLAIN_TASK: SeenTask = { priority: 0, wanted: null, key: '' };
+const PLAIN_TASK: SeenTask = { priority: 0, source: '', wanted: null, key: '' };
 
 /** What was read of a clone's history, up to `seen`. `newestMs`: its newest date, judged by the server. */
 function nothingSeen() {

@@ -42,6 +42,10 @@ const COLOURS: Readonly<Record<TaskState, (text: string) => string>> = {
   expired: pc.dim,
 };
 
+function placeInLine(place: number): string {
+  return place === 1 ? 'next' : `${place - 1} before it`;
+}
+
 /**
  * A task on one line: `3f2a1b9c  done      12 s ago  bot: 2+2  →  4 (llama3.2 via ollama, 812 ms), by
  * home-pc`.
@@ -49,6 +53,7 @@ const COLOURS: Readonly<Record<TaskState, (text: string) => string>> = {
 function formatTaskRow(row: TaskRow, nowMs: number): string {
   const age = `${formatDuration(Math.max(0, nowMs - Date.parse(row.asked_at)))} ago`;
   const outcome = [
+    ...(row.place === null || row.waits_for !== null ? [] : [placeInLine(row.place)]),
     ...(row.waits_for === null ? [] : [formatWaits(row.waits_for, nowMs)]),
     ...(row.answer === null ? [] : [oneLine(row.answer)]),
     ...(row.agent === null

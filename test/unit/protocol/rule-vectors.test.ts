@@ -12,9 +12,15 @@ import { formatLogLine, NO_TASK, type RecordTask, recordTask } from '../../../sr
 import { readModels } from '../../../src/protocol/models.js';
 import { readPlainCommit } from '../../../src/protocol/plain-commit.js';
 import { isPresent, readPresence } from '../../../src/protocol/presence.js';
-import { inOrderOfPriority, readQueue } from '../../../src/protocol/queue.js';
+import { inOrderOfAnswering, readQueue } from '../../../src/protocol/queue.js';
 import type { ReadResult } from '../../../src/protocol/strict-json.js';
-import { conversationOf, priorityOf, readTask, taskJsonSchema } from '../../../src/protocol/task.js';
+import {
+  conversationOf,
+  priorityOf,
+  readTask,
+  sourceOf,
+  taskJsonSchema,
+} from '../../../src/protocol/task.js';
 import { commitsOf, historyVectorsSchema, objectsOf } from '../../support/history-vectors.js';
 import { casesOf, readVectors, titled } from '../../support/read-vectors.js';
 
@@ -69,16 +75,21 @@ const priorities = await readVectors(
   'priorities',
   casesOf(
     z.object({
-      ...{ ...named, order: z.array(text) },
-      pending: z.array(z.object({ id: text, file: taskFile, text })),
+      ...{ ...named, order: z.array(text), now_ms: z.int() },
+      pending: z.array(z.object({ id: text, asker: text, at_ms: z.int(), file: taskFile, text })),
     }),
   ),
 );
-test.each(titled(priorities.cases))('the order of answering: %s', (_name, { pending, order }) => {
-  const sorted = inOrderOfPriority(pending, ({ file, text: content }) => {
+test.each(titled(priorities.cases))('the order of answering: %s', (_name, { pending, now_ms, order }) => {
+  const waitingOf = ({ asker, at_ms, file, text: content }: (typeof pending)[number]) => {
     const task = readTask(file, Buffer.from(content));
-    return task.ok ? priorityOf(task.value) : 0;
-  });
+    const [priority, source] = [
+      task.ok ? priorityOf(task.value) : 0,
+      sourceOf(asker, task.ok ? task.value : null),
+    ];
+    return { priority, source, askedAtMs: at_ms };
+  };
+  const sorted = inOrderOfAnswering(pending, waitingOf, now_ms);
   expect(sorted.map(({ id }) => id)).toEqual(order);
 });
 

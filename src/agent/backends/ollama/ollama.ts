@@ -23,8 +23,7 @@ export const OLLAMA = {
   sameModel: sameOllamaModel,
   answersFromOthers: false,
   takesContextSize: true,
-  // docs/api.md and docs/api/openai-compatibility.mdx of ollama/ollama; /v1/responses since 0.13.3,
-  // /v1/messages since 0.14.
+  // Of ollama/ollama: /v1/responses since 0.13.3, /v1/messages since 0.14.
   paths: REQUEST_PATHS,
   failures: OLLAMA_FAILURES,
   remedies: {
