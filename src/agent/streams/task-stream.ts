@@ -17,8 +17,8 @@ export const MAX_OPEN_STREAMS = 4;
 const MAX_WAITING_CHARS = 1024 * 1024;
 
 /**
- * What is said while a task is generated. Nothing of it throws, and nothing waits for it. Of a call each event
- * goes out as it came, and beside it the text in it, for readers that show no more than that.
+ * What is said while a task is generated. Nothing of it throws, and nothing waits for it. Of a call each
+ * event goes out as it came, and beside it the text in it, for readers that show no more than that.
  */
 export interface TaskStream {
   /** Passes on what is a piece or an event, or a start from the beginning. */
