@@ -65,6 +65,8 @@ export class Call {
   /** What was heard; those before the first were dropped. */
   #heard: Heard[] = [];
   #dropped = 0;
+  /** The first of the last generation, counted from the very first; what came before it is void. */
+  #begunAt = 0;
   #chars = 0;
   #stream: 'none' | 'begun' | 'ended' = 'none';
   #answer: FoundAnswer | null = null;
@@ -167,7 +169,8 @@ export class Call {
   async join(isJoined: boolean, signal?: AbortSignal): Promise<LiveCall> {
     if (this.#linger !== null) clearTimeout(this.#linger);
     this.#linger = null;
-    const listener: Listener = { at: this.#dropped, isLate: this.#dropped > 0, notifier: createNotifier() };
+    const at = Math.max(this.#dropped, this.#begunAt);
+    const listener: Listener = { at, isLate: at > this.#begunAt, notifier: createNotifier() };
     this.#listeners.add(listener);
     const endsAtMs = performance.now() + this.#keeper.waitMs;
     try {
@@ -235,6 +238,7 @@ export class Call {
   #hear(what: Heard): void {
     this.#heard.push(what);
     this.#chars += lengthOf(what);
+    if ('restart' in what) this.#begunAt = this.#dropped + this.#heard.length;
     // Nobody reads it, and who comes back is told the answer.
     if (!this.hasListeners && this.#chars > MAX_REPLAY_CHARS) {
       this.#dropped += this.#heard.length;

@@ -1,4 +1,5 @@
 import type { BridgeConnection } from '../../bridge/connection.js';
+import { MAX_STREAMS } from '../../bridge/stream-folder.js';
 import { openStreamWriter, type StreamWriter } from '../../bridge/stream-writer.js';
 import type { StreamPiece } from '../../protocol/stream.js';
 import type { GenerationSign } from '../backends/backend.js';
@@ -12,6 +13,9 @@ import { ThinkingFilter } from './thinking-filter.js';
  * of its own.
  */
 export const MAX_OPEN_STREAMS = 4;
+
+/** The same on the server itself, where a stream is a file and no session; it has places for so many. */
+const MAX_OPEN_FILES = MAX_STREAMS / 2;
 
 /** A stream that has said so much before there was room for it is given up. Characters. */
 const MAX_WAITING_CHARS = 1024 * 1024;
@@ -38,11 +42,12 @@ interface Speaker {
 /** The streams of an agent: what is generated for a task goes to the server while it is. */
 export class TaskStreams {
   readonly #openWriter: (task: string) => StreamWriter;
-  #free = MAX_OPEN_STREAMS;
+  #free: number;
   readonly #queue: (() => void)[] = [];
 
   /** `openWriter` is for tests. */
   constructor(connection: BridgeConnection, openWriter?: (task: string) => StreamWriter) {
+    this.#free = connection.address.kind === 'local' ? MAX_OPEN_FILES : MAX_OPEN_STREAMS;
     this.#openWriter = openWriter ?? ((task) => openStreamWriter(connection, task));
   }
 

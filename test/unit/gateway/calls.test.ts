@@ -144,6 +144,24 @@ describe('streams', () => {
   });
 });
 
+test('who comes back to a second generation hears nothing of the first one', async () => {
+  const { calls, say, answer } = await startCalls();
+  const asked = chat('count', { wantsStream: true });
+  const call = await calls.open(asked);
+  const events = call.events[Symbol.asyncIterator]();
+  const writer = say(call.task);
+  for (const piece of [BEGIN, { event: 'data: old' }, BEGIN, { event: 'data: new' }]) writer.write(piece);
+  for (const expected of [{ event: 'data: old' }, { restart: true }, { event: 'data: new' }])
+    expect((await events.next()).value).toEqual(expected);
+  call.leave();
+  const back = await calls.open(asked);
+  expect(back.isJoined).toBe(true);
+  writer.write({ end: true });
+  await writer.close();
+  await answer(call.task);
+  expect(await eventsOf(back)).toMatchObject([{ event: 'data: new' }, { isWhole: true }]);
+});
+
 describe('leaving and coming back', () => {
   test('the same question joins a task that nobody listens to, and no other', async () => {
     const { calls } = await startCalls();

@@ -14,10 +14,10 @@ function said(content: string, thinking = ''): GenerationSign {
 }
 
 /** Streams whose writers only note what they are told, and end when the test says so. */
-function notedStreams() {
+function notedStreams(kind: 'ssh' | 'local' = 'ssh') {
   const written = new Map<string, StreamPiece[]>();
   const closing = new Map<string, () => void>();
-  const streams = new TaskStreams({} as BridgeConnection, (task) => {
+  const streams = new TaskStreams({ address: { kind } } as BridgeConnection, (task) => {
     const pieces: StreamPiece[] = [];
     written.set(task, pieces);
     return {
@@ -70,6 +70,12 @@ test('a generation that was dropped says no end, and nothing more', () => {
   stream.end();
   expect(written.get('a')).toEqual([BEGIN, { text: 'fo' }]);
   expect([...closing.keys()]).toEqual(['a']);
+});
+
+test('on the server itself a stream is no session, so more of them are open', () => {
+  const { streams, written } = notedStreams('local');
+  for (let at = 0; at < 100; at += 1) streams.open(`task${at}`, speaker);
+  expect(written.size).toBe(100);
 });
 
 test('only so many are open as leave sessions for answers, and the next says all of it when one has ended', async () => {
