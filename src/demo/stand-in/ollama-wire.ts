@@ -214,8 +214,12 @@ function objectOf(text: string): unknown {
   }
 }
 
-function contextOf(turn: Turn): object {
-  return { context: Array.from({ length: turn.promptTokens + turn.completionTokens }, (_, at) => 100 + at) };
+/** How many tokens of a context are said at most: nobody reads them, and a behaviour may count billions. */
+const MAX_CONTEXT_TOKENS = 64;
+
+function contextOf({ promptTokens, completionTokens }: Turn): object {
+  const length = Math.min(promptTokens + completionTokens, MAX_CONTEXT_TOKENS);
+  return { context: Array.from({ length }, (_, at) => 100 + at) };
 }
 
 function logprobsOf(pieces: readonly AnyPiece[], { logprobs }: Turn): object {

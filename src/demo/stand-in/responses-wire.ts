@@ -67,8 +67,9 @@ export function responses(
       const stream = new ResponseStream(dialect, turn);
       stream.begin();
       for (const piece of pieces) stream.piece(piece);
-      const at = Math.floor(turn.startedAtMs / 1000);
-      return plainJson(200, { ...stream.finished(), completed_at: at });
+      // llama.cpp says this without a stream alone.
+      const lean = dialect.isLean ? { completed_at: Math.floor(turn.startedAtMs / 1000) } : {};
+      return plainJson(200, { ...stream.finished(), ...lean });
     },
     stream: (turn) => new ResponseStream(dialect, turn),
     error: dialect.error,
@@ -177,7 +178,8 @@ class ResponseStream {
     };
     if (this.#dialect.isLean) return head;
     const incomplete_details = status === 'incomplete' ? { reason: 'max_output_tokens' } : null;
-    return { ...head, ...OF_THE_REQUEST, incomplete_details };
+    const completed_at = status === 'completed' ? head.created_at : null;
+    return { ...head, ...OF_THE_REQUEST, completed_at, incomplete_details };
   }
 
   #usage(): object {
@@ -212,7 +214,6 @@ const PREFIX = { answer: 'msg', thinking: 'rs' } as const;
 /** What a response repeats of its request, where it said nothing of it. */
 const OF_THE_REQUEST = {
   background: false,
-  completed_at: null,
   error: null,
   instructions: null,
   max_output_tokens: null,
