@@ -8,6 +8,7 @@ import { messageOf } from '../protocol/history.js';
 import { isPresent, type Presence } from '../protocol/presence.js';
 import { type RunningWork, readTaskHistory, type TaskRow, taskRows, withWaits } from './list-tasks.js';
 import { type RecentFigures, recentFigures } from './recent-figures.js';
+import type { ListedGateway } from './running-gateways.js';
 import type { WaitsFor } from './task-waits.js';
 
 /** The output of `status`; its JSON form is a contract. Times are ISO 8601, ages milliseconds. */
@@ -43,6 +44,8 @@ export interface BridgeStatus {
   readonly repairs: readonly Repair[] | null;
   /** How the executables in `on-answer.d` are doing; null over ssh, where they cannot be seen. */
   readonly on_answer: readonly OnAnswerStatus[] | null;
+  /** The gateways of this bridge that run on this machine, by address. */
+  readonly gateways: readonly { readonly url: string; readonly started_at: string }[];
   readonly recent: RecentFigures;
   /** The agents that have ever announced themselves, by name. */
   readonly agents: readonly AgentStatus[];
@@ -98,6 +101,7 @@ export interface StatusContext {
   readonly staleLocks: readonly LeftLock[] | null;
   readonly repairs: readonly Repair[] | null;
   readonly onAnswer: readonly OnAnswerStatus[] | null;
+  readonly gateways: readonly ListedGateway[];
   readonly who: WhoWorks;
   /** False where agents do not say that they are there. */
   readonly takesClaims: boolean;
@@ -145,6 +149,9 @@ export async function readStatus(repo: Repository, context: StatusContext): Prom
       null,
     repairs: context.repairs,
     on_answer: context.onAnswer,
+    gateways: context.gateways
+      .filter(({ isRunning }) => isRunning)
+      .map(({ url, started_at }) => ({ url, started_at })),
     recent: await recentFigures(repo, commits, nowMs),
     agents: context.who.agents.map((presence) => agentStatus(presence, rows, nowMs)),
     task_ttl_ms: ttlMs,

@@ -7,6 +7,8 @@ import { catchUpLog } from '../log/catch-up-log.js';
 import { reportOnAnswer } from '../log/on-answer/state.js';
 import { hidePasswords } from '../process/hide-passwords.js';
 import { type BridgeStatus, readStatus } from './bridge-status.js';
+import { listGateways } from './running-gateways.js';
+import { gatewayFolder } from './tokens.js';
 
 /** How often the status is read again without a ring: ages grow, and side refs change without one. ms */
 const READ_MS = 5_000;
@@ -78,6 +80,7 @@ async function statusOf(view: BridgeView, repoName: string, logRecords: number |
     logRecords,
     staleLocks,
     repairs: isLocal ? readRepairs(repo.gitDir, nowMs - REPAIRS_SHOWN_MS) : null,
+    gateways: await listGateways(gatewayFolder(view.connection.address)),
     onAnswer: isLocal ? await reportOnAnswer(repo.gitDir) : null,
   });
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import envPaths from 'env-paths';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
-import { parseAddress } from '../bridge/address.js';
+import { type BridgeAddress, parseAddress } from '../bridge/address.js';
 import { openLocalBridge } from '../bridge/local-bridge.js';
 import { withFileLock } from '../process/file-lock.js';
 import { faultOf } from '../process/trusted-folder.js';
@@ -37,19 +37,30 @@ export interface ListedToken {
 }
 
 /**
- * The file with the tokens of the gateways of a bridge. Of a bridge on this machine it lies in the bridge,
- * where whoever runs `token` and the service that runs `serve` find the same; of one elsewhere where the
- * system keeps programs' data of this user. Throws BridgeError as parseAddress and openLocalBridge do.
+ * The file with the tokens of the gateways of a bridge. Throws BridgeError as parseAddress and
+ * openLocalBridge do.
  */
 export async function findTokenFile(repo: string, env: NodeJS.ProcessEnv): Promise<string> {
   const address = parseAddress(repo);
-  if (address.kind === 'local') {
-    const bridge = await openLocalBridge(address.url, { env, asOwner: true });
-    return path.join(bridge.repo.gitDir, 'bridge', 'tokens.json');
-  }
+  if (address.kind === 'local') await openLocalBridge(address.url, { env, asOwner: true });
+  return tokenFileIn(gatewayFolder(address));
+}
+
+/** The file with the tokens in a gatewayFolder. */
+export function tokenFileIn(folder: string): string {
+  return path.join(folder, 'tokens.json');
+}
+
+/**
+ * Where the gateways of a bridge keep what they know. Of a bridge on this machine that is the bridge, where
+ * whoever runs `token` and the service that runs `serve` find the same; of one elsewhere it is where the
+ * system keeps programs' data of this user.
+ */
+export function gatewayFolder(address: Pick<BridgeAddress, 'kind' | 'url'>): string {
+  if (address.kind === 'local') return path.join(path.resolve(address.url), 'bridge');
   const slug = address.url.replace(/[^A-Za-z0-9]+/g, '-').slice(-40);
   const id = createHash('sha256').update(address.url).digest('hex').slice(0, 8);
-  return path.join(envPaths('llm-bridge', { suffix: '' }).data, `gateway${slug}-${id}`, 'tokens.json');
+  return path.join(envPaths('llm-bridge', { suffix: '' }).data, `gateway${slug}-${id}`);
 }
 
 /**

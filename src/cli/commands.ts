@@ -98,7 +98,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     usage: 'service',
-    describe: 'Run the agent, a watcher or the upkeep of the log as a service of the system',
+    describe: 'Run the agent, the gateway, a watcher or the upkeep of the log as a service of the system',
     load: async () => (await import('./commands/service.js')).serviceCommand,
   },
   {

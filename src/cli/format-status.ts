@@ -28,6 +28,7 @@ export function formatStatus(status: BridgeStatus): string {
     `  ${counts.join(', ')} (the last ${formatDuration(status.task_ttl_ms)})`,
     ...formatProblem(status),
     ...formatRecent(status.recent),
+    ...status.gateways.map(({ url, started_at }) => `  gateway: ${url} since ${started_at}`),
     ...status.agents.map((agent) => `  ${formatAgent(agent)}`),
     ...(last === null ? [] : [`  last: ${oneLine(last.subject)}, by ${oneLine(last.agent)} at ${last.at}`]),
     ...(status.stale_locks ?? []).map(

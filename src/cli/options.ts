@@ -72,7 +72,7 @@ export const POSITIONALS = {
     required: true,
     choices: SERVICE_ROLES,
     value: z.enum(SERVICE_ROLES),
-    describe: 'agent answers, watch makes tasks of a file, ingest catches up the log every ten minutes',
+    describe: 'agent answers, serve is the gateway, watch makes tasks of a file, ingest catches up the log',
   }),
   servedFile: positional('file', { kind: 'path', describe: 'For watch: the task.txt or task.json' }),
 } as const;

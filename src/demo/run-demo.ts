@@ -1,7 +1,11 @@
 import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { makeKeyPair } from '../admin/make-key-pair.js';
+import { clientLines } from '../gateway/client-settings.js';
+import { DEFAULT_LISTEN, type ListenAddress, parseListenAddress } from '../gateway/listen-address.js';
+import { openGateway } from '../gateway/serve.js';
 import { clientGitEnv } from '../git/git-env.js';
 import { readLog } from '../git/porcelain.js';
 import { MAIN_REF } from '../protocol/names.js';
@@ -20,6 +24,8 @@ export interface DemoOptions {
   readonly print: (text: string) => Promise<void>;
   /** Without sshd, even where it is installed: the agent uses the local path. */
   readonly local: boolean;
+  /** Leaves a gateway of the bridge open until the signal aborts. */
+  readonly serve: boolean;
 }
 
 /** The question of the demo. */
@@ -27,6 +33,9 @@ const QUESTION = '2+2';
 
 /** How long a real model may take to load and answer; the stand-in answers at once. Seconds. */
 const TIMEOUT_S = '600';
+
+/** The same for calls of the gateway. Milliseconds. */
+const GATEWAY_WAIT_MS = 240_000;
 
 /**
  * Runs a whole bridge on this machine in a temporary folder: the real programs, real git and hooks, and a
@@ -97,10 +106,55 @@ export async function runDemo(options: DemoOptions): Promise<void> {
         `remove it    rm -r ${dir}`,
       ].join('\n'),
     );
+    if (options.serve) await serveUntilStopped({ repo, env, print, agentFailed: agent.failed, signal });
   } finally {
     ended.abort();
     for (const cleanup of cleanups.reverse()) await cleanup();
   }
+}
+
+/** Opens a gateway of the bridge and says how clients find it. Returns when the signal aborts. */
+async function serveUntilStopped(demo: {
+  repo: string;
+  env: NodeJS.ProcessEnv;
+  print: (text: string) => Promise<void>;
+  agentFailed: Promise<never>;
+  signal: AbortSignal;
+}): Promise<void> {
+  const { repo, env, print, signal } = demo;
+  const gateway = await openGateway({
+    access: { repo, env },
+    listen: await listenAddress(),
+    waitMs: GATEWAY_WAIT_MS,
+    lingerMs: 0,
+    aliases: new Map(),
+    allowedHosts: [],
+    corsOrigins: [],
+    name: 'client',
+    say: () => {},
+  });
+  try {
+    await print(
+      ['', `the gateway is open until Ctrl-C: ${gateway.url}`, ...clientLines(gateway.url)].join('\n'),
+    );
+    const stopped = new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true });
+      if (signal.aborted) resolve();
+    });
+    await Promise.race([stopped, demo.agentFailed]);
+  } finally {
+    await gateway.close();
+  }
+}
+
+/** The usual address, so that the lines are those of the README; any port where another program has it. */
+async function listenAddress(): Promise<ListenAddress> {
+  const usual = parseListenAddress(DEFAULT_LISTEN) ?? { host: '127.0.0.1', port: 0 };
+  const probe = createServer();
+  const isFree = await new Promise<boolean>((resolve) => {
+    probe.once('error', () => resolve(false)).listen(usual, () => probe.close(() => resolve(true)));
+  });
+  return isFree ? usual : { ...usual, port: 0 };
 }
 
 /** How the agent reaches the bridge: over a real sshd with a key of its own, or by the local path. */

@@ -1,5 +1,6 @@
 import os from 'node:os';
-import { findTokenFile, TokenKeeper } from '../admin/tokens.js';
+import { announceGateway } from '../admin/running-gateways.js';
+import { findTokenFile, gatewayFolder, TokenKeeper } from '../admin/tokens.js';
 import type { BridgeAccess } from '../bridge/connection.js';
 import { hidePasswords } from '../process/hide-passwords.js';
 import { packageVersion } from '../process/own-package.js';
@@ -73,9 +74,12 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       onProblem,
     });
     const server = await openHttpServer(app, listen);
+    const folder = gatewayFolder(calls.view.connection.address);
+    const sayGoodbye = await announceGateway(folder, { url: server.url, nowMs: Date.now() });
     return {
       url: server.url,
       async close() {
+        await sayGoodbye();
         await server.close();
         await calls.close();
       },

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import OpenAI from 'openai';
 import { expect, test } from 'vitest';
 import { findSshd } from '../../src/demo/run-sshd.js';
 import { logRecordSchema } from '../../src/protocol/log-record.js';
@@ -81,4 +82,29 @@ test('a demo that is interrupted ends all it has started', async () => {
   expect((await demo.exited).exitCode).toBe(1);
   expect(demo.stderr()).toMatch(/^error: stopped by SIGINT\ntry: .*\n$/);
   await waitUntil(async () => (await processesOf(dir)).length === 0, 'its processes to end');
+});
+
+test('demo --serve leaves a gateway open, says what makes a client use it, and ends with Ctrl-C', async () => {
+  const { dir, env } = await demoIn();
+  const demo = await startCli(['demo', '--local', '--serve'], { env });
+  const [, url = ''] = await demo.waitFor('stdout', /^the gateway is open until Ctrl-C: (http:\S+)$/m);
+  const lines = await demo.waitFor('stdout', /^(?:export .*\n){3}/m);
+  const variables = Object.fromEntries(
+    [...lines[0].matchAll(/([A-Z_]+)=(\S+)/g)].map(([, name, value]) => [name, value]),
+  );
+  expect(variables).toMatchObject({
+    OPENAI_BASE_URL: `${url}/v1`,
+    ANTHROPIC_BASE_URL: url,
+    OLLAMA_HOST: url,
+  });
+  const client = new OpenAI({ baseURL: variables.OPENAI_BASE_URL, apiKey: variables.OPENAI_API_KEY });
+  const [model] = (await client.models.list()).data;
+  const messages = [{ role: 'user' as const, content: '6 * 7' }];
+  const { choices } = await client.chat.completions.create({ model: model?.id ?? '', messages });
+  if (!(await hasModelServer())) expect(choices[0]?.message.content).toBe('42');
+
+  demo.signal('SIGINT');
+
+  expect(await demo.exited).toEqual({ exitCode: 0, signal: null });
+  expect(await processesOf(dir)).toEqual([]);
 });

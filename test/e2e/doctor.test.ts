@@ -106,6 +106,7 @@ describe('on the server, the doctor', () => {
         'log',
         'agents',
         'on-answer',
+        'gateway',
         'disk',
       ],
     ]);

@@ -7,6 +7,8 @@ import { text as readText } from 'node:stream/consumers';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { transform } from 'esbuild';
 import { beforeAll, describe, expect, type TestContext, test } from 'vitest';
+import { clientLines } from '../../src/gateway/client-settings.js';
+import { DEFAULT_LISTEN } from '../../src/gateway/listen-address.js';
 import { readTask } from '../../src/protocol/task.js';
 import { cleanEnv } from '../support/clean-env.js';
 import { matchesOutput, readSessions, typeStep } from '../support/console-session.js';
@@ -44,6 +46,10 @@ const runnable = blocks.filter((block) => block.language !== 'json');
  */
 const RUN_ELSEWHERE: readonly { readonly text: string; readonly by: string }[] = [
   { text: 'npm ci && npm run demo', by: '.ci/run, on a fresh clone' },
+  {
+    text: clientLines(`http://${DEFAULT_LISTEN}`).join('\n'),
+    by: 'test/e2e/demo.test.ts, which reads them from what the demo says',
+  },
   {
     text: 'npm ci && npm run build && npm pack\nnpm install -g ./git-llm-bridge-0.1.0.tgz',
     by: 'test/e2e/package.test.ts, in a copy of the checkout and into a prefix of its own',

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseAddress } from '../../bridge/address.js';
@@ -5,8 +6,10 @@ import { openConnection } from '../../bridge/connection.js';
 import type { SshOptions } from '../../bridge/ssh-settings.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import type { Role } from '../../protocol/names.js';
+import { gatewayFolder } from '../tokens.js';
 import { type AgentCheckOptions, agentChecks, stateDirOf } from './agent-checks.js';
 import { checkDisk, DEFAULT_DISK_THRESHOLDS } from './check-disk.js';
+import { checkGateway } from './check-gateway.js';
 import { checkGit } from './check-git.js';
 import type { Check } from './finding.js';
 import { remoteChecks } from './remote-checks.js';
@@ -65,6 +68,8 @@ export async function* doctorChecks(options: DoctorOptions): AsyncGenerator<Chec
         },
       });
     }
+    const folder = gatewayFolder(address);
+    if (existsSync(folder)) yield { name: 'gateway', run: () => checkGateway(folder, address.url) };
     // On a machine that is to answer, an asker's key is the wrong key. The model server is checked all the
     // same.
     if ((role ?? keyRole) === 'asker') return;

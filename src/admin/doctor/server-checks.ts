@@ -2,8 +2,10 @@ import type { LocalBridge } from '../../bridge/local-bridge.js';
 import { whoWorks } from '../../bridge/side-refs.js';
 import { MAIN_REF } from '../../protocol/names.js';
 import { readTaskHistory, taskRows } from '../list-tasks.js';
+import { gatewayFolder } from '../tokens.js';
 import { judgeAgents } from './check-agents.js';
 import { checkDisk, DEFAULT_DISK_THRESHOLDS, type DiskThresholds } from './check-disk.js';
+import { checkGateway } from './check-gateway.js';
 import { checkGit } from './check-git.js';
 import { checkHistory } from './check-history.js';
 import { checkHooks } from './check-hooks.js';
@@ -68,6 +70,11 @@ export function serverChecks(options: ServerCheckOptions): Check[] {
     },
     { name: 'agents', needs: [...needs, 'history'], run: () => checkAgents(bridge(), now()) },
     { name: 'on-answer', needs, run: () => checkOnAnswer(gitDir()) },
+    {
+      name: 'gateway',
+      needs,
+      run: () => checkGateway(gatewayFolder({ kind: 'local', url: gitDir() }), gitDir()),
+    },
     { name: 'disk', needs, run: () => checkDisk(gitDir(), disk) },
   ];
 }

@@ -1,7 +1,8 @@
 /**
- * What can run as a service: the agent, the watcher of a file, and the upkeep of the log every few minutes.
+ * What can run as a service: the agent, the gateway, the watcher of a file, and the upkeep of the log every
+ * few minutes.
  */
-export const SERVICE_ROLES = ['agent', 'watch', 'ingest'] as const;
+export const SERVICE_ROLES = ['agent', 'serve', 'watch', 'ingest'] as const;
 export type ServiceRole = (typeof SERVICE_ROLES)[number];
 
 /** For one person, started when they log in, or for the machine, started with it. */
@@ -39,7 +40,12 @@ export const INGEST_EVERY_S = 600;
 
 /** What a person reads of a service in a list. */
 export function describeService({ role, repo }: Pick<ServiceSpec, 'role' | 'repo'>): string {
-  const what = { agent: 'answers for', watch: 'watches a file for', ingest: 'catches up the log of' };
+  const what = {
+    agent: 'answers for',
+    serve: 'is the gateway of',
+    watch: 'watches a file for',
+    ingest: 'catches up the log of',
+  };
   return `llm-bridge: ${what[role]} ${repo}`;
 }
 

@@ -121,6 +121,10 @@ export const ADMIN_ROWS = {
     kind: 'switch',
     describe: 'Install the agent as a service, and start it',
   }),
+  serve: option('serve', {
+    kind: 'switch',
+    describe: 'Then leave a gateway of the bridge open until Ctrl-C, and say what makes a client use it',
+  }),
   local: option('local', {
     kind: 'switch',
     describe: 'Without sshd: the agent comes in by the local path',

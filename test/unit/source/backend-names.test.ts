@@ -11,10 +11,11 @@ const src = fileURLToPath(new URL('../../../src/', import.meta.url));
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
 
 /**
- * Who may: the backends themselves, the stand-in that speaks as they do, and the lists of what each API
- * takes, which cite the reference they were made from.
+ * Who may: the backends themselves, the stand-in that speaks as they do, the lists of what each API takes,
+ * which cite the reference they were made from, and the variables of clients, which name whose they are.
  */
-const MAY_NAME = /^(?:agent\/backends\/|agent\/requests\/fields\/|demo\/stand-in\/)/;
+const MAY_NAME =
+  /^(?:agent\/backends\/|agent\/requests\/fields\/|demo\/stand-in\/|gateway\/client-settings\.ts$)/;
 
 const NAMES = BACKENDS.flatMap(({ name, title }) => [name, title.toLowerCase()]);
 

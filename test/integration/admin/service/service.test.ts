@@ -34,6 +34,12 @@ const INGEST: ServiceSpec = {
   command: [process.execPath, '/opt/main.js', 'ingest', '--repo', EVIL],
   writes: [EVIL],
 };
+const SERVE: ServiceSpec = {
+  ...SPEC,
+  role: 'serve',
+  name: 'llm-bridge-serve',
+  command: [process.execPath, '/opt/main.js', 'serve', '--repo', REPO, '--alias', 'gpt-4o=llama3.2'],
+};
 const WATCH: ServiceSpec = { ...INGEST, role: 'watch', name: 'llm-bridge-watch', usesTmp: true };
 
 const isThere = async (program: string) =>
@@ -57,6 +63,7 @@ describe.skipIf(!hasAnalyze)('systemd (skipped where there is no systemd-analyze
   test.each([
     ['the agent of the machine', SPEC],
     ['the agent of a person', { ...SPEC, scope: 'user' as const, user: null }],
+    ['the gateway', SERVE],
     ['the watcher', WATCH],
     ['the ingest with its timer', INGEST],
   ])('has nothing to say against %s', async (_name, spec) => {

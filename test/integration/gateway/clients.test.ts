@@ -1,0 +1,297 @@
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import Anthropic from '@anthropic-ai/sdk';
+import { generateObject, generateText, stepCountIs, streamText, tool } from 'ai';
+import { Ollama } from 'ollama';
+import OpenAI from 'openai';
+import { zodResponseFormat } from 'openai/helpers/zod';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import { type Behaviour, inTurn } from '../../../src/demo/stand-in/stand-in-request.js';
+import { gate } from '../../support/bridge-agent.js';
+import { type GatewayFixture, startGatewayFixture } from '../../support/gateway-fixture.js';
+import { readCodeBlocks } from '../../support/read-markdown.js';
+import { tempDir } from '../../support/temp-dir.js';
+
+// The clients are those that people install, and none of them is told that it speaks with a bridge.
+
+const MODEL = 'llama3.2';
+const QUESTION = [{ role: 'user' as const, content: 'What is 2+2?' }];
+/** A model that first calls a function, and then answers what it is told. */
+const CALLS_ADD: readonly Behaviour[] = [
+  { toolCalls: [{ name: 'add', arguments: { a: 2, b: 2 } }] },
+  { answer: 'It is 4.' },
+];
+const ADD = {
+  name: 'add',
+  description: 'Adds two numbers',
+  parameters: {
+    type: 'object' as const,
+    properties: { a: { type: 'number' }, b: { type: 'number' } },
+    required: ['a', 'b'],
+  },
+};
+
+let fixture: GatewayFixture;
+beforeAll(async () => {
+  fixture = await startGatewayFixture({
+    gateway: { aliases: new Map([['gpt-4o', MODEL]]) },
+    standIn: {
+      models: {
+        ollama: [
+          { name: 'llama3.2:latest', capabilities: ['completion', 'tools'] },
+          { name: 'all-minilm:latest', capabilities: ['embedding'] },
+        ],
+      },
+    },
+  });
+});
+beforeEach(() => {
+  fixture.standIn.behave = () => ({});
+});
+
+/**
+ * Reads texts of a stream whose model waits after its first word until that word has arrived at the client.
+ * A stream that comes only when it is whole never ends here.
+ */
+async function readLive(
+  start: () => AsyncIterable<string> | Promise<AsyncIterable<string>>,
+): Promise<string> {
+  const { opened, open } = gate();
+  fixture.standIn.behave = () => ({ answer: 'one two three', pause: { afterChunks: 1, until: opened } });
+  let text = '';
+  for await (const piece of await start()) {
+    text += piece;
+    if (text !== '') open();
+  }
+  return text;
+}
+
+async function* textsOf<T>(stream: AsyncIterable<T>, textOf: (piece: T) => string | null | undefined) {
+  for await (const piece of stream) yield textOf(piece) ?? '';
+}
+
+describe('openai', () => {
+  let client: OpenAI;
+  beforeAll(() => {
+    client = new OpenAI({ baseURL: `${fixture.url}/v1`, apiKey: 'any', maxRetries: 0 });
+  });
+
+  test('chats, and is told the task', async () => {
+    const { data, response } = await client.chat.completions
+      .create({ model: 'gpt-4o', messages: QUESTION, user: 'me' })
+      .withResponse();
+    expect(data.choices[0]?.message.content).toBe('4');
+    expect(response.headers.get('x-llm-bridge-task')).toMatch(/^[0-9a-f]{40}$/);
+    expect(response.headers.get('x-llm-bridge-dropped')).toContain('user');
+  });
+
+  test('streams a chat live', async () => {
+    const text = await readLive(async () =>
+      textsOf(
+        await client.chat.completions.create({ model: MODEL, messages: QUESTION, stream: true }),
+        (chunk) => chunk.choices[0]?.delta.content,
+      ),
+    );
+    expect(text).toBe('one two three');
+  });
+
+  test('has its stream helper put a whole message together', async () => {
+    const stream = client.chat.completions.stream({
+      model: MODEL,
+      messages: QUESTION,
+      stream_options: { include_usage: true },
+    });
+    expect((await stream.finalMessage()).content).toBe('4');
+    expect((await stream.totalUsage()).total_tokens).toBeGreaterThan(0);
+  });
+
+  test.each([false, true])('has its helper run functions, streamed: %s', async (stream) => {
+    fixture.standIn.behave = inTurn(...CALLS_ADD);
+    const called: unknown[] = [];
+    const run = client.chat.completions.runTools({
+      model: MODEL,
+      messages: QUESTION,
+      stream: stream as false,
+      tools: [
+        {
+          type: 'function',
+          function: {
+            ...ADD,
+            parse: JSON.parse,
+            function: (args: unknown) => {
+              called.push(args);
+              return '4';
+            },
+          },
+        },
+      ],
+    });
+    expect(await run.finalContent()).toBe('It is 4.');
+    expect(called).toEqual([{ a: 2, b: 2 }]);
+  });
+
+  test('parses an answer by a schema', async () => {
+    const completion = await client.chat.completions.parse({
+      model: MODEL,
+      messages: QUESTION,
+      response_format: zodResponseFormat(z.object({ result: z.number() }), 'sum'),
+    });
+    expect(completion.choices[0]?.message.parsed).toEqual({ result: 4 });
+  });
+
+  test('is told of a model that nobody has by its own error', async () => {
+    const asked = client.chat.completions.create({ model: 'no-such', messages: QUESTION });
+    await expect(asked).rejects.toThrow(OpenAI.NotFoundError);
+  });
+
+  test('is told which field was wrong', async () => {
+    const asked = client.chat.completions.create({ model: MODEL, messages: 'x' as never });
+    const error = await asked.catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(OpenAI.BadRequestError);
+    expect((error as { param: unknown }).param).toMatch(/^messages/);
+  });
+
+  test('lists models and finds one', async () => {
+    const ids: string[] = [];
+    for await (const model of client.models.list()) ids.push(model.id);
+    expect(ids).toEqual(expect.arrayContaining(['llama3.2:latest', 'all-minilm:latest', 'gpt-4o']));
+    expect((await client.models.retrieve(MODEL)).id).toBe('llama3.2:latest');
+  });
+});
+
+describe('ollama', () => {
+  let client: Ollama;
+  beforeAll(() => {
+    client = new Ollama({ host: fixture.url });
+  });
+
+  test('lists models, shows one, and says which are in memory', async () => {
+    const { models } = await client.list();
+    expect(models.map(({ name }) => name)).toContain('llama3.2:latest');
+    expect((await client.show({ model: MODEL })).capabilities).toEqual(['completion', 'tools']);
+    expect((await client.ps()).models).toEqual(expect.any(Array));
+  });
+
+  test('is told that the models are not managed here', async () => {
+    await expect(client.pull({ model: 'x' })).rejects.toThrow(/PC/);
+    await expect(client.delete({ model: 'x' })).rejects.toThrow(/PC|not/);
+  });
+});
+
+describe('@anthropic-ai/sdk', () => {
+  let client: Anthropic;
+  beforeAll(() => {
+    client = new Anthropic({ baseURL: fixture.url, apiKey: 'any', maxRetries: 0 });
+  });
+  const call = { model: MODEL, max_tokens: 100, messages: QUESTION };
+
+  test('lists models, and is told of one that nobody has by its own error', async () => {
+    const ids: string[] = [];
+    for await (const model of client.models.list()) ids.push(model.id);
+    expect(ids).toContain('llama3.2:latest');
+    await expect(client.messages.create({ ...call, model: 'no-such' })).rejects.toThrow(
+      Anthropic.NotFoundError,
+    );
+  });
+});
+
+describe('ai', () => {
+  let provider: ReturnType<typeof createOpenAICompatible>;
+  beforeAll(() => {
+    provider = createOpenAICompatible({
+      name: 'bridge',
+      baseURL: `${fixture.url}/v1`,
+      apiKey: 'any',
+      supportsStructuredOutputs: true,
+    });
+  });
+
+  test('generates text', async () => {
+    expect((await generateText({ model: provider(MODEL), prompt: '2+2', maxRetries: 0 })).text).toBe('4');
+  });
+
+  test('streams text live', async () => {
+    const text = await readLive(() => streamText({ model: provider(MODEL), prompt: '2+2' }).textStream);
+    expect(text).toBe('one two three');
+  });
+
+  test('generates an object', async () => {
+    const { object } = await generateObject({
+      model: provider(MODEL),
+      prompt: '2+2',
+      schema: z.object({ result: z.number() }),
+      maxRetries: 0,
+    });
+    expect(object).toEqual({ result: 4 });
+  });
+
+  test('calls functions in a loop', async () => {
+    fixture.standIn.behave = inTurn(...CALLS_ADD);
+    const { text, steps } = await generateText({
+      model: provider(MODEL),
+      prompt: 'What is 2+2?',
+      stopWhen: stepCountIs(3),
+      maxRetries: 0,
+      tools: {
+        add: tool({
+          description: 'Adds two numbers',
+          inputSchema: z.object({ a: z.number(), b: z.number() }),
+          execute: async ({ a, b }) => a + b,
+        }),
+      },
+    });
+    expect([text, steps[0]?.toolResults[0]?.output]).toEqual(['It is 4.', 4]);
+  });
+});
+
+describe('curl', () => {
+  const curl = async (path: string, ...args: readonly string[]) =>
+    (await promisify(execFile)('curl', ['-sSN', `${fixture.url}${path}`, ...args])).stdout;
+
+  test('as in the pages of OpenAI, streamed to [DONE]', async () => {
+    const body = JSON.stringify({ model: MODEL, messages: QUESTION, stream: true });
+    const text = await curl('/v1/chat/completions', '-H', 'content-type: application/json', '-d', body);
+    expect(text).toMatch(/^data: \{/);
+    expect(text.trimEnd()).toMatch(/data: \[DONE\]$/);
+  });
+});
+
+test('the Node bot of docs/clients.md edits its message as the answer grows', async () => {
+  const page = await readFile(new URL('../../../docs/clients.md', import.meta.url), 'utf8');
+  const block = readCodeBlocks(page).find(({ language }) => language === 'js');
+  const file = join(await tempDir(), 'bot.mjs');
+  // What npm install does in a project of one's own.
+  const installed = import.meta.resolve('openai');
+  await writeFile(file, (block?.text ?? '').replace("from 'openai'", `from '${installed}'`));
+  const { answerByEdits } = (await inEnv(
+    { OPENAI_BASE_URL: `${fixture.url}/v1`, OPENAI_API_KEY: 'any' },
+    () => import(pathToFileURL(file).href),
+  )) as { answerByEdits: (question: string, edit: (text: string) => Promise<void>) => Promise<void> };
+  const { opened, open } = gate();
+  fixture.standIn.behave = () => ({ answer: 'one two three', pause: { afterChunks: 1, until: opened } });
+  const edits: string[] = [];
+  await answerByEdits('What is 2+2?', async (text) => {
+    edits.push(text);
+    open();
+  });
+  expect(edits[0]).toBe('one');
+  expect(edits.at(-1)).toBe('one two three');
+});
+
+async function inEnv<T>(variables: Record<string, string>, job: () => Promise<T>): Promise<T> {
+  const before = { ...process.env };
+  Object.assign(process.env, variables);
+  try {
+    return await job();
+  } finally {
+    for (const name of Object.keys(variables)) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
+  }
+}
