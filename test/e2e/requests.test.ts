@@ -18,7 +18,10 @@ import { waitUntil } from '../support/wait-until.js';
 
 /** When the stand-in answers, so that the same call gets the same bytes. */
 const NOW_MS = Date.UTC(2026, 10, 27);
+const OLLAMA = 'llama3.2:latest';
 const LMSTUDIO = 'llama-3.2-3b-instruct';
+const LLAMA_CPP = 'Llama-3.2-3B-Instruct-Q4_K_M.gguf';
+const EMBEDDER = 'nomic-embed-text';
 
 let bridge: BridgeFixture;
 let standIn: StandIn;
@@ -28,7 +31,16 @@ let asked = 0;
 
 beforeAll(async () => {
   bridge = await startBridgeFixture({ sshdConfig: ['MaxSessions 8'] });
-  standIn = await startStandIn({ now: () => NOW_MS });
+  standIn = await startStandIn({
+    now: () => NOW_MS,
+    models: {
+      ollama: [
+        { name: OLLAMA, capabilities: ['completion', 'tools', 'vision'] },
+        { name: EMBEDDER, capabilities: ['embedding'] },
+      ],
+      openai: [LLAMA_CPP, EMBEDDER],
+    },
+  });
   onCleanup(() => standIn.close());
   agent = await startAgent(bridge, standIn, { state: 'requests', args: agentArgs() });
   const { env, home } = bridge.principal('bot');
@@ -96,36 +108,113 @@ async function askDirectly({ path, body, backend }: Call, stream?: boolean): Pro
 
 const messages = [{ role: 'user', content: 'What is 12 * 3?' }];
 
-const CALLS: readonly (Call & { readonly answer: string | null; readonly isStreamed: boolean })[] = [
+const TOOL = {
+  type: 'function',
+  function: { name: 'weather', parameters: { type: 'object', properties: { city: { type: 'string' } } } },
+};
+const WEATHER = { name: 'weather', arguments: '{"city":"Tbilisi"}' };
+const PIXEL =
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+const seen = [
+  { type: 'text', text: 'What is 12 * 3?' },
+  { type: 'image_url', image_url: { url: `data:image/png;base64,${PIXEL}` } },
+];
+
+interface Row extends Call {
+  readonly what: string;
+  readonly backend: 'ollama' | 'lmstudio' | 'openai';
+  /** Default: 36. Null: there is no text. */
+  readonly answer?: string | null;
+  /** Default: true. */
+  readonly isStreamed?: boolean;
+}
+
+const V1 = (model: string) => ({ model, messages });
+
+const CALLS: readonly Row[] = [
+  { what: 'chat', path: '/v1/chat/completions', backend: 'lmstudio', body: V1(LMSTUDIO) },
+  { what: 'chat', path: '/v1/chat/completions', backend: 'openai', body: V1(LLAMA_CPP) },
+  { what: 'chat', path: '/v1/chat/completions', backend: 'ollama', body: V1(OLLAMA) },
   {
-    ...{ path: '/v1/chat/completions', backend: 'lmstudio', answer: '36', isStreamed: true },
-    body: { model: LMSTUDIO, messages },
+    ...{ what: 'a tool call', path: '/v1/chat/completions', backend: 'openai', answer: null },
+    body: { ...V1(LLAMA_CPP), tools: [TOOL], tool_choice: 'required' },
   },
   {
-    ...{ path: '/v1/chat/completions', backend: 'openai', answer: '36', isStreamed: true },
-    body: { model: 'Llama-3.2-3B-Instruct-Q4_K_M.gguf', messages },
+    ...{ what: 'log probabilities and choices', path: '/v1/chat/completions', backend: 'openai' },
+    body: { ...V1(LLAMA_CPP), logprobs: true, top_logprobs: 2, n: 2 },
+  },
+  {
+    ...{ what: 'an image', path: '/v1/chat/completions', backend: 'lmstudio' },
+    body: { model: LMSTUDIO, messages: [{ role: 'user', content: seen }] },
+  },
+  {
+    ...{ what: 'a completion', path: '/v1/completions', backend: 'openai' },
+    body: { model: LLAMA_CPP, prompt: 'What is 12 * 3?' },
+  },
+  {
+    ...{ what: 'a response', path: '/v1/responses', backend: 'lmstudio' },
+    body: { model: LMSTUDIO, input: 'What is 12 * 3?', reasoning: { effort: 'low' } },
+  },
+  {
+    ...{ what: 'a message', path: '/v1/messages', backend: 'lmstudio' },
+    body: { ...V1(LMSTUDIO), max_tokens: 100 },
+  },
+  {
+    ...{ what: 'embeddings of several', path: '/v1/embeddings', backend: 'openai' },
+    ...{ answer: null, isStreamed: false },
+    body: { model: EMBEDDER, input: ['one', 'two'] },
+  },
+  { what: 'chat', path: '/api/chat', backend: 'ollama', body: V1(OLLAMA) },
+  {
+    ...{ what: 'an image and a tool', path: '/api/chat', backend: 'ollama', answer: null },
+    body: { model: OLLAMA, messages: [{ ...messages[0], images: [PIXEL] }], tools: [TOOL] },
+  },
+  {
+    ...{ what: 'a generation', path: '/api/generate', backend: 'ollama' },
+    body: { model: OLLAMA, prompt: 'What is 12 * 3?', think: false },
+  },
+  {
+    ...{ what: 'embeddings of several', path: '/api/embed', backend: 'ollama' },
+    ...{ answer: null, isStreamed: false },
+    body: { model: EMBEDDER, input: ['one', 'two'] },
+  },
+  {
+    ...{ what: 'an embedding', path: '/api/embeddings', backend: 'ollama' },
+    ...{ answer: null, isStreamed: false },
+    body: { model: EMBEDDER, prompt: 'one' },
   },
 ];
 
-test.each(CALLS)('$path of $backend: streamed or not, the response is what the server says', async (call) => {
-  const { isStreamed } = call;
-  const told = JSON.parse(await askDirectly(call, isStreamed ? false : undefined)) as unknown;
-  const [quiet, aloud] = [await ask(call), await ask(call, { stream: true })];
-  const pieces = await listen(aloud);
-  for (const task of [quiet, aloud]) {
-    const answer = await answerTo(task);
-    expect(answer).toMatchObject({ answer: call.answer, error: null, backend: call.backend });
-    expect(answer.response).toEqual({ status: 200, body: told });
-  }
-  const streamed = isStreamed ? await askDirectly(call, true) : '';
-  const separator = call.path.startsWith('/api/') ? '\n' : '\n\n';
-  const events = streamed.split(separator).filter((event) => event !== '');
-  expect(eventsOf(pieces)).toEqual(events);
-  // Who shows the text alone has it as well.
-  const text = pieces.map((piece) => ('text' in piece ? piece.text : '')).join('');
-  expect(text).toBe(isStreamed ? call.answer : '');
-  expect(pieces.at(-1)).toEqual({ end: true });
+/** The tasks of each row: asked together, because what takes time is the waiting for one after another. */
+const TASKS = new Map<Row, { readonly quiet: string; readonly aloud: string }>();
+
+beforeAll(async () => {
+  standIn.behave = ({ tools }) => (tools.length === 0 ? {} : { answer: '', toolCalls: [WEATHER] });
+  for (const call of CALLS)
+    TASKS.set(call, { quiet: await ask(call), aloud: await ask(call, { stream: true }) });
 });
+
+test.each(CALLS)(
+  '$path of $backend, $what: streamed or not, the response is what the server says',
+  async (call) => {
+    const { answer: text = '36', isStreamed = true } = call;
+    const { quiet, aloud } = TASKS.get(call) ?? { quiet: '', aloud: '' };
+    for (const task of [quiet, aloud]) {
+      const answer = await answerTo(task);
+      expect(answer).toMatchObject({ answer: text, error: null, backend: call.backend });
+      expect(answer).not.toHaveProperty('dropped');
+      const told = JSON.parse(await askDirectly(call, isStreamed ? false : undefined)) as unknown;
+      expect(answer.response).toEqual({ status: 200, body: told });
+    }
+    const pieces = await listen(aloud);
+    const streamed = isStreamed ? await askDirectly(call, true) : '';
+    const separator = call.path.startsWith('/api/') ? '\n' : '\n\n';
+    expect(eventsOf(pieces)).toEqual(streamed.split(separator).filter((event) => event !== ''));
+    // Who shows the text alone has it as well.
+    expect(pieces.map((piece) => ('text' in piece ? piece.text : '')).join('')).toBe(text ?? '');
+    expect(pieces.at(-1)).toEqual({ end: true });
+  },
+);
 
 /** Waits until the model server has this question. */
 async function isAsked(question: string): Promise<void> {
@@ -148,27 +237,42 @@ test('a cancel ends a call that would go on for ever', async () => {
   expect(answer).not.toHaveProperty('response');
 });
 
+/** Larger than an answer may be, and nothing in it comes twice. */
+const ENDLESS = Array.from({ length: 1_400_000 }, (_, at) => at).join(' ');
+
 test('what cannot be answered says so, each in its own way', async () => {
   const refusal = { error: { message: "'temperature' is no number", type: 'invalid_request_error' } };
-  standIn.behave = ({ question }) => {
-    if (question === 'refuse')
+  standIn.behave = ({ question, wire }) => {
+    if (question === 'refuse') {
       return { refuse: { kind: 'http', status: 400, body: JSON.stringify(refusal) } };
+    }
+    if (question === 'fall back' && wire === 'ollama') {
+      return { refuse: { kind: 'http', status: 404, body: '404 page not found' } };
+    }
     if (question === 'break') return { answer: 'one two', fault: { afterChunks: 1, kind: 'error' } };
-    return {};
+    return question === 'too much' ? { answer: ENDLESS, pieceChars: 100_000 } : {};
   };
-  const [refused, nobody, broken] = [
+  const said = [{ role: 'user', content: 'fall back' }];
+  const [refused, nobody, broken, fallback, tooMuch] = [
     await ask(chat('refuse')),
     await ask({ ...chat('2+2', { model: 'nobody' }) }),
     await ask(chat('break'), { stream: true }),
+    await ask({ path: '/v1/chat/completions', body: { messages: said } }),
+    await ask(chat('too much')),
   ];
   expect(await answerTo(refused)).toMatchObject({
     error: { code: 'backend_refused' },
     response: { status: 400, body: refusal },
   });
   expect((await answerTo(nobody)).error?.code).toBe('model_not_found');
-  const answer = await answerTo(broken);
-  expect(answer).toMatchObject({ answer: null, error: { code: 'backend_error' }, attempts: 3 });
-  expect(answer).not.toHaveProperty('response');
+  const half = await answerTo(broken);
+  expect(half).toMatchObject({ answer: null, error: { code: 'backend_error' }, attempts: 3 });
+  expect(half).not.toHaveProperty('response');
+  expect((await bridge.answersLog()).filter(({ task_commit }) => task_commit === broken)).toHaveLength(1);
+  expect(await answerTo(fallback)).toMatchObject({ backend: 'lmstudio', error: null });
+  const large = await answerTo(tooMuch);
+  expect(large.error?.code).toBe('answer_too_large');
+  expect(large).not.toHaveProperty('response');
 });
 
 test('an agent that is killed in the middle of a stream answers after its next start, once', async () => {

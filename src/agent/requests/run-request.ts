@@ -17,7 +17,8 @@ import { type GenerationOutcome, unaskedOutcome } from '../compose-answer.js';
 import { type Attempt, askBackends } from '../generate/ask-backends.js';
 import { chooseModel, wishOf } from '../generate/choose-model.js';
 import { openExchange } from '../generate/open-exchange.js';
-import { type Assembler, openChatAssembler } from './assemble-chat.js';
+import type { Assembler } from './assemble/assembler.js';
+import { openAssembler } from './assemble/open-assembler.js';
 import { closingEvents } from './closing-events.js';
 import { isStreamable } from './is-streamable.js';
 import { type JudgedCall, judgeRequest } from './judge-request.js';
@@ -51,9 +52,6 @@ export async function runRequest(
   }
   const maxAnswerBytes = settings.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES;
   const { path } = judged;
-  if (path !== '/v1/chat/completions') {
-    return unaskedOutcome('request_refused', `path ${path} is not passed on by this version`);
-  }
   const serves = {
     what: path,
     by: ({ paths }: { readonly paths: readonly RequestPath[] }) => paths.includes(path),
@@ -128,12 +126,12 @@ class CallAssembly implements CallReader {
   constructor(call: ApiCall, take: OnToken) {
     this.#call = call;
     this.#take = take;
-    this.#assembler = openChatAssembler();
+    this.#assembler = openAssembler(this.#call.path);
     this.#text = new StreamedText(wantsJson(call.body));
   }
 
   begins(): void {
-    this.#assembler = openChatAssembler();
+    this.#assembler = openAssembler(this.#call.path);
     this.#text = new StreamedText(wantsJson(this.#call.body));
     this.#isEndless = false;
     this.#first = null;

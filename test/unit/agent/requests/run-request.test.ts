@@ -2,37 +2,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import type { GenerateSettings } from '../../../../src/agent/agent-options.js';
-import type { GenerationSign } from '../../../../src/agent/backends/backend.js';
-import { runRequest } from '../../../../src/agent/requests/run-request.js';
-import type { StandIn } from '../../../../src/demo/stand-in/start-stand-in.js';
-import type { TaskRequest } from '../../../../src/protocol/request.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
 import { deadUrl, gate, MODEL, settingsFor, standInFor } from '../generate-fixture.js';
-
-/** Passes a call on, with everything that was heard meanwhile. */
-async function pass(
-  request: TaskRequest,
-  settings: GenerateSettings,
-  { signal = new AbortController().signal, onSign = (_sign: GenerationSign) => {} } = {},
-) {
-  const signs: GenerationSign[] = [];
-  const outcome = await runRequest({ id: 'a', request, stream: true }, settings, signal, (sign) => {
-    signs.push(sign);
-    onSign(sign);
-  });
-  const events = signs.flatMap((sign) => (sign.type === 'event' ? [sign.event] : []));
-  return { outcome, signs, events };
-}
-
-function chat(content: string, more: Record<string, unknown> = {}): TaskRequest {
-  const body = { model: MODEL.lmstudio, messages: [{ role: 'user', content }], ...more };
-  return { path: '/v1/chat/completions', body };
-}
-
-function callsOf(standIn: StandIn) {
-  return standIn.requests.filter(({ method, path }) => method === 'POST' && path !== '/api/show');
-}
+import { callsOf, chat, pass } from './pass-on.js';
 
 const bodyOf = (outcome: { response?: { body: unknown } | undefined }) =>
   outcome.response?.body as Record<string, unknown> | undefined;
