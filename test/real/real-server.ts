@@ -3,6 +3,8 @@ import { BackendMemory } from '../../src/agent/backends/backend-memory.js';
 import { type BackendName, backendNamed, openBackends } from '../../src/agent/backends/backends.js';
 import type { GenerationOutcome } from '../../src/agent/compose-answer.js';
 import { generateAnswer } from '../../src/agent/generate/generate-answer.js';
+import { runRequest } from '../../src/agent/requests/run-request.js';
+import type { TaskRequest } from '../../src/protocol/request.js';
 import type { TaskJson } from '../../src/protocol/task.js';
 
 /** A real model server that the tests are told of. */
@@ -45,21 +47,32 @@ export async function answerOf(
   const lines: string[] = [];
   const pieces: string[] = [];
   const { signal = new AbortController().signal, ...changes } = more;
-  const settings = {
-    order: [server.backend],
-    ...settingsOf(server),
-    memory: new BackendMemory(),
-    idleTimeoutMs: 280_000,
-    totalTimeoutMs: 280_000,
-    retryWindowMs: 0,
-    log: (line: string) => lines.push(line),
-    ...changes,
-  };
+  const settings = { ...agentOf(server), log: (line: string) => lines.push(line), ...changes };
   const asked = { ...task, options: { max_tokens: 16, temperature: 0, seed: 1, ...task.options } };
   const outcome = await generateAnswer(asked as TaskJson, settings, signal, (sign) => {
     if (sign.type === 'piece') pieces.push(sign.content);
   });
   return { ...outcome, lines, pieces };
+}
+
+/** What an agent of this server answers to a call, and the events that it said meanwhile. */
+export async function callOf(server: RealServer, request: TaskRequest) {
+  const events: string[] = [];
+  const { signal } = new AbortController();
+  const outcome = await runRequest({ id: 'real', request }, agentOf(server), signal, (sign) => {
+    if (sign.type === 'event') events.push(sign.event);
+  });
+  return { ...outcome, events };
+}
+
+/** An agent that has this server alone. */
+function agentOf(server: RealServer) {
+  return {
+    order: [server.backend],
+    ...settingsOf(server),
+    memory: new BackendMemory(),
+    ...{ idleTimeoutMs: 280_000, totalTimeoutMs: 280_000, retryWindowMs: 0 },
+  };
 }
 
 function settingsOf({ backend, url, token }: RealServer) {
