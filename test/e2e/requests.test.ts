@@ -203,7 +203,10 @@ test.each(CALLS)(
       const answer = await answerTo(task);
       expect(answer).toMatchObject({ answer: text, error: null, backend: call.backend });
       expect(answer).not.toHaveProperty('dropped');
-      const told = JSON.parse(await askDirectly(call, isStreamed ? false : undefined)) as unknown;
+      const said = await askDirectly(call, isStreamed ? false : undefined);
+      // Beside tool calls llama.cpp says that there is no text as '', OpenAI as null.
+      const isV1 = call.path.startsWith('/v1/');
+      const told = JSON.parse(isV1 ? said.replace('"content":"",', '"content":null,') : said) as unknown;
       expect(answer.response).toEqual({ status: 200, body: told });
     }
     const pieces = await listen(aloud);
