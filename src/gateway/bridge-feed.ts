@@ -2,6 +2,7 @@ import type { BridgeView } from '../bridge/bridge-view.js';
 import { openDoorbell } from '../bridge/connection.js';
 import { createNotifier } from '../bridge/notifier.js';
 import { REMOTE_MAIN_REF } from '../git/fetch.js';
+import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import { readRef, updateRefs } from '../git/refs.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -10,6 +11,9 @@ import type { HistoryCommit } from '../protocol/history.js';
 /** With a doorbell this poll is only a safety net; without one it is how an answer is found. Milliseconds. */
 const SAFETY_POLL_MS = 30_000;
 const POLL_MS = 2_000;
+
+/** git is ended after this time without a look at an object. Milliseconds. */
+const READER_IDLE_MS = 60_000;
 
 /** Who hears of what is new on a bridge. */
 export interface FeedListener {
@@ -37,6 +41,7 @@ export class BridgeFeed {
   #running: Promise<string> | null = null;
   #next: Promise<string> | null = null;
   #loop: Promise<void> | null = null;
+  #reader: { readonly gitDir: string; readonly reader: ObjectReader } | null = null;
 
   private constructor(view: BridgeView, known: string, listener: FeedListener) {
     this.view = view;
@@ -62,6 +67,16 @@ export class BridgeFeed {
   /** Begins to tell what is new. */
   follow(): void {
     this.#loop ??= this.#follow();
+  }
+
+  /** Reads objects of the bridge as it is now; a git that stays open for a while. */
+  reader(): ObjectReader {
+    const { repo } = this.view;
+    if (this.#reader?.gitDir !== repo.gitDir) {
+      this.#reader?.reader.close();
+      this.#reader = { gitDir: repo.gitDir, reader: openObjectReader(repo, { idleMs: READER_IDLE_MS }) };
+    }
+    return this.#reader.reader;
   }
 
   /** Main as it is known here. Elsewhere it may be further on. */
@@ -104,6 +119,7 @@ export class BridgeFeed {
     await this.#loop;
     await this.#next?.catch(() => {});
     await this.#running?.catch(() => {});
+    this.#reader?.reader.close();
   }
 
   #start(): Promise<string> {

@@ -7,7 +7,6 @@ import type { BridgeView } from '../bridge/bridge-view.js';
 import type { BridgeAccess } from '../bridge/connection.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
 import { holdersOf } from '../bridge/wanted-model.js';
-import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import { TaskRecords } from '../log/task-records.js';
 import { answerOf } from '../log/walk-answers.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -90,9 +89,6 @@ const WHO_AGE_MS = 30_000;
 /** A model that nobody seems to have is looked for again, but not more often than this. Milliseconds. */
 const WHO_AGAIN_MS = 1_000;
 
-/** git is ended after this time without a look at an object. Milliseconds. */
-const READER_IDLE_MS = 10_000;
-
 class BridgeCalls implements Calls {
   readonly view: BridgeView;
   readonly #settings: CallsSettings;
@@ -105,7 +101,6 @@ class BridgeCalls implements Calls {
   #queue!: CommitQueue;
   #streams!: TaskStreams;
   #who: { readonly value: Promise<WhoWorks>; readonly atMs: number } | null = null;
-  #reader: { readonly gitDir: string; readonly reader: ObjectReader } | null = null;
   #told = '';
   #isClosed = false;
 
@@ -184,7 +179,6 @@ class BridgeCalls implements Calls {
     await this.#queue.close();
     await this.#streams.close();
     await this.#feed.close();
-    this.#reader?.reader.close();
     await this.view.close();
   }
 
@@ -298,16 +292,8 @@ class BridgeCalls implements Calls {
   }
 
   async #readAnswer(commit: HistoryCommit): Promise<FoundAnswer | null> {
-    const { repo } = this.view;
-    if (this.#reader?.gitDir !== repo.gitDir) {
-      this.#reader?.reader.close();
-      this.#reader = {
-        gitDir: repo.gitDir,
-        reader: openObjectReader(repo, { idleMs: READER_IDLE_MS }),
-      };
-    }
-    const { reader } = this.#reader;
-    const found = await answerOf(reader, new TaskRecords(repo, reader), commit);
+    const reader = this.#feed.reader();
+    const found = await answerOf(reader, new TaskRecords(this.view.repo, reader), commit);
     return found !== null && 'answer' in found
       ? { commit: commit.id, asked: found.task, answer: found.answer }
       : null;

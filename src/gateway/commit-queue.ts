@@ -3,8 +3,8 @@ import { type Committed, identified } from '../asker/commit-local.js';
 import { refusedByBridge } from '../asker/commit-remote.js';
 import { loginName } from '../asker/task-draft.js';
 import { connectBridge } from '../bridge/connection.js';
-import { beginBlob, writeFileChain } from '../git/commit-file.js';
-import { openObjectReader } from '../git/object-reader.js';
+import { writeBlob, writeFileChain } from '../git/commit-file.js';
+import { looseObjectId } from '../git/loose-object.js';
 import { pushCommit } from '../git/push.js';
 import { updateRefs } from '../git/refs.js';
 import { repairBridge } from '../git/repair-bridge.js';
@@ -181,17 +181,15 @@ export class CommitQueue {
   async #write(batch: readonly Waiting[], parent: string): Promise<string[]> {
     const { repo, terms } = this.#feed.view;
     const by = { name: this.#name, atMs: terms.serverNow() };
-    const reader = openObjectReader(repo);
-    try {
-      const commits = [];
-      for (const { what } of batch) {
-        const { id: blob, written } = await beginBlob(repo, what.bytes);
-        commits.push({ file: what.file, blob, written, message: what.message, by });
-      }
-      return await writeFileChain(repo, reader, parent, commits);
-    } finally {
-      reader.close();
+    const ids = repo.ownIds;
+    const commits = [];
+    for (const { what } of batch) {
+      const { file, message, bytes: content } = what;
+      const blob =
+        ids === undefined ? await writeBlob(repo, content) : looseObjectId({ type: 'blob', content }, ids);
+      commits.push({ file, blob, content, message, by });
     }
+    return await writeFileChain(repo, this.#feed.reader(), parent, commits);
   }
 
   async #publish(parent: string, { items, ids }: Pushed, failures: number): Promise<Published> {

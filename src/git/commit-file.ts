@@ -2,7 +2,8 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { type CommitIdentity, formatCommit, replaceTreeFile, treeOfCommit } from './git-objects.js';
 import { looseObjectId, type NewObject, writeLooseObject } from './loose-object.js';
 import type { ObjectReader } from './object-reader.js';
-import { gitText, type Repository } from './run-git.js';
+import { gitText, type ObjectIds, type Repository } from './run-git.js';
+import { writePack } from './write-pack.js';
 
 /** A message to be committed. */
 export interface FileCommit {
@@ -11,6 +12,8 @@ export interface FileCommit {
   readonly blob: string;
   /** Resolves when a blob that is still being written is on the disk. The commit is not done before. */
   readonly written?: Promise<unknown>;
+  /** The bytes of a blob that is to be written with the commit. */
+  readonly content?: Uint8Array;
   readonly message: string;
   readonly by: CommitIdentity;
 }
@@ -60,17 +63,18 @@ export async function writeFileCommits(
   return (await writeFileChain(repo, reader, parent, commits)).at(-1) ?? parent;
 }
 
-/** The same; returns the id of each commit. */
+/** The same; returns the id of each commit. Many objects become one pack, as many of a push do. */
 export async function writeFileChain(
   repo: Repository,
   reader: ObjectReader,
   parent: string,
   commits: readonly FileCommit[],
 ): Promise<string[]> {
-  const writer = openWriter(repo);
+  const writer = openWriter(repo, commits.length * OBJECTS_EACH);
   let tree = commits.length === 0 ? Buffer.alloc(0) : await readTree(repo, reader, parent);
   const ids: string[] = [];
-  for (const { file, blob, message, by } of commits) {
+  for (const { file, blob, content: bytes, message, by } of commits) {
+    if (bytes !== undefined) await writer.write({ type: 'blob', content: bytes });
     tree = replaceTreeFile(tree, file, blob);
     const treeId = await writer.write({ type: 'tree', content: tree });
     const content = formatCommit({ tree: treeId, parent: ids.at(-1) ?? parent, by, message });
@@ -101,12 +105,19 @@ interface Writer {
   done(): Promise<unknown>;
 }
 
+/** A commit comes with its tree and its file. */
+const OBJECTS_EACH = 3;
+
+/** More objects than this become a pack: git's own limit for what a push brings (`receive.unpackLimit`). */
+const UNPACK_LIMIT = 100;
+
 /**
  * The id of an object is known before it is written. So in a repository of ours no disk write waits for
  * another.
  */
-function openWriter(repo: Repository): Writer {
+function openWriter(repo: Repository, expected = 1): Writer {
   const { gitDir, ownIds, groupReads } = repo;
+  if (ownIds !== undefined && expected > UNPACK_LIMIT) return openPackWriter(repo, ownIds);
   const writing: Promise<unknown>[] = [];
   return {
     async write(object) {
@@ -119,6 +130,18 @@ function openWriter(repo: Repository): Writer {
       return looseObjectId(object, ownIds);
     },
     done: () => Promise.all(writing),
+  };
+}
+
+function openPackWriter(repo: Repository, ids: ObjectIds): Writer {
+  const objects = new Map<string, NewObject>();
+  return {
+    async write(object) {
+      const id = looseObjectId(object, ids);
+      objects.set(id, object);
+      return id;
+    },
+    done: () => writePack(repo, [...objects.values()], ids),
   };
 }
 

@@ -32,6 +32,22 @@ describe('asking', () => {
     expect(answerIn(await eventsOf(open[39] as never))?.answer).toBe('answer 39');
   });
 
+  test('as many as a pack is worth are whole on main, each under its own id', async () => {
+    const { calls, bridge, moves, subjects } = await startCalls();
+    const long = 'word '.repeat(5_000);
+    const open = await Promise.all(
+      Array.from({ length: 60 }, (_, at) => calls.open(chat(`question ${at} ${at % 7 === 0 ? long : ''}`))),
+    );
+    expect(await moves()).toBe(1);
+    expect((await subjects()).map((one) => /^ask: question (\d+)/.exec(one)?.[1])).toEqual(
+      open.map((_, at) => `${at}`),
+    );
+    expect(await bridge.git(['count-objects', '-v'])).toMatch(/in-pack: 180\npacks: 1\n/);
+    expect(await bridge.git(['fsck', '--strict', '--full'])).toBe('');
+    const json = JSON.parse(await bridge.git(['show', `${open[35]?.task}:task.json`]));
+    expect(json.request.body).toEqual(chat(`question 35 ${long}`).body);
+  });
+
   test('the token and the key stand in the record, and a stream is asked for only where one is wanted', async () => {
     const { calls, bridge } = await startCalls();
     const loud = await calls.open(chat('aloud', { token: 'phone', idempotencyKey: 'k1', wantsStream: true }));

@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { deflate } from 'node:zlib';
+import type { NewObject } from './loose-object.js';
+import { gitFailed, type ObjectIds, type Repository, runGit } from './run-git.js';
+
+/** git's numbers of the types, as they stand in a pack. */
+const TYPES: Readonly<Record<NewObject['type'], number>> = { commit: 1, tree: 2, blob: 3 };
+
+/**
+ * Writes objects as one pack, which is on the disk when this resolves: one file to sync where loose objects
+ * are hundreds. git indexes it, and so checks it. Throws BridgeError `git-failed`.
+ */
+export async function writePack(
+  repo: Repository,
+  objects: readonly NewObject[],
+  ids: ObjectIds,
+): Promise<void> {
+  const args = ['index-pack', '--stdin'];
+  const result = await runGit(repo, args, { input: await packOf(objects, ids) });
+  if (result.exitCode !== 0) throw gitFailed(args, result);
+}
+
+/** The bytes of a pack of these objects, each of them whole (git's `Documentation/gitformat-pack.txt`). */
+async function packOf(objects: readonly NewObject[], ids: ObjectIds): Promise<Buffer> {
+  const head = Buffer.alloc(12);
+  head.write('PACK', 'latin1');
+  head.writeUInt32BE(2, 4);
+  head.writeUInt32BE(objects.length, 8);
+  const entries = await Promise.all(
+    objects.map(async ({ type, content }) => [
+      entryHead(TYPES[type], content.length),
+      await promisify(deflate)(content),
+    ]),
+  );
+  const pack = Buffer.concat([head, ...entries.flat()]);
+  return Buffer.concat([pack, createHash(ids).update(pack).digest()]);
+}
+
+/** Type and size: four bits of the size beside the type, then seven in each byte; the high bit says "on". */
+function entryHead(type: number, size: number): Buffer {
+  const bytes = [(type << 4) | (size & 0x0f)];
+  for (let rest = Math.floor(size / 16); rest > 0; rest = Math.floor(rest / 128)) {
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) | 0x80;
+    bytes.push(rest & 0x7f);
+  }
+  return Buffer.from(bytes);
+}
