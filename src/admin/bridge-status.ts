@@ -49,6 +49,8 @@ export interface BridgeStatus {
   readonly recent: RecentFigures;
   /** The agents that have ever announced themselves, by name. */
   readonly agents: readonly AgentStatus[];
+  /** Who is being woken, and by whom, for tasks that still wait. */
+  readonly waking: readonly Waking[];
   readonly task_ttl_ms: number;
 }
 
@@ -90,6 +92,18 @@ export interface AgentStatus {
   /** The tasks in `running` that it has. */
   readonly busy: readonly string[];
 }
+
+/** That a PC is being woken, by `llm-bridge wake` with the key `by`. Times are ISO 8601. */
+export interface Waking {
+  readonly by: string;
+  readonly task: string;
+  /** The agents that could answer: those that have its model, or all. */
+  readonly agents: readonly string[];
+  readonly since: string;
+}
+
+/** One that wakes says so again after a quarter of an hour at most. What is older was never taken back. */
+const WAKING_SHOWN_MS = 20 * 60_000;
 
 /** What `status` needs besides history. */
 export interface StatusContext {
@@ -154,8 +168,20 @@ export async function readStatus(repo: Repository, context: StatusContext): Prom
       .map(({ url, started_at }) => ({ url, started_at })),
     recent: await recentFigures(repo, commits, nowMs),
     agents: context.who.agents.map((presence) => agentStatus(presence, rows, nowMs)),
+    waking: wakingOf(rows, context),
     task_ttl_ms: ttlMs,
   };
+}
+
+function wakingOf(rows: readonly TaskRow[], { who, nowMs }: StatusContext): Waking[] {
+  return (who.wakers ?? []).flatMap(({ agent, seen_at, work = [] }) => {
+    const said = work.find(({ phase }) => phase === 'waking');
+    const row = rows.find(({ task, state }) => task === said?.task && state === 'pending');
+    if (said === undefined || row === undefined || nowMs - Date.parse(seen_at) > WAKING_SHOWN_MS) return [];
+    const known = who.agents.map(({ agent: name }) => name);
+    const agents = row.waits_for?.agents.map(({ name }) => name) ?? known;
+    return [{ by: agent, task: said.task, agents, since: said.since }];
+  });
 }
 
 function attendanceStatus(context: StatusContext): AttendanceStatus {

@@ -8,8 +8,8 @@ export type LogLevel = 'info' | 'warn' | 'error';
  * What a line is about, for programs. `event` is one of: `connected`, `task-started`, `task-note`,
  * `task-answered`, `task-failed` (answered with an error), `task-lost` (no answer at all), `task-dropped`
  * (another has it, or time is up), `answer-refused`, `retrying`, `recovered`, `clock`, `name`, `locked`,
- * `clone-mended`, `models`, `stopping`, `not-pushed`. The other fields depend on it; ids are whole, times are
- * milliseconds.
+ * `clone-mended`, `models`, `idle`, `command-failed`, `stopping`, `not-pushed`. The other fields depend on
+ * it; ids are whole, times are milliseconds.
  */
 export interface LogFields {
   readonly event: string;
@@ -47,6 +47,8 @@ export interface AgentOptions {
   readonly onRest: (() => void) | undefined;
   /** How long that while is. Milliseconds. */
   readonly restAfterMs: number;
+  /** What is run when nothing was pending for so long: it may let the PC sleep. Null: nothing. */
+  readonly idle: { readonly afterMs: number; readonly command: string } | null;
   /** Aborted: the running generations are dropped, finished answers are pushed, then it ends. */
   readonly signal: AbortSignal;
 }

@@ -67,6 +67,11 @@ export interface CreateAgentOptions extends BackendUrls, TokenFiles {
   readonly onRest?: (() => void) | undefined;
   /** How long that while is. Default: 10000. */
   readonly restAfterMs?: number | undefined;
+  /**
+   * A line for the shell that is run when nothing was pending for `afterMs`, so that the PC may sleep; again
+   * after each time that something was. Default: none.
+   */
+  readonly idle?: { readonly afterMs: number; readonly command: string } | undefined;
 }
 
 /** An agent that is not running yet. */
@@ -111,6 +116,7 @@ export function createAgent(options: CreateAgentOptions): Agent {
         onText: options.onText,
         onRest: options.onRest,
         restAfterMs: options.restAfterMs ?? REST_AFTER_MS,
+        idle: options.idle ?? null,
         signal,
         generate: {
           order,

@@ -1,9 +1,12 @@
 import { openDoorbell } from '../bridge/connection.js';
 import type { Doorbell } from '../bridge/doorbell.js';
 import { createNotifier, type Notifier } from '../bridge/notifier.js';
+import { runShellLine } from '../process/run-shell-line.js';
 import { errorText } from '../protocol/bridge-error.js';
+import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import type { AgentOptions } from './agent-options.js';
+import { IdleWatch } from './idle-watch.js';
 import { type AgentContext, openAgent } from './open-agent.js';
 import { outlast } from './outlast.js';
 import { type RestWatch, watchRest } from './rest-watch.js';
@@ -24,6 +27,9 @@ const MAX_POLL_FACTOR = 10;
  * git and ssh.
  */
 const LAST_PUSH_MS = 3_500;
+
+/** A command that lets a PC sleep says so to the system and ends. Milliseconds. */
+const IDLE_COMMAND_MS = 30_000;
 
 /**
  * The agent: opens what it works with (`open-agent.ts`), takes turns until its signal aborts, or with `once`
@@ -64,9 +70,10 @@ async function answerTasks(agent: AgentContext, failed: AbortController): Promis
   };
   const doorbell = options.once ? null : openDoorbell(agent.connection, { ring });
   const rest = watchRest(() => options.onRest?.(), options.restAfterMs);
+  const idle = options.idle === null || options.once ? null : new IdleWatch(options.idle.afterMs);
   let isDone = false;
   try {
-    isDone = await takeTurns(agent, { workers, doorbell, hurry, rest });
+    isDone = await takeTurns(agent, { workers, doorbell, hurry, rest, idle });
     if (failed.signal.aborted) throw failed.signal.reason;
   } catch (error) {
     // An abort in the middle of anything is the end that was asked for, not a failure.
@@ -95,21 +102,22 @@ interface TurnContext {
   /** Rings when the server is back. */
   readonly hurry: Notifier;
   readonly rest: RestWatch;
+  /** Null where nothing is run when there is nothing to do. */
+  readonly idle: IdleWatch | null;
 }
 
 /**
- * Takes turns until the signal aborts (false), or with `once` until nothing is pending (true). One turn:
- * 1. start what is pending, as far as there is room and it falls to this agent (`workers.ts`, `claims/`); a
- *    worker that ends starts the next by itself;
- * 2. bring clone and server together (`synchronise.ts`): fetch what is new, push what is finished; again and
- *    again where the server is away, and on a mended clone where the clone is at fault;
- * 3. start what that brought;
- * 4. with `once`, end where nothing is left;
- * 5. wait for the doorbell, a finished answer, the end of another's claim, or the time to look anyway.
+ * Takes turns until the signal aborts (false), or with `once` until nothing is pending (true). One turn: 1.
+ * start what is pending, as far as there is room and it falls to this agent (`workers.ts`, `claims/`); a
+ * worker that ends starts the next by itself; 2. bring clone and server together (`synchronise.ts`): fetch
+ * what is new, push what is finished; again and again where the server is away, and on a mended clone where
+ * the clone is at fault; 3. start what that brought; 4. with `once`, end where nothing is left; with an
+ * idle command, run it where there was nothing for so long; 5. wait for the doorbell, a finished answer,
+ * the end of another's claim, or the time to look anyway.
  */
 async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolean> {
   const { options, session, claims, repair, signal } = agent;
-  const { workers, hurry, rest } = turn;
+  const { workers, hurry, rest, idle } = turn;
   for (let idleTurns = 0; !signal.aborted; ) {
     workers.fill();
     const { log, once } = options;
@@ -118,7 +126,10 @@ async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolea
     const isBusy = workers.busy() > 0 || session.finished.length > 0;
     if (once && !isBusy && !claims.isHoldingOff()) return true;
     rest.busy(isBusy);
-    await waitForNews(agent, turn, idleTurns);
+    const step = idle?.turn(isBusy || session.openTasks().some(({ id }) => !claims.isLeft(id))) ?? null;
+    if (step === 'run') await runIdleCommand(agent, turn);
+    if (step === 'ask') session.wants('fetch');
+    else await waitForNews(agent, turn, idleTurns);
   }
   return false;
 }
@@ -126,16 +137,28 @@ async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolea
 /** Waits, and where the time is up, sets what the next turn asks of the server. */
 async function waitForNews(
   { options, session, claims, notifier, signal }: AgentContext,
-  { doorbell }: TurnContext,
+  { doorbell, idle }: TurnContext,
   idleTurns: number,
 ): Promise<void> {
   const isHearing = doorbell?.connected() === true;
   const safetyMs = Math.min(SAFETY_POLL_MS, SAFETY_POLL_FACTOR * options.pollMs) * (1 + Math.random() / 4);
   const pollMs = options.pollMs * Math.min(2 ** idleTurns, MAX_POLL_FACTOR) * (0.75 + Math.random() / 2);
   const longestMs = isHearing ? safetyMs : pollMs;
-  const outcome = await notifier.wait(Math.min(longestMs, claims.wakeInMs()), signal);
+  const wakeInMs = Math.min(claims.wakeInMs(), idle?.dueInMs() ?? longestMs);
+  const outcome = await notifier.wait(Math.min(longestMs, wakeInMs), signal);
   // Without a doorbell: a look costs a connection, as a fetch does, and what it finds would need a second.
   if (outcome === 'timeout') session.wants(isHearing ? 'look' : 'fetch');
+}
+
+/** Runs what lets the PC sleep. Nothing is started meanwhile: what comes is for after the sleep. */
+async function runIdleCommand({ options, signal }: AgentContext, { idle }: TurnContext): Promise<void> {
+  const { log, env } = options;
+  if (options.idle === null) return;
+  const { afterMs, command } = options.idle;
+  log('info', `nothing to do for ${formatDuration(afterMs)}: running --idle-command`, { event: 'idle' });
+  const failed = await runShellLine(command, { env, timeoutMs: IDLE_COMMAND_MS, signal });
+  if (failed !== null) log('warn', `--idle-command ${failed}`, { event: 'command-failed' });
+  idle?.restart();
 }
 
 /** After an abort: pushes what is finished if the server answers at once; else the next start does it. */

@@ -3,7 +3,7 @@ import { listRefs } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { type Claim, isLeaseOver, MAX_CLAIM_BYTES, readClaim } from '../protocol/claim.js';
 import { type AgentModels, MAX_MODELS_BYTES, readModels } from '../protocol/models.js';
-import { MAX_PRESENCE_BYTES, type Presence, readPresence } from '../protocol/presence.js';
+import { isWaker, MAX_PRESENCE_BYTES, type Presence, readPresence } from '../protocol/presence.js';
 
 /** What lies beside main of a bridge. A value is null where this version cannot read the blob. */
 export interface SideRefs {
@@ -71,6 +71,8 @@ export interface WhoWorks {
   readonly running: ReadonlyMap<string, TaskWork>;
   /** The last presence of each agent, by name. */
   readonly agents: readonly Presence[];
+  /** Those that wake agents, and are none: what they said last. Left out where nobody has read it. */
+  readonly wakers?: readonly Presence[];
   /** What each agent has, by name, whether it is there or not; one that does not say is not among them. */
   readonly models: ReadonlyMap<string, AgentModels>;
 }
@@ -88,7 +90,8 @@ export async function whoWorks(repo: Repository, prefix: string, nowMs: number):
     const there = [...agents.values()].flatMap(({ presence }) => (presence === null ? [] : [presence]));
     return {
       running,
-      agents: there.sort((a, b) => (a.agent < b.agent ? -1 : 1)),
+      agents: there.filter((one) => !isWaker(one)).sort((a, b) => (a.agent < b.agent ? -1 : 1)),
+      wakers: there.filter(isWaker),
       models: new Map(
         [...models].flatMap(([agent, { models: said }]) => (said === null ? [] : [[agent, said] as const])),
       ),

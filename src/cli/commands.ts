@@ -57,6 +57,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/agent.js')).agentCommand,
   },
   {
+    usage: 'wake',
+    describe: 'Wake the PC that can answer what waits, from something small that is always on',
+    load: async () => (await import('./commands/wake.js')).wakeCommand,
+  },
+  {
     usage: 'serve',
     describe: 'Answer HTTP clients of the usual APIs, on this machine, through the bridge',
     load: async () => (await import('./commands/serve.js')).serveCommand,
@@ -98,7 +103,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     usage: 'service',
-    describe: 'Run the agent, the gateway, a watcher or the upkeep of the log as a service of the system',
+    describe: 'Run the agent, the gateway, a watcher, what wakes a PC, or the upkeep of the log as a service',
     load: async () => (await import('./commands/service.js')).serviceCommand,
   },
   {

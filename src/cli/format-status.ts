@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import type { AgentStatus, BridgeStatus, OpenTask } from '../admin/bridge-status.js';
+import type { AgentStatus, BridgeStatus, OpenTask, Waking } from '../admin/bridge-status.js';
 import type { RecentFigures, Spread } from '../admin/recent-figures.js';
 import type { OnAnswerStatus } from '../log/on-answer/state.js';
 import { formatDuration } from '../protocol/duration.js';
@@ -30,6 +30,7 @@ export function formatStatus(status: BridgeStatus): string {
     ...formatRecent(status.recent),
     ...status.gateways.map(({ url, started_at }) => `  gateway: ${url} since ${started_at}`),
     ...status.agents.map((agent) => `  ${formatAgent(agent)}`),
+    ...status.waking.map((one) => `  ${formatWaking(one, Date.parse(status.now))}`),
     ...(last === null ? [] : [`  last: ${oneLine(last.subject)}, by ${oneLine(last.agent)} at ${last.at}`]),
     ...(status.stale_locks ?? []).map(
       (lock) =>
@@ -96,6 +97,13 @@ function formatAgent(agent: AgentStatus): string {
   const from =
     agent.backends.length === 0 ? 'no model server' : `${agent.backends.join(' and ')}: ${models}${more}`;
   return `${pc.bold(agent.name)}: ${state}, ${seen}${doing}; ${from} (llm-bridge ${oneLine(agent.version)})`;
+}
+
+/** `pi: waking home-pc, for 12 s, for 3f2a1b9c`. */
+function formatWaking({ by, agents, since, task }: Waking, nowMs: number): string {
+  const whom = agents.length === 0 ? 'an agent' : agents.map(oneLine).join(', ');
+  const time = formatDuration(Math.max(0, nowMs - Date.parse(since)));
+  return `${pc.bold(by)}: ${pc.cyan(`waking ${whom}`)}, for ${time}, for ${shortId(task)}`;
 }
 
 /** `on-answer telegram: ok`, or what is wrong with it. */

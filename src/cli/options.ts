@@ -6,6 +6,7 @@ import { AGENT_ROWS, BACKEND_TOKEN_OPTIONS, BACKEND_URL_OPTIONS } from './option
 import { BRIDGE_ROWS, LOCAL_REPO, SSH_OPTIONS } from './options/bridge-options.js';
 import { GATEWAY_ROWS } from './options/gateway-options.js';
 import { TASK_ROWS } from './options/task-options.js';
+import { WAKE_ROWS } from './options/wake-options.js';
 
 /**
  * The table of options: what can be set on the command line, each once. From a row come what yargs declares,
@@ -24,6 +25,7 @@ export const OPTIONS = {
   ...ADMIN_ROWS,
   ...SERVICE_ROWS,
   ...GATEWAY_ROWS,
+  ...WAKE_ROWS,
 } as const;
 
 /** What stands on the command line without a name. */
@@ -72,7 +74,8 @@ export const POSITIONALS = {
     required: true,
     choices: SERVICE_ROLES,
     value: z.enum(SERVICE_ROLES),
-    describe: 'agent answers, serve is the gateway, watch makes tasks of a file, ingest catches up the log',
+    describe:
+      'agent answers, wake wakes its PC, serve is the gateway, watch makes tasks of a file, ingest catches up the log',
   }),
   servedFile: positional('file', { kind: 'path', describe: 'For watch: the task.txt or task.json' }),
 } as const;
@@ -98,6 +101,18 @@ export const AGENT_OPTIONS = [
   OPTIONS.idleTimeout,
   OPTIONS.totalTimeout,
   OPTIONS.retryWindow,
+  OPTIONS.idleAfter,
+  OPTIONS.idleCommand,
+  OPTIONS.logFormat,
+  ...SSH_OPTIONS,
+] as const;
+
+export const WAKE_OPTIONS = [
+  OPTIONS.repo,
+  OPTIONS.mac,
+  OPTIONS.broadcast,
+  OPTIONS.wakePort,
+  OPTIONS.wakeCommand,
   OPTIONS.logFormat,
   ...SSH_OPTIONS,
 ] as const;

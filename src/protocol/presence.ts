@@ -140,3 +140,16 @@ export function isPresent(presence: Pick<Presence, 'state' | 'seen_at'>, nowMs: 
   const ageMs = nowMs - Date.parse(presence.seen_at);
   return presence.state === 'running' && ageMs <= PRESENCE_FRESH_MS && -ageMs <= MAX_PRESENCE_AHEAD_MS;
 }
+
+/**
+ * What one that wakes PCs says of itself (`llm-bridge wake`): it is `stopped`, because it answers nothing
+ * and nobody is to wait for it, and it has `work`, which an agent that stopped has not. `waking`: it tries
+ * to wake an agent for that task; `watching`: it has done so, and waits for the next time.
+ */
+export const WAKER_PHASES = ['waking', 'watching'] as const;
+
+/** Whether this is the presence of one that wakes agents, and is none itself. */
+export function isWaker({ state, work = [] }: Pick<Presence, 'state' | 'work'>): boolean {
+  const phases: readonly string[] = WAKER_PHASES;
+  return state === 'stopped' && work.some(({ phase }) => phases.includes(phase));
+}

@@ -130,7 +130,7 @@ function stateDirOf(request: ServiceRequest, platform: ServicePlatform, name: st
 }
 
 function refuseMismatch({ role, file }: ServiceRequest, bridge: string | null): void {
-  if (role !== 'agent' && role !== 'serve' && bridge === null)
+  if (role !== 'agent' && role !== 'wake' && role !== 'serve' && bridge === null)
     throw usage(
       `${role} runs on the server, and needs the path of the bridge there`,
       '--repo /srv/llm-bridge/bridge.git',

@@ -1,8 +1,8 @@
 /**
- * What can run as a service: the agent, the gateway, the watcher of a file, and the upkeep of the log every
- * few minutes.
+ * What can run as a service: the agent, what wakes its PC, the gateway, the watcher of a file, and the upkeep
+ * of the log every few minutes.
  */
-export const SERVICE_ROLES = ['agent', 'serve', 'watch', 'ingest'] as const;
+export const SERVICE_ROLES = ['agent', 'wake', 'serve', 'watch', 'ingest'] as const;
 export type ServiceRole = (typeof SERVICE_ROLES)[number];
 
 /** For one person, started when they log in, or for the machine, started with it. */
@@ -42,6 +42,7 @@ export const INGEST_EVERY_S = 600;
 export function describeService({ role, repo }: Pick<ServiceSpec, 'role' | 'repo'>): string {
   const what = {
     agent: 'answers for',
+    wake: 'wakes a PC for',
     serve: 'is the gateway of',
     watch: 'watches a file for',
     ingest: 'catches up the log of',

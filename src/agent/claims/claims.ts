@@ -105,6 +105,11 @@ export class Claims {
     return Math.max(lookAgainMs(this.#state, this.#facts()) - performance.now(), 0);
   }
 
+  /** Whether a task is left to agents that have its model, which this one has not. */
+  isLeft(task: string): boolean {
+    return this.#state.leftTo.has(task);
+  }
+
   /** True while this agent waits for a better-placed agent to take a task. */
   isHoldingOff(): boolean {
     return this.#state.isHoldingOff;

@@ -1,6 +1,7 @@
 import { pickBackendUrls, pickTokenFiles } from '../../agent/backends/backends.js';
-import { createAgent } from '../../agent/create-agent.js';
+import { type CreateAgentOptions, createAgent } from '../../agent/create-agent.js';
 import { giveBackMemory } from '../../process/give-back-memory.js';
+import { BridgeError } from '../../protocol/bridge-error.js';
 import { jsonLog, openAgentView, plainLog } from '../agent-view.js';
 import { defineCommand } from '../command.js';
 import { sshOf } from '../options/bridge-options.js';
@@ -44,6 +45,7 @@ export const agentCommand = defineCommand({
         log: view?.log ?? (isPlain ? plainLog : jsonLog),
         onText: view?.onText,
         onRest: giveBackMemory,
+        idle: idleOf(args),
       });
       await agent.run(signal);
     } finally {
@@ -52,6 +54,20 @@ export const agentCommand = defineCommand({
     return EXIT.done;
   },
 });
+
+/** Both, or neither. Throws BridgeError `usage` for one alone. */
+function idleOf(args: {
+  readonly idleAfter: number | undefined;
+  readonly idleCommand: string | undefined;
+}): CreateAgentOptions['idle'] {
+  const { idleAfter: afterMs, idleCommand: command } = args;
+  if (afterMs !== undefined && command !== undefined) return { afterMs, command };
+  if (afterMs === undefined && command === undefined) return undefined;
+  throw new BridgeError('--idle-after and --idle-command go together', {
+    code: 'usage',
+    remedy: "say both: --idle-after 10m --idle-command 'systemctl suspend'",
+  });
+}
 
 function inMs(seconds: number | undefined): number | undefined {
   return seconds === undefined ? undefined : seconds * 1000;

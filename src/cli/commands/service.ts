@@ -10,7 +10,7 @@ import { roleSettings, SERVICE_OPTIONS, serviceSettings } from '../service-optio
 
 type Action = 'install' | 'uninstall' | 'status';
 
-/** `llm-bridge service install|uninstall|status <agent|serve|watch|ingest> --repo R` */
+/** `llm-bridge service install|uninstall|status <agent|wake|serve|watch|ingest> --repo R` */
 export const serviceCommand = defineGroup({
   options: [],
   examples: [

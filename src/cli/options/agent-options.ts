@@ -7,6 +7,7 @@ import {
 import { DEFAULT_MAX_CONTEXT } from '../../agent/backends/backend.js';
 import { BACKENDS, backendTitles, DEFAULT_BACKEND_ORDER } from '../../agent/backends/backends.js';
 import { isPassField } from '../../agent/requests/refused-fields.js';
+import { MAX_TIMER_MS, parseDurationMs } from '../../protocol/duration.js';
 import { principalNameSchema } from '../../protocol/names.js';
 import { numberValue, option } from '../option.js';
 
@@ -15,6 +16,14 @@ const EXAMPLE_ORDER = BACKENDS.filter(({ defaultUrl }) => defaultUrl !== null)
   .map(({ name }) => name)
   .toReversed()
   .join(',');
+
+/** `10m`, `90s`, `2h`, as milliseconds. */
+const durationValue = z.string().transform((text, context) => {
+  const ms = parseDurationMs(text);
+  if (ms !== null && ms >= 1000 && ms <= MAX_TIMER_MS) return ms;
+  context.addIssue({ code: 'custom', message: 'must be a time like 10m, 90s or 2h, and a second at least' });
+  return z.NEVER;
+});
 
 /** Rows of OPTIONS: how an agent answers. */
 export const AGENT_ROWS = {
@@ -102,6 +111,16 @@ export const AGENT_ROWS = {
     value: numberValue.min(0),
     describe: 'Seconds a model server may be away, or busy, before the task is answered with an error',
     byDefault: inSeconds(DEFAULT_RETRY_WINDOW_MS),
+  }),
+  idleAfter: option('idle-after', {
+    kind: 'text',
+    value: durationValue,
+    describe: 'With --idle-command: how long nothing has to be pending, like 10m',
+  }),
+  idleCommand: option('idle-command', {
+    kind: 'text',
+    value: z.string().min(1, 'is empty'),
+    describe: "A line for the shell that is run then, like 'systemctl suspend'",
   }),
   logFormat: option('log-format', {
     kind: 'text',

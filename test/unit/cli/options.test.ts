@@ -10,6 +10,7 @@ import { AGENT_ROWS } from '../../../src/cli/options/agent-options.js';
 import { BRIDGE_ROWS } from '../../../src/cli/options/bridge-options.js';
 import { GATEWAY_ROWS } from '../../../src/cli/options/gateway-options.js';
 import { type TASK_OPTIONS, TASK_ROWS } from '../../../src/cli/options/task-options.js';
+import { WAKE_ROWS } from '../../../src/cli/options/wake-options.js';
 import { AGENT_OPTIONS, OPTIONS } from '../../../src/cli/options.js';
 import { roleSettings, serviceSettings } from '../../../src/cli/service-options.js';
 import { settingsPage } from '../../../src/cli/settings-page.js';
@@ -43,9 +44,15 @@ describe('the list of commands', () => {
 });
 
 test('the table of options has each row once, from whichever family', () => {
-  const families = [BRIDGE_ROWS, TASK_ROWS, AGENT_ROWS, ADMIN_ROWS, SERVICE_ROWS, GATEWAY_ROWS].flatMap(
-    Object.keys,
-  );
+  const families = [
+    BRIDGE_ROWS,
+    TASK_ROWS,
+    AGENT_ROWS,
+    ADMIN_ROWS,
+    SERVICE_ROWS,
+    GATEWAY_ROWS,
+    WAKE_ROWS,
+  ].flatMap(Object.keys);
   expect(Object.keys(OPTIONS).sort()).toEqual(families.sort());
 });
 

@@ -1,0 +1,135 @@
+import type { AgentLog } from '../../agent/agent-options.js';
+import { outlast } from '../../agent/outlast.js';
+import { type BridgeView, openBridgeView } from '../../bridge/bridge-view.js';
+import { type BridgeAccess, openDoorbell } from '../../bridge/connection.js';
+import { createNotifier } from '../../bridge/notifier.js';
+import { giveBackMemory } from '../../process/give-back-memory.js';
+import { runShellLine } from '../../process/run-shell-line.js';
+import { errorText } from '../../protocol/bridge-error.js';
+import { shortId } from '../../protocol/names.js';
+import { sendMagicPackets, type WakeTarget } from './magic-packet.js';
+import { readNeed, type UnattendedTask } from './unattended.js';
+import { NO_TRIES, planWake } from './wake-plan.js';
+import { WakingRecord } from './waking-record.js';
+
+/**
+ * Where nothing rings (the bridge has no doorbell, or the server is away), it is asked so often.
+ * Milliseconds.
+ */
+const POLL_MS = 60_000;
+
+/** A command that wakes a PC is done by then. Milliseconds. */
+const COMMAND_MS = 5 * 60_000;
+
+/** A server that does not take our word in this time goes without it. Milliseconds. */
+const SAY_MS = 20_000;
+
+/** What to do about a PC that sleeps. */
+export interface WakeOptions {
+  readonly access: BridgeAccess;
+  /** Null: no packet is sent. */
+  readonly target: WakeTarget | null;
+  /** A line for the shell of the system; null: none is run. */
+  readonly command: string | null;
+  readonly log: AgentLog;
+  /** Aborted: it ends. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Wakes the PC that can answer what waits on a bridge, until the signal aborts. While nothing waits it
+ * hangs on the doorbell and asks the server nothing. Where a task waits and no agent that could answer it
+ * is there, it sends the packet and runs the command, and again with doubling waits. Throws BridgeError for
+ * what a person has to mend.
+ */
+export async function runWake(options: WakeOptions): Promise<void> {
+  const { access, log, signal } = options;
+  const notifier = createNotifier();
+  const outlasting = { log, signal, once: false, hurry: notifier };
+  const view = await outlast(() => openBridgeView(access, 'window', signal), outlasting);
+  const doorbell = openDoorbell(view.connection, notifier);
+  const waker = new Waker(options, view);
+  try {
+    log('info', `watching ${access.repo}`, { event: 'connected' });
+    for (let isFirst = true; !signal.aborted; isFirst = false) {
+      if (!isFirst) await outlast(() => view.refresh({ sideRefs: true, signal }), outlasting);
+      const againMs = await view.mended(() => waker.look(), signal);
+      const isIdle = againMs === null;
+      if (isIdle) await giveBackMemory();
+      const hearing = doorbell.connected();
+      await notifier.wait(
+        isIdle && hearing ? Number.POSITIVE_INFINITY : Math.min(againMs ?? POLL_MS, POLL_MS),
+        signal,
+      );
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    await doorbell.close();
+    await view.close();
+  }
+}
+
+/** Looks at the bridge as it was fetched last, and wakes. */
+class Waker {
+  readonly #options: WakeOptions;
+  readonly #record: WakingRecord;
+  #tries = NO_TRIES;
+  #hasObstacle = false;
+
+  constructor(
+    options: WakeOptions,
+    private readonly view: BridgeView,
+  ) {
+    this.#options = options;
+    this.#record = new WakingRecord(view);
+  }
+
+  /** After how long to look again without a ring; null: not until something happens. Milliseconds. */
+  async look(): Promise<number | null> {
+    const { log } = this.#options;
+    const need = await readNeed(this.view);
+    const { wake, tries, againMs } = planWake(this.#tries, need.unattended !== null, performance.now());
+    const wasWaking = this.#tries.count > 0;
+    this.#tries = tries;
+    if (wake && need.unattended !== null) await this.#wake(need.unattended);
+    if (wasWaking && need.unattended === null) {
+      log('info', 'an agent is there, or nothing waits any more', { event: 'woken' });
+      await this.#say((signal) => this.#record.watching(signal));
+    }
+    if (againMs === null) return need.changesInMs;
+    return Math.min(againMs, need.changesInMs ?? againMs);
+  }
+
+  async #wake({ task, agents }: UnattendedTask): Promise<void> {
+    const { log, target, command, access, signal } = this.#options;
+    const whom = agents.length === 0 ? 'an agent' : agents.join(', ');
+    const nth = this.#tries.count === 1 ? '' : `, try ${this.#tries.count}`;
+    log('info', `task ${shortId(task)} waits: waking ${whom}${nth}`, { event: 'waking', task });
+    await this.#say((inTime) => this.#record.waking(task, inTime));
+    if (target !== null) {
+      const failed = await sendMagicPackets(target).then(() => null, errorText);
+      if (failed !== null) log('warn', failed, { event: 'not-sent' });
+    }
+    if (command !== null) {
+      const run = { env: access.env, timeoutMs: COMMAND_MS, signal };
+      const failed = await runShellLine(command, run);
+      if (failed !== null) log('warn', `--command ${failed}`, { event: 'command-failed' });
+    }
+  }
+
+  /** What status shows is worth no failure. */
+  async #say(word: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const { log, signal } = this.#options;
+    const obstacle = await this.#record.obstacle();
+    if (obstacle !== null) {
+      if (!this.#hasObstacle)
+        log('warn', `status will not show who is woken: ${obstacle}`, { event: 'not-said' });
+      this.#hasObstacle = true;
+      return;
+    }
+    await word(AbortSignal.any([signal, AbortSignal.timeout(SAY_MS)])).catch((error: unknown) => {
+      log('warn', `status does not show this: ${errorText(error)}`, { event: 'not-said' });
+    });
+  }
+}

@@ -1,0 +1,59 @@
+import { attendanceOf } from '../../bridge/attendance.js';
+import type { BridgeView } from '../../bridge/bridge-view.js';
+import type { WhoWorks } from '../../bridge/side-refs.js';
+import { readTaskHistory, type TaskRow, taskRows, withWaits } from '../list-tasks.js';
+
+/**
+ * An agent that is there takes a task within seconds. Where none is at work and one waits for so long, the PC
+ * fell asleep without a word: its presence is believed for minutes. Milliseconds.
+ */
+export const SILENT_MS = 30_000;
+
+/** A task that waits, and the agents that could answer it, none of which is there. */
+export interface UnattendedTask {
+  readonly task: string;
+  /** Those that have its model; of a task that any may answer, all that are known. */
+  readonly agents: readonly string[];
+}
+
+/** How a bridge is, for one that wakes agents. */
+export interface Need {
+  /** The first task that nobody is there for; null where there is none. */
+  readonly unattended: UnattendedTask | null;
+  /** After so long it may be another without anything happening; null where nothing waits. Milliseconds. */
+  readonly changesInMs: number | null;
+}
+
+/** Reads what waits on a bridge, and for whom. Throws as the view does. */
+export async function readNeed({ repo, ref, terms, whoWorks }: BridgeView): Promise<Need> {
+  const who = await whoWorks();
+  const nowMs = terms.serverNow();
+  const { taskTtlMs: ttlMs, claimLeaseMs } = terms;
+  const commits = await readTaskHistory(repo, { ref, nowMs, ttlMs });
+  const plain = taskRows(commits, { nowMs, ttlMs, running: who.running });
+  const context = { who, nowMs, takesClaims: claimLeaseMs !== null };
+  return needOf(await withWaits(repo, commits, plain, context), context);
+}
+
+/** The same for tasks that were read. Pure. */
+export function needOf(
+  rows: readonly TaskRow[],
+  context: { readonly who: WhoWorks; readonly nowMs: number; readonly takesClaims: boolean },
+): Need {
+  const pending = rows.filter(({ state }) => state === 'pending');
+  // A claim runs out without a ring where its agent died.
+  const isAnyRunning = rows.some(({ state }) => state === 'running');
+  if (pending.length === 0) return { unattended: null, changesInMs: isAnyRunning ? SILENT_MS : null };
+  const { who, nowMs } = context;
+  const attendance = attendanceOf(who, context);
+  const ageOf = ({ asked_at }: TaskRow) => nowMs - Date.parse(asked_at);
+  const isLeft = (row: TaskRow) => {
+    if (row.waits_for !== null || attendance.state === 'absent') return true;
+    // Of agents without a model server, one is awake: its owner has to look. Who does not say is waited for.
+    return attendance.state === 'present' && who.running.size === 0 && ageOf(row) >= SILENT_MS;
+  };
+  const row = pending.find(isLeft);
+  if (row === undefined) return { unattended: null, changesInMs: SILENT_MS };
+  const agents = row.waits_for?.agents.map(({ name }) => name) ?? who.agents.map(({ agent }) => agent);
+  return { unattended: { task: row.task, agents }, changesInMs: SILENT_MS };
+}

@@ -1,0 +1,147 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import type { BridgeStatus } from '../../src/admin/bridge-status.js';
+import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { startAgent } from '../support/bridge-agent.js';
+import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
+import { type RunningCli, startCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
+import { onCleanup } from '../support/on-cleanup.js';
+import { waitUntil } from '../support/wait-until.js';
+
+const MAC = 'a8:5e:45:01:02:03';
+const PACKET = `ffffffffffff${'a85e45010203'.repeat(16)}`;
+
+let bridge: BridgeFixture;
+let standIn: StandIn;
+/** The packets that came to the network of the PC. */
+const packets: string[] = [];
+let port: number;
+
+beforeAll(async () => {
+  bridge = await startBridgeFixture({
+    principals: [
+      { name: 'home-pc', role: 'agent' },
+      { name: 'pi', role: 'agent' },
+      { name: 'bot', role: 'asker' },
+    ],
+  });
+  standIn = await startStandIn();
+  onCleanup(() => standIn.close());
+  const receiver = createSocket('udp4');
+  onCleanup(() => void receiver.close());
+  receiver.on('message', (packet) => packets.push(packet.toString('hex')));
+  receiver.bind(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  port = receiver.address().port;
+});
+
+const agent = (...args: string[]) => startAgent(bridge, standIn, { state: 'pc', args });
+
+async function stop(running: RunningCli): Promise<void> {
+  running.signal('SIGTERM');
+  await running.exited;
+}
+
+function wake(...args: string[]): Promise<RunningCli> {
+  const to = ['--mac', MAC, '--broadcast', '127.0.0.1', '--port', String(port)];
+  return startCli(['wake', ...to, ...args, '--repo', bridge.sshUrl], { env: bridge.principal('pi').env });
+}
+
+async function status(): Promise<BridgeStatus> {
+  const { stdout } = await runCliHere(['status', '--json', '--repo', bridge.repoPath], {
+    env: bridge.ownerEnv,
+  });
+  return JSON.parse(stdout) as BridgeStatus;
+}
+
+async function ask(question: string): Promise<string> {
+  const args = ['ask', '--no-wait', question, '--repo', bridge.sshUrl];
+  return (await runCliHere(args, { env: bridge.principal('bot').env })).stdout.trim();
+}
+
+const isAnswered = (task: string) => async () =>
+  (await bridge.answersLog()).some((record) => record.task_commit === task && record.error === null);
+
+const isThere = async () => (await status()).agents.some(({ state }) => state === 'running');
+
+/** So many packets have come in all. */
+const came = (count: number) => waitUntil(() => packets.length >= count, `packet ${count}`, 45_000);
+
+test('a task that waits for a PC that sleeps sends the packet, says so in status, and is answered when the PC is there', async () => {
+  const first = await agent();
+  await waitUntil(isThere, 'the presence of home-pc', 45_000);
+  const pi = await wake('--command', `echo woken >>${join(bridge.dir, 'woken')}`);
+  await pi.waitFor('stderr', /watching ssh:/);
+  const easy = await ask('1+1');
+  await waitUntil(isAnswered(easy), 'an answer of the PC that is awake', 45_000);
+  expect(packets).toEqual([]);
+
+  await stop(first);
+  const task = await ask('2+2');
+  await came(1);
+  expect(packets).toEqual([PACKET]);
+  const isSaid = async () => {
+    const { waking, agents, attendance } = await status();
+    return waking.length > 0 && { waking, agents, attendance };
+  };
+  const said = await waitUntil(isSaid, 'status to say who is woken', 45_000);
+  expect(said.waking).toEqual([{ by: 'pi', task, agents: ['home-pc'], since: expect.any(String) }]);
+  // The one that wakes is no agent, neither in the list nor as the one that was seen last.
+  expect(said.agents.map(({ name, state }) => [name, state])).toEqual([['home-pc', 'stopped']]);
+  expect(said.attendance).toMatchObject({ state: 'absent', problem: expect.stringContaining('home-pc') });
+  const plain = await runCliHere(['status', '--repo', bridge.sshUrl], { env: bridge.principal('bot').env });
+  expect(plain.stdout).toMatch(/pi: waking home-pc, for /);
+  await waitUntil(
+    async () => (await readFile(join(bridge.dir, 'woken'), 'utf8').catch(() => '')) === 'woken\n',
+    'the command',
+  );
+
+  await agent();
+  await waitUntil(isAnswered(task), 'the answer of the PC that was woken', 45_000);
+  await pi.waitFor('stderr', /an agent is there, or nothing waits any more/);
+  expect((await status()).waking).toEqual([]);
+  expect(packets).toHaveLength(1);
+});
+
+test('one that is killed while it wakes starts again where it was, and leaves nothing that counts', async () => {
+  const before = packets.length;
+  const pi = await wake();
+  await pi.waitFor('stderr', /watching ssh:/);
+  const task = await ask('3+3');
+  await came(before + 1);
+  pi.signal('SIGKILL');
+  await pi.exited;
+  const again = await wake();
+  await came(before + 2);
+  await again.waitFor('stderr', /waits: waking home-pc/);
+  const pc = await agent(
+    '--idle-after',
+    '1s',
+    '--idle-command',
+    `echo asleep >>${join(bridge.dir, 'asleep')}`,
+  );
+  await waitUntil(isAnswered(task), 'the answer', 45_000);
+  // With nothing left to do the PC may sleep; the line of the shell stands for that.
+  await pc.waitFor('stderr', /nothing to do for 1 s: running --idle-command/);
+  await waitUntil(
+    async () => (await readFile(join(bridge.dir, 'asleep'), 'utf8').catch(() => '')).startsWith('asleep\n'),
+    'the command',
+  );
+  await again.waitFor('stderr', /an agent is there, or nothing waits any more/);
+});
+
+test('how a PC is woken, and when it sleeps, has to be said whole', async () => {
+  const { env } = bridge.principal('pi');
+  for (const args of [
+    ['wake'],
+    ['wake', '--mac', 'ff:ff:ff:ff:ff:ff'],
+    ['agent', '--idle-after', '10m'],
+    ['agent', '--idle-after', '0s', '--idle-command', 'x'],
+  ]) {
+    expect(await runCliHere([...args, '--repo', bridge.sshUrl], { env })).toMatchObject({ exitCode: 2 });
+  }
+});

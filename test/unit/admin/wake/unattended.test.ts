@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest';
+import type { TaskRow } from '../../../../src/admin/list-tasks.js';
+import { needOf, SILENT_MS } from '../../../../src/admin/wake/unattended.js';
+import type { TaskWork, WhoWorks } from '../../../../src/bridge/side-refs.js';
+import type { Presence } from '../../../../src/protocol/presence.js';
+
+const NOW = Date.parse('2026-11-27T01:00:00.000Z');
+const TASK = '1'.repeat(40);
+
+function presence(agent: string, changes: Partial<Presence> = {}): Presence {
+  const at = new Date(NOW - 1000).toISOString();
+  return {
+    ...{ agent, session: '1'.repeat(16), state: 'running', version: '1', backends: ['ollama'], models: [] },
+    ...{ parallel: 1, busy: [], started_at: at, seen_at: at, ...changes },
+  };
+}
+
+function row(changes: Partial<TaskRow> & { ageMs?: number } = {}): TaskRow {
+  const { ageMs = 1000, ...more } = changes;
+  return {
+    ...{ task: TASK, state: 'pending', asker: 'bot', question: '2+2', agent: null, answered_at: null },
+    ...{
+      answer: null,
+      work: null,
+      waits_for: null,
+      place: null,
+      asked_at: new Date(NOW - ageMs).toISOString(),
+      ...more,
+    },
+  };
+}
+
+function need(rows: TaskRow[], agents: Presence[], running: Record<string, TaskWork> = {}) {
+  const who: WhoWorks = { agents, running: new Map(Object.entries(running)), models: new Map() };
+  return needOf(rows, { who, nowMs: NOW, takesClaims: true });
+}
+
+const stopped = presence('home-pc', { state: 'stopped' });
+const waits = { model: 'qwen3', agents: [{ name: 'office', seen_at: null }] };
+const work: TaskWork = { agent: 'home-pc', model: null, sinceMs: null, phase: null };
+
+test('an empty bridge has to be looked at only when something happens', () => {
+  expect(need([], [stopped])).toEqual({ unattended: null, changesInMs: null });
+  expect(need([row({ state: 'done' }), row({ state: 'cancelled' })], [])).toMatchObject({
+    changesInMs: null,
+  });
+});
+
+test('a task is unattended where no agent is there, and all that are known could answer it', () => {
+  expect(need([row()], [stopped])).toEqual({
+    unattended: { task: TASK, agents: ['home-pc'] },
+    changesInMs: SILENT_MS,
+  });
+  expect(need([row()], [])).toMatchObject({ unattended: { agents: [] } });
+});
+
+test('a task whose model is only with an agent that is away waits for that one', () => {
+  const here = presence('home-pc');
+  expect(need([row(), row({ task: '2'.repeat(40), waits_for: waits })], [here])).toMatchObject({
+    unattended: { task: '2'.repeat(40), agents: ['office'] },
+  });
+});
+
+test('an agent that is there, or at work, is not woken', () => {
+  expect(need([row()], [presence('home-pc')])).toMatchObject({ unattended: null, changesInMs: SILENT_MS });
+  expect(need([row({ ageMs: 3_600_000 })], [presence('home-pc')], { t: work })).toMatchObject({
+    unattended: null,
+  });
+  // One that reaches no model server is awake.
+  expect(need([row({ ageMs: 3_600_000 })], [presence('home-pc', { backends: [] })])).toMatchObject({
+    unattended: null,
+  });
+});
+
+test('a PC that fell asleep without a word is woken although its presence is fresh', () => {
+  expect(need([row({ ageMs: SILENT_MS - 1 })], [presence('home-pc')])).toMatchObject({ unattended: null });
+  expect(need([row({ ageMs: SILENT_MS })], [presence('home-pc')])).toMatchObject({
+    unattended: { agents: ['home-pc'] },
+  });
+});
+
+test('while a task is answered it is looked at again: a claim runs out without a ring', () => {
+  expect(need([row({ state: 'running' })], [presence('home-pc')], { [TASK]: work })).toEqual({
+    unattended: null,
+    changesInMs: SILENT_MS,
+  });
+});
