@@ -8,15 +8,17 @@ import { startDispatcher } from '../log/on-answer/start-dispatcher.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { oneLine } from '../protocol/printable.js';
 import { hookRepository } from './read-principal.js';
+import { startUpkeep } from './upkeep/start-upkeep.js';
 
 /** The most characters of an internal error that are printed. */
 const MAX_FAULT_CHARS = 300;
 
 /**
  * The work after a push has moved main: adds the new answers to answers.log, sweeps old streams, then starts
- * the dispatcher of on-answer.d. Returns the line to print, empty where no answer came in. Never throws: the
- * push cannot be refused any more, and the next run does what failed now. `program` is the path of the
- * running program; the dispatcher is in the same folder. `ready` holds what is already open and read.
+ * the dispatcher of on-answer.d, and the upkeep where there is much to pack. Returns the line to print,
+ * empty where no answer came in. Never throws: the push cannot be refused any more, and the next run does
+ * what failed now. `program` is the path of the running program; those that it starts are in the same
+ * folder. `ready` holds what is already open and read.
  */
 export async function takeIn(
   gitDir: string,
@@ -31,6 +33,7 @@ export async function takeIn(
   // Even where nothing was added: a killed run may have added answers without starting the dispatcher.
   await sweeping;
   await startDispatcher(path.join(path.dirname(program), 'on-answer.cjs'), gitDir, env);
+  startUpkeep(path.join(path.dirname(program), 'upkeep.cjs'), path.resolve(gitDir), env);
   return said;
 }
 

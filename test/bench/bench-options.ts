@@ -15,6 +15,7 @@ export const ROWS = [
   'tunnel',
   'idle',
   'disk',
+  'resent',
   'commands',
   'processes',
 ] as const;

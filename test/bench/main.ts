@@ -20,6 +20,7 @@ import { flatRow } from './rows/flat.js';
 import { idleRow } from './rows/idle.js';
 import { overheadRow } from './rows/overhead.js';
 import { processesRow } from './rows/processes.js';
+import { resentRow } from './rows/resent.js';
 import { shellLoopRow } from './rows/shell-loop.js';
 import { firstTokenRow, tokensRow } from './rows/streams.js';
 import { tunnelRow } from './rows/tunnel.js';
@@ -37,6 +38,7 @@ const RUNNERS: Readonly<Record<RowName, Row>> = {
   tunnel: tunnelRow,
   idle: idleRow,
   disk: diskRow,
+  resent: resentRow,
   commands: commandsRow,
 };
 

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, readdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
@@ -9,6 +9,7 @@ import { gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
+import { writeConversations } from '../../support/resent-conversations.js';
 import { waitUntil } from '../../support/wait-until.js';
 
 test('a push does not wait for the upkeep it starts', async () => {
@@ -19,6 +20,30 @@ test('a push does not wait for the upkeep it starts', async () => {
   // It is held: the push that started it has come back all the same, and so does the next one.
   await exchangeAtOnce(bridge, 'three');
   await upkeep.letGo();
+});
+
+test('a push that finds enough loose objects has them packed under the names of their conversations', async () => {
+  const bridge = await startPlainBridge();
+  const repo = { gitDir: bridge.repoPath, env: bridge.env };
+  // Below what a gc of git begins at by itself.
+  await writeConversations(repo, { conversations: 68, turns: [0, 15], chars: 20 });
+  const state = join(bridge.repoPath, 'bridge', 'upkeep', 'state.json');
+  expect(await readFile(state, 'utf8').catch(() => null)).toBeNull();
+
+  const inBridge = { gitDir: bridge.repoPath, env: bridge.env };
+  await gitOk(['fetch', '--quiet', bridge.repoPath, 'main'], { gitDir: bridge.cloneDir, env: bridge.env });
+  // Each looks at a few folders only.
+  let pushes = 0;
+  await waitUntil(async () => {
+    pushes += 1;
+    await exchange(bridge, `one more: ${pushes}`);
+    return (await readFile(state, 'utf8').catch(() => '')).includes('"packed":"');
+  }, 'the upkeep has packed them');
+  await waitUntil(
+    async () => Number((await gitOk(['count-objects'], inBridge)).split(' ')[0]) < 1000,
+    'what was loose is gone',
+  );
+  expect(await gitOk(['fsck', '--connectivity-only'], inBridge)).not.toMatch(/missing|broken/);
 });
 
 test('packs of pushes are put together by the upkeep of a later push, and history is as it was', async () => {

@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import type { TaskFile } from '../../protocol/names.js';
+
+/** How much of a prompt tells prompts made from one template apart from others. Characters. */
+const OPENING_CHARS = 256;
+
+/**
+ * The name under which a task is packed. Clients send a conversation whole at every turn, so each turn
+ * repeats the one before it; git looks for such a likeness among objects with like names only. So the name
+ * stands for what stays the same in a conversation: the path of the call, the model, and the messages up to
+ * the first of the user. It is a hash in 43 characters, because git compares the last 16 characters of a
+ * name.
+ */
+export function conversationName(file: TaskFile, bytes: Buffer): string {
+  return createHash('sha256')
+    .update(JSON.stringify(openingOf(file, bytes.toString('utf8'))))
+    .digest('base64url');
+}
+
+function openingOf(file: TaskFile, text: string): unknown {
+  if (file === 'task.txt') return text.slice(0, OPENING_CHARS);
+  const task = parse(text);
+  if (task === null) return text.slice(0, OPENING_CHARS);
+  const request = isObject(task.request) ? task.request : {};
+  const call = isObject(request.body) ? request.body : task;
+  const { model, system, instructions, prompt } = call;
+  const said = [call.messages, call.input].find(Array.isArray) ?? [prompt ?? call.input];
+  return [request.path, model, system, instructions, ...uptoFirstUser(said)];
+}
+
+function uptoFirstUser(messages: readonly unknown[]): readonly unknown[] {
+  const first = messages.findIndex((one) => isObject(one) && one.role === 'user');
+  if (first >= 0) return messages.slice(0, first + 1);
+  const [only] = messages;
+  return [typeof only === 'string' ? only.slice(0, OPENING_CHARS) : only];
+}
+
+/** Null where the text is no JSON object: history may hold what the owner committed by hand. */
+function parse(text: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import * as z from 'zod';
+import { gitText, type Repository, runGit } from '../../git/run-git.js';
+import { unless } from '../../process/durable-file.js';
+import { tryFileLock } from '../../process/file-lock.js';
+import { makeGroupFolder } from '../../process/group-files.js';
+import { countLoose, isWorthPacking } from './loose-objects.js';
+import { upkeepFolder, writeNote } from './named-packs.js';
+import { mergeNamedPacks, packMessages } from './pack-messages.js';
+
+/** How far the upkeep came. Losing it costs some work, and nothing else. */
+const stateSchema = z.object({
+  /** The commit of main up to which every message is in a named pack. */
+  packed: z.string().nullable(),
+  /** The loose objects that were left: nothing on main needs them, and a gc drops them after an hour. */
+  left: z.object({ files: z.number(), bytes: z.number() }),
+});
+type UpkeepState = z.infer<typeof stateSchema>;
+
+const NOTHING_DONE: UpkeepState = { packed: null, left: { files: 0, bytes: 0 } };
+
+/**
+ * Packs what pushes left loose, where that is worth it, one upkeep at a time. No push waits for it, and a
+ * kill at any moment loses nothing:
+ * 1. The messages since the last time go into a pack, under the names of their conversations. It is on the
+ *    disk before anything else goes.
+ * 2. What is now packed is removed where it lies loose.
+ * 3. `git gc` does the rest: packs of pushes, reflogs, the commit graph, what nothing needs any more.
+ * 4. Named packs of like size are put together.
+ * `now`: however little there is. Returns whether anything was done. Throws BridgeError as git does.
+ */
+export async function keepUp(repo: Repository, { now = false } = {}): Promise<boolean> {
+  const folder = upkeepFolder(repo.gitDir);
+  await makeGroupFolder(folder);
+  const result = await tryFileLock(path.join(folder, 'lock'), async () => {
+    const state = await readState(folder);
+    if (!now && !isWorthPacking(countLoose(repo.gitDir), state.left)) return false;
+    const packed = await packMessages(repo, state.packed);
+    await writeState(folder, { ...state, packed });
+    await gitText(repo, ['prune-packed', '--quiet']);
+    // Another gc may be at it, or the lock of a killed one in its way: post-receive starts the repair then.
+    await runGit(repo, ['gc', '--quiet']);
+    await mergeNamedPacks(repo);
+    await writeState(folder, { packed, left: countLoose(repo.gitDir) });
+    return true;
+  });
+  return result.held && result.value;
+}
+
+async function readState(folder: string): Promise<UpkeepState> {
+  const text = await readFile(path.join(folder, 'state.json'), 'utf8').catch(unless('ENOENT'));
+  try {
+    return stateSchema.parse(JSON.parse(text ?? ''));
+  } catch {
+    return NOTHING_DONE;
+  }
+}
+
+function writeState(folder: string, state: UpkeepState): Promise<void> {
+  return writeNote(path.join(folder, 'state.json'), `${JSON.stringify(state)}\n`);
+}

@@ -1,0 +1,90 @@
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { DISK, syncFolder, unless, writeDurably } from '../../process/durable-file.js';
+import { GROUP_MODES } from '../../process/group-files.js';
+
+/**
+ * A pack that the upkeep made, and what it was made from: lines for `git pack-objects`, an id each, and for a
+ * message the name under which it is packed. The list stands in `bridge/upkeep`, so that a later upkeep can
+ * put packs together without reading their messages again. The pack has a `.keep`, so that `git gc` leaves
+ * it.
+ */
+export interface NamedPack {
+  /** `pack-<hash>`. */
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** A pack of this size stays as it is, and needs no list. The same as `gc.bigPackThreshold`. */
+const FINAL_BYTES = 64 * 1024 * 1024;
+
+const MODE = { ...GROUP_MODES, whateverUmask: true };
+
+const KEEP_TEXT = 'llm-bridge: packed under the names of its conversations\n';
+
+/** The folder of the upkeep in a bridge. */
+export function upkeepFolder(gitDir: string): string {
+  return path.join(gitDir, 'bridge', 'upkeep');
+}
+
+/** Lists the packs that can be put together with others, the smallest first. */
+export async function listNamedPacks(gitDir: string): Promise<NamedPack[]> {
+  const names = await readdir(upkeepFolder(gitDir)).catch(unless('ENOENT'));
+  const packs: NamedPack[] = [];
+  for (const file of names ?? []) {
+    const [, name] = /^(pack-[0-9a-f]{40,64})\.list$/.exec(file) ?? [];
+    if (name === undefined) continue;
+    const pack = await stat(inPacks(gitDir, `${name}.pack`)).catch(unless('ENOENT'));
+    const index = await stat(inPacks(gitDir, `${name}.idx`)).catch(unless('ENOENT'));
+    // What an upkeep that was killed had begun to remove: everything in it is in another pack.
+    if (pack === null || index === null) await removeNamedPack(gitDir, name);
+    else packs.push({ name, bytes: pack.size });
+  }
+  return packs.sort((a, b) => a.bytes - b.bytes);
+}
+
+/** The lines that a pack was made from. */
+export function readPackList(gitDir: string, name: string): Promise<string> {
+  return readFile(listOf(gitDir, name), 'utf8');
+}
+
+/**
+ * Takes a pack that git has just written among the named ones, and returns once it is on the disk, name and
+ * all: only then may the objects go that it stands for. A pack without its `.keep` is one of git's own, so a
+ * crash here only means that a gc puts it together with others.
+ */
+export async function keepNamedPack(gitDir: string, name: string, list: string): Promise<NamedPack> {
+  const { size } = await stat(inPacks(gitDir, `${name}.pack`));
+  if (size < FINAL_BYTES) await writeNote(listOf(gitDir, name), list);
+  await writeFile(inPacks(gitDir, `${name}.keep`), KEEP_TEXT, { mode: GROUP_MODES.file });
+  await syncFolder(DISK, path.join(gitDir, 'objects', 'pack'));
+  return { name, bytes: size };
+}
+
+/**
+ * Writes a file of the upkeep durably. What a killed upkeep has left of it is removed: the one that runs
+ * holds the lock.
+ */
+export async function writeNote(file: string, text: string): Promise<void> {
+  const temporary = `${file}.new`;
+  await rm(temporary, { force: true });
+  await writeDurably({ file, temporary, bytes: Buffer.from(text), mode: MODE });
+}
+
+/**
+ * Removes a pack whose objects are all in another. The index goes before the pack: git takes a pack without
+ * index for none, and looks again for what it misses. The list goes last, so that a kill in between is seen.
+ */
+export async function removeNamedPack(gitDir: string, name: string): Promise<void> {
+  for (const ending of ['keep', 'idx', 'rev', 'bitmap', 'pack'])
+    await rm(inPacks(gitDir, `${name}.${ending}`), { force: true });
+  await rm(listOf(gitDir, name), { force: true });
+}
+
+function inPacks(gitDir: string, file: string): string {
+  return path.join(gitDir, 'objects', 'pack', file);
+}
+
+function listOf(gitDir: string, name: string): string {
+  return path.join(upkeepFolder(gitDir), `${name}.list`);
+}
