@@ -1,6 +1,7 @@
 import { BackendError } from '../backends/backend.js';
 import { HttpFailure } from '../backends/transport.js';
 import { failedOutcome, type GenerationOutcome } from '../compose-answer.js';
+import { cleanJson } from './assemble/clean-json.js';
 
 /** The status of a refusal that came with 200: so LM Studio says some. */
 const UNNAMED_REFUSAL = 400;
@@ -31,10 +32,10 @@ function httpFailureIn(error: BackendError): HttpFailure | null {
   return null;
 }
 
-/** JSON, where it is; else the text. */
+/** JSON that may stand in an answer, where it is JSON; else the text. */
 function bodyOf(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return cleanJson(JSON.parse(text));
   } catch {
     return text;
   }

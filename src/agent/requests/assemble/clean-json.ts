@@ -1,15 +1,19 @@
+import { MAX_JSON_DEPTH } from '../../../protocol/limits.js';
 import { toWellFormed } from '../../../protocol/text.js';
 
 /** A JSON object of a model server: any fields. */
 export type Json = Readonly<Record<string, unknown>>;
 
-/** How deep a value of a model server may be: the depth that its request may have (`judge-schema.ts`). */
-const MAX_DEPTH = 64;
+/**
+ * How deep a value of a model server may be. What is put around it counts too: the answer, its response, the
+ * body, and in that what is put together of parts, such as the arguments of a call of a message of a choice.
+ */
+const MAX_DEPTH = MAX_JSON_DEPTH - 16;
 
 /**
  * A value from `JSON.parse` that is safe to copy and to write again: no key that would set a prototype, no
- * number that JSON does not have (`1e999`), and null for what stands deeper than 64 levels, where recursion
- * would end the process.
+ * number that JSON does not have (`1e999`), and null for what stands deeper than MAX_DEPTH levels, because no
+ * bridge takes an answer that is deeper than MAX_JSON_DEPTH.
  */
 export function cleanJson(value: unknown, depth = 0): unknown {
   if (typeof value === 'number') return Number.isFinite(value) ? value : null;

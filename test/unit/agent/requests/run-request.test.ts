@@ -2,6 +2,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
+import { composeAnswer } from '../../../../src/agent/compose-answer.js';
+import { openAssembler } from '../../../../src/agent/requests/assemble/open-assembler.js';
+import { readAnswer, writeAnswer } from '../../../../src/protocol/answer.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
 import { deadUrl, gate, MODEL, settingsFor, standInFor } from '../generate-fixture.js';
 import { callsOf, chat, pass } from './pass-on.js';
@@ -80,6 +83,44 @@ test('what a server refuses is kept with its status, and no other server is aske
     error: { code: 'backend_refused', message: expect.stringContaining("'top_k' must be a number") },
   });
   expect(callsOf(standIn)).toHaveLength(1);
+});
+
+/** Whether a bridge takes the answer that this becomes. */
+function isTaken(outcome: Parameters<typeof composeAnswer>[1]): { readonly ok: boolean } {
+  const frame = { taskId: 'a'.repeat(40), hash: 'b'.repeat(64), task: null, agent: 'home-pc' };
+  const answer = composeAnswer({ ...frame, latencyMs: 1, nowMs: 0, maxAnswerBytes: 1_000_000 }, outcome);
+  const read = readAnswer(writeAnswer(answer));
+  return read.ok ? { ok: true } : read;
+}
+
+test('an answer is one that a bridge takes, however deep the model server nests it', async () => {
+  const deep = `${'{"a":'.repeat(500)}1${'}'.repeat(500)}`;
+  const assembler = openAssembler('/v1/chat/completions');
+  assembler.take(
+    `data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"more":${deep}}]},"finish_reason":"stop"}]}`,
+  );
+  const chat = openAssembler('/api/chat');
+  chat.take(`{"message":{"tool_calls":[{"function":{"arguments":${deep}}}]},"done":true,"more":${deep}}`);
+  for (const body of [assembler.body(), chat.body()]) {
+    const response = { status: 200, body };
+    expect(isTaken({ model: 'a', backend: 'openai', answer: null, error: null, response })).toEqual({
+      ok: true,
+    });
+  }
+});
+
+test('what a refusal must not bring into an answer is left out of it', async () => {
+  const standIn = await standInFor();
+  const deep = `${'['.repeat(100)}${']'.repeat(100)}`;
+  const body = `{"error":"no","__proto__":{"a":1},"n":1e999,"deep":${deep}}`;
+  standIn.behave = () => ({ refuse: { kind: 'http', status: 400, body } });
+  const { outcome } = await pass(chat('2+2'), settingsFor(standIn, { order: ['lmstudio'] }));
+  const kept = JSON.stringify(bodyOf(outcome));
+  expect(kept).toMatch(/^\{"error":"no","n":null,"deep":\[{40,50}null\]{40,50}\}$/);
+  expect(isTaken(outcome)).toEqual({ ok: true });
+  standIn.behave = () => ({ refuse: { kind: 'http', status: 400, body: 'no, <b>never</b>' } });
+  const words = await pass(chat('2+2'), settingsFor(standIn, { order: ['lmstudio'] }));
+  expect(words.outcome.response).toEqual({ status: 400, body: 'no, <b>never</b>' });
 });
 
 test.each([401, 500])('HTTP %i is no answer to the caller, and nothing of it is kept', async (status) => {

@@ -44,6 +44,30 @@ test('a stream says where the generation starts, thinking apart from text, and t
   expect([...closing.keys()]).toEqual(['a']);
 });
 
+test('events of a call go out whole and in their order, and beside them the text in them, joined', () => {
+  const { streams, written } = notedStreams();
+  const stream = streams.open('a', speaker);
+  const event = (name: string): GenerationSign => ({ type: 'event', event: name, bytes: 0 });
+  for (const sign of [BEGINS, event('1'), said('fo'), event('2'), said('', 'hm'), event('3'), said('ur')])
+    stream.heard(sign);
+  // After a silence the first goes out at once.
+  expect(written.get('a')).toEqual([BEGIN, { event: '1' }]);
+  stream.end();
+  expect(written.get('a')?.slice(2)).toEqual([
+    ...[{ event: '2' }, { event: '3' }],
+    ...[{ text: 'fo' }, { thinking: 'hm' }, { text: 'ur' }, { end: true }],
+  ]);
+});
+
+test('events that wait are void where the generation starts again', () => {
+  const { streams, written } = notedStreams();
+  const stream = streams.open('a', speaker);
+  for (const name of ['1', '2']) stream.heard({ type: 'event', event: name, bytes: 0 });
+  stream.heard(BEGINS);
+  stream.end();
+  expect(written.get('a')).toEqual([{ event: '1' }, BEGIN, { end: true }]);
+});
+
 test('thinking in tags is thinking, and a second start says so before it says anything else', () => {
   const { streams, written } = notedStreams();
   const stream = streams.open('a', speaker);
