@@ -18,6 +18,8 @@ const SHORTENED = [
 ];
 // The slow tests take minutes; they run when asked for by name, and never beside the others.
 const slow = isAskedFor('slow');
+// The tests of clients install them from their registries. By name only, too.
+const clients = isAskedFor('clients');
 // The tests of real model servers need one (test/real/real-server.ts). By name only, too.
 const real = isAskedFor('real');
 
@@ -51,6 +53,15 @@ export default defineConfig({
               },
               SHORTENED,
             ),
+          ]
+        : []),
+      ...(clients
+        ? [
+            project('clients', {
+              globalSetup: [CLEAN_ENV, ...BUILT],
+              testTimeout: 600_000,
+              hookTimeout: 60_000,
+            }),
           ]
         : []),
       ...(real

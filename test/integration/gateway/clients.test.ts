@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import Anthropic from '@anthropic-ai/sdk';
-import { generateObject, generateText, stepCountIs, streamText, tool } from 'ai';
+import { embedMany, generateObject, generateText, stepCountIs, streamText, tool } from 'ai';
 import { Ollama } from 'ollama';
 import OpenAI from 'openai';
 import { zodResponseFormat } from 'openai/helpers/zod';
@@ -20,6 +20,7 @@ import { tempDir } from '../../support/temp-dir.js';
 // The clients are those that people install, and none of them is told that it speaks with a bridge.
 
 const MODEL = 'llama3.2';
+const EMBEDDER = 'all-minilm';
 const QUESTION = [{ role: 'user' as const, content: 'What is 2+2?' }];
 /** A model that first calls a function, and then answers what it is told. */
 const CALLS_ADD: readonly Behaviour[] = [
@@ -144,6 +145,52 @@ describe('openai', () => {
     expect(completion.choices[0]?.message.parsed).toEqual({ result: 4 });
   });
 
+  test('embeds, in numbers and as it asks by itself in base64', async () => {
+    const given = await client.embeddings.create({ model: EMBEDDER, input: ['a', 'b'] });
+    const plain = await client.embeddings.create({
+      model: EMBEDDER,
+      input: ['a', 'b'],
+      encoding_format: 'float',
+    });
+    expect(given.data).toHaveLength(2);
+    expect(given.data[0]?.embedding.length).toBeGreaterThan(0);
+    for (const [at, { embedding }] of plain.data.entries()) {
+      const [...numbers] = given.data[at]?.embedding ?? [];
+      expect(numbers).toHaveLength(embedding.length);
+      for (const [n, number] of numbers.entries()) expect(number).toBeCloseTo(embedding[n] ?? Number.NaN, 5);
+    }
+  });
+
+  test('completes a text, whole and streamed', async () => {
+    const whole = await client.completions.create({ model: MODEL, prompt: '2+2' });
+    expect(whole.choices[0]?.text).toBe('4');
+    const text = await readLive(async () =>
+      textsOf(
+        await client.completions.create({ model: MODEL, prompt: '2+2', stream: true }),
+        (chunk) => chunk.choices[0]?.text,
+      ),
+    );
+    expect(text).toBe('one two three');
+  });
+
+  test('gets a response, whole and streamed', async () => {
+    const whole = await client.responses.create({ model: MODEL, input: 'What is 2+2?' });
+    expect([whole.output_text, whole.status]).toEqual(['4', 'completed']);
+    expect(whole.id).toMatch(/^resp_[0-9a-f]{40}$/);
+    const stream = client.responses.stream({ model: MODEL, input: 'What is 2+2?' });
+    expect((await stream.finalResponse()).output_text).toBe('4');
+  });
+
+  test('streams a response live', async () => {
+    const text = await readLive(async () =>
+      textsOf(
+        await client.responses.create({ model: MODEL, input: 'What is 2+2?', stream: true }),
+        (event) => (event.type === 'response.output_text.delta' ? event.delta : null),
+      ),
+    );
+    expect(text).toBe('one two three');
+  });
+
   test('is told of a model that nobody has by its own error', async () => {
     const asked = client.chat.completions.create({ model: 'no-such', messages: QUESTION });
     await expect(asked).rejects.toThrow(OpenAI.NotFoundError);
@@ -170,11 +217,60 @@ describe('ollama', () => {
     client = new Ollama({ host: fixture.url });
   });
 
+  test('chats and generates', async () => {
+    expect((await client.chat({ model: MODEL, messages: QUESTION })).message.content).toBe('4');
+    expect((await client.generate({ model: MODEL, prompt: '2+2' })).response).toBe('4');
+  });
+
+  test('streams both live', async () => {
+    const chat = await readLive(async () =>
+      textsOf(
+        await client.chat({ model: MODEL, messages: QUESTION, stream: true }),
+        ({ message }) => message.content,
+      ),
+    );
+    const generate = await readLive(async () =>
+      textsOf(
+        await client.generate({ model: MODEL, prompt: '2+2', stream: true }),
+        ({ response }) => response,
+      ),
+    );
+    expect([chat, generate]).toEqual(['one two three', 'one two three']);
+  });
+
+  test('is given a call of a function', async () => {
+    fixture.standIn.behave = inTurn(...CALLS_ADD);
+    const { message } = await client.chat({
+      model: MODEL,
+      messages: QUESTION,
+      tools: [{ type: 'function', function: ADD }],
+    });
+    expect(message.tool_calls?.[0]?.function).toMatchObject({ name: 'add', arguments: { a: 2, b: 2 } });
+  });
+
+  test('embeds, in both ways it knows', async () => {
+    const { embeddings } = await client.embed({ model: EMBEDDER, input: ['a', 'b'] });
+    expect(embeddings).toHaveLength(2);
+    expect((await client.embeddings({ model: EMBEDDER, prompt: 'a' })).embedding.length).toBeGreaterThan(0);
+  });
+
   test('lists models, shows one, and says which are in memory', async () => {
     const { models } = await client.list();
     expect(models.map(({ name }) => name)).toContain('llama3.2:latest');
     expect((await client.show({ model: MODEL })).capabilities).toEqual(['completion', 'tools']);
     expect((await client.ps()).models).toEqual(expect.any(Array));
+  });
+
+  test('can leave in the middle of a stream', async () => {
+    const { opened, open } = gate();
+    fixture.standIn.behave = () => ({ answer: 'one two', pause: { afterChunks: 1, until: opened } });
+    const own = new Ollama({ host: fixture.url });
+    const stream = await own.chat({ model: MODEL, messages: QUESTION, stream: true });
+    const read = (async () => {
+      for await (const _ of stream) own.abort();
+    })();
+    await expect(read).rejects.toThrow(/abort/i);
+    open();
   });
 
   test('is told that the models are not managed here', async () => {
@@ -189,6 +285,36 @@ describe('@anthropic-ai/sdk', () => {
     client = new Anthropic({ baseURL: fixture.url, apiKey: 'any', maxRetries: 0 });
   });
   const call = { model: MODEL, max_tokens: 100, messages: QUESTION };
+
+  test('gets a message', async () => {
+    const message = await client.messages.create(call);
+    expect(message.content).toMatchObject([{ type: 'text', text: '4' }]);
+  });
+
+  test('streams one live', async () => {
+    const text = await readLive(async () =>
+      textsOf(await client.messages.create({ ...call, stream: true }), (event) =>
+        event.type === 'content_block_delta' && event.delta.type === 'text_delta' ? event.delta.text : null,
+      ),
+    );
+    expect(text).toBe('one two three');
+  });
+
+  test('has its stream helper put a whole message together', async () => {
+    expect(await client.messages.stream(call).finalText()).toBe('4');
+  });
+
+  test('is given a call of a function, streamed', async () => {
+    fixture.standIn.behave = inTurn(...CALLS_ADD);
+    const { name, description, parameters } = ADD;
+    const stream = client.messages.stream({
+      ...call,
+      tools: [{ name, description, input_schema: parameters }],
+    });
+    const { content, stop_reason } = await stream.finalMessage();
+    expect(content.find(({ type }) => type === 'tool_use')).toMatchObject({ name, input: { a: 2, b: 2 } });
+    expect(stop_reason).toBe('tool_use');
+  });
 
   test('lists models, and is told of one that nobody has by its own error', async () => {
     const ids: string[] = [];
@@ -247,11 +373,29 @@ describe('ai', () => {
     });
     expect([text, steps[0]?.toolResults[0]?.output]).toEqual(['It is 4.', 4]);
   });
+
+  test('embeds', async () => {
+    const { embeddings } = await embedMany({
+      model: provider.textEmbeddingModel(EMBEDDER),
+      values: ['a', 'b'],
+      maxRetries: 0,
+    });
+    expect(embeddings).toHaveLength(2);
+  });
 });
 
 describe('curl', () => {
   const curl = async (path: string, ...args: readonly string[]) =>
     (await promisify(execFile)('curl', ['-sSN', `${fixture.url}${path}`, ...args])).stdout;
+
+  test('as in the pages of Ollama, without a type of what it sends', async () => {
+    const lines = (await curl('/api/generate', '-d', '{"model":"llama3.2","prompt":"2+2"}'))
+      .trim()
+      .split('\n');
+    const said = lines.map((line) => JSON.parse(line) as { response: string; done: boolean });
+    expect(said.map(({ response }) => response).join('')).toBe('4');
+    expect(said.at(-1)?.done).toBe(true);
+  });
 
   test('as in the pages of OpenAI, streamed to [DONE]', async () => {
     const body = JSON.stringify({ model: MODEL, messages: QUESTION, stream: true });
