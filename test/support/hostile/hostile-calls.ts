@@ -308,20 +308,8 @@ export const RUN: readonly HostileCall[] = [
     { input: [{ type: 'shell_call', action: { commands: ['id'] } }] },
     'input.0.type',
   ],
-  [
-    'a custom tool with a grammar',
-    RESPONSES,
-    tool({ type: 'custom', name: 'a', format: { type: 'grammar', syntax: 'lark', definition: 'a: a' } }),
-    'tools.0.format.type',
-  ],
   ['MCP in a chat', CHAT, tool({ type: 'mcp', server_url: 'http://a/' }), 'tools.0.type'],
   ['the search of a chat', CHAT, { web_search_options: {} }, 'web_search_options'],
-  [
-    'a custom tool with a grammar in a chat',
-    CHAT,
-    tool({ type: 'custom', custom: { name: 'a', format: { type: 'grammar' } } }),
-    'tools.0.custom.format.type',
-  ],
   ["Anthropic's search", MESSAGES, tool({ type: 'web_search_20250305', name: 'web_search' }), 'tools.0.type'],
   ["Anthropic's fetch", MESSAGES, tool({ type: 'web_fetch_20250910', name: 'web_fetch' }), 'tools.0.type'],
   ["Anthropic's shell", MESSAGES, tool({ type: 'bash_20250124', name: 'bash' }), 'tools.0.type'],
@@ -511,6 +499,12 @@ export const GONE: readonly (readonly [what: string, path: string, body: Record<
   ['what every object has', CHAT, { constructor: 'a', toString: 1, hasOwnProperty: 1 }],
   ['a prototype', CHAT, JSON.parse('{"__proto__": {"n": 1000}, "a": {"__proto__": 1}}')],
   ['an address beside a part', CHAT, part({ type: 'text', text: 'a', image_url: { url: 'http://a/' } })],
+  ['a grammar of a tool', CHAT, tool({ type: 'custom', custom: { name: 'a', format: { type: 'grammar' } } })],
+  [
+    'the same in a response',
+    RESPONSES,
+    tool({ type: 'custom', name: 'a', format: { type: 'grammar', syntax: 'lark', definition: 'a: a' } }),
+  ],
   [
     'the name of a file',
     CHAT,

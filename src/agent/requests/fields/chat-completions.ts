@@ -14,7 +14,7 @@ import {
 } from '../field.js';
 import {
   CONTENT,
-  CUSTOM_FORMAT,
+  CUSTOM_TOOL,
   EFFORT,
   FUNCTION,
   MAX_MESSAGES,
@@ -81,7 +81,7 @@ export const CHAT_COMPLETIONS: Fields = {
       WHY_NO_TOOL,
       {
         function: { function: object(FUNCTION) },
-        custom: { custom: object({ name: NAME, description: TEXT, format: CUSTOM_FORMAT }) },
+        custom: { custom: object(CUSTOM_TOOL) },
       },
       'function',
     ),

@@ -59,9 +59,10 @@ export const RESPONSE_FORMAT = forms('type', WHY_NO_FORMAT, {
 });
 
 /**
- * How a custom tool is fed. Of its formats text alone: a grammar is a program that a server would run.
+ * A tool that is fed free text. Its `format` is dropped: it is text anyway, or a grammar, which is a program
+ * that a server would run; the local ones know none.
  */
-export const CUSTOM_FORMAT = forms('type', 'a custom tool may be fed text, and no grammar', { text: {} });
+export const CUSTOM_TOOL: Fields = { name: NAME, description: TEXT };
 
 /**
  * How hard a model thinks: `reasoning_effort`, https://platform.openai.com/docs/api-reference/chat/create.

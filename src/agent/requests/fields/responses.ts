@@ -14,7 +14,7 @@ import {
   word,
 } from '../field.js';
 import {
-  CUSTOM_FORMAT,
+  CUSTOM_TOOL,
   EFFORT,
   FUNCTION,
   MAX_MESSAGES,
@@ -102,7 +102,7 @@ export const RESPONSES: Fields = {
   tools: list(
     forms('type', WHY_NO_TOOL, {
       function: FUNCTION,
-      custom: { name: NAME, description: TEXT, format: CUSTOM_FORMAT },
+      custom: CUSTOM_TOOL,
     }),
     MAX_TOOLS,
   ),

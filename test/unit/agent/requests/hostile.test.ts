@@ -43,6 +43,13 @@ test.each(GONE)('%s is gone from the call (%s)', (_what, path, body) => {
   expect(({} as Record<string, unknown>).n).toBeUndefined();
 });
 
+test('what goes on would pass again as it is: nothing in it is judged in another way the second time', () => {
+  for (const [, path, body] of GONE) {
+    const call = passed(path, body);
+    expect(passed(path, call.body)).toEqual({ ...call, dropped: [] });
+  }
+});
+
 test('a field that is refused by name is refused in every call and at every depth that has fields', () => {
   for (const path of REQUEST_PATHS) {
     for (const name of Object.keys(REFUSED_FIELDS)) expect(refusedField(path, { [name]: 'a' })).toBe(name);
