@@ -8,7 +8,7 @@ import { commitAllOnMain } from '../../support/commit-on-main.js';
 import { BURNS, FETCHED, GONE, nested, OTHER_PATHS, RUN } from '../../support/hostile/hostile-calls.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 
-// SECURITY.md: P28
+// SECURITY.md: P28, P35
 
 /**
  * What a hostile server can make a PC do by API calls: it owns the repository, so it puts any call on main
@@ -19,7 +19,9 @@ let standIn: StandIn;
 
 beforeAll(async () => {
   bridge = await startBridgeFixture();
-  standIn = await startStandIn();
+  standIn = await startStandIn({
+    models: { ollama: ['llama3.2:latest', { name: 'nomic-embed-text:latest', capabilities: ['embedding'] }] },
+  });
   onCleanup(standIn.close);
 });
 

@@ -17,6 +17,8 @@ import { judged, passed, refusedField } from './judge-fixture.js';
 const CHAT = '/v1/chat/completions';
 const NATIVE = '/api/chat';
 
+// SECURITY.md: P35
+
 // What a hostile bridge may ask of an agent, and what becomes of it: a refusal that names the field, or a
 // call from which it is gone. test/e2e/hostile/pc-calls.test.ts has a real agent answer them all.
 
