@@ -9,6 +9,7 @@
  *
  * Everything thrown is a BridgeError, or the reason of a signal that you aborted.
  */
+import { readEvent } from './agent/requests/read-event.js';
 import { type AskOptions, type AskOutcome, ask as askThrough } from './asker/ask.js';
 import { askPieces, type PieceOrOutcome } from './asker/ask-pieces.js';
 import { draftTask } from './asker/task-draft.js';
@@ -26,6 +27,7 @@ export type { SshOptions } from './bridge/ssh-settings.js';
 export { type Answer, type AnswerError, answerSchema } from './protocol/answer.js';
 export { BridgeError } from './protocol/bridge-error.js';
 export { type LogRecord, logRecordSchema } from './protocol/log-record.js';
+export type { TaskRequest, TaskResponse } from './protocol/request.js';
 export { type TaskJson, taskJsonSchema } from './protocol/task.js';
 
 /** What to ask, and how. Times are milliseconds. */
@@ -80,6 +82,7 @@ function asAsked(request: AskRequest): [BridgeAccess, AskOptions] {
     {
       ...options,
       replyTo: given,
+      readEvent,
       draft({ maxBytes, nowMs, replyTo, stream }) {
         const aloud = stream && !dedup ? { stream } : {};
         const reply = replyTo === undefined ? {} : { reply_to: replyTo };

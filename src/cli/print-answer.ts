@@ -4,6 +4,7 @@ import { updateElsewhere } from '../process/own-package.js';
 import { type AnswerError, type AnswerErrorCode, isCutShort, isRepetition } from '../protocol/answer.js';
 import type { Output } from './output.js';
 import { EXIT, type ExitCode, printProblem, printWarning } from './print-error.js';
+import { shownResponse } from './shown-response.js';
 
 /**
  * Prints an answer: its text alone, or the record as one line of JSON. An answer with an error goes to stderr
@@ -19,7 +20,7 @@ export async function printAnswer(
   isPrinted = false,
 ): Promise<ExitCode> {
   if (asJson) await out.json({ commit, ...asked, ...answer }, remedy);
-  else if (answer.answer !== null && !isPrinted) await out.printAnswer(answer.answer, remedy);
+  else if (answer.error === null) await printGood(answer, out, remedy, isPrinted);
   if (answer.error !== null) {
     if (!asJson) printProblem(`${answer.error.code}: ${answer.error.message}`, answerRemedy(answer.error));
     return EXIT.failed;
@@ -29,6 +30,19 @@ export async function printAnswer(
   if (isRepetition(answer))
     printWarning('the model repeated itself without end, and was stopped there', REPETITION_REMEDY);
   return EXIT.done;
+}
+
+/** Its text; of a response, what it has in place of one. */
+async function printGood(
+  { answer, response }: FoundAnswer['answer'],
+  out: Output,
+  remedy: string | undefined,
+  isPrinted: boolean,
+): Promise<void> {
+  const shown = response === undefined ? undefined : shownResponse(response);
+  if (shown !== undefined) return out.json(shown, remedy);
+  if (answer === null) return out.json(response?.body, remedy);
+  if (!isPrinted) return out.printAnswer(answer, remedy);
 }
 
 const CUT_REMEDY = `raise --max-tokens, or the context (--num-ctx; in ${backendTitles(

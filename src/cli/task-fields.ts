@@ -18,8 +18,11 @@ type TaskArgs = CommandArgs<[typeof POSITIONALS.prompt], typeof TASK_OPTIONS>;
  */
 export async function taskFieldsOf(args: TaskArgs): Promise<TaskJson> {
   const fromFile = args.file === undefined ? {} : await readTaskFile(args.file);
-  const prompt = await promptOf(args, 'prompt' in fromFile || 'messages' in fromFile);
-  const { messages, ...rest } = fromFile as TaskJson;
+  const prompt = await promptOf(
+    args,
+    ['prompt', 'messages', 'request'].some((field) => field in fromFile),
+  );
+  const { messages, request, ...rest } = fromFile as TaskJson;
   const given = defined({
     temperature: args.temperature,
     top_p: args.topP,
@@ -32,7 +35,7 @@ export async function taskFieldsOf(args: TaskArgs): Promise<TaskJson> {
   const options = { ...rest.options, ...given };
   return defined({
     ...rest,
-    ...(prompt === null ? { messages } : { prompt }),
+    ...(prompt === null ? { messages, request } : { prompt }),
     model: args.model ?? rest.model,
     backend: args.backend ?? rest.backend,
     system: args.system ?? rest.system,
@@ -89,13 +92,15 @@ async function readImage(file: string): Promise<string> {
   throw usage(`${file} is no ${IMAGE_KINDS}`, 'convert it to one of these; no model reads anything else');
 }
 
-async function readBytes(file: string): Promise<Buffer> {
+/** The bytes of a file; throws BridgeError `usage`. */
+export async function readBytes(file: string): Promise<Buffer> {
   return readFile(file).catch((error: NodeJS.ErrnoException) => {
     throw usage(`cannot read ${file} (${error.code ?? error.message})`, 'check the path');
   });
 }
 
-function pairs(texts: readonly string[]): Record<string, string> {
+/** `key=value` texts as an object. */
+export function pairs(texts: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     texts.map((one) => [one.slice(0, one.indexOf('=')), one.slice(one.indexOf('=') + 1)]),
   );

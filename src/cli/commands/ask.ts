@@ -1,4 +1,5 @@
 import { sameModel } from '../../agent/backends/same-model.js';
+import { readEvent } from '../../agent/requests/read-event.js';
 import { ask } from '../../asker/ask.js';
 import { draftTask } from '../../asker/task-draft.js';
 import { PATIENT, WATCHFUL } from '../../asker/waiting-watch.js';
@@ -8,13 +9,13 @@ import { defineCommand } from '../command.js';
 import { LiveAnswer } from '../live-answer.js';
 import { worded } from '../option.js';
 import { accessOf, SSH_OPTIONS } from '../options/bridge-options.js';
-import { TASK_OPTIONS } from '../options/task-options.js';
+import { REQUEST_OPTIONS, TASK_OPTIONS } from '../options/task-options.js';
 import { OPTIONS, POSITIONALS } from '../options.js';
 import type { Output } from '../output.js';
 import { printAnswer } from '../print-answer.js';
 import { EXIT, printProblem } from '../print-error.js';
+import { askedFieldsOf } from '../request-fields.js';
 import { stopSignal } from '../stop-signal.js';
-import { taskFieldsOf } from '../task-fields.js';
 import { waitingNotes } from '../waiting-notes.js';
 import { waitingSpinner } from '../waiting-spinner.js';
 
@@ -24,6 +25,7 @@ export const askCommand = defineCommand({
   options: [
     OPTIONS.repo,
     ...TASK_OPTIONS,
+    ...REQUEST_OPTIONS,
     OPTIONS.replyTo,
     OPTIONS.dedup,
     OPTIONS.timeout,
@@ -39,9 +41,10 @@ export const askCommand = defineCommand({
       'git diff | $0 ask - --system "Review this" --repo ssh://bridge@server/srv/llm-bridge/bridge.git',
       'from elsewhere, with a key of the role asker',
     ],
+    ['$0 ask "the weather in Rome?" --tools tools.json --repo …', 'prints which tool the model calls'],
   ],
   async run(args, { out, env }) {
-    const { reply_to: fromFile, ...fields } = await taskFieldsOf(args);
+    const { reply_to: fromFile, ...fields } = await askedFieldsOf(args);
     const signal = stopSignal();
     const spinner = waitingSpinner();
     let asked = '';
@@ -73,6 +76,7 @@ export const askCommand = defineCommand({
       // A line of ours in the middle of the answer would be taken for a part of it.
       onWaiting: spinner.isShown ? spinner.waits : (waiting) => live?.isShown || notes(waiting),
       ...(live === null ? {} : { onPiece: (piece) => live.take(piece) }),
+      readEvent,
       sameModel,
       looks: spinner.isShown ? WATCHFUL : PATIENT,
       ...(args.timeout === undefined ? {} : { timeoutMs: args.timeout * 1000 }),

@@ -10,6 +10,23 @@ export const TASK_ROWS = {
     kind: 'path',
     describe: 'A task.json to ask; the other options go before its fields',
   }),
+  request: option('request', {
+    kind: 'path',
+    describe: 'An API call: a file with its JSON body, or with {"path", "body"}; "-" reads standard input',
+  }),
+  requestPath: option('path', {
+    kind: 'text',
+    describe: 'The path of the API call, where --request has the body alone',
+    byDefault: '/v1/chat/completions',
+  }),
+  embed: option('embed', {
+    kind: 'text',
+    describe: 'Print the embedding of this text, a vector as JSON; "-" reads standard input',
+  }),
+  tools: option('tools', {
+    kind: 'path',
+    describe: 'A JSON list of tools; where the model calls some, the calls are printed as JSON',
+  }),
   taskModel: option('model', {
     kind: 'text',
     describe: 'The model to use',
@@ -106,6 +123,14 @@ export const TASK_ROWS = {
     describe: 'Seconds a file must keep its size before it counts as written',
   }),
 } as const;
+
+/** Of `ask`: what is asked as an API call. */
+export const REQUEST_OPTIONS = grouped('An API call:', [
+  TASK_ROWS.request,
+  TASK_ROWS.requestPath,
+  TASK_ROWS.embed,
+  TASK_ROWS.tools,
+]);
 
 /** Of `ask`: the fields of a `task.json`. */
 export const TASK_OPTIONS = grouped('The task:', [
