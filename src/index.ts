@@ -9,7 +9,6 @@
  *
  * Everything thrown is a BridgeError, or the reason of a signal that you aborted.
  */
-import { readEvent } from './agent/requests/read-event.js';
 import { type AskOptions, type AskOutcome, ask as askThrough } from './asker/ask.js';
 import { askPieces, type PieceOrOutcome } from './asker/ask-pieces.js';
 import { draftTask } from './asker/task-draft.js';
@@ -82,7 +81,6 @@ function asAsked(request: AskRequest): [BridgeAccess, AskOptions] {
     {
       ...options,
       replyTo: given,
-      readEvent,
       draft({ maxBytes, nowMs, replyTo, stream }) {
         const aloud = stream && !dedup ? { stream } : {};
         const reply = replyTo === undefined ? {} : { reply_to: replyTo };

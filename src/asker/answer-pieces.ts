@@ -9,24 +9,19 @@ export type AnswerPiece =
   | { readonly thinking: string }
   | { readonly restart: true };
 
-/** The text and the thought that a raw event of an API brings; null where it brings none. */
-export type EventReader = (event: string) => { readonly content: string; readonly thinking: string } | null;
-
 /**
  * Hands on what a stream says, so that in the end the text since the last restart is the answer, to the byte,
  * whatever was lost, cut off or generated twice on the way.
  */
 export class AnswerPieces {
   readonly #hand: (piece: AnswerPiece) => void;
-  readonly #readEvent: EventReader;
   #text = '';
   #isThinking = false;
   #isOver = false;
 
-  /** `hand` is called with each piece and must not throw. `readEvent`: default, events say nothing. */
-  constructor(hand: (piece: AnswerPiece) => void, readEvent: EventReader = () => null) {
+  /** `hand` is called with each piece and must not throw. */
+  constructor(hand: (piece: AnswerPiece) => void) {
     this.#hand = hand;
-    this.#readEvent = readEvent;
   }
 
   /** The next piece of the stream. */
@@ -34,11 +29,10 @@ export class AnswerPieces {
     if (this.#isOver) return;
     if ('begin' in piece) this.#startOver();
     if ('text' in piece) this.#say(piece.text);
-    if ('thinking' in piece) this.#think(piece.thinking);
-    const said = 'event' in piece ? this.#readEvent(piece.event) : null;
-    if (said === null) return;
-    this.#think(said.thinking);
-    this.#say(said.content);
+    if ('thinking' in piece && piece.thinking !== '') {
+      this.#isThinking = true;
+      this.#hand({ thinking: piece.thinking });
+    }
   }
 
   /** The answer is there; null: it is an error, and no text. Later pieces of the stream are passed over. */
@@ -54,12 +48,6 @@ export class AnswerPieces {
     if (text === '') return;
     this.#text += text;
     this.#hand({ text });
-  }
-
-  #think(thinking: string): void {
-    if (thinking === '') return;
-    this.#isThinking = true;
-    this.#hand({ thinking });
   }
 
   #startOver(): void {

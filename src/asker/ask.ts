@@ -7,7 +7,7 @@ import { startStopwatch } from '../bridge/stopwatch.js';
 import { type SameModel, wantedModelOf } from '../bridge/wanted-model.js';
 import { catchUpLog } from '../log/catch-up-log.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { type AnswerPiece, AnswerPieces, type EventReader } from './answer-pieces.js';
+import { type AnswerPiece, AnswerPieces } from './answer-pieces.js';
 import { checkTerms } from './check-terms.js';
 import type { Committed } from './commit-local.js';
 import { commitToView, openToWrite } from './commit-to-view.js';
@@ -55,11 +55,6 @@ export interface AskOptions {
   readonly looks?: LookPace;
   /** How spellings of a model are compared, so that waiting for one is told apart. Default: it is not. */
   readonly sameModel?: SameModel;
-  /**
-   * Reads a raw event of the API of this path, of a task that is a request: only agents know the APIs. Default:
-   * its answer is handed to `onPiece` once, whole.
-   */
-  readonly readEvent?: (path: string, event: string) => ReturnType<EventReader>;
 }
 
 /** `waiting`: no answer within the time; `asked`: not waited for. The task stays asked in both. */
@@ -93,8 +88,7 @@ export async function ask(access: BridgeAccess, options: AskOptions): Promise<As
     if (options.noWait) return { status: 'asked', task: asked.id };
     const { sameModel } = options;
     const model = sameModel === undefined ? undefined : { wanted: wantedModelOf(draft.task), sameModel };
-    const path = draft.task.request?.path;
-    const outcome = await waitAloud(view, asked, { ...options, asked: model, path });
+    const outcome = await waitAloud(view, asked, { ...options, asked: model });
     // The hook that should have logged the answer may have been killed.
     if (outcome.status === 'answered' && view.isLocal) await catchUpLog(view.repo);
     return outcome;
@@ -104,19 +98,13 @@ export async function ask(access: BridgeAccess, options: AskOptions): Promise<As
 }
 
 /** What is waited for: `asked` is the model that the task wants; absent where nobody is to know of it. */
-type WaitOptions = AskOptions & {
-  readonly asked: AskedModel | undefined;
-  /** Of a request. */
-  readonly path: string | undefined;
-};
+type WaitOptions = AskOptions & { readonly asked: AskedModel | undefined };
 
 /** Waits for the answer, and hands on what is said of it meanwhile. */
 async function waitAloud(view: BridgeView, asked: Committed, options: WaitOptions): Promise<AskOutcome> {
-  const { onPiece, readEvent, path } = options;
+  const { onPiece } = options;
   if (onPiece === undefined) return await waitForAnswer(view, asked, options);
-  const pieces = new AnswerPieces(onPiece, (event) =>
-    path === undefined ? null : (readEvent?.(path, event) ?? null),
-  );
+  const pieces = new AnswerPieces(onPiece);
   const enough = new AbortController();
   const listening = view.terms.hasStreams ? listen(view, asked.id, pieces, enough.signal) : null;
   try {

@@ -1,5 +1,4 @@
 import { sameModel } from '../../agent/backends/same-model.js';
-import { readEvent } from '../../agent/requests/read-event.js';
 import { ask } from '../../asker/ask.js';
 import { draftTask } from '../../asker/task-draft.js';
 import { PATIENT, WATCHFUL } from '../../asker/waiting-watch.js';
@@ -76,7 +75,6 @@ export const askCommand = defineCommand({
       // A line of ours in the middle of the answer would be taken for a part of it.
       onWaiting: spinner.isShown ? spinner.waits : (waiting) => live?.isShown || notes(waiting),
       ...(live === null ? {} : { onPiece: (piece) => live.take(piece) }),
-      readEvent,
       sameModel,
       looks: spinner.isShown ? WATCHFUL : PATIENT,
       ...(args.timeout === undefined ? {} : { timeoutMs: args.timeout * 1000 }),

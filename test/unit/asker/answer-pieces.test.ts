@@ -63,14 +63,3 @@ test.each(CASES)(
     expect(text).toBe(answer ?? '');
   },
 );
-
-test('the events of an API say text and thoughts, where somebody can read them', () => {
-  const pieces: AnswerPiece[] = [];
-  const reader = new AnswerPieces(
-    (piece) => pieces.push(piece),
-    (event) => (event === 'end' ? null : { content: event, thinking: event === 'fo' ? 'hm' : '' }),
-  );
-  for (const event of ['fo', '', 'end', 'ur']) reader.take({ event });
-  reader.finish('four');
-  expect(pieces).toEqual([{ thinking: 'hm' }, { text: 'fo' }, { text: 'ur' }]);
-});
