@@ -47,6 +47,8 @@ export interface GatewayParts {
   readonly maxBodyBytes: () => number;
   /** The most calls that are in here at once, waiting or being answered. */
   readonly maxCalls: number;
+  /** The most bytes that the bodies of all these have together; a body takes several times as much memory. */
+  readonly maxHeldBytes: number;
   /** Our version, for those who ask. */
   readonly version: string;
   /** Is told of what is no fault of the client. Never with a header or a body of a call. */
@@ -71,7 +73,7 @@ const EXPOSED = 'x-llm-bridge-task, x-llm-bridge-dropped, x-should-retry, retry-
  */
 export function createApp(parts: GatewayParts): Hono<Env> {
   const app = new Hono<Env>();
-  const place = new Places(parts.maxCalls);
+  const place = new Places(parts);
   app.all('*', async (c) => {
     const form = apiFormOf({
       path: new URL(c.req.url).pathname,
@@ -107,9 +109,9 @@ async function respond(
   requireMethod(endpoint, call.method, path);
   if (endpoint.kind === 'own') return own(c, path, parts);
   if (endpoint.kind !== 'generate') throw new Error('requireMethod has thrown for the others');
-  const leave = places.enter(c.env?.outgoing);
+  const { hold, leave } = places.enter(c.env?.outgoing);
   try {
-    const body = await readCallBody(c.req.raw, parts.maxBodyBytes());
+    const body = await readCallBody(c.req.raw, parts.maxBodyBytes(), hold);
     const asked = withModel(body, parts.aliases);
     const loaded = preloadAnswer(endpoint.path, asked, Date.now());
     if (loaded !== null) {
@@ -253,33 +255,44 @@ function asApiError(error: unknown, parts: GatewayParts): ApiError {
   return new ApiError('the gateway could not do this: its own output says why', { status: 500 });
 }
 
-/** How many calls are in here. */
+/** The calls that are in here, and how much they hold. */
 class Places {
-  readonly #max: number;
+  readonly #max: Pick<GatewayParts, 'maxCalls' | 'maxHeldBytes'>;
   #taken = 0;
+  #heldBytes = 0;
 
-  constructor(max: number) {
+  constructor(max: Pick<GatewayParts, 'maxCalls' | 'maxHeldBytes'>) {
     this.#max = max;
   }
 
   /**
-   * Takes a place and returns what is called once the answer has been made. The place is held until the
-   * answer went out, or the client has left. Throws ApiError 429 where there is none.
+   * Takes a place. `hold` is told of each piece of the body, and `leave` is called once the answer has been
+   * made; the place is held until it went out, or the client has left. Throws ApiError 429 where there is no
+   * place, and `hold` where there is no room.
    */
-  enter(outgoing: HttpBindings['outgoing'] | undefined): () => void {
-    if (this.#taken >= this.#max)
-      throw new ApiError(`${this.#max} calls wait here already: try again`, {
-        status: 429,
-        code: 'too_many_calls',
-        retryAfterS: 1,
-      });
+  enter(outgoing: HttpBindings['outgoing'] | undefined): {
+    readonly hold: (bytes: number) => void;
+    readonly leave: () => void;
+  } {
+    const { maxCalls, maxHeldBytes } = this.#max;
+    if (this.#taken >= maxCalls) throw tooMany(`${maxCalls} calls wait here already`);
     this.#taken += 1;
-    if (outgoing === undefined) return () => this.#leave();
-    outgoing.once('close', () => this.#leave());
-    return () => {};
+    let held = 0;
+    const hold = (bytes: number) => {
+      if (this.#heldBytes + bytes > maxHeldBytes) throw tooMany('the calls that wait here fill the memory');
+      held += bytes;
+      this.#heldBytes += bytes;
+    };
+    const leave = () => {
+      this.#taken -= 1;
+      this.#heldBytes -= held;
+    };
+    if (outgoing === undefined) return { hold, leave };
+    outgoing.once('close', leave);
+    return { hold, leave: () => {} };
   }
+}
 
-  #leave(): void {
-    this.#taken -= 1;
-  }
+function tooMany(what: string): ApiError {
+  return new ApiError(`${what}: try again`, { status: 429, code: 'too_many_calls', retryAfterS: 1 });
 }

@@ -6,12 +6,17 @@ import { ApiError } from './api-errors.js';
 export type CallBody = Record<string, unknown>;
 
 /**
- * Reads the body of a call, at most `maxBytes` of it. Throws ApiError: 413 for a longer one, 400 for what is
+ * Reads the body of a call, at most `maxBytes` of it; `hold` hears of each piece and may throw. Throws
+ * ApiError: 413 for a longer one, 400 for what is
  * no JSON object, or is one that two readers could read in two ways (a key twice, `__proto__`, half a
  * character, a number without end).
  */
-export async function readCallBody(request: Request, maxBytes: number): Promise<CallBody> {
-  const bytes = await readBytes(request, maxBytes);
+export async function readCallBody(
+  request: Request,
+  maxBytes: number,
+  hold: (bytes: number) => void = () => {},
+): Promise<CallBody> {
+  const bytes = await readBytes(request, maxBytes, hold);
   if (bytes.length === 0) throw new ApiError('the call has no body: send a JSON object', { status: 400 });
   const read = readStrictJson(bytes, requestSchema.shape.body);
   if (read.ok) return read.value;
@@ -24,7 +29,11 @@ export async function readCallBody(request: Request, maxBytes: number): Promise<
   });
 }
 
-async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+async function readBytes(
+  request: Request,
+  maxBytes: number,
+  hold: (bytes: number) => void,
+): Promise<Uint8Array> {
   const said = Number(request.headers.get('content-length') ?? 0);
   if (said > maxBytes) throw tooLarge(maxBytes);
   if (request.body === null) return new Uint8Array();
@@ -35,6 +44,7 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
     for await (const piece of request.body as unknown as AsyncIterable<Uint8Array>) {
       total += piece.length;
       if (total > maxBytes) throw tooLarge(maxBytes);
+      hold(piece.length);
       pieces.push(piece);
     }
   } catch (cause) {

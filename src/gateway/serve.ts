@@ -41,6 +41,9 @@ export interface Gateway {
 /** The most calls that wait or are answered at once: some hundred programs, and memory for all of them. */
 const MAX_CALLS = 1_000;
 
+/** The bodies of those: photos from some dozens of clients at once. */
+const MAX_HELD_BYTES = 64 * 1024 * 1024;
+
 /**
  * Opens a bridge for HTTP clients. Throws BridgeError as openCalls and openHttpServer do, `usage` where it
  * would listen for other machines without tokens, and `token-file`.
@@ -70,6 +73,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       doors: { ...options, tokens, isOpenToOthers },
       maxBodyBytes: () => calls.view.terms.maxTaskBytes,
       maxCalls: MAX_CALLS,
+      maxHeldBytes: MAX_HELD_BYTES,
       version: packageVersion(),
       onProblem,
     });

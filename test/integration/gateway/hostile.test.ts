@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { addToken, TokenKeeper } from '../../../src/admin/tokens.js';
@@ -10,6 +11,7 @@ import { tempDir } from '../../support/temp-dir.js';
 // the bridge: nothing of this table may come that far.
 
 const MAX_BODY = 100_000;
+const MAX_CONNECTIONS = 8;
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 
 let calls: GatewayCall[] = [];
@@ -17,6 +19,7 @@ let problems: unknown[] = [];
 let open: HttpServer;
 let guarded: HttpServer;
 let hasty: HttpServer;
+let crowded: HttpServer;
 let token: string;
 const servers: HttpServer[] = [];
 
@@ -40,6 +43,7 @@ beforeAll(async () => {
     },
     maxBodyBytes: () => MAX_BODY,
     maxCalls: 100,
+    maxHeldBytes: 10_000_000,
     version: '0',
     onProblem: (error) => problems.push(error),
   });
@@ -50,9 +54,14 @@ beforeAll(async () => {
     headersTimeoutMs: 150,
     requestTimeoutMs: 300,
     checkEveryMs: 50,
-    maxConnections: 8,
   });
-  servers.push(open, guarded, hasty);
+  crowded = await openHttpServer(createApp(parts({})), LOOPBACK, {
+    ...SERVER_BOUNDS,
+    headersTimeoutMs: 600_000,
+    requestTimeoutMs: 600_000,
+    maxConnections: MAX_CONNECTIONS,
+  });
+  servers.push(open, guarded, hasty, crowded);
 });
 afterAll(async () => {
   for (const server of servers) await server.close();
@@ -357,9 +366,15 @@ describe('whoever is slow', () => {
   });
 
   test('keeps nobody else out, with however many connections', async () => {
-    const idle = await Promise.all(Array.from({ length: 100 }, () => openRaw(hasty.url)));
-    expect((await sendRaw(hasty.url, chat())).statuses).toEqual([200]);
-    await Promise.all(idle.map(readToEnd));
+    const idle: Socket[] = [];
+    // One after the other, so that it is known which is the oldest.
+    for (let n = 0; n < 30; n += 1) idle.push(await openRaw(crowded.url));
+    expect((await sendRaw(crowded.url, chat())).statuses).toEqual([200]);
+    // The oldest made room: for their silence they would be let go in ten minutes.
+    const gone = idle.slice(0, 30 - MAX_CONNECTIONS + 1);
+    await Promise.all(gone.map(readToEnd));
+    expect(idle.slice(gone.length).filter((socket) => socket.destroyed)).toEqual([]);
+    for (const socket of idle) socket.destroy();
   });
 });
 

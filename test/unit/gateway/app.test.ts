@@ -35,6 +35,7 @@ const PARTS: GatewayParts = {
   },
   maxBodyBytes: () => 1000,
   maxCalls: 4,
+  maxHeldBytes: 10_000,
   version: '1.2.3',
   onProblem: (error) => problems.push(error),
 };
@@ -147,7 +148,10 @@ describe('a call that generates', () => {
     expect(failed.headers.get('retry-after')).toBe('1');
   });
 
-  test('is refused with 429 where as many wait already as may', async () => {
+  test.each([
+    ['as many wait already as may', { maxCalls: 1 }],
+    ['the bodies of those fill the memory', { maxHeldBytes: 3 }],
+  ])('is refused with 429 where %s', async (_what, bounds) => {
     let open = () => {};
     const opened = new Promise<void>((resolve) => {
       open = resolve;
@@ -156,7 +160,7 @@ describe('a call that generates', () => {
       await opened;
       return Response.json({});
     };
-    const one = app({ answer, maxCalls: 1 });
+    const one = app({ answer, ...bounds });
     const call = () =>
       one.request('/v1/responses', {
         method: 'POST',
