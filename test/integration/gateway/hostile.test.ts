@@ -7,6 +7,7 @@ import { type HttpServer, openHttpServer, SERVER_BOUNDS } from '../../../src/gat
 import { openRaw, type RawAnswer, readToEnd, sendRaw } from '../../support/http/raw-http.js';
 import { tempDir } from '../../support/temp-dir.js';
 
+// SECURITY.md: P36
 // What a hostile page, program or proxy sends. The gateway is the real one up to where a call would go into
 // the bridge: nothing of this table may come that far.
 

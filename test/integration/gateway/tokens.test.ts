@@ -5,6 +5,8 @@ import { TokenKeeper } from '../../../src/admin/tokens.js';
 import { runCliHere } from '../../support/cli-here.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 
+// SECURITY.md: P36
+
 let bridge: PlainBridge;
 let file: string;
 beforeAll(async () => {
