@@ -58,8 +58,8 @@ async function status(): Promise<BridgeStatus> {
   return JSON.parse(stdout) as BridgeStatus;
 }
 
-async function ask(question: string): Promise<string> {
-  const args = ['ask', '--no-wait', question, '--repo', bridge.sshUrl];
+async function ask(question: string, ...more: string[]): Promise<string> {
+  const args = ['ask', '--no-wait', question, ...more, '--repo', bridge.sshUrl];
   return (await runCliHere(args, { env: bridge.principal('bot').env })).stdout.trim();
 }
 
@@ -132,6 +132,28 @@ test('one that is killed while it wakes starts again where it was, and leaves no
     'the command',
   );
   await again.waitFor('stderr', /an agent is there, or nothing waits any more/);
+});
+
+test('an agent that is there with other models wakes nobody by itself, and a task for the model of the one that sleeps does', async () => {
+  const before = packets.length;
+  const other = await startStandIn({ models: { ollama: ['qwen3:8b'], lmstudio: [], openai: [] } });
+  onCleanup(() => other.close());
+  const office = await bridge.addPrincipal('office', 'agent');
+  await startAgent(bridge, other, { as: office.name, state: 'office' });
+  const pi = await wake();
+  await pi.waitFor('stderr', /watching ssh:/);
+  const easy = await ask('4+4', '--model', 'qwen3:8b');
+  await waitUntil(isAnswered(easy), 'the answer of the office', 45_000);
+  expect(packets).toHaveLength(before);
+
+  const task = await ask('5+5', '--model', 'llama3.2');
+  await came(before + 1);
+  const isSaid = async () => (await status()).waking.find((one) => one.task === task);
+  expect(await waitUntil(isSaid, 'status to say who is woken', 45_000)).toMatchObject({
+    agents: ['home-pc'],
+  });
+  await agent();
+  await waitUntil(isAnswered(task), 'the answer of the PC that was woken', 45_000);
 });
 
 test('how a PC is woken, and when it sleeps, has to be said whole', async () => {
