@@ -78,6 +78,7 @@ export const FETCHED: readonly HostileCall[] = [
     part({ type: 'image_url', image_url: 'http://a/' }),
     'messages.0.content.1.image_url',
   ],
+  ['a picture that does not say that it is data', CHAT, image(PICTURE), 'messages.0.content.1.image_url.url'],
   ['an address in a list', CHAT, image(['http://a/']), 'messages.0.content.1.image_url.url'],
   [
     'a video',
