@@ -17,6 +17,7 @@ import { diskRow } from './rows/disk.js';
 import { doorbellRow } from './rows/doorbell.js';
 import { drainRow } from './rows/drain.js';
 import { flatRow } from './rows/flat.js';
+import { gatewayAsksRow, gatewayFirstTokenRow, gatewayStreamsRow } from './rows/gateway.js';
 import { idleRow } from './rows/idle.js';
 import { overheadRow } from './rows/overhead.js';
 import { processesRow } from './rows/processes.js';
@@ -32,6 +33,9 @@ const RUNNERS: Readonly<Record<RowName, Row>> = {
   doorbell: doorbellRow,
   'first-token': firstTokenRow,
   tokens: tokensRow,
+  'gateway-first-token': gatewayFirstTokenRow,
+  'gateway-streams': gatewayStreamsRow,
+  'gateway-asks': gatewayAsksRow,
   backlog: backlogRow,
   drain: drainRow,
   'shell-loop': shellLoopRow,

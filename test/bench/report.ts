@@ -5,7 +5,7 @@ export interface Figure {
   /** Which row of the benchmark it belongs to: what `--row` takes. */
   readonly row: string;
   readonly what: string;
-  readonly unit: 'ms' | 's' | 'answers/s' | 'pushes/s' | 'MB' | '×' | 'fetches' | 'processes' | '';
+  readonly unit: 'ms' | 's' | 'answers/s' | 'pushes/s' | 'asks/s' | 'MB' | '×' | 'fetches' | 'processes' | '';
   readonly value: Summary;
   /** What it was held against in the same run. */
   readonly against?: string;
