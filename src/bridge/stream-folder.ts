@@ -8,14 +8,14 @@ import { writeStreamLines } from '../protocol/stream.js';
 
 /**
  * The folder of the streams, in a bridge. In it are the stream of a task under the task's id, one that is
- * just made under `new.<pid>…`, and a mark `say.<pid>…` for each writer and `hear.<pid>` for each ssh session
- * that listens. `<pid>` is the process that writes or listens.
+ * just made under `new.<pid>…`, and a mark `say.<pid>.….<task>` for each writer and `hear.<pid>` for each ssh
+ * session that listens. `<pid>` is the process that writes or listens.
  */
 export const STREAMS_FOLDER = 'bridge/streams';
 
 /**
- * The most files of streams: with the limit of one, this bounds what streams take of the disk. A writer
- * counts twice, because its file may be replaced by another while it still writes.
+ * The most files of streams, and the most writers: with the limit of one, this bounds what streams take of
+ * the disk. A file whose name was taken by another has none, and still belongs to a writer.
  */
 export const MAX_STREAMS = 256;
 
@@ -33,10 +33,10 @@ export interface StreamPlace {
 }
 
 /** Takes a place among the writers; null where there is no folder for streams, or no place is left. */
-export async function takeStreamPlace(gitDir: string): Promise<StreamPlace | null> {
+export async function takeStreamPlace(gitDir: string, task: string): Promise<StreamPlace | null> {
   const folder = path.join(gitDir, STREAMS_FOLDER);
   const mine = `${process.pid}.${randomBytes(8).toString('hex')}`;
-  const mark = path.join(folder, `say.${mine}`);
+  const mark = path.join(folder, `say.${mine}.${task}`);
   try {
     await (await open(mark, 'wx', GROUP_MODES.file)).close();
   } catch {
@@ -108,8 +108,11 @@ async function removeEndedStreams(folder: string): Promise<void> {
   }
 }
 
+/** The files with a name, and those that are about to get one. More than there are where too many write. */
 async function countPlaces(folder: string): Promise<number> {
   const names = await readdir(folder);
-  const marks = names.filter((name) => name.startsWith('say.')).length;
-  return names.filter((name) => STREAM_NAME.test(name)).length + 2 * marks;
+  const files = new Set(names.filter((name) => STREAM_NAME.test(name)));
+  const marks = names.filter((name) => name.startsWith('say.'));
+  const unnamed = marks.filter((mark) => !files.has(mark.slice(mark.lastIndexOf('.') + 1)));
+  return files.size + unnamed.length + (marks.length > MAX_STREAMS ? MAX_STREAMS : 0);
 }

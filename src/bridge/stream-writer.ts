@@ -157,7 +157,7 @@ class FileWriter implements StreamWriter {
     task: string,
   ): Promise<FileHandle | null> {
     const [place, { maxStreamBytes }] = await Promise.all([
-      takeStreamPlace(repo.gitDir),
+      takeStreamPlace(repo.gitDir, task),
       readBridgeSettings(repo),
     ]);
     if (place === null) return null;

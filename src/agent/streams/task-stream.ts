@@ -14,8 +14,8 @@ import { ThinkingFilter } from './thinking-filter.js';
  */
 export const MAX_OPEN_STREAMS = 4;
 
-/** The same on the server itself, where a stream is a file and no session; it has places for so many. */
-const MAX_OPEN_FILES = MAX_STREAMS / 2;
+/** The same on the server itself, where a stream is a file and no session; no bridge has more of them. */
+const MAX_OPEN_FILES = MAX_STREAMS;
 
 /** A stream that has said so much before there was room for it is given up. Characters. */
 const MAX_WAITING_CHARS = 1024 * 1024;

@@ -14,12 +14,9 @@ import { pairOrder, summarise } from '../statistics.js';
 const BESIDE_MS = 80;
 const OVER_SSH_MS = 120;
 
-/**
- * How many clients there are at once, and how many of them are heard live. The folder of the streams has 256
- * places, of which a stream that is being written takes three (`src/bridge/stream-folder.ts`).
- */
+/** How many clients there are at once, and how many of them are heard live. */
 const STREAMS = 200;
-const LIVE = { 'beside the bridge': 80, 'over SSH': 20 } as const;
+const LIVE = { 'beside the bridge': 200, 'over SSH': 20 } as const;
 
 /** What one agent answers at a time at most. */
 const EACH = 64;
