@@ -117,7 +117,7 @@ async function readSshd(env: NodeJS.ProcessEnv): Promise<ReadonlyMap<string, str
 function hintOf(sshd: ReadonlyMap<string, string>, user: string): string | null {
   if (sshd.get('pubkeyauthentication') === 'no') return 'sshd takes no keys: set "PubkeyAuthentication yes"';
   const allowed = sshd.get('allowusers');
-  const patterns = allowed?.split(/\s+/).map((one) => one.replace(/@.*$/, '')) ?? [];
+  const patterns = allowed?.split(/\s+/).map((one) => one.split('@', 1)[0] ?? '') ?? [];
   if (allowed !== undefined && !patterns.includes(user) && !patterns.some((one) => /[*?]/.test(one)))
     return `sshd lets in ${allowed} alone: add ${user} to AllowUsers in /etc/ssh/sshd_config, and reload sshd`;
   const groups = sshd.get('allowgroups');

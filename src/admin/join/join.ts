@@ -143,7 +143,9 @@ export function plainName(text: string, fallback: string): string {
   const name =
     text
       .split('.')[0]
-      ?.replace(/[^A-Za-z0-9_-]/g, '-')
-      .replace(/^[-_]+|-+$/g, '') ?? '';
+      ?.split(/[^A-Za-z0-9_]/)
+      .filter((part) => part !== '')
+      .join('-')
+      .replace(/^[-_]+/, '') ?? '';
   return principalNameSchema.safeParse(name).success ? name : fallback;
 }

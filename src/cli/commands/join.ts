@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { isIPv4 } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { type DoctorOptions, doctorChecks } from '../../admin/doctor/doctor-checks.js';
@@ -113,5 +114,6 @@ async function examine(
 function hostOf(address: string): string {
   const parsed = parseAddress(address);
   if (parsed.kind !== 'ssh') return '';
-  return parsed.destination.replace(/^.*@/, '').replace(/^\d+\.\d+\.\d+\.\d+$|:.*$/, '');
+  const host = parsed.destination.split('@').at(-1) ?? '';
+  return isIPv4(host) ? '' : (host.split(':', 1)[0] ?? '');
 }
