@@ -1,3 +1,4 @@
+import { judgeRequest } from '../agent/requests/judge-request.js';
 import type { Answer } from '../protocol/answer.js';
 import { isRequestPath, type TaskRequest } from '../protocol/request.js';
 import { ApiError, errorEvent, errorOfAnswer } from './api-errors.js';
@@ -59,7 +60,7 @@ function wholeAnswer({ task }: LiveCall, call: GivenCall, answer: Answer): Respo
   const { response } = answer;
   if (response === undefined) throw answer.error === null ? noResponse(task) : errorOfAnswer(answer);
   const { status, body } = response;
-  const headers = headersOf(task, answer);
+  const headers = headersOf(task, answer.dropped ?? []);
   // It would be the same again: the official clients try some of these by themselves.
   if (answer.error !== null) headers.set('x-should-retry', 'false');
   return Response.json(polishBody(call, task, body), { status, headers });
@@ -112,7 +113,7 @@ class StreamOfCall {
       },
       cancel: () => this.#live.leave(),
     });
-    const headers = headersOf(task, answer);
+    const headers = headersOf(task, answer?.dropped ?? (answer === null ? expectedDropped(this.#call) : []));
     headers.set('content-type', this.#isNdjson ? 'application/x-ndjson' : 'text/event-stream; charset=utf-8');
     headers.set('cache-control', 'no-cache, no-transform');
     // nginx would keep it until it is whole.
@@ -220,9 +221,14 @@ function sequenceIn(event: string): number {
   return isObject(value) && typeof value.sequence_number === 'number' ? value.sequence_number : -1;
 }
 
-function headersOf(task: string, answer: Answer | null): Headers {
+/** What an agent leaves out: a stream begins before the answer says it. */
+function expectedDropped({ path, body }: TaskRequest): readonly string[] {
+  const judged = judgeRequest({ path, body }, { maxContext: Number.MAX_SAFE_INTEGER, passFields: [] });
+  return 'refused' in judged ? [] : judged.dropped;
+}
+
+function headersOf(task: string, dropped: readonly string[]): Headers {
   const headers = new Headers({ 'x-llm-bridge-task': task });
-  const dropped = answer?.dropped ?? [];
   // A header has no characters but these.
   if (dropped.length > 0)
     headers.set('x-llm-bridge-dropped', dropped.join(', ').replace(/[^\x20-\x7e]/g, '?'));

@@ -188,6 +188,14 @@ describe('streams', () => {
     expect(await said({})).toBe(`${one}\n\n${two}\n\n${done}\n\n`);
   });
 
+  test('what is left out is in the headers of a stream, too, which begins before the answer says it', async () => {
+    const { live } = liveCall({ event: 'data: {}' }, good({}));
+    const asked = { model: 'm', messages: [{ role: 'user', content: '2+2' }], store: true, user: 'me' };
+    const { headers } = await writeAnswer(live, given(CHAT, asked));
+    expect(headers.get('x-llm-bridge-task')).toBe(TASK);
+    expect(headers.get('x-llm-bridge-dropped')?.split(', ').sort()).toEqual(['store', 'user']);
+  });
+
   test('lines of Ollama go out as lines', async () => {
     const lines = ['{"message":{"content":"4"},"done":false}', '{"done":true}'];
     const { live } = liveCall(...lines.map((event) => ({ event })), good({}));
