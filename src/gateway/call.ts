@@ -127,6 +127,8 @@ export class Call {
   /** The next piece of the stream of the task. */
   take(piece: StreamPiece): void {
     if (this.#isAnswerOut) return;
+    // As long as it comes, it is waited for.
+    this.#tail?.refresh();
     if ('begin' in piece) {
       if (this.#stream !== 'none') this.#hear({ restart: true });
       this.#stream = 'begun';

@@ -28,6 +28,7 @@ export function openTaskStreams(
   };
   const streams = followStreams(connection, (task, piece) => {
     take(task, piece);
+    timers.get(task)?.refresh();
     if ('end' in piece) leave(task);
   });
   return {

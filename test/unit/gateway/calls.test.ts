@@ -1,7 +1,9 @@
-import { describe, expect, test } from 'vitest';
-import type { CallEvent } from '../../../src/gateway/call.js';
+import { describe, expect, test, vi } from 'vitest';
+import type { FoundAnswer } from '../../../src/asker/find-answer.js';
+import { Call, type CallEvent } from '../../../src/gateway/call.js';
 import { modelsRef, writeModels } from '../../../src/protocol/models.js';
 import type { StreamPiece } from '../../../src/protocol/stream.js';
+import { onCleanup } from '../../support/on-cleanup.js';
 import { waitUntil } from '../../support/wait-until.js';
 import { chat, eventsOf, startCalls } from './calls-fixture.js';
 
@@ -132,6 +134,26 @@ describe('streams', () => {
     await answer(silent.task);
     expect(await heard).toMatchObject([{ event: 'data: one' }, { isWhole: false }]);
     expect(answerIn(await eventsOf(silent))).toEqual({ answer: '4', isWhole: false });
+  });
+
+  test('the rest of a stream is waited for as long as it comes, also long after the answer', async () => {
+    vi.useFakeTimers();
+    onCleanup(() => void vi.useRealTimers());
+    const call = new Call({ waitMs: 1e6, lingerMs: 1e6, abandoned: () => {} }, 'content', null);
+    onCleanup(() => call.close());
+    const joining = call.join(false);
+    call.asked('a'.repeat(40));
+    const live = await joining;
+    call.take(BEGIN);
+    call.answered({ answer: { error: null } } as FoundAnswer);
+    for (const at of [1, 2, 3, 4]) {
+      vi.advanceTimersByTime(1_500);
+      call.take({ event: `data: ${at}` });
+    }
+    call.take({ end: true });
+    const events = await eventsOf(live);
+    expect(events.slice(0, 4)).toEqual([1, 2, 3, 4].map((at) => ({ event: `data: ${at}` })));
+    expect(events.slice(4)).toMatchObject([{ isWhole: true }]);
   });
 
   test('who comes back hears the stream from its beginning', async () => {
