@@ -20,6 +20,9 @@ const PROGRAMS = [
   { name: 'git', debian: 'git', brew: 'git' },
 ];
 
+/** The page of the gateway is tested in it; where it cannot be had, those tests say that they are skipped. */
+const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+
 if (process.platform !== 'win32') prepare();
 
 function prepare() {
@@ -35,11 +38,18 @@ function prepare() {
     if (still.length > 0)
       fail(`${still.join(', ')} did not come with ${packages.join(' ')}`, 'install it by hand');
   }
+  if (!BROWSERS.some(isThere) && !process.env.LLM_BRIDGE_CHROMIUM) prepareBrowser();
   const version = execFileSync('git', ['--version'], { encoding: 'utf8' });
   const [major = 0, minor = 0] = (/([0-9]+)\.([0-9]+)/.exec(version)?.slice(1) ?? []).map(Number);
   if (major < MIN_GIT[0] || (major === MIN_GIT[0] && minor < MIN_GIT[1])) {
     fail(`the tests need git ${MIN_GIT.join('.')} or newer; this is ${version.trim()}`, 'upgrade git');
   }
+}
+
+function prepareBrowser() {
+  const isPossible = find('apt-get') !== null && process.getuid() === 0;
+  if (isPossible && tryInstall(['chromium']).status === 0) return;
+  console.error('prepare-tests: there is no Chromium, and the tests of the page are skipped');
 }
 
 function isThere(name) {
@@ -61,21 +71,24 @@ function isExecutable(file) {
 }
 
 function install(packages) {
-  console.error(`prepare-tests: installing ${packages.join(', ')} with apt-get`);
-  const command = ['install', '-y', '-q', '--no-install-recommends', ...packages];
-  // The lists of a fresh machine are missing or too old; where they are not, updating them is time for
-  // nothing.
-  let result = aptGet(command);
-  if (result.status !== 0) {
-    aptGet(['update', '-q']);
-    result = aptGet(command);
-  }
+  const result = tryInstall(packages);
   if (result.status !== 0) {
     console.error(result.stderr.toString().trim());
     fail(`apt-get could not install ${packages.join(' ')}`, 'read what it said above');
   }
   // The tests run an sshd of their own; nobody asked for one that comes up with the machine.
   if (packages.includes('openssh-server')) spawnSync('update-rc.d', ['ssh', 'disable'], { stdio: 'ignore' });
+}
+
+function tryInstall(packages) {
+  console.error(`prepare-tests: installing ${packages.join(', ')} with apt-get`);
+  const command = ['install', '-y', '-q', '--no-install-recommends', ...packages];
+  // The lists of a fresh machine are missing or too old; where they are not, updating them is time for
+  // nothing.
+  const result = aptGet(command);
+  if (result.status === 0) return result;
+  aptGet(['update', '-q']);
+  return aptGet(command);
 }
 
 function aptGet(args) {

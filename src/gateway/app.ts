@@ -17,6 +17,8 @@ import {
 import { type CallAtDoor, checkCall, type DoorSettings, isCorsOrigin } from './doors/request-door.js';
 import { type TokenDoor, tokenNameOf } from './doors/token-door.js';
 import { type Endpoint, endpointOf } from './endpoints.js';
+import type { PageData } from './page-data.js';
+import { isPageFile, login, type PageActions, pageData, pageFile } from './page-routes.js';
 import { preloadAnswer } from './preload.js';
 import { type CallBody, readCallBody } from './read-body.js';
 
@@ -49,6 +51,8 @@ export interface GatewayParts {
   readonly maxCalls: number;
   /** The most bytes that the bodies of all these have together; a body takes several times as much memory. */
   readonly maxHeldBytes: number;
+  /** What the page at `/` is made of; absent where there is none. */
+  readonly page?: { readonly data: PageData; readonly actions: PageActions } | undefined;
   /** Our version, for those who ask. */
   readonly version: string;
   /** Is told of what is no fault of the client. Never with a header or a body of a call. */
@@ -104,9 +108,19 @@ async function respond(
   const path = checkCall(call, parts.doors);
   // A browser asks before it sends anything with a token, so this question has none.
   if (call.method === 'OPTIONS' && call.header('origin') !== undefined) return preflight(c, parts.doors);
-  const token = tokenNameOf(call, parts.doors);
   const endpoint = endpointOf(path);
+  // The page and its files say nothing of the bridge, and the login is how a browser gets its token.
+  if (wantsPage(call, path)) return await pageFile(path);
+  const { page } = parts;
+  if (path === '/page/login' && call.method === 'POST' && page !== undefined)
+    return await login(c.req.raw, c.req.header('x-forwarded-proto') === 'https', page.actions);
+  const token = tokenNameOf(call, parts.doors);
   requireMethod(endpoint, call.method, path);
+  if (endpoint.kind === 'page') {
+    if (page === undefined)
+      throw new ApiError('this gateway has no page', { status: 404, code: 'unknown_url' });
+    return await pageData(c.req.raw, new URL(c.req.url), page.data, page.actions);
+  }
   if (endpoint.kind === 'own') return own(c, path, parts);
   if (endpoint.kind !== 'generate') throw new Error('requireMethod has thrown for the others');
   const { hold, leave } = places.enter(c.env?.outgoing);
@@ -130,6 +144,12 @@ async function respond(
   } finally {
     leave();
   }
+}
+
+/** Whether a browser asks for the page: a program that calls `/` wants to know whether we run. */
+function wantsPage({ method, header }: CallAtDoor, path: string): boolean {
+  if (method !== 'GET' || !isPageFile(path)) return false;
+  return path !== '/' || (header('accept') ?? '').includes('text/html');
 }
 
 /** What agents have said of their models, in the form of whoever asks. */

@@ -4,6 +4,8 @@ import { isRequestPath, type RequestPath } from '../protocol/request.js';
 export type Endpoint =
   | { readonly kind: 'generate'; readonly path: RequestPath; readonly methods: readonly string[] }
   | { readonly kind: 'own'; readonly methods: readonly string[] }
+  /** What the page asks for. */
+  | { readonly kind: 'page'; readonly methods: readonly string[] }
   /** Those APIs have it, and a bridge does not. `why` is a sentence for a person. */
   | { readonly kind: 'not-here'; readonly why: string }
   | { readonly kind: 'unknown' };
@@ -65,8 +67,19 @@ export function endpointOf(path: string): Endpoint {
   if (own !== undefined) return { kind: 'own', methods: own };
   if (path.startsWith(ONE_MODEL) && path.length > ONE_MODEL.length)
     return { kind: 'own', methods: ['GET', 'HEAD'] };
+  const page = pageMethods(path);
+  if (page !== null) return { kind: 'page', methods: page };
   const found = NOT_HERE.find(([prefix]) => path === prefix || path.startsWith(`${prefix}/`));
   return found === undefined ? { kind: 'unknown' } : { kind: 'not-here', why: found[1] };
+}
+
+/** What the page sends, and what it reads. */
+const PAGE_POSTS = ['/page/cancel', '/page/login', '/page/token'];
+const PAGE_GETS = ['/page/page.js', '/page/page.css', '/page/state', '/page/search', '/page/figures'];
+
+function pageMethods(path: string): readonly string[] | null {
+  if (PAGE_POSTS.includes(path)) return ['POST'];
+  return PAGE_GETS.includes(path) || /^\/page\/task\/[0-9a-f]{4,64}$/.test(path) ? ['GET', 'HEAD'] : null;
 }
 
 /**

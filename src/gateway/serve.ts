@@ -1,6 +1,7 @@
 import os from 'node:os';
 import { announceGateway } from '../admin/running-gateways.js';
-import { findTokenFile, gatewayFolder, TokenKeeper } from '../admin/tokens.js';
+import { addToken, findTokenFile, gatewayFolder, TokenKeeper } from '../admin/tokens.js';
+import { cancelTask } from '../asker/cancel-task.js';
 import type { BridgeAccess } from '../bridge/connection.js';
 import { hidePasswords } from '../process/hide-passwords.js';
 import { packageVersion } from '../process/own-package.js';
@@ -11,6 +12,7 @@ import { type Aliases, bridgeModels } from './bridge-models.js';
 import { openCalls } from './calls.js';
 import { openHttpServer } from './http-server.js';
 import { isLoopback, type ListenAddress } from './listen-address.js';
+import { openPageData } from './page-data.js';
 import { writeAnswer } from './write-stream.js';
 
 /** How a gateway is run. */
@@ -50,7 +52,8 @@ const MAX_HELD_BYTES = 64 * 1024 * 1024;
  */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const { access, listen, say } = options;
-  const tokens = new TokenKeeper(await findTokenFile(access.repo, access.env));
+  const tokenFile = await findTokenFile(access.repo, access.env);
+  const tokens = new TokenKeeper(tokenFile);
   const isOpenToOthers = !isLoopback(listen);
   // Before anything listens, and also where they are not needed: a file that cannot be read is told at once.
   if (!tokens.isInUse && isOpenToOthers) throw needsTokens(listen, access.repo);
@@ -66,9 +69,18 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   });
   try {
     if (!calls.view.terms.hasRequests) throw noRequests();
+    const models = async () => bridgeModels(await calls.who(), calls.view.terms.serverNow(), options.aliases);
     const app = createApp({
       answer: async (call) => writeAnswer(await calls.open({ ...call, signal: call.left }), call),
-      models: async () => bridgeModels(await calls.who(), calls.view.terms.serverNow(), options.aliases),
+      models,
+      page: {
+        data: openPageData(calls, models),
+        actions: {
+          cancel: async (task) => void (await cancelTask(access, { task, ...named(options.name) })),
+          makeToken: (name) => addToken(tokenFile, name, Date.now()),
+          nameOf: (token) => tokens.nameOf(token),
+        },
+      },
       aliases: options.aliases,
       doors: { ...options, tokens, isOpenToOthers },
       maxBodyBytes: () => calls.view.terms.maxTaskBytes,
@@ -92,6 +104,10 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     await calls.close();
     throw error;
   }
+}
+
+function named(name: string | undefined) {
+  return name === undefined ? {} : { name };
 }
 
 /** Runs a gateway until the signal aborts. Throws as openGateway does. */

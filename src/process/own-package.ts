@@ -68,4 +68,6 @@ export const PACKAGE_FILES = {
   standby: fileURLToPath(new URL('../hooks/standby.cjs', import.meta.url)),
   repair: fileURLToPath(new URL('../hooks/repair.cjs', import.meta.url)),
   onAnswer: fileURLToPath(new URL('../hooks/on-answer.cjs', import.meta.url)),
+  /** The folder of the gateway's page, built. */
+  page: fileURLToPath(new URL('../page/', import.meta.url)),
 } as const;

@@ -1,0 +1,259 @@
+import { element, fill } from './element.js';
+import { chat, post, type State } from './gateway.js';
+import { say } from './words.js';
+
+/** A turn of the conversation. */
+interface Turn {
+  readonly role: 'user' | 'assistant';
+  text: string;
+  thinking: string;
+  /** Data URLs. */
+  readonly images: readonly string[];
+  /** The task that answers, and how it ended. */
+  task?: string;
+  failed?: string;
+}
+
+/** The conversation as the browser keeps it: `isOpen` while an answer is being written. */
+interface Kept {
+  readonly model: string;
+  readonly turns: Turn[];
+  readonly isOpen: boolean;
+}
+
+const STORED = 'llm-bridge-chat';
+
+/**
+ * The chat. What was said is kept in the browser; a reload while an answer is written asks the same call
+ * again, which joins the task that nobody listens to any more.
+ */
+export function openChat(): { readonly root: HTMLElement; show(state: State): void } {
+  let { model, turns, isOpen } = restored();
+  let images: string[] = [];
+  let running: { readonly abort: AbortController; task: string | null } | null = null;
+
+  const models = element('select', { id: 'model', onchange: () => choose(models.value) });
+  const log = element('ol', {
+    class: 'turns',
+    'aria-live': 'polite',
+    'aria-label': say('chat'),
+    tabindex: '0',
+  });
+  const text = element('textarea', {
+    id: 'message',
+    rows: 3,
+    onkeydown(event) {
+      const { key, shiftKey, isComposing } = event as KeyboardEvent;
+      if (key !== 'Enter' || shiftKey || isComposing) return;
+      event.preventDefault();
+      ask();
+    },
+  });
+  const attached = element('p', { class: 'hint', role: 'status' });
+  const file = element('input', {
+    id: 'image',
+    type: 'file',
+    accept: 'image/png,image/jpeg,image/webp,image/gif',
+    multiple: true,
+    onchange: () => void attach(),
+  });
+  const send = element('button', { type: 'submit', class: 'main' }, say('send'));
+  const stop = element('button', { type: 'button', hidden: true, onclick: () => halt() }, say('stop'));
+  const form = element(
+    'form',
+    {
+      class: 'ask',
+      onsubmit(event) {
+        event.preventDefault();
+        ask();
+      },
+    },
+    element('label', { for: 'message' }, say('message')),
+    text,
+    element(
+      'div',
+      { class: 'row' },
+      send,
+      stop,
+      element('button', { type: 'button', onclick: () => clear() }, say('fresh')),
+      element('label', { for: 'image', class: 'file' }, say('attach'), file),
+    ),
+    attached,
+  );
+  const root = element(
+    'section',
+    { class: 'chat', 'aria-label': say('chat') },
+    element('div', { class: 'row' }, element('label', { for: 'model' }, say('model')), models),
+    log,
+    form,
+  );
+  draw();
+  if (isOpen) void answer();
+  return {
+    root,
+    show(state) {
+      const names = state.models
+        .filter(({ can }) => can.length === 0 || can.includes('chat'))
+        .map(({ name }) => name);
+      if (names.join('\n') === [...models.options].map(({ value }) => value).join('\n')) return;
+      const choices =
+        names.length === 0 ? [element('option', { value: '' }, say('noModels'))] : names.map(option);
+      fill(models, choices);
+      models.value = names.includes(model) ? model : (names[0] ?? '');
+      choose(models.value);
+    },
+  };
+
+  function option(name: string): HTMLOptionElement {
+    return element('option', { value: name }, name);
+  }
+
+  function choose(name: string): void {
+    if (name !== '') model = name;
+    keep();
+  }
+
+  function ask(): void {
+    const question = text.value.trim();
+    if (running !== null || (question === '' && images.length === 0)) return;
+    turns.push({ role: 'user', text: question, thinking: '', images });
+    text.value = '';
+    images = [];
+    file.value = '';
+    attached.textContent = '';
+    void answer();
+  }
+
+  async function answer(): Promise<void> {
+    const last = turns.at(-1);
+    const turn: Turn =
+      last?.role === 'assistant' ? last : { role: 'assistant', text: '', thinking: '', images: [] };
+    if (turn !== last) turns.push(turn);
+    turn.text = '';
+    turn.thinking = '';
+    isOpen = true;
+    const mine = { abort: new AbortController(), task: null as string | null };
+    running = mine;
+    draw();
+    try {
+      const body = { model, messages: turns.slice(0, -1).filter(isSaid).map(messageOf), stream: true };
+      await chat(body, {
+        signal: mine.abort.signal,
+        onTask(task) {
+          mine.task = task;
+          turn.task = task;
+          keep();
+        },
+        take(piece) {
+          turn.text += piece.text;
+          turn.thinking += piece.thinking;
+          drawLast();
+        },
+      });
+    } catch (error) {
+      turn.failed = mine.abort.signal.aborted
+        ? say('stopped')
+        : `${say('failed')}: ${(error as Error).message}`;
+    } finally {
+      if (running === mine) running = null;
+      isOpen = false;
+      keep();
+      draw();
+      text.focus();
+    }
+  }
+
+  function halt(): void {
+    if (running === null) return;
+    const { abort, task } = running;
+    abort.abort();
+    if (task !== null) void post('/page/cancel', { task }).catch(() => {});
+  }
+
+  function clear(): void {
+    halt();
+    turns = [];
+    keep();
+    draw();
+    text.focus();
+  }
+
+  async function attach(): Promise<void> {
+    images = await Promise.all([...(file.files ?? [])].map(dataUrl));
+    attached.textContent = images.length === 0 ? '' : `${say('attached')}: ${images.length}`;
+  }
+
+  function draw(): void {
+    stop.hidden = running === null;
+    send.disabled = running !== null;
+    fill(log, turns.map(drawTurn));
+    log.lastElementChild?.scrollIntoView({ block: 'end' });
+  }
+
+  function drawLast(): void {
+    const turn = turns.at(-1);
+    if (turn !== undefined) log.lastElementChild?.replaceWith(drawTurn(turn));
+  }
+
+  function drawTurn(turn: Turn): HTMLElement {
+    const isWaited = running !== null && turn === turns.at(-1) && turn.text + turn.thinking === '';
+    return element(
+      'li',
+      { class: turn.role },
+      element('strong', {}, turn.role === 'user' ? say('you') : model),
+      turn.thinking !== '' &&
+        element(
+          'details',
+          {},
+          element('summary', {}, say('thinking')),
+          element('p', { class: 'text' }, turn.thinking),
+        ),
+      turn.images.map((image) => element('img', { src: image, alt: say('attached') })),
+      element('p', { class: 'text' }, turn.text),
+      isWaited && element('p', { class: 'hint' }, say('waiting')),
+      turn.failed !== undefined && element('p', { class: 'problem', role: 'alert' }, turn.failed),
+      turn.task !== undefined &&
+        element('a', { href: `#task/${turn.task}`, class: 'hint' }, turn.task.slice(0, 8)),
+    );
+  }
+
+  function keep(): void {
+    const kept: Kept = { model, turns, isOpen };
+    try {
+      localStorage.setItem(STORED, JSON.stringify(kept));
+    } catch {
+      // Photos may be more than a browser keeps: the chat goes on, and a reload forgets them.
+      const light = turns.map((turn) => ({ ...turn, images: [] }));
+      localStorage.setItem(STORED, JSON.stringify({ model, turns: light, isOpen: false }));
+    }
+  }
+}
+
+function restored(): Kept {
+  try {
+    const kept = JSON.parse(localStorage.getItem(STORED) ?? '') as Kept;
+    if (Array.isArray(kept.turns)) return kept;
+  } catch {
+    // Nothing was kept yet.
+  }
+  return { model: '', turns: [], isOpen: false };
+}
+
+function isSaid(turn: Turn): boolean {
+  return turn.text !== '' || turn.images.length > 0;
+}
+
+function messageOf({ role, text, images }: Turn) {
+  if (images.length === 0) return { role, content: text };
+  const pictures = images.map((url) => ({ type: 'image_url', image_url: { url } }));
+  return { role, content: [{ type: 'text', text }, ...pictures] };
+}
+
+function dataUrl(file: File): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(String(reader.result));
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(file);
+  });
+}

@@ -1,0 +1,151 @@
+/** What of the gateway's answers the page shows; page-data.ts of the gateway has the whole. */
+export interface State {
+  readonly now: string;
+  readonly attendance: { readonly problem: string | null };
+  readonly tasks: readonly Task[];
+  readonly agents: readonly Agent[];
+  readonly models: readonly Model[];
+}
+
+export interface Task {
+  readonly task: string;
+  readonly state: 'pending' | 'running' | 'done' | 'error' | 'cancelled' | 'expired';
+  readonly asker: string;
+  readonly asked_at: string;
+  readonly question: string;
+  readonly agent: string | null;
+  readonly answer: string | null;
+  readonly work: {
+    readonly model: string | null;
+    readonly since: string | null;
+    readonly phase: string | null;
+  } | null;
+  readonly waits_for: { readonly agents: readonly unknown[] } | null;
+  readonly place: number | null;
+  readonly about_ms: number | null;
+}
+
+export interface Agent {
+  readonly name: string;
+  readonly state: 'running' | 'stopped' | 'gone';
+  readonly age_ms: number;
+  readonly backends: readonly string[];
+  readonly busy: readonly string[];
+}
+
+export interface Model {
+  readonly name: string;
+  readonly can: readonly string[];
+  readonly agents: readonly string[];
+  readonly loadedUntilMs: number | null;
+}
+
+export interface Answered {
+  readonly commit: string;
+  readonly task_commit: string;
+  readonly task_text?: string;
+  readonly answer: string | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly model: string | null;
+  readonly agent: string;
+  readonly created_at: string;
+  readonly thinking?: string;
+}
+
+export interface Record_ {
+  readonly task: string;
+  readonly asker: string;
+  readonly asked_at: string;
+  readonly file: string;
+  readonly text: string | null;
+  readonly answer: Answered | null;
+  readonly git: string;
+}
+
+export interface Hour {
+  readonly at: number;
+  readonly answers: number;
+  readonly wait_s: number | null;
+  readonly generate_s: number | null;
+  readonly tokens_per_s: number | null;
+}
+
+/** A call that the gateway refused: its status, and its words. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** Reads what the page is made of. Throws Refused, or TypeError where the gateway is away. */
+export async function get<T>(path: string): Promise<T> {
+  return (await checked(await fetch(path))) as T;
+}
+
+/** Has the gateway do something. Throws as `get`. */
+export async function post<T>(path: string, body: unknown): Promise<T> {
+  const headers = { 'content-type': 'application/json' };
+  return (await checked(await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) }))) as T;
+}
+
+async function checked(response: Response): Promise<unknown> {
+  const value: unknown = await response.json().catch(() => null);
+  if (response.ok) return value;
+  throw new Refused(response.status, messageOf(value) ?? `HTTP ${response.status}`);
+}
+
+/** The words of an error body, in whichever API's form. */
+export function messageOf(body: unknown): string | null {
+  const { error } = (body ?? {}) as { error?: string | { message?: string } };
+  return (typeof error === 'string' ? error : error?.message) ?? null;
+}
+
+/** A piece of an answer as it comes. */
+export interface Piece {
+  readonly text: string;
+  readonly thinking: string;
+}
+
+/**
+ * Asks for a chat and calls `take` with each piece. `onTask` is told the id of the task. Throws Refused for
+ * what the gateway or the model says is wrong, and the signal's reason.
+ */
+export async function chat(
+  body: unknown,
+  how: { readonly signal: AbortSignal; onTask(task: string): void; take(piece: Piece): void },
+): Promise<void> {
+  const response = await fetch('/v1/chat/completions', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    signal: how.signal,
+  });
+  const task = response.headers.get('x-llm-bridge-task');
+  if (task !== null) how.onTask(task);
+  if (!response.ok || response.body === null) {
+    await checked(response);
+    return;
+  }
+  let rest = '';
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    const lines = (rest + read.value).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const data = /^data: ?(.*)$/.exec(line.trimEnd())?.[1];
+      if (data === undefined || data === '[DONE]') continue;
+      const chunk = JSON.parse(data) as {
+        choices?: {
+          delta?: { content?: string | null; reasoning_content?: string | null; reasoning?: string | null };
+        }[];
+      };
+      const said = messageOf(chunk);
+      if (said !== null) throw new Refused(500, said);
+      const delta = chunk.choices?.[0]?.delta;
+      how.take({ text: delta?.content ?? '', thinking: delta?.reasoning_content ?? delta?.reasoning ?? '' });
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import 'uplot/dist/uPlot.min.css';
+import './page.css';
+import { openCharts } from './charts.js';
+import { openChat } from './chat.js';
+import { openConnect } from './connect.js';
+import { element, fill } from './element.js';
+import { get, post, Refused, type State } from './gateway.js';
+import { openAgents, openRecord, openSearch, openTasks, type View } from './views.js';
+import { language, say, switchLanguage, type Word } from './words.js';
+
+const SECTIONS = [
+  'chat',
+  'tasks',
+  'agents',
+  'search',
+  'charts',
+  'connect',
+] as const satisfies readonly Word[];
+
+/** How often the state is read while the page is seen, and after a failure. Milliseconds. */
+const READ_MS = 2_000;
+const AGAIN_MS = 5_000;
+
+const app = document.getElementById('app') as HTMLElement;
+const main = element('main', { id: 'main' });
+const notice = element('p', { class: 'problem', role: 'alert' });
+
+let state: State | null = null;
+let views: Partial<Record<string, View>> = {};
+let needsLogin = false;
+
+void start();
+
+async function start(): Promise<void> {
+  drawFrame();
+  addEventListener('hashchange', () => void open());
+  await read();
+  await open();
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, notice.textContent === '' ? READ_MS : AGAIN_MS));
+    if (!document.hidden && !needsLogin) await read();
+  }
+}
+
+/** Reads the state, and shows it where it is seen. */
+async function read(): Promise<void> {
+  try {
+    state = await get<State>('/page/state');
+    notice.textContent = '';
+    for (const view of Object.values(views)) view?.show(state);
+  } catch (error) {
+    if (error instanceof Refused && error.status === 401) {
+      needsLogin = true;
+      fill(main, loginForm());
+    } else notice.textContent = error instanceof Refused ? error.message : say('away');
+  }
+}
+
+/** Shows what the address names. */
+async function open(): Promise<void> {
+  if (needsLogin) return;
+  const [name = '', id = ''] = location.hash.slice(1).split('/');
+  const section = SECTIONS.find((one) => one === name) ?? (name === 'task' ? 'tasks' : 'chat');
+  for (const link of document.querySelectorAll('nav a'))
+    link.toggleAttribute('aria-current', link.getAttribute('href') === `#${section}`);
+  try {
+    fill(main, await contentOf(section, id));
+  } catch (error) {
+    fill(main, element('p', { class: 'problem', role: 'alert' }, (error as Error).message));
+  }
+}
+
+async function contentOf(section: (typeof SECTIONS)[number], id: string): Promise<HTMLElement> {
+  if (id !== '') return await openRecord(id);
+  if (section === 'search') return openSearch();
+  if (section === 'charts') return await openCharts();
+  if (section === 'connect') return openConnect(state?.models[0]?.name ?? '');
+  views[section] ??= section === 'chat' ? openChat() : section === 'tasks' ? openTasks() : openAgents();
+  const view = views[section] as View;
+  if (state !== null) view.show(state);
+  return view.root;
+}
+
+function drawFrame(): void {
+  document.documentElement.lang = language();
+  const links = SECTIONS.map((name) => element('a', { href: `#${name}` }, say(name)));
+  const other = element(
+    'button',
+    {
+      type: 'button',
+      lang: language() === 'ru' ? 'en' : 'ru',
+      onclick() {
+        switchLanguage();
+        location.reload();
+      },
+    },
+    say('language'),
+  );
+  fill(
+    app,
+    element(
+      'header',
+      {},
+      element('h1', {}, 'llm-bridge'),
+      element('nav', { 'aria-label': say('sections') }, links),
+      other,
+      element('button', { type: 'button', onclick: () => void leave() }, say('logout')),
+    ),
+    notice,
+    main,
+  );
+}
+
+function loginForm(): HTMLElement {
+  const token = element('input', {
+    id: 'token',
+    type: 'password',
+    autocomplete: 'current-password',
+    required: true,
+  });
+  const wrong = element('p', { class: 'problem', role: 'alert' });
+  const enter = async () => {
+    await post('/page/login', { token: token.value });
+    needsLogin = false;
+    views = {};
+    await read();
+    await open();
+  };
+  return element(
+    'form',
+    {
+      onsubmit(event) {
+        event.preventDefault();
+        void enter().catch((error: unknown) => {
+          wrong.textContent =
+            error instanceof Refused && error.status === 401 ? say('wrongToken') : say('away');
+        });
+      },
+    },
+    element('h2', {}, say('login')),
+    element('p', {}, say('tokenHelp')),
+    element('label', { for: 'token' }, say('token')),
+    element(
+      'div',
+      { class: 'row' },
+      token,
+      element('button', { type: 'submit', class: 'main' }, say('login')),
+    ),
+    wrong,
+  );
+}
+
+async function leave(): Promise<void> {
+  await post('/page/login', { token: null }).catch(() => {});
+  location.reload();
+}

@@ -1,0 +1,111 @@
+/** The words of the page, in English and Russian. */
+const WORDS = {
+  chat: ['Chat', 'Чат'],
+  tasks: ['Tasks', 'Задачи'],
+  agents: ['Agents', 'Агенты'],
+  search: ['Search', 'Поиск'],
+  charts: ['Charts', 'Графики'],
+  connect: ['Connect', 'Подключить'],
+  language: ['Русский', 'English'],
+  sections: ['Sections', 'Разделы'],
+  model: ['Model', 'Модель'],
+  message: ['Message', 'Сообщение'],
+  send: ['Send', 'Отправить'],
+  stop: ['Stop', 'Остановить'],
+  fresh: ['New chat', 'Новый чат'],
+  attach: ['Attach an image', 'Приложить картинку'],
+  attached: ['Attached', 'Приложено'],
+  thinking: ['Thinking', 'Размышление'],
+  you: ['You', 'Вы'],
+  waiting: ['waiting for an agent …', 'ждёт агента …'],
+  stopped: ['stopped', 'остановлено'],
+  failed: ['It failed', 'Не получилось'],
+  noModels: ['no agent has said which models it has', 'ни один агент не сказал, какие у него модели'],
+  state: ['State', 'Состояние'],
+  question: ['Question', 'Вопрос'],
+  answer: ['Answer', 'Ответ'],
+  asker: ['Asker', 'Спросил'],
+  agent: ['Agent', 'Агент'],
+  age: ['Age', 'Возраст'],
+  place: ['Place', 'Место'],
+  about: ['about', 'примерно'],
+  waitsFor: ['waits for', 'ждёт'],
+  backends: ['Model servers', 'Серверы моделей'],
+  models: ['Models', 'Модели'],
+  can: ['Can', 'Умеет'],
+  loaded: ['In memory', 'В памяти'],
+  seen: ['Last seen', 'Был на связи'],
+  has: ['Has it', 'Есть у'],
+  yes: ['yes', 'да'],
+  no: ['no', 'нет'],
+  none: ['none', 'нет'],
+  pending: ['pending', 'ждёт'],
+  running: ['running', 'в работе'],
+  done: ['done', 'готово'],
+  error: ['error', 'ошибка'],
+  cancelled: ['cancelled', 'отменено'],
+  expired: ['expired', 'истекло'],
+  stoppedAgent: ['stopped', 'остановлен'],
+  gone: ['gone', 'пропал'],
+  record: ['Record', 'Запись'],
+  commit: ['Commit', 'Коммит'],
+  gitCommand: ['The same in git', 'То же в git'],
+  tooLong: ['too long to be shown here', 'слишком длинно, чтобы показать здесь'],
+  cancelTask: ['Cancel it', 'Отменить'],
+  words: ['Words to look for', 'Что искать'],
+  found: ['found', 'найдено'],
+  answersAnHour: ['Answers an hour', 'Ответов в час'],
+  waitSeconds: ['Question to answer, seconds', 'От вопроса до ответа, секунд'],
+  generateSeconds: ['Generating, seconds', 'Генерация, секунд'],
+  tokensPerSecond: ['Tokens a second', 'Токенов в секунду'],
+  noFigures: ['nothing was answered yet', 'ответов ещё не было'],
+  login: ['Log in', 'Войти'],
+  logout: ['Log out', 'Выйти'],
+  token: ['Token', 'Токен'],
+  tokenHelp: [
+    'This gateway takes calls with a token. llm-bridge token add NAME makes one.',
+    'Этот шлюз принимает вызовы с токеном. Его выдаёт llm-bridge token add NAME.',
+  ],
+  wrongToken: ['This is no token of this gateway.', 'У этого шлюза нет такого токена.'],
+  away: ['The gateway does not answer. It is tried again.', 'Шлюз не отвечает. Попытки продолжаются.'],
+  connectHelp: [
+    'Any of these works unchanged with this address. Where tokens are in use, put one in place of TOKEN.',
+    'Всё это работает с этим адресом без изменений. Если шлюз требует токен, поставьте его вместо TOKEN.',
+  ],
+  tokenName: ['Name of a new token', 'Имя нового токена'],
+  makeToken: ['Make a token', 'Выдать токен'],
+  tokenOnce: ['It is shown this once:', 'Показывается один раз:'],
+  firstToken: [
+    'From the first token on, every call needs one.',
+    'С первым токеном его потребует каждый вызов.',
+  ],
+} as const satisfies Record<string, readonly [english: string, russian: string]>;
+
+export type Word = keyof typeof WORDS;
+
+const STORED = 'llm-bridge-language';
+
+/** The language of the page: what was chosen, else what the browser prefers. */
+export function language(): 'en' | 'ru' {
+  const chosen = localStorage.getItem(STORED) ?? navigator.language;
+  return chosen.startsWith('ru') ? 'ru' : 'en';
+}
+
+/** Takes the other language from now on. */
+export function switchLanguage(): void {
+  localStorage.setItem(STORED, language() === 'ru' ? 'en' : 'ru');
+}
+
+/** A word in the language of the page. */
+export function say(word: Word): string {
+  return WORDS[word][language() === 'ru' ? 1 : 0];
+}
+
+/** A duration for a person: `12 s`, `3 min`, `2 h`. `ms` in milliseconds. */
+export function duration(ms: number): string {
+  const [s, min, h, d] = language() === 'ru' ? ['с', 'мин', 'ч', 'дн'] : ['s', 'min', 'h', 'd'];
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds} ${s}`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} ${min}`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} ${h}` : `${Math.round(seconds / 86_400)} ${d}`;
+}

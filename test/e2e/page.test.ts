@@ -1,0 +1,196 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import type { Browser, Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { addToken, findTokenFile } from '../../src/admin/tokens.js';
+import { inTurn } from '../../src/demo/stand-in/stand-in-request.js';
+import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { chatsOf, gate, startAgent } from '../support/bridge-agent.js';
+import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
+import { findChromium, openPage, startBrowser } from '../support/browser.js';
+import { startCli } from '../support/cli.js';
+import { onCleanup } from '../support/on-cleanup.js';
+
+// The page of `serve` in a real Chromium, over a real bridge with a real agent.
+
+/** As `expect.poll`, for as long as a busy machine may take. */
+const soon = <T>(look: () => T) => expect.poll(look, { timeout: 60_000 });
+
+const chromium = await findChromium();
+const title = chromium === null ? ' (skipped: there is no Chromium in the PATH)' : '';
+
+describe.skipIf(chromium === null)(`the page${title}`, () => {
+  let bridge: BridgeFixture;
+  let standIn: StandIn;
+  let browser: Browser;
+  let url: string;
+
+  beforeAll(async () => {
+    bridge = await startBridgeFixture();
+    standIn = await startStandIn();
+    onCleanup(() => standIn.close());
+    const agent = await startAgent(bridge, standIn, { state: 'page' });
+    await agent.waitFor('stderr', /connected to/);
+    const serve = await startCli(['serve', '--repo', bridge.repoPath, '--listen', '127.0.0.1:0'], {
+      env: bridge.ownerEnv,
+    });
+    url = (await serve.waitFor('stderr', /listening on (\S+)/))[1] ?? '';
+    browser = await startBrowser(chromium ?? '');
+  });
+
+  const ask = async (page: Page, question: string) => {
+    await page.getByLabel('Message').fill(question);
+    await page.getByRole('button', { name: 'Send' }).click();
+  };
+
+  test('answers token by token, and shows each task with its commit', async () => {
+    const held = gate();
+    standIn.behave = inTurn(
+      { thinking: 'hm', answer: 'one two', pause: { afterChunks: 3, until: held.opened } },
+      {},
+    );
+    const { page, faults } = await openPage(browser, url);
+    await page.getByLabel('Model').selectOption({ index: 0 });
+    await ask(page, 'count');
+
+    // It stands there while the model is still held.
+    await soon(() => page.locator('.turns .assistant .text').last().textContent()).toMatch(/^one/);
+    held.open();
+    await soon(() => page.locator('.turns .assistant .text').last().textContent()).toBe('one two');
+
+    await page.locator('.turns .assistant a').last().click();
+    await soon(() => page.getByRole('heading', { name: /^Record/ }).count()).toBe(1);
+    const [commit = ''] = await bridge.gitLog('%H');
+    await soon(() => page.locator('main').textContent()).toContain(commit);
+    expect(await page.locator('main').textContent()).toContain(`git -C ${bridge.repoPath} show`);
+    expect(faults).toEqual([]);
+  });
+
+  test('goes on with the same task after a reload, and asks the model once', async () => {
+    const held = gate();
+    standIn.behave = inTurn({ answer: 'the end', pause: { afterChunks: 1, until: held.opened } }, {});
+    const before = chatsOf(standIn).length;
+    const { page } = await openPage(browser, url);
+    await ask(page, 'slowly');
+    await soon(() => page.locator('.turns .assistant .text').last().textContent()).toMatch(/^the/);
+
+    await page.reload();
+    await soon(() => page.locator('.turns .assistant .text').last().textContent()).toMatch(/^the/);
+    held.open();
+    await soon(() => page.locator('.turns .assistant .text').last().textContent()).toBe('the end');
+    expect(chatsOf(standIn)).toHaveLength(before + 1);
+  });
+
+  test('stops an answer, on the bridge too', async () => {
+    const held = gate();
+    standIn.behave = inTurn({ answer: 'never ends', pause: { afterChunks: 1, until: held.opened } }, {});
+    const { page } = await openPage(browser, url);
+    await ask(page, 'for ever');
+    await soon(() => page.locator('.turns .assistant .text').last().textContent()).toMatch(/^never/);
+
+    await page.getByRole('button', { name: 'Stop' }).click();
+
+    await soon(() => page.locator('.turns .problem').textContent()).toBe('stopped');
+    await expect.poll(() => bridge.gitLog()).toContainEqual(expect.stringMatching(/^cancel /));
+  });
+
+  test('lists tasks, agents and models by itself, finds answers, and draws what happened', async () => {
+    const { page, faults } = await openPage(browser, `${url}/#tasks`);
+    const tasks = page.getByRole('table', { name: 'Tasks' });
+    await soon(() => tasks.textContent()).toContain('count');
+    await fetch(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'llama3.2', messages: [{ role: 'user', content: '6*7' }] }),
+    });
+    // Without a reload.
+    await soon(() => tasks.textContent()).toContain('6*7');
+
+    await page.getByRole('link', { name: 'Agents' }).click();
+    await soon(() => page.getByRole('table', { name: 'Agents' }).textContent()).toContain('home-pc');
+    expect(await page.getByRole('table', { name: 'Models' }).textContent()).toContain('llama3.2');
+
+    await page.getByRole('link', { name: 'Search' }).click();
+    await page.getByLabel('Words to look for').fill('42 6*7');
+    await page.keyboard.press('Enter');
+    await soon(() => page.locator('main').textContent()).toContain('found: 1');
+
+    await page.getByRole('link', { name: 'Charts' }).click();
+    await soon(() => page.locator('canvas').count()).toBe(4);
+    await page.getByRole('link', { name: 'Connect' }).click();
+    await soon(() => page.locator('main').textContent()).toContain(`OPENAI_API_BASE_URL=${url}/v1`);
+    expect(faults).toEqual([]);
+  });
+
+  test('is whole in Russian, dark, 360 pixels wide, and has nothing serious for axe-core', async () => {
+    const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+    for (const options of [
+      { colorScheme: 'light', locale: 'en-US', viewport: { width: 1200, height: 800 } },
+      { colorScheme: 'dark', locale: 'ru-RU', viewport: { width: 360, height: 640 } },
+    ] as const) {
+      const { page, faults } = await openPage(browser, url, options);
+      for (const section of ['chat', 'tasks', 'agents', 'search', 'charts', 'connect']) {
+        await page.evaluate(`location.hash = '${section}'`);
+        await soon(() => page.locator('main section').count()).toBe(1);
+        await soon(() => page.locator('nav a[aria-current]').getAttribute('href')).toBe(`#${section}`);
+        const wide = await page.evaluate('document.documentElement.scrollWidth');
+        expect(wide, `${section} at ${options.viewport.width}`).toBeLessThanOrEqual(options.viewport.width);
+        // By the protocol of the debugger: the policy of the page lets no script be added.
+        if ((await page.evaluate('typeof axe')) === 'undefined') await page.evaluate(axe);
+        const { violations } = (await page.evaluate('axe.run()')) as { violations: Violation[] };
+        const found = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+        expect(found, `${section}, ${options.colorScheme}`).toEqual([]);
+      }
+      if (options.locale === 'ru-RU') {
+        const text = (await page.locator('body').textContent()) ?? '';
+        expect(text).toContain('Подключить');
+        expect(await page.locator('nav').textContent()).not.toMatch(/[A-Za-z]/);
+      }
+      expect(faults).toEqual([]);
+    }
+  });
+
+  test('can be used by the keyboard alone', async () => {
+    const { page } = await openPage(browser, `${url}/#chat`);
+    standIn.behave = () => ({});
+    await page.getByLabel('Message').focus();
+    await page.keyboard.type('2+2');
+    await page.keyboard.press('Enter');
+    await soon(() => page.locator('.turns .assistant .text').last().textContent()).toBe('4');
+    for (let pressed = 0; pressed < 30; pressed += 1) {
+      await page.keyboard.press('Tab');
+      const focused = await page.evaluate('document.activeElement?.textContent');
+      if (focused === 'New chat') break;
+    }
+    await page.keyboard.press('Enter');
+    await soon(() => page.locator('.turns li').count()).toBe(0);
+  });
+
+  test('asks for a token where there are some, and keeps it where no script can read it', async () => {
+    const token = await addToken(await findTokenFile(bridge.repoPath, bridge.ownerEnv), 'me', Date.now());
+    const { page } = await openPage(browser, url);
+    await page.getByLabel('Token').fill('wrong');
+    await page.keyboard.press('Enter');
+    await soon(() => page.locator('form .problem').textContent()).toContain('no token');
+    await page.getByLabel('Token').fill(token);
+    await page.keyboard.press('Enter');
+    await soon(() => page.getByLabel('Message').count()).toBe(1);
+
+    const [cookie] = await page.context().cookies();
+    expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'Strict' });
+    expect(await page.evaluate('document.cookie + JSON.stringify(localStorage)')).not.toContain(token);
+    await ask(page, '3*3');
+    await soon(() => page.locator('.turns .assistant .text').last().textContent()).toBe('9');
+    await soon(async () => (await bridge.answersLog()).at(-1)?.metadata?.token).toBe('me');
+    // The page itself says nothing, and what it reads is shut.
+    expect((await fetch(`${url}/page/state`)).status).toBe(401);
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await soon(() => page.getByLabel('Token').count()).toBe(1);
+  });
+});
+
+interface Violation {
+  readonly id: string;
+  readonly impact: string;
+  readonly nodes: unknown;
+}
