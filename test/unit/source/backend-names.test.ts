@@ -15,7 +15,7 @@ const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((na
  * which cite the reference they were made from, and the variables of clients, which name whose they are.
  */
 const MAY_NAME =
-  /^(?:agent\/backends\/|agent\/requests\/fields\/|demo\/stand-in\/|gateway\/client-settings\.ts$)/;
+  /^(?:agent\/backends\/|agent\/requests\/fields\/|demo\/stand-in\/|gateway\/(?:client-settings|page\/connect)\.ts$)/;
 
 const NAMES = BACKENDS.flatMap(({ name, title }) => [name, title.toLowerCase()]);
 
