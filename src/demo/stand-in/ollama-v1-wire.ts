@@ -1,7 +1,15 @@
 import * as z from 'zod';
 import type { ChatDialect } from './chat-completions-wire.js';
-import { MODEL_CRASHED } from './ollama-wire.js';
 import { event, type Plain, plainJson } from './wire.js';
+
+/** In the streams of OpenAI's older APIs its own error becomes a chunk of no model, without text. */
+export const OLLAMA_EMPTY_HEAD = {
+  id: 'cmpl-stand-in',
+  object: 'text_completion',
+  created: 0,
+  model: '',
+  system_fingerprint: 'fp_ollama',
+};
 
 /** How Ollama speaks `/v1/chat/completions`. */
 export const OLLAMA_V1_CHAT: ChatDialect = {
@@ -15,13 +23,19 @@ export const OLLAMA_V1_CHAT: ChatDialect = {
   always: {},
   cutsCalls: false,
   hasChoices: false,
-  error: ollamaV1Error,
+  error: () =>
+    event({
+      ...OLLAMA_EMPTY_HEAD,
+      object: 'chat.completion.chunk',
+      choices: [{ index: 0, delta: { content: '' }, finish_reason: null }],
+    }),
 };
 
-/** An error in a stream of OpenAI's APIs. */
-export function ollamaV1Error(message: string = MODEL_CRASHED): string {
-  return event({ error: { message, type: 'api_error', param: null, code: null } });
-}
+/**
+ * What Ollama says in the streams of Anthropic's API and of `/v1/responses` where a model crashes: it reads
+ * its own error as an answer without text (`middleware/`), and the stream ends.
+ */
+export const OLLAMA_SAYS_NOTHING = '';
 
 const ownError = z.object({ error: z.string() });
 

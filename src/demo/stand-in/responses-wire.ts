@@ -31,6 +31,10 @@ export interface ResponsesDialect {
   readonly isLean: boolean;
   /** Whether an answer that was cut is `incomplete`; else it is `completed` as any. */
   readonly tellsCuts: boolean;
+  /** In which list of its item thinking stands. */
+  readonly reasoning: 'summary' | 'content';
+  /** Whether the arguments of a call come in pieces. */
+  readonly cutsCalls: boolean;
   readonly badForm: Plain;
   readonly error: (message?: string) => string;
 }
@@ -114,7 +118,7 @@ class ResponseStream {
       this.#open = { kind: piece.kind, id, ...(piece.kind === 'tool' ? { call: piece } : {}) };
       said += this.#say('response.output_item.added', {
         ...this.#place(),
-        item: itemOf(this.#open, '', 'in_progress'),
+        item: itemOf(this.#open, '', 'in_progress', this.#dialect),
       });
       if (piece.kind === 'answer') {
         const part = { type: 'output_text', text: '', annotations: [], logprobs: [] };
@@ -122,13 +126,18 @@ class ResponseStream {
       }
     }
     this.#pieces.push(piece);
-    return said + this.#say(this.#deltaType(piece), { item_id: id, ...this.#places(), delta: piece.text });
+    const isWhole = piece.kind === 'tool' && !this.#dialect.cutsCalls;
+    if (isWhole && !piece.isFirst) return said;
+    const delta = isWhole ? piece.whole : piece.text;
+    return said + this.#say(this.#deltaType(piece), { item_id: id, ...this.#places(), delta });
   }
 
   #deltaType(piece: AnyPiece): string {
     if (piece.kind === 'answer') return 'response.output_text.delta';
     if (piece.kind === 'tool') return 'response.function_call_arguments.delta';
-    return this.#dialect.isLean ? 'response.reasoning_text.delta' : 'response.reasoning_summary_text.delta';
+    return this.#dialect.reasoning === 'content'
+      ? 'response.reasoning_text.delta'
+      : 'response.reasoning_summary_text.delta';
   }
 
   end(): string {
@@ -149,13 +158,16 @@ class ResponseStream {
     const open = this.#open;
     if (open === null) return '';
     const text = open.call === undefined ? textOf(this.#pieces, open.kind) : open.call.whole;
-    const item = itemOf(open, text, 'completed');
+    const item = itemOf(open, text, 'completed', this.#dialect);
     const place = { item_id: open.id, ...this.#places() };
     const said: string[] = [];
     if (open.kind === 'answer') {
       const part = { type: 'output_text', annotations: [], logprobs: [], text };
       said.push(this.#say('response.output_text.done', { ...place, text }));
       said.push(this.#say('response.content_part.done', { ...place, part }));
+    }
+    if (open.kind === 'thinking' && this.#dialect.reasoning === 'summary') {
+      said.push(this.#say('response.reasoning_summary_text.done', { ...place, text }));
     }
     if (open.kind === 'tool' && !this.#dialect.isLean) {
       said.push(this.#say('response.function_call_arguments.done', { ...place, arguments: text }));
@@ -198,8 +210,11 @@ class ResponseStream {
   }
 
   #places(): object {
-    const inContent = this.#open?.kind === 'answer' ? { content_index: 0 } : {};
-    return this.#dialect.isLean ? {} : { ...this.#place(), ...inContent };
+    if (this.#dialect.isLean) return {};
+    const kind = this.#open?.kind;
+    if (kind === 'tool') return this.#place();
+    const isSummary = kind === 'thinking' && this.#dialect.reasoning === 'summary';
+    return { ...this.#place(), ...(isSummary ? { summary_index: 0 } : { content_index: 0 }) };
   }
 
   #say(type: string, value: object): string {
@@ -231,13 +246,23 @@ const OF_THE_REQUEST = {
   truncation: 'disabled',
 };
 
-function itemOf({ kind, id, call }: Item, text: string, status: string): object {
+function itemOf(
+  { kind, id, call }: Item,
+  text: string,
+  status: string,
+  { reasoning, isLean }: ResponsesDialect,
+): object {
   if (kind === 'tool') {
     return { id, type: 'function_call', status, arguments: text, call_id: call?.id, name: call?.name };
   }
   if (kind === 'thinking') {
+    if (reasoning === 'summary') {
+      const summary = text === '' ? [] : [{ type: 'summary_text', text }];
+      return { id, type: 'reasoning', summary, ...(text === '' ? {} : { encrypted_content: text }) };
+    }
     const content = text === '' ? [] : [{ type: 'reasoning_text', text }];
-    return { id, type: 'reasoning', summary: [], content, encrypted_content: '', status };
+    const stage = isLean && status === 'completed' ? {} : { status };
+    return { id, type: 'reasoning', summary: [], content, encrypted_content: '', ...stage };
   }
   const content = text === '' ? [] : [{ type: 'output_text', annotations: [], logprobs: [], text }];
   return { id, type: 'message', status, content, role: 'assistant' };

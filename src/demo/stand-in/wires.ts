@@ -4,8 +4,14 @@ import { type CompletionsDialect, completions } from './completions-wire.js';
 import { type EmbeddingPath, isEmbeddingPath } from './embeddings.js';
 import { LMSTUDIO_CHAT, lmstudioServer } from './lmstudio-wire.js';
 import { type MessagesDialect, messages } from './messages-wire.js';
-import { asAnthropicError, asOpenaiError, OLLAMA_V1_CHAT, ollamaV1Error } from './ollama-v1-wire.js';
-import { MODEL_CRASHED, ollamaChat, ollamaGenerate, ollamaServer } from './ollama-wire.js';
+import {
+  asAnthropicError,
+  asOpenaiError,
+  OLLAMA_EMPTY_HEAD,
+  OLLAMA_SAYS_NOTHING,
+  OLLAMA_V1_CHAT,
+} from './ollama-v1-wire.js';
+import { ollamaChat, ollamaGenerate, ollamaServer } from './ollama-wire.js';
 import { OPENAI_CHAT, openaiServer, refused } from './openai-wire.js';
 import { type ResponsesDialect, responses } from './responses-wire.js';
 import type { WireName } from './stand-in-request.js';
@@ -26,7 +32,7 @@ const COMPLETIONS: Readonly<Record<WireName, CompletionsDialect>> = {
     hasChoices: false,
     hasLogprobs: false,
     badForm: asOpenaiError(plainJson(400, { error: 'invalid request' })),
-    error: ollamaV1Error,
+    error: () => event({ ...OLLAMA_EMPTY_HEAD, choices: [{ text: '', index: 0, finish_reason: null }] }),
   },
   lmstudio: {
     wire: 'lmstudio',
@@ -55,13 +61,17 @@ const RESPONSES: Readonly<Record<WireName, ResponsesDialect>> = {
     wire: 'ollama',
     isLean: false,
     tellsCuts: false,
+    reasoning: 'summary',
+    cutsCalls: false,
     badForm: asOpenaiError(plainJson(400, { error: 'invalid request' })),
-    error: ollamaV1Error,
+    error: () => OLLAMA_SAYS_NOTHING,
   },
   lmstudio: {
     wire: 'lmstudio',
     isLean: false,
     tellsCuts: true,
+    reasoning: 'content',
+    cutsCalls: true,
     badForm: LMSTUDIO_BAD_FORM,
     error: (message = 'Model unloaded.') =>
       event({ type: 'error', code: null, message, param: null }, 'error'),
@@ -70,6 +80,8 @@ const RESPONSES: Readonly<Record<WireName, ResponsesDialect>> = {
     wire: 'openai',
     isLean: true,
     tellsCuts: false,
+    reasoning: 'content',
+    cutsCalls: true,
     badForm: OPENAI_BAD_FORM,
     error: OPENAI_CHAT.error,
   },
@@ -84,8 +96,7 @@ const MESSAGES: Readonly<Record<WireName, MessagesDialect>> = {
     emptyInput: { input: {} },
     cutsCalls: false,
     badForm: asAnthropicError(plainJson(400, { error: 'max_tokens is required and must be positive' })),
-    error: (message = MODEL_CRASHED) =>
-      event({ type: 'error', error: { type: 'api_error', message } }, 'error'),
+    error: () => OLLAMA_SAYS_NOTHING,
   },
   lmstudio: {
     wire: 'lmstudio',

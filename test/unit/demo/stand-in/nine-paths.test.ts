@@ -190,13 +190,19 @@ test.each([
   expect(await response.json()).toMatchObject(words);
 });
 
-test.each(STREAMED)('%s breaks off a stream of %s with an error in its own form', async (wire, path) => {
+test.each(STREAMED)('%s breaks off a stream of %s as it does where its model crashes', async (wire, path) => {
   const standIn = await start({
     answer: 'one two',
     fault: { afterChunks: 1, kind: 'error', message: 'gone' },
   });
   const values = await valuesOf(await ask(standIn, wire, path, { stream: true }));
-  expect(JSON.stringify(values.at(-1))).toMatch(/"(?:error|message)":"gone"/);
+  const last = JSON.stringify(values.at(-1));
+  if (wire === 'ollama' && path.startsWith('/v1/')) {
+    // It takes its own error for an answer without text, and the stream ends.
+    expect(last).not.toMatch(/gone|"(?:stop|end_turn|completed)"/);
+  } else {
+    expect(last).toMatch(/"(?:error|message)":"gone"/);
+  }
 });
 
 test.each(SERVED)('%s says in its own words that a body on %s has the wrong form', async (wire, path) => {
