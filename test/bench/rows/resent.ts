@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { newTextOf, type ResentPlan, writeConversations } from '../../support/resent-conversations.js';
 import type { Lab, LabBridge } from '../lab.js';
 import { treeOf, usageOf } from '../process-usage.js';
@@ -17,7 +17,7 @@ const STEP = 8;
 const MAX_RATIO = 3;
 const MAX_MB = 150;
 
-const UPKEEP = fileURLToPath(new URL('../../../dist/hooks/upkeep.cjs', import.meta.url));
+const UPKEEP = path.resolve('dist/hooks/upkeep.cjs');
 
 /**
  * Conversations that are sent whole at every turn, one alone and 50 that take turns: what they take on the
