@@ -18,6 +18,8 @@ import { answerCancelled, runTask, type TaskContext } from './run-task.js';
 export interface AnswerSteps {
   /** Claims the task. False: another has it. */
   claim(): Promise<boolean>;
+  /** Waits until there is room for it at a model, or nothing is to be generated any more. */
+  enter(): Promise<void>;
   /** The model is done with it: there is room for the next. */
   generated(): void;
   /** Leaves it pending, and says why. */
@@ -28,7 +30,8 @@ export interface AnswerSteps {
 
 /**
  * Answers one task:
- * 1. claim it, and wait for the claim where another agent may be about to take it;
+ * 1. claim it, and wait for the claim where another agent may be about to take it, and for room where it was
+ *    claimed ahead;
  * 2. generate; or where it is cancelled, before or meanwhile, say so; or where another agent has its model
  *    and this one has not got it, leave it to that one;
  * 3. keep the answer in the clone: from then on it is not lost. Never throws. What a model does is an answer;
@@ -40,6 +43,7 @@ export async function answerTask(agent: AgentContext, job: Job, steps: AnswerSte
   const { id } = job.asked;
   try {
     if (!(await steps.claim())) return;
+    await steps.enter();
     job.signal.throwIfAborted();
     const made = await generateUnlessCancelled(agent, job, steps.equal);
     const answer = await lookForModel(agent, job, made);

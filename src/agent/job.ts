@@ -16,9 +16,11 @@ export class Job {
   readonly #cancelled = new AbortController();
   #cancel: CancelledTask | null = null;
   #isGenerated = false;
+  #isAhead: boolean;
 
-  /** `end` aborts when the agent ends. */
-  constructor(asked: AskedTask, end: AbortSignal) {
+  /** `end` aborts when the agent ends. `isAhead`: it is claimed before there is room for it at a model. */
+  constructor(asked: AskedTask, end: AbortSignal, isAhead = false) {
+    this.#isAhead = isAhead;
     this.asked = asked;
     this.#end = end;
     this.signal = AbortSignal.any([end, this.#dropped.signal]);
@@ -28,7 +30,17 @@ export class Job {
 
   /** Whether a model works on it, or is about to. */
   get takesRoom(): boolean {
-    return !this.#isGenerated && this.#cancel === null;
+    return !this.#isAhead && !this.#isGenerated && this.#cancel === null;
+  }
+
+  /** Whether there is no room for it yet. */
+  get isAhead(): boolean {
+    return this.#isAhead;
+  }
+
+  /** There is room for it now. */
+  entered(): void {
+    this.#isAhead = false;
   }
 
   /** The cancel of the task; null as long as there is none. */

@@ -1,6 +1,7 @@
 import { shortId } from '../protocol/names.js';
 import type { AskedTask } from '../protocol/queue.js';
 import { answerTask } from './answer-task.js';
+import type { StartTask } from './claims/claims-state.js';
 import { createKeeper } from './clone/finished-answers.js';
 import { Job } from './job.js';
 import type { AgentContext } from './open-agent.js';
@@ -9,12 +10,18 @@ import { EqualTasks } from './queue/equal-tasks.js';
 /** The most answers that wait to be kept: a crash costs no more of the model's work than that. */
 const MAX_KEEPING = 32;
 
+/** The most tasks that are claimed before there is room for them: with those that have room, one push. */
+const MAX_AHEAD = 24;
+
 /** The tasks that an agent answers at the same time. At most `parallel` of them are with a model. */
 export class Workers {
   readonly #agent: AgentContext;
   readonly #jobs = new Map<string, { readonly job: Job; readonly done: Promise<void> }>();
   readonly #keep: ReturnType<typeof createKeeper>;
   readonly #equal = new EqualTasks();
+  /** Claimed ahead, in the order of their claims. */
+  readonly #waiting = new Map<Job, () => void>();
+  #generated = 0;
 
   constructor(agent: AgentContext) {
     this.#agent = agent;
@@ -46,17 +53,20 @@ export class Workers {
       if (cancel !== undefined) job.cancelled(cancel);
     }
     if (signal.aborted) return 0;
+    if (!claims.isAlone()) this.#giveBackWaiting();
+    this.#letIn();
     const free = session.openTasks().filter(({ id }) => !this.#jobs.has(id));
     const byId = new Map(free.map((task) => [task.id, task]));
     const starts = claims.choose({
       free: [...byId.keys()],
       room: this.#room(),
+      ahead: this.#ahead(),
       takesNoRoom: (id) => cancelled.has(id),
       wants: (id) => (cancelled.has(id) ? null : queue.modelFor(id, goodAnswers)),
     });
-    for (const { task, claimFirst } of starts) {
-      const asked = byId.get(task);
-      if (asked !== undefined) this.#start(asked, claimFirst);
+    for (const start of starts) {
+      const asked = byId.get(start.task);
+      if (asked !== undefined) this.#start(asked, start);
     }
     return starts.length;
   }
@@ -71,16 +81,56 @@ export class Workers {
     return isFull ? 0 : Math.max(0, this.#agent.options.parallel - withModel);
   }
 
-  #start(task: AskedTask, claimFirst: boolean): void {
+  /**
+   * No more than the models have answered so far: a slow model gains nothing by it, and others that come
+   * would find its tasks taken.
+   */
+  #ahead(): number {
+    const ahead = [...this.#jobs.values()].filter(({ job }) => job.isAhead).length;
+    return Math.max(0, Math.min(MAX_AHEAD, this.#generated) - ahead);
+  }
+
+  #enter(job: Job): Promise<void> {
+    return new Promise((resolve) => {
+      const { generating } = job;
+      const enter = () => {
+        this.#waiting.delete(job);
+        generating.removeEventListener('abort', enter);
+        resolve();
+      };
+      if (!job.isAhead || generating.aborted) return resolve();
+      generating.addEventListener('abort', enter);
+      this.#waiting.set(job, enter);
+      this.#letIn();
+    });
+  }
+
+  #letIn(): void {
+    for (const [job, enter] of this.#waiting) {
+      if (this.#room() === 0) return;
+      job.entered();
+      enter();
+    }
+  }
+
+  /** Others are there, and may have room for them now. */
+  #giveBackWaiting(): void {
+    for (const { job } of this.#jobs.values())
+      if (job.isAhead) this.#drop(job, 'there is no room for it yet, and others are there');
+  }
+
+  #start(task: AskedTask, { claimFirst, isAhead = false }: StartTask): void {
     const { session, claims, notifier, signal } = this.#agent;
-    const job = new Job(task, signal);
+    const job = new Job(task, signal, isAhead);
     const cancel = session.queue.cancelled.get(task.id);
     if (cancel !== undefined) job.cancelled(cancel);
     const done = answerTask(this.#agent, job, {
       claim: () =>
         claims.begin(task.id, claimFirst, { signal: job.signal, drop: (why) => this.#drop(job, why) }),
+      enter: () => this.#enter(job),
       equal: this.#equal,
       generated: () => {
+        this.#generated += 1;
         job.generated();
         claims.tell({ type: 'generated', task: task.id });
         this.fill();

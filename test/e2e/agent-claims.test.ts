@@ -1,11 +1,19 @@
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { readSideRefs, type SideRefs } from '../../src/bridge/side-refs.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { openObjectReader } from '../../src/git/object-reader.js';
 import { type Claim, claimRef, writeClaim } from '../../src/protocol/claim.js';
-import { chatsOf, gate, questionsOf, runAgentOnce, startAgent } from '../support/bridge-agent.js';
+import {
+  chatsOf,
+  gate,
+  questionOfChat,
+  questionsOf,
+  runAgentOnce,
+  startAgent,
+} from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import type { RunningCli } from '../support/cli.js';
 import { commitOnMain } from '../support/commit-on-main.js';
@@ -16,6 +24,9 @@ import { waitUntil } from '../support/wait-until.js';
 
 /** The tasks that three agents share. */
 const MANY = IS_FULL_LENGTH ? 12 : 6;
+
+/** How long a model takes that is fast, and still seen at work. Milliseconds. */
+const ANSWER_MS = 100;
 
 /** So well an agent knows the server's clock, which says whole seconds. Milliseconds. */
 const CLOCK_ERROR_MS = 500;
@@ -103,6 +114,32 @@ function hold() {
   standIn.behave = () => ({ firstTokenAfter: held.opened });
   return held;
 }
+
+test('a backlog is claimed ahead of the models, and no more of it reaches them at a time than --parallel says', async () => {
+  const tasks: string[] = [];
+  for (let n = 0; n < 12; n += 1) tasks.push(await ask(`${n}+1`));
+  let atModel = 0;
+  let most = 0;
+  standIn.behave = ({ question }) => {
+    atModel += 1;
+    most = Math.max(most, atModel);
+    const chat = chatsOf(standIn).find((one) => questionOfChat(one) === question);
+    void chat?.ended.then(() => {
+      atModel -= 1;
+    });
+    return { firstTokenAfter: sleep(ANSWER_MS) };
+  };
+
+  const agent = await startAgent(bridge, standIn, { state: 'ahead', args: ['--parallel', '2'] });
+  await logged(tasks.at(-1) ?? '');
+
+  await waitUntil(async () => (await bridge.answersLog()).length === tasks.length, 'every answer', 45_000);
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThanOrEqual(2);
+  expect(chatsOf(standIn)).toHaveLength(tasks.length);
+  await waitUntil(async () => (await sideRefs()).claims.size === 0, 'no claim to be left');
+  await stop(agent);
+});
 
 test('of two agents one takes a task, and its claim goes with the answer', async () => {
   const held = hold();

@@ -131,6 +131,8 @@ export type ClaimsEvent = Readonly<
       type: 'choosing';
       free: readonly string[];
       room: number;
+      /** How many more may be claimed before there is room for them. */
+      ahead: number;
       takesNoRoom: (task: string) => boolean;
       /** The model that has to answer a task; null: any. */
       wants: (task: string) => WantedModel | null;
@@ -180,8 +182,11 @@ export type ClaimsEffect = Readonly<
   | { do: 'log'; level: 'info' | 'warn'; text: string }
 >;
 
-/** `claimFirst`: ask no model before the claim is ours, because another may be about to take the task. */
-export type StartTask = Readonly<{ do: 'start'; task: string; claimFirst: boolean }>;
+/**
+ * `claimFirst`: ask no model before the claim is ours, because another may be about to take the task.
+ * `isAhead`: nor before there is room for it.
+ */
+export type StartTask = Readonly<{ do: 'start'; task: string; claimFirst: boolean; isAhead?: boolean }>;
 
 /** The state after an event, and what is to be done because of it. */
 export interface ClaimsStep {

@@ -94,10 +94,18 @@ export class Claims {
     if (refs !== null) this.tell({ type: 'fetched', refs });
   }
 
-  /** Which of the free tasks to start: `room` of them at most, besides those that `takesNoRoom` says. */
+  /**
+   * Which of the free tasks to start: `room` and `ahead` of them at most, besides those that
+   * `takesNoRoom` says.
+   */
   choose(choosing: Omit<Extract<ClaimsEvent, { type: 'choosing' }>, 'type'>): StartTask[] {
     const effects = this.tell({ type: 'choosing', ...choosing });
     return effects.filter((effect) => effect.do === 'start');
+  }
+
+  /** Whether no other agent is known to be there. */
+  isAlone(): boolean {
+    return this.#state.others.present.length === 0;
   }
 
   /** How long until a task that is left to others may have become ours; Infinity: none is. Milliseconds. */

@@ -49,7 +49,7 @@ export function startTasks(
 /** Chooses the free tasks that this agent starts, and remembers when to look at the others again. */
 function chooseAmong(
   state: ClaimsState,
-  { free, room, takesNoRoom, wants }: Extract<ClaimsEvent, { type: 'choosing' }>,
+  { free, room, ahead, takesNoRoom, wants }: Extract<ClaimsEvent, { type: 'choosing' }>,
   facts: ClaimsFacts,
 ): ClaimsStep {
   let left = room;
@@ -88,9 +88,13 @@ function chooseAmong(
     isHoldingOff: isShort && choice.lookAgainAtMs !== NEVER,
   };
   const isNew = (task: string) => (firstSeenMs.get(task) ?? nowMs) > foundAtMs;
+  let aheadLeft = ahead;
   const starts = choice.start.flatMap(({ id: task, isSure }): ClaimsEffect[] => {
     const claimFirst = !isSure || !(isNew(task) || isSettled(state, facts));
-    return fits(task) ? [{ do: 'start', task, claimFirst }] : [];
+    if (fits(task)) return [{ do: 'start', task, claimFirst }];
+    return claimFirst && mayClaimAhead(state, facts) && aheadLeft-- > 0
+      ? [{ do: 'start', task, claimFirst, isAhead: true }]
+      : [];
   });
   return { state: next, effects: [...settlingLook(state, facts), ...starts] };
 }
@@ -123,6 +127,14 @@ export function lookAgainMs(state: ClaimsState, facts: ClaimsFacts): number {
 /** Until others can know of us, and we of them, agents that start together would take the same tasks. */
 function isSettled(state: ClaimsState, facts: ClaimsFacts): boolean {
   return !facts.saysPresence || state.presentSinceMs + SETTLE_MS <= state.knownAtMs;
+}
+
+/**
+ * Whether tasks may be claimed before a model has room for them: while every task is claimed first although
+ * nobody else is known. A fast model would wait for a push in between otherwise.
+ */
+function mayClaimAhead(state: ClaimsState, facts: ClaimsFacts): boolean {
+  return isClaiming(state, facts) && state.others.present.length === 0 && !isSettled(state, facts);
 }
 
 /** The claim that keeps us from a task; null where there is none, or the claim is ours. */

@@ -318,7 +318,7 @@ describe('a push', () => {
     ]);
     expect(told.nextPushMs()).toBe(NEVER);
     // Tasks are started without claims from now on.
-    const choosing = { free: ['a', 'b'], room: 1, takesNoRoom: () => false, wants: () => null };
+    const choosing = { free: ['a', 'b'], room: 1, ahead: 0, takesNoRoom: () => false, wants: () => null };
     expect(told.at(20, { type: 'choosing', ...choosing })).toEqual([start('a', false)]);
   });
 
@@ -404,9 +404,15 @@ describe('the word that this agent is there', () => {
 });
 
 describe('of the free tasks', () => {
-  const choose = (nowMs: number, free: readonly string[], room = 9, takesNoRoom: readonly string[] = []) =>
+  const choose = (
+    nowMs: number,
+    free: readonly string[],
+    room = 9,
+    takesNoRoom: readonly string[] = [],
+    ahead = 0,
+  ) =>
     told.at(nowMs, {
-      ...{ type: 'choosing', free, room, takesNoRoom: (task) => takesNoRoom.includes(task) },
+      ...{ type: 'choosing', free, room, ahead, takesNoRoom: (task) => takesNoRoom.includes(task) },
       wants: () => null,
     });
   const untilLook = () => lookAgainMs(told.state, told.now());
@@ -457,6 +463,25 @@ describe('of the free tasks', () => {
     told.at(5200, { type: 'unchanged' });
     expect(choose(5200, ['old'])).toEqual([start('old', false)]);
     expect(untilLook()).toBe(NEVER);
+  });
+
+  test('as long as they are claimed first and nobody else is there, some are claimed ahead of room', () => {
+    const ahead = (task: string) => ({ ...start(task, true), isAhead: true });
+    told.facts = { saysPresence: true };
+    told.fetch(0);
+    told.pushed(100, 100, [said]);
+    const many = ['a', 'b', 'c', 'd'];
+    expect(choose(200, many, 1, [], 2)).toEqual([start('a', true), ahead('b'), ahead('c')]);
+    expect(choose(200, many, 0, [], 1)).toEqual([ahead('a')]);
+    // A new one falls to this agent alone, so there is nothing to claim first, nor ahead.
+    expect(choose(210, [...many, 'new'], 5, [], 2).at(-1)).toEqual(start('new', false));
+    expect(choose(220, ['new'], 0, [], 2)).toEqual([]);
+    // Another has come.
+    told.fetch(300, there({}, [{}]));
+    expect(choose(2400, many, 0, [], 2)).toEqual([]);
+    // All know of each other.
+    told.fetch(5200);
+    expect(choose(5200, many, 1, [], 2)).toEqual([start('a', false)]);
   });
 
   test('one whose claim is ours already starts at once, whoever it falls to', () => {
@@ -555,7 +580,7 @@ describe('which model a task names', () => {
   });
   const choose = (nowMs: number, model: string, free: readonly string[] = ['t']) =>
     told.at(nowMs, {
-      ...{ type: 'choosing', free, room: 99, takesNoRoom: () => false, wants: () => ({ model }) },
+      ...{ type: 'choosing', free, room: 99, ahead: 0, takesNoRoom: () => false, wants: () => ({ model }) },
     });
   const started = (effects: readonly ClaimsEffect[]) =>
     effects.flatMap((one) => (one.do === 'start' ? [one.task] : []));
