@@ -22,6 +22,7 @@ import {
 } from '../support/guide-world.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { type CodeBlock, firstCells, readCodeBlocks, sectionOf } from '../support/read-markdown.js';
+import { readableProgram } from '../support/readable-program.js';
 import { type RunResult, runProcess } from '../support/run-process.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -46,6 +47,7 @@ const runnable = blocks.filter((block) => block.language !== 'json');
  */
 const RUN_ELSEWHERE: readonly { readonly text: string; readonly by: string }[] = [
   { text: 'npm ci && npm run demo', by: '.ci/run, on a fresh clone' },
+  { text: 'npm ci && npm test', by: '.ci/run, on a fresh clone' },
   {
     text: clientLines(`http://${DEFAULT_LISTEN}`).join('\n'),
     by: 'test/e2e/demo.test.ts, which reads them from what the demo says',
@@ -80,7 +82,6 @@ const IN_BACKGROUND: readonly { readonly command: RegExp; readonly ready: RegExp
 
 /** What a block has to print, where exit code 0 does not say enough. */
 const PRINTS: readonly (readonly [has: RegExp, prints: RegExp])[] = [
-  [/^llm-bridge init/, /^Made a bridge at .*\/srv\/bridge\.git\./],
   [/bridge-hello/, /^\{"name":"home-pc","role":"agent",/],
   [/service install/, /^ExecStart=.* --parallel 2 --identity \S+$/m],
   [/^import hashlib/, /^42\n$/],
@@ -208,8 +209,17 @@ async function expectRunElsewhere(block: CodeBlock): Promise<void> {
     expect(file).toBe(`git-llm-bridge-${version}.tgz`);
 }
 
-/** For real, with a throwaway user and folder. It takes root, and a machine that has useradd. */
+/**
+ * For real, with a throwaway user and folder. It takes root, and a machine that has useradd. The bridge of
+ * the pages is that of the world, whose places are one user.
+ */
 async function runAsRoot(block: CodeBlock, context: TestContext): Promise<void> {
+  const { exitCode, stderr } = await world.run('server', [
+    'llm-bridge',
+    'init',
+    join(world.dir, 'srv/bridge.git'),
+  ]);
+  expect(exitCode, stderr).toBe(0);
   const env = { ...cleanEnv(world.dir), PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
   const tools = await runProcess('sh', ['-c', 'command -v useradd && command -v userdel'], { env });
   if (process.getuid?.() !== 0 || tools.exitCode !== 0)
@@ -218,10 +228,16 @@ async function runAsRoot(block: CodeBlock, context: TestContext): Promise<void> 
   const folder = join(world.dir, 'root-srv');
   const text = block.text
     .replaceAll('/srv/llm-bridge', folder)
-    .replace(/(?<![\w/.-])bridge(?![\w.-])/g, user);
+    .replace('--system', `--system --user ${user}`);
+  const program = join(await readableProgram('nobody'), 'dist/cli/main.js');
   try {
-    const made = await runProcess('sh', ['-eu', '-c', text], { env });
+    const made = await runProcess(
+      'sh',
+      ['-eu', '-c', text.replace(/^llm-bridge/, `'${process.execPath}' '${program}'`)],
+      { env },
+    );
     expect(made.exitCode, made.stderr).toBe(0);
+    expect(made.stdout).toMatch(/^Made a bridge at /m);
     const look = `getent passwd ${user}; stat -c '%U %G %a' ${folder}`;
     const { stdout } = await runProcess('sh', ['-c', look], { env });
     expect(stdout).toMatch(new RegExp(`:/home/${user}:/bin/sh\n${user} ${user} 750\n$`));

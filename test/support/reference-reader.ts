@@ -17,5 +17,5 @@ export function whyNoReader(): string | null {
 /** Runs the second reader to its end. */
 export function runReader(args: readonly string[], env: NodeJS.ProcessEnv) {
   // Without -B it would leave a folder of bytecode beside the document.
-  return runProcess('python3', ['-B', REFERENCE_READER, ...args], { env });
+  return runProcess('python3', ['-B', REFERENCE_READER, ...args], { env, timeoutMs: 170_000 });
 }

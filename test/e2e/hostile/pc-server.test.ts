@@ -69,7 +69,7 @@ describe('a task that is no plain file is answered with an error, and nothing of
     ['an executable', async () => plant('100755', 'blob', await blob('#!/bin/sh\nid')), /100755/],
     [
       'a prompt beyond the limit',
-      async () => plant('100644', 'blob', await blob('x'.repeat(2_000_000))),
+      async () => plant('100644', 'blob', await blob('x'.repeat(9_000_000))),
       /larger than/,
     ],
     [

@@ -18,6 +18,8 @@ test.skipIf(reason !== null)(
       stderr: '',
     });
   },
+  // The vectors of the limits have 8 MiB each, and Python takes its time for them.
+  180_000,
 );
 
 test('it stays small, and takes nothing but the standard library', async () => {
