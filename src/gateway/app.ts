@@ -17,6 +17,7 @@ import {
 import { type CallAtDoor, checkCall, type DoorSettings, isCorsOrigin } from './doors/request-door.js';
 import { type TokenDoor, tokenNameOf } from './doors/token-door.js';
 import { type Endpoint, endpointOf } from './endpoints.js';
+import type { Metrics } from './metrics.js';
 import type { PageData } from './page-data.js';
 import { isPageFile, login, type PageActions, pageData, pageFile } from './page-routes.js';
 import { preloadAnswer } from './preload.js';
@@ -53,6 +54,9 @@ export interface GatewayParts {
   readonly maxHeldBytes: number;
   /** What the page at `/` is made of; absent where there is none. */
   readonly page?: { readonly data: PageData; readonly actions: PageActions } | undefined;
+  /** Null where the bridge can be written, else why not. */
+  readonly health: () => Promise<string | null>;
+  readonly metrics: Pick<Metrics, 'scrape'>;
   /** Our version, for those who ask. */
   readonly version: string;
   /** Is told of what is no fault of the client. Never with a header or a body of a call. */
@@ -114,8 +118,14 @@ async function respond(
   const { page } = parts;
   if (path === '/page/login' && call.method === 'POST' && page !== undefined)
     return await login(c.req.raw, c.req.header('x-forwarded-proto') === 'https', page.actions);
+  // A probe has no token, and learns no more than whether we can work.
+  if (path === '/health' && ['GET', 'HEAD'].includes(call.method)) return await healthOf(parts);
   const token = tokenNameOf(call, parts.doors);
   requireMethod(endpoint, call.method, path);
+  if (endpoint.kind === 'watch') {
+    const { text, contentType } = await parts.metrics.scrape();
+    return new Response(text, { headers: { 'content-type': contentType } });
+  }
   if (endpoint.kind === 'page') {
     if (page === undefined)
       throw new ApiError('this gateway has no page', { status: 404, code: 'unknown_url' });
@@ -144,6 +154,14 @@ async function respond(
   } finally {
     leave();
   }
+}
+
+async function healthOf({ health }: GatewayParts): Promise<Response> {
+  const reason = await health();
+  const headers = { 'cache-control': 'no-store' };
+  return reason === null
+    ? Response.json({ status: 'ok' }, { headers })
+    : Response.json({ status: 'not ready', reason }, { status: 503, headers });
 }
 
 /** Whether a browser asks for the page: a program that calls `/` wants to know whether we run. */

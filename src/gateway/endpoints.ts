@@ -4,6 +4,8 @@ import { isRequestPath, type RequestPath } from '../protocol/request.js';
 export type Endpoint =
   | { readonly kind: 'generate'; readonly path: RequestPath; readonly methods: readonly string[] }
   | { readonly kind: 'own'; readonly methods: readonly string[] }
+  /** What watches over us asks for. */
+  | { readonly kind: 'watch'; readonly methods: readonly string[] }
   /** What the page asks for. */
   | { readonly kind: 'page'; readonly methods: readonly string[] }
   /** Those APIs have it, and a bridge does not. `why` is a sentence for a person. */
@@ -67,6 +69,7 @@ export function endpointOf(path: string): Endpoint {
   if (own !== undefined) return { kind: 'own', methods: own };
   if (path.startsWith(ONE_MODEL) && path.length > ONE_MODEL.length)
     return { kind: 'own', methods: ['GET', 'HEAD'] };
+  if (path === '/health' || path === '/metrics') return { kind: 'watch', methods: ['GET', 'HEAD'] };
   const page = pageMethods(path);
   if (page !== null) return { kind: 'page', methods: page };
   const found = NOT_HERE.find(([prefix]) => path === prefix || path.startsWith(`${prefix}/`));

@@ -3,15 +3,19 @@ import { announceGateway } from '../admin/running-gateways.js';
 import { addToken, findTokenFile, gatewayFolder, TokenKeeper } from '../admin/tokens.js';
 import { cancelTask } from '../asker/cancel-task.js';
 import type { BridgeAccess } from '../bridge/connection.js';
+import { readRef } from '../git/refs.js';
 import { hidePasswords } from '../process/hide-passwords.js';
 import { packageVersion } from '../process/own-package.js';
 import { BridgeError, errorText } from '../protocol/bridge-error.js';
 import { oneLine } from '../protocol/printable.js';
 import { createApp } from './app.js';
 import { type Aliases, bridgeModels } from './bridge-models.js';
+import type { CallEvent } from './call.js';
 import { openCalls } from './calls.js';
+import { openHealth } from './health.js';
 import { openHttpServer } from './http-server.js';
 import { isLoopback, type ListenAddress } from './listen-address.js';
+import { openMetrics } from './metrics.js';
 import { openPageData } from './page-data.js';
 import { writeAnswer } from './write-stream.js';
 
@@ -70,11 +74,21 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   try {
     if (!calls.view.terms.hasRequests) throw noRequests();
     const models = async () => bridgeModels(await calls.who(), calls.view.terms.serverNow(), options.aliases);
+    const data = openPageData(calls, models);
+    const tip = (await readRef(calls.view.repo, calls.view.ref)) ?? '';
+    const metrics = openMetrics(calls, data.state, tip);
     const app = createApp({
-      answer: async (call) => writeAnswer(await calls.open({ ...call, signal: call.left }), call),
+      async answer(call) {
+        const atMs = performance.now();
+        const live = await calls.open({ ...call, signal: call.left });
+        const first = () => metrics.firstEvent((performance.now() - atMs) / 1000);
+        return writeAnswer(call.wantsStream ? { ...live, events: timed(live.events, first) } : live, call);
+      },
       models,
+      health: openHealth(calls),
+      metrics,
       page: {
-        data: openPageData(calls, models),
+        data,
         actions: {
           cancel: async (task) => void (await cancelTask(access, { task, ...named(options.name) })),
           makeToken: (name) => addToken(tokenFile, name, Date.now()),
@@ -103,6 +117,18 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   } catch (error) {
     await calls.close();
     throw error;
+  }
+}
+
+/** The same events; `first` is called at the first that goes to the client. */
+async function* timed(events: AsyncIterable<CallEvent>, first: () => void): AsyncGenerator<CallEvent> {
+  let isFirst = true;
+  for await (const event of events) {
+    if (isFirst && 'event' in event) {
+      isFirst = false;
+      first();
+    }
+    yield event;
   }
 }
 

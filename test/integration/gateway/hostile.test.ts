@@ -34,6 +34,8 @@ beforeAll(async () => {
       return Response.json({ ok: true });
     },
     models: async () => [],
+    health: async () => null,
+    metrics: { scrape: async () => ({ text: 'up 1\n', contentType: 'text/plain' }) },
     aliases: new Map(),
     doors: {
       allowedHosts: ['gateway.lan'],

@@ -33,6 +33,8 @@ const PARTS: GatewayParts = {
     tokens: { isInUse: false, nameOf: () => null } as never,
     isOpenToOthers: false,
   },
+  health: async () => null,
+  metrics: { scrape: async () => ({ text: 'up 1\n', contentType: 'text/plain' }) },
   maxBodyBytes: () => 1000,
   maxCalls: 4,
   maxHeldBytes: 10_000,
@@ -68,6 +70,23 @@ async function post(
   });
   return { status: response.status, headers: response.headers, json: (await response.json()) as unknown };
 }
+
+describe('what watches over a gateway', () => {
+  const shut = { tokens: { isInUse: true, nameOf: () => null } as never, isOpenToOthers: false };
+
+  test('is told whether it is ready, without a token', async () => {
+    const doors = { ...PARTS.doors, ...shut };
+    expect(await get('/health', {}, { doors })).toMatchObject({ status: 200, text: '{"status":"ok"}' });
+    const away = await get('/health', {}, { doors, health: async () => 'the disk is full' });
+    expect(away.status).toBe(503);
+    expect(away.json()).toEqual({ status: 'not ready', reason: 'the disk is full' });
+  });
+
+  test('gets the metrics, with a token where there are some', async () => {
+    expect(await get('/metrics')).toMatchObject({ status: 200, text: 'up 1\n' });
+    expect((await get('/metrics', {}, { doors: { ...PARTS.doors, ...shut } })).status).toBe(401);
+  });
+});
 
 describe('a call that generates', () => {
   test.each([

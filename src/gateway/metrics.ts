@@ -1,0 +1,103 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { type HistoryRecord, readAnswers } from '../log/read-answers.js';
+import type { Calls } from './calls.js';
+import type { PageState } from './page-data.js';
+
+/** What Prometheus is told of a bridge. */
+export interface Metrics {
+  /** The text of `/metrics`, as of now. Throws what reading the bridge throws. */
+  scrape(): Promise<{ readonly text: string; readonly contentType: string }>;
+  /** A client of this gateway got its first event, so many seconds after it called. */
+  firstEvent(seconds: number): void;
+}
+
+/** Seconds: an answer takes from tenths of one to the days that a PC sleeps. */
+const SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86_400];
+
+/** More series than that are no help to anybody, and cost their memory. */
+const MAX_SERIES = 1_000;
+
+const BY = ['model', 'agent', 'asker', 'outcome'] as const;
+
+/**
+ * Opens the metrics of a bridge, which count from `since` on, a commit of main. `state`: what is open now.
+ * Answers are counted when they are asked for, from the commits that came meanwhile, so a gateway that nobody
+ * asks for them does nothing.
+ */
+export function openMetrics(
+  calls: Pick<Calls, 'view'>,
+  state: () => Promise<Pick<PageState, 'tasks'>>,
+  since: string,
+): Metrics {
+  const { view } = calls;
+  const registry = new Registry();
+  const of = { registers: [registry] };
+  const waiting = new Gauge({
+    ...of,
+    name: 'llm_bridge_tasks_waiting',
+    help: 'Tasks that no agent has taken',
+  });
+  const running = new Gauge({
+    ...of,
+    name: 'llm_bridge_tasks_running',
+    help: 'Tasks that are being answered',
+  });
+  const answered = new Counter({
+    ...of,
+    name: 'llm_bridge_tasks_answered_total',
+    help: 'Answers since the gateway started, errors included',
+    labelNames: BY,
+  });
+  const tokens = new Counter({
+    ...of,
+    name: 'llm_bridge_tokens_total',
+    help: 'Tokens of the answers since the gateway started, as model servers counted them',
+    labelNames: ['model', 'kind'],
+  });
+  const wait = histogram('llm_bridge_wait_seconds', 'From the question to the answer');
+  const duration = histogram('llm_bridge_duration_seconds', 'From the start of a task to its answer');
+  const first = histogram('llm_bridge_first_event_seconds', 'From a call of a stream to its first event');
+  const series = new Set<string>();
+  let last = since;
+  let counting: Promise<void> | null = null;
+
+  function histogram(name: string, help: string): Histogram {
+    return new Histogram({ ...of, name, help, buckets: SECONDS });
+  }
+
+  function count(record: HistoryRecord): void {
+    const outcome = record.error === null ? 'answered' : record.error.code;
+    const labels = { model: record.model ?? '', agent: record.agent, asker: record.asker ?? '', outcome };
+    const key = BY.map((name) => labels[name]).join('\n');
+    if (series.size < MAX_SERIES) series.add(key);
+    const isKnown = series.has(key);
+    answered.inc(isKnown ? labels : { model: 'other', agent: 'other', asker: 'other', outcome: 'other' });
+    const model = isKnown ? labels.model : 'other';
+    tokens.inc({ model, kind: 'prompt' }, record.usage?.prompt_tokens ?? 0);
+    tokens.inc({ model, kind: 'completion' }, record.usage?.completion_tokens ?? 0);
+    duration.observe(record.latency_ms / 1000);
+    if (record.asked_at === null) return;
+    wait.observe(Math.max(0, Date.parse(record.created_at) - Date.parse(record.asked_at)) / 1000);
+  }
+
+  async function catchUp(): Promise<void> {
+    const records = await readAnswers(view.repo, view.ref, { after: last });
+    for (const record of records) count(record);
+    last = records.at(-1)?.commit ?? last;
+  }
+
+  return {
+    async scrape() {
+      // Two at once would count the same answers twice.
+      counting ??= catchUp().finally(() => {
+        counting = null;
+      });
+      await counting;
+      const { tasks } = await state();
+      waiting.set(tasks.filter((task) => task.state === 'pending').length);
+      running.set(tasks.filter((task) => task.state === 'running').length);
+      return { text: await registry.metrics(), contentType: registry.contentType };
+    },
+    firstEvent: (seconds) => first.observe(seconds),
+  };
+}
