@@ -8,7 +8,7 @@ import { readRef } from '../../../src/git/refs.js';
 import { chat, startCalls } from './calls-fixture.js';
 
 /** The value of a series in the text for Prometheus; null where there is none. */
-function valueOf(text: string, series: string): number | null {
+function sampleOf(text: string, series: string): number | null {
   const line = text.split('\n').find((one) => one.startsWith(`${series} `));
   return line === undefined ? null : Number(line.slice(series.length + 1));
 }
@@ -36,16 +36,16 @@ test('what was answered is counted once, by model, agent, asker and outcome, wit
   for (const _twice of [1, 2]) {
     const text = await scrape();
     const by = 'model="llama3.2",agent="home-pc",asker="bot"';
-    expect(valueOf(text, `llm_bridge_tasks_answered_total{${by},outcome="answered"}`)).toBe(1);
-    expect(valueOf(text, `llm_bridge_tasks_answered_total{${by},outcome="timeout"}`)).toBe(1);
-    expect(valueOf(text, 'llm_bridge_tokens_total{model="llama3.2",kind="prompt"}')).toBe(7);
-    expect(valueOf(text, 'llm_bridge_tokens_total{model="llama3.2",kind="completion"}')).toBe(3);
-    expect(valueOf(text, 'llm_bridge_duration_seconds_count')).toBe(2);
-    expect(valueOf(text, 'llm_bridge_duration_seconds_bucket{le="1"}')).toBe(1);
-    expect(valueOf(text, 'llm_bridge_wait_seconds_count')).toBe(2);
-    expect(valueOf(text, 'llm_bridge_first_event_seconds_bucket{le="0.5"}')).toBe(1);
-    expect(valueOf(text, 'llm_bridge_tasks_waiting')).toBe(1);
-    expect(valueOf(text, 'llm_bridge_tasks_running')).toBe(0);
+    expect(sampleOf(text, `llm_bridge_tasks_answered_total{${by},outcome="answered"}`)).toBe(1);
+    expect(sampleOf(text, `llm_bridge_tasks_answered_total{${by},outcome="timeout"}`)).toBe(1);
+    expect(sampleOf(text, 'llm_bridge_tokens_total{model="llama3.2",kind="prompt"}')).toBe(7);
+    expect(sampleOf(text, 'llm_bridge_tokens_total{model="llama3.2",kind="completion"}')).toBe(3);
+    expect(sampleOf(text, 'llm_bridge_duration_seconds_count')).toBe(2);
+    expect(sampleOf(text, 'llm_bridge_duration_seconds_bucket{le="1"}')).toBe(1);
+    expect(sampleOf(text, 'llm_bridge_wait_seconds_count')).toBe(2);
+    expect(sampleOf(text, 'llm_bridge_first_event_seconds_bucket{le="0.5"}')).toBe(1);
+    expect(sampleOf(text, 'llm_bridge_tasks_waiting')).toBe(1);
+    expect(sampleOf(text, 'llm_bridge_tasks_running')).toBe(0);
   }
 });
 
@@ -61,7 +61,7 @@ test('answers of before are not counted, and two who ask at once do not count tw
 
   const [first, second] = await Promise.all([later.scrape(), later.scrape()]);
 
-  for (const { text } of [first, second]) expect(valueOf(text, 'llm_bridge_duration_seconds_count')).toBe(1);
+  for (const { text } of [first, second]) expect(sampleOf(text, 'llm_bridge_duration_seconds_count')).toBe(1);
 });
 
 test('a bridge is ready while it can be written, and says why it is not', async () => {
