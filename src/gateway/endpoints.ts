@@ -77,7 +77,7 @@ export function endpointOf(path: string): Endpoint {
 }
 
 /** What the page sends, and what it reads. */
-const PAGE_POSTS = ['/page/cancel', '/page/login', '/page/token'];
+const PAGE_POSTS = ['/page/cancel', '/page/login'];
 const PAGE_GETS = ['/page/page.js', '/page/page.css', '/page/state', '/page/search', '/page/figures'];
 
 function pageMethods(path: string): readonly string[] | null {

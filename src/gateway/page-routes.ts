@@ -65,8 +65,6 @@ export async function pageFile(path_: string, folder = PACKAGE_FILES.page): Prom
 export interface PageActions {
   /** Cancels a task. */
   readonly cancel: (task: string) => Promise<void>;
-  /** Makes a token and returns it: it is shown once. */
-  readonly makeToken: (name: string) => Promise<string>;
   /** The name of a token; null where there is none like it. */
   readonly nameOf: (token: string) => string | null;
 }
@@ -80,11 +78,6 @@ export async function pageData(request: Request, url: URL, data: PageData, actio
     if (typeof id !== 'string') throw new ApiError('task is missing', { status: 400, param: 'task' });
     await done(actions.cancel(id));
     return json({ cancelled: id });
-  }
-  if (pathname === '/page/token') {
-    const { name } = await readCallBody(request, MAX_BODY_BYTES);
-    if (typeof name !== 'string') throw new ApiError('name is missing', { status: 400, param: 'name' });
-    return json({ token: await done(actions.makeToken(name)) });
   }
   if (task !== undefined) return json(await data.record(task));
   if (pathname === '/page/state') return json(await data.state());

@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { announceGateway } from '../admin/running-gateways.js';
-import { addToken, findTokenFile, gatewayFolder, TokenKeeper } from '../admin/tokens.js';
+import { findTokenFile, gatewayFolder, TokenKeeper } from '../admin/tokens.js';
 import { cancelTask } from '../asker/cancel-task.js';
 import type { BridgeAccess } from '../bridge/connection.js';
 import { readRef } from '../git/refs.js';
@@ -91,7 +91,6 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
         data,
         actions: {
           cancel: async (task) => void (await cancelTask(access, { task, ...named(options.name) })),
-          makeToken: (name) => addToken(tokenFile, name, Date.now()),
           nameOf: (token) => tokens.nameOf(token),
         },
       },

@@ -1,5 +1,4 @@
-import { element, fill } from './element.js';
-import { post } from './gateway.js';
+import { element } from './element.js';
 import { say } from './words.js';
 
 /** How each program is told of this gateway: `ADDRESS`, `MODEL` and `TOKEN` are put in. */
@@ -56,51 +55,16 @@ console.log(answer.choices[0].message.content);`,
   ['n8n', 'OpenAI credential: Base URL ADDRESS/v1, API key TOKEN'],
 ];
 
-/** How to connect each program, with this gateway's own address and a model that is there. */
+/**
+ * How to connect each program, with this gateway's own address and a model that is there. Tokens are made on
+ * the server alone: one that could make others would outlive its own removal in them.
+ */
 export function openConnect(model: string): HTMLElement {
-  let token = 'TOKEN';
-  const blocks = element('div');
-  const made = element('p', { role: 'status' });
-  const name = element('input', { id: 'token-name', required: true, pattern: '[A-Za-z0-9._\\-]{1,64}' });
-  const draw = () =>
-    fill(
-      blocks,
-      PROGRAMS.map(([title, text]) => [element('h3', {}, title), snippet(text)]),
-    );
-  const make = async () => {
-    const answer = await post<{ token: string }>('/page/token', { name: name.value });
-    token = answer.token;
-    fill(made, `${say('tokenOnce')} `, element('code', {}, token));
-    // From the first one on the page needs one itself.
-    await post('/page/login', { token });
-    draw();
-  };
-  draw();
-  return element(
-    'section',
-    { 'aria-label': say('connect') },
-    element('p', {}, say('connectHelp')),
-    element(
-      'form',
-      {
-        onsubmit(event) {
-          event.preventDefault();
-          void make().catch((error: Error) => fill(made, error.message));
-        },
-      },
-      element('label', { for: 'token-name' }, say('tokenName')),
-      element('div', { class: 'row' }, name, element('button', { type: 'submit' }, say('makeToken'))),
-      element('p', { class: 'hint' }, say('firstToken')),
-      made,
-    ),
-    blocks,
-  );
+  const blocks = PROGRAMS.map(([title, text]) => [element('h3', {}, title), snippet(text)]);
+  return element('section', { 'aria-label': say('connect') }, element('p', {}, say('connectHelp')), blocks);
 
   function snippet(text: string): HTMLElement {
-    const shown = text
-      .replaceAll('ADDRESS', location.origin)
-      .replaceAll('MODEL', model || 'MODEL')
-      .replaceAll('TOKEN', token);
+    const shown = text.replaceAll('ADDRESS', location.origin).replaceAll('MODEL', model || 'MODEL');
     return element('pre', { tabindex: '0' }, shown);
   }
 }

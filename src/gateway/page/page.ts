@@ -48,6 +48,9 @@ async function read(): Promise<void> {
     state = await get<State>('/page/state');
     notice.textContent = '';
     for (const view of Object.values(views)) view?.show(state);
+    const waited = main.querySelector('[data-open]')?.getAttribute('data-open');
+    const task = state.tasks.find((one) => one.task === waited);
+    if (task !== undefined && task.state !== 'pending' && task.state !== 'running') await open();
   } catch (error) {
     if (error instanceof Refused && error.status === 401) {
       needsLogin = true;

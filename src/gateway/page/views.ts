@@ -108,7 +108,8 @@ export async function openRecord(id: string): Promise<HTMLElement> {
   const error = answer?.error ?? null;
   return element(
     'section',
-    { 'aria-label': say('record') },
+    // What waits for its answer is shown again when that is there.
+    { 'aria-label': say('record'), 'data-open': answer === null ? record.task : undefined },
     element('h2', {}, `${say('record')} ${record.task.slice(0, 8)}`),
     element(
       'dl',

@@ -69,15 +69,8 @@ const WORDS = {
   wrongToken: ['This is no token of this gateway.', 'У этого шлюза нет такого токена.'],
   away: ['The gateway does not answer. It is tried again.', 'Шлюз не отвечает. Попытки продолжаются.'],
   connectHelp: [
-    'Any of these works unchanged with this address. Where tokens are in use, put one in place of TOKEN.',
-    'Всё это работает с этим адресом без изменений. Если шлюз требует токен, поставьте его вместо TOKEN.',
-  ],
-  tokenName: ['Name of a new token', 'Имя нового токена'],
-  makeToken: ['Make a token', 'Выдать токен'],
-  tokenOnce: ['It is shown this once:', 'Показывается один раз:'],
-  firstToken: [
-    'From the first token on, every call needs one.',
-    'С первым токеном его потребует каждый вызов.',
+    'Any of these works unchanged with this address. Where tokens are in use, put one in place of TOKEN: on the server, llm-bridge token add NAME makes it.',
+    'Всё это работает с этим адресом без изменений. Если шлюз требует токен, поставьте его вместо TOKEN: на сервере его выдаёт llm-bridge token add NAME.',
   ],
 } as const satisfies Record<string, readonly [english: string, russian: string]>;
 
