@@ -17,6 +17,8 @@ const SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86_400]
 /** More series than that are no help to anybody, and cost their memory. */
 const MAX_SERIES = 1_000;
 
+const AGENT_STATES = ['running', 'stopped', 'gone'] as const;
+
 const BY = ['model', 'agent', 'asker', 'outcome'] as const;
 
 /**
@@ -26,7 +28,7 @@ const BY = ['model', 'agent', 'asker', 'outcome'] as const;
  */
 export function openMetrics(
   calls: Pick<Calls, 'view'>,
-  state: () => Promise<Pick<PageState, 'tasks'>>,
+  state: () => Promise<Pick<PageState, 'tasks' | 'agents' | 'now'>>,
   since: string,
 ): Metrics {
   const { view } = calls;
@@ -41,6 +43,17 @@ export function openMetrics(
     ...of,
     name: 'llm_bridge_tasks_running',
     help: 'Tasks that are being answered',
+  });
+  const oldest = new Gauge({
+    ...of,
+    name: 'llm_bridge_oldest_waiting_seconds',
+    help: 'How long the oldest task waits that no agent has taken; 0 where none waits',
+  });
+  const agents = new Gauge({
+    ...of,
+    name: 'llm_bridge_agents',
+    help: 'Agents that have said something of themselves, by what they are',
+    labelNames: ['state'],
   });
   const answered = new Counter({
     ...of,
@@ -93,9 +106,14 @@ export function openMetrics(
         counting = null;
       });
       await counting;
-      const { tasks } = await state();
-      waiting.set(tasks.filter((task) => task.state === 'pending').length);
+      const { tasks, agents: known, now } = await state();
+      const pending = tasks.filter((task) => task.state === 'pending');
+      waiting.set(pending.length);
       running.set(tasks.filter((task) => task.state === 'running').length);
+      const since = pending.map(({ asked_at }) => Date.parse(asked_at));
+      oldest.set(Math.max(0, (Date.parse(now) - Math.min(Date.parse(now), ...since)) / 1000));
+      for (const one of AGENT_STATES)
+        agents.set({ state: one }, known.filter((agent) => agent.state === one).length);
       return { text: await registry.metrics(), contentType: registry.contentType };
     },
     firstEvent: (seconds) => first.observe(seconds),

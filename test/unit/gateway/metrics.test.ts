@@ -46,6 +46,7 @@ test('what was answered is counted once, by model, agent, asker and outcome, wit
     expect(sampleOf(text, 'llm_bridge_first_event_seconds_bucket{le="0.5"}')).toBe(1);
     expect(sampleOf(text, 'llm_bridge_tasks_waiting')).toBe(1);
     expect(sampleOf(text, 'llm_bridge_tasks_running')).toBe(0);
+    expect(sampleOf(text, 'llm_bridge_oldest_waiting_seconds')).toBeGreaterThanOrEqual(0);
   }
 });
 
@@ -55,7 +56,7 @@ test('answers of before are not counted, and two who ask at once do not count tw
   await answer(before.task);
   const { view } = calls;
   const since = (await readRef(view.repo, view.ref)) ?? '';
-  const later = openMetrics(calls, async () => ({ tasks: [] }), since);
+  const later = openMetrics(calls, async () => ({ tasks: [], agents: [], now: '' }), since);
   const next = await calls.open(chat('2+2'));
   await answer(next.task);
 
