@@ -28,8 +28,8 @@ export interface AskOptions {
     readonly stream: boolean;
   }) => TaskDraft;
   /**
-   * The task whose conversation continues: its id, or the beginning of it. It must have an answer without an
-   * error.
+   * The task whose conversation continues: its id, or the beginning of it; LAST: the one that this asker
+   * asked last. It must have an answer without an error.
    */
   readonly replyTo?: string | undefined;
   /** Do not wait for the answer. */
@@ -73,12 +73,11 @@ const POLL_MS = 2_000;
  * makes the wait longer.
  */
 export async function ask(access: BridgeAccess, options: AskOptions): Promise<AskOutcome> {
-  const { signal } = options;
   const view = await openToWrite(access, options.replyTo === undefined ? 'tip' : 'window', options);
   try {
     const { maxTaskBytes: maxBytes, serverNow, taskTtlMs: ttlMs } = view.terms;
     const replyTo =
-      options.replyTo === undefined ? undefined : await findAnswered(view, options.replyTo, signal);
+      options.replyTo === undefined ? undefined : await findAnswered(view, options.replyTo, options);
     const stream = options.onPiece !== undefined && options.noWait !== true && view.terms.hasStreams;
     const draft = options.draft({ maxBytes, nowMs: serverNow(), replyTo, stream });
     checkTerms(draft.task, view.terms);

@@ -33,14 +33,20 @@ export async function openToWrite(
   });
 }
 
+/** The name under which this writer's commits stand on main. */
+export function authorOf({ principal }: BridgeView['terms'], { name }: Writer): string {
+  return principal?.name ?? name ?? loginName();
+}
+
 /** Commits a message, as commitLocal or commitRemote does. */
 export async function commitToView(
   view: BridgeView,
   submission: Submission,
-  { name, signal }: Writer,
+  writer: Writer,
 ): Promise<Committed> {
+  const { signal } = writer;
   const { terms, connection, repo } = view;
-  const by = () => ({ name: terms.principal?.name ?? name ?? loginName(), atMs: terms.serverNow() });
+  const by = () => ({ name: authorOf(terms, writer), atMs: terms.serverNow() });
   if (!view.isLocal)
     return commitRemote({ connection, clone: repo, ttlMs: terms.taskTtlMs, by }, submission, signal);
   await connectBridge(connection);

@@ -12,7 +12,8 @@ import { messageOf } from '../protocol/history.js';
 import type { RecordTask } from '../protocol/log-record.js';
 import { shortId } from '../protocol/names.js';
 import { isExpired } from '../protocol/queue.js';
-import { findTaskAnywhere, type Searched } from './find-task.js';
+import { authorOf, type Writer } from './commit-to-view.js';
+import { findLastTask, findTaskAnywhere, LAST, type Searched } from './find-task.js';
 
 /** An answer, the commit that brought it, and what a record says of its task. */
 export interface FoundAnswer {
@@ -69,12 +70,17 @@ export async function getAnswer(
 }
 
 /**
- * Finds the task to reply to by its id or the beginning of it, and returns its whole id. Throws BridgeError
- * `no-such-task`, `not-answered` (yet), `failed-task`, or `usage` as findTask does.
+ * Finds the task to reply to by its id or the beginning of it, or by LAST the one that this writer asked
+ * last, and returns its whole id. Throws BridgeError `no-such-task`, `not-answered` (yet), `failed-task`, or
+ * `usage` as findTask does.
  */
-export async function findAnswered(view: BridgeView, text: string, signal?: AbortSignal): Promise<string> {
+export async function findAnswered(view: BridgeView, text: string, writer: Writer): Promise<string> {
+  const { signal } = writer;
   const why = ', so there is nothing to reply to';
-  const task = await findTaskAnywhere(view, text, { why, signal });
+  const task =
+    text === LAST
+      ? await findLastTask(view, authorOf(view.terms, writer), signal)
+      : await findTaskAnywhere(view, text, { why, signal });
   const found = await findAnswer(view, task.id, signal);
   const id = shortId(task.id);
   if (found === null) {

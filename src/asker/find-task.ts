@@ -59,6 +59,47 @@ export async function findTaskAnywhere(
   });
 }
 
+/** In place of an id: the task that this asker asked last. */
+export const LAST = 'last';
+
+/** Of an asker's newest commits so many are read first: seldom are they all cancels. */
+const NEWEST_COMMITS = 20;
+
+/**
+ * Finds the task that an asker asked last on this bridge, in a view that has the history in which tasks can
+ * be pending; all of history is fetched where it is older. Throws BridgeError `no-such-task`.
+ */
+export async function findLastTask(
+  view: BridgeView,
+  asker: string,
+  signal?: AbortSignal,
+): Promise<HistoryCommit> {
+  let task = await newestTaskOf(view, asker, signal);
+  if (task === null && !view.isLocal) {
+    await view.reach('all', signal);
+    task = await newestTaskOf(view, asker, signal);
+  }
+  if (task !== null) return task;
+  throw new BridgeError(`${asker} has asked nothing on this bridge yet, so there is no last task`, {
+    code: 'no-such-task',
+    remedy: 'name the task by its id; "llm-bridge list" shows the tasks of everybody',
+  });
+}
+
+async function newestTaskOf(
+  { repo, ref }: Searched,
+  author: string,
+  signal: AbortSignal | undefined,
+): Promise<HistoryCommit | null> {
+  for (const range of [{ maxCount: NEWEST_COMMITS }, {}]) {
+    const commits = await readHistory(repo, { from: [ref], author, ...range }, signal);
+    const task = commits.findLast((commit) => messageOf(commit).kind === 'task');
+    if (task !== undefined) return task;
+    if (commits.length < NEWEST_COMMITS) return null;
+  }
+  return null;
+}
+
 async function taskCommit({ repo, ref }: Searched, id: string): Promise<HistoryCommit | null> {
   const type = await runGit(repo, ['cat-file', '-t', id]);
   if (type.stdout.toString('utf8').trim() !== 'commit') return null;

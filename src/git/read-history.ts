@@ -12,6 +12,8 @@ export interface HistoryRange {
   readonly maxCount?: number;
   /** Stop at the first commit dated before this; milliseconds since the epoch. */
   readonly sinceMs?: number;
+  /** Only those of this author; `maxCount` counts them alone. The name of a principal. */
+  readonly author?: string;
 }
 
 /**
@@ -58,10 +60,17 @@ function historyArgs(range: HistoryRange): string[] {
     `--format=tformat:${FORMAT.map((field) => `${field}%x00`).join('')}`,
     ...(range.maxCount === undefined ? [] : [`--max-count=${range.maxCount}`]),
     ...(range.sinceMs === undefined ? [] : [`--since=${gitDate(range.sinceMs)}`]),
+    ...(range.author === undefined ? [] : byAuthor(range.author)),
     ...range.from,
     ...(range.not ?? []).map((id) => `^${id}`),
     '--',
   ];
+}
+
+/** Of the user's settings, one chooses the kind of pattern and one gives authors other names. */
+function byAuthor(name: string): string[] {
+  const pattern = name.replace(/[^A-Za-z0-9_-]/g, '\\$&');
+  return ['--basic-regexp', '--no-mailmap', `--author=^${pattern} <`];
 }
 
 /** Reads what `git log` printed for the format above. Exported for its test. */

@@ -76,6 +76,37 @@ test('a reply goes to the model with the conversation before it, from here and f
   expect(await recordOf(bridge, fourth)).toMatchObject({ answer: '10', context: { messages: 2, cut: 4 } });
 });
 
+test('"last" is the task that this asker asked last, whoever asked since, and before its cancels', async () => {
+  const { bridge, standIn } = await start();
+  const replyTo = async (task: string) =>
+    JSON.parse(await gitOk(['show', `${task}:task.json`], { gitDir: bridge.repoPath, env: bridge.ownerEnv }))
+      .reply_to;
+  const reply = (run: typeof bot, ...args: string[]) =>
+    run(bridge, 'ask', 'and?', '--reply-to', 'last', '--no-wait', ...args);
+  for (const [run, name] of [
+    [bot, 'bot'],
+    [owner, 'bo'],
+  ] as const) {
+    expect(await reply(run, '--name', name)).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: `error: ${name} has asked nothing on this bridge yet, so there is no last task\ntry: name the task by its id; "llm-bridge list" shows the tasks of everybody\n`,
+    });
+  }
+  await asked(bot(bridge, 'ask', '1+1', '--no-wait'));
+  const botsLast = await asked(bot(bridge, 'ask', '2+2', '--no-wait'));
+  await asked(owner(bridge, 'ask', '7+7', '--name', 'bot.2', '--no-wait'));
+  const ownersLast = await asked(owner(bridge, 'ask', '3+3', '--name', 'b.t', '--no-wait'));
+  await runAgentOnceHere(bridge, standIn, { state: 'last' });
+  const gone = await asked(owner(bridge, 'ask', '8+8', '--name', 'someone', '--no-wait'));
+  await asked(owner(bridge, 'cancel', gone, '--name', 'someone'));
+
+  // A dot in a name stands for itself.
+  expect(await replyTo(await asked(reply(owner, '--name', 'b.t')))).toBe(ownersLast);
+  expect(await replyTo(await asked(reply(bot)))).toBe(botsLast);
+  expect((await reply(owner, '--name', 'someone')).stderr).toContain(`${gone.slice(0, 8)} has no answer yet`);
+});
+
 test('what has no good answer is not replied to', async () => {
   const { bridge, standIn } = await start();
   const failed = await asked(bot(bridge, 'ask', '2+2', '--model', 'gone', '--no-wait'));

@@ -90,7 +90,7 @@ export const TASK_ROWS = {
   }),
   replyTo: option('reply-to', {
     kind: 'text',
-    describe: 'Continue the conversation of that task: its id, or the beginning of it',
+    describe: 'Continue the conversation of that task: its id or the beginning of it, or "last" (yours)',
   }),
   dedup: option('dedup', {
     kind: 'switch',
