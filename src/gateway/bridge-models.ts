@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { modelList } from '../admin/list-models.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
 import { PRESENCE_FRESH_MS } from '../protocol/presence.js';
+import { ApiError } from './api-errors.js';
 
 /** A model of a bridge, for clients to list and choose. */
 export interface BridgeModel {
@@ -56,6 +57,20 @@ export function bridgeModels(who: WhoWorks, nowMs: number, aliases: Aliases): Br
 /** The model of this name; a name without a tag is that with `:latest`, as their owners have it. */
 export function findModel(models: readonly BridgeModel[], name: string): BridgeModel | undefined {
   return models.find((one) => one.name === name) ?? models.find((one) => one.name === `${name}:latest`);
+}
+
+/** The model that a call names. Throws ApiError: 400 where it names none, 404 for one that nobody has. */
+export function requireModel(models: readonly BridgeModel[], name: unknown): BridgeModel {
+  if (typeof name !== 'string' || name === '')
+    throw new ApiError('model is missing', { status: 400, param: 'model' });
+  const model = findModel(models, name);
+  if (model !== undefined) return model;
+  const said = JSON.stringify(name.slice(0, 200));
+  throw new ApiError(`model ${said} not found: no agent has said that it has it`, {
+    status: 404,
+    code: 'model_not_found',
+    param: 'model',
+  });
 }
 
 /**

@@ -54,6 +54,14 @@ export interface PageData {
   figures(): Promise<readonly HourFigures[]>;
 }
 
+/** What the page can have done besides reading. */
+export interface PageActions {
+  /** Cancels a task. */
+  readonly cancel: (task: string) => Promise<void>;
+  /** The name of a token; null where there is none like it. */
+  readonly nameOf: (token: string) => string | null;
+}
+
 /** Tasks that are over, of which the page shows the newest. */
 const SHOWN_DONE = 50;
 

@@ -1,13 +1,12 @@
 import { isIP } from 'node:net';
 import { ApiError } from '../api-errors.js';
-import { isPlainPath } from '../endpoints.js';
+import { type CorsSettings, isCorsOrigin } from './cors.js';
+import { isPlainPath } from './plain-path.js';
 
 /** What of the doors can be set. */
-export interface DoorSettings {
+export interface DoorSettings extends CorsSettings {
   /** Names, without a port, by which clients may call us besides those of this machine. */
   readonly allowedHosts: readonly string[];
-  /** Origins of web pages that may call us: `https://chat.example.org`; `*` for any. */
-  readonly corsOrigins: readonly string[];
 }
 
 /** A call at the door: its line and headers, nothing of its body. */
@@ -78,11 +77,6 @@ function checkOrigin(call: CallAtDoor, settings: DoorSettings, path: string): vo
   if (site === undefined || site === 'none' || site === 'same-origin') return;
   const isVisit = call.header('sec-fetch-mode') === 'navigate' && call.method === 'GET' && path === '/';
   if (!isVisit) throw foreignPage();
-}
-
-/** Whether a page of this origin may read what we answer. */
-export function isCorsOrigin(origin: string, { corsOrigins }: DoorSettings): boolean {
-  return corsOrigins.includes(origin) || (corsOrigins.includes('*') && origin !== 'null');
 }
 
 /** A page that came from here. */

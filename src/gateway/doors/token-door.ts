@@ -1,6 +1,6 @@
 import type { TokenKeeper } from '../../admin/tokens.js';
 import { ApiError } from '../api-errors.js';
-import { cookieToken } from '../page-routes.js';
+import { cookieToken } from '../page-login.js';
 import type { CallAtDoor } from './request-door.js';
 
 /** Who may call, where tokens are in use or needed. */

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ApiError } from '../../../src/gateway/api-errors.js';
-import { createApp, type GatewayCall, type GatewayParts } from '../../../src/gateway/app.js';
+import { createApp } from '../../../src/gateway/app.js';
 import type { BridgeModel } from '../../../src/gateway/bridge-models.js';
+import type { GatewayCall, GatewayParts } from '../../../src/gateway/gateway-parts.js';
 import { BridgeError } from '../../../src/protocol/bridge-error.js';
 
 const LLAMA: BridgeModel = {

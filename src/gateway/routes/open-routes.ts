@@ -1,0 +1,31 @@
+import type { GatewayApp, GatewayParts } from '../gateway-parts.js';
+import { isPageFile, pageFile } from '../page-files.js';
+import { login } from '../page-login.js';
+import { route } from './route.js';
+
+/**
+ * What takes no token: the page and its files, which say nothing of the bridge; the login, by which a browser
+ * gets its token; and a probe, which learns no more than whether we can work.
+ */
+export function addOpenRoutes(app: GatewayApp, { page, health }: GatewayParts): void {
+  app.get('*', async (c, next) => {
+    const { path } = c.req;
+    // A program that calls `/` wants to know whether we run.
+    const isPage = isPageFile(path) && (path !== '/' || (c.req.header('accept') ?? '').includes('text/html'));
+    return isPage && c.req.method === 'GET' ? await pageFile(path) : await next();
+  });
+  if (page !== undefined) {
+    route(app, '/page/login', {
+      POST: (c) => login(c.req.raw, c.req.header('x-forwarded-proto') === 'https', page.actions),
+    });
+  }
+  route(app, '/health', {
+    GET: async () => {
+      const reason = await health();
+      const headers = { 'cache-control': 'no-store' };
+      return reason === null
+        ? Response.json({ status: 'ok' }, { headers })
+        : Response.json({ status: 'not ready', reason }, { status: 503, headers });
+    },
+  });
+}

@@ -1,0 +1,42 @@
+import { BridgeError } from '../../protocol/bridge-error.js';
+import { ApiError } from '../api-errors.js';
+import type { GatewayApp, GatewayParts } from '../gateway-parts.js';
+import { readCallBody } from '../read-body.js';
+import { route } from './route.js';
+
+/** More than any body of the page has. */
+const MAX_BODY_BYTES = 64 * 1024;
+
+/** What the page asks for, and what it has done; it comes with the token that its browser keeps. */
+export function addPageRoutes(app: GatewayApp, { page }: GatewayParts): void {
+  if (page === undefined) return;
+  const { data, actions } = page;
+  route(app, '/page/state', { GET: async () => json(await data.state()) });
+  route(app, '/page/figures', { GET: async () => json(await data.figures()) });
+  route(app, '/page/search', { GET: async (c) => json(await data.search(c.req.query('q') ?? '')) });
+  route(app, '/page/task/:id{[0-9a-f]{4,64}}', {
+    GET: async (c) => json(await data.record(c.req.param('id') ?? '')),
+  });
+  route(app, '/page/cancel', {
+    async POST(c) {
+      const { task } = await readCallBody(c.req.raw, MAX_BODY_BYTES);
+      if (typeof task !== 'string') throw new ApiError('task is missing', { status: 400, param: 'task' });
+      await done(actions.cancel(task));
+      return json({ cancelled: task });
+    },
+  });
+}
+
+/** What a person can put right is told in its own words. */
+async function done<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof BridgeError) || error.retryable) throw error;
+    throw new ApiError(`${error.message}; ${error.remedy}`, { status: 400, code: error.code });
+  }
+}
+
+function json(value: unknown): Response {
+  return Response.json(value, { headers: { 'cache-control': 'no-store' } });
+}
