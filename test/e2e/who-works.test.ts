@@ -260,7 +260,7 @@ test('ask, status, list and doctor say the same at every step: nobody, waiting, 
     return work.some((one) => one.task === task && one.phase === phase);
   };
   const running = async (phase: string) => {
-    await waitUntil(() => isSaid(phase), `the task to be ${phase}`, 60_000);
+    await waitUntil(() => isSaid(phase), `the task to be ${phase}`);
     const said = await saidOf(task);
     const { model, since } = said.running ?? {};
     expect(said).toMatchObject({

@@ -24,8 +24,12 @@ const MAX_RETRY_MS = 15_000;
 /** The longest wait after a claim or a presence was refused for its time. */
 const MAX_CLOCK_RETRY_MS = 5 * 60_000;
 
-/** What follows from what came of a push. */
-export function afterPush(state: ClaimsState, event: PushEvent, facts: ClaimsFacts): ClaimsStep {
+/** What follows from what came of a push. A presence that did not arrive is due again. */
+export function afterPush(before: ClaimsState, event: PushEvent, facts: ClaimsFacts): ClaimsStep {
+  const missed: readonly ClaimChange[] =
+    event.type === 'pushed' ? event.changes.filter(({ ref }) => !event.refs.has(ref)) : event.changes;
+  const isToSayAgain = missed.some(({ kind }) => kind === 'presence');
+  const state = isToSayAgain ? { ...before, presenceDueMs: facts.nowMs } : before;
   if (event.type === 'failed') return afterFailure(state, event.changes, facts);
   const pushTakesMs = (state.pushTakesMs + facts.nowMs - event.startedAtMs) / 2;
   if (event.type === 'refused') return afterRefusal({ ...state, pushTakesMs }, event, facts);
@@ -40,13 +44,11 @@ function afterSuccess(
 ): ClaimsStep {
   const { nowMs } = facts;
   const effects: ClaimsEffect[] = [];
-  let { own, having, presenceDueMs, presentSinceMs, presenceAtMs } = state;
+  let { own, having, presentSinceMs } = state;
   for (const change of changes) {
     if (!refs.has(change.ref)) continue;
     own = withRemote(own, change.ref, change.to);
     if (change.kind === 'presence') {
-      presenceDueMs = nowMs + PRESENCE_EVERY_MS;
-      presenceAtMs = nowMs;
       // What is said of a phase is no reason to look for others; the word every two minutes is.
       const isLong = nowMs - state.askedAtMs > PRESENCE_EVERY_MS / 2;
       if (presentSinceMs === NEVER || isLong) effects.push({ do: 'ask', what: 'look' });
@@ -63,7 +65,7 @@ function afterSuccess(
       effects.push({ do: 'go-on', task: change.task });
     }
   }
-  const next = { ...state, own, having, presenceDueMs, presentSinceMs, presenceAtMs };
+  const next = { ...state, own, having, presentSinceMs };
   if (refs.size === changes.length) return { state: next, effects };
   // Another agent was there first, or an earlier push of ours was, whose end we did not hear. A fetch tells.
   effects.push({ do: 'ask', what: 'fetch' });

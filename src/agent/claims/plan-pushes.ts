@@ -1,4 +1,5 @@
 import { claimRef, isLeaseOver } from '../../protocol/claim.js';
+import { PRESENCE_EVERY_MS } from '../../protocol/presence.js';
 import {
   type ClaimChange,
   type ClaimsFacts,
@@ -33,8 +34,19 @@ export function nextPushMs(state: ClaimsState, facts: ClaimsFacts): number {
 export function pushDue(state: ClaimsState, facts: ClaimsFacts): ClaimsStep {
   if (nextPushMs(state, facts) > facts.nowMs) return { state, effects: [] };
   const changes = dueChanges(state, facts);
-  if (changes.length > 0) return { state, effects: [{ do: 'push', changes }] };
+  if (changes.length > 0) {
+    const isSaid = changes.some(({ kind }) => kind === 'presence');
+    return { state: isSaid ? saying(state, facts) : state, effects: [{ do: 'push', changes }] };
+  }
   return { state: { ...state, retryAtMs: facts.nowMs + FIRST_RETRY_MS }, effects: [] };
+}
+
+/**
+ * The presence goes out with what is known now. What happens while it is on its way makes the next one due,
+ * so its time is set here and not when it has arrived.
+ */
+function saying(state: ClaimsState, { nowMs }: ClaimsFacts): ClaimsState {
+  return { ...state, presenceDueMs: nowMs + PRESENCE_EVERY_MS, presenceAtMs: nowMs };
 }
 
 function dueChanges(

@@ -1,7 +1,9 @@
-import { chmod, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { unless } from '../../../src/process/durable-file.js';
+import { tryKernelLock } from '../../../src/process/file-lock.js';
 import { runCli } from '../../support/cli.js';
 import { runCliHere } from '../../support/cli-here.js';
 import { gitOk } from '../../support/git.js';
@@ -88,9 +90,17 @@ async function status(bridge: PlainBridge): Promise<{ reports: Report[]; text: s
   return { reports: (JSON.parse(stdout) as { on_answer: Report[] }).on_answer, text };
 }
 
+const lockOf = (bridge: PlainBridge) => join(bridge.repoPath, 'bridge', 'on-answer.lock');
+
+/**
+ * Whether a dispatcher is at work. One that was just started may not be yet. Only looks: a lock that the test
+ * took for a moment would send a dispatcher away, and with it the record that it came for.
+ */
 async function isDispatching(bridge: PlainBridge): Promise<boolean> {
-  const lock = join(bridge.repoPath, 'bridge', 'on-answer.lock');
-  return (await runProcess('flock', ['-n', lock, 'true'], { env: bridge.env })).exitCode === 1;
+  const found = await stat(lockOf(bridge)).catch(unless('ENOENT'));
+  if (found === null) return false;
+  const locks = (await readFile('/proc/locks', 'utf8')).split('\n');
+  return locks.some((line) => line.includes(' FLOCK ') && line.includes(`:${found.ino} `));
 }
 
 test('each record goes to each executable, as its line stands in the log, in order', async () => {
@@ -155,8 +165,14 @@ test('a new executable begins with what comes after it, also where the dispatche
   await install(bridge, 'late', 'cat >> "$DIR/late"', 0o644);
   await exchange(bridge, 'c');
   expect((await status(bridge)).reports).toEqual([]);
+  // A dispatcher of "c" that comes as late as this would see the new one before anybody looks at it.
+  const lock = await waitUntil(async () => {
+    const taken = await tryKernelLock(lockOf(bridge));
+    return taken.status === 'taken' && taken;
+  }, 'the lock of the dispatcher');
   await chmod(join(folderOf(bridge), 'late'), 0o755);
   expect((await status(bridge)).reports).toMatchObject([{ name: 'late', state: 'new', last_seq: null }]);
+  await lock.release();
   await exchange(bridge, 'd');
 
   await expectNumbers(bridge, 'late', [4]);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Offer } from '../../../../src/agent/backends/model-offer.js';
 import {
+  type ClaimChange,
   type ClaimsEffect,
   type ClaimsEvent,
   type ClaimsFacts,
@@ -370,7 +371,34 @@ describe('the word that this agent is there', () => {
     told.at(300, { type: 'ready', offer: offering() });
     expect(told.push(300)).toEqual([{ kind: 'presence' }]);
     expect(told.pushed(300, 500, [said])).toEqual([ask('look')]);
-    expect(told.nextPushMs()).toBe(500 + PRESENCE_EVERY_MS);
+    expect(told.nextPushMs()).toBe(300 + PRESENCE_EVERY_MS);
+  });
+
+  test('goes out again where what it says has changed while it was on its way', () => {
+    told.at(0, { type: 'ready', offer: offering() });
+    told.push(0);
+    told.at(2000, { type: 'ready', offer: offering(['llama3.2']) });
+    told.pushed(0, 3000, [said]);
+    expect(told.push(3000)).toEqual([{ kind: 'presence' }]);
+    told.pushed(3000, 3500, [said]);
+    expect(told.nextPushMs()).toBe(3000 + PRESENCE_EVERY_MS);
+  });
+
+  test.each<[string, (changes: readonly ClaimChange[]) => ClaimsEvent]>([
+    ['does not get through', (changes) => ({ type: 'failed', changes })],
+    [
+      'is refused',
+      (changes) => ({
+        ...{ type: 'refused', changes, startedAtMs: 0 },
+        refusal: { code: 'stale', text: '', remedy: '', ref: said.ref },
+      }),
+    ],
+  ])('goes out again soon where it %s', (_what, event) => {
+    told.at(0, { type: 'ready', offer: offering() });
+    const changes = told.push(0) ?? [];
+    told.at(500, event(changes));
+    expect(told.nextPushMs()).toBe(1500);
+    expect(told.push(1500)).toEqual([{ kind: 'presence' }]);
   });
 
   test('is tried again after a second where another was there first', () => {
@@ -506,6 +534,7 @@ describe('what a task is at', () => {
     told.facts = { saysPresence: true };
     told.fetch(0);
     told.at(0, { type: 'ready', offer: offering() });
+    told.push(0);
     told.pushed(0, 0, [said]);
   });
 
@@ -539,8 +568,22 @@ describe('what a task is at', () => {
     told.at(15_001, phase('a', 'generating'));
     expect(told.state.work.size).toBe(0);
     // The word of every two minutes looks for others as well.
-    expect(told.push(130_000)).toEqual([{ kind: 'presence' }, end('a')]);
-    expect(told.pushed(130_000, 130_000, [said])).toEqual([ask('look')]);
+    told.pushed(14_000, 14_000, [said]);
+    expect(told.push(134_000)).toEqual([{ kind: 'presence' }, end('a')]);
+    expect(told.pushed(134_000, 134_000, [said])).toEqual([ask('look')]);
+  });
+
+  test('is told soon after a word that was on its way when it began', () => {
+    told.at(1000, { type: 'began', task: 'a', claimFirst: false });
+    told.push(1200);
+    told.pushed(1200, 1300, [said, made('a', 'c')]);
+    told.at(5000, phase('a', 'waiting'));
+    expect(told.push(7000)).toEqual([{ kind: 'presence' }]);
+    told.at(7500, phase('a', 'loading', 'llama3.2'));
+    told.pushed(7000, 10_000, [said]);
+    // At most every five seconds, here too.
+    expect(told.push(11_999)).toBeNull();
+    expect(told.push(12_000)).toEqual([{ kind: 'presence' }]);
   });
 
   test('asks the model servers anew where one works that was away, and not where they are known', () => {
@@ -680,12 +723,14 @@ describe('which model a task names', () => {
     expect(told.push(2)).toEqual([{ kind: 'presence' }, { kind: 'models' }]);
     // A server that does not take it is sent none; nor where another run has said the same.
     told.facts = { saysPresence: true, sharesModels: false };
+    told.at(2, { type: 'ready', offer: offering(['a']) });
     expect(told.push(2)).toEqual([{ kind: 'presence' }]);
     told.facts = { saysPresence: true, sharesModels: true };
     told.fetch(3, {
       ...there(),
       models: new Map([[SELF.agent, { id: 'x', models: { ...models, models: models.models.slice(0, 1) } }]]),
     });
+    told.at(3, { type: 'ready', offer: offering(['a']) });
     expect(told.push(3)).toEqual([{ kind: 'presence' }]);
   });
 
@@ -702,6 +747,7 @@ describe('which model a task names', () => {
   test('and was in memory changes nothing that is pushed at once', () => {
     told.fetch(0);
     told.at(0, { type: 'ready', offer: offering(['a']) });
+    told.push(0);
     told.pushed(0, 0, [said]);
     told.at(1000, { type: 'loaded', offer: offering(['a'], { loaded: ['a'] }) });
     expect(told.nextPushMs()).toBe(PRESENCE_EVERY_MS);
