@@ -75,7 +75,7 @@ function claimOn(task: string, of: Partial<Claim> = {}): Promise<Claim> {
 
 async function logged(task: string): Promise<string | null> {
   const find = async () => (await bridge.answersLog()).find((record) => record.task_commit === task);
-  return (await waitUntil(find, `task ${task} in answers.log`, 45_000)).answer;
+  return (await waitUntil(find, `task ${task} in answers.log`)).answer;
 }
 
 /** An agent that others know of, and that knows of all who were there before. */
@@ -100,7 +100,7 @@ function everPushed(): Promise<string> {
 
 /** Waits until the agent of a state folder has seen something. */
 async function until(state: string, what: string, holds: (refs: SideRefs) => boolean): Promise<void> {
-  await waitUntil(async () => holds(await sideRefs(state)), what, 45_000);
+  await waitUntil(async () => holds(await sideRefs(state)), what);
 }
 
 async function stop(agent: RunningCli): Promise<void> {
@@ -133,7 +133,7 @@ test('a backlog is claimed ahead of the models, and no more of it reaches them a
   const agent = await startAgent(bridge, standIn, { state: 'ahead', args: ['--parallel', '2'] });
   await logged(tasks.at(-1) ?? '');
 
-  await waitUntil(async () => (await bridge.answersLog()).length === tasks.length, 'every answer', 45_000);
+  await waitUntil(async () => (await bridge.answersLog()).length === tasks.length, 'every answer');
   expect(most).toBeGreaterThan(0);
   expect(most).toBeLessThanOrEqual(2);
   expect(chatsOf(standIn)).toHaveLength(tasks.length);
@@ -205,7 +205,7 @@ test('a claim is renewed for as long as the answer takes', async () => {
   const task = await ask('2+4');
   const first = await claimOn(task);
   const renewed = () => sideRefs().then((refs) => refs.claims.get(task)?.claim?.until ?? first.until);
-  await waitUntil(async () => (await renewed()) > first.until, 'a renewed claim', 45_000);
+  await waitUntil(async () => (await renewed()) > first.until, 'a renewed claim');
   held.open();
   expect(await logged(task)).toBe('6');
   expect(chatsOf(standIn)).toHaveLength(1);

@@ -43,14 +43,14 @@ async function start(): Promise<RunningCli> {
 }
 
 function answers(count: number): Promise<unknown> {
-  return waitUntil(async () => (await bridge.answersLog()).length >= count, `${count} answers`, 45_000);
+  return waitUntil(async () => (await bridge.answersLog()).length >= count, `${count} answers`);
 }
 
 /** What git was asked of the server from now on, once there were `looks` of them. */
 async function untilLooks(looks: number): Promise<string> {
   const before = (await readGitStarts(trace)).length;
   const later = async () => (await readGitStarts(trace)).slice(before);
-  await waitUntil(async () => (await later()).filter(isLook).length >= looks, `${looks} looks`, 45_000);
+  await waitUntil(async () => (await later()).filter(isLook).length >= looks, `${looks} looks`);
   return (await later()).map(nameOf).join('');
 }
 

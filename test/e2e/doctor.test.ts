@@ -30,7 +30,7 @@ const doctor = (args: readonly string[], env: Record<string, string>) =>
 
 /** The same by the built program. */
 const builtDoctor = (args: readonly string[], env: Record<string, string>) =>
-  findingsOf(runCli(['doctor', '--json', ...args], { env, timeoutMs: 60_000 }));
+  findingsOf(runCli(['doctor', '--json', ...args], { env }));
 
 async function findingsOf(run: Promise<RunResult>) {
   const result = await run;

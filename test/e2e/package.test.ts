@@ -242,7 +242,7 @@ const task: TaskJson = taskJsonSchema.parse({ prompt: 'What is 6 * 7?', format: 
 const agent = createAgent({ repo, stateDir, ollamaUrl, name: 'reader', pollMs: 100, backends: ['ollama'] });
 const stop = new AbortController();
 const running: Promise<void> = agent.run(stop.signal);
-const outcome: AskOutcome = await ask({ repo, task, timeoutMs: 30_000, signal: stop.signal });
+const outcome: AskOutcome = await ask({ repo, task, timeoutMs: 120_000, signal: stop.signal });
 if (outcome.status !== 'answered') throw new Error(outcome.status);
 const answer: Answer = answerSchema.parse(outcome.answer);
 console.log(\`\${answer.answer} by \${answer.agent}\`);

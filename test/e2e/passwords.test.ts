@@ -37,7 +37,7 @@ test.skipIf(process.platform !== 'linux')(
     const wrong = repo.replace(SECRET, `${SECRET}-not`);
     const standIn = await startStandIn();
     onCleanup(standIn.close);
-    const run = (args: readonly string[]) => runCli(args, { env: bridge.env, timeoutMs: 60_000 });
+    const run = (args: readonly string[]) => runCli(args, { env: bridge.env });
 
     const status = await run(['status', '--json', '--repo', repo]);
     const list = await run(['list', '--repo', repo]);

@@ -84,7 +84,7 @@ async function answerTo(task: string): Promise<Answer> {
     const records = await bridge.answersLog();
     return records.filter(({ task_commit }) => task_commit === task).length > 0;
   };
-  await waitUntil(isAnswered, `an answer to ${task}`, 60_000);
+  await waitUntil(isAnswered, `an answer to ${task}`);
   const answers = ['log', '--format=%H', '-1', `--grep=Task: ${task}`, 'main', '--', 'inbox.json'];
   const commit = (await gitOk(answers, { gitDir: bridge.repoPath, env: bridge.ownerEnv })).trim();
   const text = await gitOk(['show', `${commit}:inbox.json`], {

@@ -42,7 +42,7 @@ async function answered(question: string): Promise<void> {
   const before = (await bridge.answersLog()).length;
   await commitOnMain(bridge, { path: 'task.txt', content: question });
   const isThere = async () => (await bridge.answersLog()).length > before;
-  await waitUntil(isThere, `the answer to ${question}`, 45_000).catch((error: unknown) => {
+  await waitUntil(isThere, `the answer to ${question}`).catch((error: unknown) => {
     throw new Error(`${errorText(error)}; the agent said:\n${running?.stderr()}`);
   });
 }
@@ -122,8 +122,8 @@ test('an agent that is killed leaves neither ssh nor folder behind, also while i
   agent.signal('SIGKILL');
   await agent.exited;
 
-  await waitUntil(async () => (await sshProcesses()).length === 0, 'the end of every ssh', 5_000);
-  await waitUntil(async () => (await readdir(runtimeDir)).length === 0, 'an empty folder', 5_000);
+  await waitUntil(async () => (await sshProcesses()).length === 0, 'the end of every ssh');
+  await waitUntil(async () => (await readdir(runtimeDir)).length === 0, 'an empty folder');
 });
 
 test('a connection that was killed is made again by the next thing to do', async () => {

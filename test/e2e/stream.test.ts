@@ -177,9 +177,9 @@ test('eight at a time over eight sessions, and an agent killed in the middle: ea
   });
   const isSaid = () =>
     chatsOf(standIn).filter((chat) => questionOfChat(chat).startsWith('task ')).length >= 8;
-  await waitUntil(isSaid, 'eight tasks with the model', 60_000);
+  await waitUntil(isSaid, 'eight tasks with the model');
   const heard = () => readers.filter(({ pieces }) => textOf(pieces) !== '');
-  await waitUntil(() => heard().length >= MAX_OPEN_STREAMS, 'as many as may be open are heard', 60_000);
+  await waitUntil(() => heard().length >= MAX_OPEN_STREAMS, 'as many as may be open are heard');
   const spoken = heard();
   expect(spoken).toHaveLength(MAX_OPEN_STREAMS);
 

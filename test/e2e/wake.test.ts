@@ -69,15 +69,15 @@ const isAnswered = (task: string) => async () =>
 const isThere = async () => (await status()).agents.some(({ state }) => state === 'running');
 
 /** So many packets have come in all. */
-const came = (count: number) => waitUntil(() => packets.length >= count, `packet ${count}`, 45_000);
+const came = (count: number) => waitUntil(() => packets.length >= count, `packet ${count}`);
 
 test('a task that waits for a PC that sleeps sends the packet, says so in status, and is answered when the PC is there', async () => {
   const first = await agent();
-  await waitUntil(isThere, 'the presence of home-pc', 45_000);
+  await waitUntil(isThere, 'the presence of home-pc');
   const pi = await wake('--command', `echo woken >>${join(bridge.dir, 'woken')}`);
   await pi.waitFor('stderr', /watching ssh:/);
   const easy = await ask('1+1');
-  await waitUntil(isAnswered(easy), 'an answer of the PC that is awake', 45_000);
+  await waitUntil(isAnswered(easy), 'an answer of the PC that is awake');
   expect(packets).toEqual([]);
 
   await stop(first);
@@ -88,7 +88,7 @@ test('a task that waits for a PC that sleeps sends the packet, says so in status
     const { waking, agents, attendance } = await status();
     return waking.length > 0 && { waking, agents, attendance };
   };
-  const said = await waitUntil(isSaid, 'status to say who is woken', 45_000);
+  const said = await waitUntil(isSaid, 'status to say who is woken');
   expect(said.waking).toEqual([{ by: 'pi', task, agents: ['home-pc'], since: expect.any(String) }]);
   // The one that wakes is no agent, neither in the list nor as the one that was seen last.
   expect(said.agents.map(({ name, state }) => [name, state])).toEqual([['home-pc', 'stopped']]);
@@ -101,7 +101,7 @@ test('a task that waits for a PC that sleeps sends the packet, says so in status
   );
 
   await agent();
-  await waitUntil(isAnswered(task), 'the answer of the PC that was woken', 45_000);
+  await waitUntil(isAnswered(task), 'the answer of the PC that was woken');
   await pi.waitFor('stderr', /an agent is there, or nothing waits any more/);
   expect((await status()).waking).toEqual([]);
   expect(packets).toHaveLength(1);
@@ -124,7 +124,7 @@ test('one that is killed while it wakes starts again where it was, and leaves no
     '--idle-command',
     `echo asleep >>${join(bridge.dir, 'asleep')}`,
   );
-  await waitUntil(isAnswered(task), 'the answer', 45_000);
+  await waitUntil(isAnswered(task), 'the answer');
   // With nothing left to do the PC may sleep; the line of the shell stands for that.
   await pc.waitFor('stderr', /nothing to do for 1 s: running --idle-command/);
   await waitUntil(
@@ -143,17 +143,17 @@ test('an agent that is there with other models wakes nobody by itself, and a tas
   const pi = await wake();
   await pi.waitFor('stderr', /watching ssh:/);
   const easy = await ask('4+4', '--model', 'qwen3:8b');
-  await waitUntil(isAnswered(easy), 'the answer of the office', 45_000);
+  await waitUntil(isAnswered(easy), 'the answer of the office');
   expect(packets).toHaveLength(before);
 
   const task = await ask('5+5', '--model', 'llama3.2');
   await came(before + 1);
   const isSaid = async () => (await status()).waking.find((one) => one.task === task);
-  expect(await waitUntil(isSaid, 'status to say who is woken', 45_000)).toMatchObject({
+  expect(await waitUntil(isSaid, 'status to say who is woken')).toMatchObject({
     agents: ['home-pc'],
   });
   await agent();
-  await waitUntil(isAnswered(task), 'the answer of the PC that was woken', 45_000);
+  await waitUntil(isAnswered(task), 'the answer of the PC that was woken');
 });
 
 test('how a PC is woken, and when it sleeps, has to be said whole', async () => {

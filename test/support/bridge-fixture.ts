@@ -131,7 +131,7 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
         const text = await readLog();
         return text === '' || text.endsWith('\n') ? [text] : null;
       };
-      const [text = ''] = await waitUntil(whole, 'the end of the last line of answers.log', 5_000);
+      const [text = ''] = await waitUntil(whole, 'the end of the last line of answers.log');
       return parseLog(text);
     },
     gitLog: async (format = '%s') => {

@@ -7,7 +7,7 @@ import { type RunOptions, type RunResult, runProcess } from './run-process.js';
 import { tempDir } from './temp-dir.js';
 
 /** Generous: a line that never comes fails the test, with the output that came instead. */
-const DEFAULT_WAIT_MS = 45_000;
+const DEFAULT_WAIT_MS = 120_000;
 
 /** How the program is run. Without `env`: a clean one, with a new home folder. */
 export type CliOptions = Partial<RunOptions>;
@@ -20,7 +20,7 @@ export interface RunningCli {
   stderr(): string;
   /**
    * The first match in all output, past and future. Rejects, with that output, where the program ends first
-   * or after `timeoutMs` (default 45 s).
+   * or after `timeoutMs` (default 120 s).
    */
   waitFor(stream: 'stdout' | 'stderr', pattern: RegExp, timeoutMs?: number): Promise<RegExpMatchArray>;
   /** Sends a signal to the program itself. */

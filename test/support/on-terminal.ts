@@ -47,7 +47,7 @@ export async function startOnTerminal(
   return {
     shown: () => shown,
     waitFor: async (pattern) => {
-      await waitUntil(() => pattern.test(shown), `${pattern} on the terminal`, 45_000).catch((error) => {
+      await waitUntil(() => pattern.test(shown), `${pattern} on the terminal`).catch((error) => {
         throw new Error(`${error}\n${JSON.stringify(shown)}`);
       });
     },

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { stopProcessTree } from '../../src/process/stop-process-tree.js';
 
 /** Generous: a hanging program fails its test, with its output. */
-const DEFAULT_TIMEOUT_MS = 45_000;
+const DEFAULT_TIMEOUT_MS = 150_000;
 
 /** Options for a program that runs to its end. */
 export interface RunOptions {
@@ -11,7 +11,7 @@ export interface RunOptions {
   readonly cwd?: string | undefined;
   /** Its standard input; empty by default. */
   readonly input?: string | Uint8Array | undefined;
-  /** Default 45 s. */
+  /** Default 150 s. */
   readonly timeoutMs?: number | undefined;
   /** What it is given from descriptor 3 on; then whoever started it takes its end of each pipe. */
   readonly more?:

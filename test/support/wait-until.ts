@@ -15,7 +15,7 @@ const LOOK_AFTER = 1 / 10;
 export async function waitUntil<T>(
   condition: () => Promise<T> | T,
   what: string,
-  timeoutMs = 20_000,
+  timeoutMs = 90_000,
 ): Promise<Exclude<T, false | null | undefined>> {
   const beganAt = performance.now();
   for (;;) {

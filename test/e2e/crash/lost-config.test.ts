@@ -18,8 +18,7 @@ test('a bridge whose config is empty serves nobody over ssh, and goes on once in
   const bridge = await startBridgeFixture();
   const standIn = await startStandIn();
   onCleanup(standIn.close);
-  const ask = () =>
-    runCli(['ask', '2+2', '--repo', bridge.sshUrl], { env: bridge.principal('bot').env, timeoutMs: 60_000 });
+  const ask = () => runCli(['ask', '2+2', '--repo', bridge.sshUrl], { env: bridge.principal('bot').env });
   await writeFile(join(bridge.repoPath, 'config'), '');
   const agent = await startAgent(bridge, standIn, { state: 'pc' });
   await agent.waitFor('stderr', /the bridge has lost its config.*; trying again until it works/);

@@ -99,7 +99,7 @@ test('a slow writer is not cut in half, where it pauses less than the file has t
   const repo = await bareBridge();
   const file = join(repo.dir, 'task.txt');
   await writeFile(file, 'before');
-  await startWatch(repo, file, 400);
+  await startWatch(repo, file, 2_000);
   await writeFile(file, '');
   for (const part of ['a', 'b', 'c', 'd', 'e', 'f']) {
     await appendFile(file, part);
@@ -112,7 +112,7 @@ test('what is written while an earlier change is being asked is not cut in half 
   const repo = await bareBridge();
   const file = join(repo.dir, 'task.txt');
   // Long enough for a busy machine to write the rest in time.
-  await startWatch(repo, file, 2_000);
+  await startWatch(repo, file, 4_000);
   // While main is locked the first change cannot be committed, and the look at the second comes late.
   const tip = await repo.git(['rev-parse', MAIN_REF]);
   const git = await gitWithMainLocked({ args: ['--git-dir', repo.gitDir], env: cleanEnv(repo.dir) }, tip);
@@ -120,7 +120,7 @@ test('what is written while an earlier change is being asked is not cut in half 
   const objects = () => repo.git(['cat-file', '--batch-all-objects', '--batch-check']);
   await waitUntil(async () => (await objects()).includes(' blob '), 'the first to be on its way');
   await writeFile(file, 'whole');
-  await sleep(2_100);
+  await sleep(4_100);
   await writeFile(file, 'ha');
   await git.finish();
   await waitForTasks(repo, 1);
