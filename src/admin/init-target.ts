@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { readBridgeSettings } from '../bridge/bridge-settings.js';
 import { isDamagedConfig, isOwner, looksLikeBridge, newerBridge } from '../bridge/local-bridge.js';
+import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 
@@ -19,7 +20,7 @@ export async function whatIsAt(
   if (!isOwner(stats.uid)) {
     throw new BridgeError(`${target} belongs to another user`, {
       code: 'other-owner',
-      remedy: `run this as its owner: sudo -u '#${stats.uid}' llm-bridge init ${target}`,
+      remedy: `run this as its owner: sudo -u '#${stats.uid}' llm-bridge init ${shellQuote(target)}`,
     });
   }
   const entries = await readdir(target);

@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { PACKAGE_FILES } from '../process/own-package.js';
 import { runProgram } from '../process/run-program.js';
+import { shellQuote } from '../process/shell-quote.js';
 import type { Command } from '../process/start-program.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { oneLine } from '../protocol/printable.js';
@@ -38,7 +39,7 @@ export async function prepareSystem(
   if (process.getuid?.() !== 0) {
     throw new BridgeError('making a bridge for the machine takes root', {
       code: 'no-permission',
-      remedy: `sudo llm-bridge init ${repoPath} --system; or leave --system out, and the bridge is yours`,
+      remedy: `sudo llm-bridge init ${shellQuote(repoPath)} --system; or leave --system out, and the bridge is yours`,
     });
   }
   const target = path.resolve(repoPath);

@@ -35,6 +35,7 @@ export class AgentSession {
   #serverNow = () => Date.now();
   #name: string;
   #said: { readonly name: string; readonly behindMs: number } | null = null;
+  #arrivedAs: string | null = null;
   #tip: string | null = null;
   #rungTip: string | null = null;
   #due: Due | null = 'fetch';
@@ -87,14 +88,22 @@ export class AgentSession {
   }
 
   /**
-   * Whether a person is to be told who we are there and how far our clock is off (`behindMs`): the first
-   * time, and where one of them has changed. A server that is asked again says the same each time.
+   * Whether a person is to be told what may be wrong with our name and our clock (`behindMs` behind the
+   * server's): the first time, and where one of them has changed. A server that is asked again says the same
+   * each time.
    */
   isNews(name: string, behindMs: number): boolean {
     const said = this.#said;
     if (said?.name === name && Math.abs(said.behindMs - behindMs) < SAME_CLOCK_MS) return false;
     this.#said = { name, behindMs };
     return true;
+  }
+
+  /** Whether main was reached by this name for the first time, which a person is told. */
+  isArrival(name: string): boolean {
+    const isFirst = this.#arrivedAs !== name;
+    this.#arrivedAs = name;
+    return isFirst;
   }
 
   /** The terms may have changed: they are to be asked for again. */

@@ -33,17 +33,13 @@ export async function learnTerms(
   const name = terms.principal?.name ?? options.name ?? hostName();
   const behindMs = terms.serverNow() - Date.now();
   // What is asked again as a matter of routine is not said again.
-  if (session.isNews(name, behindMs)) greet(context, name, behindMs);
+  if (session.isNews(name, behindMs)) warn(options, name, behindMs);
   session.learnedTerms(terms, name);
   return terms;
 }
 
-/** Says where we are, as whom, and whether our clock is off. */
-function greet(
-  { options, connection }: { readonly options: AgentOptions; readonly connection: BridgeConnection },
-  name: string,
-  behindMs: number,
-): void {
+/** Says whether our clock is off, and whether the name that was wanted counts. */
+function warn(options: AgentOptions, name: string, behindMs: number): void {
   const { log } = options;
   if (Math.abs(behindMs) > CLOCK_WARNING_MS) {
     const off = `${formatDuration(Math.abs(behindMs))} ${behindMs > 0 ? 'behind' : 'ahead of'}`;
@@ -58,8 +54,6 @@ function greet(
       name,
     });
   }
-  const { url } = connection.address;
-  log('info', `connected to ${url} as ${name}`, { event: 'connected', repo: url, name });
 }
 
 function hostName(): string {

@@ -34,6 +34,7 @@ export async function synchronise(agent: AgentContext, signal: AbortSignal): Pro
     const fetched = await fetchNews(agent, { ttlMs: terms.taskTtlMs, sideRefs }, signal);
     const tip = fetched ?? before;
     if (tip === null) throw new Error('a fetch ended and main is not known');
+    greet(agent);
     const [queued] = await Promise.all([
       queue.read(tip, { ...terms, nowMs: session.serverNow() }),
       fetched !== null && sideRefs ? claims.fetched() : undefined,
@@ -45,6 +46,14 @@ export async function synchronise(agent: AgentContext, signal: AbortSignal): Pro
     lost = { tip, times: lost.tip === tip ? lost.times + 1 : 1 };
     if (lost.times >= MAX_LOST_ON_ONE_TIP) throw stuckMain(agent.connection.address.url);
   }
+}
+
+/** Says where we are and as whom, once main was reached: hello alone answers for any path. */
+function greet({ options, connection, session }: AgentContext): void {
+  const { url } = connection.address;
+  const { name } = session;
+  if (!session.isArrival(name)) return;
+  options.log('info', `connected to ${url} as ${name}`, { event: 'connected', repo: url, name });
 }
 
 /** Fetches main if it may have moved, and returns its tip; null where there is nothing new. */

@@ -5,6 +5,7 @@ import { openObjectReader } from '../git/object-reader.js';
 import { type RefUpdate, readRef, updateRefs } from '../git/refs.js';
 import { repairBridge } from '../git/repair-bridge.js';
 import type { Repository } from '../git/run-git.js';
+import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
 import type { Submission } from './submission.js';
@@ -55,7 +56,7 @@ export async function commitLocal(
   }
   throw new BridgeError(`main of ${repo.gitDir} could not be moved in ${MAX_RACES} tries`, {
     code: 'stuck-lock',
-    remedy: `see what holds it: llm-bridge doctor --repo ${repo.gitDir}`,
+    remedy: `see what holds it: llm-bridge doctor --repo ${shellQuote(repo.gitDir)}`,
     retryable: true,
   });
 }

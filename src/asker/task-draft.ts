@@ -60,8 +60,19 @@ export function draftTaskFile(file: TaskFile, bytes: Buffer, maxBytes?: number):
 function remedyFor(bytes: Buffer, reason: string, maxBytes = DEFAULT_MAX_TASK_BYTES): string {
   if (bytes.length > maxBytes) return 'ask less at once, or raise bridge.maxTaskBytes on the server';
   if (reason.includes('UTF-8')) return 'write it as UTF-8; iconv -t UTF-8 converts it';
-  return 'see "Messages" in docs/protocol.md';
+  return REMEDIES.find(([start]) => reason.startsWith(start))?.[1] ?? 'see "Messages" in docs/protocol.md';
 }
+
+/** What mends a field, by how the fault that `readTask` finds begins: what a person can type by mistake. */
+const REMEDIES: readonly (readonly [start: string, remedy: string])[] = [
+  ['prompt: the prompt is empty', 'write a question: llm-bridge ask "2+2"'],
+  ['is empty', 'write a question: llm-bridge ask "2+2"'],
+  ['options.temperature: ', 'give a --temperature from 0 (always the likeliest word) to 10; 1 is usual'],
+  ['options.seed: ', 'give a whole number as --seed'],
+  ['options.max_tokens: ', 'give a whole number from 1 up as --max-tokens'],
+  ['priority: ', 'give a --priority from -10 (after the others) to 10 (before them)'],
+  ['model: ', 'llm-bridge models lists what there is'],
+];
 
 /** The asker's name where no key gives one: the login name, as far as it is a valid name; else `asker`. */
 export function loginName(): string {

@@ -1,4 +1,4 @@
-import { formatDuration } from '../protocol/duration.js';
+import { formatAge } from '../protocol/duration.js';
 import { isPresent, type Presence } from '../protocol/presence.js';
 import type { WhoWorks } from './side-refs.js';
 import { holdersOf, type SameModel, type WantedModel } from './wanted-model.js';
@@ -104,7 +104,7 @@ export function attendanceProblem(attendance: Attendance, nowMs: number): Attend
         'start one on the PC: llm-bridge agent --repo ADDRESS; llm-bridge doctor there says more';
       if (last === null) return { text: 'no agent has said yet that it is there', remedy };
       const since = new Date(last.seenMs).toISOString();
-      const ago = formatDuration(Math.max(0, nowMs - last.seenMs));
+      const ago = formatAge(Math.max(0, nowMs - last.seenMs));
       return { text: `no agent is there since ${since} (${last.agent}, ${ago} ago)`, remedy };
     }
   }
@@ -113,6 +113,6 @@ export function attendanceProblem(attendance: Attendance, nowMs: number): Attend
 /** The agents that are waited for: `home-pc, last seen 3 h ago; office, never seen`. */
 export function nameHolders(holders: readonly Holder[], nowMs: number): string {
   const seen = (ms: number | null) =>
-    ms === null ? 'never seen' : `last seen ${formatDuration(Math.max(0, nowMs - ms))} ago`;
+    ms === null ? 'never seen' : `last seen ${formatAge(Math.max(0, nowMs - ms))} ago`;
   return holders.map(({ agent, seenMs }) => `${agent}, ${seen(seenMs)}`).join('; ');
 }

@@ -33,7 +33,7 @@ export async function openLocalBridge(
       ? otherOwner(gitDir, cause)
       : new BridgeError(`there is no repository at ${gitDir}`, {
           code: 'no-such-repository',
-          remedy: `check the path, or make it: llm-bridge init ${gitDir}`,
+          remedy: `check the path, or make it: llm-bridge init ${shellQuote(gitDir)}`,
           cause,
         });
   });

@@ -112,8 +112,17 @@ export function declare(y: Argv, command: Command): Argv {
     if (one.isNegated) y.option(one.name, { type: 'boolean', hidden: true, ...groupOf(one) });
     y.option(one.isNegated ? `no-${one.name}` : one.name, declarationOf(one));
   }
-  for (const [line, what] of command.examples) y.example(line, what);
-  return y.epilog([command.epilog, variablesOf(command)].filter((text) => text !== '').join('\n\n'));
+  const parts = [examplesOf(command), command.epilog, variablesOf(command)];
+  return y.epilog(parts.filter((text) => text !== '').join('\n\n'));
+}
+
+/**
+ * What `--help` says of its examples: one below the other, because yargs' two columns break an address in its
+ * middle, and what is broken cannot be copied.
+ */
+function examplesOf({ examples }: Command): string {
+  if (examples.length === 0) return '';
+  return ['Examples:', ...examples.map(([line, what]) => `  ${line}\n      ${what}`)].join('\n');
 }
 
 /** What `--help` says of the variables that stand for its options. */

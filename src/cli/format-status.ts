@@ -2,7 +2,7 @@ import pc from 'picocolors';
 import type { AgentStatus, BridgeStatus, OpenTask, Waking } from '../admin/bridge-status.js';
 import type { RecentFigures, Spread } from '../admin/recent-figures.js';
 import type { OnAnswerStatus } from '../log/on-answer/state.js';
-import { formatDuration } from '../protocol/duration.js';
+import { formatAge, formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';
 import { formatWaits, formatWork } from './format-work.js';
@@ -63,7 +63,7 @@ function formatProblem({ attendance: { problem, remedy } }: BridgeStatus): strin
 }
 
 function formatOpen(task: OpenTask, colour: (text: string) => string): string {
-  const age = formatDuration(task.age_ms).padStart(7);
+  const age = formatAge(task.age_ms).padStart(9);
   return `  ${colour(shortId(task.task))} ${age}  ${oneLine(task.asker)}: ${oneLine(task.subject)}`;
 }
 
@@ -83,12 +83,12 @@ function formatRecent(recent: RecentFigures): string[] {
 }
 
 function formatSpread({ median, p95 }: Spread): string {
-  return `${formatDuration(median)} (median), ${formatDuration(p95)} (95 of 100)`;
+  return `${formatAge(median)} (median), ${formatAge(p95)} (95 of 100)`;
 }
 
 /** `home-pc  running, seen 12 s ago, busy with 3f2a1b9c; ollama: llama3.2 (llm-bridge 0.1.0)`. */
 function formatAgent(agent: AgentStatus): string {
-  const seen = `seen ${formatDuration(agent.age_ms)} ago`;
+  const seen = `seen ${formatAge(agent.age_ms)} ago`;
   const busy = agent.busy.length === 0 ? 'idle' : `busy with ${agent.busy.map(shortId).join(', ')}`;
   const state = agent.state === 'running' ? pc.green('running') : pc.yellow(agent.state);
   const doing = agent.state === 'running' ? `, ${busy}` : '';
@@ -102,7 +102,7 @@ function formatAgent(agent: AgentStatus): string {
 /** `pi: waking home-pc, for 12 s, for 3f2a1b9c`. */
 function formatWaking({ by, agents, since, task }: Waking, nowMs: number): string {
   const whom = agents.length === 0 ? 'an agent' : agents.map(oneLine).join(', ');
-  const time = formatDuration(Math.max(0, nowMs - Date.parse(since)));
+  const time = formatAge(Math.max(0, nowMs - Date.parse(since)));
   return `${pc.bold(by)}: ${pc.cyan(`waking ${whom}`)}, for ${time}, for ${shortId(task)}`;
 }
 

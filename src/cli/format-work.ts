@@ -1,6 +1,6 @@
 import type { WaitsFor } from '../admin/task-waits.js';
 import { nameHolders } from '../bridge/attendance.js';
-import { formatDuration } from '../protocol/duration.js';
+import { formatAge } from '../protocol/duration.js';
 import { oneLine } from '../protocol/printable.js';
 
 /** What is done for a task, as far as its agent said; `since` is ISO 8601. */
@@ -17,7 +17,7 @@ export function formatWork({ agent, model, since, phase }: ShownWork, nowMs: num
     `by ${oneLine(agent)}`,
     ...(model === null ? [] : [oneLine(model)]),
     ...(phase === null ? [] : [phaseWords(phase)]),
-    ...(since === null ? [] : [`for ${formatDuration(Math.max(0, nowMs - Date.parse(since)))}`]),
+    ...(since === null ? [] : [`for ${formatAge(Math.max(0, nowMs - Date.parse(since)))}`]),
   ].join(', ');
 }
 

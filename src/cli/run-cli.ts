@@ -28,6 +28,17 @@ const WORDING = {
   },
 } as never;
 
+/** yargs answers `completion --help` with the script, because it looks at the first word alone. */
+const COMPLETION_HELP = `llm-bridge completion
+
+Print a script for shell completion: for zsh where $SHELL is zsh, else for bash
+
+Examples:
+  llm-bridge completion >> ~/.bashrc
+      complete commands and options with the tab key, from the next shell on
+  SHELL=/bin/zsh llm-bridge completion >> ~/.zshrc
+      the same for zsh`;
+
 /** What the command line asks for, once yargs has read it. */
 interface Call {
   /** The options of the command that is being read, for the variables that stand for them. */
@@ -37,6 +48,10 @@ interface Call {
 
 /** Parses the command line, runs its command and answers the exit code. Throws what the command threw. */
 export async function runCli(args: readonly string[], io: CommandIo): Promise<ExitCode> {
+  if (args[0] === 'completion' && args.some((word) => word === '--help' || word === '-h')) {
+    await io.out.print(COMPLETION_HELP);
+    return EXIT.done;
+  }
   const call: Call = { options: [], run: null };
   const y = yargs([...args])
     .scriptName('llm-bridge')

@@ -6,6 +6,7 @@ import type { BridgeAccess } from '../bridge/connection.js';
 import { readRef } from '../git/refs.js';
 import { hidePasswords } from '../process/hide-passwords.js';
 import { packageVersion } from '../process/own-package.js';
+import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError, errorText } from '../protocol/bridge-error.js';
 import { oneLine } from '../protocol/printable.js';
 import { createApp } from './app.js';
@@ -157,7 +158,7 @@ function problemText(error: unknown): string {
 function needsTokens({ host }: ListenAddress, repo: string): BridgeError {
   return new BridgeError(`other machines can call ${host}, and there is no token yet`, {
     code: 'usage',
-    remedy: `llm-bridge token add NAME --repo ${hidePasswords(repo)} first, or listen on 127.0.0.1`,
+    remedy: `llm-bridge token add NAME --repo ${shellQuote(hidePasswords(repo))} first, or listen on 127.0.0.1`,
   });
 }
 

@@ -15,6 +15,14 @@ export function parseDurationMs(text: string): number | null {
 /** The longest delay of Node's timers, in milliseconds: 24.8 days. With a longer one they end at once. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/**
+ * An age that a person reads: as `formatDuration`, and `under 1 s`, because commits have whole seconds and a
+ * `0 ms` between two of them was never measured.
+ */
+export function formatAge(ms: number): string {
+  return ms < 1000 ? 'under 1 s' : formatDuration(ms);
+}
+
 /** A duration as a person reads it: `812 ms`, `12 s`, `5 min`, `3 h`, `7 d`. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;

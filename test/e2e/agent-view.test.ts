@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { gate, runAgentOnce } from '../support/bridge-agent.js';
+import { gate, runAgentOnce, runAgentOnceHere } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
 import { onCleanup } from '../support/on-cleanup.js';
@@ -62,6 +62,16 @@ test('--log-format json is a line of JSON for each thing that happens, without q
     expect.objectContaining({ event: 'task-failed', level: 'warn', task: bad, code: 'model_not_found' }),
   );
   expect(stderr).not.toContain('secret');
+});
+
+test('a path that is no bridge is told at once, and nobody is said to be connected to it', async () => {
+  const repo = bridge.sshUrl.replace(/\.git$/, '-2.git');
+  const { exitCode, stderr } = await runAgentOnceHere(bridge, standIn, { state: 'path', repo });
+
+  expect(exitCode).toBe(1);
+  expect(stderr).not.toContain('connected');
+  expect(stderr).toContain(`${bridge.repoPath}`);
+  expect(stderr).toMatch(/^error: [^\n]*\ntry: [^\n]*\n$/m);
 });
 
 test('on a terminal the agent shows what it waits for, what runs and how quickly, and tidies up', async ({

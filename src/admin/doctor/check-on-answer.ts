@@ -10,12 +10,12 @@ export async function checkOnAnswer(gitDir: string): Promise<Verdict[]> {
     const why = reason ?? '';
     const found: Verdict[] = [];
     if (state === 'refused')
-      found.push(warning(`${name} is not run: ${why}`, `ls -l ${repo}/bridge/on-answer.d`));
+      found.push(warning(`${name} is not run: ${why}`, `ls -l ${shellQuote(`${repo}/bridge/on-answer.d`)}`));
     if (state === 'failing')
       found.push(
         warning(
           `${name} failed ${failures} times in a row: ${why}`,
-          `mend ${repo}/bridge/on-answer.d/${name}; then: llm-bridge ingest --repo ${repo}`,
+          `mend ${repo}/bridge/on-answer.d/${name}; then: llm-bridge ingest --repo ${shellQuote(repo)}`,
         ),
       );
     const last = aside.at(-1);
@@ -25,7 +25,7 @@ export async function checkOnAnswer(gitDir: string): Promise<Verdict[]> {
       found.push(
         warning(
           `${name} did not take ${what} (${last.reason})`,
-          `mend it; then: llm-bridge ingest --again ${name} --repo ${repo}`,
+          `mend it; then: llm-bridge ingest --again ${shellQuote(name)} --repo ${shellQuote(repo)}`,
         ),
       );
     }

@@ -4,6 +4,7 @@ import { parseAddress } from '../../bridge/address.js';
 import { closeConnection, openConnection } from '../../bridge/connection.js';
 import { profilesFile, saveProfile } from '../../bridge/profiles.js';
 import type { SshConnection } from '../../bridge/run-ssh.js';
+import { shellQuote } from '../../process/shell-quote.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import type { Hello } from '../../protocol/hello.js';
 import { type Principal, principalNameSchema } from '../../protocol/names.js';
@@ -127,7 +128,7 @@ function requireAsWanted(hello: Hello, { name, role }: Principal, repoPath: stri
   if (hello.role === role) return;
   throw new BridgeError(`the key is let in as ${hello.name}, with the role ${hello.role}`, {
     code: 'role',
-    remedy: `join with --role ${hello.role}; or on the server: llm-bridge key remove ${hello.name} --repo ${repoPath}, then run this again as ${name}`,
+    remedy: `join with --role ${hello.role}; or on the server: llm-bridge key remove ${hello.name} --repo ${shellQuote(repoPath)}, then run this again as ${name}`,
   });
 }
 

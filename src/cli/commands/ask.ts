@@ -120,11 +120,5 @@ function remedyOf(later: string): string {
 /** What to type for the answer when it is there. */
 function laterCommand(task: string, args: { repo: string; identity?: string | undefined }): string {
   const identity = args.identity === undefined ? [] : ['--identity', args.identity];
-  return ['llm-bridge', 'answer', shortId(task), '--repo', args.repo, ...identity]
-    .map(quoteWhereNeeded)
-    .join(' ');
-}
-
-function quoteWhereNeeded(word: string): string {
-  return /^[A-Za-z0-9_./:@~-]+$/.test(word) ? word : shellQuote(word);
+  return ['llm-bridge', 'answer', shortId(task), '--repo', args.repo, ...identity].map(shellQuote).join(' ');
 }

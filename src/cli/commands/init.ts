@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { type InitResult, initBridge } from '../../admin/init.js';
 import { prepareSystem } from '../../admin/prepare-system.js';
+import { shellQuote } from '../../process/shell-quote.js';
 import { defineCommand } from '../command.js';
 import { worded } from '../option.js';
 import { OPTIONS, POSITIONALS } from '../options.js';
@@ -36,6 +37,12 @@ export const initCommand = defineCommand({
   },
 });
 
+/** Ready to paste, once the name of the server stands in the place for it. */
+function quoteAddress(address: string): string {
+  const isPlain = shellQuote(address.replace('<server>', 'server')) === address.replace('<server>', 'server');
+  return isPlain ? address : shellQuote(address);
+}
+
 function describe(result: InitResult, address: string): string {
   const { repoPath, answersLog, status, changed, upgrade } = result;
   if (upgrade !== null) {
@@ -52,6 +59,6 @@ function describe(result: InitResult, address: string): string {
     `Made a bridge at ${repoPath}. Answers go to ${answersLog}.`,
     '',
     'Next, on the PC; it prints a line to paste here:',
-    `  llm-bridge join ${address}`,
+    `  llm-bridge join ${quoteAddress(address)}`,
   ].join('\n');
 }

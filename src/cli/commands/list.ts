@@ -1,7 +1,7 @@
 import pc from 'picocolors';
 import { listTasks, newestRows, type TaskRow } from '../../admin/list-tasks.js';
 import type { TaskState } from '../../admin/task-state.js';
-import { formatDuration } from '../../protocol/duration.js';
+import { formatAge } from '../../protocol/duration.js';
 import { shortId } from '../../protocol/names.js';
 import { oneLine } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
@@ -51,7 +51,7 @@ function placeInLine(place: number): string {
  * home-pc`.
  */
 function formatTaskRow(row: TaskRow, nowMs: number): string {
-  const age = `${formatDuration(Math.max(0, nowMs - Date.parse(row.asked_at)))} ago`;
+  const age = `${formatAge(Math.max(0, nowMs - Date.parse(row.asked_at)))} ago`;
   const outcome = [
     ...(row.place === null || row.waits_for !== null ? [] : [placeInLine(row.place)]),
     ...(row.waits_for === null ? [] : [formatWaits(row.waits_for, nowMs)]),

@@ -1,6 +1,6 @@
 import pc from 'picocolors';
 import { listModels, type ModelAgent, type ModelRow } from '../../admin/list-models.js';
-import { formatDuration } from '../../protocol/duration.js';
+import { formatAge } from '../../protocol/duration.js';
 import { oneLine } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
 import { worded } from '../option.js';
@@ -37,7 +37,7 @@ function formatAgent({ name, state, loaded, seen_at }: ModelAgent, nowMs: number
     ...(loaded === true ? ['loaded'] : []),
     ...(seen_at === null || state === 'running'
       ? []
-      : [`seen ${formatDuration(Math.max(0, nowMs - Date.parse(seen_at)))} ago`]),
+      : [`seen ${formatAge(Math.max(0, nowMs - Date.parse(seen_at)))} ago`]),
   ];
   const told = words.length === 0 ? '' : ` (${words.join(', ')})`;
   return state === 'running' ? `${pc.green(oneLine(name))}${told}` : `${oneLine(name)}${told}`;

@@ -2,6 +2,8 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { type CommandEntry, nameOf } from '../../../src/cli/command.js';
+import { COMMANDS } from '../../../src/cli/commands.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { runCli } from '../../support/cli.js';
 import { runCliHere } from '../../support/cli-here.js';
@@ -42,6 +44,35 @@ describe('--help', () => {
     for (const command of commands) await look([command]);
 
     expect(seen).toEqual(expect.arrayContaining(['key remove', 'service install']));
+  });
+
+  test('breaks no example in the middle of an address, because what is broken cannot be copied', async () => {
+    let seen = 0;
+    for (const { load } of COMMANDS) {
+      const command = await load();
+      const all = [
+        { path: [] as string[], command },
+        ...command.commands.map((below) => ({ path: [nameOf(below)], ...below })),
+      ];
+      for (const { path, command: one } of all) {
+        const name = nameOf(COMMANDS.find((entry) => entry.load === load) as CommandEntry);
+        const text = await help(name, ...path);
+        for (const word of one.examples.flatMap(([line]) => line.split(' '))) {
+          if (word.length < 20) continue;
+          seen += 1;
+          expect(text, `${name} ${path.join(' ')}`).toContain(word);
+        }
+      }
+    }
+    expect(seen).toBeGreaterThan(20);
+  });
+
+  test('of completion is a help, and not the script', async () => {
+    for (const word of ['--help', '-h']) {
+      const { stdout } = await runCliHere(['completion', word], { env: {}, cwd: '/' });
+      expect(stdout).toMatch(/^llm-bridge completion\n[\s\S]*~\/\.bashrc/);
+      expect(stdout).not.toContain('COMPREPLY');
+    }
   });
 
   test('of doctor says what its exit codes mean', async () => {

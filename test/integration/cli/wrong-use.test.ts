@@ -134,6 +134,18 @@ describe('wrong use of the command line', () => {
     },
   );
 
+  test.each([
+    ['ask --repo REPO -- ', 'try: write a question: llm-bridge ask "2+2"'],
+    ['ask hi --repo REPO --temperature 99', 'try: give a --temperature from 0'],
+    ['ask hi --repo REPO --priority 11', 'try: give a --priority from -10'],
+    ['ask hi --repo REPO --max-tokens 0', 'try: give a whole number from 1 up as --max-tokens'],
+    ['ask hi --repo REPO --seed 1.5', 'try: give a whole number as --seed'],
+  ])('"llm-bridge %s" is told what mends it', async (words, remedy) => {
+    const args = words.split(' ').map((word) => (word === 'REPO' ? repo : word));
+    const { stderr } = await runCliHere(args, { env, cwd: dir });
+    expect(stderr.split('\n')[1]).toContain(remedy);
+  });
+
   test('wrong use is told in English whatever the language of the system', async () => {
     const { stderr } = await runCli(['status', '--repo', repo, '--frob'], {
       env: { ...env, LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' },

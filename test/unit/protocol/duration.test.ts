@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatDuration, parseDurationMs } from '../../../src/protocol/duration.js';
+import { formatAge, formatDuration, parseDurationMs } from '../../../src/protocol/duration.js';
 
 test.each([
   ['90', 90_000],
@@ -30,4 +30,13 @@ test.each([
   [7 * 86_400_000, '7 d'],
 ])('%f ms reads as %s', (ms, text) => {
   expect(formatDuration(ms)).toBe(text);
+});
+
+test.each([
+  [0, 'under 1 s'],
+  [999, 'under 1 s'],
+  [1000, '1 s'],
+  [7_200_000, '2 h'],
+])('an age of %i ms is told as %j', (ms, text) => {
+  expect(formatAge(ms)).toBe(text);
 });
