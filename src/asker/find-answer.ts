@@ -1,6 +1,6 @@
 import type { BridgeView } from '../bridge/bridge-view.js';
 import type { BridgeAccess } from '../bridge/connection.js';
-import { openObjectReader } from '../git/object-reader.js';
+import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import { openToRead } from '../log/catch-up-log.js';
 import { TaskRecords } from '../log/task-records.js';
@@ -8,7 +8,7 @@ import { answerOf } from '../log/walk-answers.js';
 import type { Answer } from '../protocol/answer.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { formatDuration } from '../protocol/duration.js';
-import { messageOf } from '../protocol/history.js';
+import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import type { RecordTask } from '../protocol/log-record.js';
 import { shortId } from '../protocol/names.js';
 import { isExpired } from '../protocol/queue.js';
@@ -34,14 +34,25 @@ export async function findAnswer(
     if (message.kind !== 'answer' || commit.taskTrailer !== task) continue;
     const reader = openObjectReader(repo);
     try {
-      const found = await answerOf(reader, new TaskRecords(repo, reader), commit);
-      if (found !== null && 'answer' in found)
-        return { commit: commit.id, asked: found.task, answer: found.answer };
+      const found = await readFoundAnswer(reader, new TaskRecords(repo, reader), commit);
+      if (found !== null) return found;
     } finally {
       reader.close();
     }
   }
   return null;
+}
+
+/** Reads the answer that a commit brings; null where it brings none. `records`: of the same repository. */
+export async function readFoundAnswer(
+  reader: ObjectReader,
+  records: TaskRecords,
+  commit: HistoryCommit,
+): Promise<FoundAnswer | null> {
+  const found = await answerOf(reader, records, commit);
+  return found !== null && 'answer' in found
+    ? { commit: commit.id, asked: found.task, answer: found.answer }
+    : null;
 }
 
 /**

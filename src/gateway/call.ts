@@ -1,34 +1,9 @@
 import type { FoundAnswer } from '../asker/find-answer.js';
 import { createNotifier, type Notifier } from '../bridge/notifier.js';
 import type { StreamPiece } from '../protocol/stream.js';
-import { ApiError } from './api-errors.js';
-
-/**
- * What a client hears of its call. `event`: the next raw event of the model server, an SSE block or an NDJSON
- * line. `restart`: a second generation begins, and what came before is void. `answer`: the record's answer,
- * the last that comes; `isWhole` says that the events since the last restart are all of the stream.
- * `unanswered`: there is none within the time that a call waits; the task may still be answered.
- */
-export type CallEvent =
-  | { readonly event: string }
-  | { readonly restart: true }
-  | { readonly answer: FoundAnswer['answer']; readonly from: string; readonly isWhole: boolean }
-  | { readonly unanswered: 'wait' };
-
-/** A client's place at a call. */
-export interface LiveCall {
-  /** The id of the task in the record. */
-  readonly task: string;
-  /** Whether the task was there before: a client that left, or one with the same key, has asked for it. */
-  readonly isJoined: boolean;
-  /** What comes, from the beginning. Read it once. Ends after `answer` or `unanswered`, or when left. */
-  readonly events: AsyncIterable<CallEvent>;
-  /**
-   * The client has gone, or has all that it is to get. `delivered`: it has the whole answer, so the same
-   * question asked again is a new one. May be called twice.
-   */
-  leave(how?: { readonly delivered: boolean }): void;
-}
+import { type HeardCursor, HeardEvents } from './heard-events.js';
+import type { CallEvent, LiveCall } from './live-call.js';
+import { notAsked } from './task-errors.js';
 
 /** What a call needs of whoever keeps it. */
 export interface CallKeeper {
@@ -40,19 +15,11 @@ export interface CallKeeper {
   readonly abandoned: (call: Call) => void;
 }
 
-/** More than this of what all have read is not kept for clients that come back. Characters. */
-const MAX_REPLAY_CHARS = 256 * 1024;
-
 /** After the answer, the rest of its stream may still be on its way. Milliseconds. */
 const STREAM_TAIL_MS = 2_000;
 
-type Heard = { readonly event: string } | { readonly restart: true };
-
 interface Listener {
-  /** The next of `heard` to read, counted from the very first. */
-  at: number;
-  /** It came when the beginning was not kept any more: it hears of the next generation, or of the answer. */
-  isLate: boolean;
+  readonly cursor: HeardCursor;
   readonly notifier: Notifier;
 }
 
@@ -60,14 +27,9 @@ interface Listener {
 export class Call {
   readonly #keeper: CallKeeper;
   readonly #listeners = new Set<Listener>();
+  readonly #heard = new HeardEvents();
   #task: string | null = null;
   #failure: { readonly error: unknown } | null = null;
-  /** What was heard; those before the first were dropped. */
-  #heard: Heard[] = [];
-  #dropped = 0;
-  /** The first of the last generation, counted from the very first; what came before it is void. */
-  #begunAt = 0;
-  #chars = 0;
   #stream: 'none' | 'begun' | 'ended' = 'none';
   #answer: FoundAnswer | null = null;
   #isAnswerOut = false;
@@ -102,13 +64,9 @@ export class Call {
     return this.#listeners.size;
   }
 
-  get hasListeners(): boolean {
-    return this.#listeners.size > 0;
-  }
-
   /** Whether the same question, asked again, is this one: nobody listens, and nobody has its answer. */
   get isOrphan(): boolean {
-    return !this.hasListeners && !this.#isDelivered && this.#failure === null;
+    return this.listenerCount === 0 && !this.#isDelivered && this.#failure === null;
   }
 
   /** The task is on main under this id. */
@@ -117,7 +75,7 @@ export class Call {
     this.#wake();
   }
 
-  /** The task could not be asked. */
+  /** It could not be asked. */
   failed(error: unknown): void {
     this.#failure = { error };
     this.#stop();
@@ -130,27 +88,28 @@ export class Call {
     // As long as it comes, it is waited for.
     this.#tail?.refresh();
     if ('begin' in piece) {
-      if (this.#stream !== 'none') this.#hear({ restart: true });
+      if (this.#stream !== 'none') this.#heard.hear({ restart: true });
       this.#stream = 'begun';
-    } else if ('event' in piece) this.#hear({ event: piece.event });
+    } else if ('event' in piece) this.#heard.hear(piece);
     else if ('end' in piece) {
       this.#stream = 'ended';
       if (this.#answer !== null) this.#say();
     }
+    this.#wake();
   }
 
   /** The answer is on main. What is still to come of its stream is waited for a moment. */
   answered(found: FoundAnswer): void {
     if (this.#answer !== null) return;
     this.#answer = found;
-    const isStreaming = this.#stream === 'begun' && found.answer.error === null;
-    if (isStreaming) this.#tail = setTimeout(() => this.#say(), STREAM_TAIL_MS);
+    const isComing = this.#stream === 'begun' && found.answer.error === null;
+    if (isComing) this.#tail = setTimeout(() => this.#say(), STREAM_TAIL_MS);
     else this.#say();
   }
 
   /** Starts to wait for a client that comes back; for a call that nobody listens to from its beginning. */
   linger(): void {
-    if (this.hasListeners || this.#linger !== null || this.#isClosed) return;
+    if (this.listenerCount > 0 || this.#linger !== null || this.#isClosed) return;
     this.#linger = setTimeout(() => {
       this.#stop();
       this.#keeper.abandoned(this);
@@ -171,8 +130,7 @@ export class Call {
   async join(isJoined: boolean, signal?: AbortSignal): Promise<LiveCall> {
     if (this.#linger !== null) clearTimeout(this.#linger);
     this.#linger = null;
-    const at = Math.max(this.#dropped, this.#begunAt);
-    const listener: Listener = { at, isLate: at > this.#begunAt, notifier: createNotifier() };
+    const listener: Listener = { cursor: this.#heard.open(), notifier: createNotifier() };
     this.#listeners.add(listener);
     const endsAtMs = performance.now() + this.#keeper.waitMs;
     try {
@@ -197,57 +155,18 @@ export class Call {
 
   async *#listen(listener: Listener, endsAtMs: number): AsyncGenerator<CallEvent, void, undefined> {
     while (this.#listeners.has(listener)) {
-      for (let next = this.#next(listener); next !== null; next = this.#next(listener)) yield next;
+      const { cursor } = listener;
+      for (let next = this.#heard.next(cursor); next !== null; next = this.#heard.next(cursor)) yield next;
       if (!this.#listeners.has(listener)) return;
       if (this.#isAnswerOut && this.#answer !== null) {
         const { answer, commit: from } = this.#answer;
-        yield { answer, from, isWhole: this.#stream === 'ended' && !listener.isLate };
+        yield { answer, from, isWhole: this.#stream === 'ended' && !listener.cursor.isLate };
         return;
       }
       const leftMs = endsAtMs - performance.now();
-      if (leftMs <= 0) {
-        yield { unanswered: 'wait' };
-        return;
-      }
+      if (leftMs <= 0) return yield { unanswered: 'wait' };
       await listener.notifier.wait(leftMs);
     }
-  }
-
-  #next(listener: Listener): Heard | null {
-    for (;;) {
-      if (listener.at < this.#dropped) {
-        listener.at = this.#dropped;
-        listener.isLate = true;
-      }
-      const next = this.#heard[listener.at - this.#dropped];
-      if (next === undefined) return null;
-      listener.at += 1;
-      this.#forget();
-      if (!listener.isLate) return next;
-      if ('restart' in next) listener.isLate = false;
-    }
-  }
-
-  /** Drops what all have read, where it is much. */
-  #forget(): void {
-    if (this.#chars <= MAX_REPLAY_CHARS) return;
-    const first = Math.min(...[...this.#listeners].map(({ at }) => at));
-    if (!Number.isFinite(first)) return;
-    for (const one of this.#heard.splice(0, first - this.#dropped)) this.#chars -= lengthOf(one);
-    this.#dropped = first;
-  }
-
-  #hear(what: Heard): void {
-    this.#heard.push(what);
-    this.#chars += lengthOf(what);
-    if ('restart' in what) this.#begunAt = this.#dropped + this.#heard.length;
-    // Nobody reads it, and who comes back is told the answer.
-    if (!this.hasListeners && this.#chars > MAX_REPLAY_CHARS) {
-      this.#dropped += this.#heard.length;
-      this.#heard = [];
-      this.#chars = 0;
-    }
-    this.#wake();
   }
 
   #say(): void {
@@ -258,10 +177,11 @@ export class Call {
 
   #leave(listener: Listener, delivered: boolean): void {
     if (!this.#listeners.delete(listener)) return;
+    this.#heard.close(listener.cursor);
     listener.notifier.ring();
     if (delivered) this.#isDelivered = true;
     // Nothing is left to find here.
-    if (this.#isDelivered && this.key === null && !this.hasListeners) {
+    if (this.#isDelivered && this.key === null && this.listenerCount === 0) {
       this.close();
       this.#keeper.abandoned(this);
     }
@@ -276,16 +196,4 @@ export class Call {
     if (this.#linger !== null) clearTimeout(this.#linger);
     if (this.#tail !== null) clearTimeout(this.#tail);
   }
-}
-
-function notAsked(): ApiError {
-  return new ApiError('the bridge could not be reached in time, so the call was not asked', {
-    status: 503,
-    code: 'not_asked',
-    retryAfterS: 1,
-  });
-}
-
-function lengthOf(what: Heard): number {
-  return 'event' in what ? what.event.length : 0;
 }

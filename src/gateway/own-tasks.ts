@@ -1,9 +1,8 @@
-import type { FoundAnswer } from '../asker/find-answer.js';
+import { type FoundAnswer, readFoundAnswer } from '../asker/find-answer.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import { TaskRecords } from '../log/task-records.js';
-import { answerOf } from '../log/walk-answers.js';
 import { type HistoryCommit, type HistoryMessage, messageOf } from '../protocol/history.js';
 import type { TaskRequest } from '../protocol/request.js';
 import { readTask } from '../protocol/task.js';
@@ -69,17 +68,13 @@ export async function findOwnTasks(view: BridgeView, tip: string, query: OwnTask
       const { request, metadata = {}, stream } = read.value;
       if (metadata.gateway !== query.gateway) continue;
       const settledBy = settled.get(commit.id);
-      const answer = settledBy === undefined ? null : await answerOf(reader, records, settledBy);
       found.push({
         ...request,
         task: commit.id,
         token: metadata.token ?? null,
         idempotencyKey: metadata.idempotency_key ?? null,
         isStreamed: stream === true,
-        answer:
-          answer !== null && 'answer' in answer && settledBy !== undefined
-            ? { commit: settledBy.id, asked: answer.task, answer: answer.answer }
-            : null,
+        answer: settledBy === undefined ? null : await readFoundAnswer(reader, records, settledBy),
       });
     }
     return found;

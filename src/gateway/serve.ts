@@ -11,14 +11,14 @@ import { BridgeError, errorText } from '../protocol/bridge-error.js';
 import { oneLine } from '../protocol/printable.js';
 import { createApp } from './app.js';
 import { type Aliases, bridgeModels } from './bridge-models.js';
-import type { CallEvent } from './call.js';
 import { openCalls } from './calls.js';
 import { openHealth } from './health.js';
 import { openHttpServer } from './http-server.js';
 import { isLoopback, type ListenAddress } from './listen-address.js';
+import type { CallEvent } from './live-call.js';
 import { openMetrics } from './metrics.js';
 import { openPageData } from './page-data.js';
-import { writeAnswer } from './write-stream.js';
+import { writeAnswer } from './write-answer.js';
 
 /** How a gateway is run. */
 export interface GatewayOptions {

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { FoundAnswer } from '../../../src/asker/find-answer.js';
-import { Call, type CallEvent } from '../../../src/gateway/call.js';
+import { Call } from '../../../src/gateway/call.js';
+import type { CallEvent } from '../../../src/gateway/live-call.js';
 import { modelsRef, writeModels } from '../../../src/protocol/models.js';
 import type { StreamPiece } from '../../../src/protocol/stream.js';
 import { onCleanup } from '../../support/on-cleanup.js';

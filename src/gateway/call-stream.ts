@@ -1,20 +1,14 @@
 import { judgeRequest } from '../agent/requests/judge-request.js';
 import type { Answer } from '../protocol/answer.js';
 import { isRequestPath, type TaskRequest } from '../protocol/request.js';
-import { ApiError, errorEvent, errorOfAnswer } from './api-errors.js';
+import { type ApiError, errorEvent, errorOfAnswer } from './api-errors.js';
 import { apiFormOf } from './api-form.js';
-import type { CallEvent, LiveCall } from './call.js';
+import type { GivenCall } from './given-call.js';
+import type { CallEvent, LiveCall } from './live-call.js';
 import { madeEvents } from './made-events.js';
-import { dataIn, isNdjson, polishBody, polishEvent } from './polish.js';
-
-/** How the answer to a call is to be given. */
-export interface GivenCall extends TaskRequest {
-  readonly wantsStream: boolean;
-  /** Aborts when the client goes away. */
-  readonly left: AbortSignal;
-  /** How long a stream is silent before it says that it still waits; for tests. Milliseconds. */
-  readonly commentMs?: number;
-}
+import { dataIn, isNdjson, polishEvent } from './polish.js';
+import { brokeOff, clientLeft, noResponse, startedAgain, stillWaiting } from './task-errors.js';
+import { answerHeaders, giveWhole } from './whole-answer.js';
 
 /**
  * Proxies end a connection that is silent for 60 s (nginx, and others). A comment is no event, so no client
@@ -22,52 +16,8 @@ export interface GivenCall extends TaskRequest {
  */
 const COMMENT_MS = 15_000;
 
-/**
- * Gives a client the answer to its call: as a stream of its API while it is generated, or whole. Throws
- * ApiError where it ends before its first byte. Once a stream has begun, it ends with an error of its API.
- * Whatever happens, the call is left.
- */
-export async function writeAnswer(live: LiveCall, call: GivenCall): Promise<Response> {
-  const events = live.events[Symbol.asyncIterator]();
-  const leave = () => live.leave();
-  call.left.addEventListener('abort', leave, { once: true });
-  if (call.left.aborted) leave();
-  try {
-    if (call.wantsStream) return await new StreamOfCall(live, call, events).start();
-    for (;;) {
-      const next = await events.next();
-      if (next.done) throw clientLeft();
-      if ('unanswered' in next.value) throw stillWaiting(live.task);
-      if (!('answer' in next.value)) continue;
-      return giveWhole(live, call, next.value.answer);
-    }
-  } catch (error) {
-    live.leave();
-    throw error;
-  }
-}
-
-/** An error is an answer as well: asked again, it is another question. */
-function giveWhole(live: LiveCall, call: GivenCall, answer: Answer): Response {
-  try {
-    return wholeAnswer(live, call, answer);
-  } finally {
-    live.leave({ delivered: !call.left.aborted });
-  }
-}
-
-function wholeAnswer({ task }: LiveCall, call: GivenCall, answer: Answer): Response {
-  const { response } = answer;
-  if (response === undefined) throw answer.error === null ? noResponse(task) : errorOfAnswer(answer);
-  const { status, body } = response;
-  const headers = headersOf(task, answer.dropped ?? []);
-  // It would be the same again: the official clients try some of these by themselves.
-  if (answer.error !== null) headers.set('x-should-retry', 'false');
-  return Response.json(polishBody(call, task, body), { status, headers });
-}
-
 /** A stream of events, or of lines, that begins with the first one. */
-class StreamOfCall {
+export class StreamOfCall {
   readonly #live: LiveCall;
   readonly #call: GivenCall;
   readonly #events: AsyncIterator<CallEvent>;
@@ -113,7 +63,10 @@ class StreamOfCall {
       },
       cancel: () => this.#live.leave(),
     });
-    const headers = headersOf(task, answer?.dropped ?? (answer === null ? expectedDropped(this.#call) : []));
+    const headers = answerHeaders(
+      task,
+      answer?.dropped ?? (answer === null ? expectedDropped(this.#call) : []),
+    );
     headers.set('content-type', this.#isNdjson ? 'application/x-ndjson' : 'text/event-stream; charset=utf-8');
     headers.set('cache-control', 'no-cache, no-transform');
     // nginx would keep it until it is whole.
@@ -225,52 +178,6 @@ function sequenceIn(event: string): number {
 function expectedDropped({ path, body }: TaskRequest): readonly string[] {
   const judged = judgeRequest({ path, body }, { maxContext: Number.MAX_SAFE_INTEGER, passFields: [] });
   return 'refused' in judged ? [] : judged.dropped;
-}
-
-function headersOf(task: string, dropped: readonly string[]): Headers {
-  const headers = new Headers({ 'x-llm-bridge-task': task });
-  // A header has no characters but these.
-  if (dropped.length > 0)
-    headers.set('x-llm-bridge-dropped', dropped.join(', ').replace(/[^\x20-\x7e]/g, '?'));
-  return headers;
-}
-
-function shortOf(task: string): string {
-  return task.slice(0, 12);
-}
-
-function stillWaiting(task: string): ApiError {
-  return new ApiError(
-    `no answer yet: the task ${shortOf(task)} waits for an agent. The same call, sent again, joins it`,
-    { status: 503, code: 'still_waiting', task, retryAfterS: 1 },
-  );
-}
-
-function startedAgain(task: string): ApiError {
-  return new ApiError(
-    `the model began the task ${shortOf(task)} again, so what came before is void. The same call, sent again, joins it`,
-    { status: 503, code: 'started_again', task, retryAfterS: 1 },
-  );
-}
-
-function brokeOff(task: string): ApiError {
-  return new ApiError(
-    `the stream of the task ${shortOf(task)} broke off; its answer is there. The same call, sent again, gets it`,
-    { status: 503, code: 'stream_lost', task, retryAfterS: 1 },
-  );
-}
-
-function noResponse(task: string): ApiError {
-  return new ApiError(`the answer to the task ${shortOf(task)} is none to an API call`, {
-    status: 502,
-    code: 'no_response',
-    task,
-  });
-}
-
-/** Nobody hears it. */
-function clientLeft(): ApiError {
-  return new ApiError('the client has left', { status: 499, code: 'client_left' });
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,8 +1,9 @@
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
-import type { CallEvent, LiveCall } from '../../../src/gateway/call.js';
-import { type GivenCall, writeAnswer } from '../../../src/gateway/write-stream.js';
+import type { GivenCall } from '../../../src/gateway/given-call.js';
+import type { CallEvent, LiveCall } from '../../../src/gateway/live-call.js';
+import { writeAnswer } from '../../../src/gateway/write-answer.js';
 import type { Answer } from '../../../src/protocol/answer.js';
 
 const TASK = 'a1'.repeat(20);

@@ -1,0 +1,12 @@
+import type { TaskRequest } from '../protocol/request.js';
+
+/** A call of a client. */
+export interface AskedCall extends TaskRequest {
+  /** The name of the token that it came with; null where there are no tokens. */
+  readonly token: string | null;
+  readonly idempotencyKey: string | null;
+  /** Whether the answer is to come in pieces. */
+  readonly wantsStream: boolean;
+  /** Aborts when the client goes away. */
+  readonly signal?: AbortSignal | undefined;
+}

@@ -1,0 +1,24 @@
+import { createHash } from 'node:crypto';
+import type { AskedCall } from './asked-call.js';
+
+/** What two calls share that are the same: whose they are, and what they ask. */
+export function contentOf(asked: Pick<AskedCall, 'path' | 'body' | 'token'>): string {
+  const text = JSON.stringify([asked.token, asked.path, sorted(asked.body)]);
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** By which a client finds its call although somebody listens to it; null where it has sent no key. */
+export function keyOf({ token, idempotencyKey }: Pick<AskedCall, 'token' | 'idempotencyKey'>): string | null {
+  return idempotencyKey === null ? null : JSON.stringify([token, idempotencyKey]);
+}
+
+/** The same value with the fields of objects in order: what is read from the record may have another. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, one]) => [key, sorted(one)]),
+  );
+}

@@ -1,0 +1,76 @@
+import { sameModel } from '../agent/backends/same-model.js';
+import type { WhoWorks } from '../bridge/side-refs.js';
+import { holdersOf } from '../bridge/wanted-model.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { isPresent } from '../protocol/presence.js';
+import { modelOfRequest, type TaskRequest } from '../protocol/request.js';
+import { ApiError } from './api-errors.js';
+import type { BridgeFeed } from './bridge-feed.js';
+
+/** What lies beside main is read again after this time. Milliseconds. */
+const WHO_AGE_MS = 30_000;
+
+/** A model that nobody seems to have is looked for again, but not more often than this. Milliseconds. */
+const WHO_AGAIN_MS = 1_000;
+
+/** Who is there and what models they have, read at most so often. */
+export class KnownModels {
+  readonly #feed: BridgeFeed;
+  #who: { readonly value: Promise<WhoWorks>; readonly atMs: number } | null = null;
+
+  constructor(feed: BridgeFeed) {
+    this.#feed = feed;
+  }
+
+  /** Who is there, and what they have; at most some seconds old. Throws what reading the bridge throws. */
+  who(): Promise<WhoWorks> {
+    return this.#whoSince(performance.now() - WHO_AGE_MS);
+  }
+
+  /** What was read is out of date. */
+  changed(): void {
+    this.#who = null;
+  }
+
+  /** Throws ApiError 404 where a model is named that no agent has: a typing error is told at once. */
+  async require(asked: TaskRequest): Promise<void> {
+    const model = modelOfRequest(asked);
+    if (model === undefined) return;
+    const isKnown = async (sinceMs: number) => this.#mayHave(await this.#whoSince(sinceMs), model);
+    const nowMs = performance.now();
+    try {
+      if ((await isKnown(nowMs - WHO_AGE_MS)) || (await isKnown(nowMs - WHO_AGAIN_MS))) return;
+    } catch (error) {
+      // Where the bridge cannot be read, asking fails as well, and says why.
+      if (error instanceof BridgeError) return;
+      throw error;
+    }
+    const message = `no agent has the model ${JSON.stringify(model)}; GET /v1/models lists those there are`;
+    throw new ApiError(message, { status: 404, code: 'model_not_found', param: 'model' });
+  }
+
+  /** True also where nobody can tell: no agent has said what it has, or one that is there does not say. */
+  #mayHave(who: WhoWorks, model: string): boolean {
+    if (who.models.size === 0) return true;
+    const nowMs = this.#feed.view.terms.serverNow();
+    const isSilent = who.agents.some((one) => isPresent(one, nowMs) && !who.models.has(one.agent));
+    return isSilent || holdersOf({ model }, who.models, sameModel).length > 0;
+  }
+
+  #whoSince(sinceMs: number): Promise<WhoWorks> {
+    if (this.#who === null || this.#who.atMs < sinceMs) {
+      const value = this.#look();
+      this.#who = { value, atMs: performance.now() };
+      value.catch(() => {
+        if (this.#who?.value === value) this.#who = null;
+      });
+    }
+    return this.#who.value;
+  }
+
+  async #look(): Promise<WhoWorks> {
+    const { view } = this.#feed;
+    await this.#feed.catchUp({ sideRefs: true });
+    return await view.mended(() => view.whoWorks());
+  }
+}

@@ -1,0 +1,80 @@
+import { BridgeError } from '../protocol/bridge-error.js';
+import { ApiError } from './api-errors.js';
+
+/** As many tasks are open as may be. */
+export function tooManyOpen(open: number): ApiError {
+  return new ApiError(`${open} calls wait already`, {
+    status: 429,
+    code: 'too_many_requests',
+    retryAfterS: 5,
+  });
+}
+
+/** The bridge could not be reached for as long as a call waits. */
+export function notAsked(): ApiError {
+  return new ApiError('the bridge could not be reached in time, so the call was not asked', {
+    status: 503,
+    code: 'not_asked',
+    retryAfterS: 1,
+  });
+}
+
+/** A task could not be put on main. Whatever is no BridgeError says that nobody wanted it any more. */
+export function notTaken(error: unknown): ApiError {
+  if (!(error instanceof BridgeError)) {
+    return new ApiError('the call was not asked, because nobody waited for it any more', {
+      status: 503,
+      code: 'not_asked',
+      retryAfterS: 1,
+      cause: error,
+    });
+  }
+  return new ApiError(`the bridge did not take the call: ${error.message}`, {
+    status: error.retryable ? 503 : 502,
+    code: error.code,
+    retryAfterS: error.retryable ? 1 : undefined,
+    cause: error,
+  });
+}
+
+/** The wait is over, and the task is not. */
+export function stillWaiting(task: string): ApiError {
+  return new ApiError(
+    `no answer yet: the task ${shortOf(task)} waits for an agent. The same call, sent again, joins it`,
+    { status: 503, code: 'still_waiting', task, retryAfterS: 1 },
+  );
+}
+
+/** A second generation began after something of the first went out. */
+export function startedAgain(task: string): ApiError {
+  return new ApiError(
+    `the model began the task ${shortOf(task)} again, so what came before is void. The same call, sent again, joins it`,
+    { status: 503, code: 'started_again', task, retryAfterS: 1 },
+  );
+}
+
+/** The rest of a stream was lost. */
+export function brokeOff(task: string): ApiError {
+  return new ApiError(
+    `the stream of the task ${shortOf(task)} broke off; its answer is there. The same call, sent again, gets it`,
+    { status: 503, code: 'stream_lost', task, retryAfterS: 1 },
+  );
+}
+
+/** An agent has answered with something else than the response of an API. */
+export function noResponse(task: string): ApiError {
+  return new ApiError(`the answer to the task ${shortOf(task)} is none to an API call`, {
+    status: 502,
+    code: 'no_response',
+    task,
+  });
+}
+
+/** For a client that has left: nobody hears it. */
+export function clientLeft(): ApiError {
+  return new ApiError('the client has left', { status: 499, code: 'client_left' });
+}
+
+function shortOf(task: string): string {
+  return task.slice(0, 12);
+}
