@@ -107,7 +107,8 @@ function lostConfig(gitDir: string): BridgeError {
 
 /** Whether a file of this user id is this user's own. Always true where there are no user ids (Windows). */
 export function isOwner(uid: number): boolean {
-  return process.getuid === undefined || process.getuid() === uid;
+  const own = process.getuid?.();
+  return own === undefined || own === uid;
 }
 
 function otherOwner(gitDir: string, cause?: unknown): BridgeError {

@@ -91,6 +91,7 @@ export function sshWords(
   if (program !== undefined) return [program, ...options, ...words, ...args];
   // A command of the user's own is shell text, as it is for git.
   const { text } = connection.ssh;
+  // biome-ignore lint/plugin: Git for Windows brings the sh that runs such a text for git, too
   return ['sh', '-c', `${execPrefix(text)}${text} "$@"`, 'ssh', ...options, ...args];
 }
 

@@ -54,6 +54,7 @@ const LOOK_EVERY_MS = 50;
  */
 export async function findStaleLocks(
   gitDir: string,
+  // biome-ignore lint/plugin: where there is none, no lock is ever proven to be stale
   { waitMs = 0, procFolder = '/proc' }: StaleLockOptions = {},
 ): Promise<LockReport> {
   const before = await listLocks(gitDir);

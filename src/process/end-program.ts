@@ -43,6 +43,7 @@ function signalGroup(child: ChildProcess, signal: 'SIGTERM' | 'SIGCONT' | 'SIGKI
     return;
   }
   try {
+    // biome-ignore lint/plugin: HAS_GROUPS is true here
     process.kill(-child.pid, signal);
   } catch {
     // All of it has ended.

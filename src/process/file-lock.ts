@@ -78,6 +78,7 @@ type FlockOutcome = 'taken' | 'held' | 'no-program' | { readonly exitCode: numbe
 async function flock(handle: FileHandle, timeoutMs: number, mode: '-x' | '-s' = '-x'): Promise<FlockOutcome> {
   const isPatient = timeoutMs > 0;
   try {
+    // biome-ignore lint/plugin: agent and asker lock by their state folder; this is for the server
     const { exitCode, endedFor } = await runProgram(['flock', ...(isPatient ? [] : ['-n']), mode, '3'], {
       env: process.env,
       output: 'ignored',

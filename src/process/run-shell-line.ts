@@ -33,5 +33,6 @@ export async function runShellLine(
 }
 
 function shellOf(line: string): Command {
+  // biome-ignore lint/plugin: Windows has taken the other branch
   return process.platform === 'win32' ? ['cmd.exe', '/d', '/s', '/c', line] : ['/bin/sh', '-c', line];
 }

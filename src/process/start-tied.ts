@@ -54,6 +54,7 @@ export function startTied(
   },
 ): TiedProgram {
   const { env, leftOver = '', stdin = 'ignore' } = options;
+  // biome-ignore lint/plugin: HAS_GROUPS is false on Windows
   const words: Command = HAS_GROUPS ? ['sh', '-c', KEEPER, 'llm-bridge', leftOver, ...command] : command;
   const stdio = [stdin, 'pipe', 'pipe', HAS_GROUPS ? 'pipe' : 'ignore'] as const;
   const child = spawnProgram(words, [...stdio], { env, ownGroup: true });

@@ -70,5 +70,6 @@ function partsOf(folder: string): string[] {
 }
 
 function isStranger(uid: number): boolean {
-  return process.getuid !== undefined && uid !== process.getuid() && uid !== 0;
+  const own = process.getuid?.();
+  return own !== undefined && uid !== own && uid !== 0;
 }
