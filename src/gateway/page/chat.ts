@@ -1,34 +1,15 @@
+import { isSaid, keepConversation, messageOf, restoredConversation, type Turn } from './conversation.js';
 import { element, fill } from './element.js';
 import { chat, post, type State } from './gateway.js';
+import { turnView } from './turn-view.js';
 import { say } from './words.js';
-
-/** A turn of the conversation. */
-interface Turn {
-  readonly role: 'user' | 'assistant';
-  text: string;
-  thinking: string;
-  /** Data URLs. */
-  readonly images: readonly string[];
-  /** The task that answers, and how it ended. */
-  task?: string;
-  failed?: string;
-}
-
-/** The conversation as the browser keeps it: `isOpen` while an answer is being written. */
-interface Kept {
-  readonly model: string;
-  readonly turns: Turn[];
-  readonly isOpen: boolean;
-}
-
-const STORED = 'llm-bridge-chat';
 
 /**
  * The chat. What was said is kept in the browser; a reload while an answer is written asks the same call
  * again, which joins the task that nobody listens to any more.
  */
 export function openChat(): { readonly root: HTMLElement; show(state: State): void } {
-  let { model, turns, isOpen } = restored();
+  let { model, turns, isOpen } = restoredConversation();
   let images: string[] = [];
   let running: { readonly abort: AbortController; task: string | null } | null = null;
 
@@ -197,56 +178,12 @@ export function openChat(): { readonly root: HTMLElement; show(state: State): vo
 
   function drawTurn(turn: Turn): HTMLElement {
     const isWaited = running !== null && turn === turns.at(-1) && turn.text + turn.thinking === '';
-    return element(
-      'li',
-      { class: turn.role },
-      element('strong', {}, turn.role === 'user' ? say('you') : model),
-      turn.thinking !== '' &&
-        element(
-          'details',
-          {},
-          element('summary', {}, say('thinking')),
-          element('p', { class: 'text' }, turn.thinking),
-        ),
-      turn.images.map((image) => element('img', { src: image, alt: say('attached') })),
-      element('p', { class: 'text' }, turn.text),
-      isWaited && element('p', { class: 'hint' }, say('waiting')),
-      turn.failed !== undefined && element('p', { class: 'problem', role: 'alert' }, turn.failed),
-      turn.task !== undefined &&
-        element('a', { href: `#task/${turn.task}`, class: 'hint' }, turn.task.slice(0, 8)),
-    );
+    return turnView(turn, model, isWaited);
   }
 
   function keep(): void {
-    const kept: Kept = { model, turns, isOpen };
-    try {
-      localStorage.setItem(STORED, JSON.stringify(kept));
-    } catch {
-      // Photos may be more than a browser keeps: the chat goes on, and a reload forgets them.
-      const light = turns.map((turn) => ({ ...turn, images: [] }));
-      localStorage.setItem(STORED, JSON.stringify({ model, turns: light, isOpen: false }));
-    }
+    keepConversation({ model, turns, isOpen });
   }
-}
-
-function restored(): Kept {
-  try {
-    const kept = JSON.parse(localStorage.getItem(STORED) ?? '') as Kept;
-    if (Array.isArray(kept.turns)) return kept;
-  } catch {
-    // Nothing was kept yet.
-  }
-  return { model: '', turns: [], isOpen: false };
-}
-
-function isSaid(turn: Turn): boolean {
-  return turn.text !== '' || turn.images.length > 0;
-}
-
-function messageOf({ role, text, images }: Turn) {
-  if (images.length === 0) return { role, content: text };
-  const pictures = images.map((url) => ({ type: 'image_url', image_url: { url } }));
-  return { role, content: [{ type: 'text', text }, ...pictures] };
 }
 
 function dataUrl(file: File): Promise<string> {

@@ -1,11 +1,15 @@
 import 'uplot/dist/uPlot.min.css';
 import './page.css';
+import { openAgents } from './agents-view.js';
 import { openCharts } from './charts.js';
 import { openChat } from './chat.js';
 import { openConnect } from './connect.js';
 import { element, fill } from './element.js';
 import { get, post, Refused, type State } from './gateway.js';
-import { openAgents, openRecord, openSearch, openTasks, type View } from './views.js';
+import { openRecord } from './record-view.js';
+import { openSearch } from './search-view.js';
+import { openTasks } from './tasks-view.js';
+import type { View } from './view.js';
 import { language, say, switchLanguage, type Word } from './words.js';
 
 const SECTIONS = [

@@ -1,0 +1,46 @@
+import { element, fill } from './element.js';
+import { cell, table, type View } from './view.js';
+import { duration, say } from './words.js';
+
+/** The agents, and which models they have. */
+export function openAgents(): View {
+  const agents = element('tbody');
+  const models = element('tbody');
+  return {
+    root: element(
+      'section',
+      { 'aria-label': say('agents') },
+      table('agents', ['agent', 'state', 'seen', 'backends', 'running'], agents),
+      table('models', ['model', 'can', 'has', 'loaded'], models),
+    ),
+    show(state) {
+      fill(
+        agents,
+        state.agents.map((agent) =>
+          element(
+            'tr',
+            {},
+            cell('agent', agent.name),
+            cell('state', say(agent.state === 'stopped' ? 'stoppedAgent' : agent.state)),
+            cell('seen', duration(agent.age_ms)),
+            cell('backends', agent.backends.join(', ')),
+            cell('running', String(agent.busy.length)),
+          ),
+        ),
+      );
+      fill(
+        models,
+        state.models.map((model) =>
+          element(
+            'tr',
+            {},
+            cell('model', model.name),
+            cell('can', model.can.join(', ')),
+            cell('has', model.agents.join(', ')),
+            cell('loaded', say(model.loadedUntilMs === null ? 'no' : 'yes')),
+          ),
+        ),
+      );
+    },
+  };
+}

@@ -1,0 +1,54 @@
+/** A turn of the conversation. */
+export interface Turn {
+  readonly role: 'user' | 'assistant';
+  text: string;
+  thinking: string;
+  /** Data URLs. */
+  readonly images: readonly string[];
+  /** The task that answers, and how it ended. */
+  task?: string;
+  failed?: string;
+}
+
+/** A conversation as the browser keeps it: `isOpen` while an answer is being written. */
+export interface Conversation {
+  readonly model: string;
+  readonly turns: Turn[];
+  readonly isOpen: boolean;
+}
+
+const STORED = 'llm-bridge-chat';
+
+/** Keeps a conversation in the browser. */
+export function keepConversation(conversation: Conversation): void {
+  try {
+    localStorage.setItem(STORED, JSON.stringify(conversation));
+  } catch {
+    // Photos may be more than a browser keeps: the chat goes on, and a reload forgets them.
+    const turns = conversation.turns.map((turn) => ({ ...turn, images: [] }));
+    localStorage.setItem(STORED, JSON.stringify({ ...conversation, turns, isOpen: false }));
+  }
+}
+
+/** The conversation that was kept; an empty one where there is none. */
+export function restoredConversation(): Conversation {
+  try {
+    const kept = JSON.parse(localStorage.getItem(STORED) ?? '') as Conversation;
+    if (Array.isArray(kept.turns)) return kept;
+  } catch {
+    // Nothing was kept yet.
+  }
+  return { model: '', turns: [], isOpen: false };
+}
+
+/** Whether a turn has anything to be sent; an answer that failed has not. */
+export function isSaid(turn: Turn): boolean {
+  return turn.text !== '' || turn.images.length > 0;
+}
+
+/** A turn as `/v1/chat/completions` takes it. */
+export function messageOf({ role, text, images }: Turn) {
+  if (images.length === 0) return { role, content: text };
+  const pictures = images.map((url) => ({ type: 'image_url', image_url: { url } }));
+  return { role, content: [{ type: 'text', text }, ...pictures] };
+}

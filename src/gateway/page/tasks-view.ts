@@ -1,0 +1,54 @@
+import { element, fill } from './element.js';
+import type { Task } from './gateway.js';
+import { cell, table, type View } from './view.js';
+import { duration, say, type Word } from './words.js';
+
+/** The tasks: the open ones first, then the newest of the others. */
+export function openTasks(): View {
+  const body = element('tbody');
+  const problem = element('p', { class: 'problem', role: 'status' });
+  const heads: Word[] = ['state', 'question', 'asker', 'agent', 'age', 'place'];
+  return {
+    root: element('section', { 'aria-label': say('tasks') }, problem, table('tasks', heads, body)),
+    show({ tasks, attendance, now }) {
+      problem.textContent = attendance.problem ?? '';
+      const open = tasks.filter(isOpen);
+      const over = tasks.filter((task) => !isOpen(task)).reverse();
+      fill(
+        body,
+        [...open, ...over].map((task) => row(task, now)),
+      );
+    },
+  };
+}
+
+function isOpen({ state }: Task): boolean {
+  return state === 'pending' || state === 'running';
+}
+
+function row(task: Task, now: string): HTMLElement {
+  const { work, waits_for: waits, place, about_ms: about } = task;
+  const since = work?.since;
+  const running =
+    since === null || since === undefined ? '' : ` ${duration(Date.parse(now) - Date.parse(since))}`;
+  const where = [
+    place === null ? '' : String(place),
+    about === null ? '' : `${say('about')} ${duration(about)}`,
+    waits === null ? '' : `${say('waitsFor')} ${waits.agents.map(nameOf).join(', ')}`,
+    work === null ? '' : [work.phase, work.model].filter((one) => one !== null).join(' '),
+  ];
+  return element(
+    'tr',
+    {},
+    cell('state', element('span', { class: `state ${task.state}` }, `${say(task.state)}${running}`)),
+    cell('question', element('a', { href: `#task/${task.task}` }, task.question || task.task.slice(0, 8))),
+    cell('asker', task.asker),
+    cell('agent', task.agent ?? ''),
+    cell('age', duration(Date.parse(now) - Date.parse(task.asked_at))),
+    cell('place', where.filter((one) => one !== '').join(' · ')),
+  );
+}
+
+function nameOf(agent: unknown): string {
+  return typeof agent === 'string' ? agent : ((agent as { name?: string }).name ?? '');
+}
