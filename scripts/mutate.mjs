@@ -6,7 +6,7 @@
 // the vectors are bundled with the broken code here, and loaded once for each mutant, without vitest
 // (test/mutation/vitest-shim.ts).
 import { spawnSync } from 'node:child_process';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -59,6 +59,8 @@ const folder = path.join(
   `llm-bridge-mutate-${values.part.replace('/', '-')}${values.file ?? ''}`,
 );
 const bundle = path.join(folder, 'judge.mjs');
+/** The tests by what each takes, the cheapest first: most mutants end at one of the first hundreds. */
+const orderFile = path.join(folder, 'order.json');
 
 if (values.try !== undefined) {
   await tryMutants(JSON.parse(values.try));
@@ -233,6 +235,7 @@ function tryInProcess(ids) {
 async function tryMutants(ids) {
   const turn = new Int32Array(new SharedArrayBuffer(4));
   new Worker(WATCH, { eval: true, workerData: { turn, maxMs: MAX_CPU_MS } }).unref();
+  const order = ids[0] === null ? undefined : JSON.parse(await readFile(orderFile, 'utf8'));
   for (const id of ids) {
     turn[0] += 1;
     globalThis.__stryker__ = { activeMutant: id ?? undefined, hitCount: 0, hitLimit: MAX_HITS };
@@ -240,7 +243,14 @@ async function tryMutants(ids) {
     try {
       const { registered } = await import(`${pathToFileURL(bundle).href}?mutant=${id}`);
       if (registered.length === 0) throw new Error('there are no tests');
-      for (const one of registered) await one();
+      const tookMs = new Map();
+      for (const at of order ?? registered.keys()) {
+        const beganMs = performance.now();
+        await registered[at]();
+        tookMs.set(at, performance.now() - beganMs);
+      }
+      const cheapestFirst = [...tookMs].sort((a, b) => a[1] - b[1]).map(([at]) => at);
+      if (order === undefined) await writeFile(orderFile, JSON.stringify(cheapestFirst));
     } catch (error) {
       isNoticed = true;
       if (id === null) console.error(error);

@@ -82,8 +82,7 @@ def instant(value):
     text(pattern=r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]\.[0-9]{3}Z")(value)
     return datetime.datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ") and value
 def name(value):
-    text(pattern=NAME)(value)
-    return need(".." not in value and not value.endswith(".lock"), "is no part of a ref", value=value)
+    return need(not re.search(r"\.\.|\.lock\Z", text(pattern=NAME)(value)), "is no ref name", value=value)
 # ---- Messages ----
 COUNT, COMMIT, SESSION = whole(0), text(pattern=ID), text(pattern="[0-9a-f]{16}")
 BACKEND, WORD = text(pattern="[a-z][a-z0-9-]{0,31}"), text(pattern="[a-z][a-z-]{0,31}")
@@ -159,8 +158,7 @@ def attempt(rule, *given):  # what a rule returns, and None; or None, and the co
     except ValueError as error:
         return None, error.args[0] if len(error.args) == 2 else "payload"
 def is_reusable(it):
-    cut = it.get("finish_reason") in ("length", "repetition")
-    return it["answer"] is not None and "response" not in it and not cut
+    return not (it["error"] or "response" in it or it.get("finish_reason") in ("length", "repetition"))
 def cached_answer(earlier, own):  # `own`: task_hash, task_commit, created_at, agent, latency_ms, …
     taken = ("model", "backend", "answer", "error", "thinking", "finish_reason", "usage", "context")
     return ANSWER({**{key: earlier[key] for key in taken if key in earlier}, **own, "cached": True})
@@ -187,12 +185,15 @@ def question_of(task):  # what task_text and subjects quote: the user's last tex
         texts = [part.get("text") if isinstance(part, dict) else part for part in parts_of(it) or [it]]
         return "\n".join(said for said in texts if isinstance(said, str))
     def parts_of(it): return it if isinstance(it, list) else []
-    body = task["request"]["body"] if "request" in task else task
+    call = task.get("request", {"path": "", "body": task})
+    body = call["body"]
     messages = parts_of(body.get("messages")) + parts_of(body.get("input"))
     users = [it for it in messages if isinstance(it, dict) and it.get("role") == "user"]
     said = [it.get("content") for it in users[::-1]] + [body.get("prompt"), body.get("input")]
-    path = task.get("request", {}).get("path", "")
-    return next((it for it in map(text_in, said) if re.search(f"[^{WHITE}]", it)), path)
+    return next((it for it in map(text_in, said) if re.search(f"[^{WHITE}]", it)), call["path"])
+def model_of(task):  # the model that a task names, or None
+    named = task.get("request", {}).get("body", task).get("model")
+    return named if isinstance(named, str) and named else None
 def estimate_tokens(said):
     units = memoryview(said.encode(f"utf-16-{sys.byteorder[0]}e")).cast("H")
     return -(-sum(1 if unit < 0x250 else 2 if unit < 0x2E80 else 4 for unit in units) // 4)
@@ -306,8 +307,7 @@ def in_turns(asked, now_ms):  # the order of answering; `asked`: (id, asker, tim
     turn = {one[0]: (-mine[0], whose[:at].count(mine) - max(0, now_ms - one[2]) // 3_600_000)
             for at, (one, mine) in enumerate(zip(asked, whose))}
     return sorted(turn, key=turn.get)
-def task_of(objects, commit):  # the task of a commit that asks; None where it cannot be read
-    return attempt(read, *commit["changes"], objects(commit["blob"]) or b"", MAX_WHOLE)[0]
+def task_of(objects, one): return attempt(read, *one["changes"], objects(one["blob"]) or b"", MAX_WHOLE)[0]
 def read_log(objects, commits):  # the lines that answers.log has to have, each without its ingested_at
     tasks, lines = {}, []
     for one in commits:

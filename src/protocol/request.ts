@@ -45,7 +45,7 @@ const FIRST_REFUSAL = 400;
 export const responseSchema = z.strictObject({
   /** A status below 200 is no answer yet. */
   status: z.int().min(200).max(599),
-  /** Any JSON value. A field of the type unknown may be absent for zod; this one may not. */
+  /** Any JSON value. A field of the type unknown may be undefined for zod; this one may not. */
   body: z
     .unknown()
     .refine((body): boolean => body !== undefined, 'is missing')

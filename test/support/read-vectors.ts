@@ -50,6 +50,7 @@ export const taskVectorsSchema = z.object({
     )
     .min(1),
   questions: z.array(z.object({ ...named, task: z.unknown(), question: z.string() })).min(1),
+  models: z.array(z.object({ ...named, task: z.unknown(), model: z.string().nullable() })).min(1),
 });
 
 /** `docs/vectors/answers.json`. */

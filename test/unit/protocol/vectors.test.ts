@@ -30,7 +30,7 @@ import {
 } from '../../../src/protocol/presence.js';
 import { readQueue } from '../../../src/protocol/queue.js';
 import { formatRefusal, parseRefusal, REFUSAL_CODES } from '../../../src/protocol/refusal.js';
-import { questionOf, readTask, taskHash, taskJsonSchema } from '../../../src/protocol/task.js';
+import { modelOf, questionOf, readTask, taskHash, taskJsonSchema } from '../../../src/protocol/task.js';
 import { readTrailers } from '../../../src/protocol/trailers.js';
 import {
   answerVectorsSchema,
@@ -194,6 +194,10 @@ describe('a task file', () => {
 
 test.each(titled(tasks.questions))('the question of a task: %s', (_name, { task, question }) => {
   expect(questionOf(taskJsonSchema.parse(task))).toBe(question);
+});
+
+test.each(titled(tasks.models))('the model that a task names: %s', (_name, { task, model }) => {
+  expect(modelOf(taskJsonSchema.parse(task)) ?? null).toBe(model);
 });
 
 describe('an inbox.json', () => {
