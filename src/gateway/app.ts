@@ -10,12 +10,14 @@ import { addModelRoutes } from './routes/model-routes.js';
 import { addOpenRoutes } from './routes/open-routes.js';
 import { addPageRoutes } from './routes/page-routes.js';
 import { addRoutesOfNothing } from './routes/routes-of-nothing.js';
+import { addStoredRoutes } from './routes/stored-routes.js';
 import { addWatchRoutes } from './routes/watch-routes.js';
 
 /** What can be called with a token, where tokens are needed; the first that has a path answers. */
 const GROUPS: readonly RouteGroup[] = [
   addGenerateRoutes,
   addModelRoutes,
+  addStoredRoutes,
   addPageRoutes,
   addWatchRoutes,
   // The last: whatever was not found before.

@@ -30,6 +30,7 @@ export function draftCall(
 ): CallDraft {
   const { path, body, token, idempotencyKey, wantsStream } = asked;
   const metadata = {
+    ...asked.metadata,
     gateway,
     ...(token === null ? {} : { token }),
     ...(idempotencyKey === null ? {} : { idempotency_key: idempotencyKey }),
@@ -48,11 +49,15 @@ export function draftCall(
   }
 }
 
-/** The cancel of a task that nobody waits for any more. */
-export function draftCancel(task: string, { terms }: Pick<BridgeView, 'terms'>): MessageDraft {
+/** The cancel of a task; by default of one that nobody waits for any more. */
+export function draftCancel(
+  task: string,
+  { terms }: Pick<BridgeView, 'terms'>,
+  reason = 'nobody waits for it any more',
+): MessageDraft {
   const cancel = {
     task_commit: task,
-    reason: 'nobody waits for it any more',
+    reason,
     cancelled_at: new Date(terms.serverNow()).toISOString(),
   };
   return { file: CANCEL_FILE, bytes: writeCancel(cancel), message: cancelMessage(cancel) };

@@ -1,3 +1,4 @@
+import type { Committed } from '../asker/commit-local.js';
 import { openToWrite } from '../asker/commit-to-view.js';
 import { type FoundAnswer, findAnswer, readFoundAnswer } from '../asker/find-answer.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
@@ -10,7 +11,7 @@ import { BridgeFeed } from './bridge-feed.js';
 import type { Call } from './call.js';
 import { draftCall, draftCancel } from './call-drafts.js';
 import type { CallsSettings } from './calls-settings.js';
-import { CommitQueue } from './commit-queue.js';
+import { CommitQueue, type QueuedMessage } from './commit-queue.js';
 import { KeptCalls } from './kept-calls.js';
 import { KnownModels } from './known-models.js';
 import type { LiveCall } from './live-call.js';
@@ -26,8 +27,20 @@ export interface Calls {
    * that was used for another call, 503 where the bridge cannot be reached.
    */
   open(asked: AskedCall): Promise<LiveCall>;
-  /** Who is there, and what they have; at most some seconds old. */
-  who(): Promise<WhoWorks>;
+  /**
+   * Asks a task that goes on without its client, and resolves with its id once it is on main. Throws ApiError
+   * as `open` does.
+   */
+  post(asked: AskedCall): Promise<string>;
+  /**
+   * Joins a task that is on main, whoever asked it. Leaving it cancels nothing. Throws ApiError 429 for too
+   * many calls.
+   */
+  watch(task: string): Promise<LiveCall>;
+  /** Puts a message on main, as CommitQueue does. Throws ApiError where the bridge does not take it. */
+  submit(what: QueuedMessage): Promise<Committed>;
+  /** Who is there, and what they have; at most so old, by default half a minute. Milliseconds. */
+  who(maxAgeMs?: number): Promise<WhoWorks>;
   /** The bridge's rules and clock. */
   readonly view: BridgeView;
   /** How many tasks are open or kept, and how many clients there are. */
@@ -106,8 +119,44 @@ class BridgeCalls implements Calls {
     return await this.#ask(asked).join(false, asked.signal);
   }
 
-  who(): Promise<WhoWorks> {
-    return this.#models.who();
+  async post(asked: AskedCall): Promise<string> {
+    await this.#models.require(asked);
+    const { isStreamed: _, ...message } = draftCall(asked, this.view, this.#settings.gateway);
+    const endsAtMs = performance.now() + this.#settings.waitMs;
+    const isWanted = () => performance.now() < endsAtMs && asked.signal?.aborted !== true;
+    return (await this.submit({ ...message, isWanted })).id;
+  }
+
+  async watch(task: string): Promise<LiveCall> {
+    const there = this.#kept.ofTask(task);
+    if (there !== undefined) return await there.join(true);
+    if (this.#kept.size >= this.#settings.maxCalls) throw tooManyOpen(this.#kept.size);
+    const call = this.#kept.watch(task, (ended) => {
+      this.#kept.forget(ended);
+      this.#streams.leave(task);
+    });
+    this.#onMain(task, call, this.view.terms.hasStreams);
+    const live = await call.join(true);
+    try {
+      const found = await findAnswer(this.view, task);
+      if (found !== null) this.#answered(task, found);
+      return live;
+    } catch (error) {
+      live.leave();
+      throw error;
+    }
+  }
+
+  async submit(what: QueuedMessage): Promise<Committed> {
+    try {
+      return await this.#queue.submit(what);
+    } catch (error) {
+      throw notTaken(error);
+    }
+  }
+
+  who(maxAgeMs?: number): Promise<WhoWorks> {
+    return this.#models.who(maxAgeMs);
   }
 
   counts(): { readonly tasks: number; readonly clients: number } {

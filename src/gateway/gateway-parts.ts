@@ -8,6 +8,7 @@ import type { TokenDoor } from './doors/token-door.js';
 import type { Metrics } from './metrics.js';
 import type { PageActions, PageData } from './page-data.js';
 import type { CallBody } from './read-body.js';
+import type { StoredCall } from './stored/stored-call.js';
 
 /** A call that goes into the bridge, once the doors have let it in. */
 export interface GatewayCall {
@@ -19,6 +20,8 @@ export interface GatewayCall {
   /** `Idempotency-Key`: the same call sent again, which is to find the same task. */
   readonly idempotencyKey: string | null;
   readonly wantsStream: boolean;
+  /** What else the record is to have of it. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
   readonly form: ApiForm;
   /** Aborts when the client has left. */
   readonly left: AbortSignal;
@@ -28,6 +31,8 @@ export interface GatewayCall {
 export interface GatewayParts {
   /** Has a call answered. Throws ApiError where it ends before its first byte. */
   readonly answer: (call: GatewayCall) => Promise<Response>;
+  /** Answers a call for what is kept beside its client; absent where nothing is. */
+  readonly stored?: ((call: StoredCall) => Promise<Response>) | undefined;
   /** The models of the bridge, aliases among them. Throws where the bridge cannot be read. */
   readonly models: () => Promise<readonly BridgeModel[]>;
   readonly aliases: Aliases;

@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from '../protocol/duration.js';
 import { ApiError } from './api-errors.js';
 import type { AskedCall } from './asked-call.js';
 import { Call, type CallKeeper } from './call.js';
@@ -32,6 +33,16 @@ export class KeptCalls {
     this.#all.add(call);
     this.#byContent.set(content, (this.#byContent.get(content) ?? new Set()).add(call));
     if (key !== null) this.#byKey.set(key, call);
+    return call;
+  }
+
+  /**
+   * Begins to keep one for whoever watches a task that is on main: no question finds it, and it ends alone.
+   */
+  watch(task: string, ended: (call: Call) => void): Call {
+    const keeper = { ...this.#keeper, waitMs: MAX_TIMER_MS, abandoned: ended };
+    const call = new Call(keeper, `watch ${task}`, null);
+    this.#all.add(call);
     return call;
   }
 

@@ -22,9 +22,12 @@ export class KnownModels {
     this.#feed = feed;
   }
 
-  /** Who is there, and what they have; at most some seconds old. Throws what reading the bridge throws. */
-  who(): Promise<WhoWorks> {
-    return this.#whoSince(performance.now() - WHO_AGE_MS);
+  /**
+   * Who is there, and what they have; at most so old, by default half a minute. Milliseconds. Throws what
+   * reading the bridge throws.
+   */
+  who(maxAgeMs = WHO_AGE_MS): Promise<WhoWorks> {
+    return this.#whoSince(performance.now() - maxAgeMs);
   }
 
   /** What was read is out of date. */

@@ -34,8 +34,9 @@ const LONGEST_WAIT_MS = 3_600_000;
 
 /**
  * Finds what this gateway asked before it was started again, and may still be asked for: tasks that are
- * open, and those that were answered a moment ago, maybe while it was not there. The oldest first. `tip`:
- * where main is looked at.
+ * open, and those that were answered a moment ago, maybe while it was not there. The oldest first. What goes
+ * on without a client (`metadata.background`, `metadata.batch`) waits for none. `tip`: where main is looked
+ * at.
  */
 export async function findOwnTasks(view: BridgeView, tip: string, query: OwnTasksQuery): Promise<OwnTask[]> {
   const { repo, terms } = view;
@@ -61,12 +62,15 @@ export async function findOwnTasks(view: BridgeView, tip: string, query: OwnTask
   try {
     const found: OwnTask[] = [];
     const records = new TaskRecords(repo, reader);
-    for (const { commit, change } of asked.filter((one) => isWanted(one.commit)).slice(-query.max)) {
+    // From the newest on: there may be ten thousand tasks of a batch between those of clients.
+    for (const { commit, change } of asked.filter((one) => isWanted(one.commit)).reverse()) {
+      if (found.length === query.max) break;
       const blob = await reader.read(change.newId);
       const read = readTask('task.json', blob?.content ?? Buffer.alloc(0), Number.POSITIVE_INFINITY);
       if (!read.ok || read.value.request === undefined) continue;
       const { request, metadata = {}, stream } = read.value;
       if (metadata.gateway !== query.gateway) continue;
+      if (metadata.background !== undefined || metadata.batch !== undefined) continue;
       const settledBy = settled.get(commit.id);
       found.push({
         ...request,
@@ -77,7 +81,7 @@ export async function findOwnTasks(view: BridgeView, tip: string, query: OwnTask
         answer: settledBy === undefined ? null : await readFoundAnswer(reader, records, settledBy),
       });
     }
-    return found;
+    return found.reverse();
   } finally {
     reader.close();
   }

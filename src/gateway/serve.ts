@@ -12,12 +12,14 @@ import { oneLine } from '../protocol/printable.js';
 import { createApp } from './app.js';
 import { type Aliases, bridgeModels } from './bridge-models.js';
 import { openCalls } from './calls.js';
+import type { GatewayCall } from './gateway-parts.js';
 import { openHealth } from './health.js';
 import { openHttpServer } from './http-server.js';
 import { isLoopback, type ListenAddress } from './listen-address.js';
 import type { CallEvent } from './live-call.js';
 import { openMetrics } from './metrics.js';
 import { openPageData } from './page-data.js';
+import { Responses } from './stored/responses.js';
 import { writeAnswer } from './write-answer.js';
 
 /** How a gateway is run. */
@@ -78,13 +80,16 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     const data = openPageData(calls, models);
     const tip = (await readRef(calls.view.repo, calls.view.ref)) ?? '';
     const metrics = openMetrics(calls, data.state, tip);
+    const responses = new Responses(calls);
+    const answer = async (call: GatewayCall) => {
+      const atMs = performance.now();
+      const live = await calls.open({ ...call, signal: call.left });
+      const first = () => metrics.firstEvent((performance.now() - atMs) / 1000);
+      return writeAnswer(call.wantsStream ? { ...live, events: timed(live.events, first) } : live, call);
+    };
     const app = createApp({
-      async answer(call) {
-        const atMs = performance.now();
-        const live = await calls.open({ ...call, signal: call.left });
-        const first = () => metrics.firstEvent((performance.now() - atMs) / 1000);
-        return writeAnswer(call.wantsStream ? { ...live, events: timed(live.events, first) } : live, call);
-      },
+      answer: (call) => responses.create(call, answer),
+      stored: (call) => responses.answer(call),
       models,
       health: openHealth(calls),
       metrics,

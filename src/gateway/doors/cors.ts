@@ -20,7 +20,7 @@ export function preflight({ headers }: Request, settings: CorsSettings): Respons
   return new Response(null, {
     status: 204,
     headers: {
-      'access-control-allow-methods': 'GET, HEAD, POST',
+      'access-control-allow-methods': 'GET, HEAD, POST, DELETE',
       'access-control-allow-headers': /^[a-z0-9, -]{0,1024}$/i.test(wanted) ? wanted : '',
       'access-control-max-age': '600',
       ...(headers.get('access-control-request-private-network') === 'true'

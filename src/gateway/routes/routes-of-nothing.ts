@@ -17,7 +17,7 @@ const NOT_HERE: readonly (readonly [prefix: string, why: string])[] = [
   ['/v1/messages/batches', 'batches are not taken yet: send the calls one by one, they wait in line'],
   ['/v1/batches', 'batches are not taken yet: send the calls one by one, they wait in line'],
   ['/v1/files', 'files are not taken yet: put the text into the call'],
-  ['/v1/responses', NOTHING_STORED],
+  ['/v1/responses', 'of a response there is itself, its stream, its input_items and its cancel'],
   ['/v1/chat/completions', NOTHING_STORED],
   ['/v1/conversations', NOTHING_STORED],
   ['/v1/complete', 'this API was replaced by its own owner: send /v1/messages'],

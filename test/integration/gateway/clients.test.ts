@@ -72,6 +72,19 @@ async function readLive(
   return text;
 }
 
+/** The text of a response whose model waits after its first word until that word is here. */
+async function readToItsEnd(
+  stream: AsyncIterable<OpenAI.Responses.ResponseStreamEvent>,
+  open: () => void,
+): Promise<string> {
+  let text = '';
+  for await (const event of stream) {
+    if (event.type === 'response.output_text.delta') text += event.delta;
+    if (text !== '') open();
+  }
+  return text;
+}
+
 async function* textsOf<T>(stream: AsyncIterable<T>, textOf: (piece: T) => string | null | undefined) {
   for await (const piece of stream) yield textOf(piece) ?? '';
 }
@@ -189,6 +202,57 @@ describe('openai', () => {
       ),
     );
     expect(text).toBe('one two three');
+  });
+
+  test('has a response made in the background, and fetches it by its id', async () => {
+    const { opened, open } = gate();
+    fixture.standIn.behave = () => ({ answer: 'one two', pause: { afterChunks: 1, until: opened } });
+    const asked = { model: MODEL, input: 'What is 2+2?', background: true, metadata: { chat: '7' } };
+    const queued = await client.responses.create(asked);
+    expect(queued).toMatchObject({ status: 'queued', background: true, output: [] });
+    const stream = await client.responses.retrieve(queued.id, { stream: true });
+    const text = await readToItsEnd(stream, open);
+    expect(text).toBe('one two');
+    const done = await client.responses.retrieve(queued.id);
+    expect(done).toMatchObject({ id: queued.id, status: 'completed', output_text: 'one two' });
+    expect(done.metadata).toEqual({ chat: '7' });
+    const again = await client.responses.stream({ response_id: queued.id }).finalResponse();
+    expect(again.output_text).toBe('one two');
+    const { data } = await client.responses.inputItems.list(queued.id);
+    expect(data).toMatchObject([{ type: 'message', content: [{ text: 'What is 2+2?' }] }]);
+  });
+
+  test('streams a response in the background, leaves, and goes on where it was', async () => {
+    const { opened, open } = gate();
+    fixture.standIn.behave = () => ({ answer: 'one two', pause: { afterChunks: 1, until: opened } });
+    const asked = { model: MODEL, input: 'and on', background: true, stream: true } as const;
+    let [id, at] = ['', -1];
+    for await (const event of await client.responses.create(asked)) {
+      if (event.type === 'response.created') id = event.response.id;
+      at = event.sequence_number;
+      if (event.type === 'response.output_text.delta') break;
+    }
+    open();
+    const rest = [];
+    for await (const event of await client.responses.retrieve(id, { stream: true, starting_after: at }))
+      rest.push(event);
+    expect(rest[0]?.sequence_number).toBe(at + 1);
+    expect(rest.at(-1)).toMatchObject({
+      type: 'response.completed',
+      response: { id, output: [{ content: [{ text: 'one two' }] }] },
+    });
+  });
+
+  test('cancels a response in the background, twice', async () => {
+    const { opened, open } = gate();
+    fixture.standIn.behave = () => ({ answer: 'one two', pause: { afterChunks: 1, until: opened } });
+    const { id } = await client.responses.create({ model: MODEL, input: 'cancelled', background: true });
+    expect((await client.responses.cancel(id)).status).toBe('cancelled');
+    expect((await client.responses.cancel(id)).status).toBe('cancelled');
+    expect((await client.responses.retrieve(id)).status).toBe('cancelled');
+    open();
+    await expect(client.responses.delete(id)).rejects.toThrow('nothing of it is deleted');
+    await expect(client.responses.retrieve('resp_none')).rejects.toThrow(OpenAI.NotFoundError);
   });
 
   test('is told of a model that nobody has by its own error', async () => {

@@ -275,7 +275,7 @@ describe('anything else', () => {
     ['/v1/messages/count_tokens', 501, /tokens/],
     ['/v1/files', 501, /files/],
     ['/v1/batches', 501, /batches/],
-    ['/v1/responses/resp_1', 501, /kept/],
+    ['/v1/responses/compact', 501, /input_items/],
     ['/v1/audio/speech', 501, /language/],
     ['/v1/nothing', 404, /nothing/],
     ['/api/nothing', 404, /nothing/],

@@ -1,0 +1,19 @@
+import type { Context } from 'hono';
+import type { GatewayApp, GatewayEnv, GatewayParts } from '../gateway-parts.js';
+import { route } from './route.js';
+
+/** What is kept beside its client, and asked for by its id. */
+export function addStoredRoutes(app: GatewayApp, { stored }: GatewayParts): void {
+  if (stored === undefined) return;
+  const handler = (c: Context<GatewayEnv>) =>
+    stored({
+      method: c.req.method,
+      path: c.req.path,
+      query: new URL(c.req.url).searchParams,
+      token: c.get('token'),
+      request: c.req.raw,
+    });
+  route(app, '/v1/responses/:id', { GET: handler, DELETE: handler });
+  route(app, '/v1/responses/:id/cancel', { POST: handler });
+  route(app, '/v1/responses/:id/input_items', { GET: handler });
+}

@@ -1,0 +1,144 @@
+import { ApiError } from '../api-errors.js';
+import { draftCancel } from '../call-drafts.js';
+import type { Calls } from '../calls.js';
+import type { GatewayCall } from '../gateway-parts.js';
+import { eventResponse } from './event-response.js';
+import { responseEvents } from './response-events.js';
+import {
+  inputItems,
+  isBackground,
+  type ResponseState,
+  readItemsQuery,
+  responseObject,
+} from './response-object.js';
+import type { StoredCall } from './stored-call.js';
+import { type StoredTask, StoredTasks } from './stored-tasks.js';
+
+const PATH = '/v1/responses';
+
+/** An agent that claims a task does not ring: it is looked for at most so often. Milliseconds. */
+const WHO_AGE_MS = 1_000;
+
+/** The responses of a gateway that outlive their call: all of them are tasks of the record. */
+export class Responses {
+  readonly #calls: Calls;
+  readonly #stored: StoredTasks;
+  /** The streams that are read now; each ends when its response is cancelled here. */
+  readonly #streams = new Set<{ readonly task: string; readonly cancelled: AbortController }>();
+
+  constructor(calls: Calls) {
+    this.#calls = calls;
+    this.#stored = new StoredTasks(calls.view);
+  }
+
+  /**
+   * Takes a call of `/v1/responses`: one with `background: true` is answered at once, or with the stream of
+   * its events. `usual` answers any other, without the fields that are the gateway's. Throws ApiError 400 for
+   * what goes not together, and as `Calls.post` does.
+   */
+  async create(call: GatewayCall, usual: (call: GatewayCall) => Promise<Response>): Promise<Response> {
+    if (call.path !== PATH) return await usual(call);
+    const { background = null, store = null, ...body } = call.body;
+    for (const [param, value] of Object.entries({ background, store }))
+      if (value !== null && typeof value !== 'boolean')
+        throw new ApiError(`${param} must be true or false`, { status: 400, param });
+    const metadata = { ...call.metadata, ...(store === false ? { store: 'false' } : {}) };
+    if (background !== true) return await usual({ ...call, body, metadata });
+    if (store === false)
+      throw new ApiError('background goes not with store: false, because the answer is fetched by its id', {
+        ...{ status: 400, param: 'store', code: 'invalid_value' },
+      });
+    const { left: signal, wantsStream } = call;
+    const task = await this.#calls.post({
+      ...{ ...call, body, signal, wantsStream: true },
+      metadata: { background: 'true' },
+    });
+    const stored = await this.#stored.find(task);
+    if (stored === null) throw new Error(`the task ${task} is not where it was just put`);
+    if (wantsStream) return await this.#stream(stored, -1);
+    return give(stored, await this.#stateOf(stored));
+  }
+
+  /** Answers a call below `/v1/responses/`. Throws ApiError 404 for what is not there, or another token's. */
+  async answer({ method, path, query, token }: StoredCall): Promise<Response> {
+    const [id = '', rest = ''] = path.slice(PATH.length + 1).split('/');
+    const stored = await this.#find(id, token);
+    if (rest === 'input_items') {
+      const wanted = readItemsQuery(query);
+      if (wanted === null)
+        throw new ApiError('limit is 1 to 100, and order is asc or desc', { status: 400, param: 'limit' });
+      return Response.json(inputItems(stored, wanted), { headers: NO_STORE });
+    }
+    if (rest === 'cancel') return await this.#cancel(stored);
+    if (method === 'DELETE')
+      throw new ApiError('the record of a bridge is its history, and nothing of it is deleted', {
+        ...{ status: 501, code: 'not_implemented' },
+      });
+    if (query.get('stream') !== 'true') return give(stored, await this.#stateOf(stored));
+    const after = query.get('starting_after') ?? '-1';
+    if (!/^(?:-1|\d{1,9})$/.test(after))
+      throw new ApiError('starting_after is the number of an event', {
+        status: 400,
+        param: 'starting_after',
+      });
+    return await this.#stream(stored, Number(after));
+  }
+
+  /** Another token's response looks like none: nobody learns which ids there are. */
+  async #find(id: string, token: string | null): Promise<StoredTask> {
+    const task = /^resp_([0-9a-f]{40}|[0-9a-f]{64})$/.exec(id)?.[1];
+    const stored = task === undefined ? null : await this.#stored.find(task);
+    const isTheirs = stored !== null && stored.path === PATH && (stored.metadata.token ?? null) === token;
+    if (isTheirs && stored.metadata.store !== 'false') return stored;
+    throw new ApiError(`Response with id '${id.slice(0, 80)}' not found.`, { status: 404, param: 'id' });
+  }
+
+  async #stateOf(stored: StoredTask): Promise<ResponseState> {
+    const state = await this.#stored.state(stored);
+    if (state.status === 'answered') return { status: 'answered', answer: state.found.answer };
+    if (state.status !== 'open') return { status: state.status };
+    const { running } = await this.#calls.who(WHO_AGE_MS);
+    return { status: running.has(stored.task) ? 'in_progress' : 'queued' };
+  }
+
+  async #stream(stored: StoredTask, startingAfter: number): Promise<Response> {
+    const { task } = stored;
+    const live = await this.#calls.watch(task);
+    const stream = { task, cancelled: new AbortController() };
+    this.#streams.add(stream);
+    const { status } = await this.#stored.state(stored);
+    if (status === 'cancelled' || status === 'expired') stream.cancelled.abort();
+    const events = responseEvents(stored, live.events, { startingAfter, cancelled: stream.cancelled.signal });
+    const leave = () => {
+      this.#streams.delete(stream);
+      live.leave();
+    };
+    return eventResponse(events, { task, leave });
+  }
+
+  /** Cancelled twice, or when it is over, it stays as it is. */
+  async #cancel(stored: StoredTask): Promise<Response> {
+    if (!isBackground(stored))
+      throw new ApiError('only a response with background: true can be cancelled', { status: 400 });
+    const { status } = await this.#stored.state(stored);
+    if (status === 'open') {
+      const message = draftCancel(stored.task, this.#calls.view, 'its client cancelled it');
+      try {
+        await this.#calls.submit({ ...message, isWanted: () => true });
+      } catch (error) {
+        // Its answer, or another cancel, came first.
+        if ((await this.#stored.state(stored)).status === 'open') throw error;
+      }
+      for (const { task, cancelled } of this.#streams) if (task === stored.task) cancelled.abort();
+    }
+    return give(stored, await this.#stateOf(stored));
+  }
+}
+
+const NO_STORE = { 'cache-control': 'no-store' };
+
+function give(stored: StoredTask, state: ResponseState): Response {
+  return Response.json(responseObject(stored, state), {
+    headers: { ...NO_STORE, 'x-llm-bridge-task': stored.task },
+  });
+}

@@ -1,0 +1,117 @@
+import { type FoundAnswer, findAnswer } from '../../asker/find-answer.js';
+import { findTaskAnywhere } from '../../asker/find-task.js';
+import type { BridgeView } from '../../bridge/bridge-view.js';
+import { openObjectReader } from '../../git/object-reader.js';
+import { readHistory } from '../../git/read-history.js';
+import { readRef } from '../../git/refs.js';
+import { BridgeError } from '../../protocol/bridge-error.js';
+import { type HistoryCommit, messageOf } from '../../protocol/history.js';
+import { isExpired } from '../../protocol/queue.js';
+import type { TaskRequest } from '../../protocol/request.js';
+import { readTask } from '../../protocol/task.js';
+
+/** An API call of the record, as it was asked. */
+export interface StoredTask extends TaskRequest {
+  readonly task: string;
+  readonly askedAtMs: number;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** What became of a call, as far as main says it. */
+export type StoredState =
+  | { readonly status: 'open' | 'cancelled' | 'expired' }
+  | { readonly status: 'answered'; readonly found: FoundAnswer };
+
+/** As many calls are remembered; more are read again. */
+const MAX_KNOWN = 10_000;
+
+interface Known {
+  readonly stored: StoredTask;
+  /** Main up to here was looked through for what became of it. */
+  seen: string;
+  isCancelled: boolean;
+  /** The commit that answers it. */
+  isAnswered: boolean;
+}
+
+/**
+ * The API calls in the record of a bridge, by the id of their task: also those of before this gateway, and of
+ * others. A call that is asked for again and again is read once, and only new commits are looked through.
+ */
+export class StoredTasks {
+  readonly #view: BridgeView;
+  readonly #known = new Map<string, Known>();
+
+  constructor(view: BridgeView) {
+    this.#view = view;
+  }
+
+  /** The call of this task; null where no API call has this id. Throws what reading the bridge throws. */
+  async find(task: string): Promise<StoredTask | null> {
+    const known = this.#known.get(task);
+    if (known !== undefined) return known.stored;
+    const stored = await this.#view.mended(() => this.#read(task));
+    if (stored === null) return null;
+    this.#known.set(task, { stored, seen: task, isCancelled: false, isAnswered: false });
+    for (const [oldest] of this.#known) {
+      if (this.#known.size <= MAX_KNOWN) break;
+      this.#known.delete(oldest);
+    }
+    return stored;
+  }
+
+  /** What became of it by now. */
+  async state(stored: StoredTask): Promise<StoredState> {
+    const known = this.#known.get(stored.task) ?? {
+      ...{ stored, seen: stored.task, isCancelled: false, isAnswered: false },
+    };
+    const found = await this.#view.mended(async () => {
+      await this.#catchUp(known);
+      return known.isAnswered ? await findAnswer(this.#view, stored.task) : null;
+    });
+    if (found !== null) return { status: 'answered', found };
+    if (known.isCancelled) return { status: 'cancelled' };
+    const { serverNow, taskTtlMs: ttlMs } = this.#view.terms;
+    return { status: isExpired(stored.askedAtMs, { nowMs: serverNow(), ttlMs }) ? 'expired' : 'open' };
+  }
+
+  async #catchUp(known: Known): Promise<void> {
+    if (known.isAnswered) return;
+    const { repo, ref } = this.#view;
+    const tip = await readRef(repo, ref);
+    if (tip === null || tip === known.seen) return;
+    for (const commit of await readHistory(repo, { from: [tip], not: [known.seen] })) {
+      if (commit.taskTrailer !== known.stored.task) continue;
+      const { kind } = messageOf(commit);
+      if (kind === 'answer') known.isAnswered = true;
+      if (kind === 'cancel') known.isCancelled = true;
+    }
+    known.seen = tip;
+  }
+
+  async #read(task: string): Promise<StoredTask | null> {
+    const commit = await this.#commitOf(task);
+    if (commit === null) return null;
+    const message = messageOf(commit);
+    if (message.kind !== 'task' || message.file !== 'task.json') return null;
+    const reader = openObjectReader(this.#view.repo);
+    try {
+      const blob = await reader.read(message.change.newId);
+      const read = readTask('task.json', blob?.content ?? Buffer.alloc(0), Number.POSITIVE_INFINITY);
+      if (!read.ok || read.value.request === undefined) return null;
+      const { request, metadata = {} } = read.value;
+      return { ...request, task, askedAtMs: commit.committedAtMs, metadata };
+    } finally {
+      reader.close();
+    }
+  }
+
+  async #commitOf(task: string): Promise<HistoryCommit | null> {
+    try {
+      return await findTaskAnywhere(this.#view, task);
+    } catch (error) {
+      if (error instanceof BridgeError && error.code === 'no-such-task') return null;
+      throw error;
+    }
+  }
+}
