@@ -4,7 +4,8 @@ import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { makeKeyPair } from '../admin/make-key-pair.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { findSshd, freePort, runSshd } from './run-sshd.js';
+import { freePort } from './free-port.js';
+import { findSshd, runSshd } from './run-sshd.js';
 import { sshdConfig } from './sshd-config.js';
 
 /** How often another process may take the port between finding it free and listening on it. */

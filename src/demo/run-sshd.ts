@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import { access, constants } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { startProgram } from '../process/start-program.js';
 import { stopProcessTree } from '../process/stop-process-tree.js';
@@ -100,18 +98,4 @@ export async function findSshd(searchPath = process.env.PATH ?? ''): Promise<str
     if (found) return file;
   }
   return null;
-}
-
-/**
- * A TCP port of 127.0.0.1 that was free a moment ago, for a program that cannot pick one itself. Another
- * process may take it first: be ready to ask again.
- */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Finding } from '../../src/admin/doctor/finding.js';
 import { makeKeyPair } from '../../src/admin/make-key-pair.js';
-import { freePort } from '../../src/demo/run-sshd.js';
+import { freePort } from '../../src/demo/free-port.js';
 import { sshCommandFor } from '../../src/demo/ssh-client.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { startAgent } from '../support/bridge-agent.js';

@@ -1,7 +1,6 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import OpenAI from 'openai';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { freePort } from '../../src/demo/free-port.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { type Gateway, type GatewayOptions, openGateway } from '../../src/gateway/serve.js';
 import { chatsOf, gate, questionsOf, startAgent } from '../support/bridge-agent.js';
@@ -78,14 +77,6 @@ function hear(client: OpenAI, question: string) {
     heard.isOver = true;
   })();
   return { heard, done };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }
 
 async function subjects(): Promise<string[]> {

@@ -1,7 +1,7 @@
 import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
-import { freePort } from '../../src/demo/run-sshd.js';
+import { freePort } from '../../src/demo/free-port.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { claimRef } from '../../src/protocol/claim.js';
 import { type Presence, presenceRef } from '../../src/protocol/presence.js';

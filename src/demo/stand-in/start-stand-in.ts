@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
+import { listenOnFreePort } from '../free-port.js';
 import { answer, pathOf } from './answer-request.js';
 import { type ModelsByWire, type StandInModel, StandInModels } from './stand-in-models.js';
 import type { Behave, RecordedRequest, WireName } from './stand-in-request.js';
@@ -14,7 +15,7 @@ export interface StandInOptions {
   readonly models?: Partial<ModelLists>;
   /** Default: `{}` for every request, which is a quick, correct answer. */
   readonly behave?: Behave;
-  /** Default 0: the system picks one. */
+  /** Default 0: one that is free. */
   readonly port?: number;
   /** Milliseconds since the epoch. Default: the system's clock. */
   readonly now?: () => number;
@@ -80,9 +81,7 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
     await answer(scene, recorded, response);
   }
 
-  server.listen(options.port ?? 0, '127.0.0.1');
-  await once(server, 'listening');
-  const root = `http://127.0.0.1:${portOf(server)}`;
+  const root = `http://127.0.0.1:${await listen(server, options.port ?? 0)}`;
   let models = modelsOf({ ...DEFAULT_MODELS, ...options.models });
   const standIn: StandIn = {
     ollamaUrl: root,
@@ -122,10 +121,11 @@ function record(request: IncomingMessage, response: ServerResponse, body: unknow
   return { method: request.method ?? '', path, headers: request.headers, body, ended };
 }
 
-function portOf(server: Server): number {
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the stand-in has no port');
-  return address.port;
+async function listen(server: Server, port: number): Promise<number> {
+  if (port === 0) return listenOnFreePort(server);
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return port;
 }
 
 async function close(server: Server): Promise<void> {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { freePort } from '../../../src/demo/run-sshd.js';
+import { freePort } from '../../../src/demo/free-port.js';
 import { sshOptionsFor } from '../../../src/demo/ssh-client.js';
 import { waitUntil } from '../../support/wait-until.js';
 import type { Row } from '../row-context.js';

@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import type { GenerateSettings } from '../../../src/agent/agent-options.js';
 import type { Backend } from '../../../src/agent/backends/backend.js';
 import type { BackendName } from '../../../src/agent/backends/backends.js';
@@ -8,6 +6,7 @@ import { ollamaBackend } from '../../../src/agent/backends/ollama/ollama-backend
 import { openaiBackend } from '../../../src/agent/backends/openai/openai-backend.js';
 import type { GenerationOutcome } from '../../../src/agent/compose-answer.js';
 import { generateAnswer } from '../../../src/agent/generate/generate-answer.js';
+import { freePort } from '../../../src/demo/free-port.js';
 import {
   type StandIn,
   type StandInOptions,
@@ -42,17 +41,6 @@ export async function standInFor(options: StandInOptions = {}): Promise<StandIn>
 /** An address nobody listens on. */
 export async function deadUrl(): Promise<string> {
   return `http://127.0.0.1:${await freePort()}`;
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** Settings of an agent on the stand-in, with deadlines no test meets by accident and one try. */

@@ -3,18 +3,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { generateAnswer } from '../../../../src/agent/generate/generate-answer.js';
+import { freePort } from '../../../../src/demo/free-port.js';
 import { type Behaviour, inTurn } from '../../../../src/demo/stand-in/stand-in-request.js';
 import { startStandIn } from '../../../../src/demo/stand-in/start-stand-in.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
-import {
-  answerTo,
-  BACKENDS,
-  CHAT_PATH,
-  chatBodies,
-  freePort,
-  settingsFor,
-  standInFor,
-} from '../generate-fixture.js';
+import { answerTo, BACKENDS, CHAT_PATH, chatBodies, settingsFor, standInFor } from '../generate-fixture.js';
 
 const QUICK = { retryWindowMs: 60_000, retryDelayMs: 1 };
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { freePort } from '../../../../src/demo/free-port.js';
 import type { Behaviour } from '../../../../src/demo/stand-in/stand-in-request.js';
 import { startStandIn } from '../../../../src/demo/stand-in/start-stand-in.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
@@ -8,7 +9,6 @@ import {
   CHAT_PATH,
   chatBodies,
   deadUrl,
-  freePort,
   MODEL,
   settingsFor,
   standInFor,
