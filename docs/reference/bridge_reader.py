@@ -91,12 +91,12 @@ TASK = record({
     "id?": text(1, 128), "prompt?": text(blank=False), "system?": text(), "model?": text(1, 256),
     "messages?": many(record({"role": word("system", "user", "assistant"), "content": text()}), 1),
     "backend?": BACKEND, "reply_to?": COMMIT, "asked_at?": instant, "metadata?": TEXTS,
+    "priority?": whole(-10, 10), "timeout_s?": number(0, 604800, above=True), "stream?": a(bool),
     "images?": many(text(1, pattern="([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"), 1, 16),
     "options?": record({
         "temperature?": number(0, 10), "top_p?": number(0, 1), "max_tokens?": whole(1), "num_ctx?": whole(1),
         "seed?": whole(), "stop?": many(text(1), 1, 16)}),
-    "format?": lambda value: value if isinstance(value, dict) else word("json")(value),
-    "priority?": whole(-10, 10), "timeout_s?": number(0, 604800, above=True), "stream?": a(bool),
+    "local_only?": a(bool), "format?": lambda it: it if isinstance(it, dict) else word("json")(it),
     "request?": record({"path": text(0, 64, "(/[a-z0-9][a-z0-9_-]*)+"), "body": a(dict)})},
     lambda it: 1 == len({"prompt", "messages", "request"} & {*it}) and (
         "id" in it and not {"system", "model", "options", "format", "images", "reply_to"} & {*it}
@@ -112,7 +112,7 @@ ANSWER = record({
     "created_at": instant, "latency_ms": COUNT, "agent": name, "thinking?": text(),
     "finish_reason?": text(1, 64), "usage?": record({"prompt_tokens?": COUNT, "completion_tokens?": COUNT}),
     "attempts?": whole(1), "cached?": a(bool), "context?": record({"messages": COUNT, "cut": COUNT}),
-    "dropped?": many(text(1, 128), 1, 64)},
+    "dropped?": many(text(1, 128), 1, 64), "cloud?": a(bool)},
     lambda it: fits(it["answer"], it["error"], it.get("response")) and (it["error"] or it["model"] and
     it["backend"]) and not ("response" in it and it.get("cached")))
 CANCEL = record({"task_commit": COMMIT, "reason?": text(0, 1000, blank=False), "cancelled_at": instant})
@@ -120,8 +120,8 @@ CLAIM = record({"agent": name, "session": SESSION, "until": instant})
 PRESENCE = record({
     "agent": name, "session": SESSION, "state": word("running", "stopped"), "version": text(1, 64),
     "backends": many(BACKEND, 0, 16), "models": many(text(1, 100), 0, 20),
-    "loaded?": many(text(1, 100), 1, 8), "parallel": whole(1, 64), "busy": many(COMMIT, 0, 16),
-    "work?": many(record({
+    "loaded?": many(text(1, 100), 1, 8), "parallel": whole(1, 64), "after_s?": whole(1, 2592000),
+    "cloud?": a(bool), "busy": many(COMMIT, 0, 16), "work?": many(record({
         "task": COMMIT, "phase": WORD, "since": instant, "model?": text(1, 100)}), 1, 16),
     "started_at": instant, "seen_at": instant})
 MODELS = record({"agent": name, "at": instant, "models": many(record({
@@ -160,7 +160,7 @@ def attempt(rule, *given):  # what a rule returns, and None; or None, and the co
 def is_reusable(it):
     return not (it["error"] or "response" in it or it.get("finish_reason") in ("length", "repetition"))
 def cached_answer(earlier, own):  # `own`: task_hash, task_commit, created_at, agent, latency_ms, …
-    taken = ("model", "backend", "answer", "error", "thinking", "finish_reason", "usage", "context")
+    taken = ("model", "backend", "answer", "error", "thinking", "finish_reason", "usage", "context", "cloud")
     return ANSWER({**{key: earlier[key] for key in taken if key in earlier}, **own, "cached": True})
 REFUSALS = ("stale answered expired unknown-task claimed ref shape principal role author clock limit "
             "payload message internal").split()

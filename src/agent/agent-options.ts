@@ -7,7 +7,7 @@ export type LogLevel = 'info' | 'warn' | 'error';
 /**
  * What a line is about, for programs. `event` is one of: `connected`, `task-started`, `task-note`,
  * `task-answered`, `task-failed` (answered with an error), `task-lost` (no answer at all), `task-dropped`
- * (another has it, or time is up), `answer-refused`, `retrying`, `recovered`, `clock`, `name`, `locked`,
+ * (another has it, or time is up), `task-left` (it is none for this agent), `answer-refused`, `retrying`, `recovered`, `clock`, `name`, `locked`,
  * `clone-mended`, `models`, `idle`, `command-failed`, `stopping`, `not-pushed`. The other fields depend on
  * it; ids are whole, times are milliseconds.
  */
@@ -39,6 +39,8 @@ export interface AgentOptions {
   readonly pollMs: number;
   /** Answer what is pending, then end. */
   readonly once: boolean;
+  /** A standby: it takes only what has waited for so long. Null: it is none. Milliseconds. */
+  readonly afterMs: number | null;
   /** Of llm-bridge, for those who look which agents there are. */
   readonly version: string;
   readonly log: AgentLog;

@@ -39,6 +39,7 @@ export class AgentSession {
   #tip: string | null = null;
   #rungTip: string | null = null;
   #due: Due | null = 'fetch';
+  #askedAtMs = Number.NEGATIVE_INFINITY;
   #queue = NOTHING_ASKED;
   #pending: ReadonlyMap<string, AskedTask> = new Map();
   readonly #finished: Map<string, FinishedAnswer>;
@@ -135,9 +136,18 @@ export class AgentSession {
   }
 
   /** The server is being asked. A ring from now on is about something that the answer may not have. */
-  asked(): void {
+  asked(nowMs = performance.now()): void {
+    this.#askedAtMs = nowMs;
     this.#due = null;
     this.#rungTip = null;
+  }
+
+  /**
+   * When the server was last asked, by its own clock: what it had by then is known once it has answered.
+   * Milliseconds since the epoch.
+   */
+  askedMs(nowMs = performance.now()): number {
+    return this.serverNow() - (nowMs - this.#askedAtMs);
   }
 
   /** A fetch, or a push of ours, has brought main here. */

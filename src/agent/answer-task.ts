@@ -8,6 +8,7 @@ import { excerpt } from '../protocol/text.js';
 import type { LogFields } from './agent-options.js';
 import { MAX_ERROR_MESSAGE_CHARS } from './backends/backend-failure.js';
 import type { FinishedAnswer } from './clone/finished-answers.js';
+import { ForbiddenHere } from './generate/local-only.js';
 import type { Job } from './job.js';
 import type { AgentContext } from './open-agent.js';
 import { outlast } from './outlast.js';
@@ -33,7 +34,8 @@ export interface AnswerSteps {
  * 1. claim it, and wait for the claim where another agent may be about to take it, and for room where it was
  *    claimed ahead;
  * 2. generate; or where it is cancelled, before or meanwhile, say so; or where another agent has its model
- *    and this one has not got it, leave it to that one;
+ *    and this one has not got it, leave it to that one; or where the task forbids the model servers of this agent,
+ *    or a standby could not answer it, leave it to whoever is waited for;
  * 3. keep the answer in the clone: from then on it is not lost. Never throws. What a model does is an answer;
  *    anything else (a full disk, a killed git) passes, and the step is done again until it works.
  */
@@ -46,7 +48,7 @@ export async function answerTask(agent: AgentContext, job: Job, steps: AnswerSte
     await steps.enter();
     job.signal.throwIfAborted();
     const made = await generateUnlessCancelled(agent, job, steps.equal);
-    const answer = await lookForModel(agent, job, made);
+    const answer = leftByStandby(agent, job, await lookForModel(agent, job, made));
     if (typeof answer === 'string') {
       steps.leave(answer);
       return;
@@ -60,6 +62,11 @@ export async function answerTask(agent: AgentContext, job: Job, steps: AnswerSte
     log(isFine ? 'info' : 'warn', `task ${shortId(id)}: ${describe(answer)}`, fieldsOf(answer));
   } catch (error) {
     if (job.signal.aborted) return;
+    if (error instanceof ForbiddenHere) {
+      agent.gate.forbid(id);
+      steps.leave(`left: ${error.message}`);
+      return;
+    }
     log('error', `task ${shortId(id)}: ${oneLine(String(error))}`, { event: 'task-lost', task: id });
     session.settle(id);
   }
@@ -85,8 +92,24 @@ async function lookForModel(
   return { ...answer, error: { ...answer.error, message } };
 }
 
+/**
+ * Why a standby leaves a task that it could not answer; else the answer. An error would be the last word, and
+ * whoever is waited for may do better.
+ */
+function leftByStandby(
+  { options, gate, session }: AgentContext,
+  { asked }: Job,
+  answer: Answer | string,
+): Answer | string {
+  if (options.afterMs === null || typeof answer === 'string') return answer;
+  if (answer.error === null || answer.error.code === 'cancelled') return answer;
+  gate.triedInVain(asked.id, session.serverNow());
+  return `left, because this standby cannot answer it: ${describe(answer)}`;
+}
+
 function lasting({ options }: AgentContext, signal: AbortSignal) {
-  return { log: options.log, signal, once: false, passes: () => true };
+  const passes = (error: unknown) => !(error instanceof ForbiddenHere);
+  return { log: options.log, signal, once: false, passes };
 }
 
 /**
@@ -98,7 +121,10 @@ async function generateUnlessCancelled(agent: AgentContext, job: Job, equal: Equ
   const { asked } = job;
   const { maxTaskBytes = DEFAULT_MAX_TASK_BYTES, maxAnswerBytes = DEFAULT_MAX_ANSWER_BYTES } =
     session.terms ?? {};
-  const scope = { reader, agent: session.name, maxTaskBytes, maxAnswerBytes, now: () => session.serverNow() };
+  const scope = {
+    ...{ reader, agent: session.name, maxTaskBytes, maxAnswerBytes, now: () => session.serverNow() },
+    saysCloud: session.terms?.hasStandby ?? true,
+  };
   if (job.cancel === null) {
     const task = `task ${shortId(asked.id)}`;
     const asker = oneLine(asked.asker);

@@ -27,6 +27,7 @@ export type GenerationOutcome = Pick<
   | 'attempts'
   | 'context'
   | 'dropped'
+  | 'cloud'
 >;
 
 /** What an answer says besides what the model did. */
@@ -39,6 +40,11 @@ export interface AnswerFrame {
   /** By the server's clock, as far as it is known. */
   readonly nowMs: number;
   readonly maxAnswerBytes: number;
+  /**
+   * Whether the server takes the word that a third party was asked: an older one would refuse the answer.
+   * Default: true.
+   */
+  readonly saysCloud?: boolean;
 }
 
 /**
@@ -74,6 +80,7 @@ export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, ca
       ...(cached ? { cached: true } : {}),
       ...(outcome.context === undefined ? {} : { context: outcome.context }),
       ...(dropped.length === 0 ? {} : { dropped: dropped.map((field) => excerpt(field, 128)) }),
+      ...(outcome.cloud === true && frame.saysCloud !== false ? { cloud: true } : {}),
     }),
   };
   const { thinking: _thinking, ...withoutThinking } = whole;
@@ -151,7 +158,7 @@ export function failedOutcome(
 
 /** The outcome an earlier, equal task had, for a cached answer. How many attempts that took is its own. */
 export function outcomeOfEarlier(answer: Answer): GenerationOutcome {
-  const { model, backend, answer: text, error, thinking, finish_reason, usage, context } = answer;
+  const { model, backend, answer: text, error, thinking, finish_reason, usage, context, cloud } = answer;
   return {
     model,
     backend,
@@ -161,5 +168,6 @@ export function outcomeOfEarlier(answer: Answer): GenerationOutcome {
     ...(finish_reason === undefined ? {} : { finish_reason }),
     ...(usage === undefined ? {} : { usage }),
     ...(context === undefined ? {} : { context }),
+    ...(cloud === undefined ? {} : { cloud }),
   };
 }

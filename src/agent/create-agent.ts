@@ -36,6 +36,11 @@ export interface CreateAgentOptions extends BackendUrls, TokenFiles {
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** Answer what is pending, then end. Default: false. */
   readonly once?: boolean | undefined;
+  /**
+   * Makes it a standby: it answers only what has waited for so long, leaves what it cannot answer, and nobody
+   * counts on it before. Whole seconds. Default: none, and it takes tasks as they come.
+   */
+  readonly afterMs?: number | undefined;
   /** Who answers, where the key does not say it. Default: the host name. */
   readonly name?: string | undefined;
   /** The order in which to try the backends. Default: all, in the order of src/agent/backends/backends.ts. */
@@ -109,6 +114,7 @@ export function createAgent(options: CreateAgentOptions): Agent {
         name: options.name,
         stateDir: options.stateDir,
         once: options.once ?? false,
+        afterMs: options.afterMs ?? null,
         parallel: options.parallel ?? 1,
         pollMs: options.pollMs ?? 2_000,
         version: packageVersion(),

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { type CloneMaintenance, cloneMaintenance } from '../bridge/clone-maintenance.js';
 import { closeConnection, openConnection } from '../bridge/connection.js';
 import { createNotifier, type Notifier } from '../bridge/notifier.js';
+import { shortId } from '../protocol/names.js';
 import type { AgentOptions } from './agent-options.js';
 import { AgentSession, type Due } from './agent-session.js';
 import { Claims, type ClaimsContext } from './claims/claims.js';
@@ -12,6 +13,7 @@ import { CloneRepair } from './clone/repair-clone.js';
 import { type ClockWatch, watchClock } from './learn-terms.js';
 import { outlast } from './outlast.js';
 import { QueueView } from './queue/queue-view.js';
+import { TaskGate } from './queue/task-gate.js';
 import { defaultStateDir, openSessionId, openStateFolder } from './state-folder.js';
 import { TaskStreams } from './streams/task-stream.js';
 
@@ -20,6 +22,8 @@ export interface AgentContext extends ClaimsContext {
   readonly reader: CloneReader;
   readonly queue: QueueView;
   readonly claims: Claims;
+  /** Which tasks this agent may take. */
+  readonly gate: TaskGate;
   readonly repair: CloneRepair;
   readonly clock: ClockWatch;
   /** Brings older history for conversations. */
@@ -71,6 +75,12 @@ export async function openAgent(options: AgentOptions, failed: AbortController):
     return {
       ...core,
       claims: new Claims(core),
+      gate: new TaskGate({
+        ...{ generate: options.generate, afterMs: options.afterMs },
+        limitsOf: (task) => queue.limitsOf(task),
+        onLeft: (task, why) =>
+          log('info', `task ${shortId(task)}: left: ${why}`, { event: 'task-left', task }),
+      }),
       repair: new CloneRepair(core),
       clock: watchClock(),
       deepening: createDeepening(clone.gitDir, () => ask('fetch')),

@@ -116,17 +116,19 @@ interface TurnContext {
  * the end of another's claim, or the time to look anyway.
  */
 async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolean> {
-  const { options, session, claims, repair, signal } = agent;
+  const { options, session, claims, gate, repair, signal } = agent;
   const { workers, hurry, rest, idle } = turn;
   for (let idleTurns = 0; !signal.aborted; ) {
     workers.fill();
     const { log, once } = options;
     await outlast(() => repair.run(() => synchronise(agent, signal)), { log, signal, once, hurry });
+    gate.asked(session.openTasks(), session.askedMs());
     idleTurns = workers.fill() > 0 ? 0 : idleTurns + 1;
     const isBusy = workers.busy() > 0 || session.finished.length > 0;
     if (once && !isBusy && !claims.isHoldingOff()) return true;
     rest.busy(isBusy);
-    const step = idle?.turn(isBusy || session.openTasks().some(({ id }) => !claims.isLeft(id))) ?? null;
+    const step =
+      idle?.turn(isBusy || gate.allowed(session.openTasks()).some(({ id }) => !claims.isLeft(id))) ?? null;
     if (step === 'run') await runIdleCommand(agent, turn);
     if (step === 'ask') session.wants('fetch');
     else await waitForNews(agent, turn, idleTurns);
@@ -136,7 +138,7 @@ async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolea
 
 /** Waits, and where the time is up, sets what the next turn asks of the server. */
 async function waitForNews(
-  { options, session, claims, notifier, signal }: AgentContext,
+  { options, session, claims, gate, notifier, signal }: AgentContext,
   { doorbell, idle }: TurnContext,
   idleTurns: number,
 ): Promise<void> {
@@ -144,7 +146,8 @@ async function waitForNews(
   const safetyMs = Math.min(SAFETY_POLL_MS, SAFETY_POLL_FACTOR * options.pollMs) * (1 + Math.random() / 4);
   const pollMs = options.pollMs * Math.min(2 ** idleTurns, MAX_POLL_FACTOR) * (0.75 + Math.random() / 2);
   const longestMs = isHearing ? safetyMs : pollMs;
-  const wakeInMs = Math.min(claims.wakeInMs(), idle?.dueInMs() ?? longestMs);
+  const dueInMs = gate.nextInMs(session.openTasks(), session.serverNow());
+  const wakeInMs = Math.min(claims.wakeInMs(), dueInMs, idle?.dueInMs() ?? longestMs);
   const outcome = await notifier.wait(Math.min(longestMs, wakeInMs), signal);
   // Without a doorbell: a look costs a connection, as a fetch does, and what it finds would need a second.
   if (outcome === 'timeout') session.wants(isHearing ? 'look' : 'fetch');

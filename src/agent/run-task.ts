@@ -26,6 +26,8 @@ export interface TaskContext extends ConversationContext {
   readonly generate: GenerateSettings;
   readonly agent: string;
   readonly maxAnswerBytes: number;
+  /** See AnswerFrame. */
+  readonly saysCloud: boolean;
   /** The server's clock. */
   readonly now: () => number;
   /** The blob of a good answer to an equal task (`equalTaskKey`), on main already. */
@@ -39,7 +41,8 @@ export interface TaskContext extends ConversationContext {
 
 /**
  * Answers one task: from an equal one's answer where there is a good one, else by a model. Never throws for
- * what a model did.
+ * what a model did. Throws ForbiddenHere where the task, or one that it continues, forbids every model server
+ * of this agent.
  */
 export async function runTask(scope: TaskContext, asked: AskedTask): Promise<Answer> {
   const startedAtMs = performance.now();
@@ -86,8 +89,8 @@ async function generateTask(
   task: TaskJson,
   onToken: OnToken,
 ): Promise<GenerationOutcome> {
-  const generate = (earlier?: Earlier) =>
-    generateAnswer(task, scope.generate, scope.signal, onToken, earlier);
+  const generate = (earlier?: Earlier, asked = task) =>
+    generateAnswer(asked, scope.generate, scope.signal, onToken, earlier);
   const { request } = task;
   if (request !== undefined) return runRequest({ ...task, request }, scope.generate, scope.signal, onToken);
   if (task.reply_to === undefined) return generate();
@@ -95,7 +98,9 @@ async function generateTask(
   if (!found.ok) {
     return unaskedOutcome('context_missing', `it continues a conversation, and ${found.reason}`);
   }
-  return generate(found);
+  // What was to stay here does not leave with a later question.
+  const isKept = found.turns.some((turn) => turn.task.local_only === true);
+  return generate(found, isKept ? { ...task, local_only: true } : task);
 }
 
 async function readGoodAnswer(scope: TaskContext, key: string): Promise<Answer | null> {
@@ -111,6 +116,8 @@ export interface CancelledContext {
   readonly agent: string;
   readonly maxTaskBytes: number;
   readonly maxAnswerBytes: number;
+  /** See AnswerFrame. */
+  readonly saysCloud: boolean;
   /** The server's clock. */
   readonly now: () => number;
   /** How long it was worked on. Milliseconds. */
@@ -132,9 +139,9 @@ export async function answerCancelled(
 }
 
 function frameOf(
-  { agent, latencyMs, now, maxAnswerBytes }: Omit<CancelledContext, 'reader' | 'maxTaskBytes'>,
+  { agent, latencyMs, now, maxAnswerBytes, saysCloud }: Omit<CancelledContext, 'reader' | 'maxTaskBytes'>,
   { id }: AskedTask,
   { hash, task }: TaskContent,
 ): AnswerFrame {
-  return { taskId: id, hash, task, agent, latencyMs, nowMs: now(), maxAnswerBytes };
+  return { taskId: id, hash, task, agent, latencyMs, nowMs: now(), maxAnswerBytes, saysCloud };
 }

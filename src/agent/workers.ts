@@ -44,7 +44,7 @@ export class Workers {
    *    task needs no room: it is answered with `cancelled` at once.
    */
   fill(): number {
-    const { session, signal, claims, queue } = this.#agent;
+    const { session, signal, claims, queue, gate } = this.#agent;
     const { goodAnswers, cancelled } = session.queue;
     this.#equal.forget(goodAnswers);
     for (const [id, { job }] of this.#jobs) {
@@ -55,7 +55,7 @@ export class Workers {
     if (signal.aborted) return 0;
     if (!claims.isAlone()) this.#giveBackWaiting();
     this.#letIn();
-    const free = session.openTasks().filter(({ id }) => !this.#jobs.has(id));
+    const free = gate.open(session.openTasks()).filter(({ id }) => !this.#jobs.has(id));
     const byId = new Map(free.map((task) => [task.id, task]));
     const starts = claims.choose({
       free: [...byId.keys()],

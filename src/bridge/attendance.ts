@@ -1,5 +1,5 @@
 import { formatAge } from '../protocol/duration.js';
-import { isPresent, type Presence } from '../protocol/presence.js';
+import { isExpected, isPresent, isStandby, type Presence } from '../protocol/presence.js';
 import type { WhoWorks } from './side-refs.js';
 import { holdersOf, type SameModel, type WantedModel } from './wanted-model.js';
 
@@ -30,21 +30,24 @@ export interface AskedModel {
 
 /**
  * Judges who is there, for tasks that want any model or for one that wants `asked`. A claim is proof as good
- * as a presence: `agent --once` writes no presence.
+ * as a presence: `agent --once` writes no presence. A standby does not count: whoever asks now would wait for its
+ * time.
  */
 export function attendanceOf(
   who: WhoWorks,
   bridge: { readonly nowMs: number; readonly takesClaims: boolean },
   asked?: AskedModel,
 ): Attendance {
-  const { agents, running } = who;
+  const { running } = who;
+  const agents = who.agents.filter((one) => !isStandby(one));
   if (!bridge.takesClaims) return { state: 'unknown' };
   const holders = asked === undefined ? [] : holdersAway(who, bridge.nowMs, asked);
   if (holders.length > 0) return { state: 'model-away', model: asked?.wanted?.model ?? '', holders };
   const present = agents.filter((one) => isPresent(one, bridge.nowMs));
+  const standbys = who.agents.filter(isStandby);
   const silent = [...running.values()]
     .map(({ agent }) => agent)
-    .filter((agent) => !present.some((one) => one.agent === agent));
+    .filter((agent) => ![...present, ...standbys].some((one) => one.agent === agent));
   const able = [...present.filter(reachesModelServer).map(({ agent }) => agent), ...new Set(silent)];
   if (able.length > 0) return { state: 'present', agents: able };
   if (present.length > 0) return { state: 'no-model-server', agents: present.map(({ agent }) => agent) };
@@ -63,8 +66,8 @@ function reachesModelServer({ backends, work = [] }: Presence): boolean {
  */
 function holdersAway(who: WhoWorks, nowMs: number, { wanted, sameModel }: AskedModel): Holder[] {
   if (wanted === null) return [];
-  const having = holdersOf(wanted, who.models, sameModel);
-  const there = who.agents.filter((one) => isPresent(one, nowMs)).map(({ agent }) => agent);
+  const having = withoutStandbys(holdersOf(wanted, who.models, sameModel), who, nowMs);
+  const there = who.agents.filter((one) => isExpected(one, nowMs)).map(({ agent }) => agent);
   // Of one that has said goodbye a claim may be left, until its lease is over.
   const silent = (agent: string) => !who.agents.some((one) => one.agent === agent);
   const atWork = [...who.running.values()].map(({ agent }) => agent).filter(silent);
@@ -74,6 +77,14 @@ function holdersAway(who: WhoWorks, nowMs: number, { wanted, sameModel }: AskedM
     const seen = who.agents.find((one) => one.agent === agent);
     return { agent, seenMs: seen === undefined ? null : Date.parse(seen.seen_at) };
   });
+}
+
+/** A model that only standbys have waits for them: for those that are away where none of them is there. */
+function withoutStandbys(having: readonly string[], who: WhoWorks, nowMs: number): string[] {
+  const standbys = who.agents.filter((one) => isStandby(one) && having.includes(one.agent));
+  const others = having.filter((agent) => !standbys.some((one) => one.agent === agent));
+  if (others.length > 0) return others;
+  return standbys.some((one) => isPresent(one, nowMs)) ? [] : [...having];
 }
 
 /** What keeps a task waiting, and what to do about it. */

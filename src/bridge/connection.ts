@@ -2,7 +2,7 @@ import { clientGitEnv } from '../git/git-env.js';
 import { requireGit } from '../git/git-version.js';
 import { clearTheWay } from '../git/repair-bridge.js';
 import { parseDurationMs } from '../protocol/duration.js';
-import { MODELS_FEATURE, REQUESTS_FEATURE, STREAMS_FEATURE } from '../protocol/hello.js';
+import { MODELS_FEATURE, REQUESTS_FEATURE, STANDBY_FEATURE, STREAMS_FEATURE } from '../protocol/hello.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
 import type { Principal } from '../protocol/names.js';
 import { type BridgeAddress, parseAddress } from './address.js';
@@ -49,6 +49,8 @@ export interface BridgeTerms {
   readonly hasRequests: boolean;
   /** Whether agents may say there which models they have. */
   readonly hasModels: boolean;
+  /** Whether it takes what a standby needs (STANDBY_FEATURE). */
+  readonly hasStandby: boolean;
   /**
    * The server's clock, milliseconds since the epoch. Where the server has told its time, our own clock may
    * be set at any moment without effect. On the server itself, and where no time was told, it is our own
@@ -125,6 +127,8 @@ export async function readTerms(connection: BridgeConnection, signal?: AbortSign
     // Where nothing says hello, no old hook refuses them either, and readers judge for themselves.
     hasRequests: greeting?.hello.features.includes(REQUESTS_FEATURE) ?? true,
     hasModels: greeting?.hello.features.includes(MODELS_FEATURE) ?? false,
+    // As with requests.
+    hasStandby: greeting?.hello.features.includes(STANDBY_FEATURE) ?? true,
     serverNow: greeting?.serverNow ?? (() => Date.now()),
   };
 }
@@ -144,6 +148,7 @@ export function ownTerms(settings: BridgeSettings): BridgeTerms {
     hasRequests: true,
     // Where init has not opened their refs yet, a push of them fails now and then, and nothing else.
     hasModels: true,
+    hasStandby: true,
     serverNow,
   };
 }

@@ -101,6 +101,7 @@ export const AGENT_OPTIONS = [
   OPTIONS.idleTimeout,
   OPTIONS.totalTimeout,
   OPTIONS.retryWindow,
+  OPTIONS.after,
   OPTIONS.idleAfter,
   OPTIONS.idleCommand,
   OPTIONS.logFormat,

@@ -105,9 +105,10 @@ function responseFormat(format: NonNullable<TaskJson['format']>) {
 }
 
 /** The fields of a task that mean the same beside a request. */
-function besides({ backend, priority, taskTimeout, metadata }: AskArgs): TaskJson {
+function besides({ backend, localOnly, priority, taskTimeout, metadata }: AskArgs): TaskJson {
   return {
     ...(backend === undefined ? {} : { backend }),
+    ...(localOnly ? { local_only: true } : {}),
     ...(priority === undefined ? {} : { priority }),
     ...(taskTimeout === undefined ? {} : { timeout_s: taskTimeout }),
     ...(metadata === undefined ? {} : { metadata: pairs(metadata) }),

@@ -38,6 +38,7 @@ export async function taskFieldsOf(args: TaskArgs): Promise<TaskJson> {
     ...(prompt === null ? { messages, request } : { prompt }),
     model: args.model ?? rest.model,
     backend: args.backend ?? rest.backend,
+    local_only: args.localOnly ? true : rest.local_only,
     system: args.system ?? rest.system,
     options: Object.keys(options).length > 0 ? options : undefined,
     format: args.format === undefined ? rest.format : await readFormat(args.format),

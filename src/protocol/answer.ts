@@ -92,6 +92,7 @@ export const answerSchema = z
     cached: z.boolean().optional(),
     context: answerContextSchema.optional(),
     dropped: z.array(textOf(1, 128)).min(1).max(MAX_DROPPED).optional(),
+    cloud: z.boolean().optional(),
   })
   .refine((inbox) => isGood(inbox) === (inbox.error === null), {
     error:

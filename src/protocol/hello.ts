@@ -11,10 +11,21 @@ export const MODELS_FEATURE = 'models';
 export const REQUESTS_FEATURE = 'requests';
 
 /**
+ * The feature of a server that takes what a standby needs: `after_s` in a presence, `local_only` in a task, and
+ * `cloud` in an answer. An older one refuses each of them.
+ */
+export const STANDBY_FEATURE = 'standby';
+
+/**
  * What a server can do beyond protocol 2, as words that `bridge-hello` prints. A client uses only what it
  * finds here, so a new feature needs no new version of the protocol.
  */
-export const FEATURES: readonly string[] = [MODELS_FEATURE, REQUESTS_FEATURE, STREAMS_FEATURE];
+export const FEATURES: readonly string[] = [
+  MODELS_FEATURE,
+  REQUESTS_FEATURE,
+  STANDBY_FEATURE,
+  STREAMS_FEATURE,
+];
 
 /**
  * The line that `bridge-hello` prints: the name and role of the key, the protocol of the

@@ -39,6 +39,9 @@ export const MAX_PRESENCE_BACKENDS = 16;
 /** A presence lists at most this many tasks. */
 export const MAX_PRESENCE_BUSY = 16;
 
+/** The longest that a standby waits: 30 days, longer than bridges keep tasks. Seconds. */
+export const MAX_AFTER_S = 30 * 24 * 60 * 60;
+
 /**
  * What an agent does for one task. `phase` is `waiting` while no model server can be reached, `loading` from
  * the request to the first token (the model is loaded, the prompt is read), then `generating`. The word is
@@ -73,6 +76,16 @@ export const presenceSchema = z.strictObject({
   loaded: z.array(textOf(1, MAX_MODEL_CHARS)).min(1).max(MAX_PRESENCE_LOADED).optional(),
   /** How many tasks it answers at once. */
   parallel: z.int().min(1).max(64),
+  /**
+   * Of a standby alone: it takes only what has waited for so many seconds, so nobody counts on it before. Only
+   * for a server with the feature `standby`: an older one refuses it.
+   */
+  after_s: z.int().min(1).max(MAX_AFTER_S).optional(),
+  /**
+   * True where none of its model servers has a private address: what no third party may read is none of its
+   * tasks. Only for a server with the feature `standby`, too.
+   */
+  cloud: z.boolean().optional(),
   /** The tasks it was answering. */
   busy: z.array(commitIdSchema).max(MAX_PRESENCE_BUSY),
   /** What it does for them, as far as there is room; absent where it is at none. */
@@ -132,8 +145,21 @@ export function agentOfPresenceRef(ref: string): string | null {
   return principalNameSchema.safeParse(name).success ? name : null;
 }
 
+/** Whether this is the presence of a standby, which takes only what has waited for its time. */
+export function isStandby({ after_s }: Pick<Presence, 'after_s'>): boolean {
+  return after_s !== undefined;
+}
+
+/** Whether this agent is expected to take tasks as they come: it is there, and no standby. */
+export function isExpected(
+  presence: Pick<Presence, 'state' | 'seen_at' | 'after_s'>,
+  nowMs: number,
+): boolean {
+  return isPresent(presence, nowMs) && !isStandby(presence);
+}
+
 /**
- * Whether this agent is expected to take tasks. `nowMs` is the server's clock. One dated ahead of it by more
+ * Whether this agent is there. `nowMs` is the server's clock. One dated ahead of it by more
  * than agents can be wrong about that clock does not count: it would be expected for longer than it may be.
  */
 export function isPresent(presence: Pick<Presence, 'state' | 'seen_at'>, nowMs: number): boolean {

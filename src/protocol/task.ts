@@ -74,6 +74,7 @@ export const taskJsonSchema = z
     priority: z.int().min(-MAX_PRIORITY).max(MAX_PRIORITY).optional(),
     timeout_s: z.number().positive().max(604_800).optional(),
     stream: z.boolean().optional(),
+    local_only: z.boolean().optional(),
     asked_at: instantSchema.optional(),
     metadata: metadataSchema.optional(),
   })

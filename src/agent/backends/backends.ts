@@ -7,6 +7,7 @@ import { readToken, type TokenSource } from './backend-token.js';
 import { LMSTUDIO } from './lmstudio/lmstudio.js';
 import { OLLAMA } from './ollama/ollama.js';
 import { OPENAI } from './openai/openai.js';
+import { isPrivateAddress } from './private-address.js';
 
 /**
  * Every model server that an agent can use, in the order `auto` tries them. This is the only list: a new one
@@ -93,6 +94,17 @@ export function withAddress(order: readonly BackendName[], urls: BackendUrls): B
     });
   }
   return order.filter((name) => addressOf(name, urls) !== null);
+}
+
+/**
+ * Those of an order that a question may go to which no third party is to read: the ones at a private address,
+ * whatever the agent is allowed. Of their models only those that run there are asked then (`allowCloud`).
+ */
+export function withPrivateAddress(order: readonly BackendName[], urls: BackendUrls): BackendName[] {
+  return order.filter((name) => {
+    const url = addressOf(name, urls);
+    return url !== null && isPrivateAddress(backendNamed(name).parseUrl(url));
+  });
 }
 
 /**

@@ -5,10 +5,11 @@ import { pushSideRefs, type SideRefChange } from '../../git/push.js';
 import type { Repository } from '../../git/run-git.js';
 import { CLAIMS_PREFIX, claimRef, writeClaim } from '../../protocol/claim.js';
 import { type AgentModels, modelsRef, writeModels } from '../../protocol/models.js';
-import { PRESENCE_EVERY_MS, presenceRef, writePresence } from '../../protocol/presence.js';
+import { PRESENCE_EVERY_MS, type Presence, presenceRef, writePresence } from '../../protocol/presence.js';
 import { oneLine } from '../../protocol/printable.js';
 import type { AgentOptions } from '../agent-options.js';
 import type { AgentSession } from '../agent-session.js';
+import { withPrivateAddress } from '../backends/backends.js';
 import { isSameOffer, type Offer, readOffer } from '../backends/model-offer.js';
 import {
   type ClaimChange,
@@ -150,6 +151,16 @@ export class ClaimPusher {
     return this.#offerAgeMs() > (isAnyAway ? AWAY_OFFER_MS : PRESENCE_EVERY_MS / 2);
   }
 
+  /** What an older server has no word for. */
+  #sayStandby(): Pick<Presence, 'after_s' | 'cloud'> {
+    const { afterMs, generate } = this.#context.options;
+    const isCloud = withPrivateAddress(generate.order, generate).length === 0;
+    return {
+      ...(afterMs === null ? {} : { after_s: Math.ceil(afterMs / 1000) }),
+      ...(isCloud ? { cloud: true } : {}),
+    };
+  }
+
   #writePresence(
     state: 'running' | 'stopped',
     { own, work }: Pick<ClaimsState, 'own' | 'work'>,
@@ -166,6 +177,7 @@ export class ClaimPusher {
       models: [...(this.#offer?.chatModels ?? [])],
       loaded: [...loaded],
       parallel: options.parallel,
+      ...(session.terms?.hasStandby === true ? this.#sayStandby() : {}),
       busy: [...own.jobs.keys()],
       work: [...work]
         .filter(([task]) => own.jobs.has(task))

@@ -97,6 +97,8 @@ export interface ClaimsFacts {
   readonly isConnected: boolean;
   /** This agent says that it is there. */
   readonly saysPresence: boolean;
+  /** This agent is a standby: what it may take now it takes, behind everybody else. */
+  readonly isStandby: boolean;
   /** The server takes what agents have. */
   readonly sharesModels: boolean;
   readonly isPending: (task: string) => boolean;

@@ -201,7 +201,9 @@ export class Claims {
       self: { agent: session.name, session: session.id },
       leaseMs: session.terms?.claimLeaseMs ?? null,
       isConnected: session.tip !== null,
-      saysPresence: !options.once,
+      // An older server has no word for a standby: an agent like any other would be counted on.
+      saysPresence: !options.once && (options.afterMs === null || (session.terms?.hasStandby ?? false)),
+      isStandby: options.afterMs !== null,
       sharesModels: session.terms?.hasModels ?? false,
       isPending: (task) => session.isPending(task),
       isFinished: (task) => session.isFinished(task),

@@ -1,6 +1,6 @@
 import type { SideRefs } from '../../bridge/side-refs.js';
 import { type Claim, MAX_CLAIM_LEASE_MS, sameHolder } from '../../protocol/claim.js';
-import { isPresent, type Presence } from '../../protocol/presence.js';
+import { isExpected, type Presence } from '../../protocol/presence.js';
 
 /** What this agent knows of the others. Times are of a clock that never jumps, in milliseconds. */
 export interface Others {
@@ -60,7 +60,7 @@ export function othersAfterFetch(
 
 /** Nothing has changed on the server: an agent that has been silent for too long by now is gone. */
 export function othersUnchanged(others: Others, serverNowMs: number): Others {
-  return { ...others, present: others.presences.filter((one) => isPresent(one, serverNowMs)) };
+  return { ...others, present: others.presences.filter((one) => isExpected(one, serverNowMs)) };
 }
 
 /** The server says that a claim is not over yet: our clock is ahead of it. */

@@ -71,14 +71,17 @@ function chooseAmong(
       candidates.push({ id, firstSeenMs: seenMs, ours, placement: placementOf(state, wants(id), facts) });
     } else overAtMs = Math.min(overAtMs, holder.overAtMs);
   }
-  const choice = chooseTasks(candidates, {
-    self: agentKey(facts.self),
-    others: state.others.present.map(agentKey),
-    busy: busyAgents(state.others, nowMs),
-    holdOffMs: holdOffMs(state),
-    nowMs,
-    knownAtMs: state.knownAtMs,
-  });
+  // A standby waits for nobody any more, and is sure of nothing: an agent may have come just now.
+  const choice = facts.isStandby
+    ? { start: candidates.map(({ id, ours }) => ({ id, isSure: ours })), lookAgainAtMs: NEVER }
+    : chooseTasks(candidates, {
+        self: agentKey(facts.self),
+        others: state.others.present.map(agentKey),
+        busy: busyAgents(state.others, nowMs),
+        holdOffMs: holdOffMs(state),
+        nowMs,
+        knownAtMs: state.knownAtMs,
+      });
   const isShort = choice.start.length < room;
   const next: ClaimsState = {
     ...state,

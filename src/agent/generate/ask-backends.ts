@@ -12,6 +12,7 @@ import {
   withoutAddress,
 } from '../compose-answer.js';
 import { type Deadlines, startDeadlines } from '../deadlines.js';
+import { ForbiddenHere, forbiddenHere, keptHere, runsElsewhere } from './local-only.js';
 import { isElsewhereError, reachedNothing, tryBackends } from './try-backends.js';
 
 /** What says who is asked, and for how long. */
@@ -34,8 +35,8 @@ export interface Attempt {
   /** Another model may stand in for the agent's: the backend that it is meant for is away. */
   readonly mayReplace: boolean;
   readonly deadlines: Deadlines;
-  /** Says which model is asked, for an error answer. */
-  chose(model: string): void;
+  /** Says which model is asked, for an error answer, and for the word whether a third party reads it. */
+  chose(model: string): Promise<void>;
   /** Says how much of the conversation before the task went along. */
   fitted(context: AnswerContext): void;
 }
@@ -47,6 +48,8 @@ interface Asked {
   attempts: number;
   /** A backend lacked the model, or the path. Of several, the first stands in the record. */
   isElsewhere: boolean;
+  /** What is asked has gone, or is about to go, to a third party. */
+  isCloud: boolean;
   context?: AnswerContext;
 }
 
@@ -56,7 +59,8 @@ interface Asked {
  * again (`try-backends.ts`). Whatever a model server does is an outcome.
  *
  * `begin` is called once, under the deadlines; what it returns is called for each attempt. Throws the reason
- * of `signal` once that is aborted, and BridgeError `usage` where an address in the settings is none.
+ * of `signal` once that is aborted, ForbiddenHere for a task that none of the backends may have, and
+ * BridgeError `usage` where an address in the settings is none.
  */
 export async function askBackends(
   asking: Asking,
@@ -66,8 +70,11 @@ export async function askBackends(
     | Promise<(attempt: Attempt) => Promise<GenerationOutcome>>
     | ((a: Attempt) => Promise<GenerationOutcome>),
 ): Promise<GenerationOutcome> {
-  const { task, settings, signal, serves } = asking;
+  const { task, signal, serves } = asking;
   signal.throwIfAborted();
+  const reason = forbiddenHere(task, asking.settings);
+  if (reason !== null) throw new ForbiddenHere(reason);
+  const settings = task.local_only === true ? keptHere(asking.settings) : asking.settings;
   const { backend: named } = task;
   if (named !== undefined && !isBackendName(named)) return unknownBackend(named);
   if (named !== undefined && addressOf(named, settings) === null) return withoutAddress(named);
@@ -79,14 +86,20 @@ export async function askBackends(
   const backends = await openBackends(order, settings);
   const totalMs = task.timeout_s === undefined ? settings.totalTimeoutMs : task.timeout_s * 1000;
   const deadlines = startDeadlines({ idleMs: settings.idleTimeoutMs, totalMs }, signal);
-  const asked: Asked = { backend: null, model: null, attempts: 0, isElsewhere: false };
+  const asked: Asked = { backend: null, model: null, attempts: 0, isElsewhere: false, isCloud: false };
   try {
     const once = await begin(deadlines);
     const attempt = (backend: Backend) =>
       countAttempt(asking, asked, backend, (mayReplace) =>
         once({
           ...{ backend, isAlone: backends.length === 1, mayReplace, deadlines },
-          chose: (model) => Object.assign(asked, { backend: backend.name, model }),
+          chose: async (model) => {
+            Object.assign(asked, { backend: backend.name, model });
+            const isCloud = await deadlines.watch(() =>
+              runsElsewhere(backend, model, settings, deadlines.signal),
+            );
+            asked.isCloud ||= isCloud;
+          },
           fitted: (context) => Object.assign(asked, { context }),
         }),
       );
@@ -121,7 +134,15 @@ async function countAttempt(
   }
 }
 
-/** How many it took is said where it was more than one; and of a reply, how much went along. */
-function withAttempts(outcome: GenerationOutcome, { attempts, context }: Asked): GenerationOutcome {
-  return { ...outcome, ...(attempts > 1 && { attempts }), ...(context && { context }) };
+/**
+ * How many it took is said where it was more than one; of a reply, how much went along; and where it was so,
+ * that a third party was asked.
+ */
+function withAttempts(outcome: GenerationOutcome, { attempts, context, isCloud }: Asked): GenerationOutcome {
+  return {
+    ...outcome,
+    ...(attempts > 1 && { attempts }),
+    ...(context && { context }),
+    ...(isCloud && attempts > 0 && { cloud: true }),
+  };
 }

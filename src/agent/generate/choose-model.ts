@@ -26,6 +26,8 @@ export interface ModelWish {
   readonly mayReplace: boolean;
   /** Whether the backend must list it, whatever it would say itself: so of calls. Default: false. */
   readonly mustBeListed?: boolean;
+  /** Whether it has to run on this machine: then another one stands in for the agent's that does not. */
+  readonly mustRunHere?: boolean;
   /** What it has to be able to do. Default: chat. */
   readonly purpose?: ModelPurpose;
 }
@@ -50,14 +52,15 @@ export function wishOf({
  * where there is none to choose.
  */
 export async function chooseModel(wish: ModelWish, backend: Backend, signal: AbortSignal): Promise<string> {
-  const { purpose = 'chat', mustBeListed = false } = wish;
+  const { purpose = 'chat', mustBeListed = false, mustRunHere = false } = wish;
   const wanted = wish.task ?? wish.agent;
-  const isStrict = wish.task !== undefined || !wish.mayReplace;
+  const isStrict = wish.task !== undefined || !(wish.mayReplace || mustRunHere);
   // Without a look into the list: the backend itself says what becomes of it. Its list may lack a cloud model
   // that it would hand on.
   const isSaidElsewhere = !wish.isElsewherePossible && !mustBeListed;
   if (wanted !== undefined && isStrict && (isSaidElsewhere || isCloudName(wanted))) return wanted;
-  const models = await backend.listModels(signal);
+  const listed = await backend.listModels(signal);
+  const models = isStrict ? listed : listed.filter(({ isCloud }) => !(isCloud && mustRunHere));
   const { sameModel } = backendNamed(backend.name);
   if (wanted !== undefined) {
     const found = models.find(({ name }) => sameModel(wanted, name));

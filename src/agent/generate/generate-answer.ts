@@ -68,9 +68,10 @@ async function generateOnce(run: Run, attempt: Attempt): Promise<GenerationOutco
   const { backend, deadlines } = attempt;
   const fault = imageFault(task.images ?? []);
   if (fault !== null) throw new BackendError('invalid_task', fault);
-  const wish = { task: task.model, agent: settings.model, ...wishOf(attempt) };
+  const mustRunHere = task.local_only === true;
+  const wish = { task: task.model, agent: settings.model, mustRunHere, ...wishOf(attempt) };
   const model = await deadlines.watch(() => chooseModel(wish, backend, deadlines.signal));
-  attempt.chose(model);
+  await attempt.chose(model);
   settings.onPhase?.('loading', model);
   const request: GenerateRequest = {
     model,

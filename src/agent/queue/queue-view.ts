@@ -12,6 +12,7 @@ import {
   type QueueState,
 } from '../../protocol/queue.js';
 import { priorityOf, sourceOf } from '../../protocol/task.js';
+import type { TaskLimits } from '../generate/local-only.js';
 import { readAskedTask } from './read-task.js';
 
 /** By which terms a queue is read: `nowMs` is the server's clock. */
@@ -64,6 +65,11 @@ export class QueueView {
     return seen === undefined || seen.wanted === null || goodAnswers.has(seen.key) ? null : seen.wanted;
   }
 
+  /** What of a pending task may keep it from an agent. */
+  limitsOf(id: string): TaskLimits {
+    return this.#seen.get(id)?.limits ?? {};
+  }
+
   /** The clone is a new one: reads it from the beginning. */
   restart(): void {
     this.#history = nothingSeen();
@@ -89,6 +95,7 @@ export class QueueView {
         const source = sourceOf(asked.asker, task);
         known.set(asked.id, {
           ...{ priority: priorityOf(task), source, wanted },
+          limits: { backend: task.backend, local_only: task.local_only },
           key: equalTaskKey(asked.file, hash),
         });
       }
@@ -104,11 +111,12 @@ interface SeenTask {
   /** Whom it counts for. */
   readonly source: string;
   readonly wanted: WantedModel | null;
+  readonly limits: TaskLimits;
   /** By which an equal task is known. */
   readonly key: string;
 }
 
-const PLAIN_TASK: SeenTask = { priority: 0, source: '', wanted: null, key: '' };
+const PLAIN_TASK: SeenTask = { priority: 0, source: '', wanted: null, limits: {}, key: '' };
 
 /** What was read of a clone's history, up to `seen`. `newestMs`: its newest date, judged by the server. */
 function nothingSeen() {

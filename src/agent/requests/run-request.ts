@@ -81,9 +81,10 @@ async function passOn(run: Run, attempt: Attempt): Promise<GenerationOutcome> {
   const purpose = purposeOf(path);
   // The agent's model is one that chats.
   const agent = purpose === 'chat' ? settings.model : undefined;
-  const wish = { task: judged.model, agent, mustBeListed: true, purpose, ...wishOf(attempt) };
+  const kind = { mustBeListed: true, mustRunHere: task.local_only === true, purpose };
+  const wish = { task: judged.model, agent, ...kind, ...wishOf(attempt) };
   const model = await deadlines.watch(() => chooseModel(wish, backend, deadlines.signal));
-  attempt.chose(model);
+  await attempt.chose(model);
   settings.onPhase?.('loading', model);
   const isStreamed = isStreamable(path, judged.body);
   const call: ApiCall = {

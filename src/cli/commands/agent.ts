@@ -28,6 +28,7 @@ export const agentCommand = defineCommand({
         ssh: sshOf(args),
         env,
         once: args.once,
+        afterMs: args.after,
         name: args.name,
         backends: args.backend,
         model: args.model,

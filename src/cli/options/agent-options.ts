@@ -7,8 +7,9 @@ import {
 import { DEFAULT_MAX_CONTEXT } from '../../agent/backends/backend.js';
 import { BACKENDS, backendTitles, DEFAULT_BACKEND_ORDER } from '../../agent/backends/backends.js';
 import { isPassField } from '../../agent/requests/refused-fields.js';
-import { MAX_TIMER_MS, parseDurationMs } from '../../protocol/duration.js';
+import { formatDuration, MAX_TIMER_MS, parseDurationMs } from '../../protocol/duration.js';
 import { principalNameSchema } from '../../protocol/names.js';
+import { MAX_AFTER_S } from '../../protocol/presence.js';
 import { numberValue, option } from '../option.js';
 
 /** An order of the model servers that is not the usual one, and needs no address. */
@@ -111,6 +112,14 @@ export const AGENT_ROWS = {
     value: numberValue.min(0),
     describe: 'Seconds a model server may be away, or busy, before the task is answered with an error',
     byDefault: inSeconds(DEFAULT_RETRY_WINDOW_MS),
+  }),
+  after: option('after', {
+    kind: 'text',
+    value: durationValue.refine(
+      (ms) => ms <= MAX_AFTER_S * 1000,
+      `must be at most ${formatDuration(MAX_AFTER_S * 1000)}`,
+    ),
+    describe: 'Be a standby: answer only what has waited for so long, like 10m',
   }),
   idleAfter: option('idle-after', {
     kind: 'text',

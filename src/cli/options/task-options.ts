@@ -38,6 +38,10 @@ export const TASK_ROWS = {
     describe: `${DEFAULT_BACKEND_ORDER.join(', ')}, or another that the agent knows`,
     byDefault: 'whichever the agent reaches',
   }),
+  localOnly: option('local-only', {
+    kind: 'switch',
+    describe: 'No third party may read it: neither a cloud model, nor a server at a public address',
+  }),
   system: option('system', { kind: 'text', describe: 'The system prompt' }),
   temperature: option('temperature', {
     kind: 'number',
@@ -137,6 +141,7 @@ export const TASK_OPTIONS = grouped('The task:', [
   TASK_ROWS.file,
   TASK_ROWS.taskModel,
   TASK_ROWS.taskBackend,
+  TASK_ROWS.localOnly,
   TASK_ROWS.system,
   TASK_ROWS.temperature,
   TASK_ROWS.topP,

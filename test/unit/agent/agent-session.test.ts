@@ -14,6 +14,7 @@ const TERMS: BridgeTerms = {
   hasStreams: false,
   hasRequests: false,
   hasModels: false,
+  hasStandby: false,
   serverNow: () => 1234,
 };
 const EMPTY = readQueue([], { nowMs: 0, ttlMs: 0 });

@@ -127,3 +127,39 @@ describe('of a model that is asked for', () => {
     expect(judgeModel(agents, models, running)).toMatchObject({ state: 'present' });
   });
 });
+
+test('a standby is nobody before its time: not while it is there, nor while it works, nor as the one seen last', () => {
+  const standby = presence('small', { after_s: 600 });
+  const away = presence('home-pc', { state: 'stopped', agoMs: 60_000 });
+  expect(judge([standby]).attendance).toEqual({ state: 'absent', last: null });
+  expect(judge([standby, away], { t: work('small') }).attendance).toMatchObject({
+    ...{ state: 'absent', last: { agent: 'home-pc' } },
+  });
+  expect(judge([standby, presence('home-pc')]).attendance).toEqual({ state: 'present', agents: ['home-pc'] });
+});
+
+test('a model that a PC and a standby have waits for the PC, and one that the standby has alone for nobody who is away', () => {
+  const has = (agent: string, name: string): [string, AgentModels] => [
+    agent,
+    { agent, at: new Date(NOW).toISOString(), models: [{ name, backend: 'ollama', can: [] }] },
+  ];
+  const standby = presence('small', { after_s: 600 });
+  const away = presence('home-pc', { state: 'stopped', agoMs: 60_000 });
+  const judged = (agents: readonly Presence[], ...models: [string, AgentModels][]) =>
+    attendanceOf(
+      { agents, running: new Map(), models: new Map(models) },
+      { nowMs: NOW, takesClaims: true },
+      { wanted: { model: 'm' }, sameModel: (_backend, a, b) => a === b },
+    );
+  expect(judged([standby, away], has('small', 'm'), has('home-pc', 'm'))).toMatchObject({
+    ...{ state: 'model-away', holders: [{ agent: 'home-pc' }] },
+  });
+  const there = presence('home-pc');
+  expect(judged([standby, there], has('small', 'm'), has('home-pc', 'n'))).toMatchObject({
+    state: 'present',
+  });
+  const gone = presence('small', { after_s: 600, agoMs: 3_600_000 });
+  expect(judged([gone, there], has('small', 'm'), has('home-pc', 'n'))).toMatchObject({
+    ...{ state: 'model-away', holders: [{ agent: 'small' }] },
+  });
+});

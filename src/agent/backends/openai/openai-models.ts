@@ -7,8 +7,8 @@ import { isCloudName, refuseCloudModel } from '../cloud-model.js';
 import { isEmbeddingName } from '../embedding-name.js';
 import type { FixedContext } from '../fixed-context.js';
 import { getJson } from '../get-json.js';
+import { isPrivateAddress } from '../private-address.js';
 import { OPENAI } from './openai.js';
-import { isPrivateAddress } from './private-address.js';
 
 const count = z.int().min(1).optional().catch(undefined);
 

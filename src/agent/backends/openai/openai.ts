@@ -1,9 +1,9 @@
 import { BridgeError } from '../../../protocol/bridge-error.js';
 import type { BackendDescription } from '../backend-description.js';
 import { parseBackendUrl } from '../backend-url.js';
+import { isPrivateAddress } from '../private-address.js';
 import { V1_PATHS } from '../v1-paths.js';
 import { OPENAI_FAILURES } from './openai-failures.js';
-import { isPrivateAddress } from './private-address.js';
 
 /** That of llama.cpp. */
 const EXAMPLE_URL = 'http://127.0.0.1:8080/v1';

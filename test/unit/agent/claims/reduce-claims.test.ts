@@ -40,7 +40,7 @@ class Told {
   now(): ClaimsFacts {
     const { nowMs } = this;
     const known = { self: SELF, leaseMs: LEASE_MS, isConnected: true, saysPresence: false, jitter: 1 };
-    const models = { sharesModels: false };
+    const models = { sharesModels: false, isStandby: false };
     const no = { isPending: () => false, isFinished: () => false };
     return { ...known, ...models, ...no, nowMs, serverNowMs: SERVER + nowMs, ...this.facts };
   }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { requireBackendUrls } from '../../../../../src/agent/backends/backends.js';
-import { openaiBackend } from '../../../../../src/agent/backends/openai/openai-backend.js';
-import { isPrivateAddress } from '../../../../../src/agent/backends/openai/private-address.js';
+import { requireBackendUrls } from '../../../../src/agent/backends/backends.js';
+import { openaiBackend } from '../../../../src/agent/backends/openai/openai-backend.js';
+import { isPrivateAddress } from '../../../../src/agent/backends/private-address.js';
 
 // SECURITY.md: P29
 

@@ -1,0 +1,87 @@
+import type { AskedTask } from '../../protocol/queue.js';
+import type { GenerateSettings } from '../agent-options.js';
+import { forbiddenHere, forbiddenToStandby, type TaskLimits } from '../generate/local-only.js';
+
+/** What a gate is made from. */
+export interface GateSettings {
+  readonly generate: GenerateSettings;
+  /** Null: tasks are taken as they come. Milliseconds. */
+  readonly afterMs: number | null;
+  /** What of a pending task may keep it from an agent. */
+  readonly limitsOf: (task: string) => TaskLimits;
+  /** Told once of each task that is left, and why. */
+  readonly onLeft: (task: string, why: string) => void;
+}
+
+/**
+ * Which of the pending tasks an agent may take: none that forbids all its model servers; and a standby takes only
+ * what has waited for its time, as the server showed after that time. What a standby cannot answer it leaves
+ * pending, because whoever is waited for may do better, and tries again after twice the time of the last try.
+ * Times are milliseconds since the epoch, by the server's clock.
+ */
+export class TaskGate {
+  readonly #settings: GateSettings;
+  /** Tasks that no model server of this agent may be asked. */
+  readonly #forbidden = new Set<string>();
+  /** Of a standby: tasks whose time has come, and that were still open then. */
+  readonly #admitted = new Set<string>();
+  /** Of a standby: tasks that it tried in vain, with the time of the next try. */
+  readonly #tried = new Map<string, { readonly times: number; readonly againMs: number }>();
+
+  constructor(settings: GateSettings) {
+    this.#settings = settings;
+  }
+
+  /** Those of the open tasks that may be taken now, in their order. */
+  open(tasks: readonly AskedTask[]): AskedTask[] {
+    const { afterMs } = this.#settings;
+    return this.allowed(tasks).filter(({ id }) => afterMs === null || this.#admitted.has(id));
+  }
+
+  /** Those that may be taken now or later. */
+  allowed(tasks: readonly AskedTask[]): AskedTask[] {
+    return tasks.filter(({ id }) => this.#isAllowed(id));
+  }
+
+  /** The server was asked at `askedMs`, and these tasks were open then. */
+  asked(tasks: readonly AskedTask[], askedMs: number): void {
+    const ids = new Set(tasks.map(({ id }) => id));
+    for (const known of [this.#forbidden, this.#admitted, this.#tried])
+      for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
+    for (const task of this.allowed(tasks)) if (this.#dueMs(task) <= askedMs) this.#admitted.add(task.id);
+  }
+
+  /** How long until the server is to be asked about the next one; Infinity where none is to come. Milliseconds. */
+  nextInMs(tasks: readonly AskedTask[], nowMs: number): number {
+    if (this.#settings.afterMs === null) return Number.POSITIVE_INFINITY;
+    const waiting = this.allowed(tasks).filter(({ id }) => !this.#admitted.has(id));
+    return Math.max(0, Math.min(...waiting.map((task) => this.#dueMs(task))) - nowMs);
+  }
+
+  /** A try came to nothing. */
+  triedInVain(task: string, nowMs: number): void {
+    const { afterMs } = this.#settings;
+    const times = (this.#tried.get(task)?.times ?? 0) + 1;
+    this.#tried.set(task, { times, againMs: nowMs + (afterMs ?? 0) * 2 ** (times - 1) });
+    this.#admitted.delete(task);
+  }
+
+  /** A task turned out to forbid all model servers of this agent. */
+  forbid(task: string): void {
+    this.#forbidden.add(task);
+  }
+
+  #isAllowed(task: string): boolean {
+    const { limitsOf, generate, afterMs, onLeft } = this.#settings;
+    if (this.#forbidden.has(task)) return false;
+    const why = (afterMs === null ? forbiddenHere : forbiddenToStandby)(limitsOf(task), generate);
+    if (why === null) return true;
+    this.#forbidden.add(task);
+    onLeft(task, why);
+    return false;
+  }
+
+  #dueMs({ id, askedAtMs }: AskedTask): number {
+    return this.#tried.get(id)?.againMs ?? askedAtMs + (this.#settings.afterMs ?? 0);
+  }
+}
