@@ -7,9 +7,9 @@ export type LogLevel = 'info' | 'warn' | 'error';
 /**
  * What a line is about, for programs. `event` is one of: `connected`, `task-started`, `task-note`,
  * `task-answered`, `task-failed` (answered with an error), `task-lost` (no answer at all), `task-dropped`
- * (another has it, or time is up), `task-left` (it is none for this agent), `answer-refused`, `retrying`, `recovered`, `clock`, `name`, `locked`,
- * `clone-mended`, `models`, `idle`, `command-failed`, `stopping`, `not-pushed`. The other fields depend on
- * it; ids are whole, times are milliseconds.
+ * (another has it, or time is up), `task-left` (it is none for this agent), `answer-refused`, `retrying`,
+ * `recovered`, `clock`, `name`, `locked`, `clone-mended`, `models`, `idle`, `command-failed`, `stopping`,
+ * `not-pushed`. The other fields depend on it; ids are whole, times are milliseconds.
  */
 export interface LogFields {
   readonly event: string;

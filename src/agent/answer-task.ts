@@ -30,14 +30,12 @@ export interface AnswerSteps {
 }
 
 /**
- * Answers one task:
- * 1. claim it, and wait for the claim where another agent may be about to take it, and for room where it was
- *    claimed ahead;
- * 2. generate; or where it is cancelled, before or meanwhile, say so; or where another agent has its model
- *    and this one has not got it, leave it to that one; or where the task forbids the model servers of this agent,
- *    or a standby could not answer it, leave it to whoever is waited for;
- * 3. keep the answer in the clone: from then on it is not lost. Never throws. What a model does is an answer;
- *    anything else (a full disk, a killed git) passes, and the step is done again until it works.
+ * Answers one task: 1. claim it, and wait for the claim where another agent may be about to take it, and for
+ * room where it was claimed ahead; 2. generate; or where it is cancelled, before or meanwhile, say so; or
+ * where another agent has its model and this one has not got it, leave it to that one; or where the task
+ * forbids the model servers of this agent, or a standby could not answer it, leave it to whoever is waited
+ * for; 3. keep the answer in the clone: from then on it is not lost. Never throws. What a model does is an
+ * answer; anything else (a full disk, a killed git) passes, and the step is done again until it works.
  */
 export async function answerTask(agent: AgentContext, job: Job, steps: AnswerSteps): Promise<void> {
   const { session, repair } = agent;

@@ -30,8 +30,8 @@ export interface AskedModel {
 
 /**
  * Judges who is there, for tasks that want any model or for one that wants `asked`. A claim is proof as good
- * as a presence: `agent --once` writes no presence. A standby does not count: whoever asks now would wait for its
- * time.
+ * as a presence: `agent --once` writes no presence. A standby does not count: whoever asks now would wait for
+ * its time.
  */
 export function attendanceOf(
   who: WhoWorks,

@@ -11,8 +11,8 @@ export const MODELS_FEATURE = 'models';
 export const REQUESTS_FEATURE = 'requests';
 
 /**
- * The feature of a server that takes what a standby needs: `after_s` in a presence, `local_only` in a task, and
- * `cloud` in an answer. An older one refuses each of them.
+ * The feature of a server that takes what a standby needs: `after_s` in a presence, `local_only` in a task,
+ * and `cloud` in an answer. An older one refuses each of them.
  */
 export const STANDBY_FEATURE = 'standby';
 

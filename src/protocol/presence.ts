@@ -77,8 +77,8 @@ export const presenceSchema = z.strictObject({
   /** How many tasks it answers at once. */
   parallel: z.int().min(1).max(64),
   /**
-   * Of a standby alone: it takes only what has waited for so many seconds, so nobody counts on it before. Only
-   * for a server with the feature `standby`: an older one refuses it.
+   * Of a standby alone: it takes only what has waited for so many seconds, so nobody counts on it before.
+   * Only for a server with the feature `standby`: an older one refuses it.
    */
   after_s: z.int().min(1).max(MAX_AFTER_S).optional(),
   /**

@@ -92,7 +92,8 @@ test('a standby steps in after its time and not before, is nobody until then, an
   expect(await answered(easy)).toMatchObject({ answer: '4', agent: 'home-pc' });
   expect(chatsOf(small)).toHaveLength(heard);
 
-  // The PC has begun before that time, and is not done when it is over: its claim holds. What names the model of
+  // The PC has begun before that time, and is not done when it is over: its claim holds. What names the model
+  // of
   // the PC, or a kind of server that it alone has, waits for it.
   const held = gate();
   pc.behave = () => ({ firstTokenAfter: held.opened });

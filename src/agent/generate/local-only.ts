@@ -9,8 +9,8 @@ import { isPrivateAddress } from '../backends/private-address.js';
 export type TaskLimits = Pick<TaskJson, 'backend' | 'local_only'>;
 
 /**
- * A task forbids every model server that this agent could ask. It is no answer: another agent may have one that
- * it does not forbid, so the task is left pending.
+ * A task forbids every model server that this agent could ask. It is no answer: another agent may have one
+ * that it does not forbid, so the task is left pending.
  */
 export class ForbiddenHere extends Error {
   override readonly name = 'ForbiddenHere';
@@ -33,14 +33,17 @@ export function forbiddenHere(
     : 'no third party may read it, and no model server of this agent has a private address';
 }
 
-/** The settings for a task that no third party may read: no model but those that run here, at private addresses. */
+/**
+ * The settings for a task that no third party may read: no model but those that run here, at private
+ * addresses.
+ */
 export function keptHere(settings: GenerateSettings): GenerateSettings {
   return { ...settings, order: withPrivateAddress(settings.order, settings), allowCloud: false };
 }
 
 /**
- * Whether a third party reads what this model is asked: its server has an address that is not private, or hands
- * the question on, which no server does that may not. Throws BackendError as `Backend` does.
+ * Whether a third party reads what this model is asked: its server has an address that is not private, or
+ * hands the question on, which no server does that may not. Throws BackendError as `Backend` does.
  */
 export async function runsElsewhere(
   backend: Pick<Backend, 'name' | 'url' | 'listModels'>,

@@ -14,10 +14,10 @@ export interface GateSettings {
 }
 
 /**
- * Which of the pending tasks an agent may take: none that forbids all its model servers; and a standby takes only
- * what has waited for its time, as the server showed after that time. What a standby cannot answer it leaves
- * pending, because whoever is waited for may do better, and tries again after twice the time of the last try.
- * Times are milliseconds since the epoch, by the server's clock.
+ * Which of the pending tasks an agent may take: none that forbids all its model servers; and a standby takes
+ * only what has waited for its time, as the server showed after that time. What a standby cannot answer it
+ * leaves pending, because whoever is waited for may do better, and tries again after twice the time of the
+ * last try. Times are milliseconds since the epoch, by the server's clock.
  */
 export class TaskGate {
   readonly #settings: GateSettings;
@@ -51,7 +51,10 @@ export class TaskGate {
     for (const task of this.allowed(tasks)) if (this.#dueMs(task) <= askedMs) this.#admitted.add(task.id);
   }
 
-  /** How long until the server is to be asked about the next one; Infinity where none is to come. Milliseconds. */
+  /**
+   * How long until the server is to be asked about the next one; Infinity where none is to come.
+   * Milliseconds.
+   */
   nextInMs(tasks: readonly AskedTask[], nowMs: number): number {
     if (this.#settings.afterMs === null) return Number.POSITIVE_INFINITY;
     const waiting = this.allowed(tasks).filter(({ id }) => !this.#admitted.has(id));
