@@ -3,7 +3,10 @@ import { MAX_TIMER_MS } from '../protocol/duration.js';
 /** Many can ring it and one waits for it. A ring while nobody waits is kept for the next wait. */
 export interface Notifier {
   ring(): void;
-  /** `rung`, or `timeout` after `maxMs` or when the signal aborts (it does not throw then). */
+  /**
+   * `rung`, or `timeout` after `maxMs` (at once where that is over) or when the signal aborts (it does not
+   * throw then).
+   */
   wait(maxMs: number, signal?: AbortSignal): Promise<'rung' | 'timeout'>;
 }
 
@@ -25,7 +28,8 @@ export function createNotifier(): Notifier {
             wake = null;
             resolve();
           };
-          const timer = setTimeout(done, Math.min(maxMs, MAX_TIMER_MS));
+          // Node 24 warns of a negative time, on the terminal of whoever asks.
+          const timer = setTimeout(done, Math.min(Math.max(maxMs, 0), MAX_TIMER_MS));
           wake = done;
           signal?.addEventListener('abort', done, { once: true });
         });

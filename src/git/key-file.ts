@@ -26,10 +26,14 @@ export function faultOfKeyFile(file: string): KeyFault | null {
       };
     }
     if (stats.size > MAX_KEY_BYTES) return { what: 'is far too large for a key', remedy: makeOne(quoted) };
+    const bytes = readFileSync(file);
+    // Anybody may read a public half, and no mode makes a key of it.
+    const half = faultOfPublicHalf(bytes.toString('latin1'), file);
+    if (half !== null) return half;
     // Where others can read it, ssh does not look into it.
     if (process.platform !== 'win32' && (stats.mode & 0o077) !== 0)
       return { what: 'can be read by others, so ssh does not use it', remedy: `chmod 600 ${quoted}` };
-    return faultOfText(readFileSync(file), file);
+    return faultOfText(bytes, file);
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT')
@@ -55,6 +59,15 @@ export function hasPassphrase(file: string): boolean {
   }
 }
 
+function faultOfPublicHalf(text: string, file: string): KeyFault | null {
+  if (!/^(?:ssh-|ecdsa-|sk-)\S+ \S|^---- BEGIN SSH2 PUBLIC KEY|^-----BEGIN (?:RSA )?PUBLIC KEY/.test(text))
+    return null;
+  return {
+    what: 'is the public half of a key',
+    remedy: `name the private half, which usually is ${shellQuote(file.replace(/\.pub$/, ''))}${file.endsWith('.pub') ? '' : ' without .pub'}`,
+  };
+}
+
 function faultOfText(bytes: Buffer, file: string): KeyFault | null {
   const quoted = shellQuote(file);
   if (bytes.length === 0 || bytes.every((byte) => byte === 0))
@@ -68,12 +81,6 @@ function faultOfText(bytes: Buffer, file: string): KeyFault | null {
     return {
       what: 'is a key of PuTTY (.ppk)',
       remedy: `puttygen ${quoted} -O private-openssh -o ${shellQuote(`${file.replace(/\.ppk$/i, '')}.openssh`)}, and name that file`,
-    };
-  }
-  if (/^(?:ssh-|ecdsa-|sk-)\S+ \S|^---- BEGIN SSH2 PUBLIC KEY|^-----BEGIN (?:RSA )?PUBLIC KEY/.test(text)) {
-    return {
-      what: 'is the public half of a key',
-      remedy: `name the private half, which usually is ${shellQuote(file.replace(/\.pub$/, ''))}${file.endsWith('.pub') ? '' : ' without .pub'}`,
     };
   }
   if (!text.includes('-----BEGIN ')) return { what: 'is no key', remedy: makeOne(quoted) };

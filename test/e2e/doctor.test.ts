@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Finding } from '../../src/admin/doctor/finding.js';
@@ -14,7 +14,7 @@ import { gitOk } from '../support/git.js';
 import { anAnswer } from '../support/message-writer.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { type PlainBridge, startPlainBridge } from '../support/plain-bridge.js';
-import type { RunResult } from '../support/run-process.js';
+import { type RunResult, runProcess } from '../support/run-process.js';
 
 /** What the doctor has to find: the check, how bad it is, and words of both lines. */
 interface Expected {
@@ -435,6 +435,67 @@ describe('on the server, the doctor', () => {
       remedy: /^llm-bridge init \S+ writes it again/,
     })),
     {
+      name: 'a log that ends in the middle of a line',
+      breakIt: (b) => edit(join(b.repoPath, 'bridge', 'answers.log'), (text) => text.slice(0, -20)),
+      ...{
+        check: 'log',
+        status: 'warning',
+        text: /^the log is behind history: an answer is not in it$/,
+        remedy: /^llm-bridge ingest --repo /,
+      },
+    },
+    {
+      name: 'a log in a folder that others can write',
+      async breakIt(b) {
+        const folder = join(b.dir, 'open');
+        await mkdir(folder, { recursive: true });
+        await chmod(folder, 0o777);
+        await config(b, 'bridge.answersLog', join(folder, 'answers.log'));
+      },
+      ...{
+        check: 'log',
+        status: 'broken',
+        text: /answers\.log is not used, because others could put a file in its place: /,
+        remedy: /^chmod go-w /,
+      },
+    },
+    {
+      name: 'a script for answers that others can write',
+      async breakIt(b) {
+        const file = join(b.repoPath, 'bridge', 'on-answer.d', 'tell');
+        await writeFile(file, '#!/bin/sh\n', { mode: 0o755 });
+        await chmod(file, 0o777);
+      },
+      ...{
+        check: 'modes',
+        status: 'broken',
+        text: /on-answer\.d\/tell can be written by others than the owner$/,
+        remedy: /^chmod -R go-w /,
+      },
+    },
+    {
+      name: 'tokens of the gateway that cannot be read',
+      async breakIt(b) {
+        await writeFile(join(b.repoPath, 'bridge', 'tokens.json'), 'not JSON');
+      },
+      ...{
+        check: 'gateway',
+        status: 'broken',
+        text: /tokens\.json is not JSON/,
+        remedy: /^move it away, then make new tokens: llm-bridge token add NAME$/,
+      },
+    },
+    {
+      name: 'a limit that is no number',
+      breakIt: (b) => config(b, 'bridge.maxAnswerBytes', 'plenty'),
+      ...{
+        check: 'settings',
+        status: 'warning',
+        text: /^bridge\.maxAnswerBytes is "plenty", which is not a whole number/,
+        remedy: /config bridge\.maxAnswerBytes 8388608$/,
+      },
+    },
+    {
       name: 'a folder that is no bridge',
       breakIt: async (b) => {
         await rm(join(b.repoPath, 'config'));
@@ -801,6 +862,86 @@ describe('on the other side, the doctor', () => {
         status: 'broken',
         text: /^no answer came \(\w+\): .*llama runner process has terminated/,
         remedy: /ollama run/,
+      },
+    },
+    ...(
+      [
+        ['is not there', async () => {}, /is not there$/, /^check the path, or make a key: ssh-keygen /],
+        ['is empty', (file) => writeFile(file, '', { mode: 0o600 }), /is empty$/, /^bring it from a backup/],
+        [
+          'is the public half',
+          (file) => copyFile(`${bridge.principal('home-pc').identityFile}.pub`, file),
+          /is the public half of a key$/,
+          /^name the private half/,
+        ],
+        [
+          'was saved by PuTTY',
+          (file) => writeFile(file, 'PuTTY-User-Key-File-3: ssh-ed25519\n', { mode: 0o600 }),
+          /is a key of PuTTY/,
+          /^puttygen /,
+        ],
+        [
+          'has the line ends of Windows',
+          async (file) => {
+            const text = await readFile(bridge.principal('home-pc').identityFile, 'utf8');
+            await writeFile(file, text.replaceAll('\n', '\r\n'), { mode: 0o600 });
+          },
+          /has the line ends of Windows$/,
+          /^tr -d /,
+        ],
+        ['is a folder', (file) => mkdir(file), /is a folder$/, /^name the private key in it/],
+        [
+          'has a passphrase that nobody can type',
+          async (file) => {
+            await runProcess('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'secret', '-f', file], {
+              env: process.env,
+            });
+          },
+          /has a passphrase, and there is nobody to type it/,
+          /^ssh-add /,
+        ],
+      ] as readonly [string, (file: string) => Promise<unknown>, RegExp, RegExp][]
+    ).map(([what, make, text, remedy], index) => ({
+      name: `an identity file that ${what}`,
+      async place() {
+        const file = join(bridge.dir, `identity-${index}`);
+        await make(file);
+        return { ...agentPlace(), args: [...agentPlace().args, '--identity', file] };
+      },
+      ...{ check: 'identity', status: 'broken' as const, text, remedy },
+    })),
+    {
+      name: 'an Ollama that has models for embeddings alone',
+      async place() {
+        const only = await startStandIn({
+          models: { ollama: [{ name: 'all-minilm:latest', capabilities: ['embedding'] }], lmstudio: [] },
+        });
+        onTestFinished(() => only.close());
+        return {
+          ...agentPlace(),
+          args: [...agentPlace().args.slice(4), '--ollama-url', only.ollamaUrl, '--backend', 'ollama'],
+        };
+      },
+      ...{
+        check: 'models',
+        status: 'broken',
+        text: /^ollama: no model that can chat is installed; there is all-minilm/,
+        remedy: /^ollama pull /,
+      },
+    },
+    {
+      name: 'a state folder that others can write',
+      async place() {
+        const dir = join(bridge.dir, 'open-state');
+        await mkdir(dir);
+        await chmod(dir, 0o777);
+        return { ...agentPlace(), args: [...agentPlace().args.slice(0, 4), '--state-dir', dir] };
+      },
+      ...{
+        check: 'state-folder',
+        status: 'broken',
+        text: /can be written by others than its owner/,
+        remedy: /--state-dir/,
       },
     },
     {

@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createNotifier } from '../../../src/bridge/notifier.js';
 
 test('a ring wakes the one who waits', async () => {
@@ -32,4 +32,10 @@ test('a ring is not lost between two waits', async () => {
   expect(await notifier.wait(1)).toBe('timeout');
   notifier.ring();
   expect(await notifier.wait(60_000)).toBe('rung');
+});
+
+test('a time that is over ends the wait at once, and by no timer of less than nothing, of which Node 24 warns', async () => {
+  const timer = vi.spyOn(globalThis, 'setTimeout');
+  expect(await createNotifier().wait(-148.5)).toBe('timeout');
+  expect(timer.mock.calls.map(([, ms]) => ms)).toEqual([0]);
 });
