@@ -71,7 +71,7 @@ export function noPermission(folder: string) {
   return (cause: NodeJS.ErrnoException): never => {
     throw new BridgeError(`cannot write to ${folder} (${cause.code ?? cause.message})`, {
       code: 'no-permission',
-      remedy: `make it first, as root: install -d -o "$USER" -m 750 ${folder}`,
+      remedy: `make it first, as root: install -d -o "$USER" -m 750 ${shellQuote(folder)}`,
       cause,
     });
   };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { asUtf8 } from '../asker/as-utf8.js';
+import { asUtf8 } from '../protocol/as-utf8.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 
 /** The key types OpenSSH accepts in `authorized_keys`, except the outdated ssh-dss. */

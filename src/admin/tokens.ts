@@ -8,6 +8,7 @@ import * as z from 'zod';
 import { type BridgeAddress, parseAddress } from '../bridge/address.js';
 import { openLocalBridge } from '../bridge/local-bridge.js';
 import { withFileLock } from '../process/file-lock.js';
+import { shellQuote } from '../process/shell-quote.js';
 import { faultOf } from '../process/trusted-folder.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { principalNameSchema, requireName } from '../protocol/names.js';
@@ -156,7 +157,10 @@ function readTokens(file: string): Tokens {
     if (stats === undefined) return {};
     const fault = process.platform === 'win32' ? null : faultOf(stats);
     if (fault !== null)
-      throw tokenFileError(`${file} ${fault}`, `chown it to who runs the gateway; chmod 600 ${file}`);
+      throw tokenFileError(
+        `${file} ${fault}`,
+        `chown it to who runs the gateway; chmod 600 ${shellQuote(file)}`,
+      );
     bytes = readFileSync(file);
   } catch (error) {
     if (error instanceof BridgeError) throw error;

@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { watchPath } from '../bridge/watch-path.js';
 import { noteWatched, type WatchedNote } from '../log/watched-log.js';
+import { asUtf8 } from '../protocol/as-utf8.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { TaskFile } from '../protocol/names.js';
 import { taskHash } from '../protocol/task.js';
-import { asUtf8 } from './as-utf8.js';
 import { type AskOnce, askOnce } from './ask-once.js';
 import { type FileContent, readSettled, type SettleOptions } from './settled-file.js';
 import { draftTaskFile, type TaskDraft } from './task-draft.js';

@@ -6,6 +6,7 @@ import envPaths from 'env-paths';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
 import { hasPassword } from '../process/hide-passwords.js';
+import { asUtf8 } from '../protocol/as-utf8.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { principalNameSchema } from '../protocol/names.js';
 import { describeIssues } from '../protocol/strict-json.js';
@@ -46,9 +47,9 @@ export function profilesFile(env: NodeJS.ProcessEnv): string {
  * be read, or is none.
  */
 export function readProfiles(file: string): Profiles {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(file, 'utf8');
+    bytes = readFileSync(file);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     // ENOTDIR: a home folder that is a file, as the one of a user without a home.
@@ -57,7 +58,8 @@ export function readProfiles(file: string): Profiles {
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    // A person may have edited it, with a program of Windows, too.
+    value = JSON.parse(asUtf8(bytes, file).toString('utf8'));
   } catch {
     throw badProfiles(file, 'is not JSON');
   }

@@ -1,4 +1,4 @@
-import { asUtf8 } from '../asker/as-utf8.js';
+import { asUtf8 } from '../protocol/as-utf8.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 
 /**

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { asUtf8 } from '../asker/as-utf8.js';
+import { asUtf8 } from '../protocol/as-utf8.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { imageMediaType } from '../protocol/image-type.js';
 import { DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';

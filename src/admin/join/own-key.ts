@@ -1,6 +1,7 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { faultOfKeyFile } from '../../git/key-file.js';
+import { shellQuote } from '../../process/shell-quote.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import { makeKeyPair } from '../make-key-pair.js';
 import { parsePublicKey } from '../public-key.js';
@@ -35,7 +36,7 @@ export async function ownKey(identityFile: string, name: string): Promise<OwnKey
   if (line.includes('\n') || parsePublicKey(line) === null)
     throw new BridgeError(`${file}.pub is not the public half of a key`, {
       code: 'bad-key',
-      remedy: `write it from the private half: ssh-keygen -y -f ${file} >${file}.pub`,
+      remedy: `write it from the private half: ssh-keygen -y -f ${shellQuote(file)} >${shellQuote(`${file}.pub`)}`,
     });
   return { identityFile: file, publicKey: line, isNew };
 }

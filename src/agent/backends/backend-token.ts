@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { shellQuote } from '../../process/shell-quote.js';
+import { asUtf8 } from '../../protocol/as-utf8.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 
 /** How a model server's token is given to an agent. */
@@ -49,7 +50,8 @@ async function readSecretFile(file: string, option: string): Promise<string> {
     if (stats.size > MAX_TOKEN_BYTES) {
       throw usage(`${option}: ${file} has ${stats.size} bytes, and is no token`, 'name a file with one line');
     }
-    return await handle.readFile('utf8');
+    // PowerShell's `>` writes UTF-16.
+    return asUtf8(await handle.readFile(), file).toString('utf8');
   } finally {
     await handle.close();
   }

@@ -1,4 +1,5 @@
 import { addToken, findTokenFile, listTokens, removeToken } from '../../admin/tokens.js';
+import { shellQuote } from '../../process/shell-quote.js';
 import { defineCommand, defineGroup } from '../command.js';
 import { OPTIONS, POSITIONALS } from '../options.js';
 import { EXIT } from '../print-error.js';
@@ -9,7 +10,10 @@ const addCommand = defineCommand({
   examples: [['$0 token add bot --repo /srv/llm-bridge/bridge.git', 'printed once, and kept nowhere']],
   async run({ repo, name }, { out, env }) {
     const token = await addToken(await findTokenFile(repo, env), name, Date.now());
-    await out.print(token, `llm-bridge token remove ${name}, then add it again: it is not to be had twice`);
+    await out.print(
+      token,
+      `make room where it goes, llm-bridge token remove ${name}, and add it again: it is not to be had twice`,
+    );
     return EXIT.done;
   },
 });
@@ -32,7 +36,7 @@ const removeCommand = defineCommand({
     const file = await findTokenFile(repo, env);
     await removeToken(file, name);
     const isLast = listTokens(file).length === 0;
-    const rest = `no token is left, so nobody may call; to let all of this machine in: rm ${file}`;
+    const rest = `no token is left, so nobody may call; to let all of this machine in: rm ${shellQuote(file)}`;
     await out.print(`${name} was removed${isLast ? `; ${rest}` : ''}`);
     return EXIT.done;
   },

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { profilesFile, saveProfile } from '../../../src/bridge/profiles.js';
 import type { Answer } from '../../../src/protocol/answer.js';
 import { runCli } from '../../support/cli.js';
 import { runCliHere } from '../../support/cli-here.js';
@@ -95,6 +96,10 @@ describe.skipIf(process.platform !== 'linux')('output that cannot be written', (
     ['verify --json --repo REPO'],
     ['doctor --repo REPO'],
     ['doctor --json --repo REPO'],
+    ['token add phone --repo REPO'],
+    ['token list --repo REPO'],
+    ['token remove phone --repo REPO'],
+    ['use'],
     ['service install agent --print --repo REPO'],
     ['demo --local'],
     ['--help'],
@@ -106,6 +111,7 @@ describe.skipIf(process.platform !== 'linux')('output that cannot be written', (
     const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBq2QzxLQZ5v5cZqZ0p3bUO7hW8H2cH3yq2Yk0Wc1n0V test\n';
     await writeFile(join(bridge.dir, 'second.pub'), key);
     await writeFile(join(bridge.dir, 'task.txt'), 'what a program writes');
+    await saveProfile(profilesFile(bridge.env), 'home', { repo: bridge.repoPath });
     const { exitCode, stderr } = await runIntoFull(words.split(' '));
 
     expect(stderr.replace(/^watching .*\n/m, '')).toMatch(

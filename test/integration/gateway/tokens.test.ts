@@ -2,8 +2,11 @@ import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { TokenKeeper } from '../../../src/admin/tokens.js';
+import type { BridgeError } from '../../../src/protocol/bridge-error.js';
 import { runCliHere } from '../../support/cli-here.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
+import { runProcess } from '../../support/run-process.js';
+import { tempDir } from '../../support/temp-dir.js';
 
 // SECURITY.md: P36
 
@@ -16,6 +19,15 @@ beforeAll(async () => {
 
 const token = (...args: string[]) =>
   runCliHere(['token', ...args, '--repo', bridge.repoPath], { env: bridge.env });
+
+function remedyOf(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    return (error as BridgeError).remedy;
+  }
+  throw new Error('nothing was refused');
+}
 
 describe('a token', () => {
   test('is printed once, kept as a hash that its owner alone can read, and known by its name', async () => {
@@ -73,6 +85,15 @@ test('nobody comes in while the file of tokens cannot be trusted, and its owner 
     expect(() => keeper.isInUse).toThrow(words);
     expect(await token('list')).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('try:') });
   }
+});
+
+test('what a remedy says about a file can be pasted, whatever its path has in it', async () => {
+  const blank = join(await tempDir(), "my gateway's tokens.json");
+  await writeFile(blank, '{}');
+  await chmod(blank, 0o666);
+  const [, command = 'false'] = /(chmod .*)$/.exec(remedyOf(() => new TokenKeeper(blank).isInUse)) ?? [];
+  await runProcess('sh', ['-c', command], { env: process.env });
+  expect((await stat(blank)).mode & 0o777).toBe(0o600);
 });
 
 test('a bridge that is none gets no file of tokens', async () => {

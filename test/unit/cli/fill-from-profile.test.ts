@@ -52,6 +52,15 @@ test('a name stands for the address and the key of its profile, and for nothing 
   expect(filled({ repo: FAR })).toEqual({ repo: FAR });
 });
 
+test('a file that was edited on Windows is read', async () => {
+  await saveProfile(file, 'home', { repo: FAR });
+  const text = await readFile(file, 'utf8');
+  for (const encoding of ['utf8', 'utf16le'] as const) {
+    await writeFile(file, Buffer.from(`\ufeff${text}`, encoding));
+    expect(filled({})).toEqual({ repo: FAR });
+  }
+});
+
 test('the first profile is in use, until another is taken', async () => {
   await saveProfile(file, 'home', { repo: FAR });
   await saveProfile(file, 'work', { repo: 'bridge@work:/srv/b.git', identity: '/keys/work' });

@@ -13,7 +13,7 @@ import { answerTo, settingsFor, standInFor } from '../generate-fixture.js';
 const TOKEN = 'sk-lm-abcdefgh:0123456789';
 const signal = new AbortController().signal;
 
-async function tokenFile(text: string, mode = 0o600): Promise<string> {
+async function tokenFile(text: string | Buffer, mode = 0o600): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'llm-bridge-token-'));
   onCleanup(() => rm(folder, { recursive: true }));
   const file = join(folder, 'token');
@@ -26,6 +26,14 @@ test('the option of every token has its row, and no variable or file stands for 
   const sources = BACKENDS.flatMap(({ token }) => (token === null ? [] : [token]));
   expect(BACKEND_TOKEN_OPTIONS.map(({ name }) => name)).toEqual(sources.map((one) => one.fileOption));
   for (const { fileOption, fileKey } of sources) expect(fileKey).toBe(camelCase(fileOption));
+});
+
+test.each([
+  ['a byte order mark', Buffer.from(`\ufeff${TOKEN}\r\n`, 'utf8')],
+  ['UTF-16, as PowerShell writes it', Buffer.from(`\ufeff${TOKEN}\r\n`, 'utf16le')],
+])('a token in a file with %s is the token', async (_what, bytes) => {
+  const files = { lmstudioTokenFile: await tokenFile(bytes) };
+  expect(await readBackendTokens(['lmstudio'], files, {})).toEqual({ lmstudio: TOKEN });
 });
 
 test('a token comes from its file, else from LM_API_TOKEN, and only for a server that is used', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { asUtf8 } from '../../../src/asker/as-utf8.js';
+import { asUtf8 } from '../../../src/protocol/as-utf8.js';
 
 const TEXT = 'Сколько будет 2+2? 🦙\r\n';
 const le = (text: string) => Buffer.from(`\ufeff${text}`, 'utf16le');

@@ -1,4 +1,4 @@
-import { BridgeError } from '../protocol/bridge-error.js';
+import { BridgeError } from './bridge-error.js';
 
 const UTF8_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
