@@ -38,7 +38,7 @@ export default defineConfig({
     restoreMocks: true,
     reporters: ['default', summaryReporter()],
     projects: [
-      project('unit', { globalSetup: [CLEAN_ENV], testTimeout: 20_000, hookTimeout: 20_000 }),
+      project('unit', { globalSetup: [CLEAN_ENV], testTimeout: 90_000, hookTimeout: 90_000 }),
       project('integration', { globalSetup: [CLEAN_ENV, ...BUILT], ...PROCESS_TIMEOUTS }),
       project('e2e', { globalSetup: [CLEAN_ENV, ...BUILT], ...PROCESS_TIMEOUTS }),
       ...(slow

@@ -19,10 +19,7 @@ const INSTALL_TIMEOUT_MS = 240_000;
 let dir: string;
 let prefix: string;
 let standIn: StandIn;
-/**
- * A copy of this checkout: packing builds, and here that would pull dist/ from under the tests beside this
- * one.
- */
+/** A copy of this checkout, first without its build and then with it: the tests beside this one use ours. */
 let checkout: string;
 /** What a pack without a build has been made into: the tarball's files. */
 let unbuilt: string;
@@ -56,7 +53,7 @@ beforeAll(async () => {
     await cp(join(root, name), join(checkout, name), { recursive: true });
   await symlink(join(root, 'node_modules'), join(checkout, 'node_modules'), 'dir');
   unbuilt = await unpack(await pack(), 'unbuilt');
-  await npm(checkout, 'run', 'build');
+  await cp(join(root, 'dist'), join(checkout, 'dist'), { recursive: true });
   packed = await pack();
   await npm(dir, 'install', '--global', '--prefix', prefix, '--prefer-offline', join(dir, packed.filename));
 }, INSTALL_TIMEOUT_MS);

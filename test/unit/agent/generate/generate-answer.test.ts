@@ -196,9 +196,9 @@ test.each(BACKENDS)(
   async (backend) => {
     const standIn = await standInFor({ behave: () => ({ firstTokenAfter: new Promise(() => {}) }) });
     const arrived = standIn.nextRequest();
-    const settings = settingsFor(standIn, { idleTimeoutMs: 500 });
+    const settings = settingsFor(standIn, { idleTimeoutMs: 2000 });
     const outcome = await answerTo({ prompt: 'hi', backend, model: MODEL[backend] }, settings);
-    expect(outcome.error).toEqual({ code: 'timeout', message: 'no token for 500 ms (idle deadline)' });
+    expect(outcome.error).toEqual({ code: 'timeout', message: 'no token for 2 s (idle deadline)' });
     expect(await (await arrived).ended).toBe('lost');
   },
 );
@@ -229,12 +229,12 @@ test('a model that is slower in all than the idle deadline, but never silent for
   });
   const arrived = standIn.nextRequest();
   const task = { prompt: 'hi', model: MODEL.ollama };
-  const settings = settingsFor(standIn, { idleTimeoutMs: 1500 });
+  const settings = settingsFor(standIn, { idleTimeoutMs: 4000 });
   const answer = generateAnswer(task, settings, new AbortController().signal, () =>
-    setTimeout(second.open, 900),
+    setTimeout(second.open, 2200),
   );
   await arrived;
-  setTimeout(first.open, 900);
+  setTimeout(first.open, 2200);
   expect((await answer).answer).toBe('one two');
 });
 
