@@ -41,7 +41,9 @@ export async function writeSettings(repo: Repository, version = PROTOCOL_VERSION
   const sections = new Map<string, string[]>();
   for (const [key, ...wanted] of settings) {
     const values = key === 'bridge.version' ? [String(version)] : wanted;
-    const [section = '', name = ''] = key.split('.');
+    const [head = '', ...rest] = key.split('.');
+    const name = rest.pop() ?? '';
+    const section = rest.length === 0 ? head : `${head} "${rest.join('.')}"`;
     const lines = sections.get(section) ?? [];
     sections.set(section, [...lines, ...values.map((value) => `\t${name} = ${value}\n`)]);
   }

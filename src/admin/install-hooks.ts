@@ -74,7 +74,9 @@ function fill(template: string, paths: HookPaths): string {
     .replaceAll('@POST_RECEIVE@', () => shellQuote(PACKAGE_FILES.postReceive))
     .replaceAll('@STANDBY@', () => shellQuote(PACKAGE_FILES.standby))
     .replaceAll('@REPAIR@', () => shellQuote(PACKAGE_FILES.repair))
-    .replaceAll('@PINNED_FETCH@', () => pinned(['core', 'transfer', 'uploadpack', 'pack']))
+    .replaceAll('@PINNED_FETCH@', () =>
+      pinned(['core', 'transfer', 'uploadpack', 'uploadpackfilter', 'pack']),
+    )
     .replaceAll('@PINNED_PUSH@', () => pinned(['core', 'transfer', 'receive', 'pack']))
     .replaceAll('@PATH@', () => shellQuote(paths.path))
     .replaceAll('@PROTOCOL@', String(PROTOCOL_VERSION))

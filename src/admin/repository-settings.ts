@@ -68,13 +68,17 @@ export const FIXED_SETTINGS: readonly EnforcedSetting[] = [
   ['transfer.advertiseSID', 'false'],
   ['transfer.advertiseObjectInfo', 'false'],
   // Fetches get main, the agents, their models and claims, and nothing else: by ref, not by the id of any
-  // object, and in full.
+  // object.
   ['uploadpack.hideRefs', 'refs', '!refs/heads/main', ...SHOWN],
   ['uploadpack.allowTipSHA1InWant', 'false'],
   ['uploadpack.allowReachableSHA1InWant', 'false'],
   ['uploadpack.allowAnySHA1InWant', 'false'],
   ['uploadpack.allowRefInWant', 'false'],
-  ['uploadpack.allowFilter', 'false'],
+  // An asker leaves out large files: a photo of somebody else would come with every question. No other filter:
+  // one of them names an object of the server's by its id.
+  ['uploadpack.allowFilter', 'true'],
+  ['uploadpackfilter.allow', 'false'],
+  ['uploadpackfilter.blob:limit.allow', 'true'],
   ['bridge.version', String(PROTOCOL_VERSION)],
 ];
 

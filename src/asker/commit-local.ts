@@ -41,7 +41,7 @@ export async function commitLocal(
       if (parent === null) throw noMain(repo.gitDir);
       vain = { parent, times: vain.parent === parent ? vain.times + 1 : 0 };
       if (vain.times === MAX_VAIN) await repairBridge(repo);
-      const made = await submission.compose({ repo, reader }, parent);
+      const made = await submission.compose({ repo, reader, requireFile: async () => {} }, parent);
       if ('done' in made) return { id: made.done, isNew: false };
       const commit = await writeFileCommit(repo, reader, { parent, file: submission.file, ...made, by });
       // git moves the refs in this order, and a crash in between moves only the first ones. So main comes

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BridgeConnection, connectBridge } from '../bridge/connection.js';
+import { requireFile } from '../bridge/large-files.js';
 import { writeFileCommit } from '../git/commit-file.js';
 import { fetchMain, REMOTE_MAIN_REF } from '../git/fetch.js';
 import type { CommitIdentity } from '../git/git-objects.js';
@@ -9,6 +10,7 @@ import { readHistory } from '../git/read-history.js';
 import { readRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
+import type { HistoryCommit } from '../protocol/history.js';
 import { CANCEL_FILE } from '../protocol/names.js';
 import type { Refusal } from '../protocol/refusal.js';
 import type { Committed } from './commit-local.js';
@@ -41,6 +43,7 @@ export async function commitRemote(
 ): Promise<Committed> {
   const { url } = connection.address;
   const reader = openObjectReader(clone);
+  const required = (commit: HistoryCommit) => requireFile({ clone, connection }, commit, { signal });
   const tried = new Set<string>();
   let lastError: unknown = null;
   try {
@@ -56,7 +59,7 @@ export async function commitRemote(
           await fetchMain(clone, url, { sinceMs: by().atMs - ttlMs }, signal);
         const parent = await readRef(clone, REMOTE_MAIN_REF);
         if (parent === null) throw new Error('the clone lost its main');
-        const made = await submission.compose({ repo: clone, reader }, parent);
+        const made = await submission.compose({ repo: clone, reader, requireFile: required }, parent);
         if ('done' in made) return { id: made.done, isNew: false };
         const { file } = submission;
         const commit = await writeFileCommit(clone, reader, { parent, file, ...made, by: by() });

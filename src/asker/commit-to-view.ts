@@ -23,7 +23,7 @@ export async function openToWrite(
   { name, signal }: Writer,
 ): Promise<BridgeView> {
   if (name !== undefined) requireName(name, 'who asks');
-  const view = await openBridgeView(access, far, signal);
+  const view = await openBridgeView(access, far, { signal });
   const { principal } = view.terms;
   if (principal?.role !== 'agent') return view;
   await view.close();

@@ -22,19 +22,30 @@ export interface FoundAnswer {
   readonly answer: Answer;
 }
 
-/** Looks for the answer to a task among the commits on main that came after it. */
+/**
+ * Looks for the answer to a task among the commits on main that came after it. Give the commit of the task where
+ * its metadata is wanted: in a clone the file of a large task may have been left out.
+ */
 export async function findAnswer(
-  { repo, ref }: Searched,
-  task: string,
+  view: Searched & Pick<BridgeView, 'requireFile'>,
+  asked: string | HistoryCommit,
   signal?: AbortSignal,
 ): Promise<FoundAnswer | null> {
+  const task = typeof asked === 'string' ? asked : asked.id;
+  const { repo, ref } = view;
   const commits = await readHistory(repo, { from: [ref], not: [task] }, signal);
   for (const commit of commits) {
     const message = messageOf(commit);
     if (message.kind !== 'answer' || commit.taskTrailer !== task) continue;
+    if (typeof asked !== 'string') await view.requireFile(asked, { signal });
     const reader = openObjectReader(repo);
     try {
-      const found = await readFoundAnswer(reader, new TaskRecords(repo, reader), commit);
+      const found = await readFoundAnswer(
+        view,
+        { reader, records: new TaskRecords(repo, reader) },
+        commit,
+        signal,
+      );
       if (found !== null) return found;
     } finally {
       reader.close();
@@ -43,12 +54,14 @@ export async function findAnswer(
   return null;
 }
 
-/** Reads the answer that a commit brings; null where it brings none. `records`: of the same repository. */
+/** Reads the answer that a commit brings; null where it brings none. Both readers are of the view's repository. */
 export async function readFoundAnswer(
-  reader: ObjectReader,
-  records: TaskRecords,
+  view: Pick<BridgeView, 'requireFile'>,
+  { reader, records }: { readonly reader: ObjectReader; readonly records: TaskRecords },
   commit: HistoryCommit,
+  signal?: AbortSignal,
 ): Promise<FoundAnswer | null> {
+  await view.requireFile(commit, { signal });
   const found = await answerOf(reader, records, commit);
   return found !== null && 'answer' in found
     ? { commit: commit.id, asked: found.task, answer: found.answer }
@@ -65,8 +78,9 @@ export async function getAnswer(
 ): Promise<{ readonly task: string; readonly found: FoundAnswer | null }> {
   const view = await openToRead(access, 'window');
   try {
-    const { id, committedAtMs } = await findTaskAnywhere(view, prefix);
-    const found = await findAnswer(view, id);
+    const asked = await findTaskAnywhere(view, prefix);
+    const { id, committedAtMs } = asked;
+    const found = await findAnswer(view, asked);
     const { serverNow, taskTtlMs: ttlMs } = view.terms;
     if (found === null && isExpired(committedAtMs, { nowMs: serverNow(), ttlMs })) {
       throw new BridgeError(

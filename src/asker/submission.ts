@@ -5,7 +5,7 @@ import { resolveRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { isReusable, readKeptAnswer } from '../protocol/answer.js';
 import { askMessage } from '../protocol/commit-message.js';
-import { type HistoryMessage, messageOf } from '../protocol/history.js';
+import { type HistoryCommit, type HistoryMessage, messageOf } from '../protocol/history.js';
 import { MAX_CLOCK_AHEAD_MS, MAX_CLOCK_BEHIND_MS } from '../protocol/limits.js';
 import type { TaskFile } from '../protocol/names.js';
 import { isExpired } from '../protocol/queue.js';
@@ -16,6 +16,8 @@ import type { TaskDraft } from './task-draft.js';
 export interface SubmissionContext {
   readonly repo: Repository;
   readonly reader: ObjectReader;
+  /** Makes sure that a file of a commit on main is there: a clone may leave out large ones. */
+  readonly requireFile: (commit: HistoryCommit) => Promise<void>;
 }
 
 /** A message of an asker that is to be put on main. */
@@ -53,12 +55,16 @@ export function taskSubmission(
   };
   return {
     file,
-    async compose({ repo, reader }, parent) {
-      const [blob, onMain] = await Promise.all([asIs(repo), reader.info(`${parent}:${file}`)]);
-      const isThere = onMain?.id === blob.id;
-      const equal = isThere
-        ? await findEqualTask({ repo, reader }, parent, file, clock())
-        : { status: 'free' as const };
+    async compose(context, parent) {
+      const { repo, reader } = context;
+      const [blob, before] = await Promise.all([asIs(repo), reader.info(`${parent}:${file}`)]);
+      // A large file on main may have been left out. Where it is the one to be asked, it is here once written.
+      if (before === null && repo.leavesOutBytes !== undefined) await blob.written.catch(() => {});
+      const onMain = before ?? (await reader.info(`${parent}:${file}`));
+      const equal =
+        onMain?.id === blob.id
+          ? await findEqualTask(context, parent, file, clock())
+          : { status: 'free' as const };
       if (equal.status === 'reuse') return { done: equal.task };
       const bytes = equal.status === 'spent' ? varied(draft.bytes) : draft.bytes;
       const { id, written } = equal.status === 'spent' ? await beginBlob(repo, bytes) : blob;
@@ -87,7 +93,7 @@ const MARGIN_MS = MAX_CLOCK_AHEAD_MS + MAX_CLOCK_BEHIND_MS;
  * bytes there meanwhile.
  */
 async function findEqualTask(
-  { repo, reader }: SubmissionContext,
+  { repo, reader, requireFile }: SubmissionContext,
   ref: string,
   file: TaskFile,
   clock: { readonly nowMs: number; readonly ttlMs: number },
@@ -99,6 +105,7 @@ async function findEqualTask(
   const task = asked.commit.id;
   const answer = messages.find((one) => one.kind === 'answer' && one.commit.taskTrailer === task);
   const isCancelled = messages.some((one) => one.kind === 'cancel' && one.commit.taskTrailer === task);
+  if (answer?.kind === 'answer') await requireFile(answer.commit);
   const isSpent = answer?.kind === 'answer' ? !(await isWhole(reader, answer)) : isCancelled;
   return isSpent ? { status: 'spent' } : { status: 'reuse', task };
 }

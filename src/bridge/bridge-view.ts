@@ -2,6 +2,7 @@ import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/fetch.js';
 import { readRef } from '../git/refs.js';
 import { type Repository, runGit } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
+import type { HistoryCommit } from '../protocol/history.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { fetchFirst, updateClone } from './clone.js';
 import {
@@ -14,6 +15,7 @@ import {
   ownTerms,
   readTerms,
 } from './connection.js';
+import { LARGE_BYTES, type RequireOptions, requireFile } from './large-files.js';
 import { openLocalBridge } from './local-bridge.js';
 import { type WhoWorks, whoWorks } from './side-refs.js';
 import { TemporaryClone } from './temporary-clone.js';
@@ -43,6 +45,11 @@ export interface BridgeView {
     readonly sideRefs?: boolean;
     readonly signal?: AbortSignal | undefined;
   }): Promise<void>;
+  /**
+   * Makes sure that the file of a message on `ref` is in `repo`: elsewhere than on this machine, large ones are
+   * left out until they are wanted.
+   */
+  requireFile(commit: HistoryCommit, options?: RequireOptions): Promise<void>;
   /** Does what reads from `repo`; once more where `repo` was damaged meanwhile and had to be made again. */
   mended<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Who is there and works on what, as of the last refresh with side refs. */
@@ -53,6 +60,13 @@ export interface BridgeView {
 /** More commits than any history has; git reads this depth as all of it. */
 const WHOLE_DEPTH = 2_147_483_647;
 
+/** Options for a view. */
+export interface ViewOptions {
+  /** Large files come at once with all others. Default: when they are required. */
+  readonly allFiles?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Opens a view of a bridge. Close it. Throws BridgeError as openConnection, openLocalBridge, readTerms and
  * fetchMain do.
@@ -60,12 +74,12 @@ const WHOLE_DEPTH = 2_147_483_647;
 export async function openBridgeView(
   access: BridgeAccess,
   far: Reach,
-  signal?: AbortSignal,
+  options: ViewOptions = {},
 ): Promise<BridgeView> {
   const connection = await openConnection(access.repo, access.env, access.ssh);
   return connection.address.kind === 'local'
     ? openLocalView(connection)
-    : openCloneView(connection, far, signal);
+    : openCloneView(connection, far, options);
 }
 
 async function openLocalView(connection: BridgeConnection): Promise<BridgeView> {
@@ -80,6 +94,7 @@ async function openLocalView(connection: BridgeConnection): Promise<BridgeView> 
     tip: () => null,
     reach: async () => {},
     refresh: async () => {},
+    requireFile: async () => {},
     mended: (work) => work(),
     whoWorks: () => whoWorks(repo, 'refs/bridge/', Date.now()),
     close: async () => {},
@@ -89,9 +104,9 @@ async function openLocalView(connection: BridgeConnection): Promise<BridgeView> 
 async function openCloneView(
   connection: BridgeConnection,
   far: Reach,
-  signal?: AbortSignal,
+  { allFiles = false, signal }: ViewOptions,
 ): Promise<BridgeView> {
-  const temporary = await TemporaryClone.open('view', connection.env);
+  const temporary = await TemporaryClone.open('view', connection.env, allFiles ? undefined : LARGE_BYTES);
   const close = async () => {
     await closeConnection(connection);
     await temporary.close();
@@ -139,6 +154,7 @@ async function openCloneView(
         if ((await fetchMain(temporary.repo, url, { sideRefs }, inner)) === 'rewound') throw rewritten(url);
         known = await readRef(temporary.repo, REMOTE_MAIN_REF);
       },
+      requireFile: (commit, options) => requireFile({ clone: temporary.repo, connection }, commit, options),
       mended: (work, inner) => temporary.use(work, () => bringAgain(inner)),
       whoWorks: () => whoWorks(temporary.repo, REMOTE_PREFIX, terms.serverNow()),
       close,

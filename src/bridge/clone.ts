@@ -10,14 +10,18 @@ import { type BridgeConnection, connectBridge } from './connection.js';
 
 /**
  * Opens a bare clone of ours, and makes it where it is missing. The fetched `main` is at REMOTE_MAIN_REF.
- * There is no remote, no work tree, no index. A new clone has SHA-1 ids, whatever the user has set, until the
- * first fetch shows that the bridge has others.
+ * There is no remote, no work tree, no index. A new clone has ids of the format `ids`, whatever the user has
+ * set, until the first fetch shows that the bridge has others.
  */
-export async function openClone(gitDir: string, env: NodeJS.ProcessEnv): Promise<Repository> {
+export async function openClone(
+  gitDir: string,
+  env: NodeJS.ProcessEnv,
+  ids: ObjectIds = 'sha1',
+): Promise<Repository> {
   const repo = { gitDir: path.resolve(gitDir), env };
   const text = await readFile(path.join(repo.gitDir, 'config'), 'utf8').catch(() => '');
   // A clone whose making was killed half-way is made again; that changes nothing that is there.
-  if (!text.includes(SETTINGS)) return makeClone(repo, idsIn(text));
+  if (!text.includes(SETTINGS)) return makeClone(repo, text === '' ? ids : idsIn(text));
   // A clone of an older version may keep its refs as a reftable.
   return /refstorage\s*=\s*reftable/i.test(text) ? repo : { ...repo, ownIds: idsIn(text) };
 }

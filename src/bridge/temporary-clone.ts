@@ -16,20 +16,29 @@ const CHECK_MS = 10_000;
 export class TemporaryClone {
   readonly #prefix: string;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #leavesOutBytes: number | undefined;
   #folder: string;
   #repo: Repository;
 
   private constructor(prefix: string, env: NodeJS.ProcessEnv, made: { folder: string; repo: Repository }) {
     this.#prefix = prefix;
     this.#env = env;
+    this.#leavesOutBytes = made.repo.leavesOutBytes;
     this.#folder = made.folder;
     this.#repo = made.repo;
   }
 
-  /** Makes one, empty. `purpose` is a word in the name of its folder. */
-  static async open(purpose: string, env: NodeJS.ProcessEnv): Promise<TemporaryClone> {
+  /**
+   * Makes one, empty. `purpose` is a word in the name of its folder. Files larger than `leavesOutBytes` stay on
+   * the server; default: none.
+   */
+  static async open(
+    purpose: string,
+    env: NodeJS.ProcessEnv,
+    leavesOutBytes?: number,
+  ): Promise<TemporaryClone> {
     const prefix = path.join(os.tmpdir(), `llm-bridge-${purpose}-`);
-    return new TemporaryClone(prefix, env, await make(prefix, env));
+    return new TemporaryClone(prefix, env, await make(prefix, env, leavesOutBytes));
   }
 
   /** The clone as it is now: ask for it at each use. */
@@ -47,7 +56,7 @@ export class TemporaryClone {
     } catch (error) {
       if (await this.#isSound()) throw error;
       await this.close();
-      const { folder, repo } = await make(this.#prefix, this.#env);
+      const { folder, repo } = await make(this.#prefix, this.#env, this.#leavesOutBytes);
       this.#folder = folder;
       this.#repo = repo;
       await fill();
@@ -67,11 +76,16 @@ export class TemporaryClone {
   }
 }
 
-async function make(prefix: string, env: NodeJS.ProcessEnv): Promise<{ folder: string; repo: Repository }> {
+async function make(
+  prefix: string,
+  env: NodeJS.ProcessEnv,
+  leavesOutBytes: number | undefined,
+): Promise<{ folder: string; repo: Repository }> {
   await mkdir(path.dirname(prefix), { recursive: true });
   const folder = await mkdtemp(prefix);
   try {
-    return { folder, repo: await openClone(path.join(folder, 'bridge.git'), env) };
+    const repo = await openClone(path.join(folder, 'bridge.git'), env);
+    return { folder, repo: leavesOutBytes === undefined ? repo : { ...repo, leavesOutBytes } };
   } catch (error) {
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
     throw error;

@@ -219,7 +219,7 @@ class BridgeCalls implements Calls {
     for (const commit of commits) {
       const { taskTrailer: task } = commit;
       if (this.#kept.ofTask(task) === undefined || messageOf(commit).kind !== 'answer') continue;
-      const found = await readFoundAnswer(reader, records, commit);
+      const found = await readFoundAnswer(this.view, { reader, records }, commit);
       if (found !== null) this.#answered(task, found);
     }
   }

@@ -65,6 +65,7 @@ export async function findOwnTasks(view: BridgeView, tip: string, query: OwnTask
     // From the newest on: there may be ten thousand tasks of a batch between those of clients.
     for (const { commit, change } of asked.filter((one) => isWanted(one.commit)).reverse()) {
       if (found.length === query.max) break;
+      await view.requireFile(commit);
       const blob = await reader.read(change.newId);
       const read = readTask('task.json', blob?.content ?? Buffer.alloc(0), Number.POSITIVE_INFINITY);
       if (!read.ok || read.value.request === undefined) continue;
@@ -78,7 +79,7 @@ export async function findOwnTasks(view: BridgeView, tip: string, query: OwnTask
         token: metadata.token ?? null,
         idempotencyKey: metadata.idempotency_key ?? null,
         isStreamed: stream === true,
-        answer: settledBy === undefined ? null : await readFoundAnswer(reader, records, settledBy),
+        answer: settledBy === undefined ? null : await readFoundAnswer(view, { reader, records }, settledBy),
       });
     }
     return found.reverse();

@@ -6,6 +6,7 @@ import { openObjectReader } from '../git/object-reader.js';
 import { type HistoryRecord, readAnswers } from '../log/read-answers.js';
 import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { ApiError } from './api-errors.js';
 import type { BridgeModel } from './bridge-models.js';
 import type { Calls } from './calls.js';
@@ -123,7 +124,7 @@ export function openPageData(
       if (task === null)
         throw new ApiError('there is no such task here', { status: 404, code: 'no_such_task' });
       const found = await findAnswer(view, task.id);
-      const { file, text } = await textOf(view.repo, task.id);
+      const { file, text } = await textOf(task);
       const commits = [task.id, ...(found === null ? [] : [found.commit])];
       const where = view.isLocal ? `git -C ${shellQuote(view.repo.gitDir)}` : 'git';
       return {
@@ -152,17 +153,15 @@ export function openPageData(
     figures: async () => hourFigures(await answers()),
   };
 
-  async function textOf(repo: typeof view.repo, id: string) {
-    const reader = openObjectReader(repo);
+  async function textOf(task: HistoryCommit) {
+    const message = messageOf(task);
+    if (message.kind !== 'task') return { file: 'task.json', text: null };
+    const { file, change } = message;
+    await view.requireFile(task, { maxBytes: MAX_SHOWN_BYTES });
+    const reader = openObjectReader(view.repo);
     try {
-      for (const file of ['task.json', 'task.txt']) {
-        const info = await reader.info(`${id}:${file}`);
-        const before = await reader.info(`${id}^:${file}`);
-        if (info === null || info.id === before?.id) continue;
-        const blob = await reader.read(info.id, MAX_SHOWN_BYTES);
-        return { file, text: blob === null ? null : Buffer.from(blob.content).toString('utf8') };
-      }
-      return { file: 'task.json', text: null };
+      const blob = await reader.read(change.newId, MAX_SHOWN_BYTES);
+      return { file, text: blob === null ? null : Buffer.from(blob.content).toString('utf8') };
     } finally {
       reader.close();
     }

@@ -4,8 +4,9 @@ import { MAIN_REF } from '../protocol/names.js';
 import { AGENTS_PREFIX } from '../protocol/presence.js';
 import { classifyGitFailure } from './git-failure.js';
 import { gitMeant } from './git-meaning.js';
+import { argsOfLeavingOut, LEFT_OUT_ENV, PROMISOR } from './left-out.js';
 import { gitDate } from './read-history.js';
-import type { Repository } from './run-git.js';
+import type { GitResult, Repository } from './run-git.js';
 import { runRemoteGit } from './run-remote-git.js';
 
 /** Where a clone of ours keeps the refs of the other side. */
@@ -39,8 +40,9 @@ export interface FetchDepth {
 export type FetchOutcome = 'fetched' | 'nothing-since' | 'rewound';
 
 /**
- * Fetches `main`, and nothing else unless asked, into REMOTE_MAIN_REF; never forced. Throws BridgeError as
- * classifyGitFailure does, `retryable` where waiting may help.
+ * Fetches `main`, and nothing else unless asked, into REMOTE_MAIN_REF; never forced; without large files where
+ * the repository leaves those out. Throws BridgeError as classifyGitFailure does, `retryable` where waiting may
+ * help.
  */
 export async function fetchMain(
   repo: Repository,
@@ -49,8 +51,7 @@ export async function fetchMain(
   signal?: AbortSignal,
 ): Promise<FetchOutcome> {
   const sideRefs = depth.sideRefs === true ? SIDE_REFS : [];
-  const args = [
-    'fetch',
+  const options = [
     ...['--no-tags', '--no-write-fetch-head', '--no-recurse-submodules', '--no-auto-maintenance'],
     // Not --quiet: with it git does not say that it refused a rewritten main, only that something failed.
     '--no-progress',
@@ -60,13 +61,35 @@ export async function fetchMain(
     ...(depth.deepen === undefined ? [] : [`--deepen=${depth.deepen}`]),
     ...(depth.sinceMs === undefined ? [] : [`--shallow-since=${gitDate(depth.sinceMs)}`]),
     ...(sideRefs.length === 0 ? [] : ['--prune']),
-    ...['--end-of-options', url, `${MAIN_REF}:${REMOTE_MAIN_REF}`, ...sideRefs],
+    '--end-of-options',
   ];
-  const result = await runRemoteGit(repo, args, signal);
+  const refspecs = [`${MAIN_REF}:${REMOTE_MAIN_REF}`, ...sideRefs];
+  const result = await runFetch(repo, { options, url, refspecs }, signal);
   if (result.exitCode === 0) return 'fetched';
   if (gitMeant('nothing-that-young', result.stderr)) return 'nothing-since';
   if (gitMeant('rewound', result.stderr)) return 'rewound';
   throw classifyGitFailure(`fetch from ${url}`, result.stderr);
+}
+
+async function runFetch(
+  repo: Repository,
+  what: { readonly options: readonly string[]; readonly url: string; readonly refspecs: readonly string[] },
+  signal: AbortSignal | undefined,
+): Promise<GitResult> {
+  const { options, url, refspecs } = what;
+  const { leavesOutBytes } = repo;
+  if (leavesOutBytes === undefined)
+    return await runRemoteGit(repo, ['fetch', ...options, url, ...refspecs], signal);
+  const without = { ...repo, env: { ...repo.env, ...LEFT_OUT_ENV } };
+  const settings = argsOfLeavingOut(url, leavesOutBytes);
+  const run = (more: readonly string[]) =>
+    runRemoteGit(without, [...settings, 'fetch', ...more, ...options, PROMISOR, ...refspecs], signal);
+  const result = await run([]);
+  // The server takes us to have all that our commits name, and may have sent a file as what differs from one
+  // that was left out. It is sent whole where we name nothing that we have.
+  return result.exitCode !== 0 && gitMeant('base-left-out', result.stderr)
+    ? await run(['--refetch'])
+    : result;
 }
 
 /**

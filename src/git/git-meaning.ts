@@ -51,6 +51,8 @@ const MEANINGS = {
    * could not write.
    */
   'disk-full': /No space left on device|Disk quota exceeded|couldn't write '[^'\n]{1,900}\.lock'/,
+  /** A fetch that leaves files out: what came builds on one of them. */
+  'base-left-out': /unresolved delta|from promisor remote|not our ref/,
   'connection-broke':
     /The remote end hung up|early EOF|unexpected disconnect|Could not read from remote|index-pack failed/,
 } as const;

@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { SimpleGit, SimpleGitOptions } from 'simple-git';
 import { stripControls } from '../protocol/printable.js';
 import { classifyGitFailure } from './git-failure.js';
+import { LEFT_OUT_ENV, SETTING_LEFT_OUT } from './left-out.js';
 import { PINNED } from './pinned-settings.js';
 import { type GitResult, gitFailed, type Repository, throwStartError } from './run-git.js';
 
@@ -49,11 +50,17 @@ export type Soundness =
   | { readonly status: 'sound' | 'unknown' }
   | { readonly status: 'damaged'; readonly said: string };
 
-/** Checks with `git fsck` that every object of main is there. The contents of blobs are not read. */
+/**
+ * Checks with `git fsck` that every object of main is there, but for files that the repository leaves out. The
+ * contents of blobs are not read.
+ */
 export async function checkSoundness(repo: Repository, ref: string, signal: AbortSignal): Promise<Soundness> {
   const args = ['fsck', '--connectivity-only', '--no-dangling', '--no-reflogs', '--no-progress', ref];
+  const leavesOut = repo.leavesOutBytes !== undefined;
+  const folder = leavesOut ? { ...repo, env: { ...repo.env, ...LEFT_OUT_ENV } } : repo;
+  const settings = leavesOut ? [SETTING_LEFT_OUT] : [];
   try {
-    const { result } = await run(repo, (git) => git.raw(args), signal);
+    const { result } = await run(folder, (git) => git.raw(args), { signal, settings });
     if (result.exitCode === 0) return { status: 'sound' };
     // fsck reports missing and broken objects on standard output.
     return { status: 'damaged', said: `${result.stderr}${result.stdout.toString('utf8')}` };
@@ -90,16 +97,22 @@ interface GitFolder {
 }
 
 async function text(folder: GitFolder, args: string[], signal?: AbortSignal): Promise<string> {
-  const { result, value } = await run(folder, (git) => git.raw(args), signal);
+  const { result, value } = await run(folder, (git) => git.raw(args), { signal });
   if (result.exitCode !== 0) throw gitFailed(args, result);
   return value;
 }
 
-/** Runs one command of simple-git. A non-zero exit is a result. Rejects once the signal aborts. */
+/**
+ * Runs one command of simple-git, with `settings` besides those that every git has. A non-zero exit is a
+ * result. Rejects once the signal aborts.
+ */
 async function run<T>(
   { gitDir, env }: GitFolder,
   command: (git: SimpleGit) => PromiseLike<T>,
-  signal?: AbortSignal,
+  {
+    signal,
+    settings = [],
+  }: { readonly signal?: AbortSignal | undefined; readonly settings?: readonly string[] } = {},
 ): Promise<{ readonly result: GitResult; readonly value: T }> {
   // Loaded late: simple-git takes a tenth of a second to load and 11 MB of the agent's memory.
   const { simpleGit } = await import('simple-git');
@@ -113,7 +126,7 @@ async function run<T>(
     // We pass the whole environment. simple-git would drop every GIT_ variable that is not named.
     allowEnvironment: Object.keys(given),
     unsafe: ALLOWED,
-    config: [...PINNED],
+    config: [...PINNED, ...settings],
     ...(signal === undefined ? {} : { abort: signal }),
     errors(error, { exitCode, stdOut, stdErr }) {
       const stderr = stripControls(Buffer.concat(stdErr).toString('utf8'));

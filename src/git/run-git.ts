@@ -21,6 +21,11 @@ export interface Repository {
    * New files are readable by the group and by nobody else, whatever the umask: `core.sharedRepository=0640`.
    */
   readonly groupReads?: boolean;
+  /**
+   * A fetch into it leaves out files larger than this, where the server can: its trees name files that are not
+   * there. Bytes.
+   */
+  readonly leavesOutBytes?: number;
 }
 
 /** How a git process ended. A non-zero exit is a result; only a failed start is an error. */

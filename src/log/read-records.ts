@@ -48,7 +48,7 @@ function linesThat(wanted: (line: string) => boolean) {
 }
 
 async function* readRemote(access: BridgeAccess, range: RecordRange): AsyncGenerator<string> {
-  const view = await openBridgeView(access, 'all');
+  const view = await openBridgeView(access, 'all', { allFiles: true });
   const notifier = createNotifier();
   const doorbell = range.follow ? openDoorbell(view.connection, { ring: () => notifier.ring() }) : null;
   try {

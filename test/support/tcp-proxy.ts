@@ -16,12 +16,15 @@ export interface ProxiedConnection {
 export interface TcpProxy {
   readonly port: number;
   readonly connections: readonly ProxiedConnection[];
+  /** What has passed so far, in both directions. */
+  bytes(): number;
 }
 
 /** Starts a proxy; it stops with the test. */
 export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
   const connections: ProxiedConnection[] = [];
   const sockets = new Set<Socket>();
+  let bytes = 0;
   const server = createServer((client) => {
     const upstream = connect(serverPort, '127.0.0.1');
     let isFrozen = false;
@@ -37,6 +40,7 @@ export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
       const other = socket === client ? upstream : client;
       socket.on('close', () => isFrozen || other.destroy());
       socket.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
         if (!isFrozen) other.write(chunk);
       });
     }
@@ -49,7 +53,7 @@ export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
   });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
-  return { port: address.port, connections };
+  return { port: address.port, connections, bytes: () => bytes };
 }
 
 /** The address of the bridge through a proxy, and the environment of a principal who uses it. */

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { fetchFirst } from '../../bridge/clone.js';
 import { type BridgeConnection, closeConnection, readTerms } from '../../bridge/connection.js';
+import { LARGE_BYTES } from '../../bridge/large-files.js';
 import type { SaidHello } from '../../bridge/read-hello.js';
 import { runSsh, type SshConnection, type SshResult } from '../../bridge/run-ssh.js';
 import { whoWorks } from '../../bridge/side-refs.js';
@@ -139,7 +140,7 @@ async function checkMain(connection: BridgeConnection) {
 
 /** Fetches who is there, and the tip alone of the tasks: how many wait is the server's to say. */
 async function checkAgents(connection: BridgeConnection): Promise<Verdict> {
-  const temporary = await TemporaryClone.open('doctor', connection.env);
+  const temporary = await TemporaryClone.open('doctor', connection.env, LARGE_BYTES);
   try {
     const terms = await readTerms(connection);
     const { repo: clone } = temporary;

@@ -46,7 +46,7 @@ export async function runWake(options: WakeOptions): Promise<void> {
   const { access, log, signal } = options;
   const notifier = createNotifier();
   const outlasting = { log, signal, once: false, hurry: notifier };
-  const view = await outlast(() => openBridgeView(access, 'window', signal), outlasting);
+  const view = await outlast(() => openBridgeView(access, 'window', { allFiles: true, signal }), outlasting);
   const doorbell = openDoorbell(view.connection, notifier);
   const waker = new Waker(options, view);
   try {

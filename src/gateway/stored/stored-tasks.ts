@@ -96,6 +96,7 @@ export class StoredTasks {
     if (message.kind !== 'task' || message.file !== 'task.json') return null;
     const reader = openObjectReader(this.#view.repo);
     try {
+      await this.#view.requireFile(commit);
       const blob = await reader.read(message.change.newId);
       const read = readTask('task.json', blob?.content ?? Buffer.alloc(0), Number.POSITIVE_INFINITY);
       if (!read.ok || read.value.request === undefined) return null;

@@ -16,7 +16,7 @@ test('a question that could not be written once is written by the next try', asy
   const draft = { file: 'task.txt', bytes, question: '2+2', task: { prompt: '2+2' } } as const;
   const submission = taskSubmission(draft, () => ({ nowMs: Date.now(), ttlMs: 1000 }));
   const parent = await repo.git(['rev-parse', 'main']);
-  const compose = () => submission.compose({ repo, reader }, parent);
+  const compose = () => submission.compose({ repo, reader, requireFile: async () => {} }, parent);
 
   const folder = join(repo.gitDir, 'objects', blob.slice(0, 2));
   await rm(folder, { recursive: true, force: true });

@@ -1,7 +1,11 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { writeBlob } from '../../../src/git/commit-file.js';
 import { fetchMain, listRemoteRefs, REMOTE_MAIN_REF } from '../../../src/git/fetch.js';
+import { checkSoundness } from '../../../src/git/porcelain.js';
+import { pushCommit } from '../../../src/git/push.js';
 import { resolveRef } from '../../../src/git/refs.js';
 import { gitOk } from '../../support/git.js';
 import { runProcess } from '../../support/run-process.js';
@@ -32,6 +36,82 @@ test.each([Number.NEGATIVE_INFINITY, -1e12, 0])(
     expect(await fetchMain(clone, url, { sinceMs })).toBe('fetched');
   },
 );
+
+describe('a clone that leaves out large files', () => {
+  const LARGE = randomBytes(1_000_000).toString('base64');
+  const LIMIT = 65_536;
+  /** A bridge whose last task is large, and a clone that leaves such files out. */
+  const withLarge = async (isAllowed: boolean) => {
+    const made = await bridgeAndClone();
+    const { bridge } = made;
+    await bridge.git(['config', 'uploadpack.allowFilter', String(isAllowed)]);
+    await bridge.git(['config', 'uploadpackfilter.allow', 'false']);
+    await bridge.git(['config', 'uploadpackfilter.blob:limit.allow', 'true']);
+    // As the server does: no object is served by its id.
+    const clone = {
+      ...made.clone,
+      env: { ...made.clone.env, GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'protocol.version' },
+      leavesOutBytes: LIMIT,
+    };
+    Object.assign(clone.env, { GIT_CONFIG_VALUE_0: '0' });
+    const add = async (text: string) =>
+      bridge.git(['update-ref', 'refs/heads/main', await commitOn(bridge, await tip(bridge), text)]);
+    await add(LARGE);
+    const sizeOf = async (name: string) =>
+      (await runProcess('git', ['--git-dir', clone.gitDir, 'cat-file', '-s', name], { env: bridge.env }))
+        .stdout;
+    const bytes = async () => {
+      const said = await gitOk(['count-objects', '-v'], { gitDir: clone.gitDir });
+      return 1024 * Number(/^size-pack: ([0-9]+)$/m.exec(said)?.[1]);
+    };
+    return { ...made, clone, add, sizeOf, bytes };
+  };
+
+  test('gets all but those, builds on them, and is sound; nothing stands in its config', async () => {
+    const { bridge, clone, url, add, sizeOf, bytes } = await withLarge(true);
+    const config = await readFile(join(clone.gitDir, 'config'), 'utf8');
+    expect(await fetchMain(clone, url, { depth: 1 })).toBe('fetched');
+    expect(await sizeOf(`${REMOTE_MAIN_REF}:task.txt`)).toBe('');
+
+    const asked = await commitOn(clone, await tip(bridge), '2+2');
+    expect(await pushCommit({ repo: clone, url }, asked)).toEqual({ status: 'pushed' });
+    await add('a question of somebody else');
+    await add(LARGE.slice(1));
+    await add('x'.repeat(LIMIT));
+    expect(await fetchMain(clone, url)).toBe('fetched');
+    expect(await resolveRef(clone, REMOTE_MAIN_REF)).toBe(await tip(bridge));
+    expect(await sizeOf(`${REMOTE_MAIN_REF}:task.txt`)).toBe(`${LIMIT}\n`);
+    expect(await sizeOf(`${REMOTE_MAIN_REF}~1:task.txt`)).toBe('');
+    expect(await sizeOf(`${REMOTE_MAIN_REF}~2:task.txt`)).toBe('27\n');
+    expect(await fetchMain(clone, url, { sinceMs: 0 })).toBe('fetched');
+    expect(await bytes()).toBeLessThan(50_000);
+    const { signal } = new AbortController();
+    expect(await checkSoundness(clone, REMOTE_MAIN_REF, signal)).toEqual({ status: 'sound' });
+    expect(await readFile(join(clone.gitDir, 'config'), 'utf8')).toBe(config);
+  });
+
+  test('gets a small file whole that would build on one that was left out', async () => {
+    const { clone, url, add, sizeOf, bytes } = await withLarge(true);
+    const first = randomBytes(60_000).toString('base64');
+    await add(first);
+    expect(await fetchMain(clone, url, { depth: 1 })).toBe('fetched');
+    await add(first.slice(0, 60_000));
+    expect(await fetchMain(clone, url)).toBe('fetched');
+    expect(await sizeOf(`${REMOTE_MAIN_REF}:task.txt`)).toBe('60000\n');
+    expect(await bytes()).toBeLessThan(100_000);
+  });
+
+  test('gets all of them from a server that leaves nothing out', async () => {
+    const { bridge, clone, url, add, sizeOf } = await withLarge(false);
+    expect(await fetchMain(clone, url, { depth: 1 })).toBe('fetched');
+    expect(await sizeOf(`${REMOTE_MAIN_REF}:task.txt`)).toBe(`${LARGE.length}\n`);
+    const asked = await commitOn(clone, await tip(bridge), '2+2');
+    expect(await pushCommit({ repo: clone, url }, asked)).toEqual({ status: 'pushed' });
+    await add('more');
+    expect(await fetchMain(clone, url)).toBe('fetched');
+    expect(await sizeOf(`${REMOTE_MAIN_REF}:task.txt`)).toBe('4\n');
+  });
+});
 
 describe('the refs of the other side', () => {
   test('are main alone, or claims, presences and models too, and nothing by a longer name', async () => {

@@ -35,7 +35,8 @@ export async function commitOn(
   try {
     const blob = await writeBlob(repo, Buffer.from(text));
     const by = { name: 'bot', atMs };
-    return await writeFileCommit(repo, reader, { parent, file: 'task.txt', blob, message: `${text}\n`, by });
+    const message = `${text.slice(0, 100)}\n`;
+    return await writeFileCommit(repo, reader, { parent, file: 'task.txt', blob, message, by });
   } finally {
     reader.close();
   }

@@ -26,7 +26,8 @@ const PINS: Readonly<Record<string, readonly string[]>> = {
     ...[
       'uploadpack.allowTipSHA1InWant=false',
       'uploadpack.allowAnySHA1InWant=false',
-      'uploadpack.allowFilter=false',
+      'uploadpackfilter.allow=false',
+      'uploadpackfilter.blob:limit.allow=true',
     ],
   ],
   'receive-pack': [

@@ -1,0 +1,26 @@
+/**
+ * The name of the other side in the settings below. git takes a missing file for one that was left out only
+ * where it can name who has it.
+ */
+export const PROMISOR = 'llm-bridge';
+
+/**
+ * For a command of git that has to know that the repository leaves out large files. It never stands in the
+ * config: from there any command that misses a file would ask the server for it by its id, and no bridge serves
+ * that.
+ */
+export const SETTING_LEFT_OUT = `remote.${PROMISOR}.promisor=true`;
+
+/** For the same commands: nothing is fetched by its id. Known to git from 2.45 on, and to mended older ones. */
+export const LEFT_OUT_ENV = { GIT_NO_LAZY_FETCH: '1' } as const;
+
+/** The arguments, in front of the command, of a fetch from `url` (as PROMISOR) that leaves out larger files. */
+export function argsOfLeavingOut(url: string, maxBytes: number): readonly string[] {
+  const settings = [
+    SETTING_LEFT_OUT,
+    `remote.${PROMISOR}.url=${url}`,
+    // git leaves out what is as large as the limit.
+    `remote.${PROMISOR}.partialclonefilter=blob:limit=${maxBytes + 1}`,
+  ];
+  return settings.flatMap((setting) => ['-c', setting]);
+}
