@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { checkTerms } from '../asker/check-terms.js';
 import { draftTask } from '../asker/task-draft.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -9,6 +10,7 @@ import { taskHash } from '../protocol/task.js';
 import { ApiError } from './api-errors.js';
 import type { AskedCall } from './asked-call.js';
 import type { QueuedMessage } from './commit-queue.js';
+import { notTaken } from './task-errors.js';
 
 /** A message of ours, ready to be committed. */
 export type MessageDraft = Omit<QueuedMessage, 'isWanted'>;
@@ -21,7 +23,7 @@ export interface CallDraft extends MessageDraft {
 
 /**
  * Makes a task of a call, by the rules of the bridge. `gateway`: whose it is, in the record. Throws ApiError:
- * 413 for one too large, 400 for one that is no task.
+ * 413 for one too large, 400 for one that is no task, 502 for an older bridge that takes no calls.
  */
 export function draftCall(
   asked: AskedCall,
@@ -40,10 +42,12 @@ export function draftCall(
   const limits = { nowMs: terms.serverNow(), dedup: false, maxBytes: terms.maxTaskBytes };
   try {
     const { file, bytes, question, task } = draftTask(fields, limits);
+    checkTerms(task, terms);
     const message = askMessage({ hash: taskHash(bytes), question });
     return { file, bytes, message, isStreamed: task.stream === true };
   } catch (error) {
     if (!(error instanceof BridgeError)) throw error;
+    if (error.code === 'older-bridge') throw notTaken(error);
     const isTooLarge = error.message.includes('the limit is');
     throw new ApiError(error.message, { status: isTooLarge ? 413 : 400, cause: error });
   }

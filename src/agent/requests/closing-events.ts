@@ -1,34 +1,48 @@
 import type { RequestPath } from '../../protocol/request.js';
 
-/** An answer that is ended before its model ended it. */
-export interface OpenAnswer {
-  /** The JSON of its last event, and for `/v1/responses` of its first, which has the response. */
-  readonly first: Fields;
-  readonly last: Fields;
-  /** What it has said. */
-  readonly text: string;
-}
-
 type Fields = Readonly<Record<string, unknown>>;
 
-/**
- * The events that end an answer of this path as one that came to its token limit, so that readers of the
- * stream, and of the body that it becomes, have a whole one: an answer that would have gone on for ever.
- */
-export function closingEvents(path: RequestPath, answer: OpenAnswer): string[] {
-  const close = CLOSERS[path];
-  return close === undefined ? [] : close(answer);
+/** An answer that may have to be ended before its model ends it. */
+export class OpenAnswer {
+  readonly #choices = new Set<number>();
+  #first: Fields | null = null;
+  #last: Fields = {};
+
+  /** The JSON of its next event. */
+  take(event: Fields): void {
+    this.#first ??= event;
+    this.#last = event;
+    const choices = Array.isArray(event.choices) ? (event.choices as (Fields | null)[]) : [];
+    for (const choice of choices) {
+      const index = typeof choice?.index === 'number' ? choice.index : 0;
+      if (typeof choice?.finish_reason === 'string') this.#choices.delete(index);
+      else this.#choices.add(index);
+    }
+  }
+
+  /**
+   * The events that end an answer of this path, which has said `text`, as one that came to its token limit, so
+   * that readers of the stream, and of the body that it becomes, have a whole one: an answer that would have
+   * gone on for ever.
+   */
+  close(path: RequestPath, text: string): string[] {
+    const state = { first: this.#first ?? {}, last: this.#last, text, choices: this.#choices };
+    return CLOSERS[path]?.(state) ?? [];
+  }
 }
 
-const CLOSERS: { readonly [Path in RequestPath]?: (answer: OpenAnswer) => string[] } = {
-  '/v1/chat/completions': ({ last }) => [
-    data({ ...headOf(last), choices: [{ index: 0, delta: {}, finish_reason: 'length' }] }),
-    'data: [DONE]',
-  ],
-  '/v1/completions': ({ last }) => [
-    data({ ...headOf(last), choices: [{ index: 0, text: '', finish_reason: 'length' }] }),
-    'data: [DONE]',
-  ],
+interface OpenState {
+  /** The last event, and for `/v1/responses` the first, which has the response. */
+  readonly first: Fields;
+  readonly last: Fields;
+  readonly text: string;
+  /** The choices of OpenAI's streams that have begun and not ended, by index. */
+  readonly choices: ReadonlySet<number>;
+}
+
+const CLOSERS: { readonly [Path in RequestPath]?: (state: OpenState) => string[] } = {
+  '/v1/chat/completions': (state) => endsOfChoices(state, { delta: {} }),
+  '/v1/completions': (state) => endsOfChoices(state, { text: '' }),
   '/v1/messages': ({ last }) => [
     named({ type: 'content_block_stop', index: last.index ?? 0 }),
     named({
@@ -62,6 +76,14 @@ const CLOSERS: { readonly [Path in RequestPath]?: (answer: OpenAnswer) => string
 };
 
 const FULL = { done: true, done_reason: 'length' };
+
+/** A chunk for each choice that is still open. */
+function endsOfChoices({ last, choices }: OpenState, nothing: Fields): string[] {
+  const ends = [...choices].map((index) =>
+    data({ ...headOf(last), choices: [{ index, ...nothing, finish_reason: 'length' }] }),
+  );
+  return [...ends, 'data: [DONE]'];
+}
 
 /** What each chunk of OpenAI's streams begins with. */
 function headOf({ id, object, created, model }: Fields): Fields {

@@ -19,7 +19,7 @@ import { chooseModel, wishOf } from '../generate/choose-model.js';
 import { openExchange } from '../generate/open-exchange.js';
 import type { Assembler } from './assemble/assembler.js';
 import { openAssembler } from './assemble/open-assembler.js';
-import { closingEvents } from './closing-events.js';
+import { OpenAnswer } from './closing-events.js';
 import { isStreamable } from './is-streamable.js';
 import { type JudgedCall, judgeRequest } from './judge-request.js';
 import { refusalOf } from './refusal-of.js';
@@ -121,8 +121,7 @@ class CallAssembly implements CallReader {
   #assembler: Assembler;
   #text: StreamedText;
   #isEndless = false;
-  #first: Readonly<Record<string, unknown>> | null = null;
-  #last: Readonly<Record<string, unknown>> = {};
+  #open = new OpenAnswer();
 
   constructor(call: ApiCall, take: OnToken) {
     this.#call = call;
@@ -135,8 +134,7 @@ class CallAssembly implements CallReader {
     this.#assembler = openAssembler(this.#call.path);
     this.#text = new StreamedText(wantsJson(this.#call.body));
     this.#isEndless = false;
-    this.#first = null;
-    this.#last = {};
+    this.#open = new OpenAnswer();
     this.#take({ type: 'begins' });
   }
 
@@ -149,10 +147,7 @@ class CallAssembly implements CallReader {
     this.#assembler.take(raw);
     this.#take({ type: 'event', event: raw, bytes });
     if (content + thinking !== '') this.#take({ type: 'piece', content, thinking });
-    if (isObject(value)) {
-      this.#first ??= value;
-      this.#last = value;
-    }
+    if (isObject(value)) this.#open.take(value);
     this.#isEndless = this.#text.take({ content, thinking }) && this.#assembler.finishReason() === undefined;
     if (this.#isEndless) this.#close();
     return this.#isEndless;
@@ -160,8 +155,7 @@ class CallAssembly implements CallReader {
 
   /** A model that repeats itself would not end its answer. */
   #close(): void {
-    const answer = { first: this.#first ?? {}, last: this.#last, text: this.#text.content };
-    for (const event of closingEvents(this.#call.path, answer)) {
+    for (const event of this.#open.close(this.#call.path, this.#text.content)) {
       this.#assembler.take(event);
       this.#take({ type: 'event', event, bytes: 0 });
     }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { purposeOf } from '../../../../src/agent/backends/call-prompt.js';
+import { OpenAnswer } from '../../../../src/agent/requests/closing-events.js';
 import { REQUEST_PATHS } from '../../../../src/protocol/request.js';
 import { settingsFor, standInFor } from '../generate-fixture.js';
 import { pass } from './pass-on.js';
@@ -27,5 +28,26 @@ test.each(STREAMED)(
     expect(said).toContain('and on and on');
     expect(said).toMatch(/"(?:finish_reason|done_reason)":"length"|"max_tokens"|"status":"incomplete"/);
     expect(events.slice(-3).join('\n')).toMatch(/length|max_tokens|response\.incomplete/);
+  },
+);
+
+test.each(['/v1/chat/completions', '/v1/completions'] as const)(
+  '%s: each of several choices is ended, and one that has ended already is not ended again',
+  async (path) => {
+    const standIn = await standInFor();
+    standIn.behave = () => ({ answer: 'so ', endless: { kind: 'answer', text: 'and on '.repeat(10) } });
+    const body = { ...(BODIES[path] ?? { messages }), n: 3 };
+    const { outcome, events } = await pass({ path, body }, settingsFor(standIn, { order: ['openai'] }));
+    expect(outcome).toMatchObject({ error: null, finish_reason: 'repetition', response: { status: 200 } });
+    const ends = [0, 1, 2].map((index) => ({ index, finish_reason: 'length' }));
+    expect(outcome.response?.body).toMatchObject({ choices: ends });
+    expect(events.join('\n').match(/"finish_reason":"length"/g)).toHaveLength(3);
+
+    const open = new OpenAnswer();
+    const chunk = (index: number, finish_reason: string | null) => ({ choices: [{ index, finish_reason }] });
+    for (const one of [chunk(0, null), chunk(1, null), chunk(0, 'stop'), { choices: [] }]) open.take(one);
+    expect(open.close(path, '').map((event) => event.match(/"index":\d/)?.[0] ?? event)).toEqual([
+      ...['"index":1', 'data: [DONE]'],
+    ]);
   },
 );
