@@ -74,7 +74,8 @@ export const FIXED_SETTINGS: readonly EnforcedSetting[] = [
   ['uploadpack.allowReachableSHA1InWant', 'false'],
   ['uploadpack.allowAnySHA1InWant', 'false'],
   ['uploadpack.allowRefInWant', 'false'],
-  // An asker leaves out large files: a photo of somebody else would come with every question. No other filter:
+  // An asker leaves out large files: a photo of somebody else would come with every question. No other
+  // filter:
   // one of them names an object of the server's by its id.
   ['uploadpack.allowFilter', 'true'],
   ['uploadpackfilter.allow', 'false'],

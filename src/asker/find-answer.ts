@@ -23,8 +23,8 @@ export interface FoundAnswer {
 }
 
 /**
- * Looks for the answer to a task among the commits on main that came after it. Give the commit of the task where
- * its metadata is wanted: in a clone the file of a large task may have been left out.
+ * Looks for the answer to a task among the commits on main that came after it. Give the commit of the task
+ * where its metadata is wanted: in a clone the file of a large task may have been left out.
  */
 export async function findAnswer(
   view: Searched & Pick<BridgeView, 'requireFile'>,
@@ -54,7 +54,10 @@ export async function findAnswer(
   return null;
 }
 
-/** Reads the answer that a commit brings; null where it brings none. Both readers are of the view's repository. */
+/**
+ * Reads the answer that a commit brings; null where it brings none. Both readers are of the view's
+ * repository.
+ */
 export async function readFoundAnswer(
   view: Pick<BridgeView, 'requireFile'>,
   { reader, records }: { readonly reader: ObjectReader; readonly records: TaskRecords },

@@ -58,7 +58,8 @@ export function taskSubmission(
     async compose(context, parent) {
       const { repo, reader } = context;
       const [blob, before] = await Promise.all([asIs(repo), reader.info(`${parent}:${file}`)]);
-      // A large file on main may have been left out. Where it is the one to be asked, it is here once written.
+      // A large file on main may have been left out. Where it is the one to be asked, it is here once
+      // written.
       if (before === null && repo.leavesOutBytes !== undefined) await blob.written.catch(() => {});
       const onMain = before ?? (await reader.info(`${parent}:${file}`));
       const equal =

@@ -46,8 +46,8 @@ export interface BridgeView {
     readonly signal?: AbortSignal | undefined;
   }): Promise<void>;
   /**
-   * Makes sure that the file of a message on `ref` is in `repo`: elsewhere than on this machine, large ones are
-   * left out until they are wanted.
+   * Makes sure that the file of a message on `ref` is in `repo`: elsewhere than on this machine, large ones
+   * are left out until they are wanted.
    */
   requireFile(commit: HistoryCommit, options?: RequireOptions): Promise<void>;
   /** Does what reads from `repo`; once more where `repo` was damaged meanwhile and had to be made again. */

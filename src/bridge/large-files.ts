@@ -34,9 +34,10 @@ export interface RequireOptions {
 }
 
 /**
- * Makes sure that the file of a message on main is in the clone; any other commit needs none. A bridge serves no file by its id, because git
- * would then serve any. So main is fetched once more, from its tip down to that commit, with the large files.
- * Throws BridgeError as fetchMain does, or `missing-object` where the bridge does not have it.
+ * Makes sure that the file of a message on main is in the clone; any other commit needs none. A bridge serves
+ * no file by its id, because git would then serve any. So main is fetched once more, from its tip down to
+ * that commit, with the large files. Throws BridgeError as fetchMain does, or `missing-object` where the
+ * bridge does not have it.
  */
 export async function requireFile(
   { clone, connection }: LeavingOut,

@@ -29,8 +29,8 @@ export class TemporaryClone {
   }
 
   /**
-   * Makes one, empty. `purpose` is a word in the name of its folder. Files larger than `leavesOutBytes` stay on
-   * the server; default: none.
+   * Makes one, empty. `purpose` is a word in the name of its folder. Files larger than `leavesOutBytes` stay
+   * on the server; default: none.
    */
   static async open(
     purpose: string,

@@ -40,9 +40,9 @@ export interface FetchDepth {
 export type FetchOutcome = 'fetched' | 'nothing-since' | 'rewound';
 
 /**
- * Fetches `main`, and nothing else unless asked, into REMOTE_MAIN_REF; never forced; without large files where
- * the repository leaves those out. Throws BridgeError as classifyGitFailure does, `retryable` where waiting may
- * help.
+ * Fetches `main`, and nothing else unless asked, into REMOTE_MAIN_REF; never forced; without large files
+ * where the repository leaves those out. Throws BridgeError as classifyGitFailure does, `retryable` where
+ * waiting may help.
  */
 export async function fetchMain(
   repo: Repository,

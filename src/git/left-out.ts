@@ -6,15 +6,19 @@ export const PROMISOR = 'llm-bridge';
 
 /**
  * For a command of git that has to know that the repository leaves out large files. It never stands in the
- * config: from there any command that misses a file would ask the server for it by its id, and no bridge serves
- * that.
+ * config: from there any command that misses a file would ask the server for it by its id, and no bridge
+ * serves that.
  */
 export const SETTING_LEFT_OUT = `remote.${PROMISOR}.promisor=true`;
 
-/** For the same commands: nothing is fetched by its id. Known to git from 2.45 on, and to mended older ones. */
+/**
+ * For the same commands: nothing is fetched by its id. Known to git from 2.45 on, and to mended older ones.
+ */
 export const LEFT_OUT_ENV = { GIT_NO_LAZY_FETCH: '1' } as const;
 
-/** The arguments, in front of the command, of a fetch from `url` (as PROMISOR) that leaves out larger files. */
+/**
+ * The arguments, in front of the command, of a fetch from `url` (as PROMISOR) that leaves out larger files.
+ */
 export function argsOfLeavingOut(url: string, maxBytes: number): readonly string[] {
   const settings = [
     SETTING_LEFT_OUT,

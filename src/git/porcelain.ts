@@ -51,8 +51,8 @@ export type Soundness =
   | { readonly status: 'damaged'; readonly said: string };
 
 /**
- * Checks with `git fsck` that every object of main is there, but for files that the repository leaves out. The
- * contents of blobs are not read.
+ * Checks with `git fsck` that every object of main is there, but for files that the repository leaves out.
+ * The contents of blobs are not read.
  */
 export async function checkSoundness(repo: Repository, ref: string, signal: AbortSignal): Promise<Soundness> {
   const args = ['fsck', '--connectivity-only', '--no-dangling', '--no-reflogs', '--no-progress', ref];

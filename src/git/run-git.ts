@@ -22,8 +22,8 @@ export interface Repository {
    */
   readonly groupReads?: boolean;
   /**
-   * A fetch into it leaves out files larger than this, where the server can: its trees name files that are not
-   * there. Bytes.
+   * A fetch into it leaves out files larger than this, where the server can: its trees name files that are
+   * not there. Bytes.
    */
   readonly leavesOutBytes?: number;
 }

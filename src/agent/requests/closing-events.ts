@@ -21,9 +21,9 @@ export class OpenAnswer {
   }
 
   /**
-   * The events that end an answer of this path, which has said `text`, as one that came to its token limit, so
-   * that readers of the stream, and of the body that it becomes, have a whole one: an answer that would have
-   * gone on for ever.
+   * The events that end an answer of this path, which has said `text`, as one that came to its token limit,
+   * so that readers of the stream, and of the body that it becomes, have a whole one: an answer that would
+   * have gone on for ever.
    */
   close(path: RequestPath, text: string): string[] {
     const state = { first: this.#first ?? {}, last: this.#last, text, choices: this.#choices };
