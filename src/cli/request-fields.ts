@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { asUtf8 } from '../protocol/as-utf8.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { imageMediaType } from '../protocol/image-type.js';
+import { isJsonObject } from '../protocol/json-object.js';
 import { DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
 import { type ReadResult, readStrictJson } from '../protocol/strict-json.js';
 import type { TaskJson } from '../protocol/task.js';
@@ -47,7 +48,7 @@ async function requestFields(args: AskArgs, file: string): Promise<TaskJson> {
   // What has nothing but these two is a request, whatever they are: then the bridge says what is wrong.
   const isRequest = Object.keys(whole).sort().join() === 'body,path';
   const { path, body } = isRequest ? whole : { path: DEFAULT_PATH, body: whole };
-  const withModel = args.model === undefined || !isObject(body) ? body : { ...body, model: args.model };
+  const withModel = args.model === undefined || !isJsonObject(body) ? body : { ...body, model: args.model };
   return { ...besides(args), request: { path: args.path ?? path, body: withModel } } as TaskJson;
 }
 
@@ -153,10 +154,6 @@ const WANTED: Readonly<Record<string, string>> = {
   '--request': 'takes the JSON body of a call, or {"path": "/v1/chat/completions", "body": {…}}',
   '--tools': 'takes a JSON list: [{"type": "function", "function": {"name": …, "parameters": {…}}}]',
 };
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 function usage(message: string, remedy: string): BridgeError {
   return new BridgeError(message, { code: 'usage', remedy });

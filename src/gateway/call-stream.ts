@@ -1,5 +1,6 @@
 import { judgeRequest } from '../agent/requests/judge-request.js';
 import type { Answer } from '../protocol/answer.js';
+import { isJsonObject } from '../protocol/json-object.js';
 import { isRequestPath, type TaskRequest } from '../protocol/request.js';
 import { type ApiError, errorEvent, errorOfAnswer } from './api-errors.js';
 import { apiFormOf } from './api-form.js';
@@ -131,7 +132,7 @@ export class StreamOfCall {
   #made(answer: Answer): string[] {
     const { path } = this.#call;
     const body = answer.response?.body;
-    return isRequestPath(path) && isObject(body) ? madeEvents(path, body) : [];
+    return isRequestPath(path) && isJsonObject(body) ? madeEvents(path, body) : [];
   }
 
   #write(out: Out, event: string): boolean {
@@ -164,22 +165,18 @@ function ownError(what: CallEvent, path: string): object | null {
   if (!('answer' in what) || what.answer.error === null) return null;
   const body = what.answer.response?.body;
   const isPlain = path !== '/v1/responses' && path !== '/v1/messages';
-  return isPlain && isObject(body) && 'error' in body ? body : null;
+  return isPlain && isJsonObject(body) && 'error' in body ? body : null;
 }
 
 const WAITING = ': waiting for the model\n\n';
 
 function sequenceIn(event: string): number {
   const value = dataIn(event);
-  return isObject(value) && typeof value.sequence_number === 'number' ? value.sequence_number : -1;
+  return isJsonObject(value) && typeof value.sequence_number === 'number' ? value.sequence_number : -1;
 }
 
 /** What an agent leaves out: a stream begins before the answer says it. */
 function expectedDropped({ path, body }: TaskRequest): readonly string[] {
   const judged = judgeRequest({ path, body }, { maxContext: Number.MAX_SAFE_INTEGER, passFields: [] });
   return 'refused' in judged ? [] : judged.dropped;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,17 +1,16 @@
+import type { JsonObject } from '../protocol/json-object.js';
 import type { RequestPath } from '../protocol/request.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * The shortest stream that says a whole answer, for a client that wants a stream where there is none any
  * more: raw events, as a model server sends them. `body` is the answer as if it had not been streamed. Empty
  * for a path that is never streamed.
  */
-export function madeEvents(path: RequestPath, body: Fields): string[] {
+export function madeEvents(path: RequestPath, body: JsonObject): string[] {
   return MAKERS[path]?.(body) ?? [];
 }
 
-const MAKERS: { readonly [Path in RequestPath]?: (body: Fields) => string[] } = {
+const MAKERS: { readonly [Path in RequestPath]?: (body: JsonObject) => string[] } = {
   '/v1/chat/completions': (body) => chunksOf(body, 'chat.completion.chunk', chatChoice),
   '/v1/completions': (body) => chunksOf(body, 'text_completion', (choice) => choice),
   '/v1/responses': responseEvents,
@@ -21,7 +20,7 @@ const MAKERS: { readonly [Path in RequestPath]?: (body: Fields) => string[] } = 
   '/api/generate': (body) => [JSON.stringify(body)],
 };
 
-function chunksOf(body: Fields, object: string, choiceOf: (choice: Fields) => Fields): string[] {
+function chunksOf(body: JsonObject, object: string, choiceOf: (choice: JsonObject) => JsonObject): string[] {
   const { choices, usage, ...head } = body;
   const chunk = { ...head, object, choices: objectsIn(choices).map(choiceOf) };
   const counted = usage === undefined ? [] : [dataOf({ ...head, object, choices: [], usage })];
@@ -29,13 +28,13 @@ function chunksOf(body: Fields, object: string, choiceOf: (choice: Fields) => Fi
 }
 
 /** Parts of tool calls are put together by their index. */
-function chatChoice({ message, ...choice }: Fields): Fields {
+function chatChoice({ message, ...choice }: JsonObject): JsonObject {
   const { tool_calls, ...said } = fieldsOf(message);
   const calls = objectsIn(tool_calls).map((call, index) => ({ index, ...call }));
   return { ...choice, delta: { ...said, ...(calls.length === 0 ? {} : { tool_calls: calls }) } };
 }
 
-function messageEvents(body: Fields): string[] {
+function messageEvents(body: JsonObject): string[] {
   const { content, stop_reason, stop_sequence, usage } = body;
   const { output_tokens = 0, ...input } = fieldsOf(usage);
   const start = { ...body, content: [], stop_reason: null, stop_sequence: null };
@@ -52,7 +51,7 @@ function messageEvents(body: Fields): string[] {
   ];
 }
 
-function blockEvents(block: Fields, index: number): string[] {
+function blockEvents(block: JsonObject, index: number): string[] {
   const { empty, deltas } = partsOf(block);
   return [
     named({ type: 'content_block_start', index, content_block: empty }),
@@ -62,7 +61,7 @@ function blockEvents(block: Fields, index: number): string[] {
 }
 
 /** A block as it begins, and what is added to it. */
-function partsOf(block: Fields): { readonly empty: Fields; readonly deltas: readonly Fields[] } {
+function partsOf(block: JsonObject): { readonly empty: JsonObject; readonly deltas: readonly JsonObject[] } {
   const { type, text, input, thinking, signature } = block;
   if (type === 'text') return { empty: { ...block, text: '' }, deltas: [{ type: 'text_delta', text }] };
   if (type === 'tool_use') {
@@ -77,10 +76,10 @@ function partsOf(block: Fields): { readonly empty: Fields; readonly deltas: read
   };
 }
 
-function responseEvents(response: Fields): string[] {
+function responseEvents(response: JsonObject): string[] {
   const begun = { ...response, status: 'in_progress', output: [], usage: null };
   const status = response.status === 'incomplete' ? 'incomplete' : 'completed';
-  const events: (Fields & { readonly type: string })[] = [
+  const events: (JsonObject & { readonly type: string })[] = [
     { type: 'response.created', response: begun },
     { type: 'response.in_progress', response: begun },
     ...objectsIn(response.output).flatMap(itemEvents),
@@ -89,7 +88,7 @@ function responseEvents(response: Fields): string[] {
   return events.map((event, sequence_number) => named({ ...event, sequence_number }));
 }
 
-function itemEvents(item: Fields, output_index: number): (Fields & { readonly type: string })[] {
+function itemEvents(item: JsonObject, output_index: number): (JsonObject & { readonly type: string })[] {
   const at = { item_id: item.id, output_index };
   const begun = { ...item, status: 'in_progress' };
   const added = { type: 'response.output_item.added', output_index };
@@ -112,7 +111,7 @@ function itemEvents(item: Fields, output_index: number): (Fields & { readonly ty
   return [{ ...added, item: { ...begun, content: [] } }, ...parts, done];
 }
 
-function partEvents(part: Fields, at: Fields): (Fields & { readonly type: string })[] {
+function partEvents(part: JsonObject, at: JsonObject): (JsonObject & { readonly type: string })[] {
   const [word, field] = part.type === 'refusal' ? ['refusal', 'refusal'] : ['output_text', 'text'];
   const said = part[field];
   return [
@@ -123,19 +122,19 @@ function partEvents(part: Fields, at: Fields): (Fields & { readonly type: string
   ];
 }
 
-function dataOf(value: Fields): string {
+function dataOf(value: JsonObject): string {
   return `data: ${JSON.stringify(value)}`;
 }
 
 /** An event with its name in a line of its own, as the APIs that name them send it. */
-function named(value: Fields & { readonly type: string }): string {
+function named(value: JsonObject & { readonly type: string }): string {
   return `event: ${value.type}\n${dataOf(value)}`;
 }
 
-function objectsIn(value: unknown): Fields[] {
+function objectsIn(value: unknown): JsonObject[] {
   return Array.isArray(value) ? value.map(fieldsOf) : [];
 }
 
-function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+function fieldsOf(value: unknown): JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
 }

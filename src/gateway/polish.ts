@@ -1,6 +1,5 @@
+import { isJsonObject, type JsonObject } from '../protocol/json-object.js';
 import type { RequestPath, TaskRequest } from '../protocol/request.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * What a client gets of what a model server said: the same, but for what this API promises its clients and
@@ -8,7 +7,8 @@ type Fields = Readonly<Record<string, unknown>>;
  * whichever was asked for.
  */
 export function polishBody({ path, body: asked }: TaskRequest, task: string, body: unknown): unknown {
-  if (path === '/v1/responses' && isObject(body) && 'id' in body) return { ...body, id: responseId(task) };
+  if (path === '/v1/responses' && isJsonObject(body) && 'id' in body)
+    return { ...body, id: responseId(task) };
   if (path === '/v1/embeddings') return withEncoding(body, asked.encoding_format === 'base64');
   return body;
 }
@@ -32,19 +32,22 @@ export function isNdjson(path: RequestPath | string): boolean {
 }
 
 /** Agents always ask for it, because the record has it. */
-function isUnaskedUsage(asked: Fields, event: string): boolean {
-  if (isObject(asked.stream_options) && asked.stream_options.include_usage === true) return false;
+function isUnaskedUsage(asked: JsonObject, event: string): boolean {
+  if (isJsonObject(asked.stream_options) && asked.stream_options.include_usage === true) return false;
   if (!event.includes('"usage"')) return false;
   const value = dataIn(event);
   return (
-    isObject(value) && isObject(value.usage) && Array.isArray(value.choices) && value.choices.length === 0
+    isJsonObject(value) &&
+    isJsonObject(value.usage) &&
+    Array.isArray(value.choices) &&
+    value.choices.length === 0
   );
 }
 
 function withResponseId(event: string, task: string): string {
   if (!event.includes('"response"')) return event;
   const value = dataIn(event);
-  if (!isObject(value) || !isObject(value.response)) return event;
+  if (!isJsonObject(value) || !isJsonObject(value.response)) return event;
   const data = JSON.stringify({ ...value, response: { ...value.response, id: responseId(task) } });
   // Whatever else is in the block stays: its name, an id.
   const lines = event.split(/\r\n|\r|\n/).filter((line) => !line.startsWith('data:'));
@@ -66,9 +69,11 @@ export function dataIn(event: string): unknown {
 }
 
 function withEncoding(body: unknown, isBase64: boolean): unknown {
-  if (!isObject(body) || !Array.isArray(body.data)) return body;
+  if (!isJsonObject(body) || !Array.isArray(body.data)) return body;
   const encode = isBase64 ? inBase64 : inNumbers;
-  const data = body.data.map((one) => (isObject(one) ? { ...one, embedding: encode(one.embedding) } : one));
+  const data = body.data.map((one) =>
+    isJsonObject(one) ? { ...one, embedding: encode(one.embedding) } : one,
+  );
   return { ...body, data };
 }
 
@@ -84,8 +89,4 @@ function inNumbers(embedding: unknown): unknown {
   if (typeof embedding !== 'string') return embedding;
   const bytes = Buffer.from(embedding, 'base64');
   return Array.from({ length: Math.floor(bytes.length / 4) }, (_, at) => bytes.readFloatLE(4 * at));
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

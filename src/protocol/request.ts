@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isJsonObject } from './json-object.js';
 import { HALF_A_CHARACTER, isBlank, isWellFormedJson } from './text.js';
 
 /**
@@ -69,7 +70,7 @@ export function modelOfRequest({ body }: TaskRequest): string | undefined {
  * image or the results of tools has no text.
  */
 export function questionOfRequest({ path, body }: TaskRequest): string {
-  const messages = [body.messages, body.input].filter(Array.isArray).flat().filter(isObject);
+  const messages = [body.messages, body.input].filter(Array.isArray).flat().filter(isJsonObject);
   const said = messages.filter(({ role }) => role === 'user').map(({ content }) => textIn(content));
   return [...said.reverse(), textIn(body.prompt), textIn(body.input)].find((text) => !isBlank(text)) ?? path;
 }
@@ -77,11 +78,7 @@ export function questionOfRequest({ path, body }: TaskRequest): string {
 /** The text in a content: the lines of its texts, and of its parts that have a `text`. */
 function textIn(content: unknown): string {
   return (Array.isArray(content) ? content : [content])
-    .map((part: unknown) => (isObject(part) ? part.text : part))
+    .map((part: unknown) => (isJsonObject(part) ? part.text : part))
     .filter((text) => typeof text === 'string')
     .join('\n');
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isJsonObject } from '../../protocol/json-object.js';
 import { maxLineBytes, streamLimits } from './answer-limits.js';
 import { type ApiCall, type Backend, BackendError, type CallEnd, type CallReader } from './backend.js';
 import {
@@ -65,7 +66,7 @@ export async function sendCall(sent: SentCall): Promise<CallEnd> {
 /** A body that is no stream of events; LM Studio says some errors in one, with status 200. */
 function readWhole({ server, reader, checkModel }: SentCall, text: string, status: number): CallEnd {
   const value: unknown = JSON.parse(text);
-  if (!isObject(value)) throw backendError(server, 'backend_error', 'sent a body that is no object');
+  if (!isJsonObject(value)) throw backendError(server, 'backend_error', 'sent a body that is no object');
   if (errorIn(value) !== null) throw new HttpFailure(status, text);
   const model = modelIn(value);
   if (model !== undefined) checkModel?.(model);
@@ -87,7 +88,7 @@ async function readEvents(
       reader.alive();
       continue;
     }
-    if (isObject(value)) {
+    if (isJsonObject(value)) {
       const error = errorIn(value);
       if (error !== null) throw new StreamFailure(error);
       const model = modelIn(value);
@@ -171,7 +172,9 @@ function errorIn(value: Readonly<Record<string, unknown>>): string | null {
 
 /** The model that answers, where an answer, or an event of one, says it. */
 function modelIn(value: Readonly<Record<string, unknown>>): string | undefined {
-  const said = [value, value.response, value.message].map((one) => (isObject(one) ? one.model : undefined));
+  const said = [value, value.response, value.message].map((one) =>
+    isJsonObject(one) ? one.model : undefined,
+  );
   return said.find((model): model is string => typeof model === 'string' && model !== '');
 }
 
@@ -200,8 +203,4 @@ function lacksPath(error: unknown): boolean {
 
 function wordsOf(error: unknown): string {
   return error instanceof BackendError ? error.message.replace(/^.*?: /, '') : '';
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,18 +1,17 @@
+import type { JsonObject } from '../../protocol/json-object.js';
 import type { RequestPath } from '../../protocol/request.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** An answer that may have to be ended before its model ends it. */
 export class OpenAnswer {
   readonly #choices = new Set<number>();
-  #first: Fields | null = null;
-  #last: Fields = {};
+  #first: JsonObject | null = null;
+  #last: JsonObject = {};
 
   /** The JSON of its next event. */
-  take(event: Fields): void {
+  take(event: JsonObject): void {
     this.#first ??= event;
     this.#last = event;
-    const choices = Array.isArray(event.choices) ? (event.choices as (Fields | null)[]) : [];
+    const choices = Array.isArray(event.choices) ? (event.choices as (JsonObject | null)[]) : [];
     for (const choice of choices) {
       const index = typeof choice?.index === 'number' ? choice.index : 0;
       if (typeof choice?.finish_reason === 'string') this.#choices.delete(index);
@@ -33,8 +32,8 @@ export class OpenAnswer {
 
 interface OpenState {
   /** The last event, and for `/v1/responses` the first, which has the response. */
-  readonly first: Fields;
-  readonly last: Fields;
+  readonly first: JsonObject;
+  readonly last: JsonObject;
   readonly text: string;
   /** The choices of OpenAI's streams that have begun and not ended, by index. */
   readonly choices: ReadonlySet<number>;
@@ -57,7 +56,7 @@ const CLOSERS: { readonly [Path in RequestPath]?: (state: OpenState) => string[]
       type: 'response.incomplete',
       ...(typeof last.sequence_number === 'number' ? { sequence_number: last.sequence_number + 1 } : {}),
       response: {
-        ...(first.response as Fields | undefined),
+        ...(first.response as JsonObject | undefined),
         status: 'incomplete',
         incomplete_details: { reason: 'max_output_tokens' },
         output: [
@@ -78,7 +77,7 @@ const CLOSERS: { readonly [Path in RequestPath]?: (state: OpenState) => string[]
 const FULL = { done: true, done_reason: 'length' };
 
 /** A chunk for each choice that is still open. */
-function endsOfChoices({ last, choices }: OpenState, nothing: Fields): string[] {
+function endsOfChoices({ last, choices }: OpenState, nothing: JsonObject): string[] {
   const ends = [...choices].map((index) =>
     data({ ...headOf(last), choices: [{ index, ...nothing, finish_reason: 'length' }] }),
   );
@@ -86,14 +85,14 @@ function endsOfChoices({ last, choices }: OpenState, nothing: Fields): string[] 
 }
 
 /** What each chunk of OpenAI's streams begins with. */
-function headOf({ id, object, created, model }: Fields): Fields {
+function headOf({ id, object, created, model }: JsonObject): JsonObject {
   return { id, object, created, model };
 }
 
-function data(value: Fields): string {
+function data(value: JsonObject): string {
   return `data: ${JSON.stringify(value)}`;
 }
 
-function named(value: Fields & { readonly type: string }): string {
+function named(value: JsonObject & { readonly type: string }): string {
   return `event: ${value.type}\n${data(value)}`;
 }

@@ -1,3 +1,4 @@
+import { isJsonObject } from '../../protocol/json-object.js';
 import { oneLine } from '../../protocol/printable.js';
 import { excerpt, lengthOf } from '../../protocol/text.js';
 import type { Field, Fields } from './field.js';
@@ -246,7 +247,7 @@ function takes(field: Field, value: unknown): boolean {
     case 'either':
       return field.of.some((one) => takes(one, value));
     default:
-      return isObject(value);
+      return isJsonObject(value);
   }
 }
 
@@ -266,12 +267,8 @@ function typeWord({ kind }: Field): string {
 }
 
 function requireObject(value: unknown, { at }: Place): object {
-  if (!isObject(value)) throw new FieldRefused(at, 'must be an object');
+  if (!isJsonObject(value)) throw new FieldRefused(at, 'must be an object');
   return value;
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function placeIn({ at, name }: Place, key: string): Place {

@@ -1,4 +1,5 @@
 import { REPETITION } from '../../protocol/answer.js';
+import { isJsonObject } from '../../protocol/json-object.js';
 import { DEFAULT_MAX_ANSWER_BYTES } from '../../protocol/limits.js';
 import { modelOfRequest, type RequestPath, type TaskRequest } from '../../protocol/request.js';
 import type { TaskJson } from '../../protocol/task.js';
@@ -147,7 +148,7 @@ class CallAssembly implements CallReader {
     this.#assembler.take(raw);
     this.#take({ type: 'event', event: raw, bytes });
     if (content + thinking !== '') this.#take({ type: 'piece', content, thinking });
-    if (isObject(value)) this.#open.take(value);
+    if (isJsonObject(value)) this.#open.take(value);
     this.#isEndless = this.#text.take({ content, thinking }) && this.#assembler.finishReason() === undefined;
     if (this.#isEndless) this.#close();
     return this.#isEndless;
@@ -195,8 +196,4 @@ function wantsJson({ format, response_format }: Readonly<Record<string, unknown>
   if (format !== undefined) return true;
   const { type } = (response_format ?? {}) as { readonly type?: unknown };
   return type === 'json_object' || type === 'json_schema';
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

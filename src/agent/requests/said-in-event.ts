@@ -1,3 +1,4 @@
+import { isJsonObject, type JsonObject } from '../../protocol/json-object.js';
 import type { RequestPath } from '../../protocol/request.js';
 
 /** What an event of a call adds to the answer. */
@@ -12,13 +13,11 @@ const NOTHING: SaidInEvent = { content: '', thinking: '', bytes: 0 };
 
 /** The text that an event brings, of the first choice where there are several. `value`: its JSON. */
 export function saidInEvent(path: RequestPath, value: unknown): SaidInEvent {
-  if (!isObject(value)) return NOTHING;
+  if (!isJsonObject(value)) return NOTHING;
   return READERS[path](value);
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-const READERS: Readonly<Record<RequestPath, (event: Fields) => SaidInEvent>> = {
+const READERS: Readonly<Record<RequestPath, (event: JsonObject) => SaidInEvent>> = {
   '/v1/chat/completions': ({ choices }) =>
     ofChoices(choices, ({ delta }) => {
       const { content, reasoning_content, reasoning, tool_calls } = fields(delta);
@@ -46,7 +45,7 @@ const READERS: Readonly<Record<RequestPath, (event: Fields) => SaidInEvent>> = {
   '/api/embeddings': () => NOTHING,
 };
 
-function ofChoices(choices: unknown, read: (choice: Fields) => SaidInEvent): SaidInEvent {
+function ofChoices(choices: unknown, read: (choice: JsonObject) => SaidInEvent): SaidInEvent {
   if (!Array.isArray(choices)) return NOTHING;
   let all = NOTHING;
   for (const choice of choices.map(fields)) {
@@ -71,10 +70,6 @@ function bytesOf(value: unknown): number {
   return Buffer.byteLength(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
-function fields(value: unknown): Fields {
-  return isObject(value) ? value : {};
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function fields(value: unknown): JsonObject {
+  return isJsonObject(value) ? value : {};
 }

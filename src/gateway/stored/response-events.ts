@@ -1,11 +1,11 @@
+import { isJsonObject, type JsonObject } from '../../protocol/json-object.js';
 import type { CallEvent } from '../live-call.js';
 import { madeEvents } from '../made-events.js';
 import { dataIn } from '../polish.js';
 import { responseObject } from './response-object.js';
 import type { StoredTask } from './stored-tasks.js';
 
-type Fields = Readonly<Record<string, unknown>>;
-type NamedEvent = Fields & { readonly type: string };
+type NamedEvent = JsonObject & { readonly type: string };
 
 /** How a stream of a response is read. */
 export interface ReplaySettings {
@@ -109,14 +109,10 @@ async function* untilCancelled(
 
 /** An event of the model server as it is given; null for one that we have said ourselves, or is none. */
 function ownEvent(stored: StoredTask, value: unknown): NamedEvent | null {
-  if (!isObject(value) || typeof value.type !== 'string') return null;
+  if (!isJsonObject(value) || typeof value.type !== 'string') return null;
   const { type, response } = value;
   if (type === 'response.created' || type === 'response.queued') return null;
-  if (!isObject(response)) return { ...value, type };
+  if (!isJsonObject(response)) return { ...value, type };
   const { id, background, created_at, metadata, store } = responseObject(stored, { status: 'queued' });
   return { ...value, type, response: { ...response, id, background, created_at, metadata, store } };
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

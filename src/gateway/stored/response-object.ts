@@ -1,9 +1,8 @@
 import type { Answer } from '../../protocol/answer.js';
+import { isJsonObject, type JsonObject } from '../../protocol/json-object.js';
 import { errorOfAnswer } from '../api-errors.js';
 import { responseId } from '../polish.js';
 import type { StoredTask } from './stored-tasks.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** How far a response is. `expired`: the task was never answered, and will not be any more. */
 export type ResponseState =
@@ -16,7 +15,10 @@ export function isBackground({ metadata }: Pick<StoredTask, 'metadata'>): boolea
 }
 
 /** A response as `GET /v1/responses/{id}` gives it: all fields that the official clients know. */
-export function responseObject(stored: StoredTask, state: ResponseState): Fields & { readonly id: string } {
+export function responseObject(
+  stored: StoredTask,
+  state: ResponseState,
+): JsonObject & { readonly id: string } {
   const { body } = stored;
   const asked = {
     id: responseId(stored.task),
@@ -51,20 +53,19 @@ export function responseObject(stored: StoredTask, state: ResponseState): Fields
   return state.status === 'answered' ? ended(asked, state.answer) : asked;
 }
 
-function ended(asked: Fields & { readonly id: string }, answer: Answer): Fields & { readonly id: string } {
+function ended(
+  asked: JsonObject & { readonly id: string },
+  answer: Answer,
+): JsonObject & { readonly id: string } {
   if (answer.error?.code === 'cancelled') return { ...asked, status: 'cancelled' };
   const body = answer.response?.body;
-  if (answer.error !== null || !isObject(body)) {
+  if (answer.error !== null || !isJsonObject(body)) {
     const { code, message } = errorOfAnswer(answer);
     return { ...asked, status: 'failed', error: { code: code ?? 'server_error', message } };
   }
   const { id, created_at, background, store, metadata } = asked;
   const status = typeof body.status === 'string' ? body.status : 'completed';
   return { ...asked, ...body, id, created_at, background, store, metadata, status };
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** How many items a list has at most, and where nothing is said. */
@@ -87,9 +88,9 @@ export function readItemsQuery(query: URLSearchParams): ItemsQuery | null {
 }
 
 /** The input of a response as a list of items, each with an id. */
-export function inputItems({ task, body }: StoredTask, { order, limit, after }: ItemsQuery): Fields {
+export function inputItems({ task, body }: StoredTask, { order, limit, after }: ItemsQuery): JsonObject {
   const input = Array.isArray(body.input) ? body.input : [{ role: 'user', content: body.input ?? '' }];
-  const items = input.filter(isObject).map((item, at): Fields => {
+  const items = input.filter(isJsonObject).map((item, at): JsonObject => {
     const named = { ...item, id: typeof item.id === 'string' ? item.id : `item_${task.slice(0, 24)}_${at}` };
     const { type = 'message', role, content } = item;
     if (type !== 'message') return named;

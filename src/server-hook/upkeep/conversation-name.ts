@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isJsonObject } from '../../protocol/json-object.js';
 import type { TaskFile } from '../../protocol/names.js';
 
 /** How much of a prompt tells prompts made from one template apart from others. Characters. */
@@ -21,15 +22,15 @@ function openingOf(file: TaskFile, text: string): unknown {
   if (file === 'task.txt') return text.slice(0, OPENING_CHARS);
   const task = parse(text);
   if (task === null) return text.slice(0, OPENING_CHARS);
-  const request = isObject(task.request) ? task.request : {};
-  const call = isObject(request.body) ? request.body : task;
+  const request = isJsonObject(task.request) ? task.request : {};
+  const call = isJsonObject(request.body) ? request.body : task;
   const { model, system, instructions, prompt } = call;
   const said = [call.messages, call.input].find(Array.isArray) ?? [prompt ?? call.input];
   return [request.path, model, system, instructions, ...uptoFirstUser(said)];
 }
 
 function uptoFirstUser(messages: readonly unknown[]): readonly unknown[] {
-  const first = messages.findIndex((one) => isObject(one) && one.role === 'user');
+  const first = messages.findIndex((one) => isJsonObject(one) && one.role === 'user');
   if (first >= 0) return messages.slice(0, first + 1);
   const [only] = messages;
   return [typeof only === 'string' ? only.slice(0, OPENING_CHARS) : only];
@@ -39,12 +40,8 @@ function uptoFirstUser(messages: readonly unknown[]): readonly unknown[] {
 function parse(text: string): Readonly<Record<string, unknown>> | null {
   try {
     const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : null;
+    return isJsonObject(value) ? value : null;
   } catch {
     return null;
   }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
