@@ -133,7 +133,7 @@ test.each([
 });
 
 test('a server that floods us with words costs no time to understand', () => {
-  const startedAt = performance.now();
+  const before = process.cpuUsage();
   for (const word of [
     'no such identity ',
     'Load key \n',
@@ -143,7 +143,8 @@ test('a server that floods us with words costs no time to understand', () => {
     "couldn't write '",
   ])
     classifyGitFailure('fetch from x', word.repeat(1_000_000));
-  expect(performance.now() - startedAt).toBeLessThan(5_000);
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1000).toBeLessThan(5_000);
 });
 
 test('a refusal of the bridge is told in its own words, with its own remedy', () => {
