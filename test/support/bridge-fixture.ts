@@ -11,6 +11,7 @@ import { CLEAN_SESSION, cleanEnv } from './clean-env.js';
 import { gitOk } from './git.js';
 import { copyBridge } from './new-bridge.js';
 import { onCleanup } from './on-cleanup.js';
+import { shareHookCode } from './share-hook-code.js';
 import { tempDir } from './temp-dir.js';
 import { waitUntil } from './wait-until.js';
 
@@ -72,6 +73,7 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
   const repoPath = join(dir, 'bridge.git');
   const authorizedKeysFile = join(dir, 'authorized_keys');
   await copyBridge(inject('newBridge'), repoPath);
+  await shareHookCode(repoPath);
 
   const startSshd = async (port?: number): Promise<LocalSshd> => {
     const sshd = await startLocalSshd({
