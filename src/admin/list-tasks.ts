@@ -1,12 +1,13 @@
+import { sameModel } from '../agent/backends/same-model.js';
 import type { BridgeAccess } from '../bridge/connection.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
+import { type Place, readPlaces } from '../bridge/task-places.js';
 import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
 import { openToRead } from '../log/catch-up-log.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
 import { isExpired } from '../protocol/queue.js';
-import { readPlaces } from './task-places.js';
 import type { TaskState } from './task-state.js';
 import { readWaits, type WaitsFor } from './task-waits.js';
 
@@ -66,20 +67,29 @@ export async function listTasks(
     const rows = await withWaits(view.repo, commits, taskRows(commits, context), {
       ...{ who, nowMs: context.nowMs, takesClaims },
     });
-    const idsOf = (filter: (row: TaskRow) => boolean) => new Set(rows.filter(filter).map(({ task }) => task));
-    const open = idsOf(isOpen);
-    const places = await readPlaces(view.repo, {
-      open: commits.filter(({ id }) => open.has(id)),
-      pending: idsOf(({ state }) => state === 'pending'),
-      nowMs: context.nowMs,
-    });
+    const places = await placesOf(view.repo, rows, { commits, who, nowMs: context.nowMs });
     return {
-      rows: rows.map((row) => ({ ...row, place: places.get(row.task) ?? null })),
+      rows: rows.map((row) => ({ ...row, place: places.get(row.task)?.place ?? null })),
       nowMs: context.nowMs,
     };
   } finally {
     await view.close();
   }
+}
+
+/** Where the open ones of these rows stand, and about how long each takes. */
+export function placesOf(
+  repo: Repository,
+  rows: readonly TaskRow[],
+  known: { readonly commits: readonly HistoryCommit[]; readonly who: WhoWorks; readonly nowMs: number },
+): Promise<ReadonlyMap<string, Place>> {
+  const idsOf = (filter: (row: TaskRow) => boolean) => new Set(rows.filter(filter).map(({ task }) => task));
+  const open = idsOf(isOpen);
+  return readPlaces(repo, {
+    ...{ ...known, sameModel },
+    open: known.commits.filter(({ id }) => open.has(id)),
+    pending: idsOf(({ state }) => state === 'pending'),
+  });
 }
 
 /** The same rows, of which the pending ones say for whom they wait. */

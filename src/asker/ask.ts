@@ -53,6 +53,11 @@ export interface AskOptions {
   readonly onPiece?: (piece: AnswerPiece) => void;
   /** How soon and how often to look for that. Default: WATCHFUL. */
   readonly looks?: LookPace;
+  /**
+   * `onWaiting` also tells the place in line and about how long it takes, with `sameModel`. Over ssh it costs
+   * a fetch of the history in which tasks can be pending. Default: it does not.
+   */
+  readonly wantsPlace?: boolean;
   /** How spellings of a model are compared, so that waiting for one is told apart. Default: it is not. */
   readonly sameModel?: SameModel;
 }
@@ -75,25 +80,30 @@ const POLL_MS = 2_000;
 export async function ask(access: BridgeAccess, options: AskOptions): Promise<AskOutcome> {
   const view = await openToWrite(access, options.replyTo === undefined ? 'tip' : 'window', options);
   try {
-    const { maxTaskBytes: maxBytes, serverNow, taskTtlMs: ttlMs } = view.terms;
-    const replyTo =
-      options.replyTo === undefined ? undefined : await findAnswered(view, options.replyTo, options);
-    const stream = options.onPiece !== undefined && options.noWait !== true && view.terms.hasStreams;
-    const draft = options.draft({ maxBytes, nowMs: serverNow(), replyTo, stream });
-    checkTerms(draft.task, view.terms);
-    const submission = taskSubmission(draft, () => ({ nowMs: serverNow(), ttlMs }));
-    const asked = await commitToView(view, submission, options);
-    options.onAsked?.(asked.id);
-    if (options.noWait) return { status: 'asked', task: asked.id };
-    const { sameModel } = options;
-    const model = sameModel === undefined ? undefined : { wanted: wantedModelOf(draft.task), sameModel };
-    const outcome = await waitAloud(view, asked, { ...options, asked: model });
-    // The hook that should have logged the answer may have been killed.
-    if (outcome.status === 'answered' && view.isLocal) await catchUpLog(view.repo);
-    return outcome;
+    return await askInView(view, options);
   } finally {
     await view.close();
   }
+}
+
+/** The same in a view that is open to write, for whoever asks more than once. */
+export async function askInView(view: BridgeView, options: AskOptions): Promise<AskOutcome> {
+  const { maxTaskBytes: maxBytes, serverNow, taskTtlMs: ttlMs } = view.terms;
+  const replyTo =
+    options.replyTo === undefined ? undefined : await findAnswered(view, options.replyTo, options);
+  const stream = options.onPiece !== undefined && options.noWait !== true && view.terms.hasStreams;
+  const draft = options.draft({ maxBytes, nowMs: serverNow(), replyTo, stream });
+  checkTerms(draft.task, view.terms);
+  const submission = taskSubmission(draft, () => ({ nowMs: serverNow(), ttlMs }));
+  const asked = await commitToView(view, submission, options);
+  options.onAsked?.(asked.id);
+  if (options.noWait) return { status: 'asked', task: asked.id };
+  const { sameModel } = options;
+  const model = sameModel === undefined ? undefined : { wanted: wantedModelOf(draft.task), sameModel };
+  const outcome = await waitAloud(view, asked, { ...options, asked: model });
+  // The hook that should have logged the answer may have been killed.
+  if (outcome.status === 'answered' && view.isLocal) await catchUpLog(view.repo);
+  return outcome;
 }
 
 /** What is waited for: `asked` is the model that the task wants; absent where nobody is to know of it. */

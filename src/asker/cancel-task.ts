@@ -1,3 +1,4 @@
+import type { BridgeView } from '../bridge/bridge-view.js';
 import type { BridgeAccess } from '../bridge/connection.js';
 import { writeBlob } from '../git/commit-file.js';
 import { readHistory } from '../git/read-history.js';
@@ -38,21 +39,26 @@ export interface Cancelled {
 export async function cancelTask(access: BridgeAccess, options: CancelOptions): Promise<Cancelled> {
   const view = await openToWrite(access, 'window', options);
   try {
-    const { terms } = view;
-    const task = await findTask(view, options.task);
-    if (task === null) throw noSuchTask(options.task);
-    if (isExpired(task.committedAtMs, { nowMs: terms.serverNow(), ttlMs: terms.taskTtlMs })) {
-      throw new BridgeError(
-        `${shortId(task.id)} was not answered within ${formatDuration(terms.taskTtlMs)}, and will not be any more`,
-        { code: 'expired', remedy: 'nothing: there is nothing left to cancel' },
-      );
-    }
-    const submission = cancelSubmission(task, terms.serverNow, options.reason);
-    const { id, isNew } = await commitToView(view, submission, options);
-    return { task: task.id, commit: id, isNew };
+    return await cancelInView(view, options);
   } finally {
     await view.close();
   }
+}
+
+/** The same in a view that is open to write and has the task. */
+export async function cancelInView(view: BridgeView, options: CancelOptions): Promise<Cancelled> {
+  const { terms } = view;
+  const task = await findTask(view, options.task);
+  if (task === null) throw noSuchTask(options.task);
+  if (isExpired(task.committedAtMs, { nowMs: terms.serverNow(), ttlMs: terms.taskTtlMs })) {
+    throw new BridgeError(
+      `${shortId(task.id)} was not answered within ${formatDuration(terms.taskTtlMs)}, and will not be any more`,
+      { code: 'expired', remedy: 'nothing: there is nothing left to cancel' },
+    );
+  }
+  const submission = cancelSubmission(task, terms.serverNow, options.reason);
+  const { id, isNew } = await commitToView(view, submission, options);
+  return { task: task.id, commit: id, isNew };
 }
 
 function cancelSubmission(task: HistoryCommit, now: () => number, reason: string | undefined): Submission {

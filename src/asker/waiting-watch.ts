@@ -1,19 +1,30 @@
 import { type AskedModel, type Attendance, attendanceOf } from '../bridge/attendance.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
-import type { TaskWork } from '../bridge/side-refs.js';
+import type { TaskWork, WhoWorks } from '../bridge/side-refs.js';
 import { startStopwatch } from '../bridge/stopwatch.js';
+import { type Place, readPlaces } from '../bridge/task-places.js';
+import { readHistory } from '../git/read-history.js';
+import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
+import { readQueue } from '../protocol/queue.js';
 
-/** What a task waits for: the agent that is at it, or for an agent. Times are by the server's clock. */
-export type Waiting = { readonly attendance: Attendance; readonly nowMs: number } & (
-  | { readonly for: 'answer'; readonly work: TaskWork }
-  | { readonly for: 'agent' }
-);
+/**
+ * What a task waits for: the agent that is at it, or for an agent. Times are by the server's clock. `line`:
+ * its place in line, and about how long it takes; null where nobody wanted to know, or nothing says it.
+ */
+export type Waiting = {
+  readonly attendance: Attendance;
+  readonly nowMs: number;
+  readonly line?: Place | null;
+} & ({ readonly for: 'answer'; readonly work: TaskWork } | { readonly for: 'agent' });
 
 /** When to look what a task waits for: first, and at the longest; in between it grows. Milliseconds. */
 export interface LookPace {
   readonly firstMs: number;
   readonly longestMs: number;
 }
+
+/** In a longer history no place is looked for: it would cost more than it tells. Commits. */
+const MAX_READ = 20_000;
 
 /** For somebody who watches. */
 export const WATCHFUL: LookPace = { firstMs: 1_000, longestMs: 10_000 };
@@ -27,6 +38,9 @@ interface Watched {
   readonly looks?: LookPace;
   /** The model that the task wants; absent: nobody asks for it. */
   readonly asked?: AskedModel | undefined;
+  /** Also the place in line. Over ssh that costs a fetch of the history in which tasks can be pending. */
+  readonly wantsPlace?: boolean;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -42,8 +56,17 @@ export class WaitingWatch {
   readonly #looks: LookPace;
   readonly #tell: Watched['onWaiting'];
   readonly #asked: AskedModel | undefined;
+  readonly #signal: AbortSignal | undefined;
+  /** `not yet`: what takes a second or two needs no place. */
+  #places: 'not yet' | 'far away' | 'here' | 'unwanted';
 
-  constructor(view: BridgeView, task: string, { onWaiting, looks = WATCHFUL, asked }: Watched) {
+  constructor(
+    view: BridgeView,
+    task: string,
+    { onWaiting, looks = WATCHFUL, asked, wantsPlace = false, signal }: Watched,
+  ) {
+    this.#places = wantsPlace ? 'not yet' : 'unwanted';
+    this.#signal = signal;
     this.#view = view;
     this.#task = task;
     this.#looks = looks;
@@ -72,10 +95,41 @@ export class WaitingWatch {
     const nowMs = terms.serverNow();
     const work = who.running.get(this.#task);
     const attendance = attendanceOf(who, { nowMs, takesClaims: terms.claimLeaseMs !== null }, this.#asked);
-    const now = JSON.stringify({ work, attendance });
+    const line = await this.#line(who, nowMs).catch(() => null);
+    const shown = line === null || work === undefined ? line : { ...line, aboutMs: null };
+    const now = JSON.stringify({ work, attendance, line: shown });
     if (now === this.#last) return;
     this.#last = now;
-    const known = { attendance, nowMs };
+    const known = { attendance, nowMs, line };
     this.#tell?.(work === undefined ? { for: 'agent', ...known } : { for: 'answer', work, ...known });
+  }
+
+  /** Null before it is known. */
+  async #line(who: WhoWorks, nowMs: number): Promise<Place | null> {
+    const { repo, ref, terms, isLocal } = this.#view;
+    if (this.#places === 'unwanted' || this.#asked === undefined) return null;
+    if (this.#places === 'not yet') {
+      this.#places = isLocal ? 'here' : 'far away';
+      return null;
+    }
+    if (this.#places === 'far away') {
+      // Tried once: a place is not worth a second long fetch.
+      this.#places = 'unwanted';
+      await this.#view.reach('window', this.#signal);
+      this.#places = 'here';
+    }
+    const { taskTtlMs: ttlMs } = terms;
+    const sinceMs = nowMs - ttlMs - HISTORY_MARGIN_MS;
+    const commits = await readHistory(repo, { from: [ref], sinceMs, maxCount: MAX_READ }, this.#signal);
+    if (commits.length >= MAX_READ) return null;
+    const { pending: unanswered, cancelled } = readQueue(commits, { nowMs, ttlMs });
+    const open = unanswered.filter(({ id }) => !cancelled.has(id)).map(({ id }) => id);
+    const isOpen = new Set(open);
+    const places = await readPlaces(repo, {
+      ...{ commits, who, nowMs, sameModel: this.#asked.sameModel },
+      open: commits.filter(({ id }) => isOpen.has(id)),
+      pending: new Set(open.filter((id) => !who.running.has(id))),
+    });
+    return places.get(this.#task) ?? null;
   }
 }

@@ -37,6 +37,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/ask.js')).askCommand,
   },
   {
+    usage: 'chat',
+    describe: 'Ask one question after the other, as a conversation',
+    load: async () => (await import('./commands/chat.js')).chatCommand,
+  },
+  {
     usage: 'answer <task>',
     describe: 'Print the answer to a task that was asked before',
     load: async () => (await import('./commands/answer.js')).answerCommand,
@@ -80,6 +85,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     usage: 'log',
     describe: 'Print the answers so far, the oldest first',
     load: async () => (await import('./commands/log.js')).logCommand,
+  },
+  {
+    usage: 'stats',
+    describe: 'Show how much was answered, how long it took and how fast it was',
+    load: async () => (await import('./commands/stats.js')).statsCommand,
   },
   {
     usage: 'status',

@@ -5,6 +5,7 @@ import { ADMIN_ROWS, SERVICE_ROWS } from './options/admin-options.js';
 import { AGENT_ROWS, BACKEND_TOKEN_OPTIONS, BACKEND_URL_OPTIONS } from './options/agent-options.js';
 import { BRIDGE_ROWS, LOCAL_REPO, SSH_OPTIONS } from './options/bridge-options.js';
 import { GATEWAY_ROWS } from './options/gateway-options.js';
+import { LOG_ROWS } from './options/log-options.js';
 import { TASK_ROWS } from './options/task-options.js';
 import { WAKE_ROWS } from './options/wake-options.js';
 
@@ -23,6 +24,7 @@ export const OPTIONS = {
   ...TASK_ROWS,
   ...AGENT_ROWS,
   ...ADMIN_ROWS,
+  ...LOG_ROWS,
   ...SERVICE_ROWS,
   ...GATEWAY_ROWS,
   ...WAKE_ROWS,

@@ -73,6 +73,10 @@ const EXIT_CODES: readonly (readonly [exit: number, means: string])[] = [
 const OTHER_VARIABLES: readonly (readonly [variable: string, says: string])[] = [
   ['`LLM_BRIDGE_DEBUG`', '`1`: an unexpected error shows where it came from'],
   [
+    '`LLM_BRIDGE_PAGER`, `GIT_PAGER`, `PAGER`',
+    'The first that is set shows what `log` prints on a terminal; else it is `less`. `cat`, or nothing: no pager',
+  ],
+  [
     '`LLM_BRIDGE_PRINCIPAL`',
     'Whose key a push came by. The forced command sets it on the server, for the hooks; do not set it',
   ],

@@ -1,19 +1,24 @@
 import type { Waiting } from '../asker/waiting-watch.js';
 import { type AttendanceProblem, attendanceProblem } from '../bridge/attendance.js';
+import { formatDuration } from '../protocol/duration.js';
 import { oneLine } from '../protocol/printable.js';
 import { printWarning } from './print-error.js';
 
 /**
  * Says on stderr that nobody can answer, and since when: no agent is there, or none that reaches a model
  * server. Once, and again only after somebody came back, which it says as well. For where no spinner is
- * shown: a program's log tells why it waits.
+ * shown: a program's log tells why it waits. `byItselfS`: how long it is waited for where nobody said it.
  */
-export function waitingNotes(): (waiting: Waiting) => void {
+export function waitingNotes(byItselfS: number | null = null): (waiting: Waiting) => void {
   let isMissed = false;
+  const limit =
+    byItselfS === null
+      ? ''
+      : `, and is waited for here for ${formatDuration(byItselfS * 1000)} (--timeout sets it)`;
   return (waiting) => {
     const problem = problemOf(waiting);
     if (problem !== null) {
-      if (!isMissed) printWarning(`${problem.text}; the task waits`, problem.remedy);
+      if (!isMissed) printWarning(`${problem.text}; the task waits${limit}`, problem.remedy);
       isMissed = true;
     } else if (isMissed) {
       process.stderr.write(`${whoIs(waiting)} is there now\n`);

@@ -3,7 +3,7 @@ import yoctoSpinner from 'yocto-spinner';
 import type { Waiting } from '../asker/waiting-watch.js';
 import { attendanceProblem } from '../bridge/attendance.js';
 import type { TaskWork } from '../bridge/side-refs.js';
-import { formatDuration } from '../protocol/duration.js';
+import { formatAge, formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';
 import { phaseWords } from './format-work.js';
@@ -21,9 +21,11 @@ export interface WaitingSpinner {
   stop(): void;
 }
 
-/** Shows on a terminal what an answer is waiting for, and for how long; elsewhere nothing. */
-export function waitingSpinner(): WaitingSpinner {
-  const spinner = openSpinner();
+/**
+ * Shows on a terminal what an answer is waiting for, and for how long; elsewhere nothing. `spinner`: one that
+ * is open, for whoever waits again and again.
+ */
+export function waitingSpinner(spinner = openSpinner()): WaitingSpinner {
   let timer: NodeJS.Timeout | null = null;
   let doing = '';
   let sinceMs = 0;
@@ -52,11 +54,14 @@ export function waitingSpinner(): WaitingSpinner {
       if (waiting.for === 'answer') {
         const { work, nowMs } = waiting;
         const forMs = work.sinceMs === null ? 0 : Math.max(0, nowMs - work.sinceMs);
-        begin(`asked as ${id}, seen by ${oneLine(work.agent)}, ${doingOf(work)}`, forMs);
+        const usual = waiting.line?.usualMs ?? null;
+        const about = usual === null ? '' : `, usually ${formatAge(usual)}`;
+        begin(`asked as ${id}, seen by ${oneLine(work.agent)}, ${doingOf(work)}${about}`, forMs);
       } else {
         const problem = attendanceProblem(waiting.attendance, waiting.nowMs);
         // The time goes on: it is that since the question.
-        doing = `${problem === null ? '' : `${oneLine(problem.text)}; `}asked as ${id}, waiting for an agent`;
+        const who = problem === null ? '' : `${oneLine(problem.text)}; `;
+        doing = `${who}asked as ${id}, waiting for an agent${problem === null ? lineOf(waiting.line) : ''}`;
       }
       if (spinner !== null) draw();
     },
@@ -76,6 +81,17 @@ export function waitingSpinner(): WaitingSpinner {
       spinner?.stop();
     },
   };
+}
+
+/** `, 2 before it, about 40 s`, as far as that is known. */
+function lineOf(line: Waiting['line']): string {
+  if (line === undefined || line === null || line.place === null) return '';
+  const before = line.place === 1 ? 'next in line' : `${line.place - 1} before it`;
+  return `, ${before}${line.aboutMs === null ? '' : `, ${aboutWords(line.aboutMs)}`}`;
+}
+
+function aboutWords(ms: number): string {
+  return ms < 1000 ? 'any moment' : `about ${formatDuration(ms)}`;
 }
 
 /** `loading (llama3.2)`; an agent that does not say is taken to generate. */

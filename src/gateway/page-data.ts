@@ -1,8 +1,9 @@
 import { type AgentStatus, type AttendanceStatus, readStatus } from '../admin/bridge-status.js';
-import { readTaskHistory, type TaskRow, taskRows, withWaits } from '../admin/list-tasks.js';
+import { placesOf, readTaskHistory, type TaskRow, taskRows, withWaits } from '../admin/list-tasks.js';
 import { findAnswer } from '../asker/find-answer.js';
 import { findTask } from '../asker/find-task.js';
 import { openObjectReader } from '../git/object-reader.js';
+import { type AnswerStats, answerStats } from '../log/answer-stats.js';
 import { type HistoryRecord, readAnswers } from '../log/read-answers.js';
 import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -53,6 +54,8 @@ export interface PageData {
   /** The newest answers with all of these words in question, answer, names or id. */
   search(words: string): Promise<readonly HistoryRecord[]>;
   figures(): Promise<readonly HourFigures[]>;
+  /** The figures of the newest answers, by model, asker, agent and day (of UTC). */
+  stats(): Promise<AnswerStats>;
 }
 
 /** What the page can have done besides reading. */
@@ -66,7 +69,7 @@ export interface PageActions {
 /** Tasks that are over, of which the page shows the newest. */
 const SHOWN_DONE = 50;
 
-/** So many of the newest answers are searched, and make the charts: some tenths of a second. */
+/** So many of the newest answers are searched, and make the charts and tables: some tenths of a second. */
 const MAX_ANSWERS = 2_000;
 const MAX_FOUND = 50;
 
@@ -98,18 +101,10 @@ export function openPageData(
     const shown = new Set(over.slice(-SHOWN_DONE).map(({ task }) => task));
     const wanted = plain.filter((row) => shown.has(row.task) || !over.includes(row));
     const rows = await withWaits(view.repo, commits, wanted, about);
-    const parallel = status.agents
-      .filter((agent) => agent.state === 'running')
-      .reduce((sum, agent) => sum + agent.parallel, 0);
-    const eachMs = status.recent.generate_ms?.median ?? null;
-    let place = 0;
+    const places = await placesOf(view.repo, rows, { commits, who: there, nowMs });
     const tasks = rows.map((row): PageTask => {
-      if (row.state !== 'pending') return { ...row, place: null, about_ms: null };
-      place += 1;
-      const isKnown = eachMs !== null && parallel > 0 && row.waits_for === null;
-      // Those before it, and itself.
-      const about_ms = isKnown ? Math.round(eachMs * (Math.ceil(place / parallel) + 1)) : null;
-      return { ...row, place, about_ms };
+      const { place = null, aboutMs = null } = row.state === 'pending' ? (places.get(row.task) ?? {}) : {};
+      return { ...row, place, about_ms: row.waits_for === null ? aboutMs : null };
     });
     const { attendance, agents, now } = status;
     return { now, attendance, tasks, agents, models: await models() };
@@ -151,6 +146,7 @@ export function openPageData(
       return found.slice(-MAX_FOUND).reverse();
     },
     figures: async () => hourFigures(await answers()),
+    stats: async () => answerStats(await answers(), (iso) => iso.slice(0, 10)),
   };
 
   async function textOf(task: HistoryCommit) {

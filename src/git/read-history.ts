@@ -128,9 +128,18 @@ function parseCommit(tokens: readonly string[], from: number): { commit: History
     taskTrailer: trailers.get('task') ?? '',
     taskHashTrailer: trailers.get('task-hash') ?? '',
     statusTrailer: trailers.get('status') ?? '',
+    ...sourceIn(trailers),
     changes,
   };
   return { commit, next: at };
+}
+
+function sourceIn(trailers: ReadonlyMap<string, string>): Pick<HistoryCommit, 'source'> {
+  const model = trailers.get('model') ?? 'none';
+  const backend = trailers.get('backend') ?? 'none';
+  const latency = trailers.get('latency-ms') ?? '';
+  if (model === 'none' || !/^[0-9]{1,12}$/.test(latency)) return {};
+  return { source: { model, backend, latencyMs: Number(latency) } };
 }
 
 /** The token without its line break, where it begins a change; a commit id never begins with a colon. */

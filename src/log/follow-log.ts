@@ -2,6 +2,8 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { createNotifier } from '../bridge/notifier.js';
 import { watchPath } from '../bridge/watch-path.js';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { logRecordSchema, parseLogLine } from '../protocol/log-record.js';
+import { openSearch } from './search-lines.js';
 
 /** How much of the log is read at a time. */
 const CHUNK_BYTES = 256 * 1024;
@@ -14,6 +16,8 @@ export interface FollowOptions {
   readonly newest?: number | undefined;
   /** Only these lines; `newest` counts them alone. Default: all. */
   readonly wanted?: ((line: string) => boolean) | undefined;
+  /** Nothing that was added to the log before this is wanted. Milliseconds since the epoch. */
+  readonly sinceMs?: number | undefined;
 }
 
 /**
@@ -23,14 +27,13 @@ export interface FollowOptions {
  * `no-log` where the file cannot be read.
  */
 export async function* readLogLines(file: string, options: FollowOptions): AsyncGenerator<string> {
-  const { newest, wanted } = options;
+  const { wanted } = options;
   const notifier = createNotifier();
   // Opened first, so that a log that cannot be read is not watched.
-  let reader = await openLines(file, wanted === undefined ? newest : undefined);
+  let reader = await openLines(file, (handle, size) => startOf(handle, size, options));
   const ring = () => notifier.ring();
   const watcher = options.follow ? watchPath(file, { change: ring, ready: ring }) : null;
   try {
-    if (wanted !== undefined && newest !== undefined) yield* lastOf(reader.lines(), wanted, newest);
     for (;;) {
       yield* thoseOf(reader.lines(), wanted);
       if (!options.follow || options.signal.aborted) return;
@@ -57,21 +60,10 @@ async function* thoseOf(
   for await (const line of lines) if (wanted === undefined || wanted(line)) yield line;
 }
 
-/** The last `count` wanted lines of those that are there now. */
-async function* lastOf(
-  lines: AsyncIterable<string>,
-  wanted: (line: string) => boolean,
-  count: number,
-): AsyncGenerator<string> {
-  const kept: string[] = [];
-  for await (const line of thoseOf(lines, wanted)) {
-    kept.push(line);
-    if (kept.length > count) kept.shift();
-  }
-  yield* kept;
-}
-
-async function openLines(file: string, newest?: number) {
+async function openLines(
+  file: string,
+  start: (handle: FileHandle, size: number) => Promise<number> = fromStart,
+) {
   const handle = await open(file, 'r').catch((cause: NodeJS.ErrnoException) => {
     throw new BridgeError(`cannot read ${file} (${cause.code ?? cause.message})`, {
       code: 'no-log',
@@ -83,7 +75,10 @@ async function openLines(file: string, newest?: number) {
     });
   });
   const { ino, size } = await handle.stat();
-  let offset = newest === undefined ? 0 : await startOfNewest(handle, size, newest);
+  let offset = await start(handle, size).catch(async (error: unknown) => {
+    await handle.close();
+    throw error;
+  });
   let rest = Buffer.alloc(0);
   return {
     async *lines(): AsyncGenerator<string> {
@@ -118,22 +113,65 @@ async function reopen(file: string) {
   });
 }
 
+const fromStart = async () => 0;
+
 /**
- * The offset where the last `count` complete lines begin. Reads the file backwards, only as far as needed.
+ * The offset where what is wanted begins. A search finds a time; the newest lines are counted from the end.
  */
-async function startOfNewest(handle: FileHandle, size: number, count: number): Promise<number> {
-  let left = count;
-  for (let end = size; end > 0; end -= CHUNK_BYTES) {
-    const start = Math.max(0, end - CHUNK_BYTES);
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(end - start), 0, end - start, start);
-    for (
-      let at = buffer.lastIndexOf(0x0a, bytesRead - 1);
-      at >= 0;
-      at = at === 0 ? -1 : buffer.lastIndexOf(0x0a, at - 1)
-    ) {
-      if (left === 0) return start + at + 1;
-      left -= 1;
-    }
+async function startOf(
+  handle: FileHandle,
+  size: number,
+  { newest, wanted, sinceMs }: FollowOptions,
+): Promise<number> {
+  const first = sinceMs === undefined ? 0 : await startOfTime(handle, size, sinceMs);
+  if (newest === undefined) return first;
+  if (newest === 0) return size;
+  let left = newest;
+  for await (const { line, start } of linesBackwards(handle, { from: first, to: size })) {
+    if (wanted === undefined || wanted(line.toString('utf8'))) left -= 1;
+    if (left === 0) return start;
   }
-  return 0;
+  return first;
+}
+
+const timeSchema = logRecordSchema.pick({ ingested_at: true });
+
+/** The offset of the first record that was added to the log at that time or later; `size` where none was. */
+async function startOfTime(handle: FileHandle, size: number, sinceMs: number): Promise<number> {
+  const search = openSearch(handle, size, (line) => {
+    const read = parseLogLine(timeSchema, line);
+    return read === null ? null : { atMs: Date.parse(read.ingested_at), bytes: Buffer.byteLength(line) + 1 };
+  });
+  const found = await search.firstThat(({ atMs }) => atMs >= sinceMs);
+  return found === null ? size : found.end - found.record.bytes;
+}
+
+/**
+ * The complete lines between two offsets, the last one first. Holds no more than a line and what is read at a
+ * time.
+ */
+async function* linesBackwards(
+  handle: FileHandle,
+  { from, to }: { readonly from: number; readonly to: number },
+): AsyncGenerator<{ readonly line: Buffer; readonly start: number }> {
+  // The parts of the line that begins before what was read, in their order.
+  let parts: Buffer[] = [];
+  let isComplete = false;
+  for (let end = to; end > from; ) {
+    const start = Math.max(from, end - CHUNK_BYTES);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(end - start), 0, end - start, start);
+    const block = buffer.subarray(0, bytesRead);
+    let upTo = block.length;
+    for (let at = block.lastIndexOf(0x0a); at >= 0; at = at === 0 ? -1 : block.lastIndexOf(0x0a, at - 1)) {
+      // What stands behind the last line break is still being written.
+      if (isComplete)
+        yield { line: Buffer.concat([block.subarray(at + 1, upTo), ...parts]), start: start + at + 1 };
+      isComplete = true;
+      parts = [];
+      upTo = at;
+    }
+    parts.unshift(block.subarray(0, upTo));
+    end = start;
+  }
+  if (isComplete) yield { line: Buffer.concat(parts), start: from };
 }

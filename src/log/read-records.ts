@@ -4,10 +4,13 @@ import { openBridgeView } from '../bridge/bridge-view.js';
 import { type BridgeAccess, openDoorbell } from '../bridge/connection.js';
 import { isOwner, openLocalBridge } from '../bridge/local-bridge.js';
 import { createNotifier } from '../bridge/notifier.js';
+import { readRef } from '../git/refs.js';
+import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
 import { stringifyEscaped } from '../protocol/strict-json.js';
 import { catchUpLog } from './catch-up-log.js';
 import { readLogLines } from './follow-log.js';
-import { type HistoryRecord, readAnswers } from './read-answers.js';
+import { newestOlderLines, olderLines } from './older-lines.js';
+import { answersBackwards, answersForwards, type HistoryRecord, readAnswers } from './read-answers.js';
 
 /** Which records to read. */
 export interface RecordRange {
@@ -15,6 +18,10 @@ export interface RecordRange {
   readonly count?: number;
   /** Only those; `count` counts them alone. Default: all. */
   readonly wanted?: ((line: string) => boolean) | undefined;
+  /**
+   * No answer that was made before this is wanted, milliseconds since the epoch: what is older is not read.
+   */
+  readonly sinceMs?: number | undefined;
   readonly follow: boolean;
   readonly signal: AbortSignal;
 }
@@ -25,8 +32,8 @@ const SAFETY_POLL_MS = 60_000;
 
 /**
  * Yields records as lines of JSON, the oldest first. On this machine they are the lines of `answers.log`,
- * brought up to date first where it is ours to write; over ssh they are made from history, so without `seq`
- * and `ingested_at`.
+ * brought up to date first where it is ours to write, behind those of its rotated files unless it is
+ * followed; over ssh they are made from history, so without `seq` and `ingested_at`.
  */
 export async function* readRecords(access: BridgeAccess, range: RecordRange): AsyncGenerator<string> {
   const address = parseAddress(access.repo);
@@ -36,15 +43,29 @@ export async function* readRecords(access: BridgeAccess, range: RecordRange): As
 async function* readLocal(
   repoPath: string,
   env: NodeJS.ProcessEnv,
-  { follow, signal, count, wanted }: RecordRange,
+  { follow, signal, count, wanted, sinceMs }: RecordRange,
 ): AsyncGenerator<string> {
   const { repo, settings } = await openLocalBridge(repoPath, { env, asOwner: false });
   if (isOwner((await stat(repo.gitDir)).uid)) await catchUpLog(repo);
-  yield* readLogLines(settings.answersLog, { follow, signal, newest: count, wanted });
+  const log = settings.answersLog;
+  const reach = reachOf(sinceMs);
+  const current = { signal, newest: count, wanted, ...reach };
+  // Who follows begins with the file that is written.
+  if (follow) return yield* readLogLines(log, { ...current, follow });
+  const older = { wanted: wanted ?? (() => true), ...reach };
+  if (count === undefined) {
+    yield* olderLines(log, older);
+    return yield* readLogLines(log, { ...current, follow });
+  }
+  const newest: string[] = [];
+  for await (const line of readLogLines(log, { ...current, follow })) newest.push(line);
+  if (newest.length < count) yield* await newestOlderLines(log, count - newest.length, older);
+  yield* newest;
 }
 
-function linesThat(wanted: (line: string) => boolean) {
-  return (record: HistoryRecord) => wanted(stringifyEscaped(record));
+/** An answer is added to the log when it comes; its agent's clock may be ahead of that by as much. */
+function reachOf(sinceMs: number | undefined): { readonly sinceMs?: number } {
+  return sinceMs === undefined ? {} : { sinceMs: sinceMs - HISTORY_MARGIN_MS };
 }
 
 async function* readRemote(access: BridgeAccess, range: RecordRange): AsyncGenerator<string> {
@@ -53,26 +74,45 @@ async function* readRemote(access: BridgeAccess, range: RecordRange): AsyncGener
   const doorbell = range.follow ? openDoorbell(view.connection, { ring: () => notifier.ring() }) : null;
   try {
     const { count, wanted = () => true } = range;
-    const isAll = range.wanted === undefined;
-    let records = await readAnswers(view.repo, view.ref, isAll && count !== undefined ? { count } : {});
-    let last: string | undefined;
-    let skipped = count === undefined || isAll ? 0 : records.filter(linesThat(wanted)).length - count;
-    for (;;) {
-      for (const record of records) {
-        last = record.commit;
-        const line = stringifyEscaped(record);
-        if (wanted(line) && skipped-- <= 0) yield line;
-      }
-      if (!range.follow || range.signal.aborted) return;
+    const first = await readRef(view.repo, view.ref);
+    const within = { ...reachOf(range.sinceMs), to: first ?? view.ref };
+    const linesOf = (records: AsyncIterable<HistoryRecord>) => wantedLines(records, wanted);
+    if (count === undefined) yield* linesOf(answersForwards(view.repo, within));
+    else yield* (await firstOf(linesOf(answersBackwards(view.repo, within)), count)).reverse();
+    let last = first;
+    while (range.follow && !range.signal.aborted) {
       await notifier.wait(doorbell?.connected() ? SAFETY_POLL_MS : POLL_MS, range.signal);
       if (range.signal.aborted) return;
-      records = await view.mended(async () => {
+      const after = last === null ? {} : { after: last };
+      const records = await view.mended(async () => {
         await view.refresh();
-        return await readAnswers(view.repo, view.ref, last === undefined ? {} : { after: last });
+        return await readAnswers(view.repo, view.ref, after);
       });
+      last = records.at(-1)?.commit ?? last;
+      for (const record of records) {
+        const line = stringifyEscaped(record);
+        if (wanted(line)) yield line;
+      }
     }
   } finally {
     await doorbell?.close();
     await view.close();
   }
+}
+
+async function* wantedLines(
+  records: AsyncIterable<HistoryRecord>,
+  wanted: (line: string) => boolean,
+): AsyncGenerator<string> {
+  for await (const record of records) {
+    const line = stringifyEscaped(record);
+    if (wanted(line)) yield line;
+  }
+}
+
+async function firstOf(lines: AsyncIterable<string>, count: number): Promise<string[]> {
+  const first: string[] = [];
+  if (count === 0) return first;
+  for await (const line of lines) if (first.push(line) >= count) break;
+  return first;
 }

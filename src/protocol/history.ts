@@ -10,6 +10,13 @@ export interface FileChange {
   readonly newId: string;
 }
 
+/** Where an answer comes from, and how long it took. */
+export interface AnswerSource {
+  readonly model: string;
+  readonly backend: string;
+  readonly latencyMs: number;
+}
+
 /** The parts of a commit that llm-bridge reads. */
 export interface HistoryCommit {
   readonly id: string;
@@ -22,6 +29,8 @@ export interface HistoryCommit {
   readonly taskTrailer: string;
   readonly taskHashTrailer: string;
   readonly statusTrailer: string;
+  /** Of an answer: which model it is of, as its trailers say it. Absent where they do not. */
+  readonly source?: AnswerSource;
   readonly changes: readonly FileChange[];
 }
 

@@ -304,7 +304,7 @@ describe('waiting', () => {
 
     expect(await asking.exited).toEqual({ exitCode: 75, signal: null });
     expect(asking.stderr()).toMatch(
-      /^error: stopped waiting; the task stays asked: [0-9a-f]{40}\ntry: .*\n$/,
+      /^error: stopped waiting; the task stays asked: ([0-9a-f]{8})[0-9a-f]{32}\ntry: llm-bridge answer \1 --repo .*; or end it: llm-bridge cancel \1 --repo .*\n$/,
     );
     held.open();
   });

@@ -183,7 +183,7 @@ test('who stops waiting is told how to get the answer later', async () => {
   expect(warning).toBe('warning: no agent has said yet that it is there; the task waits');
   expect(remedy).toMatch(/^try: .*llm-bridge agent/);
   expect(rest.join('\n')).toBe(
-    `error: no answer yet; the task stays asked: ${id}\ntry: llm-bridge answer ${id.slice(0, 8)} --repo ${bridge.sshUrl}\n`,
+    `error: no answer yet; the task stays asked: ${id}\ntry: llm-bridge answer ${id.slice(0, 8)} --repo ${bridge.sshUrl}; or end it: llm-bridge cancel ${id.slice(0, 8)} --repo ${bridge.sshUrl}\n`,
   );
   expect((await read('ssh', 'answer', id.slice(0, 8))).exitCode).toBe(75);
 });

@@ -1,4 +1,4 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
@@ -9,6 +9,7 @@ import { runCliHere } from '../support/cli-here.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
+import { startOnTerminal } from '../support/on-terminal.js';
 import { programUnderTest } from '../support/program-under-test.js';
 import { runProcess } from '../support/run-process.js';
 import { tempDir } from '../support/temp-dir.js';
@@ -116,7 +117,22 @@ test.each(['local', 'ssh'] as const)(
     expect(await tasksOf('--asker', 'bot')).toEqual(ids);
     expect(await tasksOf('--asker', 'nobody')).toEqual([]);
     // The newest is an error without a model.
-    expect(await tasksOf('--model', 'llama3.2:latest', '-n', '1')).toEqual([ids[1]]);
+    expect(await tasksOf('--model', 'llama3.2', '-n', '1')).toEqual([ids[1]]);
+    expect(await tasksOf('--grep', 'КРАСНЫЙ')).toEqual([ids[1]]);
+    expect(await tasksOf('--grep', 'model_not', '--grep', 'красный', '-n', '2')).toEqual(ids.slice(1));
+    expect(await tasksOf('--agent', 'home-pc', '--status', 'ok')).toEqual([ids[0], ids[1]]);
+    expect(await tasksOf('--status', 'model_not_found')).toEqual([ids[2]]);
+    expect(await tasksOf('--since', '1 hour ago', '--until', 'today')).toEqual(ids);
+    expect(await tasksOf('--since', '1 hour ago', '-n', '2')).toEqual(ids.slice(1));
+    expect(await tasksOf('--until', '2.hours.ago')).toEqual([]);
+    expect(await read(where, 'log', '--since', 'whenever')).toEqual({
+      exitCode: 2,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^error: --since: must be a time like 2026-11-27, .*\ntry: llm-bridge log --help\n$/,
+      ),
+    });
+    expect(await read(where, 'log', '--status', 'eror')).toMatchObject({ exitCode: 2, stdout: '' });
   },
 );
 
@@ -264,4 +280,53 @@ test('a subject made by hand cannot move the cursor of whoever reads the status'
   // biome-ignore lint/suspicious/noControlCharactersInRegex: that none is there is the point
   expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
   expect(stdout).toContain('evil');
+});
+
+test.each(['local', 'ssh'] as const)('stats adds up what was answered, %s', async (where) => {
+  const records = await bridge.answersLog();
+  const json = await read(where, 'stats', '--json');
+  expect(json).toMatchObject({ exitCode: 0, stderr: '' });
+  const errors = records.filter(({ error }) => error !== null).length;
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    ...{ answers: records.length, errors },
+    by: {
+      model: [
+        { name: 'llama3.2:latest', answers: records.length - errors, errors: 0 },
+        { name: 'gone', errors },
+      ],
+      asker: [{ name: 'bot', answers: records.length }],
+    },
+  });
+  const shown = await read(where, 'stats', '--by', 'model', '--since', 'yesterday');
+  expect(shown.stdout).toMatch(
+    /^all\n {2}.*answers .*tokens\/s\n\nby model\n {2}llama3\.2:latest .*\n {2}gone .*\n$/,
+  );
+  expect((await read(where, 'stats', '--until', '2020-01-01', '--by', 'day')).stdout).toMatch(
+    /^all\n {2}.* 0 answers .*\n\nby day\n {2}nothing was answered\n$/,
+  );
+  expect(await read(where, 'stats', '--by', 'moon')).toMatchObject({ exitCode: 2, stdout: '' });
+});
+
+test('on a terminal log shows the newest twenty through the pager, in local time; who leaves it early has done nothing wrong', async () => {
+  const env = { ...bridge.ownerEnv, TZ: 'Asia/Kolkata' };
+  const shown = async (more: Record<string, string>, ...args: string[]) => {
+    const run = await startOnTerminal(['log', '--repo', bridge.repoPath, ...args], { ...env, ...more });
+    if (run === null) throw new Error('there is no script(1) that can make a terminal');
+    return { exitCode: await run.exited, text: run.shown().replaceAll('\r\n', '\n') };
+  };
+  const file = join(bridge.repoPath, 'bridge', 'answers.log');
+  const line = (await bridge.readLog()).trimEnd().split('\n').at(-1);
+  await appendFile(file, `${line}\n`.repeat(25));
+
+  const paged = await shown({ PAGER: 'false', LLM_BRIDGE_PAGER: "sed 's/^/| /'" });
+  expect(paged.exitCode).toBe(0);
+  expect(paged.text.match(/^\| .*[0-9a-f]{8} {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0530 {2}/gm)).toHaveLength(
+    20,
+  );
+  const left = await shown({ PAGER: 'head -n 1' });
+  expect(left).toMatchObject({ exitCode: 0, text: expect.stringMatching(/^[^\n]*\+0530[^\n]*\n$/) });
+  const plain = await shown({ GIT_PAGER: 'cat', PAGER: 'false' }, '-n', '1');
+  expect(plain).toMatchObject({ exitCode: 0, text: expect.stringContaining('+0530') });
+  const none = await shown({ LLM_BRIDGE_PAGER: 'false' }, '-n', '1', '--no-pager');
+  expect(none.text).toBe(plain.text);
 });

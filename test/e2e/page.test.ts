@@ -117,6 +117,11 @@ describe.skipIf(chromium === null)(`the page${title}`, () => {
 
     await page.getByRole('link', { name: 'Charts' }).click();
     await soon(() => page.locator('canvas').count()).toBe(4);
+    const byModel = page.getByRole('table', { name: 'By model' });
+    await soon(() => byModel.locator('tbody tr').first().textContent()).toMatch(/^llama\S*\d/);
+    await soon(() => page.getByRole('table', { name: 'By day' }).locator('tbody tr').count()).toBeGreaterThan(
+      0,
+    );
     await page.getByRole('link', { name: 'Connect' }).click();
     await soon(() => page.locator('main').textContent()).toContain(`OPENAI_API_BASE_URL=${url}/v1`);
     expect(faults).toEqual([]);

@@ -16,6 +16,8 @@ export interface TerminalRun {
   waitFor(pattern: RegExp): Promise<void>;
   /** Types a line. */
   type(line: string): void;
+  /** Presses keys, as the terminal sends them. */
+  press(keys: string): void;
   /** Sends a signal to the program itself. */
   signal(name: NodeJS.Signals): Promise<void>;
   /** Its exit code. */
@@ -52,6 +54,7 @@ export async function startOnTerminal(
       });
     },
     type: (line) => void child.stdin.write(`${line}\n`),
+    press: (keys) => void child.stdin.write(keys),
     signal: async (name) => {
       process.kill(await waitUntil(readPid, 'the pid of the program'), name);
     },

@@ -1,22 +1,17 @@
-import { sameModel } from '../../agent/backends/same-model.js';
 import { ask } from '../../asker/ask.js';
 import { draftTask } from '../../asker/task-draft.js';
-import { PATIENT, WATCHFUL } from '../../asker/waiting-watch.js';
-import { shellQuote } from '../../process/shell-quote.js';
-import { shortId } from '../../protocol/names.js';
+import { formatDuration } from '../../protocol/duration.js';
+import { askShown, laterCommand } from '../ask-shown.js';
 import { defineCommand } from '../command.js';
-import { LiveAnswer } from '../live-answer.js';
 import { worded } from '../option.js';
 import { accessOf, SSH_OPTIONS } from '../options/bridge-options.js';
-import { REQUEST_OPTIONS, TASK_OPTIONS } from '../options/task-options.js';
+import { DEFAULT_TIMEOUT_S, REQUEST_OPTIONS, TASK_OPTIONS } from '../options/task-options.js';
 import { OPTIONS, POSITIONALS } from '../options.js';
 import type { Output } from '../output.js';
 import { printAnswer } from '../print-answer.js';
 import { EXIT, printProblem } from '../print-error.js';
 import { askedFieldsOf } from '../request-fields.js';
 import { stopSignal } from '../stop-signal.js';
-import { waitingNotes } from '../waiting-notes.js';
-import { waitingSpinner } from '../waiting-spinner.js';
 
 /** `llm-bridge ask [PROMPT…] --repo R` */
 export const askCommand = defineCommand({
@@ -45,57 +40,53 @@ export const askCommand = defineCommand({
   async run(args, { out, env }) {
     const { reply_to: fromFile, ...fields } = await askedFieldsOf(args);
     const signal = stopSignal();
-    const spinner = waitingSpinner();
-    let asked = '';
-    const live = isLive(args, out)
-      ? new LiveAnswer(out, spinner, {
-          remedy: () => remedyOf(laterCommand(asked, args)),
-          canMove: canMoveCursor(env),
-        })
-      : null;
-    const notes = waitingNotes();
-    const outcome = await ask(accessOf(args, env), {
-      replyTo: args.replyTo ?? fromFile,
-      draft: ({ maxBytes, nowMs, replyTo, stream }) =>
-        draftTask(
-          {
-            ...fields,
-            ...(replyTo === undefined ? {} : { reply_to: replyTo }),
-            ...(stream ? { stream } : {}),
-          },
-          { nowMs, maxBytes, dedup: args.dedup },
-        ),
-      noWait: !args.wait,
-      // Where the terminal is gone, nobody waits.
-      signal: AbortSignal.any([signal, out.failed]),
-      onAsked(task) {
-        asked = task;
-        spinner.asked(task);
-      },
-      // A line of ours in the middle of the answer would be taken for a part of it.
-      onWaiting: spinner.isShown ? spinner.waits : (waiting) => live?.isShown || notes(waiting),
-      ...(live === null ? {} : { onPiece: (piece) => live.take(piece) }),
-      sameModel,
-      looks: spinner.isShown ? WATCHFUL : PATIENT,
-      ...(args.timeout === undefined ? {} : { timeoutMs: args.timeout * 1000 }),
-      ...(args.name === undefined ? {} : { name: args.name }),
-    }).finally(spinner.stop);
-    await (outcome.status === 'answered' && outcome.answer.answer !== null ? live?.finish() : live?.leave());
-
-    const { task } = outcome;
-    const later = laterCommand(task, args);
+    const later = (task: string) => laterCommand('answer', task, args);
     // To ask again would be another task: what is lost when the output cannot be written is fetched instead.
-    const remedy = remedyOf(later);
-    if (outcome.status === 'answered') return printAnswer(outcome, args.json, out, remedy, live !== null);
+    const remedy = (task: string) =>
+      `it is asked all the same; make room where the output goes, then: ${later(task)}`;
+    const isShownLive = isLive(args, out);
+    const byItselfS = args.timeout === undefined && !out.isTerminal ? DEFAULT_TIMEOUT_S : null;
+    const timeoutS = args.timeout ?? byItselfS;
+    const shown = { live: isShownLive ? out : null, env, remedy, byItselfS };
+    const outcome = await askShown(shown, (hooks) =>
+      ask(accessOf(args, env), {
+        ...hooks,
+        replyTo: args.replyTo ?? fromFile,
+        draft: ({ maxBytes, nowMs, replyTo, stream }) =>
+          draftTask(
+            {
+              ...fields,
+              ...(replyTo === undefined ? {} : { reply_to: replyTo }),
+              ...(stream ? { stream } : {}),
+            },
+            { nowMs, maxBytes, dedup: args.dedup },
+          ),
+        noWait: !args.wait,
+        // Where the terminal is gone, nobody waits.
+        signal: AbortSignal.any([signal, out.failed]),
+        ...(timeoutS === null ? {} : { timeoutMs: timeoutS * 1000 }),
+        ...(args.name === undefined ? {} : { name: args.name }),
+      }),
+    );
+    const { task } = outcome;
+    if (outcome.status === 'answered') return printAnswer(outcome, args.json, out, remedy(task), isShownLive);
     if (outcome.status === 'asked') {
-      await (args.json ? out.json({ task }, remedy) : out.print(task, remedy));
+      await (args.json ? out.json({ task }, remedy(task)) : out.print(task, remedy(task)));
       return EXIT.done;
     }
-    const why = signal.aborted ? 'stopped waiting' : 'no answer yet';
-    printProblem(`${why}; the task stays asked: ${task}`, later);
+    const why = signal.aborted ? 'stopped waiting' : `no answer yet${withinDefault(byItselfS)}`;
+    printProblem(
+      `${why}; the task stays asked: ${task}`,
+      `${later(task)}; or end it: ${laterCommand('cancel', task, args)}`,
+    );
     return EXIT.noAnswerYet;
   },
 });
+
+/** Who set no time is told that there was one. */
+function withinDefault(timeoutS: number | null): string {
+  return timeoutS === null ? '' : ` within ${formatDuration(timeoutS * 1000)} (--timeout sets it)`;
+}
 
 /**
  * Tokens are for a person who watches: elsewhere the answer is printed once, whole. Equal tasks are equal
@@ -106,19 +97,4 @@ function isLive(
   { isTerminal }: Output,
 ): boolean {
   return isTerminal && args.stream && args.wait && !args.json && !args.dedup;
-}
-
-/** As for a spinner: such a terminal only ever goes on. */
-function canMoveCursor({ TERM, CI }: NodeJS.ProcessEnv): boolean {
-  return TERM !== 'dumb' && CI === undefined;
-}
-
-function remedyOf(later: string): string {
-  return `it is asked all the same; make room where the output goes, then: ${later}`;
-}
-
-/** What to type for the answer when it is there. */
-function laterCommand(task: string, args: { repo: string; identity?: string | undefined }): string {
-  const identity = args.identity === undefined ? [] : ['--identity', args.identity];
-  return ['llm-bridge', 'answer', shortId(task), '--repo', args.repo, ...identity].map(shellQuote).join(' ');
 }

@@ -6,13 +6,6 @@ import { numberValue, option } from '../option.js';
 
 /** Rows of OPTIONS: what is shown, and what is looked after. */
 export const ADMIN_ROWS = {
-  newest: option('number', {
-    kind: 'number',
-    alias: 'n',
-    value: numberValue.int().min(0),
-    describe: 'Only the newest so many',
-    byDefault: 'all',
-  }),
   newestOver: option('number', {
     kind: 'number',
     alias: 'n',
@@ -25,23 +18,6 @@ export const ADMIN_ROWS = {
     choices: TASK_STATES,
     value: z.enum(TASK_STATES),
     describe: 'Only those',
-  }),
-  ofAsker: option('asker', {
-    kind: 'text',
-    value: z.string().min(1, 'is empty'),
-    describe: 'Only answers to what this one asked',
-  }),
-  ofModel: option('model', {
-    kind: 'text',
-    value: z.string().min(1, 'is empty'),
-    describe: 'Only answers of this model, named as in the record',
-    // LLM_BRIDGE_MODEL is the model to ask, and must not hide records.
-    variable: false,
-  }),
-  follow: option('follow', {
-    kind: 'switch',
-    alias: 'f',
-    describe: 'Then go on with new ones as they come, until Ctrl-C',
   }),
   watch: option('watch', {
     kind: 'switch',

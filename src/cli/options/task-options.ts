@@ -1,8 +1,15 @@
 import * as z from 'zod';
 import { backendTitles, DEFAULT_BACKEND_ORDER } from '../../agent/backends/backends.js';
 import { reasonSchema } from '../../protocol/cancel.js';
+import { formatDuration } from '../../protocol/duration.js';
 import { backendNameSchema } from '../../protocol/names.js';
 import { grouped, numberValue, option } from '../option.js';
+
+/**
+ * A person sees what is waited for, and leaves when it is enough. A program that nobody watches must not hang
+ * for as long as a task lives. Seconds.
+ */
+export const DEFAULT_TIMEOUT_S = 3600;
 
 /** Rows of OPTIONS: what is asked (the fields of `task.json`), and how it is waited for. */
 export const TASK_ROWS = {
@@ -104,6 +111,7 @@ export const TASK_ROWS = {
     kind: 'seconds',
     value: numberValue.positive(),
     describe: 'Seconds to wait; then exit 75, and the task stays asked',
+    byDefault: `none on a terminal, ${DEFAULT_TIMEOUT_S} (${formatDuration(DEFAULT_TIMEOUT_S * 1000)}) elsewhere`,
   }),
   wait: option('wait', {
     kind: 'switch',

@@ -1,6 +1,7 @@
 import uPlot from 'uplot';
 import { element, fill } from './element.js';
 import { get, type Hour } from './gateway.js';
+import { openStats } from './stats-tables.js';
 import { say, type Word } from './words.js';
 
 const CHARTS: readonly (readonly [title: Word, of: (hour: Hour) => number | null, colour: string])[] = [
@@ -41,5 +42,6 @@ export async function openCharts(): Promise<HTMLElement> {
       place,
     );
   }
+  root.append(...(await openStats()));
   return root;
 }

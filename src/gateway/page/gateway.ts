@@ -70,6 +70,19 @@ export interface Hour {
   readonly tokens_per_s: number | null;
 }
 
+export interface StatsRow {
+  readonly name: string | null;
+  readonly answers: number;
+  readonly errors: number;
+  readonly tokens: number;
+  readonly wait_s: number | null;
+  readonly tokens_per_s: number | null;
+}
+
+export interface Stats {
+  readonly by: Readonly<Record<'model' | 'asker' | 'agent' | 'day', readonly StatsRow[]>>;
+}
+
 /** A call that the gateway refused: its status, and its words. */
 export class Refused extends Error {
   constructor(

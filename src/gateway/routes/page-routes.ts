@@ -13,6 +13,7 @@ export function addPageRoutes(app: GatewayApp, { page }: GatewayParts): void {
   const { data, actions } = page;
   route(app, '/page/state', { GET: async () => json(await data.state()) });
   route(app, '/page/figures', { GET: async () => json(await data.figures()) });
+  route(app, '/page/stats', { GET: async () => json(await data.stats()) });
   route(app, '/page/search', { GET: async (c) => json(await data.search(c.req.query('q') ?? '')) });
   route(app, '/page/task/:id{[0-9a-f]{4,64}}', {
     GET: async (c) => json(await data.record(c.req.param('id') ?? '')),

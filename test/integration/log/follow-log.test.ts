@@ -73,3 +73,42 @@ test('a log whose folder is exchanged is followed on, and so is one that is away
   expect(found.slice(1)).toEqual(['two', 'three']);
   await rm(`${folder}.old`, { recursive: true });
 });
+
+test('of a hundred thousand records the newest that are wanted are found from the end, and a time by a search', async () => {
+  const file = join(await tempDir(), 'answers.log');
+  const START = Date.UTC(2026, 0, 1);
+  const record = (number: number) =>
+    JSON.stringify({
+      number,
+      text: 'x'.repeat(number % 300),
+      ingested_at: new Date(START + number * 60_000).toISOString(),
+    });
+  const COUNT = 100_000;
+  await writeFile(file, `${Array.from({ length: COUNT }, (_, at) => record(at)).join('\n')}\n{"torn`);
+  const { signal } = new AbortController();
+  let looked = 0;
+  const numbersOf = async (range: { newest?: number; sinceMs?: number; every?: number }) => {
+    const { every = 1, ...rest } = range;
+    looked = 0;
+    const wanted = (line: string) => {
+      looked += 1;
+      return JSON.parse(line).number % every === 0;
+    };
+    const found: number[] = [];
+    for await (const line of readLogLines(file, { follow: false, signal, wanted, ...rest }))
+      found.push(JSON.parse(line).number);
+    return found;
+  };
+
+  expect(await numbersOf({ newest: 3, every: 1000 })).toEqual([97_000, 98_000, 99_000]);
+  // Back to the third of them, and forth again.
+  expect(looked).toBe(2 * 3_000);
+  expect(await numbersOf({ newest: 0 })).toEqual([]);
+  const sinceMs = START + (COUNT - 4) * 60_000 + 1;
+  expect(await numbersOf({ sinceMs })).toEqual([99_997, 99_998, 99_999]);
+  expect(await numbersOf({ sinceMs, newest: 2 })).toEqual([99_998, 99_999]);
+  expect(await numbersOf({ sinceMs, newest: 50, every: 2 })).toEqual([99_998]);
+  expect(looked).toBe(2 * 3);
+  expect(await numbersOf({ sinceMs: START + COUNT * 60_000 })).toEqual([]);
+  expect(await numbersOf({ sinceMs: START - 1, newest: 1 })).toEqual([99_999]);
+});

@@ -1,8 +1,9 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { lastSeqOfLog, markOfLog, readRecordsFrom } from '../../../src/log/log-records.js';
+import { newestOlderLines, olderLines } from '../../../src/log/older-lines.js';
 import { DISK } from '../../../src/process/durable-file.js';
 import { formatLogLine, NO_TASK } from '../../../src/protocol/log-record.js';
 import { anAnswer } from '../../support/message-writer.js';
@@ -81,6 +82,32 @@ test('a record that is in two files is read once, and of those that are missing 
 
   expect(await seqsAfter(log, 0)).toEqual([...range(1, 8), 11, 12]);
   expect(await seqsAfter(log, 5)).toEqual([6, 7, 8, 11, 12]);
+});
+
+test('what was rotated away is looked back at, each record once: all of it, or the newest of it', async () => {
+  const log = await newLog();
+  await writeFile(`${log}.3.gz`, gzipSync(lines(1, 3)));
+  await writeFile(`${log}.2`, lines(3, 6));
+  await writeFile(`${log}.1`, lines(6, 9));
+  await writeFile(log, lines(10, 12));
+  const seqOf = (line: string) => (JSON.parse(line) as { seq: number }).seq;
+  const isEven = (line: string) => seqOf(line) % 2 === 0;
+  const all = async (wanted: (line: string) => boolean, sinceMs?: number) => {
+    const found: number[] = [];
+    for await (const line of olderLines(log, { wanted, sinceMs })) found.push(seqOf(line));
+    return found;
+  };
+  const newest = async (count: number, wanted: (line: string) => boolean) =>
+    (await newestOlderLines(log, count, { wanted })).map(seqOf);
+
+  expect(await all(() => true)).toEqual(range(1, 9));
+  expect(await all(isEven)).toEqual([2, 4, 6, 8]);
+  expect(await newest(2, isEven)).toEqual([6, 8]);
+  expect(await newest(5, () => true)).toEqual(range(5, 9));
+  expect(await newest(100, isEven)).toEqual([2, 4, 6, 8]);
+  // Written before that time, a file has nothing of it.
+  await utimes(`${log}.3.gz`, new Date(1000), new Date(1000));
+  expect(await all(() => true, 2000)).toEqual(range(3, 9));
 });
 
 test('as many are read as the limits allow, and always one', async () => {

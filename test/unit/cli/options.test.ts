@@ -9,6 +9,7 @@ import { ADMIN_ROWS, SERVICE_ROWS } from '../../../src/cli/options/admin-options
 import { AGENT_ROWS } from '../../../src/cli/options/agent-options.js';
 import { BRIDGE_ROWS } from '../../../src/cli/options/bridge-options.js';
 import { GATEWAY_ROWS } from '../../../src/cli/options/gateway-options.js';
+import { LOG_ROWS } from '../../../src/cli/options/log-options.js';
 import { type TASK_OPTIONS, TASK_ROWS } from '../../../src/cli/options/task-options.js';
 import { WAKE_ROWS } from '../../../src/cli/options/wake-options.js';
 import { AGENT_OPTIONS, OPTIONS } from '../../../src/cli/options.js';
@@ -51,6 +52,7 @@ test('the table of options has each row once, from whichever family', () => {
     ADMIN_ROWS,
     SERVICE_ROWS,
     GATEWAY_ROWS,
+    LOG_ROWS,
     WAKE_ROWS,
   ].flatMap(Object.keys);
   expect(Object.keys(OPTIONS).sort()).toEqual(families.sort());

@@ -29,9 +29,9 @@ test('each hour has its own figures, and an empty one between two has none', () 
   ]);
 
   expect(figures).toEqual([
-    { at: HOUR, answers: 2, errors: 0, wait_s: 4, generate_s: 3, tokens_per_s: 10 },
-    { at: HOUR + 3600, answers: 0, errors: 0, wait_s: null, generate_s: null, tokens_per_s: null },
-    { at: HOUR + 7200, answers: 1, errors: 1, wait_s: 4, generate_s: null, tokens_per_s: null },
+    { at: HOUR, answers: 2, errors: 0, tokens: 60, wait_s: 4, generate_s: 3, tokens_per_s: 10 },
+    { at: HOUR + 3600, answers: 0, errors: 0, tokens: 0, wait_s: null, generate_s: null, tokens_per_s: null },
+    { at: HOUR + 7200, answers: 1, errors: 1, tokens: 0, wait_s: 4, generate_s: null, tokens_per_s: null },
   ]);
 });
 

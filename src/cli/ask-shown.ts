@@ -1,0 +1,88 @@
+import type { Spinner } from 'yocto-spinner';
+import { sameModel } from '../agent/backends/same-model.js';
+import type { AskOptions, AskOutcome } from '../asker/ask.js';
+import { PATIENT, WATCHFUL } from '../asker/waiting-watch.js';
+import { shellQuote } from '../process/shell-quote.js';
+import { shortId } from '../protocol/names.js';
+import { LiveAnswer, type LiveTerminal } from './live-answer.js';
+import { waitingNotes } from './waiting-notes.js';
+import { openSpinner, waitingSpinner } from './waiting-spinner.js';
+
+/** What `ask` tells while it waits. */
+export type AskHooks = Pick<
+  AskOptions,
+  'onAsked' | 'onWaiting' | 'onPiece' | 'looks' | 'sameModel' | 'wantsPlace'
+>;
+
+/** How a question is shown while it is waited for. */
+export interface ShownHow {
+  /** The terminal on which the answer is shown as it comes; null: it is printed when it is whole. */
+  readonly live: LiveTerminal | null;
+  readonly env: NodeJS.ProcessEnv;
+  /** What to do where the answer cannot be written. */
+  readonly remedy: (task: string) => string;
+  /** How long it is waited for where nobody said it, seconds; null: somebody did, or there is no end. */
+  readonly byItselfS?: number | null;
+  /** Told once the task is on main. */
+  readonly onAsked?: (task: string) => void;
+  /** For whoever asks again and again. Default: one of its own. */
+  readonly spinner?: Spinner | null;
+}
+
+/**
+ * Asks by `run`, and shows on a terminal what is waited for, and the answer as it comes. Throws what `run`
+ * throws, and what the output does where the answer could not be written.
+ */
+export async function askShown<T extends AskOutcome | null>(
+  how: ShownHow,
+  run: (hooks: AskHooks) => Promise<T>,
+): Promise<T> {
+  const spinner = waitingSpinner(how.spinner === undefined ? openSpinner() : how.spinner);
+  let asked = '';
+  const live =
+    how.live === null
+      ? null
+      : new LiveAnswer(how.live, spinner, {
+          remedy: () => how.remedy(asked),
+          canMove: canMoveCursor(how.env),
+        });
+  const notes = waitingNotes(how.byItselfS ?? null);
+  const outcome = await run({
+    onAsked(task) {
+      asked = task;
+      spinner.asked(task);
+      how.onAsked?.(task);
+    },
+    // A line of ours in the middle of the answer would be taken for a part of it.
+    onWaiting: spinner.isShown ? spinner.waits : (waiting) => live?.isShown || notes(waiting),
+    ...(live === null ? {} : { onPiece: (piece) => live.take(piece) }),
+    sameModel,
+    looks: spinner.isShown ? WATCHFUL : PATIENT,
+    wantsPlace: spinner.isShown,
+  }).finally(spinner.stop);
+  const isWhole = outcome?.status === 'answered' && outcome.answer.answer !== null;
+  await (isWhole ? live?.finish() : live?.leave());
+  return outcome;
+}
+
+/** As for a spinner: such a terminal only ever goes on. */
+function canMoveCursor({ TERM, CI }: NodeJS.ProcessEnv): boolean {
+  return TERM !== 'dumb' && CI === undefined;
+}
+
+/** What to type for a task later: `llm-bridge answer 3f2a1b9c --repo …`. */
+export function laterCommand(
+  command: 'answer' | 'cancel',
+  task: string,
+  args: { readonly repo: string; readonly identity?: string | undefined },
+): string {
+  return ['llm-bridge', command, shortId(task), ...accessWords(args)].map(shellQuote).join(' ');
+}
+
+/** The options by which the same bridge is reached again. */
+export function accessWords(args: {
+  readonly repo: string;
+  readonly identity?: string | undefined;
+}): string[] {
+  return ['--repo', args.repo, ...(args.identity === undefined ? [] : ['--identity', args.identity])];
+}

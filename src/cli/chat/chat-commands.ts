@@ -1,0 +1,19 @@
+import pc from 'picocolors';
+
+/** A line that begins like this is a command, and no question: `/model`, and not `/etc/passwd`. */
+export const COMMAND = /^\/([a-z]+)(?:[ \t]+(\S.*))?$/;
+
+/** What the chat's own commands do. */
+export const HELP = [
+  '/model [NAME]  the model that is asked from now on; without a name, which one that is',
+  '/retry         ask the last question again, in the place of its answer',
+  '/help          this',
+  '/quit          leave, as Ctrl-D does',
+  '"""            begins a question of several lines, and ends it; a pasted text is one question anyway',
+  'Ctrl-C         cancels the task that is being answered, or takes back what is typed',
+].join('\n');
+
+/** Says something that is not part of the conversation. */
+export function say(text: string): void {
+  process.stderr.write(`${process.stderr.isTTY ? pc.dim(text) : text}\n`);
+}

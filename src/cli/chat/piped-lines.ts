@@ -1,0 +1,37 @@
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import type { LineSource } from './line-source.js';
+
+/** Lines of a file or a pipe, one after the other. */
+export class PipedLines implements LineSource {
+  readonly #lines: AsyncIterator<string>;
+  readonly #input: Readable;
+  #interrupt: (() => void) | null = null;
+  #isOver = false;
+
+  constructor(input: Readable) {
+    this.#input = input;
+    this.#lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]();
+  }
+
+  async next(): Promise<string | null> {
+    if (this.#isOver) return null;
+    const { done, value } = await this.#lines.next();
+    return done || this.#isOver ? null : value;
+  }
+
+  onInterrupt(act: (() => void) | null): void {
+    this.#interrupt = act;
+  }
+
+  /** Nothing more is read. */
+  interrupt(): void {
+    this.close();
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#interrupt?.();
+    this.#input.destroy();
+  }
+}

@@ -1,0 +1,49 @@
+import { spawnProgram } from '../process/start-program.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { Output } from './output.js';
+
+/** As git sets them where the user has not: leave at once what fits on the screen, show colours. */
+const USUAL = { LESS: 'FRX', LV: '-c' };
+
+/** A pager that shows all at once is none. */
+const NONE = ['', 'cat'];
+
+/** Where the pager is named, the first that is set. */
+const VARIABLES = ['LLM_BRIDGE_PAGER', 'GIT_PAGER', 'PAGER'] as const;
+
+/**
+ * Has the user's pager show what `print` prints, and waits until the user has left it. Leaving early is no
+ * error. Prints straight to `out` where there is no pager. Throws what `print` throws besides.
+ */
+export async function paged(
+  out: Output,
+  env: NodeJS.ProcessEnv,
+  print: (out: Output) => Promise<void>,
+): Promise<void> {
+  const named = VARIABLES.map((name) => env[name]).find((value) => value !== undefined);
+  const line = named?.trim() ?? 'less';
+  if (NONE.includes(line)) return print(out);
+  const isShell = named !== undefined && process.platform !== 'win32';
+  const child = spawnProgram(isShell ? ['/bin/sh', '-c', line] : [line], ['pipe', 'inherit', 'inherit'], {
+    env: { ...USUAL, ...env },
+  });
+  const started = new Promise<boolean>((resolve) => {
+    child.once('spawn', () => resolve(true)).once('error', () => resolve(false));
+  });
+  const ended = new Promise<void>((resolve) => {
+    child.once('close', () => resolve());
+  });
+  if (!(await started) || child.stdin === null) return print(out);
+  // The terminal sends it to both. It is a key of the pager, which has to leave the screen as it was.
+  const ignore = () => {};
+  process.on('SIGINT', ignore);
+  try {
+    await print(new Output(child.stdin as unknown as typeof process.stdout));
+  } catch (error) {
+    if (!(error instanceof BridgeError && error.code === 'output-closed')) throw error;
+  } finally {
+    child.stdin.end();
+    await ended;
+    process.off('SIGINT', ignore);
+  }
+}
