@@ -29,8 +29,19 @@ export function judgeMedia({ what, as }: MediaField, value: string): JudgedMedia
   const digits = head === null ? value : value.slice(head[0].length);
   if (!BASE64.test(digits))
     return { ok: false, fault: 'is no base64; this agent reads no addresses and no paths' };
-  if (what !== 'image') return { ok: true, value };
+  if (what === 'file') return { ok: true, value };
+  if (what === 'audio') {
+    const isSound = isAudio(Buffer.from(digits.slice(0, 16), 'base64'));
+    return isSound ? { ok: true, value } : { ok: false, fault: 'is no WAV and no MP3' };
+  }
   const type = imageMediaType(Buffer.from(digits.slice(0, 16), 'base64'));
   if (type === null) return { ok: false, fault: `is no ${IMAGE_KINDS}` };
   return { ok: true, value: head === null ? digits : `data:${type};base64,${digits}` };
+}
+
+/** Whether a sound is one by its first bytes. A path may well be base64, too. */
+function isAudio(bytes: Buffer): boolean {
+  const head = bytes.toString('latin1');
+  if (head.startsWith('RIFF') && head.slice(8, 12) === 'WAVE') return true;
+  return head.startsWith('ID3') || (bytes[0] === 0xff && ((bytes[1] ?? 0) & 0xe0) === 0xe0);
 }

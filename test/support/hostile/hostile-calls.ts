@@ -254,6 +254,75 @@ export const FETCHED: readonly HostileCall[] = [
     { messages: times(65, () => ({ role: 'user', images: [PICTURE] })) },
     'messages.64.images.0',
   ],
+  [
+    'a film by address',
+    CHAT,
+    part({ type: 'video_url', video_url: { url: 'https://a/b.mp4' } }),
+    'messages.0.content.1.type',
+  ],
+  [
+    'a path that could be base64, for a sound',
+    CHAT,
+    part({ type: 'input_audio', input_audio: { data: '/etc/shadow0', format: 'wav' } }),
+    'messages.0.content.1.input_audio.data',
+  ],
+  [
+    'parts in an API that has none',
+    NATIVE,
+    user([{ type: 'image_url', image_url: { url: 'https://a/b.png' } }]),
+    'messages.0.content',
+  ],
+  [
+    'addresses beside a prompt (llama.cpp)',
+    '/v1/completions',
+    { prompt: { prompt_string: '<__media__>', multimodal_data: ['https://a/b.png'] } },
+    'prompt',
+  ],
+  [
+    'the same among several prompts',
+    '/v1/completions',
+    { prompt: ['a', { prompt_string: 'b', multimodal_data: ['https://a/b.png'] }] },
+    'prompt.1',
+  ],
+  [
+    'a picture to make a vector of, by address',
+    '/v1/embeddings',
+    { input: [{ type: 'image_url', image_url: { url: 'https://a/b.png' } }] },
+    'input.0',
+  ],
+  [
+    'the picture of a screen by address',
+    RESPONSES,
+    {
+      input: [
+        {
+          ...{ type: 'computer_call_output', call_id: 'a' },
+          output: { type: 'computer_screenshot', image_url: 'https://a/b.png' },
+        },
+      ],
+    },
+    'input.0.type',
+  ],
+  [
+    'a page that was found, by its address',
+    MESSAGES,
+    user([
+      { type: 'search_result', source: 'https://a/', title: 'a', content: [{ type: 'text', text: 'b' }] },
+    ]),
+    'messages.0.content.0.type',
+  ],
+  [
+    'a file of a container',
+    MESSAGES,
+    user([{ type: 'container_upload', file_id: 'file_1' }]),
+    'messages.0.content.0.type',
+  ],
+  [
+    'a schema elsewhere as the format of an answer',
+    MESSAGES,
+    { output_format: { type: 'json_schema', schema: { items: { $ref: 'file:///etc/passwd' } } } },
+    'output_format.schema',
+  ],
 ];
 
 /** What it would run, load or keep. */
@@ -464,6 +533,17 @@ export const BURNS: readonly HostileCall[] = [
   ['a list where an object belongs', CHAT, { messages: [[]] }, 'messages.0'],
   ['an unknown role', CHAT, { messages: [{ role: 'root', content: 'a' }] }, 'messages.0.role'],
   ['a content that is a number', CHAT, user(1), 'messages.0.content'],
+  [
+    'a pattern that burns in the format of an answer',
+    MESSAGES,
+    {
+      output_format: {
+        type: 'json_schema',
+        schema: { type: 'string', pattern: '^((a{0,99}){0,99}){0,99}$' },
+      },
+    },
+    'output_format.schema',
+  ],
 ];
 
 /** `$defs` of which each has the next one twice. */

@@ -66,6 +66,8 @@ const BLOCK = forms('type', WHY_NO_PART, {
 
 const CONTENT = either(TEXT, list(BLOCK, MAX_PARTS));
 
+const FORMAT = forms('type', WHY_NO_FORMAT, { json_schema: { schema: SCHEMA } });
+
 const THINKING_DISPLAY = word('summarized', 'omitted');
 
 /** `/v1/messages`: https://docs.anthropic.com/en/api/messages */
@@ -99,8 +101,10 @@ export const MESSAGES: Fields = {
     adaptive: { display: THINKING_DISPLAY },
     disabled: {},
   }),
+  // As `output_config.format` was named before: anthropic-beta structured-outputs-2025-11-13.
+  output_format: FORMAT,
   output_config: object({
     effort: word('low', 'medium', 'high', 'xhigh', 'max'),
-    format: forms('type', WHY_NO_FORMAT, { json_schema: { schema: SCHEMA } }),
+    format: FORMAT,
   }),
 };
