@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import * as z from 'zod';
 import { gitText, type Repository, runGit } from '../../git/run-git.js';
@@ -18,6 +18,9 @@ const stateSchema = z.object({
 });
 type UpkeepState = z.infer<typeof stateSchema>;
 
+/** A push of the largest message, with what git needs beside it. */
+const SPARE_BYTES = 16 * 1024 * 1024;
+
 const NOTHING_DONE: UpkeepState = { packed: null, left: { files: 0, bytes: 0 } };
 
 /**
@@ -35,17 +38,37 @@ export async function keepUp(repo: Repository, { now = false } = {}): Promise<bo
   await makeGroupFolder(folder);
   const result = await tryFileLock(path.join(folder, 'lock'), async () => {
     const state = await readState(folder);
-    if (!now && !isWorthPacking(countLoose(repo.gitDir), state.left)) return false;
+    const loose = countLoose(repo.gitDir);
+    if (!now && !isWorthPacking(loose, state.left)) return false;
+    // What is packed goes only when the pack is there.
+    if (!(await hasRoomFor(repo.gitDir, loose.bytes))) return false;
     const packed = await packMessages(repo, state.packed);
     await writeState(folder, { ...state, packed });
     await gitText(repo, ['prune-packed', '--quiet']);
     // Another gc may be at it, or the lock of a killed one in its way: post-receive starts the repair then.
-    await runGit(repo, ['gc', '--quiet']);
+    // One
+    // that finds the disk full leaves there what it had begun, and the next one does not come to remove it.
+    if (await hasRoomFor(repo.gitDir, await bytesOfPacks(repo.gitDir))) await runGit(repo, ['gc', '--quiet']);
     await mergeNamedPacks(repo);
     await writeState(folder, { packed, left: countLoose(repo.gitDir) });
     return true;
   });
   return result.held && result.value;
+}
+
+/** Whether there is room for so many bytes more, and some for the pushes that come meanwhile. */
+async function hasRoomFor(gitDir: string, bytes: number): Promise<boolean> {
+  const { bavail, bsize } = await statfs(path.join(gitDir, 'objects'));
+  return bavail * bsize > bytes + SPARE_BYTES;
+}
+
+/** The bytes of the packs that a gc may write again: those without a `.keep`. */
+async function bytesOfPacks(gitDir: string): Promise<number> {
+  const folder = path.join(gitDir, 'objects', 'pack');
+  const names = new Set(await readdir(folder));
+  const packs = [...names].filter((one) => one.endsWith('.pack') && !names.has(one.replace(/pack$/, 'keep')));
+  const stats = await Promise.all(packs.map((one) => stat(path.join(folder, one)).catch(unless('ENOENT'))));
+  return stats.reduce((sum, one) => sum + (one?.size ?? 0), 0);
 }
 
 async function readState(folder: string): Promise<UpkeepState> {

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DISK, syncFolder, unless, writeDurably } from '../../process/durable-file.js';
 import { GROUP_MODES } from '../../process/group-files.js';
@@ -49,11 +49,18 @@ export function readPackList(gitDir: string, name: string): Promise<string> {
 }
 
 /**
- * Takes a pack that git has just written among the named ones, and returns once it is on the disk, name and
- * all: only then may the objects go that it stands for. A pack without its `.keep` is one of git's own, so a
- * crash here only means that a gc puts it together with others.
+ * Takes a pack that git has just written in the folder `from` among the named ones, and returns once it is on
+ * the disk, name and all: only then may the objects go that it stands for. The index comes last: git takes a
+ * pack without one for none. A pack without its `.keep` is one of git's own, so a crash here only means that
+ * a gc puts it together with others.
  */
-export async function keepNamedPack(gitDir: string, name: string, list: string): Promise<NamedPack> {
+export async function keepNamedPack(
+  gitDir: string,
+  { name, from, list }: { readonly name: string; readonly from: string; readonly list: string },
+): Promise<NamedPack> {
+  const files = (await readdir(from)).filter((file) => file.startsWith(`${name}.`));
+  for (const file of files.toSorted((a, b) => Number(a.endsWith('.idx')) - Number(b.endsWith('.idx'))))
+    await rename(path.join(from, file), inPacks(gitDir, file));
   const { size } = await stat(inPacks(gitDir, `${name}.pack`));
   if (size < FINAL_BYTES) await writeNote(listOf(gitDir, name), list);
   await writeFile(inPacks(gitDir, `${name}.keep`), KEEP_TEXT, { mode: GROUP_MODES.file });

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type ObjectReader, openObjectReader } from '../../git/object-reader.js';
 import { readRef } from '../../git/refs.js';
@@ -11,6 +12,7 @@ import {
   type NamedPack,
   readPackList,
   removeNamedPack,
+  upkeepFolder,
 } from './named-packs.js';
 
 /** The most commits of one upkeep, the newest. What is behind them is left to `git gc`. */
@@ -70,18 +72,35 @@ export async function mergeNamedPacks(repo: Repository): Promise<void> {
   for (const one of together) if (one.name !== name) await removeNamedPack(repo.gitDir, one.name);
 }
 
+/**
+ * git writes into a folder of ours, because it leaves what it had begun where it fails or is killed: on a
+ * full disk each try would take what room there is left.
+ */
 async function writeNamedPack(
   repo: Repository,
   list: string,
   options: readonly string[],
 ): Promise<NamedPack> {
+  const begun = path.join(upkeepFolder(repo.gitDir), 'begun');
+  await rm(begun, { recursive: true, force: true });
+  // git takes the repository for none where it is not there.
+  await mkdir(path.join(begun, 'pack'), { recursive: true, mode: 0o700 });
+  const env = {
+    ...repo.env,
+    GIT_OBJECT_DIRECTORY: begun,
+    GIT_ALTERNATE_OBJECT_DIRECTORIES: path.resolve(repo.gitDir, 'objects'),
+  };
   const args = [
     ...PACK_SETTINGS.flatMap((setting) => ['-c', setting]),
     ...['pack-objects', '-q', '--delta-base-offset', ...options],
-    path.join(repo.gitDir, 'objects', 'pack', 'pack'),
+    path.join(begun, 'pack', 'pack'),
   ];
-  const hash = (await gitText(repo, args, { input: list })).trim();
-  return keepNamedPack(repo.gitDir, `pack-${hash}`, list);
+  try {
+    const hash = (await gitText({ ...repo, env }, args, { input: list })).trim();
+    return await keepNamedPack(repo.gitDir, { name: `pack-${hash}`, from: path.join(begun, 'pack'), list });
+  } finally {
+    await rm(begun, { recursive: true, force: true });
+  }
 }
 
 async function isBehind(repo: Repository, commit: string, tip: string): Promise<boolean> {

@@ -1,16 +1,25 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { readRepairs } from '../../../src/git/repairs-log.js';
+import { keepUp } from '../../../src/server-hook/upkeep/keep-up.js';
+import { upkeepFolder } from '../../../src/server-hook/upkeep/named-packs.js';
+import { bareBridge } from '../../support/bare-bridge.js';
 import { gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
-import { writeConversations } from '../../support/resent-conversations.js';
+import { type ResentPlan, writeConversations } from '../../support/resent-conversations.js';
 import { waitUntil } from '../../support/wait-until.js';
+
+const PROGRAM = fileURLToPath(new URL('../../../dist/hooks/upkeep.cjs', import.meta.url));
+
+/** Conversations whose new text is 192 kB. */
+const PLAN: ResentPlan = { conversations: 8, turns: [0, 12], chars: 1000 };
 
 test('a push does not wait for the upkeep it starts', async () => {
   const bridge = await startPlainBridge();
@@ -44,6 +53,60 @@ test('a push that finds enough loose objects has them packed under the names of 
     'what was loose is gone',
   );
   expect(await gitOk(['fsck', '--connectivity-only'], inBridge)).not.toMatch(/missing|broken/);
+});
+
+test('an answer that is pushed at any step of an upkeep is not held up, and is kept', async () => {
+  const bridge = await startPlainBridge();
+  await writeConversations({ gitDir: bridge.repoPath, env: bridge.env }, PLAN);
+  await gitOk(['fetch', '--quiet', bridge.repoPath, 'main'], { gitDir: bridge.cloneDir, env: bridge.env });
+  const { env, isAt, letGo } = await haltingGit(bridge);
+  const upkeep = spawn(process.execPath, [PROGRAM, bridge.repoPath, 'now'], { env, stdio: 'ignore' });
+  const ended = once(upkeep, 'close');
+  const answers: string[] = [];
+  for (const step of ['log', 'pack-objects', 'prune-packed', 'gc']) {
+    await waitUntil(() => isAt(step), `the upkeep is at ${step}`);
+    // It waits there: a push that waited for it would never come back.
+    answers.push(await exchange(bridge, `at ${step}`));
+    await letGo(step);
+  }
+  expect(await ended).toEqual([0, null]);
+  const inBridge = { gitDir: bridge.repoPath, env: bridge.env };
+  expect(await gitOk(['fsck', '--connectivity-only'], inBridge)).not.toMatch(/missing|broken/);
+  const records = (await bridge.readLog()).trim().split('\n');
+  expect(records.slice(-4).map((line) => JSON.parse(line).commit)).toEqual(answers);
+});
+
+test('an upkeep on a full disk changes nothing, leaves nothing behind, and is made when there is room', async ({
+  skip,
+}) => {
+  const bridge = await bareBridge();
+  await writeConversations(bridge, PLAN);
+  const place = join(bridge.dir, 'disk');
+  await mkdir(place);
+  const disk = await smallDisk(place, '17m');
+  if (disk === null) return skip('only root can make a small disk');
+  const repo = { ...bridge, gitDir: join(place, 'bridge.git') };
+  await cp(bridge.gitDir, repo.gitDir, { recursive: true });
+  const filesIn = async (folder: string) =>
+    (await readdir(join(repo.gitDir, folder), { recursive: true }).catch(() => [])).toSorted();
+  const before = await filesIn('objects');
+  // No room for the pack beside what it is made of.
+  expect(await keepUp(repo, { now: true })).toBe(false);
+  expect(await filesIn('objects')).toEqual(before);
+
+  // Room that goes while git writes.
+  await disk.resize('80m');
+  await mkdir(upkeepFolder(repo.gitDir), { recursive: true });
+  const small = await smallDisk(upkeepFolder(repo.gitDir), '64k');
+  await expect(keepUp(repo, { now: true })).rejects.toThrow(/space/i);
+  expect(await filesIn('objects')).toEqual(before);
+  expect(await filesIn(join('bridge', 'upkeep'))).not.toContain('begun');
+  await small?.close();
+
+  expect(await keepUp(repo, { now: true })).toBe(true);
+  const inDisk = { gitDir: repo.gitDir, env: bridge.env };
+  expect(await gitOk(['count-objects'], inDisk)).toBe('0 objects, 0 kilobytes\n');
+  expect(await gitOk(['fsck', '--strict'], inDisk)).not.toMatch(/error|missing/);
 });
 
 test('packs of pushes are put together by the upkeep of a later push, and history is as it was', async () => {
@@ -121,6 +184,44 @@ test('what no ref holds any more goes with a gc once it is an hour old, and not 
   await expect(gitOk(['cat-file', '-e', old], inBridge)).rejects.toThrow();
   await gitOk(['cat-file', '-e', young], inBridge);
 });
+
+/** A git that halts at each step of the upkeep until it is let go. */
+async function haltingGit(bridge: PlainBridge) {
+  const bin = join(bridge.dir, 'halting');
+  await mkdir(bin);
+  const file = (name: string) => join(bin, name);
+  const lines = [
+    '#!/bin/sh',
+    'for word; do case $word in log|pack-objects|prune-packed|gc) break ;; esac; done',
+    `case $word in log|pack-objects|prune-packed|gc)`,
+    `  : >'${bin}'/at-$word`,
+    // The folder goes when the test is over, and whoever still waits in it must not wait for ever.
+    `  while [ -d '${bin}' ] && [ ! -e '${bin}'/go-$word ]; do sleep 0.05; done ;;`,
+    'esac',
+    `PATH='${process.env.PATH}' exec git "$@"`,
+  ];
+  await writeFile(file('git'), `${lines.join('\n')}\n`);
+  await chmod(file('git'), 0o755);
+  return {
+    env: { ...bridge.env, PATH: `${bin}${delimiter}${process.env.PATH}` },
+    isAt: async (step: string) => (await stat(file(`at-${step}`)).catch(() => null)) !== null,
+    letGo: (step: string) => writeFile(file(`go-${step}`), ''),
+  };
+}
+
+/** Puts a disk of this size over an empty folder; null where only root may. */
+async function smallDisk(dir: string, size: string) {
+  const run = promisify(execFile);
+  const made = await run('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', dir]).catch(() => null);
+  if (made === null) return null;
+  const close = () =>
+    run('umount', [dir]).then(
+      () => {},
+      () => {},
+    );
+  onCleanup(close);
+  return { dir, close, resize: (to: string) => run('mount', ['-o', `remount,size=${to}`, dir]) };
+}
 
 async function exchange(bridge: PlainBridge, prompt: string): Promise<string> {
   const asked = await bridge.pushOk(await bridge.writer.ask(await bridge.tip(), prompt));
