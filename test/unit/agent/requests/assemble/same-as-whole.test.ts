@@ -5,6 +5,7 @@ import type { Behaviour, WireName } from '../../../../../src/demo/stand-in/stand
 import { type StandIn, startStandIn } from '../../../../../src/demo/stand-in/start-stand-in.js';
 import { REQUEST_PATHS, type RequestPath } from '../../../../../src/protocol/request.js';
 import { toWellFormedJson } from '../../../../../src/protocol/text.js';
+import { asTheApiHasIt } from '../../../../support/api-body.js';
 import { onCleanup } from '../../../../support/on-cleanup.js';
 
 // Whatever a server answers, what is put together from its stream is what it says without one. The stand-in
@@ -93,13 +94,7 @@ function comparable(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(comparable);
   if (typeof value !== 'object' || value === null) return value;
   const { completed_at: _lean, ...rest } = value as Body;
-  const { tool_calls: calls } = rest;
-  if (Array.isArray(calls)) {
-    // Ollama numbers calls without a stream as well, which the API does not; and OpenAI's content is null.
-    const plain = calls.map(({ index: _place, ...call }: Body) => call);
-    const content = rest.content === '' ? null : rest.content;
-    return { ...rest, content, tool_calls: plain };
-  }
+  if (Array.isArray(rest.tool_calls)) return asTheApiHasIt(rest);
   return Object.fromEntries(Object.entries(rest).map(([key, inner]) => [key, comparable(inner)]));
 }
 
