@@ -9,8 +9,8 @@ import { CANCEL_FILE } from '../protocol/names.js';
 import { taskHash } from '../protocol/task.js';
 import { ApiError } from './api-errors.js';
 import type { AskedCall } from './asked-call.js';
-import type { QueuedMessage } from './commit-queue.js';
-import { notTaken } from './task-errors.js';
+import type { QueuedMessage } from './commit-batch.js';
+import { isTooLarge, notTaken } from './task-errors.js';
 
 /** A message of ours, ready to be committed. */
 export type MessageDraft = Omit<QueuedMessage, 'isWanted'>;
@@ -48,8 +48,7 @@ export function draftCall(
   } catch (error) {
     if (!(error instanceof BridgeError)) throw error;
     if (error.code === 'older-bridge') throw notTaken(error);
-    const isTooLarge = error.message.includes('the limit is');
-    throw new ApiError(error.message, { status: isTooLarge ? 413 : 400, cause: error });
+    throw new ApiError(error.message, { status: isTooLarge(error) ? 413 : 400, cause: error });
   }
 }
 

@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
+import os from 'node:os';
 
 /** Where the gateway listens. */
 export interface ListenAddress {
@@ -27,4 +29,13 @@ export function parseListenAddress(text: string): ListenAddress | null {
 /** Whether only programs of this machine can call there. */
 export function isLoopback({ host }: ListenAddress): boolean {
   return host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/**
+ * The name of a gateway that listens there: the same after a restart, and another for a second gateway of
+ * this machine. At any free port it is new each time, because the port is.
+ */
+export function gatewayName({ host, port }: ListenAddress): string {
+  const where = port === 0 ? randomBytes(6).toString('hex') : port;
+  return `${os.hostname().slice(0, 64)}-${host}-${where}`.replace(/[^\w.-]/g, '-');
 }

@@ -19,6 +19,11 @@ export function notAsked(): ApiError {
   });
 }
 
+/** Whether a task is refused for its size: by the bridge, or here, where that has no code of its own. */
+export function isTooLarge({ code, message }: BridgeError): boolean {
+  return code === 'refused-limit' || message.includes('the limit is');
+}
+
 /** A task could not be put on main. Whatever is no BridgeError says that nobody wanted it any more. */
 export function notTaken(error: unknown): ApiError {
   if (!(error instanceof BridgeError)) {
@@ -30,7 +35,7 @@ export function notTaken(error: unknown): ApiError {
     });
   }
   return new ApiError(`the bridge did not take the call: ${error.message}`, {
-    status: error.retryable ? 503 : 502,
+    status: error.retryable ? 503 : isTooLarge(error) ? 413 : 502,
     code: error.code,
     retryAfterS: error.retryable ? 1 : undefined,
     cause: error,

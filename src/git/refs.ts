@@ -98,3 +98,11 @@ function updateCommand(update: RefUpdate): string {
     ? `create ${update.ref} ${update.to}`
     : `update ${update.ref} ${update.to} ${update.from}`;
 }
+
+/**
+ * Whether `tip`, a ref or an id, is this commit or one on top of it. False also where one of them is not
+ * here.
+ */
+export async function isAncestor(repo: Repository, commit: string, tip: string): Promise<boolean> {
+  return (await runGit(repo, ['merge-base', '--is-ancestor', commit, tip])).exitCode === 0;
+}
