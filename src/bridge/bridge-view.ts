@@ -1,6 +1,6 @@
 import { fetchMain, REMOTE_MAIN_REF, REMOTE_PREFIX } from '../git/fetch.js';
-import { readRef } from '../git/refs.js';
-import { type Repository, runGit } from '../git/run-git.js';
+import { isAncestor, readRef } from '../git/refs.js';
+import type { Repository } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { HistoryCommit } from '../protocol/history.js';
 import { MAIN_REF } from '../protocol/names.js';
@@ -19,6 +19,7 @@ import { LARGE_BYTES, type RequireOptions, requireFile } from './large-files.js'
 import { openLocalBridge } from './local-bridge.js';
 import { type WhoWorks, whoWorks } from './side-refs.js';
 import { TemporaryClone } from './temporary-clone.js';
+import { ViewUpkeep } from './view-upkeep.js';
 
 /** How much of history is wanted: the last commit, as far back as tasks can be pending, or all of it. */
 export type Reach = 'tip' | 'window' | 'all';
@@ -31,7 +32,10 @@ export interface BridgeView {
   readonly connection: BridgeConnection;
   /** The bridge is on this machine: `repo` is always up to date, and its `answers.log` is there. */
   readonly isLocal: boolean;
+  /** As they were when it was opened, or last learned: ask for them at each use. */
   readonly terms: BridgeTerms;
+  /** Asks the bridge for its terms again. Throws as readTerms does, and keeps those it has. */
+  learnTerms(signal?: AbortSignal): Promise<void>;
   /** As it is now: ask for it at each use. */
   readonly repo: Repository;
   /** The ref in `repo` that is `main`. */
@@ -85,10 +89,16 @@ export async function openBridgeView(
 async function openLocalView(connection: BridgeConnection): Promise<BridgeView> {
   const { url } = connection.address;
   const { repo, settings } = await openLocalBridge(url, { env: connection.env, asOwner: true });
+  let terms = ownTerms(settings);
   return {
     connection,
     isLocal: true,
-    terms: ownTerms(settings),
+    get terms() {
+      return terms;
+    },
+    async learnTerms(signal) {
+      terms = await readTerms(connection, signal);
+    },
     repo,
     ref: MAIN_REF,
     tip: () => null,
@@ -107,14 +117,16 @@ async function openCloneView(
   { allFiles = false, signal }: ViewOptions,
 ): Promise<BridgeView> {
   const temporary = await TemporaryClone.open('view', connection.env, allFiles ? undefined : LARGE_BYTES);
+  const upkeep = new ViewUpkeep();
   const close = async () => {
     await closeConnection(connection);
+    await upkeep.close();
     await temporary.close();
   };
   try {
     const { url } = connection.address;
     await connectBridge(connection, signal);
-    const hello = readTerms(connection, signal);
+    let hello = readTerms(connection, signal);
     let reached = far;
     let known: string | null = null;
     const bring = async (wanted: Reach, inner?: AbortSignal): Promise<void> => {
@@ -133,13 +145,21 @@ async function openCloneView(
     const bringAgain = async (inner?: AbortSignal): Promise<void> => {
       const before = known;
       await bring(reached === 'tip' ? 'window' : reached, inner);
-      if (before !== null && !(await isOnMain(temporary.repo, before))) throw rewritten(url);
+      if (before !== null && !(await isAncestor(temporary.repo, before, REMOTE_MAIN_REF)))
+        throw rewritten(url);
     };
-    const [terms] = await Promise.all([hello, bring(far, signal)]);
+    let [terms] = await Promise.all([hello, bring(far, signal)]);
     return {
       connection,
       isLocal: false,
-      terms,
+      get terms() {
+        return terms;
+      },
+      async learnTerms(inner) {
+        await connectBridge(connection, inner);
+        terms = await readTerms(connection, inner);
+        hello = Promise.resolve(terms);
+      },
       get repo() {
         return temporary.repo;
       },
@@ -150,6 +170,11 @@ async function openCloneView(
         await bring(wanted, inner);
       },
       async refresh({ sideRefs = false, signal: inner } = {}) {
+        // Only a window may be cut off at its far end.
+        if (reached === 'window' && (await upkeep.isDue(temporary.repo))) {
+          await bring('window', inner);
+          return upkeep.start();
+        }
         await connectBridge(connection, inner);
         if ((await fetchMain(temporary.repo, url, { sideRefs }, inner)) === 'rewound') throw rewritten(url);
         known = await readRef(temporary.repo, REMOTE_MAIN_REF);
@@ -163,10 +188,6 @@ async function openCloneView(
     await close();
     throw error;
   }
-}
-
-async function isOnMain(repo: Repository, commit: string): Promise<boolean> {
-  return (await runGit(repo, ['merge-base', '--is-ancestor', commit, REMOTE_MAIN_REF])).exitCode === 0;
 }
 
 function rewritten(url: string): BridgeError {

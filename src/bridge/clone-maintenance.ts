@@ -8,7 +8,7 @@ const MAX_LOOSE = 6_700;
 const MAX_PACKS = 20;
 
 /** A look costs two readings of a folder. Milliseconds. */
-const LOOK_EVERY_MS = 10 * 60_000;
+const LOOK_EVERY_MS = 60_000;
 
 /**
  * Maintenance runs at least this often, however little is new: history leaves the window with time.

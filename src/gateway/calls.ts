@@ -2,16 +2,20 @@ import type { Committed } from '../asker/commit-local.js';
 import { openToWrite } from '../asker/commit-to-view.js';
 import { type FoundAnswer, findAnswer, readFoundAnswer } from '../asker/find-answer.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
-import type { BridgeAccess } from '../bridge/connection.js';
+import type { BridgeAccess, BridgeTerms } from '../bridge/connection.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
 import { TaskRecords } from '../log/task-records.js';
+import { BridgeError } from '../protocol/bridge-error.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
+import type { ApiError } from './api-errors.js';
 import type { AskedCall } from './asked-call.js';
 import { BridgeFeed } from './bridge-feed.js';
 import type { Call } from './call.js';
 import { draftCall, draftCancel } from './call-drafts.js';
 import type { CallsSettings } from './calls-settings.js';
-import { CommitQueue, type QueuedMessage } from './commit-queue.js';
+import type { QueuedMessage } from './commit-batch.js';
+import { CommitQueue } from './commit-queue.js';
+import { FreshTerms } from './fresh-terms.js';
 import { KeptCalls } from './kept-calls.js';
 import { KnownModels } from './known-models.js';
 import type { LiveCall } from './live-call.js';
@@ -41,8 +45,10 @@ export interface Calls {
   submit(what: QueuedMessage): Promise<Committed>;
   /** Who is there, and what they have; at most so old, by default half a minute. Milliseconds. */
   who(maxAgeMs?: number): Promise<WhoWorks>;
-  /** The bridge's rules and clock. */
+  /** The bridge's rules and clock; its terms as they were last read. */
   readonly view: BridgeView;
+  /** The terms of the bridge as they are now, as far as that can be known without a wait. */
+  terms(): Promise<BridgeTerms>;
   /** How many tasks are open or kept, and how many clients there are. */
   counts(): { readonly tasks: number; readonly clients: number };
   /** Ends all that waits. What is open on the bridge stays open. */
@@ -66,6 +72,7 @@ class BridgeCalls implements Calls {
   readonly #kept: KeptCalls;
   readonly #feed: BridgeFeed;
   readonly #models: KnownModels;
+  readonly #terms: FreshTerms;
   readonly #queue: CommitQueue;
   readonly #streams: TaskStreams;
   #told = '';
@@ -78,6 +85,7 @@ class BridgeCalls implements Calls {
     this.#feed = feed;
     this.#kept = new KeptCalls({ waitMs, lingerMs, abandoned: (call) => this.#abandoned(call) });
     this.#models = new KnownModels(feed);
+    this.#terms = new FreshTerms(feed.view);
     this.#queue = new CommitQueue(feed, settings.name);
     this.#streams = openTaskStreams(feed.view.connection, (task, piece) =>
       this.#kept.ofTask(task)?.take(piece),
@@ -112,6 +120,7 @@ class BridgeCalls implements Calls {
     const found = this.#kept.find(asked);
     if (found !== null) return await found.join(true, asked.signal);
     await this.#models.require(asked);
+    await this.terms();
     // Meanwhile somebody may have asked the same.
     const again = this.#kept.find(asked);
     if (again !== null) return await again.join(true, asked.signal);
@@ -121,6 +130,7 @@ class BridgeCalls implements Calls {
 
   async post(asked: AskedCall): Promise<string> {
     await this.#models.require(asked);
+    await this.terms();
     const { isStreamed: _, ...message } = draftCall(asked, this.view, this.#settings.gateway);
     const endsAtMs = performance.now() + this.#settings.waitMs;
     const isWanted = () => performance.now() < endsAtMs && asked.signal?.aborted !== true;
@@ -151,12 +161,16 @@ class BridgeCalls implements Calls {
     try {
       return await this.#queue.submit(what);
     } catch (error) {
-      throw notTaken(error);
+      throw this.#notTaken(error);
     }
   }
 
   who(maxAgeMs?: number): Promise<WhoWorks> {
     return this.#models.who(maxAgeMs);
+  }
+
+  terms(): Promise<BridgeTerms> {
+    return this.#terms.now();
   }
 
   counts(): { readonly tasks: number; readonly clients: number } {
@@ -189,9 +203,14 @@ class BridgeCalls implements Calls {
       .catch((error) => {
         if (call.task !== null) return this.#tell(error);
         this.#kept.forget(call);
-        call.failed(notTaken(error));
+        call.failed(this.#notTaken(error));
       });
     return call;
+  }
+
+  #notTaken(error: unknown): ApiError {
+    if (error instanceof BridgeError && !error.retryable) this.#terms.outdated();
+    return notTaken(error);
   }
 
   #onMain(task: string, call: Call, isStreamed: boolean): void {

@@ -38,7 +38,7 @@ export interface GatewayParts {
   readonly aliases: Aliases;
   readonly doors: DoorSettings & TokenDoor;
   /** The most bytes of a body: what a task may have. */
-  readonly maxBodyBytes: () => number;
+  readonly maxBodyBytes: () => number | Promise<number>;
   /** The most calls that are in here at once, waiting or being answered. */
   readonly maxCalls: number;
   /** The most bytes that the bodies of all these have together; a body takes several times as much memory. */

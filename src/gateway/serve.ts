@@ -1,4 +1,3 @@
-import os from 'node:os';
 import { announceGateway } from '../admin/running-gateways.js';
 import { findTokenFile, gatewayFolder, TokenKeeper } from '../admin/tokens.js';
 import { cancelTask } from '../asker/cancel-task.js';
@@ -15,7 +14,7 @@ import { openCalls } from './calls.js';
 import type { GatewayCall } from './gateway-parts.js';
 import { openHealth } from './health.js';
 import { openHttpServer } from './http-server.js';
-import { isLoopback, type ListenAddress } from './listen-address.js';
+import { gatewayName, isLoopback, type ListenAddress } from './listen-address.js';
 import type { CallEvent } from './live-call.js';
 import { openMetrics } from './metrics.js';
 import { openPageData } from './page-data.js';
@@ -68,8 +67,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const calls = await openCalls(access, {
     waitMs: options.waitMs,
     lingerMs: options.lingerMs,
-    // The same after a restart, and another for a second gateway beside it.
-    gateway: `${os.hostname()}-${listen.port}`.replace(/[^\w.-]/g, '-').slice(-64),
+    gateway: gatewayName(listen),
     name: options.name,
     maxCalls: MAX_CALLS,
     onProblem,
@@ -102,7 +100,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       },
       aliases: options.aliases,
       doors: { ...options, tokens, isOpenToOthers },
-      maxBodyBytes: () => calls.view.terms.maxTaskBytes,
+      maxBodyBytes: async () => (await calls.terms()).maxTaskBytes,
       maxCalls: MAX_CALLS,
       maxHeldBytes: MAX_HELD_BYTES,
       version: packageVersion(),

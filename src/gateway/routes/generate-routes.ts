@@ -16,7 +16,8 @@ export function addGenerateRoutes(app: GatewayApp, parts: GatewayParts): void {
       async POST(c) {
         const { hold, leave } = places.enter(c.env?.outgoing);
         try {
-          const body = withModel(await readCallBody(c.req.raw, parts.maxBodyBytes(), hold), parts.aliases);
+          const read = await readCallBody(c.req.raw, await parts.maxBodyBytes(), hold);
+          const body = withModel(read, parts.aliases);
           const loaded = preloadAnswer(path, body, Date.now());
           if (loaded !== null) {
             requireModel(await parts.models(), body.model);

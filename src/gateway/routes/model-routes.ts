@@ -27,7 +27,7 @@ export function addModelRoutes(app: GatewayApp, { models, maxBodyBytes, version 
   route(app, '/api/show', {
     async POST(c) {
       const known = await models();
-      const body = await readCallBody(c.req.raw, maxBodyBytes());
+      const body = await readCallBody(c.req.raw, await maxBodyBytes());
       return Response.json(shownOf(requireModel(known, body.model ?? body.name)));
     },
   });

@@ -73,6 +73,18 @@ describe('asking', () => {
     expect(calls.counts()).toEqual({ tasks: 0, clients: 0 });
   });
 
+  test('a limit that the owner changes holds for the next call', async () => {
+    const { calls, bridge } = await startCalls();
+    const long = () => calls.open(chat('x'.repeat(2_000)));
+    await long();
+    await bridge.git(['config', 'bridge.maxTaskBytes', '1024']);
+    await expect(long()).rejects.toMatchObject({ status: 413 });
+    expect((await calls.terms()).maxTaskBytes).toBe(1024);
+    await bridge.git(['config', 'bridge.maxTaskBytes', '4096']);
+    await long();
+    expect(calls.counts().tasks).toBe(2);
+  });
+
   test('one more than may wait is turned away', async () => {
     const { calls } = await startCalls({ maxCalls: 2 });
     await calls.open(chat('one'));

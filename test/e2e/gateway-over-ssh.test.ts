@@ -1,0 +1,111 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import type { AskedCall } from '../../src/gateway/asked-call.js';
+import { type Calls, openCalls } from '../../src/gateway/calls.js';
+import { looseObjectId, writeLooseObject } from '../../src/git/loose-object.js';
+import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
+import { droppingEnv, MOMENTS } from '../support/dropping-ssh.js';
+import { gitOk } from '../support/git.js';
+import { onCleanup } from '../support/on-cleanup.js';
+import { waitUntil } from '../support/wait-until.js';
+
+let bridge: BridgeFixture;
+beforeAll(async () => {
+  bridge = await startBridgeFixture();
+});
+
+/** The calls of a gateway over ssh. Nobody answers them: what counts is that they are on main. */
+async function open(gateway: string, env = bridge.principal('bot').env): Promise<Calls> {
+  const calls = await openCalls(
+    { repo: bridge.sshUrl, env },
+    { waitMs: 120_000, lingerMs: 60_000, gateway, maxCalls: 500, onProblem: () => {} },
+  );
+  onCleanup(() => calls.close());
+  return calls;
+}
+
+/** Asks all of them at once. Returns the ids of their tasks. */
+async function askAll(calls: Calls, questions: readonly string[]): Promise<string[]> {
+  const live = await Promise.all(questions.map((question) => calls.open(asked(question))));
+  return live.map(({ task }) => task);
+}
+
+function asked(content: string): AskedCall {
+  const body = { model: 'm', messages: [{ role: 'user', content }] };
+  const path = '/v1/chat/completions';
+  return { path, body, token: null, idempotencyKey: null, wantsStream: false };
+}
+
+const numbered = (name: string, count: number) => Array.from({ length: count }, (_, at) => `${name}-${at}`);
+
+/** The tasks on main whose question begins so: `<id> ask: <question>`. */
+async function onMain(name: string): Promise<string[]> {
+  return (await bridge.gitLog('%H %s')).filter((line) => line.slice(41).startsWith(`ask: ${name}-`)).sort();
+}
+
+async function moves(): Promise<number> {
+  return (await readFile(join(bridge.repoPath, 'logs/refs/heads/main'), 'utf8')).trim().split('\n').length;
+}
+
+test('a push that breaks off at any moment neither loses a call nor asks it twice', async () => {
+  const drops = MOMENTS.map(async (when) => {
+    const { env, done } = droppingEnv(bridge, 'bot', { service: 'git-receive-pack', when });
+    const questions = numbered(when, 5);
+    const tasks = await askAll(await open(`drop-${when}`, env), questions);
+    expect(existsSync(done), when).toBe(true);
+    expect(await onMain(when)).toEqual(tasks.map((task, at) => `${task} ask: ${questions[at]}`).sort());
+  });
+  await Promise.all(drops);
+});
+
+test('two gateways that ask at the same time get all of theirs on main, each once', async () => {
+  const both = await Promise.all(['left', 'right'].map((name) => open(name)));
+  const asking = both.map((calls, at) => askAll(calls, numbered(`race${at}`, 20)));
+  for (const [at, tasks] of (await Promise.all(asking)).entries()) {
+    expect(new Set(tasks).size).toBe(20);
+    expect((await onMain(`race${at}`)).map((line) => line.slice(0, 40))).toEqual([...tasks].sort());
+  }
+});
+
+test('one of fifty calls that the bridge refuses fails alone, and costs the others one more push', async () => {
+  const calls = await open('refused');
+  // Made smaller behind the back of the gateway, so that only the server knows it.
+  await gitOk(['config', 'bridge.maxTaskBytes', '4096'], { gitDir: bridge.repoPath, env: bridge.ownerEnv });
+  const questions = numbered('many', 50);
+  const before = await moves();
+  const ends = await Promise.allSettled(
+    questions.map((question, at) => calls.open(asked(at === 17 ? 'x'.repeat(8_000) : question))),
+  );
+  expect(ends.flatMap(({ status }, at) => (status === 'rejected' ? [at] : []))).toEqual([17]);
+  expect(ends[17]).toMatchObject({ reason: { status: 413, message: expect.stringContaining('4096') } });
+  expect(await onMain('many')).toHaveLength(49);
+  // From then on the gateway knows it.
+  const isKnown = () => calls.view.terms.maxTaskBytes === 4096;
+  await waitUntil(isKnown, 'the limit is known');
+  // The first may have gone alone.
+  expect((await moves()) - before).toBeLessThanOrEqual(2);
+});
+
+test('the clone of a gateway is packed when it is crowded, and goes on', async () => {
+  const calls = await open('crowded');
+  const { gitDir } = calls.view.repo;
+  // As thousands of calls leave them: one folder of 256 is looked at.
+  const old = new Date(Date.now() - 2 * 3_600_000);
+  for (let found = 0, at = 0; found < 30; at += 1) {
+    const object = { type: 'blob', content: Buffer.from(`left-over ${at}`) } as const;
+    const id = looseObjectId(object, 'sha1');
+    if (!id.startsWith('17')) continue;
+    found += 1;
+    await writeLooseObject(gitDir, object, 'sha1');
+    await utimes(join(gitDir, 'objects', '17', id.slice(2)), old, old);
+  }
+  await askAll(calls, numbered('before', 3));
+  // Whatever fetches has it looked at.
+  await calls.who(0);
+  const isPacked = async () => (await readdir(join(gitDir, 'objects', '17')).catch(() => [])).length < 3;
+  await waitUntil(isPacked, 'the clone is packed');
+  await askAll(calls, numbered('after', 3));
+  expect(await onMain('after')).toHaveLength(3);
+});
