@@ -134,6 +134,12 @@ export class TokenKeeper {
     return found;
   }
 
+  /** Whether there is a token of this name. Throws BridgeError `token-file`. */
+  hasName(name: string): boolean {
+    this.#look();
+    return this.#known.some((one) => one.name === name);
+  }
+
   /** Reads the file where it is another than last time. */
   #look(): void {
     const stats = statSync(this.#file, { throwIfNoEntry: false, bigint: true });

@@ -3,8 +3,10 @@ import { apiFormOf } from './api-form.js';
 import { EXPOSED_HEADERS, isCorsOrigin, preflight } from './doors/cors.js';
 import { type CallAtDoor, checkCall } from './doors/request-door.js';
 import { tokenNameOf } from './doors/token-door.js';
+import { TokenWatch } from './doors/token-watch.js';
 import { errorResponse } from './error-response.js';
 import type { GatewayApp, GatewayEnv, GatewayParts, RouteGroup } from './gateway-parts.js';
+import { addCountTokensRoute } from './routes/count-tokens-route.js';
 import { addGenerateRoutes } from './routes/generate-routes.js';
 import { addModelRoutes } from './routes/model-routes.js';
 import { addOpenRoutes } from './routes/open-routes.js';
@@ -16,6 +18,7 @@ import { addWatchRoutes } from './routes/watch-routes.js';
 /** What can be called with a token, where tokens are needed; the first that has a path answers. */
 const GROUPS: readonly RouteGroup[] = [
   addGenerateRoutes,
+  addCountTokensRoute,
   addModelRoutes,
   addStoredRoutes,
   addPageRoutes,
@@ -57,8 +60,11 @@ export function createApp(parts: GatewayParts): GatewayApp {
     headers.set('x-content-type-options', 'nosniff');
   });
   addOpenRoutes(app, parts);
+  const watch = new TokenWatch(parts.doors.tokens);
   app.use('*', async (c, next) => {
-    c.set('token', tokenNameOf(callAtDoor(c), parts.doors));
+    const token = tokenNameOf(callAtDoor(c), parts.doors);
+    c.set('token', token);
+    if (token !== null && c.env?.outgoing !== undefined) watch.add(c.env.outgoing, token);
     await next();
   });
   for (const add of GROUPS) add(app, parts);

@@ -101,12 +101,13 @@ const ONCE = [
 ];
 
 /** What of the headers a proxy in front of us may read in another way than we do; null where nothing is. */
-function headerFault({ rawHeaders, headers }: IncomingMessage): string | null {
+function headerFault({ rawHeaders, headers, httpVersion }: IncomingMessage): string | null {
   // Node keeps the first of two.
   const names = rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase());
   const doubled = ONCE.find((name) => names.indexOf(name) !== names.lastIndexOf(name));
   if (doubled !== undefined) return `the header ${doubled} is there twice`;
   const coding = headers['transfer-encoding'];
+  if (coding !== undefined && httpVersion === '1.0') return 'HTTP/1.0 knows no chunks';
   return coding === undefined || /^chunked$/i.test(coding)
     ? null
     : 'the body may come in chunks, and in nothing else';

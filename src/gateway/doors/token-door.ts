@@ -12,19 +12,27 @@ export interface TokenDoor {
 
 /**
  * The name of the token that a call has, in `Authorization: Bearer`, `x-api-key` or the page's cookie; null
- * where this machine may call without one. Throws ApiError 401 where a token is needed and there is none, or
- * a wrong one; and BridgeError as TokenKeeper does, so that nobody comes in while the tokens cannot be read.
+ * where this machine may call without one. Of two in the headers one may be wrong: clients send what they
+ * have. Throws ApiError 401 where a token is needed and there is none, or only wrong ones; 400 for two names;
+ * and BridgeError as TokenKeeper does, so that nobody comes in while the tokens cannot be read.
  */
 export function tokenNameOf({ header }: CallAtDoor, door: TokenDoor): string | null {
   if (!door.tokens.isInUse && !door.isOpenToOthers) return null;
   const bearer = /^Bearer +([\x21-\x7e]{1,512})$/i.exec(header('authorization') ?? '')?.[1];
-  const given = [bearer, header('x-api-key'), cookieToken(header('cookie'))].filter(
-    (one) => one !== undefined,
+  const sent = [bearer, header('x-api-key')].filter((one) => one !== undefined);
+  // What a program says of itself counts before what a browser keeps.
+  const cookie = sent.length === 0 ? cookieToken(header('cookie')) : undefined;
+  const given = cookie === undefined ? sent : [cookie];
+  const [name = null, ...others] = new Set(
+    given.map((token) => door.tokens.nameOf(token)).filter((one) => one !== null),
   );
-  for (const token of given) {
-    const name = door.tokens.nameOf(token);
-    if (name !== null) return name;
+  if (others.length > 0) {
+    throw new ApiError('two tokens of different names came with the call: send one', {
+      status: 400,
+      code: 'two_tokens',
+    });
   }
+  if (name !== null) return name;
   const what = given.length === 0 ? 'no token came with the call' : 'the token is none of this gateway';
   throw new ApiError(`${what}: llm-bridge token add NAME makes one, to be sent as the API key`, {
     status: 401,

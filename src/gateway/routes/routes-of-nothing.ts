@@ -13,7 +13,6 @@ const NOT_HERE: readonly (readonly [prefix: string, why: string])[] = [
     (word) => [`/api/${word}`, MODELS_ARE_AT_HOME] as const,
   ),
   ...['me', 'signout', 'web_search', 'web_fetch'].map((word) => [`/api/${word}`, ONLY_TEXT] as const),
-  ['/v1/messages/count_tokens', 'only the model counts its tokens: usage stands in its answers'],
   ['/v1/messages/batches', 'batches are not taken yet: send the calls one by one, they wait in line'],
   ['/v1/batches', 'batches are not taken yet: send the calls one by one, they wait in line'],
   ['/v1/files', 'files are not taken yet: put the text into the call'],

@@ -1,12 +1,13 @@
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { addToken, TokenKeeper } from '../../../src/admin/tokens.js';
+import { addToken, removeToken, TokenKeeper } from '../../../src/admin/tokens.js';
 import { createApp } from '../../../src/gateway/app.js';
 import type { GatewayCall, GatewayParts } from '../../../src/gateway/gateway-parts.js';
 import { type HttpServer, openHttpServer, SERVER_BOUNDS } from '../../../src/gateway/http-server.js';
 import { openRaw, type RawAnswer, readToEnd, sendRaw } from '../../support/http/raw-http.js';
 import { tempDir } from '../../support/temp-dir.js';
+import { waitUntil } from '../../support/wait-until.js';
 
 // SECURITY.md: P36
 // What a hostile page, program or proxy sends. The gateway is the real one up to where a call would go into
@@ -23,15 +24,19 @@ let guarded: HttpServer;
 let hasty: HttpServer;
 let crowded: HttpServer;
 let token: string;
+let other: string;
+let file: string;
 const servers: HttpServer[] = [];
 
 beforeAll(async () => {
-  const file = join(await tempDir(), 'tokens.json');
+  file = join(await tempDir(), 'tokens.json');
   const none = new TokenKeeper(`${file}.none`);
   token = await addToken(file, 'bot', Date.now());
+  other = await addToken(file, 'other', Date.now());
   const parts = (doors: Partial<GatewayParts['doors']>): GatewayParts => ({
     answer: async (call) => {
       calls.push(call);
+      if (call.body.waits === true) await new Promise((end) => call.left.addEventListener('abort', end));
       return Response.json({ ok: true });
     },
     models: async () => [],
@@ -294,6 +299,10 @@ describe('what two readers could take for two calls', () => {
     ['an unknown coding', post(['Transfer-Encoding: xchunked'], '2\r\n{}\r\n0\r\n\r\n')],
     ['chunks that are not last', post(['Transfer-Encoding: chunked, gzip'], '2\r\n{}\r\n0\r\n\r\n')],
     ['chunks said twice', post(['Transfer-Encoding: chunked', 'Transfer-Encoding: chunked'], '0\r\n\r\n')],
+    [
+      'chunks in HTTP/1.0',
+      post(['Transfer-Encoding: chunked'], '2\r\n{}\r\n0\r\n\r\n').replace('HTTP/1.1', 'HTTP/1.0'),
+    ],
     ['chunks with a trick', post(['Transfer-Encoding: \x0bchunked'], '2\r\n{}\r\n0\r\n\r\n')],
     ['a chunk whose size is no number', post(['Transfer-Encoding: chunked'], 'zz\r\n{}\r\n0\r\n\r\n')],
     ['a chunk whose size overflows', post(['Transfer-Encoding: chunked'], `${'F'.repeat(20)}\r\n{}`)],
@@ -425,5 +434,31 @@ describe('a token', () => {
     expect((await withToken(`x-api-key: ${token}`)).statuses).toEqual([200]);
     expect(calls.map((call) => call.token)).toEqual(['bot', 'bot', 'bot']);
     expect(JSON.stringify(calls)).not.toContain(token);
+  });
+
+  test('is one of those that a call has: a wrong one beside it does not harm, another name does', async () => {
+    const [good, wrong] = [`Authorization: Bearer ${token}`, 'x-api-key: any'];
+    expect((await withToken(good, wrong)).statuses).toEqual([200]);
+    expect((await withToken('Authorization: Bearer any', `x-api-key: ${token}`)).statuses).toEqual([200]);
+    calls = [];
+    expectRefused(await withToken(good, `x-api-key: ${other}`), [400]);
+    // A browser sends its cookie with whatever a page calls.
+    expectRefused(await withToken('Authorization: Bearer any', `Cookie: llm_bridge_token=${token}`), [401]);
+    expect((await withToken(`Cookie: llm_bridge_token=${token}`)).statuses).toEqual([200]);
+  });
+
+  test('that is removed ends the calls that came with it, and no other', async () => {
+    const body = '{"waits":true}';
+    const waiting = [other, token].map((one) =>
+      sendRaw(guarded.url, chat([HOST, JSON_TYPE, `x-api-key: ${one}`], body)),
+    );
+    await waitUntil(() => calls.length === 2, 'both calls are in');
+    await removeToken(file, 'other');
+    expect((await waiting[0])?.statuses).toEqual([]);
+    const hasLeft = (name: string) => calls.find((call) => call.token === name)?.left.aborted;
+    await waitUntil(() => hasLeft('other'), 'the gateway knows that it has left');
+    expect(hasLeft('bot')).toBe(false);
+    await removeToken(file, 'bot');
+    expect((await waiting[1])?.statuses).toEqual([]);
   });
 });

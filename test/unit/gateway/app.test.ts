@@ -264,6 +264,30 @@ describe('what agents have said of their models', () => {
   });
 });
 
+test('the tokens of a prompt are estimated here, and nobody is asked', async () => {
+  const count = async (body: object) => {
+    const { status, json } = await post('/v1/messages/count_tokens', { model: 'llama3.2', ...body });
+    expect(status).toBe(200);
+    return (json as { input_tokens: number }).input_tokens;
+  };
+  const short = { messages: [{ role: 'user', content: 'What is 2+2?' }] };
+  const said = await count(short);
+  expect(said).toBeGreaterThan(3);
+  expect(said).toBeLessThan(30);
+  const blocks = [{ type: 'text', text: 'What is 2+2?', cache_control: { type: 'ephemeral' } }];
+  expect(await count({ messages: [{ role: 'user', content: blocks }] })).toBe(said);
+  expect(await count({ ...short, system: 'x'.repeat(400) })).toBe(said + 100);
+  const tools = [{ name: 'add', description: 'adds', input_schema: { type: 'object' } }];
+  expect(await count({ ...short, tools })).toBeGreaterThan(said);
+  const image = { type: 'image', source: { type: 'base64', data: 'A'.repeat(80) } };
+  expect(await count({ messages: [{ role: 'user', content: [image] }] })).toBeGreaterThan(1_000);
+  expect(calls).toEqual([]);
+  expect(await post('/v1/messages/count_tokens', { messages: [] })).toMatchObject({
+    status: 400,
+    json: { type: 'error', error: { type: 'invalid_request_error' } },
+  });
+});
+
 describe('anything else', () => {
   test.each([
     ['/api/pull', 501, /PC/],
@@ -272,7 +296,6 @@ describe('anything else', () => {
     ['/api/push', 501, /PC/],
     ['/api/copy', 501, /PC/],
     ['/api/blobs/sha256:1', 501, /PC/],
-    ['/v1/messages/count_tokens', 501, /tokens/],
     ['/v1/files', 501, /files/],
     ['/v1/batches', 501, /batches/],
     ['/v1/responses/compact', 501, /input_items/],
