@@ -12,6 +12,7 @@ const PROCESS_TIMEOUTS = { testTimeout: 180_000, hookTimeout: 180_000 };
 const SHORTENED = [
   ...['test/e2e/crash/*-sweep.test.ts', 'test/e2e/many-agents.test.ts', 'test/e2e/soak.test.ts'],
   ...['agent', 'agent-claims', 'crash/agent-clone'].map((name) => `test/e2e/${name}.test.ts`),
+  'test/integration/gateway/sleeping-pc.test.ts',
   ...['bounds', 'cited', 'claims', 'command', 'payload', 'push'].map(
     (table) => `test/e2e/hostile/${table}.test.ts`,
   ),
