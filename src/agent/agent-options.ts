@@ -1,5 +1,7 @@
 import type { SshOptions } from '../bridge/ssh-settings.js';
 import type { BackendName, OpenSettings } from './backends/backends.js';
+import type { IdleGroup } from './idle-group.js';
+import type { ModelRoom } from './model-room.js';
 
 /** How important a line of the agent is to a person. */
 export type LogLevel = 'info' | 'warn' | 'error';
@@ -9,7 +11,8 @@ export type LogLevel = 'info' | 'warn' | 'error';
  * `task-answered`, `task-failed` (answered with an error), `task-lost` (no answer at all), `task-dropped`
  * (another has it, or time is up), `task-left` (it is none for this agent), `answer-refused`, `retrying`,
  * `recovered`, `clock`, `name`, `locked`, `clone-mended`, `models`, `idle`, `command-failed`, `stopping`,
- * `not-pushed`. The other fields depend on it; ids are whole, times are milliseconds.
+ * `not-pushed`, `bridge-failed` (of several, one ended; the others go on). The other fields depend on it; ids
+ * are whole, times are milliseconds.
  */
 export interface LogFields {
   readonly event: string;
@@ -33,8 +36,14 @@ export interface AgentOptions {
   /** Default: a folder of this bridge's own where the system keeps programs' data. */
   readonly stateDir: string | undefined;
   readonly generate: GenerateSettings;
-  /** How many tasks to generate at once. */
+  /** How many tasks to generate at once, on all bridges together. */
   readonly parallel: number;
+  /** The room that its models have. The bridges of one agent share it. */
+  readonly room: ModelRoom;
+  /** Whether it is the first of the bridges of one agent: what is about the agent is said once. */
+  readonly isFirst: boolean;
+  /** By which the bridges of one agent agree that there is nothing to do. */
+  readonly idleGroup: IdleGroup;
   /** How often to look where there is no doorbell, at first; it backs off to ten times that. Milliseconds. */
   readonly pollMs: number;
   /** Answer what is pending, then end. */

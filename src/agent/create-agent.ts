@@ -1,9 +1,12 @@
+import path from 'node:path';
+import { parseAddress } from '../bridge/address.js';
 import type { SshOptions } from '../bridge/ssh-settings.js';
 import { packageVersion } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { requireName } from '../protocol/names.js';
 import {
   type AgentLog,
+  type AgentOptions,
   DEFAULT_IDLE_TIMEOUT_MS,
   DEFAULT_RETRY_WINDOW_MS,
   DEFAULT_TOTAL_TIMEOUT_MS,
@@ -20,17 +23,23 @@ import {
   type TokenFiles,
   withAddress,
 } from './backends/backends.js';
+import { IdleGroup } from './idle-group.js';
+import { ModelRoom } from './model-room.js';
 import { requirePassFields } from './requests/refused-fields.js';
 import { REST_AFTER_MS } from './rest-watch.js';
-import { runAgent } from './run-agent.js';
+import { runAgents } from './run-agents.js';
+import { defaultStateDir } from './state-folder.js';
 
 /**
  * What can be said to an agent; all but `repo` has a default. Times are milliseconds. `ollamaUrl` and so on
  * say where a model server listens, `lmstudioTokenFile` which file has the token for it.
  */
 export interface CreateAgentOptions extends BackendUrls, TokenFiles {
-  /** `ssh://user@host/path`, `user@host:path`, or a local path. */
-  readonly repo: string;
+  /**
+   * `ssh://user@host/path`, `user@host:path`, or a local path; of an agent that serves several bridges, all
+   * of them, each with its own way in where that differs.
+   */
+  readonly repo: string | readonly AgentBridge[];
   readonly ssh?: SshOptions | undefined;
   /** The environment for git and ssh. Default: this process's. */
   readonly env?: NodeJS.ProcessEnv | undefined;
@@ -79,6 +88,13 @@ export interface CreateAgentOptions extends BackendUrls, TokenFiles {
   readonly idle?: { readonly afterMs: number; readonly command: string } | undefined;
 }
 
+/** One of several bridges of an agent. */
+export interface AgentBridge {
+  readonly repo: string;
+  /** Default: that of the agent. */
+  readonly ssh?: SshOptions | undefined;
+}
+
 /** An agent that is not running yet. */
 export interface Agent {
   /**
@@ -89,8 +105,8 @@ export interface Agent {
 }
 
 /**
- * Makes an agent. Throws BridgeError `usage` for an address of a model server or a name that is none, and
- * for a field that never passes.
+ * Makes an agent. Throws BridgeError `usage` for an address of a bridge or of a model server or a name that
+ * is none, for a bridge that is named twice, and for a field that never passes.
  */
 export function createAgent(options: CreateAgentOptions): Agent {
   const env = options.env ?? process.env;
@@ -104,21 +120,21 @@ export function createAgent(options: CreateAgentOptions): Agent {
       remedy: `backends: ${JSON.stringify(DEFAULT_BACKEND_ORDER)}`,
     });
   }
+  const bridges = bridgesOf(options);
   return {
     run: async (signal = new AbortController().signal) => {
       const tokens = await readBackendTokens(order, options, env);
-      await runAgent({
-        repo: options.repo,
+      const parallel = options.parallel ?? 1;
+      const shared = {
         env,
-        ssh: options.ssh,
         name: options.name,
-        stateDir: options.stateDir,
         once: options.once ?? false,
         afterMs: options.afterMs ?? null,
-        parallel: options.parallel ?? 1,
+        parallel,
+        room: new ModelRoom(parallel),
+        idleGroup: new IdleGroup(),
         pollMs: options.pollMs ?? 2_000,
         version: packageVersion(),
-        log: options.log ?? (() => {}),
         onText: options.onText,
         onRest: options.onRest,
         restAfterMs: options.restAfterMs ?? REST_AFTER_MS,
@@ -135,9 +151,37 @@ export function createAgent(options: CreateAgentOptions): Agent {
           memory: new BackendMemory(),
           ...timesOf(options),
         },
-      });
+      };
+      await runAgents(bridges.map((bridge) => ({ ...shared, ...bridge })));
     },
   };
+}
+
+/** Where each bridge of an agent is, with a folder and a log of its own where there are several. */
+function bridgesOf({
+  repo,
+  ssh,
+  stateDir,
+  log = () => {},
+}: CreateAgentOptions): Pick<AgentOptions, 'repo' | 'ssh' | 'stateDir' | 'log' | 'isFirst'>[] {
+  if (typeof repo === 'string') return [{ repo, ssh, stateDir, log, isFirst: true }];
+  const [only, ...others] = repo;
+  if (only === undefined)
+    throw new BridgeError('an agent needs a bridge', { code: 'usage', remedy: 'name one' });
+  if (others.length === 0) return [{ repo: only.repo, ssh: only.ssh ?? ssh, stateDir, log, isFirst: true }];
+  const urls = repo.map((one) => parseAddress(one.repo).url);
+  return repo.map((one, at) => {
+    const url = urls[at] ?? '';
+    if (urls.indexOf(url) !== at)
+      throw new BridgeError(`${url} is named twice`, { code: 'usage', remedy: 'name each bridge once' });
+    return {
+      repo: one.repo,
+      ssh: one.ssh ?? ssh,
+      stateDir: stateDir === undefined ? undefined : path.join(stateDir, path.basename(defaultStateDir(url))),
+      log: (level, text, fields) => log(level, `${url}: ${text}`, fields && { ...fields, repo: url }),
+      isFirst: at === 0,
+    };
+  });
 }
 
 type Times = 'idleTimeoutMs' | 'totalTimeoutMs' | 'retryWindowMs';

@@ -6,6 +6,7 @@ import { errorText } from '../protocol/bridge-error.js';
 import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import type { AgentOptions } from './agent-options.js';
+import type { IdleMember } from './idle-group.js';
 import { IdleWatch } from './idle-watch.js';
 import { type AgentContext, openAgent } from './open-agent.js';
 import { outlast } from './outlast.js';
@@ -60,7 +61,7 @@ async function answerTasks(agent: AgentContext, failed: AbortController): Promis
   const { options } = agent;
   const workers = new Workers(agent);
   // Beside everything else: a model server that is slow to say what it has holds nothing up.
-  const isWarned = !options.once || options.generate.model !== undefined;
+  const isWarned = options.isFirst && (!options.once || options.generate.model !== undefined);
   const warned = isWarned ? warnOfModels(options, agent.signal) : null;
   const hurry = createNotifier();
   const ring = (tip?: string) => {
@@ -71,9 +72,16 @@ async function answerTasks(agent: AgentContext, failed: AbortController): Promis
   const doorbell = options.once ? null : openDoorbell(agent.connection, { ring });
   const rest = watchRest(() => options.onRest?.(), options.restAfterMs);
   const idle = options.idle === null || options.once ? null : new IdleWatch(options.idle.afterMs);
+  const member = options.idleGroup.join({
+    askAgain: () => {
+      agent.session.wants('fetch');
+      agent.notifier.ring();
+    },
+    restart: () => idle?.restart(),
+  });
   let isDone = false;
   try {
-    isDone = await takeTurns(agent, { workers, doorbell, hurry, rest, idle });
+    isDone = await takeTurns(agent, { workers, doorbell, hurry, rest, idle, member });
     if (failed.signal.aborted) throw failed.signal.reason;
   } catch (error) {
     // An abort in the middle of anything is the end that was asked for, not a failure.
@@ -82,6 +90,7 @@ async function answerTasks(agent: AgentContext, failed: AbortController): Promis
     if (options.signal.aborted) options.log('info', 'stopping', { event: 'stopping' });
     failed.abort();
     rest.close();
+    member.leave();
     await Promise.all([workers.ended(), warned]);
     await doorbell?.close();
     const last = AbortSignal.timeout(LAST_PUSH_MS);
@@ -104,6 +113,8 @@ interface TurnContext {
   readonly rest: RestWatch;
   /** Null where nothing is run when there is nothing to do. */
   readonly idle: IdleWatch | null;
+  /** This bridge among those of the agent, all of which have to be idle. */
+  readonly member: IdleMember;
 }
 
 /**
@@ -117,7 +128,7 @@ interface TurnContext {
  */
 async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolean> {
   const { options, session, claims, gate, repair, signal } = agent;
-  const { workers, hurry, rest, idle } = turn;
+  const { workers, hurry, rest, idle, member } = turn;
   for (let idleTurns = 0; !signal.aborted; ) {
     workers.fill();
     const { log, once } = options;
@@ -127,8 +138,9 @@ async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolea
     const isBusy = workers.busy() > 0 || session.finished.length > 0;
     if (once && !isBusy && !claims.isHoldingOff()) return true;
     rest.busy(isBusy);
-    const step =
-      idle?.turn(isBusy || gate.allowed(session.openTasks()).some(({ id }) => !claims.isLeft(id))) ?? null;
+    const isNeeded = isBusy || gate.allowed(session.openTasks()).some(({ id }) => !claims.isLeft(id));
+    member.turn(isNeeded);
+    const step = idle?.turn(isNeeded) ?? null;
     if (step === 'run') await runIdleCommand(agent, turn);
     if (step === 'ask') session.wants('fetch');
     else await waitForNews(agent, turn, idleTurns);
@@ -154,14 +166,21 @@ async function waitForNews(
 }
 
 /** Runs what lets the PC sleep. Nothing is started meanwhile: what comes is for after the sleep. */
-async function runIdleCommand({ options, signal }: AgentContext, { idle }: TurnContext): Promise<void> {
+async function runIdleCommand(
+  { options, signal }: AgentContext,
+  { idle, member }: TurnContext,
+): Promise<void> {
   const { log, env } = options;
   if (options.idle === null) return;
+  if (!(await member.mayRun(signal))) {
+    idle?.restart();
+    return;
+  }
   const { afterMs, command } = options.idle;
   log('info', `nothing to do for ${formatDuration(afterMs)}: running --idle-command`, { event: 'idle' });
   const failed = await runShellLine(command, { env, timeoutMs: IDLE_COMMAND_MS, signal });
   if (failed !== null) log('warn', `--idle-command ${failed}`, { event: 'command-failed' });
-  idle?.restart();
+  member.ran();
 }
 
 /** After an abort: pushes what is finished if the server answers at once; else the next start does it. */

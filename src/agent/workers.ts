@@ -4,6 +4,7 @@ import { answerTask } from './answer-task.js';
 import type { StartTask } from './claims/claims-state.js';
 import { createKeeper } from './clone/finished-answers.js';
 import { Job } from './job.js';
+import type { RoomUser, TaskInLine } from './model-room.js';
 import type { AgentContext } from './open-agent.js';
 import { EqualTasks } from './queue/equal-tasks.js';
 
@@ -21,30 +22,41 @@ export class Workers {
   readonly #equal = new EqualTasks();
   /** Claimed ahead, in the order of their claims. */
   readonly #waiting = new Map<Job, () => void>();
+  readonly #user: RoomUser;
   #generated = 0;
+  #started = 0;
 
   constructor(agent: AgentContext) {
     this.#agent = agent;
     this.#keep = createKeeper(agent.clone);
+    this.#user = {
+      bridge: agent.connection.address.url,
+      withModel: () => this.#withModel(),
+      line: () => this.#line(),
+      take: (room) => this.#take(room),
+    };
+    agent.options.room.enter(this.#user);
   }
 
   busy(): number {
     return this.#jobs.size;
   }
 
-  /** Resolves once none runs any more. Abort the signal of the agent first. */
+  /** Resolves once none runs any more, and leaves the room to others. Abort the signal of the agent first. */
   async ended(): Promise<void> {
     await Promise.all([...this.#jobs.values()].map(({ done }) => done));
+    this.#agent.options.room.leave(this.#user);
+    this.#agent.options.room.fill();
   }
 
   /**
    * Follows what the queue says now, and returns how many tasks it started:
    * 1. drop what another has answered meanwhile, and cancel what is cancelled;
-   * 2. start the tasks that fall to this agent, as far as there is room: `claims` says which. A cancelled
-   *    task needs no room: it is answered with `cancelled` at once.
+   * 2. start the tasks that fall to this agent, as far as there is room: `claims` says which, and the room
+   *    which bridge has its turn. A cancelled task needs no room: it is answered with `cancelled` at once.
    */
   fill(): number {
-    const { session, signal, claims, queue, gate } = this.#agent;
+    const { session, signal, claims, options } = this.#agent;
     const { goodAnswers, cancelled } = session.queue;
     this.#equal.forget(goodAnswers);
     for (const [id, { job }] of this.#jobs) {
@@ -55,11 +67,21 @@ export class Workers {
     if (signal.aborted) return 0;
     if (!claims.isAlone()) this.#giveBackWaiting();
     this.#letIn();
+    const before = this.#started;
+    options.room.fill();
+    return this.#started - before;
+  }
+
+  /** Starts so many tasks at most, and those that need no room; returns how many of the former. */
+  #take(room: number): number {
+    const { session, signal, claims, queue, gate } = this.#agent;
+    const { goodAnswers, cancelled } = session.queue;
+    if (signal.aborted) return 0;
     const free = gate.open(session.openTasks()).filter(({ id }) => !this.#jobs.has(id));
     const byId = new Map(free.map((task) => [task.id, task]));
     const starts = claims.choose({
       free: [...byId.keys()],
-      room: this.#room(),
+      room: this.#isFull() ? 0 : room,
       ahead: this.#ahead(),
       takesNoRoom: (id) => cancelled.has(id),
       wants: (id) => (cancelled.has(id) ? null : queue.modelFor(id, goodAnswers)),
@@ -68,24 +90,44 @@ export class Workers {
       const asked = byId.get(start.task);
       if (asked !== undefined) this.#start(asked, start);
     }
-    return starts.length;
+    this.#started += starts.length;
+    return starts.filter(({ task, isAhead = false }) => !isAhead && !cancelled.has(task)).length;
+  }
+
+  /** All that is pending here, in the order of its own clock. */
+  #line(): TaskInLine[] {
+    const { session, queue, gate, claims } = this.#agent;
+    const free = new Set(gate.open(session.openTasks()).map(({ id }) => id));
+    const nowMs = session.serverNow();
+    return session.queue.pending.map(({ id, askedAtMs }) => ({
+      ...queue.turnOf(id),
+      waitedMs: nowMs - askedAtMs,
+      isFree: free.has(id) && !this.#jobs.has(id) && !claims.isLeft(id),
+    }));
+  }
+
+  #withModel(): number {
+    return [...this.#jobs.values()].filter(({ job }) => job.takesRoom).length;
   }
 
   /**
    * A task that is cancelled, or whose answer is only to be kept, has left the model. Too many of them, and
    * it is the disk that everybody waits for.
    */
+  #isFull(): boolean {
+    return this.#jobs.size - this.#withModel() > MAX_KEEPING;
+  }
+
   #room(): number {
-    const withModel = [...this.#jobs.values()].filter(({ job }) => job.takesRoom).length;
-    const isFull = this.#jobs.size - withModel > MAX_KEEPING;
-    return isFull ? 0 : Math.max(0, this.#agent.options.parallel - withModel);
+    return this.#isFull() ? 0 : this.#agent.options.room.free();
   }
 
   /**
    * No more than the models have answered so far: a slow model gains nothing by it, and others that come
-   * would find its tasks taken.
+   * would find its tasks taken. Nor where bridges share the room: whose turn it is then is not known yet.
    */
   #ahead(): number {
+    if (this.#agent.options.room.isShared) return 0;
     const ahead = [...this.#jobs.values()].filter(({ job }) => job.isAhead).length;
     return Math.max(0, Math.min(MAX_AHEAD, this.#generated) - ahead);
   }

@@ -23,26 +23,41 @@ export function fillFromProfile(
   { env, cwd }: Surroundings,
 ): void {
   const row = options.find(({ name }) => name === 'repo');
-  if (row === undefined || row.isRepeatable) return;
+  if (row === undefined) return;
   const { repo } = given;
+  const asGiven = (one: string) => (row.isRepeatable ? [one] : one);
   if (repo === undefined) {
     const here = bridgeAround(cwd);
     if (here !== null) {
-      given.repo = here;
+      given.repo = asGiven(here);
       return;
     }
-  } else if (typeof repo !== 'string' || !isProfileName(repo)) return;
+    const file = profilesFile(env);
+    const known = readProfiles(file);
+    if (known.use === undefined) return;
+    const profile = requireProfile(known, known.use, file);
+    if (row.schema.safeParse(asGiven(profile.repo)).success) {
+      fill(given, options, profile);
+      given.repo = asGiven(profile.repo);
+    }
+  } else if (typeof repo === 'string') {
+    // Of several, each has a key of its own: who takes them looks them up.
+    const profile = profileNamed(repo, { env, cwd });
+    if (profile !== null) fill(given, options, profile);
+  }
+}
+
+/**
+ * The profile that a `--repo` names; null where it is an address or a path. Throws BridgeError
+ * `no-such-profile`, `bad-profiles`.
+ */
+export function profileNamed(repo: string, { env, cwd }: Surroundings): Profile | null {
+  if (!isProfileName(repo)) return null;
   const file = profilesFile(env);
   const known = readProfiles(file);
-  if (repo !== undefined) {
-    // A path of one word was taken before there were profiles.
-    const isPath = !Object.hasOwn(known.profiles, repo) && existsSync(path.resolve(cwd, repo));
-    if (!isPath) fill(given, options, requireProfile(known, repo, file));
-    return;
-  }
-  if (known.use === undefined) return;
-  const profile = requireProfile(known, known.use, file);
-  if (row.schema.safeParse(profile.repo).success) fill(given, options, profile);
+  // A path of one word was taken before there were profiles.
+  const isPath = !Object.hasOwn(known.profiles, repo) && existsSync(path.resolve(cwd, repo));
+  return isPath ? null : requireProfile(known, repo, file);
 }
 
 function fill(given: Record<string, unknown>, options: readonly Option[], profile: Profile): void {

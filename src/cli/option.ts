@@ -94,11 +94,13 @@ type OneValue<R> = R extends { readonly value: z.ZodType<infer Value> }
  * What a command gets: a list for what is repeatable; `undefined` only where it may be missing and has no
  * default.
  */
-type ValueOf<R> = R extends { readonly repeatable: true }
-  ? OneValue<R>[] | undefined
-  : R extends { readonly kind: 'switch' } | { readonly required: true } | { readonly default: unknown }
-    ? OneValue<R>
-    : OneValue<R> | undefined;
+type ValueOf<R> = R extends { readonly repeatable: true; readonly required: true }
+  ? OneValue<R>[]
+  : R extends { readonly repeatable: true }
+    ? OneValue<R>[] | undefined
+    : R extends { readonly kind: 'switch' } | { readonly required: true } | { readonly default: unknown }
+      ? OneValue<R>
+      : OneValue<R> | undefined;
 
 /**
  * Makes a row. The type of its value follows from `kind` and `value`, `required`, `repeatable` and `default`.

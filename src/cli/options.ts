@@ -87,7 +87,7 @@ export const POSITIONALS = {
  * commands.
  */
 export const AGENT_OPTIONS = [
-  OPTIONS.repo,
+  OPTIONS.repos,
   OPTIONS.once,
   OPTIONS.agentName,
   OPTIONS.backend,

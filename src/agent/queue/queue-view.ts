@@ -10,6 +10,7 @@ import {
   equalTaskKey,
   inOrderOfAnswering,
   type QueueState,
+  type Waiting,
 } from '../../protocol/queue.js';
 import { priorityOf, sourceOf } from '../../protocol/task.js';
 import type { TaskLimits } from '../generate/local-only.js';
@@ -63,6 +64,11 @@ export class QueueView {
   modelFor(id: string, goodAnswers: QueueState['goodAnswers']): WantedModel | null {
     const seen = this.#seen.get(id);
     return seen === undefined || seen.wanted === null || goodAnswers.has(seen.key) ? null : seen.wanted;
+  }
+
+  /** What the turn of a pending task depends on, beside its time. */
+  turnOf(id: string): Pick<Waiting, 'priority' | 'source'> {
+    return this.#seen.get(id) ?? PLAIN_TASK;
   }
 
   /** What of a pending task may keep it from an agent. */

@@ -4,7 +4,7 @@ import { giveBackMemory } from '../../process/give-back-memory.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import { jsonLog, openAgentView, plainLog } from '../agent-view.js';
 import { defineCommand } from '../command.js';
-import { sshOf } from '../options/bridge-options.js';
+import { accessesOf } from '../options/bridge-options.js';
 import { AGENT_OPTIONS } from '../options.js';
 import { EXIT } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
@@ -17,6 +17,7 @@ export const agentCommand = defineCommand({
       '$0 agent --repo ssh://bridge@server/srv/llm-bridge/bridge.git --identity ~/.ssh/llm-bridge',
       'on the PC, until Ctrl-C',
     ],
+    ['$0 agent --repo home --repo club', 'for two bridges, by the names that join gave them'],
   ],
   async run(args, { env }) {
     const signal = stopSignal();
@@ -24,8 +25,7 @@ export const agentCommand = defineCommand({
     const view = isPlain ? openAgentView() : null;
     try {
       const agent = createAgent({
-        repo: args.repo,
-        ssh: sshOf(args),
+        repo: accessesOf(args, env),
         env,
         once: args.once,
         afterMs: args.after,

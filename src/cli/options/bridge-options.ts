@@ -3,6 +3,7 @@ import { parseAddress } from '../../bridge/address.js';
 import type { BridgeAccess } from '../../bridge/connection.js';
 import type { SshOptions } from '../../bridge/ssh-settings.js';
 import { principalNameSchema } from '../../protocol/names.js';
+import { profileNamed } from '../fill-from-profile.js';
 import { grouped, type OptionValues, option } from '../option.js';
 
 /** The path of a bridge on this machine. An address elsewhere would be taken for a strange path. */
@@ -19,6 +20,13 @@ export const BRIDGE_ROWS = {
     kind: 'bridge',
     required: true,
     describe: 'The bridge: ssh://user@host/path, user@host:path, a local path, or the name of a profile',
+    byDefault: 'the bridge one stands in, else the profile in use',
+  }),
+  repos: option('repo', {
+    kind: 'bridge',
+    required: true,
+    repeatable: true,
+    describe: 'A bridge, or the name of a profile; can be given several times',
     byDefault: 'the bridge one stands in, else the profile in use',
   }),
   localRepo: option('repo', {
@@ -50,6 +58,22 @@ export function accessOf(
   env: NodeJS.ProcessEnv,
 ): BridgeAccess {
   return { repo: args.repo, env, ssh: sshOf(args) };
+}
+
+/**
+ * The bridges that a command's arguments name, each with the key of its profile where no other is given.
+ * Throws BridgeError `no-such-profile`, `bad-profiles`.
+ */
+export function accessesOf(
+  args: { readonly repo: readonly string[] } & OptionValues<typeof SSH_OPTIONS>,
+  env: NodeJS.ProcessEnv,
+): BridgeAccess[] {
+  return args.repo.map((given) => {
+    const profile = profileNamed(given, { env, cwd: process.cwd() });
+    const ssh = sshOf(args);
+    if (profile === null) return { repo: given, env, ssh };
+    return { repo: profile.repo, env, ssh: { ...ssh, identity: ssh.identity ?? profile.identity } };
+  });
 }
 
 /** The part of a command's arguments that ssh is started with. */

@@ -1,0 +1,94 @@
+/**
+ * The turns of a bridge come every 75 s at the latest. One that had none for so long cannot be reached, and
+ * what it had last counts. Milliseconds.
+ */
+const UNREACHED_MS = 3 * 60_000;
+
+/** A server that is reachable answers a question within this time. Milliseconds. */
+const CONFIRM_MS = 15_000;
+
+/** How a bridge of the group is asked. */
+interface MemberSteps {
+  /** Has it ask its server once more, soon. */
+  readonly askAgain: () => void;
+  /** The command was run: it counts from nothing again. */
+  readonly restart: () => void;
+}
+
+/**
+ * Bridges of one agent, whose PC may sleep only when none of them has anything to do. One that cannot be
+ * reached keeps nobody awake, unless something of it was left to do.
+ */
+export class IdleGroup {
+  readonly #members = new Set<IdleMember>();
+
+  /** Adds a bridge. */
+  join(steps: MemberSteps): IdleMember {
+    const member = new IdleMember(this.#members, steps);
+    this.#members.add(member);
+    return member;
+  }
+}
+
+/** A bridge in a group. */
+export class IdleMember {
+  readonly #members: Set<IdleMember>;
+  readonly #steps: MemberSteps;
+  #isBusy = false;
+  #isQuiet = false;
+  #turnMs = performance.now();
+  #told: (() => void) | null = null;
+
+  constructor(members: Set<IdleMember>, steps: MemberSteps) {
+    this.#members = members;
+    this.#steps = steps;
+  }
+
+  /** A turn was taken, and its server was reached in it. */
+  turn(isBusy: boolean): void {
+    this.#turnMs = performance.now();
+    this.#isBusy = isBusy;
+    if (isBusy) this.#isQuiet = false;
+    this.#told?.();
+  }
+
+  /**
+   * This bridge has had nothing to do for its time. Whether the others have had nothing either, each of which
+   * is asked once more.
+   */
+  async mayRun(signal: AbortSignal): Promise<boolean> {
+    this.#isQuiet = true;
+    const others = [...this.#members].filter((one) => one !== this);
+    if (!others.every((one) => one.#isAtRest())) return false;
+    await Promise.all(others.map((one) => one.#confirm(signal)));
+    return others.every((one) => one.#isAtRest());
+  }
+
+  /** The command was run. */
+  ran(): void {
+    for (const one of this.#members) {
+      one.#isQuiet = false;
+      one.#steps.restart();
+    }
+  }
+
+  leave(): void {
+    this.#members.delete(this);
+  }
+
+  #isAtRest(): boolean {
+    const isUnreached = performance.now() - this.#turnMs > UNREACHED_MS;
+    return !this.#isBusy && (this.#isQuiet || isUnreached);
+  }
+
+  async #confirm(signal: AbortSignal): Promise<void> {
+    if (performance.now() - this.#turnMs > UNREACHED_MS) return;
+    const within = AbortSignal.any([signal, AbortSignal.timeout(CONFIRM_MS)]);
+    await new Promise<void>((resolve) => {
+      this.#told = resolve;
+      within.addEventListener('abort', () => resolve(), { once: true });
+      this.#steps.askAgain();
+    });
+    this.#told = null;
+  }
+}

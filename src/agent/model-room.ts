@@ -1,0 +1,88 @@
+import { inOrderOfAnswering } from '../protocol/queue.js';
+
+/** A pending task of one bridge, as far as its turn depends on it. */
+export interface TaskInLine {
+  readonly priority: number;
+  /** Whom it counts for on its bridge. */
+  readonly source: string;
+  /** By the clock of its server: the clocks of two servers are not compared. Milliseconds. */
+  readonly waitedMs: number;
+  /** Whether it could be started now: nobody is at it. */
+  readonly isFree: boolean;
+}
+
+/** A bridge that shares the models of an agent with others. */
+export interface RoomUser {
+  /** By which its askers are told from those of other bridges. */
+  readonly bridge: string;
+  /** How many of its tasks are with a model. */
+  withModel(): number;
+  /** All that is pending there, what is being answered included. */
+  line(): readonly TaskInLine[];
+  /** Starts so many of its tasks at most, besides those that need no model; returns how many it started. */
+  take(room: number): number;
+}
+
+/** The room that an agent's models have, for all its bridges together. */
+export class ModelRoom {
+  readonly #parallel: number;
+  readonly #users = new Set<RoomUser>();
+
+  constructor(parallel: number) {
+    this.#parallel = parallel;
+  }
+
+  /** Whether several bridges share it. */
+  get isShared(): boolean {
+    return this.#users.size > 1;
+  }
+
+  enter(user: RoomUser): void {
+    this.#users.add(user);
+  }
+
+  leave(user: RoomUser): void {
+    this.#users.delete(user);
+  }
+
+  /** How many more tasks may go to a model. */
+  free(): number {
+    const taken = [...this.#users].reduce((sum, user) => sum + user.withModel(), 0);
+    return Math.max(0, this.#parallel - taken);
+  }
+
+  /**
+   * Fills the room from one queue: the tasks of all bridges, in the order of answering, in which the askers
+   * of two bridges are never the same. A bridge none of whose tasks falls to this agent now is passed over.
+   */
+  fill(): void {
+    const [only, ...others] = this.#users;
+    if (only === undefined) return;
+    if (others.length === 0) {
+      only.take(this.free());
+      return;
+    }
+    // What needs no model needs no turn.
+    for (const user of this.#users) user.take(0);
+    const passed = new Set<RoomUser>();
+    for (let free = this.free(); free > 0; free = this.free()) {
+      const next = this.#inLine().filter(({ user, task }) => task.isFree && !passed.has(user));
+      const first = next[0]?.user;
+      if (first === undefined) return;
+      const end = next.findIndex(({ user }) => user !== first);
+      const room = Math.min(free, end < 0 ? next.length : end);
+      if (first.take(room) < room) passed.add(first);
+    }
+  }
+
+  #inLine(): { readonly user: RoomUser; readonly task: TaskInLine }[] {
+    const all = [...this.#users].flatMap((user) => user.line().map((task) => ({ user, task })));
+    all.sort((a, b) => b.task.waitedMs - a.task.waitedMs);
+    const waitingOf = ({ user, task }: (typeof all)[number]) => ({
+      priority: task.priority,
+      source: `${user.bridge}\n${task.source}`,
+      askedAtMs: -task.waitedMs,
+    });
+    return inOrderOfAnswering(all, waitingOf, 0);
+  }
+}
