@@ -3,7 +3,7 @@ import path, { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import type { BridgeStatus } from '../../src/admin/bridge-status.js';
 import { defaultStateDir } from '../../src/agent/state-folder.js';
-import { freePort } from '../../src/demo/run-sshd.js';
+import { freePort } from '../../src/demo/free-port.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { gate, questionsOf } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
