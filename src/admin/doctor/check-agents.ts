@@ -5,12 +5,17 @@ import { ok, type Verdict, warning } from './finding.js';
 
 /**
  * Says who is there to answer, and warns where nobody is: no agent, or none that reaches a model server. On
- * a bridge that never had an agent this is a warning only once a task waits; `waiting` is how many do, as
- * far as is known.
+ * a bridge that never had an agent this is a warning only once a task waits. `waiting` is how many do, and
+ * `working` are the tasks that are worked on, each as far as is known: a crash leaves claims on others.
  */
 export function judgeAgents(
   who: WhoWorks,
-  bridge: { readonly nowMs: number; readonly takesClaims: boolean; readonly waiting: number },
+  bridge: {
+    readonly nowMs: number;
+    readonly takesClaims: boolean;
+    readonly waiting: number;
+    readonly working?: ReadonlySet<string>;
+  },
 ): Verdict {
   const attendance = attendanceOf(who, bridge);
   const problem = attendanceProblem(attendance, bridge.nowMs);
@@ -23,7 +28,10 @@ export function judgeAgents(
   }
   if (attendance.state !== 'present')
     return ok('this bridge takes no claims, so no agent says that it is there');
-  const at = [...who.running].map(([task, { agent }]) => `${agent} is at ${shortId(task)}`).join(', ');
+  const at = [...who.running]
+    .filter(([task]) => bridge.working?.has(task) ?? true)
+    .map(([task, { agent }]) => `${agent} is at ${shortId(task)}`)
+    .join(', ');
   return ok(
     `${attendance.agents.join(', ')} ${attendance.agents.length === 1 ? 'is' : 'are'} there${at === '' ? '' : `; ${at}`}`,
   );

@@ -86,5 +86,6 @@ async function checkAgents({ repo, settings }: LocalBridge, nowMs: number): Prom
   const context = { ref: MAIN_REF, nowMs, ttlMs, running: who.running };
   const rows = taskRows(await readTaskHistory(repo, context), context);
   const waiting = rows.filter(({ state }) => state === 'pending').length;
-  return judgeAgents(who, { nowMs, takesClaims: claimLeaseMs !== null, waiting });
+  const working = new Set(rows.filter(({ state }) => state === 'running').map(({ task }) => task));
+  return judgeAgents(who, { nowMs, takesClaims: claimLeaseMs !== null, waiting, working });
 }
