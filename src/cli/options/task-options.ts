@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import { backendTitles, DEFAULT_BACKEND_ORDER } from '../../agent/backends/backends.js';
 import { reasonSchema } from '../../protocol/cancel.js';
-import { formatDuration } from '../../protocol/duration.js';
 import { backendNameSchema } from '../../protocol/names.js';
 import { grouped, numberValue, option } from '../option.js';
 
@@ -111,7 +110,7 @@ export const TASK_ROWS = {
     kind: 'seconds',
     value: numberValue.positive(),
     describe: 'Seconds to wait; then exit 75, and the task stays asked',
-    byDefault: `none on a terminal, ${DEFAULT_TIMEOUT_S} (${formatDuration(DEFAULT_TIMEOUT_S * 1000)}) elsewhere`,
+    byDefault: `none on a terminal, ${DEFAULT_TIMEOUT_S} (1 h) elsewhere`,
   }),
   wait: option('wait', {
     kind: 'switch',

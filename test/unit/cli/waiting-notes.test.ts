@@ -17,9 +17,14 @@ afterEach(() => vi.restoreAllMocks());
 
 /** What is said on stderr of these, one after the other. */
 function said(...all: readonly Waiting[]): string {
+  return saidWithin(null, all);
+}
+
+/** The same where it is waited for so many seconds, and nobody said how long. */
+function saidWithin(byItselfS: number | null, all: readonly Waiting[]): string {
   const lines: string[] = [];
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => lines.push(String(text)) > 0);
-  const note = waitingNotes();
+  const note = waitingNotes(byItselfS);
   for (const one of all) note(one);
   return lines.join('');
 }
@@ -41,4 +46,11 @@ test.each([
   ['an agent that is there', waits(HERE)],
 ])('nothing is said of %s', (_what, waiting) => {
   expect(said(waiting)).toBe('');
+});
+
+test('who set no time is told for how long the task is waited for', () => {
+  expect(saidWithin(3600, [waits(NOBODY)])).toMatch(
+    /; the task waits, and is waited for here for 60 min \(--timeout sets it\)\n/,
+  );
+  expect(said(waits(NOBODY))).toMatch(/; the task waits\n/);
 });
