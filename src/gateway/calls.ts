@@ -7,7 +7,7 @@ import type { WhoWorks } from '../bridge/side-refs.js';
 import { TaskRecords } from '../log/task-records.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
-import type { ApiError } from './api-errors.js';
+import { ApiError } from './api-errors.js';
 import type { AskedCall } from './asked-call.js';
 import { BridgeFeed } from './bridge-feed.js';
 import type { Call } from './call.js';
@@ -43,6 +43,12 @@ export interface Calls {
   watch(task: string): Promise<LiveCall>;
   /** Puts a message on main, as CommitQueue does. Throws ApiError where the bridge does not take it. */
   submit(what: QueuedMessage): Promise<Committed>;
+  /** Brings main here up to date. Throws what reading the bridge throws. */
+  refresh(): Promise<unknown>;
+  /** The author of what is asked. */
+  readonly asker: string;
+  /** Whether an agent has a model; true also where nobody can tell. */
+  hasModel(model: string): Promise<boolean>;
   /** Who is there, and what they have; at most so old, by default half a minute. Milliseconds. */
   who(maxAgeMs?: number): Promise<WhoWorks>;
   /** The bridge's rules and clock; its terms as they were last read. */
@@ -162,6 +168,24 @@ class BridgeCalls implements Calls {
       return await this.#queue.submit(what);
     } catch (error) {
       throw this.#notTaken(error);
+    }
+  }
+
+  refresh(): Promise<unknown> {
+    return this.#feed.catchUp();
+  }
+
+  get asker(): string {
+    return this.#queue.name;
+  }
+
+  async hasModel(model: string): Promise<boolean> {
+    try {
+      await this.#models.require({ path: '', body: { model } });
+      return true;
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return false;
+      throw error;
     }
   }
 

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { announceGateway } from '../admin/running-gateways.js';
 import { findTokenFile, gatewayFolder, TokenKeeper } from '../admin/tokens.js';
 import { cancelTask } from '../asker/cancel-task.js';
@@ -9,6 +10,9 @@ import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError, errorText } from '../protocol/bridge-error.js';
 import { oneLine } from '../protocol/printable.js';
 import { createApp } from './app.js';
+import { BatchCalls } from './batches/batch-calls.js';
+import { BatchFiles } from './batches/batch-files.js';
+import { Batches } from './batches/batches.js';
 import { type Aliases, bridgeModels } from './bridge-models.js';
 import { openCalls } from './calls.js';
 import type { GatewayCall } from './gateway-parts.js';
@@ -64,10 +68,11 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   // Before anything listens, and also where they are not needed: a file that cannot be read is told at once.
   if (!tokens.isInUse && isOpenToOthers) throw needsTokens(listen, access.repo);
   const onProblem = (error: unknown) => say(`${oneLine(hidePasswords(problemText(error)))}`);
+  const gateway = gatewayName(listen);
   const calls = await openCalls(access, {
     waitMs: options.waitMs,
     lingerMs: options.lingerMs,
-    gateway: gatewayName(listen),
+    gateway,
     name: options.name,
     maxCalls: MAX_CALLS,
     onProblem,
@@ -79,6 +84,19 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     const tip = (await readRef(calls.view.repo, calls.view.ref)) ?? '';
     const metrics = openMetrics(calls, data.state, tip);
     const responses = new Responses(calls);
+    const batchFolder = path.join(gatewayFolder(calls.view.connection.address), 'batches');
+    const files = new BatchFiles(batchFolder);
+    const batches = new Batches({
+      bridge: { view: calls.view, submit: (what) => calls.submit(what), refresh: () => calls.refresh() },
+      folder: batchFolder,
+      gateway,
+      asker: calls.asker,
+      hasModel: (model) => calls.hasModel(model),
+      modelOf: (model) => options.aliases.get(model) ?? model,
+      pathOf: (id) => files.pathOf(id),
+      onProblem,
+    });
+    const batchCalls = new BatchCalls(calls.view, files, batches);
     const answer = async (call: GatewayCall) => {
       const atMs = performance.now();
       const live = await calls.open({ ...call, signal: call.left });
@@ -87,7 +105,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     };
     const app = createApp({
       answer: (call) => responses.create(call, answer),
-      stored: (call) => responses.answer(call),
+      stored: (call) =>
+        call.path.startsWith('/v1/responses/') ? responses.answer(call) : batchCalls.answer(call),
       models,
       health: openHealth(calls),
       metrics,
@@ -107,6 +126,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       onProblem,
     });
     const server = await openHttpServer(app, listen);
+    void batches.open();
     const folder = gatewayFolder(calls.view.connection.address);
     const sayGoodbye = await announceGateway(folder, { url: server.url, nowMs: Date.now() });
     return {
@@ -114,7 +134,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       async close() {
         await sayGoodbye();
         await server.close();
-        await calls.close();
+        await Promise.all([batches.close(), calls.close()]);
       },
     };
   } catch (error) {

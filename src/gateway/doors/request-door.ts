@@ -101,6 +101,7 @@ function checkContent({ header }: CallAtDoor, path: string): void {
   // What is only told to happen has no body: the official clients send none to `…/cancel`.
   if (path.endsWith('/cancel') && !hasBody(header)) return;
   const type = header('content-type')?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  if (path === '/v1/files' && type === 'multipart/form-data') return;
   if (type === 'application/json' || type.endsWith('+json')) return;
   // curl -d, as the pages of Ollama's API have it. No page can send this: it would have been stopped above.
   if (path.startsWith('/api/') && (type === '' || type === 'application/x-www-form-urlencoded')) return;

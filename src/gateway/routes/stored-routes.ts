@@ -16,4 +16,10 @@ export function addStoredRoutes(app: GatewayApp, { stored }: GatewayParts): void
   route(app, '/v1/responses/:id', { GET: handler, DELETE: handler });
   route(app, '/v1/responses/:id/cancel', { POST: handler });
   route(app, '/v1/responses/:id/input_items', { GET: handler });
+  route(app, '/v1/files', { GET: handler, POST: handler });
+  route(app, '/v1/files/:id', { GET: handler, DELETE: handler });
+  route(app, '/v1/files/:id/content', { GET: handler });
+  route(app, '/v1/batches', { GET: handler, POST: handler });
+  route(app, '/v1/batches/:id', { GET: handler });
+  route(app, '/v1/batches/:id/cancel', { POST: handler });
 }

@@ -7,7 +7,7 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import Anthropic from '@anthropic-ai/sdk';
 import { embedMany, generateObject, generateText, stepCountIs, streamText, tool } from 'ai';
 import { Ollama } from 'ollama';
-import OpenAI from 'openai';
+import OpenAI, { toFile } from 'openai';
 import { zodResponseFormat } from 'openai/helpers/zod';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import * as z from 'zod';
@@ -253,6 +253,31 @@ describe('openai', () => {
     open();
     await expect(client.responses.delete(id)).rejects.toThrow('nothing of it is deleted');
     await expect(client.responses.retrieve('resp_none')).rejects.toThrow(OpenAI.NotFoundError);
+  });
+
+  test('sends a batch as a file, and fetches its results', async () => {
+    const lines = [1, 2].map((at) => {
+      const body = { model: MODEL, messages: QUESTION };
+      return JSON.stringify({ custom_id: `q${at}`, method: 'POST', url: '/v1/chat/completions', body });
+    });
+    const sent = { file: await toFile(Buffer.from(lines.join('\n')), 'in.jsonl'), purpose: 'batch' } as const;
+    const file = await client.files.create(sent);
+    expect((await client.files.waitForProcessing(file.id)).filename).toBe('in.jsonl');
+    const window = { endpoint: '/v1/chat/completions', completion_window: '24h' } as const;
+    const { id } = await client.batches.create({ ...window, input_file_id: file.id, metadata: { a: 'b' } });
+    await expect
+      .poll(() => client.batches.retrieve(id), { timeout: 60_000 })
+      .toMatchObject({
+        ...{ status: 'completed', metadata: { a: 'b' }, request_counts: { total: 2, completed: 2 } },
+      });
+    const { output_file_id } = await client.batches.retrieve(id);
+    const text = await (await client.files.content(output_file_id ?? '')).text();
+    expect(text.match(/"custom_id":"q\d"/g)).toEqual(['"custom_id":"q1"', '"custom_id":"q2"']);
+    const listed = [];
+    for await (const batch of client.batches.list({ limit: 1 })) listed.push(batch.id);
+    expect(listed).toContain(id);
+    await expect(client.batches.cancel(id)).rejects.toThrow(OpenAI.ConflictError);
+    expect(await client.files.delete(file.id)).toMatchObject({ deleted: true });
   });
 
   test('is told of a model that nobody has by its own error', async () => {

@@ -1,0 +1,225 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import * as z from 'zod';
+import { readSmallFile, unless, writeWhole } from '../../process/durable-file.js';
+import { oneLine } from '../../protocol/printable.js';
+import { readStrictJson } from '../../protocol/strict-json.js';
+import { excerpt } from '../../protocol/text.js';
+import { ApiError } from '../api-errors.js';
+import { type FormPart, readForm } from './form-reader.js';
+
+/** A file that a client has sent, as it is kept beside its bytes. */
+const fileSchema = z.strictObject({
+  id: z.string().regex(/^file-[0-9a-f]{24}$/),
+  bytes: z.int().min(0),
+  created_at: z.int(),
+  filename: z.string(),
+  /** The name of the token that it came with; null where this machine called without one. */
+  token: z.string().nullable(),
+});
+export type StoredFile = z.infer<typeof fileSchema>;
+
+/** What of files is bounded. */
+export interface FileLimits {
+  /** Of one file: 200 MB, as OpenAI. Bytes. */
+  readonly maxFileBytes: number;
+  /** Of all files of a token. */
+  readonly maxTokenBytes: number;
+  readonly maxTokenFiles: number;
+  /** What stays free of the disk: the bridge lies there too. Bytes. */
+  readonly minFreeBytes: number;
+  readonly maxUploads: number;
+}
+
+export const FILE_LIMITS: FileLimits = {
+  maxFileBytes: 200 * 1024 * 1024,
+  maxTokenBytes: 1024 * 1024 * 1024,
+  maxTokenFiles: 1_000,
+  minFreeBytes: 256 * 1024 * 1024,
+  maxUploads: 8,
+};
+
+/** The disk is looked at again after so much of a file. Bytes. */
+const LOOK_EACH_BYTES = 8 * 1024 * 1024;
+
+/** What was left half-way is swept after this time. Milliseconds. */
+const LEFT_OVER_MS = 60 * 60 * 1000;
+
+/** The files that clients send for their batches: bytes and a line of JSON each, in the gateway's folder. */
+export class BatchFiles {
+  readonly #folder: string;
+  readonly #limits: FileLimits;
+  #uploads = 0;
+
+  constructor(folder: string, limits: FileLimits = FILE_LIMITS) {
+    this.#folder = folder;
+    this.#limits = limits;
+  }
+
+  /**
+   * Takes a file out of a form: its part `file`, beside `purpose`, which is `batch`. It goes to the disk as
+   * it comes. Throws ApiError: 400 for another form, 413 for too much, 429 for too many at once, 507 for a
+   * full disk.
+   */
+  async add(request: Request, token: string | null): Promise<StoredFile> {
+    if (this.#uploads >= this.#limits.maxUploads)
+      throw new ApiError(`${this.#uploads} files come in already: try again`, {
+        ...{ status: 429, code: 'too_many_uploads', retryAfterS: 5 },
+      });
+    this.#uploads += 1;
+    const id = `file-${randomBytes(12).toString('hex')}`;
+    const part = path.join(this.#folder, `${id}.part`);
+    try {
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      await this.#sweep();
+      const room = await this.#roomOf(token);
+      const form = await this.#take(request, part, room);
+      const created_at = Math.floor(Date.now() / 1000);
+      const file: StoredFile = { id, ...form, created_at, token };
+      await rename(part, this.pathOf(id));
+      await writeFileAtomic(this.#metaOf(id), `${JSON.stringify(file)}\n`, { mode: 0o600 });
+      return file;
+    } catch (error) {
+      await rm(this.pathOf(id), { force: true });
+      throw diskError(error);
+    } finally {
+      this.#uploads -= 1;
+      await rm(part, { force: true }).catch(() => {});
+    }
+  }
+
+  /** Where the bytes of a file lie. Only for an id that `find` has found. */
+  pathOf(id: string): string {
+    return path.join(this.#folder, `${id}.jsonl`);
+  }
+
+  /** A file of this token; null where there is none. */
+  find(id: string, token: string | null): StoredFile | null {
+    if (!/^file-[0-9a-f]{24}$/.test(id)) return null;
+    const text = readSmallFile(this.#metaOf(id));
+    const read = text === null ? null : readStrictJson(Buffer.from(text, 'latin1'), fileSchema);
+    return read?.ok && read.value.token === token && read.value.id === id ? read.value : null;
+  }
+
+  /** The files of this token, the newest first. */
+  async list(token: string | null): Promise<StoredFile[]> {
+    const names = (await readdir(this.#folder).catch(unless('ENOENT'))) ?? [];
+    return names
+      .filter((name) => /^file-[0-9a-f]{24}\.json$/.test(name))
+      .flatMap((name) => this.find(name.slice(0, -'.json'.length), token) ?? [])
+      .sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? -1 : 1));
+  }
+
+  async remove(id: string): Promise<void> {
+    await rm(this.#metaOf(id), { force: true });
+    await rm(this.pathOf(id), { force: true });
+  }
+
+  #metaOf(id: string): string {
+    return path.join(this.#folder, `${id}.json`);
+  }
+
+  async #roomOf(token: string | null): Promise<number> {
+    const { maxFileBytes, maxTokenBytes, maxTokenFiles } = this.#limits;
+    const files = await this.list(token);
+    const left = maxTokenBytes - files.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (files.length >= maxTokenFiles || left <= 0)
+      throw new ApiError(
+        `${files.length} files are kept here already, as much as may be: delete some of them first`,
+        { status: 413, code: 'storage_quota' },
+      );
+    return Math.min(maxFileBytes, left);
+  }
+
+  /** Writes the file of a form to the disk. */
+  async #take(request: Request, part: string, room: number): Promise<{ bytes: number; filename: string }> {
+    let found: { bytes: number; filename: string } | null = null;
+    let purpose: string | null = null;
+    for await (const one of readForm(request)) {
+      if (one.name === 'file' && one.filename !== null) {
+        if (found !== null) throw new ApiError('the form has two files', { status: 400, param: 'file' });
+        found = { bytes: await this.#write(one, part, room), filename: nameOf(one.filename) };
+      } else if (one.name === 'purpose') purpose = await shortText(one);
+      else await shortText(one);
+    }
+    if (purpose !== 'batch')
+      throw new ApiError('purpose must be batch: nothing else is done with files here', {
+        ...{ status: 400, param: 'purpose' },
+      });
+    if (found === null) throw new ApiError('the form has no file', { status: 400, param: 'file' });
+    return found;
+  }
+
+  async #write({ bytes }: FormPart, part: string, room: number): Promise<number> {
+    const handle = await open(part, 'wx', 0o600);
+    try {
+      let total = 0;
+      let lookAt = 0;
+      for await (const piece of bytes) {
+        total += piece.length;
+        if (total > room)
+          throw new ApiError(`a file may have ${room} bytes here: split it`, {
+            ...{ status: 413, code: 'file_too_large', param: 'file' },
+          });
+        if (total > lookAt) {
+          await this.#requireDisk(handle, part);
+          lookAt = total + LOOK_EACH_BYTES;
+        }
+        await writeWhole(handle, Buffer.from(piece));
+      }
+      await handle.sync();
+      return total;
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #requireDisk(_handle: FileHandle, part: string): Promise<void> {
+    const { bavail, bsize } = await statfs(path.dirname(part));
+    if (bavail * bsize < this.#limits.minFreeBytes) throw diskFull();
+  }
+
+  /** A gateway that was killed leaves halves of files behind. */
+  async #sweep(): Promise<void> {
+    const names = await readdir(this.#folder);
+    for (const name of names) {
+      const isHalf =
+        name.endsWith('.part') || (name.endsWith('.jsonl') && !names.includes(`${name.slice(0, -1)}`));
+      if (!isHalf) continue;
+      const file = path.join(this.#folder, name);
+      const stats = await stat(file).catch(unless('ENOENT'));
+      if (stats !== null && Date.now() - stats.mtimeMs > LEFT_OVER_MS) await rm(file, { force: true });
+    }
+  }
+}
+
+/** Fields of a form that are no files are words. Characters. */
+const MAX_FIELD_CHARS = 4096;
+
+async function shortText({ name, bytes }: FormPart): Promise<string> {
+  let text = '';
+  for await (const piece of bytes) {
+    text += Buffer.from(piece).toString('utf8');
+    if (text.length > MAX_FIELD_CHARS)
+      throw new ApiError(`the field ${oneLine(name.slice(0, 64))} of the form is too long`, { status: 400 });
+  }
+  return text;
+}
+
+/** The name alone, whatever folders or control characters came with it: for a person, never for the disk. */
+function nameOf(filename: string): string {
+  const last = filename.split(/[\\/]/).at(-1) ?? '';
+  const name = excerpt(oneLine(last), 200);
+  return name === '' || name === '.' || name === '..' ? 'batch.jsonl' : name;
+}
+
+function diskFull(): ApiError {
+  return new ApiError('the disk of the gateway is full', { status: 507, code: 'disk_full' });
+}
+
+function diskError(error: unknown): unknown {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return ['ENOSPC', 'EDQUOT'].includes(code) ? diskFull() : error;
+}

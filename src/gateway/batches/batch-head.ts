@@ -1,0 +1,62 @@
+import * as z from 'zod';
+import { readStrictJson } from '../../protocol/strict-json.js';
+import { BATCH_ENDPOINTS } from './batch-lines.js';
+
+/**
+ * What a batch is, besides its requests. It stands in the metadata of its first task, so history alone says
+ * it.
+ */
+export const batchHeadSchema = z.strictObject({
+  endpoint: z.enum(BATCH_ENDPOINTS),
+  /** A name for a person; the file itself need not be there any more. */
+  input_file_id: z.string().max(256),
+  completion_window: z.string().regex(/^[1-9]\d{0,3}h$/, 'must be hours: 24h'),
+  /** How many requests it has. */
+  total: z.int().min(1),
+  /** Seconds since the epoch. */
+  created_at: z.int().min(0),
+  metadata: z.record(z.string(), z.string()).nullable(),
+});
+export type BatchHead = z.infer<typeof batchHeadSchema>;
+
+/** Why tasks of a batch are cancelled, in the record: by these words it is known again what happened. */
+export const CANCELLED = 'its batch was cancelled';
+export const EXPIRED = 'its batch has expired';
+
+/** What the tasks of a batch have in their metadata. */
+export interface BatchMark {
+  readonly id: string;
+  readonly customId: string;
+  /** From 1 on, as in the file. */
+  readonly line: number;
+  /** Of the first task alone. */
+  readonly head: BatchHead | null;
+}
+
+/** The metadata of a task of a batch. */
+export function markOf({ id, customId, line, head }: BatchMark): Record<string, string> {
+  return {
+    ...{ batch: id, custom_id: customId, batch_line: String(line) },
+    ...(head === null ? {} : { batch_head: JSON.stringify(head) }),
+  };
+}
+
+/** Reads it; null for a task that is of no batch. */
+export function readMark(metadata: Readonly<Record<string, string>>): BatchMark | null {
+  const { batch: id, custom_id: customId, batch_line: line, batch_head: said } = metadata;
+  if (id === undefined || customId === undefined || line === undefined) return null;
+  if (!isBatchId(id) || !/^[1-9]\d{0,8}$/.test(line)) return null;
+  if (said === undefined) return { id, customId, line: Number(line), head: null };
+  const read = readStrictJson(Buffer.from(said), batchHeadSchema);
+  return { id, customId, line: Number(line), head: read.ok ? read.value : null };
+}
+
+/** Whether a text is the id of a batch: `batch_` and 24 hex digits. */
+export function isBatchId(text: string): boolean {
+  return /^batch_[0-9a-f]{24}$/.test(text);
+}
+
+/** When what is not answered by then is given up. Milliseconds since the epoch. */
+export function expiresAtMs({ created_at, completion_window }: BatchHead): number {
+  return (created_at + Number.parseInt(completion_window, 10) * 3600) * 1000;
+}

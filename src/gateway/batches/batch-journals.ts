@@ -1,0 +1,73 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import * as z from 'zod';
+import { readSmallFile, unless } from '../../process/durable-file.js';
+import { readStrictJson } from '../../protocol/strict-json.js';
+import { batchHeadSchema, isBatchId } from './batch-head.js';
+
+/**
+ * What a gateway knows of a batch that history does not say yet, or must be done about it. `made`: all its
+ * tasks are on main. `failed` and `cancelled` are of batches that never had a task.
+ */
+const journalSchema = z.strictObject({
+  id: z.string().refine(isBatchId),
+  token: z.string().nullable(),
+  head: batchHeadSchema.extend({ total: z.int().nullable() }),
+  state: z.enum(['validating', 'taking', 'made', 'cancelling', 'cancelled', 'failed']),
+  errors: z.array(
+    z.strictObject({
+      code: z.string(),
+      message: z.string(),
+      param: z.string().nullable(),
+      line: z.int().nullable(),
+    }),
+  ),
+});
+export type BatchJournal = z.infer<typeof journalSchema>;
+
+/**
+ * The journals of the batches of a bridge's gateways, one small file each. They are read from the disk each
+ * time: two gateways of one bridge share them.
+ */
+export class BatchJournals {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Throws what writing a file throws. */
+  async write(journal: BatchJournal): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await writeFileAtomic(this.#fileOf(journal.id), `${JSON.stringify(journal)}\n`, { mode: 0o600 });
+  }
+
+  /** Null where there is none, or none that can be read. */
+  read(id: string): BatchJournal | null {
+    const text = isBatchId(id) ? readSmallFile(this.#fileOf(id)) : null;
+    const read = text === null ? null : readStrictJson(Buffer.from(text, 'latin1'), journalSchema);
+    return read?.ok && read.value.id === id ? read.value : null;
+  }
+
+  async all(): Promise<BatchJournal[]> {
+    const names = (await readdir(this.#folder).catch(unless('ENOENT'))) ?? [];
+    return names
+      .filter((name) => name.endsWith('.json') && isBatchId(name.slice(0, -'.json'.length)))
+      .flatMap((name) => this.read(name.slice(0, -'.json'.length)) ?? []);
+  }
+
+  async remove(id: string): Promise<void> {
+    await rm(this.#fileOf(id), { force: true });
+    await rm(this.lockOf(id), { force: true });
+  }
+
+  /** Whoever works on a batch holds a lock on this file. */
+  lockOf(id: string): string {
+    return path.join(this.#folder, `${id}.lock`);
+  }
+
+  #fileOf(id: string): string {
+    return path.join(this.#folder, `${id}.json`);
+  }
+}

@@ -1,0 +1,125 @@
+import type { Committed } from '../../asker/commit-local.js';
+import type { BridgeView } from '../../bridge/bridge-view.js';
+import { BridgeError } from '../../protocol/bridge-error.js';
+import { askMessage } from '../../protocol/commit-message.js';
+import { MAX_COMMITS_PER_PUSH } from '../../protocol/limits.js';
+import { taskHash } from '../../protocol/task.js';
+import { draftCancel } from '../call-drafts.js';
+import type { QueuedMessage } from '../commit-batch.js';
+import { type BatchHead, markOf } from './batch-head.js';
+import type { BatchIndex } from './batch-index.js';
+import { draftOf, type LineRules, readLine, readLines } from './batch-lines.js';
+import { isOpen } from './batch-object.js';
+
+/** The way to a bridge. */
+export interface BatchBridge {
+  readonly view: BridgeView;
+  /** Puts a message on main, those of a moment together. */
+  readonly submit: (what: QueuedMessage) => Promise<Committed>;
+  /** Brings main as it is here up to date. */
+  readonly refresh: () => Promise<unknown>;
+}
+
+/** A batch that is to be taken in. */
+export interface BatchPlan {
+  readonly id: string;
+  readonly head: BatchHead;
+  readonly file: string;
+  /** What each of its tasks has in its metadata besides: whose it is. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly modelOf?: LineRules['modelOf'];
+}
+
+/** As much is put on main at a time: whoever asks meanwhile waits for no more than that. */
+const CHUNK_TASKS = MAX_COMMITS_PER_PUSH;
+const CHUNK_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Makes a task of each request of a batch that has none yet: so whoever was killed in the middle goes on from
+ * the file, and none is asked twice. Stops where `isWanted` says so. Throws what asking throws, and
+ * BridgeError `usage` where the file has changed.
+ */
+export async function takeIn(
+  { view, submit, refresh }: BatchBridge,
+  index: BatchIndex,
+  plan: BatchPlan,
+  isWanted: () => boolean,
+): Promise<'done' | 'stopped'> {
+  const { id, head, metadata } = plan;
+  const { maxTaskBytes } = view.terms;
+  const { endpoint } = head;
+  await refresh();
+  await index.refresh({ now: true });
+  const there = index.get(id)?.tasks;
+  let chunk: QueuedMessage[] = [];
+  let bytes = 0;
+  let pushing: Promise<boolean> = Promise.resolve(true);
+  /** Puts what is gathered on main, once what was gathered before is there; the next is read meanwhile. */
+  const flush = async (): Promise<boolean> => {
+    if (!(await pushing)) return false;
+    const part = chunk;
+    chunk = [];
+    bytes = 0;
+    pushing = push(part);
+    // Awaited by the next.
+    pushing.catch(() => {});
+    return true;
+  };
+  const push = async (part: readonly QueuedMessage[]): Promise<boolean> => {
+    const results = await Promise.allSettled(part.map(submit));
+    const failed = results.find(({ status }) => status === 'rejected');
+    // What is not wanted any more is not asked: that is no failure.
+    if (failed?.status === 'rejected' && isWanted()) throw failed.reason;
+    return failed === undefined;
+  };
+  let isFirst = true;
+  for await (const { line, bytes: text } of readLines(plan.file, maxTaskBytes)) {
+    const mark = isFirst ? head : null;
+    isFirst = false;
+    if (there?.has(line)) continue;
+    const read = readLine(line, text, { endpoint, maxTaskBytes, isChecked: true, modelOf: plan.modelOf });
+    if ('code' in read) throw changed(`line ${line}: ${read.message}`);
+    const { customId, body } = read;
+    const marked = { ...metadata, ...markOf({ id, customId, line, head: mark }) };
+    const draft = draftOf({ id: `${id}/${line}`, endpoint, body, maxTaskBytes, metadata: marked });
+    if (draft instanceof BridgeError) throw draft;
+    const message = askMessage({ hash: taskHash(draft.bytes), question: draft.question });
+    chunk.push({ file: draft.file, bytes: draft.bytes, message, isWanted });
+    bytes += draft.bytes.length;
+    if (chunk.length < CHUNK_TASKS && bytes < CHUNK_BYTES) continue;
+    if (!isWanted() || !(await flush())) return 'stopped';
+  }
+  return isWanted() && (await flush()) && (await pushing) ? 'done' : 'stopped';
+}
+
+/** Cancels what is open of a batch, with the reason by which it is known again. Throws what asking throws. */
+export async function giveUp(
+  { view, submit, refresh }: BatchBridge,
+  index: BatchIndex,
+  { id, reason }: { readonly id: string; readonly reason: string },
+  isWanted: () => boolean,
+): Promise<void> {
+  await refresh();
+  await index.refresh({ now: true });
+  const open = [...(index.get(id)?.tasks.values() ?? [])].filter(isOpen);
+  for (let at = 0; at < open.length && isWanted(); at += CHUNK_TASKS) {
+    const part = open.slice(at, at + CHUNK_TASKS);
+    const results = await Promise.allSettled(
+      part.map(({ task }) => submit({ ...draftCancel(task, view, reason), isWanted })),
+    );
+    await refresh();
+    await index.refresh({ now: true });
+    // Its answer may have come first.
+    const failed = results.find(
+      (one, n) => one.status === 'rejected' && part[n] !== undefined && isOpen(part[n]),
+    );
+    if (failed?.status === 'rejected') throw failed.reason;
+  }
+}
+
+function changed(what: string): BridgeError {
+  return new BridgeError(`the file of the batch is not what it was: ${what}`, {
+    code: 'usage',
+    remedy: 'send it again, as a batch of its own',
+  });
+}

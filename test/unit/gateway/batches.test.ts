@@ -1,0 +1,492 @@
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { BatchCalls } from '../../../src/gateway/batches/batch-calls.js';
+import { BatchFiles, FILE_LIMITS } from '../../../src/gateway/batches/batch-files.js';
+import { Batches, type BatchesSettings } from '../../../src/gateway/batches/batches.js';
+import type { Calls } from '../../../src/gateway/calls.js';
+import { openObjectReader } from '../../../src/git/object-reader.js';
+import { onCleanup } from '../../support/on-cleanup.js';
+import { tempDir } from '../../support/temp-dir.js';
+import { type CallsFixture, startCalls } from './calls-fixture.js';
+
+type Fields = Record<string, unknown>;
+
+const ENDPOINT = '/v1/chat/completions';
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+let fixture: CallsFixture;
+beforeAll(async () => {
+  fixture = await startCalls();
+});
+
+/** The batches of a gateway, and how its clients call them. */
+interface Desk {
+  readonly folder: string;
+  readonly batches: Batches;
+  call(method: string, path: string, more?: { body?: unknown; token?: string | null }): Promise<Response>;
+  json(method: string, path: string, more?: { body?: unknown; token?: string | null }): Promise<Fields>;
+  /** Sends a file and makes a batch of it. */
+  make(lines: readonly unknown[], more?: Fields, token?: string | null): Promise<Fields>;
+}
+
+interface DeskSettings {
+  readonly folder?: string;
+  readonly calls?: Calls;
+  /** The bridge's clock runs ahead by this. Milliseconds. */
+  readonly aheadMs?: number;
+  readonly submit?: BatchesSettings['bridge']['submit'];
+  readonly minFreeBytes?: number;
+  readonly maxFileBytes?: number;
+}
+
+async function openDesk(settings: DeskSettings = {}): Promise<Desk> {
+  const { calls = fixture.calls, aheadMs = 0, submit, ...limits } = settings;
+  const folder = settings.folder ?? (await tempDir());
+  const { terms } = calls.view;
+  const view = { ...calls.view, terms: { ...terms, serverNow: () => terms.serverNow() + aheadMs } };
+  const files = new BatchFiles(folder, { ...FILE_LIMITS, minFreeBytes: 0, ...limits });
+  const batches = new Batches({
+    bridge: { view, submit: submit ?? ((what) => calls.submit(what)), refresh: () => calls.refresh() },
+    ...{ folder, gateway: 'test', asker: calls.asker },
+    hasModel: async (model) => model !== 'no-such',
+    modelOf: (model) => (model === 'gpt-4o' ? 'llama3.2' : model),
+    pathOf: (id) => files.pathOf(id),
+    onProblem: (error) => fixture.problems.push(error),
+  });
+  onCleanup(() => batches.close());
+  const desk = new BatchCalls(view, files, batches);
+  const call: Desk['call'] = (method, path, { body, token = null } = {}) => {
+    const url = new URL(path, 'http://x');
+    const isForm = body instanceof FormData || body instanceof ReadableStream;
+    const init = { method, body: isForm ? body : body === undefined ? null : JSON.stringify(body) };
+    const request = new Request(url, init as RequestInit);
+    return desk.answer({ method, path: url.pathname, query: url.searchParams, token, request });
+  };
+  const json: Desk['json'] = async (...asked) => (await (await call(...asked)).json()) as Fields;
+  return {
+    ...{ folder, batches, call, json },
+    async make(lines, more = {}, token = null) {
+      const text = lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n');
+      const { id: input_file_id } = await json('POST', '/v1/files', { body: formOf(text), token });
+      const body = { input_file_id, endpoint: ENDPOINT, completion_window: '24h', ...more };
+      const batch = await json('POST', '/v1/batches', { body, token });
+      await batches.settled(String(batch.id));
+      return batch;
+    },
+  };
+}
+
+function formOf(text: string, filename = 'in.jsonl', purpose = 'batch'): FormData {
+  const form = new FormData();
+  form.set('purpose', purpose);
+  form.set('file', new File([text], filename));
+  return form;
+}
+
+function lineOf(at: number, more: Fields = {}): Fields {
+  const body = { model: 'llama3.2', messages: [{ role: 'user', content: `question ${at}` }] };
+  return { custom_id: `q-${at}`, method: 'POST', url: ENDPOINT, body, ...more };
+}
+
+const numbers = (count: number) => Array.from({ length: count }, (_, at) => at + 1);
+
+/** The tasks of a batch that have no answer, by the id that its client gave them. */
+async function openTasks(id: unknown): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  const ids = (await fixture.bridge.git(['log', '--reverse', '--format=%H', 'main'])).trim().split('\n');
+  const reader = openObjectReader(fixture.bridge);
+  for (const commit of ids) {
+    const blob = await reader.read(`${commit}:task.json`);
+    const { metadata = {} } = JSON.parse(blob?.content.toString() ?? '{}') as { metadata?: Fields };
+    const customId = String(metadata.custom_id);
+    if (metadata.batch === id && !found.has(customId)) found.set(customId, commit);
+  }
+  reader.close();
+  return found;
+}
+
+async function answer(task: string | undefined, content: string): Promise<void> {
+  const body = { id: 'x', object: 'chat.completion', choices: [{ message: { content } }] };
+  await fixture.answer(task ?? '', { answer: content, response: { status: 200, body } });
+}
+
+async function linesOf(response: Promise<Response>): Promise<Fields[]> {
+  const text = await (await response).text();
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Fields);
+}
+
+describe('a batch', () => {
+  test('becomes tasks with priority -10, and its results come from the record in the order of the file', async () => {
+    const desk = await openDesk();
+    const made = await desk.make(
+      numbers(4).map((at) => lineOf(at)),
+      { metadata: { night: '7' } },
+    );
+    expect(made).toMatchObject({ object: 'batch', status: 'validating', endpoint: ENDPOINT, errors: null });
+    const path = `/v1/batches/${made.id}`;
+    const counts = { total: 4, completed: 0, failed: 0 };
+    const begun = await desk.json('GET', path);
+    expect(begun).toMatchObject({ status: 'in_progress', request_counts: counts, output_file_id: null });
+    const tasks = await openTasks(made.id);
+    const first = JSON.parse(await fixture.bridge.git(['show', `${tasks.get('q-1')}:task.json`])) as Fields;
+    expect(first).toMatchObject({ priority: -10, request: { path: ENDPOINT, body: lineOf(1).body } });
+    // Answered from the last to the first; one badly, and one refused by the model server.
+    await answer(tasks.get('q-4'), 'four');
+    const error = { code: 'timeout', message: 'it took too long' };
+    await fixture.answer(tasks.get('q-3') ?? '', { answer: null, error });
+    const refusal = { status: 400, body: { error: { message: 'no' } } };
+    const refused = { answer: null, error: { code: 'backend_refused', message: 'no' }, response: refusal };
+    await fixture.answer(tasks.get('q-2') ?? '', refused);
+    expect(await desk.json('GET', path)).toMatchObject({ status: 'in_progress', output_file_id: null });
+    await answer(tasks.get('q-1'), 'one');
+    await expect
+      .poll(() => desk.json('GET', path))
+      .toMatchObject({
+        ...{ status: 'completed', request_counts: { total: 4, completed: 2, failed: 2 } },
+        ...{ metadata: { night: '7' }, completed_at: expect.any(Number), errors: null },
+      });
+    const { output_file_id, error_file_id } = await desk.json('GET', path);
+    expect(await linesOf(desk.call('GET', `/v1/files/${output_file_id}/content`))).toMatchObject(
+      ['one', 'four'].map((content, at) => ({
+        ...{ id: /^batch_req_/, custom_id: ['q-1', 'q-4'][at], error: null },
+        id: `batch_req_${tasks.get(['q-1', 'q-4'][at] ?? '')}`,
+        response: { status_code: 200, body: { choices: [{ message: { content } }] } },
+      })),
+    );
+    expect(await linesOf(desk.call('GET', `/v1/files/${error_file_id}/content`))).toMatchObject([
+      { custom_id: 'q-2', response: { status_code: 400, body: refusal.body }, error: null },
+      { custom_id: 'q-3', response: null, error: { code: 'timeout' } },
+    ]);
+    const whole = await (await desk.call('GET', `/v1/files/${output_file_id}/content`)).text();
+    const file = await desk.json('GET', `/v1/files/${output_file_id}`);
+    expect(file).toMatchObject({ object: 'file', purpose: 'batch_output', bytes: Buffer.byteLength(whole) });
+  });
+
+  test('is known from history alone, to a gateway that has nothing else', async () => {
+    const desk = await openDesk();
+    const made = await desk.make([lineOf(1), lineOf(2)], { metadata: { a: 'b' } }, 'alice');
+    await rm(desk.folder, { recursive: true });
+    const other = await openDesk();
+    const path = `/v1/batches/${made.id}`;
+    const token = 'alice';
+    const { input_file_id, created_at } = made;
+    expect(await other.json('GET', path, { token })).toMatchObject({
+      ...{ id: made.id, status: 'in_progress', endpoint: ENDPOINT, input_file_id, created_at },
+      ...{ completion_window: '24h', metadata: { a: 'b' }, request_counts: { total: 2 } },
+    });
+    for (const task of (await openTasks(made.id)).values()) await answer(task, 'yes');
+    await expect.poll(() => other.json('GET', path, { token })).toMatchObject({ status: 'completed' });
+    const { output_file_id } = await other.json('GET', path, { token });
+    expect(await linesOf(other.call('GET', `/v1/files/${output_file_id}/content`, { token }))).toHaveLength(
+      2,
+    );
+    const list = await other.json('GET', '/v1/batches', { token });
+    expect(list).toMatchObject({ object: 'list', data: [{ id: made.id }], has_more: false });
+  });
+
+  test('that was killed half-way through taking in goes on from its file, without doubling', async () => {
+    let left = 700;
+    const dying = await openDesk({
+      submit: async (what) => {
+        left -= 1;
+        if (left < 0) throw new Error('killed');
+        return await fixture.calls.submit(what);
+      },
+    });
+    const made = await dying.make(numbers(1_200).map((at) => lineOf(at)));
+    await dying.batches.close();
+    expect((await openTasks(made.id)).size).toBe(700);
+    const again = await openDesk({ folder: dying.folder });
+    await again.batches.open();
+    await again.batches.settled(String(made.id));
+    expect(await again.json('GET', `/v1/batches/${made.id}`)).toMatchObject({ status: 'in_progress' });
+    const log = await fixture.bridge.git(['log', '--format=%s', 'main']);
+    const asked = log.split('\n').filter((subject) => /question \d{3,4}$/.test(subject));
+    expect(asked).toHaveLength(1_200 - 99);
+    expect(new Set(asked).size).toBe(asked.length);
+    expect((await openTasks(made.id)).size).toBe(1_200);
+  });
+
+  test('is cancelled once by two at a time, and what was not answered says so', async () => {
+    const desk = await openDesk();
+    const { id } = await desk.make([lineOf(1), lineOf(2), lineOf(3)]);
+    await answer((await openTasks(id)).get('q-2'), 'two');
+    const cancel = () => desk.json('POST', `/v1/batches/${id}/cancel`);
+    const both = await Promise.all([cancel(), cancel()]);
+    for (const one of both) expect(one.status).toMatch(/^cancell(ing|ed)$/);
+    await desk.batches.settled(String(id));
+    const done = await desk.json('GET', `/v1/batches/${id}`);
+    expect(done).toMatchObject({
+      status: 'cancelled',
+      request_counts: { total: 3, completed: 1, failed: 0 },
+    });
+    expect(await linesOf(desk.call('GET', `/v1/files/${done.error_file_id}/content`))).toMatchObject([
+      { custom_id: 'q-1', response: null, error: { code: 'batch_cancelled' } },
+      { custom_id: 'q-3', response: null, error: { code: 'batch_cancelled' } },
+    ]);
+    const cancels = (await fixture.subjects()).filter((subject) => subject.startsWith('cancel'));
+    expect(cancels).toHaveLength(2);
+    expect((await cancel()).status).toBe('cancelled');
+    // A gateway that knows history alone says the same.
+    expect(await (await openDesk()).json('GET', `/v1/batches/${id}`)).toMatchObject({ status: 'cancelled' });
+  });
+
+  test('that is over is not cancelled', async () => {
+    const desk = await openDesk();
+    const { id } = await desk.make([lineOf(1)]);
+    await answer((await openTasks(id)).get('q-1'), 'one');
+    await expect.poll(() => desk.json('GET', `/v1/batches/${id}`)).toMatchObject({ status: 'completed' });
+    await expect(desk.call('POST', `/v1/batches/${id}/cancel`)).rejects.toMatchObject({ status: 409 });
+  });
+
+  test('expires, and nobody answers the rest of it', async () => {
+    const desk = await openDesk();
+    const { id } = await desk.make([lineOf(1), lineOf(2)]);
+    await answer((await openTasks(id)).get('q-1'), 'one');
+    const later = await openDesk({ folder: desk.folder, aheadMs: DAY_MS + 60_000 });
+    expect(await later.json('GET', `/v1/batches/${id}`)).toMatchObject({ status: 'expired' });
+    await later.batches.open();
+    await later.batches.settled(String(id));
+    const log = await fixture.bridge.git(['log', '-1', '--format=%s', 'main']);
+    expect(log).toContain('its batch has expired');
+    const done = await later.json('GET', `/v1/batches/${id}`);
+    expect(done).toMatchObject({ status: 'expired', request_counts: { completed: 1 } });
+    expect(await linesOf(later.call('GET', `/v1/files/${done.error_file_id}/content`))).toMatchObject([
+      { custom_id: 'q-2', response: null, error: { code: 'batch_expired' } },
+    ]);
+    // Nothing is left of it beside history and its file.
+    expect((await readdir(desk.folder)).filter((name) => name.startsWith('batch_'))).toEqual([]);
+  });
+
+  test('has the model that an alias stands for, and no field of the gateway', async () => {
+    const desk = await openDesk();
+    const url = '/v1/responses';
+    const body = { model: 'gpt-4o', input: 'x', store: true, background: true };
+    const { id } = await desk.make([lineOf(1, { url, body })], { endpoint: url });
+    const task = (await openTasks(id)).get('q-1');
+    const asked = JSON.parse(await fixture.bridge.git(['show', `${task}:task.json`])) as Fields;
+    expect(asked).toMatchObject({ request: { path: url, body: { model: 'llama3.2', input: 'x' } } });
+    expect(JSON.stringify(asked)).not.toMatch(/store|background/);
+  });
+
+  test('is added to by nobody else', async () => {
+    const desk = await openDesk();
+    const { id } = await desk.make([lineOf(1), lineOf(2)], {}, 'alice');
+    const body = { messages: [] };
+    const forged = { batch: String(id), custom_id: 'q-9', batch_line: '9' };
+    await fixture.calls.post({
+      ...{ path: ENDPOINT, body, token: 'mallory', idempotencyKey: null, wantsStream: false },
+      metadata: forged,
+    });
+    const other = await openDesk();
+    await other.batches.index.refresh();
+    expect([...(other.batches.index.get(String(id))?.tasks.keys() ?? [])]).toEqual([1, 2]);
+  });
+});
+
+describe('a file that is no batch', () => {
+  test.each<[what: string, lines: unknown[], code: string, line: number | null, param: string | null]>([
+    ['no JSON', ['{"custom_id": '], 'invalid_json_line', 1, null],
+    ['half a line', [lineOf(1), '[1]'], 'invalid_request', 2, null],
+    ['a custom_id twice', [lineOf(1), lineOf(1)], 'duplicate_custom_id', 2, 'custom_id'],
+    ['no custom_id', [lineOf(1, { custom_id: undefined })], 'invalid_custom_id', 1, 'custom_id'],
+    ['another url', [lineOf(1, { url: '/v1/embeddings' })], 'mismatched_endpoint', 1, 'url'],
+    ['another method', [lineOf(1, { method: 'GET' })], 'invalid_method', 1, 'method'],
+    ['no body', [lineOf(1, { body: 'x' })], 'invalid_request', 1, 'body'],
+    ['a key twice', ['{"custom_id":"a","custom_id":"b"}'], 'invalid_json_line', 1, null],
+    [
+      'half a character',
+      ['{"custom_id":"\\ud800","method":"POST","url":"x","body":{}}'],
+      'invalid_custom_id',
+      1,
+      'custom_id',
+    ],
+    ['a stream', [lineOf(1, { body: { stream: true } })], 'stream_not_supported', 1, 'body.stream'],
+    [
+      'a model that nobody has',
+      [lineOf(1, { body: { model: 'no-such' } })],
+      'model_not_found',
+      1,
+      'body.model',
+    ],
+    ['nothing', ['', '  '], 'empty_file', null, null],
+  ])('fails with its line: %s', async (_what, lines, code, line, param) => {
+    const desk = await openDesk();
+    const { id } = await desk.make(lines);
+    expect(await desk.json('GET', `/v1/batches/${id}`)).toMatchObject({
+      ...{ status: 'failed', failed_at: expect.any(Number), output_file_id: null },
+      errors: { object: 'list', data: [{ code, line, param, message: expect.any(String) }] },
+    });
+    expect((await openTasks(id)).size).toBe(0);
+  });
+
+  test('tells a hundred faults at most, and of a million lines only that', async () => {
+    const desk = await openDesk();
+    const bad = await desk.make(numbers(300).map(() => 'x'));
+    const told = await desk.json('GET', `/v1/batches/${bad.id}`);
+    expect((told.errors as { data: unknown[] }).data).toHaveLength(100);
+    const many = await desk.make([Array.from({ length: 1_000_000 }, () => '{}').join('\n')]);
+    const { errors } = (await desk.json('GET', `/v1/batches/${many.id}`)) as { errors: { data: Fields[] } };
+    expect(errors.data).toHaveLength(100);
+  });
+
+  test('has a line of nine megabytes, which is never held', async () => {
+    const desk = await openDesk();
+    const long = lineOf(2, { body: { messages: 'x'.repeat(9 * 1024 * 1024) } });
+    const { id } = await desk.make([lineOf(1), long]);
+    const { errors } = (await desk.json('GET', `/v1/batches/${id}`)) as { errors: { data: Fields[] } };
+    expect(errors.data).toMatchObject([{ code: 'request_too_large', line: 2 }]);
+  });
+
+  test.each([
+    ['input_file_id', { input_file_id: 'file-../../tokens' }],
+    ['input_file_id', { input_file_id: 7 }],
+    ['endpoint', { endpoint: '/v1/files' }],
+    ['completion_window', { completion_window: 'soon' }],
+    ['metadata', { metadata: { a: 1 } }],
+    ['metadata', { metadata: Object.fromEntries(numbers(17).map((n) => [`k${n}`, ''])) }],
+  ])('is 400 for a bad %s', async (param, more) => {
+    const made = (await openDesk()).make([lineOf(1)], more);
+    await expect(made).rejects.toMatchObject({ status: 400, param });
+  });
+});
+
+describe('a file', () => {
+  test('is kept, listed, read and deleted by its own token alone', async () => {
+    const desk = await openDesk();
+    const token = 'alice';
+    const file = await desk.json('POST', '/v1/files', { body: formOf('{}\n'), token });
+    expect(file).toMatchObject({ object: 'file', bytes: 3, filename: 'in.jsonl', purpose: 'batch' });
+    const path = `/v1/files/${file.id}`;
+    expect(await (await desk.call('GET', `${path}/content`, { token })).text()).toBe('{}\n');
+    for (const other of ['mallory', null]) {
+      for (const [method, where] of [
+        ['GET', path],
+        ['GET', `${path}/content`],
+        ['DELETE', path],
+      ] as const)
+        await expect(desk.call(method, where, { token: other })).rejects.toMatchObject({ status: 404 });
+      expect(await desk.json('GET', '/v1/files?purpose=batch', { token: other })).toMatchObject({ data: [] });
+    }
+    expect(await desk.json('GET', '/v1/files?purpose=batch', { token })).toMatchObject({
+      data: [{ id: file.id }],
+    });
+    expect(await desk.json('DELETE', path, { token })).toEqual({
+      id: file.id,
+      object: 'file',
+      deleted: true,
+    });
+    expect(await readdir(desk.folder)).toEqual([]);
+  });
+
+  test.each([
+    '../../../etc/passwd',
+    '..\\..\\tokens.json',
+    '..',
+    '/etc/shadow',
+    'a\u0000b\u001b[31m',
+    'x'.repeat(5_000),
+  ])('lies under its own id, whatever its name is: %j', async (name) => {
+    const desk = await openDesk();
+    const { id, filename } = await desk.json('POST', '/v1/files', { body: formOf('{}', name) });
+    expect((await readdir(desk.folder)).sort()).toEqual([`${id}.json`, `${id}.jsonl`]);
+    const isPlain = [...String(filename)].every((char) => char >= ' ' && !'/\\'.includes(char));
+    expect(isPlain && !/^\.+$/.test(String(filename))).toBe(true);
+    expect(String(filename).length).toBeLessThan(210);
+  });
+
+  test.each(['file-..%2f..%2ftokens', 'file-', `file-${'a'.repeat(24)}`, `file-${'a'.repeat(24)}-output`])(
+    'is not found by an id that is none: %s',
+    async (id) => {
+      const desk = await openDesk();
+      await writeFile(join(desk.folder, '..', 'tokens.json'), '{}').catch(() => {});
+      await expect(desk.call('GET', `/v1/files/${id}`)).rejects.toMatchObject({ status: 404 });
+    },
+  );
+
+  test('is refused where the disk is full, and leaves nothing behind', async () => {
+    const desk = await openDesk({ minFreeBytes: Number.MAX_SAFE_INTEGER });
+    const sent = desk.call('POST', '/v1/files', { body: formOf('{}') });
+    await expect(sent).rejects.toMatchObject({ status: 507, code: 'disk_full' });
+    expect(await readdir(desk.folder)).toEqual([]);
+  });
+
+  test('is refused where it is too long, and leaves nothing behind', async () => {
+    const desk = await openDesk({ maxFileBytes: 1_000 });
+    const sent = desk.call('POST', '/v1/files', { body: formOf('x'.repeat(1_001)) });
+    await expect(sent).rejects.toMatchObject({ status: 413 });
+    expect(await readdir(desk.folder)).toEqual([]);
+  });
+
+  test('is whole however its form is cut, and whatever of a boundary it has in it', async () => {
+    const desk = await openDesk();
+    const content = '\r\n--b\r\n--bound\r\n\r\n--boundar\r--boundary\n';
+    const form = formText(['file', 'in.jsonl', content], ['purpose', null, 'batch']);
+    for (const size of [1, 2, 3, 7, 10_000]) {
+      const { id } = await send(desk, form, size);
+      expect(await (await desk.call('GET', `/v1/files/${id}/content`)).text()).toBe(content);
+    }
+    const empty = await send(desk, formText(['purpose', null, 'batch'], ['file', 'x', '']), 5);
+    expect(empty).toMatchObject({ bytes: 0 });
+  });
+
+  const field = (name: string) => [name, null, 'batch'] as const;
+  test.each<[what: string, form: string]>([
+    ['another purpose', formText(['purpose', null, 'fine-tune'], ['file', 'x', '{}'])],
+    ['no purpose', formText(['file', 'x', '{}'])],
+    ['no file', formText(field('purpose'))],
+    ['two files', formText(field('purpose'), ['file', 'x', '{}'], ['file', 'y', '{}'])],
+    ['a hundred fields', formText(...numbers(100).map((n) => field(`f${n}`)), field('purpose'))],
+    ['a field without end', formText(['purpose', null, 'x'.repeat(100_000)])],
+    ['headers without end', `--boundary\r\nA: ${'x'.repeat(100_000)}`],
+    ['no end', '--boundary\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\nabc'],
+    ['no beginning', `${'x'.repeat(100_000)}--boundary--`],
+    ['nothing', ''],
+    [
+      'a form in a form',
+      formText(field('purpose'), ['file', 'x', '{}', 'Content-Type: multipart/mixed; boundary=b']),
+    ],
+    [
+      'an encoded file',
+      formText(field('purpose'), ['file', 'x', 'e30=', 'Content-Transfer-Encoding: base64']),
+    ],
+    ['a part without a name', '--boundary\r\nContent-Type: text/plain\r\n\r\nx\r\n--boundary--'],
+  ])('is refused where its form has %s', async (_what, form) => {
+    const desk = await openDesk();
+    await expect(send(desk, form, 1_000)).rejects.toMatchObject({ status: 400 });
+    expect(await readdir(desk.folder)).toEqual([]);
+  });
+});
+
+type FormPart = readonly [name: string, filename: string | null, content: string, header?: string];
+
+function formText(...parts: readonly FormPart[]): string {
+  const texts = parts.map(([name, filename, content, header]) => {
+    const file = filename === null ? '' : `; filename="${filename}"`;
+    const more = header === undefined ? '' : `\r\n${header}`;
+    return `--boundary\r\nContent-Disposition: form-data; name="${name}"${file}${more}\r\n\r\n${content}\r\n`;
+  });
+  return `${texts.join('')}--boundary--\r\n`;
+}
+
+/** Sends a form in pieces of a size. */
+async function send(desk: Desk, form: string, size: number): Promise<Fields> {
+  const bytes = Buffer.from(form);
+  const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) =>
+    bytes.subarray(at * size, (at + 1) * size),
+  );
+  const files = new BatchFiles(desk.folder, { ...FILE_LIMITS, minFreeBytes: 0 });
+  const request = new Request('http://x/v1/files', {
+    method: 'POST',
+    headers: { 'content-type': 'multipart/form-data; boundary=boundary' },
+    body: ReadableStream.from(pieces),
+    duplex: 'half',
+  } as RequestInit);
+  const file = await files.add(request, null);
+  expect((await readFile(files.pathOf(file.id))).length).toBe(file.bytes);
+  return file as unknown as Fields;
+}
