@@ -52,6 +52,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/cancel.js')).cancelCommand,
   },
   {
+    usage: 'batch',
+    describe: 'List, show and cancel batches (ask --batch), and print their results',
+    load: async () => (await import('./commands/batch.js')).batchCommand,
+  },
+  {
     usage: 'watch <file>',
     describe: 'Ask whatever a program writes into a file, at every change of it',
     load: async () => (await import('./commands/watch.js')).watchCommand,

@@ -66,6 +66,11 @@ export const POSITIONALS = {
     required: true,
     describe: 'The id of the task, or the beginning of it',
   }),
+  batch: positional('batch', {
+    kind: 'text',
+    required: true,
+    describe: 'The id of the batch, or the beginning of it',
+  }),
   watched: positional('file', {
     kind: 'path',
     required: true,

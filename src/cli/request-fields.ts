@@ -31,8 +31,8 @@ const SHORTEN = 'send less at once, or raise bridge.maxTaskBytes on the server';
  * be read or is not what it has to be.
  */
 export async function askedFieldsOf(args: AskArgs): Promise<TaskJson> {
-  const { request, embed, tools, path } = args;
-  const ways = Object.entries({ request, embed, tools }).filter(([, value]) => value !== undefined);
+  const { request, embed, tools, path, batch } = args;
+  const ways = Object.entries({ request, embed, tools, batch }).filter(([, value]) => value !== undefined);
   if (ways.length > 1)
     throw usage(`--${ways[0]?.[0]} and --${ways[1]?.[0]} do not go together`, 'give one of them');
   if (path !== undefined && request === undefined)
@@ -116,6 +116,15 @@ function besides({ backend, localOnly, priority, taskTimeout, metadata }: AskArg
   };
 }
 
+/** The metadata of a batch. Throws BridgeError `usage` for what a file of whole calls says itself. */
+export function batchMetadataOf(args: AskArgs): Record<string, string> {
+  refuse(args, 'batch', [
+    ...[...ASKED, ...GENERATED, 'request', 'embed', 'tools', 'path', 'model', 'backend', 'priority'],
+    ...['taskTimeout', 'timeout'],
+  ]);
+  return args.metadata === undefined ? {} : pairs(args.metadata);
+}
+
 /** What says in another way what is asked. */
 const ASKED = ['prompt', 'file', 'replyTo', 'dedup'] as const;
 /** What the body of a call says itself. */
@@ -133,7 +142,7 @@ function refuse(args: AskArgs, way: string, names: readonly string[]): void {
   const shown =
     wrong === 'prompt' ? 'a question' : `--${wrong.replace(/[A-Z]/g, (one) => `-${one.toLowerCase()}`)}`;
   const remedy =
-    way === 'request'
+    way === 'request' || way === 'batch'
       ? 'put it into the body of the call, or leave it out'
       : 'leave it out, or send the whole call: --request FILE';
   throw usage(`${shown} goes not with --${way}`, remedy);

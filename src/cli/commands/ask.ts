@@ -1,6 +1,7 @@
 import { ask } from '../../asker/ask.js';
 import { draftTask } from '../../asker/task-draft.js';
 import { formatDuration } from '../../protocol/duration.js';
+import { askBatch } from '../ask-batch.js';
 import { askShown, laterCommand } from '../ask-shown.js';
 import { defineCommand } from '../command.js';
 import { worded } from '../option.js';
@@ -10,7 +11,7 @@ import { OPTIONS, POSITIONALS } from '../options.js';
 import type { Output } from '../output.js';
 import { printAnswer } from '../print-answer.js';
 import { EXIT, printProblem } from '../print-error.js';
-import { askedFieldsOf } from '../request-fields.js';
+import { askedFieldsOf, batchMetadataOf } from '../request-fields.js';
 import { stopSignal } from '../stop-signal.js';
 
 /** `llm-bridge ask [PROMPT…] --repo R` */
@@ -38,6 +39,16 @@ export const askCommand = defineCommand({
     ['$0 ask "the weather in Rome?" --tools tools.json --repo …', 'prints which tool the model calls'],
   ],
   async run(args, { out, env }) {
+    if (args.batch !== undefined) {
+      const { id, total, isNew } = await askBatch(accessOf(args, env), {
+        ...{ file: args.batch, metadata: batchMetadataOf(args), name: args.name },
+        signal: AbortSignal.any([stopSignal(), out.failed]),
+        say: (line) => void process.stderr.write(`${line}\n`),
+      });
+      if (!isNew) process.stderr.write('all of it was asked before: it is the same batch\n');
+      await (args.json ? out.json({ batch: id, total, new: isNew }) : out.print(id));
+      return EXIT.done;
+    }
     const { reply_to: fromFile, ...fields } = await askedFieldsOf(args);
     const signal = stopSignal();
     const later = (task: string) => laterCommand('answer', task, args);

@@ -20,6 +20,16 @@ export const TASK_ROWS = {
     kind: 'path',
     describe: 'An API call: a file with its JSON body, or with {"path", "body"}; "-" reads standard input',
   }),
+  batch: option('batch', {
+    kind: 'path',
+    describe:
+      'A file of many API calls, a line of JSON each, that nobody waits for; prints the id of the batch',
+  }),
+  batchErrors: option('errors', {
+    kind: 'switch',
+    describe: 'The requests without a good answer, and why',
+    forOneRun: true,
+  }),
   requestPath: option('path', {
     kind: 'text',
     describe: 'The path of the API call, where --request has the body alone',
@@ -138,6 +148,7 @@ export const TASK_ROWS = {
 /** Of `ask`: what is asked as an API call. */
 export const REQUEST_OPTIONS = grouped('An API call:', [
   TASK_ROWS.request,
+  TASK_ROWS.batch,
   TASK_ROWS.requestPath,
   TASK_ROWS.embed,
   TASK_ROWS.tools,
