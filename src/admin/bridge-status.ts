@@ -5,11 +5,12 @@ import type { Repository } from '../git/run-git.js';
 import type { LeftLock } from '../git/stale-locks.js';
 import type { OnAnswerStatus } from '../log/on-answer/state.js';
 import { messageOf } from '../protocol/history.js';
-import { isPresent, type Presence } from '../protocol/presence.js';
+import { isPresent, isStandby, type Presence } from '../protocol/presence.js';
 import { type RunningWork, readTaskHistory, type TaskRow, taskRows, withWaits } from './list-tasks.js';
 import { type RecentFigures, recentFigures } from './recent-figures.js';
 import type { ListedGateway } from './running-gateways.js';
 import type { WaitsFor } from './task-waits.js';
+import { type WhoIsWaited, wakersNow } from './who-waits.js';
 
 /** The output of `status`; its JSON form is a contract. Times are ISO 8601, ages milliseconds. */
 export interface BridgeStatus {
@@ -63,6 +64,10 @@ export interface OpenTask {
   readonly subject: string;
   /** The agents that it waits for, where only agents that are away have its model; null otherwise. */
   readonly waits_for: WaitsFor | null;
+  /**
+   * Of a pending task: whom it waits for. Null otherwise, and where agents do not say that they are there.
+   */
+  readonly waiting: WhoIsWaited | null;
 }
 
 /**
@@ -89,6 +94,8 @@ export interface AgentStatus {
   readonly models: readonly string[];
   /** How many tasks it takes at once. */
   readonly parallel: number;
+  /** Of a standby: it takes only what has waited for so long. Null for any other agent. */
+  readonly standby_after_ms: number | null;
   /** The tasks in `running` that it has. */
   readonly busy: readonly string[];
 }
@@ -101,9 +108,6 @@ export interface Waking {
   readonly agents: readonly string[];
   readonly since: string;
 }
-
-/** One that wakes says so again after a quarter of an hour at most. What is older was never taken back. */
-const WAKING_SHOWN_MS = 20 * 60_000;
 
 /** What `status` needs besides history. */
 export interface StatusContext {
@@ -128,13 +132,14 @@ export async function readStatus(repo: Repository, context: StatusContext): Prom
   const plain = taskRows(commits, { nowMs, ttlMs, running: context.who.running });
   const rows = await withWaits(repo, commits, plain, context);
   const subjects = new Map(commits.map(({ id, subject }) => [id, subject]));
-  const openTask = ({ task, asker, asked_at, waits_for }: TaskRow): OpenTask => ({
+  const openTask = ({ task, asker, asked_at, waits_for, waiting }: TaskRow): OpenTask => ({
     task,
     asker,
     asked_at,
     age_ms: Math.max(0, nowMs - Date.parse(asked_at)),
     subject: subjects.get(task) ?? '',
     waits_for,
+    waiting,
   });
   const last = commits.findLast((commit) => messageOf(commit).kind === 'answer');
   return {
@@ -174,12 +179,12 @@ export async function readStatus(repo: Repository, context: StatusContext): Prom
 }
 
 function wakingOf(rows: readonly TaskRow[], { who, nowMs }: StatusContext): Waking[] {
-  return (who.wakers ?? []).flatMap(({ agent, seen_at, work = [] }) => {
+  return wakersNow(who, nowMs).flatMap(({ agent, work = [] }) => {
     const said = work.find(({ phase }) => phase === 'waking');
     const row = rows.find(({ task, state }) => task === said?.task && state === 'pending');
-    if (said === undefined || row === undefined || nowMs - Date.parse(seen_at) > WAKING_SHOWN_MS) return [];
-    const known = who.agents.map(({ agent: name }) => name);
-    const agents = row.waits_for?.agents.map(({ name }) => name) ?? known;
+    if (said === undefined || row === undefined) return [];
+    const known = who.agents.filter((one) => !isStandby(one)).map(({ agent: name }) => name);
+    const agents = row.waiting?.agents.map(({ name }) => name) ?? known;
     return [{ by: agent, task: said.task, agents, since: said.since }];
   });
 }
@@ -202,5 +207,6 @@ function agentStatus(presence: Presence, rows: readonly TaskRow[], nowMs: number
   const state = presence.state === 'stopped' ? 'stopped' : isPresent(presence, nowMs) ? 'running' : 'gone';
   const busy = rows.filter((row) => row.state === 'running' && row.agent === agent).map(({ task }) => task);
   const age_ms = Math.max(0, nowMs - Date.parse(seen_at));
-  return { name: agent, state, seen_at, age_ms, version, backends, models, parallel, busy };
+  const standby_after_ms = presence.after_s === undefined ? null : presence.after_s * 1000;
+  return { name: agent, state, seen_at, age_ms, version, backends, models, parallel, standby_after_ms, busy };
 }

@@ -10,6 +10,7 @@ import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
 import { isExpired } from '../protocol/queue.js';
 import type { TaskState } from './task-state.js';
 import { readWaits, type WaitsFor } from './task-waits.js';
+import type { WhoIsWaited } from './who-waits.js';
 
 /** A task and its state; the JSON form is a contract. Times are ISO 8601. */
 export interface TaskRow {
@@ -28,6 +29,10 @@ export interface TaskRow {
   readonly work: RunningWork | null;
   /** Of a pending task whose model only agents have that are away: these. Null otherwise. */
   readonly waits_for: WaitsFor | null;
+  /**
+   * Of a pending task: whom it waits for. Null otherwise, and where agents do not say that they are there.
+   */
+  readonly waiting: WhoIsWaited | null;
   /** Of a pending task: its place in line, 1 for the next. Null otherwise, and where too many are open. */
   readonly place: number | null;
 }
@@ -105,7 +110,10 @@ export async function withWaits(
     commits.filter(({ id }) => pending.has(id)),
     context,
   );
-  return rows.map((row) => ({ ...row, waits_for: waits.get(row.task) ?? null }));
+  return rows.map((row) => {
+    const { waits: waits_for = null, waited: waiting = null } = waits.get(row.task) ?? {};
+    return { ...row, waits_for, waiting };
+  });
 }
 
 /** The part of history in which tasks can be pending, from old to new. */
@@ -158,6 +166,7 @@ function rowOf(
     question: withoutHead(commit.subject, 'ask'),
     work: null,
     waits_for: null,
+    waiting: null,
     place: null,
   };
   if (answer !== undefined) {

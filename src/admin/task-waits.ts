@@ -6,7 +6,8 @@ import { openObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
-import { readTask } from '../protocol/task.js';
+import { readTask, type TaskJson } from '../protocol/task.js';
+import { type WhoIsWaited, whoIsWaited } from './who-waits.js';
 
 /** The agents that a pending task waits for, because they have the model it names. Times are ISO 8601. */
 export interface WaitsFor {
@@ -15,39 +16,51 @@ export interface WaitsFor {
   readonly agents: readonly { readonly name: string; readonly seen_at: string | null }[];
 }
 
+/** Whom a pending task waits for: `waits` where only agents that are away have its model. */
+export interface TaskWaits {
+  readonly waits: WaitsFor | null;
+  /** Null where agents do not say that they are there. */
+  readonly waited: WhoIsWaited | null;
+}
+
 /** So many pending tasks are looked into, the oldest: each is read from its blob. */
 const MAX_LOOKED_INTO = 200;
 
-/**
- * Which of these pending tasks wait for agents that are away, by id. Where no agent says what it has, no task
- * is looked into.
- */
+/** Whom each of these pending tasks waits for, by id. */
 export async function readWaits(
   repo: Repository,
   pending: readonly HistoryCommit[],
   context: { readonly who: WhoWorks; readonly nowMs: number; readonly takesClaims: boolean },
-): Promise<ReadonlyMap<string, WaitsFor>> {
-  const waits = new Map<string, WaitsFor>();
-  if (context.who.models.size === 0) return waits;
+): Promise<ReadonlyMap<string, TaskWaits>> {
+  const { who, nowMs, takesClaims } = context;
+  const all = new Map<string, TaskWaits>();
   const reader = openObjectReader(repo);
   try {
     for (const commit of pending.slice(0, MAX_LOOKED_INTO)) {
       const message = messageOf(commit);
-      if (message.kind !== 'task' || message.file !== 'task.json') continue;
-      const blob = await reader.read(message.change.newId, DEFAULT_MAX_TASK_BYTES);
+      const isJson = message.kind === 'task' && message.file === 'task.json';
+      const blob = isJson ? await reader.read(message.change.newId, DEFAULT_MAX_TASK_BYTES) : null;
       const read = blob === null ? null : readTask('task.json', blob.content);
-      if (!read?.ok) continue;
-      const asked = { wanted: wantedModelOf(read.value), sameModel };
-      const attendance = attendanceOf(context.who, context, asked);
-      if (attendance.state !== 'model-away') continue;
-      const agents = attendance.holders.map(({ agent, seenMs }) => ({
-        name: agent,
-        seen_at: seenMs === null ? null : new Date(seenMs).toISOString(),
-      }));
-      waits.set(commit.id, { model: attendance.model, agents });
+      const task = read?.ok ? read.value : null;
+      const asked = { task, askedAtMs: commit.committedAtMs };
+      all.set(commit.id, {
+        waits: task === null ? null : waitsFor(task, context),
+        waited: takesClaims ? whoIsWaited(asked, who, nowMs) : null,
+      });
     }
-    return waits;
+    return all;
   } finally {
     reader.close();
   }
+}
+
+function waitsFor(task: TaskJson, context: Parameters<typeof readWaits>[2]): WaitsFor | null {
+  const asked = { wanted: wantedModelOf(task), sameModel };
+  const attendance = attendanceOf(context.who, context, asked);
+  if (attendance.state !== 'model-away') return null;
+  const agents = attendance.holders.map(({ agent, seenMs }) => ({
+    name: agent,
+    seen_at: seenMs === null ? null : new Date(seenMs).toISOString(),
+  }));
+  return { model: attendance.model, agents };
 }

@@ -5,7 +5,7 @@ import type { OnAnswerStatus } from '../log/on-answer/state.js';
 import { formatAge, formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';
-import { formatWaits, formatWork } from './format-work.js';
+import { formatWaiting, formatWork } from './format-work.js';
 
 /** How many names of models fit into a line. */
 const MAX_MODELS_SHOWN = 4;
@@ -52,8 +52,9 @@ export function formatStatus(status: BridgeStatus): string {
 }
 
 /** For whom a task waits, behind it. */
-function waitsOf({ waits_for }: OpenTask, nowMs: number): string {
-  return waits_for === null ? '' : `  →  ${formatWaits(waits_for, nowMs)}`;
+function waitsOf(task: OpenTask, nowMs: number): string {
+  const whom = formatWaiting(task, nowMs);
+  return whom === '' ? '' : `  →  ${whom}`;
 }
 
 /** Who could answer is not there: it concerns every task that waits, and the next one. */
@@ -92,11 +93,13 @@ function formatAgent(agent: AgentStatus): string {
   const busy = agent.busy.length === 0 ? 'idle' : `busy with ${agent.busy.map(shortId).join(', ')}`;
   const state = agent.state === 'running' ? pc.green('running') : pc.yellow(agent.state);
   const doing = agent.state === 'running' ? `, ${busy}` : '';
+  const { standby_after_ms: afterMs } = agent;
+  const standby = afterMs === null ? '' : `, standby after ${formatDuration(afterMs)}`;
   const more = agent.models.length > MAX_MODELS_SHOWN ? ', …' : '';
   const models = agent.models.slice(0, MAX_MODELS_SHOWN).map(oneLine).join(', ');
   const from =
     agent.backends.length === 0 ? 'no model server' : `${agent.backends.join(' and ')}: ${models}${more}`;
-  return `${pc.bold(agent.name)}: ${state}, ${seen}${doing}; ${from} (llm-bridge ${oneLine(agent.version)})`;
+  return `${pc.bold(agent.name)}: ${state}${standby}, ${seen}${doing}; ${from} (llm-bridge ${oneLine(agent.version)})`;
 }
 
 /** `pi: waking home-pc, for 12 s, for 3f2a1b9c`. */

@@ -1,6 +1,7 @@
 import type { WaitsFor } from '../admin/task-waits.js';
+import type { WhoIsWaited } from '../admin/who-waits.js';
 import { nameHolders } from '../bridge/attendance.js';
-import { formatAge } from '../protocol/duration.js';
+import { formatAge, formatDuration } from '../protocol/duration.js';
 import { oneLine } from '../protocol/printable.js';
 
 /** What is done for a task, as far as its agent said; `since` is ISO 8601. */
@@ -28,6 +29,46 @@ export function formatWaits({ model, agents }: WaitsFor, nowMs: number): string 
     seenMs: seen_at === null ? null : Date.parse(seen_at),
   }));
   return `waits for an agent with ${oneLine(model)}: ${nameHolders(holders, nowMs)}`;
+}
+
+/**
+ * Whom a pending task waits for: `waits for home-pc, last seen 3 h ago, which pi is waking; small steps in at
+ * 10:42`. Empty where it is somebody who is there and has room, and nobody stands in.
+ */
+export function formatWaiting(
+  { waits_for, waiting }: { readonly waits_for: WaitsFor | null; readonly waiting: WhoIsWaited | null },
+  nowMs: number,
+): string {
+  const first = waits_for === null ? whomOf(waiting, nowMs) : formatWaits(waits_for, nowMs);
+  const { waking_by: waker = null, standby = null } = waiting ?? {};
+  return [
+    `${first}${waker === null ? '' : `${waker !== null && first === '' ? 'waits for an agent' : ''}, which ${oneLine(waker)} is waking`}`,
+    ...(standby === null ? [] : [`${oneLine(standby.name)} ${stepsIn(Date.parse(standby.at), nowMs)}`]),
+  ]
+    .filter((part) => part !== '')
+    .join('; ');
+}
+
+function whomOf(waiting: WhoIsWaited | null, nowMs: number): string {
+  const { agents = [] } = waiting ?? {};
+  const named = agents.flatMap(({ name, state, seen_at }) => {
+    if (state === 'there') return [];
+    if (state === 'busy') return [`${oneLine(name)}, which is busy`];
+    if (state === 'no-model-server') return [`${oneLine(name)}, which reaches no model server`];
+    return [
+      nameHolders([{ agent: oneLine(name), seenMs: seen_at === null ? null : Date.parse(seen_at) }], nowMs),
+    ];
+  });
+  return named.length === 0 || named.length < agents.length ? '' : `waits for ${named.join('; ')}`;
+}
+
+/** By the clock of whoever reads it, which is where they are. */
+function stepsIn(atMs: number, nowMs: number): string {
+  if (atMs <= nowMs) return 'steps in now';
+  const at = new Date(Date.now() + (atMs - nowMs));
+  const time = `${at.getHours()}`.padStart(2, '0');
+  const isFar = atMs - nowMs > 12 * 60 * 60_000;
+  return `steps in ${isFar ? `in ${formatDuration(atMs - nowMs)}` : `at ${time}:${`${at.getMinutes()}`.padStart(2, '0')}`}`;
 }
 
 /** A phase in words. One that this version does not know is shown as it is. */

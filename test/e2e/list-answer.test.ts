@@ -70,6 +70,7 @@ test.each(PLACES)('list --json is a line for each task and what became of it, %s
       answer: expect.stringMatching(/^4 \(llama3\.2:latest via ollama, \d+ ms\)$/),
       work: null,
       waits_for: null,
+      waiting: null,
       place: null,
     },
     expect.objectContaining({
@@ -89,6 +90,7 @@ test.each(PLACES)('list --json is a line for each task and what became of it, %s
       answer: null,
       work: null,
       waits_for: null,
+      waiting: { agents: [], waking_by: null, standby: null },
       place: 1,
     },
   ]);

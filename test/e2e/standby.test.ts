@@ -74,7 +74,9 @@ test('a standby steps in after its time and not before, is nobody until then, an
 
   // Nobody else is there: it answers, once the time is over.
   const lonely = await ask('1+1');
-  const [first] = [await answered(lonely)];
+  const listed = await runCliHere(['list', '--repo', bridge.repoPath], { env: bridge.ownerEnv });
+  expect(listed.stdout).toMatch(/1\+1 {2}→ {2}next, small steps in at \d\d:\d\d$/m);
+  const first = await answered(lonely);
   expect(first).toMatchObject({
     answer: '2',
     agent: 'small',

@@ -1,6 +1,7 @@
 import { attendanceOf } from '../../bridge/attendance.js';
 import type { BridgeView } from '../../bridge/bridge-view.js';
 import type { WhoWorks } from '../../bridge/side-refs.js';
+import { isStandby } from '../../protocol/presence.js';
 import { readTaskHistory, type TaskRow, taskRows, withWaits } from '../list-tasks.js';
 
 /**
@@ -47,13 +48,19 @@ export function needOf(
   const { who, nowMs } = context;
   const attendance = attendanceOf(who, context);
   const ageOf = ({ asked_at }: TaskRow) => nowMs - Date.parse(asked_at);
+  // What a standby alone can answer, no PC can.
+  const isForStandby = ({ waiting }: TaskRow) => waiting?.agents.length === 0 && waiting.standby !== null;
   const isLeft = (row: TaskRow) => {
+    if (isForStandby(row) && who.agents.some((one) => !isStandby(one))) return false;
     if (row.waits_for !== null || attendance.state === 'absent') return true;
+    // Who is there may not have it: it forbids them.
+    if (row.waiting?.agents.some(({ state }) => state === 'away')) return true;
     // Of agents without a model server, one is awake: its owner has to look. Who does not say is waited for.
     return attendance.state === 'present' && who.running.size === 0 && ageOf(row) >= SILENT_MS;
   };
   const row = pending.find(isLeft);
   if (row === undefined) return { unattended: null, changesInMs: SILENT_MS };
-  const agents = row.waits_for?.agents.map(({ name }) => name) ?? who.agents.map(({ agent }) => agent);
+  const known = who.agents.filter((one) => !isStandby(one)).map(({ agent }) => agent);
+  const agents = row.waits_for?.agents.map(({ name }) => name) ?? known;
   return { unattended: { task: row.task, agents }, changesInMs: SILENT_MS };
 }

@@ -5,7 +5,7 @@ import { formatAge } from '../../protocol/duration.js';
 import { shortId } from '../../protocol/names.js';
 import { oneLine } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
-import { formatWaits, formatWork } from '../format-work.js';
+import { formatWaiting, formatWork } from '../format-work.js';
 import { worded } from '../option.js';
 import { accessOf, SSH_OPTIONS } from '../options/bridge-options.js';
 import { OPTIONS } from '../options.js';
@@ -54,7 +54,7 @@ function formatTaskRow(row: TaskRow, nowMs: number): string {
   const age = `${formatAge(Math.max(0, nowMs - Date.parse(row.asked_at)))} ago`;
   const outcome = [
     ...(row.place === null || row.waits_for !== null ? [] : [placeInLine(row.place)]),
-    ...(row.waits_for === null ? [] : [formatWaits(row.waits_for, nowMs)]),
+    ...[formatWaiting(row, nowMs)].filter((text) => text !== ''),
     ...(row.answer === null ? [] : [oneLine(row.answer)]),
     ...(row.agent === null
       ? []

@@ -20,7 +20,12 @@ export interface Task {
     readonly since: string | null;
     readonly phase: string | null;
   } | null;
-  readonly waits_for: { readonly agents: readonly unknown[] } | null;
+  /** Whom it waits for; null where it is not pending. Times are ISO 8601. */
+  readonly waiting: {
+    readonly agents: readonly { readonly name: string; readonly state: string }[];
+    readonly waking_by: string | null;
+    readonly standby: { readonly name: string; readonly at: string } | null;
+  } | null;
   readonly place: number | null;
   readonly about_ms: number | null;
 }

@@ -27,14 +27,14 @@ function isOpen({ state }: Task): boolean {
 }
 
 function row(task: Task, now: string): HTMLElement {
-  const { work, waits_for: waits, place, about_ms: about } = task;
+  const { work, waiting, place, about_ms: about } = task;
   const since = work?.since;
   const running =
     since === null || since === undefined ? '' : ` ${duration(Date.parse(now) - Date.parse(since))}`;
   const where = [
     place === null ? '' : String(place),
     about === null ? '' : `${say('about')} ${duration(about)}`,
-    waits === null ? '' : `${say('waitsFor')} ${waits.agents.map(nameOf).join(', ')}`,
+    ...whoIsWaited(waiting, now),
     work === null ? '' : [work.phase, work.model].filter((one) => one !== null).join(' '),
   ];
   return element(
@@ -49,6 +49,14 @@ function row(task: Task, now: string): HTMLElement {
   );
 }
 
-function nameOf(agent: unknown): string {
-  return typeof agent === 'string' ? agent : ((agent as { name?: string }).name ?? '');
+/** `waits for home-pc`, `pi is waking it`, and when a standby steps in. */
+function whoIsWaited(waiting: Task['waiting'], now: string): string[] {
+  if (waiting === null) return [];
+  const { agents, waking_by: waker, standby } = waiting;
+  const leftMs = standby === null ? 0 : Math.max(0, Date.parse(standby.at) - Date.parse(now));
+  return [
+    agents.length === 0 ? '' : `${say('waitsFor')} ${agents.map(({ name }) => name).join(', ')}`,
+    waker === null ? '' : `${waker} ${say('wakes')}`,
+    standby === null ? '' : `${standby.name} ${say('stepsIn')} ${duration(leftMs)}`,
+  ];
 }

@@ -30,6 +30,8 @@ const WORDS = {
   place: ['Place', 'Место'],
   about: ['about', 'примерно'],
   waitsFor: ['waits for', 'ждёт'],
+  wakes: ['is waking it', 'будит его'],
+  stepsIn: ['steps in after', 'подменит через'],
   backends: ['Model servers', 'Серверы моделей'],
   models: ['Models', 'Модели'],
   can: ['Can', 'Умеет'],

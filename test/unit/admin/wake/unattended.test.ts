@@ -23,6 +23,7 @@ function row(changes: Partial<TaskRow> & { ageMs?: number } = {}): TaskRow {
       answer: null,
       work: null,
       waits_for: null,
+      waiting: null,
       place: null,
       asked_at: new Date(NOW - ageMs).toISOString(),
       ...more,
@@ -58,6 +59,26 @@ test('a task whose model is only with an agent that is away waits for that one',
   const here = presence('home-pc');
   expect(need([row(), row({ task: '2'.repeat(40), waits_for: waits })], [here])).toMatchObject({
     unattended: { task: '2'.repeat(40), agents: ['office'] },
+  });
+});
+
+test('a standby keeps nobody asleep, and what it alone can answer wakes nobody', () => {
+  const small = presence('small', { after_s: 600 });
+  expect(need([row()], [small, stopped])).toMatchObject({ unattended: { agents: ['home-pc'] } });
+  // At work on another task, it is still no agent that is there.
+  expect(need([row()], [small, stopped], { t: { ...work, agent: 'small' } })).toMatchObject({
+    unattended: { agents: ['home-pc'] },
+  });
+  const standby = { name: 'small', at: new Date(NOW).toISOString() };
+  const waiting = { agents: [], waking_by: null, standby };
+  expect(need([row({ waiting })], [small, stopped])).toMatchObject({ unattended: null });
+});
+
+test('a task that forbids the agent that is there wakes the one that may have it', () => {
+  const away = { name: 'home-pc', state: 'away', seen_at: null } as const;
+  const waiting = { agents: [away], waking_by: null, standby: null };
+  expect(need([row({ waiting })], [presence('api', { cloud: true }), stopped])).toMatchObject({
+    unattended: { task: TASK },
   });
 });
 
