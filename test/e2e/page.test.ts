@@ -91,7 +91,7 @@ describe.skipIf(chromium === null)(`the page${title}`, () => {
     await page.getByRole('button', { name: 'Stop' }).click();
 
     await soon(() => page.locator('.turns .problem').textContent()).toBe('stopped');
-    await expect.poll(() => bridge.gitLog()).toContainEqual(expect.stringMatching(/^cancel /));
+    await soon(() => bridge.gitLog()).toContainEqual(expect.stringMatching(/^cancel /));
   });
 
   test('lists tasks, agents and models by itself, finds answers, and draws what happened', async () => {

@@ -29,7 +29,7 @@ test('a folder is taken by one, given back, and taken by the next, and doctor sa
   });
   const { state, told } = open(dir);
   // It waits, for an agent that is about to end. That doctor looked took nothing from the first.
-  await expect.poll(() => told).toEqual(['waits']);
+  await expect.poll(() => told, { timeout: 60_000 }).toEqual(['waits']);
   await first.release();
   await (await state).release();
   expect(await checkStateFolder(dir, Date.now())).toMatchObject({
@@ -94,7 +94,7 @@ test('without a flock program a second is refused all the same, and doctor sees 
   const controller = new AbortController();
   const { state, told } = open(dir, controller.signal);
   state.catch(() => {});
-  await expect.poll(() => told).toEqual(['waits']);
+  await expect.poll(() => told, { timeout: 60_000 }).toEqual(['waits']);
   expect(await checkStateFolder(dir, Date.now())).toMatchObject({
     status: 'ok',
     text: `an agent runs in ${dir}`,
