@@ -45,6 +45,12 @@ async function anAnswered(): Promise<string> {
 /** The bytecode of the process. */
 const code = () => join(bridge.repoPath, 'bridge', 'standby.code');
 
+/**
+ * What the first line of kept code says of the version of node and the file of the program, without its time
+ * of change: a test beside this one may link the files of the build, which changes that.
+ */
+const fileOf = (kept: Buffer) => kept.toString('latin1', 0, 100).split(' ').slice(0, 4).join(' ');
+
 const records = async () => (await bridge.readLog()).split('\n').length - 1;
 
 /** Changes an installed file; the text has to be in it. */
@@ -125,10 +131,7 @@ test('with its code kept, damaged, or of another program, it does the same', asy
     const before = await records();
     await answer();
     expect(await records()).toBe(before + 1);
-    await waitUntil(
-      async () => (await readFile(code())).subarray(0, 40).equals(kept.subarray(0, 40)),
-      'its code',
-    );
+    await waitUntil(async () => fileOf(await readFile(code())) === fileOf(kept), 'its code');
   }
 });
 

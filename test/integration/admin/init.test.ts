@@ -26,6 +26,7 @@ import { git, gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { startPlainBridge } from '../../support/plain-bridge.js';
+import { readableProgram } from '../../support/readable-program.js';
 import { type RunResult, runProcess } from '../../support/run-process.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
@@ -273,7 +274,8 @@ describe.skipIf(!asRoot)('between users (needs root to play both)', () => {
     const dir = await mkdtemp(join(await realpath(tmpdir()), 'llm-bridge-test-'));
     onCleanup(() => rm(dir, { recursive: true, force: true }));
     await chmod(dir, 0o755);
-    const args = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, MAIN_JS, 'init'];
+    const program = join(await readableProgram('nobody'), 'dist/cli/main.js');
+    const args = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, program, 'init'];
 
     for (const path of [join(dir, 'bridge.git'), join(dir, 'deep/er/bridge.git')]) {
       const result = await runProcess('setpriv', [...args, path], { env: { ...env, HOME: '/' }, cwd: '/' });
