@@ -73,7 +73,8 @@ async function publish(
     message: answerMessage(answer),
     by: { name: session.name, atMs: session.serverNow() },
   }));
-  const last = await writeFileCommits(clone, reader, tip, commits);
+  // The answers are kept already; the commits around them are made again on every tip.
+  const last = await writeFileCommits({ ...clone, isDisposable: true }, reader, tip, commits);
   const outcome = await pushWithClaims(agent, last, batch, signal);
   if (outcome.status === 'pushed') {
     await updateRefs(clone, [{ ref: REMOTE_MAIN_REF, to: last, from: tip }], 'pushed');

@@ -6,6 +6,7 @@ import { errorText } from '../protocol/bridge-error.js';
 import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import type { AgentOptions } from './agent-options.js';
+import { lookAhead } from './generate/look-ahead.js';
 import type { IdleMember } from './idle-group.js';
 import { IdleWatch } from './idle-watch.js';
 import { type AgentContext, openAgent } from './open-agent.js';
@@ -66,6 +67,9 @@ async function answerTasks(agent: AgentContext, failed: AbortController): Promis
   const hurry = createNotifier();
   const ring = (tip?: string) => {
     agent.session.rang(tip);
+    // While the task is fetched. What is rung without a tip is no task.
+    if (tip !== undefined && agent.session.due !== null && workers.busy() === 0)
+      void lookAhead(options.generate);
     hurry.ring();
     agent.notifier.ring();
   };

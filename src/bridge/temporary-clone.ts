@@ -85,7 +85,8 @@ async function make(
   const folder = await mkdtemp(prefix);
   try {
     const repo = await openClone(path.join(folder, 'bridge.git'), env);
-    return { folder, repo: leavesOutBytes === undefined ? repo : { ...repo, leavesOutBytes } };
+    const disposable = { ...repo, isDisposable: true };
+    return { folder, repo: leavesOutBytes === undefined ? disposable : { ...disposable, leavesOutBytes } };
   } catch (error) {
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
     throw error;

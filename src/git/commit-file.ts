@@ -98,7 +98,7 @@ async function readTree(repo: Repository, reader: ObjectReader, commit: string):
 /** The most objects that are written at the same time; each has a file open. */
 const MAX_WRITING = 16;
 
-/** Writes objects. All of them are on the disk once `done` resolves. */
+/** Writes objects. All of them are on the disk once `done` resolves, but for those of a disposable one. */
 interface Writer {
   /** Returns the id of the object, which may still be on its way to the disk. */
   write(object: NewObject): Promise<string>;
@@ -116,13 +116,13 @@ const UNPACK_LIMIT = 100;
  * another.
  */
 function openWriter(repo: Repository, expected = 1): Writer {
-  const { gitDir, ownIds, groupReads } = repo;
+  const { gitDir, ownIds } = repo;
   if (ownIds !== undefined && expected > UNPACK_LIMIT) return openPackWriter(repo, ownIds);
   const writing: Promise<unknown>[] = [];
   return {
     async write(object) {
       if (ownIds === undefined) return hashObject(repo, object);
-      const written = writeLooseObject(gitDir, object, ownIds, groupReads);
+      const written = writeLooseObject(gitDir, object, ownIds, repo);
       // It is awaited below. An early failure must not count as unhandled.
       written.catch(() => {});
       writing.push(written);

@@ -36,6 +36,14 @@ export interface FetchDepth {
   readonly deepen?: number;
 }
 
+/**
+ * What comes can be fetched again, so no power cut costs more than that: a clone that lost some of it is made
+ * again, with what was kept in it (`agent/clone/own-clone.ts`). Refs are synced all the same: a fetch that
+ * removes one writes all that are packed, and those of kept answers may be among them. What is named here is
+ * added to git's default, so that default has to be taken back.
+ */
+const SYNC_REFS_ALONE = ['-c', 'core.fsync=reference,-pack,-pack-metadata,-loose-object,-commit-graph'];
+
 /** `nothing-since`: no commit is that young. `rewound`: main was rewritten, which is never right. */
 export type FetchOutcome = 'fetched' | 'nothing-since' | 'rewound';
 
@@ -79,9 +87,9 @@ async function runFetch(
   const { options, url, refspecs } = what;
   const { leavesOutBytes } = repo;
   if (leavesOutBytes === undefined)
-    return await runRemoteGit(repo, ['fetch', ...options, url, ...refspecs], signal);
+    return await runRemoteGit(repo, [...SYNC_REFS_ALONE, 'fetch', ...options, url, ...refspecs], signal);
   const without = { ...repo, env: { ...repo.env, ...LEFT_OUT_ENV } };
-  const settings = argsOfLeavingOut(url, leavesOutBytes);
+  const settings = [...SYNC_REFS_ALONE, ...argsOfLeavingOut(url, leavesOutBytes)];
   const run = (more: readonly string[]) =>
     runRemoteGit(without, [...settings, 'fetch', ...more, ...options, PROMISOR, ...refspecs], signal);
   const result = await run([]);

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { deflate } from 'node:zlib';
 import { DISK, syncEntry, writeDurably } from '../process/durable-file.js';
 import type { ObjectInfo } from './git-objects.js';
-import type { ObjectIds } from './run-git.js';
+import type { ObjectIds, Repository } from './run-git.js';
 
 /** An object that is not in git yet. */
 export interface NewObject {
@@ -27,13 +27,13 @@ const ANYBODY_READS = { file: 0o444, folder: 0o777, whateverUmask: false } as co
  * each. It writes the form every git reads (loose: zlib over header and content). The object and its name are
  * on the disk when this resolves, and a name never stands for half an object. An object that exists gets the
  * current time, as git does it, so that no `git gc` drops it as unused before a ref points at it.
- * `groupReads` as in Repository.
+ * `groupReads` and `isDisposable` as in Repository: the object of a disposable one is not waited for.
  */
 export async function writeLooseObject(
   gitDir: string,
   object: NewObject,
   ids: ObjectIds,
-  groupReads = false,
+  { groupReads = false, isDisposable = false }: Pick<Repository, 'groupReads' | 'isDisposable'> = {},
 ): Promise<string> {
   const id = looseObjectId(object, ids);
   const folder = path.join(gitDir, 'objects', id.slice(0, 2));
@@ -45,14 +45,14 @@ export async function writeLooseObject(
   );
   if (isThere) {
     // The process that wrote it may have died before it synced the name.
-    await syncEntry(DISK, file);
+    if (!isDisposable) await syncEntry(DISK, file);
     return id;
   }
   // git takes a file with this prefix for the leftover of a killed writer, and its gc removes it.
   const temporary = path.join(folder, `tmp_obj_${randomBytes(6).toString('hex')}`);
   const bytes = await promisify(deflate)(Buffer.concat([header(object), object.content]));
   const mode = groupReads ? { ...GROUP_READS, whateverUmask: true } : ANYBODY_READS;
-  await writeDurably({ file, temporary, bytes, mode });
+  await writeDurably({ file, temporary, bytes, mode, isDisposable });
   return id;
 }
 

@@ -26,6 +26,11 @@ export interface Repository {
    * not there. Bytes.
    */
   readonly leavesOutBytes?: number;
+  /**
+   * What is written there can be made again, so nothing waits for the disk: after a power cut some of it may
+   * be damaged.
+   */
+  readonly isDisposable?: boolean;
 }
 
 /** How a git process ended. A non-zero exit is a result; only a failed start is an error. */

@@ -8,17 +8,18 @@ import { gitFailed, type ObjectIds, type Repository, runGit } from './run-git.js
 const TYPES: Readonly<Record<NewObject['type'], number>> = { commit: 1, tree: 2, blob: 3 };
 
 /**
- * Writes objects as one pack, which is on the disk when this resolves: one file to sync where loose objects
- * are hundreds. git indexes it, and so checks it. Throws BridgeError `git-failed`.
+ * Writes objects as one pack, which is on the disk when this resolves (but for a disposable repository): one
+ * file to sync where loose objects are hundreds. git indexes it, and so checks it. Throws BridgeError
+ * `git-failed`.
  */
 export async function writePack(
   repo: Repository,
   objects: readonly NewObject[],
   ids: ObjectIds,
 ): Promise<void> {
-  const args = ['index-pack', '--stdin'];
+  const args = [...(repo.isDisposable ? ['-c', 'core.fsync=none'] : []), 'index-pack', '--stdin'];
   const result = await runGit(repo, args, { input: await packOf(objects, ids) });
-  if (result.exitCode !== 0) throw gitFailed(args, result);
+  if (result.exitCode !== 0) throw gitFailed(['index-pack'], result);
 }
 
 /** The bytes of a pack of these objects, each of them whole (git's `Documentation/gitformat-pack.txt`). */

@@ -13,6 +13,8 @@ export interface DurableFile {
   readonly bytes: Uint8Array | string;
   /** Its mode, and that of a folder that had to be made; `whateverUmask`: exactly these. */
   readonly mode: { readonly file: number; readonly folder: number; readonly whateverUmask: boolean };
+  /** It can be made again, so nothing waits for the disk: a power cut may leave it empty. Default: false. */
+  readonly isDisposable?: boolean;
 }
 
 /**
@@ -27,14 +29,15 @@ const MAX_TRIES = 50;
  * where somebody else has the temporary file, which is left alone then; BridgeError `disk-full` (retryable)
  * or `no-permission` where the disk does not take it.
  */
-export async function writeDurably({ file, temporary, bytes, mode }: DurableFile): Promise<void> {
+export async function writeDurably(what: DurableFile): Promise<void> {
+  const { file, temporary, bytes, mode, isDisposable = false } = what;
   try {
     const { handle, made } = await openIn(path.dirname(file), temporary, mode);
     try {
       try {
         if (mode.whateverUmask) await handle.chmod(mode.file);
         await handle.writeFile(bytes);
-        await handle.sync();
+        if (!isDisposable) await handle.sync();
       } finally {
         await handle.close();
       }
@@ -43,6 +46,7 @@ export async function writeDurably({ file, temporary, bytes, mode }: DurableFile
       await rm(temporary, { force: true });
       throw error;
     }
+    if (isDisposable) return;
     await syncEntry(DISK, file);
     if (made === undefined) return;
     for (let folder = path.dirname(file); folder.startsWith(made); folder = path.dirname(folder))

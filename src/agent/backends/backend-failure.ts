@@ -5,6 +5,7 @@ import { excerpt } from '../../protocol/text.js';
 import { type Backend, BackendError } from './backend.js';
 import type { BackendDescription } from './backend-description.js';
 import { type FailureKind, kindOfFailure } from './failure-rules.js';
+import type { Lookups } from './foresight.js';
 import { TooManyBytes } from './http-exchange.js';
 import { readRetryAfter, readServerError } from './server-error.js';
 import { HttpFailure, ResponseTimeout, type Transport } from './transport.js';
@@ -55,7 +56,7 @@ export class StreamFailure extends Error {
 
 /** What is known of a model server while it is called. */
 export type CalledBackend = Omit<Backend, 'listModels' | 'generate' | 'call'> &
-  Pick<BackendDescription, 'failures'>;
+  Pick<BackendDescription, 'failures'> & { readonly lookups?: Lookups | undefined };
 
 /**
  * Runs one call to a model server and makes its every failure a BackendError; after `signal` is aborted,

@@ -1,4 +1,5 @@
 import type { Ability } from '../../protocol/models.js';
+import { Foresight } from './foresight.js';
 
 /** How many models are remembered. With one more, the one that was noted first is forgotten. */
 const MAX_REMEMBERED = 1000;
@@ -27,4 +28,8 @@ export class BackendMemory {
   readonly contexts = new BoundedMap<number>();
   /** What a model can do, by its digest, for servers that do not say so in their list. */
   readonly abilities = new BoundedMap<{ readonly can: readonly Ability[]; readonly canChat: boolean }>();
+  /** The model that was asked last, by the address of its server: the likeliest to be asked next. */
+  readonly asked = new BoundedMap<string>();
+  /** What the servers say of their models, asked while a task is fetched. */
+  readonly foresight = new Foresight();
 }

@@ -4,6 +4,7 @@ import type { RequestPath } from '../../protocol/request.js';
 import type { ChatMessage, TaskFormat, TaskOptions } from '../../protocol/task.js';
 import type { BackendMemory } from './backend-memory.js';
 import type { FailureKind } from './failure-rules.js';
+import type { Lookups } from './foresight.js';
 
 /** One generation, in no backend's own words yet. */
 export interface GenerateRequest {
@@ -121,6 +122,8 @@ export interface BackendSettings {
   readonly maxContext?: number | undefined;
   /** What is remembered between tasks. Default: nothing. */
   readonly memory?: BackendMemory | undefined;
+  /** How the server is asked what it has. Default: by way of the memory, which may have asked already. */
+  readonly lookups?: Lookups | undefined;
   /** Told what a person may want to know, in one line: never a prompt, never an answer. */
   readonly log?: ((text: string) => void) | undefined;
 }

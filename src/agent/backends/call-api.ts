@@ -42,6 +42,7 @@ export interface SentCall {
 export async function sendCall(sent: SentCall): Promise<CallEnd> {
   const { server, url, call, body, signal } = sent;
   signal.throwIfAborted();
+  server.lookups?.forget();
   const lineBytes = maxLineBytes(call.maxAnswerBytes);
   const limits = call.isStreamed ? streamLimits(call.maxAnswerBytes) : { maxBodyBytes: lineBytes };
   const transport = openTransport(signal, { ...limits, token: server.token });

@@ -44,6 +44,7 @@ export interface ChatCall {
  */
 export async function generateByChatCompletions(call: ChatCall): Promise<Generation> {
   const { server, request, signal } = call;
+  server.lookups?.forget();
   const limits = { ...streamLimits(request.maxAnswerBytes), token: server.token };
   const transport = openTransport(signal, limits, async (response) => {
     await refuseJson(response);

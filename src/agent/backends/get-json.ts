@@ -14,6 +14,17 @@ export async function getJson(
   body?: unknown,
 ): Promise<unknown> {
   signal.throwIfAborted();
+  const ask = () => exchangeJson(server, url, signal, body);
+  if (server.lookups === undefined) return await ask();
+  return await server.lookups.answer(JSON.stringify([url, body]), ask, signal);
+}
+
+async function exchangeJson(
+  server: CalledBackend & { readonly token?: string | undefined },
+  url: string,
+  signal: AbortSignal,
+  body: unknown,
+): Promise<unknown> {
   const transport = openTransport(signal, { ...LIST_LIMITS, token: server.token });
   const post = {
     method: 'POST',

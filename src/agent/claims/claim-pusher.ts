@@ -35,6 +35,9 @@ export interface ClaimPushContext {
 /** While a model server is away, what it offers is asked for again after this time. Milliseconds. */
 const AWAY_OFFER_MS = 4_000;
 
+/** What lies beside main is written anew each time it is said: no power cut can cost any of it. */
+const unsynced = (clone: Repository): Repository => ({ ...clone, isDisposable: true });
+
 /** Pushes the claims of this agent, and its word that it is there. */
 export class ClaimPusher {
   readonly #context: ClaimPushContext;
@@ -102,12 +105,12 @@ export class ClaimPusher {
         if (own === null) continue;
         const at = new Date(session.serverNow()).toISOString();
         const models: AgentModels = { agent: session.name, at, models: [...own] };
-        const to = await writeBlob(clone, writeModels(models));
+        const to = await writeBlob(unsynced(clone), writeModels(models));
         changes.push({ ...change, models, ...moved(known, modelsRef(session.name), to) });
       } else if (change.kind === 'claim') {
         const { self, serverNowMs } = known.facts();
         const until = new Date(serverNowMs + leaseOf(known.facts())).toISOString();
-        claim ??= await writeBlob(clone, writeClaim({ ...self, until }));
+        claim ??= await writeBlob(unsynced(clone), writeClaim({ ...self, until }));
         changes.push({ ...change, ...moved(known, claimRef(change.task), claim) });
       } else {
         changes.push({ ...change, ...moved(known, claimRef(change.task), null) });
@@ -190,7 +193,7 @@ export class ClaimPusher {
       started_at: new Date(nowMs - this.#runningMs()).toISOString(),
       seen_at: new Date(nowMs).toISOString(),
     });
-    return writeBlob(clone, presence);
+    return writeBlob(unsynced(clone), presence);
   }
 }
 

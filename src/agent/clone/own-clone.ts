@@ -9,6 +9,7 @@ import { type Repository, runGit } from '../../git/run-git.js';
 import { findStaleLocks } from '../../git/stale-locks.js';
 import { type Answer, readKeptAnswer } from '../../protocol/answer.js';
 import { FINISHED_PREFIX, keepFinished } from './finished-answers.js';
+import { RecentObjects } from './recent-objects.js';
 
 /** What is behind the name of a clone that was set aside. */
 const DAMAGED = '.damaged-';
@@ -148,11 +149,21 @@ const IDLE_MS = 10_000;
 export function openCloneReader(clone: Repository): CloneReader {
   const open = () => openObjectReader(clone, { idleMs: IDLE_MS });
   let reader = open();
+  const recent = new RecentObjects();
   return {
-    info: (name) => reader.info(name),
-    read: (name, maxBytes) => reader.read(name, maxBytes),
+    async info(name) {
+      return recent.get(name)?.info ?? (await reader.info(name));
+    },
+    async read(name, maxBytes = Number.POSITIVE_INFINITY) {
+      const known = recent.get(name);
+      if (known !== undefined) return known.content.length <= maxBytes ? known : null;
+      const found = await reader.read(name, maxBytes);
+      if (found !== null) recent.add(name, found);
+      return found;
+    },
     warm: () => reader.warm(),
     renew() {
+      recent.clear();
       reader.close();
       reader = open();
     },

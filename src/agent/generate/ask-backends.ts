@@ -95,6 +95,7 @@ export async function askBackends(
           ...{ backend, isAlone: backends.length === 1, mayReplace, deadlines },
           chose: async (model) => {
             Object.assign(asked, { backend: backend.name, model });
+            settings.memory?.asked.set(backend.url, model);
             const isCloud = await deadlines.watch(() =>
               runsElsewhere(backend, model, settings, deadlines.signal),
             );

@@ -22,6 +22,21 @@ test('main is fetched and nothing else', async () => {
   expect(await fetchMain(clone, url)).toBe('fetched');
 });
 
+test('waits for the disk where a ref moves, and not for what can be fetched again', async () => {
+  const { clone, url } = await bridgeAndClone();
+  await gitOk(['config', 'core.fsync', 'all'], { gitDir: clone.gitDir });
+  const trace = join(clone.gitDir, 'trace');
+  const traced = { ...clone, env: { ...clone.env, GIT_TRACE2_EVENT: trace } };
+  expect(await fetchMain(traced, url)).toBe('fetched');
+  const flushes = (await readFile(trace, 'utf8'))
+    .split('\n')
+    .filter((line) => line.includes('"fsync/hardware-flush"'))
+    .map((line) => JSON.parse(line) as { sid: string; value: string });
+  // A child of git, as the one that takes in the pack is, has the number of its parent in front of its own.
+  expect(flushes.filter(({ sid }) => sid.includes('/'))).toEqual([]);
+  expect(flushes.map(({ value }) => Number(value))).toEqual([1]);
+});
+
 test('no commit as young as asked is told, and the tip alone can be fetched then', async () => {
   const { clone, url } = await bridgeAndClone({ rootDate: '@1000000000 +0000' });
   expect(await fetchMain(clone, url, { sinceMs: Date.now() - 1000 })).toBe('nothing-since');

@@ -1,4 +1,4 @@
-import { readdir, rmdir, stat, utimes } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rmdir, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -42,6 +42,35 @@ test('an object that is there already is as young as a new one, so that no gc ta
   expect(await writeLooseObject(gitDir, object, 'sha1')).toBe(id);
   await gitOk(['prune', '--expire=1.hour.ago'], { gitDir, env });
   expect(await gitOk(['cat-file', '-t', id], { gitDir, env })).toBe('blob\n');
+});
+
+test('the disk is waited for, in a repository that can be made again not', async () => {
+  const gitDir = join(await tempDir(), 'clone.git');
+  await gitOk(['init', '--bare', '--quiet', '--template=', gitDir], { env: cleanEnv(gitDir) });
+  const handle = await open(gitDir);
+  const files = Object.getPrototypeOf(handle) as FileHandle;
+  await handle.close();
+  const { sync } = files;
+  let syncs = 0;
+  files.sync = function (this: FileHandle) {
+    syncs += 1;
+    return sync.call(this);
+  };
+  try {
+    const write = (text: string, isDisposable: boolean) =>
+      writeLooseObject(gitDir, { type: 'blob', content: Buffer.from(text) }, 'sha1', { isDisposable });
+    await write('kept', false);
+    // The file and its name, and the name of its folder, which is new.
+    expect(syncs).toBeGreaterThanOrEqual(2);
+    syncs = 0;
+    await write('made again', true);
+    await write('made again', true);
+    expect(syncs).toBe(0);
+    await write('made again', false);
+    expect(syncs).toBe(1);
+  } finally {
+    files.sync = sync;
+  }
 });
 
 test('objects are written while gc removes the folders that it finds empty', async () => {

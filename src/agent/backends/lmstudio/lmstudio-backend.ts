@@ -18,13 +18,15 @@ import { inspectLmstudioModel, listLmstudioModels } from './lmstudio-models.js';
  * A task's `num_ctx` has no equivalent in this API and is left to LM Studio, which fixes it when it loads the
  * model.
  */
-export function lmstudioBackend(url: string, { allowCloud = false, token }: BackendSettings = {}): Backend {
+export function lmstudioBackend(url: string, settings: BackendSettings = {}): Backend {
+  const { allowCloud = false, token, memory, lookups = memory?.foresight } = settings;
   const about = {
     name: LMSTUDIO.name,
     url: LMSTUDIO.parseUrl(url),
     noModelRemedy: LMSTUDIO.remedies.noModel,
     failures: LMSTUDIO.failures,
     unauthorizedRemedy: LMSTUDIO.remedies.unauthorized(token !== undefined),
+    lookups,
   } as const;
   const server = { ...about, token };
   return {

@@ -31,12 +31,14 @@ import { ollamaChunkSchema, strictJsonLines } from './ollama-wire.js';
  */
 export function ollamaBackend(url: string, settings: BackendSettings = {}): Backend {
   const { allowCloud = false, maxContext = DEFAULT_MAX_CONTEXT, memory = new BackendMemory() } = settings;
+  const { lookups = memory.foresight } = settings;
   const about = {
     name: OLLAMA.name,
     url: OLLAMA.parseUrl(url),
     noModelRemedy: OLLAMA.remedies.noModel,
     failures: OLLAMA.failures,
     unauthorizedRemedy: OLLAMA.remedies.unauthorized(),
+    lookups,
   } as const;
   return {
     ...about,
@@ -60,6 +62,7 @@ export function ollamaBackend(url: string, settings: BackendSettings = {}): Back
         log: settings.log ?? (() => {}),
         run: async (context) => {
           memory.contexts.set(key, context);
+          lookups.forget();
           const transport = openTransport(signal, streamLimits(maxAnswerBytes), (response) =>
             strictJsonLines(response, maxLineBytes(maxAnswerBytes)),
           );

@@ -17,13 +17,15 @@ import { countTokens, inspectOpenaiModel, listOpenaiModels } from './openai-mode
  * The token goes to this address and to no other: redirects are not followed. A task's `num_ctx` has no
  * equivalent in this API: the context is what the server was started with.
  */
-export function openaiBackend(url: string, { allowCloud = false, token }: BackendSettings = {}): Backend {
+export function openaiBackend(url: string, settings: BackendSettings = {}): Backend {
+  const { allowCloud = false, token, memory, lookups = memory?.foresight } = settings;
   const about = {
     name: OPENAI.name,
     url: OPENAI.parseUrl(url),
     noModelRemedy: OPENAI.remedies.noModel,
     failures: OPENAI.failures,
     unauthorizedRemedy: OPENAI.remedies.unauthorized(token !== undefined),
+    lookups,
   } as const;
   OPENAI.refuseUrl(about.url, allowCloud);
   const server = { ...about, token };

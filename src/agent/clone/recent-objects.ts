@@ -1,0 +1,37 @@
+import type { ObjectInfo } from '../../git/git-objects.js';
+
+/** An object as a reader gives it. */
+interface ReadObject {
+  readonly info: ObjectInfo;
+  readonly content: Buffer;
+}
+
+/** The most objects that are kept, and the most bytes of one. */
+const MAX_OBJECTS = 32;
+const MAX_BYTES = 16 * 1024;
+
+/**
+ * The small objects that were read last: a task is read for its place in the queue and once more for its
+ * answer, and what lies beside main at every fetch. An object never changes, so only a whole id names one.
+ */
+export class RecentObjects {
+  readonly #objects = new Map<string, ReadObject>();
+
+  get(id: string): ReadObject | undefined {
+    return this.#objects.get(id);
+  }
+
+  add(id: string, object: ReadObject): void {
+    if (id !== object.info.id || object.content.length > MAX_BYTES) return;
+    // A copy: the buffer of a pipe is far larger than an object in it.
+    this.#objects.set(id, { info: object.info, content: Buffer.from(object.content) });
+    for (const oldest of this.#objects.keys()) {
+      if (this.#objects.size <= MAX_OBJECTS) break;
+      this.#objects.delete(oldest);
+    }
+  }
+
+  clear(): void {
+    this.#objects.clear();
+  }
+}
