@@ -75,6 +75,11 @@ export class Foresight implements Lookups {
     this.#foreseen.clear();
   }
 
+  /** Whether nothing was asked ahead that may still be used. */
+  isEmpty(): boolean {
+    return ![...this.#foreseen.values()].some((one) => !this.#isOld(one));
+  }
+
   #isOld({ atMs }: Foreseen): boolean {
     return this.#nowMs() - atMs > FRESH_MS;
   }

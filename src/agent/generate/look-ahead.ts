@@ -1,5 +1,6 @@
 import type { GenerateSettings } from '../agent-options.js';
 import { openBackends } from '../backends/backends.js';
+import { isPrivateAddress } from '../backends/private-address.js';
 import { bestModel } from './choose-model.js';
 
 /** A model server that takes longer is asked again by the task. Milliseconds. */
@@ -18,6 +19,8 @@ export async function lookAhead(settings: GenerateSettings): Promise<void> {
   const lookups = memory.foresight.ahead();
   const backends = await openBackends(settings.order, { ...settings, lookups }).catch(() => []);
   for (const backend of backends) {
+    // A third party need not hear of every ring of the doorbell.
+    if (!isPrivateAddress(backend.url)) return;
     try {
       const likely = memory.asked.get(backend.url) ?? settings.model;
       const listed = backend.listModels(signal);

@@ -78,6 +78,17 @@ test('a server that is away is no failure, and is asked again by the task', asyn
   });
 });
 
+test('a third party is asked nothing ahead', async () => {
+  const { standIn, settings, asked } = await agentOf(['openai']);
+  // No name of this machine's own, and nobody answers there.
+  const elsewhere = { ...settings, allowCloud: true, openaiUrl: 'https://api.example.com/v1' };
+  await lookAhead(elsewhere);
+  expect(settings.memory?.foresight.isEmpty()).toBe(true);
+  await lookAhead({ ...settings, openaiUrl: standIn.openaiUrl });
+  expect(settings.memory?.foresight.isEmpty()).toBe(false);
+  expect(asked().length).toBeGreaterThan(0);
+});
+
 test('settings without a memory ask nothing ahead', async () => {
   const { settings, asked } = await agentOf(['ollama']);
   await lookAhead({ ...settings, memory: undefined });
