@@ -67,9 +67,8 @@ async function answerTasks(agent: AgentContext, failed: AbortController): Promis
   const hurry = createNotifier();
   const ring = (tip?: string) => {
     agent.session.rang(tip);
-    // While the task is fetched: a ring without a tip is of no task, and a standby's turn comes later.
-    const isTask = tip !== undefined && agent.session.due !== null;
-    if (isTask && options.afterMs === null && workers.busy() === 0) void lookAhead(options.generate);
+    if (tip !== undefined && agent.session.due !== null && options.afterMs === null && workers.busy() === 0)
+      void lookAhead(options.generate);
     hurry.ring();
     agent.notifier.ring();
   };
