@@ -1,7 +1,7 @@
-import { isJsonObject } from '../../protocol/json-object.js';
-import { oneLine } from '../../protocol/printable.js';
-import { excerpt, lengthOf } from '../../protocol/text.js';
+import { lengthOf } from '../../protocol/text.js';
+import { FieldRefused, memberOf, type Place, placeIn, shown } from './call-place.js';
 import type { Field, Fields } from './field.js';
+import { number, oneOf, requireObject } from './fit-type.js';
 import { judgeMedia } from './judge-media.js';
 import { judgeSchema } from './judge-schema.js';
 import { whyRefused } from './refused-fields.js';
@@ -16,32 +16,12 @@ export const MAX_MEDIA_CHARS = 32 * 1024 * 1024;
 export const MAX_JSON_VALUE_DEPTH = 32;
 export const MAX_JSON_VALUES = 20_000;
 
-/** What of a word or a key of the caller a message repeats. */
-const MAX_SHOWN_CHARS = 40;
-
 /** What the agent's owner has said of calls. */
 export interface RequestLimits {
   /** `--max-context`, in tokens. */
   readonly maxContext: number;
   /** `--pass-field`: fields that pass beside those of the lists, named as `dropped` names them. */
   readonly passFields: readonly string[];
-}
-
-/** Thrown by FieldJudge: a call ends here. The message is a sentence that begins with the field. */
-export class FieldRefused extends Error {
-  constructor(
-    /** Where it stands: `messages.0.content.1.image_url.url`. */
-    readonly field: string,
-    why: string,
-  ) {
-    super(`${field} ${why}`);
-  }
-}
-
-/** Where a value stands: `at` with the indexes of lists, `name` without. */
-interface Place {
-  readonly at: string;
-  readonly name: string;
 }
 
 /**
@@ -215,75 +195,4 @@ export class FieldJudge {
     if (!judged.ok) throw new FieldRefused(place.at, judged.fault);
     return judged.value;
   }
-}
-
-function number(
-  value: unknown,
-  { min, max, whole }: { min: number; max: number; whole: boolean },
-  { at }: Place,
-): number {
-  const what = whole ? 'a whole number' : 'a number';
-  if (typeof value !== 'number' || !Number.isFinite(value) || (whole && !Number.isSafeInteger(value))) {
-    throw new FieldRefused(at, `must be ${what} from ${min} to ${max}`);
-  }
-  if (value < min || value > max) throw new FieldRefused(at, `is ${value}; it may be ${min} to ${max}`);
-  return value;
-}
-
-/** Whether a field takes values of this JSON type. */
-function takes(field: Field, value: unknown): boolean {
-  switch (field.kind) {
-    case 'text':
-    case 'word':
-    case 'media':
-      return typeof value === 'string';
-    case 'number':
-    case 'context':
-      return typeof value === 'number';
-    case 'flag':
-      return typeof value === 'boolean';
-    case 'list':
-      return Array.isArray(value) && (value.length === 0 || takes(field.of, value[0]));
-    case 'either':
-      return field.of.some((one) => takes(one, value));
-    default:
-      return isJsonObject(value);
-  }
-}
-
-/** The field of several that takes this value; of two kinds of list, by the first member. */
-function oneOf(of: readonly Field[], value: unknown, { at }: Place): Field {
-  const found =
-    of.find((one) => takes(one, value)) ?? of.find((one) => one.kind === 'list' && Array.isArray(value));
-  if (found !== undefined) return found;
-  throw new FieldRefused(at, `must be ${[...new Set(of.map(typeWord))].join(' or ')}`);
-}
-
-function typeWord({ kind }: Field): string {
-  if (kind === 'text' || kind === 'word' || kind === 'media') return 'a text';
-  if (kind === 'number' || kind === 'context') return 'a number';
-  if (kind === 'flag') return 'true or false';
-  return kind === 'list' ? 'a list' : 'an object';
-}
-
-function requireObject(value: unknown, { at }: Place): object {
-  if (!isJsonObject(value)) throw new FieldRefused(at, 'must be an object');
-  return value;
-}
-
-function placeIn({ at, name }: Place, key: string): Place {
-  const part = excerpt(oneLine(key), MAX_SHOWN_CHARS) || '""';
-  return { at: at === '' ? part : `${at}.${part}`, name: name === '' ? part : `${name}.${part}` };
-}
-
-function memberOf({ at, name }: Place, index: number): Place {
-  return { at: `${at}.${index}`, name };
-}
-
-/** A value of the caller in a message: on one line, and short. */
-function shown(value: unknown): string {
-  if (value === undefined || value === null) return 'not said';
-  const text =
-    typeof value === 'object' ? (Array.isArray(value) ? 'a list' : 'an object') : JSON.stringify(value);
-  return excerpt(oneLine(text), MAX_SHOWN_CHARS);
 }

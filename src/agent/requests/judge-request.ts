@@ -1,7 +1,8 @@
 import { MAX_DROPPED } from '../../protocol/answer.js';
 import { isRequestPath, modelOfRequest, type RequestPath, type TaskRequest } from '../../protocol/request.js';
+import { FieldRefused } from './call-place.js';
 import { requestFields } from './fields/request-fields.js';
-import { FieldJudge, FieldRefused, type RequestLimits } from './judge-field.js';
+import { FieldJudge, type RequestLimits } from './judge-field.js';
 
 /** A call as it may go to a model server: only allowed fields, each within its bounds. */
 export interface JudgedCall {

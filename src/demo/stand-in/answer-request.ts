@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { isRequestPath, type RequestPath } from '../../protocol/request.js';
 import { type EmbeddingPath, isEmbeddingPath, readEmbeddings } from './embeddings.js';
 import { describeModels, lmstudioServer } from './lmstudio-wire.js';
-import { listLoaded, ollamaServer, showModel } from './ollama-wire.js';
+import { listLoaded, ollamaServer, showModel } from './ollama-server.js';
 import { describeServer, OPENAI_REFUSED_KEY, openaiServer } from './openai-wire.js';
 import { playTurn, sendPlain } from './play-turn.js';
 import { canChat, type ModelsByWire } from './stand-in-models.js';

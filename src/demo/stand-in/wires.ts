@@ -4,6 +4,7 @@ import { type CompletionsDialect, completions } from './completions-wire.js';
 import { type EmbeddingPath, isEmbeddingPath } from './embeddings.js';
 import { LMSTUDIO_CHAT, lmstudioServer } from './lmstudio-wire.js';
 import { type MessagesDialect, messages } from './messages-wire.js';
+import { ollamaServer } from './ollama-server.js';
 import {
   asAnthropicError,
   asOpenaiError,
@@ -11,9 +12,10 @@ import {
   OLLAMA_SAYS_NOTHING,
   OLLAMA_V1_CHAT,
 } from './ollama-v1-wire.js';
-import { ollamaChat, ollamaGenerate, ollamaServer } from './ollama-wire.js';
+import { ollamaChat, ollamaGenerate } from './ollama-wire.js';
 import { OPENAI_CHAT, openaiServer, refused } from './openai-wire.js';
-import { type ResponsesDialect, responses } from './responses-wire.js';
+import type { ResponsesDialect } from './responses-dialect.js';
+import { responses } from './responses-wire.js';
 import type { WireName } from './stand-in-request.js';
 import { event, type Plain, plainJson, type ServerWords, type Wire } from './wire.js';
 
