@@ -71,3 +71,8 @@ export class BatchJournals {
     return path.join(this.#folder, `${id}.json`);
   }
 }
+
+/** Whether something of a batch is still to be done that its journal alone knows of. */
+export function isUnfinished(state: BatchJournal['state']): boolean {
+  return state === 'validating' || state === 'taking' || state === 'cancelling';
+}

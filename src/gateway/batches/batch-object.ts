@@ -1,5 +1,6 @@
 import { type BatchHead, CANCELLED, EXPIRED, expiresAtMs } from './batch-head.js';
 import type { BatchTask, KnownBatch } from './batch-index.js';
+import type { BatchJournal } from './batch-journals.js';
 import type { LineError } from './batch-lines.js';
 
 /** The states of a batch, in OpenAI's words. */
@@ -130,4 +131,17 @@ export function batchObject(
 /** Given up with its batch, and not for itself. */
 export function isGivenUp(cancel: BatchTask['cancel']): boolean {
   return cancel?.reason === CANCELLED || cancel?.reason === EXPIRED;
+}
+
+/** What is known of a batch, by its journal and by history. At least one of them has to be there. */
+export function factsOf(journal: BatchJournal | null, known: KnownBatch | null): BatchFacts {
+  const head = journal?.head ?? known?.head;
+  const id = journal?.id ?? known?.id;
+  if (head === undefined || id === undefined) throw new Error('a batch has a journal, or tasks');
+  const state = journal?.state;
+  return {
+    ...{ id, head, known, errors: journal?.errors ?? [] },
+    isValidating: state === 'validating',
+    isCancelled: state === 'cancelling' || state === 'cancelled',
+  };
 }

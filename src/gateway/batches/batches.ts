@@ -1,33 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { tryFileLock } from '../../process/file-lock.js';
-import { BridgeError } from '../../protocol/bridge-error.js';
 import { ApiError } from '../api-errors.js';
 import type { StoredFile } from './batch-files.js';
 import { type BatchHead, CANCELLED, EXPIRED } from './batch-head.js';
 import { BatchIndex, type KnownBatch } from './batch-index.js';
-import { type BatchJournal, BatchJournals } from './batch-journals.js';
-import { checkLines, type LineError, type LineRules } from './batch-lines.js';
-import { type BatchFacts, batchStatus, isOpen, isOver } from './batch-object.js';
-import { type BatchBridge, giveUp, takeIn } from './take-in.js';
-
-/** What the batches of a gateway are made with. */
-export interface BatchesSettings {
-  readonly bridge: BatchBridge;
-  /** Where journals and files lie. */
-  readonly folder: string;
-  /** Whose tasks they are, in the record. */
-  readonly gateway: string;
-  /** The author of what is committed. */
-  readonly asker: string;
-  /** Whether an agent has a model, or nobody can tell. */
-  readonly hasModel: (model: string) => Promise<boolean>;
-  /** The model that a name stands for. */
-  readonly modelOf: (model: string) => string;
-  /** Where the bytes of a file lie. */
-  readonly pathOf: (fileId: string) => string;
-  /** Something went wrong that is tried again. */
-  readonly onProblem: (error: unknown) => void;
-}
+import { type BatchJournal, BatchJournals, isUnfinished } from './batch-journals.js';
+import { type BatchFacts, batchStatus, factsOf, isOpen, isOver } from './batch-object.js';
+import { type BatchesSettings, BatchWork } from './batch-work.js';
 
 /** More batches than that are not taken in at a time. */
 const MAX_UNFINISHED = 100;
@@ -45,7 +23,7 @@ export class Batches {
   readonly index: BatchIndex;
   readonly #settings: BatchesSettings;
   readonly #journals: BatchJournals;
-  readonly #working = new Map<string, Promise<void>>();
+  readonly #work: BatchWork;
   #timer: NodeJS.Timeout | null = null;
   #isClosed = false;
 
@@ -53,6 +31,7 @@ export class Batches {
     this.#settings = settings;
     this.#journals = new BatchJournals(settings.folder);
     this.index = new BatchIndex(settings.bridge.view);
+    this.#work = new BatchWork(settings, { journals: this.#journals, index: this.index });
   }
 
   /**
@@ -67,7 +46,7 @@ export class Batches {
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#timer !== null) clearInterval(this.#timer);
-    await Promise.all(this.#working.values());
+    await this.#work.close();
   }
 
   /** Makes a batch of a file; its requests are looked through and taken in afterwards. */
@@ -88,7 +67,7 @@ export class Batches {
       head: { ...head, input_file_id: file.id, created_at, total: null },
     };
     await this.#journals.write(journal);
-    void this.#work(id);
+    void this.#work.run(id);
     return factsOf(journal, null);
   }
 
@@ -127,13 +106,13 @@ export class Batches {
     const { id, head } = facts;
     const before = this.#journals.read(id) ?? { id, token, head, errors: [] };
     await this.#journals.write({ ...before, state: 'cancelling' });
-    void this.#work(id);
+    void this.#work.run(id);
     return { ...facts, isValidating: false, isCancelled: true };
   }
 
   /** When the last work on a batch is done; for tests. */
   async settled(id: string): Promise<void> {
-    await this.#working.get(id);
+    await this.#work.settled(id);
   }
 
   #nowMs(): number {
@@ -146,94 +125,12 @@ export class Batches {
     return journal === null && known === null ? null : factsOf(journal, known);
   }
 
-  /** Does what is to be done for a batch, once at a time, and by one gateway of the bridge. */
-  #work(id: string): Promise<void> {
-    const before = this.#working.get(id) ?? Promise.resolve();
-    const work = before
-      .then(() => tryFileLock(this.#journals.lockOf(id), () => this.#steps(id)))
-      .then(() => {})
-      .catch((error) => {
-        if (!this.#isClosed) this.#settings.onProblem(error);
-      })
-      .finally(() => {
-        if (this.#working.get(id) === work) this.#working.delete(id);
-      });
-    this.#working.set(id, work);
-    return work;
-  }
-
-  async #steps(id: string): Promise<void> {
-    for (let last = ''; !this.#isClosed; ) {
-      const journal = this.#journals.read(id);
-      if (journal === null || journal.state === last) return;
-      last = journal.state;
-      if (journal.state === 'validating') await this.#validate(journal);
-      else if (journal.state === 'taking') await this.#take(journal);
-      else if (journal.state === 'cancelling') await this.#giveUp(journal);
-    }
-  }
-
-  async #validate(journal: BatchJournal): Promise<void> {
-    const { head } = journal;
-    const { pathOf, hasModel, modelOf, bridge } = this.#settings;
-    const rules = { endpoint: head.endpoint, maxTaskBytes: bridge.view.terms.maxTaskBytes, modelOf };
-    const { total, errors } = await checkLines(pathOf(head.input_file_id), rules, hasModel).catch(fileGone);
-    const next = errors.length > 0 ? 'failed' : 'taking';
-    await this.#change(journal, next, { head: { ...head, total }, errors: [...errors] });
-  }
-
-  async #take(journal: BatchJournal): Promise<void> {
-    const { id, head, token } = journal;
-    const { bridge, gateway, modelOf, pathOf } = this.#settings;
-    const isWanted = () =>
-      !this.#isClosed &&
-      this.#journals.read(id)?.state === 'taking' &&
-      batchStatus(factsOf(journal, null), this.#nowMs()) !== 'expired';
-    const plan = {
-      ...{ id, file: pathOf(head.input_file_id), modelOf: modelOf as LineRules['modelOf'] },
-      head: { ...head, total: head.total ?? 0 },
-      metadata: { gateway, ...(token === null ? {} : { token }) },
-    };
-    try {
-      await takeIn(bridge, this.index, plan, throttled(isWanted));
-      // Stopped, it was cancelled, which `change` leaves as it is, or it has expired.
-      if (!this.#isClosed) await this.#change(journal, 'made', {});
-    } catch (error) {
-      if (this.#isClosed || !isFinal(error)) throw error;
-      // The bridge takes none of it, whoever asks again.
-      const { message, code } = error;
-      const errors: LineError[] = [{ code: code ?? 'refused', message, param: null, line: null }];
-      await this.#change(journal, 'failed', { errors });
-      await giveUp(bridge, this.index, { id, reason: CANCELLED }, () => !this.#isClosed);
-    }
-  }
-
-  async #giveUp(journal: BatchJournal): Promise<void> {
-    const { id } = journal;
-    await giveUp(this.#settings.bridge, this.index, { id, reason: CANCELLED }, () => !this.#isClosed);
-    const tasks = [...(this.index.get(id)?.tasks.values() ?? [])];
-    if (this.#isClosed || tasks.some(isOpen)) return;
-    // From here on history says it, where there was anything left to be cancelled.
-    if (tasks.some(({ cancel }) => cancel?.reason === CANCELLED)) await this.#journals.remove(id);
-    else await this.#change(journal, 'cancelled', {});
-  }
-
-  /** Where somebody has changed it meanwhile, by a cancel, that counts. */
-  async #change(
-    { id, state: before }: BatchJournal,
-    state: BatchJournal['state'],
-    more: Partial<BatchJournal>,
-  ): Promise<void> {
-    const now = this.#journals.read(id);
-    if (now?.state === before) await this.#journals.write({ ...now, ...more, state });
-  }
-
   /** Goes on with what is begun, and gives up what has expired. */
   async #tick(): Promise<void> {
     try {
       const journals = await this.#journals.all();
       for (const { id, state } of journals)
-        if (isUnfinished(state) && !this.#working.has(id)) void this.#work(id);
+        if (isUnfinished(state) && !this.#work.isAt(id)) void this.#work.run(id);
       if (journals.length > 0) await this.index.refresh();
       for (const known of this.index.all()) await this.#see(known);
       for (const { id, state, head } of journals) {
@@ -247,64 +144,20 @@ export class Batches {
 
   async #see(known: KnownBatch): Promise<void> {
     const { id } = known;
-    if (this.#working.has(id)) return;
+    if (this.#work.isAt(id)) return;
     const journal = this.#journals.read(id);
     const status = batchStatus(factsOf(journal, known), this.#nowMs());
     const hasOpen = [...known.tasks.values()].some(isOpen);
-    const { bridge, asker } = this.#settings;
     // Only who asked may cancel.
-    if (hasOpen && known.asker === asker && (status === 'expired' || status === 'cancelling')) {
-      const reason = status === 'expired' ? EXPIRED : CANCELLED;
-      const work = giveUp(bridge, this.index, { id, reason }, () => !this.#isClosed).finally(() =>
-        this.#working.delete(id),
-      );
-      this.#working.set(id, work);
-      await work;
+    const isOurs = known.asker === this.#settings.asker;
+    if (hasOpen && isOurs && (status === 'expired' || status === 'cancelling')) {
+      await this.#work.giveUp(id, status === 'expired' ? EXPIRED : CANCELLED);
       if (![...known.tasks.values()].some(isOpen)) await this.#journals.remove(id);
     } else if (!hasOpen && isOver(status) && journal !== null && journal.state !== 'failed')
       await this.#journals.remove(id);
   }
 }
 
-function isUnfinished(state: BatchJournal['state']): boolean {
-  return state === 'validating' || state === 'taking' || state === 'cancelling';
-}
-
-function factsOf(journal: BatchJournal | null, known: KnownBatch | null): BatchFacts {
-  const head = journal?.head ?? known?.head;
-  const id = journal?.id ?? known?.id;
-  if (head === undefined || id === undefined) throw new Error('a batch has a journal, or tasks');
-  const state = journal?.state;
-  return {
-    ...{ id, head, known, errors: journal?.errors ?? [] },
-    isValidating: state === 'validating',
-    isCancelled: state === 'cancelling' || state === 'cancelled',
-  };
-}
-
 function tokenOf({ known }: BatchFacts, journal: BatchJournal | null): string | null {
   return journal === null ? (known?.token ?? null) : journal.token;
-}
-
-/** A refusal of the bridge, or a file that is gone: it would be the same again. */
-function isFinal(error: unknown): error is Error & { readonly code?: string | null } {
-  if (error instanceof ApiError) return error.status < 500 || error.status === 502;
-  if (error instanceof BridgeError) return !error.retryable;
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
-}
-
-function fileGone(error: unknown): { readonly total: number; readonly errors: LineError[] } {
-  if (!isFinal(error)) throw error;
-  const message = 'the file of the batch is gone';
-  return { total: 0, errors: [{ code: 'file_not_found', message, param: 'input_file_id', line: null }] };
-}
-
-/** The same, asked of the disk no more often than some times a second. */
-function throttled(isSo: () => boolean): () => boolean {
-  let last = { value: true, atMs: Number.NEGATIVE_INFINITY };
-  return () => {
-    const nowMs = performance.now();
-    if (nowMs - last.atMs > 200) last = { value: isSo(), atMs: nowMs };
-    return last.value;
-  };
 }

@@ -82,7 +82,7 @@ describe('a command', () => {
   });
 
   test('gets the defaults that its help names', () => {
-    const values = readValues({ positionals: [], options: AGENT_OPTIONS }, { repo: 'r' }, 'agent');
+    const values = readValues({ positionals: [], options: AGENT_OPTIONS }, { repo: ['r'] }, 'agent');
 
     expect(values).toMatchObject({
       parallel: Number(OPTIONS.parallel.byDefault),

@@ -1,0 +1,184 @@
+import { tryFileLock } from '../../process/file-lock.js';
+import { BridgeError } from '../../protocol/bridge-error.js';
+import { ApiError } from '../api-errors.js';
+import { CANCELLED } from './batch-head.js';
+import type { BatchIndex } from './batch-index.js';
+import type { BatchJournal, BatchJournals } from './batch-journals.js';
+import { checkLines, type LineError, type LineRules } from './batch-lines.js';
+import { batchStatus, factsOf, isOpen } from './batch-object.js';
+import { type BatchBridge, giveUp, takeIn } from './take-in.js';
+
+/** What the batches of a gateway are made with. */
+export interface BatchesSettings {
+  readonly bridge: BatchBridge;
+  /** Where journals and files lie. */
+  readonly folder: string;
+  /** Whose tasks they are, in the record. */
+  readonly gateway: string;
+  /** The author of what is committed. */
+  readonly asker: string;
+  /** Whether an agent has a model, or nobody can tell. */
+  readonly hasModel: (model: string) => Promise<boolean>;
+  /** The model that a name stands for. */
+  readonly modelOf: (model: string) => string;
+  /** Where the bytes of a file lie. */
+  readonly pathOf: (fileId: string) => string;
+  /** Something went wrong that is tried again. */
+  readonly onProblem: (error: unknown) => void;
+}
+
+/**
+ * What is done for batches beside their clients: their lines are checked and taken in, their tasks given up.
+ * Each step begins from the journal, so a gateway that died is gone on for.
+ */
+export class BatchWork {
+  readonly #settings: BatchesSettings;
+  readonly #journals: BatchJournals;
+  readonly #index: BatchIndex;
+  readonly #working = new Map<string, Promise<void>>();
+  #isClosed = false;
+
+  constructor(
+    settings: BatchesSettings,
+    { journals, index }: { readonly journals: BatchJournals; readonly index: BatchIndex },
+  ) {
+    this.#settings = settings;
+    this.#journals = journals;
+    this.#index = index;
+  }
+
+  /** Stops between two tasks, and resolves when nothing is at work any more. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#working.values());
+  }
+
+  /** Whether something is being done for this batch. */
+  isAt(id: string): boolean {
+    return this.#working.has(id);
+  }
+
+  /** When the last work on a batch is done. */
+  async settled(id: string): Promise<void> {
+    await this.#working.get(id);
+  }
+
+  /** Cancels the tasks of a batch that are open, for this reason. Throws what the bridge throws. */
+  async giveUp(id: string, reason: string): Promise<void> {
+    const { bridge } = this.#settings;
+    const work = giveUp(bridge, this.#index, { id, reason }, () => !this.#isClosed).finally(() =>
+      this.#working.delete(id),
+    );
+    this.#working.set(id, work);
+    await work;
+  }
+
+  #nowMs(): number {
+    return this.#settings.bridge.view.terms.serverNow();
+  }
+
+  /** Does what is to be done for a batch, once at a time, and by one gateway of the bridge. */
+  run(id: string): Promise<void> {
+    const before = this.#working.get(id) ?? Promise.resolve();
+    const work: Promise<void> = before
+      .then(() => tryFileLock(this.#journals.lockOf(id), () => this.#steps(id)))
+      .then(() => {})
+      .catch((error) => {
+        if (!this.#isClosed) this.#settings.onProblem(error);
+      })
+      .finally(() => {
+        if (this.#working.get(id) === work) this.#working.delete(id);
+      });
+    this.#working.set(id, work);
+    return work;
+  }
+
+  async #steps(id: string): Promise<void> {
+    for (let last = ''; !this.#isClosed; ) {
+      const journal = this.#journals.read(id);
+      if (journal === null || journal.state === last) return;
+      last = journal.state;
+      if (journal.state === 'validating') await this.#validate(journal);
+      else if (journal.state === 'taking') await this.#take(journal);
+      else if (journal.state === 'cancelling') await this.#cancelAll(journal);
+    }
+  }
+
+  async #validate(journal: BatchJournal): Promise<void> {
+    const { head } = journal;
+    const { pathOf, hasModel, modelOf, bridge } = this.#settings;
+    const rules = { endpoint: head.endpoint, maxTaskBytes: bridge.view.terms.maxTaskBytes, modelOf };
+    const { total, errors } = await checkLines(pathOf(head.input_file_id), rules, hasModel).catch(fileGone);
+    const next = errors.length > 0 ? 'failed' : 'taking';
+    await this.#change(journal, next, { head: { ...head, total }, errors: [...errors] });
+  }
+
+  async #take(journal: BatchJournal): Promise<void> {
+    const { id, head, token } = journal;
+    const { bridge, gateway, modelOf, pathOf } = this.#settings;
+    const isWanted = () =>
+      !this.#isClosed &&
+      this.#journals.read(id)?.state === 'taking' &&
+      batchStatus(factsOf(journal, null), this.#nowMs()) !== 'expired';
+    const plan = {
+      ...{ id, file: pathOf(head.input_file_id), modelOf: modelOf as LineRules['modelOf'] },
+      head: { ...head, total: head.total ?? 0 },
+      metadata: { gateway, ...(token === null ? {} : { token }) },
+    };
+    try {
+      await takeIn(bridge, this.#index, plan, throttled(isWanted));
+      // Stopped, it was cancelled, which `change` leaves as it is, or it has expired.
+      if (!this.#isClosed) await this.#change(journal, 'made', {});
+    } catch (error) {
+      if (this.#isClosed || !isFinal(error)) throw error;
+      // The bridge takes none of it, whoever asks again.
+      const { message, code } = error;
+      const errors: LineError[] = [{ code: code ?? 'refused', message, param: null, line: null }];
+      await this.#change(journal, 'failed', { errors });
+      await giveUp(bridge, this.#index, { id, reason: CANCELLED }, () => !this.#isClosed);
+    }
+  }
+
+  async #cancelAll(journal: BatchJournal): Promise<void> {
+    const { id } = journal;
+    await giveUp(this.#settings.bridge, this.#index, { id, reason: CANCELLED }, () => !this.#isClosed);
+    const tasks = [...(this.#index.get(id)?.tasks.values() ?? [])];
+    if (this.#isClosed || tasks.some(isOpen)) return;
+    // From here on history says it, where there was anything left to be cancelled.
+    if (tasks.some(({ cancel }) => cancel?.reason === CANCELLED)) await this.#journals.remove(id);
+    else await this.#change(journal, 'cancelled', {});
+  }
+
+  /** Where somebody has changed it meanwhile, by a cancel, that counts. */
+  async #change(
+    { id, state: before }: BatchJournal,
+    state: BatchJournal['state'],
+    more: Partial<BatchJournal>,
+  ): Promise<void> {
+    const now = this.#journals.read(id);
+    if (now?.state === before) await this.#journals.write({ ...now, ...more, state });
+  }
+}
+
+/** A refusal of the bridge, or a file that is gone: it would be the same again. */
+function isFinal(error: unknown): error is Error & { readonly code?: string | null } {
+  if (error instanceof ApiError) return error.status < 500 || error.status === 502;
+  if (error instanceof BridgeError) return !error.retryable;
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
+function fileGone(error: unknown): { readonly total: number; readonly errors: LineError[] } {
+  if (!isFinal(error)) throw error;
+  const message = 'the file of the batch is gone';
+  return { total: 0, errors: [{ code: 'file_not_found', message, param: 'input_file_id', line: null }] };
+}
+
+/** The same, asked of the disk no more often than some times a second. */
+function throttled(isSo: () => boolean): () => boolean {
+  let last = { value: true, atMs: Number.NEGATIVE_INFINITY };
+  return () => {
+    const nowMs = performance.now();
+    if (nowMs - last.atMs > 200) last = { value: isSo(), atMs: nowMs };
+    return last.value;
+  };
+}
