@@ -45,8 +45,10 @@ export class SshStreams implements FollowedStreams {
   #timer: NodeJS.Timeout | null = null;
   #planning: Promise<void> = Promise.resolve();
   #failures = 0;
-  /** As many as the server lets us have; it may allow fewer. */
+  /** As many as the server lets us have; it may allow fewer, or be too busy for a moment. */
   #most = MAX_LISTENERS;
+  #refusals = 0;
+  #retry: NodeJS.Timeout | null = null;
   #isClosed = false;
 
   constructor(connection: SshConnection, take: (task: string, piece: StreamPiece) => void) {
@@ -70,7 +72,7 @@ export class SshStreams implements FollowedStreams {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    for (const timer of [this.#timer, this.#retry]) if (timer !== null) clearTimeout(timer);
     await this.#planning;
     await Promise.all([...this.#sessions].map(stopSession));
   }
@@ -114,16 +116,28 @@ export class SshStreams implements FollowedStreams {
       ended: this.#run(tasks, stop.signal).then((isFailure) => {
         this.#sessions.delete(session);
         if (this.#isClosed || stop.signal.aborted) return;
+        if (isFailure && this.#sessions.size > 0) return this.#refused();
+        this.#most = MAX_LISTENERS;
         this.#failures = isFailure ? this.#failures + 1 : 0;
-        // With others open it is the server that takes no more of them.
-        this.#most = isFailure && this.#sessions.size > 0 ? this.#sessions.size : MAX_LISTENERS;
-        const delayMs = Math.min(FIRST_DELAY_MS * 2 ** (this.#failures - 1), MAX_DELAY_MS);
-        this.#planIn(
-          isFailure && this.#most === MAX_LISTENERS ? delayMs * (0.5 + Math.random() / 2) : GATHER_MS,
-        );
+        this.#planIn(isFailure ? delayAfter(this.#failures) : GATHER_MS);
       }),
     };
     this.#sessions.add(session);
+  }
+
+  /**
+   * With others open it is the server that takes no more of them. It is asked again after a while: it may
+   * only have been busy, and who is left over is to be heard, too.
+   */
+  #refused(): void {
+    this.#most = this.#sessions.size;
+    this.#refusals += 1;
+    this.#retry ??= setTimeout(() => {
+      this.#retry = null;
+      this.#most = MAX_LISTENERS;
+      this.#planIn(0);
+    }, delayAfter(this.#refusals)).unref();
+    this.#planIn(GATHER_MS);
   }
 
   /** Resolves when the session has ended; true where it brought nothing. Never throws. */
@@ -144,6 +158,7 @@ export class SshStreams implements FollowedStreams {
       for (const task of tasks) this.#places.get(task)?.readAgain();
       try {
         for await (const bytes of child.stdout as Readable) {
+          if (!hasHeard) this.#refusals = 0;
           hasHeard = true;
           this.#failures = 0;
           if (signal.aborted) break;
@@ -161,6 +176,11 @@ export class SshStreams implements FollowedStreams {
     }
     return !hasHeard && performance.now() - startedAt < LONG_SESSION_MS;
   }
+}
+
+/** So long until the next try, after so many in a row that failed. Milliseconds. */
+function delayAfter(failures: number): number {
+  return Math.min(FIRST_DELAY_MS * 2 ** (failures - 1), MAX_DELAY_MS) * (0.5 + Math.random() / 2);
 }
 
 async function stopSession({ stop, ended }: Session): Promise<void> {
