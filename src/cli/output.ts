@@ -5,7 +5,8 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { stripControls } from '../protocol/printable.js';
 import { escapeJsonText, stringifyEscaped } from '../protocol/strict-json.js';
 
-type OutputStream = typeof process.stdout;
+/** Where output goes. */
+export type OutputStream = typeof process.stdout;
 
 /** Moves the cursor to the first column of the first line, and clears all below it. */
 const HOME_AND_CLEAR = '\u001b[1;1H\u001b[0J';
@@ -28,6 +29,11 @@ export class Output {
     this.stream = stream;
     // Each write tells its own failure. Without a listener, the event would end the process as well.
     stream.on('error', () => {});
+  }
+
+  /** The stream itself, for an editor of lines, which draws on it. Nothing else writes past this class. */
+  get raw(): OutputStream {
+    return this.stream;
   }
 
   get isTerminal(): boolean {

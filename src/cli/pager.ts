@@ -1,6 +1,6 @@
 import { spawnProgram } from '../process/start-program.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { Output } from './output.js';
+import { Output, type OutputStream } from './output.js';
 
 /** As git sets them where the user has not: leave at once what fits on the screen, show colours. */
 const USUAL = { LESS: 'FRX', LV: '-c' };
@@ -38,7 +38,7 @@ export async function paged(
   const ignore = () => {};
   process.on('SIGINT', ignore);
   try {
-    await print(new Output(child.stdin as unknown as typeof process.stdout));
+    await print(new Output(child.stdin as unknown as OutputStream));
   } catch (error) {
     if (!(error instanceof BridgeError && error.code === 'output-closed')) throw error;
   } finally {

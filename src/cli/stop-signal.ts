@@ -4,11 +4,16 @@ import { BridgeError } from '../protocol/bridge-error.js';
 export function stopSignal(): AbortSignal {
   const controller = new AbortController();
   const stop = (name: NodeJS.Signals) => {
-    // 128 + the number of the signal, as a shell reports it.
-    if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143);
+    if (controller.signal.aborted) stopNow(name);
     controller.abort(new BridgeError(`stopped by ${name}`, { code: 'stopped', remedy: 'run it again' }));
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   return controller.signal;
+}
+
+/** Ends the process at once, at the second Ctrl-C. */
+export function stopNow(name: NodeJS.Signals): never {
+  // 128 + the number of the signal, as a shell reports it.
+  process.exit(name === 'SIGINT' ? 130 : 143);
 }

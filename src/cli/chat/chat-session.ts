@@ -10,6 +10,7 @@ import type { LiveTerminal } from '../live-answer.js';
 import type { Output } from '../output.js';
 import { printAnswer } from '../print-answer.js';
 import { EXIT, printError, printProblem } from '../print-error.js';
+import { stopNow } from '../stop-signal.js';
 import { COMMAND, HELP, say } from './chat-commands.js';
 import type { LineHistory } from './line-history.js';
 import type { LineSource } from './line-source.js';
@@ -140,8 +141,7 @@ export class ChatSession {
     const { lines, out, env, access, spinner, timeoutMs, isTerminal } = this.#parts;
     const stop = new AbortController();
     lines.onInterrupt(() => {
-      // 128 + the number of the signal, as a shell reports it.
-      if (stop.signal.aborted) process.exit(130);
+      if (stop.signal.aborted) stopNow('SIGINT');
       stop.abort(new BridgeError('stopped by Ctrl-C', { code: 'stopped', remedy: 'ask again: /retry' }));
     });
     const remedy = (task: string) =>
@@ -180,7 +180,7 @@ export class ChatSession {
   async #cancel(task: string): Promise<void> {
     const { conversation, access, lines } = this.#parts;
     this.#hasFailed = true;
-    lines.onInterrupt(() => process.exit(130));
+    lines.onInterrupt(() => stopNow('SIGINT'));
     const id = shortId(task);
     say(`cancelling ${id}, as does: ${laterCommand('cancel', task, access)}`);
     say(`what came of it: ${laterCommand('answer', task, access)}`);

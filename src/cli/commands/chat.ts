@@ -58,7 +58,7 @@ export const chatCommand = defineCommand({
     });
     try {
       const history = isTerminal ? await historyOf(env) : null;
-      const lines = isTerminal ? terminalLines(history) : new PipedLines(process.stdin);
+      const lines = isTerminal ? terminalLines(out, history) : new PipedLines(process.stdin);
       const onSignal = (name: NodeJS.Signals) => {
         if (name === 'SIGINT') lines.interrupt();
         else lines.close();
@@ -121,9 +121,9 @@ async function historyOf(env: NodeJS.ProcessEnv): Promise<LineHistory | null> {
   }
 }
 
-function terminalLines(history: LineHistory | null): TerminalLines {
+function terminalLines(out: Output, history: LineHistory | null): TerminalLines {
   return new TerminalLines(
-    { input: process.stdin, output: process.stdout },
+    { input: process.stdin, output: out.raw },
     { history: history?.lines ?? [], hint: 'Ctrl-D or /quit leaves' },
   );
 }
