@@ -119,7 +119,10 @@ test('on a terminal ask says for how long it waits, and Ctrl-C how to get the an
   await asking.signal('SIGINT');
 
   expect(await asking.exited).toBe(75);
-  expect(asking.shown()).toContain(`try: llm-bridge answer ${id} --repo ${bridge.repoPath}\r\n`);
+  const [later, end] = ['answer', 'cancel'].map(
+    (what) => `llm-bridge ${what} ${id} --repo ${bridge.repoPath}`,
+  );
+  expect(asking.shown()).toContain(`try: ${later}; or end it: ${end}\r\n`);
 });
 
 test('where stderr is no terminal for it, the lines are plain', async () => {

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
+import { freePort } from '../../src/demo/free-port.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { type Gateway, openGateway } from '../../src/gateway/serve.js';
 import { gate, questionsOf, startAgent } from '../support/bridge-agent.js';
@@ -111,11 +112,12 @@ test('a long answer comes whole: to who asks, to who asks for it later, and thro
   const later = await bot('answer', JSON.parse(asked.stdout).task_commit);
   expect(later).toEqual({ exitCode: 0, stdout: `${LONG}\n`, stderr: '' });
 
-  const first = await open();
+  const port = await freePort();
+  const first = await open(port);
   expect(await chat(first.url, 'a long story for a gateway')).toBe(LONG);
   await first.close();
-  // It finds its own task again, of which the answer is there.
-  const second = await open();
+  // Started again at the same address it finds its own task, of which the answer is there.
+  const second = await open(port);
   const before = questionsOf(standIn).length;
   expect(await chat(second.url, 'a long story for a gateway')).toBe(LONG);
   expect(questionsOf(standIn)).toHaveLength(before);
@@ -123,9 +125,9 @@ test('a long answer comes whole: to who asks, to who asks for it later, and thro
 });
 
 /** A gateway over ssh, in this process. */
-async function open(): Promise<Gateway> {
+async function open(port = 0): Promise<Gateway> {
   const gateway = await openGateway({
-    ...{ access: access(), listen: { host: '127.0.0.1', port: 0 }, waitMs: 120_000, lingerMs: 60_000 },
+    ...{ access: access(), listen: { host: '127.0.0.1', port }, waitMs: 120_000, lingerMs: 60_000 },
     ...{ aliases: new Map(), allowedHosts: [], corsOrigins: [], say: () => {} },
   });
   onCleanup(() => gateway.close());

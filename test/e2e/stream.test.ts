@@ -162,11 +162,18 @@ test('in a pipe there is the answer alone, and nobody is asked to say more', asy
 test('eight at a time over eight sessions, and an agent killed in the middle: each reader has the answer, once', async () => {
   await gitOk(['config', 'bridge.claimLease', '4s'], { gitDir: bridge.repoPath, env: bridge.ownerEnv });
   const rest = gate();
-  standIn.behave = ({ question }) => ({
-    answer: question === 'task 0' ? MEGABYTE : `answer to ${question}: ${HARD}`,
-    pieceChars: question === 'task 0' ? 400 : 3,
-    pause: { afterChunks: 5, until: rest.opened },
-  });
+  const answerTo = (question: string) =>
+    question === 'task 0' ? MEGABYTE : `answer to ${question}: ${HARD}`;
+  // What is said the second time begins otherwise, so that nobody can take the one for the other's rest.
+  const times = new Map<string, number>();
+  standIn.behave = ({ question }) => {
+    times.set(question, (times.get(question) ?? 0) + 1);
+    return {
+      answer: `${times.get(question)}. ${answerTo(question)}`,
+      pieceChars: question === 'task 0' ? 400 : 3,
+      pause: { afterChunks: 5, until: rest.opened },
+    };
+  };
   const killed = await agentOf({ args: ['--parallel', '8'] });
   const readers = Array.from({ length: 8 }, (_, at) => {
     const pieces: PieceOrOutcome[] = [];
@@ -190,9 +197,8 @@ test('eight at a time over eight sessions, and an agent killed in the middle: ea
   await Promise.all(readers.map(({ done }) => done));
 
   for (const [at, { pieces }] of readers.entries()) {
-    const answer = at === 0 ? MEGABYTE : `answer to task ${at}: ${HARD}`;
-    expect(answerOf(pieces)).toBe(answer);
-    expect(textOf(pieces)).toBe(answer);
+    expect(answerOf(pieces)).toBe(`2. ${answerTo(`task ${at}`)}`);
+    expect(textOf(pieces)).toBe(answerOf(pieces));
   }
   for (const { pieces } of spoken) expect(pieces).toContainEqual({ restart: true });
   const isHere = new Set(readers.map(({ pieces }) => taskOf(pieces)));
