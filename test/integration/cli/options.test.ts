@@ -87,7 +87,7 @@ describe('the environment', () => {
       };
       const args = [...command.split(' '), '--repo', repo];
       const masked = (text: string) =>
-        text.replace(/[0-9a-f]{40}/g, 'ID').replace(/ +\d+ (?:ms|s|min)\b/g, ' AGE');
+        text.replace(/[0-9a-f]{40}/g, 'ID').replace(/ +(?:under )?\d+ (?:ms|s|min)\b/g, ' AGE');
       expect(masked(await ok(args, foreign))).toBe(masked(await ok(args)));
     },
   );
