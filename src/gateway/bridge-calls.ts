@@ -21,6 +21,7 @@ import { KeptCalls } from './kept-calls.js';
 import { KnownModels } from './known-models.js';
 import type { LiveCall } from './live-call.js';
 import { findOwnTasks } from './own-tasks.js';
+import { PostedCalls } from './posted-calls.js';
 import { notTaken, tooManyOpen } from './task-errors.js';
 import { openTaskStreams, type TaskStreams } from './task-streams.js';
 /** Opens a bridge for the calls of a gateway. Throws BridgeError as openToWrite does. */
@@ -38,6 +39,7 @@ class BridgeCalls implements Calls {
   readonly view: BridgeView;
   readonly #settings: CallsSettings;
   readonly #kept: KeptCalls;
+  readonly #posted = new PostedCalls();
   readonly #feed: BridgeFeed;
   readonly #models: KnownModels;
   readonly #terms: FreshTerms;
@@ -96,7 +98,11 @@ class BridgeCalls implements Calls {
     return await this.#ask(asked).join(false, asked.signal);
   }
 
-  async post(asked: AskedCall): Promise<string> {
+  post(asked: AskedCall): Promise<string> {
+    return this.#posted.once(asked, () => this.#post(asked));
+  }
+
+  async #post(asked: AskedCall): Promise<string> {
     await this.#models.require(asked);
     await this.terms();
     const { isStreamed: _, ...message } = draftCall(asked, this.view, this.#settings.gateway);

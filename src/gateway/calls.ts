@@ -15,8 +15,8 @@ export interface Calls {
    */
   open(asked: AskedCall): Promise<LiveCall>;
   /**
-   * Asks a task that goes on without its client, and resolves with its id once it is on main. Throws ApiError
-   * as `open` does.
+   * Asks a task that goes on without its client, and resolves with its id once it is on main; the same one
+   * for the same idempotency key. Throws ApiError as `open` does.
    */
   post(asked: AskedCall): Promise<string>;
   /**

@@ -1,8 +1,8 @@
 import { MAX_TIMER_MS } from '../protocol/duration.js';
-import { ApiError } from './api-errors.js';
 import type { AskedCall } from './asked-call.js';
 import { Call, type CallKeeper } from './call.js';
 import { contentOf, keyOf } from './call-content.js';
+import { keyReused } from './task-errors.js';
 
 /** The calls that are open, or whose answer may still be asked for; found by task, by content and by key. */
 export class KeptCalls {
@@ -64,12 +64,7 @@ export class KeptCalls {
     const content = contentOf(asked);
     const key = keyOf(asked);
     const named = key === null ? undefined : this.#byKey.get(key);
-    if (named !== undefined && named.content !== content) {
-      throw new ApiError('this Idempotency-Key was used for another call; take a new one', {
-        status: 422,
-        code: 'idempotency_key_reused',
-      });
-    }
+    if (named !== undefined && named.content !== content) throw keyReused();
     if (named !== undefined) return named;
     const same = this.#byContent.get(content) ?? [];
     return [...same].find((call) => call.isOrphan) ?? null;

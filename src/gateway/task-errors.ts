@@ -83,3 +83,11 @@ export function clientLeft(): ApiError {
 function shortOf(task: string): string {
   return task.slice(0, 12);
 }
+
+/** A key stands for one call, and this is another. */
+export function keyReused(): ApiError {
+  return new ApiError('this Idempotency-Key was used for another call; take a new one', {
+    status: 422,
+    code: 'idempotency_key_reused',
+  });
+}

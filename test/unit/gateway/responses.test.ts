@@ -118,6 +118,20 @@ describe('a response in the background', () => {
     expect(await json(get(String(id)))).toMatchObject({ status: 'queued' });
   });
 
+  test('is asked once by one Idempotency-Key, of each token, and the key of another call is 422', async () => {
+    const body = { ...BODY, input: 'asked again', background: true };
+    const once = { idempotencyKey: 'job-1' };
+    const both = await Promise.all([create(body, once), create(body, once)]);
+    const later = await create(body, once);
+    expect(new Set([...both, later].map(({ id }) => id)).size).toBe(1);
+
+    expect((await create(body, { ...once, token: 'other' })).id).not.toBe(later.id);
+    expect((await create(body)).id).not.toBe(later.id);
+    await expect(create({ ...body, input: 'another' }, once)).rejects.toMatchObject({
+      ...{ status: 422, code: 'idempotency_key_reused' },
+    });
+  });
+
   test('is cancelled once, and stays so', async () => {
     const { id } = await create({ ...BODY, background: true });
     const both = await Promise.all([1, 2].map(() => json(get(`${id}/cancel`, { method: 'POST' }))));
