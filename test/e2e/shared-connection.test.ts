@@ -9,6 +9,7 @@ import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixtur
 import { type RunningCli, runCli } from '../support/cli.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { freezeTree } from '../support/freeze-tree.js';
+import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -158,6 +159,9 @@ test('a folder that a cleaner of temporary files took away is made again, with i
 
 test('a master that is stopped holds nobody up', async () => {
   await start();
+  // Without claims and presences the answer is all that is pushed, and each push logs in alone here.
+  const at = { gitDir: bridge.repoPath, env: bridge.ownerEnv };
+  await gitOk(['config', '--unset-all', 'bridge.claimLease'], at);
   const held = gate();
   standIn.behave = ({ question }) => (question === '1+2' ? { firstTokenAfter: held.opened } : {});
   const agent = await agentWith();
