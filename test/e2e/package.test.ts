@@ -84,6 +84,7 @@ describe('the tarball', () => {
         'README.md',
         'README.ru.md',
         'docs/protocol.md',
+        'docs/setup-server.ru.md',
         'docs/vectors/tasks.json',
         'ARCHITECTURE.md',
         'CHANGELOG.md',
@@ -107,7 +108,7 @@ describe('the tarball', () => {
 
   test('has nothing else: no sources, no tests, nothing of whoever packed it', () => {
     const allowed =
-      /^(?:bin\/llm-bridge\.js$|dist\/|hooks\/[a-z-]+$|docs\/[a-z-]+\.md$|docs\/page-[a-z]+\.png$|docs\/monitoring\/[a-z]+\.(?:yml|json)$|docs\/vectors\/[a-z-]+\.json$|docs\/reference\/bridge_reader\.py$|bridge-repo-template\/(?:README\.md|\.gitattributes)$|(?:package\.json|LICENSE|(?:README|README\.ru|ARCHITECTURE|CHANGELOG|CONTRIBUTING|SECURITY)\.md)$)/;
+      /^(?:bin\/llm-bridge\.js$|dist\/|hooks\/[a-z-]+$|docs\/[a-z-]+(?:\.ru)?\.md$|docs\/page-[a-z]+\.png$|docs\/monitoring\/[a-z]+\.(?:yml|json)$|docs\/vectors\/[a-z-]+\.json$|docs\/reference\/bridge_reader\.py$|bridge-repo-template\/(?:README\.md|\.gitattributes)$|(?:package\.json|LICENSE|(?:README|README\.ru|ARCHITECTURE|CHANGELOG|CONTRIBUTING|SECURITY)\.md)$)/;
     expect(packed.files.map((file) => file.path).filter((path) => !allowed.test(path))).toEqual([]);
     expect(packed.files.filter((file) => /\.test\.|\.env|\.tsbuildinfo/.test(file.path))).toEqual([]);
     const command = packed.files.find((file) => file.path === 'bin/llm-bridge.js');

@@ -73,7 +73,8 @@ export async function startPlainBridge(
     push,
     async pushOk(id, principal) {
       const result = await push([`${id}:refs/heads/main`], principal);
-      if (result.exitCode !== 0) throw new Error(`the push was refused (exit code ${result.exitCode}): ${result.stderr}`);
+      if (result.exitCode !== 0)
+        throw new Error(`the push was refused (exit code ${result.exitCode}): ${result.stderr}`);
       return id;
     },
     async snapshot() {

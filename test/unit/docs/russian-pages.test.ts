@@ -1,0 +1,52 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { firstCells, readCodeBlocks } from '../../support/read-markdown.js';
+
+// The README and each guide are there in Russian: their own prose, the same commands, sections and links.
+
+const root = new URL('../../../', import.meta.url);
+const RUSSIAN = /\.ru\.md$/;
+const russianPages = [
+  'README.ru.md',
+  ...(await readdir(new URL('docs/', root)))
+    .filter((name) => RUSSIAN.test(name))
+    .map((name) => `docs/${name}`),
+];
+const read = (name: string) => readFile(new URL(name, root), 'utf8');
+
+/** The pages that a text links to, each once: a Russian one counts as its English original. */
+const linkedPages = (text: string) =>
+  [...new Set([...text.matchAll(/\]\(((?:\.\.\/)?(?:docs\/)?[\w.-]+\.md)/g)].map(([, page]) => page))]
+    .map((page) => page?.replace(RUSSIAN, '.md'))
+    .sort();
+
+describe.each(russianPages)('%s', async (page) => {
+  const [english, russian] = await Promise.all([read(page.replace(RUSSIAN, '.md')), read(page)]);
+
+  test('has the blocks of commands and code of the English page, in the same order', () => {
+    const blocksOf = (text: string) =>
+      readCodeBlocks(text).map(({ language, info, text: code }) => ({ language, info, code }));
+    expect(blocksOf(russian)).toEqual(blocksOf(english));
+    const indented = (text: string) => text.split('\n').filter((line) => line.startsWith('    llm-bridge'));
+    expect(indented(russian)).toEqual(indented(english));
+  });
+
+  test('has as many sections and rows, and links to the same pages', () => {
+    const levels = (text: string) => [...text.matchAll(/^(#+) /gm)].map((match) => match[1]);
+    expect(levels(russian)).toEqual(levels(english));
+    expect(firstCells(russian)).toHaveLength(firstCells(english).length);
+    const others = (text: string) => linkedPages(text).filter((linked) => linked !== 'README.md');
+    expect(others(russian)).toEqual(others(english));
+  });
+
+  test('leads to the Russian page where there is one', () => {
+    const links = [...russian.matchAll(/\]\((?:docs\/)?([\w-]+)\.md/g)].map(
+      ([, name]) => `docs/${name}.ru.md`,
+    );
+    expect(links.filter((link) => russianPages.includes(link))).toEqual([]);
+  });
+});
+
+test('the tables of both READMEs have rows for the same commands, settings, exit codes and variables', async () => {
+  expect(firstCells(await read('README.ru.md'))).toEqual(firstCells(await read('README.md')));
+});
