@@ -7,8 +7,8 @@ import {
   type BatchEndpoint,
   checkLines,
   type LineError,
-  readLines,
 } from '../gateway/batches/batch-lines.js';
+import { readLines } from '../gateway/batches/file-lines.js';
 import { takeIn } from '../gateway/batches/take-in.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { printable } from './batch-words.js';

@@ -1,19 +1,15 @@
 import type { Committed } from '../asker/commit-local.js';
 import { openToWrite } from '../asker/commit-to-view.js';
-import { type FoundAnswer, findAnswer, readFoundAnswer } from '../asker/find-answer.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
 import type { BridgeAccess, BridgeTerms } from '../bridge/connection.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
-import { TaskRecords } from '../log/task-records.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { type HistoryCommit, messageOf } from '../protocol/history.js';
-import { ApiError } from './api-errors.js';
+import type { ApiError } from './api-errors.js';
 import type { AskedCall } from './asked-call.js';
 import { BridgeFeed } from './bridge-feed.js';
 import type { Call } from './call.js';
 import { draftCall, draftCancel } from './call-drafts.js';
-import type { Calls } from './calls.js';
-import type { CallsSettings } from './calls-settings.js';
+import type { Calls, CallsSettings } from './calls.js';
 import type { QueuedMessage } from './commit-batch.js';
 import { CommitQueue } from './commit-queue.js';
 import { FreshTerms } from './fresh-terms.js';
@@ -23,7 +19,7 @@ import type { LiveCall } from './live-call.js';
 import { findOwnTasks } from './own-tasks.js';
 import { PostedCalls } from './posted-calls.js';
 import { notTaken, tooManyOpen } from './task-errors.js';
-import { openTaskStreams, type TaskStreams } from './task-streams.js';
+
 /** Opens a bridge for the calls of a gateway. Throws BridgeError as openToWrite does. */
 export async function openCalls(access: BridgeAccess, settings: CallsSettings): Promise<Calls> {
   const view = await openToWrite(access, 'window', { name: settings.name });
@@ -44,7 +40,6 @@ class BridgeCalls implements Calls {
   readonly #models: KnownModels;
   readonly #terms: FreshTerms;
   readonly #queue: CommitQueue;
-  readonly #streams: TaskStreams;
   #told = '';
   #isClosed = false;
 
@@ -53,18 +48,15 @@ class BridgeCalls implements Calls {
     this.view = feed.view;
     this.#settings = settings;
     this.#feed = feed;
-    this.#kept = new KeptCalls({ waitMs, lingerMs, abandoned: (call) => this.#abandoned(call) });
+    this.#kept = new KeptCalls(feed.view, { waitMs, lingerMs, cancel: (task) => this.#cancel(task) });
     this.#models = new KnownModels(feed);
     this.#terms = new FreshTerms(feed.view);
     this.#queue = new CommitQueue(feed, settings.name);
-    this.#streams = openTaskStreams(feed.view.connection, (task, piece) =>
-      this.#kept.ofTask(task)?.take(piece),
-    );
   }
 
   static async open(view: BridgeView, settings: CallsSettings): Promise<BridgeCalls> {
     const feed = await BridgeFeed.open(view, {
-      onCommits: (commits) => calls.#takeCommits(commits),
+      onCommits: (commits) => calls.#kept.takeCommits(commits, feed.reader()),
       onSideRefs: () => calls.#models.changed(),
       onProblem: (error) => calls.#tell(error),
     });
@@ -80,8 +72,8 @@ class BridgeCalls implements Calls {
     const query = { name: this.#queue.name, gateway, lingerMs, max };
     for (const own of await findOwnTasks(this.view, this.#feed.tip(), query)) {
       const call = this.#kept.add(own);
-      this.#onMain(own.task, call, own.isStreamed);
-      if (own.answer !== null) this.#answered(own.task, own.answer);
+      this.#kept.onMain(call, own.task, own.isStreamed);
+      if (own.answer !== null) this.#kept.answered(own.task, own.answer);
       call.linger();
     }
   }
@@ -89,12 +81,11 @@ class BridgeCalls implements Calls {
   async open(asked: AskedCall): Promise<LiveCall> {
     const found = this.#kept.find(asked);
     if (found !== null) return await found.join(true, asked.signal);
-    await this.#models.require(asked);
-    await this.terms();
+    await this.#look(asked);
     // Meanwhile somebody may have asked the same.
     const again = this.#kept.find(asked);
     if (again !== null) return await again.join(true, asked.signal);
-    if (this.#kept.size >= this.#settings.maxCalls) throw tooManyOpen(this.#kept.size);
+    this.#requireRoom();
     return await this.#ask(asked).join(false, asked.signal);
   }
 
@@ -103,8 +94,7 @@ class BridgeCalls implements Calls {
   }
 
   async #post(asked: AskedCall): Promise<string> {
-    await this.#models.require(asked);
-    await this.terms();
+    await this.#look(asked);
     const { isStreamed: _, ...message } = draftCall(asked, this.view, this.#settings.gateway);
     const endsAtMs = performance.now() + this.#settings.waitMs;
     const isWanted = () => performance.now() < endsAtMs && asked.signal?.aborted !== true;
@@ -114,21 +104,8 @@ class BridgeCalls implements Calls {
   async watch(task: string): Promise<LiveCall> {
     const there = this.#kept.ofTask(task);
     if (there !== undefined) return await there.join(true);
-    if (this.#kept.size >= this.#settings.maxCalls) throw tooManyOpen(this.#kept.size);
-    const call = this.#kept.watch(task, (ended) => {
-      this.#kept.forget(ended);
-      this.#streams.leave(task);
-    });
-    this.#onMain(task, call, this.view.terms.hasStreams);
-    const live = await call.join(true);
-    try {
-      const found = await findAnswer(this.view, task);
-      if (found !== null) this.#answered(task, found);
-      return live;
-    } catch (error) {
-      live.leave();
-      throw error;
-    }
+    this.#requireRoom();
+    return await this.#kept.watch(task);
   }
 
   async submit(what: QueuedMessage): Promise<Committed> {
@@ -147,14 +124,8 @@ class BridgeCalls implements Calls {
     return this.#queue.name;
   }
 
-  async hasModel(model: string): Promise<boolean> {
-    try {
-      await this.#models.require({ path: '', body: { model } });
-      return true;
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return false;
-      throw error;
-    }
+  hasModel(model: string): Promise<boolean> {
+    return this.#models.has(model);
   }
 
   who(maxAgeMs?: number): Promise<WhoWorks> {
@@ -166,20 +137,27 @@ class BridgeCalls implements Calls {
   }
 
   counts(): { readonly tasks: number; readonly clients: number } {
-    return {
-      tasks: this.#kept.size,
-      clients: [...this.#kept].reduce((sum, call) => sum + call.listenerCount, 0),
-    };
+    return { tasks: this.#kept.size, clients: this.#kept.clients };
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const call of this.#kept) call.close();
+    const kept = this.#kept.close();
     await this.#queue.close();
-    await this.#streams.close();
+    await kept;
     await this.#feed.close();
     await this.view.close();
+  }
+
+  /** Throws ApiError 404 for a model that nobody has; then the terms are those of now. */
+  async #look(asked: AskedCall): Promise<void> {
+    await this.#models.require(asked);
+    await this.terms();
+  }
+
+  #requireRoom(): void {
+    if (this.#kept.size >= this.#settings.maxCalls) throw tooManyOpen(this.#kept.size);
   }
 
   #ask(asked: AskedCall): Call {
@@ -188,9 +166,8 @@ class BridgeCalls implements Calls {
     this.#queue
       .submit({ ...message, isWanted: () => call.listenerCount > 0 })
       .then(async ({ id: task, isNew }) => {
-        this.#onMain(task, call, isStreamed);
-        const found = isNew ? null : await findAnswer(this.view, task);
-        if (found !== null) this.#answered(task, found);
+        this.#kept.onMain(call, task, isStreamed);
+        if (!isNew) await this.#kept.lookUp(task);
       })
       .catch((error) => {
         if (call.task !== null) return this.#tell(error);
@@ -205,39 +182,11 @@ class BridgeCalls implements Calls {
     return notTaken(error);
   }
 
-  #onMain(task: string, call: Call, isStreamed: boolean): void {
-    this.#kept.onMain(call, task);
-    if (isStreamed) this.#streams.follow(task);
-  }
-
-  #abandoned(call: Call): void {
-    this.#kept.forget(call);
-    if (call.task === null) return;
-    this.#streams.leave(call.task);
-    if (!call.isAnswered) this.#cancel(call.task);
-  }
-
   #cancel(task: string): void {
     this.#queue
       .submit({ ...draftCancel(task, this.view), isWanted: () => !this.#isClosed })
       // Its answer may have come first; nothing rests on a cancel.
       .catch(() => {});
-  }
-
-  async #takeCommits(commits: readonly HistoryCommit[]): Promise<void> {
-    const reader = this.#feed.reader();
-    const records = new TaskRecords(this.view.repo, reader);
-    for (const commit of commits) {
-      const { taskTrailer: task } = commit;
-      if (this.#kept.ofTask(task) === undefined || messageOf(commit).kind !== 'answer') continue;
-      const found = await readFoundAnswer(this.view, { reader, records }, commit);
-      if (found !== null) this.#answered(task, found);
-    }
-  }
-
-  #answered(task: string, found: FoundAnswer): void {
-    this.#streams.ending(task);
-    this.#kept.ofTask(task)?.answered(found);
   }
 
   #tell(error: unknown): void {

@@ -1,28 +1,52 @@
+import { type FoundAnswer, findAnswer, readFoundAnswer } from '../asker/find-answer.js';
+import type { BridgeView } from '../bridge/bridge-view.js';
+import type { ObjectReader } from '../git/object-reader.js';
+import { TaskRecords } from '../log/task-records.js';
 import { MAX_TIMER_MS } from '../protocol/duration.js';
+import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import type { AskedCall } from './asked-call.js';
 import { Call, type CallKeeper } from './call.js';
 import { contentOf, keyOf } from './call-content.js';
+import type { LiveCall } from './live-call.js';
 import { keyReused } from './task-errors.js';
+import { openTaskStreams, type TaskStreams } from './task-streams.js';
 
-/** The calls that are open, or whose answer may still be asked for; found by task, by content and by key. */
+/** How long calls are kept, and what becomes of a task that is open and has no client any more. */
+export interface KeepRules extends Pick<CallKeeper, 'waitMs' | 'lingerMs'> {
+  readonly cancel: (task: string) => void;
+}
+
+/**
+ * The calls that are open, or whose answer may still be asked for; found by task, by content and by key. Each
+ * hears what becomes of its task: that it is on main, its stream, its answer.
+ */
 export class KeptCalls {
+  readonly #view: BridgeView;
   readonly #keeper: CallKeeper;
+  readonly #streams: TaskStreams;
   readonly #all = new Set<Call>();
   readonly #byTask = new Map<string, Call>();
   /** Those that the same question may find again. */
   readonly #byContent = new Map<string, Set<Call>>();
   readonly #byKey = new Map<string, Call>();
 
-  constructor(keeper: CallKeeper) {
-    this.#keeper = keeper;
+  constructor(view: BridgeView, { waitMs, lingerMs, cancel }: KeepRules) {
+    this.#view = view;
+    this.#streams = openTaskStreams(view.connection, (task, piece) => this.#byTask.get(task)?.take(piece));
+    const abandoned = (call: Call) => {
+      this.forget(call);
+      if (call.task !== null && !call.isAnswered) cancel(call.task);
+    };
+    this.#keeper = { waitMs, lingerMs, abandoned };
   }
 
   get size(): number {
     return this.#all.size;
   }
 
-  [Symbol.iterator](): Iterator<Call> {
-    return this.#all.values();
+  /** How many clients wait. */
+  get clients(): number {
+    return [...this.#all].reduce((sum, call) => sum + call.listenerCount, 0);
   }
 
   /** Begins to keep a call, whose task is not on main yet. */
@@ -37,19 +61,29 @@ export class KeptCalls {
   }
 
   /**
-   * Begins to keep one for whoever watches a task that is on main: no question finds it, and it ends alone.
+   * Begins to keep one for whoever watches a task that is on main, and joins it: no question finds it, and its
+   * end cancels nothing. Throws what reading the bridge throws.
    */
-  watch(task: string, ended: (call: Call) => void): Call {
-    const keeper = { ...this.#keeper, waitMs: MAX_TIMER_MS, abandoned: ended };
-    const call = new Call(keeper, `watch ${task}`, null);
+  async watch(task: string): Promise<LiveCall> {
+    const abandoned = (ended: Call) => this.forget(ended);
+    const call = new Call({ ...this.#keeper, waitMs: MAX_TIMER_MS, abandoned }, `watch ${task}`, null);
     this.#all.add(call);
-    return call;
+    this.onMain(call, task, this.#view.terms.hasStreams);
+    const live = await call.join(true);
+    try {
+      await this.lookUp(task);
+      return live;
+    } catch (error) {
+      live.leave();
+      throw error;
+    }
   }
 
-  /** The task of a call is on main. */
-  onMain(call: Call, task: string): void {
+  /** The task of a call is on main; `isStreamed`: its stream is worth listening to. */
+  onMain(call: Call, task: string, isStreamed: boolean): void {
     this.#byTask.set(task, call);
     call.asked(task);
+    if (isStreamed) this.#streams.follow(task);
   }
 
   ofTask(task: string): Call | undefined {
@@ -70,9 +104,41 @@ export class KeptCalls {
     return [...same].find((call) => call.isOrphan) ?? null;
   }
 
+  /** A task is answered. */
+  answered(task: string, found: FoundAnswer): void {
+    this.#streams.ending(task);
+    this.#byTask.get(task)?.answered(found);
+  }
+
+  /** Looks for the answer to a task in the record. Throws what reading the bridge throws. */
+  async lookUp(task: string): Promise<void> {
+    const found = await findAnswer(this.#view, task);
+    if (found !== null) this.answered(task, found);
+  }
+
+  /** Takes the answers out of commits that are new on main. Throws what reading the bridge throws. */
+  async takeCommits(commits: readonly HistoryCommit[], reader: ObjectReader): Promise<void> {
+    const records = new TaskRecords(this.#view.repo, reader);
+    for (const commit of commits) {
+      const { taskTrailer: task } = commit;
+      if (!this.#byTask.has(task) || messageOf(commit).kind !== 'answer') continue;
+      const found = await readFoundAnswer(this.#view, { reader, records }, commit);
+      if (found !== null) this.answered(task, found);
+    }
+  }
+
+  /** Ends all that waits. The tasks stay as they are. */
+  async close(): Promise<void> {
+    for (const call of this.#all) call.close();
+    await this.#streams.close();
+  }
+
   forget(call: Call): void {
     this.#all.delete(call);
-    if (call.task !== null) this.#byTask.delete(call.task);
+    if (call.task !== null) {
+      this.#byTask.delete(call.task);
+      this.#streams.leave(call.task);
+    }
     const same = this.#byContent.get(call.content);
     same?.delete(call);
     if (same?.size === 0) this.#byContent.delete(call.content);

@@ -39,17 +39,22 @@ export class KnownModels {
   async require(asked: TaskRequest): Promise<void> {
     const model = modelOfRequest(asked);
     if (model === undefined) return;
+    if (await this.has(model)) return;
+    const message = `no agent has the model ${JSON.stringify(model)}; GET /v1/models lists those there are`;
+    throw new ApiError(message, { status: 404, code: 'model_not_found', param: 'model' });
+  }
+
+  /** Whether an agent has a model; true also where nobody can tell. */
+  async has(model: string): Promise<boolean> {
     const isKnown = async (sinceMs: number) => this.#mayHave(await this.#whoSince(sinceMs), model);
     const nowMs = performance.now();
     try {
-      if ((await isKnown(nowMs - WHO_AGE_MS)) || (await isKnown(nowMs - WHO_AGAIN_MS))) return;
+      return (await isKnown(nowMs - WHO_AGE_MS)) || (await isKnown(nowMs - WHO_AGAIN_MS));
     } catch (error) {
       // Where the bridge cannot be read, asking fails as well, and says why.
-      if (error instanceof BridgeError) return;
+      if (error instanceof BridgeError) return true;
       throw error;
     }
-    const message = `no agent has the model ${JSON.stringify(model)}; GET /v1/models lists those there are`;
-    throw new ApiError(message, { status: 404, code: 'model_not_found', param: 'model' });
   }
 
   /** True also where nobody can tell: no agent has said what it has, or one that is there does not say. */

@@ -1,5 +1,6 @@
 import { ApiError } from './api-errors.js';
 import type { PageActions } from './page-data.js';
+import { privateJson } from './private-json.js';
 import { readCallBody } from './read-body.js';
 
 /** The name of the cookie that keeps the token of a browser. */
@@ -28,14 +29,11 @@ export async function login(
   const { token } = await readCallBody(request, MAX_BODY_BYTES);
   const attributes = `Path=/; HttpOnly; SameSite=Strict${isSecure ? '; Secure' : ''}`;
   if (token === null || token === '')
-    return json({ name: null }, { 'set-cookie': `${COOKIE}=; Max-Age=0; ${attributes}` });
+    return privateJson({ name: null }, { headers: { 'set-cookie': `${COOKIE}=; Max-Age=0; ${attributes}` } });
   const name =
     typeof token === 'string' && /^[\x21-\x3a\x3c-\x7e]{1,512}$/.test(token) ? actions.nameOf(token) : null;
   if (name === null)
     throw new ApiError('this is no token of this gateway', { status: 401, code: 'invalid_api_key' });
-  return json({ name }, { 'set-cookie': `${COOKIE}=${token}; Max-Age=${COOKIE_AGE_S}; ${attributes}` });
-}
-
-function json(value: unknown, headers: Record<string, string> = {}): Response {
-  return Response.json(value, { headers: { 'cache-control': 'no-store', ...headers } });
+  const cookie = `${COOKIE}=${token}; Max-Age=${COOKIE_AGE_S}; ${attributes}`;
+  return privateJson({ name }, { headers: { 'set-cookie': cookie } });
 }

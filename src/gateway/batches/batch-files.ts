@@ -1,14 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
-import { readSmallFile, unless, writeWhole } from '../../process/durable-file.js';
-import { oneLine } from '../../protocol/printable.js';
+import { readSmallFile, unless } from '../../process/durable-file.js';
 import { readStrictJson } from '../../protocol/strict-json.js';
-import { excerpt } from '../../protocol/text.js';
 import { ApiError } from '../api-errors.js';
-import { type FormPart, readForm } from './form-reader.js';
+import { diskError, takeFile } from './take-file.js';
 
 /** A file that a client has sent, as it is kept beside its bytes. */
 const fileSchema = z.strictObject({
@@ -41,9 +39,6 @@ export const FILE_LIMITS: FileLimits = {
   maxUploads: 8,
 };
 
-/** The disk is looked at again after so much of a file. Bytes. */
-const LOOK_EACH_BYTES = 8 * 1024 * 1024;
-
 /** What was left half-way is swept after this time. Milliseconds. */
 const LEFT_OVER_MS = 60 * 60 * 1000;
 
@@ -59,9 +54,8 @@ export class BatchFiles {
   }
 
   /**
-   * Takes a file out of a form: its part `file`, beside `purpose`, which is `batch`. It goes to the disk as
-   * it comes. Throws ApiError: 400 for another form, 413 for too much, 429 for too many at once, 507 for a
-   * full disk.
+   * Takes in the file of a form. Throws ApiError as takeFile does, 413 also where the files of its token are
+   * too many, 429 for too many at once.
    */
   async add(request: Request, token: string | null): Promise<StoredFile> {
     if (this.#uploads >= this.#limits.maxUploads)
@@ -74,8 +68,8 @@ export class BatchFiles {
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
       await this.#sweep();
-      const room = await this.#roomOf(token);
-      const form = await this.#take(request, part, room);
+      const { minFreeBytes } = this.#limits;
+      const form = await takeFile(request, part, { maxBytes: await this.#roomOf(token), minFreeBytes });
       const created_at = Math.floor(Date.now() / 1000);
       const file: StoredFile = { id, ...form, created_at, token };
       await rename(part, this.pathOf(id));
@@ -133,54 +127,6 @@ export class BatchFiles {
     return Math.min(maxFileBytes, left);
   }
 
-  /** Writes the file of a form to the disk. */
-  async #take(request: Request, part: string, room: number): Promise<{ bytes: number; filename: string }> {
-    let found: { bytes: number; filename: string } | null = null;
-    let purpose: string | null = null;
-    for await (const one of readForm(request)) {
-      if (one.name === 'file' && one.filename !== null) {
-        if (found !== null) throw new ApiError('the form has two files', { status: 400, param: 'file' });
-        found = { bytes: await this.#write(one, part, room), filename: nameOf(one.filename) };
-      } else if (one.name === 'purpose') purpose = await shortText(one);
-      else await shortText(one);
-    }
-    if (purpose !== 'batch')
-      throw new ApiError('purpose must be batch: nothing else is done with files here', {
-        ...{ status: 400, param: 'purpose' },
-      });
-    if (found === null) throw new ApiError('the form has no file', { status: 400, param: 'file' });
-    return found;
-  }
-
-  async #write({ bytes }: FormPart, part: string, room: number): Promise<number> {
-    const handle = await open(part, 'wx', 0o600);
-    try {
-      let total = 0;
-      let lookAt = 0;
-      for await (const piece of bytes) {
-        total += piece.length;
-        if (total > room)
-          throw new ApiError(`a file may have ${room} bytes here: split it`, {
-            ...{ status: 413, code: 'file_too_large', param: 'file' },
-          });
-        if (total > lookAt) {
-          await this.#requireDisk(handle, part);
-          lookAt = total + LOOK_EACH_BYTES;
-        }
-        await writeWhole(handle, Buffer.from(piece));
-      }
-      await handle.sync();
-      return total;
-    } finally {
-      await handle.close();
-    }
-  }
-
-  async #requireDisk(_handle: FileHandle, part: string): Promise<void> {
-    const { bavail, bsize } = await statfs(path.dirname(part));
-    if (bavail * bsize < this.#limits.minFreeBytes) throw diskFull();
-  }
-
   /** A gateway that was killed leaves halves of files behind. */
   async #sweep(): Promise<void> {
     const names = await readdir(this.#folder);
@@ -193,33 +139,4 @@ export class BatchFiles {
       if (stats !== null && Date.now() - stats.mtimeMs > LEFT_OVER_MS) await rm(file, { force: true });
     }
   }
-}
-
-/** Fields of a form that are no files are words. Characters. */
-const MAX_FIELD_CHARS = 4096;
-
-async function shortText({ name, bytes }: FormPart): Promise<string> {
-  let text = '';
-  for await (const piece of bytes) {
-    text += Buffer.from(piece).toString('utf8');
-    if (text.length > MAX_FIELD_CHARS)
-      throw new ApiError(`the field ${oneLine(name.slice(0, 64))} of the form is too long`, { status: 400 });
-  }
-  return text;
-}
-
-/** The name alone, whatever folders or control characters came with it: for a person, never for the disk. */
-function nameOf(filename: string): string {
-  const last = filename.split(/[\\/]/).at(-1) ?? '';
-  const name = excerpt(oneLine(last), 200);
-  return name === '' || name === '.' || name === '..' ? 'batch.jsonl' : name;
-}
-
-function diskFull(): ApiError {
-  return new ApiError('the disk of the gateway is full', { status: 507, code: 'disk_full' });
-}
-
-function diskError(error: unknown): unknown {
-  const { code = '' } = error as NodeJS.ErrnoException;
-  return ['ENOSPC', 'EDQUOT'].includes(code) ? diskFull() : error;
 }

@@ -8,8 +8,9 @@ import { draftCancel } from '../call-drafts.js';
 import type { QueuedMessage } from '../commit-batch.js';
 import { type BatchHead, markOf } from './batch-head.js';
 import type { BatchIndex } from './batch-index.js';
-import { draftOf, type LineRules, readLine, readLines } from './batch-lines.js';
+import { draftOf, type LineRules, readLine } from './batch-lines.js';
 import { isOpen } from './batch-object.js';
+import { readLines } from './file-lines.js';
 
 /** The way to a bridge. */
 export interface BatchBridge {

@@ -1,6 +1,7 @@
 import type { GatewayApp, GatewayParts } from '../gateway-parts.js';
 import { isPageFile, pageFile } from '../page-files.js';
 import { login } from '../page-login.js';
+import { privateJson } from '../private-json.js';
 import { route } from './route.js';
 
 /**
@@ -22,10 +23,9 @@ export function addOpenRoutes(app: GatewayApp, { page, health }: GatewayParts): 
   route(app, '/health', {
     GET: async () => {
       const reason = await health();
-      const headers = { 'cache-control': 'no-store' };
       return reason === null
-        ? Response.json({ status: 'ok' }, { headers })
-        : Response.json({ status: 'not ready', reason }, { status: 503, headers });
+        ? privateJson({ status: 'ok' })
+        : privateJson({ status: 'not ready', reason }, { status: 503 });
     },
   });
 }

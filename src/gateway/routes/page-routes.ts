@@ -1,6 +1,7 @@
 import { BridgeError } from '../../protocol/bridge-error.js';
 import { ApiError } from '../api-errors.js';
 import type { GatewayApp, GatewayParts } from '../gateway-parts.js';
+import { privateJson } from '../private-json.js';
 import { readCallBody } from '../read-body.js';
 import { route } from './route.js';
 
@@ -11,19 +12,19 @@ const MAX_BODY_BYTES = 64 * 1024;
 export function addPageRoutes(app: GatewayApp, { page }: GatewayParts): void {
   if (page === undefined) return;
   const { data, actions } = page;
-  route(app, '/page/state', { GET: async () => json(await data.state()) });
-  route(app, '/page/figures', { GET: async () => json(await data.figures()) });
-  route(app, '/page/stats', { GET: async () => json(await data.stats()) });
-  route(app, '/page/search', { GET: async (c) => json(await data.search(c.req.query('q') ?? '')) });
+  route(app, '/page/state', { GET: async () => privateJson(await data.state()) });
+  route(app, '/page/figures', { GET: async () => privateJson(await data.figures()) });
+  route(app, '/page/stats', { GET: async () => privateJson(await data.stats()) });
+  route(app, '/page/search', { GET: async (c) => privateJson(await data.search(c.req.query('q') ?? '')) });
   route(app, '/page/task/:id{[0-9a-f]{4,64}}', {
-    GET: async (c) => json(await data.record(c.req.param('id') ?? '')),
+    GET: async (c) => privateJson(await data.record(c.req.param('id') ?? '')),
   });
   route(app, '/page/cancel', {
     async POST(c) {
       const { task } = await readCallBody(c.req.raw, MAX_BODY_BYTES);
       if (typeof task !== 'string') throw new ApiError('task is missing', { status: 400, param: 'task' });
       await done(actions.cancel(task));
-      return json({ cancelled: task });
+      return privateJson({ cancelled: task });
     },
   });
 }
@@ -36,8 +37,4 @@ async function done<T>(work: Promise<T>): Promise<T> {
     if (!(error instanceof BridgeError) || error.retryable) throw error;
     throw new ApiError(`${error.message}; ${error.remedy}`, { status: 400, code: error.code });
   }
-}
-
-function json(value: unknown): Response {
-  return Response.json(value, { headers: { 'cache-control': 'no-store' } });
 }

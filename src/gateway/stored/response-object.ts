@@ -1,6 +1,7 @@
 import type { Answer } from '../../protocol/answer.js';
 import { isJsonObject, type JsonObject } from '../../protocol/json-object.js';
 import { errorOfAnswer } from '../api-errors.js';
+import { type ListQuery, listPage } from '../list-page.js';
 import { responseId } from '../polish.js';
 import type { StoredTask } from './stored-tasks.js';
 
@@ -68,27 +69,11 @@ function ended(
   return { ...asked, ...body, id, created_at, background, store, metadata, status };
 }
 
-/** How many items a list has at most, and where nothing is said. */
-const MAX_ITEMS = 100;
-const USUAL_ITEMS = 20;
+/** As many items a list has at most, and where nothing is said. */
+export const ITEM_BOUNDS = { max: 100, usual: 20 };
 
-/** What `GET /v1/responses/{id}/input_items` may say. */
-export interface ItemsQuery {
-  readonly order: 'asc' | 'desc';
-  readonly limit: number;
-  readonly after: string | null;
-}
-
-/** Reads the query of a list; null where it is none: the limit is 1 to 100, the order `asc` or `desc`. */
-export function readItemsQuery(query: URLSearchParams): ItemsQuery | null {
-  const limit = Number(query.get('limit') ?? USUAL_ITEMS);
-  const order = query.get('order') ?? 'desc';
-  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_ITEMS) return null;
-  return order === 'asc' || order === 'desc' ? { limit, order, after: query.get('after') } : null;
-}
-
-/** The input of a response as a list of items, each with an id. */
-export function inputItems({ task, body }: StoredTask, { order, limit, after }: ItemsQuery): JsonObject {
+/** A page of the input of a response, as items with an id each. Throws ApiError as listPage does. */
+export function inputItems({ task, body }: StoredTask, query: ListQuery) {
   const input = Array.isArray(body.input) ? body.input : [{ role: 'user', content: body.input ?? '' }];
   const items = input.filter(isJsonObject).map((item, at): JsonObject => {
     const named = { ...item, id: typeof item.id === 'string' ? item.id : `item_${task.slice(0, 24)}_${at}` };
@@ -98,14 +83,5 @@ export function inputItems({ task, body }: StoredTask, { order, limit, after }: 
     const parts = typeof content === 'string' ? [{ type: kind, text: content }] : content;
     return { status: 'completed', ...named, type, content: parts };
   });
-  if (order === 'desc') items.reverse();
-  const from = after === null ? 0 : items.findIndex(({ id }) => id === after) + 1;
-  const data = items.slice(from, from + limit);
-  return {
-    object: 'list',
-    data,
-    first_id: data[0]?.id ?? null,
-    last_id: data.at(-1)?.id ?? null,
-    has_more: items.length > from + limit,
-  };
+  return listPage(items.reverse(), query);
 }

@@ -2,13 +2,15 @@ import { ApiError } from '../api-errors.js';
 import { draftCancel } from '../call-drafts.js';
 import type { Calls } from '../calls.js';
 import type { GatewayCall } from '../gateway-parts.js';
+import { readListQuery } from '../list-page.js';
+import { privateJson } from '../private-json.js';
 import { eventResponse } from './event-response.js';
 import { responseEvents } from './response-events.js';
 import {
+  ITEM_BOUNDS,
   inputItems,
   isBackground,
   type ResponseState,
-  readItemsQuery,
   responseObject,
 } from './response-object.js';
 import type { StoredCall } from './stored-call.js';
@@ -63,12 +65,7 @@ export class Responses {
   async answer({ method, path, query, token }: StoredCall): Promise<Response> {
     const [id = '', rest = ''] = path.slice(PATH.length + 1).split('/');
     const stored = await this.#find(id, token);
-    if (rest === 'input_items') {
-      const wanted = readItemsQuery(query);
-      if (wanted === null)
-        throw new ApiError('limit is 1 to 100, and order is asc or desc', { status: 400, param: 'limit' });
-      return Response.json(inputItems(stored, wanted), { headers: NO_STORE });
-    }
+    if (rest === 'input_items') return privateJson(inputItems(stored, readListQuery(query, ITEM_BOUNDS)));
     if (rest === 'cancel') return await this.#cancel(stored);
     if (method === 'DELETE')
       throw new ApiError('the record of a bridge is its history, and nothing of it is deleted', {
@@ -135,10 +132,6 @@ export class Responses {
   }
 }
 
-const NO_STORE = { 'cache-control': 'no-store' };
-
 function give(stored: StoredTask, state: ResponseState): Response {
-  return Response.json(responseObject(stored, state), {
-    headers: { ...NO_STORE, 'x-llm-bridge-task': stored.task },
-  });
+  return privateJson(responseObject(stored, state), { headers: { 'x-llm-bridge-task': stored.task } });
 }

@@ -1,0 +1,159 @@
+import { createReadStream } from 'node:fs';
+import type { BridgeView } from '../../bridge/bridge-view.js';
+import { ApiError } from '../api-errors.js';
+import { listPage, readListQuery } from '../list-page.js';
+import { NO_STORE, privateJson } from '../private-json.js';
+import type { StoredCall } from '../stored/stored-call.js';
+import type { BatchFiles, StoredFile } from './batch-files.js';
+import {
+  type BatchFacts,
+  batchObject,
+  batchStatus,
+  isOver,
+  resultFileId,
+  resultFileOf,
+  tasksOfFile,
+} from './batch-object.js';
+import { batchResults } from './batch-results.js';
+import type { Batches } from './batches.js';
+
+/** A file as OpenAI's contract has it. */
+type FileObject = Readonly<Record<string, unknown>> & { readonly id: string };
+
+/** As many files a list has at most, and where nothing is said. */
+const LIST_BOUNDS = { max: 10_000, usual: 10_000 };
+
+const CONTENT = { 'content-type': 'application/jsonl', ...NO_STORE };
+
+/**
+ * Answers the calls of `/v1/files`, by OpenAI's contract: of the files that clients have sent, and of the
+ * results of batches, which are no files here but are made from the record whenever they are asked for.
+ */
+export class FileCalls {
+  readonly #view: BridgeView;
+  readonly #files: BatchFiles;
+  readonly #batches: Batches;
+  /** How many bytes results have that do not change any more, by the id of their file. */
+  readonly #sizes = new Map<string, number>();
+
+  constructor(view: BridgeView, files: BatchFiles, batches: Batches) {
+    this.#view = view;
+    this.#files = files;
+    this.#batches = batches;
+  }
+
+  /**
+   * Answers `/v1/files`, or `/v1/files/<id>` and what is `rest` behind it. Throws ApiError: 404 for what is
+   * not there, or another token's, 409 for a file that a batch needs, else as BatchFiles does.
+   */
+  async answer(call: StoredCall, id: string | undefined, rest: string | undefined): Promise<Response> {
+    const { method, token, query, request } = call;
+    if (id === undefined) {
+      if (method === 'POST') return privateJson(inputFile(await this.#files.add(request, token)));
+      return privateJson(await this.#list(token, query));
+    }
+    const result = resultFileOf(id);
+    if (result !== null) return await this.#resultFile(call, id, rest);
+    const file = this.#files.find(id, token);
+    if (file === null) throw notFound(id);
+    if (rest === 'content')
+      return new Response(bodyOf(readFile(this.#files.pathOf(id))), { headers: CONTENT });
+    if (method !== 'DELETE') return privateJson(inputFile(file));
+    if (await this.#batches.needs(id))
+      throw new ApiError('a batch is being made of this file: cancel it first', {
+        ...{ status: 409, code: 'file_in_use' },
+      });
+    await this.#files.remove(id);
+    return privateJson({ id, object: 'file', deleted: true });
+  }
+
+  async #list(token: string | null, query: URLSearchParams) {
+    return listPage(await this.#filesOf(token, query.get('purpose')), readListQuery(query, LIST_BOUNDS));
+  }
+
+  async #resultFile({ method, token }: StoredCall, id: string, rest: string | undefined): Promise<Response> {
+    const of = resultFileOf(id);
+    const facts = of === null ? null : await this.#batches.find(of.id, token);
+    const known = facts?.known ?? null;
+    const status = facts === null ? null : batchStatus(facts, this.#view.terms.serverNow());
+    const isThere =
+      of !== null &&
+      known !== null &&
+      status !== null &&
+      isOver(status) &&
+      tasksOfFile(known, of.kind).length > 0;
+    if (!isThere || facts === null) throw notFound(id);
+    if (rest === 'content')
+      return new Response(bodyOf(batchResults(this.#view, known, of.kind)), { headers: CONTENT });
+    if (method === 'DELETE')
+      throw new ApiError('results are made from the record of the bridge, and nothing of it is deleted', {
+        ...{ status: 501, code: 'not_implemented' },
+      });
+    return privateJson(await this.#resultObject(facts, id));
+  }
+
+  async #resultObject(facts: BatchFacts, id: string): Promise<FileObject> {
+    const { known } = facts;
+    const of = resultFileOf(id);
+    if (known === null || of === null) throw new Error(`${id} is no file of results`);
+    let bytes = this.#sizes.get(id);
+    if (bytes === undefined) {
+      bytes = 0;
+      for await (const line of batchResults(this.#view, known, of.kind)) bytes += Buffer.byteLength(line);
+      // What was given up may still be answered for a moment.
+      if (batchStatus(facts, this.#view.terms.serverNow()) === 'completed') this.#sizes.set(id, bytes);
+    }
+    const ended = Number(
+      batchObject(facts, this.#view.terms.serverNow()).completed_at ?? facts.head.created_at,
+    );
+    return fileObject(
+      { id, bytes, created_at: ended, filename: `${of.id}_${of.kind}.jsonl` },
+      'batch_output',
+    );
+  }
+
+  async #filesOf(token: string | null, purpose: string | null): Promise<FileObject[]> {
+    const inputs = (await this.#files.list(token)).map(inputFile);
+    if (purpose === 'batch') return inputs;
+    const outputs: FileObject[] = [];
+    for (const facts of await this.#batches.list(token)) {
+      const { known } = facts;
+      if (known === null || !isOver(batchStatus(facts, this.#view.terms.serverNow()))) continue;
+      for (const kind of ['output', 'errors'] as const)
+        if (tasksOfFile(known, kind).length > 0)
+          outputs.push(await this.#resultObject(facts, resultFileId(facts.id, kind)));
+    }
+    if (purpose === 'batch_output') return outputs;
+    return purpose === null ? [...outputs, ...inputs] : [];
+  }
+}
+
+function inputFile({ id, bytes, created_at, filename }: StoredFile) {
+  return fileObject({ id, bytes, created_at, filename }, 'batch');
+}
+
+function fileObject(file: Omit<StoredFile, 'token'>, purpose: string): FileObject {
+  return { ...file, object: 'file', purpose, status: 'processed', status_details: null };
+}
+
+async function* readFile(file: string): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* createReadStream(file);
+}
+
+/** A body that is made as fast as it is taken. */
+function bodyOf(pieces: AsyncIterable<string | Uint8Array>): ReadableStream<Uint8Array> {
+  const source = pieces[Symbol.asyncIterator]();
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async pull(out) {
+      const next = await source.next();
+      if (next.done) out.close();
+      else out.enqueue(typeof next.value === 'string' ? encoder.encode(next.value) : next.value);
+    },
+    cancel: async () => void (await source.return?.()),
+  });
+}
+
+function notFound(id: string): ApiError {
+  return new ApiError(`No such File object: ${id.slice(0, 80)}`, { status: 404, param: 'id' });
+}

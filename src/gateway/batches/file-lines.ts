@@ -1,0 +1,46 @@
+import { createReadStream } from 'node:fs';
+import { isBlank } from '../../protocol/text.js';
+
+/**
+ * The lines of a file, with their numbers; blank ones are left out. `bytes` is null for one that is longer
+ * than `maxBytes`, which is never held.
+ */
+export async function* readLines(
+  file: string,
+  maxBytes: number,
+): AsyncGenerator<{ readonly line: number; readonly bytes: Buffer | null }, void, undefined> {
+  let pieces: Buffer[] = [];
+  let length = 0;
+  let line = 1;
+  const take = () => {
+    const whole = length > maxBytes ? null : trimmed(Buffer.concat(pieces), line === 1);
+    const isEmpty = whole !== null && isBlank(whole.toString('latin1'));
+    const result = isEmpty ? [] : [{ line, bytes: whole }];
+    pieces = [];
+    length = 0;
+    line += 1;
+    return result;
+  };
+  const add = (piece: Buffer) => {
+    length += piece.length;
+    if (length > maxBytes) pieces = [];
+    else pieces.push(piece);
+  };
+  for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 })) {
+    let rest = chunk as Buffer;
+    for (let at = rest.indexOf(10); at >= 0; at = rest.indexOf(10)) {
+      add(rest.subarray(0, at));
+      yield* take();
+      rest = rest.subarray(at + 1);
+    }
+    if (rest.length > 0) add(rest);
+  }
+  if (length > 0) yield* take();
+}
+
+const UTF8_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+
+function trimmed(bytes: Buffer, isFirst: boolean): Buffer {
+  const whole = bytes.at(-1) === 13 ? bytes.subarray(0, -1) : bytes;
+  return isFirst && whole.subarray(0, 3).equals(UTF8_MARK) ? whole.subarray(3) : whole;
+}
