@@ -61,8 +61,8 @@ export class KeptCalls {
   }
 
   /**
-   * Begins to keep one for whoever watches a task that is on main, and joins it: no question finds it, and its
-   * end cancels nothing. Throws what reading the bridge throws.
+   * Begins to keep one for whoever watches a task that is on main, and joins it: no question finds it, and
+   * its end cancels nothing. Throws what reading the bridge throws.
    */
   async watch(task: string): Promise<LiveCall> {
     const abandoned = (ended: Call) => this.forget(ended);

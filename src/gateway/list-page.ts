@@ -9,7 +9,9 @@ export interface ListQuery {
   readonly after: string | null;
 }
 
-/** Reads the query of a list. Throws ApiError 400 for a limit outside of 1 to `max`, and for another order. */
+/**
+ * Reads the query of a list. Throws ApiError 400 for a limit outside of 1 to `max`, and for another order.
+ */
 export function readListQuery(
   query: URLSearchParams,
   { max, usual }: { readonly max: number; readonly usual: number },
