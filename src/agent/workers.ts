@@ -1,7 +1,7 @@
 import { shortId } from '../protocol/names.js';
 import type { AskedTask } from '../protocol/queue.js';
 import { answerTask } from './answer-task.js';
-import type { StartTask } from './claims/claims-state.js';
+import type { StartTask } from './claims/claims-events.js';
 import { createKeeper } from './clone/finished-answers.js';
 import { Job } from './job.js';
 import type { RoomUser, TaskInLine } from './model-room.js';

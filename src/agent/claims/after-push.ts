@@ -1,16 +1,9 @@
 import { CLAIMS_PREFIX } from '../../protocol/claim.js';
 import { PRESENCE_EVERY_MS } from '../../protocol/presence.js';
 import type { Refusal } from '../../protocol/refusal.js';
-import {
-  type ClaimChange,
-  type ClaimsEffect,
-  type ClaimsFacts,
-  type ClaimsState,
-  type ClaimsStep,
-  leaseOf,
-  NEVER,
-  type PushEvent,
-} from './claims-state.js';
+import type { ClaimChange, ClaimsEffect, ClaimsStep, PushEvent } from './claims-events.js';
+import { type ClaimsFacts, leaseOf } from './claims-facts.js';
+import { type ClaimsState, NEVER } from './claims-state.js';
 import { othersPostponed } from './others.js';
 import { withClaim, withoutClaim, withoutJob, withRemote } from './own-claims.js';
 import { FIRST_RETRY_MS } from './plan-pushes.js';

@@ -5,23 +5,15 @@ import { pushSideRefs, type SideRefChange } from '../../git/push.js';
 import type { Repository } from '../../git/run-git.js';
 import { CLAIMS_PREFIX, claimRef, writeClaim } from '../../protocol/claim.js';
 import { type AgentModels, modelsRef, writeModels } from '../../protocol/models.js';
-import { PRESENCE_EVERY_MS, type Presence, presenceRef, writePresence } from '../../protocol/presence.js';
-import { oneLine } from '../../protocol/printable.js';
+import { PRESENCE_EVERY_MS, presenceRef } from '../../protocol/presence.js';
 import type { AgentOptions } from '../agent-options.js';
 import type { AgentSession } from '../agent-session.js';
-import { withPrivateAddress } from '../backends/backends.js';
 import { isSameOffer, type Offer, readOffer } from '../backends/model-offer.js';
-import {
-  type ClaimChange,
-  type ClaimsFacts,
-  type ClaimsState,
-  FIRST_CLAIMS,
-  leaseOf,
-  NEVER,
-  type PushEvent,
-  type PushedChange,
-} from './claims-state.js';
+import type { ClaimChange, PushEvent, PushedChange } from './claims-events.js';
+import { type ClaimsFacts, leaseOf } from './claims-facts.js';
+import { type ClaimsState, FIRST_CLAIMS, NEVER } from './claims-state.js';
 import { modelsToSay } from './model-standing.js';
+import { ownPresence, type SaidPresence } from './own-presence.js';
 import { MAX_CHANGES } from './plan-pushes.js';
 
 /** What pushes of claims are made from. */
@@ -98,7 +90,7 @@ export class ClaimPusher {
         // Not waited for: a model server that hangs must not hold up the claims of this push.
         if (this.#isOfferOld(known)) void this.refreshOffer();
         const loaded = known.facts().sharesModels ? (this.#offer?.loaded ?? []) : [];
-        const to = await this.#writePresence('running', known.state(), loaded);
+        const to = await this.#writePresence({ ...known.state(), state: 'running', loaded });
         changes.push({ ...change, loaded, ...moved(known, presenceRef(session.name), to) });
       } else if (change.kind === 'models') {
         const own = modelsToSay(known.state().having, session.name);
@@ -134,7 +126,7 @@ export class ClaimPusher {
     );
     try {
       if (known.facts().saysPresence && presentSinceMs !== NEVER) {
-        const word = await this.#writePresence('stopped', FIRST_CLAIMS, []);
+        const word = await this.#writePresence({ ...FIRST_CLAIMS, state: 'stopped', loaded: [] });
         changes.push(moved(known, presenceRef(session.name), word));
       }
       for (let at = 0; at < changes.length; at += MAX_CHANGES) {
@@ -154,46 +146,9 @@ export class ClaimPusher {
     return this.#offerAgeMs() > (isAnyAway ? AWAY_OFFER_MS : PRESENCE_EVERY_MS / 2);
   }
 
-  /** What an older server has no word for. */
-  #sayStandby(): Pick<Presence, 'after_s' | 'cloud'> {
-    const { afterMs, generate } = this.#context.options;
-    const isCloud = withPrivateAddress(generate.order, generate).length === 0;
-    return {
-      ...(afterMs === null ? {} : { after_s: Math.ceil(afterMs / 1000) }),
-      ...(isCloud ? { cloud: true } : {}),
-    };
-  }
-
-  #writePresence(
-    state: 'running' | 'stopped',
-    { own, work }: Pick<ClaimsState, 'own' | 'work'>,
-    loaded: readonly string[],
-  ): Promise<string> {
-    const { options, session, clone } = this.#context;
-    const nowMs = session.serverNow();
-    const presence = writePresence({
-      agent: session.name,
-      session: session.id,
-      state,
-      version: options.version,
-      backends: [...(this.#offer?.backends ?? [])],
-      models: [...(this.#offer?.chatModels ?? [])],
-      loaded: [...loaded],
-      parallel: options.parallel,
-      ...(session.terms?.hasStandby === true ? this.#sayStandby() : {}),
-      busy: [...own.jobs.keys()],
-      work: [...work]
-        .filter(([task]) => own.jobs.has(task))
-        .map(([task, { phase, sinceMs, model }]) => ({
-          task,
-          phase,
-          since: new Date(sinceMs).toISOString(),
-          ...(model === undefined ? {} : { model: oneLine(model) }),
-        })),
-      started_at: new Date(nowMs - this.#runningMs()).toISOString(),
-      seen_at: new Date(nowMs).toISOString(),
-    });
-    return writeBlob(unsynced(clone), presence);
+  #writePresence(said: Omit<SaidPresence, 'offer' | 'runningMs'>): Promise<string> {
+    const whole = { ...said, offer: this.#offer, runningMs: this.#runningMs() };
+    return writeBlob(unsynced(this.#context.clone), ownPresence(this.#context, whole));
   }
 }
 

@@ -8,14 +8,9 @@ import { CLAIMS_PREFIX, claimRef } from '../../protocol/claim.js';
 import { shortId } from '../../protocol/names.js';
 import type { Due } from '../agent-session.js';
 import { type ClaimPushContext, ClaimPusher } from './claim-pusher.js';
-import {
-  type ClaimsEffect,
-  type ClaimsEvent,
-  type ClaimsFacts,
-  FIRST_CLAIMS,
-  isClaiming,
-  type StartTask,
-} from './claims-state.js';
+import type { ClaimsEffect, ClaimsEvent, StartTask } from './claims-events.js';
+import { type ClaimsFacts, claimsFacts, isClaiming } from './claims-facts.js';
+import { FIRST_CLAIMS } from './claims-state.js';
 import { type Generating, Generations } from './generations.js';
 import { elsewhere, leftTo } from './model-standing.js';
 import { nextPushMs } from './plan-pushes.js';
@@ -194,20 +189,6 @@ export class Claims {
   }
 
   #facts(): ClaimsFacts {
-    const { session, options } = this.#context;
-    return {
-      nowMs: performance.now(),
-      serverNowMs: session.serverNow(),
-      self: { agent: session.name, session: session.id },
-      leaseMs: session.terms?.claimLeaseMs ?? null,
-      isConnected: session.tip !== null,
-      // An older server has no word for a standby: an agent like any other would be counted on.
-      saysPresence: !options.once && (options.afterMs === null || (session.terms?.hasStandby ?? false)),
-      isStandby: options.afterMs !== null,
-      sharesModels: session.terms?.hasModels ?? false,
-      isPending: (task) => session.isPending(task),
-      isFinished: (task) => session.isFinished(task),
-      jitter: Math.random(),
-    };
+    return claimsFacts(this.#context);
   }
 }

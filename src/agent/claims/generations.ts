@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Due } from '../agent-session.js';
 import type { ClaimPushContext } from './claim-pusher.js';
-import type { ClaimsEffect } from './claims-state.js';
+import type { ClaimsEffect } from './claims-events.js';
 
 /**
  * A claim that is not answered within this time holds up no generation: the server may be away for hours. A

@@ -1,14 +1,8 @@
 import { claimRef, isLeaseOver } from '../../protocol/claim.js';
 import { PRESENCE_EVERY_MS } from '../../protocol/presence.js';
-import {
-  type ClaimChange,
-  type ClaimsFacts,
-  type ClaimsState,
-  type ClaimsStep,
-  isClaiming,
-  leaseOf,
-  NEVER,
-} from './claims-state.js';
+import type { ClaimChange, ClaimsStep } from './claims-events.js';
+import { type ClaimsFacts, isClaiming, leaseOf } from './claims-facts.js';
+import { type ClaimsState, NEVER } from './claims-state.js';
 import { modelsToSay } from './model-standing.js';
 import { dueClaims, nextClaimMs, orphanedClaims } from './own-claims.js';
 

@@ -1,15 +1,9 @@
 import { claimRef } from '../../protocol/claim.js';
 import { isPresent } from '../../protocol/presence.js';
 import { afterPush, losing } from './after-push.js';
-import {
-  type ClaimsEffect,
-  type ClaimsEvent,
-  type ClaimsFacts,
-  type ClaimsState,
-  type ClaimsStep,
-  NEVER,
-  type OwnWork,
-} from './claims-state.js';
+import type { ClaimsEffect, ClaimsEvent, ClaimsStep } from './claims-events.js';
+import type { ClaimsFacts } from './claims-facts.js';
+import { type ClaimsState, NEVER, type OwnWork } from './claims-state.js';
 import { isAnyoneThere, othersAfterFetch, othersUnchanged } from './others.js';
 import {
   ownAfterFetch,

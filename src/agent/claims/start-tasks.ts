@@ -2,15 +2,9 @@ import type { WantedModel } from '../../bridge/wanted-model.js';
 import { shortId } from '../../protocol/names.js';
 import { oneLine } from '../../protocol/printable.js';
 import { type Candidate, chooseTasks, HOLD_OFF_MS } from './choose-tasks.js';
-import {
-  type ClaimsEffect,
-  type ClaimsEvent,
-  type ClaimsFacts,
-  type ClaimsState,
-  type ClaimsStep,
-  isClaiming,
-  NEVER,
-} from './claims-state.js';
+import type { ClaimsEffect, ClaimsEvent, ClaimsStep } from './claims-events.js';
+import { type ClaimsFacts, isClaiming } from './claims-facts.js';
+import { type ClaimsState, NEVER } from './claims-state.js';
 import { leftTo, placementFor } from './model-standing.js';
 import { agentKey, busyAgents, type ForeignClaim, holderOf } from './others.js';
 

@@ -1,14 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Offer } from '../../../../src/agent/backends/model-offer.js';
-import {
-  type ClaimChange,
-  type ClaimsEffect,
-  type ClaimsEvent,
-  type ClaimsFacts,
-  type ClaimsState,
-  FIRST_CLAIMS,
-  type PushedChange,
-} from '../../../../src/agent/claims/claims-state.js';
+import type {
+  ClaimChange,
+  ClaimsEffect,
+  ClaimsEvent,
+  PushedChange,
+} from '../../../../src/agent/claims/claims-events.js';
+import type { ClaimsFacts } from '../../../../src/agent/claims/claims-facts.js';
+import { type ClaimsState, FIRST_CLAIMS } from '../../../../src/agent/claims/claims-state.js';
 import { nextPushMs } from '../../../../src/agent/claims/plan-pushes.js';
 import { reduceClaims } from '../../../../src/agent/claims/reduce-claims.js';
 import { lookAgainMs } from '../../../../src/agent/claims/start-tasks.js';

@@ -1,0 +1,97 @@
+import type { SideRefs } from '../../bridge/side-refs.js';
+import type { WantedModel } from '../../bridge/wanted-model.js';
+import type { SideRefChange } from '../../git/push.js';
+import type { AgentModels } from '../../protocol/models.js';
+import type { Refusal } from '../../protocol/refusal.js';
+import type { WorkPhase } from '../agent-options.js';
+import type { Due } from '../agent-session.js';
+import type { Offer } from '../backends/model-offer.js';
+import type { ClaimsState } from './claims-state.js';
+
+/**
+ * A ref to push: a claim that is made or renewed, one that ends, the word that this agent is there, or what
+ * it has.
+ */
+export type ClaimChange = Readonly<
+  { kind: 'claim' | 'end'; task: string } | { kind: 'presence' } | { kind: 'models' }
+>;
+
+/** The same, as it was pushed: of a presence with the models in memory that it told, of models with them. */
+export type PushedChange = ClaimChange &
+  SideRefChange & { readonly loaded?: readonly string[]; readonly models?: AgentModels };
+
+/** What happened. */
+export type ClaimsEvent = Readonly<
+  /** The loop asks the server. */
+  | { type: 'asked' }
+  /** It has answered that nothing changed. */
+  | { type: 'unchanged' }
+  /** It has answered with what lies beside main. */
+  | { type: 'fetched'; refs: SideRefs }
+  /** There is room for so many more tasks, and for all that take none. */
+  | {
+      type: 'choosing';
+      free: readonly string[];
+      room: number;
+      /** How many more may be claimed before there is room for them. */
+      ahead: number;
+      takesNoRoom: (task: string) => boolean;
+      /** The model that has to answer a task; null: any. */
+      wants: (task: string) => WantedModel | null;
+    }
+  /** A generation begins. `claimFirst`: no model is asked before the claim is ours. */
+  | { type: 'began'; task: string; claimFirst: boolean }
+  /** It has come so far; the model is told once it is chosen. */
+  | { type: 'phase'; task: string; phase: WorkPhase; model?: string | undefined }
+  /** The model is done with it, and the answer is about to be kept. */
+  | { type: 'generated'; task: string }
+  /** It is over, whatever came of it. */
+  | { type: 'ended'; task: string }
+  /** The claims of these tasks went with their answers, or are gone already. */
+  | { type: 'answered'; tasks: readonly string[] }
+  /** It is known what the model servers offer: this agent can say that it is there. */
+  | { type: 'ready'; offer: Offer }
+  /** It is known better which of their models are in memory, and nothing else. */
+  | { type: 'loaded'; offer: Offer }
+  /** It may be time for a push. */
+  | { type: 'woke' }
+  | PushEvent
+>;
+
+/** What came of a push. `pushed`: these refs were moved, and the others were not as we knew them. */
+export type PushEvent = Readonly<
+  | { type: 'pushed'; changes: readonly PushedChange[]; refs: ReadonlySet<string>; startedAtMs: number }
+  | { type: 'refused'; changes: readonly ClaimChange[]; refusal: Refusal; startedAtMs: number }
+  | { type: 'failed'; changes: readonly ClaimChange[] }
+>;
+
+/** What is to be done. */
+export type ClaimsEffect = Readonly<
+  | StartTask
+  | { do: 'push'; changes: readonly ClaimChange[] }
+  /** Have the loop ask the server. */
+  | { do: 'ask'; what: Due }
+  /** A generation that waits for its claim need not wait any longer. */
+  | { do: 'go-on'; task: string }
+  /** End a generation, or do not begin it. */
+  | { do: 'leave'; task: string; why: string }
+  /** The server takes no answer to this task any more. */
+  | { do: 'settle'; task: string }
+  /** Ask the model servers what they offer: one is there that was away. */
+  | { do: 'read-offer' }
+  /** The clocks drifted apart: ask the server for its terms again. */
+  | { do: 'forget-terms' }
+  | { do: 'log'; level: 'info' | 'warn'; text: string }
+>;
+
+/**
+ * `claimFirst`: ask no model before the claim is ours, because another may be about to take the task.
+ * `isAhead`: nor before there is room for it.
+ */
+export type StartTask = Readonly<{ do: 'start'; task: string; claimFirst: boolean; isAhead?: boolean }>;
+
+/** The state after an event, and what is to be done because of it. */
+export interface ClaimsStep {
+  readonly state: ClaimsState;
+  readonly effects: readonly ClaimsEffect[];
+}

@@ -1,0 +1,57 @@
+import { type Presence, writePresence } from '../../protocol/presence.js';
+import { oneLine } from '../../protocol/printable.js';
+import type { AgentOptions } from '../agent-options.js';
+import type { AgentSession } from '../agent-session.js';
+import { withPrivateAddress } from '../backends/backends.js';
+import type { Offer } from '../backends/model-offer.js';
+import type { ClaimsState } from './claims-state.js';
+
+/** What a presence says of its agent, besides who that is. */
+export interface SaidPresence extends Pick<ClaimsState, 'own' | 'work'> {
+  readonly state: 'running' | 'stopped';
+  /** The models in memory; none for a server that knows no models. */
+  readonly loaded: readonly string[];
+  /** What the model servers offer; null before they were asked. */
+  readonly offer: Offer | null;
+  /** How long the agent runs. */
+  readonly runningMs: number;
+}
+
+/** The word that this agent is there, or was: the content of its presence as it is now. */
+export function ownPresence(
+  { options, session }: { readonly options: AgentOptions; readonly session: AgentSession },
+  { state, own, work, loaded, offer, runningMs }: SaidPresence,
+): Buffer {
+  const nowMs = session.serverNow();
+  return writePresence({
+    agent: session.name,
+    session: session.id,
+    state,
+    version: options.version,
+    backends: [...(offer?.backends ?? [])],
+    models: [...(offer?.chatModels ?? [])],
+    loaded: [...loaded],
+    parallel: options.parallel,
+    ...(session.terms?.hasStandby === true ? standbyOf(options) : {}),
+    busy: [...own.jobs.keys()],
+    work: [...work]
+      .filter(([task]) => own.jobs.has(task))
+      .map(([task, { phase, sinceMs, model }]) => ({
+        task,
+        phase,
+        since: new Date(sinceMs).toISOString(),
+        ...(model === undefined ? {} : { model: oneLine(model) }),
+      })),
+    started_at: new Date(nowMs - runningMs).toISOString(),
+    seen_at: new Date(nowMs).toISOString(),
+  });
+}
+
+/** What an older server has no word for. */
+function standbyOf({ afterMs, generate }: AgentOptions): Pick<Presence, 'after_s' | 'cloud'> {
+  const isCloud = withPrivateAddress(generate.order, generate).length === 0;
+  return {
+    ...(afterMs === null ? {} : { after_s: Math.ceil(afterMs / 1000) }),
+    ...(isCloud ? { cloud: true } : {}),
+  };
+}
