@@ -1,10 +1,17 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { ApiError, errorBody } from './api-errors.js';
 import type { createApp } from './app.js';
 import { limitConnections } from './doors/connection-limit.js';
+import { continueWhereRead } from './doors/expectation.js';
 import type { ListenAddress } from './listen-address.js';
 
 /** Bounds of a server, so that whoever says nothing, or says it slowly, keeps nobody else waiting. */
@@ -49,6 +56,16 @@ export async function openHttpServer(
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   // These have had their last answer: what they still send is none of a call.
   const ended = new WeakSet<object>();
+  const end = ({ socket }: IncomingMessage, outgoing: ServerResponse, error: ApiError) => {
+    ended.add(socket);
+    outgoing.writeHead(error.status, { 'content-type': 'application/json', connection: 'close' });
+    outgoing.end(JSON.stringify(errorBody('v1', error)), () => socket.destroySoon());
+  };
+  const serve: RequestListener = (incoming, outgoing) => {
+    const fault = headerFault(incoming);
+    if (fault === null) void listener(incoming, outgoing);
+    else end(incoming, outgoing, new ApiError(fault, { status: 400, code: 'bad_header' }));
+  };
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -60,17 +77,11 @@ export async function openHttpServer(
       requireHostHeader: true,
       joinDuplicateHeaders: false,
     },
-    (incoming, outgoing) => {
-      const fault = headerFault(incoming);
-      if (fault !== null) {
-        const error = new ApiError(fault, { status: 400, code: 'bad_header' });
-        ended.add(incoming.socket);
-        outgoing.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
-        outgoing.end(JSON.stringify(errorBody('v1', error)), () => incoming.socket.destroySoon());
-        return;
-      }
-      void listener(incoming, outgoing);
-    },
+    serve,
+  );
+  continueWhereRead(server, serve);
+  server.on('checkExpectation', (incoming, outgoing) =>
+    end(incoming, outgoing, new ApiError('Expect may be 100-continue, and nothing else', { status: 417 })),
   );
   // What is beyond this number would be left out in silence; their bytes are bounded above.
   server.maxHeadersCount = 0;

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
@@ -23,10 +23,12 @@ export function limitConnections(server: Server, max: number): void {
     }
     if (!socket.destroyed) idle.add(socket);
   });
-  server.on('request', ({ socket }, response) => {
+  const works = ({ socket }: IncomingMessage, response: ServerResponse) => {
     idle.delete(socket);
     response.once('close', () => {
       if (!socket.destroyed) idle.add(socket);
     });
-  });
+  };
+  // Node tells of a call with `Expect` by the second alone.
+  server.on('request', works).on('checkContinue', works);
 }

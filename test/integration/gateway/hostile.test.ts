@@ -345,6 +345,61 @@ describe('what two readers could take for two calls', () => {
   });
 });
 
+describe('a call that asks before it sends its body', () => {
+  const asks = (length: number | null, ...headers: readonly string[]) => {
+    const size = length === null ? 'Transfer-Encoding: chunked' : `Content-Length: ${length}`;
+    return `${[CHAT, ...headers, size, 'Expect: 100-continue'].join('\r\n')}\r\n\r\n`;
+  };
+
+  // The first answer, and the end of the connection, come without a byte of the body.
+  test.each([
+    ['that is too long', () => open, [HOST, JSON_TYPE], MAX_BODY + 1, 413],
+    ['of another host', () => open, ['Host: evil.example', JSON_TYPE], 2, 403],
+    ['of another origin', () => open, [HOST, JSON_TYPE, 'Origin: https://evil.example'], 2, 403],
+    ['that is gzip', () => open, [HOST, JSON_TYPE, 'Content-Encoding: gzip'], 2, 415],
+    ['of plain text', () => open, [HOST, 'Content-Type: text/plain'], null, 415],
+    [
+      'with two credentials',
+      () => open,
+      [HOST, 'Authorization: Bearer a', 'Authorization: Bearer b'],
+      2,
+      400,
+    ],
+    ['without a token', () => guarded, [HOST, JSON_TYPE], 2, 401],
+    ['with a wrong token', () => guarded, [HOST, JSON_TYPE, 'x-api-key: wrong'], null, 401],
+  ] as const)('is refused before it did: one %s', async (_what, server, headers, length, status) => {
+    expectRefused(await sendRaw(server().url, asks(length, ...headers)), [status]);
+  });
+
+  test('is told to go on where it may come in, and its connection is kept', async () => {
+    const socket = await openRaw(open.url);
+    const whole = readToEnd(socket);
+    socket.write(asks(2, HOST, JSON_TYPE));
+    await waitUntil(() => socket.bytesRead > 0, 'the client is told to go on');
+    expect(calls).toEqual([]);
+    socket.write(`{}${chat()}`);
+    expect((await whole).text.match(/HTTP\/1\.1 \d+/g)).toEqual([
+      'HTTP/1.1 100',
+      'HTTP/1.1 200',
+      'HTTP/1.1 200',
+    ]);
+    expect(calls).toHaveLength(2);
+  });
+
+  test('is at work, however many connections come meanwhile that say nothing', async () => {
+    const socket = await openRaw(crowded.url);
+    const whole = readToEnd(socket);
+    socket.write(asks(2, HOST, JSON_TYPE, 'Connection: close'));
+    await waitUntil(() => socket.bytesRead > 0, 'the client is told to go on');
+    const idle: Socket[] = [];
+    for (let n = 0; n < MAX_CONNECTIONS * 2; n += 1) idle.push(await openRaw(crowded.url));
+    await Promise.all(idle.slice(0, MAX_CONNECTIONS).map(readToEnd));
+    socket.write('{}');
+    expect((await whole).statuses).toEqual([100, 200]);
+    for (const one of idle) one.destroy();
+  });
+});
+
 describe('a bomb', () => {
   test.each([
     ['of one header', lines('GET /v1/models HTTP/1.1', HOST, `X-A: ${'a'.repeat(20_000)}`), 431],
