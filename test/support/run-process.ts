@@ -11,6 +11,12 @@ export interface RunOptions {
   readonly cwd?: string | undefined;
   /** Its standard input; empty by default. */
   readonly input?: string | Uint8Array | undefined;
+  /**
+   * In a session of its own, as sshd starts what a client asked for. `timeout`, which ssh-command becomes,
+   * makes a process group of its own; where it leaves children in ours, its end makes ours a newly orphaned
+   * one, and where a test has stopped any process in that moment, the kernel sends SIGHUP to us all.
+   */
+  readonly ownSession?: boolean;
   /** Default 150 s. */
   readonly timeoutMs?: number | undefined;
   /** What it is given from descriptor 3 on; then whoever started it takes its end of each pipe. */
@@ -41,6 +47,7 @@ export function runProcess(file: string, args: readonly string[], options: RunOp
       cwd: options.cwd,
       stdio: ['pipe', 'pipe', 'pipe', ...(options.more?.stdio ?? [])],
       windowsHide: true,
+      detached: options.ownSession ?? false,
     }) as ChildProcessWithoutNullStreams;
     options.more?.take(child);
     let stdout = '';

@@ -10,6 +10,7 @@ import { runCliHere } from '../../support/cli-here.js';
 import { forcedPush } from '../../support/forced-push.js';
 import { gitOk } from '../../support/git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
+import { IN_OWN_SESSION } from '../../support/own-session.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 import { waitUntil } from '../../support/wait-until.js';
 
@@ -130,7 +131,7 @@ describe('refs beside the record, broken by a power cut,', () => {
       const upload = join(bridge.dir, 'upload');
       await writeFile(
         upload,
-        `#!/bin/sh\nSSH_ORIGINAL_COMMAND="git-upload-pack '$1'" exec '${bridge.repoPath}/bridge/ssh-command' bot\n`,
+        `#!/bin/sh\nSSH_ORIGINAL_COMMAND="git-upload-pack '$1'" exec ${IN_OWN_SESSION}'${bridge.repoPath}/bridge/ssh-command' bot\n`,
         { mode: 0o755 },
       );
       const fetch = ['fetch', '-q', `--upload-pack=${upload}`, bridge.repoPath, `+${ref}:refs/x`];

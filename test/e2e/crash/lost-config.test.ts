@@ -10,6 +10,7 @@ import { forcedPush } from '../../support/forced-push.js';
 import { gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { onCleanup } from '../../support/on-cleanup.js';
+import { IN_OWN_SESSION } from '../../support/own-session.js';
 import { startPlainBridge } from '../../support/plain-bridge.js';
 
 // SECURITY.md: P21
@@ -71,7 +72,10 @@ test('where the config says no more than what it is, what is hidden stays hidden
   await rm(join(bridge.repoPath, 'logs'), { recursive: true });
   const upload = join(bridge.dir, 'upload');
   const forced = `'${bridge.repoPath}/bridge/ssh-command' bot`;
-  await writeFile(upload, `#!/bin/sh\nSSH_ORIGINAL_COMMAND="git-upload-pack '$1'" exec ${forced}\n`);
+  await writeFile(
+    upload,
+    `#!/bin/sh\nSSH_ORIGINAL_COMMAND="git-upload-pack '$1'" exec ${IN_OWN_SESSION}${forced}\n`,
+  );
   await chmod(upload, 0o755);
   const shown = await gitOk(['ls-remote', '--refs', `--upload-pack=${upload}`, bridge.repoPath], at);
   const bad = await bridge.writer.set(await bridge.tip(), 'notes.txt', 'x', { author: 'bot' });

@@ -89,6 +89,7 @@ function served(
       ...env,
     },
     cwd: '/',
+    ownSession: true,
   });
 }
 
@@ -435,6 +436,7 @@ test('bridge-wait rings when main moves', async () => {
   const child = spawn(shell, [...args, join(repo, 'bridge', 'ssh-command'), 'home-pc'], {
     env: { SSH_ORIGINAL_COMMAND: 'bridge-wait', PATH: '/nowhere' },
     stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
   });
   onCleanup(() => void child.kill('SIGKILL'));
   const lines = createInterface(child.stdout);
@@ -458,6 +460,7 @@ test.skipIf(process.platform !== 'linux')(
     const target = `${fixture.sshd.user}@127.0.0.1`;
     const child = spawn('ssh', [...sshOptionsFor(fixture.sshd, identityFile), target, 'bridge-wait'], {
       stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
     });
     await once(child.stdout, 'data');
     expect(await waiting(fixture.repoPath)).toHaveLength(1);

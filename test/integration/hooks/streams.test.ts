@@ -58,12 +58,21 @@ const wordsOf = ([, args]: Shell, who: string) => [...args, join(bridge.repoPath
 
 /** Runs a command to its end, as sshd would for this key. */
 function served(shell: Shell, who: string, command: string, input?: string | Uint8Array): Promise<RunResult> {
-  return runProcess(shell[0], wordsOf(shell, who), { env: environmentOf(command), cwd: '/', input });
+  return runProcess(shell[0], wordsOf(shell, who), {
+    env: environmentOf(command),
+    cwd: '/',
+    input,
+    ownSession: true,
+  });
 }
 
 /** Starts a session that stays; it ends with the test. */
 function open(shell: Shell, who: string, command: string): Session {
-  const child = spawn(shell[0], wordsOf(shell, who), { env: environmentOf(command), cwd: '/' });
+  const child = spawn(shell[0], wordsOf(shell, who), {
+    env: environmentOf(command),
+    cwd: '/',
+    detached: true,
+  });
   let heard = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     heard += text;
