@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { sshOptionsFor } from '../../../src/demo/ssh-client.js';
@@ -57,11 +58,13 @@ PATH=\${PATH#*:} exec git "$@"
 `;
 
 let bridge: PlainBridge;
+/** Comes first in the PATH of the bridge. */
+let bin: string;
 let repo: string;
 let shells: readonly Shell[] = [];
 
 beforeAll(async () => {
-  const bin = join(await tempDir(), 'bin');
+  bin = join(await tempDir(), 'bin');
   await mkdir(bin);
   await writeFile(join(bin, 'git'), TELLING_GIT);
   await chmod(join(bin, 'git'), 0o755);
@@ -207,6 +210,35 @@ test.skipIf(process.platform !== 'linux')(
     const { stdout } = await runProcess('dash', ['-c', limited], { env: bridge.env });
     // Seconds; the limits of git are raised, that of the data stays.
     expect(stdout).toMatch(/^120 1310720 (?!4000000\n)/);
+  },
+);
+
+test.skipIf(process.platform !== 'linux')(
+  'a push hangs up on nobody of its process group, also where one of them is stopped',
+  async () => {
+    // An end behind that of the shell that started it: its parent has become another program by then, or it
+    // has none any more. Parents that are gone are number 1.
+    const lateRm = `#!/bin/sh
+while read -r _ _ _ parent _ </proc/$$/stat && [ "$parent" -ne 1 ] && read -r name </proc/"$parent"/comm; do
+  case $name in dash | env) ;; *) break ;; esac
+done
+exec /bin/rm "$@"
+`;
+    const slowRm = join(bin, 'rm');
+    await writeFile(slowRm, lateRm, { mode: 0o755 });
+    onCleanup(() => unlink(slowRm));
+    const group = `trap 'echo hung up' HUP; sleep 1000 & kill -STOP $!; "$@"; kill -KILL $!`;
+    const words = ['-c', group, 'dash', 'dash', join(repo, 'bridge/ssh-command'), 'home-pc'];
+    const child = spawn('dash', words, {
+      env: { ...bridge.env, SSH_ORIGINAL_COMMAND: `git-receive-pack '${repo}'` },
+      // A session of its own, as sshd makes it.
+      detached: true,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const said = await text(child.stdout);
+
+    expect(said).not.toContain('hung up');
+    expect(said).toMatch(/^args: .*receive-pack /m);
   },
 );
 

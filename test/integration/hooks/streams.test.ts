@@ -84,6 +84,9 @@ function open(shell: Shell, who: string, command: string): Session {
     child.stdin.destroy();
     // A tail ends with its client where that is sshd, which has a real pipe.
     if (command.startsWith('bridge-listen')) await stopProcessTree(child.pid ?? 0);
+    // Where the shell has died by itself, its tail is not found any more, and would hold these open.
+    child.stdout.destroy();
+    child.stderr.destroy();
     await closed;
   };
   onCleanup(end);
