@@ -256,13 +256,19 @@ test('SIGTERM hands a task back, and another has it at once', async () => {
   expect((await sideRefs()).claims.size).toBe(0);
 });
 
-test('what is answered at once by an agent that is alone is never claimed', async () => {
+test('what is answered at once by an agent that is alone is not claimed', async () => {
   const agent = await settled('home-pc');
-  for (const question of ['1+1', '1+2', '1+3']) await logged(await ask(question));
+  const claims = async () => (await everPushed()).split('"until":').length - 1;
+  // What takes longer than 200 ms is claimed, as it may where the machine is busy: not each time.
+  const claimed: number[] = [];
+  do {
+    const before = await claims();
+    await logged(await ask(`1+${claimed.length}`));
+    claimed.push((await claims()) - before);
+  } while (claimed.at(-1) !== 0 && claimed.length < 20);
+  expect(claimed.at(-1), claimed.join()).toBe(0);
   await stop(agent);
-  const objects = await everPushed();
-  expect(objects).toContain('"seen_at":');
-  expect(objects).not.toContain('"until":');
+  expect(await everPushed()).toContain('"seen_at":');
 });
 
 test('an agent that was killed knows its own claim again', async () => {
