@@ -6,9 +6,11 @@ import { findStaleLocks } from '../git/stale-locks.js';
 import { catchUpLog } from '../log/catch-up-log.js';
 import { reportOnAnswer } from '../log/on-answer/state.js';
 import { hidePasswords } from '../process/hide-passwords.js';
-import { type BridgeStatus, readStatus } from './bridge-status.js';
+import type { BridgeStatus } from './bridge-status.js';
+import { gatewayFolder } from './gateway-folder.js';
+import { readStatus } from './read-status.js';
+import { tasksContext } from './read-tasks.js';
 import { listGateways } from './running-gateways.js';
-import { gatewayFolder } from './tokens.js';
 
 /** How often the status is read again without a ring: ages grow, and side refs change without one. ms */
 const READ_MS = 5_000;
@@ -67,19 +69,15 @@ async function recordsOf(view: BridgeView): Promise<number | null> {
 }
 
 async function statusOf(view: BridgeView, repoName: string, logRecords: number | null) {
-  const { repo, ref, isLocal } = view;
+  const { repo, isLocal } = view;
   const staleLocks = isLocal ? (await findStaleLocks(repo.gitDir, { waitMs: LOCK_WAIT_MS })).stale : null;
-  const nowMs = view.terms.serverNow();
+  const context = tasksContext(view, await view.whoWorks());
   return readStatus(repo, {
+    ...context,
     repoName,
-    ref,
-    nowMs,
-    who: await view.whoWorks(),
-    ttlMs: view.terms.taskTtlMs,
-    takesClaims: view.terms.claimLeaseMs !== null,
     logRecords,
     staleLocks,
-    repairs: isLocal ? readRepairs(repo.gitDir, nowMs - REPAIRS_SHOWN_MS) : null,
+    repairs: isLocal ? readRepairs(repo.gitDir, context.nowMs - REPAIRS_SHOWN_MS) : null,
     gateways: await listGateways(gatewayFolder(view.connection.address)),
     onAnswer: isLocal ? await reportOnAnswer(repo.gitDir) : null,
   });

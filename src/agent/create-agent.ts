@@ -18,11 +18,10 @@ import {
   type BackendName,
   type BackendUrls,
   DEFAULT_BACKEND_ORDER,
-  readBackendTokens,
-  requireBackendUrls,
   type TokenFiles,
   withAddress,
 } from './backends/backends.js';
+import { readBackendTokens, requireBackendUrls } from './backends/given-backends.js';
 import { IdleGroup } from './idle-group.js';
 import { ModelRoom } from './model-room.js';
 import { requirePassFields } from './requests/refused-fields.js';

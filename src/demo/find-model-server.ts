@@ -4,10 +4,9 @@ import {
   backendTitles,
   DEFAULT_BACKEND_ORDER,
   openBackends,
-  readBackendTokens,
-  requireBackendUrls,
   withAddress,
 } from '../agent/backends/backends.js';
+import { readBackendTokens, requireBackendUrls } from '../agent/backends/given-backends.js';
 import { bestModel } from '../agent/generate/choose-model.js';
 import { STAND_IN_WIRE, standInArgs, startStandIn } from './stand-in/start-stand-in.js';
 

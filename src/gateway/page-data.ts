@@ -1,5 +1,7 @@
-import { type AgentStatus, type AttendanceStatus, readStatus } from '../admin/bridge-status.js';
-import { placesOf, readTaskHistory, type TaskRow, taskRows, withWaits } from '../admin/list-tasks.js';
+import type { AgentStatus, AttendanceStatus } from '../admin/bridge-status.js';
+import { agentStatuses, attendanceStatus } from '../admin/read-status.js';
+import { placesOf, readTasks, tasksContext } from '../admin/read-tasks.js';
+import { newestRows, type TaskRow } from '../admin/task-rows.js';
 import { findAnswer } from '../asker/find-answer.js';
 import { findTask } from '../asker/find-task.js';
 import { openObjectReader } from '../git/object-reader.js';
@@ -88,26 +90,20 @@ export function openPageData(
   const { view } = calls;
   const answers = kept(ANSWERS_AGE_MS, () => readAnswers(view.repo, view.ref, { count: MAX_ANSWERS }));
   const state = kept(STATE_AGE_MS, async (): Promise<PageState> => {
-    const { taskTtlMs: ttlMs, claimLeaseMs, serverNow } = view.terms;
-    const there = await calls.who();
-    const nowMs = serverNow();
-    const takesClaims = claimLeaseMs !== null;
-    const about = { ref: view.ref, nowMs, ttlMs, takesClaims, who: there };
-    const none = { logRecords: null, staleLocks: null, repairs: null, onAnswer: null, gateways: [] };
-    const status = await readStatus(view.repo, { repoName: '', ...about, ...none });
-    const commits = await readTaskHistory(view.repo, about);
-    const plain = taskRows(commits, { ...about, running: there.running });
-    const over = plain.filter(({ state: one }) => one !== 'pending' && one !== 'running');
-    const shown = new Set(over.slice(-SHOWN_DONE).map(({ task }) => task));
-    const wanted = plain.filter((row) => shown.has(row.task) || !over.includes(row));
-    const rows = await withWaits(view.repo, commits, wanted, about);
-    const places = await placesOf(view.repo, rows, { commits, who: there, nowMs });
-    const tasks = rows.map((row): PageTask => {
+    const context = tasksContext(view, await calls.who());
+    const known = await readTasks(view.repo, context);
+    const places = await placesOf(view.repo, known, context);
+    const tasks = newestRows(known.rows, SHOWN_DONE).map((row): PageTask => {
       const { place = null, aboutMs = null } = row.state === 'pending' ? (places.get(row.task) ?? {}) : {};
       return { ...row, place, about_ms: row.waits_for === null ? aboutMs : null };
     });
-    const { attendance, agents, now } = status;
-    return { now, attendance, tasks, agents, models: await models() };
+    return {
+      now: new Date(context.nowMs).toISOString(),
+      attendance: attendanceStatus(context),
+      tasks,
+      agents: agentStatuses(known.rows, context),
+      models: await models(),
+    };
   });
   return {
     state,

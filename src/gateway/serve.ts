@@ -1,6 +1,8 @@
 import path from 'node:path';
+import { gatewayFolder } from '../admin/gateway-folder.js';
 import { announceGateway } from '../admin/running-gateways.js';
-import { findTokenFile, gatewayFolder, TokenKeeper } from '../admin/tokens.js';
+import { findTokenFile } from '../admin/token-file.js';
+import { TokenKeeper } from '../admin/token-keeper.js';
 import { cancelTask } from '../asker/cancel-task.js';
 import type { BridgeAccess } from '../bridge/connection.js';
 import { readRef } from '../git/refs.js';

@@ -5,11 +5,10 @@ import {
   type BackendUrls,
   DEFAULT_BACKEND_ORDER,
   openBackends,
-  readBackendTokens,
-  requireBackendUrls,
   type TokenFiles,
   withAddress,
 } from '../../agent/backends/backends.js';
+import { readBackendTokens, requireBackendUrls } from '../../agent/backends/given-backends.js';
 import { defaultStateDir } from '../../agent/state-folder.js';
 import {
   askForModels,

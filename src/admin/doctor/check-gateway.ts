@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { shellQuote } from '../../process/shell-quote.js';
 import { type ListedGateway, listGateways } from '../running-gateways.js';
-import { listTokens, tokenFileIn } from '../tokens.js';
+import { tokenFileIn } from '../token-file.js';
+import { listTokens } from '../tokens.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** A gateway on this machine answers within milliseconds. */

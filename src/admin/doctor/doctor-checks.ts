@@ -6,7 +6,7 @@ import { openConnection } from '../../bridge/connection.js';
 import type { SshOptions } from '../../bridge/ssh-settings.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import type { Role } from '../../protocol/names.js';
-import { gatewayFolder } from '../tokens.js';
+import { gatewayFolder } from '../gateway-folder.js';
 import { type AgentCheckOptions, agentChecks, stateDirOf } from './agent-checks.js';
 import { checkDisk, DEFAULT_DISK_THRESHOLDS } from './check-disk.js';
 import { checkGateway } from './check-gateway.js';

@@ -1,8 +1,8 @@
 import type { LocalBridge } from '../../bridge/local-bridge.js';
 import { whoWorks } from '../../bridge/side-refs.js';
 import { MAIN_REF } from '../../protocol/names.js';
-import { readTaskHistory, taskRows } from '../list-tasks.js';
-import { gatewayFolder } from '../tokens.js';
+import { gatewayFolder } from '../gateway-folder.js';
+import { readTasks } from '../read-tasks.js';
 import { judgeAgents } from './check-agents.js';
 import { checkDisk, DEFAULT_DISK_THRESHOLDS, type DiskThresholds } from './check-disk.js';
 import { checkGateway } from './check-gateway.js';
@@ -82,10 +82,10 @@ export function serverChecks(options: ServerCheckOptions): Check[] {
 /** Checks who is there to answer, and how many tasks wait. */
 async function checkAgents({ repo, settings }: LocalBridge, nowMs: number): Promise<Verdict> {
   const who = await whoWorks(repo, 'refs/bridge/', nowMs);
-  const { taskTtlMs: ttlMs, claimLeaseMs } = settings;
-  const context = { ref: MAIN_REF, nowMs, ttlMs, running: who.running };
-  const rows = taskRows(await readTaskHistory(repo, context), context);
+  const takesClaims = settings.claimLeaseMs !== null;
+  const context = { ref: MAIN_REF, nowMs, ttlMs: settings.taskTtlMs, who, takesClaims };
+  const { rows } = await readTasks(repo, context);
   const waiting = rows.filter(({ state }) => state === 'pending').length;
   const working = new Set(rows.filter(({ state }) => state === 'running').map(({ task }) => task));
-  return judgeAgents(who, { nowMs, takesClaims: claimLeaseMs !== null, waiting, working });
+  return judgeAgents(who, { nowMs, takesClaims, waiting, working });
 }

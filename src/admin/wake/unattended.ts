@@ -2,7 +2,8 @@ import { attendanceOf } from '../../bridge/attendance.js';
 import type { BridgeView } from '../../bridge/bridge-view.js';
 import type { WhoWorks } from '../../bridge/side-refs.js';
 import { isStandby } from '../../protocol/presence.js';
-import { readTaskHistory, type TaskRow, taskRows, withWaits } from '../list-tasks.js';
+import { readTasks, tasksContext } from '../read-tasks.js';
+import type { TaskRow } from '../task-rows.js';
 
 /**
  * An agent that is there takes a task within seconds. Where none is at work and one waits for so long, the PC
@@ -26,14 +27,9 @@ export interface Need {
 }
 
 /** Reads what waits on a bridge, and for whom. Throws as the view does. */
-export async function readNeed({ repo, ref, terms, whoWorks }: BridgeView): Promise<Need> {
-  const who = await whoWorks();
-  const nowMs = terms.serverNow();
-  const { taskTtlMs: ttlMs, claimLeaseMs } = terms;
-  const commits = await readTaskHistory(repo, { ref, nowMs, ttlMs });
-  const plain = taskRows(commits, { nowMs, ttlMs, running: who.running });
-  const context = { who, nowMs, takesClaims: claimLeaseMs !== null };
-  return needOf(await withWaits(repo, commits, plain, context), context);
+export async function readNeed(view: BridgeView): Promise<Need> {
+  const context = tasksContext(view, await view.whoWorks());
+  return needOf((await readTasks(view.repo, context)).rows, context);
 }
 
 /** The same for tasks that were read. Pure. */

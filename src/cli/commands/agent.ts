@@ -1,4 +1,4 @@
-import { pickBackendUrls, pickTokenFiles } from '../../agent/backends/backends.js';
+import { pickBackendUrls, pickTokenFiles } from '../../agent/backends/given-backends.js';
 import { type CreateAgentOptions, createAgent } from '../../agent/create-agent.js';
 import { giveBackMemory } from '../../process/give-back-memory.js';
 import { BridgeError } from '../../protocol/bridge-error.js';

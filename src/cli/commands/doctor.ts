@@ -1,6 +1,6 @@
 import { doctorChecks } from '../../admin/doctor/doctor-checks.js';
 import { type Finding, runChecks } from '../../admin/doctor/finding.js';
-import { pickBackendUrls, pickTokenFiles } from '../../agent/backends/backends.js';
+import { pickBackendUrls, pickTokenFiles } from '../../agent/backends/given-backends.js';
 import { defineCommand } from '../command.js';
 import { formatFinding } from '../format-finding.js';
 import { grouped, worded } from '../option.js';

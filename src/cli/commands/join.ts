@@ -6,7 +6,7 @@ import { type DoctorOptions, doctorChecks } from '../../admin/doctor/doctor-chec
 import { runChecks } from '../../admin/doctor/finding.js';
 import { type JoinOptions, join, plainName } from '../../admin/join/join.js';
 import { planService } from '../../admin/service/plan-service.js';
-import { pickBackendUrls } from '../../agent/backends/backends.js';
+import { pickBackendUrls } from '../../agent/backends/given-backends.js';
 import { parseAddress } from '../../bridge/address.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { askPerson } from '../ask-person.js';

@@ -1,5 +1,6 @@
 import pc from 'picocolors';
-import { listTasks, newestRows, type TaskRow } from '../../admin/list-tasks.js';
+import { listTasks } from '../../admin/list-tasks.js';
+import { newestRows, type TaskRow } from '../../admin/task-rows.js';
 import type { TaskState } from '../../admin/task-state.js';
 import { formatAge } from '../../protocol/duration.js';
 import { shortId } from '../../protocol/names.js';

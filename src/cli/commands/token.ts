@@ -1,4 +1,5 @@
-import { addToken, findTokenFile, listTokens, removeToken } from '../../admin/tokens.js';
+import { findTokenFile } from '../../admin/token-file.js';
+import { addToken, listTokens, removeToken } from '../../admin/tokens.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { defineCommand, defineGroup } from '../command.js';
 import { OPTIONS, POSITIONALS } from '../options.js';

@@ -1,4 +1,4 @@
-import type { TokenKeeper } from '../../admin/tokens.js';
+import type { TokenKeeper } from '../../admin/token-keeper.js';
 import { ApiError } from '../api-errors.js';
 import { cookieToken } from '../page-login.js';
 import type { CallAtDoor } from './request-door.js';

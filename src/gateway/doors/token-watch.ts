@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { TokenKeeper } from '../../admin/tokens.js';
+import type { TokenKeeper } from '../../admin/token-keeper.js';
 
 /** How often the names are looked at while calls with tokens are open. Milliseconds. */
 const LOOK_EVERY_MS = 1_000;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { BridgeStatus } from '../../../src/admin/bridge-status.js';
 import type { Finding } from '../../../src/admin/doctor/finding.js';
-import type { TaskRow } from '../../../src/admin/list-tasks.js';
+import type { TaskRow } from '../../../src/admin/task-rows.js';
 import { type Waiting, WaitingWatch } from '../../../src/asker/waiting-watch.js';
 import { type BridgeView, openBridgeView } from '../../../src/bridge/bridge-view.js';
 import { openPageData, type PageState } from '../../../src/gateway/page-data.js';

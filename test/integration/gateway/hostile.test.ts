@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { addToken, removeToken, TokenKeeper } from '../../../src/admin/tokens.js';
+import { TokenKeeper } from '../../../src/admin/token-keeper.js';
+import { addToken, removeToken } from '../../../src/admin/tokens.js';
 import { createApp } from '../../../src/gateway/app.js';
 import type { GatewayCall, GatewayParts } from '../../../src/gateway/gateway-parts.js';
 import { type HttpServer, openHttpServer, SERVER_BOUNDS } from '../../../src/gateway/http-server.js';

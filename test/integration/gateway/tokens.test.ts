@@ -1,7 +1,7 @@
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { TokenKeeper } from '../../../src/admin/tokens.js';
+import { TokenKeeper } from '../../../src/admin/token-keeper.js';
 import type { BridgeError } from '../../../src/protocol/bridge-error.js';
 import { runCliHere } from '../../support/cli-here.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';

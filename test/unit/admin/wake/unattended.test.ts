@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { TaskRow } from '../../../../src/admin/list-tasks.js';
+import type { TaskRow } from '../../../../src/admin/task-rows.js';
 import { needOf, SILENT_MS } from '../../../../src/admin/wake/unattended.js';
 import type { TaskWork, WhoWorks } from '../../../../src/bridge/side-refs.js';
 import type { Presence } from '../../../../src/protocol/presence.js';

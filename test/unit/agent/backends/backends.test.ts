@@ -5,10 +5,9 @@ import {
   backendTitles,
   DEFAULT_BACKEND_ORDER,
   openBackends,
-  pickBackendUrls,
-  requireBackendUrls,
   withAddress,
 } from '../../../../src/agent/backends/backends.js';
+import { pickBackendUrls, requireBackendUrls } from '../../../../src/agent/backends/given-backends.js';
 import { camelCase, variableOf } from '../../../../src/cli/option.js';
 import { BACKEND_URL_OPTIONS } from '../../../../src/cli/options/agent-options.js';
 import { backendNameSchema } from '../../../../src/protocol/names.js';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { requireBackendUrls } from '../../../../src/agent/backends/backends.js';
+import { requireBackendUrls } from '../../../../src/agent/backends/given-backends.js';
 import { openaiBackend } from '../../../../src/agent/backends/openai/openai-backend.js';
 import { isPrivateAddress } from '../../../../src/agent/backends/private-address.js';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { requireBackendUrls } from '../../../../../src/agent/backends/backends.js';
+import { requireBackendUrls } from '../../../../../src/agent/backends/given-backends.js';
 
 // The forms and what they mean: Ollama's own documentation and the tests of its client.
 test.each([

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { taskRows } from '../../../src/admin/list-tasks.js';
+import { taskRows } from '../../../src/admin/task-rows.js';
 import type { HistoryCommit } from '../../../src/protocol/history.js';
 
 const NOW_MS = Date.parse('2026-03-01T12:00:00Z');

@@ -1,0 +1,16 @@
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import envPaths from 'env-paths';
+import type { BridgeAddress } from '../bridge/address.js';
+
+/**
+ * Where the gateways of a bridge keep what they know. Of a bridge on this machine that is the bridge, where
+ * whoever runs `token` and the service that runs `serve` find the same; of one elsewhere it is where the
+ * system keeps programs' data of this user.
+ */
+export function gatewayFolder(address: Pick<BridgeAddress, 'kind' | 'url'>): string {
+  if (address.kind === 'local') return path.join(path.resolve(address.url), 'bridge');
+  const slug = address.url.replace(/[^A-Za-z0-9]+/g, '-').slice(-40);
+  const id = createHash('sha256').update(address.url).digest('hex').slice(0, 8);
+  return path.join(envPaths('llm-bridge', { suffix: '' }).data, `gateway${slug}-${id}`);
+}
