@@ -1,12 +1,10 @@
 import type { BridgeTerms } from '../bridge/connection.js';
 import type { AskedTask, QueueState } from '../protocol/queue.js';
 import type { FinishedAnswer } from './clone/finished-answers.js';
+import { ToldNews } from './told-news.js';
 
 /** What to ask the server: for what is new (`fetch`), or only whether there is anything new (`look`). */
 export type Due = 'fetch' | 'look';
-
-/** Two clocks that drift apart by less are as far off as before. Milliseconds. */
-const SAME_CLOCK_MS = 5_000;
 
 /** Before the bridge was reached. */
 const NOTHING_ASKED: QueueState = {
@@ -30,12 +28,11 @@ const TERMS_AGE_MS = 3_600_000;
 export class AgentSession {
   /** Tells this agent from others with the same key. */
   readonly id: string;
+  readonly news = new ToldNews();
   #terms: BridgeTerms | null = null;
   #learnedAtMs = Number.POSITIVE_INFINITY;
   #serverNow = () => Date.now();
   #name: string;
-  #said: { readonly name: string; readonly behindMs: number } | null = null;
-  #arrivedAs: string | null = null;
   #tip: string | null = null;
   #rungTip: string | null = null;
   #due: Due | null = 'fetch';
@@ -86,25 +83,6 @@ export class AgentSession {
   /** Whether the terms are so old that they are to be asked for again. `nowMs`: a timer that is never set. */
   hasOldTerms(nowMs = performance.now()): boolean {
     return nowMs - this.#learnedAtMs > TERMS_AGE_MS;
-  }
-
-  /**
-   * Whether a person is to be told what may be wrong with our name and our clock (`behindMs` behind the
-   * server's): the first time, and where one of them has changed. A server that is asked again says the same
-   * each time.
-   */
-  isNews(name: string, behindMs: number): boolean {
-    const said = this.#said;
-    if (said?.name === name && Math.abs(said.behindMs - behindMs) < SAME_CLOCK_MS) return false;
-    this.#said = { name, behindMs };
-    return true;
-  }
-
-  /** Whether main was reached by this name for the first time, which a person is told. */
-  isArrival(name: string): boolean {
-    const isFirst = this.#arrivedAs !== name;
-    this.#arrivedAs = name;
-    return isFirst;
   }
 
   /** The terms may have changed: they are to be asked for again. */

@@ -33,7 +33,7 @@ export async function learnTerms(
   const name = terms.principal?.name ?? options.name ?? hostName();
   const behindMs = terms.serverNow() - Date.now();
   // What is asked again as a matter of routine is not said again.
-  if (session.isNews(name, behindMs)) warn(options, name, behindMs);
+  if (session.news.isNews(name, behindMs)) warn(options, name, behindMs);
   session.learnedTerms(terms, name);
   return terms;
 }

@@ -1,9 +1,7 @@
 import { openDoorbell } from '../bridge/connection.js';
 import type { Doorbell } from '../bridge/doorbell.js';
 import { createNotifier, type Notifier } from '../bridge/notifier.js';
-import { runShellLine } from '../process/run-shell-line.js';
 import { errorText } from '../protocol/bridge-error.js';
-import { formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import type { AgentOptions } from './agent-options.js';
 import { lookAhead } from './generate/look-ahead.js';
@@ -12,6 +10,7 @@ import { IdleWatch } from './idle-watch.js';
 import { type AgentContext, openAgent } from './open-agent.js';
 import { outlast } from './outlast.js';
 import { type RestWatch, watchRest } from './rest-watch.js';
+import { runIdleCommand } from './run-idle-command.js';
 import { synchronise } from './synchronise.js';
 import { warnOfModels } from './warn-of-models.js';
 import { Workers } from './workers.js';
@@ -29,9 +28,6 @@ const MAX_POLL_FACTOR = 10;
  * git and ssh.
  */
 const LAST_PUSH_MS = 3_500;
-
-/** A command that lets a PC sleep says so to the system and ends. Milliseconds. */
-const IDLE_COMMAND_MS = 30_000;
 
 /**
  * The agent: opens what it works with (`open-agent.ts`), takes turns until its signal aborts, or with `once`
@@ -144,7 +140,7 @@ async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolea
     const isNeeded = isBusy || gate.allowed(session.openTasks()).some(({ id }) => !claims.isLeft(id));
     member.turn(isNeeded);
     const step = idle?.turn(isNeeded) ?? null;
-    if (step === 'run') await runIdleCommand(agent, turn);
+    if (step === 'run') await runIdleCommand(options, turn, signal);
     if (step === 'ask') session.wants('fetch');
     else await waitForNews(agent, turn, idleTurns);
   }
@@ -166,24 +162,6 @@ async function waitForNews(
   const outcome = await notifier.wait(Math.min(longestMs, wakeInMs), signal);
   // Without a doorbell: a look costs a connection, as a fetch does, and what it finds would need a second.
   if (outcome === 'timeout') session.wants(isHearing ? 'look' : 'fetch');
-}
-
-/** Runs what lets the PC sleep. Nothing is started meanwhile: what comes is for after the sleep. */
-async function runIdleCommand(
-  { options, signal }: AgentContext,
-  { idle, member }: TurnContext,
-): Promise<void> {
-  const { log, env } = options;
-  if (options.idle === null) return;
-  if (!(await member.mayRun(signal))) {
-    idle?.restart();
-    return;
-  }
-  const { afterMs, command } = options.idle;
-  log('info', `nothing to do for ${formatDuration(afterMs)}: running --idle-command`, { event: 'idle' });
-  const failed = await runShellLine(command, { env, timeoutMs: IDLE_COMMAND_MS, signal });
-  if (failed !== null) log('warn', `--idle-command ${failed}`, { event: 'command-failed' });
-  member.ran();
 }
 
 /** After an abort: pushes what is finished if the server answers at once; else the next start does it. */

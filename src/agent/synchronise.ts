@@ -52,7 +52,7 @@ export async function synchronise(agent: AgentContext, signal: AbortSignal): Pro
 function greet({ options, connection, session }: AgentContext): void {
   const { url } = connection.address;
   const { name } = session;
-  if (!session.isArrival(name)) return;
+  if (!session.news.isArrival(name)) return;
   options.log('info', `connected to ${url} as ${name}`, { event: 'connected', repo: url, name });
 }
 

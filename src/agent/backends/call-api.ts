@@ -1,4 +1,3 @@
-import * as z from 'zod';
 import { isJsonObject } from '../../protocol/json-object.js';
 import { maxLineBytes, streamLimits } from './answer-limits.js';
 import { type ApiCall, type Backend, BackendError, type CallEnd, type CallReader } from './backend.js';
@@ -9,6 +8,7 @@ import {
   lostError,
   StreamFailure,
 } from './backend-failure.js';
+import { errorIn, modelIn } from './said-in-body.js';
 import { NEWLINE, streamLines } from './stream-lines.js';
 import { HttpFailure, openTransport } from './transport.js';
 import { wholeEvents } from './whole-events.js';
@@ -143,40 +143,6 @@ function isJson(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-const named = z.object({ message: z.string() });
-/** vLLM before 0.10 sends the body of an error without its name. */
-const bareError = z.object({ object: z.literal('error'), message: z.string() });
-const failedResponse = z.object({
-  type: z.literal('response.failed'),
-  response: z.object({ error: named.nullish() }),
-});
-const errorEvent = z.object({ type: z.literal('error'), message: z.string() });
-
-/**
- * The words of an error in place of an answer, or of an event of one; null where it is none: `error` (all),
- * `{"type": "error", "message"}` and `response.failed` (`/v1/responses`).
- */
-function errorIn(value: Readonly<Record<string, unknown>>): string | null {
-  const { error } = value;
-  // The body of `/v1/responses` has the field, and null in it.
-  if (error !== undefined && error !== null) {
-    const read = named.safeParse(error);
-    return read.success ? read.data.message : typeof error === 'string' ? error : JSON.stringify(error);
-  }
-  const failed = failedResponse.safeParse(value);
-  if (failed.success) return failed.data.response.error?.message ?? 'the response failed';
-  const bare = z.union([bareError, errorEvent]).safeParse(value);
-  return bare.success ? bare.data.message : null;
-}
-
-/** The model that answers, where an answer, or an event of one, says it. */
-function modelIn(value: Readonly<Record<string, unknown>>): string | undefined {
-  const said = [value, value.response, value.message].map((one) =>
-    isJsonObject(one) ? one.model : undefined,
-  );
-  return said.find((model): model is string => typeof model === 'string' && model !== '');
 }
 
 /** The whole of a body, within a bound that the transport keeps as well. */

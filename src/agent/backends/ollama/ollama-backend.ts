@@ -1,28 +1,19 @@
-import { type ChatRequest, Ollama, type Options } from 'ollama';
-import { REPETITION } from '../../../protocol/answer.js';
-import type { TaskOptions } from '../../../protocol/task.js';
+import { Ollama } from 'ollama';
 import { maxLineBytes, streamLimits } from '../answer-limits.js';
-import {
-  type Backend,
-  type BackendSettings,
-  DEFAULT_MAX_CONTEXT,
-  type GenerateRequest,
-  type Generation,
-  type OnToken,
-} from '../backend.js';
-import { backendError, callBackend, lostError } from '../backend-failure.js';
+import { type Backend, type BackendSettings, DEFAULT_MAX_CONTEXT } from '../backend.js';
+import { callBackend } from '../backend-failure.js';
 import { BackendMemory } from '../backend-memory.js';
 import { sendCall } from '../call-api.js';
 import { countsWholePrompt, promptOf, purposeOf } from '../call-prompt.js';
-import { finishGeneration, type RawGeneration } from '../finish-generation.js';
+import { finishGeneration } from '../finish-generation.js';
 import { withinFixedContext } from '../fixed-context.js';
-import { StreamedText } from '../streamed-text.js';
 import { openTransport } from '../transport.js';
 import { fitContext } from './fit-context.js';
 import { OLLAMA } from './ollama.js';
 import { ollamaVersion } from './ollama-calls.js';
+import { chatRequest, chatStreamed } from './ollama-chat.js';
 import { inspectOllamaModel, listOllamaModels } from './ollama-models.js';
-import { ollamaChunkSchema, strictJsonLines } from './ollama-wire.js';
+import { strictJsonLines } from './ollama-wire.js';
 
 /**
  * Ollama, by its official client: `/api/chat`, streamed, in a context that fits. Before each of them the
@@ -69,7 +60,9 @@ export function ollamaBackend(url: string, settings: BackendSettings = {}): Back
           // A client a call: it cannot abort one call of several, nor any before its first token.
           const client = new Ollama({ host: about.url, fetch: transport.fetch });
           const chat = chatRequest(request, context);
-          return await callBackend(about, transport, signal, () => generate(about, client, chat, onToken));
+          return await callBackend(about, transport, signal, () =>
+            chatStreamed(about, client, chat, onToken),
+          );
         },
       });
       return finishGeneration(about, request, raw);
@@ -137,72 +130,4 @@ export function refusesOverflow(version: readonly number[] | null): boolean {
   if (version === null) return true;
   const at = FIRST_WITH_TRUNCATE.findIndex((number, index) => version[index] !== number);
   return at < 0 || (version[at] ?? 0) > (FIRST_WITH_TRUNCATE[at] ?? 0);
-}
-
-async function generate(
-  about: Pick<Backend, 'name' | 'url'>,
-  client: Ollama,
-  request: StrictChatRequest,
-  onToken: OnToken,
-): Promise<RawGeneration> {
-  const text = new StreamedText(request.format !== undefined);
-  onToken({ type: 'begins' });
-  for await (const line of await client.chat(request)) {
-    const read = ollamaChunkSchema.safeParse(line);
-    if (!read.success) throw backendError(about, 'backend_error', 'sent a line that is no part of an answer');
-    const chunk = read.data;
-    const thought = chunk.message?.thinking ?? '';
-    const said = chunk.message?.content ?? '';
-    const isEndless = text.take({ thinking: thought, content: said });
-    if (thought + said !== '') onToken({ type: 'piece', content: said, thinking: thought });
-    if (!chunk.done && !isEndless) continue;
-    return {
-      content: text.content,
-      thinking: text.thinking,
-      model: chunk.model,
-      finishReason: chunk.done ? (chunk.done_reason ?? undefined) : REPETITION,
-      usage: usageOf(chunk.prompt_eval_count, chunk.eval_count),
-    };
-  }
-  throw lostError(about, 'ended the stream before the answer was complete');
-}
-
-/** A request that has no prompt cut, and none pushed out of the context by its answer. */
-type StrictChatRequest = ChatRequest & {
-  readonly stream: true;
-  readonly truncate: false;
-  readonly shift: false;
-};
-
-function chatRequest(request: GenerateRequest, context: number): StrictChatRequest {
-  const lastUser = request.messages.findLastIndex((message) => message.role === 'user');
-  const messages = request.messages.map((message, index) =>
-    // Bytes: the client reads a local file where a string happens to be its path.
-    index === lastUser && request.images.length > 0
-      ? { ...message, images: [...request.images] }
-      : { ...message },
-  );
-  return {
-    model: request.model,
-    messages,
-    stream: true,
-    options: { ...ollamaOptions(request.options), num_ctx: context },
-    truncate: false,
-    shift: false,
-    ...(request.format === undefined ? {} : { format: request.format }),
-  };
-}
-
-/** A task's options by Ollama's names: `max_tokens` is its `num_predict`, the others are called the same. */
-function ollamaOptions(options: TaskOptions): Partial<Options> {
-  const { max_tokens, ...same } = options;
-  return { ...same, ...(max_tokens === undefined ? {} : { num_predict: max_tokens }) } as Partial<Options>;
-}
-
-function usageOf(prompt: number | undefined, completion: number | undefined): Generation['usage'] {
-  if (prompt === undefined && completion === undefined) return undefined;
-  return {
-    ...(prompt === undefined ? {} : { prompt_tokens: prompt }),
-    ...(completion === undefined ? {} : { completion_tokens: completion }),
-  };
 }

@@ -3,6 +3,7 @@ import { toWellFormed, toWellFormedJson } from '../../../protocol/text.js';
 import type { Assembler } from './assembler.js';
 import { cleanJson, isJson, type Json, jsonOf, listOf, placeOf, textOf } from './clean-json.js';
 import { readEvent } from './read-event.js';
+import { DELTAS } from './response-deltas.js';
 import { tokensOf, wordOf } from './said-at-end.js';
 
 /** How many items and parts an output may have. */
@@ -160,36 +161,6 @@ export class ResponseAssembler implements Assembler {
     return textOf((this.#last ?? this.#head).model);
   }
 }
-
-interface DeltaKind {
-  /** What the item is that it belongs to. */
-  readonly item: string;
-  /** In which of its lists; null: in the item itself. */
-  readonly list: 'content' | 'summary' | null;
-  readonly part: string;
-  readonly field: string;
-}
-
-const DELTAS: ReadonlyMap<string, DeltaKind> = new Map<string, DeltaKind>([
-  ['response.output_text.delta', { item: 'message', list: 'content', part: 'output_text', field: 'text' }],
-  ['response.refusal.delta', { item: 'message', list: 'content', part: 'refusal', field: 'refusal' }],
-  [
-    'response.reasoning_text.delta',
-    { item: 'reasoning', list: 'content', part: 'reasoning_text', field: 'text' },
-  ],
-  [
-    'response.reasoning_summary_text.delta',
-    { item: 'reasoning', list: 'summary', part: 'summary_text', field: 'text' },
-  ],
-  [
-    'response.function_call_arguments.delta',
-    { item: 'function_call', list: null, part: '', field: 'arguments' },
-  ],
-  [
-    'response.custom_tool_call_input.delta',
-    { item: 'custom_tool_call', list: null, part: '', field: 'input' },
-  ],
-]);
 
 /** What tells an item from others: its id, else its place. llama.cpp says no places, others change ids. */
 function keyOf(index: unknown, id: unknown): string | null {

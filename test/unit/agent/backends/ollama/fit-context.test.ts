@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type ContextBounds, planContext } from '../../../../../src/agent/backends/ollama/fit-context.js';
+import { type ContextBounds, planContext } from '../../../../../src/agent/backends/ollama/plan-context.js';
 
 const BOUNDS: ContextBounds = { task: null, max: 32_768, model: 131_072, loaded: null };
 
