@@ -11,6 +11,7 @@ import { gitFailed, gitText, type Repository, spawnGit } from '../git/run-git.js
 import { rebuildLog } from '../log/rebuild-log.js';
 import { makeGroupFolder } from '../process/group-files.js';
 import { isRunning } from '../process/is-running.js';
+import { ownNode } from '../process/own-node.js';
 import { PACKAGE_FILES } from '../process/own-package.js';
 import { MAIN_REF, PROTOCOL_VERSION } from '../protocol/names.js';
 import { applySettings, writeSettings } from './apply-settings.js';
@@ -46,7 +47,7 @@ export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Prom
   const gitEnv = clientGitEnv(env);
   const version = await requireGit(gitEnv);
   const there = await whatIsAt(target, gitEnv);
-  const paths = { node: process.execPath, path: await toolPath(env) };
+  const paths = { node: ownNode(), path: await toolPath(env) };
 
   if (there === 'bridge' || there === 'bridge-without-config') {
     const repo = { gitDir: target, env: gitEnv };

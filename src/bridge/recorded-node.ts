@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import { readSmallFile, writeDurably } from '../process/durable-file.js';
+import { ownNode } from '../process/own-node.js';
 import { shellQuote } from '../process/shell-quote.js';
 import { findOpenFolder } from '../process/trusted-folder.js';
 
@@ -30,13 +31,13 @@ const NODE_LINE = /^ *node=(?!\$)(.*)$/m;
 /**
  * Writes the node that runs this program into the stubs of a bridge where the one in them is gone, as after
  * an update by a version manager. Nothing is written for a node that another user could exchange, because it
- * would run as the owner of the bridge. Returns the node that is gone, and the stubs that were changed.
- * Throws as writeDurably does.
+ * would run as the owner of the bridge. Returns the node that is gone, the one in its place, and the stubs
+ * that were changed. Throws as writeDurably does.
  */
 export async function renewNode(
   gitDir: string,
-  node = process.execPath,
-): Promise<{ readonly gone: string | null; readonly changed: readonly string[] }> {
+  node = ownNode(),
+): Promise<{ readonly gone: string | null; readonly node: string; readonly changed: readonly string[] }> {
   const changed: string[] = [];
   let gone: string | null = null;
   for (const stub of STUBS) {
@@ -47,16 +48,23 @@ export async function renewNode(
     gone = recorded;
     if (findOpenFolder(node, gitDir) !== null) break;
     const bytes = Buffer.from(text, 'latin1').toString('utf8');
-    await writeDurably({
+    await writeStub(
       file,
-      temporary: `${file}.${process.pid}.new`,
-      // The stub in use goes on in the file that it has open.
-      bytes: bytes.replace(NODE_LINE, (line) => `${line.slice(0, line.indexOf('=') + 1)}${shellQuote(node)}`),
-      mode: { file: 0o755, folder: 0o750, whateverUmask: true },
-    });
+      bytes.replace(NODE_LINE, (line) => `${line.slice(0, line.indexOf('=') + 1)}${shellQuote(node)}`),
+    );
     changed.push(stub);
   }
-  return { gone, changed };
+  return { gone, node, changed };
+}
+
+/** Writes a stub of a bridge anew. One that is running goes on in the file that it has open. */
+export async function writeStub(file: string, text: string): Promise<void> {
+  await writeDurably({
+    file,
+    temporary: `${file}.${process.pid}.new`,
+    bytes: text,
+    mode: { file: 0o755, folder: 0o750, whateverUmask: true },
+  });
 }
 
 function canRun(program: string): boolean {

@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import os from 'node:os';
 import type { Service, ServiceMachine } from '../admin/service/plan-service.js';
 import { installService } from '../admin/service/run-service.js';
+import { ownNode } from '../process/own-node.js';
 import type { CommandIo } from './command.js';
 
 /** The machine that the command line runs on, as a service is planned for it. */
@@ -12,7 +13,7 @@ export function thisMachine(env: NodeJS.ProcessEnv): ServiceMachine {
     home: os.homedir(),
     uid: process.getuid?.() ?? 0,
     userName: () => os.userInfo().username,
-    program: [process.execPath, realpathSync(process.argv[1] ?? '')],
+    program: [ownNode(), realpathSync(process.argv[1] ?? '')],
   };
 }
 

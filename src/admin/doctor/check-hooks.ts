@@ -1,11 +1,12 @@
 import { access, constants, lstat, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { placesIn, renewNode } from '../../bridge/recorded-node.js';
+import { placesIn } from '../../bridge/recorded-node.js';
 import { STREAMS_FOLDER } from '../../bridge/stream-folder.js';
 import { PACKAGE_FILES } from '../../process/own-package.js';
 import { runProgram } from '../../process/run-program.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { expectedHooks } from '../install-hooks.js';
+import { renewHooks, withoutProgram } from '../renew-hooks.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
 /** The program of this package that each of them starts. */
@@ -26,10 +27,8 @@ const NODE_TIMEOUT_MS = 10_000;
  */
 export async function checkHooks(gitDir: string): Promise<Verdict[]> {
   const init = `llm-bridge init ${shellQuote(gitDir)}`;
-  const verdicts: Verdict[] = [];
-  const { gone, changed } = await renewNode(gitDir);
-  if (changed.length > 0)
-    verdicts.push(ok(`the hooks start ${process.execPath} from now on, because ${gone} is gone`));
+  const renewed = await renewHooks(gitDir);
+  const verdicts = renewed.map(ok);
   const programs = new Map<string, string>();
   for (const { target } of await expectedHooks({ node: '', path: '' })) {
     const file = path.join(gitDir, target);
@@ -65,13 +64,9 @@ export async function checkHooks(gitDir: string): Promise<Verdict[]> {
       : await judgeProgram(name, program, init);
     if (verdict !== null) verdicts.push(verdict);
   }
-  return verdicts.some(({ status }) => status !== 'ok') || changed.length > 0
+  return verdicts.some(({ status }) => status !== 'ok') || renewed.length > 0
     ? verdicts
     : [ok('installed and current')];
-}
-
-function withoutProgram(text: string): string {
-  return text.replace(/^( *)hook=.*$/m, '$1hook=');
 }
 
 async function judgeNode(node: string, init: string): Promise<Verdict | null> {

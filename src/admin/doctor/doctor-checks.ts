@@ -11,6 +11,7 @@ import { type AgentCheckOptions, agentChecks, stateDirOf } from './agent-checks.
 import { checkDisk, DEFAULT_DISK_THRESHOLDS } from './check-disk.js';
 import { checkGateway } from './check-gateway.js';
 import { checkGit } from './check-git.js';
+import { checkServices, installedServices } from './check-services.js';
 import type { Check } from './finding.js';
 import { remoteChecks } from './remote-checks.js';
 import { serverChecks } from './server-checks.js';
@@ -39,6 +40,14 @@ export async function* doctorChecks(options: DoctorOptions): AsyncGenerator<Chec
     });
   }
   let keyRole: Role | undefined;
+  const here = {
+    platform: process.platform,
+    home: os.homedir(),
+    configHome: env.XDG_CONFIG_HOME,
+    localAppData: env.LOCALAPPDATA,
+    uid: process.getuid?.() ?? 0,
+  };
+  if (installedServices(here).length > 0) yield { name: 'services', run: () => checkServices(here) };
   if (address.kind === 'local') {
     yield* serverChecks({
       repoPath: address.url,

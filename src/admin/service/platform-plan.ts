@@ -26,6 +26,19 @@ export function envFileOf(
   return path.posix.join(folder, `${name}.env`);
 }
 
+/** Where the files of services lie, those of this user and those of the machine, and how such files end. */
+export function serviceFolders(
+  platform: ServicePlatform,
+  paths: ServicePaths,
+): { readonly folders: readonly string[]; readonly ending: string } {
+  const scopes = ['user', 'system'] as const;
+  if (platform === 'linux')
+    return { folders: scopes.map((scope) => systemdFolder(scope, paths)), ending: '.service' };
+  if (platform === 'darwin')
+    return { folders: scopes.map((scope) => launchdFolder(scope, paths)), ending: '.plist' };
+  return { folders: [windowsFolder(paths)], ending: '.xml' };
+}
+
 /** What there is to write and to run for a service, in the words of one system's service manager. */
 export function planForPlatform(
   platform: ServicePlatform,
@@ -37,7 +50,7 @@ export function planForPlatform(
 
 function planSystemd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
   const isSystem = spec.scope === 'system';
-  const folder = isSystem ? '/etc/systemd/system' : path.posix.join(configFolder(paths), 'systemd', 'user');
+  const folder = systemdFolder(spec.scope, paths);
   const systemctl = ['systemctl', ...(isSystem ? [] : ['--user'])] as const;
   const isTimed = spec.role === 'ingest';
   const main = `${spec.name}.${isTimed ? 'timer' : 'service'}`;
@@ -69,8 +82,8 @@ function planSystemd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
 
 function planLaunchd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
   const isSystem = spec.scope === 'system';
-  const library = isSystem ? '/Library' : path.posix.join(paths.home, 'Library');
-  const plist = path.posix.join(library, isSystem ? 'LaunchDaemons' : 'LaunchAgents', `${spec.name}.plist`);
+  const library = libraryFolder(spec.scope, paths);
+  const plist = path.posix.join(launchdFolder(spec.scope, paths), `${spec.name}.plist`);
   const log = path.posix.join(library, 'Logs', `${spec.name}.log`);
   const domain = isSystem ? 'system' : `gui/${paths.uid}`;
   return {
@@ -100,6 +113,18 @@ function planTask(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
     status: ['schtasks', '/Query', '/TN', task, '/FO', 'LIST'],
     hint: 'it runs while you are logged in',
   };
+}
+
+function systemdFolder(scope: ServiceScope, paths: ServicePaths): string {
+  return scope === 'system' ? '/etc/systemd/system' : path.posix.join(configFolder(paths), 'systemd', 'user');
+}
+
+function launchdFolder(scope: ServiceScope, paths: ServicePaths): string {
+  return path.posix.join(libraryFolder(scope, paths), scope === 'system' ? 'LaunchDaemons' : 'LaunchAgents');
+}
+
+function libraryFolder(scope: ServiceScope, paths: ServicePaths): string {
+  return scope === 'system' ? '/Library' : path.posix.join(paths.home, 'Library');
 }
 
 function configFolder({ home, configHome }: ServicePaths): string {

@@ -29,13 +29,24 @@ const WORDS_OF: Readonly<Record<ServicePlatform, (text: string) => string[]>> = 
 export async function requireProgram({ platform, spec, plan }: Service): Promise<void> {
   const [first] = plan.files;
   if (first === undefined) return;
-  const text = await readFile(first.path, first.encoding).catch(() => '');
+  const fault = await programFault(platform, spec, first.path);
+  if (fault === null) return;
+  throw new BridgeError(fault.message, { code: 'no-program', remedy: fault.remedy });
+}
+
+/** What is wrong with the program that the file of an installed service starts; null where nothing is. */
+export async function programFault(
+  platform: ServicePlatform,
+  { name, role }: { readonly name: string; readonly role: string },
+  file: string,
+): Promise<{ readonly message: string; readonly remedy: string } | null> {
+  const text = await readFile(file, platform === 'win32' ? 'utf16le' : 'utf8').catch(() => '');
   const gone = await firstGone(startedProgram(platform, text));
-  if (gone === null) return;
-  throw new BridgeError(`${spec.name} starts ${oneLine(gone)}, which is gone: it does not come up again`, {
-    code: 'no-program',
-    remedy: `llm-bridge service install ${spec.role} again, with the options that stand in ${first.path}`,
-  });
+  if (gone === null) return null;
+  return {
+    message: `${name} starts ${oneLine(gone)}, which is gone: it does not come up again`,
+    remedy: `llm-bridge service install ${role} again, with the options that stand in ${file}`,
+  };
 }
 
 /**

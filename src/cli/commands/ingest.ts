@@ -1,5 +1,5 @@
+import { renewHooks } from '../../admin/renew-hooks.js';
 import { openLocalBridge } from '../../bridge/local-bridge.js';
-import { renewNode } from '../../bridge/recorded-node.js';
 import { repairBridge } from '../../git/repair-bridge.js';
 import type { Repository } from '../../git/run-git.js';
 import { sweepDoneClaims, tellOnAnswer } from '../../log/catch-up-log.js';
@@ -22,9 +22,7 @@ export const ingestCommand = defineCommand({
   async run(args, { out, env }) {
     const { repo } = await openLocalBridge(args.repo, { env, asOwner: true });
     for (const done of await repairBridge(repo)) process.stderr.write(`${done}\n`);
-    const { gone, changed } = await renewNode(repo.gitDir);
-    if (changed.length > 0)
-      process.stderr.write(`the hooks start ${process.execPath} from now on, because ${gone} is gone\n`);
+    for (const done of await renewHooks(repo.gitDir)) process.stderr.write(`${done}\n`);
     await sweepDoneClaims(repo, Date.now()).catch(() => {});
     if (args.again !== undefined) await askAgain(repo.gitDir, args.again);
     if (args.rebuild) await rebuild(repo, args.json, out);

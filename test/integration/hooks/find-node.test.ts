@@ -158,8 +158,64 @@ describe('a bridge whose node is gone', () => {
     const gone = await loseNode(bridge);
     const open = await fakeNode(join(bridge.dir, 'open/node'), '22.0.0');
     await chmod(dirname(open), 0o777);
-    expect(await renewNode(bridge.repoPath, open)).toEqual({ gone, changed: [] });
+    expect(await renewNode(bridge.repoPath, open)).toEqual({ gone, node: open, changed: [] });
     expect(await nodeIn(bridge, 'hooks/pre-receive')).toBe(gone);
+  });
+});
+
+describe('a bridge whose node took llm-bridge along, as version managers have it', () => {
+  const STUBS = ['hooks/pre-receive', 'hooks/post-receive', 'bridge/ssh-command', 'bridge/repair'];
+
+  /** The programs in the stubs, by what is in front of their names. */
+  async function programsOf(bridge: PlainBridge): Promise<(string | undefined)[]> {
+    const texts = await Promise.all(STUBS.map((stub) => readFile(join(bridge.repoPath, stub), 'utf8')));
+    return texts.map((text) => /^ *hook='?(.*)\/[a-z-]+\.cjs'?$/m.exec(text)?.[1]);
+  }
+
+  async function losePackage(bridge: PlainBridge): Promise<string> {
+    await loseNode(bridge);
+    const gone = join(bridge.dir, 'versions/v20.19.0/lib/node_modules/git-llm-bridge/dist/hooks');
+    for (const stub of STUBS) {
+      const file = join(bridge.repoPath, stub);
+      const text = await readFile(file, 'utf8');
+      await writeFile(file, text.replace(/^( *hook=).*\/([a-z-]+\.cjs)'?$/m, `$1${gone}/$2`));
+    }
+    return gone;
+  }
+
+  test('lets no push in, and gets those of the llm-bridge that runs doctor, or ingest', async () => {
+    const bridge = await startPlainBridge();
+    const mine = (await programsOf(bridge))[0] ?? 'none';
+    const gone = await losePackage(bridge);
+    const refused = await bridge.push([
+      `${await bridge.writer.ask(await bridge.tip(), 'q')}:refs/heads/main`,
+    ]);
+    expect(refused.stderr).toContain('node or the hook program has moved');
+
+    const moved = `the hooks run the programs in ${mine} from now on, because ${gone} is gone`;
+    expect(await hooksOf(bridge)).toMatchObject([{ status: 'ok' }, { status: 'ok', text: moved }]);
+    expect(await programsOf(bridge)).toEqual([mine, mine, mine, mine]);
+    const asked = await bridge.pushOk(await bridge.writer.ask(await bridge.tip(), 'q'));
+    await bridge.pushOk(await bridge.writer.answer(asked, anAnswer(asked, 'q')));
+    expect((await bridge.readLog()).trim().split('\n')).toHaveLength(1);
+
+    await losePackage(bridge);
+    const { stderr } = await runCli(['ingest', '--repo', bridge.repoPath], { env: bridge.env });
+    expect(stderr.trim().split('\n').at(-1)).toBe(moved);
+    expect(await hooksOf(bridge)).toMatchObject([{ status: 'ok', text: 'installed and current' }]);
+  });
+
+  test('keeps a stub that is not of this version: its program may be another one', async () => {
+    const bridge = await startPlainBridge();
+    const gone = await losePackage(bridge);
+    const file = join(bridge.repoPath, 'hooks/pre-receive');
+    await writeFile(file, `${await readFile(file, 'utf8')}# of another version\n`);
+    const findings = await hooksOf(bridge);
+    expect(findings.filter(({ status }) => status === 'broken').map(({ text }) => text)).toEqual([
+      expect.stringContaining('hooks/pre-receive is not what this llm-bridge installs'),
+      `hooks/pre-receive starts ${gone}/pre-receive.cjs, which is gone`,
+    ]);
+    expect((await programsOf(bridge))[0]).toBe(gone);
   });
 });
 
