@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { hashOf, readTokens } from './token-file.js';
 
 /** The tokens of a gateway that runs: what the file says now. */
@@ -44,6 +45,8 @@ export class TokenKeeper {
     const stats = statSync(this.#file, { throwIfNoEntry: false, bigint: true });
     const stamp = stats === undefined ? '' : `${stats.ino} ${stats.mtimeNs} ${stats.size}`;
     if (stamp === this.#stamp) return;
+    // A disk that is away takes the file with it: what was read before holds, for nobody has removed it.
+    if (stats === undefined && !existsSync(path.dirname(this.#file))) return;
     const tokens = Object.entries(readTokens(this.#file));
     this.#known = tokens.map(([name, { sha256 }]) => ({ name, hash: Buffer.from(sha256, 'hex') }));
     this.#stamp = stamp;

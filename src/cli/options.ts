@@ -130,7 +130,7 @@ export const WATCH_OPTIONS = [OPTIONS.localRepo, worded(OPTIONS.asker, 'Who asks
 export const INGEST_OPTIONS = [OPTIONS.localRepo, OPTIONS.json, OPTIONS.rebuild, OPTIONS.again] as const;
 
 export const SERVE_OPTIONS = [
-  OPTIONS.repo,
+  OPTIONS.repos,
   OPTIONS.listen,
   worded(OPTIONS.asker, 'Who asks, where no key says it'),
   OPTIONS.waitFor,

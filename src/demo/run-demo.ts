@@ -123,7 +123,7 @@ async function serveUntilStopped(demo: {
 }): Promise<void> {
   const { repo, env, print, signal } = demo;
   const gateway = await openGateway({
-    access: { repo, env },
+    bridges: [{ name: 'demo', access: { repo, env } }],
     listen: await listenAddress(),
     waitMs: GATEWAY_WAIT_MS,
     lingerMs: 0,

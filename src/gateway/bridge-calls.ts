@@ -4,6 +4,7 @@ import type { BridgeView } from '../bridge/bridge-view.js';
 import type { BridgeAccess, BridgeTerms } from '../bridge/connection.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { CANCEL_FILE } from '../protocol/names.js';
 import type { ApiError } from './api-errors.js';
 import type { AskedCall } from './asked-call.js';
 import { BridgeFeed } from './bridge-feed.js';
@@ -16,13 +17,18 @@ import { FreshTerms } from './fresh-terms.js';
 import { KeptCalls } from './kept-calls.js';
 import { KnownModels } from './known-models.js';
 import type { LiveCall } from './live-call.js';
+import { OpenTasks } from './open-tasks.js';
 import { findOwnTasks } from './own-tasks.js';
 import { PostedCalls } from './posted-calls.js';
 import { notTaken, tooManyOpen } from './task-errors.js';
 
 /** Opens a bridge for the calls of a gateway. Throws BridgeError as openToWrite does. */
-export async function openCalls(access: BridgeAccess, settings: CallsSettings): Promise<Calls> {
-  const view = await openToWrite(access, 'window', { name: settings.name });
+export async function openCalls(
+  access: BridgeAccess,
+  settings: CallsSettings,
+  signal?: AbortSignal,
+): Promise<Calls> {
+  const view = await openToWrite(access, 'window', { name: settings.name, signal });
   try {
     return await BridgeCalls.open(view, settings);
   } catch (error) {
@@ -40,6 +46,7 @@ class BridgeCalls implements Calls {
   readonly #models: KnownModels;
   readonly #terms: FreshTerms;
   readonly #queue: CommitQueue;
+  readonly #open: OpenTasks;
   #told = '';
   #isClosed = false;
 
@@ -52,11 +59,15 @@ class BridgeCalls implements Calls {
     this.#models = new KnownModels(feed);
     this.#terms = new FreshTerms(feed.view);
     this.#queue = new CommitQueue(feed, settings.name);
+    this.#open = new OpenTasks(feed.view);
   }
 
   static async open(view: BridgeView, settings: CallsSettings): Promise<BridgeCalls> {
     const feed = await BridgeFeed.open(view, {
-      onCommits: (commits) => calls.#kept.takeCommits(commits, feed.reader()),
+      onCommits: (commits) => {
+        calls.#open.take(commits);
+        return calls.#kept.takeCommits(commits, feed.reader());
+      },
       onSideRefs: () => calls.#models.changed(),
       onProblem: (error) => calls.#tell(error),
     });
@@ -110,7 +121,9 @@ class BridgeCalls implements Calls {
 
   async submit(what: QueuedMessage): Promise<Committed> {
     try {
-      return await this.#queue.submit(what);
+      const committed = await this.#queue.submit(what);
+      if (what.file !== CANCEL_FILE) this.#open.asked(committed.id);
+      return committed;
     } catch (error) {
       throw this.#notTaken(error);
     }
@@ -126,6 +139,22 @@ class BridgeCalls implements Calls {
 
   hasModel(model: string): Promise<boolean> {
     return this.#models.has(model);
+  }
+
+  knows(asked: AskedCall): boolean {
+    return this.#kept.find(asked) !== null || this.#posted.knows(asked);
+  }
+
+  openTasks(): Promise<number> {
+    return this.#open.count();
+  }
+
+  isAiling(): boolean {
+    return this.#feed.isAiling;
+  }
+
+  lastWho(): WhoWorks | null {
+    return this.#models.last();
   }
 
   who(maxAgeMs?: number): Promise<WhoWorks> {
@@ -166,6 +195,7 @@ class BridgeCalls implements Calls {
     this.#queue
       .submit({ ...message, isWanted: () => call.listenerCount > 0 })
       .then(async ({ id: task, isNew }) => {
+        this.#open.asked(task);
         this.#kept.onMain(call, task, isStreamed);
         if (!isNew) await this.#kept.lookUp(task);
       })

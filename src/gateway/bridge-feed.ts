@@ -38,6 +38,9 @@ export class BridgeFeed {
   /** Main may have moved to an id that we do not have yet. */
   #isBehind = true;
   #wantsSideRefs = false;
+  #isFailing = false;
+  /** Whether the doorbell would ring now. */
+  #hears = () => true;
   #running: Promise<string> | null = null;
   #next: Promise<string> | null = null;
   #loop: Promise<void> | null = null;
@@ -77,6 +80,11 @@ export class BridgeFeed {
       this.#reader = { gitDir: repo.gitDir, reader: openObjectReader(repo, { idleMs: READER_IDLE_MS }) };
     }
     return this.#reader.reader;
+  }
+
+  /** Whether the last look failed, or nobody tells us of what is new. */
+  get isAiling(): boolean {
+    return this.#isFailing || !this.#hears();
   }
 
   /** Main as it is known here. Elsewhere it may be further on. */
@@ -138,6 +146,12 @@ export class BridgeFeed {
       this.#notifier.ring();
     };
     const doorbell = openDoorbell(this.view.connection, { ring });
+    let hasHeard = false;
+    this.#hears = () => {
+      // Until it is connected for the first time, nothing is wrong.
+      hasHeard ||= doorbell.connected();
+      return !hasHeard || doorbell.connected();
+    };
     try {
       for (let failures = 0; !signal.aborted; ) {
         const pollMs = failures === 0 && doorbell.connected() ? SAFETY_POLL_MS : POLL_MS;
@@ -174,9 +188,11 @@ export class BridgeFeed {
       // Our own commits may have become known meanwhile, and may be further on.
       if (this.#known === from || commits.some(({ id }) => id === this.#known))
         this.#known = commits.at(-1)?.id ?? this.#known;
+      this.#isFailing = false;
       return this.#known;
     } catch (error) {
       this.#isBehind = true;
+      this.#isFailing = true;
       this.#wantsSideRefs ||= sideRefs;
       throw error;
     }

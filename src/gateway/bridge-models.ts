@@ -21,11 +21,8 @@ export interface BridgeModel {
 /** Other names for models: what a call may say, and the model that is asked. */
 export type Aliases = ReadonlyMap<string, string>;
 
-/**
- * The models that agents have, also those that are away, by name; each once, whatever server has it. The
- * aliases of those that are there come after them.
- */
-export function bridgeModels(who: WhoWorks, nowMs: number, aliases: Aliases): BridgeModel[] {
+/** The models that agents have, also those that are away, by name; each once, whatever server has it. */
+export function bridgeModels(who: WhoWorks, nowMs: number): BridgeModel[] {
   const { rows } = modelList(who, { nowMs, takesClaims: true });
   const models = new Map<string, BridgeModel>();
   for (const { model, can, agents } of rows) {
@@ -47,11 +44,36 @@ export function bridgeModels(who: WhoWorks, nowMs: number, aliases: Aliases): Br
       loadedUntilMs: loadedUntilMs ?? before?.loadedUntilMs ?? null,
     });
   }
+  return [...models.values()];
+}
+
+/** The models of several bridges, each once; `bridge` is put before the names of its agents. */
+export function modelsOfAll(
+  lists: readonly { readonly bridge: string; readonly models: readonly BridgeModel[] }[],
+): BridgeModel[] {
+  const models = new Map<string, BridgeModel>();
+  for (const { bridge, models: list } of lists)
+    for (const { name, can, agents, saidMs, loadedUntilMs } of list) {
+      const before = models.get(name);
+      const loaded = [before?.loadedUntilMs ?? null, loadedUntilMs].filter((one) => one !== null);
+      models.set(name, {
+        name,
+        can: [...new Set([...(before?.can ?? []), ...can])].sort(),
+        agents: [...(before?.agents ?? []), ...agents.map((agent) => `${bridge}/${agent}`)],
+        saidMs: Math.max(before?.saidMs ?? 0, saidMs),
+        loadedUntilMs: loaded.length === 0 ? null : Math.max(...loaded),
+      });
+    }
+  return [...models.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The same models, and after them the other names of those that are there. */
+export function withAliases(models: readonly BridgeModel[], aliases: Aliases): BridgeModel[] {
   const others = [...aliases].flatMap(([name, target]) => {
-    const model = models.has(name) ? undefined : findModel([...models.values()], target);
+    const model = models.some((one) => one.name === name) ? undefined : findModel(models, target);
     return model === undefined ? [] : [{ ...model, name }];
   });
-  return [...models.values(), ...others];
+  return [...models, ...others];
 }
 
 /** The model of this name; a name without a tag is that with `:latest`, as their owners have it. */

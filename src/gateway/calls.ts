@@ -32,6 +32,17 @@ export interface Calls {
   readonly asker: string;
   /** Whether an agent has a model; true also where nobody can tell. */
   hasModel(model: string): Promise<boolean>;
+  /**
+   * Whether a call joins one that is here: it has the key of one, or nobody listens to the same one. Throws
+   * ApiError 422 for the key of another call.
+   */
+  knows(asked: AskedCall): boolean;
+  /** How many tasks of the bridge wait or are being answered, whoever asked them. */
+  openTasks(): Promise<number>;
+  /** Whether the last look at the bridge failed, or its connection is lost. */
+  isAiling(): boolean;
+  /** Who was there when it was read last; null where it never was. */
+  lastWho(): WhoWorks | null;
   /** Who is there, and what they have; at most so old, by default half a minute. Milliseconds. */
   who(maxAgeMs?: number): Promise<WhoWorks>;
   /** The bridge's rules and clock; its terms as they were last read. */

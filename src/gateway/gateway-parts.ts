@@ -45,8 +45,14 @@ export interface GatewayParts {
   readonly maxHeldBytes: number;
   /** What the page at `/` is made of; absent where there is none. */
   readonly page?: { readonly data: PageData; readonly actions: PageActions } | undefined;
-  /** Null where the bridge can be written, else why not. */
-  readonly health: () => Promise<string | null>;
+  /**
+   * `reason`: why no bridge can be written; null where one can. `notReady`: of several, by name, why each
+   * cannot that cannot.
+   */
+  readonly health: () => Promise<{
+    readonly reason: string | null;
+    readonly notReady: Readonly<Record<string, string>>;
+  }>;
   readonly metrics: Pick<Metrics, 'scrape'>;
   /** Our version, for those who ask. */
   readonly version: string;

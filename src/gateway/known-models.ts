@@ -1,11 +1,9 @@
-import { sameModel } from '../agent/backends/same-model.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
-import { holdersOf } from '../bridge/wanted-model.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { isPresent } from '../protocol/presence.js';
 import { modelOfRequest, type TaskRequest } from '../protocol/request.js';
-import { ApiError } from './api-errors.js';
 import type { BridgeFeed } from './bridge-feed.js';
+import { placedFor } from './choose-bridge.js';
+import { modelNotFound } from './task-errors.js';
 
 /** What lies beside main is read again after this time. Milliseconds. */
 const WHO_AGE_MS = 30_000;
@@ -17,6 +15,7 @@ const WHO_AGAIN_MS = 1_000;
 export class KnownModels {
   readonly #feed: BridgeFeed;
   #who: { readonly value: Promise<WhoWorks>; readonly atMs: number } | null = null;
+  #last: WhoWorks | null = null;
 
   constructor(feed: BridgeFeed) {
     this.#feed = feed;
@@ -30,6 +29,11 @@ export class KnownModels {
     return this.#whoSince(performance.now() - maxAgeMs);
   }
 
+  /** What was read last, however long ago; null before the first time. */
+  last(): WhoWorks | null {
+    return this.#last;
+  }
+
   /** What was read is out of date. */
   changed(): void {
     this.#who = null;
@@ -39,9 +43,7 @@ export class KnownModels {
   async require(asked: TaskRequest): Promise<void> {
     const model = modelOfRequest(asked);
     if (model === undefined) return;
-    if (await this.has(model)) return;
-    const message = `no agent has the model ${JSON.stringify(model)}; GET /v1/models lists those there are`;
-    throw new ApiError(message, { status: 404, code: 'model_not_found', param: 'model' });
+    if (!(await this.has(model))) throw modelNotFound(model);
   }
 
   /** Whether an agent has a model; true also where nobody can tell. */
@@ -59,10 +61,9 @@ export class KnownModels {
 
   /** True also where nobody can tell: no agent has said what it has, or one that is there does not say. */
   #mayHave(who: WhoWorks, model: string): boolean {
-    if (who.models.size === 0) return true;
-    const nowMs = this.#feed.view.terms.serverNow();
-    const isSilent = who.agents.some((one) => isPresent(one, nowMs) && !who.models.has(one.agent));
-    return isSilent || holdersOf({ model }, who.models, sameModel).length > 0;
+    const { serverNow, claimLeaseMs } = this.#feed.view.terms;
+    const bridge = { nowMs: serverNow(), takesClaims: claimLeaseMs !== null };
+    return placedFor(model, who, bridge).standing !== 'none';
   }
 
   #whoSince(sinceMs: number): Promise<WhoWorks> {
@@ -79,6 +80,7 @@ export class KnownModels {
   async #look(): Promise<WhoWorks> {
     const { view } = this.#feed;
     await this.#feed.catchUp({ sideRefs: true });
-    return await view.mended(() => view.whoWorks());
+    this.#last = await view.mended(() => view.whoWorks());
+    return this.#last;
   }
 }

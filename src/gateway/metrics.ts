@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { type HistoryRecord, readAnswers } from '../log/read-answers.js';
+import type { BridgeState } from './bridge-page.js';
 import type { Calls } from './calls.js';
-import type { PageState } from './page-data.js';
 
 /** What Prometheus is told of a bridge. */
 export interface Metrics {
@@ -23,16 +23,17 @@ const BY = ['model', 'agent', 'asker', 'outcome'] as const;
 
 /**
  * Opens the metrics of a bridge, which count from `since` on, a commit of main. `state`: what is open now.
- * Answers are counted when they are asked for, from the commits that came meanwhile, so a gateway that nobody
- * asks for them does nothing.
+ * `bridge`: a label of all, where there are several; null for none. Answers are counted when they are asked
+ * for, from the commits that came meanwhile, so a gateway that nobody asks for them does nothing.
  */
 export function openMetrics(
   calls: Pick<Calls, 'view'>,
-  state: () => Promise<Pick<PageState, 'tasks' | 'agents' | 'now'>>,
-  since: string,
+  state: () => Promise<Pick<BridgeState, 'tasks' | 'agents' | 'now'>>,
+  { since, bridge = null }: { readonly since: string; readonly bridge?: string | null },
 ): Metrics {
   const { view } = calls;
   const registry = new Registry();
+  if (bridge !== null) registry.setDefaultLabels({ bridge });
   const of = { registers: [registry] };
   const waiting = new Gauge({
     ...of,
@@ -110,12 +111,42 @@ export function openMetrics(
       const pending = tasks.filter((task) => task.state === 'pending');
       waiting.set(pending.length);
       running.set(tasks.filter((task) => task.state === 'running').length);
-      const since = pending.map(({ asked_at }) => Date.parse(asked_at));
-      oldest.set(Math.max(0, (Date.parse(now) - Math.min(Date.parse(now), ...since)) / 1000));
+      const askedMs = pending.map(({ asked_at }) => Date.parse(asked_at));
+      oldest.set(Math.max(0, (Date.parse(now) - Math.min(Date.parse(now), ...askedMs)) / 1000));
       for (const one of AGENT_STATES)
         agents.set({ state: one }, known.filter((agent) => agent.state === one).length);
       return { text: await registry.metrics(), contentType: registry.contentType };
     },
     firstEvent: (seconds) => first.observe(seconds),
   };
+}
+
+/** What is known of the bridges of a gateway; one that cannot be read is left out. */
+export async function scrapeAll(
+  bridges: readonly Pick<Metrics, 'scrape'>[],
+): Promise<{ readonly text: string; readonly contentType: string }> {
+  const [only, ...others] = bridges;
+  if (only !== undefined && others.length === 0) return await only.scrape();
+  const scrapes = await Promise.allSettled(bridges.map((one) => one.scrape()));
+  const texts = scrapes.flatMap((one) => (one.status === 'fulfilled' ? [one.value.text] : []));
+  return { text: mergedText(texts), contentType: new Registry().contentType };
+}
+
+/**
+ * The same metrics of several: what Prometheus reads has the head of each once, and all its lines together.
+ */
+function mergedText(texts: readonly string[]): string {
+  const families = new Map<string, string[]>();
+  for (const text of texts) {
+    let lines: string[] = [];
+    for (const line of text.split('\n')) {
+      const name = /^# HELP (\S+) /.exec(line)?.[1];
+      const known = name === undefined ? undefined : families.get(name);
+      if (name !== undefined) {
+        lines = known ?? [line];
+        families.set(name, lines);
+      } else if (line !== '' && !(line.startsWith('# ') && lines.includes(line))) lines.push(line);
+    }
+  }
+  return `${[...families.values()].flat().join('\n')}\n`;
 }

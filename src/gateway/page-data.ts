@@ -1,60 +1,37 @@
 import type { AgentStatus, AttendanceStatus } from '../admin/bridge-status.js';
-import { agentStatuses, attendanceStatus } from '../admin/read-status.js';
-import { placesOf, readTasks, tasksContext } from '../admin/read-tasks.js';
-import { newestRows, type TaskRow } from '../admin/task-rows.js';
-import { findAnswer } from '../asker/find-answer.js';
-import { findTask } from '../asker/find-task.js';
-import { openObjectReader } from '../git/object-reader.js';
 import { type AnswerStats, answerStats } from '../log/answer-stats.js';
-import { type HistoryRecord, readAnswers } from '../log/read-answers.js';
-import { shellQuote } from '../process/shell-quote.js';
-import { BridgeError } from '../protocol/bridge-error.js';
-import { type HistoryCommit, messageOf } from '../protocol/history.js';
+import type { HistoryRecord } from '../log/read-answers.js';
 import { ApiError } from './api-errors.js';
 import type { BridgeModel } from './bridge-models.js';
-import type { Calls } from './calls.js';
+import type { BridgePage, BridgeState, PageRecord, PageTask } from './bridge-page.js';
 import { type HourFigures, hourFigures } from './hour-figures.js';
+import { inTime } from './in-time.js';
 
-/** A task as the page lists it. Times are ISO 8601. */
-export interface PageTask extends TaskRow {
-  /** Of a pending task: how many are before it, plus one. Null otherwise. */
-  readonly place: number | null;
-  /** About how long it takes until it is answered, milliseconds; null where nothing says that. */
-  readonly about_ms: number | null;
+/** Of what comes from one of several bridges: the name of the bridge. Absent where there is one. */
+interface OfBridge {
+  readonly bridge?: string | undefined;
 }
 
-/** What the page shows of a bridge. */
+/** What the page shows of the bridges of a gateway. */
 export interface PageState {
-  /** By the server's clock. */
+  /** By the server's clock; of several, by that of the first. */
   readonly now: string;
   readonly attendance: AttendanceStatus;
   /** All that are open, and the newest of the others; the oldest first. */
-  readonly tasks: readonly PageTask[];
-  readonly agents: readonly AgentStatus[];
+  readonly tasks: readonly (PageTask & OfBridge)[];
+  readonly agents: readonly (AgentStatus & OfBridge)[];
   readonly models: readonly BridgeModel[];
-}
-
-/** One task, with what was asked and answered as it stands in the record. */
-export interface PageRecord {
-  readonly task: string;
-  readonly asker: string;
-  readonly asked_at: string;
-  /** The file and its text; null where it is too long to be shown. */
-  readonly file: string;
-  readonly text: string | null;
-  /** The commit and the fields of the answer; null where there is none yet. */
-  readonly answer: HistoryRecord | null;
-  /** What shows the commits, to be typed where the bridge is. */
-  readonly git: string;
+  /** Where there are several, each, and why it cannot be read now; null where it can. */
+  readonly bridges: readonly { readonly name: string; readonly problem: string | null }[];
 }
 
 /** What the page asks the gateway for. All throw what reading the bridge throws. */
 export interface PageData {
   state(): Promise<PageState>;
   /** Throws ApiError 404 for a task that is not there. */
-  record(task: string): Promise<PageRecord>;
+  record(task: string): Promise<PageRecord & OfBridge>;
   /** The newest answers with all of these words in question, answer, names or id. */
-  search(words: string): Promise<readonly HistoryRecord[]>;
+  search(words: string): Promise<readonly (HistoryRecord & OfBridge)[]>;
   figures(): Promise<readonly HourFigures[]>;
   /** The figures of the newest answers, by model, asker, agent and day (of UTC). */
   stats(): Promise<AnswerStats>;
@@ -68,65 +45,86 @@ export interface PageActions {
   readonly nameOf: (token: string) => string | null;
 }
 
-/** Tasks that are over, of which the page shows the newest. */
-const SHOWN_DONE = 50;
+/** A bridge as the page reads it. */
+export interface PageOfBridge {
+  /** Null where there is only one. */
+  readonly name: string | null;
+  /** Null where it could not be opened yet. */
+  readonly page: BridgePage | null;
+}
 
-/** So many of the newest answers are searched, and make the charts and tables: some tenths of a second. */
-const MAX_ANSWERS = 2_000;
+/** So many answers are found at most. */
 const MAX_FOUND = 50;
 
-/** A longer task is a photo, or a book. Bytes. */
-const MAX_SHOWN_BYTES = 256 * 1024;
+/** A bridge that is slower than this is shown as it was before. Milliseconds. */
+const READ_MS = 5_000;
 
-/** However many pages are open, nothing is read more often than this. Milliseconds. */
-const STATE_AGE_MS = 1_000;
-const ANSWERS_AGE_MS = 15_000;
-
-/** Opens the page's way to the bridge of these calls. `models`: as clients see them, aliases among them. */
+/**
+ * Opens what the page reads of all bridges of a gateway. `bridges`: as they are now. `models`: as clients see
+ * them, aliases among them.
+ */
 export function openPageData(
-  calls: Pick<Calls, 'view' | 'who'>,
+  bridges: () => readonly PageOfBridge[],
   models: () => Promise<readonly BridgeModel[]>,
 ): PageData {
-  const { view } = calls;
-  const answers = kept(ANSWERS_AGE_MS, () => readAnswers(view.repo, view.ref, { count: MAX_ANSWERS }));
-  const state = kept(STATE_AGE_MS, async (): Promise<PageState> => {
-    const context = tasksContext(view, await calls.who());
-    const known = await readTasks(view.repo, context);
-    const places = await placesOf(view.repo, known, context);
-    const tasks = newestRows(known.rows, SHOWN_DONE).map((row): PageTask => {
-      const { place = null, aboutMs = null } = row.state === 'pending' ? (places.get(row.task) ?? {}) : {};
-      return { ...row, place, about_ms: row.waits_for === null ? aboutMs : null };
-    });
-    return {
-      now: new Date(context.nowMs).toISOString(),
-      attendance: attendanceStatus(context),
-      tasks,
-      agents: agentStatuses(known.rows, context),
-      models: await models(),
-    };
+  const before = new Map<string, BridgeState>();
+  const named = <T>(value: T, name: string | null): T & OfBridge => ({
+    ...value,
+    ...(name === null ? {} : { bridge: name }),
   });
+
+  async function stateOf({ name, page }: PageOfBridge) {
+    // Of the only bridge the failure is the page's.
+    if (name === null && page !== null) return { name, state: await page.state(), problem: null };
+    const key = name ?? '';
+    try {
+      if (page === null) throw new Error('it could not be opened yet');
+      const state = await soon(page.state());
+      before.set(key, state);
+      return { name, state, problem: null };
+    } catch (error) {
+      return { name, state: before.get(key) ?? null, problem: (error as Error).message };
+    }
+  }
+
+  async function answers(): Promise<(HistoryRecord & OfBridge)[]> {
+    const lists = await Promise.all(
+      bridges().map(async ({ name, page }) => {
+        if (page === null) return [];
+        const read = name === null ? page.answers() : soon(page.answers()).catch(() => []);
+        return (await read).map((record) => named(record, name));
+      }),
+    );
+    const [only = [], ...others] = lists;
+    if (others.length === 0) return only;
+    return lists.flat().sort((a, b) => (a.created_at < b.created_at ? -1 : 1));
+  }
+
   return {
-    state,
-    async record(prefix) {
-      const task = await findTask(view, prefix).catch((error: unknown) => {
-        if (error instanceof BridgeError && error.code === 'usage') return null;
-        throw error;
-      });
-      if (task === null)
-        throw new ApiError('there is no such task here', { status: 404, code: 'no_such_task' });
-      const found = await findAnswer(view, task.id);
-      const { file, text } = await textOf(task);
-      const commits = [task.id, ...(found === null ? [] : [found.commit])];
-      const where = view.isLocal ? `git -C ${shellQuote(view.repo.gitDir)}` : 'git';
+    async state() {
+      const all = await Promise.all(bridges().map(stateOf));
+      const known = all.flatMap(({ name, state }) => (state === null ? [] : [{ name, state }]));
       return {
-        task: task.id,
-        asker: task.author,
-        asked_at: new Date(task.committedAtMs).toISOString(),
-        file,
-        text,
-        answer: found === null ? null : { commit: found.commit, ...found.asked, ...found.answer },
-        git: `${where} show ${commits.join(' ')}`,
+        now: known[0]?.state.now ?? new Date().toISOString(),
+        attendance: attendanceOfAll(known),
+        tasks: byAge(known.map(({ name, state }) => state.tasks.map((task) => named(task, name)))),
+        agents: known.flatMap(({ name, state }) => state.agents.map((agent) => named(agent, name))),
+        models: await models(),
+        bridges: all.flatMap(({ name, problem }) => (name === null ? [] : [{ name, problem }])),
       };
+    },
+    async record(task) {
+      let problem: unknown = new ApiError('there is no such task here', {
+        ...{ status: 404, code: 'no_such_task' },
+      });
+      for (const { name, page } of bridges()) {
+        try {
+          if (page !== null) return named(await page.record(task), name);
+        } catch (error) {
+          if (!(error instanceof ApiError && error.status === 404)) problem = error;
+        }
+      }
+      throw problem;
     },
     async search(words) {
       const wanted = words
@@ -144,32 +142,35 @@ export function openPageData(
     figures: async () => hourFigures(await answers()),
     stats: async () => answerStats(await answers(), (iso) => iso.slice(0, 10)),
   };
-
-  async function textOf(task: HistoryCommit) {
-    const message = messageOf(task);
-    if (message.kind !== 'task') return { file: 'task.json', text: null };
-    const { file, change } = message;
-    await view.requireFile(task, { maxBytes: MAX_SHOWN_BYTES });
-    const reader = openObjectReader(view.repo);
-    try {
-      const blob = await reader.read(change.newId, MAX_SHOWN_BYTES);
-      return { file, text: blob === null ? null : Buffer.from(blob.content).toString('utf8') };
-    } finally {
-      reader.close();
-    }
-  }
 }
 
-/** Makes something once for all who ask within a time; what failed is made again by the next. */
-function kept<T>(ageMs: number, make: () => Promise<T>): () => Promise<T> {
-  let last: { readonly value: Promise<T>; readonly atMs: number } | null = null;
-  return () => {
-    if (last !== null && performance.now() - last.atMs < ageMs) return last.value;
-    const made = { value: make(), atMs: performance.now() };
-    last = made;
-    made.value.catch(() => {
-      if (last === made) last = null;
-    });
-    return made.value;
+/** The tasks of all bridges, the oldest first; of one in the order of its history. */
+function byAge<T extends { readonly asked_at: string }>(lists: readonly (readonly T[])[]): readonly T[] {
+  const [only = [], ...others] = lists;
+  if (others.length === 0) return only;
+  return lists.flat().sort((a, b) => Date.parse(a.asked_at) - Date.parse(b.asked_at));
+}
+
+/** Somebody is there where somebody is on one of them; else what is wrong with each. */
+function attendanceOfAll(
+  known: readonly { readonly name: string | null; readonly state: BridgeState }[],
+): AttendanceStatus {
+  const [first] = known;
+  if (first === undefined) return { state: 'unknown', since: null, problem: null, remedy: null };
+  if (known.length === 1) return first.state.attendance;
+  const there = known.find(({ state }) => state.attendance.state === 'present');
+  const problems = known.flatMap(({ name, state: { attendance } }) =>
+    attendance.problem === null ? [] : [`${name ?? ''}: ${attendance.problem}`],
+  );
+  return {
+    ...(there ?? first).state.attendance,
+    problem: problems.length === 0 ? null : problems.join('; '),
   };
+}
+
+/** What comes in time. Throws what it throws, and where nothing comes. */
+async function soon<T>(value: Promise<T>): Promise<T> {
+  const said = await inTime(value, READ_MS);
+  if (said === null) throw new Error('it does not answer');
+  return said.value;
 }

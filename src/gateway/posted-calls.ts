@@ -12,6 +12,14 @@ const MAX_KEYS = 10_000;
 export class PostedCalls {
   readonly #byKey = new Map<string, { readonly content: string; readonly task: Promise<string> }>();
 
+  /** Whether there is a call with this key. Throws ApiError 422 for the key of another call. */
+  knows(asked: AskedCall): boolean {
+    const key = keyOf(asked);
+    const known = key === null ? undefined : this.#byKey.get(key);
+    if (known !== undefined && known.content !== contentOf(asked)) throw keyReused();
+    return known !== undefined;
+  }
+
   /**
    * The task of the call with this key, or what `ask` resolves with, whose failure is not remembered. Throws
    * ApiError 422 for the key of another call.

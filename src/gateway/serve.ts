@@ -3,33 +3,38 @@ import { gatewayFolder } from '../admin/gateway-folder.js';
 import { announceGateway } from '../admin/running-gateways.js';
 import { findTokenFile } from '../admin/token-file.js';
 import { TokenKeeper } from '../admin/token-keeper.js';
-import { cancelTask } from '../asker/cancel-task.js';
+import { parseAddress } from '../bridge/address.js';
 import type { BridgeAccess } from '../bridge/connection.js';
-import { readRef } from '../git/refs.js';
 import { hidePasswords } from '../process/hide-passwords.js';
 import { packageVersion } from '../process/own-package.js';
 import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError, errorText } from '../protocol/bridge-error.js';
 import { oneLine } from '../protocol/printable.js';
 import { createApp } from './app.js';
-import { BatchCalls } from './batches/batch-calls.js';
+import type { AskedCall } from './asked-call.js';
 import { BatchFiles } from './batches/batch-files.js';
-import { Batches } from './batches/batches.js';
-import { openCalls } from './bridge-calls.js';
-import { type Aliases, bridgeModels } from './bridge-models.js';
+import { type Aliases, type BridgeModel, modelsOfAll, withAliases } from './bridge-models.js';
 import type { GatewayCall } from './gateway-parts.js';
-import { openHealth } from './health.js';
 import { openHttpServer } from './http-server.js';
+import { inTime } from './in-time.js';
 import { gatewayName, isLoopback, type ListenAddress } from './listen-address.js';
 import type { CallEvent } from './live-call.js';
-import { openMetrics } from './metrics.js';
+import { scrapeAll } from './metrics.js';
 import { openPageData } from './page-data.js';
-import { Responses } from './stored/responses.js';
+import { openServedBridge, type ServedBridge } from './served-bridge.js';
+import { ServedBridges } from './served-bridges.js';
+import { CallSpreader } from './spread-calls.js';
+import { readResponseCall } from './stored/responses.js';
+import { openStoredCalls } from './stored/stored-calls.js';
 import { writeAnswer } from './write-answer.js';
 
 /** How a gateway is run. */
 export interface GatewayOptions {
-  readonly access: BridgeAccess;
+  /**
+   * The bridges that it serves, and what each is called; its tokens, and the files of batches, are kept with
+   * the first.
+   */
+  readonly bridges: readonly NamedAccess[];
   readonly listen: ListenAddress;
   /** How long a call waits for its answer. Milliseconds. */
   readonly waitMs: number;
@@ -44,6 +49,12 @@ export interface GatewayOptions {
   readonly say: (line: string) => void;
 }
 
+/** A bridge, and what it is called beside others. */
+export interface NamedAccess {
+  readonly name: string;
+  readonly access: BridgeAccess;
+}
+
 /** A gateway that runs. */
 export interface Gateway {
   /** `http://127.0.0.1:11435` */
@@ -55,94 +66,110 @@ export interface Gateway {
 /** The most calls that wait or are answered at once: some hundred programs, and memory for all of them. */
 const MAX_CALLS = 1_000;
 
+/** A bridge that does not say its models in this time is left out of a list. Milliseconds. */
+const MODELS_MS = 3_000;
+
 /** The bodies of those: photos from some dozens of clients at once. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 
 /**
- * Opens a bridge for HTTP clients. Throws BridgeError as openCalls and openHttpServer do, `usage` where it
- * would listen for other machines without tokens, and `token-file`.
+ * Opens bridges for HTTP clients. Throws BridgeError as openCalls does where none of them can be opened, as
+ * openHttpServer does, `usage` where it would listen for other machines without tokens, and `token-file`.
  */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
-  const { access, listen, say } = options;
-  const tokenFile = await findTokenFile(access.repo, access.env);
-  const tokens = new TokenKeeper(tokenFile);
+  const { bridges, listen, aliases, say } = options;
+  const [first] = bridges;
+  if (first === undefined) throw new Error('a gateway needs a bridge');
+  const tokens = new TokenKeeper(await findTokenFile(first.access.repo, first.access.env));
   const isOpenToOthers = !isLoopback(listen);
   // Before anything listens, and also where they are not needed: a file that cannot be read is told at once.
-  if (!tokens.isInUse && isOpenToOthers) throw needsTokens(listen, access.repo);
-  const onProblem = (error: unknown) => say(`${oneLine(hidePasswords(problemText(error)))}`);
-  const gateway = gatewayName(listen);
-  const calls = await openCalls(access, {
-    waitMs: options.waitMs,
-    lingerMs: options.lingerMs,
-    gateway,
-    name: options.name,
-    maxCalls: MAX_CALLS,
+  if (!tokens.isInUse && isOpenToOthers) throw needsTokens(listen, first.access.repo);
+  const onProblem = (error: unknown, bridge: string | null = null) =>
+    say(oneLine(hidePasswords(`${bridge === null ? '' : `${bridge}: `}${problemText(error)}`)));
+  const folders = bridges.map(({ access }) => gatewayFolder(parseAddress(access.repo)));
+  const files = new BatchFiles(path.join(folders[0] ?? '', 'batches'));
+  const shared = {
+    ...{ waitMs: options.waitMs, lingerMs: options.lingerMs, name: options.name, aliases, files },
+    ...{ gateway: gatewayName(listen), maxCalls: MAX_CALLS },
+  };
+  const served = await ServedBridges.open(
+    bridges.map(({ name, access }) => ({ name: bridges.length === 1 ? null : name, access })),
+    (bridge, how) => openServedBridge(bridge, { ...shared, ...how }),
     onProblem,
-  });
+  );
   try {
-    if (!calls.view.terms.hasRequests) throw noRequests();
-    const models = async () => bridgeModels(await calls.who(), calls.view.terms.serverNow(), options.aliases);
-    const data = openPageData(calls, models);
-    const tip = (await readRef(calls.view.repo, calls.view.ref)) ?? '';
-    const metrics = openMetrics(calls, data.state, tip);
-    const responses = new Responses(calls);
-    const batchFolder = path.join(gatewayFolder(calls.view.connection.address), 'batches');
-    const files = new BatchFiles(batchFolder);
-    const batches = new Batches({
-      bridge: { view: calls.view, submit: (what) => calls.submit(what), refresh: () => calls.refresh() },
-      folder: batchFolder,
-      gateway,
-      asker: calls.asker,
-      hasModel: (model) => calls.hasModel(model),
-      modelOf: (model) => options.aliases.get(model) ?? model,
-      pathOf: (id) => files.pathOf(id),
-      onProblem,
-    });
-    const batchCalls = new BatchCalls(calls.view, files, batches);
-    const answer = async (call: GatewayCall) => {
-      const atMs = performance.now();
-      const live = await calls.open({ ...call, signal: call.left });
-      const first = () => metrics.firstEvent((performance.now() - atMs) / 1000);
-      return writeAnswer(call.wantsStream ? { ...live, events: timed(live.events, first) } : live, call);
-    };
+    const spreader = new CallSpreader(served);
+    const models = async () => withAliases(await modelsOf(served), aliases);
+    const data = openPageData(() => served.all(), models);
     const app = createApp({
-      answer: (call) => responses.create(call, answer),
-      stored: (call) =>
-        call.path.startsWith('/v1/responses/') ? responses.answer(call) : batchCalls.answer(call),
+      answer: (call) => answerCall(call, spreader),
+      stored: openStoredCalls(served, { spreader, files, aliases }),
       models,
-      health: openHealth(calls),
-      metrics,
+      health: () => served.health(),
+      metrics: { scrape: () => scrapeAll(served.open().map(({ metrics }) => metrics)) },
       page: {
         data,
         actions: {
-          cancel: async (task) => void (await cancelTask(access, { task, ...named(options.name) })),
+          cancel: async (task) => await (await served.ofTask(task)).cancel(task),
           nameOf: (token) => tokens.nameOf(token),
         },
       },
-      aliases: options.aliases,
+      aliases,
       doors: { ...options, tokens, isOpenToOthers },
-      maxBodyBytes: async () => (await calls.terms()).maxTaskBytes,
+      maxBodyBytes: async () => Math.max(...(await Promise.all(served.open().map(maxTaskBytes)))),
       maxCalls: MAX_CALLS,
       maxHeldBytes: MAX_HELD_BYTES,
       version: packageVersion(),
       onProblem,
     });
     const server = await openHttpServer(app, listen);
-    void batches.open();
-    const folder = gatewayFolder(calls.view.connection.address);
-    const sayGoodbye = await announceGateway(folder, { url: server.url, nowMs: Date.now() });
+    const said = { url: server.url, nowMs: Date.now() };
+    const goodbyes = await Promise.all(folders.map((folder) => announceGateway(folder, said)));
     return {
       url: server.url,
       async close() {
-        await sayGoodbye();
+        await Promise.all(goodbyes.map((sayGoodbye) => sayGoodbye()));
         await server.close();
-        await Promise.all([batches.close(), calls.close()]);
+        await served.close();
       },
     };
   } catch (error) {
-    await calls.close();
+    await served.close();
     throw error;
   }
+}
+
+async function maxTaskBytes({ calls }: ServedBridge): Promise<number> {
+  return (await calls.terms()).maxTaskBytes;
+}
+
+/** The models of all bridges that can be read. */
+async function modelsOf(served: ServedBridges): Promise<readonly BridgeModel[]> {
+  if (served.only !== null) return await served.only.models();
+  const lists = await Promise.all(
+    served.open().map(async ({ name, models }) => {
+      const said = await inTime(models(), MODELS_MS).catch(() => null);
+      return said === null || name === null ? [] : [{ bridge: name, models: said.value }];
+    }),
+  );
+  return modelsOfAll(lists.flat());
+}
+
+/** Has a call answered on the bridge that is chosen for it. */
+async function answerCall(call: GatewayCall, spreader: CallSpreader): Promise<Response> {
+  const atMs = performance.now();
+  const { isBackground, asked } = readResponseCall(call);
+  if (isBackground) {
+    const post = { ask: ({ calls }: ServedBridge, one: AskedCall) => calls.post(one) };
+    const { bridge, done: task } = await spreader.place(asked, post);
+    return await bridge.responses.begun(task, call.wantsStream);
+  }
+  const { bridge, done: live } = await spreader.place(asked, {
+    ask: ({ calls }, one) => calls.open(one),
+    undo: (late) => late.leave(),
+  });
+  const first = () => bridge.metrics.firstEvent((performance.now() - atMs) / 1000);
+  return writeAnswer(asked.wantsStream ? { ...live, events: timed(live.events, first) } : live, asked);
 }
 
 /** The same events; `first` is called at the first that goes to the client. */
@@ -157,10 +184,6 @@ async function* timed(events: AsyncIterable<CallEvent>, first: () => void): Asyn
   }
 }
 
-function named(name: string | undefined) {
-  return name === undefined ? {} : { name };
-}
-
 /** Runs a gateway until the signal aborts. Throws as openGateway does. */
 export async function runGateway(options: GatewayOptions, signal: AbortSignal): Promise<void> {
   const gateway = await openGateway(options);
@@ -169,7 +192,8 @@ export async function runGateway(options: GatewayOptions, signal: AbortSignal): 
       signal.addEventListener('abort', () => resolve(), { once: true });
       if (signal.aborted) resolve();
     });
-    options.say(`listening on ${gateway.url} for ${hidePasswords(options.access.repo)}`);
+    const repos = options.bridges.map(({ access }) => hidePasswords(access.repo));
+    options.say(`listening on ${gateway.url} for ${repos.join(', ')}`);
     await stopped;
   } finally {
     await gateway.close();
@@ -184,12 +208,5 @@ function needsTokens({ host }: ListenAddress, repo: string): BridgeError {
   return new BridgeError(`other machines can call ${host}, and there is no token yet`, {
     code: 'usage',
     remedy: `llm-bridge token add NAME --repo ${shellQuote(hidePasswords(repo))} first, or listen on 127.0.0.1`,
-  });
-}
-
-function noRequests(): BridgeError {
-  return new BridgeError('this bridge does not know API calls yet', {
-    code: 'older-bridge',
-    remedy: 'update llm-bridge on the server, then run "llm-bridge init" there again',
   });
 }

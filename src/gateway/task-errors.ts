@@ -91,3 +91,19 @@ export function keyReused(): ApiError {
     code: 'idempotency_key_reused',
   });
 }
+
+/** No agent has said that it has the model. */
+export function modelNotFound(model: string): ApiError {
+  return new ApiError(
+    `no agent has the model ${JSON.stringify(model)}; GET /v1/models lists those there are`,
+    { status: 404, code: 'model_not_found', param: 'model' },
+  );
+}
+
+/** What is called for is on none of the bridges that can be read, and these cannot: by name. */
+export function notAllThere(missing: readonly string[]): ApiError {
+  const which = missing.length === 0 ? 'no bridge can' : `the bridge ${missing.join(', the bridge ')} cannot`;
+  return new ApiError(`${which} be read now, and the others do not have this`, {
+    ...{ status: 503, code: 'bridge_away', retryAfterS: 10 },
+  });
+}

@@ -1,5 +1,6 @@
 import OpenAI from 'openai';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { BridgeAccess } from '../../src/bridge/connection.js';
 import { freePort } from '../../src/demo/free-port.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { type Gateway, type GatewayOptions, openGateway } from '../../src/gateway/serve.js';
@@ -36,7 +37,7 @@ beforeEach(() => {
 /** Where a gateway is: beside the bridge, or anywhere with an asker's key. */
 const PLACES = ['beside the bridge', 'over ssh'] as const;
 
-function accessOf(place: (typeof PLACES)[number]): GatewayOptions['access'] {
+function accessOf(place: (typeof PLACES)[number]): BridgeAccess {
   return place === 'over ssh'
     ? { repo: bridge.sshUrl, env: bridge.principal('bot').env }
     : { repo: bridge.repoPath, env: bridge.ownerEnv };
@@ -47,7 +48,8 @@ async function open(
   more: Partial<GatewayOptions> = {},
 ): Promise<Gateway & { readonly client: OpenAI }> {
   const gateway = await openGateway({
-    ...{ access: accessOf(place), listen: { host: '127.0.0.1', port: 0 }, aliases: new Map() },
+    bridges: [{ name: 'bridge', access: accessOf(place) }],
+    ...{ listen: { host: '127.0.0.1', port: 0 }, aliases: new Map() },
     ...{ waitMs: 60_000, lingerMs: 60_000, allowedHosts: [], corsOrigins: [], say: () => {} },
     ...more,
   });

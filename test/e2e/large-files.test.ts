@@ -127,7 +127,8 @@ test('a long answer comes whole: to who asks, to who asks for it later, and thro
 /** A gateway over ssh, in this process. */
 async function open(port = 0): Promise<Gateway> {
   const gateway = await openGateway({
-    ...{ access: access(), listen: { host: '127.0.0.1', port }, waitMs: 120_000, lingerMs: 60_000 },
+    bridges: [{ name: 'bridge', access: access() }],
+    ...{ listen: { host: '127.0.0.1', port }, waitMs: 120_000, lingerMs: 60_000 },
     ...{ aliases: new Map(), allowedHosts: [], corsOrigins: [], say: () => {} },
   });
   onCleanup(() => gateway.close());

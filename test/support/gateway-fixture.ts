@@ -35,7 +35,7 @@ export async function startGatewayFixture(
   const said: string[] = [];
   const open = () =>
     openGateway({
-      access: { repo: bridge.repoPath, env: bridge.env },
+      bridges: [{ name: 'bridge', access: { repo: bridge.repoPath, env: bridge.env } }],
       listen: { host: '127.0.0.1', port: 0 },
       waitMs: 120_000,
       lingerMs: 60_000,

@@ -1,6 +1,6 @@
 import { runGateway } from '../../gateway/serve.js';
 import { defineCommand } from '../command.js';
-import { accessOf } from '../options/bridge-options.js';
+import { namedAccessesOf } from '../options/bridge-options.js';
 import { SERVE_OPTIONS } from '../options.js';
 import { EXIT } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
@@ -10,6 +10,7 @@ export const serveCommand = defineCommand({
   options: SERVE_OPTIONS,
   examples: [
     ['$0 serve --repo /srv/llm-bridge/bridge.git', 'then clients call http://127.0.0.1:11435/v1'],
+    ['$0 serve --repo home --repo club', 'for two bridges, by the names that join gave them'],
     [
       '$0 serve --repo ssh://bridge@server/srv/llm-bridge/bridge.git --alias gpt-4o=llama3.2',
       'on any machine, with a key that may ask',
@@ -18,7 +19,7 @@ export const serveCommand = defineCommand({
   async run(args, { env }) {
     await runGateway(
       {
-        access: accessOf(args, env),
+        bridges: namedAccessesOf(args, env),
         listen: args.listen,
         waitMs: args.wait * 1000,
         lingerMs: args.linger * 1000,

@@ -1,7 +1,9 @@
 import * as z from 'zod';
 import { parseAddress } from '../../bridge/address.js';
+import { bridgeNames } from '../../bridge/bridge-names.js';
 import type { BridgeAccess } from '../../bridge/connection.js';
 import type { SshOptions } from '../../bridge/ssh-settings.js';
+import { BridgeError } from '../../protocol/bridge-error.js';
 import { principalNameSchema } from '../../protocol/names.js';
 import { profileNamed } from '../fill-from-profile.js';
 import { grouped, type OptionValues, option } from '../option.js';
@@ -74,6 +76,33 @@ export function accessesOf(
     if (profile === null) return { repo: given, env, ssh };
     return { repo: profile.repo, env, ssh: { ...ssh, identity: ssh.identity ?? profile.identity } };
   });
+}
+
+/**
+ * The same, each with what it is called beside the others. Throws BridgeError `usage` for one named twice.
+ */
+export function namedAccessesOf(
+  args: { readonly repo: readonly string[] } & OptionValues<typeof SSH_OPTIONS>,
+  env: NodeJS.ProcessEnv,
+): NamedAccess[] {
+  const accesses = accessesOf(args, env);
+  const urls = accesses.map(({ repo }) => parseAddress(repo).url);
+  const twice = urls.find((url, at) => urls.indexOf(url) !== at);
+  if (twice !== undefined)
+    throw new BridgeError(`${twice} is named twice`, { code: 'usage', remedy: 'name each bridge once' });
+  const names = bridgeNames(
+    accesses.map(({ repo }, at) => {
+      const given = args.repo[at] ?? '';
+      return { repo, profile: profileNamed(given, { env, cwd: process.cwd() }) === null ? null : given };
+    }),
+  );
+  return accesses.map((access, at) => ({ name: names[at] ?? '', access }));
+}
+
+/** A bridge that a command's arguments name, and what it is called beside others. */
+export interface NamedAccess {
+  readonly name: string;
+  readonly access: BridgeAccess;
 }
 
 /** The part of a command's arguments that ssh is started with. */

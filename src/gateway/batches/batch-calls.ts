@@ -1,4 +1,3 @@
-import type { BridgeView } from '../../bridge/bridge-view.js';
 import { ApiError } from '../api-errors.js';
 import { listPage, readListQuery } from '../list-page.js';
 import { privateJson } from '../private-json.js';
@@ -7,9 +6,8 @@ import type { StoredCall } from '../stored/stored-call.js';
 import type { BatchFiles } from './batch-files.js';
 import { batchHeadSchema } from './batch-head.js';
 import { BATCH_ENDPOINTS } from './batch-lines.js';
-import { type BatchFacts, batchObject } from './batch-object.js';
-import type { Batches } from './batches.js';
 import { FileCalls } from './file-calls.js';
+import { type BatchPlaces, findBatch, listBatches, objectOf } from './placed-batches.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -21,16 +19,14 @@ const LIST_BOUNDS = { max: 100, usual: 20 };
 
 /** Answers the calls of `/v1/files` and `/v1/batches`, by OpenAI's contract. */
 export class BatchCalls {
-  readonly #view: BridgeView;
   readonly #files: BatchFiles;
-  readonly #batches: Batches;
+  readonly #places: BatchPlaces;
   readonly #fileCalls: FileCalls;
 
-  constructor(view: BridgeView, files: BatchFiles, batches: Batches) {
-    this.#view = view;
+  constructor(files: BatchFiles, places: BatchPlaces) {
     this.#files = files;
-    this.#batches = batches;
-    this.#fileCalls = new FileCalls(view, files, batches);
+    this.#places = places;
+    this.#fileCalls = new FileCalls(files, places);
   }
 
   /** Throws ApiError: 404 for what is not there, or another token's, 400 for what cannot be done. */
@@ -40,14 +36,10 @@ export class BatchCalls {
     const { token, query, method } = call;
     if (id === undefined)
       return privateJson(method === 'POST' ? await this.#create(call) : await this.#list(token, query));
-    const found = await this.#batches.find(id, token);
-    if (found === null)
-      throw new ApiError(`No batch found with id '${id.slice(0, 80)}'.`, { status: 404, param: 'id' });
-    return privateJson(this.#object(rest === 'cancel' ? await this.#batches.cancel(found, token) : found));
-  }
-
-  #object(facts: BatchFacts) {
-    return batchObject(facts, this.#view.terms.serverNow());
+    const found = await findBatch(this.#places, id, token);
+    if (found === null) throw this.#places.notFound(`No batch found with id '${id.slice(0, 80)}'.`);
+    if (rest !== 'cancel') return privateJson(objectOf(found));
+    return privateJson(objectOf({ ...found, facts: await found.batches.cancel(found.facts, token) }));
   }
 
   async #create({ request, token }: StoredCall): Promise<Fields> {
@@ -76,11 +68,12 @@ export class BatchCalls {
       throw bad('metadata', 'metadata has at most 16 pairs, of 64 and 512 characters');
     const file = this.#files.find(input_file_id, token);
     if (file === null) throw bad('input_file_id', `No such File object: ${input_file_id.slice(0, 80)}`);
-    return this.#object(await this.#batches.create(file, read.data, token));
+    const place = await this.#places.forFile(file);
+    return objectOf({ ...place, facts: await place.batches.create(file, read.data, token) });
   }
 
   async #list(token: string | null, query: URLSearchParams): Promise<Fields> {
-    const all = (await this.#batches.list(token)).map((facts) => this.#object(facts));
+    const all = (await listBatches(this.#places, token)).map(objectOf);
     return listPage(all, readListQuery(query, LIST_BOUNDS));
   }
 }

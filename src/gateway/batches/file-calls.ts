@@ -1,21 +1,19 @@
 import { createReadStream } from 'node:fs';
-import type { BridgeView } from '../../bridge/bridge-view.js';
 import { ApiError } from '../api-errors.js';
 import { listPage, readListQuery } from '../list-page.js';
 import { NO_STORE, privateJson } from '../private-json.js';
 import type { StoredCall } from '../stored/stored-call.js';
 import type { BatchFiles, StoredFile } from './batch-files.js';
-import {
-  type BatchFacts,
-  batchObject,
-  batchStatus,
-  isOver,
-  resultFileId,
-  resultFileOf,
-  tasksOfFile,
-} from './batch-object.js';
+import { isOver, resultFileId, resultFileOf, tasksOfFile } from './batch-object.js';
 import { batchResults } from './batch-results.js';
-import type { Batches } from './batches.js';
+import {
+  type BatchPlaces,
+  findBatch,
+  listBatches,
+  objectOf,
+  type PlacedBatch,
+  statusOf,
+} from './placed-batches.js';
 
 /** A file as OpenAI's contract has it. */
 type FileObject = Readonly<Record<string, unknown>> & { readonly id: string };
@@ -30,16 +28,14 @@ const CONTENT = { 'content-type': 'application/jsonl', ...NO_STORE };
  * results of batches, which are no files here but are made from the record whenever they are asked for.
  */
 export class FileCalls {
-  readonly #view: BridgeView;
   readonly #files: BatchFiles;
-  readonly #batches: Batches;
+  readonly #places: BatchPlaces;
   /** How many bytes results have that do not change any more, by the id of their file. */
   readonly #sizes = new Map<string, number>();
 
-  constructor(view: BridgeView, files: BatchFiles, batches: Batches) {
-    this.#view = view;
+  constructor(files: BatchFiles, places: BatchPlaces) {
     this.#files = files;
-    this.#batches = batches;
+    this.#places = places;
   }
 
   /**
@@ -55,11 +51,12 @@ export class FileCalls {
     const result = resultFileOf(id);
     if (result !== null) return await this.#resultFile(call, id, rest);
     const file = this.#files.find(id, token);
-    if (file === null) throw notFound(id);
+    if (file === null) throw new ApiError(noSuchFile(id), { status: 404, param: 'id' });
     if (rest === 'content')
       return new Response(bodyOf(readFile(this.#files.pathOf(id))), { headers: CONTENT });
     if (method !== 'DELETE') return privateJson(inputFile(file));
-    if (await this.#batches.needs(id))
+    const needs = await Promise.all(this.#places.all().map(({ batches }) => batches.needs(id)));
+    if (needs.includes(true))
       throw new ApiError('a batch is being made of this file: cancel it first', {
         ...{ status: 409, code: 'file_in_use' },
       });
@@ -73,39 +70,37 @@ export class FileCalls {
 
   async #resultFile({ method, token }: StoredCall, id: string, rest: string | undefined): Promise<Response> {
     const of = resultFileOf(id);
-    const facts = of === null ? null : await this.#batches.find(of.id, token);
-    const known = facts?.known ?? null;
-    const status = facts === null ? null : batchStatus(facts, this.#view.terms.serverNow());
+    const found = of === null ? null : await findBatch(this.#places, of.id, token);
+    const known = found?.facts.known ?? null;
     const isThere =
       of !== null &&
+      found !== null &&
       known !== null &&
-      status !== null &&
-      isOver(status) &&
+      isOver(statusOf(found)) &&
       tasksOfFile(known, of.kind).length > 0;
-    if (!isThere || facts === null) throw notFound(id);
+    if (!isThere) throw this.#places.notFound(noSuchFile(id));
     if (rest === 'content')
-      return new Response(bodyOf(batchResults(this.#view, known, of.kind)), { headers: CONTENT });
+      return new Response(bodyOf(batchResults(found.view, known, of.kind)), { headers: CONTENT });
     if (method === 'DELETE')
       throw new ApiError('results are made from the record of the bridge, and nothing of it is deleted', {
         ...{ status: 501, code: 'not_implemented' },
       });
-    return privateJson(await this.#resultObject(facts, id));
+    return privateJson(await this.#resultObject(found, id));
   }
 
-  async #resultObject(facts: BatchFacts, id: string): Promise<FileObject> {
+  async #resultObject(found: PlacedBatch, id: string): Promise<FileObject> {
+    const { view, facts } = found;
     const { known } = facts;
     const of = resultFileOf(id);
     if (known === null || of === null) throw new Error(`${id} is no file of results`);
     let bytes = this.#sizes.get(id);
     if (bytes === undefined) {
       bytes = 0;
-      for await (const line of batchResults(this.#view, known, of.kind)) bytes += Buffer.byteLength(line);
+      for await (const line of batchResults(view, known, of.kind)) bytes += Buffer.byteLength(line);
       // What was given up may still be answered for a moment.
-      if (batchStatus(facts, this.#view.terms.serverNow()) === 'completed') this.#sizes.set(id, bytes);
+      if (statusOf(found) === 'completed') this.#sizes.set(id, bytes);
     }
-    const ended = Number(
-      batchObject(facts, this.#view.terms.serverNow()).completed_at ?? facts.head.created_at,
-    );
+    const ended = Number(objectOf(found).completed_at ?? facts.head.created_at);
     return fileObject(
       { id, bytes, created_at: ended, filename: `${of.id}_${of.kind}.jsonl` },
       'batch_output',
@@ -116,12 +111,12 @@ export class FileCalls {
     const inputs = (await this.#files.list(token)).map(inputFile);
     if (purpose === 'batch') return inputs;
     const outputs: FileObject[] = [];
-    for (const facts of await this.#batches.list(token)) {
-      const { known } = facts;
-      if (known === null || !isOver(batchStatus(facts, this.#view.terms.serverNow()))) continue;
+    for (const found of await listBatches(this.#places, token)) {
+      const { known, id } = found.facts;
+      if (known === null || !isOver(statusOf(found))) continue;
       for (const kind of ['output', 'errors'] as const)
         if (tasksOfFile(known, kind).length > 0)
-          outputs.push(await this.#resultObject(facts, resultFileId(facts.id, kind)));
+          outputs.push(await this.#resultObject(found, resultFileId(id, kind)));
     }
     if (purpose === 'batch_output') return outputs;
     return purpose === null ? [...outputs, ...inputs] : [];
@@ -154,6 +149,6 @@ function bodyOf(pieces: AsyncIterable<string | Uint8Array>): ReadableStream<Uint
   });
 }
 
-function notFound(id: string): ApiError {
-  return new ApiError(`No such File object: ${id.slice(0, 80)}`, { status: 404, param: 'id' });
+function noSuchFile(id: string): string {
+  return `No such File object: ${id.slice(0, 80)}`;
 }

@@ -22,10 +22,11 @@ export function addOpenRoutes(app: GatewayApp, { page, health }: GatewayParts): 
   }
   route(app, '/health', {
     GET: async () => {
-      const reason = await health();
+      const { reason, notReady } = await health();
+      const which = Object.keys(notReady).length === 0 ? {} : { not_ready: notReady };
       return reason === null
-        ? privateJson({ status: 'ok' })
-        : privateJson({ status: 'not ready', reason }, { status: 503 });
+        ? privateJson({ status: 'ok', ...which })
+        : privateJson({ status: 'not ready', reason, ...which }, { status: 503 });
     },
   });
 }

@@ -21,6 +21,32 @@ const PATH = '/v1/responses';
 /** An agent that claims a task does not ring: it is looked for at most so often. Milliseconds. */
 const WHO_AGE_MS = 1_000;
 
+/**
+ * Reads a call of `/v1/responses`; any other stays as it is. `isBackground`: it is to go on without its
+ * client, and is answered by `Responses.begun`. `asked`: the call without the fields that are the gateway's.
+ * Throws ApiError 400 for what goes not together.
+ */
+export function readResponseCall(call: GatewayCall): {
+  readonly isBackground: boolean;
+  readonly asked: GatewayCall;
+} {
+  if (call.path !== PATH) return { isBackground: false, asked: call };
+  const { background = null, store = null, ...body } = call.body;
+  for (const [param, value] of Object.entries({ background, store }))
+    if (value !== null && typeof value !== 'boolean')
+      throw new ApiError(`${param} must be true or false`, { status: 400, param });
+  const metadata = { ...call.metadata, ...(store === false ? { store: 'false' } : {}) };
+  if (background !== true) return { isBackground: false, asked: { ...call, body, metadata } };
+  if (store === false)
+    throw new ApiError('background goes not with store: false, because the answer is fetched by its id', {
+      ...{ status: 400, param: 'store', code: 'invalid_value' },
+    });
+  return {
+    isBackground: true,
+    asked: { ...call, body, metadata: { background: 'true' }, wantsStream: true },
+  };
+}
+
 /** The responses of a gateway that outlive their call: all of them are tasks of the record. */
 export class Responses {
   readonly #calls: Calls;
@@ -34,31 +60,20 @@ export class Responses {
   }
 
   /**
-   * Takes a call of `/v1/responses`: one with `background: true` is answered at once, or with the stream of
-   * its events. `usual` answers any other, without the fields that are the gateway's. Throws ApiError 400 for
-   * what goes not together, and as `Calls.post` does.
+   * Gives a response that was just asked in the background, under this task: as it is now, or as the stream
+   * of its events.
    */
-  async create(call: GatewayCall, usual: (call: GatewayCall) => Promise<Response>): Promise<Response> {
-    if (call.path !== PATH) return await usual(call);
-    const { background = null, store = null, ...body } = call.body;
-    for (const [param, value] of Object.entries({ background, store }))
-      if (value !== null && typeof value !== 'boolean')
-        throw new ApiError(`${param} must be true or false`, { status: 400, param });
-    const metadata = { ...call.metadata, ...(store === false ? { store: 'false' } : {}) };
-    if (background !== true) return await usual({ ...call, body, metadata });
-    if (store === false)
-      throw new ApiError('background goes not with store: false, because the answer is fetched by its id', {
-        ...{ status: 400, param: 'store', code: 'invalid_value' },
-      });
-    const { left: signal, wantsStream } = call;
-    const task = await this.#calls.post({
-      ...{ ...call, body, signal, wantsStream: true },
-      metadata: { background: 'true' },
-    });
+  async begun(task: string, wantsStream: boolean): Promise<Response> {
     const stored = await this.#stored.find(task);
     if (stored === null) throw new Error(`the task ${task} is not where it was just put`);
     if (wantsStream) return await this.#stream(stored, -1);
     return give(stored, await this.#stateOf(stored));
+  }
+
+  /** Whether a response is one of this bridge, as far as it is known here without a fetch. */
+  async holds(id: string): Promise<boolean> {
+    const task = taskIn(id);
+    return task !== undefined && (await this.#stored.isHere(task));
   }
 
   /** Answers a call below `/v1/responses/`. Throws ApiError 404 for what is not there, or another token's. */
@@ -83,7 +98,7 @@ export class Responses {
 
   /** Another token's response looks like none: nobody learns which ids there are. */
   async #find(id: string, token: string | null): Promise<StoredTask> {
-    const task = /^resp_([0-9a-f]{40}|[0-9a-f]{64})$/.exec(id)?.[1];
+    const task = taskIn(id);
     const stored = task === undefined ? null : await this.#stored.find(task);
     const isTheirs = stored !== null && stored.path === PATH && (stored.metadata.token ?? null) === token;
     if (isTheirs && stored.metadata.store !== 'false') return stored;
@@ -130,6 +145,11 @@ export class Responses {
     }
     return give(stored, await this.#stateOf(stored));
   }
+}
+
+/** The task of a response; undefined for what is no id of one. */
+function taskIn(id: string): string | undefined {
+  return /^resp_([0-9a-f]{40}|[0-9a-f]{64})$/.exec(id)?.[1];
 }
 
 function give(stored: StoredTask, state: ResponseState): Response {

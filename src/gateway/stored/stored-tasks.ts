@@ -1,5 +1,5 @@
 import { type FoundAnswer, findAnswer } from '../../asker/find-answer.js';
-import { findTaskAnywhere } from '../../asker/find-task.js';
+import { findTask, findTaskAnywhere } from '../../asker/find-task.js';
 import type { BridgeView } from '../../bridge/bridge-view.js';
 import { openObjectReader } from '../../git/object-reader.js';
 import { readHistory } from '../../git/read-history.js';
@@ -44,6 +44,11 @@ export class StoredTasks {
 
   constructor(view: BridgeView) {
     this.#view = view;
+  }
+
+  /** Whether this task is on main, as far as it is known here: nothing is fetched for it. */
+  async isHere(task: string): Promise<boolean> {
+    return this.#known.has(task) || (await this.#view.mended(() => findTask(this.#view, task))) !== null;
   }
 
   /** The call of this task; null where no API call has this id. Throws what reading the bridge throws. */

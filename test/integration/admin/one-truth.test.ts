@@ -4,7 +4,7 @@ import type { Finding } from '../../../src/admin/doctor/finding.js';
 import type { TaskRow } from '../../../src/admin/task-rows.js';
 import { type Waiting, WaitingWatch } from '../../../src/asker/waiting-watch.js';
 import { type BridgeView, openBridgeView } from '../../../src/bridge/bridge-view.js';
-import { openPageData, type PageState } from '../../../src/gateway/page-data.js';
+import { type BridgeState, openBridgePage } from '../../../src/gateway/bridge-page.js';
 import { claimRef, writeClaim } from '../../../src/protocol/claim.js';
 import { modelsRef, writeModels } from '../../../src/protocol/models.js';
 import { type Presence, presenceRef, writePresence } from '../../../src/protocol/presence.js';
@@ -56,7 +56,7 @@ async function allOf({ bridge, view }: { bridge: PlainBridge; view: BridgeView }
     .split('\n')
     .map((line) => JSON.parse(line) as TaskRow);
   const status = JSON.parse(await run('status')) as BridgeStatus;
-  const page: PageState = await openPageData({ view, who: () => view.whoWorks() }, async () => []).state();
+  const page: BridgeState = await openBridgePage({ view, who: () => view.whoWorks() }).state();
   const doctor = JSON.parse(await run('doctor')) as Finding[];
   let waiting: Waiting | null = null;
   const onWaiting = (found: Waiting) => {

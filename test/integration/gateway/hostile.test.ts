@@ -41,7 +41,7 @@ beforeAll(async () => {
       return Response.json({ ok: true });
     },
     models: async () => [],
-    health: async () => null,
+    health: async () => ({ reason: null, notReady: {} }),
     metrics: { scrape: async () => ({ text: 'up 1\n', contentType: 'text/plain' }) },
     aliases: new Map(),
     doors: {

@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 async function open() {
   const gateway = await openGateway({
-    access: { repo: bridge.repoPath, env: bridge.env },
+    bridges: [{ name: 'bridge', access: { repo: bridge.repoPath, env: bridge.env } }],
     listen: { host: '127.0.0.1', port: 0 },
     waitMs: 1000,
     lingerMs: 0,

@@ -35,7 +35,7 @@ test('the page, the dashboard and the alerts name the metrics that the gateway h
   const { calls } = await startCalls();
   const tip = (await readRef(calls.view.repo, calls.view.ref)) ?? '';
   const nothing = async () => ({ tasks: [], agents: [], now: new Date().toISOString() });
-  const { text } = await openMetrics(calls, nothing, tip).scrape();
+  const { text } = await openMetrics(calls, nothing, { since: tip }).scrape();
   const known = new Set([...text.matchAll(/^# TYPE (llm_bridge_\w+)/gm)].map((found) => found[1] ?? ''));
 
   const shown = namesIn(

@@ -34,7 +34,7 @@ const PARTS: GatewayParts = {
     tokens: { isInUse: false, nameOf: () => null } as never,
     isOpenToOthers: false,
   },
-  health: async () => null,
+  health: async () => ({ reason: null, notReady: {} }),
   metrics: { scrape: async () => ({ text: 'up 1\n', contentType: 'text/plain' }) },
   maxBodyBytes: () => 1000,
   maxCalls: 4,
@@ -78,9 +78,15 @@ describe('what watches over a gateway', () => {
   test('is told whether it is ready, without a token', async () => {
     const doors = { ...PARTS.doors, ...shut };
     expect(await get('/health', {}, { doors })).toMatchObject({ status: 200, text: '{"status":"ok"}' });
-    const away = await get('/health', {}, { doors, health: async () => 'the disk is full' });
+    const reason = 'the disk is full';
+    const away = await get('/health', {}, { doors, health: async () => ({ reason, notReady: {} }) });
     expect(away.status).toBe(503);
-    expect(away.json()).toEqual({ status: 'not ready', reason: 'the disk is full' });
+    expect(away.json()).toEqual({ status: 'not ready', reason });
+    // Of several bridges one is enough.
+    const health = async () => ({ reason: null, notReady: { club: reason } });
+    expect(await get('/health', {}, { doors, health })).toMatchObject({
+      ...{ status: 200, text: '{"status":"ok","not_ready":{"club":"the disk is full"}}' },
+    });
   });
 
   test('gets the metrics, with a token where there are some', async () => {

@@ -1,6 +1,7 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { ApiError } from '../../../src/gateway/api-errors.js';
 import { BatchCalls } from '../../../src/gateway/batches/batch-calls.js';
 import { BatchFiles, FILE_LIMITS } from '../../../src/gateway/batches/batch-files.js';
 import type { BatchesSettings } from '../../../src/gateway/batches/batch-work.js';
@@ -56,7 +57,11 @@ async function openDesk(settings: DeskSettings = {}): Promise<Desk> {
     onProblem: (error) => fixture.problems.push(error),
   });
   onCleanup(() => batches.close());
-  const desk = new BatchCalls(view, files, batches);
+  const desk = new BatchCalls(files, {
+    all: () => [{ view, batches }],
+    forFile: async () => ({ view, batches }),
+    notFound: (message) => new ApiError(message, { status: 404, param: 'id' }),
+  });
   const call: Desk['call'] = (method, path, { body, token = null } = {}) => {
     const url = new URL(path, 'http://x');
     const isForm = body instanceof FormData || body instanceof ReadableStream;

@@ -1,9 +1,9 @@
 import { chmod, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { openBridgePage } from '../../../src/gateway/bridge-page.js';
 import { openHealth } from '../../../src/gateway/health.js';
 import { openMetrics } from '../../../src/gateway/metrics.js';
-import { openPageData } from '../../../src/gateway/page-data.js';
 import { readRef } from '../../../src/git/refs.js';
 import { chat, startCalls } from './calls-fixture.js';
 
@@ -16,8 +16,8 @@ function sampleOf(text: string, series: string): number | null {
 async function started() {
   const fixture = await startCalls();
   const { view } = fixture.calls;
-  const { state } = openPageData(fixture.calls, async () => []);
-  const metrics = openMetrics(fixture.calls, state, (await readRef(view.repo, view.ref)) ?? '');
+  const { state } = openBridgePage(fixture.calls);
+  const metrics = openMetrics(fixture.calls, state, { since: (await readRef(view.repo, view.ref)) ?? '' });
   return { ...fixture, metrics, scrape: async () => (await metrics.scrape()).text };
 }
 
@@ -56,7 +56,7 @@ test('answers of before are not counted, and two who ask at once do not count tw
   await answer(before.task);
   const { view } = calls;
   const since = (await readRef(view.repo, view.ref)) ?? '';
-  const later = openMetrics(calls, async () => ({ tasks: [], agents: [], now: '' }), since);
+  const later = openMetrics(calls, async () => ({ tasks: [], agents: [], now: '' }), { since });
   const next = await calls.open(chat('2+2'));
   await answer(next.task);
 

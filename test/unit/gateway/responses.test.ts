@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Calls } from '../../../src/gateway/calls.js';
 import type { GatewayCall } from '../../../src/gateway/gateway-parts.js';
-import { Responses } from '../../../src/gateway/stored/responses.js';
+import { Responses, readResponseCall } from '../../../src/gateway/stored/responses.js';
 import { type CallsFixture, startCalls } from './calls-fixture.js';
 
 type Fields = Record<string, unknown>;
@@ -22,11 +22,16 @@ function callOf(body: Fields, more: Partial<GatewayCall> = {}): GatewayCall {
 }
 
 async function create(body: Fields, more: Partial<GatewayCall> = {}): Promise<Fields> {
-  const response = await new Responses(fixture.calls).create(callOf(body, more), unused);
+  const response = await begin(callOf(body, more));
   return (await response.json()) as Fields;
 }
 
-const unused = () => Promise.reject(new Error('this is no usual call'));
+/** What a gateway says to a call that is to go on in the background. */
+async function begin(call: GatewayCall, responses = new Responses(fixture.calls)): Promise<Response> {
+  const { isBackground, asked } = readResponseCall(call);
+  if (!isBackground) throw new Error('this is no call in the background');
+  return await responses.begun(await fixture.calls.post({ ...asked, signal: call.left }), call.wantsStream);
+}
 
 /** What a gateway says to a call below /v1/responses. */
 async function get(
@@ -199,7 +204,7 @@ describe('its events', () => {
 
   test('end when it is cancelled, though no agent is there to say so', async () => {
     const responses = new Responses(fixture.calls);
-    const response = await responses.create(callOf({ ...BODY, background: true, stream: true }), unused);
+    const response = await begin(callOf({ ...BODY, background: true, stream: true }), responses);
     const id = `resp_${response.headers.get('x-llm-bridge-task')}`;
     const url = new URL(`http://x/v1/responses/${id}/cancel`);
     await responses.answer({
@@ -229,13 +234,9 @@ describe('what is not to be had', () => {
   test('is 404: a call of another API, and one with store: false', async () => {
     const chat = await fixture.calls.post({ ...callOf({ messages: [] }), path: '/v1/chat/completions' });
     await expect(get(`resp_${chat}`)).rejects.toMatchObject({ status: 404 });
-    let kept: GatewayCall | null = null;
-    await new Responses(fixture.calls).create(callOf({ ...BODY, store: false }), async (call) => {
-      kept = call;
-      return new Response();
-    });
-    expect(kept).toMatchObject({ body: BODY, metadata: { store: 'false' } });
-    const task = await fixture.calls.post(kept as unknown as GatewayCall);
+    const kept = readResponseCall(callOf({ ...BODY, store: false }));
+    expect(kept).toMatchObject({ isBackground: false, asked: { body: BODY, metadata: { store: 'false' } } });
+    const task = await fixture.calls.post(kept.asked);
     await expect(get(`resp_${task}`)).rejects.toMatchObject({ status: 404 });
   });
 

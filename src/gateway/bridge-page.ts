@@ -1,0 +1,128 @@
+import type { AgentStatus, AttendanceStatus } from '../admin/bridge-status.js';
+import { agentStatuses, attendanceStatus } from '../admin/read-status.js';
+import { placesOf, readTasks, tasksContext } from '../admin/read-tasks.js';
+import { newestRows, type TaskRow } from '../admin/task-rows.js';
+import { findAnswer } from '../asker/find-answer.js';
+import { findTask } from '../asker/find-task.js';
+import { openObjectReader } from '../git/object-reader.js';
+import { type HistoryRecord, readAnswers } from '../log/read-answers.js';
+import { shellQuote } from '../process/shell-quote.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import { type HistoryCommit, messageOf } from '../protocol/history.js';
+import { ApiError } from './api-errors.js';
+import type { Calls } from './calls.js';
+import { keptFor } from './kept-for.js';
+
+/** A task as the page lists it. Times are ISO 8601. */
+export interface PageTask extends TaskRow {
+  /** Of a pending task: how many are before it, plus one. Null otherwise. */
+  readonly place: number | null;
+  /** About how long it takes until it is answered, milliseconds; null where nothing says that. */
+  readonly about_ms: number | null;
+}
+
+/** What the page shows of one bridge. */
+export interface BridgeState {
+  /** By the server's clock. */
+  readonly now: string;
+  readonly attendance: AttendanceStatus;
+  /** All that are open, and the newest of the others; the oldest first. */
+  readonly tasks: readonly PageTask[];
+  readonly agents: readonly AgentStatus[];
+}
+
+/** One task, with what was asked and answered as it stands in the record. */
+export interface PageRecord {
+  readonly task: string;
+  readonly asker: string;
+  readonly asked_at: string;
+  /** The file and its text; null where it is too long to be shown. */
+  readonly file: string;
+  readonly text: string | null;
+  /** The commit and the fields of the answer; null where there is none yet. */
+  readonly answer: HistoryRecord | null;
+  /** What shows the commits, to be typed where the bridge is. */
+  readonly git: string;
+}
+
+/** What the page reads of one bridge. All throw what reading the bridge throws. */
+export interface BridgePage {
+  state(): Promise<BridgeState>;
+  /** Throws ApiError 404 for a task that is not there. */
+  record(task: string): Promise<PageRecord>;
+  /** The newest answers, the oldest first. */
+  answers(): Promise<readonly HistoryRecord[]>;
+}
+
+/** Tasks that are over, of which the page shows the newest. */
+const SHOWN_DONE = 50;
+
+/** So many of the newest answers are searched, and make the charts and tables: some tenths of a second. */
+const MAX_ANSWERS = 2_000;
+
+/** A longer task is a photo, or a book. Bytes. */
+const MAX_SHOWN_BYTES = 256 * 1024;
+
+/** However many pages are open, nothing is read more often than this. Milliseconds. */
+const STATE_AGE_MS = 1_000;
+const ANSWERS_AGE_MS = 15_000;
+
+/** Opens the page's way to the bridge of these calls. */
+export function openBridgePage(calls: Pick<Calls, 'view' | 'who'>): BridgePage {
+  const { view } = calls;
+  const answers = keptFor(ANSWERS_AGE_MS, () => readAnswers(view.repo, view.ref, { count: MAX_ANSWERS }));
+  const state = keptFor(STATE_AGE_MS, async (): Promise<BridgeState> => {
+    const context = tasksContext(view, await calls.who());
+    const known = await readTasks(view.repo, context);
+    const places = await placesOf(view.repo, known, context);
+    const tasks = newestRows(known.rows, SHOWN_DONE).map((row): PageTask => {
+      const { place = null, aboutMs = null } = row.state === 'pending' ? (places.get(row.task) ?? {}) : {};
+      return { ...row, place, about_ms: row.waits_for === null ? aboutMs : null };
+    });
+    return {
+      now: new Date(context.nowMs).toISOString(),
+      attendance: attendanceStatus(context),
+      tasks,
+      agents: agentStatuses(known.rows, context),
+    };
+  });
+  return {
+    state,
+    answers,
+    async record(prefix) {
+      const task = await findTask(view, prefix).catch((error: unknown) => {
+        if (error instanceof BridgeError && error.code === 'usage') return null;
+        throw error;
+      });
+      if (task === null)
+        throw new ApiError('there is no such task here', { status: 404, code: 'no_such_task' });
+      const found = await findAnswer(view, task.id);
+      const { file, text } = await textOf(task);
+      const commits = [task.id, ...(found === null ? [] : [found.commit])];
+      const where = view.isLocal ? `git -C ${shellQuote(view.repo.gitDir)}` : 'git';
+      return {
+        task: task.id,
+        asker: task.author,
+        asked_at: new Date(task.committedAtMs).toISOString(),
+        file,
+        text,
+        answer: found === null ? null : { commit: found.commit, ...found.asked, ...found.answer },
+        git: `${where} show ${commits.join(' ')}`,
+      };
+    },
+  };
+
+  async function textOf(task: HistoryCommit) {
+    const message = messageOf(task);
+    if (message.kind !== 'task') return { file: 'task.json', text: null };
+    const { file, change } = message;
+    await view.requireFile(task, { maxBytes: MAX_SHOWN_BYTES });
+    const reader = openObjectReader(view.repo);
+    try {
+      const blob = await reader.read(change.newId, MAX_SHOWN_BYTES);
+      return { file, text: blob === null ? null : Buffer.from(blob.content).toString('utf8') };
+    } finally {
+      reader.close();
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import { sameModel } from '../agent/backends/same-model.js';
+import { attendanceOf } from '../bridge/attendance.js';
+import type { WhoWorks } from '../bridge/side-refs.js';
+import { holdersOf, type WantedModel } from '../bridge/wanted-model.js';
+import { isPresent, isStandby } from '../protocol/presence.js';
+
+/**
+ * How a bridge is placed for a call. `there`: an agent that could answer is at work on it. `away`: one that
+ * lists the model is known, and may be woken. `unknown`: its agents do not say what they have. `none`: they
+ * say it, and the model is not among it.
+ */
+export type Standing = 'there' | 'away' | 'unknown' | 'none';
+
+/** A bridge that a call could go to. */
+export interface Candidate {
+  readonly standing: Standing;
+  /** Its last look at the bridge failed, or its connection is lost. */
+  readonly isAiling: boolean;
+  /** Tasks that wait or are being answered there. */
+  readonly openTasks: number;
+  /** How many its agents answer at once. */
+  readonly places: number;
+}
+
+const RANK: Readonly<Record<Standing, number>> = { there: 0, away: 1, unknown: 2, none: 3 };
+
+/**
+ * The bridges for a call, the best first; none that has not its model. First who lists the model, of those
+ * one that works, with somebody there; among equals the one with the fewest tasks for each place of its
+ * agents. Those that are equal in all stay in the order in which they were given.
+ */
+export function bridgesInTurn<C extends Candidate>(candidates: readonly C[]): C[] {
+  const isUnsure = (one: C) => Number(one.standing === 'unknown');
+  const load = ({ openTasks, places }: C) => openTasks / Math.max(1, places);
+  return candidates
+    .filter(({ standing }) => standing !== 'none')
+    .sort(
+      (a, b) =>
+        isUnsure(a) - isUnsure(b) ||
+        Number(a.isAiling) - Number(b.isAiling) ||
+        RANK[a.standing] - RANK[b.standing] ||
+        load(a) - load(b),
+    );
+}
+
+/** How a bridge is placed for a model, and the places of the agents that would answer. */
+export function placedFor(
+  model: string | undefined,
+  who: WhoWorks,
+  bridge: { readonly nowMs: number; readonly takesClaims: boolean },
+): Pick<Candidate, 'standing' | 'places'> {
+  const wanted: WantedModel | null = model === undefined ? null : { model };
+  const holders = wanted === null ? null : holdersOf(wanted, who.models, sameModel);
+  const here = who.agents.filter(
+    (one) =>
+      !isStandby(one) &&
+      isPresent(one, bridge.nowMs) &&
+      (holders === null || holders.length === 0 || holders.includes(one.agent)),
+  );
+  const places = here.reduce((sum, { parallel }) => sum + parallel, 0);
+  return { places, standing: standingFor(wanted, { who, holders: holders ?? [], ...bridge }) };
+}
+
+function standingFor(
+  wanted: WantedModel | null,
+  bridge: {
+    readonly who: WhoWorks;
+    readonly holders: readonly string[];
+    readonly nowMs: number;
+    readonly takesClaims: boolean;
+  },
+): Standing {
+  const { who, holders, nowMs } = bridge;
+  const isThere = attendanceOf(who, bridge, { wanted, sameModel }).state === 'present';
+  if (wanted === null || holders.length > 0) return isThere ? 'there' : 'away';
+  const isSilent = who.agents.some((one) => isPresent(one, nowMs) && !who.models.has(one.agent));
+  return who.models.size === 0 || isSilent ? 'unknown' : 'none';
+}

@@ -1,0 +1,173 @@
+import { modelOfRequest } from '../protocol/request.js';
+import { ApiError } from './api-errors.js';
+import type { AskedCall } from './asked-call.js';
+import { keyOf } from './call-content.js';
+import { bridgesInTurn, type Candidate, placedFor } from './choose-bridge.js';
+import type { GatewayCall } from './gateway-parts.js';
+import { inTime } from './in-time.js';
+import type { ServedBridge } from './served-bridge.js';
+import type { ServedBridges } from './served-bridges.js';
+import { modelNotFound, notAllThere } from './task-errors.js';
+
+/** A bridge that does not say within this time who is there is judged by what it said last. Milliseconds. */
+const WHO_MS = 2_000;
+
+/**
+ * A bridge has a call on main within tenths of a second. After this time another one is asked. Milliseconds.
+ */
+const MOVE_ON_MS = 10_000;
+
+/** Where what was read of a bridge says that nobody has the model, it is read again, at most so often. */
+const WHO_AGAIN_MS = 1_000;
+
+/** What is done with a call on the bridge that was chosen for it. */
+export interface CallWork<T> {
+  readonly ask: (bridge: ServedBridge, asked: AskedCall) => Promise<T>;
+  /** Takes back what came after another bridge was asked. */
+  readonly undo?: (done: T) => void;
+}
+
+/** Where a call went, and what came of it. */
+export interface Placed<T> {
+  readonly bridge: ServedBridge;
+  readonly done: T;
+}
+
+interface Chosen extends Candidate {
+  readonly bridge: ServedBridge;
+}
+
+/**
+ * Spreads calls over the bridges of a gateway. A call that is known on one of them goes there; any other by
+ * its model, then to where there is least to do. A bridge that does not take it (unreachable, full, the task
+ * too large for it) passes it on to the next.
+ */
+export class CallSpreader {
+  readonly #bridges: ServedBridges;
+  readonly #moveOnMs: number;
+  /** Calls that are on their way to a bridge: their number, and by `Idempotency-Key` the bridge. */
+  readonly #coming = new Map<ServedBridge, number>();
+  readonly #byKey = new Map<string, Promise<ServedBridge>>();
+
+  constructor(bridges: ServedBridges, { moveOnMs = MOVE_ON_MS }: { readonly moveOnMs?: number } = {}) {
+    this.#bridges = bridges;
+    this.#moveOnMs = moveOnMs;
+  }
+
+  /**
+   * Does this work on a bridge. Throws what it throws, ApiError 404 where all bridges can be read and none
+   * has the model, and 503 where one cannot.
+   */
+  async place<T>(call: GatewayCall, work: CallWork<T>): Promise<Placed<T>> {
+    const asked: AskedCall = { ...call, signal: call.left };
+    const only = this.#bridges.only;
+    if (only !== null) return { bridge: only, done: await work.ask(only, asked) };
+    const key = keyOf(asked);
+    const before = key === null ? undefined : this.#byKey.get(key);
+    if (before !== undefined) {
+      const bridge = await before;
+      return { bridge, done: await work.ask(bridge, asked) };
+    }
+    const placing = this.#place(asked, work);
+    if (key !== null) {
+      const chosen = placing.then(({ bridge }) => bridge);
+      chosen.catch(() => {});
+      this.#byKey.set(key, chosen);
+    }
+    try {
+      return await placing;
+    } finally {
+      if (key !== null) this.#byKey.delete(key);
+    }
+  }
+
+  async #place<T>(asked: AskedCall, work: CallWork<T>): Promise<Placed<T>> {
+    const known = this.#bridges.open().find(({ calls }) => calls.knows(asked));
+    if (known !== undefined) return { bridge: known, done: await work.ask(known, asked) };
+    const candidates = await this.#look(modelOfRequest(asked));
+    const bridges = this.#inTurn(candidates);
+    let refusal: unknown = null;
+    for (const [at, bridge] of bridges.entries()) {
+      this.#count(bridge, 1);
+      try {
+        const isLast = at === bridges.length - 1;
+        return { bridge, done: await (isLast ? work.ask(bridge, asked) : this.#inTime(bridge, asked, work)) };
+      } catch (error) {
+        if (!isPassedOn(error)) throw error;
+        refusal ??= error;
+      } finally {
+        this.#count(bridge, -1);
+      }
+    }
+    throw refusal;
+  }
+
+  /** The bridges for a call that names this model, the best first. Throws as `place` does. */
+  async bridgesFor(model: string | undefined): Promise<ServedBridge[]> {
+    return this.#inTurn(await this.#look(model));
+  }
+
+  /** Without an await: calls that come together see each other. */
+  #inTurn(candidates: readonly Chosen[]): ServedBridge[] {
+    const now = candidates.map((one) => ({
+      ...one,
+      openTasks: one.openTasks + (this.#coming.get(one.bridge) ?? 0),
+    }));
+    return bridgesInTurn(now).map(({ bridge }) => bridge);
+  }
+
+  async #look(model: string | undefined): Promise<Chosen[]> {
+    const open = this.#bridges.open();
+    const first = await this.#candidates(open, model);
+    if (bridgesInTurn(first).length > 0) return first;
+    const again = await this.#candidates(open, model, WHO_AGAIN_MS);
+    if (bridgesInTurn(again).length > 0) return again;
+    const missing = this.#bridges.missing();
+    if (missing.length > 0 || model === undefined) throw notAllThere(missing);
+    throw modelNotFound(model);
+  }
+
+  #candidates(
+    bridges: readonly ServedBridge[],
+    model: string | undefined,
+    maxAgeMs?: number,
+  ): Promise<Chosen[]> {
+    return Promise.all(
+      bridges.map(async (bridge) => {
+        const { calls } = bridge;
+        const { serverNow, claimLeaseMs } = calls.view.terms;
+        const said = await inTime(calls.who(maxAgeMs), WHO_MS).catch(() => null);
+        const who = said?.value ?? calls.lastWho();
+        const about = { nowMs: serverNow(), takesClaims: claimLeaseMs !== null };
+        const placed =
+          who === null ? ({ standing: 'unknown', places: 0 } as const) : placedFor(model, who, about);
+        const open = await inTime(calls.openTasks(), WHO_MS).catch(() => null);
+        const openTasks = open?.value ?? 0;
+        return { bridge, ...placed, openTasks, isAiling: said === null || calls.isAiling() };
+      }),
+    );
+  }
+
+  /** Does the work, or throws ApiError 503 where that takes too long, and takes back what comes later. */
+  async #inTime<T>(bridge: ServedBridge, asked: AskedCall, { ask, undo }: CallWork<T>): Promise<T> {
+    const moved = new AbortController();
+    const signal = asked.signal === undefined ? moved.signal : AbortSignal.any([asked.signal, moved.signal]);
+    const asking = ask(bridge, { ...asked, signal });
+    const done = await inTime(asking, this.#moveOnMs);
+    if (done !== null) return done.value;
+    moved.abort(new Error('another bridge is asked'));
+    asking.then(undo, () => {});
+    throw new ApiError('the bridge does not take the call in time', {
+      ...{ status: 503, code: 'not_asked', retryAfterS: 1 },
+    });
+  }
+
+  #count(bridge: ServedBridge, by: 1 | -1): void {
+    this.#coming.set(bridge, (this.#coming.get(bridge) ?? 0) + by);
+  }
+}
+
+/** Whether it says that the task is not on main of this bridge, and may be taken by another. */
+function isPassedOn(error: unknown): boolean {
+  return error instanceof ApiError && error.task === null && [413, 429, 502, 503].includes(error.status);
+}
