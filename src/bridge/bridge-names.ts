@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { hidePasswords } from '../process/hide-passwords.js';
 import { parseAddress } from './address.js';
 
@@ -26,7 +25,8 @@ export function bridgeNames(bridges: readonly BridgeToName[]): string[] {
 /** `home` of `ssh://bridge@server/srv/home.git`. */
 function lastPart(repo: string): string {
   const { url } = parseAddress(repo);
-  return path.posix.basename(url.replaceAll('\\', '/').replace(/\/+$/, '')).replace(/\.git$/, '');
+  const parts = url.split(/[/\\:]/).filter((part) => part !== '');
+  return (parts.at(-1) ?? '').replace(/\.git$/, '');
 }
 
 /** `server` of the same; empty for a bridge on this machine. */

@@ -110,7 +110,7 @@ describe('a gateway over several bridges', () => {
     const held = gate();
     both.behave = () => ({ firstTokenAfter: held.opened });
     const calls = [1, 2, 3, 4].map((nth) => askedOn(`spread ${nth}`));
-    const asked = () => both.requests.filter(({ body }) => JSON.stringify(body).includes('spread'));
+    const asked = () => both.requests.filter(({ body }) => JSON.stringify(body ?? null).includes('spread'));
     await waitUntil(() => asked().length === 4, 'four tasks at the model');
     held.open();
     const where = (await Promise.all(calls)).flat();
