@@ -10,23 +10,19 @@ import { packageVersion } from '../process/own-package.js';
 import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError, errorText } from '../protocol/bridge-error.js';
 import { oneLine } from '../protocol/printable.js';
+import { answerCall } from './answer-call.js';
 import { createApp } from './app.js';
-import type { AskedCall } from './asked-call.js';
 import { BatchFiles } from './batches/batch-files.js';
 import { type Aliases, type BridgeModel, modelsOfAll, withAliases } from './bridge-models.js';
-import type { GatewayCall } from './gateway-parts.js';
 import { openHttpServer } from './http-server.js';
 import { inTime } from './in-time.js';
 import { gatewayName, isLoopback, type ListenAddress } from './listen-address.js';
-import type { CallEvent } from './live-call.js';
 import { scrapeAll } from './metrics.js';
 import { openPageData } from './page-data.js';
 import { openServedBridge, type ServedBridge } from './served-bridge.js';
 import { ServedBridges } from './served-bridges.js';
 import { CallSpreader } from './spread-calls.js';
-import { readResponseCall } from './stored/responses.js';
 import { openStoredCalls } from './stored/stored-calls.js';
-import { writeAnswer } from './write-answer.js';
 
 /** How a gateway is run. */
 export interface GatewayOptions {
@@ -153,35 +149,6 @@ async function modelsOf(served: ServedBridges): Promise<readonly BridgeModel[]> 
     }),
   );
   return modelsOfAll(lists.flat());
-}
-
-/** Has a call answered on the bridge that is chosen for it. */
-async function answerCall(call: GatewayCall, spreader: CallSpreader): Promise<Response> {
-  const atMs = performance.now();
-  const { isBackground, asked } = readResponseCall(call);
-  if (isBackground) {
-    const post = { ask: ({ calls }: ServedBridge, one: AskedCall) => calls.post(one) };
-    const { bridge, done: task } = await spreader.place(asked, post);
-    return await bridge.responses.begun(task, call.wantsStream);
-  }
-  const { bridge, done: live } = await spreader.place(asked, {
-    ask: ({ calls }, one) => calls.open(one),
-    undo: (late) => late.leave(),
-  });
-  const first = () => bridge.metrics.firstEvent((performance.now() - atMs) / 1000);
-  return writeAnswer(asked.wantsStream ? { ...live, events: timed(live.events, first) } : live, asked);
-}
-
-/** The same events; `first` is called at the first that goes to the client. */
-async function* timed(events: AsyncIterable<CallEvent>, first: () => void): AsyncGenerator<CallEvent> {
-  let isFirst = true;
-  for await (const event of events) {
-    if (isFirst && 'event' in event) {
-      isFirst = false;
-      first();
-    }
-    yield event;
-  }
 }
 
 /** Runs a gateway until the signal aborts. Throws as openGateway does. */
