@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { useMemoryForTemp } from './memory-temp.js';
 
 /**
  * Removes every variable with these prefixes, except those that name the program under test, and
@@ -12,12 +13,14 @@ const FOREIGN =
 
 /**
  * vitest global setup: the workers inherit an environment without the settings of whoever runs the tests, and
- * with a home folder of their own. So nothing under test can read or write the real one.
+ * with a home folder of their own. So nothing under test can read or write the real one. Their temporary
+ * files are in memory where that can be.
  */
 export function setup(): () => void {
   for (const name of Object.keys(process.env)) {
     if (FOREIGN.test(name)) delete process.env[name];
   }
+  const removeTemp = useMemoryForTemp();
   const home = mkdtempSync(join(tmpdir(), 'llm-bridge-test-home-'));
   Object.assign(process.env, {
     HOME: home,
@@ -26,5 +29,8 @@ export function setup(): () => void {
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_CONFIG_NOSYSTEM: '1',
   });
-  return () => rmSync(home, { recursive: true, force: true });
+  return () => {
+    rmSync(home, { recursive: true, force: true });
+    removeTemp();
+  };
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cleanEnv } from './clean-env.js';
+import { diskTemp } from './memory-temp.js';
 import { runProcess } from './run-process.js';
 import { tempDir } from './temp-dir.js';
 import { asUser, findUser } from './unix-users.js';
@@ -20,7 +21,8 @@ export async function readableProgram(userName: string): Promise<string> {
     return (await runProcess(file, args, { env: cleanEnv('/'), cwd: '/' })).exitCode === 0;
   };
   if (await runs(root)) return root;
-  const copy = await tempDir();
+  // On the disk: there it is made of links, and it is large.
+  const copy = await tempDir(diskTemp());
   const parts = ['package.json', 'dist', 'hooks', 'bridge-repo-template', 'node_modules'];
   const from = parts.map((part) => join(root, part));
   // By links where that can be: the packages are large.

@@ -7,8 +7,8 @@ import { onCleanup } from './on-cleanup.js';
  * A new empty folder, removed after the test; if made in `beforeAll`, after the test file. Its path has no
  * symbolic links (the temporary folder of macOS is one), so it can be compared with git's output.
  */
-export async function tempDir(): Promise<string> {
-  const path = await mkdtemp(join(await realpath(tmpdir()), 'llm-bridge-test-'));
+export async function tempDir(parent = tmpdir()): Promise<string> {
+  const path = await mkdtemp(join(await realpath(parent), 'llm-bridge-test-'));
   // A process that was just killed may still be writing its last file.
   onCleanup(() => rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 }));
   return path;
