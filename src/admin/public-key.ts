@@ -38,7 +38,7 @@ export async function publicKeyOf(given: string): Promise<PublicKey> {
  * Reads a `.pub` file: one key, nothing else. Throws BridgeError `bad-key` for a private key, several keys, a
  * line with options, or anything else; `no-key-file` where the file cannot be read.
  */
-export async function readPublicKey(file: string): Promise<PublicKey> {
+async function readPublicKey(file: string): Promise<PublicKey> {
   const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
     throw new BridgeError(`cannot read the key file ${file} (${cause.code ?? cause.message})`, {
       code: 'no-key-file',

@@ -40,7 +40,7 @@ export async function warnOfModels(
 }
 
 /** What is wrong, in one line; null where nothing is, or nothing is known. */
-export function warningOf(
+function warningOf(
   listed: readonly Listed[],
   wanted: string | undefined,
   allowCloud: boolean,

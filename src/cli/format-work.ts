@@ -23,7 +23,7 @@ export function formatWork({ agent, model, since, phase }: ShownWork, nowMs: num
 }
 
 /** `waits for qwen3:8b: office, last seen 3 h ago`. */
-export function formatWaits({ model, agents }: WaitsFor, nowMs: number): string {
+function formatWaits({ model, agents }: WaitsFor, nowMs: number): string {
   const holders = agents.map(({ name, seen_at }) => ({
     agent: oneLine(name),
     seenMs: seen_at === null ? null : Date.parse(seen_at),

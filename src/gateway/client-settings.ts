@@ -10,7 +10,7 @@ export interface ClientSettings {
  * The variables by which the published clients of each API find their server. The names are those clients'
  * own. A key has to be there, and is looked at only where the gateway has tokens.
  */
-export function clientSettings(url: string, key = 'any'): ClientSettings[] {
+function clientSettings(url: string, key = 'any'): ClientSettings[] {
   return [
     { api: 'OpenAI', variables: { OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: key } },
     { api: 'Anthropic', variables: { ANTHROPIC_BASE_URL: url, ANTHROPIC_API_KEY: key } },

@@ -20,14 +20,14 @@ export const MAX_MODELS = 200;
 export const MAX_ABILITIES = 8;
 
 /** The abilities that are said today: of a model that converses, embeds, sees images, calls tools. */
-export const ABILITIES = ['chat', 'embed', 'tools', 'vision'] as const;
+const ABILITIES = ['chat', 'embed', 'tools', 'vision'] as const;
 export type Ability = (typeof ABILITIES)[number];
 
 /** An ability. It is an open word, so that a new one needs no new reader, nor a new server. */
 const abilitySchema = z.string().regex(/^[a-z][a-z-]{0,31}$/, 'must be a short lower-case word');
 
 /** A model that an agent has. */
-export const offeredModelSchema = z.strictObject({
+const offeredModelSchema = z.strictObject({
   /** As its model server spells it. */
   name: modelNameSchema.refine(
     (name) => oneLine(name) === name,

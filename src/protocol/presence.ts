@@ -34,7 +34,7 @@ const MAX_MODEL_CHARS = 100;
 export const MAX_PRESENCE_LOADED = 8;
 
 /** A presence lists at most this many model servers. */
-export const MAX_PRESENCE_BACKENDS = 16;
+const MAX_PRESENCE_BACKENDS = 16;
 
 /** A presence lists at most this many tasks. */
 export const MAX_PRESENCE_BUSY = 16;

@@ -148,7 +148,7 @@ export function readQueue(
  * So long a wait counts as much as one task fewer of the same source: slow enough that a flood of a thousand
  * questions does not overtake everybody once it is old, and nobody waits for ever. Milliseconds.
  */
-export const AGEING_MS = 60 * 60 * 1000;
+const AGEING_MS = 60 * 60 * 1000;
 
 /** What a pending task's turn depends on. What is no task has the priority 0, and its asker as its source. */
 export interface Waiting {

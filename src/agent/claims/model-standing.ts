@@ -24,7 +24,7 @@ export const NO_MODELS: ModelKnowledge = { models: new Map(), offer: null, saidL
  * How well an agent is placed for a model, the best first: it has it in memory; it lists it; it does not say
  * what it has; it says that it has not got it.
  */
-export const LEVELS = { loaded: 0, listed: 1, unknown: 2, lacking: 3 } as const;
+const LEVELS = { loaded: 0, listed: 1, unknown: 2, lacking: 3 } as const;
 
 /** How this agent and the others that are there, by `agentKey`, are placed for a task. */
 export interface Placement {

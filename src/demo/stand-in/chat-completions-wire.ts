@@ -175,7 +175,7 @@ export function logprobsOf(pieces: readonly AnyPiece[], turn: Turn, index: numbe
 }
 
 /** How an answer ended by the names of the API. */
-export function finishOf(turn: Turn): string {
+function finishOf(turn: Turn): string {
   return turn.callsTools && turn.finishReason === 'stop' ? 'tool_calls' : turn.finishReason;
 }
 

@@ -78,7 +78,7 @@ export function readEmbeddings(wire: WireName, path: EmbeddingPath, body: unknow
 }
 
 /** The embedding of a text: always the same, of length 1, each number a float of 32 bits. */
-export function embeddingOf(text: string, dimensions = EMBEDDING_DIMENSIONS): number[] {
+function embeddingOf(text: string, dimensions = EMBEDDING_DIMENSIONS): number[] {
   const numbers = Array.from({ length: dimensions }, (_, at) => {
     return createHash('sha256').update(`${at} ${text}`).digest().readInt16BE(0) + 0.5;
   });

@@ -135,7 +135,7 @@ function lines(
 }
 
 /** What Ollama says where the model crashes in the middle of an answer. */
-export const MODEL_CRASHED = 'an error was encountered while running the model: unexpected EOF';
+const MODEL_CRASHED = 'an error was encountered while running the model: unexpected EOF';
 
 function messageOf(pieces: readonly AnyPiece[]): Record<string, unknown> {
   const thinking = textOf(pieces, 'thinking');

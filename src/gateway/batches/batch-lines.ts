@@ -32,7 +32,7 @@ export interface BatchLine {
 }
 
 /** As many requests as a batch has at most, as OpenAI's. */
-export const MAX_BATCH_LINES = 50_000;
+const MAX_BATCH_LINES = 50_000;
 
 /** As many faults are told. */
 const MAX_ERRORS = 100;

@@ -1,10 +1,9 @@
-import { REQUEST_PATHS } from '../../protocol/request.js';
+import { REQUEST_PATHS, type RequestPath } from '../../protocol/request.js';
 import { ApiError } from '../api-errors.js';
 import { asksForStream } from '../api-form.js';
 import { type Aliases, requireModel } from '../bridge-models.js';
 import { CallPlaces } from '../doors/call-places.js';
 import type { GatewayApp, GatewayParts } from '../gateway-parts.js';
-import { preloadAnswer } from '../preload.js';
 import { type CallBody, readCallBody } from '../read-body.js';
 import { route } from './route.js';
 
@@ -49,4 +48,34 @@ function idempotencyKeyIn(header: string | undefined): string | null {
   if (header === undefined) return null;
   if (/^[\x20-\x7e]{1,255}$/.test(header)) return header;
   throw new ApiError('Idempotency-Key must have 1 to 255 visible characters', { status: 400 });
+}
+
+/**
+ * The answer to a call of Ollama's API that only has a model loaded or unloaded: an empty prompt, or no
+ * messages. It is given here, and no task is made of it: where models stay is the agents' to decide. Null for
+ * any other call.
+ */
+function preloadAnswer(path: RequestPath, body: CallBody, nowMs: number): CallBody | null {
+  const isPreload =
+    (path === '/api/generate' && isEmpty(body.prompt) && isEmpty(body.images) && isEmpty(body.suffix)) ||
+    (path === '/api/chat' && isEmpty(body.messages));
+  if (!isPreload) return null;
+  return {
+    model: body.model,
+    created_at: new Date(nowMs).toISOString(),
+    ...(path === '/api/chat' ? { message: { role: 'assistant', content: '' } } : { response: '' }),
+    done_reason: isZero(body.keep_alive) ? 'unload' : 'load',
+    done: true,
+  };
+}
+
+function isEmpty(value: unknown): boolean {
+  return (
+    value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0)
+  );
+}
+
+/** `0`, `"0"`, `"0s"`. */
+function isZero(keepAlive: unknown): boolean {
+  return keepAlive === 0 || (typeof keepAlive === 'string' && /^0[a-z]{0,2}$/.test(keepAlive));
 }

@@ -45,7 +45,7 @@ export const OPENAI = {
  * The address of the API of such a server, without a trailing slash, and with `/v1` where it has no path.
  * Throws BridgeError `usage`.
  */
-export function parseOpenaiUrl(text: string): string {
+function parseOpenaiUrl(text: string): string {
   return parseBackendUrl(text, { option: '--openai-url', example: EXAMPLE_URL, port: '8080', path: '/v1' });
 }
 

@@ -4,7 +4,7 @@ import { isJson, type Json, placeOf } from './clean-json.js';
 const NAMES = new Set(['id', 'type', 'role', 'name', 'index', 'object', 'status', 'format']);
 
 /** How many places a list of an answer has that is filled by index: several times what any API allows. */
-export const MAX_PLACES = 256;
+const MAX_PLACES = 256;
 
 /**
  * Adds a delta to what came before it, as OpenAI's own clients do: texts go on, lists grow, objects merge

@@ -30,7 +30,7 @@ export const WHY_NO_FORMAT = 'an answer may be text, JSON, or JSON by a schema';
 const TEXT_PART: Fields = { text: TEXT };
 
 /** https://platform.openai.com/docs/api-reference/chat/create: messages[].content[], by its type. */
-export const CONTENT_PART = forms('type', WHY_NO_PART, {
+const CONTENT_PART = forms('type', WHY_NO_PART, {
   text: TEXT_PART,
   image_url: {
     image_url: either(

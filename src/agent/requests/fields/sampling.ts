@@ -10,7 +10,7 @@ export const MAX_TOKENS = 1_048_576;
 export const MAX_CHOICES = 8;
 
 /** How many texts, or lists of tokens, one call may have made into vectors: OpenAI's own limit. */
-export const MAX_INPUTS = 2048;
+const MAX_INPUTS = 2048;
 
 /** Where to stop. OpenAI takes 4; others more. Each is looked for at every token. */
 export const STOPS = list(text(1000), 16);
