@@ -1,33 +1,33 @@
-import type { Field, Fields } from './field.js';
+import type { Field, Fields, Source } from './field.js';
 
 /**
- * The rows of a list: each field, and under it what is in it. A part that came before is named by its
- * place.
+ * The rows of a list: each field, what it may be, and where it is documented: in `reference`, where it does
+ * not say another page. Under it is what is in it. A part that came before is named by its place.
  */
-export function rowsOf(fields: Fields): string[][] {
+export function rowsOf(fields: Fields, reference: Source): string[][] {
   const rows: string[][] = [];
   const places = new Map<Field | Fields, string>();
 
-  const addFields = (of: Fields, prefix: string) => {
-    for (const [name, field] of Object.entries(of)) add(field, `${prefix}${name}`);
+  const addFields = (of: Fields, prefix: string, outer: Source) => {
+    for (const [name, field] of Object.entries(of)) add(field, `${prefix}${name}`, field.source ?? outer);
   };
-  const add = (field: Field, name: string) => {
-    rows.push([code(name), sayField(field, places)]);
-    addInner(field, name);
+  const add = (field: Field, name: string, source: Source) => {
+    rows.push([code(name), sayField(field, places), `[${source.name}](${source.url})`]);
+    addInner(field, name, source);
   };
-  const addInner = (field: Field, name: string) => {
+  const addInner = (field: Field, name: string, source: Source) => {
     if (places.has(field)) return;
-    if (field.kind === 'list' || field.kind === 'map') addInner(field.of, `${name}[]`);
-    else if (field.kind === 'either') for (const one of field.of) addInner(one, name);
+    if (field.kind === 'list' || field.kind === 'map') addInner(field.of, `${name}[]`, source);
+    else if (field.kind === 'either') for (const one of field.of) addInner(one, name, source);
     else if (field.kind === 'object' && Object.keys(field.fields).length > 0) {
       places.set(field, name);
-      addFields(field.fields, `${name}.`);
+      addFields(field.fields, `${name}.`, source);
     } else if (field.kind === 'forms') {
       places.set(field, name);
-      for (const [forms, of] of sharedForms(field.forms)) addFields(of, `${name}<${forms}>.`);
+      for (const [forms, of] of sharedForms(field.forms)) addFields(of, `${name}<${forms}>.`, source);
     }
   };
-  addFields(fields, '');
+  addFields(fields, '', reference);
   return rows;
 }
 

@@ -4,7 +4,12 @@
  * `requests-page.ts` says it in words for docs/requests.md. A field that is in no list never reaches a
  * model server.
  */
-export type Field =
+export type Field = FieldKind & {
+  /** Where it is documented, where that is not the reference of its list. */
+  readonly source?: Source;
+};
+
+type FieldKind =
   | TextField
   | { readonly kind: 'number'; readonly min: number; readonly max: number; readonly whole: boolean }
   /** A length of context in tokens: from 1 to `--max-context`. */
@@ -24,6 +29,12 @@ export type Field =
   | { readonly kind: 'json' }
   | MediaField
   | RefusedField;
+
+/** A page that documents fields. */
+export interface Source {
+  readonly name: string;
+  readonly url: string;
+}
 
 /** The fields of an object by their names. */
 export type Fields = Readonly<Record<string, Field>>;
@@ -58,6 +69,11 @@ interface RefusedField {
   readonly kind: 'refused';
   /** Why, for a sentence that begins with the name of the field: `names a file that is kept elsewhere`. */
   readonly why: string;
+}
+
+/** A field that is documented elsewhere than in the reference of its list. */
+export function from(source: Source, field: Field): Field {
+  return { ...field, source };
 }
 
 /** Any text. */

@@ -35,7 +35,9 @@ export function judgeRequest(request: TaskRequest, limits: RequestLimits): Judge
   }
   const judge = new FieldJudge(limits);
   try {
-    const body = judge.body(requestFields(path), request.body);
+    const { fields, bound } = requestFields(path);
+    const body = judge.body(fields, request.body);
+    bound?.check(body);
     return { path, body, model: modelOfRequest({ path, body }), dropped: namesOf(judge.dropped) };
   } catch (error) {
     if (!(error instanceof FieldRefused)) throw error;

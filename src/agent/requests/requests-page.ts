@@ -93,13 +93,12 @@ export function requestsPage(): string {
     '  address.',
     '',
     ...REQUEST_PATHS.flatMap((path) => {
-      const { fields, source } = REQUEST_FIELDS[path];
+      const { fields, source, bound } = REQUEST_FIELDS[path];
       return [
         `## ${path}`,
         '',
-        `From its [reference](${source}).`,
-        '',
-        ...table(['field', 'may be'], rowsOf(fields)),
+        ...(bound === undefined ? [] : [bound.says, '']),
+        ...table(['field', 'may be', 'documented by'], rowsOf(fields, source)),
         '',
       ];
     }),

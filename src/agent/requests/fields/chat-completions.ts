@@ -3,6 +3,7 @@ import {
   type Fields,
   FLAG,
   forms,
+  from,
   list,
   map,
   NAME,
@@ -23,6 +24,7 @@ import {
   WHY_NO_TOOL,
 } from './chat-parts.js';
 import { LOCAL_SAMPLING, MAX_CHOICES, MAX_TOKENS, OPENAI_SAMPLING, STORED } from './sampling.js';
+import { LLAMA_CPP, OLLAMA_OPENAI } from './sources.js';
 
 /** A call of a tool, as the model made it earlier. */
 const TOOL_CALL = forms(
@@ -44,9 +46,9 @@ const MESSAGE = forms('role', 'it may be system, developer, user, assistant, too
   assistant: {
     ...SAID,
     refusal: TEXT,
-    // Thinking that goes back to the model: llama.cpp and LM Studio name it so, Ollama `reasoning`.
-    reasoning_content: TEXT,
-    reasoning: TEXT,
+    // Thinking that goes back to the model.
+    reasoning_content: from(LLAMA_CPP, TEXT),
+    reasoning: from(OLLAMA_OPENAI, TEXT),
     tool_calls: list(TOOL_CALL, MAX_TOOLS),
     function_call: object({ name: NAME, arguments: TEXT }),
     audio: STORED,
@@ -102,8 +104,7 @@ export const CHAT_COMPLETIONS: Fields = {
   functions: list(object(FUNCTION), MAX_TOOLS),
   function_call: either(word('none', 'auto'), object({ name: NAME })),
   reasoning_effort: EFFORT,
-  // Ollama's openai/openai.go, and OpenRouter's name for the same.
-  reasoning: object({ effort: EFFORT }),
+  reasoning: from(OLLAMA_OPENAI, object({ effort: EFFORT })),
   verbosity: word('low', 'medium', 'high'),
   modalities: list(word('text'), 1),
   prediction: object({

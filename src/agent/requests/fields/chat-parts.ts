@@ -4,6 +4,7 @@ import {
   type Fields,
   FLAG,
   forms,
+  from,
   list,
   media,
   NAME,
@@ -13,6 +14,7 @@ import {
   word,
 } from '../field.js';
 import { STORED } from './sampling.js';
+import { LLAMA_CPP } from './sources.js';
 
 /**
  * How many parts one message may have, and how many tools one call. Agents of today bring up to 200 tools.
@@ -53,8 +55,7 @@ export const FUNCTION: Fields = { name: NAME, description: TEXT, parameters: SCH
 /** The answer as JSON: https://platform.openai.com/docs/api-reference/chat/create: response_format. */
 export const RESPONSE_FORMAT = forms('type', WHY_NO_FORMAT, {
   text: {},
-  // `schema` is llama.cpp's, and LM Studio's.
-  json_object: { schema: SCHEMA },
+  json_object: { schema: from(LLAMA_CPP, SCHEMA) },
   json_schema: { json_schema: object({ name: NAME, description: TEXT, schema: SCHEMA, strict: FLAG }) },
 });
 

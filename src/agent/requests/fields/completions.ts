@@ -1,14 +1,13 @@
+import { FieldRefused } from '../call-place.js';
 import { either, type Fields, FLAG, list, map, NAME, number, object, TEXT, whole, word } from '../field.js';
 import { INPUTS, LOCAL_SAMPLING, MAX_CHOICES, MAX_TOKENS, OPENAI_SAMPLING, TOKEN } from './sampling.js';
-
-/** How many prompts one call may have: each is answered `n` times. */
-const MAX_PROMPTS = 16;
 
 /** `/v1/completions`: https://platform.openai.com/docs/api-reference/completions/create */
 export const COMPLETIONS: Fields = {
   model: NAME,
-  // A text; several; the tokens of one. Not several lists of tokens, so that a list says how many there are.
-  prompt: either(TEXT, list(TEXT, MAX_PROMPTS), list(TOKEN, MAX_TOKENS)),
+  // A text; several, each of which has answers of its own; the tokens of one. Not several lists of tokens, so
+  // that a list says how many there are.
+  prompt: either(TEXT, list(TEXT, MAX_CHOICES), list(TOKEN, MAX_TOKENS)),
   suffix: TEXT,
   ...OPENAI_SAMPLING,
   ...LOCAL_SAMPLING,
@@ -21,6 +20,18 @@ export const COMPLETIONS: Fields = {
   stream: FLAG,
   stream_options: object({ include_usage: FLAG }),
 };
+
+/**
+ * Throws FieldRefused where all prompts of a call together ask for more than MAX_CHOICES answers: each prompt
+ * is answered `n` times, and a server makes `best_of` of each to choose from.
+ */
+export function requireFewAnswers({ prompt, n, best_of }: Readonly<Record<string, unknown>>): void {
+  const prompts = Array.isArray(prompt) && typeof prompt[0] === 'string' ? prompt.length : 1;
+  const each = Math.max(1, ...[n, best_of].filter((one) => typeof one === 'number'));
+  if (prompts * each <= MAX_CHOICES) return;
+  const why = `is ${each} for each of ${prompts} prompts; a call may ask for ${MAX_CHOICES} answers in all`;
+  throw new FieldRefused(each === best_of ? 'best_of' : 'n', why);
+}
 
 /** `/v1/embeddings`: https://platform.openai.com/docs/api-reference/embeddings/create */
 export const EMBEDDINGS: Fields = {

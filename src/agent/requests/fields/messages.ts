@@ -3,6 +3,7 @@ import {
   type Fields,
   FLAG,
   forms,
+  from,
   JSON_VALUE,
   list,
   media,
@@ -16,6 +17,7 @@ import {
 } from '../field.js';
 import { MAX_MESSAGES, MAX_PARTS, MAX_TOOLS, WHY_NO_FORMAT, WHY_NO_PART, WHY_NO_TOOL } from './chat-parts.js';
 import { MAX_TOKENS, STOPS } from './sampling.js';
+import { STRUCTURED_OUTPUTS } from './sources.js';
 
 const WHY_NO_SOURCE = 'this agent fetches nothing and keeps no files: send it as base64';
 
@@ -102,7 +104,7 @@ export const MESSAGES: Fields = {
     disabled: {},
   }),
   // As `output_config.format` was named before: anthropic-beta structured-outputs-2025-11-13.
-  output_format: FORMAT,
+  output_format: from(STRUCTURED_OUTPUTS, FORMAT),
   output_config: object({
     effort: word('low', 'medium', 'high', 'xhigh', 'max'),
     format: FORMAT,

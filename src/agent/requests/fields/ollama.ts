@@ -4,6 +4,7 @@ import {
   type Fields,
   FLAG,
   forms,
+  from,
   JSON_VALUE,
   list,
   media,
@@ -17,29 +18,32 @@ import {
 } from '../field.js';
 import { FUNCTION, MAX_MESSAGES, MAX_TOOLS, WHY_NO_TOOL } from './chat-parts.js';
 import { INPUTS, MAX_TOKENS, SEED, STOPS, TOKEN } from './sampling.js';
+import { OLLAMA_OPTIONS } from './sources.js';
 
 /**
- * `options`: api/types.go (Options), and the parameters of docs/modelfile.mdx. Those of its Runner are not
- * here, but for num_ctx: they load a model anew, or place it (num_gpu, main_gpu, num_thread, num_batch,
- * use_mmap, draft_num_predict).
+ * Those of its Runner are not here, but for num_ctx: they load a model anew, or place it (num_gpu, main_gpu,
+ * num_thread, num_batch, use_mmap, draft_num_predict).
  */
-const OPTIONS = object({
-  num_ctx: CONTEXT,
-  // -1: without end; -2: until the context is full.
-  num_predict: whole(-2, MAX_TOKENS),
-  num_keep: whole(-1, MAX_TOKENS),
-  seed: SEED,
-  temperature: number(0, 10),
-  top_k: whole(-1, 1_000_000),
-  top_p: number(0, 1),
-  min_p: number(0, 1),
-  typical_p: number(0, 1),
-  repeat_last_n: whole(-1, MAX_TOKENS),
-  repeat_penalty: number(0, 10),
-  presence_penalty: number(-2, 2),
-  frequency_penalty: number(-2, 2),
-  stop: STOPS,
-});
+const OPTIONS = from(
+  OLLAMA_OPTIONS,
+  object({
+    num_ctx: CONTEXT,
+    // -1: without end; -2: until the context is full.
+    num_predict: whole(-2, MAX_TOKENS),
+    num_keep: whole(-1, MAX_TOKENS),
+    seed: SEED,
+    temperature: number(0, 10),
+    top_k: whole(-1, 1_000_000),
+    top_p: number(0, 1),
+    min_p: number(0, 1),
+    typical_p: number(0, 1),
+    repeat_last_n: whole(-1, MAX_TOKENS),
+    repeat_penalty: number(0, 10),
+    presence_penalty: number(-2, 2),
+    frequency_penalty: number(-2, 2),
+    stop: STOPS,
+  }),
+);
 
 /** Base64 alone. A client that takes a picture for a path is none that this agent uses. */
 const IMAGES = list(media('image', 'base64'), 64);

@@ -1,51 +1,81 @@
 import type { RequestPath } from '../../../protocol/request.js';
-import type { Fields } from '../field.js';
+import type { Fields, Source } from '../field.js';
 import { CHAT_COMPLETIONS } from './chat-completions.js';
-import { COMPLETIONS, EMBEDDINGS } from './completions.js';
+import { COMPLETIONS, EMBEDDINGS, requireFewAnswers } from './completions.js';
 import { MESSAGES } from './messages.js';
 import { NATIVE_CHAT, NATIVE_EMBED, NATIVE_EMBEDDINGS, NATIVE_GENERATE } from './ollama.js';
 import { RESPONSES } from './responses.js';
+import { MAX_CHOICES } from './sampling.js';
 
-/** What each of the nine calls may have, and the reference that its list was made from. */
-export const REQUEST_FIELDS: Readonly<
-  Record<RequestPath, { readonly fields: Fields; readonly source: string }>
-> = {
+/** What one of the nine calls may have. */
+interface RequestFields {
+  readonly fields: Fields;
+  /** The reference that the list was made from: of each field that says no other. */
+  readonly source: Source;
+  /** What fields bound together, for docs/requests.md, and the check of it, which throws FieldRefused. */
+  readonly bound?: {
+    readonly says: string;
+    readonly check: (body: Readonly<Record<string, unknown>>) => void;
+  };
+}
+
+/** What each of the nine calls may have. */
+export const REQUEST_FIELDS: Readonly<Record<RequestPath, RequestFields>> = {
   '/v1/chat/completions': {
     fields: CHAT_COMPLETIONS,
-    source: 'https://platform.openai.com/docs/api-reference/chat/create',
+    source: { name: 'OpenAI', url: 'https://platform.openai.com/docs/api-reference/chat/create' },
   },
   '/v1/completions': {
     fields: COMPLETIONS,
-    source: 'https://platform.openai.com/docs/api-reference/completions/create',
+    source: { name: 'OpenAI', url: 'https://platform.openai.com/docs/api-reference/completions/create' },
+    bound: {
+      says: `All prompts of a call together may ask for ${MAX_CHOICES} answers: their number times \`n\`, or times \`best_of\`.`,
+      check: requireFewAnswers,
+    },
   },
   '/v1/embeddings': {
     fields: EMBEDDINGS,
-    source: 'https://platform.openai.com/docs/api-reference/embeddings/create',
+    source: { name: 'OpenAI', url: 'https://platform.openai.com/docs/api-reference/embeddings/create' },
   },
   '/v1/responses': {
     fields: RESPONSES,
-    source: 'https://platform.openai.com/docs/api-reference/responses/create',
+    source: { name: 'OpenAI', url: 'https://platform.openai.com/docs/api-reference/responses/create' },
   },
-  '/v1/messages': { fields: MESSAGES, source: 'https://docs.anthropic.com/en/api/messages' },
+  '/v1/messages': {
+    fields: MESSAGES,
+    source: { name: 'Anthropic', url: 'https://docs.anthropic.com/en/api/messages' },
+  },
   '/api/chat': {
     fields: NATIVE_CHAT,
-    source: 'https://github.com/ollama/ollama/blob/main/docs/api.md#generate-a-chat-completion',
+    source: {
+      name: 'Ollama',
+      url: 'https://github.com/ollama/ollama/blob/main/docs/api.md#generate-a-chat-completion',
+    },
   },
   '/api/generate': {
     fields: NATIVE_GENERATE,
-    source: 'https://github.com/ollama/ollama/blob/main/docs/api.md#generate-a-completion',
+    source: {
+      name: 'Ollama',
+      url: 'https://github.com/ollama/ollama/blob/main/docs/api.md#generate-a-completion',
+    },
   },
   '/api/embed': {
     fields: NATIVE_EMBED,
-    source: 'https://github.com/ollama/ollama/blob/main/docs/api.md#generate-embeddings',
+    source: {
+      name: 'Ollama',
+      url: 'https://github.com/ollama/ollama/blob/main/docs/api.md#generate-embeddings',
+    },
   },
   '/api/embeddings': {
     fields: NATIVE_EMBEDDINGS,
-    source: 'https://github.com/ollama/ollama/blob/main/docs/api.md#generate-embedding',
+    source: {
+      name: 'Ollama',
+      url: 'https://github.com/ollama/ollama/blob/main/docs/api.md#generate-embedding',
+    },
   },
 };
 
-/** The list of a path. */
-export function requestFields(path: RequestPath): Fields {
-  return REQUEST_FIELDS[path].fields;
+/** What a call of this path may have. */
+export function requestFields(path: RequestPath): RequestFields {
+  return REQUEST_FIELDS[path];
 }

@@ -3,6 +3,7 @@ import {
   type Fields,
   FLAG,
   forms,
+  from,
   list,
   media,
   NAME,
@@ -25,6 +26,7 @@ import {
   WHY_NO_TOOL,
 } from './chat-parts.js';
 import { LOCAL_SAMPLING, MAX_TOKENS, SEED, STORED } from './sampling.js';
+import { LLAMA_CPP } from './sources.js';
 
 const STATUS = word('in_progress', 'completed', 'incomplete');
 
@@ -81,7 +83,7 @@ export const RESPONSES: Fields = {
   temperature: number(0, 10),
   top_p: number(0, 1),
   ...LOCAL_SAMPLING,
-  seed: SEED,
+  seed: from(LLAMA_CPP, SEED),
   max_output_tokens: whole(-1, MAX_TOKENS),
   top_logprobs: whole(0, 20),
   stream: FLAG,

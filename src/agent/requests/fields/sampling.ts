@@ -1,4 +1,5 @@
-import { either, type Fields, list, number, refused, TEXT, text, whole } from '../field.js';
+import { either, type Fields, from, list, number, refused, TEXT, text, whole } from '../field.js';
+import { LLAMA_CPP, LM_STUDIO } from './sources.js';
 
 /**
  * The most tokens that a call may ask for: the largest context there is. What really ends an answer is its
@@ -31,16 +32,13 @@ export const OPENAI_SAMPLING: Fields = {
   stop: either(text(1000), STOPS),
 };
 
-/**
- * Sampling that local servers take beside OpenAI's, numbers all: LM Studio's documentation of its
- * /v1/chat/completions lists top_k and repeat_penalty, llama.cpp's tools/server/README.md the rest.
- */
+/** Sampling that local servers take beside OpenAI's, numbers all. */
 export const LOCAL_SAMPLING: Fields = {
-  top_k: whole(-1, 1_000_000),
-  min_p: number(0, 1),
-  typical_p: number(0, 1),
-  repeat_penalty: number(0, 10),
-  repeat_last_n: whole(-1, MAX_TOKENS),
+  top_k: from(LM_STUDIO, whole(-1, 1_000_000)),
+  min_p: from(LLAMA_CPP, number(0, 1)),
+  typical_p: from(LLAMA_CPP, number(0, 1)),
+  repeat_penalty: from(LM_STUDIO, number(0, 10)),
+  repeat_last_n: from(LLAMA_CPP, whole(-1, MAX_TOKENS)),
 };
 
 /** The stored prompts, files and conversations of an API: a bridge has only what is in the call. */

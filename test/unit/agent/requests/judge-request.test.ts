@@ -66,7 +66,7 @@ const ORDINARY: [what: string, path: string, body: Record<string, unknown>][] = 
       ],
     },
   ],
-  ['a completion', '/v1/completions', { prompt: ['a', 'b'], suffix: 'c', n: 8, best_of: 8, logprobs: 5 }],
+  ['a completion', '/v1/completions', { prompt: ['a', 'b'], suffix: 'c', n: 4, best_of: 4, logprobs: 5 }],
   ['tokens of a completion', '/v1/completions', { prompt: [1, 2, 3], echo: true }],
   ['vectors of texts', '/v1/embeddings', { input: ['a', 'b'], dimensions: 256, encoding_format: 'base64' }],
   ['vectors of tokens', '/v1/embeddings', { input: [[1, 2], [3]] }],

@@ -14,8 +14,14 @@ test('each field of each list stands on the page, under its path and beside its 
   for (const path of REQUEST_PATHS) {
     const { fields, source } = REQUEST_FIELDS[path];
     const section = requestsPage().split(`\n## ${path}\n`)[1]?.split('\n## ')[0] ?? '';
-    expect(section).toContain(source);
-    for (const name of Object.keys(fields)) expect(section).toContain(`\n| \`${name}\` | `);
+    for (const [name, field] of Object.entries(fields)) {
+      const row = section.split('\n').find((line) => line.startsWith(`| \`${name}\` | `));
+      const page = field.source ?? source;
+      expect(row, name).toMatch(/ \| \[[A-Za-z. ]+\]\(https:[^ ]+\) \|$/);
+      expect(row).toContain(` | [${page.name}](${page.url}) |`);
+    }
+    for (const row of section.split('\n').filter((line) => line.startsWith('| `')))
+      expect(row).toMatch(/ \| \[[A-Za-z. ]+\]\(https:[^ ]+\) \|$/);
   }
 });
 
