@@ -1,5 +1,6 @@
 import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import * as z from 'zod';
 import { DISK, syncFolder, unless, writeDurably } from '../../process/durable-file.js';
 import { GROUP_MODES } from '../../process/group-files.js';
 
@@ -18,6 +19,8 @@ export interface NamedPack {
 /** A pack of this size stays as it is, and needs no list. The same as `gc.bigPackThreshold`. */
 const FINAL_BYTES = 64 * 1024 * 1024;
 
+const PACK_NAME = /^pack-[0-9a-f]{40,64}$/;
+
 const MODE = { ...GROUP_MODES, whateverUmask: true };
 
 const KEEP_TEXT = 'llm-bridge: packed under the names of its conversations\n';
@@ -32,13 +35,11 @@ export async function listNamedPacks(gitDir: string): Promise<NamedPack[]> {
   const names = await readdir(upkeepFolder(gitDir)).catch(unless('ENOENT'));
   const packs: NamedPack[] = [];
   for (const file of names ?? []) {
-    const [, name] = /^(pack-[0-9a-f]{40,64})\.list$/.exec(file) ?? [];
-    if (name === undefined) continue;
-    const pack = await stat(inPacks(gitDir, `${name}.pack`)).catch(unless('ENOENT'));
-    const index = await stat(inPacks(gitDir, `${name}.idx`)).catch(unless('ENOENT'));
+    const name = file.replace(/\.list$/, '');
+    if (name === file || !PACK_NAME.test(name)) continue;
     // What an upkeep that was killed had begun to remove: everything in it is in another pack.
-    if (pack === null || index === null) await removeNamedPack(gitDir, name);
-    else packs.push({ name, bytes: pack.size });
+    if (!(await isPack(gitDir, name))) await removeNamedPack(gitDir, name);
+    else packs.push({ name, bytes: (await stat(inPacks(gitDir, `${name}.pack`))).size });
   }
   return packs.sort((a, b) => a.bytes - b.bytes);
 }
@@ -78,11 +79,47 @@ export async function writeNote(file: string, text: string): Promise<void> {
   await writeDurably({ file, temporary, bytes: Buffer.from(text), mode: MODE });
 }
 
+/** Packs that go because all that is in them is in the pack `by`. */
+const removalSchema = z.object({ by: z.string(), names: z.array(z.string().regex(PACK_NAME)) });
+
+/**
+ * Removes packs whose objects are all in the pack `by`, which is on the disk. It is noted first: of those
+ * that a kill left, some may be too large beside the small ones to be put together with them soon.
+ */
+export async function removeNamedPacks(gitDir: string, by: string, names: readonly string[]): Promise<void> {
+  await writeNote(removalOf(gitDir), `${JSON.stringify({ by, names })}\n`);
+  await endRemoval(gitDir);
+}
+
+/** Ends the removal that a killed upkeep had begun. */
+export async function endRemoval(gitDir: string): Promise<void> {
+  const text = await readFile(removalOf(gitDir), 'utf8').catch(unless('ENOENT'));
+  if (text === null) return;
+  const removal = removalSchema.safeParse(jsonOf(text)).data;
+  if (removal !== undefined && (await isPack(gitDir, removal.by)))
+    for (const name of removal.names) await removeNamedPack(gitDir, name);
+  await rm(removalOf(gitDir), { force: true });
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+async function isPack(gitDir: string, name: string): Promise<boolean> {
+  for (const ending of ['pack', 'idx'])
+    if ((await stat(inPacks(gitDir, `${name}.${ending}`)).catch(unless('ENOENT'))) === null) return false;
+  return true;
+}
+
 /**
  * Removes a pack whose objects are all in another. The index goes before the pack: git takes a pack without
  * index for none, and looks again for what it misses. The list goes last, so that a kill in between is seen.
  */
-export async function removeNamedPack(gitDir: string, name: string): Promise<void> {
+async function removeNamedPack(gitDir: string, name: string): Promise<void> {
   for (const ending of ['keep', 'idx', 'rev', 'bitmap', 'pack'])
     await rm(inPacks(gitDir, `${name}.${ending}`), { force: true });
   await rm(listOf(gitDir, name), { force: true });
@@ -90,6 +127,10 @@ export async function removeNamedPack(gitDir: string, name: string): Promise<voi
 
 function inPacks(gitDir: string, file: string): string {
   return path.join(gitDir, 'objects', 'pack', file);
+}
+
+function removalOf(gitDir: string): string {
+  return path.join(upkeepFolder(gitDir), 'removal.json');
 }
 
 function listOf(gitDir: string, name: string): string {

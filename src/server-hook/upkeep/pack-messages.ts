@@ -7,11 +7,12 @@ import { gitText, type Repository, runGit, streamGit } from '../../git/run-git.j
 import { MAIN_REF, type TaskFile } from '../../protocol/names.js';
 import { conversationName } from './conversation-name.js';
 import {
+  endRemoval,
   keepNamedPack,
   listNamedPacks,
   type NamedPack,
   readPackList,
-  removeNamedPack,
+  removeNamedPacks,
   upkeepFolder,
 } from './named-packs.js';
 
@@ -57,6 +58,7 @@ export async function packMessages(repo: Repository, packed: string | null): Pro
  * packs that it has put together, after the new one is on the disk.
  */
 export async function mergeNamedPacks(repo: Repository): Promise<void> {
+  await endRemoval(repo.gitDir);
   const together: NamedPack[] = [];
   let bytes = 0;
   for (const pack of await listNamedPacks(repo.gitDir)) {
@@ -69,7 +71,8 @@ export async function mergeNamedPacks(repo: Repository): Promise<void> {
   // A message may be in two of them, where an upkeep was killed before it had noted how far it came.
   const list = `${[...new Set(lists.join('').split('\n'))].filter((line) => line !== '').join('\n')}\n`;
   const { name } = await writeNamedPack(repo, list, []);
-  for (const one of together) if (one.name !== name) await removeNamedPack(repo.gitDir, one.name);
+  const merged = together.map((one) => one.name).filter((one) => one !== name);
+  await removeNamedPacks(repo.gitDir, name, merged);
 }
 
 /**

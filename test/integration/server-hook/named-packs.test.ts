@@ -82,6 +82,29 @@ describe('conversations that are sent whole at every turn', () => {
   });
 });
 
+test('a removal that a kill cut short is ended by the next upkeep, however unlike the sizes of what is left', async () => {
+  const bridge = await bareBridge();
+  const write = async (conversations: number, turns: readonly [number, number]) => {
+    await writeConversations(bridge, { conversations, turns, chars: 1000 });
+  };
+  await write(8, [0, 12]);
+  await keepUp(bridge, { now: true });
+  await write(3, [12, 13]);
+  await keepUp(bridge, { now: true });
+  expect(await packsOf(bridge)).toHaveLength(2);
+  await write(3, [13, 14]);
+  const before = await objectsOf(bridge);
+  const fault = { FAULT_FOR: 'upkeep', FAULT_AT: 'rm .*\\.idx', FAULT_MODE: 'dies' };
+  await runProcess(process.execPath, ['--import', DIE_AT_STEP, PROGRAM, bridge.gitDir, 'now'], {
+    env: { ...bridge.env, ...fault },
+  });
+  // The smallest of three is going; the other two are no likes of each other, nor of what has all of it.
+  expect(await packsOf(bridge)).toHaveLength(4);
+  await keepUp(bridge, { now: true });
+  expect(await packsOf(bridge)).toHaveLength(1);
+  expect(await objectsOf(bridge)).toBe(before);
+});
+
 /** In the suite: each step after which something else is on the disk. */
 const TELLING =
   /^(?:git .*(?:pack-objects|prune-packed)|rename .*\.(?:list|json)|writeFile .*\.keep|rm .*\.(?:idx|pack))/;
