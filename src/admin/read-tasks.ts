@@ -2,8 +2,10 @@ import { sameModel } from '../agent/backends/same-model.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
 import { type Place, readPlaces } from '../bridge/task-places.js';
+import { openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
+import type { LargeMessages } from '../log/large-messages.js';
 import type { HistoryCommit } from '../protocol/history.js';
 import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
 import { isOpen, type TaskRow, taskRows } from './task-rows.js';
@@ -35,14 +37,23 @@ export function tasksContext({ ref, terms }: Pick<BridgeView, 'ref' | 'terms'>, 
 
 /**
  * Reads the tasks of a bridge: the one walk through history that `list`, `status`, `doctor`, `wake` and the
- * page go by. Of pending tasks it reads for whom they wait; else no question and no answer.
+ * page go by. Of pending tasks it reads for whom they wait; else no question and no answer. `large` brings
+ * those that the repository has left out.
  */
-export async function readTasks(repo: Repository, context: TasksContext): Promise<KnownTasks> {
+export async function readTasks(
+  repo: Repository,
+  context: TasksContext,
+  large?: LargeMessages,
+): Promise<KnownTasks> {
   const { ref, nowMs, ttlMs, who } = context;
   const commits = await readHistory(repo, { from: [ref], sinceMs: nowMs - ttlMs - HISTORY_MARGIN_MS });
   const rows = taskRows(commits, { nowMs, ttlMs, running: who.running });
   const pending = idsOf(rows, ({ state }) => state === 'pending');
   const asked = commits.filter(({ id }) => pending.has(id));
+  if (large !== undefined) {
+    const reader = openObjectReader(repo);
+    await large.bring(reader, asked).finally(() => reader.close());
+  }
   const waits = await readWaits(repo, asked, context);
   return {
     commits,

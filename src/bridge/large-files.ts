@@ -30,6 +30,8 @@ export interface LeavingOut {
 export interface RequireOptions {
   /** A larger one may stay left out. Default: none may. */
   readonly maxBytes?: number;
+  /** So many commits more are looked through, behind the one: for who reads on backwards. Default: none. */
+  readonly spare?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -42,7 +44,7 @@ export interface RequireOptions {
 export async function requireFile(
   { clone, connection }: LeavingOut,
   commit: HistoryCommit,
-  { maxBytes, signal }: RequireOptions = {},
+  { maxBytes, spare = 0, signal }: RequireOptions = {},
 ): Promise<void> {
   const message = messageOf(commit);
   if (clone.leavesOutBytes === undefined || message.kind === 'other') return;
@@ -54,7 +56,7 @@ export async function requireFile(
       await connectBridge(connection, signal);
       if (tries > 0) await fetchMain(clone, connection.address.url, {}, signal);
       for (const limit of maxBytes === undefined ? LIMITS : [maxBytes]) {
-        await fetchDownTo({ clone, connection }, commit.id, limit, signal);
+        await fetchDownTo({ clone, connection }, commit.id, { leavesOutBytes: limit, spare, signal });
         if (await isThere()) return;
       }
       if (maxBytes !== undefined) return;
@@ -72,8 +74,15 @@ export async function requireFile(
 async function fetchDownTo(
   { clone, connection }: LeavingOut,
   commit: string,
-  leavesOutBytes: number | undefined,
-  signal: AbortSignal | undefined,
+  {
+    leavesOutBytes,
+    spare,
+    signal,
+  }: {
+    readonly leavesOutBytes: number | undefined;
+    readonly spare: number;
+    readonly signal: AbortSignal | undefined;
+  },
 ): Promise<void> {
   const since = await gitText(clone, ['rev-list', '--count', `${commit}..${REMOTE_MAIN_REF}`]);
   const folder = path.join(clone.gitDir, 'large-files.git');
@@ -82,7 +91,7 @@ async function fetchDownTo(
   try {
     const made = await openClone(folder, env, clone.ownIds);
     const beside = leavesOutBytes === undefined ? made : { ...made, leavesOutBytes };
-    await fetchMain(beside, connection.address.url, { depth: Number(since) + 1 }, signal);
+    await fetchMain(beside, connection.address.url, { depth: Number(since) + 1 + spare }, signal);
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   }

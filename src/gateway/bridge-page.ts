@@ -5,6 +5,7 @@ import { newestRows, type TaskRow } from '../admin/task-rows.js';
 import { findAnswer } from '../asker/find-answer.js';
 import { findTask } from '../asker/find-task.js';
 import { openObjectReader } from '../git/object-reader.js';
+import { LargeMessages, MAX_FIGURES_BYTES } from '../log/large-messages.js';
 import { type HistoryRecord, readAnswers } from '../log/read-answers.js';
 import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -70,7 +71,9 @@ const ANSWERS_AGE_MS = 15_000;
 /** Opens the page's way to the bridge of these calls. */
 export function openBridgePage(calls: Pick<Calls, 'view' | 'who'>): BridgePage {
   const { view } = calls;
-  const answers = keptFor(ANSWERS_AGE_MS, () => readAnswers(view.repo, view.ref, { count: MAX_ANSWERS }));
+  const large = new LargeMessages(view, { maxBytes: MAX_FIGURES_BYTES });
+  const newest = { count: MAX_ANSWERS, large };
+  const answers = keptFor(ANSWERS_AGE_MS, () => readAnswers(view.repo, view.ref, newest));
   const state = keptFor(STATE_AGE_MS, async (): Promise<BridgeState> => {
     const context = tasksContext(view, await calls.who());
     const known = await readTasks(view.repo, context);

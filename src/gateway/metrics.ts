@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { LargeMessages, MAX_FIGURES_BYTES } from '../log/large-messages.js';
 import { type HistoryRecord, readAnswers } from '../log/read-answers.js';
 import type { BridgeState } from './bridge-page.js';
 import type { Calls } from './calls.js';
@@ -72,6 +73,7 @@ export function openMetrics(
   const duration = histogram('llm_bridge_duration_seconds', 'From the start of a task to its answer');
   const first = histogram('llm_bridge_first_event_seconds', 'From a call of a stream to its first event');
   const series = new Set<string>();
+  const large = new LargeMessages(view, { maxBytes: MAX_FIGURES_BYTES });
   let last = since;
   let counting: Promise<void> | null = null;
 
@@ -95,7 +97,7 @@ export function openMetrics(
   }
 
   async function catchUp(): Promise<void> {
-    const records = await readAnswers(view.repo, view.ref, { after: last });
+    const records = await readAnswers(view.repo, view.ref, { after: last, large });
     for (const record of records) count(record);
     last = records.at(-1)?.commit ?? last;
   }

@@ -3,6 +3,7 @@ import { readHistory, walkHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { type LoggedAnswer, type RecordTask, toLog } from '../protocol/log-record.js';
+import type { LargeMessages } from './large-messages.js';
 import { TaskRecords } from './task-records.js';
 import { answerOf } from './walk-answers.js';
 
@@ -11,24 +12,26 @@ export type HistoryRecord = { readonly commit: string } & RecordTask & LoggedAns
 
 /**
  * The answers on `ref`, the oldest first: those after the commit `after`, or the newest `count`. Invalid
- * answers are left out, as in the log.
+ * answers are left out, as in the log. `large` brings what the repository has left out.
  */
 export async function readAnswers(
   repo: Repository,
   ref: string,
-  range: { readonly after?: string; readonly count?: number },
+  range: { readonly after?: string; readonly count?: number; readonly large?: LargeMessages },
 ): Promise<HistoryRecord[]> {
   const commits = await readHistory(repo, {
     from: [ref],
     not: range.after === undefined ? [] : [range.after],
   });
-  const answers = commits.filter((commit) => messageOf(commit).kind === 'answer');
+  const answers = commits.filter(isAnswer);
   const reader = openObjectReader(repo);
   try {
-    const tasks = new TaskRecords(repo, reader);
+    const tasks = new TaskRecords(repo, reader, range.large);
     for (const commit of commits) tasks.see(commit);
     const records: HistoryRecord[] = [];
-    for (const commit of newest(answers, range.count)) {
+    const wanted = newest(answers, range.count);
+    await range.large?.bring(reader, wanted);
+    for (const commit of wanted) {
       const record = await recordOf(reader, tasks, commit);
       if (record !== null) records.push(record);
     }
@@ -38,22 +41,24 @@ export async function readAnswers(
   }
 }
 
-/** Which answers to read: up to a commit, after another one, and made no earlier than a time. */
+/** Which answers to read: up to a commit, and made no earlier than a time. */
 interface AnswerRange {
   readonly to: string;
-  readonly after?: string;
   readonly sinceMs?: number;
+  /** Brings what the repository has left out. */
+  readonly large?: LargeMessages;
 }
 
 /** The answers of a history that may be longer than memory, one at a time, the oldest first. */
 export async function* answersForwards(repo: Repository, range: AnswerRange): AsyncGenerator<HistoryRecord> {
-  const { to, after, sinceMs = Number.NEGATIVE_INFINITY } = range;
+  const { to, sinceMs = Number.NEGATIVE_INFINITY, large } = range;
   const reader = openObjectReader(repo);
   try {
-    const tasks = new TaskRecords(repo, reader);
-    for await (const commit of walkHistory(repo, { from: [to], not: after === undefined ? [] : [after] })) {
+    const tasks = new TaskRecords(repo, reader, large);
+    for await (const commit of walkHistory(repo, { from: [to] })) {
       tasks.see(commit);
-      if (commit.committedAtMs < sinceMs) continue;
+      if (commit.committedAtMs < sinceMs || !isAnswer(commit)) continue;
+      await large?.bring(reader, [commit]);
       const record = await recordOf(reader, tasks, commit);
       if (record !== null) yield record;
     }
@@ -66,18 +71,26 @@ export async function* answersForwards(repo: Repository, range: AnswerRange): As
  * The same, the newest first: what the reader does not take is not read. Of the rest ids alone are kept.
  */
 export async function* answersBackwards(repo: Repository, range: AnswerRange): AsyncGenerator<HistoryRecord> {
-  const { to, sinceMs = Number.NEGATIVE_INFINITY } = range;
+  const { to, sinceMs = Number.NEGATIVE_INFINITY, large } = range;
   const reader = openObjectReader(repo);
   try {
-    const tasks = new TaskRecords(repo, reader);
+    const tasks = new TaskRecords(repo, reader, large);
+    const isWanted = (commit: HistoryCommit) => commit.committedAtMs >= sinceMs && isAnswer(commit);
+    let walked = 0;
     for (let next: string | undefined = to; next !== undefined; ) {
       // In pieces, because git tells a history from its old end only once it has walked all of it.
       const commits: HistoryCommit[] = await readHistory(repo, { from: [next], maxCount: PIECE });
       for (const commit of commits) tasks.see(commit);
-      for (const commit of commits.toReversed()) {
-        if (commit.committedAtMs < sinceMs) continue;
-        const record = await recordOf(reader, tasks, commit);
-        if (record !== null) yield record;
+      for (let end = commits.length; end > 0; end -= GROUP) {
+        const group = commits.slice(Math.max(0, end - GROUP), end).filter(isWanted);
+        // Twice as far as it has walked: all fetches together bring no more than twice what the last one
+        // does.
+        await large?.bring(reader, group, walked);
+        for (const commit of group.toReversed()) {
+          const record = await recordOf(reader, tasks, commit);
+          if (record !== null) yield record;
+        }
+        walked += GROUP;
       }
       const [oldest] = commits;
       const isOver = commits.length < PIECE || oldest === undefined || oldest.committedAtMs < sinceMs;
@@ -90,6 +103,13 @@ export async function* answersBackwards(repo: Repository, range: AnswerRange): A
 
 /** Commits that are read at a time: a few megabytes. */
 const PIECE = 2_000;
+
+/** Of them, how many are looked at before what is large of them is fetched: the reader may take few. */
+const GROUP = 16;
+
+function isAnswer(commit: HistoryCommit): boolean {
+  return messageOf(commit).kind === 'answer';
+}
 
 async function recordOf(
   reader: ObjectReader,

@@ -9,6 +9,7 @@ import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
 import { stringifyEscaped } from '../protocol/strict-json.js';
 import { catchUpLog } from './catch-up-log.js';
 import { readLogLines } from './follow-log.js';
+import { LargeMessages } from './large-messages.js';
 import { newestOlderLines, olderLines } from './older-lines.js';
 import { answersBackwards, answersForwards, type HistoryRecord, readAnswers } from './read-answers.js';
 
@@ -22,6 +23,11 @@ export interface RecordRange {
    * No answer that was made before this is wanted, milliseconds since the epoch: what is older is not read.
    */
   readonly sinceMs?: number | undefined;
+  /**
+   * Over ssh a record may be without the `metadata` of a task that is large: a photo would have to be fetched
+   * for it. Default: none is.
+   */
+  readonly isForPerson?: boolean;
   readonly follow: boolean;
   readonly signal: AbortSignal;
 }
@@ -69,21 +75,24 @@ function reachOf(sinceMs: number | undefined): { readonly sinceMs?: number } {
 }
 
 async function* readRemote(access: BridgeAccess, range: RecordRange): AsyncGenerator<string> {
-  const view = await openBridgeView(access, 'all', { allFiles: true });
+  const { count, wanted, isForPerson = false } = range;
+  // Of few records the files come one by one.
+  const allFiles = !isForPerson && (count === undefined || wanted !== undefined);
+  const view = await openBridgeView(access, 'all', { allFiles });
+  const large = new LargeMessages(view, { tasks: !isForPerson, signal: range.signal });
   const notifier = createNotifier();
   const doorbell = range.follow ? openDoorbell(view.connection, { ring: () => notifier.ring() }) : null;
   try {
-    const { count, wanted = () => true } = range;
     const first = await readRef(view.repo, view.ref);
-    const within = { ...reachOf(range.sinceMs), to: first ?? view.ref };
-    const linesOf = (records: AsyncIterable<HistoryRecord>) => wantedLines(records, wanted);
+    const within = { ...reachOf(range.sinceMs), to: first ?? view.ref, large };
+    const linesOf = (records: AsyncIterable<HistoryRecord>) => wantedLines(records, wanted ?? (() => true));
     if (count === undefined) yield* linesOf(answersForwards(view.repo, within));
     else yield* (await firstOf(linesOf(answersBackwards(view.repo, within)), count)).reverse();
     let last = first;
     while (range.follow && !range.signal.aborted) {
       await notifier.wait(doorbell?.connected() ? SAFETY_POLL_MS : POLL_MS, range.signal);
       if (range.signal.aborted) return;
-      const after = last === null ? {} : { after: last };
+      const after = last === null ? { large } : { after: last, large };
       const records = await view.mended(async () => {
         await view.refresh();
         return await readAnswers(view.repo, view.ref, after);
@@ -91,7 +100,7 @@ async function* readRemote(access: BridgeAccess, range: RecordRange): AsyncGener
       last = records.at(-1)?.commit ?? last;
       for (const record of records) {
         const line = stringifyEscaped(record);
-        if (wanted(line)) yield line;
+        if (wanted?.(line) ?? true) yield line;
       }
     }
   } finally {

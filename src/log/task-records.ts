@@ -7,6 +7,7 @@ import { MAX_COMMIT_BYTES } from '../protocol/limits.js';
 import { NO_TASK, type RecordTask, recordTask } from '../protocol/log-record.js';
 import { TASK_FILES, type TaskFile } from '../protocol/names.js';
 import { readPlainCommit } from '../protocol/plain-commit.js';
+import type { LargeMessages } from './large-messages.js';
 
 /** A task as its commit shows it. */
 interface FoundTask {
@@ -26,7 +27,12 @@ export class TaskRecords {
   /** The tasks among the commits that were seen, without those that were looked up. */
   readonly #seen = new Map<string, FoundTask>();
 
-  constructor(repo: Repository, reader: ObjectReader) {
+  /** `large` brings tasks that the repository has left out. */
+  constructor(
+    repo: Repository,
+    reader: ObjectReader,
+    private readonly large?: LargeMessages,
+  ) {
     this.#repo = repo;
     this.#reader = reader;
   }
@@ -47,7 +53,12 @@ export class TaskRecords {
     const task = this.#seen.get(id) ?? (await this.#readPlain(id)) ?? (await this.#readAny(id));
     this.#seen.delete(id);
     if (task === null) return NO_TASK;
-    const blob = task.file === 'task.json' ? await this.#reader.read(task.blob) : null;
+    if (task.file !== 'task.json') return recordTask(task, null);
+    let blob = await this.#reader.read(task.blob);
+    if (blob === null && this.large !== undefined) {
+      await this.large.bringTask(id);
+      blob = await this.#reader.read(task.blob);
+    }
     return recordTask(task, blob?.info.type === 'blob' ? blob.content : null);
   }
 

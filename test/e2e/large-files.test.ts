@@ -32,12 +32,13 @@ beforeAll(async () => {
 });
 
 /** Somebody else asks about a photo. It is a task that is longer by a third. */
-async function photo(bytes = 1_000_000): Promise<void> {
+async function photo(bytes = 1_000_000): Promise<string> {
   const image = randomBytes(bytes).toString('base64');
-  const content = JSON.stringify({ id: randomUUID(), prompt: 'What is this?', images: [image] });
+  const task = { id: randomUUID(), prompt: 'What is this?', images: [image], metadata: { chat: '7' } };
+  const content = JSON.stringify(task);
   const isOnMain = () => commitOnMain(bridge, { path: 'task.json', content }).catch(() => null);
   // The agent may answer another one at that moment.
-  await waitUntil(isOnMain, 'the photo on main', 60_000);
+  return await waitUntil(isOnMain, 'the photo on main', 60_000);
 }
 
 /** By the proxy, with the key of the bot. */
@@ -76,6 +77,32 @@ test('an ask, its answer later, a reply and the list of tasks move no photo of s
   }
 });
 
+test('the log, its figures, and who wakes a PC move none either, but for the metadata of the one that is asked for', async () => {
+  const last = await photo();
+  const isLogged = async () => (await bridge.answersLog()).some(({ task_commit }) => task_commit === last);
+  await waitUntil(isLogged, 'an answer to the photo');
+  for (const args of [['log'], ['log', '-n', '3'], ['log', '--grep', 'what is'], ['stats']]) {
+    const { bytes, value } = await bytesOf(() => bot(...args));
+    expect(value).toMatchObject({ exitCode: 0, stderr: '' });
+    if (args[0] === 'log') expect(value.stdout, args.join(' ')).toContain('What is this?');
+    expect(bytes, args.join(' ')).toBeLessThan(FEW_BYTES);
+  }
+  const json = await bytesOf(() => bot('log', '--json', '-n', '1'));
+  expect(JSON.parse(json.value.stdout)).toMatchObject({ task_commit: last, metadata: { chat: '7' } });
+  // Its own photo, and none of those behind it.
+  expect(json.bytes).toBeLessThan(3_000_000);
+
+  const { repo, env } = byWayOf(proxy, bridge, 'home-pc');
+  const woken = await bytesOf(async () => {
+    const args = ['wake', '--command', 'true', '--repo', repo];
+    const wake = await startCli(args, { env: { ...bridge.principal('home-pc').env, ...env } });
+    await wake.waitFor('stderr', /watching ssh:/);
+    wake.signal('SIGTERM');
+    await wake.exited;
+  });
+  expect(woken.bytes).toBeLessThan(FEW_BYTES);
+});
+
 test('nor does one that comes while an ask waits for its answer', async () => {
   const held = gate();
   standIn.behave = ({ question }) => (question.includes('5+5') ? { firstTokenAfter: held.opened } : {});
@@ -111,10 +138,17 @@ test('a long answer comes whole: to who asks, to who asks for it later, and thro
   await bot('ask', '4+4');
   const later = await bot('answer', JSON.parse(asked.stdout).task_commit);
   expect(later).toEqual({ exitCode: 0, stdout: `${LONG}\n`, stderr: '' });
+  expect((await bot('log', '-n', '4')).stdout).toContain(LONG);
 
   const port = await freePort();
   const first = await open(port);
   expect(await chat(first.url, 'a long story for a gateway')).toBe(LONG);
+  // The page searches it, and it counts.
+  const found = await fetch(`${first.url}/page/search?q=${LONG.slice(0, 40)}`);
+  expect((await found.json()) as unknown[]).toHaveLength(2);
+  expect(await (await fetch(`${first.url}/metrics`)).text()).toMatch(
+    /tasks_answered_total\{[^}]*outcome="answered"[^}]*\} 1\n/,
+  );
   await first.close();
   // Started again at the same address it finds its own task, of which the answer is there.
   const second = await open(port);

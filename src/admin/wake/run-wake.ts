@@ -46,7 +46,7 @@ export async function runWake(options: WakeOptions): Promise<void> {
   const { access, log, signal } = options;
   const notifier = createNotifier();
   const outlasting = { log, signal, once: false, hurry: notifier };
-  const view = await outlast(() => openBridgeView(access, 'window', { allFiles: true, signal }), outlasting);
+  const view = await outlast(() => openBridgeView(access, 'window', { signal }), outlasting);
   const doorbell = openDoorbell(view.connection, notifier);
   const waker = new Waker(options, view);
   try {
@@ -88,7 +88,7 @@ class Waker {
   /** After how long to look again without a ring; null: not until something happens. Milliseconds. */
   async look(): Promise<number | null> {
     const { log } = this.#options;
-    const need = await readNeed(this.view);
+    const need = await readNeed(this.view, this.#options.signal);
     const { wake, tries, againMs } = planWake(this.#tries, need.unattended !== null, performance.now());
     const wasWaking = this.#tries.count > 0;
     this.#tries = tries;

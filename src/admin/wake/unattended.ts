@@ -1,6 +1,7 @@
 import { attendanceOf } from '../../bridge/attendance.js';
 import type { BridgeView } from '../../bridge/bridge-view.js';
 import type { WhoWorks } from '../../bridge/side-refs.js';
+import { LargeMessages } from '../../log/large-messages.js';
 import { isStandby } from '../../protocol/presence.js';
 import { readTasks, tasksContext } from '../read-tasks.js';
 import type { TaskRow } from '../task-rows.js';
@@ -27,9 +28,11 @@ export interface Need {
 }
 
 /** Reads what waits on a bridge, and for whom. Throws as the view does. */
-export async function readNeed(view: BridgeView): Promise<Need> {
+export async function readNeed(view: BridgeView, signal?: AbortSignal): Promise<Need> {
   const context = tasksContext(view, await view.whoWorks());
-  return needOf((await readTasks(view.repo, context)).rows, context);
+  // Whom a task with a photo waits for stands in its file.
+  const large = new LargeMessages(view, signal === undefined ? {} : { signal });
+  return needOf((await readTasks(view.repo, context, large)).rows, context);
 }
 
 /** The same for tasks that were read. Pure. */

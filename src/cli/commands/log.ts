@@ -55,6 +55,7 @@ export const logCommand = defineCommand({
       signal: isPaged ? new AbortController().signal : stopSignal(),
       wanted: wantedBy(filter, sameModel),
       sinceMs: since,
+      isForPerson: !args.json,
       ...(count === undefined ? {} : { count }),
     });
     const time = isForPerson ? localTime : (iso: string) => iso;

@@ -65,7 +65,10 @@ async function* countedRecords(
   range: { readonly sinceMs: number | undefined; readonly untilMs: number | undefined },
 ): AsyncGenerator<StatsRecord> {
   const wanted = wantedBy(range, sameModel);
-  const lines = readRecords(access, { follow: false, signal: stopSignal(), wanted, sinceMs: range.sinceMs });
+  const lines = readRecords(access, {
+    ...{ follow: false, signal: stopSignal(), wanted, sinceMs: range.sinceMs },
+    isForPerson: true,
+  });
   for await (const line of lines) {
     const record = parseLogLine(countedSchema, line);
     if (record !== null) yield record;
