@@ -61,15 +61,15 @@ export class LargeMessages {
     if (this.options.tasks !== true) return;
     const [commit] = await readHistory(this.view.repo, { from: [id], maxCount: 1 });
     if (commit === undefined) return;
-    const spare = FIRST_SPARE * 2 ** this.#taskFetches;
+    // One may be all that is wanted; of many the later fetches go further back, so that there are few.
+    const spare = this.#taskFetches === 0 ? 0 : 2 ** this.#taskFetches;
     this.#taskFetches = Math.min(this.#taskFetches + 1, MAX_DOUBLINGS);
     await this.view.requireFile(commit, { spare, signal: this.options.signal });
   }
 }
 
-/** How much further back the first fetch for a task goes, in commits, and how often that doubles. */
-const FIRST_SPARE = 4;
-const MAX_DOUBLINGS = 20;
+/** How often that doubles: longer than any history. */
+const MAX_DOUBLINGS = 30;
 
 async function isMissing(reader: ObjectReader, commit: HistoryCommit): Promise<boolean> {
   const message = messageOf(commit);

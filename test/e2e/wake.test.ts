@@ -140,6 +140,9 @@ test('an agent that is there with other models wakes nobody by itself, and a tas
   onCleanup(() => other.close());
   const office = await bridge.addPrincipal('office', 'agent');
   await startAgent(bridge, other, { as: office.name, state: 'office' });
+  const isOfficeThere = async () =>
+    (await status()).agents.some(({ name, state }) => name === 'office' && state === 'running');
+  await waitUntil(isOfficeThere, 'the presence of the office');
   const pi = await wake();
   await pi.waitFor('stderr', /watching ssh:/);
   const easy = await ask('4+4', '--model', 'qwen3:8b');

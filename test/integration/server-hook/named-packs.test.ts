@@ -89,12 +89,17 @@ test('a removal that a kill cut short is ended by the next upkeep, however unlik
   };
   await write(8, [0, 12]);
   await keepUp(bridge, { now: true });
-  await write(3, [12, 13]);
+  await write(5, [12, 13]);
   await keepUp(bridge, { now: true });
   expect(await packsOf(bridge)).toHaveLength(2);
-  await write(3, [13, 14]);
+  await write(5, [13, 14]);
   const before = await objectsOf(bridge);
-  const fault = { FAULT_FOR: 'upkeep', FAULT_AT: 'rm .*\\.idx', FAULT_MODE: 'dies' };
+  const fault = {
+    FAULT_FOR: 'upkeep',
+    FAULT_STEPS: join(bridge.dir, 'steps'),
+    FAULT_AT: 'rm .*\\.idx',
+    FAULT_MODE: 'dies',
+  };
   await runProcess(process.execPath, ['--import', DIE_AT_STEP, PROGRAM, bridge.gitDir, 'now'], {
     env: { ...bridge.env, ...fault },
   });
