@@ -1,4 +1,4 @@
-import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { startLocalSshd } from '../../src/demo/local-sshd.js';
@@ -14,8 +14,7 @@ import { tempDir } from '../support/temp-dir.js';
 import { asUser, findUser, reserveUser, whyNoUsers } from '../support/unix-users.js';
 
 // From nothing to the first answer on two machines, as a person types it: the server with a user of its own,
-// who
-// is made on the way, and a PC. Over a real sshd, on a terminal.
+// who is made on the way, and a PC. Over a real sshd, on a terminal. Then all of it is taken away again.
 
 const why = await whyNoUsers();
 const title = why === null ? '' : ` (skipped: ${why})`;
@@ -107,6 +106,17 @@ test.skipIf(why !== null)(`six commands and one paste lead to the first answer${
 
   expect(typed.commands.length).toBeLessThanOrEqual(6);
   expect(typed.pasted).toHaveLength(1);
+
+  // Undone by the line of the guide.
+  agent.signal('SIGTERM');
+  await agent.exited;
+  const guide = await readFile(new URL('../../docs/setup-server.md', import.meta.url), 'utf8');
+  const undo = /`(userdel [^`]+)`/.exec(guide)?.[1] ?? 'false';
+  const mine = undo.replace('remove bridge', `remove ${user}`).replace('/srv/llm-bridge', join(dir, 'srv'));
+  const undone = await type(mine, root);
+  expect(undone.exitCode, undone.stderr).toBe(0);
+  expect(await findUser(user)).toBeNull();
+  for (const gone of [join(dir, 'srv'), owner.home]) await expect(stat(gone)).rejects.toThrow(/ENOENT/);
 });
 
 test('init --system says that it takes root, and what to do', async () => {
