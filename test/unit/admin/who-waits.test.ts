@@ -2,20 +2,14 @@ import { expect, test } from 'vitest';
 import { whoIsWaited } from '../../../src/admin/who-waits.js';
 import type { TaskWork, WhoWorks } from '../../../src/bridge/side-refs.js';
 import type { AgentModels } from '../../../src/protocol/models.js';
-import type { Presence } from '../../../src/protocol/presence.js';
 import type { TaskJson } from '../../../src/protocol/task.js';
+import { presencesAt } from './presence-fixture.js';
 
 const NOW = Date.parse('2026-11-27T10:35:00.000Z');
 const ASKED = Date.parse('2026-11-27T10:32:00.000Z');
 const TASK = '1'.repeat(40);
 
-function presence(agent: string, changes: Partial<Presence> = {}): Presence {
-  const at = new Date(NOW - 1000).toISOString();
-  return {
-    ...{ agent, session: '1'.repeat(16), state: 'running', version: '1', backends: ['ollama'], models: [] },
-    ...{ parallel: 1, busy: [], started_at: at, seen_at: at, ...changes },
-  };
-}
+const presence = presencesAt(NOW);
 
 const work = (agent: string): TaskWork => ({ agent, model: null, sinceMs: null, phase: null });
 const away = presence('home-pc', { state: 'stopped' });

@@ -271,4 +271,6 @@ test('the input is a list of items, from either end, in pieces', async () => {
   const next = await json(get(`${id}/input_items?order=asc&limit=1&after=${first.last_id}`));
   expect(next).toMatchObject({ data: [{ content: [{ type: 'output_text', text: 'two' }] }] });
   await expect(get(`${id}/input_items?limit=0`)).rejects.toMatchObject({ status: 400 });
+  await expect(get(`${id}/input_items?after=item_of_nothing`)).rejects.toMatchObject({ status: 400 });
+  await expect(get(`${id}/input_items?order=sideways`)).rejects.toMatchObject({ status: 400 });
 });

@@ -3,17 +3,12 @@ import type { TaskRow } from '../../../../src/admin/task-rows.js';
 import { needOf, SILENT_MS } from '../../../../src/admin/wake/unattended.js';
 import type { TaskWork, WhoWorks } from '../../../../src/bridge/side-refs.js';
 import type { Presence } from '../../../../src/protocol/presence.js';
+import { presencesAt } from '../presence-fixture.js';
 
 const NOW = Date.parse('2026-11-27T01:00:00.000Z');
 const TASK = '1'.repeat(40);
 
-function presence(agent: string, changes: Partial<Presence> = {}): Presence {
-  const at = new Date(NOW - 1000).toISOString();
-  return {
-    ...{ agent, session: '1'.repeat(16), state: 'running', version: '1', backends: ['ollama'], models: [] },
-    ...{ parallel: 1, busy: [], started_at: at, seen_at: at, ...changes },
-  };
-}
+const presence = presencesAt(NOW);
 
 function row(changes: Partial<TaskRow> & { ageMs?: number } = {}): TaskRow {
   const { ageMs = 1000, ...more } = changes;
