@@ -72,7 +72,13 @@ export default defineConfig({
           ]
         : []),
       ...(real
-        ? [project('real', { globalSetup: [CLEAN_ENV], testTimeout: 300_000, hookTimeout: 60_000 })]
+        ? [
+            project('real', {
+              globalSetup: [CLEAN_ENV, ...BUILT],
+              testTimeout: 300_000,
+              hookTimeout: 60_000,
+            }),
+          ]
         : []),
     ],
   },

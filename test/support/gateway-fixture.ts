@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { BackendUrls } from '../../src/agent/backends/backends.js';
 import { type StandIn, type StandInOptions, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { type Gateway, type GatewayOptions, openGateway } from '../../src/gateway/serve.js';
 import { createAgent } from '../../src/index.js';
@@ -23,6 +24,8 @@ export interface GatewayFixture {
 export interface GatewayFixtureOptions {
   readonly gateway?: Partial<GatewayOptions>;
   readonly standIn?: StandInOptions;
+  /** The model servers of the agent instead of the stand-in. */
+  readonly servers?: BackendUrls;
 }
 
 /** Starts them; the agent too, unless the test does so itself. */
@@ -61,8 +64,7 @@ export async function startGatewayFixture(
         env: bridge.env,
         name: 'home-pc',
         stateDir: join(bridge.dir, 'state'),
-        ollamaUrl: standIn.ollamaUrl,
-        lmstudioUrl: standIn.lmstudioUrl,
+        ...(options.servers ?? { ollamaUrl: standIn.ollamaUrl, lmstudioUrl: standIn.lmstudioUrl }),
         parallel: 4,
       }).run(stop.signal);
       const end = async () => {
