@@ -21,6 +21,8 @@ const tokensSchema = z.record(
   z.strictObject({
     sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex'),
     added_at: instantSchema,
+    /** The name of the token with which it was made, on the page; it goes with that one. */
+    made_by: principalNameSchema.optional(),
   }),
 );
 export type Tokens = z.infer<typeof tokensSchema>;

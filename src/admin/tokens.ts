@@ -14,22 +14,30 @@ const PREFIX = 'llmb_';
 export interface ListedToken {
   readonly name: string;
   readonly addedAt: string;
+  /** The token with which it was made; null for one that was made by the command. */
+  readonly madeBy: string | null;
 }
 
+/** With one token so many are made at most. */
+const MAX_MADE = 100;
+
 /**
- * Makes a token of this name and returns it; it is not to be had again. Throws BridgeError `usage` (a bad
- * name), `name-taken`, `token-file`.
+ * Makes a token of this name and returns it; it is not to be had again. `madeBy`: the token that it goes
+ * with. Throws BridgeError `usage` (a bad name, too many made), `name-taken`, `token-file`, `no-such-token`
+ * where `madeBy` is gone.
  */
-export async function addToken(file: string, name: string, nowMs: number): Promise<string> {
+export async function addToken(file: string, name: string, nowMs: number, madeBy?: string): Promise<string> {
   requireName(name, 'a token');
   return await changing(file, (tokens) => {
+    if (madeBy !== undefined) requireMaker(tokens, madeBy);
     if (Object.hasOwn(tokens, name))
       throw new BridgeError(`there is a token named ${name} already`, {
         code: 'name-taken',
         remedy: `llm-bridge token remove ${name} first, or choose another name`,
       });
     const token = `${PREFIX}${randomBytes(32).toString('base64url')}`;
-    const entry = { sha256: hashOf(token).toString('hex'), added_at: new Date(nowMs).toISOString() };
+    const made = madeBy === undefined ? {} : { made_by: madeBy };
+    const entry = { sha256: hashOf(token).toString('hex'), added_at: new Date(nowMs).toISOString(), ...made };
     return { tokens: { ...tokens, [name]: entry }, result: token };
   });
 }
@@ -38,11 +46,14 @@ export async function addToken(file: string, name: string, nowMs: number): Promi
 export function listTokens(file: string): ListedToken[] {
   const tokens = Object.entries(readTokens(file));
   return tokens
-    .map(([name, { added_at }]) => ({ name, addedAt: added_at }))
+    .map(([name, { added_at, made_by = null }]) => ({ name, addedAt: added_at, madeBy: made_by }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Removes a token, also from gateways that run. Throws BridgeError `no-such-token`, `token-file`. */
+/**
+ * Removes a token, and those that were made with it, also from gateways that run. Throws BridgeError
+ * `no-such-token`, `token-file`.
+ */
 export async function removeToken(file: string, name: string): Promise<void> {
   await changing(file, (tokens) => {
     if (!Object.hasOwn(tokens, name))
@@ -50,9 +61,29 @@ export async function removeToken(file: string, name: string): Promise<void> {
         code: 'no-such-token',
         remedy: 'llm-bridge token list shows the names',
       });
-    const { [name]: _, ...rest } = tokens;
-    return { tokens: rest, result: undefined };
+    return { tokens: without(tokens, name), result: undefined };
   });
+}
+
+/** One that could make others would else outlive its own removal in them. */
+function without(tokens: Tokens, name: string): Tokens {
+  const { [name]: _, ...rest } = tokens;
+  const made = Object.entries(rest).filter(([, { made_by }]) => made_by === name);
+  return made.reduce((left, [one]) => without(left, one), rest);
+}
+
+function requireMaker(tokens: Tokens, maker: string): void {
+  if (!Object.hasOwn(tokens, maker))
+    throw new BridgeError(`there is no token named ${maker} any more`, {
+      code: 'no-such-token',
+      remedy: 'llm-bridge token list shows the names',
+    });
+  const made = Object.values(tokens).filter(({ made_by }) => made_by === maker).length;
+  if (made >= MAX_MADE)
+    throw new BridgeError(`${made} tokens were made with ${maker}, as many as may be`, {
+      code: 'usage',
+      remedy: 'llm-bridge token remove NAME removes one',
+    });
 }
 
 async function changing<T>(

@@ -156,7 +156,21 @@ export class AgentSession {
 
   /** The pending tasks that still need an answer, in their order. */
   openTasks(): AskedTask[] {
-    return this.#queue.pending.filter(({ id }) => !this.#finished.has(id) && !this.#settled.has(id));
+    return this.#queue.pending.filter(({ id }) => this.#isOpen(id));
+  }
+
+  /** The same, one after the other. */
+  *eachOpen(): Generator<AskedTask> {
+    for (const task of this.#queue.pending) if (this.#isOpen(task.id)) yield task;
+  }
+
+  /** One of them; null where it is none. */
+  openTask(id: string): AskedTask | null {
+    return this.#isOpen(id) ? (this.#pending.get(id) ?? null) : null;
+  }
+
+  #isOpen(id: string): boolean {
+    return !this.#finished.has(id) && !this.#settled.has(id);
   }
 
   /** The answers that wait to be pushed, the oldest first. */

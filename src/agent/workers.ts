@@ -14,6 +14,9 @@ const MAX_KEEPING = 32;
 /** The most tasks that are claimed before there is room for them: with those that have room, one push. */
 const MAX_AHEAD = 24;
 
+/** So many free tasks are looked at: more than an agent has room for, however they fall to it and others. */
+const MAX_FRONT = 512;
+
 /** The tasks that an agent answers at the same time. At most `parallel` of them are with a model. */
 export class Workers {
   readonly #agent: AgentContext;
@@ -74,11 +77,10 @@ export class Workers {
 
   /** Starts so many tasks at most, and those that need no room; returns how many of the former. */
   #take(room: number): number {
-    const { session, signal, claims, queue, gate } = this.#agent;
+    const { session, signal, claims, queue } = this.#agent;
     const { goodAnswers, cancelled } = session.queue;
     if (signal.aborted) return 0;
-    const free = gate.open(session.openTasks()).filter(({ id }) => !this.#jobs.has(id));
-    const byId = new Map(free.map((task) => [task.id, task]));
+    const byId = this.#front();
     const starts = claims.choose({
       free: [...byId.keys()],
       room: this.#isFull() ? 0 : room,
@@ -92,6 +94,33 @@ export class Workers {
     }
     this.#started += starts.length;
     return starts.filter(({ task, isAhead = false }) => !isAhead && !cancelled.has(task)).length;
+  }
+
+  /**
+   * The first of the tasks that could be started, in their order, with those before them that are left to
+   * other agents; and the first of the cancelled ones, wherever they stand. With fifty thousand open tasks
+   * all of them would be looked through after each answer.
+   */
+  #front(): Map<string, AskedTask> {
+    const { session, claims, queue, gate } = this.#agent;
+    const { goodAnswers, cancelled } = session.queue;
+    const front = new Map<string, AskedTask>();
+    let free = 0;
+    for (const task of session.eachOpen()) {
+      if (this.#jobs.has(task.id) || !gate.mayTake(task.id)) continue;
+      front.set(task.id, task);
+      if (!claims.leaves(queue.modelFor(task.id, goodAnswers))) free += 1;
+      if (free === MAX_FRONT) break;
+    }
+    let ended = 0;
+    for (const id of cancelled.keys()) {
+      const task = front.has(id) || this.#jobs.has(id) ? null : session.openTask(id);
+      if (task === null || !gate.mayTake(id)) continue;
+      front.set(id, task);
+      ended += 1;
+      if (ended === MAX_FRONT) break;
+    }
+    return front;
   }
 
   /** All that is pending here, in the order of its own clock. */

@@ -40,10 +40,15 @@ export async function openBatches(
   });
 }
 
-/** The batch of this id, or of its beginning. Throws BridgeError `no-such-task`, or `usage` for several. */
-export function requireBatch(index: BatchIndex, text: string): KnownBatch {
+/**
+ * The batch of this id, or of its beginning; all of history is read where it is not a young one. Throws
+ * BridgeError `no-such-task`, or `usage` for several.
+ */
+export async function requireBatch(index: BatchIndex, text: string): Promise<KnownBatch> {
   const prefix = text.startsWith('batch_') ? text : `batch_${text}`;
-  const found = index.all().filter(({ id }) => id.startsWith(prefix));
+  const find = () => index.all().filter(({ id }) => id.startsWith(prefix));
+  if (find().length === 0) await index.deepen();
+  const found = find();
   const [first, second] = found;
   if (first !== undefined && second === undefined) return first;
   if (first === undefined)

@@ -20,6 +20,7 @@ import type { LiveCall } from './live-call.js';
 import { OpenTasks } from './open-tasks.js';
 import { findOwnTasks } from './own-tasks.js';
 import { PostedCalls } from './posted-calls.js';
+import { readRecordedKeys } from './recorded-keys.js';
 import { notTaken, tooManyOpen } from './task-errors.js';
 
 /** Opens a bridge for the calls of a gateway. Throws BridgeError as openToWrite does. */
@@ -41,7 +42,7 @@ class BridgeCalls implements Calls {
   readonly view: BridgeView;
   readonly #settings: CallsSettings;
   readonly #kept: KeptCalls;
-  readonly #posted = new PostedCalls();
+  readonly #posted: PostedCalls;
   readonly #feed: BridgeFeed;
   readonly #models: KnownModels;
   readonly #terms: FreshTerms;
@@ -60,6 +61,8 @@ class BridgeCalls implements Calls {
     this.#terms = new FreshTerms(feed.view);
     this.#queue = new CommitQueue(feed, settings.name);
     this.#open = new OpenTasks(feed.view);
+    const ours = () => ({ name: this.#queue.name, gateway: settings.gateway });
+    this.#posted = new PostedCalls(() => readRecordedKeys(feed.view, feed.tip(), ours()));
   }
 
   static async open(view: BridgeView, settings: CallsSettings): Promise<BridgeCalls> {
@@ -141,8 +144,8 @@ class BridgeCalls implements Calls {
     return this.#models.has(model);
   }
 
-  knows(asked: AskedCall): boolean {
-    return this.#kept.find(asked) !== null || this.#posted.knows(asked);
+  async knows(asked: AskedCall): Promise<boolean> {
+    return this.#kept.find(asked) !== null || (await this.#posted.knows(asked));
   }
 
   openTasks(): Promise<number> {
@@ -163,6 +166,10 @@ class BridgeCalls implements Calls {
 
   terms(): Promise<BridgeTerms> {
     return this.#terms.now();
+  }
+
+  rates(running: readonly string[]): ReadonlyMap<string, number> {
+    return this.#kept.rates(running);
   }
 
   counts(): { readonly tasks: number; readonly clients: number } {

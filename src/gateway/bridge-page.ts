@@ -5,14 +5,16 @@ import { newestRows, type TaskRow } from '../admin/task-rows.js';
 import { findAnswer } from '../asker/find-answer.js';
 import { findTask } from '../asker/find-task.js';
 import { openObjectReader } from '../git/object-reader.js';
+import type { StatsRecord } from '../log/answer-stats.js';
 import { LargeMessages, MAX_FIGURES_BYTES } from '../log/large-messages.js';
-import { type HistoryRecord, readAnswers } from '../log/read-answers.js';
+import type { HistoryRecord } from '../log/read-answers.js';
 import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { ApiError } from './api-errors.js';
 import type { Calls } from './calls.js';
 import { keptFor } from './kept-for.js';
+import { NewestAnswers } from './newest-answers.js';
 
 /** A task as the page lists it. Times are ISO 8601. */
 export interface PageTask extends TaskRow {
@@ -20,6 +22,8 @@ export interface PageTask extends TaskRow {
   readonly place: number | null;
   /** About how long it takes until it is answered, milliseconds; null where nothing says that. */
   readonly about_ms: number | null;
+  /** About how many tokens a second are generated of a running task; null where its stream is not heard. */
+  readonly tokens_per_s: number | null;
 }
 
 /** What the page shows of one bridge. */
@@ -27,8 +31,14 @@ export interface BridgeState {
   /** By the server's clock. */
   readonly now: string;
   readonly attendance: AttendanceStatus;
-  /** All that are open, and the newest of the others; the oldest first. */
+  /** All that run, the first that wait, and the newest of the others; the oldest first. */
   readonly tasks: readonly PageTask[];
+  /** How many there are, also of those that are not listed, and when the oldest that waits was asked. */
+  readonly counts: {
+    readonly pending: number;
+    readonly running: number;
+    readonly oldest_pending_at: string | null;
+  };
   readonly agents: readonly AgentStatus[];
 }
 
@@ -53,13 +63,15 @@ export interface BridgePage {
   record(task: string): Promise<PageRecord>;
   /** The newest answers, the oldest first. */
   answers(): Promise<readonly HistoryRecord[]>;
+  /** What of the answers is counted; further back. */
+  counted(): Promise<readonly StatsRecord[]>;
 }
+
+/** Of the tasks that wait the first are shown: nobody reads fifty thousand. */
+const SHOWN_PENDING = 200;
 
 /** Tasks that are over, of which the page shows the newest. */
 const SHOWN_DONE = 50;
-
-/** So many of the newest answers are searched, and make the charts and tables: some tenths of a second. */
-const MAX_ANSWERS = 2_000;
 
 /** A longer task is a photo, or a book. Bytes. */
 const MAX_SHOWN_BYTES = 256 * 1024;
@@ -69,29 +81,39 @@ const STATE_AGE_MS = 1_000;
 const ANSWERS_AGE_MS = 15_000;
 
 /** Opens the page's way to the bridge of these calls. */
-export function openBridgePage(calls: Pick<Calls, 'view' | 'who'>): BridgePage {
+export function openBridgePage(calls: Pick<Calls, 'view' | 'who' | 'rates'>): BridgePage {
   const { view } = calls;
-  const large = new LargeMessages(view, { maxBytes: MAX_FIGURES_BYTES });
-  const newest = { count: MAX_ANSWERS, large };
-  const answers = keptFor(ANSWERS_AGE_MS, () => readAnswers(view.repo, view.ref, newest));
+  const newest = new NewestAnswers(view, new LargeMessages(view, { maxBytes: MAX_FIGURES_BYTES }));
   const state = keptFor(STATE_AGE_MS, async (): Promise<BridgeState> => {
     const context = tasksContext(view, await calls.who());
     const known = await readTasks(view.repo, context);
     const places = await placesOf(view.repo, known, context);
-    const tasks = newestRows(known.rows, SHOWN_DONE).map((row): PageTask => {
+    const pending = known.rows.filter((row) => row.state === 'pending');
+    const running = known.rows.filter((row) => row.state === 'running');
+    const left = new Set(pending.slice(SHOWN_PENDING));
+    const rates = calls.rates(running.map(({ task }) => task));
+    const shown = newestRows(known.rows, SHOWN_DONE).filter((row) => !left.has(row));
+    const tasks = shown.map((row): PageTask => {
       const { place = null, aboutMs = null } = row.state === 'pending' ? (places.get(row.task) ?? {}) : {};
-      return { ...row, place, about_ms: row.waits_for === null ? aboutMs : null };
+      const about_ms = row.waits_for === null ? aboutMs : null;
+      return { ...row, place, about_ms, tokens_per_s: rates.get(row.task) ?? null };
     });
     return {
       now: new Date(context.nowMs).toISOString(),
       attendance: attendanceStatus(context),
       tasks,
+      counts: {
+        pending: pending.length,
+        running: running.length,
+        oldest_pending_at: pending[0]?.asked_at ?? null,
+      },
       agents: agentStatuses(known.rows, context),
     };
   });
   return {
     state,
-    answers,
+    answers: keptFor(ANSWERS_AGE_MS, () => newest.whole()),
+    counted: keptFor(ANSWERS_AGE_MS, () => newest.counted()),
     async record(prefix) {
       const task = await findTask(view, prefix).catch((error: unknown) => {
         if (error instanceof BridgeError && error.code === 'usage') return null;

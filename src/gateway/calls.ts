@@ -36,7 +36,7 @@ export interface Calls {
    * Whether a call joins one that is here: it has the key of one, or nobody listens to the same one. Throws
    * ApiError 422 for the key of another call.
    */
-  knows(asked: AskedCall): boolean;
+  knows(asked: AskedCall): Promise<boolean>;
   /** How many tasks of the bridge wait or are being answered, whoever asked them. */
   openTasks(): Promise<number>;
   /** Whether the last look at the bridge failed, or its connection is lost. */
@@ -49,6 +49,8 @@ export interface Calls {
   readonly view: BridgeView;
   /** The terms of the bridge as they are now, as far as that can be known without a wait. */
   terms(): Promise<BridgeTerms>;
+  /** About how many tokens a second are generated of those of these tasks that say it. */
+  rates(running: readonly string[]): ReadonlyMap<string, number>;
   /** How many tasks are open or kept, and how many clients there are. */
   counts(): { readonly tasks: number; readonly clients: number };
   /** Ends all that waits. What is open on the bridge stays open. */

@@ -7,6 +7,7 @@ import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import type { AskedCall } from './asked-call.js';
 import { Call, type CallKeeper } from './call.js';
 import { contentOf, keyOf } from './call-content.js';
+import { HeardRates } from './heard-rates.js';
 import type { LiveCall } from './live-call.js';
 import { keyReused } from './task-errors.js';
 import { openTaskStreams, type TaskStreams } from './task-streams.js';
@@ -24,6 +25,7 @@ export class KeptCalls {
   readonly #view: BridgeView;
   readonly #keeper: CallKeeper;
   readonly #streams: TaskStreams;
+  readonly #rates: HeardRates;
   readonly #all = new Set<Call>();
   readonly #byTask = new Map<string, Call>();
   /** Those that the same question may find again. */
@@ -32,7 +34,11 @@ export class KeptCalls {
 
   constructor(view: BridgeView, { waitMs, lingerMs, cancel }: KeepRules) {
     this.#view = view;
-    this.#streams = openTaskStreams(view.connection, (task, piece) => this.#byTask.get(task)?.take(piece));
+    this.#streams = openTaskStreams(view.connection, (task, piece) => {
+      this.#rates.take(task, piece);
+      this.#byTask.get(task)?.take(piece);
+    });
+    this.#rates = new HeardRates(this.#streams);
     const abandoned = (call: Call) => {
       this.forget(call);
       if (call.task !== null && !call.isAnswered) cancel(call.task);
@@ -83,6 +89,8 @@ export class KeptCalls {
   onMain(call: Call, task: string, isStreamed: boolean): void {
     this.#byTask.set(task, call);
     call.asked(task);
+    // Followed for its rate, its beginning may be over: a client hears it from there.
+    this.#rates.release(task);
     if (isStreamed) this.#streams.follow(task);
   }
 
@@ -127,9 +135,16 @@ export class KeptCalls {
     }
   }
 
+  /** About how many tokens a second are generated of those of these tasks that say it. */
+  rates(running: readonly string[]): ReadonlyMap<string, number> {
+    if (!this.#view.terms.hasStreams) return new Map();
+    return this.#rates.of(running, (task) => this.#byTask.has(task));
+  }
+
   /** Ends all that waits. The tasks stay as they are. */
   async close(): Promise<void> {
     for (const call of this.#all) call.close();
+    this.#rates.close();
     await this.#streams.close();
   }
 

@@ -1,13 +1,23 @@
-/** Makes something once for all who ask within a time; what failed is made again by the next. */
+/**
+ * Makes something once for all who ask within `ageMs`, or four times as long as the making took; what failed
+ * is made again by the next.
+ */
 export function keptFor<T>(ageMs: number, make: () => Promise<T>): () => Promise<T> {
-  let last: { readonly value: Promise<T>; readonly atMs: number } | null = null;
+  let last: { readonly value: Promise<T>; goodUntilMs: number } | null = null;
   return () => {
-    if (last !== null && performance.now() - last.atMs < ageMs) return last.value;
-    const made = { value: make(), atMs: performance.now() };
+    const beganMs = performance.now();
+    if (last !== null && beganMs < last.goodUntilMs) return last.value;
+    const made = { value: make(), goodUntilMs: Number.POSITIVE_INFINITY };
     last = made;
-    made.value.catch(() => {
-      if (last === made) last = null;
-    });
+    made.value.then(
+      () => {
+        const nowMs = performance.now();
+        made.goodUntilMs = Math.max(beganMs + ageMs, nowMs + 4 * (nowMs - beganMs));
+      },
+      () => {
+        if (last === made) last = null;
+      },
+    );
     return made.value;
   };
 }

@@ -29,7 +29,7 @@ const BY = ['model', 'agent', 'asker', 'outcome'] as const;
  */
 export function openMetrics(
   calls: Pick<Calls, 'view'>,
-  state: () => Promise<Pick<BridgeState, 'tasks' | 'agents' | 'now'>>,
+  state: () => Promise<Pick<BridgeState, 'counts' | 'agents' | 'now'>>,
   { since, bridge = null }: { readonly since: string; readonly bridge?: string | null },
 ): Metrics {
   const { view } = calls;
@@ -109,12 +109,11 @@ export function openMetrics(
         counting = null;
       });
       await counting;
-      const { tasks, agents: known, now } = await state();
-      const pending = tasks.filter((task) => task.state === 'pending');
-      waiting.set(pending.length);
-      running.set(tasks.filter((task) => task.state === 'running').length);
-      const askedMs = pending.map(({ asked_at }) => Date.parse(asked_at));
-      oldest.set(Math.max(0, (Date.parse(now) - Math.min(Date.parse(now), ...askedMs)) / 1000));
+      const { counts, agents: known, now } = await state();
+      waiting.set(counts.pending);
+      running.set(counts.running);
+      const sinceMs = Date.parse(counts.oldest_pending_at ?? now);
+      oldest.set(Math.max(0, (Date.parse(now) - sinceMs) / 1000));
       for (const one of AGENT_STATES)
         agents.set({ state: one }, known.filter((agent) => agent.state === one).length);
       return { text: await registry.metrics(), contentType: registry.contentType };

@@ -17,8 +17,10 @@ export interface PageState {
   /** By the server's clock; of several, by that of the first. */
   readonly now: string;
   readonly attendance: AttendanceStatus;
-  /** All that are open, and the newest of the others; the oldest first. */
+  /** All that run, the first that wait, and the newest of the others; the oldest first. */
   readonly tasks: readonly (PageTask & OfBridge)[];
+  /** How many there are, also of those that are not listed. */
+  readonly counts: { readonly pending: number; readonly running: number };
   readonly agents: readonly (AgentStatus & OfBridge)[];
   readonly models: readonly BridgeModel[];
   /** Where there are several, each, and why it cannot be read now; null where it can. */
@@ -43,6 +45,8 @@ export interface PageActions {
   readonly cancel: (task: string) => Promise<void>;
   /** The name of a token; null where there is none like it. */
   readonly nameOf: (token: string) => string | null;
+  /** Makes a token that goes with the one of this name. Throws as addToken. */
+  readonly makeToken: (name: string, madeBy: string) => Promise<string>;
 }
 
 /** A bridge as the page reads it. */
@@ -87,11 +91,13 @@ export function openPageData(
     }
   }
 
-  async function answers(): Promise<(HistoryRecord & OfBridge)[]> {
+  async function ofAll<T extends { readonly created_at: string }>(
+    of: (page: BridgePage) => Promise<readonly T[]>,
+  ): Promise<(T & OfBridge)[]> {
     const lists = await Promise.all(
       bridges().map(async ({ name, page }) => {
         if (page === null) return [];
-        const read = name === null ? page.answers() : soon(page.answers()).catch(() => []);
+        const read = name === null ? of(page) : soon(of(page)).catch(() => []);
         return (await read).map((record) => named(record, name));
       }),
     );
@@ -108,6 +114,10 @@ export function openPageData(
         now: known[0]?.state.now ?? new Date().toISOString(),
         attendance: attendanceOfAll(known),
         tasks: byAge(known.map(({ name, state }) => state.tasks.map((task) => named(task, name)))),
+        counts: {
+          pending: known.reduce((sum, { state }) => sum + state.counts.pending, 0),
+          running: known.reduce((sum, { state }) => sum + state.counts.running, 0),
+        },
         agents: known.flatMap(({ name, state }) => state.agents.map((agent) => named(agent, name))),
         models: await models(),
         bridges: all.flatMap(({ name, problem }) => (name === null ? [] : [{ name, problem }])),
@@ -132,15 +142,15 @@ export function openPageData(
         .split(/\s+/)
         .filter((word) => word !== '');
       if (wanted.length === 0) return [];
-      const found = (await answers()).filter((record) => {
+      const found = (await ofAll((page) => page.answers())).filter((record) => {
         const { task_commit, task_text, answer, model, agent, asker } = record;
         const text = [task_commit, task_text, answer, model, agent, asker].join('\n').toLowerCase();
         return wanted.every((word) => text.includes(word));
       });
       return found.slice(-MAX_FOUND).reverse();
     },
-    figures: async () => hourFigures(await answers()),
-    stats: async () => answerStats(await answers(), (iso) => iso.slice(0, 10)),
+    figures: async () => hourFigures(await ofAll((page) => page.counted())),
+    stats: async () => answerStats(await ofAll((page) => page.counted()), (iso) => iso.slice(0, 10)),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { AskedCall } from './asked-call.js';
 import { contentOf, keyOf } from './call-content.js';
+import type { RecordedKey } from './recorded-keys.js';
 import { keyReused } from './task-errors.js';
 
 /** As many keys are known; of more the oldest are forgotten. */
@@ -7,14 +8,22 @@ const MAX_KEYS = 10_000;
 
 /**
  * The calls with an `Idempotency-Key` that go on without their client. A client that lost the reply sends its
- * call again, and is given the task that there is. Known as long as the gateway runs.
+ * call again, and is given the task that there is, also by a gateway that was started again: the keys of
+ * before are read from the record when the first one comes.
  */
 export class PostedCalls {
+  readonly #recorded: () => Promise<readonly RecordedKey[]>;
+  #reading: Promise<void> | null = null;
   readonly #byKey = new Map<string, { readonly content: string; readonly task: Promise<string> }>();
 
+  constructor(recorded: () => Promise<readonly RecordedKey[]>) {
+    this.#recorded = recorded;
+  }
+
   /** Whether there is a call with this key. Throws ApiError 422 for the key of another call. */
-  knows(asked: AskedCall): boolean {
+  async knows(asked: AskedCall): Promise<boolean> {
     const key = keyOf(asked);
+    if (key !== null) await this.#readRecorded();
     const known = key === null ? undefined : this.#byKey.get(key);
     if (known !== undefined && known.content !== contentOf(asked)) throw keyReused();
     return known !== undefined;
@@ -28,20 +37,38 @@ export class PostedCalls {
     const key = keyOf(asked);
     if (key === null) return await ask();
     const content = contentOf(asked);
+    await this.#readRecorded();
     const known = this.#byKey.get(key);
     if (known !== undefined && known.content !== content) throw keyReused();
     if (known !== undefined) return await known.task;
     const task = ask();
-    this.#byKey.set(key, { content, task });
-    for (const [oldest] of this.#byKey) {
-      if (this.#byKey.size <= MAX_KEYS) break;
-      this.#byKey.delete(oldest);
-    }
+    this.#remember(key, { content, task });
     try {
       return await task;
     } catch (error) {
       this.#byKey.delete(key);
       throw error;
+    }
+  }
+  #readRecorded(): Promise<void> {
+    this.#reading ??= this.#recorded().then(
+      (keys) => {
+        for (const { key, content, task } of keys)
+          if (!this.#byKey.has(key)) this.#remember(key, { content, task: Promise.resolve(task) });
+      },
+      (error: unknown) => {
+        this.#reading = null;
+        throw error;
+      },
+    );
+    return this.#reading;
+  }
+
+  #remember(key: string, call: { readonly content: string; readonly task: Promise<string> }): void {
+    this.#byKey.set(key, call);
+    for (const [oldest] of this.#byKey) {
+      if (this.#byKey.size <= MAX_KEYS) break;
+      this.#byKey.delete(oldest);
     }
   }
 }

@@ -3,6 +3,7 @@ import { gatewayFolder } from '../admin/gateway-folder.js';
 import { announceGateway } from '../admin/running-gateways.js';
 import { findTokenFile } from '../admin/token-file.js';
 import { TokenKeeper } from '../admin/token-keeper.js';
+import { addToken } from '../admin/tokens.js';
 import { parseAddress } from '../bridge/address.js';
 import type { BridgeAccess } from '../bridge/connection.js';
 import { hidePasswords } from '../process/hide-passwords.js';
@@ -76,7 +77,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const { bridges, listen, aliases, say } = options;
   const [first] = bridges;
   if (first === undefined) throw new Error('a gateway needs a bridge');
-  const tokens = new TokenKeeper(await findTokenFile(first.access.repo, first.access.env));
+  const tokenFile = await findTokenFile(first.access.repo, first.access.env);
+  const tokens = new TokenKeeper(tokenFile);
   const isOpenToOthers = !isLoopback(listen);
   // Before anything listens, and also where they are not needed: a file that cannot be read is told at once.
   if (!tokens.isInUse && isOpenToOthers) throw needsTokens(listen, first.access.repo);
@@ -108,6 +110,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
         actions: {
           cancel: async (task) => await (await served.ofTask(task)).cancel(task),
           nameOf: (token) => tokens.nameOf(token),
+          makeToken: (name, madeBy) => addToken(tokenFile, name, Date.now(), madeBy),
         },
       },
       aliases,

@@ -82,8 +82,8 @@ export class CallSpreader {
   }
 
   async #place<T>(asked: AskedCall, work: CallWork<T>): Promise<Placed<T>> {
-    const known = this.#bridges.open().find(({ calls }) => calls.knows(asked));
-    if (known !== undefined) return { bridge: known, done: await work.ask(known, asked) };
+    for (const bridge of this.#bridges.open())
+      if (await bridge.calls.knows(asked)) return { bridge, done: await work.ask(bridge, asked) };
     const candidates = await this.#look(modelOfRequest(asked));
     const bridges = this.#inTurn(candidates);
     let refusal: unknown = null;

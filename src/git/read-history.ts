@@ -14,6 +14,8 @@ export interface HistoryRange {
   readonly sinceMs?: number;
   /** Only those of this author; `maxCount` counts them alone. The name of a principal. */
   readonly author?: string;
+  /** False: only the commits of `from` themselves. */
+  readonly isWalking?: boolean;
 }
 
 /**
@@ -61,6 +63,7 @@ function historyArgs(range: HistoryRange): string[] {
     ...(range.maxCount === undefined ? [] : [`--max-count=${range.maxCount}`]),
     ...(range.sinceMs === undefined ? [] : [`--since=${gitDate(range.sinceMs)}`]),
     ...(range.author === undefined ? [] : byAuthor(range.author)),
+    ...(range.isWalking === false ? ['--no-walk'] : []),
     ...range.from,
     ...(range.not ?? []).map((id) => `^${id}`),
     '--',

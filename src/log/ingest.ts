@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { readBridgeSettings } from '../bridge/bridge-settings.js';
 import { treeOfCommit } from '../git/git-objects.js';
 import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
@@ -7,6 +8,7 @@ import { DISK, type LogFileSystem, syncEntry, writeWhole } from '../process/dura
 import { openGroupFile } from '../process/group-files.js';
 import type { HistoryCommit } from '../protocol/history.js';
 import { formatLogLine } from '../protocol/log-record.js';
+import { keepOpenTasks, MAX_BEHIND, noAnswerUpTo } from '../rules/open-tasks.js';
 import { notWritable } from './log-folder.js';
 import { type LogTail, readLogTail } from './log-tail.js';
 import { lastRotatedPosition } from './rotated-logs.js';
@@ -54,13 +56,14 @@ export async function ingest(
   repo: Repository,
   { now, fs = DISK, settings, reader, lock }: IngestOptions,
 ): Promise<IngestResult> {
+  let before: number | null = null;
+  let repairedBytes = 0;
+  const walk: Walk = { count: 0, lastAnswer: null };
   const job = async (logPath: string) => {
-    let before: number | null = null;
-    let repairedBytes = 0;
     for (let round = 1; ; round += 1) {
       const log = await openGroupFile(logPath, 'a+', fs).catch(notWritable(logPath));
       try {
-        const done = await catchUp(repo, log, logPath, { now, fs, reader });
+        const done = await catchUp(repo, log, logPath, { now, fs, reader, walk });
         before ??= done.firstSeq;
         repairedBytes += done.repairedBytes;
         // A rotation that compresses at once may have removed the open file, and with it what we wrote.
@@ -71,7 +74,39 @@ export async function ingest(
       }
     }
   };
-  return withLog(repo, { fs, settings, lock }, job);
+  const result = await withLog(repo, { fs, settings, lock }, job);
+  if (walk.count > MAX_BEHIND) await keepList(repo, walk, { now, settings });
+  return result;
+}
+
+/** What was walked of main: so many commits, and the newest answer up to there. */
+interface Walk {
+  count: number;
+  lastAnswer: string | null;
+}
+
+/** The list saves work, so it costs nobody the answer that is in the log now. */
+async function keepList(
+  repo: Repository,
+  { lastAnswer }: Walk,
+  { now, settings }: Pick<IngestOptions, 'now' | 'settings'>,
+): Promise<void> {
+  try {
+    const { taskTtlMs: ttlMs } = await (settings ?? readBridgeSettings(repo));
+    await keepOpenTasks(repo, lastAnswer, { nowMs: now(), ttlMs });
+  } catch {
+    // What it says stays true, and the next one brings it up to date.
+  }
+}
+
+async function* counted(
+  commits: AsyncGenerator<HistoryCommit>,
+  walk: Walk,
+): AsyncGenerator<HistoryCommit, void, undefined> {
+  for await (const commit of commits) {
+    walk.count += 1;
+    yield commit;
+  }
 }
 
 /**
@@ -92,8 +127,12 @@ async function catchUp(
   {
     now,
     fs,
+    walk,
     reader: given,
-  }: { readonly now: () => number; readonly fs: LogFileSystem } & Pick<IngestOptions, 'reader'>,
+  }: { readonly now: () => number; readonly fs: LogFileSystem; readonly walk: Walk } & Pick<
+    IngestOptions,
+    'reader'
+  >,
 ): Promise<{ firstSeq: number; lastSeq: number; repairedBytes: number }> {
   const tail = await readLogTail(log, logPath);
   if (tail.torn.length > 0) await cutTornLine(fs, log, logPath, tail);
@@ -105,8 +144,10 @@ async function catchUp(
   let bytes = safeBytes;
   const reader = given ?? openObjectReader(repo);
   try {
-    const walking = lookAhead(walkMainSince(repo, last?.commit ?? null), MAX_NAMED_COMMITS);
-    const ahead = await walking;
+    walk.lastAnswer = last?.commit ?? null;
+    const from = await noAnswerUpTo(repo, walk.lastAnswer);
+    const commits = walkMainSince(repo, walk.lastAnswer, from);
+    const ahead = await lookAhead(counted(commits, walk), MAX_NAMED_COMMITS);
     for await (const { commit, answer, task } of walkAnswers(repo, reader, ahead.all)) {
       // Everything up to the last record was synced before that record was written.
       if (seq === firstSeq)
@@ -115,6 +156,7 @@ async function catchUp(
       const buffer = Buffer.from(line, 'utf8');
       await writeWhole(log, buffer);
       seq += 1;
+      walk.lastAnswer = commit.id;
       bytes += buffer.length;
       if ((seq - firstSeq) % BATCH_RECORDS === 0) {
         await log.sync();

@@ -54,14 +54,34 @@ export async function* walkAnswers(
 }
 
 /**
- * The commits of `main` after `last`, the oldest first; all of them where `last` is null. Throws BridgeError
- * `log-not-of-history` before it yields any, where `last` is not on main.
+ * The commits of `main` after `last`, the oldest first; all of them where `last` is null. `end` is a commit
+ * behind it up to which there is no other answer: what is before that is left out, where `end` is on main.
+ * Throws BridgeError `log-not-of-history` before it yields any, where `last` is not on main.
  */
-export async function* walkMainSince(repo: Repository, last: string | null): AsyncGenerator<HistoryCommit> {
-  if (last === null) {
-    yield* walkHistory(repo, { from: [MAIN_REF] });
-    return;
+export async function* walkMainSince(
+  repo: Repository,
+  last: string | null,
+  end: string | null = null,
+): AsyncGenerator<HistoryCommit> {
+  if (end !== null) {
+    const walk = walkMainAfter(repo, end);
+    // The first step tells.
+    const first = await walk.next().catch((error: unknown) => {
+      if (error instanceof BridgeError && error.code === 'log-not-of-history') return null;
+      throw error;
+    });
+    if (first !== null) {
+      if (!first.done) yield first.value;
+      yield* walk;
+      return;
+    }
   }
+  if (last === null) yield* walkHistory(repo, { from: [MAIN_REF] });
+  else yield* walkMainAfter(repo, last);
+}
+
+/** The commits of `main` after one of them. Throws BridgeError `log-not-of-history` where it is none. */
+async function* walkMainAfter(repo: Repository, last: string): AsyncGenerator<HistoryCommit> {
   if (await isTip(repo, last)) return;
   // git also walks from a commit that exists but is not on main (main was set back by hand, or the log
   // belongs to a copy). To continue after it would number other answers than history does.

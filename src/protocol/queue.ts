@@ -113,15 +113,17 @@ export function createQueueReader(): QueueReader {
       }
     },
     queue(clock) {
-      const tasks = [...open.values()];
-      const pending = tasks.filter((task) => !isExpired(task.askedAtMs, clock));
+      const pending: AskedTask[] = [];
+      const expired: AskedTask[] = [];
+      for (const task of open.values()) (isExpired(task.askedAtMs, clock) ? expired : pending).push(task);
+      const ended = cancelled.size === 0 ? [] : pending.filter(({ id }) => cancelled.has(id));
       return {
         pending,
-        expired: tasks.filter((task) => isExpired(task.askedAtMs, clock)),
+        expired,
         goodAnswers,
         answeredCount,
         cancelled: new Map(
-          pending.flatMap(({ id }) => {
+          ended.flatMap(({ id }) => {
             const cancel = cancelled.get(id);
             return cancel === undefined ? [] : [[id, cancel] as const];
           }),

@@ -1,12 +1,12 @@
-import { readHistory } from '../git/read-history.js';
 import { type HistoryCommit, type HistoryMessage, messageOf } from '../protocol/history.js';
 import { MAX_COMMIT_BYTES } from '../protocol/limits.js';
 import { shortId } from '../protocol/names.js';
 import { isExpired } from '../protocol/queue.js';
 import type { Refusal } from '../protocol/refusal.js';
 import { readTask, taskHash } from '../protocol/task.js';
+import { readSinceTasks } from './open-tasks.js';
 import type { PushContext } from './push-context.js';
-import { committedAtMs, oldestOf } from './task-status.js';
+import { committedAtMs } from './task-status.js';
 
 /**
  * An answer is for a task on main that is within its time-to-live, has the hash that the answer names, and
@@ -22,14 +22,17 @@ export async function openTaskRule(push: PushContext): Promise<Refusal | null> {
   );
   if (cited.length === 0) return null;
   const clock = { nowMs: push.nowMs, ttlMs: push.settings.taskTtlMs };
+  const tasks = new Map<string, number>();
   for (const citation of cited) {
     const object = await push.reader.read(citation.task, MAX_COMMIT_BYTES);
     if (object?.info.type !== 'commit') return unknownTask(citation);
+    const atMs = committedAtMs(object.content);
     // Before history is read back to the task: a pusher who names the oldest commit must not make the server
     // walk to it.
-    if (isExpired(committedAtMs(object.content), clock)) return expired(citation);
+    if (isExpired(atMs, clock)) return expired(citation);
+    tasks.set(citation.task, atMs);
   }
-  const history = await readSince(push, [...new Set(cited.map(({ task }) => task))]);
+  const history = await readSince(push, tasks);
   const messages = new Map(history.map((commit) => [commit.id, messageOf(commit)]));
   const pushed = new Set(push.commits.map((commit) => commit.id));
   const answered = new Set(
@@ -128,17 +131,16 @@ function expired({ commit, task }: Citation): Refusal {
   };
 }
 
-/**
- * History from the oldest of these tasks, or from before it, to the pushed tip. What is
- * older than a task cannot answer it.
- */
-async function readSince(push: PushContext, tasks: readonly string[]): Promise<readonly HistoryCommit[]> {
+/** These tasks, and all that may answer them, up to the pushed tip. What is older cannot answer a task. */
+async function readSince(
+  push: PushContext,
+  tasks: ReadonlyMap<string, number>,
+): Promise<readonly HistoryCommit[]> {
   const recent = new Set(push.recent.map((commit) => commit.id));
-  if (tasks.every((task) => recent.has(task))) return push.recent;
-  return readHistory(push.repo, {
-    from: [push.update.newId],
-    not: [`${await oldestOf(push.repo, tasks)}^@`],
-  });
+  const ids = [...tasks.keys()];
+  if (ids.every((task) => recent.has(task))) return push.recent;
+  const dated = [...tasks].map(([id, committedAtMs]) => ({ id, committedAtMs }));
+  return await readSinceTasks(push.repo, push.update.newId, dated);
 }
 
 function unknownTask({ commit, message, task }: Citation): Refusal {

@@ -14,6 +14,7 @@ export const ROWS = [
   'gateway-asks',
   'backlog',
   'drain',
+  'open',
   'shell-loop',
   'tunnel',
   'idle',

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
+import type { KeyPair } from '../../src/admin/make-key-pair.js';
 import { sshOptionsFor } from '../../src/demo/ssh-client.js';
 import { MAIN_REF } from '../../src/protocol/names.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -25,10 +26,10 @@ export interface Floor {
   pushOne(index: number): Promise<number>;
 }
 
-/** An ssh connection that stays open; answers the words that make ssh ride on it. */
-export async function openConnection(lab: Lab, name: string): Promise<string[]> {
+/** An ssh connection that stays open, by a key; answers the words that make ssh ride on it. */
+export async function openConnection(lab: Lab, name: string, key: KeyPair = lab.plainKey): Promise<string[]> {
   const control = path.join(lab.dir, `mux-${name}`);
-  const options = sshOptionsFor(lab.sshd, lab.plainKey.identityFile);
+  const options = sshOptionsFor(lab.sshd, key.identityFile);
   const where = `${lab.sshd.user}@${lab.sshd.host}`;
   const master = spawn('ssh', [...options, '-M', '-N', '-o', `ControlPath=${control}`, where], {
     env: lab.env,

@@ -40,7 +40,8 @@ export interface LabBridge {
   readonly repoPath: string;
   readonly logPath: string;
   readonly sshUrl: string;
-  /** The environment of its agent: the ssh command with the agent's key. */
+  readonly agentKey: KeyPair;
+  /** The environment of its agent: the ssh command with that key. */
   readonly agentEnv: Record<string, string>;
 }
 
@@ -107,6 +108,7 @@ async function makeBridge(lab: Lab, name: string, serverPath = lab.env.PATH ?? '
     repoPath,
     logPath: path.join(repoPath, 'bridge', 'answers.log'),
     sshUrl: sshUrlOf(lab, repoPath),
+    agentKey: key,
     agentEnv: { ...lab.env, GIT_SSH_COMMAND: sshCommand(lab, key) },
   };
 }

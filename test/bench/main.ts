@@ -19,6 +19,7 @@ import { drainRow } from './rows/drain.js';
 import { flatRow } from './rows/flat.js';
 import { gatewayAsksRow, gatewayFirstTokenRow, gatewayStreamsRow } from './rows/gateway.js';
 import { idleRow } from './rows/idle.js';
+import { openRow } from './rows/open.js';
 import { overheadRow } from './rows/overhead.js';
 import { processesRow } from './rows/processes.js';
 import { resentRow } from './rows/resent.js';
@@ -38,6 +39,7 @@ const RUNNERS: Readonly<Record<RowName, Row>> = {
   'gateway-asks': gatewayAsksRow,
   backlog: backlogRow,
   drain: drainRow,
+  open: openRow,
   'shell-loop': shellLoopRow,
   tunnel: tunnelRow,
   idle: idleRow,

@@ -56,6 +56,9 @@ describe.skipIf(chromium === null)(`the page${title}`, () => {
 
     // It stands there while the model is still held.
     await soon(() => page.locator('.turns .assistant .text').last().textContent()).toMatch(/^one/);
+    // Another page shows how fast it is.
+    const { page: other } = await openPage(browser, `${url}/#tasks`);
+    await soon(() => other.getByRole('table', { name: 'Tasks' }).textContent()).toMatch(/\d tokens\/s/);
     held.open();
     await soon(() => page.locator('.turns .assistant .text').last().textContent()).toBe('one two');
 
@@ -188,6 +191,24 @@ describe.skipIf(chromium === null)(`the page${title}`, () => {
     await ask(page, '3*3');
     await soon(() => page.locator('.turns .assistant .text').last().textContent()).toBe('9');
     await soon(async () => (await bridge.answersLog()).at(-1)?.metadata?.token).toBe('me');
+    // A token for a program is made here, and stands in the settings of each.
+    await page.getByRole('link', { name: 'Connect' }).click();
+    await page.getByLabel('Name of the program').fill('n8n');
+    await page.keyboard.press('Enter');
+    await soon(() => page.locator('main code').count()).toBe(1);
+    const made = (await page.locator('main code').textContent()) ?? '';
+    expect(made).toMatch(/^llmb_[\w-]{43}$/);
+    expect(await page.locator('main pre').count()).toBeGreaterThanOrEqual(9);
+    const settings = (await page.locator('main pre').allTextContents()).join('\n');
+    expect(settings).not.toMatch(/<(?:ADDRESS|MODEL|TOKEN)>|TOKEN(?!=)/);
+    expect(settings).toContain(
+      `ANTHROPIC_BASE_URL=${url} ANTHROPIC_AUTH_TOKEN=${made} ANTHROPIC_MODEL=llama`,
+    );
+    const headers = { authorization: `Bearer ${made}` };
+    expect((await fetch(`${url}/v1/models`, { headers })).status).toBe(200);
+    await page.getByLabel('Name of the program').fill('n8n');
+    await page.keyboard.press('Enter');
+    await soon(() => page.locator('main [role=status]').textContent()).toContain('n8n already');
     // The page itself says nothing, and what it reads is shut.
     expect((await fetch(`${url}/page/state`)).status).toBe(401);
     await page.getByRole('button', { name: 'Log out' }).click();

@@ -113,6 +113,12 @@ export class Claims {
     return this.#state.leftTo.has(task);
   }
 
+  /** Whether tasks that want this model are left to agents that have it. */
+  leaves(wanted: WantedModel | null): boolean {
+    const { having, isOff } = this.#state;
+    return wanted !== null && !isOff && leftTo(wanted, having, this.#context.session.name).length > 0;
+  }
+
   /** True while this agent waits for a better-placed agent to take a task. */
   isHoldingOff(): boolean {
     return this.#state.isHoldingOff;

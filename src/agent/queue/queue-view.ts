@@ -3,6 +3,7 @@ import { REMOTE_MAIN_REF } from '../../git/fetch.js';
 import type { ObjectReader } from '../../git/object-reader.js';
 import { readHistory } from '../../git/read-history.js';
 import type { Repository } from '../../git/run-git.js';
+import { messageOf } from '../../protocol/history.js';
 import { HISTORY_MARGIN_MS } from '../../protocol/limits.js';
 import {
   type AskedTask,
@@ -15,6 +16,12 @@ import {
 import { priorityOf, sourceOf } from '../../protocol/task.js';
 import type { TaskLimits } from '../generate/local-only.js';
 import { readAskedTask } from './read-task.js';
+
+/** An order of more pending tasks than this is kept for a while, as long as none is asked. */
+const MANY = 2_000;
+const ORDER_AGE_MS = 2_000;
+
+const NO_ORDER = { order: [], atMs: Number.NEGATIVE_INFINITY };
 
 /** By which terms a queue is read: `nowMs` is the server's clock. */
 export interface QueueTerms {
@@ -29,6 +36,7 @@ export class QueueView {
   readonly #objects: ObjectReader;
   #history = nothingSeen();
   readonly #seen = new Map<string, SeenTask>();
+  #last: { readonly order: readonly AskedTask[]; readonly atMs: number } = NO_ORDER;
 
   constructor(clone: Repository, objects: ObjectReader) {
     this.#clone = clone;
@@ -42,10 +50,12 @@ export class QueueView {
   async read(tip: string, terms: QueueTerms): Promise<QueueState> {
     // Of one clone, whatever happens meanwhile.
     const history = this.#history;
+    let hasNewTasks = false;
     if (tip !== history.seen) {
       const not = history.seen === null ? [] : [history.seen];
       const commits = await readHistory(this.#clone, { from: [REMOTE_MAIN_REF], not });
       history.reader.push(commits);
+      hasNewTasks = commits.some((commit) => messageOf(commit).kind === 'task');
       for (const { committedAtMs } of commits) history.newestMs = Math.max(history.newestMs, committedAtMs);
       history.seen = commits.at(-1)?.id ?? tip;
     }
@@ -54,7 +64,23 @@ export class QueueView {
     // What is older is not in a fresh clone either (`updateClone`).
     history.reader.forget(Math.min(nowMs, history.newestMs) - taskTtlMs - HISTORY_MARGIN_MS);
     const queue = history.reader.queue({ nowMs, ttlMs: taskTtlMs });
-    return { ...queue, pending: await this.#order(queue.pending, terms) };
+    if (!hasNewTasks && this.#isOrderFresh(queue.pending.length, nowMs))
+      return { ...queue, pending: this.#inLastOrder(queue.pending) };
+    const pending = await this.#order(queue.pending, terms);
+    this.#last = { order: pending, atMs: nowMs };
+    return { ...queue, pending };
+  }
+
+  /** Answers alone do not change much of an order of very many. */
+  #isOrderFresh(count: number, nowMs: number): boolean {
+    const { order, atMs } = this.#last;
+    return count > MANY && count <= order.length && Math.abs(nowMs - atMs) < ORDER_AGE_MS;
+  }
+
+  /** The last order without what is not pending any more; nothing can be pending that it does not have. */
+  #inLastOrder(pending: readonly AskedTask[]): readonly AskedTask[] {
+    const left = new Set(pending.map(({ id }) => id));
+    return this.#last.order.filter(({ id }) => left.has(id));
   }
 
   /**
@@ -79,6 +105,7 @@ export class QueueView {
   /** The clone is a new one: reads it from the beginning. */
   restart(): void {
     this.#history = nothingSeen();
+    this.#last = NO_ORDER;
   }
 
   /** A task is read once, the first time it is seen. */

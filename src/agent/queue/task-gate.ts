@@ -34,8 +34,12 @@ export class TaskGate {
 
   /** Those of the open tasks that may be taken now, in their order. */
   open(tasks: readonly AskedTask[]): AskedTask[] {
-    const { afterMs } = this.#settings;
-    return this.allowed(tasks).filter(({ id }) => afterMs === null || this.#admitted.has(id));
+    return tasks.filter(({ id }) => this.mayTake(id));
+  }
+
+  /** Whether one of them may be taken now. */
+  mayTake(task: string): boolean {
+    return this.#isAllowed(task) && (this.#settings.afterMs === null || this.#admitted.has(task));
   }
 
   /** Those that may be taken now or later. */
@@ -45,9 +49,12 @@ export class TaskGate {
 
   /** The server was asked at `askedMs`, and these tasks were open then. */
   asked(tasks: readonly AskedTask[], askedMs: number): void {
+    const known = this.#forbidden.size + this.#admitted.size + this.#tried.size;
+    if (known === 0 && this.#settings.afterMs === null) return;
     const ids = new Set(tasks.map(({ id }) => id));
-    for (const known of [this.#forbidden, this.#admitted, this.#tried])
-      for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
+    for (const kept of [this.#forbidden, this.#admitted, this.#tried])
+      for (const id of kept.keys()) if (!ids.has(id)) kept.delete(id);
+    if (this.#settings.afterMs === null) return;
     for (const task of this.allowed(tasks)) if (this.#dueMs(task) <= askedMs) this.#admitted.add(task.id);
   }
 

@@ -35,7 +35,7 @@ const showCommand = defineCommand({
   examples: [['$0 batch show 3f2a1b9c --repo /srv/llm-bridge/bridge.git', 'how far it is']],
   run: (args, { out, env }) =>
     reading(args, env, async (index, nowMs) => {
-      const batch = requireBatch(index, args.batch);
+      const batch = await requireBatch(index, args.batch);
       await (args.json
         ? out.json(batchObject(factsOfKnown(batch), nowMs))
         : out.print(batchLine(batch, nowMs)));
@@ -52,7 +52,7 @@ const resultsCommand = defineCommand({
   ],
   run: (args, { out, env }) =>
     reading(args, env, async (index, nowMs, view) => {
-      const batch = requireBatch(index, args.batch);
+      const batch = await requireBatch(index, args.batch);
       const kind = args.errors ? 'errors' : 'output';
       const status = batchStatus(factsOfKnown(batch), nowMs);
       // What waits for its answer is no error yet.
@@ -73,7 +73,7 @@ const cancelCommand = defineCommand({
     const { calls, bridge, index } = await openBatches(accessOf(args, env), args.name, () => {});
     try {
       await index.refresh({ now: true });
-      const batch = requireBatch(index, args.batch);
+      const batch = await requireBatch(index, args.batch);
       const status = batchStatus(factsOfKnown(batch), calls.view.terms.serverNow());
       if (isOver(status) && status !== 'cancelled')
         throw new BridgeError(`${batch.id} is ${status}, and is not cancelled any more`, {

@@ -23,8 +23,8 @@ const listCommand = defineCommand({
   options: [OPTIONS.repo],
   examples: [['$0 token list --repo /srv/llm-bridge/bridge.git', 'one line a token']],
   async run({ repo }, { out, env }) {
-    for (const { name, addedAt } of listTokens(await findTokenFile(repo, env)))
-      await out.print(`${name}\t${addedAt}`);
+    for (const { name, addedAt, madeBy } of listTokens(await findTokenFile(repo, env)))
+      await out.print(`${name}\t${addedAt}${madeBy === null ? '' : `\tmade with ${madeBy}`}`);
     return EXIT.done;
   },
 });

@@ -13,7 +13,12 @@ export interface BatchTask {
   readonly customId: string;
   readonly line: number;
   /** What answers it; null where nothing does yet. */
-  answer: { readonly blob: string; readonly atMs: number; readonly isGood: boolean } | null;
+  answer: {
+    readonly blob: string;
+    readonly commit: string;
+    readonly atMs: number;
+    readonly isGood: boolean;
+  } | null;
   /** Who cancelled it says why; null where nobody did. */
   cancel: { readonly reason: string; readonly atMs: number } | null;
 }
@@ -31,7 +36,7 @@ export interface KnownBatch {
   readonly tasks: Map<number, BatchTask>;
 }
 
-/** Batches are found as far back as this, as OpenAI keeps theirs. Milliseconds. */
+/** So far back history is read at first, as long as OpenAI keeps batches. Milliseconds. */
 const REACH_MS = 30 * 24 * 60 * 60 * 1000;
 
 /** Main is looked at at most so often. Milliseconds. */
@@ -44,14 +49,21 @@ const LOOK_MS = 250;
  */
 export class BatchIndex {
   readonly #view: BridgeView;
-  readonly #batches = new Map<string, KnownBatch>();
-  readonly #byTask = new Map<string, BatchTask>();
+  readonly #reachMs: number;
+  #batches = new Map<string, KnownBatch>();
+  #byTask = new Map<string, BatchTask>();
+  /** Tasks of batches whose first task was not read, because it is a large file that a clone leaves out. */
+  #strays = 0;
+  #leftOut: HistoryCommit[] = [];
   #seen: string | null = null;
+  #deepening: Promise<void> | null = null;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | null = null;
 
-  constructor(view: BridgeView) {
+  /** `reachMs`: how far back history is read at first. */
+  constructor(view: BridgeView, reachMs = REACH_MS) {
     this.#view = view;
+    this.#reachMs = reachMs;
   }
 
   /** Takes in what is new on main as it is here. `now`: however short ago it was looked at. */
@@ -67,6 +79,29 @@ export class BatchIndex {
     await this.#running;
   }
 
+  /**
+   * Reads all of history, once: what is asked for may be older than what was read, or than a clone keeps.
+   * Meanwhile this one can be used as it is. Throws what reading the bridge throws.
+   */
+  async deepen(): Promise<void> {
+    this.#deepening ??= this.#deepen().catch((error: unknown) => {
+      this.#deepening = null;
+      throw error;
+    });
+    await this.#deepening;
+  }
+
+  async #deepen(): Promise<void> {
+    await this.#view.reach('all');
+    const whole = new BatchIndex(this.#view, Number.POSITIVE_INFINITY);
+    await whole.refresh();
+    await this.#running;
+    this.#batches = whole.#batches;
+    this.#byTask = whole.#byTask;
+    this.#seen = whole.#seen;
+    await this.refresh({ now: true });
+  }
+
   get(id: string): KnownBatch | null {
     return this.#batches.get(id) ?? null;
   }
@@ -80,15 +115,38 @@ export class BatchIndex {
     const { repo, ref, terms } = this.#view;
     const tip = await readRef(repo, ref);
     if (tip === null || tip === this.#seen) return;
-    const range = this.#seen === null ? { sinceMs: terms.serverNow() - REACH_MS } : { not: [this.#seen] };
+    const sinceMs = terms.serverNow() - this.#reachMs;
+    const first = Number.isFinite(sinceMs) ? { sinceMs } : {};
     const reader = openObjectReader(repo);
     try {
+      const range = this.#seen === null ? first : { not: [this.#seen] };
       for await (const commit of walkHistory(repo, { from: [tip], ...range }))
+        await this.#take(reader, commit);
+      this.#seen = tip;
+      if (!(await this.#fetchLeftOut())) return;
+      // The order of asking decides what counts, so all of it is read again.
+      this.#batches = new Map();
+      this.#byTask = new Map();
+      this.#strays = 0;
+      for await (const commit of walkHistory(repo, { from: [tip], ...first }))
         await this.#take(reader, commit);
     } finally {
       reader.close();
     }
-    this.#seen = tip;
+  }
+
+  /**
+   * Fetches large files of tasks that a batch may be missing; a photo of somebody else stays where it is.
+   * False where there is none.
+   */
+  async #fetchLeftOut(): Promise<boolean> {
+    const lacking = [...this.#batches.values()].filter(({ tasks, head }) => tasks.size < head.total);
+    const askers = new Set(lacking.map(({ asker }) => asker));
+    const wanted = this.#leftOut.filter(({ author }) => this.#strays > 0 || askers.has(author));
+    if (wanted.length === 0) return false;
+    this.#leftOut = [];
+    for (const commit of wanted) await this.#view.requireFile(commit);
+    return true;
   }
 
   async #take(reader: ObjectReader, commit: HistoryCommit): Promise<void> {
@@ -102,7 +160,7 @@ export class BatchIndex {
     const { committedAtMs: atMs, statusTrailer } = commit;
     if (message.kind === 'answer') {
       const isGood = !statusTrailer.startsWith('error');
-      task.answer ??= { blob: message.change.newId, atMs, isGood };
+      task.answer ??= { blob: message.change.newId, commit: commit.id, atMs, isGood };
     } else if (message.kind === 'cancel' && task.cancel === null) {
       const blob = await reader.read(message.change.newId);
       const read = readCancel(blob?.content ?? Buffer.alloc(0));
@@ -114,6 +172,7 @@ export class BatchIndex {
     const { id: task, author: asker, committedAtMs } = commit;
     if (this.#byTask.has(task)) return;
     const content = (await reader.read(blob))?.content;
+    if (content === undefined && !this.#view.isLocal) this.#leftOut.push(commit);
     // Most tasks are of none, and a long history has many.
     if (content?.includes('"batch"') !== true) return;
     const read = readTask('task.json', content, Number.POSITIVE_INFINITY);
@@ -124,6 +183,7 @@ export class BatchIndex {
     if (head !== null && !this.#batches.has(id))
       this.#batches.set(id, { id, token, asker, head, begunAtMs: committedAtMs, tasks: new Map() });
     const batch = this.#batches.get(id);
+    if (batch === undefined) this.#strays += 1;
     if (batch === undefined || batch.asker !== asker || batch.token !== token) return;
     if (batch.tasks.has(line)) return;
     const found: BatchTask = { task, customId, line, answer: null, cancel: null };

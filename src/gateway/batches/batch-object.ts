@@ -24,6 +24,8 @@ export interface BatchFacts {
   readonly errors: readonly LineError[];
   /** Whether its file is still being looked through. */
   readonly isValidating: boolean;
+  /** Whether its results, once all are there, are still to be looked through. */
+  readonly isToFinish: boolean;
   /** Whether it was cancelled before history can say so. */
   readonly isCancelled: boolean;
 }
@@ -31,7 +33,7 @@ export interface BatchFacts {
 /** What history alone says of a batch. */
 export function factsOfKnown(known: KnownBatch): BatchFacts {
   const { id, head } = known;
-  return { id, head, known, errors: [], isValidating: false, isCancelled: false };
+  return { id, head, known, errors: [], isValidating: false, isToFinish: false, isCancelled: false };
 }
 
 /** How far a batch is at a time, in milliseconds since the epoch by the server's clock. */
@@ -43,7 +45,8 @@ export function batchStatus(facts: BatchFacts, nowMs: number): BatchStatus {
   if (facts.isCancelled || tasks.some(({ cancel }) => cancel?.reason === CANCELLED))
     return open > 0 ? 'cancelling' : 'cancelled';
   if (tasks.some(({ cancel, answer }) => cancel?.reason === EXPIRED && !isWhole(answer))) return 'expired';
-  if (head.total !== null && tasks.length >= head.total && open === 0) return 'completed';
+  if (head.total !== null && tasks.length >= head.total && open === 0)
+    return facts.isToFinish ? 'finalizing' : 'completed';
   if (nowMs >= expiresAtMs({ ...head, total: 1 })) return 'expired';
   return isValidating ? 'validating' : 'in_progress';
 }
@@ -117,7 +120,7 @@ export function batchObject(
     created_at: head.created_at,
     in_progress_at: known === null ? null : Math.floor(known.begunAtMs / 1000),
     expires_at: Math.floor(expiresAtMs({ ...head, total: 1 }) / 1000),
-    finalizing_at: at(status === 'completed'),
+    finalizing_at: at(status === 'finalizing' || status === 'completed'),
     completed_at: at(status === 'completed'),
     failed_at: at(status === 'failed', head.created_at * 1000),
     expired_at: at(status === 'expired', expiresAtMs({ ...head, total: 1 })),
@@ -142,6 +145,7 @@ export function factsOf(journal: BatchJournal | null, known: KnownBatch | null):
   return {
     ...{ id, head, known, errors: journal?.errors ?? [] },
     isValidating: state === 'validating',
+    isToFinish: state === 'taking' || state === 'made',
     isCancelled: state === 'cancelling' || state === 'cancelled',
   };
 }

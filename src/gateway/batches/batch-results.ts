@@ -1,5 +1,4 @@
 import type { BridgeView } from '../../bridge/bridge-view.js';
-import { openObjectReader } from '../../git/object-reader.js';
 import { readKeptAnswer } from '../../protocol/answer.js';
 import { readTask } from '../../protocol/task.js';
 import { errorOfAnswer } from '../api-errors.js';
@@ -7,6 +6,7 @@ import { polishBody } from '../polish.js';
 import { EXPIRED } from './batch-head.js';
 import type { BatchTask, KnownBatch } from './batch-index.js';
 import { isGivenUp, type ResultKind, tasksOfFile } from './batch-object.js';
+import { RecordFiles } from './record-files.js';
 
 /**
  * The results of a batch as OpenAI's files have them, made from the record: a line of JSON for each request,
@@ -17,12 +17,12 @@ export async function* batchResults(
   batch: KnownBatch,
   kind: ResultKind,
 ): AsyncGenerator<string, void, undefined> {
-  const reader = openObjectReader(view.repo);
+  const record = new RecordFiles(view);
   const { endpoint: path } = batch.head;
   try {
     for (const one of tasksOfFile(batch, kind)) {
-      const blob = one.answer === null ? null : await reader.read(one.answer.blob);
-      const answer = readKeptAnswer(blob?.content);
+      const blob = one.answer === null ? null : await record.read(one.answer.blob, one.answer.commit);
+      const answer = readKeptAnswer(blob ?? undefined);
       const base = { id: `batch_req_${one.task}`, custom_id: one.customId };
       const { response } = answer ?? {};
       if (response !== undefined && (answer?.error === null || !isGivenUp(one.cancel))) {
@@ -34,12 +34,12 @@ export async function* batchResults(
       } else yield lineOf({ ...base, response: null, error: errorOf(one, answer) });
     }
   } finally {
-    reader.close();
+    record.close();
   }
 
   async function bodyOf({ task }: BatchTask): Promise<Readonly<Record<string, unknown>>> {
-    const blob = await reader.read(`${task}:task.json`);
-    const read = readTask('task.json', blob?.content ?? Buffer.alloc(0), Number.POSITIVE_INFINITY);
+    const blob = await record.read(`${task}:task.json`, task);
+    const read = readTask('task.json', blob, Number.POSITIVE_INFINITY);
     return read.ok ? (read.value.request?.body ?? {}) : {};
   }
 }

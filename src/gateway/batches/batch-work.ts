@@ -1,11 +1,12 @@
+import { catchUpLog } from '../../log/catch-up-log.js';
 import { tryFileLock } from '../../process/file-lock.js';
-import { BridgeError } from '../../protocol/bridge-error.js';
-import { ApiError } from '../api-errors.js';
 import { CANCELLED } from './batch-head.js';
 import type { BatchIndex } from './batch-index.js';
 import type { BatchJournal, BatchJournals } from './batch-journals.js';
 import { checkLines, type LineError, type LineRules } from './batch-lines.js';
 import { batchStatus, factsOf, isOpen } from './batch-object.js';
+import { fileGone, isFinal } from './final-error.js';
+import type { ResultSizes } from './result-sizes.js';
 import { type BatchBridge, giveUp, takeIn } from './take-in.js';
 
 /** What the batches of a gateway are made with. */
@@ -35,16 +36,22 @@ export class BatchWork {
   readonly #settings: BatchesSettings;
   readonly #journals: BatchJournals;
   readonly #index: BatchIndex;
+  readonly #sizes: ResultSizes;
   readonly #working = new Map<string, Promise<void>>();
   #isClosed = false;
 
   constructor(
     settings: BatchesSettings,
-    { journals, index }: { readonly journals: BatchJournals; readonly index: BatchIndex },
+    {
+      journals,
+      index,
+      sizes,
+    }: { readonly journals: BatchJournals; readonly index: BatchIndex; readonly sizes: ResultSizes },
   ) {
     this.#settings = settings;
     this.#journals = journals;
     this.#index = index;
+    this.#sizes = sizes;
   }
 
   /** Stops between two tasks, and resolves when nothing is at work any more. */
@@ -101,6 +108,7 @@ export class BatchWork {
       if (journal.state === 'validating') await this.#validate(journal);
       else if (journal.state === 'taking') await this.#take(journal);
       else if (journal.state === 'cancelling') await this.#cancelAll(journal);
+      else if (journal.state === 'made') await this.#finish(journal);
     }
   }
 
@@ -127,6 +135,8 @@ export class BatchWork {
     };
     try {
       await takeIn(bridge, this.#index, plan, throttled(isWanted));
+      // So the first answer to one of very many open tasks costs no more than the others.
+      if (bridge.view.isLocal) await catchUpLog(bridge.view.repo).catch(() => {});
       // Stopped, it was cancelled, which `change` leaves as it is, or it has expired.
       if (!this.#isClosed) await this.#change(journal, 'made', {});
     } catch (error) {
@@ -137,6 +147,21 @@ export class BatchWork {
       await this.#change(journal, 'failed', { errors });
       await giveUp(bridge, this.#index, { id, reason: CANCELLED }, () => !this.#isClosed);
     }
+  }
+
+  /** All answers are there: that each can be read is seen once, and from then on history says everything. */
+  async #finish(journal: BatchJournal): Promise<void> {
+    const facts = factsOf(journal, this.#index.get(journal.id));
+    const { known } = facts;
+    if (known === null || batchStatus(facts, this.#nowMs()) !== 'finalizing') return;
+    try {
+      for (const kind of ['output', 'errors'] as const) await this.#sizes.bytes({ ...facts, known }, kind);
+    } catch (error) {
+      if (!isFinal(error)) throw error;
+      // Whoever fetches the results is told as well; it is no better the next time.
+      this.#settings.onProblem(error);
+    }
+    if (!this.#isClosed) await this.#journals.remove(journal.id);
   }
 
   async #cancelAll(journal: BatchJournal): Promise<void> {
@@ -158,19 +183,6 @@ export class BatchWork {
     const now = this.#journals.read(id);
     if (now?.state === before) await this.#journals.write({ ...now, ...more, state });
   }
-}
-
-/** A refusal of the bridge, or a file that is gone: it would be the same again. */
-function isFinal(error: unknown): error is Error & { readonly code?: string | null } {
-  if (error instanceof ApiError) return error.status < 500 || error.status === 502;
-  if (error instanceof BridgeError) return !error.retryable;
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
-}
-
-function fileGone(error: unknown): { readonly total: number; readonly errors: LineError[] } {
-  if (!isFinal(error)) throw error;
-  const message = 'the file of the batch is gone';
-  return { total: 0, errors: [{ code: 'file_not_found', message, param: 'input_file_id', line: null }] };
 }
 
 /** The same, asked of the disk no more often than some times a second. */

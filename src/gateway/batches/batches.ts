@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { ApiError } from '../api-errors.js';
 import type { StoredFile } from './batch-files.js';
-import { type BatchHead, CANCELLED, EXPIRED } from './batch-head.js';
+import { type BatchHead, CANCELLED, EXPIRED, isBatchId } from './batch-head.js';
 import { BatchIndex, type KnownBatch } from './batch-index.js';
 import { type BatchJournal, BatchJournals, isUnfinished } from './batch-journals.js';
 import { type BatchFacts, batchStatus, factsOf, isOpen, isOver } from './batch-object.js';
 import { type BatchesSettings, BatchWork } from './batch-work.js';
+import { ResultSizes } from './result-sizes.js';
+import { diskError } from './take-file.js';
 
 /** More batches than that are not taken in at a time. */
 const MAX_UNFINISHED = 100;
@@ -21,6 +23,7 @@ const KEPT_MS = 30 * 24 * 60 * 60 * 1000;
 /** The batches of a bridge: made from files, taken in, given up, and known again from history alone. */
 export class Batches {
   readonly index: BatchIndex;
+  readonly sizes: ResultSizes;
   readonly #settings: BatchesSettings;
   readonly #journals: BatchJournals;
   readonly #work: BatchWork;
@@ -31,7 +34,9 @@ export class Batches {
     this.#settings = settings;
     this.#journals = new BatchJournals(settings.folder);
     this.index = new BatchIndex(settings.bridge.view);
-    this.#work = new BatchWork(settings, { journals: this.#journals, index: this.index });
+    this.sizes = new ResultSizes(settings.bridge.view);
+    const { index, sizes } = this;
+    this.#work = new BatchWork(settings, { journals: this.#journals, index, sizes });
   }
 
   /**
@@ -66,7 +71,7 @@ export class Batches {
       ...{ id, token, state: 'validating', errors: [] },
       head: { ...head, input_file_id: file.id, created_at, total: null },
     };
-    await this.#journals.write(journal);
+    await this.#write(journal);
     void this.#work.run(id);
     return factsOf(journal, null);
   }
@@ -74,7 +79,10 @@ export class Batches {
   /** A batch of this token; null where there is none. */
   async find(id: string, token: string | null): Promise<BatchFacts | null> {
     await this.index.refresh();
+    if (isBatchId(id) && this.#isOlder(id)) await this.index.deepen();
     const facts = this.#factsOf(id);
+    const isToFinish = facts !== null && batchStatus(facts, this.#nowMs()) === 'finalizing';
+    if (isToFinish && !this.#work.isAt(id)) void this.#work.run(id);
     return facts !== null && tokenOf(facts, this.#journals.read(id)) === token ? facts : null;
   }
 
@@ -105,7 +113,7 @@ export class Batches {
       });
     const { id, head } = facts;
     const before = this.#journals.read(id) ?? { id, token, head, errors: [] };
-    await this.#journals.write({ ...before, state: 'cancelling' });
+    await this.#write({ ...before, state: 'cancelling' });
     void this.#work.run(id);
     return { ...facts, isValidating: false, isCancelled: true };
   }
@@ -113,6 +121,19 @@ export class Batches {
   /** When the last work on a batch is done; for tests. */
   async settled(id: string): Promise<void> {
     await this.#work.settled(id);
+  }
+
+  /** For a client: a full disk is said as one. */
+  async #write(journal: BatchJournal): Promise<void> {
+    await this.#journals.write(journal).catch((error: unknown) => {
+      throw diskError(error);
+    });
+  }
+
+  /** Whether it is older than what was read of history, or than a clone keeps. */
+  #isOlder(id: string): boolean {
+    const state = this.#journals.read(id)?.state ?? 'made';
+    return state === 'made' && this.index.get(id) === null;
   }
 
   #nowMs(): number {
@@ -132,6 +153,7 @@ export class Batches {
       for (const { id, state } of journals)
         if (isUnfinished(state) && !this.#work.isAt(id)) void this.#work.run(id);
       if (journals.length > 0) await this.index.refresh();
+      if (journals.some(({ id, state }) => state === 'made' && this.#isOlder(id))) await this.index.deepen();
       for (const known of this.index.all()) await this.#see(known);
       for (const { id, state, head } of journals) {
         const isOld = this.#nowMs() - head.created_at * 1000 > KEPT_MS;
@@ -153,7 +175,8 @@ export class Batches {
     if (hasOpen && isOurs && (status === 'expired' || status === 'cancelling')) {
       await this.#work.giveUp(id, status === 'expired' ? EXPIRED : CANCELLED);
       if (![...known.tasks.values()].some(isOpen)) await this.#journals.remove(id);
-    } else if (!hasOpen && isOver(status) && journal !== null && journal.state !== 'failed')
+    } else if (status === 'finalizing') void this.#work.run(id);
+    else if (!hasOpen && isOver(status) && journal !== null && journal.state !== 'failed')
       await this.#journals.remove(id);
   }
 }

@@ -30,8 +30,6 @@ const CONTENT = { 'content-type': 'application/jsonl', ...NO_STORE };
 export class FileCalls {
   readonly #files: BatchFiles;
   readonly #places: BatchPlaces;
-  /** How many bytes results have that do not change any more, by the id of their file. */
-  readonly #sizes = new Map<string, number>();
 
   constructor(files: BatchFiles, places: BatchPlaces) {
     this.#files = files;
@@ -89,17 +87,11 @@ export class FileCalls {
   }
 
   async #resultObject(found: PlacedBatch, id: string): Promise<FileObject> {
-    const { view, facts } = found;
+    const { batches, facts } = found;
     const { known } = facts;
     const of = resultFileOf(id);
     if (known === null || of === null) throw new Error(`${id} is no file of results`);
-    let bytes = this.#sizes.get(id);
-    if (bytes === undefined) {
-      bytes = 0;
-      for await (const line of batchResults(view, known, of.kind)) bytes += Buffer.byteLength(line);
-      // What was given up may still be answered for a moment.
-      if (statusOf(found) === 'completed') this.#sizes.set(id, bytes);
-    }
+    const bytes = await batches.sizes.bytes({ ...facts, known }, of.kind);
     const ended = Number(objectOf(found).completed_at ?? facts.head.created_at);
     return fileObject(
       { id, bytes, created_at: ended, filename: `${of.id}_${of.kind}.jsonl` },

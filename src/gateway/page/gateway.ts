@@ -3,6 +3,7 @@ export interface State {
   readonly now: string;
   readonly attendance: { readonly problem: string | null };
   readonly tasks: readonly Task[];
+  readonly counts: { readonly pending: number; readonly running: number };
   readonly agents: readonly Agent[];
   readonly models: readonly Model[];
 }
@@ -28,6 +29,7 @@ export interface Task {
   } | null;
   readonly place: number | null;
   readonly about_ms: number | null;
+  readonly tokens_per_s: number | null;
 }
 
 export interface Agent {

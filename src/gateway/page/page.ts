@@ -81,7 +81,7 @@ async function contentOf(section: (typeof SECTIONS)[number], id: string): Promis
   if (id !== '') return await openRecord(id);
   if (section === 'search') return openSearch();
   if (section === 'charts') return await openCharts();
-  if (section === 'connect') return openConnect(state?.models[0]?.name ?? '');
+  if (section === 'connect') return await openConnect(state?.models[0]?.name ?? '');
   views[section] ??= section === 'chat' ? openChat() : section === 'tasks' ? openTasks() : openAgents();
   const view = views[section] as View;
   if (state !== null) view.show(state);

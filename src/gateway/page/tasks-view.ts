@@ -7,12 +7,15 @@ import { duration, say, type Word } from './words.js';
 export function openTasks(): View {
   const body = element('tbody');
   const problem = element('p', { class: 'problem', role: 'status' });
+  const more = element('p', { class: 'hint' });
   const heads: Word[] = ['state', 'question', 'asker', 'agent', 'age', 'place'];
   return {
-    root: element('section', { 'aria-label': say('tasks') }, problem, table('tasks', heads, body)),
-    show({ tasks, attendance, now }) {
+    root: element('section', { 'aria-label': say('tasks') }, problem, table('tasks', heads, body), more),
+    show({ tasks, counts, attendance, now }) {
       problem.textContent = attendance.problem ?? '';
       const open = tasks.filter(isOpen);
+      const left = counts.pending + counts.running - open.length;
+      more.textContent = left > 0 ? `${say('moreWait')}: ${left}` : '';
       const over = tasks.filter((task) => !isOpen(task)).reverse();
       fill(
         body,
@@ -27,7 +30,7 @@ function isOpen({ state }: Task): boolean {
 }
 
 function row(task: Task, now: string): HTMLElement {
-  const { work, waiting, place, about_ms: about } = task;
+  const { work, waiting, place, about_ms: about, tokens_per_s: rate } = task;
   const since = work?.since;
   const running =
     since === null || since === undefined ? '' : ` ${duration(Date.parse(now) - Date.parse(since))}`;
@@ -36,6 +39,7 @@ function row(task: Task, now: string): HTMLElement {
     about === null ? '' : `${say('about')} ${duration(about)}`,
     ...whoIsWaited(waiting, now),
     work === null ? '' : [work.phase, work.model].filter((one) => one !== null).join(' '),
+    rate === null ? '' : `${rate.toFixed(rate < 10 ? 1 : 0)} ${say('perSecond')}`,
   ];
   return element(
     'tr',

@@ -28,6 +28,7 @@ const WORDS = {
   agent: ['Agent', 'Агент'],
   age: ['Age', 'Возраст'],
   place: ['Place', 'Место'],
+  moreWait: ['More that wait', 'Ещё ждут'],
   about: ['about', 'примерно'],
   waitsFor: ['waits for', 'ждёт'],
   wakes: ['is waking it', 'будит его'],
@@ -59,6 +60,7 @@ const WORDS = {
   answersAnHour: ['Answers an hour', 'Ответов в час'],
   waitSeconds: ['Question to answer, seconds', 'От вопроса до ответа, секунд'],
   generateSeconds: ['Generating, seconds', 'Генерация, секунд'],
+  perSecond: ['tokens/s', 'токенов/с'],
   tokensPerSecond: ['Tokens a second', 'Токенов в секунду'],
   answers: ['Answers', 'Ответов'],
   errors: ['Errors', 'Ошибок'],
@@ -79,8 +81,18 @@ const WORDS = {
   wrongToken: ['This is no token of this gateway.', 'У этого шлюза нет такого токена.'],
   away: ['The gateway does not answer. It is tried again.', 'Шлюз не отвечает. Попытки продолжаются.'],
   connectHelp: [
-    'Any of these works unchanged with this address. Where tokens are in use, put one in place of TOKEN: on the server, llm-bridge token add NAME makes it.',
-    'Всё это работает с этим адресом без изменений. Если шлюз требует токен, поставьте его вместо TOKEN: на сервере его выдаёт llm-bridge token add NAME.',
+    'Any of these works unchanged with this address.',
+    'Всё это работает с этим адресом без изменений.',
+  ],
+  noTokenNeeded: [
+    'This gateway takes calls of this machine without a token: any word will do for TOKEN.',
+    'Этот шлюз принимает вызовы с этой машины без токена: вместо TOKEN годится любое слово.',
+  ],
+  makeToken: ['Make a token', 'Выпустить токен'],
+  tokenName: ['Name of the program', 'Имя программы'],
+  madeToken: [
+    'It stands in all the settings below and is not shown again. It goes with the token that this page is logged in with: llm-bridge token remove.',
+    'Он вписан во все настройки ниже и больше показан не будет. Он действует, пока есть токен, с которым открыта эта страница: llm-bridge token remove.',
   ],
 } as const satisfies Record<string, readonly [english: string, russian: string]>;
 

@@ -27,6 +27,20 @@ export function addPageRoutes(app: GatewayApp, { page }: GatewayParts): void {
       return privateJson({ cancelled: task });
     },
   });
+  route(app, '/page/tokens', {
+    // Whether a token is needed at all, and whose the page is.
+    GET: async (c) => privateJson({ name: c.var.token }),
+    async POST(c) {
+      const { name } = await readCallBody(c.req.raw, MAX_BODY_BYTES);
+      if (typeof name !== 'string') throw new ApiError('name is missing', { status: 400, param: 'name' });
+      const madeBy = c.var.token;
+      if (!madeBy)
+        throw new ApiError('no token is needed here: the first one is made by llm-bridge token add NAME', {
+          ...{ status: 409, code: 'no_tokens' },
+        });
+      return privateJson({ name, token: await done(actions.makeToken(name, madeBy)) });
+    },
+  });
 }
 
 /** What a person can put right is told in its own words. */

@@ -56,7 +56,11 @@ async function allOf({ bridge, view }: { bridge: PlainBridge; view: BridgeView }
     .split('\n')
     .map((line) => JSON.parse(line) as TaskRow);
   const status = JSON.parse(await run('status')) as BridgeStatus;
-  const page: BridgeState = await openBridgePage({ view, who: () => view.whoWorks() }).state();
+  const page: BridgeState = await openBridgePage({
+    view,
+    who: () => view.whoWorks(),
+    rates: () => new Map(),
+  }).state();
   const doctor = JSON.parse(await run('doctor')) as Finding[];
   let waiting: Waiting | null = null;
   const onWaiting = (found: Waiting) => {

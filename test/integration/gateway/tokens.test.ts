@@ -2,6 +2,7 @@ import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { TokenKeeper } from '../../../src/admin/token-keeper.js';
+import { addToken } from '../../../src/admin/tokens.js';
 import type { BridgeError } from '../../../src/protocol/bridge-error.js';
 import { runCliHere } from '../../support/cli-here.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
@@ -50,6 +51,19 @@ describe('a token', () => {
     expect((await token('list')).stdout).toMatch(/^second\t\d{4}-.*Z$/m);
     expect(await token('add', '../up')).toMatchObject({ exitCode: 2 });
     expect((await token('add', 'constructor')).exitCode).toBe(0);
+  });
+
+  test('that was made with another goes with it, and so do those that were made with that one', async () => {
+    const nowMs = Date.now();
+    await addToken(file, 'page', nowMs);
+    const made = await addToken(file, 'n8n', nowMs, 'page');
+    const further = await addToken(file, 'script', nowMs, 'n8n');
+    const keeper = new TokenKeeper(file);
+    expect([made, further].map((one) => keeper.nameOf(one))).toEqual(['n8n', 'script']);
+    expect((await token('list')).stdout).toMatch(/^n8n\t\S+Z\tmade with page$/m);
+    await expect(addToken(file, 'more', nowMs, 'nobody')).rejects.toMatchObject({ code: 'no-such-token' });
+    expect((await token('remove', 'page')).exitCode).toBe(0);
+    expect([made, further].map((one) => keeper.nameOf(one))).toEqual([null, null]);
   });
 
   test('is refused from when it is removed, and without the last one nobody comes in', async () => {

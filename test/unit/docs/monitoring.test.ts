@@ -8,6 +8,8 @@ import { openMetrics } from '../../../src/gateway/metrics.js';
 import { readRef } from '../../../src/git/refs.js';
 import { startCalls } from '../gateway/calls-fixture.js';
 
+const NO_TASKS = { pending: 0, running: 0, oldest_pending_at: null };
+
 const docs = path.join(import.meta.dirname, '../../../docs');
 const read = (file: string) => readFileSync(path.join(docs, file), 'utf8');
 
@@ -34,7 +36,7 @@ function namesIn(text: string): Set<string> {
 test('the page, the dashboard and the alerts name the metrics that the gateway has, and between them every one', async () => {
   const { calls } = await startCalls();
   const tip = (await readRef(calls.view.repo, calls.view.ref)) ?? '';
-  const nothing = async () => ({ tasks: [], agents: [], now: new Date().toISOString() });
+  const nothing = async () => ({ counts: NO_TASKS, agents: [], now: new Date().toISOString() });
   const { text } = await openMetrics(calls, nothing, { since: tip }).scrape();
   const known = new Set([...text.matchAll(/^# TYPE (llm_bridge_\w+)/gm)].map((found) => found[1] ?? ''));
 

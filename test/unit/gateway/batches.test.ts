@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ApiError } from '../../../src/gateway/api-errors.js';
 import { BatchCalls } from '../../../src/gateway/batches/batch-calls.js';
@@ -150,7 +152,7 @@ describe('a batch', () => {
     expect(await desk.json('GET', path)).toMatchObject({ status: 'in_progress', output_file_id: null });
     await answer(tasks.get('q-1'), 'one');
     await expect
-      .poll(() => desk.json('GET', path))
+      .poll(() => desk.json('GET', path), { timeout: 30_000 })
       .toMatchObject({
         ...{ status: 'completed', request_counts: { total: 4, completed: 2, failed: 2 } },
         ...{ metadata: { night: '7' }, completed_at: expect.any(Number), errors: null },
@@ -185,7 +187,9 @@ describe('a batch', () => {
       ...{ completion_window: '24h', metadata: { a: 'b' }, request_counts: { total: 2 } },
     });
     for (const task of (await openTasks(made.id)).values()) await answer(task, 'yes');
-    await expect.poll(() => other.json('GET', path, { token })).toMatchObject({ status: 'completed' });
+    await expect
+      .poll(() => other.json('GET', path, { token }), { timeout: 30_000 })
+      .toMatchObject({ status: 'completed' });
     const { output_file_id } = await other.json('GET', path, { token });
     expect(await linesOf(other.call('GET', `/v1/files/${output_file_id}/content`, { token }))).toHaveLength(
       2,
@@ -241,11 +245,72 @@ describe('a batch', () => {
     expect(await (await openDesk()).json('GET', `/v1/batches/${id}`)).toMatchObject({ status: 'cancelled' });
   });
 
+  test('goes through the states of the API in their order, and says completed once its results were read', async () => {
+    const desk = await openDesk();
+    const { id, status } = await desk.make([lineOf(1)]);
+    const seen = [status];
+    await answer((await openTasks(id)).get('q-1'), 'one');
+    await expect
+      .poll(
+        async () => {
+          const batch = await desk.json('GET', `/v1/batches/${id}`);
+          if (seen.at(-1) !== batch.status) seen.push(batch.status);
+          const { finalizing_at, completed_at, output_file_id } = batch;
+          if (batch.status === 'finalizing') {
+            expect({ finalizing_at, completed_at, output_file_id }).toEqual({
+              ...{ finalizing_at: expect.any(Number), completed_at: null, output_file_id: null },
+            });
+          }
+          return batch.status;
+        },
+        { timeout: 30_000 },
+      )
+      .toBe('completed');
+    expect(seen).toEqual(['validating', 'finalizing', 'completed']);
+    // It stays so, also for a gateway that has history alone.
+    expect(await (await openDesk()).json('GET', `/v1/batches/${id}`)).toMatchObject({ status: 'completed' });
+  });
+
+  test('that is older than what is read at first is found, with its results', async () => {
+    const desk = await openDesk();
+    const { id } = await desk.make([lineOf(1)]);
+    await answer((await openTasks(id)).get('q-1'), 'one');
+    await expect
+      .poll(() => desk.json('GET', `/v1/batches/${id}`), { timeout: 30_000 })
+      .toMatchObject({ status: 'completed' });
+    for (const aheadMs of [40 * DAY_MS, 400 * DAY_MS]) {
+      const later = await openDesk({ aheadMs });
+      const found = await later.json('GET', `/v1/batches/${id}`);
+      expect(found).toMatchObject({ status: 'completed', request_counts: { total: 1, completed: 1 } });
+      expect(await linesOf(later.call('GET', `/v1/files/${found.output_file_id}/content`))).toMatchObject([
+        { custom_id: 'q-1', error: null },
+      ]);
+    }
+    const none = (await openDesk()).json('GET', `/v1/batches/batch_${'0'.repeat(24)}`);
+    await expect(none).rejects.toMatchObject({ status: 404 });
+  });
+
+  test('has no result that cannot be read and is said to be expired', async () => {
+    const desk = await openDesk();
+    const { id } = await desk.make([lineOf(1)]);
+    await answer((await openTasks(id)).get('q-1'), 'one');
+    await expect
+      .poll(() => desk.json('GET', `/v1/batches/${id}`), { timeout: 30_000 })
+      .toMatchObject({ status: 'completed' });
+    const batch = desk.batches.index.get(String(id));
+    for (const task of batch?.tasks.values() ?? [])
+      if (task.answer !== null) task.answer = { ...task.answer, blob: '1'.repeat(40) };
+    const results = desk.call('GET', `/v1/files/file-${String(id).slice('batch_'.length)}-output/content`);
+    await expect((await results).text()).rejects.toMatchObject({ code: 'missing-object' });
+  });
+
   test('that is over is not cancelled', async () => {
     const desk = await openDesk();
     const { id } = await desk.make([lineOf(1)]);
     await answer((await openTasks(id)).get('q-1'), 'one');
-    await expect.poll(() => desk.json('GET', `/v1/batches/${id}`)).toMatchObject({ status: 'completed' });
+    await expect
+      .poll(() => desk.json('GET', `/v1/batches/${id}`), { timeout: 30_000 })
+      .toMatchObject({ status: 'completed' });
     await expect(desk.call('POST', `/v1/batches/${id}/cancel`)).rejects.toMatchObject({ status: 409 });
   });
 
@@ -261,6 +326,7 @@ describe('a batch', () => {
     expect(log).toContain('its batch has expired');
     const done = await later.json('GET', `/v1/batches/${id}`);
     expect(done).toMatchObject({ status: 'expired', request_counts: { completed: 1 } });
+    expect(done.expired_at).toBe(done.expires_at);
     expect(await linesOf(later.call('GET', `/v1/files/${done.error_file_id}/content`))).toMatchObject([
       { custom_id: 'q-2', response: null, error: { code: 'batch_expired' } },
     ]);
@@ -420,6 +486,37 @@ describe('a file', () => {
     await expect(sent).rejects.toMatchObject({ status: 507, code: 'disk_full' });
     expect(await readdir(desk.folder)).toEqual([]);
   });
+
+  test.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
+    'is refused in the middle by a disk that is really full, and so is a batch; nothing half-written is left',
+    async (context) => {
+      const folder = await tempDir();
+      const run = promisify(execFile);
+      const isMounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'none', folder]).then(
+        () => true,
+        () => false,
+      );
+      // Root of a container without rights has no disks of its own.
+      if (!isMounted) return context.skip();
+      onCleanup(async () => void (await run('umount', ['-l', folder])));
+      const desk = await openDesk({ folder });
+      const small = await desk.json('POST', '/v1/files', { body: formOf(JSON.stringify(lineOf(1))) });
+      const sent = desk.call('POST', '/v1/files', { body: formOf('x'.repeat(400_000)) });
+      await expect(sent).rejects.toMatchObject({ status: 507, code: 'disk_full' });
+      const kept = [`${small.id}.json`, `${small.id}.jsonl`];
+      expect((await readdir(folder)).sort()).toEqual(kept);
+      await writeFile(join(folder, 'filler'), Buffer.alloc(240_000)).catch(() => {});
+      for (let at = 0; at < 64; at += 1)
+        await writeFile(join(folder, `filler${at}`), Buffer.alloc(4_096)).catch(() => {});
+      const body = { input_file_id: small.id, endpoint: ENDPOINT, completion_window: '24h' };
+      const made = desk.call('POST', '/v1/batches', { body });
+      await expect(made).rejects.toMatchObject({ status: 507, code: 'disk_full' });
+      const left = (await readdir(folder)).filter((name) => !name.startsWith('filler'));
+      expect(left.sort()).toEqual(kept);
+      for (const name of await readdir(folder)) if (name.startsWith('filler')) await rm(join(folder, name));
+      expect(await desk.json('POST', '/v1/batches', { body })).toMatchObject({ status: 'validating' });
+    },
+  );
 
   test('is refused where it is too long, and leaves nothing behind', async () => {
     const desk = await openDesk({ maxFileBytes: 1_000 });

@@ -7,6 +7,8 @@ import { openMetrics } from '../../../src/gateway/metrics.js';
 import { readRef } from '../../../src/git/refs.js';
 import { chat, startCalls } from './calls-fixture.js';
 
+const NO_TASKS = { pending: 0, running: 0, oldest_pending_at: null };
+
 /** The value of a series in the text for Prometheus; null where there is none. */
 function sampleOf(text: string, series: string): number | null {
   const line = text.split('\n').find((one) => one.startsWith(`${series} `));
@@ -56,7 +58,7 @@ test('answers of before are not counted, and two who ask at once do not count tw
   await answer(before.task);
   const { view } = calls;
   const since = (await readRef(view.repo, view.ref)) ?? '';
-  const later = openMetrics(calls, async () => ({ tasks: [], agents: [], now: '' }), { since });
+  const later = openMetrics(calls, async () => ({ counts: NO_TASKS, agents: [], now: '' }), { since });
   const next = await calls.open(chat('2+2'));
   await answer(next.task);
 

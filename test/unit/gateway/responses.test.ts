@@ -21,16 +21,25 @@ function callOf(body: Fields, more: Partial<GatewayCall> = {}): GatewayCall {
   };
 }
 
-async function create(body: Fields, more: Partial<GatewayCall> = {}): Promise<Fields> {
-  const response = await begin(callOf(body, more));
+async function create(
+  body: Fields,
+  more: Partial<GatewayCall> = {},
+  calls: Calls = fixture.calls,
+): Promise<Fields> {
+  const response = await begin(callOf(body, more), calls);
   return (await response.json()) as Fields;
 }
 
 /** What a gateway says to a call that is to go on in the background. */
-async function begin(call: GatewayCall, responses = new Responses(fixture.calls)): Promise<Response> {
+async function begin(
+  call: GatewayCall,
+  calls: Calls = fixture.calls,
+  responses = new Responses(calls),
+): Promise<Response> {
   const { isBackground, asked } = readResponseCall(call);
   if (!isBackground) throw new Error('this is no call in the background');
-  return await responses.begun(await fixture.calls.post({ ...asked, signal: call.left }), call.wantsStream);
+  const task = await calls.post({ ...asked, signal: call.left });
+  return await responses.begun(task, call.wantsStream);
 }
 
 /** What a gateway says to a call below /v1/responses. */
@@ -137,6 +146,17 @@ describe('a response in the background', () => {
     });
   });
 
+  test('is asked once by one Idempotency-Key also where the gateway was started again between', async () => {
+    const body = { ...BODY, input: 'asked before the restart', background: true };
+    const { id } = await create(body, { idempotencyKey: 'job-2' });
+    const restarted = await fixture.again();
+    const again = (input: string) => create({ ...body, input }, { idempotencyKey: 'job-2' }, restarted);
+
+    expect(await again(body.input)).toMatchObject({ id });
+    expect(await again(body.input)).toMatchObject({ id });
+    await expect(again('another')).rejects.toMatchObject({ status: 422, code: 'idempotency_key_reused' });
+  });
+
   test('is cancelled once, and stays so', async () => {
     const { id } = await create({ ...BODY, background: true });
     const both = await Promise.all([1, 2].map(() => json(get(`${id}/cancel`, { method: 'POST' }))));
@@ -204,7 +224,11 @@ describe('its events', () => {
 
   test('end when it is cancelled, though no agent is there to say so', async () => {
     const responses = new Responses(fixture.calls);
-    const response = await begin(callOf({ ...BODY, background: true, stream: true }), responses);
+    const response = await begin(
+      callOf({ ...BODY, background: true, stream: true }),
+      fixture.calls,
+      responses,
+    );
     const id = `resp_${response.headers.get('x-llm-bridge-task')}`;
     const url = new URL(`http://x/v1/responses/${id}/cancel`);
     await responses.answer({

@@ -12,6 +12,10 @@ const ACTIONS: PageActions = {
     if (task !== 'abcd') throw new BridgeError('no such task', { code: 'no-such-task', remedy: 'look' });
   },
   nameOf: () => null,
+  makeToken: async (name, madeBy) => {
+    if (name === 'taken') throw new BridgeError('taken', { code: 'name-taken', remedy: 'choose another' });
+    return `token of ${name}, made by ${madeBy}`;
+  },
 };
 const DATA = { search: async (words: string) => [words] } as unknown as PageData;
 
@@ -35,11 +39,27 @@ describe('what the page asks for', () => {
     ['a task that is no id', posted('/page/cancel', { task: 7 }), 400],
     ['a task that is not there', posted('/page/cancel', { task: 'ffff' }), 400],
     ['a body that is no object', posted('/page/cancel', [1]), 400],
-    // One that could make others would outlive its own removal in them.
-    ['a new token', posted('/page/token', { name: 'bot' }), 404],
+    ['a token without a name', posted('/page/tokens', {}), 400],
+    ['the first token, which would shut out whoever makes it', posted('/page/tokens', { name: 'bot' }), 409],
     ['something else', new Request('http://127.0.0.1/page/else'), 404],
   ])('%s is refused', async (_what, request, status) => {
     expect((await call(request)).status).toBe(status);
+  });
+
+  test('a token is made for whoever is logged in, and goes with their own', async () => {
+    const shut: GatewayApp = new Hono();
+    shut.onError((error) => errorResponse('v1', error, () => {}));
+    shut.use(async (c, next) => {
+      c.set('token', 'me');
+      await next();
+    });
+    addPageRoutes(shut, { page: { data: DATA, actions: ACTIONS } } as GatewayParts);
+    const made = await shut.fetch(posted('/page/tokens', { name: 'n8n' }));
+    expect(await made.json()).toEqual({ name: 'n8n', token: 'token of n8n, made by me' });
+    expect(made.headers.get('cache-control')).toBe('no-store');
+    expect((await shut.fetch(posted('/page/tokens', { name: 'taken' }))).status).toBe(400);
+    const mine = await shut.fetch(new Request('http://127.0.0.1/page/tokens'));
+    expect(await mine.json()).toEqual({ name: 'me' });
   });
 
   test('a task is cancelled', async () => {
