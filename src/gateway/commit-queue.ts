@@ -38,9 +38,7 @@ export class CommitQueue {
   submit(what: QueuedMessage): Promise<Committed> {
     return new Promise((done, failed) => {
       this.#waiting.push({ what, done, failed });
-      this.#running ??= this.#run().finally(() => {
-        this.#running = null;
-      });
+      this.#running ??= this.#run();
     });
   }
 
@@ -55,6 +53,9 @@ export class CommitQueue {
     await new Promise((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0)
       await new CommitBatch(this.#feed, this.#name, this.#closing.signal).commit(this.#take());
+    // Without an await since the last look: what comes a moment later would be put behind a run that is over,
+    // and wait for ever.
+    this.#running = null;
   }
 
   #take(): BatchItem[] {
