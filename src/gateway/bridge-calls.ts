@@ -200,7 +200,11 @@ class BridgeCalls implements Calls {
     const { isStreamed, ...message } = draftCall(asked, this.view, this.#settings.gateway);
     const call = this.#kept.add(asked);
     this.#queue
-      .submit({ ...message, isWanted: () => call.listenerCount > 0 })
+      .submit({
+        ...message,
+        isWanted: () => call.listenerCount > 0,
+        soon: (task) => this.#kept.expect(call, task, isStreamed),
+      })
       .then(async ({ id: task, isNew }) => {
         this.#open.asked(task);
         this.#kept.onMain(call, task, isStreamed);

@@ -37,6 +37,8 @@ export class BridgeFeed {
   #known: string;
   /** Main may have moved to an id that we do not have yet. */
   #isBehind = true;
+  /** Where our own push takes main: its ring is no news. `rang`: there was one. */
+  #pushing: { readonly tip: string; rang: boolean } | null = null;
   #wantsSideRefs = false;
   #isFailing = false;
   /** Whether the doorbell would ring now. */
@@ -115,6 +117,22 @@ export class BridgeFeed {
     return this.#next;
   }
 
+  /**
+   * Does what moves main to `tip`, or finds that it cannot. Its ring comes before it ends, and is fetched for
+   * only where it ends without `moved`: what came by it is here already, and whoever waits for the first
+   * words of an answer would wait for that fetch.
+   */
+  async pushing<T>(tip: string, push: () => Promise<T>): Promise<T> {
+    const mine = { tip, rang: false };
+    this.#pushing = mine;
+    try {
+      return await push();
+    } finally {
+      this.#pushing = null;
+      if (mine.rang && this.#known !== tip) this.#ring(tip);
+    }
+  }
+
   /** Our own commits took main from `from` to `to`: they are not news to anybody. */
   async moved(from: string, to: string): Promise<void> {
     if (!this.view.isLocal)
@@ -139,13 +157,7 @@ export class BridgeFeed {
 
   async #follow(): Promise<void> {
     const { signal } = this.#closing;
-    const ring = (tip?: string) => {
-      if (tip === this.#known) return;
-      this.#isBehind = true;
-      if (tip === undefined) this.#listener.onSideRefs();
-      this.#notifier.ring();
-    };
-    const doorbell = openDoorbell(this.view.connection, { ring });
+    const doorbell = openDoorbell(this.view.connection, { ring: (tip) => this.#ring(tip) });
     let hasHeard = false;
     this.#hears = () => {
       // Until it is connected for the first time, nothing is wrong.
@@ -168,6 +180,17 @@ export class BridgeFeed {
     } finally {
       await doorbell.close();
     }
+  }
+
+  #ring(tip?: string): void {
+    if (tip === this.#known) return;
+    if (tip !== undefined && tip === this.#pushing?.tip) {
+      this.#pushing.rang = true;
+      return;
+    }
+    this.#isBehind = true;
+    if (tip === undefined) this.#listener.onSideRefs();
+    this.#notifier.ring();
   }
 
   async #catchUp(): Promise<string> {

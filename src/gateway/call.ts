@@ -29,6 +29,7 @@ export class Call {
   readonly #listeners = new Set<Listener>();
   readonly #heard = new HeardEvents();
   #task: string | null = null;
+  #expected: string | null = null;
   #failure: { readonly error: unknown } | null = null;
   #stream: 'none' | 'begun' | 'ended' = 'none';
   #answer: FoundAnswer | null = null;
@@ -55,6 +56,11 @@ export class Call {
     return this.#task;
   }
 
+  /** The id that its task has, or is about to have on main; null before that is known. */
+  get expected(): string | null {
+    return this.#expected;
+  }
+
   get isAnswered(): boolean {
     return this.#answer !== null;
   }
@@ -69,9 +75,15 @@ export class Call {
     return this.listenerCount === 0 && !this.#isDelivered && this.#failure === null;
   }
 
+  /** The task is on its way to main, and will have this id there. */
+  expects(task: string): void {
+    this.#expected = task;
+  }
+
   /** The task is on main under this id. */
   asked(task: string): void {
     this.#task = task;
+    this.#expected = task;
     this.#wake();
   }
 

@@ -17,6 +17,8 @@ export interface QueuedMessage {
   readonly file: string;
   readonly bytes: Uint8Array;
   readonly message: string;
+  /** Is told the id that it will have on main, before each try: another push may come first. */
+  readonly soon?: (id: string) => void;
   /** Whether somebody still wants it; asked before each try. */
   readonly isWanted: () => boolean;
 }
@@ -88,7 +90,9 @@ export class CommitBatch {
         vain = { parent, times: vain.parent === parent ? vain.times + 1 : 0 };
         if (vain.times === MAX_VAIN && this.#feed.view.isLocal) await repairBridge(this.#feed.view.repo);
         const made = { items: left, ids: await this.#write(left, parent) };
-        const outcome = await this.#publish(parent, made);
+        for (const [at, { what }] of left.entries()) what.soon?.(made.ids[at] ?? '');
+        const tip = made.ids.at(-1) ?? parent;
+        const outcome = await this.#feed.pushing(tip, () => this.#publish(parent, tip, made));
         if (outcome === 'moved') return;
         if (outcome === 'raced') {
           isBehind = true;
@@ -159,10 +163,9 @@ export class CommitBatch {
     return await writeFileChain(repo, this.#feed.reader(), parent, commits);
   }
 
-  async #publish(parent: string, made: Made): Promise<Published> {
+  async #publish(parent: string, tip: string, made: Made): Promise<Published> {
     const { repo, isLocal, connection } = this.#feed.view;
     const { items, ids } = made;
-    const tip = ids.at(-1) ?? parent;
     if (isLocal) {
       const by = { name: this.#name, atMs: 0 };
       const update = { ref: MAIN_REF, to: tip, from: parent };

@@ -24,6 +24,7 @@ export interface KeepRules extends Pick<CallKeeper, 'waitMs' | 'lingerMs'> {
 export class KeptCalls {
   readonly #view: BridgeView;
   readonly #keeper: CallKeeper;
+  readonly #cancel: (task: string) => void;
   readonly #streams: TaskStreams;
   readonly #rates: HeardRates;
   readonly #all = new Set<Call>();
@@ -34,9 +35,10 @@ export class KeptCalls {
 
   constructor(view: BridgeView, { waitMs, lingerMs, cancel }: KeepRules) {
     this.#view = view;
+    this.#cancel = cancel;
     this.#streams = openTaskStreams(view.connection, (task, piece) => {
       this.#rates.take(task, piece);
-      this.#byTask.get(task)?.take(piece);
+      this.#heard(task)?.take(piece);
     });
     this.#rates = new HeardRates(this.#streams);
     const abandoned = (call: Call) => {
@@ -85,13 +87,29 @@ export class KeptCalls {
     }
   }
 
-  /** The task of a call is on main; `isStreamed`: its stream is worth listening to. */
-  onMain(call: Call, task: string, isStreamed: boolean): void {
+  /**
+   * The task of a call is on its way to main: an agent may be heard of it before we know that it arrived.
+   * `isStreamed`: its stream is worth listening to.
+   */
+  expect(call: Call, task: string, isStreamed: boolean): void {
+    if (call.expected === task || !this.#all.has(call)) return;
+    this.#dropTask(call);
     this.#byTask.set(task, call);
-    call.asked(task);
+    call.expects(task);
     // Followed for its rate, its beginning may be over: a client hears it from there.
     this.#rates.release(task);
     if (isStreamed) this.#streams.follow(task);
+  }
+
+  /** The task of a call is on main. */
+  onMain(call: Call, task: string, isStreamed: boolean): void {
+    // It was heard of before.
+    if (call.task !== null) return;
+    if (this.#all.has(call)) {
+      this.expect(call, task, isStreamed);
+      call.asked(task);
+      // Its last client left while it was on its way.
+    } else this.#cancel(task);
   }
 
   ofTask(task: string): Call | undefined {
@@ -115,7 +133,7 @@ export class KeptCalls {
   /** A task is answered. */
   answered(task: string, found: FoundAnswer): void {
     this.#streams.ending(task);
-    this.#byTask.get(task)?.answered(found);
+    this.#heard(task)?.answered(found);
   }
 
   /** Looks for the answer to a task in the record. Throws what reading the bridge throws. */
@@ -150,13 +168,23 @@ export class KeptCalls {
 
   forget(call: Call): void {
     this.#all.delete(call);
-    if (call.task !== null) {
-      this.#byTask.delete(call.task);
-      this.#streams.leave(call.task);
-    }
+    this.#dropTask(call);
     const same = this.#byContent.get(call.content);
     same?.delete(call);
     if (same?.size === 0) this.#byContent.delete(call.content);
     if (call.key !== null && this.#byKey.get(call.key) === call) this.#byKey.delete(call.key);
+  }
+
+  /** Something is known of a task, so it is on main: before that nobody else knows its id. */
+  #heard(task: string): Call | undefined {
+    const call = this.#byTask.get(task);
+    if (call?.task === null) call.asked(task);
+    return call;
+  }
+
+  #dropTask({ expected }: Call): void {
+    if (expected === null) return;
+    this.#byTask.delete(expected);
+    this.#streams.leave(expected);
   }
 }

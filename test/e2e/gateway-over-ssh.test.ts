@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, utimes } from 'node:fs/promises';
+import { readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import type { AskedCall } from '../../src/gateway/asked-call.js';
 import { openCalls } from '../../src/gateway/bridge-calls.js';
 import type { Calls } from '../../src/gateway/calls.js';
 import { looseObjectId, writeLooseObject } from '../../src/git/loose-object.js';
+import { startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { droppingEnv, MOMENTS } from '../support/dropping-ssh.js';
 import { gitOk } from '../support/git.js';
@@ -34,7 +36,7 @@ async function askAll(calls: Calls, questions: readonly string[]): Promise<strin
 }
 
 function asked(content: string): AskedCall {
-  const body = { model: 'm', messages: [{ role: 'user', content }] };
+  const body = { model: 'llama3.2', messages: [{ role: 'user', content }] };
   const path = '/v1/chat/completions';
   return { path, body, token: null, idempotencyKey: null, wantsStream: false };
 }
@@ -49,6 +51,44 @@ async function onMain(name: string): Promise<string[]> {
 async function moves(): Promise<number> {
   return (await readFile(join(bridge.repoPath, 'logs/refs/heads/main'), 'utf8')).trim().split('\n').length;
 }
+
+test('a call is answered also while nobody says that its task has arrived', async () => {
+  const standIn = await startStandIn();
+  onCleanup(() => standIn.close());
+  standIn.behave = ({ question }) => ({ answer: `to ${question}` });
+  const agent = await startAgent(bridge, standIn, { state: 'late' });
+  await agent.waitFor('stderr', /connected to/);
+  // An ssh that keeps the end of each push to itself.
+  const goOn = join(bridge.dir, 'go-on');
+  const script = [
+    '#!/bin/sh',
+    'for last; do :; done',
+    '"$@"',
+    'code=$?',
+    `case $last in git-receive-pack*) while [ ! -e '${goOn}' ]; do sleep 0.05; done ;; esac`,
+    'exit $code',
+  ];
+  const ssh = join(bridge.dir, 'late-ssh');
+  await writeFile(ssh, `${script.join('\n')}\n`, { mode: 0o755 });
+  const { env } = bridge.principal('bot');
+  const calls = await open('late', { ...env, GIT_SSH_COMMAND: `'${ssh}' ${env.GIT_SSH_COMMAND}` });
+  // Also where the test fails: a gateway closes when its push has ended.
+  onCleanup(() => writeFile(goOn, ''));
+  const live = await Promise.all(
+    [true, false].map((wantsStream) => calls.open({ ...asked(`late-${wantsStream}`), wantsStream })),
+  );
+  for (const [at, question] of ['late-true', 'late-false'].entries()) {
+    const events = [];
+    for await (const event of live[at]?.events ?? []) events.push(event);
+    expect(events.at(-1)).toMatchObject({ answer: { answer: `to ${question}`, error: null } });
+  }
+  expect((await onMain('late')).map((line) => line.slice(0, 40))).toEqual(
+    live.map(({ task }) => task).sort(),
+  );
+  await writeFile(goOn, '');
+  await askAll(calls, numbered('late', 1));
+  expect(await onMain('late')).toHaveLength(3);
+});
 
 test('a push that breaks off at any moment neither loses a call nor asks it twice', async () => {
   const drops = MOMENTS.map(async (when) => {

@@ -256,7 +256,7 @@ describe('leaving and coming back', () => {
   });
 
   test('the wait is over for the client and not for the task: the retry finds the answer that came meanwhile', async () => {
-    const { calls, answer, moves } = await startCalls({ waitMs: 300 });
+    const { calls, answer, moves } = await startCalls({ waitMs: 1_500 });
     const first = await calls.open(chat('hm'));
     expect(await eventsOf(first)).toEqual([{ unanswered: 'wait' }]);
     first.leave();
