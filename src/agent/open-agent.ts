@@ -71,6 +71,7 @@ export async function openAgent(options: AgentOptions, failed: AbortController):
       session.wants(due);
       notifier.ring();
     };
+    const streams = new TaskStreams(connection);
     const core = { options, connection, clone, reader, session, queue, ask };
     return {
       ...core,
@@ -84,12 +85,13 @@ export async function openAgent(options: AgentOptions, failed: AbortController):
       repair: new CloneRepair(core),
       clock: watchClock(),
       deepening: createDeepening(clone.gitDir, () => ask('fetch')),
-      streams: new TaskStreams(connection),
+      streams,
       maintenance: cloneMaintenance(clone),
       notifier,
       signal,
       async close() {
         reader.close();
+        await streams.close();
         await closeConnection(connection).finally(() => folder.release());
       },
     };

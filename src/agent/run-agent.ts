@@ -63,8 +63,10 @@ async function answerTasks(agent: AgentContext, failed: AbortController): Promis
   const hurry = createNotifier();
   const ring = (tip?: string) => {
     agent.session.rang(tip);
-    if (tip !== undefined && agent.session.due !== null && options.afterMs === null && workers.busy() === 0)
+    if (tip !== undefined && agent.session.due !== null && options.afterMs === null && workers.busy() === 0) {
       void lookAhead(options.generate);
+      if (agent.session.terms?.hasSayAhead === true) agent.streams.expect();
+    }
     hurry.ring();
     agent.notifier.ring();
   };

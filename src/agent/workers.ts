@@ -12,7 +12,7 @@ import { EqualTasks } from './queue/equal-tasks.js';
 const MAX_KEEPING = 32;
 
 /** The most tasks that are claimed before there is room for them: with those that have room, one push. */
-const MAX_AHEAD = 24;
+const MAX_AHEAD = 40;
 
 /** So many free tasks are looked at: more than an agent has room for, however they fall to it and others. */
 const MAX_FRONT = 512;

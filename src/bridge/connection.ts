@@ -2,7 +2,13 @@ import { clientGitEnv } from '../git/git-env.js';
 import { requireGit } from '../git/git-version.js';
 import { clearTheWay } from '../git/repair-bridge.js';
 import { parseDurationMs } from '../protocol/duration.js';
-import { MODELS_FEATURE, REQUESTS_FEATURE, STANDBY_FEATURE, STREAMS_FEATURE } from '../protocol/hello.js';
+import {
+  MODELS_FEATURE,
+  REQUESTS_FEATURE,
+  SAY_AHEAD_FEATURE,
+  STANDBY_FEATURE,
+  STREAMS_FEATURE,
+} from '../protocol/hello.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
 import type { Principal } from '../protocol/names.js';
 import { type BridgeAddress, parseAddress } from './address.js';
@@ -45,6 +51,8 @@ export interface BridgeTerms {
   readonly claimLeaseMs: number | null;
   /** Whether a stream of a task can be written and read there. */
   readonly hasStreams: boolean;
+  /** Whether the session of a stream can be opened before its task is known (SAY_AHEAD_FEATURE). */
+  readonly hasSayAhead: boolean;
   /** Whether API calls may be asked there. */
   readonly hasRequests: boolean;
   /** Whether agents may say there which models they have. */
@@ -124,6 +132,7 @@ export async function readTerms(connection: BridgeConnection, signal?: AbortSign
     maxAnswerBytes: greeting?.hello.max_answer_bytes ?? DEFAULT_MAX_ANSWER_BYTES,
     claimLeaseMs: leaseMs(greeting?.hello.claim_lease),
     hasStreams: greeting?.hello.features.includes(STREAMS_FEATURE) ?? false,
+    hasSayAhead: greeting?.hello.features.includes(SAY_AHEAD_FEATURE) ?? false,
     // Where nothing says hello, no old hook refuses them either, and readers judge for themselves.
     hasRequests: greeting?.hello.features.includes(REQUESTS_FEATURE) ?? true,
     hasModels: greeting?.hello.features.includes(MODELS_FEATURE) ?? false,
@@ -145,6 +154,8 @@ export function ownTerms(settings: BridgeSettings): BridgeTerms {
     claimLeaseMs,
     // A bridge whose init made no folder for them has none; who tries goes without.
     hasStreams: true,
+    // There it is a file.
+    hasSayAhead: false,
     hasRequests: true,
     // Where init has not opened their refs yet, a push of them fails now and then, and nothing else.
     hasModels: true,

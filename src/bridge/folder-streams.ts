@@ -17,7 +17,7 @@ export interface FollowedStreams {
 /** How often each file is looked at, whatever the events say; and whether the watch still stands. */
 const POLL_MS = 2_000;
 
-/** A file that was just read is read again after this time, however often it grew. Milliseconds. */
+/** A file in which something was said is read again after this time, however often it grew. Milliseconds. */
 const REST_MS = 10;
 
 interface Followed {
@@ -117,10 +117,13 @@ export class FolderStreams implements FollowedStreams {
     try {
       while (one.isNews && isFollowed()) {
         one.isNews = false;
+        let isSaid = false;
         for (let pieces = await one.file.read(); pieces !== null; pieces = await one.file.read()) {
           for (const piece of pieces) if (isFollowed()) this.#take(task, piece);
+          isSaid ||= pieces.some((piece) => !('begin' in piece));
         }
-        await sleep(REST_MS);
+        // Nothing rests before the first words, which come right behind the beginning.
+        if (isSaid) await sleep(REST_MS);
       }
     } catch {
       // A file that cannot be read now may be read at the next look.

@@ -12,8 +12,14 @@ import { PlaceInStream } from './stream-place.js';
  */
 const MAX_LISTENERS = 4;
 
-/** The most tasks that one session listens to; the server takes no more (`hooks/ssh-command`). */
-export const MAX_TASKS_EACH = 32;
+/**
+ * The most tasks that one session listens to; the server takes no more (`hooks/ssh-command`). So all of 200
+ * that wait are listened to, whichever of them is answered first.
+ */
+export const MAX_TASKS_EACH = 64;
+
+/** The same on a bridge whose `init` is older. */
+const OLD_MAX_TASKS_EACH = 32;
 
 /** What is asked within this time goes into one session. Milliseconds. */
 const GATHER_MS = 15;
@@ -47,6 +53,7 @@ export class SshStreams implements FollowedStreams {
   #failures = 0;
   /** As many as the server lets us have; it may allow fewer, or be too busy for a moment. */
   #most = MAX_LISTENERS;
+  #mostEach = MAX_TASKS_EACH;
   #refusals = 0;
   #retry: NodeJS.Timeout | null = null;
   #isClosed = false;
@@ -89,11 +96,11 @@ export class SshStreams implements FollowedStreams {
   async #plan(): Promise<void> {
     for (let left = this.#unheard(); left.length > 0 && !this.#isClosed; left = this.#unheard()) {
       if (this.#sessions.size < this.#most) {
-        this.#listen(left.slice(0, MAX_TASKS_EACH));
+        this.#listen(left.slice(0, this.#mostEach));
         continue;
       }
       const [smallest] = [...this.#sessions].sort((a, b) => a.tasks.size - b.tasks.size);
-      const room = MAX_TASKS_EACH - (smallest?.tasks.size ?? MAX_TASKS_EACH);
+      const room = this.#mostEach - (smallest?.tasks.size ?? this.#mostEach);
       // They are heard when others have ended.
       if (smallest === undefined || room <= 0) return;
       await stopSession(smallest);
@@ -116,6 +123,7 @@ export class SshStreams implements FollowedStreams {
       ended: this.#run(tasks, stop.signal).then((isFailure) => {
         this.#sessions.delete(session);
         if (this.#isClosed || stop.signal.aborted) return;
+        if (isFailure && tasks.length > OLD_MAX_TASKS_EACH) this.#mostEach = OLD_MAX_TASKS_EACH;
         if (isFailure && this.#sessions.size > 0) return this.#refused();
         this.#most = MAX_LISTENERS;
         this.#failures = isFailure ? this.#failures + 1 : 0;

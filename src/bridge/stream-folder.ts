@@ -8,8 +8,9 @@ import { writeStreamLines } from '../protocol/stream.js';
 
 /**
  * The folder of the streams, in a bridge. In it are the stream of a task under the task's id, one that is
- * just made under `new.<pid>…`, and a mark `say.<pid>.….<task>` for each writer and `hear.<pid>` for each ssh
- * session that listens. `<pid>` is the process that writes or listens.
+ * just made under `new.<pid>…`, and a mark `say.<pid>.….<task>` for each writer, `hear.<pid>` for each ssh
+ * session that listens, and `ahead.<pid>` for each that waits for its task. `<pid>` is the process that does
+ * it.
  */
 export const STREAMS_FOLDER = 'bridge/streams';
 
@@ -60,7 +61,7 @@ const STREAM_AGE_MS = 10 * 60_000;
 const MARK_AGE_MS = 2 * 60 * 60_000;
 
 const STREAM_NAME = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
-const MARK_NAME = /^(?:say|hear|new)\.([0-9]{1,10})(?:\.|$)/;
+const MARK_NAME = /^(?:say|hear|ahead|new)\.([0-9]{1,10})(?:\.|$)/;
 
 /**
  * Removes the streams that nobody has written to for ten minutes, and what killed sessions have left.

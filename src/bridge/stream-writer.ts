@@ -1,13 +1,10 @@
-import { constants } from 'node:fs';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { GROUP_MODES } from '../process/group-files.js';
 import { startTied, type TiedProgram } from '../process/start-tied.js';
 import { PieceEncoder } from '../protocol/piece-encoder.js';
 import type { StreamPiece } from '../protocol/stream.js';
-import { readBridgeSettings } from './bridge-settings.js';
 import type { BridgeConnection } from './connection.js';
 import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
-import { streamFile, takeStreamPlace } from './stream-folder.js';
+import type { SayAhead } from './say-ahead.js';
+import { StreamFileWriter } from './stream-file-writer.js';
 
 /** Says what is generated for one task. Nothing rests on it, so nothing of it ever throws. */
 export interface StreamWriter {
@@ -31,16 +28,17 @@ const CLOSE_MS = 2_000;
  * Opens the stream of a task: a file on this machine, or `bridge-say` in a session of the shared connection.
  * It takes a moment to open; what is written meanwhile waits. Where the server takes no further session, or
  * the bridge is reached in another way, what is written goes nowhere. Use it where the terms of the bridge
- * have streams. The signal ends it at once.
+ * have streams. `ahead` is a session that was opened for it; where it is gone, another one is opened. The
+ * signal ends the stream at once.
  */
 export function openStreamWriter(
   connection: BridgeConnection,
   task: string,
-  signal?: AbortSignal,
+  { signal, ahead = null }: { readonly signal?: AbortSignal; readonly ahead?: SayAhead | null } = {},
 ): StreamWriter {
   const { address, env, ssh } = connection;
-  if (address.kind === 'local') return new FileWriter({ gitDir: address.url, env }, task, signal);
-  return ssh === null ? NOWHERE : new SshWriter(ssh, task, signal);
+  if (address.kind === 'local') return new StreamFileWriter({ gitDir: address.url, env }, task, signal);
+  return ssh === null ? NOWHERE : new SshWriter(ssh, task, signal, ahead);
 }
 
 const NOWHERE: StreamWriter = { write: () => {}, close: async () => {} };
@@ -56,10 +54,15 @@ class SshWriter implements StreamWriter {
   #program: TiedProgram | null = null;
   #isOver = false;
 
-  constructor(connection: SshConnection, task: string, signal: AbortSignal | undefined) {
+  constructor(
+    connection: SshConnection,
+    task: string,
+    signal: AbortSignal | undefined,
+    ahead: SayAhead | null,
+  ) {
     this.#signal = signal;
     signal?.addEventListener('abort', this.#stop, { once: true });
-    this.#opened = this.#open(connection, task).catch(() => this.#lose());
+    this.#opened = this.#open(connection, task, ahead).catch(() => this.#lose());
   }
 
   write(piece: StreamPiece): void {
@@ -87,11 +90,10 @@ class SshWriter implements StreamWriter {
     await this.#program?.end();
   }
 
-  async #open(connection: SshConnection, task: string): Promise<void> {
-    await connection.shared?.ready(this.#signal);
-    if (this.#isOver || this.#signal?.aborted) return this.#lose();
-    const words = sshWords(connection, onlyShared(connection), `bridge-say ${task}`);
-    const program = startTied(words, { env: connection.env, stdin: 'pipe' });
+  async #open(connection: SshConnection, task: string, ahead: SayAhead | null): Promise<void> {
+    const program = (await ahead?.take(task)) ?? (await this.#start(connection, task));
+    if (program === null) return this.#lose();
+    if (this.#isOver) return await program.end();
     this.#program = program;
     const { child } = program;
     child.stdout?.resume();
@@ -102,6 +104,14 @@ class SshWriter implements StreamWriter {
     const early = this.#early ?? [];
     this.#early = null;
     for (const bytes of early) this.#send(bytes);
+  }
+
+  /** Null where it is over before it began. */
+  async #start(connection: SshConnection, task: string): Promise<TiedProgram | null> {
+    await connection.shared?.ready(this.#signal);
+    if (this.#isOver || this.#signal?.aborted) return null;
+    const words = sshWords(connection, onlyShared(connection), `bridge-say ${task}`);
+    return startTied(words, { env: connection.env, stdin: 'pipe' });
   }
 
   #send(bytes: Buffer): void {
@@ -117,76 +127,5 @@ class SshWriter implements StreamWriter {
     this.#early = null;
     this.#signal?.removeEventListener('abort', this.#stop);
     void this.#program?.end();
-  }
-}
-
-class FileWriter implements StreamWriter {
-  readonly #encoder = new PieceEncoder();
-  readonly #signal: AbortSignal | undefined;
-  /** Each write waits for the one before. */
-  #last: Promise<FileHandle | null>;
-  #leave: (() => Promise<void>) | null = null;
-  #roomBytes = 0;
-  #isOver = false;
-
-  constructor(
-    repo: { readonly gitDir: string; readonly env: NodeJS.ProcessEnv },
-    task: string,
-    signal: AbortSignal | undefined,
-  ) {
-    this.#signal = signal;
-    this.#last = this.#open(repo, task).catch(() => null);
-  }
-
-  write(piece: StreamPiece): void {
-    if (this.#isOver) return;
-    const bytes = this.#encoder.encode(piece);
-    this.#last = this.#last.then((file) => this.#append(file, bytes));
-  }
-
-  async close(): Promise<void> {
-    this.#isOver = true;
-    const file = await this.#last;
-    await file?.close().catch(() => {});
-    await this.#leave?.().catch(() => {});
-    this.#leave = null;
-  }
-
-  async #open(
-    repo: { readonly gitDir: string; readonly env: NodeJS.ProcessEnv },
-    task: string,
-  ): Promise<FileHandle | null> {
-    const [place, { maxStreamBytes }] = await Promise.all([
-      takeStreamPlace(repo.gitDir, task),
-      readBridgeSettings(repo),
-    ]);
-    if (place === null) return null;
-    this.#leave = () => place.leave();
-    this.#roomBytes = maxStreamBytes;
-    const { O_WRONLY, O_CREAT, O_EXCL, O_APPEND } = constants;
-    const file = await open(place.draft, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, GROUP_MODES.file);
-    try {
-      // Before the first line: readers see each line as it comes.
-      await rename(place.draft, streamFile(repo.gitDir, task));
-      return file;
-    } catch (error) {
-      await file.close();
-      await rm(place.draft, { force: true });
-      throw error;
-    }
-  }
-
-  async #append(file: FileHandle | null, bytes: Buffer): Promise<FileHandle | null> {
-    if (file === null) return null;
-    this.#roomBytes -= bytes.length;
-    try {
-      if (this.#signal?.aborted || this.#roomBytes < 0) throw new Error('no more of this stream');
-      await file.appendFile(bytes);
-      return file;
-    } catch {
-      this.#isOver = true;
-      await file.close().catch(() => {});
-      return null;
-    }
   }
 }

@@ -4,6 +4,9 @@ import { principalNameSchema, roleSchema } from './names.js';
 /** The feature of a server with `bridge-say` and `bridge-listen`. */
 export const STREAMS_FEATURE = 'streams';
 
+/** The feature of a server whose `bridge-say` may be told its task by its first line. */
+export const SAY_AHEAD_FEATURE = 'say-ahead';
+
 /** The feature of a server that takes what agents have (`models.ts`), and `loaded` in a presence. */
 export const MODELS_FEATURE = 'models';
 
@@ -23,6 +26,7 @@ export const STANDBY_FEATURE = 'standby';
 export const FEATURES: readonly string[] = [
   MODELS_FEATURE,
   REQUESTS_FEATURE,
+  SAY_AHEAD_FEATURE,
   STANDBY_FEATURE,
   STREAMS_FEATURE,
 ];

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
@@ -5,6 +6,7 @@ import { endSessions } from '../../src/admin/end-sessions.js';
 import { type BridgeConnection, closeConnection, openConnection } from '../../src/bridge/connection.js';
 import { followStream } from '../../src/bridge/follow-stream.js';
 import { followStreams } from '../../src/bridge/follow-streams.js';
+import { openSayAhead } from '../../src/bridge/say-ahead.js';
 import { openStreamWriter, type StreamWriter } from '../../src/bridge/stream-writer.js';
 import type { StreamPiece } from '../../src/protocol/stream.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
@@ -70,6 +72,21 @@ const marks = async (kind: string) => (await names()).filter((name) => name.star
 const logins = async () =>
   [...(await readFile(bridge.sshd.logFile, 'utf8')).matchAll(/Accepted publickey/g)].length;
 
+/** The sessions that wait for their task. */
+const waiting = () =>
+  serverProcesses(bridge.repoPath, 'home-pc').filter(({ command }) => /^dd bs=1/.test(command)).length;
+
+/** The ssh of ours that say, or are about to. */
+const sayingHere = () =>
+  readdirSync('/proc').filter((pid) => {
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+      return words.startsWith('ssh\0') && words.includes('\0bridge-say f') && words.includes(bridge.dir);
+    } catch {
+      return false;
+    }
+  }).length;
+
 test('what an agent says is heard elsewhere while it is said, and nothing of either session stays', async () => {
   const asker = await connect('bot');
   const reader = listen(asker);
@@ -111,6 +128,8 @@ test('where the server takes no further session, an agent goes without, and logs
   const writers = Array.from({ length: MAX_SESSIONS + 2 }, (_one, at) => say(connection, of(at)));
   for (const writer of writers) writer.write(begin());
   await waitUntil(async () => (await marks('say')) === MAX_SESSIONS, 'as many as the server takes');
+  // The others have been refused by then: a place that becomes free would let a late one in.
+  await waitUntil(() => sayingHere() === MAX_SESSIONS, 'the others have given up');
   for (const writer of writers) {
     writer.write(END);
     await writer.close();
@@ -118,6 +137,35 @@ test('where the server takes no further session, an agent goes without, and logs
   expect(await marks('say')).toBe(0);
   expect((await names()).filter((name) => /^f[0-9]/.test(name))).toHaveLength(MAX_SESSIONS);
   expect((await logins()) - before).toBe(1);
+});
+
+test('a stream goes on in the session that was opened for it, and where that is gone in one of its own', async () => {
+  const reader = listen(await connect('bot'));
+  const connection = await openConnectionOf('home-pc');
+  const first = reader.next();
+  const ahead = Array.from({ length: MAX_SESSIONS }, () => openSayAhead(connection));
+  await waitUntil(() => waiting() === MAX_SESSIONS, 'as many as the server takes');
+  await waitUntil(async () => (await marks('hear')) === 1, 'the asker listens');
+  expect(await marks('say')).toBe(0);
+  expect(await names()).not.toContain(task);
+  const before = await logins();
+  const refused = openSayAhead(connection);
+  const writer = openStreamWriter(connection, task, { ahead: ahead.shift() ?? null });
+  writer.write(begin());
+  expect(await first).toEqual(begin());
+  writer.write(END);
+  await writer.close();
+  expect(await reader.next()).toEqual(END);
+  expect(waiting()).toBe(MAX_SESSIONS - 1);
+
+  for (const session of [...ahead, refused]) await session?.close();
+  await waitUntil(() => waiting() === 0, 'none waits any more');
+  const other = `f0${task.slice(2)}`;
+  const again = openStreamWriter(connection, other, { ahead: refused });
+  again.write(END);
+  await again.close();
+  expect(await readFile(join(folder, other), 'utf8')).toBe('\n{"end":true}\n');
+  expect(await logins()).toBe(before);
 });
 
 test('of many tasks each is heard, once and in order, over the few sessions that there are', async () => {
@@ -183,6 +231,8 @@ test('who reads slowly gets all of it, and who stops leaves no process behind', 
 test('a removed key says and hears no more', async () => {
   const connection = await connect('home-pc');
   say(connection).write(begin());
+  openSayAhead(connection);
+  await waitUntil(() => waiting() === 1, 'one waits for its task');
   const other = await openConnectionOf('bot');
   expect(await listen(other).next()).toEqual(begin());
   for (const who of ['home-pc', 'bot']) {

@@ -1,10 +1,11 @@
 import type { BridgeConnection } from '../../bridge/connection.js';
+import { openSayAhead, type SayAhead } from '../../bridge/say-ahead.js';
 import { MAX_STREAMS } from '../../bridge/stream-folder.js';
 import { openStreamWriter, type StreamWriter } from '../../bridge/stream-writer.js';
-import type { StreamPiece } from '../../protocol/stream.js';
 import type { GenerationSign } from '../backends/backend.js';
 import { PieceJoiner } from './piece-joiner.js';
 import { ThinkingFilter } from './thinking-filter.js';
+import { WaitingWriter } from './waiting-writer.js';
 
 /**
  * The most streams that are open at a time. Each is a session on the one connection, and our own guide
@@ -16,9 +17,6 @@ export const MAX_OPEN_STREAMS = 4;
 
 /** The same on the server itself, where a stream is a file and no session; no bridge has more of them. */
 const MAX_OPEN_FILES = MAX_STREAMS;
-
-/** A stream that has said so much before there was room for it is given up. Characters. */
-const MAX_WAITING_CHARS = 1024 * 1024;
 
 /**
  * What is said while a task is generated. Nothing of it throws, and nothing waits for it. Of a call each
@@ -39,16 +37,61 @@ interface Speaker {
   readonly now: () => number;
 }
 
+/** A session that was opened ahead and has found no task by then is ended: the fetch brought none. */
+const AHEAD_MS = 5_000;
+
+/** What streams are made with; for tests. */
+export interface TaskStreamsWays {
+  openWriter(task: string, ahead: SayAhead | null): StreamWriter;
+  openAhead(): SayAhead | null;
+}
+
 /** The streams of an agent: what is generated for a task goes to the server while it is. */
 export class TaskStreams {
-  readonly #openWriter: (task: string) => StreamWriter;
+  readonly #ways: TaskStreamsWays;
   #free: number;
   readonly #queue: (() => void)[] = [];
+  /** Whether the last task that could have one had a stream. */
+  #isLikely = false;
+  #ahead: { readonly session: SayAhead; readonly timer: NodeJS.Timeout } | null = null;
 
-  /** `openWriter` is for tests. */
-  constructor(connection: BridgeConnection, openWriter?: (task: string) => StreamWriter) {
+  constructor(connection: BridgeConnection, ways?: TaskStreamsWays) {
     this.#free = connection.address.kind === 'local' ? MAX_OPEN_FILES : MAX_OPEN_STREAMS;
-    this.#openWriter = openWriter ?? ((task) => openStreamWriter(connection, task));
+    this.#ways = ways ?? {
+      openWriter: (task, ahead) => openStreamWriter(connection, task, { ahead }),
+      openAhead: () => openSayAhead(connection),
+    };
+  }
+
+  /**
+   * A task may be on its way: where the last one had a stream, its session is opened while it is fetched. One
+   * that finds no task is the last, until another task has a stream: what nobody needs costs the server a
+   * process and us a session.
+   */
+  expect(): void {
+    if (!this.#isLikely || this.#ahead !== null || this.#free === 0) return;
+    const session = this.#ways.openAhead();
+    if (session === null) return;
+    this.#free -= 1;
+    const timer = setTimeout(() => void this.close(), AHEAD_MS);
+    timer.unref();
+    this.#ahead = { session, timer };
+  }
+
+  /** Ends what was opened ahead and found no task. */
+  async close(): Promise<void> {
+    const session = this.#takeAhead();
+    if (session === null) return;
+    this.#isLikely = false;
+    await session.close();
+    this.#next();
+  }
+
+  #takeAhead(): SayAhead | null {
+    const { session, timer } = this.#ahead ?? {};
+    clearTimeout(timer);
+    this.#ahead = null;
+    return session ?? null;
   }
 
   /**
@@ -57,8 +100,9 @@ export class TaskStreams {
    */
   open(task: string, { agent, now }: Speaker): TaskStream {
     const writer = new WaitingWriter();
-    const leave = this.#enter(() => {
-      const opened = this.#openWriter(task);
+    this.#isLikely = true;
+    const leave = this.#enter((ahead) => {
+      const opened = this.#ways.openWriter(task, ahead);
       writer.opened(opened);
       return opened;
     });
@@ -98,14 +142,17 @@ export class TaskStreams {
   }
 
   /** Calls `start` once there is room. What is returned gives the room back, and may be called twice. */
-  #enter(start: () => StreamWriter): () => void {
+  #enter(start: (ahead: SayAhead | null) => StreamWriter): () => void {
     let writer: StreamWriter | null = null;
     let isOver = false;
-    const begin = () => {
+    const begin = (ahead: SayAhead | null = null) => {
       if (isOver) return this.#next();
-      writer = start();
+      writer = start(ahead);
     };
-    if (this.#free > 0) {
+    const ahead = this.#takeAhead();
+    // It has its room already.
+    if (ahead !== null) begin(ahead);
+    else if (this.#free > 0) {
       this.#free -= 1;
       begin();
     } else this.#queue.push(begin);
@@ -121,37 +168,5 @@ export class TaskStreams {
     const begin = this.#queue.shift();
     if (begin === undefined) this.#free += 1;
     else begin();
-  }
-}
-
-/** Keeps what is said until there is a writer, within a bound. */
-class WaitingWriter {
-  #writer: StreamWriter | null = null;
-  /** Null once too much of it waited. */
-  #waiting: StreamPiece[] | null = [];
-  #chars = 0;
-
-  write(piece: StreamPiece): void {
-    if (this.#writer !== null) {
-      this.#writer.write(piece);
-      return;
-    }
-    if (this.#waiting === null) return;
-    // What came before a new beginning is void.
-    if ('begin' in piece) {
-      this.#waiting = [];
-      this.#chars = 0;
-    }
-    if ('text' in piece) this.#chars += piece.text.length;
-    if ('thinking' in piece) this.#chars += piece.thinking.length;
-    if ('event' in piece) this.#chars += piece.event.length;
-    if (this.#chars > MAX_WAITING_CHARS) this.#waiting = null;
-    else this.#waiting.push(piece);
-  }
-
-  opened(writer: StreamWriter): void {
-    if (this.#waiting === null) return;
-    this.#writer = writer;
-    for (const piece of this.#waiting.splice(0)) writer.write(piece);
   }
 }

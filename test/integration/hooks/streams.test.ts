@@ -182,6 +182,28 @@ describe('a stream', () => {
     });
   });
 
+  test('is told its task by its first line, where its session was opened before', async () => {
+    await inEachShell(async (shell) => {
+      for (const task of [TASK, 'b2'.repeat(32)]) {
+        const speaker = open(shell, 'home-pc', 'bridge-say');
+        speaker.child.stdin.write(`${task.slice(0, 7)}`);
+        expect(await names()).not.toContain(task);
+        speaker.child.stdin.write(`${task.slice(7)}\n{"text":"one"}\n`);
+        await waitUntil(
+          async () => (await read(task).catch(() => '')) === '\n{"text":"one"}\n',
+          'its first words',
+        );
+        speaker.child.stdin.end('{"end":true}\n');
+        await waitUntil(() => speaker.child.exitCode === 0, 'it has said all');
+        expect(await read(task), shell[0]).toBe('\n{"text":"one"}\n{"end":true}\n');
+      }
+      await waitUntil(
+        async () => (await names()).join() === [TASK, 'b2'.repeat(32)].join(),
+        'both, and no mark',
+      );
+    });
+  });
+
   test('is for ids of SHA-256 as well', async () => {
     const task = 'b2'.repeat(32);
     expect(await served(dash(), 'home-pc', `bridge-say ${task}`, 'x\n')).toMatchObject({ exitCode: 0 });
@@ -209,7 +231,7 @@ describe('nobody gets more than that', () => {
     ['an absolute path', '/etc/passwd'],
     ['a file in another folder', `x/${TASK}`],
     ['a mark', 'say.1'],
-    ['more tasks than may be', `${TASK} `.repeat(33).trimEnd()],
+    ['more tasks than may be', `${TASK} `.repeat(65).trimEnd()],
     ['two tasks and two blanks', `${TASK}  ${TASK}`],
     ['two tasks and a tab', `${TASK}\t${TASK}`],
     ['a task and a path', `${TASK} ../../config`],
@@ -238,6 +260,37 @@ describe('nobody gets more than that', () => {
       }
       expect(await names()).toEqual([]);
     });
+  });
+
+  test.each([
+    ['nothing', ''],
+    ['an empty line', '\n{"text":"one"}\n'],
+    ['a part of an id', `${TASK.slice(1)}\n{"text":"one"}\n`],
+    ['an id and more', `${TASK}0\n{"text":"one"}\n`],
+    ['63 digits', `${'b'.repeat(63)}\n`],
+    ['65 digits', `${'b'.repeat(65)}\n`],
+    ['upper case', `${TASK.toUpperCase()}\n`],
+    ['a path', `${'../'.repeat(13)}x\n`],
+    ['a blank in front', ` ${TASK}\n`],
+    ['a carriage return', `${TASK}\r\n`],
+    ['a line break within', `${TASK.slice(0, 20)}\n${TASK.slice(20)}\n`],
+    ['a megabyte', 'a'.repeat(1_000_000)],
+    ['a megabyte of NUL', '\0'.repeat(1_000_000)],
+    ['what is no text', Buffer.from('ff'.repeat(200), 'hex')],
+  ])('a first line that is no id opens no stream: %s', async (_what, input) => {
+    await inEachShell(async (shell) => {
+      const result = await served(shell, 'home-pc', 'bridge-say', input);
+      expect(result, shell[0]).toMatchObject({ exitCode: 1, stdout: '' });
+      expect(result.stderr).toMatch(/llm-bridge: this key opens no shell.*; try: .*\n$/);
+      await waitUntil(async () => (await names()).length === 0, 'nothing stays');
+    });
+  });
+
+  test('an asker is refused before its first line is read', async () => {
+    const result = await served(dash(), 'bot', 'bridge-say', `${TASK}\nx\n`);
+    expect(result).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(result.stderr).toContain('the key bot asks');
+    expect(await names()).toEqual([]);
   });
 
   test('an asker says nothing, and an agent does not listen', async () => {
@@ -348,6 +401,24 @@ describe('nobody gets more than that', () => {
     const listener = open(dash(), 'bot', `bridge-listen ${TASK}`);
     await listener.hears('x\n');
     expect((await names()).length).toBe(2);
+  });
+
+  test('no more than 256 sessions wait for their task, and one that waited leaves nothing', async () => {
+    const living = Array.from({ length: MAX_STREAMS }, (_one, at) =>
+      join(folder, `ahead.${process.pid}.${at}`),
+    );
+    await Promise.all(living.map((file) => writeFile(file, '')));
+    const refused = await served(dash(), 'home-pc', 'bridge-say', `${TASK}\nx\n`);
+    expect(refused).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(refused.stderr).toMatch(REFUSED);
+    expect((await names()).length).toBe(MAX_STREAMS);
+    await rm(living[0] ?? '');
+    expect(await served(dash(), 'home-pc', 'bridge-say', `${TASK}\nx\n`)).toMatchObject({ exitCode: 0 });
+    await waitUntil(
+      async () => (await names()).length === MAX_STREAMS,
+      'its mark goes, and its stream stays',
+    );
+    expect(await read()).toBe('\nx\n');
   });
 
   test('a link in the place of a stream leads nowhere, and one in the place of the folder neither', async () => {

@@ -12,6 +12,7 @@ const TERMS: BridgeTerms = {
   maxAnswerBytes: 1,
   claimLeaseMs: null,
   hasStreams: false,
+  hasSayAhead: false,
   hasRequests: false,
   hasModels: false,
   hasStandby: false,

@@ -4,7 +4,14 @@ import { chat } from './calls-fixture.js';
 
 const TERMS = {
   ...{ principal: null, taskTtlMs: 1_000, maxTaskBytes: 1_000, maxAnswerBytes: 1_000, claimLeaseMs: null },
-  ...{ hasStreams: true, hasRequests: true, hasModels: true, hasStandby: true, serverNow: () => Date.now() },
+  ...{
+    hasStreams: true,
+    hasSayAhead: true,
+    hasRequests: true,
+    hasModels: true,
+    hasStandby: true,
+    serverNow: () => Date.now(),
+  },
 };
 
 test('a call to a bridge that takes none yet is no task, and the client is told what to update', () => {

@@ -17,19 +17,32 @@ function said(content: string, thinking = ''): GenerationSign {
 function notedStreams(kind: 'ssh' | 'local' = 'ssh') {
   const written = new Map<string, StreamPiece[]>();
   const closing = new Map<string, () => void>();
-  const streams = new TaskStreams({ address: { kind } } as BridgeConnection, (task) => {
-    const pieces: StreamPiece[] = [];
-    written.set(task, pieces);
-    return {
-      write: (piece) => void pieces.push(piece),
-      close: () => new Promise<void>((resolve) => closing.set(task, resolve)),
-    };
+  /** Each session that was opened ahead: the task that took it, `closed`, or null. */
+  const ahead: (string | null)[] = [];
+  const streams = new TaskStreams({ address: { kind } } as BridgeConnection, {
+    openWriter: (task, session) => {
+      const pieces: StreamPiece[] = [];
+      written.set(task, pieces);
+      void session?.take(task);
+      return {
+        write: (piece) => void pieces.push(piece),
+        close: () => new Promise<void>((resolve) => closing.set(task, resolve)),
+      };
+    },
+    openAhead: () => {
+      const at = ahead.push(null) - 1;
+      const became = async (what: string) => {
+        ahead[at] = what;
+        return null;
+      };
+      return { take: became, close: async () => void (await became('closed')) };
+    },
   });
   const closed = async (task: string) => {
     closing.get(task)?.();
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { streams, written, closing, closed };
+  return { streams, written, closing, closed, ahead };
 }
 
 test('a stream says where the generation starts, thinking apart from text, and the end', () => {
@@ -142,4 +155,35 @@ test('what says more than a megabyte before there is room for it is given up', a
   await closed('task0');
   late.end();
   expect(written.get('late')).toEqual([]);
+});
+
+test('behind a task with a stream, the session of the next one is opened before the task is there', async () => {
+  const { streams, written, closed, ahead } = notedStreams();
+  streams.expect();
+  expect(ahead).toEqual([]);
+  streams.open('a', speaker).end();
+  await closed('a');
+  streams.expect();
+  streams.expect();
+  expect(ahead).toEqual([null]);
+  streams.open('b', speaker);
+  expect(ahead).toEqual(['b']);
+  // It has the room of one stream, and no more.
+  for (const task of ['c', 'd', 'e', 'f']) streams.open(task, speaker);
+  expect([...written.keys()]).toEqual(['a', 'b', 'c', 'd', 'e']);
+  streams.expect();
+  expect(ahead).toEqual(['b']);
+});
+
+test('a session that found no task is ended, gives its room back, and is the last until a task has a stream', async () => {
+  const { streams, written, closed, ahead } = notedStreams();
+  streams.open('a', speaker).end();
+  await closed('a');
+  streams.expect();
+  await streams.close();
+  expect(ahead).toEqual(['closed']);
+  streams.expect();
+  expect(ahead).toEqual(['closed']);
+  for (const task of ['b', 'c', 'd', 'e', 'f']) streams.open(task, speaker);
+  expect([...written.keys()]).toEqual(['a', 'b', 'c', 'd', 'e']);
 });

@@ -1,0 +1,101 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { GROUP_MODES } from '../process/group-files.js';
+import { PieceEncoder } from '../protocol/piece-encoder.js';
+import type { StreamPiece } from '../protocol/stream.js';
+import { readBridgeSettings } from './bridge-settings.js';
+import { streamFile, takeStreamPlace } from './stream-folder.js';
+
+/** Writes the stream of a task on this machine: see `StreamWriter`. */
+export class StreamFileWriter {
+  readonly #encoder = new PieceEncoder();
+  readonly #signal: AbortSignal | undefined;
+  /** Each write waits for the one before. */
+  #last: Promise<FileHandle | null>;
+  #leave: (() => Promise<void>) | null = null;
+  #roomBytes = 0;
+  #isOver = false;
+
+  constructor(
+    repo: { readonly gitDir: string; readonly env: NodeJS.ProcessEnv },
+    task: string,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#signal = signal;
+    this.#last = this.#open(repo, task).catch(() => null);
+  }
+
+  write(piece: StreamPiece): void {
+    if (this.#isOver) return;
+    const bytes = this.#encoder.encode(piece);
+    this.#last = this.#last.then((file) => this.#append(file, bytes));
+  }
+
+  async close(): Promise<void> {
+    this.#isOver = true;
+    const file = await this.#last;
+    await file?.close().catch(() => {});
+    await this.#leave?.().catch(() => {});
+    this.#leave = null;
+  }
+
+  async #open(
+    repo: { readonly gitDir: string; readonly env: NodeJS.ProcessEnv },
+    task: string,
+  ): Promise<FileHandle | null> {
+    const [place, maxStreamBytes] = await Promise.all([
+      takeStreamPlace(repo.gitDir, task),
+      readMaxStreamBytes(repo),
+    ]);
+    if (place === null) return null;
+    this.#leave = () => place.leave();
+    this.#roomBytes = maxStreamBytes;
+    const { O_WRONLY, O_CREAT, O_EXCL, O_APPEND } = constants;
+    const file = await open(place.draft, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, GROUP_MODES.file);
+    try {
+      // Before the first line: readers see each line as it comes.
+      await rename(place.draft, streamFile(repo.gitDir, task));
+      return file;
+    } catch (error) {
+      await file.close();
+      await rm(place.draft, { force: true });
+      throw error;
+    }
+  }
+
+  async #append(file: FileHandle | null, bytes: Buffer): Promise<FileHandle | null> {
+    if (file === null) return null;
+    this.#roomBytes -= bytes.length;
+    try {
+      if (this.#signal?.aborted || this.#roomBytes < 0) throw new Error('no more of this stream');
+      await file.appendFile(bytes);
+      return file;
+    } catch {
+      this.#isOver = true;
+      await file.close().catch(() => {});
+      return null;
+    }
+  }
+}
+
+/** What is being read now, by the folder of the bridge. */
+const reading = new Map<string, Promise<number>>();
+
+/**
+ * A git reads it, and two hundred streams that begin at once would start two hundred: they share one. Where
+ * it fails, which it does for a moment where the system has no more processes, it is asked once more.
+ */
+function readMaxStreamBytes(repo: {
+  readonly gitDir: string;
+  readonly env: NodeJS.ProcessEnv;
+}): Promise<number> {
+  const { gitDir } = repo;
+  const now =
+    reading.get(gitDir) ??
+    readBridgeSettings(repo)
+      .catch(() => readBridgeSettings(repo))
+      .then(({ maxStreamBytes }) => maxStreamBytes)
+      .finally(() => reading.delete(gitDir));
+  reading.set(gitDir, now);
+  return now;
+}
