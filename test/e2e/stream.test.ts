@@ -46,15 +46,19 @@ function agentOf(options: Partial<BridgeAgentOptions> = {}) {
 }
 
 /** What stands on a terminal after all this was written to it, without the spinner's lines. */
-function screenOf(shown: string): string {
-  const screen = new Screen({ columns: 100, rows: 24 });
+function screenOf(shown: string, columns = 100): string {
+  const screen = new Screen({ columns, rows: 24 });
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character begins a sequence
   screen.write(shown.replaceAll(/\u001b\][^\u0007]*\u0007/g, ''));
   return screen.text();
 }
 
 async function askOnTerminal(repo: string, env: Record<string, string>, ...more: string[]) {
-  const run = await startOnTerminal(['ask', 'count', '--repo', repo, ...more], env);
+  return await askAtWidth(100, repo, env, ...more);
+}
+
+async function askAtWidth(columns: number, repo: string, env: Record<string, string>, ...more: string[]) {
+  const run = await startOnTerminal(['ask', 'count', '--repo', repo, ...more], env, { columns });
   if (run === null) throw new Error('there is no script(1) that can make a terminal');
   return run;
 }
@@ -126,6 +130,20 @@ test('what a model said before it broke off is taken back from the terminal', as
   again.open();
   expect(await run.exited).toBe(0);
   expect(screenOf(run.shown())).toBe('four five six\n');
+  agent.signal('SIGTERM');
+  await agent.exited;
+});
+
+test('on a narrow terminal what a model said before it broke off is taken back row by row', async () => {
+  const long = 'word '.repeat(12).trimEnd();
+  standIn.behave = inTurn(
+    { answer: `${long} lost`, fault: { afterChunks: 12, kind: 'die' } },
+    { answer: `${long} five` },
+  );
+  const agent = await agentOf();
+  const run = await askAtWidth(33, bridge.sshUrl, bot.env);
+  expect(await run.exited).toBe(0);
+  expect(screenOf(run.shown(), 33)).toBe(`${long} five\n`);
   agent.signal('SIGTERM');
   await agent.exited;
 });

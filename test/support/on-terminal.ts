@@ -28,6 +28,7 @@ export interface TerminalRun {
 export async function startOnTerminal(
   args: readonly string[],
   env: Record<string, string>,
+  { columns = 100 }: { readonly columns?: number } = {},
 ): Promise<TerminalRun | null> {
   const terminalEnv = { ...env, TERM: 'xterm' };
   const probe = await runProcess('sh', ['-c', "script -qec 'test -t 1' /dev/null"], { env: terminalEnv });
@@ -35,7 +36,7 @@ export async function startOnTerminal(
   const pidFile = join(await tempDir(), 'pid');
   const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
   const words = [process.execPath, program, ...args].map(shellQuote).join(' ');
-  const command = `stty columns 100; echo $$ > ${shellQuote(pidFile)}; exec ${words}`;
+  const command = `stty columns ${columns}; echo $$ > ${shellQuote(pidFile)}; exec ${words}`;
   const child = spawn('script', ['-qefc', command, '/dev/null'], { env: terminalEnv, stdio: 'pipe' });
   onCleanup(() =>
     child.pid === undefined || child.exitCode !== null ? undefined : stopProcessTree(child.pid),
@@ -46,6 +47,7 @@ export async function startOnTerminal(
   });
   const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
   const readPid = async () => Number((await readFile(pidFile, 'utf8').catch(() => '')).trim()) || null;
+  const findPid = () => waitUntil(readPid, 'the pid of the program');
   return {
     shown: () => shown,
     waitFor: async (pattern) => {
@@ -56,7 +58,7 @@ export async function startOnTerminal(
     type: (line) => void child.stdin.write(`${line}\n`),
     press: (keys) => void child.stdin.write(keys),
     signal: async (name) => {
-      process.kill(await waitUntil(readPid, 'the pid of the program'), name);
+      process.kill(await findPid(), name);
     },
     exited,
   };

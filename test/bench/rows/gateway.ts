@@ -38,6 +38,8 @@ type Place = (typeof PLACES)[number];
 interface BenchGateway {
   readonly url: string;
   readonly pid: number;
+  /** What it has written, and whether it has ended. */
+  said(): string;
   stop(): Promise<void>;
 }
 
@@ -101,11 +103,18 @@ export const gatewayStreamsRow: Row = async ({ lab, program, shortBridge }) => {
         ? { answer: 'one two '.repeat(200), pause: { afterChunks: 100, until: rest } }
         : { firstTokenAfter: rest, answer: 'one' };
     const clients = Array.from({ length: STREAMS }, (_, at) => hear(gateway.url, `${place} stream ${at}`));
-    let heard = 0;
-    for (const { first } of clients) void first.then(() => (heard += 1)).catch(() => {});
+    const silent = new Map<number, string>(clients.slice(0, live).map((_, at) => [at, 'nothing came']));
+    for (const [at, { first }] of clients.entries())
+      void first
+        .then(() => silent.delete(at))
+        .catch((error) => silent.has(at) && silent.set(at, `${error} (${error?.cause})`));
+    const heard = () => live - silent.size;
     const startedMs = performance.now();
-    await waitUntil(() => heard >= live, `${live} live streams ${place}`, 90_000).catch((error) => {
-      throw new Error(`${heard} of ${live} streams are live ${place}`, { cause: error });
+    await waitUntil(() => heard() >= live, `${live} live streams ${place}`, 90_000).catch((error) => {
+      const why = [...silent].map(([at, text]) => `${at}: ${text}`).join(', ');
+      throw new Error(`${heard()} of ${live} streams are live ${place}; ${why}; ${gateway.said()}`, {
+        cause: error,
+      });
     });
     const tookMs = performance.now() - startedMs;
     const busy = await usageOf([gateway.pid]);
@@ -228,7 +237,7 @@ async function startGateway(
     if (hasEnded) throw new Error(`the gateway ended: ${said}`);
     return /listening on (\S+)/.exec(said)?.[1];
   }, 'the gateway listens');
-  return { url, pid, stop };
+  return { url, pid, said: () => `${hasEnded ? 'it ended: ' : ''}${said}`, stop };
 }
 
 /** The environment of an asker with a key of its own. */
