@@ -10,7 +10,7 @@ import { PlaceInStream } from './stream-place.js';
  * The most sessions that listen. Our own guide allows eight on a connection (`MaxSessions 8`): one is the
  * doorbell, two are a fetch and a push, one is left for what comes beside them.
  */
-const MAX_LISTENERS = 4;
+export const MAX_LISTENERS = 4;
 
 /**
  * The most tasks that one session listens to; the server takes no more (`hooks/ssh-command`). So all of 200

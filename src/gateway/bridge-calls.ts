@@ -206,7 +206,7 @@ class BridgeCalls implements Calls {
         soon: (task) => this.#kept.expect(call, task, isStreamed),
       })
       .then(async ({ id: task, isNew }) => {
-        this.#open.asked(task);
+        if (!call.isAnswered) this.#open.asked(task);
         this.#kept.onMain(call, task, isStreamed);
         if (!isNew) await this.#kept.lookUp(task);
       })
