@@ -379,8 +379,8 @@ def history_of(case):
     commits = list(read_history(objects.get, case["tip"]))
     return [*read_queue(commits, case["now_ms"], case["ttl_ms"]).values(), read_log(objects.get, commits)]
 def order_of(pending, now_ms):
-    tasks = [attempt(read, it["file"], data_of(it))[0] or {} for it in pending]
-    return in_turns([(it["id"], it["asker"], it["at_ms"], task) for it, task in zip(pending, tasks)], now_ms)
+    def task(it): return attempt(read, it["file"], data_of(it))[0] or {}
+    return in_turns([(o["id"], (o.get("bridge"), o["asker"]), o["at_ms"], task(o)) for o in pending], now_ms)
 def check_vectors(folder):
     """Runs what index.json lists: a rule, what it is given of a case, and what has to come of it."""
     load = lambda file: json.loads(open(os.path.join(folder, f"{file}.json"), encoding="utf-8").read())

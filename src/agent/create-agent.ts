@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { parseAddress } from '../bridge/address.js';
 import type { SshOptions } from '../bridge/ssh-settings.js';
 import { packageVersion } from '../process/own-package.js';
@@ -27,7 +26,7 @@ import { ModelRoom } from './model-room.js';
 import { requirePassFields } from './requests/refused-fields.js';
 import { REST_AFTER_MS } from './rest-watch.js';
 import { runAgents } from './run-agents.js';
-import { defaultStateDir } from './state-folder.js';
+import { stateDirIn } from './state-folder.js';
 
 /**
  * What can be said to an agent; all but `repo` has a default. Times are milliseconds. `ollamaUrl` and so on
@@ -176,7 +175,7 @@ function bridgesOf({
     return {
       repo: one.repo,
       ssh: one.ssh ?? ssh,
-      stateDir: stateDir === undefined ? undefined : path.join(stateDir, path.basename(defaultStateDir(url))),
+      stateDir: stateDir === undefined ? undefined : stateDirIn(stateDir, one.repo),
       log: (level, text, fields) => log(level, `${url}: ${text}`, fields && { ...fields, repo: url }),
       isFirst: at === 0,
     };

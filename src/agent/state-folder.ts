@@ -5,6 +5,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import envPaths from 'env-paths';
 import writeFileAtomic from 'write-file-atomic';
+import { parseAddress } from '../bridge/address.js';
 import { lookAtKernelLock, tryKernelLock } from '../process/file-lock.js';
 import { faultOf } from '../process/trusted-folder.js';
 import { BridgeError } from '../protocol/bridge-error.js';
@@ -32,6 +33,13 @@ export function defaultStateDir(url: string): string {
   const { data } = envPaths('llm-bridge', { suffix: '' });
   const slug = url.replace(/[^A-Za-z0-9]+/g, '-').slice(-40);
   return path.join(data, `agent${slug}-${createHash('sha256').update(url).digest('hex').slice(0, 8)}`);
+}
+
+/**
+ * The state folder of one of several bridges, in the folder that holds them. `repo`: as BridgeAccess has it.
+ */
+export function stateDirIn(folder: string, repo: string): string {
+  return path.join(folder, path.basename(defaultStateDir(parseAddress(repo).url)));
 }
 
 /** What to do about a folder that is not this user's alone. */

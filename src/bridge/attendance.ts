@@ -1,7 +1,7 @@
-import { formatAge } from '../protocol/duration.js';
+import { formatAge, formatDuration } from '../protocol/duration.js';
 import { isExpected, isPresent, isStandby, type Presence } from '../protocol/presence.js';
 import type { WhoWorks } from './side-refs.js';
-import { holdersOf, type SameModel, type WantedModel } from './wanted-model.js';
+import { holdersOf, modelsFor, type SameModel, type WantedModel } from './wanted-model.js';
 
 /**
  * Whether there is anybody to answer. `unknown`: the bridge takes no claims, so agents do not say that they
@@ -11,10 +11,19 @@ import { holdersOf, type SameModel, type WantedModel } from './wanted-model.js';
  * Times are milliseconds since the epoch, by the server's clock.
  */
 export type Attendance =
-  | { readonly state: 'present' | 'no-model-server'; readonly agents: readonly string[] }
+  | { readonly state: 'present'; readonly agents: readonly string[] }
+  | { readonly state: 'unknown' }
+  | (Missing & StoodInFor);
+
+type Missing =
+  | { readonly state: 'no-model-server'; readonly agents: readonly string[] }
   | { readonly state: 'absent'; readonly last: { readonly agent: string; readonly seenMs: number } | null }
-  | { readonly state: 'model-away'; readonly model: string; readonly holders: readonly Holder[] }
-  | { readonly state: 'unknown' };
+  | { readonly state: 'model-away'; readonly model: string; readonly holders: readonly Holder[] };
+
+/** The standby that steps in first, once a task has waited so long; absent where there is none. */
+interface StoodInFor {
+  readonly standby?: { readonly agent: string; readonly afterMs: number };
+}
 
 /** An agent that has a model. */
 export interface Holder {
@@ -41,8 +50,10 @@ export function attendanceOf(
   const { running } = who;
   const agents = who.agents.filter((one) => !isStandby(one));
   if (!bridge.takesClaims) return { state: 'unknown' };
+  const stoodIn = standbyFor(who, bridge.nowMs, asked);
   const holders = asked === undefined ? [] : holdersAway(who, bridge.nowMs, asked);
-  if (holders.length > 0) return { state: 'model-away', model: asked?.wanted?.model ?? '', holders };
+  if (holders.length > 0)
+    return { state: 'model-away', model: asked?.wanted?.model ?? '', holders, ...stoodIn };
   const present = agents.filter((one) => isPresent(one, bridge.nowMs));
   const standbys = who.agents.filter(isStandby);
   const silent = [...running.values()]
@@ -50,9 +61,25 @@ export function attendanceOf(
     .filter((agent) => ![...present, ...standbys].some((one) => one.agent === agent));
   const able = [...present.filter(reachesModelServer).map(({ agent }) => agent), ...new Set(silent)];
   if (able.length > 0) return { state: 'present', agents: able };
-  if (present.length > 0) return { state: 'no-model-server', agents: present.map(({ agent }) => agent) };
+  if (present.length > 0)
+    return { state: 'no-model-server', agents: present.map(({ agent }) => agent), ...stoodIn };
   const seen = agents.map(({ agent, seen_at }) => ({ agent, seenMs: Date.parse(seen_at) }));
-  return { state: 'absent', last: seen.sort((a, b) => b.seenMs - a.seenMs)[0] ?? null };
+  return { state: 'absent', last: seen.sort((a, b) => b.seenMs - a.seenMs)[0] ?? null, ...stoodIn };
+}
+
+/** Of the standbys that are there and could answer, the one that steps in first. */
+function standbyFor(who: WhoWorks, nowMs: number, asked: AskedModel | undefined): StoodInFor {
+  const could = ({ agent }: Presence) => {
+    const models = who.models.get(agent)?.models;
+    const { wanted = null } = asked ?? {};
+    if (asked === undefined || wanted === null || models === undefined) return true;
+    return modelsFor(wanted, models, asked.sameModel).length > 0;
+  };
+  const [first] = who.agents
+    .filter((one) => isStandby(one) && isPresent(one, nowMs) && could(one))
+    .sort((a, b) => (a.after_s ?? 0) - (b.after_s ?? 0));
+  if (first === undefined) return {};
+  return { standby: { agent: first.agent, afterMs: (first.after_s ?? 0) * 1000 } };
 }
 
 /** Also where the list of its servers is older than its word that one of them works on a task. */
@@ -93,12 +120,22 @@ export interface AttendanceProblem {
   readonly remedy: string;
 }
 
-/** The problem with who is there, in one sentence; null where there is none. */
+/**
+ * The problem with who is there, in one sentence, and when a standby steps in; null where there is none.
+ */
 export function attendanceProblem(attendance: Attendance, nowMs: number): AttendanceProblem | null {
+  if (attendance.state === 'present' || attendance.state === 'unknown') return null;
+  const { text, remedy } = missingProblem(attendance, nowMs);
+  const { standby } = attendance;
+  if (standby === undefined) return { text, remedy };
+  return {
+    text: `${text}; ${standby.agent} answers what has waited ${formatDuration(standby.afterMs)}`,
+    remedy,
+  };
+}
+
+function missingProblem(attendance: Missing, nowMs: number): AttendanceProblem {
   switch (attendance.state) {
-    case 'present':
-    case 'unknown':
-      return null;
     case 'no-model-server':
       return {
         text: `${attendance.agents.join(', ')} ${attendance.agents.length === 1 ? 'reaches' : 'reach'} no model server`,

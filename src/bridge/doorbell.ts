@@ -112,9 +112,11 @@ export function openSshDoorbell(connection: SshConnection, notifier: Ring): Door
       failures = 0;
       const lines = (rest + text).split('\n');
       rest = (lines.pop() ?? '').slice(-MAX_LINE_CHARS);
+      const tips = lines.map(tipOf);
+      const newest = tips.findLast((tip) => tip !== undefined);
+      if (newest !== undefined) notifier.ring(newest);
       // A line of the other file is not about main: a task was handed back, or an agent is new.
-      const isMainAlone = lines.every((line) => tipOf(line) !== undefined);
-      if (lines.length > 0) notifier.ring(isMainAlone ? tipOf(lines.at(-1) ?? '') : undefined);
+      if (tips.includes(undefined)) notifier.ring();
     });
     mine.child.stderr?.resume();
     const ended = () => {

@@ -135,6 +135,10 @@ export const SERVE_OPTIONS = [
   worded(OPTIONS.asker, 'Who asks, where no key says it'),
   OPTIONS.waitFor,
   OPTIONS.linger,
+  worded(
+    OPTIONS.localOnly,
+    'No third party may read what is asked here; a call says so with x-llm-bridge-local-only: true',
+  ),
   OPTIONS.alias,
   OPTIONS.allowHost,
   OPTIONS.corsOrigin,

@@ -22,7 +22,7 @@ const ROLE_OPTIONS: Readonly<Record<ServiceRole, readonly Option[]>> = {
 
 /** Options that are about a service itself. */
 export const SERVICE_OPTIONS = [
-  OPTIONS.repo,
+  OPTIONS.repos,
   OPTIONS.instance,
   OPTIONS.machine,
   OPTIONS.user,

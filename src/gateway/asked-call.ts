@@ -7,6 +7,8 @@ export interface AskedCall extends TaskRequest {
   readonly idempotencyKey: string | null;
   /** Whether the answer is to come in pieces. */
   readonly wantsStream: boolean;
+  /** Whether no third party may read it. */
+  readonly localOnly?: boolean | undefined;
   /** What else stands in the metadata of its task. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** Aborts when the client goes away. */

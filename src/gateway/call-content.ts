@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { AskedCall } from './asked-call.js';
 
 /** What two calls share that are the same: whose they are, and what they ask. */
-export function contentOf(asked: Pick<AskedCall, 'path' | 'body' | 'token'>): string {
-  const text = JSON.stringify([asked.token, asked.path, sorted(asked.body)]);
+export function contentOf(asked: Pick<AskedCall, 'path' | 'body' | 'token' | 'localOnly'>): string {
+  const text = JSON.stringify([asked.token, asked.path, sorted(asked.body), asked.localOnly === true]);
   return createHash('sha256').update(text).digest('hex');
 }
 

@@ -30,7 +30,7 @@ export function draftCall(
   { terms }: Pick<BridgeView, 'terms'>,
   gateway: string,
 ): CallDraft {
-  const { path, body, token, idempotencyKey, wantsStream } = asked;
+  const { path, body, token, idempotencyKey, wantsStream, localOnly } = asked;
   const metadata = {
     ...asked.metadata,
     gateway,
@@ -38,7 +38,8 @@ export function draftCall(
     ...(idempotencyKey === null ? {} : { idempotency_key: idempotencyKey }),
   };
   const stream = wantsStream && terms.hasStreams ? { stream: true } : {};
-  const fields = { id: randomUUID(), request: { path, body }, ...stream, metadata };
+  const local = localOnly === true ? { local_only: true } : {};
+  const fields = { id: randomUUID(), request: { path, body }, ...local, ...stream, metadata };
   const limits = { nowMs: terms.serverNow(), dedup: false, maxBytes: terms.maxTaskBytes };
   try {
     const { file, bytes, question, task } = draftTask(fields, limits);

@@ -20,6 +20,8 @@ export interface GatewayCall {
   /** `Idempotency-Key`: the same call sent again, which is to find the same task. */
   readonly idempotencyKey: string | null;
   readonly wantsStream: boolean;
+  /** Whether no third party may read it. */
+  readonly localOnly?: boolean | undefined;
   /** What else the record is to have of it. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   readonly form: ApiForm;
@@ -36,6 +38,8 @@ export interface GatewayParts {
   /** The models of the bridge, aliases among them. Throws where the bridge cannot be read. */
   readonly models: () => Promise<readonly BridgeModel[]>;
   readonly aliases: Aliases;
+  /** Whether no third party may read any call; else only those that say so. */
+  readonly localOnly?: boolean | undefined;
   readonly doors: DoorSettings & TokenDoor;
   /** The most bytes of a body: what a task may have. */
   readonly maxBodyBytes: () => number | Promise<number>;

@@ -58,7 +58,7 @@ export class KeptCalls {
   }
 
   /** Begins to keep a call, whose task is not on main yet. */
-  add(asked: Pick<AskedCall, 'path' | 'body' | 'token' | 'idempotencyKey'>): Call {
+  add(asked: Pick<AskedCall, 'path' | 'body' | 'token' | 'idempotencyKey' | 'localOnly'>): Call {
     const content = contentOf(asked);
     const key = keyOf(asked);
     const call = new Call(this.#keeper, content, key);

@@ -13,6 +13,7 @@ export interface OwnTask extends TaskRequest {
   readonly token: string | null;
   readonly idempotencyKey: string | null;
   readonly isStreamed: boolean;
+  readonly localOnly: boolean;
   /** Null where it is open. */
   readonly answer: FoundAnswer | null;
 }
@@ -69,7 +70,7 @@ export async function findOwnTasks(view: BridgeView, tip: string, query: OwnTask
       const blob = await reader.read(change.newId);
       const read = readTask('task.json', blob?.content ?? Buffer.alloc(0), Number.POSITIVE_INFINITY);
       if (!read.ok || read.value.request === undefined) continue;
-      const { request, metadata = {}, stream } = read.value;
+      const { request, metadata = {}, stream, local_only } = read.value;
       if (metadata.gateway !== query.gateway) continue;
       if (metadata.background !== undefined || metadata.batch !== undefined) continue;
       const settledBy = settled.get(commit.id);
@@ -79,6 +80,7 @@ export async function findOwnTasks(view: BridgeView, tip: string, query: OwnTask
         token: metadata.token ?? null,
         idempotencyKey: metadata.idempotency_key ?? null,
         isStreamed: stream === true,
+        localOnly: local_only === true,
         answer: settledBy === undefined ? null : await readFoundAnswer(view, { reader, records }, settledBy),
       });
     }

@@ -38,6 +38,8 @@ export interface GatewayOptions {
   /** How long a task lives on whose last client has left. Milliseconds. */
   readonly lingerMs: number;
   readonly aliases: Aliases;
+  /** Whether no third party may read what is asked here. Default: as each call says. */
+  readonly localOnly?: boolean | undefined;
   readonly allowedHosts: readonly string[];
   readonly corsOrigins: readonly string[];
   /** Who asks, where no key says it. */
@@ -101,8 +103,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     const data = openPageData(() => served.all(), models);
     const app = createApp({
       answer: (call) => answerCall(call, spreader),
-      stored: openStoredCalls(served, { spreader, files, aliases }),
+      stored: openStoredCalls(served, { spreader, files, aliases, localOnly: options.localOnly }),
       models,
+      localOnly: options.localOnly,
       health: () => served.health(),
       metrics: { scrape: () => scrapeAll(served.open().map(({ metrics }) => metrics)) },
       page: {

@@ -70,6 +70,22 @@ describe.skipIf(chromium === null)(`the page${title}`, () => {
     expect(faults).toEqual([]);
   });
 
+  test('of several bridges says of which a task and an agent is, and which is away', async () => {
+    const away = bridge.repoPath.replace('bridge.git', 'away.git');
+    const serve = await startCli(
+      ['serve', '--repo', bridge.repoPath, '--repo', away, '--listen', '127.0.0.1:0'],
+      { env: bridge.ownerEnv },
+    );
+    const [, several = ''] = await serve.waitFor('stderr', /listening on (\S+)/);
+    const { page, faults } = await openPage(browser, `${several}/#tasks`);
+    const shown = () => page.locator('main').textContent();
+    await soon(shown).toContain('away: it could not be opened yet');
+    expect(await shown()).toContain('bridge/');
+    await page.getByRole('link', { name: 'Agents' }).click();
+    await soon(shown).toContain('bridge/home-pc');
+    expect(faults).toEqual([]);
+  });
+
   test('goes on with the same task after a reload, and asks the model once', async () => {
     const held = gate();
     standIn.behave = inTurn({ answer: 'the end', pause: { afterChunks: 1, until: held.opened } }, {});

@@ -1,10 +1,12 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import type { BridgeStatus } from '../../src/admin/bridge-status.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { isFetch, readGitStarts } from '../bench/git-trace.js';
+import { usageOf } from '../bench/process-usage.js';
 import { startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { type RunningCli, startCli } from '../support/cli.js';
@@ -46,9 +48,10 @@ async function stop(running: RunningCli): Promise<void> {
   await running.exited;
 }
 
-function wake(...args: string[]): Promise<RunningCli> {
+function wake(args: readonly string[] = [], more: Record<string, string> = {}): Promise<RunningCli> {
   const to = ['--mac', MAC, '--broadcast', '127.0.0.1', '--port', String(port)];
-  return startCli(['wake', ...to, ...args, '--repo', bridge.sshUrl], { env: bridge.principal('pi').env });
+  const env = { ...bridge.principal('pi').env, ...more };
+  return startCli(['wake', ...to, ...args, '--repo', bridge.sshUrl], { env });
 }
 
 async function status(): Promise<BridgeStatus> {
@@ -74,7 +77,7 @@ const came = (count: number) => waitUntil(() => packets.length >= count, `packet
 test('a task that waits for a PC that sleeps sends the packet, says so in status, and is answered when the PC is there', async () => {
   const first = await agent();
   await waitUntil(isThere, 'the presence of home-pc');
-  const pi = await wake('--command', `echo woken >>${join(bridge.dir, 'woken')}`);
+  const pi = await wake(['--command', `echo woken >>${join(bridge.dir, 'woken')}`]);
   await pi.waitFor('stderr', /watching ssh:/);
   const easy = await ask('1+1');
   await waitUntil(isAnswered(easy), 'an answer of the PC that is awake');
@@ -105,6 +108,26 @@ test('a task that waits for a PC that sleeps sends the packet, says so in status
   await pi.waitFor('stderr', /an agent is there, or nothing waits any more/);
   expect((await status()).waking).toEqual([]);
   expect(packets).toHaveLength(1);
+});
+
+test('while nothing waits it fetches nothing, though the doorbell rings, and holds at most 60 MB', async () => {
+  const before = packets.length;
+  const trace = join(bridge.dir, 'wake.trace');
+  const pi = await wake([], { GIT_TRACE2_EVENT: trace });
+  await pi.waitFor('stderr', /watching ssh:/);
+  const fetches = async () => (await readGitStarts(trace)).filter(isFetch).length;
+  const atStart = await fetches();
+  // As for an agent that is new.
+  await appendFile(join(bridge.repoPath, 'bridge', 'bell'), `${'0'.repeat(40)} agent\n`);
+  await waitUntil(async () => (await usageOf([pi.pid])).megabytes <= 60, 'at most 60 MB');
+  expect(await fetches()).toBe(atStart);
+  const task = await ask('6+6');
+  await came(before + 1);
+  expect(await fetches()).toBeGreaterThan(atStart);
+  const pc = await agent();
+  await waitUntil(isAnswered(task), 'the answer of the PC that was woken');
+  await stop(pc);
+  await stop(pi);
 });
 
 test('one that is killed while it wakes starts again where it was, and leaves nothing that counts', async () => {

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { parseAddress } from '../../bridge/address.js';
+import { type BridgeAddress, parseAddress } from '../../bridge/address.js';
 import { readBridgeSettings } from '../../bridge/bridge-settings.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import { toolPath } from '../tool-path.js';
@@ -16,8 +16,12 @@ import {
 /** What a person wants to have as a service. */
 export interface ServiceRequest {
   readonly role: ServiceRole;
-  /** The bridge, as `--repo` takes it. */
+  /** The bridge, as an address or a path; of several, the first. */
   readonly repo: string;
+  /**
+   * Of several bridges each, as its `--repo` is to stand there: also the name of a profile. Default: `repo`.
+   */
+  readonly repos?: readonly RepoWord[] | undefined;
   /** For `watch`: the file. */
   readonly file?: string | undefined;
   /** Options of the command that become words of its command line. */
@@ -32,6 +36,13 @@ export interface ServiceRequest {
   /** Default: the system this runs on. Another one can only be printed. */
   readonly platform?: ServicePlatform | undefined;
   readonly isPrintOnly: boolean;
+}
+
+/** A bridge among several of a service. */
+export interface RepoWord {
+  /** What stands behind `--repo`; null for its address. */
+  readonly profile: string | null;
+  readonly repo: string;
 }
 
 /** One value of an option. `true` and `false` are a switch: `--name` and `--no-name`. */
@@ -67,13 +78,11 @@ export async function planService(request: ServiceRequest, machine: ServiceMachi
   const { role, isForMachine } = request;
   const scope = isForMachine ? 'system' : 'user';
   const name = `llm-bridge-${role}${request.instance === undefined ? '' : `-${request.instance}`}`;
-  const address = parseAddress(request.repo);
-  if (address.kind === 'other' && address.credentials !== undefined)
-    throw usage(
-      'the password in --repo is a secret, and others can read the command line of a service',
-      `git config --global credential.helper store, fetch once by git, and --repo ${address.url}`,
-    );
+  const repos = request.repos ?? [{ repo: request.repo, profile: null }];
+  const address = publicAddress(request.repo);
+  const addresses = repos.map(({ repo }) => publicAddress(repo));
   const bridge = address.kind === 'local' ? address.url : null;
+  const bridges = addresses.flatMap(({ kind, url }) => (kind === 'local' ? [url] : []));
   refuseMismatch(request, bridge);
   const file = request.file === undefined ? null : path.resolve(request.file);
   const stateDir = stateDirOf(request, platform, name);
@@ -92,7 +101,7 @@ export async function planService(request: ServiceRequest, machine: ServiceMachi
       ...machine.program,
       role,
       ...(file === null ? [] : [file]),
-      ...['--repo', address.url],
+      ...repos.flatMap(({ profile }, at) => ['--repo', profile ?? addresses[at]?.url ?? '']),
       ...request.settings.flatMap(wordsOf),
       ...(stateDir.isMadeBySystemd ? ['--state-dir', stateDir.path] : []),
       ...request.words,
@@ -100,13 +109,24 @@ export async function planService(request: ServiceRequest, machine: ServiceMachi
     path: platform === 'win32' ? null : await toolPath(machine.env),
     envFile: envFileOf(platform, scope, name, paths),
     writes: [
-      ...(bridge === null ? [] : await foldersOf(bridge, machine.env)),
+      ...(await Promise.all(bridges.map((one) => foldersOf(one, machine.env)))).flat(),
       ...(isForMachine && stateDir.isGiven ? [stateDir.path] : []),
     ],
-    usesTmp: [address.url, file ?? ''].some((one) => /^\/(?:var\/)?tmp\//.test(one)),
+    usesTmp: [...bridges, file ?? ''].some((one) => /^\/(?:var\/)?tmp\//.test(one)),
     user: isForMachine ? await userOf(request, bridge, machine) : null,
   };
   return { platform, spec, plan: planForPlatform(platform, spec, paths) };
+}
+
+/** An address that others may read. Throws BridgeError `usage` for one with a password. */
+function publicAddress(repo: string): BridgeAddress {
+  const address = parseAddress(repo);
+  if (address.kind === 'other' && address.credentials !== undefined)
+    throw usage(
+      'the password in --repo is a secret, and others can read the command line of a service',
+      `git config --global credential.helper store, fetch once by git, and --repo ${address.url}`,
+    );
+  return address;
 }
 
 /** The words of one option. A value that begins with a dash would be read as an option of its own. */
@@ -129,11 +149,19 @@ function stateDirOf(request: ServiceRequest, platform: ServicePlatform, name: st
     : { path: `/var/lib/${name}`, isGiven: false, isMadeBySystemd };
 }
 
-function refuseMismatch({ role, file }: ServiceRequest, bridge: string | null): void {
+function refuseMismatch({ role, file, repos, isForMachine }: ServiceRequest, bridge: string | null): void {
   if (role !== 'agent' && role !== 'wake' && role !== 'serve' && bridge === null)
     throw usage(
       `${role} runs on the server, and needs the path of the bridge there`,
       '--repo /srv/llm-bridge/bridge.git',
+    );
+  const isOfSeveral = (repos ?? []).length > 1;
+  if (isOfSeveral && role !== 'agent' && role !== 'serve')
+    throw usage(`${role} is for one bridge`, 'install one service for each, with --instance NAME');
+  if (isOfSeveral && isForMachine && (repos ?? []).some(({ profile }) => profile !== null))
+    throw usage(
+      'a service of the machine runs as another user, who has no profiles of yours',
+      'name the bridges by their addresses',
     );
   if ((role === 'watch') !== (file !== undefined))
     throw usage(

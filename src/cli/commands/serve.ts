@@ -24,6 +24,7 @@ export const serveCommand = defineCommand({
         waitMs: args.wait * 1000,
         lingerMs: args.linger * 1000,
         aliases: new Map(args.alias ?? []),
+        localOnly: args.localOnly,
         allowedHosts: args.allowHost ?? [],
         corsOrigins: args.corsOrigin ?? [],
         name: args.name,

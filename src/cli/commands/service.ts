@@ -1,8 +1,9 @@
-import { planService, type Service } from '../../admin/service/plan-service.js';
+import { planService, type RepoWord, type Service } from '../../admin/service/plan-service.js';
 import { readService, uninstallService } from '../../admin/service/run-service.js';
 import { requireProgram } from '../../admin/service/started-program.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { type Command, type CommandIo, defineCommand, defineGroup } from '../command.js';
+import { profileNamed } from '../fill-from-profile.js';
 import { POSITIONALS } from '../options.js';
 import { EXIT, type ExitCode } from '../print-error.js';
 import { installHere, thisMachine } from '../service-here.js';
@@ -15,6 +16,7 @@ export const serviceCommand = defineGroup({
   options: [],
   examples: [
     ['$0 service install agent --repo ssh://bridge@server/srv/llm-bridge/bridge.git', 'on the PC'],
+    ['$0 service install agent --repo home --repo club', 'one agent for two bridges'],
     ['$0 service status agent --repo ssh://bridge@server/srv/llm-bridge/bridge.git', 'is it up?'],
   ],
   commands: [
@@ -57,12 +59,15 @@ function actionCommand(action: Action, act: (service: Service, io: CommandIo) =>
         ? 'What stands behind "--" goes to the command as it is: … -- --model llama3.2 --parallel 2. Secrets go into the file for variables, which it names.'
         : '',
     async run(args, io, given) {
+      const { bridges, identity } = bridgesIn(args.repo, given, io.env);
+      const [first] = bridges;
       const service = await planService(
         {
           role: args.role,
-          repo: args.repo,
+          repo: first?.repo ?? '',
+          repos: bridges,
           file: args.file,
-          settings: serviceSettings(args.role, given),
+          settings: serviceSettings(args.role, { ...given, ...identity }),
           words: args.words,
           instance: args.instance,
           isForMachine: args.system,
@@ -75,6 +80,32 @@ function actionCommand(action: Action, act: (service: Service, io: CommandIo) =>
       return args.print ? print(service, action, io) : act(service, io);
     },
   });
+}
+
+/**
+ * The bridges that are named, and of a single one the key of its profile: a service of several looks their
+ * profiles up itself, because each has a key of its own. Throws BridgeError `no-such-profile`,
+ * `bad-profiles`.
+ */
+function bridgesIn(
+  repos: readonly string[],
+  given: Readonly<Record<string, unknown>>,
+  env: NodeJS.ProcessEnv,
+): { readonly bridges: readonly RepoWord[]; readonly identity: { readonly identity?: string } } {
+  const profiles = repos.map((repo) => profileNamed(repo, { env, cwd: process.cwd() }));
+  const [only, ...others] = profiles;
+  if (others.length === 0) {
+    const key = given.identity === undefined ? only?.identity : undefined;
+    return {
+      bridges: [{ repo: only?.repo ?? repos[0] ?? '', profile: null }],
+      identity: key === undefined ? {} : { identity: key },
+    };
+  }
+  const bridges = repos.map((word, at) => {
+    const profile = profiles[at] ?? null;
+    return { repo: profile?.repo ?? word, profile: profile === null ? null : word };
+  });
+  return { bridges, identity: {} };
 }
 
 async function install(service: Service, io: CommandIo): Promise<ExitCode> {

@@ -1,25 +1,95 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BridgeStatus } from '../../admin/bridge-status.js';
 import { followStatus } from '../../admin/follow-status.js';
+import { BridgeError, errorText } from '../../protocol/bridge-error.js';
+import { oneLine } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
 import { formatStatus } from '../format-status.js';
-import { accessOf, SSH_OPTIONS } from '../options/bridge-options.js';
+import { type NamedAccess, namedAccessesOf, SSH_OPTIONS } from '../options/bridge-options.js';
 import { OPTIONS } from '../options.js';
-import { EXIT } from '../print-error.js';
+import type { Output } from '../output.js';
+import { EXIT, type ExitCode, printError } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
+
+/** One of several bridges that cannot be read is tried again after this time. Milliseconds. */
+const AGAIN_MS = 10_000;
 
 /** `llm-bridge status --repo R` */
 export const statusCommand = defineCommand({
-  options: [OPTIONS.repo, OPTIONS.json, OPTIONS.watch, ...SSH_OPTIONS],
+  options: [OPTIONS.repos, OPTIONS.json, OPTIONS.watch, ...SSH_OPTIONS],
   examples: [
     ['$0 status --repo /srv/llm-bridge/bridge.git', 'on the server, as the owner'],
     ['$0 status --watch --repo /srv/llm-bridge/bridge.git', 'to keep an eye on it'],
     ['$0 status --repo ssh://bridge@server/srv/llm-bridge/bridge.git', 'from elsewhere, with a key'],
+    ['$0 status --repo home --repo club', 'of two bridges, by the names that join gave them'],
   ],
   async run(args, { out, env }) {
-    const states = followStatus(accessOf(args, env), args.watch ? stopSignal() : null);
-    for await (const status of states) {
-      if (args.json) await out.json(status);
-      else await (args.watch ? out.redraw(formatStatus(status)) : out.print(formatStatus(status)));
+    const bridges = namedAccessesOf(args, env);
+    const until = args.watch ? stopSignal() : null;
+    const [only, ...others] = bridges;
+    if (only !== undefined && others.length === 0) {
+      for await (const status of followStatus(only.access, until)) {
+        if (args.json) await out.json(status);
+        else await (args.watch ? out.redraw(formatStatus(status)) : out.print(formatStatus(status)));
+      }
+      return EXIT.done;
     }
-    return EXIT.done;
+    if (until === null) return await printAll(bridges, args.json, out);
+    return await watchAll(bridges, { isJson: args.json, out, until });
   },
 });
+
+/** Prints each as soon as those before it are there. One that cannot be read holds up no other. */
+async function printAll(bridges: readonly NamedAccess[], isJson: boolean, out: Output): Promise<ExitCode> {
+  let code: ExitCode = EXIT.done;
+  const reads = bridges.map(async ({ access }) => {
+    for await (const status of followStatus(access, null)) return { status };
+    throw new Error('there was no status');
+  });
+  for (const [at, read] of (await Promise.allSettled(reads)).entries()) {
+    if (read.status === 'fulfilled') {
+      const { status } = read.value;
+      await (isJson ? out.json(status) : out.print(formatStatus(status)));
+    } else code = printError(ofBridge(read.reason, bridges[at]?.name ?? ''));
+  }
+  return code;
+}
+
+/** Shows all, and again whenever one of them has changed, until the signal aborts. */
+async function watchAll(
+  bridges: readonly NamedAccess[],
+  { isJson, out, until }: { readonly isJson: boolean; readonly out: Output; readonly until: AbortSignal },
+): Promise<ExitCode> {
+  const shown = bridges.map(({ name }) => `${name}\n  …\n`);
+  let last: Promise<void> = Promise.resolve();
+  const show = (at: number, text: string, status: BridgeStatus | null) => {
+    shown[at] = text;
+    last = last.then(async () => {
+      if (!isJson) await out.redraw(shown.join('\n'));
+      else if (status !== null) await out.json(status);
+    });
+    return last;
+  };
+  await Promise.all(
+    bridges.map(async ({ name, access }, at) => {
+      while (!until.aborted) {
+        try {
+          for await (const status of followStatus(access, until))
+            await show(at, formatStatus(status), status);
+        } catch (error) {
+          if (error instanceof BridgeError && error.code === 'output-closed') throw error;
+          await show(at, `${name}\n  ${oneLine(errorText(error))}\n`, null);
+          await sleep(AGAIN_MS, undefined, { signal: until }).catch(() => {});
+        }
+      }
+    }),
+  );
+  return EXIT.done;
+}
+
+/** The same error, which says of which bridge. */
+function ofBridge(error: unknown, name: string): unknown {
+  if (!(error instanceof BridgeError)) return error;
+  const { code, remedy, retryable } = error;
+  return new BridgeError(`${name}: ${error.message}`, { code, remedy, retryable, cause: error });
+}

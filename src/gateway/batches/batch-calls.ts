@@ -1,5 +1,6 @@
 import { ApiError } from '../api-errors.js';
 import { listPage, readListQuery } from '../list-page.js';
+import { LOCAL_ONLY_HEADER, readLocalOnly } from '../local-only.js';
 import { privateJson } from '../private-json.js';
 import { readCallBody } from '../read-body.js';
 import type { StoredCall } from '../stored/stored-call.js';
@@ -68,8 +69,9 @@ export class BatchCalls {
       throw bad('metadata', 'metadata has at most 16 pairs, of 64 and 512 characters');
     const file = this.#files.find(input_file_id, token);
     if (file === null) throw bad('input_file_id', `No such File object: ${input_file_id.slice(0, 80)}`);
+    const localOnly = readLocalOnly(request.headers.get(LOCAL_ONLY_HEADER)) || this.#places.localOnly;
     const place = await this.#places.forFile(file);
-    return objectOf({ ...place, facts: await place.batches.create(file, read.data, token) });
+    return objectOf({ ...place, facts: await place.batches.create(file, read.data, { token, localOnly }) });
   }
 
   async #list(token: string | null, query: URLSearchParams): Promise<Fields> {

@@ -13,6 +13,8 @@ import { batchHeadSchema, isBatchId } from './batch-head.js';
 const journalSchema = z.strictObject({
   id: z.string().refine(isBatchId),
   token: z.string().nullable(),
+  /** Of one that no third party may read. */
+  local_only: z.literal(true).optional(),
   head: batchHeadSchema.extend({ total: z.int().nullable() }),
   state: z.enum(['validating', 'taking', 'made', 'cancelling', 'cancelled', 'failed']),
   errors: z.array(

@@ -126,10 +126,12 @@ export function draftOf(request: {
   readonly body: Readonly<Record<string, unknown>>;
   readonly metadata: Readonly<Record<string, string>>;
   readonly maxTaskBytes: number;
+  readonly localOnly?: boolean | undefined;
 }): TaskDraft | BridgeError {
   const { id, endpoint: path, body, metadata, maxTaskBytes: maxBytes } = request;
   try {
-    const fields = { id, request: { path, body }, priority: BATCH_PRIORITY, metadata };
+    const local = request.localOnly === true ? { local_only: true } : {};
+    const fields = { id, request: { path, body }, ...local, priority: BATCH_PRIORITY, metadata };
     return draftTask(fields, { nowMs: Date.now(), dedup: false, maxBytes });
   } catch (error) {
     if (error instanceof BridgeError) return error;

@@ -131,6 +131,7 @@ export class BatchWork {
     const plan = {
       ...{ id, file: pathOf(head.input_file_id), modelOf: modelOf as LineRules['modelOf'] },
       head: { ...head, total: head.total ?? 0 },
+      localOnly: journal.local_only,
       metadata: { gateway, ...(token === null ? {} : { token }) },
     };
     try {

@@ -20,6 +20,14 @@ const TICK_MS = 10_000;
 /** What never had a task is forgotten after this time. Milliseconds. */
 const KEPT_MS = 30 * 24 * 60 * 60 * 1000;
 
+/** Whose a batch is, and what its client forbids. */
+export interface BatchOwner {
+  /** Null where this machine calls without one. */
+  readonly token: string | null;
+  /** Whether no third party may read its requests. */
+  readonly localOnly?: boolean | undefined;
+}
+
 /** The batches of a bridge: made from files, taken in, given up, and known again from history alone. */
 export class Batches {
   readonly index: BatchIndex;
@@ -58,7 +66,7 @@ export class Batches {
   async create(
     file: Pick<StoredFile, 'id'>,
     head: Pick<BatchHead, 'endpoint' | 'completion_window' | 'metadata'>,
-    token: string | null,
+    { token, localOnly = false }: BatchOwner,
   ): Promise<BatchFacts> {
     const unfinished = (await this.#journals.all()).filter(({ state }) => isUnfinished(state));
     if (unfinished.length >= MAX_UNFINISHED)
@@ -69,6 +77,7 @@ export class Batches {
     const created_at = Math.floor(this.#nowMs() / 1000);
     const journal: BatchJournal = {
       ...{ id, token, state: 'validating', errors: [] },
+      ...(localOnly ? { local_only: true as const } : {}),
       head: { ...head, input_file_id: file.id, created_at, total: null },
     };
     await this.#write(journal);

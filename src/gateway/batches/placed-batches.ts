@@ -16,6 +16,8 @@ export interface BatchPlaces {
   all(): readonly BatchPlace[];
   /** The one on which a batch of this file is made. Throws ApiError where none can take it. */
   forFile(file: StoredFile): Promise<BatchPlace>;
+  /** Whether no third party may read any batch; else only those that say so. */
+  readonly localOnly?: boolean | undefined;
   /** What is said of an id that is on none of them: that there is none, or that not all can be read. */
   notFound(message: string): ApiError;
 }

@@ -29,6 +29,8 @@ export interface BatchPlan {
   /** What each of its tasks has in its metadata besides: whose it is. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly modelOf?: LineRules['modelOf'];
+  /** Whether no third party may read it. */
+  readonly localOnly?: boolean | undefined;
 }
 
 /** As much is put on main at a time: whoever asks meanwhile waits for no more than that. */
@@ -82,7 +84,10 @@ export async function takeIn(
     if ('code' in read) throw changed(`line ${line}: ${read.message}`);
     const { customId, body } = read;
     const marked = { ...metadata, ...markOf({ id, customId, line, head: mark }) };
-    const draft = draftOf({ id: `${id}/${line}`, endpoint, body, maxTaskBytes, metadata: marked });
+    const draft = draftOf({
+      ...{ id: `${id}/${line}`, endpoint, body, maxTaskBytes, metadata: marked },
+      localOnly: plan.localOnly,
+    });
     if (draft instanceof BridgeError) throw draft;
     const message = askMessage({ hash: taskHash(draft.bytes), question: draft.question });
     chunk.push({ file: draft.file, bytes: draft.bytes, message, isWanted });

@@ -1,5 +1,5 @@
 import { element, fill } from './element.js';
-import { cell, table, type View } from './view.js';
+import { cell, onBridge, table, type View } from './view.js';
 import { duration, say } from './words.js';
 
 /** The agents, and which models they have. */
@@ -20,7 +20,7 @@ export function openAgents(): View {
           element(
             'tr',
             {},
-            cell('agent', agent.name),
+            cell('agent', onBridge(agent.name, agent)),
             cell('state', say(agent.state === 'stopped' ? 'stoppedAgent' : agent.state)),
             cell('seen', duration(agent.age_ms)),
             cell('backends', agent.backends.join(', ')),

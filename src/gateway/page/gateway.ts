@@ -6,9 +6,16 @@ export interface State {
   readonly counts: { readonly pending: number; readonly running: number };
   readonly agents: readonly Agent[];
   readonly models: readonly Model[];
+  /** Of several, each, and why it cannot be read now. */
+  readonly bridges: readonly { readonly name: string; readonly problem: string | null }[];
 }
 
-export interface Task {
+/** What comes from one of several bridges has its name. */
+interface OfBridge {
+  readonly bridge?: string;
+}
+
+export interface Task extends OfBridge {
   readonly task: string;
   readonly state: 'pending' | 'running' | 'done' | 'error' | 'cancelled' | 'expired';
   readonly asker: string;
@@ -32,7 +39,7 @@ export interface Task {
   readonly tokens_per_s: number | null;
 }
 
-export interface Agent {
+export interface Agent extends OfBridge {
   readonly name: string;
   readonly state: 'running' | 'stopped' | 'gone';
   readonly age_ms: number;
@@ -47,7 +54,7 @@ export interface Model {
   readonly loadedUntilMs: number | null;
 }
 
-export interface Answered {
+export interface Answered extends OfBridge {
   readonly commit: string;
   readonly task_commit: string;
   readonly task_text?: string;
@@ -59,7 +66,7 @@ export interface Answered {
   readonly thinking?: string;
 }
 
-export interface Record_ {
+export interface Record_ extends OfBridge {
   readonly task: string;
   readonly asker: string;
   readonly asked_at: string;

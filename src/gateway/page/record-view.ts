@@ -1,6 +1,6 @@
 import { element } from './element.js';
 import { get, post, type Record_ } from './gateway.js';
-import { local } from './view.js';
+import { local, onBridge } from './view.js';
 import { say, type Word } from './words.js';
 
 /** One task as it stands in the record, with its commits. */
@@ -17,7 +17,7 @@ export async function openRecord(id: string): Promise<HTMLElement> {
       'dl',
       {},
       pair('commit', record.task),
-      pair('asker', `${record.asker}, ${local(record.asked_at)}`),
+      pair('asker', `${onBridge(record.asker, record)}, ${local(record.asked_at)}`),
       answer !== null && pair('agent', `${answer.agent}, ${local(answer.created_at)}`),
       answer !== null && pair('model', answer.model ?? ''),
       answer !== null && pair('commit', answer.commit),

@@ -1,6 +1,6 @@
 import { element, fill } from './element.js';
 import { type Answered, get } from './gateway.js';
-import { local } from './view.js';
+import { local, onBridge } from './view.js';
 import { say } from './words.js';
 
 /** The search in the newest answers. */
@@ -48,6 +48,10 @@ function hit(answer: Answered): HTMLElement {
       answer.task_text?.slice(0, 200) ?? answer.task_commit.slice(0, 8),
     ),
     element('p', { class: 'text' }, (answer.answer ?? answer.error?.code ?? '').slice(0, 300)),
-    element('p', { class: 'hint' }, `${answer.agent} · ${answer.model ?? ''} · ${local(answer.created_at)}`),
+    element(
+      'p',
+      { class: 'hint' },
+      `${onBridge(answer.agent, answer)} · ${answer.model ?? ''} · ${local(answer.created_at)}`,
+    ),
   );
 }

@@ -1,6 +1,6 @@
 import { element, fill } from './element.js';
 import type { Task } from './gateway.js';
-import { cell, table, type View } from './view.js';
+import { cell, onBridge, table, type View } from './view.js';
 import { duration, say, type Word } from './words.js';
 
 /** The tasks: the open ones first, then the newest of the others. */
@@ -11,8 +11,9 @@ export function openTasks(): View {
   const heads: Word[] = ['state', 'question', 'asker', 'agent', 'age', 'place'];
   return {
     root: element('section', { 'aria-label': say('tasks') }, problem, table('tasks', heads, body), more),
-    show({ tasks, counts, attendance, now }) {
-      problem.textContent = attendance.problem ?? '';
+    show({ tasks, counts, attendance, bridges, now }) {
+      const away = bridges.flatMap(({ name, problem: why }) => (why === null ? [] : [`${name}: ${why}`]));
+      problem.textContent = [...away, attendance.problem ?? ''].filter((one) => one !== '').join('; ');
       const open = tasks.filter(isOpen);
       const left = counts.pending + counts.running - open.length;
       more.textContent = left > 0 ? `${say('moreWait')}: ${left}` : '';
@@ -46,7 +47,7 @@ function row(task: Task, now: string): HTMLElement {
     {},
     cell('state', element('span', { class: `state ${task.state}` }, `${say(task.state)}${running}`)),
     cell('question', element('a', { href: `#task/${task.task}` }, task.question || task.task.slice(0, 8))),
-    cell('asker', task.asker),
+    cell('asker', onBridge(task.asker, task)),
     cell('agent', task.agent ?? ''),
     cell('age', duration(Date.parse(now) - Date.parse(task.asked_at))),
     cell('place', where.filter((one) => one !== '').join(' · ')),

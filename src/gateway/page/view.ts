@@ -29,3 +29,8 @@ export function cell(head: Word, ...children: (Node | string)[]): HTMLElement {
 export function local(time: string): string {
   return new Date(time).toLocaleString();
 }
+
+/** A name, behind that of its bridge where there are several. */
+export function onBridge(name: string, { bridge }: { readonly bridge?: string }): string {
+  return bridge === undefined ? name : `${bridge}/${name}`;
+}

@@ -4,6 +4,7 @@ import { asksForStream } from '../api-form.js';
 import { type Aliases, requireModel } from '../bridge-models.js';
 import { CallPlaces } from '../doors/call-places.js';
 import type { GatewayApp, GatewayParts } from '../gateway-parts.js';
+import { LOCAL_ONLY_HEADER, readLocalOnly } from '../local-only.js';
 import { type CallBody, readCallBody } from '../read-body.js';
 import { route } from './route.js';
 
@@ -28,6 +29,7 @@ export function addGenerateRoutes(app: GatewayApp, parts: GatewayParts): void {
             token: c.get('token'),
             idempotencyKey: idempotencyKeyIn(c.req.header('idempotency-key')),
             wantsStream: asksForStream(path, body),
+            localOnly: readLocalOnly(c.req.header(LOCAL_ONLY_HEADER)) || parts.localOnly,
             form: c.get('form'),
             left: c.req.raw.signal,
           });

@@ -16,7 +16,12 @@ const MAX_LINE_CHARS = 4 * 1024 * 1024;
 /** Opens what answers calls for what is kept beside its client, on whichever bridge it is. */
 export function openStoredCalls(
   served: ServedBridges,
-  how: { readonly spreader: CallSpreader; readonly files: BatchFiles; readonly aliases: Aliases },
+  how: {
+    readonly spreader: CallSpreader;
+    readonly files: BatchFiles;
+    readonly aliases: Aliases;
+    readonly localOnly?: boolean | undefined;
+  },
 ): (call: StoredCall) => Promise<Response> {
   const { spreader, files, aliases } = how;
   const placeOf = ({ calls, batches }: ServedBridge) => ({ view: calls.view, batches });
@@ -32,6 +37,7 @@ export function openStoredCalls(
       if (bridge === undefined) throw new Error('no bridge is the best for a batch');
       return placeOf(bridge);
     },
+    localOnly: how.localOnly,
     notFound: (message) => served.notFound(message),
   });
   return (call) =>

@@ -109,7 +109,7 @@ const WRONG: readonly (readonly [words: string, says: RegExp])[] = [
   ['log --repo REPO -n x', /--number: must be a number/],
   ['log --repo REPO -n -1', /--number: Too small/],
   ['log --repo REPO -n 1 -n 2', /--number: is given more than once/],
-  ['status --repo REPO --repo REPO', /--repo: is given more than once/],
+  ['status --repo REPO --repo REPO', /is named twice/],
   ['status --repo REPO extra', /unknown command or argument: extra/],
   ['ingest', /the option --repo is missing/],
   ['ingest --repo ssh://a@b/c', /--repo: must be a path on this machine/],

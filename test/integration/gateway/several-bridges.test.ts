@@ -29,9 +29,13 @@ beforeAll(async () => {
   for (const standIn of [both, alone]) onCleanup(() => standIn.close());
   startAgent('home-pc', both, [home, club]);
   startAgent('club-pc', alone, [club]);
+  // Each bridge knows what its agents have before the gateway looks.
+  await waitUntil(
+    async () => (await saidOn(home)) === 1 && (await saidOn(club)) === 2,
+    'the models',
+    180_000,
+  );
   gateway = await open(home.repoPath, club.repoPath, join(home.dir, 'not-there.git'));
-  // Each bridge knows what its agents have.
-  await waitUntil(async () => (await models()).length === 2, 'the models of both agents');
 });
 
 function startAgent(name: string, standIn: StandIn, bridges: readonly PlainBridge[]): void {
@@ -45,6 +49,12 @@ function startAgent(name: string, standIn: StandIn, bridges: readonly PlainBridg
     stop.abort();
     await running;
   });
+}
+
+/** How many agents have said on a bridge what they have. */
+async function saidOn({ repoPath, env }: PlainBridge): Promise<number> {
+  const refs = await gitOk(['for-each-ref', 'refs/bridge/models/'], { gitDir: repoPath, env });
+  return refs.split('\n').filter((line) => line !== '').length;
 }
 
 async function open(...repos: string[]): Promise<Gateway> {

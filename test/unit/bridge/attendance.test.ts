@@ -49,6 +49,37 @@ test('nobody is missed on a bridge where agents do not say that they are there',
   expect(judge([], {}, false)).toEqual({ attendance: { state: 'unknown' }, problem: null });
 });
 
+test.each([
+  ['nobody', [presence('home-pc', { agoMs: 3_600_000 })]],
+  ['no model server', [presence('home-pc', { backends: [] })]],
+])('where there is %s, it is said when a standby answers; the first of several', (_what, agents) => {
+  const standbys = [presence('api', { after_s: 1800 }), presence('small', { after_s: 600 })];
+  expect(judge([...agents, ...standbys]).problem?.text).toMatch(/; small answers what has waited 10 min$/);
+  const gone = presence('small', { after_s: 600, agoMs: 3_600_000 });
+  expect(judge([...agents, gone]).problem?.text).not.toContain('answers');
+  expect(judge([...agents, presence('tower'), ...standbys]).problem).toBeNull();
+});
+
+test('a standby that has not the model that is asked for is not counted on', () => {
+  const at = new Date(NOW).toISOString();
+  const having = (...names: string[]): AgentModels =>
+    ({ at, models: names.map((name) => ({ name, backend: 'ollama', can: ['chat'] })) }) as never;
+  const said = (small: AgentModels) => {
+    const who: WhoWorks = {
+      agents: [presence('home-pc', { agoMs: 3_600_000 }), presence('small', { after_s: 600 })],
+      running: new Map(),
+      models: new Map([
+        ['home-pc', having('llama3.2')],
+        ['small', small],
+      ]),
+    };
+    const asked = { wanted: { model: 'llama3.2' }, sameModel: (_: string, a: string, b: string) => a === b };
+    return attendanceProblem(attendanceOf(who, { nowMs: NOW, takesClaims: true }, asked), NOW)?.text;
+  };
+  expect(said(having('llama3.2'))).toMatch(/home-pc, last seen .*; small answers what has waited 10 min$/);
+  expect(said(having('qwen3:1.7b'))).not.toContain('small');
+});
+
 test('a bridge that never had an agent says so', () => {
   const { attendance, problem } = judge([]);
   expect(attendance).toEqual({ state: 'absent', last: null });
@@ -131,7 +162,8 @@ describe('of a model that is asked for', () => {
 test('a standby is nobody before its time: not while it is there, nor while it works, nor as the one seen last', () => {
   const standby = presence('small', { after_s: 600 });
   const away = presence('home-pc', { state: 'stopped', agoMs: 60_000 });
-  expect(judge([standby]).attendance).toEqual({ state: 'absent', last: null });
+  const stoodIn = { standby: { agent: 'small', afterMs: 600_000 } };
+  expect(judge([standby]).attendance).toEqual({ state: 'absent', last: null, ...stoodIn });
   expect(judge([standby, away], { t: work('small') }).attendance).toMatchObject({
     ...{ state: 'absent', last: { agent: 'home-pc' } },
   });

@@ -117,6 +117,23 @@ describe('a call that generates', () => {
     expect(calls[0]?.body).toEqual({ model: 'llama3.2' });
   });
 
+  test('says that no third party may read it, or the gateway says it for all; another word is no word', async () => {
+    const header = (word: string) => ({ 'x-llm-bridge-local-only': word });
+    for (const word of ['true', '1', ' TRUE ']) await post('/v1/responses', {}, header(word));
+    expect(calls.map(({ localOnly }) => localOnly)).toEqual([true, true, true]);
+    calls.length = 0;
+    await post('/v1/messages', {}, header('false'));
+    await post('/v1/messages', {});
+    expect(calls.some(({ localOnly }) => localOnly === true)).toBe(false);
+    calls.length = 0;
+    await post('/v1/messages', {}, header('false'), { localOnly: true });
+    expect(calls[0]?.localOnly).toBe(true);
+    for (const word of ['yes', 'true, false', '2'])
+      expect(await post('/v1/responses', {}, header(word))).toMatchObject({
+        ...{ status: 400, json: { error: { param: 'x-llm-bridge-local-only' } } },
+      });
+  });
+
   test('hands on its Idempotency-Key', async () => {
     await post('/v1/chat/completions', {}, { 'idempotency-key': 'once' });
     expect(calls[0]?.idempotencyKey).toBe('once');

@@ -28,7 +28,11 @@ beforeAll(async () => {
 interface Desk {
   readonly folder: string;
   readonly batches: Batches;
-  call(method: string, path: string, more?: { body?: unknown; token?: string | null }): Promise<Response>;
+  call(
+    method: string,
+    path: string,
+    more?: { body?: unknown; token?: string | null; headers?: Record<string, string> },
+  ): Promise<Response>;
   json(method: string, path: string, more?: { body?: unknown; token?: string | null }): Promise<Fields>;
   /** Sends a file and makes a batch of it. */
   make(lines: readonly unknown[], more?: Fields, token?: string | null): Promise<Fields>;
@@ -64,10 +68,10 @@ async function openDesk(settings: DeskSettings = {}): Promise<Desk> {
     forFile: async () => ({ view, batches }),
     notFound: (message) => new ApiError(message, { status: 404, param: 'id' }),
   });
-  const call: Desk['call'] = (method, path, { body, token = null } = {}) => {
+  const call: Desk['call'] = (method, path, { body, token = null, headers = {} } = {}) => {
     const url = new URL(path, 'http://x');
     const isForm = body instanceof FormData || body instanceof ReadableStream;
-    const init = { method, body: isForm ? body : body === undefined ? null : JSON.stringify(body) };
+    const init = { method, headers, body: isForm ? body : body === undefined ? null : JSON.stringify(body) };
     const request = new Request(url, init as RequestInit);
     return desk.answer({ method, path: url.pathname, query: url.searchParams, token, request });
   };
@@ -128,6 +132,20 @@ async function linesOf(response: Promise<Response>): Promise<Fields[]> {
 }
 
 describe('a batch', () => {
+  test('that no third party may read says so in each of its tasks', async () => {
+    const desk = await openDesk();
+    const file = await desk.json('POST', '/v1/files', { body: formOf(JSON.stringify(lineOf(1))) });
+    const body = { input_file_id: file.id, endpoint: ENDPOINT, completion_window: '24h' };
+    const headers = { 'x-llm-bridge-local-only': 'true' };
+    const made = (await (await desk.call('POST', '/v1/batches', { body, headers })).json()) as Fields;
+    await desk.batches.settled(String(made.id));
+    const [task] = (await openTasks(made.id)).values();
+    const asked = JSON.parse(await fixture.bridge.git(['show', `${task}:task.json`])) as Fields;
+    expect(asked).toMatchObject({ local_only: true, priority: -10 });
+    const bad = desk.call('POST', '/v1/batches', { body, headers: { 'x-llm-bridge-local-only': 'yes' } });
+    await expect(bad).rejects.toMatchObject({ status: 400 });
+  });
+
   test('becomes tasks with priority -10, and its results come from the record in the order of the file', async () => {
     const desk = await openDesk();
     const made = await desk.make(

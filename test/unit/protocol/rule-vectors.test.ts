@@ -76,18 +76,20 @@ const priorities = await readVectors(
   casesOf(
     z.object({
       ...{ ...named, order: z.array(text), now_ms: z.int() },
-      pending: z.array(z.object({ id: text, asker: text, at_ms: z.int(), file: taskFile, text })),
+      pending: z.array(
+        z.object({ id: text, bridge: text.optional(), asker: text, at_ms: z.int(), file: taskFile, text }),
+      ),
     }),
   ),
 );
 test.each(titled(priorities.cases))('the order of answering: %s', (_name, { pending, now_ms, order }) => {
-  const waitingOf = ({ asker, at_ms, file, text: content }: (typeof pending)[number]) => {
+  const waitingOf = ({ bridge = '', asker, at_ms, file, text: content }: (typeof pending)[number]) => {
     const task = readTask(file, Buffer.from(content));
     const [priority, source] = [
       task.ok ? priorityOf(task.value) : 0,
       sourceOf(asker, task.ok ? task.value : null),
     ];
-    return { priority, source, askedAtMs: at_ms };
+    return { priority, source: `${bridge}\n${source}`, askedAtMs: at_ms };
   };
   const sorted = inOrderOfAnswering(pending, waitingOf, now_ms);
   expect(sorted.map(({ id }) => id)).toEqual(order);
