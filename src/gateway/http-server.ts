@@ -27,11 +27,15 @@ export interface ServerBounds {
   readonly maxConnections: number;
 }
 
-/** A body of 8 MiB comes in two minutes over half a megabit. */
+/**
+ * A body of 8 MiB comes in two minutes over half a megabit. A proxy sends its next call on a connection that
+ * it takes for open, and says 502 where it is just being closed: Caddy keeps its connections for 2 minutes,
+ * nginx and the balancers of clouds for one.
+ */
 export const SERVER_BOUNDS: ServerBounds = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 120_000,
-  keepAliveMs: 65_000,
+  keepAliveMs: 125_000,
   checkEveryMs: 1_000,
   maxConnections: 2_048,
 };

@@ -71,14 +71,14 @@ export interface CallReader {
   event(raw: string, value: unknown): boolean;
   /** Takes the whole of a response that came without events. */
   body(body: Readonly<Record<string, unknown>>): void;
+  /** Whether nothing is missing of what came so far. */
+  isWhole(): boolean;
   /** Called at the end, or where `event` ended it: what there is to know of the answer. */
   end(): CallEnd;
 }
 
 /** How a response ended. */
 export interface CallEnd {
-  /** Nothing is missing of it. */
-  readonly isWhole: boolean;
   readonly usage: Usage | undefined;
   readonly finishReason: string | undefined;
 }

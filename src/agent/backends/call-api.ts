@@ -8,6 +8,7 @@ import {
   lostError,
   StreamFailure,
 } from './backend-failure.js';
+import { untilLastWords } from './last-words.js';
 import { errorIn, modelIn } from './said-in-body.js';
 import { NEWLINE, streamLines } from './stream-lines.js';
 import { HttpFailure, openTransport } from './transport.js';
@@ -72,6 +73,8 @@ function readWhole({ server, reader, checkModel }: SentCall, text: string, statu
   const model = modelIn(value);
   if (model !== undefined) checkModel?.(model);
   reader.body(value);
+  // Ollama says so, with status 200, where its engine gave up: ollama/ollama#17846.
+  if (!reader.isWhole()) throw lostError(server, 'sent an answer that is not complete');
   return reader.end();
 }
 
@@ -83,7 +86,8 @@ async function readEvents(
 ): Promise<CallEnd> {
   let isModelKnown = false;
   let isEnded = false;
-  for await (const raw of isLines ? linesOf(response, maxEventBytes) : blocksOf(response, maxEventBytes)) {
+  const events = isLines ? linesOf(response, maxEventBytes) : blocksOf(response, maxEventBytes);
+  for await (const raw of untilLastWords(events, () => reader.isWhole())) {
     const value = isLines ? JSON.parse(raw) : dataOf(raw);
     if (value === undefined) {
       reader.alive();
@@ -101,7 +105,8 @@ async function readEvents(
   }
   const end = reader.end();
   // A body that ends looks alike whether the server was done or not.
-  if (!end.isWhole && !isEnded) throw lostError(server, 'ended the stream before the answer was complete');
+  if (!reader.isWhole() && !isEnded)
+    throw lostError(server, 'ended the stream before the answer was complete');
   return end;
 }
 

@@ -17,6 +17,7 @@ import {
   chatChunkSchema,
 } from './chat-completions-request.js';
 import { finishGeneration } from './finish-generation.js';
+import { untilLastWords } from './last-words.js';
 import { StreamedText } from './streamed-text.js';
 import { errorBody, HttpFailure, openTransport, type Transport } from './transport.js';
 import { wholeEvents } from './whole-events.js';
@@ -46,12 +47,15 @@ export async function generateByChatCompletions(call: ChatCall): Promise<Generat
   const { server, request, signal } = call;
   server.lookups?.forget();
   const limits = { ...streamLimits(request.maxAnswerBytes), token: server.token };
+  let isDone = false;
   const transport = openTransport(signal, limits, async (response) => {
     await refuseJson(response);
-    return wholeEvents(response, maxLineBytes(request.maxAnswerBytes));
+    return wholeEvents(response, maxLineBytes(request.maxAnswerBytes), () => {
+      isDone = true;
+    });
   });
   const client = await openClient(server.url, transport.fetch);
-  return await callBackend(server, transport, signal, () => readAnswer(client, call));
+  return await callBackend(server, transport, signal, () => readAnswer(client, call, () => isDone));
 }
 
 /**
@@ -80,14 +84,16 @@ async function refuseJson(response: Response): Promise<void> {
   if (type.includes('application/json')) throw new HttpFailure(response.status, await errorBody(response));
 }
 
-async function readAnswer(client: OpenAI, call: ChatCall): Promise<Generation> {
+/** `isDone`: whether the server has said `[DONE]`, which the client keeps to itself. */
+async function readAnswer(client: OpenAI, call: ChatCall, isDone: () => boolean): Promise<Generation> {
   const { server, request, onToken, checkModel } = call;
   const text = new StreamedText(request.format !== undefined);
   onToken({ type: 'begins' });
   let model: string | undefined;
   let finishReason: string | undefined;
   let usage: Usage | undefined;
-  for await (const event of eventsOf(client, call.chat)) {
+  const isWhole = () => finishReason !== undefined;
+  for await (const event of untilLastWords(eventsOf(client, call.chat), isWhole)) {
     const chunk = readChunk(server, event);
     if (model === undefined && chunk.model !== undefined) {
       model = chunk.model;
@@ -98,14 +104,16 @@ async function readAnswer(client: OpenAI, call: ChatCall): Promise<Generation> {
     const said = choice?.delta?.content ?? '';
     const isEndless = text.take({ thinking: thought, content: said });
     if (thought + said !== '') onToken({ type: 'piece', content: said, thinking: thought });
-    finishReason = choice?.finish_reason ?? finishReason;
+    // Some send "" with each piece: ollama/ollama#4357.
+    finishReason = choice?.finish_reason || finishReason;
     usage = usageOf(chunk) ?? usage;
     if (!isEndless || finishReason !== undefined) continue;
     finishReason = REPETITION;
     break;
   }
-  // The client ends its loop alike where the server says [DONE] and where the body just ends.
-  if (finishReason === undefined) {
+  // A body that just ends is none of an answer. Some give no reason for an end that they tell of:
+  // waybarrios/vllm-mlx#628.
+  if (finishReason === undefined && !isDone()) {
     throw lostError(server, 'ended the stream before the answer was complete');
   }
   const { content, thinking } = text;
@@ -127,7 +135,10 @@ async function* eventsOf(client: OpenAI, params: ChatParams): AsyncGenerator<unk
     yield* stream;
   } catch (error) {
     const { APIError } = await import('openai');
-    throw error instanceof APIError ? new StreamFailure(error.message, { cause: error }) : error;
+    if (!(error instanceof APIError)) throw error;
+    // All that it says of itself: llama.cpp counts beside the message (ggml-org/llama.cpp#15780).
+    const said = error.error === undefined ? error.message : JSON.stringify({ error: error.error });
+    throw new StreamFailure(said, { cause: error });
   }
 }
 

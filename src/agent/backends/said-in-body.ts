@@ -11,15 +11,15 @@ const failedResponse = z.object({
 const errorEvent = z.object({ type: z.literal('error'), message: z.string() });
 
 /**
- * The words of an error in place of an answer, or of an event of one; null where it is none: `error` (all),
- * `{"type": "error", "message"}` and `response.failed` (`/v1/responses`).
+ * What an error says that came in place of an answer, or of an event of one, for `readServerError`: its
+ * words, or all of it as JSON. Null where it is none: `error` (all), `{"type": "error", "message"}` and
+ * `response.failed` (`/v1/responses`).
  */
 export function errorIn(value: Readonly<Record<string, unknown>>): string | null {
   const { error } = value;
   // The body of `/v1/responses` has the field, and null in it.
   if (error !== undefined && error !== null) {
-    const read = named.safeParse(error);
-    return read.success ? read.data.message : typeof error === 'string' ? error : JSON.stringify(error);
+    return typeof error === 'string' ? error : JSON.stringify({ error });
   }
   const failed = failedResponse.safeParse(value);
   if (failed.success) return failed.data.response.error?.message ?? 'the response failed';

@@ -12,9 +12,12 @@ export interface ServerError {
   readonly text: string;
 }
 
+const count = z.int().min(0).optional().catch(undefined);
 const detailSchema = z.union([
   z.string().transform((message) => ({ message, code: undefined })),
-  z.object({ message: z.string(), code: z.unknown().optional() }),
+  z
+    .object({ message: z.string(), code: z.unknown().optional(), n_prompt_tokens: count, n_ctx: count })
+    .transform(({ message, code, ...counts }) => ({ message: withCounts(message, counts), code })),
 ]);
 /** `{"detail": …}` is what the web servers in Python say: FastAPI under vLLM, KoboldCpp. */
 const pythonSchema = z.union([
@@ -81,6 +84,13 @@ export function readServerError(body: string): ServerError {
     );
   if (!couldNotLoad && (notFound || code === 'model_not_found')) return { code: 'model_not_found', text };
   return { code: 'backend_error', text };
+}
+
+/** llama.cpp counted beside its words before it counted in them (ggml-org/llama.cpp#15780). */
+function withCounts(message: string, counts: Readonly<Record<string, number | undefined>>): string {
+  const missing = Object.entries(counts).filter(([, n]) => n !== undefined && !message.includes(String(n)));
+  const words = missing.map(([name, n]) => `${name}: ${n}`).join(', ');
+  return words === '' ? message : `${message} (${words})`;
 }
 
 function readDetail(body: string): { message: string; code?: unknown } {

@@ -6,14 +6,19 @@ import { NEWLINE, streamLines, withBody } from './stream-lines.js';
  * more than `maxEventBytes`. One that the end of the body cuts off is left out, as browsers do. The OpenAI
  * client keeps what has come of an event, however long it is, and looks through all of it at every piece that
  * comes.
+ *
+ * `[DONE]` is the last event, whatever the server does with its connection then; `onDone` is told of it.
  */
-export function wholeEvents(response: Response, maxEventBytes: number): Response {
-  return response.body === null ? response : withBody(response, eventsOf(response.body, maxEventBytes));
+export function wholeEvents(response: Response, maxEventBytes: number, onDone = () => {}): Response {
+  return response.body === null
+    ? response
+    : withBody(response, eventsOf(response.body, maxEventBytes, onDone));
 }
 
 async function* eventsOf(
   body: ReadableStream<Uint8Array>,
   maxEventBytes: number,
+  onDone: () => void,
 ): AsyncGenerator<Uint8Array> {
   let lines: Uint8Array[] = [];
   let size = 0;
@@ -22,22 +27,39 @@ async function* eventsOf(
     size += line.length;
     if (size > maxEventBytes) throw new TooManyBytes(maxEventBytes, ' in one event');
     if (!isBlank(line)) continue;
+    const isDone = lines.some((one) => dataIn(one) === DONE);
+    if (isDone) onDone();
     yield Buffer.concat(lines);
+    if (isDone) return;
     lines = [];
     size = 0;
   }
   const last = lines.at(-1);
-  if (last !== undefined && (last.at(-1) === NEWLINE || isReadable(last))) yield Buffer.concat(lines);
+  if (last === undefined || (last.at(-1) !== NEWLINE && !isReadable(last))) return;
+  if (lines.some((one) => dataIn(one) === DONE)) onDone();
+  yield Buffer.concat(lines);
+}
+
+/** The end of OpenAI's streams. */
+const DONE = '[DONE]';
+
+/** What a line says where it is as short as `data: [DONE]`; else nothing. */
+function dataIn(line: Uint8Array): string | null {
+  return line.length > 2 * DONE.length + 'data:'.length ? null : dataOf(line);
+}
+
+function dataOf(line: Uint8Array): string {
+  return Buffer.from(line)
+    .toString('utf8')
+    .replace(/^data:/, '')
+    .trim();
 }
 
 /** False for a line that the end of the body cuts in the middle of its JSON: that is no event. */
 function isReadable(line: Uint8Array): boolean {
-  const data = Buffer.from(line)
-    .toString('utf8')
-    .replace(/^data:/, '')
-    .trim();
+  const data = dataOf(line);
   try {
-    return data === '[DONE]' || JSON.parse(data) !== undefined;
+    return data === DONE || JSON.parse(data) !== undefined;
   } catch {
     return false;
   }

@@ -1,30 +1,17 @@
-import { REPETITION } from '../../protocol/answer.js';
-import { isJsonObject } from '../../protocol/json-object.js';
 import { DEFAULT_MAX_ANSWER_BYTES } from '../../protocol/limits.js';
 import { modelOfRequest, type RequestPath, type TaskRequest } from '../../protocol/request.js';
 import type { TaskJson } from '../../protocol/task.js';
 import type { GenerateSettings } from '../agent-options.js';
-import {
-  type ApiCall,
-  type Backend,
-  type CallEnd,
-  type CallReader,
-  DEFAULT_MAX_CONTEXT,
-  type OnToken,
-} from '../backends/backend.js';
+import { type ApiCall, DEFAULT_MAX_CONTEXT, type OnToken } from '../backends/backend.js';
 import { purposeOf } from '../backends/call-prompt.js';
-import { StreamedText } from '../backends/streamed-text.js';
 import { type GenerationOutcome, unaskedOutcome } from '../compose-answer.js';
 import { type Attempt, askBackends } from '../generate/ask-backends.js';
 import { chooseModel, wishOf } from '../generate/choose-model.js';
 import { openExchange } from '../generate/open-exchange.js';
-import type { Assembler } from './assemble/assembler.js';
-import { openAssembler } from './assemble/open-assembler.js';
-import { OpenAnswer } from './closing-events.js';
+import { CallAssembly } from './call-assembly.js';
 import { isStreamable } from './is-streamable.js';
 import { type JudgedCall, judgeRequest } from './judge-request.js';
 import { refusalOf } from './refusal-of.js';
-import { saidInEvent } from './said-in-event.js';
 
 /** A task that is an API call. */
 export type RequestTask = TaskJson & { readonly request: TaskRequest };
@@ -113,87 +100,4 @@ function streamFields(path: RequestPath, isStreamed: boolean): Readonly<Record<s
   if (purposeOf(path) === 'embed') return {};
   const isCounted = isStreamed && (path === '/v1/chat/completions' || path === '/v1/completions');
   return { stream: isStreamed, ...(isCounted ? { stream_options: { include_usage: true } } : {}) };
-}
-
-/** Puts the response to one call together, and says what comes. */
-class CallAssembly implements CallReader {
-  readonly #call: ApiCall;
-  readonly #take: OnToken;
-  #assembler: Assembler;
-  #text: StreamedText;
-  #isEndless = false;
-  #open = new OpenAnswer();
-
-  constructor(call: ApiCall, take: OnToken) {
-    this.#call = call;
-    this.#take = take;
-    this.#assembler = openAssembler(this.#call.path);
-    this.#text = new StreamedText(wantsJson(call.body));
-  }
-
-  begins(): void {
-    this.#assembler = openAssembler(this.#call.path);
-    this.#text = new StreamedText(wantsJson(this.#call.body));
-    this.#isEndless = false;
-    this.#open = new OpenAnswer();
-    this.#take({ type: 'begins' });
-  }
-
-  alive(): void {
-    this.#take({ type: 'alive' });
-  }
-
-  event(raw: string, value: unknown): boolean {
-    const { content, thinking, bytes } = saidInEvent(this.#call.path, value);
-    this.#assembler.take(raw);
-    this.#take({ type: 'event', event: raw, bytes });
-    if (content + thinking !== '') this.#take({ type: 'piece', content, thinking });
-    if (isJsonObject(value)) this.#open.take(value);
-    this.#isEndless = this.#text.take({ content, thinking }) && this.#assembler.finishReason() === undefined;
-    if (this.#isEndless) this.#close();
-    return this.#isEndless;
-  }
-
-  /** A model that repeats itself would not end its answer. */
-  #close(): void {
-    for (const event of this.#open.close(this.#call.path, this.#text.content)) {
-      this.#assembler.take(event);
-      this.#take({ type: 'event', event, bytes: 0 });
-    }
-  }
-
-  body(body: Readonly<Record<string, unknown>>): void {
-    this.#assembler.read(body);
-    this.#take({ type: 'alive' });
-  }
-
-  end(): CallEnd {
-    return {
-      isWhole: this.#assembler.isComplete(),
-      usage: this.#assembler.usage(),
-      finishReason: this.#isEndless ? REPETITION : this.#assembler.finishReason(),
-    };
-  }
-
-  /** The answer that the response is. */
-  outcome(backend: Pick<Backend, 'name'>, { finishReason, usage }: CallEnd): GenerationOutcome {
-    const assembler = this.#assembler;
-    const text = assembler.text();
-    return {
-      model: assembler.model() ?? this.#call.model,
-      backend: backend.name,
-      answer: text === '' ? null : text,
-      error: null,
-      response: { status: 200, body: assembler.body() },
-      ...(finishReason === undefined ? {} : { finish_reason: finishReason }),
-      ...(usage === undefined ? {} : { usage }),
-    };
-  }
-}
-
-/** Whether the answer is to be JSON, by the names of the APIs. */
-function wantsJson({ format, response_format }: Readonly<Record<string, unknown>>): boolean {
-  if (format !== undefined) return true;
-  const { type } = (response_format ?? {}) as { readonly type?: unknown };
-  return type === 'json_object' || type === 'json_schema';
 }

@@ -108,6 +108,13 @@ test('what is well meant comes in', async () => {
   expect(calls).toHaveLength(1);
 });
 
+test('a connection is kept longer than a proxy in front keeps its own (tashfeenahmed/freellmapi#1116)', async () => {
+  const { headers } = await fetch(`${open.url}/health`);
+  const [, seconds] = /timeout=(\d+)/.exec(headers.get('keep-alive') ?? '') ?? [];
+  // Caddy keeps its connections for two minutes. A call that comes as we close one is a 502.
+  expect(Number(seconds)).toBeGreaterThan(120);
+});
+
 describe('a path', () => {
   test.each([
     ['an empty part', '//v1/models', 400],

@@ -44,7 +44,10 @@ export async function deadUrl(): Promise<string> {
 }
 
 /** Settings of an agent on the stand-in, with deadlines no test meets by accident and one try. */
-export function settingsFor(standIn: StandIn, changes: Partial<GenerateSettings> = {}): GenerateSettings {
+export function settingsFor(
+  standIn: Pick<StandIn, 'ollamaUrl' | 'lmstudioUrl' | 'openaiUrl'>,
+  changes: Partial<GenerateSettings> = {},
+): GenerateSettings {
   return {
     order: ['ollama', 'lmstudio'],
     ollamaUrl: standIn.ollamaUrl,

@@ -8,14 +8,18 @@ const count = z.int().min(0).optional().catch(undefined);
  * One line of Ollama's `/api/chat` stream. Counts that are none are left out: they are no reason to lose an
  * answer.
  */
-export const ollamaChunkSchema = z.object({
-  model: z.string().optional(),
-  message: z.object({ content: z.string().default(''), thinking: z.string().nullish() }).optional(),
-  done: z.boolean(),
-  done_reason: z.string().nullish(),
-  prompt_eval_count: count,
-  eval_count: count,
-});
+export const ollamaChunkSchema = z
+  .object({
+    model: z.string().optional(),
+    message: z.object({ content: z.string().default(''), thinking: z.string().nullish() }).optional(),
+    done: z.boolean().optional(),
+    done_reason: z.string().nullish(),
+    prompt_eval_count: count,
+    eval_count: count,
+  })
+  .refine(({ message, done, done_reason }) => done !== undefined || message !== undefined || !!done_reason)
+  // Its engine for MLX ends with the reason, and no `done`: ollama/ollama-vscode#60.
+  .transform((chunk) => ({ ...chunk, done: chunk.done === true || !!chunk.done_reason }));
 
 /**
  * The same response, with a body that fails with a SyntaxError at the first line that is no JSON object, with

@@ -24,13 +24,16 @@ interface Choice {
  */
 export class ChoicesAssembler implements Assembler {
   readonly #object: 'chat.completion' | 'text_completion';
+  readonly #asked: number;
   readonly #choices = new Map<number, Choice>();
   readonly #head: Record<string, unknown> = {};
   #isDone = false;
   #whole: Json | null = null;
 
-  constructor(object: 'chat.completion' | 'text_completion') {
+  /** `asked`: how many choices were asked for. */
+  constructor(object: 'chat.completion' | 'text_completion', asked: number) {
     this.#object = object;
+    this.#asked = asked;
   }
 
   take(event: string): void {
@@ -65,7 +68,8 @@ export class ChoicesAssembler implements Assembler {
   isComplete(): boolean {
     if (this.#whole !== null) return Array.isArray(this.#whole.choices);
     const choices = [...this.#choices.values()];
-    return this.#isDone || (choices.length > 0 && choices.every(({ finish }) => finish !== null));
+    // One may begin when another has ended.
+    return this.#isDone || (choices.length >= this.#asked && choices.every(({ finish }) => finish !== null));
   }
 
   body(): Record<string, unknown> {

@@ -55,7 +55,9 @@ export class LinesAssembler implements Assembler {
   }
 
   isComplete(): boolean {
-    return (this.#whole ?? this.#rest).done === true;
+    const { done, done_reason } = this.#whole ?? this.#rest;
+    // Ollama's engine for MLX ends with the reason, and no `done`: ollama/ollama-vscode#60.
+    return done === true || textOf(done_reason) !== undefined;
   }
 
   body(): Record<string, unknown> {

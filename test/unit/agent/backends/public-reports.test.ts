@@ -1,84 +1,9 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { BackendError, type Generation } from '../../../../src/agent/backends/backend.js';
 import { lmstudioBackend } from '../../../../src/agent/backends/lmstudio/lmstudio-backend.js';
-import { ollamaBackend } from '../../../../src/agent/backends/ollama/ollama-backend.js';
-import type { TaskFormat } from '../../../../src/protocol/task.js';
-import { onCleanup } from '../../../support/on-cleanup.js';
+import { delta, failureOf, generate, line, NDJSON, said, serverThatSays } from './raw-server.js';
 
 // What people have reported of model servers and of programs that use them, each with the place where. The
 // bodies are as reported; what is expected is what would have helped the reporter.
-
-interface RawServer {
-  readonly url: string;
-  /** The bodies that came by POST. */
-  readonly posted: unknown[];
-}
-
-/** What a server says of its models, in the form of either: nothing that keeps one from being asked. */
-const LOOKED_UP = JSON.stringify({ data: [], models: [] });
-
-/** A server that answers every chat with the same bytes, or every request as `body` does. */
-async function serverThatSays(
-  body: string | ((request: IncomingMessage, response: ServerResponse) => void),
-  type = 'text/event-stream',
-  status = 200,
-): Promise<RawServer> {
-  const posted: unknown[] = [];
-  const server = createServer(async (request, response) => {
-    const isChat = /\/chat(?:\/completions)?$/.test(request.url ?? '');
-    if (typeof body === 'string' && !isChat) return void response.end(LOOKED_UP);
-    const pieces: Buffer[] = [];
-    for await (const piece of request) pieces.push(piece as Buffer);
-    if (request.method === 'POST') posted.push(JSON.parse(Buffer.concat(pieces).toString('utf8')));
-    if (typeof body !== 'string') return body(request, response);
-    response.writeHead(status, { 'content-type': type }).end(body);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onCleanup(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, posted };
-}
-
-type Wire = 'ollama' | 'lmstudio';
-
-function generate(wire: Wire, { url }: RawServer, format?: TaskFormat): Promise<Generation> {
-  const backend = wire === 'ollama' ? ollamaBackend(url) : lmstudioBackend(`${url}/v1`);
-  const request = {
-    model: 'm',
-    strictModel: false,
-    messages: [{ role: 'user' as const, content: '2+2' }],
-    images: [],
-    options: {},
-    format,
-    maxAnswerBytes: 100_000,
-  };
-  return backend.generate(request, new AbortController().signal, () => {});
-}
-
-async function failureOf(call: Promise<unknown>): Promise<BackendError> {
-  const error: unknown = await call.then(
-    (value) => new Error(`it did not fail: ${JSON.stringify(value)}`),
-    (reason: unknown) => reason,
-  );
-  if (error instanceof BackendError) return error;
-  throw error;
-}
-
-const line = (fields: object) => `${JSON.stringify({ model: 'm', ...fields })}\n`;
-const said = (content: string, more: object = {}) =>
-  line({ message: { role: 'assistant', content }, done: false, ...more });
-const NDJSON = 'application/x-ndjson';
-
-const event = (fields: object) =>
-  `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', ...fields })}\n\n`;
-const delta = (fields: object, finish: string | null = null) =>
-  event({ choices: [{ index: 0, delta: fields, finish_reason: finish }] });
 
 test('a stream of Ollama that ends in good order before done is no answer (Growth-Circle/cadis#2950)', async () => {
   const server = await serverThatSays(said('It is') + said(' 4'), NDJSON);
@@ -165,4 +90,43 @@ test('an empty list of tool calls in every piece changes nothing (lmstudio-bug-t
 test('an answer that has its finish reason is whole without [DONE] (gpustack/llama-box#2)', async () => {
   const server = await serverThatSays(delta({ content: '4' }) + delta({}, 'stop'));
   expect(await generate('lmstudio', server)).toMatchObject({ answer: '4', finishReason: 'stop' });
+});
+
+test('an overflow whose numbers stand beside its words is told with them (oobabooga/textgen#7257, llama.cpp#15780)', async () => {
+  const message =
+    'the request exceeds the available context size. try increasing the context size or enable context shift';
+  const type = 'exceed_context_size_error';
+  const body = JSON.stringify({ error: { code: 400, message, type, n_prompt_tokens: 14_429, n_ctx: 8192 } });
+  const numbers = /the prompt has 14429 tokens, and the context 8192/;
+  for (const server of [
+    await serverThatSays(body, 'application/json', 400),
+    await serverThatSays(body, 'application/json'),
+    await serverThatSays(`data: ${body}\n\n`),
+  ]) {
+    for (const wire of ['lmstudio', 'openai'] as const) {
+      expect(await failureOf(generate(wire, server))).toMatchObject({
+        code: 'context_overflow',
+        kind: 'final',
+        message: expect.stringMatching(numbers),
+      });
+    }
+  }
+});
+
+test('an overflow that a server calls its own fault is one all the same (ggml-org/llama.cpp#19774)', async () => {
+  const error = { code: 500, message: 'Context size has been exceeded.', type: 'server_error' };
+  const server = await serverThatSays(JSON.stringify({ error }), 'application/json', 500);
+  expect(await failureOf(generate('openai', server))).toMatchObject({
+    code: 'context_overflow',
+    kind: 'final',
+  });
+});
+
+test('what would fail again is not asked again: numbers that are none (ollama/ollama#15582)', async () => {
+  const error = 'failed to encode response: json: unsupported value: NaN';
+  const failure = await failureOf(
+    generate('ollama', await serverThatSays(JSON.stringify({ error }), 'application/json', 500)),
+  );
+  expect(failure).toMatchObject({ code: 'backend_error', kind: 'final' });
+  expect(failure.message).toContain(error);
 });
