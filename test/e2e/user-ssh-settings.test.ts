@@ -72,7 +72,7 @@ async function goesThrough(commands: { readonly agent: string; readonly asker: s
   expect(await agent.exited).toEqual({ exitCode: 0, signal: null });
 }
 
-test('an alias of the ssh configuration, with its port, user and key, is an address, and what a login of its user runs is not run for us', async () => {
+test('an alias of the ssh configuration, with its port, user and key, is an address, and what a login of its user runs or shares is not for us (RustConn#239)', async () => {
   const of = (name: string) =>
     sshWith(name, [
       hostBlock(
@@ -83,6 +83,9 @@ test('an alias of the ssh configuration, with its port, user and key, is an addr
         'IdentityAgent none',
         'RemoteCommand tmux new-session -A',
         'RequestTTY force',
+        // Longer than a socket's path may be, as one with the name of a host in the cloud is.
+        'ControlMaster auto',
+        `ControlPath ${join(bridge.dir, 'x'.repeat(100))}-%r@%h:%p`,
       ),
     ]);
   await goesThrough({ agent: await of('home-pc'), asker: await of('bot') });
