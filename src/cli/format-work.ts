@@ -1,7 +1,8 @@
 import type { WaitsFor } from '../admin/task-waits.js';
 import type { WhoIsWaited } from '../admin/who-waits.js';
 import { nameHolders } from '../bridge/attendance.js';
-import { formatAge, formatDuration } from '../protocol/duration.js';
+import { workWords } from '../bridge/work-words.js';
+import { formatDuration } from '../protocol/duration.js';
 import { oneLine } from '../protocol/printable.js';
 
 /** What is done for a task, as far as its agent said; `since` is ISO 8601. */
@@ -14,12 +15,8 @@ export interface ShownWork {
 
 /** `by home-pc, llama3.2, generating, for 12 s`; what is not known is left out. */
 export function formatWork({ agent, model, since, phase }: ShownWork, nowMs: number): string {
-  return [
-    `by ${oneLine(agent)}`,
-    ...(model === null ? [] : [oneLine(model)]),
-    ...(phase === null ? [] : [phaseWords(phase)]),
-    ...(since === null ? [] : [`for ${formatAge(Math.max(0, nowMs - Date.parse(since)))}`]),
-  ].join(', ');
+  const sinceMs = since === null ? null : Date.parse(since);
+  return [`by ${oneLine(agent)}`, ...workWords({ model, sinceMs, phase }, nowMs)].join(', ');
 }
 
 /** `waits for qwen3:8b: office, last seen 3 h ago`. */
@@ -69,9 +66,4 @@ function stepsIn(atMs: number, nowMs: number): string {
   const time = `${at.getHours()}`.padStart(2, '0');
   const isFar = atMs - nowMs > 12 * 60 * 60_000;
   return `steps in ${isFar ? `in ${formatDuration(atMs - nowMs)}` : `at ${time}:${`${at.getMinutes()}`.padStart(2, '0')}`}`;
-}
-
-/** A phase in words. One that this version does not know is shown as it is. */
-export function phaseWords(phase: string): string {
-  return phase === 'waiting' ? 'waiting for its model server' : oneLine(phase);
 }

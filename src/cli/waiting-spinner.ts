@@ -3,10 +3,10 @@ import yoctoSpinner from 'yocto-spinner';
 import type { Waiting } from '../asker/waiting-watch.js';
 import { attendanceProblem } from '../bridge/attendance.js';
 import type { TaskWork } from '../bridge/side-refs.js';
+import { phaseWords } from '../bridge/work-words.js';
 import { formatAge, formatDuration } from '../protocol/duration.js';
 import { shortId } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';
-import { phaseWords } from './format-work.js';
 
 /** What is shown while an answer is waited for. */
 export interface WaitingSpinner {

@@ -1,5 +1,6 @@
 import { attendanceOf, attendanceProblem } from '../../bridge/attendance.js';
 import type { WhoWorks } from '../../bridge/side-refs.js';
+import { workWords } from '../../bridge/work-words.js';
 import { shortId } from '../../protocol/names.js';
 import { ok, type Verdict, warning } from './finding.js';
 
@@ -19,20 +20,21 @@ export function judgeAgents(
 ): Verdict {
   const attendance = attendanceOf(who, bridge);
   const problem = attendanceProblem(attendance, bridge.nowMs);
-  const { waiting } = bridge;
+  const { waiting, nowMs } = bridge;
+  const at = [...who.running]
+    .filter(([task]) => bridge.working?.has(task) ?? true)
+    .map(
+      ([task, work]) => `; ${[`${work.agent} is at ${shortId(task)}`, ...workWords(work, nowMs)].join(', ')}`,
+    )
+    .join('');
   if (problem !== null) {
     const isNew = attendance.state === 'absent' && attendance.last === null && waiting === 0;
     if (isNew) return ok(problem.text);
     const tasks = waiting === 0 ? '' : `; ${waiting === 1 ? 'a task waits' : `${waiting} tasks wait`}`;
-    return warning(`${problem.text}${tasks}`, problem.remedy);
+    return warning(`${problem.text}${tasks}${at}`, problem.remedy);
   }
   if (attendance.state !== 'present')
     return ok('this bridge takes no claims, so no agent says that it is there');
-  const at = [...who.running]
-    .filter(([task]) => bridge.working?.has(task) ?? true)
-    .map(([task, { agent }]) => `${agent} is at ${shortId(task)}`)
-    .join(', ');
-  return ok(
-    `${attendance.agents.join(', ')} ${attendance.agents.length === 1 ? 'is' : 'are'} there${at === '' ? '' : `; ${at}`}`,
-  );
+  const { agents } = attendance;
+  return ok(`${agents.join(', ')} ${agents.length === 1 ? 'is' : 'are'} there${at}`);
 }

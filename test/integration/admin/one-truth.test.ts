@@ -150,7 +150,10 @@ test('ask, status, list, doctor and the page say the same, from nobody there to 
     const told = { agent: 'home-pc', model: 'gemma:2b', sinceMs: Date.parse(since), phase };
     expect(all.ask).toMatchObject({ for: 'answer', work: told });
     // Of the claim that a crash left on the answered task nobody speaks.
-    expect(all.doctor).toBe(`home-pc is there; home-pc is at ${short(urgent)}`);
+    const what = phase === 'waiting' ? 'waiting for its model server' : phase;
+    expect(all.doctor).toMatch(
+      new RegExp(`^home-pc is there; home-pc is at ${short(urgent)}, gemma:2b, ${what}, for \\d+ s$`),
+    );
   }
 
   await say(bridge, claimRef(urgent), writeClaim({ agent: 'home-pc', session: SESSION, until: at(-1) }));

@@ -1,0 +1,20 @@
+import { formatAge } from '../protocol/duration.js';
+import { oneLine } from '../protocol/printable.js';
+import type { TaskWork } from './side-refs.js';
+
+/**
+ * At what an agent is with a task, for a person: `llama3.2`, `generating`, `for 12 s`. What is not known is
+ * left out. The commands that show it say it in these words, whichever it is.
+ */
+export function workWords({ model, sinceMs, phase }: Omit<TaskWork, 'agent'>, nowMs: number): string[] {
+  return [
+    ...(model === null ? [] : [oneLine(model)]),
+    ...(phase === null ? [] : [phaseWords(phase)]),
+    ...(sinceMs === null ? [] : [`for ${formatAge(Math.max(0, nowMs - sinceMs))}`]),
+  ];
+}
+
+/** A phase in words. One that this version does not know is shown as it is. */
+export function phaseWords(phase: string): string {
+  return phase === 'waiting' ? 'waiting for its model server' : oneLine(phase);
+}
