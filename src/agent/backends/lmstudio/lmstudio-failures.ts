@@ -14,8 +14,8 @@ export const LMSTUDIO_FAILURES: readonly FailureRule[] = [
   },
   {
     kind: 'final',
-    wording: /error loading model|failed to load/i,
-    source: '#417, #1170, #1223: of a model that this version or this PC cannot load',
+    wording: /error loading model|failed to load|exited before becoming healthy/i,
+    source: '#417, #1170, #1223, #2190: of a model that this version or this PC cannot load',
   },
   {
     kind: 'busy',

@@ -60,6 +60,11 @@ test.each([
   ['final', 400, 'Failed to load model "x". Error: Error loading model. (Exit code: 6).'],
   ['final', 400, 'Model loading was stopped due to insufficient system resources.'],
   ['final', null, 'cudaMalloc failed: out of memory'],
+  [
+    'final',
+    null,
+    'Engine protocol runtime llama-server for mmVG exited before becoming healthy. exitCode=1, signal=null',
+  ],
 ] as const)('LM Studio: %s is what %s with %j is', (kind, status, text) => {
   expect(kindOfFailure(LMSTUDIO_FAILURES, { status, text })).toBe(kind);
 });
