@@ -31,7 +31,9 @@ export function judgeAgents(
     const isNew = attendance.state === 'absent' && attendance.last === null && waiting === 0;
     if (isNew) return ok(problem.text);
     const tasks = waiting === 0 ? '' : `; ${waiting === 1 ? 'a task waits' : `${waiting} tasks wait`}`;
-    return warning(`${problem.text}${tasks}${at}`, problem.remedy);
+    // Of an agent that is gone a claim may be left; of one that waits for its model server it says at what.
+    const work = attendance.state === 'no-model-server' ? at : '';
+    return warning(`${problem.text}${tasks}${work}`, problem.remedy);
   }
   if (attendance.state !== 'present')
     return ok('this bridge takes no claims, so no agent says that it is there');
