@@ -8,11 +8,17 @@ const fallbacks = new Map(OWNER_SETTINGS.map(({ key, fallback }) => [key.toLower
 
 /**
  * What ssh-command reads of the settings, with the default it has for each: `setting taskttl 7d`, `bytes
- * maxtaskbytes`.
+ * maxtaskbytes`, and `bytes maxstreambytes "$largest"` behind `largest=16777216`.
  */
 async function readByShell(): Promise<(readonly [key: string, fallback: string])[]> {
-  const calls = (await read('hooks/ssh-command')).matchAll(/^ +(?:setting|bytes) ([a-z]+) ?(\S*)$/gm);
-  return [...calls].map(([, key = '', fallback = '']) => [`bridge.${key}`, fallback || '8388608'] as const);
+  const text = await read('hooks/ssh-command');
+  const calls = text.matchAll(/^ +(?:setting|bytes) ([a-z]+) ?(\S*)$/gm);
+  return [...calls].map(({ 1: key = '', 2: fallback = '', index }) => {
+    const [, name] = /^"\$(\w+)"$/.exec(fallback) ?? [];
+    const before = text.slice(0, index).matchAll(new RegExp(`^ +${name}=(\\d+)$`, 'gm'));
+    const said = name === undefined ? fallback : ([...before].at(-1)?.[1] ?? '');
+    return [`bridge.${key}`, said || '8388608'] as const;
+  });
 }
 
 test('the table of settings has every key of [bridge] that the program reads, and no other', async () => {
