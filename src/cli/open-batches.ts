@@ -1,8 +1,8 @@
 import type { BridgeAccess } from '../bridge/connection.js';
 import { BatchIndex, type KnownBatch } from '../gateway/batches/batch-index.js';
 import type { BatchBridge } from '../gateway/batches/take-in.js';
-import { openCalls } from '../gateway/bridge-calls.js';
 import type { Calls } from '../gateway/calls.js';
+import { openCalls } from '../gateway/open-calls.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 
 /** A bridge that batches are put on from the command line, and the batches that it has. */

@@ -1,7 +1,6 @@
 import type { Committed } from '../asker/commit-local.js';
-import { openToWrite } from '../asker/commit-to-view.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
-import type { BridgeAccess, BridgeTerms } from '../bridge/connection.js';
+import type { BridgeTerms } from '../bridge/connection.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { CANCEL_FILE } from '../protocol/names.js';
@@ -18,27 +17,14 @@ import { KeptCalls } from './kept-calls.js';
 import { KnownModels } from './known-models.js';
 import type { LiveCall } from './live-call.js';
 import { OpenTasks } from './open-tasks.js';
-import { findOwnTasks } from './own-tasks.js';
+import { findOwnTasks, takeUp } from './own-tasks.js';
 import { PostedCalls } from './posted-calls.js';
 import { readRecordedKeys } from './recorded-keys.js';
-import { notTaken, tooManyOpen } from './task-errors.js';
+import { notTaken } from './task-errors.js';
+import { toldOnce } from './told-once.js';
 
-/** Opens a bridge for the calls of a gateway. Throws BridgeError as openToWrite does. */
-export async function openCalls(
-  access: BridgeAccess,
-  settings: CallsSettings,
-  signal?: AbortSignal,
-): Promise<Calls> {
-  const view = await openToWrite(access, 'window', { name: settings.name, signal });
-  try {
-    return await BridgeCalls.open(view, settings);
-  } catch (error) {
-    await view.close();
-    throw error;
-  }
-}
-
-class BridgeCalls implements Calls {
+/** The calls of a gateway over one view of its bridge, which it closes. */
+export class BridgeCalls implements Calls {
   readonly view: BridgeView;
   readonly #settings: CallsSettings;
   readonly #kept: KeptCalls;
@@ -48,15 +34,15 @@ class BridgeCalls implements Calls {
   readonly #terms: FreshTerms;
   readonly #queue: CommitQueue;
   readonly #open: OpenTasks;
-  #told = '';
+  readonly #tell: (error: unknown) => void;
   #isClosed = false;
 
   private constructor(feed: BridgeFeed, settings: CallsSettings) {
-    const { waitMs, lingerMs } = settings;
     this.view = feed.view;
     this.#settings = settings;
+    this.#tell = toldOnce(settings.onProblem);
     this.#feed = feed;
-    this.#kept = new KeptCalls(feed.view, { waitMs, lingerMs, cancel: (task) => this.#cancel(task) });
+    this.#kept = new KeptCalls(feed.view, { ...settings, cancel: (task) => this.#cancel(task) });
     this.#models = new KnownModels(feed);
     this.#terms = new FreshTerms(feed.view);
     this.#queue = new CommitQueue(feed, settings.name);
@@ -75,31 +61,22 @@ class BridgeCalls implements Calls {
       onProblem: (error) => calls.#tell(error),
     });
     const calls = new BridgeCalls(feed, settings);
-    await calls.#takeUp();
+    const { gateway, lingerMs, maxCalls: max } = settings;
+    const query = { name: calls.#queue.name, gateway, lingerMs, max };
+    takeUp(calls.#kept, await findOwnTasks(view, feed.tip(), query));
     feed.follow();
     return calls;
-  }
-
-  /** Takes up what was asked before this gateway was started again: its clients may come back. */
-  async #takeUp(): Promise<void> {
-    const { gateway, lingerMs, maxCalls: max } = this.#settings;
-    const query = { name: this.#queue.name, gateway, lingerMs, max };
-    for (const own of await findOwnTasks(this.view, this.#feed.tip(), query)) {
-      const call = this.#kept.add(own);
-      this.#kept.onMain(call, own.task, own.isStreamed);
-      if (own.answer !== null) this.#kept.answered(own.task, own.answer);
-      call.linger();
-    }
   }
 
   async open(asked: AskedCall): Promise<LiveCall> {
     const found = this.#kept.find(asked);
     if (found !== null) return await found.join(true, asked.signal);
-    await this.#look(asked);
+    await this.#models.require(asked);
+    await this.terms();
     // Meanwhile somebody may have asked the same.
     const again = this.#kept.find(asked);
     if (again !== null) return await again.join(true, asked.signal);
-    this.#requireRoom();
+    this.#kept.requireRoom();
     return await this.#ask(asked).join(false, asked.signal);
   }
 
@@ -108,7 +85,8 @@ class BridgeCalls implements Calls {
   }
 
   async #post(asked: AskedCall): Promise<string> {
-    await this.#look(asked);
+    await this.#models.require(asked);
+    await this.terms();
     const { isStreamed: _, ...message } = draftCall(asked, this.view, this.#settings.gateway);
     const endsAtMs = performance.now() + this.#settings.waitMs;
     const isWanted = () => performance.now() < endsAtMs && asked.signal?.aborted !== true;
@@ -118,7 +96,7 @@ class BridgeCalls implements Calls {
   async watch(task: string): Promise<LiveCall> {
     const there = this.#kept.ofTask(task);
     if (there !== undefined) return await there.join(true);
-    this.#requireRoom();
+    this.#kept.requireRoom();
     return await this.#kept.watch(task);
   }
 
@@ -186,16 +164,6 @@ class BridgeCalls implements Calls {
     await this.view.close();
   }
 
-  /** Throws ApiError 404 for a model that nobody has; then the terms are those of now. */
-  async #look(asked: AskedCall): Promise<void> {
-    await this.#models.require(asked);
-    await this.terms();
-  }
-
-  #requireRoom(): void {
-    if (this.#kept.size >= this.#settings.maxCalls) throw tooManyOpen(this.#kept.size);
-  }
-
   #ask(asked: AskedCall): Call {
     const { isStreamed, ...message } = draftCall(asked, this.view, this.#settings.gateway);
     const call = this.#kept.add(asked);
@@ -228,12 +196,5 @@ class BridgeCalls implements Calls {
       .submit({ ...draftCancel(task, this.view), isWanted: () => !this.#isClosed })
       // Its answer may have come first; nothing rests on a cancel.
       .catch(() => {});
-  }
-
-  #tell(error: unknown): void {
-    const text = error instanceof Error ? error.message : String(error);
-    if (text === this.#told) return;
-    this.#told = text;
-    this.#settings.onProblem(error);
   }
 }

@@ -9,11 +9,13 @@ import { Call, type CallKeeper } from './call.js';
 import { contentOf, keyOf } from './call-content.js';
 import { HeardRates } from './heard-rates.js';
 import type { LiveCall } from './live-call.js';
-import { keyReused } from './task-errors.js';
+import { keyReused, tooManyOpen } from './task-errors.js';
 import { openTaskStreams, type TaskStreams } from './task-streams.js';
 
 /** How long calls are kept, and what becomes of a task that is open and has no client any more. */
 export interface KeepRules extends Pick<CallKeeper, 'waitMs' | 'lingerMs'> {
+  /** The most calls that are kept at a time. */
+  readonly maxCalls: number;
   readonly cancel: (task: string) => void;
 }
 
@@ -24,6 +26,7 @@ export interface KeepRules extends Pick<CallKeeper, 'waitMs' | 'lingerMs'> {
 export class KeptCalls {
   readonly #view: BridgeView;
   readonly #keeper: CallKeeper;
+  readonly #maxCalls: number;
   readonly #cancel: (task: string) => void;
   readonly #streams: TaskStreams;
   readonly #rates: HeardRates;
@@ -33,8 +36,9 @@ export class KeptCalls {
   readonly #byContent = new Map<string, Set<Call>>();
   readonly #byKey = new Map<string, Call>();
 
-  constructor(view: BridgeView, { waitMs, lingerMs, cancel }: KeepRules) {
+  constructor(view: BridgeView, { waitMs, lingerMs, maxCalls, cancel }: KeepRules) {
     this.#view = view;
+    this.#maxCalls = maxCalls;
     this.#cancel = cancel;
     this.#streams = openTaskStreams(view.connection, (task, piece) => {
       this.#rates.take(task, piece);
@@ -50,6 +54,11 @@ export class KeptCalls {
 
   get size(): number {
     return this.#all.size;
+  }
+
+  /** Throws ApiError 429 where as many are kept as may be. */
+  requireRoom(): void {
+    if (this.size >= this.#maxCalls) throw tooManyOpen(this.size);
   }
 
   /** How many clients wait. */

@@ -6,6 +6,7 @@ import { TaskRecords } from '../log/task-records.js';
 import { type HistoryCommit, type HistoryMessage, messageOf } from '../protocol/history.js';
 import type { TaskRequest } from '../protocol/request.js';
 import { readTask } from '../protocol/task.js';
+import type { KeptCalls } from './kept-calls.js';
 
 /** A task that a gateway has asked, as the record has it. */
 export interface OwnTask extends TaskRequest {
@@ -87,5 +88,15 @@ export async function findOwnTasks(view: BridgeView, tip: string, query: OwnTask
     return found.reverse();
   } finally {
     reader.close();
+  }
+}
+
+/** Takes up what was asked before this gateway was started again: its clients may come back. */
+export function takeUp(kept: KeptCalls, tasks: readonly OwnTask[]): void {
+  for (const own of tasks) {
+    const call = kept.add(own);
+    kept.onMain(call, own.task, own.isStreamed);
+    if (own.answer !== null) kept.answered(own.task, own.answer);
+    call.linger();
   }
 }

@@ -6,12 +6,12 @@ import { readRef } from '../git/refs.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { BatchFiles } from './batches/batch-files.js';
 import { Batches } from './batches/batches.js';
-import { openCalls } from './bridge-calls.js';
 import { type Aliases, type BridgeModel, bridgeModels } from './bridge-models.js';
 import { type BridgePage, openBridgePage } from './bridge-page.js';
 import type { Calls, CallsSettings } from './calls.js';
 import { openHealth } from './health.js';
 import { type Metrics, openMetrics } from './metrics.js';
+import { openCalls } from './open-calls.js';
 import { Responses } from './stored/responses.js';
 
 /** A bridge that a gateway is to serve. */
