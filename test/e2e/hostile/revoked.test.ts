@@ -22,6 +22,9 @@ test('a removed key loses its doorbell, its fetch and its push in the middle of 
   const others = open('other-pc', 'bridge-wait');
   await fetch.advertisement();
   await push.advertisement();
+  // The pipes to its hooks have names for a moment only.
+  const hasPipes = () => [...readServerState(repoPath).keys()].some((name) => name.includes('standby.'));
+  await waitUntil(async () => !hasPipes(), 'the pipes have lost their names');
   const before = readServerState(repoPath);
   const built = buildCommit(bridge);
   const bytes = pushBytes({ commands: [built.command], entries: built.objects });
