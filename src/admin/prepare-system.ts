@@ -68,7 +68,7 @@ export async function prepareSystem(
   const sshd = await readSshd(env);
   const port = sshd.get('port') ?? '22';
   const address = `ssh://${user}@${os.hostname()}${port === '22' ? '' : `:${port}`}${target}`;
-  const asUser = becomeUser(found, env);
+  const asUser = becomeUser(found, env, ['init', target]);
   requireReadable(user);
   return { env: asUser, made, sshdHint: hintOf(sshd, user), address };
 }

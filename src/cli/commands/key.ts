@@ -84,7 +84,7 @@ function storeOf(
 ): KeyStore {
   // The line that join prints is pasted as root as well as by the owner.
   const repoPath = path.resolve(repo);
-  const env = becomeOwner(repoPath, environment);
+  const env = becomeOwner(repoPath, environment, process.argv.slice(2));
   const file = authorizedKeys ?? path.join(os.homedir(), '.ssh', 'authorized_keys');
   return { repoPath, authorizedKeysFile: path.resolve(file), env };
 }
