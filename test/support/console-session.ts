@@ -74,7 +74,8 @@ export function asShown(world: Pick<GuideWorld, 'dir' | 'user'>, printed: string
     .replaceAll(join(world.dir, 'home-server'), '/home/bridge')
     .replaceAll(join(world.dir, 'home-pc'), '/home/you')
     .replaceAll(join(world.dir, 'tmp/'), '/tmp/')
-    .replaceAll(`${world.user}@server`, 'bridge@server');
+    .replaceAll(`${world.user}@server`, 'bridge@server')
+    .replaceAll(`${world.user}@<server>`, 'bridge@<server>');
 }
 
 /**

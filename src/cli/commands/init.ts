@@ -1,3 +1,4 @@
+import os from 'node:os';
 import path from 'node:path';
 import { type InitResult, initBridge } from '../../admin/init.js';
 import { prepareSystem } from '../../admin/prepare-system.js';
@@ -24,8 +25,7 @@ export const initCommand = defineCommand({
   async run(args, { out, env }) {
     const repo = path.resolve(args.repo);
     if (!args.system) {
-      const user = env.USER ?? SYSTEM_USER;
-      const address = `ssh://${user}@<server>${repo}`;
+      const address = `ssh://${ownName()}@<server>${repo}`;
       await out.print(describe(await initBridge(repo, env), address));
       return EXIT.done;
     }
@@ -36,6 +36,16 @@ export const initCommand = defineCommand({
     return EXIT.done;
   },
 });
+
+/** Who owns what is made here. Not $USER: after `su` it may name who was there before, and cron has none. */
+function ownName(): string {
+  try {
+    return os.userInfo().username;
+  } catch {
+    // The user id has no login name, as in some containers.
+    return '<user>';
+  }
+}
 
 /** Ready to paste, once the name of the server stands in the place for it. */
 function quoteAddress(address: string): string {

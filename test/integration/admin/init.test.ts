@@ -14,7 +14,7 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -64,10 +64,11 @@ test('a fresh bridge has hooks, settings, one commit and an empty log, and nothi
   const parent = await tempDir();
   const repo = join(parent, 'a', 'b c', 'bridge.git');
 
-  const made = await init(repo);
+  const made = await init(repo, { USER: 'who-was-there-before-su' });
 
   expect(made).toMatchObject({ exitCode: 0, stderr: '' });
   expect(made.stdout).toContain(`Made a bridge at ${repo}`);
+  expect(made.stdout).toContain(`  llm-bridge join 'ssh://${userInfo().username}@<server>${repo}'`);
   expect(await readdir(join(parent, 'a', 'b c'))).toEqual(['bridge.git']);
   for (const [key, ...values] of SETTINGS)
     expect(await config(repo, '--get-all', key)).toBe(values.join('\n'));
