@@ -65,14 +65,14 @@ const FAILURES: readonly Failure[] = [
     meanings: ['unknown-host'],
     code: 'ssh-host',
     message: 'the name of the server cannot be resolved',
-    remedy: 'check the host in --repo, and whether this machine is online',
+    remedy: 'check the host in the address of the bridge, and whether this machine is online',
     retryable: true,
   },
   {
     meanings: ['unreachable'],
     code: 'unreachable',
     message: 'the server cannot be reached',
-    remedy: 'check host and port in --repo, and whether the server and the network are up',
+    remedy: 'check host and port in the address of the bridge, and whether the server and the network are up',
     retryable: true,
   },
   {
@@ -110,7 +110,7 @@ const FAILURES: readonly Failure[] = [
     meanings: ['no-repository'],
     code: 'no-such-repository',
     message: 'there is no bridge at that address',
-    remedy: 'check the path in --repo; "llm-bridge init" makes a bridge',
+    remedy: 'check the path in the address of the bridge; "llm-bridge init" makes a bridge',
     retryable: false,
   },
   {

@@ -102,6 +102,18 @@ test('a PC joins by one pasted line, and goes on where it stood', async () => {
   // From now on the bridge needs no name here.
   const used = await runCli(['use'], { env });
   expect(used.stdout).toMatch(new RegExp(`^\\* home\t${bridge.sshUrl}\t.*llm-bridge-home\n$`));
+  // A key says hello whatever path was typed: the wrong one is told, and takes no saved one's place.
+  const [, address = '', ...rest] = words;
+  const wrong = await runCli(['join', `${address}x`, ...rest], { env });
+  expect(wrong.exitCode).toBe(1);
+  expect(wrong.stderr).toMatch(
+    /^error: read \S+x: the server refused: this key opens no shell and no other path/,
+  );
+  expect(wrong.stderr).toMatch(
+    /^try: check the path: ssh:\/\/\S+bridge\.git; another bridge .*--profile NAME$/m,
+  );
+  expect(wrong.stdout).not.toMatch(/^(?:saved|next)/m);
+  expect((await runCli(['use'], { env })).stdout).toBe(used.stdout);
   await runCli(['ask', '2+2', '--no-wait', '--repo', bridge.repoPath], { env: ownerEnv });
   expect(await runCli(['agent', '--once'], { env })).toMatchObject({ exitCode: 0 });
   const status = await runCli(['status', '--repo', 'home'], { env });

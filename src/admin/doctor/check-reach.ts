@@ -22,7 +22,7 @@ export async function checkName({ hostname, isProxied }: SshPlan): Promise<Verdi
     const { code } = error as NodeJS.ErrnoException;
     return broken(
       `the name ${hostname} cannot be resolved (${code ?? 'no reason'})`,
-      `check the host in --repo, and whether this machine is online: ping -c 1 ${hostname}`,
+      `check the host in the address of the bridge, and whether this machine is online: ping -c 1 ${hostname}`,
     );
   }
 }
@@ -39,13 +39,13 @@ export async function checkPort({ hostname, port, isProxied }: SshPlan): Promise
         : `cannot be reached (${said.code})`;
     return broken(
       `${at} ${why}`,
-      'check the port in --repo (ssh://user@host:2222/path); on the server: sudo systemctl status ssh; look at the firewall',
+      'check the port in the address of the bridge (ssh://user@host:2222/path); on the server: sudo systemctl status ssh; look at the firewall',
     );
   }
   if (!said.banner.startsWith('SSH-'))
     return broken(
       `${at} is open, but what listens there is no SSH server: it says ${JSON.stringify(said.banner.slice(0, 60))}`,
-      'check the port in --repo',
+      'check the port in the address of the bridge',
     );
   const { status, text, remedy } = judgeSshServer(said.banner);
   return status === 'warning' && remedy !== null

@@ -4,10 +4,11 @@ import { parseAddress } from '../../bridge/address.js';
 import { closeConnection, openConnection } from '../../bridge/connection.js';
 import { profilesFile, saveProfile } from '../../bridge/profiles.js';
 import type { SshConnection } from '../../bridge/run-ssh.js';
+import { readRemoteRef } from '../../git/porcelain.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import type { Hello } from '../../protocol/hello.js';
-import { type Principal, principalNameSchema } from '../../protocol/names.js';
+import { MAIN_REF, type Principal, principalNameSchema } from '../../protocol/names.js';
 import { learnHostKey, trustHostKey } from './host-key.js';
 import { bridgePathOf, letInLine, letInVia, waitUntilLetIn } from './let-in.js';
 import { ownKey } from './own-key.js';
@@ -87,6 +88,7 @@ export async function join(options: JoinOptions): Promise<Joined | null> {
     }
     if (hello === null || hello === 'refused') throw notABridge(address.destination);
     requireAsWanted(hello, principal, repoPath);
+    await requireAtPath(connection.env, address.url);
     await say(`the server lets it in as ${hello.name}, with the role ${hello.role}`);
     const joined = { repo: address.url, identity: key.identityFile, hello };
     const file = profilesFile(env);
@@ -130,6 +132,23 @@ function requireAsWanted(hello: Hello, { name, role }: Principal, repoPath: stri
     code: 'role',
     remedy: `join with --role ${hello.role}; or on the server: llm-bridge key remove ${hello.name} --repo ${shellQuote(repoPath)}, then run this again as ${name}`,
   });
+}
+
+/**
+ * Reads the bridge at that very path. A key says hello whatever path was typed, and a profile of a wrong one
+ * would take the place of a right one.
+ */
+async function requireAtPath(env: NodeJS.ProcessEnv, url: string): Promise<void> {
+  try {
+    await readRemoteRef(env, url, MAIN_REF);
+  } catch (error) {
+    if (!(error instanceof BridgeError) || error.code !== 'refused') throw error;
+    throw new BridgeError(error.message, {
+      code: error.code,
+      remedy: `check the path: ${error.remedy}; another bridge on that server takes a key of its own: --profile NAME`,
+      cause: error,
+    });
+  }
 }
 
 function notABridge(destination: string): BridgeError {

@@ -55,7 +55,7 @@ export const joinCommand = defineCommand({
         say: (text) => out.print(text),
         confirm: (question) => askPerson(question, signal),
         async paste(line, owner) {
-          const who = owner === null ? 'as the owner of the bridge' : `as ${owner} or root`;
+          const who = owner === null ? 'as the owner of the bridge' : `as ${ownerOrRoot(owner)}`;
           await out.print(`now paste this on the server, ${who}:\n\n  ${line}\n`);
           if (args.wait) process.stderr.write('waiting until the key is let in …\n');
         },
@@ -109,6 +109,11 @@ async function examine(
   }
   await out.print(`doctor: ${sound} checks are ok`);
   return isSound;
+}
+
+/** Who may let a key in. Some keep a bridge as root. */
+function ownerOrRoot(owner: string): string {
+  return owner === 'root' ? owner : `${owner} or root`;
 }
 
 function hostOf(address: string): string {
