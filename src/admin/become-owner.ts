@@ -22,7 +22,7 @@ export function becomeOwner(
 
 /**
  * Becomes another user for good, groups and home folder included, and returns the environment to go on with.
- * For root. Throws BridgeError `other-owner` where the system does not let it, with `again` as in becomeOwner.
+ * For root. Throws BridgeError `other-owner` where the system does not let it, with `again` as there.
  */
 export function becomeUser(
   { uid, gid }: { readonly uid: number; readonly gid: number },
