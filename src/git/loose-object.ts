@@ -1,9 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { utimes } from 'node:fs/promises';
 import path from 'node:path';
-import { promisify } from 'node:util';
-import { deflate } from 'node:zlib';
 import { DISK, syncEntry, writeDurably } from '../process/durable-file.js';
+import { deflateObject } from './deflate-object.js';
 import type { ObjectInfo } from './git-objects.js';
 import type { ObjectIds, Repository } from './run-git.js';
 
@@ -50,7 +49,7 @@ export async function writeLooseObject(
   }
   // git takes a file with this prefix for the leftover of a killed writer, and its gc removes it.
   const temporary = path.join(folder, `tmp_obj_${randomBytes(6).toString('hex')}`);
-  const bytes = await promisify(deflate)(Buffer.concat([header(object), object.content]));
+  const bytes = await deflateObject(Buffer.concat([header(object), object.content]));
   const mode = groupReads ? { ...GROUP_READS, whateverUmask: true } : ANYBODY_READS;
   await writeDurably({ file, temporary, bytes, mode, isDisposable });
   return id;

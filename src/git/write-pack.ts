@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { promisify } from 'node:util';
-import { deflate } from 'node:zlib';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { deflateObject } from './deflate-object.js';
 import type { NewObject } from './loose-object.js';
 import { gitFailed, type ObjectIds, type Repository, runGit } from './run-git.js';
 
@@ -22,19 +22,29 @@ export async function writePack(
   if (result.exitCode !== 0) throw gitFailed(['index-pack'], result);
 }
 
+/** As many are deflated between two turns of the event loop: some milliseconds. */
+const OBJECTS_A_TURN = 64;
+
 /** The bytes of a pack of these objects, each of them whole (git's `Documentation/gitformat-pack.txt`). */
 async function packOf(objects: readonly NewObject[], ids: ObjectIds): Promise<Buffer> {
   const head = Buffer.alloc(12);
   head.write('PACK', 'latin1');
   head.writeUInt32BE(2, 4);
   head.writeUInt32BE(objects.length, 8);
-  const entries = await Promise.all(
-    objects.map(async ({ type, content }) => [
-      entryHead(TYPES[type], content.length),
-      await promisify(deflate)(content),
-    ]),
-  );
-  const pack = Buffer.concat([head, ...entries.flat()]);
+  const entries: Buffer[] = [];
+  for (let at = 0; at < objects.length; at += OBJECTS_A_TURN) {
+    // Whoever else is served by this process has a turn.
+    if (at > 0) await nextTurn();
+    const part = objects.slice(at, at + OBJECTS_A_TURN);
+    const made = await Promise.all(
+      part.map(async ({ type, content }) => [
+        entryHead(TYPES[type], content.length),
+        await deflateObject(content),
+      ]),
+    );
+    entries.push(...made.flat());
+  }
+  const pack = Buffer.concat([head, ...entries]);
   return Buffer.concat([pack, createHash(ids).update(pack).digest()]);
 }
 
