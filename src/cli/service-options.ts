@@ -1,4 +1,4 @@
-import type { ServiceSetting } from '../admin/service/plan-service.js';
+import type { ServiceSetting } from '../admin/service/service-request.js';
 import { SERVICE_ROLES, type ServiceRole } from '../admin/service/service-spec.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { camelCase, helpOf, type Option, variableOf, worded } from './option.js';

@@ -1,5 +1,6 @@
-import { planService, type RepoWord, type Service } from '../../admin/service/plan-service.js';
+import { planService, type Service } from '../../admin/service/plan-service.js';
 import { readService, uninstallService } from '../../admin/service/run-service.js';
+import type { RepoWord } from '../../admin/service/service-request.js';
 import { requireProgram } from '../../admin/service/started-program.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { type Command, type CommandIo, defineCommand, defineGroup } from '../command.js';
