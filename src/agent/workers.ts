@@ -4,18 +4,16 @@ import { answerTask } from './answer-task.js';
 import type { StartTask } from './claims/claims-events.js';
 import { createKeeper } from './clone/finished-answers.js';
 import { Job } from './job.js';
-import type { RoomUser, TaskInLine } from './model-room.js';
+import type { RoomUser } from './model-room.js';
 import type { AgentContext } from './open-agent.js';
 import { EqualTasks } from './queue/equal-tasks.js';
+import { frontOfLine, tasksInLine } from './tasks-in-line.js';
 
 /** The most answers that wait to be kept: a crash costs no more of the model's work than that. */
 const MAX_KEEPING = 32;
 
 /** The most tasks that are claimed before there is room for them: with those that have room, one push. */
 const MAX_AHEAD = 40;
-
-/** So many free tasks are looked at: more than an agent has room for, however they fall to it and others. */
-const MAX_FRONT = 512;
 
 /** The tasks that an agent answers at the same time. At most `parallel` of them are with a model. */
 export class Workers {
@@ -35,7 +33,7 @@ export class Workers {
     this.#user = {
       bridge: agent.connection.address.url,
       withModel: () => this.#withModel(),
-      line: () => this.#line(),
+      line: () => tasksInLine(agent, (id) => this.#jobs.has(id)),
       take: (room) => this.#take(room),
     };
     agent.options.room.enter(this.#user);
@@ -80,7 +78,7 @@ export class Workers {
     const { session, signal, claims, queue } = this.#agent;
     const { goodAnswers, cancelled } = session.queue;
     if (signal.aborted) return 0;
-    const byId = this.#front();
+    const byId = frontOfLine(this.#agent, (id) => this.#jobs.has(id));
     const starts = claims.choose({
       free: [...byId.keys()],
       room: this.#isFull() ? 0 : room,
@@ -94,45 +92,6 @@ export class Workers {
     }
     this.#started += starts.length;
     return starts.filter(({ task, isAhead = false }) => !isAhead && !cancelled.has(task)).length;
-  }
-
-  /**
-   * The first of the tasks that could be started, in their order, with those before them that are left to
-   * other agents; and the first of the cancelled ones, wherever they stand. With fifty thousand open tasks
-   * all of them would be looked through after each answer.
-   */
-  #front(): Map<string, AskedTask> {
-    const { session, claims, queue, gate } = this.#agent;
-    const { goodAnswers, cancelled } = session.queue;
-    const front = new Map<string, AskedTask>();
-    let free = 0;
-    for (const task of session.eachOpen()) {
-      if (this.#jobs.has(task.id) || !gate.mayTake(task.id)) continue;
-      front.set(task.id, task);
-      if (!claims.leaves(queue.modelFor(task.id, goodAnswers))) free += 1;
-      if (free === MAX_FRONT) break;
-    }
-    let ended = 0;
-    for (const id of cancelled.keys()) {
-      const task = front.has(id) || this.#jobs.has(id) ? null : session.openTask(id);
-      if (task === null || !gate.mayTake(id)) continue;
-      front.set(id, task);
-      ended += 1;
-      if (ended === MAX_FRONT) break;
-    }
-    return front;
-  }
-
-  /** All that is pending here, in the order of its own clock. */
-  #line(): TaskInLine[] {
-    const { session, queue, gate, claims } = this.#agent;
-    const free = new Set(gate.open(session.openTasks()).map(({ id }) => id));
-    const nowMs = session.serverNow();
-    return session.queue.pending.map(({ id, askedAtMs }) => ({
-      ...queue.turnOf(id),
-      waitedMs: nowMs - askedAtMs,
-      isFree: free.has(id) && !this.#jobs.has(id) && !claims.isLeft(id),
-    }));
   }
 
   #withModel(): number {

@@ -1,0 +1,49 @@
+import type { AskedTask } from '../protocol/queue.js';
+import type { TaskInLine } from './model-room.js';
+import type { AgentContext } from './open-agent.js';
+
+/** So many free tasks are looked at: more than an agent has room for, however they fall to it and others. */
+const MAX_FRONT = 512;
+
+/**
+ * The first of the tasks that could be started, in their order, with those before them that are left to
+ * other agents; and the first of the cancelled ones, wherever they stand. With fifty thousand open tasks
+ * all of them would be looked through after each answer. `isRunning`: it is being answered here already.
+ */
+export function frontOfLine(
+  { session, claims, queue, gate }: AgentContext,
+  isRunning: (id: string) => boolean,
+): Map<string, AskedTask> {
+  const { goodAnswers, cancelled } = session.queue;
+  const front = new Map<string, AskedTask>();
+  let free = 0;
+  for (const task of session.eachOpen()) {
+    if (isRunning(task.id) || !gate.mayTake(task.id)) continue;
+    front.set(task.id, task);
+    if (!claims.leaves(queue.modelFor(task.id, goodAnswers))) free += 1;
+    if (free === MAX_FRONT) break;
+  }
+  let ended = 0;
+  for (const id of cancelled.keys()) {
+    const task = front.has(id) || isRunning(id) ? null : session.openTask(id);
+    if (task === null || !gate.mayTake(id)) continue;
+    front.set(id, task);
+    ended += 1;
+    if (ended === MAX_FRONT) break;
+  }
+  return front;
+}
+
+/** All that is pending here, in the order of its own clock; none that `isRunning` is free. */
+export function tasksInLine(
+  { session, queue, gate, claims }: AgentContext,
+  isRunning: (id: string) => boolean,
+): TaskInLine[] {
+  const free = new Set(gate.open(session.openTasks()).map(({ id }) => id));
+  const nowMs = session.serverNow();
+  return session.queue.pending.map(({ id, askedAtMs }) => ({
+    ...queue.turnOf(id),
+    waitedMs: nowMs - askedAtMs,
+    isFree: free.has(id) && !isRunning(id) && !claims.isLeft(id),
+  }));
+}
