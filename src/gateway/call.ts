@@ -1,7 +1,8 @@
 import type { FoundAnswer } from '../asker/find-answer.js';
 import { createNotifier, type Notifier } from '../bridge/notifier.js';
 import type { StreamPiece } from '../protocol/stream.js';
-import { type HeardCursor, HeardEvents } from './heard-events.js';
+import { CallReply } from './call-reply.js';
+import type { HeardCursor } from './heard-events.js';
 import type { CallEvent, LiveCall } from './live-call.js';
 import { notAsked } from './task-errors.js';
 
@@ -15,9 +16,6 @@ export interface CallKeeper {
   readonly abandoned: (call: Call) => void;
 }
 
-/** After the answer, the rest of its stream may still be on its way. Milliseconds. */
-const STREAM_TAIL_MS = 2_000;
-
 interface Listener {
   readonly cursor: HeardCursor;
   readonly notifier: Notifier;
@@ -27,17 +25,13 @@ interface Listener {
 export class Call {
   readonly #keeper: CallKeeper;
   readonly #listeners = new Set<Listener>();
-  readonly #heard = new HeardEvents();
+  readonly #reply = new CallReply(() => this.#wake());
   #task: string | null = null;
   #expected: string | null = null;
   #failure: { readonly error: unknown } | null = null;
-  #stream: 'none' | 'begun' | 'ended' = 'none';
-  #answer: FoundAnswer | null = null;
-  #isAnswerOut = false;
   #isDelivered = false;
   #isClosed = false;
   #linger: NodeJS.Timeout | null = null;
-  #tail: NodeJS.Timeout | null = null;
 
   /**
    * `content`: what two calls share that are the same. `key`: by which a client finds it although another one
@@ -62,7 +56,7 @@ export class Call {
   }
 
   get isAnswered(): boolean {
-    return this.#answer !== null;
+    return this.#reply.isAnswered;
   }
 
   /** How many clients wait for it. */
@@ -96,27 +90,12 @@ export class Call {
 
   /** The next piece of the stream of the task. */
   take(piece: StreamPiece): void {
-    if (this.#isAnswerOut) return;
-    // As long as it comes, it is waited for.
-    this.#tail?.refresh();
-    if ('begin' in piece) {
-      if (this.#stream !== 'none') this.#heard.hear({ restart: true });
-      this.#stream = 'begun';
-    } else if ('event' in piece) this.#heard.hear(piece);
-    else if ('end' in piece) {
-      this.#stream = 'ended';
-      if (this.#answer !== null) this.#say();
-    }
-    this.#wake();
+    this.#reply.take(piece);
   }
 
   /** The answer is on main. What is still to come of its stream is waited for a moment. */
   answered(found: FoundAnswer): void {
-    if (this.#answer !== null) return;
-    this.#answer = found;
-    const isComing = this.#stream === 'begun' && found.answer.error === null;
-    if (isComing) this.#tail = setTimeout(() => this.#say(), STREAM_TAIL_MS);
-    else this.#say();
+    this.#reply.answered(found);
   }
 
   /** Starts to wait for a client that comes back; for a call that nobody listens to from its beginning. */
@@ -142,7 +121,7 @@ export class Call {
   async join(isJoined: boolean, signal?: AbortSignal): Promise<LiveCall> {
     if (this.#linger !== null) clearTimeout(this.#linger);
     this.#linger = null;
-    const listener: Listener = { cursor: this.#heard.open(), notifier: createNotifier() };
+    const listener: Listener = { cursor: this.#reply.heard.open(), notifier: createNotifier() };
     this.#listeners.add(listener);
     const endsAtMs = performance.now() + this.#keeper.waitMs;
     try {
@@ -168,28 +147,20 @@ export class Call {
   async *#listen(listener: Listener, endsAtMs: number): AsyncGenerator<CallEvent, void, undefined> {
     while (this.#listeners.has(listener)) {
       const { cursor } = listener;
-      for (let next = this.#heard.next(cursor); next !== null; next = this.#heard.next(cursor)) yield next;
+      const { heard } = this.#reply;
+      for (let next = heard.next(cursor); next !== null; next = heard.next(cursor)) yield next;
       if (!this.#listeners.has(listener)) return;
-      if (this.#isAnswerOut && this.#answer !== null) {
-        const { answer, commit: from } = this.#answer;
-        yield { answer, from, isWhole: this.#stream === 'ended' && !listener.cursor.isLate };
-        return;
-      }
+      const answer = this.#reply.answerFor(cursor);
+      if (answer !== null) return yield answer;
       const leftMs = endsAtMs - performance.now();
       if (leftMs <= 0) return yield { unanswered: 'wait' };
       await listener.notifier.wait(leftMs);
     }
   }
 
-  #say(): void {
-    if (this.#tail !== null) clearTimeout(this.#tail);
-    this.#isAnswerOut = true;
-    this.#wake();
-  }
-
   #leave(listener: Listener, delivered: boolean): void {
     if (!this.#listeners.delete(listener)) return;
-    this.#heard.close(listener.cursor);
+    this.#reply.heard.close(listener.cursor);
     listener.notifier.ring();
     if (delivered) this.#isDelivered = true;
     // Nothing is left to find here.
@@ -206,6 +177,6 @@ export class Call {
 
   #stop(): void {
     if (this.#linger !== null) clearTimeout(this.#linger);
-    if (this.#tail !== null) clearTimeout(this.#tail);
+    this.#reply.stop();
   }
 }
