@@ -1,16 +1,11 @@
 import type { BridgeView } from '../bridge/bridge-view.js';
-import { openDoorbell } from '../bridge/connection.js';
-import { createNotifier } from '../bridge/notifier.js';
 import { REMOTE_MAIN_REF } from '../git/fetch.js';
 import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import { readRef, updateRefs } from '../git/refs.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { HistoryCommit } from '../protocol/history.js';
-
-/** With a doorbell this poll is only a safety net; without one it is how an answer is found. Milliseconds. */
-const SAFETY_POLL_MS = 30_000;
-const POLL_MS = 2_000;
+import { NewsWatch } from './news-watch.js';
 
 /** git is ended after this time without a look at an object. Milliseconds. */
 const READER_IDLE_MS = 60_000;
@@ -32,7 +27,6 @@ export interface FeedListener {
 export class BridgeFeed {
   readonly view: BridgeView;
   readonly #listener: FeedListener;
-  readonly #notifier = createNotifier();
   readonly #closing = new AbortController();
   #known: string;
   /** Main may have moved to an id that we do not have yet. */
@@ -41,11 +35,9 @@ export class BridgeFeed {
   #pushing: { readonly tip: string; rang: boolean } | null = null;
   #wantsSideRefs = false;
   #isFailing = false;
-  /** Whether the doorbell would ring now. */
-  #hears = () => true;
   #running: Promise<string> | null = null;
   #next: Promise<string> | null = null;
-  #loop: Promise<void> | null = null;
+  #watch: NewsWatch | null = null;
   #reader: { readonly gitDir: string; readonly reader: ObjectReader } | null = null;
 
   private constructor(view: BridgeView, known: string, listener: FeedListener) {
@@ -71,7 +63,11 @@ export class BridgeFeed {
 
   /** Begins to tell what is new. */
   follow(): void {
-    this.#loop ??= this.#follow();
+    this.#watch ??= new NewsWatch(this.view.connection, this.#closing.signal, {
+      ring: (tip) => this.#rings(tip),
+      look: () => this.catchUp(),
+      onProblem: (error) => this.#listener.onProblem(error),
+    });
   }
 
   /** Reads objects of the bridge as it is now; a git that stays open for a while. */
@@ -86,7 +82,7 @@ export class BridgeFeed {
 
   /** Whether the last look failed, or nobody tells us of what is new. */
   get isAiling(): boolean {
-    return this.#isFailing || !this.#hears();
+    return this.#isFailing || this.#watch?.isDeaf === true;
   }
 
   /** Main as it is known here. Elsewhere it may be further on. */
@@ -129,7 +125,7 @@ export class BridgeFeed {
       return await push();
     } finally {
       this.#pushing = null;
-      if (mine.rang && this.#known !== tip) this.#ring(tip);
+      if (mine.rang && this.#known !== tip) this.#watch?.ring(tip);
     }
   }
 
@@ -142,7 +138,7 @@ export class BridgeFeed {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#loop;
+    await this.#watch?.ended;
     await this.#next?.catch(() => {});
     await this.#running?.catch(() => {});
     this.#reader?.reader.close();
@@ -155,42 +151,16 @@ export class BridgeFeed {
     return this.#running;
   }
 
-  async #follow(): Promise<void> {
-    const { signal } = this.#closing;
-    const doorbell = openDoorbell(this.view.connection, { ring: (tip) => this.#ring(tip) });
-    let hasHeard = false;
-    this.#hears = () => {
-      // Until it is connected for the first time, nothing is wrong.
-      hasHeard ||= doorbell.connected();
-      return !hasHeard || doorbell.connected();
-    };
-    try {
-      for (let failures = 0; !signal.aborted; ) {
-        const pollMs = failures === 0 && doorbell.connected() ? SAFETY_POLL_MS : POLL_MS;
-        await this.#notifier.wait(pollMs, signal);
-        if (signal.aborted) return;
-        try {
-          await this.catchUp();
-          failures = 0;
-        } catch (error) {
-          failures += 1;
-          if (!signal.aborted) this.#listener.onProblem(error);
-        }
-      }
-    } finally {
-      await doorbell.close();
-    }
-  }
-
-  #ring(tip?: string): void {
-    if (tip === this.#known) return;
+  /** Whether a ring is a reason to look. */
+  #rings(tip?: string): boolean {
+    if (tip === this.#known) return false;
     if (tip !== undefined && tip === this.#pushing?.tip) {
       this.#pushing.rang = true;
-      return;
+      return false;
     }
     this.#isBehind = true;
     if (tip === undefined) this.#listener.onSideRefs();
-    this.#notifier.ring();
+    return true;
   }
 
   async #catchUp(): Promise<string> {
