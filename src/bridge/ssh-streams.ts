@@ -1,9 +1,7 @@
-import type { Readable } from 'node:stream';
-import { startTied } from '../process/start-tied.js';
 import type { StreamPiece } from '../protocol/stream.js';
 import type { FollowedStreams } from './folder-streams.js';
-import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
-import { StreamDemux } from './stream-demux.js';
+import { listenSession, type SessionEnd } from './listen-session.js';
+import type { SshConnection } from './run-ssh.js';
 import { PlaceInStream } from './stream-place.js';
 
 /**
@@ -18,7 +16,7 @@ export const MAX_LISTENERS = 4;
  */
 export const MAX_TASKS_EACH = 64;
 
-/** The same on a bridge whose `init` is older. */
+/** The same on a bridge whose `init` is older, which refuses more of them. */
 const OLD_MAX_TASKS_EACH = 32;
 
 /** What is asked within this time goes into one session. Milliseconds. */
@@ -27,9 +25,6 @@ const GATHER_MS = 15;
 /** Waits after a session that brought nothing: at first this, then twice as long each time. Milliseconds. */
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 30_000;
-
-/** A session that lasted so long did not fail: the server ends each after ten minutes. Milliseconds. */
-const LONG_SESSION_MS = 60_000;
 
 interface Session {
   readonly tasks: Set<string>;
@@ -120,10 +115,12 @@ export class SshStreams implements FollowedStreams {
     const session: Session = {
       tasks: new Set(tasks),
       stop,
-      ended: this.#run(tasks, stop.signal).then((isFailure) => {
+      ended: this.#run(tasks, stop.signal).then((end) => {
         this.#sessions.delete(session);
         if (this.#isClosed || stop.signal.aborted) return;
-        if (isFailure && tasks.length > OLD_MAX_TASKS_EACH) this.#mostEach = OLD_MAX_TASKS_EACH;
+        const isFailure = end !== 'heard';
+        // Not where it failed in another way: one that is busy for a moment would count as older for good.
+        if (end === 'refused' && tasks.length > OLD_MAX_TASKS_EACH) this.#mostEach = OLD_MAX_TASKS_EACH;
         if (isFailure && this.#sessions.size > 0) return this.#refused();
         this.#most = MAX_LISTENERS;
         this.#failures = isFailure ? this.#failures + 1 : 0;
@@ -148,41 +145,21 @@ export class SshStreams implements FollowedStreams {
     this.#planIn(GATHER_MS);
   }
 
-  /** Resolves when the session has ended; true where it brought nothing. Never throws. */
-  async #run(tasks: readonly string[], signal: AbortSignal): Promise<boolean> {
-    const connection = this.#connection;
-    const startedAt = performance.now();
-    let hasHeard = false;
-    try {
-      await connection.shared?.ready(signal);
-      signal.throwIfAborted();
-      const words = sshWords(connection, onlyShared(connection), `bridge-listen ${tasks.join(' ')}`);
-      const { child, end } = startTied(words, { env: connection.env });
-      const stop = () => void end();
-      child.on('error', () => {});
-      child.stderr?.resume();
-      signal.addEventListener('abort', stop, { once: true });
-      const demux = new StreamDemux(tasks);
-      for (const task of tasks) this.#places.get(task)?.readAgain();
-      try {
-        for await (const bytes of child.stdout as Readable) {
-          if (!hasHeard) this.#refusals = 0;
-          hasHeard = true;
-          this.#failures = 0;
-          if (signal.aborted) break;
-          for (const { task, piece } of demux.read(bytes as Buffer))
-            if (this.#places.get(task)?.isNew(piece) === true) this.#take(task, piece);
-        }
-      } finally {
-        signal.removeEventListener('abort', stop);
-        child.stdout?.destroy();
-        child.stderr?.destroy();
-        await end();
-      }
-    } catch {
-      // It broke; the next try says whether it stays so.
-    }
-    return !hasHeard && performance.now() - startedAt < LONG_SESSION_MS;
+  /** Resolves when the session has ended. Never throws. */
+  #run(tasks: readonly string[], signal: AbortSignal): Promise<SessionEnd> {
+    const listener = {
+      begins: () => {
+        for (const task of tasks) this.#places.get(task)?.readAgain();
+      },
+      lives: () => {
+        this.#refusals = 0;
+        this.#failures = 0;
+      },
+      take: (task: string, piece: StreamPiece) => {
+        if (this.#places.get(task)?.isNew(piece) === true) this.#take(task, piece);
+      },
+    };
+    return listenSession(this.#connection, tasks, listener, signal);
   }
 }
 

@@ -54,12 +54,32 @@ test('two hundred tasks that wait are all listened to, and on an older bridge as
       'set -f',
       'set -- $last',
       'shift',
-      `[ "$#" -le ${most} ] || exit 1`,
+      `[ "$#" -le ${most} ] || { echo 'llm-bridge: this key opens no shell; try: ssh://b@s/x' >&2; exit 1; }`,
       `for task; do printf '\\n==> /x/%s <==\\n%s\\n' "$task" '${LINE.trim()}'; done`,
       'exec sleep 600',
     ];
     const streams = await streamsOver(script, (task) => heard.add(task));
     for (let at = 0; at < 200; at += 1) streams.follow(taskOf(at));
     await waitUntil(() => heard.size === Math.min(200, most * MAX_LISTENERS), `${most} in each`);
+  }
+});
+
+test('two hundred tasks are all listened to also where a server was too busy for the first session of many', async () => {
+  for (const failure of [
+    'exit 255',
+    "echo 'llm-bridge: there are too many streams now; try: wait' >&2; exit 1",
+  ]) {
+    const heard = new Set<string>();
+    const script = (dir: string) => [
+      'set -f',
+      'set -- $last',
+      'shift',
+      `if [ "$#" -gt 32 ] && mkdir '${dir}'/busy 2>/dev/null; then ${failure}; fi`,
+      `for task; do printf '\\n==> /x/%s <==\\n%s\\n' "$task" '${LINE.trim()}'; done`,
+      'exec sleep 600',
+    ];
+    const streams = await streamsOver(script, (task) => heard.add(task));
+    for (let at = 0; at < 200; at += 1) streams.follow(taskOf(at));
+    await waitUntil(() => heard.size === 200, `all after ${failure}`);
   }
 });

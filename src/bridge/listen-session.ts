@@ -1,0 +1,87 @@
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startTied } from '../process/start-tied.js';
+import type { StreamPiece } from '../protocol/stream.js';
+import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
+import { StreamDemux } from './stream-demux.js';
+
+/** A session that lasted so long did not fail: the server ends each after ten minutes. Milliseconds. */
+const LONG_SESSION_MS = 60_000;
+
+/** The words in which a server refuses what is no command of it, more tasks than it knows among them. */
+const NO_SUCH_COMMAND = /this key opens no shell/;
+
+/** So much is kept of what a session says beside its streams. Characters. */
+const MAX_STDERR_CHARS = 4_096;
+
+/** Why a session brought nothing may come so long after its output has ended. Milliseconds. */
+const LAST_WORDS_MS = 1_000;
+
+/**
+ * How a session ended. `heard`: something came in it, or it lasted. `refused`: the server does not know such
+ * a command. `nothing`: it failed in another way, which may be different the next time.
+ */
+export type SessionEnd = 'heard' | 'refused' | 'nothing';
+
+/** Who hears a session. */
+export interface SessionListener {
+  /** It is started: each stream comes from its beginning. */
+  readonly begins: () => void;
+  /** Bytes came. */
+  readonly lives: () => void;
+  readonly take: (task: string, piece: StreamPiece) => void;
+}
+
+/** Listens to the streams of some tasks in one session, until it ends or the signal aborts. Never throws. */
+export async function listenSession(
+  connection: SshConnection,
+  tasks: readonly string[],
+  listener: SessionListener,
+  signal: AbortSignal,
+): Promise<SessionEnd> {
+  const startedAt = performance.now();
+  let hasHeard = false;
+  let stderr = '';
+  try {
+    await connection.shared?.ready(signal);
+    signal.throwIfAborted();
+    const words = sshWords(connection, onlyShared(connection), `bridge-listen ${tasks.join(' ')}`);
+    const { child, end } = startTied(words, { env: connection.env });
+    const stop = () => void end();
+    child.on('error', () => {});
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      stderr = (stderr + text).slice(-MAX_STDERR_CHARS);
+    });
+    signal.addEventListener('abort', stop, { once: true });
+    const demux = new StreamDemux(tasks);
+    listener.begins();
+    try {
+      for await (const bytes of child.stdout as Readable) {
+        hasHeard = true;
+        listener.lives();
+        if (signal.aborted) break;
+        for (const { task, piece } of demux.read(bytes as Buffer)) listener.take(task, piece);
+      }
+      if (!hasHeard && child.stderr !== null) await lastWords(child.stderr, signal);
+    } finally {
+      signal.removeEventListener('abort', stop);
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+      await end();
+    }
+  } catch {
+    // It broke; the next try says whether it stays so.
+  }
+  if (hasHeard || performance.now() - startedAt >= LONG_SESSION_MS) return 'heard';
+  return NO_SUCH_COMMAND.test(stderr) ? 'refused' : 'nothing';
+}
+
+/** Waits for the rest of what ssh says. A program that it has started may hold its output open for longer. */
+async function lastWords(stderr: Readable, signal: AbortSignal): Promise<void> {
+  if (stderr.readableEnded || signal.aborted) return;
+  const waiting = new AbortController();
+  const over = AbortSignal.any([signal, waiting.signal]);
+  const late = sleep(LAST_WORDS_MS, undefined, { signal: over }).catch(() => {});
+  await Promise.race([once(stderr, 'end', { signal: over }), late]).finally(() => waiting.abort());
+}
