@@ -24,7 +24,9 @@ export function installedServices(here: ServicesHere): readonly InstalledService
   const { folders, ending } = serviceFolders(platform, here);
   return folders.flatMap((folder) =>
     namesIn(folder).flatMap((base) => {
-      const role = SERVICE_ROLES.find((one) => new RegExp(`^llm-bridge-${one}(?:-|\\.)`).test(base));
+      const role = SERVICE_ROLES.find((one) =>
+        ['-', '.'].some((mark) => base.startsWith(`llm-bridge-${one}${mark}`)),
+      );
       if (role === undefined || !base.endsWith(ending)) return [];
       return [{ name: base.slice(0, -ending.length), role, file: path.join(folder, base) }];
     }),
