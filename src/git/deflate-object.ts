@@ -2,8 +2,8 @@ import { promisify } from 'node:util';
 import { deflate, deflateSync } from 'node:zlib';
 
 /**
- * Up to this size it is done at once: about 30 microseconds for a commit, where a stream of zlib's own and the
- * way to another thread and back took ten times as much of the processor. Bytes.
+ * Up to this size it is done at once: about 30 microseconds for a commit, where a stream of zlib's own and
+ * the way to another thread and back took ten times as much of the processor. Bytes.
  */
 const MAX_AT_ONCE = 16 * 1024;
 
