@@ -9,6 +9,8 @@ const CONFIRM_MS = 15_000;
 
 /** How a bridge of the group is asked. */
 interface MemberSteps {
+  /** Whether a task is with a model, or an answer is not pushed yet: now, not at its last turn. */
+  readonly isWorking: () => boolean;
   /** Has it ask its server once more, soon. */
   readonly askAgain: () => void;
   /** The command was run: it counts from nothing again. */
@@ -61,7 +63,8 @@ export class IdleMember {
     const others = [...this.#members].filter((one) => one !== this);
     if (!others.every((one) => one.#isAtRest())) return false;
     await Promise.all(others.map((one) => one.#confirm(signal)));
-    return others.every((one) => one.#isAtRest());
+    // The room may have started a task of one that lost its server in the middle of a turn.
+    return others.every((one) => one.#isAtRest()) && !this.#steps.isWorking();
   }
 
   /** The command was run. */
@@ -78,7 +81,7 @@ export class IdleMember {
 
   #isAtRest(): boolean {
     const isUnreached = performance.now() - this.#turnMs > UNREACHED_MS;
-    return !this.#isBusy && (this.#isQuiet || isUnreached);
+    return !this.#isBusy && !this.#steps.isWorking() && (this.#isQuiet || isUnreached);
   }
 
   async #confirm(signal: AbortSignal): Promise<void> {

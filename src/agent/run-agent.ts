@@ -73,7 +73,9 @@ async function answerTasks(agent: AgentContext, failed: AbortController): Promis
   const doorbell = options.once ? null : openDoorbell(agent.connection, { ring });
   const rest = watchRest(() => options.onRest?.(), options.restAfterMs);
   const idle = options.idle === null || options.once ? null : new IdleWatch(options.idle.afterMs);
+  const isWorking = () => workers.busy() > 0 || agent.session.finished.length > 0;
   const member = options.idleGroup.join({
+    isWorking,
     askAgain: () => {
       agent.session.wants('fetch');
       agent.notifier.ring();

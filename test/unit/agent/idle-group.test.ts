@@ -1,15 +1,19 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { IdleGroup } from '../../../src/agent/idle-group.js';
 
 const NEVER = new AbortController().signal;
 
-/** Two bridges; `answers` says whether the other one is busy when it is asked once more. */
-function pair(answers: () => boolean) {
+/**
+ * Two bridges; `answers` says whether the other one is busy when it is asked once more, `works` whether a
+ * bridge has something at work between its turns.
+ */
+function pair(answers: () => boolean, works: (name: string) => boolean = () => false) {
   const group = new IdleGroup();
   const restarted: string[] = [];
   const asked: string[] = [];
   const join = (name: string) => {
     const member = group.join({
+      isWorking: () => works(name),
       askAgain: () => {
         asked.push(name);
         queueMicrotask(() => member.turn(answers()));
@@ -52,4 +56,36 @@ test('one bridge alone asks nobody, and one that has left is nobody', async () =
   const { home, club } = pair(() => true);
   club.leave();
   expect(await home.mayRun(NEVER)).toBe(true);
+});
+
+test.each(['home', 'club'])('what %s has at work holds it back, though no turn has said so', async (busy) => {
+  let isWorking = true;
+  const { home, club } = pair(
+    () => false,
+    (name) => isWorking && name === busy,
+  );
+  await home.mayRun(NEVER);
+  expect(await club.mayRun(NEVER)).toBe(false);
+  isWorking = false;
+  expect(await club.mayRun(NEVER)).toBe(true);
+});
+
+test('a task that a bridge had begun when its server was lost is ended before the PC sleeps', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  try {
+    let isWorking = true;
+    const { club, asked } = pair(
+      () => false,
+      (name) => isWorking && name === 'home',
+    );
+    // Home takes no turn any more: it waits for its server, and is nobody to ask.
+    vi.advanceTimersByTime(4 * 60_000);
+    club.turn(false);
+    expect(await club.mayRun(NEVER)).toBe(false);
+    isWorking = false;
+    expect(await club.mayRun(NEVER)).toBe(true);
+    expect(asked).toEqual([]);
+  } finally {
+    vi.useRealTimers();
+  }
 });
