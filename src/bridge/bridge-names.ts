@@ -34,6 +34,6 @@ function host(repo: string): string {
   const address = parseAddress(repo);
   if (address.kind === 'local') return '';
   if (address.kind === 'ssh')
-    return address.destination.slice(address.destination.lastIndexOf('@') + 1).replace(/:.*$/, '');
+    return address.destination.slice(address.destination.lastIndexOf('@') + 1).split(':', 1)[0] ?? '';
   return URL.canParse(address.url) ? new URL(address.url).hostname : '';
 }
