@@ -629,7 +629,7 @@ describe('on the other side, the doctor', () => {
         check: 'name',
         status: 'broken',
         text: /^the name no-such-host\.invalid cannot be resolved/,
-        remedy: /--repo/,
+        remedy: /^check the host in the address of the bridge, /,
       },
     },
     {
