@@ -118,14 +118,21 @@ test.each(['over ssh', 'on the server'])(
 );
 
 test('what a model said before it broke off is taken back from the terminal', async () => {
+  // Whoever hears of it late would see the second generation alone.
+  const seen = gate();
   const again = gate();
   standIn.behave = inTurn(
-    { answer: 'one two three', fault: { afterChunks: 2, kind: 'die' } },
+    {
+      answer: 'one two three',
+      pause: { afterChunks: 2, until: seen.opened },
+      fault: { afterChunks: 2, kind: 'die' },
+    },
     { answer: 'four five six', pause: { afterChunks: 2, until: again.opened } },
   );
   const agent = await agentOf();
   const run = await askOnTerminal(bridge.sshUrl, bot.env);
   await run.waitFor(/one two/);
+  seen.open();
   await run.waitFor(/four five/);
   again.open();
   expect(await run.exited).toBe(0);
@@ -136,12 +143,19 @@ test('what a model said before it broke off is taken back from the terminal', as
 
 test('on a narrow terminal what a model said before it broke off is taken back row by row', async () => {
   const long = 'word '.repeat(12).trimEnd();
+  const seen = gate();
   standIn.behave = inTurn(
-    { answer: `${long} lost`, fault: { afterChunks: 12, kind: 'die' } },
+    {
+      answer: `${long} lost`,
+      pause: { afterChunks: 12, until: seen.opened },
+      fault: { afterChunks: 12, kind: 'die' },
+    },
     { answer: `${long} five` },
   );
   const agent = await agentOf();
   const run = await askAtWidth(33, bridge.sshUrl, bot.env);
+  await run.waitFor(/(?:word[^w]*){12}/);
+  seen.open();
   expect(await run.exited).toBe(0);
   expect(screenOf(run.shown(), 33)).toBe(`${long} five\n`);
   agent.signal('SIGTERM');
