@@ -13,7 +13,7 @@ import { frontOfLine, tasksInLine } from './tasks-in-line.js';
 const MAX_KEEPING = 32;
 
 /** The most tasks that are claimed before there is room for them: with those that have room, one push. */
-const MAX_AHEAD = 40;
+const MAX_AHEAD = 24;
 
 /** The tasks that an agent answers at the same time. At most `parallel` of them are with a model. */
 export class Workers {
