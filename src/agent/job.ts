@@ -30,7 +30,12 @@ export class Job {
 
   /** Whether a model works on it, or is about to. */
   get takesRoom(): boolean {
-    return !this.#isAhead && !this.#isGenerated && this.#cancel === null;
+    return !this.#isAhead && !this.isToKeep;
+  }
+
+  /** Whether it has left the model, or is not to come to it any more: what is left is to keep its answer. */
+  get isToKeep(): boolean {
+    return this.#isGenerated || this.#cancel !== null;
   }
 
   /** Whether there is no room for it yet. */

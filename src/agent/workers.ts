@@ -98,12 +98,9 @@ export class Workers {
     return [...this.#jobs.values()].filter(({ job }) => job.takesRoom).length;
   }
 
-  /**
-   * A task that is cancelled, or whose answer is only to be kept, has left the model. Too many of them, and
-   * it is the disk that everybody waits for.
-   */
+  /** With too many answers that are only to be kept, it is the disk that everybody waits for. */
   #isFull(): boolean {
-    return this.#jobs.size - this.#withModel() > MAX_KEEPING;
+    return [...this.#jobs.values()].filter(({ job }) => job.isToKeep).length > MAX_KEEPING;
   }
 
   #room(): number {
