@@ -123,6 +123,16 @@ async function answer(task: string | undefined, content: string): Promise<void> 
   await fixture.answer(task ?? '', { answer: content, response: { status: 200, body } });
 }
 
+/** A batch of one line that is answered, and over. Its id. */
+async function completedBatch(desk: Desk): Promise<string> {
+  const { id } = await desk.make([lineOf(1)]);
+  await answer((await openTasks(id)).get('q-1'), 'one');
+  await expect
+    .poll(() => desk.json('GET', `/v1/batches/${id}`), { timeout: 30_000 })
+    .toMatchObject({ status: 'completed' });
+  return String(id);
+}
+
 async function linesOf(response: Promise<Response>): Promise<Fields[]> {
   const text = await (await response).text();
   return text
@@ -291,11 +301,7 @@ describe('a batch', () => {
 
   test('that is older than what is read at first is found, with its results', async () => {
     const desk = await openDesk();
-    const { id } = await desk.make([lineOf(1)]);
-    await answer((await openTasks(id)).get('q-1'), 'one');
-    await expect
-      .poll(() => desk.json('GET', `/v1/batches/${id}`), { timeout: 30_000 })
-      .toMatchObject({ status: 'completed' });
+    const id = await completedBatch(desk);
     for (const aheadMs of [40 * DAY_MS, 400 * DAY_MS]) {
       const later = await openDesk({ aheadMs });
       const found = await later.json('GET', `/v1/batches/${id}`);
@@ -308,27 +314,19 @@ describe('a batch', () => {
     await expect(none).rejects.toMatchObject({ status: 404 });
   });
 
-  test('has no result that cannot be read and is said to be expired', async () => {
+  test('with an answer that cannot be read says so, and does not call it expired', async () => {
     const desk = await openDesk();
-    const { id } = await desk.make([lineOf(1)]);
-    await answer((await openTasks(id)).get('q-1'), 'one');
-    await expect
-      .poll(() => desk.json('GET', `/v1/batches/${id}`), { timeout: 30_000 })
-      .toMatchObject({ status: 'completed' });
-    const batch = desk.batches.index.get(String(id));
+    const id = await completedBatch(desk);
+    const batch = desk.batches.index.get(id);
     for (const task of batch?.tasks.values() ?? [])
       if (task.answer !== null) task.answer = { ...task.answer, blob: '1'.repeat(40) };
-    const results = desk.call('GET', `/v1/files/file-${String(id).slice('batch_'.length)}-output/content`);
+    const results = desk.call('GET', `/v1/files/file-${id.slice('batch_'.length)}-output/content`);
     await expect((await results).text()).rejects.toMatchObject({ code: 'missing-object' });
   });
 
   test('that is over is not cancelled', async () => {
     const desk = await openDesk();
-    const { id } = await desk.make([lineOf(1)]);
-    await answer((await openTasks(id)).get('q-1'), 'one');
-    await expect
-      .poll(() => desk.json('GET', `/v1/batches/${id}`), { timeout: 30_000 })
-      .toMatchObject({ status: 'completed' });
+    const id = await completedBatch(desk);
     await expect(desk.call('POST', `/v1/batches/${id}/cancel`)).rejects.toMatchObject({ status: 409 });
   });
 
