@@ -48,7 +48,12 @@ export async function cancelTask(access: BridgeAccess, options: CancelOptions): 
 /** The same in a view that is open to write and has the task. */
 export async function cancelInView(view: BridgeView, options: CancelOptions): Promise<Cancelled> {
   const { terms } = view;
-  const task = await findTask(view, options.task);
+  let task = await findTask(view, options.task);
+  if (task === null && !view.isLocal) {
+    // Asked through this very view a moment ago, and not fetched since.
+    await view.refresh({ signal: options.signal });
+    task = await findTask(view, options.task);
+  }
   if (task === null) throw noSuchTask(options.task);
   if (isExpired(task.committedAtMs, { nowMs: terms.serverNow(), ttlMs: terms.taskTtlMs })) {
     throw new BridgeError(
