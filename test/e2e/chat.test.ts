@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { Conversation } from '../../src/asker/conversation.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { gate, questionsOf, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, type Principal, startBridgeFixture } from '../support/bridge-fixture.js';
@@ -118,6 +119,22 @@ test('a chat on a terminal is a conversation in the record, with its commands, a
   next.press(CTRL_D);
   expect(await next.exited).toBe(0);
   expect((await tasks())[4]).toMatchObject({ prompt: 'first\nsecond', reply_to: again?.id });
+});
+
+test('a question that is taken back before its bridge was read again is cancelled', async () => {
+  const held = gate();
+  standIn.behave = () => ({ firstTokenAfter: held.opened });
+  const access = { repo: bridge.sshUrl, env: bot.env };
+  const { conversation } = await Conversation.open(access, {});
+  onCleanup(() => conversation.close());
+  const stop = new AbortController();
+  const asked = await conversation.ask(
+    { prompt: 'taken back' },
+    { signal: stop.signal, onAsked: () => stop.abort() },
+  );
+  expect(asked.status).toBe('waiting');
+  expect(await conversation.cancel(asked.task)).toMatchObject({ task: asked.task, isNew: true });
+  held.open();
 });
 
 test('off a terminal each line is a question, and the answers alone are printed', async () => {
