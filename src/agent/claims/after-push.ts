@@ -17,11 +17,11 @@ const MAX_RETRY_MS = 15_000;
 /** The longest wait after a claim or a presence was refused for its time. */
 const MAX_CLOCK_RETRY_MS = 5 * 60_000;
 
-/** What follows from what came of a push. A presence that did not arrive is due again. */
+/** What follows from what came of a push. A presence that did not arrive is due again, and so are models. */
 export function afterPush(before: ClaimsState, event: PushEvent, facts: ClaimsFacts): ClaimsStep {
   const missed: readonly ClaimChange[] =
     event.type === 'pushed' ? event.changes.filter(({ ref }) => !event.refs.has(ref)) : event.changes;
-  const isToSayAgain = missed.some(({ kind }) => kind === 'presence');
+  const isToSayAgain = missed.some(({ kind }) => kind === 'presence' || kind === 'models');
   const state = isToSayAgain ? { ...before, presenceDueMs: facts.nowMs } : before;
   if (event.type === 'failed') return afterFailure(state, event.changes, facts);
   const pushTakesMs = (state.pushTakesMs + facts.nowMs - event.startedAtMs) / 2;

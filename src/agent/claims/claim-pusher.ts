@@ -27,6 +27,12 @@ export interface ClaimPushContext {
 /** While a model server is away, what it offers is asked for again after this time. Milliseconds. */
 const AWAY_OFFER_MS = 4_000;
 
+/**
+ * Where no model server answers, as while a PC starts, they are asked again after this time, doubled each
+ * time up to the pace of the presence. Milliseconds.
+ */
+const FIRST_AGAIN_MS = 1_000;
+
 /** What lies beside main is written anew each time it is said: no power cut can cost any of it. */
 const unsynced = (clone: Repository): Repository => ({ ...clone, isDisposable: true });
 
@@ -38,6 +44,8 @@ export class ClaimPusher {
   readonly #runningMs = startStopwatch();
   #offer: Offer | null = null;
   #offerAgeMs = startStopwatch();
+  #againMs = FIRST_AGAIN_MS;
+  #again: NodeJS.Timeout | undefined;
 
   /**
    * `stop` aborts when no model server is to be asked any more. `onOffer` is called with what the model
@@ -59,6 +67,20 @@ export class ClaimPusher {
     const isNew = !isSameOffer(this.#offer, offer);
     this.#offer = offer;
     this.#onOffer(offer, isNew);
+    this.#askAgainOf(offer);
+  }
+
+  #askAgainOf(offer: Offer): void {
+    clearTimeout(this.#again);
+    if (offer.backends.length > 0) {
+      this.#againMs = FIRST_AGAIN_MS;
+      return;
+    }
+    const ask = () => {
+      if (!this.#stop.aborted) void this.refreshOffer();
+    };
+    this.#again = setTimeout(ask, this.#againMs).unref();
+    this.#againMs = Math.min(this.#againMs * 2, PRESENCE_EVERY_MS);
   }
 
   /**

@@ -708,6 +708,16 @@ describe('which model a task names', () => {
     expect(started(choose(3000, 'qwen3:8b', later)).toSorted()).toEqual(later.toSorted());
   });
 
+  test('is said again soon where it did not arrive with its presence', () => {
+    told.fetch(0);
+    told.at(0, { type: 'ready', offer: offering(['a']) });
+    told.push(0);
+    const list: PushedChange = { kind: 'models', ref: modelsRef(SELF.agent), to: 'list', from: null };
+    told.pushed(0, 500, [said, list], [list.ref]);
+    expect(told.nextPushMs()).toBe(1500);
+    expect(told.push(1500)).toEqual([{ kind: 'presence' }, { kind: 'models' }]);
+  });
+
   test('is said beside the presence, when it changes and not again', () => {
     told.fetch(0);
     told.at(0, { type: 'ready', offer: offering(['b', 'a']) });
