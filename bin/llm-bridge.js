@@ -5,7 +5,12 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const program = new URL('../dist/cli/main.js', import.meta.url);
-if (existsSync(program)) {
+if (!standsSomewhere()) {
+  process.stderr.write(
+    'error: the folder in which you stand is gone, so no path can be read\ntry: cd, then run it again\n',
+  );
+  process.exitCode = 1;
+} else if (existsSync(program)) {
   await import(program.href);
 } else {
   const build = 'npm ci && npm run build';
@@ -16,4 +21,13 @@ if (existsSync(program)) {
     `error: this llm-bridge was packed without its build: ${fileURLToPath(program)} is missing\ntry: ${remedy}\n`,
   );
   process.exitCode = 1;
+}
+
+/** False where the working directory was removed under us: libraries throw then while they load. */
+function standsSomewhere() {
+  try {
+    return process.cwd() !== '';
+  } catch {
+    return false;
+  }
 }

@@ -5,10 +5,14 @@ import { shellQuote } from '../process/shell-quote.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 
-/** What stands where a bridge is to be made. Throws BridgeError for what no bridge can be made of. */
+/**
+ * What stands where a bridge is to be made. Throws BridgeError for what no bridge can be made of. Where root
+ * looks for another, `owner` says for whom; an id of null is of a user who is not made yet.
+ */
 export async function whatIsAt(
   target: string,
   env: NodeJS.ProcessEnv,
+  owner?: { readonly uid: number | null; readonly name: string },
 ): Promise<'nothing' | 'empty-folder' | 'bridge' | 'bridge-without-config'> {
   const stats = await stat(target).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
@@ -17,7 +21,13 @@ export async function whatIsAt(
   });
   if (stats === null) return 'nothing';
   if (!stats.isDirectory()) throw somethingElse(target, 'it is a file');
-  if (!isOwner(stats.uid)) {
+  if (owner !== undefined && owner.uid !== stats.uid) {
+    throw new BridgeError(`${target} is there, and not the folder of ${owner.name}`, {
+      code: 'other-owner',
+      remedy: `for the user whose it is: --user "$(id -nu ${stats.uid})"; or give a path that does not exist yet`,
+    });
+  }
+  if (owner === undefined && !isOwner(stats.uid)) {
     throw new BridgeError(`${target} belongs to another user`, {
       code: 'other-owner',
       remedy: `run this as its owner: sudo -u '#${stats.uid}' llm-bridge init ${shellQuote(target)}`,

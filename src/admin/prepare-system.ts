@@ -1,39 +1,43 @@
-import { accessSync, constants } from 'node:fs';
-import { chown, mkdir, stat } from 'node:fs/promises';
+import { chmod, chown, mkdir, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { PACKAGE_FILES } from '../process/own-package.js';
-import { runProgram } from '../process/run-program.js';
+import { clientGitEnv } from '../git/git-env.js';
+import { requireGit } from '../git/git-version.js';
 import { shellQuote } from '../process/shell-quote.js';
-import type { Command } from '../process/start-program.js';
+import type { UserIds } from '../process/start-program.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { oneLine } from '../protocol/printable.js';
-import { becomeUser } from './become-owner.js';
-import { requirePlainPath } from './init-target.js';
+import { noPermission, requirePlainPath, whatIsAt } from './init-target.js';
+import { firstRefused, requireReach } from './run-as-user.js';
+import { findUser, makeUser, runTool, type UnixUser } from './unix-user.js';
 
 /** What root prepared for a bridge of the machine. */
 export interface PreparedSystem {
-  /** To go on with, as the user. */
-  readonly env: NodeJS.ProcessEnv;
+  /** Who is to own the bridge, and to make it. */
+  readonly user: UnixUser;
   /** What was made, in words. */
   readonly made: readonly string[];
   /** Why sshd would not let the user in; null where nothing speaks against it. */
   readonly sshdHint: string | null;
-  /** Where the bridge is reached: `ssh://bridge@host:port/path`. */
-  readonly address: string;
+  /** How the server is called in the address of the bridge: `host`, or `host:port`. */
+  readonly server: string;
 }
 
 /** Only the group may look in: questions and answers are private. */
 const FOLDER_MODE = 0o750;
 
+/** A user that is not made yet may do what others may: no file is theirs. This one stands for them. */
+const ANYBODY: UserIds = { uid: 65_534, gid: 65_534 };
+
 /**
- * Makes the user who is to own a bridge, and its folder, as root; then becomes that user for good. What is
- * there already stays as it is. Throws BridgeError `no-permission` for anybody but root, `usage` where the
- * user has no shell or cannot run this program, and where no user can be made here.
+ * Makes the user who is to own a bridge, and its folder, as root. What is there already stays as it is. All
+ * that could stop the bridge from being made is looked at first, so that no user is left of a failed init.
+ * Throws BridgeError `no-permission` for anybody but root, and where the user cannot write where the bridge
+ * is to be; `usage` where the user has no shell or cannot run this program, and where no user can be made
+ * here; and as whatIsAt does.
  */
 export async function prepareSystem(
   repoPath: string,
-  user: string,
+  name: string,
   env: NodeJS.ProcessEnv,
 ): Promise<PreparedSystem> {
   if (process.getuid?.() !== 0) {
@@ -44,63 +48,82 @@ export async function prepareSystem(
   }
   const target = path.resolve(repoPath);
   requirePlainPath(target);
+  const gitEnv = clientGitEnv(env);
+  await requireGit(gitEnv);
+  const found = await findUser(name, env);
+  if (found !== null) requireShell(found);
+  const ids = found ?? ANYBODY;
+  await requireReach(ids, name, env);
+  const there = await whatIsAt(target, gitEnv, { uid: found?.uid ?? null, name });
+  if (there === 'nothing' || there === 'empty-folder') await requireRoom(target, ids, name, env);
+
   const made: string[] = [];
-  let found = await findUser(user, env);
-  if (found === null) {
-    await makeUser(user, env);
-    found = await findUser(user, env);
-    made.push(`the user ${user}`);
-  }
-  if (found === null) throw noUser(user, 'it is not there afterwards');
-  if (/\/(?:nologin|false)$/.test(found.shell)) {
-    throw new BridgeError(`the user ${user} has the shell ${found.shell}, and sshd runs the bridge by it`, {
-      code: 'usage',
-      remedy: `usermod --shell /bin/sh ${user}; nobody gets that shell by a key of the bridge`,
-    });
-  }
+  const user = found ?? (await makeUser(name, env));
+  if (found === null) made.push(`the user ${name}`);
   const folder = path.dirname(target);
   if ((await stat(folder).catch(() => null)) === null) {
-    await mkdir(path.dirname(folder), { recursive: true, mode: 0o755 });
-    await mkdir(folder, { mode: FOLDER_MODE });
-    await chown(folder, found.uid, found.gid);
+    await makeFolder(folder, user).catch(noPermission(folder));
     made.push(`the folder ${folder}`);
   }
   const sshd = await readSshd(env);
   const port = sshd.get('port') ?? '22';
-  const address = `ssh://${user}@${os.hostname()}${port === '22' ? '' : `:${port}`}${target}`;
-  const asUser = becomeUser(found, env, ['init', target]);
-  requireReadable(user);
-  return { env: asUser, made, sshdHint: hintOf(sshd, user), address };
+  const server = `${os.hostname()}${port === '22' ? '' : `:${port}`}`;
+  return { user, made, sshdHint: hintOf(sshd, name), server };
 }
 
-interface User {
-  readonly uid: number;
-  readonly gid: number;
-  readonly shell: string;
-}
-
-async function findUser(name: string, env: NodeJS.ProcessEnv): Promise<User | null> {
-  const { stdout } = await run(['getent', 'passwd', name], env);
-  const [found, , uid, gid, , , shell = ''] = stdout.trim().split(':');
-  return found === name ? { uid: Number(uid), gid: Number(gid), shell } : null;
-}
-
-async function makeUser(name: string, env: NodeJS.ProcessEnv): Promise<void> {
-  const words = ['useradd', '--system', '--create-home', '--shell', '/bin/sh', name] as const;
-  const { exitCode, stderr } = await run(words, env);
-  if (exitCode !== 0) throw noUser(name, oneLine(stderr) || `exit code ${exitCode}`);
-}
-
-function noUser(name: string, why: string): BridgeError {
-  return new BridgeError(`the user ${name} could not be made: ${why}`, {
+function requireShell({ name, shell }: UnixUser): void {
+  if (!/\/(?:nologin|false)$/.test(shell)) return;
+  throw new BridgeError(`the user ${name} has the shell ${shell}, and sshd runs the bridge by it`, {
     code: 'usage',
-    remedy: 'make it as this system does, with a home folder and the shell /bin/sh, then run this again',
+    remedy: `usermod --shell /bin/sh ${name}; nobody gets that shell by a key of the bridge`,
   });
+}
+
+/**
+ * Throws BridgeError `no-permission` where the user could not make a bridge: the folder around it is there
+ * and somebody else's, or behind one that they may not enter.
+ */
+async function requireRoom(
+  target: string,
+  ids: UserIds,
+  name: string,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  const folder = path.dirname(target);
+  let above = folder;
+  while ((await stat(above).catch(() => null)) === null) above = path.dirname(above);
+  const refused = await firstRefused(ids, above === folder ? '-w' : '-x', [above], env);
+  if (refused === null) return;
+  const own = path.join('/srv/llm-bridge', path.basename(target));
+  const inside = path.join(folder, 'llm-bridge', path.basename(target));
+  // What others may enter takes a folder of the bridge's own.
+  const isOpen = (await firstRefused(ids, '-x', [above], env)) === null;
+  throw new BridgeError(
+    isOpen
+      ? `the user ${name} cannot write to ${above}, and the bridge is made in there`
+      : `the user ${name} cannot enter ${above}, and the bridge would be in there`,
+    {
+      code: 'no-permission',
+      remedy: `give it a folder of its own, which this makes: llm-bridge init ${shellQuote(isOpen ? inside : own)} --system --user ${name}`,
+    },
+  );
+}
+
+/** The folder is the user's; those above it that are missing are root's, for all to enter. */
+async function makeFolder(folder: string, { uid, gid }: UserIds): Promise<void> {
+  const parent = path.dirname(folder);
+  const first = await mkdir(parent, { recursive: true });
+  // Whatever the umask of root.
+  if (first !== undefined)
+    for (let one = parent; one.length >= first.length; one = path.dirname(one)) await chmod(one, 0o755);
+  await mkdir(folder);
+  await chmod(folder, FOLDER_MODE);
+  await chown(folder, uid, gid);
 }
 
 /** What sshd goes by, as `sshd -T` says it: keywords in lower case; empty where it cannot be asked. */
 async function readSshd(env: NodeJS.ProcessEnv): Promise<ReadonlyMap<string, string>> {
-  const { exitCode, stdout } = await run(['sshd', '-T'], env);
+  const { exitCode, stdout } = await runTool(['sshd', '-T'], env);
   if (exitCode !== 0) return new Map();
   const fields = new Map<string, string>();
   for (const line of stdout.split('\n')) {
@@ -125,33 +148,4 @@ function hintOf(sshd: ReadonlyMap<string, string>, user: string): string | null 
   return groups === undefined || groups.split(/\s+/).includes(user)
     ? null
     : `sshd lets in the groups ${groups} alone: add ${user} to one of them, or to AllowGroups`;
-}
-
-/**
- * The hooks run as the user, by this very Node: one in root's home folder, of nvm say, is out of its reach.
- */
-function requireReadable(user: string): void {
-  for (const file of [process.execPath, PACKAGE_FILES.preReceive]) {
-    try {
-      accessSync(file, constants.R_OK);
-    } catch (cause) {
-      throw new BridgeError(`the user ${user} cannot read ${file}, which the hooks of the bridge need`, {
-        code: 'usage',
-        remedy:
-          'install Node and llm-bridge for all users (not by nvm in a home folder), then run this again',
-        cause,
-      });
-    }
-  }
-}
-
-async function run(command: Command, env: NodeJS.ProcessEnv) {
-  // Where root came by su, its PATH lacks the folders of these programs.
-  const wide = { ...env, PATH: `${env.PATH ?? ''}:/usr/sbin:/sbin` };
-  const result = await runProgram(command, { env: wide }).catch(() => null);
-  return {
-    exitCode: result?.exitCode ?? 1,
-    stdout: result?.stdout.toString('utf8') ?? '',
-    stderr: result?.stderr ?? `${command[0]} was not found`,
-  };
 }

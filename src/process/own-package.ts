@@ -58,6 +58,9 @@ function installFrom(build: string, folder: string): string {
 
 /** Where the files lie that this package brings along; absolute paths. */
 export const PACKAGE_FILES = {
+  /** The command `llm-bridge`, and the built program that it starts. */
+  command: fileURLToPath(new URL('../../bin/llm-bridge.js', import.meta.url)),
+  cli: fileURLToPath(new URL('../cli/main.js', import.meta.url)),
   /** The sh stubs and ssh-command, as templates. */
   hooks: fileURLToPath(new URL('../../hooks/', import.meta.url)),
   /** What the first commit of a bridge holds. */

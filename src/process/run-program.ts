@@ -63,7 +63,7 @@ export function runProgram(command: Command, options: RunOptions): Promise<Progr
     const ownGroup = signal !== undefined || timeoutMs !== undefined || silenceMs !== undefined;
     const out = output === 'ignored' ? 'ignore' : 'pipe';
     const stdin = input === undefined ? 'ignore' : 'pipe';
-    const start = { env: options.env, cwd: options.cwd, ownGroup };
+    const start = { env: options.env, cwd: options.cwd, as: options.as, ownGroup };
     const child = spawnProgram(command, [stdin, out, out, ...files], start);
     let ending: Promise<void> | null = null;
     let endedFor: ProgramResult['endedFor'] = null;

@@ -19,6 +19,14 @@ export interface StartOptions {
    * at the terminal reaches none of them.
    */
   readonly ownGroup?: boolean;
+  /** For root: the user it runs as, who then has no groups but this one. Default: who we are. */
+  readonly as?: UserIds | undefined;
+}
+
+/** A user of a Unix, and a group. */
+export interface UserIds {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /** Windows has no process groups. */
@@ -28,9 +36,12 @@ export const HAS_GROUPS = process.platform !== 'win32';
 export function spawnProgram(
   [program, ...args]: Command,
   stdio: StdioOptions,
-  { env, cwd, ownGroup = false }: StartOptions,
+  { env, cwd, ownGroup = false, as }: StartOptions,
 ): ChildProcess {
-  return spawn(program, args, { env, cwd, stdio, windowsHide: true, detached: ownGroup && HAS_GROUPS });
+  return spawn(program, args, {
+    ...{ env, cwd, stdio, windowsHide: true, detached: ownGroup && HAS_GROUPS },
+    ...(as === undefined ? {} : { uid: as.uid, gid: as.gid }),
+  });
 }
 
 /**

@@ -1,6 +1,6 @@
-import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { startLocalSshd } from '../../src/demo/local-sshd.js';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { shellQuote } from '../../src/process/shell-quote.js';
@@ -19,6 +19,12 @@ import { asUser, findUser, reserveUser, whyNoUsers } from '../support/unix-users
 const why = await whyNoUsers();
 const title = why === null ? '' : ` (skipped: ${why})`;
 
+/** The folder of a program that all can read. */
+let program: string;
+beforeAll(async () => {
+  if (why === null) program = await readableProgram('nobody');
+});
+
 /** What a person typed: commands, and lines that were pasted. */
 interface Typed {
   readonly commands: string[];
@@ -30,9 +36,20 @@ test.skipIf(why !== null)(`six commands and one paste lead to the first answer${
   const user = await reserveUser('bridge');
   const dir = await tempDir();
   await chmod(dir, 0o755);
-  const program = await readableProgram('nobody');
   const repo = join(dir, 'srv', 'bridge.git');
-  const root = { ...cleanEnv(dir), PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+  // A Node that uses the libuv of its system, as Debian's own, lets no process change its user
+  // (CVE-2024-22017).
+  const fixed = join(dir, 'fixed-user.cjs');
+  const refuse = `() => { throw Object.assign(new Error('disabled'), { code: 'ERR_INVALID_STATE' }); }`;
+  await writeFile(
+    fixed,
+    `for (const name of ['setuid', 'setgid', 'seteuid', 'setegid', 'setgroups', 'initgroups']) process[name] = ${refuse};`,
+  );
+  const root = {
+    ...cleanEnv(dir),
+    PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
+    NODE_OPTIONS: `--require=${fixed}`,
+  };
   const llmBridge = [process.execPath, join(program, 'dist/cli/main.js')].map(shellQuote).join(' ');
   const type = (command: string, env: Record<string, string>, words: string[] = []) =>
     runProcess(words[0] ?? 'sh', [...words.slice(1), ...(words.length > 0 ? ['sh'] : []), '-c', command], {
@@ -119,11 +136,49 @@ test.skipIf(why !== null)(`six commands and one paste lead to the first answer${
   for (const gone of [join(dir, 'srv'), owner.home]) await expect(stat(gone)).rejects.toThrow(/ENOENT/);
 });
 
+test.skipIf(why !== null)(`init --system that cannot end well makes nothing${title}`, async () => {
+  const user = await reserveUser('none');
+  const dir = await tempDir();
+  await chmod(dir, 0o755);
+  const [shut, full, other] = ['shut', 'full', 'other'].map((name) => join(dir, name)) as [
+    string,
+    string,
+    string,
+  ];
+  for (const folder of [shut, full, other]) await mkdir(folder);
+  await chmod(shut, 0o700);
+  await writeFile(join(full, 'a'), '');
+  const env = { ...cleanEnv(dir), PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+  const own = `llm-bridge init ${join(dir, 'llm-bridge/b.git')} --system --user ${user}`;
+  const rows: [path: string, said: string][] = [
+    [
+      join(dir, 'b.git'),
+      `the user ${user} cannot write to ${dir}, and the bridge is made in there\ntry: give it a folder of its own, which this makes: ${own}`,
+    ],
+    [
+      join(shut, 'deep', 'b.git'),
+      `the user ${user} cannot enter ${shut}, and the bridge would be in there\ntry: give it a folder of its own, which this makes: llm-bridge init /srv/llm-bridge/b.git --system --user ${user}`,
+    ],
+    [
+      other,
+      `${other} is there, and not the folder of ${user}\ntry: for the user whose it is: --user "$(id -nu 0)"`,
+    ],
+    [join(full, 'a', 'b.git'), `${join(full, 'a', 'b.git')} is taken: part of it is a file\ntry: `],
+  ];
+
+  for (const [repo, said] of rows) {
+    const args = [join(program, 'dist/cli/main.js'), 'init', repo, '--system', '--user', user];
+    const result = await runProcess(process.execPath, args, { env });
+    expect(result.stderr).toContain(`error: ${said}`);
+    expect([result.exitCode, result.stdout, await findUser(user)]).toEqual([1, '', null]);
+  }
+  expect((await readdir(dir)).sort()).toEqual(['full', 'other', 'shut']);
+});
+
 test('init --system says that it takes root, and what to do', async () => {
   if (process.getuid?.() !== 0) return;
   const nobody = await findUser('nobody');
   if (nobody === null || why !== null) return;
-  const program = await readableProgram('nobody');
   const words = [
     process.execPath,
     join(program, 'dist/cli/main.js'),

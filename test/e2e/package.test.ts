@@ -124,6 +124,18 @@ describe('the tarball', () => {
       /^error: .* packed without its build: .*\/unbuilt\/dist\/cli\/main\.js is missing\ntry: .*npm run build && npm pack; .*\n$/,
     );
   });
+
+  test('says so where the folder in which one stands was removed', async () => {
+    const words = ['-c', 'mkdir gone && cd gone && rmdir ../gone && exec "$0" --version'];
+    const started = await runProcess('sh', [...words, join(unbuilt, 'bin/llm-bridge.js')], {
+      env: cleanEnv(join(dir, 'home-unbuilt')),
+      cwd: dir,
+    });
+    expect(started).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(started.stderr).toBe(
+      'error: the folder in which you stand is gone, so no path can be read\ntry: cd, then run it again\n',
+    );
+  });
 });
 
 describe('the package, installed globally into a prefix', () => {

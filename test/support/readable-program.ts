@@ -23,7 +23,7 @@ export async function readableProgram(userName: string): Promise<string> {
   if (await runs(root)) return root;
   // On the disk: there it is made of links, and it is large.
   const copy = await tempDir(diskTemp());
-  const parts = ['package.json', 'dist', 'hooks', 'bridge-repo-template', 'node_modules'];
+  const parts = ['package.json', 'bin', 'dist', 'hooks', 'bridge-repo-template', 'node_modules'];
   const from = parts.map((part) => join(root, part));
   // By links where that can be: the packages are large.
   const made = `chmod 755 "$0"; cp -RlL "$@" "$0" 2>/dev/null || cp -RL "$@" "$0"`;

@@ -7,9 +7,13 @@ import { defineCommand } from '../command.js';
 import { worded } from '../option.js';
 import { OPTIONS, POSITIONALS } from '../options.js';
 import { EXIT } from '../print-error.js';
+import { runHereAs } from '../run-here-as.js';
 
 /** The user who owns the bridge of a machine, as the pages call it. */
 const SYSTEM_USER = 'bridge';
+
+/** Stands in the address for the name of the server, which only root can tell with its port. */
+const SERVER = '<server>';
 
 /** `llm-bridge init <repo>` */
 export const initCommand = defineCommand({
@@ -22,18 +26,19 @@ export const initCommand = defineCommand({
     ['$0 init /srv/llm-bridge/bridge.git --system', 'on the server, as root'],
     ['$0 init /srv/llm-bridge/bridge.git', 'as the user who shall own the bridge'],
   ],
-  async run(args, { out, env }) {
+  async run(args, io) {
+    const { out, env } = io;
     const repo = path.resolve(args.repo);
     if (!args.system) {
-      const address = `ssh://${ownName()}@<server>${repo}`;
+      const address = `ssh://${ownName()}@${SERVER}${repo}`;
       await out.print(describe(await initBridge(repo, env), address));
       return EXIT.done;
     }
-    const prepared = await prepareSystem(repo, args.user ?? SYSTEM_USER, env);
-    for (const what of prepared.made) await out.print(`made ${what}`);
-    await out.print(describe(await initBridge(repo, prepared.env), prepared.address));
-    if (prepared.sshdHint !== null) await out.print(`But ${prepared.sshdHint}`);
-    return EXIT.done;
+    const { user, made, sshdHint, server } = await prepareSystem(repo, args.user ?? SYSTEM_USER, env);
+    for (const what of made) await out.print(`made ${what}`);
+    const exitCode = await runHereAs(user, ['init', repo], io, (said) => said.replaceAll(SERVER, server));
+    if (exitCode === EXIT.done && sshdHint !== null) await out.print(`But ${sshdHint}`);
+    return exitCode;
   },
 });
 
@@ -49,7 +54,8 @@ function ownName(): string {
 
 /** Ready to paste, once the name of the server stands in the place for it. */
 function quoteAddress(address: string): string {
-  const isPlain = shellQuote(address.replace('<server>', 'server')) === address.replace('<server>', 'server');
+  const plain = address.replace(SERVER, 'server');
+  const isPlain = shellQuote(plain) === plain;
   return isPlain ? address : shellQuote(address);
 }
 

@@ -1,13 +1,14 @@
 import os from 'node:os';
 import path from 'node:path';
-import { becomeOwner } from '../../admin/become-owner.js';
 import { addKey, type KeyStore, listKeys, removeKey } from '../../admin/keys.js';
 import { publicKeyOf } from '../../admin/public-key.js';
+import { otherOwner } from '../../admin/run-as-user.js';
 import { requireName } from '../../protocol/names.js';
-import { defineCommand, defineGroup } from '../command.js';
+import { type CommandIo, defineCommand, defineGroup } from '../command.js';
 import { OPTIONS, POSITIONALS } from '../options.js';
-import { EXIT } from '../print-error.js';
+import { EXIT, type ExitCode } from '../print-error.js';
 import { readStdin } from '../read-stdin.js';
+import { runHereAs } from '../run-here-as.js';
 
 const STORE_OPTIONS = [OPTIONS.localRepo, OPTIONS.authorizedKeys] as const;
 
@@ -20,25 +21,29 @@ const addCommand = defineCommand({
       'the PC may answer, and nothing else',
     ],
   ],
-  async run(args, { out, env }) {
+  async run(args, io) {
     const { name, role } = args;
     requireName(name, 'a key');
     const given =
       args.key === '-' ? await readStdin(MAX_KEY_BYTES, 'give the public half of one key') : args.key;
-    // Before this process may become the owner, who need not be able to read the file.
+    // Here, because the owner of the bridge need not be able to read the file.
     const { type, blob } = await publicKeyOf(given);
-    await out.print(await addKey(storeOf(args, env), { name, role, key: `${type} ${blob}` }));
-    return EXIT.done;
+    const key = `${type} ${blob}`;
+    const words = ['add', name, '--role', role, '--key', key];
+    return inStore(args, io, words, (store) => addKey(store, { name, role, key }));
   },
 });
 
 const listCommand = defineCommand({
   options: STORE_OPTIONS,
   examples: [['$0 key list --repo /srv/llm-bridge/bridge.git', 'one line a key']],
-  async run(args, { out, env }) {
-    for (const { name, role, fingerprint } of await listKeys(storeOf(args, env)))
-      await out.print(`${name}\t${role ?? 'removed'}\t${fingerprint}`);
-    return EXIT.done;
+  run(args, io) {
+    return inStore(args, io, ['list'], async (store) => {
+      const keys = await listKeys(store);
+      return keys
+        .map(({ name, role, fingerprint }) => `${name}\t${role ?? 'removed'}\t${fingerprint}\n`)
+        .join('');
+    });
   },
 });
 
@@ -46,10 +51,11 @@ const removeCommand = defineCommand({
   positionals: [POSITIONALS.oldKeyName],
   options: STORE_OPTIONS,
   examples: [['$0 key remove home-pc --repo /srv/llm-bridge/bridge.git', 'when the PC is sold, or stolen']],
-  async run(args, { out, env }) {
-    const line = await removeKey(storeOf(args, env), args.name);
-    await out.print(line ?? `${args.name} was removed; no line of it stood in authorized_keys`);
-    return EXIT.done;
+  run({ name, ...args }, io) {
+    return inStore(args, io, ['remove', name], async (store) => {
+      const line = await removeKey(store, name);
+      return line ?? `${name} was removed; no line of it stood in authorized_keys`;
+    });
   },
 });
 
@@ -78,13 +84,25 @@ export const keyCommand = defineGroup({
 /** The longest public keys, of 16,384 bits, have 3 kB. */
 const MAX_KEY_BYTES = 64 * 1024;
 
-function storeOf(
+/**
+ * Works on the keys of a bridge, and prints what that says. The line that join prints is pasted as root as
+ * well as by the owner, so root has it done by the owner, with these words: nothing that the owner has to
+ * write later is then root's.
+ */
+async function inStore(
   { repo, authorizedKeys }: { readonly repo: string; readonly authorizedKeys: string | undefined },
-  environment: NodeJS.ProcessEnv,
-): KeyStore {
-  // The line that join prints is pasted as root as well as by the owner.
+  io: CommandIo,
+  words: readonly string[],
+  work: (store: KeyStore) => Promise<string>,
+): Promise<ExitCode> {
   const repoPath = path.resolve(repo);
-  const env = becomeOwner(repoPath, environment, process.argv.slice(2));
+  const owner = otherOwner(repoPath);
+  if (owner !== null) {
+    const file = authorizedKeys === undefined ? [] : ['--authorized-keys', path.resolve(authorizedKeys)];
+    return runHereAs(owner, ['key', ...words, '--repo', repoPath, ...file], io);
+  }
   const file = authorizedKeys ?? path.join(os.homedir(), '.ssh', 'authorized_keys');
-  return { repoPath, authorizedKeysFile: path.resolve(file), env };
+  const said = await work({ repoPath, authorizedKeysFile: path.resolve(file), env: io.env });
+  if (said !== '') await io.out.print(said);
+  return EXIT.done;
 }
