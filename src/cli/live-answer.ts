@@ -1,7 +1,8 @@
 import pc from 'picocolors';
 import type { AnswerPiece } from '../asker/answer-pieces.js';
 import { stripControls } from '../protocol/printable.js';
-import { brokenRows, certainRows } from './terminal-rows.js';
+import { StallMark } from './stall-mark.js';
+import { brokenRows, certainColumn, certainRows } from './terminal-rows.js';
 
 /** The terminal, as the output of a command has it. */
 export interface LiveTerminal {
@@ -38,13 +39,15 @@ const CLEAR_BELOW = '\u001b[J';
  * - where the answer starts again, what was printed is taken back: the cursor goes up as many rows as were
  *   printed, and all below is cleared. Where it is not certain how many those are, or where they have left
  *   the screen, which no cursor can follow, a line says so and the answer starts below it. To move the cursor
- *   by a guess would eat what stood there before.
+ *   by a guess would eat what stood there before;
+ * - behind what stands still a sign turns, until the next piece comes.
  */
 export class LiveAnswer {
   readonly #out: LiveTerminal;
   readonly #spinner: GivesWay;
   readonly #remedy: () => string;
   readonly #canMove: boolean;
+  readonly #stall: StallMark;
   #text = '';
   #thought = '';
   /** What of the thinking stands on the screen. */
@@ -66,7 +69,15 @@ export class LiveAnswer {
     this.#spinner = spinner;
     this.#remedy = remedy;
     this.#canMove = canMove;
-    out.onResize(() => this.#widths.add(this.#width()));
+    this.#stall = new StallMark(
+      (text) => this.#write(text),
+      () => this.#hasRoom(),
+    );
+    out.onResize(() => {
+      // It was the last cell and still is; how the rows lie now is the terminal's own, so it stays away.
+      this.#stall.clear();
+      this.#widths.add(this.#width());
+    });
   }
 
   /** Whether something stands there. */
@@ -76,13 +87,16 @@ export class LiveAnswer {
 
   /** Shows the next piece. Does not throw: what cannot be written aborts `failed` of the output. */
   take(piece: AnswerPiece): void {
+    this.#stall.clear();
     if ('text' in piece) this.#say(piece.text);
     else if ('thinking' in piece) this.#think(piece.thinking);
     else this.#takeBack();
+    if (this.isShown) this.#stall.wait();
   }
 
   /** The whole answer stands there: ends its line. Rejects as the output does where it was not written. */
   async finish(): Promise<void> {
+    this.#stall.clear();
     this.#clearThinking();
     if (!this.#text.endsWith('\n')) this.#write('\n');
     await this.#written;
@@ -90,6 +104,7 @@ export class LiveAnswer {
 
   /** Nothing follows, and what stands there stays: what is printed next begins a line of its own. */
   async leave(): Promise<void> {
+    this.#stall.clear();
     this.#clearThinking();
     if (this.#text !== '' && !this.#text.endsWith('\n')) this.#write('\n');
     await this.#written;
@@ -108,8 +123,8 @@ export class LiveAnswer {
     if (!this.#canMove || this.#text !== '' || width < MIN_THINKING_COLUMNS) return;
     this.#begin();
     this.#thought = `${this.#thought}${stripControls(text)}`.slice(-THINKING_CHARS);
-    // One cell stays free: a full row leaves the cursor nobody knows where.
-    const room = Math.max(1, width - THINKING_MARK.length - 1);
+    // Two cells stay free: a full row leaves the cursor nobody knows where, and one is for the stall mark.
+    const room = Math.max(1, width - THINKING_MARK.length - 2);
     const rows = brokenRows(this.#thought.trimStart(), room).slice(
       -Math.max(1, Math.min(THINKING_ROWS, this.#height() - 2)),
     );
@@ -146,6 +161,16 @@ export class LiveAnswer {
     if (rows === null) return null;
     const up = rows > 1 ? `\u001b[${rows - 1}A` : '';
     return `\r${up}${CLEAR_BELOW}`;
+  }
+
+  /** Whether two more cells are certainly free in the row of the cursor. */
+  #hasRoom(): boolean {
+    if (!this.#canMove || this.#widths.size !== 1) return false;
+    const width = this.#width();
+    // One of them is empty.
+    const shown = this.#text + this.#window;
+    const column = certainColumn(shown.slice(shown.lastIndexOf('\n') + 1), width);
+    return column !== null && column + 1 < width;
   }
 
   #begin(): void {

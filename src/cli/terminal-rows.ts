@@ -17,7 +17,7 @@ export function certainRows(text: string, { widths, rows }: TerminalSize): numbe
   let certain: number | null = null;
   for (const width of widths) {
     for (const side of ['narrow', 'wide'] as const) {
-      const count = rowsAt(text, width, side);
+      const count = endOf(text, width, side)?.row ?? null;
       if (count === null || count > rows || (certain !== null && count !== certain)) return null;
       certain = count;
     }
@@ -25,8 +25,23 @@ export function certainRows(text: string, { widths, rows }: TerminalSize): numbe
   return certain;
 }
 
+/**
+ * In which column the cursor is behind `line`, which has no line break and begins in the first one; null
+ * where that is not certain.
+ */
+export function certainColumn(line: string, width: number): number | null {
+  const narrow = endOf(line, width, 'narrow');
+  const wide = endOf(line, width, 'wide');
+  return narrow !== null && narrow.row === wide?.row && narrow.column === wide.column ? narrow.column : null;
+}
+
+interface End {
+  readonly row: number;
+  readonly column: number;
+}
+
 /** Null where a row is exactly full: the cursor then waits in it, or is in the next one already. */
-function rowsAt(text: string, width: number, side: 'narrow' | 'wide'): number | null {
+function endOf(text: string, width: number, side: 'narrow' | 'wide'): End | null {
   let row = 1;
   let column = 0;
   for (const character of text) {
@@ -47,7 +62,7 @@ function rowsAt(text: string, width: number, side: 'narrow' | 'wide'): number | 
       column += cells;
     }
   }
-  return column === width ? null : row;
+  return column === width ? null : { row, column };
 }
 
 const TAB = 8;

@@ -162,6 +162,32 @@ test('on a narrow terminal what a model said before it broke off is taken back r
   await agent.exited;
 });
 
+test('on a terminal that became narrower meanwhile a line says that it starts again, because nobody knows how many rows that is', async () => {
+  const long = 'word '.repeat(12).trimEnd();
+  const [resized, seen] = [gate(), gate()];
+  standIn.behave = inTurn(
+    {
+      answer: `${long} more lost`,
+      beforeChunk: (sent) => (sent === 12 ? resized.opened : Promise.resolve()),
+      pause: { afterChunks: 13, until: seen.opened },
+      fault: { afterChunks: 13, kind: 'die' },
+    },
+    { answer: 'four five six' },
+  );
+  const agent = await agentOf();
+  const run = await askOnTerminal(bridge.sshUrl, { ...bot.env, NO_COLOR: '1' });
+  await run.waitFor(/(?:word ?){12}/);
+  await run.resize(60);
+  resized.open();
+  // What came after the signal stands there, so the program has had the signal.
+  await run.waitFor(/more/);
+  seen.open();
+  expect(await run.exited).toBe(0);
+  expect(screenOf(run.shown())).toBe(`${long} more \n(it starts again)\nfour five six\n`);
+  agent.signal('SIGTERM');
+  await agent.exited;
+});
+
 test('who stops waiting keeps what stands there; --no-stream shows the answer when it is whole', async () => {
   const rest = gate();
   standIn.behave = () => ({ answer: 'one two three', pause: { afterChunks: 2, until: rest.opened } });

@@ -18,6 +18,8 @@ export interface TerminalRun {
   type(line: string): void;
   /** Presses keys, as the terminal sends them. */
   press(keys: string): void;
+  /** Makes the terminal so many columns wide; its programs are told so by a signal. */
+  resize(columns: number): Promise<void>;
   /** Sends a signal to the program itself. */
   signal(name: NodeJS.Signals): Promise<void>;
   /** Its exit code. */
@@ -33,10 +35,11 @@ export async function startOnTerminal(
   const terminalEnv = { ...env, TERM: 'xterm' };
   const probe = await runProcess('sh', ['-c', "script -qec 'test -t 1' /dev/null"], { env: terminalEnv });
   if (probe.exitCode !== 0) return null;
-  const pidFile = join(await tempDir(), 'pid');
+  // `PID TTY`
+  const placeFile = join(await tempDir(), 'place');
   const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
   const words = [process.execPath, program, ...args].map(shellQuote).join(' ');
-  const command = `stty columns ${columns}; echo $$ > ${shellQuote(pidFile)}; exec ${words}`;
+  const command = `stty columns ${columns}; echo $$ $(tty) > ${shellQuote(placeFile)}; exec ${words}`;
   const child = spawn('script', ['-qefc', command, '/dev/null'], { env: terminalEnv, stdio: 'pipe' });
   onCleanup(() =>
     child.pid === undefined || child.exitCode !== null ? undefined : stopProcessTree(child.pid),
@@ -46,8 +49,11 @@ export async function startOnTerminal(
     shown += text;
   });
   const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
-  const readPid = async () => Number((await readFile(pidFile, 'utf8').catch(() => '')).trim()) || null;
-  const findPid = () => waitUntil(readPid, 'the pid of the program');
+  const readPlace = async () => {
+    const [, pid, tty] = /^(\d+) (\S+)\n$/.exec(await readFile(placeFile, 'utf8').catch(() => '')) ?? [];
+    return pid === undefined || tty === undefined ? null : { pid: Number(pid), tty };
+  };
+  const findPlace = () => waitUntil(readPlace, 'the pid and the terminal of the program');
   return {
     shown: () => shown,
     waitFor: async (pattern) => {
@@ -57,8 +63,15 @@ export async function startOnTerminal(
     },
     type: (line) => void child.stdin.write(`${line}\n`),
     press: (keys) => void child.stdin.write(keys),
+    resize: async (to) => {
+      const { tty } = await findPlace();
+      const resized = await runProcess('sh', ['-c', 'stty columns "$1" <"$2"', 'sh', String(to), tty], {
+        env: terminalEnv,
+      });
+      if (resized.exitCode !== 0) throw new Error(`${tty} cannot be resized: ${resized.stderr}`);
+    },
     signal: async (name) => {
-      process.kill(await findPid(), name);
+      process.kill((await findPlace()).pid, name);
     },
     exited,
   };

@@ -40,6 +40,7 @@ export class Screen {
       if (command !== undefined) this.#control(parameters, command);
       else if (whole === '\n') this.#lineFeed();
       else if (whole === '\r') this.#column = 0;
+      else if (whole === '\b') this.#column = Math.max(0, this.#column - 1);
       else if (whole === '\t')
         this.#column = Math.min(this.columns - 1, (Math.floor(this.#column / 8) + 1) * 8);
       else if (whole < ' ' || whole === '\u007f')

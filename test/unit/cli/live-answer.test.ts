@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { type AnswerPiece, AnswerPieces } from '../../../src/asker/answer-pieces.js';
 import { LiveAnswer } from '../../../src/cli/live-answer.js';
 import { stripControls } from '../../../src/protocol/printable.js';
@@ -8,6 +8,10 @@ import { Screen, type ScreenOptions } from '../../support/screen.js';
 
 const BEGIN: StreamPiece = { begin: { agent: 'home-pc', at: '2026-11-26T21:00:00.000Z' } };
 const MARK = '(it starts again)';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 /** A terminal with something on it already, and an answer that is written there. */
 function onScreen(options: ScreenOptions = {}, canMove = true) {
@@ -52,11 +56,14 @@ function onScreen(options: ScreenOptions = {}, canMove = true) {
 async function shownAfter(
   stream: readonly StreamPiece[],
   answer: string,
-  options: ScreenOptions = {},
+  { stalls = false, ...options }: ScreenOptions & { readonly stalls?: boolean } = {},
 ): Promise<string> {
   const { live, shown } = onScreen(options);
   const pieces = new AnswerPieces((piece) => live.take(piece));
-  for (const piece of stream) pieces.take(piece);
+  for (const piece of stream) {
+    pieces.take(piece);
+    if (stalls) vi.advanceTimersByTime(5_000);
+  }
   pieces.finish(answer);
   await live.finish();
   return shown();
@@ -104,14 +111,17 @@ test('whatever the stream says, wherever it breaks off, the answer stands there 
     texts.map((thinking) => ({ thinking })),
     fc.constant(BEGIN),
   );
+  // Behind each piece it may stand still for as long as a sign needs to come.
+  vi.useFakeTimers();
   await fc.assert(
     fc.asyncProperty(
       fc.array(piece),
       texts.filter((text) => text !== ''),
       fc.constantFrom(0, 1, 2),
       fc.integer({ min: 3, max: 30 }),
-      async (stream, answer, markCells, columns) => {
-        const shown = await shownAfter(stream, answer, { columns, rows: 8, markCells });
+      fc.boolean(),
+      async (stream, answer, markCells, columns, stalls) => {
+        const shown = await shownAfter(stream, answer, { columns, rows: 8, markCells, stalls });
         const last = shown.split(`${MARK}\n`).at(-1) ?? '';
         // What a terminal shows of tabs, and of marks that stand alone, is its own.
         fc.pre(!answer.includes('\t') && !answer.includes('\u0301'));
@@ -173,4 +183,65 @@ test('who stops waiting keeps what stands there, and goes on in a line of its ow
   thinking.live.take({ thinking: 'hm' });
   await thinking.live.leave();
   expect(thinking.shown()).toBe('');
+});
+
+test('behind an answer that stands still a sign turns, and it is gone when the next piece comes', async () => {
+  vi.useFakeTimers();
+  for (const text of ['one two', 'one\n', 'word '.repeat(30), '漢字 🙂']) {
+    const { live, shown } = onScreen({ columns: 40 });
+    live.take({ thinking: 'hm, hm' });
+    vi.advanceTimersByTime(2_900);
+    expect(shown()).toBe('| hm, hm\n');
+    vi.advanceTimersByTime(200);
+    expect(shown()).toBe('| hm, hm⠋\n');
+    live.take({ text });
+    vi.advanceTimersByTime(2_900);
+    expect(shown().trimEnd()).toBe(text.trimEnd());
+    vi.advanceTimersByTime(100);
+    expect(shown()).toBe(`${text}⠋\n`);
+    vi.advanceTimersByTime(240);
+    expect(shown()).toBe(`${text}⠹\n`);
+    live.take({ text: 'three' });
+    expect(shown()).toBe(`${text}three\n`);
+    vi.advanceTimersByTime(9_000);
+    await live.finish();
+    vi.advanceTimersByTime(9_000);
+    expect(shown()).toBe(`${text}three\n`);
+  }
+});
+
+test.each([
+  ['the last row has no room for it', { columns: 40 }, 'x'.repeat(39)],
+  ['nobody knows how wide the text is', { columns: 40 }, 'e\u0301 '.repeat(3)],
+  ['the terminal cannot move its cursor', { canMove: false }, 'one'],
+  ['the terminal became wider meanwhile', { resizeTo: 100 }, 'one'],
+])(
+  'no sign is shown where %s',
+  (_why, how: { columns?: number; canMove?: boolean; resizeTo?: number }, text) => {
+    vi.useFakeTimers();
+    const { live, shown, resize } = onScreen({ columns: how.columns ?? 80 }, how.canMove ?? true);
+    live.take({ text });
+    if (how.resizeTo !== undefined) resize(how.resizeTo);
+    vi.advanceTimersByTime(9_000);
+    expect(shown()).toBe(`${text}\n`);
+  },
+);
+
+test('a sign that stands there when the terminal changes its width is taken back, and so it is by a restart', async () => {
+  vi.useFakeTimers();
+  const { live, shown, resize } = onScreen({ columns: 80 });
+  live.take({ text: 'one' });
+  vi.advanceTimersByTime(5_000);
+  resize(60);
+  vi.advanceTimersByTime(5_000);
+  expect(shown()).toBe('one\n');
+  const other = onScreen();
+  other.live.take({ text: 'one' });
+  vi.advanceTimersByTime(5_000);
+  other.live.take({ restart: true });
+  vi.advanceTimersByTime(5_000);
+  expect(other.shown()).toBe('');
+  other.live.take({ text: 'four' });
+  await other.live.finish();
+  expect(other.shown()).toBe('four\n');
 });
