@@ -2,6 +2,7 @@ import { appendFile, chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { fingerprint, parsePublicKey } from '../../src/admin/public-key.js';
+import { profilesFile, saveProfile } from '../../src/bridge/profiles.js';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { shellQuote } from '../../src/process/shell-quote.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
@@ -190,14 +191,15 @@ test('a key that is let in with the other role is told, and how it is put right'
   expect(joining.stderr()).toMatch(/^try: join with --role asker; or on the server: llm-bridge key remove/m);
 });
 
-test('Ctrl-C ends the waiting, and what was made stays', async () => {
+test('Ctrl-C ends the waiting, and what was made stays, by a name that is no other bridge’s', async () => {
   const { env, home } = await machine();
-  const joining = await startCli(['join', bridge.sshUrl, '--profile', 'home', '--accept-new-host-key'], {
-    env,
-  });
+  const other = 'ssh://bridge@192.0.2.1/srv/llm-bridge/bridge.git';
+  await saveProfile(profilesFile(env), 'bridge', { repo: other });
+  const joining = await startCli(['join', bridge.sshUrl, '--accept-new-host-key'], { env });
   await joining.waitFor('stderr', /waiting/);
+  expect(joining.stdout()).toContain(`bridge is another bridge here, ${other}: this one is called bridge-2`);
   joining.signal('SIGINT');
 
   expect((await joining.exited).exitCode).not.toBe(0);
-  await waitUntil(() => readFile(join(home, '.ssh', 'llm-bridge-home.pub')), 'the key');
+  await waitUntil(() => readFile(join(home, '.ssh', 'llm-bridge-bridge-2.pub')), 'the key');
 });

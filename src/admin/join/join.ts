@@ -2,16 +2,17 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseAddress } from '../../bridge/address.js';
 import { closeConnection, openConnection } from '../../bridge/connection.js';
-import { profilesFile, saveProfile } from '../../bridge/profiles.js';
+import { profilesFile, readProfiles, saveProfile } from '../../bridge/profiles.js';
 import type { SshConnection } from '../../bridge/run-ssh.js';
 import { readRemoteRef } from '../../git/porcelain.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import type { Hello } from '../../protocol/hello.js';
-import { MAIN_REF, type Principal, principalNameSchema } from '../../protocol/names.js';
+import { MAIN_REF, type Principal } from '../../protocol/names.js';
 import { learnHostKey, trustHostKey } from './host-key.js';
 import { bridgePathOf, letInLine, letInVia, waitUntilLetIn } from './let-in.js';
 import { ownKey } from './own-key.js';
+import { isSameBridge } from './profile-name.js';
 
 /** What `join` is told. */
 export interface JoinOptions {
@@ -92,8 +93,10 @@ export async function join(options: JoinOptions): Promise<Joined | null> {
     await say(`the server lets it in as ${hello.name}, with the role ${hello.role}`);
     const joined = { repo: address.url, identity: key.identityFile, hello };
     const file = profilesFile(env);
+    const before = readProfiles(file).profiles[profile]?.repo;
     await saveProfile(file, profile, { repo: joined.repo, identity: joined.identity });
-    await say(`saved as ${profile} in ${file}`);
+    const isReplaced = before !== undefined && !isSameBridge(before, joined.repo);
+    await say(`saved as ${profile} in ${file}${isReplaced ? `, in the place of ${before}` : ''}`);
     return joined;
   } finally {
     await closeConnection(connection);
@@ -156,16 +159,4 @@ function notABridge(destination: string): BridgeError {
     code: 'not-a-bridge',
     remedy: 'use a key of its own: leave out --identity, or take its line out of authorized_keys there',
   });
-}
-
-/** A name that this machine's own name gives, for a key or a profile. */
-export function plainName(text: string, fallback: string): string {
-  const name =
-    text
-      .split('.')[0]
-      ?.split(/[^A-Za-z0-9_]/)
-      .filter((part) => part !== '')
-      .join('-')
-      .replace(/^[-_]+/, '') ?? '';
-  return principalNameSchema.safeParse(name).success ? name : fallback;
 }

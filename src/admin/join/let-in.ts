@@ -19,7 +19,7 @@ export function bridgePathOf(address: Extract<BridgeAddress, { kind: 'ssh' }>): 
   const { url } = address;
   const path = /^ssh:\/\//i.test(url)
     ? decodeURIComponent(new URL(url).pathname)
-    : url.replace(/^[^:]*:/, '');
+    : url.replace(/^(?:[^[:]*\[[^\]]*\]|[^:]*):/, '');
   if (path.startsWith('/') && !path.startsWith('/~')) return path;
   throw new BridgeError(`${url} does not have the whole path of the bridge`, {
     code: 'usage',

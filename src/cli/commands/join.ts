@@ -4,10 +4,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { type DoctorOptions, doctorChecks } from '../../admin/doctor/doctor-checks.js';
 import { runChecks } from '../../admin/doctor/finding.js';
-import { type JoinOptions, join, plainName } from '../../admin/join/join.js';
+import { type JoinOptions, join } from '../../admin/join/join.js';
+import { plainName, profileFor } from '../../admin/join/profile-name.js';
 import { planService } from '../../admin/service/plan-service.js';
 import { pickBackendUrls } from '../../agent/backends/given-backends.js';
 import { parseAddress } from '../../bridge/address.js';
+import { profilesFile, readProfiles } from '../../bridge/profiles.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { askPerson } from '../ask-person.js';
 import { type CommandIo, defineCommand } from '../command.js';
@@ -44,13 +46,13 @@ export const joinCommand = defineCommand({
     const { out, env } = io;
     const signal = stopSignal();
     const host = hostOf(args.address);
-    const profile = args.profile ?? plainName(host, 'bridge');
+    const { profile, identity } = await savedBy(args, host, io);
     const name = args.name ?? plainName(os.hostname(), args.role === 'agent' ? 'home-pc' : 'asker');
     const temporary = await mkdtemp(path.join(os.tmpdir(), 'llm-bridge-join-'));
     try {
       const options: JoinOptions = {
         ...{ repo: args.address, principal: { name, role: args.role }, profile, via: args.via },
-        ...{ identity: args.identity, acceptNewHostKey: args.acceptNewHostKey, wait: args.wait },
+        ...{ identity, acceptNewHostKey: args.acceptNewHostKey, wait: args.wait },
         ...{ env, temporary, signal },
         say: (text) => out.print(text),
         confirm: (question) => askPerson(question, signal),
@@ -65,15 +67,15 @@ export const joinCommand = defineCommand({
         printProblem('the key is not let in yet', `paste the line above on the server, then run this again`);
         return EXIT.noAnswerYet;
       }
-      const { repo, identity } = joined;
+      const { repo } = joined;
       const { backend, model, allowCloud } = args;
       const agent = { model, allowCloud, ...pickBackendUrls(args) };
       const isSound = await examine(
-        { repo, ssh: { identity }, role: args.role, order: backend, ...agent, env },
+        { repo, ssh: { identity: joined.identity }, role: args.role, order: backend, ...agent, env },
         io,
       );
       if (args.role === 'agent' && args.service) {
-        const settings = serviceSettings('agent', { ...agent, backend, identity });
+        const settings = serviceSettings('agent', { ...agent, backend, identity: joined.identity });
         const wish = {
           role: 'agent',
           repo,
@@ -93,6 +95,26 @@ export const joinCommand = defineCommand({
     }
   },
 });
+
+/** By which name the bridge is saved, and with which key, as far as that is known. */
+async function savedBy(
+  args: {
+    readonly address: string;
+    readonly profile?: string | undefined;
+    readonly identity?: string | undefined;
+  },
+  host: string,
+  { out, env }: CommandIo,
+): Promise<{ readonly profile: string; readonly identity: string | undefined }> {
+  if (args.profile !== undefined) return { profile: args.profile, identity: args.identity };
+  const known = readProfiles(profilesFile(env));
+  const wanted = plainName(host, 'bridge');
+  const { name, before } = profileFor(known, wanted, args.address);
+  const taken = known.profiles[wanted];
+  if (before === null && taken !== undefined)
+    await out.print(`${wanted} is another bridge here, ${taken.repo}: this one is called ${name}`);
+  return { profile: name, identity: args.identity ?? before?.identity };
+}
 
 /** Runs doctor, and prints what is not in order; whether nothing is broken. */
 async function examine(
