@@ -1,7 +1,7 @@
 import { sameModel } from '../agent/backends/same-model.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
 import { holdersOf, modelsFor, wantedModelOf } from '../bridge/wanted-model.js';
-import { isPresent, isStandby, type Presence } from '../protocol/presence.js';
+import { isPresent, isStandby, type Presence, QUEUED_PHASE } from '../protocol/presence.js';
 import type { TaskJson } from '../protocol/task.js';
 
 /** One that wakes says so again after a quarter of an hour at most. What is older was never taken back. */
@@ -88,6 +88,6 @@ function stateOf(presence: Presence | undefined, who: WhoWorks, nowMs: number): 
   const { agent, backends, parallel, work = [] } = presence;
   const running = [...who.running.values()].filter((one) => one.agent === agent).length;
   if (!isPresent(presence, nowMs)) return running > 0 ? 'busy' : 'away';
-  if (running >= parallel) return 'busy';
+  if (running >= parallel || work.some(({ phase }) => phase === QUEUED_PHASE)) return 'busy';
   return backends.length === 0 && work.length === 0 ? 'no-model-server' : 'there';
 }

@@ -97,15 +97,17 @@ export class AgentSession {
 
   /** What to ask the server now; null while it is for the doorbell to tell. */
   get due(): Due | null {
-    // Our own pushes ring as well, and bring nothing new.
-    const hasMoved = this.#rungTip !== null && this.#rungTip !== this.#tip;
-    return this.#tip === null || hasMoved ? 'fetch' : this.#due;
+    return this.#tip === null || this.isRung ? 'fetch' : this.#due;
+  }
+
+  /** Whether the doorbell rang since the server was asked. Our own pushes ring too, and bring nothing new. */
+  get isRung(): boolean {
+    return this.#rungTip !== null && this.#rungTip !== this.#tip;
   }
 
   /** The doorbell rang, and said what main is, or nothing. */
-  rang(tip?: string): void {
-    if (tip === undefined) this.wants('fetch');
-    else this.#rungTip = tip;
+  rang(tip = ''): void {
+    if (this.#rungTip !== '') this.#rungTip = tip;
   }
 
   /** The server is to be asked the next time. A fetch that is due already is not made less. */
@@ -120,10 +122,7 @@ export class AgentSession {
     this.#rungTip = null;
   }
 
-  /**
-   * When the server was last asked, by its own clock: what it had by then is known once it has answered.
-   * Milliseconds since the epoch.
-   */
+  /** When the server was last asked, by its own clock. What it had then is known once it has answered. */
   askedMs(nowMs = performance.now()): number {
     return this.serverNow() - (nowMs - this.#askedAtMs);
   }

@@ -130,7 +130,7 @@ export function createAgent(options: CreateAgentOptions): Agent {
         afterMs: options.afterMs ?? null,
         parallel,
         room: new ModelRoom(parallel),
-        idleGroup: new IdleGroup(),
+        idleGroup: new IdleGroup(bridges.length),
         pollMs: options.pollMs ?? 2_000,
         version: packageVersion(),
         onText: options.onText,

@@ -76,6 +76,7 @@ async function answerTasks(agent: AgentContext, failed: AbortController): Promis
   const isWorking = () => workers.busy() > 0 || agent.session.finished.length > 0;
   const member = options.idleGroup.join({
     isWorking,
+    isRung: () => agent.session.isRung,
     askAgain: () => {
       agent.session.wants('fetch');
       agent.notifier.ring();

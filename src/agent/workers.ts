@@ -70,7 +70,17 @@ export class Workers {
     this.#letIn();
     const before = this.#started;
     options.room.fill();
+    this.#sayQueued();
     return this.#started - before;
+  }
+
+  /** What waits here for what the models do elsewhere is said here, where nobody sees that. */
+  #sayQueued(): void {
+    const { claims, options } = this.#agent;
+    if (!options.room.isShared) return;
+    const isRoomElsewhere = options.room.free() === 0 && this.#withModel() < options.parallel;
+    const waiting = isRoomElsewhere ? frontOfLine(this.#agent, (id) => this.#jobs.has(id)).keys() : [];
+    claims.tell({ type: 'queued', task: [...waiting].find((id) => !claims.isLeft(id)) ?? null });
   }
 
   /** Starts so many tasks at most, and those that need no room; returns how many of the former. */

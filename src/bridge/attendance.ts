@@ -1,5 +1,5 @@
 import { formatAge, formatDuration } from '../protocol/duration.js';
-import { isExpected, isPresent, isStandby, type Presence } from '../protocol/presence.js';
+import { isExpected, isPresent, isStandby, type Presence, QUEUED_PHASE } from '../protocol/presence.js';
 import type { WhoWorks } from './side-refs.js';
 import { holdersOf, modelsFor, type SameModel, type WantedModel } from './wanted-model.js';
 
@@ -84,7 +84,7 @@ function standbyFor(who: WhoWorks, nowMs: number, asked: AskedModel | undefined)
 
 /** Also where the list of its servers is older than its word that one of them works on a task. */
 function reachesModelServer({ backends, work = [] }: Presence): boolean {
-  return backends.length > 0 || work.some(({ phase }) => phase !== 'waiting');
+  return backends.length > 0 || work.some(({ phase }) => phase !== 'waiting' && phase !== QUEUED_PHASE);
 }
 
 /**

@@ -174,6 +174,12 @@ export function isPresent(presence: Pick<Presence, 'state' | 'seen_at'>, nowMs: 
  */
 export const WAKER_PHASES = ['waking', 'watching'] as const;
 
+/**
+ * Of a task that an agent has not taken: all that it takes at once it does for other bridges, so it is busy,
+ * though on this bridge nobody sees it at work.
+ */
+export const QUEUED_PHASE = 'queued';
+
 /** Whether this is the presence of one that wakes agents, and is none itself. */
 export function isWaker({ state, work = [] }: Pick<Presence, 'state' | 'work'>): boolean {
   const phases: readonly string[] = WAKER_PHASES;

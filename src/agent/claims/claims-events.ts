@@ -47,6 +47,8 @@ export type ClaimsEvent = Readonly<
   | { type: 'generated'; task: string }
   /** It is over, whatever came of it. */
   | { type: 'ended'; task: string }
+  /** The first task that waits here while the models are busy for other bridges; null: none does. */
+  | { type: 'queued'; task: string | null }
   /** The claims of these tasks went with their answers, or are gone already. */
   | { type: 'answered'; tasks: readonly string[] }
   /** It is known what the model servers offer: this agent can say that it is there. */

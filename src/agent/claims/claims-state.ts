@@ -39,6 +39,8 @@ export interface ClaimsState {
   readonly presenceAtMs: number;
   /** What the tasks that are generated now are at, since when by the server's clock, and with which model. */
   readonly work: ReadonlyMap<string, OwnWork>;
+  /** The first task that waits while the models are busy for other bridges, and since when; null: none. */
+  readonly queued: { readonly task: string; readonly sinceMs: number } | null;
   /** That another agent has our name is said once. */
   readonly isTwinTold: boolean;
 }
@@ -74,5 +76,6 @@ export const FIRST_CLAIMS: ClaimsState = {
   presentSinceMs: NEVER,
   presenceAtMs: -NEVER,
   work: new Map(),
+  queued: null,
   isTwinTold: false,
 };

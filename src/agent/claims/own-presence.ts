@@ -1,4 +1,4 @@
-import { type Presence, writePresence } from '../../protocol/presence.js';
+import { type Presence, type PresenceWork, QUEUED_PHASE, writePresence } from '../../protocol/presence.js';
 import { oneLine } from '../../protocol/printable.js';
 import type { AgentOptions } from '../agent-options.js';
 import type { AgentSession } from '../agent-session.js';
@@ -7,7 +7,7 @@ import type { Offer } from '../backends/model-offer.js';
 import type { ClaimsState } from './claims-state.js';
 
 /** What a presence says of its agent, besides who that is. */
-export interface SaidPresence extends Pick<ClaimsState, 'own' | 'work'> {
+export interface SaidPresence extends Pick<ClaimsState, 'own' | 'work' | 'queued'> {
   readonly state: 'running' | 'stopped';
   /** The models in memory; none for a server that knows no models. */
   readonly loaded: readonly string[];
@@ -20,7 +20,7 @@ export interface SaidPresence extends Pick<ClaimsState, 'own' | 'work'> {
 /** The word that this agent is there, or was: the content of its presence as it is now. */
 export function ownPresence(
   { options, session }: { readonly options: AgentOptions; readonly session: AgentSession },
-  { state, own, work, loaded, offer, runningMs }: SaidPresence,
+  { state, own, work, queued, loaded, offer, runningMs }: SaidPresence,
 ): Buffer {
   const nowMs = session.serverNow();
   return writePresence({
@@ -34,17 +34,26 @@ export function ownPresence(
     parallel: options.parallel,
     ...(session.terms?.hasStandby === true ? standbyOf(options) : {}),
     busy: [...own.jobs.keys()],
-    work: [...work]
-      .filter(([task]) => own.jobs.has(task))
-      .map(([task, { phase, sinceMs, model }]) => ({
-        task,
-        phase,
-        since: new Date(sinceMs).toISOString(),
-        ...(model === undefined ? {} : { model: oneLine(model) }),
-      })),
+    work: [
+      ...queuedOf(queued, own),
+      ...[...work]
+        .filter(([task]) => own.jobs.has(task))
+        .map(([task, { phase, sinceMs, model }]) => ({
+          task,
+          phase,
+          since: new Date(sinceMs).toISOString(),
+          ...(model === undefined ? {} : { model: oneLine(model) }),
+        })),
+    ],
     started_at: new Date(nowMs - runningMs).toISOString(),
     seen_at: new Date(nowMs).toISOString(),
   });
+}
+
+/** The task that waits while the models are busy for other bridges, unless it was started meanwhile. */
+function queuedOf(queued: ClaimsState['queued'], { jobs }: ClaimsState['own']): PresenceWork[] {
+  if (queued === null || jobs.has(queued.task)) return [];
+  return [{ task: queued.task, phase: QUEUED_PHASE, since: new Date(queued.sinceMs).toISOString() }];
 }
 
 /** What an older server has no word for. */

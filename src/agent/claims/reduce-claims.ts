@@ -52,6 +52,7 @@ const RULES: { readonly [T in ClaimsEvent['type']]: Rule<T> } = {
   phase: afterPhase,
   generated: afterGeneration,
   ended: afterEnd,
+  queued: afterQueued,
   answered: afterAnswers,
   ready: afterOffer,
   loaded: (state, { offer }) => to({ ...state, having: { ...state.having, offer } }),
@@ -103,6 +104,20 @@ function afterEnd(state: ClaimsState, { task }: EventOf<'ended'>): ClaimsStep {
   const work = new Map(state.work);
   work.delete(task);
   return to({ ...state, own: withoutJob(state.own, task), work });
+}
+
+/** Who looks at this bridge cannot see that the models are busy for another: it is told as a phase is. */
+function afterQueued(state: ClaimsState, { task }: EventOf<'queued'>, facts: ClaimsFacts): ClaimsStep {
+  const { queued } = state;
+  if ((queued?.task ?? null) === task) return to(state);
+  const next = task === null ? null : { task, sinceMs: queued?.sinceMs ?? facts.serverNowMs };
+  // Who is busy for one task is busy for the next.
+  const isSaid = queued !== null && next !== null;
+  return to({
+    ...state,
+    queued: next,
+    presenceDueMs: isSaid ? state.presenceDueMs : whenToSay(state, facts),
+  });
 }
 
 function afterAnswers(state: ClaimsState, { tasks }: EventOf<'answered'>): ClaimsStep {

@@ -54,6 +54,15 @@ test('one that is there is waited for alone, busy or not, and nobody wakes', () 
   expect(waited({}, { agents: [unable] })).toEqual({ agents: ['office no-model-server'], ...NOBODY });
 });
 
+test('one that is at work for other bridges is busy here too, by its own word', () => {
+  const queued = { task: TASK, phase: 'queued', since: new Date(NOW).toISOString() };
+  const elsewhere = presence('office', { work: [queued] });
+  expect(waited({}, { agents: [away, elsewhere], wakers: [pi] })).toEqual({
+    agents: ['office busy'],
+    ...NOBODY,
+  });
+});
+
 test('a task waits for those that have its model, its kind of server, and may have it', () => {
   const office = presence('office', { backends: ['lmstudio'] });
   const models = new Map([has('home-pc', 'big'), has('office', 'other'), has('small', 'tiny')]);

@@ -60,6 +60,11 @@ describe('what to ask the server', () => {
       [reached, (s) => s.rang('x'), (s) => s.asked()],
       null,
     ],
+    [
+      'is a fetch after a ring that says nothing, whatever rings then',
+      [reached, (s) => s.rang(), (s) => s.rang('tip')],
+      'fetch',
+    ],
     ['is a look where one is wanted', [reached, (s) => s.wants('look')], 'look'],
     ['is a fetch where both are wanted', [reached, (s) => s.wants('fetch'), (s) => s.wants('look')], 'fetch'],
     [
@@ -72,6 +77,17 @@ describe('what to ask the server', () => {
   ])('%s', (_what, steps, due) => {
     for (const step of steps) step(session);
     expect(session.due).toBe(due);
+  });
+
+  test.each<readonly [string, readonly Step[], boolean]>([
+    ['a ring that tells another tip is news until the server is asked', [(s) => s.rang('other')], true],
+    ['so is one that says nothing', [(s) => s.rang()], true],
+    ['a ring that the server was asked about is none', [(s) => s.rang(), (s) => s.asked()], false],
+    ['a ring for a push of our own is none', [(s) => s.rang('tip')], false],
+    ['a look that is due is none', [(s) => s.wants('look')], false],
+  ])('%s', (_what, steps, isRung) => {
+    for (const step of [reached, ...steps]) step(session);
+    expect(session.isRung).toBe(isRung);
   });
 });
 

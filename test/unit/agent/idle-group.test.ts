@@ -3,17 +3,24 @@ import { IdleGroup } from '../../../src/agent/idle-group.js';
 
 const NEVER = new AbortController().signal;
 
+const NOT_AT_ALL = () => false;
+
 /**
  * Two bridges; `answers` says whether the other one is busy when it is asked once more, `works` whether a
- * bridge has something at work between its turns.
+ * bridge has something at work between its turns, `rings` whether its doorbell rang.
  */
-function pair(answers: () => boolean, works: (name: string) => boolean = () => false) {
-  const group = new IdleGroup();
+function pair(
+  answers: () => boolean,
+  works: (name: string) => boolean = NOT_AT_ALL,
+  rings: (name: string) => boolean = NOT_AT_ALL,
+) {
+  const group = new IdleGroup(2);
   const restarted: string[] = [];
   const asked: string[] = [];
   const join = (name: string) => {
     const member = group.join({
       isWorking: () => works(name),
+      isRung: () => rings(name),
       askAgain: () => {
         asked.push(name);
         queueMicrotask(() => member.turn(answers()));
@@ -85,6 +92,39 @@ test('a task that a bridge had begun when its server was lost is ended before th
     isWorking = false;
     expect(await club.mayRun(NEVER)).toBe(true);
     expect(asked).toEqual([]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test.each(['home', 'club'])('a ring on %s while the other server is asked is heeded', async (rung) => {
+  let isRung = false;
+  const answers = () => {
+    isRung = true;
+    return false;
+  };
+  const { home, club } = pair(answers, NOT_AT_ALL, (name) => isRung && name === rung);
+  await home.mayRun(NEVER);
+  expect(await club.mayRun(NEVER)).toBe(false);
+});
+
+test('a ring on one bridge alone, after its server was asked, is heeded', async () => {
+  let isRung = true;
+  const { home, club } = pair(NOT_AT_ALL, NOT_AT_ALL, () => isRung);
+  club.leave();
+  expect(await home.mayRun(NEVER)).toBe(false);
+  isRung = false;
+  expect(await home.mayRun(NEVER)).toBe(true);
+});
+
+test('a bridge that is still on its way keeps the PC awake, one that does not come keeps nobody', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  try {
+    const steps = { isWorking: NOT_AT_ALL, isRung: NOT_AT_ALL, askAgain: () => {}, restart: () => {} };
+    const only = new IdleGroup(2).join(steps);
+    expect(await only.mayRun(NEVER)).toBe(false);
+    vi.advanceTimersByTime(4 * 60_000);
+    expect(await only.mayRun(NEVER)).toBe(true);
   } finally {
     vi.useRealTimers();
   }

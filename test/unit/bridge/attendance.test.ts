@@ -101,7 +101,7 @@ test.each([
 test('agents without a model server are told from those that are not there', () => {
   const { attendance, problem } = judge([presence('a', { backends: [] }), presence('b', { backends: [] })]);
   expect(attendance).toEqual({ state: 'no-model-server', agents: ['a', 'b'] });
-  const waits = presence('a', { backends: [], work: [working('waiting')] });
+  const waits = presence('a', { backends: [], work: [working('waiting'), working('queued')] });
   expect(judge([waits]).attendance).toEqual({ state: 'no-model-server', agents: ['a'] });
   expect(problem?.text).toBe('a, b reach no model server');
 });

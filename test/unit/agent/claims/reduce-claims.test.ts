@@ -585,6 +585,23 @@ describe('what a task is at', () => {
     expect(told.push(12_000)).toEqual([{ kind: 'presence' }]);
   });
 
+  test('that a task is queued behind those of other bridges is said soon, once, and taken back', () => {
+    const queued = (task: string | null) => ({ type: 'queued', task }) as const;
+    told.at(10_000, queued('a'));
+    told.at(10_500, queued('a'));
+    expect(told.push(11_999)).toBeNull();
+    expect(told.push(12_000)).toEqual([{ kind: 'presence' }]);
+    told.pushed(12_000, 12_000, [said]);
+    // Busy for one is busy for the next.
+    told.at(20_000, queued('b'));
+    expect(told.state.queued).toEqual({ task: 'b', sinceMs: SERVER + 10_000 });
+    expect(told.push(30_000)).toBeNull();
+    told.at(30_000, queued(null));
+    expect(told.push(31_999)).toBeNull();
+    expect(told.push(32_000)).toEqual([{ kind: 'presence' }]);
+    expect(told.state.queued).toBeNull();
+  });
+
   test('asks the model servers anew where one works that was away, and not where they are known', () => {
     const readOffer = { do: 'read-offer' };
     told.at(1000, { type: 'began', task: 'a', claimFirst: false });
