@@ -96,6 +96,7 @@ class Waker {
   readonly #options: WakeOptions;
   readonly #record: WakingRecord;
   #tries = NO_TRIES;
+  #isWaking = false;
   #hasObstacle = false;
 
   constructor(
@@ -110,11 +111,14 @@ class Waker {
   async look(): Promise<number | null> {
     const { log } = this.#options;
     const need = await readNeed(this.view, this.#options.signal);
-    const { wake, tries, againMs } = planWake(this.#tries, need.unattended !== null, performance.now());
-    const wasWaking = this.#tries.count > 0;
+    const { unattended, pending } = need;
+    const asked = { task: unattended?.task ?? null, waits: (task: string) => pending.has(task) };
+    const { wake, tries, againMs } = planWake(this.#tries, asked, performance.now());
+    const wasWaking = this.#isWaking;
     this.#tries = tries;
-    if (wake && need.unattended !== null) await this.#wake(need.unattended);
-    if (wasWaking && need.unattended === null) {
+    this.#isWaking = unattended !== null && (wake || wasWaking);
+    if (wake && unattended !== null) await this.#wake(unattended);
+    if (wasWaking && unattended === null) {
       log('info', 'an agent is there, or nothing waits any more', { event: 'woken' });
       await this.#say((signal) => this.#record.watching(signal));
     }

@@ -23,6 +23,8 @@ export interface UnattendedTask {
 export interface Need {
   /** The first task that nobody is there for; null where there is none. */
   readonly unattended: UnattendedTask | null;
+  /** All that nobody has taken. */
+  readonly pending: ReadonlySet<string>;
   /** After so long it may be another without anything happening; null where nothing waits. Milliseconds. */
   readonly changesInMs: number | null;
 }
@@ -40,10 +42,12 @@ export function needOf(
   rows: readonly TaskRow[],
   context: { readonly who: WhoWorks; readonly nowMs: number; readonly takesClaims: boolean },
 ): Need {
-  const pending = rows.filter(({ state }) => state === 'pending');
+  const waiting = rows.filter(({ state }) => state === 'pending');
+  const pending = new Set(waiting.map(({ task }) => task));
   // A claim runs out without a ring where its agent died.
   const isAnyRunning = rows.some(({ state }) => state === 'running');
-  if (pending.length === 0) return { unattended: null, changesInMs: isAnyRunning ? SILENT_MS : null };
+  if (waiting.length === 0)
+    return { unattended: null, pending, changesInMs: isAnyRunning ? SILENT_MS : null };
   const { who, nowMs } = context;
   const attendance = attendanceOf(who, context);
   const ageOf = ({ asked_at }: TaskRow) => nowMs - Date.parse(asked_at);
@@ -54,12 +58,14 @@ export function needOf(
     if (row.waits_for !== null || attendance.state === 'absent') return true;
     // Who is there may not have it: it forbids them.
     if (row.waiting?.agents.some(({ state }) => state === 'away')) return true;
+    // At work for another bridge it is awake.
+    if (row.waiting?.agents.some(({ state }) => state === 'busy')) return false;
     // Of agents without a model server, one is awake: its owner has to look. Who does not say is waited for.
     return attendance.state === 'present' && who.running.size === 0 && ageOf(row) >= SILENT_MS;
   };
-  const row = pending.find(isLeft);
-  if (row === undefined) return { unattended: null, changesInMs: SILENT_MS };
+  const row = waiting.find(isLeft);
+  if (row === undefined) return { unattended: null, pending, changesInMs: SILENT_MS };
   const known = who.agents.filter((one) => !isStandby(one)).map(({ agent }) => agent);
   const agents = row.waits_for?.agents.map(({ name }) => name) ?? known;
-  return { unattended: { task: row.task, agents }, changesInMs: SILENT_MS };
+  return { unattended: { task: row.task, agents }, pending, changesInMs: SILENT_MS };
 }

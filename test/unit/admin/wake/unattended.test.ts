@@ -36,7 +36,7 @@ const waits = { model: 'qwen3', agents: [{ name: 'office', seen_at: null }] };
 const work: TaskWork = { agent: 'home-pc', model: null, sinceMs: null, phase: null };
 
 test('an empty bridge has to be looked at only when something happens', () => {
-  expect(need([], [stopped])).toEqual({ unattended: null, changesInMs: null });
+  expect(need([], [stopped])).toEqual({ unattended: null, pending: new Set(), changesInMs: null });
   expect(need([row({ state: 'done' }), row({ state: 'cancelled' })], [])).toMatchObject({
     changesInMs: null,
   });
@@ -45,6 +45,7 @@ test('an empty bridge has to be looked at only when something happens', () => {
 test('a task is unattended where no agent is there, and all that are known could answer it', () => {
   expect(need([row()], [stopped])).toEqual({
     unattended: { task: TASK, agents: ['home-pc'] },
+    pending: new Set([TASK]),
     changesInMs: SILENT_MS,
   });
   expect(need([row()], [])).toMatchObject({ unattended: { agents: [] } });
@@ -95,9 +96,19 @@ test('a PC that fell asleep without a word is woken although its presence is fre
   });
 });
 
+test('a PC that is at work for another bridge is awake, however long a task waits for it here', () => {
+  const busy = { name: 'home-pc', state: 'busy', seen_at: null } as const;
+  const waiting = { agents: [busy], waking_by: null, standby: null };
+  expect(need([row({ ageMs: 3_600_000, waiting })], [presence('home-pc')])).toMatchObject({
+    unattended: null,
+    changesInMs: SILENT_MS,
+  });
+});
+
 test('while a task is answered it is looked at again: a claim runs out without a ring', () => {
   expect(need([row({ state: 'running' })], [presence('home-pc')], { [TASK]: work })).toEqual({
     unattended: null,
+    pending: new Set(),
     changesInMs: SILENT_MS,
   });
 });
