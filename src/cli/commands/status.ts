@@ -55,7 +55,10 @@ async function printAll(bridges: readonly NamedAccess[], isJson: boolean, out: O
   return code;
 }
 
-/** Shows all, and again whenever one of them has changed, until the signal aborts. */
+/**
+ * Shows all, and again whenever one of them has changed, until the signal aborts. Where each line is JSON,
+ * what is wrong with one goes to standard error, once.
+ */
 async function watchAll(
   bridges: readonly NamedAccess[],
   { isJson, out, until }: { readonly isJson: boolean; readonly out: Output; readonly until: AbortSignal },
@@ -72,13 +75,19 @@ async function watchAll(
   };
   await Promise.all(
     bridges.map(async ({ name, access }, at) => {
+      let told = '';
       while (!until.aborted) {
         try {
-          for await (const status of followStatus(access, until))
+          for await (const status of followStatus(access, until)) {
+            told = '';
             await show(at, formatStatus(status), status);
+          }
         } catch (error) {
           if (error instanceof BridgeError && error.code === 'output-closed') throw error;
-          await show(at, `${name}\n  ${oneLine(errorText(error))}\n`, null);
+          const text = oneLine(errorText(error));
+          if (isJson && told !== text) printError(ofBridge(error, name));
+          told = text;
+          await show(at, `${name}\n  ${text}\n`, null);
           await sleep(AGAIN_MS, undefined, { signal: until }).catch(() => {});
         }
       }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import type { BridgeStatus } from '../../../src/admin/bridge-status.js';
 import type { Finding } from '../../../src/admin/doctor/finding.js';
-import { runCli } from '../../support/cli.js';
+import { runCli, startCli } from '../../support/cli.js';
 import { runCliHere } from '../../support/cli-here.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 
@@ -37,6 +37,29 @@ test('status shows each, in the order of their names, and one that cannot be rea
   const lines = three.stdout.trim().split('\n');
   const shown = lines.map((line) => (JSON.parse(line) as BridgeStatus).repo);
   expect(shown).toEqual([home.repoPath, club.repoPath]);
+});
+
+test('status --watch shows what changes on each, and one that cannot be read holds up no other', async () => {
+  const repos = named('away', 'home', 'club');
+  const [json, plain] = await Promise.all([
+    startCli(['status', '--watch', '--json', ...repos], { env }),
+    startCli(['status', '--watch', ...repos], { env }),
+  ]);
+  await json.waitFor('stderr', /^error: away: .*\ntry: /);
+  for (const { repoPath } of [home, club]) {
+    await json.waitFor('stdout', new RegExp(`"repo":"${repoPath}".*"pending":\\[\\]`));
+    await plain.waitFor('stdout', new RegExp(`^${repoPath}\n(?!  …)`, 'm'));
+  }
+  await plain.waitFor('stdout', /^away\n(?! {2}…)/m);
+  await runCliHere(['ask', '--no-wait', '1+1', '--repo', club.repoPath], { env });
+  await json.waitFor('stdout', new RegExp(`"repo":"${club.repoPath}".*"pending":\\[\\{`));
+  await plain.waitFor('stdout', /^ {2}1 pending, /m);
+  for (const running of [json, plain]) {
+    running.signal('SIGINT');
+    expect(await running.exited).toMatchObject({ exitCode: 0 });
+  }
+  // Once, and not at every try.
+  expect(json.stderr().match(/^error: /gm)).toHaveLength(1);
 });
 
 test('doctor checks each, and says of which a finding is', async () => {
