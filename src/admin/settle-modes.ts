@@ -11,6 +11,9 @@ const OWNERS_OWN = ['bridge/on-answer.d', 'bridge/on-answer.state'];
 /** Of the object folders only the folders themselves are checked: there may be very many files in them. */
 const OBJECTS = /^objects\/./;
 
+/** The objects of a push that git has not let in yet: closed to all but git, and gone with the push. */
+const QUARANTINE = /^objects\/tmp_objdir-/;
+
 /**
  * Sets the modes of a new bridge, whatever the umask: git makes some files before it knows
  * `core.sharedRepository`. Executables stay executable for everybody, and read-only files of git stay
@@ -19,7 +22,9 @@ const OBJECTS = /^objects\/./;
 export async function settleModes(gitDir: string): Promise<void> {
   const names = await readdir(gitDir, { recursive: true });
   for (const file of [gitDir, ...names.map((name) => path.join(gitDir, name))]) {
-    const { mode, isFolder } = await modeOf(file);
+    const found = await modeOf(file);
+    if (found === null) continue;
+    const { mode, isFolder } = found;
     const plain = (mode & 0o100) === 0 ? (mode & 0o600) | 0o040 : 0o755;
     await chmod(file, (mode & 0o7000) | (isFolder ? GROUP_MODES.folder : plain));
   }
@@ -35,15 +40,17 @@ export async function closedToGroup(gitDir: string): Promise<string[]> {
   const closed: string[] = [];
   for (const name of ['HEAD', 'config']) {
     const file = path.join(gitDir, name);
-    if (((await modeOf(file)).mode & 0o040) === 0) closed.push(file);
+    const found = await modeOf(file);
+    if (found !== null && (found.mode & 0o040) === 0) closed.push(file);
   }
   const folders = [...FOLDERS];
   for (let name = folders.shift(); name !== undefined; name = folders.shift()) {
     const folder = path.join(gitDir, name);
-    // A git that runs just now has removed it again.
+    if (OWNERS_OWN.includes(name) || QUARANTINE.test(name)) continue;
     const entries = await readdir(folder, { withFileTypes: true }).catch(() => null);
-    if (entries === null || OWNERS_OWN.includes(name)) continue;
-    if (!groupEnters((await modeOf(folder)).mode)) closed.push(folder);
+    const found = await modeOf(folder);
+    if (entries === null || found === null) continue;
+    if (!groupEnters(found.mode)) closed.push(folder);
     if (OBJECTS.test(name)) continue;
     for (const entry of entries) if (entry.isDirectory()) folders.push(`${name}/${entry.name}`);
   }
@@ -54,14 +61,19 @@ export async function closedToGroup(gitDir: string): Promise<string[]> {
 export async function openToGroup(gitDir: string): Promise<number> {
   const closed = await closedToGroup(gitDir);
   for (const file of closed) {
-    const { mode, isFolder } = await modeOf(file);
-    await chmod(file, mode | (isFolder ? 0o050 : 0o040));
+    const found = await modeOf(file);
+    if (found !== null) await chmod(file, found.mode | (found.isFolder ? 0o050 : 0o040));
   }
   return closed.length;
 }
 
-async function modeOf(file: string): Promise<{ mode: number; isFolder: boolean }> {
-  const stats = await lstat(file);
+/** null: a git that runs just now has removed it again. */
+async function modeOf(file: string): Promise<{ mode: number; isFolder: boolean } | null> {
+  const stats = await lstat(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+  if (stats === null) return null;
   return { mode: stats.mode & 0o7777, isFolder: stats.isDirectory() };
 }
 

@@ -57,3 +57,18 @@ test.skipIf(process.platform === 'win32')(
     expect(await closedToGroup(gitDir)).toEqual([]);
   },
 );
+
+test.skipIf(process.platform === 'win32')(
+  'the objects of a push that is not let in yet are closed to all but git, and that is no fault',
+  async () => {
+    const { gitDir } = await closedBridge();
+    await settleModes(gitDir);
+    const quarantine = path.join(gitDir, 'objects', 'tmp_objdir-incoming-a1B2c3');
+    await mkdir(path.join(quarantine, 'pack'), { recursive: true });
+    await chmod(path.join(gitDir, 'objects'), 0o750);
+    await chmod(quarantine, 0o700);
+    expect(await closedToGroup(gitDir)).toEqual([]);
+    expect(await openToGroup(gitDir)).toBe(0);
+    expect((await stat(quarantine)).mode & 0o777).toBe(0o700);
+  },
+);
