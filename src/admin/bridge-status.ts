@@ -47,6 +47,8 @@ export interface BridgeStatus {
   /** Who is being woken, and by whom, for tasks that still wait. */
   readonly waking: readonly Waking[];
   readonly task_ttl_ms: number;
+  /** How many more wait that are not in `pending`, because they were not wanted; 0 in JSON. */
+  readonly more_pending: number;
 }
 
 /** A task without an answer. */

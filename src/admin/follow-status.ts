@@ -8,7 +8,7 @@ import { reportOnAnswer } from '../log/on-answer/state.js';
 import { hidePasswords } from '../process/hide-passwords.js';
 import type { BridgeStatus } from './bridge-status.js';
 import { gatewayFolder } from './gateway-folder.js';
-import { readStatus } from './read-status.js';
+import { readStatus, type StatusContext } from './read-status.js';
 import { tasksContext } from './read-tasks.js';
 import { listGateways } from './running-gateways.js';
 
@@ -31,21 +31,30 @@ const LOCK_WAIT_MS = 2_000;
 /** A day, as of the other figures. */
 const REPAIRS_SHOWN_MS = 86_400_000;
 
+/** How a status is followed. */
+export interface StatusOptions {
+  /** Null: once. */
+  readonly until: AbortSignal | null;
+  /** Of the tasks that wait, so many are told, the oldest. Default: all. */
+  readonly shownPending?: number;
+}
+
 /**
  * Yields the status of a bridge: once, or with a signal again whenever the bridge rings and every few
  * seconds, until the signal aborts. Throws BridgeError as openBridgeView and ingest do.
  */
 export async function* followStatus(
   access: BridgeAccess,
-  until: AbortSignal | null,
+  { until, shownPending = Number.POSITIVE_INFINITY }: StatusOptions,
 ): AsyncGenerator<BridgeStatus> {
   const view = await openBridgeView(access, 'window');
+  const repoName = hidePasswords(access.repo);
   const notifier = createNotifier();
   const doorbell = until !== null ? openDoorbell(view.connection, notifier) : null;
   let fetchedAtMs = performance.now();
   try {
     for (let logRecords = await recordsOf(view); ; ) {
-      const status = await view.mended(() => statusOf(view, hidePasswords(access.repo), logRecords));
+      const status = await view.mended(() => statusOf(view, { repoName, logRecords, shownPending }));
       yield status;
       if (until === null) return;
       const outcome = await notifier.wait(READ_MS, until);
@@ -68,14 +77,16 @@ async function recordsOf(view: BridgeView): Promise<number | null> {
   return view.isLocal ? (await catchUpLog(view.repo)).lastSeq : null;
 }
 
-async function statusOf(view: BridgeView, repoName: string, logRecords: number | null) {
+async function statusOf(
+  view: BridgeView,
+  told: Pick<StatusContext, 'repoName' | 'logRecords' | 'shownPending'>,
+): Promise<BridgeStatus> {
   const { repo, isLocal } = view;
   const staleLocks = isLocal ? (await findStaleLocks(repo.gitDir, { waitMs: LOCK_WAIT_MS })).stale : null;
   const context = tasksContext(view, await view.whoWorks());
   return readStatus(repo, {
     ...context,
-    repoName,
-    logRecords,
+    ...told,
     staleLocks,
     repairs: isLocal ? readRepairs(repo.gitDir, context.nowMs - REPAIRS_SHOWN_MS) : null,
     gateways: await listGateways(gatewayFolder(view.connection.address)),

@@ -1,22 +1,54 @@
 import type { BridgeAccess } from '../bridge/connection.js';
+import { MAX_PLACED } from '../bridge/task-places.js';
 import { openToRead } from '../log/catch-up-log.js';
 import { placesOf, readTasks, tasksContext } from './read-tasks.js';
-import type { TaskRow } from './task-rows.js';
+import { newestRows, type TaskRow } from './task-rows.js';
+import type { TaskState } from './task-state.js';
+
+/** Which tasks are listed. */
+export interface ListWanted {
+  /** Only those in this state. Default: all. */
+  readonly state: TaskState | undefined;
+  /** Of those that wait, so many, the oldest. */
+  readonly pending: number;
+  /** Of those that are over, so many, the newest. */
+  readonly over: number;
+}
+
+/** Tasks of a bridge. */
+export interface ListedTasks {
+  /** In the order of asking. */
+  readonly rows: readonly TaskRow[];
+  /** How many more of the wanted ones wait: they are younger. */
+  readonly more: number;
+  /** By the bridge's clock, milliseconds since the epoch. */
+  readonly nowMs: number;
+}
 
 /**
- * Lists the tasks of a bridge that can be pending, in the order of asking, as of `nowMs` by its clock. Reads
- * no question and no answer. Throws BridgeError as openToRead does.
+ * Lists the tasks of a bridge that can be pending. Reads no question and no answer. Throws BridgeError as
+ * openToRead does.
  */
 export async function listTasks(
   access: BridgeAccess,
-): Promise<{ readonly rows: readonly TaskRow[]; readonly nowMs: number }> {
+  { state, pending, over }: ListWanted,
+): Promise<ListedTasks> {
   const view = await openToRead(access, 'window');
   try {
     const context = tasksContext(view, await view.whoWorks());
-    const tasks = await readTasks(view.repo, context);
-    const places = await placesOf(view.repo, tasks, context);
+    const arePending = state === undefined || state === 'pending';
+    // Where each stands depends on all that wait.
+    const read = arePending ? Math.max(pending, MAX_PLACED) : 0;
+    const tasks = await readTasks(view.repo, context, { pending: read, expired: over });
+    const places = arePending ? await placesOf(view.repo, tasks, context) : new Map<string, never>();
+    const ofState = tasks.rows.filter((row) => state === undefined || row.state === state);
+    const young = ofState.filter((row) => row.state === 'pending').slice(pending);
+    const dropped = new Set(young);
     return {
-      rows: tasks.rows.map((row) => ({ ...row, place: places.get(row.task)?.place ?? null })),
+      rows: newestRows(ofState, over)
+        .filter((row) => !dropped.has(row))
+        .map((row) => ({ ...row, place: places.get(row.task)?.place ?? null })),
+      more: arePending ? young.length + tasks.left.pending : 0,
       nowMs: context.nowMs,
     };
   } finally {

@@ -10,10 +10,13 @@ import { readTasks, type TasksContext } from './read-tasks.js';
 import { recentFigures } from './recent-figures.js';
 import type { ListedGateway } from './running-gateways.js';
 import type { TaskRow } from './task-rows.js';
+import { MAX_LOOKED_INTO } from './task-waits.js';
 import { wakersNow } from './who-waits.js';
 
 /** What `status` needs besides history. */
 export interface StatusContext extends TasksContext {
+  /** Of the tasks that wait, so many are told, the oldest; the others are counted. */
+  readonly shownPending: number;
   readonly repoName: string;
   readonly logRecords: number | null;
   readonly staleLocks: readonly LeftLock[] | null;
@@ -25,7 +28,12 @@ export interface StatusContext extends TasksContext {
 /** Reads the state of a bridge from the history on `ref`, as far back as tasks can be pending. */
 export async function readStatus(repo: Repository, context: StatusContext): Promise<BridgeStatus> {
   const { nowMs, ttlMs } = context;
-  const { commits, rows } = await readTasks(repo, context);
+  const { shownPending } = context;
+  // Who is being woken may be for another one than the first.
+  const wanted = { pending: Math.max(shownPending, MAX_LOOKED_INTO), expired: 0 };
+  const { commits, rows, left } = await readTasks(repo, context, wanted);
+  const pending = rows.filter(({ state }) => state === 'pending');
+  const shown = pending.slice(0, shownPending);
   const subjects = new Map(commits.map(({ id, subject }) => [id, subject]));
   const openTask = ({ task, asker, asked_at, waits_for, waiting }: TaskRow): OpenTask => ({
     task,
@@ -40,12 +48,12 @@ export async function readStatus(repo: Repository, context: StatusContext): Prom
   return {
     repo: context.repoName,
     now: new Date(nowMs).toISOString(),
-    pending: rows.filter(({ state }) => state === 'pending').map(openTask),
+    pending: shown.map(openTask),
     running: rows.flatMap((row) =>
       row.agent === null || row.work === null ? [] : [{ ...openTask(row), agent: row.agent, ...row.work }],
     ),
     attendance: attendanceStatus(context),
-    expired: rows.filter(({ state }) => state === 'expired').length,
+    expired: left.expired,
     answered: commits.filter((commit) => messageOf(commit).kind === 'answer').length,
     last_answer:
       last === undefined
@@ -70,6 +78,7 @@ export async function readStatus(repo: Repository, context: StatusContext): Prom
     agents: agentStatuses(rows, context),
     waking: wakingOf(rows, context),
     task_ttl_ms: ttlMs,
+    more_pending: left.pending + pending.length - shown.length,
   };
 }
 

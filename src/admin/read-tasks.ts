@@ -3,11 +3,10 @@ import type { BridgeView } from '../bridge/bridge-view.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
 import { type Place, readPlaces } from '../bridge/task-places.js';
 import { openObjectReader } from '../git/object-reader.js';
-import { readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
 import type { LargeMessages } from '../log/large-messages.js';
 import type { HistoryCommit } from '../protocol/history.js';
-import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
+import { readWindow } from '../rules/read-window.js';
 import { isOpen, type TaskRow, taskRows } from './task-rows.js';
 import { readWaits } from './task-waits.js';
 
@@ -24,9 +23,21 @@ export interface TasksContext {
 
 /** The tasks of a bridge that can be pending, in the order of asking. */
 export interface KnownTasks {
-  /** The part of history that they are in, from old to new. */
+  /** The part of history that they are in, from old to new, without what was left out. */
   readonly commits: readonly HistoryCommit[];
   readonly rows: readonly TaskRow[];
+  /** How many tasks have no row: younger ones that wait, and older ones that have expired. */
+  readonly left: { readonly pending: number; readonly expired: number };
+}
+
+/** How many of the tasks without an answer are wanted. Default: all. */
+export interface TasksWanted {
+  /** Of those that wait, so many, the oldest. The others are counted. */
+  readonly pending?: number;
+  /** Of those that have expired, so many, the newest. The others are counted. */
+  readonly expired?: number;
+  /** Brings what the repository has left out. */
+  readonly large?: LargeMessages;
 }
 
 /** What the tasks of a view are judged by now. */
@@ -36,18 +47,26 @@ export function tasksContext({ ref, terms }: Pick<BridgeView, 'ref' | 'terms'>, 
 }
 
 /**
- * Reads the tasks of a bridge: the one walk through history that `list`, `status`, `doctor`, `wake` and the
- * page go by. Of pending tasks it reads for whom they wait; else no question and no answer. `large` brings
- * those that the repository has left out.
+ * Reads the tasks of a bridge: the one look at history that `list`, `status`, `doctor`, `wake` and the page
+ * go by. Of pending tasks it reads for whom they wait; else no question and no answer.
  */
 export async function readTasks(
   repo: Repository,
   context: TasksContext,
-  large?: LargeMessages,
+  { pending: most = Number.POSITIVE_INFINITY, expired = Number.POSITIVE_INFINITY, large }: TasksWanted = {},
 ): Promise<KnownTasks> {
   const { ref, nowMs, ttlMs, who } = context;
-  const commits = await readHistory(repo, { from: [ref], sinceMs: nowMs - ttlMs - HISTORY_MARGIN_MS });
-  const rows = taskRows(commits, { nowMs, ttlMs, running: who.running });
+  const wanted = { pending: most, expired, ids: new Set(who.running.keys()) };
+  const { commits, left } = await readWindow(repo, ref, { nowMs, ttlMs }, wanted);
+  const all = taskRows(commits, { nowMs, ttlMs, running: who.running });
+  const dropped = new Set([
+    ...all.filter(({ state }) => state === 'pending').slice(most),
+    ...olderOf(
+      all.filter(({ state }) => state === 'expired'),
+      expired,
+    ),
+  ]);
+  const rows = all.filter((row) => !dropped.has(row));
   const pending = idsOf(rows, ({ state }) => state === 'pending');
   const asked = commits.filter(({ id }) => pending.has(id));
   if (large !== undefined) {
@@ -55,8 +74,10 @@ export async function readTasks(
     await large.bring(reader, asked).finally(() => reader.close());
   }
   const waits = await readWaits(repo, asked, context);
+  const young = [...dropped].filter(({ state }) => state === 'pending').length;
   return {
     commits,
+    left: { pending: left.pending + young, expired: left.expired + dropped.size - young },
     rows: rows.map((row) => {
       const { waits: waits_for = null, waited: waiting = null } = waits.get(row.task) ?? {};
       return { ...row, waits_for, waiting };
@@ -64,12 +85,21 @@ export async function readTasks(
   };
 }
 
-/** Where the open ones of these tasks stand, and about how long each takes. */
-export function placesOf(
+/** All but the newest `count`. */
+function olderOf<T>(rows: readonly T[], count: number): readonly T[] {
+  return rows.slice(0, Math.max(0, rows.length - count));
+}
+
+/**
+ * Where the open ones of these tasks stand, and about how long each takes. Empty where some that wait were
+ * left out: the place of each depends on all.
+ */
+export async function placesOf(
   repo: Repository,
-  { commits, rows }: KnownTasks,
+  { commits, rows, left }: KnownTasks,
   { who, nowMs }: TasksContext,
 ): Promise<ReadonlyMap<string, Place>> {
+  if (left.pending > 0) return new Map();
   const open = idsOf(rows, isOpen);
   return readPlaces(repo, {
     ...{ commits, who, nowMs, sameModel },

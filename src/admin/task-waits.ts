@@ -24,7 +24,7 @@ export interface TaskWaits {
 }
 
 /** So many pending tasks are looked into, the oldest: each is read from its blob. */
-const MAX_LOOKED_INTO = 200;
+export const MAX_LOOKED_INTO = 200;
 
 /** Whom each of these pending tasks waits for, by id. */
 export async function readWaits(

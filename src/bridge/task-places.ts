@@ -10,7 +10,7 @@ import type { WhoWorks } from './side-refs.js';
 import type { SameModel } from './wanted-model.js';
 
 /** Of more open tasks than this no places are told: each is read from its blob. */
-const MAX_PLACED = 1000;
+export const MAX_PLACED = 1000;
 
 /** Which of the open tasks of a bridge have to be placed, and what is known of the bridge. */
 export interface OpenTasks {

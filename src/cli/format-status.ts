@@ -16,7 +16,7 @@ const MAX_REPAIRS_SHOWN = 5;
 /** The status as a person reads it. */
 export function formatStatus(status: BridgeStatus): string {
   const counts = [
-    `${status.pending.length} pending`,
+    `${status.pending.length + status.more_pending} pending`,
     ...(status.running.length === 0 ? [] : [`${status.running.length} running`]),
     `${status.answered} answered`,
     `${status.expired} expired`,
@@ -47,6 +47,7 @@ export function formatStatus(status: BridgeStatus): string {
       (task) => `${formatOpen(task, pc.cyan)}  →  ${formatWork(task, Date.parse(status.now))}`,
     ),
     ...status.pending.map((task) => `${formatOpen(task, pc.yellow)}${waitsOf(task, Date.parse(status.now))}`),
+    ...(status.more_pending === 0 ? [] : [`  … and ${status.more_pending} more wait (llm-bridge list)`]),
   ];
   return `${lines.join('\n')}\n`;
 }

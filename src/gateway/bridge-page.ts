@@ -4,6 +4,7 @@ import { placesOf, readTasks, tasksContext } from '../admin/read-tasks.js';
 import { newestRows, type TaskRow } from '../admin/task-rows.js';
 import { findAnswer } from '../asker/find-answer.js';
 import { findTask } from '../asker/find-task.js';
+import { MAX_PLACED } from '../bridge/task-places.js';
 import { openObjectReader } from '../git/object-reader.js';
 import type { StatsRecord } from '../log/answer-stats.js';
 import { LargeMessages, MAX_FIGURES_BYTES } from '../log/large-messages.js';
@@ -86,7 +87,8 @@ export function openBridgePage(calls: Pick<Calls, 'view' | 'who' | 'rates'>): Br
   const newest = new NewestAnswers(view, new LargeMessages(view, { maxBytes: MAX_FIGURES_BYTES }));
   const state = keptFor(STATE_AGE_MS, async (): Promise<BridgeState> => {
     const context = tasksContext(view, await calls.who());
-    const known = await readTasks(view.repo, context);
+    // Where each stands depends on all that wait.
+    const known = await readTasks(view.repo, context, { pending: MAX_PLACED, expired: SHOWN_DONE });
     const places = await placesOf(view.repo, known, context);
     const pending = known.rows.filter((row) => row.state === 'pending');
     const running = known.rows.filter((row) => row.state === 'running');
@@ -103,7 +105,7 @@ export function openBridgePage(calls: Pick<Calls, 'view' | 'who' | 'rates'>): Br
       attendance: attendanceStatus(context),
       tasks,
       counts: {
-        pending: pending.length,
+        pending: pending.length + known.left.pending,
         running: running.length,
         oldest_pending_at: pending[0]?.asked_at ?? null,
       },

@@ -14,7 +14,7 @@ export interface HistoryRange {
   readonly sinceMs?: number;
   /** Only those of this author; `maxCount` counts them alone. The name of a principal. */
   readonly author?: string;
-  /** False: only the commits of `from` themselves. */
+  /** False: only the commits of `from` themselves, by their dates. */
   readonly isWalking?: boolean;
 }
 
@@ -33,6 +33,15 @@ export async function readHistory(
   signal?: AbortSignal,
 ): Promise<HistoryCommit[]> {
   const result = await runGit(repo, historyArgs(range), { signal });
+  if (result.exitCode !== 0) throw gitFailed(['log'], result);
+  return parseHistory(result.stdout.toString('utf8'));
+}
+
+/** Reads these commits in the order in which they are given, however many. Throws as readHistory does. */
+export async function readCommits(repo: Repository, ids: readonly string[]): Promise<HistoryCommit[]> {
+  if (ids.length === 0) return [];
+  const args = historyArgs({ from: ['--no-walk=unsorted', '--stdin'] });
+  const result = await runGit(repo, args, { input: `${ids.toReversed().join('\n')}\n` });
   if (result.exitCode !== 0) throw gitFailed(['log'], result);
   return parseHistory(result.stdout.toString('utf8'));
 }

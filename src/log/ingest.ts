@@ -3,7 +3,7 @@ import type { ObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
 import { DISK } from '../process/durable-file.js';
 import { openGroupFile } from '../process/group-files.js';
-import { keepOpenTasks, MAX_BEHIND } from '../rules/open-tasks.js';
+import { isListBehind, keepOpenTasks, MAX_BEHIND } from '../rules/open-tasks.js';
 import { appendAnswers, type Walk } from './append-answers.js';
 import { notWritable } from './log-folder.js';
 import { type WithLogOptions, withLog } from './with-log.js';
@@ -57,17 +57,31 @@ export async function ingest(
     }
   };
   const result = await withLog(repo, { fs, settings, lock }, job);
-  if (walk.count > MAX_BEHIND) await keepList(repo, walk, { now, settings });
+  await keepList(repo, walk, {
+    now,
+    settings,
+    firstSeq: result.lastSeq - result.added,
+    lastSeq: result.lastSeq,
+  });
   return result;
 }
 
-/** The list saves work, so it costs nobody the answer that is in the log now. */
+/** How far the list is behind main is asked once in so many answers: that costs a git. */
+const ASKED_EVERY = 64;
+
+/**
+ * The list saves work, so it costs nobody the answer that is in the log now. It is brought up to main where
+ * much was walked, and where it fell behind answer by answer.
+ */
 async function keepList(
   repo: Repository,
-  { lastAnswer }: Walk,
-  { now, settings }: Pick<IngestOptions, 'now' | 'settings'>,
+  { count, lastAnswer }: Walk,
+  context: Pick<IngestOptions, 'now' | 'settings'> & { readonly firstSeq: number; readonly lastSeq: number },
 ): Promise<void> {
+  const { now, settings, firstSeq, lastSeq } = context;
   try {
+    const isAsked = Math.floor(firstSeq / ASKED_EVERY) !== Math.floor(lastSeq / ASKED_EVERY);
+    if (count <= MAX_BEHIND && !(isAsked && (await isListBehind(repo)))) return;
     const { taskTtlMs: ttlMs } = await (settings ?? readBridgeSettings(repo));
     await keepOpenTasks(repo, lastAnswer, { nowMs: now(), ttlMs });
   } catch {

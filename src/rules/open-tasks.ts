@@ -1,43 +1,37 @@
-import { open, readFile } from 'node:fs/promises';
-import path from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
-import * as z from 'zod';
 import { readHistory, walkHistory } from '../git/read-history.js';
 import { gitText, type Repository } from '../git/run-git.js';
 import { syncHistory } from '../git/sync-history.js';
 import { DISK } from '../process/durable-file.js';
-import { GROUP_MODES } from '../process/group-files.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
 import { MAIN_REF } from '../protocol/names.js';
-import { isExpired } from '../protocol/queue.js';
-import { readStrictJson } from '../protocol/strict-json.js';
-
-/**
- * The list of open tasks, in a bridge: a line of JSON, then `<task> <seconds>` for each. It is a copy of what
- * history says up to a commit of main, so that nobody walks past fifty thousand open tasks to the oldest of
- * them. It may be lost, old, or of another history at any time: then history is walked.
- */
-const FILE = 'bridge/open-tasks';
-
-const headSchema = z.strictObject({
-  /** The commit of main up to which it is true. */
-  at: z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/),
-  /** Its date. Milliseconds since the epoch. */
-  at_ms: z.number(),
-  /** The newest answer up to there; null where there is none. */
-  last_answer: z.string().nullable(),
-});
-type ListHead = z.infer<typeof headSchema>;
-
-/** The head of a list is shorter. Bytes. */
-const MAX_HEAD_BYTES = 512;
+import {
+  hasOpenTask,
+  type ListedCommit,
+  listedIn,
+  readBehind,
+  readListBytes,
+  readListHead,
+  writeOpenList,
+} from './open-list.js';
 
 /** Main is walked past so many commits at most before the list is made again. */
 export const MAX_BEHIND = 256;
 
+/** The same of a list of less than MAX_BEHIND tasks. */
+const MAX_BEHIND_FEW = 4096;
+
 /** Of a list that is made from nothing: so far back, which is more than are ever open. Commits. */
 const MAX_WALK = 400_000;
+
+/**
+ * So many commits that are no open tasks are listed at least, and four times as many as there are open tasks:
+ * beyond that, they are most of what a reader walks, with or without open tasks.
+ */
+const MAX_OTHERS = 1_000;
+
+/** A list without the others is made from nothing again after so long. Milliseconds. */
+const AGAIN_MS = 24 * 60 * 60_000;
 
 /**
  * As much of history as it takes to judge these tasks: each of them that is on main in this stretch, and all
@@ -74,24 +68,18 @@ async function readListed(
   tip: string,
   tasks: readonly { readonly id: string; readonly committedAtMs: number }[],
 ): Promise<readonly HistoryCommit[] | null> {
-  const head = await readHead(repo);
+  const head = await readListHead(repo);
   // Behind the list history is walked anyway, from the task on.
   if (head === null || tasks.every(({ committedAtMs }) => committedAtMs > head.at_ms)) return null;
-  const text = await readFile(path.join(repo.gitDir, FILE));
-  const listed = tasks.map(({ id }) => id).filter((id) => text.includes(`\n${id} `));
-  if (listed.length === 0 || readHeadOf(text)?.at !== head.at) return null;
-  const behind = await readHistory(repo, { from: [tip], not: [head.at] });
-  // git also walks from a commit that is not on main: main was set back, or the list is of another bridge.
-  if (behind.length > 0 && behind[0]?.parents[0] !== head.at) return null;
-  if (behind.length === 0 && !(await isAt(repo, tip, head.at))) return null;
+  const list = await readListBytes(repo);
+  if (list === null || list.head.at !== head.at) return null;
+  const listed = tasks.map(({ id }) => id).filter((id) => hasOpenTask(list.bytes, id));
+  if (listed.length === 0) return null;
+  const behind = await readBehind(repo, tip, head);
+  if (behind === null) return null;
   const known = new Set([...listed, ...behind.map(({ id }) => id)]);
   if (tasks.some(({ id }) => !known.has(id))) return null;
   return [...(await readHistory(repo, { from: listed, isWalking: false })), ...behind];
-}
-
-async function isAt(repo: Repository, tip: string, at: string): Promise<boolean> {
-  const [commit] = await readHistory(repo, { from: [tip], maxCount: 1 });
-  return commit?.id === at;
 }
 
 /**
@@ -99,8 +87,20 @@ async function isAt(repo: Repository, tip: string, at: string): Promise<boolean>
  * where it says that there is none up to there; null where it does not.
  */
 export async function noAnswerUpTo(repo: Repository, last: string | null): Promise<string | null> {
-  const head = await readHead(repo);
+  const head = await readListHead(repo);
   return head !== null && head.last_answer === last ? head.at : null;
+}
+
+/**
+ * Whether the list is so far behind main that who goes by it walks far. Of one that has little to say, only
+ * where much has come since; the same where there is none. Throws what git fails with.
+ */
+export async function isListBehind(repo: Repository): Promise<boolean> {
+  const head = await readListHead(repo);
+  const allowed = head === null || head.open < MAX_BEHIND ? MAX_BEHIND_FEW : MAX_BEHIND;
+  const range = [MAIN_REF, ...(head === null ? [] : [`^${head.at}`])];
+  const counting = ['rev-list', '--count', `--max-count=${allowed + 1}`, '--first-parent'];
+  return Number(await gitText(repo, [...counting, ...range, '--'])) > allowed;
 }
 
 /**
@@ -110,83 +110,91 @@ export async function noAnswerUpTo(repo: Repository, last: string | null): Promi
 export async function keepOpenTasks(
   repo: Repository,
   lastAnswer: string | null,
-  clock: { readonly nowMs: number; readonly ttlMs: number },
+  { nowMs, ttlMs }: { readonly nowMs: number; readonly ttlMs: number },
 ): Promise<void> {
-  const file = path.join(repo.gitDir, FILE);
-  const old = await readFile(file).catch(() => null);
+  // Commits have whole seconds.
+  const sinceMs = Math.floor((nowMs - ttlMs - HISTORY_MARGIN_MS) / 1000) * 1000;
   const next =
-    (old === null ? null : await extended(repo, old, clock).catch(() => null)) ??
-    (await walked(repo, { sinceMs: clock.nowMs - clock.ttlMs - HISTORY_MARGIN_MS, maxCount: MAX_WALK }));
+    (await extended(repo, { nowMs, sinceMs }).catch(() => null)) ??
+    (await walked(
+      repo,
+      { sinceMs, maxCount: MAX_WALK },
+      { commits: new Map(), walkedMs: nowMs, fromMs: sinceMs },
+    ));
   if (next.tip === null) return;
-  const head: ListHead = {
+  const kept = [...next.commits.values()].filter(({ atMs }) => atMs >= sinceMs);
+  const open = kept.filter(({ kind }) => kind !== 'other');
+  const isWhole = next.fromMs !== null && kept.length - open.length <= Math.max(MAX_OTHERS, 4 * open.length);
+  const head = {
     at: next.tip.id,
     at_ms: next.tip.committedAtMs,
     last_answer: next.lastAnswer ?? lastAnswer,
+    from_ms: isWhole ? sinceMs : null,
+    walked_ms: next.walkedMs,
   };
-  const lines = [JSON.stringify(head)];
-  for (const [id, atMs] of next.open)
-    if (!isExpired(atMs, clock)) lines.push(`${id} ${Math.floor(atMs / 1000)}`);
   // Who trusts the list syncs no more than what is behind it (see `ingest`).
   await syncHistory(DISK, repo);
-  await writeFileAtomic(file, `${lines.join('\n')}\n`, { mode: GROUP_MODES.file, fsync: false });
+  await writeOpenList(repo, head, isWhole ? kept : open);
 }
 
-interface Walked {
-  /** When each was asked, by task. Milliseconds since the epoch. */
-  readonly open: Map<string, number>;
+/** Commits by id, in the order of history. */
+interface Known {
+  readonly commits: Map<string, ListedCommit>;
+  readonly walkedMs: number;
+  /** From this date on they are all there; null where only tasks without an answer are. */
+  readonly fromMs: number | null;
+}
+
+interface Walked extends Known {
   readonly lastAnswer: string | null;
   readonly tip: { readonly id: string; readonly committedAtMs: number } | null;
+  /** The parent of the first commit that was walked. */
+  readonly first: string | null;
 }
 
-/** The list, and what came behind it; null where it is not of this history. */
-async function extended(repo: Repository, old: Buffer, clock: Parameters<typeof isExpired>[1]) {
-  const head = readHeadOf(old);
-  if (head === null) return null;
-  const open = new Map<string, number>();
-  for (const line of old.toString('latin1').split('\n').slice(1)) {
-    const [id = '', seconds = ''] = line.split(' ');
-    if (id !== '' && !isExpired(Number(seconds) * 1000, clock)) open.set(id, Number(seconds) * 1000);
-  }
-  const next = await walked(repo, { not: [head.at] }, open);
-  return next.tip === null || next.first !== head.at ? null : next;
+/** The list, and what came behind it; null where it is not of this history, or has to be made again. */
+async function extended(
+  repo: Repository,
+  { nowMs, sinceMs }: { readonly nowMs: number; readonly sinceMs: number },
+): Promise<Walked | null> {
+  const list = await readListBytes(repo);
+  if (list === null) return null;
+  const { at, from_ms: fromMs, walked_ms: walkedMs } = list.head;
+  // A longer time-to-live reaches further back than it does. Of many other commits, most may be old by now.
+  const isDue = list.head.open >= MAX_OTHERS && nowMs - walkedMs > AGAIN_MS;
+  if (fromMs === null ? isDue : fromMs > sinceMs) return null;
+  const listed = listedIn(list);
+  if (listed === null) return null;
+  const commits = new Map(listed.map((one) => [one.id, one]));
+  const next = await walked(repo, { not: [at] }, { commits, walkedMs, fromMs });
+  return next.tip === null || next.first !== at ? null : next;
 }
 
 async function walked(
   repo: Repository,
   range: { readonly sinceMs?: number; readonly maxCount?: number; readonly not?: readonly string[] },
-  open = new Map<string, number>(),
-): Promise<Walked & { readonly first: string | null }> {
+  { commits, walkedMs, fromMs }: Known,
+): Promise<Walked> {
   let first: string | null = null;
   let tip: Walked['tip'] = null;
   let lastAnswer: string | null = null;
+  let count = 0;
+  const settle = (task: string, kind: ListedCommit['kind']) => {
+    const known = commits.get(task);
+    if (known !== undefined && known.kind !== 'other') commits.set(task, { ...known, kind });
+  };
   for await (const commit of walkHistory(repo, { from: [MAIN_REF], ...range })) {
     first ??= commit.parents[0] ?? '';
+    count += 1;
     const { kind } = messageOf(commit);
-    const { id, committedAtMs } = commit;
-    if (kind === 'task') open.set(id, committedAtMs);
+    const { id, committedAtMs, taskTrailer } = commit;
+    commits.set(id, { id, atMs: committedAtMs, kind: kind === 'task' ? 'open' : 'other' });
+    if (kind === 'cancel') settle(taskTrailer, 'cancelled');
     if (kind === 'answer') {
-      open.delete(commit.taskTrailer);
+      settle(taskTrailer, 'other');
       lastAnswer = id;
     }
     tip = { id, committedAtMs };
   }
-  return { open, lastAnswer, tip, first };
-}
-
-async function readHead(repo: Repository): Promise<ListHead | null> {
-  const file = await open(path.join(repo.gitDir, FILE), 'r').catch(() => null);
-  if (file === null) return null;
-  try {
-    const bytes = Buffer.alloc(MAX_HEAD_BYTES);
-    const { bytesRead } = await file.read(bytes, 0, MAX_HEAD_BYTES, 0);
-    return readHeadOf(bytes.subarray(0, bytesRead));
-  } finally {
-    await file.close();
-  }
-}
-
-function readHeadOf(bytes: Buffer): ListHead | null {
-  const end = bytes.indexOf('\n');
-  const read = end < 0 || end > MAX_HEAD_BYTES ? null : readStrictJson(bytes.subarray(0, end), headSchema);
-  return read?.ok ? read.value : null;
+  return { commits, walkedMs, fromMs: count === MAX_WALK ? null : fromMs, lastAnswer, tip, first };
 }

@@ -84,8 +84,8 @@ async function checkAgents({ repo, settings }: LocalBridge, nowMs: number): Prom
   const who = await whoWorks(repo, 'refs/bridge/', nowMs);
   const takesClaims = settings.claimLeaseMs !== null;
   const context = { ref: MAIN_REF, nowMs, ttlMs: settings.taskTtlMs, who, takesClaims };
-  const { rows } = await readTasks(repo, context);
-  const waiting = rows.filter(({ state }) => state === 'pending').length;
+  const { rows, left } = await readTasks(repo, context, { pending: 0, expired: 0 });
+  const waiting = left.pending;
   const working = new Set(rows.filter(({ state }) => state === 'running').map(({ task }) => task));
   return judgeAgents(who, { nowMs, takesClaims, waiting, working });
 }

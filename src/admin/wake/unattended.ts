@@ -5,6 +5,7 @@ import { LargeMessages } from '../../log/large-messages.js';
 import { isStandby } from '../../protocol/presence.js';
 import { readTasks, tasksContext } from '../read-tasks.js';
 import type { TaskRow } from '../task-rows.js';
+import { MAX_LOOKED_INTO } from '../task-waits.js';
 
 /**
  * An agent that is there takes a task within seconds. Where none is at work and one waits for so long, the PC
@@ -34,7 +35,8 @@ export async function readNeed(view: BridgeView, signal?: AbortSignal): Promise<
   const context = tasksContext(view, await view.whoWorks());
   // Whom a task with a photo waits for stands in its file.
   const large = new LargeMessages(view, signal === undefined ? {} : { signal });
-  return needOf((await readTasks(view.repo, context, large)).rows, context);
+  const { rows } = await readTasks(view.repo, context, { large, pending: MAX_LOOKED_INTO, expired: 0 });
+  return needOf(rows, context);
 }
 
 /** The same for tasks that were read. Pure. */

@@ -1,6 +1,6 @@
 import pc from 'picocolors';
 import { listTasks } from '../../admin/list-tasks.js';
-import { newestRows, type TaskRow } from '../../admin/task-rows.js';
+import type { TaskRow } from '../../admin/task-rows.js';
 import type { TaskState } from '../../admin/task-state.js';
 import { formatAge } from '../../protocol/duration.js';
 import { shortId } from '../../protocol/names.js';
@@ -12,6 +12,9 @@ import { accessOf, SSH_OPTIONS } from '../options/bridge-options.js';
 import { OPTIONS } from '../options.js';
 import { EXIT } from '../print-error.js';
 
+/** A person reads no more of those that wait. Programs, and who asks for this state, get all. */
+const SHOWN_PENDING = 200;
+
 /** `llm-bridge list --repo R` */
 export const listCommand = defineCommand({
   options: [
@@ -22,14 +25,15 @@ export const listCommand = defineCommand({
     ...SSH_OPTIONS,
   ],
   examples: [
-    ['$0 list --repo /srv/llm-bridge/bridge.git', 'all that wait, and the last 20 that do not'],
+    ['$0 list --repo /srv/llm-bridge/bridge.git', 'the first 200 that wait, and the last 20 that do not'],
     ['$0 list --state pending --json --repo /srv/llm-bridge/bridge.git', 'for programs'],
   ],
   async run(args, { out, env }) {
-    const { rows, nowMs } = await listTasks(accessOf(args, env));
-    const wanted = rows.filter((row) => args.state === undefined || row.state === args.state);
-    for (const row of newestRows(wanted, args.number))
-      await (args.json ? out.json(row) : out.print(formatTaskRow(row, nowMs)));
+    const { state, json: isJson, number: over } = args;
+    const pending = isJson || state !== undefined ? Number.POSITIVE_INFINITY : SHOWN_PENDING;
+    const { rows, more, nowMs } = await listTasks(accessOf(args, env), { state, pending, over });
+    for (const row of rows) await (isJson ? out.json(row) : out.print(formatTaskRow(row, nowMs)));
+    if (more > 0) await out.print(`… and ${more} more wait: list --state pending shows all`);
     return EXIT.done;
   },
 });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BridgeStatus } from '../../admin/bridge-status.js';
-import { followStatus } from '../../admin/follow-status.js';
+import { followStatus, type StatusOptions } from '../../admin/follow-status.js';
 import { BridgeError, errorText } from '../../protocol/bridge-error.js';
 import { oneLine } from '../../protocol/printable.js';
 import { defineCommand } from '../command.js';
@@ -13,6 +13,9 @@ import { stopSignal } from '../stop-signal.js';
 
 /** One of several bridges that cannot be read is tried again after this time. Milliseconds. */
 const AGAIN_MS = 10_000;
+
+/** Of the tasks that wait a person is shown the first ones; the others are counted. */
+const SHOWN_PENDING = 20;
 
 /** `llm-bridge status --repo R` */
 export const statusCommand = defineCommand({
@@ -28,7 +31,7 @@ export const statusCommand = defineCommand({
     const until = args.watch ? stopSignal() : null;
     const [only, ...others] = bridges;
     if (only !== undefined && others.length === 0) {
-      for await (const status of followStatus(only.access, until)) {
+      for await (const status of followStatus(only.access, { until, ...shown(args.json) })) {
         if (args.json) await out.json(status);
         else await (args.watch ? out.redraw(formatStatus(status)) : out.print(formatStatus(status)));
       }
@@ -39,11 +42,16 @@ export const statusCommand = defineCommand({
   },
 });
 
+/** A person sees those that are next at a glance; programs get all. */
+function shown(isJson: boolean): Pick<StatusOptions, 'shownPending'> {
+  return isJson ? {} : { shownPending: SHOWN_PENDING };
+}
+
 /** Prints each as soon as those before it are there. One that cannot be read holds up no other. */
 async function printAll(bridges: readonly NamedAccess[], isJson: boolean, out: Output): Promise<ExitCode> {
   let code: ExitCode = EXIT.done;
   const reads = bridges.map(async ({ access }) => {
-    for await (const status of followStatus(access, null)) return { status };
+    for await (const status of followStatus(access, { until: null, ...shown(isJson) })) return { status };
     throw new Error('there was no status');
   });
   for (const [at, read] of (await Promise.allSettled(reads)).entries()) {
@@ -63,12 +71,12 @@ async function watchAll(
   bridges: readonly NamedAccess[],
   { isJson, out, until }: { readonly isJson: boolean; readonly out: Output; readonly until: AbortSignal },
 ): Promise<ExitCode> {
-  const shown = bridges.map(({ name }) => `${name}\n  …\n`);
+  const texts = bridges.map(({ name }) => `${name}\n  …\n`);
   let last: Promise<void> = Promise.resolve();
   const show = (at: number, text: string, status: BridgeStatus | null) => {
-    shown[at] = text;
+    texts[at] = text;
     last = last.then(async () => {
-      if (!isJson) await out.redraw(shown.join('\n'));
+      if (!isJson) await out.redraw(texts.join('\n'));
       else if (status !== null) await out.json(status);
     });
     return last;
@@ -78,7 +86,7 @@ async function watchAll(
       let told = '';
       while (!until.aborted) {
         try {
-          for await (const status of followStatus(access, until)) {
+          for await (const status of followStatus(access, { until, ...shown(isJson) })) {
             told = '';
             await show(at, formatStatus(status), status);
           }

@@ -37,6 +37,7 @@ export const openRow: Row = async (context) => {
     () => oldAnswers(context, bridges, runs * 5),
     () => drains(context, bridges, runs),
     () => commands(context, bridges, runs * 3, ['status']),
+    () => commands(context, bridges, runs * 3, ['list']),
     () => commands(context, bridges, runs * 3, ['list', '--state', 'done']),
   ]) {
     const measured = await part();

@@ -1,0 +1,92 @@
+import { readCommits, readHistory } from '../git/read-history.js';
+import type { Repository } from '../git/run-git.js';
+import { type HistoryCommit, messageOf } from '../protocol/history.js';
+import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
+import { isExpired } from '../protocol/queue.js';
+import { type ListHead, readBehind, readListBytes, readListHead, scanList } from './open-list.js';
+
+/** What of the tasks without an answer somebody wants to see. */
+export interface WantedTasks {
+  /** Of those that wait, so many, the oldest. */
+  readonly pending: number;
+  /** Of those that have expired, so many, the newest. */
+  readonly expired: number;
+  /** These in any case. */
+  readonly ids: ReadonlySet<string>;
+}
+
+/** The part of history that tasks can be pending in. */
+export interface HistoryWindow {
+  /** From old to new. What was left out are tasks without an answer and without a cancel. */
+  readonly commits: readonly HistoryCommit[];
+  /** How many tasks were left out: younger ones that wait, and older ones that have expired. */
+  readonly left: { readonly pending: number; readonly expired: number };
+}
+
+/**
+ * Reads the part of history that tasks can be pending in, as far as it is wanted. Where the bridge has a list
+ * of open tasks, what is not wanted is counted there and not read: nobody walks past fifty thousand tasks to
+ * show twenty. Else all is read. Throws BridgeError `git-failed`.
+ */
+export async function readWindow(
+  repo: Repository,
+  tip: string,
+  clock: { readonly nowMs: number; readonly ttlMs: number },
+  wanted: WantedTasks,
+): Promise<HistoryWindow> {
+  const sinceMs = clock.nowMs - clock.ttlMs - HISTORY_MARGIN_MS;
+  const listed = await readListed(repo, tip, { ...clock, sinceMs }, wanted).catch(() => null);
+  if (listed !== null) return listed;
+  const commits = await readHistory(repo, { from: [tip], sinceMs });
+  return { commits, left: { pending: 0, expired: 0 } };
+}
+
+/** By the list; null where it does not say enough, or leaves nothing out. */
+async function readListed(
+  repo: Repository,
+  tip: string,
+  clock: { readonly nowMs: number; readonly ttlMs: number; readonly sinceMs: number },
+  wanted: WantedTasks,
+): Promise<HistoryWindow | null> {
+  const head = await readListHead(repo);
+  if (head?.from_ms == null || head.from_ms > clock.sinceMs) return null;
+  if (head.open <= wanted.pending && head.open <= wanted.expired) return null;
+  const [list, behind] = await Promise.all([readListBytes(repo), readBehind(repo, tip, head)]);
+  if (list === null || behind === null || list.head.at !== head.at) return null;
+  // These are read in any case: their state depends on more than the list.
+  const asked = new Set(wanted.ids);
+  for (const commit of behind) {
+    const { kind } = messageOf(commit);
+    if (kind === 'answer' || kind === 'cancel') asked.add(commit.taskTrailer);
+  }
+  const chosen = choose(list, asked, clock, wanted);
+  if (chosen === null) return null;
+  return { commits: [...(await readCommits(repo, chosen.ids)), ...behind], left: chosen.left };
+}
+
+/** What is read of the commits of a list, in its order; null where it is torn. */
+function choose(
+  list: { readonly head: ListHead; readonly bytes: Buffer },
+  asked: ReadonlySet<string>,
+  clock: { readonly nowMs: number; readonly ttlMs: number; readonly sinceMs: number },
+  wanted: WantedTasks,
+): { readonly ids: readonly string[]; readonly left: HistoryWindow['left'] } | null {
+  const { bytes } = list;
+  /** Where the ids stand. */
+  const chosen: [from: number, to: number][] = [];
+  const expired: [from: number, to: number][] = [];
+  let pending = 0;
+  const isWhole = scanList(list, (kind, atMs, from, to) => {
+    if (atMs < clock.sinceMs) return;
+    if (kind !== 'open' || (asked.size > 0 && asked.has(bytes.toString('latin1', from, to))))
+      chosen.push([from, to]);
+    else if (isExpired(atMs, clock)) expired.push([from, to]);
+    else if (pending++ < wanted.pending) chosen.push([from, to]);
+  });
+  if (!isWhole) return null;
+  const past = Math.max(0, expired.length - wanted.expired);
+  const ids = [...chosen, ...expired.slice(past)]
+    .sort((a, b) => a[0] - b[0])
+    .map(([from, to]) => bytes.toString('latin1', from, to));
+  return { ids, left: { pending: Math.max(0, pending - wanted.pending), expired: past } };
+}
