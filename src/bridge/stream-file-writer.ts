@@ -1,10 +1,20 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { GROUP_MODES } from '../process/group-files.js';
 import { PieceEncoder } from '../protocol/piece-encoder.js';
 import type { StreamPiece } from '../protocol/stream.js';
 import { readBridgeSettings } from './bridge-settings.js';
-import { streamFile, takeStreamPlace } from './stream-folder.js';
+import { type StreamPlace, streamFile, takeStreamPlace } from './stream-folder.js';
+
+/**
+ * How often a place is asked for where all are taken: others end, and what was said meanwhile is not lost.
+ * Milliseconds.
+ */
+const RETRY_MS = 1_000;
+
+/** A stream of which so much waits for a place is given up. Bytes. */
+const MAX_WAITING_BYTES = 1024 * 1024;
 
 /** Writes the stream of a task on this machine: see `StreamWriter`. */
 export class StreamFileWriter {
@@ -14,6 +24,9 @@ export class StreamFileWriter {
   #last: Promise<FileHandle | null>;
   #leave: (() => Promise<void>) | null = null;
   #roomBytes = 0;
+  /** What was written before there was a file; null since there is one. */
+  #waitingBytes: number | null = 0;
+  readonly #closing = new AbortController();
   #isOver = false;
 
   constructor(
@@ -28,15 +41,23 @@ export class StreamFileWriter {
   write(piece: StreamPiece): void {
     if (this.#isOver) return;
     const bytes = this.#encoder.encode(piece);
-    this.#last = this.#last.then((file) => this.#append(file, bytes));
+    if (this.#waitingBytes !== null) this.#waitingBytes += bytes.length;
+    if ((this.#waitingBytes ?? 0) > MAX_WAITING_BYTES) this.#giveUp();
+    else this.#last = this.#last.then((file) => this.#append(file, bytes));
   }
 
   async close(): Promise<void> {
-    this.#isOver = true;
+    this.#giveUp();
     const file = await this.#last;
     await file?.close().catch(() => {});
     await this.#leave?.().catch(() => {});
     this.#leave = null;
+  }
+
+  /** Takes nothing more, and waits for no place any more. */
+  #giveUp(): void {
+    this.#isOver = true;
+    this.#closing.abort();
   }
 
   async #open(
@@ -44,12 +65,15 @@ export class StreamFileWriter {
     task: string,
   ): Promise<FileHandle | null> {
     const [place, maxStreamBytes] = await Promise.all([
-      takeStreamPlace(repo.gitDir, task),
-      readMaxStreamBytes(repo),
+      this.#takePlace(repo.gitDir, task),
+      // Its failure comes when the place can be given back.
+      readMaxStreamBytes(repo).catch(() => null),
     ]);
     if (place === null) return null;
     this.#leave = () => place.leave();
+    if (maxStreamBytes === null) return null;
     this.#roomBytes = maxStreamBytes;
+    this.#waitingBytes = null;
     const { O_WRONLY, O_CREAT, O_EXCL, O_APPEND } = constants;
     const file = await open(place.draft, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, GROUP_MODES.file);
     try {
@@ -60,6 +84,16 @@ export class StreamFileWriter {
       await file.close();
       await rm(place.draft, { force: true });
       throw error;
+    }
+  }
+
+  /** Null where none became free before the stream was over. */
+  async #takePlace(gitDir: string, task: string): Promise<StreamPlace | null> {
+    const signal = AbortSignal.any([this.#closing.signal, ...(this.#signal ? [this.#signal] : [])]);
+    for (;;) {
+      const place = await takeStreamPlace(gitDir, task);
+      if (place !== null || signal.aborted) return place;
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
     }
   }
 

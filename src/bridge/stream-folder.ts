@@ -44,12 +44,16 @@ export async function takeStreamPlace(gitDir: string, task: string): Promise<Str
     return null;
   }
   const leave = () => rm(mark, { force: true });
-  // Counted with the mark in place: of many that come at once none is overlooked.
-  if ((await countPlaces(folder)) > MAX_STREAMS) await sweepStreams(gitDir, Date.now());
-  if ((await countPlaces(folder)) > MAX_STREAMS) await removeEndedStreams(folder);
-  if ((await countPlaces(folder)) > MAX_STREAMS) {
-    await leave();
-    return null;
+  // Counted with the mark in place: of many that come at once none is overlooked. Who counts too many makes
+  // room before it counts again: another one may have come between two counts.
+  const ways = [() => sweepStreams(gitDir, Date.now()), () => removeEndedStreams(folder)];
+  while ((await countPlaces(folder)) > MAX_STREAMS) {
+    const makeRoom = ways.shift();
+    if (makeRoom === undefined) {
+      await leave();
+      return null;
+    }
+    await makeRoom();
   }
   return { draft: path.join(folder, `new.${mine}`), leave };
 }

@@ -1,14 +1,16 @@
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { appendFile, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { BridgeConnection } from '../../../src/bridge/connection.js';
 import { followStream } from '../../../src/bridge/follow-stream.js';
-import { MAX_STREAMS } from '../../../src/bridge/stream-folder.js';
+import { MAX_STREAMS, takeStreamPlace } from '../../../src/bridge/stream-folder.js';
 import { openStreamWriter, type StreamWriter } from '../../../src/bridge/stream-writer.js';
 import { type StreamPiece, writeStreamLines } from '../../../src/protocol/stream.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { tempDir } from '../../support/temp-dir.js';
+import { waitUntil } from '../../support/wait-until.js';
 
 const TASK = 'a1'.repeat(20);
 const begin = (agent = 'home-pc'): StreamPiece => ({ begin: { agent, at: '2026-11-26T21:00:00.000Z' } });
@@ -122,6 +124,37 @@ describe('on this machine', () => {
     await rm(folder, { recursive: true });
     await say(begin(), END).close();
     expect(await readdir(join(repo, 'bridge'))).toEqual([]);
+  });
+
+  test('whenever the last place goes to another one, a writer makes room where a stream is over', async () => {
+    const [over, other] = [fileOf('e'.repeat(40)), fileOf('f'.repeat(40))];
+    for (let at = 0; at < MAX_STREAMS - 2; at += 1)
+      await writeFile(fileOf(at.toString(16).padStart(40, '0')), '');
+    for (let round = 0; round < 60; round += 1) {
+      await writeFile(over, lines(begin(), END));
+      const taken = takeStreamPlace(repo, TASK);
+      for (let turn = 0; turn < round / 2; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      writeFileSync(other, '');
+      const place = await taken;
+      expect(place).not.toBe(null);
+      await place?.leave();
+      await rm(other);
+    }
+  });
+
+  test('a writer that finds no place has the next one that becomes free, and nothing of it is lost', async () => {
+    for (let at = 0; at < MAX_STREAMS; at += 1)
+      await writeFile(fileOf(at.toString(16).padStart(40, '0')), '');
+    const reader = listen();
+    const writer = say(begin(), { text: 'fo' });
+    // It has asked, and was refused.
+    await waitUntil(async () => (await names()).some((name) => name.startsWith('say.')), 'it asks');
+    await waitUntil(async () => (await names()).every((name) => !name.startsWith('say.')), 'it is refused');
+    writer.write({ text: 'ur' });
+    await rm(fileOf('0'.repeat(40)));
+    for (const piece of [begin(), { text: 'fo' }, { text: 'ur' }]) expect(await reader.next()).toEqual(piece);
+    await writer.close();
+    expect((await names()).filter((name) => name.startsWith('say.'))).toEqual([]);
   });
 
   test('a reader follows no link, waits for the file in its place, and stops when it is told to', async () => {
