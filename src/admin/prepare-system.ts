@@ -6,6 +6,7 @@ import { requireGit } from '../git/git-version.js';
 import { shellQuote } from '../process/shell-quote.js';
 import type { UserIds } from '../process/start-program.js';
 import { BridgeError } from '../protocol/bridge-error.js';
+import { checkDisk } from './doctor/check-disk.js';
 import { noPermission, requirePlainPath, whatIsAt } from './init-target.js';
 import { firstRefused, requireReach } from './run-as-user.js';
 import { findUser, makeUser, runTool, type UnixUser } from './unix-user.js';
@@ -24,6 +25,9 @@ export interface PreparedSystem {
 
 /** Only the group may look in: questions and answers are private. */
 const FOLDER_MODE = 0o750;
+
+/** A new bridge takes about a tenth of it. */
+const MIN_FREE_BYTES = 1024 ** 2;
 
 /** A user that is not made yet may do what others may: no file is theirs. This one stands for them. */
 const ANYBODY: UserIds = { uid: 65_534, gid: 65_534 };
@@ -55,7 +59,11 @@ export async function prepareSystem(
   const ids = found ?? ANYBODY;
   await requireReach(ids, name, env);
   const there = await whatIsAt(target, gitEnv, { uid: found?.uid ?? null, name });
-  if (there === 'nothing' || there === 'empty-folder') await requireRoom(target, ids, name, env);
+  if (there === 'nothing' || there === 'empty-folder') {
+    await requireRoom(target, ids, name, env);
+    const { status, text, remedy } = await checkDisk(target, { warnBytes: 0, brokenBytes: MIN_FREE_BYTES });
+    if (status === 'broken') throw new BridgeError(text, { code: 'disk-full', remedy: remedy ?? '' });
+  }
 
   const made: string[] = [];
   const user = found ?? (await makeUser(name, env));

@@ -117,9 +117,12 @@ async function write(file: string, profiles: Profiles): Promise<void> {
     await writeFileAtomic(file, `${JSON.stringify(profiles, null, 2)}\n`, { mode: 0o600 });
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
+    const isFull = code === 'ENOSPC' || code === 'EDQUOT';
     throw new BridgeError(`cannot write ${file} (${code ?? message})`, {
-      code: code === 'ENOSPC' || code === 'EDQUOT' ? 'disk-full' : 'no-permission',
-      remedy: 'make its folder writable, or name another by XDG_CONFIG_HOME',
+      code: isFull ? 'disk-full' : 'no-permission',
+      remedy: isFull
+        ? 'free some space there, and run this again'
+        : 'make its folder writable, or name another by XDG_CONFIG_HOME',
       cause,
     });
   }

@@ -24,6 +24,7 @@ const MEANINGS = {
   'ref-locked': /Unable to create '[^'\n]{1,900}\.lock': File exists/,
   'host-key-changed': /REMOTE HOST IDENTIFICATION HAS CHANGED|host key for [^\n]{1,400} has changed/i,
   'host-key-unknown': /Host key verification failed|No \S+ host key is known for/,
+  'host-key-accepted': /^Warning: Permanently added /m,
   'no-identity-file': /Identity file [^\n]{1,400} not accessible|no such identity/i,
   'unreadable-key': /^Load key /m,
   'too-many-keys': /Too many authentication failures/i,

@@ -1,7 +1,7 @@
 import { type ProgramResult, type RunOptions, runProgram } from '../process/run-program.js';
 import { startProgram } from '../process/start-program.js';
 import { BridgeError } from '../protocol/bridge-error.js';
-import { firstWords } from './git-meaning.js';
+import { firstWords, gitMeant } from './git-meaning.js';
 import { PINNED_ARGS } from './pinned-settings.js';
 
 /** The hash algorithm of a repository, which gives the length of its ids. */
@@ -88,8 +88,8 @@ export async function gitText(
 }
 
 /**
- * The error for a git command that failed unexpectedly: its name, and the first words of git. A killed one is
- * `retryable`: nothing is wrong with the repository or the command.
+ * The error for a git command that failed unexpectedly: its name, and the first words of git. One that was
+ * killed, or found no space, is `retryable`: nothing is wrong with the repository or the command.
  */
 export function gitFailed(args: readonly string[], result: GitResult): BridgeError {
   const command = `git ${args[0] ?? ''}`;
@@ -101,13 +101,17 @@ export function gitFailed(args: readonly string[], result: GitResult): BridgeErr
     });
   }
   const said = firstWords(result.stderr);
-  return new BridgeError(
-    `${command} failed with exit code ${result.exitCode}${said === '' ? '' : `: ${said}`}`,
-    {
-      code: 'git-failed',
-      remedy: 'look at the message of git above; "git fsck" in the repository tells whether it is sound',
-    },
-  );
+  const message = `${command} failed with exit code ${result.exitCode}${said === '' ? '' : `: ${said}`}`;
+  return gitMeant('disk-full', result.stderr)
+    ? new BridgeError(message, {
+        code: 'disk-full',
+        remedy: 'free some space there, and try again',
+        retryable: true,
+      })
+    : new BridgeError(message, {
+        code: 'git-failed',
+        remedy: 'look at the message of git above; "git fsck" in the repository tells whether it is sound',
+      });
 }
 
 /** Throws the error of a git that did not start: `no-git` where there is none; any other error unchanged. */

@@ -89,6 +89,7 @@ test('a PC joins by one pasted line, and goes on where it stood', async () => {
   const first = await runCli([...words, '--no-wait'], { env });
   expect(first).toMatchObject({ exitCode: 75 });
   expect(first.stderr).toContain('error: the key is not let in yet\ntry: paste the line above');
+  expect(first.stdout).toContain('the host key of the server was new, and is trusted from now on');
   const line = lineIn(first.stdout);
   expect(line).toContain(`--role agent --key 'ssh-ed25519 `);
   expect(await paste(line)).toMatchObject({ exitCode: 0, stderr: '' });
@@ -188,7 +189,9 @@ test('a key that is let in with the other role is told, and how it is put right'
 
   expect((await joining.exited).exitCode).toBe(1);
   expect(joining.stderr()).toContain('error: the key is let in as third, with the role asker');
-  expect(joining.stderr()).toMatch(/^try: join with --role asker; or on the server: llm-bridge key remove/m);
+  expect(joining.stderr()).toMatch(
+    /^try: join with --role asker; for both .* --profile third; or on the server: llm-bridge key remove/m,
+  );
 });
 
 test('Ctrl-C ends the waiting, and what was made stays, by a name that is no other bridge’s', async () => {

@@ -11,7 +11,10 @@ import { fingerprint, parsePublicKey } from '../public-key.js';
 
 /** What is known of the host key of a server. */
 export type HostKey =
-  | { readonly status: 'known' }
+  | {
+      /** `accepted` for one that was new, and that ssh was told to trust unseen. */
+      readonly status: 'known' | 'accepted';
+    }
   | {
       readonly status: 'new';
       /** `ED25519 SHA256:…`, as `ssh-keygen -l` prints them. */
@@ -37,7 +40,7 @@ export async function learnHostKey(connection: SshConnection, dir: string): Prom
     const failure = first.exitCode === 255 ? classifyGitFailure('connect', first.stderr) : null;
     // Past the host key, the key of ours is what fails.
     if (failure !== null && failure.code !== 'ssh-auth' && failure.code !== 'ssh-identity') throw failure;
-    return { status: 'known' };
+    return { status: gitMeant('host-key-accepted', first.stderr) ? 'accepted' : 'known' };
   }
   const learned = path.join(dir, 'learned');
   const learning = [

@@ -36,8 +36,11 @@ export interface JoinOptions {
   say(text: string): Promise<void>;
   /** Asks whether a host key is the server's; null where nobody can be asked. */
   confirm(question: string): Promise<boolean | null>;
-  /** Shows the line to paste on the server, and as whom. */
-  paste(line: string, owner: string | null): Promise<void>;
+  /**
+   * Shows the line to paste on the server, and as whom; `check` is what root runs there where that did not
+   * help.
+   */
+  paste(line: string, owner: string | null, check: string): Promise<void>;
 }
 
 /** A bridge that this machine has joined. */
@@ -82,7 +85,8 @@ export async function join(options: JoinOptions): Promise<Joined | null> {
       const line = letInLine(repoPath, principal, key.publicKey);
       const { destination } = address;
       const owner = destination.includes('@') ? destination.slice(0, destination.lastIndexOf('@')) : null;
-      if (options.via === undefined) await options.paste(line, owner);
+      const check = `llm-bridge init ${shellQuote(repoPath)} --system --user ${owner ?? 'bridge'}`;
+      if (options.via === undefined) await options.paste(line, owner, check);
       else await letInVia(options.via, over, line);
       if (!options.wait) return null;
       hello = await waitUntilLetIn(over, { signal });
@@ -106,7 +110,10 @@ export async function join(options: JoinOptions): Promise<Joined | null> {
 async function trustServer(connection: SshConnection, options: JoinOptions): Promise<void> {
   const { say, confirm } = options;
   const found = await learnHostKey(connection, options.temporary);
-  if (found.status === 'known') return say('the host key of the server is known');
+  if (found.status !== 'new') {
+    const isKnown = found.status === 'known';
+    return say(`the host key of the server ${isKnown ? 'is known' : 'was new, and is trusted from now on'}`);
+  }
   const { destination } = connection.address;
   const isTheirs = await confirm(
     `The key of ${destination} is ${found.fingerprint}. On the server, ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub prints it. Is it the same?`,
@@ -133,7 +140,7 @@ function requireAsWanted(hello: Hello, { name, role }: Principal, repoPath: stri
   if (hello.role === role) return;
   throw new BridgeError(`the key is let in as ${hello.name}, with the role ${hello.role}`, {
     code: 'role',
-    remedy: `join with --role ${hello.role}; or on the server: llm-bridge key remove ${hello.name} --repo ${shellQuote(repoPath)}, then run this again as ${name}`,
+    remedy: `join with --role ${hello.role}; for both roles here, with a key of its own: --profile ${name}; or on the server: llm-bridge key remove ${hello.name} --repo ${shellQuote(repoPath)}, then run this again as ${name}`,
   });
 }
 

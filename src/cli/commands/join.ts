@@ -56,9 +56,13 @@ export const joinCommand = defineCommand({
         ...{ env, temporary, signal },
         say: (text) => out.print(text),
         confirm: (question) => askPerson(question, signal),
-        async paste(line, owner) {
+        async paste(line, owner, check) {
           const who = owner === null ? 'as the owner of the bridge' : `as ${ownerOrRoot(owner)}`;
           await out.print(`now paste this on the server, ${who}:\n\n  ${line}\n`);
+          if (owner !== null && owner !== 'root')
+            process.stderr.write(
+              `pasted, and still not let in? As root there, ${check} says what sshd lacks\n`,
+            );
           if (args.wait) process.stderr.write('waiting until the key is let in …\n');
         },
       };

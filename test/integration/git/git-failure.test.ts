@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { classifyGitFailure } from '../../../src/git/git-failure.js';
 import { firstWords } from '../../../src/git/git-meaning.js';
+import { gitFailed } from '../../../src/git/run-git.js';
 
 const TAIL =
   '\nfatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights\nand the repository exists.\n';
@@ -159,4 +160,16 @@ test('a key that was refused, and too many keys before the right one, are mended
   const closed = 'Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures\r\n';
   expect(remedyOf('bridge@server: Permission denied (publickey).\r\n')).toContain('key add');
   expect(remedyOf(closed)).toBe('name the key with --identity FILE: then ssh offers that one alone');
+});
+
+test.each([
+  // Verbatim from git 2.39, on a file system of 64 kB.
+  ['error: unable to write symref for HEAD: No space left on device\n', 'disk-full', /free some space/],
+  ['fatal: not a valid object name main\n', 'git-failed', /git fsck/],
+])('a git of ours that ends with %j is %s', (stderr, code, remedy) => {
+  const result = { exitCode: 1, killedBy: null, endedFor: null, stdout: Buffer.alloc(0), stderr };
+  const error = gitFailed(['init', '--bare'], result);
+  expect(error).toMatchObject({ code, retryable: code === 'disk-full' });
+  expect(error.message).toBe(`git init failed with exit code 1: ${stderr.trim()}`);
+  expect(error.remedy).toMatch(remedy);
 });
