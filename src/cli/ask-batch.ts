@@ -10,7 +10,7 @@ import {
 } from '../gateway/batches/batch-lines.js';
 import { readLines } from '../gateway/batches/file-lines.js';
 import { takeIn } from '../gateway/batches/take-in.js';
-import { BridgeError } from '../protocol/bridge-error.js';
+import { BridgeError, usageError } from '../protocol/bridge-error.js';
 import { printable } from './batch-words.js';
 import { openBatches } from './open-batches.js';
 
@@ -79,10 +79,10 @@ async function endpointIn(file: string): Promise<BatchEndpoint> {
     }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code !== undefined) throw usage(`cannot read ${file} (${code})`, 'check the path');
-    throw usage(`${file}:1: is not JSON: ${printable(message)}`, 'see docs/batches.md for its form');
+    if (code !== undefined) throw usageError(`cannot read ${file} (${code})`, 'check the path');
+    throw usageError(`${file}:1: is not JSON: ${printable(message)}`, 'see docs/batches.md for its form');
   }
-  throw usage(`${file}:1: has no url of a batch`, `it may be ${BATCH_ENDPOINTS.join(', ')}`);
+  throw usageError(`${file}:1: has no url of a batch`, `it may be ${BATCH_ENDPOINTS.join(', ')}`);
 }
 
 /** A first line that is longer is no request of a batch that can be told from others. */
@@ -103,9 +103,5 @@ function wrongLines(file: string, errors: readonly LineError[], say: (line: stri
     say(printable(line === null ? `${file}: ${message}` : `${file}:${line}: ${message}`));
   const [first] = errors;
   const where = first?.line === null || first === undefined ? file : `${file}:${first.line}`;
-  return usage(`${where}: ${first?.message}`, 'put it right and run the same again: nothing was asked');
-}
-
-function usage(message: string, remedy: string): BridgeError {
-  return new BridgeError(message, { code: 'usage', remedy });
+  return usageError(`${where}: ${first?.message}`, 'put it right and run the same again: nothing was asked');
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { asUtf8 } from '../protocol/as-utf8.js';
-import { BridgeError } from '../protocol/bridge-error.js';
+import { usageError } from '../protocol/bridge-error.js';
 import { IMAGE_KINDS, imageMediaType } from '../protocol/image-type.js';
 import { DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
 import { readTask, type TaskFormat, type TaskJson, taskFormatSchema } from '../protocol/task.js';
@@ -60,14 +60,14 @@ async function promptOf(args: TaskArgs, fileAsks: boolean): Promise<string | nul
     process.stderr.write('Reading the question from the terminal; end it with Ctrl-D.\n');
   const prompt = (await readStdin(DEFAULT_MAX_TASK_BYTES * 8, SHORTEN)).replace(/\r?\n$/, '');
   if (prompt.trim() === '')
-    throw usage('there is no question: standard input is empty', 'llm-bridge ask "2+2" --repo …');
+    throw usageError('there is no question: standard input is empty', 'llm-bridge ask "2+2" --repo …');
   return prompt;
 }
 
 async function readTaskFile(file: string): Promise<TaskJson> {
   const read = readTask('task.json', asUtf8(await readBytes(file), file), Number.POSITIVE_INFINITY);
   if (read.ok) return read.value;
-  throw usage(
+  throw usageError(
     `${file} ${read.reason}`,
     'see "Messages" in docs/protocol.md; a plain text goes in by: llm-bridge ask - < FILE',
   );
@@ -80,7 +80,7 @@ async function readFormat(value: string): Promise<TaskFormat> {
   try {
     return taskFormatSchema.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(source)));
   } catch {
-    throw usage(
+    throw usageError(
       '--format is neither "json" nor a JSON Schema',
       '--format schema.json, or --format \'{"type": "object"}\'',
     );
@@ -90,13 +90,16 @@ async function readFormat(value: string): Promise<TaskFormat> {
 async function readImage(file: string): Promise<string> {
   const bytes = await readBytes(file);
   if (imageMediaType(bytes) !== null) return bytes.toString('base64');
-  throw usage(`${file} is no ${IMAGE_KINDS}`, 'convert it to one of these; no model reads anything else');
+  throw usageError(
+    `${file} is no ${IMAGE_KINDS}`,
+    'convert it to one of these; no model reads anything else',
+  );
 }
 
 /** The bytes of a file; throws BridgeError `usage`. */
 export async function readBytes(file: string): Promise<Buffer> {
   return readFile(file).catch((error: NodeJS.ErrnoException) => {
-    throw usage(`cannot read ${file} (${error.code ?? error.message})`, 'check the path');
+    throw usageError(`cannot read ${file} (${error.code ?? error.message})`, 'check the path');
   });
 }
 
@@ -109,8 +112,4 @@ export function pairs(texts: readonly string[]): Record<string, string> {
 
 function defined<T extends object>(object: T): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
-}
-
-function usage(message: string, remedy: string): BridgeError {
-  return new BridgeError(message, { code: 'usage', remedy });
 }

@@ -121,6 +121,11 @@ export class BridgeError extends Error {
   }
 }
 
+/** The error for words of the caller's own that are wrong. */
+export function usageError(message: string, remedy: string): BridgeError {
+  return new BridgeError(message, { code: 'usage', remedy });
+}
+
 /** The text of anything thrown, for a log line or an `error:` line. */
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

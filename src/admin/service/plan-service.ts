@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type BridgeAddress, parseAddress } from '../../bridge/address.js';
 import { readBridgeSettings } from '../../bridge/bridge-settings.js';
-import { BridgeError } from '../../protocol/bridge-error.js';
+import { usageError } from '../../protocol/bridge-error.js';
 import { toolPath } from '../tool-path.js';
 import { envFileOf, planForPlatform } from './platform-plan.js';
 import { type ServiceRequest, wordsOf } from './service-request.js';
@@ -82,7 +82,7 @@ export async function planService(request: ServiceRequest, machine: ServiceMachi
 function publicAddress(repo: string): BridgeAddress {
   const address = parseAddress(repo);
   if (address.kind === 'other' && address.credentials !== undefined)
-    throw usage(
+    throw usageError(
       'the password in --repo is a secret, and others can read the command line of a service',
       `git config --global credential.helper store, fetch once by git, and --repo ${address.url}`,
     );
@@ -104,20 +104,20 @@ function stateDirOf(request: ServiceRequest, platform: ServicePlatform, name: st
 
 function refuseMismatch({ role, file, repos, isForMachine }: ServiceRequest, bridge: string | null): void {
   if (role !== 'agent' && role !== 'wake' && role !== 'serve' && bridge === null)
-    throw usage(
+    throw usageError(
       `${role} runs on the server, and needs the path of the bridge there`,
       '--repo /srv/llm-bridge/bridge.git',
     );
   const isOfSeveral = (repos ?? []).length > 1;
   if (isOfSeveral && role !== 'agent' && role !== 'serve')
-    throw usage(`${role} is for one bridge`, 'install one service for each, with --instance NAME');
+    throw usageError(`${role} is for one bridge`, 'install one service for each, with --instance NAME');
   if (isOfSeveral && isForMachine && (repos ?? []).some(({ profile }) => profile !== null))
-    throw usage(
+    throw usageError(
       'a service of the machine runs as another user, who has no profiles of yours',
       'name the bridges by their addresses',
     );
   if ((role === 'watch') !== (file !== undefined))
-    throw usage(
+    throw usageError(
       role === 'watch' ? 'watch needs a file' : `${role} takes no file`,
       'llm-bridge service install watch task.txt --repo PATH',
     );
@@ -125,10 +125,10 @@ function refuseMismatch({ role, file, repos, isForMachine }: ServiceRequest, bri
 
 function platformOf({ platform, isPrintOnly }: ServiceRequest, machine: ServiceMachine): ServicePlatform {
   if (platform !== undefined && !isPrintOnly && platform !== machine.platform)
-    throw usage('--platform is for --print', 'add --print');
+    throw usageError('--platform is for --print', 'add --print');
   const known = SERVICE_PLATFORMS.find((one) => one === (platform ?? machine.platform));
   if (known !== undefined) return known;
-  throw usage(
+  throw usageError(
     `${machine.platform} has no service manager that llm-bridge knows`,
     '--print --platform linux shows what there would be',
   );
@@ -152,9 +152,5 @@ async function userOf(
   if (stats !== null) return String(stats.uid);
   const caller = machine.env.SUDO_USER ?? (isPrintOnly ? machine.userName() : undefined);
   if (caller !== undefined) return caller;
-  throw usage('a service of the machine needs a user to run as', '--user NAME');
-}
-
-function usage(message: string, remedy: string): BridgeError {
-  return new BridgeError(message, { code: 'usage', remedy });
+  throw usageError('a service of the machine needs a user to run as', '--user NAME');
 }

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { shellQuote } from '../../process/shell-quote.js';
 import { asUtf8 } from '../../protocol/as-utf8.js';
-import { BridgeError } from '../../protocol/bridge-error.js';
+import { usageError } from '../../protocol/bridge-error.js';
 
 /** How a model server's token is given to an agent. */
 export interface TokenSource {
@@ -35,20 +35,24 @@ export async function readToken(
 
 async function readSecretFile(file: string, option: string): Promise<string> {
   const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
-    throw usage(`${option}: cannot read ${file} (${error.code ?? error.message})`, 'check the path');
+    throw usageError(`${option}: cannot read ${file} (${error.code ?? error.message})`, 'check the path');
   });
   try {
     const stats = await handle.stat();
-    if (!stats.isFile()) throw usage(`${option}: ${file} is no file`, 'name a file that has the token in it');
+    if (!stats.isFile())
+      throw usageError(`${option}: ${file} is no file`, 'name a file that has the token in it');
     // Windows has no modes.
     if (process.platform !== 'win32' && (stats.mode & 0o077) !== 0) {
-      throw usage(
+      throw usageError(
         `${option}: others can read ${file}, which is a secret`,
         `make a new token if others may have read it, then: chmod 600 ${shellQuote(file)}`,
       );
     }
     if (stats.size > MAX_TOKEN_BYTES) {
-      throw usage(`${option}: ${file} has ${stats.size} bytes, and is no token`, 'name a file with one line');
+      throw usageError(
+        `${option}: ${file} has ${stats.size} bytes, and is no token`,
+        'name a file with one line',
+      );
     }
     // PowerShell's `>` writes UTF-16.
     return asUtf8(await handle.readFile(), file).toString('utf8');
@@ -60,12 +64,8 @@ async function readSecretFile(file: string, option: string): Promise<string> {
 /** What a header can carry: visible ASCII, in one piece. */
 function checked(token: string, where: string): string {
   if (/^[\x21-\x7e]+$/.test(token)) return token;
-  throw usage(
+  throw usageError(
     token === '' ? `there is no token in ${where}` : `what is in ${where} is no token: it must be one word`,
     'make a token in the model server, and put it there alone',
   );
-}
-
-function usage(message: string, remedy: string): BridgeError {
-  return new BridgeError(message, { code: 'usage', remedy });
 }

@@ -1,5 +1,5 @@
 import { hidePasswords } from '../../process/hide-passwords.js';
-import { BridgeError } from '../../protocol/bridge-error.js';
+import { type BridgeError, usageError } from '../../protocol/bridge-error.js';
 import { oneLine } from '../../protocol/printable.js';
 import { excerpt } from '../../protocol/text.js';
 
@@ -38,5 +38,5 @@ export function parseBackendUrl(text: string, rules: UrlRules): string {
 }
 
 function usage(message: string, rules: UrlRules): BridgeError {
-  return new BridgeError(message, { code: 'usage', remedy: `give it like ${rules.example}` });
+  return usageError(message, `give it like ${rules.example}`);
 }

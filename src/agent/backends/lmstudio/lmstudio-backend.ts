@@ -1,11 +1,12 @@
 import type { TaskFormat } from '../../../protocol/task.js';
-import type { Backend, BackendSettings, GenerateRequest } from '../backend.js';
+import type { Backend, BackendSettings } from '../backend.js';
 import { backendError } from '../backend-failure.js';
 import { countsWholePrompt, promptOf, purposeOf } from '../call-prompt.js';
 import { generateByChatCompletions } from '../chat-completions.js';
 import { chatParams, type ResponseFormat } from '../chat-completions-request.js';
 import { isCloudName } from '../cloud-model.js';
 import { withinFixedContext } from '../fixed-context.js';
+import { type ModelRules, modelCheck } from '../model-check.js';
 import { sendV1Call } from '../v1-call.js';
 import { LMSTUDIO } from './lmstudio.js';
 import { inspectLmstudioModel, listLmstudioModels } from './lmstudio-models.js';
@@ -42,7 +43,7 @@ export function lmstudioBackend(url: string, settings: BackendSettings = {}): Ba
       const inspect = () => inspectLmstudioModel(server, request.model, allowCloud, signal);
       return await withinFixedContext({ about, request, limit: LIMIT, inspect }, async () => {
         onToken({ type: 'alive' });
-        const checkModel = (model: string) => refuseWrongModel(about, request, model);
+        const checkModel = modelCheck(about, request, RULES);
         return await generateByChatCompletions({ server, request, chat, signal, onToken, checkModel });
       });
     },
@@ -57,7 +58,7 @@ export function lmstudioBackend(url: string, settings: BackendSettings = {}): Ba
           throw backendError(about, 'model_not_found', `model ${call.model} not found`);
         }
         reader.alive();
-        const checkModel = (answering: string) => refuseWrongModel(about, call, answering);
+        const checkModel = modelCheck(about, call, RULES);
         return await sendV1Call({
           server,
           call,
@@ -74,18 +75,13 @@ export function lmstudioBackend(url: string, settings: BackendSettings = {}): Ba
 /** What bounds a context, to follow `which is`. */
 const LIMIT = 'what LM Studio has loaded the model with';
 
+const RULES: ModelRules = {
+  sameModel: LMSTUDIO.sameModel,
+  remedy: (model) => `load ${model} in LM Studio`,
+};
+
 /** LM Studio refuses OpenAI's `json_object` with 400; a schema of any object says the same. */
 function responseFormat(format: TaskFormat): ResponseFormat {
   const schema = format === 'json' ? { type: 'object' } : format;
   return { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } };
-}
-
-function refuseWrongModel(
-  about: Pick<Backend, 'name' | 'url'>,
-  request: Pick<GenerateRequest, 'model' | 'strictModel'>,
-  model: string,
-): void {
-  if (!request.strictModel || LMSTUDIO.sameModel(request.model, model)) return;
-  const text = `${request.model} was asked, and ${model} answered; load ${request.model} in LM Studio`;
-  throw backendError(about, 'wrong_model', text);
 }

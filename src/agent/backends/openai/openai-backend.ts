@@ -1,10 +1,10 @@
 import type { TaskFormat } from '../../../protocol/task.js';
-import type { Backend, BackendSettings, GenerateRequest } from '../backend.js';
-import { backendError } from '../backend-failure.js';
+import type { Backend, BackendSettings } from '../backend.js';
 import { countsWholePrompt, promptOf, purposeOf } from '../call-prompt.js';
 import { generateByChatCompletions } from '../chat-completions.js';
 import { chatParams, type ResponseFormat } from '../chat-completions-request.js';
 import { withinFixedContext } from '../fixed-context.js';
+import { modelCheck } from '../model-check.js';
 import { sendV1Call } from '../v1-call.js';
 import { OPENAI } from './openai.js';
 import { countTokens, inspectOpenaiModel, listOpenaiModels } from './openai-models.js';
@@ -50,7 +50,7 @@ export function openaiBackend(url: string, settings: BackendSettings = {}): Back
         onToken({ type: 'alive' });
         // As the server spells it: some take no other spelling.
         const spelled = { ...chat, model: model?.name ?? request.model };
-        const checkModel = (answering: string) => refuseWrongModel(about, request, model?.names, answering);
+        const checkModel = modelCheck(about, request, { sameModel, names: model?.names });
         const call = { server, request, chat: spelled, signal, onToken, checkModel };
         return await generateByChatCompletions(call);
       });
@@ -66,7 +66,7 @@ export function openaiBackend(url: string, settings: BackendSettings = {}): Back
       };
       return await withinFixedContext(asking, async (model) => {
         reader.alive();
-        const checkModel = (answering: string) => refuseWrongModel(about, call, model?.names, answering);
+        const checkModel = modelCheck(about, call, { sameModel, names: model?.names });
         return await sendV1Call({
           server,
           call,
@@ -80,19 +80,10 @@ export function openaiBackend(url: string, settings: BackendSettings = {}): Back
   };
 }
 
+const { sameModel } = OPENAI;
+
 /** What bounds a context, to follow `which is`. */
 const LIMIT = 'what the server has loaded the model with';
-
-/** `names`: those that the model of the request is listed by. */
-function refuseWrongModel(
-  about: Pick<Backend, 'name' | 'url'>,
-  { model, strictModel }: Pick<GenerateRequest, 'model' | 'strictModel'>,
-  names: readonly string[] | undefined,
-  answering: string,
-): void {
-  if (!strictModel || [model, ...(names ?? [])].some((name) => OPENAI.sameModel(name, answering))) return;
-  throw backendError(about, 'wrong_model', `${model} was asked, and ${answering} answered`);
-}
 
 /**
  * Both forms constrain the answer in llama.cpp (so in Jan), vLLM and LocalAI; KoboldCpp passes over what it
