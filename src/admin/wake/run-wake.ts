@@ -75,7 +75,8 @@ export async function runWake(options: WakeOptions): Promise<void> {
         if (!isFirst) await outlast(() => view.refresh({ sideRefs: true, signal }), outlasting);
         // Before the look: what comes meanwhile is news.
         known = await readRef(view.repo, view.ref);
-        againMs = await view.mended(() => waker.look(), signal);
+        // A task with a photo is fetched to see whom it waits for, and the server may be gone by then.
+        againMs = await outlast(() => view.mended(() => waker.look(), signal), outlasting);
         if (againMs === null) await giveBackMemory(IDLE_HEAP_BYTES);
       }
       const hearing = doorbell.connected();
