@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BridgeError } from '../protocol/bridge-error.js';
 
-/** How a file is to be. */
+/** A file to write. */
 export interface DurableFile {
   /** Its folder is made where it is missing. */
   readonly file: string;
@@ -24,9 +24,9 @@ export interface DurableFile {
 const MAX_TRIES = 50;
 
 /**
- * Gives a file its bytes at once and so that they survive a power cut: written to `temporary`, synced,
- * renamed, and the names synced, that of a new folder too, which git itself does not do. Throws `EEXIST`
- * where somebody else has the temporary file, which is left alone then; BridgeError `disk-full` (retryable)
+ * Writes a file whole or not at all, so that it survives a power cut: the bytes go to `temporary`, are synced
+ * and renamed, and the names are synced, that of a new folder too, which git itself does not do. Throws
+ * `EEXIST` where somebody else has the temporary file, which then stays; BridgeError `disk-full` (retryable)
  * or `no-permission` where the disk does not take it.
  */
 export async function writeDurably(what: DurableFile): Promise<void> {
@@ -157,8 +157,7 @@ export function unless(...codes: string[]) {
 
 /**
  * The text (latin1) of a file of a few bytes, a ref or a name; null where there is none, or it may not be
- * read. Not by the thread pool: the ways to it and back, one for each system call, take many times as long as
- * the calls.
+ * read. Synchronous: the thread pool would take many times as long as the few system calls.
  */
 export function readSmallFile(file: string): string | null {
   try {

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { HAS_GROUPS, spawnProgram } from './start-program.js';
 
 /**
- * What has not ended by itself this long after SIGTERM is killed. Enough for git to remove its temporary
- * files.
+ * A program that still runs this long after SIGTERM is killed. Git needs less to remove its temporary files.
+ * Milliseconds.
  */
 const GRACE_MS = 2_000;
 
@@ -18,7 +18,7 @@ export async function endProgram(child: ChildProcess, graceMs = GRACE_MS): Promi
   if (hasEnded(child)) return;
   const exit = once(child, 'exit');
   signalGroup(child, 'SIGTERM');
-  // What is stopped has to go on to hear of it.
+  // A stopped process gets the signal only once it goes on.
   signalGroup(child, 'SIGCONT');
   const killing = setTimeout(() => killGroup(child), graceMs);
   await exit;

@@ -3,7 +3,9 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { openGroupFile } from './group-files.js';
 import { runProgram } from './run-program.js';
 
-/** How long one waits for another: an ingest that catches up with a hundred thousand answers takes less. */
+/**
+ * How long to wait for a lock. An ingest that catches up with a hundred thousand answers holds it for less.
+ */
 const LOCK_TIMEOUT_MS = 60_000;
 
 /**

@@ -10,22 +10,19 @@ const REPOSITORY_VARIABLES = [
   'GIT_WORK_TREE',
 ];
 
-/** A process: its pid is given out again, with its start it is unmistakable. */
+/** A process. Its pid is used again after its end; pid and start together are unique. */
 export interface ProcessName {
   readonly pid: string;
   readonly startedAt: string;
 }
 
 /**
- * Commands of git that take no lock, whatever they are asked: a slow fetch, or a reader that stays open, is
- * nobody to wait for.
+ * Commands of git that take no lock, whatever their arguments. Nobody has to wait for a slow fetch, or for a
+ * reader that stays open.
  */
 const READERS = new Set(['cat-file', 'upload-pack', 'pack-objects', 'rev-list', 'for-each-ref', 'log']);
 
-/**
- * Commands that name another repository and change nothing there themselves: that does the git at the other
- * end.
- */
+/** Commands that name another repository and do not change it: the git at the other end does. */
 const TO_ANOTHER = new Set(['push', 'fetch', 'ls-remote']);
 
 /** Options of git itself that have their value in the next word. */
@@ -78,8 +75,8 @@ function isOver(state: string | undefined): boolean {
 
 async function judge(proc: string, repo: string): Promise<'none' | 'some' | 'unknown'> {
   const isIn = (file: string) => file === repo || file.startsWith(`${repo}/`);
-  // Our own locks (bridge/ingest.lock) are no locks of git's: whoever waits at one must not look like one who
-  // holds those.
+  // Our own locks (bridge/ingest.lock) are not git's: a process that waits for one of them holds none of
+  // git's.
   const isGitLock = (file: string) => isIn(file) && !file.startsWith(`${repo}/bridge/`);
   const openFiles = await linksIn(path.join(proc, 'fd'));
   if (openFiles?.some((file) => isGitLock(file) && /\.lock( \(deleted\))?$/.test(file))) return 'some';

@@ -1,6 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
 
-/** A heap of this size is what an agent has that has just started, and is left alone. Bytes. */
+/** The heap of an agent that has just started. A heap that is no larger is left alone. Bytes. */
 export const SMALL_HEAP_BYTES = 32 * 1024 * 1024;
 
 /**

@@ -1,5 +1,6 @@
 /**
- * No name and password in an address are longer together. A bound, because the text is foreign. Characters.
+ * The most characters that name and password have together in an address. A bound, because the text comes
+ * from outside.
  */
 const MAX_CHARS = 800;
 

@@ -1,5 +1,5 @@
 /**
- * Whether there is a process of this number. It may be another one than is meant: numbers are used again.
+ * Whether a process has this pid. It may be another process than the one that is meant: pids are used again.
  * True also for a process of another user.
  */
 export function isRunning(pid: number): boolean {

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { runProgram } from './run-program.js';
 
-/** One running process. `pid` and `startedAt` together name it for good; a pid alone is given out again. */
+/** One running process. `pid` and `startedAt` together are unique; a pid alone is used again. */
 export interface ProcessEntry {
   readonly pid: number;
   readonly ppid: number;

@@ -47,7 +47,7 @@ export interface ProgramResult {
   readonly stderr: string;
 }
 
-/** What a program that was ended has said last may arrive a moment behind its end. */
+/** The last output of a program that was ended may arrive a moment after its end. Milliseconds. */
 const LAST_OUTPUT_MS = 200;
 
 /**
@@ -88,7 +88,7 @@ export function runProgram(command: Command, options: RunOptions): Promise<Progr
     };
     const abort = () => {
       end(null);
-      // Nobody wants to know any more what it says.
+      // Nobody reads its output any more.
       dropOutput(0);
     };
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => end('time'), timeoutMs);
@@ -129,7 +129,7 @@ export function runProgram(command: Command, options: RunOptions): Promise<Progr
       if (ending === null) settle();
       else void ending.then(settle);
     });
-    // It may end without reading all of it: its exit code tells then, not the broken pipe.
+    // It may end before it has read its input. Then its exit code tells what happened, not the broken pipe.
     child.stdin?.on('error', () => {});
     child.stdin?.end(input);
   });
@@ -142,8 +142,8 @@ export function runProgram(command: Command, options: RunOptions): Promise<Progr
 const MAX_END_BYTES = 64 * 1024;
 
 /**
- * What a program says on standard error: all of it, or its two ends where the other side makes it say more
- * than anybody reads: a program that floods it fills no memory.
+ * What a program says on standard error: all of it, or its first and last bytes where it says more than
+ * anybody reads. So a flood from the other side fills no memory.
  */
 export class BothEnds {
   readonly #head: Buffer[] = [];

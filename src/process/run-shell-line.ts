@@ -4,7 +4,7 @@ import { excerpt } from '../protocol/text.js';
 import { runProgram } from './run-program.js';
 import type { Command } from './start-program.js';
 
-/** So much of what it says on standard error is kept, and so much of that is told. */
+/** How much of its standard error is kept, in bytes, and how much of that is told, in characters. */
 const MAX_SAID_BYTES = 4096;
 const MAX_TOLD_CHARS = 200;
 
@@ -19,7 +19,7 @@ export async function runShellLine(
 ): Promise<string | null> {
   const output = { maxBytes: MAX_SAID_BYTES, keep: 'first', merged: true } as const;
   try {
-    // A child that it leaves behind may hold its output open for ever.
+    // A child that it leaves behind may keep its output open for ever.
     const run = { ...options, output, lastOutputMs: 1000 };
     const { exitCode, killedBy, endedFor, stdout } = await runProgram(shellOf(line), run);
     if (exitCode === 0) return null;

@@ -4,11 +4,11 @@ import { endProgram } from './end-program.js';
 import { type Command, HAS_GROUPS, spawnProgram } from './start-program.js';
 
 /**
- * Becomes "$@", with its standard input. Beside it a shell reads file 3, a socket that only our process
- * holds. A line in it means that "$@" has ended. Its end means that our process is gone, however it died. The
- * shell then ends the whole process group, because ssh may have helpers of its own (a ProxyCommand); what is
- * stopped has to go on to hear of it. The folder $1, if any, has nobody else to remove it when our process is
- * gone. The shell that was started first is the program by then, so there is one small process more.
+ * The shell becomes "$@", with its standard input. A second shell beside it, the keeper, reads file 3, a
+ * socket that only our process holds. A line in it means that "$@" has ended; its end means that our process
+ * is gone, however it died. The keeper then ends the whole process group, because ssh may have helpers of its
+ * own (a ProxyCommand). It sends SIGCONT as well, because a stopped process gets SIGTERM only once it goes
+ * on. The folder $1, if any, is removed here when our process is gone, because nobody else can do it.
  */
 const KEEPER = `
 left_over=$1

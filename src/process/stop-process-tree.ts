@@ -6,7 +6,7 @@ import { listProcesses, type ProcessEntry } from './process-table.js';
  */
 const DEFAULT_GRACE_MS = 1000;
 
-/** No event tells when a process ends that is not one's own child, so it is looked at this often. */
+/** No event tells of the end of a process that is not our child, so we look this often. Milliseconds. */
 const LOOK_EVERY_MS = 20;
 
 /**
@@ -61,6 +61,6 @@ function send(entry: ProcessEntry, signal: NodeJS.Signals): void {
   try {
     process.kill(entry.pid, signal);
   } catch {
-    // It has ended meanwhile, which is what is wanted of it.
+    // It has ended meanwhile, as it should.
   }
 }

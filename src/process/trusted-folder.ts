@@ -4,10 +4,7 @@ import path from 'node:path';
 /** The most symlinks that are followed on one way; Linux itself follows 40. */
 const MAX_LINKS = 40;
 
-/**
- * Why what a file or folder holds may be another user's work; null where only this user and root can change
- * it.
- */
+/** Why another user may have changed a file or folder; null where only this user and root can change it. */
 export function faultOf({ uid, mode }: Pick<Stats, 'uid' | 'mode'>): string | null {
   if (isStranger(uid)) return 'belongs to another user';
   return (mode & 0o022) === 0 ? null : 'can be written by others than its owner (chmod go-w)';
@@ -26,7 +23,7 @@ export interface OpenFolder {
  * there: whoever can change that folder can do anything. Others may write into a folder above, as /tmp, where
  * it is sticky, because they cannot rename what is ours there.
  *
- * By the thread itself, as readSmallFile: a few system calls. Throws what the system throws.
+ * Synchronous, as readSmallFile: a few system calls. Throws what the system throws.
  */
 export function findOpenFolder(file: string, base: string): OpenFolder | null {
   // There are no modes.
