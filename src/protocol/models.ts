@@ -13,13 +13,13 @@ export const MODELS_PREFIX = 'refs/bridge/models/';
  */
 export const MAX_MODELS_BYTES = 32 * 1024;
 
-/** An agent says at most so many models. People who try them all have some dozens. */
+/** The most models that an agent names. People who try them all have some dozens. */
 export const MAX_MODELS = 200;
 
-/** A model is said to have at most so many abilities. */
+/** The most abilities that an agent names for a model. */
 export const MAX_ABILITIES = 8;
 
-/** The abilities that are said today: of a model that converses, embeds, sees images, calls tools. */
+/** The abilities that agents name today: the model converses, embeds, sees images, calls tools. */
 const ABILITIES = ['chat', 'embed', 'tools', 'vision'] as const;
 export type Ability = (typeof ABILITIES)[number];
 
@@ -33,9 +33,9 @@ const offeredModelSchema = z.strictObject({
     (name) => oneLine(name) === name,
     'must be one line without control characters',
   ),
-  /** The kind of its model server. How two spellings of a name are compared is that server's way. */
+  /** The kind of its model server. It decides how two spellings of a name are compared. */
   backend: backendNameSchema,
-  /** What it is known to be able to do, in the order of the alphabet. What nobody says is not claimed. */
+  /** What it can do, in the order of the alphabet. Only what its model server says stands here. */
   can: z
     .array(abilitySchema)
     .max(MAX_ABILITIES)
@@ -61,8 +61,9 @@ export const agentModelsSchema = z.strictObject({
 export type AgentModels = z.infer<typeof agentModelsSchema>;
 
 /**
- * What of an agent's models can be said: in the order of backends and names, so that the same models in
- * another order are no change. A model whose name cannot be told, and what does not fit, is left out.
+ * The models of an agent as they are written: in the order of backends and names, so that the same models in
+ * another order are no change. Models with a name that cannot be written, and those that do not fit, are left
+ * out.
  */
 export function tellableModels({ models, ...rest }: AgentModels): OfferedModel[] {
   const told = models
@@ -77,7 +78,7 @@ export function tellableModels({ models, ...rest }: AgentModels): OfferedModel[]
   });
 }
 
-/** The bytes of an agent's models, as far as they can be said. */
+/** The bytes of an agent's models, those of `tellableModels`. */
 export function writeModels(said: AgentModels): Buffer {
   return writeExactJson({ ...said, models: tellableModels(said) }, agentModelsSchema);
 }

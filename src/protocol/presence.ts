@@ -82,13 +82,13 @@ export const presenceSchema = z.strictObject({
    */
   after_s: z.int().min(1).max(MAX_AFTER_S).optional(),
   /**
-   * True where none of its model servers has a private address: what no third party may read is none of its
-   * tasks. Only for a server with the feature `standby`, too.
+   * True where none of its model servers has a private address: it takes no task that no third party may
+   * read. Only for a server with the feature `standby`, too.
    */
   cloud: z.boolean().optional(),
   /** The tasks it was answering. */
   busy: z.array(commitIdSchema).max(MAX_PRESENCE_BUSY),
-  /** What it does for them, as far as there is room; absent where it is at none. */
+  /** What it does for them, as far as there is room; absent where it works at none. */
   work: z.array(presenceWorkSchema).min(1).max(MAX_PRESENCE_BUSY).optional(),
   started_at: instantSchema,
   seen_at: instantSchema,
@@ -159,8 +159,8 @@ export function isExpected(
 }
 
 /**
- * Whether this agent is there. `nowMs` is the server's clock. One dated ahead of it by more
- * than agents can be wrong about that clock does not count: it would be expected for longer than it may be.
+ * Whether this agent is there. `nowMs` is the server's clock. A presence that is dated further ahead than an
+ * agent can be wrong about that clock does not count: the agent would be expected for too long.
  */
 export function isPresent(presence: Pick<Presence, 'state' | 'seen_at'>, nowMs: number): boolean {
   const ageMs = nowMs - Date.parse(presence.seen_at);
@@ -168,19 +168,19 @@ export function isPresent(presence: Pick<Presence, 'state' | 'seen_at'>, nowMs: 
 }
 
 /**
- * What one that wakes PCs says of itself (`llm-bridge wake`): it is `stopped`, because it answers nothing
- * and nobody is to wait for it, and it has `work`, which an agent that stopped has not. `waking`: it tries
- * to wake an agent for that task; `watching`: it has done so, and waits for the next time.
+ * The phases in the presence of a waker (`llm-bridge wake`). It is `stopped`, because it answers nothing and
+ * nobody is to wait for it, and it has `work`, which an agent that stopped has not. `waking`: it tries to
+ * wake an agent for that task; `watching`: it has done so, and waits for the next time.
  */
 export const WAKER_PHASES = ['waking', 'watching'] as const;
 
 /**
- * Of a task that an agent has not taken: all that it takes at once it does for other bridges, so it is busy,
- * though on this bridge nobody sees it at work.
+ * The phase of a task that an agent has not taken yet, because it is busy with tasks of other bridges, which
+ * nobody sees on this one.
  */
 export const QUEUED_PHASE = 'queued';
 
-/** Whether this is the presence of one that wakes agents, and is none itself. */
+/** Whether this is the presence of a waker, which wakes agents and is none itself. */
 export function isWaker({ state, work = [] }: Pick<Presence, 'state' | 'work'>): boolean {
   const phases: readonly string[] = WAKER_PHASES;
   return state === 'stopped' && work.some(({ phase }) => phases.includes(phase));

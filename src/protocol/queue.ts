@@ -25,7 +25,7 @@ export interface QueueState {
    */
   readonly goodAnswers: ReadonlyMap<string, string>;
   readonly answeredCount: number;
-  /** The cancelled ones of the pending tasks, by id. They are answered with the error `cancelled`. */
+  /** Those pending tasks that are cancelled, by id. They are answered with the error `cancelled`. */
   readonly cancelled: ReadonlyMap<string, CancelledTask>;
 }
 
@@ -147,7 +147,7 @@ export function readQueue(
 }
 
 /**
- * So long a wait counts as much as one task fewer of the same source: slow enough that a flood of a thousand
+ * A wait of this length counts as one task fewer of the same source: slow enough that a flood of a thousand
  * questions does not overtake everybody once it is old, and nobody waits for ever. Milliseconds.
  */
 const AGEING_MS = 60 * 60 * 1000;

@@ -28,8 +28,8 @@ export function readUtf8(bytes: Uint8Array): ReadResult<string> {
 
 /**
  * Reads a JSON message strictly: UTF-8, no byte order mark, nested at most MAX_JSON_DEPTH deep, of at most
- * MAX_JSON_PARTS parts, no key twice
- * in an object, no `__proto__`, and exactly the fields of `schema`. The reason names the field.
+ * MAX_JSON_PARTS parts, no key twice in an object, no `__proto__`, and exactly the fields of `schema`. The
+ * reason names the field.
  */
 export function readStrictJson<T>(bytes: Uint8Array, schema: z.ZodType<T>): ReadResult<T> {
   const text = readUtf8(bytes);

@@ -124,7 +124,7 @@ export function priorityOf(task: TaskJson): number {
 }
 
 /**
- * Whom a task counts for where pending tasks take turns: its asker, and the program behind a gateway, which
+ * The source of a task, by which pending tasks take turns: its asker, and the program behind a gateway, which
  * `metadata.token` names. `task` is null for what is none.
  */
 export function sourceOf(asker: string, task: Pick<TaskJson, 'metadata'> | null): string {
