@@ -9,6 +9,7 @@ import { openCalls } from '../../src/gateway/open-calls.js';
 import { looseObjectId, writeLooseObject } from '../../src/git/loose-object.js';
 import { startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
+import { runCli } from '../support/cli.js';
 import { droppingEnv, MOMENTS } from '../support/dropping-ssh.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
@@ -88,6 +89,64 @@ test('a call is answered also while nobody says that its task has arrived', asyn
   await writeFile(goOn, '');
   await askAll(calls, numbered('late', 1));
   expect(await onMain('late')).toHaveLength(3);
+});
+
+test('a batch is asked, looked at, cancelled and fetched by the shell, over ssh', async () => {
+  const { env } = bridge.principal('bot');
+  const run = (...args: string[]) => runCli([...args, '--repo', bridge.sshUrl], { env });
+  const fileOf = async (name: string, questions: readonly string[]) => {
+    const url = '/v1/chat/completions';
+    const lines = questions.map((question) =>
+      JSON.stringify({ custom_id: question, method: 'POST', url, body: asked(question).body }),
+    );
+    await writeFile(join(bridge.dir, name), lines.join('\n'));
+    return join(bridge.dir, name);
+  };
+  // Nobody is there to answer this one.
+  const left = await run('ask', '--batch', await fileOf('left.jsonl', ['left-0', 'left-1']));
+  expect([left.exitCode, left.stdout]).toEqual([0, expect.stringMatching(/^batch_[0-9a-f]{24}\n$/)]);
+  expect(await onMain('left')).toHaveLength(2);
+  const cancelled = await run('batch', 'cancel', left.stdout.trim());
+  expect([cancelled.exitCode, cancelled.stdout]).toEqual([0, `cancelled ${left.stdout}`]);
+  const standIn = await startStandIn();
+  onCleanup(() => standIn.close());
+  standIn.behave = ({ question }) => ({ answer: `to ${question}` });
+  const agent = await startAgent(bridge, standIn, { state: 'shell' });
+  await agent.waitFor('stderr', /connected to/);
+
+  const file = await fileOf('night.jsonl', ['night-0', 'night-1']);
+  const night = await run('ask', '--batch', file);
+  expect(night.exitCode, night.stderr).toBe(0);
+  const id = night.stdout.trim();
+  const tasks = new Set(
+    [...(await onMain('left')), ...(await onMain('night'))].map((line) => line.slice(0, 40)),
+  );
+  await waitUntil(
+    async () => (await bridge.answersLog()).filter(({ task_commit: task }) => tasks.has(task)).length === 4,
+    'both batches are over',
+  );
+  expect((await run('batch', 'list')).stdout.split('\n')[0]).toContain(id);
+  expect((await run('batch', 'show', id.slice(0, 14))).stdout).toMatch(
+    /^batch_[0-9a-f]{24} {2}completed {4}2\/2 /,
+  );
+  const results = await run('batch', 'results', id);
+  const answers = results.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .map(({ custom_id: customId, response }) => [customId, response.body.choices[0].message.content]);
+  expect(results.exitCode).toBe(0);
+  expect(answers).toEqual([
+    ['night-0', 'to night-0'],
+    ['night-1', 'to night-1'],
+  ]);
+  // The model was never asked what was given up.
+  const errors = await run('batch', 'results', left.stdout.trim(), '--errors');
+  expect(errors.stdout.trim().split('\n')).toHaveLength(2);
+  expect(await run('batch', 'cancel', id)).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining('is completed'),
+  });
 });
 
 test('a push that breaks off at any moment neither loses a call nor asks it twice', async () => {

@@ -114,6 +114,29 @@ describe.skipIf(chromium === null)(`the page${title}`, () => {
     await soon(() => bridge.gitLog()).toContainEqual(expect.stringMatching(/^cancel /));
   });
 
+  test('shows the image of a question, says to a screen reader what happens, and runs nothing that a model said', async () => {
+    const said = '<script>document.title = "bad"</script><img src="x" onerror="document.title = 1">';
+    standIn.behave = inTurn({ answer: said }, {});
+    const { page, faults } = await openPage(browser, url);
+    expect(await page.getByRole('button', { name: 'Log out' }).count()).toBe(0);
+    await page.getByLabel('Model').selectOption({ index: 0 });
+    const dot =
+      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+    const file = { name: 'dot.png', mimeType: 'image/png', buffer: Buffer.from(dot, 'base64') };
+    await page.getByLabel('Attach an image').setInputFiles(file);
+    await soon(() => page.getByRole('status').textContent()).toMatch(/: 1$/);
+    await ask(page, 'what is it');
+    const image = page.locator('.turns .user').getByRole('img');
+    await soon(() => image.evaluate((one) => (one as { naturalWidth?: number }).naturalWidth)).toBe(1);
+    expect(await image.getAttribute('alt')).not.toBe('');
+    expect(await page.getByRole('list', { name: 'Chat' }).getAttribute('aria-live')).toBe('polite');
+
+    await soon(() => page.locator('.turns .assistant .text').last().textContent()).toBe(said);
+    expect(await page.locator('.turns .assistant img, .turns script').count()).toBe(0);
+    expect(await page.title()).not.toMatch(/bad|1/);
+    expect(faults).toEqual([]);
+  });
+
   test('lists tasks, agents and models by itself, finds answers, and draws what happened', async () => {
     const { page, faults } = await openPage(browser, `${url}/#tasks`);
     const tasks = page.getByRole('table', { name: 'Tasks' });
@@ -200,6 +223,7 @@ describe.skipIf(chromium === null)(`the page${title}`, () => {
     await page.getByLabel('Token').fill(token);
     await page.keyboard.press('Enter');
     await soon(() => page.getByLabel('Message').count()).toBe(1);
+    await soon(() => page.getByRole('button', { name: 'Log out' }).count()).toBe(1);
 
     const [cookie] = await page.context().cookies();
     expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'Strict' });

@@ -29,6 +29,9 @@ const app = document.getElementById('app') as HTMLElement;
 const main = element('main', { id: 'main' });
 const notice = element('p', { class: 'problem', role: 'alert' });
 
+/** Seen only by who came in with a token: without one there is nothing to leave. */
+const logout = element('button', { type: 'button', hidden: true, onclick: () => void leave() }, '');
+
 let state: State | null = null;
 let views: Partial<Record<string, View>> = {};
 let needsLogin = false;
@@ -39,11 +42,17 @@ async function start(): Promise<void> {
   drawFrame();
   addEventListener('hashchange', () => void open());
   await read();
+  await showLogout();
   await open();
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, notice.textContent === '' ? READ_MS : AGAIN_MS));
     if (!document.hidden && !needsLogin) await read();
   }
+}
+
+async function showLogout(): Promise<void> {
+  const { name } = await get<{ name: string | null }>('/page/tokens').catch(() => ({ name: null }));
+  logout.hidden = name === null;
 }
 
 /** Reads the state, and shows it where it is seen. */
@@ -58,6 +67,7 @@ async function read(): Promise<void> {
   } catch (error) {
     if (error instanceof Refused && error.status === 401) {
       needsLogin = true;
+      logout.hidden = true;
       fill(main, loginForm());
     } else notice.textContent = error instanceof Refused ? error.message : say('away');
   }
@@ -89,6 +99,7 @@ async function contentOf(section: (typeof SECTIONS)[number], id: string): Promis
 }
 
 function drawFrame(): void {
+  logout.textContent = say('logout');
   document.documentElement.lang = language();
   const links = SECTIONS.map((name) => element('a', { href: `#${name}` }, say(name)));
   const other = element(
@@ -111,7 +122,7 @@ function drawFrame(): void {
       element('h1', {}, 'llm-bridge'),
       element('nav', { 'aria-label': say('sections') }, links),
       other,
-      element('button', { type: 'button', onclick: () => void leave() }, say('logout')),
+      logout,
     ),
     notice,
     main,
@@ -131,6 +142,7 @@ function loginForm(): HTMLElement {
     needsLogin = false;
     views = {};
     await read();
+    await showLogout();
     await open();
   };
   return element(
