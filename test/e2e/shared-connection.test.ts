@@ -42,8 +42,13 @@ async function agentWith(env: Record<string, string> = {}): Promise<RunningCli> 
 async function answered(question: string): Promise<void> {
   const before = (await bridge.answersLog()).length;
   await commitOnMain(bridge, { path: 'task.txt', content: question });
-  const isThere = async () => (await bridge.answersLog()).length > before;
-  await waitUntil(isThere, `the answer to ${question}`).catch((error: unknown) => {
+  await logged(before + 1, `the answer to ${question}`);
+}
+
+/** Waits until so many answers are in the log. */
+async function logged(count: number, what: string): Promise<void> {
+  const isThere = async () => (await bridge.answersLog()).length >= count;
+  await waitUntil(isThere, what).catch((error: unknown) => {
     throw new Error(`${errorText(error)}; the agent said:\n${running?.stderr()}`);
   });
 }
@@ -68,6 +73,11 @@ async function sshProcesses(): Promise<SshProcess[]> {
     })),
   );
   return all.filter(({ words }) => words.some((word) => word.includes(bridge.sshd.knownHostsFile)));
+}
+
+/** It carries a fetch or a push. */
+function isOfGit({ words }: SshProcess): boolean {
+  return words.some((word) => /^git[- ](?:upload|receive)-pack /.test(word));
 }
 
 async function masterPid(): Promise<number> {
@@ -168,11 +178,13 @@ test('a master that is stopped holds nobody up', async () => {
   await answered('1+1');
   await commitOnMain(bridge, { path: 'task.txt', content: '1+2' });
   await waitUntil(() => chatsOf(standIn).length === 2, 'the question at the model server');
+  // A git that is on its way over the master when that stops would wait for it, and the push for that git.
+  await waitUntil(async () => !(await sshProcesses()).some(isOfGit), 'the end of every fetch and push');
 
   process.kill(await masterPid(), 'SIGSTOP');
   held.open();
   // The push finds the master silent, and does without it.
-  await waitUntil(async () => (await bridge.answersLog()).length === 2, 'the answer');
+  await logged(2, 'the answer');
 
   expect(await logins()).toBe(2);
   await stop(agent);
