@@ -131,7 +131,32 @@ test('while nothing waits it fetches nothing, though the doorbell rings, and hol
   await stop(pi);
 });
 
-// One that is killed while it wakes: household.test.ts.
+test('one that is killed while it wakes starts again where it was, and leaves nothing that counts', async () => {
+  const before = packets.length;
+  const pi = await wake();
+  await pi.waitFor('stderr', /watching ssh:/);
+  const task = await ask('3+3');
+  await came(before + 1);
+  pi.signal('SIGKILL');
+  await pi.exited;
+  const again = await wake();
+  await came(before + 2);
+  await again.waitFor('stderr', /waits: waking home-pc/);
+  const pc = await agent(
+    '--idle-after',
+    '1s',
+    '--idle-command',
+    `echo asleep >>${join(bridge.dir, 'asleep')}`,
+  );
+  await waitUntil(isAnswered(task), 'the answer');
+  // With nothing left to do the PC may sleep; the line of the shell stands for that.
+  await pc.waitFor('stderr', /nothing to do for 1 s: running --idle-command/);
+  await waitUntil(
+    async () => (await readFile(join(bridge.dir, 'asleep'), 'utf8').catch(() => '')).startsWith('asleep\n'),
+    'the command',
+  );
+  await again.waitFor('stderr', /an agent is there, or nothing waits any more/);
+});
 
 test('an agent that is there with other models wakes nobody by itself, and a task for the model of the one that sleeps does', async () => {
   const before = packets.length;

@@ -9,9 +9,17 @@ import { runProcess } from './run-process.js';
 import { tempDir } from './temp-dir.js';
 import { waitUntil } from './wait-until.js';
 
+const ESC = '\u001b\\[';
+
+/** The turning sign behind an answer that stands still, from where it is drawn to where it is taken back. */
+const STALL_MARK = new RegExp(`(?:${ESC}2m)?[\u2800-\u28ff](?:${ESC}22m)?[\b](?:${ESC}K)?`, 'g');
+
 /** A program of ours on a terminal of its own. */
 export interface TerminalRun {
-  /** All output to the terminal so far, with escape sequences. */
+  /**
+   * All output to the terminal so far, with escape sequences, but without the sign behind an answer that
+   * stands still: on a slow machine it may come between any two pieces.
+   */
   shown(): string;
   waitFor(pattern: RegExp): Promise<void>;
   /** Types a line. */
@@ -54,10 +62,11 @@ export async function startOnTerminal(
     return pid === undefined || tty === undefined ? null : { pid: Number(pid), tty };
   };
   const findPlace = () => waitUntil(readPlace, 'the pid and the terminal of the program');
+  const withoutMark = () => shown.replaceAll(STALL_MARK, '');
   return {
-    shown: () => shown,
+    shown: withoutMark,
     waitFor: async (pattern) => {
-      await waitUntil(() => pattern.test(shown), `${pattern} on the terminal`).catch((error) => {
+      await waitUntil(() => pattern.test(withoutMark()), `${pattern} on the terminal`).catch((error) => {
         throw new Error(`${error}\n${JSON.stringify(shown)}`);
       });
     },
