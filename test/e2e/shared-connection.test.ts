@@ -209,8 +209,9 @@ test('a connection that went silent is noticed by ssh, and everything goes on ov
   // The user's own option wins over ours, and a test cannot wait for 45 s.
   const agent = await agentWith({ GIT_SSH_COMMAND: `${GIT_SSH_COMMAND} -o ServerAliveInterval=1` });
   await answered('1+1');
+  // Read first: on a busy machine ssh may have given the silent one up before it is read.
+  const before = await waitUntil(() => masterPid().catch(() => null), 'a master');
   const thaw = await freezeTree(bridge.sshd.pid);
-  const before = await masterPid();
   await waitUntil(async () => (await masterPid().catch(() => 0)) !== before, 'the end of the silent master');
   thaw();
 
