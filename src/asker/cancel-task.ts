@@ -45,7 +45,7 @@ export async function cancelTask(access: BridgeAccess, options: CancelOptions): 
   }
 }
 
-/** The same in a view that is open to write and has the task. */
+/** The same in a view that is open to write. */
 export async function cancelInView(view: BridgeView, options: CancelOptions): Promise<Cancelled> {
   const { terms } = view;
   let task = await findTask(view, options.task);

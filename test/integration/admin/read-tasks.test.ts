@@ -1,14 +1,13 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import path from 'node:path';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { readTasks, type TasksContext, type TasksWanted } from '../../../src/admin/read-tasks.js';
 import { ingest } from '../../../src/log/ingest.js';
 import { MAIN_REF } from '../../../src/protocol/names.js';
 import { isListBehind, keepOpenTasks, MAX_BEHIND } from '../../../src/rules/open-tasks.js';
-import { bareBridge } from '../../support/bare-bridge.js';
 import { runCliHere } from '../../support/cli-here.js';
 import { gitOk } from '../../support/git.js';
-import { anAnswer, messageWriter, writeMany } from '../../support/message-writer.js';
+import { listedBridge } from '../../support/listed-bridge.js';
+import { anAnswer, writeMany } from '../../support/message-writer.js';
 import { startPlainBridge } from '../../support/plain-bridge.js';
 
 const DAY_S = 86_400;
@@ -17,11 +16,8 @@ const OPEN = 40;
 
 /** A bridge with tasks of all kinds; its list of open tasks ends `behind` which some of them came. */
 async function bridgeOfAllKinds() {
-  const bridge = await bareBridge();
-  const { gitDir, env, git } = bridge;
-  await mkdir(path.join(gitDir, 'bridge'));
-  const repo = { gitDir, env: env as Record<string, string> };
-  const write = messageWriter(gitDir, env);
+  const bridge = await listedBridge();
+  const { git, repo, write } = bridge;
   const at = (seconds: number) => ({ secondsFromNow: seconds });
   let tip = await git(['rev-parse', MAIN_REF]);
   const ask = async (prompt: string, seconds = 0) => {
@@ -52,8 +48,7 @@ async function bridgeOfAllKinds() {
     ...{ ref: MAIN_REF, nowMs: Date.now(), ttlMs: TTL_MS, takesClaims: true },
     who: { agents: [], models: new Map(), running },
   };
-  const file = path.join(gitDir, 'bridge', 'open-tasks');
-  return { ...bridge, repo, write, context, file, open, late, listed, tip };
+  return { ...bridge, context, open, late, listed, tip };
 }
 
 const WANTED: readonly TasksWanted[] = [

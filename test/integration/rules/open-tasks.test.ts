@@ -1,12 +1,11 @@
-import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises';
-import path from 'node:path';
+import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { openObjectReader } from '../../../src/git/object-reader.js';
 import { walkMainSince } from '../../../src/log/walk-answers.js';
 import { keepOpenTasks, noAnswerUpTo, readSinceTasks } from '../../../src/rules/open-tasks.js';
 import { readTaskStatuses, type TaskStatus } from '../../../src/rules/task-status.js';
-import { bareBridge } from '../../support/bare-bridge.js';
-import { anAnswer, messageWriter, writeMany } from '../../support/message-writer.js';
+import { listedBridge } from '../../support/listed-bridge.js';
+import { anAnswer, writeMany } from '../../support/message-writer.js';
 
 const MAIN = 'refs/heads/main';
 const TTL_MS = 7 * 86_400_000;
@@ -14,11 +13,8 @@ const MANY = 60;
 
 /** A bridge with many open tasks, the list of them, and one answered task before it. */
 async function bridgeWithList() {
-  const bridge = await bareBridge();
-  const { gitDir, env, git } = bridge;
-  await mkdir(path.join(gitDir, 'bridge'));
-  const repo = { gitDir, env: env as Record<string, string> };
-  const write = messageWriter(gitDir, env);
+  const bridge = await listedBridge();
+  const { git, repo, write } = bridge;
   const done = await write.ask(await git(['rev-parse', MAIN]), 'done');
   const answer = await write.answer(done, anAnswer(done, 'done'));
   const open = await writeMany(repo, answer, MANY);
@@ -26,7 +22,6 @@ async function bridgeWithList() {
   const setMain = (id: string) => git(['update-ref', MAIN, id]);
   await setMain(at);
   await keepOpenTasks(repo, null, { nowMs: Date.now(), ttlMs: TTL_MS });
-  const file = path.join(gitDir, 'bridge', 'open-tasks');
   const statusOf = async (task: string): Promise<TaskStatus | undefined> => {
     const reader = openObjectReader(repo);
     const context = { repo, reader, tip: MAIN, nowMs: Date.now(), ttlMs: TTL_MS };
@@ -34,7 +29,7 @@ async function bridgeWithList() {
     return found.get(task);
   };
   const readOf = (id: string) => readSinceTasks(repo, MAIN, [{ id, committedAtMs: Date.now() - 60_000 }]);
-  return { ...bridge, repo, write, done, answer, open, at, file, setMain, statusOf, readOf };
+  return { ...bridge, done, answer, open, at, setMain, statusOf, readOf };
 }
 
 test('the oldest of many open tasks is judged by the list and what is behind it, not by all between', async () => {

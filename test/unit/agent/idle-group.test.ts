@@ -1,9 +1,11 @@
-import { expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { IdleGroup } from '../../../src/agent/idle-group.js';
 
 const NEVER = new AbortController().signal;
 
 const NOT_AT_ALL = () => false;
+
+afterEach(() => void vi.useRealTimers());
 
 /**
  * Two bridges; `answers` says whether the other one is busy when it is asked once more, `works` whether a
@@ -79,22 +81,18 @@ test.each(['home', 'club'])('what %s has at work holds it back, though no turn h
 
 test('a task that a bridge had begun when its server was lost is ended before the PC sleeps', async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
-  try {
-    let isWorking = true;
-    const { club, asked } = pair(
-      () => false,
-      (name) => isWorking && name === 'home',
-    );
-    // Home takes no turn any more: it waits for its server, and is nobody to ask.
-    vi.advanceTimersByTime(4 * 60_000);
-    club.turn(false);
-    expect(await club.mayRun(NEVER)).toBe(false);
-    isWorking = false;
-    expect(await club.mayRun(NEVER)).toBe(true);
-    expect(asked).toEqual([]);
-  } finally {
-    vi.useRealTimers();
-  }
+  let isWorking = true;
+  const { club, asked } = pair(
+    () => false,
+    (name) => isWorking && name === 'home',
+  );
+  // Home takes no turn any more: it waits for its server, and is nobody to ask.
+  vi.advanceTimersByTime(4 * 60_000);
+  club.turn(false);
+  expect(await club.mayRun(NEVER)).toBe(false);
+  isWorking = false;
+  expect(await club.mayRun(NEVER)).toBe(true);
+  expect(asked).toEqual([]);
 });
 
 test.each(['home', 'club'])('a ring on %s while the other server is asked is heeded', async (rung) => {
@@ -119,13 +117,9 @@ test('a ring on one bridge alone, after its server was asked, is heeded', async 
 
 test('a bridge that is still on its way keeps the PC awake, one that does not come keeps nobody', async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
-  try {
-    const steps = { isWorking: NOT_AT_ALL, isRung: NOT_AT_ALL, askAgain: () => {}, restart: () => {} };
-    const only = new IdleGroup(2).join(steps);
-    expect(await only.mayRun(NEVER)).toBe(false);
-    vi.advanceTimersByTime(4 * 60_000);
-    expect(await only.mayRun(NEVER)).toBe(true);
-  } finally {
-    vi.useRealTimers();
-  }
+  const steps = { isWorking: NOT_AT_ALL, isRung: NOT_AT_ALL, askAgain: () => {}, restart: () => {} };
+  const only = new IdleGroup(2).join(steps);
+  expect(await only.mayRun(NEVER)).toBe(false);
+  vi.advanceTimersByTime(4 * 60_000);
+  expect(await only.mayRun(NEVER)).toBe(true);
 });
