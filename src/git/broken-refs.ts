@@ -5,7 +5,7 @@ import { inflateSync } from 'node:zlib';
 import { listBrokenRefFiles, listRefFiles, removeBrokenRefFile } from './ref-files.js';
 import { gitFailed, type Repository, runGit } from './run-git.js';
 
-/** The prefix of every ref outside the record. These refs may be lost without harm. */
+/** The prefix of every ref of a bridge outside main. A bridge may lose these refs without harm. */
 export const BESIDE_PREFIX = 'refs/bridge/';
 
 /**
@@ -82,7 +82,7 @@ export async function removeBrokenRefs(
 }
 
 /**
- * Removes a damaged loose file. git takes such a file for the object with that name: it would throw away the
+ * Removes a damaged loose file. git treats such a file as the object with that name: it would throw away the
  * real object when that comes again, and `git gc` fails at the file.
  */
 async function removeIfNoObject(repo: Repository, id: string): Promise<void> {

@@ -10,7 +10,7 @@ export interface FileCommit {
   /** A name at the top of the tree: `inbox.json`. */
   readonly file: string;
   readonly blob: string;
-  /** Resolves when a blob that is still being written is on the disk. The commit is not done before. */
+  /** Resolves when a blob that is still being written is on the disk. The commit waits for it. */
   readonly written?: Promise<unknown>;
   /** The bytes of a blob that is to be written with the commit. */
   readonly content?: Uint8Array;
@@ -63,7 +63,10 @@ export async function writeFileCommits(
   return (await writeFileChain(repo, reader, parent, commits)).at(-1) ?? parent;
 }
 
-/** The same; returns the id of each commit. Many objects become one pack, as many of a push do. */
+/**
+ * The same; returns the id of each commit. Many objects become one pack, as git does it with many that a push
+ * brings.
+ */
 export async function writeFileChain(
   repo: Repository,
   reader: ObjectReader,
@@ -98,7 +101,7 @@ async function readTree(repo: Repository, reader: ObjectReader, commit: string):
 /** The most objects that are written at the same time; each has a file open. */
 const MAX_WRITING = 16;
 
-/** Writes objects. All of them are on the disk once `done` resolves, but for those of a disposable one. */
+/** Writes objects. All of them are on the disk once `done` resolves, except in a disposable repository. */
 interface Writer {
   /** Returns the id of the object, which may still be on its way to the disk. */
   write(object: NewObject): Promise<string>;

@@ -15,7 +15,10 @@ export const REMOTE_PREFIX = 'refs/remotes/bridge/';
 /** Where a clone of ours keeps `main` of the other side. */
 export const REMOTE_MAIN_REF = `${REMOTE_PREFIX}main`;
 
-/** What lies beside main, as it is there now. Our copy of a ref that is gone there is removed too. */
+/**
+ * Copies of the refs beside main, as the other side has them now. The copy of a ref that is gone there is
+ * removed.
+ */
 const SIDE_REFS = [
   `+${CLAIMS_PREFIX}*:${REMOTE_PREFIX}claims/*`,
   `+${AGENTS_PREFIX}*:${REMOTE_PREFIX}agents/*`,
@@ -37,10 +40,10 @@ export interface FetchDepth {
 }
 
 /**
- * What comes can be fetched again, so no power cut costs more than that: a clone that lost some of it is made
- * again, with what was kept in it (`agent/clone/own-clone.ts`). Refs are synced all the same: a fetch that
- * removes one writes all that are packed, and those of kept answers may be among them. What is named here is
- * added to git's default, so that default has to be taken back.
+ * Fetched objects are not synced, because they can be fetched again: a clone that a power cut has damaged is
+ * made again, and the answers that were kept in it are carried over (`agent/clone/own-clone.ts`). Refs are
+ * synced, because a fetch that removes a ref may write packed-refs anew, and the refs of kept answers may be
+ * in that file. git adds these values to its default, so the values of the default are taken back one by one.
  */
 const SYNC_REFS_ALONE = ['-c', 'core.fsync=reference,-pack,-pack-metadata,-loose-object,-commit-graph'];
 
@@ -48,9 +51,9 @@ const SYNC_REFS_ALONE = ['-c', 'core.fsync=reference,-pack,-pack-metadata,-loose
 export type FetchOutcome = 'fetched' | 'nothing-since' | 'rewound';
 
 /**
- * Fetches `main`, and nothing else unless asked, into REMOTE_MAIN_REF; never forced; without large files
- * where the repository leaves those out. Throws BridgeError as classifyGitFailure does, `retryable` where
- * waiting may help.
+ * Fetches `main` into REMOTE_MAIN_REF, never forced, and nothing else unless asked. Large files stay on the
+ * server where the repository leaves them out. Throws BridgeError as classifyGitFailure does, `retryable`
+ * where waiting may help.
  */
 export async function fetchMain(
   repo: Repository,
@@ -93,16 +96,17 @@ async function runFetch(
   const run = (more: readonly string[]) =>
     runRemoteGit(without, [...settings, 'fetch', ...more, ...options, PROMISOR, ...refspecs], signal);
   const result = await run([]);
-  // The server takes us to have all that our commits name, and may have sent a file as what differs from one
-  // that was left out. It is sent whole where we name nothing that we have.
+  // The server assumes that we have every object that our commits name, so it may have sent a file as a delta
+  // on one that was left out. With --refetch we name no commit that we have, and it sends files whole.
   return result.exitCode !== 0 && gitMeant('base-left-out', result.stderr)
     ? await run(['--refetch'])
     : result;
 }
 
 /**
- * Lists `main`, and with `sideRefs` claims, presences and models, by name as they are there now; empty where
- * there is none. Brings no object and changes nothing here. Throws BridgeError as fetchMain does.
+ * The ids of `main`, and with `sideRefs` of claims, presences and models, by the name of the ref, as the
+ * other side has them now; empty where there is none. Fetches no object and changes nothing here. Throws
+ * BridgeError as fetchMain does.
  */
 export async function listRemoteRefs(
   repo: Repository,

@@ -17,7 +17,7 @@ const REPOSITORY_VARIABLES = [
   'GIT_INTERNAL_SUPER_PREFIX',
 ];
 
-/** Variables by which git would date, find, format or read something in another way than we ask for. */
+/** Variables that would make git date, find, format or read something in another way than we ask for. */
 const BEHAVIOUR_VARIABLES = [
   'GIT_AUTHOR_DATE',
   'GIT_COMMITTER_DATE',
@@ -70,7 +70,7 @@ export function hookGitEnv(base: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 /**
- * Ignores refs/replace, so every object is what its id says. git alone would read the replacement; no other
- * reader does.
+ * English messages, no prompts, and no refs/replace: git would read the replacement of an object where our
+ * own readers read the object itself.
  */
 const STABLE_OUTPUT = { LC_ALL: 'C', LANGUAGE: '', GIT_TERMINAL_PROMPT: '0', GIT_NO_REPLACE_OBJECTS: '1' };

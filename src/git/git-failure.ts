@@ -5,7 +5,7 @@ import { faultOfKeyFile } from './key-file.js';
 
 /** A reason why the other side cannot be reached, or refuses. */
 interface Failure {
-  /** All of these were meant; the reader sees the words of the first. */
+  /** The failure is this one where git meant all of these. The error quotes the words of the first. */
   readonly meanings: readonly [Meaning, ...Meaning[]];
   readonly code: BridgeErrorCode;
   readonly message: string;
@@ -21,7 +21,7 @@ const HOST_KEY = {
   retryable: false,
 } as const;
 
-/** What to do where the shell of the bridge's user prints when sshd starts the forced command by it. */
+/** The remedy where the shell that sshd starts the forced command with prints text of its own. */
 export const QUIET_SHELL =
   'on the server, as the user of the bridge: put "case $- in *i*) ;; *) return ;; esac" first in ~/.bashrc, so that it prints for people alone';
 
@@ -30,7 +30,8 @@ const FAILURES: readonly Failure[] = [
   { meanings: ['host-key-changed'], ...HOST_KEY },
   { meanings: ['host-key-unknown'], ...HOST_KEY },
   {
-    // ssh warns of a missing file in any case; only a refused login is caused by it.
+    // ssh warns of a missing file in any case. The file is the reason only where the login was refused as
+    // well.
     meanings: ['no-identity-file', 'key-refused'],
     code: 'ssh-identity',
     message: 'the SSH identity file cannot be read',
@@ -38,7 +39,7 @@ const FAILURES: readonly Failure[] = [
     retryable: false,
   },
   {
-    // ssh may have offered another key instead. The key that cannot be read is the reason all the same.
+    // ssh may have offered another key instead. The key that it cannot read is the reason all the same.
     meanings: ['unreadable-key', 'key-refused'],
     code: 'ssh-identity',
     message: 'ssh cannot read the key',
@@ -47,7 +48,7 @@ const FAILURES: readonly Failure[] = [
     retryable: false,
   },
   {
-    // The server counts each key that ssh offers, and hung up before the right one.
+    // The server counts each key that ssh offers, and hung up before ssh came to the right one.
     meanings: ['too-many-keys'],
     code: 'ssh-auth',
     message: 'ssh offered the server too many keys',
@@ -76,7 +77,7 @@ const FAILURES: readonly Failure[] = [
     retryable: true,
   },
   {
-    // The forced command says this, but a person puts it right: an agent waits until that is done.
+    // The forced command says this too, but it is retryable: an agent waits until a person has mended it.
     meanings: ['server-lost-config'],
     code: 'server-damaged',
     message: 'the bridge has lost its config',
@@ -92,7 +93,7 @@ const FAILURES: readonly Failure[] = [
     retryable: false,
   },
   {
-    // A person puts it right; an agent waits until that is done.
+    // Retryable, because an agent waits until a person has mended it.
     meanings: ['text-before-git'],
     code: 'noisy-shell',
     message: "a start-up file of the server's shell prints text, which git takes for its own protocol",
@@ -172,7 +173,7 @@ export function classifyGitFailure(what: string, output: string): BridgeError {
   return new BridgeError(`${what}: ${failure.message}${words === '' ? '' : ` (${words})`}`, failure);
 }
 
-/** ssh says which file it is, and little of what is wrong with it; the file itself tells that. */
+/** ssh names the file and says little about its fault, so we look into the file ourselves. */
 function unusableKey(what: string, failure: Failure, words: string): BridgeError {
   const [, file] = /^Load key "([^"\n]+)": /.exec(words) ?? [];
   const fault = file === undefined ? null : faultOfKeyFile(file);

@@ -72,7 +72,7 @@ export function gitMeant(meaning: Meaning, said: string): boolean {
   return MEANINGS[meaning].test(said.slice(0, MAX_SAID_CHARS));
 }
 
-/** Where what was meant begins in this output. */
+/** The position in this output at which the words with this meaning begin; -1 where there are none. */
 export function whereMeant(meaning: Meaning, said: string): number {
   return said.search(MEANINGS[meaning]);
 }

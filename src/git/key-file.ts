@@ -13,7 +13,7 @@ const MAX_KEY_BYTES = 65_536;
 
 /**
  * Looks for the reason why ssh cannot use a private key; null where it seems to be one that only its owner
- * can read. Nothing of what is in the file is told. Never throws.
+ * can read. The result tells nothing of its content. Never throws.
  */
 export function faultOfKeyFile(file: string): KeyFault | null {
   const quoted = shellQuote(file);
@@ -27,10 +27,10 @@ export function faultOfKeyFile(file: string): KeyFault | null {
     }
     if (stats.size > MAX_KEY_BYTES) return { what: 'is far too large for a key', remedy: makeOne(quoted) };
     const bytes = readFileSync(file);
-    // Anybody may read a public half, and no mode makes a key of it.
+    // First, because anybody may read a public half, and no chmod makes a private key of it.
     const half = faultOfPublicHalf(bytes.toString('latin1'), file);
     if (half !== null) return half;
-    // Where others can read it, ssh does not look into it.
+    // ssh does not look into a private key that others can read.
     if (process.platform !== 'win32' && (stats.mode & 0o077) !== 0)
       return { what: 'can be read by others, so ssh does not use it', remedy: `chmod 600 ${quoted}` };
     return faultOfText(bytes, file);
@@ -90,7 +90,7 @@ function faultOfText(bytes: Buffer, file: string): KeyFault | null {
   return null;
 }
 
-/** The command that has a filter write the file again, which stays the owner's alone. */
+/** A command that runs the file through a filter and keeps it readable for its owner alone. */
 function rewritten(filter: string, file: string): string {
   const [old, fresh] = [shellQuote(file), shellQuote(`${file}.new`)];
   return `${filter} <${old} >${fresh} && chmod 600 ${fresh} && mv ${fresh} ${old}`;

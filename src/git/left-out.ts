@@ -1,18 +1,19 @@
 /**
- * The name of the other side in the settings below. git takes a missing file for one that was left out only
- * where it can name who has it.
+ * The name of the other side in the settings below. git accepts that a file was left out only where a setting
+ * names the remote that has it.
  */
 export const PROMISOR = 'llm-bridge';
 
 /**
- * For a command of git that has to know that the repository leaves out large files. It never stands in the
- * config: from there any command that misses a file would ask the server for it by its id, and no bridge
- * serves that.
+ * For a command of git that has to know that the repository leaves out large files. It is never written into
+ * the config: there it would make every command that misses a file ask the server for it by its id, and no
+ * bridge serves that.
  */
 export const SETTING_LEFT_OUT = `remote.${PROMISOR}.promisor=true`;
 
 /**
- * For the same commands: nothing is fetched by its id. Known to git from 2.45 on, and to mended older ones.
+ * For the same commands: git fetches nothing by its id. git knows it from 2.45 on, and older versions with
+ * later security fixes know it too.
  */
 export const LEFT_OUT_ENV = { GIT_NO_LAZY_FETCH: '1' } as const;
 

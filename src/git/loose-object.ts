@@ -26,7 +26,7 @@ const ANYBODY_READS = { file: 0o444, folder: 0o777, whateverUmask: false } as co
  * each. It writes the form every git reads (loose: zlib over header and content). The object and its name are
  * on the disk when this resolves, and a name never stands for half an object. An object that exists gets the
  * current time, as git does it, so that no `git gc` drops it as unused before a ref points at it.
- * `groupReads` and `isDisposable` as in Repository: the object of a disposable one is not waited for.
+ * `groupReads` and `isDisposable` as in Repository: in a disposable one nothing waits for the disk.
  */
 export async function writeLooseObject(
   gitDir: string,
@@ -47,7 +47,7 @@ export async function writeLooseObject(
     if (!isDisposable) await syncEntry(DISK, file);
     return id;
   }
-  // git takes a file with this prefix for the leftover of a killed writer, and its gc removes it.
+  // For git a file with this prefix is the leftover of a killed writer, and its gc removes it.
   const temporary = path.join(folder, `tmp_obj_${randomBytes(6).toString('hex')}`);
   const bytes = await deflateObject(Buffer.concat([header(object), object.content]));
   const mode = groupReads ? { ...GROUP_READS, whateverUmask: true } : ANYBODY_READS;

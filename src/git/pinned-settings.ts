@@ -7,14 +7,14 @@
 export const PINNED = [
   // A hook of theirs (reference-transaction, post-index-change) would run at every ref that we move.
   'core.hooksPath=/dev/null',
-  // A program of theirs would be asked what has changed.
+  // git would start a program of theirs to ask what has changed.
   'core.fsmonitor=false',
-  // git does not look into a larger blob, and fsck takes a .gitattributes that it could not look into for
-  // damaged.
+  // Theirs may be lower. git does not look into a blob above it, and fsck reports a .gitattributes above it
+  // as damaged.
   'core.bigFileThreshold=512m',
   // Our commits are UTF-8. Such a commit has no header that says so.
   'i18n.commitEncoding=UTF-8',
-  // A colour in the middle of a refusal.
+  // A colour code could stand in the middle of a refusal.
   ...[
     'color.ui=false',
     'color.push=false',

@@ -21,7 +21,7 @@ export async function readGitVersion(env: NodeJS.ProcessEnv): Promise<string> {
 
 /**
  * The repository's own settings by their key in lower case, each with all of its values. Throws BridgeError
- * `git-failed`.
+ * as gitFailed makes it.
  */
 export async function readLocalConfig(repo: Repository): Promise<ReadonlyMap<string, readonly string[]>> {
   const { result, value } = await run(repo, (git) => git.listConfig('local'));
@@ -30,7 +30,7 @@ export async function readLocalConfig(repo: Repository): Promise<ReadonlyMap<str
   return new Map(Object.entries(settings).map(([key, one]) => [key.toLowerCase(), [one].flat()]));
 }
 
-/** Replaces the values of a setting of the repository. Throws BridgeError `git-failed`. */
+/** Replaces the values of a setting of the repository. Throws BridgeError as gitFailed makes it. */
 export async function writeLocalConfig(
   repo: Repository,
   key: string,

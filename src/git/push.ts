@@ -17,8 +17,8 @@ export interface PushTarget {
 }
 
 /**
- * `raced`: another push moved main first, so fetch and build again. `not-with-those`: main might have moved
- * without the refs that were to go with it.
+ * `raced`: another push moved main first, so fetch and build again. `not-with-those`: the push failed because
+ * of the refs that went with main, or for an unknown reason, so main alone may succeed.
  */
 export type PushOutcome =
   | { readonly status: 'pushed' }
@@ -51,14 +51,14 @@ export async function pushCommit(
   if (refusal !== null)
     return refusal.code === 'stale' ? { status: 'raced' } : { status: 'refused', refusal };
   const failure = classifyGitFailure(`push to ${context.url}`, stderr);
-  // A full disk also fails at the lock of the ref, but is no race.
+  // A full disk also makes the lock of the ref fail, but that is no race.
   if (failure.code === 'disk-full') throw failure;
   const hasRaced = report.some(({ summary }) => gitMeant('raced', summary)) || gitMeant('raced', stderr);
   if (hasRaced || isAtomicAndLost(result)) return { status: 'raced' };
   throw rejected(context.url, report) ?? failure;
 }
 
-/** In one transaction git says of every ref that it failed. A separate line names the ref that caused it. */
+/** In a transaction git reports every ref as failed. A separate line names the ref that caused it. */
 function isAtomicAndLost({ report, stderr }: PushResult): boolean {
   const isAtomic = report.some(({ summary }) => summary.includes('(atomic transaction failed)'));
   return isAtomic && stderr.includes(`cannot lock ref '${MAIN_REF}'`);
@@ -79,8 +79,8 @@ function isAboutOthers(result: PushResult, refusal: Refusal | null): boolean {
 export type SideRefChange = Required<RefUpdate>;
 
 /**
- * `pushed`: these refs were pushed; the others were not at `from`. `refused`: the server refused one of
- * them, and took none that went together with it.
+ * `pushed`: these refs were pushed; the others were not at `from`. `refused`: the server refused one of them,
+ * and took none that went together with it.
  */
 export type SidePushOutcome =
   | { readonly status: 'pushed'; readonly refs: ReadonlySet<string> }
@@ -109,7 +109,7 @@ export async function pushSideRefs(
   };
 }
 
-/** The changes in groups that move to one object each. What is deleted goes along with the first. */
+/** Groups the changes by the object that they move to. Deletions go with the first group. */
 function byObject(changes: readonly SideRefChange[]): readonly SideRefChange[][] {
   const groups = new Map<string, SideRefChange[]>();
   for (const change of changes) {

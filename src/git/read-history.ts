@@ -25,7 +25,7 @@ const FORMAT = ['%H', '%P', '%ct', '%an', '%s', '%B'];
 
 /**
  * Reads commits along first parents, the oldest first, each with its difference to its parent. One process
- * reads all of them. Throws BridgeError `git-failed`, for instance for an unknown id.
+ * reads all of them. Throws BridgeError as gitFailed makes it, for instance for an unknown id.
  */
 export async function readHistory(
   repo: Repository,
@@ -79,7 +79,9 @@ function historyArgs(range: HistoryRange): string[] {
   ];
 }
 
-/** Of the user's settings, one chooses the kind of pattern and one gives authors other names. */
+/**
+ * The user's grep.patternType would choose the kind of the pattern, and their mailmap would rename authors.
+ */
 function byAuthor(name: string): string[] {
   const pattern = name.replace(/[^A-Za-z0-9_-]/g, '\\$&');
   return ['--basic-regexp', '--no-mailmap', `--author=^${pattern} <`];
@@ -154,7 +156,10 @@ function sourceIn(trailers: ReadonlyMap<string, string>): Pick<HistoryCommit, 's
   return { source: { model, backend, latencyMs: Number(latency) } };
 }
 
-/** The token without its line break, where it begins a change; a commit id never begins with a colon. */
+/**
+ * The token, without the line break before it, where it begins a change; else null. A commit id never begins
+ * with a colon.
+ */
 function changeAt(token: string | undefined): string | null {
   const text = token?.startsWith('\n') ? token.slice(1) : token;
   return text?.startsWith(':') ? text : null;

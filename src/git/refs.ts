@@ -4,7 +4,8 @@ import { gitFailed, type Repository, runGit } from './run-git.js';
 
 /**
  * The id a ref points at (or any other name of an object, `<ref>:<path>`), or null where there is none.
- * Throws BridgeError `git-failed` where git cannot say: an unreadable repository is not one without a main.
+ * Throws BridgeError as gitFailed makes it where git cannot say: an unreadable repository is not one without
+ * a main.
  */
 export async function resolveRef(repo: Repository, ref: string): Promise<string | null> {
   const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', ref];
@@ -68,12 +69,13 @@ export interface RefUpdate {
   readonly from?: string | null;
 }
 
-/** `updated`; or `raced` where a ref was not at `from`, and then nothing was changed. */
+/** `updated`; or `raced` where a ref was not at `from`, or another process was changing it. */
 export type RefUpdateOutcome = 'updated' | 'raced';
 
 /**
- * Changes refs in one transaction, with a compare-and-swap for each. `reason` goes into the reflog. Throws
- * BridgeError `git-failed` for anything but a lost race (a full disk, no permission).
+ * Changes refs in one transaction, with a compare-and-swap for each; `raced` then means that nothing was
+ * changed. `reason` goes into the reflog. Throws BridgeError as gitFailed makes it for anything but a lost
+ * race (a full disk, no permission).
  */
 export async function updateRefs(
   repo: Repository,

@@ -24,8 +24,8 @@ export interface RepairOptions {
 
 /**
  * Where the system does not show which processes run, a lock older than this counts as stale. A push may take
- * `bridge.receiveTimeout` (300 s) and a minute, and holds a lock for a moment of that. Not used on Linux,
- * which shows the processes. Milliseconds.
+ * `bridge.receiveTimeout` (300 s) and a minute, and holds a lock for a moment of that; this is twice as long.
+ * Not used on Linux, which shows the processes. Milliseconds.
  */
 const OLD_LOCK_MS = 720_000;
 
@@ -39,8 +39,9 @@ const LIVING_LOOK_MS = 20;
 /**
  * Repairs what a killed git or a power cut has left in a bridge, and what would stop every push until a
  * person came: an empty HEAD, broken refs outside the record, and locks. findStaleLocks proves that a lock is
- * stale; the lock of a running git is never touched, and nor is the record. Returns a sentence for each
- * repair, and writes the same sentences into `bridge/repairs.log`.
+ * stale, so the lock of a running git is never touched; only where the system does not show the processes the
+ * age of the lock decides. The record is never touched. Returns a sentence for each repair, and writes the
+ * same sentences into `bridge/repairs.log`.
  */
 export async function repairBridge(
   repo: Repository,
@@ -80,8 +81,8 @@ export async function clearTheWay(repo: Repository, options?: RepairOptions): Pr
 }
 
 /**
- * The locks git needs to move main, and what lies beside it. `bridge/ssh-command` checks the same paths, for
- * a remote agent.
+ * The locks git needs to move main and the refs beside it. `bridge/ssh-command` checks the same paths, for a
+ * remote agent.
  */
 const LOCKS = ['HEAD.lock', 'packed-refs.lock', 'packed-refs.new', `${MAIN_REF}.lock`];
 
@@ -116,7 +117,7 @@ export function isHeadBroken(gitDir: string): boolean {
   return !/^(?:ref: \S+|[0-9a-f]{40,64})\n/.test(text);
 }
 
-/** The sentence that says so of HEAD. */
+/** The sentence that says that HEAD was restored. */
 export const RESTORED_HEAD = 'restored HEAD, which said nothing';
 
 /** Writes HEAD again; its content never changes after `init`. True where it had to be written. */

@@ -74,8 +74,8 @@ export function asGitResult({ exitCode, stdout, stderr, killedBy }: ProgramResul
 }
 
 /**
- * Like runGit, for commands that must succeed. Returns stdout as text, or throws BridgeError `git-failed`
- * (with git's own words) or `git-killed`.
+ * Like runGit, for commands that must succeed. Returns stdout as text, or throws BridgeError as gitFailed
+ * makes it.
  */
 export async function gitText(
   repo: Repository,
@@ -88,8 +88,9 @@ export async function gitText(
 }
 
 /**
- * The error for a git command that failed unexpectedly: its name, and the first words of git. One that was
- * killed, or found no space, is `retryable`: nothing is wrong with the repository or the command.
+ * The error for a git command that failed unexpectedly, with its name and the first words of git:
+ * `git-killed` where it was killed and `disk-full` where it found no space, both `retryable`, because nothing
+ * is wrong with the repository or the command; else `git-failed`.
  */
 export function gitFailed(args: readonly string[], result: GitResult): BridgeError {
   const command = `git ${args[0] ?? ''}`;
@@ -129,8 +130,8 @@ const MAX_STDERR_CHARS = 4096;
 
 /**
  * Runs git and yields its standard output as text while it comes, at the pace of the reader. Ends git where
- * the reader stops early. Throws at the end: BridgeError `git-failed` or `git-killed` where git failed,
- * `no-git` where it cannot be started.
+ * the reader stops early. Throws at the end: BridgeError as gitFailed makes it where git failed, `no-git`
+ * where it cannot be started.
  */
 export async function* streamGit(repo: Repository, args: readonly string[]): AsyncGenerator<string> {
   const child = startProgram(['git', ...argsOn(repo, args)], { env: repo.env });

@@ -8,9 +8,9 @@ import { gitFailed, type ObjectIds, type Repository, runGit } from './run-git.js
 const TYPES: Readonly<Record<NewObject['type'], number>> = { commit: 1, tree: 2, blob: 3 };
 
 /**
- * Writes objects as one pack, which is on the disk when this resolves (but for a disposable repository): one
- * file to sync where loose objects are hundreds. git indexes it, and so checks it. Throws BridgeError
- * `git-failed`.
+ * Writes objects as one pack, so that one file is synced instead of hundreds. The pack is on the disk when
+ * this resolves, except in a disposable repository. git indexes it, and so checks it. Throws BridgeError as
+ * gitFailed makes it.
  */
 export async function writePack(
   repo: Repository,
@@ -22,7 +22,7 @@ export async function writePack(
   if (result.exitCode !== 0) throw gitFailed(['index-pack'], result);
 }
 
-/** As many are deflated between two turns of the event loop: some milliseconds. */
+/** How many objects are deflated in one turn of the event loop, which takes some milliseconds. */
 const OBJECTS_A_TURN = 64;
 
 /** The bytes of a pack of these objects, each of them whole (git's `Documentation/gitformat-pack.txt`). */
@@ -33,7 +33,7 @@ async function packOf(objects: readonly NewObject[], ids: ObjectIds): Promise<Bu
   head.writeUInt32BE(objects.length, 8);
   const entries: Buffer[] = [];
   for (let at = 0; at < objects.length; at += OBJECTS_A_TURN) {
-    // Whoever else is served by this process has a turn.
+    // The other work of this process gets its turn.
     if (at > 0) await nextTurn();
     const part = objects.slice(at, at + OBJECTS_A_TURN);
     const made = await Promise.all(
@@ -48,7 +48,10 @@ async function packOf(objects: readonly NewObject[], ids: ObjectIds): Promise<Bu
   return Buffer.concat([pack, createHash(ids).update(pack).digest()]);
 }
 
-/** Type and size: four bits of the size beside the type, then seven in each byte; the high bit says "on". */
+/**
+ * Type and size: four bits of the size beside the type, then seven in each byte. The high bit says that
+ * another byte follows.
+ */
 function entryHead(type: number, size: number): Buffer {
   const bytes = [(type << 4) | (size & 0x0f)];
   for (let rest = Math.floor(size / 16); rest > 0; rest = Math.floor(rest / 128)) {
