@@ -17,7 +17,7 @@ export type BridgeAddress =
     }
   | {
       readonly kind: 'other';
-      /** Without a password: it is shown, and names folders. */
+      /** Without a password, because it is shown and names folders. */
       readonly url: string;
       readonly credentials?: Credentials;
     };
@@ -58,7 +58,7 @@ function parseOtherUrl(text: string): BridgeAddress {
     throw badAddress(text);
   }
   if (password === '') return { kind: 'other', url: text };
-  // The helper of git says each on a line of its own.
+  // git's credential helper writes each on a line of its own.
   if (/[\0\r\n]/.test(username + password)) throw badAddress(text);
   url.username = '';
   url.password = '';

@@ -6,9 +6,9 @@ import { holdersOf, modelsFor, type SameModel, type WantedModel } from './wanted
 /**
  * Whether there is anybody to answer. `unknown`: the bridge takes no claims, so agents do not say that they
  * are there. `absent`: no agent is there; `last` is the one that was seen last, null where there never was
- * one. `no-model-server`: agents are there, and none of them reaches a model server. `model-away`: of the
- * model that was asked about, all agents that have it are away; null for one that never said it was there.
- * Times are milliseconds since the epoch, by the server's clock.
+ * one. `no-model-server`: agents are there, and none of them reaches a model server. `model-away`: all agents
+ * that have the model that was asked about are away. Times are milliseconds since the epoch, by the server's
+ * clock.
  */
 export type Attendance =
   | { readonly state: 'present'; readonly agents: readonly string[] }
@@ -20,12 +20,12 @@ type Missing =
   | { readonly state: 'absent'; readonly last: { readonly agent: string; readonly seenMs: number } | null }
   | { readonly state: 'model-away'; readonly model: string; readonly holders: readonly Holder[] };
 
-/** The standby that steps in first, once a task has waited so long; absent where there is none. */
+/** The standby that answers first, once a task has waited for `afterMs`; absent where there is none. */
 interface StoodInFor {
   readonly standby?: { readonly agent: string; readonly afterMs: number };
 }
 
-/** An agent that has a model. */
+/** An agent that has a model. `seenMs` is null where it never said that it was there. */
 export interface Holder {
   readonly agent: string;
   readonly seenMs: number | null;
@@ -38,9 +38,9 @@ export interface AskedModel {
 }
 
 /**
- * Judges who is there, for tasks that want any model or for one that wants `asked`. A claim is proof as good
- * as a presence: `agent --once` writes no presence. A standby does not count: whoever asks now would wait for
- * its time.
+ * Judges who is there, for tasks that want any model or for one that wants `asked`. A claim proves as much as
+ * a presence, because `agent --once` writes no presence. A standby does not count, because whoever asks now
+ * would wait until it steps in.
  */
 export function attendanceOf(
   who: WhoWorks,
@@ -82,20 +82,22 @@ function standbyFor(who: WhoWorks, nowMs: number, asked: AskedModel | undefined)
   return { standby: { agent: first.agent, afterMs: (first.after_s ?? 0) * 1000 } };
 }
 
-/** Also where the list of its servers is older than its word that one of them works on a task. */
+/** True also where it works on a task: an empty list of servers is then only older than that work. */
 function reachesModelServer({ backends, work = [] }: Presence): boolean {
   return backends.length > 0 || work.some(({ phase }) => phase !== 'waiting' && phase !== QUEUED_PHASE);
 }
 
 /**
- * The agents that have a model, where the task has to wait for one of them; none where one of them is there,
- * or an agent that does not say what it has, or where nobody has it: then the answer is an error, and soon.
+ * The agents that have the model, where the task has to wait for one of them. None where one of them is
+ * there, or an agent that does not say what it has. None also where nobody has the model: then the answer
+ * comes soon, and is an error.
  */
 function holdersAway(who: WhoWorks, nowMs: number, { wanted, sameModel }: AskedModel): Holder[] {
   if (wanted === null) return [];
   const having = withoutStandbys(holdersOf(wanted, who.models, sameModel), who, nowMs);
   const there = who.agents.filter((one) => isExpected(one, nowMs)).map(({ agent }) => agent);
-  // Of one that has said goodbye a claim may be left, until its lease is over.
+  // An agent with a presence is judged by that. If it has stopped, a claim of it may be left until its lease
+  // is over.
   const silent = (agent: string) => !who.agents.some((one) => one.agent === agent);
   const atWork = [...who.running.values()].map(({ agent }) => agent).filter(silent);
   const mayAnswer = (agent: string) => having.includes(agent) || !who.models.has(agent);
@@ -106,7 +108,10 @@ function holdersAway(who: WhoWorks, nowMs: number, { wanted, sameModel }: AskedM
   });
 }
 
-/** A model that only standbys have waits for them: for those that are away where none of them is there. */
+/**
+ * The holders without standbys. Where only standbys have the model, its tasks wait for them: none of them
+ * counts as away while one is there.
+ */
 function withoutStandbys(having: readonly string[], who: WhoWorks, nowMs: number): string[] {
   const standbys = who.agents.filter((one) => isStandby(one) && having.includes(one.agent));
   const others = having.filter((agent) => !standbys.some((one) => one.agent === agent));
@@ -121,7 +126,8 @@ export interface AttendanceProblem {
 }
 
 /**
- * The problem with who is there, in one sentence, and when a standby steps in; null where there is none.
+ * Says in one sentence what is wrong with who is there, and when a standby steps in; null where nothing is
+ * wrong.
  */
 export function attendanceProblem(attendance: Attendance, nowMs: number): AttendanceProblem | null {
   if (attendance.state === 'present' || attendance.state === 'unknown') return null;

@@ -94,7 +94,7 @@ function settingsOf(gitDir: string, values: ReadonlyMap<string, string>): Bridge
   };
 }
 
-/** Reads a `bridge.claimLease`, here or from `bridge-hello`. */
+/** Reads a `bridge.claimLease`, here or from `bridge-hello`. Null where it is 0 or not there. */
 export function leaseMs(text: string | undefined): number | null {
   const ms = parseDurationMs(text ?? '0') ?? DEFAULT_CLAIM_LEASE_MS;
   return ms === 0 ? null : Math.min(ms, MAX_CLAIM_LEASE_MS);

@@ -32,29 +32,32 @@ export interface BridgeView {
   readonly connection: BridgeConnection;
   /** The bridge is on this machine: `repo` is always up to date, and its `answers.log` is there. */
   readonly isLocal: boolean;
-  /** As they were when it was opened, or last learned: ask for them at each use. */
+  /** As they were when it was opened or last learned. They may change: read this property at each use. */
   readonly terms: BridgeTerms;
   /** Asks the bridge for its terms again. Throws as readTerms does, and keeps those it has. */
   learnTerms(signal?: AbortSignal): Promise<void>;
-  /** As it is now: ask for it at each use. */
+  /** The clone may be made again in another folder: read this property at each use. */
   readonly repo: Repository;
   /** The ref in `repo` that is `main`. */
   readonly ref: string;
   /** The last known id of main; null on this machine, where main moves without our knowledge. */
   tip(): string | null;
-  /** Brings this much of history here, what lies beside it included for `window`. */
+  /** Fetches this much of history; for `window` also the refs beside main. */
   reach(far: Reach, signal?: AbortSignal): Promise<void>;
-  /** Brings `ref` up to date; with `sideRefs` also what lies beside it. */
+  /** Brings `ref` up to date; with `sideRefs` also the refs beside main. */
   refresh(options?: {
     readonly sideRefs?: boolean;
     readonly signal?: AbortSignal | undefined;
   }): Promise<void>;
   /**
-   * Makes sure that the file of a message on `ref` is in `repo`: elsewhere than on this machine, large ones
-   * are left out until they are wanted.
+   * Makes sure that the file of a message on `ref` is in `repo`. In a clone large files are left out until
+   * they are wanted.
    */
   requireFile(commit: HistoryCommit, options?: RequireOptions): Promise<void>;
-  /** Does what reads from `repo`; once more where `repo` was damaged meanwhile and had to be made again. */
+  /**
+   * Does `work`, which reads from `repo`. Where `repo` was damaged meanwhile, it is made again and the work
+   * is done once more.
+   */
   mended<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Who is there and works on what, as of the last refresh with side refs. */
   whoWorks(): Promise<WhoWorks>;
@@ -141,7 +144,7 @@ async function openCloneView(
       reached = wanted;
       known = await readRef(temporary.repo, REMOTE_MAIN_REF);
     };
-    /** Into a clone that was made again: what the one before it had, and what came since. */
+    /** Fetches into a clone that was made again: what the one before it had, and what came since. */
     const bringAgain = async (inner?: AbortSignal): Promise<void> => {
       const before = known;
       await bring(reached === 'tip' ? 'window' : reached, inner);
@@ -170,7 +173,7 @@ async function openCloneView(
         await bring(wanted, inner);
       },
       async refresh({ sideRefs = false, signal: inner } = {}) {
-        // Only a window may be cut off at its far end.
+        // Only a window is shortened at its far end.
         if (reached === 'window' && (await upkeep.isDue(temporary.repo))) {
           await bring('window', inner);
           return upkeep.start();

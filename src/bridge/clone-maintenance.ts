@@ -3,11 +3,14 @@ import path from 'node:path';
 import { collectGarbage } from '../git/porcelain.js';
 import type { Repository } from '../git/run-git.js';
 
-/** Small enough to stay fast, and about the limits of git's own gc: loose objects, packs. */
+/**
+ * The most loose objects and packs in a clone that stays fast: as many loose objects as git's own gc allows,
+ * and fewer packs (it allows 50).
+ */
 const MAX_LOOSE = 6_700;
 const MAX_PACKS = 20;
 
-/** A look costs two readings of a folder. Milliseconds. */
+/** A look reads two folders. Milliseconds. */
 const LOOK_EVERY_MS = 60_000;
 
 /**
@@ -62,6 +65,7 @@ export function cloneMaintenance(
 async function isCrowded(gitDir: string): Promise<boolean> {
   const count = async (...names: string[]) =>
     (await readdir(path.join(gitDir, 'objects', ...names)).catch(() => [])).length;
-  // Ids are spread evenly over 256 folders, so one folder is enough for an estimate.
+  // Ids are spread evenly over 256 folders, so one folder is enough for an estimate. A pack may be three
+  // files: .pack, .idx, .rev.
   return (await count('17')) * 256 > MAX_LOOSE || (await count('pack')) > 3 * MAX_PACKS;
 }

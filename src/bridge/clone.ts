@@ -83,7 +83,9 @@ export interface FetchWindow {
   readonly ttlMs: number;
   /** Also claims, presences and models. */
   readonly sideRefs?: boolean;
-  /** Drop what is older than a fresh clone would reach. It takes its space until the next maintenance. */
+  /**
+   * Drop what is older than a fresh clone would reach. It takes its disk space until the next maintenance.
+   */
   readonly shorten?: boolean;
   /** This many more commits behind those that are there. Not into an empty clone. */
   readonly deepen?: number | undefined;
@@ -119,8 +121,8 @@ export async function updateClone(
       },
     );
   }
-  // After a silence the first message of the window is the edge itself, and a commit at the edge does not
-  // show its change.
+  // The first message of the window may be the edge itself, and a commit at the edge does not show its
+  // change. So one commit more is fetched.
   if (isWhole && (await isEdgeYoungerThan(clone, window.nowMs - window.ttlMs)))
     await fetchMain(clone, url, { deepen: 1 }, signal);
   const tip = await readRef(clone, REMOTE_MAIN_REF);
@@ -130,8 +132,8 @@ export async function updateClone(
 
 /**
  * Fetches as far back as `depth` says. Where no commit is that young, nothing is pending, and the tip is all
- * we need. Over http git says so by breaking the connection. So an empty clone tries the tip alone, whatever
- * failed, and keeps it if it is as old as that.
+ * we need. Over http git says so by breaking the connection. So after such a failure an empty clone tries the
+ * tip alone, and keeps it if it is as old as that.
  */
 async function fetchWhole(
   clone: Repository,

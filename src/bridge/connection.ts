@@ -133,7 +133,7 @@ export async function readTerms(connection: BridgeConnection, signal?: AbortSign
     claimLeaseMs: leaseMs(greeting?.hello.claim_lease),
     hasStreams: greeting?.hello.features.includes(STREAMS_FEATURE) ?? false,
     hasSayAhead: greeting?.hello.features.includes(SAY_AHEAD_FEATURE) ?? false,
-    // Where nothing says hello, no old hook refuses them either, and readers judge for themselves.
+    // Where no server says hello, no older hook refuses them either, and readers judge for themselves.
     hasRequests: greeting?.hello.features.includes(REQUESTS_FEATURE) ?? true,
     hasModels: greeting?.hello.features.includes(MODELS_FEATURE) ?? false,
     // As with requests.
@@ -152,12 +152,12 @@ export function ownTerms(settings: BridgeSettings): BridgeTerms {
     maxTaskBytes,
     maxAnswerBytes,
     claimLeaseMs,
-    // A bridge whose init made no folder for them has none; who tries goes without.
+    // A bridge whose init made no folder for streams has none; a writer then goes without.
     hasStreams: true,
-    // There it is a file.
+    // A stream on this machine is a file, which needs no session.
     hasSayAhead: false,
     hasRequests: true,
-    // Where init has not opened their refs yet, a push of them fails now and then, and nothing else.
+    // Where init has not opened the refs of models yet, a push of them fails, and nothing else does.
     hasModels: true,
     hasStandby: true,
     serverNow,

@@ -1,13 +1,13 @@
-/** Name and password of an address, which git gets beside it and not in it. */
+/** The name and password of an address. git gets them beside the address, not in it. */
 export interface Credentials {
-  /** `https://host:port`, the only place that they are for. */
+  /** `https://host:port`, the only server that gets them. */
   readonly origin: string;
   readonly username: string;
   readonly password: string;
 }
 
 /**
- * Run by git with `get`, `store` or `erase`; its answer is never in a command line, which others can read.
+ * git runs it with `get`, `store` or `erase`. Its answer is never in a command line, which others can read.
  */
 const HELPER =
   '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$LLM_BRIDGE_GIT_NAME" "$LLM_BRIDGE_GIT_PASSWORD"; }; f';

@@ -23,8 +23,8 @@ export interface Doorbell {
 }
 
 /**
- * Rings at every change of the reflog of a repository on this machine, and when a task was handed back or an
- * agent is new.
+ * Rings at every change of the reflog of a repository on this machine. It also rings when a task was handed
+ * back, an agent is new, or the models of an agent have changed.
  */
 export function openLocalDoorbell(gitDir: string, notifier: Ring): Doorbell {
   const reflog = path.join(gitDir, 'logs', 'HEAD');
@@ -75,9 +75,9 @@ const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 60_000;
 
 /**
- * Rings at every line of `bridge-wait`. A line is one update of `main`, a task that was handed back, or a new
- * agent. It also rings after each connect, because something may have been missed meanwhile. It connects
- * again by itself, with backoff and jitter.
+ * Rings at every line of `bridge-wait`. A line is one update of `main`, a task that was handed back, a new
+ * agent, or other models of an agent. It also rings after each connect, because something may have been
+ * missed meanwhile. It connects again by itself, with backoff and jitter.
  */
 export function openSshDoorbell(connection: SshConnection, notifier: Ring): Doorbell {
   const closing = new AbortController();
@@ -115,7 +115,7 @@ export function openSshDoorbell(connection: SshConnection, notifier: Ring): Door
       const tips = lines.map(tipOf);
       const newest = tips.findLast((tip) => tip !== undefined);
       if (newest !== undefined) notifier.ring(newest);
-      // A line of the other file is not about main: a task was handed back, or an agent is new.
+      // A line of the other file is not about main: it is of `bridge/bell`.
       if (tips.includes(undefined)) notifier.ring();
     });
     mine.child.stderr?.resume();

@@ -14,10 +14,12 @@ export interface FollowedStreams {
   close(): Promise<void>;
 }
 
-/** How often each file is looked at, whatever the events say; and whether the watch still stands. */
+/** How often each file is looked at, whatever the events say, and the watch is checked. Milliseconds. */
 const POLL_MS = 2_000;
 
-/** A file in which something was said is read again after this time, however often it grew. Milliseconds. */
+/**
+ * After a read that brought text, a file is left alone for this time, however often it grows. Milliseconds.
+ */
 const REST_MS = 10;
 
 interface Followed {
@@ -28,7 +30,7 @@ interface Followed {
 
 /**
  * Follows streams on this machine by one watch of their folder: a watch for each of 200 files would hear of
- * every line in all of them. `take` hears each piece, and must not throw.
+ * every line in all of them. `take` gets each piece, and must not throw.
  */
 export class FolderStreams implements FollowedStreams {
   readonly #gitDir: string;
@@ -57,7 +59,7 @@ export class FolderStreams implements FollowedStreams {
   leave(task: string): void {
     const one = this.#followed.get(task);
     this.#followed.delete(task);
-    // Whoever reads it closes it.
+    // A read that is under way closes it when it ends.
     if (one?.isReading === false) void one.file.close();
   }
 
@@ -81,7 +83,10 @@ export class FolderStreams implements FollowedStreams {
     this.#timer.unref();
   }
 
-  /** The folder may have been made again, or a share may have no events at all. */
+  /**
+   * Opens the watch, and opens it again where it failed or the folder was made anew. On a share it may bring
+   * no events at all.
+   */
   async #keepWatch(): Promise<void> {
     const stats = await lstat(this.#folder).catch(() => null);
     const identity = stats === null ? '' : `${stats.dev} ${stats.ino}`;
@@ -122,7 +127,7 @@ export class FolderStreams implements FollowedStreams {
           for (const piece of pieces) if (isFollowed()) this.#take(task, piece);
           isSaid ||= pieces.some((piece) => !('begin' in piece));
         }
-        // Nothing rests before the first words, which come right behind the beginning.
+        // No rest after a `begin` alone, because the first words follow it at once.
         if (isSaid) await sleep(REST_MS);
       }
     } catch {

@@ -14,14 +14,14 @@ import { watchPath } from './watch-path.js';
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 30_000;
 
-/** A session that lasted so long did not fail: the server ends each after ten minutes. Milliseconds. */
+/** A session that lasted this long did not fail: the server ends each after ten minutes. Milliseconds. */
 const LONG_SESSION_MS = 60_000;
 
 /**
  * Follows the stream of a task from its beginning, waits for one that is not there yet, and ends after its
  * `end`. `begin` may come again: what came before it is void then. Ends without `end` when the signal aborts.
- * Never throws: where the way to the bridge breaks it tries again and goes on where it was, and where there
- * can be no stream it ends at once. So the caller waits for the answer beside it, and aborts it then.
+ * Never throws: where the connection breaks it tries again and goes on where it was, and where there can be
+ * no stream it ends at once. So the caller waits for the answer beside it, and aborts it then.
  */
 export async function* followStream(
   connection: BridgeConnection,

@@ -4,9 +4,9 @@ import { FolderStreams, type FollowedStreams } from './folder-streams.js';
 import { SshStreams } from './ssh-streams.js';
 
 /**
- * Follows the streams of many tasks, for one who waits for many: what comes again after a `begin` makes
- * void what came before it. `take` hears each piece, and must not throw. Nothing rests on a stream: where
- * there can be none, nothing comes.
+ * Follows the streams of many tasks. A `begin` makes void what came before it in the stream of that task.
+ * `take` gets each piece, and must not throw. Nothing depends on a stream: where there can be none, nothing
+ * comes.
  */
 export function followStreams(
   connection: BridgeConnection,

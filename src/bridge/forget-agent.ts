@@ -24,12 +24,13 @@ export function forgetAgent(repo: Repository, name: string): Promise<string[]> {
   });
 }
 
-/** A holder that renews late is left its claim for so long. Milliseconds. */
+/** How long after the end of its lease a claim is left to a holder that renews late. Milliseconds. */
 const SWEEP_AFTER_MS = 30_000;
 
 /**
- * Deletes claims that a crash has left behind: their lease is over, and `doneAmong` finds that their task
- * needs none any more. `nowMs` is the bridge's clock. Returns their refs. Throws as forgetAgent does.
+ * Deletes claims that a crash has left behind: their lease is over, or nobody can read them, and `doneAmong`
+ * finds that their task needs none any more. `nowMs` is the bridge's clock. Returns their refs. Throws as
+ * forgetAgent does.
  */
 export function sweepClaims(
   repo: Repository,

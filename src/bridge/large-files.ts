@@ -14,13 +14,16 @@ import { type BridgeConnection, connectBridge } from './connection.js';
  */
 export const LARGE_BYTES = 64 * 1024;
 
-/** What is fetched for a file that is missing, in this order: long answers, but no photos yet; all. Bytes. */
+/**
+ * The limits with which a missing file is fetched, one after the other: long answers but no photos; then
+ * everything. Bytes.
+ */
 const LIMITS = [1024 * 1024, undefined] as const;
 
 /** Main may move between the counting of commits and their fetch. */
 const MAX_TRIES = 3;
 
-/** A clone that leaves out large files, and the bridge that it is of. */
+/** A clone that leaves out large files, and the connection to its bridge. */
 export interface LeavingOut {
   readonly clone: Repository;
   readonly connection: BridgeConnection;
@@ -30,7 +33,9 @@ export interface LeavingOut {
 export interface RequireOptions {
   /** A larger one may stay left out. Default: none may. */
   readonly maxBytes?: number;
-  /** So many commits more are looked through, behind the one: for who reads on backwards. Default: none. */
+  /**
+   * This many commits behind it get their files as well, for a caller that reads on backwards. Default: none.
+   */
   readonly spare?: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -70,7 +75,10 @@ export async function requireFile(
   });
 }
 
-/** Fetches into a repository beside the clone, whose edge stays where it is; the objects are the clone's. */
+/**
+ * Fetches through a second repository, so that the shallow edge of the clone stays where it is. The objects
+ * go into the clone.
+ */
 async function fetchDownTo(
   { clone, connection }: LeavingOut,
   commit: string,

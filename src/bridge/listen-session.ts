@@ -6,16 +6,19 @@ import type { StreamPiece } from '../protocol/stream.js';
 import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
 import { StreamDemux } from './stream-demux.js';
 
-/** A session that lasted so long did not fail: the server ends each after ten minutes. Milliseconds. */
+/** A session that lasted this long did not fail: the server ends each after ten minutes. Milliseconds. */
 const LONG_SESSION_MS = 60_000;
 
-/** The words in which a server refuses what is no command of it, more tasks than it knows among them. */
+/** The words of a server for a command that it does not know, also for one with more tasks than it takes. */
 const NO_SUCH_COMMAND = /this key opens no shell/;
 
-/** So much is kept of what a session says beside its streams. Characters. */
+/** How much of the standard error of a session is kept. Characters. */
 const MAX_STDERR_CHARS = 4_096;
 
-/** Why a session brought nothing may come so long after its output has ended. Milliseconds. */
+/**
+ * How long to wait for the reason of a session that brought nothing, after its output has ended.
+ * Milliseconds.
+ */
 const LAST_WORDS_MS = 1_000;
 
 /**
@@ -24,9 +27,9 @@ const LAST_WORDS_MS = 1_000;
  */
 export type SessionEnd = 'heard' | 'refused' | 'nothing';
 
-/** Who hears a session. */
+/** What a session calls. */
 export interface SessionListener {
-  /** It is started: each stream comes from its beginning. */
+  /** The session starts: each stream comes from its beginning. */
   readonly begins: () => void;
   /** Bytes came. */
   readonly lives: () => void;

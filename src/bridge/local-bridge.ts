@@ -19,9 +19,10 @@ export interface LocalBridge {
 
 /**
  * Opens a bridge by its path. With `asOwner`, another user's bridge is refused before anything is written:
- * new files of a second owner would lock out the first. A bridge of another protocol is not opened: its log
- * has other records. Its hooks work on meanwhile, so nothing is lost. Throws BridgeError
- * `no-such-repository`, `not-a-bridge`, `damaged-config`, `other-owner`, `older-bridge`, `newer-bridge`.
+ * new files of a second owner would lock out the first. A bridge of another protocol is not opened, because
+ * its log has other records. Its hooks go on working, so nothing is lost. Throws BridgeError
+ * `no-such-repository`, `not-a-bridge`, `damaged-config`, `other-owner`, `older-bridge`, `newer-bridge`, or
+ * as readBridgeSettings does.
  */
 export async function openLocalBridge(
   repoPath: string,
@@ -79,20 +80,22 @@ async function settingsAt(repo: Repository): Promise<BridgeSettings> {
   try {
     return await readBridgeSettings(repo);
   } catch (error) {
-    // What a power cut leaves of a config git may not even read.
+    // git may not even read what a power cut leaves of a config.
     if (isDamagedConfig(repo.gitDir) && looksLikeBridge(repo.gitDir)) throw lostConfig(repo.gitDir);
     throw error;
   }
 }
 
-/** Whether this is a bridge by everything but its config: the forced command is nobody else's. */
+/** Whether everything but its config says that this is a bridge. Only a bridge has `bridge/ssh-command`. */
 export function looksLikeBridge(gitDir: string): boolean {
   return ['bridge/ssh-command', 'bridge/principals', 'objects'].every((name) =>
     existsSync(path.join(gitDir, name)),
   );
 }
 
-/** Whether the config of a repository is what a power cut leaves: empty, or with a byte that no text has. */
+/**
+ * Whether the config of a repository is missing, or what a power cut leaves of it: empty, or with a NUL byte.
+ */
 export function isDamagedConfig(gitDir: string): boolean {
   const text = readSmallFile(path.join(gitDir, 'config'));
   return text === null || text.trim() === '' || text.includes('\0');

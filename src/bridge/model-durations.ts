@@ -1,14 +1,16 @@
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import type { SameModel } from './wanted-model.js';
 
-/** So many of the newest answers of a model say how long it takes: enough to be steady, and of today. */
+/**
+ * How many of the newest answers of a model count: enough for a steady figure, and few enough to be of today.
+ */
 const COUNTED = 20;
 
 /** How long models take for an answer, as far as history says. */
 export interface ModelDurations {
   /**
-   * The median of the newest good answers of a model, milliseconds; null where it has none. Of null, for a
-   * task that names no model, the median of the newest good answers of all.
+   * The median of the newest good answers of a model, milliseconds; null where it has none. For `null`, a
+   * task that names no model, the median of the newest good answers of all models.
    */
   usualMs(model: string | null): number | null;
 }

@@ -4,8 +4,8 @@ import { MAX_TIMER_MS } from '../protocol/duration.js';
 export interface Notifier {
   ring(): void;
   /**
-   * `rung`, or `timeout` after `maxMs` (at once where that is over) or when the signal aborts (it does not
-   * throw then).
+   * `rung`, or `timeout` after `maxMs` (at once where that is negative) or when the signal aborts (it does
+   * not throw then).
    */
   wait(maxMs: number, signal?: AbortSignal): Promise<'rung' | 'timeout'>;
 }

@@ -2,18 +2,18 @@ import type { BigIntStats } from 'node:fs';
 import { lstat, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 
-/** A file as of a look. Two that are equal are taken for the same file with the same content. */
+/** What a look at a file has found. Where `file` is the same in two looks, the file counts as unchanged. */
 export interface Sight {
   readonly file: string;
-  /** The folders to watch, and which they are: another folder may come to the same path. */
+  /** The folders to watch, by path, each with its identity: another folder may come to the same path. */
   readonly folders: ReadonlyMap<string, string>;
   /** The name of the file in each of them. */
   readonly names: ReadonlySet<string>;
 }
 
 /**
- * Looks at a file, and where it is a link at its target as well. Never fails: where there is nothing to see,
- * that is the sight.
+ * Looks at a file and, where it is a link, at its target as well. Never fails: that nothing can be seen is a
+ * result, too.
  */
 export async function lookAt(file: string): Promise<Sight> {
   const folder = path.dirname(file);
@@ -55,7 +55,7 @@ function describe(stats: BigIntStats | string): string {
   return `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
 }
 
-/** Why there are none, in a word: a file that becomes readable is a change. */
+/** The error code stands for the missing stats, so that a file that becomes readable counts as changed. */
 function noStats(error: NodeJS.ErrnoException): string {
   return error.code ?? 'unknown';
 }

@@ -35,7 +35,7 @@ export type Profiles = z.infer<typeof profilesSchema>;
 export function profilesFile(env: NodeJS.ProcessEnv): string {
   const name = 'llm-bridge';
   const isUnix = process.platform !== 'win32' && process.platform !== 'darwin';
-  // As env-paths does, by the variables of whoever runs the command.
+  // As env-paths does it, but by the variables of `env`.
   const config = isUnix
     ? path.join(env.XDG_CONFIG_HOME || path.join(env.HOME || os.homedir(), '.config'), name)
     : envPaths(name, { suffix: '' }).config;
@@ -44,7 +44,7 @@ export function profilesFile(env: NodeJS.ProcessEnv): string {
 
 /**
  * Reads the profiles; none where there is no file. Throws BridgeError `bad-profiles` for a file that cannot
- * be read, or is none.
+ * be read or is not valid.
  */
 export function readProfiles(file: string): Profiles {
   let bytes: Buffer;
@@ -58,7 +58,7 @@ export function readProfiles(file: string): Profiles {
   }
   let value: unknown;
   try {
-    // A person may have edited it, with a program of Windows, too.
+    // A person may have edited it, also with a Windows program that writes UTF-16 or a byte order mark.
     value = JSON.parse(asUtf8(bytes, file).toString('utf8'));
   } catch {
     throw badProfiles(file, 'is not JSON');
@@ -69,8 +69,9 @@ export function readProfiles(file: string): Profiles {
 }
 
 /**
- * Saves a profile, in the place of one of that name, and takes it into use where `use` says so or none is in
- * use. Throws BridgeError as readProfiles does, `usage` for a profile that cannot be.
+ * Saves a profile, over one of the same name, and takes it into use where `use` is true or no other is in
+ * use. Throws BridgeError as readProfiles does, `usage` for an invalid profile, `disk-full` or
+ * `no-permission` where the file cannot be written.
  */
 export async function saveProfile(
   file: string,
@@ -113,7 +114,7 @@ export function requireProfile({ profiles }: Profiles, name: string, file: strin
 async function write(file: string, profiles: Profiles): Promise<void> {
   try {
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
-    // Whoever can change it names the server to which prompts go.
+    // Whoever can change this file chooses the server that gets the prompts.
     await writeFileAtomic(file, `${JSON.stringify(profiles, null, 2)}\n`, { mode: 0o600 });
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;

@@ -2,7 +2,7 @@ import { type Hello, helloSchema, helloVersionSchema } from '../protocol/hello.j
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 import { oneLine } from '../protocol/printable.js';
 
-/** A hello; or of a server that speaks another protocol the version alone, whatever else it says. */
+/** A hello; of a server that speaks another protocol only its version, whatever else it says. */
 export type HelloOrVersion = { readonly hello: Hello } | { readonly other: number };
 
 /** What the forced command said, and what the server printed in front of it. */
@@ -14,10 +14,10 @@ export type SaidHello = HelloOrVersion & {
   readonly printed: string | null;
 };
 
-/** A start-up file that prints more lines is not looked through. */
+/** How many lines are searched: a start-up file that prints more is not looked through. */
 const MAX_LINES = 500;
 
-/** So much of what was printed is told. Characters. */
+/** How much of what was printed is told. Characters. */
 const TOLD_CHARS = 60;
 
 /**

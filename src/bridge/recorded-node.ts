@@ -57,7 +57,7 @@ export async function renewNode(
   return { gone, node, changed };
 }
 
-/** Writes a stub of a bridge anew. One that is running goes on in the file that it has open. */
+/** Writes a stub of a bridge anew. A shell that runs the old stub goes on with the file that it has open. */
 export async function writeStub(file: string, text: string): Promise<void> {
   await writeDurably({
     file,

@@ -38,9 +38,9 @@ const MAX_OUTPUT_BYTES = 65_536;
 const OWN_CONNECTION = ['-o', 'ControlMaster=no', '-o', 'ControlPath=none'];
 
 /**
- * The options for a command that goes without where the shared connection takes no further session: ssh would
- * make a connection of its own, and this keeps it from reaching the server. None where there is no shared
- * connection.
+ * The options for a command that runs over the shared connection or not at all. Where that connection takes
+ * no further session, ssh would make one of its own; with these it fails instead. Empty where there is no
+ * shared connection.
  */
 export function onlyShared(connection: SshConnection): readonly string[] {
   return connection.shared === undefined ? [] : ['-o', 'ProxyCommand=exit 1'];

@@ -3,8 +3,8 @@ import type { BridgeConnection } from './connection.js';
 import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
 
 /**
- * A session of `bridge-say` that is opened before it is known which task it is for: a session takes longer
- * than a model that is in memory takes to its first word. Nothing rests on it, and nothing of it throws.
+ * A session of `bridge-say` that is opened before its task is known, because opening one takes longer than a
+ * loaded model needs for its first word. Nothing depends on it, and none of its methods throws.
  */
 export interface SayAhead {
   /**

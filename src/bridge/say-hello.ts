@@ -12,8 +12,9 @@ import { startStopwatch } from './stopwatch.js';
 export interface ServerGreeting {
   readonly hello: Hello;
   /**
-   * The server's clock: what it said, plus the time since, whatever is done to our own clock. Late by the
-   * way of the answer to us, and never ahead: an answer dated by it is not younger than its record.
+   * The server's clock: the time that it told plus the time since, so that setting our own clock changes
+   * nothing. It is behind by the time that the hello took to reach us, and never ahead. So an answer dated by
+   * it is never younger than its record.
    */
   readonly serverNow: () => number;
 }
@@ -24,7 +25,7 @@ export interface ServerGreeting {
 const HELLO_TIMEOUT_MS = 45_000;
 
 /**
- * No server was there before llm-bridge was, and git reads no date after 2099 (tm_to_time_t in its date.c).
+ * No bridge is older than llm-bridge, and git reads no date after 2099 (tm_to_time_t in its date.c).
  * Milliseconds since the epoch.
  */
 const EARLIEST_MS = Date.UTC(2025, 0);
@@ -44,7 +45,7 @@ export async function sayHello(
   if (result.exitCode === 255 || gitMeant('server-refused', result.stderr)) {
     throw classifyGitFailure(`connect to ${connection.address.url}`, result.stderr);
   }
-  // What was printed in front of it is for git to stumble over, and for the doctor to name.
+  // Text in front of it is no failure here: git fails at it, and the doctor names it.
   const said = readHello(result.stdout);
   if (said === null) return null;
   if ('other' in said) throw otherProtocol(said.other);
@@ -55,7 +56,8 @@ export async function sayHello(
     throw new BridgeError(`the server says that it is ${hello.time}, which cannot be`, {
       code: 'server-clock',
       remedy: 'set the clock of the server: sudo timedatectl set-ntp true',
-      // Nothing that we dated by it would be taken, or read. A machine without a battery is set right by NTP.
+      // Nothing that we date by it would be taken, or read. Retryable, because NTP sets the clock of a
+      // machine without a battery soon.
       retryable: true,
     });
   }

@@ -10,7 +10,10 @@ import type { SshCommand } from './ssh-settings.js';
 /** ssh gives up connecting after 20 s; logging in to a busy server takes a few more. */
 const LOGIN_TIMEOUT_MS = 45_000;
 
-/** How often to look for the socket. A watch of the folder would cost one of the few that a user may have. */
+/**
+ * How often to look for the socket. A watch of the folder would cost one of the few watches that a user may
+ * have. Milliseconds.
+ */
 const LOOK_EVERY_MS = 5;
 
 /**
@@ -22,7 +25,10 @@ const MASTER_OPTIONS = ['ControlPersist=no', 'ClearAllForwardings=yes'];
 /** The most of ssh's output that is kept for an error. */
 const MAX_STDERR_CHARS = 16_384;
 
-/** ssh's words for failures that a connection without a master would meet as well. */
+/**
+ * The code of a failure that no table knows: the master may have failed for a reason of its own. Any other
+ * failure would stop a connection without a master as well.
+ */
 const UNKNOWN_FAILURE = 'git-failed';
 
 /**

@@ -5,13 +5,13 @@ import { type Claim, isLeaseOver, MAX_CLAIM_BYTES, readClaim } from '../protocol
 import { type AgentModels, MAX_MODELS_BYTES, readModels } from '../protocol/models.js';
 import { isWaker, MAX_PRESENCE_BYTES, type Presence, readPresence } from '../protocol/presence.js';
 
-/** What lies beside main of a bridge. A value is null where this version cannot read the blob. */
+/** The refs beside main of a bridge. A value is null where this version cannot read the blob. */
 export interface SideRefs {
   /** By task. */
   readonly claims: ReadonlyMap<string, { readonly id: string; readonly claim: Claim | null }>;
   /** By agent. */
   readonly agents: ReadonlyMap<string, { readonly id: string; readonly presence: Presence | null }>;
-  /** What each agent has, by agent. */
+  /** The models of each agent, by agent. */
   readonly models: ReadonlyMap<string, { readonly id: string; readonly models: AgentModels | null }>;
 }
 
@@ -71,13 +71,16 @@ export interface WhoWorks {
   readonly running: ReadonlyMap<string, TaskWork>;
   /** The last presence of each agent, by name. */
   readonly agents: readonly Presence[];
-  /** Those that wake agents, and are none: what they said last. Left out where nobody has read it. */
+  /** The last presences of the wakers, which wake agents and are none. Absent where nobody has read them. */
   readonly wakers?: readonly Presence[];
-  /** What each agent has, by name, whether it is there or not; one that does not say is not among them. */
+  /**
+   * The models of each agent, by name, whether it is there or not; an agent that does not name them is
+   * missing here.
+   */
   readonly models: ReadonlyMap<string, AgentModels>;
 }
 
-/** Reads what lies beside main under `prefix`, as of `nowMs` by the server's clock. */
+/** Reads the refs beside main under `prefix`, as of `nowMs` by the server's clock. */
 export async function whoWorks(repo: Repository, prefix: string, nowMs: number): Promise<WhoWorks> {
   const reader = openObjectReader(repo);
   try {

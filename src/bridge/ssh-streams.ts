@@ -16,10 +16,10 @@ export const MAX_LISTENERS = 4;
  */
 export const MAX_TASKS_EACH = 64;
 
-/** The same on a bridge whose `init` is older, which refuses more of them. */
+/** The same on a bridge whose `init` is older: it refuses a session with more. */
 const OLD_MAX_TASKS_EACH = 32;
 
-/** What is asked within this time goes into one session. Milliseconds. */
+/** Tasks that are asked for within this time go into one session. Milliseconds. */
 const GATHER_MS = 15;
 
 /** Waits after a session that brought nothing: at first this, then twice as long each time. Milliseconds. */
@@ -33,10 +33,10 @@ interface Session {
 }
 
 /**
- * Follows streams on another machine. A session cannot be told of another task once it runs, so one with the
- * fewest tasks makes room for one with more, in which each stream is read from its beginning and what was
- * heard is passed over. The oldest tasks come first: they are answered first. `take` hears each piece, and
- * must not throw.
+ * Follows streams on another machine. A running session cannot be told of another task. So the session with
+ * the fewest tasks is ended, and one with more tasks takes its place: it reads each stream from its beginning
+ * and skips what was heard. Where there is no room for all, the oldest tasks come first, because they are
+ * answered first. `take` gets each piece, and must not throw.
  */
 export class SshStreams implements FollowedStreams {
   readonly #connection: SshConnection;
@@ -46,7 +46,7 @@ export class SshStreams implements FollowedStreams {
   #timer: NodeJS.Timeout | null = null;
   #planning: Promise<void> = Promise.resolve();
   #failures = 0;
-  /** As many as the server lets us have; it may allow fewer, or be too busy for a moment. */
+  /** How many sessions the server lets us have now: it may allow fewer, or be too busy for a moment. */
   #most = MAX_LISTENERS;
   #mostEach = MAX_TASKS_EACH;
   #refusals = 0;
@@ -96,7 +96,7 @@ export class SshStreams implements FollowedStreams {
       }
       const [smallest] = [...this.#sessions].sort((a, b) => a.tasks.size - b.tasks.size);
       const room = this.#mostEach - (smallest?.tasks.size ?? this.#mostEach);
-      // They are heard when others have ended.
+      // The rest is listened to when tasks of these sessions have ended.
       if (smallest === undefined || room <= 0) return;
       await stopSession(smallest);
       const tasks = [...smallest.tasks].filter((task) => this.#places.has(task));
@@ -119,7 +119,7 @@ export class SshStreams implements FollowedStreams {
         this.#sessions.delete(session);
         if (this.#isClosed || stop.signal.aborted) return;
         const isFailure = end !== 'heard';
-        // Not where it failed in another way: one that is busy for a moment would count as older for good.
+        // Not after any other failure: a server that was busy for a moment would count as older for ever.
         if (end === 'refused' && tasks.length > OLD_MAX_TASKS_EACH) this.#mostEach = OLD_MAX_TASKS_EACH;
         if (isFailure && this.#sessions.size > 0) return this.#refused();
         this.#most = MAX_LISTENERS;
@@ -131,8 +131,9 @@ export class SshStreams implements FollowedStreams {
   }
 
   /**
-   * With others open it is the server that takes no more of them. It is asked again after a while: it may
-   * only have been busy, and who is left over is to be heard, too.
+   * While other sessions are open, a failure means that the server takes no more of them. It is asked again
+   * after a while, because it may only have been busy, and the tasks that are left over are to be heard as
+   * well.
    */
   #refused(): void {
     this.#most = this.#sessions.size;
@@ -163,7 +164,7 @@ export class SshStreams implements FollowedStreams {
   }
 }
 
-/** So long until the next try, after so many in a row that failed. Milliseconds. */
+/** How long to wait after this many failures in a row. Milliseconds. */
 function delayAfter(failures: number): number {
   return Math.min(FIRST_DELAY_MS * 2 ** (failures - 1), MAX_DELAY_MS) * (0.5 + Math.random() / 2);
 }

@@ -1,14 +1,14 @@
 import { MAX_STREAM_LINE_BYTES, type StreamPiece, StreamReader } from '../protocol/stream.js';
 
-/** tail's line before what is of another file than what came last. */
+/** The line that tail writes where it goes on with another file. */
 const HEADER = /^==> .*\/([^/]+) <==$/;
 
 const NEWLINE = 0x0a;
 
 /**
- * Takes apart the output of a `bridge-listen` with several tasks: `==> …/<task> <==` in a line of its own
- * says whose the next bytes are. It may come within a line of a stream, with a line break of its own
- * before it; what was begun goes on behind the next header of that task.
+ * Splits the output of a `bridge-listen` with several tasks. A line `==> …/<task> <==` says whose the next
+ * bytes are. tail may write it in the middle of a line of a stream, with a line break before it; the rest of
+ * that line then comes behind the next header of that task.
  */
 export class StreamDemux {
   readonly #streams = new Map<string, { readonly reader: StreamReader; begun: Buffer }>();
@@ -17,7 +17,7 @@ export class StreamDemux {
 
   constructor(tasks: readonly string[]) {
     for (const task of tasks) this.#streams.set(task, { reader: new StreamReader(), begun: Buffer.alloc(0) });
-    // Of one task alone there are no headers.
+    // For one task alone tail writes no headers.
     if (tasks.length === 1) this.#task = tasks[0] ?? null;
   }
 
@@ -29,7 +29,7 @@ export class StreamDemux {
       pieces.push(...this.#takeLine(rest.subarray(0, to)));
       rest = rest.subarray(to + 1);
     }
-    // Of a line that is too long nothing is kept: its end is no line either.
+    // Nothing is kept of a line that is too long: its end is no line either.
     this.#rest = rest.length > 2 * MAX_STREAM_LINE_BYTES ? Buffer.alloc(0) : Buffer.from(rest);
     return pieces;
   }
@@ -47,7 +47,8 @@ export class StreamDemux {
     const joined = begun.length === 0 ? line : Buffer.concat([begun, line]);
     stream.begun = Buffer.alloc(0);
     if (isWhole(joined)) return this.#said(task, joined);
-    // An earlier file may have broken off within a line. Else a header comes next: the line is cut by it.
+    // An earlier file may have broken off within a line; then this line is whole by itself. Else the line is
+    // cut: a header comes next, and the rest of the line later.
     if (begun.length > 0 && isWhole(line)) return this.#said(task, line);
     if (joined.length < MAX_STREAM_LINE_BYTES) stream.begun = Buffer.from(joined);
     return [];

@@ -8,12 +8,12 @@ import { readBridgeSettings } from './bridge-settings.js';
 import { type StreamPlace, streamFile, takeStreamPlace } from './stream-folder.js';
 
 /**
- * How often a place is asked for where all are taken: others end, and what was said meanwhile is not lost.
- * Milliseconds.
+ * How often a place is asked for while all are taken. Other streams end, and what is written meanwhile is
+ * kept. Milliseconds.
  */
 const RETRY_MS = 1_000;
 
-/** A stream of which so much waits for a place is given up. Bytes. */
+/** A stream with more than this waiting for a place is given up. Bytes. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 
 /** Writes the stream of a task on this machine: see `StreamWriter`. */
@@ -54,7 +54,7 @@ export class StreamFileWriter {
     this.#leave = null;
   }
 
-  /** Takes nothing more, and waits for no place any more. */
+  /** Takes no more pieces, and waits for a place no longer. */
   #giveUp(): void {
     this.#isOver = true;
     this.#closing.abort();
@@ -66,7 +66,7 @@ export class StreamFileWriter {
   ): Promise<FileHandle | null> {
     const [place, maxStreamBytes] = await Promise.all([
       this.#takePlace(repo.gitDir, task),
-      // Its failure comes when the place can be given back.
+      // A failure is dealt with below, where the place can be given back.
       readMaxStreamBytes(repo).catch(() => null),
     ]);
     if (place === null) return null;
@@ -112,12 +112,13 @@ export class StreamFileWriter {
   }
 }
 
-/** What is being read now, by the folder of the bridge. */
+/** The readings that are under way, by the folder of the bridge. */
 const reading = new Map<string, Promise<number>>();
 
 /**
- * A git reads it, and two hundred streams that begin at once would start two hundred: they share one. Where
- * it fails, which it does for a moment where the system has no more processes, it is asked once more.
+ * The limit of a stream. A git reads it, and two hundred streams that begin at once would start two hundred,
+ * so they share one. Where it fails it is asked once more, because a system may have no more processes for a
+ * moment.
  */
 function readMaxStreamBytes(repo: {
   readonly gitDir: string;

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, lstat, open } from 'node:fs/promises';
 import { type StreamPiece, StreamReader } from '../protocol/stream.js';
 
-/** As much of a file is read at a time. Bytes. */
+/** How much of a file is read at a time. Bytes. */
 const CHUNK_BYTES = 65_536;
 
 /**

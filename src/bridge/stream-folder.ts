@@ -7,16 +7,17 @@ import { isRunning } from '../process/is-running.js';
 import { writeStreamLines } from '../protocol/stream.js';
 
 /**
- * The folder of the streams, in a bridge. In it are the stream of a task under the task's id, one that is
- * just made under `new.<pid>…`, and a mark `say.<pid>.….<task>` for each writer, `hear.<pid>` for each ssh
- * session that listens, and `ahead.<pid>` for each that waits for its task. `<pid>` is the process that does
- * it.
+ * The folder of the streams, in a bridge. The stream of a task is under the task's id, and a new one under
+ * `new.<pid>…` until it gets that name. There is a mark `say.<pid>.….<task>` for each writer, `hear.<pid>`
+ * for each ssh session that listens, and `ahead.<pid>` for each ssh session that waits for its task. `<pid>`
+ * is the process that does it.
  */
 export const STREAMS_FOLDER = 'bridge/streams';
 
 /**
- * The most files of streams, and the most writers: with the limit of one, this bounds what streams take of
- * the disk. A file whose name was taken by another has none, and still belongs to a writer.
+ * The most files of streams, and the most writers. With the size limit of one stream this bounds the disk
+ * space of all. Writers count, because a file whose name another file has taken has no name and still takes
+ * space.
  */
 export const MAX_STREAMS = 256;
 
@@ -44,8 +45,8 @@ export async function takeStreamPlace(gitDir: string, task: string): Promise<Str
     return null;
   }
   const leave = () => rm(mark, { force: true });
-  // Counted with the mark in place: of many that come at once none is overlooked. Who counts too many makes
-  // room before it counts again: another one may have come between two counts.
+  // Counted when the mark is made, so that none of many that come at once is overlooked. Where there are too
+  // many, room is made and they are counted again: another one may have come between two counts.
   const ways = [() => sweepStreams(gitDir, Date.now()), () => removeEndedStreams(folder)];
   while ((await countPlaces(folder)) > MAX_STREAMS) {
     const makeRoom = ways.shift();
@@ -58,19 +59,22 @@ export async function takeStreamPlace(gitDir: string, task: string): Promise<Str
   return { draft: path.join(folder, `new.${mine}`), leave };
 }
 
-/** A stream that nobody wrote to for so long is swept: whoever listened has the answer. Milliseconds. */
+/** A stream that nobody wrote to for this long is swept: whoever listened has the answer. Milliseconds. */
 const STREAM_AGE_MS = 10 * 60_000;
 
-/** No session is older, so a mark that is has lost its process, whatever runs under that number now. */
+/**
+ * No ssh session lasts that long. So a mark that is older has lost its process, whatever process has that pid
+ * now. Milliseconds.
+ */
 const MARK_AGE_MS = 2 * 60 * 60_000;
 
 const STREAM_NAME = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const MARK_NAME = /^(?:say|hear|ahead|new)\.([0-9]{1,10})(?:\.|$)/;
 
 /**
- * Removes the streams that nobody has written to for ten minutes, and what killed sessions have left.
- * Nothing of another name is touched, and a link is removed as a link. Never throws. `nowMs` is the clock of
- * the disk.
+ * Removes the streams that nobody has written to for ten minutes, and what killed sessions have left. Nothing
+ * of another name is touched, and a link is removed as a link. Never throws. `nowMs` is the clock of the
+ * disk.
  */
 export async function sweepStreams(gitDir: string, nowMs: number): Promise<void> {
   const folder = path.join(gitDir, STREAMS_FOLDER);
@@ -88,12 +92,12 @@ export async function sweepStreams(gitDir: string, nowMs: number): Promise<void>
   await Promise.allSettled(names.map(sweep));
 }
 
-/** The last line of a stream that was said to its end. */
+/** The last line of a stream that is complete. */
 const END_LINE = writeStreamLines({ end: true });
 
 /**
- * Removes the streams that were said to their end. They stay for ten minutes for whoever comes late, and go
- * where there is no place left for one that is just being said: their answers are there.
+ * Removes the streams that are complete. They stay for ten minutes for late readers, and go earlier where a
+ * new stream would find no place: their answers are there.
  */
 async function removeEndedStreams(folder: string): Promise<void> {
   const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
@@ -113,7 +117,9 @@ async function removeEndedStreams(folder: string): Promise<void> {
   }
 }
 
-/** The files with a name, and those that are about to get one. More than there are where too many write. */
+/**
+ * The files with a name, and those that are about to get one. More than the limit wherever too many write.
+ */
 async function countPlaces(folder: string): Promise<number> {
   const names = await readdir(folder);
   const files = new Set(names.filter((name) => STREAM_NAME.test(name)));

@@ -1,6 +1,9 @@
 import type { StreamPiece } from '../protocol/stream.js';
 
-/** Where a reader is in a stream. A session begins at the beginning, also where it continues another one. */
+/**
+ * The place of a reader in a stream. A session begins at the beginning, also where it continues another one,
+ * so the pieces that were read are skipped.
+ */
 export class PlaceInStream {
   #begin: string | null = null;
   #read = 0;

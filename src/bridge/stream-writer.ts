@@ -6,7 +6,7 @@ import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
 import type { SayAhead } from './say-ahead.js';
 import { StreamFileWriter } from './stream-file-writer.js';
 
-/** Says what is generated for one task. Nothing rests on it, so nothing of it ever throws. */
+/** Sends what is generated for one task. Nothing depends on it, so none of its methods throws. */
 export interface StreamWriter {
   /**
    * Sends a piece at once, and does not wait for it. Does nothing where the stream could not be opened,
@@ -18,7 +18,7 @@ export interface StreamWriter {
   close(): Promise<void>;
 }
 
-/** A server that has not taken so much gets nothing more of a stream. Bytes. */
+/** A stream with more than this waiting for the server is ended. Bytes. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 
 /** How long close waits. Milliseconds. */
@@ -28,8 +28,8 @@ const CLOSE_MS = 2_000;
  * Opens the stream of a task: a file on this machine, or `bridge-say` in a session of the shared connection.
  * It takes a moment to open; what is written meanwhile waits. Where the server takes no further session, or
  * the bridge is reached in another way, what is written goes nowhere. Use it where the terms of the bridge
- * have streams. `ahead` is a session that was opened for it; where it is gone, another one is opened. The
- * signal ends the stream at once.
+ * have `hasStreams`. `ahead` is a session that was opened for it; where that is gone, another one is opened.
+ * The signal ends the stream at once.
  */
 export function openStreamWriter(
   connection: BridgeConnection,

@@ -9,10 +9,10 @@ import { modelDurations } from './model-durations.js';
 import type { WhoWorks } from './side-refs.js';
 import type { SameModel } from './wanted-model.js';
 
-/** Of more open tasks than this no places are told: each is read from its blob. */
+/** With more open tasks than this no places are told, because each task is read from its blob. */
 export const MAX_PLACED = 1000;
 
-/** Which of the open tasks of a bridge have to be placed, and what is known of the bridge. */
+/** The open tasks of a bridge, and what is known of the bridge. */
 export interface OpenTasks {
   /** All that have no answer, in the order of asking. */
   readonly open: readonly HistoryCommit[];
@@ -86,9 +86,9 @@ export async function readPlaces(repo: Repository, tasks: OpenTasks): Promise<Re
 }
 
 /**
- * How long it takes about until each task is answered, those that are begun and those in line, where so many
- * are answered at once and each takes as long as usual. Null from the first on of which that is not known:
- * who stands behind it cannot know either. Milliseconds.
+ * About how long it takes until each task is answered, those that are begun and those in line. `parallel`
+ * tasks are answered at once, and each takes as long as usual. Null for a task whose own time is unknown; in
+ * line also where the time of one in front of it is unknown. Milliseconds.
  */
 export function expectedWaits(
   running: readonly { readonly usualMs: number | null; readonly doneMs: number }[],
@@ -99,7 +99,7 @@ export function expectedWaits(
     usualMs === null ? null : Math.max(0, usualMs - doneMs),
   );
   let isKnown = parallel > 0 && !begun.includes(null);
-  // When each of those that are answered at once is free for another one.
+  // When each of the parallel places is free for the next task.
   const free = [...begun, ...Array<number>(Math.max(0, parallel - begun.length)).fill(0)].map(
     (ms) => ms ?? 0,
   );

@@ -6,12 +6,12 @@ import { checkSoundness } from '../git/porcelain.js';
 import type { Repository } from '../git/run-git.js';
 import { openClone } from './clone.js';
 
-/** A clone of some commits takes a few milliseconds to check. */
+/** How long a check may take. A clone of some commits takes a few milliseconds. */
 const CHECK_MS = 10_000;
 
 /**
- * A clone in a folder for temporary files, which nothing depends on. Who waits for days may find it gone, or
- * some of its files: systems clean that folder of what was not touched for a while.
+ * A clone in a folder for temporary files, which nothing depends on. After days it may be gone, or some of
+ * its files: systems remove from that folder what was not touched for a while.
  */
 export class TemporaryClone {
   readonly #prefix: string;

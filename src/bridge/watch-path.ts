@@ -9,7 +9,7 @@ export interface PathEvents {
   readonly ready: () => void;
 }
 
-/** What a watch is made with; for tests, and for where another pace is wanted. */
+/** Options for a watch, for tests and where another pace is wanted. */
 export interface WatchPathOptions {
   /** Milliseconds. */
   readonly pollMs?: number;
@@ -30,8 +30,8 @@ export interface FolderWatch {
 }
 
 /**
- * How often the file is looked at, whatever the events say. It costs two calls of `stat`, and is what a
- * person would wait for an answer where there are no events. Milliseconds.
+ * How often the file is looked at, whatever the events say. A look costs two calls of `stat`. Where there are
+ * no events a person waits this much longer for an answer. Milliseconds.
  */
 const POLL_MS = 2_000;
 
@@ -92,7 +92,7 @@ class WatchedPath {
     const heard = this.#heard;
     const sight = await lookAt(this.#path);
     if (this.#isClosed) return;
-    // Not where an event came meanwhile: what it told is newer than this look.
+    // A look is dropped where an event came meanwhile, because what that event led to is newer.
     if (heard === this.#heard) await this.#take(sight);
     if (this.#isClosed) return;
     this.#timer = setTimeout(() => {
