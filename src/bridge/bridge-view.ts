@@ -32,7 +32,7 @@ export interface BridgeView {
   readonly connection: BridgeConnection;
   /** The bridge is on this machine: `repo` is always up to date, and its `answers.log` is there. */
   readonly isLocal: boolean;
-  /** As they were when it was opened or last learned. They may change: read this property at each use. */
+  /** As they were when it was opened or last learned: read this property at each use. */
   readonly terms: BridgeTerms;
   /** Asks the bridge for its terms again. Throws as readTerms does, and keeps those it has. */
   learnTerms(signal?: AbortSignal): Promise<void>;
@@ -54,10 +54,7 @@ export interface BridgeView {
    * they are wanted.
    */
   requireFile(commit: HistoryCommit, options?: RequireOptions): Promise<void>;
-  /**
-   * Does `work`, which reads from `repo`. Where `repo` was damaged meanwhile, it is made again and the work
-   * is done once more.
-   */
+  /** Does `work`, which reads from `repo`; once more where `repo` was damaged and is made again. */
   mended<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Who is there and works on what, as of the last refresh with side refs. */
   whoWorks(): Promise<WhoWorks>;
