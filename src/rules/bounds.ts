@@ -10,7 +10,8 @@ import { MAX_REFS_PER_PUSH } from './pushed-refs.js';
 export const MAX_OBJECTS = 6 * MAX_COMMITS_PER_PUSH;
 
 /**
- * What a push without main may bring: a blob for each ref, and one more object for each that git makes of it.
+ * The most objects that are listed of a push without main. It needs one blob for each ref; the rest is there
+ * so that a refusal can name the object that does not belong.
  */
 export const MAX_SIDE_OBJECTS = 2 * MAX_REFS_PER_PUSH;
 

@@ -27,7 +27,7 @@ export interface Citations {
    * | packed with this push, here before: a base that git copied in, or sent again | yes | no | unknown |
    * | not of this push | | no | unknown |
    *
-   * Of the owner everything came.
+   * For the owner everything counts as sent.
    */
   came(id: string): Promise<Came>;
   /**

@@ -6,9 +6,9 @@ import type { Came } from './citations.js';
 import type { PushContext } from './push-context.js';
 
 /**
- * Every new commit came with the push, and so did every tree that is not a message's. Runs
- * before any refusal says something about them: the server may have commits that this key must
- * not see, for example drafts of the owner.
+ * Every new commit came with the push, and so did the tree of every commit that is no message, unless every
+ * key can fetch it. Runs before any refusal says something about them: the server may have commits that this
+ * key must not see, for example drafts of the owner.
  */
 export async function sentCommitRule(push: PushContext): Promise<Refusal | null> {
   // With too many commits, chainRule refuses the push and says nothing else about them.

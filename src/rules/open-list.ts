@@ -31,7 +31,7 @@ const headSchema = z.strictObject({
   /** How many tasks without an answer it has, and how many lines. */
   open: z.number(),
   commits: z.number(),
-  /** When it was made from nothing last. Milliseconds since the epoch. */
+  /** When it was last made from history alone, and not from an earlier list. Milliseconds since the epoch. */
   walked_ms: z.number(),
 });
 export type ListHead = z.infer<typeof headSchema>;
@@ -44,7 +44,7 @@ export interface ListedCommit {
   readonly kind: 'open' | 'cancelled' | 'other';
 }
 
-/** The head of a list is shorter. Bytes. */
+/** The most bytes of the head of a list. */
 const MAX_HEAD_BYTES = 512;
 
 /** Reads the bytes of the list; null where there is none whose head can be read. */
@@ -62,9 +62,9 @@ export function hasOpenTask(bytes: Buffer, task: string): boolean {
 }
 
 /**
- * Tells each commit of a list: its kind, its date in milliseconds, and where its id stands in the bytes. It
- * makes nothing of them, because most are only counted: fifty thousand objects take as long as all the rest.
- * False where the list is torn, as after a power cut: then what was told is not all.
+ * Calls `tell` for each commit of a list: its kind, its date in milliseconds, and where its id stands in the
+ * bytes. It makes no objects, because most commits are only counted, and fifty thousand objects take as long
+ * as all the rest. False where the list is torn, as after a power cut: then commits are missing.
  */
 export function scanList(
   { head, bytes }: { readonly head: ListHead; readonly bytes: Buffer },
@@ -107,7 +107,7 @@ export function listedIn(list: { readonly head: ListHead; readonly bytes: Buffer
   return isWhole ? commits : null;
 }
 
-/** Replaces the list. It is no harm where it is lost, so nothing waits for the disk. Throws as the disk. */
+/** Replaces the list. Its loss does no harm, so nothing waits for the disk. Throws what the system throws. */
 export async function writeOpenList(
   repo: Repository,
   about: Omit<ListHead, 'open' | 'commits'>,
@@ -145,9 +145,9 @@ function listHeadOf(bytes: Buffer): ListHead | null {
 }
 
 /**
- * What came behind the list, up to `tip`, the oldest first; null where the list is not of this history. git
- * also walks from a commit that is not on main: main was set back, or the list is of another bridge. Throws
- * BridgeError `git-failed`, also where its commit is not there.
+ * The commits after the list, up to `tip`, the oldest first. Null where the list is not of this history: git
+ * also walks where the commit of the list is not on main, because main was set back or the list is of another
+ * bridge. Throws BridgeError `git-failed`, also where that commit is not there.
  */
 export async function readBehind(
   repo: Repository,

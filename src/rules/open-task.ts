@@ -82,8 +82,9 @@ async function judgeHash(
 }
 
 /**
- * An agent of an older version cannot read a request, and would end it with `invalid_task` before one that
- * can has seen it. It lets go what is `unknown-task`, so the task is left to the others, or to its update.
+ * An agent of an older version cannot read a request, and would end it with `invalid_task` before an agent
+ * that can has seen it. It drops a task that is refused as `unknown-task`, so the task is left to the others,
+ * or to its update.
  */
 function judgeReader(
   { settings }: PushContext,

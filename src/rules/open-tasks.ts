@@ -15,28 +15,28 @@ import {
   writeOpenList,
 } from './open-list.js';
 
-/** Main is walked past so many commits at most before the list is made again. */
+/** Main may be this many commits ahead of the list before the list is brought up to it. */
 export const MAX_BEHIND = 256;
 
-/** The same of a list of less than MAX_BEHIND tasks. */
+/** The same for a list of fewer than MAX_BEHIND tasks. */
 const MAX_BEHIND_FEW = 4096;
 
-/** Of a list that is made from nothing: so far back, which is more than are ever open. Commits. */
+/** A list from history alone goes back this many commits: more than tasks are ever open. */
 const MAX_WALK = 400_000;
 
 /**
- * So many commits that are no open tasks are listed at least, and four times as many as there are open tasks:
- * beyond that, they are most of what a reader walks, with or without open tasks.
+ * The list has the other commits too, as long as they are no more than this or than four times the open
+ * tasks. With more of them it would save its readers little.
  */
 const MAX_OTHERS = 1_000;
 
-/** A list without the others is made from nothing again after so long. Milliseconds. */
+/** A list of MAX_OTHERS tasks without the other commits is made again after this. Milliseconds. */
 const AGAIN_MS = 24 * 60 * 60_000;
 
 /**
- * As much of history as it takes to judge these tasks: each of them that is on main in this stretch, and all
- * that may answer them, up to `tip`. Tasks that the list has come first, then what came behind the list; else
- * everything from the oldest of them on. Throws BridgeError `git-failed`.
+ * The part of history that it takes to judge these tasks: each of them that is on main, and everything that
+ * may answer it, up to `tip`. Where the list helps, the tasks in it come first, then the commits after the
+ * list; else everything from the oldest task on. Throws BridgeError `git-failed`.
  */
 export async function readSinceTasks(
   repo: Repository,
@@ -69,7 +69,7 @@ async function readListed(
   tasks: readonly { readonly id: string; readonly committedAtMs: number }[],
 ): Promise<readonly HistoryCommit[] | null> {
   const head = await readListHead(repo);
-  // Behind the list history is walked anyway, from the task on.
+  // All tasks are newer than the list: history is walked from them on in any case.
   if (head === null || tasks.every(({ committedAtMs }) => committedAtMs > head.at_ms)) return null;
   const list = await readListBytes(repo);
   if (list === null || list.head.at !== head.at) return null;
@@ -83,8 +83,8 @@ async function readListed(
 }
 
 /**
- * From where on main has to be looked through for answers that are newer than `last`: the end of the list
- * where it says that there is none up to there; null where it does not.
+ * Up to this commit of main no answer is newer than `last`: the end of the list. Null where the list does not
+ * say so.
  */
 export async function noAnswerUpTo(repo: Repository, last: string | null): Promise<string | null> {
   const head = await readListHead(repo);
@@ -92,8 +92,8 @@ export async function noAnswerUpTo(repo: Repository, last: string | null): Promi
 }
 
 /**
- * Whether the list is so far behind main that who goes by it walks far. Of one that has little to say, only
- * where much has come since; the same where there is none. Throws what git fails with.
+ * Whether main is so far ahead of the list that a reader of the list walks far. A short list, or none, may be
+ * further behind than a long one. Throws BridgeError as gitText does.
  */
 export async function isListBehind(repo: Repository): Promise<boolean> {
   const head = await readListHead(repo);
@@ -104,8 +104,8 @@ export async function isListBehind(repo: Repository): Promise<boolean> {
 }
 
 /**
- * Brings the list up to main. `lastAnswer` is the newest answer, or a newer one is behind the list. It is no
- * harm where it fails: what it says stays true.
+ * Brings the list up to main. `lastAnswer` is the newest answer, unless a newer one is found on the way. A
+ * failure does no harm: what the list says stays true.
  */
 export async function keepOpenTasks(
   repo: Repository,
@@ -132,7 +132,7 @@ export async function keepOpenTasks(
     from_ms: isWhole ? sinceMs : null,
     walked_ms: next.walkedMs,
   };
-  // Who trusts the list syncs no more than what is behind it (see `ingest`).
+  // A reader who trusts the list syncs only what is after it (see `ingest`), so all before it is synced here.
   await syncHistory(DISK, repo);
   await writeOpenList(repo, head, isWhole ? kept : open);
 }
@@ -160,7 +160,7 @@ async function extended(
   const list = await readListBytes(repo);
   if (list === null) return null;
   const { at, from_ms: fromMs, walked_ms: walkedMs } = list.head;
-  // A longer time-to-live reaches further back than it does. Of many other commits, most may be old by now.
+  // Too short for a longer time-to-live; or without the others, of which most may be too old by now.
   const isDue = list.head.open >= MAX_OTHERS && nowMs - walkedMs > AGAIN_MS;
   if (fromMs === null ? isDue : fromMs > sinceMs) return null;
   const listed = listedIn(list);

@@ -25,7 +25,7 @@ export interface OwnRefKind {
 
 /**
  * An agent says something of itself: only under its own name, in a bounded number of bytes that it sent, and
- * with about the current time. The old value is what is there.
+ * with about the current time. The old id in the push must be what is there.
  */
 export async function judgeOwnRefs(
   push: SidePush,
@@ -66,8 +66,8 @@ async function judgeOne(
   if (isZero(line.newId)) return null;
   const isSent = await push.citations.mayCite(line.newId);
   const denial = isSent === 'no' ? null : await judgeBlob(push, kind, line.newId, agent);
-  // What is valid is the pusher's own, sent or not. A refusal says nothing about any other object that did
-  // not come.
+  // A valid blob is the pusher's own, sent or not. A refusal says nothing about any other object that did not
+  // come.
   if (isSent === 'yes' || (denial === null && isSent === 'unknown')) return denial;
   return { ...notSent(`the ${kind.what} ${shortId(line.newId)}`, isSent), code: 'payload' };
 }

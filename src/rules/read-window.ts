@@ -5,11 +5,11 @@ import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
 import { isExpired } from '../protocol/queue.js';
 import { type ListHead, readBehind, readListBytes, readListHead, scanList } from './open-list.js';
 
-/** What of the tasks without an answer somebody wants to see. */
+/** Which tasks without an answer the caller wants to see. */
 export interface WantedTasks {
-  /** Of those that wait, so many, the oldest. */
+  /** How many of those that wait, the oldest first. */
   readonly pending: number;
-  /** Of those that have expired, so many, the newest. */
+  /** How many of those that have expired: the newest. */
   readonly expired: number;
   /** These in any case. */
   readonly ids: ReadonlySet<string>;
@@ -17,7 +17,7 @@ export interface WantedTasks {
 
 /** The part of history that tasks can be pending in. */
 export interface HistoryWindow {
-  /** From old to new. What was left out are tasks without an answer and without a cancel. */
+  /** The oldest first. Only tasks without an answer and without a cancel were left out. */
   readonly commits: readonly HistoryCommit[];
   /** How many tasks were left out: younger ones that wait, and older ones that have expired. */
   readonly left: { readonly pending: number; readonly expired: number };
@@ -64,7 +64,7 @@ async function readListed(
   return { commits: [...(await readCommits(repo, chosen.ids)), ...behind], left: chosen.left };
 }
 
-/** What is read of the commits of a list, in its order; null where it is torn. */
+/** Which commits of a list are read, in its order; null where it is torn. */
 function choose(
   list: { readonly head: ListHead; readonly bytes: Buffer },
   asked: ReadonlySet<string>,
