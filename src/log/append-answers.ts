@@ -7,7 +7,7 @@ import { type LogFileSystem, syncEntry, writeWhole } from '../process/durable-fi
 import { openGroupFile } from '../process/group-files.js';
 import type { HistoryCommit } from '../protocol/history.js';
 import { formatLogLine } from '../protocol/log-record.js';
-import { noAnswerUpTo } from '../rules/open-tasks.js';
+import { noAnswerUpTo } from '../rules/keep-open-tasks.js';
 import { notWritable } from './log-folder.js';
 import { type LogTail, readLogTail } from './log-tail.js';
 import { lastRotatedPosition } from './rotated-logs.js';

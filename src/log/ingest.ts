@@ -3,7 +3,7 @@ import type { ObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
 import { DISK } from '../process/durable-file.js';
 import { openGroupFile } from '../process/group-files.js';
-import { isListBehind, keepOpenTasks, MAX_BEHIND } from '../rules/open-tasks.js';
+import { isListBehind, keepOpenTasks, MAX_BEHIND } from '../rules/keep-open-tasks.js';
 import { appendAnswers, type Walk } from './append-answers.js';
 import { notWritable } from './log-folder.js';
 import { type WithLogOptions, withLog } from './with-log.js';

@@ -4,7 +4,7 @@ import { shortId } from '../protocol/names.js';
 import { isExpired } from '../protocol/queue.js';
 import type { Refusal } from '../protocol/refusal.js';
 import { readTask, taskHash } from '../protocol/task.js';
-import { readSinceTasks } from './open-tasks.js';
+import { readSinceTasks } from './keep-open-tasks.js';
 import type { PushContext } from './push-context.js';
 import { committedAtMs } from './task-status.js';
 

@@ -3,7 +3,7 @@ import type { Repository } from '../git/run-git.js';
 import { messageOf } from '../protocol/history.js';
 import { MAX_COMMIT_BYTES } from '../protocol/limits.js';
 import { isExpired } from '../protocol/queue.js';
-import { readSinceTasks } from './open-tasks.js';
+import { readSinceTasks } from './keep-open-tasks.js';
 
 /** Whether a task can still be answered. `unknown`: no task on main by this id. */
 export type TaskStatus = 'open' | 'answered' | 'expired' | 'unknown';

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { readTasks, type TasksContext, type TasksWanted } from '../../../src/admin/read-tasks.js';
 import { ingest } from '../../../src/log/ingest.js';
 import { MAIN_REF } from '../../../src/protocol/names.js';
-import { isListBehind, keepOpenTasks, MAX_BEHIND } from '../../../src/rules/open-tasks.js';
+import { isListBehind, keepOpenTasks, MAX_BEHIND } from '../../../src/rules/keep-open-tasks.js';
 import { runCliHere } from '../../support/cli-here.js';
 import { gitOk } from '../../support/git.js';
 import { listedBridge } from '../../support/listed-bridge.js';

@@ -2,7 +2,7 @@ import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { openObjectReader } from '../../../src/git/object-reader.js';
 import { walkMainSince } from '../../../src/log/walk-answers.js';
-import { keepOpenTasks, noAnswerUpTo, readSinceTasks } from '../../../src/rules/open-tasks.js';
+import { keepOpenTasks, noAnswerUpTo, readSinceTasks } from '../../../src/rules/keep-open-tasks.js';
 import { readTaskStatuses, type TaskStatus } from '../../../src/rules/task-status.js';
 import { listedBridge } from '../../support/listed-bridge.js';
 import { anAnswer, writeMany } from '../../support/message-writer.js';
