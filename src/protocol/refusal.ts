@@ -8,6 +8,8 @@ import { excerpt } from './text.js';
  * - `expired`: the time-to-live of the task is over.
  * - `unknown-task`: main has no such task.
  * - `claimed`: another agent holds the task.
+ * - `payload`, `limit`, `message`, `shape`: the message is wrong; of an answer the agent makes an error.
+ * - `clock`, `internal`: it may pass; try again.
  * Any other code is a fault that a person must fix.
  */
 export const REFUSAL_CODES = [

@@ -161,7 +161,7 @@ export interface Backend {
   /**
    * Passes a call on, of one of the paths that its description names. The model is looked up before: one that
    * the server does not list is `model_not_found`, one that runs elsewhere `cloud_model`, and nothing is
-   * sent. Throws LacksPath where this server does not know the path after all.
+   * sent. Throws LacksPath (`call-api.ts`) where the server does not know the path after all.
    */
   call(call: ApiCall, signal: AbortSignal, reader: CallReader): Promise<CallEnd>;
 }
