@@ -7,6 +7,7 @@ import {
   type GenerateRequest,
   type Generation,
 } from '../../../../src/agent/backends/backend.js';
+import { DEFAULT_BACKEND_ORDER } from '../../../../src/agent/backends/backends.js';
 import type { Behaviour } from '../../../../src/demo/stand-in/stand-in-request.js';
 import type { StandIn } from '../../../../src/demo/stand-in/start-stand-in.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
@@ -55,6 +56,10 @@ async function failureOf(call: Promise<unknown>): Promise<BackendError> {
   if (error instanceof BackendError) return error;
   throw error;
 }
+
+test('no backend is left out of this contract: each has a wire of the stand-in', () => {
+  expect(BACKENDS).toEqual(DEFAULT_BACKEND_ORDER);
+});
 
 describe.each(BACKENDS)('%s', (name) => {
   const failures: readonly (readonly [string, Behaviour, string, RegExp])[] = [
