@@ -56,7 +56,7 @@ export async function boundIncoming(
       return {
         code: 'limit',
         text: `${await nameOf(push, id)} has ${info.size} bytes; the limit is ${MAX_COMMIT_BYTES}`,
-        remedy: 'a short commit message; the text belongs into the file',
+        remedy: 'a short commit message; the text belongs in the file',
       };
     }
     for (const parent of await parentsOf(push, id)) {

@@ -81,14 +81,14 @@ async function readNew(push: SidePush, id: string): Promise<{ claim: Claim } | R
     return {
       code: 'shape',
       text: `a claim is a blob, and ${shortId(id)} is ${info === null ? 'not here' : `a ${info.type}`}`,
-      remedy: 'see "Claims" in ARCHITECTURE.md',
+      remedy: 'see "Claims" in docs/protocol.md',
     };
   }
   if (info.size > MAX_CLAIM_BYTES) {
     return {
       code: 'limit',
       text: `the claim ${shortId(id)} has ${info.size} bytes; the limit is ${MAX_CLAIM_BYTES}`,
-      remedy: 'see "Claims" in ARCHITECTURE.md',
+      remedy: 'see "Claims" in docs/protocol.md',
     };
   }
   const read = readClaim((await push.reader.read(id))?.content ?? Buffer.alloc(0));
@@ -96,7 +96,7 @@ async function readNew(push: SidePush, id: string): Promise<{ claim: Claim } | R
   return {
     code: 'payload',
     text: `the claim ${shortId(id)} ${read.reason}`,
-    remedy: 'see "Claims" in ARCHITECTURE.md',
+    remedy: 'see "Claims" in docs/protocol.md',
   };
 }
 
