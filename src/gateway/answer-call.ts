@@ -26,7 +26,7 @@ export async function answerCall(call: GatewayCall, spreader: CallSpreader): Pro
   return writeAnswer(asked.wantsStream ? { ...live, events: timed(live.events, first) } : live, asked);
 }
 
-/** The same events; `first` is called at the first that goes to the client. */
+/** The same events; `first` is called at the first one that goes to the client. */
 async function* timed(events: AsyncIterable<CallEvent>, first: () => void): AsyncGenerator<CallEvent> {
   let isFirst = true;
   for await (const event of events) {

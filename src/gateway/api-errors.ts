@@ -9,11 +9,11 @@ export interface ApiErrorInit {
   readonly code?: string | undefined;
   /** The field of the body that is wrong: `messages.0.content`. */
   readonly param?: string | undefined;
-  /** The task in the record; null where there is none. */
+  /** The task in the record; left out where there is none. */
   readonly task?: string | undefined;
   /** Seconds after which the same call may succeed; only where it may. */
   readonly retryAfterS?: number | undefined;
-  /** The methods that are taken, where that is what is wrong. */
+  /** The methods that the path takes, where the method is what is wrong. */
   readonly allow?: readonly string[] | undefined;
   readonly cause?: unknown;
 }
@@ -86,7 +86,7 @@ export function errorHeaders(error: ApiError): Record<string, string> {
 }
 
 /**
- * The error as the last event of a stream that has begun, whole with its blank line or line break.
+ * The error as the last event of a stream that has begun, with the blank line or line break that ends it.
  * `sequenceNumber`: of an event of `/v1/responses`, which counts them.
  */
 export function errorEvent(form: ApiForm, path: string, error: ApiError, sequenceNumber = 0): string {
@@ -120,12 +120,12 @@ const ANSWER_STATUS: Readonly<Record<string, number>> = {
 /** What OpenAI's own servers call the same; programs look for these words. */
 const KNOWN_CODES: Readonly<Record<string, string>> = { context_overflow: 'context_length_exceeded' };
 
-/** Seconds until a model server that was away is asked again: it may be starting. */
+/** A client tries again after this time where a model server was away: it may be starting. Seconds. */
 const RETRY_AFTER_S = 5;
 
 /**
- * An error answer as an error of the call. The other side has tried again by itself where that could help, so
- * a client is told to do so only where a model server was away.
+ * An error answer as an error of the call. The agent has already tried again where that could help, so a
+ * client is told to try again only where a model server was away.
  */
 export function errorOfAnswer(answer: Pick<Answer, 'error' | 'task_commit'>): ApiError {
   const { code = 'backend_error', message = 'there is no answer' } = answer.error ?? {};

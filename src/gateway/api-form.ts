@@ -4,11 +4,11 @@
  */
 export type ApiForm = 'v1' | 'messages' | 'api';
 
-/** What tells the API of a call. */
+/** The parts of a call that tell its API. */
 interface CallLine {
   /** The path, without its query. */
   readonly path: string;
-  /** Whether the call says `anthropic-version`: paths that two APIs share are answered in that one's form. */
+  /** Whether it has the header `anthropic-version`: a path of two APIs is then answered in that form. */
   readonly saysVersion?: boolean | undefined;
 }
 

@@ -15,7 +15,7 @@ import { addRoutesOfNothing } from './routes/routes-of-nothing.js';
 import { addStoredRoutes } from './routes/stored-routes.js';
 import { addWatchRoutes } from './routes/watch-routes.js';
 
-/** What can be called with a token, where tokens are needed; the first that has a path answers. */
+/** The routes that need a token, where the gateway has tokens. The first group that has a path answers. */
 const GROUPS: readonly RouteGroup[] = [
   addGenerateRoutes,
   addCountTokensRoute,
@@ -23,7 +23,7 @@ const GROUPS: readonly RouteGroup[] = [
   addStoredRoutes,
   addPageRoutes,
   addWatchRoutes,
-  // The last: whatever was not found before.
+  // The last: it answers what no group before it has.
   addRoutesOfNothing,
 ];
 
@@ -32,7 +32,7 @@ const GROUPS: readonly RouteGroup[] = [
  * Whatever ends badly is answered in the form of the API that was called.
  */
 export function createApp(parts: GatewayParts): GatewayApp {
-  // The path as it came: the doors have seen to it that there is only one way to read it.
+  // The path as it came, not decoded: the doors refuse a path that can be read in two ways.
   const app: GatewayApp = new Hono<GatewayEnv>({ getPath: (request) => new URL(request.url).pathname });
   app.onError((error, c) => errorResponse(c.get('form'), error, parts.onProblem));
   app.use('*', async (c, next) => {
@@ -44,11 +44,11 @@ export function createApp(parts: GatewayParts): GatewayApp {
     const origin = c.req.header('origin');
     try {
       checkCall(callAtDoor(c), parts.doors);
-      // A browser asks before it sends anything with a token, so this question has none.
+      // A browser asks this before it sends a call with a token, so it is answered without one.
       if (c.req.method === 'OPTIONS' && origin !== undefined) c.res = preflight(c.req.raw, parts.doors);
       else await next();
     } catch (error) {
-      // Also what is no Error: the reason of a signal, when a client has left.
+      // `onError` gets only Errors. A signal's reason, when a client has left, may be something else.
       c.res = errorResponse(form, error, parts.onProblem);
     }
     const { headers } = c.res;
@@ -75,7 +75,7 @@ function callAtDoor(c: Context<GatewayEnv>): CallAtDoor {
   const { pathname, search } = new URL(c.req.url);
   return {
     method: c.req.method,
-    // Without a server below us, in tests, there is only what the URL has made of it.
+    // In tests there is no server below us: only what URL has made of the target is left.
     target: c.env?.incoming?.url ?? `${pathname}${search}`,
     header: (name) => c.req.header(name),
   };

@@ -7,10 +7,10 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import type { HistoryCommit } from '../protocol/history.js';
 import { NewsWatch } from './news-watch.js';
 
-/** git is ended after this time without a look at an object. Milliseconds. */
+/** The git that reads objects is ended after this time without a read. Milliseconds. */
 const READER_IDLE_MS = 60_000;
 
-/** Who hears of what is new on a bridge. */
+/** What is told of news on a bridge. */
 export interface FeedListener {
   /** Commits of main that were not there before, the oldest first. Each comes once. */
   readonly onCommits: (commits: readonly HistoryCommit[]) => Promise<void>;
@@ -21,8 +21,8 @@ export interface FeedListener {
 }
 
 /**
- * Follows main of a bridge for many who wait: one doorbell, at a ring one fetch, and only the new commits are
- * read. A lost connection is made again, and nothing is missed by it.
+ * Follows main of a bridge for many who wait: one doorbell, one fetch for a ring, and only the new commits
+ * are read. A lost connection is made again, and nothing is missed by it.
  */
 export class BridgeFeed {
   readonly view: BridgeView;
@@ -31,7 +31,7 @@ export class BridgeFeed {
   #known: string;
   /** Main may have moved to an id that we do not have yet. */
   #isBehind = true;
-  /** Where our own push takes main: its ring is no news. `rang`: there was one. */
+  /** The push of ours that is on its way: a ring for its `tip` is no news. `rang`: it has come. */
   #pushing: { readonly tip: string; rang: boolean } | null = null;
   #wantsSideRefs = false;
   #isFailing = false;
@@ -47,8 +47,8 @@ export class BridgeFeed {
   }
 
   /**
-   * Will follow main from where this view has it, once `follow` is called. Close it; the view is closed by
-   * whoever opened it.
+   * A feed that follows main from where this view has it, once `follow` is called. Close it; whoever opened
+   * the view closes that. Throws BridgeError `no-main`.
    */
   static async open(view: BridgeView, listener: FeedListener): Promise<BridgeFeed> {
     const known = await readRef(view.repo, view.ref);
@@ -70,7 +70,7 @@ export class BridgeFeed {
     });
   }
 
-  /** Reads objects of the bridge as it is now; a git that stays open for a while. */
+  /** Reads objects of the repository as it is now: a damaged clone is replaced. Its git stays open a bit. */
   reader(): ObjectReader {
     const { repo } = this.view;
     if (this.#reader?.gitDir !== repo.gitDir) {
@@ -103,7 +103,7 @@ export class BridgeFeed {
   catchUp({ sideRefs = false }: { readonly sideRefs?: boolean } = {}): Promise<string> {
     if (sideRefs) this.#wantsSideRefs = true;
     if (this.#running === null) return this.#start();
-    // What runs may have looked before the caller's reason to look again.
+    // The look that runs may have read main before the news that the caller has heard of.
     this.#next ??= this.#running
       .catch(() => {})
       .then(() => {
@@ -114,9 +114,9 @@ export class BridgeFeed {
   }
 
   /**
-   * Does what moves main to `tip`, or finds that it cannot. Its ring comes before it ends, and is fetched for
-   * only where it ends without `moved`: what came by it is here already, and whoever waits for the first
-   * words of an answer would wait for that fetch.
+   * Runs a push that moves main to `tip`, or finds that it cannot. The doorbell rings for it before it ends.
+   * There is a fetch for that ring only where the push ends without `moved`: our own commits are here
+   * already, and a client that waits for the first words of an answer would wait for that fetch.
    */
   async pushing<T>(tip: string, push: () => Promise<T>): Promise<T> {
     const mine = { tip, rang: false };
@@ -178,7 +178,7 @@ export class BridgeFeed {
         return await readHistory(view.repo, { from: [tip], not: [from] }, signal);
       }, signal);
       if (commits.length > 0) await this.#listener.onCommits(commits);
-      // Our own commits may have become known meanwhile, and may be further on.
+      // Our own commits may have become known meanwhile, and main may be further on than what was read.
       if (this.#known === from || commits.some(({ id }) => id === this.#known))
         this.#known = commits.at(-1)?.id ?? this.#known;
       this.#isFailing = false;

@@ -21,7 +21,7 @@ export interface BridgeModel {
 /** Other names for models: what a call may say, and the model that is asked. */
 export type Aliases = ReadonlyMap<string, string>;
 
-/** The models that agents have, also those that are away, by name; each once, whatever server has it. */
+/** The models of all agents, of those that are away too, in the order of names. Each name comes once. */
 export function bridgeModels(who: WhoWorks, nowMs: number): BridgeModel[] {
   const { rows } = modelList(who, { nowMs, takesClaims: true });
   const models = new Map<string, BridgeModel>();
@@ -67,7 +67,7 @@ export function modelsOfAll(
   return [...models.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The same models, and after them the other names of those that are there. */
+/** The same models, and after them the aliases of models that are among them. */
 export function withAliases(models: readonly BridgeModel[], aliases: Aliases): BridgeModel[] {
   const others = [...aliases].flatMap(([name, target]) => {
     const model = models.some((one) => one.name === name) ? undefined : findModel(models, target);
@@ -76,7 +76,7 @@ export function withAliases(models: readonly BridgeModel[], aliases: Aliases): B
   return [...models, ...others];
 }
 
-/** The model of this name; a name without a tag is that with `:latest`, as their owners have it. */
+/** The model of this name; a name without a tag also finds the one with `:latest`, as Ollama has it. */
 export function findModel(models: readonly BridgeModel[], name: string): BridgeModel | undefined {
   return models.find((one) => one.name === name) ?? models.find((one) => one.name === `${name}:latest`);
 }

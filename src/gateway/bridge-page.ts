@@ -53,7 +53,7 @@ export interface PageRecord {
   readonly text: string | null;
   /** The commit and the fields of the answer; null where there is none yet. */
   readonly answer: HistoryRecord | null;
-  /** What shows the commits, to be typed where the bridge is. */
+  /** The command that shows the commits: on the machine of the bridge, or in a clone of it. */
   readonly git: string;
 }
 
@@ -64,17 +64,17 @@ export interface BridgePage {
   record(task: string): Promise<PageRecord>;
   /** The newest answers, the oldest first. */
   answers(): Promise<readonly HistoryRecord[]>;
-  /** What of the answers is counted; further back. */
+  /** The figures of the answers, from further back than `answers`. */
   counted(): Promise<readonly StatsRecord[]>;
 }
 
-/** Of the tasks that wait the first are shown: nobody reads fifty thousand. */
+/** The page shows so many of the tasks that wait, the first ones: nobody reads fifty thousand. */
 const SHOWN_PENDING = 200;
 
-/** Tasks that are over, of which the page shows the newest. */
+/** The page shows so many of the tasks that are over, the newest ones. */
 const SHOWN_DONE = 50;
 
-/** A longer task is a photo, or a book. Bytes. */
+/** The text of a longer task is not shown: it is a photo, or a book. Bytes. */
 const MAX_SHOWN_BYTES = 256 * 1024;
 
 /** However many pages are open, nothing is read more often than this. Milliseconds. */
@@ -87,7 +87,7 @@ export function openBridgePage(calls: Pick<Calls, 'view' | 'who' | 'rates'>): Br
   const newest = new NewestAnswers(view, new LargeMessages(view, { maxBytes: MAX_FIGURES_BYTES }));
   const state = keptFor(STATE_AGE_MS, async (): Promise<BridgeState> => {
     const context = tasksContext(view, await calls.who());
-    // Where each stands depends on all that wait.
+    // The place of each depends on all that wait, also on those that are not shown.
     const known = await readTasks(view.repo, context, { pending: MAX_PLACED, expired: SHOWN_DONE });
     const places = await placesOf(view.repo, known, context);
     const pending = known.rows.filter((row) => row.state === 'pending');

@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 import type { AskedCall } from './asked-call.js';
 
-/** What two calls share that are the same: whose they are, and what they ask. */
+/** A hash that two calls share where they come with the same token and ask the same. */
 export function contentOf(asked: Pick<AskedCall, 'path' | 'body' | 'token' | 'localOnly'>): string {
   const text = JSON.stringify([asked.token, asked.path, sorted(asked.body), asked.localOnly === true]);
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** By which a client finds its call although somebody listens to it; null where it has sent no key. */
+/** The key by which a client finds its call, though another one listens to it; null where it sent none. */
 export function keyOf({ token, idempotencyKey }: Pick<AskedCall, 'token' | 'idempotencyKey'>): string | null {
   return idempotencyKey === null ? null : JSON.stringify([token, idempotencyKey]);
 }
 
-/** The same value with the fields of objects in order: what is read from the record may have another. */
+/** The same value with the fields of objects in order: in the record they may have another order. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;

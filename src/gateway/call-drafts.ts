@@ -17,13 +17,14 @@ export type MessageDraft = Omit<QueuedMessage, 'isWanted'>;
 
 /** A call as a task. */
 export interface CallDraft extends MessageDraft {
-  /** Whether agents are to say what they generate while they do. */
+  /** Whether agents are to send what they generate while they generate it. */
   readonly isStreamed: boolean;
 }
 
 /**
- * Makes a task of a call, by the rules of the bridge. `gateway`: whose it is, in the record. Throws ApiError:
- * 413 for one too large, 400 for one that is no task, 502 for an older bridge that takes no calls.
+ * Makes a task of a call, by the rules of the bridge. `gateway`: the name of the gateway in the record.
+ * Throws ApiError: 413 for one too large, 400 for one that is no task, 502 for an older bridge that takes no
+ * calls.
  */
 export function draftCall(
   asked: AskedCall,

@@ -3,12 +3,12 @@ import type { StreamPiece } from '../protocol/stream.js';
 import { type HeardCursor, HeardEvents } from './heard-events.js';
 import type { CallEvent } from './live-call.js';
 
-/** After the answer, the rest of its stream may still be on its way. Milliseconds. */
+/** After the answer, the rest of its stream is waited for this long after its last piece. Milliseconds. */
 const STREAM_TAIL_MS = 2_000;
 
 /** What has come back for a task of the gateway: its stream, piece by piece, and its answer. */
 export class CallReply {
-  /** The events of the stream, each client at its own pace. */
+  /** The events of the stream; each client reads them at its own pace. */
   readonly heard = new HeardEvents();
   readonly #wake: () => void;
   #stream: 'none' | 'begun' | 'ended' = 'none';
@@ -21,7 +21,7 @@ export class CallReply {
     this.#wake = wake;
   }
 
-  /** Whether the answer is on main, told to the clients or not. */
+  /** Whether the answer is on main, whether the clients were told or not. */
   get isAnswered(): boolean {
     return this.#answer !== null;
   }
@@ -29,7 +29,7 @@ export class CallReply {
   /** The next piece of the stream of the task. */
   take(piece: StreamPiece): void {
     if (this.#isAnswerOut) return;
-    // As long as it comes, it is waited for.
+    // As long as pieces come, the rest is waited for.
     this.#tail?.refresh();
     if ('begin' in piece) {
       if (this.#stream !== 'none') this.heard.hear({ restart: true });
@@ -51,7 +51,7 @@ export class CallReply {
     else this.#say();
   }
 
-  /** What a client that has read so far is told last; null as long as it is to wait. */
+  /** The last event for a client that has read up to this cursor; null as long as it is to wait. */
   answerFor(cursor: HeardCursor): CallEvent | null {
     if (!this.#isAnswerOut || this.#answer === null) return null;
     const { answer, commit: from } = this.#answer;

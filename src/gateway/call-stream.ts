@@ -17,7 +17,7 @@ import { answerHeaders, giveWhole } from './whole-answer.js';
  */
 const COMMENT_MS = 15_000;
 
-/** A stream of events, or of lines, that begins with the first one. */
+/** The answer to a call as a stream of events, or of lines of JSON. */
 export class StreamOfCall {
   readonly #live: LiveCall;
   readonly #call: GivenCall;
@@ -36,7 +36,10 @@ export class StreamOfCall {
     this.#next = events.next();
   }
 
-  /** Waits for what it begins with: an event, the whole answer, or a comment. */
+  /**
+   * Waits for what the stream begins with: an event, the whole answer, or a comment. Throws ApiError where it
+   * ends before that.
+   */
   async start(): Promise<Response> {
     const { task } = this.#live;
     const first = await this.#take();
@@ -44,7 +47,7 @@ export class StreamOfCall {
     const begun = first === 'silence' ? null : first.value;
     if (begun !== null && 'unanswered' in begun) throw stillWaiting(task);
     const answer = begun !== null && 'answer' in begun ? begun.answer : null;
-    // Nothing was said yet, so its status can still tell how it went.
+    // Nothing was sent yet, so the status can still say how it went.
     if (answer !== null && (answer.error !== null || answer.response === undefined))
       return giveWhole(this.#live, this.#call, answer);
     const body = new ReadableStream<Uint8Array>({
@@ -70,7 +73,7 @@ export class StreamOfCall {
     );
     headers.set('content-type', this.#isNdjson ? 'application/x-ndjson' : 'text/event-stream; charset=utf-8');
     headers.set('cache-control', 'no-cache, no-transform');
-    // nginx would keep it until it is whole.
+    // nginx would hold it back until it is whole.
     headers.set('x-accel-buffering', 'no');
     return new Response(body, { headers });
   }
@@ -152,7 +155,7 @@ export class StreamOfCall {
         ? errorEvent(apiFormOf({ path }), path, error, sequenceIn(this.#lastEvent) + 1)
         : `${this.#isNdjson ? '' : 'data: '}${JSON.stringify(own)}${this.#isNdjson ? '\n' : '\n\n'}`;
     out.enqueue(this.#encoder.encode(text));
-    // An error answer is given; what broke off is found again by the same call.
+    // An error answer counts as delivered. A stream that broke off is found again by the same call.
     this.#live.leave({ delivered: 'answer' in what && what.answer.error !== null });
     out.close();
   }
@@ -160,7 +163,7 @@ export class StreamOfCall {
 
 type Out = ReadableStreamDefaultController<Uint8Array>;
 
-/** The model server's own refusal, which says more than we could; null where it goes not into this stream. */
+/** The model server's own refusal, which says more than we could; null where it does not fit this stream. */
 function ownError(what: CallEvent, path: string): object | null {
   if (!('answer' in what) || what.answer.error === null) return null;
   const body = what.answer.response?.body;
@@ -175,7 +178,7 @@ function sequenceIn(event: string): number {
   return isJsonObject(value) && typeof value.sequence_number === 'number' ? value.sequence_number : -1;
 }
 
-/** What an agent leaves out: a stream begins before the answer says it. */
+/** The fields that an agent will leave out. A stream begins before the answer names them. */
 function expectedDropped({ path, body }: TaskRequest): readonly string[] {
   const judged = judgeRequest({ path, body }, { maxContext: Number.MAX_SAFE_INTEGER, passFields: [] });
   return 'refused' in judged ? [] : judged.dropped;

@@ -34,8 +34,8 @@ export class Call {
   #linger: NodeJS.Timeout | null = null;
 
   /**
-   * `content`: what two calls share that are the same. `key`: by which a client finds it although another one
-   * listens; null for none.
+   * `content` and `key` are those of `contentOf` and `keyOf`: the same for two calls that are the same, and
+   * what a client finds its call by though another one listens.
    */
   constructor(
     keeper: CallKeeper,
@@ -64,7 +64,7 @@ export class Call {
     return this.#listeners.size;
   }
 
-  /** Whether the same question, asked again, is this one: nobody listens, and nobody has its answer. */
+  /** Whether the same call, sent again, joins this one: nobody listens to it, and nobody has its answer. */
   get isOrphan(): boolean {
     return this.listenerCount === 0 && !this.#isDelivered && this.#failure === null;
   }
@@ -98,7 +98,7 @@ export class Call {
     this.#reply.answered(found);
   }
 
-  /** Starts to wait for a client that comes back; for a call that nobody listens to from its beginning. */
+  /** Starts to wait for a client that comes back. Called from outside for a call that never had a client. */
   linger(): void {
     if (this.listenerCount > 0 || this.#linger !== null || this.#isClosed) return;
     this.#linger = setTimeout(() => {
@@ -163,7 +163,7 @@ export class Call {
     this.#reply.heard.close(listener.cursor);
     listener.notifier.ring();
     if (delivered) this.#isDelivered = true;
-    // Nothing is left to find here.
+    // Without a key nobody finds it again: its answer was delivered.
     if (this.#isDelivered && this.key === null && this.listenerCount === 0) {
       this.close();
       this.#keeper.abandoned(this);

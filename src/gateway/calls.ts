@@ -33,7 +33,7 @@ export interface Calls {
   /** Whether an agent has a model; true also where nobody can tell. */
   hasModel(model: string): Promise<boolean>;
   /**
-   * Whether a call joins one that is here: it has the key of one, or nobody listens to the same one. Throws
+   * Whether a call joins one that is here: one with its key, or the same one that nobody listens to. Throws
    * ApiError 422 for the key of another call.
    */
   knows(asked: AskedCall): Promise<boolean>;
@@ -43,7 +43,7 @@ export interface Calls {
   isAiling(): boolean;
   /** Who was there when it was read last; null where it never was. */
   lastWho(): WhoWorks | null;
-  /** Who is there, and what they have; at most so old, by default half a minute. Milliseconds. */
+  /** Who is there, and what they have. `maxAgeMs`: how old that may be; half a minute by default. */
   who(maxAgeMs?: number): Promise<WhoWorks>;
   /** The bridge's rules and clock; its terms as they were last read. */
   readonly view: BridgeView;
@@ -57,7 +57,7 @@ export interface Calls {
   close(): Promise<void>;
 }
 
-/** What the calls of a gateway are kept by. */
+/** How the calls of a gateway are made and kept. */
 export interface CallsSettings {
   /** How long a call waits for its answer. Milliseconds. */
   readonly waitMs: number;

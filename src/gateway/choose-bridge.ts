@@ -7,7 +7,7 @@ import { isPresent, isStandby } from '../protocol/presence.js';
 /**
  * How a bridge is placed for a call. `there`: an agent that could answer is at work on it. `away`: one that
  * lists the model is known, and may be woken. `unknown`: its agents do not say what they have. `none`: they
- * say it, and the model is not among it.
+ * say it, and none has the model.
  */
 export type Standing = 'there' | 'away' | 'unknown' | 'none';
 
@@ -25,9 +25,9 @@ export interface Candidate {
 const RANK: Readonly<Record<Standing, number>> = { there: 0, away: 1, unknown: 2, none: 3 };
 
 /**
- * The bridges for a call, the best first; none that has not its model. First who lists the model, of those
- * one that works, with somebody there; among equals the one with the fewest tasks for each place of its
- * agents. Those that are equal in all stay in the order in which they were given.
+ * The bridges for a call, the best first, without those that lack its model. This is looked at, in this
+ * order: whether an agent lists the model, whether the bridge can be reached, whether an agent is there, and
+ * how few tasks there are for each place of its agents. Bridges that are equal in all keep their order.
  */
 export function bridgesInTurn<C extends Candidate>(candidates: readonly C[]): C[] {
   const isUnsure = (one: C) => Number(one.standing === 'unknown');

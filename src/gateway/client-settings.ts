@@ -1,4 +1,4 @@
-/** What makes the clients of an API call a gateway. */
+/** The settings with which the clients of an API call a gateway. */
 export interface ClientSettings {
   /** Whose clients: `OpenAI`. */
   readonly api: string;
@@ -8,7 +8,7 @@ export interface ClientSettings {
 
 /**
  * The variables by which the published clients of each API find their server. The names are those clients'
- * own. A key has to be there, and is looked at only where the gateway has tokens.
+ * own. The clients insist on a key; the gateway looks at it only where it has tokens.
  */
 function clientSettings(url: string, key = 'any'): ClientSettings[] {
   return [

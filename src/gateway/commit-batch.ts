@@ -30,7 +30,7 @@ export interface BatchItem {
   readonly failed: (error: unknown) => void;
 }
 
-/** This many lost races in a row while nobody else has moved main are no races: something blocks it. */
+/** This many lost races in a row, while nobody else has moved main, are none: a lock blocks it. */
 const MAX_VAIN = 3;
 
 /** Waits between tries after a broken connection: at first this, twice as long each time. Milliseconds. */
@@ -113,8 +113,9 @@ export class CommitBatch {
   }
 
   /**
-   * A refusal is about one of many. Mostly it names that one; otherwise it is found by halves. Returns those
-   * that are still to be put on main. Throws where none is left.
+   * A refusal is about one message of many. Mostly it names that one; otherwise it is found by halves.
+   * Returns those that are still to be put on main. Throws the refusal where it is about all of them, or
+   * about the only one.
    */
   async #withoutRefused({ items, ids }: Made, refusal: Refusal): Promise<readonly BatchItem[]> {
     const named = /\bcommit ([0-9a-f]{7,64})\b/.exec(refusal.text)?.[1];
@@ -130,7 +131,7 @@ export class CommitBatch {
     return items.slice(half);
   }
 
-  /** The commit to build on. `isBehind`: what was known before is not enough. */
+  /** The commit to build on. `isBehind`: main is known to have moved, so it is fetched first. */
   async #nextParent(isBehind: boolean): Promise<string> {
     this.#signal.throwIfAborted();
     await connectBridge(this.#feed.view.connection, this.#signal);

@@ -4,7 +4,7 @@ import { MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
 import type { BridgeFeed } from './bridge-feed.js';
 import { type BatchItem, CommitBatch, type QueuedMessage } from './commit-batch.js';
 
-/** What one push brings at most; the server bounds it, too. Bytes. */
+/** The most that one push brings; the server has a limit as well. Bytes. */
 const MAX_BATCH_BYTES = 32 * 1024 * 1024;
 
 /**
@@ -30,10 +30,9 @@ export class CommitQueue {
   }
 
   /**
-   * Resolves once the message is on main; `isNew` is false where it came there unseen, and may have been
-   * read already. Tries until nobody wants it any more.
-   * Rejects with BridgeError `refused-…` where the bridge does not take it, with the last failure
-   * where it is not wanted any more.
+   * Resolves once the message is on main; `isNew` is false where a push brought it whose reply was lost, so
+   * that it may have been read already. Tries until nobody wants it any more. Rejects with BridgeError
+   * `refused-…` where the bridge does not take it, and with the last failure where nobody wants it any more.
    */
   submit(what: QueuedMessage): Promise<Committed> {
     return new Promise((done, failed) => {
@@ -53,8 +52,7 @@ export class CommitQueue {
     await new Promise((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0)
       await new CommitBatch(this.#feed, this.#name, this.#closing.signal).commit(this.#take());
-    // Without an await since the last look: what comes a moment later would be put behind a run that is over,
-    // and wait for ever.
+    // No await since the last look at the queue: what came in between would wait for a run that is over.
     this.#running = null;
   }
 

@@ -4,7 +4,7 @@ import type { ApiForm } from './api-form.js';
 
 /**
  * What a call ended with, in the form of its API. What failed on our side is told to `onProblem`, that is to
- * whoever runs us; a client learns that much.
+ * whoever runs us; a client learns no more than that it failed.
  */
 export function errorResponse(form: ApiForm, error: unknown, onProblem: (error: unknown) => void): Response {
   const said = error instanceof ApiError ? error : ownFault(error, onProblem);

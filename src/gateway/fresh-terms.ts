@@ -8,7 +8,7 @@ const AGE_MS = 60_000;
 
 /**
  * The terms of a bridge for a program that runs for months: its owner changes limits, and `init` brings new
- * features. Beside the bridge a change holds for the next call; elsewhere for those that come after the
+ * features. On the machine of the bridge a change counts from the next call on; elsewhere it counts once the
  * server was asked again, which no call waits for.
  */
 export class FreshTerms {
@@ -27,7 +27,7 @@ export class FreshTerms {
       if (performance.now() - this.#askedAtMs > AGE_MS) this.outdated();
       return this.#view.terms;
     }
-    // A look without a turn of the event loop: calls that come together go on together.
+    // The file is looked at without an await, so that calls that come together go on together.
     const config = stampOf(path.join(this.#view.repo.gitDir, 'config'));
     if (config !== this.#config) {
       this.#config = config;
@@ -44,7 +44,7 @@ export class FreshTerms {
   }
 }
 
-/** Changes whenever a file is written or replaced. */
+/** A text that changes whenever the file is written or replaced. */
 function stampOf(file: string): string {
   const found = statSync(file, { throwIfNoEntry: false, bigint: true });
   return found === undefined ? '' : `${found.ino} ${found.mtimeNs} ${found.size}`;

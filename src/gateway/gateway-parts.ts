@@ -22,7 +22,7 @@ export interface GatewayCall {
   readonly wantsStream: boolean;
   /** Whether no third party may read it. */
   readonly localOnly?: boolean | undefined;
-  /** What else the record is to have of it. */
+  /** What else is to stand in the metadata of its task. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   readonly form: ApiForm;
   /** Aborts when the client has left. */
@@ -33,7 +33,7 @@ export interface GatewayCall {
 export interface GatewayParts {
   /** Has a call answered. Throws ApiError where it ends before its first byte. */
   readonly answer: (call: GatewayCall) => Promise<Response>;
-  /** Answers a call for what is kept beside its client; absent where nothing is. */
+  /** Answers a call for a response, a file or a batch that is kept here; absent where nothing is. */
   readonly stored?: ((call: StoredCall) => Promise<Response>) | undefined;
   /** The models of the bridge, aliases among them. Throws where the bridge cannot be read. */
   readonly models: () => Promise<readonly BridgeModel[]>;
@@ -50,17 +50,17 @@ export interface GatewayParts {
   /** What the page at `/` is made of; absent where there is none. */
   readonly page?: { readonly data: PageData; readonly actions: PageActions } | undefined;
   /**
-   * `reason`: why no bridge can be written; null where one can. `notReady`: of several, by name, why each
-   * cannot that cannot.
+   * `reason`: why no bridge can be written; null where one can. `notReady`: where there are several, the
+   * names of those that cannot be written, and why.
    */
   readonly health: () => Promise<{
     readonly reason: string | null;
     readonly notReady: Readonly<Record<string, string>>;
   }>;
   readonly metrics: Pick<Metrics, 'scrape'>;
-  /** Our version, for those who ask. */
+  /** Our version, for `/api/version`. */
   readonly version: string;
-  /** Is told of what is no fault of the client. Never with a header or a body of a call. */
+  /** Is told of failures that are not the client's. They never hold a header or a body of a call. */
   readonly onProblem: (error: unknown) => void;
 }
 

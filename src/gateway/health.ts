@@ -5,7 +5,7 @@ import { readTerms } from '../bridge/connection.js';
 import { readRef } from '../git/refs.js';
 import type { Calls } from './calls.js';
 
-/** However often it is asked for, the bridge is looked at no more than this. Milliseconds. */
+/** However often somebody asks, the bridge is looked at no more often than this. Milliseconds. */
 const AGE_MS = 5_000;
 
 /** With less than this a push fails soon. Bytes. */
@@ -13,7 +13,7 @@ const MIN_FREE_BYTES = 16 * 1024 * 1024;
 
 /**
  * Opens the look at whether a bridge can be written: null where it can, else why not, in a few words that
- * tell a stranger nothing. Beside the bridge its files are looked at, elsewhere the server is asked.
+ * tell a stranger nothing. On its own machine its files are looked at, elsewhere the server is asked.
  */
 export function openHealth({ view }: Pick<Calls, 'view'>): () => Promise<string | null> {
   let last: { readonly value: Promise<string | null>; readonly atMs: number } | null = null;

@@ -1,31 +1,31 @@
 /** What was heard of a stream: a raw event, or that a second generation begins. */
 export type Heard = { readonly event: string } | { readonly restart: true };
 
-/** How far a reader is. */
+/** How far a reader has read. */
 export interface HeardCursor {
   /** The next to read, counted from the very first. */
   at: number;
-  /** It came when the beginning was not kept any more: it hears of the next generation, or of the answer. */
+  /** It has missed the beginning, which is not kept: it hears only the next generation, or the answer. */
   isLate: boolean;
 }
 
-/** More than this of what all have read is not kept for clients that come back. Characters. */
+/** Of a longer stream, what all have read is not kept for clients that come back. Characters. */
 const MAX_REPLAY_CHARS = 256 * 1024;
 
 /**
- * What was heard of the stream of a task, kept for all who read it at their own pace. Much of it is kept only
- * until all have read it.
+ * What was heard of the stream of a task, for readers of which each has its own pace. A short stream is kept
+ * whole, of a longer one only what somebody has still to read.
  */
 export class HeardEvents {
   readonly #cursors = new Set<HeardCursor>();
-  /** Those before the first were dropped. */
+  /** What is kept; `#dropped` of them came before the first. */
   #kept: Heard[] = [];
   #dropped = 0;
   /** The first of the last generation, counted from the very first; what came before it is void. */
   #begunAt = 0;
   #chars = 0;
 
-  /** A reader from the beginning of the last generation on, or from where that is still kept. */
+  /** Opens a reader at the beginning of the last generation, or at the first of it that is still kept. */
   open(): HeardCursor {
     const at = Math.max(this.#dropped, this.#begunAt);
     const cursor: HeardCursor = { at, isLate: at > this.#begunAt };
@@ -41,7 +41,7 @@ export class HeardEvents {
     this.#kept.push(what);
     this.#chars += lengthOf(what);
     if ('restart' in what) this.#begunAt = this.#dropped + this.#kept.length;
-    // Nobody reads it, and who comes back is told the answer.
+    // Nobody reads it, and a client that comes back is told the answer.
     if (this.#cursors.size === 0 && this.#chars > MAX_REPLAY_CHARS) {
       this.#dropped += this.#kept.length;
       this.#kept = [];

@@ -2,17 +2,17 @@ import type { StreamPiece } from '../protocol/stream.js';
 import type { TaskStreams } from './task-streams.js';
 import { TokenRates } from './token-rates.js';
 
-/** The streams of so many tasks of others are followed for their rates: clients need the rest. */
+/** The most streams that are followed for their rates alone: what more a server allows is for clients. */
 const MAX_FOLLOWED = 32;
 
-/** When nobody has asked for so long, no page is open any more. Milliseconds. */
+/** When nobody has asked for this time, no page is open any more. Milliseconds. */
 const UNASKED_MS = 30_000;
 
 /** The rates of running tasks, whoever asked them: their streams are followed while somebody looks. */
 export class HeardRates {
   readonly #rates = new TokenRates();
   readonly #streams: Pick<TaskStreams, 'follow' | 'leave'>;
-  /** Followed for this alone. */
+  /** The tasks whose streams are followed for their rates alone. */
   readonly #followed = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
 
@@ -25,8 +25,8 @@ export class HeardRates {
   }
 
   /**
-   * Tokens a second of those of these tasks that are heard. `isFollowed`: those whose stream is followed for
-   * a client already.
+   * Tokens a second of those of these tasks that are heard. `isFollowed`: whether the stream of a task is
+   * followed for a client already.
    */
   of(running: readonly string[], isFollowed: (task: string) => boolean): ReadonlyMap<string, number> {
     for (const task of this.#followed) if (!running.includes(task)) this.release(task);

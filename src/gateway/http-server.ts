@@ -22,15 +22,15 @@ export interface ServerBounds {
   readonly requestTimeoutMs: number;
   /** How long a connection that has been answered is kept. Longer than clients keep theirs. Milliseconds. */
   readonly keepAliveMs: number;
-  /** How often these are looked after. Milliseconds. */
+  /** How often these times are checked. Milliseconds. */
   readonly checkEveryMs: number;
   readonly maxConnections: number;
 }
 
 /**
- * A body of 8 MiB comes in two minutes over half a megabit. A proxy sends its next call on a connection that
- * it takes for open, and says 502 where it is just being closed: Caddy keeps its connections for 2 minutes,
- * nginx and the balancers of clouds for one.
+ * A body of 8 MiB comes in within two minutes over 0.6 megabit/s. A proxy sends its next call on a connection
+ * that it takes for open, and answers 502 where we are just closing it: Caddy keeps its connections for 2
+ * minutes, nginx and the balancers of clouds for one.
  */
 export const SERVER_BOUNDS: ServerBounds = {
   headersTimeoutMs: 10_000,
@@ -51,14 +51,14 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Serves the app. Throws BridgeError `listen-failed` where the address is taken, or is none of ours. */
+/** Serves the app. Throws BridgeError `listen-failed` where it cannot listen on the address. */
 export async function openHttpServer(
   app: ReturnType<typeof createApp>,
   address: ListenAddress,
   bounds: ServerBounds = SERVER_BOUNDS,
 ): Promise<HttpServer> {
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
-  // These have had their last answer: what they still send is none of a call.
+  // Sockets that have had their last answer: what they still send belongs to no call.
   const ended = new WeakSet<object>();
   const end = ({ socket }: IncomingMessage, outgoing: ServerResponse, error: ApiError) => {
     ended.add(socket);
@@ -87,7 +87,7 @@ export async function openHttpServer(
   server.on('checkExpectation', (incoming, outgoing) =>
     end(incoming, outgoing, new ApiError('Expect may be 100-continue, and nothing else', { status: 417 })),
   );
-  // What is beyond this number would be left out in silence; their bytes are bounded above.
+  // 0 is no limit: Node would drop the headers beyond one in silence. Their bytes are bounded above.
   server.maxHeadersCount = 0;
   limitConnections(server, bounds.maxConnections);
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -104,7 +104,7 @@ export async function openHttpServer(
   };
 }
 
-/** Headers that decide who calls whom with what; each counts once. */
+/** Headers that decide who calls whom with what. Each may be there only once. */
 const ONCE = [
   'authorization',
   'content-length',
@@ -115,7 +115,7 @@ const ONCE = [
   'x-api-key',
 ];
 
-/** What of the headers a proxy in front of us may read in another way than we do; null where nothing is. */
+/** The fault of headers that a proxy in front of us may read in another way than we do; null without one. */
 function headerFault({ rawHeaders, headers, httpVersion }: IncomingMessage): string | null {
   // Node keeps the first of two.
   const names = rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase());
@@ -128,7 +128,7 @@ function headerFault({ rawHeaders, headers, httpVersion }: IncomingMessage): str
     : 'the body may come in chunks, and in nothing else';
 }
 
-/** What is no HTTP, or too slow or too long of it, is told so and the connection ends. */
+/** Answers a call that is no HTTP, too slow or too long, and ends its connection. */
 function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();

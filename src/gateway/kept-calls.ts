@@ -32,7 +32,7 @@ export class KeptCalls {
   readonly #rates: HeardRates;
   readonly #all = new Set<Call>();
   readonly #byTask = new Map<string, Call>();
-  /** Those that the same question may find again. */
+  /** Those that the same call may find again. */
   readonly #byContent = new Map<string, Set<Call>>();
   readonly #byKey = new Map<string, Call>();
 
@@ -78,8 +78,8 @@ export class KeptCalls {
   }
 
   /**
-   * Begins to keep one for whoever watches a task that is on main, and joins it: no question finds it, and
-   * its end cancels nothing. Throws what reading the bridge throws.
+   * Begins to keep a call for a client that watches a task that is on main, and joins it. No other call finds
+   * it, and its end cancels nothing. Throws what reading the bridge throws.
    */
   async watch(task: string): Promise<LiveCall> {
     const abandoned = (ended: Call) => this.forget(ended);
@@ -97,7 +97,7 @@ export class KeptCalls {
   }
 
   /**
-   * The task of a call is on its way to main: an agent may be heard of it before we know that it arrived.
+   * The task of a call is on its way to main. Its stream may begin before we know that it arrived.
    * `isStreamed`: its stream is worth listening to.
    */
   expect(call: Call, task: string, isStreamed: boolean): void {
@@ -105,14 +105,14 @@ export class KeptCalls {
     this.#dropTask(call);
     this.#byTask.set(task, call);
     call.expects(task);
-    // Followed for its rate, its beginning may be over: a client hears it from there.
+    // Where it is followed for its rate, that is past its beginning: it is left, and followed from there.
     this.#rates.release(task);
     if (isStreamed) this.#streams.follow(task);
   }
 
   /** The task of a call is on main. */
   onMain(call: Call, task: string, isStreamed: boolean): void {
-    // It was heard of before.
+    // Its stream or its answer was heard before.
     if (call.task !== null) return;
     if (this.#all.has(call)) {
       this.expect(call, task, isStreamed);
@@ -126,8 +126,8 @@ export class KeptCalls {
   }
 
   /**
-   * The call that this one joins: with its key, or one that nobody listens to. Null where it asks a new one.
-   * Throws ApiError 422 for the key of another call.
+   * The call that this one joins: the one with its key, or the same one that nobody listens to. Null where
+   * there is none. Throws ApiError 422 for the key of another call.
    */
   find(asked: AskedCall): Call | null {
     const content = contentOf(asked);

@@ -1,6 +1,6 @@
 /**
- * Makes something once for all who ask within `ageMs`, or four times as long as the making took; what failed
- * is made again by the next.
+ * Makes something once for all who ask within `ageMs`, or within four times as long as the making took,
+ * whichever is later. What failed is made again for the next who asks.
  */
 export function keptFor<T>(ageMs: number, make: () => Promise<T>): () => Promise<T> {
   let last: { readonly value: Promise<T>; goodUntilMs: number } | null = null;

@@ -11,7 +11,7 @@ const WHO_AGE_MS = 30_000;
 /** A model that nobody seems to have is looked for again, but not more often than this. Milliseconds. */
 const WHO_AGAIN_MS = 1_000;
 
-/** Who is there and what models they have, read at most so often. */
+/** Who is there and what models they have, read again only after a while. */
 export class KnownModels {
   readonly #feed: BridgeFeed;
   #who: { readonly value: Promise<WhoWorks>; readonly atMs: number } | null = null;
@@ -22,8 +22,8 @@ export class KnownModels {
   }
 
   /**
-   * Who is there, and what they have; at most so old, by default half a minute. Milliseconds. Throws what
-   * reading the bridge throws.
+   * Who is there, and what they have. `maxAgeMs`: how old that may be, in milliseconds. Throws what reading
+   * the bridge throws.
    */
   who(maxAgeMs = WHO_AGE_MS): Promise<WhoWorks> {
     return this.#whoSince(performance.now() - maxAgeMs);

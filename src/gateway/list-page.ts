@@ -25,7 +25,7 @@ export function readListQuery(
   return { order, limit, after: query.get('after') };
 }
 
-/** A page of a list, given the newest first. Throws ApiError 400 where `after` is none of it. */
+/** A page of a list, which is given the newest first. Throws ApiError 400 where `after` is not in it. */
 export function listPage<T extends { readonly id?: unknown }>(
   newestFirst: readonly T[],
   { order, limit, after }: ListQuery,

@@ -14,8 +14,8 @@ export interface ListenAddress {
 export const DEFAULT_LISTEN = '127.0.0.1:11435';
 
 /**
- * Reads `127.0.0.1:11435`, `[::1]:11435`, `localhost:11435`, or a port alone, which is one of this machine's
- * own. Null where the text is none of them: a name could be another address tomorrow.
+ * Reads `127.0.0.1:11435`, `[::1]:11435`, `localhost:11435`, or a port alone, which is on 127.0.0.1. Null
+ * where the text is none of them: a name could be another address tomorrow.
  */
 export function parseListenAddress(text: string): ListenAddress | null {
   const match = /^(?:(?:\[([0-9a-f:.]+)\]|([0-9.]+|localhost)):)?([0-9]{1,5})$/i.exec(text.trim());
@@ -33,7 +33,7 @@ export function isLoopback({ host }: ListenAddress): boolean {
 
 /**
  * The name of a gateway that listens there: the same after a restart, and another for a second gateway of
- * this machine. At any free port it is new each time, because the port is.
+ * this machine. With port 0 it is new each time, as the port is.
  */
 export function gatewayName({ host, port }: ListenAddress): string {
   const where = port === 0 ? randomBytes(6).toString('hex') : port;

@@ -12,7 +12,7 @@ export type CallEvent =
   | { readonly answer: FoundAnswer['answer']; readonly from: string; readonly isWhole: boolean }
   | { readonly unanswered: 'wait' };
 
-/** A client's place at a call. */
+/** A call as one of its clients has it. */
 export interface LiveCall {
   /** The id of the task in the record. */
   readonly task: string;

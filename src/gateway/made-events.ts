@@ -15,7 +15,7 @@ const MAKERS: { readonly [Path in RequestPath]?: (body: JsonObject) => string[] 
   '/v1/completions': (body) => chunksOf(body, 'text_completion', (choice) => choice),
   '/v1/responses': responseEvents,
   '/v1/messages': messageEvents,
-  // The body is what the last line is, with all of the text in it.
+  // The body is a last line that has all of the text in it.
   '/api/chat': (body) => [JSON.stringify(body)],
   '/api/generate': (body) => [JSON.stringify(body)],
 };
@@ -27,7 +27,7 @@ function chunksOf(body: JsonObject, object: string, choiceOf: (choice: JsonObjec
   return [dataOf(chunk), ...counted, 'data: [DONE]'];
 }
 
-/** Parts of tool calls are put together by their index. */
+/** A choice as a chunk has it. Clients put the parts of tool calls together by their index. */
 function chatChoice({ message, ...choice }: JsonObject): JsonObject {
   const { tool_calls, ...said } = fieldsOf(message);
   const calls = objectsIn(tool_calls).map((call, index) => ({ index, ...call }));

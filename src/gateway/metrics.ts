@@ -4,18 +4,18 @@ import { type HistoryRecord, readAnswers } from '../log/read-answers.js';
 import type { BridgeState } from './bridge-page.js';
 import type { Calls } from './calls.js';
 
-/** What Prometheus is told of a bridge. */
+/** The metrics of a bridge, for Prometheus. */
 export interface Metrics {
   /** The text of `/metrics`, as of now. Throws what reading the bridge throws. */
   scrape(): Promise<{ readonly text: string; readonly contentType: string }>;
-  /** A client of this gateway got its first event, so many seconds after it called. */
+  /** A client of this gateway got its first event this long after it called. */
   firstEvent(seconds: number): void;
 }
 
 /** Seconds: an answer takes from tenths of one to the days that a PC sleeps. */
 const SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86_400];
 
-/** More series than that are no help to anybody, and cost their memory. */
+/** The most series of answers. More help nobody, and each costs memory. */
 const MAX_SERIES = 1_000;
 
 const AGENT_STATES = ['running', 'stopped', 'gone'] as const;
@@ -24,8 +24,8 @@ const BY = ['model', 'agent', 'asker', 'outcome'] as const;
 
 /**
  * Opens the metrics of a bridge, which count from `since` on, a commit of main. `state`: what is open now.
- * `bridge`: a label of all, where there are several; null for none. Answers are counted when they are asked
- * for, from the commits that came meanwhile, so a gateway that nobody asks for them does nothing.
+ * `bridge`: a label of all metrics, where there are several bridges; null for none. Answers are counted at a
+ * scrape, from the commits that came since the last one, so a gateway that nobody scrapes does nothing.
  */
 export function openMetrics(
   calls: Pick<Calls, 'view'>,
@@ -122,7 +122,7 @@ export function openMetrics(
   };
 }
 
-/** What is known of the bridges of a gateway; one that cannot be read is left out. */
+/** The metrics of the bridges of a gateway. Of several, one that cannot be read is left out. */
 export async function scrapeAll(
   bridges: readonly Pick<Metrics, 'scrape'>[],
 ): Promise<{ readonly text: string; readonly contentType: string }> {
@@ -134,7 +134,8 @@ export async function scrapeAll(
 }
 
 /**
- * The same metrics of several: what Prometheus reads has the head of each once, and all its lines together.
+ * The metrics of several bridges as one text: Prometheus wants the head of each metric once, and all its
+ * lines together.
  */
 function mergedText(texts: readonly string[]): string {
   const families = new Map<string, string[]>();

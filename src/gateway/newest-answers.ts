@@ -4,10 +4,10 @@ import type { StatsRecord } from '../log/answer-stats.js';
 import type { LargeMessages } from '../log/large-messages.js';
 import { answersBackwards, type HistoryRecord, readAnswers } from '../log/read-answers.js';
 
-/** Of so many of the newest answers all is kept, to be searched; some megabytes. */
+/** So many of the newest answers are kept whole, to be searched: some megabytes. */
 const MAX_WHOLE = 2_000;
 
-/** So many are counted, as far back as the charts reach: a second or two, once. */
+/** So many are counted, as far back as the charts reach. To read them takes a second or two, once. */
 const MAX_COUNTED = 20_000;
 const REACH_MS = 28 * 24 * 60 * 60 * 1000;
 
@@ -26,13 +26,13 @@ export class NewestAnswers {
     this.#large = large === undefined ? {} : { large };
   }
 
-  /** With all that they say. Throws what reading the bridge throws. */
+  /** Those that are kept whole. Throws what reading the bridge throws. */
   async whole(): Promise<readonly HistoryRecord[]> {
     await this.#refresh();
     return this.#whole;
   }
 
-  /** What of them is counted; further back. Throws what reading the bridge throws. */
+  /** The figures of those that are counted. Throws what reading the bridge throws. */
   async counted(): Promise<readonly StatsRecord[]> {
     await this.#refresh();
     return this.#counted;
@@ -47,7 +47,7 @@ export class NewestAnswers {
     const { repo, ref, terms } = this.#view;
     const tip = await readRef(repo, ref);
     if (tip === null || tip === this.#seen) return;
-    // Main may have been set back, or a clone cut off behind what was seen.
+    // Otherwise main was set back, or a clone was cut off behind what was seen.
     const isOn = this.#seen !== null && (await isAncestor(repo, this.#seen, tip));
     const whole = isOn ? [...this.#whole] : [];
     const counted = isOn ? [...this.#counted] : [];

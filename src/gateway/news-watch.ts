@@ -5,7 +5,7 @@ import { createNotifier } from '../bridge/notifier.js';
 const SAFETY_POLL_MS = 30_000;
 const POLL_MS = 2_000;
 
-/** Who is asked to look for news. */
+/** What looks for news, and says when it is worth a look. */
 export interface NewsLooker {
   /** Whether this ring is a reason to look. `tip`: the new tip of main; undefined for what lies beside it. */
   readonly ring: (tip?: string) => boolean;
@@ -14,7 +14,7 @@ export interface NewsLooker {
   readonly onProblem: (error: unknown) => void;
 }
 
-/** Says when to look for news of a bridge: at a ring of its doorbell, and now and then without one. */
+/** Has a bridge looked at for news: at a ring of its doorbell, and now and then without one. */
 export class NewsWatch {
   /** Resolves once the signal has ended it, and the doorbell is closed. */
   readonly ended: Promise<void>;
@@ -33,7 +33,7 @@ export class NewsWatch {
     return !this.#hears();
   }
 
-  /** As the doorbell does. */
+  /** Does what a ring of the doorbell does. */
   ring(tip?: string): void {
     if (this.#looker.ring(tip)) this.#notifier.ring();
   }

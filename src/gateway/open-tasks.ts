@@ -7,11 +7,11 @@ import { isExpired } from '../protocol/queue.js';
 
 /**
  * How many tasks of a bridge wait or are being answered, whoever asked them. History is read once, when
- * somebody first wants to know; from then on the new commits say it.
+ * somebody first wants to know; from then on only new commits are looked at.
  */
 export class OpenTasks {
   readonly #view: BridgeView;
-  /** By task, when it was asked. Null before anybody wanted to know. */
+  /** When each open task was asked, by its id. Null before anybody wanted to know. */
   #open: Map<string, number> | null = null;
   #reading: Promise<void> | null = null;
   /** What came while history was read. */

@@ -19,26 +19,26 @@ export interface OwnTask extends TaskRequest {
   readonly answer: FoundAnswer | null;
 }
 
-/** Whose tasks are looked for. */
+/** Which tasks are looked for. */
 export interface OwnTasksQuery {
   /** The author of their commits. */
   readonly name: string;
   /** Their `metadata.gateway`. */
   readonly gateway: string;
-  /** An answer is found that is not older than this. Milliseconds. */
+  /** A task is left out once its answer is older than this. Milliseconds. */
   readonly lingerMs: number;
   /** At most so many, the newest. */
   readonly max: number;
 }
 
-/** No client has waited for longer, with all its retries. Milliseconds. */
+/** No client waits for longer, with all its retries. Milliseconds. */
 const LONGEST_WAIT_MS = 3_600_000;
 
 /**
  * Finds what this gateway asked before it was started again, and may still be asked for: tasks that are
- * open, and those that were answered a moment ago, maybe while it was not there. The oldest first. What goes
- * on without a client (`metadata.background`, `metadata.batch`) waits for none. `tip`: where main is looked
- * at.
+ * open, and those that were answered a moment ago, maybe while it was not there. The oldest first. Tasks that
+ * go on without a client (`metadata.background`, `metadata.batch`) are left out. `tip`: the commit of main to
+ * read from.
  */
 export async function findOwnTasks(view: BridgeView, tip: string, query: OwnTasksQuery): Promise<OwnTask[]> {
   const { repo, terms } = view;

@@ -14,7 +14,7 @@ interface OfBridge {
 
 /** What the page shows of the bridges of a gateway. */
 export interface PageState {
-  /** By the server's clock; of several, by that of the first. */
+  /** By the server's clock; of several, by that of the first that can be read. */
   readonly now: string;
   readonly attendance: AttendanceStatus;
   /** All that run, the first that wait, and the newest of the others; the oldest first. */
@@ -23,7 +23,7 @@ export interface PageState {
   readonly counts: { readonly pending: number; readonly running: number };
   readonly agents: readonly (AgentStatus & OfBridge)[];
   readonly models: readonly BridgeModel[];
-  /** Where there are several, each, and why it cannot be read now; null where it can. */
+  /** Where there are several: each, and why it cannot be read now; null where it can. */
   readonly bridges: readonly { readonly name: string; readonly problem: string | null }[];
 }
 
@@ -39,13 +39,13 @@ export interface PageData {
   stats(): Promise<AnswerStats>;
 }
 
-/** What the page can have done besides reading. */
+/** What the page can do besides reading. */
 export interface PageActions {
   /** Cancels a task. */
   readonly cancel: (task: string) => Promise<void>;
   /** The name of a token; null where there is none like it. */
   readonly nameOf: (token: string) => string | null;
-  /** Makes a token that goes with the one of this name. Throws as addToken. */
+  /** Makes a token that is removed together with the token `madeBy`. Throws as addToken. */
   readonly makeToken: (name: string, madeBy: string) => Promise<string>;
 }
 
@@ -57,7 +57,7 @@ export interface PageOfBridge {
   readonly page: BridgePage | null;
 }
 
-/** So many answers are found at most. */
+/** The most answers that a search finds. */
 const MAX_FOUND = 50;
 
 /** A bridge that is slower than this is shown as it was before. Milliseconds. */
@@ -78,7 +78,7 @@ export function openPageData(
   });
 
   async function stateOf({ name, page }: PageOfBridge) {
-    // Of the only bridge the failure is the page's.
+    // Where there is only one bridge, its failure is that of the page.
     if (name === null && page !== null) return { name, state: await page.state(), problem: null };
     const key = name ?? '';
     try {
@@ -161,7 +161,7 @@ function byAge<T extends { readonly asked_at: string }>(lists: readonly (readonl
   return lists.flat().sort((a, b) => Date.parse(a.asked_at) - Date.parse(b.asked_at));
 }
 
-/** Somebody is there where somebody is on one of them; else what is wrong with each. */
+/** Somebody is there where somebody is on one of them. The problem is what is wrong with each, by name. */
 function attendanceOfAll(
   known: readonly { readonly name: string | null; readonly state: BridgeState }[],
 ): AttendanceStatus {
@@ -178,7 +178,7 @@ function attendanceOfAll(
   };
 }
 
-/** What comes in time. Throws what it throws, and where nothing comes. */
+/** What `value` brings. Throws what it throws, and Error where it takes too long. */
 async function soon<T>(value: Promise<T>): Promise<T> {
   const said = await inTime(value, READ_MS);
   if (said === null) throw new Error('it does not answer');

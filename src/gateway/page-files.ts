@@ -5,7 +5,7 @@ import { ApiError } from './api-errors.js';
 
 /**
  * Nothing from elsewhere, nothing inline, and no other page may show this one. Pictures that a person
- * attaches are data.
+ * attaches are `data:` URLs.
  */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",

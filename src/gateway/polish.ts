@@ -2,9 +2,9 @@ import { isJsonObject, type JsonObject } from '../protocol/json-object.js';
 import type { RequestPath, TaskRequest } from '../protocol/request.js';
 
 /**
- * What a client gets of what a model server said: the same, but for what this API promises its clients and
- * what only the record needs. The id of a response is that of its task; embeddings are numbers or base64,
- * whichever was asked for.
+ * The body of a model server as a client gets it. It is passed on unchanged, but for what the API promises
+ * its clients: the id of a response is that of its task, and embeddings are numbers or base64, whichever was
+ * asked for.
  */
 export function polishBody({ path, body: asked }: TaskRequest, task: string, body: unknown): unknown {
   if (path === '/v1/responses' && isJsonObject(body) && 'id' in body)
@@ -31,7 +31,7 @@ export function isNdjson(path: RequestPath | string): boolean {
   return path.startsWith('/api/');
 }
 
-/** Agents always ask for it, because the record has it. */
+/** Whether it is the usage, and the client did not ask for that. Agents always do: the record needs it. */
 function isUnaskedUsage(asked: JsonObject, event: string): boolean {
   if (isJsonObject(asked.stream_options) && asked.stream_options.include_usage === true) return false;
   if (!event.includes('"usage"')) return false;
@@ -49,7 +49,7 @@ function withResponseId(event: string, task: string): string {
   const value = dataIn(event);
   if (!isJsonObject(value) || !isJsonObject(value.response)) return event;
   const data = JSON.stringify({ ...value, response: { ...value.response, id: responseId(task) } });
-  // Whatever else is in the block stays: its name, an id.
+  // The other lines of the block stay: its name, an id.
   const lines = event.split(/\r\n|\r|\n/).filter((line) => !line.startsWith('data:'));
   return [...lines, `data: ${data}`].join('\n');
 }

@@ -3,13 +3,13 @@ import { contentOf, keyOf } from './call-content.js';
 import type { RecordedKey } from './recorded-keys.js';
 import { keyReused } from './task-errors.js';
 
-/** As many keys are known; of more the oldest are forgotten. */
+/** The most keys that are known; beyond them the oldest are forgotten. */
 const MAX_KEYS = 10_000;
 
 /**
  * The calls with an `Idempotency-Key` that go on without their client. A client that lost the reply sends its
- * call again, and is given the task that there is, also by a gateway that was started again: the keys of
- * before are read from the record when the first one comes.
+ * call again, and gets the task that was made for it. A gateway that was started again reads the keys of
+ * before from the record, when the first call with a key comes.
  */
 export class PostedCalls {
   readonly #recorded: () => Promise<readonly RecordedKey[]>;
@@ -30,8 +30,8 @@ export class PostedCalls {
   }
 
   /**
-   * The task of the call with this key, or what `ask` resolves with, whose failure is not remembered. Throws
-   * ApiError 422 for the key of another call.
+   * The task of the call with this key; where there is none, the one that `ask` makes. A failure of `ask` is
+   * not remembered. Throws ApiError 422 for the key of another call.
    */
   async once(asked: AskedCall, ask: () => Promise<string>): Promise<string> {
     const key = keyOf(asked);

@@ -1,4 +1,4 @@
-/** What keeps an answer out of every cache on the way: it is for one client, or true for a moment. */
+/** Keeps an answer out of every cache on the way: it is for one client, or true only for a moment. */
 export const NO_STORE = { 'cache-control': 'no-store' };
 
 /** An answer in JSON that no cache keeps. */

@@ -6,10 +6,9 @@ import { ApiError } from './api-errors.js';
 export type CallBody = Record<string, unknown>;
 
 /**
- * Reads the body of a call, at most `maxBytes` of it; `hold` hears of each piece and may throw. Throws
- * ApiError: 413 for a longer one, 400 for what is
- * no JSON object, or is one that two readers could read in two ways (a key twice, `__proto__`, half a
- * character, a number without end).
+ * Reads the body of a call, at most `maxBytes` of it. `hold` is told of each piece and may throw. Throws
+ * ApiError: 413 for a longer one, 400 for what is no JSON object, or is one that two readers could read in
+ * two ways (a key twice, `__proto__`, half a character, a number that becomes infinite).
  */
 export async function readCallBody(
   request: Request,
@@ -40,7 +39,7 @@ async function readBytes(
   const pieces: Uint8Array[] = [];
   let total = 0;
   try {
-    // Leaving the loop ends the reading: what comes after the limit is never held.
+    // A throw in the loop ends the reading: what comes after the limit is never held.
     for await (const piece of request.body as unknown as AsyncIterable<Uint8Array>) {
       total += piece.length;
       if (total > maxBytes) throw tooLarge(maxBytes);

@@ -13,8 +13,8 @@ export interface RecordedKey {
 }
 
 /**
- * The keys of the calls that a gateway was given to go on with (`metadata.background`), as far back as tasks
- * can be pending. `name`: the author of their commits; `gateway`: whose they are, in the record. The oldest
+ * The keys of the calls of a gateway that go on without their client (`metadata.background`), as far back as
+ * tasks can be pending. `name`: the author of their commits; `gateway`: their `metadata.gateway`. The oldest
  * first. Throws what reading the bridge throws.
  */
 export async function readRecordedKeys(
@@ -34,7 +34,7 @@ export async function readRecordedKeys(
         await requireFile(commit);
         content = (await reader.read(message.change.newId))?.content;
       }
-      // Most tasks have none, and a night's batch has ten thousand.
+      // Most tasks have no key, and to parse the ten thousand of a night's batch takes long.
       if (content?.includes('"idempotency_key"') !== true || !content.includes('"background"')) continue;
       const read = readTask('task.json', content, Number.POSITIVE_INFINITY);
       if (!read.ok || read.value.request === undefined) continue;

@@ -35,7 +35,7 @@ export interface GatewayOptions {
   readonly listen: ListenAddress;
   /** How long a call waits for its answer. Milliseconds. */
   readonly waitMs: number;
-  /** How long a task lives on whose last client has left. Milliseconds. */
+  /** How long a task lives on after its last client has left. Milliseconds. */
   readonly lingerMs: number;
   readonly aliases: Aliases;
   /** Whether no third party may read what is asked here. Default: as each call says. */
@@ -44,7 +44,7 @@ export interface GatewayOptions {
   readonly corsOrigins: readonly string[];
   /** Who asks, where no key says it. */
   readonly name?: string | undefined;
-  /** Is told, in a line each, where it listens, and what goes wrong and is tried again. */
+  /** Is told, a line each, where it listens, and what goes wrong and is tried again. */
   readonly say: (line: string) => void;
 }
 
@@ -68,7 +68,7 @@ const MAX_CALLS = 1_000;
 /** A bridge that does not say its models in this time is left out of a list. Milliseconds. */
 const MODELS_MS = 3_000;
 
-/** The bodies of those: photos from some dozens of clients at once. */
+/** The most bytes of the bodies of these calls together: photos from some dozens of clients at once. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -82,7 +82,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const tokenFile = await findTokenFile(first.access.repo, first.access.env);
   const tokens = new TokenKeeper(tokenFile);
   const isOpenToOthers = !isLoopback(listen);
-  // Before anything listens, and also where they are not needed: a file that cannot be read is told at once.
+  // The tokens are read before anything listens, also where none is needed: a broken file is told at once.
   if (!tokens.isInUse && isOpenToOthers) throw needsTokens(listen, first.access.repo);
   const onProblem = (error: unknown, bridge: string | null = null) =>
     say(oneLine(hidePasswords(`${bridge === null ? '' : `${bridge}: `}${problemText(error)}`)));

@@ -16,7 +16,7 @@ import { Responses } from './stored/responses.js';
 
 /** A bridge that a gateway is to serve. */
 export interface BridgeToServe {
-  /** What it is called beside others; null where it is the only one. */
+  /** Its name among others; null where it is the only one. */
   readonly name: string | null;
   readonly access: BridgeAccess;
 }

@@ -10,7 +10,7 @@ import type { BridgeToServe, ServedBridge } from './served-bridge.js';
 import { notAllThere } from './task-errors.js';
 
 /**
- * Where one of several can be used, the others are waited for so long before calls are taken. Milliseconds.
+ * Once one of several bridges is open, the others get this time before calls are taken. Milliseconds.
  */
 const GRACE_MS = 10_000;
 
@@ -18,7 +18,7 @@ const GRACE_MS = 10_000;
 const FIRST_AGAIN_MS = 60_000;
 const LAST_AGAIN_MS = 15 * 60_000;
 
-/** A bridge that does not say within this time whether it can be written cannot. Milliseconds. */
+/** A bridge that takes longer than this to say whether it can be written counts as not. Milliseconds. */
 const HEALTH_MS = 8_000;
 
 /** Opens a bridge for the gateway. */
@@ -33,8 +33,8 @@ interface Slot {
 }
 
 /**
- * The bridges of a gateway. One that cannot be opened holds up no other: it is said, and tried again until it
- * works.
+ * The bridges of a gateway. One that cannot be opened holds up no other: that is reported, and it is tried
+ * again until it works.
  */
 export class ServedBridges {
   readonly #slots: readonly Slot[];
@@ -72,7 +72,7 @@ export class ServedBridges {
     return this.#slots.length === 1 ? (this.#slots[0]?.open ?? null) : null;
   }
 
-  /** Those that can be used, in the order in which they were named. */
+  /** Those that are open, in the order in which they were named. */
   open(): ServedBridge[] {
     return this.#slots.flatMap(({ open }) => open ?? []);
   }
@@ -82,7 +82,10 @@ export class ServedBridges {
     return this.#slots.map(({ bridge, open }) => ({ name: bridge.name, page: open?.page ?? null }));
   }
 
-  /** The one that a task is on. Throws ApiError 404 where it is on none, 503 where not all can be read. */
+  /**
+   * The one that has a task; where there is only one, that one. Throws ApiError 404 where none has it, 503
+   * where none has it and not all can be read.
+   */
   async ofTask(task: string): Promise<ServedBridge> {
     if (this.only !== null) return this.only;
     for (const bridge of this.open())
@@ -90,13 +93,13 @@ export class ServedBridges {
     throw this.notFound(`there is no such task here`);
   }
 
-  /** What is said of an id that is on none of those that can be read. */
+  /** The error for an id that is on none of those that can be read. */
   notFound(message: string): ApiError {
     const missing = this.#slots.length === 1 ? [] : this.missing();
     return missing.length > 0 ? notAllThere(missing) : new ApiError(message, { status: 404, param: 'id' });
   }
 
-  /** The names of those that cannot: never opened, or away at the moment. */
+  /** The names of those that cannot be read: not open yet, or away at the moment. */
   missing(): string[] {
     return this.#slots.flatMap(({ bridge, open }) =>
       open === null || open.calls.isAiling() ? [bridge.name ?? ''] : [],
@@ -104,8 +107,8 @@ export class ServedBridges {
   }
 
   /**
-   * Whether one can be written. `reason`: why none can, null where one can. `notReady`: of several, by name,
-   * why each cannot that cannot.
+   * Whether one can be written. `reason`: why none can; null where one can. `notReady`: where there are
+   * several, the names of those that cannot be written, and why.
    */
   async health(): Promise<{
     readonly reason: string | null;

@@ -17,13 +17,13 @@ const WHO_MS = 2_000;
  */
 const MOVE_ON_MS = 10_000;
 
-/** Where what was read of a bridge says that nobody has the model, it is read again, at most so often. */
+/** Where nobody seems to have the model, what was read of a bridge may be no older. Milliseconds. */
 const WHO_AGAIN_MS = 1_000;
 
-/** What is done with a call on the bridge that was chosen for it. */
+/** The work for a call, on the bridge that was chosen for it. */
 export interface CallWork<T> {
   readonly ask: (bridge: ServedBridge, asked: AskedCall) => Promise<T>;
-  /** Takes back what came after another bridge was asked. */
+  /** Undoes what came too late, after another bridge was asked. */
   readonly undo?: (done: T) => void;
 }
 
@@ -45,8 +45,9 @@ interface Chosen extends Candidate {
 export class CallSpreader {
   readonly #bridges: ServedBridges;
   readonly #moveOnMs: number;
-  /** Calls that are on their way to a bridge: their number, and by `Idempotency-Key` the bridge. */
+  /** How many calls are on their way to each bridge; they are not among its tasks yet. */
   readonly #coming = new Map<ServedBridge, number>();
+  /** The bridge of each call with an `Idempotency-Key` that is being placed. */
   readonly #byKey = new Map<string, Promise<ServedBridge>>();
 
   constructor(bridges: ServedBridges, { moveOnMs = MOVE_ON_MS }: { readonly moveOnMs?: number } = {}) {
@@ -55,8 +56,8 @@ export class CallSpreader {
   }
 
   /**
-   * Does this work on a bridge. Throws what it throws, ApiError 404 where all bridges can be read and none
-   * has the model, and 503 where one cannot.
+   * Does this work on a bridge. Throws what the work throws, ApiError 404 where all bridges can be read and
+   * none has the model, and 503 where one cannot be read.
    */
   async place<T>(call: GatewayCall, work: CallWork<T>): Promise<Placed<T>> {
     const asked: AskedCall = { ...call, signal: call.left };
@@ -148,7 +149,7 @@ export class CallSpreader {
     );
   }
 
-  /** Does the work, or throws ApiError 503 where that takes too long, and takes back what comes later. */
+  /** Does the work. Throws ApiError 503 where that takes too long, and undoes what comes later. */
   async #inTime<T>(bridge: ServedBridge, asked: AskedCall, { ask, undo }: CallWork<T>): Promise<T> {
     const moved = new AbortController();
     const signal = asked.signal === undefined ? moved.signal : AbortSignal.any([asked.signal, moved.signal]);
@@ -167,7 +168,7 @@ export class CallSpreader {
   }
 }
 
-/** Whether it says that the task is not on main of this bridge, and may be taken by another. */
+/** Whether an error says that the task is not on main of this bridge, so that another one may take it. */
 function isPassedOn(error: unknown): boolean {
   return error instanceof ApiError && error.task === null && [413, 429, 502, 503].includes(error.status);
 }

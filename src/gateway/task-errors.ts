@@ -1,7 +1,7 @@
 import { BridgeError } from '../protocol/bridge-error.js';
 import { ApiError } from './api-errors.js';
 
-/** As many tasks are open as may be. */
+/** No more tasks may be open at a time. */
 export function tooManyOpen(open: number): ApiError {
   return new ApiError(`${open} calls wait already`, {
     status: 429,
@@ -19,12 +19,12 @@ export function notAsked(): ApiError {
   });
 }
 
-/** Whether a task is refused for its size: by the bridge, or here, where that has no code of its own. */
+/** Whether a task is refused for its size: by the bridge, or by our own check, which has no code for that. */
 export function isTooLarge({ code, message }: BridgeError): boolean {
   return code === 'refused-limit' || message.includes('the limit is');
 }
 
-/** A task could not be put on main. Whatever is no BridgeError says that nobody wanted it any more. */
+/** A task could not be put on main. An error that is no BridgeError means that nobody wanted it any more. */
 export function notTaken(error: unknown): ApiError {
   if (!(error instanceof BridgeError)) {
     return new ApiError('the call was not asked, because nobody waited for it any more', {
@@ -66,7 +66,7 @@ export function brokeOff(task: string): ApiError {
   );
 }
 
-/** An agent has answered with something else than the response of an API. */
+/** An agent has answered with something other than the response of an API. */
 export function noResponse(task: string): ApiError {
   return new ApiError(`the answer to the task ${shortOf(task)} is none to an API call`, {
     status: 502,
@@ -100,7 +100,7 @@ export function modelNotFound(model: string): ApiError {
   );
 }
 
-/** What is called for is on none of the bridges that can be read, and these cannot: by name. */
+/** What a call asks for is on none of the bridges that can be read. `missing`: the names of the others. */
 export function notAllThere(missing: readonly string[]): ApiError {
   const which = missing.length === 0 ? 'no bridge can' : `the bridge ${missing.join(', the bridge ')} cannot`;
   return new ApiError(`${which} be read now, and the others do not have this`, {

@@ -2,7 +2,7 @@ import type { BridgeConnection } from '../bridge/connection.js';
 import { followStreams } from '../bridge/follow-streams.js';
 import type { StreamPiece } from '../protocol/stream.js';
 
-/** The streams that a gateway follows. What is lost of them costs nothing: the answer says it all. */
+/** The streams that a gateway follows. A piece that is lost costs nothing: the answer has it all. */
 export interface TaskStreams {
   /** Follows the stream of a task, from its beginning to its end. */
   follow(task: string): void;

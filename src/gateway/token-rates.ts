@@ -1,10 +1,10 @@
 import { estimateTokens } from '../protocol/estimate-tokens.js';
 import type { StreamPiece } from '../protocol/stream.js';
 
-/** A rate is that of the last so many seconds. Milliseconds. */
+/** A rate is measured over this time. Milliseconds. */
 const WINDOW_MS = 10_000;
 
-/** Pieces of so short a time are counted together. Milliseconds. */
+/** Pieces within this time are counted together. Milliseconds. */
 const SLICE_MS = 500;
 
 interface Counted {
@@ -18,13 +18,13 @@ interface Generation {
 }
 
 /**
- * About how many tokens a second are generated of each task whose stream is heard. Model servers say one
+ * About how many tokens a second are generated of each task whose stream is heard. Model servers send one
  * token an event, so an event counts as one; the tokens of plain text are estimated.
  */
 export class TokenRates {
   readonly #tasks = new Map<string, Generation>();
 
-  /** Hears a piece of a stream. A second generation counts anew. */
+  /** Counts a piece of a stream. A second generation is counted from its own beginning. */
   take(task: string, piece: StreamPiece, nowMs = performance.now()): void {
     if ('begin' in piece || 'end' in piece) {
       this.#tasks.delete(task);
@@ -40,7 +40,7 @@ export class TokenRates {
     generation.slices = generation.slices.filter(({ atMs }) => nowMs - atMs <= WINDOW_MS);
   }
 
-  /** Tokens a second; null where nothing is heard of the task, or only for a moment. */
+  /** Tokens a second; null where nothing is heard of the task, or for too short a time. */
   of(task: string, nowMs = performance.now()): number | null {
     const generation = this.#tasks.get(task);
     if (generation === undefined) return null;

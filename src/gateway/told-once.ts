@@ -1,4 +1,4 @@
-/** Hands failures on, those that say the same in a row once: what is tried again fails again. */
+/** Hands failures on, but of several in a row with the same message only the first: tries are repeated. */
 export function toldOnce(tell: (error: unknown) => void): (error: unknown) => void {
   let told = '';
   return (error) => {

@@ -6,8 +6,8 @@ import { polishBody } from './polish.js';
 import { noResponse } from './task-errors.js';
 
 /**
- * Gives a client its whole answer, and leaves the call. An error is an answer as well: asked again, it is
- * another question. Throws ApiError for an error answer that has no response.
+ * Gives a client its whole answer, and leaves the call. An error is an answer as well: the same call, sent
+ * again, asks anew. Throws ApiError for an error answer that has no response.
  */
 export function giveWhole(live: LiveCall, call: GivenCall, answer: Answer): Response {
   try {
@@ -22,15 +22,15 @@ function wholeAnswer({ task }: LiveCall, call: GivenCall, answer: Answer): Respo
   if (response === undefined) throw answer.error === null ? noResponse(task) : errorOfAnswer(answer);
   const { status, body } = response;
   const headers = answerHeaders(task, answer.dropped ?? []);
-  // It would be the same again: the official clients try some of these by themselves.
+  // It would fail in the same way: the official clients try some of these again by themselves.
   if (answer.error !== null) headers.set('x-should-retry', 'false');
   return Response.json(polishBody(call, task, body), { status, headers });
 }
 
-/** What every answer says of its task. `dropped`: the fields that were left out of the call. */
+/** The headers of every answer. `dropped`: the fields that were left out of the call. */
 export function answerHeaders(task: string, dropped: readonly string[]): Headers {
   const headers = new Headers({ 'x-llm-bridge-task': task });
-  // A header has no characters but these.
+  // A header may have no other characters.
   if (dropped.length > 0)
     headers.set('x-llm-bridge-dropped', dropped.join(', ').replace(/[^\x20-\x7e]/g, '?'));
   return headers;

@@ -15,7 +15,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /** A body of `/v1/batches` has at most sixteen pairs of metadata. Bytes. */
 const MAX_BODY_BYTES = 64 * 1024;
 
-/** As many batches a list has at most, and where nothing is said. */
+/** The most batches of a page of the list, and how many it has where the client does not say. */
 const LIST_BOUNDS = { max: 100, usual: 20 };
 
 /** Answers the calls of `/v1/files` and `/v1/batches`, by OpenAI's contract. */
@@ -30,7 +30,7 @@ export class BatchCalls {
     this.#fileCalls = new FileCalls(files, places);
   }
 
-  /** Throws ApiError: 404 for what is not there, or another token's, 400 for what cannot be done. */
+  /** Throws ApiError: 404 for what is not there or is another token's, 400 for what cannot be done. */
   async answer(call: StoredCall): Promise<Response> {
     const [, , kind, id, rest] = call.path.split('/');
     if (kind === 'files') return await this.#fileCalls.answer(call, id, rest);

@@ -19,14 +19,14 @@ const fileSchema = z.strictObject({
 });
 export type StoredFile = z.infer<typeof fileSchema>;
 
-/** What of files is bounded. */
+/** The limits of files. */
 export interface FileLimits {
   /** Of one file: 200 MB, as OpenAI. Bytes. */
   readonly maxFileBytes: number;
   /** Of all files of a token. */
   readonly maxTokenBytes: number;
   readonly maxTokenFiles: number;
-  /** What stays free of the disk: the bridge lies there too. Bytes. */
+  /** How much of the disk stays free: the bridge may lie there too. Bytes. */
   readonly minFreeBytes: number;
   readonly maxUploads: number;
 }
@@ -39,7 +39,7 @@ export const FILE_LIMITS: FileLimits = {
   maxUploads: 8,
 };
 
-/** What was left half-way is swept after this time. Milliseconds. */
+/** Half a file, which a gateway that was killed left behind, is removed after this time. Milliseconds. */
 const LEFT_OVER_MS = 60 * 60 * 1000;
 
 /** The files that clients send for their batches: bytes and a line of JSON each, in the gateway's folder. */
@@ -127,7 +127,7 @@ export class BatchFiles {
     return Math.min(maxFileBytes, left);
   }
 
-  /** A gateway that was killed leaves halves of files behind. */
+  /** Removes halves of files, which a gateway that was killed left behind. */
   async #sweep(): Promise<void> {
     const names = await readdir(this.#folder);
     for (const name of names) {

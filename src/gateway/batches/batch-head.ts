@@ -3,8 +3,8 @@ import { readStrictJson } from '../../protocol/strict-json.js';
 import { BATCH_ENDPOINTS } from './batch-lines.js';
 
 /**
- * What a batch is, besides its requests. It stands in the metadata of its first task, so history alone says
- * it.
+ * What a batch is, besides its requests. It stands in the metadata of its first task, so that history alone
+ * tells it.
  */
 export const batchHeadSchema = z.strictObject({
   endpoint: z.enum(BATCH_ENDPOINTS),
@@ -19,7 +19,7 @@ export const batchHeadSchema = z.strictObject({
 });
 export type BatchHead = z.infer<typeof batchHeadSchema>;
 
-/** Why tasks of a batch are cancelled, in the record: by these words it is known again what happened. */
+/** The reasons of the cancels of a batch. They are read back from the record: old ones must stay the same. */
 export const CANCELLED = 'its batch was cancelled';
 export const EXPIRED = 'its batch has expired';
 
@@ -41,7 +41,7 @@ export function markOf({ id, customId, line, head }: BatchMark): Record<string, 
   };
 }
 
-/** Reads it; null for a task that is of no batch. */
+/** Reads the mark from the metadata of a task; null for one that is of no batch. */
 export function readMark(metadata: Readonly<Record<string, string>>): BatchMark | null {
   const { batch: id, custom_id: customId, batch_line: line, batch_head: said } = metadata;
   if (id === undefined || customId === undefined || line === undefined) return null;
@@ -56,7 +56,7 @@ export function isBatchId(text: string): boolean {
   return /^batch_[0-9a-f]{24}$/.test(text);
 }
 
-/** When what is not answered by then is given up. Milliseconds since the epoch. */
+/** When the requests that are still open are given up. Milliseconds since the epoch. */
 export function expiresAtMs({ created_at, completion_window }: BatchHead): number {
   return (created_at + Number.parseInt(completion_window, 10) * 3600) * 1000;
 }

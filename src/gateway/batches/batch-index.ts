@@ -19,7 +19,7 @@ export interface BatchTask {
     readonly atMs: number;
     readonly isGood: boolean;
   } | null;
-  /** Who cancelled it says why; null where nobody did. */
+  /** Its cancel; null where nobody cancelled it. */
   cancel: { readonly reason: string; readonly atMs: number } | null;
 }
 
@@ -36,10 +36,10 @@ export interface KnownBatch {
   readonly tasks: Map<number, BatchTask>;
 }
 
-/** So far back history is read at first, as long as OpenAI keeps batches. Milliseconds. */
+/** How far back history is read at first: as long as OpenAI keeps batches. Milliseconds. */
 const REACH_MS = 30 * 24 * 60 * 60 * 1000;
 
-/** Main is looked at at most so often. Milliseconds. */
+/** Main is looked at no more often than this. Milliseconds. */
 const LOOK_MS = 250;
 
 /**
@@ -66,7 +66,7 @@ export class BatchIndex {
     this.#reachMs = reachMs;
   }
 
-  /** Takes in what is new on main as it is here. `now`: however short ago it was looked at. */
+  /** Takes in what is new on main as it is here. `now`: also where it was looked at a moment ago. */
   async refresh({ now = false }: { readonly now?: boolean } = {}): Promise<void> {
     if (this.#running !== null) await this.#running;
     if (!now && performance.now() - this.#lookedAtMs < LOOK_MS) return;
@@ -80,8 +80,8 @@ export class BatchIndex {
   }
 
   /**
-   * Reads all of history, once: what is asked for may be older than what was read, or than a clone keeps.
-   * Meanwhile this one can be used as it is. Throws what reading the bridge throws.
+   * Reads all of history, once: a batch that is asked for may be older than what was read, or than what a
+   * clone keeps. Meanwhile the index can be used as it is. Throws what reading the bridge throws.
    */
   async deepen(): Promise<void> {
     this.#deepening ??= this.#deepen().catch((error: unknown) => {
@@ -173,7 +173,7 @@ export class BatchIndex {
     if (this.#byTask.has(task)) return;
     const content = (await reader.read(blob))?.content;
     if (content === undefined && !this.#view.isLocal) this.#leftOut.push(commit);
-    // Most tasks are of none, and a long history has many.
+    // Most tasks are of no batch, and to parse all of a long history takes long.
     if (content?.includes('"batch"') !== true) return;
     const read = readTask('task.json', content, Number.POSITIVE_INFINITY);
     const mark = read.ok && read.value.request !== undefined ? readMark(read.value.metadata ?? {}) : null;

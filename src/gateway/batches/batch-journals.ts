@@ -7,13 +7,14 @@ import { readStrictJson } from '../../protocol/strict-json.js';
 import { batchHeadSchema, isBatchId } from './batch-head.js';
 
 /**
- * What a gateway knows of a batch that history does not say yet, or must be done about it. `made`: all its
- * tasks are on main. `failed` and `cancelled` are of batches that never had a task.
+ * What a gateway knows of a batch before history says it, and what is still to be done for it. `made`: all
+ * its tasks are on main. `failed` and `cancelled` are kept where history does not say them, mostly of a batch
+ * that never had a task.
  */
 const journalSchema = z.strictObject({
   id: z.string().refine(isBatchId),
   token: z.string().nullable(),
-  /** Of one that no third party may read. */
+  /** There where no third party may read the batch. */
   local_only: z.literal(true).optional(),
   head: batchHeadSchema.extend({ total: z.int().nullable() }),
   state: z.enum(['validating', 'taking', 'made', 'cancelling', 'cancelled', 'failed']),
@@ -29,8 +30,8 @@ const journalSchema = z.strictObject({
 export type BatchJournal = z.infer<typeof journalSchema>;
 
 /**
- * The journals of the batches of a bridge's gateways, one small file each. They are read from the disk each
- * time: two gateways of one bridge share them.
+ * The journals of batches, one small file each. They are read from the disk each time, because two gateways
+ * of one bridge share them.
  */
 export class BatchJournals {
   readonly #folder: string;
@@ -74,7 +75,7 @@ export class BatchJournals {
   }
 }
 
-/** Whether something of a batch is still to be done that its journal alone knows of. */
+/** Whether something is still to be done for a batch that only its journal knows of. */
 export function isUnfinished(state: BatchJournal['state']): boolean {
   return state === 'validating' || state === 'taking' || state === 'cancelling';
 }

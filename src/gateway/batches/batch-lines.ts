@@ -6,7 +6,7 @@ import { readStrictJson } from '../../protocol/strict-json.js';
 import { textOf } from '../../protocol/text.js';
 import { readLines } from './file-lines.js';
 
-/** What a batch may be made of. */
+/** The calls that a batch may be made of. */
 export const BATCH_ENDPOINTS = [
   '/v1/chat/completions',
   '/v1/completions',
@@ -31,10 +31,10 @@ export interface BatchLine {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** As many requests as a batch has at most, as OpenAI's. */
+/** The most requests of a batch, as OpenAI has it. */
 const MAX_BATCH_LINES = 50_000;
 
-/** As many faults are told. */
+/** The most faults that are told. */
 const MAX_ERRORS = 100;
 
 const lineSchema = z.looseObject({
@@ -47,9 +47,9 @@ const lineSchema = z.looseObject({
 /** How the lines of a file are read. */
 export interface LineRules {
   readonly endpoint: BatchEndpoint;
-  /** What a task may have. Bytes. */
+  /** The most bytes of a task. */
   readonly maxTaskBytes: number;
-  /** The lines were looked at before: nothing is looked for that only a draft shows. */
+  /** The lines were checked before: faults that only a draft shows are not looked for again. */
   readonly isChecked?: boolean;
   /** The model that a name stands for: aliases. */
   readonly modelOf?: ((model: string) => string) | undefined;
@@ -119,7 +119,7 @@ export function readLine(line: number, bytes: Buffer | null, rules: LineRules): 
   return { line, customId, body };
 }
 
-/** The task of a request. Priority -10: whoever waits for an answer goes first. */
+/** The task of a request. Its priority is -10: a client that waits for its answer goes first. */
 export function draftOf(request: {
   readonly id: string;
   readonly endpoint: BatchEndpoint;
@@ -141,7 +141,7 @@ export function draftOf(request: {
 
 const BATCH_PRIORITY = -10;
 
-/** What goes to the agent: an alias is the model it stands for, and what is the gateway's is left out. */
+/** The body for the agent: with the model that an alias stands for, and without the gateway's own fields. */
 function ownBody(body: Record<string, unknown>, { endpoint, modelOf }: LineRules): Record<string, unknown> {
   const model = typeof body.model === 'string' ? (modelOf?.(body.model) ?? body.model) : body.model;
   const named = 'model' in body ? { ...body, model } : body;

@@ -18,9 +18,9 @@ export type BatchStatus =
 export interface BatchFacts {
   readonly id: string;
   readonly head: Omit<BatchHead, 'total'> & { readonly total: number | null };
-  /** What is in history of it; null where nothing is yet. */
+  /** What history has of it; null where that is nothing yet. */
   readonly known: KnownBatch | null;
-  /** Why it cannot be asked, where it cannot. */
+  /** Why it cannot be asked; empty where it can. */
   readonly errors: readonly LineError[];
   /** Whether its file is still being looked through. */
   readonly isValidating: boolean;
@@ -36,7 +36,7 @@ export function factsOfKnown(known: KnownBatch): BatchFacts {
   return { id, head, known, errors: [], isValidating: false, isToFinish: false, isCancelled: false };
 }
 
-/** How far a batch is at a time, in milliseconds since the epoch by the server's clock. */
+/** How far a batch is. `nowMs`: by the server's clock, since the epoch. */
 export function batchStatus(facts: BatchFacts, nowMs: number): BatchStatus {
   const { known, head, errors, isValidating } = facts;
   if (errors.length > 0) return 'failed';
@@ -51,7 +51,7 @@ export function batchStatus(facts: BatchFacts, nowMs: number): BatchStatus {
   return isValidating ? 'validating' : 'in_progress';
 }
 
-/** Whether a batch is over: its results are what they are. */
+/** Whether a batch is over, so that its results can be fetched. */
 export function isOver(status: BatchStatus): boolean {
   return ['failed', 'completed', 'expired', 'cancelled'].includes(status);
 }
@@ -61,12 +61,12 @@ export function isOpen({ answer, cancel }: BatchTask): boolean {
   return answer === null && cancel === null;
 }
 
-/** An answer that is one: the error `cancelled` only says that the cancel was heard. */
+/** Whether it is a good answer. An error answer is none: `cancelled` only says that the cancel was heard. */
 function isWhole(answer: BatchTask['answer']): boolean {
   return answer?.isGood === true;
 }
 
-/** The files in which the results are: of what went well, and of what did not. */
+/** The two files of results: of the requests that went well, and of those that did not. */
 export type ResultKind = 'output' | 'errors';
 
 /** The id of the file of results of a batch. */
@@ -131,12 +131,12 @@ export function batchObject(
   };
 }
 
-/** Given up with its batch, and not for itself. */
+/** Whether it was given up with its batch, and not by itself. */
 export function isGivenUp(cancel: BatchTask['cancel']): boolean {
   return cancel?.reason === CANCELLED || cancel?.reason === EXPIRED;
 }
 
-/** What is known of a batch, by its journal and by history. At least one of them has to be there. */
+/** What its journal and history say of a batch. At least one of the two has to be there. */
 export function factsOf(journal: BatchJournal | null, known: KnownBatch | null): BatchFacts {
   const head = journal?.head ?? known?.head;
   const id = journal?.id ?? known?.id;

@@ -14,11 +14,11 @@ export interface BatchesSettings {
   readonly bridge: BatchBridge;
   /** Where journals and files lie. */
   readonly folder: string;
-  /** Whose tasks they are, in the record. */
+  /** The name of the gateway in the record. */
   readonly gateway: string;
   /** The author of what is committed. */
   readonly asker: string;
-  /** Whether an agent has a model, or nobody can tell. */
+  /** Whether an agent has a model; true also where nobody can tell. */
   readonly hasModel: (model: string) => Promise<boolean>;
   /** The model that a name stands for. */
   readonly modelOf: (model: string) => string;
@@ -29,8 +29,8 @@ export interface BatchesSettings {
 }
 
 /**
- * What is done for batches beside their clients: their lines are checked and taken in, their tasks given up.
- * Each step begins from the journal, so a gateway that died is gone on for.
+ * The work for batches that no client waits for: their lines are checked and taken in, their tasks given up.
+ * Each step begins from the journal, so another gateway goes on where one has died.
  */
 export class BatchWork {
   readonly #settings: BatchesSettings;
@@ -54,7 +54,7 @@ export class BatchWork {
     this.#sizes = sizes;
   }
 
-  /** Stops between two tasks, and resolves when nothing is at work any more. */
+  /** Stops the work at its next step, and resolves when none is done any more. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all(this.#working.values());
@@ -65,7 +65,7 @@ export class BatchWork {
     return this.#working.has(id);
   }
 
-  /** When the last work on a batch is done. */
+  /** Resolves when the last work on a batch is done. */
   async settled(id: string): Promise<void> {
     await this.#working.get(id);
   }
@@ -84,7 +84,7 @@ export class BatchWork {
     return this.#settings.bridge.view.terms.serverNow();
   }
 
-  /** Does what is to be done for a batch, once at a time, and by one gateway of the bridge. */
+  /** Does what is to be done for a batch: one run at a time, in one gateway of the bridge. */
   run(id: string): Promise<void> {
     const before = this.#working.get(id) ?? Promise.resolve();
     const work: Promise<void> = before
@@ -136,13 +136,13 @@ export class BatchWork {
     };
     try {
       await takeIn(bridge, this.#index, plan, throttled(isWanted));
-      // So the first answer to one of very many open tasks costs no more than the others.
+      // The log is read past the many new tasks now, so that the first answer to one does not wait for that.
       if (bridge.view.isLocal) await catchUpLog(bridge.view.repo).catch(() => {});
-      // Stopped, it was cancelled, which `change` leaves as it is, or it has expired.
+      // Where it was stopped, the batch was cancelled, which `#change` leaves as it is, or it has expired.
       if (!this.#isClosed) await this.#change(journal, 'made', {});
     } catch (error) {
       if (this.#isClosed || !isFinal(error)) throw error;
-      // The bridge takes none of it, whoever asks again.
+      // The bridge would not take it the next time either.
       const { message, code } = error;
       const errors: LineError[] = [{ code: code ?? 'refused', message, param: null, line: null }];
       await this.#change(journal, 'failed', { errors });
@@ -150,7 +150,7 @@ export class BatchWork {
     }
   }
 
-  /** All answers are there: that each can be read is seen once, and from then on history says everything. */
+  /** All answers are there. Each is read once, to see that it can be; from then on history says all of it. */
   async #finish(journal: BatchJournal): Promise<void> {
     const facts = factsOf(journal, this.#index.get(journal.id));
     const { known } = facts;
@@ -159,7 +159,7 @@ export class BatchWork {
       for (const kind of ['output', 'errors'] as const) await this.#sizes.bytes({ ...facts, known }, kind);
     } catch (error) {
       if (!isFinal(error)) throw error;
-      // Whoever fetches the results is told as well; it is no better the next time.
+      // It would fail the next time as well. A client that fetches the results is told, too.
       this.#settings.onProblem(error);
     }
     if (!this.#isClosed) await this.#journals.remove(journal.id);
@@ -170,12 +170,12 @@ export class BatchWork {
     await giveUp(this.#settings.bridge, this.#index, { id, reason: CANCELLED }, () => !this.#isClosed);
     const tasks = [...(this.#index.get(id)?.tasks.values() ?? [])];
     if (this.#isClosed || tasks.some(isOpen)) return;
-    // From here on history says it, where there was anything left to be cancelled.
+    // Where a task was cancelled, history says it from here on.
     if (tasks.some(({ cancel }) => cancel?.reason === CANCELLED)) await this.#journals.remove(id);
     else await this.#change(journal, 'cancelled', {});
   }
 
-  /** Where somebody has changed it meanwhile, by a cancel, that counts. */
+  /** Changes the journal, but not where somebody has changed its state meanwhile, as a cancel does. */
   async #change(
     { id, state: before }: BatchJournal,
     state: BatchJournal['state'],
@@ -186,7 +186,7 @@ export class BatchWork {
   }
 }
 
-/** The same, asked of the disk no more often than some times a second. */
+/** The same, but asked at most five times a second: it reads the disk. */
 function throttled(isSo: () => boolean): () => boolean {
   let last = { value: true, atMs: Number.NEGATIVE_INFINITY };
   return () => {

@@ -9,18 +9,18 @@ import { type BatchesSettings, BatchWork } from './batch-work.js';
 import { ResultSizes } from './result-sizes.js';
 import { diskError } from './take-file.js';
 
-/** More batches than that are not taken in at a time. */
+/** The most batches that are taken in at a time. */
 const MAX_UNFINISHED = 100;
 
 /**
- * How often what is due is looked for: expiry, the end of a batch, work of a gateway that died. Milliseconds.
+ * How often it looks for what is due: expiry, the end of a batch, work of a gateway that died. Milliseconds.
  */
 const TICK_MS = 10_000;
 
-/** What never had a task is forgotten after this time. Milliseconds. */
+/** The journal of a batch that failed or was cancelled is kept this long. Milliseconds. */
 const KEPT_MS = 30 * 24 * 60 * 60 * 1000;
 
-/** Whose a batch is, and what its client forbids. */
+/** The token that a batch belongs to, and what its client forbids. */
 export interface BatchOwner {
   /** Null where this machine calls without one. */
   readonly token: string | null;
@@ -28,7 +28,7 @@ export interface BatchOwner {
   readonly localOnly?: boolean | undefined;
 }
 
-/** The batches of a bridge: made from files, taken in, given up, and known again from history alone. */
+/** The batches of a bridge: they are made from files, taken in, given up, and found again in history. */
 export class Batches {
   readonly index: BatchIndex;
   readonly sizes: ResultSizes;
@@ -62,7 +62,7 @@ export class Batches {
     await this.#work.close();
   }
 
-  /** Makes a batch of a file; its requests are looked through and taken in afterwards. */
+  /** Makes a batch of a file; its requests are checked and taken in afterwards. Throws ApiError 429, 507. */
   async create(
     file: Pick<StoredFile, 'id'>,
     head: Pick<BatchHead, 'endpoint' | 'completion_window' | 'metadata'>,
@@ -112,7 +112,7 @@ export class Batches {
     return journals.some(({ state, head }) => isUnfinished(state) && head.input_file_id === fileId);
   }
 
-  /** Cancels a batch that is not over. What is said of it comes at once; its tasks follow. */
+  /** Cancels a batch; its tasks are cancelled afterwards. Throws ApiError 409 for one that is over. */
   async cancel(facts: BatchFacts, token: string | null): Promise<BatchFacts> {
     const status = batchStatus(facts, this.#nowMs());
     if (status === 'cancelling' || status === 'cancelled') return facts;
@@ -127,19 +127,19 @@ export class Batches {
     return { ...facts, isValidating: false, isCancelled: true };
   }
 
-  /** When the last work on a batch is done; for tests. */
+  /** Resolves when the last work on a batch is done; for tests. */
   async settled(id: string): Promise<void> {
     await this.#work.settled(id);
   }
 
-  /** For a client: a full disk is said as one. */
+  /** Writes a journal for a client, who is told in plain words of a full disk. */
   async #write(journal: BatchJournal): Promise<void> {
     await this.#journals.write(journal).catch((error: unknown) => {
       throw diskError(error);
     });
   }
 
-  /** Whether it is older than what was read of history, or than a clone keeps. */
+  /** Whether it may be older than what was read of history, or than what a clone keeps. */
   #isOlder(id: string): boolean {
     const state = this.#journals.read(id)?.state ?? 'made';
     return state === 'made' && this.index.get(id) === null;
@@ -179,7 +179,7 @@ export class Batches {
     const journal = this.#journals.read(id);
     const status = batchStatus(factsOf(journal, known), this.#nowMs());
     const hasOpen = [...known.tasks.values()].some(isOpen);
-    // Only who asked may cancel.
+    // Only the asker of a task may cancel it.
     const isOurs = known.asker === this.#settings.asker;
     if (hasOpen && isOurs && (status === 'expired' || status === 'cancelling')) {
       await this.#work.giveUp(id, status === 'expired' ? EXPIRED : CANCELLED);

@@ -18,13 +18,13 @@ import {
 /** A file as OpenAI's contract has it. */
 type FileObject = Readonly<Record<string, unknown>> & { readonly id: string };
 
-/** As many files a list has at most, and where nothing is said. */
+/** The most files of a page of the list, and how many it has where the client does not say. */
 const LIST_BOUNDS = { max: 10_000, usual: 10_000 };
 
 const CONTENT = { 'content-type': 'application/jsonl', ...NO_STORE };
 
 /**
- * Answers the calls of `/v1/files`, by OpenAI's contract: of the files that clients have sent, and of the
+ * Answers the calls of `/v1/files`, by OpenAI's contract: for the files that clients have sent, and for the
  * results of batches, which are no files here but are made from the record whenever they are asked for.
  */
 export class FileCalls {
@@ -37,8 +37,8 @@ export class FileCalls {
   }
 
   /**
-   * Answers `/v1/files`, or `/v1/files/<id>` and what is `rest` behind it. Throws ApiError: 404 for what is
-   * not there, or another token's, 409 for a file that a batch needs, else as BatchFiles does.
+   * Answers `/v1/files`, `/v1/files/<id>` or `/v1/files/<id>/<rest>`. Throws ApiError: 404 for what is not
+   * there or is another token's, 409 for a file that a batch needs, else as BatchFiles does.
    */
   async answer(call: StoredCall, id: string | undefined, rest: string | undefined): Promise<Response> {
     const { method, token, query, request } = call;
@@ -127,7 +127,7 @@ async function* readFile(file: string): AsyncGenerator<Uint8Array, void, undefin
   yield* createReadStream(file);
 }
 
-/** A body that is made as fast as it is taken. */
+/** A body that is made only as fast as the client takes it. */
 function bodyOf(pieces: AsyncIterable<string | Uint8Array>): ReadableStream<Uint8Array> {
   const source = pieces[Symbol.asyncIterator]();
   const encoder = new TextEncoder();

@@ -5,11 +5,11 @@ export interface FormPart {
   readonly name: string;
   /** Null for a plain field. */
   readonly filename: string | null;
-  /** Read it to its end before the next part is asked for; what is left over is passed over. */
+  /** Read it before the next part is asked for; what is left of it is passed over. */
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
-/** The most bytes of the headers of a part, and the most parts of a form: those of files have five. */
+/** The most bytes of the headers of a part, and the most parts of a form: that of a file has up to five. */
 const MAX_PART_HEADER_BYTES = 8 * 1024;
 const MAX_PARTS = 16;
 
@@ -35,7 +35,7 @@ export async function* readForm(request: Request): AsyncGenerator<FormPart, void
   }
 }
 
-/** The bytes of a form, cut at its boundaries wherever the pieces are cut. */
+/** The bytes of a form, cut at its boundaries, wherever the pieces of the body begin and end. */
 class FormBytes {
   readonly #source: AsyncIterator<Uint8Array>;
   readonly #delimiter: Buffer;
@@ -56,7 +56,7 @@ class FormBytes {
     }
   }
 
-  /** Behind a boundary: whether another part follows, or the form is over. */
+  /** After a boundary: whether another part follows, or the form is over. */
   async hasPart(): Promise<boolean> {
     while (this.#held.length < 2) await this.#more();
     const next = this.#held.subarray(0, 2).toString('latin1');
@@ -71,7 +71,6 @@ class FormBytes {
       if (end >= 0) {
         const text = this.#held.subarray(0, end).toString('utf8');
         this.#held = this.#held.subarray(end + BLANK_LINE.length);
-        // A part without bytes: its boundary begins with the line break that ends its headers.
         this.#isOver = false;
         return text;
       }

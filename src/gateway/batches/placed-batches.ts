@@ -18,7 +18,7 @@ export interface BatchPlaces {
   forFile(file: StoredFile): Promise<BatchPlace>;
   /** Whether no third party may read any batch; else only those that say so. */
   readonly localOnly?: boolean | undefined;
-  /** What is said of an id that is on none of them: that there is none, or that not all can be read. */
+  /** The error for an id that is on none of them: there is none, or not all can be read. */
   notFound(message: string): ApiError;
 }
 

@@ -18,7 +18,7 @@ export class RecordFiles {
 
   /**
    * The file `name` (`<id>`, or `<commit>:<path>`), which came with `commit`. Throws BridgeError
-   * `missing-object` where it is nowhere, and what a fetch throws: nobody takes it for an answer that never
+   * `missing-object` where it is nowhere, and what a fetch throws: it must not look like an answer that never
    * came.
    */
   async read(name: string, commit: string): Promise<Buffer> {
@@ -42,7 +42,7 @@ export class RecordFiles {
     this.#reader?.reader.close();
   }
 
-  /** A clone that was damaged is another one. */
+  /** A clone that was damaged is replaced by one in another folder, and needs another reader. */
   #open(): ObjectReader {
     const { repo } = this.#view;
     if (this.#reader?.gitDir !== repo.gitDir) {

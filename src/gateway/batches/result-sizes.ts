@@ -3,7 +3,7 @@ import type { KnownBatch } from './batch-index.js';
 import { type BatchFacts, batchStatus, type ResultKind, resultFileId } from './batch-object.js';
 import { batchResults } from './batch-results.js';
 
-/** As many sizes are remembered; more are counted again. */
+/** The most sizes that are remembered; others are counted again. */
 const MAX_KNOWN = 10_000;
 
 /** How many bytes the results of batches have: those of one that is completed do not change any more. */

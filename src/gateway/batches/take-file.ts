@@ -6,19 +6,19 @@ import { excerpt } from '../../protocol/text.js';
 import { ApiError } from '../api-errors.js';
 import { type FormPart, readForm } from './form-reader.js';
 
-/** How much a file may have, and how much of the disk stays free. Bytes. */
+/** The most bytes of a file, and how much of the disk stays free. Bytes. */
 export interface FileRoom {
   readonly maxBytes: number;
   readonly minFreeBytes: number;
 }
 
-/** A file that was taken in: how much it has, and how its client calls it. */
+/** A file that was taken in: its length, and what its client calls it. */
 export interface TakenFile {
   readonly bytes: number;
   readonly filename: string;
 }
 
-/** The disk is looked at again after so much of a file. Bytes. */
+/** The free space of the disk is checked again after so much of a file. Bytes. */
 const LOOK_EACH_BYTES = 8 * 1024 * 1024;
 
 /**
@@ -72,7 +72,7 @@ async function requireDisk(target: string, minFreeBytes: number): Promise<void> 
   if (bavail * bsize < minFreeBytes) throw diskFull();
 }
 
-/** Fields of a form that are no files are words. Characters. */
+/** The most characters of a field that is no file. */
 const MAX_FIELD_CHARS = 4096;
 
 async function shortText({ name, bytes }: FormPart): Promise<string> {
@@ -96,7 +96,7 @@ function diskFull(): ApiError {
   return new ApiError('the disk of the gateway is full', { status: 507, code: 'disk_full' });
 }
 
-/** What writing failed with, as a client is told it. */
+/** The error of a write, as a client is told it. */
 export function diskError(error: unknown): unknown {
   const { code = '' } = error as NodeJS.ErrnoException;
   return ['ENOSPC', 'EDQUOT'].includes(code) ? diskFull() : error;

@@ -12,10 +12,10 @@ import { draftOf, type LineRules, readLine } from './batch-lines.js';
 import { isOpen } from './batch-object.js';
 import { readLines } from './file-lines.js';
 
-/** The way to a bridge. */
+/** What batches need of a bridge. */
 export interface BatchBridge {
   readonly view: BridgeView;
-  /** Puts a message on main, those of a moment together. */
+  /** Puts a message on main, together with others of the same moment. */
   readonly submit: (what: QueuedMessage) => Promise<Committed>;
   /** Brings main as it is here up to date. */
   readonly refresh: () => Promise<unknown>;
@@ -26,21 +26,21 @@ export interface BatchPlan {
   readonly id: string;
   readonly head: BatchHead;
   readonly file: string;
-  /** What each of its tasks has in its metadata besides: whose it is. */
+  /** The rest of the metadata of each of its tasks: the gateway and the token. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly modelOf?: LineRules['modelOf'];
   /** Whether no third party may read it. */
   readonly localOnly?: boolean | undefined;
 }
 
-/** As much is put on main at a time: whoever asks meanwhile waits for no more than that. */
+/** So much is put on main at a time: another client that asks meanwhile waits for no more than that. */
 const CHUNK_TASKS = MAX_COMMITS_PER_PUSH;
 const CHUNK_BYTES = 8 * 1024 * 1024;
 
 /**
- * Makes a task of each request of a batch that has none yet: so whoever was killed in the middle goes on from
- * the file, and none is asked twice. Stops where `isWanted` says so. Throws what asking throws, and
- * BridgeError `usage` where the file has changed.
+ * Makes a task of each request of a batch that has none yet: so a gateway that was killed in the middle goes
+ * on from the file, and nothing is asked twice. Stops once `isWanted` is false. Throws what asking throws,
+ * and BridgeError `usage` where the file has changed.
  */
 export async function takeIn(
   { view, submit, refresh }: BatchBridge,
@@ -57,21 +57,21 @@ export async function takeIn(
   let chunk: QueuedMessage[] = [];
   let bytes = 0;
   let pushing: Promise<boolean> = Promise.resolve(true);
-  /** Puts what is gathered on main, once what was gathered before is there; the next is read meanwhile. */
+  /** Puts what is gathered on main once the part before it is there; more is read meanwhile. */
   const flush = async (): Promise<boolean> => {
     if (!(await pushing)) return false;
     const part = chunk;
     chunk = [];
     bytes = 0;
     pushing = push(part);
-    // Awaited by the next.
+    // The next flush awaits it.
     pushing.catch(() => {});
     return true;
   };
   const push = async (part: readonly QueuedMessage[]): Promise<boolean> => {
     const results = await Promise.allSettled(part.map(submit));
     const failed = results.find(({ status }) => status === 'rejected');
-    // What is not wanted any more is not asked: that is no failure.
+    // A task that is not wanted any more is not asked: that is no failure.
     if (failed?.status === 'rejected' && isWanted()) throw failed.reason;
     return failed === undefined;
   };
@@ -98,7 +98,7 @@ export async function takeIn(
   return isWanted() && (await flush()) && (await pushing) ? 'done' : 'stopped';
 }
 
-/** Cancels what is open of a batch, with the reason by which it is known again. Throws what asking throws. */
+/** Cancels the open tasks of a batch, with a reason that is read back later. Throws what asking throws. */
 export async function giveUp(
   { view, submit, refresh }: BatchBridge,
   index: BatchIndex,

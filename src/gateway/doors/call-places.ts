@@ -2,15 +2,15 @@ import type { HttpBindings } from '@hono/node-server';
 import { ApiError } from '../api-errors.js';
 import type { GatewayParts } from '../gateway-parts.js';
 
-/** A place of a call. */
+/** The place that a call takes here. */
 export interface CallPlace {
   /** Is told of each piece of the body. Throws ApiError 429 where there is no room for it. */
   readonly hold: (bytes: number) => void;
-  /** The answer has been made. The place is held until it went out, or the client has left. */
+  /** The answer has been made. The place is held until the answer went out, or the client has left. */
   readonly leave: () => void;
 }
 
-/** The calls that are in here, and how much they hold. */
+/** Counts the calls that are in here, and the bytes of their bodies. */
 export class CallPlaces {
   readonly #max: Pick<GatewayParts, 'maxCalls' | 'maxHeldBytes'>;
   #taken = 0;

@@ -2,9 +2,9 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
- * Keeps the connections of a server below a number: one more than that ends the one that has been idle the
- * longest, or is not taken where all are at work. So whoever opens ten thousand connections and says nothing
- * keeps nobody else out.
+ * Lets a server have at most `max` connections: one more ends the one that has been idle the longest, or is
+ * not taken where all are at work. So a client that opens ten thousand connections and says nothing keeps
+ * nobody else out.
  */
 export function limitConnections(server: Server, max: number): void {
   // In the order in which they became idle.

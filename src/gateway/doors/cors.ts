@@ -12,7 +12,7 @@ export function isCorsOrigin(origin: string, { corsOrigins }: CorsSettings): boo
   return corsOrigins.includes(origin) || (corsOrigins.includes('*') && origin !== 'null');
 }
 
-/** Answers the question of a browser whether a page may send a call: headers say so, or there are none. */
+/** Answers the question of a browser whether a page may send a call: headers allow it, or there are none. */
 export function preflight({ headers }: Request, settings: CorsSettings): Response {
   const origin = headers.get('origin');
   if (origin === null || !isCorsOrigin(origin, settings)) return new Response(null, { status: 204 });

@@ -1,10 +1,10 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 
 /**
- * Gives calls with `Expect: 100-continue` to `listener` before their client is told to send the body: it
- * hears `100` when somebody begins to read that, or at once how the call ended where nobody does. Node itself
- * says `100` before anything has looked at the call. A client that was not told to go on may send its body
- * all the same, or its next call in that place: the connection ends with such an answer.
+ * Gives calls with `Expect: 100-continue` to `listener` before their client is told to send the body. The
+ * client gets `100` when something begins to read the body, and the answer at once where nothing does. Node
+ * itself sends `100` before anything has looked at the call. A client that was not told to go on may send its
+ * body all the same, or its next call in that place: the connection ends with such an answer.
  */
 export function continueWhereRead(server: Server, listener: RequestListener): void {
   server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
@@ -13,7 +13,7 @@ export function continueWhereRead(server: Server, listener: RequestListener): vo
     const read = incoming._read.bind(incoming);
     incoming._read = (size) => {
       incoming._read = read;
-      // After the answer what is read is only thrown away.
+      // What is read after the answer is only thrown away.
       if (!outgoing.headersSent) {
         outgoing.shouldKeepAlive = shouldKeepAlive;
         outgoing.writeContinue();

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { ApiError } from '../api-errors.js';
 import { type CorsSettings, isCorsOrigin } from './cors.js';
 
-/** What of the doors can be set. */
+/** The settings of the doors. */
 export interface DoorSettings extends CorsSettings {
   /** Names, without a port, by which clients may call us besides those of this machine. */
   readonly allowedHosts: readonly string[];
@@ -20,10 +20,11 @@ export interface CallAtDoor {
  * Looks at a call before anything of it is used, and throws ApiError where it may not come in:
  *
  * - the path is written in any but the plain way (400)
- * - Host is no name of ours: so says a page whose owner made its name point here, DNS rebinding (403)
- * - a web page of another origin sends it (403): such pages may send calls to any address, unseen by whoever
- *   looks at them
- * - its body is compressed or no JSON (415)
+ * - Host is no name of ours (403): such is a call of a page whose owner made its name point here, which is
+ *   DNS rebinding
+ * - a web page of another origin sends it (403): a page can send calls to any address, and the person who
+ *   reads it does not see them
+ * - its body is compressed, or of a type that the path does not take (415)
  *
  * Returns the path.
  */
@@ -48,7 +49,7 @@ function pathOf(target: string): string {
   return path;
 }
 
-/** A name in a Host is a name of this machine, or one that was allowed. An address cannot be made to lie. */
+/** Takes `localhost`, the names that were allowed, and addresses: nobody can make an address point here. */
 function checkHost(host: string | undefined, allowed: readonly string[]): void {
   const name = hostName(host ?? '');
   if (name !== null && (name === 'localhost' || isIP(name) !== 0 || allowed.includes(name))) return;
@@ -71,14 +72,14 @@ function checkOrigin(call: CallAtDoor, settings: DoorSettings, path: string): vo
     if (isOwnOrigin(origin, call.header('host')) || isCorsOrigin(origin, settings)) return;
     throw foreignPage();
   }
-  // A page's image or script has no Origin. Whoever types the address comes from nowhere: `none`.
+  // A browser sends no Origin for an image or a script of a page. `none`: a person has typed the address.
   const site = call.header('sec-fetch-site');
   if (site === undefined || site === 'none' || site === 'same-origin') return;
   const isVisit = call.header('sec-fetch-mode') === 'navigate' && call.method === 'GET' && path === '/';
   if (!isVisit) throw foreignPage();
 }
 
-/** A page that came from here. */
+/** Whether the page came from this gateway. */
 function isOwnOrigin(origin: string, host: string | undefined): boolean {
   return host !== undefined && (origin === `http://${host}` || origin === `https://${host}`);
 }
@@ -97,12 +98,12 @@ function checkContent({ header }: CallAtDoor, path: string): void {
       status: 415,
       code: 'unsupported_encoding',
     });
-  // What is only told to happen has no body: the official clients send none to `…/cancel`.
+  // A call that only starts something needs no body: the official clients send none to `…/cancel`.
   if (path.endsWith('/cancel') && !hasBody(header)) return;
   const type = header('content-type')?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (path === '/v1/files' && type === 'multipart/form-data') return;
   if (type === 'application/json' || type.endsWith('+json')) return;
-  // curl -d, as the pages of Ollama's API have it. No page can send this: it would have been stopped above.
+  // As `curl -d` sends it, which the pages of Ollama's API show. A page of another origin was stopped before.
   if (path.startsWith('/api/') && (type === '' || type === 'application/x-www-form-urlencoded')) return;
   throw new ApiError('the body must be JSON: send content-type: application/json', {
     status: 415,
@@ -119,8 +120,8 @@ const ONE_MODEL = '/v1/models/';
 
 /**
  * Whether a path is written in the one way that is taken: no empty part, no `.` or `..`, nothing encoded. A
- * proxy in front of us and we must not see two different paths in one. Only the name of a model may be
- * encoded, or have a `/` or `:` in it.
+ * proxy in front of us must not see another path in it than we do. Only the name of a model may be encoded,
+ * or have `@`, `~` or `+` in it.
  */
 function isPlainPath(path: string): boolean {
   const names = path.startsWith(ONE_MODEL) ? /^(?:[\w.:@~+-]|%[0-9A-Fa-f]{2})+$/ : /^[\w.:-]+$/;

@@ -12,15 +12,15 @@ export interface TokenDoor {
 
 /**
  * The name of the token that a call has, in `Authorization: Bearer`, `x-api-key` or the page's cookie; null
- * where this machine may call without one. Of two in the headers one may be wrong: clients send what they
- * have. Throws ApiError 401 where a token is needed and there is none, or only wrong ones; 400 for two names;
- * and BridgeError as TokenKeeper does, so that nobody comes in while the tokens cannot be read.
+ * where this machine may call without one. Where both headers have a token, one of them may be wrong: clients
+ * send what they have. Throws ApiError 401 where a token is needed and there is none, or only wrong ones; 400
+ * for two names; and BridgeError as TokenKeeper does, so that nobody comes in while tokens cannot be read.
  */
 export function tokenNameOf({ header }: CallAtDoor, door: TokenDoor): string | null {
   if (!door.tokens.isInUse && !door.isOpenToOthers) return null;
   const bearer = /^Bearer +([\x21-\x7e]{1,512})$/i.exec(header('authorization') ?? '')?.[1];
   const sent = [bearer, header('x-api-key')].filter((one) => one !== undefined);
-  // What a program says of itself counts before what a browser keeps.
+  // A token in a header counts before the cookie that a browser sends by itself.
   const cookie = sent.length === 0 ? cookieToken(header('cookie')) : undefined;
   const given = cookie === undefined ? sent : [cookie];
   const [name = null, ...others] = new Set(

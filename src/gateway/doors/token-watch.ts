@@ -4,7 +4,7 @@ import type { TokenKeeper } from '../../admin/token-keeper.js';
 /** How often the names are looked at while calls with tokens are open. Milliseconds. */
 const LOOK_EVERY_MS = 1_000;
 
-/** Ends the calls of tokens that are removed while they wait, or hear a stream. */
+/** Ends the open calls of a token that is removed: those that wait, and those that receive a stream. */
 export class TokenWatch {
   readonly #tokens: Pick<TokenKeeper, 'hasName'>;
   readonly #lookEveryMs: number;

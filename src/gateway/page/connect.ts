@@ -2,7 +2,7 @@ import { element, fill } from './element.js';
 import { get, post, Refused } from './gateway.js';
 import { say } from './words.js';
 
-/** How each program is told of this gateway: `<ADDRESS>`, `<MODEL>` and `<TOKEN>` are put in. */
+/** How each program is told of this gateway: `<ADDRESS>`, `<MODEL>` and `<TOKEN>` are replaced. */
 const PROGRAMS: readonly (readonly [name: string, text: string])[] = [
   [
     'curl',

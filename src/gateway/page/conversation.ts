@@ -41,7 +41,7 @@ export function restoredConversation(): Conversation {
   return { model: '', turns: [], isOpen: false };
 }
 
-/** Whether a turn has anything to be sent; an answer that failed has not. */
+/** Whether a turn has anything to be sent; an answer that failed before its first word has not. */
 export function isSaid(turn: Turn): boolean {
   return turn.text !== '' || turn.images.length > 0;
 }

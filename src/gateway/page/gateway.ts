@@ -1,4 +1,4 @@
-/** What of the gateway's answers the page shows; page-data.ts of the gateway has the whole. */
+/** The part of the gateway's answers that the page shows; `page-data.ts` of the gateway has all of it. */
 export interface State {
   readonly now: string;
   readonly attendance: { readonly problem: string | null };
@@ -6,11 +6,11 @@ export interface State {
   readonly counts: { readonly pending: number; readonly running: number };
   readonly agents: readonly Agent[];
   readonly models: readonly Model[];
-  /** Of several, each, and why it cannot be read now. */
+  /** Where there are several: each, and why it cannot be read now; null where it can. */
   readonly bridges: readonly { readonly name: string; readonly problem: string | null }[];
 }
 
-/** What comes from one of several bridges has its name. */
+/** The bridge that something comes from, where there are several. */
 interface OfBridge {
   readonly bridge?: string;
 }
@@ -107,7 +107,7 @@ export class Refused extends Error {
   }
 }
 
-/** Reads what the page is made of. Throws Refused, or TypeError where the gateway is away. */
+/** Reads something of the gateway. Throws Refused, or TypeError where the gateway is away. */
 export async function get<T>(path: string): Promise<T> {
   return (await checked(await fetch(path))) as T;
 }

@@ -29,7 +29,7 @@ const app = document.getElementById('app') as HTMLElement;
 const main = element('main', { id: 'main' });
 const notice = element('p', { class: 'problem', role: 'alert' });
 
-/** Seen only by who came in with a token: without one there is nothing to leave. */
+/** Shown only to a person who came in with a token: without one there is nothing to leave. */
 const logout = element('button', { type: 'button', hidden: true, onclick: () => void leave() }, '');
 
 let state: State | null = null;
@@ -55,7 +55,7 @@ async function showLogout(): Promise<void> {
   logout.hidden = name === null;
 }
 
-/** Reads the state, and shows it where it is seen. */
+/** Reads the state, and shows it in all parts that were opened. */
 async function read(): Promise<void> {
   try {
     state = await get<State>('/page/state');

@@ -10,7 +10,7 @@ export async function openRecord(id: string): Promise<HTMLElement> {
   const error = answer?.error ?? null;
   return element(
     'section',
-    // What waits for its answer is shown again when that is there.
+    // An open task has this attribute: page.ts shows it again once its answer is there.
     { 'aria-label': say('record'), 'data-open': answer === null ? record.task : undefined },
     element('h2', {}, `${say('record')} ${record.task.slice(0, 8)}`),
     element(

@@ -1,2 +1,2 @@
-// The bundler takes style sheets.
+// The bundler takes imported style sheets.
 declare module '*.css';

@@ -35,7 +35,7 @@ function tokensIn(value: unknown): number {
   if (typeof value !== 'object' || value === null) return value === undefined ? 0 : 1;
   const { type } = value as { readonly type?: unknown };
   if (type === 'image' || type === 'document') return TOKENS_AN_IMAGE;
-  // The text of a block stands in one field; its type, and where it is cached, are not in the prompt.
+  // The text of a block stands in one field; its type and its `cache_control` are not in the prompt.
   if (type === 'text') return tokensIn((value as { readonly text?: unknown }).text);
   const fields = Object.entries(value).filter(([name]) => name !== 'cache_control');
   return fields.reduce((sum, [name, one]) => sum + estimateTokens(name) + tokensIn(one), 0);

@@ -8,7 +8,7 @@ import { LOCAL_ONLY_HEADER, readLocalOnly } from '../local-only.js';
 import { type CallBody, readCallBody } from '../read-body.js';
 import { route } from './route.js';
 
-/** What goes into the bridge as a task. */
+/** The calls that go into the bridge as tasks. */
 export function addGenerateRoutes(app: GatewayApp, parts: GatewayParts): void {
   const places = new CallPlaces(parts);
   for (const path of REQUEST_PATHS) {
@@ -54,8 +54,8 @@ function idempotencyKeyIn(header: string | undefined): string | null {
 
 /**
  * The answer to a call of Ollama's API that only has a model loaded or unloaded: an empty prompt, or no
- * messages. It is given here, and no task is made of it: where models stay is the agents' to decide. Null for
- * any other call.
+ * messages. It is given here, and no task is made of it: agents decide which models stay loaded. Null for any
+ * other call.
  */
 function preloadAnswer(path: RequestPath, body: CallBody, nowMs: number): CallBody | null {
   const isPreload =

@@ -11,7 +11,7 @@ const SPOKEN_VERSION = '0.12.6';
 
 const ONE_MODEL = '/v1/models/';
 
-/** What agents have said of their models, in the form of whoever asks; and that we run. */
+/** The models that agents have named, in the form of the API that asks; and that the gateway runs. */
 export function addModelRoutes(app: GatewayApp, { models, maxBodyBytes, version }: GatewayParts): void {
   route(app, '/', { GET: () => new Response('llm-bridge is running\n') });
   route(app, '/api/version', { GET: () => Response.json({ version: SPOKEN_VERSION, llm_bridge: version }) });

@@ -8,7 +8,7 @@ import { route } from './route.js';
 /** More than any body of the page has. */
 const MAX_BODY_BYTES = 64 * 1024;
 
-/** What the page asks for, and what it has done; it comes with the token that its browser keeps. */
+/** The routes for what the page reads and does. Its calls have the token that its browser keeps. */
 export function addPageRoutes(app: GatewayApp, { page }: GatewayParts): void {
   if (page === undefined) return;
   const { data, actions } = page;
@@ -28,7 +28,7 @@ export function addPageRoutes(app: GatewayApp, { page }: GatewayParts): void {
     },
   });
   route(app, '/page/tokens', {
-    // Whether a token is needed at all, and whose the page is.
+    // Whether a token is needed at all, and the name of the one that the page has.
     GET: async (c) => privateJson({ name: c.var.token }),
     async POST(c) {
       const { name } = await readCallBody(c.req.raw, MAX_BODY_BYTES);
@@ -43,7 +43,7 @@ export function addPageRoutes(app: GatewayApp, { page }: GatewayParts): void {
   });
 }
 
-/** What a person can put right is told in its own words. */
+/** A failure that a person can put right is told in its own words. */
 async function done<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;

@@ -5,10 +5,10 @@ import type { GatewayApp, GatewayEnv } from '../gateway-parts.js';
 /** Answers a call of a route. */
 export type RouteHandler = (c: Context<GatewayEnv>) => Response | Promise<Response>;
 
-/** What a path takes, by method. `GET` is `HEAD`, too. */
+/** The handlers of a path, by method. The one of `GET` also answers `HEAD`. */
 export type RouteMethods = Readonly<Partial<Record<'GET' | 'POST' | 'DELETE', RouteHandler>>>;
 
-/** Adds a path with all its methods. Every other method is told those, with 405. */
+/** Adds a path with all its methods. Any other method is answered with 405, and with those there are. */
 export function route(app: GatewayApp, path: string, handlers: RouteMethods): void {
   const methods = Object.entries(handlers);
   for (const [method, handler] of methods) app.on(method, path, handler);

@@ -2,7 +2,7 @@ import type { Context } from 'hono';
 import type { GatewayApp, GatewayEnv, GatewayParts } from '../gateway-parts.js';
 import { route } from './route.js';
 
-/** What is kept beside its client, and asked for by its id. */
+/** The routes for responses, files and batches: they are kept here, and asked for by their ids. */
 export function addStoredRoutes(app: GatewayApp, { stored }: GatewayParts): void {
   if (stored === undefined) return;
   const handler = (c: Context<GatewayEnv>) =>

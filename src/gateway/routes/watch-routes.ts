@@ -1,7 +1,7 @@
 import type { GatewayApp, GatewayParts } from '../gateway-parts.js';
 import { route } from './route.js';
 
-/** What watches over us asks for, with a token. */
+/** The routes for monitoring, with a token. */
 export function addWatchRoutes(app: GatewayApp, { metrics }: GatewayParts): void {
   route(app, '/metrics', {
     async GET() {

@@ -40,7 +40,7 @@ export function eventResponse(
     headers: {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache, no-transform',
-      // nginx would keep it until it is whole.
+      // nginx would hold it back until it is whole.
       'x-accel-buffering': 'no',
       'x-llm-bridge-task': task,
     },

@@ -7,7 +7,7 @@ import type { StoredTask } from './stored-tasks.js';
 
 type NamedEvent = JsonObject & { readonly type: string };
 
-/** How a stream of a response is read. */
+/** How the stream of a response is read. */
 export interface ReplaySettings {
   /** Only events with a higher number: what came before is known. -1 for all. */
   readonly startingAfter: number;
@@ -107,7 +107,7 @@ async function* untilCancelled(
   }
 }
 
-/** An event of the model server as it is given; null for one that we have said ourselves, or is none. */
+/** An event of the model server as clients get it; null for one that we have sent ourselves, and for none. */
 function ownEvent(stored: StoredTask, value: unknown): NamedEvent | null {
   if (!isJsonObject(value) || typeof value.type !== 'string') return null;
   const { type, response } = value;

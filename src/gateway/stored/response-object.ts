@@ -69,7 +69,7 @@ function ended(
   return { ...asked, ...body, id, created_at, background, store, metadata, status };
 }
 
-/** As many items a list has at most, and where nothing is said. */
+/** The most items of a page of the list, and how many it has where the client does not say. */
 export const ITEM_BOUNDS = { max: 100, usual: 20 };
 
 /** A page of the input of a response, as items with an id each. Throws ApiError as listPage does. */

@@ -18,13 +18,13 @@ import { type StoredTask, StoredTasks } from './stored-tasks.js';
 
 const PATH = '/v1/responses';
 
-/** An agent that claims a task does not ring: it is looked for at most so often. Milliseconds. */
+/** A claim does not ring the doorbell, so claims are looked at, no more often than this. Milliseconds. */
 const WHO_AGE_MS = 1_000;
 
 /**
  * Reads a call of `/v1/responses`; any other stays as it is. `isBackground`: it is to go on without its
- * client, and is answered by `Responses.begun`. `asked`: the call without the fields that are the gateway's.
- * Throws ApiError 400 for what goes not together.
+ * client, and is answered by `Responses.begun`. `asked`: the call without the gateway's own fields. Throws
+ * ApiError 400 for fields that do not go together, or are of the wrong type.
  */
 export function readResponseCall(call: GatewayCall): {
   readonly isBackground: boolean;
@@ -60,8 +60,8 @@ export class Responses {
   }
 
   /**
-   * Gives a response that was just asked in the background, under this task: as it is now, or as the stream
-   * of its events.
+   * Gives a response whose task was just asked in the background: as it is now, or as the stream of its
+   * events.
    */
   async begun(task: string, wantsStream: boolean): Promise<Response> {
     const stored = await this.#stored.find(task);
@@ -76,7 +76,7 @@ export class Responses {
     return task !== undefined && (await this.#stored.isHere(task));
   }
 
-  /** Answers a call below `/v1/responses/`. Throws ApiError 404 for what is not there, or another token's. */
+  /** Answers a call below `/v1/responses/`. Throws ApiError 404 for what is not there or another token's. */
   async answer({ method, path, query, token }: StoredCall): Promise<Response> {
     const [id = '', rest = ''] = path.slice(PATH.length + 1).split('/');
     const stored = await this.#find(id, token);
@@ -128,7 +128,7 @@ export class Responses {
     return eventResponse(events, { task, leave });
   }
 
-  /** Cancelled twice, or when it is over, it stays as it is. */
+  /** Cancels a response. One that is cancelled already, or is over, stays as it is. */
   async #cancel(stored: StoredTask): Promise<Response> {
     if (!isBackground(stored))
       throw new ApiError('only a response with background: true can be cancelled', { status: 400 });

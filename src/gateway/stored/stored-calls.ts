@@ -10,10 +10,10 @@ import type { ServedBridges } from '../served-bridges.js';
 import type { CallSpreader } from '../spread-calls.js';
 import type { StoredCall } from './stored-call.js';
 
-/** A batch whose first line is longer than this goes where there is room. Characters. */
+/** The model of a batch is looked for in this much of its file; without one, any bridge takes it. Bytes. */
 const MAX_LINE_CHARS = 4 * 1024 * 1024;
 
-/** Opens what answers calls for what is kept beside its client, on whichever bridge it is. */
+/** Makes the function that answers calls for responses, files and batches, on whichever bridge they are. */
 export function openStoredCalls(
   served: ServedBridges,
   how: {
@@ -49,7 +49,7 @@ async function answerResponse(served: ServedBridges, call: StoredCall): Promise<
   if (served.only !== null) return await served.only.responses.answer(call);
   const id = call.path.split('/')[3] ?? '';
   const bridges = served.open();
-  // Where it is known without a fetch; else all are asked, which may fetch their whole history.
+  // The bridge that knows it without a fetch; else all are asked, which may fetch their whole history.
   const known = await Promise.all(bridges.map(({ responses }) => responses.holds(id).catch(() => false)));
   const here = bridges.filter((_, at) => known[at]);
   for (const { responses } of here.length > 0 ? here : bridges) {
@@ -74,7 +74,7 @@ async function firstModelIn(file: string): Promise<string | undefined> {
       return isJsonObject(body) && typeof body.model === 'string' ? body.model : undefined;
     }
   } catch {
-    // What is no line of a batch is told when its lines are checked.
+    // A line that is none of a batch is reported when the lines are checked.
   } finally {
     input.destroy();
   }

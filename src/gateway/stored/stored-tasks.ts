@@ -22,21 +22,20 @@ export type StoredState =
   | { readonly status: 'open' | 'cancelled' | 'expired' }
   | { readonly status: 'answered'; readonly found: FoundAnswer };
 
-/** As many calls are remembered; more are read again. */
+/** The most calls that are remembered; others are read again. */
 const MAX_KNOWN = 10_000;
 
 interface Known {
   readonly stored: StoredTask;
-  /** Main up to here was looked through for what became of it. */
+  /** The commit of main up to which it was looked for what became of the call. */
   seen: string;
   isCancelled: boolean;
-  /** The commit that answers it. */
   isAnswered: boolean;
 }
 
 /**
- * The API calls in the record of a bridge, by the id of their task: also those of before this gateway, and of
- * others. A call that is asked for again and again is read once, and only new commits are looked through.
+ * The API calls in the record of a bridge, by the ids of their tasks, also those that other gateways asked. A
+ * call that is asked for again and again is read once; after that only new commits are looked through.
  */
 export class StoredTasks {
   readonly #view: BridgeView;
