@@ -11,17 +11,17 @@ export interface AnswerFigures {
   /** Answers, errors included. */
   readonly answers: number;
   readonly errors: number;
-  /** What models wrote, as far as model servers counted. */
+  /** The tokens of good answers that were not copied, as far as model servers counted them. */
   readonly tokens: number;
   /** From the question to the answer, mean. */
   readonly wait_s: number | null;
   /** From the start of the task to the answer, mean, of good answers that were not copied. */
   readonly generate_s: number | null;
-  /** During generation, of the same answers, as far as the model server counted. */
+  /** From the start of the task to the answer, of the same answers, as far as their tokens were counted. */
   readonly tokens_per_s: number | null;
 }
 
-/** Adds records up. It holds sums alone, however many records there are. */
+/** Adds records up. It keeps only sums, however many records there are. */
 export class AnswerTally {
   #answers = 0;
   #errors = 0;
@@ -59,7 +59,7 @@ export class AnswerTally {
   }
 }
 
-/** By what the figures are told apart. */
+/** The fields by which the figures are split. */
 export const STATS_KEYS = ['model', 'asker', 'agent', 'day'] as const;
 export type StatsKey = (typeof STATS_KEYS)[number];
 
@@ -77,15 +77,15 @@ export interface AnswerStats extends AnswerFigures {
 }
 
 /**
- * More names than this are counted together, under OTHERS: names are given by others, and must not fill the
+ * More names than this are counted together, under OTHERS. Names come from outside, and must not fill the
  * memory.
  */
 const MAX_NAMES = 5_000;
 export const OTHERS = '(others)';
 
 /**
- * The figures of records, by model, asker, agent and day. `dayOf` tells the day of a time, `2026-11-27`: it
- * is another one in each zone. Reads records one at a time.
+ * The figures of records, by model, asker, agent and day. `dayOf` tells the day of a time, `2026-11-27`,
+ * which depends on the time zone. Reads records one at a time.
  */
 export async function answerStats(
   records: AsyncIterable<StatsRecord> | Iterable<StatsRecord>,

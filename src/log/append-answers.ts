@@ -14,7 +14,8 @@ import { lastRotatedPosition } from './rotated-logs.js';
 import { lookAhead, walkAnswers, walkMainSince } from './walk-answers.js';
 
 /**
- * How many records are synced at a time. A failure takes back this many, and the next run writes them again.
+ * How many records are synced at a time. A failure takes back at most this many, and the next run writes them
+ * again.
  */
 const BATCH_RECORDS = 1000;
 
@@ -24,7 +25,7 @@ const BATCH_RECORDS = 1000;
  */
 const MAX_NAMED_COMMITS = 64;
 
-/** What was walked of main: so many commits, and the newest answer up to there. */
+/** How many commits of main were walked, and the newest answer up to there. */
 export interface Walk {
   count: number;
   lastAnswer: string | null;

@@ -35,8 +35,8 @@ export async function openToRead(access: BridgeAccess, far: Reach): Promise<Brid
 }
 
 /**
- * Deletes the claims that a crash has left on tasks with an answer, or without time: no agent may ever come
- * for them. Throws what git fails with.
+ * Deletes the claims that a crash has left on tasks that have an answer, or that nobody may answer any more:
+ * no agent may ever come for them. Throws BridgeError as git does.
  */
 export async function sweepDoneClaims(repo: Repository, nowMs: number): Promise<void> {
   await sweepClaims(repo, nowMs, async (tasks) => {

@@ -12,7 +12,7 @@ const CHUNK_BYTES = 256 * 1024;
 export interface FollowOptions {
   readonly follow: boolean;
   readonly signal: AbortSignal;
-  /** Of the lines that are there, only the last so many. */
+  /** Of the lines that are there, only this many: the newest. */
   readonly newest?: number | undefined;
   /** Only these lines; `newest` counts them alone. Default: all. */
   readonly wanted?: ((line: string) => boolean) | undefined;
@@ -104,7 +104,7 @@ async function openLines(
   };
 }
 
-/** The log that has come to its place; null where it has gone again, as while a folder is exchanged. */
+/** Opens the log that took its place; null where that is gone again, as while a folder is replaced. */
 async function reopen(file: string) {
   return openLines(file).catch((error: unknown) => {
     const { code } = ((error as BridgeError).cause ?? {}) as NodeJS.ErrnoException;
@@ -116,7 +116,8 @@ async function reopen(file: string) {
 const fromStart = async () => 0;
 
 /**
- * The offset where what is wanted begins. A search finds a time; the newest lines are counted from the end.
+ * The offset at which the wanted lines begin. A search finds a time; the newest lines are counted from the
+ * end.
  */
 async function startOf(
   handle: FileHandle,
@@ -147,14 +148,14 @@ async function startOfTime(handle: FileHandle, size: number, sinceMs: number): P
 }
 
 /**
- * The complete lines between two offsets, the last one first. Holds no more than a line and what is read at a
- * time.
+ * The complete lines between two offsets, the last one first. Keeps no more in memory than one line and one
+ * chunk.
  */
 async function* linesBackwards(
   handle: FileHandle,
   { from, to }: { readonly from: number; readonly to: number },
 ): AsyncGenerator<{ readonly line: Buffer; readonly start: number }> {
-  // The parts of the line that begins before what was read, in their order.
+  // The parts of a line that begins before what was read, in their order.
   let parts: Buffer[] = [];
   let isComplete = false;
   for (let end = to; end > from; ) {

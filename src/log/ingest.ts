@@ -66,12 +66,15 @@ export async function ingest(
   return result;
 }
 
-/** How far the list is behind main is asked once in so many answers: that costs a git. */
+/**
+ * How far the list of open tasks is behind main is asked once in this many answers, because it costs a git
+ * process.
+ */
 const ASKED_EVERY = 64;
 
 /**
- * The list saves work, so it costs nobody the answer that is in the log now. It is brought up to main where
- * much was walked, and where it fell behind answer by answer.
+ * Brings the list of open tasks up to main where much was walked, or where it fell behind answer by answer.
+ * Never throws: the list only saves work, and the answer is in the log by now.
  */
 async function keepList(
   repo: Repository,
@@ -85,6 +88,6 @@ async function keepList(
     const { taskTtlMs: ttlMs } = await (settings ?? readBridgeSettings(repo));
     await keepOpenTasks(repo, lastAnswer, { nowMs: now(), ttlMs });
   } catch {
-    // What it says stays true, and the next one brings it up to date.
+    // What the list says stays true, and a later ingest brings it up to date.
   }
 }

@@ -3,27 +3,31 @@ import type { ObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 
-/** A fetch may just miss a commit because main moved meanwhile; what is too large is missed again. */
+/**
+ * How often a message is fetched. A fetch may miss it because main moved meanwhile; one that is too large is
+ * missed every time.
+ */
 const MAX_TRIES = 2;
 
 /**
- * An answer that is larger is in no search and no figure of who reads over ssh: it comes when it is opened.
+ * A larger answer is in no search and no figures of a reader over ssh: it is fetched when somebody opens it.
+ * Bytes.
  */
 export const MAX_FIGURES_BYTES = 1024 * 1024;
 
-/** What of it is wanted. */
+/** Which messages are wanted. */
 export interface LargeMessageOptions {
-  /** Larger ones stay where they are. Default: all come. */
+  /** Larger ones stay on the server. Default: all are fetched. */
   readonly maxBytes?: number;
-  /** Tasks as well, for their metadata. Default: answers alone, so that no photo moves. */
+  /** Tasks as well, for their metadata. Default: answers alone, so that no photo is fetched. */
   readonly tasks?: boolean;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Brings messages that the clone of a view left out because they are large. A fetch for one goes from the tip
- * of main down to it, so it brings those after it as well: many are asked for together, and each fetch goes
- * further back than it has to.
+ * Fetches messages that the clone of a view left out because they are large. A fetch for one goes from the
+ * tip of main down to it, and so brings those after it as well. So many are asked for together, and each
+ * fetch goes further back than it has to.
  */
 export class LargeMessages {
   /** How often each was tried in vain. */
@@ -36,8 +40,8 @@ export class LargeMessages {
   ) {}
 
   /**
-   * Brings the messages of these commits, the oldest first, and what is up to `spare` commits behind the
-   * first that is missing. Throws BridgeError as requireFile does.
+   * Fetches the messages of these commits, which come the oldest first, and those of up to `spare` commits
+   * before the first that is missing. Throws BridgeError as requireFile does.
    */
   async bring(reader: ObjectReader, commits: readonly HistoryCommit[], spare = 0): Promise<void> {
     if (this.view.repo.leavesOutBytes === undefined) return;
@@ -56,19 +60,20 @@ export class LargeMessages {
     }
   }
 
-  /** Brings the file of this task, where tasks are wanted. Throws BridgeError as requireFile does. */
+  /** Fetches the file of this task, where tasks are wanted. Throws BridgeError as requireFile does. */
   async bringTask(id: string): Promise<void> {
     if (this.options.tasks !== true) return;
     const [commit] = await readHistory(this.view.repo, { from: [id], maxCount: 1 });
     if (commit === undefined) return;
-    // One may be all that is wanted; of many the later fetches go further back, so that there are few.
+    // The first may be the only one that is wanted. Each later fetch goes twice as far back, so that many
+    // tasks take few fetches.
     const spare = this.#taskFetches === 0 ? 0 : 2 ** this.#taskFetches;
     this.#taskFetches = Math.min(this.#taskFetches + 1, MAX_DOUBLINGS);
     await this.view.requireFile(commit, { spare, signal: this.options.signal });
   }
 }
 
-/** How often that doubles: longer than any history. */
+/** How often that distance doubles: it is longer than any history by then. */
 const MAX_DOUBLINGS = 30;
 
 async function isMissing(reader: ObjectReader, commit: HistoryCommit): Promise<boolean> {

@@ -68,7 +68,7 @@ export async function withLogFiles<T>(
   });
 }
 
-/** The rotated files and the current one, in no order. */
+/** The rotated files and the current one, by name, which is not the order of their records. */
 export async function listLogFiles(fs: LogFileSystem, logPath: string): Promise<LogFile[]> {
   const folder = path.dirname(logPath);
   const logName = path.basename(logPath);

@@ -5,7 +5,7 @@ import { BridgeError } from '../protocol/bridge-error.js';
 /**
  * What is wrong with the location of answers.log (`bridge.answersLog`); null where it is safe. Another user
  * who may write there could plant a symlink, so that the records are written into one of the owner's files.
- * Or he could put a log of his own there, whose records go to the on-answer executables.
+ * Or they could put a log of their own there, whose records go to the on-answer executables.
  */
 export function findLogFolderFault(logPath: string, gitDir: string): BridgeError | null {
   const found = findOpenLogFolder(logPath, gitDir);

@@ -13,7 +13,7 @@ export interface OlderRange {
 
 /**
  * Yields the wanted records of the files that were rotated away, the oldest first and each number once. A
- * file that was last written before `sinceMs` is not opened, and one that is rotated out meanwhile is passed
+ * file that was last written before `sinceMs` is not opened, and one that is removed meanwhile is passed
  * over. Throws BridgeError `bad-log` for one that cannot be unpacked.
  */
 export async function* olderLines(
@@ -31,7 +31,7 @@ export async function* olderLines(
   }
 }
 
-/** The newest `count` of them, the oldest first. Of the files, as few are read as have them. */
+/** The newest `count` of them, the oldest first. Reads no more files than it needs. */
 export async function newestOlderLines(
   logPath: string,
   count: number,
@@ -62,7 +62,7 @@ async function rotatedFiles(fs: LogFileSystem, logPath: string, sinceMs: number)
   const rotated: LogFile[] = [];
   for (const file of (await listLogFiles(fs, logPath)).filter(({ isCurrent }) => !isCurrent)) {
     const stats = await fs.stat(file.path).catch(unless('ENOENT'));
-    // logrotate keeps the time of a file that it packs.
+    // logrotate keeps the time of a file that it compresses.
     if (stats !== null && stats.mtimeMs >= sinceMs) rotated.push(file);
   }
   return sortByFirstRecord(fs, rotated);

@@ -49,7 +49,7 @@ interface AnswerRange {
   readonly large?: LargeMessages;
 }
 
-/** The answers of a history that may be longer than memory, one at a time, the oldest first. */
+/** The answers of a history that may not fit into memory, one at a time, the oldest first. */
 export async function* answersForwards(repo: Repository, range: AnswerRange): AsyncGenerator<HistoryRecord> {
   const { to, sinceMs = Number.NEGATIVE_INFINITY, large } = range;
   const reader = openObjectReader(repo);
@@ -67,9 +67,7 @@ export async function* answersForwards(repo: Repository, range: AnswerRange): As
   }
 }
 
-/**
- * The same, the newest first: what the reader does not take is not read. Of the rest ids alone are kept.
- */
+/** The same, the newest first. Answers that the reader does not take are not read. */
 export async function* answersBackwards(repo: Repository, range: AnswerRange): AsyncGenerator<HistoryRecord> {
   const { to, sinceMs = Number.NEGATIVE_INFINITY, large } = range;
   const reader = openObjectReader(repo);
@@ -78,13 +76,13 @@ export async function* answersBackwards(repo: Repository, range: AnswerRange): A
     const isWanted = (commit: HistoryCommit) => commit.committedAtMs >= sinceMs && isAnswer(commit);
     let walked = 0;
     for (let next: string | undefined = to; next !== undefined; ) {
-      // In pieces, because git tells a history from its old end only once it has walked all of it.
+      // In pieces, because git prints a history from its old end only after it has walked all of it.
       const commits: HistoryCommit[] = await readHistory(repo, { from: [next], maxCount: PIECE });
       for (const commit of commits) tasks.see(commit);
       for (let end = commits.length; end > 0; end -= GROUP) {
         const group = commits.slice(Math.max(0, end - GROUP), end).filter(isWanted);
-        // Twice as far as it has walked: all fetches together bring no more than twice what the last one
-        // does.
+        // As far back again as it has walked, so that all fetches together bring no more than twice what the
+        // last one does.
         await large?.bring(reader, group, walked);
         for (const commit of group.toReversed()) {
           const record = await recordOf(reader, tasks, commit);
@@ -104,7 +102,9 @@ export async function* answersBackwards(repo: Repository, range: AnswerRange): A
 /** Commits that are read at a time: a few megabytes. */
 const PIECE = 2_000;
 
-/** Of them, how many are looked at before what is large of them is fetched: the reader may take few. */
+/**
+ * How many of them are looked at before the large answers among them are fetched: the reader may take few.
+ */
 const GROUP = 16;
 
 function isAnswer(commit: HistoryCommit): boolean {

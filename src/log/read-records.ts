@@ -17,15 +17,15 @@ import { answersBackwards, answersForwards, type HistoryRecord, readAnswers } fr
 export interface RecordRange {
   /** Of the records that are there, only the newest `count`. */
   readonly count?: number;
-  /** Only those; `count` counts them alone. Default: all. */
+  /** Only the lines for which this is true; `count` counts them alone. Default: all. */
   readonly wanted?: ((line: string) => boolean) | undefined;
   /**
    * No answer that was made before this is wanted, milliseconds since the epoch: what is older is not read.
    */
   readonly sinceMs?: number | undefined;
   /**
-   * Over ssh a record may be without the `metadata` of a task that is large: a photo would have to be fetched
-   * for it. Default: none is.
+   * Over ssh a record may lack the `metadata` of a task that is large, because a photo would have to be
+   * fetched for it. Default: no record lacks it.
    */
   readonly isForPerson?: boolean;
   readonly follow: boolean;
@@ -38,8 +38,9 @@ const SAFETY_POLL_MS = 60_000;
 
 /**
  * Yields records as lines of JSON, the oldest first. On this machine they are the lines of `answers.log`,
- * brought up to date first where it is ours to write, behind those of its rotated files unless it is
- * followed; over ssh they are made from history, so without `seq` and `ingested_at`.
+ * which is brought up to date first where it is ours to write; the lines of its rotated files come before
+ * them, unless the log is followed. Over ssh the records are made from history, so they have no `seq` and no
+ * `ingested_at`.
  */
 export async function* readRecords(access: BridgeAccess, range: RecordRange): AsyncGenerator<string> {
   const address = parseAddress(access.repo);
@@ -56,7 +57,7 @@ async function* readLocal(
   const log = settings.answersLog;
   const reach = reachOf(sinceMs);
   const current = { signal, newest: count, wanted, ...reach };
-  // Who follows begins with the file that is written.
+  // With `follow` only the current file is read.
   if (follow) return yield* readLogLines(log, { ...current, follow });
   const older = { wanted: wanted ?? (() => true), ...reach };
   if (count === undefined) {
@@ -69,14 +70,17 @@ async function* readLocal(
   yield* newest;
 }
 
-/** An answer is added to the log when it comes; its agent's clock may be ahead of that by as much. */
+/**
+ * The log is searched by the time at which an answer was added. The clock of its agent may be ahead of that
+ * by this margin, so an answer may have been added before it was made.
+ */
 function reachOf(sinceMs: number | undefined): { readonly sinceMs?: number } {
   return sinceMs === undefined ? {} : { sinceMs: sinceMs - HISTORY_MARGIN_MS };
 }
 
 async function* readRemote(access: BridgeAccess, range: RecordRange): AsyncGenerator<string> {
   const { count, wanted, isForPerson = false } = range;
-  // Of few records the files come one by one.
+  // Where few records are read, the large files among them come one by one.
   const allFiles = !isForPerson && (count === undefined || wanted !== undefined);
   const view = await openBridgeView(access, 'all', { allFiles });
   const large = new LargeMessages(view, { tasks: !isForPerson, signal: range.signal });

@@ -3,9 +3,9 @@ import { logRecordSchema, parseLogLine } from '../protocol/log-record.js';
 
 /** Which records are wanted: those for which all of this is true. */
 export interface RecordFilter {
-  /** One of these texts stands in the question, the answer or the error, in capitals or not. */
+  /** One of these texts stands in the question, the answer or the error; capitals make no difference. */
   readonly texts?: readonly string[] | undefined;
-  /** The answer was made at this time or later, milliseconds since the epoch; and before the other. */
+  /** The answer was made at this time or later, and before `untilMs`. Milliseconds since the epoch. */
   readonly sinceMs?: number | undefined;
   readonly untilMs?: number | undefined;
   readonly asker?: string | undefined;
@@ -23,7 +23,7 @@ const filterSchema = logRecordSchema.pick({
 
 /**
  * Makes the test for a line of JSON; undefined where every line is wanted, also one that is no record. The
- * texts are searched as they stand, so that no pattern takes long.
+ * texts are no patterns, so no search takes long.
  */
 export function wantedBy(
   filter: RecordFilter,

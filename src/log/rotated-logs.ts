@@ -14,10 +14,9 @@ export async function sortByFirstRecord(fs: LogFileSystem, files: readonly LogFi
 }
 
 /**
- * The newest record in the rotated files; null where they have none. An empty log continues after
- * it. Every record that was ever written is in one of these files. If somebody removed that file,
- * the record is written again with the same number. Throws BridgeError `bad-log` where a file ends
- * with something that is not a record.
+ * The newest record in the rotated files; null where they have none. An empty log continues after it. Where
+ * somebody removed the file with the newest records, these are written again with the same numbers. Throws
+ * BridgeError `bad-log` where a file ends with something that is not a record.
  */
 export function lastRotatedPosition(fs: LogFileSystem, logPath: string): Promise<LoggedPosition | null> {
   return withLogFiles(fs, logPath, async (files) => {

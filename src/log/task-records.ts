@@ -24,7 +24,7 @@ const MAX_SEEN = 4096;
 export class TaskRecords {
   readonly #repo: Repository;
   readonly #reader: ObjectReader;
-  /** The tasks among the commits that were seen, without those that were looked up. */
+  /** The tasks among the commits that were seen, except those that were asked for since. */
   readonly #seen = new Map<string, FoundTask>();
 
   /** `large` brings tasks that the repository has left out. */
@@ -48,7 +48,7 @@ export class TaskRecords {
     }
   }
 
-  /** Of the task with this id. A task has one answer, so it is forgotten. */
+  /** What a record says of the task with this id. A task has one answer, so it is forgotten then. */
   async of(id: string): Promise<RecordTask> {
     const task = this.#seen.get(id) ?? (await this.#readPlain(id)) ?? (await this.#readAny(id));
     this.#seen.delete(id);
@@ -86,7 +86,7 @@ export class TaskRecords {
   }
 }
 
-/** The same text in memory of its own: a part of a text keeps the whole of it, here all that git printed. */
+/** Copies a text. A part of a string keeps the whole string in memory, here all that git printed. */
 function copyOf(text: string): string {
   return Buffer.from(text).toString();
 }

@@ -54,9 +54,9 @@ export async function* walkAnswers(
 }
 
 /**
- * The commits of `main` after `last`, the oldest first; all of them where `last` is null. `end` is a commit
- * behind it up to which there is no other answer: what is before that is left out, where `end` is on main.
- * Throws BridgeError `log-not-of-history` before it yields any, where `last` is not on main.
+ * The commits of `main` after `last`, the oldest first; all of them where `last` is null. `end` is a later
+ * commit up to which there is no other answer: where it is on main, the walk begins after it. Throws
+ * BridgeError `log-not-of-history` before it yields any, where `last` is not on main.
  */
 export async function* walkMainSince(
   repo: Repository,
@@ -65,7 +65,7 @@ export async function* walkMainSince(
 ): AsyncGenerator<HistoryCommit> {
   if (end !== null) {
     const walk = walkMainAfter(repo, end);
-    // The first step tells.
+    // The first step shows whether `end` is on main.
     const first = await walk.next().catch((error: unknown) => {
       if (error instanceof BridgeError && error.code === 'log-not-of-history') return null;
       throw error;
@@ -80,7 +80,10 @@ export async function* walkMainSince(
   else yield* walkMainAfter(repo, last);
 }
 
-/** The commits of `main` after one of them. Throws BridgeError `log-not-of-history` where it is none. */
+/**
+ * The commits of `main` after one of them. Throws BridgeError `log-not-of-history` where `last` is not on
+ * main.
+ */
 async function* walkMainAfter(repo: Repository, last: string): AsyncGenerator<HistoryCommit> {
   if (await isTip(repo, last)) return;
   // git also walks from a commit that exists but is not on main (main was set back by hand, or the log

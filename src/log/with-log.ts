@@ -18,7 +18,7 @@ export interface WithLogOptions {
 
 /**
  * Runs `job` with the path of the log while no other ingest of this bridge runs. Throws BridgeError
- * `open-log-folder`.
+ * `open-log-folder`, `locked`, or as readBridgeSettings does.
  */
 export async function withLog<T>(
   repo: Repository,

@@ -19,7 +19,7 @@ import { caughtUpTo, forgetAskAgain, isAskedAgain, readOnAnswerState } from './s
 /** How much of the log is read at a time. */
 const BATCH = { maxRecords: 100, maxChars: 4 * 1024 * 1024 };
 
-/** So often a record is tried, about ten minutes, before those behind it are. */
+/** How often a record is tried, which takes about ten minutes, before those after it are tried. */
 const PATIENT_TRIES = 8;
 
 /** How many records behind one that keeps failing are tried at a time. */
@@ -44,7 +44,7 @@ export async function deliver(context: DeliveryContext, recipient: Recipient): P
   let hasTaken = false;
   try {
     recipient.state ??= await readOnAnswerState(context.gitDir, entry.name);
-    // Otherwise somebody who can replace the log could have the executables run with his records.
+    // Otherwise somebody who can replace the log could have the executables run with their own records.
     requireSafeLogFolder(context.answersLog, context.gitDir);
     if (recipient.state === null) {
       recipient.state = caughtUpTo(await lastSeqBefore(context, entry.sinceMs));
@@ -122,7 +122,8 @@ async function probe(context: DeliveryContext, recipient: Recipient, first: Unta
 async function giveAgain(context: DeliveryContext, recipient: Recipient): Promise<boolean> {
   const { gitDir, answersLog } = context;
   let hasTaken = false;
-  // First, so that a failure of ours is not met again and again. What is not given by then stays set aside.
+  // First, so that a failure of ours does not come again and again. What was not given by then stays set
+  // aside.
   await forgetAskAgain(gitDir, recipient.entry.name);
   for (const one of recipient.state?.set_aside ?? []) {
     const [record] = await readRecordsFrom(DISK, answersLog, ({ seq }) => seq >= one.seq, {

@@ -37,7 +37,7 @@ export interface Untaken {
   readonly failure: FailedRun;
 }
 
-/** The records up to `seq` are done with, and `untaken` of them are set aside. */
+/** Notes that the records up to `seq` are done with, and that `untaken` of them are set aside. */
 export async function pass(
   context: DeliveryContext,
   recipient: Recipient,
@@ -51,7 +51,7 @@ export async function pass(
   await save(context, recipient);
 }
 
-/** It took nothing, and is tried again later: after twice the wait of the time before. */
+/** Notes that it took nothing. It is tried again later, after twice the wait of the time before. */
 export async function fail(context: DeliveryContext, recipient: Recipient, reason: string): Promise<void> {
   const { last_seq = 0, failures = 0, set_aside = [] } = recipient.state ?? {};
   recipient.notBeforeMs = context.now() + Math.min(context.retryMs * 2 ** failures, MAX_RETRY_MS);

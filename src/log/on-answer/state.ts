@@ -16,7 +16,9 @@ const setAsideSchema = z.object({
 });
 export type SetAside = z.infer<typeof setAsideSchema>;
 
-/** Beyond this, the oldest are forgotten. A hook that refuses so many is broken, and `status` says so. */
+/**
+ * Beyond this, the oldest are forgotten. An executable that refuses so many is broken, and `status` shows it.
+ */
 const MAX_SET_ASIDE = 1000;
 
 /**
@@ -24,7 +26,10 @@ const MAX_SET_ASIDE = 1000;
  * `set_aside`.
  */
 const onAnswerStateSchema = z.object({
-  /** The newest record it took; records up to here are not given to it again. */
+  /**
+   * The newest record that it took or that was set aside. Records up to here are not given to it again,
+   * unless somebody asks for those set aside.
+   */
   last_seq: z.int().min(0),
   /** How often in a row the next record failed. */
   failures: z.int().min(0),
@@ -126,7 +131,10 @@ export interface OnAnswerStatus {
   readonly name: string;
   /** `new`: it has not been given a record yet. `refused`: it is not run at all. */
   readonly state: 'new' | 'ok' | 'failing' | 'refused';
-  /** The newest record it took; null where it is new, or where its state cannot be read. */
+  /**
+   * The newest record that it took or that was set aside; null where it is new, or where its state cannot be
+   * read.
+   */
   readonly last_seq: number | null;
   /** How often in a row the next record failed. */
   readonly failures: number;
