@@ -35,7 +35,10 @@ export class AnswerPieces {
     }
   }
 
-  /** The answer is there; null: it is an error, and no text. Later pieces of the stream are passed over. */
+  /**
+   * Call it when the answer is there; null for an error, which has no text. Later pieces of the stream are
+   * ignored.
+   */
   finish(answer: string | null): void {
     if (this.#isOver) return;
     this.#isOver = true;

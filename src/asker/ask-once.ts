@@ -8,7 +8,7 @@ import { commitLocal, identified } from './commit-local.js';
 import { taskSubmission } from './submission.js';
 import { loginName, type TaskDraft } from './task-draft.js';
 
-/** For whom a content is asked, and who hears of it. */
+/** The bridge to ask, the name of the asker, and who hears of the task. */
 export interface AskOnce {
   readonly repo: Repository;
   readonly taskTtlMs: number;
@@ -18,7 +18,7 @@ export interface AskOnce {
 }
 
 /**
- * Asks what a file says, unless it was asked already. For that the ref `refs/bridge/watch/<hash of the path>`
+ * Asks what a file says, unless it was asked already. The ref `refs/bridge/watch/<hash of the path>`
  * remembers the last task of this file. It moves in the same transaction as `main`, so a restart neither
  * repeats nor misses a task. Throws BridgeError `watch-failed` where that could not be noted, and what
  * commitLocal does.

@@ -6,13 +6,13 @@ import { type AskOptions, type AskOutcome, ask } from './ask.js';
 /** A piece of an answer; the last one is how it ended. */
 export type PieceOrOutcome = AnswerPiece | { readonly outcome: AskOutcome };
 
-/** What is waited for at a time, where nothing comes. Milliseconds. */
+/** How long one wait lasts where nothing comes. Milliseconds. */
 const LONG_MS = 60_000;
 
 /**
- * As `ask`, and says what is written while it is: the text since the last `restart` is the answer, to the
- * byte, once the outcome has come. Leaving the loop ends the waiting, and the task stays asked. Throws what
- * `ask` throws.
+ * Like `ask`, and yields the answer while it is written: the text since the last `restart` is the answer, to
+ * the byte, once the outcome has come. Leaving the loop ends the waiting, and the task stays asked. Throws
+ * what `ask` throws.
  */
 export async function* askPieces(
   access: BridgeAccess,
@@ -36,7 +36,7 @@ export async function* askPieces(
       isOver = true;
       notifier.ring();
     });
-  // Thrown below, and not before what came was taken.
+  // It is thrown below, after the pieces that came before it were taken.
   asking.catch(() => {});
   try {
     while (!isOver || waiting.length > 0) {

@@ -24,7 +24,7 @@ export interface AskOptions {
     readonly nowMs: number;
     /** The whole id of the task that is replied to. */
     readonly replyTo: string | undefined;
-    /** Whether the task is to be answered aloud: somebody listens (`onPiece`), and the bridge has streams. */
+    /** Whether to stream the answer: somebody listens (`onPiece`), and the bridge has streams. */
     readonly stream: boolean;
   }) => TaskDraft;
   /**
@@ -47,18 +47,18 @@ export interface AskOptions {
    */
   readonly onWaiting?: (waiting: Waiting) => void;
   /**
-   * Called with the answer while it is written, where it is, and with what of it was not said in the end: the
-   * text since the last `restart` is then the answer, to the byte. Must not throw. Default: nobody listens.
+   * Called with the pieces of the answer while it is written, and in the end with the rest of it: the text
+   * since the last `restart` is then the answer, to the byte. Must not throw. Default: nobody listens.
    */
   readonly onPiece?: (piece: AnswerPiece) => void;
-  /** How soon and how often to look for that. Default: WATCHFUL. */
+  /** How soon and how often to look for what `onWaiting` tells. Default: WATCHFUL. */
   readonly looks?: LookPace;
   /**
    * `onWaiting` also tells the place in line and about how long it takes, with `sameModel`. Over ssh it costs
    * a fetch of the history in which tasks can be pending. Default: it does not.
    */
   readonly wantsPlace?: boolean;
-  /** How spellings of a model are compared, so that waiting for one is told apart. Default: it is not. */
+  /** How spellings of a model are compared: for `model-away`, and for the place in line. */
   readonly sameModel?: SameModel;
 }
 
@@ -109,7 +109,7 @@ export async function askInView(view: BridgeView, options: AskOptions): Promise<
 /** What is waited for: `asked` is the model that the task wants; absent where nobody is to know of it. */
 type WaitOptions = AskOptions & { readonly asked: AskedModel | undefined };
 
-/** Waits for the answer, and hands on what is said of it meanwhile. */
+/** Waits for the answer, and hands on its pieces meanwhile. */
 async function waitAloud(view: BridgeView, asked: Committed, options: WaitOptions): Promise<AskOutcome> {
   const { onPiece } = options;
   if (onPiece === undefined) return await waitForAnswer(view, asked, options);

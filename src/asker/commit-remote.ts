@@ -16,10 +16,10 @@ import type { Refusal } from '../protocol/refusal.js';
 import type { Committed } from './commit-local.js';
 import type { Submission } from './submission.js';
 
-/** Lost races and broken connections together; with the pauses about a minute. */
+/** The most tries, for lost races and broken connections together. The pauses between them take some 13 s. */
 const MAX_TRIES = 12;
 
-/** After this many refusals, a fault of the server's own counts as final. */
+/** After this many tries, a fault of the server's own counts as final. */
 const MAX_INTERNAL = 3;
 
 /** The bridge that a message goes to, and who writes it. */

@@ -18,7 +18,7 @@ export interface Standing {
   readonly answer: string;
 }
 
-/** How a question is waited for: as `ask`, without what the conversation itself says. */
+/** The options of one question: those of `ask` that the conversation does not set itself. */
 export type TurnOptions = Pick<
   AskOptions,
   'signal' | 'timeoutMs' | 'onAsked' | 'onWaiting' | 'onPiece' | 'looks' | 'sameModel' | 'wantsPlace'
@@ -79,8 +79,8 @@ export class Conversation {
   }
 
   /**
-   * Asks the last question again, with `changes` of its fields, in the place of the last one. Null where
-   * there is none.
+   * Asks the last question again, with `changes` to its fields, as a reply to the same task as before. Null
+   * where there is none.
    */
   async retry(changes: Partial<TaskJson>, options: TurnOptions): Promise<AskOutcome | null> {
     if (this.#turn === null) return null;
@@ -121,7 +121,10 @@ export class Conversation {
     return this.#writer.name === undefined ? {} : { name: this.#writer.name };
   }
 
-  /** With the view that is open; one that something failed in may be damaged, or cut off. */
+  /**
+   * Works with the open view. Where something fails the view may be damaged or cut off, so it is closed, and
+   * the next call opens another.
+   */
   async #using<T>(work: (view: BridgeView) => Promise<T>): Promise<T> {
     const reach = this.#turn === null ? 'tip' : 'window';
     this.#view ??= await openToWrite(this.#access, reach, { name: this.#writer.name });

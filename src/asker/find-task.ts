@@ -62,7 +62,7 @@ export async function findTaskAnywhere(
 /** In place of an id: the task that this asker asked last. */
 export const LAST = 'last';
 
-/** Of an asker's newest commits so many are read first: seldom are they all cancels. */
+/** How many of an asker's newest commits are read first: seldom are they all cancels. */
 const NEWEST_COMMITS = 20;
 
 /**

@@ -6,7 +6,7 @@ import { BridgeError } from '../protocol/bridge-error.js';
 
 /** What a file holds: its bytes where they may be a task, else only how many there are, and their hash. */
 export interface FileContent {
-  /** SHA-256, 64 hex digits: what whoever wrote the file knows it by. */
+  /** SHA-256, 64 hex digits, by which the writer of the file knows it. */
   readonly hash: string;
   readonly bytes: Buffer | null;
   readonly size: number;

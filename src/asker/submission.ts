@@ -58,8 +58,8 @@ export function taskSubmission(
     async compose(context, parent) {
       const { repo, reader } = context;
       const [blob, before] = await Promise.all([asIs(repo), reader.info(`${parent}:${file}`)]);
-      // A large file on main may have been left out. Where it is the one to be asked, it is here once
-      // written.
+      // A large file on main may have been left out. Where it equals the one to be asked, it is here once
+      // that is written.
       if (before === null && repo.leavesOutBytes !== undefined) await blob.written.catch(() => {});
       const onMain = before ?? (await reader.info(`${parent}:${file}`));
       const equal =
@@ -71,7 +71,7 @@ export function taskSubmission(
       const { id, written } = equal.status === 'spent' ? await beginBlob(repo, bytes) : blob;
       return { blob: id, written, message: askMessage({ hash: taskHash(bytes), question: draft.question }) };
     },
-    // One commit does not show who asked that; history does.
+    // The tip alone does not show whether these bytes still wait for an answer; history does.
     needsHistory: async (repo, ref) => (await resolveRef(repo, `${ref}:${file}`)) === (await asIs(repo)).id,
   };
 }
@@ -89,9 +89,9 @@ export type EqualTask = { readonly status: 'spent' } | { readonly status: 'reuse
 const MARGIN_MS = MAX_CLOCK_AHEAD_MS + MAX_CLOCK_BEHIND_MS;
 
 /**
- * Finds the state of the task whose file on `ref` has exactly the bytes to be asked. This happens when
- * `--dedup` asks the same twice in a row. Ask again for each new parent: another asker may have put the same
- * bytes there meanwhile.
+ * Finds the state of the task whose file on `ref` has exactly the bytes to be asked, as when `--dedup` asks
+ * the same twice in a row. Ask again for each new parent: another asker may have put the same bytes there
+ * meanwhile.
  */
 async function findEqualTask(
   { repo, reader, requireFile }: SubmissionContext,

@@ -8,8 +8,9 @@ import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
 import { readQueue } from '../protocol/queue.js';
 
 /**
- * What a task waits for: the agent that is at it, or for an agent. Times are by the server's clock. `line`:
- * its place in line, and about how long it takes; null where nobody wanted to know, or nothing says it.
+ * What a task waits for: an answer by the agent that works on it, or for an agent. Times are by the server's
+ * clock. `line`: its place in line, and about how long it takes; null where nobody wanted to know, or nothing
+ * says it.
  */
 export type Waiting = {
   readonly attendance: Attendance;
@@ -17,7 +18,10 @@ export type Waiting = {
   readonly line?: Place | null;
 } & ({ readonly for: 'answer'; readonly work: TaskWork } | { readonly for: 'agent' });
 
-/** When to look what a task waits for: first, and at the longest; in between it grows. Milliseconds. */
+/**
+ * When to look what a task waits for: the time until the first look, and the longest between two looks. In
+ * between it grows. Milliseconds.
+ */
 export interface LookPace {
   readonly firstMs: number;
   readonly longestMs: number;
@@ -29,14 +33,14 @@ const MAX_READ = 20_000;
 /** For somebody who watches. */
 export const WATCHFUL: LookPace = { firstMs: 1_000, longestMs: 10_000 };
 
-/** For a program, which wants to know that nobody is there, and nothing of a quick answer. */
+/** For a program, which wants to know that nobody is there, and needs no look where the answer comes soon. */
 export const PATIENT: LookPace = { firstMs: 10_000, longestMs: 30_000 };
 
 /** Who wants to know what a task waits for, and how soon. */
 interface Watched {
   readonly onWaiting?: (waiting: Waiting) => void;
   readonly looks?: LookPace;
-  /** The model that the task wants; absent: nobody asks for it. */
+  /** The model that the task wants; absent where nobody is to know of it. */
   readonly asked?: AskedModel | undefined;
   /** Also the place in line. Over ssh that costs a fetch of the history in which tasks can be pending. */
   readonly wantsPlace?: boolean;

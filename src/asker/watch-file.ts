@@ -16,7 +16,7 @@ export interface WatchOptions extends SettleOptions, AskOnce {
    * as a task.txt.
    */
   readonly file: string;
-  /** The bridge's; what cannot be asked is noted beside it (`watched-log.ts`). */
+  /** The log of the bridge; what cannot be asked is noted beside it (`watched-log.ts`). */
   readonly answersLog: string;
   /**
    * Called once for a change that is no task (not UTF-8, a bad field), and where a task could not be asked.
@@ -31,9 +31,9 @@ const RETRY_MS = 5_000;
 
 /**
  * Asks every settled change of a file as a task, until the signal aborts. The content at the start counts as
- * a change unless it was asked already. Empty and blank files are no tasks. A byte order
- * mark is left out, and UTF-16 is converted. What can be no task, and what was asked with another hash than
- * the file's, is noted in `watched.log`.
+ * a change unless it was asked already. Empty and blank files are no tasks. A byte order mark is left out,
+ * and UTF-16 is converted. What can be no task, and what was asked with another hash than the file's, is
+ * noted in `watched.log`.
  */
 export async function watchFile(options: WatchOptions): Promise<void> {
   const watch = new FileWatch(options);
@@ -57,7 +57,7 @@ class FileWatch {
   #turn: Promise<void> = Promise.resolve();
   #isWaiting = false;
   #retry: NodeJS.Timeout | undefined;
-  /** What was said last of what is tried again. */
+  /** The problem that was told last, of what is tried again. */
   #told: string | null = null;
   /** The hash of the content that was refused last, and of the one that was noted last. */
   #refused: string | null = null;
@@ -108,7 +108,7 @@ class FileWatch {
     await askOnce(this.#file, draft, this.#options);
     const asked_as = taskHash(draft.bytes);
     if (asked_as === content.hash) return;
-    // The answer comes under another hash than the one that whoever wrote the file waits for.
+    // The writer of the file waits for the hash of its bytes, and the answer comes under another.
     await this.#note(content.hash, { asked_as, error: null });
   }
 
