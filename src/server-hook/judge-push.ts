@@ -56,13 +56,13 @@ export interface PushInput {
   readonly nowMs: number;
   /** Given where the settings were read already. */
   readonly settings?: Promise<BridgeSettings> | undefined;
-  /** The descriptor of the copy of the pack, where there is one (see `citations.ts`). */
+  /** The descriptor of the copy of the pack, where there is one (see `pack-copy.ts`). */
   readonly packCopy?: number | null;
 }
 
 /**
- * Judges a push as a whole: main by its rules, then what goes beside it. Returns null where
- * the push may go through, else the first refusal, which names the pusher and the ref. Writes nothing.
+ * Judges a push as a whole: main by its rules, then the refs beside it. Returns null where the push may go
+ * through, else the first refusal, which names the pusher and the ref. Writes nothing.
  */
 export async function judgePush(input: PushInput): Promise<Refusal | null> {
   const who = await readPrincipal(input.repo.gitDir, input.env);

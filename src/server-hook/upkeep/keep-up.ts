@@ -18,7 +18,7 @@ const stateSchema = z.object({
 });
 type UpkeepState = z.infer<typeof stateSchema>;
 
-/** A push of the largest message, with what git needs beside it. */
+/** Room for a push of the largest message, with what git needs beside it. */
 const SPARE_BYTES = 16 * 1024 * 1024;
 
 const NOTHING_DONE: UpkeepState = { packed: null, left: { files: 0, bytes: 0 } };
@@ -45,9 +45,9 @@ export async function keepUp(repo: Repository, { now = false } = {}): Promise<bo
     const packed = await packMessages(repo, state.packed);
     await writeState(folder, { ...state, packed });
     await gitText(repo, ['prune-packed', '--quiet']);
-    // Another gc may be at it, or the lock of a killed one in its way: post-receive starts the repair then.
-    // One
-    // that finds the disk full leaves there what it had begun, and the next one does not come to remove it.
+    // It may fail: another gc may be running, or the lock of a killed one is in its way, and then
+    // post-receive starts the repair. A gc that finds the disk full leaves its unfinished packs there, and
+    // the next one fails before it removes them. So there has to be room for the packs that it writes again.
     if (await hasRoomFor(repo.gitDir, await bytesOfPacks(repo.gitDir))) await runGit(repo, ['gc', '--quiet']);
     await mergeNamedPacks(repo);
     await writeState(folder, { packed, left: countLoose(repo.gitDir) });
@@ -56,7 +56,7 @@ export async function keepUp(repo: Repository, { now = false } = {}): Promise<bo
   return result.held && result.value;
 }
 
-/** Whether there is room for so many bytes more, and some for the pushes that come meanwhile. */
+/** Whether there is room for this many bytes more, and for the pushes that come meanwhile. */
 async function hasRoomFor(gitDir: string, bytes: number): Promise<boolean> {
   const { bavail, bsize } = await statfs(path.join(gitDir, 'objects'));
   return bavail * bsize > bytes + SPARE_BYTES;

@@ -18,7 +18,7 @@ const MANY_BYTES = 64 * 1024 * 1024;
 
 const FOLDERS = Array.from({ length: 256 }, (_, at) => at.toString(16).padStart(2, '0'));
 
-/** How many folders a look at the push takes: less than a millisecond, and it is one of many. */
+/** How many folders are looked at after a push: that takes less than a millisecond. */
 const SAMPLE = 4;
 
 /** Counts all loose objects of a repository. A file that goes away meanwhile is not counted. */
@@ -38,8 +38,8 @@ export function countLoose(gitDir: string, folders: readonly string[] = FOLDERS)
 }
 
 /**
- * Estimates the same from a few of the folders, at every push other ones: ids are spread evenly. Large
- * objects that the sample misses are in that of another push.
+ * Estimates the same from a few folders, because ids are spread evenly. Each push takes other folders, so
+ * large objects that one sample misses are in the sample of another push.
  */
 export function estimateLoose(gitDir: string, random: () => number = Math.random): LooseObjects {
   const first = Math.floor(random() * FOLDERS.length);

@@ -50,10 +50,10 @@ export function readPackList(gitDir: string, name: string): Promise<string> {
 }
 
 /**
- * Takes a pack that git has just written in the folder `from` among the named ones, and returns once it is on
- * the disk, name and all: only then may the objects go that it stands for. The index comes last: git takes a
- * pack without one for none. A pack without its `.keep` is one of git's own, so a crash here only means that
- * a gc puts it together with others.
+ * Moves a pack that git has just written in the folder `from` among the named ones. Returns once it is on the
+ * disk, name and all: only then may its loose objects be removed. The index is moved last, because git does
+ * not use a pack without one. A pack without its `.keep` counts as git's own, so after a crash here a gc only
+ * puts it together with others.
  */
 export async function keepNamedPack(
   gitDir: string,
@@ -83,8 +83,8 @@ export async function writeNote(file: string, text: string): Promise<void> {
 const removalSchema = z.object({ by: z.string(), names: z.array(z.string().regex(PACK_NAME)) });
 
 /**
- * Removes packs whose objects are all in the pack `by`, which is on the disk. It is noted first: of those
- * that a kill left, some may be too large beside the small ones to be put together with them soon.
+ * Removes packs whose objects are all in the pack `by`, which is on the disk. The removal is noted first, so
+ * that it is ended after a kill: some that are left may be too large to be put together with small ones soon.
  */
 export async function removeNamedPacks(gitDir: string, by: string, names: readonly string[]): Promise<void> {
   await writeNote(removalOf(gitDir), `${JSON.stringify({ by, names })}\n`);
@@ -116,8 +116,9 @@ async function isPack(gitDir: string, name: string): Promise<boolean> {
 }
 
 /**
- * Removes a pack whose objects are all in another. The index goes before the pack: git takes a pack without
- * index for none, and looks again for what it misses. The list goes last, so that a kill in between is seen.
+ * Removes a pack whose objects are all in another. The index goes before the pack: git does not use a pack
+ * without one, and looks again for the objects that it misses. The list goes last, so that a kill in between
+ * is seen.
  */
 async function removeNamedPack(gitDir: string, name: string): Promise<void> {
   for (const ending of ['keep', 'idx', 'rev', 'bitmap', 'pack'])

@@ -16,13 +16,15 @@ import {
   upkeepFolder,
 } from './named-packs.js';
 
-/** The most commits of one upkeep, the newest. What is behind them is left to `git gc`. */
+/** The most commits of one upkeep, the newest. Older ones are left to `git gc`. */
 const MAX_COMMITS = 100_000;
 
 /** A task that is larger is packed under the name of its file: only the owner can commit it. */
 const MAX_NAMED_BYTES = 64 * 1024 * 1024;
 
-/** Two packs are put together where the larger one is at most so many times the smaller. */
+/**
+ * A pack is put together with the smaller ones where it is at most this many times as large as all of them.
+ */
 const GEOMETRY = 2;
 
 /**
@@ -37,9 +39,9 @@ const PACK_SETTINGS = [
 ];
 
 /**
- * Packs the messages of main since `packed` (null: what is still loose of the newest), each task under the
- * name of its conversation. Returns the tip that everything is packed up to; null where main is not there.
- * The objects are on the disk in their pack before they go anywhere else; nothing is removed here.
+ * Packs the messages of main since `packed` (null: those of the newest that are still loose), each task under
+ * the name of its conversation. Returns the tip that everything is packed up to; null where main is not
+ * there. The objects are on the disk in their pack when this resolves; nothing is removed here.
  *
  * Deltas are computed anew: a pusher's git has compared every task with whatever stood in the file before.
  */
@@ -54,8 +56,8 @@ export async function packMessages(repo: Repository, packed: string | null): Pro
 
 /**
  * Puts small named packs together, so that there are few of them and each conversation is whole in few.
- * Deltas that are there are reused, so this is copying but for the newest turn of each pack. Removes the
- * packs that it has put together, after the new one is on the disk.
+ * Existing deltas are reused, so all is copied but the newest turn of each pack. Removes the packs that it
+ * has put together, after the new one is on the disk.
  */
 export async function mergeNamedPacks(repo: Repository): Promise<void> {
   await endRemoval(repo.gitDir);
@@ -76,8 +78,8 @@ export async function mergeNamedPacks(repo: Repository): Promise<void> {
 }
 
 /**
- * git writes into a folder of ours, because it leaves what it had begun where it fails or is killed: on a
- * full disk each try would take what room there is left.
+ * git writes into a folder of ours, because it leaves its unfinished files where it fails or is killed: on a
+ * full disk each try would take more of the room that is left.
  */
 async function writeNamedPack(
   repo: Repository,
@@ -86,7 +88,7 @@ async function writeNamedPack(
 ): Promise<NamedPack> {
   const begun = path.join(upkeepFolder(repo.gitDir), 'begun');
   await rm(begun, { recursive: true, force: true });
-  // git takes the repository for none where it is not there.
+  // Without this folder git does not accept the repository.
   await mkdir(path.join(begun, 'pack'), { recursive: true, mode: 0o700 });
   const env = {
     ...repo.env,
@@ -114,7 +116,7 @@ async function isBehind(repo: Repository, commit: string, tip: string): Promise<
 const COMMIT = /^([0-9a-f]{40,64}) ([0-9a-f]{40,64})$/;
 const CHANGE = /^:[0-7]+ [0-7]+ [0-9a-f]+ ([0-9a-f]+) [A-Z]\t(.*)$/;
 
-/** The objects of the commits behind `tip`, as `git pack-objects` reads them: each id once. */
+/** The objects of `tip` and the commits before it, as `git pack-objects` reads them: each id once. */
 async function listObjects(repo: Repository, tip: string, since: string | null): Promise<string> {
   const reader = openObjectReader(repo);
   const lines = new Map<string, string>();
