@@ -8,7 +8,7 @@ import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
 import { readQueue } from '../protocol/queue.js';
 
 /**
- * What a task waits for: an answer by the agent that works on it, or for an agent. Times are by the server's
+ * What a task waits for: the answer of the agent that works on it, or an agent. Times are by the server's
  * clock. `line`: its place in line, and about how long it takes; null where nobody wanted to know, or nothing
  * says it.
  */

@@ -18,11 +18,11 @@ const NOBODY: SharingPlan = { by: 'nobody', options: [] };
 const NO_MASTER = ['-o', 'ControlMaster=no'];
 
 /**
- * Decides how connections are shared. `options` are to be added to the ssh command. Each has its own on
- * Windows, whose ssh cannot share; for a program that is not OpenSSH; where no folder fits the socket; and
- * where the user's ssh command has options for sharing, which win over ours. The user's connection is shared
- * where one is open (`ControlPath` in their configuration), because it may be the only one that logs in
- * without asking.
+ * Decides how connections are shared. `options` are to be added to the ssh command. Each command makes a
+ * connection of its own on Windows, whose ssh cannot share one; for a program that is not OpenSSH; where no
+ * folder fits the socket; and where the user's ssh command has options for sharing, which win over ours. The
+ * user's connection is shared where one is open (`ControlPath` in their configuration), because it may be the
+ * only one that logs in without asking.
  */
 export async function planSharing(
   address: Extract<BridgeAddress, { kind: 'ssh' }>,

@@ -64,8 +64,8 @@ export async function writeFileCommits(
 }
 
 /**
- * The same; returns the id of each commit. Many objects become one pack, as git does it with many that a push
- * brings.
+ * The same; returns the id of each commit. Many objects are written as one pack, as git does it with many
+ * objects of a push.
  */
 export async function writeFileChain(
   repo: Repository,

@@ -12,8 +12,8 @@ export const PROMISOR = 'llm-bridge';
 export const SETTING_LEFT_OUT = `remote.${PROMISOR}.promisor=true`;
 
 /**
- * For the same commands: git fetches nothing by its id. git knows it from 2.45 on, and older versions with
- * later security fixes know it too.
+ * For the same commands: git fetches no object by its id. git knows this variable from 2.45 on, and older
+ * versions with later security fixes know it too.
  */
 export const LEFT_OUT_ENV = { GIT_NO_LAZY_FETCH: '1' } as const;
 

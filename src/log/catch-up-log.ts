@@ -36,7 +36,7 @@ export async function openToRead(access: BridgeAccess, far: Reach): Promise<Brid
 
 /**
  * Deletes the claims that a crash has left on tasks that have an answer, or that nobody may answer any more:
- * no agent may ever come for them. Throws BridgeError as git does.
+ * no agent may ever come for them. Throws BridgeError as sweepClaims does.
  */
 export async function sweepDoneClaims(repo: Repository, nowMs: number): Promise<void> {
   await sweepClaims(repo, nowMs, async (tasks) => {

@@ -4,8 +4,8 @@ import { readHistory } from '../git/read-history.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 
 /**
- * How often a message is fetched. A fetch may miss it because main moved meanwhile; one that is too large is
- * missed every time.
+ * How often a fetch for a message is tried. One may miss it because main moved meanwhile; a message that is
+ * too large is missed every time.
  */
 const MAX_TRIES = 2;
 
