@@ -14,6 +14,8 @@ export interface HistoryRange {
   readonly sinceMs?: number;
   /** Only those of this author; `maxCount` counts them alone. The name of a principal. */
   readonly author?: string;
+  /** Only those with a line in their message that this basic regular expression fits. */
+  readonly messageLike?: string;
   /** False: only the commits of `from` themselves, by their dates. */
   readonly isWalking?: boolean;
 }
@@ -72,6 +74,7 @@ function historyArgs(range: HistoryRange): string[] {
     ...(range.maxCount === undefined ? [] : [`--max-count=${range.maxCount}`]),
     ...(range.sinceMs === undefined ? [] : [`--since=${gitDate(range.sinceMs)}`]),
     ...(range.author === undefined ? [] : byAuthor(range.author)),
+    ...(range.messageLike === undefined ? [] : ['--basic-regexp', `--grep=${range.messageLike}`]),
     ...(range.isWalking === false ? ['--no-walk'] : []),
     ...range.from,
     ...(range.not ?? []).map((id) => `^${id}`),

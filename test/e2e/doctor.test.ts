@@ -6,10 +6,12 @@ import { makeKeyPair } from '../../src/admin/make-key-pair.js';
 import { freePort } from '../../src/demo/free-port.js';
 import { sshCommandFor } from '../../src/demo/ssh-client.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { taskHash } from '../../src/protocol/task.js';
 import { startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
+import { commitOnMain } from '../support/commit-on-main.js';
 import { gitOk } from '../support/git.js';
 import { anAnswer } from '../support/message-writer.js';
 import { onCleanup } from '../support/on-cleanup.js';
@@ -31,6 +33,13 @@ const doctor = (args: readonly string[], env: Record<string, string>) =>
 /** The same by the built program. */
 const builtDoctor = (args: readonly string[], env: Record<string, string>) =>
   findingsOf(runCli(['doctor', '--json', ...args], { env }));
+
+/** Asks as a program of protocol 1 does that has the bridge on its own disk: no hook sees it. */
+async function askAsProtocol1({ repoPath, env }: PlainBridge, question: string): Promise<void> {
+  const hash = taskHash(Buffer.from(question));
+  const message = `ask ${hash.slice(0, 8)}: ${question}\n\nTask-Hash: ${hash}`;
+  await commitOnMain({ repoPath, ownerEnv: env }, { path: 'task.txt', content: question, message });
+}
 
 async function findingsOf(run: Promise<RunResult>) {
   const result = await run;
@@ -105,6 +114,7 @@ describe('on the server, the doctor', () => {
         'history',
         'log',
         'agents',
+        'askers',
         'on-answer',
         'gateway',
         'disk',
@@ -483,6 +493,16 @@ describe('on the server, the doctor', () => {
         status: 'broken',
         text: /tokens\.json is not JSON/,
         remedy: /^move it away, then make new tokens: llm-bridge token add NAME$/,
+      },
+    },
+    {
+      name: 'a program of protocol 1 that asks on the server itself',
+      breakIt: (b) => askAsProtocol1(b, 'two'),
+      ...{
+        check: 'askers',
+        status: 'warning',
+        text: /^a program of protocol 1 asks here as somebody, the last time .* ago/,
+        remedy: /^update the llm-bridge that this program starts/,
       },
     },
     {

@@ -4,6 +4,7 @@ import { MAIN_REF } from '../../protocol/names.js';
 import { gatewayFolder } from '../gateway-folder.js';
 import { readTasks } from '../read-tasks.js';
 import { judgeAgents } from './check-agents.js';
+import { checkAskers } from './check-askers.js';
 import { checkDisk, DEFAULT_DISK_THRESHOLDS, type DiskThresholds } from './check-disk.js';
 import { checkGateway } from './check-gateway.js';
 import { checkGit } from './check-git.js';
@@ -69,6 +70,7 @@ export function serverChecks(options: ServerCheckOptions): Check[] {
       run: () => checkLog(bridge().repo, bridge().settings.answersLog),
     },
     { name: 'agents', needs: [...needs, 'history'], run: () => checkAgents(bridge(), now()) },
+    { name: 'askers', needs: [...needs, 'history'], run: () => checkAskers(bridge().repo, now()) },
     { name: 'on-answer', needs, run: () => checkOnAnswer(gitDir()) },
     {
       name: 'gateway',
