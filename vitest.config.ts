@@ -23,6 +23,10 @@ const SHORTENED = [
     (table) => `test/e2e/hostile/${table}.test.ts`,
   ),
 ];
+// All three are one project, because each project has processes of its own, and each of these loads the
+// sources anew. One of them alone is a project when it is asked for by name.
+const PARTS = ['unit', 'integration', 'e2e'] as const;
+const parts = PARTS.filter(isAskedFor);
 // The slow tests take minutes; they run when asked for by name, and never beside the others.
 const slow = isAskedFor('slow');
 // The tests of clients install them from their registries. By name only, too.
@@ -45,9 +49,15 @@ export default defineConfig({
     restoreMocks: true,
     reporters: ['default', summaryReporter()],
     projects: [
-      project('unit', { globalSetup: [CLEAN_ENV], testTimeout: 90_000, hookTimeout: 90_000 }),
-      project('integration', { globalSetup: [CLEAN_ENV, ...BUILT], ...PROCESS_TIMEOUTS }),
-      project('e2e', { globalSetup: [CLEAN_ENV, ...BUILT], ...PROCESS_TIMEOUTS }),
+      ...(parts.length === 0
+        ? [project('suite', { globalSetup: [CLEAN_ENV, ...BUILT], ...PROCESS_TIMEOUTS }, PARTS.map(filesOf))]
+        : parts.map((name) =>
+            project(
+              name,
+              { globalSetup: [CLEAN_ENV, ...(name === 'unit' ? [] : BUILT)], ...PROCESS_TIMEOUTS },
+              [filesOf(name)],
+            ),
+          )),
       ...(slow
         ? [
             project(
@@ -58,26 +68,26 @@ export default defineConfig({
                 hookTimeout: 60_000,
                 env: { TEST_LENGTH: 'full' },
               },
-              SHORTENED,
+              [filesOf('slow'), ...SHORTENED],
             ),
           ]
         : []),
       ...(clients
         ? [
-            project('clients', {
-              globalSetup: [CLEAN_ENV, ...BUILT],
-              testTimeout: 600_000,
-              hookTimeout: 60_000,
-            }),
+            project(
+              'clients',
+              { globalSetup: [CLEAN_ENV, ...BUILT], testTimeout: 600_000, hookTimeout: 60_000 },
+              [filesOf('clients')],
+            ),
           ]
         : []),
       ...(real
         ? [
-            project('real', {
-              globalSetup: [CLEAN_ENV, ...BUILT],
-              testTimeout: 300_000,
-              hookTimeout: 60_000,
-            }),
+            project(
+              'real',
+              { globalSetup: [CLEAN_ENV, ...BUILT], testTimeout: 300_000, hookTimeout: 60_000 },
+              [filesOf('real')],
+            ),
           ]
         : []),
     ],
@@ -88,10 +98,14 @@ function isAskedFor(name: string): boolean {
   return process.argv.some((arg) => arg === name || arg === `--project=${name}`);
 }
 
+function filesOf(name: string): string {
+  return `test/${name}/**/*.test.ts`;
+}
+
 function project(
   name: string,
   test: { globalSetup: string[]; testTimeout: number; hookTimeout: number; env?: Record<string, string> },
-  more: readonly string[] = [],
+  include: string[],
 ): { extends: true; test: { name: string; include: string[] } & typeof test } {
-  return { extends: true, test: { name, include: [`test/${name}/**/*.test.ts`, ...more], ...test } };
+  return { extends: true, test: { name, include, ...test } };
 }

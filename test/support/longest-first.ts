@@ -1,7 +1,7 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** One project after the other: a process is taken over by the next file of the same project only. */
-const PROJECTS = ['e2e', 'integration', 'unit'];
+/** The folders of `test`, those first whose files take longest. */
+const PARTS = ['e2e', 'integration', 'unit'];
 
 /** Files that are short and take long: each starts many agents, or kills one at many places. */
 const LONG = /\/(?:crash\/|hostile\/|many-agents|soak|agent-claims|doctor|ask|on-answer|log-faults|ingest)/;
@@ -14,8 +14,8 @@ const LONG = /\/(?:crash\/|hostile\/|many-agents|soak|agent-claims|doctor|ask|on
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    const rank = ({ project, moduleId }: TestSpecification): number =>
-      PROJECTS.indexOf(project.name) * 2 + (LONG.test(moduleId) ? 0 : 1);
+    const rank = ({ moduleId }: TestSpecification): number =>
+      PARTS.findIndex((part) => moduleId.includes(`/test/${part}/`)) * 2 + (LONG.test(moduleId) ? 0 : 1);
     return sorted.sort((a, b) => rank(a) - rank(b));
   }
 }

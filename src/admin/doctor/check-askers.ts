@@ -15,7 +15,7 @@ const LOOK_BACK_MS = 7 * 86_400_000;
 export async function checkAskers(repo: Repository, nowMs: number): Promise<Verdict> {
   const range = { from: [MAIN_REF], sinceMs: nowMs - LOOK_BACK_MS, messageLike: '^ask [0-9a-f]\\{8\\}: ' };
   const last = (await readHistory(repo, range)).findLast(isMessageOfProtocol1);
-  if (last === undefined) return ok('none of them is of protocol 1');
+  if (last === undefined) return ok('no program of protocol 1 asks here');
   const age = formatAge(Math.max(0, nowMs - last.committedAtMs));
   return warning(
     `a program of protocol 1 asks here as ${last.author}, the last time ${age} ago; it gets its answers, but not what is new since`,
