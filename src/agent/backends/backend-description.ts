@@ -7,7 +7,7 @@ import type { FailureRule } from './failure-rules.js';
  * `backends.ts`; what speaks to the server is a `Backend` (`backend.ts`).
  */
 export interface BackendDescription {
-  /** Its name in messages and on the command line: a word as `backendNameSchema` of src/protocol takes it. */
+  /** Its name in messages and on the command line. `backendNameSchema` of src/protocol takes it. */
   readonly name: string;
   /** Its name as people write it. */
   readonly title: string;
@@ -38,7 +38,7 @@ export interface BackendDescription {
   readonly takesContextSize: boolean;
   /** The calls that it may be passed. A version that lacks one says so, and another backend is asked. */
   readonly paths: readonly RequestPath[];
-  /** Its ways to fail, the first that fits first: what passes, and what is final. */
+  /** How it fails: which failures pass, and which are final. The first rule that fits counts. */
   readonly failures: readonly FailureRule[];
   readonly remedies: BackendRemedies;
 }

@@ -11,8 +11,7 @@ import { readRetryAfter, readServerError } from './server-error.js';
 import { HttpFailure, ResponseTimeout, type Transport } from './transport.js';
 
 /**
- * The longest message of an error answer, in characters: a subject line or two of a chat, whatever the server
- * sent.
+ * The longest message of an error answer, in characters: a few lines of a chat, however much the server sent.
  */
 export const MAX_ERROR_MESSAGE_CHARS = 1000;
 
@@ -49,7 +48,7 @@ function passingError(
   return new BackendError(error.code, error.message, { cause: error.cause, kind, retryAfterMs });
 }
 
-/** What a server told in the middle of a stream, in its own words: `{"error": …}` in place of a piece. */
+/** What a server said in the middle of a stream, in its own words: `{"error": …}` in place of a piece. */
 export class StreamFailure extends Error {
   override readonly name = 'StreamFailure';
 }
@@ -74,8 +73,8 @@ export async function callBackend<T>(
     return result;
   } catch (error) {
     signal.throwIfAborted();
-    // What fetch failed with goes before what an SDK made of it: the OpenAI client drops the cause of
-    // everything that has "timeout" in its text, a refused connection's included.
+    // The failure of fetch goes before what an SDK made of it: the OpenAI client drops the cause of every
+    // error that has "timeout" in its text, also of a refused connection.
     const failure = classify(backend, transport.failure() ?? error);
     failure.message = transport.withoutToken(failure.message);
     throw failure;
@@ -112,7 +111,10 @@ function classify(backend: CalledBackend, error: unknown): BackendError {
   return backendError(backend, said.code, said.text === '' ? 'failed and did not say why' : said.text, error);
 }
 
-/** What a server told, and what becomes of it: what is wrong with the task itself is never asked again. */
+/**
+ * The error for what a server said. Only a failure of the server itself may pass; what is wrong with the task
+ * is final.
+ */
 function toldError(
   backend: CalledBackend,
   told: { readonly status: number | null; readonly text: string; readonly retryAfterMs: number | null },
@@ -136,7 +138,7 @@ function toldError(
   );
 }
 
-/** The codes of a connection that never came to be: node's `connect` and `getaddrinfo`. */
+/** The codes of a connection that was never made: of Node's `connect` and `getaddrinfo`. */
 const CONNECTION_CODES = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',

@@ -4,7 +4,7 @@ import { Foresight } from './foresight.js';
 /** How many models are remembered. With one more, the one that was noted first is forgotten. */
 const MAX_REMEMBERED = 1000;
 
-/** A map that forgets what was noted first rather than grow without end. */
+/** A map with a bound: it forgets the value that was set first. */
 export class BoundedMap<Value> {
   readonly #values = new Map<string, Value>();
 

@@ -13,7 +13,7 @@ export interface TokenSource {
   readonly fileKey: string;
 }
 
-/** A token is a line; no server's has a tenth of this. Bytes. */
+/** The most bytes of a file with a token, which is one line. Known tokens have less than a tenth of this. */
 const MAX_TOKEN_BYTES = 4096;
 
 /**

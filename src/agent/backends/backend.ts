@@ -6,11 +6,11 @@ import type { BackendMemory } from './backend-memory.js';
 import type { FailureKind } from './failure-rules.js';
 import type { Lookups } from './foresight.js';
 
-/** One generation, in no backend's own words yet. */
+/** One generation, not yet in the words of any backend. */
 export interface GenerateRequest {
   readonly model: string;
   /**
-   * Whether an answer from another model than `model` is a failure, `wrong_model`: so where the task named
+   * Whether an answer from another model than `model` is the failure `wrong_model`: true where the task named
    * the model.
    */
   readonly strictModel: boolean;
@@ -49,13 +49,15 @@ export interface ApiCall {
   readonly path: RequestPath;
   /** The model that is to answer, as the caller spells it, or as the agent chose it. */
   readonly model: string;
-  /** Whether an answer from another model is a failure, `wrong_model`: so where the call named the model. */
+  /**
+   * Whether an answer from another model is the failure `wrong_model`: true where the call named the model.
+   */
   readonly strictModel: boolean;
-  /** What is sent, but for `model` and for what the backend adds for its context. */
+  /** What is sent, without `model` and what the backend adds for its context. */
   readonly body: Readonly<Record<string, unknown>>;
   /** Whether events are asked for, and come where the server can. */
   readonly isStreamed: boolean;
-  /** Whether the events are heard while they come: a second beginning takes back what was said. */
+  /** Whether somebody reads the events while they come. A second start would take back what was read. */
   readonly isHeard: boolean;
   /** The most bytes that are wanted of a response. What is read is bounded by it. */
   readonly maxAnswerBytes: number;
@@ -63,9 +65,9 @@ export interface ApiCall {
 
 /** Takes the response to a call, as it comes. */
 export interface CallReader {
-  /** The server begins, from the beginning: whatever came before is void. */
+  /** The server begins its response. Whatever came before is void. */
   begins(): void;
-  /** It has answered something else. */
+  /** The server has answered something else. */
   alive(): void;
   /** Takes an event: an SSE block without its blank line, or an NDJSON line. True: it is to be ended here. */
   event(raw: string, value: unknown): boolean;
@@ -73,7 +75,7 @@ export interface CallReader {
   body(body: Readonly<Record<string, unknown>>): void;
   /** Whether nothing is missing of what came so far. */
   isWhole(): boolean;
-  /** Called at the end, or where `event` ended it: what there is to know of the answer. */
+  /** Called at the end, or where `event` ended it: returns what is known of the answer. */
   end(): CallEnd;
 }
 
@@ -84,10 +86,10 @@ export interface CallEnd {
 }
 
 /**
- * A sign of life of a generation. `begins`: the model starts, from the beginning; what an earlier start of
- * the same generation brought no longer counts. `piece`: text of the answer, of the thinking that the server
- * tells apart, or of both. `event`: an event of a call that is passed on, with as many bytes as it adds to
- * the answer beside the text in it. `alive`: the server has answered something else.
+ * A sign of life of a generation. `begins`: the model starts; what an earlier start of the same generation
+ * brought no longer counts. `piece`: text of the answer, of the thinking that the server tells apart, or of
+ * both. `event`: an event of a call that is passed on, with as many bytes as it adds to the answer beside the
+ * text in it. `alive`: the server has answered something else.
  */
 export type GenerationSign =
   | { readonly type: 'begins' }
@@ -114,15 +116,20 @@ export interface ListedModel {
 
 /** What a backend is opened with besides its address. */
 export interface BackendSettings {
-  /** Sent as `Authorization: Bearer`; it stands in no message. Default: none. */
+  /** Sent as `Authorization: Bearer`. It is in no message. Default: none. */
   readonly token?: string | undefined;
-  /** Lets a model be asked by its name that runs elsewhere. Default: false, and it is `cloud_model`. */
+  /**
+   * Whether a model that runs elsewhere may be asked by its name. Default: false, and it is the error
+   * `cloud_model`.
+   */
   readonly allowCloud?: boolean | undefined;
   /** The longest context that a model is asked to have, in tokens. Default: DEFAULT_MAX_CONTEXT. */
   readonly maxContext?: number | undefined;
   /** What is remembered between tasks. Default: nothing. */
   readonly memory?: BackendMemory | undefined;
-  /** How the server is asked what it has. Default: by way of the memory, which may have asked already. */
+  /**
+   * How the server is asked what it has. Default: through `memory.foresight`, which may have asked already.
+   */
   readonly lookups?: Lookups | undefined;
   /** Told what a person may want to know, in one line: never a prompt, never an answer. */
   readonly log?: ((text: string) => void) | undefined;
@@ -154,13 +161,13 @@ export interface Backend {
    */
   longestContext?(model: string, signal: AbortSignal): Promise<number | null>;
   /**
-   * Asks a model. What runs elsewhere is `cloud_model`, what only makes embeddings `model_cannot_chat`,
-   * whoever chose it: the prompt is not sent.
+   * Asks a model. Throws `cloud_model` for one that runs elsewhere, unless the agent has `--allow-cloud`, and
+   * `model_cannot_chat` for one that only makes embeddings, whoever chose it. The prompt is not sent then.
    */
   generate(request: GenerateRequest, signal: AbortSignal, onToken: OnToken): Promise<Generation>;
   /**
-   * Passes a call on, of one of the paths that its description names. The model is looked up before: one that
-   * the server does not list is `model_not_found`, one that runs elsewhere `cloud_model`, and nothing is
+   * Passes a call on, of one of the paths that its description names. The model is looked up first: for one
+   * that the server does not list (`model_not_found`), or that runs elsewhere (`cloud_model`), nothing is
    * sent. Throws LacksPath (`call-api.ts`) where the server does not know the path after all.
    */
   call(call: ApiCall, signal: AbortSignal, reader: CallReader): Promise<CallEnd>;

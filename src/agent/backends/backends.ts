@@ -43,7 +43,7 @@ function listed<const Description extends BackendDescription>(
  */
 export type BackendUrls = { readonly [Key in ListedBackend['urlKey']]?: string | undefined };
 
-/** What every backend knows a token by, with those that have none left out. */
+/** The source of a backend's token; never for a backend without one. */
 type TokenOf<One> = One extends { readonly token: infer Source extends TokenSource } ? Source : never;
 
 /** The files that hold tokens, a property for each model server that knows tokens. */
@@ -78,8 +78,8 @@ export function addressOf(name: BackendName, urls: BackendUrls): string | null {
 }
 
 /**
- * The backends of an order that can be used: those with an address. Throws BridgeError `usage` for an order
- * that was chosen and names one without.
+ * The backends of an order that can be used: those with an address. Throws BridgeError `usage` where a person
+ * chose the order and it names a backend without an address.
  */
 export function withAddress(order: readonly BackendName[], urls: BackendUrls): BackendName[] {
   const missing = order.find((name) => addressOf(name, urls) === null);
@@ -95,8 +95,9 @@ export function withAddress(order: readonly BackendName[], urls: BackendUrls): B
 }
 
 /**
- * Those of an order that a question may go to which no third party is to read: the ones at a private address,
- * whatever the agent is allowed. Of their models only those that run there are asked then (`allowCloud`).
+ * The backends of an order that may get a question that no third party is to read: those at a private
+ * address, whatever the agent is allowed. Of their models only those that run there are asked then
+ * (`keptHere`).
  */
 export function withPrivateAddress(order: readonly BackendName[], urls: BackendUrls): BackendName[] {
   return order.filter((name) => {
@@ -106,8 +107,8 @@ export function withPrivateAddress(order: readonly BackendName[], urls: BackendU
 }
 
 /**
- * Opens the backends of these names that have an address, in this order. Throws BridgeError `usage` for an
- * address that is none, or that a third party has and `allowCloud` does not allow.
+ * Opens the backends of these names that have an address, in this order. Throws BridgeError `usage` for a bad
+ * address, and for one of a third party unless `allowCloud` is set.
  */
 export async function openBackends(
   order: readonly BackendName[],

@@ -65,7 +65,7 @@ export async function sendCall(sent: SentCall): Promise<CallEnd> {
   }
 }
 
-/** A body that is no stream of events; LM Studio says some errors in one, with status 200. */
+/** Reads a body that is no stream of events. LM Studio says some errors in one, with status 200. */
 function readWhole({ server, reader, checkModel }: SentCall, text: string, status: number): CallEnd {
   const value: unknown = JSON.parse(text);
   if (!isJsonObject(value)) throw backendError(server, 'backend_error', 'sent a body that is no object');
@@ -73,7 +73,7 @@ function readWhole({ server, reader, checkModel }: SentCall, text: string, statu
   const model = modelIn(value);
   if (model !== undefined) checkModel?.(model);
   reader.body(value);
-  // Ollama says so, with status 200, where its engine gave up: ollama/ollama#17846.
+  // Ollama sends such a body, with status 200, where its engine gave up: ollama/ollama#17846.
   if (!reader.isWhole()) throw lostError(server, 'sent an answer that is not complete');
   return reader.end();
 }
@@ -130,7 +130,7 @@ async function* blocksOf(response: Response, maxBytes: number): AsyncGenerator<s
   }
 }
 
-/** The data of an SSE block: its JSON, a text that is none (`[DONE]`), or undefined for a comment. */
+/** The data of an SSE block: its JSON, the text `[DONE]`, or undefined for a comment. */
 function dataOf(block: string): unknown {
   const data = block
     .split('\n')
@@ -163,8 +163,8 @@ async function textOf(response: Response, maxBytes: number): Promise<string> {
 }
 
 /**
- * True for a server that has no such path: 404, 405 or 501 without a word of a model, and LM Studio's own
- * words, which come with status 200.
+ * True for a server that has no such path: 404, 405 or 501 where the text names no missing model, and LM
+ * Studio's own words, which come with status 200.
  */
 function lacksPath(error: unknown): boolean {
   if (!(error instanceof BackendError) || error.code !== 'backend_error') return false;

@@ -68,7 +68,7 @@ function fieldOf(value: unknown, name: string): unknown {
   return (value as Readonly<Record<string, unknown>>)[name];
 }
 
-/** The paths whose model makes embeddings, and answers nothing. */
+/** The paths whose model makes embeddings and does not chat. */
 const EMBEDDING_PATHS: readonly string[] = ['/v1/embeddings', '/api/embed', '/api/embeddings'];
 
 /** What the model of a call has to be able to do. */
@@ -76,7 +76,10 @@ export function purposeOf(path: string): 'chat' | 'embed' {
   return EMBEDDING_PATHS.includes(path) ? 'embed' : 'chat';
 }
 
-/** Whether a server of this path counts all of a prompt in its usage, what it still had in memory too. */
+/**
+ * Whether a server counts all of a prompt in its usage on this path, also the part that it still had in
+ * memory.
+ */
 export function countsWholePrompt(path: string): boolean {
   return path !== '/v1/messages' && path !== '/v1/responses';
 }

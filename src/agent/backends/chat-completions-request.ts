@@ -58,8 +58,9 @@ const count = z.int().min(0).optional().catch(undefined);
 const text = z.string().nullish();
 
 /**
- * One event of a `/v1/chat/completions` stream. Reasoning comes as `reasoning_content`, of gpt-oss and of
- * newer vLLM as `reasoning`. Counts that are none are left out: they are no reason to lose an answer.
+ * One event of a `/v1/chat/completions` stream. Reasoning comes as `reasoning_content`; with gpt-oss and
+ * newer vLLM as `reasoning`. A count that is no whole number is left out, because it is no reason to lose an
+ * answer.
  */
 export const chatChunkSchema = z.object({
   model: z.string().optional(),

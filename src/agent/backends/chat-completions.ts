@@ -59,15 +59,15 @@ export async function generateByChatCompletions(call: ChatCall): Promise<Generat
 }
 
 /**
- * The client without its retries, its timers, and its log, in which prompts would stand where OPENAI_LOG is
- * set. Loaded when it is needed: an agent that has Ollama never does, and has 11 MB more to itself.
+ * The client without its retries, its timers, and its log, which would contain prompts where OPENAI_LOG is
+ * set. It is loaded when it is needed: an agent that asks only Ollama never loads it, and saves 11 MB.
  */
 async function openClient(baseURL: string, fetch: Transport['fetch']): Promise<OpenAI> {
   const { OpenAI: Client } = await import('openai');
   return new Client({
     baseURL,
     fetch,
-    // It wants one. What is sent is the token that the transport has.
+    // The client wants a key. The transport sends its own token in place of it.
     apiKey: 'none',
     maxRetries: 0,
     timeout: MAX_TIMER_MS,
@@ -104,14 +104,14 @@ async function readAnswer(client: OpenAI, call: ChatCall, isDone: () => boolean)
     const said = choice?.delta?.content ?? '';
     const isEndless = text.take({ thinking: thought, content: said });
     if (thought + said !== '') onToken({ type: 'piece', content: said, thinking: thought });
-    // Some send "" with each piece: ollama/ollama#4357.
+    // Some servers send "" with each piece: ollama/ollama#4357.
     finishReason = choice?.finish_reason || finishReason;
     usage = usageOf(chunk) ?? usage;
     if (!isEndless || finishReason !== undefined) continue;
     finishReason = REPETITION;
     break;
   }
-  // A body that just ends is none of an answer. Some give no reason for an end that they tell of:
+  // A body that just ends is no whole answer. Some servers say `[DONE]` and give no reason:
   // waybarrios/vllm-mlx#628.
   if (finishReason === undefined && !isDone()) {
     throw lostError(server, 'ended the stream before the answer was complete');
@@ -136,7 +136,7 @@ async function* eventsOf(client: OpenAI, params: ChatParams): AsyncGenerator<unk
   } catch (error) {
     const { APIError } = await import('openai');
     if (!(error instanceof APIError)) throw error;
-    // All that it says of itself: llama.cpp counts beside the message (ggml-org/llama.cpp#15780).
+    // The whole error object: llama.cpp has its counts beside the message (ggml-org/llama.cpp#15780).
     const said = error.error === undefined ? error.message : JSON.stringify({ error: error.error });
     throw new StreamFailure(said, { cause: error });
   }

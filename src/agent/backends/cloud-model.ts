@@ -3,8 +3,8 @@ import { backendError } from './backend-failure.js';
 
 /**
  * Whether a name is one by which Ollama hands a question on to the cloud, however it is written: the tag is
- * `cloud` or ends in `-cloud`, or there is no tag and the name ends so. Ollama passes by whatever is white
- * space to Go, which U+0085 is and U+FEFF is not; here both are.
+ * `cloud` or ends in `-cloud`, or there is no tag and the name ends so. Ollama ignores what Go takes for
+ * white space: U+0085, but not U+FEFF. Here both are ignored.
  */
 export function isCloudName(model: string): boolean {
   return /[:-]cloud$/.test(model.toLowerCase().replace(/[\s\u0085]/g, ''));

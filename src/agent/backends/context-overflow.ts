@@ -3,7 +3,7 @@ import type { ChatMessage } from '../../protocol/task.js';
 import type { Backend, BackendError } from './backend.js';
 import { backendError } from './backend-failure.js';
 
-/** What is counted for an image, in tokens: Ollama itself counts 768, and larger ones take more. */
+/** The tokens that are counted for an image. Ollama itself counts 768, and larger images take more. */
 const TOKENS_AN_IMAGE = 1024;
 
 /** What a model is to read, as far as it says how many tokens that is. */
@@ -14,7 +14,9 @@ export interface Prompt {
   readonly tools?: string;
 }
 
-/** About how many tokens a request has, by the estimate of the protocol: it may be half, or twice as many. */
+/**
+ * About how many tokens a request has, by the estimate of the protocol. It may be wrong by a factor of two.
+ */
 export function estimateRequest(prompt: Prompt): number {
   return estimateMessages(withTools(prompt)) + TOKENS_AN_IMAGE * prompt.images.length;
 }
@@ -25,9 +27,9 @@ function withTools({ messages, tools }: Prompt): readonly ChatMessage[] {
 }
 
 /**
- * The fewest tokens that these messages can have, in any tokenizer: none in use has a token that goes on
- * behind white space into another word, and a word that holds a letter or a digit is never left out. Some of
- * the newest join two common words, hence the tenth.
+ * The fewest tokens that these messages can have, in any tokenizer. In those in use no token goes on past
+ * white space into the next word, and each word with a letter or a digit has a token. Some of the newest join
+ * two common words, so the count is a tenth less.
  */
 export function fewestTokens(messages: readonly ChatMessage[]): number {
   let words = 0;

@@ -1,12 +1,13 @@
 /**
  * What becomes of a task whose model server fails:
  * - `final`: the task is answered with the error. Asked again, the server would say the same.
- * - `busy`: nothing was begun. It is asked again, ever less often, for as long as a server may be away.
- * - `lost`: the generation broke. The task is given to it again from the beginning, a few times.
+ * - `busy`: the server began nothing. It is asked again, less and less often, for as long as a server may be
+ *   away.
+ * - `lost`: the generation broke. The server gets the task again from the beginning, a few times.
  */
 export type FailureKind = 'final' | 'busy' | 'lost';
 
-/** A way to fail. It is one where all that the rule names fits. */
+/** A way to fail. The rule fits where all that it names fits. */
 export interface FailureRule {
   readonly kind: FailureKind;
   /** HTTP statuses. */
@@ -15,18 +16,18 @@ export interface FailureRule {
   readonly wording?: RegExp;
   /** The `code` of what Node says of a connection. */
   readonly wire?: RegExp;
-  /** Only where it is told in the middle of a stream, behind a status 200. */
+  /** Only for a failure in the middle of a stream, after a status 200. */
   readonly inStream?: true;
   /** Where that was seen: a public issue, or a file and line of the server's own source. */
   readonly source: string;
 }
 
-/** A failure, as far as it is known. `status` null: told in the middle of a stream. */
+/** A failure, as far as it is known. `status` null: it came in the middle of a stream. */
 export type ToldFailure =
   | { readonly status: number | null; readonly text: string }
   | { readonly wire: string };
 
-/** So much of what a server says is searched, in characters. Their wordings stand at the beginning. */
+/** How much of what a server says is searched, in characters. The known wordings stand at the beginning. */
 export const MAX_SEARCHED_CHARS = 8192;
 
 /** The kind of a failure by the first rule that fits; `final` where none does. */
@@ -43,8 +44,8 @@ function fits(rule: FailureRule, failure: ToldFailure): boolean {
 }
 
 /**
- * What passes whatever server it is. It stands at the end of each server's own list, whose rules go first:
- * what that server says with a status tells more than the status.
+ * The failures that pass with any server. They stand at the end of each server's own list, whose rules go
+ * first: the words of a server tell more than its status.
  */
 export const COMMON_RULES: readonly FailureRule[] = [
   {

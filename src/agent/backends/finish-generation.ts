@@ -8,7 +8,7 @@ import { splitThinking } from './split-thinking.js';
 /** A stream, read to its end. */
 export interface RawGeneration {
   readonly content: string;
-  /** What the server itself told apart as thinking. */
+  /** The thinking that the server itself told apart. */
   readonly thinking: string;
   readonly model: string | undefined;
   readonly finishReason: string | undefined;
@@ -60,7 +60,7 @@ function answerOf(request: GenerateRequest, raw: RawGeneration): { answer: strin
   return { answer: split.answer, thinking };
 }
 
-/** True for JSON, in a fence or not. */
+/** True for JSON, with or without a Markdown fence. */
 export function isJson(text: string): boolean {
   try {
     JSON.parse(unwrapJson(text));

@@ -15,7 +15,7 @@ import {
 
 /** What is known of a model's context. */
 export interface FixedContext {
-  /** The context it is loaded with, in tokens; null where it is not, or nobody says. */
+  /** The context it is loaded with, in tokens; null where it is not loaded, or nobody says. */
   readonly context: number | null;
   /** The longest context it was made for, in tokens; null where nobody says. */
   readonly longestContext: number | null;
@@ -37,8 +37,8 @@ interface Asking<Model extends FixedContext> {
 
 /**
  * Generates within the context that a server has loaded the model with, which no request can change. Throws
- * `context_overflow` with the numbers, also where the server would cut, or did cut: its own settings may tell
- * it to leave out the middle of a prompt without a word.
+ * `context_overflow` with the numbers, also where the server would cut the prompt or has cut it: its own
+ * settings may tell it to leave out the middle without a word.
  */
 export async function withinFixedContext<
   Model extends FixedContext,
@@ -59,7 +59,7 @@ export async function withinFixedContext<
   }
   try {
     const generation = await generate(before);
-    // One that was not loaded is now.
+    // A model that was not loaded before is loaded now.
     const isLong = mostTokens(request) > SMALLEST_CONTEXT;
     const context = before?.context ?? (isLong ? ((await loadedNow(inspect))?.context ?? null) : null);
     const counted = countsAll ? generation.usage?.prompt_tokens : undefined;

@@ -1,32 +1,32 @@
 import { untilAborted } from '../../bridge/notifier.js';
 
 /**
- * What a server said so long ago of its models is as good as asked now: no longer than the fetch of a task
- * takes on a slow line. Milliseconds.
+ * What a server said of its models is as good as new for this long: the fetch of a task takes no longer on a
+ * slow line. Milliseconds.
  */
 const FRESH_MS = 1_000;
 
-/** How what a model server says of its models is asked for. */
+/** How to ask a model server about its models. */
 export interface Lookups {
   /**
-   * What the server answers; `key` tells one question from another. Rejects as `ask` does, and with the
-   * signal's reason once it is aborted.
+   * Returns what the server answers; `key` tells one question from another. Rejects as `ask` does, and with
+   * the signal's reason once it is aborted.
    */
   answer(key: string, ask: () => Promise<unknown>, signal: AbortSignal): Promise<unknown>;
-  /** A prompt is about to be sent, which may load a model: what was asked before does not count any more. */
+  /** A prompt is about to be sent, and may load a model: what was asked before no longer counts. */
   forget(): void;
 }
 
 interface Foreseen {
   readonly atMs: number;
   readonly answer: Promise<unknown>;
-  /** So often it was asked for, and so often it may be used. */
+  /** How often it was asked for. It may be used as often. */
   times: number;
 }
 
 /**
- * Lets a task find what its model server says of its models, because it was asked when the doorbell rang:
- * the task is fetched meanwhile. Nothing that is used is older than FRESH_MS, or from before a prompt was
+ * Asks a model server about its models when the doorbell rings, while the task is still being fetched, so
+ * that the task finds the answers. Nothing that is used is older than FRESH_MS, or from before a prompt was
  * sent, which may load a model.
  */
 export class Foresight implements Lookups {
@@ -38,7 +38,7 @@ export class Foresight implements Lookups {
     this.#nowMs = nowMs;
   }
 
-  /** Gives what was foreseen, and asks where that is nothing, too old, or a failure. */
+  /** Returns what was asked ahead, and asks now where there is nothing, or it is too old, or it failed. */
   async answer(key: string, ask: () => Promise<unknown>, signal: AbortSignal): Promise<unknown> {
     const found = this.#foreseen.get(key);
     if (found === undefined || this.#isOld(found)) return await ask();
@@ -52,7 +52,7 @@ export class Foresight implements Lookups {
     }
   }
 
-  /** What asks ahead, and keeps the answers for `answer`. */
+  /** The lookups that ask ahead, and keep the answers for `answer`. */
   ahead(): Lookups {
     return {
       answer: (key, ask) => {
@@ -62,7 +62,7 @@ export class Foresight implements Lookups {
           return found.answer;
         }
         const answer = ask();
-        // Whoever asked ahead may be gone by then.
+        // Nobody may be waiting for it when it fails.
         answer.catch(() => {});
         this.#foreseen.set(key, { atMs: this.#nowMs(), answer, times: 1 });
         return answer;
@@ -75,7 +75,7 @@ export class Foresight implements Lookups {
     this.#foreseen.clear();
   }
 
-  /** Whether nothing was asked ahead that may still be used. */
+  /** Whether there is no answer that was asked ahead and may still be used. */
   isEmpty(): boolean {
     return ![...this.#foreseen.values()].some((one) => !this.#isOld(one));
   }

@@ -13,9 +13,9 @@ import {
 } from './backends.js';
 
 /**
- * The addresses among other options, where they are addresses; what is not given, from the variable by which
- * the model server's own programs know it. Throws BridgeError `usage` for one that is none, naming the option
- * or the variable; and for one that a third party has, where `allowCloud` does not allow that.
+ * The addresses among other options, each checked. One that is not given is read from the variable by which
+ * the model server's own programs know it. Throws BridgeError `usage` for one that is no address, naming the
+ * option or the variable; and for an option that names a third party, unless `allowCloud` is set.
  */
 export function requireBackendUrls(
   options: BackendUrls & Pick<BackendSettings, 'allowCloud'>,

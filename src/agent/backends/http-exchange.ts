@@ -26,18 +26,18 @@ export class TooManyBytes extends Error {
 export interface HttpExchanges {
   /**
    * Resolves with the head of the response; its body streams, and fails with TooManyBytes. A redirect is a
-   * response like any other. Rejects with what Node says, which has a `code` and, where no connection came to
-   * be, the `syscall`.
+   * response like any other. Rejects with Node's own error, which has a `code` and, where no connection was
+   * made, the `syscall`.
    */
   exchange(url: URL, request: HttpRequest): Promise<Response>;
   /** Ends whatever is still open; the server sees that. */
   close(): void;
 }
 
-/** A model server that takes no connection is away. Milliseconds; as long as `fetch` waits for one. */
+/** A model server that takes no connection for this long is away. `fetch` waits as long. Milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** Statuses that come without a body, which a Response with one of them must not have. */
+/** Statuses that come without a body. A Response with one of them must not have one. */
 const NO_BODY = new Set([204, 205, 304]);
 
 /**
@@ -54,11 +54,11 @@ export function openHttp(signal: AbortSignal, connectTimeoutMs = CONNECT_TIMEOUT
     exchange(url, { method, headers, body, maxBodyBytes }) {
       return new Promise<Response>((resolve, reject) => {
         const isTls = url.protocol === 'https:';
-        // A connection a call, because closing it is the one way to be sure that nothing goes on generating
-        // for nobody.
+        // One connection for each call: to close it is the one sure way to end a generation that nobody
+        // wants.
         const request = (isTls ? https : http).request(url, {
           method,
-          // Without it a server may choose: what a small body unpacks to has no bound.
+          // Without it the server may compress, and what a small body unpacks to has no bound.
           headers: { ...headers, 'accept-encoding': 'identity' },
           signal,
           agent: false,
@@ -80,7 +80,7 @@ export function openHttp(signal: AbortSignal, connectTimeoutMs = CONNECT_TIMEOUT
           try {
             resolve(asResponse(message, maxBodyBytes));
           } catch (error) {
-            // A status that is none, or an encoding.
+            // A status that HTTP does not have, or an encoding that was not asked for.
             request.destroy();
             reject(error);
           }
@@ -104,7 +104,7 @@ function asResponse(message: http.IncomingMessage, maxBodyBytes: number): Respon
     for (const value of values) headers.append(name, value);
   }
   if (!NO_BODY.has(status)) {
-    // Not Readable.toWeb: that reads ahead of whoever is slower than the server, up to a gigabyte.
+    // Not Readable.toWeb: where the reader is slower than the server, that reads ahead, up to a gigabyte.
     return new Response(ReadableStream.from(counted(message, maxBodyBytes)), { status, headers });
   }
   message.resume();

@@ -1,13 +1,14 @@
 /**
- * How long a server has for what it may say behind a whole answer: the count of its tokens, `[DONE]`. It has
- * all of that at hand. Milliseconds.
+ * How long a server has for what may follow a whole answer: the count of its tokens, `[DONE]`. It knows both
+ * already. Milliseconds.
  */
 const LAST_WORDS_MS = 2_000;
 
 /**
- * The same events. Once `isWhole` says that the answer lacks nothing, they end where none comes for a moment:
- * some servers never say `[DONE]` and keep the connection, and whoever reads on until it closes holds up all
- * that waits behind this task (waybarrios/vllm-mlx#101). Closing the connection is up to the caller.
+ * The same events. Once `isWhole` says that the answer lacks nothing, they end where none comes for
+ * `patienceMs`: some servers never say `[DONE]` and keep the connection open, and to read on until it closes
+ * would hold up all tasks behind this one (waybarrios/vllm-mlx#101). Closing the connection is up to the
+ * caller.
  */
 export async function* untilLastWords<T>(
   events: AsyncIterable<T>,
@@ -25,12 +26,12 @@ export async function* untilLastWords<T>(
       yield result.value;
     }
   } finally {
-    // Of one that is still waited for, the end would come only with the next event.
+    // An iterator whose next event is still waited for would end only with that event.
     if (!isLeft) await iterator.return?.();
   }
 }
 
-/** What a promise brings; null where it brings nothing in time, and then it may fail unheard. */
+/** What a promise resolves to; null where it takes longer. Its failure is ignored then. */
 async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
   promise.catch(() => {});
   let timer: NodeJS.Timeout | undefined;

@@ -12,8 +12,8 @@ export interface ModelRules {
 }
 
 /**
- * Looks at the model that a server says it answers with. The check throws the BackendError `wrong_model`
- * where a request insists on its model, and another one answers.
+ * Makes the check of the model that a server says it answers with. The check throws the BackendError
+ * `wrong_model` where a request insists on its model and another one answers.
  */
 export function modelCheck(
   about: Pick<Backend, 'name' | 'url'>,

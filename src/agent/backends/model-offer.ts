@@ -17,7 +17,10 @@ export interface Offer {
   readonly loaded: readonly string[];
 }
 
-/** A model server on this machine lists its models at once, or is not there. Milliseconds. */
+/**
+ * A model server on this machine lists its models at once. One that takes longer counts as away.
+ * Milliseconds.
+ */
 const LIST_TIMEOUT_MS = 2_000;
 
 /** Asks the model servers what they have. Never throws for one that does not answer. */
@@ -54,7 +57,10 @@ export function offeredKey(models: readonly OfferedModel[]): string {
   return JSON.stringify(models.map(({ name, backend, can }) => JSON.stringify([backend, name, can])).sort());
 }
 
-/** Whether two offers say the same to others. What is in memory is told with what is told anyway. */
+/**
+ * Whether two offers tell others the same. Which models are in memory does not count: the next presence says
+ * it anyway.
+ */
 export function isSameOffer(a: Offer | null, b: Offer): boolean {
   const key = (one: Offer) => JSON.stringify([one.backends, one.chatModels, offeredKey(one.models)]);
   return a !== null && key(a) === key(b);

@@ -10,7 +10,8 @@ import { BlockList, isIP } from 'node:net';
  *   `.home.arpa` (RFC 8375), `.internal` (reserved by ICANN), and a name without a dot (`my-pc`, a service of
  *   a compose file), for no top-level domain has an address of its own (RFC 7085, SSAC SAC053).
  *
- * A name is judged as it stands, and not looked up: whoever runs the names of this network runs the network.
+ * A name is judged as it stands and not looked up: whoever answers for the names of this network controls the
+ * network anyway.
  */
 export function isPrivateAddress(url: string): boolean {
   const host = new URL(url).hostname.toLowerCase().replace(/\.$/, '');

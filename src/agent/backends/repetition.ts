@@ -1,24 +1,27 @@
-/** The same so many characters … */
+/** A repetition without end is a unit of this many characters … */
 const REPEATED_CHARS = 200;
 
-/** … so many times in a row are a repetition without end. */
+/** … this many times in a row. */
 const REPEATED_TIMES = 5;
 
 /** The longest unit that is looked for, in characters: a page. */
 const MAX_UNIT_CHARS = 4000;
 
-/** The shorter window, and the longer one: what is looked at of the end of the text, in characters. */
+/**
+ * The two windows: how much of the end of the text is looked at, the longest unit, and how often. Characters.
+ */
 const SHORT = { chars: REPEATED_CHARS * REPEATED_TIMES, unit: REPEATED_CHARS, every: 50 };
 const LONG = { chars: MAX_UNIT_CHARS * REPEATED_TIMES, unit: MAX_UNIT_CHARS, every: 1000 };
 
 /**
  * Finds the repetition without end into which small models fall: a text that ends in the same REPEATED_CHARS
- * characters, REPEATED_TIMES times in a row. A unit that is shorter counts where it fills as much (a thousand
- * line breaks), one that is longer, up to MAX_UNIT_CHARS, where it comes as often. What ends by itself before
- * that goes through: a long table, an array of zeros.
+ * characters, REPEATED_TIMES times in a row. A shorter unit counts where it fills as much (a thousand line
+ * breaks); a longer one, up to MAX_UNIT_CHARS, where it comes as often. A repetition that ends before that is
+ * no fault: a long table, an array of zeros.
  *
- * Its state is bounded, and it takes some forty steps for a character, however the text is made and cut: the
- * windows are looked at where so many characters have come, and each look takes the time of its window.
+ * Its state is bounded, and it takes some forty steps for a character, whatever the text is and however it is
+ * cut: each window is looked at once in `every` characters, and a look takes time in proportion to its
+ * window.
  */
 export class RepetitionDetector {
   /** The end of the text, in code units; twice as long as is looked at, so that it seldom has to be moved. */
@@ -26,7 +29,7 @@ export class RepetitionDetector {
   #length = 0;
   #total = 0;
 
-  /** Takes the next piece. True once the text repeats itself; what is given to it after that says nothing. */
+  /** Takes the next piece. True once the text repeats itself; its results after that mean nothing. */
   push(piece: string): boolean {
     for (let at = 0; at < piece.length; at++) {
       if (this.#length === this.#end.length) {
@@ -49,8 +52,7 @@ export class RepetitionDetector {
 
 /**
  * True where the end of a text is a unit of at most `maxUnit` characters, REPEATED_TIMES times or more, and
- * at least SHORT.chars long. In the time of its length: `runs` is the Z function of the text, read from its
- * end.
+ * at least SHORT.chars long. It takes linear time: `runs` is the Z function of the text, read from its end.
  */
 function repeatsAtEnd(text: Uint16Array, maxUnit: number): boolean {
   const { length } = text;

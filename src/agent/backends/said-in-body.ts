@@ -11,9 +11,9 @@ const failedResponse = z.object({
 const errorEvent = z.object({ type: z.literal('error'), message: z.string() });
 
 /**
- * What an error says that came in place of an answer, or of an event of one, for `readServerError`: its
- * words, or all of it as JSON. Null where it is none: `error` (all), `{"type": "error", "message"}` and
- * `response.failed` (`/v1/responses`).
+ * The error that came in place of an answer, or of an event of one, for `readServerError`: its words, or all
+ * of it as JSON. Null where it is no error. The forms are `error` (all servers), an event of the type `error`
+ * or `response.failed` (`/v1/responses`), and the bare body of older vLLM.
  */
 export function errorIn(value: Readonly<Record<string, unknown>>): string | null {
   const { error } = value;

@@ -31,18 +31,18 @@ const bodySchema = z.union([
 ]);
 
 /**
- * What the servers say of a prompt that does not fit, gathered from their sources and issue trackers:
- * Ollama: "the input length exceeds the context length", "prompt too long; exceeded max context length by 812
- * tokens", "the prompt is longer than the context length currently available to the model"; llama.cpp in
- * either: "the request exceeds the available context size", "Context size has been exceeded"; LM Studio:
- * "Trying to keep the first 15857 tokens when context the overflows" (sic; lmstudio-bug-tracker 237, 546),
- * "Cannot truncate prompt with n_keep (15028) >= n_ctx (7424)", "The number of tokens to keep from the
- * initial prompt is greater than the context length", "Reached context length of 4096 tokens"; OpenAI's own,
- * and vLLM's: "maximum context length is". llama.cpp with context shift: "input (8123 tokens) is larger than
- * the max context size (4096 tokens)"; vLLM besides: "the model's context length is only 8192 tokens"
+ * What the servers say of a prompt that does not fit, from their sources and issue trackers: Ollama: "the
+ * input length exceeds the context length", "prompt too long; exceeded max context length by 812 tokens",
+ * "the prompt is longer than the context length currently available to the model"; llama.cpp in either: "the
+ * request exceeds the available context size", "Context size has been exceeded"; LM Studio: "Trying to keep
+ * the first 15857 tokens when context the overflows" (sic; lmstudio-bug-tracker 237, 546), "Cannot truncate
+ * prompt with n_keep (15028) >= n_ctx (7424)", "The number of tokens to keep from the initial prompt is
+ * greater than the context length", "Reached context length of 4096 tokens"; OpenAI's own, and vLLM's:
+ * "maximum context length is". llama.cpp with context shift: "input (8123 tokens) is larger than the max
+ * context size (4096 tokens)"; vLLM besides: "the model's context length is only 8192 tokens"
  * (vllm/renderers/params.py), "The decoder prompt (length 9000) is longer than the maximum model length of
  * 8192" (vllm/v1/engine/processor.py), "max_tokens must be at least 1, got -186" (vllm-project/vllm#4667).
- * LocalAI hands on what its llama.cpp or vLLM said, behind "rpc error: code = … desc = "
+ * LocalAI repeats what its llama.cpp or vLLM said, behind "rpc error: code = … desc = "
  * (core/http/endpoints/openai/backend_errors.go).
  */
 const CONTEXT_OVERFLOW = [
@@ -76,7 +76,7 @@ export function readServerError(body: string): ServerError {
   if (/no models? (?:is |are )?(?:currently )?(?:loaded|available)/i.test(message)) {
     return { code: 'no_model', text };
   }
-  // LM Studio gives its code model_not_found to a model that is there and could not be loaded, too.
+  // LM Studio also gives the code model_not_found to a model that is there and could not be loaded.
   const couldNotLoad = /fail\w{0,8} to load|error loading|insufficient/i.test(message);
   const notFound =
     /\bmodel\b.{0,300}\b(?:not found|does not exist|not exist)|no running session found for model/is.test(
@@ -86,7 +86,7 @@ export function readServerError(body: string): ServerError {
   return { code: 'backend_error', text };
 }
 
-/** llama.cpp counted beside its words before it counted in them (ggml-org/llama.cpp#15780). */
+/** Adds the counts: older llama.cpp has them beside its words and not in them (ggml-org/llama.cpp#15780). */
 function withCounts(message: string, counts: Readonly<Record<string, number | undefined>>): string {
   const missing = Object.entries(counts).filter(([, n]) => n !== undefined && !message.includes(String(n)));
   const words = missing.map(([name, n]) => `${name}: ${n}`).join(', ');
@@ -102,7 +102,7 @@ function readDetail(body: string): { message: string; code?: unknown } {
   }
   const read = bodySchema.safeParse(value);
   if (!read.success) return { message: body };
-  // Ollama hands on what llama-server said as it is: the text of the error is JSON of an error.
+  // Ollama repeats what llama-server said as it is: the text of its error is the JSON of an error.
   const { message } = read.data;
   return message.startsWith('{"error"') && message !== body ? readDetail(message) : read.data;
 }
@@ -112,8 +112,8 @@ const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? [\w: -]{10,30}$/
 
 /**
  * How long a `Retry-After` asks to wait, in milliseconds from `nowMs` on: whole seconds, or an HTTP date, of
- * which one in the past is 0. Null where there is none, or what it says is neither. It is not bounded: who
- * waits has a limit of its own.
+ * which one in the past is 0. Null where there is none, or what it says is neither. It is not bounded: the
+ * caller has a limit of its own.
  */
 export function readRetryAfter(value: string | null, nowMs: number): number | null {
   const text = value?.trim() ?? '';

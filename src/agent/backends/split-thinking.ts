@@ -1,4 +1,4 @@
-/** An answer and what was thought before it. */
+/** An answer, and the thinking before it. */
 export interface SplitText {
   readonly answer: string;
   readonly thinking: string;
@@ -12,7 +12,7 @@ interface TagFormat {
   readonly source: string;
 }
 
-/** Every pair of tags that is known. Harmony, which is none, is below. */
+/** Every known pair of tags. Harmony, which is not in this form, is below. */
 export const THINKING_TAGS: readonly TagFormat[] = [
   { open: '<think>', close: '</think>', source: 'DeepSeek R1, Qwen3; LM Studio without its parser' },
   { open: '<thinking>', close: '</thinking>', source: 'RooCodeInc/Roo-Code#8522; models asked to think so' },
@@ -22,13 +22,13 @@ export const THINKING_TAGS: readonly TagFormat[] = [
 ];
 
 /**
- * Splits thinking off the beginning of an answer: `<think>…</think>` and what else THINKING_TAGS has, several
- * times over too, and the channels of gpt-oss (harmony). Thinking that was never closed leaves an empty
+ * Splits thinking off the beginning of an answer: `<think>…</think>` and the other THINKING_TAGS, also
+ * several in a row, and the channels of gpt-oss (harmony). Thinking that was never closed leaves an empty
  * answer.
  *
- * A template may give the model the opening tag, so that only the closing one comes; that counts only on a
- * line of its own, and where the opening one is nowhere, for an answer may well speak of the tags. So what
- * merely mentions one in the middle stays as it is.
+ * A template may give the model the opening tag, so that only the closing one comes. That one counts only on
+ * a line of its own, and only where the opening one is nowhere, because an answer may speak about the tags.
+ * So an answer that merely mentions a tag stays as it is.
  */
 export function splitThinking(content: string): SplitText {
   return (
@@ -87,7 +87,7 @@ const HARMONY_END = /<\|end\|>|<\|call\|>|<\|return\|>|<\|start\|>|<\|channel\|>
 const HARMONY_END_OF_ANSWER = ['<|return|>', '<|end|>'];
 
 /**
- * What is left of harmony where a server drops its marks, and leaves the words between them:
+ * What is left of harmony where a server removes its marks and leaves the words between them:
  * `analysisThe user asks …assistantfinalfour` (Augustas11/macprovider#743).
  */
 const BARE_ANALYSIS = /^analysis(?=[\p{Lu}"'])/u;
@@ -105,7 +105,7 @@ function splitHarmony(content: string): SplitText | null {
   for (let messages = 0; ; messages++) {
     HARMONY_HEAD.lastIndex = at;
     const head = HARMONY_HEAD.exec(content);
-    // Behind the thinking, a server may have taken away the head of the answer.
+    // After the thinking, a server may have removed the head of the answer.
     if (head === null) return messages === 0 ? null : joined(thoughts, content.slice(at));
     const start = at + head[0].length;
     if (head[1] === 'final') return joined(thoughts, withoutEnd(content.slice(start)));

@@ -4,9 +4,9 @@ import { TooManyBytes } from './http-exchange.js';
 export const NEWLINE = 0x0a;
 
 /**
- * The lines of a body, each with its newline, but for one that the end of the body cuts off. Throws
- * TooManyBytes at one that has more than `maxBytes`. Each byte is looked at once, in however small pieces it
- * comes.
+ * The lines of a body, each with its newline. The last one may lack it, where the body ends without. Throws
+ * TooManyBytes at one that has more than `maxBytes`. Each byte is looked at once, however small the pieces
+ * are in which they come.
  */
 export async function* streamLines(
   body: AsyncIterable<Uint8Array>,

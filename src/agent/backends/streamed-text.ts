@@ -2,20 +2,20 @@ import { isJson } from './finish-generation.js';
 import { RepetitionDetector } from './repetition.js';
 import { splitThinking } from './split-thinking.js';
 
-/** So much white space behind a complete JSON is no line break any more that ends it. Characters. */
+/** This much white space after a complete JSON is more than the line break that ends it. Characters. */
 const MAX_TRAILING_SPACE = 64;
 
 /** What a stream has brought so far, and whether to read on. */
 export class StreamedText {
   /** The text of the answer, with what thinking the server did not tell apart. */
   content = '';
-  /** What the server told apart as thinking. */
+  /** The thinking that the server told apart. */
   thinking = '';
   readonly #isJson: boolean;
   readonly #inContent = new RepetitionDetector();
   readonly #inThinking = new RepetitionDetector();
   #trailingSpace = 0;
-  /** How long the text was when it was found to be no complete JSON; it is looked at again at twice that. */
+  /** How long the text was when it was no complete JSON yet; it is parsed again at twice that length. */
   #incompleteAt = 0;
 
   /** `isJson`: whether the answer is to be JSON, so that nothing but white space can follow its end. */
@@ -25,12 +25,12 @@ export class StreamedText {
 
   /**
    * Takes the next piece of either. True where the model will not end by itself: it repeats itself
-   * (`RepetitionDetector`), be it in its thinking, or it adds white space to a JSON that is complete.
+   * (`RepetitionDetector`), also in its thinking, or it adds white space to a JSON that is complete.
    */
   take(piece: { readonly content: string; readonly thinking: string }): boolean {
     this.content += piece.content;
     this.thinking += piece.thinking;
-    // Both have to hear of the piece.
+    // Both detectors have to get their piece.
     const isRepeated = this.#inContent.push(piece.content);
     return this.#inThinking.push(piece.thinking) || isRepeated || this.#isOver(piece.content);
   }
@@ -39,7 +39,7 @@ export class StreamedText {
     if (!this.#isJson) return false;
     const space = piece.length - piece.trimEnd().length;
     this.#trailingSpace = space === piece.length ? this.#trailingSpace + space : space;
-    // Looked at so seldom that all the looks together take no longer than the last one.
+    // The length doubles between two looks, so all of them together take about twice as long as the last.
     if (this.#trailingSpace < MAX_TRAILING_SPACE || this.content.length < 2 * this.#incompleteAt)
       return false;
     if (isJson(splitThinking(this.content).answer)) return true;

@@ -9,7 +9,7 @@ export interface Transport {
   readonly fetch: typeof globalThis.fetch;
   /** What `fetch` rejected with, as it was, or ResponseTimeout. The SDKs wrap it and may lose its cause. */
   failure(): unknown;
-  /** A text of the server without the token that it was sent. */
+  /** A text of the server, with a placeholder for the token that it was sent. */
   withoutToken(text: string): string;
   /** Ends the call: whatever is still open is closed, and the server sees that. */
   close(): Promise<void>;
@@ -38,7 +38,7 @@ export class ResponseTimeout extends Error {
   }
 }
 
-/** What one call may take of us, and what it is let in by. */
+/** The limits of one call, and its token. */
 export interface TransportLimits {
   /** The most bytes of the body of a 2xx response. */
   readonly maxBodyBytes: number;
@@ -54,19 +54,19 @@ export interface TransportLimits {
 }
 
 /**
- * How much of an error's body is read, in bytes: any server's error fits, and a web page does not fill the
+ * How much of an error's body is read, in bytes: every known error fits, and a web page does not fill the
  * memory.
  */
 const MAX_ERROR_BODY_BYTES = 64 * 1024;
 
-/** How long the rest of an error may take behind its head. What has come by then is told. */
+/** How long the body of an error may take after its head. What has come by then is used. Milliseconds. */
 const ERROR_BODY_TIMEOUT_MS = 10_000;
 
 /**
- * Opens the transport for one call. `signal` closes it at any time, before the first byte too, which neither
- * SDK can. The SDKs' own signals are left out: the OpenAI client aborts by a timer of its own. `inspect` sees
- * every 2xx response and may replace it, or refuse it by throwing; errorBody is for what it reads of one that
- * it refuses.
+ * Opens the transport for one call. `signal` closes it at any time, also before the first byte, which neither
+ * SDK can do. The SDKs' own signals are ignored: the OpenAI client aborts by a timer of its own. `inspect`
+ * sees every 2xx response and may replace it, or refuse it by throwing; `errorBody` reads the body of one
+ * that it refuses.
  */
 export function openTransport(
   signal: AbortSignal,
@@ -118,9 +118,8 @@ export function openTransport(
 }
 
 /**
- * Only what the exchange needs. Neither model server asks for more, and the OpenAI client would send along
- * what its own environment variables say: a real key of an administrator, an organization, a gateway's
- * headers.
+ * Only the headers that the exchange needs. No model server asks for more, and the OpenAI client would add
+ * what its own environment variables say: a real administrator's key, an organization, a gateway's headers.
  */
 function plainHeaders(init: RequestInit | undefined): Record<string, string> {
   const given = new Headers(init?.headers);
@@ -137,7 +136,7 @@ function textOf(body: RequestInit['body']): string | undefined {
 
 async function failureText(response: Response, timeoutMs: number): Promise<string> {
   const leadsTo = response.headers.get('location');
-  // Not followed: a browser would send what was posted once more, or not at all, as the status has it.
+  // Not followed: depending on the status, the body would be posted once more, or not at all.
   if (leadsTo !== null) return `it redirects to ${leadsTo}; give that address`;
   return await errorBody(response, timeoutMs);
 }
@@ -160,7 +159,7 @@ export async function errorBody(response: Response, timeoutMs = ERROR_BODY_TIMEO
       bytes += value.length;
     }
   } catch {
-    // It broke off: what has come tells more than that.
+    // It broke off. What has come so far tells more than the failure.
   } finally {
     clearTimeout(timer);
     await reader.cancel().catch(() => {});

@@ -3,11 +3,11 @@ import { NEWLINE, streamLines, withBody } from './stream-lines.js';
 
 /**
  * The same response, with a body that comes event by event (SSE), and fails with TooManyBytes at one that has
- * more than `maxEventBytes`. One that the end of the body cuts off is left out, as browsers do. The OpenAI
- * client keeps what has come of an event, however long it is, and looks through all of it at every piece that
- * comes.
+ * more than `maxEventBytes`. An event that the end of the body cuts off is left out, as browsers do. The
+ * bound is needed because the OpenAI client keeps what has come of an event, however long it is, and searches
+ * all of it again with every piece.
  *
- * `[DONE]` is the last event, whatever the server does with its connection then; `onDone` is told of it.
+ * `[DONE]` is the last event, whatever the server does with its connection then; `onDone` is called at it.
  */
 export function wholeEvents(response: Response, maxEventBytes: number, onDone = () => {}): Response {
   return response.body === null
@@ -43,7 +43,7 @@ async function* eventsOf(
 /** The end of OpenAI's streams. */
 const DONE = '[DONE]';
 
-/** What a line says where it is as short as `data: [DONE]`; else nothing. */
+/** The data of a line that is about as short as `data: [DONE]`; null for a longer one. */
 function dataIn(line: Uint8Array): string | null {
   return line.length > 2 * DONE.length + 'data:'.length ? null : dataOf(line);
 }

@@ -13,8 +13,8 @@ import { inspectLmstudioModel, listLmstudioModels } from './lmstudio-models.js';
 
 /**
  * LM Studio, by the official OpenAI client: `/v1/chat/completions`, streamed. Before each of them the model
- * is looked up, so that no way leads past what may be asked. `url` as `parseLmstudioUrl` takes it; throws
- * BridgeError `usage` where it is none.
+ * is looked up, so that none is asked that may not be. `url` as `parseLmstudioUrl` takes it; throws
+ * BridgeError `usage` where it is no address.
  *
  * A task's `num_ctx` has no equivalent in this API and is left to LM Studio, which fixes it when it loads the
  * model.
@@ -33,12 +33,12 @@ export function lmstudioBackend(url: string, settings: BackendSettings = {}): Ba
   return {
     ...about,
     listModels: (signal) => listLmstudioModels(server, signal),
-    // Nobody knows what it will be loaded with.
+    // Null while it is not loaded: nobody knows which context it will be loaded with.
     longestContext: async (model, signal) =>
       (await inspectLmstudioModel(server, model, allowCloud, signal))?.context ?? null,
     async generate(request, signal, onToken) {
       signal.throwIfAborted();
-      // Before anything is sent: an image of no known kind is no reason to load a model.
+      // Made before anything is sent, so that an image of an unknown kind does not load a model.
       const chat = chatParams(request, responseFormat);
       const inspect = () => inspectLmstudioModel(server, request.model, allowCloud, signal);
       return await withinFixedContext({ about, request, limit: LIMIT, inspect }, async () => {

@@ -9,12 +9,15 @@ import type { FixedContext } from '../fixed-context.js';
 import { getJson } from '../get-json.js';
 import { LMSTUDIO } from './lmstudio.js';
 
-/** `/v1/models`: what can be asked: all, where models are loaded on demand; else the loaded ones. */
+/**
+ * `/v1/models`: the models that can be asked. All of them where models are loaded on demand, else the loaded
+ * ones.
+ */
 const listSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
 
 const count = z.int().min(1).optional().catch(undefined);
 
-/** `/api/v0/models`: what they are, of LM Studio 0.3.6 and later. */
+/** `/api/v0/models`: what each model is. LM Studio has it since 0.3.6. */
 const detailsSchema = z.object({
   data: z.array(
     z.object({
@@ -50,9 +53,9 @@ export async function listLmstudioModels(about: V1Server, signal: AbortSignal): 
 }
 
 /**
- * Looks a model up on the way to asking it. Null where the list has none of this name: LM Studio is asked all
- * the same, and says so in its own words. Throws BackendError: `cloud_model` where it runs elsewhere and
- * `allowCloud` is false, `model_cannot_chat`.
+ * Looks a model up before it is asked. Null where the list has none of this name: `generate` asks LM Studio
+ * all the same, which says so in its own words. Throws BackendError: `cloud_model` where it runs elsewhere
+ * and `allowCloud` is false, `model_cannot_chat`.
  */
 export async function inspectLmstudioModel(
   about: V1Server,
@@ -99,7 +102,7 @@ function describe(id: string, details: Details | undefined): LmstudioModel {
   };
 }
 
-/** What its type says, in our words. Of a server without details nothing is known. */
+/** What its type says, in our words; nothing for a server without details. */
 function abilitiesOf(details: Details | undefined): Ability[] {
   const { type, capabilities = [] } = details ?? {};
   if (type === 'embeddings') return ['embed'];

@@ -4,7 +4,7 @@ import { parseBackendUrl } from '../backend-url.js';
 import { V1_PATHS } from '../v1-paths.js';
 import { LMSTUDIO_FAILURES } from './lmstudio-failures.js';
 
-/** With the path of its OpenAI-compatible API. */
+/** Its usual address, with the path of its OpenAI-compatible API. */
 const DEFAULT_URL = 'http://127.0.0.1:1234/v1';
 
 /** LM Studio: https://lmstudio.ai. */

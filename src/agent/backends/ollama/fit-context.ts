@@ -13,19 +13,22 @@ import {
 } from '../context-overflow.js';
 import { type ContextBounds, type ContextPlan, planContext } from './plan-context.js';
 
-/** Room for an answer without a limit of its own, thinking included, in tokens. It grows where it is full. */
+/**
+ * Room for an answer without a limit of its own, thinking included, in tokens. An answer that fills it gets
+ * more.
+ */
 const ANSWER_TOKENS = 1024;
 
 /**
- * The same for an answer that is heard while it comes, and ends where its room is full: what most programs
- * give an answer at most.
+ * The same for an answer that is read while it comes, and so ends where its room is full: as much as most
+ * programs allow an answer.
  */
 const HEARD_ANSWER_TOKENS = 4096;
 
-/** How much more than the estimate is allowed for. */
+/** The estimate is multiplied by this, because it may be too low. */
 const MARGIN = 1.1;
 
-/** What one generation in a context of its own came to. */
+/** The result of one generation in a context. */
 export interface FittedRun {
   /** As the server counted. */
   readonly usage: Usage | undefined;
@@ -36,12 +39,15 @@ export interface FittedRun {
 export interface ContextFit<Run extends FittedRun> {
   readonly about: Pick<Backend, 'name' | 'url'>;
   readonly request: Prompt & { readonly options: Pick<TaskOptions, 'max_tokens'> };
-  /** Whether its events are heard while they come, so that it is begun once only. Default: false. */
+  /** Whether its events are read while they come, so that it starts only once. Default: false. */
   readonly isHeard?: boolean;
   readonly bounds: ContextBounds;
-  /** Whether the server refuses a prompt that does not fit, and does not cut it. Asked where it counts. */
+  /**
+   * Whether the server refuses a prompt that does not fit, and does not cut it. Called only where that
+   * matters.
+   */
   readonly refusesOverflow: () => Promise<boolean>;
-  /** Generates in a context of so many tokens. */
+  /** Generates in a context of this many tokens. */
   readonly run: (context: number) => Promise<Run>;
   readonly log: (text: string) => void;
 }
@@ -61,7 +67,7 @@ export async function fitContext<Run extends FittedRun>(fit: ContextFit<Run>): P
   const room = request.options.max_tokens ?? (isHeard ? HEARD_ANSWER_TOKENS : ANSWER_TOKENS);
   const fewest = fewestTokens(request.messages);
   let plan = planContext(Math.max(Math.ceil(estimate * MARGIN), fewest) + room, bounds);
-  // No server can read it: not even a load is worth it.
+  // No server can read it, so the model need not be loaded.
   if (fewest > plan.context) throw overflowError(about, numbersOf(estimate, false, plan, bounds));
   if (estimate > plan.context && !(await fit.refusesOverflow())) {
     const more = '; this version would cut the prompt without a word, and a newer one would count it';
@@ -108,7 +114,7 @@ async function runIn<Run extends FittedRun>(
     if (!isPromptCut(request, done.usage?.prompt_tokens, context)) {
       return { kind: 'done', run: done, promptTokens };
     }
-    // What it counted is what was left.
+    // It counted what was left of the prompt.
     return { kind: 'overflow', promptTokens: null, said: undefined };
   } catch (error) {
     if (!(error instanceof BackendError) || error.code !== 'context_overflow') throw error;
@@ -116,14 +122,17 @@ async function runIn<Run extends FittedRun>(
   }
 }
 
-/** Whether it has room with each byte a token, so that no other context helps. Of an image nobody knows. */
+/**
+ * Whether the prompt fits even where each byte is a token, so that a larger context cannot help. False with
+ * images: nobody knows how many tokens they take.
+ */
 function surelyFits(prompt: Prompt, context: number): boolean {
   return prompt.images.length === 0 && mostTokens(prompt) < context;
 }
 
 /**
- * Whether the answer ended, or lost its prompt, at the end of the context: an old server ignores `shift` and
- * pushes the prompt out rather than stop.
+ * Whether the answer ended at the end of the context, or went on past it: an old server ignores `shift`, and
+ * pushes the prompt out of the context rather than stop.
  */
 function isFull(
   { usage, finishReason }: FittedRun,

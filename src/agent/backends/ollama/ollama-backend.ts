@@ -17,8 +17,8 @@ import { strictJsonLines } from './ollama-wire.js';
 
 /**
  * Ollama, by its official client: `/api/chat`, streamed, in a context that fits. Before each of them the
- * model is looked up, so that no way leads past what may be asked. `url` as `parseOllamaUrl` takes it; throws
- * BridgeError `usage` where it is none.
+ * model is looked up, so that none is asked that may not be. `url` as `parseOllamaUrl` takes it; throws
+ * BridgeError `usage` where it is no address.
  */
 export function ollamaBackend(url: string, settings: BackendSettings = {}): Backend {
   const { allowCloud = false, maxContext = DEFAULT_MAX_CONTEXT, memory = new BackendMemory() } = settings;
@@ -43,7 +43,7 @@ export function ollamaBackend(url: string, settings: BackendSettings = {}): Back
       const { longestContext, loaded } = await inspectOllamaModel(about, model, allowCloud, signal);
       onToken({ type: 'alive' });
       const key = `${about.url} ${model}`;
-      // What an old server has in memory is what it was last asked for.
+      // An old server does not say the context of a loaded model: it is the one that was last asked for.
       const inMemory = loaded === null ? null : (loaded.context ?? memory.contexts.get(key) ?? null);
       const raw = await fitContext({
         about,
@@ -57,7 +57,7 @@ export function ollamaBackend(url: string, settings: BackendSettings = {}): Back
           const transport = openTransport(signal, streamLimits(maxAnswerBytes), (response) =>
             strictJsonLines(response, maxLineBytes(maxAnswerBytes)),
           );
-          // A client a call: it cannot abort one call of several, nor any before its first token.
+          // One client for each call: it cannot abort one call of several, nor any before its first token.
           const client = new Ollama({ host: about.url, fetch: transport.fetch });
           const chat = chatRequest(request, context);
           return await callBackend(about, transport, signal, () =>
@@ -80,12 +80,14 @@ export function ollamaBackend(url: string, settings: BackendSettings = {}): Back
       if (purpose === 'embed') return await send({});
       const request = promptOf(call);
       if (path !== '/api/chat' && path !== '/api/generate') {
-        // OpenAI's API and Anthropic's have no context size, and Ollama cuts in silence what does not fit.
+        // OpenAI's API and Anthropic's have no context size, and Ollama cuts what does not fit without a
+        // word.
         const limit = 'what Ollama gives a model where a call cannot say it (OLLAMA_CONTEXT_LENGTH)';
         let isSent = false;
         const asking = {
           ...{ about, request, limit, countsAll: countsWholePrompt(path) },
-          // What it has in memory before is what others asked for: it is loaded anew with another.
+          // Only after the call: the context of before is one that others asked for, and the model is loaded
+          // again with another.
           inspect: async () => ({
             context: isSent ? ((await inspect()).loaded?.context ?? null) : null,
             longestContext,
@@ -123,8 +125,8 @@ export function ollamaBackend(url: string, settings: BackendSettings = {}): Back
 const FIRST_WITH_TRUNCATE = [0, 12, 6] as const;
 
 /**
- * Whether a server of this version refuses a prompt that does not fit where it is told not to cut it. Null: a
- * version that nobody knows, so a new one. Exported for its test.
+ * Whether a server of this version refuses a prompt that does not fit where it is told not to cut it. Null:
+ * it does not say its version, and counts as new. Exported for its test.
  */
 export function refusesOverflow(version: readonly number[] | null): boolean {
   if (version === null) return true;

@@ -61,7 +61,9 @@ export async function readTags(server: Server) {
   return tags.data.models ?? [];
 }
 
-/** What is in memory is a hint: an old server that does not say it is asked all the same. */
+/**
+ * The models in memory. This is a hint: a model of an old server that does not say it is asked all the same.
+ */
 export async function readLoaded(server: Server): Promise<LoadedModel[]> {
   const said = await call(server, '/api/ps').catch(ignoreRefusal);
   const read = loadedSchema.safeParse(said);
@@ -71,13 +73,15 @@ export async function readLoaded(server: Server): Promise<LoadedModel[]> {
 
 /** What the server says of one model, by its own rules for names. Throws BackendError. */
 export async function show(server: Server, model: string): Promise<Shown> {
-  // `name` is what old versions read.
+  // Old versions read `name`.
   const shown = showSchema.safeParse(await call(server, '/api/show', { model, name: model }));
   if (shown.success) return shown.data;
   throw backendError(server.about, 'backend_error', `says of ${model} what cannot be read`);
 }
 
-/** Null for what the server would not say; throws where it cannot be reached, or the signal's reason. */
+/**
+ * Null where the server answered with an error; throws where it cannot be reached, or the signal's reason.
+ */
 export function ignoreRefusal(error: unknown): null {
   if (error instanceof BackendError && error.code !== 'backend_unreachable') return null;
   throw error;

@@ -39,14 +39,14 @@ export async function chatStreamed(
   throw lostError(about, 'ended the stream before the answer was complete');
 }
 
-/** A request that has no prompt cut, and none pushed out of the context by its answer. */
+/** A request that neither cuts the prompt nor lets the answer push it out of the context. */
 export type StrictChatRequest = ChatRequest & {
   readonly stream: true;
   readonly truncate: false;
   readonly shift: false;
 };
 
-/** The request of a task, in a context of so many tokens. */
+/** The request of a task, in a context of `context` tokens. */
 export function chatRequest(request: GenerateRequest, context: number): StrictChatRequest {
   const lastUser = request.messages.findLastIndex((message) => message.role === 'user');
   const messages = request.messages.map((message, index) =>

@@ -1,8 +1,8 @@
 import { COMMON_RULES, type FailureRule } from '../failure-rules.js';
 
 /**
- * How Ollama fails. It names the file of its source (github.com/ollama/ollama) that has the wording, with the
- * version where it is gone by now, or an issue there.
+ * How Ollama fails. Each `source` names the file of github.com/ollama/ollama that has the wording, or an
+ * issue there. A version stands where a newer one no longer has the wording.
  */
 export const OLLAMA_FAILURES: readonly FailureRule[] = [
   {

@@ -4,10 +4,10 @@ const DEFAULT_PORT = '11434';
 
 /**
  * The address that `OLLAMA_HOST` means for a client, by Ollama's own rules for its forms: quotes and white
- * space around it do not count; without a scheme the port is 11434, with one it is that of the scheme; a port
- * that is none is the default one; without a host, or with one that means every address of a machine
- * (`0.0.0.0`, `::`), it is this machine. `ollama.com` alone is reached by https. Whether it is an address at
- * all is for `parseOllamaUrl` to say.
+ * space around it do not count; without a scheme the port is 11434, with one it is that of the scheme; what
+ * is no port number counts as the default port; without a host, or with one that means every address of a
+ * machine (`0.0.0.0`, `::`), it is this machine. `ollama.com` alone is reached by https. Whether it is an
+ * address at all is for `parseOllamaUrl` to say.
  */
 export function readOllamaHost(text: string): string {
   const given = without(text.trim(), `"'`).trim();
@@ -17,7 +17,8 @@ export function readOllamaHost(text: string): string {
   const rest = colon >= 0 ? given.slice(colon + '://'.length) : given;
   const slash = rest.indexOf('/');
   const authority = slash < 0 ? rest : rest.slice(0, slash);
-  // A password: for Ollama what stands before its colon is the host. Better no address than that one.
+  // With a password in it, Ollama would take what stands before the colon for the host. It stays, and
+  // `parseOllamaUrl` refuses it.
   if (authority.includes('@')) return `${scheme}://${authority}`;
   const path = slash < 0 ? '' : rest.slice(slash);
   const usualPort = isCloud ? '443' : colon < 0 ? DEFAULT_PORT : (SCHEME_PORTS[scheme] ?? DEFAULT_PORT);

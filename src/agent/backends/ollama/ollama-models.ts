@@ -34,7 +34,7 @@ export async function listOllamaModels(
   for (const model of tags) {
     const isCloud = isElsewhere(about, model.name) || isRemote(model);
     const isLoaded = loaded.some(({ name }) => OLLAMA.sameModel(model.name, name));
-    // What is said of a cloud model is asked of nobody.
+    // Nobody is asked about a cloud model: `/api/show` would ask the cloud.
     const known = isCloud ? abilitiesOf(model) : await lookUpAbilities(server, model, memory);
     const { can, canChat } = isCloud ? { ...known, canChat: true } : known;
     models.push({ name: model.name, canChat, can, isCloud, isLoaded });
@@ -43,9 +43,8 @@ export async function listOllamaModels(
 }
 
 /**
- * Looks a model up on the way to asking it, by the server's own rules for names and aliases. Throws
- * BackendError: `cloud_model` where it runs elsewhere and `allowCloud` is false, `model_cannot_chat`,
- * `model_not_found`.
+ * Looks a model up before it is asked, by the server's own rules for names and aliases. Throws BackendError:
+ * `cloud_model` where it runs elsewhere and `allowCloud` is false, `model_cannot_chat`, `model_not_found`.
  */
 export async function inspectOllamaModel(
   about: CalledBackend,
@@ -81,7 +80,7 @@ const NOTHING_KNOWN: ModelFacts = { longestContext: null, loaded: null };
 
 type Abilities = Pick<ListedModel, 'can' | 'canChat'>;
 
-/** Where the server says no capabilities in its list, each model is looked at once. */
+/** What a model can do. Where the list does not say it, each model is looked up once. */
 async function lookUpAbilities(
   server: Server,
   model: { name: string; digest?: string | undefined; capabilities?: string[] | null | undefined },
@@ -92,7 +91,7 @@ async function lookUpAbilities(
   const known = memory.abilities.get(key);
   if (known !== undefined) return known;
   const shown = await show(server, model.name).catch(ignoreRefusal);
-  // One model that is broken, or gone by now, is no reason to list none.
+  // One model that is broken, or gone by now, must not cost the whole list.
   if (shown === null) return { can: [], canChat: true };
   const abilities = abilitiesOf(shown);
   memory.abilities.set(key, abilities);
@@ -107,7 +106,7 @@ const ABILITY_WORDS = [
   ['vision', 'vision'],
 ] as const;
 
-/** That it chats is believed where nobody says otherwise, and claimed only where the server does. */
+/** `canChat` is true unless the server says otherwise; `can` has only what the server says. */
 function abilitiesOf(shown: Pick<Shown, 'capabilities' | 'model_info'>): Abilities {
   const said = shown.capabilities ?? [];
   const can = ABILITY_WORDS.flatMap(([word, ability]) => (said.includes(word) ? [ability] : []));
@@ -124,7 +123,7 @@ function chats({ capabilities, model_info }: Pick<Shown, 'capabilities' | 'model
 
 function longestContextOf({ model_info }: Shown): number | null {
   const info = model_info ?? {};
-  // A part for images may have a length of its own.
+  // The model's part for images may have a length of its own.
   const named = info[`${String(info['general.architecture'])}.context_length`];
   const any = Object.entries(info).find(([key]) => key.endsWith('.context_length'))?.[1];
   const length = z

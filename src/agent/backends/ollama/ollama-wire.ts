@@ -5,8 +5,8 @@ import { NEWLINE, streamLines, withBody } from '../stream-lines.js';
 const count = z.int().min(0).optional().catch(undefined);
 
 /**
- * One line of Ollama's `/api/chat` stream. Counts that are none are left out: they are no reason to lose an
- * answer.
+ * One line of Ollama's `/api/chat` stream. A count that is no whole number is left out, because it is no
+ * reason to lose an answer.
  */
 export const ollamaChunkSchema = z
   .object({
@@ -18,20 +18,20 @@ export const ollamaChunkSchema = z
     eval_count: count,
   })
   .refine(({ message, done, done_reason }) => done !== undefined || message !== undefined || !!done_reason)
-  // Its engine for MLX ends with the reason, and no `done`: ollama/ollama-vscode#60.
+  // Its engine for MLX ends with the reason and without `done`: ollama/ollama-vscode#60.
   .transform((chunk) => ({ ...chunk, done: chunk.done === true || !!chunk.done_reason }));
 
 /**
  * The same response, with a body that fails with a SyntaxError at the first line that is no JSON object, with
  * StreamFailure at one that tells of an error, and with TooManyBytes at one that has more than
- * `maxLineBytes`. Ollama's client prints the first kind to the terminal and goes on without it: an answer
- * with a hole, and a piece of it in the log.
+ * `maxLineBytes`. Ollama's own client would print the first kind to the terminal and go on without it: the
+ * answer would lack a piece, and the log would have it.
  */
 export function strictJsonLines(response: Response, maxLineBytes: number): Response {
   return response.body === null ? response : withBody(response, checkedLines(response.body, maxLineBytes));
 }
 
-/** The last line may lack its newline; it is cut off where it is no JSON either. */
+/** The last line may lack its newline. Where it is no JSON either, the stream broke off in it. */
 function parseLine(text: string, isWhole: boolean): unknown {
   try {
     return JSON.parse(text);

@@ -13,14 +13,14 @@ export interface ContextBounds {
   readonly loaded: number | null;
 }
 
-/** The context to ask for, and what keeps it from being larger; null: the next step. */
+/** The context to ask for, and what keeps it from being larger; null: nothing does. */
 export interface ContextPlan {
   readonly context: number;
   readonly limit: 'task' | 'max' | 'model' | 'loaded' | null;
 }
 
 /**
- * The context for so many tokens of prompt and answer: the task's own, or the first step that holds them,
+ * The context for `needed` tokens of prompt and answer: the task's own, or the first step that holds them,
  * within the bounds. A model that is in memory with more keeps what it has, because another context means
  * loading it once more.
  */

@@ -11,8 +11,8 @@ import { countTokens, inspectOpenaiModel, listOpenaiModels } from './openai-mode
 
 /**
  * Any server that speaks OpenAI's API: `/v1/chat/completions`, streamed. Before each of them the model is
- * looked up, so that no way leads past what may be asked. `url` as `parseOpenaiUrl` takes it; throws
- * BridgeError `usage` where it is none, and where it is no private address and `allowCloud` is false.
+ * looked up, so that none is asked that may not be. `url` as `parseOpenaiUrl` takes it; throws BridgeError
+ * `usage` where it is no address, and where it is no private address and `allowCloud` is false.
  *
  * The token goes to this address and to no other: redirects are not followed. A task's `num_ctx` has no
  * equivalent in this API: the context is what the server was started with.
@@ -36,7 +36,7 @@ export function openaiBackend(url: string, settings: BackendSettings = {}): Back
       (await inspectOpenaiModel(server, model, allowCloud, signal)).context,
     async generate(request, signal, onToken) {
       signal.throwIfAborted();
-      // Before anything is sent: an image of no known kind is no reason to load a model.
+      // Made before anything is sent, so that an image of an unknown kind does not load a model.
       const chat = chatParams(request, responseFormat);
       const asking = {
         about,
@@ -86,9 +86,9 @@ const { sameModel } = OPENAI;
 const LIMIT = 'what the server has loaded the model with';
 
 /**
- * Both forms constrain the answer in llama.cpp (so in Jan), vLLM and LocalAI; KoboldCpp passes over what it
- * does not know. Not `strict`: OpenAI itself then refuses every schema that is not of its own narrow kind,
- * and the others constrain all the same. Whatever comes is checked against the schema once more.
+ * Both forms constrain the answer in llama.cpp (and so in Jan), vLLM and LocalAI; KoboldCpp ignores what it
+ * does not know. Without `strict`: with it OpenAI itself refuses every schema that is not of its own narrow
+ * kind, and the others constrain the answer anyway. Whatever comes is checked against the schema once more.
  */
 function responseFormat(format: TaskFormat): ResponseFormat {
   if (format === 'json') return { type: 'json_object' };

@@ -18,7 +18,10 @@ const modelSchema = z.object({
   owned_by: z.string().optional().catch(undefined),
   /** llama.cpp: other names of it. */
   aliases: z.array(z.string()).optional().catch(undefined),
-  /** llama.cpp: the context of a request, and that of the training. Null while a router has not loaded it. */
+  /**
+   * llama.cpp: the context of a request, and the context it was trained with. Null while a router has not
+   * loaded it.
+   */
   meta: z.object({ n_ctx: count, n_ctx_train: count }).nullish().catch(undefined),
   /** llama.cpp with several models. */
   status: z.object({ value: z.string() }).optional().catch(undefined),
@@ -41,13 +44,13 @@ type Entry = z.infer<typeof modelSchema>;
 
 /** A model of such a server. */
 export interface OpenaiModel extends ListedModel, FixedContext {
-  /** All its names: whichever it is asked by, it answers as one of them. */
+  /** All its names. Its answers name it by one of them, whichever it was asked by. */
   readonly names: readonly string[];
-  /** KoboldCpp has it, which leaves out the beginning of a prompt that does not fit, and counts nothing. */
+  /** It is KoboldCpp's, which leaves out the beginning of a prompt that does not fit, and counts nothing. */
   readonly isCutInSilence: boolean;
 }
 
-/** Lists what the server says it has: each of its names is a model. */
+/** Lists the models of the server. A model with several names is listed once for each. */
 export async function listOpenaiModels(server: V1Server, signal: AbortSignal): Promise<OpenaiModel[]> {
   const read = listSchema.safeParse(await getJson(server, `${server.url}/models`, signal));
   if (!read.success) throw backendError(server, 'backend_error', 'sent a list of models that is none');
@@ -68,7 +71,7 @@ function describe(name: string, entry: Entry, isElsewhere: boolean): Omit<Openai
   const { meta, max_model_len, status, owned_by } = entry;
   const context = meta?.n_ctx ?? max_model_len ?? null;
   const isKobold = owned_by === 'koboldcpp';
-  // Where nobody says it: those that tell a context, and KoboldCpp, have what they list in memory.
+  // Where the server does not say it: servers that tell a context, and KoboldCpp, list what is in memory.
   const isLoaded =
     status === undefined ? context !== null || isKobold || meta != null : status.value === 'loaded';
   return {
@@ -82,7 +85,7 @@ function describe(name: string, entry: Entry, isElsewhere: boolean): Omit<Openai
   };
 }
 
-/** llama.cpp alone says something. */
+/** What a model can do. Only llama.cpp says it. */
 function abilitiesOf(name: string, { owned_by, architecture }: Entry, isSeeing: boolean): Ability[] {
   if (owned_by !== 'llamacpp' || isEmbeddingName(name)) return [];
   const takesImages = architecture?.input_modalities.includes('image') ?? isSeeing;
@@ -90,9 +93,9 @@ function abilitiesOf(name: string, { owned_by, architecture }: Entry, isSeeing: 
 }
 
 /**
- * Looks a model up on the way to asking it. A server of one model answers whatever name it is asked by, so a
- * model that is not listed is not asked. Throws BackendError: `cloud_model` where it runs elsewhere and
- * `allowCloud` is false, `model_cannot_chat`, `model_not_found`.
+ * Looks a model up before it is asked. A server of one model answers to any name, so a model that is not
+ * listed is not asked. Throws BackendError: `cloud_model` where it runs elsewhere and `allowCloud` is false,
+ * `model_cannot_chat`, `model_not_found`.
  */
 export async function inspectOpenaiModel(
   server: V1Server,
@@ -117,7 +120,7 @@ export async function inspectOpenaiModel(
   return found.context !== null ? found : { ...found, context: await contextOf(server, found, signal) };
 }
 
-/** `/props` of llama.cpp before it told the context in its list of models. */
+/** `/props` of llama.cpp, from before its list of models told the context. */
 const propsSchema = z.object({ default_generation_settings: z.object({ n_ctx: z.int().min(1) }) });
 
 const valueSchema = z.object({ value: z.int().min(1) });
@@ -148,7 +151,7 @@ export async function countTokens(
   );
 }
 
-/** What stands beside `/v1` at the same address; null where the server knows no such path. */
+/** Asks for a path that stands beside `/v1`; null where the server has no such path. */
 async function ask(server: V1Server, path: string, signal: AbortSignal, body?: unknown): Promise<unknown> {
   const root = server.url.replace(/\/v1$/, '');
   return await getJson(server, `${root}${path}`, signal, body).catch((error: unknown) => {

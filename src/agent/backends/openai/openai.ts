@@ -5,7 +5,7 @@ import { isPrivateAddress } from '../private-address.js';
 import { V1_PATHS } from '../v1-paths.js';
 import { OPENAI_FAILURES } from './openai-failures.js';
 
-/** That of llama.cpp. */
+/** The usual address of llama.cpp. */
 const EXAMPLE_URL = 'http://127.0.0.1:8080/v1';
 
 /** Any server that speaks OpenAI's API: llama.cpp, vLLM, Jan, KoboldCpp, LocalAI (docs/openai.md). */
@@ -15,7 +15,7 @@ export const OPENAI = {
   urlOption: 'openai-url',
   urlVariable: 'LLM_BRIDGE_OPENAI_URL',
   urlKey: 'openaiUrl',
-  // Each of them has another port, and 8080 and 8000 are those of many other programs.
+  // Each of these servers has another port, and many other programs use 8080 and 8000.
   defaultUrl: null,
   ownUrl: null,
   token: {
