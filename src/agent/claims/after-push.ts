@@ -11,13 +11,18 @@ import { FIRST_RETRY_MS } from './plan-pushes.js';
 /** A lease is renewed when a third of it is over, so that two renewals may be lost. */
 const RENEW_AFTER = 1 / 3;
 
-/** The longest wait after pushes that do not get through: FIRST_RETRY_MS, doubled each time, with jitter. */
+/**
+ * The longest wait after pushes that do not get through. The first is FIRST_RETRY_MS; it doubles each time,
+ * with jitter.
+ */
 const MAX_RETRY_MS = 15_000;
 
 /** The longest wait after a claim or a presence was refused for its time. */
 const MAX_CLOCK_RETRY_MS = 5 * 60_000;
 
-/** What follows from what came of a push. A presence that did not arrive is due again, and so are models. */
+/**
+ * What follows from the outcome of a push. A presence that did not arrive is due again, and so are models.
+ */
 export function afterPush(before: ClaimsState, event: PushEvent, facts: ClaimsFacts): ClaimsStep {
   const missed: readonly ClaimChange[] =
     event.type === 'pushed' ? event.changes.filter(({ ref }) => !event.refs.has(ref)) : event.changes;
@@ -29,7 +34,7 @@ export function afterPush(before: ClaimsState, event: PushEvent, facts: ClaimsFa
   return afterSuccess({ ...state, pushTakesMs, failures: 0 }, event, facts);
 }
 
-/** What was moved is ours. */
+/** The refs that were moved are ours. */
 function afterSuccess(
   state: ClaimsState,
   { changes, refs, startedAtMs }: Extract<PushEvent, { type: 'pushed' }>,
@@ -42,7 +47,7 @@ function afterSuccess(
     if (!refs.has(change.ref)) continue;
     own = withRemote(own, change.ref, change.to);
     if (change.kind === 'presence') {
-      // What is said of a phase is no reason to look for others; the word every two minutes is.
+      // A presence that tells a new phase is no reason to look for others; the one every two minutes is.
       const isLong = nowMs - state.askedAtMs > PRESENCE_EVERY_MS / 2;
       if (presentSinceMs === NEVER || isLong) effects.push({ do: 'ask', what: 'look' });
       presentSinceMs = Math.min(presentSinceMs, nowMs);
@@ -60,7 +65,7 @@ function afterSuccess(
   }
   const next = { ...state, own, having, presentSinceMs };
   if (refs.size === changes.length) return { state: next, effects };
-  // Another agent was there first, or an earlier push of ours was, whose end we did not hear. A fetch tells.
+  // Another agent was first, or an earlier push of ours, whose outcome we did not hear. A fetch tells.
   effects.push({ do: 'ask', what: 'fetch' });
   return { state: { ...next, retryAtMs: nowMs + FIRST_RETRY_MS }, effects };
 }
@@ -100,14 +105,17 @@ function afterRefusal(
       return { state: waiting, effects: [{ do: 'forget-terms' }, fetch] };
     }
     case 'internal':
-      // The hook itself failed, for want of memory say; that passes.
+      // The hook itself failed, perhaps for lack of memory. That passes.
       return afterFailure(state, changes, facts);
     default:
       return afterLastRefusal(state, refusal);
   }
 }
 
-/** No push follows, so every generation that waits goes on, also one whose claim was not in this push. */
+/**
+ * No push follows, so every generation that waits for its claim goes on, also one whose claim was not in this
+ * push.
+ */
 function afterLastRefusal(state: ClaimsState, refusal: Refusal): ClaimsStep {
   const freed = [...state.own.jobs.keys()].map((task) => ({ do: 'go-on', task }) as const);
   const text = `going on without claims: the server refused one: ${refusal.text}`;

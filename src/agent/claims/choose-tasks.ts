@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { Placement } from './model-standing.js';
 
 /**
- * How long the agent a task falls to has to claim it, before the next one may: a fetch and a push on a slow
- * line. Where pushes are slower than that, the agent waits longer. Milliseconds.
+ * How long the agent to which a task falls has to claim it before the next one may: a fetch and a push on a
+ * slow line. Where pushes take longer here, this agent waits longer. Milliseconds.
  */
 export const HOLD_OFF_MS = 2_000;
 
@@ -12,9 +12,9 @@ export interface Candidate {
   readonly id: string;
   /** When this agent first saw it pending. Milliseconds of a clock that never jumps. */
   readonly firstSeenMs: number;
-  /** Nobody else is to have it: we hold its claim already. */
+  /** We hold its claim already, so nobody else may have it. */
   readonly ours: boolean;
-  /** How well each is placed for its model: the lower, the better. Absent: all are alike. */
+  /** How well each agent is placed for its model: the lower, the better. Absent: all are alike. */
   readonly placement?: Placement | undefined;
 }
 
@@ -24,7 +24,7 @@ export interface Choosing {
   readonly self: string;
   /** The others that are there. */
   readonly others: readonly string[];
-  /** Those of them that are at work and will be for some time: nobody waits for them. */
+  /** Those of the others that have been busy for some time: nobody waits for them. */
   readonly busy: ReadonlySet<string>;
   readonly holdOffMs: number;
   readonly nowMs: number;
@@ -32,7 +32,7 @@ export interface Choosing {
   readonly knownAtMs: number;
 }
 
-/** What to start, and when to look again because a task that is left to another may become ours. */
+/** What to start, and when to look again because a task that is left to another agent may become ours. */
 export interface Choice {
   /**
    * The best first. `isSure`: it falls to us, and nobody else would begin it now. The others may be begun by
@@ -46,17 +46,17 @@ export interface Choice {
 
 /**
  * Shares tasks out among agents that do not talk to each other: each task falls to the agent for which the
- * hash of agent and task is highest (rendezvous hashing), so that all who know the same agents come to the
- * same end, whatever else each of them knows. The agent whose hash is second may take it `holdOffMs` later,
- * and so on, after a fetch that shows it unclaimed still. Alone, it is the order of asking. An agent that is
- * placed better for the model of a task comes before any other, whatever its hash.
+ * hash of agent and task is highest (rendezvous hashing), so that all who know the same agents choose the
+ * same one, whatever else each of them knows. The agent whose hash is second may take it `holdOffMs` later,
+ * and so on, after a fetch that shows it still unclaimed. An agent that is alone takes tasks in the order of
+ * asking. An agent that is placed better for the model of a task comes before any other, whatever its hash.
  */
 export function chooseTasks(candidates: readonly Candidate[], choosing: Choosing): Choice {
   const start: { id: string; rank: number; weight: number; isSure: boolean }[] = [];
   const { self, others, busy, holdOffMs, nowMs, knownAtMs } = choosing;
   let lookAgainAtMs = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
-    // Alone, there is nothing to weigh: a backlog is looked through after every answer.
+    // An agent that is alone need not hash: it looks through its whole backlog after every answer.
     const isShared = !candidate.ours && others.length > 0;
     const mine = isShared ? weightOf(self, candidate.id) : 0;
     const { placement } = candidate;

@@ -16,7 +16,7 @@ import { modelsToSay } from './model-standing.js';
 import { ownPresence, type SaidPresence } from './own-presence.js';
 import { MAX_CHANGES } from './plan-pushes.js';
 
-/** What pushes of claims are made from. */
+/** What pushes of claims need. */
 export interface ClaimPushContext {
   readonly options: AgentOptions;
   readonly session: AgentSession;
@@ -24,19 +24,22 @@ export interface ClaimPushContext {
   readonly clone: Repository;
 }
 
-/** While a model server is away, what it offers is asked for again after this time. Milliseconds. */
+/** While a task waits for a model server, the offer is asked for again after this time. Milliseconds. */
 const AWAY_OFFER_MS = 4_000;
 
 /**
- * Where no model server answers, as while a PC starts, they are asked again after this time, doubled each
- * time up to the pace of the presence. Milliseconds.
+ * Where no model server answers, as while a PC starts, they are asked again after this time. It doubles each
+ * time, up to the pace of the presence. Milliseconds.
  */
 const FIRST_AGAIN_MS = 1_000;
 
-/** What lies beside main is written anew each time it is said: no power cut can cost any of it. */
+/**
+ * The objects of claims, presences and models need no sync: they are written again each time, so a power cut
+ * costs nothing.
+ */
 const unsynced = (clone: Repository): Repository => ({ ...clone, isDisposable: true });
 
-/** Pushes the claims of this agent, and its word that it is there. */
+/** Pushes the claims, the presence and the models of this agent. */
 export class ClaimPusher {
   readonly #context: ClaimPushContext;
   readonly #stop: AbortSignal;
@@ -49,7 +52,7 @@ export class ClaimPusher {
 
   /**
    * `stop` aborts when no model server is to be asked any more. `onOffer` is called with what the model
-   * servers offer; `isNew`: it is something else than this agent has said.
+   * servers offer; `isNew`: it differs from the offer before.
    */
   constructor(context: ClaimPushContext, stop: AbortSignal, onOffer: (offer: Offer, isNew: boolean) => void) {
     this.#context = context;
@@ -84,8 +87,8 @@ export class ClaimPusher {
   }
 
   /**
-   * Makes one push of these changes and returns what came of it. Never throws: a claim that cannot be made
-   * holds up no answer. `known` says what the server has, and which lease it gives.
+   * Makes one push of these changes and returns its outcome. Never throws: a claim that cannot be made holds
+   * up no answer. `known` says what the server has, and which lease it gives.
    */
   async push(due: readonly ClaimChange[], known: Known, signal: AbortSignal): Promise<PushEvent> {
     const { clone, connection } = this.#context;
@@ -97,7 +100,7 @@ export class ClaimPusher {
       if (outcome.status === 'pushed') return { type: 'pushed', changes, refs: outcome.refs, startedAtMs };
       return { type: 'refused', changes, refusal: outcome.refusal, startedAtMs };
     } catch {
-      // The loop of the agent says what is wrong with the server, and goes on until it works; so do claims.
+      // The loop of the agent tells a person what is wrong with the server. Claims are just tried again.
       return { type: 'failed', changes: due };
     }
   }
@@ -134,8 +137,8 @@ export class ClaimPusher {
   }
 
   /**
-   * Releases every claim but those that go with an answer, and says goodbye. Returns the tasks whose claims
-   * stayed. Never throws.
+   * Releases every claim but those that go with an answer, and pushes the presence `stopped`. Returns the
+   * tasks whose claims stayed. Never throws.
    */
   async release(known: Known, signal: AbortSignal): Promise<readonly string[]> {
     const { session, clone, connection } = this.#context;
@@ -162,7 +165,10 @@ export class ClaimPusher {
     return [...left];
   }
 
-  /** A server that a task waits for may have gone just now, or be back. */
+  /**
+   * While a task waits for a model server, the offer is old sooner: that server may have gone just now, or be
+   * back.
+   */
   #isOfferOld(known: Known): boolean {
     const isAnyAway = [...known.state().work.values()].some(({ phase }) => phase === 'waiting');
     return this.#offerAgeMs() > (isAnyAway ? AWAY_OFFER_MS : PRESENCE_EVERY_MS / 2);

@@ -9,14 +9,17 @@ import type { Offer } from '../backends/model-offer.js';
 import type { ClaimsState } from './claims-state.js';
 
 /**
- * A ref to push: a claim that is made or renewed, one that ends, the word that this agent is there, or what
- * it has.
+ * A ref to push: a claim that is made or renewed, one that ends, the presence of this agent, or the list of
+ * its models.
  */
 export type ClaimChange = Readonly<
   { kind: 'claim' | 'end'; task: string } | { kind: 'presence' } | { kind: 'models' }
 >;
 
-/** The same, as it was pushed: of a presence with the models in memory that it told, of models with them. */
+/**
+ * The same, as it was pushed. A presence comes with the models in memory that it named, a list of models with
+ * its content.
+ */
 export type PushedChange = ClaimChange &
   SideRefChange & { readonly loaded?: readonly string[]; readonly models?: AgentModels };
 
@@ -28,7 +31,7 @@ export type ClaimsEvent = Readonly<
   | { type: 'unchanged' }
   /** It has answered with what lies beside main. */
   | { type: 'fetched'; refs: SideRefs }
-  /** There is room for so many more tasks, and for all that take none. */
+  /** There is room for `room` more tasks, and for all those that take none. */
   | {
       type: 'choosing';
       free: readonly string[];
@@ -41,11 +44,11 @@ export type ClaimsEvent = Readonly<
     }
   /** A generation begins. `claimFirst`: no model is asked before the claim is ours. */
   | { type: 'began'; task: string; claimFirst: boolean }
-  /** It has come so far; the model is told once it is chosen. */
+  /** It has reached this phase. `model` is there once it is chosen. */
   | { type: 'phase'; task: string; phase: WorkPhase; model?: string | undefined }
   /** The model is done with it, and the answer is about to be kept. */
   | { type: 'generated'; task: string }
-  /** It is over, whatever came of it. */
+  /** The generation is over, with or without an answer. */
   | { type: 'ended'; task: string }
   /** The first task that waits here while the models are busy for other bridges; null: none does. */
   | { type: 'queued'; task: string | null }
@@ -53,14 +56,16 @@ export type ClaimsEvent = Readonly<
   | { type: 'answered'; tasks: readonly string[] }
   /** It is known what the model servers offer: this agent can say that it is there. */
   | { type: 'ready'; offer: Offer }
-  /** It is known better which of their models are in memory, and nothing else. */
+  /** The model servers offer the same as before; other models may be in memory. */
   | { type: 'loaded'; offer: Offer }
-  /** It may be time for a push. */
+  /** The loop that pushes has woken: it may be time for a push. */
   | { type: 'woke' }
   | PushEvent
 >;
 
-/** What came of a push. `pushed`: these refs were moved, and the others were not as we knew them. */
+/**
+ * The outcome of a push. `pushed`: these refs were moved, and the others were not at the values that we knew.
+ */
 export type PushEvent = Readonly<
   | { type: 'pushed'; changes: readonly PushedChange[]; refs: ReadonlySet<string>; startedAtMs: number }
   | { type: 'refused'; changes: readonly ClaimChange[]; refusal: Refusal; startedAtMs: number }
@@ -79,7 +84,7 @@ export type ClaimsEffect = Readonly<
   | { do: 'leave'; task: string; why: string }
   /** The server takes no answer to this task any more. */
   | { do: 'settle'; task: string }
-  /** Ask the model servers what they offer: one is there that was away. */
+  /** Ask the model servers what they offer, because one is back that was away. */
   | { do: 'read-offer' }
   /** The clocks drifted apart: ask the server for its terms again. */
   | { do: 'forget-terms' }
@@ -87,8 +92,8 @@ export type ClaimsEffect = Readonly<
 >;
 
 /**
- * `claimFirst`: ask no model before the claim is ours, because another may be about to take the task.
- * `isAhead`: nor before there is room for it.
+ * `claimFirst`: ask no model before the claim is ours, because another agent may be about to take the task.
+ * `isAhead`: wait for room as well.
  */
 export type StartTask = Readonly<{ do: 'start'; task: string; claimFirst: boolean; isAhead?: boolean }>;
 

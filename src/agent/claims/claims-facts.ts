@@ -3,7 +3,7 @@ import type { AgentOptions } from '../agent-options.js';
 import type { AgentSession } from '../agent-session.js';
 import type { ClaimsState } from './claims-state.js';
 
-/** What holds at the moment of an event and is not for claims to decide. */
+/** What holds at the moment of an event, decided outside of claims. */
 export interface ClaimsFacts {
   readonly nowMs: number;
   /** By the server's clock, milliseconds since the epoch. */
@@ -15,9 +15,12 @@ export interface ClaimsFacts {
   readonly isConnected: boolean;
   /** This agent says that it is there. */
   readonly saysPresence: boolean;
-  /** This agent is a standby: what it may take now it takes, behind everybody else. */
+  /**
+   * This agent is a standby: it comes after everybody else, so a task that it may take now need not wait for
+   * others.
+   */
   readonly isStandby: boolean;
-  /** The server takes what agents have. */
+  /** The server takes lists of the agents' models. */
   readonly sharesModels: boolean;
   readonly isPending: (task: string) => boolean;
   /** The answer to this task waits to be pushed. */
@@ -40,7 +43,7 @@ export function claimsFacts({
     self: { agent: session.name, session: session.id },
     leaseMs: session.terms?.claimLeaseMs ?? null,
     isConnected: session.tip !== null,
-    // An older server has no word for a standby: an agent like any other would be counted on.
+    // An older server cannot tell that an agent is a standby: others would count on it.
     saysPresence: !options.once && (options.afterMs === null || (session.terms?.hasStandby ?? false)),
     isStandby: options.afterMs !== null,
     sharesModels: session.terms?.hasModels ?? false,

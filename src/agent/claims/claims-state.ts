@@ -9,15 +9,17 @@ export interface ClaimsState {
   readonly others: Others;
   /** Who has which model. */
   readonly having: ModelKnowledge;
-  /** The pending tasks that are left to others, which have their model, and to whom; told once each. */
+  /**
+   * The pending tasks that are left to others because those have the model, and to whom. Each is logged once.
+   */
   readonly leftTo: ReadonlyMap<string, string>;
   /** When the server was last asked. */
   readonly askedAtMs: number;
-  /** When it was asked what we know the answer to: what others had claimed by then is known. */
+  /** When the fetch or look began that our knowledge comes from: what others had claimed by then is known. */
   readonly knownAtMs: number;
   /** When each of the tasks that could be started was first seen. */
   readonly firstSeenMs: ReadonlyMap<string, number>;
-  /** Tasks that were seen by then were there before us. */
+  /** Tasks that were first seen by then were there before this agent. */
   readonly foundAtMs: number;
   /** When a task that is left to another agent may have become ours. */
   readonly lookAgainAtMs: number;
@@ -25,7 +27,7 @@ export interface ClaimsState {
   readonly isHoldingOff: boolean;
   /** A push was refused for good: the bridge takes no claims. */
   readonly isOff: boolean;
-  /** No push before that. */
+  /** No push is made before this time. */
   readonly retryAtMs: number;
   /** Pushes in a row that did not get through. */
   readonly failures: number;
@@ -37,15 +39,17 @@ export interface ClaimsState {
   readonly presentSinceMs: number;
   /** When the presence was last pushed. */
   readonly presenceAtMs: number;
-  /** What the tasks that are generated now are at, since when by the server's clock, and with which model. */
+  /**
+   * The phase and the model of each task that is generated now, and since when it is, by the server's clock.
+   */
   readonly work: ReadonlyMap<string, OwnWork>;
   /** The first task that waits while the models are busy for other bridges, and since when; null: none. */
   readonly queued: { readonly task: string; readonly sinceMs: number } | null;
-  /** That another agent has our name is said once. */
+  /** Whether a person was told that another agent has our name. */
   readonly isTwinTold: boolean;
 }
 
-/** What a task is at. */
+/** How far a task is. */
 export interface OwnWork {
   readonly phase: WorkPhase;
   /** Milliseconds since the epoch, by the server's clock. */
@@ -53,7 +57,7 @@ export interface OwnWork {
   readonly model: string | undefined;
 }
 
-/** The time of what does not come. */
+/** The time of something that never happens. */
 export const NEVER = Number.POSITIVE_INFINITY;
 
 /** An agent that has just started. */

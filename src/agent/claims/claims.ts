@@ -17,17 +17,17 @@ import { nextPushMs } from './plan-pushes.js';
 import { reduceClaims } from './reduce-claims.js';
 import { lookAgainMs } from './start-tasks.js';
 
-/** At the end, a push that is under way has so long to tell what became of it. Milliseconds. */
+/** At the end, a push that is under way has this long to finish. Milliseconds. */
 const LAST_WORD_MS = 2_000;
 
-/** What claims are made from. */
+/** What claims need. */
 export interface ClaimsContext extends ClaimPushContext {
   readonly reader: ObjectReader;
   /** Has the loop ask the server, soon. */
   readonly ask: (what: Due) => void;
 }
 
-/** Where a model is that was not found here. */
+/** Where a model can be found that was not found here. */
 export interface Elsewhere {
   /** The agents that the task is to be left to; none: it is to be answered with the error. */
   readonly leaveTo: readonly string[];
@@ -71,12 +71,12 @@ export class Claims {
     return this.#state.own.remote;
   }
 
-  /** Something happened: does what follows, and returns it too. */
+  /** Something happened: does what follows from it, and returns that as well. */
   tell(event: ClaimsEvent): readonly ClaimsEffect[] {
     const { state, effects } = reduceClaims(this.#state, event, this.#facts());
     this.#state = state;
     for (const effect of effects) this.#generations.perform(effect);
-    // The loop that pushes has nothing to tell itself.
+    // `woke` comes from the loop that pushes, which need not wake itself.
     if (event.type !== 'woke') this.#notifier.ring();
     return effects;
   }
@@ -90,8 +90,7 @@ export class Claims {
   }
 
   /**
-   * Which of the free tasks to start: `room` and `ahead` of them at most, besides those that
-   * `takesNoRoom` says.
+   * Which of the free tasks to start: at most `room` and `ahead` of them, besides those that take no room.
    */
   choose(choosing: Omit<Extract<ClaimsEvent, { type: 'choosing' }>, 'type'>): StartTask[] {
     const effects = this.tell({ type: 'choosing', ...choosing });
@@ -125,8 +124,7 @@ export class Claims {
   }
 
   /**
-   * The model of a task was not found on the model servers of this agent: looks what they have by now, and
-   * what the others have.
+   * The model of a task was not found here: asks our model servers again, and looks at what the others have.
    */
   async lookElsewhere(wanted: WantedModel): Promise<Elsewhere> {
     await this.#pusher.refreshOffer();
@@ -150,7 +148,7 @@ export class Claims {
       this.tell({ type: 'phase', task, phase: 'generating' });
   }
 
-  /** A generation has ended, whatever came of it. */
+  /** A generation has ended, with or without an answer. */
   end(task: string): void {
     this.#generations.end(task);
     this.tell({ type: 'ended', task });
@@ -169,7 +167,7 @@ export class Claims {
     this.tell({ type: 'answered', tasks: ends.map(({ ref }) => ref.slice(CLAIMS_PREFIX.length)) });
   }
 
-  /** Stops claiming; with a signal, releases every claim and says goodbye, until it aborts. Never throws. */
+  /** Stops claiming; until `release` aborts, releases every claim and says `stopped`. Never throws. */
   async close(release: AbortSignal | null): Promise<void> {
     this.#stop.abort();
     if (release === null) this.#cut.abort();

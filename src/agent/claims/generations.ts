@@ -4,9 +4,9 @@ import type { ClaimPushContext } from './claim-pusher.js';
 import type { ClaimsEffect } from './claims-events.js';
 
 /**
- * A claim that is not answered within this time holds up no generation: the server may be away for hours. A
- * push that fails says so at once, and ssh gives up a dead network after 40 s. What takes longer is a server
- * with too much to do, and going on without claims would double its work. Milliseconds.
+ * A generation waits no longer than this for its claim, because the server may be away for hours. A push that
+ * fails says so at once, and ssh gives up a dead network after 40 s. A server that takes nearly as long has
+ * too much to do, and to go on without claims would double its work. Milliseconds.
  */
 const CLAIM_FIRST_WAIT_MS = 45_000;
 
@@ -18,7 +18,7 @@ export interface Generating {
   drop(why: string): void;
 }
 
-/** What effects are about, besides the generations. */
+/** What effects act on, besides the generations. */
 export interface EffectsContext extends Pick<ClaimPushContext, 'session' | 'options'> {
   /** Has the loop ask the server, soon. */
   readonly ask: (what: Due) => void;
@@ -36,8 +36,8 @@ export class Generations {
   }
 
   /**
-   * A generation begins. Returns what waits until it is known whether the task is ours; at the latest when
-   * the generation is to end, or after CLAIM_FIRST_WAIT_MS, it says that it is.
+   * A generation begins. Returns a function that waits until it is known whether the task is ours. When the
+   * generation is to end, and after CLAIM_FIRST_WAIT_MS, it resolves to true.
    */
   begin(task: string, generation: Generating): () => Promise<boolean> {
     const decided = new Promise<boolean>((decide) => {
@@ -55,12 +55,12 @@ export class Generations {
     };
   }
 
-  /** It has ended, whatever came of it. */
+  /** The generation has ended, with or without an answer. */
   end(task: string): void {
     this.#all.delete(task);
   }
 
-  /** Does what follows from an event. */
+  /** Does one of the effects of an event. */
   perform(effect: ClaimsEffect): void {
     const { session, options, ask, readOffer } = this.#context;
     switch (effect.do) {

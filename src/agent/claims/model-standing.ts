@@ -13,7 +13,9 @@ export interface ModelKnowledge {
   readonly models: SideRefs['models'];
   /** What the model servers of this agent offer; null before they were asked. */
   readonly offer: Offer | null;
-  /** Those of its models in memory that its presence said last: what the others go by, we go by as well. */
+  /**
+   * The models in memory that its last presence named. The others choose by these, so this agent does, too.
+   */
   readonly saidLoaded: readonly string[];
 }
 
@@ -33,8 +35,8 @@ export interface Placement {
 }
 
 /**
- * The models of this agent: what its model servers offer, and of one that does not answer for now what the
- * server knows of it. A task for a model on it is to wait for it. Null: nothing is known.
+ * The models of this agent: what its model servers offer, and for one that does not answer now, what the
+ * agent published before: a task for its model is to wait for it. Null: nothing is known.
  */
 export function ownModels({ models, offer }: ModelKnowledge, self: string): readonly OfferedModel[] | null {
   if (offer === null) return null;
@@ -44,10 +46,10 @@ export function ownModels({ models, offer }: ModelKnowledge, self: string): read
   return [...offer.models, ...kept];
 }
 
-/** Any time: the length of what is said does not depend on it. */
+/** Any time will do: the length of the list does not depend on it. */
 const ANY_TIME = new Date(0).toISOString();
 
-/** What is to be said of our models; null where nothing is known, or the server knows just that. */
+/** The list of our models to publish; null where nothing is known, or the server has just that list. */
 export function modelsToSay(knowledge: ModelKnowledge, self: string): readonly OfferedModel[] | null {
   const own = ownModels(knowledge, self);
   if (own === null) return null;
@@ -84,7 +86,7 @@ function levelOf(
 
 /**
  * The other agents that a task is left to, whether they are there or not: they list its model, and this one
- * says that it has not got it. Empty: it is for this agent as well.
+ * says that it has not got it. Empty: this agent may take it as well.
  */
 export function leftTo(wanted: WantedModel, knowledge: ModelKnowledge, self: string): string[] {
   const own = ownModels(knowledge, self);
@@ -92,7 +94,7 @@ export function leftTo(wanted: WantedModel, knowledge: ModelKnowledge, self: str
   return holdersOf(wanted, othersModels(knowledge, self), sameModel);
 }
 
-/** So much of what the others have is said in an answer. Characters. */
+/** How much of what the others have is said in an answer. Characters. */
 const MAX_ELSEWHERE_CHARS = 400;
 
 /**

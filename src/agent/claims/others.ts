@@ -16,13 +16,15 @@ export interface Others {
 export interface ForeignClaim {
   readonly id: string;
   readonly claim: Claim;
-  /** When its holder was first seen to have the task. */
+  /** When its holder was first seen with the task. */
   readonly sinceMs: number;
   /** When it is over unless it is renewed. */
   readonly overAtMs: number;
 }
 
-/** An agent that has had a task for so long will not be done with it in a moment. Milliseconds. */
+/**
+ * An agent that has had a task for this long counts as busy: it will not be done in a moment. Milliseconds.
+ */
 const BUSY_AFTER_MS = 5_000;
 
 /** Before the first fetch. */
@@ -63,7 +65,7 @@ export function othersUnchanged(others: Others, serverNowMs: number): Others {
   return { ...others, present: others.presences.filter((one) => isExpected(one, serverNowMs)) };
 }
 
-/** The server says that a claim is not over yet: our clock is ahead of it. */
+/** The server says that a claim is not over yet, because our clock is ahead of it. */
 export function othersPostponed(others: Others, task: string, untilMs: number): Others {
   const held = others.claims.get(task);
   if (held === undefined || held.overAtMs >= untilMs) return others;
@@ -89,7 +91,7 @@ export function isAnyoneThere(others: Others, nowMs: number): boolean {
   return others.present.length > 0 || [...others.claims.values()].some((one) => one.overAtMs > nowMs);
 }
 
-/** The others that have had no room for some time: nobody need wait for them. */
+/** The others that have had no room for some time, so nobody waits for them. */
 export function busyAgents(others: Others, nowMs: number): ReadonlySet<string> {
   const count = new Map<string, number>();
   for (const { claim, sinceMs, overAtMs } of others.claims.values()) {

@@ -5,7 +5,7 @@ import { AGENTS_PREFIX } from '../../protocol/presence.js';
 
 /** The claims of this agent. Times are of a clock that never jumps, in milliseconds. */
 export interface OwnClaims {
-  /** The tasks that are generated now, and when each is to be claimed unless it has ended by then. */
+  /** The tasks that are generated now, and when each is to be claimed if it has not ended by then. */
   readonly jobs: ReadonlyMap<string, number>;
   /** The tasks whose claim on the server is ours. */
   readonly held: ReadonlyMap<string, HeldClaim>;
@@ -24,7 +24,10 @@ export interface HeldClaim {
 /** An agent that has just started. */
 export const NO_CLAIMS: OwnClaims = { jobs: new Map(), held: new Map(), remote: new Map() };
 
-/** A claim without a job is released after this time: a new start takes up the tasks of the one before. */
+/**
+ * A claim without a job is released after this time, in which an agent that starts again can take up the
+ * tasks of its last run.
+ */
 const ORPHAN_AFTER_MS = 1_000;
 
 /** A generation begins; it is to be claimed at `claimAtMs`. */
@@ -37,7 +40,7 @@ export function withoutJob(own: OwnClaims, task: string): OwnClaims {
   return { ...own, jobs: without(own.jobs, task) };
 }
 
-/** The model is done with this task: it is not to be claimed any more where it is not yet. */
+/** The model is done with this task: if it is not claimed yet, it need not be. */
 export function withoutNewClaim(own: OwnClaims, task: string): OwnClaims {
   const isToBeClaimed = own.jobs.has(task) && !own.held.has(task);
   return isToBeClaimed ? withJob(own, task, Number.POSITIVE_INFINITY) : own;
@@ -65,9 +68,8 @@ function without<V>(map: ReadonlyMap<string, V>, key: string): ReadonlyMap<strin
 }
 
 /**
- * After a fetch that began at `fetchedAtMs`. A claim that is not there any more is let go of. A claim of ours
- * that we did not know of is held: a push arrived without our hearing of it, or a run before this one made
- * it.
+ * After a fetch that began at `fetchedAtMs`. A claim that is gone there is dropped here. A claim of ours that
+ * we did not know of counts as held: a push arrived and we did not hear of it, or an earlier run made it.
  */
 export function ownAfterFetch(
   own: OwnClaims,
@@ -92,7 +94,8 @@ export function ownAfterFetch(
   for (const [task, { id, claim }] of refs.claims) {
     if (claim === null || !sameHolder(claim, at.self) || held.has(task)) continue;
     if (remote.get(claimRef(task)) !== id) continue;
-    // Half of what is left: little may be left of it, and a whole lease is worth no push at once.
+    // After half of what is left: little may be left of the lease, and a fresh one need not be renewed at
+    // once.
     const leftMs = Math.min(Math.max(Date.parse(claim.until) - at.serverNowMs, 0), MAX_CLAIM_LEASE_MS);
     held.set(task, { id, renewAtMs: at.nowMs + leftMs / 2, knownSinceMs: at.nowMs });
   }

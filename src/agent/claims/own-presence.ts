@@ -9,15 +9,15 @@ import type { ClaimsState } from './claims-state.js';
 /** What a presence says of its agent, besides who that is. */
 export interface SaidPresence extends Pick<ClaimsState, 'own' | 'work' | 'queued'> {
   readonly state: 'running' | 'stopped';
-  /** The models in memory; none for a server that knows no models. */
+  /** The models in memory; none for a server that takes no lists of models. */
   readonly loaded: readonly string[];
   /** What the model servers offer; null before they were asked. */
   readonly offer: Offer | null;
-  /** How long the agent runs. */
+  /** How long the agent has been running. Milliseconds. */
   readonly runningMs: number;
 }
 
-/** The word that this agent is there, or was: the content of its presence as it is now. */
+/** The content of this agent's presence, as of now. */
 export function ownPresence(
   { options, session }: { readonly options: AgentOptions; readonly session: AgentSession },
   { state, own, work, queued, loaded, offer, runningMs }: SaidPresence,
@@ -56,7 +56,7 @@ function queuedOf(queued: ClaimsState['queued'], { jobs }: ClaimsState['own']): 
   return [{ task: queued.task, phase: QUEUED_PHASE, since: new Date(queued.sinceMs).toISOString() }];
 }
 
-/** What an older server has no word for. */
+/** The fields of a presence that an older server does not take. */
 function standbyOf({ afterMs, generate }: AgentOptions): Pick<Presence, 'after_s' | 'cloud'> {
   const isCloud = withPrivateAddress(generate.order, generate).length === 0;
   return {

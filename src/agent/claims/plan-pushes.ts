@@ -6,15 +6,21 @@ import { type ClaimsState, NEVER } from './claims-state.js';
 import { modelsToSay } from './model-standing.js';
 import { dueClaims, nextClaimMs, orphanedClaims } from './own-claims.js';
 
-/** What goes into one push, below the 60 refs that the server takes. */
+/** The most changes in one push. The server takes 60 refs. */
 export const MAX_CHANGES = 50;
 
-/** What is due a little later goes along, so that several generations do not push in turn. In leases. */
+/**
+ * A claim that is due within this time goes along, so that several generations do not push in turn. In
+ * leases.
+ */
 const TOGETHER = 1 / 6;
 
 /** The wait after a push that came to nothing. Milliseconds. */
 export const FIRST_RETRY_MS = 1_000;
-/** A claim of another that is over for so long, on a task that is not pending, is deleted in passing. */
+/**
+ * A claim of another agent on a task that is not pending is deleted once it has been over for this long.
+ * Milliseconds.
+ */
 const SWEEP_AFTER_MS = 30_000;
 
 /** When there is something to push; NEVER where there is nothing. */
@@ -37,7 +43,7 @@ export function pushDue(state: ClaimsState, facts: ClaimsFacts): ClaimsStep {
 
 /**
  * The presence goes out with what is known now. What happens while it is on its way makes the next one due,
- * so its time is set here and not when it has arrived.
+ * so the next time is set here and not when this one has arrived.
  */
 function saying(state: ClaimsState, { nowMs }: ClaimsFacts): ClaimsState {
   return { ...state, presenceDueMs: nowMs + PRESENCE_EVERY_MS, presenceAtMs: nowMs };
@@ -50,10 +56,11 @@ function dueChanges(
   const { self, nowMs, serverNowMs, isFinished, isPending } = facts;
   const isAnyDue = dueClaims(own, nowMs, isFinished).length > 0;
   const due = isAnyDue ? dueClaims(own, nowMs + leaseOf(facts) * TOGETHER, isFinished) : [];
-  // What is done for a task goes along with its first claim, so that whoever sees the one sees the other.
+  // The presence, which says what is done for a task, goes along with its first claim, so that nobody sees
+  // one without the other.
   const isNewClaim = presentSinceMs !== NEVER && due.some((task) => !own.held.has(task));
   const isPresenceDue = facts.saysPresence && (presenceDueMs <= nowMs || isNewClaim);
-  // Both objects take a push each (`pushSideRefs`), so the longer one goes only where it has changed.
+  // The list of models is long, so it goes along only where it has changed.
   const isNewsOfModels = isPresenceDue && facts.sharesModels && modelsToSay(having, self.agent) !== null;
   const leftOver = [...others.claims].flatMap(([task, { claim }]) =>
     isPending(task) || !isLeaseOver(claim, serverNowMs - SWEEP_AFTER_MS) ? [] : [task],
@@ -63,7 +70,7 @@ function dueChanges(
     ...(isPresenceDue ? [{ kind: 'presence' } as const] : []),
     ...(isNewsOfModels ? [{ kind: 'models' } as const] : []),
     ...due.map((task) => ({ kind: 'claim', task }) as const),
-    // A claim that is not known to be there need not go.
+    // A claim that the server is not known to have need not be deleted.
     ...ends.filter((task) => own.remote.has(claimRef(task))).map((task) => ({ kind: 'end', task }) as const),
   ];
   return changes.slice(0, MAX_CHANGES);

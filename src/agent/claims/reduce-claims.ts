@@ -17,20 +17,20 @@ import { pushDue } from './plan-pushes.js';
 import { holderFor, startTasks } from './start-tasks.js';
 
 /**
- * Alone, a claim goes out once a generation has run for so long: an answer that comes sooner is not worth a
- * second push. Where others are known, it goes out at once. Milliseconds.
+ * An agent that is alone claims a task once its generation has run for this long: an answer that comes sooner
+ * is not worth a second push. Where others are known, the claim goes out at once. Milliseconds.
  */
 const CLAIM_AFTER_MS = 200;
 
 /**
  * While every task is claimed first and nobody else is known, a claim waits for those of the tasks that start
- * right behind it: a backlog would otherwise be claimed in pushes of one task and of all the others in turn.
- * In pushes, and milliseconds at most.
+ * right after it. Otherwise a backlog would be claimed in pushes of one task and of all the others in turn.
+ * It waits for a part of the time of a push, at most MAX_GATHER_MS.
  */
 const GATHER_PUSHES = 1 / 4;
 const MAX_GATHER_MS = 100;
 
-/** A phase that lasts as long is worth a push, where one is made for it at most that often. Milliseconds. */
+/** A phase is told once it has lasted PHASE_AFTER_MS, and not more often than every PHASE_EVERY_MS. */
 const PHASE_AFTER_MS = 2_000;
 const PHASE_EVERY_MS = 5_000;
 
@@ -94,7 +94,7 @@ function afterBegin(
 function afterPhase(state: ClaimsState, event: EventOf<'phase'>, facts: ClaimsFacts): ClaimsStep {
   if (!state.work.has(event.task)) return to(state);
   const changed = withWork(state, event.task, event, facts);
-  // Others are told that no model server is reached, until it is known better.
+  // The last presence said that no model server answers, so the offer is read again.
   const isBack = event.phase !== 'waiting' && state.having.offer?.backends.length === 0;
   const effects = isBack ? [{ do: 'read-offer' } as const] : [];
   return to({ ...changed, presenceDueMs: whenToSay(state, facts) }, effects);
@@ -106,12 +106,12 @@ function afterEnd(state: ClaimsState, { task }: EventOf<'ended'>): ClaimsStep {
   return to({ ...state, own: withoutJob(state.own, task), work });
 }
 
-/** Who looks at this bridge cannot see that the models are busy for another: it is told as a phase is. */
+/** Nobody sees on this bridge that the models are busy for another one, so it is told as a phase is. */
 function afterQueued(state: ClaimsState, { task }: EventOf<'queued'>, facts: ClaimsFacts): ClaimsStep {
   const { queued } = state;
   if ((queued?.task ?? null) === task) return to(state);
   const next = task === null ? null : { task, sinceMs: queued?.sinceMs ?? facts.serverNowMs };
-  // Who is busy for one task is busy for the next.
+  // Only the beginning and the end are told at once: another waiting task is no news.
   const isSaid = queued !== null && next !== null;
   return to({
     ...state,
@@ -133,7 +133,10 @@ function afterOffer(state: ClaimsState, { offer }: EventOf<'ready'>, { nowMs }: 
   return to({ ...state, having, presenceDueMs: nowMs }, effects);
 }
 
-/** With others there, a claim that is late still keeps them away until the answer is pushed. */
+/**
+ * With others present, even a late claim keeps them away until the answer is pushed. Alone, none is made any
+ * more.
+ */
 function afterGeneration(
   state: ClaimsState,
   { task }: EventOf<'generated'>,
@@ -159,7 +162,7 @@ function withWork(
   return { ...state, work: new Map(state.work).set(task, work) };
 }
 
-/** A new phase is told a while later, in case it is short, and not too often. */
+/** A new phase is told a while later, because it may be short, and not too often. */
 function whenToSay(state: ClaimsState, facts: ClaimsFacts): number {
   if (state.presentSinceMs === NEVER) return state.presenceDueMs;
   const soonMs = Math.max(facts.nowMs + PHASE_AFTER_MS, state.presenceAtMs + PHASE_EVERY_MS);

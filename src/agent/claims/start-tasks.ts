@@ -8,15 +8,18 @@ import { type ClaimsState, NEVER } from './claims-state.js';
 import { leftTo, placementFor } from './model-standing.js';
 import { agentKey, busyAgents, type ForeignClaim, holderOf } from './others.js';
 
-/** However slow a push is, an agent that vanished is not waited for longer than this. */
+/**
+ * The longest wait for the agent to which a task falls, however slow a push is: it may have vanished.
+ * Milliseconds.
+ */
 const MAX_HOLD_OFF_MS = 10_000;
 
 /** Agents that a script or a power cut starts together know of each other after this time. Milliseconds. */
 const SETTLE_MS = 5_000;
 
 /**
- * What follows from room for more tasks: leaves tasks to those that have their model, and starts what falls
- * to this agent of the others.
+ * What follows from room for more tasks: leaves tasks to the agents that have their model, and of the others
+ * starts those that fall to this agent.
  */
 export function startTasks(
   before: ClaimsState,
@@ -24,7 +27,7 @@ export function startTasks(
   facts: ClaimsFacts,
 ): ClaimsStep {
   const left = new Map<string, string>();
-  // Nothing is heard of the others any more where claims are off for good.
+  // Where claims are off for good, nothing is heard of the others any more.
   for (const task of before.isOff ? [] : event.free) {
     const wanted = event.wants(task);
     const agents = wanted === null ? [] : leftTo(wanted, before.having, facts.self.agent);
@@ -65,7 +68,7 @@ function chooseAmong(
       candidates.push({ id, firstSeenMs: seenMs, ours, placement: placementOf(state, wants(id), facts) });
     } else overAtMs = Math.min(overAtMs, holder.overAtMs);
   }
-  // A standby waits for nobody any more, and is sure of nothing: an agent may have come just now.
+  // A standby waits for nobody any more, and is sure of no task: another agent may have come just now.
   const choice = facts.isStandby
     ? { start: candidates.map(({ id, ours }) => ({ id, isSure: ours })), lookAgainAtMs: NEVER }
     : chooseTasks(candidates, {
@@ -101,14 +104,17 @@ function holdOffMs(state: ClaimsState): number {
   return Math.min(Math.max(HOLD_OFF_MS, 2 * state.pushTakesMs), MAX_HOLD_OFF_MS);
 }
 
-/** Without others, or a wish, there is nothing to compare. */
+/** Undefined where there is nothing to compare: without others, or without a model that the task wants. */
 function placementOf(state: ClaimsState, wanted: WantedModel | null, { self }: ClaimsFacts) {
   const { present } = state.others;
   if (wanted === null || present.length === 0 || state.having.models.size === 0) return undefined;
   return placementFor(wanted, state.having, { self: self.agent, present });
 }
 
-/** A busy agent fetches nothing by itself: it would claim first for as long as a backlog lasts. */
+/**
+ * Asks the server once when the agent can be settled. A busy agent does not ask by itself, and would claim
+ * first for as long as its backlog lasts.
+ */
 function settlingLook(state: ClaimsState, facts: ClaimsFacts): readonly ClaimsEffect[] {
   const atMs = state.presentSinceMs + SETTLE_MS;
   const isDue = !isSettled(state, facts) && facts.nowMs >= atMs && state.askedAtMs < atMs;
@@ -121,14 +127,17 @@ export function lookAgainMs(state: ClaimsState, facts: ClaimsFacts): number {
   return Math.min(state.lookAgainAtMs, state.presentSinceMs + SETTLE_MS);
 }
 
-/** Until others can know of us, and we of them, agents that start together would take the same tasks. */
+/**
+ * Whether this agent and those that started with it know of each other. Until then they would take the same
+ * tasks.
+ */
 function isSettled(state: ClaimsState, facts: ClaimsFacts): boolean {
   return !facts.saysPresence || state.presentSinceMs + SETTLE_MS <= state.knownAtMs;
 }
 
 /**
  * Whether tasks may be claimed before a model has room for them: while every task is claimed first although
- * nobody else is known. A fast model would wait for a push in between otherwise.
+ * nobody else is known. Otherwise a fast model would wait for a push between two tasks.
  */
 function mayClaimAhead(state: ClaimsState, facts: ClaimsFacts): boolean {
   return isClaiming(state, facts) && state.others.present.length === 0 && !isSettled(state, facts);
