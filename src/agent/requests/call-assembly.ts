@@ -8,7 +8,7 @@ import { openAssembler } from './assemble/open-assembler.js';
 import { OpenAnswer } from './closing-events.js';
 import { saidInEvent } from './said-in-event.js';
 
-/** Puts the response to one call together, and says what comes. */
+/** Puts the response to one call together, and passes on its signs of life. */
 export class CallAssembly implements CallReader {
   readonly #call: ApiCall;
   readonly #take: OnToken;
@@ -48,7 +48,7 @@ export class CallAssembly implements CallReader {
     return this.#isEndless;
   }
 
-  /** A model that repeats itself would not end its answer. */
+  /** Ends the answer of a model that repeats itself and would never end it. */
   #close(): void {
     for (const event of this.#open.close(this.#call.path, this.#text.content)) {
       this.#assembler.take(event);
@@ -72,7 +72,7 @@ export class CallAssembly implements CallReader {
     };
   }
 
-  /** The answer that the response is. */
+  /** The outcome with this response. */
   outcome(backend: Pick<Backend, 'name'>, { finishReason, usage }: CallEnd): GenerationOutcome {
     const assembler = this.#assembler;
     const text = assembler.text();

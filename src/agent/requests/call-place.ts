@@ -1,13 +1,13 @@
 import { oneLine } from '../../protocol/printable.js';
 import { excerpt } from '../../protocol/text.js';
 
-/** What of a word or a key of the caller a message repeats. */
+/** How much of a value or a key of the caller a message repeats. Characters. */
 const MAX_SHOWN_CHARS = 40;
 
-/** Thrown by FieldJudge: a call ends here. The message is a sentence that begins with the field. */
+/** A field for which a call is refused. The message is a sentence that begins with the field. */
 export class FieldRefused extends Error {
   constructor(
-    /** Where it stands: `messages.0.content.1.image_url.url`. */
+    /** Where the field stands: `messages.0.content.1.image_url.url`. */
     readonly field: string,
     why: string,
   ) {

@@ -1,13 +1,13 @@
 import type { JsonObject } from '../../protocol/json-object.js';
 import type { RequestPath } from '../../protocol/request.js';
 
-/** An answer that may have to be ended before its model ends it. */
+/** A streamed answer that may have to be ended because its model does not end it. */
 export class OpenAnswer {
   readonly #choices = new Set<number>();
   #first: JsonObject | null = null;
   #last: JsonObject = {};
 
-  /** The JSON of its next event. */
+  /** Takes the JSON of its next event. */
   take(event: JsonObject): void {
     this.#first ??= event;
     this.#last = event;
@@ -20,9 +20,8 @@ export class OpenAnswer {
   }
 
   /**
-   * The events that end an answer of this path, which has said `text`, as one that came to its token limit,
-   * so that readers of the stream, and of the body that it becomes, have a whole one: an answer that would
-   * have gone on for ever.
+   * The events that end an answer of this path, which has said `text`, as if it had reached its token limit.
+   * So readers of the stream, and of the body that it becomes, get a complete answer.
    */
   close(path: RequestPath, text: string): string[] {
     const state = { first: this.#first ?? {}, last: this.#last, text, choices: this.#choices };

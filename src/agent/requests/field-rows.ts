@@ -1,8 +1,8 @@
 import type { Field, Fields, Source } from './field.js';
 
 /**
- * The rows of a list: each field, what it may be, and where it is documented: in `reference`, where it does
- * not say another page. Under it is what is in it. A part that came before is named by its place.
+ * The rows of a list: each field, what it may be, and where it is documented, which is `reference` unless the
+ * field says another page. The fields of an object follow it. A part that came before is named by its place.
  */
 export function rowsOf(fields: Fields, reference: Source): string[][] {
   const rows: string[][] = [];
@@ -31,7 +31,7 @@ export function rowsOf(fields: Fields, reference: Source): string[][] {
   return rows;
 }
 
-/** The forms of an object, those with the same fields together. */
+/** The forms of an object. Forms with the same fields stand together. */
 function sharedForms(forms: Readonly<Record<string, Fields>>): [names: string, fields: Fields][] {
   return [...new Set(Object.values(forms))].map((fields) => {
     const names = Object.keys(forms).filter((name) => forms[name] === fields);

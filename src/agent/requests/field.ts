@@ -1,8 +1,7 @@
 /**
- * What a field of an API call may be. The lists in `fields/` are made of these, so that each reads as a
- * table with the API's own reference beside it; `judge-field.ts` holds a value against one,
- * `requests-page.ts` says it in words for docs/requests.md. A field that is in no list never reaches a
- * model server.
+ * What a field of an API call may be. The lists in `fields/` are made of these, so that each reads as a table
+ * with the API's own reference beside it; `judge-field.ts` checks a value by one, `requests-page.ts` says it
+ * in words for docs/requests.md. A field that is in no list never reaches a model server.
  */
 export type Field = FieldKind & {
   /** Where it is documented, where that is not the reference of its list. */
@@ -45,7 +44,7 @@ interface TextField {
   readonly max: number | null;
 }
 
-/** An object that says in one of its fields what it is; what it is not listed as is refused. */
+/** An object that says in one of its fields which form it has. A form that is not listed is refused. */
 interface FormsField {
   readonly kind: 'forms';
   /** The field that says it: `type` or `role`. */
@@ -85,7 +84,7 @@ export const SCHEMA: Field = { kind: 'schema' };
 export const JSON_VALUE: Field = { kind: 'json' };
 export const CONTEXT: Field = { kind: 'context' };
 
-/** A text of at most so many characters. */
+/** A text of at most `max` characters. */
 export function text(max: number): Field {
   return { kind: 'text', max };
 }
@@ -105,7 +104,7 @@ export function word(...words: string[]): Field {
   return { kind: 'word', words };
 }
 
-/** A list of at most `max`. */
+/** A list of at most `max` members. */
 export function list(of: Field, max: number): Field {
   return { kind: 'list', of, max };
 }

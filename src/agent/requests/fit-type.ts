@@ -37,7 +37,10 @@ function takes(field: Field, value: unknown): boolean {
   }
 }
 
-/** The field of several that takes this value; of two lists, by the first member. Throws FieldRefused. */
+/**
+ * The field of several that takes this value. Of two lists, the first member of the value decides. Throws
+ * FieldRefused.
+ */
 export function oneOf(of: readonly Field[], value: unknown, { at }: Place): Field {
   const found =
     of.find((one) => takes(one, value)) ?? of.find((one) => one.kind === 'list' && Array.isArray(value));
@@ -52,7 +55,7 @@ function typeWord({ kind }: Field): string {
   return kind === 'list' ? 'a list' : 'an object';
 }
 
-/** Throws FieldRefused for what is none. */
+/** The value where it is an object; else throws FieldRefused. */
 export function requireObject(value: unknown, { at }: Place): object {
   if (!isJsonObject(value)) throw new FieldRefused(at, 'must be an object');
   return value;

@@ -2,8 +2,8 @@ import type { RequestPath } from '../../protocol/request.js';
 import { purposeOf } from '../backends/call-prompt.js';
 
 /**
- * Whether a call can be asked for with a stream. The fields: what the API itself refuses or cannot say in
- * events (platform.openai.com/docs/api-reference/completions: `best_of`, "results cannot be streamed").
+ * Whether a call can be streamed. Embeddings cannot, nor what the API itself does not stream
+ * (platform.openai.com/docs/api-reference/completions: `best_of`, "results cannot be streamed").
  */
 export function isStreamable(path: RequestPath, body: Readonly<Record<string, unknown>>): boolean {
   if (purposeOf(path) === 'embed') return false;

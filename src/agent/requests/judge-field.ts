@@ -6,17 +6,19 @@ import { judgeMedia } from './judge-media.js';
 import { judgeSchema } from './judge-schema.js';
 import { whyRefused } from './refused-fields.js';
 
-/** How many pictures, sounds and files one call may have: a long conversation brings all of its own again. */
+/**
+ * How many pictures, sounds and files one call may have: each call of a conversation sends all of them again.
+ */
 export const MAX_MEDIA = 64;
 
-/** How long they may be together, in characters of base64: 24 MB. */
+/** How long they may be together, in characters of base64, which is 24 MB. */
 export const MAX_MEDIA_CHARS = 32 * 1024 * 1024;
 
 /** How deep the JSON that only a model reads may nest, and how many values it may have. */
 export const MAX_JSON_VALUE_DEPTH = 32;
 export const MAX_JSON_VALUES = 20_000;
 
-/** What the agent's owner has said of calls. */
+/** What the owner of the agent allows calls. */
 export interface RequestLimits {
   /** `--max-context`, in tokens. */
   readonly maxContext: number;
@@ -25,8 +27,8 @@ export interface RequestLimits {
 }
 
 /**
- * Holds the values of one call against their fields, and copies what is allowed. It recurses only as deep as
- * the lists and its own bounds go, whatever comes.
+ * Checks the values of one call by their fields, and copies what is allowed. It recurses only as deep as the
+ * lists and its own bounds go, whatever comes.
  */
 export class FieldJudge {
   /** The fields that are left out, without the indexes of lists. */
@@ -50,7 +52,7 @@ export class FieldJudge {
       if (field === undefined) {
         if (this.mayPass(key, inner, here)) made.push([key, inner]);
       } else if (inner === null) {
-        // In each of these APIs null is as good as left out; but a message may have to have its `content`.
+        // In each of these APIs null means left out. It is kept, because a message may need its `content`.
         if (field.kind !== 'refused') made.push([key, null]);
       } else {
         made.push([key, this.judge(field, inner, here)]);
@@ -60,8 +62,8 @@ export class FieldJudge {
   }
 
   /**
-   * What becomes of a field that is in no list: refused by its name, passed by the owner's word, or
-   * dropped.
+   * Whether a field that is in no list passes, because the owner allows it (`--pass-field`). Else it is
+   * dropped, or refused by its name.
    */
   private mayPass(key: string, value: unknown, place: Place): boolean {
     const why = whyRefused(key);
@@ -159,7 +161,7 @@ export class FieldJudge {
     return judged.schema;
   }
 
-  /** JSON without fields of its own: bounded, and where an owner let it pass, without addresses. */
+  /** Checks JSON that has no list of fields: its bounds, and with `isPassed` that it has no addresses. */
   private checkJson(value: unknown, place: Place, depth: number, isPassed: boolean): void {
     if (depth > MAX_JSON_VALUE_DEPTH) {
       throw new FieldRefused(place.at, `nests deeper than ${MAX_JSON_VALUE_DEPTH} levels`);

@@ -1,22 +1,23 @@
 import { IMAGE_KINDS, imageMediaType } from '../../protocol/image-type.js';
 import type { MediaField } from './field.js';
 
-/** What became of a picture, a sound or a file: as it goes on, or what is wrong with it, for a sentence. */
+/**
+ * The judgement of a picture, a sound or a file: as it is passed on, or what is wrong with it, for a
+ * sentence.
+ */
 export type JudgedMedia =
   | { readonly ok: true; readonly value: string }
   | { readonly ok: false; readonly fault: string };
 
-/**
- * The head of a data URL. What stands before `;base64` is the caller's word and is checked by nobody else.
- */
+/** The head of a data URL. The caller wrote what stands before `;base64`, and nobody else checks it. */
 const DATA_URL = /^data:([A-Za-z0-9.+-]{1,64}\/[A-Za-z0-9.+-]{1,64})?(?:;[A-Za-z0-9=._-]{1,64}){0,4};base64,/;
 
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 /**
  * Judges a picture, a sound or a file: it has to be in the call. An address would be fetched by the model
- * server, in the owner's own network; a path would be read from the owner's disk. A picture is one by its
- * first bytes, and its data URL is written anew with what these say.
+ * server, in the owner's own network; a path would be read from the owner's disk. A picture is known by its
+ * first bytes, and its data URL is written again with the type that they say.
  */
 export function judgeMedia({ what, as }: MediaField, value: string): JudgedMedia {
   const head = DATA_URL.exec(value);
@@ -39,7 +40,7 @@ export function judgeMedia({ what, as }: MediaField, value: string): JudgedMedia
   return { ok: true, value: head === null ? digits : `data:${type};base64,${digits}` };
 }
 
-/** Whether a sound is one by its first bytes. A path may well be base64, too. */
+/** Whether the first bytes are those of a sound. That it is base64 does not tell: a path may be as well. */
 function isAudio(bytes: Buffer): boolean {
   const head = bytes.toString('latin1');
   if (head.startsWith('RIFF') && head.slice(8, 12) === 'WAVE') return true;

@@ -3,7 +3,7 @@ export const MAX_PATTERN_CHARS = 1000;
 
 /**
  * How many pieces a pattern may have once its counted repetitions are written out. A model server makes a
- * rule of a grammar of each; llama.cpp itself gives up above 2000 repetitions (MAX_REPETITION_THRESHOLD).
+ * grammar rule of each; llama.cpp itself gives up above 2000 repetitions (MAX_REPETITION_THRESHOLD).
  */
 export const MAX_PIECES = 2000;
 
@@ -12,11 +12,11 @@ const MAX_GROUPS_DEEP = 16;
 
 /** A group that is being read: of the pattern itself, or in parentheses. */
 interface Group {
-  /** The pieces of all that is before the last atom, written out. */
+  /** The pieces before the last atom, written out. */
   pieces: number;
   /** The last atom, which a quantifier may still follow. */
   atom: Atom | null;
-  /** Of this alternative: how many atoms are endless, and how many have to be there and end. */
+  /** In this alternative: how many atoms are endless, and how many are required and end. */
   loops: number;
   firm: number;
   /** Whether an alternative is nothing but endless repetitions. */
@@ -27,14 +27,14 @@ interface Atom {
   readonly pieces: number;
   /** It is endless, or a group with an alternative that is nothing but endless repetitions. */
   readonly isLoop: boolean;
-  /** It need not be there. */
+  /** It may be missing. */
   readonly isOptional: boolean;
 }
 
 /**
- * What is wrong with a regular expression of a schema, for a sentence, or null: model servers make a
- * grammar or an automaton of it, so `(a{0,9999}){0,9999}` takes all memory, and `(a+)+` all time. It looks
- * at repetitions only; whether it is a regular expression at all is for the server to say.
+ * What is wrong with a regular expression of a schema, for a sentence, or null: model servers make a grammar
+ * or an automaton of it, so `(a{0,9999}){0,9999}` takes all memory, and `(a+)+` all time. Only repetitions
+ * are looked at; whether it is a regular expression at all is for the server to say.
  */
 export function patternFault(pattern: string): string | null {
   if (pattern.length > MAX_PATTERN_CHARS) {
@@ -75,7 +75,7 @@ export function patternFault(pattern: string): string | null {
 }
 
 /**
- * One token at a time: an escape, a class, a bracket with what it says of itself, a quantifier, a
+ * One token at a time: an escape, a class, a parenthesis with what it says about its group, a quantifier, a
  * character.
  */
 function* tokensOf(pattern: string): Generator<string> {
@@ -86,7 +86,7 @@ function* tokensOf(pattern: string): Generator<string> {
   }
 }
 
-/** What a group says of itself: no capture, a look ahead or behind, a name, flags. */
+/** What a parenthesis says about its group: no capture, a look ahead or behind, a name, flags. */
 const OPENING = /^\(\?(?:[a-z-]{0,8}[:=!]|<[=!]|P?<[^<>]{1,64}>)/;
 
 function endOfToken(pattern: string, start: number): number {
@@ -111,7 +111,7 @@ function addAtom(group: Group, atom: Atom): void {
   group.atom = atom;
 }
 
-/** Counts the last atom: no quantifier follows it any more. */
+/** Counts the last atom, which no quantifier can follow any more. */
 function settleAtom(group: Group): void {
   if (group.atom === null) return;
   group.pieces += group.atom.pieces;
@@ -133,7 +133,7 @@ interface Repetition {
   readonly isOptional: boolean;
 }
 
-/** How often a quantifier repeats what is before it; null for a token that is none. */
+/** How often a quantifier repeats what is before it; null for any other token. */
 function repetitionOf(token: string): Repetition | null {
   if (token === '*' || token === '+') return { times: 1, isEndless: true, isOptional: token === '*' };
   if (token === '?') return { times: 1, isEndless: false, isOptional: true };

@@ -16,15 +16,15 @@ export const MAX_SCHEMA_VALUES = 10_000;
 export const MAX_ALTERNATIVES = 1000;
 
 /**
- * The most that a schema may ask to be repeated in one place: llama.cpp refuses more as well
- * (MAX_REPETITION_THRESHOLD), and versions before that made a rule for each repetition.
+ * The most repetitions that a schema may ask for in one place. llama.cpp refuses more as well
+ * (MAX_REPETITION_THRESHOLD); its older versions made a rule for each repetition.
  */
 export const MAX_REPETITIONS = 2000;
 
-/** What all of a schema's least numbers of repetitions may come to. */
+/** The largest sum of all the `minLength`, `maxLength`, `minItems` and so on of a schema. */
 const MAX_TOTAL_REPETITIONS = 20_000;
 
-/** How large a schema may be once every `$ref` is written out: some servers do that. */
+/** How large a schema may be once every `$ref` is written out, as some servers do it. Values. */
 const MAX_EXPANDED_VALUES = 50_000;
 
 const REFERENCES = new Set(['$ref', '$dynamicRef', '$recursiveRef']);
@@ -33,7 +33,8 @@ const LEAST = new Set(['minLength', 'minItems', 'minProperties', 'minContains'])
 const MOST = new Set(['maxLength', 'maxItems', 'maxProperties', 'maxContains']);
 
 /**
- * What became of a schema: as it goes on, and which of its bounds were left out; or what is wrong with it.
+ * The judgement of a schema: as it is passed on, and which of its bounds were left out; or what is wrong with
+ * it.
  */
 export type JudgedSchema =
   | { readonly ok: true; readonly schema: unknown; readonly dropped: readonly string[] }
@@ -43,7 +44,7 @@ export type JudgedSchema =
  * Judges a JSON Schema that a model server makes a grammar of: a small program of whoever asks. Its size, its
  * depth, its alternatives, its repetitions and its patterns are bounded, and a `$ref` points into the schema
  * itself. A bound like `maxLength: 65536`, which real tools have, is left out and named rather than refused:
- * without it more fits, and no grammar has to count so far. The fault is worded for a sentence.
+ * without it more answers fit, and no grammar has to count that far. The fault is worded for a sentence.
  */
 export function judgeSchema(schema: unknown): JudgedSchema {
   const walk = new SchemaWalk();
@@ -67,7 +68,10 @@ class SchemaWalk {
   private values = 0;
   private repetitions = 0;
 
-  /** Copies a part of a schema, bounded. It looks at all of it alike, because so do the servers. */
+  /**
+   * Copies a part of a schema, within the bounds. Every object is treated as a schema, because the servers do
+   * so as well.
+   */
   copy(value: unknown, depth: number): unknown {
     if (depth > MAX_SCHEMA_DEPTH) throw new SchemaFault(`is a schema nested deeper than ${MAX_SCHEMA_DEPTH}`);
     this.values += 1;
@@ -120,7 +124,8 @@ class SchemaWalk {
 }
 
 /**
- * The `$ref`s of a schema: none leads back to itself without anything between, and none makes it grow much.
+ * The `$ref`s of a schema: none leads back to itself with nothing between, and none makes the schema grow
+ * much.
  */
 class References {
   private readonly sizes = new Map<object, number>();
@@ -156,7 +161,7 @@ class References {
     return size;
   }
 
-  /** Follows what a node is without anything between: its reference, and its alternatives. */
+  /** Follows a node to what it stands for directly: its reference, and its alternatives. */
   private followDirect(node: unknown, path: Set<object>): void {
     if (typeof node !== 'object' || node === null || this.settled.has(node)) return;
     if (path.has(node)) throw new SchemaFault('is a schema whose $ref leads back to itself');

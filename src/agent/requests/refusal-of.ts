@@ -3,12 +3,12 @@ import { HttpFailure } from '../backends/transport.js';
 import { failedOutcome, type GenerationOutcome } from '../compose-answer.js';
 import { cleanJson } from './assemble/clean-json.js';
 
-/** The status of a refusal that came with 200: so LM Studio says some. */
+/** The status for a refusal that came with 200, as some of LM Studio do. */
 const UNNAMED_REFUSAL = 400;
 
 /**
- * The outcome of a call that the model server itself refused: its body is kept, with its status. Null for
- * any other failure: one of the server, of the way to it, or of the key that the agent has for it.
+ * The outcome of a call that the model server itself refused, with the body and the status of the refusal.
+ * Null for any other failure: of the server, of the connection, or of the agent's key.
  */
 export function refusalOf(error: unknown): Omit<GenerationOutcome, 'model' | 'backend'> | null {
   if (!(error instanceof BackendError) || error.kind !== 'final') return null;
@@ -26,13 +26,13 @@ export function refusalOf(error: unknown): Omit<GenerationOutcome, 'model' | 'ba
   };
 }
 
-/** What the server answered, behind what was made of it. */
+/** The server's own response, among the causes of an error. */
 function httpFailureIn(error: BackendError): HttpFailure | null {
   for (let at: unknown = error; at instanceof Error; at = at.cause) if (at instanceof HttpFailure) return at;
   return null;
 }
 
-/** JSON that may stand in an answer, where it is JSON; else the text. */
+/** The body as JSON that may stand in an answer; as text where it is no JSON. */
 function bodyOf(text: string): unknown {
   try {
     return cleanJson(JSON.parse(text));

@@ -8,10 +8,10 @@ const PLACEMENT =
 const FETCH = 'is an address or a file that the model server would read';
 
 /**
- * Fields that end a call wherever they stand, by name, in any of the nine APIs: left out, the answer would be
- * another than the one that was asked for, and passed on, the model server would do something else than
- * generate. `--pass-field` takes none of them. The names are those of the references of OpenAI, Anthropic
- * and Ollama, of llama.cpp's tools/server/README.md, and of vLLM's and LM Studio's documentation.
+ * Fields that end a call wherever they stand, by name, in any of the nine APIs. Without them the answer would
+ * not be the one that was asked for; with them the model server would do something else than generate.
+ * `--pass-field` takes none of them. The names are those of the references of OpenAI, Anthropic and Ollama,
+ * of llama.cpp's tools/server/README.md, and of vLLM's and LM Studio's documentation.
  */
 export const REFUSED_FIELDS: Readonly<Record<string, string>> = {
   previous_response_id: STORED,
@@ -60,7 +60,7 @@ export function whyRefused(name: string): string | null {
 /** A field by its place: names joined by dots, without the indexes of lists (`options.num_thread`). */
 const PASS_FIELD = /^[A-Za-z_][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z_][A-Za-z0-9_-]{0,63}){0,7}$/;
 
-/** Whether `--pass-field` may name this: a field, and none that is refused by name. Nobody opens those. */
+/** Whether `--pass-field` may name this: a field that is not refused by name. Nothing lets those pass. */
 export function isPassField(name: string): boolean {
   return (
     PASS_FIELD.test(name) &&

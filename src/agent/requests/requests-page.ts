@@ -13,8 +13,8 @@ import {
 import { REFUSED_FIELDS } from './refused-fields.js';
 
 /**
- * Fields that people miss, with why they are left out. A test holds that each of them is left out indeed
- * wherever it may stand.
+ * Fields that people miss, and why they are left out. A test checks that each of them is left out wherever it
+ * may stand.
  */
 export const LEFT_OUT: readonly (readonly [names: readonly string[], why: string])[] = [
   [['keep_alive', 'ttl'], 'How long a model stays in memory is for the owner of the PC to say'],
@@ -27,7 +27,7 @@ export const LEFT_OUT: readonly (readonly [names: readonly string[], why: string
       'options.use_mmap',
       'options.draft_num_predict',
     ],
-    'They load the model anew, or elsewhere',
+    'They load the model again, or elsewhere',
   ],
   [
     ['store', 'background'],
@@ -35,7 +35,7 @@ export const LEFT_OUT: readonly (readonly [names: readonly string[], why: string
   ],
   [
     ['user', 'metadata', 'safety_identifier', 'prompt_cache_key', 'service_tier'],
-    'They are for the books of a provider. Who asked is in the record of the bridge',
+    'They serve the accounts of a provider. Who asked is in the record of the bridge',
   ],
   [['cache_prompt', 'cache_control'], 'The model server keeps what it likes of a prompt, told or not'],
   [
@@ -74,7 +74,7 @@ export function requestsPage(): string {
     '',
     '## Left out',
     '',
-    'Whatever is in no list; among it:',
+    'Whatever is in no list, for example:',
     '',
     ...table(
       ['field', 'why'],
@@ -120,7 +120,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => '---')), ...rows.map((row) => line(row.map(escaped)))];
 }
 
-/** A cell of a table: what stands between backticks as well must not have a bare bar. */
+/** A cell of a table. A bare bar would end it, between backticks as well. */
 function escaped(cell: string): string {
   return cell.replaceAll('|', '\\|');
 }

@@ -5,7 +5,7 @@ import type { RequestPath } from '../../protocol/request.js';
 export interface SaidInEvent {
   readonly content: string;
   readonly thinking: string;
-  /** As many bytes as it adds beside that text: tool calls, log probabilities, other choices. */
+  /** The bytes that it adds beside that text: tool calls, log probabilities, other choices. */
   readonly bytes: number;
 }
 

@@ -6,14 +6,14 @@ import { mergeDelta, settled } from './merge-delta.js';
 import { isDone, readEvent } from './read-event.js';
 import { tokensOf, wordOf } from './said-at-end.js';
 
-/** How many choices an answer may have: as many as llama.cpp makes of a list of prompts, and more. */
+/** How many choices an answer may have: more than any call may ask for. */
 const MAX_CHOICES = 128;
 
 interface Choice {
   /** The message of a chat, the `text` of a completion. */
   readonly said: Record<string, unknown>;
   readonly logprobs: Record<string, unknown>;
-  /** What else the server says of it: the last counts. */
+  /** The other fields of the choice. The last value of each counts. */
   readonly rest: Record<string, unknown>;
   finish: string | null;
 }
@@ -68,7 +68,7 @@ export class ChoicesAssembler implements Assembler {
   isComplete(): boolean {
     if (this.#whole !== null) return Array.isArray(this.#whole.choices);
     const choices = [...this.#choices.values()];
-    // One may begin when another has ended.
+    // One choice may begin when another has ended.
     return this.#isDone || (choices.length >= this.#asked && choices.every(({ finish }) => finish !== null));
   }
 
@@ -125,7 +125,7 @@ export class ChoicesAssembler implements Assembler {
   }
 }
 
-/** A delta in whose list of calls there are calls alone. */
+/** A delta whose list of calls has only objects. */
 function cleanDelta(delta: Json): Json {
   return 'tool_calls' in delta ? { ...delta, tool_calls: listOf(delta.tool_calls) } : delta;
 }

@@ -5,8 +5,8 @@ import { toWellFormed } from '../../../protocol/text.js';
 export type Json = Readonly<Record<string, unknown>>;
 
 /**
- * How deep a value of a model server may be. What is put around it counts too: the answer, its response, the
- * body, and in that what is put together of parts, such as the arguments of a call of a message of a choice.
+ * How deep a value of a model server may nest. The levels around it count too: the answer, its response, the
+ * body, and the parts of the body, such as the arguments of a call in a message of a choice.
  */
 const MAX_DEPTH = MAX_JSON_DEPTH - 16;
 
@@ -42,12 +42,12 @@ export function listOf(value: unknown): Json[] {
   return Array.isArray(value) ? value.filter(isJson) : [];
 }
 
-/** A text that says something; undefined for anything else. */
+/** A text that is not empty; undefined for anything else. */
 export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-/** The place that an index names; null where it names none that an answer has. */
+/** The place that an index names; null for one that no answer can have. */
 export function placeOf(index: unknown, max: number): number | null {
   return typeof index === 'number' && Number.isInteger(index) && index >= 0 && index < max ? index : null;
 }

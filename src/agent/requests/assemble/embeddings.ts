@@ -5,7 +5,7 @@ import { cleanJson, type Json, jsonOf, textOf } from './clean-json.js';
 import { readEvent } from './read-event.js';
 import { tokensOf } from './said-at-end.js';
 
-/** Embeddings: they come whole, and are kept as they came. */
+/** Embeddings. They come whole and are kept as they came. */
 export class EmbeddingsAssembler implements Assembler {
   #body: Json | null = null;
 

@@ -11,7 +11,7 @@ import { tokensOf, wordOf } from './said-at-end.js';
  */
 export class LinesAssembler implements Assembler {
   readonly #said: 'message' | 'response';
-  /** Whole or not: the body so far, without what is put together from all lines. */
+  /** The fields that are not put together from all lines. The last value of each counts. */
   readonly #rest: Record<string, unknown> = {};
   readonly #texts = new Map<string, string>();
   readonly #lists = new Map<string, unknown[]>();
@@ -39,7 +39,7 @@ export class LinesAssembler implements Assembler {
     Object.assign(this.#rest, rest);
   }
 
-  /** Adds to each text and list. */
+  /** Adds each part to the text or the list of its name. */
   #add(parts: Json): void {
     for (const [name, part] of Object.entries(parts)) {
       if (typeof part === 'string') this.#texts.set(name, (this.#texts.get(name) ?? '') + part);
@@ -56,7 +56,7 @@ export class LinesAssembler implements Assembler {
 
   isComplete(): boolean {
     const { done, done_reason } = this.#whole ?? this.#rest;
-    // Ollama's engine for MLX ends with the reason, and no `done`: ollama/ollama-vscode#60.
+    // Ollama's engine for MLX ends with the reason and without `done`: ollama/ollama-vscode#60.
     return done === true || textOf(done_reason) !== undefined;
   }
 

@@ -1,16 +1,15 @@
 import { isJson, type Json, placeOf } from './clean-json.js';
 
-/** Fields that say what something is: a later one is the same again, not the rest of it. */
+/** Fields that say what something is. A later value of one replaces it and does not continue it. */
 const NAMES = new Set(['id', 'type', 'role', 'name', 'index', 'object', 'status', 'format']);
 
-/** How many places a list of an answer has that is filled by index: several times what any API allows. */
+/** How many places a list has that is filled by index: several times what any API allows. */
 const MAX_PLACES = 256;
 
 /**
  * Adds a delta to what came before it, as OpenAI's own clients do: texts go on, lists grow, objects merge
- * field by field, names and numbers are replaced, and null says nothing that was not said. The items of a
- * list that have an `index` are merged by it; their order is that of the index, and an item that names no
- * place is passed over.
+ * field by field, names and numbers are replaced, and null changes nothing that was said. The items of a list
+ * that have an `index` are merged by it and stand in its order; an item whose index is no place is ignored.
  */
 export function mergeDelta(into: Record<string, unknown>, delta: Json): void {
   for (const [key, value] of Object.entries(delta)) into[key] = merged(key, into[key], value);
@@ -30,14 +29,14 @@ function merged(key: string, before: unknown, value: unknown): unknown {
   return whole;
 }
 
-/** A list that was made here grows in place: each delta copied would cost their square. */
+/** A list that was made here grows in place: to copy it at each delta would take quadratic time. */
 function mergedList(before: unknown, items: readonly unknown[]): unknown {
   const list = before instanceof GrowingList ? before : new GrowingList(Array.isArray(before) ? before : []);
   for (const item of items) list.add(item);
   return list;
 }
 
-/** A list on its way; `settled` makes an array of it. */
+/** A list that still grows; `settled` makes an array of it. */
 class GrowingList {
   readonly #plain: unknown[];
   readonly #placed = new Map<number, Record<string, unknown>>();
@@ -61,7 +60,7 @@ class GrowingList {
     const fresh: Record<string, unknown> = {};
     mergeDelta(fresh, item);
     if (known === undefined) this.#placed.set(place, fresh);
-    // Gemini's own server calls every call the first: another id is another call.
+    // Gemini's own server gives every call the index of the first: another id is another call.
     else this.#placed.set(this.#freePlace(place), fresh);
   }
 

@@ -15,8 +15,8 @@ interface Block {
 }
 
 /**
- * `/v1/messages`: the blocks by their index, the rest from `message_start` and `message_delta`, whose usage
- * counts anew what it names.
+ * `/v1/messages`: the blocks by their index, the rest from `message_start` and `message_delta`. A later usage
+ * replaces the counts that it names.
  */
 export class MessageAssembler implements Assembler {
   readonly #message: Record<string, unknown> = {};
@@ -64,7 +64,7 @@ export class MessageAssembler implements Assembler {
     const place = placeOf(index, MAX_BLOCKS);
     const of = DELTAS.get(delta.type);
     if (place === null || of === undefined) return;
-    // A server that forgot to say that a block begins has said by its delta which.
+    // Where a server did not say that a block begins, the delta tells what kind it is.
     if (!this.#blocks.has(place)) this.#start(place, { type: of.block });
     const block = this.#blocks.get(place);
     const said = delta[of.from];
@@ -135,7 +135,7 @@ export class MessageAssembler implements Assembler {
   }
 }
 
-/** Which block a delta is for, and in which field it says what it adds. */
+/** Which kind of block a delta is for, and which field has what it adds. */
 const DELTAS: ReadonlyMap<unknown, { readonly block: string; readonly from: string }> = new Map([
   ['text_delta', { block: 'text', from: 'text' }],
   ['thinking_delta', { block: 'thinking', from: 'thinking' }],
@@ -153,7 +153,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['tool_use', 'tool_calls'],
 ]);
 
-/** A block as it is without a stream. Input that broke off is no JSON, and left empty. */
+/** A block as it is without a stream. Input that broke off is no JSON, and becomes an empty object. */
 function wholeOf({ said, input }: Block): Json {
   if (input === null || input === '') return said;
   try {

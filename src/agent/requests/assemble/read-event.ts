@@ -11,8 +11,8 @@ export interface ReadEvent {
 export const DONE = '[DONE]';
 
 /**
- * Reads a block of a stream of events or a line of JSON. Null for what has no JSON object: a comment,
- * `[DONE]`, half an event.
+ * Reads a block of a stream of events or a line of JSON. Null where it has no JSON object: a comment,
+ * `[DONE]`, a part of an event.
  */
 export function readEvent(event: string): ReadEvent | null {
   const { name, data } = fieldsOf(event);

@@ -1,8 +1,8 @@
-/** What a piece of an item belongs to. */
+/** Where a piece of an item belongs. */
 export interface DeltaKind {
-  /** What the item is that it belongs to. */
+  /** The type of the item. */
   readonly item: string;
-  /** In which of its lists; null: in the item itself. */
+  /** The list of the item that has it; null: the item itself. */
   readonly list: 'content' | 'summary' | null;
   readonly part: string;
   readonly field: string;

@@ -12,7 +12,7 @@ const MAX_ITEMS = 1024;
 /** The events that end a stream; each has the whole response. */
 const LAST = new Set(['response.completed', 'response.incomplete', 'response.failed']);
 
-/** An item of the output on its way. */
+/** An item of the output that is not complete yet. */
 interface Item {
   said: Record<string, unknown>;
   /** Its parts by the list they are in and their index. */
@@ -21,7 +21,7 @@ interface Item {
 
 /**
  * `/v1/responses`: the last event has the whole response. Where a stream breaks off before it, what was heard
- * is put into the response that the first event had.
+ * becomes the output of the response that the first events had.
  */
 export class ResponseAssembler implements Assembler {
   #head: Json = {};
@@ -45,7 +45,7 @@ export class ResponseAssembler implements Assembler {
     }
   }
 
-  /** The last response. Where it leaves out its output, what was heard is that. */
+  /** The last response. Where it leaves out its output, what was heard takes its place. */
   #ended(response: Json): Json {
     const heard = this.#output();
     const isEmpty = listOf(response.output).length === 0;
@@ -57,7 +57,7 @@ export class ResponseAssembler implements Assembler {
     const place = keyOf(output_index, item.id);
     if (place === null || (!this.#items.has(place) && this.#items.size >= MAX_ITEMS)) return;
     const known = this.#items.get(place);
-    // What an item that is done says of its parts is all there is to say.
+    // An item that is done has all its parts itself.
     const parts: Item['parts'] = item.status === 'in_progress' && known ? known.parts : new Map();
     this.#items.set(place, { said: { ...known?.said, ...item }, parts });
   }
@@ -85,7 +85,7 @@ export class ResponseAssembler implements Assembler {
     part[of.field] = (textOf(part[of.field]) ?? '') + value.delta;
   }
 
-  /** The item of a delta; one that was not announced is what its delta says. */
+  /** The item of a delta. One that was not announced is made of what the delta says. */
   #itemAt(place: string, type: string, id: unknown): Item | null {
     const known = this.#items.get(place);
     if (known !== undefined) return known;
@@ -162,7 +162,10 @@ export class ResponseAssembler implements Assembler {
   }
 }
 
-/** What tells an item from others: its id, else its place. llama.cpp says no places, others change ids. */
+/**
+ * What tells an item from others: its place, because some servers change ids; else its id, because llama.cpp
+ * says no places.
+ */
 function keyOf(index: unknown, id: unknown): string | null {
   if (index !== undefined) {
     const place = placeOf(index, MAX_ITEMS);

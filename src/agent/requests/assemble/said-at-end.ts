@@ -2,7 +2,7 @@ import type { Usage } from '../../../protocol/answer.js';
 import { excerpt, toWellFormed } from '../../../protocol/text.js';
 import { jsonOf, textOf } from './clean-json.js';
 
-/** How long the word is for why an answer ended: `answerSchema` takes no longer one. */
+/** The longest word for why an answer ended that `answerSchema` takes. Characters. */
 const MAX_REASON = 64;
 
 /** Why an answer ended, as the record has it; undefined where nothing was said. */
@@ -11,7 +11,7 @@ export function wordOf(reason: unknown): string | undefined {
   return word === undefined ? undefined : excerpt(toWellFormed(word), MAX_REASON);
 }
 
-/** The tokens of an answer by their names in this API; a count that is none is left out. */
+/** The tokens of an answer, by their names in this API. A count that is no whole number is left out. */
 export function tokensOf(usage: unknown, prompt: string, completion: string): Usage | undefined {
   const counted = jsonOf(usage);
   const [asked, said] = [countOf(counted[prompt]), countOf(counted[completion])];

@@ -100,7 +100,7 @@ export const CHAT_COMPLETIONS: Fields = {
     }),
   ),
   parallel_tool_calls: FLAG,
-  // As tools were told of before there were `tools`.
+  // The older form of `tools`.
   functions: list(object(FUNCTION), MAX_TOOLS),
   function_call: either(word('none', 'auto'), object({ name: NAME })),
   reasoning_effort: EFFORT,

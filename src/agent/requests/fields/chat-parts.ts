@@ -17,7 +17,8 @@ import { STORED } from './sampling.js';
 import { LLAMA_CPP } from './sources.js';
 
 /**
- * How many parts one message may have, and how many tools one call. Agents of today bring up to 200 tools.
+ * How many parts one message may have, and how many tools one call. Today's coding agents bring up to 200
+ * tools.
  */
 export const MAX_PARTS = 256;
 export const MAX_TOOLS = 512;
@@ -49,7 +50,7 @@ const CONTENT_PART = forms('type', WHY_NO_PART, {
 /** The content of a message: a text, or parts. */
 export const CONTENT = either(TEXT, list(CONTENT_PART, MAX_PARTS));
 
-/** A function that the client runs, as a model is told of it. */
+/** A function that the client runs, as it is described to a model. */
 export const FUNCTION: Fields = { name: NAME, description: TEXT, parameters: SCHEMA, strict: FLAG };
 
 /** The answer as JSON: https://platform.openai.com/docs/api-reference/chat/create: response_format. */
@@ -60,8 +61,8 @@ export const RESPONSE_FORMAT = forms('type', WHY_NO_FORMAT, {
 });
 
 /**
- * A tool that is fed free text. Its `format` is dropped: it is text anyway, or a grammar, which is a program
- * that a server would run; the local ones know none.
+ * A tool that takes free text. Its `format` is dropped: it is text anyway, or a grammar, which is a program
+ * that the server would run; local servers take none.
  */
 export const CUSTOM_TOOL: Fields = { name: NAME, description: TEXT };
 

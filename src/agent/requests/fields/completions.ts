@@ -5,8 +5,8 @@ import { INPUTS, LOCAL_SAMPLING, MAX_CHOICES, MAX_TOKENS, OPENAI_SAMPLING, TOKEN
 /** `/v1/completions`: https://platform.openai.com/docs/api-reference/completions/create */
 export const COMPLETIONS: Fields = {
   model: NAME,
-  // A text; several, each of which has answers of its own; the tokens of one. Not several lists of tokens, so
-  // that a list says how many there are.
+  // A text; several texts, each of which has answers of its own; or the tokens of one. Several lists of
+  // tokens are refused, so that the number of prompts can be told from the list.
   prompt: either(TEXT, list(TEXT, MAX_CHOICES), list(TOKEN, MAX_TOKENS)),
   suffix: TEXT,
   ...OPENAI_SAMPLING,
@@ -23,7 +23,7 @@ export const COMPLETIONS: Fields = {
 
 /**
  * Throws FieldRefused where all prompts of a call together ask for more than MAX_CHOICES answers: each prompt
- * is answered `n` times, and a server makes `best_of` of each to choose from.
+ * is answered `n` times, and a server generates `best_of` answers to each to choose from.
  */
 export function requireFewAnswers({ prompt, n, best_of }: Readonly<Record<string, unknown>>): void {
   const prompts = Array.isArray(prompt) && typeof prompt[0] === 'string' ? prompt.length : 1;

@@ -47,7 +47,7 @@ const DOCUMENT_BLOCK: Fields = {
   context: TEXT,
 };
 
-/** What a tool gave back: no tool result stands in a tool result. */
+/** What a tool returned. A tool result has no tool results in it. */
 const RESULT = either(
   TEXT,
   list(
@@ -103,7 +103,7 @@ export const MESSAGES: Fields = {
     adaptive: { display: THINKING_DISPLAY },
     disabled: {},
   }),
-  // As `output_config.format` was named before: anthropic-beta structured-outputs-2025-11-13.
+  // The older name of `output_config.format`: anthropic-beta structured-outputs-2025-11-13.
   output_format: from(STRUCTURED_OUTPUTS, FORMAT),
   output_config: object({
     effort: word('low', 'medium', 'high', 'xhigh', 'max'),

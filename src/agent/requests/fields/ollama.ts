@@ -21,8 +21,8 @@ import { INPUTS, MAX_TOKENS, SEED, STOPS, TOKEN } from './sampling.js';
 import { OLLAMA_OPTIONS } from './sources.js';
 
 /**
- * Those of its Runner are not here, but for num_ctx: they load a model anew, or place it (num_gpu, main_gpu,
- * num_thread, num_batch, use_mmap, draft_num_predict).
+ * The options of Ollama, without those of its Runner, except num_ctx: they load a model again, or choose
+ * where it runs (num_gpu, main_gpu, num_thread, num_batch, use_mmap, draft_num_predict).
  */
 const OPTIONS = from(
   OLLAMA_OPTIONS,
@@ -45,7 +45,9 @@ const OPTIONS = from(
   }),
 );
 
-/** Base64 alone. A client that takes a picture for a path is none that this agent uses. */
+/**
+ * Base64 alone. Ollama's own client, which reads a string as a path where it can, does not send calls here.
+ */
 const IMAGES = list(media('image', 'base64'), 64);
 
 /** `json`, a JSON Schema, or nothing. */
@@ -53,7 +55,7 @@ const FORMAT = either(word('json', ''), SCHEMA);
 
 const THINK = either(FLAG, word('low', 'medium', 'high', 'max'));
 
-/** What `/api/chat` and `/api/generate` have both. */
+/** The fields that both `/api/chat` and `/api/generate` have. */
 const GENERATION: Fields = {
   model: NAME,
   stream: FLAG,

@@ -10,9 +10,12 @@ import { MAX_CHOICES } from './sampling.js';
 /** What one of the nine calls may have. */
 interface RequestFields {
   readonly fields: Fields;
-  /** The reference that the list was made from: of each field that says no other. */
+  /** The reference that the list was made from. A field may name another one. */
   readonly source: Source;
-  /** What fields bound together, for docs/requests.md, and the check of it, which throws FieldRefused. */
+  /**
+   * A bound on several fields together: in words for docs/requests.md, and its check, which throws
+   * FieldRefused.
+   */
   readonly bound?: {
     readonly says: string;
     readonly check: (body: Readonly<Record<string, unknown>>) => void;

@@ -30,7 +30,7 @@ import { LLAMA_CPP } from './sources.js';
 
 const STATUS = word('in_progress', 'completed', 'incomplete');
 
-/** input[].content[], and what a tool gave back. */
+/** input[].content[], and what a tool returned. */
 const PART = forms('type', WHY_NO_PART, {
   input_text: { text: TEXT },
   input_image: {

@@ -2,8 +2,8 @@ import { either, type Fields, from, list, number, refused, TEXT, text, whole } f
 import { LLAMA_CPP, LM_STUDIO } from './sources.js';
 
 /**
- * The most tokens that a call may ask for: the largest context there is. What really ends an answer is its
- * size (`bridge.maxAnswerBytes`) and its deadline.
+ * The most tokens that a call may ask for: as many as the largest contexts have. An answer is ended by its
+ * size (`bridge.maxAnswerBytes`) and its deadline anyway.
  */
 export const MAX_TOKENS = 1_048_576;
 
@@ -13,7 +13,7 @@ export const MAX_CHOICES = 8;
 /** How many texts, or lists of tokens, one call may have made into vectors: OpenAI's own limit. */
 const MAX_INPUTS = 2048;
 
-/** Where to stop. OpenAI takes 4; others more. Each is looked for at every token. */
+/** Texts at which to stop. OpenAI takes 4, others more. A server searches for each at every token. */
 export const STOPS = list(text(1000), 16);
 
 /** A seed: any whole number that JSON carries exactly. */
@@ -32,7 +32,7 @@ export const OPENAI_SAMPLING: Fields = {
   stop: either(text(1000), STOPS),
 };
 
-/** Sampling that local servers take beside OpenAI's, numbers all. */
+/** Sampling that local servers take beside OpenAI's. All are numbers. */
 export const LOCAL_SAMPLING: Fields = {
   top_k: from(LM_STUDIO, whole(-1, 1_000_000)),
   min_p: from(LLAMA_CPP, number(0, 1)),
@@ -46,7 +46,7 @@ export const STORED = refused(
   'names something that is kept elsewhere, and a bridge has only what is in the call',
 );
 
-/** Text to make a vector of: one, or a list, as text or as tokens. */
+/** What to make vectors of: one text, or a list, as text or as tokens. */
 export const INPUTS = either(
   TEXT,
   list(TEXT, MAX_INPUTS),
