@@ -9,20 +9,21 @@ export type LogLevel = 'info' | 'warn' | 'error';
 /**
  * What a line is about, for programs. `event` is one of: `connected`, `task-started`, `task-note`,
  * `task-answered`, `task-failed` (answered with an error), `task-lost` (no answer at all), `task-dropped`
- * (another has it, or time is up), `task-left` (it is none for this agent), `answer-refused`, `retrying`,
- * `recovered`, `clock`, `name`, `locked`, `clone-mended`, `models`, `idle`, `command-failed`, `stopping`,
- * `not-pushed`, `bridge-failed` (of several, one ended; the others go on). The other fields depend on it; ids
- * are whole, times are milliseconds.
+ * (another has it, it is left to others, or time is up), `task-left` (this agent may not take it),
+ * `answer-refused`, `retrying`, `recovered`, `clock`, `name`, `locked`, `clone-busy` (a killed agent's git
+ * still works in the clone), `clone-mended`, `bridge-repaired`, `models`, `idle`, `command-failed`,
+ * `stopping`, `not-pushed`, `bridge-failed` (of several, one ended; the others go on). The other fields
+ * depend on it; ids are whole, times are milliseconds. Some lines have no fields.
  */
 export interface LogFields {
   readonly event: string;
   readonly [field: string]: string | number | boolean | null;
 }
 
-/** Told what the agent does, as a line of text and as fields: never a prompt, never an answer. */
+/** Called with what the agent does, as a line of text and as fields: never a prompt, never an answer. */
 export type AgentLog = (level: LogLevel, text: string, fields?: LogFields) => void;
 
-/** Told of every piece of text that a model says, thinking included, as it comes. */
+/** Called with every piece of text that a model says, thinking included, as it comes. */
 export type OnTaskText = (task: string, text: string) => void;
 
 /** All an agent needs to know. */
@@ -31,34 +32,39 @@ export interface AgentOptions {
   readonly repo: string;
   readonly env: NodeJS.ProcessEnv;
   readonly ssh: SshOptions | undefined;
-  /** Who answers, where no key says it. Default: the host name. */
+  /** The name to answer in, where the bridge knows no name of our key. Default: the host name. */
   readonly name: string | undefined;
-  /** Default: a folder of this bridge's own where the system keeps programs' data. */
+  /** Default: a folder for this bridge, where the system keeps programs' data. */
   readonly stateDir: string | undefined;
   readonly generate: GenerateSettings;
   /** How many tasks to generate at once, on all bridges together. */
   readonly parallel: number;
-  /** The room that its models have. The bridges of one agent share it. */
+  /** How much room its models have. All bridges of an agent share it. */
   readonly room: ModelRoom;
-  /** Whether it is the first of the bridges of one agent: what is about the agent is said once. */
+  /**
+   * Whether this is the first bridge of an agent. What concerns the whole agent is said by that one alone.
+   */
   readonly isFirst: boolean;
-  /** By which the bridges of one agent agree that there is nothing to do. */
+  /** Lets the bridges of one agent agree that there is nothing to do. */
   readonly idleGroup: IdleGroup;
   /** How often to look where there is no doorbell, at first; it backs off to ten times that. Milliseconds. */
   readonly pollMs: number;
   /** Answer what is pending, then end. */
   readonly once: boolean;
-  /** A standby: it takes only what has waited for so long. Null: it is none. Milliseconds. */
+  /**
+   * How long a task must have waited before this agent, a standby, takes it. Null: it is no standby.
+   * Milliseconds.
+   */
   readonly afterMs: number | null;
-  /** Of llm-bridge, for those who look which agents there are. */
+  /** The version of llm-bridge, for those who list the agents. */
   readonly version: string;
   readonly log: AgentLog;
   readonly onText: OnTaskText | undefined;
   /** Called when there has been nothing to do for a while. */
   readonly onRest: (() => void) | undefined;
-  /** How long that while is. Milliseconds. */
+  /** How long that is. Milliseconds. */
   readonly restAfterMs: number;
-  /** What is run when nothing was pending for so long: it may let the PC sleep. Null: nothing. */
+  /** A command that is run when nothing was pending for `afterMs`: it may let the PC sleep. Null: none. */
   readonly idle: { readonly afterMs: number; readonly command: string } | null;
   /** Aborted: the running generations are dropped, finished answers are pushed, then it ends. */
   readonly signal: AbortSignal;
@@ -71,8 +77,8 @@ export interface AgentOptions {
 export const DEFAULT_IDLE_TIMEOUT_MS = 20 * 60_000;
 
 /**
- * Default of the total deadline: 30 minutes, within which a person looks again; at ten tokens a second that
- * is an answer of 18,000 tokens. A task that needs more says so (`timeout_s`).
+ * Default of the total deadline: 30 minutes, because a person looks again by then. At ten tokens a second
+ * that is an answer of 18,000 tokens. A task that needs more says so (`timeout_s`).
  */
 export const DEFAULT_TOTAL_TIMEOUT_MS = 30 * 60_000;
 
@@ -100,12 +106,12 @@ export interface GenerateSettings extends OpenSettings {
    * is stopped. Default: DEFAULT_MAX_ANSWER_BYTES.
    */
   readonly maxAnswerBytes?: number;
-  /** Told what a task is at, each time that changes, and with which model once it is chosen. */
+  /** Called with the phase of a task each time it changes, and with the model once it is chosen. */
   readonly onPhase?: (phase: WorkPhase, model?: string) => void;
 }
 
 /**
- * What a task is at: `waiting` while no model server can be reached, `loading` from the request to the first
- * token, then `generating`.
+ * The phase of a task: `waiting` until a model is asked, and while model servers are away or busy, `loading`
+ * from the request to the first token, then `generating`.
  */
 export type WorkPhase = 'waiting' | 'loading' | 'generating';

@@ -16,14 +16,14 @@ const NOTHING_ASKED: QueueState = {
 };
 
 /**
- * After so long the terms are asked for again, without a word in the log: the owner may have changed or
+ * The terms are asked for again after this time, without a line in the log: the owner may have changed or
  * updated the bridge, and the server's clock and our timer drift apart. Milliseconds.
  */
 const TERMS_AGE_MS = 3_600_000;
 
 /**
- * What a running agent knows: by which terms the bridge works, what main is, what is pending, and which
- * answers wait to be pushed. It changes by the methods below alone, each named for what happened. No I/O.
+ * What a running agent knows: the terms of the bridge, the tip of main, what is pending, and which answers
+ * wait to be pushed. Only the methods below change it, each named for what happened. No I/O.
  */
 export class AgentSession {
   /** Tells this agent from others with the same key. */
@@ -64,8 +64,8 @@ export class AgentSession {
   }
 
   /**
-   * The server's clock as it was last heard of, also while the terms are asked for again; until then this
-   * machine's. Milliseconds since the epoch. To be asked where a time is needed, and not to be kept.
+   * The time by the server's clock, as the last terms told it; before the first terms, by this machine's.
+   * Milliseconds since the epoch. Call it wherever a time is needed, and do not keep the result.
    */
   serverNow(): number {
     return this.#serverNow();
@@ -80,7 +80,7 @@ export class AgentSession {
     this.wants('fetch');
   }
 
-  /** Whether the terms are so old that they are to be asked for again. `nowMs`: a timer that is never set. */
+  /** Whether the terms are so old that they are to be asked for again. `nowMs`: a clock that never jumps. */
   hasOldTerms(nowMs = performance.now()): boolean {
     return nowMs - this.#learnedAtMs > TERMS_AGE_MS;
   }
@@ -95,7 +95,7 @@ export class AgentSession {
     return this.#tip;
   }
 
-  /** What to ask the server now; null while it is for the doorbell to tell. */
+  /** What to ask the server now; null: nothing, until the doorbell rings. */
   get due(): Due | null {
     return this.#tip === null || this.isRung ? 'fetch' : this.#due;
   }
@@ -110,7 +110,7 @@ export class AgentSession {
     if (this.#rungTip !== '') this.#rungTip = tip;
   }
 
-  /** The server is to be asked the next time. A fetch that is due already is not made less. */
+  /** The server is to be asked the next time. A fetch that is due already stays a fetch. */
   wants(due: Due): void {
     if (this.#due !== 'fetch') this.#due = due;
   }
@@ -122,12 +122,12 @@ export class AgentSession {
     this.#rungTip = null;
   }
 
-  /** When the server was last asked, by its own clock. What it had then is known once it has answered. */
+  /** When the server was last asked, by its own clock. Once it has answered, what it had then is known. */
   askedMs(nowMs = performance.now()): number {
     return this.serverNow() - (nowMs - this.#askedAtMs);
   }
 
-  /** A fetch, or a push of ours, has brought main here. */
+  /** A fetch, or a push of ours, has brought main to this tip. */
   reached(tip: string): void {
     this.#tip = tip;
   }
@@ -163,7 +163,7 @@ export class AgentSession {
     for (const task of this.#queue.pending) if (this.#isOpen(task.id)) yield task;
   }
 
-  /** One of them; null where it is none. */
+  /** The open task with this id; null where there is none. */
   openTask(id: string): AskedTask | null {
     return this.#isOpen(id) ? (this.#pending.get(id) ?? null) : null;
   }
@@ -186,7 +186,7 @@ export class AgentSession {
     this.#finished.set(answer.taskId, answer);
   }
 
-  /** Nobody waits for the answers to these tasks any more. */
+  /** The answers to these tasks need not be pushed any more. */
   letGo(tasks: Iterable<string>): void {
     for (const task of tasks) this.#finished.delete(task);
   }

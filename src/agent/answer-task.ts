@@ -19,9 +19,9 @@ import { answerCancelled, runTask, type TaskContext } from './run-task.js';
 export interface AnswerSteps {
   /** Claims the task. False: another has it. */
   claim(): Promise<boolean>;
-  /** Waits until there is room for it at a model, or nothing is to be generated any more. */
+  /** Waits until a model has room for it, or nothing is to be generated any more. */
   enter(): Promise<void>;
-  /** The model is done with it: there is room for the next. */
+  /** The model is done with it, so there is room for the next task. */
   generated(): void;
   /** Leaves it pending, and says why. */
   leave(why: string): void;
@@ -30,12 +30,15 @@ export interface AnswerSteps {
 }
 
 /**
- * Answers one task: 1. claim it, and wait for the claim where another agent may be about to take it, and for
- * room where it was claimed ahead; 2. generate; or where it is cancelled, before or meanwhile, say so; or
- * where another agent has its model and this one has not got it, leave it to that one; or where the task
- * forbids the model servers of this agent, or a standby could not answer it, leave it to whoever is waited
- * for; 3. keep the answer in the clone: from then on it is not lost. Never throws. What a model does is an
- * answer; anything else (a full disk, a killed git) passes, and the step is done again until it works.
+ * Answers one task. Never throws.
+ * 1. Claim it. Where another agent may be about to take it, wait for the claim; where it was claimed ahead,
+ *    wait for room.
+ * 2. Generate. A task that is cancelled, before or meanwhile, is answered with `cancelled`. It is left to
+ *    others where they have its model and this agent has not, where it forbids the model servers of this
+ *    agent, and where this agent is a standby and could not answer it.
+ * 3. Keep the answer in the clone: from then on it is not lost.
+ * What a model does is an answer. Anything else (a full disk, a killed git) passes, and the step is done
+ * again until it works.
  */
 export async function answerTask(agent: AgentContext, job: Job, steps: AnswerSteps): Promise<void> {
   const { session, repair } = agent;
@@ -53,7 +56,7 @@ export async function answerTask(agent: AgentContext, job: Job, steps: AnswerSte
     }
     steps.generated();
     const keep = () => repair.run(() => steps.keep(answer));
-    // Once whatever the signal says: what was generated is kept, also where the agent is to end right now.
+    // Once, whatever the signal says: what was generated is kept even where the agent ends now.
     const kept = await keep().catch(() => outlast(keep, lasting(agent, job.signal)));
     session.kept(kept);
     const isFine = answer.error === null || answer.error.code === 'cancelled';
@@ -71,9 +74,9 @@ export async function answerTask(agent: AgentContext, job: Job, steps: AnswerSte
 }
 
 /**
- * Where the model was not found here: why to leave the task to the agents that have it; else the answer,
- * which says what there is on the others. What this agent has is known better than from its list: models come
- * and go.
+ * Where the model was not found here: the reason to leave the task to the agents that have it; else the
+ * answer, which says what the others have. The model servers are asked again before, because models come and
+ * go and the agent's list may be old.
  */
 async function lookForModel(
   { claims, queue, session }: AgentContext,
@@ -91,8 +94,8 @@ async function lookForModel(
 }
 
 /**
- * Why a standby leaves a task that it could not answer; else the answer. An error would be the last word, and
- * whoever is waited for may do better.
+ * The reason why a standby leaves a task that it could not answer; else the answer. An error would be final,
+ * and the agent that is waited for may do better.
  */
 function leftByStandby(
   { options, gate, session }: AgentContext,
@@ -111,8 +114,8 @@ function lasting({ options }: AgentContext, signal: AbortSignal) {
 }
 
 /**
- * A model is not even asked where the task is cancelled from the start, and not waited for once it is: it may
- * itself be waiting for an equal task.
+ * No model is asked where the task is cancelled from the start. One that is cancelled later does not wait for
+ * the end of its generation, which may itself be waiting for an equal task.
  */
 async function generateUnlessCancelled(agent: AgentContext, job: Job, equal: EqualTasks): Promise<Answer> {
   const { session, repair, reader, options, claims } = agent;

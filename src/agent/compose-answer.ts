@@ -11,8 +11,8 @@ import { type BackendName, backendNamed, DEFAULT_BACKEND_ORDER } from './backend
 import { legalResponse } from './legal-response.js';
 
 /**
- * What of an `inbox.json` comes from a model server. `error` is null where there is an `answer`, or a
- * `response` with a status below 400.
+ * The fields of an `inbox.json` that come from a model server. `error` is null where there is an `answer`, or
+ * a `response` with a status below 400.
  */
 export type GenerationOutcome = Pick<
   Answer,
@@ -30,7 +30,7 @@ export type GenerationOutcome = Pick<
   | 'cloud'
 >;
 
-/** What an answer says besides what the model did. */
+/** What an answer says beside what the model did. */
 export interface AnswerFrame {
   readonly taskId: string;
   readonly hash: string;
@@ -41,22 +41,22 @@ export interface AnswerFrame {
   readonly nowMs: number;
   readonly maxAnswerBytes: number;
   /**
-   * Whether the server takes the word that a third party was asked: an older one would refuse the answer.
-   * Default: true.
+   * Whether the server takes the field `cloud`, which says that a third party was asked: an older one would
+   * refuse the answer. Default: true.
    */
   readonly saysCloud?: boolean;
 }
 
 /**
- * Puts an outcome into the form of an `inbox.json`. What would be too large for the bridge loses first its
- * thinking, then the repeated question, and is at last an error `answer_too_large`. A refusal of an API stays
- * that error, and loses its response.
+ * Puts an outcome into the form of an `inbox.json`. An answer that is too large for the bridge first loses
+ * its thinking, then the repeated question, and at last becomes the error `answer_too_large`. A refusal of an
+ * API stays that error, and loses its response.
  */
 export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, cached = false): Answer {
   const response = outcome.response === undefined ? undefined : legalResponse(outcome.response);
   if (response === null) return composeAnswer(frame, withoutResponse(outcome), cached);
   const dropped = (outcome.dropped ?? []).filter((field) => field !== '').slice(0, MAX_DROPPED);
-  // A model server can say half a character, and no message may have one. A response is made whole already.
+  // A model server can send a lone surrogate, and no message may have one. The response has none any more.
   const whole: Answer = {
     ...toWellFormedJson({
       task_hash: frame.hash,
@@ -64,7 +64,7 @@ export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, ca
       ...(frame.task === null ? {} : { task_text: excerpt(questionOf(frame.task), MAX_TASK_TEXT_CHARS) }),
       model: outcome.model === null ? null : excerpt(outcome.model, 256),
       backend: outcome.backend,
-      // Many APIs say an empty text where there is none, as in a call of tools.
+      // Many APIs say an empty text where there is none, as with a call of a tool.
       answer: outcome.answer === '' ? null : outcome.answer,
       error: outcome.error,
     }),
@@ -100,7 +100,7 @@ export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, ca
   return shed.find(fits) ?? tooLarge;
 }
 
-/** The outcome where no message can have the response. A refusal is told in the words of its error. */
+/** The outcome where no message can hold the response. A refusal keeps the words of its error. */
 function withoutResponse({ response: _response, ...outcome }: GenerationOutcome): GenerationOutcome {
   const message = `the response nests deeper than the ${MAX_JSON_DEPTH} levels that a message may have`;
   return { ...outcome, answer: null, error: outcome.error ?? { code: 'backend_error', message } };
@@ -136,14 +136,14 @@ export function withoutAddress(name: BackendName): GenerationOutcome {
   return unaskedOutcome('unknown_backend', `this agent was given no address of ${name}: --${urlOption}`);
 }
 
-/** The outcome of a failure, of the model that was asked last. */
+/** The outcome of a failure. It names the model that was asked last. */
 export function failedOutcome(
   error: unknown,
   asked: Pick<GenerationOutcome, 'backend' | 'model'>,
 ): GenerationOutcome {
   const code = error instanceof BackendError ? error.code : 'backend_error';
   const message = excerpt(oneLine(errorText(error)), MAX_ERROR_MESSAGE_CHARS);
-  // Where none could be reached, none was chosen.
+  // Where no model server could be reached, no model was chosen.
   const { backend, model } = code === 'backend_unreachable' ? { backend: null, model: null } : asked;
   const { thinking, finishReason } = error instanceof BackendError ? error.said : {};
   return {
@@ -156,7 +156,7 @@ export function failedOutcome(
   };
 }
 
-/** The outcome an earlier, equal task had, for a cached answer. How many attempts that took is its own. */
+/** The outcome that an earlier, equal task had, for a cached answer; without its number of attempts. */
 export function outcomeOfEarlier(answer: Answer): GenerationOutcome {
   const { model, backend, answer: text, error, thinking, finish_reason, usage, context, cloud } = answer;
   return {

@@ -29,13 +29,13 @@ import { runAgents } from './run-agents.js';
 import { stateDirIn } from './state-folder.js';
 
 /**
- * What can be said to an agent; all but `repo` has a default. Times are milliseconds. `ollamaUrl` and so on
- * say where a model server listens, `lmstudioTokenFile` which file has the token for it.
+ * The options of an agent; all but `repo` have a default. Times are milliseconds. `ollamaUrl` and the like
+ * say where a model server listens, `lmstudioTokenFile` and the like which file has the token for it.
  */
 export interface CreateAgentOptions extends BackendUrls, TokenFiles {
   /**
-   * `ssh://user@host/path`, `user@host:path`, or a local path; of an agent that serves several bridges, all
-   * of them, each with its own way in where that differs.
+   * `ssh://user@host/path`, `user@host:path`, or a local path. For an agent that serves several bridges: all
+   * of them, each with SSH options of its own where they differ.
    */
   readonly repo: string | readonly AgentBridge[];
   readonly ssh?: SshOptions | undefined;
@@ -44,17 +44,19 @@ export interface CreateAgentOptions extends BackendUrls, TokenFiles {
   /** Answer what is pending, then end. Default: false. */
   readonly once?: boolean | undefined;
   /**
-   * Makes it a standby: it answers only what has waited for so long, leaves what it cannot answer, and nobody
-   * counts on it before. Whole seconds. Default: none, and it takes tasks as they come.
+   * Makes it a standby: it answers only tasks that have waited for this long, leaves those that it cannot
+   * answer, and nobody counts on it before. Give whole seconds. Default: it takes tasks as they come.
    */
   readonly afterMs?: number | undefined;
-  /** Who answers, where the key does not say it. Default: the host name. */
+  /** The name to answer in, where the bridge knows no name of the key. Default: the host name. */
   readonly name?: string | undefined;
   /** The order in which to try the backends. Default: all, in the order of src/agent/backends/backends.ts. */
   readonly backends?: readonly BackendName[] | undefined;
-  /** For tasks that name no model. Default: one in memory, or the first, of those that chat and run here. */
+  /**
+   * The model for tasks that name none. Default: one that chats and runs here; one in memory, else the first.
+   */
   readonly model?: string | undefined;
-  /** Lets a cloud model, which runs elsewhere, be asked by its name. Default: false. */
+  /** Whether a cloud model, which runs elsewhere, may be asked by its name. Default: false. */
   readonly allowCloud?: boolean | undefined;
   /** The longest context that a model is asked to have, in tokens. Default: 32,768. */
   readonly maxContext?: number | undefined;
@@ -75,13 +77,13 @@ export interface CreateAgentOptions extends BackendUrls, TokenFiles {
   readonly log?: AgentLog | undefined;
   /** Called with every piece of text as a model says it. */
   readonly onText?: OnTaskText | undefined;
-  /** Called when there has been nothing to do for a while, once for each time: to tidy up, say. */
+  /** Called once each time when there has been nothing to do for a while, for example to tidy up. */
   readonly onRest?: (() => void) | undefined;
-  /** How long that while is. Default: 10000. */
+  /** How long that is. Default: 10000. */
   readonly restAfterMs?: number | undefined;
   /**
-   * A line for the shell that is run when nothing was pending for `afterMs`, so that the PC may sleep; again
-   * after each time that something was. Default: none.
+   * A line for the shell that is run when nothing was pending for `afterMs`, so that the PC may sleep. After
+   * new work it is run again. Default: none.
    */
   readonly idle?: { readonly afterMs: number; readonly command: string } | undefined;
 }
@@ -97,14 +99,15 @@ export interface AgentBridge {
 export interface Agent {
   /**
    * Answers tasks until the signal aborts, or with `once` until none is pending. Throws BridgeError for what
-   * a person has to mend; what is finished by then is kept in the state folder and pushed by the next run.
+   * a person has to mend; finished answers are kept in the state folder then, and pushed by the next run.
    */
   run(signal?: AbortSignal): Promise<void>;
 }
 
 /**
- * Makes an agent. Throws BridgeError `usage` for an address of a bridge or of a model server or a name that
- * is none, for a bridge that is named twice, and for a field that never passes.
+ * Makes an agent. Throws BridgeError `usage` for a bad address of a model server, a bad name, a field that
+ * never passes, an order without backends, no bridge; of several bridges, also for a bad address and for one
+ * that is named twice. The address of a single bridge and the tokens are checked by `run`.
  */
 export function createAgent(options: CreateAgentOptions): Agent {
   const env = options.env ?? process.env;
@@ -155,7 +158,7 @@ export function createAgent(options: CreateAgentOptions): Agent {
   };
 }
 
-/** Where each bridge of an agent is, with a folder and a log of its own where there are several. */
+/** The bridges of an agent, each with a folder and a log of its own where there are several. */
 function bridgesOf({
   repo,
   ssh,
@@ -184,7 +187,7 @@ function bridgesOf({
 
 type Times = 'idleTimeoutMs' | 'totalTimeoutMs' | 'retryWindowMs';
 
-/** The times of an agent, each that is not set by its default. Exported for its test. */
+/** The times of an agent, with the default for each that is not set. Exported for its test. */
 export function timesOf(options: Pick<CreateAgentOptions, Times>): Pick<GenerateSettings, Times> {
   return {
     idleTimeoutMs: options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS,

@@ -9,7 +9,10 @@ export interface DeadlineTimes {
   readonly totalMs: number;
 }
 
-/** Running deadlines. `signal` aborts with BackendError `timeout` once one has passed, or as the outer. */
+/**
+ * Running deadlines. `signal` aborts with BackendError `timeout` once one has passed, or with the outer
+ * signal.
+ */
 export interface Deadlines {
   readonly signal: AbortSignal;
   /** Runs one exchange with a model server under the idle deadline. */
@@ -26,7 +29,7 @@ export interface Deadlines {
 export function startDeadlines(times: DeadlineTimes, signal: AbortSignal): Deadlines {
   const controller = new AbortController();
   const follow = () => controller.abort(signal.reason);
-  // By hand and not by AbortSignal.any: that one stays tied to a signal that lives as long as the agent.
+  // Not AbortSignal.any: its signal would stay tied to one that lives as long as the agent.
   signal.addEventListener('abort', follow, { once: true });
   if (signal.aborted) follow();
   const total = startTimer(times.totalMs, () => {

@@ -1,27 +1,27 @@
 /**
- * The turns of a bridge come every 75 s at the latest. One that had none for so long cannot be reached, and
- * what it had last counts. Milliseconds.
+ * With the default `--poll`, the turns of a bridge come every 75 s at the latest. One that had none for this
+ * long cannot be reached, and what it had last counts. Milliseconds.
  */
 const UNREACHED_MS = 3 * 60_000;
 
 /** A server that is reachable answers a question within this time. Milliseconds. */
 const CONFIRM_MS = 15_000;
 
-/** How a bridge of the group is asked. */
+/** How the group asks a bridge, and tells it. */
 interface MemberSteps {
-  /** Whether a task is with a model, or an answer is not pushed yet: now, not at its last turn. */
+  /** Whether a task is being answered, or an answer is not pushed yet: now, not at its last turn. */
   readonly isWorking: () => boolean;
   /** Whether its doorbell rang since its server was last asked. */
   readonly isRung: () => boolean;
   /** Has it ask its server once more, soon. */
   readonly askAgain: () => void;
-  /** The command was run: it counts from nothing again. */
+  /** The command was run: its idle time starts again. */
   readonly restart: () => void;
 }
 
 /**
- * Bridges of one agent, whose PC may sleep only when none of them has anything to do. One that cannot be
- * reached keeps nobody awake, unless something of it was left to do.
+ * The bridges of one agent. Their PC may sleep only when none of them has anything to do. A bridge that
+ * cannot be reached does not keep the PC awake, unless it had something left to do.
  */
 export class IdleGroup {
   readonly members = new Set<IdleMember>();
@@ -42,7 +42,7 @@ export class IdleGroup {
     return member;
   }
 
-  /** Whether one of them is still on its way: what waits there is not known. */
+  /** Whether a bridge may still join, so that it is not known what waits there. */
   isAnyToCome(): boolean {
     return this.#joined < this.#bridges && performance.now() - this.#openedMs <= UNREACHED_MS;
   }
@@ -71,15 +71,16 @@ export class IdleMember {
   }
 
   /**
-   * This bridge has had nothing to do for its time. Whether the others have had nothing either, each of which
-   * is asked once more, and whether no doorbell rang meanwhile.
+   * This bridge has had nothing to do for its time. True where the others have had nothing to do either, each
+   * of which asks its server once more, and no doorbell rang meanwhile.
    */
   async mayRun(signal: AbortSignal): Promise<boolean> {
     this.#isQuiet = true;
     const others = [...this.#group.members].filter((one) => one !== this);
     if (this.#group.isAnyToCome() || !others.every((one) => one.#isAtRest())) return false;
     await Promise.all(others.map((one) => one.#confirm(signal)));
-    // The room may have started a task of one that lost its server in the middle of a turn.
+    // Asked again: a bridge that lost its server in the middle of a turn may have had a task started by
+    // another bridge's turn.
     if (!others.every((one) => one.#isAtRest())) return false;
     return !this.#steps.isWorking() && !this.#steps.isRung();
   }

@@ -1,15 +1,15 @@
 import os from 'node:os';
 
 /**
- * An agent takes a turn every 75 s at the latest. One that took none for so long was away: its PC slept, or
- * it waited for the server. Milliseconds.
+ * With the default `--poll`, an agent takes a turn every 75 s at the latest. One that took none for this long
+ * was away: its PC slept, or it waited for the server. Milliseconds.
  */
 const MAX_GAP_MS = 3 * 60_000;
 
 /** The uptime of some systems is in whole seconds. A sleep that is shorter does not matter. Milliseconds. */
 const SHORTEST_SLEEP_MS = 5_000;
 
-/** What is to be done: ask the server once more whether anything waits; run the command; nothing yet. */
+/** What to do: ask the server once more whether anything waits; run the command; nothing yet. */
 export type IdleStep = 'ask' | 'run' | null;
 
 /** The clocks that an idle time is counted by, in milliseconds. */
@@ -27,7 +27,7 @@ const CLOCKS: IdleClocks = {
 
 /**
  * Counts how long an agent has had nothing to do, so that its PC may sleep. The count starts again after
- * every piece of work, after the command, and where the PC has slept meanwhile: who was just woken is
+ * every piece of work, after the command, and where the PC has slept meanwhile: a PC that was just woken is
  * needed.
  */
 export class IdleWatch {
@@ -58,7 +58,7 @@ export class IdleWatch {
     this.#aheadMs = aheadMs;
     if (isBusy || hasSlept) this.restart();
     if (this.dueInMs() > 0) return null;
-    // What the last fetch brought may be a minute old; a task may have come with a ring that was lost.
+    // Asked once more: the last fetch may be a minute old, and the ring for a new task may be lost.
     const step = this.#hasAsked ? 'run' : 'ask';
     this.#hasAsked = step === 'ask';
     return step;

@@ -5,9 +5,9 @@ export class Job {
   readonly asked: AskedTask;
   /** By a clock that never jumps. Milliseconds. */
   readonly startedAtMs = performance.now();
-  /** Aborts when the task is to be left as it is: it is another's, or the agent ends. */
+  /** Aborts when the task is to be left as it is: another agent has it, or this one ends. */
   readonly signal: AbortSignal;
-  /** Aborts when no model is to work on it any more: then too, and when it is cancelled. */
+  /** Aborts when no model is to work on it any more: whenever `signal` does, and when it is cancelled. */
   readonly generating: AbortSignal;
   /** Aborts when it is cancelled. */
   readonly cancelling: AbortSignal;
@@ -33,7 +33,7 @@ export class Job {
     return !this.#isAhead && !this.isToKeep;
   }
 
-  /** Whether it has left the model, or is not to come to it any more: what is left is to keep its answer. */
+  /** Whether no model works on it any more, or none is to: only its answer is still to be kept. */
   get isToKeep(): boolean {
     return this.#isGenerated || this.#cancel !== null;
   }
@@ -53,7 +53,10 @@ export class Job {
     return this.#cancel;
   }
 
-  /** Another has the task, or its time is over. Returns false where the job was ending already. */
+  /**
+   * Leaves the task as it is: another agent has it, it is left to others, or its time is over. Returns false
+   * where the job was ending already.
+   */
   drop(why: string): boolean {
     if (this.#dropped.signal.aborted || this.#end.aborted) return false;
     this.#dropped.abort(new Error(why));

@@ -6,12 +6,12 @@ import { principalNameSchema } from '../protocol/names.js';
 import type { AgentOptions } from './agent-options.js';
 import type { AgentSession } from './agent-session.js';
 
-/** A warning is due when the clocks differ by more than a person would put up with. */
+/** A person is warned when the clocks differ by more than this. Milliseconds. */
 const CLOCK_WARNING_MS = 2 * 60_000;
 
 /**
- * Asks the bridge by which terms it works and who we are there: the name of our key. Throws BridgeError
- * `role` for an asker's key, else as readTerms does.
+ * Asks the bridge for its terms and for our name there, which is that of our key. Throws BridgeError `role`
+ * for an asker's key, else as readTerms does.
  */
 export async function learnTerms(
   context: {
@@ -32,13 +32,13 @@ export async function learnTerms(
   }
   const name = terms.principal?.name ?? options.name ?? hostName();
   const behindMs = terms.serverNow() - Date.now();
-  // What is asked again as a matter of routine is not said again.
+  // The terms are asked for again every hour, and the same news is not told twice.
   if (session.news.isNews(name, behindMs)) warn(options, name, behindMs);
   session.learnedTerms(terms, name);
   return terms;
 }
 
-/** Says whether our clock is off, and whether the name that was wanted counts. */
+/** Warns where our clock is wrong, and where the bridge has another name for us than `--name`. */
 function warn(options: AgentOptions, name: string, behindMs: number): void {
   const { log } = options;
   if (Math.abs(behindMs) > CLOCK_WARNING_MS) {
@@ -61,13 +61,13 @@ function hostName(): string {
   return principalNameSchema.safeParse(name).success ? name : 'agent';
 }
 
-/** So far the clock may drift from a running timer before it counts as set. Milliseconds. */
+/** How far the clock may drift from a running timer before it counts as set. Milliseconds. */
 const MAX_DRIFT_MS = 5_000;
 
 /**
- * Notices that this machine's clock was set, or that the machine slept. The server's time goes on without it
- * (`stopwatch.ts`), but a person is to know how far the clock is off now, and in a sleep more may have
- * changed on the server.
+ * Notices that this machine's clock was set, or that the machine slept. The server's time does not depend on
+ * it (`stopwatch.ts`), but a person should know how wrong the clock is now, and while the machine slept more
+ * may have changed on the server.
  */
 export interface ClockWatch {
   /** Whether it jumped since the last call, or since the start. */

@@ -2,10 +2,10 @@ import { MAX_JSON_DEPTH } from '../protocol/limits.js';
 import type { TaskResponse } from '../protocol/request.js';
 import { toWellFormed } from '../protocol/text.js';
 
-/** An `inbox.json` and its `response` are around the body. */
+/** The body is two levels deep in an `inbox.json`: that object and its `response` are around it. */
 const MAX_BODY_DEPTH = MAX_JSON_DEPTH - 2;
 
-/** Stands for a status that no API has, such as 999: a refusal. */
+/** Replaces a status that no API has, such as 999. It counts as an error. */
 const NO_STATUS = 599;
 
 /**
@@ -21,7 +21,10 @@ export function legalResponse({ status, body }: TaskResponse): TaskResponse | nu
   };
 }
 
-/** Undefined: it nests deeper. It stops there, because a megabyte can nest a million levels deep. */
+/**
+ * Undefined where the value nests deeper. The recursion stops there, because a megabyte can nest a million
+ * levels deep.
+ */
 function legalJson(value: unknown, maxDepth: number): unknown {
   if (typeof value === 'string') return toWellFormed(value);
   if (typeof value !== 'object' || value === null) return value;

@@ -1,29 +1,35 @@
 import { inOrderOfAnswering } from '../protocol/queue.js';
 
-/** A pending task of one bridge, as far as its turn depends on it. */
+/** A pending task of one bridge: what decides when it has its turn. */
 export interface TaskInLine {
   readonly priority: number;
-  /** Whom it counts for on its bridge. */
+  /** The source by which tasks take turns on its bridge (`sourceOf`). */
   readonly source: string;
-  /** By the clock of its server: the clocks of two servers are not compared. Milliseconds. */
+  /**
+   * How long it has waited by the clock of its server, so that the clocks of two servers are not compared.
+   * Milliseconds.
+   */
   readonly waitedMs: number;
-  /** Whether it could be started now: nobody is at it. */
+  /** Whether it could be started now. */
   readonly isFree: boolean;
 }
 
 /** A bridge that shares the models of an agent with others. */
 export interface RoomUser {
-  /** By which its askers are told from those of other bridges. */
+  /** Tells its askers from those of other bridges. */
   readonly bridge: string;
   /** How many of its tasks are with a model. */
   withModel(): number;
-  /** All that is pending there, what is being answered included. */
+  /** All that is pending there, with the tasks that are being answered. */
   line(): readonly TaskInLine[];
-  /** Starts so many of its tasks at most, besides those that need no model; returns how many it started. */
+  /**
+   * Starts at most `room` of its tasks, besides those that need no model. Returns how many of the former it
+   * started.
+   */
   take(room: number): number;
 }
 
-/** The room that an agent's models have, for all its bridges together. */
+/** How many tasks may be with an agent's models at once, for all its bridges together. */
 export class ModelRoom {
   readonly #parallel: number;
   readonly #users = new Set<RoomUser>();
@@ -52,8 +58,8 @@ export class ModelRoom {
   }
 
   /**
-   * Fills the room from one queue: the tasks of all bridges, in the order of answering, in which the askers
-   * of two bridges are never the same. A bridge none of whose tasks falls to this agent now is passed over.
+   * Fills the room from one queue: the tasks of all bridges in the order of answering, where askers of two
+   * bridges always count as different. A bridge that has no task for this agent now is passed over.
    */
   fill(): void {
     const [only, ...others] = this.#users;

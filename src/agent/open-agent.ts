@@ -28,7 +28,7 @@ export interface AgentContext extends ClaimsContext {
   readonly clock: ClockWatch;
   /** Brings older history for conversations. */
   readonly deepening: Deepening;
-  /** Says what is generated while it is. */
+  /** Streams what is generated. */
   readonly streams: TaskStreams;
   /** Keeps the clone small. */
   readonly maintenance: CloneMaintenance;
@@ -36,13 +36,13 @@ export interface AgentContext extends ClaimsContext {
   readonly notifier: Notifier;
   /** Aborts when the agent is to end, because it was asked to or because it failed. */
   readonly signal: AbortSignal;
-  /** Gives back what the agent holds: the reader, the connection, the state folder. */
+  /** Closes what the agent holds open: the reader, the streams, the connection, the state folder. */
   close(): Promise<void>;
 }
 
 /**
- * Opens what an agent works with, and waits for what passes by itself:
- * 1. the way to the bridge;
+ * Opens what an agent works with, and waits where a failure passes by itself:
+ * 1. the connection to the bridge;
  * 2. the state folder, which is ours alone from then on; `failed` is aborted if it is lost;
  * 3. the clone in it, and the answers that an earlier run left there.
  * Throws BridgeError, and the reason of a signal that aborts.
@@ -101,7 +101,7 @@ export async function openAgent(options: AgentOptions, failed: AbortController):
   }
 }
 
-/** The clone and the answers that wait in it; a clone that is damaged is made again first. */
+/** Opens the clone and reads the answers that wait in it. A clone that is damaged is made again first. */
 async function openSoundClone(dir: string, env: NodeJS.ProcessEnv, onWait: () => void) {
   for (let isNew = false; ; isNew = true) {
     const reader = openCloneReader({ gitDir: dir, env });

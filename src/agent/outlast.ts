@@ -18,7 +18,7 @@ export interface OutlastOptions {
   readonly once: boolean;
   /** Which failures pass by themselves. Default: those that say so (`BridgeError.retryable`). */
   readonly passes?: (error: unknown) => boolean;
-  /** A ring of it (the server is back) ends the wait for the next try, and the waits begin short again. */
+  /** A ring of it (the server is back) ends the wait for the next try, and the waits start short again. */
   readonly hurry?: Notifier;
 }
 
@@ -34,7 +34,7 @@ export async function outlast<T>(step: () => Promise<T>, options: OutlastOptions
   let delayMs = FIRST_DELAY_MS;
   for (let tries = 1; ; tries++) {
     signal.throwIfAborted();
-    // A ring from before this try says nothing about the next.
+    // Drops a ring from before this try, which says nothing about the next.
     await hurry.wait(0);
     try {
       const value = await step();

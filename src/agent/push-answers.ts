@@ -20,9 +20,9 @@ const MAX_ENDS = 50;
 
 /**
  * Pushes finished answers on top of `tip`, once: one commit each, in their order, and the claims of their
- * tasks go with them. What fits no more into the push is left for the next. `raced`: another push came first,
- * and a fetch is due; `settled`: whatever came of it is dealt with. Throws BridgeError for a refusal that is
- * not about one answer; `retryable` where it may pass.
+ * tasks go with them. Answers that do not fit into the push are left for the next. `raced`: another push came
+ * first, and a fetch is due; `settled`: they were pushed, or the refusal was dealt with. Throws BridgeError
+ * for a refusal that is not about one answer; `retryable` where it may pass.
  */
 export async function pushAnswers(
   agent: AgentContext,
@@ -34,7 +34,7 @@ export async function pushAnswers(
   const outcome = await publish(agent, tip, batch, signal);
   if (outcome.status === 'raced') {
     agent.session.wants('fetch');
-    // Agents that lost the same race should not run the next one in step.
+    // Agents that lost the same race must not meet again in the next one.
     await sleep(Math.random() * 100, undefined, { signal });
     return 'raced';
   }
@@ -87,7 +87,7 @@ async function publish(
   if (only !== undefined && others.length === 0) {
     return { status: 'refused', answer: only, refusal: outcome.refusal };
   }
-  // A refusal names one commit of many; alone, each answer shows whether it was the one.
+  // The refusal is about one commit of many. Pushed alone, each answer shows whether it is the one.
   let reached = tip;
   for (const one of batch) {
     const alone = await publish(agent, reached, [one], signal);

@@ -1,12 +1,12 @@
 /**
- * So long without anything to do, and an agent rests: longer than the pauses between the questions of a
- * conversation, shorter than anybody looks for what a PC's memory is used for. Milliseconds.
+ * An agent rests once it has had nothing to do for this long: longer than the pauses between the questions of
+ * a conversation, and over before a person looks at what uses the PC's memory. Milliseconds.
  */
 export const REST_AFTER_MS = 10_000;
 
 /** Notices that an agent has had nothing to do for a while. */
 export interface RestWatch {
-  /** There is work (`true`), or none; to be told at every turn. */
+  /** Says at every turn whether there is work. */
   busy(isBusy: boolean): void;
   /** Ends it. */
   close(): void;

@@ -15,17 +15,19 @@ import { synchronise } from './synchronise.js';
 import { warnOfModels } from './warn-of-models.js';
 import { Workers } from './workers.js';
 
-/** With a doorbell, a look is a safety net: every minute, or more often where polls are closer together. */
+/**
+ * With a doorbell, looks are only for lost rings: every minute, or more often where polls are close together.
+ */
 const SAFETY_POLL_MS = 60_000;
 const SAFETY_POLL_FACTOR = 30;
 
-/** Without one, a poll that finds nothing waits longer the next time, up to so many times `pollMs`. */
+/** Without a doorbell, the wait grows after each poll that finds nothing, up to this many times `pollMs`. */
 const MAX_POLL_FACTOR = 10;
 
 /**
- * What is still pushed after an abort, and the claims that are released, have so long; answers that are not
- * pushed stay in the state folder. An agent is to end within 5 s, also on a machine that takes a while to end
- * git and ssh.
+ * How long an agent has after an abort to push its answers and release its claims. Answers that are not
+ * pushed stay in the state folder. The agent is to end within 5 s, also on a machine that takes a while to
+ * end git and ssh. Milliseconds.
  */
 const LAST_PUSH_MS = 3_500;
 
@@ -57,7 +59,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 async function answerTasks(agent: AgentContext, failed: AbortController): Promise<void> {
   const { options } = agent;
   const workers = new Workers(agent);
-  // Beside everything else: a model server that is slow to say what it has holds nothing up.
+  // Not waited for here: a model server that is slow to list its models holds nothing up.
   const isWarned = options.isFirst && (!options.once || options.generate.model !== undefined);
   const warned = isWarned ? warnOfModels(options, agent.signal) : null;
   const hurry = createNotifier();
@@ -98,7 +100,7 @@ async function answerTasks(agent: AgentContext, failed: AbortController): Promis
     await Promise.all([workers.ended(), warned]);
     await doorbell?.close();
     const last = AbortSignal.timeout(LAST_PUSH_MS);
-    // A failed agent has no business on the server any more; its claims run out.
+    // A failed agent does nothing on the server any more; its claims run out.
     const isOver = options.signal.aborted || isDone;
     await Promise.all([
       options.signal.aborted ? pushLast(agent, last) : undefined,
@@ -115,20 +117,22 @@ interface TurnContext {
   /** Rings when the server is back. */
   readonly hurry: Notifier;
   readonly rest: RestWatch;
-  /** Null where nothing is run when there is nothing to do. */
+  /** Null where there is no idle command. */
   readonly idle: IdleWatch | null;
   /** This bridge among those of the agent, all of which have to be idle. */
   readonly member: IdleMember;
 }
 
 /**
- * Takes turns until the signal aborts (false), or with `once` until nothing is pending (true). One turn: 1.
- * start what is pending, as far as there is room and it falls to this agent (`workers.ts`, `claims/`); a
- * worker that ends starts the next by itself; 2. bring clone and server together (`synchronise.ts`): fetch
- * what is new, push what is finished; again and again where the server is away, and on a mended clone where
- * the clone is at fault; 3. start what that brought; 4. with `once`, end where nothing is left; with an
- * idle command, run it where there was nothing for so long; 5. wait for the doorbell, a finished answer,
- * the end of another's claim, or the time to look anyway.
+ * Takes turns until the signal aborts (false), or with `once` until nothing is pending (true). One turn:
+ * 1. Start pending tasks that fall to this agent, as far as there is room (`workers.ts`, `claims/`). A worker
+ *    that ends starts the next by itself.
+ * 2. Bring clone and server together (`synchronise.ts`): fetch what is new, push what is finished. This is
+ *    repeated while the server is away, and on a repaired clone where the clone is at fault.
+ * 3. Start what that brought.
+ * 4. With `once`, end where nothing is left. With an idle command, run it where there was nothing to do for
+ *    its time.
+ * 5. Wait for the doorbell, a finished answer, the end of another's claim, or the time to look anyway.
  */
 async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolean> {
   const { options, session, claims, gate, repair, signal } = agent;
@@ -152,7 +156,7 @@ async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolea
   return false;
 }
 
-/** Waits, and where the time is up, sets what the next turn asks of the server. */
+/** Waits, and when the time is up, sets what the next turn asks the server. */
 async function waitForNews(
   { options, session, claims, gate, notifier, signal }: AgentContext,
   { doorbell, idle }: TurnContext,

@@ -9,10 +9,11 @@ const FIRST_AGAIN_MS = 60_000;
 const LAST_AGAIN_MS = 15 * 60_000;
 
 /**
- * Runs an agent on each of these bridges, until their signal aborts. They share models (`ModelRoom`), and
- * nothing else: what ends one of them (a wrong key, another protocol, a damaged record) is said, and it is
- * opened again later, while the others go on. With `once` each is run once, and the first failure is thrown
- * at the end; of a single bridge, at once. Throws as runAgent does.
+ * Runs an agent on each of these bridges, until their signal aborts. They share the models (`ModelRoom`) and
+ * the idle command (`IdleGroup`). What ends one of them (a wrong key, another protocol, a damaged record) is
+ * logged, and it is opened again later, while the others go on. With `once` each is run once, and the first
+ * failure is thrown at the end. A failure of a single bridge is always thrown at once. Throws as runAgent
+ * does.
  */
 export async function runAgents(bridges: readonly AgentOptions[]): Promise<void> {
   const [only, ...others] = bridges;
@@ -23,7 +24,7 @@ export async function runAgents(bridges: readonly AgentOptions[]): Promise<void>
   if (failure !== undefined) throw failure;
 }
 
-/** Returns what it failed with, where it does not go on. */
+/** Runs one of several. Returns its failure where it ends with one, else null. */
 async function runOn(options: AgentOptions): Promise<unknown> {
   const { signal, log, once } = options;
   for (let againMs = FIRST_AGAIN_MS; ; againMs = Math.min(againMs * 2, LAST_AGAIN_MS)) {
@@ -40,7 +41,7 @@ async function runOn(options: AgentOptions): Promise<unknown> {
       const code = error instanceof BridgeError ? error.code : null;
       log('error', `${errorText(error)}${remedy}${again}`, { event: 'bridge-failed', code });
       if (once) return error;
-      // It had worked for a while.
+      // It had worked for a while, so the waits start short again.
       if (performance.now() - startedMs > LAST_AGAIN_MS) againMs = FIRST_AGAIN_MS;
       await sleep(againMs, undefined, { signal }).catch(() => {});
       if (signal.aborted) return null;

@@ -4,12 +4,15 @@ import type { AgentOptions } from './agent-options.js';
 import type { IdleMember } from './idle-group.js';
 import type { IdleWatch } from './idle-watch.js';
 
-/** A command that lets a PC sleep says so to the system and ends. Milliseconds. */
+/**
+ * A command that lets a PC sleep only tells the system, and ends. One that runs longer is ended.
+ * Milliseconds.
+ */
 const IDLE_COMMAND_MS = 30_000;
 
 /**
- * Runs what lets the PC sleep, where the other bridges of the agent have nothing to do either. Nothing is
- * started meanwhile: what comes is for after the sleep. Never throws for the command.
+ * Runs the command that lets the PC sleep, if the other bridges of the agent have nothing to do either. This
+ * bridge starts no task meanwhile: what comes waits until after the sleep. Never throws for the command.
  */
 export async function runIdleCommand(
   { idle: configured, log, env }: Pick<AgentOptions, 'idle' | 'log' | 'env'>,

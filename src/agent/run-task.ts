@@ -40,9 +40,9 @@ export interface TaskContext extends ConversationContext {
 }
 
 /**
- * Answers one task: from an equal one's answer where there is a good one, else by a model. Never throws for
- * what a model did. Throws ForbiddenHere where the task, or one that it continues, forbids every model server
- * of this agent.
+ * Answers one task: from the answer to an equal task where there is a good one, else by a model. Never throws
+ * for what a model did. Throws ForbiddenHere where the task, or one that it continues, forbids every model
+ * server of this agent.
  */
 export async function runTask(scope: TaskContext, asked: AskedTask): Promise<Answer> {
   const startedAtMs = performance.now();
@@ -64,7 +64,10 @@ export async function runTask(scope: TaskContext, asked: AskedTask): Promise<Ans
   return scope.equal.answer(key, answer, reuse);
 }
 
-/** Says what is generated while it is, where the task asks for that: nothing rests on it. */
+/**
+ * Generates, and streams what is generated where the task asks for that. The answer does not depend on the
+ * stream.
+ */
 async function generateAloud(scope: TaskContext, id: string, task: TaskJson): Promise<GenerationOutcome> {
   const stream = task.stream === true ? scope.openStream() : null;
   try {
@@ -80,8 +83,8 @@ async function generateAloud(scope: TaskContext, id: string, task: TaskJson): Pr
 }
 
 /**
- * A call is passed on. A reply goes to the model with the conversation before it; without one it is
- * `context_missing`.
+ * A call is passed on. A reply goes to the model with the conversation before it; where that cannot be read,
+ * it is the error `context_missing`.
  */
 async function generateTask(
   scope: TaskContext,
@@ -98,7 +101,7 @@ async function generateTask(
   if (!found.ok) {
     return unaskedOutcome('context_missing', `it continues a conversation, and ${found.reason}`);
   }
-  // What was to stay here does not leave with a later question.
+  // What was said under `local_only` must not leave with a later question.
   const isKept = found.turns.some((turn) => turn.task.local_only === true);
   return generate(found, isKept ? { ...task, local_only: true } : task);
 }

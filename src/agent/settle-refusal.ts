@@ -9,7 +9,7 @@ import type { AgentContext } from './open-agent.js';
 
 /**
  * Deals with an answer that the server refused:
- * - nobody waits for it any more: it is let go;
+ * - nobody waits for it any more: it is dropped;
  * - it breaks a rule: an error that says so takes its place;
  * - the clock, or the server itself, is at fault: throws BridgeError, retryable.
  * Throws BridgeError for what a person has to mend.
@@ -38,7 +38,8 @@ export async function settleRefusal(
     case 'shape':
       return replaceRefused(agent, answer, refusal.text, said);
     case 'clock':
-      // The clocks drifted apart since the server was asked: ask again, and date the answer again.
+      // The clocks have drifted apart since the server was asked: ask for its terms again, and date the
+      // answer again.
       session.forgetTerms();
       throw new BridgeError(said, { code: 'refused-clock', remedy: refusal.remedy, retryable: true });
     case 'internal':
@@ -49,8 +50,8 @@ export async function settleRefusal(
 }
 
 /**
- * Replaces the answer by an error that says so, because somebody waits. Where the server refuses that as
- * well, the task is left alone with its answer in the clone, and the others go on.
+ * Replaces the answer by an error that says so, because somebody waits. Where the server refuses the error as
+ * well, this run leaves the task alone; the answer stays in the clone, and the other tasks go on.
  */
 async function replaceRefused(
   { session, options, clone }: AgentContext,

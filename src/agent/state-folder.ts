@@ -20,8 +20,8 @@ export interface StateFolder {
 }
 
 /**
- * How long a folder that is in use is waited for: its agent may be about to end. Without a kernel's lock, one
- * whose holder gave no sign of life for this long belongs to a killed process. Milliseconds.
+ * How long to wait for a folder that is in use: its agent may be about to end. Without a kernel's lock, a
+ * lock without a sign of life for this long belongs to a killed process. Milliseconds.
  */
 const STALE_MS = 10_000;
 
@@ -46,9 +46,9 @@ export function stateDirIn(folder: string, repo: string): string {
 export const ANOTHER_FOLDER = 'name one of your own with --state-dir; a new one is made for you alone';
 
 /**
- * Why an agent does not work in a folder; null where it may. The clone in it has a configuration, by which
- * git runs programs: whoever can put one there runs programs as this user. A group that may write is let be,
- * because of the many systems where each user has a group of his own and a umask of 002.
+ * Why an agent must not work in a folder; null where it may. The clone in it has a configuration, by which
+ * git runs programs: whoever can write it runs programs as this user. A group may have write access, because
+ * on many systems each user has a group of his own and a umask of 002.
  */
 export function faultOfStateFolder({ uid, mode }: Pick<Stats, 'uid' | 'mode'>): string | null {
   if (process.platform === 'win32') return null;
@@ -56,14 +56,14 @@ export function faultOfStateFolder({ uid, mode }: Pick<Stats, 'uid' | 'mode'>): 
 }
 
 /**
- * Makes the folder and takes it for this process. Two agents with one folder would push each other's
- * unfinished work, so the second is refused: BridgeError `state-in-use`, after it has waited a while, unless
- * the signal aborts. BridgeError `state-folder` where it cannot be written, or is another user's to write in.
+ * Makes the folder and takes it for this process. Two agents with one folder would push each other's answers,
+ * so the second is refused: BridgeError `state-in-use`, after it has waited a while, unless the signal
+ * aborts. BridgeError `state-folder` where it cannot be written, or is another user's to write in.
  *
- * The lock is the kernel's where there is one: it goes with a killed agent at once, it cannot be mistaken for
- * that of another process with the same number, and containers that share the folder share it. Elsewhere it
- * is a folder with a heartbeat; `onLost` is called if that was taken over, as after a suspend of the machine
- * longer than its life.
+ * The lock is the kernel's where there is one: it is gone as soon as the agent is killed, it cannot be
+ * mistaken for that of another process with the same pid, and containers that share the folder share it.
+ * Elsewhere it is a folder with a heartbeat; `onLost` is called if another agent took it over, as after the
+ * machine slept for longer than STALE_MS.
  */
 export async function openStateFolder(
   dir: string,
@@ -92,7 +92,7 @@ export async function openStateFolder(
   return { dir, cloneDir: path.join(dir, 'bridge.git'), release: () => held().catch(() => {}) };
 }
 
-/** What gives the folder back, or null where another agent has it. */
+/** Takes the folder. Returns what releases it; null where another agent has it. */
 async function take(
   dir: string,
   onLost: (error: BridgeError) => void,
@@ -118,7 +118,7 @@ function kernelLockOf(dir: string): string {
   return path.join(dir, 'lock');
 }
 
-/** What the lock is where the kernel has none. */
+/** The folder that is the lock where the kernel has none. */
 function lockFolderOf(dir: string): string {
   return path.join(dir, 'agent.lock');
 }
@@ -132,8 +132,8 @@ export type StateFolderUse =
   | { readonly status: 'left'; readonly silentMs: number };
 
 /**
- * Looks at the lock that openStateFolder takes, and takes it from nobody. Throws BridgeError `state-folder`
- * where it cannot be read.
+ * Looks at the lock that openStateFolder takes, without taking it. Throws BridgeError `state-folder` where it
+ * cannot be read.
  */
 export async function lookAtStateFolder(dir: string, nowMs: number): Promise<StateFolderUse> {
   const kernel = await lookAtKernelLock(kernelLockOf(dir)).catch((error: NodeJS.ErrnoException) => {
@@ -165,7 +165,7 @@ function unusable(dir: string, cause: NodeJS.ErrnoException): BridgeError {
 
 /**
  * The session of a state folder: made at random once and kept there, so that an agent that was killed knows
- * its own claims again. A new one for this run alone where the folder cannot keep it.
+ * its own claims again. Where the folder cannot keep it, a new one for this run alone.
  */
 export async function openSessionId(stateDir: string): Promise<string> {
   const file = path.join(stateDir, 'session');

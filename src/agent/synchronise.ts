@@ -8,18 +8,20 @@ import { learnTerms } from './learn-terms.js';
 import type { AgentContext } from './open-agent.js';
 import { pushAnswers } from './push-answers.js';
 
-/** After so many pushes turned away with no other push in between, it is clear that main cannot be moved. */
+/**
+ * After this many pushes that lost a race although main did not move, it is clear that main cannot be moved.
+ */
 const MAX_LOST_ON_ONE_TIP = 5;
 
 /**
  * Brings clone and server together:
- * 1. ask the server for its terms, where they are not known or old, or our clock was set since;
+ * 1. ask the server for its terms, where they are unknown or old, or our clock was set since;
  * 2. fetch main, and who works on what, if it may have moved; where nothing says so, look first whether it
  *    has;
  * 3. read the queue;
- * 4. let go of finished answers that nobody waits for any more;
- * 5. push the others on top of main, and go back to 1: the next round lets go of what was pushed, and pushes
- *    again where another push came first.
+ * 4. drop finished answers that nobody waits for any more;
+ * 5. push the others on top of main, and go back to 1: the next round drops those that were pushed, and
+ *    pushes again where another push came first.
  * Throws BridgeError: `retryable` where it is enough to call again.
  */
 export async function synchronise(agent: AgentContext, signal: AbortSignal): Promise<void> {
@@ -48,7 +50,7 @@ export async function synchronise(agent: AgentContext, signal: AbortSignal): Pro
   }
 }
 
-/** Says where we are and as whom, once main was reached: hello alone answers for any path. */
+/** Logs the bridge and our name there, but only once main was reached: hello alone answers for any path. */
 function greet({ options, connection, session }: AgentContext): void {
   const { url } = connection.address;
   const { name } = session;
@@ -75,7 +77,7 @@ async function fetchNews(
       claims.tell({ type: 'unchanged' });
       return null;
     }
-    // What reads the new commits is started while they are on their way: they come in a pack.
+    // The git that will read the new commits starts while they are being fetched.
     agent.reader.warm();
     const window = { ...wanted, nowMs: session.serverNow(), shorten, deepen };
     const { ownIds } = agent.clone;
@@ -83,7 +85,7 @@ async function fetchNews(
     // The bridge has ids of the other format, so the clone was made again.
     if (agent.clone.ownIds !== ownIds) agent.reader.renew();
     session.reached(tip);
-    // Nobody waits for it: it is a git of its own, and what it finds in use stays.
+    // Not waited for: it is a git of its own, and leaves what is in use.
     if (shorten) void maintenance.run(signal);
     if (deepen !== undefined) deepening.fetched();
     return tip;
@@ -94,9 +96,9 @@ async function fetchNews(
 }
 
 /**
- * Whether the server's main and, with `sideRefs`, what lies beside it are all as this agent knows them,
- * its own pushes included. It takes no object and no lock, and a quarter less of everything than a fetch that
- * finds nothing.
+ * Whether the server's main and, with `sideRefs`, what lies beside it are all as this agent knows them, its
+ * own pushes included. It needs no object and no lock, and costs a quarter less than a fetch that finds
+ * nothing.
  */
 async function showsNothingNew(
   agent: AgentContext,
@@ -115,7 +117,7 @@ function isSame(there: ReadonlyMap<string, string>, known: ReadonlyMap<string, s
   return there.size === known.size && [...there].every(([ref, id]) => known.get(ref) === id);
 }
 
-/** Finished answers whose task is answered by now, was never on main, or has run out of time. */
+/** Drops the finished answers whose task is answered by now, was never on main, or has run out of time. */
 async function letGo({ session, clone }: AgentContext): Promise<void> {
   const gone = session.finished.map((one) => one.taskId).filter((task) => !session.isPending(task));
   await dropFinished(clone, gone);

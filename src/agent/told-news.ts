@@ -1,15 +1,14 @@
-/** Two clocks that drift apart by less are as far off as before. Milliseconds. */
+/** A clock whose error changed by less than this counts as unchanged. Milliseconds. */
 const SAME_CLOCK_MS = 5_000;
 
-/** What a person was told of how an agent stands to its bridge, so that nothing is said twice. */
+/** What a person was told about an agent's name, clock and connection, so that nothing is said twice. */
 export class ToldNews {
   #said: { readonly name: string; readonly behindMs: number } | null = null;
   #arrivedAs: string | null = null;
 
   /**
    * Whether a person is to be told what may be wrong with our name and our clock (`behindMs` behind the
-   * server's): the first time, and where one of them has changed. A server that is asked again says the same
-   * each time.
+   * server's): true the first time, and when one of them has changed.
    */
   isNews(name: string, behindMs: number): boolean {
     const said = this.#said;
@@ -18,7 +17,7 @@ export class ToldNews {
     return true;
   }
 
-  /** Whether main was reached by this name for the first time, which a person is told. */
+  /** Whether main was now reached under this name and not under it before, which a person is told. */
   isArrival(name: string): boolean {
     const isFirst = this.#arrivedAs !== name;
     this.#arrivedAs = name;

@@ -5,19 +5,22 @@ import { backendNamed, openBackends } from './backends/backends.js';
 import { isCloudName } from './backends/cloud-model.js';
 import { bestModel, nameModels, withoutModel } from './generate/choose-model.js';
 
-/** A model server on this machine lists its models at once; one that starts together with the agent soon. */
+/**
+ * A model server on this machine lists its models at once; one that starts together with the agent, soon.
+ * Milliseconds.
+ */
 const LIST_TIMEOUT_MS = 10_000;
 
-/** What the backends that can be reached have. */
+/** A backend that can be reached, and its models. */
 interface Listed {
   readonly name: string;
   readonly models: readonly ListedModel[];
 }
 
 /**
- * Warns at the start of an agent where its tasks will fail: the model it is told to use is on none of its
- * backends, or cannot be asked; or no backend has a model that answers without being named. Says what there
- * is. Backends that cannot be reached say nothing here: they may come up yet. Never throws.
+ * Warns at the start of an agent where its tasks will fail: the model that it is told to use is on none of
+ * its backends, or cannot be asked; or no backend has a model that answers without being named. Says which
+ * models there are. Backends that cannot be reached are left out, because they may still start. Never throws.
  */
 export async function warnOfModels(
   { generate, log }: Pick<AgentOptions, 'generate' | 'log'>,
@@ -35,7 +38,7 @@ export async function warnOfModels(
     const warning = warningOf(listed.flat(), generate.model, generate.allowCloud ?? false);
     if (warning !== null && !signal.aborted) log('warn', oneLine(warning), { event: 'models' });
   } catch {
-    // A warning is not worth an agent.
+    // A warning must not end the agent.
   }
 }
 

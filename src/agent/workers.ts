@@ -9,10 +9,12 @@ import type { AgentContext } from './open-agent.js';
 import { EqualTasks } from './queue/equal-tasks.js';
 import { frontOfLine, tasksInLine } from './tasks-in-line.js';
 
-/** The most answers that wait to be kept: a crash costs no more of the model's work than that. */
+/**
+ * With more answers than this still to be kept, no task is started: a crash must not cost more than these.
+ */
 const MAX_KEEPING = 32;
 
-/** The most tasks that are claimed before there is room for them: with those that have room, one push. */
+/** The most tasks that are claimed before there is room: one push takes them and those that have room. */
 const MAX_AHEAD = 24;
 
 /** The tasks that an agent answers at the same time. At most `parallel` of them are with a model. */
@@ -21,7 +23,7 @@ export class Workers {
   readonly #jobs = new Map<string, { readonly job: Job; readonly done: Promise<void> }>();
   readonly #keep: ReturnType<typeof createKeeper>;
   readonly #equal = new EqualTasks();
-  /** Claimed ahead, in the order of their claims. */
+  /** The jobs that were claimed ahead, in the order of their claims, each with what lets it in. */
   readonly #waiting = new Map<Job, () => void>();
   readonly #user: RoomUser;
   #generated = 0;
@@ -43,7 +45,7 @@ export class Workers {
     return this.#jobs.size;
   }
 
-  /** Resolves once none runs any more, and leaves the room to others. Abort the signal of the agent first. */
+  /** Resolves once no task runs, and leaves the room to the other bridges. Abort the agent's signal first. */
   async ended(): Promise<void> {
     await Promise.all([...this.#jobs.values()].map(({ done }) => done));
     this.#agent.options.room.leave(this.#user);
@@ -53,7 +55,7 @@ export class Workers {
   /**
    * Follows what the queue says now, and returns how many tasks it started:
    * 1. drop what another has answered meanwhile, and cancel what is cancelled;
-   * 2. start the tasks that fall to this agent, as far as there is room: `claims` says which, and the room
+   * 2. start the tasks that fall to this agent, as far as there is room: `claims` says which, and `ModelRoom`
    *    which bridge has its turn. A cancelled task needs no room: it is answered with `cancelled` at once.
    */
   fill(): number {
@@ -74,7 +76,7 @@ export class Workers {
     return this.#started - before;
   }
 
-  /** What waits here for what the models do elsewhere is said here, where nobody sees that. */
+  /** Says which task waits because the models work for other bridges, which nobody sees on this one. */
   #sayQueued(): void {
     const { claims, options } = this.#agent;
     if (!options.room.isShared) return;
@@ -83,7 +85,7 @@ export class Workers {
     claims.tell({ type: 'queued', task: [...waiting].find((id) => !claims.isLeft(id)) ?? null });
   }
 
-  /** Starts so many tasks at most, and those that need no room; returns how many of the former. */
+  /** Starts at most `room` tasks, and all that need no room. Returns how many of the former. */
   #take(room: number): number {
     const { session, signal, claims, queue } = this.#agent;
     const { goodAnswers, cancelled } = session.queue;
@@ -108,7 +110,7 @@ export class Workers {
     return [...this.#jobs.values()].filter(({ job }) => job.takesRoom).length;
   }
 
-  /** With too many answers that are only to be kept, it is the disk that everybody waits for. */
+  /** Whether too many answers are only still to be kept: then all wait for the disk. */
   #isFull(): boolean {
     return [...this.#jobs.values()].filter(({ job }) => job.isToKeep).length > MAX_KEEPING;
   }
@@ -118,8 +120,9 @@ export class Workers {
   }
 
   /**
-   * No more than the models have answered so far: a slow model gains nothing by it, and others that come
-   * would find its tasks taken. Nor where bridges share the room: whose turn it is then is not known yet.
+   * How many more tasks may be claimed ahead. No more than the models have answered so far: a slow model
+   * gains nothing by it, and agents that come later would find the tasks taken. None where bridges share the
+   * room, because it is not known yet which of them will have its turn.
    */
   #ahead(): number {
     if (this.#agent.options.room.isShared) return 0;
@@ -150,7 +153,7 @@ export class Workers {
     }
   }
 
-  /** Others are there, and may have room for them now. */
+  /** Gives back the tasks that were claimed ahead: other agents are there, and may have room for them now. */
   #giveBackWaiting(): void {
     for (const { job } of this.#jobs.values())
       if (job.isAhead) this.#drop(job, 'there is no room for it yet, and others are there');

@@ -2,7 +2,10 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { untilAborted } from '../../bridge/notifier.js';
 
-/** How much further back each time: quick for what has just left the window, and bounded. Commits. */
+/**
+ * How much further back each fetch of one task goes: quick for what has just left the window, and bounded.
+ * Commits.
+ */
 const STEPS = [1_000, 4_000, 16_000] as const;
 
 /** Has the loop bring history from further back than the clone reaches: only the loop fetches. */

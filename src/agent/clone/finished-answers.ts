@@ -5,7 +5,7 @@ import type { Repository } from '../../git/run-git.js';
 import { type Answer, readKeptAnswer, writeAnswer } from '../../protocol/answer.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 
-/** Where finished answers wait: one ref a task, pointing at the blob of its `inbox.json`. */
+/** Where finished answers wait: one ref for each task, to the blob of its `inbox.json`. */
 export const FINISHED_PREFIX = 'refs/bridge/finished/';
 
 /** A finished answer that is not known to be on main yet. */
@@ -52,7 +52,7 @@ export async function listFinished(clone: Repository, reader: ObjectReader): Pro
   return found;
 }
 
-/** Lets go of answers that are on main, or that nobody waits for any more. */
+/** Deletes the refs of answers that are on main, or that nobody waits for any more. */
 export async function dropFinished(clone: Repository, taskIds: readonly string[]): Promise<void> {
   if (taskIds.length === 0) return;
   await updateRefs(
@@ -71,13 +71,12 @@ function locked(clone: Repository, ref: string): BridgeError {
   });
 }
 
-/** One call to git keeps so many answers at most. */
+/** The most answers that one call to git keeps. */
 const MAX_TOGETHER = 50;
 
 /**
- * A keepFinished for many workers: what is finished while git is at work is kept by its next run, all
- * together, so that a backlog costs a process for many answers and not for each. Rejects for each answer as
- * keepFinished does.
+ * A keepFinished for many workers. Answers that are finished while git works are kept together by its next
+ * run, so that a backlog costs one process for many answers. Rejects for each answer as keepFinished does.
  */
 export function createKeeper(clone: Repository): (answer: Answer) => Promise<FinishedAnswer> {
   interface Waiting {
@@ -99,7 +98,7 @@ export function createKeeper(clone: Repository): (answer: Answer) => Promise<Fin
         );
         for (const [index, one] of batch.entries()) one.resolve(kept[index] as FinishedAnswer);
       } catch {
-        // One that cannot be kept must not take the others with it.
+        // One answer that cannot be kept must not cost the others.
         for (const one of batch) await keepFinished(clone, one.answer).then(one.resolve, one.reject);
       }
     }

@@ -11,19 +11,22 @@ import { type Answer, readKeptAnswer } from '../../protocol/answer.js';
 import { FINISHED_PREFIX, keepFinished } from './finished-answers.js';
 import { RecentObjects } from './recent-objects.js';
 
-/** What is behind the name of a clone that was set aside. */
+/** What follows the name of a clone that was set aside. */
 const DAMAGED = '.damaged-';
 
 /** How long a git of a killed agent may hold a lock: a moment, or while it fetches. Milliseconds. */
 const ORPHAN_MS = 10_000;
 
-/** Where nothing tells which processes run (no `/proc`), an older lock is left over. Milliseconds. */
+/**
+ * Where nothing tells which processes run (no `/proc`), a lock that is older than this is stale.
+ * Milliseconds.
+ */
 const OLD_LOCK_MS = 10 * 60_000;
 
 /**
- * Opens the clone of an agent that holds its state folder: no other agent lives, so what locks a killed git
- * left are cleared, and a clone that was set aside as damaged gives back its finished answers. Throws as
- * openClone does.
+ * Opens the clone of an agent that holds its state folder. No other agent works there, so the locks that a
+ * killed git left are removed, and the finished answers of a clone that was set aside as damaged are taken
+ * over. Throws as openClone does.
  */
 export async function openOwnClone(
   gitDir: string,
@@ -37,9 +40,9 @@ export async function openOwnClone(
 }
 
 /**
- * Removes the locks in a clone that no living git holds; true where there were any and none is left. Nothing
- * of ours may have the clone open. Waits for the git of a killed agent, which may be at its work still;
- * `onWait` is called once then.
+ * Removes the locks in a clone that no running git holds; true where there were any and none is left. Nothing
+ * of ours may have the clone open. Waits for the git of a killed agent, which may still be at work; `onWait`
+ * is called once then.
  */
 export async function clearLeftLocks(gitDir: string, onWait?: () => void): Promise<boolean> {
   let isCleared = false;
@@ -49,7 +52,7 @@ export async function clearLeftLocks(gitDir: string, onWait?: () => void): Promi
     const old = unproven.filter(
       (lock) => process.platform !== 'linux' && Date.now() - lock.sinceMs > OLD_LOCK_MS,
     );
-    // One that this process is writing this very moment is no git's, and will be gone in the next.
+    // A lock that this process holds while it writes a ref is not stale, and is gone in a moment.
     const left = [...stale, ...old].filter((lock) => !isLockOfOurs(path.join(gitDir, lock.path)));
     for (const lock of left) {
       await rm(path.join(gitDir, lock.path), { recursive: true, force: true });
@@ -70,8 +73,8 @@ export async function isSound(clone: Repository): Promise<boolean> {
 }
 
 /**
- * Sets a damaged clone aside and makes a new one in its place, with its finished answers. A crash at any
- * point leaves it to the next start to go on.
+ * Sets a damaged clone aside and makes a new one in its place, with its finished answers. After a crash at
+ * any point the next start goes on from there.
  */
 export async function replaceClone(clone: Repository): Promise<void> {
   await rename(clone.gitDir, `${clone.gitDir}${DAMAGED}${randomUUID().slice(0, 8)}`).catch(ifThere);
@@ -79,7 +82,10 @@ export async function replaceClone(clone: Repository): Promise<void> {
   await rescueSetAside(clone);
 }
 
-/** It is removed only when its answers are kept in the new one. */
+/**
+ * Takes the finished answers of clones that were set aside. Each is removed only when its answers are kept in
+ * the new one.
+ */
 async function rescueSetAside(clone: Repository): Promise<void> {
   const folder = path.dirname(clone.gitDir);
   const prefix = `${path.basename(clone.gitDir)}${DAMAGED}`;
@@ -96,8 +102,8 @@ function ifThere(error: NodeJS.ErrnoException): void {
 
 /**
  * Reads the finished answers in what is left of a clone, as far as they can be read: the refs from their
- * files and the objects by way of `sound`, another repository, because git itself refuses a repository
- * without a good HEAD or config. What cannot be read is generated again.
+ * files, and the objects through `sound`, another repository, because git itself refuses a repository without
+ * a good HEAD or config. An answer that cannot be read is generated again.
  */
 async function readFinishedOf(damagedDir: string, sound: Repository): Promise<Answer[]> {
   const objects = path.join(damagedDir, 'objects');
@@ -108,7 +114,7 @@ async function readFinishedOf(damagedDir: string, sound: Repository): Promise<An
   const found: Answer[] = [];
   try {
     for (const id of await finishedBlobs(damagedDir)) {
-      // git that stumbles over a broken pack ends; the next read starts it again.
+      // git ends at a broken pack; the next read starts it again.
       const blob = await reader.read(id).catch(() => null);
       const answer = readKeptAnswer(blob?.content);
       if (answer !== null) found.push(answer);
@@ -136,16 +142,19 @@ async function finishedBlobs(gitDir: string): Promise<Iterable<string>> {
   return byTask.values();
 }
 
-/** A reader of the agent's clone that outlives the clone's being made again. */
+/** A reader of the agent's clone that can still be used after the clone was made again. */
 export interface CloneReader extends ObjectReader {
   /** Closes what is open in the clone; the next call opens it again. Calls that wait now are rejected. */
   renew(): void;
 }
 
-/** A git that waits takes 4 MB, and is started again while the next task is fetched. Milliseconds. */
+/**
+ * A git that has nothing to read for this long is ended: it takes 4 MB, and starts again while the next task
+ * is fetched. Milliseconds.
+ */
 const IDLE_MS = 10_000;
 
-/** Opens one. It starts git at the first call. */
+/** Opens the reader of a clone. It starts git at the first call. */
 export function openCloneReader(clone: Repository): CloneReader {
   const open = () => openObjectReader(clone, { idleMs: IDLE_MS });
   let reader = open();

@@ -11,8 +11,9 @@ const MAX_OBJECTS = 32;
 const MAX_BYTES = 16 * 1024;
 
 /**
- * The small objects that were read last: a task is read for its place in the queue and once more for its
- * answer, and what lies beside main at every fetch. An object never changes, so only a whole id names one.
+ * The small objects that were read last. A task is read for its place in the queue and again for its answer,
+ * and claims and presences are read at every fetch. Only a whole id names an object here, because what it
+ * names never changes.
  */
 export class RecentObjects {
   readonly #objects = new Map<string, ReadObject>();

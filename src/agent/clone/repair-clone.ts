@@ -9,9 +9,9 @@ import { keepFinished } from './finished-answers.js';
 import { type CloneReader, clearLeftLocks, isSound, replaceClone } from './own-clone.js';
 
 /**
- * Failures by these codes are the other side's, or said to pass: they tell nothing about the clone.
- * `history-rewritten` is none of them: to a clone that lost the edge of its history, what continues it looks
- * rewritten. A sound one is believed.
+ * Failures with these codes come from the other side, or pass: they say nothing about the clone.
+ * `history-rewritten` is not among them, because to a clone that lost the edge of its history, new commits
+ * look like another history. Only a sound clone is believed.
  */
 const NOT_THE_CLONE: ReadonlySet<BridgeErrorCode> = new Set([
   ...(['ssh-auth', 'ssh-host', 'ssh-host-key', 'ssh-identity', 'unreachable'] as const),
@@ -36,9 +36,12 @@ export interface RepairContext {
 export class CloneRepair {
   readonly #context: RepairContext;
   #repairing: Promise<boolean> | null = null;
-  /** Looked for already, in this row of failures: a long outage need not read the clone once a minute. */
+  /**
+   * Whether the clone was examined since the last success: a long outage must not read all of it once a
+   * minute.
+   */
   #isLookedAt = false;
-  /** The same of the bridge. */
+  /** The same for a bridge on this machine. */
   #isBridgeRepaired = false;
 
   constructor(context: RepairContext) {
@@ -71,7 +74,7 @@ export class CloneRepair {
     return value;
   }
 
-  /** A bridge on this machine is for us to put right; elsewhere its forced command does that. */
+  /** A bridge on this machine is repaired here; elsewhere its forced command does that. */
   async #repairLocalBridge(): Promise<boolean> {
     const { connection, options } = this.#context;
     const { address, env } = connection;
@@ -85,7 +88,7 @@ export class CloneRepair {
 
 function mayBeTheClone(error: unknown): boolean {
   if (!(error instanceof BridgeError)) return true;
-  // A connection that broke in the middle may have broken at our end: a pack that cannot be read ends a push.
+  // A connection that broke may have broken at our end: a pack that cannot be read ends a push.
   return !NOT_THE_CLONE.has(error.code) && !error.code.startsWith('refused-');
 }
 
@@ -102,7 +105,7 @@ async function repairClone({ options, clone, reader, queue, session }: RepairCon
   reader.renew();
   queue.restart();
   session.lostClone();
-  // What is known here need not have been readable there.
+  // An answer that this process knows may have been unreadable in the damaged clone.
   for (const one of session.finished) await keepFinished(clone, one.answer);
   return true;
 }

@@ -8,7 +8,8 @@ import { unwrapJson } from '../backends/finish-generation.js';
 import { invalidSchema, runSchema } from './run-schema.js';
 
 /**
- * What checking an answer ends as: its JSON text, freed of any fence, or what is wrong with it, in one line.
+ * The result of checking an answer: its JSON text without a Markdown fence, or what is wrong with it, in one
+ * line.
  */
 export type FormatCheck =
   | { readonly ok: true; readonly json: string }
@@ -29,7 +30,7 @@ export interface FormatChecker {
    * and memory.
    */
   check(answer: string): Promise<FormatCheck>;
-  /** Lets go of what the check needs. Has to be called. */
+  /** Ends the thread of the check, if it has one. Has to be called. */
   close(): Promise<void>;
 }
 
@@ -70,7 +71,7 @@ function complaint(text: string): string {
   return excerpt(oneLine(text), MAX_COMPLAINT_CHARS);
 }
 
-/** So much of an answer that does not fit is shown to the model again: a context holds more. Characters. */
+/** How much of an answer that does not fit is shown to the model again. Characters. */
 const MAX_QUOTED_CHARS = 20_000;
 
 /**

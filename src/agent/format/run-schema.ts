@@ -25,28 +25,28 @@ export type SchemaWorkerMessage =
 /** A schema that compiles, in a thread of its own. */
 export interface RunningSchema {
   /**
-   * What of this JSON does not fit, or null. Rejects with BackendError `invalid_schema` where the schema
-   * cannot be carried out.
+   * What does not fit in this JSON; null where all does. Rejects with BackendError `invalid_schema` where the
+   * schema cannot be carried out.
    */
   faultOf(json: string): Promise<string | null>;
   /**
-   * Ends the thread, which has to be done. Resolves when it has ended: a built-in function that is at work in
+   * Ends the thread. Has to be called. Resolves when the thread has ended: a built-in function that runs in
    * it is not interrupted.
    */
   close(): Promise<void>;
 }
 
-/** How long loading the validator may take, in milliseconds; a fifth of a second is usual. */
+/** How long loading the validator may take. A fifth of a second is usual. Milliseconds. */
 const MAX_START_MS = 120_000;
 
 /**
- * How much of the processor this process may use while a schema is compiled, or a value checked with it, in
- * milliseconds. Ordinary schemas need a few. Not a time by the clock: where a model has the processor, that
- * passes without anything being done.
+ * How much processor time this process may use while a schema is compiled, or a value is checked with it.
+ * Ordinary schemas need a few milliseconds. Not a time by the clock, which runs on while a model has the
+ * processor. Milliseconds.
  */
 const MAX_JOB_CPU_MS = 2000;
 
-/** The same by the clock, for a thread that is not let near the processor. */
+/** The same by the clock, for a thread that gets no processor time. Milliseconds. */
 const MAX_JOB_MS = 120_000;
 
 /** The memory of the thread, in MB: the validator takes 15 of it. */
@@ -59,10 +59,10 @@ const MAX_MESSAGE_CHARS = 500;
 
 /**
  * Compiles a schema in a thread that is started for it. A schema is a small program of whoever asks: it may
- * take all the time and memory there is. In the thread it takes its own, within limits, and nothing else
- * waits for it; an agent without such a task has no validator in its memory. `maxValueBytes` is the longest
- * JSON that will be checked. Rejects with BackendError `invalid_schema` where the schema does not compile,
- * and with the signal's reason once that is aborted.
+ * take all the time and memory there is. The thread has limits of its own, and nothing else waits for it. An
+ * agent without such a task has no validator in its memory. `maxValueBytes` is the longest JSON that will be
+ * checked. Rejects with BackendError `invalid_schema` where the schema does not compile, and with the
+ * signal's reason once that is aborted.
  */
 export async function runSchema(
   schema: string,
@@ -95,7 +95,7 @@ export async function runSchema(
   });
   worker.on('exit', () => fail(new Error('the validator of JSON Schema ended by itself')));
 
-  /** What the thread says next. Whatever it failed by, it is no good afterwards. */
+  /** What the thread says next. After any failure the thread cannot be used any more. */
   async function next(maxMs: number, maxCpuMs: number, late: Error): Promise<SchemaWorkerMessage> {
     if (failure !== undefined) throw failure;
     const startedAt = performance.now();

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * The thread in which a JSON Schema is compiled and carried out. A schema is a small program of whoever asks,
- * and may take all the time and memory there is: here it has its own, and run-schema.ts ends it. JavaScript,
- * because Node loads the file of a thread as it is, in the tests too. It is started by its name, maybe by an
- * agent of an older version that has run for weeks: what goes in and out stays as it is.
+ * The thread in which a JSON Schema is compiled and used. A schema is a small program of whoever asks, and
+ * may take all the time and memory there is: here it has limits of its own, and run-schema.ts ends it.
+ * JavaScript, because Node loads the file of a thread as it is, also in the tests. An agent of an older
+ * version that has run for weeks may start this file by its name, so its messages keep their form.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Ajv } from 'ajv';
@@ -16,9 +16,9 @@ import addFormats from 'ajv-formats';
 const MAX_TEXT_CHARS = 2000;
 
 /**
- * Options for schemas that strangers write. `allErrors` is off and `inlineRefs` too, for both let a small
- * schema grow large; `ownProperties` keeps `required: ["constructor"]` from being fulfilled by every object;
- * nothing is logged, nothing changes the data, and without `loadSchema` no remote `$ref` is ever fetched.
+ * Options for schemas that strangers write. `allErrors` and `inlineRefs` are off, because both let a small
+ * schema grow large. With `ownProperties` not every object has a `constructor` for `required`. Nothing is
+ * logged, nothing changes the data, and without `loadSchema` no remote `$ref` is ever fetched.
  *
  * @type {import('ajv').Options}
  */
@@ -50,7 +50,7 @@ parentPort?.on('message', (/** @type {SchemaJob} */ { value }) => {
     say({ unusable: textOf(error instanceof Error ? error.message : error) });
   }
 });
-// What came before takes the same time for all: loading this, and compiling the meta-schema.
+// What came before takes the same time for every schema: loading this file, and compiling the meta-schema.
 say({ ready: true });
 
 /** @param {unknown} dialect */
@@ -70,15 +70,15 @@ function openAjv(Dialect) {
 
 /** 2020-12, or draft-07 where `$schema` says so; without `$schema` whichever of the two compiles first. */
 function compile() {
-  // Its validator would answer with a promise, whose rejection nobody waits for.
+  // The validator would return a promise, whose rejection nobody would handle.
   if ('$async' in schema) throw new Error('it has "$async"');
   if (draft === undefined) throw new Error('its "$schema" is neither draft 2020-12 nor draft-07');
   try {
     return ajv.compile(schema);
   } catch (error) {
     if (draft !== 'any') throw error;
-    // `items: [...]`, say, is right in draft-07 and wrong since. Where neither takes it, the first error is
-    // told.
+    // `items: [...]`, for example, is right in draft-07 and wrong since. Where neither takes the schema, the
+    // first error is thrown.
     try {
       return openAjv(Ajv).compile(schema);
     } catch {

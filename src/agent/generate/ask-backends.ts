@@ -19,11 +19,13 @@ import { isElsewhereError, reachedNothing, tryBackends } from './try-backends.js
 export interface Asking {
   /** `backend` and `timeout_s` count. */
   readonly task: TaskJson;
-  /** The model that the task names: what stands in an error before another is chosen. */
+  /** The model that the task names: an error names it until a model is chosen. */
   readonly model: string | undefined;
   readonly settings: GenerateSettings;
   readonly signal: AbortSignal;
-  /** What a model server must know to be asked at all, and what it is called in a sentence. Default: none. */
+  /**
+   * Which backends may be asked at all, and what the others lack, for a sentence. Default: all may be asked.
+   */
   readonly serves?: { readonly what: string; by(backend: BackendDescription): boolean };
 }
 
@@ -32,12 +34,15 @@ export interface Attempt {
   readonly backend: Backend;
   /** No other backend may be asked. */
   readonly isAlone: boolean;
-  /** Another model may stand in for the agent's: the backend that it is meant for is away. */
+  /** Another model may replace the agent's, because the backend that it is meant for is away. */
   readonly mayReplace: boolean;
   readonly deadlines: Deadlines;
-  /** Says which model is asked, for an error answer, and for the word whether a third party reads it. */
+  /**
+   * Says which model is asked. An error answer names it, and the answer says whether a third party reads what
+   * is asked.
+   */
   chose(model: string): Promise<void>;
-  /** Says how much of the conversation before the task went along. */
+  /** Says how much of the conversation before the task was sent. */
   fitted(context: AnswerContext): void;
 }
 
@@ -46,7 +51,7 @@ interface Asked {
   backend: GenerationOutcome['backend'];
   model: string | null;
   attempts: number;
-  /** A backend lacked the model, or the path. Of several, the first stands in the record. */
+  /** A backend lacked the model, or the path. Of several, the record names the first. */
   isElsewhere: boolean;
   /** What is asked has gone, or is about to go, to a third party. */
   isCloud: boolean;
@@ -55,12 +60,12 @@ interface Asked {
 
 /**
  * Gives a task to the backend that it names, or to the first of those in the settings that can be reached and
- * has what it needs, under the idle and the total deadline. Where a failure passes, it is given the task
- * again (`try-backends.ts`). Whatever a model server does is an outcome.
+ * has what the task needs, under the idle and the total deadline. Where a failure passes, the backend gets
+ * the task again (`try-backends.ts`). Whatever a model server does is an outcome.
  *
  * `begin` is called once, under the deadlines; what it returns is called for each attempt. Throws the reason
  * of `signal` once that is aborted, ForbiddenHere for a task that none of the backends may have, and
- * BridgeError `usage` where an address in the settings is none.
+ * BridgeError `usage` for a bad address in the settings.
  */
 export async function askBackends(
   asking: Asking,
@@ -120,7 +125,8 @@ async function countAttempt(
   backend: Backend,
   attempt: (mayReplace: boolean) => Promise<GenerationOutcome>,
 ): Promise<GenerationOutcome> {
-  // It is meant for the first of the order, and another model stands in only where that one is away.
+  // The agent's model is meant for the first backend of the order. Another model replaces it only where that
+  // backend is away.
   const mayReplace = settings.order[0] !== backend.name && !asked.isElsewhere;
   if (!asked.isElsewhere) Object.assign(asked, { backend: backend.name, model: model ?? null });
   let isGiven = true;
@@ -136,8 +142,8 @@ async function countAttempt(
 }
 
 /**
- * How many it took is said where it was more than one; of a reply, how much went along; and where it was so,
- * that a third party was asked.
+ * Adds the number of attempts where it was more than one, for a reply how much of the conversation was sent,
+ * and that a third party was asked where one was.
  */
 function withAttempts(outcome: GenerationOutcome, { attempts, context, isCloud }: Asked): GenerationOutcome {
   return {

@@ -19,14 +19,16 @@ export interface ModelWish {
   readonly agent: string | undefined;
   /**
    * Whether another backend may be asked as well. Then a backend that does not list the model is not asked
-   * for it; else it says so in its own words.
+   * for it; a single backend is asked and says so in its own words.
    */
   readonly isElsewherePossible: boolean;
-  /** Whether another model may stand in for the agent's, because the backend it is meant for is away. */
+  /** Whether another model may replace the agent's, because the backend it is meant for is away. */
   readonly mayReplace: boolean;
-  /** Whether the backend must list it, whatever it would say itself: so of calls. Default: false. */
+  /** Whether the model must be in the backend's list, as that of a call must. Default: false. */
   readonly mustBeListed?: boolean;
-  /** Whether it has to run on this machine: then another one stands in for the agent's that does not. */
+  /**
+   * Whether it has to run on this machine. Then another model replaces the agent's where that one does not.
+   */
   readonly mustRunHere?: boolean;
   /** What it has to be able to do. Default: chat. */
   readonly purpose?: ModelPurpose;
@@ -35,7 +37,7 @@ export interface ModelWish {
 /** What a model is chosen for. */
 export type ModelPurpose = 'chat' | 'embed';
 
-/** What an attempt says of the wish. */
+/** The part of the wish that depends on the attempt. */
 export function wishOf({
   isAlone,
   mayReplace,
@@ -55,8 +57,8 @@ export async function chooseModel(wish: ModelWish, backend: Backend, signal: Abo
   const { purpose = 'chat', mustBeListed = false, mustRunHere = false } = wish;
   const wanted = wish.task ?? wish.agent;
   const isStrict = wish.task !== undefined || !(wish.mayReplace || mustRunHere);
-  // Without a look into the list: the backend itself says what becomes of it. Its list may lack a cloud model
-  // that it would hand on.
+  // The list is not read: the backend itself says whether it has the model. Its list may lack a cloud model
+  // that it would pass on.
   const isSaidElsewhere = !wish.isElsewherePossible && !mustBeListed;
   if (wanted !== undefined && isStrict && (isSaidElsewhere || isCloudName(wanted))) return wanted;
   const listed = await backend.listModels(signal);
@@ -80,14 +82,14 @@ export function bestModel(
   models: readonly ListedModel[],
   purpose: ModelPurpose = 'chat',
 ): ListedModel | null {
-  // One that does not chat only makes embeddings.
+  // A model that does not chat only makes embeddings.
   const isAble = ({ canChat, can }: ListedModel) =>
     purpose === 'chat' ? canChat : !canChat || can.includes('embed');
   const able = models.filter((model) => isAble(model) && !model.isCloud);
   return able.find(({ isLoaded }) => isLoaded) ?? able[0] ?? null;
 }
 
-/** Why none of these models answers, for a sentence: none is there, or none that is able to. */
+/** Why none of these models answers, for a sentence: none is there, or none that can. */
 export function withoutModel(models: readonly ListedModel[], purpose: ModelPurpose = 'chat'): string {
   if (models.length === 0) return 'no model is installed';
   return `no model that can ${purpose} is installed; there is ${nameModels(models)}`;
@@ -96,7 +98,7 @@ export function withoutModel(models: readonly ListedModel[], purpose: ModelPurpo
 /** How many models a message names. */
 const MAX_NAMED = 20;
 
-/** The names of models for a message, each that does not answer by itself with the reason. */
+/** The names of models for a message. One that is not chosen by itself comes with the reason. */
 export function nameModels(models: readonly ListedModel[], max = MAX_NAMED): string {
   const names = models.slice(0, max).map(({ name, canChat, isCloud }) => {
     if (isCloud) return `${name} (cloud)`;
@@ -112,7 +114,10 @@ function listOf(backend: Backend, models: readonly ListedModel[]): string {
     : `installed: ${nameModels(models)}`;
 }
 
-/** Adds to an error `model_not_found` which models there are; gives any other error back as it is. */
+/**
+ * Adds which models there are to an error `model_not_found` or `model_cannot_chat`; returns any other error
+ * as it is.
+ */
 export async function withInstalledModels(
   error: unknown,
   backend: Backend,

@@ -25,11 +25,12 @@ import { openExchange } from './open-exchange.js';
  * 2. Reach the task's backend, or the first of those in the settings that can be reached and has the model
  *    (`ask-backends.ts`).
  * 3. Choose the model: the task's, the settings', or the best that is there (`choose-model.ts`).
- * 4. Put as much of the conversation before the task in front of it as fits into the context of that model.
+ * 4. Put the conversation before the task in front of it, as much as fits into the context of that model.
  * 5. Generate under the idle and the total deadline. What does not fit its format is generated once more.
  *
- * `onToken` is called at every sign of life, of a first try that did not fit, too. Throws the reason of
- * `signal` once that is aborted, and BridgeError `usage` where an address in the settings is none.
+ * `onToken` is called at every sign of life, also of a first try that did not fit. Throws the reason of
+ * `signal` once that is aborted, ForbiddenHere as `askBackends` does, and BridgeError `usage` for a bad
+ * address in the settings.
  */
 export async function generateAnswer(
   task: TaskJson,
@@ -47,7 +48,7 @@ export async function generateAnswer(
       return (attempt) => generateOnce(run, attempt);
     });
   } finally {
-    // Not waited for: what keeps a thread at work is no reason to keep an answer.
+    // Not waited for: a thread that takes long to end must not hold up the answer.
     void (format as FormatChecker | null)?.close();
   }
 }

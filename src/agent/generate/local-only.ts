@@ -5,27 +5,27 @@ import { backendNamed, isBackendName, withPrivateAddress } from '../backends/bac
 import { isCloudName } from '../backends/cloud-model.js';
 import { isPrivateAddress } from '../backends/private-address.js';
 
-/** What of a task may keep it from an agent. */
+/** The fields of a task that may forbid it to an agent. */
 export type TaskLimits = Pick<TaskJson, 'backend' | 'local_only'>;
 
 /**
- * A task forbids every model server that this agent could ask. It is no answer: another agent may have one
- * that it does not forbid, so the task is left pending.
+ * A task forbids every model server that this agent could ask. This is no answer: another agent may have a
+ * server that it allows, so the task is left pending.
  */
 export class ForbiddenHere extends Error {
   override readonly name = 'ForbiddenHere';
 }
 
 /**
- * Why a task is none for this agent, to follow `left:`; null where it may be asked. A task that says
- * `local_only` goes to no address that is not private; with its `backend` it names the one that it allows.
+ * Why this agent may not take a task, to follow `left:`; null where it may. A task that says `local_only`
+ * goes to private addresses only; where it also names a `backend`, only to that one.
  */
 export function forbiddenHere(
   { backend, local_only }: TaskLimits,
   settings: GenerateSettings,
 ): string | null {
   if (local_only !== true) return null;
-  // What no version here knows is answered as such.
+  // A backend that this version does not know is answered with `unknown_backend`.
   if (backend !== undefined && !isBackendName(backend)) return null;
   const order = backend === undefined ? settings.order : [backend];
   return withPrivateAddress(order, settings).length > 0
@@ -43,7 +43,8 @@ export function keptHere(settings: GenerateSettings): GenerateSettings {
 
 /**
  * Whether a third party reads what this model is asked: its server has an address that is not private, or
- * hands the question on, which no server does that may not. Throws BackendError as `Backend` does.
+ * passes the question on. Without `allowCloud` a backend refuses models that would do so. Throws BackendError
+ * as `Backend` does.
  */
 export async function runsElsewhere(
   backend: Pick<Backend, 'name' | 'url' | 'listModels'>,
@@ -59,7 +60,7 @@ export async function runsElsewhere(
   return listed.some(({ name, isCloud }) => isCloud && sameModel(model, name));
 }
 
-/** The same for a standby, which also leaves what names a kind of model server that it has not. */
+/** As forbiddenHere, for a standby: it also leaves a task that names a backend which is not in its order. */
 export function forbiddenToStandby(limits: TaskLimits, settings: GenerateSettings): string | null {
   const { backend } = limits;
   const isOther = backend !== undefined && !settings.order.some((name) => name === backend);

@@ -14,7 +14,7 @@ const AHEAD_TIMEOUT_MS = 1_000;
 export async function lookAhead(settings: GenerateSettings): Promise<void> {
   const { memory } = settings;
   if (memory === undefined) return;
-  // No signal of the agent's: whatever is asked ends by itself within the second.
+  // Not the agent's signal: whatever is asked ends by itself within a second.
   const signal = AbortSignal.timeout(AHEAD_TIMEOUT_MS);
   const lookups = memory.foresight.ahead();
   const backends = await openBackends(settings.order, { ...settings, lookups }).catch(() => []);
@@ -28,7 +28,7 @@ export async function lookAhead(settings: GenerateSettings): Promise<void> {
       await Promise.all([listed, model === undefined ? null : backend.longestContext?.(model, signal)]);
       return;
     } catch {
-      // The task finds it so as well, and asks the next.
+      // The task will find the same, and ask the next.
     }
   }
 }

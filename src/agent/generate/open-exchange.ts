@@ -3,7 +3,7 @@ import { backendError } from '../backends/backend-failure.js';
 import type { Attempt } from './ask-backends.js';
 import { withInstalledModels } from './choose-model.js';
 
-/** What one exchange is under. */
+/** What bounds one exchange, and who is told of its signs of life. */
 interface Exchange {
   readonly attempt: Pick<Attempt, 'backend' | 'deadlines'>;
   /** The most bytes that are taken of an answer, thinking included. */
@@ -12,9 +12,9 @@ interface Exchange {
 }
 
 /**
- * Returns what asks a backend once, under the idle deadline. It throws `answer_too_large` for a model that
- * runs on past `maxAnswerBytes`, and once a token came nothing that lets another backend begin again what
- * this one said.
+ * Returns a function that asks a backend once, under the idle deadline. It throws `answer_too_large` for a
+ * model that says more than `maxAnswerBytes`. Once a token came, it throws no error that would let another
+ * backend start the answer again.
  */
 export function openExchange({ attempt, maxAnswerBytes, onToken }: Exchange) {
   const { backend, deadlines } = attempt;

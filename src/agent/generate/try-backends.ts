@@ -9,13 +9,13 @@ import { MissingModel } from './choose-model.js';
 const DEFAULT_RETRY_DELAY_MS = 1000;
 
 /**
- * How far the wait between two tries grows, as a multiple of the first. Whoever starts a model server watches
- * for the answer, and knocking where nobody listens costs nothing; a busy server has enough to do.
+ * How far the wait between two tries grows, as a multiple of the first. A person who starts a model server
+ * waits for the answer, and a try where nobody listens costs nothing; a busy server has enough to do.
  */
 const MAX_AWAY_FACTOR = 4;
 const MAX_BUSY_FACTOR = 15;
 
-/** So often a task is generated at most: a prompt that crashes a server would crash it each time. */
+/** How often a task is generated at most: a prompt that crashes a server would crash it each time. */
 const MAX_GENERATIONS = 3;
 
 type RetrySettings = Pick<GenerateSettings, 'retryWindowMs' | 'retryDelayMs' | 'log' | 'onPhase'>;
@@ -29,17 +29,17 @@ type Passing = 'away' | 'busy' | 'lost';
 /** What follows a failure that passes. */
 interface Sequel {
   /**
-   * Each wait is about twice as long as the one before, up to so many times the first, all within one retry
-   * window. Null: it is tried again at once, and the server may be away for a window each time.
+   * Each wait is about twice as long as the one before, up to this many times the first, all within one retry
+   * window. Null: it is tried again at once, and the server may be away for a whole window each time.
    */
   readonly backsOff: number | null;
   /** How often it may happen. */
   readonly times: number;
-  /** What is counted from nothing again: the server was there after all. */
+  /** Failures whose count starts again, because the server was there after all. */
   readonly forgets: readonly Passing[];
   /** Said in front of the length of the window: once where it backs off, else each time. */
   readonly note: string;
-  /** What its message becomes when there is no further try. */
+  /** Makes the message of the error when there is no further try. */
   readonly end: (message: string, window: string) => string;
 }
 
@@ -69,11 +69,11 @@ const SEQUELS: Readonly<Record<Passing, Sequel>> = {
 
 /**
  * Gives `attempt` one backend after the other until one can be reached that has the model, and ends as that
- * attempt ends; where a failure passes, it tries again by SEQUELS. A server that answered, however badly, is
+ * attempt ends; where a failure passes, it tries again by SEQUELS. A server that got the task and failed is
  * the only one that is asked from then on: it was chosen, and its restart takes seconds.
  *
- * Throws what it failed with last: `model_not_found` or `backend_unreachable` name each server. A deadline
- * that ends a wait is told as the failure that was waited for; any other reason of `signal` is thrown.
+ * Throws the last failure: `model_not_found` or `backend_unreachable` name each server. Where a deadline ends
+ * a wait, the failure before that wait is thrown; any other reason of `signal` is thrown as it is.
  */
 export async function tryBackends<T>(
   backends: readonly Backend[],
@@ -134,7 +134,7 @@ function messagesOf(failed: readonly BackendError[]): string {
   return failed.map(({ message }) => message).join('; ');
 }
 
-/** The failures of one task so far, and what each of them is followed by. */
+/** The failures of one task so far. Decides what follows each of them. */
 class Retries {
   readonly #settings: RetrySettings;
   readonly #signal: AbortSignal;
@@ -184,7 +184,10 @@ class Retries {
     }
   }
 
-  /** A server that stays away after it broke, or is busy until a deadline passes: both are told. */
+  /**
+   * The whole story in one error: a server that broke and then stayed away, or one that was busy before the
+   * deadline passed.
+   */
   #inFull(error: BackendError): BackendError {
     const [lost, busy] = [this.#series.get('lost')?.last, this.#series.get('busy')?.last];
     if (lost !== undefined && passingOf(error) === 'away') {

@@ -27,7 +27,7 @@ export class EqualTasks {
     return mine;
   }
 
-  /** An answer that is seen on main is found there; it need not be held here as well. */
+  /** Forgets the answers that are on main: an equal task finds them there. */
   forget(onMain: ReadonlyMap<string, unknown>): void {
     for (const key of this.#answers.keys()) if (onMain.has(key)) this.#answers.delete(key);
   }

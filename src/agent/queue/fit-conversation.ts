@@ -14,7 +14,7 @@ export interface Turn {
 export interface Earlier {
   /** The newest first. */
   readonly turns: readonly Turn[];
-  /** There is more before these. */
+  /** The conversation has more turns before these. */
   readonly isLonger: boolean;
 }
 
@@ -25,11 +25,11 @@ export interface Continued {
 }
 
 /**
- * Puts earlier turns, the newest first, in front of a task, as many as fit into its context by the estimate,
- * without the room for the answer, `max_tokens` or a quarter. The context is `num_ctx`, at most `longest`:
- * the longest that its model gets, in tokens, or null where nobody knows it, and the default where there is
- * neither. The oldest turns are cut first, question and answer together. The system prompt is the task's own,
- * or that of the newest turn that has one, and stays.
+ * Puts earlier turns, the newest first, in front of a task: as many as fit into its context by the estimate,
+ * beside the room for the answer, which is `max_tokens` or a quarter of the context. The context is
+ * `num_ctx`, at most `longest`, the longest that its model gets, in tokens (null: nobody knows it); where
+ * there is neither, it is the default. The oldest turns are cut first, question and answer together. The
+ * system prompt is the task's own, or that of the newest turn that has one. It is never cut.
  */
 export function fitConversation(
   task: TaskJson,
@@ -77,7 +77,7 @@ export interface Reply {
   readonly request: GenerateRequest;
   /** The longest context that its model gets, in tokens; null where nobody says. */
   readonly longest: () => Promise<number | null>;
-  /** Told how much of the conversation goes along, before each generation. */
+  /** Called before each generation with how much of the conversation is sent. */
   readonly onFitted: (context: AnswerContext) => void;
   readonly generate: (request: GenerateRequest) => Promise<Generation>;
 }
@@ -104,7 +104,7 @@ export async function generateReply(task: TaskJson, reply: Reply): Promise<Gener
   }
 }
 
-/** As `Backend` says it, and null for a model that the backend refuses to look up. */
+/** As `Backend` has it, and null for a model that the backend refuses to look up. */
 export async function longestContext(
   backend: Backend,
   model: string,
@@ -113,7 +113,7 @@ export async function longestContext(
   try {
     return (await backend.longestContext?.(model, signal)) ?? null;
   } catch (error) {
-    // What is wrong with the model, the generation says with all that is known.
+    // The generation will say what is wrong with the model, and with more words.
     if (error instanceof BackendError && error.code !== 'backend_unreachable') return null;
     throw error;
   }

@@ -17,13 +17,13 @@ import { priorityOf, sourceOf } from '../../protocol/task.js';
 import type { TaskLimits } from '../generate/local-only.js';
 import { readAskedTask } from './read-task.js';
 
-/** An order of more pending tasks than this is kept for a while, as long as none is asked. */
+/** The order of more pending tasks than this is kept for ORDER_AGE_MS, as long as no new task comes. */
 const MANY = 2_000;
 const ORDER_AGE_MS = 2_000;
 
 const NO_ORDER = { order: [], atMs: Number.NEGATIVE_INFINITY };
 
-/** By which terms a queue is read: `nowMs` is the server's clock. */
+/** The terms by which a queue is read. `nowMs` is by the server's clock. */
 export interface QueueTerms {
   readonly nowMs: number;
   readonly taskTtlMs: number;
@@ -48,7 +48,7 @@ export class QueueView {
    * stands in the order in which it is to be answered (`inOrderOfAnswering`).
    */
   async read(tip: string, terms: QueueTerms): Promise<QueueState> {
-    // Of one clone, whatever happens meanwhile.
+    // The history of one clone to the end, though `restart` may come meanwhile.
     const history = this.#history;
     let hasNewTasks = false;
     if (tip !== history.seen) {
@@ -59,7 +59,7 @@ export class QueueView {
       for (const { committedAtMs } of commits) history.newestMs = Math.max(history.newestMs, committedAtMs);
       history.seen = commits.at(-1)?.id ?? tip;
     }
-    // What is forgotten never comes back, so a clock of ours that was set ahead must not decide it alone.
+    // What is forgotten never comes back, so our own clock, which may be set ahead, must not decide it alone.
     const { nowMs, taskTtlMs } = terms;
     // What is older is not in a fresh clone either (`updateClone`).
     history.reader.forget(Math.min(nowMs, history.newestMs) - taskTtlMs - HISTORY_MARGIN_MS);
@@ -71,13 +71,18 @@ export class QueueView {
     return { ...queue, pending };
   }
 
-  /** Answers alone do not change much of an order of very many. */
+  /**
+   * Whether the last order may be used again: answers alone do not change much in an order of very many
+   * tasks.
+   */
   #isOrderFresh(count: number, nowMs: number): boolean {
     const { order, atMs } = this.#last;
     return count > MANY && count <= order.length && Math.abs(nowMs - atMs) < ORDER_AGE_MS;
   }
 
-  /** The last order without what is not pending any more; nothing can be pending that it does not have. */
+  /**
+   * The last order, without the tasks that are not pending any more. It has all that are: no new task came.
+   */
   #inLastOrder(pending: readonly AskedTask[]): readonly AskedTask[] {
     const left = new Set(pending.map(({ id }) => id));
     return this.#last.order.filter(({ id }) => left.has(id));
@@ -92,12 +97,12 @@ export class QueueView {
     return seen === undefined || seen.wanted === null || goodAnswers.has(seen.key) ? null : seen.wanted;
   }
 
-  /** What the turn of a pending task depends on, beside its time. */
+  /** What decides when a pending task has its turn, beside its time. */
   turnOf(id: string): Pick<Waiting, 'priority' | 'source'> {
     return this.#seen.get(id) ?? PLAIN_TASK;
   }
 
-  /** What of a pending task may keep it from an agent. */
+  /** The fields of a pending task that may forbid it to an agent. */
   limitsOf(id: string): TaskLimits {
     return this.#seen.get(id)?.limits ?? {};
   }
@@ -108,7 +113,7 @@ export class QueueView {
     this.#last = NO_ORDER;
   }
 
-  /** A task is read once, the first time it is seen. */
+  /** Puts the pending tasks in order. Each task is read once, the first time it is seen. */
   async #order(
     pending: readonly AskedTask[],
     { maxTaskBytes, nowMs }: QueueTerms,
@@ -120,7 +125,7 @@ export class QueueView {
       if (known.has(asked.id)) continue;
       const isPlain = asked.file === 'task.txt';
       const content = isPlain ? null : await readAskedTask(this.#objects, asked, maxTaskBytes);
-      // What is no task is answered with an error, in its turn, by anybody.
+      // What is not a valid task is answered with an error, in its turn, by any agent.
       if (content?.task == null) known.set(asked.id, { ...PLAIN_TASK, source: sourceOf(asked.asker, null) });
       else {
         const { task, hash } = content;
@@ -141,17 +146,20 @@ export class QueueView {
 /** What has to be known of a pending task before its turn. */
 interface SeenTask {
   readonly priority: number;
-  /** Whom it counts for. */
+  /** The source by which tasks take turns (`sourceOf`). */
   readonly source: string;
   readonly wanted: WantedModel | null;
   readonly limits: TaskLimits;
-  /** By which an equal task is known. */
+  /** The same for equal tasks (`equalTaskKey`). */
   readonly key: string;
 }
 
 const PLAIN_TASK: SeenTask = { priority: 0, source: '', wanted: null, limits: {}, key: '' };
 
-/** What was read of a clone's history, up to `seen`. `newestMs`: its newest date, judged by the server. */
+/**
+ * What was read of a clone's history, up to `seen`. `newestMs`: its newest date, which the server has
+ * checked.
+ */
 function nothingSeen() {
   return {
     reader: createQueueReader(),

@@ -8,7 +8,10 @@ export type TaskContent =
   | { readonly hash: string; readonly task: TaskJson }
   | { readonly hash: string; readonly task: null; readonly reason: string };
 
-/** What is read at most to be hashed: as much as a push can bring; only the owner can exceed it. */
+/**
+ * The most that is read to be hashed: as much as a push can bring. Only the owner of the bridge can exceed
+ * it.
+ */
 const MAX_HASHED_BYTES = 64 * 1024 * 1024;
 
 /** Stands for the bytes of a task that cannot be read at all: a submodule, or more than MAX_HASHED_BYTES. */
@@ -25,7 +28,7 @@ export async function readAskedTask(
   maxBytes: number,
 ): Promise<TaskContent> {
   const { change, file } = asked;
-  // A submodule's commit is nowhere; anything else that is named by a tree was fetched with it.
+  // The commit of a submodule is in no clone; anything else that a tree names was fetched with it.
   if (change.newMode !== '160000' && (await reader.info(change.newId)) === null) throw notInClone(asked);
   const blob = await reader.read(change.newId, MAX_HASHED_BYTES);
   const bytes = blob?.info.type === 'blob' ? blob.content : NOTHING;

@@ -23,8 +23,8 @@ export type Turns = ({ readonly ok: true } & Earlier) | { readonly ok: false; re
 
 /**
  * Follows `reply_to` from task to task, MAX_CONVERSATION_TASKS at most. Each has to be a task on main before
- * the one that replies to it, with a good answer in between: so the conversation is a function of the history
- * before the task, whoever reads it and whenever.
+ * the one that replies to it, with a good answer in between. So the conversation depends on the history
+ * before the task alone, whoever reads it and whenever.
  */
 export async function readTurns(scope: ConversationContext, taskId: string, replyTo: string): Promise<Turns> {
   const turns: Turn[] = [];
@@ -49,8 +49,8 @@ async function readTurn(
   for (;;) {
     const object = await reader.info(id);
     if (object !== null && object.type !== 'commit') return { reason: 'is no task' };
-    // From the task to the one that replies to it. The edge of a shallow clone has no parent, and what it
-    // brought cannot be told.
+    // From the task to the one that replies to it. A commit at the edge of a shallow clone has no parent, so
+    // its change cannot be told.
     const commits =
       object === null ? [] : await readHistory(clone, { from: [child], not: [`${id}^@`] }, signal);
     const [first] = commits;
@@ -82,7 +82,7 @@ async function readBoth(
     scope.maxTaskBytes,
   );
   if (task === null) return { reason: 'cannot be read' };
-  // Its messages are in the form of one API, and are sent whole at every turn.
+  // The messages of a request are in the form of one API, and hold the whole conversation already.
   if (task.request !== undefined) return { reason: 'is a request, which has no conversation to continue' };
   const blob = await scope.reader.read(answerBlob);
   const read = readKeptAnswer(blob?.content);

@@ -2,30 +2,31 @@ import type { AskedTask } from '../../protocol/queue.js';
 import type { GenerateSettings } from '../agent-options.js';
 import { forbiddenHere, forbiddenToStandby, type TaskLimits } from '../generate/local-only.js';
 
-/** What a gate is made from. */
+/** What a gate needs. */
 export interface GateSettings {
   readonly generate: GenerateSettings;
   /** Null: tasks are taken as they come. Milliseconds. */
   readonly afterMs: number | null;
-  /** What of a pending task may keep it from an agent. */
+  /** The fields of a pending task that may forbid it to an agent. */
   readonly limitsOf: (task: string) => TaskLimits;
-  /** Told once of each task that is left, and why. */
+  /** Called once for each task that is left, with the reason. */
   readonly onLeft: (task: string, why: string) => void;
 }
 
 /**
- * Which of the pending tasks an agent may take: none that forbids all its model servers; and a standby takes
- * only what has waited for its time, as the server showed after that time. What a standby cannot answer it
- * leaves pending, because whoever is waited for may do better, and tries again after twice the time of the
- * last try. Times are milliseconds since the epoch, by the server's clock.
+ * Which of the pending tasks an agent may take: none that forbids all its model servers. A standby takes a
+ * task only once it has waited for `afterMs`, and the server, asked after that, still had it open. A task
+ * that a standby cannot answer is left pending, because the agent that is waited for may do better. The
+ * standby tries it again after `afterMs`, and after each further try waits twice as long. Times are
+ * milliseconds since the epoch, by the server's clock.
  */
 export class TaskGate {
   readonly #settings: GateSettings;
-  /** Tasks that no model server of this agent may be asked. */
+  /** Tasks that no model server of this agent may get. */
   readonly #forbidden = new Set<string>();
-  /** Of a standby: tasks whose time has come, and that were still open then. */
+  /** For a standby: tasks whose time has come, and that were still open then. */
   readonly #admitted = new Set<string>();
-  /** Of a standby: tasks that it tried in vain, with the time of the next try. */
+  /** For a standby: tasks that it could not answer, with the time of the next try. */
   readonly #tried = new Map<string, { readonly times: number; readonly againMs: number }>();
 
   constructor(settings: GateSettings) {
@@ -59,7 +60,7 @@ export class TaskGate {
   }
 
   /**
-   * How long until the server is to be asked about the next one; Infinity where none is to come.
+   * How long until the server is to be asked about the next task; Infinity where none waits for its time.
    * Milliseconds.
    */
   nextInMs(tasks: readonly AskedTask[], nowMs: number): number {
@@ -68,7 +69,7 @@ export class TaskGate {
     return Math.max(0, Math.min(...waiting.map((task) => this.#dueMs(task))) - nowMs);
   }
 
-  /** A try came to nothing. */
+  /** This standby could not answer the task. */
   triedInVain(task: string, nowMs: number): void {
     const { afterMs } = this.#settings;
     const times = (this.#tried.get(task)?.times ?? 0) + 1;

@@ -6,19 +6,20 @@ export type SaidPiece =
 
 /**
  * What comes within this time goes out as one line. A fast model says 200 pieces a second and more, and each
- * line is a write, a packet and a parse; nobody reads 67 lines a second as other than at once. Milliseconds.
+ * line is a write, a packet and a parse; to a person, 67 lines a second look like a steady flow.
+ * Milliseconds.
  */
 export const JOIN_MS = 15;
 
 /**
  * Joins the pieces that a model says into few lines: text with text, thinking with thinking, in their order.
- * Events stay whole, and are written together, before the text: who reads the one does not read the other.
- * Nothing is held for longer than JOIN_MS. What comes after a silence goes out at once, so that nobody waits
- * for the first token.
+ * Events stay whole, and are written before the text that waits with them: nobody reads both. Nothing is held
+ * for longer than JOIN_MS. What comes after a silence goes out at once, so that nobody waits for the first
+ * token.
  */
 export class PieceJoiner {
   readonly #write: (piece: SaidPiece) => void;
-  /** What waits: each is of another kind than the one before it. */
+  /** What waits. Two neighbours are never of the same kind. */
   #waiting: { readonly kind: 'text' | 'thinking'; text: string }[] = [];
   #events: string[] = [];
   /** Runs for JOIN_MS after each line. */
@@ -53,7 +54,7 @@ export class PieceJoiner {
     }
   }
 
-  /** Forgets what waits: it is void. */
+  /** Forgets what waits, because it is void. */
   drop(): void {
     this.#waiting = [];
     this.#events = [];

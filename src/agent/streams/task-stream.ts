@@ -8,10 +8,9 @@ import { ThinkingFilter } from './thinking-filter.js';
 import { WaitingWriter } from './waiting-writer.js';
 
 /**
- * The most streams that are open at a time. Each is a session on the one connection, and our own guide
- * allows eight (`MaxSessions 8`): one is the doorbell, one the fetch or push of the loop, one the push of
- * claims, one is left for what comes beside them. A session that the server refuses costs an answer a login
- * of its own.
+ * The most streams that are open at a time. Each is a session on the one connection, and our own guide allows
+ * eight (`MaxSessions 8`): one is the doorbell, one the fetch or push of the loop, one the push of claims,
+ * and one is spare. Where the server refuses a session, ssh logs in again for it.
  */
 export const MAX_OPEN_STREAMS = 4;
 
@@ -19,28 +18,31 @@ export const MAX_OPEN_STREAMS = 4;
 const MAX_OPEN_FILES = MAX_STREAMS;
 
 /**
- * What is said while a task is generated. Nothing of it throws, and nothing waits for it. Of a call each
- * event goes out as it came, and beside it the text in it, for readers that show no more than that.
+ * The stream of one task. Its methods never throw, and nothing waits for them. Each event of a call goes out
+ * as it came, and with it the text in it, for readers that show only text.
  */
 export interface TaskStream {
-  /** Passes on what is a piece or an event, or a start from the beginning. */
+  /** Passes on a piece, an event, or a new beginning. */
   heard(sign: GenerationSign): void;
-  /** The generation has ended by itself; what was said is the whole of it. */
+  /** The generation has ended by itself, and all of it was said. */
   end(): void;
-  /** It was dropped: whoever reads waits for what comes instead. */
+  /** The generation was dropped. Its readers wait for what comes instead. */
   drop(): void;
 }
 
-/** Who says it, and the server's clock. */
+/** The name of the agent, and the server's clock. */
 interface Speaker {
   readonly agent: string;
   readonly now: () => number;
 }
 
-/** A session that was opened ahead and has found no task by then is ended: the fetch brought none. */
+/**
+ * A session that was opened ahead is ended where the fetch brought no task for it within this time.
+ * Milliseconds.
+ */
 const AHEAD_MS = 5_000;
 
-/** What streams are made with; for tests. */
+/** How streams are opened. Tests have others. */
 export interface TaskStreamsWays {
   openWriter(task: string, ahead: SayAhead | null): StreamWriter;
   openAhead(): SayAhead | null;
@@ -51,7 +53,7 @@ export class TaskStreams {
   readonly #ways: TaskStreamsWays;
   #free: number;
   readonly #queue: (() => void)[] = [];
-  /** Whether the last task that could have one had a stream. */
+  /** Whether the next task is likely to have a stream, because the last one had. */
   #isLikely = false;
   #ahead: { readonly session: SayAhead; readonly timer: NodeJS.Timeout } | null = null;
 
@@ -64,9 +66,9 @@ export class TaskStreams {
   }
 
   /**
-   * A task may be on its way: where the last one had a stream, its session is opened while it is fetched. One
-   * that finds no task is the last, until another task has a stream: what nobody needs costs the server a
-   * process and us a session.
+   * A task may be on its way. Where the last one had a stream, a session for the next is opened while it is
+   * fetched. Where that session finds no task, no other is opened ahead until another task has a stream,
+   * because it costs the server a process and us a session.
    */
   expect(): void {
     if (!this.#isLikely || this.#ahead !== null || this.#free === 0) return;
@@ -95,8 +97,8 @@ export class TaskStreams {
   }
 
   /**
-   * Opens the stream of a task: call it before the model is loaded, so that the first token finds it open.
-   * Where too many are open, what is said waits until another has ended.
+   * Opens the stream of a task. Call it before the model is loaded, so that the stream is open at the first
+   * token. Where too many are open, what is said waits until another has ended.
    */
   open(task: string, { agent, now }: Speaker): TaskStream {
     const writer = new WaitingWriter();
@@ -141,7 +143,9 @@ export class TaskStreams {
     };
   }
 
-  /** Calls `start` once there is room. What is returned gives the room back, and may be called twice. */
+  /**
+   * Calls `start` once there is room. Returns a function that gives the room back, and may be called twice.
+   */
   #enter(start: (ahead: SayAhead | null) => StreamWriter): () => void {
     let writer: StreamWriter | null = null;
     let isOver = false;
@@ -150,7 +154,7 @@ export class TaskStreams {
       writer = start(ahead);
     };
     const ahead = this.#takeAhead();
-    // It has its room already.
+    // A session that was opened ahead has its room already.
     if (ahead !== null) begin(ahead);
     else if (this.#free > 0) {
       this.#free -= 1;

@@ -1,6 +1,6 @@
 import { THINKING_TAGS } from '../backends/split-thinking.js';
 
-/** A piece of content, told apart. */
+/** A piece of content, with its thinking told apart. */
 export interface FilteredPiece {
   readonly text: string;
   readonly thinking: string;
@@ -19,12 +19,12 @@ const TAGS: readonly { readonly open: string; readonly close: string }[] = [
 
 /**
  * Tells thinking from the answer while the text comes, as `splitThinking` does with the whole of it, where
- * the tags say so from the beginning on. What only the end can tell (a closing tag that nothing opened)
- * counts as the answer until then; who reads the stream is put right by the answer itself. Keeps back no more
- * than what may be the beginning of a tag.
+ * the tags say so from the beginning on. Thinking that only the end can tell (a closing tag that nothing
+ * opened) goes out as the answer; the answer itself corrects what readers of the stream saw. Holds back no
+ * more than what may be the beginning of a tag.
  */
 export class ThinkingFilter {
-  /** `head`: what comes next may open a thought. */
+  /** `head`: what comes next may be an opening tag. */
   #state: 'head' | 'thinking' | 'text' = 'head';
   /** What cannot be told yet. */
   #held = '';
@@ -57,11 +57,11 @@ export class ThinkingFilter {
     }
   }
 
-  /** What was held back and belongs to the answer. For the end of the text. */
+  /** Returns what was held back and belongs to the answer. Call it at the end of the text. */
   rest(): string {
     if (this.#state !== 'head') return '';
     this.#state = 'text';
-    // Behind a thought, the answer begins with its first word.
+    // After thinking, white space before the answer is left out.
     const text = this.#hasThought ? this.#held.trimStart() : this.#held;
     this.#held = '';
     return text;

@@ -1,13 +1,13 @@
 import type { StreamWriter } from '../../bridge/stream-writer.js';
 import type { StreamPiece } from '../../protocol/stream.js';
 
-/** A stream that has said so much before there was room for it is given up. Characters. */
+/** A stream that has said more than this before there was room for it is given up. Characters. */
 const MAX_WAITING_CHARS = 1024 * 1024;
 
 /** Keeps what is said until there is a writer, within a bound. */
 export class WaitingWriter {
   #writer: StreamWriter | null = null;
-  /** Null once too much of it waited. */
+  /** Null once too much waited. */
   #waiting: StreamPiece[] | null = [];
   #chars = 0;
 
