@@ -6,8 +6,8 @@ import { BridgeError } from '../protocol/bridge-error.js';
 export type OwnProgram = readonly [node: string, entry: string];
 
 /**
- * Runs it with arguments and returns its stdout. Throws BridgeError `demo-failed` with its stderr, and the
- * signal's reason.
+ * Runs this program with arguments and returns its stdout. Throws BridgeError `demo-failed` with its stderr,
+ * and the signal's reason.
  */
 export async function runOwnProgram(
   program: OwnProgram,
@@ -33,8 +33,8 @@ export function startDemoAgent(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
 ): DemoAgent {
-  // In its own process group: a Ctrl-C at the terminal is for the demo, which then stops the agent once and
-  // in good order.
+  // In its own process group, so that Ctrl-C at the terminal reaches only the demo, which then stops the
+  // agent once and in good order.
   const child = startProgram([...program, ...args], { env, ownGroup: true });
   child.stdout.resume();
   let stderr = '';

@@ -45,7 +45,7 @@ export async function findModelServer(
   };
 }
 
-/** All backends, where the environment says that they are. */
+/** Opens all backends, at the addresses that the environment names. */
 async function openAll(env: NodeJS.ProcessEnv): Promise<Backend[]> {
   const urls = requireBackendUrls({}, env);
   const order = withAddress(DEFAULT_BACKEND_ORDER, urls);

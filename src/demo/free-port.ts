@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 
 /**
- * Below the ports that a system gives to outgoing connections and to servers that take any: Linux begins at
- * 32768, others at 49152. So a server that is away for a while finds its port as it left it.
+ * Below the ports that a system gives to outgoing connections and to servers that take any port: Linux begins
+ * at 32768, others at 49152. So a server that is away for a while finds its port still free.
  */
 const PORTS = { first: 20_000, count: 12_000 };
 
 const MAX_ATTEMPTS = 20;
 
-/** Has a server listen on a port of 127.0.0.1 that nobody else takes by accident. Returns the port. */
+/** Lets a server listen on a port of 127.0.0.1 that no other program gets by chance. Returns the port. */
 export async function listenOnFreePort(server: Server): Promise<number> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
     const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
@@ -30,8 +30,8 @@ async function listens(server: Server, port: number): Promise<boolean> {
 }
 
 /**
- * A TCP port of 127.0.0.1 that was free a moment ago, for a program that cannot pick one itself. Another
- * process may take it first: be ready to ask again.
+ * Finds a TCP port of 127.0.0.1 that was free a moment ago, for a program that cannot pick one itself.
+ * Another process may take it first, so be ready to ask again.
  */
 export async function freePort(): Promise<number> {
   const server = createServer();

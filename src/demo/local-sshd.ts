@@ -18,11 +18,14 @@ export interface LocalSshdOptions {
    * missing.
    */
   readonly dir: string;
-  /** Who may log in as the current user. sshd reads it again at every connection; it need not exist yet. */
+  /**
+   * The keys that may log in as the current user. sshd reads the file again at every connection; it need not
+   * exist yet.
+   */
   readonly authorizedKeysFile: string;
   /**
-   * Default: one that the system picks. A given port is the only one tried: a server that comes back on its
-   * old port.
+   * Default: a free one. A given port is the only one that is tried: for a server that comes back on its old
+   * port.
    */
   readonly port?: number;
   /** Stops the server, or gives up starting it. */
@@ -39,7 +42,7 @@ export interface LocalSshdOptions {
 export interface LocalSshd {
   readonly host: '127.0.0.1';
   readonly port: number;
-  /** The current user: the only one it lets in. */
+  /** The current user, the only one that it lets in. */
   readonly user: string;
   readonly knownHostsFile: string;
   readonly logFile: string;

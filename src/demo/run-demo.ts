@@ -39,8 +39,8 @@ const GATEWAY_WAIT_MS = 240_000;
 
 /**
  * Runs a whole bridge on this machine in a temporary folder: the real programs, real git and hooks, and a
- * real sshd where one is installed. Prints what a newcomer should see. Stops what it started; the folder
- * stays for a look. Throws BridgeError.
+ * real sshd where one is installed. Prints what a newcomer should see. Stops what it started, and leaves the
+ * folder to look at. Throws BridgeError.
  */
 export async function runDemo(options: DemoOptions): Promise<void> {
   const { print } = options;
@@ -147,7 +147,7 @@ async function serveUntilStopped(demo: {
   }
 }
 
-/** The usual address, so that the lines are those of the README; any port where another program has it. */
+/** The usual address, so that the lines are those of the README; where its port is taken, any port. */
 async function listenAddress(): Promise<ListenAddress> {
   const usual = parseListenAddress(DEFAULT_LISTEN) ?? { host: '127.0.0.1', port: 0 };
   const probe = createServer();

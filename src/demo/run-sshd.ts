@@ -30,7 +30,7 @@ export async function runSshd(
 ): Promise<SshdOutcome> {
   signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
-    // In its own process group, so that Ctrl-C reaches only this process, which then stops things in the
+    // In its own process group, so that Ctrl-C reaches only this process, which then stops everything in the
     // right order.
     const command = [sshdFile, '-D', '-e', '-f', configFile] as const;
     const child = startProgram(command, { env: process.env, ownGroup: true });
@@ -40,7 +40,7 @@ export async function runSshd(
     const closed = new Promise((done) => child.once('close', done));
     const stopAll = async (): Promise<void> => {
       if (child.pid !== undefined) await stopProcessTree(child.pid);
-      // The last output is logged by then: whoever waits for this may remove the folder of the log.
+      // The last output is logged by then, so that the caller may remove the folder of the log.
       await closed;
     };
     const stop = (): Promise<void> => {

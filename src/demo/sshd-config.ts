@@ -29,7 +29,7 @@ export async function sshdConfig(init: SshdConfigInit): Promise<string> {
     'AuthenticationMethods publickey',
     'PasswordAuthentication no',
     'KbdInteractiveAuthentication no',
-    // PAM is for the system's sshd, but without it sshd refuses an account whose password is locked.
+    // Without PAM, sshd refuses an account whose password is locked. Else we do not need it.
     `UsePAM ${asRoot && (await isLocked(init.user)) ? 'yes' : 'no'}`,
     // The folder is under /tmp, which others may write to.
     'StrictModes no',
@@ -39,8 +39,9 @@ export async function sshdConfig(init: SshdConfigInit): Promise<string> {
     ...(asRoot ? [`AllowUsers ${init.user}`] : []),
     'AcceptEnv GIT_PROTOCOL',
     `SetEnv ${sessionVariables(init.sessionEnv)}`,
-    // They protect what is recorded today from the computers of tomorrow, and this is loopback. On a small
-    // machine such a key takes a tenth of a second to make, at every connection.
+    // Without these: they protect what is recorded today from the computers of tomorrow, and this is
+    // loopback. On a small machine the key of such an exchange takes a tenth of a second to make, at every
+    // connection.
     'KexAlgorithms -sntrup761x25519-*,mlkem768x25519-*',
     'UseDNS no',
     'PrintMotd no',

@@ -59,15 +59,15 @@ export async function answer(
   if (spoken !== null) await converse(spoken, scene, request, response);
 }
 
-/** The path of the API in that of a request; null where it is none. */
+/** The API's path in the path of a request; null where it is no path of an API. */
 export function pathOf({ path }: Pick<RecordedRequest, 'path'>): RequestPath | null {
   const own = path.replace(/^\/openai(?=\/)/, '');
   return isRequestPath(own) && (own === path || own.startsWith('/v1/')) ? own : null;
 }
 
 /**
- * Whose path it is. Ollama has those of `/v1` as well as LM Studio, and here they share an address: a call
- * for a model that Ollama alone has is Ollama's.
+ * The server of a path. Both Ollama and LM Studio have the paths of `/v1`, and here they share an address: a
+ * call for a model that only Ollama has goes to Ollama.
  */
 function wireNameOf({ models }: Scene, { path, body }: RecordedRequest): WireName {
   if (path.startsWith('/openai/')) return 'openai';
@@ -87,7 +87,7 @@ const REFUSED_TOKEN = plainJson(401, {
   },
 });
 
-/** LM Studio says so with status 200. */
+/** LM Studio says this with status 200. */
 function unexpectedEndpoint({ method, path }: RecordedRequest) {
   return plainJson(200, { error: `Unexpected endpoint or method. (${method} ${path})` });
 }
@@ -112,7 +112,7 @@ async function converse(
   const isBlind = model?.capabilities !== undefined && !model.capabilities.includes('vision');
   const blind = isBlind && request.hasImages ? { refuse: { kind: 'no-images' as const } } : {};
   const context = model === undefined ? null : known.load(model.name, request.numCtx);
-  // llama.cpp never did.
+  // llama.cpp never cut a prompt.
   const cuts = isOld && request.wire !== 'openai';
   const itself = only === undefined ? {} : { model: only.name };
   const turn = {
@@ -131,7 +131,10 @@ interface Embedding {
   readonly request: RecordedRequest;
 }
 
-/** Answers with embeddings, which are never streamed: of a behaviour, only what comes before text counts. */
+/**
+ * Answers with embeddings, which are never streamed, so only the parts of a behaviour count that come before
+ * text.
+ */
 async function embed({ wire, path, scene, request }: Embedding, response: ServerResponse): Promise<void> {
   const call = readEmbeddings(wire, path, request.body);
   if (call === null) return sendPlain(response, badEmbeddings(wire, path));
@@ -152,7 +155,7 @@ async function embed({ wire, path, scene, request }: Embedding, response: Server
   return sendPlain(response, call.answer(behaviour.model ?? only?.name ?? call.request.model));
 }
 
-/** The model that a request means. `only`: it is the one of a server that has one, whatever its name. */
+/** The model that a request means. `only`: the single model of a server that answers to any name. */
 function findModel(server: ServerWords, { models }: Scene, request: StandInRequest) {
   const known = models[request.wire];
   const only = server.answersToAny === true && known.all.length === 1 ? known.all[0] : undefined;

@@ -30,7 +30,7 @@ const chatBodySchema = z.object({
 });
 type ChatBody = z.infer<typeof chatBodySchema>;
 
-/** In what the servers differ that speak this API. */
+/** How the servers differ that speak this API. */
 export interface ChatDialect {
   readonly wire: WireName;
   /** Says what is wrong with a body, or null. */
@@ -38,10 +38,10 @@ export interface ChatDialect {
   /** What this server makes of a `response_format`. */
   readonly formatOf: (format: NonNullable<ChatBody['response_format']>) => unknown;
   readonly fingerprint: (turn: Turn) => string;
-  /** Where the role stands in a stream: in an event of its own, in the first, or in each. */
+  /** Which events of a stream have the role: one of its own, the first, or each. */
   readonly role: 'alone' | 'first' | 'each';
   readonly reasoning: 'reasoning' | 'reasoning_content';
-  /** Fields that a choice has, whether they say anything or not. */
+  /** Fields that every choice has, also when they are null. */
   readonly always: Readonly<Record<string, unknown>>;
   /** Whether the arguments of a call come in pieces. */
   readonly cutsCalls: boolean;
@@ -131,7 +131,9 @@ function requestOf(dialect: ChatDialect, body: ChatBody): StandInRequest {
   };
 }
 
-/** A message of one of the answers. A server leaves the content empty where there is none, never out. */
+/**
+ * The message of one of the answers. A server never leaves the content out: it is empty where there is none.
+ */
 function fieldsOf(dialect: ChatDialect, pieces: readonly AnyPiece[], index: number): Record<string, unknown> {
   const thinking = textOf(pieces, 'thinking', index);
   const calls = callsOf(pieces, index);
@@ -146,7 +148,7 @@ function fieldsOf(dialect: ChatDialect, pieces: readonly AnyPiece[], index: numb
 function deltaOf(dialect: ChatDialect, piece: AnyPiece): object | null {
   if (piece.kind === 'tool') return callDeltaOf(dialect, piece);
   if (piece.kind === 'answer') return { content: piece.text };
-  // Ollama says an empty content beside it.
+  // Ollama sends an empty content beside it.
   return { ...(dialect.role === 'first' ? { content: '' } : {}), [dialect.reasoning]: piece.text };
 }
 
@@ -161,7 +163,7 @@ function callDeltaOf(dialect: ChatDialect, piece: ToolPiece): object | null {
 }
 
 function callOf({ id, name, index }: ToolPiece, text: string, dialect: ChatDialect): object {
-  // Ollama counts the calls of a whole answer, too.
+  // Ollama numbers the calls of a whole answer as well.
   const place = dialect.cutsCalls ? {} : { index };
   return { id, ...place, type: 'function', function: { name, arguments: text } };
 }
@@ -174,7 +176,7 @@ export function logprobsOf(pieces: readonly AnyPiece[], turn: Turn, index: numbe
   return { logprobs: { content: own.map(({ text }) => logprobOf(text, logprobs)) } };
 }
 
-/** How an answer ended by the names of the API. */
+/** How an answer ended, in the words of the API. */
 function finishOf(turn: Turn): string {
   return turn.callsTools && turn.finishReason === 'stop' ? 'tool_calls' : turn.finishReason;
 }

@@ -12,13 +12,13 @@ const bodySchema = z.object({
   logprobs: z.int().min(0).nullish(),
 });
 
-/** In what the servers differ that speak this API. */
+/** How the servers differ that speak this API. */
 export interface CompletionsDialect {
   readonly wire: WireName;
   readonly fingerprint: (turn: Turn) => string;
-  /** Fields that a choice has, whether they say anything or not. */
+  /** Fields that every choice has, also when they are null. */
   readonly always: Readonly<Record<string, unknown>>;
-  /** Where the usage of a stream stands: in an event of its own, if it is asked for, or in the last. */
+  /** Which event of a stream has the usage: one of its own, if it is asked for, or the last. */
   readonly usage: 'alone' | 'last';
   readonly hasChoices: boolean;
   readonly hasLogprobs: boolean;
@@ -76,7 +76,7 @@ export function completions(
         usage: usageOf(turn),
       }),
     stream: (turn) => ({
-      // Where llama.cpp makes several answers, it begins with this.
+      // llama.cpp begins with this where it makes several answers.
       begin: () => (turn.choices > 1 ? event(null) : ''),
       piece(piece) {
         if (piece.kind !== 'answer') return '';

@@ -17,7 +17,7 @@ function solve(question: string): string | null {
   const match = /(-?\d{1,9}(?:\.\d{1,6})?)\s*([-+*/x×])\s*(-?\d{1,9}(?:\.\d{1,6})?)/.exec(question);
   if (match === null) return null;
   const [, left = '', operator = '', right = ''] = match;
-  // Twelve digits, so that 0.1 + 0.2 is 0.3.
+  // Rounded to twelve digits, so that 0.1 + 0.2 is 0.3.
   return String(Number(calculate(Number(left), operator, Number(right)).toPrecision(12)));
 }
 

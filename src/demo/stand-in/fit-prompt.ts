@@ -1,18 +1,18 @@
 import type { StandInRequest } from './stand-in-request.js';
 
-/** Ollama keeps so many tokens of the beginning of a prompt that it cuts (its `num_keep`). */
+/** How many tokens Ollama keeps of the beginning of a prompt that it cuts (its `num_keep`). */
 const KEPT_TOKENS = 4;
 
-/** What becomes of a prompt in a context. The stand-in has a token for each word. */
+/** A prompt in a context. The stand-in has a token for each word. */
 export type FittedPrompt =
   | { readonly fits: true; readonly promptTokens: number; readonly request: StandInRequest }
   | { readonly fits: false; readonly promptTokens: number };
 
 /**
- * Puts a prompt into a context of so many tokens, as Ollama does. One that does not fit is refused where
- * `truncate` is false; else whole messages are left out without a word, the oldest first, and one whose last
- * message alone does not fit is refused. Ollama before 0.12.6 knows no `truncate`: it leaves out the middle,
- * fills the context, and what is asked is another question.
+ * Puts a prompt into a context of `context` tokens, as Ollama does. One that does not fit is refused where
+ * `truncate` is false. Else all messages but the last question are left out without a word, and a prompt
+ * whose last question alone does not fit is refused. Ollama before 0.12.6 knows no `truncate`: it leaves out
+ * the middle of the prompt, fills the context, and so answers another question.
  */
 export function fitPrompt(request: StandInRequest, context: number, isOld: boolean): FittedPrompt {
   const words = wordsOf(request.conversation);

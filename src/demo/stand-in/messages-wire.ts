@@ -22,10 +22,10 @@ const bodySchema = z.object({
   tools: z.array(z.object({ name: z.string() })).nullish(),
 });
 
-/** In what the servers differ that speak Anthropic's API. */
+/** How the servers differ that speak Anthropic's API. */
 export interface MessagesDialect {
   readonly wire: WireName;
-  /** Whether a stream counts the prompt at its end; else at its beginning alone. */
+  /** Whether a stream counts the prompt at its end; else only at its beginning. */
   readonly countsAtEnd: boolean;
   /** Fields of every answer that has no other value for them. */
   readonly always: Readonly<Record<string, unknown>>;
@@ -97,7 +97,7 @@ function contentOf(dialect: MessagesDialect, pieces: readonly AnyPiece[]): objec
   ];
 }
 
-/** Both servers take arguments that are no JSON for none. */
+/** The servers send an empty input where the arguments are no JSON. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -106,7 +106,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** How an answer ended by the names of the API. */
+/** How an answer ended, in the words of the API. */
 function stopOf({ callsTools, finishReason }: Turn): string {
   if (callsTools && finishReason === 'stop') return 'tool_use';
   if (finishReason === 'length') return 'max_tokens';
@@ -118,7 +118,7 @@ class MessageStream {
   readonly #dialect: MessagesDialect;
   readonly #turn: Turn;
   readonly #head: object;
-  /** What the open block is; null before the first. */
+  /** The kind of the open block; null before the first. */
   #open: string | null = null;
   #index = -1;
 

@@ -47,7 +47,7 @@ export const ollamaServer: ServerWords = {
         return plainJson(404, { error: `model '${request.model}' not found` });
     }
   },
-  // As it hands on what llama-server says: JSON in the text of an error.
+  // Ollama repeats what llama-server says: JSON in the text of an error.
   overflow(promptTokens, context) {
     const message = `request (${promptTokens} tokens) exceeds the available context size (${context} tokens), try increasing it`;
     const type = 'exceed_context_size_error';
@@ -55,7 +55,7 @@ export const ollamaServer: ServerWords = {
   },
 };
 
-/** What the llama-server behind it says: JSON in the text of an error. */
+/** An error of the llama-server behind Ollama: JSON in the text of an error. */
 function ofEngine(status: number, error: object): Plain {
   return plainJson(status, { error: JSON.stringify({ error }) });
 }
@@ -66,7 +66,7 @@ export function showModel(models: StandInModels, body: unknown, isOld: boolean):
   if (!read.success) return plainJson(400, { error: 'model is required' });
   const model = models.all.find((one) => tagged(one.name) === tagged(read.data.model));
   if (model === undefined) {
-    // Here it names the tag as well, and where a model is asked it does not.
+    // Here Ollama names the tag as well; where a model is asked it does not.
     return plainJson(404, { error: `model '${tagged(read.data.model)}' not found` });
   }
   const isEncoder = !canChat(model);

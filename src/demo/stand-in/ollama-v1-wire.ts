@@ -2,7 +2,9 @@ import * as z from 'zod';
 import type { ChatDialect } from './chat-completions-wire.js';
 import { event, type Plain, plainJson } from './wire.js';
 
-/** In the streams of OpenAI's older APIs its own error becomes a chunk of no model, without text. */
+/**
+ * In the streams of OpenAI's older APIs, Ollama's own error becomes a chunk without a model and without text.
+ */
 export const OLLAMA_EMPTY_HEAD = {
   id: 'cmpl-stand-in',
   object: 'text_completion',
@@ -32,7 +34,7 @@ export const OLLAMA_V1_CHAT: ChatDialect = {
 };
 
 /**
- * What Ollama says in the streams of Anthropic's API and of `/v1/responses` where a model crashes: it reads
+ * What Ollama says in the streams of Anthropic's API and of `/v1/responses` when a model crashes: it reads
  * its own error as an answer without text (`middleware/`), and the stream ends.
  */
 export const OLLAMA_SAYS_NOTHING = '';

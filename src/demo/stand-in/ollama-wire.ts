@@ -57,7 +57,9 @@ export const ollamaChat: AnswerForm & { read(body: unknown): StandInRequest | Pl
   },
 };
 
-/** `/api/generate`. It gives the tokens of the conversation, as numbers, to go on from. */
+/**
+ * `/api/generate`. A caller continues with the tokens of the conversation that its answer has, as numbers.
+ */
 export const ollamaGenerate: AnswerForm & { read(body: unknown): StandInRequest | Plain } = {
   ...lines((pieces) => {
     const thinking = textOf(pieces, 'thinking');
@@ -94,7 +96,7 @@ function readCommon(data: z.infer<z.ZodObject<typeof commonFields>>) {
   };
 }
 
-/** The lines of an answer. `said`: what a piece, or all, are in them; `last`: what only the last line has. */
+/** The lines of an answer. `said`: what pieces become in them; `last`: what only the last line has. */
 function lines(
   said: (pieces: readonly AnyPiece[]) => object,
   last: (turn: Turn) => object = () => ({}),
@@ -134,7 +136,7 @@ function lines(
   };
 }
 
-/** What Ollama says where the model crashes in the middle of an answer. */
+/** What Ollama says when the model crashes in the middle of an answer. */
 const MODEL_CRASHED = 'an error was encountered while running the model: unexpected EOF';
 
 function messageOf(pieces: readonly AnyPiece[]): Record<string, unknown> {
@@ -159,7 +161,7 @@ function objectOf(text: string): unknown {
   }
 }
 
-/** How many tokens of a context are said at most: nobody reads them, and a behaviour may count billions. */
+/** The most tokens of a context that are sent: nobody reads them, and a behaviour may count billions. */
 const MAX_CONTEXT_TOKENS = 64;
 
 function contextOf({ promptTokens, completionTokens }: Turn): object {

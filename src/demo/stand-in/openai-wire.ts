@@ -29,9 +29,9 @@ export const OPENAI_CHAT: ChatDialect = {
 };
 
 /**
- * llama.cpp's server (`/v1/models`, `/props`, refusals), kept true by `test/real`. What it does not say
- * itself is in the words of the others that speak its API: Jan has no model, LocalAI's crashed, vLLM's is out
- * of memory.
+ * llama.cpp's server (`/v1/models`, `/props`, refusals); `test/real` checks it against the real one. Errors
+ * that llama.cpp does not have come in the words of other servers of its API: no model from Jan, a crash from
+ * LocalAI, no memory from vLLM.
  */
 export const openaiServer: ServerWords = {
   has: (models, model) => models.includes(model),
@@ -79,7 +79,7 @@ export const openaiServer: ServerWords = {
   },
 };
 
-/** `/props`: of the first model, as a server of one model says it. */
+/** `/props`, for the first model, as a server of one model has it. */
 export function describeServer(models: StandInModels): Plain {
   const [model] = models.all;
   if (model === undefined) return refused(503, 'unavailable_error', 'Loading model');
@@ -91,10 +91,10 @@ export function describeServer(models: StandInModels): Plain {
   });
 }
 
-/** Of a request without the key that the server was started with. */
+/** The refusal of a request without the key that the server was started with. */
 export const OPENAI_REFUSED_KEY = refused(401, 'authentication_error', 'Invalid API Key');
 
-/** It says of every model that it completes, and no more than whether it takes anything but text. */
+/** llama.cpp says of every model that it completes, and beside that only whether it takes more than text. */
 function capabilitiesOfServer(model: StandInModel): string[] {
   return capabilitiesOf(model).includes('vision') ? ['completion', 'multimodal'] : ['completion'];
 }

@@ -11,7 +11,7 @@ interface Played {
   readonly behaviour: Behaviour;
   /** Milliseconds since the epoch. */
   readonly startedAtMs: number;
-  /** The context of the model, in tokens; null: it is not known to the server, and has no end. */
+  /** The context of the model, in tokens; null: the server does not know the model, and nothing bounds it. */
   readonly context: number | null;
   /** The server knows neither `truncate` nor `shift`. */
   readonly isOld: boolean;
@@ -89,13 +89,13 @@ async function breakOff(
   response.end();
 }
 
-/** Waits until the system has the text, so that the next text goes out in a packet of its own. */
+/** Waits until the system has taken the text, so that the next text goes out in a packet of its own. */
 async function write(response: ServerResponse, text: string): Promise<void> {
   if (text === '') return;
   await new Promise<void>((resolve) => response.write(text, () => resolve()));
 }
 
-/** The pieces of every answer that was asked for, token beside token as servers send them. */
+/** The pieces of all answers that were asked for: each token of all of them in turn, as servers send them. */
 function piecesOf(request: StandInRequest, behaviour: Behaviour): AnyPiece[] {
   const one = piecesOfOne(request, behaviour);
   if (request.choices === 1) return one;
@@ -132,12 +132,12 @@ function callsOf(request: StandInRequest, behaviour: Behaviour): ToolPiece[] {
   });
 }
 
-/** How many characters of its arguments a piece of a call has. */
+/** How many characters of the arguments a piece of a call has. */
 const ARGUMENT_CHARS = 5;
 
 /**
- * Pieces of so many characters; without a number, words with the white space after them. A single word is cut
- * in two, so that every answer has several chunks.
+ * Cuts a text into pieces of `chars` characters; without a number, into words with the white space after
+ * them. A single word is cut in two, so that every answer has several chunks.
  */
 function split(kind: Piece['kind'], text: string, chars: number | undefined): Piece[] {
   const words = text.match(/\S+\s*|\s+/g) ?? [];

@@ -12,7 +12,7 @@ export function textIn(content: z.infer<typeof contentSchema> | null | undefined
   return typeof content === 'string' ? content : content.map((part) => part.text ?? '').join('');
 }
 
-/** What messages ask: the text of the last of the user, all text, and whether there is a picture in it. */
+/** What messages ask: the text of the user's last message, all text, and whether there is a picture. */
 export function readMessages(
   messages: readonly {
     role?: string | undefined;

@@ -1,7 +1,7 @@
 import type { ResponsesDialect } from './responses-dialect.js';
 import { type AnyPiece, event, type ToolPiece, type Turn, textOf } from './wire.js';
 
-/** An item of the output on its way: a message, reasoning or a call. */
+/** An item of the output that is being sent: a message, reasoning or a call. */
 interface Item {
   readonly kind: AnyPiece['kind'];
   readonly id: string;
@@ -65,7 +65,7 @@ export class ResponseStream {
     return closed + this.#say(`response.${response.status}`, { response });
   }
 
-  /** The whole response, once all pieces were said. */
+  /** The whole response, after all pieces. */
   finished(): Record<string, unknown> {
     this.#close();
     const wasCut = this.#turn.finishReason === 'length' && this.#dialect.tellsCuts;
@@ -145,7 +145,7 @@ export class ResponseStream {
 const RESPONSE_ID = 'resp_stand_in';
 const PREFIX = { answer: 'msg', thinking: 'rs' } as const;
 
-/** What a response repeats of its request, where it said nothing of it. */
+/** What a response repeats of a request that set none of these fields. */
 const OF_THE_REQUEST = {
   background: false,
   error: null,

@@ -1,14 +1,14 @@
 import type { WireName } from './stand-in-request.js';
 import type { Plain } from './wire.js';
 
-/** In what the servers differ that speak this API. */
+/** How the servers differ that speak this API. */
 export interface ResponsesDialect {
   readonly wire: WireName;
-  /** llama.cpp says little: no numbers, no places, of the request nothing. */
+  /** llama.cpp leaves out the sequence numbers, the places, and the fields of the request. */
   readonly isLean: boolean;
-  /** Whether an answer that was cut is `incomplete`; else it is `completed` as any. */
+  /** Whether an answer that was cut is `incomplete`; else it is `completed`, as any other. */
   readonly tellsCuts: boolean;
-  /** In which list of its item thinking stands. */
+  /** The list of its item that has the thinking. */
   readonly reasoning: 'summary' | 'content';
   /** Whether the arguments of a call come in pieces. */
   readonly cutsCalls: boolean;

@@ -49,7 +49,7 @@ export function responses(
       const stream = new ResponseStream(dialect, turn);
       stream.begin();
       for (const piece of pieces) stream.piece(piece);
-      // llama.cpp says this without a stream alone.
+      // llama.cpp says this only without a stream.
       const lean = dialect.isLean ? { completed_at: Math.floor(turn.startedAtMs / 1000) } : {};
       return plainJson(200, { ...stream.finished(), ...lean });
     },

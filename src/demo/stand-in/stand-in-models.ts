@@ -1,9 +1,12 @@
 import type { WireName } from './stand-in-request.js';
 
-/** A model of the stand-in, as its two servers describe theirs. */
+/** A model of the stand-in, with what the servers say of a model. */
 export interface StandInModel {
   readonly name: string;
-  /** In Ollama's words; LM Studio's type follows from them. Default: `completion`, or what its name says. */
+  /**
+   * In Ollama's words; the types of the other servers follow from them. Default: `completion`; `embedding`
+   * for a name like `text-embedding-…`.
+   */
   readonly capabilities?: readonly string[];
   /** Where it really runs: a cloud model of Ollama has this. */
   readonly remoteHost?: string;
@@ -13,13 +16,15 @@ export interface StandInModel {
   readonly loadedContext?: number;
 }
 
-/** That of llama3.2. */
+/** The longest context of llama3.2, in tokens. */
 export const DEFAULT_CONTEXT_LENGTH = 131_072;
 
-/** What Ollama gives a model that nobody asked a context for, on a PC with little video memory. */
+/**
+ * The context that Ollama gives a model where none is asked for, on a PC with little video memory. Tokens.
+ */
 export const DEFAULT_LOADED_CONTEXT = 4096;
 
-/** That a model was loaded, or loaded once more with another context. */
+/** A model was loaded, or loaded again with another context. */
 export interface ModelLoad {
   readonly model: string;
   readonly context: number;
@@ -48,7 +53,7 @@ export class StandInModels {
     return this.#contexts.get(name) ?? null;
   }
 
-  /** Loads a model with this context, or again where it has another. Returns what it has then. */
+  /** Loads a model with this context, again where it has another. Returns the context that it has then. */
   load(name: string, wanted: number | null): number {
     const model = this.all.find((one) => one.name === name);
     const longest = model?.contextLength ?? DEFAULT_CONTEXT_LENGTH;
@@ -68,12 +73,12 @@ export class StandInModels {
 /** The models on each wire. */
 export type ModelsByWire = Readonly<Record<WireName, StandInModels>>;
 
-/** What a model can do; its name says it where nothing else does. */
+/** What a model can do, by its capabilities or else by its name. */
 export function capabilitiesOf({ name, capabilities }: StandInModel): readonly string[] {
   return capabilities ?? [name.startsWith('text-embedding-') ? 'embedding' : 'completion'];
 }
 
-/** Whether a model answers: it does not where it only embeds. */
+/** Whether a model chats, and does not only make embeddings. */
 export function canChat(model: StandInModel): boolean {
   return capabilitiesOf(model).includes('completion');
 }

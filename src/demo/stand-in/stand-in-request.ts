@@ -6,9 +6,9 @@ export type WireName = 'ollama' | 'lmstudio' | 'openai';
 /** A request for an answer, read from the body of any path. */
 export interface StandInRequest {
   readonly wire: WireName;
-  /** The API that it came by, without what stands before it on a server. */
+  /** The path of its API, without a prefix that the server has. */
   readonly path: RequestPath;
-  /** As asked for; it may be a model that is not there. */
+  /** As asked for; the stand-in may not have it. */
   readonly model: string;
   /** The text of the user's last message. */
   readonly question: string;
@@ -35,10 +35,10 @@ export interface StandInRequest {
   readonly logprobs: number | null;
 }
 
-/** A call of a function, by the model. */
+/** A call of a function that the model makes. */
 export interface ToolCall {
   readonly name: string;
-  /** Sent as JSON; a string goes out as it is, whatever is in it. Ollama's own API takes objects alone. */
+  /** Sent as JSON; a string goes out as it is, whatever is in it. Ollama's own API has only objects. */
   readonly arguments: Readonly<Record<string, unknown>> | string;
   /** Default: `call_stand_in_` and its place. */
   readonly id?: string;
@@ -55,7 +55,7 @@ export interface RecordedRequest {
   readonly ended: Promise<'complete' | 'lost'>;
 }
 
-/** The failure in the middle of a streamed answer, after `afterChunks` chunks of text. */
+/** A failure in the middle of a streamed answer, after `afterChunks` chunks of text. */
 export interface Fault {
   readonly afterChunks: number;
   /**
@@ -102,11 +102,11 @@ export interface Behaviour {
   readonly thinking?: string;
   /** Sends the thinking as `<think>…</think>` in front of the answer instead. */
   readonly rawThinkTags?: boolean;
-  /** Called where the request offers tools, behind the answer, which is empty by default then. */
+  /** Sent where the request offers tools, after the answer, which is empty by default then. */
   readonly toolCalls?: readonly ToolCall[];
-  /** Sends the text in pieces of so many characters, whatever that cuts, and not word by word. */
+  /** Sends the text in pieces of this many characters, wherever that cuts, and not word by word. */
   readonly pieceChars?: number;
-  /** Goes on with this piece behind the answer, for ever. */
+  /** Sends this piece after the answer, again and again without end. */
   readonly endless?: { readonly kind: 'answer' | 'thinking'; readonly text: string };
   /** A quirk of LM Studio: the answer comes as reasoning, and the content stays empty. */
   readonly answerAsReasoning?: boolean;
@@ -116,11 +116,14 @@ export interface Behaviour {
   readonly finishReason?: string;
   /** Default: counted in words. */
   readonly usage?: { readonly promptTokens: number; readonly completionTokens: number };
-  /** The first token waits for this. */
+  /** The first token is sent only after this. */
   readonly firstTokenAfter?: Promise<unknown>;
   /** Sends status and headers at once instead of with the first token. */
   readonly headersAtOnce?: boolean;
-  /** Waited for before each chunk of text: a model of any pace. `sent`: how many went out before it. */
+  /**
+   * Waited for before each chunk of text, so that a model can have any pace. `sent`: how many chunks went out
+   * before it.
+   */
   readonly beforeChunk?: (sent: number) => Promise<unknown>;
   readonly pause?: { readonly afterChunks: number; readonly until: Promise<unknown> };
   readonly fault?: Fault;

@@ -6,7 +6,7 @@ import { answer, pathOf } from './answer-request.js';
 import { type ModelsByWire, type StandInModel, StandInModels } from './stand-in-models.js';
 import type { Behave, RecordedRequest, WireName } from './stand-in-request.js';
 
-/** The models that each wire is to have: names, or more than that. */
+/** The models that each wire is to have: by name, or described. */
 type ModelLists = Readonly<Record<WireName, readonly (string | StandInModel)[] | StandInModels>>;
 
 /** Options for a stand-in; every field has a default. */
@@ -15,18 +15,18 @@ export interface StandInOptions {
   readonly models?: Partial<ModelLists>;
   /** Default: `{}` for every request, which is a quick, correct answer. */
   readonly behave?: Behave;
-  /** Default 0: one that is free. */
+  /** Default: 0, which is a free one. */
   readonly port?: number;
   /** Milliseconds since the epoch. Default: the system's clock. */
   readonly now?: () => number;
   /**
-   * Ollama 0.9, LM Studio 0.3.5, llama.cpp of 2025: no capabilities, no `truncate`, no `context_length` of
-   * what is loaded, no `/api/v0/models`, no context in the list of models.
+   * Whether to behave as Ollama 0.9, LM Studio 0.3.5 and llama.cpp of 2025: no capabilities, no `truncate`,
+   * no `context_length` of loaded models, no `/api/v0/models`, no context in the list of models.
    */
   readonly isOld?: boolean;
   /** The version that Ollama says. Default: 0.9.0 where it is old, else one that was built by hand. */
   readonly version?: string;
-  /** Where it is given, the paths of LM Studio and of `/openai` want it (`Authorization: Bearer`). */
+  /** Where it is given, the paths of LM Studio and of `/openai` require it (`Authorization: Bearer`). */
   readonly token?: string;
 }
 
@@ -54,14 +54,14 @@ export interface StandIn {
 /** The wire format that an agent of the demo is told to speak with a stand-in. */
 export const STAND_IN_WIRE = 'Ollama';
 
-/** What an agent is told of a stand-in. */
+/** The options of an agent that uses a stand-in. */
 export function standInArgs(standIn: Pick<StandIn, 'ollamaUrl'>): string[] {
   return ['--backend', 'ollama', '--ollama-url', standIn.ollamaUrl];
 }
 
 /**
- * Starts a model server without a model: real HTTP on 127.0.0.1, in the wire formats of Ollama, of LM Studio
- * and of llama.cpp at once. The demo answers with it where no model server runs; tests make it misbehave.
+ * Starts a model server without a model: real HTTP on 127.0.0.1, in the wire formats of Ollama, LM Studio and
+ * llama.cpp at once. The demo uses it where no model server runs; tests make it misbehave.
  */
 export async function startStandIn(options: StandInOptions = {}): Promise<StandIn> {
   const requests: RecordedRequest[] = [];

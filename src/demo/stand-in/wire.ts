@@ -1,7 +1,7 @@
 import type { StandInModels } from './stand-in-models.js';
 import type { Refusal, StandInRequest } from './stand-in-request.js';
 
-/** A piece of an answer on its way. */
+/** A piece of a streamed answer. */
 export interface Piece {
   readonly kind: 'answer' | 'thinking';
   readonly text: string;
@@ -52,7 +52,7 @@ export interface Plain {
   readonly retryAfter?: string;
 }
 
-/** A stream as it is written. */
+/** Writes a stream. */
 export interface AnswerStream {
   /** What it begins with, before any text. */
   begin(): string;
@@ -60,13 +60,13 @@ export interface AnswerStream {
   end(): string;
 }
 
-/** How one path of one server says an answer. */
+/** The form of an answer on one path of one server. */
 export interface AnswerForm {
   readonly streamType: string;
   /** A whole answer in one response. */
   whole(pieces: readonly AnyPiece[], turn: Turn): Plain;
   stream(turn: Turn): AnswerStream;
-  /** An error behind the beginning of a stream. Default: that the model has crashed. */
+  /** An error in a stream that has begun. Default: that the model has crashed. */
   error(message?: string): string;
   readonly malformed: string;
   readonly alien: string;
@@ -76,7 +76,7 @@ export interface AnswerForm {
 export interface ServerWords {
   /** Whether the requested model is one of these, by this server's rules for names. */
   has(models: readonly string[], model: string): boolean;
-  /** Where it has one model, that one answers whatever name it is asked by. */
+  /** Where it has only one model, that one answers to any name. */
   readonly answersToAny?: true;
   /** The response of the model list. */
   list(models: StandInModels, startedAtMs: number, isOld: boolean): Plain;

@@ -19,7 +19,7 @@ import { responses } from './responses-wire.js';
 import type { WireName } from './stand-in-request.js';
 import { event, type Plain, plainJson, type ServerWords, type Wire } from './wire.js';
 
-/** A path that answers by a text. */
+/** A path whose answers are text. */
 type TextPath = Exclude<RequestPath, EmbeddingPath>;
 
 const OPENAI_BAD_FORM = refused(400, 'invalid_request_error', "'input' is required");
@@ -136,7 +136,7 @@ const SERVERS: Readonly<Record<WireName, ServerWords>> = {
   openai: openaiServer,
 };
 
-/** How a server words what it says on a path; Ollama words its errors by the API that is spoken. */
+/** How a server words its answers on a path. Ollama words its errors as the API of that path does. */
 export function serverOn(wire: WireName, path: RequestPath): ServerWords {
   const server = SERVERS[wire];
   if (wire !== 'ollama' || path.startsWith('/api/')) return server;
