@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fetchSince } from '../bridge/clone.js';
 import { type BridgeConnection, connectBridge } from '../bridge/connection.js';
 import { requireFile } from '../bridge/large-files.js';
 import { writeFileCommit } from '../git/commit-file.js';
@@ -56,7 +57,7 @@ export async function commitRemote(
         const arrived = tried.size === 0 ? null : await findArrived(clone, tried);
         if (arrived !== null) return { id: arrived, isNew: false };
         if (await submission.needsHistory(clone, REMOTE_MAIN_REF))
-          await fetchMain(clone, url, { sinceMs: by().atMs - ttlMs }, signal);
+          await fetchSince(clone, url, by().atMs - ttlMs, signal);
         const parent = await readRef(clone, REMOTE_MAIN_REF);
         if (parent === null) throw new Error('the clone lost its main');
         const made = await submission.compose({ repo: clone, reader, requireFile: required }, parent);

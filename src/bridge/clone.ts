@@ -147,8 +147,7 @@ async function fetchWhole(
     const outcome = await fetchFirst(clone, url, { ...depth, sideRefs }, signal);
     return outcome === 'nothing-since' ? await tipAlone() : outcome;
   } catch (error) {
-    const mayBe = error instanceof BridgeError && MAY_BE_THE_DEPTH.includes(error.code);
-    if (!isEmpty || !mayBe || signal?.aborted) throw error;
+    if (!isEmpty || !mayBeTheDepth(error) || signal?.aborted) throw error;
     const outcome = await tipAlone();
     if (!(await isEdgeYoungerThan(clone, depth.sinceMs))) return outcome;
     // It was not the depth. With the tip alone, what is pending behind it would never be fetched.
@@ -157,8 +156,29 @@ async function fetchWhole(
   }
 }
 
+/**
+ * Fetches into a clone that has the tip of main what came since `sinceMs`. Where nothing did, nothing comes,
+ * however git says so. Throws BridgeError as fetchMain does.
+ */
+export async function fetchSince(
+  clone: Repository,
+  url: string,
+  sinceMs: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  try {
+    await fetchMain(clone, url, { sinceMs }, signal);
+  } catch (error) {
+    if (!mayBeTheDepth(error) || signal?.aborted || (await isEdgeYoungerThan(clone, sinceMs))) throw error;
+  }
+}
+
 /** How a shallow fetch that finds nothing ends, over one transport or another. */
 const MAY_BE_THE_DEPTH: readonly BridgeErrorCode[] = ['connection-broke', 'git-failed', 'unreachable'];
+
+function mayBeTheDepth(error: unknown): boolean {
+  return error instanceof BridgeError && MAY_BE_THE_DEPTH.includes(error.code);
+}
 
 /** Whether history was cut behind a commit that is dated after `sinceMs`. */
 async function isEdgeYoungerThan(clone: Repository, sinceMs: number): Promise<boolean> {

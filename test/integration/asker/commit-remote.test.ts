@@ -7,8 +7,11 @@ import { draftTask } from '../../../src/asker/task-draft.js';
 import { openClone } from '../../../src/bridge/clone.js';
 import { openConnection } from '../../../src/bridge/connection.js';
 import { fetchMain } from '../../../src/git/fetch.js';
+import { bareBridge } from '../../support/bare-bridge.js';
+import { cleanEnv } from '../../support/clean-env.js';
+import { serveOverHttp } from '../../support/http-git.js';
 import { startPlainBridge } from '../../support/plain-bridge.js';
-import { TTL_MS, tasksOn } from './asker-fixture.js';
+import { askLocally, TTL_MS, tasksOn } from './asker-fixture.js';
 
 /** A bridge whose pre-receive fails for a fault of its own, so often; counts how often it was called. */
 async function failingBridge(failures: number) {
@@ -46,6 +49,24 @@ test('a hook that was killed refuses nothing: the task is put again, and asked o
   const { id: task } = await ask();
   expect(await tasksOn(repo)).toEqual([{ id: task, text: expect.stringContaining('2+2') }]);
   expect(await calls()).toBe(3);
+});
+
+test('what was asked last, longer ago than a task lives, is asked again over http too, where git only hangs up', async () => {
+  const bridge = await bareBridge({ rootDate: '@1000000000 +0000' });
+  const repo = { gitDir: bridge.gitDir, env: bridge.env };
+  await bridge.git(['config', 'http.receivepack', 'true']);
+  const draft = draftTask({ prompt: '2+2' }, { nowMs: Date.now(), dedup: true });
+  await askLocally(repo, draft, { name: 'bot', atMs: Date.now() - 2 * TTL_MS });
+  const url = `${await serveOverHttp(bridge.dir, cleanEnv(bridge.dir))}/bridge.git`;
+  const clone = await openClone(join(bridge.dir, 'asker.git'), bridge.env ?? {});
+  await fetchMain(clone, url, { depth: 1 });
+
+  const submission = taskSubmission(draft, () => ({ nowMs: Date.now(), ttlMs: TTL_MS }));
+  const by = () => ({ name: 'bot', atMs: Date.now() });
+  const connection = await openConnection(url, bridge.env ?? {});
+  const { id } = await commitRemote({ connection, clone, ttlMs: TTL_MS, by }, submission);
+
+  expect((await tasksOn(repo)).map((task) => task.id)).toEqual([expect.any(String), id]);
 });
 
 test('a hook that is broken is told of, and not tried for a minute', async () => {
