@@ -1,7 +1,13 @@
 import { sameModel } from '../agent/backends/same-model.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
 import { holdersOf, modelsFor, wantedModelOf } from '../bridge/wanted-model.js';
-import { isPresent, isStandby, type Presence, QUEUED_PHASE } from '../protocol/presence.js';
+import {
+  isPresent,
+  isStandby,
+  MAX_PRESENCE_AHEAD_MS,
+  type Presence,
+  QUEUED_PHASE,
+} from '../protocol/presence.js';
 import type { TaskJson } from '../protocol/task.js';
 
 /** One that wakes says so again after a quarter of an hour at most. What is older was never taken back. */
@@ -75,12 +81,13 @@ export function whoIsWaited(
   };
 }
 
-/** Those that are waking agents now. */
+/** Those that are waking agents now. One from the future would be shown for too long. */
 export function wakersNow({ wakers = [] }: WhoWorks, nowMs: number): Presence[] {
-  return wakers.filter(
-    ({ seen_at, work = [] }) =>
-      work.some(({ phase }) => phase === 'waking') && nowMs - Date.parse(seen_at) <= WAKING_SHOWN_MS,
-  );
+  return wakers.filter(({ seen_at, work = [] }) => {
+    const ageMs = nowMs - Date.parse(seen_at);
+    const isOfNow = ageMs <= WAKING_SHOWN_MS && -ageMs <= MAX_PRESENCE_AHEAD_MS;
+    return isOfNow && work.some(({ phase }) => phase === 'waking');
+  });
 }
 
 function stateOf(presence: Presence | undefined, who: WhoWorks, nowMs: number): WaitedState {

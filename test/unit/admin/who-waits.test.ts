@@ -39,6 +39,13 @@ test('a PC that sleeps is waited for, who wakes it is named, and when the standb
   });
 });
 
+test('who said an hour ago, or from the future, that it wakes a PC wakes none now', () => {
+  for (const byMs of [-3_600_000, 60_001]) {
+    const waker = { ...pi, seen_at: new Date(NOW + byMs).toISOString() };
+    expect(waited({}, { agents: [away], wakers: [waker] }).waking_by).toBeNull();
+  }
+});
+
 test('of several standbys the first to step in is named, and one that is gone is none', () => {
   const later = presence('later', { after_s: 1800 });
   const gone = presence('gone', { after_s: 60, seen_at: new Date(NOW - 3_600_000).toISOString() });
