@@ -6,6 +6,8 @@ import { runCli } from '../support/cli.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { startOnTerminal } from '../support/on-terminal.js';
 
+// SECURITY.md: P32
+
 let bridge: BridgeFixture;
 let standIn: StandIn;
 
@@ -23,7 +25,7 @@ async function ask(...args: string[]): Promise<string> {
 }
 
 test('--log-format json is a line of JSON for each thing that happens, without question or answer', async () => {
-  const good = await ask('2+2 or secret?');
+  const good = await ask('tell me a secret');
   const bad = await ask('3+3', '--model', 'gone');
 
   const { exitCode, stdout, stderr } = await runAgentOnce(bridge, standIn, {

@@ -29,7 +29,7 @@ import { onCleanup } from '../../support/on-cleanup.js';
 import { type RunResult, runProcess } from '../../support/run-process.js';
 import { tempDir } from '../../support/temp-dir.js';
 
-// SECURITY.md: P33
+// SECURITY.md: P33, P37
 
 let dir: string;
 let env: Record<string, string>;
