@@ -70,10 +70,13 @@ test('a model whose name has half a character stops no presence', () => {
       parallel: 1,
       busy: [],
     },
+    loaded: ['l\udc00'],
+    work: [{ task: FRAME.taskId, phase: 'loading', since: '2026-11-22T17:02:27.123Z', model: 'w\ud800' }],
     ...{ started_at: '2026-11-22T17:02:27.123Z', seen_at: '2026-11-22T17:02:27.123Z' },
   };
   const read = readPresence(writePresence(presence));
   expect(read.ok && read.value.models).toEqual(['m\ufffd', '🦙'.repeat(100)]);
+  expect(read.ok && [read.value.loaded, read.value.work?.[0]?.model]).toEqual([['l\ufffd'], 'w\ufffd']);
 });
 
 const REQUEST = { path: '/v1/chat/completions', body: { messages: [{ role: 'user', content: '2+2' }] } };

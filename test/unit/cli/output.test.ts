@@ -34,6 +34,33 @@ describe.skipIf(process.platform === 'win32')('what takes a part of a write only
   });
 });
 
+/** What a text must not bring to a terminal or into a line: C0, C1, DEL, bidi, U+2028. */
+const SAID = 'a\u001b[2Jb\u009b31mc\u007fd\u202ee\u2066f\u2028g\u0085h';
+// biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what it looks for
+const ACTIVE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\u2028\u2029]/;
+
+test.each<[string, (output: Output) => Promise<void>]>([
+  ['JSON', (output) => output.json({ [SAID]: [SAID] })],
+  ['a line that should be JSON', (output) => output.jsonLine(`{"a":"${SAID}"}`)],
+  ['a line that is none', (output) => output.jsonLine(SAID)],
+  ['a text for a person', (output) => output.print(SAID)],
+  ['an answer', (output) => output.printAnswer(SAID)],
+])('%s on a terminal does nothing to it', async (_what, print) => {
+  const file = path.join(await tempDir(), 'out');
+  const fd = openSync(file, 'w');
+  onCleanup(() => closeSync(fd));
+  await print(new Output({ fd, isTTY: true, on: () => {} } as unknown as typeof process.stdout));
+  expect(readFileSync(file, 'utf8')).not.toMatch(ACTIVE);
+});
+
+test('a status that is drawn again moves the cursor, and nothing in it does', async () => {
+  const file = path.join(await tempDir(), 'out');
+  const fd = openSync(file, 'w');
+  onCleanup(() => closeSync(fd));
+  await new Output({ fd, isTTY: true, on: () => {} } as unknown as typeof process.stdout).redraw(SAID);
+  expect(readFileSync(file, 'utf8').replace('\u001b[1;1H\u001b[0J', '')).not.toMatch(ACTIVE);
+});
+
 test('a file takes the whole of a text', async () => {
   const file = path.join(await tempDir(), 'out');
   await writeFile(file, '');

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { type Backend, BackendError } from '../../../../src/agent/backends/backend.js';
+import { type ApiCall, type Backend, BackendError } from '../../../../src/agent/backends/backend.js';
 import { HttpFailure, openTransport } from '../../../../src/agent/backends/transport.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
 import { BACKENDS, backendAt, MODEL } from '../generate-fixture.js';
@@ -87,6 +87,20 @@ function generate(backend: Backend): Promise<unknown> {
   return backend.generate(request, signal, () => {});
 }
 
+/** Passes a call on, which asks for events or not; what comes of it is read and kept nowhere. */
+function passOn(backend: Backend, isStreamed: boolean): Promise<unknown> {
+  const call: ApiCall = {
+    path: backend.name === 'ollama' ? '/api/chat' : '/v1/chat/completions',
+    model: MODEL[backend.name as keyof typeof MODEL],
+    ...{ strictModel: true, isStreamed, isHeard: false, maxAnswerBytes: 1000 },
+    body: { messages: [{ role: 'user', content: '2+2' }], stream: isStreamed },
+  };
+  return backend.call(call, signal, {
+    ...{ begins: () => {}, alive: () => {}, body: () => {}, event: () => false, isWhole: () => false },
+    end: () => ({ usage: undefined, finishReason: undefined }),
+  });
+}
+
 async function failureOf(call: Promise<unknown>): Promise<BackendError> {
   const error: unknown = await call.then(
     () => new Error('it did not fail'),
@@ -95,6 +109,8 @@ async function failureOf(call: Promise<unknown>): Promise<BackendError> {
   if (error instanceof BackendError) return error;
   throw error;
 }
+
+const WHOLE = ['a body without end, and no stream', 'application/json', '{"a":"b', false] as const;
 
 const of = (type: string, status = 200) => {
   return (response: ServerResponse) => void response.writeHead(status, { 'content-type': type });
@@ -128,6 +144,15 @@ describe.each(BACKENDS)('%s', (name) => {
     expect(failure.message).toMatch(message);
     expect(await server.sent).toBeLessThan(ON_THE_WAY);
   });
+
+  test.each([...bodies.map(([what, type, text]) => [what, type, text, true] as const), WHOLE])(
+    'where a call is passed on, %s is backend_error, and is not read on',
+    async (_what, type, text, isStreamed) => {
+      const server = await endlessServer(of(type), text, true);
+      expect((await failureOf(passOn(open(name, server), isStreamed))).code).toBe('backend_error');
+      expect(await server.sent).toBeLessThan(ON_THE_WAY);
+    },
+  );
 
   test('a list of models without end is backend_error, and is not read on', async () => {
     const list = name === 'ollama' ? '{"models":[{"name":"a"},' : '{"data":[{"id":"a"},';

@@ -137,6 +137,7 @@ const CHATS: readonly [title: string, events: string[], message: object][] = [
     },
   ],
   ['half a character that stays alone is marked', [chunk({ content: 'a\ud83d' })], { content: 'a\ufffd' }],
+  ['so is half of one in the name of a field', [chunk({ content: 'a', 'x\ud83d': 1 })], { 'x\ufffd': 1 }],
   [
     'what has no place among the choices is passed over',
     [
@@ -532,6 +533,13 @@ test.each([
   expect(assembler.body()).toEqual(body);
   expect([assembler.isComplete(), assembler.text(), assembler.model()]).toEqual([true, null, 'm']);
   expect(assembler.usage()).toEqual({ prompt_tokens: 2 });
+});
+
+test('half a character in what gives embeddings, or in the word why an answer ended, is marked', () => {
+  const assembler = openAssembler('/v1/embeddings');
+  assembler.read({ data: [{ embedding: [1] }], model: 'm\ud83d' });
+  expect(assembler.body()).toEqual({ data: [{ embedding: [1] }], model: 'm\ufffd' });
+  expect(chat(chunk({ content: 'a' }), ends('stop\ud83d')).finishReason()).toBe('stop\ufffd');
 });
 
 test.each([
