@@ -15,6 +15,6 @@ export function isCloudName(model: string): boolean {
  * is known.
  */
 export function refuseCloudModel(backend: Pick<Backend, 'name' | 'url'>, model: string, why: string): never {
-  const text = `${model} does not run here: ${why}. What is asked would go to a third party; the agent lets it only with --allow-cloud`;
+  const text = `${model} does not run here: ${why}. What is asked would go to a third party; the agent allows that only with --allow-cloud`;
   throw backendError(backend, 'cloud_model', text);
 }

@@ -91,7 +91,8 @@ export function overflowError(
 ): BackendError {
   const { promptTokens, isCounted, context, limit, more = '' } = overflow;
   const said = cause === undefined ? '' : `; it says: ${withoutAddress(backend, cause.message)}`;
-  const text = `the prompt has ${isCounted ? '' : 'about '}${promptTokens} tokens, and the context ${context ?? 'fewer'}, which is ${limit}${more}${said}`;
+  const size = context === null ? 'more than the context' : `and the context ${context}`;
+  const text = `the prompt has ${isCounted ? '' : 'about '}${promptTokens} tokens, ${size}, which is ${limit}${more}${said}`;
   return backendError(backend, 'context_overflow', text, cause);
 }
 

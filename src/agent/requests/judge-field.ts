@@ -171,7 +171,7 @@ export class FieldJudge {
       throw new FieldRefused(place.at, `brings the call to more than ${MAX_JSON_VALUES} values`);
     }
     if (typeof value === 'number' && !Number.isFinite(value)) {
-      throw new FieldRefused(place.at, 'has a number that is none');
+      throw new FieldRefused(place.at, 'has a number that is too large');
     }
     if (isPassed && typeof value === 'string' && /^\s*[a-z][a-z0-9+.-]*:\/\//i.test(value)) {
       throw new FieldRefused(place.at, 'is an address; this agent passes none on in a field of --pass-field');

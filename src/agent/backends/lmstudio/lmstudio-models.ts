@@ -43,7 +43,7 @@ export async function listLmstudioModels(about: V1Server, signal: AbortSignal): 
     readDetails(about, signal),
   ]);
   const list = listSchema.safeParse(said);
-  if (!list.success) throw backendError(about, 'backend_error', 'sent a list of models that is none');
+  if (!list.success) throw backendError(about, 'backend_error', 'sent a list of models that cannot be read');
   return list.data.data.map(({ id }) => {
     return describe(
       id,

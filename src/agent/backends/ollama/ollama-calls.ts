@@ -57,7 +57,8 @@ export async function ollamaVersion(
 /** The models of `/api/tags`. Throws BackendError. */
 export async function readTags(server: Server) {
   const tags = tagsSchema.safeParse(await call(server, '/api/tags'));
-  if (!tags.success) throw backendError(server.about, 'backend_error', 'sent a list of models that is none');
+  if (!tags.success)
+    throw backendError(server.about, 'backend_error', 'sent a list of models that cannot be read');
   return tags.data.models ?? [];
 }
 
@@ -76,7 +77,7 @@ export async function show(server: Server, model: string): Promise<Shown> {
   // Old versions read `name`.
   const shown = showSchema.safeParse(await call(server, '/api/show', { model, name: model }));
   if (shown.success) return shown.data;
-  throw backendError(server.about, 'backend_error', `says of ${model} what cannot be read`);
+  throw backendError(server.about, 'backend_error', `what it says of ${model} cannot be read`);
 }
 
 /**

@@ -53,7 +53,7 @@ export interface OpenaiModel extends ListedModel, FixedContext {
 /** Lists the models of the server. A model with several names is listed once for each. */
 export async function listOpenaiModels(server: V1Server, signal: AbortSignal): Promise<OpenaiModel[]> {
   const read = listSchema.safeParse(await getJson(server, `${server.url}/models`, signal));
-  if (!read.success) throw backendError(server, 'backend_error', 'sent a list of models that is none');
+  if (!read.success) throw backendError(server, 'backend_error', 'sent a list of models that cannot be read');
   const isElsewhere = !isPrivateAddress(server.url);
   const [single] = read.data.models ?? [];
   const isSeeing = single?.capabilities.includes('multimodal') ?? false;

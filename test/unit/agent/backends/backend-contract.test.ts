@@ -285,7 +285,7 @@ describe.each(BACKENDS)('%s', (name) => {
     expect(await (await arrived).ended).toBe('lost');
   });
 
-  test('a list of models that is none is backend_error', async () => {
+  test('a list of models that cannot be read is backend_error', async () => {
     const standIn = await standInFor();
     const elsewhere = `${standIn.ollamaUrl}/elsewhere`;
     const backend = backendAt(name, allAt(elsewhere));

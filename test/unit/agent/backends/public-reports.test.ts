@@ -50,7 +50,7 @@ test('status 200 for an address that is none is a failure with its words (lmstud
   const body = JSON.stringify({ error: 'Unexpected endpoint or method. (GET /models)' });
   const { url } = await serverThatSays((_request, response) => void response.end(body));
   const failure = await failureOf(lmstudioBackend(`${url}/v1`).listModels(new AbortController().signal));
-  expect(failure.message).toContain('sent a list of models that is none');
+  expect(failure.message).toContain('sent a list of models that cannot be read');
 });
 
 test('an address without /v1 gets it (langgraph-agentic-scaffold#143)', async () => {
