@@ -34,7 +34,7 @@ export async function findWrongSettings(repo: Repository): Promise<WrongSetting[
 /**
  * Writes all settings of a new repository that nobody else knows yet, at once: one git process for each would
  * be most of the time of an init. `applySettings` then compares them with what git reads, in case a value
- * ever needs quotes. `version`: the protocol that the bridge is of.
+ * ever needs quotes. `version`: the protocol of the bridge.
  */
 export async function writeSettings(repo: Repository, version = PROTOCOL_VERSION): Promise<void> {
   const settings = [...enforcedSettings(await readBridgeSettings(repo)), ...DEFAULT_SETTINGS];
@@ -74,7 +74,9 @@ export async function applySettings(repo: Repository): Promise<string[]> {
   return changed;
 }
 
-/** git does not: a power cut soon after would leave an empty config, and a bridge that serves nobody. */
+/**
+ * Syncs the config, as git does not: a power cut would leave an empty one, and a bridge that serves nobody.
+ */
 async function syncConfig(repo: Repository): Promise<void> {
   const file = path.join(repo.gitDir, 'config');
   const config = await open(file, 'r+');

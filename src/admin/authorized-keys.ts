@@ -69,12 +69,12 @@ export async function readAuthorizedKeys(file: string): Promise<string> {
   });
 }
 
-/** Decodes bytes as readAuthorizedKeys does. */
+/** A text in the form of readAuthorizedKeys, one character for each of its bytes. */
 export function toBytes(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
-/** The reverse. */
+/** The reverse of toBytes. */
 export function fromBytes(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8');
 }

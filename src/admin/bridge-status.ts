@@ -47,7 +47,9 @@ export interface BridgeStatus {
   /** Who is being woken, and by whom, for tasks that still wait. */
   readonly waking: readonly Waking[];
   readonly task_ttl_ms: number;
-  /** How many more wait that are not in `pending`, because they were not wanted; 0 in JSON. */
+  /**
+   * How many more tasks wait than `pending` lists: a person is shown the oldest. 0 in JSON, which has all.
+   */
   readonly more_pending: number;
 }
 
@@ -90,7 +92,7 @@ export interface AgentStatus {
   readonly models: readonly string[];
   /** How many tasks it takes at once. */
   readonly parallel: number;
-  /** Of a standby: it takes only what has waited for so long. Null for any other agent. */
+  /** Of a standby: it takes only tasks that have waited this long. Null for any other agent. */
   readonly standby_after_ms: number | null;
   /** The tasks in `running` that it has. */
   readonly busy: readonly string[];

@@ -66,7 +66,7 @@ async function findSessions(repoPath: string, name: string): Promise<Session[]> 
         word.endsWith('/bridge/ssh-command') && isOurs(word.slice(0, -19)) && words[at + 1] === name,
     );
     if (!(ofKey && isOurs(repo)) && !isConnection) return null;
-    // The `cat -u` of bridge/receive-pack are behind git. Without them git would die in the middle.
+    // The `cat -u` of bridge/receive-pack read what git says. Without them git would die in the middle.
     const feeds = words.some((word) => AT_ONCE.has(path.basename(word))) && !words.includes('-u');
     return { pid: Number(pid), takesIn: !feeds };
   }

@@ -12,7 +12,7 @@ import { readStatus, type StatusContext } from './read-status.js';
 import { tasksContext } from './read-tasks.js';
 import { listGateways } from './running-gateways.js';
 
-/** How often the status is read again without a ring: ages grow, and side refs change without one. ms */
+/** How often the status is read again without a ring: ages grow, and claims do not ring. Milliseconds. */
 const READ_MS = 5_000;
 
 /**
@@ -23,7 +23,7 @@ const FETCH_MS = 60_000;
 const OPEN_FETCH_MS = READ_MS;
 
 /**
- * A lock that a push holds is gone by then, and so are those who were at work when it was first seen.
+ * A lock that a push holds is gone after this time, and so is every git that ran when it was first seen.
  * Milliseconds.
  */
 const LOCK_WAIT_MS = 2_000;
@@ -35,7 +35,7 @@ const REPAIRS_SHOWN_MS = 86_400_000;
 export interface StatusOptions {
   /** Null: once. */
   readonly until: AbortSignal | null;
-  /** Of the tasks that wait, so many are told, the oldest. Default: all. */
+  /** How many of the tasks that wait are listed: the oldest. Default: all. */
   readonly shownPending?: number;
 }
 

@@ -6,8 +6,8 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 
 /**
- * What stands where a bridge is to be made. Throws BridgeError for what no bridge can be made of. Where root
- * looks for another, `owner` says for whom; an id of null is of a user who is not made yet.
+ * What is at the path where a bridge is to be made. Throws BridgeError for what no bridge can be made of.
+ * `owner`: the user for whom root looks; its id is null before it is made.
  */
 export async function whatIsAt(
   target: string,
@@ -37,7 +37,7 @@ export async function whatIsAt(
   if (entries.length === 0) return 'empty-folder';
   const isOurs = looksLikeBridge(target);
   const settings = await readBridgeSettings({ gitDir: target, env }).catch((error: unknown) => {
-    // What a power cut leaves of a config git may not even read.
+    // git may not be able to read what a power cut leaves of a config.
     if (isOurs && isDamagedConfig(target)) return { version: null };
     throw error;
   });
@@ -68,7 +68,7 @@ export function requirePlainPath(target: string): void {
   });
 }
 
-/** The error for a path that something else than a bridge has taken. */
+/** The error for a path that something other than a bridge has taken. */
 export function somethingElse(target: string, what: string): BridgeError {
   return new BridgeError(`${target} is taken: ${what}`, {
     code: 'not-a-bridge',

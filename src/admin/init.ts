@@ -30,16 +30,15 @@ export interface InitResult {
   readonly status: 'created' | 'upgraded' | 'unchanged';
   /** Files and settings that an upgrade changed. */
   readonly changed: readonly string[];
-  /** Where the bridge was of an older protocol: its version, and the files of its log, which are kept. */
+  /** Where the bridge had an older protocol: its version, and the files of its old log, which are kept. */
   readonly upgrade: { readonly from: number; readonly aside: readonly string[] } | null;
 }
 
 /**
- * Makes a bridge repository at `repoPath`, or updates hooks and settings of an existing one and touches
- * nothing else; where that one is of an older protocol, its log is written again. A new one is made in
- * another folder and moved into place, so there is never half a bridge.
- * Throws BridgeError `not-a-bridge` (something else is there), `newer-bridge`, `other-owner`, `bad-path`,
- * `no-permission`, `old-git`.
+ * Makes a bridge repository at `repoPath`. Of an existing one it updates the hooks, settings, folders and
+ * modes; where that has an older protocol, its log is written again. A new one is made in another folder and
+ * moved into place, so there is never half a bridge. Throws BridgeError `not-a-bridge` (something else is
+ * there), `newer-bridge`, `other-owner`, `bad-path`, `no-permission`, `old-git`.
  */
 export async function initBridge(repoPath: string, env: NodeJS.ProcessEnv): Promise<InitResult> {
   const target = path.resolve(repoPath);
@@ -116,7 +115,7 @@ async function rewriteLog(repo: Repository, from: number): Promise<string[]> {
     .map((name) => path.join(folder, name));
 }
 
-/** Makes the folders that the owner, or what the bridge runs, fills; returns those that were missing. */
+/** Makes the folders that the owner and the programs of the bridge fill; returns those that were missing. */
 async function makeBridgeFolders(gitDir: string): Promise<string[]> {
   await makeGroupFolder(path.join(gitDir, 'bridge', 'principals'));
   const made: string[] = [];
@@ -130,7 +129,7 @@ function draftOf(target: string, pid: number): string {
   return path.join(path.dirname(target), `.${path.basename(target)}.init-${pid}`);
 }
 
-/** Removes the leftovers of killed inits of this bridge; an init that still runs keeps its folder. */
+/** Removes what killed inits of this bridge left behind; an init that still runs keeps its folder. */
 async function removeLeftDrafts(target: string): Promise<void> {
   const prefix = path.basename(draftOf(target, 0)).slice(0, -1);
   for (const name of await readdir(path.dirname(target))) {

@@ -9,7 +9,7 @@ import { FEATURES } from '../protocol/hello.js';
 import { PROTOCOL_VERSION } from '../protocol/names.js';
 import { FIXED_SETTINGS } from './repository-settings.js';
 
-/** Template in `hooks/` → where it goes in the repository. */
+/** Each template in `hooks/`, and its path in the repository. */
 const TARGETS = [
   ['pre-receive', 'hooks/pre-receive'],
   ['post-receive', 'hooks/post-receive'],

@@ -47,9 +47,8 @@ export interface ListedKey {
 
 /**
  * Lets a key into the bridge with a name and a role; returns the line of `authorized_keys`. `key` is the file
- * of the public key, or its text. Adding the same
- * key again changes nothing. Throws BridgeError `usage` (a bad name), `bad-key`, `key-exists` (the key has
- * another purpose), `name-taken`.
+ * of the public key, or its text. The same key, added again, gets the role that is given now. Throws
+ * BridgeError `usage` (a bad name), `bad-key`, `key-exists` (the key has another purpose), `name-taken`.
  */
 export async function addKey(store: KeyStore, key: Principal & { readonly key: string }): Promise<string> {
   requireName(key.name, 'a key');
@@ -142,9 +141,9 @@ async function removeLines(store: KeyStore, repo: Repository, name: string): Pro
     const kept = text.split('\n').filter((line) => !gone.has(line));
     await writeAuthorizedKeys(store.authorizedKeysFile, kept.join('\n'));
   }
-  // Last, so that no new session can start afterwards: the forced command finds no role any more.
+  // After the role is gone, so that no new session can start: the forced command finds no role any more.
   await endSessions(repoPath, name);
-  // After them, or one of them might write these once more.
+  // After the sessions, or one of them could write its presence, models or claims once more.
   await forgetAgent(repo, name);
   return mine[0] === undefined ? null : fromBytes(mine[0].line);
 }

@@ -45,7 +45,7 @@ export async function listModels(access: BridgeAccess): Promise<ModelList> {
   }
 }
 
-/** The same of what is known. */
+/** The same for what was read of the agents already. */
 export function modelList(
   who: WhoWorks,
   bridge: { readonly nowMs: number; readonly takesClaims: boolean },
@@ -68,7 +68,7 @@ export function modelList(
         agentOf(name, presence, bridge.nowMs, presence?.loaded?.includes(model) ?? false),
       );
   }
-  // One that does not say it in a ref of its own says at least the names of some.
+  // An agent that has no ref for its models names at least some of them in its presence.
   for (const presence of who.agents.filter(({ agent }) => !who.models.has(agent))) {
     const { backends, models } = presence;
     for (const model of models)

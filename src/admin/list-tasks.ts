@@ -9,9 +9,9 @@ import type { TaskState } from './task-state.js';
 export interface ListWanted {
   /** Only those in this state. Default: all. */
   readonly state: TaskState | undefined;
-  /** Of those that wait, so many, the oldest. */
+  /** How many of those that wait: the oldest. */
   readonly pending: number;
-  /** Of those that are over, so many, the newest. */
+  /** How many of those that are over: the newest. */
   readonly over: number;
 }
 
@@ -26,8 +26,8 @@ export interface ListedTasks {
 }
 
 /**
- * Lists the tasks of a bridge that can be pending. Reads no question and no answer. Throws BridgeError as
- * openToRead does.
+ * Lists the tasks in the part of history in which tasks can be pending. Of questions and answers it reads
+ * only what commits say, but for tasks that wait. Throws BridgeError as openToRead does.
  */
 export async function listTasks(
   access: BridgeAccess,
@@ -37,7 +37,7 @@ export async function listTasks(
   try {
     const context = tasksContext(view, await view.whoWorks());
     const arePending = state === undefined || state === 'pending';
-    // Where each stands depends on all that wait.
+    // The place of each depends on all that wait.
     const read = arePending ? Math.max(pending, MAX_PLACED) : 0;
     const tasks = await readTasks(view.repo, context, { pending: read, expired: over });
     const places = arePending ? await placesOf(view.repo, tasks, context) : new Map<string, never>();

@@ -11,15 +11,15 @@ import { noPermission, requirePlainPath, whatIsAt } from './init-target.js';
 import { firstRefused, requireReach } from './run-as-user.js';
 import { findUser, makeUser, runTool, type UnixUser } from './unix-user.js';
 
-/** What root prepared for a bridge of the machine. */
+/** What root has prepared for a bridge that has a user of its own. */
 export interface PreparedSystem {
-  /** Who is to own the bridge, and to make it. */
+  /** The user who is to make the bridge and own it. */
   readonly user: UnixUser;
   /** What was made, in words. */
   readonly made: readonly string[];
   /** Why sshd would not let the user in; null where nothing speaks against it. */
   readonly sshdHint: string | null;
-  /** How the server is called in the address of the bridge: `host`, or `host:port`. */
+  /** The server in the address of the bridge: `host`, or `host:port`. */
   readonly server: string;
 }
 
@@ -29,12 +29,12 @@ const FOLDER_MODE = 0o750;
 /** A new bridge takes about a tenth of it. */
 const MIN_FREE_BYTES = 1024 ** 2;
 
-/** A user that is not made yet may do what others may: no file is theirs. This one stands for them. */
+/** Stands for a user that is not made yet: it owns no file, so it may do what all others may. */
 const ANYBODY: UserIds = { uid: 65_534, gid: 65_534 };
 
 /**
  * Makes the user who is to own a bridge, and its folder, as root. What is there already stays as it is. All
- * that could stop the bridge from being made is looked at first, so that no user is left of a failed init.
+ * that could stop the bridge from being made is checked first, so that a failed init leaves no user behind.
  * Throws BridgeError `no-permission` for anybody but root, and where the user cannot write where the bridge
  * is to be; `usage` where the user has no shell or cannot run this program, and where no user can be made
  * here; and as whatIsAt does.
@@ -104,7 +104,7 @@ async function requireRoom(
   if (refused === null) return;
   const own = path.join('/srv/llm-bridge', path.basename(target));
   const inside = path.join(folder, 'llm-bridge', path.basename(target));
-  // What others may enter takes a folder of the bridge's own.
+  // In a folder that the user may enter, this can make a folder for the bridge.
   const isOpen = (await firstRefused(ids, '-x', [above], env)) === null;
   throw new BridgeError(
     isOpen
@@ -121,7 +121,7 @@ async function requireRoom(
 async function makeFolder(folder: string, { uid, gid }: UserIds): Promise<void> {
   const parent = path.dirname(folder);
   const first = await mkdir(parent, { recursive: true });
-  // Whatever the umask of root.
+  // Whatever umask root has.
   if (first !== undefined)
     for (let one = parent; one.length >= first.length; one = path.dirname(one)) await chmod(one, 0o755);
   await mkdir(folder);
@@ -129,7 +129,7 @@ async function makeFolder(folder: string, { uid, gid }: UserIds): Promise<void> 
   await chown(folder, uid, gid);
 }
 
-/** What sshd goes by, as `sshd -T` says it: keywords in lower case; empty where it cannot be asked. */
+/** The settings of sshd, as `sshd -T` prints them: keywords in lower case; empty where it cannot be run. */
 async function readSshd(env: NodeJS.ProcessEnv): Promise<ReadonlyMap<string, string>> {
   const { exitCode, stdout } = await runTool(['sshd', '-T'], env);
   if (exitCode !== 0) return new Map();
@@ -138,7 +138,7 @@ async function readSshd(env: NodeJS.ProcessEnv): Promise<ReadonlyMap<string, str
     const space = line.indexOf(' ');
     if (space < 0) continue;
     const name = line.slice(0, space);
-    // Lists are said in several lines.
+    // A list is printed in several lines.
     const before = fields.get(name);
     const value = line.slice(space + 1).trim();
     fields.set(name, before === undefined || name === 'port' ? value : `${before} ${value}`);

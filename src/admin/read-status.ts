@@ -15,7 +15,7 @@ import { wakersNow } from './who-waits.js';
 
 /** What `status` needs besides history. */
 export interface StatusContext extends TasksContext {
-  /** Of the tasks that wait, so many are told, the oldest; the others are counted. */
+  /** How many of the tasks that wait are listed: the oldest. The others are counted. */
   readonly shownPending: number;
   readonly repoName: string;
   readonly logRecords: number | null;
@@ -29,7 +29,7 @@ export interface StatusContext extends TasksContext {
 export async function readStatus(repo: Repository, context: StatusContext): Promise<BridgeStatus> {
   const { nowMs, ttlMs } = context;
   const { shownPending } = context;
-  // Who is being woken may be for another one than the first.
+  // A waker may be at work for a task that is not among those that are listed.
   const wanted = { pending: Math.max(shownPending, MAX_LOOKED_INTO), expired: 0 };
   const { commits, rows, left } = await readTasks(repo, context, wanted);
   const pending = rows.filter(({ state }) => state === 'pending');

@@ -32,11 +32,11 @@ export interface KnownTasks {
 
 /** How many of the tasks without an answer are wanted. Default: all. */
 export interface TasksWanted {
-  /** Of those that wait, so many, the oldest. The others are counted. */
+  /** How many of those that wait: the oldest. The others are counted. */
   readonly pending?: number;
-  /** Of those that have expired, so many, the newest. The others are counted. */
+  /** How many of those that have expired: the newest. The others are counted. */
   readonly expired?: number;
-  /** Brings what the repository has left out. */
+  /** Brings the large files that a clone has left out. */
   readonly large?: LargeMessages;
 }
 
@@ -47,8 +47,8 @@ export function tasksContext({ ref, terms }: Pick<BridgeView, 'ref' | 'terms'>, 
 }
 
 /**
- * Reads the tasks of a bridge: the one look at history that `list`, `status`, `doctor`, `wake` and the page
- * go by. Of pending tasks it reads for whom they wait; else no question and no answer.
+ * Reads the tasks of a bridge: the one look at history for `list`, `status`, `doctor`, `wake` and the page.
+ * It reads the files of pending tasks, for whom they wait; else no question and no answer.
  */
 export async function readTasks(
   repo: Repository,
@@ -91,8 +91,8 @@ function olderOf<T>(rows: readonly T[], count: number): readonly T[] {
 }
 
 /**
- * Where the open ones of these tasks stand, and about how long each takes. Empty where some that wait were
- * left out: the place of each depends on all.
+ * The places of those of these tasks that are open, and about how long each takes. Empty where some that wait
+ * were left out: the place of each depends on all.
  */
 export async function placesOf(
   repo: Repository,

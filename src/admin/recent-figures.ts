@@ -37,7 +37,7 @@ export interface RecentFigures {
    * task.
    */
   readonly generate_ms: Spread | null;
-  /** Of the same answers, during generation, as far as the model server counted. */
+  /** Tokens of the same answers for each second of that time, where their model server counted them. */
   readonly tokens_per_s: number | null;
 }
 

@@ -6,11 +6,11 @@ import { findOpenFolder } from '../process/trusted-folder.js';
 import { expectedHooks } from './install-hooks.js';
 
 /**
- * Lets the stubs of a bridge start the node that runs this program, and the hook programs of this package,
- * where those that stand in them are gone: version managers keep packages within the version, so both go
- * together. A stub that is not the text of this version is left alone, because its program may be another
- * one; so is one whose program others could exchange. Returns what was changed, in sentences. Throws as
- * writeDurably does.
+ * Makes the stubs of a bridge start the node that runs this program, and the hook programs of this package,
+ * where those that stand in them are gone. Both go together, because a version manager keeps packages within
+ * the version of Node. A stub with another text than that of this version is left alone, because its program
+ * may be another one. So is a stub whose program others could exchange. Returns what was changed, in
+ * sentences. Throws as writeDurably does.
  */
 export async function renewHooks(gitDir: string): Promise<readonly string[]> {
   const { gone, changed, node } = await renewNode(gitDir);
@@ -40,7 +40,7 @@ export async function renewHooks(gitDir: string): Promise<readonly string[]> {
   ];
 }
 
-/** The text of a stub but for the path of the program that it starts. */
+/** The text of a stub without the path of the program that it starts. */
 export function withoutProgram(text: string): string {
   return text.replace(/^( *)hook=.*$/m, '$1hook=');
 }

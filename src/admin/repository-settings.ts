@@ -5,7 +5,7 @@ import { PROTOCOL_VERSION } from '../protocol/names.js';
 /** A key of the config and all of its values, in their order. */
 export type EnforcedSetting = readonly [key: string, ...values: string[]];
 
-/** What lies beside main and is for every key to see. */
+/** The refs beside main that every key may see. */
 const SHOWN = ['!refs/bridge/claims', '!refs/bridge/agents', '!refs/bridge/models'] as const;
 
 /**
@@ -38,7 +38,7 @@ export const FIXED_SETTINGS: readonly EnforcedSetting[] = [
   // A pusher learns as much as a fetcher. The hook still sees every ref that a push names.
   ['receive.hideRefs', 'refs', '!refs/heads/main', ...SHOWN],
   ['receive.denyNonFastForwards', 'true'],
-  // It concerns only branches: claims are deleted.
+  // It is about branches alone: claims can be deleted.
   ['receive.denyDeletes', 'true'],
   // An answer and the end of its claim arrive together or not at all.
   ['receive.advertiseAtomic', 'true'],
@@ -63,7 +63,7 @@ export const FIXED_SETTINGS: readonly EnforcedSetting[] = [
   // The doorbell reads the reflog. gc rewrites it, and every follower reads it again, so it is kept short.
   ['gc.reflogExpire', '1.hour.ago'],
   ['gc.reflogExpireUnreachable', '1.hour.ago'],
-  // For example the watcher's memory, which no fetch or push needs.
+  // For example refs/bridge/watch, which `watch` writes and no fetch or push needs.
   ['transfer.hideRefs', 'refs/bridge', ...SHOWN],
   ['transfer.advertiseSID', 'false'],
   ['transfer.advertiseObjectInfo', 'false'],
@@ -74,9 +74,8 @@ export const FIXED_SETTINGS: readonly EnforcedSetting[] = [
   ['uploadpack.allowReachableSHA1InWant', 'false'],
   ['uploadpack.allowAnySHA1InWant', 'false'],
   ['uploadpack.allowRefInWant', 'false'],
-  // An asker leaves out large files: a photo of somebody else would come with every question. No other
-  // filter:
-  // one of them names an object of the server's by its id.
+  // An asker leaves out large files: a photo of somebody else would come with every question. No other filter
+  // is allowed: one of them names an object of the server by its id.
   ['uploadpack.allowFilter', 'true'],
   ['uploadpackfilter.allow', 'false'],
   ['uploadpackfilter.blob:limit.allow', 'true'],
@@ -100,7 +99,7 @@ export function enforcedSettings(
   ];
 }
 
-/** A setting of the section `[bridge]` that the owner may change. */
+/** A setting in the section `[bridge]` that the owner may change. */
 export interface OwnerSetting {
   readonly key: string;
   /** The value where it is not set. */

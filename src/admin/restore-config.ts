@@ -20,14 +20,14 @@ export async function restoreConfig(repo: Repository): Promise<void> {
   await writeSettings(repo, protocolOf(repo.gitDir));
 }
 
-/** What the bridge speaks: its forced command has it, because the config that said so is lost. */
+/** The protocol of the bridge. The config that named it is lost, so it is read from the forced command. */
 function protocolOf(gitDir: string): number {
   const text = readSmallFile(path.join(gitDir, 'bridge', 'ssh-command')) ?? '';
   const version = Number(/"protocol":([0-9]{1,4})/.exec(text)?.[1] ?? PROTOCOL_VERSION);
   return Math.min(version, PROTOCOL_VERSION);
 }
 
-/** Whether the ids are those of SHA-256: by main and by where it was before. */
+/** Whether the ids are those of SHA-256, by what main is and was. */
 function hasLongIds(gitDir: string): boolean {
   const names = ['refs/heads/main', 'packed-refs', 'logs/refs/heads/main', 'logs/HEAD'];
   const texts = names.map((name) => readSmallFile(path.join(gitDir, name)) ?? '');

@@ -7,8 +7,8 @@ import { BridgeError, errorText } from '../protocol/bridge-error.js';
 import { findUser, runTool } from './unix-user.js';
 
 /**
- * Who owns the bridge at this path, where that is another user and we are root: what is done to its files is
- * done as that user. Null for anybody but root, and where there is no such folder.
+ * Who owns the bridge at this path, where that is another user and we are root: its files are changed as that
+ * user. Null for anybody but root, for a bridge of root, and where there is no such folder.
  */
 export function otherOwner(repoPath: string): UserIds | null {
   if (process.getuid?.() !== 0) return null;
@@ -18,7 +18,7 @@ export function otherOwner(repoPath: string): UserIds | null {
 
 /**
  * Runs llm-bridge as another user, with their groups and home folder, to its end. For root. It is a process
- * of its own, because Node can be one that never lets its process change its user, as Debian's own. Throws
+ * of its own, because not every Node lets its process change its user: that of Debian does not. Throws
  * BridgeError `usage` where the user cannot read Node or this program, and `other-owner` where the system
  * lets nobody become that user, with what they are to run themselves.
  */
@@ -31,7 +31,7 @@ export async function runAsUser(
   try {
     await requireReach(ids, user?.name ?? `with the id ${ids.uid}`, env);
     const { HOME: _home, USER: _user, LOGNAME: _name, ...others } = env;
-    // Without a line in the list of users, each program looks for a home folder itself.
+    // For a user who is not in the list of users, each program looks for a home folder itself.
     const own = user === null ? {} : { HOME: user.home, USER: user.name, LOGNAME: user.name };
     const command: Command = [process.execPath, PACKAGE_FILES.command, ...words];
     return await startAs(ids, user === null ? [] : await groupsOf(ids, env), command, { ...others, ...own });
@@ -46,7 +46,7 @@ export async function runAsUser(
 }
 
 /**
- * Throws BridgeError `usage` where a user cannot read Node and this program, or there is one of them in a
+ * Throws BridgeError `usage` where a user cannot read Node or this program, maybe because one of them is in a
  * folder that is closed to them: the hooks of a bridge run as its owner, by this very Node.
  */
 export async function requireReach(ids: UserIds, name: string, env: NodeJS.ProcessEnv): Promise<void> {
@@ -75,7 +75,7 @@ export async function firstRefused(
   return stdout.length === 0 ? null : stdout.toString('utf8');
 }
 
-/** Not in our folder, which may be root's own: what is started there could not even look around. */
+/** Starts it in `/`, and not in our folder: that may be root's own, which the user may not enter. */
 function startAs(ids: UserIds, groups: readonly string[], command: Command, env: NodeJS.ProcessEnv) {
   const [first, ...rest] = groups;
   const options = { env, cwd: '/' };
@@ -85,9 +85,8 @@ function startAs(ids: UserIds, groups: readonly string[], command: Command, env:
 }
 
 /**
- * The words in front of a command that give it all groups of the user: of a group that only that user is in,
- * a folder of the bridge may be. None where they do not work here, and for a user that is in no list: then
- * Node starts it with one group.
+ * The words in front of a command that give it all groups of the user: a folder around the bridge may be open
+ * to one of these groups alone. None where they do not work here: then Node starts it with one group.
  */
 async function groupsOf({ uid, gid }: UserIds, env: NodeJS.ProcessEnv): Promise<readonly string[]> {
   const words: Command = ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--init-groups', '--'];

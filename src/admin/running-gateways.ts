@@ -17,13 +17,13 @@ type SaidGateway = z.infer<typeof gatewaySchema>;
 
 /** A gateway of this machine. */
 export interface ListedGateway extends SaidGateway {
-  /** False where its process is gone, and said no goodbye. */
+  /** False where its process is gone, but what it said is still there. */
   readonly isRunning: boolean;
 }
 
 /**
- * Says in a gatewayFolder that a gateway runs here, for `status` and `doctor`. Returns what says goodbye.
- * Nothing rests on it: one that could not be written is only not shown.
+ * Says in a gatewayFolder that a gateway runs here, for `status` and `doctor`. Returns the function that
+ * takes that back. Nothing depends on it: a gateway that could not say so is only not shown.
  */
 export async function announceGateway(
   folder: string,
@@ -41,7 +41,7 @@ export async function announceGateway(
   return () => rm(file, { force: true }).catch(() => {});
 }
 
-/** The gateways that run here, and those that ended without goodbye, by address. */
+/** The gateways that run here, and those that were killed, by address. */
 export async function listGateways(folder: string): Promise<ListedGateway[]> {
   const names = (await readdir(folderIn(folder)).catch(unless('ENOENT', 'ENOTDIR', 'EACCES'))) ?? [];
   return names

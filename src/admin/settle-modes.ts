@@ -5,7 +5,7 @@ import { GROUP_MODES } from '../process/group-files.js';
 /** The folders of a bridge. */
 const FOLDERS = ['hooks', 'bridge', 'info', 'logs', 'objects', 'refs'];
 
-/** What only the owner may read: executables that may hold a password, and their state. */
+/** Only the owner may read these: executables that may hold a password, and their state. */
 const OWNERS_OWN = ['bridge/on-answer.d', 'bridge/on-answer.state'];
 
 /** Of the object folders only the folders themselves are checked: there may be very many files in them. */
@@ -67,7 +67,7 @@ export async function openToGroup(gitDir: string): Promise<number> {
   return closed.length;
 }
 
-/** null: a git that runs just now has removed it again. */
+/** Null where a git that runs just now has removed it again. */
 async function modeOf(file: string): Promise<{ mode: number; isFolder: boolean } | null> {
   const stats = await lstat(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;

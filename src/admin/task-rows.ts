@@ -18,9 +18,9 @@ export interface TaskRow {
   readonly answered_at: string | null;
   /** The beginning of the answer and the model, or the error code, where the commit says it. */
   readonly answer: string | null;
-  /** Of a running task: what its agent said of it last. Null otherwise, and where it says nothing. */
+  /** Of a running task: what its agent said of it last; null otherwise. */
   readonly work: RunningWork | null;
-  /** Of a pending task whose model only agents have that are away: these. Null otherwise. */
+  /** Of a pending task whose model only absent agents have: those agents. Null otherwise. */
   readonly waits_for: WaitsFor | null;
   /**
    * Of a pending task: whom it waits for. Null otherwise, and where agents do not say that they are there.
@@ -114,7 +114,7 @@ function stateOf(status: string): TaskState {
   return status.startsWith('error') ? 'error' : 'done';
 }
 
-/** The heads of subjects; protocol 1 wrote a hash into that of a task too. */
+/** The beginnings of our subjects. Protocol 1 wrote a hash into that of a task, too. */
 const HEADS = { ask: /^ask(?: [0-9a-f]{8})?: /, answer: /^answer [0-9a-f]{8}: / };
 
 /** A subject without our prefix `answer 3f2a1b9c: `. */

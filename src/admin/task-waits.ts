@@ -23,7 +23,7 @@ export interface TaskWaits {
   readonly waited: WhoIsWaited | null;
 }
 
-/** So many pending tasks are looked into, the oldest: each is read from its blob. */
+/** How many pending tasks are looked into, the oldest: each is read from its blob. */
 export const MAX_LOOKED_INTO = 200;
 
 /** Whom each of these pending tasks waits for, by id. */

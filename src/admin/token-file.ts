@@ -13,15 +13,15 @@ import { instantSchema } from '../protocol/task.js';
 import { gatewayFolder } from './gateway-folder.js';
 
 /**
- * The tokens of a gateway by name. Of a token its SHA-256 is kept, without salt or a slow hash: it is 256
- * random bits, which nobody can guess or has in a table, and it is compared at every call.
+ * The tokens of a gateway by name. Only the SHA-256 of a token is kept, without salt or a slow hash: a token
+ * is 256 random bits, which nobody can guess or has in a table, and it is compared at every call.
  */
 const tokensSchema = z.record(
   principalNameSchema,
   z.strictObject({
     sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex'),
     added_at: instantSchema,
-    /** The name of the token with which it was made, on the page; it goes with that one. */
+    /** The name of the token with which it was made, on the page; both are removed together. */
     made_by: principalNameSchema.optional(),
   }),
 );
@@ -44,7 +44,7 @@ export function tokenFileIn(folder: string): string {
 
 /**
  * The tokens in a file; none where there is no file. Throws BridgeError `token-file` for one that cannot be
- * read: nobody is let in for that.
+ * read: then nobody is let in.
  */
 export function readTokens(file: string): Tokens {
   let bytes: Buffer;
@@ -77,7 +77,7 @@ function tokenFileError(message: string, remedy: string): BridgeError {
   return new BridgeError(message, { code: 'token-file', remedy });
 }
 
-/** As a token is kept. */
+/** The hash of a token, which is what the file keeps. */
 export function hashOf(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }

@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { hashOf, readTokens } from './token-file.js';
 
-/** The tokens of a gateway that runs: what the file says now. */
+/** The tokens of a gateway that runs, as the file has them now. */
 export class TokenKeeper {
   readonly #file: string;
   #stamp = '';
@@ -14,8 +14,8 @@ export class TokenKeeper {
   }
 
   /**
-   * Whether calls need a token: the file is there. So whoever removes the last token shuts all out, and lets
-   * nobody in. Throws BridgeError `token-file`.
+   * Whether calls need a token: the file is there. So the removal of the last token shuts all out, and does
+   * not let all in. Throws BridgeError `token-file`.
    */
   get isInUse(): boolean {
     this.#look();
@@ -23,7 +23,7 @@ export class TokenKeeper {
   }
 
   /**
-   * The name of a token; null where there is no such token. It takes as long for any that is wrong. Throws
+   * The name of a token; null where there is no such token. Every wrong token takes the same time. Throws
    * BridgeError `token-file`: then nobody is let in.
    */
   nameOf(token: string): string | null {
@@ -40,7 +40,7 @@ export class TokenKeeper {
     return this.#known.some((one) => one.name === name);
   }
 
-  /** Reads the file where it is another than last time. */
+  /** Reads the file where it has changed since the last look. */
   #look(): void {
     const stats = statSync(this.#file, { throwIfNoEntry: false, bigint: true });
     const stamp = stats === undefined ? '' : `${stats.ino} ${stats.mtimeNs} ${stats.size}`;

@@ -18,13 +18,13 @@ export interface ListedToken {
   readonly madeBy: string | null;
 }
 
-/** With one token so many are made at most. */
+/** The most tokens that are made with one. */
 const MAX_MADE = 100;
 
 /**
- * Makes a token of this name and returns it; it is not to be had again. `madeBy`: the token that it goes
- * with. Throws BridgeError `usage` (a bad name, too many made), `name-taken`, `token-file`, `no-such-token`
- * where `madeBy` is gone.
+ * Makes a token of this name and returns it; nobody can read it again. `madeBy`: the token with which it is
+ * made, and removed. Throws BridgeError `usage` (a bad name, too many made), `name-taken`, `token-file`,
+ * `no-such-token` where `madeBy` is gone.
  */
 export async function addToken(file: string, name: string, nowMs: number, madeBy?: string): Promise<string> {
   requireName(name, 'a token');
@@ -65,7 +65,7 @@ export async function removeToken(file: string, name: string): Promise<void> {
   });
 }
 
-/** One that could make others would else outlive its own removal in them. */
+/** Removes those that were made with it as well: a token that was stolen would live on in them. */
 function without(tokens: Tokens, name: string): Tokens {
   const { [name]: _, ...rest } = tokens;
   const made = Object.entries(rest).filter(([, { made_by }]) => made_by === name);
@@ -91,7 +91,7 @@ async function changing<T>(
   change: (tokens: Tokens) => { readonly tokens: Tokens; readonly result: T },
 ): Promise<T> {
   const folder = path.dirname(file);
-  // In a bridge it is there; elsewhere it is ours alone.
+  // A bridge has the folder; elsewhere it is made, and closed to all others.
   await mkdir(folder, { recursive: true, mode: 0o700 });
   return await withFileLock(`${file}.lock`, async () => {
     const { tokens, result } = change(readTokens(file));

@@ -31,9 +31,9 @@ export async function makeUser(name: string, env: NodeJS.ProcessEnv): Promise<Un
   });
 }
 
-/** Runs a tool of root's to its end; one that is not there counts as failed. */
+/** Runs a tool for root to its end; one that is not there counts as failed. */
 export async function runTool(command: Command, env: NodeJS.ProcessEnv) {
-  // Where root came by su, its PATH lacks the folders of these programs.
+  // After `su`, the PATH of root lacks the folders of these programs.
   const wide = { ...env, PATH: `${env.PATH ?? ''}:/usr/sbin:/sbin` };
   const result = await runProgram(command, { env: wide }).catch(() => null);
   return {

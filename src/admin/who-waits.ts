@@ -10,12 +10,12 @@ import {
 } from '../protocol/presence.js';
 import type { TaskJson } from '../protocol/task.js';
 
-/** One that wakes says so again after a quarter of an hour at most. What is older was never taken back. */
+/** A waker says so again within a quarter of an hour, so an older word is of one that died. Milliseconds. */
 const WAKING_SHOWN_MS = 20 * 60_000;
 
 /**
- * How an agent is that a task waits for: `there`, and about to take it; `busy` with as many tasks as it takes
- * at once; `no-model-server`: it is there and reaches none; `away`.
+ * The state of an agent that a task waits for. `there`: it is about to take the task. `busy`: it has as many
+ * tasks as it takes at once. `no-model-server`: it is there, and reaches none. `away`: it is not there.
  */
 export type WaitedState = 'there' | 'busy' | 'no-model-server' | 'away';
 
@@ -53,7 +53,7 @@ export function whoIsWaited(
     return wanted === null || models === undefined || modelsFor(wanted, models, sameModel).length > 0;
   };
   const seen = new Map(who.agents.map((one) => [one.agent, one]));
-  // Of a task that names a model, those that list it; one that does not say what it has comes after them.
+  // The agents that list the model; where none does, all, because some do not say what they have.
   const names = having.length > 0 ? having : who.agents.map(({ agent }) => agent);
   const agents = names
     .filter((name) => {

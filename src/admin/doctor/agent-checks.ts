@@ -31,7 +31,7 @@ export interface AgentCheckOptions extends BackendUrls, TokenFiles {
   readonly order?: readonly BackendName[] | undefined;
   readonly model?: string | undefined;
   readonly allowCloud?: boolean | undefined;
-  /** Whether a model generates a word. */
+  /** Whether a model is to generate a word. */
   readonly generate: boolean;
   readonly now: () => number;
 }

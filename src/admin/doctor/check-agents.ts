@@ -6,8 +6,8 @@ import { ok, type Verdict, warning } from './finding.js';
 
 /**
  * Says who is there to answer, and warns where nobody is: no agent, or none that reaches a model server. On
- * a bridge that never had an agent this is a warning only once a task waits. `waiting` is how many do, and
- * `working` are the tasks that are worked on, each as far as is known: a crash leaves claims on others.
+ * a bridge that never had an agent this is a warning only once a task waits. `waiting`: how many tasks wait.
+ * `working`: the tasks that are worked on, where that is known, because a crash leaves claims on others.
  */
 export function judgeAgents(
   who: WhoWorks,
@@ -31,7 +31,7 @@ export function judgeAgents(
     const isNew = attendance.state === 'absent' && attendance.last === null && waiting === 0;
     if (isNew) return ok(problem.text);
     const tasks = waiting === 0 ? '' : `; ${waiting === 1 ? 'a task waits' : `${waiting} tasks wait`}`;
-    // Of an agent that is gone a claim may be left; of one that waits for its model server it says at what.
+    // Of an agent that is gone, a claim may be left. One that waits for its model server is at its task.
     const work = attendance.state === 'no-model-server' ? at : '';
     return warning(`${problem.text}${tasks}${work}`, problem.remedy);
   }

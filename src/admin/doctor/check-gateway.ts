@@ -5,12 +5,12 @@ import { tokenFileIn } from '../token-file.js';
 import { listTokens } from '../tokens.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
-/** A gateway on this machine answers within milliseconds. */
+/** A gateway on this machine answers within milliseconds; one that takes longer does not. Milliseconds. */
 const ANSWER_MS = 5_000;
 
 /**
- * Looks whether the gateways of this machine answer, and whether their tokens can be read. Throws BridgeError
- * `token-file`, which is then what is broken: nobody comes in.
+ * Checks whether the gateways of this machine answer, and whether their tokens can be read. Throws
+ * BridgeError `token-file` where they cannot: then nobody comes in.
  */
 export async function checkGateway(folder: string, repo: string): Promise<Verdict[]> {
   const file = tokenFileIn(folder);

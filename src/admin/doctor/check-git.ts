@@ -3,8 +3,8 @@ import { readGitVersion } from '../../git/porcelain.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
 /**
- * What a faulty git does to a bridge, and which versions have the fault. Distributions fix their git without
- * a new version number, so a security hole in an old one is a warning at most.
+ * The first version of each line of git without the known security holes. Distributions mend their git
+ * without a new version number, so an old number is a warning at most.
  */
 const MENDED_IN: readonly Version[] = [
   [2, 39, 4],

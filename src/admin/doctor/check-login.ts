@@ -103,7 +103,7 @@ export function judgeForcedCommand(result: SshResult, found: (said: SaidHello) =
 /** How a shell says that there is no such program. */
 const NO_SUCH_COMMAND = 127;
 
-/** So much of each output is told. */
+/** The most characters of each output that are told. */
 const TOLD_CHARS = 80;
 
 /** Whether both sides speak the same protocol. */
@@ -124,7 +124,7 @@ export function judgeRole(hello: Hello, expected: Role | undefined): Verdict {
   );
 }
 
-/** A difference that NTP would never leave. A smaller one only blurs times in `status`. Milliseconds. */
+/** NTP never leaves such a difference. A smaller one only makes times in `status` inexact. Milliseconds. */
 const CLOCK_WARN_MS = 10_000;
 
 /**
@@ -132,7 +132,7 @@ const CLOCK_WARN_MS = 10_000;
  */
 export function judgeClock(hello: Hello, askedMs: number, heardMs: number): Verdict {
   const saidMs = Date.parse(hello.time);
-  // A date that knows no fractions of a second is rounded down.
+  // Without fractions of a second, the time of the server is rounded down.
   const aheadMs = saidMs > heardMs ? saidMs - heardMs : Math.min(0, saidMs + 1000 - askedMs);
   const off = Math.abs(aheadMs);
   if (off < CLOCK_WARN_MS) return ok('the clocks agree');
@@ -142,7 +142,7 @@ export function judgeClock(hello: Hello, askedMs: number, heardMs: number): Verd
 }
 
 /**
- * A login takes a few round trips and the start of a shell. A longer one is felt at every push. Milliseconds.
+ * A login takes a few round trips and the start of a shell. A longer one slows every push down. Milliseconds.
  */
 const LOGIN_WARN_MS = 5_000;
 

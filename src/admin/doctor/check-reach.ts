@@ -5,10 +5,10 @@ import { oneLine } from '../../protocol/printable.js';
 import { judgeSshServer } from './check-ssh-version.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
-/** ssh itself gives up connecting after 20 s. */
+/** ssh itself gives up connecting after this time. Milliseconds. */
 const CONNECT_TIMEOUT_MS = 20_000;
 
-/** sshd sends its version before anything else, however busy it is. */
+/** sshd sends its version before anything else, however busy it is. Milliseconds. */
 const BANNER_TIMEOUT_MS = 5_000;
 
 /** Checks whether the name of the server resolves to an address. */

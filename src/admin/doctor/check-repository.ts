@@ -23,8 +23,8 @@ export interface RepositoryCheckOptions {
 }
 
 /**
- * Checks whether there is a bridge at `repoPath` that this user owns and this version knows, and passes it to
- * `found`. Its HEAD is in order then. Throws BridgeError as openLocalBridge does.
+ * Checks whether there is a bridge at `repoPath` that this user owns and this version knows. Passes it to
+ * `found` where its HEAD is in order, or was written again. Throws BridgeError as openLocalBridge does.
  */
 export async function checkRepository(
   repoPath: string,

@@ -64,7 +64,7 @@ export async function* doctorChecks(options: DoctorOptions): AsyncGenerator<Chec
       if (isWithoutGit(error)) return null;
       throw error;
     });
-    // Without a usable git, nothing more can be said of the way to the server.
+    // Without a usable git, the way to the server cannot be checked.
     if (connection === null) yield { name: 'git', run: () => checkGit(env) };
     else {
       yield* remoteChecks({

@@ -8,7 +8,7 @@ import { type Repository, runGit } from '../../git/run-git.js';
  */
 const FSCK_MS = 10_000;
 
-/** The number of these newest commits. */
+/** How many of the newest commits are checked then. */
 const LOOK_BACK_COMMITS = 200;
 
 /**

@@ -39,7 +39,7 @@ export interface RemoteCheckOptions {
   readonly now: () => number;
 }
 
-/** For a connect, a handshake on a slow link and a busy server. */
+/** Enough for a connect, a handshake on a slow link and a busy server. Milliseconds. */
 const LOGIN_TIMEOUT_MS = 45_000;
 
 /** The checks of the way to a remote bridge, in the order in which a connection is made. */
@@ -138,7 +138,7 @@ async function checkMain(connection: BridgeConnection) {
   return ok(`main is at ${main.slice(0, 8)}, with ids of ${ids}`);
 }
 
-/** Fetches who is there, and the tip alone of the tasks: how many wait is the server's to say. */
+/** Fetches who is there, and only the tip of main: how many tasks wait is checked on the server. */
 async function checkAgents(connection: BridgeConnection): Promise<Verdict> {
   const temporary = await TemporaryClone.open('doctor', connection.env, LARGE_BYTES);
   try {

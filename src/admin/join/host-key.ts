@@ -38,7 +38,7 @@ export async function learnHostKey(connection: SshConnection, dir: string): Prom
   const isUnknown = first.exitCode === 255 && gitMeant('host-key-unknown', first.stderr);
   if (!isUnknown || gitMeant('host-key-changed', first.stderr)) {
     const failure = first.exitCode === 255 ? classifyGitFailure('connect', first.stderr) : null;
-    // Past the host key, the key of ours is what fails.
+    // After the host key, it may be our own key that fails, which is no matter here.
     if (failure !== null && failure.code !== 'ssh-auth' && failure.code !== 'ssh-identity') throw failure;
     return { status: gitMeant('host-key-accepted', first.stderr) ? 'accepted' : 'known' };
   }
@@ -48,7 +48,7 @@ export async function learnHostKey(connection: SshConnection, dir: string): Prom
     ...['-o', 'StrictHostKeyChecking=accept-new', '-o', 'HashKnownHosts=no'],
   ];
   const { ssh, env, address } = connection;
-  // The first value counts for ssh, so ours stand in front of whatever its files say.
+  // ssh takes the first value of an option, so ours stand before what its files say.
   const said = await runSsh({ address, env, ssh: withOptions(ssh, learning) }, 'bridge-hello', {
     timeoutMs: LOGIN_TIMEOUT_MS,
     alone: true,

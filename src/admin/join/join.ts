@@ -14,7 +14,7 @@ import { bridgePathOf, letInLine, letInVia, waitUntilLetIn } from './let-in.js';
 import { ownKey } from './own-key.js';
 import { isSameBridge } from './profile-name.js';
 
-/** What `join` is told. */
+/** The settings for `join`. */
 export interface JoinOptions {
   readonly repo: string;
   /** The name of the key there, and its role. */
@@ -23,7 +23,7 @@ export interface JoinOptions {
   readonly identity?: string | undefined;
   /** The name to save the bridge by. */
   readonly profile: string;
-  /** A login of one's own, over which the key is let in. */
+  /** A person's own login on the server, over which the key is let in. */
   readonly via?: string | undefined;
   readonly acceptNewHostKey: boolean;
   /** Wait until the key is let in. */
@@ -54,8 +54,8 @@ export interface Joined {
 /**
  * Lets this machine into a bridge: a key of its own, the host key of the server, the line that lets the key
  * in, and a saved profile. Each step says what it did, and is passed over where it was done before, so a join
- * that was stopped goes on where it stood. Null where the key is not let in yet, and not waited for. Throws
- * BridgeError where a step fails, and the reason of the signal.
+ * that was stopped goes on from there. Null where the key is not let in yet, and that is not waited for.
+ * Throws BridgeError where a step fails, and the reason of the signal.
  */
 export async function join(options: JoinOptions): Promise<Joined | null> {
   const { repo, principal, profile, env, signal, say } = options;
@@ -76,7 +76,7 @@ export async function join(options: JoinOptions): Promise<Joined | null> {
 
   const ssh = { identity: key.identityFile, acceptNewHostKey: options.acceptNewHostKey };
   const connection = await openConnection(repo, env, ssh);
-  // The address is one of ssh.
+  // It is there, because the address is one of ssh.
   const over = connection.ssh as SshConnection;
   try {
     await trustServer(over, options);
@@ -145,8 +145,8 @@ function requireAsWanted(hello: Hello, { name, role }: Principal, repoPath: stri
 }
 
 /**
- * Reads the bridge at that very path. A key says hello whatever path was typed, and a profile of a wrong one
- * would take the place of a right one.
+ * Reads the bridge at that very path. The server says hello to a key whatever path was typed, and a profile
+ * with a wrong path would take the place of a right one.
  */
 async function requireAtPath(env: NodeJS.ProcessEnv, url: string): Promise<void> {
   try {

@@ -9,11 +9,12 @@ import { BridgeError } from '../../protocol/bridge-error.js';
 import type { Hello } from '../../protocol/hello.js';
 import type { Principal } from '../../protocol/names.js';
 
-/** How often the server is asked whether the key is let in by now. A person is typing there. Milliseconds. */
+/** How often the server is asked whether the key is let in, while a person types there. Milliseconds. */
 const LOOK_EVERY_MS = 2_000;
 
 /**
- * The path of the bridge on its server. Throws BridgeError `usage` where the address has none that is whole.
+ * The path of the bridge on its server. Throws BridgeError `usage` where the address does not have the whole
+ * path.
  */
 export function bridgePathOf(address: Extract<BridgeAddress, { kind: 'ssh' }>): string {
   const { url } = address;
@@ -35,7 +36,7 @@ export function letInLine(repoPath: string, { name, role }: Principal, publicKey
 }
 
 /**
- * Runs that line on the server over a login of one's own, at the terminal: ssh and sudo may ask there. A
+ * Runs that line on the server over a person's own login, at the terminal, where ssh and sudo may ask. A
  * login as the user of the bridge runs it as it is, any other by sudo as that user. Throws BridgeError
  * `via-failed`.
  */
@@ -58,8 +59,9 @@ export async function letInVia(via: string, connection: SshConnection, line: str
 }
 
 /**
- * Waits until the key is let in; null where it is let in, and not to a bridge. A refused key is what is
- * waited for; any other failure is thrown, as sayHello does, and the reason of the signal.
+ * Waits until the key is let in; null where it is let in, but not to a bridge. While the key is refused it
+ * tries again, at most `tries` times. Throws any other failure, as sayHello does, but for one that passes
+ * after the first try; and the reason of the signal.
  */
 export async function waitUntilLetIn(
   connection: SshConnection,

@@ -6,7 +6,7 @@ import { BridgeError } from '../../protocol/bridge-error.js';
 import { makeKeyPair } from '../make-key-pair.js';
 import { parsePublicKey } from '../public-key.js';
 
-/** The key by which this machine comes in. */
+/** The key with which this machine comes in. */
 export interface OwnKey {
   /** The private half. Absolute. */
   readonly identityFile: string;
@@ -16,10 +16,10 @@ export interface OwnKey {
 }
 
 /**
- * The key of this machine for one bridge, made where it is missing. It is no key that anything else is opened
- * with: sshd heeds the first line of a key alone, so one that opens a login could not open a bridge. Throws
- * BridgeError `ssh-identity` for a file that is no key, `bad-key` where its public half is missing or
- * another, `ssh-keygen`.
+ * The key of this machine for one bridge, made where it is missing. It must open nothing else: sshd heeds
+ * only the first line of a key, so one that opens a login could not open a bridge. Throws BridgeError
+ * `ssh-identity` for a file that is no key, `bad-key` where its public half is missing or no key,
+ * `ssh-keygen`.
  */
 export async function ownKey(identityFile: string, name: string): Promise<OwnKey> {
   const file = path.resolve(identityFile);

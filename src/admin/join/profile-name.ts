@@ -3,13 +3,13 @@ import type { Profile, Profiles } from '../../bridge/profiles.js';
 import { principalNameSchema } from '../../protocol/names.js';
 import { bridgePathOf } from './let-in.js';
 
-/** Room in a name for the number behind it. */
+/** Longer names are cut, so that there is room for a number behind them. */
 const MAX_WORDS_LENGTH = 58;
 
 /**
- * The name by which to save a bridge where none is given, with the profile that it has already: that of its
- * profile, so that a join goes on where it stood; else `wanted`, with a number behind it where another bridge
- * has that name.
+ * The name by which to save a bridge where none is given, and its profile, where it has one. The name is that
+ * of its profile, so that a join goes on where it was stopped; else `wanted`, with a number behind it where
+ * another bridge has that name.
  */
 export function profileFor(
   { profiles }: Profiles,
@@ -29,8 +29,8 @@ export function profileFor(
 }
 
 /**
- * Whether two addresses over ssh are of one bridge: user, host, port and path, in either form of git's. A
- * name in the ssh config and what it stands for are two.
+ * Whether two addresses over ssh are of one bridge: user, host, port and path, in either of git's forms. A
+ * name in the ssh config and the host that it stands for count as two.
  */
 export function isSameBridge(one: string, other: string): boolean {
   const [first, second] = [placeOf(one), placeOf(other)];
@@ -43,12 +43,12 @@ function placeOf(repo: string): string | null {
     if (address.kind !== 'ssh') return null;
     return JSON.stringify([address.destination, address.port ?? '22', bridgePathOf(address)]);
   } catch {
-    // Somebody has written something else into the file of profiles.
+    // A person has written something else into the file of profiles.
     return null;
   }
 }
 
-/** A name that this machine's own name gives, for a key or a profile. */
+/** A name for a key or a profile, made of the name of a machine; `fallback` where that gives none. */
 export function plainName(text: string, fallback: string): string {
   const name =
     text

@@ -8,7 +8,7 @@ const TEXT = `# Variables for llm-bridge, one NAME=value a line; quotes around a
 `;
 
 /**
- * Makes the file for variables where it is missing, readable by its owner alone. Answers whether it was made.
+ * Makes the file for variables where it is missing, readable by its owner alone. Returns whether it was made.
  * Throws BridgeError `open-env-file` where others can read the file that is there: they may know what stands
  * in it.
  */

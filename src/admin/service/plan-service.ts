@@ -19,13 +19,13 @@ export interface ServiceMachine {
   readonly env: NodeJS.ProcessEnv;
   readonly home: string;
   readonly uid: number;
-  /** The login name of who plans. A user without an entry in the system's list has none: then it throws. */
+  /** The login name of whoever runs this. Throws for a user who is not in the system's list. */
   readonly userName: () => string;
   /** Node and the entry of llm-bridge; absolute paths. */
   readonly program: readonly [node: string, entry: string];
 }
 
-/** A service: what it is, and what makes it one on its platform. */
+/** A service: what it is, and how it is made on its platform. */
 export interface Service {
   readonly platform: ServicePlatform;
   readonly spec: ServiceSpec;
@@ -134,14 +134,14 @@ function platformOf({ platform, isPrintOnly }: ServiceRequest, machine: ServiceM
   );
 }
 
-/** Where a service of a bridge on this machine writes: there, and where its log was moved. */
+/** Where a service of a bridge on this machine writes: into the bridge, and where its log was moved to. */
 async function foldersOf(bridge: string, env: NodeJS.ProcessEnv): Promise<string[]> {
   const { answersLog } = await readBridgeSettings({ gitDir: bridge, env });
   const folder = path.dirname(answersLog);
   return folder.startsWith(`${bridge}/`) ? [bridge] : [bridge, folder];
 }
 
-/** Files of a bridge have one owner. An agent that runs as root would be a waste of caution. */
+/** The owner of the bridge, because its files have one owner; else who called sudo: root is never needed. */
 async function userOf(
   { user, isPrintOnly }: ServiceRequest,
   bridge: string | null,

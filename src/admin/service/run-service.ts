@@ -11,7 +11,7 @@ import type { ServicePlan, ServiceSpec } from './service-spec.js';
 
 /** What an install or an uninstall changed. */
 export interface ServiceChange {
-  /** Files that were written, or removed; those that were so already are left out. */
+  /** Files that were written, or removed; without those that needed no change. */
   readonly changed: readonly string[];
   /** Whether the file for variables was made just now. */
   readonly madeEnvFile: boolean;
@@ -98,7 +98,7 @@ export async function readService(
   return (stdout.trim() || stderr.trim()).replace(/\r/g, '');
 }
 
-/** The name of a service stands for one bridge: a second would silently take the place of the first. */
+/** A second bridge of the same name would take the place of the first. Looks at systemd's files alone. */
 async function refuseOther(file: string, encoding: BufferEncoding, spec: ServiceSpec): Promise<void> {
   const text = await readFile(file, encoding).catch(() => '');
   if (text === '' || !file.endsWith('.service') || text.includes(`${spec.repo.replaceAll('%', '%%')}\n`))
@@ -157,7 +157,7 @@ async function runOrThrow(
 ): Promise<void> {
   const { exitCode, stderr, stdout } = await run(command, env);
   if (exitCode === 0) return;
-  // launchd says this of what runs already; it is started again then.
+  // launchd says this of a service that runs already: that is stopped, and started again.
   const said = oneLine(stderr || stdout);
   if (command[0] === 'launchctl' && /already|5: Input\/output error/i.test(said)) {
     for (const stop of plan.uninstall) await run(stop, env);

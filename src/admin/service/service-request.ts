@@ -1,13 +1,14 @@
 import path from 'node:path';
 import type { ServicePlatform, ServiceRole } from './service-spec.js';
 
-/** What a person wants to have as a service. */
+/** The service that a person asks for. */
 export interface ServiceRequest {
   readonly role: ServiceRole;
   /** The bridge, as an address or a path; of several, the first. */
   readonly repo: string;
   /**
-   * Of several bridges each, as its `--repo` is to stand there: also the name of a profile. Default: `repo`.
+   * Where there are several bridges, each of them, with what is to stand behind its `--repo`. Default: `repo`
+   * alone.
    */
   readonly repos?: readonly RepoWord[] | undefined;
   /** For `watch`: the file. */
@@ -28,7 +29,7 @@ export interface ServiceRequest {
 
 /** A bridge among several of a service. */
 export interface RepoWord {
-  /** What stands behind `--repo`; null for its address. */
+  /** The name of a profile, which then stands behind `--repo`; null where the address does. */
   readonly profile: string | null;
   readonly repo: string;
 }

@@ -1,6 +1,6 @@
 /**
- * What can run as a service: the agent, what wakes its PC, the gateway, the watcher of a file, and the upkeep
- * of the log every few minutes.
+ * What can run as a service: the agent, the waker of its PC, the gateway, the watcher of a file, and the
+ * upkeep of the log every few minutes.
  */
 export const SERVICE_ROLES = ['agent', 'wake', 'serve', 'watch', 'ingest'] as const;
 export type ServiceRole = (typeof SERVICE_ROLES)[number];
@@ -12,7 +12,7 @@ export type ServiceScope = 'user' | 'system';
 export const SERVICE_PLATFORMS = ['linux', 'darwin', 'win32'] as const;
 export type ServicePlatform = (typeof SERVICE_PLATFORMS)[number];
 
-/** One service, in no service manager's own words yet. */
+/** One service, before it is put into the words of a service manager. */
 export interface ServiceSpec {
   readonly role: ServiceRole;
   /** `llm-bridge-agent`, or `llm-bridge-agent-<instance>`: the name of the unit, the label, the task. */
@@ -57,11 +57,11 @@ export interface ServiceFile {
   readonly encoding: 'utf8' | 'utf16le';
 }
 
-/** What makes and unmakes a service: its files, and the commands behind them, each as words. */
+/** How a service is made and removed: its files, and the commands that follow, each as words. */
 export interface ServicePlan {
   /**
-   * Fails where the service manager cannot be talked to from here: there is none for this user, or none at
-   * all. Null where that is only known when it is tried.
+   * A command that fails where the service manager does not answer here: there is none for this user, or none
+   * at all. Null where only a try can tell.
    */
   readonly probe: readonly [string, ...string[]] | null;
   readonly files: readonly ServiceFile[];

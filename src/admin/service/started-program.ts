@@ -6,7 +6,7 @@ import type { ServicePlatform } from './service-spec.js';
 
 const CHARS: Readonly<Record<string, string>> = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"' };
 
-/** The words of the command line in a file of each platform, as far as `--env-file` and a program go. */
+/** Reads the words of the command line from the file of each platform. */
 const WORDS_OF: Readonly<Record<ServicePlatform, (text: string) => string[]>> = {
   linux: (text) => systemdWords(/^ExecStart=(.*)$/m.exec(text)?.[1] ?? ''),
   darwin: (text) => {
@@ -22,9 +22,9 @@ const WORDS_OF: Readonly<Record<ServicePlatform, (text: string) => string[]>> = 
 };
 
 /**
- * Throws BridgeError `no-program` where what an installed service starts is not there any more: an update of
- * node or of llm-bridge may have taken it along, and the service manager tells nobody. A service that runs
- * goes on running, and does not come up again.
+ * Throws BridgeError `no-program` where the program that an installed service starts is not there any more:
+ * an update of node or of llm-bridge may have removed it, and the service manager tells nobody. A service
+ * that runs goes on, but does not start again.
  */
 export async function requireProgram({ platform, spec, plan }: Service): Promise<void> {
   const [first] = plan.files;
@@ -73,9 +73,9 @@ export async function firstGone(files: readonly string[]): Promise<string | null
   return null;
 }
 
-/** Reads what `systemdService` writes: quotes, a backslash in front of a quote or another, `%%` and `$$`. */
+/** Reads what `systemdService` writes: quotes, a backslash before a quote or a backslash, `%%` and `$$`. */
 function systemdWords(line: string): string[] {
-  // Two characters that no unit has stand for what is escaped, while quotes are looked for.
+  // While quotes are looked for, two characters that no unit has stand for the escaped ones.
   const plain = line.replaceAll('\\\\', '\0').replaceAll('\\"', '\x01');
   const words = [...plain.matchAll(/"([^"]*)"?|[^\s"]+/g)].map(([bare, quoted]) => quoted ?? bare);
   return words.map((word) =>

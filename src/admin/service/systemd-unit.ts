@@ -18,7 +18,7 @@ const SANDBOX = [
   'UMask=0077',
 ];
 
-/** What the manager of the machine adds to that. */
+/** What is added for a service of the machine. */
 const SYSTEM_SANDBOX = [
   'ProtectSystem=strict',
   'ProtectHome=read-only',
@@ -42,7 +42,7 @@ export function systemdService(spec: ServiceSpec): string {
     '[Unit]',
     `Description=${specifiers(describeService(spec))}`,
     ...(isSystem ? ['Wants=network-online.target', 'After=network-online.target'] : []),
-    // A PC may be without its server for days: it is never given up.
+    // A PC may be without its server for days: systemd must not give up starting it.
     ...(isOneShot ? [] : ['StartLimitIntervalSec=0']),
     '',
     '[Service]',
@@ -56,7 +56,7 @@ export function systemdService(spec: ServiceSpec): string {
       : [
           'Restart=on-failure',
           'RestartSec=10',
-          // Wrong use: it would end the same way again.
+          // Wrong use: it would end in the same way again.
           'RestartPreventExitStatus=2',
           // The program ends its own ssh and git; what is left after that is killed.
           'KillMode=mixed',

@@ -1,8 +1,9 @@
 import { describeService, INGEST_EVERY_S, type ServiceSpec, xmlText } from './service-spec.js';
 
 /**
- * The definition for the Task Scheduler of Windows: at every logon of this user, without a time limit, and
- * again a minute after it failed. It knows no environment, so node reads the file itself (`--env-file`).
+ * The definition for the Task Scheduler of Windows. The service starts at every logon of this user, or with
+ * the machine (the upkeep of the log: every few minutes), has no time limit, and starts again a minute after
+ * it failed. A task has no variables of its own, so node reads the file itself (`--env-file`).
  */
 export function taskXml(spec: ServiceSpec): string {
   const [node, ...words] = spec.command;

@@ -14,24 +14,24 @@ import { NO_TRIES, planWake } from './wake-plan.js';
 import { WakingRecord } from './waking-record.js';
 
 /**
- * Where nothing rings (the bridge has no doorbell, or the server is away), it is asked so often.
+ * How often a bridge is looked at where nothing rings: it has no doorbell, or the server is away.
  * Milliseconds.
  */
 const POLL_MS = 60_000;
 
 /**
- * What it keeps while it waits for days on something small: measured 10 MB after a collection, 18 without.
- * Bytes.
+ * The heap that it keeps while it waits for days, on a small machine: measured 10 MB after a collection, 18
+ * without. Bytes.
  */
 const IDLE_HEAP_BYTES = 12 * 1024 * 1024;
 
-/** A command that wakes a PC is done by then. Milliseconds. */
+/** A command that wakes a PC is done within this time. Milliseconds. */
 const COMMAND_MS = 5 * 60_000;
 
-/** A server that does not take our word in this time goes without it. Milliseconds. */
+/** What `status` is to show is given up where the server does not take it within this time. Milliseconds. */
 const SAY_MS = 20_000;
 
-/** What to do about a PC that sleeps. */
+/** How a PC is woken, and for which bridge. */
 export interface WakeOptions {
   readonly access: BridgeAccess;
   /** Null: no packet is sent. */
@@ -44,8 +44,8 @@ export interface WakeOptions {
 }
 
 /**
- * Wakes the PC that can answer what waits on a bridge, until the signal aborts. While nothing waits it
- * hangs on the doorbell and asks the server nothing. Where a task waits and no agent that could answer it
+ * Wakes the PC that can answer what waits on a bridge, until the signal aborts. While nothing waits it only
+ * listens to the doorbell, and asks the server nothing. Where a task waits and no agent that could answer it
  * is there, it sends the packet and runs the command, and again with doubling waits. Throws BridgeError for
  * what a person has to mend.
  */
@@ -55,14 +55,14 @@ export async function runWake(options: WakeOptions): Promise<void> {
   const outlasting = { log, signal, once: false, hurry: notifier };
   const view = await outlast(() => openBridgeView(access, 'window', { signal }), outlasting);
   const waker = new Waker(options, view);
-  /** Main as it was looked at last. */
+  /** Main as of the last look. */
   let known = await readRef(view.repo, view.ref);
   let againMs: number | null = null;
   let isNews = true;
   const doorbell = openDoorbell(view.connection, {
     ring(tip?: string) {
-      // An agent that is new, or has handed a task back, is no news where no task is open; nor is what the
-      // doorbell says whenever it has connected: the newest line of before.
+      // A ring without a tip is an agent that is new or has handed a task back: no news while no task is
+      // open. Nor is it news that the doorbell repeats its newest line whenever it has connected.
       if (tip === undefined ? againMs !== null : tip !== known) isNews = true;
       notifier.ring();
     },
@@ -73,7 +73,7 @@ export async function runWake(options: WakeOptions): Promise<void> {
       if (isNews) {
         isNews = false;
         if (!isFirst) await outlast(() => view.refresh({ sideRefs: true, signal }), outlasting);
-        // Before the look: what comes meanwhile is news.
+        // Read before the look: what comes meanwhile is news.
         known = await readRef(view.repo, view.ref);
         // A task with a photo is fetched to see whom it waits for, and the server may be gone by then.
         againMs = await outlast(() => view.mended(() => waker.look(), signal), outlasting);
@@ -92,7 +92,7 @@ export async function runWake(options: WakeOptions): Promise<void> {
   }
 }
 
-/** Looks at the bridge as it was fetched last, and wakes. */
+/** Looks at the bridge as of the last fetch, and wakes. */
 class Waker {
   readonly #options: WakeOptions;
   readonly #record: WakingRecord;
@@ -144,7 +144,7 @@ class Waker {
     }
   }
 
-  /** What status shows is worth no failure. */
+  /** Says something for `status`. Where that fails, it is only logged. */
   async #say(word: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const { log, signal } = this.#options;
     const obstacle = await this.#record.obstacle();

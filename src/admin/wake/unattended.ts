@@ -8,8 +8,8 @@ import type { TaskRow } from '../task-rows.js';
 import { MAX_LOOKED_INTO } from '../task-waits.js';
 
 /**
- * An agent that is there takes a task within seconds. Where none is at work and one waits for so long, the PC
- * fell asleep without a word: its presence is believed for minutes. Milliseconds.
+ * An agent that is there takes a task within seconds. Where no task is worked on and one has waited this
+ * long, the PC fell asleep without a word: its presence still counts for minutes. Milliseconds.
  */
 export const SILENT_MS = 30_000;
 
@@ -20,49 +20,50 @@ export interface UnattendedTask {
   readonly agents: readonly string[];
 }
 
-/** How a bridge is, for one that wakes agents. */
+/** What a waker has to know of a bridge. */
 export interface Need {
   /** The first task that nobody is there for; null where there is none. */
   readonly unattended: UnattendedTask | null;
-  /** All that nobody has taken. */
+  /** All tasks that nobody has taken. */
   readonly pending: ReadonlySet<string>;
-  /** After so long it may be another without anything happening; null where nothing waits. Milliseconds. */
+  /** When this may change without a ring, in milliseconds; null where it cannot. */
   readonly changesInMs: number | null;
 }
 
 /** Reads what waits on a bridge, and for whom. Throws as the view does. */
 export async function readNeed(view: BridgeView, signal?: AbortSignal): Promise<Need> {
   const context = tasksContext(view, await view.whoWorks());
-  // Whom a task with a photo waits for stands in its file.
+  // The file of a task says for whom it waits, and that of a task with a photo is not here yet.
   const large = new LargeMessages(view, signal === undefined ? {} : { signal });
   const { rows } = await readTasks(view.repo, context, { large, pending: MAX_LOOKED_INTO, expired: 0 });
   return needOf(rows, context);
 }
 
-/** The same for tasks that were read. Pure. */
+/** The same for tasks that were read already. Pure. */
 export function needOf(
   rows: readonly TaskRow[],
   context: { readonly who: WhoWorks; readonly nowMs: number; readonly takesClaims: boolean },
 ): Need {
   const waiting = rows.filter(({ state }) => state === 'pending');
   const pending = new Set(waiting.map(({ task }) => task));
-  // A claim runs out without a ring where its agent died.
+  // Where an agent died, its claim runs out without a ring.
   const isAnyRunning = rows.some(({ state }) => state === 'running');
   if (waiting.length === 0)
     return { unattended: null, pending, changesInMs: isAnyRunning ? SILENT_MS : null };
   const { who, nowMs } = context;
   const attendance = attendanceOf(who, context);
   const ageOf = ({ asked_at }: TaskRow) => nowMs - Date.parse(asked_at);
-  // What a standby alone can answer, no PC can.
+  // A task that only a standby can answer is no reason to wake a PC.
   const isForStandby = ({ waiting }: TaskRow) => waiting?.agents.length === 0 && waiting.standby !== null;
   const isLeft = (row: TaskRow) => {
     if (isForStandby(row) && who.agents.some((one) => !isStandby(one))) return false;
     if (row.waits_for !== null || attendance.state === 'absent') return true;
-    // Who is there may not have it: it forbids them.
+    // Those that are there may not answer it.
     if (row.waiting?.agents.some(({ state }) => state === 'away')) return true;
-    // At work for another bridge it is awake.
+    // A PC that works for another bridge is awake.
     if (row.waiting?.agents.some(({ state }) => state === 'busy')) return false;
-    // Of agents without a model server, one is awake: its owner has to look. Who does not say is waited for.
+    // An agent without a model server is awake: its owner has to look. Where agents do not say that they are
+    // there, nobody is woken.
     return attendance.state === 'present' && who.running.size === 0 && ageOf(row) >= SILENT_MS;
   };
   const row = waiting.find(isLeft);

@@ -2,12 +2,12 @@
 export const FIRST_AGAIN_MS = 60_000;
 
 /**
- * The waits double up to this: who forgot to plug the cable in does not want a packet a minute.
+ * The waits double up to this: a PC that cannot be woken, without a cable say, needs no packet a minute.
  * Milliseconds.
  */
 export const LAST_AGAIN_MS = 15 * 60_000;
 
-/** The tries of one time that somebody is needed. Times are by a timer that nobody sets, in milliseconds. */
+/** The tries since somebody was first needed. Times are milliseconds of a monotonic clock. */
 export interface Tries {
   readonly count: number;
   readonly nextMs: number;
@@ -18,7 +18,7 @@ export interface Tries {
 /** Nobody is needed. */
 export const NO_TRIES: Tries = { count: 0, nextMs: 0, task: null };
 
-/** What is to be done now, and how long until it is to be looked at again; null: until something happens. */
+/** What to do now, and when to look again, in milliseconds; null: when something happens. */
 export interface WakeStep {
   readonly wake: boolean;
   readonly tries: Tries;
@@ -27,9 +27,9 @@ export interface WakeStep {
 
 /**
  * Whether to wake now. `task`: one that waits while no agent that could answer it is there; null: there is
- * none. The first try is at once, the next ones follow with doubling waits. When somebody has come, the next
- * time starts from the first, unless the task that it was for still waits (`waits`): a PC that wakes and
- * falls asleep again at once would be woken without a pause.
+ * none. The first try is at once, the next ones follow with doubling waits. After somebody has come, the
+ * waits start from the first again, unless the task of the last try still waits (`waits`): a PC that wakes
+ * and falls asleep again at once would be woken without a pause.
  */
 export function planWake(
   tries: Tries,

@@ -17,9 +17,8 @@ import {
 } from '../../protocol/presence.js';
 
 /**
- * Says on the bridge that somebody is being woken, so that `status` can show it. It is the presence of our
- * key, which the rules bound and judge already: `stopped`, because nobody is to wait for us. Nothing rests
- * on it.
+ * Says on the bridge that an agent is being woken, so that `status` can show it. It is the presence of our
+ * key, which the rules judge already: `stopped`, because nobody is to wait for us. Nothing depends on it.
  */
 export class WakingRecord {
   readonly #view: BridgeView;
@@ -38,14 +37,14 @@ export class WakingRecord {
     if (principal === null) return 'the bridge knows no key of ours';
     if (principal.role !== 'agent') return `the key of ${principal.name} is that of an asker`;
     const before = await this.#before(principal.name);
-    // The agent of that name would be taken for one that wakes.
+    // An agent that has the same key would be taken for a waker.
     const isAgents = before !== null && !before.isOurs;
     return isAgents ? `an agent has the key of ${principal.name}; give this one a key of its own` : null;
   }
 
   /**
-   * Says that this task's agent is being woken, since the first time it was said. Throws as pushSideRefs
-   * does.
+   * Says that the agent of this task is being woken, since the time when that was first said. Throws as
+   * pushSideRefs does.
    */
   async waking(task: string, signal: AbortSignal): Promise<void> {
     const now = new Date(this.#view.terms.serverNow()).toISOString();
