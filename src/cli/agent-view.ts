@@ -18,7 +18,7 @@ export interface AgentView {
 
 /**
  * Shows an agent on a terminal: the lines of its log as they come, and below them what it is doing now. Null
- * where stderr is no such terminal.
+ * where stderr is no terminal that can redraw a line.
  */
 export function openAgentView(): AgentView | null {
   const spinner = openSpinner();

@@ -20,7 +20,7 @@ export interface AskedBatch {
   readonly metadata: Readonly<Record<string, string>>;
   readonly name: string | undefined;
   readonly signal: AbortSignal;
-  /** Is told, in a line each, which lines are wrong, and what is tried again. */
+  /** Is told, a line each, which lines are wrong, and what is tried again. */
   readonly say: (line: string) => void;
 }
 
@@ -32,9 +32,9 @@ export interface BatchAsked {
 }
 
 /**
- * Puts a file of requests on a bridge as a batch, straight, without a gateway. The same file with the same
- * metadata is the same batch: so whoever was interrupted runs it again, and nothing is asked twice. Throws
- * BridgeError `usage` where a line is wrong (all of them are said), and as openBatches does.
+ * Puts a file of requests on a bridge as a batch, without a gateway. The same file of the same asker, with
+ * the same metadata, is the same batch: a run that was interrupted is run again, and nothing is asked twice.
+ * Throws BridgeError `usage` where lines are wrong (all of them are told), and as openBatches does.
  */
 export async function askBatch(access: BridgeAccess, asked: AskedBatch): Promise<BatchAsked> {
   const { file, metadata, name, signal, say } = asked;
@@ -85,7 +85,7 @@ async function endpointIn(file: string): Promise<BatchEndpoint> {
   throw usageError(`${file}:1: has no url of a batch`, `it may be ${BATCH_ENDPOINTS.join(', ')}`);
 }
 
-/** A first line that is longer is no request of a batch that can be told from others. */
+/** A longer first line is not read: no bridge takes such a request. Bytes. */
 const MAX_FIRST_BYTES = 64 * 1024 * 1024;
 
 async function idOf(

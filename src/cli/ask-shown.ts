@@ -14,18 +14,18 @@ export type AskHooks = Pick<
   'onAsked' | 'onWaiting' | 'onPiece' | 'looks' | 'sameModel' | 'wantsPlace'
 >;
 
-/** How a question is shown while it is waited for. */
+/** How a question is shown while its answer is waited for. */
 export interface ShownHow {
   /** The terminal on which the answer is shown as it comes; null: it is printed when it is whole. */
   readonly live: LiveTerminal | null;
   readonly env: NodeJS.ProcessEnv;
   /** What to do where the answer cannot be written. */
   readonly remedy: (task: string) => string;
-  /** How long it is waited for where nobody said it, seconds; null: somebody did, or there is no end. */
+  /** The wait that counts because the asker set none, in seconds; null: one was set, or there is no end. */
   readonly byItselfS?: number | null;
   /** Told once the task is on main. */
   readonly onAsked?: (task: string) => void;
-  /** For whoever asks again and again. Default: one of its own. */
+  /** The spinner of a command that asks again and again. Default: a new one. */
   readonly spinner?: Spinner | null;
 }
 
@@ -65,7 +65,7 @@ export async function askShown<T extends AskOutcome | null>(
   return outcome;
 }
 
-/** As for a spinner: such a terminal only ever goes on. */
+/** Whether the terminal can move its cursor back, by the same signs as for a spinner. */
 function canMoveCursor({ TERM, CI }: NodeJS.ProcessEnv): boolean {
   return TERM !== 'dumb' && CI === undefined;
 }

@@ -3,7 +3,7 @@ import { batchObject, factsOfKnown } from '../gateway/batches/batch-object.js';
 import { formatDuration } from '../protocol/duration.js';
 import { joinLines, oneLine, stripControls } from '../protocol/printable.js';
 
-/** A text of a file on one line of a terminal. */
+/** A text from a file, as one line of a terminal. */
 export function printable(text: string): string {
   return joinLines(stripControls(text));
 }

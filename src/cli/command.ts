@@ -54,7 +54,7 @@ export function defineCommand<const P extends readonly Option[], const O extends
   readonly positionals?: P;
   readonly options: O;
   /**
-   * Options that it hands on: `args` has no property for them; `given` has their values as they were typed.
+   * Options that it hands on. `args` has no property for them; `given` has their values as they were typed.
    */
   readonly moreOptions?: readonly Option[];
   readonly examples: Command['examples'];

@@ -6,8 +6,8 @@ import { helpOf, type Option, variableOf } from './option.js';
 export function declare(y: Argv, command: Command): Argv {
   for (const one of command.positionals) y.positional(one.name, positionalOf(one));
   for (const one of command.options) {
-    // yargs reads --no-wait as the opposite of --wait. Both are declared, so that one is shown and either is
-    // known.
+    // yargs reads --no-wait as the opposite of --wait. Both are declared, so that both are known and one is
+    // shown.
     if (one.isNegated) y.option(one.name, { type: 'boolean', hidden: true, ...groupOf(one) });
     y.option(one.isNegated ? `no-${one.name}` : one.name, declarationOf(one));
   }
@@ -16,8 +16,8 @@ export function declare(y: Argv, command: Command): Argv {
 }
 
 /**
- * What `--help` says of its examples: one below the other, because yargs' two columns break an address in its
- * middle, and what is broken cannot be copied.
+ * What `--help` says of its examples: one below the other, because yargs' two columns break an address in the
+ * middle, so that nobody can copy it.
  */
 function examplesOf({ examples }: Command): string {
   if (examples.length === 0) return '';

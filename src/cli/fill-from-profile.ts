@@ -13,9 +13,9 @@ export interface Surroundings {
 
 /**
  * Says which bridge is meant, for a command that has `--repo` and may have `--identity`. A plain word names a
- * profile, so a folder of that name is `./word`. Where none is given: the bridge one stands in, else the
- * profile in use, unless the command works on files of the bridge and that one is elsewhere. The key of a
- * profile counts where no other is given. Throws BridgeError `no-such-profile`, `bad-profiles`.
+ * profile, so a folder of that name is `./word`. Where none is given, it is the bridge that the current
+ * folder is in, else the profile in use; but no bridge elsewhere for a command that works on its files. The
+ * key of a profile counts where no other is given. Throws BridgeError `no-such-profile`, `bad-profiles`.
  */
 export function fillFromProfile(
   given: Record<string, unknown>,
@@ -41,7 +41,7 @@ export function fillFromProfile(
       given.repo = asGiven(profile.repo);
     }
   } else if (typeof repo === 'string') {
-    // Of several, each has a key of its own: who takes them looks them up.
+    // Where several can be given, each may have a key of its own, so the command looks the profiles up.
     const profile = profileNamed(repo, { env, cwd });
     if (profile !== null) fill(given, options, profile);
   }
@@ -55,7 +55,7 @@ export function profileNamed(repo: string, { env, cwd }: Surroundings): Profile 
   if (!isProfileName(repo)) return null;
   const file = profilesFile(env);
   const known = readProfiles(file);
-  // A path of one word was taken before there were profiles.
+  // Before there were profiles, a path of one word was taken, so it still is.
   const isPath = !Object.hasOwn(known.profiles, repo) && existsSync(path.resolve(cwd, repo));
   return isPath ? null : requireProfile(known, repo, file);
 }

@@ -10,7 +10,7 @@ import { formatWaiting, formatWork } from './format-work.js';
 /** How many names of models fit into a line. */
 const MAX_MODELS_SHOWN = 4;
 
-/** The newest of them; `bridge/repairs.log` has all. */
+/** How many repairs are shown, the newest; `bridge/repairs.log` has all. */
 const MAX_REPAIRS_SHOWN = 5;
 
 /** The status as a person reads it. */
@@ -52,13 +52,13 @@ export function formatStatus(status: BridgeStatus): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** For whom a task waits, behind it. */
+/** Whom a task waits for, to stand behind it. */
 function waitsOf(task: OpenTask, nowMs: number): string {
   const whom = formatWaiting(task, nowMs);
   return whom === '' ? '' : `  →  ${whom}`;
 }
 
-/** Who could answer is not there: it concerns every task that waits, and the next one. */
+/** Says that nobody is there who could answer: that concerns every task that waits, and the next one. */
 function formatProblem({ attendance: { problem, remedy } }: BridgeStatus): string[] {
   if (problem === null) return [];
   return [pc.yellow(`  warning: ${oneLine(problem)}`), `  try: ${oneLine(remedy ?? '')}`];
@@ -69,7 +69,7 @@ function formatOpen(task: OpenTask, colour: (text: string) => string): string {
   return `  ${colour(shortId(task.task))} ${age}  ${oneLine(task.asker)}: ${oneLine(task.subject)}`;
 }
 
-/** `last 24 h: 12 answered, 1 error (8 %)`, and how long it took. */
+/** `last 24 h: 12 answered, 2 errors (17 %)`, and how long it took. */
 function formatRecent(recent: RecentFigures): string[] {
   if (recent.answered === 0) return [];
   const share = Math.round(100 * (recent.error_rate ?? 0));
@@ -88,7 +88,7 @@ function formatSpread({ median, p95 }: Spread): string {
   return `${formatAge(median)} (median), ${formatAge(p95)} (95 of 100)`;
 }
 
-/** `home-pc  running, seen 12 s ago, busy with 3f2a1b9c; ollama: llama3.2 (llm-bridge 0.1.0)`. */
+/** `home-pc: running, seen 12 s ago, busy with 3f2a1b9c; ollama: llama3.2 (llm-bridge 0.1.0)`. */
 function formatAgent(agent: AgentStatus): string {
   const seen = `seen ${formatAge(agent.age_ms)} ago`;
   const busy = agent.busy.length === 0 ? 'idle' : `busy with ${agent.busy.map(shortId).join(', ')}`;
@@ -123,10 +123,10 @@ function formatOnAnswer(one: OnAnswerStatus, logRecords: number): string {
   return pc.red(`${name} ${times} (${reason})${waiting}${again}`);
 }
 
-/** How many are named; their number is always told. */
+/** The most records that are named; their number is always told. */
 const MAX_ASIDE_SHOWN = 3;
 
-/** `did not take no. 17 (exit code 65: …); give it again: llm-bridge ingest --again telegram`. */
+/** `it did not take no. 17 (exit code 65: …); once it is mended: llm-bridge ingest --again telegram`. */
 function formatSetAside({ name, set_aside: aside }: OnAnswerStatus): string[] {
   if (aside.length === 0) return [];
   const shown = aside

@@ -19,7 +19,7 @@ export function formatWork({ agent, model, since, phase }: ShownWork, nowMs: num
   return [`by ${oneLine(agent)}`, ...workWords({ model, sinceMs, phase }, nowMs)].join(', ');
 }
 
-/** `waits for qwen3:8b: office, last seen 3 h ago`. */
+/** `waits for an agent with qwen3:8b: office, last seen 3 h ago`. */
 function formatWaits({ model, agents }: WaitsFor, nowMs: number): string {
   const holders = agents.map(({ name, seen_at }) => ({
     agent: oneLine(name),
@@ -30,7 +30,7 @@ function formatWaits({ model, agents }: WaitsFor, nowMs: number): string {
 
 /**
  * Whom a pending task waits for: `waits for home-pc, last seen 3 h ago, which pi is waking; small steps in at
- * 10:42`. Empty where it is somebody who is there and has room, and nobody stands in.
+ * 10:42`. Empty where that agent is there and has room, and no standby steps in.
  */
 export function formatWaiting(
   { waits_for, waiting }: { readonly waits_for: WaitsFor | null; readonly waiting: WhoIsWaited | null },
@@ -59,7 +59,7 @@ function whomOf(waiting: WhoIsWaited | null, nowMs: number): string {
   return named.length === 0 || named.length < agents.length ? '' : `waits for ${named.join('; ')}`;
 }
 
-/** By the clock of whoever reads it, which is where they are. */
+/** By the clock and the zone of this machine, where the person is who reads it. */
 function stepsIn(atMs: number, nowMs: number): string {
   if (atMs <= nowMs) return 'steps in now';
   const at = new Date(Date.now() + (atMs - nowMs));

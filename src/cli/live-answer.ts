@@ -12,7 +12,7 @@ export interface LiveTerminal {
   draw(text: string, remedy?: string): Promise<void>;
 }
 
-/** What gives way while something of the answer stands on the terminal. */
+/** The spinner, which gives way while something of the answer stands on the terminal. */
 export interface GivesWay {
   giveWay(): void;
   comeBack(): void;
@@ -24,10 +24,10 @@ const THINKING_ROWS = 5;
 /** On a narrower terminal no thinking is shown: a character and its joiners may be wider than a row. */
 const MIN_THINKING_COLUMNS = 20;
 
-/** More of the thinking is not kept: it fills the rows of the widest terminal. Characters. */
+/** So much of the thinking is kept: it fills the rows of the widest terminal. Characters. */
 const THINKING_CHARS = 4_000;
 
-/** In front of each row of thinking, so that it is told from the answer where there are no colours. */
+/** In front of each row of thinking: where there are no colours, it must not look like the answer. */
 const THINKING_MARK = '| ';
 
 const CLEAR_BELOW = '\u001b[J';
@@ -40,7 +40,7 @@ const CLEAR_BELOW = '\u001b[J';
  *   printed, and all below is cleared. Where it is not certain how many those are, or where they have left
  *   the screen, which no cursor can follow, a line says so and the answer starts below it. To move the cursor
  *   by a guess would eat what stood there before;
- * - behind what stands still a sign turns, until the next piece comes.
+ * - where no piece comes for a while, a sign turns behind the text until the next one does.
  */
 export class LiveAnswer {
   readonly #out: LiveTerminal;
@@ -50,9 +50,9 @@ export class LiveAnswer {
   readonly #stall: StallMark;
   #text = '';
   #thought = '';
-  /** What of the thinking stands on the screen. */
+  /** The part of the thinking that stands on the screen. */
   #window = '';
-  /** Every width the terminal had since something stands there. */
+  /** Every width that the terminal has had while this stands there. */
   #widths = new Set<number>();
   #written: Promise<void> = Promise.resolve();
 
@@ -74,7 +74,8 @@ export class LiveAnswer {
       () => this.#hasRoom(),
     );
     out.onResize(() => {
-      // It was the last cell and still is; how the rows lie now is the terminal's own, so it stays away.
+      // The sign was the last cell and still is. Only the terminal knows how its rows lie now, so the sign
+      // does not come back.
       this.#stall.clear();
       this.#widths.add(this.#width());
     });
@@ -123,7 +124,7 @@ export class LiveAnswer {
     if (!this.#canMove || this.#text !== '' || width < MIN_THINKING_COLUMNS) return;
     this.#begin();
     this.#thought = `${this.#thought}${stripControls(text)}`.slice(-THINKING_CHARS);
-    // Two cells stay free: a full row leaves the cursor nobody knows where, and one is for the stall mark.
+    // Two cells stay free: nobody knows where a full row leaves the cursor, and one is for the stall mark.
     const room = Math.max(1, width - THINKING_MARK.length - 2);
     const rows = brokenRows(this.#thought.trimStart(), room).slice(
       -Math.max(1, Math.min(THINKING_ROWS, this.#height() - 2)),
@@ -188,7 +189,7 @@ export class LiveAnswer {
 
   #write(text: string): void {
     const written = this.#out.draw(text, this.#remedy());
-    // The output keeps the failure; whoever waits for the end meets it.
+    // The output keeps the failure: `finish` and `leave` reject with it.
     written.catch(() => {});
     this.#written = written;
   }

@@ -1,4 +1,4 @@
-/** In the zone of this machine, as git writes it: `2026-11-27 06:12:03 +0300`. */
+/** A time in the zone of this machine, as git writes it: `2026-11-27 06:12:03 +0300`. */
 export function localTime(iso: string): string {
   const at = new Date(iso);
   const two = (value: number) => String(Math.trunc(value)).padStart(2, '0');

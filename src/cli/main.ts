@@ -15,9 +15,9 @@ async function main(): Promise<ExitCode> {
   }
 }
 
-// Where nothing can be said any more, nobody is told of it, and an agent goes on all the same.
+// Where stderr is broken, nobody can be told of it, and an agent goes on all the same.
 process.stderr.on('error', () => {});
 process.exitCode = await main();
-// An ssh that outlives its killed git holds our pipes, and would hold our end for as long as a silent server
-// lets it. On Windows what was written to a pipe may still be on its way, so that is waited for.
+// An ssh that outlives its killed git holds our pipes, and a silent server could keep this process alive by
+// that, so it exits. On Windows text that was written to a pipe may still be on its way: that is waited for.
 process.stderr.write('', () => process.exit());

@@ -41,8 +41,8 @@ export async function openBatches(
 }
 
 /**
- * The batch of this id, or of its beginning; all of history is read where it is not a young one. Throws
- * BridgeError `no-such-task`, or `usage` for several.
+ * The batch of this id, or of its beginning. All of history is read where the index does not have it. Throws
+ * BridgeError `no-such-task`, and `usage` where several begin like this.
  */
 export async function requireBatch(index: BatchIndex, text: string): Promise<KnownBatch> {
   const prefix = text.startsWith('batch_') ? text : `batch_${text}`;

@@ -1,8 +1,8 @@
 import * as z from 'zod';
 
 /**
- * What a value is, for whoever hands it on: a `path` is made absolute for a service, a `bridge` is a path or
- * an address, `seconds` are a number, a `switch` has no value.
+ * What a value is, for the code that hands it on: a `path` is made absolute for a service, a `bridge` is a
+ * path or an address, `seconds` are a number, a `switch` has no value.
  */
 export type OptionKind = 'text' | 'path' | 'url' | 'bridge' | 'number' | 'seconds' | 'switch';
 
@@ -10,7 +10,7 @@ export type OptionKind = 'text' | 'path' | 'url' | 'bridge' | 'number' | 'second
 export interface Option<Name extends string = string, Value = unknown> {
   readonly name: Name;
   readonly kind: OptionKind;
-  /** Reads what the command line or a variable gave; it has the last word on what the option may be. */
+  /** Reads what the command line or a variable gave. It alone decides what the option may be. */
   readonly schema: z.ZodType<Value>;
   /** What it does, in one line, without its default. */
   readonly describe: string;
@@ -22,30 +22,30 @@ export interface Option<Name extends string = string, Value = unknown> {
   readonly isRequired: boolean;
   /** True where it can be given several times. */
   readonly isRepeatable: boolean;
-  /** What yargs knows it by, and what variables are named after: `wait` and `no-wait`. */
+  /** Its names for yargs and for variables: `wait` and `no-wait`. */
   readonly names: readonly string[];
-  /** False for what no variable stands for. */
+  /** Whether a variable stands for it. */
   readonly hasVariable: boolean;
-  /** The heading it stands under in `--help`; null: with those that have none. */
+  /** Its heading in `--help`; null: it stands with those that have none. */
   readonly group: string | null;
   readonly isHidden: boolean;
   /** True where others must not read the value: it never becomes a word of a service's command line. */
   readonly isSecret: boolean;
   /** True where it is about one run and so means nothing to a service. */
   readonly isForOneRun: boolean;
-  /** A switch that is on by itself: only `--no-<name>` is shown. */
+  /** True for a switch that is on by default: only `--no-<name>` is shown. */
   readonly isNegated: boolean;
 }
 
-/** What a row says. What it does not say is empty or false. */
+/** What a row says of its option. What it leaves out is empty or false. */
 interface Row<Value> {
   readonly kind: OptionKind;
   readonly describe: string;
-  /** One value as it has to be; left out, what the kind says. */
+  /** What one value has to be. Default: what the kind says. */
   readonly value?: z.ZodType<Value>;
   /** What counts where it is not given, as it would be typed. */
   readonly default?: string | number | boolean;
-  /** The same in words, where the words say more or where another room knows the default. */
+  /** The same in words, where these say more, or where another room has the default. */
   readonly byDefault?: string;
   readonly alias?: string;
   readonly choices?: readonly string[];
@@ -64,7 +64,7 @@ export const numberValue = z.coerce.number({
   error: (issue) => (issue.code === 'invalid_type' ? 'must be a number' : undefined),
 });
 
-/** What a value of each kind is where the row does not say more. */
+/** The type of a value of each kind, where the row has no `value`. */
 interface KindValues {
   readonly text: string;
   readonly path: string;
@@ -141,7 +141,7 @@ function schemaOf(row: Row<unknown>): z.ZodType {
   return byItself === undefined ? value.optional() : value.prefault(byItself as never);
 }
 
-/** A row for what stands on the command line without a name. No variable stands for it. */
+/** Makes a row for what stands on the command line without a name. No variable stands for it. */
 export function positional<const Name extends string, const R extends Row<unknown>>(
   name: Name,
   row: R,
@@ -154,7 +154,7 @@ export function variableOf(name: string): string {
   return `LLM_BRIDGE_${name.toUpperCase().replaceAll('-', '_')}`;
 }
 
-/** The row as one command words it, under the heading it has there. All else stays. */
+/** The row in the words of one command, under the heading it has there. All else stays. */
 export function worded<O extends Option>(one: O, describe: string, group: string | null = one.group): O {
   return { ...one, describe, group };
 }
@@ -174,7 +174,7 @@ export type CamelCase<Name extends string> = Name extends `${infer Head}-${infer
   ? `${Head}${Capitalize<CamelCase<Tail>>}`
   : Name;
 
-/** The same for a value. */
+/** The same for a name at run time. */
 export function camelCase(name: string): string {
   return name.replace(/-([a-z0-9])/g, (_dash, char: string) => char.toUpperCase());
 }

@@ -88,8 +88,8 @@ export const POSITIONALS = {
 } as const;
 
 /**
- * Of the commands that can be services. `service install` takes them too, so they stand here and not with the
- * commands.
+ * The options of the commands that can be services. `service install` takes them too, so they stand here and
+ * not with the commands.
  */
 export const AGENT_OPTIONS = [
   OPTIONS.repos,

@@ -27,7 +27,7 @@ export class Output {
 
   constructor(stream: OutputStream) {
     this.stream = stream;
-    // Each write tells its own failure. Without a listener, the event would end the process as well.
+    // Each write reports its own failure. Without a listener, the event would also end the process.
     stream.on('error', () => {});
   }
 
@@ -91,7 +91,7 @@ export class Output {
     await this.write(`${stripControls(escapeJsonText(line))}\n`);
   }
 
-  /** Prints text for a person: on a terminal in the place of what stood there, elsewhere behind it. */
+  /** Prints text for a person: on a terminal in the place of what stood there, elsewhere after it. */
   async redraw(text: string): Promise<void> {
     await this.write(`${this.isTerminal ? HOME_AND_CLEAR : ''}${withLineBreak(forPeople(text))}`);
   }
@@ -124,7 +124,7 @@ function written(stream: OutputStream, text: string): Promise<void> {
 
 /**
  * A file or a device. Node's own stream writes such a text once and does not look how much of it was taken,
- * so the end of a disk would cut it in silence.
+ * so a full disk would cut it in silence.
  */
 function writeWhole(fd: number, text: string): void {
   const bytes = Buffer.from(text, 'utf8');

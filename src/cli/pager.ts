@@ -2,13 +2,13 @@ import { spawnProgram } from '../process/start-program.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { Output, type OutputStream } from './output.js';
 
-/** As git sets them where the user has not: leave at once what fits on the screen, show colours. */
+/** As git sets them where the user has not: quit at once where all fits on the screen, show colours. */
 const USUAL = { LESS: 'FRX', LV: '-c' };
 
-/** A pager that shows all at once is none. */
+/** These are no pagers: they print all at once. */
 const NONE = ['', 'cat'];
 
-/** Where the pager is named, the first that is set. */
+/** The variables that name the pager; the first that is set counts. */
 const VARIABLES = ['LLM_BRIDGE_PAGER', 'GIT_PAGER', 'PAGER'] as const;
 
 /**
@@ -34,7 +34,7 @@ export async function paged(
     child.once('close', () => resolve());
   });
   if (!(await started) || child.stdin === null) return print(out);
-  // The terminal sends it to both. It is a key of the pager, which has to leave the screen as it was.
+  // The terminal sends Ctrl-C to both processes. It is a key of the pager, which has to restore the screen.
   const ignore = () => {};
   process.on('SIGINT', ignore);
   try {

@@ -32,7 +32,7 @@ export async function printAnswer(
   return EXIT.done;
 }
 
-/** Its text; of a response, what it has in place of one. */
+/** Prints the text of an answer; of a response, what it has in place of one. */
 async function printGood(
   { answer, response }: FoundAnswer['answer'],
   out: Output,
@@ -52,7 +52,7 @@ const CUT_REMEDY = `raise --max-tokens, or the context (--num-ctx; in ${backendT
 const REPETITION_REMEDY =
   'ask again or in other words, use a larger model or a higher --temperature; an answer in JSON is whole';
 
-/** What whoever asked can do about an error answer. */
+/** What the asker can do about an error answer. */
 const REMEDIES: Readonly<Record<AnswerErrorCode, string>> = {
   model_not_found: `name one of the installed models with --model, or install it on the PC (${BACKENDS.map(({ remedies }) => remedies.install('MODEL')).join(', ')})`,
   model_cannot_chat: 'name a model that can chat with --model, or leave --model out',

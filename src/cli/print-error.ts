@@ -10,8 +10,8 @@ export const EXIT = { done: 0, failed: 1, usage: 2, noAnswerYet: 75, outputClose
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /**
- * Prints the two lines a person gets of an error, and answers the exit code. A reader that went away (`| head
- * -1`) is no error.
+ * Prints the two lines that a person gets for an error, and returns the exit code. A reader that went away
+ * (`| head -1`) is no error.
  */
 export function printError(error: unknown): ExitCode {
   if (error instanceof BridgeError) {
@@ -37,7 +37,7 @@ export function printProblem(message: string, remedy: string): void {
   process.stderr.write(`error: ${line(message)}\ntry: ${line(remedy)}\n`);
 }
 
-/** The same for what succeeded all the same: `warning:` and `try:`. */
+/** The same for something that succeeded nevertheless: `warning:` and `try:`. */
 export function printWarning(message: string, remedy: string): void {
   process.stderr.write(`warning: ${line(message)}\ntry: ${line(remedy)}\n`);
 }

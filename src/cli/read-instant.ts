@@ -13,7 +13,7 @@ const SHORT_UNITS: Readonly<Record<string, string>> = {
   w: 'week',
 };
 
-/** The forms, for whoever typed another one. */
+/** The forms, for a person who typed another one. */
 export const INSTANT_FORMS = '2026-11-27, 2026-11-27T09:30, "2 days ago", 12h, yesterday or today';
 
 /** A day alone: all of it is meant. */
@@ -23,8 +23,8 @@ const AGO = /^(\d{1,6})[ .]?(second|minute|hour|day|week|month|year)s?[ .]ago$/;
 const SHORT = /^(\d{1,6})([smhdw])$/;
 
 /**
- * Reads a point in time as users of git type it: a day, a time (of this machine's zone where it names none),
- * a while ago. `isEnd`: of a day the end is meant. Milliseconds since the epoch; null for anything else.
+ * Reads a point in time as users of git type it: a day, a time (in the zone of this machine where it names
+ * none), a while ago. `isEnd`: a day means its end. Milliseconds since the epoch; null for anything else.
  */
 export function readInstant(text: string, now: Date, isEnd = false): number | null {
   const typed = text.trim();

@@ -12,16 +12,16 @@ import type { OPTIONS, POSITIONALS } from './options.js';
 import { readStdin } from './read-stdin.js';
 import { pairs, readBytes, taskFieldsOf } from './task-fields.js';
 
-/** What `ask` gets of the command line that is about what is asked. */
+/** The arguments of `ask` that are about what is asked. */
 type AskArgs = CommandArgs<
   [typeof POSITIONALS.prompt],
   [...typeof TASK_OPTIONS, ...typeof REQUEST_OPTIONS, typeof OPTIONS.replyTo, typeof OPTIONS.dedup]
 >;
 
-/** Where a body goes that does not say it: what most programs send. */
+/** The path of a body that names none: that of most programs. */
 const DEFAULT_PATH = '/v1/chat/completions';
 
-/** As for a question: more than most bridges take; the limit of this one comes when it is asked. */
+/** As for a question: more than most bridges take. The limit of this bridge is checked when it is asked. */
 const MAX_STDIN_BYTES = DEFAULT_MAX_TASK_BYTES * 8;
 const SHORTEN = 'send less at once, or raise bridge.maxTaskBytes on the server';
 
@@ -45,7 +45,7 @@ export async function askedFieldsOf(args: AskArgs): Promise<TaskJson> {
 async function requestFields(args: AskArgs, file: string): Promise<TaskJson> {
   refuse(args, 'request', [...ASKED, ...GENERATED]);
   const whole = await readJson('--request', file, z.record(z.string(), z.unknown()));
-  // What has nothing but these two is a request, whatever they are: then the bridge says what is wrong.
+  // An object with just these two fields is a request, whatever they hold: the draft says what is wrong.
   const isRequest = Object.keys(whole).sort().join() === 'body,path';
   const { path, body } = isRequest ? whole : { path: DEFAULT_PATH, body: whole };
   const withModel = args.model === undefined || !isJsonObject(body) ? body : { ...body, model: args.model };
@@ -116,7 +116,7 @@ function besides({ backend, localOnly, priority, taskTimeout, metadata }: AskArg
   };
 }
 
-/** The metadata of a batch. Throws BridgeError `usage` for what a file of whole calls says itself. */
+/** The metadata of a batch. Throws BridgeError `usage` for options that a file of whole calls has itself. */
 export function batchMetadataOf(args: AskArgs): Record<string, string> {
   refuse(args, 'batch', [
     ...[...ASKED, ...GENERATED, 'request', 'embed', 'tools', 'path', 'model', 'backend', 'priority'],
@@ -125,9 +125,9 @@ export function batchMetadataOf(args: AskArgs): Record<string, string> {
   return args.metadata === undefined ? {} : pairs(args.metadata);
 }
 
-/** What says in another way what is asked. */
+/** Options that say in another way what is asked. */
 const ASKED = ['prompt', 'file', 'replyTo', 'dedup'] as const;
-/** What the body of a call says itself. */
+/** Options for which the body of a call has fields of its own. */
 const GENERATED = [
   ...['system', 'temperature', 'topP', 'maxTokens', 'numCtx', 'seed', 'stop', 'format', 'image'],
 ] as const;

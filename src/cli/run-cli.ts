@@ -10,7 +10,7 @@ import { fillFromProfile } from './fill-from-profile.js';
 import type { Option } from './option.js';
 import { EXIT, type ExitCode } from './print-error.js';
 
-/** yargs' words for what is wrong, where its own leave a person guessing. */
+/** Words for the messages of yargs that leave a person guessing. */
 const WORDING = {
   'Not enough non-option arguments: got %s, need at least %s': {
     one: 'not enough arguments: %s given, %s needed',
@@ -29,7 +29,7 @@ const WORDING = {
   },
 } as never;
 
-/** yargs answers `completion --help` with the script, because it looks at the first word alone. */
+/** For `completion --help`, where yargs prints the script, because it looks at the first word alone. */
 const COMPLETION_HELP = `llm-bridge completion
 
 Print a script for shell completion: for zsh where $SHELL is zsh, else for bash
@@ -47,7 +47,7 @@ interface Call {
   run: ((io: CommandIo) => Promise<ExitCode>) | null;
 }
 
-/** Parses the command line, runs its command and answers the exit code. Throws what the command threw. */
+/** Parses the command line, runs its command and returns the exit code. Throws what the command threw. */
 export async function runCli(args: readonly string[], io: CommandIo): Promise<ExitCode> {
   if (args[0] === 'completion' && args.some((word) => word === '--help' || word === '-h')) {
     await io.out.print(COMPLETION_HELP);
@@ -92,12 +92,12 @@ export async function runCli(args: readonly string[], io: CommandIo): Promise<Ex
     .locale('en')
     .updateStrings(WORDING)
     .fail((message, error) => {
-      // yargs says some faults of the command line by an error of its own; any other is ours.
+      // yargs reports some faults of the command line by an error of its own; any other error is ours.
       if (error && error.name !== 'YError') throw error;
       throw wrongUse(message || error.message, args);
     })
-    // With a callback yargs hands over the help, the version and what a shell completes, and prints nothing
-    // itself.
+    // With a callback yargs hands over the help, the version and the completions of a shell, and prints
+    // nothing itself.
     .parseAsync([...args], {}, (_error, _argv, output) => {
       said = output;
     });
@@ -105,7 +105,7 @@ export async function runCli(args: readonly string[], io: CommandIo): Promise<Ex
   return call.run === null ? EXIT.done : call.run(io);
 }
 
-/** A command in the tree of commands: `above` are the names of those above it. */
+/** A command in the tree of commands. `above`: the names of those above it. */
 interface Listed extends Omit<CommandEntry, 'load'> {
   /** Null where it was not loaded. */
   readonly command: Command | null;

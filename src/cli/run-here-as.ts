@@ -4,8 +4,8 @@ import type { CommandIo } from './command.js';
 import { EXIT, type ExitCode } from './print-error.js';
 
 /**
- * Runs a command of llm-bridge as another user, prints what it says as if this one had said it, and answers
- * its exit code. `reword` changes what it prints on standard output. Throws BridgeError as runAsUser does.
+ * Runs a command of llm-bridge as another user, prints what it says as if this process had said it, and
+ * returns its exit code. `reword` changes what goes to standard output. Throws BridgeError as runAsUser does.
  */
 export async function runHereAs(
   ids: UserIds,

@@ -30,7 +30,7 @@ export const SERVICE_OPTIONS = [
   OPTIONS.platform,
 ] as const;
 
-/** What the command of a role takes beyond that, and what means something to a service. */
+/** The options of a role besides those, without the ones that mean nothing to a service. */
 function settingsOf(role: ServiceRole): readonly Option[] {
   return ROLE_OPTIONS[role].filter(
     (one) => !one.isForOneRun && SERVICE_OPTIONS.every(({ name }) => name !== one.name),
@@ -38,8 +38,8 @@ function settingsOf(role: ServiceRole): readonly Option[] {
 }
 
 /**
- * The options of all roles, each once, under the role that takes them. A new row of a role is among them by
- * itself. Variables do not stand for them: a service has a file for those, and what a person has set for
+ * The options of all roles, each once, under the first role that takes it. A new row of a role is among them
+ * by itself. Variables do not stand for them: a service has a file for those, and what a person has set for
  * another program must not get into a unit. The key is the exception, because it goes with the bridge, which
  * may come from a variable.
  */
@@ -61,8 +61,8 @@ export function roleSettings(): Option[] {
 }
 
 /**
- * What of the given values the command of a role gets. Throws BridgeError `usage` for an option of another
- * role, and for a secret: the command line of a service can be read by others.
+ * The given values that the command of a role gets. Throws BridgeError `usage` for an option of another role,
+ * and for a secret: others can read the command line of a service.
  */
 export function serviceSettings(
   role: ServiceRole,

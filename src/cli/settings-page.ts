@@ -5,13 +5,13 @@ import { COMMANDS } from './commands.js';
 import { helpOf, type Option, variableOf } from './option.js';
 import { EXIT } from './print-error.js';
 
-/** What one option is in the commands that take it in the same words. */
+/** A row of the page: an option, and the commands that describe it in the same words. */
 interface Line {
   readonly option: Option;
   readonly commands: string[];
 }
 
-/** The text of docs/settings.md, made of the tables that the program itself works by. */
+/** The text of docs/settings.md, made of the tables that the program itself uses. */
 export async function settingsPage(): Promise<string> {
   return `${[
     '# Settings',
@@ -105,7 +105,7 @@ const OTHER_VARIABLES: readonly (readonly [variable: string, says: string])[] = 
   ['`NO_COLOR`', 'No colours'],
 ];
 
-/** The options of all commands in their order, each once where all commands say the same of it. */
+/** The options of all commands in their order, each once where all commands describe it alike. */
 async function optionLines(): Promise<Line[]> {
   const lines: Line[] = [];
   for (const entry of COMMANDS) {
@@ -118,7 +118,7 @@ async function optionLines(): Promise<Line[]> {
       }
     }
   }
-  // What has one name stands together, whatever command brought it.
+  // Rows of one name stand together, whichever commands they are of.
   const names = [...new Set(lines.map(({ option }) => option.name))];
   return names.flatMap((name) => lines.filter((line) => line.option.name === name));
 }

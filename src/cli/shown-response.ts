@@ -1,9 +1,9 @@
 import type { TaskResponse } from '../protocol/request.js';
 
 /**
- * What of a response is printed in place of a text, as JSON: the calls of tools where the model calls some,
- * else the vector where there are embeddings (a list of them where there are several). Undefined where there
- * is neither: then the text is printed, or the whole body where there is none.
+ * The part of a response that is printed in place of a text, as JSON: the calls of tools where the model
+ * calls some, else the vector where there are embeddings (a list where there are several). Undefined where
+ * there is neither: then the text is printed, or the whole body where there is none.
  */
 export function shownResponse({ body }: Pick<TaskResponse, 'body'>): unknown {
   const calls = toolCalls(body);

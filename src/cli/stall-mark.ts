@@ -1,20 +1,20 @@
 import pc from 'picocolors';
 
-/** So long after the last piece an answer stands still. Milliseconds. */
+/** An answer stands still when no piece has come for this long. Milliseconds. */
 const STALL_MS = 3_000;
 
-/** How long each frame stands, as of the spinner before an answer. Milliseconds. */
+/** How long each frame is shown, as in the spinner before an answer. Milliseconds. */
 const FRAME_MS = 120;
 
 /** One cell each in every terminal. */
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
-/** A step to the left, and all behind it in the row is cleared. */
+/** Moves the cursor a cell to the left, and clears the rest of the row. */
 const TAKE_BACK = '\b\u001b[K';
 
 /**
- * A turning sign behind an answer that stands still, so that it is not taken for a whole one or for a broken
- * one. It is one cell wide and taken back by a step to the left, so nothing else is overwritten.
+ * A turning sign behind an answer that stands still, so that nobody takes it for a whole one or a broken one.
+ * It is one cell wide and is taken back by a step to the left, so nothing else is overwritten.
  */
 export class StallMark {
   readonly #write: (text: string) => void;
@@ -32,7 +32,7 @@ export class StallMark {
     this.#fits = fits;
   }
 
-  /** Something was written, and the next is waited for. */
+  /** A piece was written, and the next one is waited for. */
   wait(): void {
     this.clear();
     this.#waiting = setTimeout(() => this.#show(), STALL_MS);

@@ -9,7 +9,7 @@ import type { TASK_OPTIONS } from './options/task-options.js';
 import type { POSITIONALS } from './options.js';
 import { readStdin } from './read-stdin.js';
 
-/** What `ask` gets of the command line that is about the task itself. */
+/** The arguments of `ask` that are about the task itself. */
 type TaskArgs = CommandArgs<[typeof POSITIONALS.prompt], typeof TASK_OPTIONS>;
 
 /**
@@ -31,7 +31,7 @@ export async function taskFieldsOf(args: TaskArgs): Promise<TaskJson> {
     seed: args.seed,
     stop: args.stop,
   });
-  // Only what is given: an undefined one would blot out the file's.
+  // Only those that are given: an undefined one would hide that of the file.
   const options = { ...rest.options, ...given };
   return defined({
     ...rest,

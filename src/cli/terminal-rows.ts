@@ -1,4 +1,4 @@
-/** What a terminal may do with a text: each width that it had since the text was begun, and its height. */
+/** The size of a terminal: each width that it has had since the text was begun, and its height. */
 export interface TerminalSize {
   readonly widths: readonly number[];
   readonly rows: number;
@@ -12,7 +12,7 @@ export interface TerminalSize {
  * not.
  */
 export function certainRows(text: string, { widths, rows }: TerminalSize): number | null {
-  // Even of the narrowest characters no more fits, but for those without a width, which are not certain.
+  // No more fits, even of the narrowest characters; those without a width are not certain anyway.
   if (text.length > rows * Math.max(...widths) * 2) return null;
   let certain: number | null = null;
   for (const width of widths) {

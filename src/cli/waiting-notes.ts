@@ -6,8 +6,9 @@ import { printWarning } from './print-error.js';
 
 /**
  * Says on stderr that nobody can answer, and since when: no agent is there, or none that reaches a model
- * server. Once, and again only after somebody came back, which it says as well. For where no spinner is
- * shown: a program's log tells why it waits. `byItselfS`: how long it is waited for where nobody said it.
+ * server. It says so once, and again only after somebody came back, which it says as well. Used where no
+ * spinner is shown: the log of a program tells why it waits. `byItselfS`: the wait that counts because the
+ * asker set none, in seconds.
  */
 export function waitingNotes(byItselfS: number | null = null): (waiting: Waiting) => void {
   let isMissed = false;

@@ -14,7 +14,7 @@ export interface WaitingSpinner {
   readonly isShown: boolean;
   asked(task: string): void;
   waits(waiting: Waiting): void;
-  /** Takes it off the terminal, where something else is to stand. */
+  /** Takes it off the terminal, so that something else can stand there. */
   giveWay(): void;
   /** Puts it there again. */
   comeBack(): void;
@@ -22,8 +22,8 @@ export interface WaitingSpinner {
 }
 
 /**
- * Shows on a terminal what an answer is waiting for, and for how long; elsewhere nothing. `spinner`: one that
- * is open, for whoever waits again and again.
+ * Shows on a terminal what an answer is waiting for, and for how long; elsewhere nothing. `spinner`: that of
+ * a command that waits again and again.
  */
 export function waitingSpinner(spinner = openSpinner()): WaitingSpinner {
   let timer: NodeJS.Timeout | null = null;
@@ -59,7 +59,7 @@ export function waitingSpinner(spinner = openSpinner()): WaitingSpinner {
         begin(`asked as ${id}, seen by ${oneLine(work.agent)}, ${doingOf(work)}${about}`, forMs);
       } else {
         const problem = attendanceProblem(waiting.attendance, waiting.nowMs);
-        // The time goes on: it is that since the question.
+        // The time goes on: it counts since the question.
         const who = problem === null ? '' : `${oneLine(problem.text)}; `;
         doing = `${who}asked as ${id}, waiting for an agent${problem === null ? lineOf(waiting.line) : ''}`;
       }

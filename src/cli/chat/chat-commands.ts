@@ -3,7 +3,7 @@ import pc from 'picocolors';
 /** A line that begins like this is a command, and no question: `/model`, and not `/etc/passwd`. */
 export const COMMAND = /^\/([a-z]+)(?:[ \t]+(\S.*))?$/;
 
-/** What the chat's own commands do. */
+/** The text of `/help`. */
 export const HELP = [
   '/model [NAME]  the model that is asked from now on; without a name, which one that is',
   '/retry         ask the last question again, in the place of its answer',

@@ -49,7 +49,7 @@ export class ChatSession {
     this.#parts = parts;
     this.#model = parts.fields.model;
     const { out } = parts;
-    // Each answer listens for itself; of all of them the terminal has one listener.
+    // Each answer sets its own listener; the terminal has one for all of them.
     if (parts.isTerminal) out.onResize(() => this.#onResize());
     this.#live = parts.isTerminal
       ? {
@@ -168,7 +168,7 @@ export class ChatSession {
         this.#fail(`no answer yet; the task stays asked: ${outcome.task}`, `${later}; or end it: ${cancel}`);
       }
     } catch (error) {
-      // Where nothing can be written, or nobody watches, there is nobody to go on with.
+      // Where nothing can be written, or no person watches, the chat is over.
       if (out.failed.aborted || (!isTerminal && !stop.signal.aborted)) throw error;
       this.#hasFailed = true;
       printError(error);

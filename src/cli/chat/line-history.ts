@@ -4,13 +4,13 @@ import path from 'node:path';
 import envPaths from 'env-paths';
 import writeFileAtomic from 'write-file-atomic';
 
-/** As many lines as a person scrolls back to; twice as many may stand in the file. */
+/** How many lines are kept for the arrow keys; twice as many may stand in the file. */
 export const MAX_KEPT_LINES = 1000;
 
 /** A longer line is a pasted text: it is in the record, and is not offered again. Characters. */
 const MAX_LINE_CHARS = 10_000;
 
-/** More is not read: not we wrote it. Bytes. */
+/** A larger file is not read: we did not write it. Bytes. */
 const MAX_FILE_BYTES = 32 * 1024 * 1024;
 
 /** What was typed before, for the arrow keys. */
@@ -34,8 +34,8 @@ export function lineHistoryFile(env: NodeJS.ProcessEnv): string {
 }
 
 /**
- * Reads the history from a file with a JSON string on each line, and makes the file (mode 0600) where there
- * is none: what people ask is nobody else's business. A line that is none is passed over. Rejects where it
+ * Reads the history from a file with a JSON string on each line, and makes the file where there is none, with
+ * mode 0600: what people ask is nobody else's business. Any other line is passed over. Rejects where it
  * cannot be read or written.
  */
 export async function openLineHistory(file: string): Promise<LineHistory> {

@@ -4,8 +4,8 @@ export interface LineSource {
   next(prompt: string): Promise<string | null>;
   /** What to do at Ctrl-C while nothing is read; null: nothing. */
   onInterrupt(act: (() => void) | null): void;
-  /** Ctrl-C by a signal, which does what the key does. */
+  /** A signal, which does what the key Ctrl-C does. */
   interrupt(): void;
-  /** Nothing more is read, what goes on is interrupted, and a terminal is left as it was. */
+  /** Reads nothing more, interrupts what goes on, and leaves a terminal as it was. */
   close(): void;
 }

@@ -7,7 +7,7 @@ export const NO_MARKS = '\u001b[?2004l';
 const BEGIN = '\u001b[200~';
 const END = '\u001b[201~';
 
-/** What comes of the keyboard: keys as a terminal sends them, or a text that was pasted. */
+/** What comes from the keyboard: keys as a terminal sends them, or a text that was pasted. */
 export type Typed = { readonly keys: string } | { readonly pasted: string };
 
 /** A longer paste is cut: no bridge takes such a question. Characters. */
@@ -44,7 +44,7 @@ export class PasteFilter {
     }
   }
 
-  /** What was kept, where nothing follows it: a person has pressed Escape. */
+  /** What was kept and is no mark, because nothing follows it: a person has pressed Escape. */
   flush(): Typed[] {
     const typed: Typed[] = [];
     if (this.#pasted !== null) return typed;

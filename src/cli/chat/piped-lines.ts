@@ -24,7 +24,7 @@ export class PipedLines implements LineSource {
     this.#interrupt = act;
   }
 
-  /** Nothing more is read. */
+  /** Reads nothing more: a program that sends a signal wants the chat to end. */
   interrupt(): void {
     this.close();
   }

@@ -8,25 +8,25 @@ import { MARK_PASTES, NO_MARKS, PasteFilter, type Typed } from './paste-filter.j
 
 const CTRL_C = '\u0003';
 
-/** Stands in the line for a text that was pasted, until that takes its place. No keyboard has it. */
+/** Stands in the line for a pasted text until that takes its place. No keyboard has this character. */
 const PASTE_KEY = '\uf8fe';
 
-/** A lone Escape is held so long, because a mark may begin with it. Milliseconds. */
+/** A lone Escape is held for this long, because a mark may begin with it. Milliseconds. */
 const ESCAPE_MS = 50;
 
 /** What is typed while an answer is written is kept for the next line, up to this. Characters. */
 const MAX_AHEAD_CHARS = 64 * 1024;
 
 /**
- * Node types the first two as fixed; to set both and draw again is how a line is exchanged. The third begins
- * a new line, as Enter does, without telling anybody.
+ * Node's types have the first two as read-only; a line is exchanged by setting both and drawing again. The
+ * third begins a new line, as Enter does, but without the event.
  */
 type Editable = { -readonly [Key in 'line' | 'cursor']: Interface[Key] } & { clearLine(): void };
 
 /**
- * Lines from a terminal, edited by Node's readline. What is pasted is one text, however many lines it has.
- * Between two lines the terminal stays as it is for editing: nothing that is typed then stands in the middle
- * of an answer, and it is there at the next line.
+ * Lines from a terminal, edited by Node's readline. A pasted text is one line of the chat, however many lines
+ * it has. Between two lines the terminal stays in raw mode: what is typed then does not stand in the middle
+ * of an answer, and is there at the next line.
  */
 export class TerminalLines implements LineSource {
   readonly #input: ReadStream;
@@ -44,7 +44,7 @@ export class TerminalLines implements LineSource {
   #isOver = false;
   #escape: NodeJS.Timeout | undefined;
 
-  /** `history`: earlier lines, the newest first. `hint`: said at Ctrl-C where nothing is typed. */
+  /** `history`: earlier lines, the newest first. `hint`: printed at Ctrl-C where nothing is typed. */
   constructor(
     { input, output }: { readonly input: ReadStream; readonly output: WriteStream },
     { history, hint }: { readonly history: readonly string[]; readonly hint: string },
@@ -54,7 +54,7 @@ export class TerminalLines implements LineSource {
     this.#keys = new PassThrough();
     this.#keys.isTTY = true;
     this.#keys.setRawMode = (on) => input.setRawMode(on);
-    // Readline draws its line again at every change of the size, also in the middle of an answer.
+    // Readline would draw its line again at every change of the size, also in the middle of an answer.
     this.#screen = new Writable({
       decodeStrings: false,
       write: (text: string, _encoding, done) => void output.write(text, () => done()),
@@ -68,7 +68,7 @@ export class TerminalLines implements LineSource {
     this.#readline.on('line', (line) => this.#take(line));
     this.#readline.on('SIGINT', () => this.#clear(hint));
     this.#readline.on('close', () => this.#end());
-    // Readline's own listener comes first: the key stands in the line by now.
+    // Readline's own listener came first, so the key stands in the line already.
     this.#keys.on('keypress', (key: string | undefined) => {
       if (key === PASTE_KEY) this.#putPasted();
     });
@@ -98,7 +98,7 @@ export class TerminalLines implements LineSource {
     this.#interrupt = act;
   }
 
-  /** Ctrl-C by a signal from elsewhere, which does what the key does. */
+  /** A signal from elsewhere, which does what the key Ctrl-C does. */
   interrupt(): void {
     if (this.#wanted === null) this.#interrupt?.();
     else this.#readline.emit('SIGINT');
@@ -138,7 +138,7 @@ export class TerminalLines implements LineSource {
     }
     const at = text.lastIndexOf(CTRL_C);
     if (at >= 0) {
-      // As in a shell, it takes back what was typed before it.
+      // As in a shell, Ctrl-C discards what was typed before it.
       this.#ahead = '';
       this.#interrupt?.();
     }

@@ -56,7 +56,7 @@ export const agentCommand = defineCommand({
   },
 });
 
-/** Both, or neither. Throws BridgeError `usage` for one alone. */
+/** Both options, or neither. Throws BridgeError `usage` for one alone. */
 function idleOf(args: {
   readonly idleAfter: number | undefined;
   readonly idleCommand: string | undefined;

@@ -52,7 +52,7 @@ export const askCommand = defineCommand({
     const { reply_to: fromFile, ...fields } = await askedFieldsOf(args);
     const signal = stopSignal();
     const later = (task: string) => laterCommand('answer', task, args);
-    // To ask again would be another task: what is lost when the output cannot be written is fetched instead.
+    // To ask again would make another task: where the output cannot be written, the answer is fetched later.
     const remedy = (task: string) =>
       `it is asked all the same; make room where the output goes, then: ${later(task)}`;
     const isShownLive = isLive(args, out);
@@ -94,14 +94,14 @@ export const askCommand = defineCommand({
   },
 });
 
-/** Who set no time is told that there was one. */
+/** An asker who set no time is told that there was one. */
 function withinDefault(timeoutS: number | null): string {
   return timeoutS === null ? '' : ` within ${formatDuration(timeoutS * 1000)} (--timeout sets it)`;
 }
 
 /**
- * Tokens are for a person who watches: elsewhere the answer is printed once, whole. Equal tasks are equal
- * byte for byte, so one that may share the answer of another does not ask for more than that.
+ * Tokens are for a person who watches: elsewhere the answer is printed once, whole. A task that asks for a
+ * stream has other bytes, and with --dedup a task must have the same bytes as an equal one.
  */
 function isLive(
   args: { wait: boolean; json: boolean; dedup: boolean; stream: boolean },

@@ -55,7 +55,7 @@ const resultsCommand = defineCommand({
       const batch = await requireBatch(index, args.batch);
       const kind = args.errors ? 'errors' : 'output';
       const status = batchStatus(factsOfKnown(batch), nowMs);
-      // What waits for its answer is no error yet.
+      // A request that still waits for its answer is no error yet.
       if (isOver(status) || kind === 'output')
         for await (const line of batchResults(view, batch, kind)) await out.jsonLine(line.trimEnd());
       if (isOver(status)) return EXIT.done;

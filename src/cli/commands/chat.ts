@@ -49,7 +49,7 @@ export const chatCommand = defineCommand({
     'Each question is a task that replies to the one before it, so the record has the conversation. Where standard input or output is no terminal, each line of standard input is a question.',
   async run(args, { out, env }) {
     const fields = fieldsOf(args);
-    // Faults of the options are told before anybody is connected to, and not at the first question.
+    // Faults of the options are told before anything is opened, and not at the first question.
     draftTask({ ...fields, prompt: 'a question' }, { nowMs: Date.now(), dedup: true });
     const isTerminal = process.stdin.isTTY === true && out.isTerminal;
     const { conversation, standing } = await Conversation.open(accessOf(args, env), {

@@ -58,12 +58,12 @@ export const doctorCommand = defineCommand({
     function optionsFor({ repo, ssh = {} }: BridgeAccess, at: number): DoctorOptions {
       return {
         ...{ repo, ssh, role: args.role, authorizedKeysFile: args.authorizedKeys, fix: args.fix, env },
-        // As an agent of several bridges has them.
+        // An agent of several bridges has a folder for each in that one.
         stateDir: isOne || args.stateDir === undefined ? args.stateDir : stateDirIn(args.stateDir, repo),
         ...{ order: args.backend, model: args.model, allowCloud: args.allowCloud },
         ...pickBackendUrls(args),
         ...pickTokenFiles(args),
-        // The model servers are the same for all.
+        // The model servers are the same for all bridges: one word is enough.
         generate: args.generate && at === 0,
         now: Date.now,
       };

@@ -33,7 +33,7 @@ export const ingestCommand = defineCommand({
 
 async function catchUp(repo: Repository, asJson: boolean, out: Output): Promise<void> {
   const { added, lastSeq, repairedBytes } = await ingest(repo, { now: Date.now });
-  // Also where nothing was added: an ingest by a timer is what tries failed executables again.
+  // Also where nothing was added: an ingest that a timer starts is what tries failed executables again.
   await tellOnAnswer(repo);
   if (asJson) return out.json({ added, last_seq: lastSeq, repaired_bytes: repairedBytes });
   const repaired =

@@ -9,10 +9,10 @@ import { OPTIONS, POSITIONALS } from '../options.js';
 import { EXIT } from '../print-error.js';
 import { runHereAs } from '../run-here-as.js';
 
-/** The user who owns the bridge of a machine, as the pages call it. */
+/** The user who owns a bridge that root makes; the documentation uses this name. */
 const SYSTEM_USER = 'bridge';
 
-/** Stands in the address for the name of the server, which only root can tell with its port. */
+/** Stands in the address for the name of the server: only root can tell it together with the port of sshd. */
 const SERVER = '<server>';
 
 /** `llm-bridge init <repo>` */
@@ -42,7 +42,7 @@ export const initCommand = defineCommand({
   },
 });
 
-/** Who owns what is made here. Not $USER: after `su` it may name who was there before, and cron has none. */
+/** Who owns what is made here. Not $USER: after `su` it may name the user before, and cron has none. */
 function ownName(): string {
   try {
     return os.userInfo().username;
@@ -52,7 +52,7 @@ function ownName(): string {
   }
 }
 
-/** Ready to paste, once the name of the server stands in the place for it. */
+/** The address, quoted where a shell needs that, once the name of the server stands in it. */
 function quoteAddress(address: string): string {
   const plain = address.replace(SERVER, 'server');
   const isPlain = shellQuote(plain) === plain;

@@ -100,7 +100,7 @@ export const joinCommand = defineCommand({
   },
 });
 
-/** By which name the bridge is saved, and with which key, as far as that is known. */
+/** The name by which the bridge is saved, and its key, where that is known. */
 async function savedBy(
   args: {
     readonly address: string;
@@ -120,7 +120,7 @@ async function savedBy(
   return { profile: name, identity: args.identity ?? before?.identity };
 }
 
-/** Runs doctor, and prints what is not in order; whether nothing is broken. */
+/** Runs doctor, and prints what is not in order. Returns whether nothing is broken. */
 async function examine(
   options: Omit<DoctorOptions, 'fix' | 'generate' | 'now'>,
   { out }: CommandIo,
@@ -137,7 +137,7 @@ async function examine(
   return isSound;
 }
 
-/** Who may let a key in. Some keep a bridge as root. */
+/** The users who may let a key in. Some people keep a bridge as root. */
 function ownerOrRoot(owner: string): string {
   return owner === 'root' ? owner : `${owner} or root`;
 }

@@ -26,7 +26,7 @@ const addCommand = defineCommand({
     requireName(name, 'a key');
     const given =
       args.key === '-' ? await readStdin(MAX_KEY_BYTES, 'give the public half of one key') : args.key;
-    // Here, because the owner of the bridge need not be able to read the file.
+    // Read here, because the owner of the bridge may not be able to read the file.
     const { type, blob } = await publicKeyOf(given);
     const key = `${type} ${blob}`;
     const words = ['add', name, '--role', role, '--key', key];
@@ -85,9 +85,9 @@ export const keyCommand = defineGroup({
 const MAX_KEY_BYTES = 64 * 1024;
 
 /**
- * Works on the keys of a bridge, and prints what that says. The line that join prints is pasted as root as
- * well as by the owner, so root has it done by the owner, with these words: nothing that the owner has to
- * write later is then root's.
+ * Works on the keys of a bridge, and prints the result. The line that join prints may be pasted as root, so
+ * root runs the command with these words as the owner: otherwise files that the owner has to write later
+ * would belong to root.
  */
 async function inStore(
   { repo, authorizedKeys }: { readonly repo: string; readonly authorizedKeys: string | undefined },

@@ -12,7 +12,7 @@ import { accessOf, SSH_OPTIONS } from '../options/bridge-options.js';
 import { OPTIONS } from '../options.js';
 import { EXIT } from '../print-error.js';
 
-/** A person reads no more of those that wait. Programs, and who asks for this state, get all. */
+/** A person reads no more of those that wait. Programs, and a person who names a state, get all. */
 const SHOWN_PENDING = 200;
 
 /** `llm-bridge list --repo R` */

@@ -63,19 +63,20 @@ export const logCommand = defineCommand({
       for await (const line of lines)
         await (args.json ? to.jsonLine(line) : to.print(formatRecord(line, time)));
     };
-    // A pager takes the screen: not before there is something to show, nor where reading fails at once.
+    // A pager takes the screen, so it starts only once there is something to show, and reading has not
+    // failed.
     if (isPaged) await paged(out, env, print((await lookAhead(records, 0)).all));
     else await print(records)(out);
     return EXIT.done;
   },
 });
 
-/** What is shown of a record; one from history has no `seq` and no `ingested_at`. */
+/** The fields of a record; one from history has no `seq` and no `ingested_at`. */
 const shownSchema = logRecordSchema.partial({ seq: true, ingested_at: true });
 
 /**
- * A record as a person reads it: a head line, the question, the answer. A line that is none is shown as it
- * is.
+ * A record as a person reads it: a head line, the question, the answer. A line that is no record is shown as
+ * it is, without control characters.
  */
 function formatRecord(line: string, time: (iso: string) => string): string {
   const record = parseLogLine(shownSchema, line);

@@ -14,7 +14,7 @@ import { stopSignal } from '../stop-signal.js';
 /** One of several bridges that cannot be read is tried again after this time. Milliseconds. */
 const AGAIN_MS = 10_000;
 
-/** Of the tasks that wait a person is shown the first ones; the others are counted. */
+/** How many of the tasks that wait a person is shown, the first ones; the others are counted. */
 const SHOWN_PENDING = 20;
 
 /** `llm-bridge status --repo R` */
@@ -42,12 +42,12 @@ export const statusCommand = defineCommand({
   },
 });
 
-/** A person sees those that are next at a glance; programs get all. */
+/** A person sees at a glance which are next; programs get all. */
 function shown(isJson: boolean): Pick<StatusOptions, 'shownPending'> {
   return isJson ? {} : { shownPending: SHOWN_PENDING };
 }
 
-/** Prints each as soon as those before it are there. One that cannot be read holds up no other. */
+/** Reads all at the same time, then prints them in their order. One that cannot be read is reported. */
 async function printAll(bridges: readonly NamedAccess[], isJson: boolean, out: Output): Promise<ExitCode> {
   let code: ExitCode = EXIT.done;
   const reads = bridges.map(async ({ access }) => {
@@ -64,8 +64,8 @@ async function printAll(bridges: readonly NamedAccess[], isJson: boolean, out: O
 }
 
 /**
- * Shows all, and again whenever one of them has changed, until the signal aborts. Where each line is JSON,
- * what is wrong with one goes to standard error, once.
+ * Shows all, and again whenever one of them has changed, until the signal aborts. Where the output is JSON, a
+ * problem of one goes to standard error, once.
  */
 async function watchAll(
   bridges: readonly NamedAccess[],
@@ -104,7 +104,7 @@ async function watchAll(
   return EXIT.done;
 }
 
-/** The same error, which says of which bridge. */
+/** The same error, with the name of the bridge. */
 function ofBridge(error: unknown, name: string): unknown {
   if (!(error instanceof BridgeError)) return error;
   const { code, remedy, retryable } = error;

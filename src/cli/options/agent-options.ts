@@ -140,7 +140,7 @@ export const AGENT_ROWS = {
   }),
 } as const;
 
-/** Where each model server listens: a row for each of them, from its description. */
+/** Rows for where each model server listens, made of the list of model servers. */
 export const BACKEND_URL_OPTIONS = BACKENDS.map(({ urlOption, title, ownUrl, defaultUrl }) =>
   option(urlOption, {
     kind: 'url',
@@ -154,7 +154,7 @@ function defaultAddress(variable: string | undefined, url: string | null): strin
   return variable === undefined ? url : `what ${variable} says, else ${url}`;
 }
 
-/** The file with the token of each model server that knows tokens. */
+/** Rows for the file with the token of each model server that takes tokens. */
 export const BACKEND_TOKEN_OPTIONS = BACKENDS.flatMap(({ title, token }) =>
   token === null
     ? []

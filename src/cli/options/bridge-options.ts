@@ -8,7 +8,7 @@ import { principalNameSchema } from '../../protocol/names.js';
 import { profileNamed } from '../fill-from-profile.js';
 import { grouped, type OptionValues, option } from '../option.js';
 
-/** The path of a bridge on this machine. An address elsewhere would be taken for a strange path. */
+/** The path of a bridge on this machine. Without this, an address elsewhere would be read as a path. */
 export const LOCAL_REPO = z
   .string()
   .min(1, 'is empty')
@@ -51,7 +51,7 @@ export const BRIDGE_ROWS = {
   }),
 } as const;
 
-/** Of every command that may go over ssh. */
+/** The options of every command that may go over ssh. */
 export const SSH_OPTIONS = grouped('SSH:', [BRIDGE_ROWS.identity, BRIDGE_ROWS.acceptNewHostKey]);
 
 /** The bridge that a command's arguments name, and how to come in. */
@@ -79,7 +79,7 @@ export function accessesOf(
 }
 
 /**
- * The same, each with what it is called beside the others. Throws BridgeError `usage` for one named twice.
+ * The same, each with its name beside the others. Throws BridgeError `usage` for one that is named twice.
  */
 export function namedAccessesOf(
   args: { readonly repo: readonly string[] } & OptionValues<typeof SSH_OPTIONS>,
@@ -99,7 +99,7 @@ export function namedAccessesOf(
   return accesses.map((access, at) => ({ name: names[at] ?? '', access }));
 }
 
-/** A bridge that a command's arguments name, and what it is called beside others. */
+/** A bridge that a command's arguments name, and its name beside others. */
 export interface NamedAccess {
   readonly name: string;
   readonly access: BridgeAccess;

@@ -4,13 +4,13 @@ import { ANSWER_ERROR_CODES } from '../../protocol/answer.js';
 import { numberValue, option } from '../option.js';
 import { INSTANT_FORMS, readInstant } from '../read-instant.js';
 
-/** As many records as `log` shows to a person who does not say. */
+/** How many records `log` shows to a person who does not say. */
 export const SHOWN_ON_TERMINAL = 20;
 
 /** What `log --status` takes. */
 const STATUSES = ['ok', 'cached', 'error', ...ANSWER_ERROR_CODES] as const;
 
-/** A point in time, milliseconds since the epoch; `isEnd`: of a day its end. */
+/** A point in time, milliseconds since the epoch. `isEnd`: a day means its end. */
 function instantValue(isEnd: boolean) {
   return z.string().transform((text, context): number => {
     const at = readInstant(text, new Date(), isEnd);

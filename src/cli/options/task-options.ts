@@ -5,8 +5,8 @@ import { backendNameSchema } from '../../protocol/names.js';
 import { grouped, numberValue, option } from '../option.js';
 
 /**
- * A person sees what is waited for, and leaves when it is enough. A program that nobody watches must not hang
- * for as long as a task lives. Seconds.
+ * How long a program waits that sets no time: nobody watches it, and it must not hang for as long as a task
+ * lives. A person sees what is waited for, and can leave. Seconds.
  */
 export const DEFAULT_TIMEOUT_S = 3600;
 
@@ -145,7 +145,7 @@ export const TASK_ROWS = {
   }),
 } as const;
 
-/** Of `ask`: what is asked as an API call. */
+/** Options of `ask`: what is asked as an API call. */
 export const REQUEST_OPTIONS = grouped('An API call:', [
   TASK_ROWS.request,
   TASK_ROWS.batch,
@@ -154,7 +154,7 @@ export const REQUEST_OPTIONS = grouped('An API call:', [
   TASK_ROWS.tools,
 ]);
 
-/** Of `ask`: the fields of a `task.json`. */
+/** Options of `ask`: the fields of a `task.json`. */
 export const TASK_OPTIONS = grouped('The task:', [
   TASK_ROWS.file,
   TASK_ROWS.taskModel,
