@@ -1,7 +1,7 @@
 // Puts the command line into few files, in place of what tsc made of it. A command is started for every
 // question of a bot, and Node takes 55 ms to find and read the 150 files of zod, yargs and ours one by one
-// (Node alone: 16, a command: 130 to 210). What is loaded where it is needed stays a file of its own, and all
-// other packages stay packages.
+// (Node alone: 16, a command: 130 to 210). Code that is imported only when it is needed stays a file of its
+// own, and all other packages stay packages.
 import { readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -12,8 +12,8 @@ const BUNDLED = ['zod', 'yargs'];
 
 /**
  * yargs lays out the help of every command that it runs, in case somebody calls `showHelp` later, which we
- * never do, and loads what measures the columns of a text: `Intl.Segmenter` and the Unicode tables behind it.
- * Together they are a fifth of what `ask` takes. Here the layout is loaded when a help is shown.
+ * never do. For that it loads `Intl.Segmenter` and its Unicode tables, to measure the columns of a text.
+ * Together this is a fifth of the time that `ask` takes. Here the layout is loaded when a help is shown.
  */
 const lazyHelp = {
   name: 'lazy-help',
@@ -39,8 +39,8 @@ rmSync(`${root}dist/cli`, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
   plugins: [lazyHelp],
-  // The second is started by an agent that has run for weeks, maybe: it has a name that another version has
-  // as well.
+  // The second is started by an agent that may have run for weeks, so it must have the same name in every
+  // version.
   entryPoints: ['src/cli/main.ts', 'src/agent/format/schema-worker.js'],
   entryNames: '[name]',
   outdir: 'dist/cli',

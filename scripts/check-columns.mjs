@@ -1,4 +1,4 @@
-// A comment line is at most 110 columns wide, as code is. The formatter wraps code and leaves comments alone.
+// Checks that no comment is wider than 110 columns, as code is. The formatter wraps code, but not comments.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 

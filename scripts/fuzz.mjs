@@ -1,6 +1,6 @@
-// Runs the fuzz tests longer than the suite does: npm run fuzz -- [--runs N] [--seconds S] [--seed X] Ends
-// after so many runs of each property or so many seconds in all, whichever comes first. The seed is printed;
-// the same seed gives the same inputs.
+// Runs the fuzz tests longer than the suite does: npm run fuzz -- [--runs N] [--seconds S] [--seed X]
+// Ends after so many runs of each property or so many seconds in all, whichever comes first. The seed is
+// printed; the same seed gives the same inputs.
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 

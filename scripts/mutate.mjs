@@ -15,13 +15,14 @@ import { Instrumenter } from '@stryker-mutator/instrumenter';
 import { build } from 'esbuild';
 
 const LEAST = 0.9;
-/** So many mutants are tried in one process: what each has loaded stays in its memory. */
+/** How many mutants are tried in one process: what each has loaded stays in its memory. */
 const IN_ONE_PROCESS = 25;
-/** A mutant that is asked for so often never ends: it is a hundred times for each byte of all vectors. */
+/** A mutant that is reached this often never ends: it is a hundred times for each byte of all vectors. */
 const MAX_HITS = 300_000_000;
 /**
- * One that loops where nothing is counted never ends either. What a mutant may take of the processor: nearly
- * three times what all vectors take. By the clock a busy machine would end others, too. Milliseconds.
+ * One that loops where nothing is counted never ends either. This is the processor time that a mutant may
+ * take: nearly three times that of all vectors. By the clock, a busy machine would end others, too.
+ * Milliseconds.
  */
 const MAX_CPU_MS = 20_000;
 /** Ends the process where one turn takes too much of the processor; the turns are counted in `turn`. */
@@ -59,7 +60,7 @@ const folder = path.join(
   `llm-bridge-mutate-${values.part.replace('/', '-')}${values.file ?? ''}`,
 );
 const bundle = path.join(folder, 'judge.mjs');
-/** The tests by what each takes, the cheapest first: most mutants end at one of the first hundreds. */
+/** The tests by the time that each takes, the cheapest first: most mutants are noticed by one of those. */
 const orderFile = path.join(folder, 'order.json');
 
 if (values.try !== undefined) {
@@ -93,7 +94,7 @@ async function mutateProtocol() {
       ({ file, line, what }) =>
         file === mutant.file && mutant.line.includes(line) && new RegExp(what).test(mutant.what),
     );
-  // What is explained is not tried: such a mutant lives, and so it costs as much as ten others.
+  // Those that are explained are not tried: such a mutant survives, and so it costs as much as ten others.
   const unexplained = mine.filter((mutant) => !isExplained(mutant));
   const judged = unexplained.filter(
     (mutant) => !isWords(mutant) && !apart.some((one) => isInside(mutant, one)),
@@ -145,7 +146,7 @@ async function instrument() {
         setup({ onLoad }) {
           onLoad({ filter: /\.ts$/ }, async ({ path: file }) => {
             const contents = withoutCounting(broken.get(file) ?? (await readFile(file, 'utf8')));
-            // The bundle stands in another folder than what it is made of.
+            // The bundle is in another folder than the files that it is made of.
             const url = JSON.stringify(pathToFileURL(file).href);
             return { contents: contents.replaceAll('import.meta.url', url), loader: 'ts' };
           });
@@ -196,14 +197,14 @@ function isInside({ file, row, lines }, one) {
 /** The ids of those mutants that a vector notices. */
 function runJudges(ids) {
   const noticed = [];
-  // Where nothing is said, the judges themselves are broken.
+  // First the code as it is: where a vector is not met, no mutant can be judged.
   if (tryInProcess([null])[0]?.isNoticed !== false) throw new Error('the vectors are not met as the code is');
   for (let at = 0; at < ids.length; at += IN_ONE_PROCESS) {
     let left = ids.slice(at, at + IN_ONE_PROCESS);
     while (left.length > 0) {
       const found = tryInProcess(left);
       noticed.push(...found.filter(({ isNoticed }) => isNoticed).map(({ id }) => id));
-      // One that ends the process, or stands still, is noticed.
+      // A mutant that ends the process, or stands still, counts as noticed.
       if (found.length < left.length) noticed.push(left[found.length]);
       left = left.slice(found.length + 1);
     }
@@ -212,7 +213,7 @@ function runJudges(ids) {
   return noticed;
 }
 
-/** What became of the mutants that one process came to; with [null], of the code as it is. */
+/** What became of the mutants that one process has tried; with [null], of the code as it is. */
 function tryInProcess(ids) {
   const script = fileURLToPath(import.meta.url);
   const { stdout, stderr } = spawnSync(
@@ -257,7 +258,9 @@ async function tryMutants(ids) {
   }
 }
 
-/** Without counting how often each place is reached: it takes most of the time, and nobody asks here. */
+/**
+ * The code without the counting of how often each place is reached: that takes most of the time, for nothing.
+ */
 function withoutCounting(code) {
   return code.replace(/function stryCov_9fa48\(\) \{[\s\S]*?\n\}\n/, 'function stryCov_9fa48() {}\n');
 }

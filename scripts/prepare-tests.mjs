@@ -1,5 +1,6 @@
-// Sees to it that the programs the tests run are there: silent when they are, installs them on Debian as
-// root, and otherwise says what to install. Windows is left alone; only the unit tests run there.
+// Makes sure that the programs that the tests run are there. Where they are, it says nothing; on Debian, as
+// root, it installs them; otherwise it says what to install. On Windows it does nothing: only the unit tests
+// run there.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -76,15 +77,15 @@ function install(packages) {
     console.error(result.stderr.toString().trim());
     fail(`apt-get could not install ${packages.join(' ')}`, 'read what it said above');
   }
-  // The tests run an sshd of their own; nobody asked for one that comes up with the machine.
+  // The tests run an sshd of their own; nobody asked for one that starts with the machine.
   if (packages.includes('openssh-server')) spawnSync('update-rc.d', ['ssh', 'disable'], { stdio: 'ignore' });
 }
 
 function tryInstall(packages) {
   console.error(`prepare-tests: installing ${packages.join(', ')} with apt-get`);
   const command = ['install', '-y', '-q', '--no-install-recommends', ...packages];
-  // The lists of a fresh machine are missing or too old; where they are not, updating them is time for
-  // nothing.
+  // On a fresh machine the lists are missing or too old. Where they are not, updating them would only take
+  // time.
   const result = aptGet(command);
   if (result.status === 0) return result;
   aptGet(['update', '-q']);
@@ -97,8 +98,8 @@ function aptGet(args) {
     env: {
       ...process.env,
       DEBIAN_FRONTEND: 'noninteractive',
-      // Installing openssh-server starts it on port 22. These two keep System V init and systemd from it, and
-      // unlike a policy-rc.d nothing is left behind should this be interrupted.
+      // Installing openssh-server starts it on port 22. These keep System V init and systemd from that.
+      // Unlike a policy-rc.d, they leave nothing behind where this is interrupted.
       RUNLEVEL: '1',
       PREVLEVEL: 'N',
       SYSTEMD_OFFLINE: '1',

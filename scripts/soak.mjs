@@ -1,6 +1,7 @@
 // Runs the soak longer than the suite does: npm run soak -- [--tasks N] [--kills N] [--seconds S] [--seed X]
-// Goes on until there were so many tasks and so many kills, or the time is over; then one recovery, and the
-// check. The seed is printed; the same seed makes the same choices, though processes never run in step twice.
+// Goes on until there were so many tasks and so many kills, or the time is over; then come one recovery and
+// the check. The seed is printed; the same seed makes the same choices, but processes never run in step
+// twice.
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 

@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 
-/** What breaks first where Node changes: the units, the package as it is installed, and each program once. */
+/** The tests that break first where Node changes: the units, the installed package, and each program once. */
 const SMOKE = [
   'test/unit',
   'test/integration/cli',
@@ -15,7 +15,7 @@ const SMOKE = [
   ),
 ];
 
-// The tests have a home of their own, where npm does not find whom this machine trusts.
+// The tests have a home of their own, where npm does not find the certificates that this machine trusts.
 const cafile = spawnSync('npm', ['config', 'get', 'cafile'], { encoding: 'utf8' }).stdout.trim();
 const trust = existsSync(cafile) ? { npm_config_cafile: cafile } : {};
 
@@ -43,7 +43,7 @@ function passes(version) {
       return false;
     }
     console.log(`\n# ${spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim()}`);
-    // What starts a `node` of its own, as npm does, finds the same one.
+    // A program that starts `node` by itself, as npm does, finds the same one.
     const path = [dirname(node), process.env.PATH].join(delimiter);
     const args = ['node_modules/vitest/vitest.mjs', 'run', ...SMOKE];
     return (
