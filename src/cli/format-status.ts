@@ -69,11 +69,12 @@ function formatOpen(task: OpenTask, colour: (text: string) => string): string {
   return `  ${colour(shortId(task.task))} ${age}  ${oneLine(task.asker)}: ${oneLine(task.subject)}`;
 }
 
-/** `last 24 h: 12 answered, 2 errors (17 %)`, and how long it took. */
+/** `last 24 h: 12 answered, 1 error (8 %)`, and how long it took. */
 function formatRecent(recent: RecentFigures): string[] {
   if (recent.answered === 0) return [];
   const share = Math.round(100 * (recent.error_rate ?? 0));
-  const errors = recent.errors === 0 ? 'no errors' : `${recent.errors} errors (${share} %)`;
+  const failed = recent.errors === 1 ? '1 error' : `${recent.errors} errors`;
+  const errors = recent.errors === 0 ? 'no errors' : `${failed} (${share} %)`;
   const rate = recent.tokens_per_s === null ? '' : `, ${recent.tokens_per_s} tokens/s`;
   return [
     `  last ${recent.hours} h: ${recent.answered} answered, ${errors}`,

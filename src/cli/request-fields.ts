@@ -36,7 +36,7 @@ export async function askedFieldsOf(args: AskArgs): Promise<TaskJson> {
   if (ways.length > 1)
     throw usage(`--${ways[0]?.[0]} and --${ways[1]?.[0]} do not go together`, 'give one of them');
   if (path !== undefined && request === undefined)
-    throw usage('--path is of a request', 'give the body with --request FILE');
+    throw usage('--path belongs to --request', 'give the body with --request FILE');
   if (request !== undefined) return requestFields(args, request);
   if (embed !== undefined) return embedFields(args, embed);
   return tools === undefined ? taskFieldsOf(args) : toolFields(args, tools);
@@ -76,9 +76,9 @@ async function toolFields(args: AskArgs, file: string): Promise<TaskJson> {
     ...others
   } = await taskFieldsOf(args);
   if (request !== undefined)
-    throw usage('--tools goes not with a --file that is a request', 'put them into its body');
+    throw usage('--tools does not go with a --file that is a request', 'put them into its body');
   if (others.reply_to !== undefined)
-    throw usage('--tools goes not with "reply_to"', 'leave it out of the file');
+    throw usage('--tools does not go with "reply_to"', 'leave it out of the file');
   const { num_ctx: _leftToTheServer, ...same } = options;
   const own = messages ?? [{ role: 'user' as const, content: withImages(prompt ?? '', images) }];
   const body = {
@@ -145,7 +145,7 @@ function refuse(args: AskArgs, way: string, names: readonly string[]): void {
     way === 'request' || way === 'batch'
       ? 'put it into the body of the call, or leave it out'
       : 'leave it out, or send the whole call: --request FILE';
-  throw usage(`${shown} goes not with --${way}`, remedy);
+  throw usage(`${shown} does not go with --${way}`, remedy);
 }
 
 /** A file, or standard input for `-`, read as strictly as a message. */

@@ -68,7 +68,7 @@ export function brokeOff(task: string): ApiError {
 
 /** An agent has answered with something other than the response of an API. */
 export function noResponse(task: string): ApiError {
-  return new ApiError(`the answer to the task ${shortOf(task)} is none to an API call`, {
+  return new ApiError(`the answer to the task ${shortOf(task)} is not that of an API call`, {
     status: 502,
     code: 'no_response',
     task,

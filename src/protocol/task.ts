@@ -89,7 +89,7 @@ export const taskJsonSchema = z
     if (task.id === undefined) context.addIssue({ code: 'custom', message: 'a "request" needs an "id"' });
     for (const field of NOT_WITH_REQUEST) {
       if (task[field] === undefined) continue;
-      const message = 'goes not with "request": it is in the body of the call';
+      const message = 'does not go with "request": it is in the body of the call';
       context.addIssue({ code: 'custom', message, path: [field] });
     }
   })

@@ -183,7 +183,7 @@ test.each(['local', 'ssh'] as const)('status has figures of the last day, %s', a
   const { stdout } = await read(where, 'status');
   expect(stdout).toMatch(
     new RegExp(
-      `  last 24 h: ${records.length} answered, ${errors} errors \\(\\d+ %\\)\n    answer after    .* \\(median\\), .*\n    generating for  .* tokens/s\n`,
+      `  last 24 h: ${records.length} answered, ${errors} ${errors === 1 ? 'error' : 'errors'} \\(\\d+ %\\)\n    answer after    .* \\(median\\), .*\n    generating for  .* tokens/s\n`,
     ),
   );
 });

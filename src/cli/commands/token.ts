@@ -13,7 +13,7 @@ const addCommand = defineCommand({
     const token = await addToken(await findTokenFile(repo, env), name, Date.now());
     await out.print(
       token,
-      `make room where it goes, llm-bridge token remove ${name}, and add it again: it is not to be had twice`,
+      `make room where it goes, llm-bridge token remove ${name}, and add it again: it is printed only once`,
     );
     return EXIT.done;
   },
@@ -32,7 +32,7 @@ const listCommand = defineCommand({
 const removeCommand = defineCommand({
   positionals: [POSITIONALS.oldTokenName],
   options: [OPTIONS.repo],
-  examples: [['$0 token remove bot --repo /srv/llm-bridge/bridge.git', 'when it has got about']],
+  examples: [['$0 token remove bot --repo /srv/llm-bridge/bridge.git', 'when others may know it']],
   async run({ repo, name }, { out, env }) {
     const file = await findTokenFile(repo, env);
     await removeToken(file, name);

@@ -11,13 +11,13 @@ export const ADMIN_ROWS = {
     alias: 'n',
     value: numberValue.int().min(0),
     default: 20,
-    describe: 'Of those that are over, only the newest so many',
+    describe: 'Only so many of those that are over, the newest',
   }),
   state: option('state', {
     kind: 'text',
     choices: TASK_STATES,
     value: z.enum(TASK_STATES),
-    describe: 'Only those',
+    describe: 'Only tasks in this state',
   }),
   watch: option('watch', {
     kind: 'switch',
@@ -48,7 +48,7 @@ export const ADMIN_ROWS = {
   generate: option('generate', {
     kind: 'switch',
     negated: true,
-    describe: 'Do not let the model say a word',
+    describe: 'Do not let the model generate a word',
   }),
   authorizedKeys: option('authorized-keys', {
     kind: 'path',

@@ -119,7 +119,7 @@ export const AGENT_ROWS = {
       (ms) => ms <= MAX_AFTER_S * 1000,
       `must be at most ${formatDuration(MAX_AFTER_S * 1000)}`,
     ),
-    describe: 'Be a standby: answer only what has waited for so long, like 10m',
+    describe: 'Be a standby: answer only what has waited for this long, like 10m',
   }),
   idleAfter: option('idle-after', {
     kind: 'text',

@@ -34,7 +34,7 @@ export const GATEWAY_ROWS = {
     kind: 'seconds',
     default: DEFAULT_LINGER_S,
     value: numberValue.min(0).max(86_400),
-    describe: 'Seconds a task lives on whose last client has left, before it is cancelled',
+    describe: 'Seconds a task lives on after its last client has left; then it is cancelled',
   }),
   alias: option('alias', {
     kind: 'text',

@@ -31,7 +31,7 @@ export const LOG_ROWS = {
     kind: 'number',
     alias: 'n',
     value: numberValue.int().min(0),
-    describe: 'Only the newest so many',
+    describe: 'Only so many, the newest',
     byDefault: `${SHOWN_ON_TERMINAL} on a terminal, all elsewhere`,
   }),
   grep: option('grep', {
@@ -39,7 +39,7 @@ export const LOG_ROWS = {
     repeatable: true,
     value: z.string().min(1, 'is empty'),
     describe:
-      'Only records with this text in question, answer or error, in capitals or not, and no pattern; of several texts any one',
+      'Only records with this text in question, answer or error, or with one of several; capitals do not matter, and it is no pattern',
     variable: false,
   }),
   since: option('since', {
@@ -82,7 +82,7 @@ export const LOG_ROWS = {
     kind: 'text',
     choices: STATS_KEYS,
     value: z.enum(STATS_KEYS),
-    describe: 'Only by this',
+    describe: 'Only the figures by this',
     byDefault: 'all four',
     variable: false,
   }),

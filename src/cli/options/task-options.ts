@@ -14,7 +14,7 @@ export const DEFAULT_TIMEOUT_S = 3600;
 export const TASK_ROWS = {
   file: option('file', {
     kind: 'path',
-    describe: 'A task.json to ask; the other options go before its fields',
+    describe: 'A task.json to ask; the other options win over its fields',
   }),
   request: option('request', {
     kind: 'path',

@@ -91,7 +91,7 @@ const WORDS = {
   makeToken: ['Make a token', 'Выпустить токен'],
   tokenName: ['Name of the program', 'Имя программы'],
   madeToken: [
-    'It stands in all the settings below and is not shown again. It goes with the token that this page is logged in with: llm-bridge token remove.',
+    'It stands in all the settings below and is not shown again. It is removed together with the token that this page is logged in with: llm-bridge token remove.',
     'Он вписан во все настройки ниже и больше показан не будет. Он действует, пока есть токен, с которым открыта эта страница: llm-bridge token remove.',
   ],
 } as const satisfies Record<string, readonly [english: string, russian: string]>;

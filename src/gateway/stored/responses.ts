@@ -38,7 +38,7 @@ export function readResponseCall(call: GatewayCall): {
   const metadata = { ...call.metadata, ...(store === false ? { store: 'false' } : {}) };
   if (background !== true) return { isBackground: false, asked: { ...call, body, metadata } };
   if (store === false)
-    throw new ApiError('background goes not with store: false, because the answer is fetched by its id', {
+    throw new ApiError('background does not go with store: false, as the answer is fetched by its id', {
       ...{ status: 400, param: 'store', code: 'invalid_value' },
     });
   return {

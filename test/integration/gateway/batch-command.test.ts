@@ -69,8 +69,8 @@ describe('a batch from the shell', () => {
 
   test.each([
     [['ask', '--batch', 'none.jsonl'], /cannot read none.jsonl \(ENOENT\)/],
-    [['ask', '--batch', 'none.jsonl', 'and', 'more'], /a question goes not with --batch/],
-    [['ask', '--batch', 'none.jsonl', '--model', 'm'], /--model goes not with --batch/],
+    [['ask', '--batch', 'none.jsonl', 'and', 'more'], /a question does not go with --batch/],
+    [['ask', '--batch', 'none.jsonl', '--model', 'm'], /--model does not go with --batch/],
     [['batch', 'show', 'batch_0'], /no batch on this bridge begins with/],
   ])('ends with an error: %j', async (args, words) => {
     const { exitCode, stderr } = await llmBridge(...args);
