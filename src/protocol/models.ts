@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { backendNameSchema, modelNameSchema, principalNameSchema } from './names.js';
+import { agentOfRef, backendNameSchema, modelNameSchema, principalNameSchema } from './names.js';
 import { oneLine } from './printable.js';
 import { type ReadResult, readExactJson, stringifyEscaped, writeExactJson } from './strict-json.js';
 import { instantSchema } from './task.js';
@@ -99,7 +99,5 @@ export function modelsRef(agent: string): string {
 
 /** The agent whose models this ref has, or null where it is no such ref. */
 export function agentOfModelsRef(ref: string): string | null {
-  if (!ref.startsWith(MODELS_PREFIX)) return null;
-  const name = ref.slice(MODELS_PREFIX.length);
-  return principalNameSchema.safeParse(name).success ? name : null;
+  return agentOfRef(MODELS_PREFIX, ref);
 }

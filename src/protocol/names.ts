@@ -55,6 +55,13 @@ export function requireName(name: string, whose: string): void {
   });
 }
 
+/** The agent whose ref this is, of those under `prefix`; null where it is no such ref. */
+export function agentOfRef(prefix: string, ref: string): string | null {
+  if (!ref.startsWith(prefix)) return null;
+  const name = ref.slice(prefix.length);
+  return principalNameSchema.safeParse(name).success ? name : null;
+}
+
 /** What a key may do: an `agent` answers, an `asker` asks. */
 export const roleSchema = z.enum(['agent', 'asker']);
 export type Role = z.infer<typeof roleSchema>;

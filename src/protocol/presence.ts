@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { sessionSchema } from './claim.js';
-import { backendNameSchema, commitIdSchema, principalNameSchema } from './names.js';
+import { agentOfRef, backendNameSchema, commitIdSchema, principalNameSchema } from './names.js';
 import { type ReadResult, readExactJson, writeExactJson } from './strict-json.js';
 import { instantSchema } from './task.js';
 import { excerpt, lengthOf, textOf, toWellFormed } from './text.js';
@@ -140,9 +140,7 @@ export function presenceRef(agent: string): string {
 
 /** The agent whose presence this ref is, or null where the ref is not a presence. */
 export function agentOfPresenceRef(ref: string): string | null {
-  if (!ref.startsWith(AGENTS_PREFIX)) return null;
-  const name = ref.slice(AGENTS_PREFIX.length);
-  return principalNameSchema.safeParse(name).success ? name : null;
+  return agentOfRef(AGENTS_PREFIX, ref);
 }
 
 /** Whether this is the presence of a standby, which takes only what has waited for its time. */
