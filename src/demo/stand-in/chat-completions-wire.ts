@@ -2,13 +2,14 @@ import * as z from 'zod';
 import { contentSchema, readMessages } from './read-prompts.js';
 import type { StandInRequest, WireName } from './stand-in-request.js';
 import {
-  type AnswerForm,
   type AnyPiece,
   callsOf,
   event,
   logprobOf,
+  NO_CONTEXT_WORDS,
   type Plain,
   plainJson,
+  type SpokenPath,
   type ToolPiece,
   type Turn,
   textOf,
@@ -50,9 +51,7 @@ export interface ChatDialect {
 }
 
 /** `/v1/chat/completions` as the server of a dialect speaks it. */
-export function chatCompletions(
-  dialect: ChatDialect,
-): AnswerForm & { read(body: unknown): StandInRequest | Plain } {
+export function chatCompletions(dialect: ChatDialect): SpokenPath {
   const head = (turn: Turn, object: string) => ({
     ...headOf(turn, object, 'chatcmpl-stand-in'),
     system_fingerprint: dialect.fingerprint(turn),
@@ -122,9 +121,7 @@ function requestOf(dialect: ChatDialect, body: ChatBody): StandInRequest {
     stream,
     includeUsage: !stream || stream_options?.include_usage === true,
     format: response_format === undefined ? undefined : dialect.formatOf(response_format),
-    numCtx: null,
-    truncate: false,
-    shift: false,
+    ...NO_CONTEXT_WORDS,
     tools: tools.flatMap((tool) => (tool.function === undefined ? [] : [tool.function.name])),
     choices: dialect.hasChoices ? (body.n ?? 1) : 1,
     logprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : null,

@@ -1,7 +1,15 @@
 import * as z from 'zod';
 import { headOf, logprobsOf, usageOf } from './chat-completions-wire.js';
-import type { StandInRequest, WireName } from './stand-in-request.js';
-import { type AnswerForm, event, type Plain, plainJson, type Turn, textOf } from './wire.js';
+import type { WireName } from './stand-in-request.js';
+import {
+  event,
+  NO_CONTEXT_WORDS,
+  type Plain,
+  plainJson,
+  type SpokenPath,
+  type Turn,
+  textOf,
+} from './wire.js';
 
 const bodySchema = z.object({
   model: z.string(),
@@ -27,9 +35,7 @@ export interface CompletionsDialect {
 }
 
 /** `/v1/completions` as the server of a dialect speaks it. */
-export function completions(
-  dialect: CompletionsDialect,
-): AnswerForm & { read(body: unknown): StandInRequest | Plain } {
+export function completions(dialect: CompletionsDialect): SpokenPath {
   const head = (turn: Turn) => ({
     ...headOf(turn, 'text_completion', 'cmpl-stand-in'),
     system_fingerprint: dialect.fingerprint(turn),
@@ -55,9 +61,7 @@ export function completions(
         hasImages: false,
         includeUsage: !stream || stream_options?.include_usage === true,
         format: undefined,
-        numCtx: null,
-        truncate: false,
-        shift: false,
+        ...NO_CONTEXT_WORDS,
         tools: [],
         choices: dialect.hasChoices ? prompts.length * (n ?? 1) : 1,
         logprobs: dialect.hasLogprobs ? (logprobs ?? null) : null,

@@ -1,13 +1,15 @@
 import * as z from 'zod';
 import { contentSchema, readMessages, textIn } from './read-prompts.js';
-import type { StandInRequest, WireName } from './stand-in-request.js';
+import type { WireName } from './stand-in-request.js';
 import {
-  type AnswerForm,
   type AnyPiece,
   callsOf,
   event,
+  NO_CONTEXT_WORDS,
+  ONE_ANSWER,
   type Plain,
   plainJson,
+  type SpokenPath,
   type ToolPiece,
   type Turn,
   textOf,
@@ -39,9 +41,7 @@ export interface MessagesDialect {
 }
 
 /** `/v1/messages` as the server of a dialect speaks it. */
-export function messages(
-  dialect: MessagesDialect,
-): AnswerForm & { read(body: unknown): StandInRequest | Plain } {
+export function messages(dialect: MessagesDialect): SpokenPath {
   const head = (turn: Turn) => ({
     id: 'msg_stand_in',
     type: 'message',
@@ -62,14 +62,10 @@ export function messages(
         ...said,
         conversation: [textIn(system), said.conversation].filter((text) => text !== '').join('\n'),
         stream: stream ?? false,
-        includeUsage: true,
         format: undefined,
-        numCtx: null,
-        truncate: false,
-        shift: false,
+        ...NO_CONTEXT_WORDS,
         tools: (tools ?? []).map(({ name }) => name),
-        choices: 1,
-        logprobs: null,
+        ...ONE_ANSWER,
       };
     },
     whole: (pieces, turn) =>

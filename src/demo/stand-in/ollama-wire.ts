@@ -1,12 +1,11 @@
 import * as z from 'zod';
-import type { StandInRequest } from './stand-in-request.js';
 import {
   type AnswerForm,
   type AnyPiece,
   callsOf,
   logprobOf,
-  type Plain,
   plainJson,
+  type SpokenPath,
   type Turn,
   textOf,
 } from './wire.js';
@@ -40,7 +39,7 @@ const generateSchema = z.object({
 });
 
 /** `/api/chat`. */
-export const ollamaChat: AnswerForm & { read(body: unknown): StandInRequest | Plain } = {
+export const ollamaChat: SpokenPath = {
   ...lines((pieces) => ({ message: messageOf(pieces) })),
   read(body) {
     const read = chatSchema.safeParse(body);
@@ -60,7 +59,7 @@ export const ollamaChat: AnswerForm & { read(body: unknown): StandInRequest | Pl
 /**
  * `/api/generate`. A caller continues with the tokens of the conversation that its answer has, as numbers.
  */
-export const ollamaGenerate: AnswerForm & { read(body: unknown): StandInRequest | Plain } = {
+export const ollamaGenerate: SpokenPath = {
   ...lines((pieces) => {
     const thinking = textOf(pieces, 'thinking');
     return { response: textOf(pieces, 'answer'), ...(thinking === '' ? {} : { thinking }) };

@@ -2,8 +2,7 @@ import * as z from 'zod';
 import { contentSchema, readMessages, textIn } from './read-prompts.js';
 import { ResponseStream } from './response-stream.js';
 import type { ResponsesDialect } from './responses-dialect.js';
-import type { StandInRequest } from './stand-in-request.js';
-import { type AnswerForm, event, type Plain, plainJson } from './wire.js';
+import { event, NO_CONTEXT_WORDS, ONE_ANSWER, plainJson, type SpokenPath } from './wire.js';
 
 const bodySchema = z.object({
   model: z.string(),
@@ -18,9 +17,7 @@ const bodySchema = z.object({
 });
 
 /** `/v1/responses` as the server of a dialect speaks it. */
-export function responses(
-  dialect: ResponsesDialect,
-): AnswerForm & { read(body: unknown): StandInRequest | Plain } {
+export function responses(dialect: ResponsesDialect): SpokenPath {
   return {
     streamType: 'text/event-stream',
     read(body) {
@@ -35,14 +32,10 @@ export function responses(
         ...said,
         conversation: [textIn(instructions), said.conversation].filter((one) => one !== '').join('\n'),
         stream: stream ?? false,
-        includeUsage: true,
         format: text?.format.type === 'json_schema' ? text.format.schema : undefined,
-        numCtx: null,
-        truncate: false,
-        shift: false,
+        ...NO_CONTEXT_WORDS,
         tools: (tools ?? []).flatMap(({ type, name }) => (type === 'function' && name ? [name] : [])),
-        choices: 1,
-        logprobs: null,
+        ...ONE_ANSWER,
       };
     },
     whole(pieces, turn) {

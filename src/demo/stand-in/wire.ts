@@ -85,11 +85,20 @@ export interface ServerWords {
   overflow(promptTokens: number, context: number): Plain;
 }
 
-/** One path of one server: how it reads requests and writes responses. */
-export interface Wire extends ServerWords, AnswerForm {
+/** How one path of one server is spoken: how it reads requests and writes responses. */
+export interface SpokenPath extends AnswerForm {
   /** Reads a request; returns a `Plain` where the server would refuse its form. */
   read(body: unknown): StandInRequest | Plain;
 }
+
+/** The same with how that server names its models and words its refusals. */
+export interface Wire extends ServerWords, SpokenPath {}
+
+/** Of a request by OpenAI's or Anthropic's API, which has no words for what Ollama's says of the context. */
+export const NO_CONTEXT_WORDS = { numCtx: null, truncate: false, shift: false } as const;
+
+/** Of a request by an API that always gives one answer, and counts its tokens. */
+export const ONE_ANSWER = { includeUsage: true, choices: 1, logprobs: null } as const;
 
 /** What llama.cpp says of a picture for a model that takes none. */
 export const NO_IMAGES =
