@@ -1,5 +1,5 @@
 import { isSaid, keepConversation, messageOf, restoredConversation, type Turn } from './conversation.js';
-import { element, fill } from './element.js';
+import { element, fill, form } from './element.js';
 import { chat, post, type State } from './gateway.js';
 import { turnView } from './turn-view.js';
 import { say } from './words.js';
@@ -40,15 +40,9 @@ export function openChat(): { readonly root: HTMLElement; show(state: State): vo
   });
   const send = element('button', { type: 'submit', class: 'main' }, say('send'));
   const stop = element('button', { type: 'button', hidden: true, onclick: () => halt() }, say('stop'));
-  const form = element(
-    'form',
-    {
-      class: 'ask',
-      onsubmit(event) {
-        event.preventDefault();
-        ask();
-      },
-    },
+  const question = form(
+    { class: 'ask' },
+    () => ask(),
     element('label', { for: 'message' }, say('message')),
     text,
     element(
@@ -66,7 +60,7 @@ export function openChat(): { readonly root: HTMLElement; show(state: State): vo
     { class: 'chat', 'aria-label': say('chat') },
     element('div', { class: 'row' }, element('label', { for: 'model' }, say('model')), models),
     log,
-    form,
+    question,
   );
   draw();
   if (isOpen) void answer();

@@ -1,4 +1,4 @@
-import { element, fill } from './element.js';
+import { element, fill, form } from './element.js';
 import { get, post, Refused } from './gateway.js';
 import { say } from './words.js';
 
@@ -98,16 +98,12 @@ function tokenForm(show: (token: string) => void): HTMLElement {
     fill(said, element('code', {}, token), ` ${say('madeToken')}`);
     input.value = '';
   };
-  return element(
-    'form',
-    {
-      onsubmit(event) {
-        event.preventDefault();
-        void make().catch((error: unknown) => {
-          said.textContent = error instanceof Refused ? error.message : say('away');
-        });
-      },
-    },
+  return form(
+    {},
+    () =>
+      void make().catch((error: unknown) => {
+        said.textContent = error instanceof Refused ? error.message : say('away');
+      }),
     element('label', { for: 'token-name' }, say('tokenName')),
     element('div', { class: 'row' }, input, element('button', { type: 'submit' }, say('makeToken'))),
     said,

@@ -22,6 +22,19 @@ export function element<Name extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
+/** Makes a form that calls `send` where a browser would send it and leave the page. */
+export function form(
+  attributes: Attributes,
+  send: () => void,
+  ...children: readonly Child[]
+): HTMLFormElement {
+  const onsubmit = (event: Event) => {
+    event.preventDefault();
+    send();
+  };
+  return element('form', { ...attributes, onsubmit }, ...children);
+}
+
 /** Gives an element these children in place of those it has. */
 export function fill(parent: Element, ...children: readonly Child[]): void {
   parent.replaceChildren();

@@ -4,7 +4,7 @@ import { openAgents } from './agents-view.js';
 import { openCharts } from './charts.js';
 import { openChat } from './chat.js';
 import { openConnect } from './connect.js';
-import { element, fill } from './element.js';
+import { element, fill, form } from './element.js';
 import { get, post, Refused, type State } from './gateway.js';
 import { openRecord } from './record-view.js';
 import { openSearch } from './search-view.js';
@@ -145,17 +145,13 @@ function loginForm(): HTMLElement {
     await showLogout();
     await open();
   };
-  return element(
-    'form',
-    {
-      onsubmit(event) {
-        event.preventDefault();
-        void enter().catch((error: unknown) => {
-          wrong.textContent =
-            error instanceof Refused && error.status === 401 ? say('wrongToken') : say('away');
-        });
-      },
-    },
+  return form(
+    {},
+    () =>
+      void enter().catch((error: unknown) => {
+        wrong.textContent =
+          error instanceof Refused && error.status === 401 ? say('wrongToken') : say('away');
+      }),
     element('h2', {}, say('login')),
     element('p', {}, say('tokenHelp')),
     element('label', { for: 'token' }, say('token')),

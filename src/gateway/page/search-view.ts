@@ -1,4 +1,4 @@
-import { element, fill } from './element.js';
+import { element, fill, form } from './element.js';
 import { type Answered, get } from './gateway.js';
 import { local, onBridge } from './view.js';
 import { say } from './words.js';
@@ -18,14 +18,9 @@ export function openSearch(): HTMLElement {
   return element(
     'section',
     { 'aria-label': say('search') },
-    element(
-      'form',
-      {
-        onsubmit(event) {
-          event.preventDefault();
-          void search().catch((error: Error) => fill(found, error.message));
-        },
-      },
+    form(
+      {},
+      () => void search().catch((error: Error) => fill(found, error.message)),
       element('label', { for: 'words' }, say('words')),
       element(
         'div',
