@@ -2,6 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { RequestPath } from '../protocol/request.js';
 import type { ApiForm } from './api-form.js';
+import type { CallTerms } from './asked-call.js';
 import type { Aliases, BridgeModel } from './bridge-models.js';
 import type { DoorSettings } from './doors/request-door.js';
 import type { TokenDoor } from './doors/token-door.js';
@@ -11,19 +12,10 @@ import type { CallBody } from './read-body.js';
 import type { StoredCall } from './stored/stored-call.js';
 
 /** A call that goes into the bridge, once the doors have let it in. */
-export interface GatewayCall {
+export interface GatewayCall extends CallTerms {
   readonly path: RequestPath;
   /** As it came, with an alias replaced by the model it stands for. */
   readonly body: CallBody;
-  /** The name of the token it came with; null where this machine calls without one. */
-  readonly token: string | null;
-  /** `Idempotency-Key`: the same call sent again, which is to find the same task. */
-  readonly idempotencyKey: string | null;
-  readonly wantsStream: boolean;
-  /** Whether no third party may read it. */
-  readonly localOnly?: boolean | undefined;
-  /** What else is to stand in the metadata of its task. */
-  readonly metadata?: Readonly<Record<string, string>> | undefined;
   readonly form: ApiForm;
   /** Aborts when the client has left. */
   readonly left: AbortSignal;
