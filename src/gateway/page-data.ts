@@ -1,11 +1,11 @@
 import type { AgentStatus, AttendanceStatus } from '../admin/bridge-status.js';
 import { type AnswerStats, answerStats } from '../log/answer-stats.js';
 import type { HistoryRecord } from '../log/read-answers.js';
+import { inTime } from '../process/in-time.js';
 import { ApiError } from './api-errors.js';
 import type { BridgeModel } from './bridge-models.js';
 import type { BridgePage, BridgeState, PageRecord, PageTask } from './bridge-page.js';
 import { type HourFigures, hourFigures } from './hour-figures.js';
-import { inTime } from './in-time.js';
 
 /** Of what comes from one of several bridges: the name of the bridge. Absent where there is one. */
 interface OfBridge {

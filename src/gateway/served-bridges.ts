@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { outlast } from '../agent/outlast.js';
 import { findTask } from '../asker/find-task.js';
+import { inTime } from '../process/in-time.js';
 import { BridgeError, errorText } from '../protocol/bridge-error.js';
 import { formatDuration } from '../protocol/duration.js';
 import { ApiError } from './api-errors.js';
-import { inTime } from './in-time.js';
 import type { PageOfBridge } from './page-data.js';
 import type { BridgeToServe, ServedBridge } from './served-bridge.js';
 import { notAllThere } from './task-errors.js';

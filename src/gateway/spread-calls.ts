@@ -1,10 +1,10 @@
+import { inTime } from '../process/in-time.js';
 import { modelOfRequest } from '../protocol/request.js';
 import { ApiError } from './api-errors.js';
 import type { AskedCall } from './asked-call.js';
 import { keyOf } from './call-content.js';
 import { bridgesInTurn, type Candidate, placedFor } from './choose-bridge.js';
 import type { GatewayCall } from './gateway-parts.js';
-import { inTime } from './in-time.js';
 import type { ServedBridge } from './served-bridge.js';
 import type { ServedBridges } from './served-bridges.js';
 import { modelNotFound, notAllThere } from './task-errors.js';

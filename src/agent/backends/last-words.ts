@@ -1,3 +1,5 @@
+import { inTime } from '../../process/in-time.js';
+
 /**
  * How long a server has for what may follow a whole answer: the count of its tokens, `[DONE]`. It knows both
  * already. Milliseconds.
@@ -20,7 +22,7 @@ export async function* untilLastWords<T>(
   try {
     for (;;) {
       const next = iterator.next();
-      const result = isWhole() ? await within(next, patienceMs) : await next;
+      const result = isWhole() ? ((await inTime(next, patienceMs))?.value ?? null) : await next;
       isLeft = result === null;
       if (result === null || result.done === true) return;
       yield result.value;
@@ -28,19 +30,5 @@ export async function* untilLastWords<T>(
   } finally {
     // An iterator whose next event is still waited for would end only with that event.
     if (!isLeft) await iterator.return?.();
-  }
-}
-
-/** What a promise resolves to; null where it takes longer. Its failure is ignored then. */
-async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
-  promise.catch(() => {});
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
