@@ -1,7 +1,7 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readSmallFile, writeDurably } from '../process/durable-file.js';
+import { namesIn, readSmallFile, writeDurably } from '../process/durable-file.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { BESIDE_PREFIX, findBrokenRefs, removeBrokenRefs, removedRef } from './broken-refs.js';
 import { isBrokenRefFile } from './ref-files.js';
@@ -96,14 +96,6 @@ function isBlocked(gitDir: string): boolean {
       ),
     )
   );
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, type Stats } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, type Stats } from 'node:fs';
 import { chmod, type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -166,5 +166,14 @@ export function readSmallFile(file: string): string | null {
     const { code = '' } = error as NodeJS.ErrnoException;
     if (['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES'].includes(code)) return null;
     throw error;
+  }
+}
+
+/** The names in a folder; none where it is not there, or cannot be read. */
+export function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
   }
 }

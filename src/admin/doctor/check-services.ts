@@ -1,5 +1,5 @@
-import { readdirSync } from 'node:fs';
 import path from 'node:path';
+import { namesIn } from '../../process/durable-file.js';
 import { type ServicePaths, serviceFolders } from '../service/platform-plan.js';
 import { SERVICE_PLATFORMS, SERVICE_ROLES, type ServicePlatform } from '../service/service-spec.js';
 import { programFault } from '../service/started-program.js';
@@ -23,13 +23,15 @@ export function installedServices(here: ServicesHere): readonly InstalledService
   if (platform === null) return [];
   const { folders, ending } = serviceFolders(platform, here);
   return folders.flatMap((folder) =>
-    namesIn(folder).flatMap((base) => {
-      const role = SERVICE_ROLES.find((one) =>
-        ['-', '.'].some((mark) => base.startsWith(`llm-bridge-${one}${mark}`)),
-      );
-      if (role === undefined || !base.endsWith(ending)) return [];
-      return [{ name: base.slice(0, -ending.length), role, file: path.join(folder, base) }];
-    }),
+    namesIn(folder)
+      .sort()
+      .flatMap((base) => {
+        const role = SERVICE_ROLES.find((one) =>
+          ['-', '.'].some((mark) => base.startsWith(`llm-bridge-${one}${mark}`)),
+        );
+        if (role === undefined || !base.endsWith(ending)) return [];
+        return [{ name: base.slice(0, -ending.length), role, file: path.join(folder, base) }];
+      }),
   );
 }
 
@@ -49,12 +51,4 @@ export async function checkServices(here: ServicesHere): Promise<Verdict[]> {
 
 function platformOf({ platform }: ServicesHere): ServicePlatform | null {
   return SERVICE_PLATFORMS.find((one) => one === platform) ?? null;
-}
-
-function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder).sort();
-  } catch {
-    return [];
-  }
 }

@@ -1,5 +1,6 @@
-import { readdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
+import { namesIn } from '../../process/durable-file.js';
 
 /** Loose objects: files, and their bytes on the disk. */
 export interface LooseObjects {
@@ -54,12 +55,4 @@ export function estimateLoose(gitDir: string, random: () => number = Math.random
 /** Whether there is enough to pack, beside what an upkeep has `left` because nothing on main needs it. */
 export function isWorthPacking(now: LooseObjects, left: LooseObjects = { files: 0, bytes: 0 }): boolean {
   return now.files - left.files >= MANY_FILES || now.bytes - left.bytes >= MANY_BYTES;
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }
