@@ -1,12 +1,12 @@
 import { sameModel } from '../agent/backends/same-model.js';
 import { attendanceOf } from '../bridge/attendance.js';
+import { readAskedTask } from '../bridge/read-asked-task.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
 import { wantedModelOf } from '../bridge/wanted-model.js';
 import { openObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
-import { type HistoryCommit, messageOf } from '../protocol/history.js';
-import { DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
-import { readTask, type TaskJson } from '../protocol/task.js';
+import type { HistoryCommit } from '../protocol/history.js';
+import type { TaskJson } from '../protocol/task.js';
 import { type WhoIsWaited, whoIsWaited } from './who-waits.js';
 
 /** The agents that a pending task waits for, because they have the model it names. Times are ISO 8601. */
@@ -37,11 +37,7 @@ export async function readWaits(
   const reader = openObjectReader(repo);
   try {
     for (const commit of pending.slice(0, MAX_LOOKED_INTO)) {
-      const message = messageOf(commit);
-      const isJson = message.kind === 'task' && message.file === 'task.json';
-      const blob = isJson ? await reader.read(message.change.newId, DEFAULT_MAX_TASK_BYTES) : null;
-      const read = blob === null ? null : readTask('task.json', blob.content);
-      const task = read?.ok ? read.value : null;
+      const task = await readAskedTask(reader, commit);
       const asked = { task, askedAtMs: commit.committedAtMs };
       all.set(commit.id, {
         waits: task === null ? null : waitsFor(task, context),

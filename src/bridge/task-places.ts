@@ -1,11 +1,11 @@
 import { openObjectReader } from '../git/object-reader.js';
 import type { Repository } from '../git/run-git.js';
-import { type HistoryCommit, messageOf } from '../protocol/history.js';
-import { DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
+import type { HistoryCommit } from '../protocol/history.js';
 import { isPresent } from '../protocol/presence.js';
 import { inOrderOfAnswering } from '../protocol/queue.js';
-import { modelOf, priorityOf, readTask, sourceOf } from '../protocol/task.js';
+import { modelOf, priorityOf, sourceOf } from '../protocol/task.js';
 import { modelDurations } from './model-durations.js';
+import { readAskedTask } from './read-asked-task.js';
 import type { WhoWorks } from './side-refs.js';
 import type { SameModel } from './wanted-model.js';
 
@@ -47,11 +47,7 @@ export async function readPlaces(repo: Repository, tasks: OpenTasks): Promise<Re
   try {
     const waiting = await Promise.all(
       open.map(async (commit) => {
-        const message = messageOf(commit);
-        const isJson = message.kind === 'task' && message.file === 'task.json';
-        const blob = isJson ? await reader.read(message.change.newId, DEFAULT_MAX_TASK_BYTES) : null;
-        const read = blob === null ? null : readTask('task.json', blob.content);
-        const task = read?.ok ? read.value : null;
+        const task = await readAskedTask(reader, commit);
         const model = task === null ? undefined : modelOf(task);
         return {
           ...{ id: commit.id, source: sourceOf(commit.author, task), askedAtMs: commit.committedAtMs },
