@@ -1,10 +1,9 @@
-import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startTied } from '../process/start-tied.js';
 import { type StreamPiece, StreamReader } from '../protocol/stream.js';
 import type { BridgeConnection } from './connection.js';
 import { createNotifier } from './notifier.js';
-import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
+import { LONG_SESSION_MS, openListen } from './open-listen.js';
+import type { SshConnection } from './run-ssh.js';
 import { StreamFile } from './stream-file.js';
 import { streamFile } from './stream-folder.js';
 import { PlaceInStream } from './stream-place.js';
@@ -13,9 +12,6 @@ import { watchPath } from './watch-path.js';
 /** Waits between tries to listen again: at first half a second, then twice as long, at most half a minute. */
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 30_000;
-
-/** A session that lasted this long did not fail: the server ends each after ten minutes. Milliseconds. */
-const LONG_SESSION_MS = 60_000;
 
 /**
  * Follows the stream of a task from its beginning, waits for one that is not there yet, and ends after its
@@ -75,27 +71,20 @@ async function* followOverSsh(
       continue;
     }
     if (signal.aborted) return;
-    const words = sshWords(connection, onlyShared(connection), `bridge-listen ${task}`);
     const startedAt = performance.now();
-    const { child, end } = startTied(words, { env: connection.env });
-    const stop = () => void end();
-    child.on('error', () => {});
-    child.stderr?.resume();
-    signal.addEventListener('abort', stop, { once: true });
+    const session = openListen(connection, [task], signal);
+    session.stderr.resume();
     const reader = new StreamReader();
     place.readAgain();
     try {
-      for await (const bytes of child.stdout as Readable) {
+      for await (const bytes of session.stdout) {
         failures = 0;
         for (const piece of reader.read(bytes as Buffer)) if (place.isNew(piece)) yield piece;
       }
     } catch {
       // It broke; the next try says whether it stays so.
     } finally {
-      signal.removeEventListener('abort', stop);
-      child.stdout?.destroy();
-      child.stderr?.destroy();
-      await end();
+      await session.close();
     }
     if (performance.now() - startedAt > LONG_SESSION_MS) failures = 0;
   }

@@ -1,13 +1,10 @@
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startTied } from '../process/start-tied.js';
 import type { StreamPiece } from '../protocol/stream.js';
-import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
+import { LONG_SESSION_MS, openListen } from './open-listen.js';
+import type { SshConnection } from './run-ssh.js';
 import { StreamDemux } from './stream-demux.js';
-
-/** A session that lasted this long did not fail: the server ends each after ten minutes. Milliseconds. */
-const LONG_SESSION_MS = 60_000;
 
 /** The words of a server for a command that it does not know, also for one with more tasks than it takes. */
 const NO_SUCH_COMMAND = /this key opens no shell/;
@@ -49,29 +46,22 @@ export async function listenSession(
   try {
     await connection.shared?.ready(signal);
     signal.throwIfAborted();
-    const words = sshWords(connection, onlyShared(connection), `bridge-listen ${tasks.join(' ')}`);
-    const { child, end } = startTied(words, { env: connection.env });
-    const stop = () => void end();
-    child.on('error', () => {});
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    const session = openListen(connection, tasks, signal);
+    session.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr = (stderr + text).slice(-MAX_STDERR_CHARS);
     });
-    signal.addEventListener('abort', stop, { once: true });
     const demux = new StreamDemux(tasks);
     listener.begins();
     try {
-      for await (const bytes of child.stdout as Readable) {
+      for await (const bytes of session.stdout) {
         hasHeard = true;
         listener.lives();
         if (signal.aborted) break;
         for (const { task, piece } of demux.read(bytes as Buffer)) listener.take(task, piece);
       }
-      if (!hasHeard && child.stderr !== null) await lastWords(child.stderr, signal);
+      if (!hasHeard) await lastWords(session.stderr, signal);
     } finally {
-      signal.removeEventListener('abort', stop);
-      child.stdout?.destroy();
-      child.stderr?.destroy();
-      await end();
+      await session.close();
     }
   } catch {
     // It broke; the next try says whether it stays so.
