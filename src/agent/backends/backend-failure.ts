@@ -3,9 +3,8 @@ import { errorText } from '../../protocol/bridge-error.js';
 import { oneLine } from '../../protocol/printable.js';
 import { excerpt } from '../../protocol/text.js';
 import { type Backend, BackendError } from './backend.js';
-import type { BackendDescription } from './backend-description.js';
+import type { CalledBackend } from './called-backend.js';
 import { type FailureKind, kindOfFailure } from './failure-rules.js';
-import type { Lookups } from './foresight.js';
 import { TooManyBytes } from './http-exchange.js';
 import { readRetryAfter, readServerError } from './server-error.js';
 import { HttpFailure, ResponseTimeout, type Transport } from './transport.js';
@@ -52,10 +51,6 @@ function passingError(
 export class StreamFailure extends Error {
   override readonly name = 'StreamFailure';
 }
-
-/** What is known of a model server while it is called. */
-export type CalledBackend = Omit<Backend, 'listModels' | 'generate' | 'call'> &
-  Pick<BackendDescription, 'failures'> & { readonly lookups?: Lookups | undefined };
 
 /**
  * Runs one call to a model server and makes its every failure a BackendError; after `signal` is aborted,

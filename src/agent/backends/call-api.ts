@@ -1,13 +1,8 @@
 import { isJsonObject } from '../../protocol/json-object.js';
 import { maxLineBytes, streamLimits } from './answer-limits.js';
 import { type ApiCall, type Backend, BackendError, type CallEnd, type CallReader } from './backend.js';
-import {
-  backendError,
-  type CalledBackend,
-  callBackend,
-  lostError,
-  StreamFailure,
-} from './backend-failure.js';
+import { backendError, callBackend, lostError, StreamFailure } from './backend-failure.js';
+import type { CalledBackend } from './called-backend.js';
 import { untilLastWords } from './last-words.js';
 import { errorIn, modelIn } from './said-in-body.js';
 import { NEWLINE, streamLines } from './stream-lines.js';

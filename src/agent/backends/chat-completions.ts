@@ -3,13 +3,8 @@ import { REPETITION, type Usage } from '../../protocol/answer.js';
 import { MAX_TIMER_MS } from '../../protocol/duration.js';
 import { maxLineBytes, streamLimits } from './answer-limits.js';
 import type { Backend, GenerateRequest, Generation, OnToken } from './backend.js';
-import {
-  backendError,
-  type CalledBackend,
-  callBackend,
-  lostError,
-  StreamFailure,
-} from './backend-failure.js';
+import { backendError, callBackend, lostError, StreamFailure } from './backend-failure.js';
+import type { CalledBackend } from './called-backend.js';
 import {
   bareErrorSchema,
   type ChatChunk,

@@ -1,5 +1,6 @@
 import { LIST_LIMITS } from './answer-limits.js';
-import { type CalledBackend, callBackend } from './backend-failure.js';
+import { callBackend } from './backend-failure.js';
+import type { CalledBackend } from './called-backend.js';
 import { openTransport } from './transport.js';
 
 /**

@@ -2,6 +2,7 @@ import type { TaskFormat } from '../../../protocol/task.js';
 import type { Backend, BackendSettings } from '../backend.js';
 import { backendError } from '../backend-failure.js';
 import { countsWholePrompt, promptOf, purposeOf } from '../call-prompt.js';
+import { calledBackend } from '../called-backend.js';
 import { generateByChatCompletions } from '../chat-completions.js';
 import { chatParams, type ResponseFormat } from '../chat-completions-request.js';
 import { isCloudName } from '../cloud-model.js';
@@ -21,14 +22,7 @@ import { inspectLmstudioModel, listLmstudioModels } from './lmstudio-models.js';
  */
 export function lmstudioBackend(url: string, settings: BackendSettings = {}): Backend {
   const { allowCloud = false, token, memory, lookups = memory?.foresight } = settings;
-  const about = {
-    name: LMSTUDIO.name,
-    url: LMSTUDIO.parseUrl(url),
-    noModelRemedy: LMSTUDIO.remedies.noModel,
-    failures: LMSTUDIO.failures,
-    unauthorizedRemedy: LMSTUDIO.remedies.unauthorized(token !== undefined),
-    lookups,
-  } as const;
+  const about = calledBackend(LMSTUDIO, url, { hasToken: token !== undefined, lookups });
   const server = { ...about, token };
   return {
     ...about,

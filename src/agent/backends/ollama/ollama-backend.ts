@@ -4,15 +4,16 @@ import { type Backend, type BackendSettings, DEFAULT_MAX_CONTEXT } from '../back
 import { callBackend } from '../backend-failure.js';
 import { BackendMemory } from '../backend-memory.js';
 import { sendCall } from '../call-api.js';
-import { countsWholePrompt, promptOf, purposeOf } from '../call-prompt.js';
+import { type CallPrompt, countsWholePrompt, promptOf, purposeOf } from '../call-prompt.js';
+import { calledBackend } from '../called-backend.js';
 import { finishGeneration } from '../finish-generation.js';
 import { withinFixedContext } from '../fixed-context.js';
 import { openTransport } from '../transport.js';
-import { fitContext } from './fit-context.js';
+import { type ContextFit, type FittedRun, fitContext } from './fit-context.js';
 import { OLLAMA } from './ollama.js';
 import { ollamaVersion } from './ollama-calls.js';
 import { chatRequest, chatStreamed } from './ollama-chat.js';
-import { inspectOllamaModel, listOllamaModels } from './ollama-models.js';
+import { inspectOllamaModel, listOllamaModels, type ModelFacts } from './ollama-models.js';
 import { strictJsonLines } from './ollama-wire.js';
 
 /**
@@ -23,14 +24,28 @@ import { strictJsonLines } from './ollama-wire.js';
 export function ollamaBackend(url: string, settings: BackendSettings = {}): Backend {
   const { allowCloud = false, maxContext = DEFAULT_MAX_CONTEXT, memory = new BackendMemory() } = settings;
   const { lookups = memory.foresight } = settings;
-  const about = {
-    name: OLLAMA.name,
-    url: OLLAMA.parseUrl(url),
-    noModelRemedy: OLLAMA.remedies.noModel,
-    failures: OLLAMA.failures,
-    unauthorizedRemedy: OLLAMA.remedies.unauthorized(),
-    lookups,
-  } as const;
+  const about = calledBackend(OLLAMA, url, { lookups });
+  /** Runs a prompt in a context that fits, and remembers that context. */
+  const fitted = <Run extends FittedRun>(fit: FittedCall<Run>): Promise<Run> => {
+    const { model, request, found, signal, run, isHeard = false } = fit;
+    const { longestContext, loaded } = found;
+    const key = `${about.url} ${model}`;
+    // An old server does not say the context of a loaded model: it is the one that was last asked for.
+    const inMemory = loaded === null ? null : (loaded.context ?? memory.contexts.get(key) ?? null);
+    return fitContext({
+      ...{ about, request, isHeard },
+      bounds: {
+        task: request.options.num_ctx ?? null,
+        ...{ max: maxContext, model: longestContext, loaded: inMemory },
+      },
+      refusesOverflow: async () => refusesOverflow(await ollamaVersion(about, signal)),
+      log: settings.log ?? (() => {}),
+      run: (context) => {
+        memory.contexts.set(key, context);
+        return run(context);
+      },
+    });
+  };
   return {
     ...about,
     listModels: (signal) => listOllamaModels(about, memory, signal),
@@ -39,20 +54,12 @@ export function ollamaBackend(url: string, settings: BackendSettings = {}): Back
       return longestContext === null ? null : Math.min(longestContext, maxContext);
     },
     async generate(request, signal, onToken) {
-      const { model, options, maxAnswerBytes } = request;
-      const { longestContext, loaded } = await inspectOllamaModel(about, model, allowCloud, signal);
+      const { model, maxAnswerBytes } = request;
+      const found = await inspectOllamaModel(about, model, allowCloud, signal);
       onToken({ type: 'alive' });
-      const key = `${about.url} ${model}`;
-      // An old server does not say the context of a loaded model: it is the one that was last asked for.
-      const inMemory = loaded === null ? null : (loaded.context ?? memory.contexts.get(key) ?? null);
-      const raw = await fitContext({
-        about,
-        request,
-        bounds: { task: options.num_ctx ?? null, max: maxContext, model: longestContext, loaded: inMemory },
-        refusesOverflow: async () => refusesOverflow(await ollamaVersion(about, signal)),
-        log: settings.log ?? (() => {}),
+      const raw = await fitted({
+        ...{ model, request, found, signal },
         run: async (context) => {
-          memory.contexts.set(key, context);
           lookups.forget();
           const transport = openTransport(signal, streamLimits(maxAnswerBytes), (response) =>
             strictJsonLines(response, maxLineBytes(maxAnswerBytes)),
@@ -75,7 +82,7 @@ export function ollamaBackend(url: string, settings: BackendSettings = {}): Back
         const body = { ...call.body, ...more, model };
         return sendCall({ server: about, url: `${about.url}${path}`, call, body, signal, reader });
       };
-      const { longestContext, loaded } = await inspect();
+      const found = await inspect();
       reader.alive();
       if (purpose === 'embed') return await send({});
       const request = promptOf(call);
@@ -90,7 +97,7 @@ export function ollamaBackend(url: string, settings: BackendSettings = {}): Back
           // again with another.
           inspect: async () => ({
             context: isSent ? ((await inspect()).loaded?.context ?? null) : null,
-            longestContext,
+            longestContext: found.longestContext,
           }),
         };
         return await withinFixedContext(asking, async () => {
@@ -98,24 +105,24 @@ export function ollamaBackend(url: string, settings: BackendSettings = {}): Back
           return await send({});
         });
       }
-      const key = `${about.url} ${model}`;
-      const inMemory = loaded === null ? null : (loaded.context ?? memory.contexts.get(key) ?? null);
-      return await fitContext({
-        ...{ about, request, isHeard: call.isHeard },
-        bounds: {
-          task: request.options.num_ctx ?? null,
-          ...{ max: maxContext, model: longestContext, loaded: inMemory },
-        },
-        refusesOverflow: async () => refusesOverflow(await ollamaVersion(about, signal)),
-        log: settings.log ?? (() => {}),
+      return await fitted({
+        ...{ model, request, isHeard: call.isHeard, found, signal },
         run: async (context) => {
-          memory.contexts.set(key, context);
           const options = { ...(call.body.options as object | undefined), num_ctx: context };
           return await send({ options, truncate: false, shift: false });
         },
       });
     },
   };
+}
+
+/** A prompt that is run in a context that fits. */
+interface FittedCall<Run extends FittedRun> extends Pick<ContextFit<Run>, 'isHeard' | 'run'> {
+  readonly model: string;
+  readonly request: CallPrompt;
+  /** What the look-up before said of the model. */
+  readonly found: ModelFacts;
+  readonly signal: AbortSignal;
 }
 
 /**

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { BackendError } from '../backend.js';
-import { backendError, type CalledBackend } from '../backend-failure.js';
+import { backendError } from '../backend-failure.js';
+import type { CalledBackend } from '../called-backend.js';
 import { getJson } from '../get-json.js';
 
 const remote = { remote_host: z.string().nullish(), remote_model: z.string().nullish() };

@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import type { ListedModel } from '../backend.js';
-import { backendError, type CalledBackend } from '../backend-failure.js';
+import { backendError } from '../backend-failure.js';
 import type { BackendMemory } from '../backend-memory.js';
+import type { CalledBackend } from '../called-backend.js';
 import { isCloudName, refuseCloudModel } from '../cloud-model.js';
 import { OLLAMA } from './ollama.js';
 import {

@@ -1,13 +1,14 @@
 import type { TaskFormat } from '../../../protocol/task.js';
-import type { Backend, BackendSettings } from '../backend.js';
+import type { Backend, BackendSettings, GenerateRequest } from '../backend.js';
 import { countsWholePrompt, promptOf, purposeOf } from '../call-prompt.js';
+import { calledBackend } from '../called-backend.js';
 import { generateByChatCompletions } from '../chat-completions.js';
 import { chatParams, type ResponseFormat } from '../chat-completions-request.js';
 import { withinFixedContext } from '../fixed-context.js';
 import { modelCheck } from '../model-check.js';
 import { sendV1Call } from '../v1-call.js';
 import { OPENAI } from './openai.js';
-import { countTokens, inspectOpenaiModel, listOpenaiModels } from './openai-models.js';
+import { countTokens, inspectOpenaiModel, listOpenaiModels, type OpenaiModel } from './openai-models.js';
 
 /**
  * Any server that speaks OpenAI's API: `/v1/chat/completions`, streamed. Before each of them the model is
@@ -19,16 +20,13 @@ import { countTokens, inspectOpenaiModel, listOpenaiModels } from './openai-mode
  */
 export function openaiBackend(url: string, settings: BackendSettings = {}): Backend {
   const { allowCloud = false, token, memory, lookups = memory?.foresight } = settings;
-  const about = {
-    name: OPENAI.name,
-    url: OPENAI.parseUrl(url),
-    noModelRemedy: OPENAI.remedies.noModel,
-    failures: OPENAI.failures,
-    unauthorizedRemedy: OPENAI.remedies.unauthorized(token !== undefined),
-    lookups,
-  } as const;
+  const about = calledBackend(OPENAI, url, { hasToken: token !== undefined, lookups });
   OPENAI.refuseUrl(about.url, allowCloud);
   const server = { ...about, token };
+  const countBefore = (prompt: Pick<GenerateRequest, 'messages'>, signal: AbortSignal) => {
+    return async ({ isCutInSilence }: Pick<OpenaiModel, 'isCutInSilence'>) =>
+      isCutInSilence ? await countTokens(server, prompt, signal) : null;
+  };
   return {
     ...about,
     listModels: (signal) => listOpenaiModels(server, signal),
@@ -43,8 +41,7 @@ export function openaiBackend(url: string, settings: BackendSettings = {}): Back
         request,
         limit: LIMIT,
         inspect: () => inspectOpenaiModel(server, request.model, allowCloud, signal),
-        countBefore: async ({ isCutInSilence }: { isCutInSilence: boolean }) =>
-          isCutInSilence ? await countTokens(server, request, signal) : null,
+        countBefore: countBefore(request, signal),
       };
       return await withinFixedContext(asking, async (model) => {
         onToken({ type: 'alive' });
@@ -61,8 +58,7 @@ export function openaiBackend(url: string, settings: BackendSettings = {}): Back
       const asking = {
         ...{ about, request, limit: LIMIT, countsAll: countsWholePrompt(call.path) },
         inspect: () => inspectOpenaiModel(server, call.model, allowCloud, signal, purposeOf(call.path)),
-        countBefore: async ({ isCutInSilence }: { isCutInSilence: boolean }) =>
-          isCutInSilence ? await countTokens(server, request, signal) : null,
+        countBefore: countBefore(request, signal),
       };
       return await withinFixedContext(asking, async (model) => {
         reader.alive();
