@@ -1,5 +1,5 @@
 import { CANCELLED } from '../../gateway/batches/batch-head.js';
-import { BatchIndex } from '../../gateway/batches/batch-index.js';
+import { BatchIndex, type KnownBatch } from '../../gateway/batches/batch-index.js';
 import { batchObject, batchStatus, factsOfKnown, isOver } from '../../gateway/batches/batch-object.js';
 import { batchResults } from '../../gateway/batches/batch-results.js';
 import { giveUp } from '../../gateway/batches/take-in.js';
@@ -11,6 +11,7 @@ import { openBatches, requireBatch } from '../open-batches.js';
 import { worded } from '../option.js';
 import { accessOf, SSH_OPTIONS } from '../options/bridge-options.js';
 import { OPTIONS, POSITIONALS } from '../options.js';
+import type { Output } from '../output.js';
 import { EXIT, type ExitCode, printProblem } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 
@@ -21,10 +22,7 @@ const listCommand = defineCommand({
   examples: [['$0 batch list --repo /srv/llm-bridge/bridge.git', 'the newest first']],
   run: (args, { out, env }) =>
     reading(args, env, async (index, nowMs) => {
-      for (const batch of index.all())
-        await (args.json
-          ? out.json(batchObject(factsOfKnown(batch), nowMs))
-          : out.print(batchLine(batch, nowMs)));
+      for (const batch of index.all()) await printBatch(out, batch, args.json, nowMs);
       return EXIT.done;
     }),
 });
@@ -35,10 +33,7 @@ const showCommand = defineCommand({
   examples: [['$0 batch show 3f2a1b9c --repo /srv/llm-bridge/bridge.git', 'how far it is']],
   run: (args, { out, env }) =>
     reading(args, env, async (index, nowMs) => {
-      const batch = await requireBatch(index, args.batch);
-      await (args.json
-        ? out.json(batchObject(factsOfKnown(batch), nowMs))
-        : out.print(batchLine(batch, nowMs)));
+      await printBatch(out, await requireBatch(index, args.batch), args.json, nowMs);
       return EXIT.done;
     }),
 });
@@ -88,6 +83,11 @@ const cancelCommand = defineCommand({
     }
   },
 });
+
+async function printBatch(out: Output, batch: KnownBatch, asJson: boolean, nowMs: number): Promise<void> {
+  if (asJson) return out.json(batchObject(factsOfKnown(batch), nowMs));
+  await out.print(batchLine(batch, nowMs));
+}
 
 /** Reads the batches of a bridge, as of now. */
 async function reading(
