@@ -3,7 +3,7 @@ import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { runAgentOnceHere } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
-import { runCliHere } from '../support/cli-here.js';
+import { botAsks, PLACES, type Place, runFrom } from '../support/from-place.js';
 import { gitOk } from '../support/git.js';
 import { writeMany } from '../support/message-writer.js';
 import { onCleanup } from '../support/on-cleanup.js';
@@ -26,24 +26,13 @@ beforeAll(async () => {
   pending = await ask('4+4');
 });
 
-async function ask(...args: string[]): Promise<string> {
-  const { stdout } = await runCliHere(['ask', '--no-wait', ...args, '--repo', bridge.sshUrl], {
-    env: bridge.principal('bot').env,
-  });
-  return stdout.trim();
-}
+const ask = (...args: string[]) => botAsks(bridge, ...args);
 
 /** Runs a command of `src` here, as the owner by the path, or as the bot over ssh. */
-const read = (where: 'local' | 'ssh', ...args: string[]) => readBy(runCliHere, where, args);
+const read = (where: Place, ...args: string[]) => runFrom(bridge, where, args);
 
 /** The same by the built program. */
-const readBuilt = (where: 'local' | 'ssh', ...args: string[]) => readBy(runCli, where, args);
-
-function readBy(run: typeof runCliHere, where: 'local' | 'ssh', args: readonly string[]) {
-  return where === 'local'
-    ? run([...args, '--repo', bridge.repoPath], { env: bridge.ownerEnv })
-    : run([...args, '--repo', bridge.sshUrl], { env: bridge.principal('bot').env });
-}
+const readBuilt = (where: Place, ...args: string[]) => runFrom(bridge, where, args, runCli);
 
 function rows(stdout: string): Record<string, unknown>[] {
   return stdout
@@ -51,8 +40,6 @@ function rows(stdout: string): Record<string, unknown>[] {
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
-
-const PLACES = ['local', 'ssh'] as const;
 
 test.each(PLACES)('list --json is a line for each task and what became of it, %s', async (where) => {
   const { exitCode, stdout, stderr } = await readBuilt(where, 'list', '--json');

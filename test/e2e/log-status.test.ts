@@ -5,8 +5,8 @@ import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { runAgentOnceHere } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli, startCli } from '../support/cli.js';
-import { runCliHere } from '../support/cli-here.js';
 import { commitOnMain } from '../support/commit-on-main.js';
+import { botAsks, type Place, runFrom } from '../support/from-place.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { startOnTerminal } from '../support/on-terminal.js';
@@ -34,24 +34,13 @@ beforeAll(async () => {
   await answerPending();
 });
 
-async function ask(...args: string[]): Promise<string> {
-  const { stdout } = await runCliHere(['ask', '--no-wait', ...args, '--repo', bridge.sshUrl], {
-    env: bridge.principal('bot').env,
-  });
-  return stdout.trim();
-}
+const ask = (...args: string[]) => botAsks(bridge, ...args);
 
 /** Runs a reading command of `src` here, as the owner by the path, or as the bot over ssh. */
-const read = (where: 'local' | 'ssh', ...args: string[]) => readBy(runCliHere, where, args);
+const read = (where: Place, ...args: string[]) => runFrom(bridge, where, args);
 
 /** The same by the built program. */
-const readBuilt = (where: 'local' | 'ssh', ...args: string[]) => readBy(runCli, where, args);
-
-function readBy(run: typeof runCliHere, where: 'local' | 'ssh', args: readonly string[]) {
-  return where === 'local'
-    ? run([...args, '--repo', bridge.repoPath], { env: bridge.ownerEnv })
-    : run([...args, '--repo', bridge.sshUrl], { env: bridge.principal('bot').env });
-}
+const readBuilt = (where: Place, ...args: string[]) => runFrom(bridge, where, args, runCli);
 
 test('log --json is answers.log byte for byte, one line a record', async () => {
   const { exitCode, stdout, stderr } = await readBuilt('local', 'log', '--json');

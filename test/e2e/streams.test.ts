@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { endSessions } from '../../src/admin/end-sessions.js';
 import { type BridgeConnection, closeConnection, openConnection } from '../../src/bridge/connection.js';
-import { followStream } from '../../src/bridge/follow-stream.js';
 import { followStreams } from '../../src/bridge/follow-streams.js';
 import { openSayAhead } from '../../src/bridge/say-ahead.js';
 import { openStreamWriter, type StreamWriter } from '../../src/bridge/stream-writer.js';
@@ -12,6 +11,7 @@ import type { StreamPiece } from '../../src/protocol/stream.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { serverProcesses } from '../support/hostile/server-state.js';
 import { onCleanup } from '../support/on-cleanup.js';
+import { listenTo, sayTo } from '../support/stream-ends.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const MAX_SESSIONS = 3;
@@ -44,24 +44,8 @@ const onServer = (): BridgeConnection => ({
   ssh: null,
 });
 
-function say(connection: BridgeConnection, of = task): StreamWriter {
-  const writer = openStreamWriter(connection, of);
-  onCleanup(() => writer.close());
-  return writer;
-}
-
-function listen(connection: BridgeConnection): { next(): Promise<StreamPiece | 'over'>; stop(): void } {
-  const stopping = new AbortController();
-  onCleanup(() => stopping.abort());
-  const pieces = followStream(connection, task, stopping.signal);
-  return {
-    next: async () => {
-      const { value, done } = await pieces.next();
-      return done ? 'over' : value;
-    },
-    stop: () => stopping.abort(),
-  };
-}
+const say = (connection: BridgeConnection, of = task) => sayTo(connection, of);
+const listen = (connection: BridgeConnection) => listenTo(connection, task);
 
 const begin = (second = 0): StreamPiece => ({
   begin: { agent: 'home-pc', at: new Date(Date.UTC(2026, 10, 26) + second * 1000).toISOString() },

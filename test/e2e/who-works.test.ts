@@ -9,6 +9,7 @@ import { gate, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { type RunningCli, runCli, startCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
+import { PLACES, type Place, runFrom } from '../support/from-place.js';
 import { git } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { startOnTerminal } from '../support/on-terminal.js';
@@ -34,16 +35,10 @@ function heldModel() {
   return held;
 }
 
-const PLACES = ['local', 'ssh'] as const;
-
 /**
  * Runs a command of `src` in this process, as the owner by the path, or as the bot over ssh. One at a time.
  */
-function read(where: 'local' | 'ssh', ...args: string[]) {
-  return where === 'local'
-    ? runCliHere([...args, '--repo', bridge.repoPath], { env: bridge.ownerEnv })
-    : runCliHere([...args, '--repo', bridge.sshUrl], { env: bridge.principal('bot').env });
-}
+const read = (where: Place, ...args: string[]) => runFrom(bridge, where, args);
 
 /** Waits until an agent has claimed the task, without a start of node for each look. */
 async function claimed(task: string): Promise<void> {
@@ -58,7 +53,7 @@ async function claimed(task: string): Promise<void> {
   );
 }
 
-async function agentsOf(where: 'local' | 'ssh'): Promise<Record<string, unknown>[]> {
+async function agentsOf(where: Place): Promise<Record<string, unknown>[]> {
   const { stdout } = await read(where, 'status', '--json');
   return (JSON.parse(stdout) as { agents: Record<string, unknown>[] }).agents;
 }

@@ -4,9 +4,9 @@ import { beforeEach, expect, test } from 'vitest';
 import type { BridgeConnection } from '../../../src/bridge/connection.js';
 import { followStreams } from '../../../src/bridge/follow-streams.js';
 import { MAX_STREAMS } from '../../../src/bridge/stream-folder.js';
-import { openStreamWriter } from '../../../src/bridge/stream-writer.js';
 import { type StreamPiece, writeStreamLines } from '../../../src/protocol/stream.js';
 import { onCleanup } from '../../support/on-cleanup.js';
+import { sayTo } from '../../support/stream-ends.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
 
@@ -36,11 +36,7 @@ function follow() {
   return { streams, heard };
 }
 
-function say(task: string) {
-  const writer = openStreamWriter(connection, task);
-  onCleanup(() => writer.close());
-  return writer;
-}
+const say = (task: string) => sayTo(connection, task);
 
 test('two hundred streams are written and followed at once, each from its beginning and as it is said', async () => {
   const { streams, heard } = follow();

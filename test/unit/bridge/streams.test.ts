@@ -8,7 +8,7 @@ import { followStream } from '../../../src/bridge/follow-stream.js';
 import { MAX_STREAMS, takeStreamPlace } from '../../../src/bridge/stream-folder.js';
 import { openStreamWriter, type StreamWriter } from '../../../src/bridge/stream-writer.js';
 import { type StreamPiece, writeStreamLines } from '../../../src/protocol/stream.js';
-import { onCleanup } from '../../support/on-cleanup.js';
+import { listenTo, sayTo } from '../../support/stream-ends.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
 
@@ -30,23 +30,10 @@ beforeEach(async () => {
 const fileOf = (task = TASK) => join(folder, task);
 const names = async () => (await readdir(folder)).sort();
 
-/** A reader that gives one piece after the other; it stops with the test. */
-function listen(task = TASK): { next(): Promise<StreamPiece | 'over'>; stop(): void } {
-  const stopping = new AbortController();
-  onCleanup(() => stopping.abort());
-  const pieces = followStream(connection, task, stopping.signal);
-  return {
-    next: async () => {
-      const { value, done } = await pieces.next();
-      return done ? 'over' : value;
-    },
-    stop: () => stopping.abort(),
-  };
-}
+const listen = (task = TASK) => listenTo(connection, task);
 
 function say(...pieces: StreamPiece[]): StreamWriter {
-  const writer = openStreamWriter(connection, TASK);
-  onCleanup(() => writer.close());
+  const writer = sayTo(connection, TASK);
   for (const piece of pieces) writer.write(piece);
   return writer;
 }
