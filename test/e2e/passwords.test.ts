@@ -2,7 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { BridgeAccess } from '../../src/bridge/connection.js';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { runGateway } from '../../src/gateway/serve.js';
 import { runCli } from '../support/cli.js';
 import { serveOverHttp } from '../support/http-git.js';
 import { onCleanup } from '../support/on-cleanup.js';
@@ -23,6 +25,20 @@ function commandLines(): string[] {
         return [];
       }
     });
+}
+
+/** What a gateway of this bridge says until it listens. */
+async function saidByGateway(access: BridgeAccess): Promise<string[]> {
+  const said: string[] = [];
+  const stop = new AbortController();
+  const say = (line: string) => {
+    said.push(line);
+    stop.abort();
+  };
+  const rest = { waitMs: 1, lingerMs: 1, aliases: new Map(), allowedHosts: [], corsOrigins: [] };
+  const listen = { host: '127.0.0.1', port: 0 };
+  await runGateway({ ...rest, bridges: [{ name: 'bridge', access }], listen, say }, stop.signal);
+  return said;
 }
 
 test.skipIf(process.platform !== 'linux')(
@@ -46,6 +62,7 @@ test.skipIf(process.platform !== 'linux')(
     const agent = await run(['agent', '--once', '--ollama-url', standIn.ollamaUrl, '--repo', wrong]);
     const service = await run(['service', 'install', 'agent', '--print', '--repo', repo]);
     const mistyped = await run(['status', '--repo', repo.replace('http', 'htp')]);
+    const gateway = await saidByGateway({ repo, env: bridge.env });
     const backend = await run([
       'agent',
       '--repo',
@@ -65,6 +82,7 @@ test.skipIf(process.platform !== 'linux')(
     expect([mistyped.exitCode, backend.exitCode]).toEqual([2, 2]);
     for (const { stdout, stderr } of [status, list, doctor, refused, agent, service, mistyped, backend])
       expect(stdout + stderr).not.toContain(SECRET);
+    expect(gateway).toEqual([expect.stringMatching(/^listening on .* for http:\/\/…@127/)]);
     expect(seen).toEqual([]);
     const names = await readdir(bridge.dir, { recursive: true });
     expect(names.filter((name) => name.includes(SECRET) || name.includes('s3cret'))).toEqual([]);

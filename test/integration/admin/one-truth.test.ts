@@ -139,6 +139,10 @@ test('ask, status, list, doctor and the page say the same, from nobody there to 
 
   const claim = writeClaim({ agent: 'home-pc', session: SESSION, until: at(60_000) });
   for (const task of [urgent, done]) await say(bridge, claimRef(task), claim);
+  // Seconds into a task, its agent has said no more than before.
+  all = await allOf(moments, urgent);
+  expect(agreed(all)).toEqual({ [done]: 'done', [first]: 'pending', [urgent]: 'running' });
+  expect(all.status.agents).toMatchObject([{ name: 'home-pc', state: 'running', busy: [urgent] }]);
   for (const phase of ['waiting', 'loading', 'generating']) {
     const since = at(-5_000);
     const work = [{ task: urgent, phase, since, model: 'gemma:2b' }];
@@ -157,7 +161,8 @@ test('ask, status, list, doctor and the page say the same, from nobody there to 
   }
 
   await say(bridge, claimRef(urgent), writeClaim({ agent: 'home-pc', session: SESSION, until: at(-1) }));
-  await say(bridge, presenceRef('home-pc'), writePresence(presence({ seen_at: at(-400_000) })));
+  const gone = presence({ busy: [urgent], seen_at: at(-400_000) });
+  await say(bridge, presenceRef('home-pc'), writePresence(gone));
   await gitOk(['update-ref', '-d', claimRef(done)], { gitDir: bridge.repoPath, env: bridge.env });
   all = await allOf(moments, urgent);
   expect(agreed(all)).toEqual({ [done]: 'done', [first]: 'pending', [urgent]: 'pending' });

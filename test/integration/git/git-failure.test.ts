@@ -128,6 +128,11 @@ test.each([
     "warning: unable to access '/x': Permission denied\n",
     "warning: unable to access '/x': Permission denied",
   ],
+  // By the user's url.….insteadOf an address has a password that git alone knows of.
+  [
+    "fatal: unable to access 'https://me:s3cret@host/b.git/': x\n",
+    "fatal: unable to access 'https://…@host/b.git/': x",
+  ],
   ['\n', ''],
 ])('the first words of %j are %j', (stderr, words) => {
   expect(firstWords(stderr)).toBe(words);

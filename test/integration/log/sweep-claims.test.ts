@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { sweepDoneClaims } from '../../../src/log/catch-up-log.js';
+import { catchUpLog, sweepDoneClaims } from '../../../src/log/catch-up-log.js';
 import { claimRef, writeClaim } from '../../../src/protocol/claim.js';
 import { bareBridge } from '../../support/bare-bridge.js';
 import { anAnswer, messageWriter } from '../../support/message-writer.js';
@@ -34,4 +34,10 @@ test('claims that a crash left on answered tasks are deleted by whoever works on
 
   const left = (await git(['for-each-ref', '--format=%(refname)', 'refs/bridge/claims/'])).split('\n');
   expect(left.sort()).toEqual([claimRef(late), claimRef(open)].sort());
+
+  // Whoever brings the log up to date does it along with that.
+  await claim(answered, 60_000);
+  await catchUpLog({ gitDir, env });
+  expect(await git(['for-each-ref', claimRef(answered)])).toBe('');
+  expect(await git(['for-each-ref', '--format=%(refname)', claimRef(open)])).toBe(claimRef(open));
 });

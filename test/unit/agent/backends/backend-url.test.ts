@@ -32,8 +32,11 @@ test.each(['', 'http://', 'ftp://my-pc', 'file:///etc/passwd', 'http://my pc', '
   },
 );
 
-test('a password in an address is refused, and not repeated', () => {
-  expect(() => parseOllamaUrl('http://me:hunter2@my-pc')).toThrow(
-    expect.objectContaining({ code: 'usage', message: expect.not.stringContaining('hunter2') }),
-  );
-});
+test.each(['http://me:hunter2@my-pc', 'htp://me:hunter2@my-pc', 'http://me:hunter2@my pc'])(
+  'the password in %s is refused, and not repeated',
+  (address) => {
+    expect(() => parseOllamaUrl(address)).toThrow(
+      expect.objectContaining({ code: 'usage', message: expect.not.stringContaining('hunter2') }),
+    );
+  },
+);

@@ -32,7 +32,9 @@ const CLOUD = { name: 'gpt-oss:120b-cloud', remoteHost: 'https://ollama.com' };
 const ALIAS = { name: 'mine:latest', remoteHost: 'https://ollama.com' };
 
 function stand(): Promise<StandIn> {
-  return standInFor({ models: { ollama: [CLOUD, ALIAS, 'llama3.2:latest'], lmstudio: ['a-cloud', 'b'] } });
+  // Of the third, its name alone tells.
+  const ollama = [CLOUD, ALIAS, 'kimi-k2:cloud', 'llama3.2:latest'];
+  return standInFor({ models: { ollama, lmstudio: ['a-cloud', 'b'] } });
 }
 
 describe.each([true, false])('where a cloud model is allowed: %s', (allowCloud) => {
