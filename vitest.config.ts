@@ -19,6 +19,7 @@ const SHORTENED = [
   ...['agent', 'agent-claims', 'crash/agent-clone'].map((name) => `test/e2e/${name}.test.ts`),
   'test/integration/gateway/sleeping-pc.test.ts',
   'test/integration/server-hook/named-packs.test.ts',
+  'test/integration/server-hook/vectors.test.ts',
   ...['bounds', 'cited', 'claims', 'command', 'payload', 'push'].map(
     (table) => `test/e2e/hostile/${table}.test.ts`,
   ),

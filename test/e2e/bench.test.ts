@@ -27,24 +27,6 @@ test('the benchmark measures a row against its floor and prints it as JSON, whet
   expect(report.figures[0].value.median).toBeLessThan(60_000);
 });
 
-test('the overhead is measured against that of another build, in rounds', async () => {
-  const { exitCode, stdout, stderr } = await bench(
-    ...['--row', 'overhead', '--runs', '1', '--json', '--against', ROOT],
-  );
-  expect(exitCode, stderr).toBe(0);
-  const { figures, failures } = JSON.parse(stdout);
-  expect(failures).toEqual([]);
-  expect(figures).toMatchObject([
-    { what: 'overhead of one task, this build', unit: 'ms', value: { count: 1 } },
-    { what: `overhead of one task, ${ROOT}`, unit: 'ms', value: { count: 1 } },
-    { what: expect.stringContaining('more than this build'), unit: 'ms', value: { count: 1 } },
-    { what: expect.stringContaining('to that of this build'), unit: '×', value: { count: 1 } },
-  ]);
-  const [own, other, more, ratio] = figures.map((one: { value: { median: number } }) => one.value.median);
-  expect(more).toBe(other - own);
-  expect(ratio).toBe(other / own);
-});
-
 test('a row that does not exist is wrong use', async () => {
   const { exitCode, stderr } = await bench('--row', 'everything');
   expect(exitCode).toBe(2);

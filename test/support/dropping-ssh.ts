@@ -21,12 +21,14 @@ export function droppingEnv(
 ): { readonly env: Record<string, string>; readonly done: string } {
   const { env } = bridge.principal(name);
   const done = join(bridge.dir, `dropped-${randomUUID()}`);
-  const program = fileURLToPath(new URL('./dropping-ssh.mjs', import.meta.url));
+  const fileOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
   return {
     done,
     env: {
       ...env,
-      GIT_SSH_COMMAND: `'${process.execPath}' '${program}' ${env.GIT_SSH_COMMAND}`,
+      GIT_SSH_COMMAND: `sh '${fileOf('./dropping-ssh.sh')}' ${env.GIT_SSH_COMMAND}`,
+      DROP_BY: fileOf('./dropping-ssh.mjs'),
+      DROP_NODE: process.execPath,
       DROP_FOR: drop.service,
       DROP_WHEN: drop.when,
       DROP_SAYS: drop.says ?? '',

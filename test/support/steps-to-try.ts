@@ -7,9 +7,10 @@ const SEED = Number(process.env.SWEEP_SEED ?? Math.floor(Math.random() * 2 ** 31
 /**
  * The steps of a run that a sweep tries, in their order: under `npm run test:slow` every one, else of each
  * kind one, which the seed chooses: the first or the last start of a program, any change of the file system.
- * It prints the seed.
+ * Where `always` is given, of those that it does not fit only every second kind, as the seed has it. It
+ * prints the seed.
  */
-export function stepsToTry<T extends { readonly name: string }>(steps: readonly T[]): T[] {
+export function stepsToTry<T extends { readonly name: string }>(steps: readonly T[], always?: RegExp): T[] {
   if (IS_FULL_LENGTH) return [...steps];
   const kinds = new Map<string, T[]>();
   for (const step of steps) {
@@ -17,8 +18,11 @@ export function stepsToTry<T extends { readonly name: string }>(steps: readonly 
     kinds.set(kind, [...(kinds.get(kind) ?? []), step]);
   }
   const random = seeded(SEED, 'steps');
+  const half = random.int(0, 1);
+  const isTried = (members: readonly T[], at: number) =>
+    always === undefined || at % 2 === half || members.some(({ name }) => always.test(name));
   const chosen = new Set(
-    [...kinds.values()].map((members) => {
+    [...kinds.values()].filter(isTried).map((members) => {
       // A start of a program between those may be one that not every run makes.
       const isProgram = !/^(?:puts|prepares) /.test(kindOf(members[0]?.name ?? ''));
       const ends = members.filter((one) => one === members[0] || one === members.at(-1));

@@ -15,6 +15,8 @@ import { waitUntil } from './wait-until.js';
 export interface SweepOptions {
   /** Only the matching steps. Default: all. */
   readonly steps?: RegExp;
+  /** What is tried in the short form too, with half of the rest (see `stepsToTry`). Default: all. */
+  readonly always?: RegExp;
   /**
    * The model answers once the task is claimed, so that every run pushes a claim, and none may be left over.
    * Default: it answers at once, and only a busy machine pushes a claim before that.
@@ -57,7 +59,8 @@ export async function sweepAgent(fault: StepFault, options: SweepOptions = {}): 
 
   await ask();
   const steps = namedSteps(await stepsOf(agent(join(bridge.dir, 'state-untouched')), { env }));
-  for (const at of stepsToTry(steps.filter(({ name }) => options.steps?.test(name) !== false))) {
+  const swept = steps.filter(({ name }) => options.steps?.test(name) !== false);
+  for (const at of stepsToTry(swept, options.always)) {
     await ask();
     const state = join(bridge.dir, `state-${asked.length}`);
     const chats = chatsOf(standIn).length;

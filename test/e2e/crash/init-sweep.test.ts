@@ -35,7 +35,7 @@ test('init of an old bridge, killed before any step, leaves hooks and log whole,
   };
   await makeOld();
   const steps = await stepsOf(init, { env: bridge.env });
-  for (const { at } of stepsToTry(numbered(steps))) {
+  for (const { at } of stepsToTry(numbered(steps), /answers\.log|config/)) {
     await makeOld();
     const hit = await runFaulty(init, { env: bridge.env }, at, 'dies');
     for (const [index, file] of hooks.entries()) {
