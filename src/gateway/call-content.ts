@@ -1,10 +1,25 @@
 import { createHash } from 'node:crypto';
+import type { TaskRequest } from '../protocol/request.js';
+import type { TaskJson } from '../protocol/task.js';
 import type { AskedCall } from './asked-call.js';
 
-/** A hash that two calls share where they come with the same token and ask the same. */
-export function contentOf(asked: Pick<AskedCall, 'path' | 'body' | 'token' | 'localOnly'>): string {
-  const text = JSON.stringify([asked.token, asked.path, sorted(asked.body), asked.localOnly === true]);
+/** What makes two calls the same call. `metadata`: that of the task, of which `store` counts. */
+export type CallIdentity = Pick<AskedCall, 'path' | 'body' | 'token' | 'localOnly' | 'metadata'>;
+
+/** A hash that two calls share where they come with the same token, ask the same and forbid the same. */
+export function contentOf({ path, body, token, localOnly, metadata }: CallIdentity): string {
+  const isStored = metadata?.store !== 'false';
+  const text = JSON.stringify([token, path, sorted(body), localOnly === true, isStored]);
   return createHash('sha256').update(text).digest('hex');
+}
+
+/** The same of a call in the record. */
+export function identityOf(
+  task: Pick<TaskJson, 'local_only' | 'metadata'>,
+  request: TaskRequest,
+): CallIdentity {
+  const { local_only, metadata = {} } = task;
+  return { ...request, token: metadata.token ?? null, localOnly: local_only === true, metadata };
 }
 
 /** The key by which a client finds its call, though another one listens to it; null where it sent none. */

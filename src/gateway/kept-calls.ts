@@ -6,7 +6,7 @@ import { MAX_TIMER_MS } from '../protocol/duration.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import type { AskedCall } from './asked-call.js';
 import { Call, type CallKeeper } from './call.js';
-import { contentOf, keyOf } from './call-content.js';
+import { type CallIdentity, contentOf, keyOf } from './call-content.js';
 import { HeardRates } from './heard-rates.js';
 import type { LiveCall } from './live-call.js';
 import { keyReused, tooManyOpen } from './task-errors.js';
@@ -67,7 +67,7 @@ export class KeptCalls {
   }
 
   /** Begins to keep a call, whose task is not on main yet. */
-  add(asked: Pick<AskedCall, 'path' | 'body' | 'token' | 'idempotencyKey' | 'localOnly'>): Call {
+  add(asked: CallIdentity & Pick<AskedCall, 'idempotencyKey'>): Call {
     const content = contentOf(asked);
     const key = keyOf(asked);
     const call = new Call(this.#keeper, content, key);

@@ -4,17 +4,15 @@ import { openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
 import { TaskRecords } from '../log/task-records.js';
 import { type HistoryCommit, type HistoryMessage, messageOf } from '../protocol/history.js';
-import type { TaskRequest } from '../protocol/request.js';
 import { readTask } from '../protocol/task.js';
+import { type CallIdentity, identityOf } from './call-content.js';
 import type { KeptCalls } from './kept-calls.js';
 
 /** A task that a gateway has asked, as the record has it. */
-export interface OwnTask extends TaskRequest {
+export interface OwnTask extends CallIdentity {
   readonly task: string;
-  readonly token: string | null;
   readonly idempotencyKey: string | null;
   readonly isStreamed: boolean;
-  readonly localOnly: boolean;
   /** Null where it is open. */
   readonly answer: FoundAnswer | null;
 }
@@ -71,17 +69,15 @@ export async function findOwnTasks(view: BridgeView, tip: string, query: OwnTask
       const blob = await reader.read(change.newId);
       const read = readTask('task.json', blob?.content ?? Buffer.alloc(0), Number.POSITIVE_INFINITY);
       if (!read.ok || read.value.request === undefined) continue;
-      const { request, metadata = {}, stream, local_only } = read.value;
+      const { request, metadata = {}, stream } = read.value;
       if (metadata.gateway !== query.gateway) continue;
       if (metadata.background !== undefined || metadata.batch !== undefined) continue;
       const settledBy = settled.get(commit.id);
       found.push({
-        ...request,
+        ...identityOf(read.value, request),
         task: commit.id,
-        token: metadata.token ?? null,
         idempotencyKey: metadata.idempotency_key ?? null,
         isStreamed: stream === true,
-        localOnly: local_only === true,
         answer: settledBy === undefined ? null : await readFoundAnswer(view, { reader, records }, settledBy),
       });
     }

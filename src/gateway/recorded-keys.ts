@@ -3,7 +3,7 @@ import { openObjectReader } from '../git/object-reader.js';
 import { walkHistory } from '../git/read-history.js';
 import { messageOf } from '../protocol/history.js';
 import { readTask } from '../protocol/task.js';
-import { contentOf, keyOf } from './call-content.js';
+import { contentOf, identityOf, keyOf } from './call-content.js';
 
 /** A call with an `Idempotency-Key` that went on without its client, as the record has it. */
 export interface RecordedKey {
@@ -40,9 +40,9 @@ export async function readRecordedKeys(
       if (!read.ok || read.value.request === undefined) continue;
       const { request, metadata = {} } = read.value;
       if (metadata.gateway !== gateway || metadata.background !== 'true') continue;
-      const token = metadata.token ?? null;
-      const key = keyOf({ token, idempotencyKey: metadata.idempotency_key ?? null });
-      if (key !== null) found.push({ key, content: contentOf({ ...request, token }), task: commit.id });
+      const asked = identityOf(read.value, request);
+      const key = keyOf({ token: asked.token, idempotencyKey: metadata.idempotency_key ?? null });
+      if (key !== null) found.push({ key, content: contentOf(asked), task: commit.id });
     }
     return found;
   } finally {

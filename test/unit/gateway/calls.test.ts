@@ -228,6 +228,23 @@ describe('leaving and coming back', () => {
     expect((await calls.open(chat('hm', { token: 'a' }))).isJoined).toBe(false);
   });
 
+  test.each([
+    ['x-llm-bridge-local-only', { localOnly: true }],
+    ['store: false', { metadata: { store: 'false' } }],
+  ])('%s makes it another call, also for a gateway that was started again', async (_what, more) => {
+    const { calls, again } = await startCalls();
+    const [plain, marked] = [await calls.open(chat('hm')), await calls.open(chat('hm', more))];
+    plain.leave();
+    expect((await calls.open(chat('hm', more))).isJoined).toBe(false);
+    await calls.close();
+    const later = await again();
+    const found = await Promise.all([later.open(chat('hm', more)), later.open(chat('hm'))]);
+    expect(found.map(({ isJoined }) => isJoined)).toEqual([true, true]);
+    expect(found[0].task).not.toBe(plain.task);
+    expect(found[1].task).toBe(plain.task);
+    expect([marked.task, found[0].task]).not.toContain(plain.task);
+  });
+
   test('the order of the fields does not matter, that of the messages does', async () => {
     const { calls } = await startCalls();
     const turn = (...words: string[]) => words.map((content) => ({ role: 'user', content }));

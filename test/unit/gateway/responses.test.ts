@@ -157,6 +157,16 @@ describe('a response in the background', () => {
     await expect(again('another')).rejects.toMatchObject({ status: 422, code: 'idempotency_key_reused' });
   });
 
+  test('keeps what its client forbids across a restart: the same key joins it, and is another call without', async () => {
+    const body = { ...BODY, input: 'read by nobody else', background: true };
+    const once = { idempotencyKey: 'job-3', token: 'phone' };
+    const { id } = await create(body, { ...once, localOnly: true });
+    const restarted = await fixture.again();
+
+    expect(await create(body, { ...once, localOnly: true }, restarted)).toMatchObject({ id });
+    await expect(create(body, once, restarted)).rejects.toMatchObject({ status: 422 });
+  });
+
   test('is cancelled once, and stays so', async () => {
     const { id } = await create({ ...BODY, background: true });
     const both = await Promise.all([1, 2].map(() => json(get(`${id}/cancel`, { method: 'POST' }))));
