@@ -57,7 +57,8 @@ interface Hidden {
   /** A good commit of bot's on top of main, which asks `tasks.branch`; with its tree. */
   readonly commit: string;
   readonly tree: string;
-  /** A tree with files whose names are secret. */
+  /** A tree with a file whose name is secret, and one with a folder of such a name as well. */
+  readonly file: string;
   readonly folder: string;
   /** A commit by an author whose name is secret, with that tree, on top of main. */
   readonly draft: RawObject;
@@ -95,10 +96,10 @@ async function hide(): Promise<Hidden> {
     reason: secret('why'),
   };
   const inner = rawTree([{ mode: '100644', name: 'x', id: tasks.branch.id }]);
-  const folder = rawTree([
-    { mode: '40000', name: 'xylophone.d', id: inner.id },
-    { mode: '100644', name: 'xylophone.txt', id: tasks.branch.id },
-  ]);
+  // A refusal names the first files of a commit.
+  const named = { mode: '100644', name: '.a-xylophone.txt', id: tasks.branch.id };
+  const file = rawTree([named]);
+  const folder = rawTree([{ mode: '40000', name: '.a-xylophone.d', id: inner.id }, named]);
   const asking = ask(tasks.branch);
   const draft = rawObject(
     'commit',
@@ -115,10 +116,11 @@ async function hide(): Promise<Hidden> {
     models: blob(modelsBlob({ models: [{ name: 'xylophone', backend: 'ollama', can: [] }] }).bytes),
     commit: asking.commit.id,
     tree: asking.tree.id,
+    file: file.id,
     folder: folder.id,
     draft,
   };
-  kept.push(inner, folder, asking.tree, asking.commit, draft);
+  kept.push(inner, file, folder, asking.tree, asking.commit, draft);
   for (const one of kept) keep(one);
   await asRef('refs/heads/private', made.commit);
   await asRef('refs/stash', draft.id);
@@ -320,7 +322,8 @@ describe('refused where it is cited, and not sent, is ', () => {
       return { who: 'bot', commands: [built.command], entries: [built.commit, tree] };
     };
     refuses([
-      ['of a commit', () => withTree(hidden.folder)],
+      ['of a commit', () => withTree(hidden.file)],
+      ['of a commit, with a folder in it', () => withTree(hidden.folder)],
       ['of a commit that asks', () => withTree(hidden.tree)],
       ['as a folder', () => withEntry('40000', 'zz', hidden.folder)],
       [
