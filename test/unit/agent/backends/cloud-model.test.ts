@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { GenerateSettings } from '../../../../src/agent/agent-options.js';
+import { calledBackend } from '../../../../src/agent/backends/called-backend.js';
 import { isCloudName } from '../../../../src/agent/backends/cloud-model.js';
+import { readOffer } from '../../../../src/agent/backends/model-offer.js';
 import { ollamaBackend } from '../../../../src/agent/backends/ollama/ollama-backend.js';
+import { OPENAI } from '../../../../src/agent/backends/openai/openai.js';
+import { inspectOpenaiModel, listOpenaiModels } from '../../../../src/agent/backends/openai/openai-models.js';
 import type { StandIn } from '../../../../src/demo/stand-in/start-stand-in.js';
 import type { TaskJson } from '../../../../src/protocol/task.js';
 import { answerTo, chatBodies, settingsFor, standInFor } from '../generate-fixture.js';
@@ -34,12 +38,13 @@ const ALIAS = { name: 'mine:latest', remoteHost: 'https://ollama.com' };
 function stand(): Promise<StandIn> {
   // Of the third, its name alone tells.
   const ollama = [CLOUD, ALIAS, 'kimi-k2:cloud', 'llama3.2:latest'];
-  return standInFor({ models: { ollama, lmstudio: ['a-cloud', 'b'] } });
+  const others = ['a-cloud', 'b'];
+  return standInFor({ models: { ollama, lmstudio: others, openai: others } });
 }
 
 describe.each([true, false])('where a cloud model is allowed: %s', (allowCloud) => {
   test('none is ever chosen where no model is named', async () => {
-    for (const order of [['ollama'], ['lmstudio']] as const) {
+    for (const order of [['ollama'], ['lmstudio'], ['openai']] as const) {
       const standIn = await stand();
       const outcome = await answerTo({ prompt: '2+2' }, settingsFor(standIn, { order, allowCloud }));
       expect(outcome).toMatchObject({ answer: '4', model: order[0] === 'ollama' ? 'llama3.2:latest' : 'b' });
@@ -55,6 +60,7 @@ describe.each([true, false])('where a cloud model is allowed: %s', (allowCloud) 
     ['by --model with an alias', { prompt: '2+2' }, { model: 'mine' }],
     ['where the task names the backend', { prompt: '2+2', model: 'mine', backend: 'ollama' }, {}],
     ['behind LM Studio', { prompt: '2+2', model: 'a-cloud', backend: 'lmstudio' }, {}],
+    ['behind another server', { prompt: '2+2', model: 'a-cloud', backend: 'openai' }, {}],
   ];
   test.each(WAYS)('one that is asked for %s', async (_how, task, changes) => {
     const standIn = await stand();
@@ -67,6 +73,44 @@ describe.each([true, false])('where a cloud model is allowed: %s', (allowCloud) 
       expect(chatBodies(standIn)).toEqual([]);
     }
   });
+});
+
+test('what no third party may read goes to none, whatever the agent is allowed and told to use', async () => {
+  const standIn = await stand();
+  const settings = { allowCloud: true, model: 'mine' };
+  const kept = { prompt: 'a secret', local_only: true };
+  const others = await answerTo(kept, settingsFor(standIn, settings));
+  expect(others).toMatchObject({ answer: expect.any(String), model: 'llama3.2:latest' });
+  expect(chatBodies(standIn)).toEqual([expect.objectContaining({ model: 'llama3.2:latest' })]);
+  const named = await answerTo({ ...kept, model: 'mine' }, settingsFor(standIn, settings));
+  expect(named).toMatchObject({ answer: null, error: { code: 'cloud_model' } });
+  expect(chatBodies(standIn)).toHaveLength(1);
+});
+
+test('nobody is told of a model that this agent would not ask', async () => {
+  const standIn = await stand();
+  const signal = new AbortController().signal;
+  const names = async (allowCloud: boolean) =>
+    (await readOffer(settingsFor(standIn, { allowCloud }), signal)).models.map(({ name }) => name);
+  expect(await names(false)).toEqual(['llama3.2:latest', 'b']);
+  expect(await names(true)).toContain(CLOUD.name);
+});
+
+test('at an address that is not private every model is a third party, whatever its name', async () => {
+  const asked: string[] = [];
+  const lookups = {
+    answer: async (key: string) => {
+      asked.push(key);
+      return { data: [{ id: 'm' }] };
+    },
+    forget: () => {},
+  };
+  const server = { ...calledBackend(OPENAI, 'https://api.example.com/v1', { lookups }), token: undefined };
+  const signal = new AbortController().signal;
+  expect(await listOpenaiModels(server, signal)).toMatchObject([{ name: 'm', isCloud: true }]);
+  const [list] = asked.splice(0);
+  await expect(inspectOpenaiModel(server, 'm', false, signal)).rejects.toMatchObject({ code: 'cloud_model' });
+  expect([list, asked]).toEqual([expect.stringContaining('/v1/models'), []]);
 });
 
 test('a name that only the cloud knows is not even looked up', async () => {
