@@ -8,6 +8,7 @@ import { DEFAULT_LISTEN, type ListenAddress, parseListenAddress } from '../gatew
 import { openGateway } from '../gateway/serve.js';
 import { clientGitEnv } from '../git/git-env.js';
 import { readLog } from '../git/porcelain.js';
+import { shellQuote } from '../process/shell-quote.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { type OwnProgram, runOwnProgram, startDemoAgent } from './demo-program.js';
 import { findModelServer } from './find-model-server.js';
@@ -103,7 +104,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
         `bridge       ${repo}`,
         `answers.log  ${path.join(repo, 'bridge', 'answers.log')}`,
         `agent        ${path.join(dir, 'agent')}`,
-        `remove it    rm -r ${dir}`,
+        `remove it    rm -r ${shellQuote(dir)}`,
       ].join('\n'),
     );
     if (options.serve) await serveUntilStopped({ repo, env, print, agentFailed: agent.failed, signal });

@@ -2,6 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { openGroupFile } from './group-files.js';
 import { runProgram } from './run-program.js';
+import { shellQuote } from './shell-quote.js';
 
 /**
  * How long to wait for a lock. An ingest that catches up with a hundred thousand answers holds it for less.
@@ -111,7 +112,7 @@ async function lockFolder(file: string, timeoutMs: number): Promise<(() => Promi
 function cannotLock(file: string, exitCode: number | null): BridgeError {
   return new BridgeError(`flock could not lock ${file} (exit code ${exitCode ?? 'none'})`, {
     code: 'no-lock',
-    remedy: `keep the bridge on a local disk; run "flock -x ${file} true" to see what it says`,
+    remedy: `keep the bridge on a local disk; see what it says: flock -x ${shellQuote(file)} true`,
   });
 }
 
