@@ -1,6 +1,6 @@
 /**
- * With the default `--poll`, the turns of a bridge come every 75 s at the latest. One that had none for this
- * long cannot be reached, and what it had last counts. Milliseconds.
+ * The next turn of a bridge comes soon after the wait that it planned. One that is later by more than this
+ * cannot be reached, and what it had last counts. Milliseconds.
  */
 const UNREACHED_MS = 3 * 60_000;
 
@@ -54,7 +54,8 @@ export class IdleMember {
   readonly #steps: MemberSteps;
   #isBusy = false;
   #isQuiet = false;
-  #turnMs = performance.now();
+  /** When its next turn is expected. */
+  #nextMs = performance.now();
   #told: (() => void) | null = null;
 
   constructor(group: IdleGroup, steps: MemberSteps) {
@@ -64,10 +65,15 @@ export class IdleMember {
 
   /** A turn was taken, and its server was reached in it. */
   turn(isBusy: boolean): void {
-    this.#turnMs = performance.now();
+    this.#nextMs = performance.now();
     this.#isBusy = isBusy;
     if (isBusy) this.#isQuiet = false;
     this.#told?.();
+  }
+
+  /** It waits this long for its next turn, unless something happens. Milliseconds. */
+  waits(plannedMs: number): void {
+    this.#nextMs = performance.now() + plannedMs;
   }
 
   /**
@@ -98,13 +104,16 @@ export class IdleMember {
   }
 
   #isAtRest(): boolean {
-    const isUnreached = performance.now() - this.#turnMs > UNREACHED_MS;
     if (this.#isBusy || this.#steps.isWorking()) return false;
-    return isUnreached || (this.#isQuiet && !this.#steps.isRung());
+    return this.#isUnreached() || (this.#isQuiet && !this.#steps.isRung());
+  }
+
+  #isUnreached(): boolean {
+    return performance.now() - this.#nextMs > UNREACHED_MS;
   }
 
   async #confirm(signal: AbortSignal): Promise<void> {
-    if (performance.now() - this.#turnMs > UNREACHED_MS) return;
+    if (this.#isUnreached()) return;
     const within = AbortSignal.any([signal, AbortSignal.timeout(CONFIRM_MS)]);
     await new Promise<void>((resolve) => {
       this.#told = resolve;

@@ -1,10 +1,10 @@
 import os from 'node:os';
 
 /**
- * With the default `--poll`, an agent takes a turn every 75 s at the latest. One that took none for this long
- * was away: its PC slept, or it waited for the server. Milliseconds.
+ * An agent takes its next turn soon after the wait that it planned, however long that was. One that is later
+ * by more than this was away: its PC slept, or it waited for the server. Milliseconds.
  */
-const MAX_GAP_MS = 3 * 60_000;
+const MAX_LATE_MS = 3 * 60_000;
 
 /** The uptime of some systems is in whole seconds. A sleep that is shorter does not matter. Milliseconds. */
 const SHORTEST_SLEEP_MS = 5_000;
@@ -34,16 +34,17 @@ export class IdleWatch {
   readonly #afterMs: number;
   readonly #clocks: IdleClocks;
   #sinceMs: number;
-  #turnMs: number;
+  /** When the next turn is expected. */
+  #nextMs: number;
   #aheadMs: number;
   #hasAsked = false;
 
   constructor(afterMs: number, clocks: IdleClocks = CLOCKS) {
     this.#afterMs = afterMs;
     this.#clocks = clocks;
-    this.#turnMs = clocks.timerMs();
-    this.#sinceMs = this.#turnMs;
-    this.#aheadMs = clocks.uptimeMs() - this.#turnMs;
+    this.#sinceMs = clocks.timerMs();
+    this.#nextMs = this.#sinceMs;
+    this.#aheadMs = clocks.uptimeMs() - this.#sinceMs;
   }
 
   /**
@@ -53,8 +54,8 @@ export class IdleWatch {
   turn(isBusy: boolean): IdleStep {
     const nowMs = this.#clocks.timerMs();
     const aheadMs = this.#clocks.uptimeMs() - nowMs;
-    const hasSlept = nowMs - this.#turnMs > MAX_GAP_MS || aheadMs - this.#aheadMs > SHORTEST_SLEEP_MS;
-    this.#turnMs = nowMs;
+    const hasSlept = nowMs - this.#nextMs > MAX_LATE_MS || aheadMs - this.#aheadMs > SHORTEST_SLEEP_MS;
+    this.#nextMs = nowMs;
     this.#aheadMs = aheadMs;
     if (isBusy || hasSlept) this.restart();
     if (this.dueInMs() > 0) return null;
@@ -62,6 +63,16 @@ export class IdleWatch {
     const step = this.#hasAsked ? 'run' : 'ask';
     this.#hasAsked = step === 'ask';
     return step;
+  }
+
+  /**
+   * Before a wait that is to last this long at most: returns how long it may last, and expects the next turn
+   * when it is over. Milliseconds.
+   */
+  planWait(longestMs: number): number {
+    const plannedMs = Math.min(longestMs, this.dueInMs());
+    this.#nextMs = this.#clocks.timerMs() + plannedMs;
+    return plannedMs;
   }
 
   /** How long until something is to be done, if nothing happens. Milliseconds. */

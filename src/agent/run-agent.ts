@@ -159,7 +159,7 @@ async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolea
 /** Waits, and when the time is up, sets what the next turn asks the server. */
 async function waitForNews(
   { options, session, claims, gate, notifier, signal }: AgentContext,
-  { doorbell, idle }: TurnContext,
+  { doorbell, idle, member }: TurnContext,
   idleTurns: number,
 ): Promise<void> {
   const isHearing = doorbell?.connected() === true;
@@ -167,8 +167,10 @@ async function waitForNews(
   const pollMs = options.pollMs * Math.min(2 ** idleTurns, MAX_POLL_FACTOR) * (0.75 + Math.random() / 2);
   const longestMs = isHearing ? safetyMs : pollMs;
   const dueInMs = gate.nextInMs(session.openTasks(), session.serverNow());
-  const wakeInMs = Math.min(claims.wakeInMs(), dueInMs, idle?.dueInMs() ?? longestMs);
-  const outcome = await notifier.wait(Math.min(longestMs, wakeInMs), signal);
+  const neededMs = Math.min(longestMs, claims.wakeInMs(), dueInMs);
+  const plannedMs = idle?.planWait(neededMs) ?? neededMs;
+  member.waits(plannedMs);
+  const outcome = await notifier.wait(plannedMs, signal);
   // Without a doorbell: a look costs a connection, as a fetch does, and what it finds would need a second.
   if (outcome === 'timeout') session.wants(isHearing ? 'look' : 'fetch');
 }

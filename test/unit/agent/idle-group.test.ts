@@ -95,6 +95,24 @@ test('a task that a bridge had begun when its server was lost is ended before th
   expect(asked).toEqual([]);
 });
 
+test('a bridge in a long wait that it planned is asked, and only one that is late for its turn is nobody', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const { home, club, asked } = pair(() => true);
+  home.waits(250_000);
+  await home.mayRun(NEVER);
+  vi.advanceTimersByTime(200_000);
+  club.turn(false);
+  // Something came to home during its wait.
+  expect(await club.mayRun(NEVER)).toBe(false);
+  expect(asked).toEqual(['home']);
+  home.turn(false);
+  home.waits(250_000);
+  vi.advanceTimersByTime(250_000 + 181_000);
+  club.turn(false);
+  expect(await club.mayRun(NEVER)).toBe(true);
+  expect(asked).toEqual(['home']);
+});
+
 test.each(['home', 'club'])('a ring on %s while the other server is asked is heeded', async (rung) => {
   let isRung = false;
   const answers = () => {

@@ -71,6 +71,30 @@ test('nor is one whose timer ran on in its sleep, or that could not reach the se
   expect(steps(turns, 9)).toEqual(QUIET);
 });
 
+test.each([2, 15, 20, 60, 3600])(
+  'polls that grow from %d s to ten times that do not count as sleep',
+  (pollS) => {
+    const turns = openTurns();
+    let waitedMs = 0;
+    for (let nth = 1; ; nth += 1) {
+      const plannedMs = turns.idle.planWait(1.25 * pollS * 1000 * Math.min(2 ** nth, 10));
+      waitedMs += plannedMs;
+      // A turn takes a while where the server is far away.
+      if (turns.turn(false, plannedMs + 500) === 'ask') break;
+      expect(nth).toBeLessThan(100);
+    }
+    expect(waitedMs).toBeLessThanOrEqual(AFTER_MS);
+    expect(turns.turn(false, 500)).toBe('run');
+  },
+);
+
+test('a turn that comes long after its wait was over follows a sleep', () => {
+  const turns = openTurns();
+  expect(turns.idle.planWait(250_000)).toBe(250_000);
+  expect(turns.turn(false, 250_000 + 181_000)).toBeNull();
+  expect(steps(turns, 9)).toEqual(QUIET);
+});
+
 test('it says how long there is still to wait', () => {
   const turns = openTurns();
   turns.turn(false, 60_000);
