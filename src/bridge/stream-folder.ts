@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, open, readdir, rm } from 'node:fs/promises';
+import { lstat, open, readdir, rm, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { GROUP_MODES } from '../process/group-files.js';
 import { isRunning } from '../process/is-running.js';
@@ -44,7 +44,11 @@ export async function takeStreamPlace(gitDir: string, task: string): Promise<Str
   } catch {
     return null;
   }
-  const leave = () => rm(mark, { force: true });
+  const touching = setInterval(() => void touch(mark), MARK_AGE_MS / 4).unref();
+  const leave = () => {
+    clearInterval(touching);
+    return rm(mark, { force: true });
+  };
   // Counted when the mark is made, so that none of many that come at once is overlooked. Where there are too
   // many, room is made and they are counted again: another one may have come between two counts.
   const ways = [() => sweepStreams(gitDir, Date.now()), () => removeEndedStreams(folder)];
@@ -63,10 +67,16 @@ export async function takeStreamPlace(gitDir: string, task: string): Promise<Str
 const STREAM_AGE_MS = 10 * 60_000;
 
 /**
- * No ssh session lasts that long. So a mark that is older has lost its process, whatever process has that pid
- * now. Milliseconds.
+ * No ssh session lasts that long, and a writer on this machine touches its mark more often. So a mark that is
+ * older has lost its process, whatever process has that pid now. Milliseconds.
  */
 const MARK_AGE_MS = 2 * 60 * 60_000;
+
+/** Where it fails, a disk is full or the mark is gone, and a stream is not worth more. */
+async function touch(mark: string): Promise<void> {
+  const now = new Date();
+  await utimes(mark, now, now).catch(() => {});
+}
 
 const STREAM_NAME = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const MARK_NAME = /^(?:say|hear|ahead|new)\.([0-9]{1,10})(?:\.|$)/;

@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { appendFile, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { BridgeConnection } from '../../../src/bridge/connection.js';
 import { followStream } from '../../../src/bridge/follow-stream.js';
-import { MAX_STREAMS, takeStreamPlace } from '../../../src/bridge/stream-folder.js';
+import { MAX_STREAMS, sweepStreams, takeStreamPlace } from '../../../src/bridge/stream-folder.js';
 import { openStreamWriter, type StreamWriter } from '../../../src/bridge/stream-writer.js';
 import { type StreamPiece, writeStreamLines } from '../../../src/protocol/stream.js';
 import { listenTo, sayTo } from '../../support/stream-ends.js';
@@ -111,6 +111,26 @@ describe('on this machine', () => {
     await rm(folder, { recursive: true });
     await say(begin(), END).close();
     expect(await readdir(join(repo, 'bridge'))).toEqual([]);
+  });
+
+  test('a writer keeps its place for as long as it writes, and a mark that nobody touches goes after two hours', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
+    onCleanup(() => void vi.useRealTimers());
+    const hours = 60 * 60_000;
+    const place = await takeStreamPlace(repo, TASK);
+    const [mark = ''] = await names();
+    const left = `say.${process.pid}.0.${'b2'.repeat(20)}`;
+    await writeFile(join(folder, left), '');
+    const touched = async () => (await stat(join(folder, mark))).mtimeMs >= Date.now() - hours;
+    for (let hour = 0; hour < 5; hour += 1) {
+      vi.advanceTimersByTime(hours);
+      await waitUntil(touched, 'the writer to touch its mark');
+      await sweepStreams(repo, Date.now());
+    }
+    expect(await names()).toEqual([mark]);
+    await place?.leave();
+    expect(await names()).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   test('whenever the last place goes to another one, a writer makes room where a stream is over', async () => {
