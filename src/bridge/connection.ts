@@ -20,7 +20,8 @@ import { planSharing } from './plan-sharing.js';
 import type { SshConnection } from './run-ssh.js';
 import { sayHello } from './say-hello.js';
 import { openSharedConnection } from './shared-connection.js';
-import { type SshOptions, sshCommandOf, withOptions } from './ssh-settings.js';
+import { readSshConfig } from './ssh-config.js';
+import { impersonalOptions, type SshOptions, sshCommandOf, withOptions } from './ssh-settings.js';
 
 /** Where a bridge is, and how to come in. */
 export interface BridgeAccess {
@@ -81,18 +82,23 @@ export async function openConnection(
     const gitEnv = given === undefined ? plainEnv : withCredentials(plainEnv, given);
     return { address, env: gitEnv, ssh: null };
   }
-  const planned = sshCommandOf(plainEnv, options).then(async (ssh) => ({
-    ssh,
-    plan: await planSharing(address, ssh, plainEnv),
-  }));
-  const [{ ssh, plan }] = await Promise.all([planned, requireGit(plainEnv)]);
+  const planned = sshCommandOf(plainEnv, options).then(async (given) => {
+    const config = given.isOpenSsh ? await readSshConfig({ address, ssh: given, env: plainEnv }) : null;
+    const commandFor = (isMaster: boolean) =>
+      withOptions(given, impersonalOptions(config ?? new Map(), isMaster));
+    const ssh = commandFor(false);
+    return { ssh, masterSsh: commandFor(true), plan: await planSharing(address, ssh, plainEnv, config) };
+  });
+  const [{ ssh, masterSsh, plan }] = await Promise.all([planned, requireGit(plainEnv)]);
   const riding = plan.by === 'nobody' ? ssh : withOptions(ssh, plan.options);
   // It is known to be OpenSSH by now. Behind a wrapper, git would start it once more at every connection to
   // find out.
   const known = plan.by === 'nobody' ? {} : { GIT_SSH_VARIANT: 'ssh' };
   const gitEnv = { ...known, ...clientGitEnv(env, riding.text) };
   const shared =
-    plan.by === 'us' ? openSharedConnection({ address, ssh, env: plainEnv }, plan.location) : undefined;
+    plan.by === 'us'
+      ? openSharedConnection({ address, ssh: masterSsh, env: plainEnv }, plan.location)
+      : undefined;
   return { address, env: gitEnv, ssh: { address, ssh: riding, env: gitEnv, shared } };
 }
 

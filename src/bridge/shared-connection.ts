@@ -16,11 +16,8 @@ const LOGIN_TIMEOUT_MS = 45_000;
  */
 const LOOK_EVERY_MS = 5;
 
-/**
- * It must not go to the background, where none of our programs would end it. The user's forwarded ports are
- * not needed here.
- */
-const MASTER_OPTIONS = ['ControlPersist=no', 'ClearAllForwardings=yes'];
+/** It must not go to the background, where none of our programs would end it. */
+const MASTER_OPTIONS = ['ControlPersist=no'];
 
 /** The most of ssh's output that is kept for an error. */
 const MAX_STDERR_CHARS = 16_384;

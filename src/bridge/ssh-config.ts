@@ -13,7 +13,9 @@ const TIMEOUT_MS = 10_000;
 export async function readSshConfig(
   connection: Pick<SshConnection, 'address' | 'ssh' | 'env'>,
 ): Promise<ReadonlyMap<string, string> | null> {
-  const words = sshWords(connection, ['-G'], null);
+  // With a command, because ssh refuses to go to the background without one (ForkAfterAuthentication). It is
+  // not run.
+  const words = sshWords(connection, ['-G'], 'true');
   const result = await runProgram(words, { env: connection.env, timeoutMs: TIMEOUT_MS }).catch(() => null);
   if (result?.exitCode !== 0) return null;
   const fields = new Map<string, string>();

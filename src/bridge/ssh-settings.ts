@@ -24,13 +24,37 @@ export interface SshCommand {
  * ssh must never ask at a terminal, and must notice a dead network: 20 s to connect, then a sign of life
  * every 10 s. Three of these may be missed; ssh gives up at the fourth, after 40 s. The command is ours and
  * has no terminal, whatever the user's ssh_config does for logins of a person (`RemoteCommand tmux`, known
- * since OpenSSH 7.6).
+ * since OpenSSH 7.6). A local command would print into git's own protocol, and a forwarded port can be bound
+ * only once. What only newer versions know is in PERSONAL.
  */
 const OPTIONS = [
   ...['-o', 'BatchMode=yes', '-o', 'ConnectTimeout=20'],
   ...['-o', 'ServerAliveInterval=10', '-o', 'ServerAliveCountMax=3'],
   ...['-o', 'RemoteCommand=none', '-o', 'RequestTTY=no'],
+  ...['-o', 'PermitLocalCommand=no', '-o', 'VisualHostKey=no', '-o', 'ClearAllForwardings=yes'],
 ];
+
+/**
+ * Settings by which ssh would run no command, give it no input, go to the background, or keep its errors to
+ * itself: what `ssh -G` says where that is so, and the option that takes it back. OpenSSH knows the first
+ * three since 8.7, and an older one refuses the option; it does not print them either.
+ */
+const PERSONAL: readonly (readonly [field: string, values: RegExp, option: string])[] = [
+  ['sessiontype', /^(?:none|subsystem)$/, 'SessionType=default'],
+  ['stdinnull', /^(?:yes|true)$/, 'StdinNull=no'],
+  ['forkafterauthentication', /^(?:yes|true)$/, 'ForkAfterAuthentication=no'],
+  ['loglevel', /^(?:SILENT|QUIET|FATAL)$/i, 'LogLevel=ERROR'],
+];
+
+/**
+ * The options that take back what the user has set for logins of a person, by what `ssh -G` says; mostly
+ * none. For a master, which runs no command (`-N`): ssh refuses that together with a SessionType.
+ */
+export function impersonalOptions(config: ReadonlyMap<string, string>, isMaster = false): string[] {
+  const set = PERSONAL.filter(([field, values]) => values.test(config.get(field) ?? ''));
+  const wanted = set.filter(([field]) => !isMaster || field !== 'sessiontype');
+  return wanted.flatMap(([, , option]) => ['-o', option]);
+}
 
 /**
  * The ssh command to use. The user's own comes first (GIT_SSH_COMMAND, core.sshCommand, GIT_SSH, as git

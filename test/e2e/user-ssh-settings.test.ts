@@ -83,6 +83,10 @@ test('an alias of the ssh configuration, with its port, user and key, is an addr
         'IdentityAgent none',
         'RemoteCommand tmux new-session -A',
         'RequestTTY force',
+        'PermitLocalCommand yes',
+        'LocalCommand echo Welcome',
+        'IgnoreUnknown SessionType,StdinNull,ForkAfterAuthentication',
+        ...['SessionType none', 'StdinNull yes', 'ForkAfterAuthentication yes'],
         // Longer than a socket's path may be, as one with the name of a host in the cloud is.
         'ControlMaster auto',
         `ControlPath ${join(bridge.dir, 'x'.repeat(100))}-%r@%h:%p`,

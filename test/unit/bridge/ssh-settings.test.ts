@@ -9,7 +9,7 @@ import { cleanEnv } from '../../support/clean-env.js';
 import { tempDir } from '../../support/temp-dir.js';
 
 const OURS =
-  '-o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=10 -o ServerAliveCountMax=3 -o RemoteCommand=none -o RequestTTY=no';
+  '-o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=10 -o ServerAliveCountMax=3 -o RemoteCommand=none -o RequestTTY=no -o PermitLocalCommand=no -o VisualHostKey=no -o ClearAllForwardings=yes';
 
 test('without a command of the user it is ssh that never asks and notices a dead network', async () => {
   const { text, words } = await sshCommandOf(cleanEnv(await tempDir()), {});
