@@ -16,7 +16,8 @@ export function asUtf8(bytes: Buffer, name: string): Buffer {
   return bytes.subarray(start);
 }
 
-function isUtf16(bytes: Buffer): boolean {
+/** Whether bytes begin with the mark of UTF-16, in either order. */
+export function isUtf16(bytes: Buffer): boolean {
   const mark = bytes.length < 2 ? 0 : bytes.readUInt16BE(0);
   // UTF-32 begins like UTF-16, and goes on with zeros. A text has no NUL.
   const isUtf32 = bytes.length >= 4 && bytes.readUInt32BE(0) === 0xfffe0000;

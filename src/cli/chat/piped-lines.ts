@@ -7,6 +7,7 @@ export class PipedLines implements LineSource {
   readonly #lines: AsyncIterator<string>;
   readonly #input: Readable;
   #interrupt: (() => void) | null = null;
+  #isFirst = true;
   #isOver = false;
 
   constructor(input: Readable) {
@@ -17,7 +18,11 @@ export class PipedLines implements LineSource {
   async next(): Promise<string | null> {
     if (this.#isOver) return null;
     const { done, value } = await this.#lines.next();
-    return done || this.#isOver ? null : value;
+    if (done || this.#isOver) return null;
+    // Programs of Windows put a byte order mark in front.
+    const line = this.#isFirst ? value.replace(/^\ufeff/, '') : value;
+    this.#isFirst = false;
+    return line;
   }
 
   onInterrupt(act: (() => void) | null): void {

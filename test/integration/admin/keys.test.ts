@@ -207,6 +207,13 @@ test('a key is taken as text, with or without its comment, and from standard inp
   await rm(file);
   expect(await add('home-pc', keyText)).toMatchObject({ exitCode: 0, stdout: line });
   await rm(file);
+  // As Notepad and PowerShell's ">" write it.
+  for (const encoding of ['utf8', 'utf16le'] as const) {
+    const path = join(dir, `key-${encoding}`);
+    await writeFile(path, Buffer.from(`\ufeff${keyText}\r\n`, encoding));
+    expect(await add('home-pc', path)).toMatchObject({ exitCode: 0, stdout: line });
+    await rm(file);
+  }
 
   const words = ['key', 'add', 'home-pc', '--role', 'agent', '--key', '-', '--repo', repo];
   const piped = await runCli([...words, '--authorized-keys', file], { env, input: `${keyText}\n` });
