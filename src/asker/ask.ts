@@ -89,8 +89,8 @@ export async function ask(access: BridgeAccess, options: AskOptions): Promise<As
 /** The same in a view that is open to write, for whoever asks more than once. */
 export async function askInView(view: BridgeView, options: AskOptions): Promise<AskOutcome> {
   const { maxTaskBytes: maxBytes, serverNow, taskTtlMs: ttlMs } = view.terms;
-  const replyTo =
-    options.replyTo === undefined ? undefined : await findAnswered(view, options.replyTo, options);
+  const find = (text: string) => view.mended(() => findAnswered(view, text, options), options.signal);
+  const replyTo = options.replyTo === undefined ? undefined : await find(options.replyTo);
   const stream = options.onPiece !== undefined && options.noWait !== true && view.terms.hasStreams;
   const draft = options.draft({ maxBytes, nowMs: serverNow(), replyTo, stream });
   checkTerms(draft.task, view.terms);

@@ -31,6 +31,8 @@ export interface RemoteCommitContext {
   readonly ttlMs: number;
   /** The author, with the time of the server. */
   readonly by: () => CommitIdentity;
+  /** The commits that were pushed, for who calls again with a clone that was made again. Default: none. */
+  readonly tried?: Set<string>;
 }
 
 /**
@@ -38,14 +40,13 @@ export interface RemoteCommitContext {
  * commit on main before we push again. So a broken connection never asks twice.
  */
 export async function commitRemote(
-  { connection, clone, ttlMs, by }: RemoteCommitContext,
+  { connection, clone, ttlMs, by, tried = new Set() }: RemoteCommitContext,
   submission: Submission,
   signal?: AbortSignal,
 ): Promise<Committed> {
   const { url } = connection.address;
   const reader = openObjectReader(clone);
   const required = (commit: HistoryCommit) => requireFile({ clone, connection }, commit, { signal });
-  const tried = new Set<string>();
   let lastError: unknown = null;
   try {
     for (let attempt = 0; attempt < MAX_TRIES; attempt++) {

@@ -45,10 +45,13 @@ export async function commitToView(
   writer: Writer,
 ): Promise<Committed> {
   const { signal } = writer;
-  const { terms, connection, repo } = view;
+  const { terms, connection } = view;
   const by = () => ({ name: authorOf(terms, writer), atMs: terms.serverNow() });
-  if (!view.isLocal)
-    return commitRemote({ connection, clone: repo, ttlMs: terms.taskTtlMs, by }, submission, signal);
+  if (!view.isLocal) {
+    const context = { connection, ttlMs: terms.taskTtlMs, by, tried: new Set<string>() };
+    // A chat that was left open for days may find its clone gone.
+    return view.mended(() => commitRemote({ ...context, clone: view.repo }, submission, signal), signal);
+  }
   await connectBridge(connection);
-  return commitLocal(repo, submission, by());
+  return commitLocal(view.repo, submission, by());
 }

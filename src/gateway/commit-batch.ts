@@ -89,7 +89,9 @@ export class CommitBatch {
         if (left.length === 0) return;
         vain = { parent, times: vain.parent === parent ? vain.times + 1 : 0 };
         if (vain.times === MAX_VAIN && this.#feed.view.isLocal) await repairBridge(this.#feed.view.repo);
-        const made = { items: left, ids: await this.#write(left, parent) };
+        const items = left;
+        const ids = await this.#feed.view.mended(() => this.#write(items, parent), this.#signal);
+        const made = { items, ids };
         for (const [at, { what }] of left.entries()) what.soon?.(made.ids[at] ?? '');
         const tip = made.ids.at(-1) ?? parent;
         const outcome = await this.#feed.pushing(tip, () => this.#publish(parent, tip, made));

@@ -72,11 +72,14 @@ export async function runWake(options: WakeOptions): Promise<void> {
     for (let isFirst = true; !signal.aborted; isFirst = false) {
       if (isNews) {
         isNews = false;
-        if (!isFirst) await outlast(() => view.refresh({ sideRefs: true, signal }), outlasting);
-        // Read before the look: what comes meanwhile is news.
-        known = await readRef(view.repo, view.ref);
+        const lookAgain = async () => {
+          if (!isFirst) await view.refresh({ sideRefs: true, signal });
+          // Read before the look: what comes meanwhile is news.
+          known = await readRef(view.repo, view.ref);
+          return await waker.look();
+        };
         // A task with a photo is fetched to see whom it waits for, and the server may be gone by then.
-        againMs = await outlast(() => view.mended(() => waker.look(), signal), outlasting);
+        againMs = await outlast(() => view.mended(lookAgain, signal), outlasting);
         if (againMs === null) await giveBackMemory(IDLE_HEAP_BYTES);
       }
       const hearing = doorbell.connected();
