@@ -72,7 +72,7 @@ export async function checkSoundness(repo: Repository, ref: string, signal: Abor
 
 /** What `git log` says of main, one line for each commit in `format`, the oldest first. For people. */
 export async function readLog(repo: Repository, ref: string, format: string): Promise<string> {
-  return text(repo, ['log', '--reverse', `--format=${format}`, ref, '--']);
+  return text(repo, ['log', '--reverse', '--encoding=UTF-8', `--format=${format}`, ref, '--']);
 }
 
 /**
