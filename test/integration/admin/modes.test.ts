@@ -65,6 +65,8 @@ async function useAll(bridge: PlainBridge): Promise<void> {
     const done = await runCli([...args, '--repo', repoPath], { env });
     expect(done.exitCode, done.stderr).toBe(0);
   };
+  // What a power cut has left is put right, and noted.
+  await rm(join(repoPath, 'HEAD'));
   await owner('ingest');
   await owner('ingest', '--rebuild');
   await rm(logOf(bridge));
@@ -81,7 +83,7 @@ test.each([0o000, 0o077])('what a bridge is made of has its modes, whatever the 
   const rows = await modesOf(bridge.repoPath);
   const names = rows.map((row) => row.slice(row.indexOf(' ') + 1));
   const made = ['answers.log', 'answers.log.torn', 'bell', 'ingest.lock', 'keys.lock', 'on-answer.lock'];
-  for (const name of [...made, 'on-answer.state/takes.json', 'principals/home-pc'])
+  for (const name of [...made, 'on-answer.state/takes.json', 'principals/home-pc', 'repairs.log'])
     expect(names).toContain(`bridge/${name}`);
   const unlike = rows.filter((row) => !/^(?:640|750|440) /.test(row));
   expect(unlike).toEqual([

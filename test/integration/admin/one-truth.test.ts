@@ -4,6 +4,7 @@ import type { Finding } from '../../../src/admin/doctor/finding.js';
 import type { TaskRow } from '../../../src/admin/task-rows.js';
 import { type Waiting, WaitingWatch } from '../../../src/asker/waiting-watch.js';
 import { type BridgeView, openBridgeView } from '../../../src/bridge/bridge-view.js';
+import { formatStatus } from '../../../src/cli/format-status.js';
 import { type BridgeState, openBridgePage } from '../../../src/gateway/bridge-page.js';
 import { claimRef, writeClaim } from '../../../src/protocol/claim.js';
 import { modelsRef, writeModels } from '../../../src/protocol/models.js';
@@ -72,6 +73,9 @@ async function allOf({ bridge, view }: { bridge: PlainBridge; view: BridgeView }
     status,
     page,
     doctor: doctor.find(({ check }) => check === 'agents')?.text ?? '',
+    // Both as a person reads them.
+    doctorWarns: doctor.find(({ check }) => check === 'agents')?.status === 'warning',
+    statusText: formatStatus(status),
     ask: waiting as Waiting | null,
   };
 }
@@ -79,7 +83,7 @@ async function allOf({ bridge, view }: { bridge: PlainBridge; view: BridgeView }
 type All = Awaited<ReturnType<typeof allOf>>;
 
 /** Holds the lists of `list`, `status` and the page against one another, and returns the states by task. */
-function agreed({ list, status, page }: All): Record<string, string> {
+function agreed({ list, status, page, statusText, doctorWarns }: All): Record<string, string> {
   const rows = list.map(({ task, state, agent, work, waits_for, place }) => ({
     ...{ task, state, agent, work, waits_for, place },
   }));
@@ -97,6 +101,9 @@ function agreed({ list, status, page }: All): Record<string, string> {
     })),
   ).toEqual(of('running').map(({ task, agent, work }) => ({ task, agent, work })));
   expect(page.attendance).toEqual(status.attendance);
+  const { problem } = status.attendance;
+  expect([doctorWarns, statusText.includes('warning: ')]).toEqual([problem !== null, problem !== null]);
+  expect(statusText).toContain(problem ?? '');
   expect(page.agents.map(({ name, state, busy }) => [name, state, busy])).toEqual(
     status.agents.map(({ name, state, busy }) => [name, state, busy]),
   );

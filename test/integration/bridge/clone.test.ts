@@ -1,12 +1,16 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { type Finding, runChecks } from '../../../src/admin/doctor/finding.js';
+import { remoteChecks } from '../../../src/admin/doctor/remote-checks.js';
+import { serverChecks } from '../../../src/admin/doctor/server-checks.js';
 import { openClone, updateClone } from '../../../src/bridge/clone.js';
-import type { BridgeConnection } from '../../../src/bridge/connection.js';
+import { type BridgeConnection, openConnection } from '../../../src/bridge/connection.js';
 import { fetchMain, REMOTE_MAIN_REF } from '../../../src/git/fetch.js';
 import { clientGitEnv } from '../../../src/git/git-env.js';
 import { readHistory } from '../../../src/git/read-history.js';
 import { messageOf } from '../../../src/protocol/history.js';
+import { PROTOCOL_VERSION } from '../../../src/protocol/names.js';
 import { bareBridge } from '../../support/bare-bridge.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { gitOk } from '../../support/git.js';
@@ -113,25 +117,47 @@ touch '${bridge.dir}/broke'; echo 'Connection reset by peer' >&2; exit 255`;
 test.each([
   ['sha1', 'sha256'],
   ['sha256', 'sha1'],
-])('a bridge of %s is cloned where new repositories are of %s', async (theirs, ours) => {
-  const dir = await tempDir();
-  const env = clientGitEnv({ ...cleanEnv(dir), GIT_DEFAULT_HASH: ours });
-  const gitDir = join(dir, 'bridge.git');
-  const init = ['init', '--bare', '--quiet', '--initial-branch=main', `--object-format=${theirs}`];
-  await gitOk([...init, gitDir], { env });
-  const tree = (await gitOk(['mktree'], { gitDir, env, input: '' })).trim();
-  const root = (await gitOk(['commit-tree', tree, '-m', 'x'], { gitDir, env: { ...env, ...WHO } })).trim();
-  await gitOk(['update-ref', 'refs/heads/main', root], { gitDir, env });
-  const write = messageWriter(gitDir, cleanEnv(dir));
-  await gitOk(['update-ref', 'refs/heads/main', await write.ask(root, 'q')], { gitDir, env });
-  const clone = await openClone(join(dir, 'clone.git'), env);
-  const connection: BridgeConnection = { address: { kind: 'local', url: gitDir }, env, ssh: null };
+])(
+  'a bridge of %s is cloned where new repositories are of %s, and doctor names its ids',
+  async (theirs, ours) => {
+    const dir = await tempDir();
+    const env = clientGitEnv({ ...cleanEnv(dir), GIT_DEFAULT_HASH: ours });
+    const gitDir = join(dir, 'bridge.git');
+    const init = ['init', '--bare', '--quiet', '--initial-branch=main', `--object-format=${theirs}`];
+    await gitOk([...init, gitDir], { env });
+    const tree = (await gitOk(['mktree'], { gitDir, env, input: '' })).trim();
+    const root = (await gitOk(['commit-tree', tree, '-m', 'x'], { gitDir, env: { ...env, ...WHO } })).trim();
+    await gitOk(['update-ref', 'refs/heads/main', root], { gitDir, env });
+    const write = messageWriter(gitDir, cleanEnv(dir));
+    await gitOk(['update-ref', 'refs/heads/main', await write.ask(root, 'q')], { gitDir, env });
+    const clone = await openClone(join(dir, 'clone.git'), env);
+    const connection: BridgeConnection = { address: { kind: 'local', url: gitDir }, env, ssh: null };
 
-  const tip = await updateClone(clone, connection, { nowMs: Date.now(), ttlMs: 604_800_000 });
+    const tip = await updateClone(clone, connection, { nowMs: Date.now(), ttlMs: 604_800_000 });
 
-  expect(clone.ownIds).toBe(theirs);
-  const [, task] = await readHistory(clone, { from: [REMOTE_MAIN_REF] });
-  expect(task).toMatchObject({ id: tip, subject: expect.stringContaining('q') });
-  // It is opened as what it is from now on.
-  expect((await openClone(clone.gitDir, env)).ownIds).toBe(theirs);
-});
+    expect(clone.ownIds).toBe(theirs);
+    const [, task] = await readHistory(clone, { from: [REMOTE_MAIN_REF] });
+    expect(task).toMatchObject({ id: tip, subject: expect.stringContaining('q') });
+    // It is opened as what it is from now on.
+    expect((await openClone(clone.gitDir, env)).ownIds).toBe(theirs);
+    // Doctor names the format, on the server and elsewhere.
+    await gitOk(['config', 'bridge.version', String(PROTOCOL_VERSION)], { gitDir, env });
+    const options = {
+      repoPath: gitDir,
+      env,
+      fix: false,
+      now: Date.now,
+      authorizedKeysFile: join(dir, 'none'),
+    };
+    const elsewhere = await openConnection(`file://${gitDir}`, cleanEnv(dir, { GIT_DEFAULT_HASH: ours }));
+    for (const checks of [serverChecks(options), remoteChecks({ connection: elsewhere, now: Date.now })]) {
+      const found: Finding[] = [];
+      const first = checks.filter(({ name }) => name === 'git' || name === 'repository');
+      for await (const one of runChecks(first)) found.push(one);
+      expect(found.at(-1)).toMatchObject({
+        ...{ check: 'repository', status: 'ok' },
+        text: expect.stringMatching(theirs === 'sha1' ? /with ids of SHA-1$/ : /with ids of SHA-256$/),
+      });
+    }
+  },
+);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { profilesFile, saveProfile } from '../../../src/bridge/profiles.js';
 import type { Answer } from '../../../src/protocol/answer.js';
+import { modelsRef, writeModels } from '../../../src/protocol/models.js';
 import { runCli } from '../../support/cli.js';
 import { runCliHere } from '../../support/cli-here.js';
 import { gitOk } from '../../support/git.js';
@@ -20,8 +21,9 @@ const EVIL_CHARACTER = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2
 
 let bridge: PlainBridge;
 let answered: string;
+let pending: string;
 
-/** A bridge with one answered task, the same for all tests. */
+/** A bridge with an answered task, one that waits, and a model, the same for all tests. */
 beforeAll(async () => {
   bridge = await startPlainBridge();
   const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGq2QzxLQZ5v5cZqZ0p3bUO7hW8H2cH3yq2Yk0Wc1n0V test\n';
@@ -30,6 +32,16 @@ beforeAll(async () => {
   const added = await run('key', 'add', 'home-pc', '--role', 'agent', '--key', 'pc.pub');
   expect(added).toMatchObject({ exitCode: 0, stderr: '' });
   answered = await askAndAnswer('2+2', { answer: EVIL, error: null });
+  pending = (await run('ask', 'later', '--no-wait')).stdout.trim();
+  const models = { agent: 'home-pc', at: new Date().toISOString() };
+  const repo = { gitDir: bridge.repoPath, env: bridge.env };
+  const list = [{ name: 'llama3.2', backend: 'ollama', can: ['chat' as const] }];
+  const written = { ...repo, input: writeModels({ ...models, models: list }) };
+  const blob = (await gitOk(['hash-object', '-w', '--stdin'], written)).trim();
+  await gitOk(['update-ref', modelsRef('home-pc'), blob], repo);
+  const body = { model: 'llama3.2', messages: [{ role: 'user', content: '2+2' }] };
+  const call = { custom_id: 'a', method: 'POST', url: '/v1/chat/completions', body };
+  await writeFile(join(bridge.dir, 'night.jsonl'), JSON.stringify(call));
 });
 
 /** Runs the program on the bridge. */
@@ -49,6 +61,9 @@ async function askAndAnswer(question: string, outcome: Pick<Answer, 'answer' | '
 const runHere = (...args: string[]) =>
   runCliHere([...args, '--repo', bridge.repoPath], { env: bridge.env, cwd: bridge.dir });
 
+const named = (word: string) =>
+  word.replace('ID', answered).replace('PENDING', pending).replace('REPO', bridge.repoPath);
+
 /**
  * What runs as a process of its own into a full device: what needs the build, what a signal would end, and
  * one that writes and asks. The others are one function with another text, and run in this process.
@@ -58,13 +73,13 @@ const NEEDS_PROCESS = /^(?:init|demo|doctor|service|status --watch|watch|ask hel
 /** Runs the program, or its command line here, with a full device as its standard output. */
 function runIntoFull(words: readonly string[]): Promise<Pick<RunResult, 'exitCode' | 'stderr'>> {
   if (NEEDS_PROCESS.test(words.join(' '))) return runIn('sh', '"$@" > /dev/full', words);
-  const args = words.map((word) => word.replace('ID', answered).replace('REPO', bridge.repoPath));
+  const args = words.map(named);
   return runCliHere(args, { env: bridge.env, cwd: bridge.dir, stdout: '/dev/full' });
 }
 
 /** Runs the program with a redirection of a shell behind it. */
 function runIn(shell: string, script: string, args: readonly string[]): Promise<RunResult> {
-  const words = args.map((word) => word.replace('ID', answered).replace('REPO', bridge.repoPath));
+  const words = args.map(named);
   return runProcess(shell, ['-c', script, shell, ...programUnderTest(), ...words], {
     env: bridge.env,
     cwd: bridge.dir,
@@ -107,6 +122,19 @@ describe.skipIf(process.platform !== 'linux')('output that cannot be written', (
     ['--version'],
     ['completion'],
     ['--get-yargs-completions llm-bridge a'],
+    ['models --repo REPO'],
+    ['models --json --repo REPO'],
+    ['stats --repo REPO'],
+    ['stats --json --repo REPO'],
+    ['cancel PENDING --repo REPO'],
+    ['cancel PENDING --json --repo REPO'],
+    ['ask --batch night.jsonl --repo REPO'],
+    ['ask --batch night.jsonl --json --repo REPO'],
+    ['batch list --repo REPO'],
+    ['batch list --json --repo REPO'],
+    ['batch show batch_ --repo REPO'],
+    ['batch cancel batch_ --repo REPO'],
+    ['batch results batch_ --errors --repo REPO'],
   ])('"llm-bridge %s" into a full device says so in two lines, and ends with 1', async (words) => {
     const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBq2QzxLQZ5v5cZqZ0p3bUO7hW8H2cH3yq2Yk0Wc1n0V test\n';
     await writeFile(join(bridge.dir, 'second.pub'), key);
@@ -114,7 +142,7 @@ describe.skipIf(process.platform !== 'linux')('output that cannot be written', (
     await saveProfile(profilesFile(bridge.env), 'home', { repo: bridge.repoPath });
     const { exitCode, stderr } = await runIntoFull(words.split(' '));
 
-    expect(stderr.replace(/^watching .*\n/m, '')).toMatch(
+    expect(stderr.replace(/^(?:watching |all of it was asked before).*\n/m, '')).toMatch(
       /^error: cannot write the output \(ENOSPC: .*\)\ntry: .*make room .*\n$/,
     );
     expect(exitCode).toBe(1);

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { makeKeyPair } from '../../../src/admin/make-key-pair.js';
@@ -71,6 +71,12 @@ const FAULTS: readonly {
     remedy: /^echo >>/,
     mends: true,
   },
+  {
+    name: 'a file that is far too large',
+    spoil: (file) => writeFile(file, Buffer.alloc(65_537, 'x')),
+    what: /far too large/,
+    remedy: /^ssh-keygen /,
+  },
   { name: 'a text', spoil: (file) => writeFile(file, 'hello\n'), what: /no key/, remedy: /^ssh-keygen / },
 ];
 
@@ -95,11 +101,17 @@ test.each(FAULTS)('of $name ssh says that it cannot load it, and we say why', as
   expect(faultOfKeyFile(file)).toBeNull();
 });
 
-test('a folder, and what is not there, are named as such', async () => {
+test('a folder, what is not there, and what cannot be read are named as such', async () => {
   const dir = await tempDir();
   await mkdir(join(dir, 'keys'), { mode: 0o700 });
   expect(faultOfKeyFile(join(dir, 'keys'))).toMatchObject({ what: 'is a folder' });
   expect(faultOfKeyFile(join(dir, 'none'))).toMatchObject({ what: 'is not there' });
+  // Another user's key fails with another code, but not for root.
+  await symlink('loop', join(dir, 'loop'));
+  expect(faultOfKeyFile(join(dir, 'loop'))).toMatchObject({
+    what: 'cannot be read (ELOOP)',
+    remedy: expect.stringMatching(/^see whose it is: ls -l /),
+  });
 });
 
 test('a sound key has no fault, and a passphrase is noticed', async () => {

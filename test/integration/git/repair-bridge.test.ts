@@ -1,6 +1,6 @@
-import { access, readFile, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { access, mkdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import { clearTheWay, repairBridge } from '../../../src/git/repair-bridge.js';
 import { readRepairs } from '../../../src/git/repairs-log.js';
 import { bareBridge } from '../../support/bare-bridge.js';
@@ -38,3 +38,38 @@ test.each(['', '\0'.repeat(23), 'ref: refs/hea'])(
     expect(await repo.git(['rev-parse', 'HEAD'])).toMatch(/^[0-9a-f]{40}$/);
   },
 );
+
+const TASK = 'a'.repeat(40);
+
+describe('whoever comes next on this machine removes what would stop every push', () => {
+  async function planted(name: string) {
+    const repo = await bareBridge();
+    const file = join(repo.gitDir, name);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, '');
+    return { repo, file };
+  }
+
+  test
+    .skipIf(process.platform !== 'linux')
+    .each([
+      ...['HEAD.lock', 'packed-refs.lock', 'packed-refs.new', 'refs/heads/main.lock'],
+      ...[`claims/${TASK}`, 'agents/home-pc', 'models/home-pc'].map((name) => `refs/bridge/${name}.lock`),
+    ])('%s alone, once no git can hold it', async (name) => {
+    const { repo, file } = await planted(name);
+    const done = await clearTheWay(repo);
+    expect(done).toEqual([expect.stringContaining(`removed ${name}, left by a killed git since `)]);
+    await expect(access(file)).rejects.toThrow('ENOENT');
+    expect(readRepairs(repo.gitDir, 0).map(({ text }) => text)).toEqual(done);
+    expect(await clearTheWay(repo)).toEqual([]);
+  });
+
+  test.each([`claims/${TASK}`, 'agents/home-pc', 'models/home-pc'].map((name) => `refs/bridge/${name}`))(
+    'an empty file of %s alone',
+    async (ref) => {
+      const { repo, file } = await planted(ref);
+      expect(await clearTheWay(repo)).toEqual([`removed ${ref}, whose file said nothing`]);
+      await expect(access(file)).rejects.toThrow('ENOENT');
+    },
+  );
+});

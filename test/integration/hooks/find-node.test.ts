@@ -52,8 +52,10 @@ describe('where the node of the hooks is gone', () => {
       'fnm/node-versions/v22.2.0/installation/bin/node',
       'fnm/node-versions/v20.19.1/installation/bin/node',
     ],
+    ['one of fnm in its older place', '.fnm/node-versions/v24.0.0/installation/bin/node', 'gone/bin/node'],
     ['one of volta', '.volta/tools/image/node/22.0.0/bin/node', 'gone/bin/node'],
     ['one of asdf', '.asdf/installs/nodejs/21.0.0/bin/node', 'gone/bin/node'],
+    ['one of mise', '.local/share/mise/installs/node/22.0.0/bin/node', 'gone/bin/node'],
     ['the one in PATH', 'tools/node', 'gone/bin/node'],
   ])('%s is found', async (_what, there, gone) => {
     const node = await fakeNode(join(home, there), there.match(/v?(\d+\.\d+\.\d+)/)?.[1] ?? '22.0.0');
@@ -124,6 +126,17 @@ describe('a bridge whose node is gone', () => {
     for (const stub of ['hooks/pre-receive', 'hooks/post-receive', 'bridge/ssh-command', 'bridge/repair'])
       await access((await nodeIn(bridge, stub)) ?? 'none');
     expect(await hooksOf(bridge)).toMatchObject([{ status: 'ok', text: 'installed and current' }]);
+  });
+
+  test('is put right by another', async () => {
+    const bridge = await startPlainBridge();
+    await loseNode(bridge);
+    await symlinkNode(join(bridge.dir, 'versions/v22.0.0/bin/node'));
+    const ref = join(bridge.repoPath, 'refs/bridge/claims', 'a'.repeat(40));
+    await mkdir(dirname(ref), { recursive: true });
+    await writeFile(ref, '');
+    await runProcess(join(bridge.repoPath, 'bridge/repair'), [bridge.repoPath], { env: bridge.env });
+    await expect(access(ref)).rejects.toThrow('ENOENT');
   });
 
   test('takes no push where there is none', async () => {

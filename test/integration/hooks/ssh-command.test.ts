@@ -26,7 +26,9 @@ const PINS: Readonly<Record<string, readonly string[]>> = {
     ...['transfer.hideRefs=refs/bridge', 'uploadpack.hideRefs=refs', 'uploadpack.hideRefs=!refs/heads/main'],
     ...[
       'uploadpack.allowTipSHA1InWant=false',
+      'uploadpack.allowReachableSHA1InWant=false',
       'uploadpack.allowAnySHA1InWant=false',
+      'uploadpack.allowRefInWant=false',
       'uploadpackfilter.allow=false',
       'uploadpackfilter.blob:limit.allow=true',
     ],
@@ -40,6 +42,8 @@ const PINS: Readonly<Record<string, readonly string[]>> = {
     ],
     ...['receive.fsckObjects=true', 'receive.denyNonFastForwards=true', 'receive.denyDeletes=true'],
     ...['receive.unpackLimit=4', 'core.bigFileThreshold=16777216', 'receive.maxInputSize=33554432'],
+    ...['receive.hideRefs=refs', 'receive.hideRefs=!refs/heads/main', 'receive.shallowUpdate=false'],
+    ...['core.sharedRepository=0640', 'transfer.unpackLimit=4', 'receive.advertisePushOptions=false'],
   ],
 };
 
@@ -80,9 +84,13 @@ beforeAll(async () => {
 function served(
   [shell, args]: Shell,
   command: string | undefined,
-  options: { readonly words?: readonly string[]; readonly env?: Record<string, string> } = {},
+  options: {
+    readonly words?: readonly string[];
+    readonly env?: Record<string, string>;
+    readonly input?: string;
+  } = {},
 ): Promise<RunResult> {
-  const { words = ['home-pc'], env = {} } = options;
+  const { words = ['home-pc'], env = {}, input } = options;
   return runProcess(shell, [...args, join(repo, 'bridge', 'ssh-command'), ...words], {
     env: {
       HOME: bridge.dir,
@@ -92,6 +100,7 @@ function served(
       ...env,
     },
     cwd: '/',
+    input,
     ownSession: true,
   });
 }
@@ -424,7 +433,16 @@ describe('with a config that a power cut has damaged', () => {
   const LOST =
     /^llm-bridge: the config of this bridge is empty or damaged, .*; try: llm-bridge doctor on the server\n$/;
   const upload = () => `git-upload-pack '${repo}'`;
-  const commands = [() => 'bridge-hello', () => 'bridge-wait', upload, () => `git-receive-pack '${repo}'`];
+  const task = 'a'.repeat(40);
+  const commands: readonly (readonly [command: () => string, key: string, input?: string])[] = [
+    [() => 'bridge-hello', 'home-pc'],
+    [() => 'bridge-wait', 'home-pc'],
+    [upload, 'home-pc'],
+    [() => `git-receive-pack '${repo}'`, 'home-pc'],
+    [() => `bridge-say ${task}`, 'says'],
+    [() => 'bridge-say', 'says', `${task}\n`],
+    [() => `bridge-listen ${task}`, 'hears'],
+  ];
   const damages: readonly (readonly [string, (text: string) => string | Uint8Array])[] = [
     ['an empty one', () => ''],
     ['one of zeros', (text) => Buffer.alloc(text.length)],
@@ -438,10 +456,15 @@ describe('with a config that a power cut has damaged', () => {
     const config = join(repo, 'config');
     const text = await readFile(config, 'utf8');
     onCleanup(() => writeFile(config, text));
+    await writeFile(join(repo, 'bridge/principals/hears'), 'asker SHA256:x\n');
+    await writeFile(join(repo, 'bridge/principals/says'), 'agent SHA256:x\n');
     await writeFile(config, damage(text));
     await inEachShell(async (shell) => {
-      for (const command of commands) {
-        const { exitCode, stdout, stderr } = await served(shell, command());
+      for (const [command, key, input] of commands) {
+        const { exitCode, stdout, stderr } = await served(shell, command(), {
+          words: [key],
+          ...(input === undefined ? {} : { input }),
+        });
         expect({ exitCode, stdout }, `${shell[0]} ${command()}`).toEqual({ exitCode: 1, stdout: '' });
         expect(stderr).toMatch(LOST);
       }

@@ -33,6 +33,8 @@ const BANNED: readonly (readonly [what: string, pattern: RegExp])[] = [
     /(?:npmjs\.(?:org|com)|unpkg\.com|jsdelivr\.net\/npm|esm\.sh)\/(?:\S*\/)?llm-bridge\b/,
   ],
   ['a dependency on it', new RegExp(`["']${NAME}["']\\s*:\\s*["'](?:[\\^~]?\\d|file:|latest|\\*)`)],
+  // With `ignore-scripts` npm packs what is there, without a word: a package without its program.
+  ['a pack without its build', /(?<!npm run build |\$\{build\} )&& npm pack/i],
   ['a package of that name', new RegExp(`"name"\\s*:\\s*"${NAME}"`)],
 ];
 
@@ -62,7 +64,7 @@ async function filesIn(folder: string): Promise<string[]> {
   return (await Promise.all(nested)).flat();
 }
 
-test('no file of the repository names a package that is not ours', async () => {
+test('no file of the repository names a package that is not ours, or is packed without its build', async () => {
   const files = (await filesIn('')).filter((file) => file !== THIS_TEST);
   for (const place of [
     'README.md',
@@ -98,6 +100,7 @@ test.each([
   'npm install -g ./llm-bridge-0.1.0.tgz',
   'https://www.npmjs.com/package/llm-bridge',
   '/usr/lib/node_modules/llm-bridge/dist',
+  'npm ci && npm pack',
 ])('%s would be found', (line) => {
   expect(strangersIn(line)).not.toEqual([]);
 });

@@ -1,8 +1,16 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { judgeClock, judgeLoginTime, judgeProtocol } from '../../../../src/admin/doctor/check-login.js';
+import {
+  checkIdentity,
+  judgeClock,
+  judgeLoginTime,
+  judgeProtocol,
+} from '../../../../src/admin/doctor/check-login.js';
 import { updateElsewhere, updateHere } from '../../../../src/process/own-package.js';
 import type { Hello } from '../../../../src/protocol/hello.js';
 import { PROTOCOL_VERSION } from '../../../../src/protocol/names.js';
+import { tempDir } from '../../../support/temp-dir.js';
 
 const ASKED = Date.parse('2026-11-22T12:00:00.900Z');
 const hello = (time: string): Hello => ({
@@ -43,4 +51,14 @@ test('of two versions the older is the one to update, and how fits the machine',
 test('a login that takes long is said', () => {
   expect(judgeLoginTime(400).status).toBe('ok');
   expect(judgeLoginTime(61_000)).toMatchObject({ status: 'warning', text: 'a login takes 61 s' });
+});
+
+test('a key that ssh cannot use is said before anything is tried with it, with what mends it', async () => {
+  const file = join(await tempDir(), 'key');
+  await writeFile(file, 'PuTTY-User-Key-File-3: ssh-ed25519\n', { mode: 0o600 });
+  expect(checkIdentity(file, {})).toMatchObject({
+    ...{ status: 'broken', text: `${file} is a key of PuTTY (.ppk)` },
+    remedy: expect.stringMatching(/^puttygen /),
+  });
+  expect(checkIdentity(join(file, 'none'), {})).toMatchObject({ status: 'broken' });
 });
