@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { watchPath } from '../bridge/watch-path.js';
 import { noteWatched, type WatchedNote } from '../log/watched-log.js';
@@ -22,6 +23,8 @@ export interface WatchOptions extends SettleOptions, AskOnce {
    * Called once for a change that is no task (not UTF-8, a bad field), and where a task could not be asked.
    */
   readonly onProblem: (error: BridgeError) => void;
+  /** Called at the start where the folder of the file is not there; it is waited for as well. */
+  readonly onNoFolder?: (folder: string) => void;
   /** Called once the file is watched and its first content is asked. */
   readonly onReady?: () => void;
 }
@@ -38,9 +41,16 @@ const RETRY_MS = 5_000;
 export async function watchFile(options: WatchOptions): Promise<void> {
   const watch = new FileWatch(options);
   const { signal } = options;
+  const begin = async () => {
+    await watch.lookAgain();
+    const folder = path.dirname(path.resolve(options.file));
+    const found = await stat(folder).catch(() => null);
+    if (found?.isDirectory() !== true) options.onNoFolder?.(folder);
+    options.onReady?.();
+  };
   const watcher = watchPath(options.file, {
     change: () => void watch.lookAgain(),
-    ready: () => void watch.lookAgain().then(() => options.onReady?.()),
+    ready: () => void begin(),
   });
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();

@@ -56,6 +56,27 @@ test('a file that does not exist yet is waited for, then written, replaced, remo
   await stop(watcher);
 });
 
+test('a folder that is not there is told once, and waited for like the file', async () => {
+  const box = join(bridge.dir, 'no box', 'yet');
+  const watched = join(box, 'task.txt');
+  const watcher = await watch(watched);
+  await mkdir(box, { recursive: true });
+  await writeFile(watched, 'first');
+  await watcher.waitFor('stdout', /^[0-9a-f]{40} first$/m);
+  await rm(box, { recursive: true });
+  await mkdir(box);
+  await writeFile(watched, 'second');
+  await watcher.waitFor('stdout', /^[0-9a-f]{40} second$/m);
+
+  expect(watcher.stderr().split('\n')).toEqual([
+    `warning: the folder ${box} is not there yet; watch waits for it`,
+    `try: mkdir -p '${box}'`,
+    `watching ${watched} for ${bridge.repoPath}`,
+    '',
+  ]);
+  await stop(watcher);
+});
+
 test('a slow writer is not cut in half', async () => {
   const watcher = await watch(file, '1');
   const handle = await open(file, 'w');

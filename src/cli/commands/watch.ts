@@ -1,10 +1,11 @@
 import { watchFile } from '../../asker/watch-file.js';
 import { openLocalBridge } from '../../bridge/local-bridge.js';
+import { shellQuote } from '../../process/shell-quote.js';
 import { oneLine } from '../../protocol/printable.js';
 import { excerpt } from '../../protocol/text.js';
 import { defineCommand } from '../command.js';
 import { POSITIONALS, WATCH_OPTIONS } from '../options.js';
-import { EXIT, printError } from '../print-error.js';
+import { EXIT, printError, printWarning } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 
 /** `llm-bridge watch FILE --repo R` */
@@ -32,6 +33,11 @@ export const watchCommand = defineCommand({
       onTask: (task, draft) =>
         void out.print(`${task} ${excerpt(oneLine(draft.question), 60)}`).catch(() => {}),
       onProblem: (error) => void printError(error),
+      onNoFolder: (folder) =>
+        printWarning(
+          `the folder ${folder} is not there yet; watch waits for it`,
+          `mkdir -p ${shellQuote(folder)}`,
+        ),
       onReady: () => process.stderr.write(`watching ${args.file} for ${args.repo}\n`),
     });
     out.failed.throwIfAborted();
