@@ -1,4 +1,4 @@
-import { INGEST_EVERY_S, type ServiceSpec, xmlText } from './service-spec.js';
+import { describeService, INGEST_EVERY_S, type ServiceSpec, xmlComment, xmlText } from './service-spec.js';
 
 /**
  * The property list for launchd. It has nothing like EnvironmentFile, so node reads the file itself
@@ -31,6 +31,7 @@ export function launchdPlist(spec: ServiceSpec, logFile: string): string {
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     '<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">',
+    `<!-- ${xmlComment(describeService(spec))} -->`,
     '<plist version="1.0">',
     '<dict>',
     ...entries.map(([key, value]) => `  <key>${key}</key>\n  ${value}`),

@@ -7,6 +7,7 @@ import type { Command } from '../../process/start-program.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
 import { oneLine } from '../../protocol/printable.js';
 import { ensureEnvFile } from './env-file.js';
+import { isForSameBridge } from './same-bridge.js';
 import type { ServicePlan, ServiceSpec } from './service-spec.js';
 
 /** What an install or an uninstall changed. */
@@ -98,11 +99,10 @@ export async function readService(
   return (stdout.trim() || stderr.trim()).replace(/\r/g, '');
 }
 
-/** A second bridge of the same name would take the place of the first. Looks at systemd's files alone. */
+/** A second bridge of the same name would take the place of the first. */
 async function refuseOther(file: string, encoding: BufferEncoding, spec: ServiceSpec): Promise<void> {
   const text = await readFile(file, encoding).catch(() => '');
-  if (text === '' || !file.endsWith('.service') || text.includes(`${spec.repo.replaceAll('%', '%%')}\n`))
-    return;
+  if (text === '' || isForSameBridge(file, text, spec)) return;
   throw new BridgeError(`${file} is a service for another bridge`, {
     code: 'service-exists',
     remedy: 'give this one a name of its own: --instance NAME; or uninstall that one first',

@@ -78,3 +78,8 @@ const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', 
 export function xmlText(text: string): string {
   return text.replace(/[&<>"]/g, (char) => ENTITIES[char] ?? char);
 }
+
+/** The same in a comment, in which two hyphens may not follow each other. */
+export function xmlComment(text: string): string {
+  return xmlText(text).replaceAll('--', '-&#45;');
+}

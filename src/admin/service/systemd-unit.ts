@@ -40,7 +40,7 @@ export function systemdService(spec: ServiceSpec): string {
     '# Written by "llm-bridge service install", which writes it again at every run. Changes belong into a drop-in:',
     `# systemctl ${isSystem ? '' : '--user '}edit ${spec.name}`,
     '[Unit]',
-    `Description=${specifiers(describeService(spec))}`,
+    `Description=${systemdText(describeService(spec))}`,
     ...(isSystem ? ['Wants=network-online.target', 'After=network-online.target'] : []),
     // A PC may be without its server for days: systemd must not give up starting it.
     ...(isOneShot ? [] : ['StartLimitIntervalSec=0']),
@@ -48,8 +48,8 @@ export function systemdService(spec: ServiceSpec): string {
     '[Service]',
     `Type=${isOneShot ? 'oneshot' : 'simple'}`,
     `ExecStart=${spec.command.map(execWord).join(' ')}`,
-    ...(spec.path === null ? [] : [`Environment=${quoted(specifiers(`PATH=${spec.path}`))}`]),
-    `EnvironmentFile=${specifiers(spec.envFile)}`,
+    ...(spec.path === null ? [] : [`Environment=${quoted(systemdText(`PATH=${spec.path}`))}`]),
+    `EnvironmentFile=${systemdText(spec.envFile)}`,
     ...(spec.user === null ? [] : [`User=${spec.user}`]),
     ...(isOneShot
       ? ['TimeoutStartSec=10min']
@@ -77,7 +77,7 @@ function systemLines(spec: ServiceSpec): string[] {
     `PrivateTmp=${spec.usesTmp ? 'false' : 'true'}`,
     // Made by systemd and given to the user, whatever ProtectSystem says.
     ...(spec.role === 'agent' ? [`StateDirectory=${spec.name}`, 'StateDirectoryMode=0700'] : []),
-    ...spec.writes.map((folder) => `ReadWritePaths=${quoted(specifiers(folder))}`),
+    ...spec.writes.map((folder) => `ReadWritePaths=${quoted(systemdText(folder))}`),
   ];
 }
 
@@ -85,7 +85,7 @@ function systemLines(spec: ServiceSpec): string[] {
 export function systemdTimer(spec: ServiceSpec): string {
   return [
     '[Unit]',
-    `Description=${specifiers(describeService(spec))}`,
+    `Description=${systemdText(describeService(spec))}`,
     '',
     '[Timer]',
     'OnBootSec=2min',
@@ -100,10 +100,11 @@ export function systemdTimer(spec: ServiceSpec): string {
 
 /** A word of a command line: quoted, and neither a specifier (%) nor a variable ($) in it is expanded. */
 function execWord(word: string): string {
-  return quoted(specifiers(word).replaceAll('$', '$$$$'));
+  return quoted(systemdText(word).replaceAll('$', '$$$$'));
 }
 
-function specifiers(text: string): string {
+/** A text as it stands in a unit, outside quotes. */
+export function systemdText(text: string): string {
   return text.replaceAll('%', '%%');
 }
 
