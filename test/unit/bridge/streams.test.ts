@@ -8,6 +8,7 @@ import { followStream } from '../../../src/bridge/follow-stream.js';
 import { MAX_STREAMS, sweepStreams, takeStreamPlace } from '../../../src/bridge/stream-folder.js';
 import { openStreamWriter, type StreamWriter } from '../../../src/bridge/stream-writer.js';
 import { type StreamPiece, writeStreamLines } from '../../../src/protocol/stream.js';
+import { onCleanup } from '../../support/on-cleanup.js';
 import { listenTo, sayTo } from '../../support/stream-ends.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
