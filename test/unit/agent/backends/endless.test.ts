@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { type ApiCall, type Backend, BackendError } from '../../../../src/agent/backends/backend.js';
 import { HttpFailure, openTransport } from '../../../../src/agent/backends/transport.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
@@ -70,7 +70,7 @@ async function endlessServer(
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, sent };
 }
 
-function open(name: (typeof BACKENDS)[number], { url }: EndlessServer): Backend {
+function open(name: (typeof BACKENDS)[number], { url }: Pick<EndlessServer, 'url'>): Backend {
   return backendAt(name, { ollamaUrl: url, lmstudioUrl: `${url}/v1`, openaiUrl: `${url}/v1` });
 }
 
@@ -215,6 +215,36 @@ test('an answer that trickles in is given up after its time, and the server sees
   await expect(transport.fetch(url).then((response) => response.json())).rejects.toThrow();
   expect(transport.failure()).toMatchObject({ message: 'no complete response within 500 ms' });
   await closed;
+});
+
+test.each([
+  ['ollama', 2],
+  ['lmstudio', 2],
+  ['openai', 1],
+] as const)('a list of models of %s that trickles in is given up after a minute', async (name, requests) => {
+  let left = requests as number;
+  let allAsked = () => {};
+  const asked = new Promise<void>((resolve) => {
+    allAsked = resolve;
+  });
+  const server = createServer((_request, response) => {
+    response.write('{');
+    left -= 1;
+    if (left === 0) allAsked();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onCleanup(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onCleanup(() => void vi.useRealTimers());
+  const failure = failureOf(open(name, { url }).listModels(signal));
+  await asked;
+  vi.advanceTimersByTime(60_000);
+  expect((await failure).code).toBe('timeout');
 });
 
 test('an error whose body trickles in is told with what has come', async () => {
