@@ -75,14 +75,8 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     const agent = startDemoAgent(
       options.program,
       [
-        'agent',
-        '--repo',
-        way.address,
-        '--name',
-        'home-pc',
-        '--state-dir',
-        path.join(dir, 'agent'),
-        ...models.agentArgs,
+        ...['agent', '--repo', way.address, '--name', 'home-pc'],
+        ...['--state-dir', path.join(dir, 'agent'), ...models.agentArgs],
       ],
       { ...env, ...way.env },
     );
