@@ -42,11 +42,11 @@ test.each(['', '\0'.repeat(23), 'ref: refs/hea'])(
 const TASK = 'a'.repeat(40);
 
 describe('whoever comes next on this machine removes what would stop every push', () => {
-  async function planted(name: string) {
+  async function planted(name: string, text = '') {
     const repo = await bareBridge();
     const file = join(repo.gitDir, name);
     await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, '');
+    await writeFile(file, text);
     return { repo, file };
   }
 
