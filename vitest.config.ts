@@ -14,7 +14,6 @@ const SHORTENED = [
     'test/e2e/crash/*-sweep.test.ts',
     'test/e2e/many-agents.test.ts',
     'test/e2e/batch-restarts.test.ts',
-    'test/e2e/soak.test.ts',
   ],
   ...['agent', 'agent-claims', 'crash/agent-clone'].map((name) => `test/e2e/${name}.test.ts`),
   'test/integration/gateway/sleeping-pc.test.ts',

@@ -21,7 +21,7 @@ for (const [name, value] of Object.entries(values)) {
   process.exit(2);
 }
 const { tasks, kills, seconds, seed } = values;
-const args = ['vitest', 'run', 'test/e2e/soak.test.ts', '--project=e2e', '--disableConsoleIntercept=true'];
+const args = ['vitest', 'run', 'test/slow/soak.test.ts', '--project=slow', '--disableConsoleIntercept=true'];
 const env = {
   ...process.env,
   SOAK_TASKS: tasks,

@@ -23,7 +23,7 @@ import { IS_FULL_LENGTH } from '../support/test-length.js';
 import { waitUntil } from '../support/wait-until.js';
 
 /** The tasks that three agents share. */
-const MANY = IS_FULL_LENGTH ? 12 : 6;
+const MANY = IS_FULL_LENGTH ? 12 : 4;
 
 /** How long a model takes that is fast, and still seen at work. Milliseconds. */
 const ANSWER_MS = 100;

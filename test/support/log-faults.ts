@@ -105,8 +105,8 @@ export const everyCall: Choose = (calls) => calls;
 const MATTERS = /^(?:(?:write|truncate|open|sync|link|rename) \S*\/answers\.log|sync \S*\/(?:bridge|heads) )/;
 
 /**
- * The first and the last call of each kind: what matters with every fault, the others with one error and one
- * death each, so that each call fails in both ways. The folders of loose objects are all of one kind.
+ * Of each kind of call: the first and the last of what matters, with every fault; one of the others, with one
+ * error and one death, so that each kind fails in both ways. The folders of loose objects are all of one kind.
  */
 export const oneOfEachKind: Choose = (calls, fault) => {
   const kindOf = (call: string) =>
@@ -116,7 +116,8 @@ export const oneOfEachKind: Choose = (calls, fault) => {
     const ofKind = calls.filter((call) => kindOf(call) === kind);
     const ends = [...new Set([ofKind[0] ?? '', ofKind.at(-1) ?? ''])];
     if (ends.some((call) => MATTERS.test(call))) return ends;
-    return fault === ERRORS[at % ERRORS.length] || fault === DEATHS[at % DEATHS.length] ? ends : [];
+    const fails = fault === ERRORS[at % ERRORS.length] || fault === DEATHS[at % DEATHS.length];
+    return fails ? [ends[at % ends.length] ?? ''] : [];
   });
 };
 const ERRORS = FAULTS.filter((fault) => fault.startsWith('E'));

@@ -4,7 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const PARTS = ['e2e', 'integration', 'unit'];
 
 /** Files that are short and take long: each starts many agents, or kills one at many places. */
-const LONG = /\/(?:crash\/|hostile\/|many-agents|soak|agent-claims|doctor|ask|on-answer|log-faults|ingest)/;
+const LONG = /\/(?:crash\/|hostile\/|many-agents|agent-claims|doctor|ask|on-answer|log-faults|ingest)/;
 
 /**
  * The order of the test files. What takes longest begins first, so that at the end no process works alone

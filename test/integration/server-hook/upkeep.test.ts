@@ -22,7 +22,7 @@ const PROGRAM = fileURLToPath(new URL('../../../dist/hooks/upkeep.cjs', import.m
 const PLAN: ResentPlan = { conversations: 8, turns: [0, 12], chars: 1000 };
 
 test('a push does not wait for the upkeep it starts', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   const upkeep = await heldUpkeep(bridge);
   for (const prompt of ['one', 'two']) await exchangeAtOnce(bridge, prompt);
   await waitUntil(upkeep.started, 'the upkeep was started');
@@ -32,7 +32,7 @@ test('a push does not wait for the upkeep it starts', async () => {
 });
 
 test('a push that finds enough loose objects has them packed under the names of their conversations', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   const repo = { gitDir: bridge.repoPath, env: bridge.env };
   // Below what a gc of git begins at by itself.
   await writeConversations(repo, { conversations: 68, turns: [0, 15], chars: 20 });
@@ -56,7 +56,7 @@ test('a push that finds enough loose objects has them packed under the names of 
 });
 
 test('an answer that is pushed at any step of an upkeep is not held up, and is kept', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   await writeConversations({ gitDir: bridge.repoPath, env: bridge.env }, PLAN);
   await gitOk(['fetch', '--quiet', bridge.repoPath, 'main'], { gitDir: bridge.cloneDir, env: bridge.env });
   const { env, isAt, letGo } = await haltingGit(bridge);
@@ -110,7 +110,7 @@ test('an upkeep on a full disk changes nothing, leaves nothing behind, and is ma
 });
 
 test('packs of pushes are put together by the upkeep of a later push, and history is as it was', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   const inBridge = { gitDir: bridge.repoPath, env: bridge.env };
   const packs = async () =>
     (await readdir(join(bridge.repoPath, 'objects', 'pack'))).filter((name) => name.endsWith('.pack')).length;
@@ -128,7 +128,7 @@ test
   .each(['gc.pid.lock', 'gc.log.lock', 'logs/HEAD.lock', 'packed-refs.new'])(
   'an upkeep that stands before %s of a killed one is made by a later push',
   async (lock) => {
-    const bridge = await startPlainBridge();
+    const bridge = await startPlainBridge({ hooks: 'here' });
     const inBridge = { gitDir: bridge.repoPath, env: bridge.env };
     const packs = async () =>
       (await readdir(join(bridge.repoPath, 'objects', 'pack'))).filter((name) => name.endsWith('.pack'))
@@ -146,7 +146,7 @@ test
 );
 
 test('who follows the reflog hears of an update also after a gc has written it again', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   const inBridge = { gitDir: bridge.repoPath, env: bridge.env };
   await exchange(bridge, 'one');
   // As bridge-wait of ssh-command does.
@@ -173,7 +173,7 @@ test('who follows the reflog hears of an update also after a gc has written it a
 });
 
 test('what no ref holds any more goes with a gc once it is an hour old, and not before', async () => {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here' });
   const inBridge = { gitDir: bridge.repoPath, env: bridge.env };
   const write = async (text: string) =>
     (await gitOk(['hash-object', '-w', '--stdin'], { ...inBridge, input: text })).trim();

@@ -1,13 +1,12 @@
 import { expect, test } from 'vitest';
 import { runSoak } from '../soak/run-soak.js';
-import { IS_FULL_LENGTH } from '../support/test-length.js';
 
 /**
  * The short form of the soak; `npm run soak -- --tasks N --kills N --seconds S --seed X` runs a longer one,
  * and again with the seed of one that has failed.
  */
-const TASKS = Number(process.env.SOAK_TASKS ?? (IS_FULL_LENGTH ? 60 : 20));
-const KILLS = Number(process.env.SOAK_KILLS ?? (IS_FULL_LENGTH ? 15 : 6));
+const TASKS = Number(process.env.SOAK_TASKS ?? 60);
+const KILLS = Number(process.env.SOAK_KILLS ?? 15);
 const SECONDS = Number(process.env.SOAK_SECONDS ?? 60);
 const SEED = Number(process.env.SOAK_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
