@@ -10,11 +10,7 @@ const PROCESS_TIMEOUTS = { testTimeout: 180_000, hookTimeout: 180_000 };
 
 // Tests of the suite that are made at full length among the slow ones (test/support/test-length.ts).
 const SHORTENED = [
-  ...[
-    'test/e2e/crash/*-sweep.test.ts',
-    'test/e2e/many-agents.test.ts',
-    'test/e2e/batch-restarts.test.ts',
-  ],
+  ...['test/e2e/crash/*-sweep.test.ts', 'test/e2e/many-agents.test.ts', 'test/e2e/batch-restarts.test.ts'],
   ...['agent', 'agent-claims', 'crash/agent-clone'].map((name) => `test/e2e/${name}.test.ts`),
   'test/integration/gateway/sleeping-pc.test.ts',
   'test/integration/server-hook/named-packs.test.ts',

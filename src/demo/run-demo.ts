@@ -29,7 +29,6 @@ export interface DemoOptions {
   readonly serve: boolean;
 }
 
-/** The question of the demo. */
 const QUESTION = '2+2';
 
 /** How long a real model may take to load and answer; the stand-in answers at once. Seconds. */

@@ -50,7 +50,7 @@ test.each(titled(vectors.read))('a stream is read: %s', (_name, one) => {
 
 test.each(titled(vectors.long))('a stream is read: %s', (_name, { before, fill, times, after, pieces }) => {
   const wanted = pieces.map((piece) =>
-    'fill' in piece ? { text: String(piece['fill']).repeat(Number(piece['times'])) } : piece,
+    'fill' in piece ? { text: String(piece.fill).repeat(Number(piece.times)) } : piece,
   );
   expect(readBothWays(before + fill.repeat(times) + after)).toEqual(wanted);
 });
