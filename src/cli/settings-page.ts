@@ -71,7 +71,10 @@ const EXIT_CODES: readonly (readonly [exit: number, means: string])[] = [
 ];
 
 const OTHER_VARIABLES: readonly (readonly [variable: string, says: string])[] = [
-  ['`LLM_BRIDGE_DEBUG`', '`1`: an unexpected error shows where it came from'],
+  [
+    '`LLM_BRIDGE_DEBUG`',
+    '`1`: an unexpected error shows where it came from, and the log what a failing `--command` or `--idle-command` printed',
+  ],
   [
     '`LLM_BRIDGE_PAGER`, `GIT_PAGER`, `PAGER`',
     'The first that is set shows what `log` prints on a terminal; else it is `less`. `cat`, or nothing: no pager',

@@ -10,8 +10,9 @@ const MAX_TOLD_CHARS = 200;
 
 /**
  * Runs a command line that the owner of this machine gave, in the shell of the system, and waits until it has
- * ended. Returns null where it went well, else what went wrong, in one line. It is ended after `timeoutMs`.
- * Rejects with the signal's reason once that aborts.
+ * ended. Returns null where it went well, else what went wrong, in one line for the log. What the command
+ * printed is part of it only with `LLM_BRIDGE_DEBUG`: a failing `curl` or `ssh` may repeat a token or a key.
+ * It is ended after `timeoutMs`. Rejects with the signal's reason once that aborts.
  */
 export async function runShellLine(
   line: string,
@@ -25,7 +26,10 @@ export async function runShellLine(
     if (exitCode === 0) return null;
     const said = excerpt(oneLine(stdout.toString('utf8')), MAX_TOLD_CHARS);
     const end = endedFor === 'time' ? 'took too long' : `ended with ${exitCode ?? killedBy}`;
-    return said === '' ? end : `${end}: ${said}`;
+    if (said === '') return end;
+    return options.env.LLM_BRIDGE_DEBUG
+      ? `${end}: ${said}`
+      : `${end}; LLM_BRIDGE_DEBUG=1 shows what it printed`;
   } catch (error) {
     options.signal.throwIfAborted();
     return errorText(error);
