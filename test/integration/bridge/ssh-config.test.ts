@@ -40,7 +40,7 @@ async function withLines(lines: readonly string[], options = '') {
   const { ssh } = await openConnection('ssh://bridge@server/bridge.git', env);
   if (ssh === null) throw new Error('not over ssh');
   return {
-    // Neither RemoteCommand nor ForkAfterAuthentication lets ssh say anything both with and without a command.
+    // With RemoteCommand ssh takes no command, and with ForkAfterAuthentication it wants one.
     theirs: new Map([
       ...(await said(['ssh', '-F', file, '-G', 'bridge@server', 'true'])),
       ...(await said(['ssh', '-F', file, '-G', 'bridge@server'])),

@@ -1,4 +1,4 @@
-import { access, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { findBrokenRefs, removeBrokenRefs } from '../../../src/git/broken-refs.js';
@@ -13,11 +13,13 @@ test('of refs that a power cut has broken each is found and removed, and no othe
   const sound = await blob('sound');
   const emptied = await blob('emptied');
   const missing = await blob('missing');
+  const cut = await blob('cut in half, behind what git looks at first');
   for (const name of ['sound', 'empty', 'zeros', 'half', 'locked'])
     await repo.git(['update-ref', `${PREFIX}${name}`, sound]);
   await repo.git(['update-ref', `${PREFIX}missing`, missing]);
   await repo.git(['pack-refs', '--all']);
   await repo.git(['update-ref', `${PREFIX}emptied`, emptied]);
+  await repo.git(['update-ref', `${PREFIX}cut`, cut]);
 
   for (const [name, text] of Object.entries({
     empty: '',
@@ -30,10 +32,13 @@ test('of refs that a power cut has broken each is found and removed, and no othe
   await rm(objectFile(missing));
   await rm(objectFile(emptied));
   await writeFile(objectFile(emptied), '');
+  await chmod(objectFile(cut), 0o600);
+  await truncate(objectFile(cut), 30);
 
   const broken = await findBrokenRefs(repo, PREFIX);
   const named = broken.map(({ ref, kind, id }) => ({ name: ref.slice(PREFIX.length), kind, id }));
   expect(named.sort((a, b) => (a.name < b.name ? -1 : 1))).toEqual([
+    { name: 'cut', kind: 'no-object', id: cut },
     { name: 'emptied', kind: 'no-object', id: emptied },
     ...['empty', 'half', 'locked'].map((name) => ({ name, kind: 'no-id', id: null })),
     { name: 'missing', kind: 'no-object', id: missing },

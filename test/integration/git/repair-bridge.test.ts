@@ -1,6 +1,7 @@
 import { access, mkdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { connectBridge } from '../../../src/bridge/connection.js';
 import { clearTheWay, repairBridge } from '../../../src/git/repair-bridge.js';
 import { readRepairs } from '../../../src/git/repairs-log.js';
 import { bareBridge } from '../../support/bare-bridge.js';
@@ -62,6 +63,12 @@ describe('whoever comes next on this machine removes what would stop every push'
     await expect(access(file)).rejects.toThrow('ENOENT');
     expect(readRepairs(repo.gitDir, 0).map(({ text }) => text)).toEqual(done);
     expect(await clearTheWay(repo)).toEqual([]);
+  });
+
+  test('before it fetches or pushes', async () => {
+    const { repo, file } = await planted('refs/heads/main.lock', `${TASK}\n`);
+    await connectBridge({ address: { kind: 'local', url: repo.gitDir }, env: repo.env, ssh: null });
+    await expect(access(file)).rejects.toThrow('ENOENT');
   });
 
   test.each([`claims/${TASK}`, 'agents/home-pc', 'models/home-pc'].map((name) => `refs/bridge/${name}`))(

@@ -13,7 +13,7 @@ import { gitOk } from '../../support/git.js';
 import { hostileSettings } from '../../support/hostile-settings.js';
 import { bridgeAndClone, commitOn, hook, type RemoteFixture, tip } from './remote-fixture.js';
 
-/** A clone of somebody who has set all that could change what plumbing does, and a bridge that is elsewhere. */
+/** A clone of somebody who has set all that could change what plumbing does; the bridge is elsewhere. */
 let fixture: RemoteFixture;
 let trace: string;
 let traceThere: string;
