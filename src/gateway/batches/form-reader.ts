@@ -29,9 +29,8 @@ export async function* readForm(request: Request): AsyncGenerator<FormPart, void
   for (let count = 0; await reader.hasPart(); count += 1) {
     if (count === MAX_PARTS) throw badForm(`a form has at most ${MAX_PARTS} parts`);
     const part = partOf(await reader.headers());
-    const bytes = reader.part();
-    yield { ...part, bytes };
-    for await (const _rest of bytes);
+    yield { ...part, bytes: reader.part() };
+    for await (const _rest of reader.part());
   }
 }
 
@@ -40,6 +39,7 @@ class FormBytes {
   readonly #source: AsyncIterator<Uint8Array>;
   readonly #delimiter: Buffer;
   #held = LINE;
+  /** The part that was begun is read up to its boundary. */
   #isOver = false;
 
   constructor(source: AsyncIterable<Uint8Array>, boundary: string) {
@@ -79,9 +79,8 @@ class FormBytes {
     }
   }
 
-  /** The bytes up to the next boundary. */
+  /** The bytes up to the next boundary; what is left of them where somebody has read some already. */
   async *part(): AsyncGenerator<Uint8Array, void, undefined> {
-    this.#isOver = false;
     while (!this.#isOver) {
       const at = this.#held.indexOf(this.#delimiter);
       if (at >= 0) {
@@ -98,7 +97,7 @@ class FormBytes {
         this.#held = this.#held.subarray(safe);
         yield piece;
       }
-      if (!this.#isOver) await this.#more();
+      await this.#more();
     }
   }
 

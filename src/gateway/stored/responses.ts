@@ -43,7 +43,7 @@ export function readResponseCall(call: GatewayCall): {
     });
   return {
     isBackground: true,
-    asked: { ...call, body, metadata: { background: 'true' }, wantsStream: true },
+    asked: { ...call, body, metadata: { ...metadata, background: 'true' }, wantsStream: true },
   };
 }
 

@@ -1,17 +1,12 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { isJsonObject } from '../../protocol/json-object.js';
 import { ApiError } from '../api-errors.js';
 import { BatchCalls } from '../batches/batch-calls.js';
 import type { BatchFiles } from '../batches/batch-files.js';
+import { firstModelIn } from '../batches/first-model.js';
 import type { Aliases } from '../bridge-models.js';
 import type { ServedBridge } from '../served-bridge.js';
 import type { ServedBridges } from '../served-bridges.js';
 import type { CallSpreader } from '../spread-calls.js';
 import type { StoredCall } from './stored-call.js';
-
-/** The model of a batch is looked for in this much of its file; without one, any bridge takes it. Bytes. */
-const MAX_LINE_CHARS = 4 * 1024 * 1024;
 
 /** Makes the function that answers calls for responses, files and batches, on whichever bridge they are. */
 export function openStoredCalls(
@@ -61,22 +56,4 @@ async function answerResponse(served: ServedBridges, call: StoredCall): Promise<
     }
   }
   throw served.notFound(`Response with id '${id.slice(0, 80)}' not found.`);
-}
-
-/** The model that the first line of a batch names; undefined where it names none. */
-async function firstModelIn(file: string): Promise<string | undefined> {
-  const input = createReadStream(file, { end: MAX_LINE_CHARS });
-  try {
-    for await (const line of createInterface({ input })) {
-      if (line.trim() === '') continue;
-      const value: unknown = JSON.parse(line);
-      const body = isJsonObject(value) ? value.body : null;
-      return isJsonObject(body) && typeof body.model === 'string' ? body.model : undefined;
-    }
-  } catch {
-    // A line that is none of a batch is reported when the lines are checked.
-  } finally {
-    input.destroy();
-  }
-  return undefined;
 }

@@ -92,6 +92,8 @@ describe('a response in the background', () => {
     const asked = JSON.parse(await fixture.bridge.git(['show', `${task}:task.json`])) as Fields;
     expect(asked).toMatchObject({ request: { path: '/v1/responses', body: BODY }, stream: true });
     expect(asked.metadata).toEqual({ background: 'true', gateway: 'test' });
+    const marked = readResponseCall(callOf({ ...BODY, background: true }, { metadata: { of: 'a program' } }));
+    expect(marked.asked.metadata).toEqual({ background: 'true', of: 'a program' });
   });
 
   test('is what the record says, also for another gateway and after a restart', async () => {
