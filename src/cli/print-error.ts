@@ -42,6 +42,11 @@ export function printWarning(message: string, remedy: string): void {
   process.stderr.write(`warning: ${line(message)}\ntry: ${line(remedy)}\n`);
 }
 
+/** Says on stderr, in a line, what is no part of the output: what others said may be in it. */
+export function printNote(text: string): void {
+  process.stderr.write(`${line(text)}\n`);
+}
+
 function line(text: string): string {
   return hidePasswords(joinLines(stripControls(text)));
 }

@@ -2,7 +2,7 @@ import type { Waiting } from '../asker/waiting-watch.js';
 import { type AttendanceProblem, attendanceProblem } from '../bridge/attendance.js';
 import { formatDuration } from '../protocol/duration.js';
 import { oneLine } from '../protocol/printable.js';
-import { printWarning } from './print-error.js';
+import { printNote, printWarning } from './print-error.js';
 
 /**
  * Says on stderr that nobody can answer, and since when: no agent is there, or none that reaches a model
@@ -22,7 +22,7 @@ export function waitingNotes(byItselfS: number | null = null): (waiting: Waiting
       if (!isMissed) printWarning(`${problem.text}; the task waits${limit}`, problem.remedy);
       isMissed = true;
     } else if (isMissed) {
-      process.stderr.write(`${whoIs(waiting)} is there now\n`);
+      printNote(`${whoIs(waiting)} is there now`);
       isMissed = false;
     }
   };

@@ -1,4 +1,6 @@
 import pc from 'picocolors';
+import { hidePasswords } from '../../process/hide-passwords.js';
+import { stripControls } from '../../protocol/printable.js';
 
 /** A line that begins like this is a command, and no question: `/model`, and not `/etc/passwd`. */
 export const COMMAND = /^\/([a-z]+)(?:[ \t]+(\S.*))?$/;
@@ -13,7 +15,8 @@ export const HELP = [
   'Ctrl-C         cancels the task that is being answered, or takes back what is typed',
 ].join('\n');
 
-/** Says something that is not part of the conversation. */
+/** Says something that is not part of the conversation, without control characters and passwords. */
 export function say(text: string): void {
-  process.stderr.write(`${process.stderr.isTTY ? pc.dim(text) : text}\n`);
+  const shown = hidePasswords(stripControls(text));
+  process.stderr.write(`${process.stderr.isTTY ? pc.dim(shown) : shown}\n`);
 }

@@ -10,7 +10,7 @@ import { DEFAULT_TIMEOUT_S, REQUEST_OPTIONS, TASK_OPTIONS } from '../options/tas
 import { OPTIONS, POSITIONALS } from '../options.js';
 import type { Output } from '../output.js';
 import { printAnswer } from '../print-answer.js';
-import { EXIT, printProblem } from '../print-error.js';
+import { EXIT, printNote, printProblem } from '../print-error.js';
 import { askedFieldsOf, batchMetadataOf } from '../request-fields.js';
 import { stopSignal } from '../stop-signal.js';
 
@@ -43,9 +43,9 @@ export const askCommand = defineCommand({
       const { id, total, isNew } = await askBatch(accessOf(args, env), {
         ...{ file: args.batch, metadata: batchMetadataOf(args), name: args.name },
         signal: AbortSignal.any([stopSignal(), out.failed]),
-        say: (line) => void process.stderr.write(`${line}\n`),
+        say: printNote,
       });
-      if (!isNew) process.stderr.write('all of it was asked before: it is the same batch\n');
+      if (!isNew) printNote('all of it was asked before: it is the same batch');
       await (args.json ? out.json({ batch: id, total, new: isNew }) : out.print(id));
       return EXIT.done;
     }

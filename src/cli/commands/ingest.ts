@@ -9,7 +9,7 @@ import { rebuildLog } from '../../log/rebuild-log.js';
 import { defineCommand } from '../command.js';
 import { INGEST_OPTIONS } from '../options.js';
 import type { Output } from '../output.js';
-import { EXIT } from '../print-error.js';
+import { EXIT, printNote } from '../print-error.js';
 
 /** `llm-bridge ingest --repo R` */
 export const ingestCommand = defineCommand({
@@ -21,8 +21,8 @@ export const ingestCommand = defineCommand({
   ],
   async run(args, { out, env }) {
     const { repo } = await openLocalBridge(args.repo, { env, asOwner: true });
-    for (const done of await repairBridge(repo)) process.stderr.write(`${done}\n`);
-    for (const done of await renewHooks(repo.gitDir)) process.stderr.write(`${done}\n`);
+    for (const done of await repairBridge(repo)) printNote(done);
+    for (const done of await renewHooks(repo.gitDir)) printNote(done);
     await sweepDoneClaims(repo, Date.now()).catch(() => {});
     if (args.again !== undefined) await askAgain(repo.gitDir, args.again);
     if (args.rebuild) await rebuild(repo, args.json, out);

@@ -2,7 +2,7 @@ import { runGateway } from '../../gateway/serve.js';
 import { defineCommand } from '../command.js';
 import { namedAccessesOf } from '../options/bridge-options.js';
 import { SERVE_OPTIONS } from '../options.js';
-import { EXIT } from '../print-error.js';
+import { EXIT, printNote } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 
 /** `llm-bridge serve --repo R` */
@@ -28,7 +28,7 @@ export const serveCommand = defineCommand({
         allowedHosts: args.allowHost ?? [],
         corsOrigins: args.corsOrigin ?? [],
         name: args.name,
-        say: (line) => process.stderr.write(`llm-bridge serve: ${line}\n`),
+        say: (line) => printNote(`llm-bridge serve: ${line}`),
       },
       stopSignal(),
     );

@@ -5,7 +5,7 @@ import { oneLine } from '../../protocol/printable.js';
 import { excerpt } from '../../protocol/text.js';
 import { defineCommand } from '../command.js';
 import { POSITIONALS, WATCH_OPTIONS } from '../options.js';
-import { EXIT, printError, printWarning } from '../print-error.js';
+import { EXIT, printError, printNote, printWarning } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 
 /** `llm-bridge watch FILE --repo R` */
@@ -38,7 +38,7 @@ export const watchCommand = defineCommand({
           `the folder ${folder} is not there yet; watch waits for it`,
           `mkdir -p ${shellQuote(folder)}`,
         ),
-      onReady: () => process.stderr.write(`watching ${args.file} for ${args.repo}\n`),
+      onReady: () => printNote(`watching ${args.file} for ${args.repo}`),
     });
     out.failed.throwIfAborted();
     return EXIT.done;

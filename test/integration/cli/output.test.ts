@@ -251,7 +251,7 @@ describe('what others have written', () => {
   });
 });
 
-test('no command but the writer of the output touches standard output, and only the end ends the process', async () => {
+test('no command but the writers touches standard output and standard error, and only the end ends the process', async () => {
   const folder = new URL('../../../src/cli/', import.meta.url);
   const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.ts'));
   expect(files.length).toBeGreaterThan(20);
@@ -262,6 +262,12 @@ test('no command but the writer of the output touches standard output, and only 
 
   // main.ts hands it to the writer.
   expect(await users(/process\.stdout|\bstdout\b.*process|console\./)).toEqual(['main.ts', 'output.ts']);
+  // Of these the views, the chat and print-error.ts clean what they write. The others say words of their own,
+  // or what this program said as another user.
+  expect(await users(/process\.stderr\.write\(/)).toEqual([
+    ...['agent-view.ts', 'chat/chat-commands.ts'],
+    ...['commands/join.ts', 'main.ts', 'print-error.ts', 'run-here-as.ts', 'task-fields.ts'],
+  ]);
   // stop-signal.ts: the second Ctrl-C ends it at once.
   expect(await users(/process\.exit\(/)).toEqual(['main.ts', 'stop-signal.ts']);
 });

@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
-import { EXIT, printError, printWarning } from '../../../src/cli/print-error.js';
+import { say } from '../../../src/cli/chat/chat-commands.js';
+import { EXIT, printError, printNote, printWarning } from '../../../src/cli/print-error.js';
 import { BridgeError } from '../../../src/protocol/bridge-error.js';
 
 /** What others said: a line break, an escape sequence, C1, bidi, and an address with a password. */
@@ -24,6 +25,11 @@ test('an error and a warning are two lines, without control characters and passw
   expect(said).toBe(`error: ${SHOWN}\ntry: ${SHOWN}\n`);
   expect(code).toBe(EXIT.failed);
   expect(written(() => printWarning(SAID, SAID))).toBe(`warning: ${SHOWN}\ntry: ${SHOWN}\n`);
+});
+
+test('so is what is said beside the output, and beside a conversation', () => {
+  expect(written(() => printNote(SAID))).toBe(`${SHOWN}\n`);
+  expect(written(() => say(SAID))).toBe(`${SHOWN.replace(' ', '\n')}\n`);
 });
 
 test('a fault of ours is told so too, and the place that it came from without a password', () => {
