@@ -47,15 +47,6 @@ export function cancelMessage(cancel: Cancel): string {
   return compose(`cancel ${shortId(cancel.task_commit)}${why}`, [['Task', cancel.task_commit]]);
 }
 
-/** Whether a program of protocol 1 made this commit: it wrote 8 digits of the hash behind `ask`. */
-export function isMessageOfProtocol1(commit: {
-  readonly subject: string;
-  readonly taskHashTrailer: string;
-}): boolean {
-  const digits = /^ask ([0-9a-f]{8}): /.exec(commit.subject)?.[1];
-  return digits !== undefined && commit.taskHashTrailer.startsWith(digits);
-}
-
 /** The `Status` trailer of an answer. */
 export function statusOf(answer: Answer): string {
   if (answer.error !== null) return `error ${answer.error.code}`;

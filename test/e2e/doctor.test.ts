@@ -6,6 +6,7 @@ import { makeKeyPair } from '../../src/admin/make-key-pair.js';
 import { freePort } from '../../src/demo/free-port.js';
 import { sshCommandFor } from '../../src/demo/ssh-client.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { answerMessage } from '../../src/protocol/commit-message.js';
 import { taskHash } from '../../src/protocol/task.js';
 import { startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
@@ -114,7 +115,7 @@ describe('on the server, the doctor', () => {
         'history',
         'log',
         'agents',
-        'askers',
+        'protocol',
         'on-answer',
         'gateway',
         'disk',
@@ -499,9 +500,27 @@ describe('on the server, the doctor', () => {
       name: 'a program of protocol 1 that asks on the server itself',
       breakIt: (b) => askAsProtocol1(b, 'two'),
       ...{
-        check: 'askers',
+        check: 'protocol',
         status: 'warning',
         text: /^a program of protocol 1 asks here as somebody, the last time .* ago/,
+        remedy: /^update the llm-bridge that this program starts/,
+      },
+    },
+    {
+      name: 'an agent of protocol 1 on the server itself',
+      breakIt: async (b) => {
+        const task = await b.pushOk(await b.writer.ask(await b.tip(), 'three'));
+        const answer = anAnswer(task, 'three');
+        const message = answerMessage(answer).replace(
+          /^answer [0-9a-f]{8}/,
+          `answer ${answer.task_hash.slice(0, 8)}`,
+        );
+        await b.pushOk(await b.writer.answer(task, answer, { message }));
+      },
+      ...{
+        check: 'protocol',
+        status: 'warning',
+        text: /^a program of protocol 1 answers here as .*, the last time .* ago/,
         remedy: /^update the llm-bridge that this program starts/,
       },
     },

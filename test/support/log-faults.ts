@@ -105,8 +105,8 @@ export const everyCall: Choose = (calls) => calls;
 const MATTERS = /^(?:(?:write|truncate|open|sync|link|rename) \S*\/answers\.log|sync \S*\/(?:bridge|heads) )/;
 
 /**
- * Of each kind of call: the first and the last of what matters, with every fault; one of the others, with one
- * error and one death, so that each kind fails in both ways. The folders of loose objects are all of one kind.
+ * Of each kind of call: the first and the last of what matters, with every fault; one of the others, with
+ * Of each kind of call: the first and the last of what matters, with every fault; one of the others, with
  */
 export const oneOfEachKind: Choose = (calls, fault) => {
   const kindOf = (call: string) =>

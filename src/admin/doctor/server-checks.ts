@@ -4,7 +4,6 @@ import { MAIN_REF } from '../../protocol/names.js';
 import { gatewayFolder } from '../gateway-folder.js';
 import { readTasks } from '../read-tasks.js';
 import { judgeAgents } from './check-agents.js';
-import { checkAskers } from './check-askers.js';
 import { checkDisk, DEFAULT_DISK_THRESHOLDS, type DiskThresholds } from './check-disk.js';
 import { checkGateway } from './check-gateway.js';
 import { checkGit } from './check-git.js';
@@ -15,6 +14,7 @@ import { checkLocks } from './check-locks.js';
 import { checkLog } from './check-log.js';
 import { checkModes } from './check-modes.js';
 import { checkOnAnswer } from './check-on-answer.js';
+import { checkProtocol } from './check-protocol.js';
 import { checkRefs } from './check-refs.js';
 import { checkRepository } from './check-repository.js';
 import { checkSettings } from './check-settings.js';
@@ -70,7 +70,7 @@ export function serverChecks(options: ServerCheckOptions): Check[] {
       run: () => checkLog(bridge().repo, bridge().settings.answersLog),
     },
     { name: 'agents', needs: [...needs, 'history'], run: () => checkAgents(bridge(), now()) },
-    { name: 'askers', needs: [...needs, 'history'], run: () => checkAskers(bridge().repo, now()) },
+    { name: 'protocol', needs: [...needs, 'history'], run: () => checkProtocol(bridge().repo, now()) },
     { name: 'on-answer', needs, run: () => checkOnAnswer(gitDir()) },
     {
       name: 'gateway',

@@ -14,7 +14,7 @@ const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--excl
 const readers = tracked.filter((file) => /^(src|hooks|scripts|test|docs)\/|^[A-Z][^/]*\.md$/.test(file));
 
 /**
- * `src/git/refs.ts`, `hooks/ssh-command`, `test/slow/soak.test.ts`, also without the ending: `test/slow/soak`.
+ * `src/git/refs.ts`, `hooks/ssh-command`, `test/slow/soak.test.ts`, or `test/slow/soak`.
  * Placeholders like `<name>` end it.
  */
 const NAMED =
