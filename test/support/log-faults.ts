@@ -106,7 +106,8 @@ const MATTERS = /^(?:(?:write|truncate|open|sync|link|rename) \S*\/answers\.log|
 
 /**
  * Of each kind of call: the first and the last of what matters, with every fault; one of the others, with
- * Of each kind of call: the first and the last of what matters, with every fault; one of the others, with
+ * one error and one death, so that each kind fails in both ways. The folders of loose objects are of one
+ * kind.
  */
 export const oneOfEachKind: Choose = (calls, fault) => {
   const kindOf = (call: string) =>
