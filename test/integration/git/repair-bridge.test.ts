@@ -57,7 +57,8 @@ describe('whoever comes next on this machine removes what would stop every push'
       ...['HEAD.lock', 'packed-refs.lock', 'packed-refs.new', 'refs/heads/main.lock'],
       ...[`claims/${TASK}`, 'agents/home-pc', 'models/home-pc'].map((name) => `refs/bridge/${name}.lock`),
     ])('%s alone, once no git can hold it', async (name) => {
-    const { repo, file } = await planted(name);
+    // git writes the new id into the lock of a ref; an empty one would be found as a broken ref as well.
+    const { repo, file } = await planted(name, `${TASK}\n`);
     const done = await clearTheWay(repo);
     expect(done).toEqual([expect.stringContaining(`removed ${name}, left by a killed git since `)]);
     await expect(access(file)).rejects.toThrow('ENOENT');
