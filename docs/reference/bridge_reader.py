@@ -128,9 +128,9 @@ MODELS = record({"agent": name, "at": instant, "models": many(record({
     "name": lambda it: need(one_line(text(1, 256)(it)) == it, "is no line", value=it), "backend": BACKEND,
     "can": many(WORD, 0, 8)}, lambda it: it["can"] == sorted({*it["can"]})), 0, 200)})
 HELLO = record({
-    "name": name, "role": word("agent", "asker"), "protocol": whole(1), "max_task_bytes": whole(1),
+    "role": word("agent", "asker"), "protocol": whole(1), "max_task_bytes": whole(1), "writable?": a(bool),
     "max_answer_bytes": whole(1), "task_ttl": text(), "claim_lease?": text(), "features?": many(text()),
-    "time": lambda value: instant(value if "." in text()(value) else value.replace("Z", ".000Z"))}, more=True)
+    "name": name, "time": lambda t: instant(t if "." in text()(t) else t.replace("Z", ".000Z"))}, more=True)
 # How each kind is read, and its most bytes; where bridge-hello says other limits, those of files are these.
 KINDS = {"task.txt": (None, 2**23), "task.json": (TASK, 2**23), "inbox.json": (ANSWER, 2**23),
          "cancel.json": (CANCEL, 8192), "claim": (CLAIM, 512), "presence": (PRESENCE, 4096),

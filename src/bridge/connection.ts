@@ -60,6 +60,8 @@ export interface BridgeTerms {
   readonly hasModels: boolean;
   /** Whether it takes what a standby needs (STANDBY_FEATURE). */
   readonly hasStandby: boolean;
+  /** False where the server says that it cannot write a push. */
+  readonly isWritable: boolean;
   /**
    * The server's clock, milliseconds since the epoch. Where the server has told its time, our own clock may
    * be set at any moment without effect. On the server itself, and where no time was told, it is our own
@@ -144,6 +146,7 @@ export async function readTerms(connection: BridgeConnection, signal?: AbortSign
     hasModels: greeting?.hello.features.includes(MODELS_FEATURE) ?? false,
     // As with requests.
     hasStandby: greeting?.hello.features.includes(STANDBY_FEATURE) ?? true,
+    isWritable: greeting?.hello.writable ?? true,
     serverNow: greeting?.serverNow ?? (() => Date.now()),
   };
 }
@@ -166,6 +169,8 @@ export function ownTerms(settings: BridgeSettings): BridgeTerms {
     // Where init has not opened the refs of models yet, a push of them fails, and nothing else does.
     hasModels: true,
     hasStandby: true,
+    // Whoever wants to know looks at its files.
+    isWritable: true,
     serverNow,
   };
 }

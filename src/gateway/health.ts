@@ -27,7 +27,8 @@ export function openHealth({ view }: Pick<Calls, 'view'>): () => Promise<string 
     if (!view.isLocal) {
       const terms = await readTerms(view.connection).catch(() => null);
       if (terms === null) return 'the server cannot be reached';
-      return terms.principal?.role === 'agent' ? 'the key may not ask' : null;
+      if (terms.principal?.role === 'agent') return 'the key may not ask';
+      return terms.isWritable ? null : 'the server cannot write: its disk is full, or read-only';
     }
     const { gitDir } = view.repo;
     if ((await readRef(view.repo, view.ref)) === null) return 'the bridge has no main';

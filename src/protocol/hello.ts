@@ -49,6 +49,8 @@ export const helloSchema = z.object({
   claim_lease: z.string().optional(),
   /** A word that a reader does not know is ignored. A server of protocol 1 prints no such field. */
   features: z.array(z.string()).default([]),
+  /** False where a push cannot be written, mostly because the disk is full; a server may leave it out. */
+  writable: z.boolean().optional(),
 });
 export type Hello = z.infer<typeof helloSchema>;
 

@@ -636,6 +636,7 @@ describe('on the other side, the doctor', () => {
         'forced-command',
         'protocol',
         'role',
+        'disk',
         'clock',
         'repository',
         'agents',
@@ -776,6 +777,19 @@ describe('on the other side, the doctor', () => {
         status: 'warning',
         text: /^this key opens a login of its own/,
         remedy: /key add/,
+      },
+    },
+    {
+      name: 'a server whose disk is full',
+      async place() {
+        await editForcedCommand((text) => text.replace('"$free" -ge 16384', '"$free" -ge 999999999999999'));
+        return { ...agentPlace(), args: [...agentPlace().args, '--no-generate'] };
+      },
+      ...{
+        check: 'disk',
+        status: 'broken',
+        text: /^the server cannot write: its disk is full/,
+        remedy: /^on the server: llm-bridge doctor$/,
       },
     },
     {
@@ -1037,6 +1051,7 @@ describe('on the other side, the doctor', () => {
       'forced-command',
       'protocol',
       'role',
+      'disk',
       'clock',
       'repository',
       'agents',

@@ -124,6 +124,15 @@ export function judgeRole(hello: Hello, expected: Role | undefined): Verdict {
   );
 }
 
+/** Whether a push can be written there. An older server does not say it, and git does at the next push. */
+export function judgeRoom({ writable = true }: Hello): Verdict {
+  if (writable) return ok('the server does not say that its disk is full');
+  return broken(
+    'the server cannot write: its disk is full, or the bridge may not be written to',
+    'on the server: llm-bridge doctor',
+  );
+}
+
 /** NTP never leaves such a difference. A smaller one only makes times in `status` inexact. Milliseconds. */
 const CLOCK_WARN_MS = 10_000;
 

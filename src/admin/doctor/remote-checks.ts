@@ -22,6 +22,7 @@ import {
   judgeLoginTime,
   judgeProtocol,
   judgeRole,
+  judgeRoom,
 } from './check-login.js';
 import { checkName, checkPort } from './check-reach.js';
 import { formatName } from './check-repository.js';
@@ -121,6 +122,7 @@ function sshChecks(connection: SshConnection, { identity, role, now, onHello }: 
     },
     { name: 'protocol', needs: ['forced-command'], run: ofSaid(judgeProtocol) },
     { name: 'role', needs: ['protocol'], run: ofHello((hello) => judgeRole(hello, role)) },
+    { name: 'disk', needs: ['protocol'], run: ofHello(judgeRoom) },
     {
       name: 'clock',
       needs: ['protocol'],

@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { sshOptionsFor } from '../../../src/demo/ssh-client.js';
 import { FEATURES, helloSchema } from '../../../src/protocol/hello.js';
 import { startBridgeFixture } from '../../support/bridge-fixture.js';
@@ -405,6 +405,32 @@ describe('bridge-hello', () => {
     // That all four are of the first millisecond of a second is no chance.
     for (let round = 0; round < 4; round++) times.push((await hello(shell)).time);
     expect(times.filter((time) => !time.endsWith('.000Z'))).not.toEqual([]);
+  });
+
+  const HEAD = 'Filesystem 1024-blocks Used Available Capacity Mounted on';
+  test.each([
+    ['16 MiB are free', `${HEAD}\n/dev/sda1 900000 1 16384 99% /srv`, undefined],
+    ['less is free', `${HEAD}\n/dev/sda1 900000 1 16383 100% /srv`, false],
+    ['nothing is free', `${HEAD}\n/dev/sda1 900000 900000 0 100% /srv`, false],
+    ['what is kept for root is in use', `${HEAD}\n/dev/sda1 900000 900000 -120 105% /srv`, false],
+    ['the names have blanks', `${HEAD}\n//nas/my share 900000 1 16383 100% /srv/my 5 disks`, false],
+    ['the file system counts nothing', `${HEAD}\nnone 0 0 0 - /srv`, undefined],
+    ['the number has no end', `${HEAD}\n/dev/sda1 9 1 ${'9'.repeat(30)} 1% /srv`, undefined],
+    ['df knows no such option', 'Usage: df [PATH]', undefined],
+    ['df says nothing', '', undefined],
+  ])('says whether a push can be written: %s', async (_what, said, writable) => {
+    const df = join(bin, 'df');
+    onTestFinished(() => rm(df));
+    await writeFile(df, `#!/bin/sh\ncat <<'END'\n${said}\nEND\n`);
+    await chmod(df, 0o755);
+    await inEachShell(async (shell) => expect((await hello(shell)).writable).toBe(writable));
+  });
+
+  test.skipIf(process.getuid?.() === 0)('says that nobody may write to the bridge', async () => {
+    const objects = join(repo, 'objects');
+    onTestFinished(() => chmod(objects, 0o700));
+    await chmod(objects, 0o500);
+    await inEachShell(async (shell) => expect((await hello(shell)).writable).toBe(false));
   });
 
   const numbers = ['0', '007', '', '-1', '1.5', '9'.repeat(30), '1e6', 'x"},{"a":"', '5\n6', '$(id)'];

@@ -15,6 +15,7 @@ const TERMS: BridgeTerms = {
   hasSayAhead: false,
   hasRequests: false,
   hasModels: false,
+  isWritable: true,
   hasStandby: false,
   serverNow: () => 1234,
 };

@@ -10,6 +10,7 @@ const TERMS = {
     hasSayAhead: true,
     hasRequests: true,
     hasModels: true,
+    isWritable: true,
     hasStandby: true,
     serverNow: () => Date.now(),
   },
