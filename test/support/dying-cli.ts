@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type CliOptions, runCli } from './cli.js';
+import { type CliOptions, type RunningCli, runCli, startCli } from './cli.js';
 import type { RunResult } from './run-process.js';
 import { tempDir } from './temp-dir.js';
 
@@ -143,6 +143,30 @@ export async function stepsOf(
   });
   if (exitCode !== 0) throw new Error(`llm-bridge ${args.join(' ')} exited with ${exitCode}\n${stderr}`);
   return stepsIn(stepsFile);
+}
+
+/** A program that goes on until it is stopped, or dies at a step. */
+export interface DyingCli extends RunningCli {
+  isOver(): boolean;
+  /** What it has done so far. */
+  steps(): Promise<string[]>;
+}
+
+/** Starts the built program, to die just before a step; null: at none. */
+export async function startDying(
+  args: readonly string[],
+  options: CliOptions & { readonly env: NodeJS.ProcessEnv },
+  at: NamedStep | null,
+): Promise<DyingCli> {
+  const stepsFile = join(await tempDir(), 'steps');
+  const fault = faultEnv(stepsFile, at?.pattern ?? 0, 'dies');
+  const env = { ...options.env, ...fault, FAULT_SKIP: String(at?.skip ?? 0) };
+  const running = await startCli(args, { ...options, env });
+  let isOver = false;
+  void running.exited.then(() => {
+    isOver = true;
+  });
+  return { ...running, isOver: () => isOver, steps: () => stepsIn(stepsFile) };
 }
 
 async function stepsIn(file: string): Promise<string[]> {
