@@ -105,7 +105,7 @@ export function readLine(line: number, bytes: Buffer | null, rules: LineRules): 
   if (bytes === null)
     return fail('request_too_large', `This line has more than the ${maxTaskBytes} bytes of a task.`);
   const read = readStrictJson(bytes, lineSchema);
-  if (!read.ok) return fail(codeOf(read.reason), `This line ${read.reason}`, paramOf(read.reason));
+  if (!read.ok) return fail(codeOf(read.reason), faultOf(read.reason), paramOf(read.reason));
   const { custom_id: customId, url, body: whole } = read.value;
   if (url !== endpoint) {
     const message = `The url ${quoted(url)} is not the endpoint of the batch, ${endpoint}.`;
@@ -151,10 +151,14 @@ function ownBody(body: Record<string, unknown>, { endpoint, modelOf }: LineRules
 }
 
 function codeOf(reason: string): string {
-  if (reason.startsWith('is not') || reason.startsWith('has') || reason.startsWith('nests'))
-    return 'invalid_json_line';
+  if (/^(?:is not|has|nests|starts) /.test(reason)) return 'invalid_json_line';
   if (reason.startsWith('method:')) return 'invalid_method';
   return reason.startsWith('custom_id:') ? 'invalid_custom_id' : 'invalid_request';
+}
+
+/** The reason as a sentence. That of a field begins with its name, that of another value with a capital. */
+function faultOf(reason: string): string {
+  return /^[a-z]+ /.test(reason) ? `This line ${reason}` : `This line has a fault: ${reason}`;
 }
 
 function paramOf(reason: string): string | null {

@@ -381,6 +381,14 @@ describe('a file that is no batch', () => {
     ['no JSON', ['{"custom_id": '], 'invalid_json_line', 1, null],
     ['half a line', [lineOf(1), '[1]'], 'invalid_request', 2, null],
     ['a custom_id twice', [lineOf(1), lineOf(1)], 'duplicate_custom_id', 2, 'custom_id'],
+    [
+      'a byte order mark in the middle',
+      [lineOf(1), `\ufeff${JSON.stringify(lineOf(2))}`],
+      'invalid_json_line',
+      2,
+      null,
+    ],
+    ['a list', ['[1, 2]'], 'invalid_request', 1, null],
     ['no custom_id', [lineOf(1, { custom_id: undefined })], 'invalid_custom_id', 1, 'custom_id'],
     ['another url', [lineOf(1, { url: '/v1/embeddings' })], 'mismatched_endpoint', 1, 'url'],
     ['another method', [lineOf(1, { method: 'GET' })], 'invalid_method', 1, 'method'],
@@ -407,7 +415,10 @@ describe('a file that is no batch', () => {
     const { id } = await desk.make(lines);
     expect(await desk.json('GET', `/v1/batches/${id}`)).toMatchObject({
       ...{ status: 'failed', failed_at: expect.any(Number), output_file_id: null },
-      errors: { object: 'list', data: [{ code, line, param, message: expect.any(String) }] },
+      errors: {
+        object: 'list',
+        data: [{ code, line, param, message: expect.stringMatching(/^(?!This line (?:[a-z_]+:|[A-Z]))/) }],
+      },
     });
     expect((await openTasks(id)).size).toBe(0);
   });
