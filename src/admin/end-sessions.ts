@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** A git whose input ends cleans up within milliseconds. A killed git leaves half a pack behind. */
 const GRACE_MS = 500;
 
-/** Another look finds what a session has started meanwhile. */
-const ROUNDS = 20;
+/** Another look finds what a session has started meanwhile, and what takes long to die on a busy machine. */
+const LIMIT_MS = 10_000;
 const ROUND_MS = 50;
 
 /** Words of the commands that may end at any moment: the doorbell, a fetch, and the feeder of a push. */
@@ -28,7 +28,7 @@ interface Session {
 export async function endSessions(repoPath: string, name: string): Promise<number> {
   const ended = new Set<number>();
   const startedAt = performance.now();
-  for (let round = 0; round < ROUNDS; round += 1) {
+  while (performance.now() - startedAt < LIMIT_MS) {
     const sessions = await findSessions(repoPath, name);
     if (sessions.length === 0) break;
     const overdue = performance.now() - startedAt > GRACE_MS;

@@ -143,7 +143,7 @@ test('whoever waits over ssh goes on waiting where a cleaner of temporary files 
   const asking = await startCli(['ask', '60+6', '--repo', bridge.sshUrl], { env });
   const watching = await startCli(['status', '--watch', '--json', '--repo', bridge.sshUrl], { env });
   await watching.waitFor('stdout', /"running":\[\{"task"/);
-  for (const name of await readdir(temp)) await rm(join(temp, name), { recursive: true });
+  for (const name of await readdir(temp)) await rm(join(temp, name), { recursive: true, maxRetries: 10 });
   held.open();
 
   expect(await asking.exited).toEqual({ exitCode: 0, signal: null });

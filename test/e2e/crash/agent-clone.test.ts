@@ -65,12 +65,15 @@ async function brokenRef(folder: string, content: Uint8Array | string): Promise<
   await writeFile(join(clone, folder, '2'.repeat(40)), content);
 }
 
+/** An agent that runs may be writing there at this moment. */
+const remove = (folder: string) => rm(folder, { recursive: true, maxRetries: 10, retryDelay: 50 });
+
 const MAIN = 'refs/remotes/bridge/main';
 const DAMAGES: Readonly<Record<string, () => Promise<void>>> = {
-  'is gone': () => rm(clone, { recursive: true }),
+  'is gone': () => remove(clone),
   'has an empty HEAD': () => writeFile(join(clone, 'HEAD'), ''),
   'has a config of zeros': () => writeFile(join(clone, 'config'), Buffer.alloc(200)),
-  'has no objects': () => rm(join(clone, 'objects'), { recursive: true }),
+  'has no objects': () => remove(join(clone, 'objects')),
   'has garbage for its main': () => writeFile(join(clone, MAIN), Buffer.alloc(41)),
   'has a main that names nothing': () => writeFile(join(clone, MAIN), `${'1'.repeat(40)}\n`),
   'has an empty finished answer': () => brokenRef('refs/bridge/finished', Buffer.alloc(0)),

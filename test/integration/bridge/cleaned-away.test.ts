@@ -47,7 +47,7 @@ beforeEach(async () => {
 async function cleanAway(): Promise<void> {
   const names = await readdir(temp);
   expect(names).not.toEqual([]);
-  for (const name of names) await rm(join(temp, name), { recursive: true });
+  for (const name of names) await rm(join(temp, name), { recursive: true, maxRetries: 10 });
 }
 
 const inBridge = () => ({ gitDir: bridge.repoPath, env: bridge.env });
