@@ -1,6 +1,7 @@
 import { type BridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
 import { type ObjectReader, openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
+import { rememberObjects } from '../git/remember-objects.js';
 import type { Repository } from '../git/run-git.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
@@ -84,7 +85,7 @@ async function judgeRefs(
   const { repo, nowMs } = input;
   const side = [...refs.claims, ...refs.presences, ...refs.models].map(({ line }) => line);
   const besides = new Set(side.map((line) => line.newId).filter((id) => !isZero(id)));
-  const reader = openObjectReader(repo);
+  const reader = rememberObjects(openObjectReader(repo));
   let citations: Citations | null = null;
   try {
     const settings = input.settings ?? readBridgeSettings(repo);
