@@ -17,7 +17,7 @@ function asked(sizes: Readonly<Record<string, number>>) {
       return infoOf(id);
     },
     read: async (id, maxBytes = Number.POSITIVE_INFINITY) => {
-      questions.push(`read ${id}`);
+      questions.push(maxBytes === Number.POSITIVE_INFINITY ? `read ${id}` : `read ${id} within ${maxBytes}`);
       const info = infoOf(id);
       return info === null || info.size > maxBytes ? null : { info, content: Buffer.alloc(info.size, 'x') };
     },
@@ -35,6 +35,15 @@ test('a small object is asked for once, by its full id, and its bound counts eac
   expect(await reader.read(SMALL, 299)).toBeNull();
   expect(await reader.info(SMALL)).toEqual({ id: SMALL, type: 'blob', size: 300 });
   expect(questions).toEqual([`read ${SMALL}`]);
+});
+
+test('a size that is known is not asked for again, and what is too large is not read', async () => {
+  const { reader, questions } = asked({ [LARGE]: 5000 });
+  expect((await reader.info(LARGE))?.size).toBe(5000);
+  expect((await reader.info(LARGE))?.size).toBe(5000);
+  expect(await reader.read(LARGE, 4999)).toBeNull();
+  expect((await reader.read(LARGE, 5000))?.content).toHaveLength(5000);
+  expect(questions).toEqual([`info ${LARGE}`, `read ${LARGE}`]);
 });
 
 test.each([
