@@ -99,7 +99,7 @@ describe('refs beside the record, broken by a power cut,', () => {
       bridge = await startPlainBridge({ principals: { bot: 'asker' } });
     });
 
-    test.each(STOP_PUSHES.map((state, at) => [REFS[at % 2] ?? '', state] as const))(
+    test.each(STOP_PUSHES.map((state, at) => [REFS[at % REFS.length] ?? '', state] as const))(
       'are removed by who comes next: %s with %s',
       async (ref, state) => {
         const place = { gitDir: bridge.repoPath, env: bridge.env };

@@ -158,6 +158,17 @@ test('of a bridge that an older llm-bridge made under a umask of 077, doctor say
   expect((await stat(join(repoPath, 'bridge/on-answer.d'))).mode & 0o777).toBe(0o700);
 });
 
+test.each([0o000, 0o077])(
+  'a config that is written again has its mode, whatever the umask (%i)',
+  async (mask) => {
+    const { repoPath, env } = await startPlainBridge();
+    await writeFile(join(repoPath, 'config'), '');
+    process.umask(mask);
+    expect(await runCli(['init', repoPath], { env })).toMatchObject({ exitCode: 0 });
+    expect((await stat(join(repoPath, 'config'))).mode & 0o777).toBe(0o640);
+  },
+);
+
 test('a log that its group cannot read is named, unless the group is shut out of the bridge', async () => {
   const bridge = await startPlainBridge();
   await chmod(logOf(bridge), 0o600);

@@ -3,6 +3,7 @@ import { appendFile, mkdir, readFile, rename, rm, stat, writeFile } from 'node:f
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { askOnce } from '../../../src/asker/ask-once.js';
 import { draftTaskFile } from '../../../src/asker/task-draft.js';
 import { watchFile } from '../../../src/asker/watch-file.js';
 import { listRefs } from '../../../src/git/refs.js';
@@ -235,6 +236,31 @@ test.skipIf(process.platform !== 'linux')(
     expect(await textsOn(repo)).toEqual(['one', 'change 0', 'change 1']);
   },
 );
+
+test.skipIf(process.platform !== 'linux').each<[string, (memory: string) => string]>([
+  ['a lock at its memory', (memory) => `${memory}.lock`],
+  ['an empty memory', (memory) => memory],
+  ['an empty HEAD', () => 'HEAD'],
+])('%s does not keep it from noting what another asker has just asked', async (_what, name) => {
+  const repo = await bareBridge();
+  const draft = (text: string) => draftTaskFile('task.txt', Buffer.from(text));
+  const ask = (text: string) =>
+    askOnce(join(repo.dir, 'task.txt'), draft(text), {
+      repo,
+      taskTtlMs: TTL_MS,
+      name: 'bot',
+      onTask: () => {},
+    });
+  await ask('one');
+  const [memory] = await listRefs(repo, 'refs/bridge/watch/');
+  const last = await askLocally(repo, draft('two'));
+  await writeFile(join(repo.gitDir, name(memory?.ref ?? '')), '');
+
+  await ask('two');
+
+  expect(await textsOn(repo)).toEqual(['one', 'two']);
+  expect(await listRefs(repo, 'refs/bridge/watch/')).toEqual([{ ref: memory?.ref, id: last }]);
+});
 
 test('a memory that a power cut has emptied is made again, and what the file says is asked', async () => {
   const repo = await bareBridge();

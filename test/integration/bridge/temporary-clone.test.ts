@@ -33,6 +33,11 @@ const CLEANED: Record<string, (temp: string, gitDir: string) => Promise<void>> =
   'its folder is gone': (_temp, gitDir) => rm(join(gitDir, '..'), { recursive: true }),
   'the folder of all temporary files is gone': (temp) => rm(temp, { recursive: true }),
   'its objects are gone': (_temp, gitDir) => rm(join(gitDir, 'objects'), { recursive: true }),
+  // Cleaners may keep folders. git takes this one for a repository.
+  'its objects are gone, but not their folder': async (_temp, gitDir) => {
+    await rm(join(gitDir, 'objects'), { recursive: true });
+    await mkdir(join(gitDir, 'objects'));
+  },
   'its HEAD and config are gone': async (_temp, gitDir) => {
     for (const name of ['HEAD', 'config']) await rm(join(gitDir, name));
   },
@@ -59,4 +64,18 @@ test('what fails with a sound clone fails, and is not done again', async () => {
   await expect(clone.use(failing, fill)).rejects.toThrow('no network');
   expect([times, fills()]).toEqual([1, 1]);
   await clone.close();
+});
+
+test('a clone that is made again leaves large files on the server as before', async () => {
+  const { env = {} } = await bareBridge();
+  const clone = await TemporaryClone.open('test', env, 1000);
+  onCleanup(() => clone.close());
+  const before = clone.repo;
+  await rm(before.gitDir, { recursive: true });
+  const look = () => gitText(clone.repo, ['count-objects']);
+
+  await clone.use(look, async () => {});
+
+  expect(clone.repo).toEqual({ ...before, gitDir: clone.repo.gitDir });
+  expect(clone.repo).toMatchObject({ isDisposable: true, leavesOutBytes: 1000 });
 });

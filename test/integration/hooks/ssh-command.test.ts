@@ -88,9 +88,10 @@ function served(
     readonly words?: readonly string[];
     readonly env?: Record<string, string>;
     readonly input?: string;
+    readonly timeoutMs?: number;
   } = {},
 ): Promise<RunResult> {
-  const { words = ['home-pc'], env = {}, input } = options;
+  const { words = ['home-pc'], env = {}, input, timeoutMs } = options;
   return runProcess(shell, [...args, join(repo, 'bridge', 'ssh-command'), ...words], {
     env: {
       HOME: bridge.dir,
@@ -101,6 +102,7 @@ function served(
     },
     cwd: '/',
     input,
+    timeoutMs,
     ownSession: true,
   });
 }
@@ -489,6 +491,8 @@ describe('with a config that a power cut has damaged', () => {
       for (const [command, key, input] of commands) {
         const { exitCode, stdout, stderr } = await served(shell, command(), {
           words: [key],
+          // What waits or listens would never end.
+          timeoutMs: 20_000,
           ...(input === undefined ? {} : { input }),
         });
         expect({ exitCode, stdout }, `${shell[0]} ${command()}`).toEqual({ exitCode: 1, stdout: '' });

@@ -1,5 +1,5 @@
-import { chmod, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type Finding, runChecks } from '../../../../src/admin/doctor/finding.js';
 import { serverChecks } from '../../../../src/admin/doctor/server-checks.js';
@@ -7,6 +7,7 @@ import { ingest } from '../../../../src/log/ingest.js';
 import { type BareBridge, bareBridge } from '../../../support/bare-bridge.js';
 import { gitOk } from '../../../support/git.js';
 import { anAnswer, messageWriter } from '../../../support/message-writer.js';
+import { onCleanup } from '../../../support/on-cleanup.js';
 import { runProcess } from '../../../support/run-process.js';
 
 const MAIN = 'refs/heads/main';
@@ -128,6 +129,17 @@ describe('doctor --fix restores main by the reflog', () => {
   });
 });
 
+test.each([0o000, 0o077])('main has its mode when it is restored, whatever the umask (%i)', async (mask) => {
+  const bridge = await restorable();
+  await rm(mainFile(bridge));
+  const umask = process.umask(mask);
+  onCleanup(() => void process.umask(umask));
+
+  await doctor(bridge, true);
+
+  expect((await stat(mainFile(bridge))).mode & 0o777).toBe(0o640);
+});
+
 describe('doctor --fix leaves main alone, and says who may have it,', () => {
   test.each<[string, (bridge: Restorable) => Promise<unknown>]>([
     [
@@ -169,6 +181,34 @@ describe('doctor --fix leaves main alone, and says who may have it,', () => {
 
     expect(await bridge.git(['rev-parse', MAIN])).toBe(bridge.ids.last);
   });
+});
+
+test('of refs that a power cut has emptied all are named, and --fix removes those beside main', async () => {
+  const bridge = await restorable();
+  const [claim, owners] = [`refs/bridge/claims/${'1'.repeat(40)}`, 'refs/heads/backup'];
+  for (const ref of [claim, owners]) {
+    await mkdir(dirname(join(bridge.gitDir, ref)), { recursive: true });
+    await writeFile(join(bridge.gitDir, ref), '');
+  }
+  const refs = async (fix: boolean) => of(await doctor(bridge, fix), 'refs');
+  const ofOwner = {
+    status: 'warning',
+    text: `the file of ${owners} says nothing, so that the upkeep fails`,
+    remedy: `rm ${join(bridge.gitDir, owners)}`,
+  };
+
+  expect(await refs(false)).toMatchObject([
+    {
+      status: 'broken',
+      text: `the file of ${claim} says nothing, so that pushes or the upkeep fail`,
+      remedy: expect.stringMatching(/^llm-bridge doctor --fix /),
+    },
+    ofOwner,
+  ]);
+  const removed = `removed ${claim}, whose file said nothing`;
+  expect(await refs(true)).toMatchObject([{ status: 'ok', text: removed }, ofOwner]);
+  expect(await refs(false)).toMatchObject([ofOwner]);
+  expect(await readFile(join(bridge.gitDir, 'bridge', 'repairs.log'), 'utf8')).toContain(removed);
 });
 
 describe('HEAD', () => {
