@@ -162,5 +162,25 @@ describe('refs beside the record, broken by a power cut,', () => {
       expect(await bridge.readLog()).toContain(asked.stdout.trim());
       expect(await gitOk(['for-each-ref', 'refs/bridge'], place)).toBe('');
     });
+
+    test('that break while an agent on this machine generates are removed by it, before its push', async () => {
+      const place = { gitDir: bridge.repoPath, env: bridge.env };
+      const standIn = await startStandIn();
+      onCleanup(standIn.close);
+      const task = await bridge.pushOk(await bridge.writer.ask(await bridge.tip(), '3+3', { author: 'bot' }));
+      const ref = `refs/bridge/claims/${'9'.repeat(40)}`;
+      const broken = async () => {
+        await STATES['an object that is not there']?.(place, ref);
+      };
+      standIn.behave = () => ({ firstTokenAfter: broken() });
+      const where = ['--repo', bridge.repoPath, '--state-dir', join(bridge.dir, 'state-2')];
+      const agent = ['agent', '--once', ...where, '--backend', 'ollama', '--ollama-url', standIn.ollamaUrl];
+      const answered = await runCliHere(agent, { env: bridge.env });
+
+      expect(answered, answered.stderr).toMatchObject({ exitCode: 0 });
+      expect(answered.stderr).toMatch(new RegExp(`removed ${ref}, whose .* \\(in the bridge\\)`));
+      expect(await bridge.readLog()).toContain(task);
+      expect(await gitOk(['for-each-ref', 'refs/bridge'], place)).toBe('');
+    });
   });
 });
