@@ -47,6 +47,19 @@ const PINS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/** What `init` has written into the bridge's config of all that this program of git reads. */
+async function setByInit(program: string): Promise<string[]> {
+  const listed = await gitOk(['config', '--local', '--name-only', '--list'], {
+    gitDir: repo,
+    env: bridge.env,
+  });
+  const own = program === 'upload-pack' ? 'uploadpack|uploadpackfilter' : 'receive';
+  const section = new RegExp(`^(?:core|transfer|pack|${own})\\.`);
+  // These say what the folder is, by git itself; the threshold follows the limits that an owner may change.
+  const git = /^core\.(?:repositoryformatversion|filemode|bare|bigfilethreshold)$/;
+  return listed.split('\n').filter((name) => section.test(name) && !git.test(name));
+}
+
 /**
  * A git that tells how it was called where the forced command hands over to it, and is the real one
  * otherwise.
@@ -154,6 +167,9 @@ describe('what is served', () => {
       expect(args).toMatch(new RegExp(`^args: (?:-c \\S+=\\S+ )+${program} ${repo}$`));
       const pins = [...(args ?? '').matchAll(/-c (\S+)/g)].map(([, pin]) => pin);
       expect(pins).toEqual(expect.arrayContaining([...(PINS[program.split(' ')[0] ?? ''] ?? [])]));
+      const pinned = pins.map((pin) => pin?.replace(/=.*/, '').toLowerCase());
+      const open = (await setByInit(program.split(' ')[0] ?? '')).filter((name) => !pinned.includes(name));
+      expect(open).toEqual([]);
       const names = rest
         .map((line) => line.split('=')[0])
         .filter((name) => !/^(PWD|OLDPWD|SHLVL|_)$/.test(name ?? ''));
