@@ -167,7 +167,8 @@ describe('refs beside the record, broken by a power cut,', () => {
       const place = { gitDir: bridge.repoPath, env: bridge.env };
       const standIn = await startStandIn();
       onCleanup(standIn.close);
-      const task = await bridge.pushOk(await bridge.writer.ask(await bridge.tip(), '3+3', { author: 'bot' }));
+      const asking = ['ask', '--no-wait', '3+3', '--repo', bridge.repoPath];
+      const task = (await runCliHere(asking, { env: bridge.env })).stdout.trim();
       const ref = `refs/bridge/claims/${'9'.repeat(40)}`;
       const broken = async () => {
         await STATES['an object that is not there']?.(place, ref);
