@@ -28,7 +28,11 @@ test('an agent whose git is killed while it starts tries again', async () => {
 }, 120_000);
 
 test('an agent killed before it pushes a claim, or an answer under a claim, leaves a state that the next start answers from', async () => {
-  const steps = await sweepAgent('dies', { steps: / push /, onceClaimed: true });
+  const steps = await sweepAgent('dies', {
+    steps: / push /,
+    always: /:refs\/(?:bridge\/claims\/\S+|heads\/main)(?: |$)/,
+    onceClaimed: true,
+  });
   for (const pushed of [/ \S+:refs\/bridge\/claims\/\S+$/, / \S+:refs\/heads\/main(?: |$)/]) {
     expect(
       steps.some((one) => pushed.test(one)),
