@@ -1,19 +1,8 @@
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { cleanEnv } from '../support/clean-env.js';
-import { runProcess } from '../support/run-process.js';
-import { tempDir } from '../support/temp-dir.js';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
-async function bench(...args: string[]) {
-  const script = fileURLToPath(new URL('../../scripts/bench.mjs', import.meta.url));
-  const env = cleanEnv(await tempDir());
-  return runProcess(process.execPath, [script, ...args], { env, cwd: ROOT });
-}
+import { runBench } from '../support/run-bench.js';
 
 test('the benchmark measures a row against its floor and prints it as JSON, whether or not the target is reached', async () => {
-  const { exitCode, stdout, stderr } = await bench('--row', 'overhead', '--runs', '1', '--json');
+  const { exitCode, stdout, stderr } = await runBench('--row', 'overhead', '--runs', '1', '--json');
   expect(stderr).toContain('bench: overhead');
   expect(exitCode, stderr).toBe(0);
   const report = JSON.parse(stdout);
@@ -28,7 +17,7 @@ test('the benchmark measures a row against its floor and prints it as JSON, whet
 });
 
 test('a row that does not exist is wrong use', async () => {
-  const { exitCode, stderr } = await bench('--row', 'everything');
+  const { exitCode, stderr } = await runBench('--row', 'everything');
   expect(exitCode).toBe(2);
   expect(stderr).toMatch(/^error: .*\ntry: npm run bench/);
 });

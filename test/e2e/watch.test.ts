@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { appendFile, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { type RunningCli, startCli } from '../support/cli.js';
@@ -56,17 +56,21 @@ test('a file that does not exist yet is waited for, then written, replaced, remo
   await stop(watcher);
 });
 
+/** Makes the folder of the file and asks in it, then removes it and does so again. */
+async function askTwice(watcher: RunningCli, watched: string): Promise<void> {
+  for (const question of ['first', 'second']) {
+    await mkdir(dirname(watched), { recursive: true });
+    await writeFile(watched, question);
+    await watcher.waitFor('stdout', new RegExp(`^[0-9a-f]{40} ${question}$`, 'm'));
+    if (question === 'first') await rm(dirname(watched), { recursive: true });
+  }
+}
+
 test('a folder that is not there is told once, and waited for like the file', async () => {
   const box = join(bridge.dir, 'no box', 'yet');
   const watched = join(box, 'task.txt');
   const watcher = await watch(watched);
-  await mkdir(box, { recursive: true });
-  await writeFile(watched, 'first');
-  await watcher.waitFor('stdout', /^[0-9a-f]{40} first$/m);
-  await rm(box, { recursive: true });
-  await mkdir(box);
-  await writeFile(watched, 'second');
-  await watcher.waitFor('stdout', /^[0-9a-f]{40} second$/m);
+  await askTwice(watcher, watched);
 
   expect(watcher.stderr().split('\n')).toEqual([
     `warning: the folder ${box} is not there yet; watch waits for it`,
@@ -173,13 +177,7 @@ test.skipIf(!canLimit)(
     await watcher.waitFor('stderr', /watching/);
     const log = join(bridge.repoPath, 'bridge', 'answers.log');
     const follower = await startCli(['log', '-f', '--json', '--repo', bridge.repoPath], options);
-    await mkdir(box);
-    await writeFile(watched, 'first');
-    await watcher.waitFor('stdout', /^[0-9a-f]{40} first$/m);
-    await rm(box, { recursive: true });
-    await mkdir(box);
-    await writeFile(watched, 'second');
-    await watcher.waitFor('stdout', /^[0-9a-f]{40} second$/m);
+    await askTwice(watcher, watched);
     await appendFile(log, '{"seq":1}\n');
     await follower.waitFor('stdout', /"seq":1/);
 

@@ -1,19 +1,8 @@
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { cleanEnv } from '../support/clean-env.js';
-import { runProcess } from '../support/run-process.js';
-import { tempDir } from '../support/temp-dir.js';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
-async function bench(...args: string[]) {
-  const script = fileURLToPath(new URL('../../scripts/bench.mjs', import.meta.url));
-  const env = cleanEnv(await tempDir());
-  return runProcess(process.execPath, [script, ...args], { env, cwd: ROOT });
-}
+import { ROOT, runBench } from '../support/run-bench.js';
 
 test('the overhead is measured against that of another build, in rounds', async () => {
-  const { exitCode, stdout, stderr } = await bench(
+  const { exitCode, stdout, stderr } = await runBench(
     ...['--row', 'overhead', '--runs', '1', '--json', '--against', ROOT],
   );
   expect(exitCode, stderr).toBe(0);

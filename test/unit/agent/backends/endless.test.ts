@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
 import { type ApiCall, type Backend, BackendError } from '../../../../src/agent/backends/backend.js';
@@ -28,6 +28,18 @@ interface EndlessServer {
   readonly sent: Promise<number>;
 }
 
+/** Answers here until the end of the test. Returns the address. */
+async function serveHere(answer: RequestListener): Promise<string> {
+  const server = createServer(answer);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onCleanup(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
 const CHAT = /\/chat(?:\/completions)?$/;
 
 /** What a server says of its models, in the form of either. */
@@ -46,7 +58,7 @@ async function endlessServer(
   const sent = new Promise<number>((resolve) => {
     close = resolve;
   });
-  const server = createServer((request, response) => {
+  const url = await serveHere((request, response) => {
     const { socket } = request;
     if (looksUp && !CHAT.test(request.url ?? '')) return void response.end(LOOKED_UP);
     // A client that closes before it has read everything resets the connection.
@@ -61,13 +73,7 @@ async function endlessServer(
     };
     go();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onCleanup(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, sent };
+  return { url, sent };
 }
 
 function open(name: (typeof BACKENDS)[number], { url }: Pick<EndlessServer, 'url'>): Backend {
@@ -210,14 +216,10 @@ describe.each(BACKENDS)('%s', (name) => {
 
 test('an answer that trickles in is given up after its time, and the server sees that', async () => {
   let closed: Promise<unknown> = Promise.resolve();
-  const server = createServer((request, response) => {
+  const url = await serveHere((request, response) => {
     closed = once(request.socket, 'close');
     response.write('{"models":');
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onCleanup(() => void server.close());
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const transport = openTransport(signal, { maxBodyBytes: MIB, timeoutMs: 500 });
   await expect(transport.fetch(url).then((response) => response.json())).rejects.toThrow();
   expect(transport.failure()).toMatchObject({ message: 'no complete response within 500 ms' });
@@ -234,18 +236,11 @@ test.each([
   const asked = new Promise<void>((resolve) => {
     allAsked = resolve;
   });
-  const server = createServer((_request, response) => {
+  const url = await serveHere((_request, response) => {
     response.write('{');
     left -= 1;
     if (left === 0) allAsked();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onCleanup(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   onCleanup(() => void vi.useRealTimers());
   const failure = failureOf(open(name, { url }).listModels(signal));
@@ -255,16 +250,9 @@ test.each([
 });
 
 test('an error whose body trickles in is told with what has come', async () => {
-  const server = createServer((_request, response) => {
+  const url = await serveHere((_request, response) => {
     response.writeHead(500).write('the GPU is');
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onCleanup(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const transport = openTransport(signal, { maxBodyBytes: MIB, errorTimeoutMs: 500 });
   await expect(transport.fetch(url)).rejects.toEqual(new HttpFailure(500, 'the GPU is'));
 });
