@@ -56,6 +56,11 @@ function hasRoom(): boolean {
 function removeLeftOvers(): void {
   for (const name of readdirSync(MEMORY)) {
     const pid = name.startsWith(PREFIX) ? Number.parseInt(name.slice(PREFIX.length), 10) : Number.NaN;
-    if (pid > 0 && !isRunning(pid)) rmSync(join(MEMORY, name), { recursive: true, force: true });
+    if (!(pid > 0) || isRunning(pid)) continue;
+    try {
+      rmSync(join(MEMORY, name), { recursive: true, force: true, maxRetries: 5 });
+    } catch {
+      // A program that this run has left behind still writes there; the next run looks again.
+    }
   }
 }

@@ -57,6 +57,7 @@ test.each([
       namedSteps(await stepsOf(agent(), { env })).filter(
         ({ name }) => !/^[a-z]+ \//.test(name) || KEEPING.test(name),
       ),
+      new RegExp(MET.map(({ source }) => source).join('|')),
     ).filter(({ name }) => {
       const place = MET.findIndex((step) => step.test(name));
       return isMetBy(isAhead, place === -1 ? kindOf(name).length : place);
