@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
 import { Conversation } from '../../src/asker/conversation.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { gate, questionsOf, startAgent } from '../support/bridge-agent.js';
@@ -19,14 +19,18 @@ const paste = (text: string) => `\u001b[200~${text.replaceAll('\n', '\r')}\u001b
 let bridge: BridgeFixture;
 let standIn: StandIn;
 let bot: Principal;
+let agent: Awaited<ReturnType<typeof startAgent>>;
 
 beforeAll(async () => {
   bridge = await startBridgeFixture();
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
   bot = bridge.principal('bot');
-  await startAgent(bridge, standIn, { state: 'chat' });
+  agent = await startAgent(bridge, standIn, { state: 'chat' });
 });
+
+// A chat that waits in vain cannot say why; its agent can.
+beforeEach(() => onTestFailed(() => console.log(agent.stderr())));
 
 async function startChat(...args: string[]): Promise<TerminalRun> {
   const run = await startOnTerminal(['chat', '--repo', bridge.sshUrl, ...args], bot.env);
