@@ -256,6 +256,33 @@ describe('the commands', () => {
       () => ({ before: [Buffer.from(`0035shallow ${bridge.tip}`)], commands: [], pack: null }),
     ],
     [
+      'a certificate behind a command',
+      [/\[ref\]/, WHO, /certificates/],
+      () => ({ ...command({}), behind: [pktLine('push-cert\0 report-status'), pktLine('push-cert-end\n')] }),
+    ],
+    [
+      'something else behind a command',
+      [/\[ref\]/, WHO, /only commands/],
+      () => ({ ...command({}), behind: [pktLine(`pushcert ${bridge.tip}`)] }),
+    ],
+    ...(['\0', '\0\0\0\0', '\0 report-status atomic'] as const).map(
+      (nuls): Case => [
+        `a second command with ${JSON.stringify(nuls)} behind it`,
+        [/\[ref\]/, WHO, /only commands/],
+        () => ({ ...command({}), behind: [pktLine(`${ZERO_ID} ${bridge.tip} refs/heads/more${nuls}`)] }),
+      ],
+    ),
+    [
+      'a second command that ends early',
+      [/\[ref\]/, WHO, /only commands/],
+      () => ({ ...command({}), behind: [Buffer.from(`006f${ZERO_ID} ${bridge.tip} refs/`)], pack: null }),
+    ],
+    [
+      'a shallow line behind a command, with NUL in it',
+      [/\[ref\]/, WHO, /only commands/],
+      () => ({ ...command({}), behind: [pktLine(`shallow ${bridge.tip.slice(4)}\0\0\0\0\n`)] }),
+    ],
+    [
       'a shallow line for a commit without its parents',
       [/\[stale\]/, WHO, /not here/],
       () => {

@@ -564,7 +564,7 @@ test.skipIf(process.platform !== 'linux')(
       detached: true,
     });
     await once(child.stdout, 'data');
-    expect(await waiting(fixture.repoPath)).toHaveLength(1);
+    await waitUntil(async () => (await waiting(fixture.repoPath)).length === 1, 'tail starts');
 
     child.kill('SIGKILL');
 

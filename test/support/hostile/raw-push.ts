@@ -26,6 +26,8 @@ export interface RawPush {
   readonly capabilities?: string;
   /** pkt-lines before the commands. */
   readonly before?: readonly Buffer[];
+  /** pkt-lines between the commands and the flush that ends them. */
+  readonly behind?: readonly Buffer[];
   /** pkt-lines after the flush that ends the commands: push options with their own flush. */
   readonly after?: readonly Buffer[];
   readonly entries?: readonly PackEntry[];
@@ -64,6 +66,7 @@ export function pushBytes(push: RawPush): Buffer {
   return Buffer.concat([
     ...(push.before ?? []),
     ...commands,
+    ...(push.behind ?? []),
     pktLine(null),
     ...(push.after ?? []),
     ...(pack === null ? [] : [pack]),
