@@ -2,12 +2,11 @@ import type { Committed } from '../asker/commit-local.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
 import type { BridgeTerms } from '../bridge/connection.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
-import { BridgeError } from '../protocol/bridge-error.js';
 import { CANCEL_FILE } from '../protocol/names.js';
-import type { ApiError } from './api-errors.js';
 import type { AskedCall } from './asked-call.js';
 import { BridgeFeed } from './bridge-feed.js';
 import type { Call } from './call.js';
+import { keyOf } from './call-content.js';
 import { draftCall, draftCancel } from './call-drafts.js';
 import type { Calls, CallsSettings } from './calls.js';
 import type { QueuedMessage } from './commit-batch.js';
@@ -20,7 +19,7 @@ import { OpenTasks } from './open-tasks.js';
 import { findOwnTasks, takeUp } from './own-tasks.js';
 import { PostedCalls } from './posted-calls.js';
 import { readRecordedKeys } from './recorded-keys.js';
-import { notTaken } from './task-errors.js';
+import { keyReused } from './task-errors.js';
 import { toldOnce } from './told-once.js';
 
 /** The calls of a gateway over one view of its bridge, which it closes. */
@@ -61,8 +60,7 @@ export class BridgeCalls implements Calls {
       onProblem: (error) => calls.#tell(error),
     });
     const calls = new BridgeCalls(feed, settings);
-    const { gateway, lingerMs, maxCalls: max } = settings;
-    const query = { name: calls.#queue.name, gateway, lingerMs, max };
+    const query = { ...settings, name: calls.#queue.name, max: settings.maxCalls };
     takeUp(calls.#kept, await findOwnTasks(view, feed.tip(), query));
     feed.follow();
     return calls;
@@ -73,9 +71,11 @@ export class BridgeCalls implements Calls {
     if (found !== null) return await found.join(true, asked.signal);
     await this.#models.require(asked);
     await this.terms();
+    await this.#posted.ready(asked);
     // Meanwhile somebody may have asked the same.
     const again = this.#kept.find(asked);
     if (again !== null) return await again.join(true, asked.signal);
+    this.#posted.requireFree(asked);
     this.#kept.requireRoom();
     return await this.#ask(asked).join(false, asked.signal);
   }
@@ -85,6 +85,9 @@ export class BridgeCalls implements Calls {
   }
 
   async #post(asked: AskedCall): Promise<string> {
+    const key = keyOf(asked);
+    // A call that waits has it: `background` makes this another one.
+    if (key !== null && this.#kept.find(asked)?.key === key) throw keyReused();
     await this.#models.require(asked);
     await this.terms();
     const { isStreamed: _, ...message } = draftCall(asked, this.view, this.#settings.gateway);
@@ -106,7 +109,7 @@ export class BridgeCalls implements Calls {
       if (what.file !== CANCEL_FILE) this.#open.asked(committed.id);
       return committed;
     } catch (error) {
-      throw this.#notTaken(error);
+      throw this.#terms.notTaken(error);
     }
   }
 
@@ -181,14 +184,9 @@ export class BridgeCalls implements Calls {
       .catch((error) => {
         if (call.task !== null) return this.#tell(error);
         this.#kept.forget(call);
-        call.failed(this.#notTaken(error));
+        call.failed(this.#terms.notTaken(error));
       });
     return call;
-  }
-
-  #notTaken(error: unknown): ApiError {
-    if (error instanceof BridgeError && !error.retryable) this.#terms.outdated();
-    return notTaken(error);
   }
 
   #cancel(task: string): void {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { TaskRequest } from '../protocol/request.js';
 import type { TaskJson } from '../protocol/task.js';
+import { ApiError } from './api-errors.js';
 import type { AskedCall } from './asked-call.js';
 
 /** What makes two calls the same call. `metadata`: that of the task, of which `store` counts. */
@@ -25,6 +26,13 @@ export function identityOf(
 /** The key by which a client finds its call, though another one listens to it; null where it sent none. */
 export function keyOf({ token, idempotencyKey }: Pick<AskedCall, 'token' | 'idempotencyKey'>): string | null {
   return idempotencyKey === null ? null : JSON.stringify([token, idempotencyKey]);
+}
+
+/** Reads the header `Idempotency-Key`; null where there is none. Throws ApiError 400 for what is no key. */
+export function readIdempotencyKey(header: string | null | undefined): string | null {
+  if (header == null) return null;
+  if (/^[\x20-\x7e]{1,255}$/.test(header)) return header;
+  throw new ApiError('Idempotency-Key must have 1 to 255 visible characters', { status: 400 });
 }
 
 /** The same value with the fields of objects in order: in the record they may have another order. */

@@ -2,6 +2,9 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { BridgeView } from '../bridge/bridge-view.js';
 import type { BridgeTerms } from '../bridge/connection.js';
+import { BridgeError } from '../protocol/bridge-error.js';
+import type { ApiError } from './api-errors.js';
+import { notTaken } from './task-errors.js';
 
 /** A server elsewhere is asked no more often than this, and only while somebody calls. Milliseconds. */
 const AGE_MS = 60_000;
@@ -24,7 +27,7 @@ export class FreshTerms {
   /** The terms as they are known now. Where they cannot be read, those of before. */
   async now(): Promise<BridgeTerms> {
     if (!this.#view.isLocal) {
-      if (performance.now() - this.#askedAtMs > AGE_MS) this.outdated();
+      if (performance.now() - this.#askedAtMs > AGE_MS) this.#askAgain();
       return this.#view.terms;
     }
     // The file is looked at without an await, so that calls that come together go on together.
@@ -37,8 +40,15 @@ export class FreshTerms {
     return this.#view.terms;
   }
 
-  /** The bridge has refused something that its terms allow: they are asked for at once. */
-  outdated(): void {
+  /**
+   * The error for a call that the bridge has not taken. Where it refused what its terms allow, they are old.
+   */
+  notTaken(error: unknown): ApiError {
+    if (error instanceof BridgeError && !error.retryable) this.#askAgain();
+    return notTaken(error);
+  }
+
+  #askAgain(): void {
     this.#askedAtMs = performance.now();
     if (!this.#view.isLocal) void this.#view.learnTerms().catch(() => {});
   }

@@ -29,6 +29,19 @@ export class PostedCalls {
     return known !== undefined;
   }
 
+  /** Reads the keys of before, for `requireFree`. Throws what reading the bridge throws. */
+  async ready(asked: AskedCall): Promise<void> {
+    if (keyOf(asked) !== null) await this.#readRecorded();
+  }
+
+  /**
+   * Throws ApiError 422 where the key of a call that waits is that of one that goes on without its client.
+   */
+  requireFree(asked: AskedCall): void {
+    const key = keyOf(asked);
+    if (key !== null && this.#byKey.has(key)) throw keyReused();
+  }
+
   /**
    * The task of the call with this key; where there is none, the one that `ask` makes. A failure of `ask` is
    * not remembered. Throws ApiError 422 for the key of another call.

@@ -1,4 +1,5 @@
 import { ApiError } from '../api-errors.js';
+import { readIdempotencyKey } from '../call-content.js';
 import { listPage, readListQuery } from '../list-page.js';
 import { LOCAL_ONLY_HEADER, readLocalOnly } from '../local-only.js';
 import { privateJson } from '../private-json.js';
@@ -8,7 +9,15 @@ import type { BatchFiles } from './batch-files.js';
 import { batchHeadSchema } from './batch-head.js';
 import { BATCH_ENDPOINTS } from './batch-lines.js';
 import { FileCalls } from './file-calls.js';
-import { type BatchPlaces, findBatch, listBatches, objectOf } from './placed-batches.js';
+import { type BatchBody, requireSame } from './keyed-batches.js';
+import {
+  type BatchPlaces,
+  findBatch,
+  findByKey,
+  listBatches,
+  objectOf,
+  type PlacedBatch,
+} from './placed-batches.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -18,11 +27,21 @@ const MAX_BODY_BYTES = 64 * 1024;
 /** The most batches of a page of the list, and how many it has where the client does not say. */
 const LIST_BOUNDS = { max: 100, usual: 20 };
 
+/** A call that makes a batch, with its `Idempotency-Key`. */
+interface KeyedCall {
+  readonly key: string;
+  readonly token: string | null;
+  readonly localOnly: boolean;
+  readonly body: BatchBody;
+}
+
 /** Answers the calls of `/v1/files` and `/v1/batches`, by OpenAI's contract. */
 export class BatchCalls {
   readonly #files: BatchFiles;
   readonly #places: BatchPlaces;
   readonly #fileCalls: FileCalls;
+  /** The last call of each key: those of one key are answered one after the other. */
+  readonly #byKey = new Map<string, Promise<unknown>>();
 
   constructor(files: BatchFiles, places: BatchPlaces) {
     this.#files = files;
@@ -67,11 +86,44 @@ export class BatchCalls {
     const pairs = Object.entries(read.data.metadata ?? {});
     if (pairs.length > 16 || pairs.some(([key, value]) => key.length > 64 || value.length > 512))
       throw bad('metadata', 'metadata has at most 16 pairs, of 64 and 512 characters');
-    const file = this.#files.find(input_file_id, token);
-    if (file === null) throw bad('input_file_id', `No such File object: ${input_file_id.slice(0, 80)}`);
-    const localOnly = readLocalOnly(request.headers.get(LOCAL_ONLY_HEADER)) || this.#places.localOnly;
-    const place = await this.#places.forFile(file);
-    return objectOf({ ...place, facts: await place.batches.create(file, read.data, { token, localOnly }) });
+    const key = readIdempotencyKey(request.headers.get('idempotency-key'));
+    const localOnly =
+      readLocalOnly(request.headers.get(LOCAL_ONLY_HEADER)) || this.#places.localOnly === true;
+    const create = async () => {
+      const file = this.#files.find(input_file_id, token);
+      if (file === null) throw bad('input_file_id', `No such File object: ${input_file_id.slice(0, 80)}`);
+      const place = await this.#places.forFile(file);
+      const owner = { token, localOnly, key };
+      return { ...place, facts: await place.batches.create(file, read.data, owner) };
+    };
+    const body = { ...read.data, input_file_id };
+    return objectOf(
+      key === null ? await create() : await this.#once({ key, token, localOnly, body }, create),
+    );
+  }
+
+  /** The batch that was made with this key, before its gateway was started again too; else a new one. */
+  async #once(
+    { key, token, localOnly, body }: KeyedCall,
+    create: () => Promise<PlacedBatch>,
+  ): Promise<PlacedBatch> {
+    const name = JSON.stringify([token, key]);
+    const before = this.#byKey.get(name) ?? Promise.resolve();
+    const mine = before.then(async () => {
+      const made = await findByKey(this.#places, key, token);
+      if (made === null) return await create();
+      requireSame(made.keyed, body, localOnly);
+      return made.placed;
+    });
+    const ended = mine.then(
+      () => {},
+      () => {},
+    );
+    this.#byKey.set(name, ended);
+    void ended.then(() => {
+      if (this.#byKey.get(name) === ended) this.#byKey.delete(name);
+    });
+    return await mine;
   }
 
   async #list(token: string | null, query: URLSearchParams): Promise<Fields> {

@@ -31,13 +31,16 @@ export interface BatchMark {
   readonly line: number;
   /** Of the first task alone. */
   readonly head: BatchHead | null;
+  /** The same: the `Idempotency-Key` that the batch was made with, where it had one. */
+  readonly key?: string | undefined;
 }
 
 /** The metadata of a task of a batch. */
-export function markOf({ id, customId, line, head }: BatchMark): Record<string, string> {
+export function markOf({ id, customId, line, head, key }: BatchMark): Record<string, string> {
   return {
     ...{ batch: id, custom_id: customId, batch_line: String(line) },
     ...(head === null ? {} : { batch_head: JSON.stringify(head) }),
+    ...(head === null || key === undefined ? {} : { idempotency_key: key }),
   };
 }
 
@@ -48,7 +51,8 @@ export function readMark(metadata: Readonly<Record<string, string>>): BatchMark 
   if (!isBatchId(id) || !/^[1-9]\d{0,8}$/.test(line)) return null;
   if (said === undefined) return { id, customId, line: Number(line), head: null };
   const read = readStrictJson(Buffer.from(said), batchHeadSchema);
-  return { id, customId, line: Number(line), head: read.ok ? read.value : null };
+  const key = metadata.idempotency_key;
+  return { id, customId, line: Number(line), head: read.ok ? read.value : null, key };
 }
 
 /** Whether a text is the id of a batch: `batch_` and 24 hex digits. */

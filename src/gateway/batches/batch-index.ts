@@ -30,6 +30,10 @@ export interface KnownBatch {
   readonly token: string | null;
   readonly asker: string;
   readonly head: BatchHead;
+  /** The `Idempotency-Key` that it was made with; null where it had none. */
+  readonly key: string | null;
+  /** Whether no third party may read it. */
+  readonly localOnly: boolean;
   /** When its first task was asked. Milliseconds since the epoch. */
   readonly begunAtMs: number;
   /** By line, in the order of asking. */
@@ -179,9 +183,11 @@ export class BatchIndex {
     const mark = read.ok && read.value.request !== undefined ? readMark(read.value.metadata ?? {}) : null;
     if (!read.ok || mark === null) return;
     const token = read.value.metadata?.token ?? null;
-    const { id, head, line, customId } = mark;
-    if (head !== null && !this.#batches.has(id))
-      this.#batches.set(id, { id, token, asker, head, begunAtMs: committedAtMs, tasks: new Map() });
+    const { id, head, line, customId, key = null } = mark;
+    if (head !== null && !this.#batches.has(id)) {
+      const known = { id, token, asker, head, key, localOnly: read.value.local_only === true };
+      this.#batches.set(id, { ...known, begunAtMs: committedAtMs, tasks: new Map() });
+    }
     const batch = this.#batches.get(id);
     if (batch === undefined) this.#strays += 1;
     if (batch === undefined || batch.asker !== asker || batch.token !== token) return;

@@ -16,6 +16,8 @@ const journalSchema = z.strictObject({
   token: z.string().nullable(),
   /** There where no third party may read the batch. */
   local_only: z.literal(true).optional(),
+  /** There where the batch was made with an `Idempotency-Key`. */
+  key: z.string().optional(),
   head: batchHeadSchema.extend({ total: z.int().nullable() }),
   state: z.enum(['validating', 'taking', 'made', 'cancelling', 'cancelled', 'failed']),
   errors: z.array(

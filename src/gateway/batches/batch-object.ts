@@ -149,3 +149,8 @@ export function factsOf(journal: BatchJournal | null, known: KnownBatch | null):
     isCancelled: state === 'cancelling' || state === 'cancelled',
   };
 }
+
+/** The token that a batch belongs to; null where it was made without one. */
+export function tokenOf({ known }: BatchFacts, journal: BatchJournal | null): string | null {
+  return journal === null ? (known?.token ?? null) : journal.token;
+}

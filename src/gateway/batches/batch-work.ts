@@ -132,6 +132,7 @@ export class BatchWork {
       ...{ id, file: pathOf(head.input_file_id), modelOf: modelOf as LineRules['modelOf'] },
       head: { ...head, total: head.total ?? 0 },
       localOnly: journal.local_only,
+      key: journal.key,
       metadata: { gateway, ...(token === null ? {} : { token }) },
     };
     try {

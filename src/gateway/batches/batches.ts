@@ -4,8 +4,9 @@ import type { StoredFile } from './batch-files.js';
 import { type BatchHead, CANCELLED, EXPIRED, isBatchId } from './batch-head.js';
 import { BatchIndex, type KnownBatch } from './batch-index.js';
 import { type BatchJournal, BatchJournals, isUnfinished } from './batch-journals.js';
-import { type BatchFacts, batchStatus, factsOf, isOpen, isOver } from './batch-object.js';
+import { type BatchFacts, batchStatus, factsOf, isOpen, isOver, tokenOf } from './batch-object.js';
 import { type BatchesSettings, BatchWork } from './batch-work.js';
+import { batchWithKey, type KeyedBatch } from './keyed-batches.js';
 import { ResultSizes } from './result-sizes.js';
 import { diskError } from './take-file.js';
 
@@ -26,6 +27,8 @@ export interface BatchOwner {
   readonly token: string | null;
   /** Whether no third party may read its requests. */
   readonly localOnly?: boolean | undefined;
+  /** The `Idempotency-Key` that it comes with. */
+  readonly key?: string | null;
 }
 
 /** The batches of a bridge: they are made from files, taken in, given up, and found again in history. */
@@ -66,7 +69,7 @@ export class Batches {
   async create(
     file: Pick<StoredFile, 'id'>,
     head: Pick<BatchHead, 'endpoint' | 'completion_window' | 'metadata'>,
-    { token, localOnly = false }: BatchOwner,
+    { token, localOnly = false, key = null }: BatchOwner,
   ): Promise<BatchFacts> {
     const unfinished = (await this.#journals.all()).filter(({ state }) => isUnfinished(state));
     if (unfinished.length >= MAX_UNFINISHED)
@@ -74,11 +77,11 @@ export class Batches {
         ...{ status: 429, code: 'too_many_batches', retryAfterS: 10 },
       });
     const id = `batch_${randomBytes(12).toString('hex')}`;
-    const created_at = Math.floor(this.#nowMs() / 1000);
     const journal: BatchJournal = {
       ...{ id, token, state: 'validating', errors: [] },
       ...(localOnly ? { local_only: true as const } : {}),
-      head: { ...head, input_file_id: file.id, created_at, total: null },
+      ...(key === null ? {} : { key }),
+      head: { ...head, input_file_id: file.id, created_at: Math.floor(this.#nowMs() / 1000), total: null },
     };
     await this.#write(journal);
     void this.#work.run(id);
@@ -93,6 +96,12 @@ export class Batches {
     const isToFinish = facts !== null && batchStatus(facts, this.#nowMs()) === 'finalizing';
     if (isToFinish && !this.#work.isAt(id)) void this.#work.run(id);
     return facts !== null && tokenOf(facts, this.#journals.read(id)) === token ? facts : null;
+  }
+
+  /** The batch of this token that was made with this key; null where there is none. */
+  async withKey(key: string, token: string | null): Promise<KeyedBatch | null> {
+    await this.index.refresh();
+    return batchWithKey([...(await this.#journals.all()), ...this.index.all()], { key, token });
   }
 
   /** The batches of this token, the newest first. */
@@ -188,8 +197,4 @@ export class Batches {
     else if (!hasOpen && isOver(status) && journal !== null && journal.state !== 'failed')
       await this.#journals.remove(id);
   }
-}
-
-function tokenOf({ known }: BatchFacts, journal: BatchJournal | null): string | null {
-  return journal === null ? (known?.token ?? null) : journal.token;
 }

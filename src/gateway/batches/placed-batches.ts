@@ -3,6 +3,7 @@ import type { ApiError } from '../api-errors.js';
 import type { StoredFile } from './batch-files.js';
 import { type BatchFacts, batchObject, batchStatus } from './batch-object.js';
 import type { Batches } from './batches.js';
+import type { KeyedBatch } from './keyed-batches.js';
 
 /** A bridge that has batches. */
 export interface BatchPlace {
@@ -36,6 +37,20 @@ export async function findBatch(
   for (const place of places.all()) {
     const facts = await place.batches.find(id, token);
     if (facts !== null) return { ...place, facts };
+  }
+  return null;
+}
+
+/** The batch of this token that was made with this key, wherever it is; null where there is none. */
+export async function findByKey(
+  places: BatchPlaces,
+  key: string,
+  token: string | null,
+): Promise<{ readonly keyed: KeyedBatch; readonly placed: PlacedBatch } | null> {
+  for (const place of places.all()) {
+    const keyed = await place.batches.withKey(key, token);
+    const facts = keyed === null ? null : await place.batches.find(keyed.id, token);
+    if (keyed !== null && facts !== null) return { keyed, placed: { ...place, facts } };
   }
   return null;
 }

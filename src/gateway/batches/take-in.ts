@@ -29,6 +29,8 @@ export interface BatchPlan {
   /** The rest of the metadata of each of its tasks: the gateway and the token. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly modelOf?: LineRules['modelOf'];
+  /** The `Idempotency-Key` that it was made with. */
+  readonly key?: string | undefined;
   /** Whether no third party may read it. */
   readonly localOnly?: boolean | undefined;
 }
@@ -83,7 +85,7 @@ export async function takeIn(
     const read = readLine(line, text, { endpoint, maxTaskBytes, isChecked: true, modelOf: plan.modelOf });
     if ('code' in read) throw changed(`line ${line}: ${read.message}`);
     const { customId, body } = read;
-    const marked = { ...metadata, ...markOf({ id, customId, line, head: mark }) };
+    const marked = { ...metadata, ...markOf({ id, customId, line, head: mark, key: plan.key }) };
     const draft = draftOf({
       ...{ id: `${id}/${line}`, endpoint, body, maxTaskBytes, metadata: marked },
       localOnly: plan.localOnly,

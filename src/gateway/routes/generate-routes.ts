@@ -1,7 +1,7 @@
 import { REQUEST_PATHS, type RequestPath } from '../../protocol/request.js';
-import { ApiError } from '../api-errors.js';
 import { asksForStream } from '../api-form.js';
 import { type Aliases, requireModel } from '../bridge-models.js';
+import { readIdempotencyKey } from '../call-content.js';
 import { CallPlaces } from '../doors/call-places.js';
 import type { GatewayApp, GatewayParts } from '../gateway-parts.js';
 import { LOCAL_ONLY_HEADER, readLocalOnly } from '../local-only.js';
@@ -27,7 +27,7 @@ export function addGenerateRoutes(app: GatewayApp, parts: GatewayParts): void {
             path,
             body,
             token: c.get('token'),
-            idempotencyKey: idempotencyKeyIn(c.req.header('idempotency-key')),
+            idempotencyKey: readIdempotencyKey(c.req.header('idempotency-key')),
             wantsStream: asksForStream(path, body),
             localOnly: readLocalOnly(c.req.header(LOCAL_ONLY_HEADER)) || parts.localOnly,
             form: c.get('form'),
@@ -44,12 +44,6 @@ export function addGenerateRoutes(app: GatewayApp, parts: GatewayParts): void {
 function withModel(body: CallBody, aliases: Aliases): CallBody {
   const target = typeof body.model === 'string' ? aliases.get(body.model) : undefined;
   return target === undefined ? body : { ...body, model: target };
-}
-
-function idempotencyKeyIn(header: string | undefined): string | null {
-  if (header === undefined) return null;
-  if (/^[\x20-\x7e]{1,255}$/.test(header)) return header;
-  throw new ApiError('Idempotency-Key must have 1 to 255 visible characters', { status: 400 });
 }
 
 /**

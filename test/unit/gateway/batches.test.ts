@@ -133,6 +133,20 @@ async function completedBatch(desk: Desk): Promise<string> {
   return String(id);
 }
 
+/** A way to make the same batch again and again, with or without a key. */
+async function openMaking(desk: Desk, token: string | null = null) {
+  const body = formOf(JSON.stringify(lineOf(1)));
+  const { id: input_file_id } = await desk.json('POST', '/v1/files', { body, token });
+  return async (key: string | null, more: Fields = {}, headers: Record<string, string> = {}, by = desk) => {
+    const asked = { input_file_id, endpoint: ENDPOINT, completion_window: '24h', ...more };
+    const keyed = key === null ? headers : { ...headers, 'idempotency-key': key };
+    const made = await by.call('POST', '/v1/batches', { body: asked, token, headers: keyed });
+    const { id } = (await made.json()) as Fields;
+    await by.batches.settled(String(id));
+    return String(id);
+  };
+}
+
 async function linesOf(response: Promise<Response>): Promise<Fields[]> {
   const text = await (await response).text();
   return text
@@ -140,6 +154,73 @@ async function linesOf(response: Promise<Response>): Promise<Fields[]> {
     .split('\n')
     .map((line) => JSON.parse(line) as Fields);
 }
+
+describe('a batch with an Idempotency-Key', () => {
+  const reused = { status: 422, code: 'idempotency_key_reused' };
+
+  test('is made once, also by calls that come together, and another one by another key', async () => {
+    const desk = await openDesk();
+    const make = await openMaking(desk);
+    const [first, ...others] = await Promise.all([1, 2, 3].map(() => make('night-1')));
+
+    expect(others).toEqual([first, first]);
+    expect(await make('night-1')).toBe(first);
+    expect(await make('night-2')).not.toBe(first);
+    expect(await make(null)).not.toBe(await make(null));
+    await expect(make('\u00e9')).rejects.toMatchObject({ status: 400 });
+  });
+
+  test.each([
+    ['another window', { completion_window: '48h' }, {}],
+    ['other metadata', { metadata: { night: '2' } }, {}],
+    ['another endpoint', { endpoint: '/v1/embeddings' }, {}],
+    ['another file', { input_file_id: 'file-of-another' }, {}],
+    ['other readers', {}, { 'x-llm-bridge-local-only': 'true' }],
+  ])('is 422 with %s', async (_what, more, headers) => {
+    const desk = await openDesk();
+    const make = await openMaking(desk);
+    const metadata = { night: '1' };
+    const key = `key of ${JSON.stringify([more, headers])}`;
+    const id = await make(key, { metadata });
+
+    await expect(make(key, { metadata, ...more }, headers)).rejects.toMatchObject(reused);
+    expect(await make(key, { metadata })).toBe(id);
+  });
+
+  test('is of its own token', async () => {
+    const desk = await openDesk();
+    const id = await (await openMaking(desk, 'phone'))('night-3');
+
+    expect(await (await openMaking(desk, 'bot'))('night-3')).not.toBe(id);
+  });
+
+  test('is the same for a gateway that was started again, and for one that has history alone', async () => {
+    const desk = await openDesk();
+    const make = await openMaking(desk);
+    const metadata = { b: '1', a: '2' };
+    const id = await make('night-4', { metadata });
+    await desk.batches.close();
+    const again = await openDesk({ folder: desk.folder });
+    expect(await make('night-4', { metadata: { a: '2', b: '1' } }, {}, again)).toBe(id);
+    await expect(make('night-4', {}, {}, again)).rejects.toMatchObject(reused);
+
+    await answer((await openTasks(id)).get('q-1'), 'one');
+    const elsewhere = await openDesk();
+    expect(await make('night-4', { metadata }, {}, elsewhere)).toBe(id);
+    await expect(make('night-4', {}, {}, elsewhere)).rejects.toMatchObject(reused);
+  });
+
+  test('stays the one that failed', async () => {
+    const desk = await openDesk();
+    const body = formOf('no JSON');
+    const { id: input_file_id } = await desk.json('POST', '/v1/files', { body });
+    const make = await openMaking(desk);
+    const id = await make('night-5', { input_file_id });
+
+    expect(await make('night-5', { input_file_id })).toBe(id);
+    expect(await desk.json('GET', `/v1/batches/${id}`)).toMatchObject({ status: 'failed' });
+  });
+});
 
 describe('a batch', () => {
   test('that no third party may read says so in each of its tasks', async () => {

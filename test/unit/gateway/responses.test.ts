@@ -159,6 +159,30 @@ describe('a response in the background', () => {
     await expect(again('another')).rejects.toMatchObject({ status: 422, code: 'idempotency_key_reused' });
   });
 
+  test('is another call than one that is waited for: the key of either is 422 for the other', async () => {
+    const reused = { status: 422, code: 'idempotency_key_reused' };
+    const wait = (input: string, idempotencyKey: string, calls: Calls = fixture.calls) => {
+      const { asked } = readResponseCall(callOf({ ...BODY, input }, { idempotencyKey }));
+      return calls.open({ ...asked, signal: asked.left });
+    };
+    const post = (input: string, idempotencyKey: string, calls: Calls = fixture.calls) =>
+      create({ ...BODY, input, background: true }, { idempotencyKey }, calls);
+    await post('begun without a client', 'job-4');
+    await wait('begun with a client', 'job-5');
+    const together = await Promise.allSettled([
+      ...[wait('at once', 'job-6'), post('at once', 'job-6')],
+      ...[post('at once again', 'job-7'), wait('at once again', 'job-7')],
+    ]);
+
+    for (const calls of [fixture.calls, await fixture.again()]) {
+      await expect(wait('begun without a client', 'job-4', calls)).rejects.toMatchObject(reused);
+      await expect(wait('another', 'job-4', calls)).rejects.toMatchObject(reused);
+      await expect(post('begun with a client', 'job-5', calls)).rejects.toMatchObject(reused);
+    }
+    for (const pair of [together.slice(0, 2), together.slice(2)])
+      expect(pair.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  });
+
   test('keeps what its client forbids across a restart: the same key joins it, and is another call without', async () => {
     const body = { ...BODY, input: 'read by nobody else', background: true };
     const once = { idempotencyKey: 'job-3', token: 'phone' };
