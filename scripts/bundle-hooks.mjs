@@ -14,6 +14,7 @@ await build({
     'src/server-hook/standby-work.ts',
     'src/server-hook/on-answer.ts',
     'src/server-hook/repair.ts',
+    'src/server-hook/say-window.ts',
     'src/server-hook/upkeep.ts',
   ],
   outdir: 'dist/hooks',

@@ -1,6 +1,7 @@
-import { type BridgeView, openBridgeView } from '../bridge/bridge-view.js';
+import type { BridgeView } from '../bridge/bridge-view.js';
 import { type BridgeAccess, openDoorbell } from '../bridge/connection.js';
 import { createNotifier } from '../bridge/notifier.js';
+import { openBridgeView } from '../bridge/open-bridge-view.js';
 import { readRepairs } from '../git/repairs-log.js';
 import { findStaleLocks } from '../git/stale-locks.js';
 import { catchUpLog } from '../log/catch-up-log.js';
@@ -8,7 +9,7 @@ import { reportOnAnswer } from '../log/on-answer/state.js';
 import { hidePasswords } from '../process/hide-passwords.js';
 import type { BridgeStatus } from './bridge-status.js';
 import { gatewayFolder } from './gateway-folder.js';
-import { readStatus, type StatusContext } from './read-status.js';
+import { readStatus, type StatusContext, statusWants } from './read-status.js';
 import { tasksContext } from './read-tasks.js';
 import { listGateways } from './running-gateways.js';
 
@@ -47,14 +48,16 @@ export async function* followStatus(
   access: BridgeAccess,
   { until, shownPending = Number.POSITIVE_INFINITY }: StatusOptions,
 ): AsyncGenerator<BridgeStatus> {
-  const view = await openBridgeView(access, 'window');
+  const view = await openBridgeView(access, 'chosen');
   const repoName = hidePasswords(access.repo);
   const notifier = createNotifier();
   const doorbell = until !== null ? openDoorbell(view.connection, notifier) : null;
   let fetchedAtMs = performance.now();
   try {
+    let chosen = await view.window(statusWants(shownPending));
     for (let logRecords = await recordsOf(view); ; ) {
-      const status = await view.mended(() => statusOf(view, { repoName, logRecords, shownPending }));
+      const told = { repoName, logRecords, shownPending, chosen };
+      const status = await view.mended(() => statusOf(view, told));
       yield status;
       if (until === null) return;
       const outcome = await notifier.wait(READ_MS, until);
@@ -64,6 +67,7 @@ export async function* followStatus(
       fetchedAtMs = performance.now();
       // The view goes on while the server is away: the ages show it.
       await view.refresh({ sideRefs: true }).catch(() => {});
+      chosen = await view.window(statusWants(shownPending)).catch(() => chosen);
       logRecords = await recordsOf(view).catch(() => logRecords);
     }
   } finally {
@@ -79,7 +83,7 @@ async function recordsOf(view: BridgeView): Promise<number | null> {
 
 async function statusOf(
   view: BridgeView,
-  told: Pick<StatusContext, 'repoName' | 'logRecords' | 'shownPending'>,
+  told: Pick<StatusContext, 'repoName' | 'logRecords' | 'shownPending' | 'chosen'>,
 ): Promise<BridgeStatus> {
   const { repo, isLocal } = view;
   const staleLocks = isLocal ? (await findStaleLocks(repo.gitDir, { waitMs: LOCK_WAIT_MS })).stale : null;

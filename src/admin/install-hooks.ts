@@ -33,8 +33,8 @@ export interface HookPaths {
  * programs are missing.
  */
 export async function installHooks(gitDir: string, paths: HookPaths): Promise<string[]> {
-  const { preReceive, postReceive, standby, repair } = PACKAGE_FILES;
-  for (const program of [preReceive, postReceive, standby, repair]) {
+  const { preReceive, postReceive, standby, window, repair } = PACKAGE_FILES;
+  for (const program of [preReceive, postReceive, standby, window, repair]) {
     await access(program).catch((cause: unknown) => {
       throw new BridgeError(`the hook program ${program} is missing`, {
         code: 'not-built',
@@ -73,6 +73,7 @@ function fill(template: string, paths: HookPaths): string {
     .replaceAll('@PRE_RECEIVE@', () => shellQuote(PACKAGE_FILES.preReceive))
     .replaceAll('@POST_RECEIVE@', () => shellQuote(PACKAGE_FILES.postReceive))
     .replaceAll('@STANDBY@', () => shellQuote(PACKAGE_FILES.standby))
+    .replaceAll('@WINDOW@', () => shellQuote(PACKAGE_FILES.window))
     .replaceAll('@REPAIR@', () => shellQuote(PACKAGE_FILES.repair))
     .replaceAll('@PINNED_FETCH@', () =>
       pinned(['core', 'transfer', 'uploadpack', 'uploadpackfilter', 'pack']),

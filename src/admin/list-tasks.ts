@@ -33,13 +33,15 @@ export async function listTasks(
   access: BridgeAccess,
   { state, pending, over }: ListWanted,
 ): Promise<ListedTasks> {
-  const view = await openToRead(access, 'window');
+  const view = await openToRead(access, 'chosen');
   try {
-    const context = tasksContext(view, await view.whoWorks());
     const arePending = state === undefined || state === 'pending';
     // The place of each depends on all that wait.
     const read = arePending ? Math.max(pending, MAX_PLACED) : 0;
-    const tasks = await readTasks(view.repo, context, { pending: read, expired: over });
+    const wanted = { pending: read, expired: over };
+    const chosen = await view.window(wanted);
+    const context = tasksContext(view, await view.whoWorks());
+    const tasks = await readTasks(view.repo, context, { ...wanted, chosen });
     const places = arePending ? await placesOf(view.repo, tasks, context) : new Map<string, never>();
     const ofState = tasks.rows.filter((row) => state === undefined || row.state === state);
     const young = ofState.filter((row) => row.state === 'pending').slice(pending);

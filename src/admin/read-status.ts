@@ -1,4 +1,5 @@
 import { attendanceOf, attendanceProblem } from '../bridge/attendance.js';
+import type { ChosenWindow, WindowWanted } from '../bridge/chosen-window.js';
 import type { Repair } from '../git/repairs-log.js';
 import type { Repository } from '../git/run-git.js';
 import type { LeftLock } from '../git/stale-locks.js';
@@ -17,6 +18,8 @@ import { wakersNow } from './who-waits.js';
 export interface StatusContext extends TasksContext {
   /** How many of the tasks that wait are listed: the oldest. The others are counted. */
   readonly shownPending: number;
+  /** What the view has brought of history. */
+  readonly chosen: ChosenWindow | null;
   readonly repoName: string;
   readonly logRecords: number | null;
   readonly staleLocks: readonly LeftLock[] | null;
@@ -25,13 +28,18 @@ export interface StatusContext extends TasksContext {
   readonly gateways: readonly ListedGateway[];
 }
 
+/**
+ * Which tasks a status is made of. A waker may be at work for one that is not among those that are listed.
+ */
+export function statusWants(shownPending: number): WindowWanted {
+  return { pending: Math.max(shownPending, MAX_LOOKED_INTO), expired: 0 };
+}
+
 /** Reads the state of a bridge from the history on `ref`, as far back as tasks can be pending. */
 export async function readStatus(repo: Repository, context: StatusContext): Promise<BridgeStatus> {
   const { nowMs, ttlMs } = context;
-  const { shownPending } = context;
-  // A waker may be at work for a task that is not among those that are listed.
-  const wanted = { pending: Math.max(shownPending, MAX_LOOKED_INTO), expired: 0 };
-  const { commits, rows, left } = await readTasks(repo, context, wanted);
+  const { shownPending, chosen } = context;
+  const { commits, rows, left } = await readTasks(repo, context, { ...statusWants(shownPending), chosen });
   const pending = rows.filter(({ state }) => state === 'pending');
   const shown = pending.slice(0, shownPending);
   const subjects = new Map(commits.map(({ id, subject }) => [id, subject]));

@@ -1,5 +1,6 @@
 import { sameModel } from '../agent/backends/same-model.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
+import type { ChosenWindow } from '../bridge/chosen-window.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
 import { type Place, readPlaces } from '../bridge/task-places.js';
 import { openObjectReader } from '../git/object-reader.js';
@@ -36,6 +37,8 @@ export interface TasksWanted {
   readonly pending?: number;
   /** How many of those that have expired: the newest. The others are counted. */
   readonly expired?: number;
+  /** What the view has brought of history (`BridgeView.window`). Default: all of it is there. */
+  readonly chosen?: ChosenWindow | null;
   /** Brings the large files that a clone has left out. */
   readonly large?: LargeMessages;
 }
@@ -53,11 +56,16 @@ export function tasksContext({ ref, terms }: Pick<BridgeView, 'ref' | 'terms'>, 
 export async function readTasks(
   repo: Repository,
   context: TasksContext,
-  { pending: most = Number.POSITIVE_INFINITY, expired = Number.POSITIVE_INFINITY, large }: TasksWanted = {},
+  {
+    pending: most = Number.POSITIVE_INFINITY,
+    expired = Number.POSITIVE_INFINITY,
+    chosen = null,
+    large,
+  }: TasksWanted = {},
 ): Promise<KnownTasks> {
   const { ref, nowMs, ttlMs, who } = context;
   const wanted = { pending: most, expired, ids: new Set(who.running.keys()) };
-  const { commits, left } = await readWindow(repo, ref, { nowMs, ttlMs }, wanted);
+  const { commits, left } = await readWindow(repo, ref, { nowMs, ttlMs }, wanted, chosen);
   const all = taskRows(commits, { nowMs, ttlMs, running: who.running });
   const dropped = new Set([
     ...all.filter(({ state }) => state === 'pending').slice(most),

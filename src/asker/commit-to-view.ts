@@ -1,5 +1,6 @@
-import { type BridgeView, openBridgeView, type Reach } from '../bridge/bridge-view.js';
+import type { BridgeView, Reach } from '../bridge/bridge-view.js';
 import { type BridgeAccess, connectBridge } from '../bridge/connection.js';
+import { openBridgeView } from '../bridge/open-bridge-view.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { requireName } from '../protocol/names.js';
 import { type Committed, commitLocal } from './commit-local.js';

@@ -2,7 +2,7 @@ import { type AskedModel, type Attendance, attendanceOf } from '../bridge/attend
 import type { BridgeView } from '../bridge/bridge-view.js';
 import type { TaskWork, WhoWorks } from '../bridge/side-refs.js';
 import { startStopwatch } from '../bridge/stopwatch.js';
-import { type Place, readPlaces } from '../bridge/task-places.js';
+import { MAX_PLACED, type Place, readPlaces } from '../bridge/task-places.js';
 import { readHistory } from '../git/read-history.js';
 import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
 import { readQueue } from '../protocol/queue.js';
@@ -119,6 +119,8 @@ export class WaitingWatch {
     if (this.#places === 'far away') {
       // Tried once: a place is not worth a second long fetch.
       this.#places = 'unwanted';
+      const chosen = await this.#view.window({ pending: 0, expired: 0 }, this.#signal);
+      if (chosen !== null && chosen.left.pending > MAX_PLACED) return null;
       await this.#view.reach('window', this.#signal);
       this.#places = 'here';
     }

@@ -8,6 +8,7 @@ import {
   SAY_AHEAD_FEATURE,
   STANDBY_FEATURE,
   STREAMS_FEATURE,
+  WINDOW_FEATURE,
 } from '../protocol/hello.js';
 import { DEFAULT_MAX_ANSWER_BYTES, DEFAULT_MAX_TASK_BYTES, DEFAULT_TASK_TTL_MS } from '../protocol/limits.js';
 import type { Principal } from '../protocol/names.js';
@@ -60,6 +61,8 @@ export interface BridgeTerms {
   readonly hasModels: boolean;
   /** Whether it takes what a standby needs (STANDBY_FEATURE). */
   readonly hasStandby: boolean;
+  /** Whether the server chooses the part of history that a reader wants (WINDOW_FEATURE). */
+  readonly hasWindow: boolean;
   /** False where the server says that it cannot write a push. */
   readonly isWritable: boolean;
   /**
@@ -146,6 +149,7 @@ export async function readTerms(connection: BridgeConnection, signal?: AbortSign
     hasModels: greeting?.hello.features.includes(MODELS_FEATURE) ?? false,
     // As with requests.
     hasStandby: greeting?.hello.features.includes(STANDBY_FEATURE) ?? true,
+    hasWindow: greeting?.hello.features.includes(WINDOW_FEATURE) ?? false,
     isWritable: greeting?.hello.writable ?? true,
     serverNow: greeting?.serverNow ?? (() => Date.now()),
   };
@@ -169,6 +173,8 @@ export function ownTerms(settings: BridgeSettings): BridgeTerms {
     // Where init has not opened the refs of models yet, a push of them fails, and nothing else does.
     hasModels: true,
     hasStandby: true,
+    // Nothing is fetched here.
+    hasWindow: false,
     // Whoever wants to know looks at its files.
     isWritable: true,
     serverNow,

@@ -9,12 +9,6 @@ import { openClone } from './clone.js';
 import { type BridgeConnection, connectBridge } from './connection.js';
 
 /**
- * Files larger than this are left out by a clone that reads the bridge for an asker. Questions and answers of
- * people are smaller; a photo is larger, and it is seldom the asker's own. Bytes.
- */
-export const LARGE_BYTES = 64 * 1024;
-
-/**
  * The limits with which a missing file is fetched, one after the other: long answers but no photos; then
  * everything. Bytes.
  */

@@ -1,7 +1,8 @@
 import { readBridgeSettings } from '../bridge/bridge-settings.js';
-import { type BridgeView, openBridgeView, type Reach } from '../bridge/bridge-view.js';
+import type { BridgeView, Reach } from '../bridge/bridge-view.js';
 import type { BridgeAccess } from '../bridge/connection.js';
 import { sweepClaims } from '../bridge/forget-agent.js';
+import { openBridgeView } from '../bridge/open-bridge-view.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { readRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';

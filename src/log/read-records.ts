@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { parseAddress } from '../bridge/address.js';
-import { openBridgeView } from '../bridge/bridge-view.js';
 import { type BridgeAccess, openDoorbell } from '../bridge/connection.js';
 import { isOwner, openLocalBridge } from '../bridge/local-bridge.js';
 import { createNotifier } from '../bridge/notifier.js';
+import { openBridgeView } from '../bridge/open-bridge-view.js';
 import { readRef } from '../git/refs.js';
 import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
 import { stringifyEscaped } from '../protocol/strict-json.js';

@@ -69,6 +69,7 @@ export const PACKAGE_FILES = {
   preReceive: fileURLToPath(new URL('../hooks/pre-receive.cjs', import.meta.url)),
   postReceive: fileURLToPath(new URL('../hooks/post-receive.cjs', import.meta.url)),
   standby: fileURLToPath(new URL('../hooks/standby.cjs', import.meta.url)),
+  window: fileURLToPath(new URL('../hooks/say-window.cjs', import.meta.url)),
   repair: fileURLToPath(new URL('../hooks/repair.cjs', import.meta.url)),
   onAnswer: fileURLToPath(new URL('../hooks/on-answer.cjs', import.meta.url)),
   /** The folder of the gateway's page, built. */

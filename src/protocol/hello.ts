@@ -19,6 +19,9 @@ export const REQUESTS_FEATURE = 'requests';
  */
 export const STANDBY_FEATURE = 'standby';
 
+/** The feature of a server with `bridge-window`. */
+export const WINDOW_FEATURE = 'window';
+
 /**
  * What a server can do beyond protocol 2, as words that `bridge-hello` prints. A client uses only what it
  * finds here, so a new feature needs no new version of the protocol.
@@ -29,6 +32,7 @@ export const FEATURES: readonly string[] = [
   SAY_AHEAD_FEATURE,
   STANDBY_FEATURE,
   STREAMS_FEATURE,
+  WINDOW_FEATURE,
 ];
 
 /**

@@ -1,3 +1,4 @@
+import type { ChosenWindow } from '../bridge/chosen-window.js';
 import { readCommits, readHistory } from '../git/read-history.js';
 import type { Repository } from '../git/run-git.js';
 import { type HistoryCommit, messageOf } from '../protocol/history.js';
@@ -23,31 +24,61 @@ export interface HistoryWindow {
   readonly left: { readonly pending: number; readonly expired: number };
 }
 
+/** The server's clock, milliseconds since the epoch, and how long a task lives. */
+interface WindowClock {
+  readonly nowMs: number;
+  readonly ttlMs: number;
+}
+
+/** The commits of a window that are wanted, chosen by the list of open tasks. */
+export interface ChosenCommits {
+  /** The ids of those in the list, the oldest first. */
+  readonly listed: readonly string[];
+  /** All that came after the list. */
+  readonly behind: readonly HistoryCommit[];
+  readonly left: HistoryWindow['left'];
+}
+
 /**
  * Reads the part of history that tasks can be pending in, as far as it is wanted. Where the bridge has a list
  * of open tasks, what is not wanted is counted there and not read: nobody walks past fifty thousand tasks to
- * show twenty. Else all is read. Throws BridgeError `git-failed`.
+ * show twenty. Else all is read. `known`: what a server has chosen for a clone, which has no such list.
+ * Throws BridgeError `git-failed`.
  */
 export async function readWindow(
   repo: Repository,
   tip: string,
-  clock: { readonly nowMs: number; readonly ttlMs: number },
+  clock: WindowClock,
   wanted: WantedTasks,
+  known: ChosenWindow | null = null,
 ): Promise<HistoryWindow> {
-  const sinceMs = clock.nowMs - clock.ttlMs - HISTORY_MARGIN_MS;
-  const listed = await readListed(repo, tip, { ...clock, sinceMs }, wanted).catch(() => null);
-  if (listed !== null) return listed;
-  const commits = await readHistory(repo, { from: [tip], sinceMs });
+  if (known !== null) return { commits: await readCommits(repo, known.ids), left: known.left };
+  const chosen = await chooseWindow(repo, tip, clock, wanted).catch(() => null);
+  if (chosen !== null) {
+    const { listed, behind, left } = chosen;
+    const read = await readCommits(repo, listed).catch(() => null);
+    if (read !== null) return { commits: [...read, ...behind], left };
+  }
+  const commits = await readHistory(repo, { from: [tip], sinceMs: beginOf(clock) });
   return { commits, left: { pending: 0, expired: 0 } };
 }
 
-/** By the list; null where it does not say enough, or leaves nothing out. */
-async function readListed(
+/** The date of the first commit that can matter. Milliseconds since the epoch. */
+function beginOf({ nowMs, ttlMs }: WindowClock): number {
+  return nowMs - ttlMs - HISTORY_MARGIN_MS;
+}
+
+/**
+ * Chooses the commits that are wanted by the list of open tasks; null where it does not say enough, or leaves
+ * nothing out. Throws what readBehind throws.
+ */
+export async function chooseWindow(
   repo: Repository,
   tip: string,
-  clock: { readonly nowMs: number; readonly ttlMs: number; readonly sinceMs: number },
+  times: WindowClock,
   wanted: WantedTasks,
-): Promise<HistoryWindow | null> {
+): Promise<ChosenCommits | null> {
+  const clock = { ...times, sinceMs: beginOf(times) };
   const head = await readListHead(repo);
   if (head?.from_ms == null || head.from_ms > clock.sinceMs) return null;
   if (head.open <= wanted.pending && head.open <= wanted.expired) return null;
@@ -61,7 +92,7 @@ async function readListed(
   }
   const chosen = choose(list, asked, clock, wanted);
   if (chosen === null) return null;
-  return { commits: [...(await readCommits(repo, chosen.ids)), ...behind], left: chosen.left };
+  return { listed: chosen.ids, behind, left: chosen.left };
 }
 
 /** Which commits of a list are read, in its order; null where it is torn. */

@@ -1,13 +1,13 @@
 import path from 'node:path';
 import { fetchFirst } from '../../bridge/clone.js';
 import { type BridgeConnection, closeConnection, readTerms } from '../../bridge/connection.js';
-import { LARGE_BYTES } from '../../bridge/large-files.js';
 import type { SaidHello } from '../../bridge/read-hello.js';
 import { runSsh, type SshConnection, type SshResult } from '../../bridge/run-ssh.js';
 import { whoWorks } from '../../bridge/side-refs.js';
 import { readSshPlan, type SshPlan } from '../../bridge/ssh-config.js';
 import { TemporaryClone } from '../../bridge/temporary-clone.js';
 import { REMOTE_PREFIX } from '../../git/fetch.js';
+import { LARGE_BYTES } from '../../git/left-out.js';
 import { readRemoteRef } from '../../git/porcelain.js';
 import type { Hello } from '../../protocol/hello.js';
 import { MAIN_REF, type Role } from '../../protocol/names.js';

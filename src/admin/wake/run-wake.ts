@@ -1,8 +1,9 @@
 import type { AgentLog } from '../../agent/agent-options.js';
 import { outlast } from '../../agent/outlast.js';
-import { type BridgeView, openBridgeView } from '../../bridge/bridge-view.js';
+import type { BridgeView } from '../../bridge/bridge-view.js';
 import { type BridgeAccess, openDoorbell } from '../../bridge/connection.js';
 import { createNotifier } from '../../bridge/notifier.js';
+import { openBridgeView } from '../../bridge/open-bridge-view.js';
 import { readRef } from '../../git/refs.js';
 import { giveBackMemory } from '../../process/give-back-memory.js';
 import { runShellLine } from '../../process/run-shell-line.js';

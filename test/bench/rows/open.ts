@@ -39,6 +39,9 @@ export const openRow: Row = async (context) => {
     () => commands(context, bridges, runs * 3, ['status']),
     () => commands(context, bridges, runs * 3, ['list']),
     () => commands(context, bridges, runs * 3, ['list', '--state', 'done']),
+    () => commands(context, bridges, runs * 3, ['status'], 'over ssh'),
+    () => commands(context, bridges, runs * 3, ['list'], 'over ssh'),
+    () => commands(context, bridges, runs * 3, ['list', '--state', 'done'], 'over ssh'),
   ]) {
     const measured = await part();
     for (const { what, value, against } of measured)
@@ -127,18 +130,22 @@ async function commands(
   bridges: Pair<LabBridge>,
   runs: number,
   words: readonly string[],
+  from: 'on the server' | 'over ssh' = 'on the server',
 ): Promise<Figure[]> {
   const ms: Pair<number[]> = { a: [], b: [] };
   for (let run = -1; run < runs; run += 1) {
     for (const one of pairOrder(Math.abs(run))) {
-      const { elapsedMs } = await lab.program([...words, '--repo', bridges[one].repoPath]);
+      const { repoPath, sshUrl, agentEnv } = bridges[one];
+      const { elapsedMs } = await (from === 'over ssh'
+        ? lab.program([...words, '--repo', sshUrl], { env: agentEnv })
+        : lab.program([...words, '--repo', repoPath]));
       if (run >= 0) ms[one].push(elapsedMs);
     }
   }
   const ratios = ms.a.map((many, run) => many / (ms.b[run] ?? Number.NaN));
   const figure: Figure = {
     row: 'open',
-    what: `llm-bridge ${words.join(' ')} on the server with ${MANY.toLocaleString('en')} open tasks`,
+    what: `llm-bridge ${words.join(' ')} ${from} with ${MANY.toLocaleString('en')} open tasks`,
     unit: 'ms',
     value: summarise(ms.a),
     against: `${summarise(ms.b).median.toFixed(0)} ms at ${FEW.toLocaleString('en')}: ${quantile(ratios, 0.5).toFixed(2)} ×`,

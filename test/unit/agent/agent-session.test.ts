@@ -17,6 +17,7 @@ const TERMS: BridgeTerms = {
   hasModels: false,
   isWritable: true,
   hasStandby: false,
+  hasWindow: false,
   serverNow: () => 1234,
 };
 const EMPTY = readQueue([], { nowMs: 0, ttlMs: 0 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { openBridgeView } from '../../../src/bridge/bridge-view.js';
+import { openBridgeView } from '../../../src/bridge/open-bridge-view.js';
 import { BridgeFeed } from '../../../src/gateway/bridge-feed.js';
 import { writeBlob, writeFileCommit } from '../../../src/git/commit-file.js';
 import { openObjectReader } from '../../../src/git/object-reader.js';

@@ -12,6 +12,7 @@ const TERMS = {
     hasModels: true,
     isWritable: true,
     hasStandby: true,
+    hasWindow: false,
     serverNow: () => Date.now(),
   },
 };
