@@ -39,7 +39,7 @@ export async function runSshd(
     let stopping: Promise<void> | undefined;
     const closed = new Promise((done) => child.once('close', done));
     const stopAll = async (): Promise<void> => {
-      if (child.pid !== undefined) await stopProcessTree(child.pid);
+      await stopProcessTree(child);
       // The last output is logged by then, so that the caller may remove the folder of the log.
       await closed;
     };

@@ -31,7 +31,7 @@ export function killGroup(child: ChildProcess): void {
 }
 
 /** Whether it could not be started, or has ended. */
-function hasEnded(child: ChildProcess): boolean {
+export function hasEnded(child: ChildProcess): boolean {
   return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 }
 

@@ -1,4 +1,6 @@
+import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasEnded } from './end-program.js';
 import { listProcesses, type ProcessEntry } from './process-table.js';
 
 /**
@@ -10,13 +12,14 @@ const DEFAULT_GRACE_MS = 1000;
 const LOOK_EVERY_MS = 20;
 
 /**
- * Ends the process `rootPid` and everything it has started, whatever sessions and process groups they made
- * for themselves (an sshd gives one to each connection), and resolves when all of them are gone: SIGTERM, and
+ * Ends a child of ours and everything it has started, whatever sessions and process groups they made for
+ * themselves (an sshd gives one to each connection), and resolves when all of them are gone: SIGTERM, and
  * SIGKILL after `graceMs`. A process that has already left the tree (its parent ended before) is not found.
- * POSIX only.
+ * Does nothing where the child has ended: its id may be a stranger's by now. POSIX only.
  */
-export async function stopProcessTree(rootPid: number, graceMs = DEFAULT_GRACE_MS): Promise<void> {
-  const known = await freezeTree(rootPid);
+export async function stopProcessTree(root: ChildProcess, graceMs = DEFAULT_GRACE_MS): Promise<void> {
+  if (root.pid === undefined || hasEnded(root)) return;
+  const known = await freezeTree(root.pid);
   for (const entry of known) send(entry, 'SIGTERM');
   for (const entry of known) send(entry, 'SIGCONT');
   const killAt = performance.now() + graceMs;

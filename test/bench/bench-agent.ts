@@ -49,9 +49,7 @@ export async function startAgent(
     ended = true;
   });
   const pid = child.pid ?? Number.NaN;
-  const stop = async () => {
-    if (!ended) await stopProcessTree(pid);
-  };
+  const stop = () => stopProcessTree(child);
   lab.defer(stop);
   await waitUntil(() => {
     if (ended) throw new Error(`the agent ended: ${said}`);

@@ -28,13 +28,7 @@ export async function startPoll(
     env: { ...env, GIT_TRACE2_EVENT: trace },
     stdio: 'ignore',
   });
-  let ended = false;
-  child.once('close', () => {
-    ended = true;
-  });
-  const stop = async () => {
-    if (!ended && child.pid !== undefined) await stopProcessTree(child.pid);
-  };
+  const stop = () => stopProcessTree(child);
   lab.defer(stop);
   return {
     starts: async () => (await readGitStarts(trace)).filter(isFetch).map((start) => start.atMs),

@@ -75,7 +75,7 @@ export async function startCli(
     child.once('spawn', resolve).once('error', reject);
   });
   const pid = child.pid ?? Number.NaN;
-  onCleanup(() => (ended ? undefined : stopProcessTree(pid)));
+  onCleanup(() => stopProcessTree(child));
 
   const waitFor: RunningCli['waitFor'] = (stream, pattern, timeoutMs = DEFAULT_WAIT_MS) =>
     new Promise((resolve, reject) => {

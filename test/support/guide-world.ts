@@ -140,7 +140,7 @@ export async function startGuideWorld(
 
   const background: ChildProcess[] = [];
   onCleanup(async () => {
-    for (const child of background) if (child.pid !== undefined) await stopProcessTree(child.pid);
+    for (const child of background) await stopProcessTree(child);
   });
   const world = { dir, user: users?.server ?? sshd.user };
   return {
@@ -165,7 +165,7 @@ export async function startGuideWorld(
           throw new Error(`${command} said:\n${said}`, { cause: error });
         });
       if (child.exitCode !== null) throw new Error(`${command} ended: ${said}`);
-      return { stop: async () => (child.pid === undefined ? undefined : stopProcessTree(child.pid)) };
+      return { stop: () => stopProcessTree(child) };
     },
     substitute: (text) => SUBSTITUTIONS.reduce((done, { from, to }) => done.replace(from, to(world)), text),
   };

@@ -49,9 +49,7 @@ export async function startOnTerminal(
   const words = [process.execPath, program, ...args].map(shellQuote).join(' ');
   const command = `stty columns ${columns}; echo $$ $(tty) > ${shellQuote(placeFile)}; exec ${words}`;
   const child = spawn('script', ['-qefc', command, '/dev/null'], { env: terminalEnv, stdio: 'pipe' });
-  onCleanup(() =>
-    child.pid === undefined || child.exitCode !== null ? undefined : stopProcessTree(child.pid),
-  );
+  onCleanup(() => stopProcessTree(child));
   let shown = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     shown += text;

@@ -63,8 +63,7 @@ export function runProcess(file: string, args: readonly string[], options: RunOp
     const timer = setTimeout(() => {
       tookTooLong = true;
       const message = `${[file, ...args].join(' ')} did not end within ${timeoutMs} ms\nstdout:\n${stdout}\nstderr:\n${stderr}`;
-      const stopped = child.pid === undefined ? Promise.resolve() : stopProcessTree(child.pid);
-      stopped.then(() => reject(new Error(message)), reject);
+      stopProcessTree(child).then(() => reject(new Error(message)), reject);
     }, timeoutMs);
     child.once('error', (error) => {
       clearTimeout(timer);

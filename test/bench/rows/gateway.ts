@@ -229,9 +229,7 @@ async function startGateway(
   child.once('close', () => {
     hasEnded = true;
   });
-  const stop = async () => {
-    if (!hasEnded) await stopProcessTree(pid);
-  };
+  const stop = () => stopProcessTree(child);
   lab.defer(stop);
   const url = await waitUntil(() => {
     if (hasEnded) throw new Error(`the gateway ended: ${said}`);

@@ -118,13 +118,7 @@ async function startLoop(lab: Lab): Promise<Loop> {
   await lab.git(lab.dir, ['clone', '--quiet', sshUrlOf(lab, bare), pc], { env });
   const mark = path.join(lab.dir, 'loop-sleeps');
   const child = spawn('sh', ['-c', LOOP, 'loop', pc, lab.standIn.ollamaUrl, mark], { env, stdio: 'ignore' });
-  let ended = false;
-  child.once('close', () => {
-    ended = true;
-  });
-  const stop = async () => {
-    if (!ended && child.pid !== undefined) await stopProcessTree(child.pid);
-  };
+  const stop = () => stopProcessTree(child);
   lab.defer(stop);
   const markedAt = async () => (await stat(mark).catch(() => null))?.mtimeMs ?? 0;
   /** When the next sleep begins; milliseconds since the epoch. */

@@ -83,7 +83,7 @@ function open(shell: Shell, who: string, command: string): Session {
   const end = async () => {
     child.stdin.destroy();
     // A tail ends with its client where that is sshd, which has a real pipe.
-    if (command.startsWith('bridge-listen')) await stopProcessTree(child.pid ?? 0);
+    if (command.startsWith('bridge-listen')) await stopProcessTree(child);
     // Where the shell has died by itself, its tail is not found any more, and would hold these open.
     child.stdout.destroy();
     child.stderr.destroy();

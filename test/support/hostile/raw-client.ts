@@ -53,7 +53,7 @@ export function openRawClient(
     env: { ...who.env, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
-  onCleanup(() => (child.exitCode === null && child.pid ? stopProcessTree(child.pid) : undefined));
+  onCleanup(() => stopProcessTree(child));
   return overProcess(child);
 }
 
