@@ -79,7 +79,9 @@ async function fetchNews(
     }
     // The git that will read the new commits starts while they are being fetched.
     agent.reader.warm();
-    const window = { ...wanted, nowMs: session.serverNow(), shorten, deepen };
+    // A finished answer that is kept while this runs is synced by itself.
+    const unsynced = session.finished.length === 0;
+    const window = { ...wanted, nowMs: session.serverNow(), shorten, deepen, unsynced };
     const { ownIds } = agent.clone;
     const tip = await updateClone(agent.clone, agent.connection, window, signal);
     // The bridge has ids of the other format, so the clone was made again.

@@ -89,6 +89,8 @@ export interface FetchWindow {
   readonly shorten?: boolean;
   /** This many more commits behind those that are there. Not into an empty clone. */
   readonly deepen?: number | undefined;
+  /** No ref in the clone has to survive a power cut. */
+  readonly unsynced?: boolean;
 }
 
 /**
@@ -106,7 +108,7 @@ export async function updateClone(
   const { url } = connection.address;
   const known = await readRef(clone, REMOTE_MAIN_REF);
   const sinceMs = window.nowMs - window.ttlMs - HISTORY_MARGIN_MS;
-  const side = { sideRefs: window.sideRefs === true };
+  const side = { sideRefs: window.sideRefs === true, unsynced: window.unsynced === true };
   const isWhole = known === null || window.shorten === true;
   const further = window.deepen === undefined ? {} : { deepen: window.deepen };
   const outcome = isWhole
@@ -138,13 +140,13 @@ export async function updateClone(
 async function fetchWhole(
   clone: Repository,
   url: string,
-  { sideRefs = false, ...depth }: FetchDepth & { readonly sinceMs: number },
+  { sideRefs = false, unsynced = false, ...depth }: FetchDepth & { readonly sinceMs: number },
   isEmpty: boolean,
   signal: AbortSignal | undefined,
 ): Promise<FetchOutcome> {
-  const tipAlone = () => fetchFirst(clone, url, { depth: 1, sideRefs }, signal);
+  const tipAlone = () => fetchFirst(clone, url, { depth: 1, sideRefs, unsynced }, signal);
   try {
-    const outcome = await fetchFirst(clone, url, { ...depth, sideRefs }, signal);
+    const outcome = await fetchFirst(clone, url, { ...depth, sideRefs, unsynced }, signal);
     return outcome === 'nothing-since' ? await tipAlone() : outcome;
   } catch (error) {
     if (!isEmpty || !mayBeTheDepth(error) || signal?.aborted) throw error;

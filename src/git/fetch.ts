@@ -6,7 +6,7 @@ import { classifyGitFailure } from './git-failure.js';
 import { gitMeant } from './git-meaning.js';
 import { argsOfLeavingOut, LEFT_OUT_ENV, PROMISOR } from './left-out.js';
 import { gitDate } from './read-history.js';
-import type { GitResult, Repository } from './run-git.js';
+import { type GitResult, type Repository, UNSYNCED } from './run-git.js';
 import { runRemoteGit } from './run-remote-git.js';
 
 /** Where a clone of ours keeps the refs of the other side. */
@@ -37,13 +37,16 @@ export interface FetchDepth {
   readonly sinceMs?: number;
   /** This many commits more, behind the edge of a shallow clone. */
   readonly deepen?: number;
+  /** No ref in the clone has to survive a power cut, as where no answer is kept. */
+  readonly unsynced?: boolean;
 }
 
 /**
  * Fetched objects are not synced, because they can be fetched again: a clone that a power cut has damaged is
- * made again, and the answers that were kept in it are carried over (`agent/clone/own-clone.ts`). Refs are
- * synced, because a fetch that removes a ref may write packed-refs anew, and the refs of kept answers may be
- * in that file. git adds these values to its default, so the values of the default are taken back one by one.
+ * made again, and the answers that were kept in it are carried over (`agent/clone/own-clone.ts`). Where any
+ * are kept, refs are synced, because a fetch that removes a ref may write packed-refs anew, and the refs of
+ * kept answers may be in that file. git adds these values to its default, so the values of the default are
+ * taken back one by one.
  */
 const SYNC_REFS_ALONE = ['-c', 'core.fsync=reference,-pack,-pack-metadata,-loose-object,-commit-graph'];
 
@@ -75,7 +78,9 @@ export async function fetchMain(
     '--end-of-options',
   ];
   const refspecs = [`${MAIN_REF}:${REMOTE_MAIN_REF}`, ...sideRefs];
-  const result = await runFetch(repo, { options, url, refspecs }, signal);
+  const isUnsynced = repo.isDisposable === true || depth.unsynced === true;
+  const sync = isUnsynced ? UNSYNCED : SYNC_REFS_ALONE;
+  const result = await runFetch(repo, { sync, options, url, refspecs }, signal);
   if (result.exitCode === 0) return 'fetched';
   if (gitMeant('nothing-that-young', result.stderr)) return 'nothing-since';
   if (gitMeant('rewound', result.stderr)) return 'rewound';
@@ -84,15 +89,20 @@ export async function fetchMain(
 
 async function runFetch(
   repo: Repository,
-  what: { readonly options: readonly string[]; readonly url: string; readonly refspecs: readonly string[] },
+  what: {
+    readonly sync: readonly string[];
+    readonly options: readonly string[];
+    readonly url: string;
+    readonly refspecs: readonly string[];
+  },
   signal: AbortSignal | undefined,
 ): Promise<GitResult> {
-  const { options, url, refspecs } = what;
+  const { sync, options, url, refspecs } = what;
   const { leavesOutBytes } = repo;
   if (leavesOutBytes === undefined)
-    return await runRemoteGit(repo, [...SYNC_REFS_ALONE, 'fetch', ...options, url, ...refspecs], signal);
+    return await runRemoteGit(repo, [...sync, 'fetch', ...options, url, ...refspecs], signal);
   const without = { ...repo, env: { ...repo.env, ...LEFT_OUT_ENV } };
-  const settings = [...SYNC_REFS_ALONE, ...argsOfLeavingOut(url, leavesOutBytes)];
+  const settings = [...sync, ...argsOfLeavingOut(url, leavesOutBytes)];
   const run = (more: readonly string[]) =>
     runRemoteGit(without, [...settings, 'fetch', ...more, ...options, PROMISOR, ...refspecs], signal);
   const result = await run([]);

@@ -54,9 +54,13 @@ export function runGit(
   return spawnGit(argsOn(repo, args), repo.env, options);
 }
 
+/** For what nobody misses after a power cut. Whoever waits for the disk also makes all others wait. */
+export const UNSYNCED: readonly string[] = ['-c', 'core.fsync=none'];
+
 /** The arguments of a git that works on a repository as we mean it, whatever its user has set. */
 export function argsOn(repo: Repository, args: readonly string[]): string[] {
-  return [...PINNED_ARGS, '--git-dir', repo.gitDir, ...args];
+  const unsynced = repo.isDisposable === true ? UNSYNCED : [];
+  return [...PINNED_ARGS, ...unsynced, '--git-dir', repo.gitDir, ...args];
 }
 
 /** Runs git outside of any repository (`--version`, `init`). */

@@ -17,8 +17,7 @@ export async function writePack(
   objects: readonly NewObject[],
   ids: ObjectIds,
 ): Promise<void> {
-  const args = [...(repo.isDisposable ? ['-c', 'core.fsync=none'] : []), 'index-pack', '--stdin'];
-  const result = await runGit(repo, args, { input: await packOf(objects, ids) });
+  const result = await runGit(repo, ['index-pack', '--stdin'], { input: await packOf(objects, ids) });
   if (result.exitCode !== 0) throw gitFailed(['index-pack'], result);
 }
 
@@ -26,7 +25,7 @@ export async function writePack(
 const OBJECTS_A_TURN = 64;
 
 /** The bytes of a pack of these objects, each of them whole (git's `Documentation/gitformat-pack.txt`). */
-async function packOf(objects: readonly NewObject[], ids: ObjectIds): Promise<Buffer> {
+export async function packOf(objects: readonly NewObject[], ids: ObjectIds): Promise<Buffer> {
   const head = Buffer.alloc(12);
   head.write('PACK', 'latin1');
   head.writeUInt32BE(2, 4);

@@ -22,19 +22,23 @@ test('main is fetched and nothing else', async () => {
   expect(await fetchMain(clone, url)).toBe('fetched');
 });
 
-test('waits for the disk where a ref moves, and not for what can be fetched again', async () => {
+test.each([
+  ['waits for the disk where a ref moves, and not for what can be fetched again', {}, {}, [1]],
+  ['waits for no disk where no answer is kept', {}, { unsynced: true }, []],
+  ['waits for no disk in a clone that nobody misses', { isDisposable: true }, {}, []],
+] as const)('%s', async (_what, kind, depth, flushed) => {
   const { clone, url } = await bridgeAndClone();
   await gitOk(['config', 'core.fsync', 'all'], { gitDir: clone.gitDir });
   const trace = join(clone.gitDir, 'trace');
-  const traced = { ...clone, env: { ...clone.env, GIT_TRACE2_EVENT: trace } };
-  expect(await fetchMain(traced, url)).toBe('fetched');
+  const traced = { ...clone, ...kind, env: { ...clone.env, GIT_TRACE2_EVENT: trace } };
+  expect(await fetchMain(traced, url, depth)).toBe('fetched');
   const flushes = (await readFile(trace, 'utf8'))
     .split('\n')
     .filter((line) => line.includes('"fsync/hardware-flush"'))
     .map((line) => JSON.parse(line) as { sid: string; value: string });
   // A child of git, as the one that takes in the pack is, has the number of its parent in front of its own.
   expect(flushes.filter(({ sid }) => sid.includes('/'))).toEqual([]);
-  expect(flushes.map(({ value }) => Number(value))).toEqual([1]);
+  expect(flushes.map(({ value }) => Number(value))).toEqual(flushed);
 });
 
 test('no commit as young as asked is told, and the tip alone can be fetched then', async () => {
