@@ -4,6 +4,7 @@ import { clearTheWay } from '../git/repair-bridge.js';
 import { parseDurationMs } from '../protocol/duration.js';
 import {
   MODELS_FEATURE,
+  PUSH_AHEAD_FEATURE,
   REQUESTS_FEATURE,
   SAY_AHEAD_FEATURE,
   STANDBY_FEATURE,
@@ -55,6 +56,8 @@ export interface BridgeTerms {
   readonly hasStreams: boolean;
   /** Whether the session of a stream can be opened before its task is known (SAY_AHEAD_FEATURE). */
   readonly hasSayAhead: boolean;
+  /** Whether the session of a push can be opened before there is anything to push (PUSH_AHEAD_FEATURE). */
+  readonly hasPushAhead: boolean;
   /** Whether API calls may be asked there. */
   readonly hasRequests: boolean;
   /** Whether agents may say there which models they have. */
@@ -144,6 +147,7 @@ export async function readTerms(connection: BridgeConnection, signal?: AbortSign
     claimLeaseMs: leaseMs(greeting?.hello.claim_lease),
     hasStreams: greeting?.hello.features.includes(STREAMS_FEATURE) ?? false,
     hasSayAhead: greeting?.hello.features.includes(SAY_AHEAD_FEATURE) ?? false,
+    hasPushAhead: greeting?.hello.features.includes(PUSH_AHEAD_FEATURE) ?? false,
     // Where no server says hello, no older hook refuses them either, and readers judge for themselves.
     hasRequests: greeting?.hello.features.includes(REQUESTS_FEATURE) ?? true,
     hasModels: greeting?.hello.features.includes(MODELS_FEATURE) ?? false,
@@ -169,6 +173,7 @@ export function ownTerms(settings: BridgeSettings): BridgeTerms {
     hasStreams: true,
     // A stream on this machine is a file, which needs no session.
     hasSayAhead: false,
+    hasPushAhead: false,
     hasRequests: true,
     // Where init has not opened the refs of models yet, a push of them fails, and nothing else does.
     hasModels: true,

@@ -6,7 +6,7 @@ import { PlaceInStream } from './stream-place.js';
 
 /**
  * The most sessions that listen. Our own guide allows eight on a connection (`MaxSessions 8`): one is the
- * doorbell, two are a fetch and a push, one is left for what comes beside them.
+ * doorbell, two are a fetch and a push (or the session held for one), one is left for what comes beside them.
  */
 export const MAX_LISTENERS = 4;
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Committed, identified } from '../asker/commit-local.js';
 import { refusedByBridge } from '../asker/commit-remote.js';
 import { connectBridge } from '../bridge/connection.js';
-import { writeBlob, writeFileChain } from '../git/commit-file.js';
+import { type WrittenChain, writeBlob, writeFileChain } from '../git/commit-file.js';
 import { looseObjectId } from '../git/loose-object.js';
 import { pushCommit } from '../git/push.js';
 import { isAncestor, updateRefs } from '../git/refs.js';
@@ -11,6 +11,7 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
 import type { Refusal, RefusalCode } from '../protocol/refusal.js';
 import type { BridgeFeed } from './bridge-feed.js';
+import type { HeldPush } from './held-push.js';
 
 /** A message that is to be put on main: a file of the bridge, and the message of its commit. */
 export interface QueuedMessage {
@@ -41,9 +42,8 @@ const MAX_DELAY_MS = 10_000;
 const ABOUT_US: readonly RefusalCode[] = ['role', 'principal', 'author', 'clock', 'ref'];
 
 /** Commits that were made for messages, in the same order. */
-interface Made {
+interface Made extends WrittenChain {
   readonly items: readonly BatchItem[];
-  readonly ids: readonly string[];
 }
 
 type Published = 'moved' | 'raced' | { readonly refusal: Refusal };
@@ -51,6 +51,7 @@ type Published = 'moved' | 'raced' | { readonly refusal: Refusal };
 /** Puts some messages on main: a commit for each, one push for all. */
 export class CommitBatch {
   readonly #feed: BridgeFeed;
+  readonly #held: HeldPush;
   readonly #name: string;
   readonly #signal: AbortSignal;
   /** Pushes whose reply was lost: any of them may have arrived, or may still do so. */
@@ -58,8 +59,13 @@ export class CommitBatch {
   #failures = 0;
 
   /** `name`: the author. The signal ends the tries. */
-  constructor(feed: BridgeFeed, name: string, signal: AbortSignal) {
+  constructor(
+    { feed, held }: { readonly feed: BridgeFeed; readonly held: HeldPush },
+    name: string,
+    signal: AbortSignal,
+  ) {
     this.#feed = feed;
+    this.#held = held;
     this.#name = name;
     this.#signal = signal;
   }
@@ -90,8 +96,8 @@ export class CommitBatch {
         vain = { parent, times: vain.parent === parent ? vain.times + 1 : 0 };
         if (vain.times === MAX_VAIN && this.#feed.view.isLocal) await repairBridge(this.#feed.view.repo);
         const items = left;
-        const ids = await this.#feed.view.mended(() => this.#write(items, parent), this.#signal);
-        const made = { items, ids };
+        const written = await this.#feed.view.mended(() => this.#write(items, parent), this.#signal);
+        const made = { items, ...written };
         for (const [at, { what }] of left.entries()) what.soon?.(made.ids[at] ?? '');
         const tip = made.ids.at(-1) ?? parent;
         const outcome = await this.#feed.pushing(tip, () => this.#publish(parent, tip, made));
@@ -152,7 +158,7 @@ export class CommitBatch {
     return missing;
   }
 
-  async #write(items: readonly BatchItem[], parent: string): Promise<string[]> {
+  async #write(items: readonly BatchItem[], parent: string): Promise<WrittenChain> {
     const { repo, terms } = this.#feed.view;
     const by = { name: this.#name, atMs: terms.serverNow() };
     const ids = repo.ownIds;
@@ -175,7 +181,9 @@ export class CommitBatch {
       if ((await updateRefs(identified(repo, by), [update], 'ask')) !== 'updated') return 'raced';
     } else {
       this.#unheard.push(made);
-      const outcome = await pushCommit({ repo, url: connection.address.url, signal: this.#signal }, tip);
+      const outcome =
+        (await this.#held.push(parent, tip, made.objects)) ??
+        (await pushCommit({ repo, url: connection.address.url, signal: this.#signal }, tip));
       // The reply was heard.
       this.#unheard.pop();
       if (outcome.status === 'refused') return { refusal: outcome.refusal };

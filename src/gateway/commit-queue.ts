@@ -3,6 +3,7 @@ import { loginName } from '../asker/task-draft.js';
 import { MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
 import type { BridgeFeed } from './bridge-feed.js';
 import { type BatchItem, CommitBatch, type QueuedMessage } from './commit-batch.js';
+import { HeldPush } from './held-push.js';
 
 /** The most that one push brings; the server has a limit as well. Bytes. */
 const MAX_BATCH_BYTES = 32 * 1024 * 1024;
@@ -15,12 +16,14 @@ export class CommitQueue {
   readonly #feed: BridgeFeed;
   readonly #name: string;
   readonly #closing = new AbortController();
+  readonly #held: HeldPush;
   #waiting: BatchItem[] = [];
   #running: Promise<void> | null = null;
 
   /** `name`: who writes, where no key says it. */
   constructor(feed: BridgeFeed, name: string | undefined) {
     this.#feed = feed;
+    this.#held = new HeldPush(feed.view, this.#closing.signal);
     this.#name = feed.view.terms.principal?.name ?? name ?? loginName();
   }
 
@@ -45,13 +48,15 @@ export class CommitQueue {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#running;
+    await this.#held.close();
   }
 
   async #run(): Promise<void> {
     // What comes in the same turn of the event loop goes together from the first batch on.
     await new Promise((resolve) => setImmediate(resolve));
+    const way = { feed: this.#feed, held: this.#held };
     while (this.#waiting.length > 0)
-      await new CommitBatch(this.#feed, this.#name, this.#closing.signal).commit(this.#take());
+      await new CommitBatch(way, this.#name, this.#closing.signal).commit(this.#take());
     // No await since the last look at the queue: what came in between would wait for a run that is over.
     this.#running = null;
   }

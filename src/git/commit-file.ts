@@ -60,31 +60,44 @@ export async function writeFileCommits(
   parent: string,
   commits: readonly FileCommit[],
 ): Promise<string> {
-  return (await writeFileChain(repo, reader, parent, commits)).at(-1) ?? parent;
+  return (await writeFileChain(repo, reader, parent, commits)).ids.at(-1) ?? parent;
+}
+
+/** Commits that were written. */
+export interface WrittenChain {
+  /** The id of each, in their order. */
+  readonly ids: readonly string[];
+  /** All that was written for them; without a blob that was written before. */
+  readonly objects: readonly NewObject[];
 }
 
 /**
- * The same; returns the id of each commit. Many objects are written as one pack, as git does it with many
- * objects of a push.
+ * The same; returns all that it wrote. Many objects are written as one pack, as git does it with many objects
+ * of a push.
  */
 export async function writeFileChain(
   repo: Repository,
   reader: ObjectReader,
   parent: string,
   commits: readonly FileCommit[],
-): Promise<string[]> {
+): Promise<WrittenChain> {
   const writer = openWriter(repo, commits.length * OBJECTS_EACH);
+  const objects: NewObject[] = [];
+  const write = (object: NewObject) => {
+    objects.push(object);
+    return writer.write(object);
+  };
   let tree = commits.length === 0 ? Buffer.alloc(0) : await readTree(repo, reader, parent);
   const ids: string[] = [];
   for (const { file, blob, content: bytes, message, by } of commits) {
-    if (bytes !== undefined) await writer.write({ type: 'blob', content: bytes });
+    if (bytes !== undefined) await write({ type: 'blob', content: bytes });
     tree = replaceTreeFile(tree, file, blob);
-    const treeId = await writer.write({ type: 'tree', content: tree });
+    const treeId = await write({ type: 'tree', content: tree });
     const content = formatCommit({ tree: treeId, parent: ids.at(-1) ?? parent, by, message });
-    ids.push(await writer.write({ type: 'commit', content }));
+    ids.push(await write({ type: 'commit', content }));
   }
   await Promise.all([writer.done(), ...commits.map((commit) => commit.written)]);
-  return ids;
+  return { ids, objects };
 }
 
 async function readTree(repo: Repository, reader: ObjectReader, commit: string): Promise<Buffer> {

@@ -44,18 +44,24 @@ export async function pushCommit(
     ],
     [`${commit}:${MAIN_REF}`, ...ends.map(({ ref }) => `:${ref}`)],
   );
+  if (ends.length > 0 && result.exitCode !== 0 && isAboutOthers(result, parseRefusal(result.stderr)))
+    return { status: 'not-with-those' };
+  return outcomeOfPush(context.url, result);
+}
+
+/** What a push of main came to. Throws as pushCommit does. */
+export function outcomeOfPush(url: string, result: PushResult): PushOutcome {
   if (result.exitCode === 0) return { status: 'pushed' };
   const { report, stderr } = result;
   const refusal = parseRefusal(stderr);
-  if (ends.length > 0 && isAboutOthers(result, refusal)) return { status: 'not-with-those' };
   if (refusal !== null)
     return refusal.code === 'stale' ? { status: 'raced' } : { status: 'refused', refusal };
-  const failure = classifyGitFailure(`push to ${context.url}`, stderr);
+  const failure = classifyGitFailure(`push to ${url}`, stderr);
   // A full disk also makes the lock of the ref fail, but that is no race.
   if (failure.code === 'disk-full') throw failure;
   const hasRaced = report.some(({ summary }) => gitMeant('raced', summary)) || gitMeant('raced', stderr);
   if (hasRaced || isAtomicAndLost(result)) return { status: 'raced' };
-  throw rejected(context.url, report) ?? failure;
+  throw rejected(url, report) ?? failure;
 }
 
 /** In a transaction git reports every ref as failed. A separate line names the ref that caused it. */
@@ -144,7 +150,7 @@ async function pushTogether(
 }
 
 /** The result of a push. */
-interface PushResult {
+export interface PushResult {
   readonly exitCode: number;
   readonly report: readonly RefReport[];
   readonly stderr: string;

@@ -7,6 +7,9 @@ export const STREAMS_FEATURE = 'streams';
 /** The feature of a server whose `bridge-say` may be told its task by its first line. */
 export const SAY_AHEAD_FEATURE = 'say-ahead';
 
+/** The feature of a server with `bridge-push`. */
+export const PUSH_AHEAD_FEATURE = 'push-ahead';
+
 /** The feature of a server that takes what agents have (`models.ts`), and `loaded` in a presence. */
 export const MODELS_FEATURE = 'models';
 
@@ -28,6 +31,7 @@ export const WINDOW_FEATURE = 'window';
  */
 export const FEATURES: readonly string[] = [
   MODELS_FEATURE,
+  PUSH_AHEAD_FEATURE,
   REQUESTS_FEATURE,
   SAY_AHEAD_FEATURE,
   STANDBY_FEATURE,

@@ -11,6 +11,7 @@ import * as z from 'zod';
 import { type BridgeSettings, parseBridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
 import { hookGitEnv } from '../git/git-env.js';
 import { openObjectReader } from '../git/object-reader.js';
+import { readHistory } from '../git/read-history.js';
 import { lockLog } from '../log/with-log.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { PACK_COPY } from '../rules/pack-copy.js';
@@ -27,16 +28,23 @@ import { takeIn } from './take-in.js';
  */
 const LONGEST_WAIT_MS = 2_000;
 
+/** The same for a session that waits for its push: `ssh-command` ends that after a minute. Milliseconds. */
+const LONGEST_WAIT_AHEAD_MS = 75_000;
+
 /** See code-cache.ts. */
 declare const keepCode: () => void;
 
 // Compiling a schema does not pay for one or two uses.
 z.config({ jitless: true });
 
+const isAhead = process.env.LLM_BRIDGE_AHEAD !== undefined;
+// What `ssh-command` leaves out there. It is only seen by what is started here.
+process.env.GIT_DIR = '.';
+
 const gitDir = process.cwd();
 // The repository without the objects of the push: the quarantine comes later, with the question.
 const repo = hookRepository(gitDir, hookGitEnv(process.env));
-let giveUp = setTimeout(end, LONGEST_WAIT_MS);
+let giveUp = setTimeout(end, isAhead ? LONGEST_WAIT_AHEAD_MS : LONGEST_WAIT_MS);
 /** Reads the objects of the repository itself. Objects in quarantine have a reader of their own. */
 const reader = openObjectReader(repo);
 let settings: Promise<BridgeSettings> | undefined;
@@ -76,6 +84,18 @@ void answerStubs(input(), (line) => writeSync(1, `${line}\n`), {
     return said;
   },
 }).finally(() => setImmediate(end));
+
+if (isAhead) void warmUp();
+
+/**
+ * Judges the last commit of main once more, for nothing: what a program does for the first time takes it
+ * several times as long. A push waits for that otherwise.
+ */
+async function warmUp(): Promise<void> {
+  const tip = (await readHistory(repo, { from: [MAIN_REF], maxCount: 2 })).map(({ id }) => id);
+  const stdin = `${tip.join(' ')} ${MAIN_REF}\n`;
+  await judgeAloud({ repo, stdin, env: process.env, nowMs: Date.now(), packCopy: null });
+}
 
 /** Does not use process.stdin, which loads the socket half of Node: three milliseconds. */
 async function* input(): AsyncGenerator<Buffer> {

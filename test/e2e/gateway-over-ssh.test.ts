@@ -12,6 +12,7 @@ import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixtur
 import { runCli } from '../support/cli.js';
 import { droppingEnv, MOMENTS } from '../support/dropping-ssh.js';
 import { gitOk } from '../support/git.js';
+import { serverProcesses } from '../support/hostile/server-state.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -31,13 +32,15 @@ async function open(gateway: string, env = bridge.principal('bot').env): Promise
 }
 
 /** Asks all of them at once. Returns the ids of their tasks. */
-async function askAll(calls: Calls, questions: readonly string[]): Promise<string[]> {
-  const live = await Promise.all(questions.map((question) => calls.open(asked(question))));
+async function askAll(calls: Calls, questions: readonly string[], padding = ''): Promise<string[]> {
+  const live = await Promise.all(questions.map((question) => calls.open(asked(question, padding))));
   return live.map(({ task }) => task);
 }
 
-function asked(content: string): AskedCall {
-  const body = { model: 'llama3.2', messages: [{ role: 'user', content }] };
+/** `padding`: what makes it so large that it goes by `git push`. */
+function asked(content: string, padding = ''): AskedCall {
+  const system = padding === '' ? [] : [{ role: 'system', content: padding }];
+  const body = { model: 'llama3.2', messages: [...system, { role: 'user', content }] };
   const path = '/v1/chat/completions';
   return { path, body, token: null, idempotencyKey: null, wantsStream: false };
 }
@@ -66,7 +69,7 @@ test('a call is answered also while nobody says that its task has arrived', asyn
     'for last; do :; done',
     '"$@"',
     'code=$?',
-    `case $last in git-receive-pack*) while [ ! -e '${goOn}' ]; do sleep 0.05; done ;; esac`,
+    `case $last in bridge-push) while [ ! -e '${goOn}' ]; do sleep 0.05; done ;; esac`,
     'exit $code',
   ];
   const ssh = join(bridge.dir, 'late-ssh');
@@ -149,15 +152,65 @@ test('a batch is asked, looked at, cancelled and fetched by the shell, over ssh'
   });
 });
 
-test('a push that breaks off at any moment neither loses a call nor asks it twice', async () => {
-  const drops = MOMENTS.map(async (when) => {
-    const { env, done } = droppingEnv(bridge, 'bot', { service: 'git-receive-pack', when });
-    const questions = numbered(when, 5);
-    const tasks = await askAll(await open(`drop-${when}`, env), questions);
-    expect(existsSync(done), when).toBe(true);
-    expect(await onMain(when)).toEqual(tasks.map((task, at) => `${task} ask: ${questions[at]}`).sort());
-  });
-  await Promise.all(drops);
+const WAYS = [
+  ['bridge-push', ''],
+  ['git-receive-pack', 'x'.repeat(70_000)],
+] as const;
+
+test.each(WAYS)(
+  'a push that breaks off at any moment neither loses a call nor asks it twice: %s',
+  async (service, padding) => {
+    const drops = MOMENTS.map(async (when) => {
+      const { env, done } = droppingEnv(bridge, 'bot', { service, when });
+      const name = `${service}-${when}`;
+      const questions = numbered(name, 5);
+      const tasks = await askAll(await open(`drop-${name}`, env), questions, padding);
+      expect(existsSync(done), when).toBe(true);
+      expect(await onMain(name)).toEqual(tasks.map((task, at) => `${task} ask: ${questions[at]}`).sort());
+    });
+    await Promise.all(drops);
+  },
+);
+
+/** An ssh that does not come through with some commands. */
+async function sshWithout(command: string): Promise<Record<string, string>> {
+  const file = join(bridge.dir, `without-${command}`);
+  const script = `#!/bin/sh\nfor last; do :; done\ncase $last in ${command}*) exit 1 ;; esac\nexec "$@"\n`;
+  await writeFile(file, script, { mode: 0o755 });
+  const { env } = bridge.principal('bot');
+  return { ...env, GIT_SSH_COMMAND: `'${file}' ${env.GIT_SSH_COMMAND}` };
+}
+
+/** The sessions of this key that wait for a push. */
+const waiting = () =>
+  serverProcesses(bridge.repoPath, 'bot').filter(({ command }) => /^dd bs=1/.test(command)).length;
+
+test('after a call a session is held for the next one, which goes through it', async () => {
+  // Without it nothing would get through: git cannot push.
+  const calls = await open('held', await sshWithout('git-receive-pack'));
+  for (const at of [0, 1, 2]) {
+    await askAll(calls, [`held-${at}`]);
+    await waitUntil(() => waiting() === 1, 'a session is held');
+  }
+  expect(await onMain('held')).toHaveLength(3);
+  await calls.close();
+  await waitUntil(() => waiting() === 0, 'none is held any more');
+});
+
+test('where no session can be held, git pushes', async () => {
+  const calls = await open('none', await sshWithout('bridge-push'));
+  for (const at of [0, 1, 2]) await askAll(calls, [`none-${at}`]);
+  expect(await onMain('none')).toHaveLength(3);
+});
+
+test('a held session that the server has ended costs no call', async () => {
+  const calls = await open('ended');
+  await askAll(calls, ['ended-0']);
+  await waitUntil(() => waiting() === 1, 'a session is held');
+  for (const { pid, command } of serverProcesses(bridge.repoPath, 'bot'))
+    if (/^dd bs=1/.test(command)) process.kill(pid);
+  await askAll(calls, ['ended-1']);
+  expect(await onMain('ended')).toHaveLength(2);
 });
 
 test('two gateways that ask at the same time get all of theirs on main, each once', async () => {
@@ -202,9 +255,11 @@ test('the clone of a gateway is packed when it is crowded, and goes on', async (
     await utimes(join(gitDir, 'objects', '17', id.slice(2)), old, old);
   }
   await askAll(calls, numbered('before', 3));
-  // Whatever fetches has it looked at.
-  await calls.who(0);
-  const isPacked = async () => (await readdir(join(gitDir, 'objects', '17')).catch(() => [])).length < 3;
+  const isPacked = async () => {
+    // Whatever fetches has it looked at, once a minute: what `open` has fetched may have come first.
+    await calls.who(0);
+    return (await readdir(join(gitDir, 'objects', '17')).catch(() => [])).length < 3;
+  };
   await waitUntil(isPacked, 'the clone is packed');
   await askAll(calls, numbered('after', 3));
   expect(await onMain('after')).toHaveLength(3);

@@ -13,6 +13,7 @@ const TERMS: BridgeTerms = {
   claimLeaseMs: null,
   hasStreams: false,
   hasSayAhead: false,
+  hasPushAhead: false,
   hasRequests: false,
   hasModels: false,
   isWritable: true,

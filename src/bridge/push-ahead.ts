@@ -1,0 +1,141 @@
+import type { PushOutcome } from '../git/push.js';
+import type { ObjectIds } from '../git/run-git.js';
+import { formatPush, type MainPush, PushReply } from '../git/send-pack.js';
+import { startTied, type TiedProgram } from '../process/start-tied.js';
+import type { BridgeConnection } from './connection.js';
+import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
+
+/**
+ * A session of `bridge-push`, which is opened before there is anything to push: until it has one, a push
+ * waits mostly for programs to start. It takes one push.
+ */
+export interface PushAhead {
+  /** Whether it can still be expected to take a push. */
+  isOpen(): boolean;
+  /**
+   * Pushes, once; resolves when main is known to have moved, or why it has not. Null where the session was
+   * gone before anything was sent. Throws as pushCommit does, and the signal's reason.
+   */
+  push(main: MainPush, ids: ObjectIds, signal?: AbortSignal): Promise<PushOutcome | null>;
+  /** Ends it. After a push that main has moved for, the server gets a moment for what follows it. */
+  close(): Promise<void>;
+}
+
+/** A push is given up after this time without a word from the server. Milliseconds. */
+const SILENCE_MS = 180_000;
+
+/** How long the server may take for what follows a push, when everything ends. Milliseconds. */
+const CLOSE_MS = 2_000;
+
+/** The most of what the session says on standard error that is kept. */
+const MAX_STDERR_CHARS = 16_384;
+
+/**
+ * Opens one on the shared connection; null where there is none. Use it where the terms of the bridge have
+ * `hasPushAhead`.
+ */
+export function openPushAhead({ ssh }: BridgeConnection): PushAhead | null {
+  return ssh?.shared === undefined ? null : new Session(ssh);
+}
+
+class Session implements PushAhead {
+  readonly #url: string;
+  readonly #opened: Promise<TiedProgram | null>;
+  readonly #stop = new AbortController();
+  readonly #reply = new PushReply();
+  #stderr = '';
+  #hasEnded = false;
+  #isTaken = false;
+  /** Something has been heard, or it has ended. */
+  #heard = () => {};
+
+  constructor(connection: SshConnection) {
+    this.#url = connection.address.url;
+    this.#opened = this.#open(connection).catch(() => null);
+    void this.#opened.then((program) => {
+      if (program === null) this.#hasEnded = true;
+    });
+  }
+
+  isOpen(): boolean {
+    return !this.#isTaken && !this.#hasEnded;
+  }
+
+  async push(main: MainPush, ids: ObjectIds, signal?: AbortSignal): Promise<PushOutcome | null> {
+    this.#isTaken = true;
+    const program = await this.#opened;
+    signal?.throwIfAborted();
+    const stdin = program?.child.stdin;
+    if (program === null || this.#hasEnded || !stdin?.writable) return null;
+    stdin.end(Buffer.concat([Buffer.from('push\n'), formatPush(main, ids)]));
+    try {
+      await this.#untilSaid(signal);
+      return this.#reply.outcome(this.#url, this.#stderr);
+    } finally {
+      if (!this.#reply.isPushed) void program.end();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    const program = await this.#opened;
+    if (program === null || this.#hasEnded) return;
+    if (this.#reply.isPushed) {
+      const timer = setTimeout(() => void program.end(), CLOSE_MS);
+      await new Promise<void>((resolve) => program.child.once('close', () => resolve()));
+      clearTimeout(timer);
+    }
+    await program.end();
+  }
+
+  /** Waits until main has moved, or the session has ended with all that it says. */
+  async #untilSaid(signal: AbortSignal | undefined): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    let abort = () => {};
+    try {
+      await new Promise<void>((resolve, reject) => {
+        abort = () => reject(signal?.reason);
+        signal?.addEventListener('abort', abort, { once: true });
+        const late = () => {
+          this.#stderr += '\nConnection timed out: no word from the server';
+          resolve();
+        };
+        this.#heard = () => {
+          clearTimeout(timer);
+          timer = setTimeout(late, SILENCE_MS);
+          if (this.#reply.isPushed || this.#hasEnded) resolve();
+        };
+        this.#heard();
+      });
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+      this.#heard = () => {};
+    }
+  }
+
+  async #open(connection: SshConnection): Promise<TiedProgram | null> {
+    await connection.shared?.ready(this.#stop.signal);
+    if (this.#stop.signal.aborted) return null;
+    const words = sshWords(connection, onlyShared(connection), 'bridge-push');
+    const program = startTied(words, { env: connection.env, stdin: 'pipe' });
+    const { child } = program;
+    child.on('error', () => this.#ended());
+    child.on('close', () => this.#ended());
+    child.stdin?.on('error', () => {});
+    child.stdout?.on('data', (bytes: Buffer) => {
+      this.#reply.take(bytes);
+      this.#heard();
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      if (this.#stderr.length < MAX_STDERR_CHARS) this.#stderr += text;
+      this.#heard();
+    });
+    return program;
+  }
+
+  #ended(): void {
+    this.#hasEnded = true;
+    this.#heard();
+  }
+}
