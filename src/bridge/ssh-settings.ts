@@ -66,16 +66,28 @@ export async function sshCommandOf(env: NodeJS.ProcessEnv, options: SshOptions):
     ...OPTIONS,
     ...(options.identity === undefined
       ? []
-      : ['-i', path.resolve(options.identity), '-o', 'IdentitiesOnly=yes']),
+      : [...identityWords(path.resolve(options.identity)), '-o', 'IdentitiesOnly=yes']),
     ...(options.acceptNewHostKey === true ? ['-o', 'StrictHostKeyChecking=accept-new'] : []),
   ];
+  const own = await ownSshCommand(env);
+  return own.isOpenSsh ? withOptions(own, ours) : own;
+}
+
+/**
+ * The ssh of a person, as they would start it for a login of their own: it may ask at a terminal, and uses
+ * whatever keys they have. Pass their own environment: that of an open connection names our command.
+ */
+export async function ownSshCommand(env: NodeJS.ProcessEnv): Promise<SshCommand> {
   const users = await usersCommand(env);
-  if (users === null) {
-    const words = ['ssh', ...ours];
-    return { text: words.map(shellQuote).join(' '), words, isOpenSsh: true };
-  }
-  const command = { text: users, words: null, isOpenSsh: isOpenSsh(users) };
-  return command.isOpenSsh ? withOptions(command, ours) : command;
+  return users === null
+    ? { text: 'ssh', words: ['ssh'], isOpenSsh: true }
+    : { text: users, words: null, isOpenSsh: isOpenSsh(users) };
+}
+
+/** ssh puts the name of the host and the like in the place of a `%h` in a path, and `-i` takes no `%%`. */
+function identityWords(file: string): string[] {
+  if (!file.includes('%')) return ['-i', file];
+  return ['-o', `IdentityFile="${file.replaceAll('%', '%%').replace(/[\\"]/g, '\\$&')}"`];
 }
 
 /** The same command with more OpenSSH options after its own; the earlier ones win. */

@@ -7,7 +7,7 @@ import { COMMANDS } from './commands.js';
 import { declare } from './declare-command.js';
 import { fillFromEnvironment } from './environment-options.js';
 import { fillFromProfile } from './fill-from-profile.js';
-import type { Option } from './option.js';
+import { camelCase, type Option } from './option.js';
 import { EXIT, type ExitCode } from './print-error.js';
 
 /** Words for the messages of yargs that leave a person guessing. */
@@ -135,7 +135,7 @@ function register(y: Argv, { usage, describe, command, above }: Listed, call: Ca
 
 /** yargs' complaint as one line, with the help of the command it is about. */
 function wrongUse(complaint: string, args: readonly string[]): BridgeError {
-  const message = joinLines(complaint.replace(/^Invalid values:/, ''));
+  const message = joinLines(namedOnce(complaint.replace(/^Invalid values:/, '')));
   const names = COMMANDS.map(nameOf);
   const command = args.find((word) => names.includes(word));
   const missing = /option --repo is missing/.test(message)
@@ -145,4 +145,12 @@ function wrongUse(complaint: string, args: readonly string[]): BridgeError {
     code: 'usage',
     remedy: `llm-bridge ${command === undefined ? '' : `${command} `}--help${missing}`,
   });
+}
+
+/** yargs names an unknown option in both of its spellings: `api-url` and `apiUrl`. */
+function namedOnce(complaint: string): string {
+  const names = /^unknown options: (.*)$/.exec(complaint)?.[1]?.split(', ');
+  if (names === undefined) return complaint;
+  const typed = names.filter((name) => !names.some((other) => other !== name && camelCase(other) === name));
+  return `unknown option${typed.length > 1 ? 's' : ''}: ${typed.join(', ')}`;
 }

@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import os from 'node:os';
 import type { Service, ServiceMachine } from '../admin/service/plan-service.js';
 import { installService } from '../admin/service/run-service.js';
+import { requireStarted } from '../admin/service/service-state.js';
 import { ownNode } from '../process/own-node.js';
 import type { CommandIo } from './command.js';
 
@@ -17,13 +18,12 @@ export function thisMachine(env: NodeJS.ProcessEnv): ServiceMachine {
   };
 }
 
-/** Installs a service, starts it, and prints what was done. Throws BridgeError as installService does. */
+/** Installs and starts a service, and prints what was done. Throws as installService and requireStarted do. */
 export async function installHere({ spec, plan }: Service, { out, env }: CommandIo): Promise<void> {
   const { changed, madeEnvFile } = await installService(spec, plan, env);
-  const lines = [
-    ...changed.map((file) => `wrote ${file}`),
-    `${madeEnvFile ? 'made' : 'kept'} ${spec.envFile}, for variables such as LLM_BRIDGE_MODEL`,
-    `${spec.name} is installed and started${plan.hint === null ? '' : `; ${plan.hint}`}`,
-  ];
-  await out.print(lines.join('\n'));
+  const files = changed.map((file) => `wrote ${file}\n`);
+  const made = `${madeEnvFile ? 'made' : 'kept'} ${spec.envFile}, for variables such as LLM_BRIDGE_MODEL`;
+  await out.print(`${files.join('')}${made}`);
+  await requireStarted(spec, plan, env);
+  await out.print(`${spec.name} is installed and started${plan.hint === null ? '' : `; ${plan.hint}`}`);
 }

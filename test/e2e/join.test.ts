@@ -163,10 +163,14 @@ test('a login of one’s own lets the key in, without a word to paste', async ()
   const command = `env ${shell.join(' ')} sh -c "$SSH_ORIGINAL_COMMAND"`;
   const options = `command="${command.replaceAll('"', '\\"')}"`;
   await appendFile(bridge.authorizedKeysFile, `${options} ${await readFile(`${own}.pub`, 'utf8')}`);
-  await appendFile(
-    join(home, 'ssh_config'),
-    `Host own-login\n  HostName 127.0.0.1\n  HostKeyAlias [127.0.0.1]:${bridge.sshd.port}\n  IdentityFile ${own}\n`,
-  );
+  // The key is in an agent, as a person has it: ssh uses that where it is told of no other key.
+  const socket = join(home, 'ssh-agent');
+  const agent = await runProcess('ssh-agent', ['-a', socket], { env });
+  onCleanup(() => void process.kill(Number(/SSH_AGENT_PID=(\d+)/.exec(agent.stdout)?.[1])));
+  await runProcess('ssh-add', ['-q', own], { env: { ...env, SSH_AUTH_SOCK: socket } });
+  const config = join(home, 'ssh_config');
+  const login = `Host own-login\n  HostName 127.0.0.1\n  HostKeyAlias [127.0.0.1]:${bridge.sshd.port}\n  IdentityAgent ${socket}\n`;
+  await writeFile(config, `${login}Host *\n${await readFile(config, 'utf8')}`);
   const via = `${bridge.sshd.user}@own-login`;
 
   const result = await runCli(
@@ -177,6 +181,50 @@ test('a login of one’s own lets the key in, without a word to paste', async ()
   expect(result.stderr).not.toMatch(/^error:/m);
   expect(result).toMatchObject({ exitCode: 0 });
   expect(result.stdout).toContain('the server lets it in as second, with the role asker');
+});
+
+test('a login that is wrong is told from a line that fails there, and the line is printed', async () => {
+  const { env, home } = await machine();
+  const words = ['join', bridge.sshUrl, '--name', 'fourth', '--role', 'asker', '--accept-new-host-key'];
+  const stranger = await runCli([...words, '--via', `${bridge.sshd.user}@127.0.0.1`], { env });
+  expect(stranger.exitCode).toBe(1);
+  expect(stranger.stderr).toMatch(
+    /^error: .*: cannot log in as \S+@127\.0\.0\.1\n^try: paste this on the server, as \S+: llm-bridge key add fourth /m,
+  );
+
+  const failing = join(home, 'ssh');
+  await writeFile(
+    failing,
+    '#!/bin/sh\nfor word; do case $word in *"key add"*) exit 7 ;; esac; done\nexec ssh "$@"\n',
+  );
+  await chmod(failing, 0o755);
+  const broken = { ...env, GIT_SSH_COMMAND: `${failing} -F ${join(home, 'ssh_config')}` };
+  const there = await runCli([...words, '--via', `${bridge.sshd.user}@127.0.0.1`], { env: broken });
+  expect(there.stderr).toMatch(/^error: .*: the line failed there, exit code 7$/m);
+});
+
+test.skipIf(process.platform !== 'linux')('the service that join installs starts an agent', async () => {
+  const { env, home } = await machine();
+  const bin = join(home, 'bin');
+  await mkdir(bin);
+  await writeFile(join(bin, 'systemctl'), '#!/bin/sh\necho ActiveState=active\n', { mode: 0o755 });
+  const pc = { ...env, PATH: [bin, env.PATH].join(delimiter) };
+  const words = ['join', bridge.sshUrl, '--name', 'fifth', '--profile', 'fifth', '--accept-new-host-key'];
+  const first = await runCli([...words, '--no-wait'], { env: pc });
+  await paste(lineIn(first.stdout));
+
+  const installed = await runCli([...words, '--service', '--backend', 'lmstudio,ollama'], { env: pc });
+
+  expect(installed).toMatchObject({ exitCode: 0, stderr: '' });
+  const unit = await readFile(join(home, '.config/systemd/user/llm-bridge-agent.service'), 'utf8');
+  const started = /^ExecStart=(.*)$/m.exec(unit)?.[1] ?? 'false';
+  expect(started).toContain(' --backend lmstudio,ollama ');
+  const agent = await runProcess('sh', ['-c', `${started} --once`], { env: pc });
+  expect(agent.exitCode, agent.stderr).toBe(0);
+
+  await runCli([...words, '--service'], { env: pc });
+  const plain = await readFile(join(home, '.config/systemd/user/llm-bridge-agent.service'), 'utf8');
+  expect(plain).toMatch(/^ExecStart=\S+ \S+ agent --repo \S+ --identity \S+llm-bridge-fifth$/m);
 });
 
 test('a key that is let in with the other role is told, and how it is put right', async () => {

@@ -86,8 +86,9 @@ export async function join(options: JoinOptions): Promise<Joined | null> {
       const { destination } = address;
       const owner = destination.includes('@') ? destination.slice(0, destination.lastIndexOf('@')) : null;
       const check = `llm-bridge init ${shellQuote(repoPath)} --system --user ${owner ?? 'bridge'}`;
-      if (options.via === undefined) await options.paste(line, owner, check);
-      else await letInVia(options.via, over, line);
+      const { via, acceptNewHostKey } = options;
+      if (via === undefined) await options.paste(line, owner, check);
+      else await letInVia({ via, address, acceptNewHostKey, env }, line);
       if (!options.wait) return null;
       hello = await waitUntilLetIn(over, { signal });
     }

@@ -3,6 +3,7 @@ import type { BridgeAddress } from '../../bridge/address.js';
 import type { SshConnection } from '../../bridge/run-ssh.js';
 import { sshWords } from '../../bridge/run-ssh.js';
 import { sayHello } from '../../bridge/say-hello.js';
+import { ownSshCommand } from '../../bridge/ssh-settings.js';
 import { runInTerminal } from '../../process/run-in-terminal.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
@@ -11,6 +12,9 @@ import type { Principal } from '../../protocol/names.js';
 
 /** How often the server is asked whether the key is let in, while a person types there. Milliseconds. */
 const LOOK_EVERY_MS = 2_000;
+
+/** The exit code of ssh where it reached nobody, or was not let in. */
+const SSH_FAILED = 255;
 
 /**
  * The path of the bridge on its server. Throws BridgeError `usage` where the address does not have the whole
@@ -35,24 +39,40 @@ export function letInLine(repoPath: string, { name, role }: Principal, publicKey
   return ['llm-bridge', ...words.map(shellQuote)].join(' ');
 }
 
+/** A person's own login on the server of a bridge. */
+export interface OwnLogin {
+  readonly via: string;
+  readonly address: SshConnection['address'];
+  readonly acceptNewHostKey: boolean | undefined;
+  /** The person's own environment. */
+  readonly env: NodeJS.ProcessEnv;
+}
+
 /**
  * Runs that line on the server over a person's own login, at the terminal, where ssh and sudo may ask. A
  * login as the user of the bridge runs it as it is, any other by sudo as that user. Throws BridgeError
  * `via-failed`.
  */
-export async function letInVia(via: string, connection: SshConnection, line: string): Promise<void> {
-  const { address, env } = connection;
+export async function letInVia(
+  { via, address, acceptNewHostKey, env }: OwnLogin,
+  line: string,
+): Promise<void> {
   const owner = userOf(address.destination);
   const isOwner = owner === null || userOf(via) === owner;
   // -H: the keys of the bridge's user are in its own home folder.
   const there = isOwner ? line : `sudo -u ${shellQuote(owner)} -H ${line}`;
-  const login = { ...address, destination: via };
-  // Without -i and BatchMode: this is a person's own login.
-  const own = env.GIT_SSH_COMMAND;
-  const ssh = { text: own ?? 'ssh', words: own === undefined ? ['ssh'] : null, isOpenSsh: true };
-  const exitCode = await runInTerminal(sshWords({ address: login, ssh }, ['-t'], there), { env });
+  const ssh = await ownSshCommand(env);
+  const options = [
+    ...(process.stdin.isTTY ? ['-t'] : []),
+    ...(acceptNewHostKey === true && ssh.isOpenSsh ? ['-o', 'StrictHostKeyChecking=accept-new'] : []),
+  ];
+  const words = sshWords({ address: { ...address, destination: via }, ssh }, options, there);
+  const exitCode = await runInTerminal(words, { env });
   if (exitCode === 0) return;
-  throw new BridgeError(`letting the key in over ${via} ended with exit code ${exitCode}`, {
+  // ssh itself fails with 255, and has said why.
+  const what =
+    exitCode === SSH_FAILED ? `cannot log in as ${via}` : `the line failed there, exit code ${exitCode}`;
+  throw new BridgeError(`the key is not let in by --via ${via}: ${what}`, {
     code: 'via-failed',
     remedy: `paste this on the server, as ${owner ?? 'the owner of the bridge'}: ${line}`,
   });

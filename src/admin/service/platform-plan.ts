@@ -48,6 +48,10 @@ export function planForPlatform(
   return { linux: planSystemd, darwin: planLaunchd, win32: planTask }[platform](spec, paths);
 }
 
+/** Where there is no polkit, as on a bare Debian, only root may say so of a user. */
+const LINGER =
+  'to run it without being logged in: loginctl enable-linger; where that is denied: sudo loginctl enable-linger "$USER"';
+
 function planSystemd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
   const isSystem = spec.scope === 'system';
   const folder = systemdFolder(spec.scope, paths);
@@ -76,7 +80,7 @@ function planSystemd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
       [...systemctl, 'daemon-reload'],
     ],
     status: [...systemctl, 'show', '--property=LoadState,ActiveState,SubState,UnitFileState,NRestarts', main],
-    hint: isSystem ? null : 'to run it without being logged in: loginctl enable-linger',
+    hint: isSystem ? null : LINGER,
   };
 }
 

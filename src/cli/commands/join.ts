@@ -14,7 +14,7 @@ import { shellQuote } from '../../process/shell-quote.js';
 import { askPerson } from '../ask-person.js';
 import { type CommandIo, defineCommand } from '../command.js';
 import { formatFinding } from '../format-finding.js';
-import { grouped, worded } from '../option.js';
+import { camelCase, grouped, worded } from '../option.js';
 import { BACKEND_URL_OPTIONS } from '../options/agent-options.js';
 import { SSH_OPTIONS } from '../options/bridge-options.js';
 import { OPTIONS, POSITIONALS } from '../options.js';
@@ -22,6 +22,9 @@ import { EXIT, printProblem } from '../print-error.js';
 import { installHere, thisMachine } from '../service-here.js';
 import { serviceSettings } from '../service-options.js';
 import { stopSignal } from '../stop-signal.js';
+
+/** What join takes for the agent: doctor looks with it, and a service gets it. */
+const AGENT_SETTINGS = [OPTIONS.backend, OPTIONS.model, OPTIONS.allowCloud, ...BACKEND_URL_OPTIONS] as const;
 
 /** `llm-bridge join <address>` */
 export const joinCommand = defineCommand({
@@ -33,7 +36,7 @@ export const joinCommand = defineCommand({
     OPTIONS.via,
     OPTIONS.asService,
     worded(OPTIONS.wait, 'Do not wait until the key is let in: run it again then'),
-    ...grouped('The agent:', [OPTIONS.backend, OPTIONS.model, OPTIONS.allowCloud, ...BACKEND_URL_OPTIONS]),
+    ...grouped('The agent:', AGENT_SETTINGS),
     ...SSH_OPTIONS,
   ],
   examples: [
@@ -42,7 +45,7 @@ export const joinCommand = defineCommand({
     ['$0 join ssh://bridge@server/srv/llm-bridge/bridge.git --via you@server --service', 'all at once'],
   ],
   epilog: 'Stopped at any step, it goes on where it stood when it is run again.',
-  async run(args, io) {
+  async run(args, io, given) {
     const { out, env } = io;
     const signal = stopSignal();
     const host = hostOf(args.address);
@@ -79,7 +82,12 @@ export const joinCommand = defineCommand({
         io,
       );
       if (args.role === 'agent' && args.service) {
-        const settings = serviceSettings('agent', { ...agent, backend, identity: joined.identity });
+        // As they were typed: the command of the service reads them again.
+        const typed = AGENT_SETTINGS.map(({ name }) => [camelCase(name), given[camelCase(name)]]);
+        const settings = serviceSettings('agent', {
+          ...Object.fromEntries(typed),
+          identity: joined.identity,
+        });
         const wish = {
           role: 'agent',
           repo,

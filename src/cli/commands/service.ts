@@ -1,6 +1,7 @@
 import { planService, type Service } from '../../admin/service/plan-service.js';
 import { readService, uninstallService } from '../../admin/service/run-service.js';
 import type { RepoWord } from '../../admin/service/service-request.js';
+import { requireRunning } from '../../admin/service/service-state.js';
 import { requireProgram } from '../../admin/service/started-program.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { type Command, type CommandIo, defineCommand, defineGroup } from '../command.js';
@@ -132,6 +133,7 @@ async function status(service: Service, { out, env }: CommandIo): Promise<ExitCo
   await out.print(text === null ? `${spec.name} is not installed` : `${spec.name}\n${text}`);
   if (text === null) return EXIT.failed;
   await requireProgram(service);
+  requireRunning(spec, text);
   return EXIT.done;
 }
 

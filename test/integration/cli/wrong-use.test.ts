@@ -63,6 +63,8 @@ const WRONG: readonly (readonly [words: string, says: RegExp])[] = [
   ['ask hi --repo', /the option --repo needs a value/],
   ['ask hi --repo --no-wait', /the option --repo needs a value/],
   ['ask hi --repo REPO --frob 1', /unknown option: frob/],
+  ['ask hi --repo REPO --frob-it 1', /unknown option: frob-it$/m],
+  ['ask hi --repo REPO --frob-it 1 --frobs', /unknown options: frob-it, frobs$/m],
   ['ask hi --repo REPO --repo REPO', /--repo: is given more than once/],
   ['ask hi --repo foo::bar', /"foo::bar" is not the address of a bridge/],
   ['ask hi --repo ssh://-oProxyCommand=x/y', /is not the address of a bridge/],

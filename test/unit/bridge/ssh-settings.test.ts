@@ -32,6 +32,16 @@ test('an identity is the only one, and a path with spaces and quotes stays one w
   ]);
 });
 
+test('ssh reads a path with a percent sign as it was given', async () => {
+  const dir = await tempDir();
+  const identity = path.join(dir, `%h 100% "q" \\ k`);
+  await writeFile(identity, '');
+  const { text, words } = await sshCommandOf(cleanEnv(dir), { identity });
+  const config = execFileSync('sh', ['-c', `${text} -v -F none -G server 2>&1`], { encoding: 'utf8' });
+  expect(config).toContain(`\nidentityfile ${identity.replaceAll('%', '%%')}\n`);
+  expect(words).toContain('IdentitiesOnly=yes');
+});
+
 test('an identity that is no absolute path is one from here', async () => {
   const { words } = await sshCommandOf(cleanEnv(await tempDir()), { identity: 'key' });
   expect(words).toContain(path.resolve('key'));

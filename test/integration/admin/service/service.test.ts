@@ -180,6 +180,24 @@ describe.skipIf(process.platform !== 'linux')('service', () => {
     ]);
   });
 
+  test.each(['ActiveState=failed', 'ActiveState=activating\nSubState=auto-restart'])(
+    'that ended by itself is no success, neither where it is installed nor where its state is asked: %j',
+    async (state) => {
+      const systemctl = join(home, 'bin', 'systemctl');
+      await writeFile(systemctl, `#!/bin/sh\necho '${state}'\n`);
+
+      const installed = await service('install', 'agent', '--repo', REPO);
+      const status = await service('status', 'agent', '--repo', REPO);
+
+      const said =
+        /^error: llm-bridge-agent does not run: it ended with a failure\ntry: what it said: journalctl --user -u llm-bridge-agent -n 20 --no-pager\n$/;
+      expect(installed.stderr).toMatch(said);
+      expect(installed.stdout).toMatch(/^wrote .*\nmade [^\n]*\n$/);
+      expect(status).toMatchObject({ exitCode: 1, stdout: `llm-bridge-agent\n${state}\n` });
+      expect(status.stderr).toMatch(said);
+    },
+  );
+
   test('is uninstalled, keeps its variables, and uninstalling again is no failure', async () => {
     await service('install', 'agent', '--repo', REPO);
     const first = await service('uninstall', 'agent', '--repo', REPO);

@@ -1,0 +1,38 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BridgeError } from '../../protocol/bridge-error.js';
+import { readService } from './run-service.js';
+import type { ServicePlan, ServiceSpec } from './service-spec.js';
+
+/** How long a service that was just started is looked at: by then it has read its options. Milliseconds. */
+const LOOK_FOR_MS = 3_000;
+const LOOK_EVERY_MS = 250;
+
+/**
+ * Looks at a service that was just started for a while. systemd says that a program is started before it has
+ * read its first option, and tells nobody when it ends. Throws as requireRunning and readService do.
+ */
+export async function requireStarted(
+  spec: ServiceSpec,
+  plan: ServicePlan,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  // Only systemd says in a few words how a service is.
+  if (plan.status[0] !== 'systemctl') return;
+  for (let at = 0; at < LOOK_FOR_MS; at += LOOK_EVERY_MS) {
+    await sleep(LOOK_EVERY_MS);
+    requireRunning(spec, (await readService(spec, plan, env)) ?? '');
+  }
+}
+
+/**
+ * Throws BridgeError `service-failed` where `state`, which readService read, says that the service has ended
+ * by itself, or waits to be started again after that.
+ */
+export function requireRunning({ name, scope }: Pick<ServiceSpec, 'name' | 'scope'>, state: string): void {
+  if (!/^(?:ActiveState=failed|SubState=auto-restart.*)$/m.test(state)) return;
+  const journal = `journalctl ${scope === 'user' ? '--user ' : ''}-u ${name} -n 20 --no-pager`;
+  throw new BridgeError(`${name} does not run: it ended with a failure`, {
+    code: 'service-failed',
+    remedy: `what it said: ${journal}`,
+  });
+}
