@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -8,12 +8,14 @@ import { expect, test } from 'vitest';
 import { readRepairs } from '../../../src/git/repairs-log.js';
 import { keepUp } from '../../../src/server-hook/upkeep/keep-up.js';
 import { upkeepFolder } from '../../../src/server-hook/upkeep/named-packs.js';
+import { readGitStarts } from '../../bench/git-trace.js';
 import { bareBridge } from '../../support/bare-bridge.js';
 import { gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 import { type ResentPlan, writeConversations } from '../../support/resent-conversations.js';
+import { tempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
 
 const PROGRAM = fileURLToPath(new URL('../../../dist/hooks/upkeep.cjs', import.meta.url));
@@ -121,6 +123,47 @@ test('packs of pushes are put together by the upkeep of a later push, and histor
   await waitUntil(async () => (await packs()) === 1, 'one pack is left');
   expect(await gitOk(['fsck', '--strict'], inBridge)).not.toMatch(/error|missing/);
   expect((await bridge.readLog()).trim().split('\n')).toHaveLength(4);
+});
+
+test('git is started for a gc where there are objects or packs enough, or the config does not say how many, and else not', async () => {
+  const trace = join(await tempDir(), 'trace');
+  const bridge = await startPlainBridge({ hooks: 'here', env: { GIT_TRACE2_EVENT: trace } });
+  const inBridge = { gitDir: bridge.repoPath, env: bridge.env };
+  const folder = join(bridge.repoPath, 'objects', '17');
+  const gcs = async () =>
+    (await readGitStarts(trace)).filter(({ words }) => words[1] === 'gc' && words.includes('--auto')).length;
+  let pushed = 0;
+  const one = () => exchangeAtOnce(bridge, `one more: ${++pushed}`);
+  // Two pushes: what the first starts in the background is there by the end of the second.
+  for (let push = 0; push < 2; push += 1) await one();
+  expect(await gcs()).toBe(0);
+
+  let seen = 0;
+  const starts = async (why: string) => {
+    await one();
+    await waitUntil(async () => (await gcs()) > seen, `a gc, because ${why}`);
+    seen = await gcs();
+  };
+  await gitOk(['config', 'gc.autoPackLimit', '1'], inBridge);
+  await starts('there are packs enough');
+  const packs = join(bridge.repoPath, 'objects', 'pack');
+  const named = async () => (await readdir(packs)).filter((name) => name.endsWith('.pack'));
+  await waitUntil(async () => (await named()).length === 1, 'all is in one pack');
+  for (const name of await named()) await writeFile(join(packs, name.replace(/pack$/, 'keep')), '');
+  await gitOk(['config', 'gc.autoPackLimit', '2'], inBridge);
+  for (let push = 0; push < 2; push += 1) await one();
+  expect(await gcs(), 'what is kept does not count').toBe(seen);
+  await gitOk(['config', 'gc.autoPackLimit', '50'], inBridge);
+  // A gc removes an empty folder.
+  await mkdir(folder, { recursive: true });
+  // The 27 that stand for 6,700, and one more; what the first gc has left counts as well.
+  for (let n = 0; n < 28; n += 1) await writeFile(join(folder, `${String(n).padStart(38, '0')}`), '');
+  await starts('there are objects enough');
+  await rm(folder, { recursive: true });
+  await gitOk(['config', '--unset', 'gc.auto'], inBridge);
+  await starts('the config does not say how many are enough');
+  await gitOk(['config', 'gc.auto', '7k'], inBridge);
+  await starts('the config says it in another way');
 });
 
 test
