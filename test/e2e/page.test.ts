@@ -56,9 +56,11 @@ describe.skipIf(chromium === null)(`the page${title}`, () => {
 
     // It stands there while the model is still held.
     await soon(() => page.locator('.turns .assistant .text').last().textContent()).toMatch(/^one/);
-    // Another page shows how fast it is.
+    // Another page shows how fast it is, in its own language.
     const { page: other } = await openPage(browser, `${url}/#tasks`);
     await soon(() => other.getByRole('table', { name: 'Tasks' }).textContent()).toMatch(/\d tokens\/s/);
+    const { page: russian } = await openPage(browser, `${url}/#tasks`, { locale: 'ru-RU' });
+    await soon(() => russian.getByRole('table').textContent()).toMatch(/(?:генерирует|загружает) llama/);
     held.open();
     await soon(() => page.locator('.turns .assistant .text').last().textContent()).toBe('one two');
 
@@ -181,9 +183,12 @@ describe.skipIf(chromium === null)(`the page${title}`, () => {
         await page.evaluate(`location.hash = '${section}'`);
         await soon(() => page.locator('main section').count()).toBe(1);
         await soon(() => page.locator('nav a[aria-current]').getAttribute('href')).toBe(`#${section}`);
+        if (section === 'charts') await soon(() => page.locator('canvas').count()).toBe(4);
         const wide = await page.evaluate('document.documentElement.scrollWidth');
         expect(wide, `${section} at ${options.viewport.width}`).toBeLessThanOrEqual(options.viewport.width);
         // By the protocol of the debugger: the policy of the page lets no script be added.
+        if (section === 'charts' && options.colorScheme === 'dark')
+          expect(await page.evaluate(BLACK_PIXELS)).toEqual([0, 0, 0, 0]);
         if ((await page.evaluate('typeof axe')) === 'undefined') await page.evaluate(axe);
         const { violations } = (await page.evaluate('axe.run()')) as { violations: Violation[] };
         const found = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
@@ -255,6 +260,15 @@ describe.skipIf(chromium === null)(`the page${title}`, () => {
     await soon(() => page.getByLabel('Token').count()).toBe(1);
   });
 });
+
+/** How many pixels of each chart are black, which nobody sees on a dark page. */
+const BLACK_PIXELS = `[...document.querySelectorAll('canvas')].map((canvas) => {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let count = 0;
+  for (let at = 0; at < data.length; at += 4)
+    if (data[at] + data[at + 1] + data[at + 2] < 30 && data[at + 3] === 255) count += 1;
+  return count;
+})`;
 
 interface Violation {
   readonly id: string;

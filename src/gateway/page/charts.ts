@@ -2,7 +2,7 @@ import uPlot from 'uplot';
 import { element, fill } from './element.js';
 import { get, type Hour } from './gateway.js';
 import { openStats } from './stats-tables.js';
-import { say, type Word } from './words.js';
+import { language, say, type Word } from './words.js';
 
 const CHARTS: readonly (readonly [title: Word, of: (hour: Hour) => number | null, colour: string])[] = [
   ['answersAnHour', ({ answers }) => answers, '#1a7f64'],
@@ -20,7 +20,8 @@ export async function openCharts(): Promise<HTMLElement> {
     return root;
   }
   const width = Math.max(280, Math.min(900, document.documentElement.clientWidth - 40));
-  const ink = getComputedStyle(document.documentElement).getPropertyValue('--ink').trim();
+  // As a plain colour: a canvas knows no light-dark().
+  const ink = getComputedStyle(document.body).color;
   for (const [title, of, colour] of CHARTS) {
     const values = hours.map(of);
     const known = values.filter((value) => value !== null);
@@ -35,7 +36,7 @@ export async function openCharts(): Promise<HTMLElement> {
         height: 200,
         legend: { show: false },
         series: [{}, { stroke: colour, width: 2, spanGaps: true, points: { show: true, size: 6 } }],
-        axes: [axis, axis],
+        axes: [{ ...axis, values: (_plot, times) => times.map(timeOf) }, axis],
         scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] } },
       },
       [hours.map(({ at }) => at), values],
@@ -44,4 +45,15 @@ export async function openCharts(): Promise<HTMLElement> {
   }
   root.append(...(await openStats()));
   return root;
+}
+
+/** A time below a chart, in seconds since the epoch; the first one of each day with its date. */
+function timeOf(at: number, index: number, times: readonly number[]): string {
+  const date = new Date(at * 1000);
+  const before = times[index - 1];
+  // The page may have another language than the browser.
+  const tongue = navigator.language.startsWith(language()) ? navigator.language : language();
+  const time = date.toLocaleTimeString(tongue, { hour: 'numeric', minute: '2-digit' });
+  if (before !== undefined && new Date(before * 1000).getDate() === date.getDate()) return time;
+  return `${time}\n${date.toLocaleDateString(tongue, { day: 'numeric', month: 'short' })}`;
 }

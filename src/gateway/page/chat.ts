@@ -51,7 +51,7 @@ export function openChat(): { readonly root: HTMLElement; show(state: State): vo
       send,
       stop,
       element('button', { type: 'button', onclick: () => clear() }, say('fresh')),
-      element('label', { for: 'image', class: 'file' }, say('attach'), file),
+      element('label', { for: 'image', class: 'file' }, file, say('attach')),
     ),
     attached,
   );

@@ -1,6 +1,6 @@
 import { element, fill } from './element.js';
 import type { Task } from './gateway.js';
-import { cell, onBridge, table, type View } from './view.js';
+import { cell, onBridge, shortCell, table, type View } from './view.js';
 import { duration, say, type Word } from './words.js';
 
 /** The tasks: the open ones first, then the newest of the others. */
@@ -39,19 +39,26 @@ function row(task: Task, now: string): HTMLElement {
     place === null ? '' : String(place),
     about === null ? '' : `${say('about')} ${duration(about)}`,
     ...whoIsWaited(waiting, now),
-    work === null ? '' : [work.phase, work.model].filter((one) => one !== null).join(' '),
+    work === null ? '' : [phaseOf(work.phase), work.model].filter((one) => one !== null).join(' '),
     rate === null ? '' : `${rate.toFixed(rate < 10 ? 1 : 0)} ${say('perSecond')}`,
   ];
   return element(
     'tr',
     {},
-    cell('state', element('span', { class: `state ${task.state}` }, `${say(task.state)}${running}`)),
+    shortCell('state', `${say(task.state)}${running}`),
     cell('question', element('a', { href: `#task/${task.task}` }, task.question || task.task.slice(0, 8))),
-    cell('asker', onBridge(task.asker, task)),
-    cell('agent', task.agent ?? ''),
-    cell('age', duration(Date.parse(now) - Date.parse(task.asked_at))),
+    shortCell('asker', onBridge(task.asker, task)),
+    shortCell('agent', task.agent ?? ''),
+    shortCell('age', duration(Date.parse(now) - Date.parse(task.asked_at))),
     cell('place', where.filter((one) => one !== '').join(' · ')),
   );
+}
+
+/** What an agent says that it does; a word of a later version is shown as it is. */
+function phaseOf(phase: string | null): string | null {
+  const words = { waiting: 'waitsForServer', loading: 'loading', generating: 'generating' } as const;
+  const word = Object.entries(words).find(([name]) => name === phase)?.[1];
+  return word === undefined ? phase : say(word);
 }
 
 /** `waits for home-pc`, `pi is waking it`, and when a standby steps in. */

@@ -25,6 +25,11 @@ export function cell(head: Word, ...children: (Node | string)[]): HTMLElement {
   return element('td', { 'data-head': say(head) }, children);
 }
 
+/** The same for a name or a time, which stays on one line where there is room. */
+export function shortCell(head: Word, text: string): HTMLElement {
+  return element('td', { 'data-head': say(head), class: 'short', title: text }, text);
+}
+
 /** A time in the words of whoever reads it. */
 export function local(time: string): string {
   return new Date(time).toLocaleString();
