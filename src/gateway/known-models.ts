@@ -8,6 +8,15 @@ import { modelNotFound } from './task-errors.js';
 /** What lies beside main is read again after this time. Milliseconds. */
 const WHO_AGE_MS = 30_000;
 
+/**
+ * No call waits for that where the model is known already: what was read is looked at again while the call is
+ * on its way, unless it is older than this. A ring says at once that agents have other models. Milliseconds.
+ */
+const WHO_OLD_MS = 600_000;
+
+/** A call that begins has the machine for itself for so long. Milliseconds. */
+const LOOK_LATER_MS = 1_000;
+
 /** A model that nobody seems to have is looked for again, but not more often than this. Milliseconds. */
 const WHO_AGAIN_MS = 1_000;
 
@@ -16,6 +25,7 @@ export class KnownModels {
   readonly #feed: BridgeFeed;
   #who: { readonly value: Promise<WhoWorks>; readonly atMs: number } | null = null;
   #last: WhoWorks | null = null;
+  #later: NodeJS.Timeout | null = null;
 
   constructor(feed: BridgeFeed) {
     this.#feed = feed;
@@ -50,6 +60,11 @@ export class KnownModels {
   async has(model: string): Promise<boolean> {
     const isKnown = async (sinceMs: number) => this.#mayHave(await this.#whoSince(sinceMs), model);
     const nowMs = performance.now();
+    const last = this.#last;
+    if (last !== null && this.#isFresh(nowMs - WHO_OLD_MS) && this.#mayHave(last, model)) {
+      if (!this.#isFresh(nowMs - WHO_AGE_MS)) this.#lookLater();
+      return true;
+    }
     try {
       return (await isKnown(nowMs - WHO_AGE_MS)) || (await isKnown(nowMs - WHO_AGAIN_MS));
     } catch (error) {
@@ -66,8 +81,21 @@ export class KnownModels {
     return placedFor(model, who, bridge).standing !== 'none';
   }
 
+  /** Whether it was read since then, and nobody has said that it has changed. */
+  #isFresh(sinceMs: number): boolean {
+    return this.#who !== null && this.#who.atMs >= sinceMs;
+  }
+
+  #lookLater(): void {
+    this.#later ??= setTimeout(() => {
+      this.#later = null;
+      // Whoever needs it then has it looked at again.
+      this.who().catch(() => {});
+    }, LOOK_LATER_MS).unref();
+  }
+
   #whoSince(sinceMs: number): Promise<WhoWorks> {
-    if (this.#who === null || this.#who.atMs < sinceMs) {
+    if (this.#who === null || !this.#isFresh(sinceMs)) {
       const value = this.#look();
       this.#who = { value, atMs: performance.now() };
       value.catch(() => {

@@ -26,7 +26,8 @@ export function formatPush({ from, to, pack }: MainPush, ids: ObjectIds): Buffer
 const MAX_REPLY_BYTES = 16 * 1024 * 1024;
 
 /**
- * Reads what `git receive-pack` says to a push of main: the refs that are there, a flush, the report, a flush.
+ * Reads what `git receive-pack` says to a push of main: the refs that are there, a flush, the report, and a
+ * flush.
  */
 export class PushReply {
   #rest: Buffer = Buffer.alloc(0);
