@@ -79,20 +79,30 @@ const MAX_SHOWN_BYTES = 256 * 1024;
 
 /** However many pages are open, nothing is read more often than this. Milliseconds. */
 const STATE_AGE_MS = 1_000;
+
+/**
+ * An agent that begins with a task does not ring, so while one is open the refs beside main are read again
+ * after this time: here, and from a server elsewhere, as `status --watch` does. Milliseconds.
+ */
+const WHO_HERE_MS = 1_000;
+const WHO_ELSEWHERE_MS = 5_000;
 const ANSWERS_AGE_MS = 15_000;
 
 /** Opens the page's way to the bridge of these calls. */
 export function openBridgePage(calls: Pick<Calls, 'view' | 'who' | 'rates'>): BridgePage {
   const { view } = calls;
   const newest = new NewestAnswers(view, new LargeMessages(view, { maxBytes: MAX_FIGURES_BYTES }));
+  let isOpen = false;
   const state = keptFor(STATE_AGE_MS, async (): Promise<BridgeState> => {
-    const context = tasksContext(view, await calls.who());
+    const whoAgeMs = view.isLocal ? WHO_HERE_MS : isOpen ? WHO_ELSEWHERE_MS : undefined;
+    const context = tasksContext(view, await calls.who(whoAgeMs));
     // The place of each depends on all that wait, also on those that are not shown.
     const known = await readTasks(view.repo, context, { pending: MAX_PLACED, expired: SHOWN_DONE });
     const places = await placesOf(view.repo, known, context);
     const pending = known.rows.filter((row) => row.state === 'pending');
     const running = known.rows.filter((row) => row.state === 'running');
     const left = new Set(pending.slice(SHOWN_PENDING));
+    isOpen = pending.length + running.length > 0;
     const rates = calls.rates(running.map(({ task }) => task));
     const shown = newestRows(known.rows, SHOWN_DONE).filter((row) => !left.has(row));
     const tasks = shown.map((row): PageTask => {

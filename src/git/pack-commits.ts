@@ -28,7 +28,7 @@ export async function packCommits(
 export interface TakenPack {
   /** The same objects have the same name. */
   readonly name: string;
-  /** Removes it: nothing that was fetched since then rests on it, because every fetch brings a pack of its own. */
+  /** Removes it. Nothing that was fetched since then rests on it: each fetch brings a pack of its own. */
   readonly remove: () => Promise<void>;
 }
 
