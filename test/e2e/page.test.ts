@@ -103,6 +103,34 @@ describe.skipIf(chromium === null)(`the page${title}`, () => {
     expect(chatsOf(standIn)).toHaveLength(before + 1);
   });
 
+  test('waits on where a call has waited in vain, and begins anew where the model does', async () => {
+    const impatient = await startCli(
+      ['serve', '--repo', bridge.repoPath, '--listen', '127.0.0.1:0', '--wait', '1'],
+      { env: bridge.ownerEnv },
+    );
+    const [, soonTired = ''] = await impatient.waitFor('stderr', /listening on (\S+)/);
+    const held = gate();
+    const fault = { afterChunks: 2, kind: 'die' } as const;
+    standIn.behave = inTurn(
+      { firstTokenAfter: held.opened, answer: 'one two three four', fault },
+      { answer: 'all of it' },
+    );
+    const tasks = async () =>
+      (await bridge.gitLog()).filter((line) => line.startsWith('ask: patience')).length;
+    const { page } = await openPage(browser, soonTired);
+    const refusals: string[] = [];
+    page.on('response', (response) => {
+      if (response.url().endsWith('/v1/chat/completions')) refusals.push(String(response.status()));
+    });
+    await ask(page, 'patience');
+    await soon(() => refusals.length).toBeGreaterThanOrEqual(2);
+    held.open();
+    await soon(() => page.locator('.turns .assistant .text').last().textContent()).toBe('all of it');
+
+    expect(await page.locator('.turns .problem').count()).toBe(0);
+    expect(await tasks()).toBe(1);
+  });
+
   test('stops an answer, on the bridge too', async () => {
     const held = gate();
     standIn.behave = inTurn({ answer: 'never ends', pause: { afterChunks: 1, until: held.opened } }, {});

@@ -2,6 +2,9 @@ import { element, fill } from './element.js';
 import { cell, onBridge, table, type View } from './view.js';
 import { duration, say } from './words.js';
 
+/** An agent that runs has something to do or not: that is another word than for a task. */
+const AGENT_STATES = { running: 'there', stopped: 'stoppedAgent', gone: 'gone' } as const;
+
 /** The agents, and which models they have. */
 export function openAgents(): View {
   const agents = element('tbody');
@@ -10,7 +13,7 @@ export function openAgents(): View {
     root: element(
       'section',
       { 'aria-label': say('agents') },
-      table('agents', ['agent', 'state', 'seen', 'backends', 'running'], agents),
+      table('agents', ['agent', 'state', 'seen', 'backends', 'busy'], agents),
       table('models', ['model', 'can', 'has', 'loaded'], models),
     ),
     show(state) {
@@ -21,10 +24,10 @@ export function openAgents(): View {
             'tr',
             {},
             cell('agent', onBridge(agent.name, agent)),
-            cell('state', say(agent.state === 'stopped' ? 'stoppedAgent' : agent.state)),
+            cell('state', say(AGENT_STATES[agent.state])),
             cell('seen', duration(agent.age_ms)),
             cell('backends', agent.backends.join(', ')),
-            cell('running', String(agent.busy.length)),
+            cell('busy', String(agent.busy.length)),
           ),
         ),
       );

@@ -119,6 +119,11 @@ export function openChat(): { readonly root: HTMLElement; show(state: State): vo
           turn.task = task;
           keep();
         },
+        again() {
+          turn.text = '';
+          turn.thinking = '';
+          drawLast();
+        },
         take(piece) {
           turn.text += piece.text;
           turn.thinking += piece.thinking;

@@ -51,6 +51,8 @@ const WORDS = {
   error: ['error', 'ошибка'],
   cancelled: ['cancelled', 'отменено'],
   expired: ['expired', 'истекло'],
+  there: ['running', 'на связи'],
+  busy: ['Works on', 'В работе'],
   stoppedAgent: ['stopped', 'остановлен'],
   gone: ['gone', 'пропал'],
   record: ['Record', 'Запись'],
