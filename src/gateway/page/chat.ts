@@ -1,6 +1,7 @@
+import { chat } from './ask-chat.js';
 import { isSaid, keepConversation, messageOf, restoredConversation, type Turn } from './conversation.js';
 import { element, fill, form } from './element.js';
-import { chat, post, type State } from './gateway.js';
+import { post, type State } from './gateway.js';
 import { turnView } from './turn-view.js';
 import { say } from './words.js';
 
