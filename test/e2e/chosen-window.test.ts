@@ -6,14 +6,17 @@ import { sameModel } from '../../src/agent/backends/same-model.js';
 import { WaitingWatch } from '../../src/asker/waiting-watch.js';
 import type { BridgeView } from '../../src/bridge/bridge-view.js';
 import { openBridgeView } from '../../src/bridge/open-bridge-view.js';
+import { openPushAhead } from '../../src/bridge/push-ahead.js';
 import { MAIN_REF } from '../../src/protocol/names.js';
 import { keepOpenTasks } from '../../src/rules/keep-open-tasks.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
 import { runFrom } from '../support/from-place.js';
 import { gitOk } from '../support/git.js';
+import { serverProcesses } from '../support/hostile/server-state.js';
 import { anAnswer, messageWriter, writeMany } from '../support/message-writer.js';
 import { runProcess } from '../support/run-process.js';
+import { waitUntil } from '../support/wait-until.js';
 
 const DAY_S = 86_400;
 const OPEN = 1_100;
@@ -60,6 +63,20 @@ async function packsIn({ repo }: BridgeView): Promise<readonly string[]> {
 const hasObject = async ({ repo }: BridgeView, id: string) =>
   (await runProcess('git', ['--git-dir', repo.gitDir, 'cat-file', '-e', id], { env: bridge.ownerEnv }))
     .exitCode === 0;
+
+test('a session that waits for a push keeps no reader from its tasks', async () => {
+  const view = await openView();
+  const ahead = openPushAhead(view.connection);
+  try {
+    const stands = () =>
+      serverProcesses(bridge.repoPath, 'bot').some(({ command }) => /^\S*node \S*standby/.test(command));
+    await waitUntil(stands, 'a process stands by for the push');
+    expect(await view.window({ pending: 3, expired: 1 })).not.toBeNull();
+  } finally {
+    await ahead?.close();
+    await view.close();
+  }
+});
 
 test('a reader over ssh fetches the tasks that it shows, and none of those that it only counts', async () => {
   const view = await openView();
