@@ -18,7 +18,7 @@ export function thisMachine(env: NodeJS.ProcessEnv): ServiceMachine {
   };
 }
 
-/** Installs and starts a service, and prints what was done. Throws as installService and requireStarted do. */
+/** Installs and starts a service, and says what was done. Throws as installService and requireStarted do. */
 export async function installHere({ spec, plan }: Service, { out, env }: CommandIo): Promise<void> {
   const { changed, madeEnvFile } = await installService(spec, plan, env);
   const files = changed.map((file) => `wrote ${file}\n`);
