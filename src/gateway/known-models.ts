@@ -25,6 +25,8 @@ export class KnownModels {
   readonly #feed: BridgeFeed;
   #who: { readonly value: Promise<WhoWorks>; readonly atMs: number } | null = null;
   #last: WhoWorks | null = null;
+  /** What was read last, unless it has changed since. */
+  #current: WhoWorks | null = null;
   #later: NodeJS.Timeout | null = null;
 
   constructor(feed: BridgeFeed) {
@@ -47,6 +49,7 @@ export class KnownModels {
   /** What was read is out of date. */
   changed(): void {
     this.#who = null;
+    this.#current = null;
   }
 
   /** Throws ApiError 404 where a model is named that no agent has: a typing error is told at once. */
@@ -60,8 +63,8 @@ export class KnownModels {
   async has(model: string): Promise<boolean> {
     const isKnown = async (sinceMs: number) => this.#mayHave(await this.#whoSince(sinceMs), model);
     const nowMs = performance.now();
-    const last = this.#last;
-    if (last !== null && this.#isFresh(nowMs - WHO_OLD_MS) && this.#mayHave(last, model)) {
+    const current = this.#current;
+    if (current !== null && this.#isFresh(nowMs - WHO_OLD_MS) && this.#mayHave(current, model)) {
       if (!this.#isFresh(nowMs - WHO_AGE_MS)) this.#lookLater();
       return true;
     }
@@ -98,9 +101,14 @@ export class KnownModels {
     if (this.#who === null || !this.#isFresh(sinceMs)) {
       const value = this.#look();
       this.#who = { value, atMs: performance.now() };
-      value.catch(() => {
-        if (this.#who?.value === value) this.#who = null;
-      });
+      value.then(
+        (who) => {
+          if (this.#who?.value === value) this.#current = who;
+        },
+        () => {
+          if (this.#who?.value === value) this.#who = null;
+        },
+      );
     }
     return this.#who.value;
   }

@@ -78,6 +78,15 @@ test('a model that is not known, or was not for long, is looked for before it is
 test('a ring, and what is ten minutes old, is looked at before the next call', async () => {
   await askAfterLook('llama3.2');
   models.changed();
+  listed = ['qwen3'];
+  const gone = [askAfterLook('llama3.2'), ask('llama3.2')];
+  const ends = Promise.allSettled(gone);
+  // Both wait; what nobody lists is looked for once more.
+  await vi.advanceTimersByTimeAsync(0);
+  for (const one of answer.splice(0)) one();
+  expect((await ends).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  models.changed();
+  listed = ['llama3.2'];
   await askAfterLook('llama3.2');
   vi.advanceTimersByTime(11 * 60_000);
   await askAfterLook('llama3.2');
