@@ -70,6 +70,14 @@ const FAILURES: readonly Failure[] = [
     retryable: true,
   },
   {
+    meanings: ['turned-away'],
+    code: 'unreachable',
+    message: 'the server turned the connection away',
+    remedy:
+      'try again in a minute: sshd turns away who failed to log in just now, and who comes while many log in (PerSourcePenalties, MaxStartups); or check the port',
+    retryable: true,
+  },
+  {
     meanings: ['unreachable'],
     code: 'unreachable',
     message: 'the server cannot be reached',

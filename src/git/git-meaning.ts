@@ -30,6 +30,8 @@ const MEANINGS = {
   'too-many-keys': /Too many authentication failures/i,
   'key-refused': /Permission denied \(|Too many authentication failures/i,
   'unknown-host': /Could not resolve host/,
+  /** Somebody listens there, and ends the connection before a word. */
+  'turned-away': /kex_exchange_identification: (?:read: )?Connection (?:reset|closed)/i,
   unreachable:
     /Connection (refused|timed out|reset|closed)|No route to host|Network is unreachable|Operation timed out|Broken pipe|kex_exchange_identification|banner exchange|Timeout, server \S{1,400} not responding|lost connection|client_loop: send disconnect/i,
   /**

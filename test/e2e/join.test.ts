@@ -1,5 +1,6 @@
 import { appendFile, chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
 import { fingerprint, parsePublicKey } from '../../src/admin/public-key.js';
 import { profilesFile, saveProfile } from '../../src/bridge/profiles.js';
@@ -151,6 +152,25 @@ test('who does not say yes trusts nothing', async () => {
 
   await onTerminal.waitFor(/error: the key ED25519 SHA256:\S+ is not trusted/);
   expect(await onTerminal.exited).toBe(1);
+  await expect(readFile(knownHosts, 'utf8')).rejects.toThrow(/ENOENT/);
+});
+
+test('Ctrl-C at the question ends it in two lines, and Ctrl-D is a no', async () => {
+  const { env, knownHosts } = await machine();
+  const stopped = await startOnTerminal(['join', bridge.sshUrl], env);
+  if (stopped === null) return;
+  await stopped.waitFor(/\[yes\/no\]/);
+  stopped.press('\x03');
+  expect(await stopped.exited).toBe(1);
+  const said = stripVTControlCharacters(stopped.shown()).replaceAll('\r', '');
+  expect(said).toMatch(/\[yes\/no\] \n+error: stopped by SIGINT\ntry: run it again\n/);
+
+  const closed = await startOnTerminal(['join', bridge.sshUrl], env);
+  await closed?.waitFor(/\[yes\/no\]/);
+  closed?.press('\x04');
+  await closed?.exited;
+  expect(closed?.shown()).toMatch(/error: the key ED25519 SHA256:\S+ is not trusted/);
+  expect(await closed?.exited).toBe(1);
   await expect(readFile(knownHosts, 'utf8')).rejects.toThrow(/ENOENT/);
 });
 

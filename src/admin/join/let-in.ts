@@ -10,8 +10,12 @@ import { BridgeError } from '../../protocol/bridge-error.js';
 import type { Hello } from '../../protocol/hello.js';
 import type { Principal } from '../../protocol/names.js';
 
-/** How often the server is asked whether the key is let in, while a person types there. Milliseconds. */
-const LOOK_EVERY_MS = 2_000;
+/**
+ * How often the server is asked whether the key is let in, while a person types there. Milliseconds. Each
+ * refused key counts 5 s with sshd since OpenSSH 9.8 (PerSourcePenalties): at 15 s it turns away who comes
+ * from this address, and that may be the person who wants to log in there to paste the line.
+ */
+const LOOK_EVERY_MS = 6_000;
 
 /** The exit code of ssh where it reached nobody, or was not let in. */
 const SSH_FAILED = 255;

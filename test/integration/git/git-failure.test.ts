@@ -89,6 +89,15 @@ test.each([
   expect(error.message).not.toMatch(/[\r\n]|correct access rights/);
 });
 
+test('a connection that sshd ends before a word is told from a server that is away', () => {
+  const said = classifyGitFailure(
+    'fetch',
+    `kex_exchange_identification: read: Connection reset by peer\r${TAIL}`,
+  );
+  expect(said.message).toContain('the server turned the connection away (kex_exchange_identification');
+  expect(said.remedy).toMatch(/^try again in a minute: .*PerSourcePenalties, MaxStartups/);
+});
+
 test('what no table knows is told in the words of git, and may pass', () => {
   const error = classifyGitFailure('push to x', 'fatal: \u001b[31mmoon in the seventh house\n');
   expect(error).toMatchObject({ code: 'git-failed', retryable: true });
