@@ -18,11 +18,7 @@ export function thisMachine(env: NodeJS.ProcessEnv): ServiceMachine {
   };
 }
 
-<<<<<<< HEAD
 /** Installs and starts a service, and says what was done. Throws as installService and requireStarted do. */
-=======
-/** Installs and starts a service, and prints what was done. Throws as installService, requireStarted do. */
->>>>>>> 000e3790 (fix(join): it looks every six seconds and ends in order at its question, because every two seconds were enough refused logins for an sshd of OpenSSH 9.8 to turn the whole address away)
 export async function installHere({ spec, plan }: Service, { out, env }: CommandIo): Promise<void> {
   const { changed, madeEnvFile } = await installService(spec, plan, env);
   const files = changed.map((file) => `wrote ${file}\n`);
