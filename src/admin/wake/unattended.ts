@@ -8,8 +8,9 @@ import type { TaskRow } from '../task-rows.js';
 import { MAX_LOOKED_INTO } from '../task-waits.js';
 
 /**
- * An agent that is there takes a task within seconds. Where no task is worked on and one has waited this
- * long, the PC fell asleep without a word: its presence still counts for minutes. Milliseconds.
+ * An agent that is there takes a task within seconds, also the next one after an answer. Where no task is
+ * worked on, none was answered for this long and one has waited as long, the PC fell asleep without a word:
+ * its presence still counts for minutes. Milliseconds.
  */
 export const SILENT_MS = 30_000;
 
@@ -52,7 +53,14 @@ export function needOf(
     return { unattended: null, pending, changesInMs: isAnyRunning ? SILENT_MS : null };
   const { who, nowMs } = context;
   const attendance = attendanceOf(who, context);
-  const ageOf = ({ asked_at }: TaskRow) => nowMs - Date.parse(asked_at);
+  // Between two tasks of one who answers them nobody works, however long the second has waited.
+  const silentMs = ({ asked_at, waiting }: TaskRow) => {
+    const isAble = (agent: string | null) =>
+      agent !== null && (waiting === null || waiting.agents.some(({ name }) => name === agent));
+    const answered = rows.filter(({ agent, answered_at }) => answered_at !== null && isAble(agent));
+    const lastMs = answered.map((one) => Date.parse(one.answered_at ?? ''));
+    return nowMs - lastMs.reduce((last, atMs) => Math.max(last, atMs), Date.parse(asked_at));
+  };
   // A task that only a standby can answer is no reason to wake a PC.
   const isForStandby = ({ waiting }: TaskRow) => waiting?.agents.length === 0 && waiting.standby !== null;
   const isLeft = (row: TaskRow) => {
@@ -64,7 +72,7 @@ export function needOf(
     if (row.waiting?.agents.some(({ state }) => state === 'busy')) return false;
     // An agent without a model server is awake: its owner has to look. Where agents do not say that they are
     // there, nobody is woken.
-    return attendance.state === 'present' && who.running.size === 0 && ageOf(row) >= SILENT_MS;
+    return attendance.state === 'present' && who.running.size === 0 && silentMs(row) >= SILENT_MS;
   };
   const row = waiting.find(isLeft);
   if (row === undefined) return { unattended: null, pending, changesInMs: SILENT_MS };

@@ -96,6 +96,29 @@ test('a PC that fell asleep without a word is woken although its presence is fre
   });
 });
 
+test('a PC that answered a moment ago is awake, however long the next task has waited', () => {
+  const next = row({ ageMs: 3_600_000 });
+  const answer = (agoMs: number, agent = 'home-pc') =>
+    row({
+      ...{ task: '2'.repeat(40), state: 'done', agent, ageMs: 3_600_000 },
+      answered_at: new Date(NOW - agoMs).toISOString(),
+    });
+  expect(need([answer(1000), next], [presence('home-pc')])).toMatchObject({
+    unattended: null,
+    changesInMs: SILENT_MS,
+  });
+  expect(need([answer(SILENT_MS), next], [presence('home-pc')])).toMatchObject({
+    unattended: { agents: ['home-pc'] },
+  });
+  // Of another agent it says nothing about this one.
+  const there = { name: 'home-pc', state: 'there', seen_at: null } as const;
+  const waiting = { agents: [there], waking_by: null, standby: null };
+  const agents = [presence('home-pc'), presence('office')];
+  expect(need([answer(1000, 'office'), { ...next, waiting }], agents)).toMatchObject({
+    unattended: { task: TASK },
+  });
+});
+
 test('a PC that is at work for another bridge is awake, however long a task waits for it here', () => {
   const busy = { name: 'home-pc', state: 'busy', seen_at: null } as const;
   const waiting = { agents: [busy], waking_by: null, standby: null };
