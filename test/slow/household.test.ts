@@ -2,14 +2,15 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Page } from 'playwright-core';
 import { beforeAll, expect, test } from 'vitest';
 import type { BridgeStatus } from '../../src/admin/bridge-status.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import type { State } from '../../src/gateway/page/gateway.js';
-import { type Gateway, openGateway } from '../../src/gateway/serve.js';
 import { listProcesses } from '../../src/process/process-table.js';
 import { gate, questionsOf, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
+import { findChromium, openPage, startBrowser } from '../support/browser.js';
 import { cleanEnv } from '../support/clean-env.js';
 import { type RunningCli, startCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
@@ -26,7 +27,12 @@ const AFTER_MS = 5_000;
 let home: BridgeFixture;
 let club: BridgeFixture;
 const models = {} as Record<keyof typeof MODELS, StandIn>;
-let page: Gateway;
+/** Where `serve` of both bridges listens. */
+let pageUrl: string;
+/** The tasks on the page, in a real browser; null where there is no Chromium in the PATH. */
+let screen: Page | null = null;
+/** Each question that was asked, by its task. */
+const questions = new Map<string, string>();
 let pcDir: string;
 let pcEnv: Record<string, string>;
 let port: number;
@@ -44,15 +50,10 @@ beforeAll(async () => {
     models[name] = await startStandIn({ models: { ollama: [MODELS[name]], lmstudio: [], openai: [] } });
     onCleanup(() => models[name].close());
   }
-  const bridges = [home, club].map(({ repoPath: repo, ownerEnv: env }, at) => ({
-    name: at === 0 ? 'home' : 'club',
-    access: { repo, env },
-  }));
-  const listen = { host: '127.0.0.1', port: 0 };
-  const waits = { waitMs: 120_000, lingerMs: 60_000 };
-  const rest = { aliases: new Map(), allowedHosts: [], corsOrigins: [], say: () => {} };
-  page = await openGateway({ bridges, listen, ...waits, ...rest });
-  onCleanup(() => page.close());
+  pageUrl = await servePage();
+  const chromium = await findChromium();
+  if (chromium === null) console.log('there is no Chromium in the PATH: nobody looks at the page');
+  else screen = (await openPage(await startBrowser(chromium), `${pageUrl}/#tasks`)).page;
   const receiver = createSocket('udp4');
   onCleanup(() => void receiver.close());
   receiver.on('message', (packet) => onPacket(packet));
@@ -62,23 +63,41 @@ beforeAll(async () => {
   await preparePc();
 });
 
+/** Starts `serve` on the server, for both bridges by their profiles. */
+async function servePage(): Promise<string> {
+  const env = await withProfiles(home.ownerEnv, await tempDir(), {
+    home: { repo: home.repoPath },
+    club: { repo: club.repoPath },
+  });
+  const args = ['serve', '--repo', 'home', '--repo', 'club', '--listen', '127.0.0.1:0'];
+  const serve = await startCli(args, { env });
+  return (await serve.waitFor('stderr', /listening on (\S+)/))[1] ?? '';
+}
+
+/** The environment of somebody who has saved these bridges. */
+async function withProfiles(
+  env: Record<string, string>,
+  dir: string,
+  profiles: Readonly<Record<string, { readonly repo: string; readonly identity?: string }>>,
+): Promise<Record<string, string>> {
+  const folder = join(dir, 'config', 'llm-bridge');
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'config.json'), JSON.stringify({ profiles }));
+  return { ...env, XDG_CONFIG_HOME: join(dir, 'config') };
+}
+
 /** The PC reaches both bridges by profiles, each with a key of its own. */
 async function preparePc(): Promise<void> {
   pcDir = await tempDir();
-  pcEnv = cleanEnv(pcDir, {
-    GIT_SSH_COMMAND:
-      'ssh -F /dev/null -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR',
-    XDG_CONFIG_HOME: join(pcDir, 'config'),
-  });
   const profileOf = (one: BridgeFixture) => ({
     repo: one.sshUrl,
     identity: one.principal('big').identityFile,
   });
-  await mkdir(join(pcDir, 'config', 'llm-bridge'), { recursive: true });
-  await writeFile(
-    join(pcDir, 'config', 'llm-bridge', 'config.json'),
-    JSON.stringify({ profiles: { home: profileOf(home), club: profileOf(club) } }),
-  );
+  const env = cleanEnv(pcDir, {
+    GIT_SSH_COMMAND:
+      'ssh -F /dev/null -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR',
+  });
+  pcEnv = await withProfiles(env, pcDir, { home: profileOf(home), club: profileOf(club) });
 }
 
 /** The PC, which sleeps when neither bridge has anything to do: its suspend ends the agent. */
@@ -132,7 +151,9 @@ async function ask(bridge: BridgeFixture, who: string, question: string, model?:
   const env = bridge.principal(who).env;
   const { stdout, stderr } = await runCliHere([...args, '--repo', bridge.sshUrl], { env });
   expect(stdout, stderr).toMatch(/^[0-9a-f]{40}\n$/);
-  return stdout.trim();
+  const task = stdout.trim();
+  questions.set(task, question);
+  return task;
 }
 
 async function statusOf(bridge: BridgeFixture): Promise<BridgeStatus> {
@@ -148,26 +169,62 @@ function lineOf(waiting: NonNullable<State['tasks'][number]['waiting']>): string
   return `waits for ${whom.sort().join(' and ')}${waker}${standby}`;
 }
 
-/** Waits until status and page both say this of the open tasks of a bridge, and of no other task. */
+/** In the page: the text of each cell of each row. */
+const ROWS =
+  "[...document.querySelectorAll('tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent))";
+
+/** The lines of the open tasks of a bridge as a person reads them on the page, by their questions. */
+async function onScreen(shown: Page, bridge: string): Promise<Record<string, string>> {
+  const rows = (await shown.evaluate(ROWS)) as string[][];
+  return Object.fromEntries(
+    rows
+      .filter(([state = '', , asker = '']) => /^(?:pending|running)/.test(state) && asker.startsWith(bridge))
+      .map(([state = '', question = '', , agent = '', , place = '']) => [
+        question,
+        state.startsWith('running') ? `${agent} answers` : lineOnScreen(place),
+      ]),
+  );
+}
+
+/** `waits for big (last seen 3 s ago) · pi is waking it · …` in the words of lineOf. */
+function lineOnScreen(place: string): string {
+  const whom = /waits for ([^·]*[^· ])/.exec(place)?.[1] ?? '';
+  const names = whom.split(', ').map((name) => name.replace(/ \(last seen .* ago\)/, ' (away)'));
+  const waker = /(\S+) is waking it/.exec(place);
+  const standby = /(\S+) steps in after [0-9]+ s/.exec(place);
+  const rest = `${waker === null ? '' : `, woken by ${waker[1]}`}${standby === null ? '' : `, else ${standby[1]}`}`;
+  return `waits for ${names.sort().join(' and ')}${rest}`;
+}
+
+/**
+ * Waits until status, the data of the page and what it shows all say this of the open tasks of a bridge, and
+ * of no other task.
+ */
 async function shows(bridge: BridgeFixture, expected: Readonly<Record<string, string>>): Promise<void> {
-  let said: unknown[] = [];
+  let said: Record<string, string>[] = [];
+  let wanted: Readonly<Record<string, string>>[] = [];
   const isSaid = async () => {
     const { pending, running } = await statusOf(bridge);
     const byStatus = Object.fromEntries([
       ...pending.map(({ task, waiting }) => [task, waiting === null ? '?' : lineOf(waiting)]),
       ...running.map(({ task, agent }) => [task, `${agent} answers`]),
     ]);
-    const { tasks } = (await (await fetch(`${page.url}/page/state`)).json()) as State;
+    const { tasks } = (await (await fetch(`${pageUrl}/page/state`)).json()) as State;
     const name = bridge === home ? 'home' : 'club';
     const byPage = Object.fromEntries(
       tasks
         .filter((one) => one.bridge === name && (one.state === 'pending' || one.state === 'running'))
         .map(({ task, waiting, agent }) => [task, waiting === null ? `${agent} answers` : lineOf(waiting)]),
     );
-    said = [byStatus, byPage];
-    return [byStatus, byPage].every((one) => sorted(one) === sorted(expected));
+    const byQuestion = Object.fromEntries(
+      Object.entries(expected).map(([task, line]) => [questions.get(task) ?? task, line]),
+    );
+    const byScreen = screen === null ? byQuestion : await onScreen(screen, name);
+    said = [byStatus, byPage, byScreen];
+    wanted = [expected, expected, byQuestion];
+    return said.every((one, at) => sorted(one) === sorted(wanted[at] ?? {}));
   };
-  await waitUntil(isSaid, 'status and page to agree').catch(() => expect(said).toEqual([expected, expected]));
+  await waitUntil(isSaid, 'status and page to agree').catch(() => expect(said).toEqual(wanted));
 }
 
 const sorted = (all: Readonly<Record<string, string>>) => JSON.stringify(Object.entries(all).sort());

@@ -30,13 +30,20 @@ export interface Task extends OfBridge {
   } | null;
   /** Whom it waits for; null where it is not pending. Times are ISO 8601. */
   readonly waiting: {
-    readonly agents: readonly { readonly name: string; readonly state: string }[];
+    readonly agents: readonly Waited[];
     readonly waking_by: string | null;
     readonly standby: { readonly name: string; readonly at: string } | null;
   } | null;
   readonly place: number | null;
   readonly about_ms: number | null;
   readonly tokens_per_s: number | null;
+}
+
+/** An agent that a task waits for; `there`: it is about to take it. */
+export interface Waited {
+  readonly name: string;
+  readonly state: 'there' | 'busy' | 'no-model-server' | 'away';
+  readonly seen_at: string | null;
 }
 
 export interface Agent extends OfBridge {

@@ -1,5 +1,5 @@
 import { element, fill } from './element.js';
-import type { Task } from './gateway.js';
+import type { Task, Waited } from './gateway.js';
 import { cell, onBridge, shortCell, table, type View } from './view.js';
 import { duration, say, type Word } from './words.js';
 
@@ -61,14 +61,28 @@ function phaseOf(phase: string | null): string | null {
   return word === undefined ? phase : say(word);
 }
 
-/** `waits for home-pc`, `pi is waking it`, and when a standby steps in. */
+/** `waits for home-pc (last seen 3 h ago)`, `pi is waking it`, and when a standby steps in. */
 function whoIsWaited(waiting: Task['waiting'], now: string): string[] {
   if (waiting === null) return [];
   const { agents, waking_by: waker, standby } = waiting;
   const leftMs = standby === null ? 0 : Math.max(0, Date.parse(standby.at) - Date.parse(now));
   return [
-    agents.length === 0 ? '' : `${say('waitsFor')} ${agents.map(({ name }) => name).join(', ')}`,
+    agents.length === 0 ? '' : `${say('waitsFor')} ${agents.map((agent) => named(agent, now)).join(', ')}`,
     waker === null ? '' : `${waker} ${say('wakes')}`,
     standby === null ? '' : `${standby.name} ${say('stepsIn')} ${duration(leftMs)}`,
   ];
+}
+
+/** `home-pc (busy)`; one that is there by its name alone. */
+function named({ name, state, seen_at: seen }: Waited, now: string): string {
+  const about = {
+    there: null,
+    busy: say('busy'),
+    'no-model-server': say('noServer'),
+    away:
+      seen === null
+        ? null
+        : `${say('lastSeen')} ${duration(Date.parse(now) - Date.parse(seen))} ${say('ago')}`,
+  }[state];
+  return about === null ? name : `${name} (${about})`;
 }
