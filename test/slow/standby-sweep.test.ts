@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { startBridgeFixture } from '../support/bridge-fixture.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { type NamedStep, namedSteps, startDying } from '../support/dying-cli.js';
 import { onCleanup } from '../support/on-cleanup.js';
@@ -14,9 +15,32 @@ const AFTER_MS = 1_000;
 /** Most of a life is waiting: for the time after which it answers, and for git. */
 const LANES = 5;
 
+/** A bridge, and how its standby reaches it. */
+interface Way {
+  readonly dir: string;
+  readonly repoPath: string;
+  readonly ownerEnv: Record<string, string>;
+  /** What the standby is given for `--repo`, and its environment. */
+  readonly repo: string;
+  readonly env: Record<string, string>;
+  readLog(): Promise<string>;
+}
+
+const WAYS: Readonly<Record<string, () => Promise<Way>>> = {
+  async 'by path'() {
+    const { dir, repoPath, env, readLog } = await startPlainBridge();
+    return { dir, repoPath, ownerEnv: env, repo: repoPath, env, readLog };
+  },
+  async 'over ssh'() {
+    const bridge = await startBridgeFixture({ principals: [{ name: 'standby', role: 'agent' }] });
+    const { dir, repoPath, ownerEnv, sshUrl, readLog } = bridge;
+    return { dir, repoPath, ownerEnv, repo: sshUrl, env: bridge.principal('standby').env, readLog };
+  },
+};
+
 /** A bridge and a model server, where one step after the other is tried. */
-async function openLane() {
-  const bridge = await startPlainBridge();
+async function openLane(open: () => Promise<Way>) {
+  const bridge = await open();
   const standIn = await startStandIn();
   onCleanup(() => standIn.close());
   /** When the model first heard of each question. */
@@ -38,7 +62,7 @@ async function openLane() {
     const model = ['--ollama-url', standIn.ollamaUrl, '--backend', 'ollama'];
     const state = ['--state-dir', join(bridge.dir, `state-${asked.length}`)];
     const as = ['--name', 'standby', '--after', `${AFTER_MS / 1000}s`, ...state];
-    const agent = await startDying(['agent', '--repo', bridge.repoPath, ...as, ...model], bridge, at);
+    const agent = await startDying(['agent', '--repo', bridge.repo, ...as, ...model], bridge, at);
     // Before its first line it may not know yet what to do with a signal.
     const isDone = async () => agent.isOver() || (agent.stderr() !== '' && (await isAnswered()));
     await waitUntil(isDone, 'an answer').catch((error) => {
@@ -50,8 +74,7 @@ async function openLane() {
   }
 
   async function ask(): Promise<void> {
-    const repo = { repoPath: bridge.repoPath, ownerEnv: bridge.env };
-    asked.push(await commitOnMain(repo, { path: 'task.txt', content: `${asked.length}+1` }));
+    asked.push(await commitOnMain(bridge, { path: 'task.txt', content: `${asked.length}+1` }));
   }
 
   /** Asks a task of a standby that dies at the step, and starts it again. */
@@ -78,23 +101,29 @@ async function openLane() {
   return { ask, live, dieAt };
 }
 
-test('a standby killed before any step answers when it is started again, once and not before its time', async () => {
-  const first = await openLane();
-  await first.ask();
-  const steps = namedSteps(await (await first.live(null)).agent.steps());
-  const left = stepsToTry(steps);
-  let [killed, answeredAfter] = [0, 0];
-  const work = async () => {
-    const lane = await openLane();
-    for (let at = left.shift(); at !== undefined; at = left.shift()) {
-      const { isKilled, wasAnswered } = await lane.dieAt(at);
-      if (isKilled) killed += 1;
-      if (!wasAnswered) answeredAfter += 1;
-    }
-  };
-  await Promise.all(Array.from({ length: LANES }, work));
-  console.log(`standby: killed at ${killed} of ${steps.length} steps, before the answer at ${answeredAfter}`);
-  // A run may lack a step that another one has, but not many.
-  expect(killed).toBeGreaterThan(steps.length * 0.8);
-  expect(answeredAfter).toBeGreaterThan(0);
-}, 1_800_000);
+test.each(Object.entries(WAYS))(
+  'a standby %s killed before any step answers when it is started again, once and not before its time',
+  async (name, open) => {
+    const first = await openLane(open);
+    await first.ask();
+    const steps = namedSteps(await (await first.live(null)).agent.steps());
+    const left = stepsToTry(steps);
+    let [killed, answeredAfter] = [0, 0];
+    const work = async () => {
+      const lane = await openLane(open);
+      for (let at = left.shift(); at !== undefined; at = left.shift()) {
+        const { isKilled, wasAnswered } = await lane.dieAt(at);
+        if (isKilled) killed += 1;
+        if (!wasAnswered) answeredAfter += 1;
+      }
+    };
+    await Promise.all(Array.from({ length: LANES }, work));
+    console.log(
+      `standby ${name}: killed at ${killed} of ${steps.length} steps, before the answer at ${answeredAfter}`,
+    );
+    // A run may lack a step that another one has, but not many.
+    expect(killed).toBeGreaterThan(steps.length * 0.8);
+    expect(answeredAfter).toBeGreaterThan(0);
+  },
+  1_800_000,
+);

@@ -93,6 +93,7 @@ export function namedSteps(steps: readonly string[]): NamedStep[] {
 }
 
 /**
+ * Paths, addresses and the port of an sshd are left open: the next run may have a bridge of its own.
  * A file in a repository is of the kind of its folder: objects and refs, and objects among themselves, are
  * written at the same time, in any order. A push is of the kind of what it moves: main, or claims alone.
  * Whether claims go with main depends on how slow the model was.
@@ -105,7 +106,7 @@ function sourceOf(step: string): string {
   return step
     .slice(0, 10_000)
     .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-    .replace(/(?<=^|[ =])\/\S*|@[0-9]+|[0-9a-f]{40}|[0-9a-f-]{36}/g, (part) => {
+    .replace(/(?<=^|[ ="])\/\S*|ssh:\S*|(?<=-p )[0-9]+|@[0-9]+|[0-9a-f]{40}|[0-9a-f-]{36}/g, (part) => {
       const folder = /\/(?:objects|refs\/[a-z]+\/[a-z]+)\//.exec(part);
       return folder === null ? '\\S*' : `\\S*${folder[0]}\\S*`;
     });
