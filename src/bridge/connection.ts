@@ -188,10 +188,14 @@ export function ownTerms(settings: BridgeSettings): BridgeTerms {
 
 /**
  * Opens the doorbell of the bridge: its reflog. A bridge behind neither a path nor ssh has none, and the
- * caller has to poll.
+ * caller has to poll. `alone`: not over the shared connection, which can rest then.
  */
-export function openDoorbell(connection: BridgeConnection, notifier: Ring): Doorbell {
+export function openDoorbell(
+  connection: BridgeConnection,
+  notifier: Ring,
+  options: { readonly alone?: boolean } = {},
+): Doorbell {
   if (connection.address.kind === 'local') return openLocalDoorbell(connection.address.url, notifier);
-  if (connection.ssh !== null) return openSshDoorbell(connection.ssh, notifier);
+  if (connection.ssh !== null) return openSshDoorbell(connection.ssh, notifier, options);
   return { connected: () => false, close: async () => {} };
 }

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { startTied, type TiedProgram } from '../process/start-tied.js';
-import { type SshConnection, sshWords } from './run-ssh.js';
+import { OWN_CONNECTION, type SshConnection, sshWords } from './run-ssh.js';
 import { watchPath } from './watch-path.js';
 
 /** The receiver of a doorbell's rings. A ring carries the id of `main`, where the doorbell knows it. */
@@ -77,9 +77,16 @@ const MAX_DELAY_MS = 60_000;
 /**
  * Rings at every line of `bridge-wait`. A line is one update of `main`, a task that was handed back, a new
  * agent, or other models of an agent. It also rings after each connect, because something may have been
- * missed meanwhile. It connects again by itself, with backoff and jitter.
+ * missed meanwhile. It connects again by itself, with backoff and jitter. `alone`: where there is to be a
+ * shared connection, it has one of its own beside that.
  */
-export function openSshDoorbell(connection: SshConnection, notifier: Ring): Doorbell {
+export function openSshDoorbell(
+  connection: SshConnection,
+  notifier: Ring,
+  { alone = false }: { readonly alone?: boolean } = {},
+): Doorbell {
+  const shared = alone ? undefined : connection.shared;
+  const options = alone && connection.shared !== undefined ? OWN_CONNECTION : [];
   const closing = new AbortController();
   let waiting: TiedProgram | null = null;
   let timer: NodeJS.Timeout | null = null;
@@ -97,14 +104,14 @@ export function openSshDoorbell(connection: SshConnection, notifier: Ring): Door
 
   async function connect(): Promise<void> {
     try {
-      await connection.shared?.ready(closing.signal);
+      await shared?.ready(closing.signal);
       closing.signal.throwIfAborted();
     } catch {
       // A fetch meets the same failure and reports it; here it is just one more failure.
       again();
       return;
     }
-    const mine = startTied(sshWords(connection, [], 'bridge-wait'), { env: connection.env });
+    const mine = startTied(sshWords(connection, options, 'bridge-wait'), { env: connection.env });
     waiting = mine;
     let rest = '';
     mine.child.stdout?.setEncoding('utf8').on('data', (text: string) => {

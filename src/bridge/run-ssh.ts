@@ -11,6 +11,8 @@ export interface SharedConnection {
    * socket. Throws BridgeError as classifyGitFailure does, where the server cannot be reached or refuses us.
    */
   ready(signal?: AbortSignal): Promise<void>;
+  /** Ends it and everything that uses it, until `ready` is called again. */
+  rest(): Promise<void>;
   /** Ends it and everything that uses it, and removes its folder. */
   close(): Promise<void>;
 }
@@ -35,7 +37,7 @@ export interface SshResult {
 const MAX_OUTPUT_BYTES = 65_536;
 
 /** ssh takes the first value that it sees, so these win over the options of a shared connection. */
-const OWN_CONNECTION = ['-o', 'ControlMaster=no', '-o', 'ControlPath=none'];
+export const OWN_CONNECTION = ['-o', 'ControlMaster=no', '-o', 'ControlPath=none'];
 
 /**
  * The options for a command that runs over the shared connection or not at all. Where that connection takes

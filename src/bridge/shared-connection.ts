@@ -115,6 +115,10 @@ export function openSharedConnection(
       });
       await untilAborted(starting, signal);
     },
+    async rest() {
+      await starting?.catch(() => {});
+      await master?.end();
+    },
     async close() {
       off = true;
       await master?.end();

@@ -1,23 +1,7 @@
 #!/usr/bin/env node
-import { hasPassword } from '../process/hide-passwords.js';
-import { Output } from './output.js';
-import { type ExitCode, printError } from './print-error.js';
-import { runCli } from './run-cli.js';
+import { saveMemory } from '../process/save-memory.js';
 
-// The one catch and the one exit of the program. Installed, it is started by bin/llm-bridge.js.
-async function main(): Promise<ExitCode> {
-  // Others on this machine can read our command line, and the title takes its place.
-  if (process.argv.some(hasPassword)) process.title = 'llm-bridge';
-  try {
-    return await runCli(process.argv.slice(2), { out: new Output(process.stdout), env: process.env });
-  } catch (error) {
-    return printError(error);
-  }
-}
-
-// Where stderr is broken, nobody can be told of it, and an agent goes on all the same.
-process.stderr.on('error', () => {});
-process.exitCode = await main();
-// An ssh that outlives its killed git holds our pipes, and a silent server could keep this process alive by
-// that, so it exits. On Windows text that was written to a pipe may still be on its way: that is waited for.
-process.stderr.write('', () => process.exit());
+// It waits for days on something small. This comes before all else is loaded.
+if (process.argv[2] === 'wake') saveMemory();
+const { runMain } = await import('./run-main.js');
+await runMain();

@@ -115,16 +115,6 @@ export const AGENT_OPTIONS = [
   ...SSH_OPTIONS,
 ] as const;
 
-export const WAKE_OPTIONS = [
-  OPTIONS.repo,
-  OPTIONS.mac,
-  OPTIONS.broadcast,
-  OPTIONS.wakePort,
-  OPTIONS.wakeCommand,
-  OPTIONS.logFormat,
-  ...SSH_OPTIONS,
-] as const;
-
 export const WATCH_OPTIONS = [OPTIONS.localRepo, worded(OPTIONS.asker, 'Who asks'), OPTIONS.settle] as const;
 
 export const INGEST_OPTIONS = [OPTIONS.localRepo, OPTIONS.json, OPTIONS.rebuild, OPTIONS.again] as const;

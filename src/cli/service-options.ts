@@ -2,14 +2,8 @@ import type { ServiceSetting } from '../admin/service/service-request.js';
 import { SERVICE_ROLES, type ServiceRole } from '../admin/service/service-spec.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { camelCase, helpOf, type Option, variableOf, worded } from './option.js';
-import {
-  AGENT_OPTIONS,
-  INGEST_OPTIONS,
-  OPTIONS,
-  SERVE_OPTIONS,
-  WAKE_OPTIONS,
-  WATCH_OPTIONS,
-} from './options.js';
+import { WAKE_OPTIONS } from './options/wake-options.js';
+import { AGENT_OPTIONS, INGEST_OPTIONS, OPTIONS, SERVE_OPTIONS, WATCH_OPTIONS } from './options.js';
 
 /** The options of the commands that can be services. */
 const ROLE_OPTIONS: Readonly<Record<ServiceRole, readonly Option[]>> = {

@@ -60,14 +60,14 @@ export async function runWake(options: WakeOptions): Promise<void> {
   let known = await readRef(view.repo, view.ref);
   let againMs: number | null = null;
   let isNews = true;
-  const doorbell = openDoorbell(view.connection, {
-    ring(tip?: string) {
-      // A ring without a tip is an agent that is new or has handed a task back: no news while no task is
-      // open. Nor is it news that the doorbell repeats its newest line whenever it has connected.
-      if (tip === undefined ? againMs !== null : tip !== known) isNews = true;
-      notifier.ring();
-    },
-  });
+  const ring = (tip?: string) => {
+    // A ring without a tip is an agent that is new or has handed a task back: no news while no task is open.
+    // Nor is it news that the doorbell repeats its newest line whenever it has connected.
+    if (tip === undefined ? againMs !== null : tip !== known) isNews = true;
+    notifier.ring();
+  };
+  // One ssh waits, in place of the two of a shared connection.
+  const doorbell = openDoorbell(view.connection, { ring }, { alone: true });
   try {
     log('info', `watching ${access.repo}`, { event: 'connected' });
     for (let isFirst = true; !signal.aborted; isFirst = false) {
@@ -81,7 +81,10 @@ export async function runWake(options: WakeOptions): Promise<void> {
         };
         // A task with a photo is fetched to see whom it waits for, and the server may be gone by then.
         againMs = await outlast(() => view.mended(lookAgain, signal), outlasting);
-        if (againMs === null) await giveBackMemory(IDLE_HEAP_BYTES);
+        if (againMs === null) {
+          await view.connection.ssh?.shared?.rest();
+          await giveBackMemory(IDLE_HEAP_BYTES);
+        }
       }
       const hearing = doorbell.connected();
       const maxMs =

@@ -2,8 +2,9 @@ import { pickBackendUrls, pickTokenFiles } from '../../agent/backends/given-back
 import { type CreateAgentOptions, createAgent } from '../../agent/create-agent.js';
 import { giveBackMemory } from '../../process/give-back-memory.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
-import { jsonLog, openAgentView, plainLog } from '../agent-view.js';
+import { openAgentView } from '../agent-view.js';
 import { defineCommand } from '../command.js';
+import { jsonLog, plainLog } from '../log-lines.js';
 import { accessesOf } from '../options/bridge-options.js';
 import { AGENT_OPTIONS } from '../options.js';
 import { EXIT } from '../print-error.js';

@@ -1,9 +1,9 @@
 import { runWake } from '../../admin/wake/run-wake.js';
 import { BridgeError } from '../../protocol/bridge-error.js';
-import { jsonLog, plainLog } from '../agent-view.js';
 import { defineCommand } from '../command.js';
+import { jsonLog, plainLog } from '../log-lines.js';
 import { accessOf } from '../options/bridge-options.js';
-import { WAKE_OPTIONS } from '../options.js';
+import { WAKE_OPTIONS } from '../options/wake-options.js';
 import { EXIT } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 

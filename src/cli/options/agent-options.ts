@@ -131,13 +131,6 @@ export const AGENT_ROWS = {
     value: z.string().min(1, 'is empty'),
     describe: "A line for the shell that is run then, like 'systemctl suspend'",
   }),
-  logFormat: option('log-format', {
-    kind: 'text',
-    choices: ['plain', 'json'],
-    value: z.enum(['plain', 'json']),
-    default: 'plain',
-    describe: 'json: a line of JSON for each thing that happens',
-  }),
 } as const;
 
 /** Rows for where each model server listens, made of the list of model servers. */

@@ -49,6 +49,13 @@ export const BRIDGE_ROWS = {
     describe: 'Who asks, where no key says it',
     byDefault: 'the login name',
   }),
+  logFormat: option('log-format', {
+    kind: 'text',
+    choices: ['plain', 'json'],
+    value: z.enum(['plain', 'json']),
+    default: 'plain',
+    describe: 'json: a line of JSON for each thing that happens',
+  }),
 } as const;
 
 /** The options of every command that may go over ssh. */

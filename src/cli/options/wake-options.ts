@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { parseMac, WAKE_BROADCAST, WAKE_PORT } from '../../admin/wake/magic-packet.js';
 import { numberValue, option } from '../option.js';
+import { BRIDGE_ROWS, SSH_OPTIONS } from './bridge-options.js';
 
 /** Rows of OPTIONS: how a PC is woken. */
 export const WAKE_ROWS = {
@@ -28,3 +29,16 @@ export const WAKE_ROWS = {
     describe: 'A line for the shell that wakes the PC, instead of the packet or after it',
   }),
 } as const;
+
+/**
+ * The options of `wake`, by themselves: it waits on small machines, and the whole table is half a megabyte.
+ */
+export const WAKE_OPTIONS = [
+  BRIDGE_ROWS.repo,
+  WAKE_ROWS.mac,
+  WAKE_ROWS.broadcast,
+  WAKE_ROWS.wakePort,
+  WAKE_ROWS.wakeCommand,
+  BRIDGE_ROWS.logFormat,
+  ...SSH_OPTIONS,
+] as const;

@@ -260,14 +260,14 @@ test('no command but the writers touches standard output and standard error, and
     return files.filter((_name, at) => pattern.test(texts[at] ?? '')).sort();
   };
 
-  // main.ts hands it to the writer.
-  expect(await users(/process\.stdout|\bstdout\b.*process|console\./)).toEqual(['main.ts', 'output.ts']);
-  // Of these the views, the chat and print-error.ts clean what they write. The others say words of their own,
+  // run-main.ts hands it to the writer.
+  expect(await users(/process\.stdout|\bstdout\b.*process|console\./)).toEqual(['output.ts', 'run-main.ts']);
+  // Of these the log, the chat and print-error.ts clean what they write. The others say words of their own,
   // or what this program said as another user.
   expect(await users(/process\.stderr\.write\(/)).toEqual([
-    ...['agent-view.ts', 'chat/chat-commands.ts'],
-    ...['commands/join.ts', 'main.ts', 'print-error.ts', 'run-here-as.ts', 'task-fields.ts'],
+    ...['chat/chat-commands.ts', 'commands/join.ts', 'log-lines.ts', 'print-error.ts'],
+    ...['run-here-as.ts', 'run-main.ts', 'task-fields.ts'],
   ]);
   // stop-signal.ts: the second Ctrl-C ends it at once.
-  expect(await users(/process\.exit\(/)).toEqual(['main.ts', 'stop-signal.ts']);
+  expect(await users(/process\.exit\(/)).toEqual(['run-main.ts', 'stop-signal.ts']);
 });

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { jsonLog, plainLog } from '../../../src/cli/agent-view.js';
+import { jsonLog, plainLog } from '../../../src/cli/log-lines.js';
 
 /** What others said: C1, DEL, bidi, a line separator, half a character, and an address with a password. */
 const SAID = 'a\u009b31mb\u007fc\u202ed\u2028e\ud800 https://me:s3cret@host/b.git';
