@@ -54,12 +54,11 @@ export function needOf(
   const { who, nowMs } = context;
   const attendance = attendanceOf(who, context);
   // Between two tasks of one who answers them nobody works, however long the second has waited.
+  const answeredMs = lastAnswers(rows);
   const silentMs = ({ asked_at, waiting }: TaskRow) => {
-    const isAble = (agent: string | null) =>
-      agent !== null && (waiting === null || waiting.agents.some(({ name }) => name === agent));
-    const answered = rows.filter(({ agent, answered_at }) => answered_at !== null && isAble(agent));
-    const lastMs = answered.map((one) => Date.parse(one.answered_at ?? ''));
-    return nowMs - lastMs.reduce((last, atMs) => Math.max(last, atMs), Date.parse(asked_at));
+    const able = waiting?.agents.map(({ name }) => name) ?? answeredMs.keys();
+    const lastMs = [...able].map((name) => answeredMs.get(name) ?? 0);
+    return nowMs - Math.max(Date.parse(asked_at), ...lastMs);
   };
   // A task that only a standby can answer is no reason to wake a PC.
   const isForStandby = ({ waiting }: TaskRow) => waiting?.agents.length === 0 && waiting.standby !== null;
@@ -74,9 +73,22 @@ export function needOf(
     // there, nobody is woken.
     return attendance.state === 'present' && who.running.size === 0 && silentMs(row) >= SILENT_MS;
   };
+  // Not a whole SILENT_MS after each look: a look for another reason would put it off.
+  const leftMs = SILENT_MS - Math.max(...waiting.map(silentMs));
+  const changesInMs = leftMs > 0 ? leftMs : SILENT_MS;
   const row = waiting.find(isLeft);
-  if (row === undefined) return { unattended: null, pending, changesInMs: SILENT_MS };
+  if (row === undefined) return { unattended: null, pending, changesInMs };
   const known = who.agents.filter((one) => !isStandby(one)).map(({ agent }) => agent);
   const agents = row.waits_for?.agents.map(({ name }) => name) ?? known;
-  return { unattended: { task: row.task, agents }, pending, changesInMs: SILENT_MS };
+  return { unattended: { task: row.task, agents }, pending, changesInMs };
+}
+
+/** When each agent has answered last, in milliseconds since the epoch. */
+function lastAnswers(rows: readonly TaskRow[]): ReadonlyMap<string, number> {
+  const last = new Map<string, number>();
+  for (const { agent, answered_at } of rows) {
+    if (agent === null || answered_at === null) continue;
+    last.set(agent, Math.max(last.get(agent) ?? 0, Date.parse(answered_at)));
+  }
+  return last;
 }
