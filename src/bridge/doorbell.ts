@@ -111,7 +111,11 @@ export function openSshDoorbell(
       again();
       return;
     }
-    const mine = startTied(sshWords(connection, options, 'bridge-wait'), { env: connection.env });
+    const mine = startTied(sshWords(connection, options, 'bridge-wait'), {
+      env: connection.env,
+      // While the shared connection rests, nobody else would remove it where this process is killed.
+      leftOver: alone ? connection.shared?.folder : undefined,
+    });
     waiting = mine;
     let rest = '';
     mine.child.stdout?.setEncoding('utf8').on('data', (text: string) => {

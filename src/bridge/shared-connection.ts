@@ -100,6 +100,7 @@ export function openSharedConnection(
   }
 
   return {
+    folder: location.folder,
     async ready(signal) {
       signal?.throwIfAborted();
       if (off) return;

@@ -27,11 +27,12 @@ export async function treeOf(root: number): Promise<number[]> {
 /** Those that are no sshd. */
 export async function withoutSshd(pids: readonly number[]): Promise<number[]> {
   const kept: number[] = [];
-  for (const pid of pids) if (!(await nameOf(pid)).startsWith('sshd')) kept.push(pid);
+  for (const pid of pids) if (!(await programOf(pid)).startsWith('sshd')) kept.push(pid);
   return kept;
 }
 
-async function nameOf(pid: number): Promise<string> {
+/** The name of the program of a process; empty where it has ended. */
+export async function programOf(pid: number): Promise<string> {
   const file = await readlink(`/proc/${pid}/exe`).catch(() => '');
   return file.split('/').at(-1) ?? '';
 }
@@ -52,7 +53,7 @@ export async function usageOf(pids: readonly number[]): Promise<Usage> {
     cpuSeconds.set(pid, times.reduce((sum, field) => sum + Number(field), 0) / TICKS_PER_SECOND);
     const rss = Number(/^VmRSS:\s+([0-9]+) kB$/m.exec(status)?.[1] ?? 0);
     kilobytes += rss;
-    names.push(`${await nameOf(pid)} ${(rss / 1000).toFixed(1)}`);
+    names.push(`${await programOf(pid)} ${(rss / 1000).toFixed(1)}`);
   }
   return { cpuSeconds, megabytes: kilobytes / 1000, names: names.join(', ') };
 }

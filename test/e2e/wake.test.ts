@@ -1,12 +1,12 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { access, appendFile, readFile } from 'node:fs/promises';
+import { access, appendFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import type { BridgeStatus } from '../../src/admin/bridge-status.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { isFetch, readGitStarts } from '../bench/git-trace.js';
-import { megabytesOnce, treeOf, usageOf } from '../bench/process-usage.js';
+import { megabytesOnce, programOf, treeOf, usageOf } from '../bench/process-usage.js';
 import { startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { type RunningCli, startCli } from '../support/cli.js';
@@ -135,6 +135,29 @@ test('while nothing waits it fetches nothing, though the doorbell rings, and hol
   await waitUntil(isAnswered(task), 'the answer of the PC that was woken');
   await stop(pc);
   await stop(pi);
+});
+
+test('one that is killed while it only listens leaves no ssh and no folder', async () => {
+  const tmp = join(bridge.dir, 't');
+  await mkdir(tmp);
+  const pi = await wake([], { TMPDIR: tmp, XDG_RUNTIME_DIR: '' });
+  await pi.waitFor('stderr', /watching ssh:/);
+  const names = async () =>
+    (await Promise.all((await treeOf(pi.pid)).map(programOf))).filter((one) => one === 'ssh');
+  await waitUntil(async () => (await names()).length === 1, 'the one ssh that waits');
+  // That of the socket, while the shared connection rests; the clone is another.
+  const empty = async () => {
+    const folders = (await readdir(tmp)).map((name) => join(tmp, name));
+    const sizes = await Promise.all(folders.map(async (folder) => (await readdir(folder)).length));
+    return folders.filter((_folder, at) => sizes[at] === 0);
+  };
+  await waitUntil(async () => (await empty()).length === 1, 'the folder of the socket');
+  const [, ...helpers] = await treeOf(pi.pid);
+  pi.signal('SIGKILL');
+  await pi.exited;
+  const isGone = async (pid: number) => (await programOf(pid)) === '';
+  await waitUntil(async () => (await Promise.all(helpers.map(isGone))).every(Boolean), 'the end of its ssh');
+  expect(await empty()).toEqual([]);
 });
 
 test('one that is killed while it wakes starts again where it was, and leaves nothing that counts', async () => {
