@@ -77,7 +77,7 @@ function whoIsWaited(waiting: Task['waiting'], now: string): string[] {
 function named({ name, state, seen_at: seen }: Waited, now: string): string {
   const about = {
     there: null,
-    busy: say('busy'),
+    busy: say('isBusy'),
     'no-model-server': say('noServer'),
     away:
       seen === null

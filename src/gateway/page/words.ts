@@ -34,7 +34,7 @@ const WORDS = {
   waitsForServer: ['waits for its model server', 'ждёт сервер моделей'],
   loading: ['loading', 'загружает'],
   generating: ['generating', 'генерирует'],
-  busy: ['busy', 'занят'],
+  isBusy: ['busy', 'занят'],
   noServer: ['reaches no model server', 'сервер моделей недоступен'],
   lastSeen: ['last seen', 'был на связи'],
   ago: ['ago', 'назад'],
