@@ -104,7 +104,7 @@ async function converse(
   const behaviour = behave(request);
   const { model, only, known } = findModel(wire, scene, request);
   if (model !== undefined && !canChat(model)) {
-    return sendPlain(response, plainJson(400, { error: `"${request.model}" does not support chat` }));
+    return sendPlain(response, wire.refuse({ kind: 'cannot-chat' }, request));
   }
   // A model named by the behaviour counts as loaded and answers, whatever model was asked for.
   const isKnown = behaviour.model !== undefined || model !== undefined;

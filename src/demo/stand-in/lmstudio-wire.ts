@@ -40,6 +40,8 @@ export const lmstudioServer: ServerWords = {
         });
       case 'no-images':
         return plainJson(400, { error: 'Model does not support images. Please use a model that does.' });
+      case 'cannot-chat':
+        return plainJson(400, { error: `"${request.model}" does not support chat` });
       case 'busy':
         return { ...plainJson(503, { error: { message: 'Loading model', code: 503 } }), ...refusal };
       case 'crashed':

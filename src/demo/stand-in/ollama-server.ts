@@ -22,7 +22,7 @@ export const ollamaServer: ServerWords = {
         modified_at: new Date(startedAtMs).toISOString(),
         size: 1,
         digest: `digest of ${model.name}`,
-        ...(isOld ? {} : { capabilities: capabilitiesOf(model) }),
+        ...(isOld ? {} : listedOf(model)),
       })),
     }),
   refuse(refusal, request): Plain {
@@ -33,6 +33,8 @@ export const ollamaServer: ServerWords = {
         return plainJson(400, { error: 'the input length exceeds the context length' });
       case 'no-images':
         return ofEngine(500, { code: 500, message: NO_IMAGES, type: 'server_error' });
+      case 'cannot-chat':
+        return plainJson(400, { error: `"${request.model}" does not support chat` });
       case 'busy': {
         const error = 'server busy, please try again.  maximum pending requests exceeded';
         return { ...plainJson(503, { error }), ...refusal };
@@ -88,6 +90,15 @@ export function listLoaded(models: StandInModels, isOld: boolean): Plain {
     return [{ name, model: name, ...(isOld ? {} : { context_length: context }) }];
   });
   return plainJson(200, { models: loaded });
+}
+
+/** What the list says of a model, which is not read as `/api/show` reads it. */
+function listedOf(model: StandInModel): object {
+  if (model.isMadeHere) return { details: {}, capabilities: ['completion'] };
+  return {
+    details: { context_length: model.contextLength ?? DEFAULT_CONTEXT_LENGTH },
+    capabilities: capabilitiesOf(model),
+  };
 }
 
 function remoteOf({ name, remoteHost }: StandInModel): { remote_host?: string; remote_model?: string } {

@@ -1,5 +1,6 @@
 import type { ChatDialect } from './chat-completions-wire.js';
 import {
+  canChat,
   capabilitiesOf,
   DEFAULT_CONTEXT_LENGTH,
   DEFAULT_LOADED_CONTEXT,
@@ -48,6 +49,7 @@ export const openaiServer: ServerWords = {
         meta: {
           ...(isOld ? {} : { n_ctx: contextOf(models, model.name) }),
           n_ctx_train: model.contextLength ?? DEFAULT_CONTEXT_LENGTH,
+          vocab_type: canChat(model) ? 1 : 3,
         },
       })),
     }),
@@ -59,6 +61,12 @@ export const openaiServer: ServerWords = {
         return openaiServer.overflow(15_857, DEFAULT_LOADED_CONTEXT);
       case 'no-images':
         return refused(500, 'server_error', NO_IMAGES);
+      case 'cannot-chat':
+        return refused(
+          500,
+          'server_error',
+          'the current context does not support logits computation. skipping',
+        );
       case 'busy':
         return { ...refused(503, 'unavailable_error', 'Loading model'), ...refusal };
       case 'crashed':

@@ -10,6 +10,10 @@ export interface StandInModel {
   readonly capabilities?: readonly string[];
   /** Where it really runs: a cloud model of Ollama has this. */
   readonly remoteHost?: string;
+  /**
+   * Whether `ollama create` made it of an encoder's weights: the list says that it completes, and no context.
+   */
+  readonly isMadeHere?: boolean;
   /** The longest context it takes, in tokens. Default: DEFAULT_CONTEXT_LENGTH. */
   readonly contextLength?: number;
   /** The context that it is loaded with at the start, in tokens. Default: it is not loaded. */

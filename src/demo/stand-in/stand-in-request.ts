@@ -76,6 +76,7 @@ export type Refusal =
   | {
       readonly kind:
         | 'model-missing'
+        | 'cannot-chat'
         | 'no-model-loaded'
         | 'no-images'
         | 'context-overflow'

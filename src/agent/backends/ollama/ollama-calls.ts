@@ -8,12 +8,22 @@ const remote = { remote_host: z.string().nullish(), remote_model: z.string().nul
 
 const capabilities = z.array(z.string()).nullish().catch(undefined);
 
-/** `/api/tags`. Older versions do not say the capabilities. */
-const tagsSchema = z.object({
-  models: z
-    .array(z.object({ name: z.string(), digest: z.string().optional(), capabilities, ...remote }))
-    .nullable(),
+/** What it read of a model's file, for the list. */
+const details = z.object({ context_length: z.int().optional() }).nullish().catch(undefined);
+
+const listedModelSchema = z.object({
+  name: z.string(),
+  digest: z.string().optional(),
+  capabilities,
+  details,
+  ...remote,
 });
+
+/** A model as `/api/tags` has it. */
+export type Tagged = z.infer<typeof listedModelSchema>;
+
+/** `/api/tags`. Older versions do not say the capabilities. */
+const tagsSchema = z.object({ models: z.array(listedModelSchema).nullable() });
 
 /** `/api/show`. Versions before 0.6.4 do not say the capabilities. */
 const showSchema = z.object({

@@ -13,6 +13,7 @@ import {
   type Server,
   type Shown,
   show,
+  type Tagged,
 } from './ollama-calls.js';
 
 /** What has to be known of a model before it is asked. */
@@ -81,13 +82,14 @@ const NOTHING_KNOWN: ModelFacts = { longestContext: null, loaded: null };
 
 type Abilities = Pick<ListedModel, 'can' | 'canChat'>;
 
-/** What a model can do. Where the list does not say it, each model is looked up once. */
-async function lookUpAbilities(
-  server: Server,
-  model: { name: string; digest?: string | undefined; capabilities?: string[] | null | undefined },
-  memory: BackendMemory,
-): Promise<Abilities> {
-  if (model.capabilities?.length) return abilitiesOf(model);
+/**
+ * What a model can do. Where the list does not know it, each model is looked up once. For its list Ollama
+ * 0.33.0 reads a model's file up to the keys of the tokenizer, and `ollama create` may have put the
+ * architecture's name behind its other keys. Then the list has no context, and says that an embedder chats.
+ */
+async function lookUpAbilities(server: Server, model: Tagged, memory: BackendMemory): Promise<Abilities> {
+  const isReadWhole = model.details?.context_length !== undefined;
+  if (isReadWhole && model.capabilities?.length) return abilitiesOf(model);
   const key = model.digest ?? model.name;
   const known = memory.abilities.get(key);
   if (known !== undefined) return known;

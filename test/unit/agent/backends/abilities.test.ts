@@ -3,7 +3,7 @@ import { BackendMemory } from '../../../../src/agent/backends/backend-memory.js'
 import { lmstudioBackend } from '../../../../src/agent/backends/lmstudio/lmstudio-backend.js';
 import { readOffer } from '../../../../src/agent/backends/model-offer.js';
 import { ollamaBackend } from '../../../../src/agent/backends/ollama/ollama-backend.js';
-import { deadUrl, settingsFor, standInFor } from '../generate-fixture.js';
+import { answerTo, deadUrl, settingsFor, standInFor } from '../generate-fixture.js';
 
 const MODELS = [
   { name: 'llama3.2:latest', capabilities: ['completion', 'tools', 'thinking'], loadedContext: 4096 },
@@ -37,6 +37,18 @@ test('an Ollama that does not say it in its list is asked once for each model, w
   expect(shows()).toBe(MODELS.length);
   // It says no abilities there either: that a model chats is believed, and not claimed.
   expect(said(first)).toMatchObject({ 'llama3.2:latest': [] });
+});
+
+test('a model of which the list of Ollama has not read the context is asked about, and not taken to chat', async () => {
+  const made = { name: 'all-minilm:latest', capabilities: ['embedding'], isMadeHere: true };
+  const standIn = await standInFor({ models: { ollama: [made, ...MODELS] } });
+  const list = ollamaBackend(standIn.ollamaUrl).listModels(signal);
+  const shows = () => standIn.requests.filter(({ path }) => path === '/api/show').length;
+  expect((await list)[0]).toMatchObject({ name: 'all-minilm:latest', canChat: false, can: ['embed'] });
+  expect(shows()).toBe(1);
+  expect(await answerTo({ prompt: '2+2' }, settingsFor(standIn))).toMatchObject({
+    ...{ answer: '4', model: 'llama3.2:latest' },
+  });
 });
 
 test('what LM Studio says of a model is claimed, and nothing of one that says nothing', async () => {
