@@ -6,7 +6,7 @@ import { MAX_SEARCHED_CHARS } from './failure-rules.js';
 export interface ServerError {
   readonly code: Extract<
     AnswerErrorCode,
-    'context_overflow' | 'no_model' | 'model_not_found' | 'backend_error'
+    'context_overflow' | 'no_model' | 'model_not_found' | 'model_cannot_chat' | 'backend_error'
   >;
   /** Its own words, not cleaned and not bounded. */
   readonly text: string;
@@ -76,6 +76,9 @@ export function readServerError(body: string): ServerError {
   if (/no models? (?:is |are )?(?:currently )?(?:loaded|available)/i.test(message)) {
     return { code: 'no_model', text };
   }
+  // Ollama's server/routes.go, and llama.cpp's tools/server/server-context.cpp: the model makes embeddings.
+  if (/" does not support (?:chat|generate)$|does not support logits computation/.test(message))
+    return { code: 'model_cannot_chat', text };
   // LM Studio also gives the code model_not_found to a model that is there and could not be loaded.
   const couldNotLoad = /fail\w{0,8} to load|error loading|insufficient/i.test(message);
   const notFound =

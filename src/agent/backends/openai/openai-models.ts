@@ -19,10 +19,10 @@ const modelSchema = z.object({
   /** llama.cpp: other names of it. */
   aliases: z.array(z.string()).optional().catch(undefined),
   /**
-   * llama.cpp: the context of a request, and the context it was trained with. Null while a router has not
-   * loaded it.
+   * llama.cpp: the context of a request, the context it was trained with, and the kind of its tokens. Null
+   * while a router has not loaded it.
    */
-  meta: z.object({ n_ctx: count, n_ctx_train: count }).nullish().catch(undefined),
+  meta: z.object({ n_ctx: count, n_ctx_train: count, vocab_type: count }).nullish().catch(undefined),
   /** llama.cpp with several models. */
   status: z.object({ value: z.string() }).optional().catch(undefined),
   architecture: z
@@ -76,7 +76,7 @@ function describe(name: string, entry: Entry, isElsewhere: boolean): Omit<Openai
     status === undefined ? context !== null || isKobold || meta != null : status.value === 'loaded';
   return {
     name,
-    canChat: !isEmbeddingName(name),
+    canChat: !isEmbedder(name, entry),
     isCloud: isElsewhere || isCloudName(name),
     isLoaded,
     context,
@@ -85,10 +85,18 @@ function describe(name: string, entry: Entry, isElsewhere: boolean): Omit<Openai
   };
 }
 
+/** `LLAMA_VOCAB_TYPE_WPM` of llama.cpp: pieces of words, which only BERT and its kin have. */
+const WORD_PIECES = 3;
+
+/** Whether a model only makes embeddings. llama.cpp says of those too that they complete. */
+function isEmbedder(name: string, { owned_by, meta }: Entry): boolean {
+  return isEmbeddingName(name) || (owned_by === 'llamacpp' && meta?.vocab_type === WORD_PIECES);
+}
+
 /** What a model can do. Only llama.cpp says it. */
-function abilitiesOf(name: string, { owned_by, architecture }: Entry, isSeeing: boolean): Ability[] {
-  if (owned_by !== 'llamacpp' || isEmbeddingName(name)) return [];
-  const takesImages = architecture?.input_modalities.includes('image') ?? isSeeing;
+function abilitiesOf(name: string, entry: Entry, isSeeing: boolean): Ability[] {
+  if (entry.owned_by !== 'llamacpp' || isEmbedder(name, entry)) return [];
+  const takesImages = entry.architecture?.input_modalities.includes('image') ?? isSeeing;
   return takesImages ? ['chat', 'vision'] : ['chat'];
 }
 

@@ -31,6 +31,13 @@ test.each([
     '{"error":{"message":"Failed to load model \\"x\\". Error: file not found","code":"model_not_found"}}',
     'backend_error',
   ],
+  ['{"error":"\\"all-minilm\\" does not support chat"}', 'model_cannot_chat'],
+  ['{"error":"\\"all-minilm\\" does not support generate"}', 'model_cannot_chat'],
+  ['{"error":"registry.ollama.ai/library/gemma3:270m does not support tools"}', 'backend_error'],
+  [
+    '{"error":{"code":500,"message":"the current context does not support logits computation. skipping"}}',
+    'model_cannot_chat',
+  ],
   ['{"error":{"message":"the context of war exceeded my expectations"}}', 'backend_error'],
   ['404 page not found', 'backend_error'],
 ])('%s is %s', (body, code) => {

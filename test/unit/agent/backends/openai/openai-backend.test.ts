@@ -233,6 +233,27 @@ test('of several models of llama.cpp those in memory are told from the others, a
   expect((await answerAt(url, { model: 'nomic-embed-text' })).error?.code).toBe('model_cannot_chat');
 });
 
+test('llama.cpp: a model that only embeds is known by its tokens, else by what the server says to a question', async () => {
+  const standIn = await standInFor({ models: { openai: [{ name: 'bge', capabilities: ['embedding'] }] } });
+  expect(await openaiBackend(standIn.openaiUrl).listModels(signal)).toMatchObject([
+    { name: 'bge', canChat: false, can: [] },
+  ]);
+  expect(await ask(standIn, { model: 'bge' })).toMatchObject({ error: { code: 'model_cannot_chat' } });
+  expect(chatBodies(standIn)).toEqual([]);
+
+  const data = [{ id: 'bge-m3', owned_by: 'llamacpp', meta: { n_ctx: 8192, vocab_type: 4 } }];
+  const said = 'the current context does not support logits computation. skipping';
+  const { url } = await serverOf({
+    'GET /v1/models': { body: { data } },
+    'POST /v1/chat/completions': {
+      ...{ status: 500, body: { error: { code: 500, message: said, type: 'server_error' } } },
+    },
+  });
+  expect(await answerAt(url, { model: 'bge-m3' })).toMatchObject({
+    error: { code: 'model_cannot_chat', message: expect.stringContaining(said) },
+  });
+});
+
 test('llama.cpp: a prompt that does not fit is context_overflow with its own count', async () => {
   const models = { openai: [{ name: MODEL.openai, loadedContext: 4096, contextLength: 32_768 }] };
   for (const isOld of [false, true]) {
