@@ -91,8 +91,9 @@ export async function checkGeneration(settings: GenerateSettings, now: () => num
     { prompt: 'Reply with one word: ready', options: { temperature: 0 } },
     settings,
     new AbortController().signal,
-    () => {
-      firstMs ??= now();
+    ({ type }) => {
+      // Before it come signs that the server is there, while it may still load the model.
+      if (type === 'piece') firstMs ??= now();
     },
   );
   const took = (fromMs: number) => formatDuration(fromMs - startedMs);

@@ -1,8 +1,13 @@
 import { expect, test } from 'vitest';
-import { askForModels, judgeModels, judgeReach } from '../../../../src/admin/doctor/check-backend.js';
+import {
+  askForModels,
+  checkGeneration,
+  judgeModels,
+  judgeReach,
+} from '../../../../src/admin/doctor/check-backend.js';
 import { openBackends } from '../../../../src/agent/backends/backends.js';
 import type { StandInOptions } from '../../../../src/demo/stand-in/start-stand-in.js';
-import { standInFor } from '../../agent/generate-fixture.js';
+import { BACKENDS, settingsFor, standInFor } from '../../agent/generate-fixture.js';
 
 async function statesOf(name: 'ollama' | 'lmstudio', options: StandInOptions, token?: string) {
   const { ollamaUrl, lmstudioUrl } = await standInFor(options);
@@ -54,4 +59,19 @@ test('a server that wants a token is broken with what to do about it, and fine w
   });
   const [letIn] = judgeReach(await statesOf('lmstudio', { token: 'sk-lm-1' }, 'sk-lm-1'));
   expect(letIn).toMatchObject({ status: 'ok' });
+});
+
+test.each(BACKENDS)('of %s the first token counts, not that the server knows the model', async (name) => {
+  let nowMs = 0;
+  const standIn = await standInFor({
+    behave: () => {
+      nowMs = 4000;
+      return {};
+    },
+  });
+  const verdict = await checkGeneration(settingsFor(standIn, { order: [name] }), () => nowMs);
+  expect(verdict).toMatchObject({
+    status: 'ok',
+    text: expect.stringMatching(/answered within 4 s, the first token after 4 s$/),
+  });
 });
