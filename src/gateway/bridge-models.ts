@@ -96,10 +96,10 @@ export function requireModel(models: readonly BridgeModel[], name: unknown): Bri
 }
 
 /**
- * A model in the form of `/api/tags`. Nobody says its size or its layers here: the size is 0, and the digest,
- * which clients show and compare, is that of its name.
+ * A model in the form of `/api/tags`, which says what a model can do since Ollama 0.30. Nobody says its size
+ * or its layers here: the size is 0, and the digest, which clients show and compare, is that of its name.
  */
-export function tagOf({ name, saidMs }: BridgeModel): Record<string, unknown> {
+export function tagOf({ name, can, saidMs }: BridgeModel): Record<string, unknown> {
   return {
     name,
     model: name,
@@ -107,6 +107,7 @@ export function tagOf({ name, saidMs }: BridgeModel): Record<string, unknown> {
     size: 0,
     digest: createHash('sha256').update(`llm-bridge model ${name}`).digest('hex'),
     details: NO_DETAILS,
+    ...(can.length === 0 ? {} : { capabilities: capabilitiesOf(can) }),
   };
 }
 
@@ -121,12 +122,16 @@ const NO_DETAILS = {
 
 /** A model in memory in the form of `/api/ps`. */
 export function runningOf(model: BridgeModel, untilMs: number): Record<string, unknown> {
-  const { modified_at: _, ...tag } = tagOf(model);
+  const { modified_at: _, capabilities: __, ...tag } = tagOf(model);
   return { ...tag, expires_at: new Date(untilMs).toISOString(), size_vram: 0 };
 }
 
-/** The words of `/api/show` for what a model can do. */
+/** Ollama's words for what a model can do, where they are not ours. */
 const CAPABILITIES: Readonly<Record<string, string>> = { chat: 'completion', embed: 'embedding' };
+
+function capabilitiesOf(can: BridgeModel['can']): string[] {
+  return can.map((word) => CAPABILITIES[word] ?? word);
+}
 
 /** A model in the form of `/api/show`: what agents say of it, and the rest empty. */
 export function shownOf({ can, saidMs }: BridgeModel): Record<string, unknown> {
@@ -137,7 +142,7 @@ export function shownOf({ can, saidMs }: BridgeModel): Record<string, unknown> {
     template: '',
     details: NO_DETAILS,
     model_info: {},
-    capabilities: can.map((word) => CAPABILITIES[word] ?? word),
+    capabilities: capabilitiesOf(can),
     modified_at: new Date(saidMs).toISOString(),
   };
 }

@@ -267,13 +267,17 @@ describe('what agents have said of their models', () => {
   test('is listed by /api/tags and /api/ps', async () => {
     expect((await get('/api/tags')).json()).toMatchObject({
       models: [
-        { name: 'llama3.2:latest', digest: expect.stringMatching(/^[0-9a-f]{64}$/) },
+        {
+          ...{ name: 'llama3.2:latest', digest: expect.stringMatching(/^[0-9a-f]{64}$/) },
+          capabilities: ['completion', 'tools'],
+        },
         { model: 'all/minilm' },
       ],
     });
     expect((await get('/api/ps')).json()).toMatchObject({
       models: [{ name: 'llama3.2:latest', expires_at: '2026-11-28T00:00:00.000Z' }],
     });
+    expect((await get('/api/ps')).text).not.toContain('capabilities');
   });
 
   test('stands beside a version that clients take, and a word that we run', async () => {
