@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { BackendUrls } from '../../src/agent/backends/backends.js';
+import type { BridgeAccess } from '../../src/bridge/connection.js';
 import { type StandIn, type StandInOptions, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { type Gateway, type GatewayOptions, openGateway } from '../../src/gateway/serve.js';
 import { createAgent } from '../../src/index.js';
@@ -26,6 +27,8 @@ export interface GatewayFixtureOptions {
   readonly standIn?: StandInOptions;
   /** The model servers of the agent instead of the stand-in. */
   readonly servers?: BackendUrls;
+  /** How they reach another bridge. Default: both reach the plain one by its path. */
+  readonly over?: { readonly gateway: BridgeAccess; readonly agent: BridgeAccess };
 }
 
 /** Starts them; the agent too, unless the test does so itself. */
@@ -36,9 +39,11 @@ export async function startGatewayFixture(
   const standIn = await startStandIn(options.standIn);
   onCleanup(() => standIn.close());
   const said: string[] = [];
+  const beside: BridgeAccess = { repo: bridge.repoPath, env: bridge.env };
+  const { over = { gateway: beside, agent: beside } } = options;
   const open = () =>
     openGateway({
-      bridges: [{ name: 'bridge', access: { repo: bridge.repoPath, env: bridge.env } }],
+      bridges: [{ name: 'bridge', access: over.gateway }],
       listen: { host: '127.0.0.1', port: 0 },
       waitMs: 120_000,
       lingerMs: 60_000,
@@ -60,8 +65,7 @@ export async function startGatewayFixture(
     startAgent() {
       const stop = new AbortController();
       const running = createAgent({
-        repo: bridge.repoPath,
-        env: bridge.env,
+        ...over.agent,
         name: 'home-pc',
         stateDir: join(bridge.dir, 'state'),
         ...(options.servers ?? { ollamaUrl: standIn.ollamaUrl, lmstudioUrl: standIn.lmstudioUrl }),

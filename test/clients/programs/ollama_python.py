@@ -4,12 +4,13 @@ import os
 from ollama import Client
 
 client = Client(host=os.environ["GATEWAY"])
+model, embedder = os.environ["MODEL"], os.environ["EMBEDDER"]
 messages = [{"role": "user", "content": "What is 2+2?"}]
-text = client.chat(model="llama3.2", messages=messages).message.content
-stream = client.chat(model="llama3.2", messages=messages, stream=True)
-streamed = "".join(piece.message.content or "" for piece in stream)
-vectors = client.embed(model="all-minilm", input=["a", "b"]).embeddings
-names = [model.model for model in client.list().models]
-client.show("llama3.2")
+asked = {"model": model, "messages": messages, "options": {"num_predict": 16}}
+text = client.chat(**asked).message.content
+streamed = "".join(piece.message.content or "" for piece in client.chat(**asked, stream=True))
+vectors = client.embed(model=embedder, input=["a", "b"]).embeddings if embedder else []
+names = [listed.model for listed in client.list().models]
+client.show(model)
 client.ps()
 print(json.dumps({"text": text, "streamed": streamed, "vectors": len(vectors), "models": names}))
