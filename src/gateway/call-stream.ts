@@ -8,6 +8,7 @@ import type { GivenCall } from './given-call.js';
 import type { CallEvent, LiveCall } from './live-call.js';
 import { madeEvents } from './made-events.js';
 import { dataIn, isNdjson, polishEvent } from './polish.js';
+import { ResponsePlaces } from './response-places.js';
 import { brokeOff, clientLeft, noResponse, startedAgain, stillWaiting } from './task-errors.js';
 import { answerHeaders, giveWhole } from './whole-answer.js';
 
@@ -25,6 +26,7 @@ export class StreamOfCall {
   readonly #isNdjson: boolean;
   readonly #encoder = new TextEncoder();
   #next: Promise<IteratorResult<CallEvent>>;
+  readonly #places = new ResponsePlaces();
   #hasSaid = false;
   #lastEvent = '';
 
@@ -139,7 +141,13 @@ export class StreamOfCall {
   }
 
   #write(out: Out, event: string): boolean {
-    const polished = polishEvent(this.#call, this.#live.task, event);
+    const { path } = this.#call;
+    const isOfResponse = path === '/v1/responses';
+    const polished = polishEvent(
+      this.#call,
+      this.#live.task,
+      isOfResponse ? this.#places.fillEvent(event) : event,
+    );
     if (polished === null) return false;
     this.#hasSaid = true;
     this.#lastEvent = polished;

@@ -48,10 +48,13 @@ function withResponseId(event: string, task: string): string {
   if (!event.includes('"response"')) return event;
   const value = dataIn(event);
   if (!isJsonObject(value) || !isJsonObject(value.response)) return event;
-  const data = JSON.stringify({ ...value, response: { ...value.response, id: responseId(task) } });
-  // The other lines of the block stay: its name, an id.
+  return withData(event, { ...value, response: { ...value.response, id: responseId(task) } });
+}
+
+/** A server-sent event with other data. The other lines of the block stay: its name, an id. */
+export function withData(event: string, value: JsonObject): string {
   const lines = event.split(/\r\n|\r|\n/).filter((line) => !line.startsWith('data:'));
-  return [...lines, `data: ${data}`].join('\n');
+  return [...lines, `data: ${JSON.stringify(value)}`].join('\n');
 }
 
 /** The JSON of a server-sent event; undefined where it has none. */

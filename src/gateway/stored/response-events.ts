@@ -2,6 +2,7 @@ import { isJsonObject, type JsonObject } from '../../protocol/json-object.js';
 import type { CallEvent } from '../live-call.js';
 import { madeEvents } from '../made-events.js';
 import { dataIn } from '../polish.js';
+import { ResponsePlaces } from '../response-places.js';
 import { responseObject } from './response-object.js';
 import type { StoredTask } from './stored-tasks.js';
 
@@ -39,13 +40,15 @@ export async function* responseEvents(
   const queued = responseObject(stored, { status: 'queued' });
   yield* numbered({ type: 'response.created', response: queued });
   yield* numbered({ type: 'response.queued', response: queued });
+  const places = new ResponsePlaces();
   let hasSaid = false;
   let isOver = false;
   for await (const what of untilCancelled(events, cancelled)) {
     if ('event' in what) {
-      const event = ownEvent(stored, dataIn(what.event));
-      if (event === null) continue;
+      const own = ownEvent(stored, dataIn(what.event));
+      if (own === null) continue;
       hasSaid = true;
+      const event = places.fill(own);
       isOver = LAST.includes(event.type);
       yield* numbered(event);
       continue;

@@ -3,6 +3,7 @@ import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
 import type { GivenCall } from '../../../src/gateway/given-call.js';
 import type { CallEvent, LiveCall } from '../../../src/gateway/live-call.js';
+import { dataIn } from '../../../src/gateway/polish.js';
 import { writeAnswer } from '../../../src/gateway/write-answer.js';
 import type { Answer } from '../../../src/protocol/answer.js';
 
@@ -207,12 +208,28 @@ describe('streams', () => {
 
   test('each event of a response has the id of the task', async () => {
     const events = [
-      'event: response.created\ndata: {"type":"response.created","response":{"id":"resp_x","output":[]}}',
-      'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"4"}',
+      'event: response.created\ndata: {"type":"response.created","response":{"id":"resp_x","output":[]},"sequence_number":0}',
+      'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"4","sequence_number":1}',
     ];
     const { live } = liveCall(...events.map((event) => ({ event })), good({}));
     const text = await (await writeAnswer(live, given('/v1/responses', {}))).text();
     expect(text).toBe(`${events.map((event) => event.replace('resp_x', `resp_${TASK}`)).join('\n\n')}\n\n`);
+  });
+
+  test('the events of a response without numbers and places get them', async () => {
+    const said = [
+      { type: 'response.created', response: { id: 'resp_x', status: 'in_progress' } },
+      { type: 'response.output_item.added', item: { id: 'msg_1', type: 'message' } },
+      { type: 'response.output_text.delta', item_id: 'msg_1', delta: '4' },
+    ];
+    const { live } = liveCall(...said.map((value) => ({ event: data(value) })), good({}));
+    const text = await (await writeAnswer(live, given('/v1/responses', {}))).text();
+    const place = { output_index: 0 };
+    expect(text.trim().split('\n\n').map(dataIn)).toEqual([
+      { ...said[0], response: { id: `resp_${TASK}`, status: 'in_progress', output: [] }, sequence_number: 0 },
+      { ...said[1], ...place, sequence_number: 1 },
+      { ...said[2], ...place, content_index: 0, sequence_number: 2 },
+    ]);
   });
 
   test('the first event is given before the second one is there', async () => {
