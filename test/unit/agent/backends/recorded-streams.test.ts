@@ -12,7 +12,8 @@ import { onCleanup } from '../../../support/on-cleanup.js';
 import { standInFor } from '../generate-fixture.js';
 
 // What real servers sent, as it came (of /api/show a part), is in the folder `recorded`: Ollama, later than
-// 0.32.7, and llama.cpp's server, both of August 2026, with gemma-3-270m. The parsers read it, and the
+// 0.32.7, and llama.cpp's server, both of August 2026, with gemma-3-270m; and what is about a model that only
+// embeds, all-minilm, of Ollama 0.33.0-rc2 and llama.cpp's server of October. The parsers read it, and the
 // stand-in says nothing that they do not say.
 
 const FOLDER = fileURLToPath(new URL('./recorded/', import.meta.url));
@@ -151,6 +152,28 @@ test('Ollama: its list says the model and what it can do', async () => {
   ]);
 });
 
+test('Ollama: an embedder that it has made itself is told by what it shows, whatever its list says', async () => {
+  const url = await playing({
+    '/api/show': ['ollama.made-show.body'],
+    '/api/tags': ['ollama.made.body'],
+    '/api/ps': ['ollama.ps.body'],
+  });
+  expect(await ollamaBackend(url).listModels(signal)).toMatchObject([
+    { name: 'all-minilm:latest', canChat: false, can: ['embed'] },
+    { name: 'gemma3:270m', canChat: true, can: ['chat'] },
+    { name: 'tools:latest', canChat: true, can: ['chat', 'tools'] },
+  ]);
+});
+
+test('llama.cpp: an embedder is told by its tokens, and its refusal of a question is read', async () => {
+  const embedder = await playing({ '/v1/models': ['llama-server.embedder.body'] });
+  expect(await openaiBackend(embedder).listModels(signal)).toMatchObject([
+    { name: 'all-minilm', canChat: false },
+  ]);
+  const refusing = await llamaServer('llama-server.logits.body', 500);
+  await expect(ask(refusing, 'gemma-3-270m')).rejects.toMatchObject({ code: 'model_cannot_chat' });
+});
+
 /** The events or lines of a stream, as values. */
 function valuesOf(stream: string): unknown[] {
   const lines = stream.split('\n').map((line) => line.replace(/^data: /, '').trim());
@@ -197,11 +220,22 @@ test.each<[string, string, unknown, string, Behaviour]>([
     { refuse: { kind: 'busy' } },
   ],
   ['the list of Ollama', '/api/tags', undefined, 'ollama.tags.body', {}],
+  ['a list of Ollama with an embedder that it has made', '/api/tags', undefined, 'ollama.made.body', {}],
+  ['a list of llama.cpp with an embedder', '/openai/v1/models', undefined, 'llama-server.embedder.body', {}],
+  [
+    'a question to an embedder of llama.cpp',
+    '/openai/v1/chat/completions',
+    { ...CHAT, model: 'text' },
+    'llama-server.logits.body',
+    { refuse: { kind: 'cannot-chat' } },
+  ],
   ['what Ollama has in memory', '/api/ps', undefined, 'ollama.ps.body', {}],
   ['a stream of Ollama', '/api/chat', { ...CHAT, model: 'text' }, 'ollama.chat.ndjson', {}],
 ])('the stand-in invents nothing: %s', async (_what, path, body, file, behaviour) => {
   const text = [{ name: 'text', capabilities: ['completion'], loadedContext: 4096 }];
-  const standIn = await standInFor({ models: { ollama: text, openai: text }, behave: () => behaviour });
+  const made = [{ name: 'all-minilm:latest', capabilities: ['embedding'], isMadeHere: true }];
+  const ollama = file === 'ollama.made.body' ? made : text;
+  const standIn = await standInFor({ models: { ollama, openai: text }, behave: () => behaviour });
   const post = { method: 'POST', body: JSON.stringify(body) };
   const response = await fetch(`${standIn.ollamaUrl}${path}`, body === undefined ? {} : post);
   const said = valuesOf(await response.text());
