@@ -135,7 +135,8 @@ describe.each(BACKENDS.map(({ name }) => name))('a real %s', (name) => {
   });
 
   real('makes embeddings, or says that it does not', async (at, skip) => {
-    const { name: model } = await listed(at);
+    const models = await (await openReal(at)).listModels(signal);
+    const model = bestModel(models, 'embed')?.name ?? (await listed(at)).name;
     const url = name === 'ollama' ? `${at.url}/api/embed` : `${at.url}/embeddings`;
     const headers = {
       'content-type': 'application/json',
