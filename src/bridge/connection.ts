@@ -132,28 +132,26 @@ export async function closeConnection(connection: BridgeConnection): Promise<voi
  */
 export async function readTerms(connection: BridgeConnection, signal?: AbortSignal): Promise<BridgeTerms> {
   if (connection.address.kind === 'local') {
-    const { settings } = await openLocalBridge(connection.address.url, {
-      env: connection.env,
-      asOwner: true,
-    });
+    const { env, address } = connection;
+    const { settings } = await openLocalBridge(address.url, { env, asOwner: true });
     return ownTerms(settings);
   }
   const greeting = connection.ssh === null ? null : await sayHello(connection.ssh, signal);
+  const has = (feature: string, otherwise = false) => greeting?.hello.features.includes(feature) ?? otherwise;
   return {
     principal: greeting === null ? null : { name: greeting.hello.name, role: greeting.hello.role },
     taskTtlMs: parseDurationMs(greeting?.hello.task_ttl ?? '') ?? DEFAULT_TASK_TTL_MS,
     maxTaskBytes: greeting?.hello.max_task_bytes ?? DEFAULT_MAX_TASK_BYTES,
     maxAnswerBytes: greeting?.hello.max_answer_bytes ?? DEFAULT_MAX_ANSWER_BYTES,
     claimLeaseMs: leaseMs(greeting?.hello.claim_lease),
-    hasStreams: greeting?.hello.features.includes(STREAMS_FEATURE) ?? false,
-    hasSayAhead: greeting?.hello.features.includes(SAY_AHEAD_FEATURE) ?? false,
-    hasPushAhead: greeting?.hello.features.includes(PUSH_AHEAD_FEATURE) ?? false,
-    // Where no server says hello, no older hook refuses them either, and readers judge for themselves.
-    hasRequests: greeting?.hello.features.includes(REQUESTS_FEATURE) ?? true,
-    hasModels: greeting?.hello.features.includes(MODELS_FEATURE) ?? false,
-    // As with requests.
-    hasStandby: greeting?.hello.features.includes(STANDBY_FEATURE) ?? true,
-    hasWindow: greeting?.hello.features.includes(WINDOW_FEATURE) ?? false,
+    hasStreams: has(STREAMS_FEATURE),
+    hasSayAhead: has(SAY_AHEAD_FEATURE),
+    hasPushAhead: has(PUSH_AHEAD_FEATURE),
+    // Where no server says hello, no older hook refuses these two either, and readers judge for themselves.
+    hasRequests: has(REQUESTS_FEATURE, true),
+    hasStandby: has(STANDBY_FEATURE, true),
+    hasModels: has(MODELS_FEATURE),
+    hasWindow: has(WINDOW_FEATURE),
     isWritable: greeting?.hello.writable ?? true,
     serverNow: greeting?.serverNow ?? (() => Date.now()),
   };

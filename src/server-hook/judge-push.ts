@@ -33,7 +33,7 @@ import { readPrincipal } from './read-principal.js';
 /**
  * Every rule for a push of main, the cheap and general ones first. The first broken rule gives the refusal.
  */
-const RULES: readonly Rule[] = [
+export const RULES: readonly Rule[] = [
   sentCommitRule,
   chainRule,
   citedFileRule,

@@ -11,13 +11,13 @@ import * as z from 'zod';
 import { type BridgeSettings, parseBridgeSettings, readBridgeSettings } from '../bridge/bridge-settings.js';
 import { hookGitEnv } from '../git/git-env.js';
 import { openObjectReader } from '../git/object-reader.js';
-import { readHistory } from '../git/read-history.js';
 import { lockLog } from '../log/with-log.js';
 import { MAIN_REF } from '../protocol/names.js';
 import { PACK_COPY } from '../rules/pack-copy.js';
 import { answerStubs } from './answer-stubs.js';
 import { judgeAloud } from './judge-push.js';
 import { hookRepository } from './read-principal.js';
+import { rehearse } from './rehearse.js';
 import { takeIn } from './take-in.js';
 
 /**
@@ -85,17 +85,7 @@ void answerStubs(input(), (line) => writeSync(1, `${line}\n`), {
   },
 }).finally(() => setImmediate(end));
 
-if (isAhead) void warmUp();
-
-/**
- * Judges the last commit of main once more, for nothing: what a program does for the first time takes it
- * several times as long. A push waits for that otherwise.
- */
-async function warmUp(): Promise<void> {
-  const tip = (await readHistory(repo, { from: [MAIN_REF], maxCount: 2 })).map(({ id }) => id);
-  const stdin = `${tip.join(' ')} ${MAIN_REF}\n`;
-  await judgeAloud({ repo, stdin, env: process.env, nowMs: Date.now(), packCopy: null });
-}
+if (isAhead) void rehearse(repo, process.env);
 
 /** Does not use process.stdin, which loads the socket half of Node: three milliseconds. */
 async function* input(): AsyncGenerator<Buffer> {
