@@ -39,10 +39,15 @@ export async function findModelServer(
   }
   const standIn = await startStandIn();
   return {
-    description: `model: none; no ${backendTitles()} answered here, so a stand-in does, which speaks the wire format of ${STAND_IN_WIRE} and can only calculate`,
+    description: `model: none; no ${titlesAfterNo()} answered here, so a stand-in does, which speaks the wire format of ${STAND_IN_WIRE} and can only calculate`,
     agentArgs: standInArgs(standIn),
     close: () => standIn.close(),
   };
+}
+
+/** The titles of all backends behind a "no", which takes no article. */
+function titlesAfterNo(): string {
+  return backendTitles().replace(/\ban? (?=\S)/g, '');
 }
 
 /** Opens all backends, at the addresses that the environment names. */
