@@ -19,7 +19,9 @@ test('the demo takes the first model server that has a model', async () => {
 test('without one, a stand-in answers, and says so', async () => {
   const standIn = await standInFor({ models: { ollama: [] } });
   const found = await findModelServer(signal, {}, [ollamaBackend(standIn.ollamaUrl)]);
-  expect(found.description).toMatch(/^model: none; .* a stand-in does/);
+  expect(found.description).toMatch(
+    /^model: none; no Ollama, LM Studio or \/v1 server answered here, so a stand-in does/,
+  );
   const [, , option, url = ''] = found.agentArgs;
   expect(option).toBe('--ollama-url');
   expect(await ollamaBackend(url).listModels(signal)).toMatchObject([{ name: 'llama3.2:latest' }]);
