@@ -155,7 +155,10 @@ async function generateUnlessCancelled(agent: AgentContext, job: Job, equal: Equ
       signal: job.generating,
     };
     const generate = () =>
-      outlast(() => repair.run(() => runTask(context, asked)), lasting(agent, job.generating));
+      outlast(
+        () => repair.run(() => runTask(context, asked), job.generating),
+        lasting(agent, job.generating),
+      );
     try {
       return await untilAborted(generate(), job.cancelling);
     } catch (error) {
@@ -165,7 +168,7 @@ async function generateUnlessCancelled(agent: AgentContext, job: Job, equal: Equ
   const { cancel } = job;
   const latencyMs = performance.now() - job.startedAtMs;
   const answer = () => answerCancelled({ ...scope, latencyMs }, asked, cancel);
-  return outlast(() => repair.run(answer), lasting(agent, job.signal));
+  return outlast(() => repair.run(answer, job.signal), lasting(agent, job.signal));
 }
 
 function fieldsOf(answer: Answer): LogFields {

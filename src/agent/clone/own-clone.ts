@@ -66,10 +66,18 @@ export async function clearLeftLocks(gitDir: string, onWait?: () => void): Promi
   }
 }
 
+/**
+ * How often git has to find something wrong. It lists the objects before it reads the refs, so an object that
+ * comes in between, with its ref, is missing to it; the next time it is there.
+ */
+const MAX_LOOKS = 4;
+
 /** Whether git finds nothing wrong with a clone. Reads all of it: only for when something has failed. */
 export async function isSound(clone: Repository): Promise<boolean> {
   const args = ['fsck', '--full', '--no-dangling', '--no-progress', '--no-reflogs'];
-  return (await runGit(clone, args)).exitCode === 0;
+  for (let look = 1; look <= MAX_LOOKS; look += 1)
+    if ((await runGit(clone, args)).exitCode === 0) return true;
+  return false;
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Repository } from '../../git/run-git.js';
 import { BridgeError, type BridgeErrorCode } from '../../protocol/bridge-error.js';
 import type { AgentOptions } from '../agent-options.js';
 import type { AgentSession } from '../agent-session.js';
+import { ForbiddenHere } from '../generate/local-only.js';
 import type { QueueView } from '../queue/queue-view.js';
 import { keepFinished } from './finished-answers.js';
 import { type CloneReader, clearLeftLocks, isSound, replaceClone } from './own-clone.js';
@@ -36,6 +37,8 @@ export interface RepairContext {
 export class CloneRepair {
   readonly #context: RepairContext;
   #repairing: Promise<boolean> | null = null;
+  /** How many repairs have begun, and how many have ended. */
+  #turns = 0;
   /**
    * Whether the clone was examined since the last success: a long outage must not read all of it once a
    * minute.
@@ -48,23 +51,38 @@ export class CloneRepair {
     this.#context = context;
   }
 
-  /** Does a step; once more after a repair where it fails for a left-over lock or a damaged clone. */
-  async run<T>(step: () => Promise<T>): Promise<T> {
+  /**
+   * Does a step; once more after a repair where it fails for a left-over lock or a damaged clone, and again
+   * where a repair for another step went on meanwhile: that closes the reader, and may take the clone away.
+   * What a step fails with once `signal` aborts says nothing about the clone.
+   */
+  async run<T>(step: () => Promise<T>, signal = this.#context.options.signal): Promise<T> {
+    const before = this.#turns;
     try {
       return await this.#running(step);
     } catch (error) {
-      if (this.#context.options.signal.aborted) throw error;
+      if (signal.aborted || this.#context.options.signal.aborted) throw error;
       if (await this.#repairLocalBridge()) return await step();
       if (!mayBeTheClone(error)) throw error;
-      if (this.#isLookedAt && this.#repairing === null) throw error;
+      if (this.#repairing !== null || this.#turns !== before) {
+        await this.#repairing;
+        return await this.run(step, signal);
+      }
+      if (this.#isLookedAt) throw error;
       this.#isLookedAt = true;
-      // Two steps that fail at once share one repair.
-      this.#repairing ??= repairClone(this.#context).finally(() => {
-        this.#repairing = null;
-      });
-      if (!(await this.#repairing)) throw error;
+      if (!(await this.#repair())) throw error;
       return await this.#running(step);
     }
+  }
+
+  /** True where there was something to repair. */
+  #repair(): Promise<boolean> {
+    this.#turns += 1;
+    this.#repairing = repairClone(this.#context).finally(() => {
+      this.#turns += 1;
+      this.#repairing = null;
+    });
+    return this.#repairing;
   }
 
   async #running<T>(step: () => Promise<T>): Promise<T> {
@@ -87,6 +105,7 @@ export class CloneRepair {
 }
 
 function mayBeTheClone(error: unknown): boolean {
+  if (error instanceof ForbiddenHere) return false;
   if (!(error instanceof BridgeError)) return true;
   // A connection that broke may have broken at our end: a pack that cannot be read ends a push.
   return !NOT_THE_CLONE.has(error.code) && !error.code.startsWith('refused-');
