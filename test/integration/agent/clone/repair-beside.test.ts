@@ -11,7 +11,7 @@ import { cleanEnv } from '../../../support/clean-env.js';
 import { onCleanup } from '../../../support/on-cleanup.js';
 import { tempDir } from '../../../support/temp-dir.js';
 
-/** A clone with some objects, its reader and what repairs it. `renewals`: how often its reader was renewed. */
+/** A clone with some objects, its reader, and what repairs it; and how often that reader was renewed. */
 async function repairable() {
   const dir = await tempDir();
   const clone = await openClone(join(dir, 'clone.git'), { ...cleanEnv(dir), LC_ALL: 'C' });
