@@ -73,7 +73,6 @@ function fill(template: string, paths: HookPaths): string {
     .replaceAll('@PRE_RECEIVE@', () => shellQuote(PACKAGE_FILES.preReceive))
     .replaceAll('@POST_RECEIVE@', () => shellQuote(PACKAGE_FILES.postReceive))
     .replaceAll('@STANDBY@', () => shellQuote(PACKAGE_FILES.standby))
-    .replaceAll('@WINDOW@', () => shellQuote(PACKAGE_FILES.window))
     .replaceAll('@REPAIR@', () => shellQuote(PACKAGE_FILES.repair))
     .replaceAll('@PINNED_FETCH@', () =>
       pinned(['core', 'transfer', 'uploadpack', 'uploadpackfilter', 'pack']),

@@ -1,4 +1,4 @@
-import { access, chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -238,3 +238,12 @@ async function symlinkNode(file: string): Promise<void> {
   await rm(file, { force: true });
   await symlink(process.execPath, file);
 }
+
+test('the place of node, and that of a program, stands once in each stub, because it is written anew there', async () => {
+  const hooks = fileURLToPath(new URL('../../../hooks/', import.meta.url));
+  for (const name of await readdir(hooks)) {
+    const text = await readFile(join(hooks, name), 'utf8');
+    for (const word of ['node', 'hook'])
+      expect(text.match(new RegExp(`^ *${word}=@`, 'gm'))?.length ?? 0, `${word} in ${name}`).toBeLessThan(2);
+  }
+});
