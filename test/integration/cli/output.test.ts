@@ -265,7 +265,7 @@ test('no command but the writers touches standard output and standard error, and
   // Of these the log, the chat and print-error.ts clean what they write. The others say words of their own,
   // or what this program said as another user.
   expect(await users(/process\.stderr\.write\(/)).toEqual([
-    ...['chat/chat-commands.ts', 'commands/join.ts', 'log-lines.ts', 'print-error.ts'],
+    ...['ask-person.ts', 'chat/chat-commands.ts', 'commands/join.ts', 'log-lines.ts', 'print-error.ts'],
     ...['run-here-as.ts', 'run-main.ts', 'task-fields.ts'],
   ]);
   // stop-signal.ts: the second Ctrl-C ends it at once.
