@@ -85,7 +85,7 @@ export class CallSpreader {
   async #place<T>(asked: AskedCall, work: CallWork<T>): Promise<Placed<T>> {
     for (const bridge of this.#bridges.open())
       if (await bridge.calls.knows(asked)) return { bridge, done: await work.ask(bridge, asked) };
-    const candidates = await this.#look(modelOfRequest(asked));
+    const candidates = await this.#counted(await this.#look(modelOfRequest(asked)));
     const bridges = this.#inTurn(candidates);
     let refusal: unknown = null;
     for (const [at, bridge] of bridges.entries()) {
@@ -106,6 +106,16 @@ export class CallSpreader {
   /** The bridges for a call that names this model, the best first. Throws as `place` does. */
   async bridgesFor(model: string | undefined): Promise<ServedBridge[]> {
     return this.#inTurn(await this.#look(model));
+  }
+
+  /** Counts once more: while one bridge was looked at, other calls may have come to another. */
+  #counted(candidates: readonly Chosen[]): Promise<Chosen[]> {
+    return Promise.all(
+      candidates.map(async (one) => {
+        const open = await inTime(one.bridge.calls.openTasks(), WHO_MS).catch(() => null);
+        return { ...one, openTasks: open?.value ?? one.openTasks };
+      }),
+    );
   }
 
   /** Without an await: calls that come together see each other. */
