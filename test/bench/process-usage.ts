@@ -37,6 +37,11 @@ export async function programOf(pid: number): Promise<string> {
   return file.split('/').at(-1) ?? '';
 }
 
+/** The words a process was started with, a NUL behind each; empty where it has ended. */
+export function commandLineOf(pid: number): Promise<string> {
+  return readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+}
+
 /** Reads it from `/proc`; a process that has ended meanwhile counts nothing. */
 export async function usageOf(pids: readonly number[]): Promise<Usage> {
   const cpuSeconds = new Map<number, number>();

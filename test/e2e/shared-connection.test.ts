@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { errorText } from '../../src/protocol/bridge-error.js';
+import { commandLineOf } from '../bench/process-usage.js';
 import { chatsOf, gate, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { type RunningCli, runCli } from '../support/cli.js';
@@ -69,7 +70,7 @@ async function sshProcesses(): Promise<SshProcess[]> {
   const all = await Promise.all(
     pids.map(async (pid) => ({
       pid: Number(pid),
-      words: (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0'),
+      words: (await commandLineOf(Number(pid))).split('\0'),
     })),
   );
   return all.filter(({ words }) => words.some((word) => word.includes(bridge.sshd.knownHostsFile)));

@@ -6,7 +6,7 @@ import { beforeAll, expect, test } from 'vitest';
 import type { BridgeStatus } from '../../src/admin/bridge-status.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { isFetch, readGitStarts } from '../bench/git-trace.js';
-import { megabytesOnce, programOf, treeOf, usageOf } from '../bench/process-usage.js';
+import { commandLineOf, megabytesOnce, programOf, treeOf, usageOf } from '../bench/process-usage.js';
 import { startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { type RunningCli, startCli } from '../support/cli.js';
@@ -142,9 +142,12 @@ test('one that is killed while it only listens leaves no ssh and no folder', asy
   await mkdir(tmp);
   const pi = await wake([], { TMPDIR: tmp, XDG_RUNTIME_DIR: '' });
   await pi.waitFor('stderr', /watching ssh:/);
-  const names = async () =>
-    (await Promise.all((await treeOf(pi.pid)).map(programOf))).filter((one) => one === 'ssh');
-  await waitUntil(async () => (await names()).length === 1, 'the one ssh that waits');
+  // What asks ssh for its settings or logs in is gone by then, and so is the shared connection.
+  const onlyWaits = async () => {
+    const words = await Promise.all((await treeOf(pi.pid)).slice(1).map(commandLineOf));
+    return words.length > 0 && words.every((line) => line.includes('bridge-wait'));
+  };
+  await waitUntil(onlyWaits, 'the one ssh that waits');
   // That of the socket, while the shared connection rests; the clone is another.
   const empty = async () => {
     const folders = (await readdir(tmp)).map((name) => join(tmp, name));

@@ -1,8 +1,9 @@
-import { access, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
 import { readRepairs } from '../../../src/git/repairs-log.js';
+import { commandLineOf } from '../../bench/process-usage.js';
 import { runAgentOnceHere } from '../../support/bridge-agent.js';
 import { startBridgeFixture } from '../../support/bridge-fixture.js';
 import { runCliHere } from '../../support/cli-here.js';
@@ -157,9 +158,7 @@ describe.skipIf(process.platform !== 'linux')('locks of a killed git', () => {
 /** Whether the program that puts a bridge right is at it. */
 async function repairRuns(repoPath: string): Promise<boolean> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const commands = await Promise.all(
-    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
-  );
+  const commands = await Promise.all(pids.map((pid) => commandLineOf(Number(pid))));
   return commands.some(
     (text) => text.includes('repair.cjs') && text.includes(repoPath) && !text.startsWith('flock'),
   );

@@ -93,11 +93,11 @@ describe('a task that is no plain file is answered with an error, and nothing of
     test(what, async () => {
       const task = await make();
 
-      const { exitCode, questions } = await agent();
+      const { exitCode, questions, stderr } = await agent();
 
       expect({ exitCode, questions }).toEqual({ exitCode: 0, questions: [] });
       const error = await errorOf(task);
-      expect(error?.code).toBe('invalid_task');
+      expect(error?.code, stderr).toBe('invalid_task');
       expect(error?.message).toMatch(told);
     });
   }

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { sshOptionsFor } from '../../../src/demo/ssh-client.js';
 import { FEATURES, helloSchema } from '../../../src/protocol/hello.js';
+import { commandLineOf } from '../../bench/process-usage.js';
 import { startBridgeFixture } from '../../support/bridge-fixture.js';
 import { findShells, type Shell } from '../../support/find-shells.js';
 import { gitOk } from '../../support/git.js';
@@ -585,8 +586,6 @@ test.skipIf(process.platform !== 'linux')(
 /** The processes that wait at the doorbell of a bridge. */
 async function waiting(repoPath: string): Promise<string[]> {
   const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name));
-  const lines = await Promise.all(
-    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
-  );
+  const lines = await Promise.all(pids.map((pid) => commandLineOf(Number(pid))));
   return lines.filter((line) => line.startsWith('tail\0') && line.includes(`${repoPath}/logs/HEAD`));
 }
