@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './test/support/longest-first.js';
 import { summaryReporter } from './test/support/summary-reporter.js';
 
-const CLEAN_ENV = './test/support/clean-process-env.ts';
+const ANY = ['./test/support/clean-process-env.ts', './test/support/new-bare-bridge.ts'];
 const BUILT = ['./test/support/require-build.ts', './test/support/new-bridge.ts'];
 
 /** Real processes on a busy machine: these bounds are for what hangs, no test waits for them. */
@@ -46,20 +46,18 @@ export default defineConfig({
     reporters: ['default', summaryReporter()],
     projects: [
       ...(parts.length === 0
-        ? [project('suite', { globalSetup: [CLEAN_ENV, ...BUILT], ...PROCESS_TIMEOUTS }, PARTS.map(filesOf))]
+        ? [project('suite', { globalSetup: [...ANY, ...BUILT], ...PROCESS_TIMEOUTS }, PARTS.map(filesOf))]
         : parts.map((name) =>
-            project(
-              name,
-              { globalSetup: [CLEAN_ENV, ...(name === 'unit' ? [] : BUILT)], ...PROCESS_TIMEOUTS },
-              [filesOf(name)],
-            ),
+            project(name, { globalSetup: [...ANY, ...(name === 'unit' ? [] : BUILT)], ...PROCESS_TIMEOUTS }, [
+              filesOf(name),
+            ]),
           )),
       ...(slow
         ? [
             project(
               'slow',
               {
-                globalSetup: [CLEAN_ENV, ...BUILT],
+                globalSetup: [...ANY, ...BUILT],
                 testTimeout: 900_000,
                 hookTimeout: 60_000,
                 env: { TEST_LENGTH: 'full' },
@@ -72,18 +70,16 @@ export default defineConfig({
         ? [
             project(
               'clients',
-              { globalSetup: [CLEAN_ENV, ...BUILT], testTimeout: 600_000, hookTimeout: 60_000 },
+              { globalSetup: [...ANY, ...BUILT], testTimeout: 600_000, hookTimeout: 60_000 },
               [filesOf('clients')],
             ),
           ]
         : []),
       ...(real
         ? [
-            project(
-              'real',
-              { globalSetup: [CLEAN_ENV, ...BUILT], testTimeout: 300_000, hookTimeout: 60_000 },
-              [filesOf('real')],
-            ),
+            project('real', { globalSetup: [...ANY, ...BUILT], testTimeout: 300_000, hookTimeout: 60_000 }, [
+              filesOf('real'),
+            ]),
           ]
         : []),
     ],

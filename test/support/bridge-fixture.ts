@@ -72,7 +72,7 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
   const ownerEnv = cleanEnv(home);
   const repoPath = join(dir, 'bridge.git');
   const authorizedKeysFile = join(dir, 'authorized_keys');
-  await copyBridge(inject('newBridge'), repoPath);
+  copyBridge(inject('newBridge'), repoPath);
   await shareHookCode(repoPath);
 
   const startSshd = async (port?: number): Promise<LocalSshd> => {

@@ -35,7 +35,7 @@ export interface GatewayFixtureOptions {
 export async function startGatewayFixture(
   options: GatewayFixtureOptions & { readonly withAgent?: boolean } = {},
 ): Promise<GatewayFixture> {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here for all' });
   const standIn = await startStandIn(options.standIn);
   onCleanup(() => standIn.close());
   const said: string[] = [];

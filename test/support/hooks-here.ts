@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { hookGitEnv } from '../../src/git/git-env.js';
-import { answerStubs } from '../../src/server-hook/answer-stubs.js';
+import { answerStubs, type HookWork } from '../../src/server-hook/answer-stubs.js';
 import { judgeAloud } from '../../src/server-hook/judge-push.js';
 import { hookRepository } from '../../src/server-hook/read-principal.js';
 import { takeIn } from '../../src/server-hook/take-in.js';
@@ -17,8 +17,6 @@ const PROGRAM = fileURLToPath(new URL('../../dist/hooks/post-receive.cjs', impor
  * push otherwise starts node twice, which is most of what it costs. A stub without an answer starts its hook.
  */
 export function hooksHere(repoPath: string, env: NodeJS.ProcessEnv): Pick<GitOptions, 'env' | 'more'> {
-  // Of the hook, which has no descriptor of the pack's copy.
-  const hookEnv = { ...env, GIT_DIR: '.' };
   return {
     env: { ...env, LLM_BRIDGE_STANDBY: 'yes' },
     more: {
@@ -28,18 +26,26 @@ export function hooksHere(repoPath: string, env: NodeJS.ProcessEnv): Pick<GitOpt
         // A push that was killed hears no answer.
         answers.on('error', () => {}).resume();
         questions.on('error', () => {});
-        void answerStubs(questions, (line) => answers.write(`${line}\n`), {
-          judge: (quarantine, stdin) => {
-            const judged = { ...hookEnv, ...quarantine };
-            const repo = hookRepository(repoPath, hookGitEnv(judged));
-            return judgeAloud({ repo, stdin, env: judged, nowMs: Date.now(), packCopy: null });
-          },
-          takeIn: () => takeIn(repoPath, hookEnv, PROGRAM),
-        })
+        const say = (line: string) => void answers.write(`${line}\n`);
+        void answerStubs(questions, say, hookWork(repoPath, env))
           .catch(() => {})
           .finally(() => questions.resume());
         void once(child, 'exit').then(() => answers.end());
       },
     },
+  };
+}
+
+/** What the hooks of a bridge do, for a pusher with these variables. */
+export function hookWork(repoPath: string, env: NodeJS.ProcessEnv): HookWork {
+  // Of the hook, which has no descriptor of the pack's copy.
+  const hookEnv = { ...env, GIT_DIR: '.' };
+  return {
+    judge: (quarantine, stdin) => {
+      const judged = { ...hookEnv, ...quarantine };
+      const repo = hookRepository(repoPath, hookGitEnv(judged));
+      return judgeAloud({ repo, stdin, env: judged, nowMs: Date.now(), packCopy: null });
+    },
+    takeIn: () => takeIn(repoPath, hookEnv, PROGRAM),
   };
 }

@@ -1,5 +1,4 @@
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
-import { cp } from 'node:fs/promises';
+import { cpSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -11,6 +10,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** The path of a bridge that `init` has just made, and that nobody changes. */
     readonly newBridge: string;
+    /** A bare clone of it, for copies as well. */
+    readonly newClone: string;
   }
 }
 
@@ -21,14 +22,21 @@ declare module 'vitest' {
 export async function setup(project: TestProject): Promise<() => void> {
   const dir = realpathSync(mkdtempSync(join(tmpdir(), 'llm-bridge-test-bridge-')));
   const newBridge = join(dir, 'bridge.git');
-  await initBridge(newBridge, cleanEnv(dir));
+  const env = cleanEnv(dir);
+  await initBridge(newBridge, env);
   project.provide('newBridge', newBridge);
+  const newClone = join(dir, 'clone.git');
+  await runProcess('git', ['clone', '--bare', '--quiet', newBridge, newClone], { env });
+  // Only the examples that git has of them.
+  rmSync(join(newClone, 'hooks'), { recursive: true });
+  project.provide('newClone', newClone);
   return () => rmSync(dir, { recursive: true, force: true });
 }
 
 /** Puts a copy of `newBridge` at `repoPath`, with the modes of its files. */
-export async function copyBridge(newBridge: string, repoPath: string): Promise<void> {
-  await cp(newBridge, repoPath, { recursive: true, errorOnExist: true, force: false });
+export function copyBridge(newBridge: string, repoPath: string): void {
+  // In one go: to wait for each of many small files costs more than the copies do.
+  cpSync(newBridge, repoPath, { recursive: true, errorOnExist: true, force: false });
 }
 
 /** Has the built program make a bridge. Throws with its output where it fails. */

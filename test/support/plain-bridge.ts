@@ -7,6 +7,7 @@ import { hooksHere } from './hooks-here.js';
 import { type MessageWriter, messageWriter } from './message-writer.js';
 import { copyBridge, initBridge } from './new-bridge.js';
 import type { RunResult } from './run-process.js';
+import { serveHooks } from './serve-hooks.js';
 import { tempDir } from './temp-dir.js';
 
 /**
@@ -35,31 +36,37 @@ export interface PlainBridge {
 
 /**
  * Makes one, with principals of the names and roles given. `hooks: 'here'`: the stubs of the hooks are
- * answered by this process (see `hooksHere`), for tests that are not about how a hook is started.
+ * answered by this process where this clone pushes (see `hooksHere`), and with 'here for all' where anybody
+ * does (see `serveHooks`), for tests that are not about how a hook is started.
  */
 export async function startPlainBridge(
   options: {
     readonly principals?: Readonly<Record<string, string>>;
     readonly env?: Record<string, string>;
-    readonly hooks?: 'here' | 'started';
+    readonly hooks?: 'here' | 'here for all' | 'started';
   } = {},
 ): Promise<PlainBridge> {
   const dir = await tempDir();
   const env = cleanEnv(dir, options.env);
   const repoPath = join(dir, 'bridge.git');
+  const cloneDir = join(dir, 'clone.git');
   // The variables may be about what `init` makes.
-  if (options.env === undefined) await copyBridge(inject('newBridge'), repoPath);
-  else await initBridge(repoPath, env);
+  if (options.env === undefined) {
+    copyBridge(inject('newBridge'), repoPath);
+    copyBridge(inject('newClone'), cloneDir);
+  } else {
+    await initBridge(repoPath, env);
+    await gitOk(['clone', '--bare', '--quiet', repoPath, cloneDir], { env });
+  }
   for (const [name, role] of Object.entries(options.principals ?? {})) {
     await writeFile(join(repoPath, 'bridge', 'principals', name), `${role} SHA256:of-a-test\n`);
   }
-  const cloneDir = join(dir, 'clone.git');
-  await gitOk(['clone', '--bare', '--quiet', repoPath, cloneDir], { env });
+  if (options.hooks === 'here for all') await serveHooks(repoPath, env);
 
   const inBridge = { gitDir: repoPath, env };
   const push = (refspecs: readonly string[], principal?: string): Promise<RunResult> => {
     const pusher = principal === undefined ? env : { ...env, LLM_BRIDGE_PRINCIPAL: principal };
-    const here = options.hooks === 'here' ? hooksHere(repoPath, pusher) : { env: pusher };
+    const here = options.hooks?.startsWith('here') ? hooksHere(repoPath, pusher) : { env: pusher };
     return git(['push', repoPath, ...refspecs], { gitDir: cloneDir, ...here });
   };
   const readLog = () => readFile(join(repoPath, 'bridge', 'answers.log'), 'utf8');

@@ -23,7 +23,8 @@ let gateway: Gateway;
 const said: string[] = [];
 
 beforeAll(async () => {
-  [home, club] = await Promise.all([startPlainBridge(), startPlainBridge()]);
+  const hooks = 'here for all';
+  [home, club] = await Promise.all([startPlainBridge({ hooks }), startPlainBridge({ hooks })]);
   both = await startStandIn({ models: { ollama: ['llama3.2'] } });
   alone = await startStandIn({ models: { ollama: ['mistral'] } });
   for (const standIn of [both, alone]) onCleanup(() => standIn.close());
