@@ -31,7 +31,7 @@ export interface SweepOptions {
  * not be reached.
  */
 export async function sweepAgent(fault: StepFault, options: SweepOptions = {}): Promise<string[]> {
-  const bridge = await startPlainBridge();
+  const bridge = await startPlainBridge({ hooks: 'here for all' });
   const standIn = await startStandIn();
   onCleanup(() => standIn.close());
   const place = { repoPath: bridge.repoPath, ownerEnv: bridge.env };
