@@ -19,11 +19,15 @@ let standIn: StandIn;
 let clone: string;
 
 beforeEach(async () => {
-  bridge = await startPlainBridge();
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
-  clone = join(bridge.dir, 'state', 'bridge.git');
 });
+
+/** A bridge whose agent has not run yet. */
+async function useNewBridge(): Promise<void> {
+  bridge = await startPlainBridge({ hooks: 'here for all' });
+  clone = join(bridge.dir, 'state', 'bridge.git');
+}
 
 const task = (question: string) =>
   commitOnMain({ repoPath: bridge.repoPath, ownerEnv: bridge.env }, { path: 'task.txt', content: question });
@@ -92,33 +96,43 @@ const DAMAGES: Readonly<Record<string, () => Promise<void>>> = {
   },
 };
 
-/** The bridge of an agent that has answered one task, and a copy of the two as they were then. */
-let answered: { readonly bridge: PlainBridge; readonly kept: string } | undefined;
+/** Keeps a copy of the bridge and of its agent's state as they are. */
+async function keep(): Promise<void> {
+  await copyBoth(bridge.dir, join(bridge.dir, 'kept'));
+}
+
+/** Puts both back to what was kept. */
+async function goBack(): Promise<void> {
+  for (const name of BOTH) await rm(join(bridge.dir, name), { recursive: true, force: true });
+  await copyBoth(join(bridge.dir, 'kept'), bridge.dir);
+}
+
+const BOTH = ['state', 'bridge.git'];
+
+async function copyBoth(from: string, to: string): Promise<void> {
+  for (const name of BOTH)
+    await cp(join(from, name), join(to, name), { recursive: true, preserveTimestamps: true });
+}
+
+/** The bridge of an agent that has answered one task, kept as it was then. */
+let answered: PlainBridge | undefined;
 
 /** Goes on from there: an agent does not start and answer anew for each damage. */
 async function goOnFromOneAnswer(): Promise<void> {
   if (answered === undefined) throw new Error('beforeAll made none');
-  bridge = answered.bridge;
+  bridge = answered;
   clone = join(bridge.dir, 'state', 'bridge.git');
-  for (const name of ['state', 'bridge.git']) {
-    await rm(join(bridge.dir, name), { recursive: true, force: true });
-    await cp(join(answered.kept, name), join(bridge.dir, name), {
-      recursive: true,
-      preserveTimestamps: true,
-    });
-  }
+  await goBack();
 }
 
 beforeAll(async () => {
-  bridge = await startPlainBridge();
+  await useNewBridge();
   standIn = await startStandIn();
   await task('1+1');
   await once();
   await standIn.close();
-  const kept = join(bridge.dir, 'kept');
-  for (const name of ['state', 'bridge.git'])
-    await cp(join(bridge.dir, name), join(kept, name), { recursive: true, preserveTimestamps: true });
-  answered = { bridge, kept };
+  await keep();
+  answered = bridge;
 });
 
 // Neighbours are found by one check.
@@ -146,24 +160,16 @@ test.each(rowsToTry(Object.entries(DAMAGES), (_row, at) => Math.floor(at / 2)))(
   },
 );
 
-test('a finished answer is rescued from a clone that git cannot open any more', async () => {
-  await task('20+2');
-  const env = { ...bridge.env, ...faultEnv(join(bridge.dir, 'steps'), / push .*:refs\/heads\/main/, 'dies') };
-  expect(await runCli(args(['--once']), { env })).toMatchObject({ exitCode: 137 });
-  expect(await answers()).toEqual([]);
-  expect(chatsOf(standIn)).toHaveLength(1);
-  await writeFile(join(clone, 'HEAD'), '');
-  await once();
-  expect(await answers()).toEqual(['22']);
-  expect(chatsOf(standIn)).toHaveLength(1);
-});
-
-test('an agent killed at any step of making its clone again loses no finished answer', async () => {
+test('a finished answer is rescued from a clone that git cannot open any more, also by agents that are killed at any step of making it again', async () => {
+  await useNewBridge();
   await task('20+2');
   const dies = (at: RegExp) =>
     runCli(args(['--once']), { env: { ...bridge.env, ...faultEnv(join(bridge.dir, 'steps'), at, 'dies') } });
   expect(await dies(/ push .*:refs\/heads\/main/)).toMatchObject({ exitCode: 137 });
+  expect(await answers()).toEqual([]);
+  expect(chatsOf(standIn)).toHaveLength(1);
   await writeFile(join(clone, 'HEAD'), '');
+  await keep();
   // Each goes on where the one before was killed.
   for (const step of [
     /^rename .*damaged/,
@@ -179,18 +185,31 @@ test('an agent killed at any step of making its clone again loses no finished an
   expect(await answers()).toEqual(['22']);
   expect(chatsOf(standIn)).toHaveLength(1);
   expect(await readdir(join(bridge.dir, 'state'))).not.toContainEqual(expect.stringContaining('damaged'));
+
+  // Where nobody is killed.
+  await goBack();
+  await once();
+  expect(await answers()).toEqual(['22']);
+  expect(chatsOf(standIn)).toHaveLength(1);
 });
 
-/** A running agent that has answered one task and holds the model's next answer. */
-async function running(): Promise<{ agent: RunningCli; open: () => void }> {
+/** An agent that runs, and has answered one task. */
+async function running(): Promise<RunningCli> {
+  await useNewBridge();
   await task('1+1');
   const agent = await startCli(args(), { env: bridge.env });
   expect(await logged(1)).toEqual(['2']);
+  return agent;
+}
+
+/** Asks what the model holds back until the returned function is called; it has been asked by then. */
+async function askAndHold(question: string): Promise<() => void> {
   const held = gate();
+  const before = chatsOf(standIn).length;
   standIn.behave = () => ({ firstTokenAfter: held.opened });
-  await task('3+3');
-  await waitUntil(() => chatsOf(standIn).length === 2, 'the second question at the model server');
-  return { agent, open: held.open };
+  await task(question);
+  await waitUntil(() => chatsOf(standIn).length > before, 'the question at the model server');
+  return held.open;
 }
 
 async function stop(agent: RunningCli): Promise<void> {
@@ -198,27 +217,30 @@ async function stop(agent: RunningCli): Promise<void> {
   expect(await agent.exited).toEqual({ exitCode: 0, signal: null });
 }
 
-test.each(['is gone', 'has an empty HEAD', 'has garbage for its main'])(
-  'an agent whose clone %s while it generates goes on, and the answer is not generated again',
-  async (what) => {
-    const { agent, open } = await running();
+test('an agent whose clone is damaged while it generates, by one damage after the other, goes on, and no answer is generated again', async () => {
+  const agent = await running();
+  const expected = ['2'];
+  const renewals = () => agent.stderr().match(/warn: the clone .* is damaged; making a new one/g) ?? [];
+  for (const [at, what] of ['is gone', 'has an empty HEAD', 'has garbage for its main'].entries()) {
+    const open = await askAndHold(`10+${at}`);
     await DAMAGES[what]?.();
     open();
-    expect(await logged(2)).toEqual(['2', '6']);
+    expected.push(String(10 + at));
+    expect(await logged(expected.length), what).toEqual(expected);
     standIn.behave = () => ({});
-    await task('4+4');
-    expect(await logged(3)).toEqual(['2', '6', '8']);
-    expect(chatsOf(standIn)).toHaveLength(3);
-    expect(agent.stderr()).toMatch(/warn: the clone .* is damaged; making a new one/);
-    await stop(agent);
-  },
-);
+    await task(`20+${at}`);
+    expected.push(String(20 + at));
+    expect(await logged(expected.length), what).toEqual(expected);
+    expect(chatsOf(standIn), what).toHaveLength(expected.length);
+    expect(renewals(), what).toHaveLength(at + 1);
+  }
+  await stop(agent);
+});
 
 const LOCKS = ['shallow.lock', 'packed-refs.lock', 'HEAD.lock', `${MAIN}.lock`, 'config.lock'];
 
 test('locks that a killed git left in the clone are cleared at the start', async () => {
-  await task('1+1');
-  await once();
+  await goOnFromOneAnswer();
   for (const lock of LOCKS) await writeFile(join(clone, lock), '');
   await mkdir(join(clone, 'objects', 'tmp_objdir-incoming-x'));
   await task('1+2');
@@ -228,7 +250,8 @@ test('locks that a killed git left in the clone are cleared at the start', async
 });
 
 test('locks that a killed git leaves while the agent runs are cleared, and the answer is kept', async () => {
-  const { agent, open } = await running();
+  const agent = await running();
+  const open = await askAndHold('3+3');
   const second = (await gitOk(['rev-parse', 'main'], { gitDir: bridge.repoPath, env: bridge.env })).trim();
   await mkdir(join(clone, 'refs', 'bridge', 'finished'), { recursive: true });
   const locks = [`${MAIN}.lock`, `refs/bridge/finished/${second}.lock`, 'shallow.lock'];
@@ -241,8 +264,7 @@ test('locks that a killed git leaves while the agent runs are cleared, and the a
 });
 
 test('a lock that a living git holds is waited for', async () => {
-  await task('1+1');
-  await once();
+  await goOnFromOneAnswer();
   await writeFile(join(clone, 'shallow.lock'), '');
   // A git at work in the clone, as a killed agent's fetch may still be.
   const git = await gitAtWork({ args: ['--git-dir', clone], env: bridge.env });
