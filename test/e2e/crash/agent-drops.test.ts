@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
-import { beforeEach, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
-import { chatsOf, runAgentOnce, startAgent } from '../../support/bridge-agent.js';
+import { chatsOf, runAgentOnceHere, startAgent } from '../../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../../support/bridge-fixture.js';
 import { commitOnMain } from '../../support/commit-on-main.js';
 import { droppingEnv, MOMENTS, type Moment, type Service } from '../../support/dropping-ssh.js';
@@ -12,8 +12,11 @@ import { waitUntil } from '../../support/wait-until.js';
 let bridge: BridgeFixture;
 let standIn: StandIn;
 
-beforeEach(async () => {
+beforeAll(async () => {
   bridge = await startBridgeFixture({ principals: [{ name: 'home-pc', role: 'agent' }] });
+});
+
+beforeEach(async () => {
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
 });
@@ -27,7 +30,7 @@ async function answerThrough(service: Service, when: Moment) {
     // Claims are pushed as well; what counts is the push of the answer.
     ...(service === 'git-receive-pack' ? { says: 'refs/heads/main' } : {}),
   });
-  const run = await runAgentOnce(bridge, standIn, { state: `${service}-${when}`, env });
+  const run = await runAgentOnceHere(bridge, standIn, { state: `${service}-${when}`, env });
   const broke = await access(done).then(
     () => true,
     () => false,
