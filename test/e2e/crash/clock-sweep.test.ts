@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import { startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
-import { startBridgeFixture } from '../../support/bridge-fixture.js';
+import { beforeAll, expect, test } from 'vitest';
+import { type StandIn, startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
+import { type BridgeFixture, startBridgeFixture } from '../../support/bridge-fixture.js';
 import { commitOnMain } from '../../support/commit-on-main.js';
-import { namedSteps, runFaultyAt, stepsOf } from '../../support/dying-cli.js';
+import { type NamedStep, namedSteps, runFaultyAt, stepsOf } from '../../support/dying-cli.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { kindOf, stepsToTry } from '../../support/steps-to-try.js';
 import { IS_FULL_LENGTH } from '../../support/test-length.js';
@@ -23,45 +23,48 @@ const MET = [
 /** In the short form each kind of step is tried with one of the two ways, by its place in the list. */
 const isMetBy = (isAhead: boolean, at: number) => IS_FULL_LENGTH || (at % 2 === 0) === isAhead;
 
+let bridge: BridgeFixture;
+let standIn: StandIn;
+/** All tasks so far, in the order of asking. */
+const asked: string[] = [];
+/** The steps of an agent whose clock is left alone, without what it writes. */
+let steps: NamedStep[];
+
+beforeAll(async () => {
+  bridge = await startBridgeFixture({ principals: [{ name: 'home-pc', role: 'agent' }] });
+  standIn = await startStandIn();
+  onCleanup(() => standIn.close());
+  await ask();
+  steps = namedSteps(await stepsOf(agent(), { env: bridge.principal('home-pc').env })).filter(
+    ({ name }) => !/^[a-z]+ \//.test(name) || KEEPING.test(name),
+  );
+});
+
+async function ask(): Promise<void> {
+  asked.push(await commitOnMain(bridge, { path: 'task.txt', content: `${asked.length}+1` }));
+}
+
+/** The command line of a new agent. */
+const agent = () => [
+  ...['agent', '--once', '--repo', bridge.sshUrl, '--ollama-url', standIn.ollamaUrl],
+  ...['--backend', 'ollama', '--state-dir', join(bridge.dir, `state-${asked.length}`)],
+];
+
 test.each([
   ['a month ahead', 30 * 86_400_000],
   ['an hour back', -3_600_000],
 ])(
   'a clock that is set %s before any step of an agent loses no task and dates no answer',
   async (_way, setsClockByMs) => {
-    const bridge = await startBridgeFixture({ principals: [{ name: 'home-pc', role: 'agent' }] });
-    const standIn = await startStandIn();
-    onCleanup(() => standIn.close());
     const { env } = bridge.principal('home-pc');
-    const asked: string[] = [];
-    const ask = async () => {
-      asked.push(await commitOnMain(bridge, { path: 'task.txt', content: `${asked.length}+1` }));
-    };
-    const agent = () => [
-      ...[
-        'agent',
-        '--once',
-        '--repo',
-        bridge.sshUrl,
-        '--ollama-url',
-        standIn.ollamaUrl,
-        '--backend',
-        'ollama',
-      ],
-      ...['--state-dir', join(bridge.dir, `state-${asked.length}`)],
-    ];
     const isAhead = setsClockByMs > 0;
     const met = MET.filter((_step, at) => isMetBy(isAhead, at));
-    await ask();
-    const programs = stepsToTry(
-      namedSteps(await stepsOf(agent(), { env })).filter(
-        ({ name }) => !/^[a-z]+ \//.test(name) || KEEPING.test(name),
-      ),
-      new RegExp(MET.map(({ source }) => source).join('|')),
-    ).filter(({ name }) => {
-      const place = MET.findIndex((step) => step.test(name));
-      return isMetBy(isAhead, place === -1 ? kindOf(name).length : place);
-    });
+    const programs = stepsToTry(steps, new RegExp(MET.map(({ source }) => source).join('|'))).filter(
+      ({ name }) => {
+        const place = MET.findIndex((step) => step.test(name));
+        return isMetBy(isAhead, place === -1 ? kindOf(name).length : place);
+      },
+    );
     const hits: string[] = [];
     for (const at of [CONNECTED, ...programs]) {
       await ask();
