@@ -12,7 +12,7 @@ const GRACE_MS = 2_000;
  * Ends a program that has a process group of its own, with the whole group: SIGTERM at once, SIGKILL after
  * `graceMs`. Resolves when the program itself has ended; the rest of its group may take as long as that,
  * while this process lives. Does nothing to a program that has ended, and may be called twice. On Windows,
- * where nobody can be asked to end, all of it is killed at once.
+ * where no program can be asked to end, all of it is killed at once.
  */
 export async function endProgram(child: ChildProcess, graceMs = GRACE_MS): Promise<void> {
   if (hasEnded(child)) return;
@@ -22,7 +22,8 @@ export async function endProgram(child: ChildProcess, graceMs = GRACE_MS): Promi
   signalGroup(child, 'SIGCONT');
   const killing = setTimeout(() => killGroup(child), graceMs);
   await exit;
-  killing.unref();
+  if (signalGroup(child, 0)) killing.unref();
+  else clearTimeout(killing);
 }
 
 /** Kills what is left of the process group of a program. */
@@ -35,17 +36,34 @@ export function hasEnded(child: ChildProcess): boolean {
   return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 }
 
-function signalGroup(child: ChildProcess, signal: 'SIGTERM' | 'SIGCONT' | 'SIGKILL'): void {
-  if (child.pid === undefined) return;
+/** Returns whether the signal reached a process of its group; 0 only looks for one. */
+function signalGroup(child: ChildProcess, signal: 'SIGTERM' | 'SIGCONT' | 'SIGKILL' | 0): boolean {
+  const { pid } = child;
+  if (pid === undefined || (hasEnded(child) && (!HAS_GROUPS || isTaken(pid)))) return false;
   if (!HAS_GROUPS) {
-    const taskkill = ['taskkill', '/pid', String(child.pid), '/t', '/f'] as const;
+    const taskkill = ['taskkill', '/pid', String(pid), '/t', '/f'] as const;
     if (signal !== 'SIGCONT') spawnProgram(taskkill, 'ignore', { env: process.env }).on('error', () => {});
-    return;
+    return true;
   }
   try {
     // biome-ignore lint/plugin: HAS_GROUPS is true here
-    process.kill(-child.pid, signal);
+    process.kill(-pid, signal);
+    return true;
   } catch {
     // All of it has ended.
+    return false;
+  }
+}
+
+/**
+ * Whether a process has the id of a program that has ended. No process gets the id of a group that still has
+ * one, so this one is a stranger, and so is the group that it may have made.
+ */
+function isTaken(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
