@@ -42,7 +42,9 @@ Examples:
 
 /** What the command line asks for, once yargs has read it. */
 interface Call {
-  /** The options of the command that is being read, for the variables that stand for them. */
+  /** The name of the command that is being read, with those above it; empty before the first is known. */
+  path: readonly string[];
+  /** Its options, for the variables that stand for them. */
   options: readonly Option[];
   run: ((io: CommandIo) => Promise<ExitCode>) | null;
 }
@@ -53,7 +55,7 @@ export async function runCli(args: readonly string[], io: CommandIo): Promise<Ex
     await io.out.print(COMPLETION_HELP);
     return EXIT.done;
   }
-  const call: Call = { options: [], run: null };
+  const call: Call = { path: [], options: [], run: null };
   const y = yargs([...args])
     .scriptName('llm-bridge')
     .usage(
@@ -94,7 +96,7 @@ export async function runCli(args: readonly string[], io: CommandIo): Promise<Ex
     .fail((message, error) => {
       // yargs reports some faults of the command line by an error of its own; any other error is ours.
       if (error && error.name !== 'YError') throw error;
-      throw wrongUse(message || error.message, args);
+      throw wrongUse(message || error.message, call.path);
     })
     // With a callback yargs hands over the help, the version and the completions of a shell, and prints
     // nothing itself.
@@ -120,6 +122,7 @@ function register(y: Argv, { usage, describe, command, above }: Listed, call: Ca
     describe,
     builder(inner) {
       if (command === null) return inner;
+      call.path = path;
       call.options = [...call.options, ...command.options];
       declare(inner, command);
       for (const below of command.commands) register(inner, { ...below, above: path }, call);
@@ -134,17 +137,13 @@ function register(y: Argv, { usage, describe, command, above }: Listed, call: Ca
 }
 
 /** yargs' complaint as one line, with the help of the command it is about. */
-function wrongUse(complaint: string, args: readonly string[]): BridgeError {
+function wrongUse(complaint: string, path: readonly string[]): BridgeError {
   const message = joinLines(namedOnce(complaint.replace(/^Invalid values:/, '')));
-  const names = COMMANDS.map(nameOf);
-  const command = args.find((word) => names.includes(word));
   const missing = /option --repo is missing/.test(message)
     ? '; it can also be set once as LLM_BRIDGE_REPO in the environment, or saved by "llm-bridge join"'
     : '';
-  return new BridgeError(message, {
-    code: 'usage',
-    remedy: `llm-bridge ${command === undefined ? '' : `${command} `}--help${missing}`,
-  });
+  const help = ['llm-bridge', ...path, '--help'].join(' ');
+  return new BridgeError(message, { code: 'usage', remedy: `${help}${missing}` });
 }
 
 /** yargs names an unknown option in both of its spellings: `api-url` and `apiUrl`. */

@@ -142,6 +142,13 @@ describe('wrong use of the command line', () => {
     ['ask hi --repo REPO --priority 11', 'try: give a --priority from -10'],
     ['ask hi --repo REPO --max-tokens 0', 'try: give a whole number from 1 up as --max-tokens'],
     ['ask hi --repo REPO --seed 1.5', 'try: give a whole number as --seed'],
+    ['frobnicate agent', 'try: llm-bridge --help'],
+    ['ask hi --repo REPO --frob', 'try: llm-bridge ask --help'],
+    ['service', 'try: llm-bridge service --help'],
+    ['service install agent --repo REPO --frob', 'try: llm-bridge service install --help'],
+    ['service status --repo REPO', 'try: llm-bridge service status --help'],
+    ['key add pc --repo REPO', 'try: llm-bridge key add --help'],
+    ['key frob --repo REPO', 'try: llm-bridge key --help'],
   ])('"llm-bridge %s" is told what mends it', async (words, remedy) => {
     const args = words.split(' ').map((word) => (word === 'REPO' ? repo : word));
     const { stderr } = await runCliHere(args, { env, cwd: dir });
