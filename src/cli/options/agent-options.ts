@@ -7,7 +7,7 @@ import {
 import { DEFAULT_MAX_CONTEXT } from '../../agent/backends/backend.js';
 import { BACKENDS, backendTitles, DEFAULT_BACKEND_ORDER } from '../../agent/backends/backends.js';
 import { isPassField } from '../../agent/requests/refused-fields.js';
-import { formatDuration, MAX_TIMER_MS, parseDurationMs } from '../../protocol/duration.js';
+import { formatDuration, parseDurationMs } from '../../protocol/duration.js';
 import { principalNameSchema } from '../../protocol/names.js';
 import { MAX_AFTER_S } from '../../protocol/presence.js';
 import { numberValue, option } from '../option.js';
@@ -18,13 +18,19 @@ const EXAMPLE_ORDER = BACKENDS.filter(({ defaultUrl }) => defaultUrl !== null)
   .toReversed()
   .join(',');
 
-/** `10m`, `90s`, `2h`, as milliseconds. */
-const durationValue = z.string().transform((text, context) => {
-  const ms = parseDurationMs(text);
-  if (ms !== null && ms >= 1000 && ms <= MAX_TIMER_MS) return ms;
-  context.addIssue({ code: 'custom', message: 'must be a time like 10m, 90s or 2h, and a second at least' });
-  return z.NEVER;
-});
+/** The longest `--idle-after`: a PC that stays on for longer has no use for it. Milliseconds. */
+const MAX_IDLE_AFTER_MS = 30 * 24 * 60 * 60_000;
+
+/** `10m`, `90s`, `2h`, as milliseconds: a second at least, and at most `maxMs`. */
+function durationValue(maxMs: number) {
+  return z.string().transform((text, context) => {
+    const ms = parseDurationMs(text);
+    if (ms !== null && ms >= 1000 && ms <= maxMs) return ms;
+    const bound = (ms ?? 0) > maxMs ? `at most ${formatDuration(maxMs)}` : 'a second at least';
+    context.addIssue({ code: 'custom', message: `must be a time like 10m, 90s or 2h, and ${bound}` });
+    return z.NEVER;
+  });
+}
 
 /** Rows of OPTIONS: how an agent answers. */
 export const AGENT_ROWS = {
@@ -115,15 +121,12 @@ export const AGENT_ROWS = {
   }),
   after: option('after', {
     kind: 'text',
-    value: durationValue.refine(
-      (ms) => ms <= MAX_AFTER_S * 1000,
-      `must be at most ${formatDuration(MAX_AFTER_S * 1000)}`,
-    ),
+    value: durationValue(MAX_AFTER_S * 1000),
     describe: 'Be a standby: answer only what has waited for this long, like 10m',
   }),
   idleAfter: option('idle-after', {
     kind: 'text',
-    value: durationValue,
+    value: durationValue(MAX_IDLE_AFTER_MS),
     describe: 'With --idle-command: how long nothing has to be pending, like 10m',
   }),
   idleCommand: option('idle-command', {

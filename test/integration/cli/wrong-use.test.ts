@@ -102,6 +102,13 @@ const WRONG: readonly (readonly [words: string, says: RegExp])[] = [
     /--lmstudio-token-file: cannot read nowhere \(ENOENT\)/,
   ],
   ['agent --repo REPO --lmstudio-url http://u:p@x', /--lmstudio-url must not contain a user name/],
+  ['agent --repo REPO --after soon', /--after: must be a time like 10m, 90s or 2h, and a second at least/],
+  ['agent --repo REPO --after 0s', /--after: must be a time like 10m, 90s or 2h, and a second at least/],
+  ['agent --repo REPO --after 400d', /--after: must be a time like 10m, 90s or 2h, and at most 30 d/],
+  [
+    'agent --repo REPO --idle-command x --idle-after 31d',
+    /--idle-after: must be a time like 10m, 90s or 2h, and at most 30 d/,
+  ],
   ['agent --repo REPO extra', /unknown command or argument: extra/],
   ['answer', /not enough arguments/],
   ['answer 3f2a1b9c', /the option --repo is missing/],

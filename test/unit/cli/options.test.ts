@@ -15,6 +15,7 @@ import { WAKE_ROWS } from '../../../src/cli/options/wake-options.js';
 import { AGENT_OPTIONS, OPTIONS } from '../../../src/cli/options.js';
 import { roleSettings, serviceSettings } from '../../../src/cli/service-options.js';
 import { settingsPage } from '../../../src/cli/settings-page.js';
+import { MAX_AFTER_S } from '../../../src/protocol/presence.js';
 
 const root = new URL('../../../', import.meta.url);
 const read = (path: string) => readFile(new URL(path, root), 'utf8');
@@ -79,6 +80,11 @@ describe('a command', () => {
     expectTypeOf<Agent['acceptNewHostKey']>().toEqualTypeOf<boolean>();
     expectTypeOf<Agent['logFormat']>().toEqualTypeOf<'plain' | 'json'>();
     expectTypeOf<OptionValues<typeof TASK_OPTIONS>['stop']>().toEqualTypeOf<string[] | undefined>();
+  });
+
+  test('may be a standby for as long as a presence can say', () => {
+    const values = readValues({ positionals: [], options: AGENT_OPTIONS }, { repo: ['r'], after: '30d' }, 'a');
+    expect(values).toMatchObject({ after: MAX_AFTER_S * 1000 });
   });
 
   test('gets the defaults that its help names', () => {
