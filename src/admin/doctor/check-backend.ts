@@ -5,6 +5,7 @@ import { isCloudName } from '../../agent/backends/cloud-model.js';
 import type { GenerationOutcome } from '../../agent/compose-answer.js';
 import { bestModel, nameModels, withoutModel } from '../../agent/generate/choose-model.js';
 import { generateAnswer } from '../../agent/generate/generate-answer.js';
+import { isCutShort } from '../../protocol/answer.js';
 import { errorText } from '../../protocol/bridge-error.js';
 import { formatDuration } from '../../protocol/duration.js';
 import { broken, ok, skipped, type Verdict, warning } from './finding.js';
@@ -83,12 +84,15 @@ export function judgeModels(
 /** The longest time for one word: loading a large model from a slow disk takes a minute or two. */
 export const GENERATION_TIMEOUT_MS = 180_000;
 
+/** A model that was asked for one word may go on for minutes, and only its first words are looked at. */
+const MAX_TOKENS = 16;
+
 /** Lets a model generate one word, as for a task. */
 export async function checkGeneration(settings: GenerateSettings, now: () => number): Promise<Verdict> {
   const startedMs = now();
   let firstMs: number | null = null;
   const outcome = await generateAnswer(
-    { prompt: 'Reply with one word: ready', options: { temperature: 0 } },
+    { prompt: 'Reply with one word: ready', options: { temperature: 0, max_tokens: MAX_TOKENS } },
     settings,
     new AbortController().signal,
     ({ type }) => {
@@ -97,9 +101,12 @@ export async function checkGeneration(settings: GenerateSettings, now: () => num
     },
   );
   const took = (fromMs: number) => formatDuration(fromMs - startedMs);
-  if (outcome.error === null) {
+  // A model that thinks may spend all of its tokens on that.
+  const isThinking = outcome.error?.code === 'empty_answer' && isCutShort(outcome) && firstMs !== null;
+  if (outcome.error === null || isThinking) {
     const first = firstMs === null ? '' : `, the first token after ${took(firstMs)}`;
-    return ok(`${outcome.model} by ${outcome.backend} answered within ${took(now())}${first}`);
+    const did = isThinking ? `thought for ${MAX_TOKENS} tokens` : 'answered';
+    return ok(`${outcome.model} by ${outcome.backend} ${did} within ${took(now())}${first}`);
   }
   const { code, message } = outcome.error;
   if (code === 'timeout' && firstMs !== null) {

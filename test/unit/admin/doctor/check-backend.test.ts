@@ -7,7 +7,7 @@ import {
 } from '../../../../src/admin/doctor/check-backend.js';
 import { openBackends } from '../../../../src/agent/backends/backends.js';
 import type { StandInOptions } from '../../../../src/demo/stand-in/start-stand-in.js';
-import { BACKENDS, settingsFor, standInFor } from '../../agent/generate-fixture.js';
+import { BACKENDS, CHAT_PATH, MODEL, settingsFor, standInFor } from '../../agent/generate-fixture.js';
 
 async function statesOf(name: 'ollama' | 'lmstudio', options: StandInOptions, token?: string) {
   const { ollamaUrl, lmstudioUrl } = await standInFor(options);
@@ -74,4 +74,29 @@ test.each(BACKENDS)('of %s the first token counts, not that the server knows the
     status: 'ok',
     text: expect.stringMatching(/answered within 4 s, the first token after 4 s$/),
   });
+});
+
+test.each(BACKENDS)(
+  '%s is asked for a few tokens only, and a model that spends them on thinking is fine',
+  async (name) => {
+    const standIn = await standInFor({
+      behave: () => ({ thinking: 'one word then', answer: '', finishReason: 'length' }),
+    });
+    const verdict = await checkGeneration(settingsFor(standIn, { order: [name] }), () => 0);
+    const asked = standIn.requests.filter(({ path }) => path === CHAT_PATH[name]);
+    expect(JSON.stringify(asked.map(({ body }) => body))).toMatch(
+      /"(?:num_predict|max_tokens|max_completion_tokens)":16[,}]/,
+    );
+    expect(asked).toHaveLength(1);
+    expect(verdict).toMatchObject({
+      status: 'ok',
+      text: `${MODEL[name]} by ${name} thought for 16 tokens within 0 ms, the first token after 0 ms`,
+    });
+  },
+);
+
+test.each(BACKENDS)('of %s an answer without a word is broken all the same', async (name) => {
+  const standIn = await standInFor({ behave: () => ({ answer: '' }) });
+  const verdict = await checkGeneration(settingsFor(standIn, { order: [name] }), () => 0);
+  expect(verdict).toMatchObject({ status: 'broken', text: expect.stringContaining('empty_answer') });
 });
