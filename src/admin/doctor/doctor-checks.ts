@@ -47,7 +47,7 @@ export async function* doctorChecks(options: DoctorOptions): AsyncGenerator<Chec
     localAppData: env.LOCALAPPDATA,
     uid: process.getuid?.() ?? 0,
   };
-  if (installedServices(here).length > 0) yield { name: 'services', run: () => checkServices(here) };
+  if (installedServices(here).length > 0) yield { name: 'services', run: () => checkServices(here, env) };
   if (address.kind === 'local') {
     yield* serverChecks({
       repoPath: address.url,

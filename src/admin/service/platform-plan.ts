@@ -26,17 +26,25 @@ export function envFileOf(
   return path.posix.join(folder, `${name}.env`);
 }
 
-/** Where the files of services lie, those of this user and those of the machine, and how such files end. */
+/** A folder with the files of services. */
+export interface ServiceFolder {
+  readonly scope: ServiceScope;
+  readonly path: string;
+}
+
+/**
+ * Where the files of services lie, those of this user and those of the machine, and how such files end. On
+ * Windows both have one folder.
+ */
 export function serviceFolders(
   platform: ServicePlatform,
   paths: ServicePaths,
-): { readonly folders: readonly string[]; readonly ending: string } {
-  const scopes = ['user', 'system'] as const;
-  if (platform === 'linux')
-    return { folders: scopes.map((scope) => systemdFolder(scope, paths)), ending: '.service' };
-  if (platform === 'darwin')
-    return { folders: scopes.map((scope) => launchdFolder(scope, paths)), ending: '.plist' };
-  return { folders: [windowsFolder(paths)], ending: '.xml' };
+): { readonly folders: readonly ServiceFolder[]; readonly ending: string } {
+  const both = (folderOf: (scope: ServiceScope, paths: ServicePaths) => string) =>
+    (['user', 'system'] as const).map((scope) => ({ scope, path: folderOf(scope, paths) }));
+  if (platform === 'linux') return { folders: both(systemdFolder), ending: '.service' };
+  if (platform === 'darwin') return { folders: both(launchdFolder), ending: '.plist' };
+  return { folders: [{ scope: 'user', path: windowsFolder(paths) }], ending: '.xml' };
 }
 
 /** What there is to write and to run for a service, in the words of one system's service manager. */
@@ -79,9 +87,16 @@ function planSystemd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
       [...systemctl, 'disable', '--now', main],
       [...systemctl, 'daemon-reload'],
     ],
-    status: [...systemctl, 'show', '--property=LoadState,ActiveState,SubState,UnitFileState,NRestarts', main],
+    status: systemdStatus(spec.scope, main),
     hint: isSystem ? null : LINGER,
   };
+}
+
+/** The command that prints the state of a unit, a line each. */
+export function systemdStatus(scope: ServiceScope, unit: string): readonly [string, ...string[]] {
+  const user = scope === 'user' ? ['--user'] : [];
+  const properties = 'LoadState,ActiveState,SubState,UnitFileState,NRestarts';
+  return ['systemctl', ...user, 'show', `--property=${properties}`, unit];
 }
 
 function planLaunchd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {

@@ -28,11 +28,21 @@ export async function requireStarted(
  * Throws BridgeError `service-failed` where `state`, which readService read, says that the service has ended
  * by itself, or waits to be started again after that.
  */
-export function requireRunning({ name, scope }: Pick<ServiceSpec, 'name' | 'scope'>, state: string): void {
-  if (!/^(?:ActiveState=failed|SubState=auto-restart.*)$/m.test(state)) return;
+export function requireRunning(spec: Pick<ServiceSpec, 'name' | 'scope'>, state: string): void {
+  const failure = failureIn(spec, state);
+  if (failure === null) return;
+  throw new BridgeError(failure.message, { code: 'service-failed', remedy: failure.remedy });
+}
+
+/** What systemd's words for the state of a service say of a failure; null where they say of none. */
+export function failureIn(
+  { name, scope }: Pick<ServiceSpec, 'name' | 'scope'>,
+  state: string,
+): { readonly message: string; readonly remedy: string } | null {
+  if (!/^(?:ActiveState=failed|SubState=auto-restart.*)$/m.test(state)) return null;
   const journal = `journalctl ${scope === 'user' ? '--user ' : ''}-u ${name} -n 20 --no-pager`;
-  throw new BridgeError(`${name} does not run: it ended with a failure`, {
-    code: 'service-failed',
-    remedy: `what it said: ${journal}`,
-  });
+  return {
+    message: `${name} does not run: it ended with a failure`,
+    remedy: `read what it said: ${journal}`,
+  };
 }

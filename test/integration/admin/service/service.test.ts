@@ -190,7 +190,7 @@ describe.skipIf(process.platform !== 'linux')('service', () => {
       const status = await service('status', 'agent', '--repo', REPO);
 
       const said =
-        /^error: llm-bridge-agent does not run: it ended with a failure\ntry: what it said: journalctl --user -u llm-bridge-agent -n 20 --no-pager\n$/;
+        /^error: llm-bridge-agent does not run: it ended with a failure\ntry: read what it said: journalctl --user -u llm-bridge-agent -n 20 --no-pager\n$/;
       expect(installed.stderr).toMatch(said);
       expect(installed.stdout).toMatch(/^wrote .*\nmade [^\n]*\n$/);
       expect(status).toMatchObject({ exitCode: 1, stdout: `llm-bridge-agent\n${state}\n` });

@@ -32,6 +32,9 @@ async function install(
   return command[0];
 }
 
+/** An environment in which there is no systemctl. */
+const NO_SYSTEMD = { PATH: '/nowhere' };
+
 test.each(['linux', 'darwin'] as const)(
   'services of %s whose node an update took away are named, each with its remedy',
   async (platform) => {
@@ -49,16 +52,49 @@ test.each(['linux', 'darwin'] as const)(
         .map(({ name }) => name)
         .sort(),
     ).toEqual(['agent-second', ...SERVICE_ROLES].map((one) => `llm-bridge-${one}`).sort());
-    expect((await checkServices(here)).map(({ status }) => status)).toEqual(['ok']);
+    expect((await checkServices(here, NO_SYSTEMD)).map(({ status }) => status)).toEqual(['ok']);
 
     const gone = nodes.get('agent') ?? '';
     await rm(dirname(gone), { recursive: true });
     const file = mine().find(({ name }) => name === 'llm-bridge-agent')?.file;
-    expect(await checkServices(here)).toEqual([
+    expect(await checkServices(here, NO_SYSTEMD)).toEqual([
       {
         status: 'broken',
         text: `llm-bridge-agent starts ${gone}, which is gone: it does not come up again`,
         remedy: `llm-bridge service install agent again, with the options that stand in ${file}`,
+      },
+    ]);
+  },
+);
+
+// No systemd runs where the tests do (it would have to be process 1), so a stand-in says the states.
+test
+  .skipIf(process.platform !== 'linux')
+  .each(['ActiveState=failed\nSubState=failed', 'ActiveState=activating\nSubState=auto-restart'])(
+  'a service of systemd that has failed is named, with what shows why: %j',
+  async (state) => {
+    const home = await tempDir();
+    const bin = join(home, 'bin');
+    await mkdir(bin);
+    await install(home, 'linux', { role: 'agent' });
+    await install(home, 'linux', { role: 'ingest' });
+    await writeFile(
+      join(bin, 'systemctl'),
+      `#!/bin/sh
+case "$*" in
+  '--user show '*' llm-bridge-agent.service') printf '%s\\n' '${state}' ;;
+  *) echo ActiveState=inactive ;;
+esac
+`,
+      { mode: 0o755 },
+    );
+    const env = { PATH: `${bin}:${process.env.PATH}` };
+
+    expect(await checkServices({ platform: 'linux', home, uid: 1000 }, env)).toEqual([
+      {
+        status: 'broken',
+        text: 'llm-bridge-agent does not run: it ended with a failure',
+        remedy: 'read what it said: journalctl --user -u llm-bridge-agent -n 20 --no-pager',
       },
     ]);
   },
