@@ -179,7 +179,9 @@ function bridgesOf({
       repo: one.repo,
       ssh: one.ssh ?? ssh,
       stateDir: stateDir === undefined ? undefined : stateDirIn(stateDir, one.repo),
-      log: (level, text, fields) => log(level, `${url}: ${text}`, fields && { ...fields, repo: url }),
+      // Most failures name the bridge themselves.
+      log: (level, text, fields) =>
+        log(level, text.includes(url) ? text : `${url}: ${text}`, fields && { ...fields, repo: url }),
       isFirst: at === 0,
     };
   });
