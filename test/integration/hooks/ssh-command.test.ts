@@ -543,6 +543,19 @@ describe('with a config that a power cut has damaged', () => {
   });
 });
 
+test('a session that waits in vain for its push leaves no file behind, where no process can stand by for it', async () => {
+  const program = join(repo, 'bridge', 'ssh-command');
+  const text = await readFile(program, 'utf8');
+  onCleanup(() => writeFile(program, text));
+  await writeFile(program, text.replace(/^ {2}node=.*$/m, '  node=/nowhere/node'));
+  await inEachShell(async (shell) => {
+    const { exitCode, stderr } = await served(shell, 'bridge-push', { input: '' });
+    expect({ exitCode, stderr }, shell[0]).toEqual({ exitCode: 0, stderr: '' });
+    const names = await readdir(join(repo, 'bridge'));
+    expect(names.filter((name) => name.startsWith('standby.') && name !== 'standby.code')).toEqual([]);
+  });
+});
+
 test('bridge-wait rings when main moves', async () => {
   const [shell, args] = shells[0] ?? ['sh', []];
   const child = spawn(shell, [...args, join(repo, 'bridge', 'ssh-command'), 'home-pc'], {
