@@ -121,7 +121,8 @@ export class WaitingWatch {
       this.#places = 'unwanted';
       const chosen = await this.#view.window({ pending: 0, expired: 0 }, this.#signal);
       if (chosen !== null && chosen.left.pending > MAX_PLACED) return null;
-      await this.#view.reach('window', this.#signal);
+      // Where the server does not choose, all of the window is here by now.
+      if (chosen !== null) await this.#view.reach('window', this.#signal);
       this.#places = 'here';
     }
     const { taskTtlMs: ttlMs } = terms;

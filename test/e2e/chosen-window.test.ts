@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { readTasks, tasksContext } from '../../src/admin/read-tasks.js';
 import { sameModel } from '../../src/agent/backends/same-model.js';
 import { WaitingWatch } from '../../src/asker/waiting-watch.js';
-import type { BridgeView } from '../../src/bridge/bridge-view.js';
+import type { BridgeView, Reach } from '../../src/bridge/bridge-view.js';
 import { openBridgeView } from '../../src/bridge/open-bridge-view.js';
 import { openPushAhead } from '../../src/bridge/push-ahead.js';
 import { MAIN_REF } from '../../src/protocol/names.js';
@@ -158,6 +158,31 @@ test('no place in line is told among so many, and nothing is fetched for it', as
     expect(await hasObject(view, open[500] ?? '')).toBe(false);
   } finally {
     await view.close();
+  }
+});
+
+test('a place in line costs one fetch where the server has no list of open tasks', async () => {
+  const list = join(bridge.repoPath, 'bridge', 'open-tasks');
+  const whole = await readFile(list);
+  await writeFile(list, '');
+  const { env } = bridge.principal('bot');
+  const view = await openBridgeView({ repo: bridge.sshUrl, env }, 'tip');
+  try {
+    const reached: string[] = [];
+    const told = Object.create(view, {
+      reach: { value: async (far: Reach) => void reached.push(far) },
+    }) as BridgeView;
+    const watch = new WaitingWatch(told, late, {
+      ...{ wantsPlace: true, asked: { wanted: null, sameModel } },
+      onWaiting: () => {},
+    });
+    for (let look = 0; look < 3; look += 1) await watch.look();
+
+    expect(await hasObject(view, open[500] ?? '')).toBe(true);
+    expect(reached).toEqual([]);
+  } finally {
+    await view.close();
+    await writeFile(list, whole);
   }
 });
 
