@@ -88,7 +88,7 @@ class Session implements PushAhead {
     await program.end();
   }
 
-  /** Waits until main has moved, or the session has ended with all that it says. */
+  /** Waits until main has moved, the session has ended with all that it says, or that is no reply. */
   async #untilSaid(signal: AbortSignal | undefined): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     let abort = () => {};
@@ -103,7 +103,7 @@ class Session implements PushAhead {
         this.#heard = () => {
           clearTimeout(timer);
           timer = setTimeout(late, SILENCE_MS);
-          if (this.#reply.isPushed || this.#hasEnded) resolve();
+          if (this.#reply.isPushed || this.#reply.isBroken || this.#hasEnded) resolve();
         };
         this.#heard();
       });

@@ -57,6 +57,11 @@ export class PushReply {
     }
   }
 
+  /** It is not what receive-pack says, or has no end: nothing that follows counts. */
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
   /** Nothing follows that counts. */
   get isOver(): boolean {
     return this.#isBroken || this.#flushes === 2;
