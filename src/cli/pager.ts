@@ -8,12 +8,16 @@ const USUAL = { LESS: 'FRX', LV: '-c' };
 /** These are no pagers: they print all at once. */
 const NONE = ['', 'cat'];
 
+/** What a shell ends with where it cannot start its program, or does not find it. */
+const NOT_STARTED = [126, 127];
+
 /** The variables that name the pager; the first that is set counts. */
 const VARIABLES = ['LLM_BRIDGE_PAGER', 'GIT_PAGER', 'PAGER'] as const;
 
 /**
  * Has the user's pager show what `print` prints, and waits until the user has left it. Leaving early is no
- * error. Prints straight to `out` where there is no pager. Throws what `print` throws besides.
+ * error. Prints straight to `out` where there is no pager. Throws BridgeError `output-failed` where the shell
+ * cannot start the pager that the user named, and what `print` throws besides.
  */
 export async function paged(
   out: Output,
@@ -30,8 +34,8 @@ export async function paged(
   const started = new Promise<boolean>((resolve) => {
     child.once('spawn', () => resolve(true)).once('error', () => resolve(false));
   });
-  const ended = new Promise<void>((resolve) => {
-    child.once('close', () => resolve());
+  const ended = new Promise<number | null>((resolve) => {
+    child.once('close', resolve);
   });
   if (!(await started) || child.stdin === null) return print(out);
   // The terminal sends Ctrl-C to both processes. It is a key of the pager, which has to restore the screen.
@@ -46,4 +50,9 @@ export async function paged(
     await ended;
     process.off('SIGINT', ignore);
   }
+  if (NOT_STARTED.includes((await ended) ?? 0))
+    throw new BridgeError(`the pager "${line}" cannot be started`, {
+      code: 'output-failed',
+      remedy: `name another in ${VARIABLES.find((name) => env[name] !== undefined)}, or give --no-pager`,
+    });
 }

@@ -314,6 +314,11 @@ test('on a terminal log shows the newest twenty through the pager, in local time
   );
   const left = await shown({ PAGER: 'head -n 1' });
   expect(left).toMatchObject({ exitCode: 0, text: expect.stringMatching(/^[^\n]*\+0530[^\n]*\n$/) });
+  const missing = await shown({ GIT_PAGER: 'no-such-pager -x' });
+  expect(missing.exitCode).toBe(1);
+  expect(missing.text).toMatch(
+    /^error: the pager "no-such-pager -x" cannot be started\ntry: name another in GIT_PAGER, or give --no-pager\n/m,
+  );
   const plain = await shown({ GIT_PAGER: 'cat', PAGER: 'false' }, '-n', '1');
   expect(plain).toMatchObject({ exitCode: 0, text: expect.stringContaining('+0530') });
   const none = await shown({ LLM_BRIDGE_PAGER: 'false' }, '-n', '1', '--no-pager');
