@@ -39,7 +39,7 @@ export function formatWaiting(
   const first = waits_for === null ? whomOf(waiting, nowMs) : formatWaits(waits_for, nowMs);
   const { waking_by: waker = null, standby = null } = waiting ?? {};
   return [
-    `${first}${waker === null ? '' : `${waker !== null && first === '' ? 'waits for an agent' : ''}, which ${oneLine(waker)} is waking`}`,
+    waker === null ? first : `${first || 'waits for an agent'}, which ${oneLine(waker)} is waking`,
     ...(standby === null ? [] : [`${oneLine(standby.name)} ${stepsIn(Date.parse(standby.at), nowMs)}`]),
   ]
     .filter((part) => part !== '')

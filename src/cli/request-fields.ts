@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { asUtf8 } from '../protocol/as-utf8.js';
-import { BridgeError } from '../protocol/bridge-error.js';
+import { usageError } from '../protocol/bridge-error.js';
 import { imageMediaType } from '../protocol/image-type.js';
 import { isJsonObject } from '../protocol/json-object.js';
 import { DEFAULT_MAX_TASK_BYTES } from '../protocol/limits.js';
@@ -34,9 +34,9 @@ export async function askedFieldsOf(args: AskArgs): Promise<TaskJson> {
   const { request, embed, tools, path, batch } = args;
   const ways = Object.entries({ request, embed, tools, batch }).filter(([, value]) => value !== undefined);
   if (ways.length > 1)
-    throw usage(`--${ways[0]?.[0]} and --${ways[1]?.[0]} do not go together`, 'give one of them');
+    throw usageError(`--${ways[0]?.[0]} and --${ways[1]?.[0]} do not go together`, 'give one of them');
   if (path !== undefined && request === undefined)
-    throw usage('--path belongs to --request', 'give the body with --request FILE');
+    throw usageError('--path belongs to --request', 'give the body with --request FILE');
   if (request !== undefined) return requestFields(args, request);
   if (embed !== undefined) return embedFields(args, embed);
   return tools === undefined ? taskFieldsOf(args) : toolFields(args, tools);
@@ -55,7 +55,8 @@ async function requestFields(args: AskArgs, file: string): Promise<TaskJson> {
 async function embedFields(args: AskArgs, given: string): Promise<TaskJson> {
   refuse(args, 'embed', [...ASKED, ...GENERATED]);
   const input = given === '-' ? await readStdin(MAX_STDIN_BYTES, SHORTEN) : given;
-  if (input.trim() === '') throw usage('there is nothing to embed', 'llm-bridge ask --embed "2+2" --repo …');
+  if (input.trim() === '')
+    throw usageError('there is nothing to embed', 'llm-bridge ask --embed "2+2" --repo …');
   const model = args.model === undefined ? {} : { model: args.model };
   return { ...besides(args), request: { path: '/v1/embeddings', body: { ...model, input } } };
 }
@@ -76,9 +77,9 @@ async function toolFields(args: AskArgs, file: string): Promise<TaskJson> {
     ...others
   } = await taskFieldsOf(args);
   if (request !== undefined)
-    throw usage('--tools does not go with a --file that is a request', 'put them into its body');
+    throw usageError('--tools does not go with a --file that is a request', 'put them into its body');
   if (others.reply_to !== undefined)
-    throw usage('--tools does not go with "reply_to"', 'leave it out of the file');
+    throw usageError('--tools does not go with "reply_to"', 'leave it out of the file');
   const { num_ctx: _leftToTheServer, ...same } = options;
   const own = messages ?? [{ role: 'user' as const, content: withImages(prompt ?? '', images) }];
   const body = {
@@ -145,7 +146,7 @@ function refuse(args: AskArgs, way: string, names: readonly string[]): void {
     way === 'request' || way === 'batch'
       ? 'put it into the body of the call, or leave it out'
       : 'leave it out, or send the whole call: --request FILE';
-  throw usage(`${shown} does not go with --${way}`, remedy);
+  throw usageError(`${shown} does not go with --${way}`, remedy);
 }
 
 /** A file, or standard input for `-`, read as strictly as a message. */
@@ -156,14 +157,13 @@ async function readJson<T>(option: string, file: string, schema: z.ZodType<T>): 
     : asUtf8(await readBytes(file), file);
   const read: ReadResult<T> = readStrictJson(bytes, schema);
   if (read.ok) return read.value;
-  throw usage(`${isStdin ? 'standard input' : file} ${read.reason}`, `${option} ${WANTED[option] ?? ''}`);
+  throw usageError(
+    `${isStdin ? 'standard input' : file} ${read.reason}`,
+    `${option} ${WANTED[option] ?? ''}`,
+  );
 }
 
 const WANTED: Readonly<Record<string, string>> = {
   '--request': 'takes the JSON body of a call, or {"path": "/v1/chat/completions", "body": {…}}',
   '--tools': 'takes a JSON list: [{"type": "function", "function": {"name": …, "parameters": {…}}}]',
 };
-
-function usage(message: string, remedy: string): BridgeError {
-  return new BridgeError(message, { code: 'usage', remedy });
-}

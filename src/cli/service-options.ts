@@ -1,6 +1,6 @@
 import type { ServiceSetting } from '../admin/service/service-request.js';
 import { SERVICE_ROLES, type ServiceRole } from '../admin/service/service-spec.js';
-import { BridgeError } from '../protocol/bridge-error.js';
+import { usageError } from '../protocol/bridge-error.js';
 import { camelCase, helpOf, type Option, variableOf, worded } from './option.js';
 import { WAKE_OPTIONS } from './options/wake-options.js';
 import { AGENT_OPTIONS, INGEST_OPTIONS, OPTIONS, SERVE_OPTIONS, WATCH_OPTIONS } from './options.js';
@@ -66,13 +66,13 @@ export function serviceSettings(
   for (const { name, hasVariable } of roleSettings()) {
     const isTaken = settings.some((one) => one.name === name);
     if (isTaken || hasVariable || given[camelCase(name)] === undefined) continue;
-    throw usage(`--${name} is no option of ${role}`, `llm-bridge ${role} --help`);
+    throw usageError(`--${name} is no option of ${role}`, `llm-bridge ${role} --help`);
   }
   return settings.flatMap((one) => {
     const value = given[camelCase(one.name)];
     if (value === undefined) return [];
     if (one.isSecret)
-      throw usage(
+      throw usageError(
         `--${one.name} is a secret, and others can read the command line of a service`,
         `put ${variableOf(one.name)}=… into the file for variables that "llm-bridge service install ${role}" names`,
       );
@@ -82,8 +82,4 @@ export function serviceSettings(
       isPath: one.kind === 'path',
     }));
   });
-}
-
-function usage(message: string, remedy: string): BridgeError {
-  return new BridgeError(message, { code: 'usage', remedy });
 }

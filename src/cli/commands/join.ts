@@ -71,7 +71,7 @@ export const joinCommand = defineCommand({
       };
       const joined = await join(options);
       if (joined === null) {
-        printProblem('the key is not let in yet', `paste the line above on the server, then run this again`);
+        printProblem('the key is not let in yet', 'paste the line above on the server, then run this again');
         return EXIT.noAnswerYet;
       }
       const { repo } = joined;
