@@ -74,7 +74,7 @@ const FAILURES: readonly Failure[] = [
     code: 'unreachable',
     message: 'the server turned the connection away',
     remedy:
-      'try again in a minute: sshd turns away who failed to log in just now, and who comes while many log in (PerSourcePenalties, MaxStartups); or check the port',
+      'wait a minute: sshd turns away whoever failed to log in just now, and who comes while many log in (PerSourcePenalties, MaxStartups); or check the port',
     retryable: true,
   },
   {

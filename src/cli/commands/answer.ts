@@ -17,7 +17,7 @@ export const answerCommand = defineCommand({
   async run(args, { out, env }) {
     const { task, found } = await getAnswer(accessOf(args, env), args.task);
     if (found !== null) return printAnswer(found, args.json, out);
-    printProblem(`no answer yet to ${shortId(task)}`, 'the same again a little later');
+    printProblem(`no answer yet to ${shortId(task)}`, 'run the same again a little later');
     return EXIT.noAnswerYet;
   },
 });

@@ -95,7 +95,7 @@ test('a connection that sshd ends before a word is told from a server that is aw
     `kex_exchange_identification: read: Connection reset by peer\r${TAIL}`,
   );
   expect(said.message).toContain('the server turned the connection away (kex_exchange_identification');
-  expect(said.remedy).toMatch(/^try again in a minute: .*PerSourcePenalties, MaxStartups/);
+  expect(said.remedy).toMatch(/^wait a minute: .*PerSourcePenalties, MaxStartups/);
 });
 
 test('what no table knows is told in the words of git, and may pass', () => {
