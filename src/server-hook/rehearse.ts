@@ -11,10 +11,10 @@ import { judgeAloud, RULES } from './judge-push.js';
 import { readPrincipal } from './read-principal.js';
 
 /**
- * Judges the newest commit of main once more, for nothing: what a program does for the first time takes it
- * several times as long, and a push waits for that otherwise. First as a push that is judged from its
- * beginning; main has that commit, so the judging ends early. Then by each rule, whatever the others say.
- * Decides nothing, and never throws.
+ * Judges the newest commit of main once more, and drops what comes of it: what a program does for the first
+ * time takes it several times as long, and otherwise a push would wait for that. The commit is judged first
+ * as a whole push, which ends early, because main has it already; then by each rule by itself, whatever the
+ * others say. Decides nothing, and never throws.
  */
 export async function rehearse(repo: Repository, env: NodeJS.ProcessEnv): Promise<void> {
   const commits = await readHistory(repo, { from: [MAIN_REF], maxCount: 2 }).catch(() => []);
@@ -24,19 +24,17 @@ export async function rehearse(repo: Repository, env: NodeJS.ProcessEnv): Promis
   await judgeAloud({ repo, stdin, env, nowMs: Date.now(), packCopy: null });
   const reader = rememberObjects(openObjectReader(repo));
   const incoming = { loose: [], packed: [] };
-  const settings = readBridgeSettings(repo);
-  settings.catch(() => {});
   try {
     const who = await readPrincipal(repo.gitDir, env);
     const principal = 'code' in who ? null : who.principal;
+    const settings = await readBridgeSettings(repo);
     const idBytes = newest.id.length === 64 ? 32 : 20;
     const citations = openCitations({
-      ...{ repo, reader, principal, settings, idBytes, incoming },
+      ...{ repo, reader, principal, settings: Promise.resolve(settings), idBytes, incoming },
       packCopy: null,
     });
     const push: PushContext = {
-      ...{ repo, reader, principal, citations, incoming, recent: commits, nowMs: Date.now() },
-      settings: await settings,
+      ...{ repo, reader, principal, settings, citations, incoming, recent: commits, nowMs: Date.now() },
       besides: new Set(),
       update: { oldId: before.id, newId: newest.id, ref: MAIN_REF },
       commits: [newest],

@@ -38,7 +38,7 @@ declare const keepCode: () => void;
 z.config({ jitless: true });
 
 const isAhead = process.env.LLM_BRIDGE_AHEAD !== undefined;
-// What `ssh-command` leaves out there. It is only seen by what is started here.
+// `ssh-command` leaves it out then. Only what is started from here sees it.
 process.env.GIT_DIR = '.';
 
 const gitDir = process.cwd();
