@@ -79,7 +79,7 @@ async function fetchNews(
     }
     // The git that will read the new commits starts while they are being fetched.
     agent.reader.warm();
-    // A finished answer that is kept while this runs is synced by itself.
+    // An answer that is finished while this runs is synced when it is kept.
     const unsynced = session.finished.length === 0;
     const window = { ...wanted, nowMs: session.serverNow(), shorten, deepen, unsynced };
     const { ownIds } = agent.clone;

@@ -25,7 +25,10 @@ export interface WindowWanted {
 /** A server that hangs is not waited for: the reader fetches all of the window instead. */
 const TIMEOUT_MS = 60_000;
 
-/** More than MAX_WINDOW_COMMITS take, but for files of 64 KiB each. Those are fetched as before. */
+/**
+ * More than MAX_WINDOW_COMMITS of the usual size take. A larger reply is cut and no sound pack, and the
+ * reader fetches all of the window instead.
+ */
 const MAX_REPLY_BYTES = 256 * 1024 * 1024;
 
 const HEAD = Buffer.from('{"window":');

@@ -77,8 +77,8 @@ const MAX_DELAY_MS = 60_000;
 /**
  * Rings at every line of `bridge-wait`. A line is one update of `main`, a task that was handed back, a new
  * agent, or other models of an agent. It also rings after each connect, because something may have been
- * missed meanwhile. It connects again by itself, with backoff and jitter. `alone`: where there is to be a
- * shared connection, it has one of its own beside that.
+ * missed meanwhile. It connects again by itself, with backoff and jitter. `alone`: over a connection of its
+ * own, also where there is a shared one.
  */
 export function openSshDoorbell(
   connection: SshConnection,

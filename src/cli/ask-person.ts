@@ -18,7 +18,7 @@ export async function askPerson(question: string, signal: AbortSignal): Promise<
   } catch (error) {
     process.stderr.write('\n');
     signal.throwIfAborted();
-    // Ctrl-D, since Node 20.20.
+    // Since Node 20.20 a question ends with this where Ctrl-D closes readline.
     if (error instanceof Error && error.name === 'AbortError') return false;
     throw error;
   } finally {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { saveMemory } from '../process/save-memory.js';
 
-// It waits for days on something small. This comes before all else is loaded.
+// `wake` waits for days on a small machine. This has to come before anything else is loaded.
 if (process.argv[2] === 'wake') saveMemory();
 const { runMain } = await import('./run-main.js');
 await runMain();

@@ -11,9 +11,9 @@ import type { Hello } from '../../protocol/hello.js';
 import type { Principal } from '../../protocol/names.js';
 
 /**
- * How often the server is asked whether the key is let in, while a person types there. Milliseconds. Each
- * refused key counts 5 s with sshd since OpenSSH 9.8 (PerSourcePenalties): at 15 s it turns away who comes
- * from this address, and that may be the person who wants to log in there to paste the line.
+ * How often the server is asked whether the key is let in, while a person types there. Milliseconds. Since
+ * OpenSSH 9.8 each refused key adds 5 s to a penalty, which runs down by itself (PerSourcePenalties). At 15 s
+ * sshd turns away everybody from this address, also the person who wants to log in there to paste the line.
  */
 const LOOK_EVERY_MS = 6_000;
 

@@ -67,8 +67,8 @@ export async function clearLeftLocks(gitDir: string, onWait?: () => void): Promi
 }
 
 /**
- * How often git has to find something wrong. It lists the objects before it reads the refs, so an object that
- * comes in between, with its ref, is missing to it; the next time it is there.
+ * git has to find something wrong this often in a row. It lists the objects before it reads the refs, so an
+ * object that comes in between, with its ref, is missing to it; the next time it is there.
  */
 const MAX_LOOKS = 4;
 

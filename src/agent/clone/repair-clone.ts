@@ -37,7 +37,7 @@ export interface RepairContext {
 export class CloneRepair {
   readonly #context: RepairContext;
   #repairing: Promise<boolean> | null = null;
-  /** How many repairs have begun, and how many have ended. */
+  /** Counts each beginning and each end of a repair. */
   #turns = 0;
   /**
    * Whether the clone was examined since the last success: a long outage must not read all of it once a

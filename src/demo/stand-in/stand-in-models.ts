@@ -11,7 +11,8 @@ export interface StandInModel {
   /** Where it really runs: a cloud model of Ollama has this. */
   readonly remoteHost?: string;
   /**
-   * Whether `ollama create` made it of an encoder's weights: the list says that it completes, and no context.
+   * Whether `ollama create` made it of an encoder's weights: the list says that it completes, and says no
+   * context.
    */
   readonly isMadeHere?: boolean;
   /** The longest context it takes, in tokens. Default: DEFAULT_CONTEXT_LENGTH. */

@@ -8,7 +8,7 @@ const remote = { remote_host: z.string().nullish(), remote_model: z.string().nul
 
 const capabilities = z.array(z.string()).nullish().catch(undefined);
 
-/** What it read of a model's file, for the list. */
+/** What Ollama has read of a model's file for the list. */
 const details = z.object({ context_length: z.int().optional() }).nullish().catch(undefined);
 
 const listedModelSchema = z.object({

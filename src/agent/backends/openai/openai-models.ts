@@ -85,7 +85,7 @@ function describe(name: string, entry: Entry, isElsewhere: boolean): Omit<Openai
   };
 }
 
-/** `LLAMA_VOCAB_TYPE_WPM` of llama.cpp: pieces of words, which only BERT and its kin have. */
+/** `LLAMA_VOCAB_TYPE_WPM` of llama.cpp: pieces of words, which only BERT and models like it have. */
 const WORD_PIECES = 3;
 
 /** Whether a model only makes embeddings. llama.cpp says of those too that they complete. */
