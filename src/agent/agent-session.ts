@@ -1,4 +1,4 @@
-import type { BridgeTerms } from '../bridge/connection.js';
+import type { BridgeTerms } from '../bridge/bridge-terms.js';
 import type { AskedTask, QueueState } from '../protocol/queue.js';
 import type { FinishedAnswer } from './clone/finished-answers.js';
 import { ToldNews } from './told-news.js';
@@ -22,8 +22,8 @@ const NOTHING_ASKED: QueueState = {
 const TERMS_AGE_MS = 3_600_000;
 
 /**
- * What a running agent knows: the terms of the bridge, the tip of main, what is pending, and which answers
- * wait to be pushed. Only the methods below change it, each named for what happened. No I/O.
+ * What a running agent knows: terms, the tip of main, what is pending, and which answers wait to be pushed.
+ * Only the methods below change it, each named for what happened. No I/O.
  */
 export class AgentSession {
   /** Tells this agent from others with the same key. */
@@ -43,11 +43,7 @@ export class AgentSession {
   readonly #settled = new Set<string>();
 
   /** `name`: who answers, until a key says it. `finished`: the answers that an earlier run left. */
-  constructor(start: {
-    readonly id: string;
-    readonly name: string;
-    readonly finished: readonly FinishedAnswer[];
-  }) {
+  constructor(start: Pick<AgentSession, 'id' | 'name' | 'finished'>) {
     this.id = start.id;
     this.#name = start.name;
     this.#finished = new Map(start.finished.map((one) => [one.taskId, one]));
@@ -98,6 +94,11 @@ export class AgentSession {
   /** What to ask the server now; null: nothing, until the doorbell rings. */
   get due(): Due | null {
     return this.#tip === null || this.isRung ? 'fetch' : this.#due;
+  }
+
+  /** Whether all that is due is main, which has moved: the doorbell says so. */
+  get isMainDue(): boolean {
+    return this.#due !== 'fetch' && this.#tip !== null && this.isRung && this.#rungTip !== '';
   }
 
   /** Whether the doorbell rang since the server was asked. Our own pushes ring too, and bring nothing new. */

@@ -1,5 +1,6 @@
 import os from 'node:os';
-import { type BridgeConnection, type BridgeTerms, readTerms } from '../bridge/connection.js';
+import { type BridgeTerms, readTerms } from '../bridge/bridge-terms.js';
+import type { BridgeConnection } from '../bridge/connection.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { formatDuration } from '../protocol/duration.js';
 import { principalNameSchema } from '../protocol/names.js';

@@ -11,6 +11,7 @@ import { listFinished } from './clone/finished-answers.js';
 import { type CloneReader, isSound, openCloneReader, openOwnClone, replaceClone } from './clone/own-clone.js';
 import { CloneRepair } from './clone/repair-clone.js';
 import { type ClockWatch, watchClock } from './learn-terms.js';
+import { NextFetch } from './next-fetch.js';
 import { outlast } from './outlast.js';
 import { QueueView } from './queue/queue-view.js';
 import { TaskGate } from './queue/task-gate.js';
@@ -30,6 +31,8 @@ export interface AgentContext extends ClaimsContext {
   readonly deepening: Deepening;
   /** Streams what is generated. */
   readonly streams: TaskStreams;
+  /** What the next ring brings. */
+  readonly nextFetch: NextFetch;
   /** Keeps the clone small. */
   readonly maintenance: CloneMaintenance;
   /** Wakes the loop. */
@@ -72,6 +75,7 @@ export async function openAgent(options: AgentOptions, failed: AbortController):
       notifier.ring();
     };
     const streams = new TaskStreams(connection);
+    const nextFetch = new NextFetch({ connection, clone, reader });
     const core = { options, connection, clone, reader, session, queue, ask };
     return {
       ...core,
@@ -86,12 +90,13 @@ export async function openAgent(options: AgentOptions, failed: AbortController):
       clock: watchClock(),
       deepening: createDeepening(clone.gitDir, () => ask('fetch')),
       streams,
+      nextFetch,
       maintenance: cloneMaintenance(clone),
       notifier,
       signal,
       async close() {
         reader.close();
-        await streams.close();
+        await Promise.all([streams.close(), nextFetch.close()]);
         await closeConnection(connection).finally(() => folder.release());
       },
     };

@@ -34,12 +34,12 @@ export async function synchronise(agent: AgentContext, signal: AbortSignal): Pro
     const sideRefs = claims.isActive();
     const before = session.tip;
     const fetched = await fetchNews(agent, { ttlMs: terms.taskTtlMs, sideRefs }, signal);
-    const tip = fetched ?? before;
+    const tip = fetched?.tip ?? before;
     if (tip === null) throw new Error('a fetch ended and main is not known');
     greet(agent);
     const [queued] = await Promise.all([
       queue.read(tip, { ...terms, nowMs: session.serverNow() }),
-      fetched !== null && sideRefs ? claims.fetched() : undefined,
+      fetched?.isAll === true && sideRefs ? claims.fetched() : undefined,
     ]);
     session.queued(queued);
     await letGo(agent);
@@ -58,20 +58,35 @@ function greet({ options, connection, session }: AgentContext): void {
   options.log('info', `connected to ${url} as ${name}`, { event: 'connected', repo: url, name });
 }
 
-/** Fetches main if it may have moved, and returns its tip; null where there is nothing new. */
+/**
+ * Fetches main if it may have moved, and returns its tip; null where there is nothing new. `isAll`: what lies
+ * beside main has come as well, as far as it is wanted.
+ */
 async function fetchNews(
   agent: AgentContext,
   wanted: { readonly ttlMs: number; readonly sideRefs: boolean },
   signal: AbortSignal,
-): Promise<string | null> {
-  const { session, claims, deepening, maintenance } = agent;
-  const { due } = session;
+): Promise<{ readonly tip: string; readonly isAll: boolean } | null> {
+  const { session, claims, deepening, maintenance, nextFetch } = agent;
+  const { due, isMainDue, tip: known } = session;
   if (due === null) return null;
   session.asked();
-  claims.tell({ type: 'asked' });
   try {
     const deepen = deepening.due();
     const shorten = deepen === undefined && (await maintenance.isDue());
+    if (isMainDue && session.terms?.hasFetchAhead === true) {
+      agent.reader.warm();
+      // What others say of themselves does not come this way, and a finished answer is synced by itself.
+      const isPlain = deepen === undefined && !shorten && session.finished.length === 0;
+      const tip =
+        known !== null && isPlain && claims.knowsNobody() ? await nextFetch.bring(known, signal) : null;
+      nextFetch.expect();
+      if (tip !== null) {
+        session.reached(tip);
+        return { tip, isAll: false };
+      }
+    }
+    claims.tell({ type: 'asked' });
     const isLook = due === 'look' && deepen === undefined && !shorten;
     if (isLook && (await showsNothingNew(agent, wanted.sideRefs, signal))) {
       claims.tell({ type: 'unchanged' });
@@ -90,7 +105,7 @@ async function fetchNews(
     // Not waited for: it is a git of its own, and leaves what is in use.
     if (shorten) void maintenance.run(signal);
     if (deepen !== undefined) deepening.fetched();
-    return tip;
+    return { tip, isAll: true };
   } catch (error) {
     session.wants(due);
     throw error;

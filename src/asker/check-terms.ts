@@ -1,4 +1,4 @@
-import type { BridgeTerms } from '../bridge/connection.js';
+import type { BridgeTerms } from '../bridge/bridge-terms.js';
 import { updateElsewhere } from '../process/own-package.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { TaskJson } from '../protocol/task.js';

@@ -1,7 +1,8 @@
 import type { Repository } from '../git/run-git.js';
 import type { HistoryCommit } from '../protocol/history.js';
+import type { BridgeTerms } from './bridge-terms.js';
 import type { ChosenWindow, WindowWanted } from './chosen-window.js';
-import type { BridgeConnection, BridgeTerms } from './connection.js';
+import type { BridgeConnection } from './connection.js';
 import type { RequireOptions } from './large-files.js';
 import type { WhoWorks } from './side-refs.js';
 

@@ -3,6 +3,7 @@ import { LARGE_BYTES } from '../git/left-out.js';
 import { isAncestor, readRef } from '../git/refs.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';
+import { ownTerms, readTerms } from './bridge-terms.js';
 import type { BridgeView, Reach, ViewOptions } from './bridge-view.js';
 import { ChosenWindows } from './chosen-window.js';
 import { fetchFirst, updateClone } from './clone.js';
@@ -12,8 +13,6 @@ import {
   closeConnection,
   connectBridge,
   openConnection,
-  ownTerms,
-  readTerms,
 } from './connection.js';
 import { requireFile } from './large-files.js';
 import { openLocalBridge } from './local-bridge.js';

@@ -1,6 +1,6 @@
 import type { Committed } from '../asker/commit-local.js';
+import type { BridgeTerms } from '../bridge/bridge-terms.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
-import type { BridgeTerms } from '../bridge/connection.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
 import type { AskedCall } from './asked-call.js';
 import type { QueuedMessage } from './commit-batch.js';

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
+import type { BridgeTerms } from '../bridge/bridge-terms.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
-import type { BridgeTerms } from '../bridge/connection.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { ApiError } from './api-errors.js';
 import { notTaken } from './task-errors.js';

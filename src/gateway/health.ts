@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { readTerms } from '../bridge/connection.js';
+import { readTerms } from '../bridge/bridge-terms.js';
 import { readRef } from '../git/refs.js';
 import type { Calls } from './calls.js';
 

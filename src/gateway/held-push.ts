@@ -1,4 +1,5 @@
 import type { BridgeView } from '../bridge/bridge-view.js';
+import { HeldSession } from '../bridge/held-session.js';
 import { openPushAhead, type PushAhead } from '../bridge/push-ahead.js';
 import type { NewObject } from '../git/loose-object.js';
 import type { PushOutcome } from '../git/push.js';
@@ -10,15 +11,6 @@ import { packOf } from '../git/write-pack.js';
  */
 const MAX_BYTES = 64 * 1024;
 
-/**
- * The session for the next push is opened this long after one, when the model has been asked: both would want
- * the same processor. Milliseconds.
- */
-const OPEN_AFTER_MS = 200;
-
-/** It is closed where nothing was pushed for this time; the server ends it after a minute. Milliseconds. */
-const HOLD_MS = 50_000;
-
 /** Where a session has failed, none is tried again for this time. Milliseconds. */
 const PAUSE_MS = 60_000;
 
@@ -29,15 +21,13 @@ const PAUSE_MS = 60_000;
 export class HeldPush {
   readonly #view: BridgeView;
   readonly #signal: AbortSignal;
-  #session: PushAhead | null = null;
-  readonly #closing = new Set<Promise<void>>();
-  #opening: NodeJS.Timeout | undefined;
-  #ending: NodeJS.Timeout | undefined;
+  readonly #held: HeldSession<PushAhead>;
   #pausedUntilMs = 0;
 
   constructor(view: BridgeView, signal: AbortSignal) {
     this.#view = view;
     this.#signal = signal;
+    this.#held = new HeldSession(() => (signal.aborted ? null : openPushAhead(view.connection)));
   }
 
   /**
@@ -50,52 +40,21 @@ export class HeldPush {
     let bytes = 0;
     for (const { content } of objects) bytes += content.length;
     if (bytes > MAX_BYTES) return null;
-    const session = this.#take();
+    const session = this.#held.take() ?? openPushAhead(this.#view.connection);
     if (session === null) return null;
     let outcome: PushOutcome | null = null;
     try {
       outcome = await session.push({ from, to, pack: await packOf(objects, ids) }, ids, this.#signal);
     } finally {
       if (outcome === null) this.#pausedUntilMs = performance.now() + PAUSE_MS;
-      else if (outcome.status === 'pushed') this.#openSoon();
-      this.#close(session);
+      else if (outcome.status === 'pushed') this.#held.expect();
+      this.#held.end(session);
     }
     return outcome;
   }
 
   /** Ends what is open. */
   async close(): Promise<void> {
-    clearTimeout(this.#opening);
-    this.#drop();
-    await Promise.all(this.#closing);
-  }
-
-  #take(): PushAhead | null {
-    clearTimeout(this.#opening);
-    clearTimeout(this.#ending);
-    const held = this.#session?.isOpen() === true ? this.#session : openPushAhead(this.#view.connection);
-    if (held !== this.#session) this.#drop();
-    this.#session = null;
-    return held;
-  }
-
-  #openSoon(): void {
-    clearTimeout(this.#opening);
-    this.#opening = setTimeout(() => {
-      if (this.#signal.aborted || this.#session !== null) return;
-      this.#session = openPushAhead(this.#view.connection);
-      this.#ending = setTimeout(() => this.#drop(), HOLD_MS);
-    }, OPEN_AFTER_MS);
-  }
-
-  #drop(): void {
-    clearTimeout(this.#ending);
-    if (this.#session !== null) this.#close(this.#session);
-    this.#session = null;
-  }
-
-  #close(session: PushAhead): void {
-    const closed = session.close().finally(() => this.#closing.delete(closed));
-    this.#closing.add(closed);
+    await this.#held.close();
   }
 }

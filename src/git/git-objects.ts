@@ -58,6 +58,13 @@ export function treeOfCommit(raw: Buffer): string | null {
   return /^tree ([0-9a-f]{40,64})\n/.exec(raw.toString('latin1', 0, 80))?.[1] ?? null;
 }
 
+/** The parents that a raw commit object names in its headers. */
+export function parentsOfCommit(raw: Buffer): string[] {
+  const end = raw.indexOf('\n\n');
+  const headers = raw.toString('latin1', 0, end + 1);
+  return [...headers.matchAll(/^parent ([0-9a-f]+)$/gm)].map((match) => match[1] ?? '');
+}
+
 /** The author of a commit. */
 export interface CommitIdentity {
   /** A principal's name, or another name without `<`, `>`, and line breaks. */

@@ -1,7 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { open, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { readSmallFile, unless, writeDurably } from '../process/durable-file.js';
+import { type DurableFile, readSmallFile, unless, writeDurably } from '../process/durable-file.js';
 
 /** The format of a ref file and of a line of packed-refs. */
 const ID = '[0-9a-f]{40,64}';
@@ -116,7 +116,12 @@ const REF_FILE = new RegExp(`^(${ID})\n$`);
  * `locked` where another process has the lock. The ref is on the disk when this resolves. Throws as
  * writeDurably does.
  */
-export async function writeRefFile(gitDir: string, ref: string, id: string): Promise<'written' | 'locked'> {
+export async function writeRefFile(
+  gitDir: string,
+  ref: string,
+  id: string,
+  { isDisposable = false }: Pick<DurableFile, 'isDisposable'> = {},
+): Promise<'written' | 'locked'> {
   const file = path.join(gitDir, ref);
   const temporary = `${file}.lock`;
   const key = path.resolve(temporary);
@@ -124,7 +129,7 @@ export async function writeRefFile(gitDir: string, ref: string, id: string): Pro
   held.add(key);
   try {
     const mode = { file: 0o666, folder: 0o777, whateverUmask: false };
-    await writeDurably({ file, temporary, bytes: `${id}\n`, mode });
+    await writeDurably({ file, temporary, bytes: `${id}\n`, mode, isDisposable });
     return 'written';
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return 'locked';

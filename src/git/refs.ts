@@ -51,7 +51,10 @@ export async function setRefs(
 ): Promise<RefUpdateOutcome> {
   if (repo.ownIds === undefined) return updateRefs(repo, refs, reason);
   // All of them end before a failure is thrown: a caller that tries again must not meet their locks.
-  const ended = await Promise.allSettled(refs.map(({ ref, to }) => writeRefFile(repo.gitDir, ref, to)));
+  const { gitDir, isDisposable = false } = repo;
+  const ended = await Promise.allSettled(
+    refs.map(({ ref, to }) => writeRefFile(gitDir, ref, to, { isDisposable })),
+  );
   const outcomes = ended.map((one) => {
     if (one.status === 'rejected') throw one.reason;
     return one.value;

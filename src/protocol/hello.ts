@@ -7,6 +7,9 @@ export const STREAMS_FEATURE = 'streams';
 /** The feature of a server whose `bridge-say` may be told its task by its first line. */
 export const SAY_AHEAD_FEATURE = 'say-ahead';
 
+/** The feature of a server with `bridge-fetch`. */
+export const FETCH_AHEAD_FEATURE = 'fetch-ahead';
+
 /** The feature of a server with `bridge-push`. */
 export const PUSH_AHEAD_FEATURE = 'push-ahead';
 
@@ -30,6 +33,7 @@ export const WINDOW_FEATURE = 'window';
  * finds here, so a new feature needs no new version of the protocol.
  */
 export const FEATURES: readonly string[] = [
+  FETCH_AHEAD_FEATURE,
   MODELS_FEATURE,
   PUSH_AHEAD_FEATURE,
   REQUESTS_FEATURE,

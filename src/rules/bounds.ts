@@ -1,4 +1,4 @@
-import { parseTree, treeOfCommit } from '../git/git-objects.js';
+import { parentsOfCommit, parseTree, treeOfCommit } from '../git/git-objects.js';
 import { MAX_COMMIT_BYTES, MAX_COMMITS_PER_PUSH } from '../protocol/limits.js';
 import { MAIN_REF, shortId } from '../protocol/names.js';
 import type { Refusal } from '../protocol/refusal.js';
@@ -110,11 +110,8 @@ export async function nameOf(push: Pick<PushContext, 'reader' | 'citations'>, id
   return (await push.citations.isTheirs(id)) ? `the ${type} ${shortId(id)}` : `a ${type}`;
 }
 
-/** The parents that a raw commit names in its headers. */
 async function parentsOf({ reader }: Unread, commit: string): Promise<string[]> {
-  const raw = (await reader.read(commit))?.content.toString('latin1') ?? '';
-  const headers = raw.slice(0, raw.indexOf('\n\n') + 1);
-  return [...headers.matchAll(/^parent ([0-9a-f]+)$/gm)].map((match) => match[1] ?? '');
+  return parentsOfCommit((await reader.read(commit))?.content ?? Buffer.alloc(0));
 }
 
 type Entry = ReturnType<typeof parseTree>[number];

@@ -2,8 +2,8 @@
 // cuts it off at a chosen moment, as a dead network does: the client hears that the connection was closed,
 // the server that nobody is there.
 //
-// DROP_FOR  a pattern for the command on the server: git-upload-pack, git-receive-pack, bridge-push,
-//           bridge-hello, bridge-wait
+// DROP_FOR  a pattern for the command on the server: git-upload-pack, git-receive-pack, bridge-fetch,
+//           bridge-push, bridge-hello, bridge-wait
 // DROP_WHEN before: nothing reaches the server. greeting: in the server's first words. question: in what the
 //           client says then. answer: in what the server says to that. unheard: the server has done it all,
 //           and none of what it says to that arrives. silent: from the client's first words on nothing passes

@@ -8,7 +8,13 @@ export const MOMENTS = ['before', 'greeting', 'question', 'answer', 'unheard'] a
 export type Moment = (typeof MOMENTS)[number] | 'silent';
 
 /** The purpose of a connection: the command on the server. */
-export type Service = 'git-upload-pack' | 'git-receive-pack' | 'bridge-push' | 'bridge-hello' | 'bridge-wait';
+export type Service =
+  | 'git-upload-pack'
+  | 'git-receive-pack'
+  | 'bridge-fetch'
+  | 'bridge-push'
+  | 'bridge-hello'
+  | 'bridge-wait';
 
 /**
  * The environment of a principal whose first connection for this service breaks; with `says`, the first on

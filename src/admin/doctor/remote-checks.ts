@@ -1,6 +1,7 @@
 import path from 'node:path';
+import { readTerms } from '../../bridge/bridge-terms.js';
 import { fetchFirst } from '../../bridge/clone.js';
-import { type BridgeConnection, closeConnection, readTerms } from '../../bridge/connection.js';
+import { type BridgeConnection, closeConnection } from '../../bridge/connection.js';
 import type { SaidHello } from '../../bridge/read-hello.js';
 import { runSsh, type SshConnection, type SshResult } from '../../bridge/run-ssh.js';
 import { whoWorks } from '../../bridge/side-refs.js';

@@ -7,6 +7,7 @@ import type { RefAt } from '../../git/ref-files.js';
 import { CLAIMS_PREFIX, claimRef } from '../../protocol/claim.js';
 import { shortId } from '../../protocol/names.js';
 import type { Due } from '../agent-session.js';
+import type { Offer } from '../backends/model-offer.js';
 import { type ClaimPushContext, ClaimPusher } from './claim-pusher.js';
 import type { ClaimsEffect, ClaimsEvent, StartTask } from './claims-events.js';
 import { type ClaimsFacts, claimsFacts, isClaiming } from './claims-facts.js';
@@ -52,9 +53,8 @@ export class Claims {
 
   constructor(context: ClaimsContext) {
     this.#context = context;
-    this.#pusher = new ClaimPusher(context, this.#stop.signal, (offer, isNew) =>
-      this.tell({ type: isNew ? 'ready' : 'loaded', offer }),
-    );
+    const onOffer = (offer: Offer, isNew: boolean) => this.tell({ type: isNew ? 'ready' : 'loaded', offer });
+    this.#pusher = new ClaimPusher(context, this.#stop.signal, onOffer);
     const readOffer = () => void this.#pusher.refreshOffer();
     this.#generations = new Generations({ ...context, readOffer });
     if (!context.options.once) readOffer();
@@ -89,17 +89,19 @@ export class Claims {
     if (refs !== null) this.tell({ type: 'fetched', refs });
   }
 
-  /**
-   * Which of the free tasks to start: at most `room` and `ahead` of them, besides those that take no room.
-   */
+  /** Which free tasks to start: at most `room` and `ahead` of them, besides those that take no room. */
   choose(choosing: Omit<Extract<ClaimsEvent, { type: 'choosing' }>, 'type'>): StartTask[] {
-    const effects = this.tell({ type: 'choosing', ...choosing });
-    return effects.filter((effect) => effect.do === 'start');
+    return this.tell({ type: 'choosing', ...choosing }).filter((effect) => effect.do === 'start');
   }
 
   /** Whether no other agent is known to be there. */
   isAlone(): boolean {
     return this.#state.others.present.length === 0;
+  }
+
+  /** Whether nobody else is known to have tasks here either. */
+  knowsNobody(): boolean {
+    return this.isAlone() && this.#state.others.claims.size === 0;
   }
 
   /** How long until a task that is left to others may have become ours; Infinity: none is. Milliseconds. */

@@ -10,7 +10,7 @@ import { WaitingWriter } from './waiting-writer.js';
 /**
  * The most streams that are open at a time. Each is a session on the one connection, and our own guide allows
  * eight (`MaxSessions 8`): one is the doorbell, one the fetch or push of the loop, one the push of claims,
- * and one is spare. Where the server refuses a session, ssh logs in again for it.
+ * and one waits for the next fetch. Where the server refuses a session, ssh logs in again for it.
  */
 export const MAX_OPEN_STREAMS = 4;
 

@@ -1,7 +1,8 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
-import { openConnection, readTerms } from '../../../src/bridge/connection.js';
+import { readTerms } from '../../../src/bridge/bridge-terms.js';
+import { openConnection } from '../../../src/bridge/connection.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { tempDir } from '../../support/temp-dir.js';
 

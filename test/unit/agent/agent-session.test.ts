@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { AgentSession, type Due } from '../../../src/agent/agent-session.js';
 import type { FinishedAnswer } from '../../../src/agent/clone/finished-answers.js';
-import type { BridgeTerms } from '../../../src/bridge/connection.js';
+import type { BridgeTerms } from '../../../src/bridge/bridge-terms.js';
 import { type AskedTask, readQueue } from '../../../src/protocol/queue.js';
 import { anAnswer } from '../../support/message-writer.js';
 
@@ -13,6 +13,7 @@ const TERMS: BridgeTerms = {
   claimLeaseMs: null,
   hasStreams: false,
   hasSayAhead: false,
+  hasFetchAhead: false,
   hasPushAhead: false,
   hasRequests: false,
   hasModels: false,

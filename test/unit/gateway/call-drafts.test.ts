@@ -8,6 +8,7 @@ const TERMS = {
   ...{
     hasStreams: true,
     hasSayAhead: true,
+    hasFetchAhead: true,
     hasPushAhead: true,
     hasRequests: true,
     hasModels: true,

@@ -1,0 +1,115 @@
+import { startTied, type TiedProgram } from '../process/start-tied.js';
+import type { BridgeConnection } from './connection.js';
+import type { AheadSession } from './held-session.js';
+import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
+
+/** What the server sent. */
+export interface FetchedAhead {
+  /** The id of main. */
+  readonly tip: string;
+  /** What is new on main, as a pack. */
+  readonly pack: Buffer;
+}
+
+/**
+ * A session of `bridge-fetch`, which is opened before there is anything to fetch: until it has something, a
+ * fetch waits mostly for programs to start. It takes one fetch.
+ */
+export interface FetchAhead extends AheadSession {
+  /**
+   * What is new since the commit `known`, once. Null where the session did not bring it, for whatever reason:
+   * a fetch by git tells. Throws the signal's reason.
+   */
+  fetch(known: string, signal: AbortSignal): Promise<FetchedAhead | null>;
+}
+
+/** A server that hangs is not waited for: git fetches instead. Milliseconds. */
+const TIMEOUT_MS = 10_000;
+
+/** What is larger is fetched by git, which keeps it on the disk. Bytes. */
+const MAX_REPLY_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Opens one on the shared connection; null where there is none. Use it where the terms of the bridge have
+ * `hasFetchAhead`.
+ */
+export function openFetchAhead({ ssh }: BridgeConnection): FetchAhead | null {
+  return ssh?.shared === undefined ? null : new Session(ssh);
+}
+
+class Session implements FetchAhead {
+  readonly #opened: Promise<TiedProgram | null>;
+  readonly #stop = new AbortController();
+  readonly #ended = new AbortController();
+  #reply: Buffer[] = [];
+  #bytes = 0;
+  #isTaken = false;
+
+  constructor(connection: SshConnection) {
+    this.#opened = this.#open(connection).catch(() => null);
+    void this.#opened.then((program) => {
+      if (program === null) this.#ended.abort();
+    });
+  }
+
+  isOpen(): boolean {
+    return !this.#isTaken && !this.#ended.signal.aborted;
+  }
+
+  async fetch(known: string, signal: AbortSignal): Promise<FetchedAhead | null> {
+    this.#isTaken = true;
+    const program = await this.#opened;
+    signal.throwIfAborted();
+    const stdin = program?.child.stdin;
+    if (!stdin?.writable) return null;
+    stdin.end(`${known}\n`);
+    await aborted(AbortSignal.any([signal, this.#ended.signal, AbortSignal.timeout(TIMEOUT_MS)]));
+    signal.throwIfAborted();
+    const isWhole = this.#ended.signal.aborted && program?.child.exitCode === 0;
+    return isWhole && this.#bytes <= MAX_REPLY_BYTES ? readReply(Buffer.concat(this.#reply)) : null;
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await (await this.#opened)?.end();
+  }
+
+  async #open(connection: SshConnection): Promise<TiedProgram | null> {
+    await connection.shared?.ready(this.#stop.signal);
+    if (this.#stop.signal.aborted) return null;
+    const words = sshWords(connection, onlyShared(connection), 'bridge-fetch');
+    const program = startTied(words, { env: connection.env, stdin: 'pipe' });
+    const { child } = program;
+    child.on('error', () => this.#ended.abort());
+    child.on('close', () => this.#ended.abort());
+    child.stdin?.on('error', () => {});
+    child.stderr?.resume();
+    child.stdout?.on('data', (bytes: Buffer) => {
+      this.#bytes += bytes.length;
+      if (this.#bytes <= MAX_REPLY_BYTES) this.#reply.push(bytes);
+      else {
+        this.#reply = [];
+        void program.end();
+      }
+    });
+    return program;
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** A start-up file of the server's shell may have printed something in front of it. */
+const REPLY = /(?:^|\n)([0-9a-f]{40}(?:[0-9a-f]{24})?)\nPACK/;
+
+/** Exported for its test: null where the bytes are no reply. */
+export function readReply(bytes: Buffer): FetchedAhead | null {
+  const found = REPLY.exec(bytes.toString('latin1'));
+  if (found === null) return null;
+  const [text, tip = ''] = found;
+  return { tip, pack: bytes.subarray(found.index + text.length - 'PACK'.length) };
+}
