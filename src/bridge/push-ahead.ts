@@ -1,9 +1,10 @@
 import type { PushOutcome } from '../git/push.js';
 import type { ObjectIds } from '../git/run-git.js';
 import { formatPush, type MainPush, PushReply } from '../git/send-pack.js';
-import { startTied, type TiedProgram } from '../process/start-tied.js';
+import type { TiedProgram } from '../process/start-tied.js';
 import type { BridgeConnection } from './connection.js';
-import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
+import { openAhead } from './open-ahead.js';
+import type { SshConnection } from './run-ssh.js';
 
 /**
  * A session of `bridge-push`, which is opened before there is anything to push: until it has one, a push
@@ -24,7 +25,7 @@ export interface PushAhead {
 /** A push is given up after this time without a word from the server. Milliseconds. */
 const SILENCE_MS = 180_000;
 
-/** How long the server may take for what follows a push, when everything ends. Milliseconds. */
+/** How long the server may take for what follows a push, before the session is ended. Milliseconds. */
 const CLOSE_MS = 2_000;
 
 /** The most of what the session says on standard error that is kept. */
@@ -51,9 +52,10 @@ class Session implements PushAhead {
 
   constructor(connection: SshConnection) {
     this.#url = connection.address.url;
-    this.#opened = this.#open(connection).catch(() => null);
-    void this.#opened.then((program) => {
+    this.#opened = openAhead(connection, 'bridge-push', this.#stop.signal).then((program) => {
       if (program === null) this.#hasEnded = true;
+      else this.#listen(program);
+      return program;
     });
   }
 
@@ -114,15 +116,9 @@ class Session implements PushAhead {
     }
   }
 
-  async #open(connection: SshConnection): Promise<TiedProgram | null> {
-    await connection.shared?.ready(this.#stop.signal);
-    if (this.#stop.signal.aborted) return null;
-    const words = sshWords(connection, onlyShared(connection), 'bridge-push');
-    const program = startTied(words, { env: connection.env, stdin: 'pipe' });
-    const { child } = program;
+  #listen({ child }: TiedProgram): void {
     child.on('error', () => this.#ended());
     child.on('close', () => this.#ended());
-    child.stdin?.on('error', () => {});
     child.stdout?.on('data', (bytes: Buffer) => {
       this.#reply.take(bytes);
       this.#heard();
@@ -131,7 +127,6 @@ class Session implements PushAhead {
       if (this.#stderr.length < MAX_STDERR_CHARS) this.#stderr += text;
       this.#heard();
     });
-    return program;
   }
 
   #ended(): void {

@@ -1,6 +1,7 @@
-import { startTied, type TiedProgram } from '../process/start-tied.js';
+import type { TiedProgram } from '../process/start-tied.js';
 import type { BridgeConnection } from './connection.js';
-import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
+import { openAhead } from './open-ahead.js';
+import type { SshConnection } from './run-ssh.js';
 
 /**
  * A session of `bridge-say` that is opened before its task is known, because opening one takes longer than a
@@ -30,7 +31,12 @@ class Session implements SayAhead {
   #isTaken = false;
 
   constructor(connection: SshConnection) {
-    this.#opened = this.#open(connection).catch(() => null);
+    this.#opened = openAhead(connection, 'bridge-say', this.#stop.signal).then((program) => {
+      // Nobody reads what it says.
+      program?.child.stdout?.resume();
+      program?.child.stderr?.resume();
+      return program;
+    });
   }
 
   async take(task: string): Promise<TiedProgram | null> {
@@ -46,18 +52,5 @@ class Session implements SayAhead {
     if (this.#isTaken) return;
     this.#stop.abort();
     await (await this.#opened)?.end();
-  }
-
-  async #open(connection: SshConnection): Promise<TiedProgram | null> {
-    await connection.shared?.ready(this.#stop.signal);
-    if (this.#stop.signal.aborted) return null;
-    const words = sshWords(connection, onlyShared(connection), 'bridge-say');
-    const program = startTied(words, { env: connection.env, stdin: 'pipe' });
-    const { child } = program;
-    child.on('error', () => {});
-    child.stdin?.on('error', () => {});
-    child.stdout?.resume();
-    child.stderr?.resume();
-    return program;
   }
 }
