@@ -2,7 +2,6 @@ import type { Committed } from '../asker/commit-local.js';
 import type { BridgeTerms } from '../bridge/bridge-terms.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
 import type { WhoWorks } from '../bridge/side-refs.js';
-import { CANCEL_FILE } from '../protocol/names.js';
 import type { AskedCall } from './asked-call.js';
 import { BridgeFeed } from './bridge-feed.js';
 import type { Call } from './call.js';
@@ -106,7 +105,8 @@ export class BridgeCalls implements Calls {
   async submit(what: QueuedMessage): Promise<Committed> {
     try {
       const committed = await this.#queue.submit(what);
-      if (what.file !== CANCEL_FILE) this.#open.asked(committed.id);
+      if (what.cancels === undefined) this.#open.asked(committed.id);
+      else this.#open.cancelled(what.cancels);
       return committed;
     } catch (error) {
       throw this.#terms.notTaken(error);
@@ -193,6 +193,7 @@ export class BridgeCalls implements Calls {
     this.#queue
       .submit({ ...draftCancel(task, this.view), isWanted: () => !this.#isClosed })
       // Its answer may have come first; nothing rests on a cancel.
+      .then(() => this.#open.cancelled(task))
       .catch(() => {});
   }
 }

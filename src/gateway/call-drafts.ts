@@ -65,5 +65,6 @@ export function draftCancel(
     reason,
     cancelled_at: new Date(terms.serverNow()).toISOString(),
   };
-  return { file: CANCEL_FILE, bytes: writeCancel(cancel), message: cancelMessage(cancel) };
+  const message = cancelMessage(cancel);
+  return { file: CANCEL_FILE, bytes: writeCancel(cancel), message, cancels: task };
 }

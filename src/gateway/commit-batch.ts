@@ -18,6 +18,8 @@ export interface QueuedMessage {
   readonly file: string;
   readonly bytes: Uint8Array;
   readonly message: string;
+  /** The task that it cancels; absent for a task. */
+  readonly cancels?: string;
   /** Is told the id that it will have on main, before each try: another push may come first. */
   readonly soon?: (id: string) => void;
   /** Whether somebody still wants it; asked before each try. */

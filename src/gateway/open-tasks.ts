@@ -52,6 +52,11 @@ export class OpenTasks {
     this.#open?.set(task, this.#view.terms.serverNow());
   }
 
+  /** We have cancelled this one ourselves. */
+  cancelled(task: string): void {
+    this.#open?.delete(task);
+  }
+
   async #read(): Promise<void> {
     this.#heard = [];
     const { repo, ref, terms } = this.#view;

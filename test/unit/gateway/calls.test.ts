@@ -302,6 +302,19 @@ describe('leaving and coming back', () => {
     expect((await calls.open(chat('left'))).isJoined).toBe(false);
   });
 
+  test('what it has cancelled itself is not counted among the open tasks any more', async () => {
+    const { calls, subjects } = await startCalls({ lingerMs: 200 });
+    expect(await calls.openTasks()).toBe(0);
+    const [left] = await Promise.all([calls.open(chat('left')), calls.open(chat('stays'))]);
+    expect(await calls.openTasks()).toBe(2);
+    left.leave();
+    const isCancelled = (one: string) => one.startsWith('cancel');
+    await waitUntil(async () => (await subjects()).some(isCancelled), 'the cancel');
+    // Another commit is behind it: by then the gateway has been told.
+    await calls.open(chat('another'));
+    expect(await calls.openTasks()).toBe(2);
+  });
+
   test('a client that goes before its call is on main leaves nothing there', async () => {
     const { calls, moves } = await startCalls();
     const gone = new AbortController();
