@@ -160,6 +160,7 @@ export class BridgeCalls implements Calls {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#models.close();
     const kept = this.#kept.close();
     await this.#queue.close();
     await kept;
@@ -192,8 +193,8 @@ export class BridgeCalls implements Calls {
   #cancel(task: string): void {
     this.#queue
       .submit({ ...draftCancel(task, this.view), isWanted: () => !this.#isClosed })
-      // Its answer may have come first; nothing rests on a cancel.
       .then(() => this.#open.cancelled(task))
+      // Its answer may have come first; nothing rests on a cancel.
       .catch(() => {});
   }
 }

@@ -27,7 +27,7 @@ export class KnownModels {
   #last: WhoWorks | null = null;
   /** What was read last, unless it has changed since. */
   #current: WhoWorks | null = null;
-  #later: NodeJS.Timeout | null = null;
+  #later: NodeJS.Timeout | undefined;
 
   constructor(feed: BridgeFeed) {
     this.#feed = feed;
@@ -50,6 +50,11 @@ export class KnownModels {
   changed(): void {
     this.#who = null;
     this.#current = null;
+  }
+
+  /** Looks at nothing any more by itself. */
+  close(): void {
+    clearTimeout(this.#later);
   }
 
   /** Throws ApiError 404 where a model is named that no agent has: a typing error is told at once. */
@@ -91,7 +96,7 @@ export class KnownModels {
 
   #lookLater(): void {
     this.#later ??= setTimeout(() => {
-      this.#later = null;
+      this.#later = undefined;
       // Whoever needs it then has it looked at again.
       this.who().catch(() => {});
     }, LOOK_LATER_MS).unref();

@@ -91,3 +91,12 @@ test('a ring, and what is ten minutes old, is looked at before the next call', a
   vi.advanceTimersByTime(11 * 60_000);
   await askAfterLook('llama3.2');
 });
+
+test('once it is closed, nothing is looked at any more', async () => {
+  await askAfterLook('llama3.2');
+  vi.advanceTimersByTime(31_000);
+  await ask('llama3.2');
+  models.close();
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(looks).toBe(1);
+});
