@@ -81,8 +81,9 @@ const MAX_SHOWN_BYTES = 256 * 1024;
 const STATE_AGE_MS = 1_000;
 
 /**
- * An agent that begins with a task does not ring, so while one is open the refs beside main are read again
- * after this time: here, and from a server elsewhere, as `status --watch` does. Milliseconds.
+ * An agent that begins with a task does not ring, so the refs beside main are read again after this time: on
+ * the machine of the bridge, and from a server elsewhere while a task is open, as `status --watch` does.
+ * Milliseconds.
  */
 const WHO_HERE_MS = 1_000;
 const WHO_ELSEWHERE_MS = 5_000;

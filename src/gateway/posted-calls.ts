@@ -63,6 +63,7 @@ export class PostedCalls {
       throw error;
     }
   }
+
   #readRecorded(): Promise<void> {
     this.#reading ??= this.#recorded().then(
       (keys) => {

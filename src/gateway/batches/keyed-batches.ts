@@ -28,7 +28,9 @@ export function batchWithKey(
 /** Throws ApiError 422 where the key was used for another batch than this one. */
 export function requireSame(made: KeyedBatch, body: BatchBody, localOnly: boolean): void {
   const fieldsOf = ({ endpoint, completion_window, input_file_id, metadata }: BatchBody) => [
-    ...[endpoint, completion_window, input_file_id],
+    endpoint,
+    completion_window,
+    input_file_id,
     metadata,
   ];
   if (made.localOnly !== localOnly || !isDeepStrictEqual(fieldsOf(made.head), fieldsOf(body)))
