@@ -8,6 +8,7 @@ import {
 } from '../../../src/gateway/api-errors.js';
 import { apiFormOf, asksForStream } from '../../../src/gateway/api-form.js';
 import { ANSWER_ERROR_CODES } from '../../../src/protocol/answer.js';
+import { REQUEST_PATHS } from '../../../src/protocol/request.js';
 
 const TASK = '3f2a1b9c'.repeat(5);
 
@@ -32,8 +33,8 @@ test('stream follows the body, by the default of its API', () => {
   expect(asksForStream('/api/chat', {})).toBe(true);
   expect(asksForStream('/api/generate', { stream: null })).toBe(true);
   expect(asksForStream('/api/chat', { stream: false })).toBe(false);
-  expect(asksForStream('/api/embed', {})).toBe(false);
-  expect(asksForStream('/v1/chat/completions', {})).toBe(false);
+  const byDefault = REQUEST_PATHS.filter((path) => asksForStream(path, {}));
+  expect(byDefault.sort()).toEqual(['/api/chat', '/api/generate']);
   expect(asksForStream('/v1/chat/completions', { stream: null })).toBe(false);
   expect(asksForStream('/v1/messages', { stream: true })).toBe(true);
 });

@@ -3,6 +3,7 @@ import { ApiError } from '../../../src/gateway/api-errors.js';
 import { createApp } from '../../../src/gateway/app.js';
 import type { BridgeModel } from '../../../src/gateway/bridge-models.js';
 import type { GatewayCall, GatewayParts } from '../../../src/gateway/gateway-parts.js';
+import { modelNotFound } from '../../../src/gateway/task-errors.js';
 import { BridgeError } from '../../../src/protocol/bridge-error.js';
 
 const LLAMA: BridgeModel = {
@@ -189,6 +190,21 @@ describe('a call that generates', () => {
     const failed = await post('/v1/responses', {}, {}, { answer: () => Promise.reject(away) });
     expect(failed.status).toBe(503);
     expect(failed.headers.get('retry-after')).toBe('1');
+  });
+
+  const SECRET = 'what nobody else may read';
+  test.each<[what: string, body: unknown, parts: Partial<GatewayParts>]>([
+    ['it is no JSON', `{"prompt": "${SECRET}"`, {}],
+    ['it is no JSON any more behind it', `{"prompt": "${SECRET}"} and more`, {}],
+    ['a key is there twice', `{"prompt": "${SECRET}", "prompt": "${SECRET}"}`, {}],
+    ['half a character is in it', { prompt: `${SECRET} \ud800` }, {}],
+    ['it is too long', { prompt: SECRET.repeat(50) }, {}],
+    ['nobody has the model', { prompt: SECRET }, { answer: () => Promise.reject(modelNotFound('qwen3')) }],
+    ['our side fails', { prompt: SECRET }, { answer: () => Promise.reject(new Error('no')) }],
+  ])('says nothing of what was asked where %s', async (_what, body, parts) => {
+    const refused = await post('/v1/completions', body, {}, parts);
+    expect(refused.status).toBeGreaterThanOrEqual(400);
+    expect(JSON.stringify([refused.json, problems.map(String)])).not.toContain(SECRET);
   });
 
   test.each([

@@ -89,6 +89,7 @@ describe('spreading', () => {
     ['is unreachable', notAsked()],
     ['refuses it for its size', new ApiError('too large', { status: 413 })],
     ['is full', new ApiError('full', { status: 429 })],
+    ['is too old for it', new ApiError('older', { status: 502, code: 'older-bridge' })],
   ])('a call that a bridge does not take is passed on: it %s', async (_what, refusal) => {
     const served = await opened({ home: async () => bridge('home'), club: async () => bridge('club') });
     const asked: string[] = [];
