@@ -1,5 +1,5 @@
-import { element, fill } from './element.js';
-import { cell, onBridge, table, type View } from './view.js';
+import { element } from './element.js';
+import { cell, onBridge, row, showRows, table, type View } from './view.js';
 import { duration, say } from './words.js';
 
 /** An agent that runs has something to do or not: that is another word than for a task. */
@@ -17,12 +17,11 @@ export function openAgents(): View {
       table('models', ['model', 'can', 'has', 'loaded'], models),
     ),
     show(state) {
-      fill(
+      showRows(
         agents,
         state.agents.map((agent) =>
-          element(
-            'tr',
-            {},
+          row(
+            onBridge(agent.name, agent),
             cell('agent', onBridge(agent.name, agent)),
             cell('state', say(AGENT_STATES[agent.state])),
             cell('seen', duration(agent.age_ms)),
@@ -31,12 +30,11 @@ export function openAgents(): View {
           ),
         ),
       );
-      fill(
+      showRows(
         models,
         state.models.map((model) =>
-          element(
-            'tr',
-            {},
+          row(
+            model.name,
             cell('model', model.name),
             cell('can', model.can.join(', ')),
             cell('has', model.agents.join(', ')),

@@ -1,8 +1,9 @@
 import { chat } from './ask-chat.js';
 import { isSaid, keepConversation, messageOf, restoredConversation, type Turn } from './conversation.js';
 import { element, fill, form } from './element.js';
-import { post, type State } from './gateway.js';
-import { turnView } from './turn-view.js';
+import { chatModels, post, type State } from './gateway.js';
+import { openTurns } from './turns-view.js';
+import { wordsOf } from './view.js';
 import { say } from './words.js';
 
 /**
@@ -15,12 +16,7 @@ export function openChat(): { readonly root: HTMLElement; show(state: State): vo
   let running: { readonly abort: AbortController; task: string | null } | null = null;
 
   const models = element('select', { id: 'model', onchange: () => choose(models.value) });
-  const log = element('ol', {
-    class: 'turns',
-    'aria-live': 'polite',
-    'aria-label': say('chat'),
-    tabindex: '0',
-  });
+  const log = openTurns();
   const text = element('textarea', {
     id: 'message',
     rows: 3,
@@ -60,7 +56,7 @@ export function openChat(): { readonly root: HTMLElement; show(state: State): vo
     'section',
     { class: 'chat', 'aria-label': say('chat') },
     element('div', { class: 'row' }, element('label', { for: 'model' }, say('model')), models),
-    log,
+    log.root,
     question,
   );
   draw();
@@ -68,9 +64,7 @@ export function openChat(): { readonly root: HTMLElement; show(state: State): vo
   return {
     root,
     show(state) {
-      const names = state.models
-        .filter(({ can }) => can.length === 0 || can.includes('chat'))
-        .map(({ name }) => name);
+      const names = chatModels(state.models);
       if (names.join('\n') === [...models.options].map(({ value }) => value).join('\n')) return;
       const choices =
         names.length === 0 ? [element('option', { value: '' }, say('noModels'))] : names.map(option);
@@ -103,7 +97,7 @@ export function openChat(): { readonly root: HTMLElement; show(state: State): vo
   async function answer(): Promise<void> {
     const last = turns.at(-1);
     const turn: Turn =
-      last?.role === 'assistant' ? last : { role: 'assistant', text: '', thinking: '', images: [] };
+      last?.role === 'assistant' ? last : { role: 'assistant', model, text: '', thinking: '', images: [] };
     if (turn !== last) turns.push(turn);
     turn.text = '';
     turn.thinking = '';
@@ -112,7 +106,11 @@ export function openChat(): { readonly root: HTMLElement; show(state: State): vo
     running = mine;
     draw();
     try {
-      const body = { model, messages: turns.slice(0, -1).filter(isSaid).map(messageOf), stream: true };
+      const body = {
+        model: turn.model ?? model,
+        messages: turns.slice(0, -1).filter(isSaid).map(messageOf),
+        stream: true,
+      };
       await chat(body, {
         signal: mine.abort.signal,
         onTask(task) {
@@ -123,24 +121,24 @@ export function openChat(): { readonly root: HTMLElement; show(state: State): vo
         again() {
           turn.text = '';
           turn.thinking = '';
-          drawLast();
+          drawTurns();
         },
         take(piece) {
           turn.text += piece.text;
           turn.thinking += piece.thinking;
-          drawLast();
+          drawTurns();
         },
       });
     } catch (error) {
-      turn.failed = mine.abort.signal.aborted
-        ? say('stopped')
-        : `${say('failed')}: ${(error as Error).message}`;
+      turn.failed = mine.abort.signal.aborted ? say('stopped') : `${say('failed')}: ${wordsOf(error)}`;
     } finally {
       if (running === mine) running = null;
       isOpen = false;
       keep();
       draw();
-      text.focus();
+      // Whoever reads elsewhere meanwhile stays there.
+      const { activeElement } = document;
+      if (activeElement === document.body || question.contains(activeElement)) text.focus();
     }
   }
 
@@ -167,18 +165,12 @@ export function openChat(): { readonly root: HTMLElement; show(state: State): vo
   function draw(): void {
     stop.hidden = running === null;
     send.disabled = running !== null;
-    fill(log, turns.map(drawTurn));
-    log.lastElementChild?.scrollIntoView({ block: 'end' });
+    drawTurns();
+    log.root.lastElementChild?.scrollIntoView({ block: 'end' });
   }
 
-  function drawLast(): void {
-    const turn = turns.at(-1);
-    if (turn !== undefined) log.lastElementChild?.replaceWith(drawTurn(turn));
-  }
-
-  function drawTurn(turn: Turn): HTMLElement {
-    const isWaited = running !== null && turn === turns.at(-1) && turn.text + turn.thinking === '';
-    return turnView(turn, model, isWaited);
+  function drawTurns(): void {
+    log.show(turns, { model, isWaiting: running !== null });
   }
 
   function keep(): void {

@@ -1,6 +1,8 @@
 /** A turn of the conversation. */
 export interface Turn {
   readonly role: 'user' | 'assistant';
+  /** Of an answer: the model that was asked. */
+  readonly model?: string;
   text: string;
   thinking: string;
   /** Data URLs. */

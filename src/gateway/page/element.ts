@@ -41,6 +41,31 @@ export function fill(parent: Element, ...children: readonly Child[]): void {
   put(parent, children);
 }
 
+/**
+ * Gives an element these children. One that is there already stays, with what is focused, selected or
+ * unfolded in it.
+ */
+export function arrange(parent: Element, children: readonly Element[]): void {
+  const focused = document.activeElement;
+  const wanted = new Set(children);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  for (const [at, child] of children.entries()) {
+    const there = parent.children[at];
+    if (there !== child) parent.insertBefore(child, there ?? null);
+  }
+  // What is moved loses the focus.
+  if (focused instanceof HTMLElement && focused !== document.activeElement && parent.contains(focused))
+    focused.focus({ preventScroll: true });
+}
+
+/** Brings a text up to date. What it had before stays, so that a screen reader says only what is new. */
+export function setText(element: Element, text: string): void {
+  const before = element.textContent ?? '';
+  if (text === before) return;
+  if (before !== '' && text.startsWith(before)) element.append(text.slice(before.length));
+  else element.textContent = text;
+}
+
 function put(parent: Element, children: readonly Child[]): void {
   for (const child of children) {
     if (child === null || child === undefined || child === false) continue;

@@ -63,6 +63,11 @@ export interface Model {
 
 export interface Answered extends OfBridge {
   readonly commit: string;
+/** The names of the models that can chat, or of which nobody says what they can do. */
+export function chatModels(models: readonly Model[]): string[] {
+  return models.filter(({ can }) => can.length === 0 || can.includes('chat')).map(({ name }) => name);
+}
+
   readonly task_commit: string;
   readonly task_text?: string;
   readonly answer: string | null;

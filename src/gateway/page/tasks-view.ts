@@ -1,6 +1,6 @@
-import { element, fill } from './element.js';
+import { element, setText } from './element.js';
 import type { Task, Waited } from './gateway.js';
-import { cell, onBridge, shortCell, table, type View } from './view.js';
+import { cell, onBridge, row, shortCell, showRows, table, type View } from './view.js';
 import { duration, say, type Word } from './words.js';
 
 /** The tasks: the open ones first, then the newest of the others. */
@@ -13,14 +13,14 @@ export function openTasks(): View {
     root: element('section', { 'aria-label': say('tasks') }, problem, table('tasks', heads, body), more),
     show({ tasks, counts, attendance, bridges, now }) {
       const away = bridges.flatMap(({ name, problem: why }) => (why === null ? [] : [`${name}: ${why}`]));
-      problem.textContent = [...away, attendance.problem ?? ''].filter((one) => one !== '').join('; ');
+      setText(problem, [...away, attendance.problem ?? ''].filter((one) => one !== '').join('; '));
       const open = tasks.filter(isOpen);
       const left = counts.pending + counts.running - open.length;
       more.textContent = left > 0 ? `${say('moreWait')}: ${left}` : '';
       const over = tasks.filter((task) => !isOpen(task)).reverse();
-      fill(
+      showRows(
         body,
-        [...open, ...over].map((task) => row(task, now)),
+        [...open, ...over].map((task) => rowOf(task, now)),
       );
     },
   };
@@ -30,7 +30,7 @@ function isOpen({ state }: Task): boolean {
   return state === 'pending' || state === 'running';
 }
 
-function row(task: Task, now: string): HTMLElement {
+function rowOf(task: Task, now: string): HTMLElement {
   const { work, waiting, place, about_ms: about, tokens_per_s: rate } = task;
   const since = work?.since;
   const running =
@@ -42,9 +42,8 @@ function row(task: Task, now: string): HTMLElement {
     work === null ? '' : [phaseOf(work.phase), work.model].filter((one) => one !== null).join(' '),
     rate === null ? '' : `${rate.toFixed(rate < 10 ? 1 : 0)} ${say('perSecond')}`,
   ];
-  return element(
-    'tr',
-    {},
+  return row(
+    task.task,
     shortCell('state', `${say(task.state)}${running}`),
     cell('question', element('a', { href: `#task/${task.task}` }, task.question || task.task.slice(0, 8))),
     shortCell('asker', onBridge(task.asker, task)),
