@@ -2,7 +2,7 @@ import uPlot from 'uplot';
 import { element, fill } from './element.js';
 import { get, type Hour } from './gateway.js';
 import { openStats } from './stats-tables.js';
-import { language, say, type Word } from './words.js';
+import { locale, say, type Word } from './words.js';
 
 const CHARTS: readonly (readonly [title: Word, of: (hour: Hour) => number | null, colour: string])[] = [
   ['answersAnHour', ({ answers }) => answers, '#1a7f64'],
@@ -26,7 +26,7 @@ export async function openCharts(): Promise<HTMLElement> {
     const values = hours.map(of);
     const known = values.filter((value) => value !== null);
     // A canvas says nothing to a screen reader: the last and the largest value do.
-    const summary = `${say(title)}: ${known.at(-1) ?? 0}, max ${Math.max(0, ...known)}`;
+    const summary = `${say(title)}: ${known.at(-1) ?? 0}, ${say('most')} ${Math.max(0, ...known)}`;
     const place = element('figure', { role: 'img', 'aria-label': summary });
     root.append(element('h2', {}, say(title)), place);
     const axis = { stroke: ink, grid: { stroke: '#8884', width: 1 } };
@@ -51,9 +51,7 @@ export async function openCharts(): Promise<HTMLElement> {
 function timeOf(at: number, index: number, times: readonly number[]): string {
   const date = new Date(at * 1000);
   const before = times[index - 1];
-  // The page may have another language than the browser.
-  const tongue = navigator.language.startsWith(language()) ? navigator.language : language();
-  const time = date.toLocaleTimeString(tongue, { hour: 'numeric', minute: '2-digit' });
+  const time = date.toLocaleTimeString(locale(), { hour: 'numeric', minute: '2-digit' });
   if (before !== undefined && new Date(before * 1000).getDate() === date.getDate()) return time;
-  return `${time}\n${date.toLocaleDateString(tongue, { day: 'numeric', month: 'short' })}`;
+  return `${time}\n${date.toLocaleDateString(locale(), { day: 'numeric', month: 'short' })}`;
 }

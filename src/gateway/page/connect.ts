@@ -1,5 +1,6 @@
 import { element, fill, form } from './element.js';
-import { get, post, Refused } from './gateway.js';
+import { get, post } from './gateway.js';
+import { wordsOf } from './view.js';
 import { say } from './words.js';
 
 /** How each program is told of this gateway: `<ADDRESS>`, `<MODEL>` and `<TOKEN>` are replaced. */
@@ -102,7 +103,7 @@ function tokenForm(show: (token: string) => void): HTMLElement {
     {},
     () =>
       void make().catch((error: unknown) => {
-        said.textContent = error instanceof Refused ? error.message : say('away');
+        said.textContent = wordsOf(error);
       }),
     element('label', { for: 'token-name' }, say('tokenName')),
     element('div', { class: 'row' }, input, element('button', { type: 'submit' }, say('makeToken'))),

@@ -1,6 +1,6 @@
 import { element } from './element.js';
 import { get, post, type Record_ } from './gateway.js';
-import { local, onBridge } from './view.js';
+import { local, onBridge, wordsOf } from './view.js';
 import { say, type Word } from './words.js';
 
 /** One task as it stands in the record, with its commits. */
@@ -37,10 +37,7 @@ export async function openRecord(id: string): Promise<HTMLElement> {
 function cancelButton(task: string): HTMLElement {
   const said = element('p', { class: 'hint', role: 'status' }, say('none'));
   const cancel = async () => {
-    said.textContent = await post('/page/cancel', { task }).then(
-      () => say('cancelled'),
-      (error: Error) => error.message,
-    );
+    said.textContent = await post('/page/cancel', { task }).then(() => say('cancelled'), wordsOf);
   };
   return element(
     'div',

@@ -1,6 +1,6 @@
 import { element, fill, form } from './element.js';
 import { type Answered, get } from './gateway.js';
-import { local, onBridge } from './view.js';
+import { local, onBridge, wordsOf } from './view.js';
 import { say } from './words.js';
 
 /** The search in the newest answers. */
@@ -20,7 +20,7 @@ export function openSearch(): HTMLElement {
     { 'aria-label': say('search') },
     form(
       {},
-      () => void search().catch((error: Error) => fill(found, error.message)),
+      () => void search().catch((error: unknown) => fill(found, wordsOf(error))),
       element('label', { for: 'words' }, say('words')),
       element(
         'div',

@@ -1,6 +1,6 @@
 import { arrange, element } from './element.js';
 import type { State } from './gateway.js';
-import { say, type Word } from './words.js';
+import { locale, say, type Word } from './words.js';
 
 /** A part of the page that shows the state of the bridge, again whenever that changes. */
 export interface View {
@@ -60,7 +60,7 @@ export function wordsOf(error: unknown): string {
 
 /** A time in the language of the page. */
 export function local(time: string): string {
-  return new Date(time).toLocaleString();
+  return new Date(time).toLocaleString(locale());
 }
 
 /** A name, behind that of its bridge where there are several. */

@@ -66,6 +66,7 @@ const WORDS = {
   cancelTask: ['Cancel it', 'Отменить'],
   words: ['Words to look for', 'Что искать'],
   found: ['found', 'найдено'],
+  most: ['the most', 'наибольшее'],
   answersAnHour: ['Answers an hour', 'Ответов в час'],
   waitSeconds: ['Question to answer, seconds', 'От вопроса до ответа, секунд'],
   generateSeconds: ['Generating, seconds', 'Генерация, секунд'],
@@ -88,7 +89,8 @@ const WORDS = {
     'Этот шлюз принимает вызовы с токеном. Его выдаёт llm-bridge token add NAME.',
   ],
   wrongToken: ['This is no token of this gateway.', 'У этого шлюза нет такого токена.'],
-  away: ['The gateway does not answer. It is tried again.', 'Шлюз не отвечает. Попытки продолжаются.'],
+  away: ['The gateway does not answer.', 'Шлюз не отвечает.'],
+  triedAgain: ['It is tried again.', 'Попытки продолжаются.'],
   connectHelp: [
     'Any of these works unchanged with this address.',
     'Всё это работает с этим адресом без изменений.',
@@ -113,6 +115,11 @@ const STORED = 'llm-bridge-language';
 export function language(): 'en' | 'ru' {
   const chosen = localStorage.getItem(STORED) ?? navigator.language;
   return chosen.startsWith('ru') ? 'ru' : 'en';
+}
+
+/** How dates and numbers are written: as the browser has it, where that is the language of the page. */
+export function locale(): string {
+  return navigator.language.startsWith(language()) ? navigator.language : language();
 }
 
 /** Takes the other language from now on. */
