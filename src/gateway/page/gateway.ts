@@ -20,6 +20,8 @@ export interface Task extends OfBridge {
   readonly state: 'pending' | 'running' | 'done' | 'error' | 'cancelled' | 'expired';
   readonly asker: string;
   readonly asked_at: string;
+  /** Null where it has no answer. */
+  readonly answered_at: string | null;
   readonly question: string;
   readonly agent: string | null;
   readonly answer: string | null;
@@ -61,13 +63,13 @@ export interface Model {
   readonly loadedUntilMs: number | null;
 }
 
-export interface Answered extends OfBridge {
-  readonly commit: string;
 /** The names of the models that can chat, or of which nobody says what they can do. */
 export function chatModels(models: readonly Model[]): string[] {
   return models.filter(({ can }) => can.length === 0 || can.includes('chat')).map(({ name }) => name);
 }
 
+export interface Answered extends OfBridge {
+  readonly commit: string;
   readonly task_commit: string;
   readonly task_text?: string;
   readonly answer: string | null;

@@ -4,12 +4,12 @@ import { openAgents } from './agents-view.js';
 import { openCharts } from './charts.js';
 import { openChat } from './chat.js';
 import { openConnect } from './connect.js';
-import { element, fill, form } from './element.js';
-import { get, post, Refused, type State } from './gateway.js';
+import { element, fill, form, setText } from './element.js';
+import { chatModels, get, post, Refused, type State } from './gateway.js';
 import { openRecord } from './record-view.js';
 import { openSearch } from './search-view.js';
 import { openTasks } from './tasks-view.js';
-import type { View } from './view.js';
+import { type View, wordsOf } from './view.js';
 import { language, say, switchLanguage, type Word } from './words.js';
 
 const SECTIONS = [
@@ -35,6 +35,8 @@ const logout = element('button', { type: 'button', hidden: true, onclick: () => 
 let state: State | null = null;
 let views: Partial<Record<string, View>> = {};
 let needsLogin = false;
+/** How often something was opened: what comes late is not shown in the place of what was opened after it. */
+let opened = 0;
 
 void start();
 
@@ -63,13 +65,13 @@ async function read(): Promise<void> {
     for (const view of Object.values(views)) view?.show(state);
     const waited = main.querySelector('[data-open]')?.getAttribute('data-open');
     const task = state.tasks.find((one) => one.task === waited);
-    if (task !== undefined && task.state !== 'pending' && task.state !== 'running') await open();
+    if (task !== undefined && task.answered_at !== null) await open();
   } catch (error) {
     if (error instanceof Refused && error.status === 401) {
       needsLogin = true;
       logout.hidden = true;
       fill(main, loginForm());
-    } else notice.textContent = error instanceof Refused ? error.message : say('away');
+    } else setText(notice, `${wordsOf(error)}${error instanceof Refused ? '' : ` ${say('triedAgain')}`}`);
   }
 }
 
@@ -79,19 +81,21 @@ async function open(): Promise<void> {
   const [name = '', id = ''] = location.hash.slice(1).split('/');
   const section = SECTIONS.find((one) => one === name) ?? (name === 'task' ? 'tasks' : 'chat');
   for (const link of document.querySelectorAll('nav a'))
-    link.toggleAttribute('aria-current', link.getAttribute('href') === `#${section}`);
-  try {
-    fill(main, await contentOf(section, id));
-  } catch (error) {
-    fill(main, element('p', { class: 'problem', role: 'alert' }, (error as Error).message));
-  }
+    if (link.getAttribute('href') === `#${section}`) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  opened += 1;
+  const mine = opened;
+  const content = await contentOf(section, id).catch((error: unknown) =>
+    element('p', { class: 'problem', role: 'alert' }, wordsOf(error)),
+  );
+  if (mine === opened && !needsLogin) fill(main, content);
 }
 
 async function contentOf(section: (typeof SECTIONS)[number], id: string): Promise<HTMLElement> {
   if (id !== '') return await openRecord(id);
   if (section === 'search') return openSearch();
   if (section === 'charts') return await openCharts();
-  if (section === 'connect') return await openConnect(state?.models[0]?.name ?? '');
+  if (section === 'connect') return await openConnect(chatModels(state?.models ?? [])[0] ?? '');
   views[section] ??= section === 'chat' ? openChat() : section === 'tasks' ? openTasks() : openAgents();
   const view = views[section] as View;
   if (state !== null) view.show(state);
@@ -150,7 +154,7 @@ function loginForm(): HTMLElement {
     () =>
       void enter().catch((error: unknown) => {
         wrong.textContent =
-          error instanceof Refused && error.status === 401 ? say('wrongToken') : say('away');
+          error instanceof Refused && error.status === 401 ? say('wrongToken') : wordsOf(error);
       }),
     element('h2', {}, say('login')),
     element('p', {}, say('tokenHelp')),

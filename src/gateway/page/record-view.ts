@@ -5,7 +5,7 @@ import { say, type Word } from './words.js';
 
 /** One task as it stands in the record, with its commits. */
 export async function openRecord(id: string): Promise<HTMLElement> {
-  const record = await get<Record_>(`/page/task/${id}`);
+  const record = await get<Record_>(`/page/task/${encodeURIComponent(id)}`);
   const { answer } = record;
   const error = answer?.error ?? null;
   return element(
