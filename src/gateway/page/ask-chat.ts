@@ -30,10 +30,25 @@ export async function chat(body: unknown, how: ChatWatcher & { again(): void }):
     } catch (error) {
       if (!(error instanceof Refused && GOES_ON.includes(error.code))) throw error;
       how.again();
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
-      how.signal.throwIfAborted();
+      await pause(how.signal);
     }
   }
+}
+
+/** Waits before the next try. Throws the signal's reason. */
+async function pause(signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  await new Promise<void>((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', stop);
+      resolve();
+    }, AGAIN_MS);
+    signal.addEventListener('abort', stop, { once: true });
+  });
 }
 
 async function chatOnce(body: unknown, how: ChatWatcher): Promise<void> {
