@@ -23,12 +23,18 @@ const STORED = 'llm-bridge-chat';
 
 /** Keeps a conversation in the browser. */
 export function keepConversation(conversation: Conversation): void {
+  // Photos may be more than a browser keeps: the chat goes on, and a reload forgets them, or all of it.
+  const turns = conversation.turns.map((turn) => ({ ...turn, images: [] }));
+  if (!isStored(conversation) && !isStored({ ...conversation, turns, isOpen: false }))
+    localStorage.removeItem(STORED);
+}
+
+function isStored(conversation: Conversation): boolean {
   try {
     localStorage.setItem(STORED, JSON.stringify(conversation));
+    return true;
   } catch {
-    // Photos may be more than a browser keeps: the chat goes on, and a reload forgets them.
-    const turns = conversation.turns.map((turn) => ({ ...turn, images: [] }));
-    localStorage.setItem(STORED, JSON.stringify({ ...conversation, turns, isOpen: false }));
+    return false;
   }
 }
 
