@@ -210,7 +210,7 @@ describe.skipIf(chromium === null)(`the page${title}`, () => {
       for (const section of ['chat', 'tasks', 'agents', 'search', 'charts', 'connect']) {
         await page.evaluate(`location.hash = '${section}'`);
         await soon(() => page.locator('main section').count()).toBe(1);
-        await soon(() => page.locator('nav a[aria-current]').getAttribute('href')).toBe(`#${section}`);
+        await soon(() => page.locator('nav a[aria-current=page]').getAttribute('href')).toBe(`#${section}`);
         if (section === 'charts') await soon(() => page.locator('canvas').count()).toBe(4);
         const wide = await page.evaluate('document.documentElement.scrollWidth');
         expect(wide, `${section} at ${options.viewport.width}`).toBeLessThanOrEqual(options.viewport.width);
