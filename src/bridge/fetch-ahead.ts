@@ -1,7 +1,8 @@
-import { startTied, type TiedProgram } from '../process/start-tied.js';
+import type { TiedProgram } from '../process/start-tied.js';
 import type { BridgeConnection } from './connection.js';
 import type { AheadSession } from './held-session.js';
-import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
+import { openAhead } from './open-ahead.js';
+import type { SshConnection } from './run-ssh.js';
 
 /** What the server sent. */
 export interface FetchedAhead {
@@ -46,9 +47,10 @@ class Session implements FetchAhead {
   #isTaken = false;
 
   constructor(connection: SshConnection) {
-    this.#opened = this.#open(connection).catch(() => null);
-    void this.#opened.then((program) => {
+    this.#opened = openAhead(connection, 'bridge-fetch', this.#stop.signal).then((program) => {
       if (program === null) this.#ended.abort();
+      else this.#listen(program);
+      return program;
     });
   }
 
@@ -74,25 +76,18 @@ class Session implements FetchAhead {
     await (await this.#opened)?.end();
   }
 
-  async #open(connection: SshConnection): Promise<TiedProgram | null> {
-    await connection.shared?.ready(this.#stop.signal);
-    if (this.#stop.signal.aborted) return null;
-    const words = sshWords(connection, onlyShared(connection), 'bridge-fetch');
-    const program = startTied(words, { env: connection.env, stdin: 'pipe' });
-    const { child } = program;
+  #listen({ child, end }: TiedProgram): void {
     child.on('error', () => this.#ended.abort());
     child.on('close', () => this.#ended.abort());
-    child.stdin?.on('error', () => {});
     child.stderr?.resume();
     child.stdout?.on('data', (bytes: Buffer) => {
       this.#bytes += bytes.length;
       if (this.#bytes <= MAX_REPLY_BYTES) this.#reply.push(bytes);
       else {
         this.#reply = [];
-        void program.end();
+        void end();
       }
     });
-    return program;
   }
 }
 

@@ -33,7 +33,7 @@ describe('the contract of the gateway', () => {
     ['1,000 files a token', 'gateway/batches/batch-files', 'maxTokenFiles: 1_000,'],
     ['does not take within ten seconds', 'gateway/spread-calls', 'MOVE_ON_MS = 10_000;'],
     ['a minute after it asked last', 'gateway/fresh-terms', 'AGE_MS = 60_000;'],
-    ['for 50 seconds after one', 'gateway/held-push', 'HOLD_MS = 50_000;'],
+    ['for 50 seconds after one', 'bridge/held-session', 'HOLD_MS = 50_000;'],
     ['it hears up to 256', 'bridge/stream-folder', 'MAX_STREAMS = 256;'],
     ['over four sessions', 'bridge/ssh-streams', 'MAX_LISTENERS = 4;'],
     ['(over ssh within five seconds)', 'gateway/bridge-page', 'WHO_ELSEWHERE_MS = 5_000;'],
