@@ -54,7 +54,12 @@ export async function runWake(options: WakeOptions): Promise<void> {
   const { access, log, signal } = options;
   const notifier = createNotifier();
   const outlasting = { log, signal, once: false, hurry: notifier };
-  const view = await outlast(() => openBridgeView(access, 'window', { signal }), outlasting);
+  const opening = outlast(() => openBridgeView(access, 'window', { signal }), outlasting);
+  const view = await opening.catch((error: unknown) => {
+    if (signal.aborted) return null;
+    throw error;
+  });
+  if (view === null) return;
   const waker = new Waker(options, view);
   /** Main as of the last look. */
   let known = await readRef(view.repo, view.ref);
