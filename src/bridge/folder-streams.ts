@@ -60,7 +60,7 @@ export class FolderStreams implements FollowedStreams {
     const one = this.#followed.get(task);
     this.#followed.delete(task);
     // A read that is under way closes it when it ends.
-    if (one?.isReading === false) void one.file.close();
+    if (one?.isReading === false) one.file.close().catch(() => {});
   }
 
   async close(): Promise<void> {
