@@ -2,9 +2,10 @@ import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
-import { chatsOf, questionsOf, runAgentOnce } from '../../support/bridge-agent.js';
+import { chatsOf, questionsOf, runAgentOnceHere } from '../../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../../support/bridge-fixture.js';
 import { runCli } from '../../support/cli.js';
+import { runCliHere } from '../../support/cli-here.js';
 import { gitOk } from '../../support/git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 
@@ -51,7 +52,7 @@ async function blob(content: string): Promise<string> {
 /** A run of the agent from a clone of its own; what it asked its model meanwhile. */
 async function agent(state = `s${states}`) {
   const asked = questionsOf(standIn).length;
-  const result = await runAgentOnce(bridge, standIn, { state });
+  const result = await runAgentOnceHere(bridge, standIn, { state });
   return { ...result, questions: questionsOf(standIn).slice(asked) };
 }
 
@@ -89,18 +90,19 @@ describe('a task that is no plain file is answered with an error, and nothing of
       /backend/,
     ],
   ];
-  for (const [what, make, told] of cases) {
-    test(what, async () => {
-      const task = await make();
+  test('each of them', async () => {
+    const tasks: string[] = [];
+    for (const [, make] of cases) tasks.push(await make());
 
-      const { exitCode, questions, stderr } = await agent();
+    const { exitCode, questions, stderr } = await agent();
 
-      expect({ exitCode, questions }).toEqual({ exitCode: 0, questions: [] });
-      const error = await errorOf(task);
-      expect(error?.code, stderr).toBe('invalid_task');
-      expect(error?.message).toMatch(told);
-    });
-  }
+    expect({ exitCode, questions }).toEqual({ exitCode: 0, questions: [] });
+    for (const [at, [what, , told]] of cases.entries()) {
+      const error = await errorOf(tasks[at] ?? '');
+      expect(error?.code, `${what}: ${stderr}`).toBe('invalid_task');
+      expect(error?.message, what).toMatch(told);
+    }
+  });
 
   test('a folder under the name of a task is no task', async () => {
     const inner = (
@@ -198,56 +200,52 @@ test('an answer with escape sequences is shown without them', async () => {
   await plant('100644', 'blob', await blob('what is 2+2, nastily?'));
   await agent();
 
-  const shown = await runCli(['log', '--repo', bridge.repoPath], { env: bridge.ownerEnv });
+  const shown = await runCliHere(['log', '--repo', bridge.repoPath], { env: bridge.ownerEnv });
 
   expect(shown.stdout).toContain('four');
   expect(shown.stdout).not.toMatch(/[^\P{Cc}\n\t]|\u202e/u);
 });
 
 describe('a main that is not what it was stops the agent with an alarm', () => {
-  const alarms = /history-rewritten|rewound or rewritten/;
-
-  test('rewound', async () => {
-    const state = `s${states}`;
+  let tip: string;
+  /** The state of an agent that has seen the tip. */
+  const state = 'seen';
+  beforeAll(async () => {
+    tip = await ownerGit('rev-parse', 'main');
     await agent(state);
-    const tip = await ownerGit('rev-parse', 'main');
-    await ownerGit('update-ref', 'refs/heads/main', `${tip}~1`);
+  });
+
+  test.each<[string, () => Promise<void>]>([
+    [
+      'rewound',
+      async () => {
+        await ownerGit('update-ref', 'refs/heads/main', `${tip}~1`);
+      },
+    ],
+    [
+      'rewritten, with a task on top',
+      async () => {
+        const other = await ownerGit('commit-tree', `${tip}^{tree}`, '-p', `${tip}~2`, '-m', 'another past');
+        await ownerGit('update-ref', 'refs/heads/main', other);
+        await plant('100644', 'blob', await blob('a task on another past'));
+      },
+    ],
+    [
+      'replaced by a history without a common commit',
+      async () => {
+        const root = await ownerGit('commit-tree', `${tip}^{tree}`, '-m', 'a new root');
+        await ownerGit('update-ref', 'refs/heads/main', root);
+      },
+    ],
+  ])('%s', async (_what, change) => {
+    onCleanup(async () => void (await ownerGit('update-ref', 'refs/heads/main', tip)));
+    await change();
 
     const { exitCode, stderr, questions } = await agent(state);
 
     expect({ exitCode, questions }).toEqual({ exitCode: 1, questions: [] });
-    expect(stderr).toMatch(alarms);
+    expect(stderr).toMatch(/history-rewritten|rewound or rewritten/);
     expect(stderr).toMatch(/try:/);
-    await ownerGit('update-ref', 'refs/heads/main', tip);
-  });
-
-  test('rewritten, with a task on top', async () => {
-    const state = `s${states}`;
-    await agent(state);
-    const tip = await ownerGit('rev-parse', 'main');
-    const other = await ownerGit('commit-tree', `${tip}^{tree}`, '-p', `${tip}~2`, '-m', 'another past');
-    await ownerGit('update-ref', 'refs/heads/main', other);
-    await plant('100644', 'blob', await blob('a task on another past'));
-
-    const { exitCode, stderr, questions } = await agent(state);
-
-    expect({ exitCode, questions }).toEqual({ exitCode: 1, questions: [] });
-    expect(stderr).toMatch(alarms);
-    await ownerGit('update-ref', 'refs/heads/main', tip);
-  });
-
-  test('replaced by a history without a common commit', async () => {
-    const state = `s${states}`;
-    await agent(state);
-    const tip = await ownerGit('rev-parse', 'main');
-    const root = await ownerGit('commit-tree', `${tip}^{tree}`, '-m', 'a new root');
-    await ownerGit('update-ref', 'refs/heads/main', root);
-
-    const { exitCode, stderr } = await agent(state);
-
-    expect(exitCode).toBe(1);
-    expect(stderr).toMatch(alarms);
-    await ownerGit('update-ref', 'refs/heads/main', tip);
   });
 });
 
@@ -260,7 +258,7 @@ test('a server with another host key is refused, and an unknown one as well', as
     `UserKnownHostsFile=${empty}`,
   );
   expect(command).toContain(empty);
-  const result = await runAgentOnce(bridge, standIn, {
+  const result = await runAgentOnceHere(bridge, standIn, {
     state: `s${states}`,
     env: { GIT_SSH_COMMAND: command },
   });
