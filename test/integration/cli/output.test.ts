@@ -5,7 +5,6 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { profilesFile, saveProfile } from '../../../src/bridge/profiles.js';
 import type { Answer } from '../../../src/protocol/answer.js';
 import { modelsRef, writeModels } from '../../../src/protocol/models.js';
-import { runCli } from '../../support/cli.js';
 import { runCliHere } from '../../support/cli-here.js';
 import { gitOk } from '../../support/git.js';
 import { onCleanup } from '../../support/on-cleanup.js';
@@ -29,10 +28,10 @@ beforeAll(async () => {
   const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGq2QzxLQZ5v5cZqZ0p3bUO7hW8H2cH3yq2Yk0Wc1n0V test\n';
   await writeFile(join(bridge.dir, 'pc.pub'), key);
   await mkdir(join(bridge.dir, '.ssh'), { mode: 0o700 });
-  const added = await run('key', 'add', 'home-pc', '--role', 'agent', '--key', 'pc.pub');
+  const added = await runHere('key', 'add', 'home-pc', '--role', 'agent', '--key', 'pc.pub');
   expect(added).toMatchObject({ exitCode: 0, stderr: '' });
   answered = await askAndAnswer('2+2', { answer: EVIL, error: null });
-  pending = (await run('ask', 'later', '--no-wait')).stdout.trim();
+  pending = (await runHere('ask', 'later', '--no-wait')).stdout.trim();
   const models = { agent: 'home-pc', at: new Date().toISOString() };
   const repo = { gitDir: bridge.repoPath, env: bridge.env };
   const list = [{ name: 'llama3.2', backend: 'ollama', can: ['chat' as const] }];
@@ -44,12 +43,8 @@ beforeAll(async () => {
   await writeFile(join(bridge.dir, 'night.jsonl'), JSON.stringify(call));
 });
 
-/** Runs the program on the bridge. */
-const run = (...args: string[]) =>
-  runCli([...args, '--repo', bridge.repoPath], { env: bridge.env, cwd: bridge.dir });
-
 async function askAndAnswer(question: string, outcome: Pick<Answer, 'answer' | 'error'>): Promise<string> {
-  const { stdout } = await run('ask', question, '--no-wait');
+  const { stdout } = await runHere('ask', question, '--no-wait');
   const id = stdout.trim();
   const repo = { gitDir: bridge.repoPath, env: bridge.env };
   const trailer = ['show', '-s', '--format=%(trailers:key=Task-Hash,valueonly)', id];
@@ -57,7 +52,7 @@ async function askAndAnswer(question: string, outcome: Pick<Answer, 'answer' | '
   return id;
 }
 
-/** The same in this process, for what is about the words alone. */
+/** Runs the command line on the bridge, in this process. */
 const runHere = (...args: string[]) =>
   runCliHere([...args, '--repo', bridge.repoPath], { env: bridge.env, cwd: bridge.dir });
 
@@ -152,7 +147,7 @@ describe.skipIf(process.platform !== 'linux')('output that cannot be written', (
     const { stderr } = await runIn('sh', '"$@" > /dev/full', ['ask', 'hi', '--no-wait', '--repo', 'REPO']);
     const id = /llm-bridge answer ([0-9a-f]{8}) --repo \S+\n$/.exec(stderr)?.[1] ?? 'none';
 
-    expect((await run('list', '--json')).stdout).toContain(`{"task":"${id}`);
+    expect((await runHere('list', '--json')).stdout).toContain(`{"task":"${id}`);
   });
 
   test('is told as well where a file takes only a part of it', async () => {
@@ -198,14 +193,14 @@ describe('a reader that goes away', () => {
     await new Promise((resolve) => child.stdout.once('data', resolve));
     child.stdout.destroy();
     await askAndAnswer('2+3', { answer: '5', error: null });
-    await run('ingest');
+    await runHere('ingest');
 
     expect(await exited).toBe(141);
   });
 
   test('gets all of what is larger than a pipe, however slowly it reads', async () => {
     await askAndAnswer('much', { answer: 'x'.repeat(300_000), error: null });
-    await run('ingest');
+    await runHere('ingest');
     const { stdout } = await runIn('bash', 'set -o pipefail; "$@" | (sleep 1; wc -c)', [
       'log',
       '-n',
