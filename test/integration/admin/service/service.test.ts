@@ -1,12 +1,13 @@
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { launchdPlist } from '../../../../src/admin/service/launchd-plist.js';
 import type { ServiceSpec } from '../../../../src/admin/service/service-spec.js';
 import { systemdService, systemdTimer } from '../../../../src/admin/service/systemd-unit.js';
 import { taskXml } from '../../../../src/admin/service/task-xml.js';
 import { cleanEnv } from '../../../support/clean-env.js';
 import { runCli } from '../../../support/cli.js';
+import { runCliHere } from '../../../support/cli-here.js';
 import { startPlainBridge } from '../../../support/plain-bridge.js';
 import { type RunResult, runProcess } from '../../../support/run-process.js';
 import { tempDir } from '../../../support/temp-dir.js';
@@ -147,10 +148,14 @@ describe.skipIf(process.platform !== 'linux')('service', () => {
     (await readFile(join(home, 'calls'), 'utf8').catch(() => '')).split('\n').filter(Boolean);
   const unit = () => join(home, '.config/systemd/user/llm-bridge-agent.service');
   const variables = () => join(home, '.config/llm-bridge/llm-bridge-agent.env');
-  const service = (...args: string[]) => runCli(['service', ...args], { env });
+  const service = (...args: string[]) => runCliHere(['service', ...args], { env });
+  /** The same as a program, whose place the service is given. */
+  const program = (...args: string[]) => runCli(['service', ...args], { env });
 
   beforeEach(async () => {
     home = await tempDir();
+    // Where this process looks for it, too.
+    vi.stubEnv('HOME', home);
     await mkdir(join(home, 'bin'));
     await writeFile(
       join(home, 'bin', 'systemctl'),
@@ -161,10 +166,10 @@ describe.skipIf(process.platform !== 'linux')('service', () => {
   });
 
   test('is installed, says how it is, and is installed again without a change', async () => {
-    const first = await service('install', 'agent', '--repo', REPO, '--', '--model', 'llama3.2');
+    const first = await program('install', 'agent', '--repo', REPO, '--', '--model', 'llama3.2');
     const text = await readFile(unit(), 'utf8');
     const state = await service('status', 'agent', '--repo', REPO);
-    const again = await service('install', 'agent', '--repo', REPO, '--', '--model', 'llama3.2');
+    const again = await program('install', 'agent', '--repo', REPO, '--', '--model', 'llama3.2');
 
     expect(first).toMatchObject({ exitCode: 0, stderr: '' });
     expect(first.stdout).toContain(`wrote ${unit()}\nmade ${variables()}, for variables`);
@@ -233,7 +238,7 @@ describe.skipIf(process.platform !== 'linux')('service', () => {
     );
 
   test('says in two lines that there is no service manager, and leaves nothing behind', async () => {
-    const nowhere = await runCli(['service', 'install', 'agent', '--repo', REPO], {
+    const nowhere = await runCliHere(['service', 'install', 'agent', '--repo', REPO], {
       env: { ...env, PATH: join(home, 'empty') },
     });
     expect(nowhere.exitCode).toBe(1);
