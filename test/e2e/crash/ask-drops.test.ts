@@ -3,7 +3,8 @@ import { beforeAll, expect, test } from 'vitest';
 import { startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
 import { runAgentOnceHere } from '../../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../../support/bridge-fixture.js';
-import { runCli, startCli } from '../../support/cli.js';
+import { startCli } from '../../support/cli.js';
+import { runCliHere } from '../../support/cli-here.js';
 import { droppingEnv, MOMENTS } from '../../support/dropping-ssh.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { waitUntil } from '../../support/wait-until.js';
@@ -27,7 +28,7 @@ test.each(MOMENTS)(
   'ask, whose connection breaks at any moment of its push (%s), asks once and knows it',
   async (when) => {
     const { env, done } = droppingEnv(bridge, 'bot', { service: 'git-receive-pack', when });
-    const asked = await runCli(['ask', '--no-wait', `push ${when}`, '--repo', bridge.sshUrl], { env });
+    const asked = await runCliHere(['ask', '--no-wait', `push ${when}`, '--repo', bridge.sshUrl], { env });
     expect(await isThere(done)).toBe(true);
     expect(asked, asked.stderr).toMatchObject({ exitCode: 0 });
     const commits = (await bridge.gitLog('%H %s')).filter((line) => line.endsWith(`: push ${when}`));
