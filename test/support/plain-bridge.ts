@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inject } from 'vitest';
 import { cleanEnv } from './clean-env.js';
@@ -85,9 +85,14 @@ export async function startPlainBridge(
       return id;
     },
     async snapshot() {
+      const objects = await readdir(join(repoPath, 'objects'), { recursive: true });
       return [
         await gitOk(['for-each-ref'], inBridge),
-        await gitOk(['count-objects', '-v'], inBridge),
+        // What a push brings lies in such a folder until it is let in.
+        objects
+          .filter((name) => !name.startsWith('tmp_objdir-'))
+          .sort()
+          .join('\n'),
         await readFile(join(repoPath, 'logs', 'HEAD'), 'utf8'),
         await readLog(),
       ].join('---\n');
