@@ -41,8 +41,15 @@ async function install(bridge: PlainBridge, name: string, script: string, mode =
   await rename(`${bridge.dir}/draft`, file);
 }
 
-/** Asks and answers once through pushes, as the keys do. */
+/** Asks and answers once in a push of the owner: each push starts a dispatcher. */
 async function exchange(bridge: PlainBridge, prompt: string): Promise<void> {
+  const asked = await bridge.writer.ask(await bridge.tip(), prompt, { author: 'bot' });
+  const answer = anAnswer(asked, prompt, { answer: `answer to ${prompt}` });
+  await bridge.pushOk(await bridge.writer.answer(asked, answer, { author: 'home-pc' }));
+}
+
+/** The same through two pushes, as the keys do. */
+async function exchangeByKeys(bridge: PlainBridge, prompt: string): Promise<void> {
   const asked = await bridge.writer.ask(await bridge.tip(), prompt, { author: 'bot' });
   await bridge.pushOk(asked, 'bot');
   const answer = anAnswer(asked, prompt, { answer: `answer to ${prompt}` });
@@ -108,7 +115,7 @@ test('each record goes to each executable, as its line stands in the log, in ord
   await install(bridge, 'one', 'cat >> "$DIR/one"');
   await install(bridge, 'two', 'cat >> "$DIR/two"');
 
-  for (const prompt of ['a', 'b', 'ц\n"c"']) await exchange(bridge, prompt);
+  for (const prompt of ['a', 'b', 'ц\n"c"']) await exchangeByKeys(bridge, prompt);
 
   await expectNumbers(bridge, 'one', [1, 2, 3]);
   await expectNumbers(bridge, 'two', [1, 2, 3]);
