@@ -37,10 +37,16 @@ interface Speaker {
 }
 
 /**
- * A session that was opened ahead is ended where the fetch brought no task for it within this time.
- * Milliseconds.
+ * A session that was opened ahead is ended where no task came for it within this time; the server ends it
+ * after a minute. Milliseconds.
  */
-const AHEAD_MS = 5_000;
+const AHEAD_MS = 50_000;
+
+/**
+ * The session for the next stream is opened this long after the end of one: the push of its answer would want
+ * the same processor. Milliseconds.
+ */
+const OPEN_AFTER_MS = 200;
 
 /** How streams are opened. Tests have others. */
 export interface TaskStreamsWays {
@@ -55,6 +61,9 @@ export class TaskStreams {
   readonly #queue: (() => void)[] = [];
   /** Whether the next task is likely to have a stream, because the last one had. */
   #isLikely = false;
+  /** Whether the bridge has sessions that are opened ahead, as far as `expect` was called. */
+  #hasAhead = false;
+  #opening: NodeJS.Timeout | undefined;
   #ahead: { readonly session: SayAhead; readonly timer: NodeJS.Timeout } | null = null;
 
   constructor(connection: BridgeConnection, ways?: TaskStreamsWays) {
@@ -66,11 +75,14 @@ export class TaskStreams {
   }
 
   /**
-   * A task may be on its way. Where the last one had a stream, a session for the next is opened while it is
-   * fetched. Where that session finds no task, no other is opened ahead until another task has a stream,
-   * because it costs the server a process and us a session.
+   * A task may be on its way. Where the last one had a stream, a session for the next is opened, if it was
+   * not already behind that one. Where the session finds no task, no other is opened ahead until another task
+   * has a stream, because it costs the server a process and us a session. Only where the terms of the bridge
+   * have `hasSayAhead`.
    */
   expect(): void {
+    this.#hasAhead = true;
+    clearTimeout(this.#opening);
     if (!this.#isLikely || this.#ahead !== null || this.#free === 0) return;
     const session = this.#ways.openAhead();
     if (session === null) return;
@@ -82,6 +94,7 @@ export class TaskStreams {
 
   /** Ends what was opened ahead and found no task. */
   async close(): Promise<void> {
+    clearTimeout(this.#opening);
     const session = this.#takeAhead();
     if (session === null) return;
     this.#isLikely = false;
@@ -164,7 +177,12 @@ export class TaskStreams {
       if (isOver) return;
       isOver = true;
       // Its place is free when its session has ended.
-      if (writer !== null) void writer.close().finally(() => this.#next());
+      if (writer === null) return;
+      void writer.close().finally(() => {
+        this.#next();
+        clearTimeout(this.#opening);
+        if (this.#hasAhead) this.#opening = setTimeout(() => this.expect(), OPEN_AFTER_MS).unref();
+      });
     };
   }
 

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { GenerationSign } from '../../../../src/agent/backends/backend.js';
 import { MAX_OPEN_STREAMS, TaskStreams } from '../../../../src/agent/streams/task-stream.js';
 import type { BridgeConnection } from '../../../../src/bridge/connection.js';
@@ -12,6 +12,8 @@ const speaker = { agent: 'home-pc', now: () => AT_MS };
 function said(content: string, thinking = ''): GenerationSign {
   return { type: 'piece', content, thinking };
 }
+
+afterEach(() => void vi.useRealTimers());
 
 /** Streams whose writers only note what they are told, and end when the test says so. */
 function notedStreams(kind: 'ssh' | 'local' = 'ssh') {
@@ -173,6 +175,32 @@ test('behind a task with a stream, the session of the next one is opened before 
   expect([...written.keys()]).toEqual(['a', 'b', 'c', 'd', 'e']);
   streams.expect();
   expect(ahead).toEqual(['b']);
+});
+
+test('the session of the next task is opened behind the one before, where the bridge has such sessions', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const { streams, closed, ahead } = notedStreams();
+  streams.open('a', speaker).end();
+  await closed('a');
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(ahead).toEqual([]);
+  streams.expect();
+  streams.open('b', speaker).end();
+  await closed('b');
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(ahead).toEqual(['b', null]);
+  streams.open('c', speaker).end();
+  await closed('c');
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(ahead).toEqual(['b', 'c', null]);
+  // Nothing comes for it, and nothing takes its place.
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(ahead).toEqual(['b', 'c', 'closed']);
+  streams.open('d', speaker).end();
+  await closed('d');
+  await streams.close();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(ahead).toEqual(['b', 'c', 'closed']);
 });
 
 test('a session that found no task is ended, gives its room back, and is the last until a task has a stream', async () => {
