@@ -41,7 +41,7 @@ export class HeldSession<Session extends AheadSession> {
     }, OPEN_AFTER_MS).unref();
   }
 
-  /** The one that is held, for the caller alone, who gives it to `end` afterwards; null where there is none. */
+  /** The one that is held, for the caller alone, who gives it to `end` then; null where there is none. */
   take(): Session | null {
     clearTimeout(this.#opening);
     if (this.#session?.isOpen() !== true) {
