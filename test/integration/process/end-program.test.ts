@@ -46,16 +46,19 @@ test('what is left of the group of a program that has ended is killed once its t
 test.each([
   ['nothing is left of the group', 'echo ready; exec sleep 60'],
   ['something of the group is left', DEAF],
-])('whoever has the id of a program by the time of the kill is left alone, where %s', async (_what, script) => {
-  const stranger = startStranger();
-  const child = await start(script);
-  const group = child.pid;
-  child.once('exit', () => setImmediate(giveId, child, stranger));
-  await endProgram(child, GRACE_MS);
-  await sleep(GRACE_MS * 2);
-  expect(hasEnded(stranger)).toBe(false);
-  if (script === DEAF) process.kill(-group, 'SIGKILL');
-});
+])(
+  'whoever has the id of a program by the time of the kill is left alone, where %s',
+  async (_what, script) => {
+    const stranger = startStranger();
+    const child = await start(script);
+    const group = child.pid;
+    child.once('exit', () => setImmediate(giveId, child, stranger));
+    await endProgram(child, GRACE_MS);
+    await sleep(GRACE_MS * 2);
+    expect(hasEnded(stranger)).toBe(false);
+    if (script === DEAF) process.kill(-group, 'SIGKILL');
+  },
+);
 
 test('whoever has the id of a program that has ended is not killed for what that has left behind', async () => {
   const stranger = startStranger();

@@ -83,7 +83,11 @@ describe('a command', () => {
   });
 
   test('may be a standby for as long as a presence can say', () => {
-    const values = readValues({ positionals: [], options: AGENT_OPTIONS }, { repo: ['r'], after: '30d' }, 'a');
+    const values = readValues(
+      { positionals: [], options: AGENT_OPTIONS },
+      { repo: ['r'], after: '30d' },
+      'a',
+    );
     expect(values).toMatchObject({ after: MAX_AFTER_S * 1000 });
   });
 
