@@ -13,6 +13,8 @@ const SHORTENED = [
   ...['test/e2e/crash/*-sweep.test.ts', 'test/e2e/many-agents.test.ts', 'test/e2e/batch-restarts.test.ts'],
   ...['agent', 'agent-claims', 'crash/agent-clone'].map((name) => `test/e2e/${name}.test.ts`),
   'test/integration/gateway/sleeping-pc.test.ts',
+  'test/integration/log/ingest.test.ts',
+  'test/integration/log/rotation.test.ts',
   'test/unit/agent/format/check-format.test.ts',
   'test/integration/server-hook/named-packs.test.ts',
   'test/integration/server-hook/vectors.test.ts',

@@ -11,6 +11,7 @@ import { gitOk } from '../../support/git.js';
 import { anAnswer, messageWriter, writeMany } from '../../support/message-writer.js';
 import { ourLines, type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 import { type RunResult, runProcess } from '../../support/run-process.js';
+import { IS_FULL_LENGTH } from '../../support/test-length.js';
 import { waitUntil } from '../../support/wait-until.js';
 
 const MAIN = 'refs/heads/main';
@@ -337,9 +338,11 @@ test('the record is written although nobody is left to hear of it', async () => 
   await expectWholeLog(bridge);
 });
 
-test('five thousand answers, of more than 20 MB, are taken in by a hook that has 24 MB of heap', async () => {
+const COUNT = IS_FULL_LENGTH ? 5_000 : 1_200;
+
+test(`${COUNT} answers, of more than 20 MB, are taken in by a hook that has 24 MB of heap`, async () => {
   const bridge = await startPlainBridge({ hooks: 'here' });
-  await answerSilently(bridge, 5_000, (index) => `${index} ${'a'.repeat(4_200)}`);
+  await answerSilently(bridge, COUNT, (index) => `${index} ${'a'.repeat(21_000_000 / COUNT)}`);
   const hook = fileURLToPath(new URL('../../../dist/hooks/post-receive.cjs', import.meta.url));
 
   const { stderr } = await runProcess(
@@ -348,5 +351,5 @@ test('five thousand answers, of more than 20 MB, are taken in by a hook that has
     hookOptions(bridge),
   );
 
-  expect(stderr).toBe('llm-bridge: 5000 answers logged, the last as no. 5000\n');
+  expect(stderr).toBe(`llm-bridge: ${COUNT} answers logged, the last as no. ${COUNT}\n`);
 });

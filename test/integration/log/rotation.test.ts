@@ -15,6 +15,7 @@ import { writeMany } from '../../support/message-writer.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
 import { readCodeBlocks } from '../../support/read-markdown.js';
 import { runProcess } from '../../support/run-process.js';
+import { IS_FULL_LENGTH } from '../../support/test-length.js';
 
 const now = () => Date.UTC(2026, 0, 2, 3, 4, 5);
 const folderOf = (bridge: PlainBridge) => join(bridge.repoPath, 'bridge');
@@ -322,7 +323,7 @@ test.skipIf(noLogrotate)(
     const rotate = await logrotate(bridge, (text) => text.replace(/rotate \d+/, 'rotate 1000'));
     await answer(bridge, 2);
     await ingest(repoOf(bridge), { now });
-    const rounds = 12;
+    const rounds = IS_FULL_LENGTH ? 12 : 6;
     let done = false;
     const rotating = (async () => {
       let count = 0;
