@@ -6,16 +6,16 @@ import { readSideRefs, type SideRefs } from '../../src/bridge/side-refs.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { openObjectReader } from '../../src/git/object-reader.js';
 import { type Claim, claimRef, writeClaim } from '../../src/protocol/claim.js';
+import { type RunningAgent, startAgentHere } from '../support/agent-here.js';
 import {
   chatsOf,
   gate,
   questionOfChat,
   questionsOf,
-  runAgentOnce,
+  runAgentOnceHere,
   startAgent,
 } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import type { RunningCli } from '../support/cli.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
@@ -78,9 +78,12 @@ async function logged(task: string): Promise<string | null> {
   return (await waitUntil(find, `task ${task} in answers.log`)).answer;
 }
 
+/** The agent of `src` here, or the built program where its process is to be ended. */
+type Start = typeof startAgentHere | typeof startAgent;
+
 /** An agent that others know of, and that knows of all who were there before. */
-async function settled(name: string, state = name): Promise<RunningCli> {
-  const agent = await startAgent(bridge, standIn, { as: name, state });
+async function settled(name: string, state = name, start: Start = startAgentHere): Promise<RunningAgent> {
+  const agent = await start(bridge, standIn, { as: name, state });
   await waitUntil(
     async () => (await sideRefs(state).catch(() => null))?.agents.has(name),
     `${name} there`,
@@ -103,7 +106,7 @@ async function until(state: string, what: string, holds: (refs: SideRefs) => boo
   await waitUntil(async () => holds(await sideRefs(state)), what);
 }
 
-async function stop(agent: RunningCli): Promise<void> {
+async function stop(agent: RunningAgent): Promise<void> {
   agent.signal('SIGTERM');
   expect(await agent.exited).toEqual({ exitCode: 0, signal: null });
 }
@@ -130,7 +133,7 @@ test('a backlog is claimed ahead of the models, and no more of it reaches them a
     return { firstTokenAfter: sleep(ANSWER_MS) };
   };
 
-  const agent = await startAgent(bridge, standIn, { state: 'ahead', args: ['--parallel', '2'] });
+  const agent = await startAgentHere(bridge, standIn, { state: 'ahead', parallel: 2 });
   await logged(tasks.at(-1) ?? '');
 
   await waitUntil(async () => (await bridge.answersLog()).length === tasks.length, 'every answer');
@@ -168,7 +171,7 @@ test('agents that are started at once on many tasks share them out, and each is 
   const tasks: string[] = [];
   for (let number = 0; number < MANY; number += 1) tasks.push(await ask(`20+${number}`));
   const agents = await Promise.all(
-    names.map((name) => startAgent(bridge, standIn, { as: name, state: name })),
+    names.map((name) => startAgentHere(bridge, standIn, { as: name, state: name })),
   );
   for (const [number, task] of tasks.entries()) expect(await logged(task)).toBe(String(20 + number));
   for (const agent of agents) await stop(agent);
@@ -180,14 +183,14 @@ test('agents that are started at once on many tasks share them out, and each is 
 test('a task of an agent that was killed is taken over once its lease is over', async () => {
   await config('bridge.claimLease', '4s');
   const held = hold();
-  const first = await settled('home-pc');
+  const first = await settled('home-pc', 'home-pc', startAgent);
   const task = await ask('2+3');
   await claimOn(task, { agent: 'home-pc' });
   await waitUntil(() => chatsOf(standIn).length === 1, 'the question at the model server');
   first.signal('SIGKILL');
   await first.exited;
 
-  const second = await startAgent(bridge, standIn, { as: 'attic-pc', state: 'attic-pc' });
+  const second = await startAgentHere(bridge, standIn, { as: 'attic-pc', state: 'attic-pc' });
   const { until: over } = (await sideRefs()).claims.get(task)?.claim ?? { until: '' };
   await claimOn(task, { agent: 'attic-pc' });
 
@@ -240,7 +243,7 @@ test('SIGTERM hands a task back, and another has it at once', async () => {
   // Nobody could wait for this lease to be over.
   await config('bridge.claimLease', '5m');
   const held = hold();
-  const first = await settled('home-pc');
+  const first = await settled('home-pc', 'home-pc', startAgent);
   const task = await ask('2+6');
   await claimOn(task, { agent: 'home-pc' });
   const second = await settled('attic-pc');
@@ -274,13 +277,13 @@ test('what is answered at once by an agent that is alone is not claimed', async 
 test('an agent that was killed knows its own claim again', async () => {
   await config('bridge.claimLease', '5m');
   const held = hold();
-  const first = await settled('home-pc');
+  const first = await settled('home-pc', 'home-pc', startAgent);
   const task = await ask('2+7');
   await claimOn(task);
   first.signal('SIGKILL');
   await first.exited;
   held.open();
-  expect(await runAgentOnce(bridge, standIn, { state: 'home-pc' })).toMatchObject({ exitCode: 0 });
+  expect(await runAgentOnceHere(bridge, standIn, { state: 'home-pc' })).toMatchObject({ exitCode: 0 });
   expect(await logged(task)).toBe('9');
   expect((await sideRefs()).claims.size).toBe(0);
 });
@@ -290,7 +293,7 @@ test('two PCs with one key do not take their claims for the same, and are told',
   const first = await settled('home-pc', 'one');
   const task = await ask('2+8');
   await claimOn(task);
-  const second = await startAgent(bridge, standIn, { as: 'home-pc', state: 'two' });
+  const second = await startAgentHere(bridge, standIn, { as: 'home-pc', state: 'two' });
   await second.waitFor('stderr', /warn: another agent answers as home-pc/);
   await until('two', 'the second to know', (refs) => refs.claims.has(task));
   held.open();
@@ -357,7 +360,7 @@ describe('nothing about claims keeps an answer back', () => {
     expect(older.match(/claim_lease|"\$lease"/)).toBeNull();
     await replaceProgram(file, older);
     const held = hold();
-    const agent = await startAgent(bridge, standIn, { state: 'home-pc' });
+    const agent = await startAgentHere(bridge, standIn, { state: 'home-pc' });
     const task = await ask('3+4');
     await agent.waitFor('stderr', /answering/);
     held.open();
@@ -382,7 +385,7 @@ exit`;
         .replace(/^exec "\$node" "\$hook"$/m, () => sh),
     );
     const held = hold();
-    const agent = await startAgent(bridge, standIn, { state: 'home-pc' });
+    const agent = await startAgentHere(bridge, standIn, { state: 'home-pc' });
     const tasks = [await ask('3+5'), await ask('3+6')];
     await agent.waitFor('stderr', /going on without claims: the server refused one: .*exactly one ref/);
     held.open();
