@@ -4,9 +4,16 @@ import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { freePort } from '../../src/demo/free-port.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { chatsOf, gate, questionsOf, runAgentOnce, startAgent } from '../support/bridge-agent.js';
+import { type RunningAgent, startAgentHere } from '../support/agent-here.js';
+import {
+  chatsOf,
+  gate,
+  questionsOf,
+  runAgentOnce,
+  runAgentOnceHere,
+  startAgent,
+} from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import type { RunningCli } from '../support/cli.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
@@ -51,7 +58,7 @@ function recordOf(task: string) {
   );
 }
 
-async function stop(agent: RunningCli): Promise<void> {
+async function stop(agent: RunningAgent): Promise<void> {
   agent.signal('SIGTERM');
   expect(await agent.exited).toEqual({ exitCode: 0, signal: null });
 }
@@ -99,7 +106,7 @@ test('tasks pushed quickly into task.txt are all answered in the order of asking
   await gitOk(['push', '--quiet', 'origin', 'HEAD:main'], { cwd: clone, env });
   const logged = (await bridge.answersLog()).length;
 
-  expect(await runAgentOnce(bridge, standIn, { state: 'quick' })).toMatchObject({ exitCode: 0 });
+  expect(await runAgentOnceHere(bridge, standIn, { state: 'quick' })).toMatchObject({ exitCode: 0 });
 
   const records = (await bridge.answersLog()).slice(logged);
   expect(records.map((record) => [record.task_text, record.answer])).toEqual([
@@ -113,7 +120,7 @@ test('tasks pushed quickly into task.txt are all answered in the order of asking
 test('an answer that lost the race for main is built again on the new tip, and history stays one line', async () => {
   const held = gate();
   standIn.behave = () => ({ firstTokenAfter: held.opened });
-  const agent = await startAgent(bridge, standIn, { state: 'race' });
+  const agent = await startAgentHere(bridge, standIn, { state: 'race' });
   const first = await ask('10+1');
   await agent.waitFor('stderr', new RegExp(`task ${first.slice(0, 8)} .*answering`));
   // The agent's clone is at the first task now; main moves on while the model thinks.
@@ -135,8 +142,8 @@ test(`two agents on ${MANY} tasks answer and log each exactly once`, async () =>
     tasks.push(await commitOnMain(bridge, { path: 'task.txt', content: `20+${number}` }));
   }
   const both = await Promise.all([
-    startAgent(bridge, standIn, { as: 'home-pc', state: 'one', args: ['--parallel', '2'] }),
-    startAgent(bridge, standIn, { as: 'attic-pc', state: 'two', args: ['--parallel', '2'] }),
+    startAgentHere(bridge, standIn, { as: 'home-pc', state: 'one', parallel: 2 }),
+    startAgentHere(bridge, standIn, { as: 'attic-pc', state: 'two', parallel: 2 }),
   ]);
   for (const task of tasks) await recordOf(task);
   for (const agent of both) await stop(agent);
@@ -166,7 +173,7 @@ test('--parallel 3 generates three answers at once', async () => {
 describe('the model server', () => {
   test('falls back from Ollama to LM Studio where nothing listens', async () => {
     const task = await ask('40+1');
-    const ended = await runAgentOnce(bridge, standIn, {
+    const ended = await runAgentOnceHere(bridge, standIn, {
       state: 'models',
       args: ['--ollama-url', `http://127.0.0.1:${await freePort()}`],
     });
@@ -177,7 +184,7 @@ describe('the model server', () => {
 
   test('falls back from LM Studio to Ollama in the other order', async () => {
     const task = await ask('40+2');
-    const ended = await runAgentOnce(bridge, standIn, {
+    const ended = await runAgentOnceHere(bridge, standIn, {
       state: 'models',
       args: ['--backend', 'lmstudio,ollama', '--lmstudio-url', `http://127.0.0.1:${await freePort()}/v1`],
     });
@@ -188,7 +195,7 @@ describe('the model server', () => {
 
   test('is answered for as backend_unreachable once both are away longer than --retry-window', async () => {
     const task = await ask('40+3');
-    const ended = await runAgentOnce(bridge, standIn, {
+    const ended = await runAgentOnceHere(bridge, standIn, {
       state: 'models',
       args: [
         ...['--ollama-url', `http://127.0.0.1:${await freePort()}`],
@@ -209,7 +216,10 @@ describe('the model server', () => {
   test('has the time of --total-timeout for a task without timeout_s', async () => {
     standIn.behave = () => ({ firstTokenAfter: gate().opened });
     const task = await ask('40+5');
-    const ended = await runAgentOnce(bridge, standIn, { state: 'models', args: ['--total-timeout', '0.3'] });
+    const ended = await runAgentOnceHere(bridge, standIn, {
+      state: 'models',
+      args: ['--total-timeout', '0.3'],
+    });
 
     expect(ended.exitCode).toBe(0);
     expect((await recordOf(task)).error).toEqual({
@@ -221,7 +231,7 @@ describe('the model server', () => {
   test('is the one of --backend, and the model the one of --model', async () => {
     standIn.models = { ollama: ['other:latest'], lmstudio: ['first', 'second'], openai: [] };
     const task = await ask('40+4');
-    const ended = await runAgentOnce(bridge, standIn, {
+    const ended = await runAgentOnceHere(bridge, standIn, {
       state: 'models',
       args: ['--backend', 'lmstudio', '--model', 'second'],
     });
@@ -245,7 +255,7 @@ describe('the model server', () => {
     const local = await ask('40+8', { backend: 'lmstudio' });
     const v1 = await ask('40+9', { backend: 'openai' });
 
-    const ended = await runAgentOnce(bridge, other, {
+    const ended = await runAgentOnceHere(bridge, other, {
       state: 'models',
       args: [
         ...['--allow-cloud', '--max-context', '2048', '--lmstudio-token-file', file],
@@ -267,7 +277,7 @@ describe('the model server', () => {
 
   test('that lacks the model of a task is answered for with the models it has', async () => {
     const task = await ask('40+5', { model: 'gone:7b' });
-    expect(await runAgentOnce(bridge, standIn, { state: 'models' })).toMatchObject({ exitCode: 0 });
+    expect(await runAgentOnceHere(bridge, standIn, { state: 'models' })).toMatchObject({ exitCode: 0 });
 
     expect(await recordOf(task)).toMatchObject({
       error: { code: 'model_not_found', message: expect.stringContaining('llama3.2:latest') },
@@ -278,7 +288,7 @@ describe('the model server', () => {
 describe('the address', () => {
   test('may be user@host:path, with the port in GIT_SSH_COMMAND', async () => {
     const task = await ask('50+1');
-    const ended = await runAgentOnce(bridge, standIn, { state: 'scp', repo: bridge.scpUrl });
+    const ended = await runAgentOnceHere(bridge, standIn, { state: 'scp', repo: bridge.scpUrl });
 
     expect(ended).toMatchObject({ exitCode: 0, stdout: '' });
     expect(await recordOf(task)).toMatchObject({ answer: '51', agent: 'home-pc' });
@@ -286,10 +296,10 @@ describe('the address', () => {
 
   test('may be the local path of the owner, who gives the agent a name', async () => {
     const task = await ask('50+2');
-    const agent = await startAgent(bridge, standIn, {
+    const agent = await startAgentHere(bridge, standIn, {
       state: 'local',
       repo: bridge.repoPath,
-      args: ['--name', 'closet-pc'],
+      name: 'closet-pc',
     });
 
     expect(await recordOf(task)).toMatchObject({ answer: '52', agent: 'closet-pc' });
@@ -300,7 +310,7 @@ describe('the address', () => {
   });
 
   test('of an asker key is refused before anything is asked of a model', async () => {
-    const ended = await runAgentOnce(bridge, standIn, { as: 'bot', state: 'asker' });
+    const ended = await runAgentOnceHere(bridge, standIn, { as: 'bot', state: 'asker' });
 
     expect(ended).toMatchObject({ exitCode: 1, stdout: '' });
     expect(ended.stderr).toMatch(/^error: .*bot has the role asker.*\ntry: .*--role agent.*\n$/m);
@@ -309,7 +319,7 @@ describe('the address', () => {
 });
 
 test('a task.txt that is a symlink, an executable, not UTF-8 or too large is answered with invalid_task, and later tasks are answered', async () => {
-  const agent = await startAgent(bridge, standIn, { state: 'invalid' });
+  const agent = await startAgentHere(bridge, standIn, { state: 'invalid' });
   for (const [file, message] of [
     [{ mode: '120000', content: '/etc/passwd' }, /not a plain file \(mode 120000\)/],
     [{ mode: '100755', content: '60+1' }, /not a plain file \(mode 100755\)/],
