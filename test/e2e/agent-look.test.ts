@@ -3,16 +3,15 @@ import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { type GitStart, isFetch, isLook, readGitStarts } from '../bench/git-trace.js';
-import { startAgent } from '../support/bridge-agent.js';
+import { type RunningAgent, startAgentHere } from '../support/agent-here.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import type { RunningCli } from '../support/cli.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { waitUntil } from '../support/wait-until.js';
 
 /** Looks are close together with it: three seconds and a little more. */
-const OFTEN = ['--poll', '0.1'];
+const OFTEN_MS = 100;
 
 let bridge: BridgeFixture;
 let standIn: StandIn;
@@ -31,10 +30,10 @@ beforeEach(async () => {
 });
 
 /** An agent over ssh, with the doorbell, that has answered a question. */
-async function start(): Promise<RunningCli> {
-  const agent = await startAgent(bridge, standIn, {
+async function start(): Promise<RunningAgent> {
+  const agent = await startAgentHere(bridge, standIn, {
     state: 'looking',
-    args: OFTEN,
+    pollMs: OFTEN_MS,
     env: { GIT_TRACE2_EVENT: trace },
   });
   await commitOnMain(bridge, { path: 'task.txt', content: '1+1' });
@@ -58,7 +57,7 @@ function nameOf(start: GitStart): string {
   return isLook(start) ? 'look ' : isFetch(start) ? 'fetch ' : '';
 }
 
-async function stop(agent: RunningCli): Promise<void> {
+async function stop(agent: RunningAgent): Promise<void> {
   agent.signal('SIGTERM');
   expect(await agent.exited).toEqual({ exitCode: 0, signal: null });
 }
@@ -129,9 +128,9 @@ test('where there is no doorbell, a poll is a fetch at once', async () => {
   const command = join(bridge.repoPath, 'bridge', 'ssh-command');
   const text = await readFile(command, 'utf8');
   await writeFile(command, text.replace(/^ {2}bridge-wait\)$/m, '  no-bridge-wait)'));
-  const agent = await startAgent(bridge, standIn, {
+  const agent = await startAgentHere(bridge, standIn, {
     state: 'polling',
-    args: OFTEN,
+    pollMs: OFTEN_MS,
     env: { GIT_TRACE2_EVENT: trace },
   });
   await waitUntil(async () => (await readGitStarts(trace)).filter(isFetch).length >= 5, 'five fetches');
