@@ -1,29 +1,41 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { errorText } from '../../src/protocol/bridge-error.js';
 import { commandLineOf } from '../bench/process-usage.js';
+import { type RunningAgent, startAgentHere } from '../support/agent-here.js';
 import { chatsOf, gate, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { type RunningCli, runCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { freezeTree } from '../support/freeze-tree.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
+import { tempDir } from '../support/temp-dir.js';
 import { waitUntil } from '../support/wait-until.js';
 
+let shared: BridgeFixture;
+/** That one, or one of the test's own. */
 let bridge: BridgeFixture;
 let standIn: StandIn;
 /** Where sockets are to be: a folder of this test alone. */
 let runtimeDir: string;
-let running: RunningCli | undefined;
+let running: RunningAgent | undefined;
+/** How many there were before this test. */
+let base: { readonly answers: number; readonly logins: number };
 
-async function start(sshdConfig: readonly string[] = []): Promise<void> {
-  bridge = await startBridgeFixture({ sshdConfig });
-  runtimeDir = join(bridge.dir, 'run');
-  await mkdir(runtimeDir, { mode: 0o700 });
+beforeAll(async () => {
+  shared = await startBridgeFixture();
+});
+
+async function start(on = shared): Promise<void> {
+  bridge = on;
+  runtimeDir = await tempDir();
+  base = { answers: (await bridge.answersLog()).length, logins: await allLogins() };
 }
 
 beforeEach(async () => {
@@ -31,32 +43,47 @@ beforeEach(async () => {
   onCleanup(() => standIn.close());
 });
 
-async function agentWith(env: Record<string, string> = {}): Promise<RunningCli> {
-  running = await startAgent(bridge, standIn, {
-    state: 'one',
-    env: { XDG_RUNTIME_DIR: runtimeDir, ...env },
-  });
+async function agentWith(env: Record<string, string> = {}): Promise<RunningAgent> {
+  running = await startAgentHere(bridge, standIn, optionsWith(env));
   return running;
+}
+
+/** The built program, where its process ends. */
+async function builtAgentWith(env: Record<string, string> = {}): Promise<RunningCli> {
+  const built = await startAgent(bridge, standIn, optionsWith(env));
+  running = built;
+  return built;
+}
+
+function optionsWith(env: Record<string, string>) {
+  return { state: 'one', env: { XDG_RUNTIME_DIR: runtimeDir, ...env } };
 }
 
 /** Asks on the server, and waits until the answer is in the log. */
 async function answered(question: string): Promise<void> {
-  const before = (await bridge.answersLog()).length;
-  await commitOnMain(bridge, { path: 'task.txt', content: question });
-  await logged(before + 1, `the answer to ${question}`);
+  const count = (await bridge.answersLog()).length - base.answers;
+  // Each is its own, also one that was asked before.
+  const content = JSON.stringify({ id: randomUUID(), prompt: question });
+  await commitOnMain(bridge, { path: 'task.json', content });
+  await logged(count + 1, `the answer to ${question}`);
 }
 
-/** Waits until so many answers are in the log. */
+/** Waits until so many answers of this test are in the log. */
 async function logged(count: number, what: string): Promise<void> {
-  const isThere = async () => (await bridge.answersLog()).length >= count;
+  const isThere = async () => (await bridge.answersLog()).length - base.answers >= count;
   await waitUntil(isThere, what).catch((error: unknown) => {
     throw new Error(`${errorText(error)}; the agent said:\n${running?.stderr()}`);
   });
 }
 
-/** How often somebody has logged in. */
+/** How often somebody has logged in during this test. */
 async function logins(): Promise<number> {
-  return [...(await readFile(bridge.sshd.logFile, 'utf8')).matchAll(/Accepted publickey/g)].length;
+  return (await allLogins()) - base.logins;
+}
+
+async function allLogins(): Promise<number> {
+  const text = await readFile(bridge.sshd.logFile, 'utf8').catch(() => '');
+  return [...text.matchAll(/Accepted publickey/g)].length;
 }
 
 interface SshProcess {
@@ -89,14 +116,14 @@ async function masterPid(): Promise<number> {
   return found.pid;
 }
 
-async function stop(agent: RunningCli): Promise<void> {
+async function stop(agent: RunningAgent): Promise<void> {
   agent.signal('SIGTERM');
   expect(await agent.exited).toEqual({ exitCode: 0, signal: null });
 }
 
 test('an agent logs in once, whatever it does, in a private folder that goes with it', async () => {
   await start();
-  const agent = await agentWith();
+  const agent = await builtAgentWith();
   for (const question of ['1+1', '1+2', '1+3']) await answered(question);
 
   expect(await logins()).toBe(1);
@@ -118,8 +145,8 @@ test('who asks over ssh and waits logs in once as well, and so does who looks', 
   expect(asked).toMatchObject({ exitCode: 0, stdout: '5\n', stderr: '' });
   expect(await logins()).toBe(2);
 
-  const status = await runCli(['status', '--repo', bridge.sshUrl, '--json'], { env });
-  expect(JSON.parse(status.stdout)).toMatchObject({ answered: 1 });
+  const status = await runCliHere(['status', '--repo', bridge.sshUrl, '--json'], { env });
+  expect(JSON.parse(status.stdout)).toMatchObject({ answered: base.answers + 1 });
   expect(await logins()).toBe(3);
   expect(await readdir(runtimeDir)).toHaveLength(1);
   await stop(agent);
@@ -127,7 +154,7 @@ test('who asks over ssh and waits logs in once as well, and so does who looks', 
 
 test('an agent that is killed leaves neither ssh nor folder behind, also while it waits and fetches', async () => {
   await start();
-  const agent = await agentWith();
+  const agent = await builtAgentWith();
   await answered('1+1');
   expect((await sshProcesses()).length).toBeGreaterThan(1);
 
@@ -169,7 +196,7 @@ test('a folder that a cleaner of temporary files took away is made again, with i
 });
 
 test('a master that is stopped holds nobody up', async () => {
-  await start();
+  await start(await startBridgeFixture());
   // Without claims and presences the answer is all that is pushed, and each push logs in alone here.
   const at = { gitDir: bridge.repoPath, env: bridge.ownerEnv };
   await gitOk(['config', '--unset-all', 'bridge.claimLease'], at);
@@ -194,7 +221,7 @@ test('a master that is stopped holds nobody up', async () => {
 
 test('an agent whose master is stopped ends all the same', async () => {
   await start();
-  const agent = await agentWith();
+  const agent = await builtAgentWith();
   await answered('1+1');
   process.kill(await masterPid(), 'SIGSTOP');
 
@@ -222,7 +249,7 @@ test('a connection that went silent is noticed by ssh, and everything goes on ov
 });
 
 test('where the server allows one session a connection, what does not fit makes a connection of its own', async () => {
-  await start(['MaxSessions 1']);
+  await start(await startBridgeFixture({ sshdConfig: ['MaxSessions 1'] }));
   const agent = await agentWith();
   await answered('1+1');
   await answered('1+2');
@@ -232,8 +259,9 @@ test('where the server allows one session a connection, what does not fit makes 
 
 /** Settings of a user who shares connections at a place of their own, and that place. */
 async function usersSharing(): Promise<{ env: Record<string, string>; socket: string }> {
-  const config = join(bridge.dir, 'ssh_config');
-  const socket = join(bridge.dir, 'theirs');
+  const dir = await tempDir();
+  const config = join(dir, 'ssh_config');
+  const socket = join(dir, 'theirs');
   await writeFile(config, `Host *\n  ControlMaster auto\n  ControlPath ${socket}\n  ControlPersist 60\n`);
   const { GIT_SSH_COMMAND = '' } = bridge.principal('home-pc').env;
   return { env: { GIT_SSH_COMMAND: GIT_SSH_COMMAND.replace('/dev/null', config) }, socket };
@@ -271,7 +299,7 @@ test('where the user would share connections but has none open, ours is the one,
 
 test('options for sharing in the ssh command of the user cannot be overruled, so theirs hold', async () => {
   await start();
-  const socket = join(bridge.dir, 'theirs');
+  const socket = join(await tempDir(), 'theirs');
   const { GIT_SSH_COMMAND = '' } = bridge.principal('home-pc').env;
   const agent = await agentWith({ GIT_SSH_COMMAND: `${GIT_SSH_COMMAND} -o ControlPath=${socket}` });
   await answered('1+1');
@@ -298,7 +326,7 @@ test('a folder for temporary files with a path too long for a socket is passed o
   await start();
   const long = join(bridge.dir, 'x'.repeat(100));
   await mkdir(long);
-  const agent = await agentWith({ XDG_RUNTIME_DIR: '', TMPDIR: long });
+  const agent = await builtAgentWith({ XDG_RUNTIME_DIR: '', TMPDIR: long });
   await answered('1+1');
   expect(await logins()).toBe(1);
   expect(await readdir(long)).toEqual([]);
@@ -306,7 +334,7 @@ test('a folder for temporary files with a path too long for a socket is passed o
 });
 
 test('what the agent pushes itself makes it fetch nothing', async () => {
-  await start();
+  await start(await startBridgeFixture());
   const trace = join(bridge.dir, 'trace');
   const agent = await agentWith({ GIT_TRACE: trace });
   // That a new agent is there rings once, and each who hears it fetches. The rings of the tasks come behind.
