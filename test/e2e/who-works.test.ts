@@ -5,9 +5,10 @@ import { freePort } from '../../src/demo/free-port.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { claimRef } from '../../src/protocol/claim.js';
 import { type Presence, presenceRef } from '../../src/protocol/presence.js';
-import { gate, startAgent } from '../support/bridge-agent.js';
+import { type RunningAgent, startAgentHere } from '../support/agent-here.js';
+import { gate } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import { type RunningCli, runCli, startCli } from '../support/cli.js';
+import { startCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
 import { PLACES, type Place, runFrom } from '../support/from-place.js';
 import { git } from '../support/git.js';
@@ -17,13 +18,13 @@ import { waitUntil } from '../support/wait-until.js';
 
 let bridge: BridgeFixture;
 let standIn: StandIn;
-let agent: RunningCli;
+let agent: RunningAgent;
 
 beforeAll(async () => {
   bridge = await startBridgeFixture();
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
-  agent = await startAgent(bridge, standIn, { state: 'who' });
+  agent = await startAgentHere(bridge, standIn, { state: 'who' });
   await agent.waitFor('stderr', /connected to/);
 });
 
@@ -166,9 +167,7 @@ test('ask says on stderr since when no agent is there, status and doctor warn, a
   const since = /no agent is there since (\S+Z) \(home-pc, \d+ (?:s|min) ago\)/;
   const { env } = bridge.principal('bot');
   const asking = await startCli(['ask', '40+2', '--repo', bridge.sshUrl], { env });
-  const short = await runCli(['ask', '40+3', '--timeout', '1', '--repo', bridge.repoPath], {
-    env: bridge.ownerEnv,
-  });
+  const short = await read('local', 'ask', '40+3', '--timeout', '1');
   const [, seenAt = ''] = await asking.waitFor('stderr', since);
   expect(short).toMatchObject({ exitCode: 75, stdout: '' });
   expect(since.exec(short.stderr)?.[1]).toBe(seenAt);
@@ -178,8 +177,8 @@ test('ask says on stderr since when no agent is there, status and doctor warn, a
     expect(since.exec((await read(where, 'status')).stdout)?.[1]).toBe(seenAt);
   }
   const doctors = [
-    await runCli(['doctor', '--json', '--repo', bridge.repoPath], { env: bridge.ownerEnv }),
-    await runCli(['doctor', '--json', '--role', 'asker', '--repo', bridge.sshUrl], { env }),
+    await read('local', 'doctor', '--json'),
+    await read('ssh', 'doctor', '--json', '--role', 'asker'),
   ];
   for (const { stdout } of doctors) {
     const findings = JSON.parse(stdout) as { check: string; status: string; text: string }[];
@@ -188,7 +187,7 @@ test('ask says on stderr since when no agent is there, status and doctor warn, a
   }
 
   const held = heldModel();
-  agent = await startAgent(bridge, standIn, { state: 'who' });
+  agent = await startAgentHere(bridge, standIn, { state: 'who' });
   await asking.waitFor('stderr', /home-pc is there now\n/);
   held.open();
   expect((await asking.exited).exitCode).toBe(0);
@@ -249,8 +248,7 @@ test('ask, status, list and doctor say the same at every step: nobody, waiting, 
   });
 
   const url = `http://127.0.0.1:${port}`;
-  const args = ['--backend', 'ollama', '--ollama-url', url];
-  agent = await startAgent(bridge, standIn, { state: 'who', args });
+  agent = await startAgentHere(bridge, standIn, { state: 'who', backends: ['ollama'], ollamaUrl: url });
   // Looked for where it is written, without a start of node for each look: all of them have to say it then.
   const word = ['cat-file', 'blob', presenceRef('home-pc')];
   const isSaid = async (phase: string) => {
