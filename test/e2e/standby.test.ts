@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from 'vitest';
 import type { BridgeStatus } from '../../src/admin/bridge-status.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { type AgentHereOptions, type RunningAgent, startAgentHere } from '../support/agent-here.js';
 import { chatsOf, gate, questionsOf, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import type { RunningCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -32,15 +32,11 @@ beforeAll(async () => {
   onCleanup(() => small.close());
 });
 
-const agent = () => startAgent(bridge, pc, { state: 'pc' });
-const standby = (after: string, ...args: string[]) =>
-  startAgent(bridge, small, {
-    as: 'small',
-    state: 'small',
-    args: ['--after', after, ...args],
-  });
+const agent = () => startAgentHere(bridge, pc, { state: 'pc' });
+const standby = (options: Partial<AgentHereOptions>) =>
+  startAgentHere(bridge, small, { as: 'small', state: 'small', ...options });
 
-async function stop(running: RunningCli): Promise<void> {
+async function stop(running: RunningAgent): Promise<void> {
   running.signal('SIGTERM');
   await running.exited;
 }
@@ -68,7 +64,8 @@ async function answered(task: string) {
 const isSeen = (name: string) => async () => (await status()).agents.some((one) => one.name === name);
 
 test('a standby steps in after its time and not before, is nobody until then, and leaves what the PC has to the PC', async () => {
-  const running = await standby(`${AFTER_MS / 1000}s`, '--backend', 'ollama');
+  const args = ['--after', `${AFTER_MS / 1000}s`, '--backend', 'ollama'];
+  const running = await startAgent(bridge, small, { as: 'small', state: 'small', args });
   await waitUntil(isSeen('small'), 'the presence of the standby', 45_000);
   expect((await status()).attendance).toMatchObject({ state: 'absent' });
 
@@ -119,7 +116,7 @@ test('a standby steps in after its time and not before, is nobody until then, an
 
 test('what a standby cannot answer it leaves to the PC, because an error would be the last word', async () => {
   small.behave = () => ({ refuse: { kind: 'http', status: 500, body: 'broken' } });
-  const running = await standby('1s', '--retry-window', '0');
+  const running = await standby({ afterMs: 1_000, retryWindowMs: 0 });
   const task = await ask('8+8');
   await running.waitFor(
     'stderr',
@@ -138,8 +135,10 @@ test('a third party answers where it may, the record says so, and what is local 
   });
   onCleanup(() => cloud.close());
   const api = await bridge.addPrincipal('api', 'agent');
-  const args = ['--after', '1s', '--backend', 'ollama', '--allow-cloud', '--model', 'big'];
-  const running = await startAgent(bridge, cloud, { as: api.name, state: 'api', args });
+  const running = await startAgentHere(bridge, cloud, {
+    ...{ as: api.name, state: 'api', afterMs: 1_000 },
+    ...{ backends: ['ollama'], allowCloud: true, model: 'big' },
+  });
   const asked = await ask('9+9');
   expect(await answered(asked)).toMatchObject({ answer: '18', agent: 'api', model: 'big', cloud: true });
 
