@@ -7,7 +7,8 @@ import { freePort } from '../../src/demo/free-port.js';
 import { sshCommandFor } from '../../src/demo/ssh-client.js';
 import { inTurn } from '../../src/demo/stand-in/stand-in-request.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { chatsOf, gate, questionsOf, startAgent } from '../support/bridge-agent.js';
+import { startAgentHere } from '../support/agent-here.js';
+import { chatsOf, gate, questionsOf } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli, startCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
@@ -27,7 +28,7 @@ beforeAll(async () => {
   bridge = await startBridgeFixture();
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
-  await startAgent(bridge, standIn, { state: 'file', args: ['--parallel', '2'] });
+  await startAgentHere(bridge, standIn, { state: 'file', parallel: 2 });
 });
 beforeEach(() => {
   standIn.behave = () => ({});
