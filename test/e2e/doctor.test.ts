@@ -8,7 +8,7 @@ import { sshCommandFor } from '../../src/demo/ssh-client.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { answerMessage } from '../../src/protocol/commit-message.js';
 import { taskHash } from '../../src/protocol/task.js';
-import { startAgent } from '../support/bridge-agent.js';
+import { startAgentHere } from '../support/agent-here.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
@@ -1021,7 +1021,7 @@ describe('on the other side, the doctor', () => {
   });
 
   test('sees an agent that runs in the state folder', async () => {
-    const agent = await startAgent(bridge, standIn, { state: 'busy' });
+    const agent = await startAgentHere(bridge, standIn, { state: 'busy' });
     onTestFinished(() => agent.signal('SIGTERM'));
     const dir = join(bridge.dir, 'state-busy');
     await agent.waitFor('stderr', /connected to/);
