@@ -7,7 +7,7 @@ import type { BridgeStatus } from '../../src/admin/bridge-status.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { isFetch, readGitStarts } from '../bench/git-trace.js';
 import { commandLineOf, megabytesOnce, programOf, treeOf, usageOf } from '../bench/process-usage.js';
-import { startAgent } from '../support/bridge-agent.js';
+import { type AgentHereOptions, type RunningAgent, startAgentHere } from '../support/agent-here.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { type RunningCli, startCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
@@ -42,9 +42,10 @@ beforeAll(async () => {
   port = receiver.address().port;
 });
 
-const agent = (...args: string[]) => startAgent(bridge, standIn, { state: 'pc', args });
+const agent = (options: Partial<AgentHereOptions> = {}) =>
+  startAgentHere(bridge, standIn, { state: 'pc', ...options });
 
-async function stop(running: RunningCli): Promise<void> {
+async function stop(running: RunningAgent): Promise<void> {
   running.signal('SIGTERM');
   await running.exited;
 }
@@ -174,12 +175,8 @@ test('one that is killed while it wakes starts again where it was, and leaves no
   const again = await wake();
   await came(before + 2);
   await again.waitFor('stderr', /waits: waking home-pc/);
-  const pc = await agent(
-    '--idle-after',
-    '1s',
-    '--idle-command',
-    `echo asleep >>${join(bridge.dir, 'asleep')}`,
-  );
+  const command = `echo asleep >>${join(bridge.dir, 'asleep')}`;
+  const pc = await agent({ idle: { afterMs: 1_000, command } });
   await waitUntil(isAnswered(task), 'the answer');
   // With nothing left to do the PC may sleep; the line of the shell stands for that.
   await pc.waitFor('stderr', /nothing to do for 1 s: running --idle-command/);
@@ -195,7 +192,7 @@ test('an agent that is there with other models wakes nobody by itself, and a tas
   const other = await startStandIn({ models: { ollama: ['qwen3:8b'], lmstudio: [], openai: [] } });
   onCleanup(() => other.close());
   const office = await bridge.addPrincipal('office', 'agent');
-  await startAgent(bridge, other, { as: office.name, state: 'office' });
+  await startAgentHere(bridge, other, { as: office.name, state: 'office' });
   const isOfficeThere = async () =>
     (await status()).agents.some(({ name, state }) => name === 'office' && state === 'running');
   await waitUntil(isOfficeThere, 'the presence of the office');
