@@ -201,9 +201,12 @@ describe('the package, installed globally into a prefix', () => {
     const consumer = join(dir, 'consumer');
     await mkdir(consumer);
     await writeFile(join(consumer, 'package.json'), '{"type": "module"}');
-    await npm(consumer, 'install', '--prefer-offline', join(dir, packed.filename));
-    expect(await readdir(join(consumer, 'node_modules/.bin'))).toContain('llm-bridge');
-    await symlink(join(root, 'node_modules/@types'), join(consumer, 'node_modules/@types'), 'dir');
+    // The same files and the same packages below them as an install of its own would bring.
+    const modules = join(consumer, 'node_modules');
+    await mkdir(modules);
+    const installed = join(prefix, 'lib/node_modules/git-llm-bridge');
+    await symlink(installed, join(modules, 'git-llm-bridge'), 'dir');
+    await symlink(join(root, 'node_modules/@types'), join(modules, '@types'), 'dir');
     await writeFile(join(consumer, 'consumer.ts'), CONSUMER);
     const env = cleanEnv(join(dir, 'home-consumer'));
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
