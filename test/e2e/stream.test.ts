@@ -3,13 +3,8 @@ import { MAX_OPEN_STREAMS } from '../../src/agent/streams/task-stream.js';
 import { inTurn } from '../../src/demo/stand-in/stand-in-request.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { type PieceOrOutcome, stream } from '../../src/index.js';
-import {
-  type BridgeAgentOptions,
-  chatsOf,
-  gate,
-  questionOfChat,
-  startAgent,
-} from '../support/bridge-agent.js';
+import { type RunningAgent, startAgentHere } from '../support/agent-here.js';
+import { chatsOf, gate, questionOfChat, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, type Principal, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
 import { gitOk } from '../support/git.js';
@@ -26,6 +21,8 @@ const MEGABYTE = Array.from({ length: 20_000 }, (_, at) => `Satz ${at} — ст�
 let bridge: BridgeFixture;
 let standIn: StandIn;
 let bot: Principal;
+/** Of all tests but the last. */
+let agent: RunningAgent;
 
 beforeAll(async () => {
   bridge = await startBridgeFixture({
@@ -39,11 +36,8 @@ beforeAll(async () => {
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
   bot = bridge.principal('bot');
+  agent = await startAgentHere(bridge, standIn, { state: 'home-pc', parallel: 2 });
 });
-
-function agentOf(options: Partial<BridgeAgentOptions> = {}) {
-  return startAgent(bridge, standIn, { state: options.as ?? 'home-pc', ...options });
-}
 
 /** What stands on a terminal after all this was written to it, without the spinner's lines. */
 function screenOf(shown: string, columns = 100): string {
@@ -99,7 +93,6 @@ test.each(['over ssh', 'on the server'])(
       ...{ thinking: 'hm, hm', answer: HARD, pieceChars: 3 },
       pause: { afterChunks: 4, until: rest.opened },
     });
-    const agent = await agentOf();
     const isRemote = where === 'over ssh';
     const run = await askOnTerminal(
       isRemote ? bridge.sshUrl : bridge.repoPath,
@@ -112,8 +105,8 @@ test.each(['over ssh', 'on the server'])(
     expect(await run.exited).toBe(0);
     expect(screenOf(run.shown())).toBe(`${HARMLESS}\n`);
     expect(run.shown().includes('\u001b[2m')).toBe(isRemote);
-    agent.signal('SIGTERM');
-    await agent.exited;
+    // The asker may see it on main before it is in the log, where the next test counts.
+    await waitUntil(async () => (await bridge.answersLog()).length > before, 'the answer in the log');
   },
 );
 
@@ -129,7 +122,6 @@ test('what a model said before it broke off is taken back from the terminal', as
     },
     { answer: 'four five six', pause: { afterChunks: 2, until: again.opened } },
   );
-  const agent = await agentOf();
   const run = await askOnTerminal(bridge.sshUrl, bot.env);
   await run.waitFor(/one two/);
   seen.open();
@@ -137,8 +129,6 @@ test('what a model said before it broke off is taken back from the terminal', as
   again.open();
   expect(await run.exited).toBe(0);
   expect(screenOf(run.shown())).toBe('four five six\n');
-  agent.signal('SIGTERM');
-  await agent.exited;
 });
 
 test('on a narrow terminal what a model said before it broke off is taken back row by row', async () => {
@@ -152,14 +142,11 @@ test('on a narrow terminal what a model said before it broke off is taken back r
     },
     { answer: `${long} five` },
   );
-  const agent = await agentOf();
   const run = await askAtWidth(33, bridge.sshUrl, bot.env);
   await run.waitFor(/(?:word[^w]*){12}/);
   seen.open();
   expect(await run.exited).toBe(0);
   expect(screenOf(run.shown(), 33)).toBe(`${long} five\n`);
-  agent.signal('SIGTERM');
-  await agent.exited;
 });
 
 test('on a terminal that became narrower meanwhile a line says that it starts again, because nobody knows how many rows that is', async () => {
@@ -174,7 +161,6 @@ test('on a terminal that became narrower meanwhile a line says that it starts ag
     },
     { answer: 'four five six' },
   );
-  const agent = await agentOf();
   const run = await askOnTerminal(bridge.sshUrl, { ...bot.env, NO_COLOR: '1' });
   await run.waitFor(/(?:word ?){12}/);
   await run.resize(60);
@@ -187,14 +173,11 @@ test('on a terminal that became narrower meanwhile a line says that it starts ag
   const shown = run.shown();
   const answer = shown.slice(shown.indexOf('word'));
   expect(screenOf(answer, 60)).toBe(`${long} more \n(it starts again)\nfour five six\n`);
-  agent.signal('SIGTERM');
-  await agent.exited;
 });
 
 test('who stops waiting keeps what stands there; --no-stream shows the answer when it is whole', async () => {
   const rest = gate();
   standIn.behave = () => ({ answer: 'one two three', pause: { afterChunks: 2, until: rest.opened } });
-  const agent = await agentOf({ args: ['--parallel', '2'] });
   const stopped = await askOnTerminal(bridge.sshUrl, bot.env);
   const whole = await askOnTerminal(bridge.sshUrl, bot.env, '--no-stream');
   await stopped.waitFor(/one two/);
@@ -205,19 +188,14 @@ test('who stops waiting keeps what stands there; --no-stream shows the answer wh
   expect(await whole.exited).toBe(0);
   expect(screenOf(whole.shown())).toBe('one two three\n');
   expect(whole.shown()).not.toContain('one two \u001b');
-  agent.signal('SIGTERM');
-  await agent.exited;
 });
 
 test('in a pipe there is the answer alone, and nobody is asked to say more', async () => {
   standIn.behave = () => ({ thinking: 'hm', answer: HARD });
-  const agent = await agentOf();
   const asked = await runCli(['ask', '2+2', '--repo', bridge.sshUrl], { env: bot.env });
   expect(asked).toEqual({ exitCode: 0, stdout: `${HARD}\n`, stderr: '' });
   const task = await gitOk(['show', 'main~1:task.json'], { gitDir: bridge.repoPath, env: bridge.ownerEnv });
   expect(JSON.parse(task)).not.toHaveProperty('stream');
-  agent.signal('SIGTERM');
-  await agent.exited;
 });
 
 test('eight at a time over eight sessions, and an agent killed in the middle: each reader has the answer, once', async () => {
@@ -235,7 +213,9 @@ test('eight at a time over eight sessions, and an agent killed in the middle: ea
       pause: { afterChunks: 5, until: rest.opened },
     };
   };
-  const killed = await agentOf({ args: ['--parallel', '8'] });
+  agent.signal('SIGTERM');
+  await agent.exited;
+  const killed = await startAgent(bridge, standIn, { state: 'home-pc', args: ['--parallel', '8'] });
   const readers = Array.from({ length: 8 }, (_, at) => {
     const pieces: PieceOrOutcome[] = [];
     const read = async () => {
@@ -251,7 +231,7 @@ test('eight at a time over eight sessions, and an agent killed in the middle: ea
   const spoken = heard();
   expect(spoken).toHaveLength(MAX_OPEN_STREAMS);
 
-  const other = await agentOf({ as: 'other-pc', args: ['--parallel', '8'] });
+  const other = await startAgentHere(bridge, standIn, { as: 'other-pc', state: 'other-pc', parallel: 8 });
   await other.waitFor('stderr', /connected to/);
   killed.signal('SIGKILL');
   rest.open();
