@@ -8,9 +8,10 @@ import type { AskedCall } from '../../src/gateway/asked-call.js';
 import type { Calls } from '../../src/gateway/calls.js';
 import { openCalls } from '../../src/gateway/open-calls.js';
 import { looseObjectId, writeLooseObject } from '../../src/git/loose-object.js';
-import { startAgent } from '../support/bridge-agent.js';
+import { startAgentHere } from '../support/agent-here.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
 import { droppingEnv, MOMENTS } from '../support/dropping-ssh.js';
 import { gitOk } from '../support/git.js';
 import { serverProcesses } from '../support/hostile/server-state.js';
@@ -61,7 +62,7 @@ test('a call is answered also while nobody says that its task has arrived', asyn
   const standIn = await startStandIn();
   onCleanup(() => standIn.close());
   standIn.behave = ({ question }) => ({ answer: `to ${question}` });
-  const agent = await startAgent(bridge, standIn, { state: 'late' });
+  const agent = await startAgentHere(bridge, standIn, { state: 'late' });
   await agent.waitFor('stderr', /connected to/);
   // An ssh that keeps the end of each push to itself.
   const goOn = join(bridge.dir, 'go-on');
@@ -97,7 +98,7 @@ test('a call is answered also while nobody says that its task has arrived', asyn
 
 test('a batch is asked, looked at, cancelled and fetched by the shell, over ssh', async () => {
   const { env } = bridge.principal('bot');
-  const run = (...args: string[]) => runCli([...args, '--repo', bridge.sshUrl], { env });
+  const run = (...args: string[]) => runCliHere([...args, '--repo', bridge.sshUrl], { env });
   const fileOf = async (name: string, questions: readonly string[]) => {
     const url = '/v1/chat/completions';
     const lines = questions.map((question) =>
@@ -115,11 +116,11 @@ test('a batch is asked, looked at, cancelled and fetched by the shell, over ssh'
   const standIn = await startStandIn();
   onCleanup(() => standIn.close());
   standIn.behave = ({ question }) => ({ answer: `to ${question}` });
-  const agent = await startAgent(bridge, standIn, { state: 'shell' });
+  const agent = await startAgentHere(bridge, standIn, { state: 'shell' });
   await agent.waitFor('stderr', /connected to/);
 
   const file = await fileOf('night.jsonl', ['night-0', 'night-1']);
-  const night = await run('ask', '--batch', file);
+  const night = await runCli(['ask', '--batch', file, '--repo', bridge.sshUrl], { env });
   expect(night.exitCode, night.stderr).toBe(0);
   const id = night.stdout.trim();
   const tasks = new Set(
