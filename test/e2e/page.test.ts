@@ -6,7 +6,8 @@ import { findTokenFile } from '../../src/admin/token-file.js';
 import { addToken } from '../../src/admin/tokens.js';
 import { inTurn } from '../../src/demo/stand-in/stand-in-request.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { chatsOf, gate, startAgent } from '../support/bridge-agent.js';
+import { startAgentHere } from '../support/agent-here.js';
+import { chatsOf, gate } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { findChromium, openPage, startBrowser } from '../support/browser.js';
 import { startCli } from '../support/cli.js';
@@ -30,7 +31,7 @@ describe.skipIf(chromium === null)(`the page${title}`, () => {
     bridge = await startBridgeFixture();
     standIn = await startStandIn();
     onCleanup(() => standIn.close());
-    const agent = await startAgent(bridge, standIn, { state: 'page' });
+    const agent = await startAgentHere(bridge, standIn, { state: 'page' });
     await agent.waitFor('stderr', /connected to/);
     const serve = await startCli(['serve', '--repo', bridge.repoPath, '--listen', '127.0.0.1:0'], {
       env: bridge.ownerEnv,
