@@ -2,9 +2,11 @@ import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { type RunningAgent, startAgentHere } from '../support/agent-here.js';
 import { chatsOf, gate, questionsOf, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import { type RunningCli, runCli } from '../support/cli.js';
+import { runCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { gitOk } from '../support/git.js';
 import { gitWithMainLocked } from '../support/living-git.js';
@@ -32,7 +34,7 @@ async function logged(count: number): Promise<(string | null)[]> {
   return records.map((record) => record.answer);
 }
 
-async function stop(agent: RunningCli): Promise<void> {
+async function stop(agent: RunningAgent): Promise<void> {
   agent.signal('SIGTERM');
   expect(await agent.exited).toEqual({ exitCode: 0, signal: null });
 }
@@ -57,7 +59,7 @@ test('a finished answer survives a kill of the agent while the server is away, a
   await agent.exited;
   await bridge.restartSshd();
 
-  const again = await startAgent(bridge, standIn, { state: 'killed' });
+  const again = await startAgentHere(bridge, standIn, { state: 'killed' });
 
   expect(await logged(1)).toEqual(['4']);
   expect(chatsOf(standIn)).toHaveLength(1);
@@ -70,7 +72,7 @@ test('a server that is away is reported once, generation goes on meanwhile, and 
   const held = gate();
   standIn.behave = ({ question }) => (question === '1+1' ? { firstTokenAfter: held.opened } : {});
   for (const question of ['1+1', '1+2', '1+3']) await task(question);
-  const agent = await startAgent(bridge, standIn, { state: 'away' });
+  const agent = await startAgentHere(bridge, standIn, { state: 'away' });
   await waitUntil(() => chatsOf(standIn).length === 1, 'the first question at the model server');
   await bridge.sshd.stop();
   held.open();
@@ -110,7 +112,7 @@ printf '%s\\n' "$updates" | ${hook}-real
   await chmod(hook, 0o755);
   await task('8+8');
   await writeFile(broken, '');
-  const agent = await startAgent(bridge, standIn, { state: 'refused' });
+  const agent = await startAgentHere(bridge, standIn, { state: 'refused' });
   // The first push, and two more after the waits between them.
   await waitUntil(
     async () => count(await readFile(pushes, 'utf8').catch(() => ''), /push/) >= 3,
@@ -132,7 +134,7 @@ printf '%s\\n' "$updates" | ${hook}-real
 test('an agent may be started before its server', async () => {
   await task('5+5');
   await bridge.sshd.stop();
-  const agent = await startAgent(bridge, standIn, { state: 'early' });
+  const agent = await startAgentHere(bridge, standIn, { state: 'early' });
   await agent.waitFor('stderr', /trying again until it works/);
 
   await bridge.restartSshd();
@@ -160,7 +162,7 @@ test('a lock that a living git holds on main is waited for, and the answer arriv
     { args: ['--git-dir', bridge.repoPath], env: bridge.ownerEnv },
     tip.trim(),
   );
-  const agent = await startAgent(bridge, standIn, { state: 'lock' });
+  const agent = await startAgentHere(bridge, standIn, { state: 'lock' });
   // A push waits for the lock on the server; it is not taken away, and the answer stays with the agent.
   await agent.waitFor('stderr', /answered by llama3\.2/);
   expect(await bridge.answersLog()).toEqual([]);
@@ -177,7 +179,7 @@ test('a lock that a living git holds on main is waited for, and the answer arriv
 test('a key that is removed while the agent runs ends it with a clear error', async () => {
   const agent = await startAgent(bridge, standIn, { state: 'removed' });
   await agent.waitFor('stderr', /connected to .* as home-pc/);
-  const { exitCode } = await runCli(
+  const { exitCode } = await runCliHere(
     [
       ...['key', 'remove', 'home-pc', '--repo', bridge.repoPath],
       ...['--authorized-keys', bridge.authorizedKeysFile],

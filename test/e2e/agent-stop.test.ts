@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { chatsOf, gate, runAgentOnce, startAgent } from '../support/bridge-agent.js';
+import { chatsOf, gate, runAgentOnce, runAgentOnceHere, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { cleanEnv } from '../support/clean-env.js';
 import type { RunningCli } from '../support/cli.js';
@@ -53,7 +53,7 @@ test('SIGTERM ends a generating agent within 5 s with 0, closes its request, and
   expect(agent.stderr()).not.toMatch(/warn|error/);
   expect(agent.stdout()).toBe('');
   held.open();
-  const next = await runAgentOnce(bridge, standIn, { state: 'one' });
+  const next = await runAgentOnceHere(bridge, standIn, { state: 'one' });
   expect(next.exitCode).toBe(0);
   expect(next.stderr).not.toContain('locked');
   expect((await bridge.answersLog()).map((record) => record.answer)).toEqual(['4']);
@@ -72,7 +72,7 @@ test('SIGTERM while the server is away ends within 5 s too, and the finished ans
   expect(ended.tookMs).toBeLessThan(5000);
   expect(agent.stderr()).toMatch(/warn: not pushed yet: [0-9a-f]{8} .*the next start does it/);
   await bridge.restartSshd();
-  expect(await runAgentOnce(bridge, standIn, { state: 'one' })).toMatchObject({ exitCode: 0 });
+  expect(await runAgentOnceHere(bridge, standIn, { state: 'one' })).toMatchObject({ exitCode: 0 });
   expect((await bridge.answersLog()).map((record) => record.answer)).toEqual(['4']);
   expect(chatsOf(standIn)).toHaveLength(1);
 });

@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { gate, runAgentOnce, runAgentOnceHere } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import { runCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { startOnTerminal } from '../support/on-terminal.js';
 
@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 
 async function ask(...args: string[]): Promise<string> {
-  const { stdout } = await runCli(['ask', '--no-wait', ...args, '--repo', bridge.repoPath], {
+  const { stdout } = await runCliHere(['ask', '--no-wait', ...args, '--repo', bridge.repoPath], {
     env: bridge.ownerEnv,
   });
   return stdout.trim();

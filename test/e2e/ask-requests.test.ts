@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { stream } from '../../src/index.js';
-import { gate, startAgent } from '../support/bridge-agent.js';
+import { startAgentHere } from '../support/agent-here.js';
+import { gate } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
@@ -32,7 +33,7 @@ beforeAll(async () => {
     }),
   });
   onCleanup(() => standIn.close());
-  await startAgent(bridge, standIn, { state: 'requests' });
+  await startAgentHere(bridge, standIn, { state: 'requests' });
   const files = { 'body.json': chatBody('2+2'), 'tools.json': TOOLS };
   for (const [name, value] of Object.entries(files))
     await writeFile(join(bridge.dir, name), JSON.stringify(value));

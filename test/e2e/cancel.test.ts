@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { chatsOf, gate, questionsOf, runAgentOnceHere, startAgent } from '../support/bridge-agent.js';
+import { startAgentHere } from '../support/agent-here.js';
+import { chatsOf, gate, questionsOf, runAgentOnceHere } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
@@ -26,7 +27,7 @@ test('cancelled over ssh while it is generated, a task ends at the model and for
   const held = gate();
   standIn.behave = ({ question }) => (question === 'long' ? { firstTokenAfter: held.opened } : {});
   onCleanup(async () => held.open());
-  await startAgent(bridge, standIn, { state: 'cancel' });
+  await startAgentHere(bridge, standIn, { state: 'cancel' });
   const waiting = runCli(['ask', 'long', '--repo', bridge.sshUrl], { env: bridge.principal('bot').env });
   await waitUntil(() => questionsOf(standIn).includes('long'), 'the question at the model');
   const [request] = chatsOf(standIn);
@@ -81,7 +82,7 @@ test('cancelled before an agent has begun, tasks are answered without the model,
   expect((await local('list')).stdout).toMatch(/cancelled .* bot: early$/m);
   standIn.behave = () => ({ firstTokenAfter: held.opened });
   const busy = await ask(bridge, 'busy');
-  await startAgent(bridge, standIn, { state: 'cancel' });
+  await startAgentHere(bridge, standIn, { state: 'cancel' });
   await waitUntil(() => questionsOf(standIn).includes('busy'), 'the agent at work');
   const late = await ask(bridge, 'late');
 

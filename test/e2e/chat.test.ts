@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
 import { Conversation } from '../../src/asker/conversation.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { gate, questionsOf, startAgent } from '../support/bridge-agent.js';
+import { type RunningAgent, startAgentHere } from '../support/agent-here.js';
+import { gate, questionsOf } from '../support/bridge-agent.js';
 import { type BridgeFixture, type Principal, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
@@ -19,14 +20,14 @@ const paste = (text: string) => `\u001b[200~${text.replaceAll('\n', '\r')}\u001b
 let bridge: BridgeFixture;
 let standIn: StandIn;
 let bot: Principal;
-let agent: Awaited<ReturnType<typeof startAgent>>;
+let agent: RunningAgent;
 
 beforeAll(async () => {
   bridge = await startBridgeFixture();
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
   bot = bridge.principal('bot');
-  agent = await startAgent(bridge, standIn, { state: 'chat' });
+  agent = await startAgentHere(bridge, standIn, { state: 'chat' });
 });
 
 // A chat that waits in vain cannot say why; its agent can.

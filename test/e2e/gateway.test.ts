@@ -4,6 +4,7 @@ import type { BridgeAccess } from '../../src/bridge/connection.js';
 import { freePort } from '../../src/demo/free-port.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { type Gateway, type GatewayOptions, openGateway } from '../../src/gateway/serve.js';
+import { startAgentHere } from '../support/agent-here.js';
 import { chatsOf, gate, questionsOf, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { type RunningCli, startCli } from '../support/cli.js';
@@ -171,7 +172,7 @@ test('where the agent dies while it speaks, a stream says so, and the same call 
   agent.signal('SIGKILL');
   await agent.exited;
   standIn.behave = () => ({ answer: 'four five six' });
-  const other = await startAgent(bridge, standIn, { state: 'other' });
+  const other = await startAgentHere(bridge, standIn, { state: 'other' });
   await other.waitFor('stderr', /connected to/);
   await done;
   expect(heard.error?.message).toMatch(/began the task [0-9a-f]{12} again/);

@@ -3,7 +3,8 @@ import { beforeAll, expect, test } from 'vitest';
 import { freePort } from '../../src/demo/free-port.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { type Gateway, openGateway } from '../../src/gateway/serve.js';
-import { gate, questionsOf, startAgent } from '../support/bridge-agent.js';
+import { startAgentHere } from '../support/agent-here.js';
+import { gate, questionsOf } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { startCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
@@ -28,7 +29,7 @@ beforeAll(async () => {
   onCleanup(() => standIn.close());
   proxy = await startTcpProxy(bridge.sshd.port);
   await photo(5_900_000);
-  await startAgent(bridge, standIn, { state: 'one', args: ['--parallel', '4'] });
+  await startAgentHere(bridge, standIn, { state: 'one', parallel: 4 });
 });
 
 /** Somebody else asks about a photo. It is a task that is longer by a third. */

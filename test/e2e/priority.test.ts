@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { gate, questionsOf, startAgent } from '../support/bridge-agent.js';
+import { startAgentHere } from '../support/agent-here.js';
+import { gate, questionsOf } from '../support/bridge-agent.js';
 import { startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCliHere } from '../support/cli-here.js';
 import { commitOnMain } from '../support/commit-on-main.js';
@@ -29,7 +30,7 @@ test('the higher priority is answered first, within one askers take turns, and w
       `${task} at the agent`,
     );
   await ask('running', '--priority', '-10');
-  await startAgent(bridge, standIn, { state: 'priority' });
+  await startAgentHere(bridge, standIn, { state: 'priority' });
   await waitUntil(() => questionsOf(standIn).length === 1, 'the first question at the model');
 
   await ask('low', '--priority=-5');

@@ -2,7 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { chatsOf, gate, runAgentOnceHere, startAgent } from '../support/bridge-agent.js';
+import { startAgentHere } from '../support/agent-here.js';
+import { chatsOf, gate, runAgentOnceHere } from '../support/bridge-agent.js';
 import { startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
 import { commitOnMain } from '../support/commit-on-main.js';
@@ -17,7 +18,7 @@ test('where server and client speak other protocols, each is told which to updat
   standIn.behave = () => ({ firstTokenAfter: held.opened });
   // A finished answer that could not be pushed, and a task that nobody has begun.
   await commitOnMain(bridge, { path: 'task.txt', content: '2+2' });
-  const agent = await startAgent(bridge, standIn, { state: 'one' });
+  const agent = await startAgentHere(bridge, standIn, { state: 'one' });
   await agent.waitFor('stderr', /answering/);
   await bridge.sshd.stop();
   held.open();

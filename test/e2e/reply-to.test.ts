@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import type { LogRecord } from '../../src/protocol/log-record.js';
-import { chatsOf, runAgentOnceHere, startAgent } from '../support/bridge-agent.js';
+import { startAgentHere } from '../support/agent-here.js';
+import { chatsOf, runAgentOnceHere } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCliHere } from '../support/cli-here.js';
 import { gitOk } from '../support/git.js';
@@ -180,7 +181,7 @@ test('a conversation from before what the agent has is fetched', async () => {
   const oldAnswer = await write.answer(old, anAnswer(old, '2+2'), longAgo);
   await gitOk(['update-ref', 'refs/heads/main', oldAnswer], inBridge);
   const recent = await asked(bot(bridge, 'ask', '3+3', '--no-wait'));
-  await startAgent(bridge, standIn, { state: 'reply' });
+  await startAgentHere(bridge, standIn, { state: 'reply' });
   await waitUntil(async () => (await recordOf(bridge, recent)) !== undefined, 'the agent at work');
   const clone = { gitDir: join(bridge.dir, 'state-reply', 'bridge.git'), env: bridge.ownerEnv };
   const isShallow = async () => (await gitOk(['rev-parse', '--is-shallow-repository'], clone)).trim();

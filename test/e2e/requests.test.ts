@@ -7,7 +7,7 @@ import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-
 import { type Answer, answerSchema } from '../../src/protocol/answer.js';
 import type { RequestPath } from '../../src/protocol/request.js';
 import type { StreamPiece } from '../../src/protocol/stream.js';
-import { gate, runAgentOnce, startAgent } from '../support/bridge-agent.js';
+import { gate, runAgentOnceHere, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import type { RunningCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
@@ -311,7 +311,7 @@ test('an agent that is killed in the middle of a stream answers after its next s
   await agent.exited;
   isKilled = true;
   standIn.behave = () => ({ answer: 'one two three', pause: { afterChunks: 1, until: next.opened } });
-  await runAgentOnce(bridge, standIn, { state: 'requests', args: agentArgs() });
+  await runAgentOnceHere(bridge, standIn, { state: 'requests', args: agentArgs() });
   expect(await answerTo(task)).toMatchObject({ answer: 'one two three', error: null });
   const pieces = await heard;
   const last = pieces.findLastIndex((piece) => 'begin' in piece);
@@ -323,7 +323,7 @@ test('an agent without life of its server for the idle deadline ends the call', 
   const args = [...agentArgs(), '--idle-timeout', '0.3', '--retry-window', '0'];
   standIn.behave = () => ({ answer: 'one two', pause: { afterChunks: 1, until: new Promise(() => {}) } });
   const task = await ask(chat('silence'));
-  const { stderr } = await runAgentOnce(bridge, standIn, { state: 'requests', args });
+  const { stderr } = await runAgentOnceHere(bridge, standIn, { state: 'requests', args });
   expect(stderr).toContain('idle deadline');
   expect((await answerTo(task)).error).toMatchObject({
     code: 'timeout',

@@ -1,9 +1,11 @@
 import { beforeAll, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { shellQuote } from '../../src/process/shell-quote.js';
+import { startAgentHere } from '../support/agent-here.js';
 import { runAgentOnce, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { runProcess } from '../support/run-process.js';
 
@@ -54,7 +56,7 @@ test('an answer cannot steer the terminal of whoever asks, reads the log or the 
 });
 
 test('in a pipe the answer is what the model said, byte for byte', async () => {
-  const agent = await startAgent(bridge, standIn, { state: 'evil' });
+  const agent = await startAgentHere(bridge, standIn, { state: 'evil' });
   const asked = await runCli(['ask', '2+3', '--repo', bridge.repoPath], { env: bridge.ownerEnv });
   expect(asked).toEqual({ exitCode: 0, stdout: `${EVIL}\n`, stderr: '' });
   agent.signal('SIGTERM');
@@ -63,7 +65,7 @@ test('in a pipe the answer is what the model said, byte for byte', async () => {
 
 test('what a model server says of an error cannot steer the terminal of the agent or of the asker', async () => {
   standIn.behave = () => ({ refuse: { kind: 'http', status: 500, body: JSON.stringify({ error: EVIL }) } });
-  const { stdout } = await runCli(['ask', '2+4', '--no-wait', '--repo', bridge.repoPath], {
+  const { stdout } = await runCliHere(['ask', '2+4', '--no-wait', '--repo', bridge.repoPath], {
     env: bridge.ownerEnv,
   });
   expect(stdout).toMatch(/^[0-9a-f]{40}\n$/);
