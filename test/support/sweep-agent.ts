@@ -15,7 +15,7 @@ import { waitUntil } from './wait-until.js';
 export interface SweepOptions {
   /** Only the matching steps. Default: all. */
   readonly steps?: RegExp;
-  /** What is tried in the short form too, with half of the rest (see `stepsToTry`). Default: all. */
+  /** What is tried in the short form too, with a third of the rest (see `stepsToTry`). Default: all. */
   readonly always?: RegExp;
   /**
    * The model answers once the task is claimed, so that every run pushes a claim, and none may be left over.
