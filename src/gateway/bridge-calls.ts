@@ -113,6 +113,8 @@ export class BridgeCalls implements Calls {
     }
   }
 
+  cancelling = (task: string): void => this.#kept.ofTask(task)?.cancelled();
+
   refresh(): Promise<unknown> {
     return this.#feed.catchUp();
   }
@@ -161,9 +163,7 @@ export class BridgeCalls implements Calls {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#models.close();
-    const kept = this.#kept.close();
-    await this.#queue.close();
-    await kept;
+    await Promise.all([this.#kept.close(), this.#queue.close()]);
     await this.#feed.close();
     await this.view.close();
   }

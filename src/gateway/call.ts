@@ -30,6 +30,7 @@ export class Call {
   #expected: string | null = null;
   #failure: { readonly error: unknown } | null = null;
   #isDelivered = false;
+  #isCancelled = false;
   #isClosed = false;
   #linger: NodeJS.Timeout | null = null;
 
@@ -64,9 +65,12 @@ export class Call {
     return this.#listeners.size;
   }
 
-  /** Whether the same call, sent again, joins this one: nobody listens to it, and nobody has its answer. */
+  /**
+   * Whether the same call, sent again, joins this one: nobody listens to it, nobody has its answer, and it
+   * was not cancelled: who stops an answer and asks the same once more wants a new one.
+   */
   get isOrphan(): boolean {
-    return this.listenerCount === 0 && !this.#isDelivered && this.#failure === null;
+    return this.listenerCount === 0 && !this.#isDelivered && !this.#isCancelled && this.#failure === null;
   }
 
   /** The task is on its way to main, and will have this id there. */
@@ -93,8 +97,14 @@ export class Call {
     this.#reply.take(piece);
   }
 
+  /** A cancel of the task is on main, or on its way there. */
+  cancelled(): void {
+    this.#isCancelled = true;
+  }
+
   /** The answer is on main. What is still to come of its stream is waited for a moment. */
   answered(found: FoundAnswer): void {
+    if (found.answer.error?.code === 'cancelled') this.cancelled();
     this.#reply.answered(found);
   }
 

@@ -26,6 +26,8 @@ export interface Calls {
   watch(task: string): Promise<LiveCall>;
   /** Puts a message on main, as CommitQueue does. Throws ApiError where the bridge does not take it. */
   submit(what: QueuedMessage): Promise<Committed>;
+  /** A cancel of this task is on its way: the same call, sent again, is another one. */
+  cancelling(task: string): void;
   /** Brings main here up to date. Throws what reading the bridge throws. */
   refresh(): Promise<unknown>;
   /** The author of what is asked. */

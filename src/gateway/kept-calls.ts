@@ -135,8 +135,7 @@ export class KeptCalls {
     const named = key === null ? undefined : this.#byKey.get(key);
     if (named !== undefined && named.content !== content) throw keyReused();
     if (named !== undefined) return named;
-    const same = this.#byContent.get(content) ?? [];
-    return [...same].find((call) => call.isOrphan) ?? null;
+    return [...(this.#byContent.get(content) ?? [])].find((call) => call.isOrphan) ?? null;
   }
 
   /** A task is answered. */
@@ -151,12 +150,14 @@ export class KeptCalls {
     if (found !== null) this.answered(task, found);
   }
 
-  /** Takes the answers out of commits that are new on main. Throws what reading the bridge throws. */
+  /** Takes answers and cancels out of commits that are new on main. Throws what reading the bridge throws. */
   async takeCommits(commits: readonly HistoryCommit[], reader: ObjectReader): Promise<void> {
     const records = new TaskRecords(this.#view.repo, reader);
     for (const commit of commits) {
       const { taskTrailer: task } = commit;
-      if (!this.#byTask.has(task) || messageOf(commit).kind !== 'answer') continue;
+      const { kind } = messageOf(commit);
+      if (kind === 'cancel') this.ofTask(task)?.cancelled();
+      if (!this.#byTask.has(task) || kind !== 'answer') continue;
       const found = await readFoundAnswer(this.#view, { reader, records }, commit);
       if (found !== null) this.answered(task, found);
     }

@@ -77,6 +77,7 @@ export async function openServedBridge(bridge: BridgeToServe, shared: SharedPart
       models: async () => bridgeModels(await calls.who(), view.terms.serverNow()),
       cancel: async (task) => {
         const asker = shared.name === undefined ? {} : { name: shared.name };
+        calls.cancelling(task);
         await cancelTask(access, { task, ...asker });
       },
       async close() {

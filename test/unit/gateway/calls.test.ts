@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { FoundAnswer } from '../../../src/asker/find-answer.js';
 import { Call } from '../../../src/gateway/call.js';
+import { draftCancel } from '../../../src/gateway/call-drafts.js';
 import type { CallEvent } from '../../../src/gateway/live-call.js';
 import { modelsRef, writeModels } from '../../../src/protocol/models.js';
 import type { StreamPiece } from '../../../src/protocol/stream.js';
@@ -285,6 +286,36 @@ describe('leaving and coming back', () => {
     expect(await moves()).toBe(2);
     // It has been given. Asked again it is a new question.
     expect((await calls.open(chat('hm'))).isJoined).toBe(false);
+  });
+
+  test('what was cancelled is joined no more: who stops an answer and asks the same wants a new one', async () => {
+    const { calls, again, answer } = await startCalls();
+    const other = await again({ gateway: 'other' });
+    const [here, there, keyed] = [
+      await calls.open(chat('here')),
+      await calls.open(chat('there')),
+      await calls.open(chat('keyed', { idempotencyKey: 'k' })),
+    ];
+    const error = { code: 'cancelled', message: 'cancelled by bot' } as const;
+    here.leave();
+    keyed.leave();
+    calls.cancelling(here.task);
+    calls.cancelling(keyed.task);
+    expect((await calls.open(chat('keyed', { idempotencyKey: 'k' }))).task).toBe(keyed.task);
+    expect(await calls.open(chat('here'))).toMatchObject({ isJoined: false });
+    // By somebody whom only the bridge hears.
+    there.leave();
+    await other.refresh();
+    await other.submit({ ...draftCancel(there.task, other.view), isWanted: () => true });
+    await calls.refresh();
+    expect((await calls.open(chat('there'))).isJoined).toBe(false);
+    // One that was answered with the cancel, for a gateway that was started again.
+    await answer(here.task, { answer: null, error });
+    await answer(there.task, { answer: null, error });
+    await calls.close();
+    const later = await again();
+    const found = await Promise.all([later.open(chat('here')), later.open(chat('there'))]);
+    for (const { task } of found) expect([here.task, there.task]).not.toContain(task);
   });
 
   test('what nobody comes back for is cancelled, once; what was answered is forgotten', async () => {
