@@ -12,7 +12,7 @@ import { readRef } from '../git/refs.js';
 import type { Repository } from '../git/run-git.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { HistoryCommit } from '../protocol/history.js';
-import { CANCEL_FILE } from '../protocol/names.js';
+import { CANCEL_FILE, shortId } from '../protocol/names.js';
 import type { Refusal } from '../protocol/refusal.js';
 import type { Committed } from './commit-local.js';
 import type { Submission } from './submission.js';
@@ -37,7 +37,8 @@ export interface RemoteCommitContext {
 
 /**
  * Commits a message to a remote bridge, through a clone. If the reply to a push was lost, we look for the
- * commit on main before we push again. So a broken connection never asks twice.
+ * commit on main before we push again. So a broken connection never asks twice. Throws BridgeError `stopped`
+ * with the id that the task may have, where somebody stopped it after its push began.
  */
 export async function commitRemote(
   { connection, clone, ttlMs, by, tried = new Set() }: RemoteCommitContext,
@@ -65,6 +66,7 @@ export async function commitRemote(
         if ('done' in made) return { id: made.done, isNew: false };
         const { file } = submission;
         const commit = await writeFileCommit(clone, reader, { parent, file, ...made, by: by() });
+        signal?.throwIfAborted();
         tried.add(commit);
         const outcome = await pushCommit({ repo: clone, url, signal }, commit);
         if (outcome.status === 'pushed') return { id: commit, isNew: true };
@@ -75,6 +77,8 @@ export async function commitRemote(
         lastError = error;
       }
     }
+  } catch (error) {
+    throw stoppedOnItsWay(submission, [...tried].at(-1), signal) ?? error;
   } finally {
     reader.close();
   }
@@ -85,6 +89,27 @@ export async function commitRemote(
       remedy: 'try again in a moment',
       retryable: true,
     })
+  );
+}
+
+/**
+ * What to tell whoever stopped a push: the server may have taken the task already, and to run the command
+ * again would ask it twice. Null where nothing was pushed, and for a cancel: twice is once there.
+ */
+function stoppedOnItsWay(
+  { file }: Submission,
+  last: string | undefined,
+  signal: AbortSignal | undefined,
+): BridgeError | null {
+  const why: unknown = signal?.reason;
+  if (last === undefined || file === CANCEL_FILE) return null;
+  if (!(why instanceof BridgeError && why.code === 'stopped')) return null;
+  return new BridgeError(
+    `${why.message} while the task was on its way: it may be asked, as ${shortId(last)}`,
+    {
+      code: 'stopped',
+      remedy: `llm-bridge answer ${shortId(last)}; if there is no such task, ${why.remedy}`,
+    },
   );
 }
 
