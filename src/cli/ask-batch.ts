@@ -70,8 +70,10 @@ export async function askBatch(access: BridgeAccess, asked: AskedBatch): Promise
 
 /** The url of the first request; all others must have the same. */
 async function endpointIn(file: string): Promise<BatchEndpoint> {
+  let isEmpty = true;
   try {
     for await (const { bytes } of readLines(file, MAX_FIRST_BYTES)) {
+      isEmpty = false;
       const { url } = JSON.parse(bytes?.toString('utf8') ?? '{}') as { readonly url?: unknown };
       const found = BATCH_ENDPOINTS.find((one) => one === url);
       if (found !== undefined) return found;
@@ -82,6 +84,7 @@ async function endpointIn(file: string): Promise<BatchEndpoint> {
     if (code !== undefined) throw usageError(`cannot read ${file} (${code})`, 'check the path');
     throw usageError(`${file}:1: is not JSON: ${printable(message)}`, 'see docs/batches.md for its form');
   }
+  if (isEmpty) throw usageError(`${file} has no request in it`, 'see docs/batches.md for its form');
   throw usageError(`${file}:1: has no url of a batch`, `it may be ${BATCH_ENDPOINTS.join(', ')}`);
 }
 

@@ -22,6 +22,7 @@ const WORDING = {
     other: 'these options are missing: %s',
   },
   'Argument: %s, Given: %s, Choices: %s': '--%s is %s, and not one of %s',
+  'Did you mean %s?': 'unknown command; did you mean %s?',
   'Unknown argument: %s': { one: 'unknown option: %s', other: 'unknown options: %s' },
   'Unknown command: %s': {
     one: 'unknown command or argument: %s',

@@ -36,7 +36,7 @@ const NEEDS_PROCESS =
 const WRONG: readonly (readonly [words: string, says: RegExp])[] = [
   ['', /a command is needed/],
   ['frobnicate', /unknown command or argument: frobnicate/],
-  ['stat', /Did you mean stats\?/],
+  ['stat', /^error: unknown command; did you mean stats\?$/],
   ['init', /not enough arguments: 0 given, 1 needed/],
   ['init a b', /unknown command or argument: b/],
   ['init x --force', /unknown option: force/],

@@ -67,6 +67,15 @@ describe('a batch from the shell', () => {
     expect(stderr).toContain(`${file}:3: This line is not JSON`);
   });
 
+  test('is told that a file has nothing in it', async () => {
+    const file = await fileOf('empty.jsonl', ['', ' ']);
+    const { stderr, exitCode } = await llmBridge('ask', '--batch', file);
+    expect([exitCode, stderr]).toEqual([
+      2,
+      `error: ${file} has no request in it\ntry: see docs/batches.md for its form\n`,
+    ]);
+  });
+
   test.each([
     [['ask', '--batch', 'none.jsonl'], /cannot read none.jsonl \(ENOENT\)/],
     [['ask', '--batch', 'none.jsonl', 'and', 'more'], /a question does not go with --batch/],
