@@ -42,7 +42,7 @@ export class BridgeCalls implements Calls {
     this.#feed = feed;
     this.#kept = new KeptCalls(feed.view, { ...settings, cancel: (task) => this.#cancel(task) });
     this.#models = new KnownModels(feed);
-    this.#terms = new FreshTerms(feed.view);
+    this.#terms = new FreshTerms(feed.view, this.#tell);
     this.#queue = new CommitQueue(feed, settings.name);
     this.#open = new OpenTasks(feed.view);
     const ours = () => ({ name: this.#queue.name, gateway: settings.gateway });

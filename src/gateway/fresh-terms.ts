@@ -4,7 +4,7 @@ import type { BridgeTerms } from '../bridge/bridge-terms.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import type { ApiError } from './api-errors.js';
-import { notTaken } from './task-errors.js';
+import { isAboutTask, notTaken } from './task-errors.js';
 
 /** A server elsewhere is asked no more often than this, and only while somebody calls. Milliseconds. */
 const AGE_MS = 60_000;
@@ -16,12 +16,15 @@ const AGE_MS = 60_000;
  */
 export class FreshTerms {
   readonly #view: BridgeView;
+  readonly #tell: (error: unknown) => void;
   #askedAtMs = performance.now();
   #config = '';
   #learning: Promise<void> | null = null;
 
-  constructor(view: BridgeView) {
+  /** `tell`: to whoever runs the gateway. */
+  constructor(view: BridgeView, tell: (error: unknown) => void) {
     this.#view = view;
+    this.#tell = tell;
   }
 
   /** The terms as they are known now. Where they cannot be read, those of before. */
@@ -42,9 +45,11 @@ export class FreshTerms {
 
   /**
    * The error for a call that the bridge has not taken. Where it refused what its terms allow, they are old.
+   * What the client does not learn is told to whoever runs the gateway.
    */
   notTaken(error: unknown): ApiError {
     if (error instanceof BridgeError && !error.retryable) this.#askAgain();
+    if (error instanceof BridgeError && !isAboutTask(error)) this.#tell(error);
     return notTaken(error);
   }
 

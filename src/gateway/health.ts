@@ -3,6 +3,7 @@ import { access, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { readTerms } from '../bridge/bridge-terms.js';
 import { readRef } from '../git/refs.js';
+import { BridgeError } from '../protocol/bridge-error.js';
 import type { Calls } from './calls.js';
 
 /** However often somebody asks, the bridge is looked at no more often than this. Milliseconds. */
@@ -25,8 +26,8 @@ export function openHealth({ view }: Pick<Calls, 'view'>): () => Promise<string 
 
   async function look(): Promise<string | null> {
     if (!view.isLocal) {
-      const terms = await readTerms(view.connection).catch(() => null);
-      if (terms === null) return 'the server cannot be reached';
+      const terms = await readTerms(view.connection).catch(whyNot);
+      if (typeof terms === 'string') return terms;
       if (terms.principal?.role === 'agent') return 'the key may not ask';
       return terms.isWritable ? null : 'the server cannot write: its disk is full, or read-only';
     }
@@ -40,4 +41,10 @@ export function openHealth({ view }: Pick<Calls, 'view'>): () => Promise<string 
     const { bavail, bsize } = await statfs(gitDir);
     return bavail * bsize < MIN_FREE_BYTES ? 'the disk is full' : null;
   }
+}
+
+/** A server that answers and lets us do nothing is not one that is away. */
+function whyNot(error: unknown): string {
+  const isAway = error instanceof BridgeError && error.retryable;
+  return isAway ? 'the server cannot be reached' : 'the server does not let the gateway in, or is no bridge';
 }

@@ -24,6 +24,14 @@ export function isTooLarge({ code, message }: BridgeError): boolean {
   return code === 'refused-limit' || message.includes('the limit is');
 }
 
+/**
+ * Whether an error says what the bridge thinks of a task, which is for the client. What else goes wrong names
+ * addresses, keys and files of ours.
+ */
+export function isAboutTask(error: BridgeError): boolean {
+  return error.code.startsWith('refused-') || error.code === 'older-bridge' || isTooLarge(error);
+}
+
 /** A task could not be put on main. An error that is no BridgeError means that nobody wanted it any more. */
 export function notTaken(error: unknown): ApiError {
   if (!(error instanceof BridgeError)) {
@@ -34,7 +42,8 @@ export function notTaken(error: unknown): ApiError {
       cause: error,
     });
   }
-  return new ApiError(`the bridge did not take the call: ${error.message}`, {
+  const why = isAboutTask(error) ? error.message : 'the output of the gateway says why';
+  return new ApiError(`the bridge did not take the call: ${why}`, {
     status: error.retryable ? 503 : isTooLarge(error) ? 413 : 502,
     code: error.code,
     retryAfterS: error.retryable ? 1 : undefined,

@@ -1,15 +1,15 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { endSessions } from '../../src/admin/end-sessions.js';
 import { type BridgeConnection, closeConnection, openConnection } from '../../src/bridge/connection.js';
 import { type FetchAhead, openFetchAhead } from '../../src/bridge/fetch-ahead.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { MAIN_REF } from '../../src/protocol/names.js';
 import { type GitStart, isFetch, readGitStarts } from '../bench/git-trace.js';
+import { startAgentHere } from '../support/agent-here.js';
 import { startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import type { RunningCli } from '../support/cli.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { droppingEnv } from '../support/dropping-ssh.js';
 import { gitOk } from '../support/git.js';
@@ -27,8 +27,6 @@ let agents = 0;
 beforeAll(async () => {
   standIn = await startStandIn();
   onCleanup(standIn.close);
-});
-beforeEach(async () => {
   bridge = await startBridgeFixture();
 });
 
@@ -38,14 +36,12 @@ const tip = () => onServer('rev-parse', MAIN_REF);
 const waiting = (who = 'home-pc') =>
   serverProcesses(bridge.repoPath, who).filter(({ command }) => /^dd bs=1/.test(command)).length;
 
-/** An agent with its trace of git. */
-async function agent(env: Record<string, string> = {}) {
+/** An agent with its trace of git; the built program, or one in this process. */
+async function agent(env: Record<string, string> = {}, start: typeof startAgentHere = startAgentHere) {
   agents += 1;
   const trace = join(bridge.dir, `trace-${agents}`);
-  const running: RunningCli = await startAgent(bridge, standIn, {
-    state: `a${agents}`,
-    env: { GIT_TRACE2_EVENT: trace, ...env },
-  });
+  const options = { state: `a${agents}`, env: { GIT_TRACE2_EVENT: trace, ...env } };
+  const running = await start(bridge, standIn, options);
   await running.waitFor('stderr', /connected to/);
   const fetches = async () => (await readGitStarts(trace)).filter(isFetch).length;
   // Where git fetches, what it starts for it has another git above it.
@@ -82,7 +78,8 @@ async function said(line: string, who = 'home-pc') {
 }
 
 test('a question that follows another comes through the session that was opened for it', async () => {
-  const { ahead } = await agent();
+  const { ahead } = await agent({}, startAgent);
+  const before = (await bridge.answersLog()).length;
   await answered('1+1');
   for (const question of ['2+2', '3+3', '4+4']) {
     await waitUntil(() => waiting() === 1, 'a session waits');
@@ -90,23 +87,8 @@ test('a question that follows another comes through the session that was opened 
   }
   // A look of the agent, soon after its start, may come first once.
   expect(await ahead()).toBeGreaterThanOrEqual(2);
-  expect((await bridge.answersLog()).map(({ answer }) => answer)).toEqual(['2', '4', '6', '8']);
-});
-
-test('where another agent is there, git fetches, because only git brings what that one says', async () => {
-  await bridge.addPrincipal('office', 'agent');
-  const { ahead, fetches } = await agent();
-  await answered('1+1');
-  const other = await startAgent(bridge, standIn, { as: 'office', state: 'office' });
-  await other.waitFor('stderr', /connected to/);
-  await waitUntil(
-    async () => (await onServer('for-each-ref', 'refs/bridge/agents/')).split('\n').length === 2,
-    'both are there',
-  );
-  const before = { git: await fetches(), ahead: await ahead() };
-  for (const question of ['2+2', '3+3']) await answered(question);
-  expect(await fetches()).toBeGreaterThan(before.git);
-  expect(await ahead()).toBe(before.ahead);
+  const answers = (await bridge.answersLog()).slice(before).map(({ answer }) => answer);
+  expect(answers).toEqual(['2', '4', '6', '8']);
 });
 
 test.each(['before', 'question', 'answer', 'unheard'] as const)(
@@ -114,11 +96,12 @@ test.each(['before', 'question', 'answer', 'unheard'] as const)(
   async (when) => {
     const flaky = droppingEnv(bridge, 'home-pc', { service: 'bridge-fetch', when });
     await agent(flaky.env);
+    const before = (await bridge.answersLog()).length;
     for (const question of ['1+1', '2+2', '3+3']) {
       await answered(question);
       if (when !== 'before') await waitUntil(() => waiting() === 1, 'a session waits');
     }
-    expect(await bridge.answersLog()).toHaveLength(3);
+    expect(await bridge.answersLog()).toHaveLength(before + 3);
   },
 );
 
@@ -141,18 +124,6 @@ test('it has the id of main and what is new there, and one that is removed has n
   expect(await removed.fetch(from, AbortSignal.timeout(30_000))).toBeNull();
 });
 
-test('main set back is told as it is to every agent', async () => {
-  const { running } = await agent();
-  await answered('1+1');
-  await waitUntil(() => waiting() === 1, 'a session waits');
-  const root = await onServer('rev-list', '--max-parents=0', MAIN_REF);
-  const tree = await onServer('rev-parse', `${root}^{tree}`);
-  const other = await onServer('commit-tree', tree, '-p', root, '-m', 'another history');
-  await onServer('update-ref', MAIN_REF, other);
-  await running.waitFor('stderr', /was rewound or rewritten/);
-  expect((await running.exited).exitCode).not.toBe(0);
-});
-
 test('what a client says is the id of a commit, and nothing but main comes', async () => {
   const from = await tip();
   const hidden = (
@@ -167,7 +138,7 @@ test('what a client says is the id of a commit, and nothing but main comes', asy
     'of a branch of the owner',
   );
   await onServer('update-ref', 'refs/heads/private', behind);
-  await commitOnMain(bridge, { path: 'task.txt', content: 'what is new' });
+  await commitOnMain(bridge, { path: 'task.txt', content: 'what nobody has asked before' });
   const whole = `${await tip()}\n`;
 
   expect(await said('')).toEqual({ exitCode: 0, stdout: '', stderr: '' });
@@ -189,4 +160,34 @@ test('what a client says is the id of a commit, and nothing but main comes', asy
   // An asker may fetch, so it may do this.
   expect((await said(`${from}\n`, 'bot')).stdout.startsWith(`${whole}PACK`)).toBe(true);
   await waitUntil(() => serverProcesses(bridge.repoPath, 'home-pc').length === 0, 'nothing of it stays');
+});
+
+test('where another agent is there, git fetches, because only git brings what that one says', async () => {
+  bridge = await startBridgeFixture();
+  await bridge.addPrincipal('office', 'agent');
+  const { ahead, fetches } = await agent();
+  await answered('1+1');
+  const other = await startAgentHere(bridge, standIn, { as: 'office', state: 'office' });
+  await other.waitFor('stderr', /connected to/);
+  await waitUntil(
+    async () => (await onServer('for-each-ref', 'refs/bridge/agents/')).split('\n').length === 2,
+    'both are there',
+  );
+  const before = { git: await fetches(), ahead: await ahead() };
+  for (const question of ['2+2', '3+3']) await answered(question);
+  expect(await fetches()).toBeGreaterThan(before.git);
+  expect(await ahead()).toBe(before.ahead);
+});
+
+test('main set back is told as it is to every agent', async () => {
+  bridge = await startBridgeFixture();
+  const { running } = await agent();
+  await answered('1+1');
+  await waitUntil(() => waiting() === 1, 'a session waits');
+  const root = await onServer('rev-list', '--max-parents=0', MAIN_REF);
+  const tree = await onServer('rev-parse', `${root}^{tree}`);
+  const other = await onServer('commit-tree', tree, '-p', root, '-m', 'another history');
+  await onServer('update-ref', MAIN_REF, other);
+  await running.waitFor('stderr', /was rewound or rewritten/);
+  expect((await running.exited).exitCode).not.toBe(0);
 });

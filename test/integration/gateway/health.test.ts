@@ -3,6 +3,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { removeKey } from '../../../src/admin/keys.js';
 import { openHealth } from '../../../src/gateway/health.js';
 import { openCalls } from '../../../src/gateway/open-calls.js';
 import { type BridgeFixture, startBridgeFixture } from '../../support/bridge-fixture.js';
@@ -51,4 +52,12 @@ test('over ssh is not ready while the disk of the server is full', async () => {
   expect(await look()).toMatch(/^the server cannot write: its disk is full/);
   await free();
   expect(await look()).toBeNull();
+
+  await removeKey(
+    { repoPath: bridge.repoPath, authorizedKeysFile: bridge.authorizedKeysFile, env: bridge.ownerEnv },
+    'bot',
+  );
+  expect(await look()).toMatch(/^the server does not let the gateway in/);
+  await bridge.sshd.stop();
+  expect(await look()).toBe('the server cannot be reached');
 });

@@ -5,10 +5,12 @@ import { BridgeError, type BridgeErrorCode } from '../../../src/protocol/bridge-
 
 let asked: number;
 let fresh: FreshTerms;
+let told: unknown[];
 
 beforeEach(() => {
   vi.useFakeTimers();
   asked = 0;
+  told = [];
   const view = {
     isLocal: false,
     terms: { maxTaskBytes: 1_024 },
@@ -18,7 +20,7 @@ beforeEach(() => {
       return new Promise<void>(() => {});
     },
   };
-  fresh = new FreshTerms(view as unknown as BridgeView);
+  fresh = new FreshTerms(view as unknown as BridgeView, (error) => void told.push(error));
   return () => vi.useRealTimers();
 });
 
@@ -40,4 +42,18 @@ test('over ssh they are asked for again at once after a refusal, and not after w
   expect(asked).toBe(0);
   expect(failed('refused-limit', false)).toMatchObject({ status: 413 });
   expect(asked).toBe(1);
+});
+
+test('what the bridge says of a task is for the client; what names our side is for who runs the gateway', () => {
+  const said = (code: BridgeErrorCode, message: string) =>
+    fresh.notTaken(new BridgeError(message, { code, remedy: 'x' })).message;
+  expect(said('refused-limit', 'the bridge refused the task: the limit is 10 bytes')).toMatch(/limit is 10/);
+  expect(said('older-bridge', 'the llm-bridge on the server is older')).toMatch(/is older/);
+  expect(told).toEqual([]);
+  const ours =
+    'fetch from ssh://bot@10.0.0.7/srv/bridge.git: the server refused: the key bot is not known here';
+  for (const code of ['refused', 'rejected', 'ssh-auth', 'unreachable', 'git-failed', 'disk-full'] as const)
+    expect(said(code, ours)).toBe('the bridge did not take the call: the output of the gateway says why');
+  expect(told).toHaveLength(6);
+  expect(String(told[0])).toContain(ours);
 });
