@@ -35,6 +35,14 @@ export function isFetch(start: GitStart): boolean {
   return !start.isNested && start.words.includes('fetch');
 }
 
+/**
+ * Whether it is git taking in what a session that was opened ahead has brought. Where git fetches, what it
+ * starts for that has another git above it.
+ */
+export function isTakenAhead(start: GitStart): boolean {
+  return !start.isNested && start.words.includes('unpack-objects');
+}
+
 /** Whether it is git asking for refs alone. */
 export function isLook(start: GitStart): boolean {
   return !start.isNested && start.words.includes('ls-remote');

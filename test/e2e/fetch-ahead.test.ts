@@ -6,7 +6,7 @@ import { type BridgeConnection, closeConnection, openConnection } from '../../sr
 import { type FetchAhead, openFetchAhead } from '../../src/bridge/fetch-ahead.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { MAIN_REF } from '../../src/protocol/names.js';
-import { type GitStart, isFetch, readGitStarts } from '../bench/git-trace.js';
+import { isFetch, isTakenAhead, readGitStarts } from '../bench/git-trace.js';
 import { startAgentHere } from '../support/agent-here.js';
 import { startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
@@ -44,9 +44,7 @@ async function agent(env: Record<string, string> = {}, start: typeof startAgentH
   const running = await start(bridge, standIn, options);
   await running.waitFor('stderr', /connected to/);
   const fetches = async () => (await readGitStarts(trace)).filter(isFetch).length;
-  // Where git fetches, what it starts for it has another git above it.
-  const isAhead = ({ words, isNested }: GitStart) => !isNested && words.includes('unpack-objects');
-  const ahead = async () => (await readGitStarts(trace)).filter(isAhead).length;
+  const ahead = async () => (await readGitStarts(trace)).filter(isTakenAhead).length;
   return { running, fetches, ahead };
 }
 

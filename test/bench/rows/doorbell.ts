@@ -7,7 +7,7 @@ import { taskHash } from '../../../src/protocol/task.js';
 import { waitUntil } from '../../support/wait-until.js';
 import { startAgent } from '../bench-agent.js';
 import { openConnection } from '../floor.js';
-import { isFetch } from '../git-trace.js';
+import { isFetch, isTakenAhead } from '../git-trace.js';
 import { type Lab, type LabBridge, sshCommand } from '../lab.js';
 import { followLog } from '../log-follower.js';
 import type { Row } from '../row-context.js';
@@ -37,7 +37,9 @@ export const doorbellRow: Row = async ({ lab, program, options, shortBridge }) =
     const after = async (starts: () => Promise<readonly number[]>) =>
       waitUntil(async () => (await starts()).find((ms) => ms >= atMs), 'a fetch after the asking');
     const begun = [
-      await after(async () => (await agent.gitStarts()).filter(isFetch).map((start) => start.atMs)),
+      await after(async () =>
+        (await agent.gitStarts()).filter((one) => isFetch(one) || isTakenAhead(one)).map(({ atMs }) => atMs),
+      ),
       ...(await Promise.all(polls.map((poll) => after(poll.starts)))),
     ];
     if (run >= 0) for (const [index, ms] of begun.entries()) waits[index]?.push(ms - atMs);

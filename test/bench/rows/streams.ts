@@ -5,7 +5,7 @@ import { type PieceOrOutcome, stream } from '../../../src/index.js';
 import { spawnProgram } from '../../../src/process/start-program.js';
 import { startAgent } from '../bench-agent.js';
 import { openConnection } from '../floor.js';
-import { isFetch } from '../git-trace.js';
+import { isFetch, isTakenAhead } from '../git-trace.js';
 import { type Lab, type LabBridge, sshCommand } from '../lab.js';
 import type { Figure } from '../report.js';
 import type { Row } from '../row-context.js';
@@ -49,8 +49,9 @@ export const firstTokenRow: Row = async ({ lab, program, options, shortBridge })
         },
       });
       for await (const piece of pieces) if ('text' in piece && Number.isNaN(tokenMs)) tokenMs = nowMs();
-      const starts = (await agent.gitStarts()).filter(isFetch).map(({ atMs }) => atMs);
-      const fetchMs = starts.find((ms) => ms >= askedMs - 50) ?? Number.NaN;
+      // What was held open for the fetch has no start of git: the moment is that at which it has brought it.
+      const starts = (await agent.gitStarts()).filter((one) => isFetch(one) || isTakenAhead(one));
+      const fetchMs = starts.find(({ atMs }) => atMs >= askedMs - 50)?.atMs ?? Number.NaN;
       if (run >= 0)
         times.push({ fetch: fetchMs - askedMs, model: modelMs - askedMs, token: tokenMs - askedMs });
     }
