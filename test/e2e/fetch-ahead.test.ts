@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
@@ -23,6 +24,7 @@ import { waitUntil } from '../support/wait-until.js';
 let standIn: StandIn;
 let bridge: BridgeFixture;
 let agents = 0;
+let questions = 0;
 
 beforeAll(async () => {
   standIn = await startStandIn();
@@ -48,10 +50,26 @@ async function agent(env: Record<string, string> = {}, start: typeof startAgentH
   return { running, fetches, ahead };
 }
 
+/** Another one each time: a task that is on main already would be no new one. */
+function nextQuestion(): string {
+  questions += 1;
+  return `${questions}+${questions}`;
+}
+
 async function answered(question: string): Promise<void> {
   const before = (await bridge.answersLog()).length;
   await commitOnMain(bridge, { path: 'task.txt', content: question });
   await waitUntil(async () => (await bridge.answersLog()).length > before, `the answer to ${question}`);
+}
+
+/** Asks until a session waits: none is opened where a ring comes beside a fetch that is due anyway. */
+async function untilHeld(): Promise<void> {
+  for (let tries = 0; tries < 8; tries += 1) {
+    await answered(nextQuestion());
+    const isHeld = await waitUntil(() => waiting() === 1, 'a session waits', 3_000).catch(() => false);
+    if (isHeld) return;
+  }
+  throw new Error('no session waits after eight questions');
 }
 
 async function open(): Promise<FetchAhead> {
@@ -78,15 +96,15 @@ async function said(line: string, who = 'home-pc') {
 test('a question that follows another comes through the session that was opened for it', async () => {
   const { ahead } = await agent({}, startAgent);
   const before = (await bridge.answersLog()).length;
-  await answered('1+1');
-  for (const question of ['2+2', '3+3', '4+4']) {
-    await waitUntil(() => waiting() === 1, 'a session waits');
-    await answered(question);
+  const first = questions;
+  // A look of the agent, soon after its start, may come first.
+  for (let tries = 0; tries < 4 && (await ahead()) === 0; tries += 1) {
+    await untilHeld();
+    await answered(nextQuestion());
   }
-  // A look of the agent, soon after its start, may come first once.
-  expect(await ahead()).toBeGreaterThanOrEqual(2);
+  expect(await ahead()).toBeGreaterThanOrEqual(1);
   const answers = (await bridge.answersLog()).slice(before).map(({ answer }) => answer);
-  expect(answers).toEqual(['2', '4', '6', '8']);
+  expect(answers).toEqual(Array.from({ length: questions - first }, (_, at) => `${2 * (first + at + 1)}`));
 });
 
 test.each(['before', 'question', 'answer', 'unheard'] as const)(
@@ -95,11 +113,14 @@ test.each(['before', 'question', 'answer', 'unheard'] as const)(
     const flaky = droppingEnv(bridge, 'home-pc', { service: 'bridge-fetch', when });
     await agent(flaky.env);
     const before = (await bridge.answersLog()).length;
-    for (const question of ['1+1', '2+2', '3+3']) {
-      await answered(question);
-      if (when !== 'before') await waitUntil(() => waiting() === 1, 'a session waits');
+    const first = questions;
+    for (let tries = 0; tries < 8 && !existsSync(flaky.done); tries += 1) {
+      await answered(nextQuestion());
+      await waitUntil(() => waiting() === 1 || existsSync(flaky.done), 'a session', 3_000).catch(() => {});
     }
-    expect(await bridge.answersLog()).toHaveLength(before + 3);
+    expect(existsSync(flaky.done)).toBe(true);
+    await answered(nextQuestion());
+    expect(await bridge.answersLog()).toHaveLength(before + questions - first);
   },
 );
 
@@ -180,8 +201,7 @@ test('where another agent is there, git fetches, because only git brings what th
 test('main set back is told as it is to every agent', async () => {
   bridge = await startBridgeFixture();
   const { running } = await agent();
-  await answered('1+1');
-  await waitUntil(() => waiting() === 1, 'a session waits');
+  await untilHeld();
   const root = await onServer('rev-list', '--max-parents=0', MAIN_REF);
   const tree = await onServer('rev-parse', `${root}^{tree}`);
   const other = await onServer('commit-tree', tree, '-p', root, '-m', 'another history');

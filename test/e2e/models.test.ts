@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { modelsRef } from '../../src/protocol/models.js';
-import { startAgentHere } from '../support/agent-here.js';
-import { chatsOf, questionsOf, runAgentOnceHere } from '../support/bridge-agent.js';
+import { chatsOf, questionsOf, runAgentOnce, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
@@ -22,6 +21,8 @@ const PRINCIPALS = [
   { name: 'bot', role: 'asker' },
 ] as const;
 
+const ONLY = ['--backend', 'ollama'];
+
 /** What the server knows of an agent's models; null where it knows nothing. */
 async function known({ repoPath, ownerEnv }: BridgeFixture, agent: string): Promise<string | null> {
   const shown = await git(['cat-file', 'blob', modelsRef(agent)], { gitDir: repoPath, env: ownerEnv });
@@ -40,9 +41,8 @@ test('each task goes where its model is, a sleeping PC is waited for, and a typo
   };
   const home = await serverWith('llama3.2:latest');
   const office = await serverWith('qwen3:8b');
-  const startOffice = () =>
-    startAgentHere(bridge, office, { as: 'office', state: 'office', backends: ['ollama'] });
-  await startAgentHere(bridge, home, { state: 'home', backends: ['ollama'] });
+  const startOffice = () => startAgent(bridge, office, { as: 'office', state: 'office', args: ONLY });
+  await startAgent(bridge, home, { state: 'home', args: ONLY });
   await waitUntil(() => known(bridge, 'home-pc'), 'what home-pc has');
   const first = await startOffice();
   await waitUntil(() => known(bridge, 'office'), 'what office has');
@@ -69,7 +69,7 @@ test('each task goes where its model is, a sleeping PC is waited for, and a typo
   expect(error).toMatchObject({ code: 'model_not_found' });
   expect(error.message).toMatch(/installed: llama3\.2:latest.*; on other agents: qwen3:8b on office$/);
   // An agent that comes by for a moment leaves it as well, and ends.
-  const passing = await runAgentOnceHere(bridge, home, { state: 'passing', args: ['--backend', 'ollama'] });
+  const passing = await runAgentOnce(bridge, home, { state: 'passing', args: ONLY });
   expect(passing).toMatchObject({ exitCode: 0 });
   const row = (await list()).find(({ task }) => task === waiting.stdout.trim());
   expect(row).toMatchObject({ state: 'pending' });
