@@ -1,12 +1,10 @@
 import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { inTurn } from '../../src/demo/stand-in/stand-in-request.js';
-import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { gate, startAgent } from '../support/bridge-agent.js';
-import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import { findChromium, openPage, startBrowser } from '../support/browser.js';
-import { startCli } from '../support/cli.js';
-import { onCleanup } from '../support/on-cleanup.js';
+import type { StandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { gate } from '../support/bridge-agent.js';
+import { findChromium, openPage } from '../support/browser.js';
+import { startServedPage } from '../support/served-page.js';
 
 // What a person does on the page of `serve` while it reads the bridge again and answers come.
 
@@ -17,22 +15,12 @@ const chromium = await findChromium();
 const title = chromium === null ? ' (skipped: there is no Chromium in the PATH)' : '';
 
 describe.skipIf(chromium === null)(`whoever uses the page${title}`, () => {
-  let bridge: BridgeFixture;
   let standIn: StandIn;
   let browser: Browser;
   let url: string;
 
   beforeAll(async () => {
-    bridge = await startBridgeFixture();
-    standIn = await startStandIn();
-    onCleanup(() => standIn.close());
-    const agent = await startAgent(bridge, standIn, { state: 'page-use' });
-    await agent.waitFor('stderr', /connected to/);
-    const serve = await startCli(['serve', '--repo', bridge.repoPath, '--listen', '127.0.0.1:0'], {
-      env: bridge.ownerEnv,
-    });
-    url = (await serve.waitFor('stderr', /listening on (\S+)/))[1] ?? '';
-    browser = await startBrowser(chromium ?? '');
+    ({ standIn, browser, url } = await startServedPage(chromium ?? ''));
   });
 
   /** Has a program ask, and waits for the answer. */

@@ -5,13 +5,12 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { findTokenFile } from '../../src/admin/token-file.js';
 import { addToken } from '../../src/admin/tokens.js';
 import { inTurn } from '../../src/demo/stand-in/stand-in-request.js';
-import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { startAgentHere } from '../support/agent-here.js';
+import type { StandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { chatsOf, gate } from '../support/bridge-agent.js';
-import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import { findChromium, openPage, startBrowser } from '../support/browser.js';
+import type { BridgeFixture } from '../support/bridge-fixture.js';
+import { findChromium, openPage } from '../support/browser.js';
 import { startCli } from '../support/cli.js';
-import { onCleanup } from '../support/on-cleanup.js';
+import { startServedPage } from '../support/served-page.js';
 
 // The page of `serve` in a real Chromium, over a real bridge with a real agent.
 
@@ -28,16 +27,7 @@ describe.skipIf(chromium === null)(`the page${title}`, () => {
   let url: string;
 
   beforeAll(async () => {
-    bridge = await startBridgeFixture();
-    standIn = await startStandIn();
-    onCleanup(() => standIn.close());
-    const agent = await startAgentHere(bridge, standIn, { state: 'page' });
-    await agent.waitFor('stderr', /connected to/);
-    const serve = await startCli(['serve', '--repo', bridge.repoPath, '--listen', '127.0.0.1:0'], {
-      env: bridge.ownerEnv,
-    });
-    url = (await serve.waitFor('stderr', /listening on (\S+)/))[1] ?? '';
-    browser = await startBrowser(chromium ?? '');
+    ({ bridge, standIn, browser, url } = await startServedPage(chromium ?? ''));
   });
 
   const ask = async (page: Page, question: string) => {
