@@ -232,7 +232,7 @@ def cancel_message(cancel):
     return compose(f"cancel {cancel['task_commit'][:8]}{why}", {"Task": cancel["task_commit"]})
 def task_hash(data): return hashlib.sha256(data).hexdigest()
 def git_id(how, kind, it): return hashlib.new(how, b"%s %d\0%s" % (kind.encode(), len(it), it)).hexdigest()
-def parse_tree(raw, id_bytes):  # name → (mode, id) of a raw tree; a folder's name ends in /, as git sorts it
+def parse_tree(raw, id_bytes):  # name → (mode, id) of a raw tree; a folder's name ends in /, as git sorts
     entries = {}
     while raw:
         head, _, rest = raw.partition(b"\0")

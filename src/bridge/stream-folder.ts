@@ -8,9 +8,9 @@ import { writeStreamLines } from '../protocol/stream.js';
 
 /**
  * The folder of the streams, in a bridge. The stream of a task is under the task's id, and a new one under
- * `new.<pid>…` until it gets that name. There is a mark `say.<pid>.….<task>` for each writer, `hear.<pid>`
- * for each ssh session that listens, and `ahead.<pid>` for each ssh session that waits for its task. `<pid>`
- * is the process that does it.
+ * `new.<pid>…` until it gets that name. There is a mark `say.<pid>.….<task>` for each writer, one
+ * `hear.<pid>` for each ssh session that listens, and one `ahead.<pid>` for each ssh session that waits for
+ * its task. `<pid>` is the process that does it.
  */
 export const STREAMS_FOLDER = 'bridge/streams';
 

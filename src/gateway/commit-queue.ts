@@ -34,8 +34,8 @@ export class CommitQueue {
 
   /**
    * Resolves once the message is on main; `isNew` is false where a push brought it whose reply was lost, so
-   * that it may have been read already. Tries until nobody wants it any more. Rejects with BridgeError
-   * `refused-…` where the bridge does not take it, and with the last failure where nobody wants it any more.
+   * that it may have been read already. Tries until nobody wants it any more, and rejects with the last
+   * failure then. Rejects with BridgeError `refused-…` where the bridge does not take it.
    */
   submit(what: QueuedMessage): Promise<Committed> {
     return new Promise((done, failed) => {

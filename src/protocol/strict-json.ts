@@ -76,8 +76,8 @@ export function readExactJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, maxByt
 }
 
 /**
- * The findings of zod as one line: `options.temperature: Too big…; Unrecognized key: "temprature"`, the first
- * three.
+ * The first three findings of zod as one line:
+ * `options.temperature: Too big…; Unrecognized key: "temprature"`.
  */
 export function describeIssues(issues: readonly z.core.$ZodIssue[]): string {
   const texts = issues.slice(0, 3).map((issue) => {

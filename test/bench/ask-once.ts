@@ -9,7 +9,7 @@ export interface Asked {
   readonly record: LogRecord;
   /** Milliseconds since the epoch. */
   readonly askedAtMs: number;
-  /** What the bridge added to the model's own time: `ingested_at − asked_at − latency_ms`. Milliseconds. */
+  /** What the bridge added to the model's own time: `ingested_at - asked_at - latency_ms`. Milliseconds. */
   readonly overheadMs: number;
 }
 

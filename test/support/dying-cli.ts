@@ -15,7 +15,8 @@ export type StepFault = 'dies' | 'orphans' | 'fails' | 'kills';
 /** A run that should fail at a step. */
 export interface FaultyRun extends RunResult {
   /**
-   * The step (`git push …`, `rename …`); null where the program had fewer steps, and so ran without a fault.
+   * The step (`git push …`, `rename …`); null where the program had fewer steps, and so ran without a
+   * fault.
    */
   readonly step: string | null;
 }

@@ -37,8 +37,8 @@ export interface Generation {
   readonly model: string;
   readonly thinking?: string;
   /**
-   * As the backend says it: `stop`, `length`, …; `repetition` where the model repeated itself without end and
-   * was stopped.
+   * As the backend says it: `stop`, `length`, …; `repetition` where the model repeated itself without end
+   * and was stopped.
    */
   readonly finishReason?: string;
   readonly usage?: Usage;
