@@ -19,6 +19,9 @@ const TARGETS = [
   ['find-node', 'bridge/find-node'],
 ] as const;
 
+/** The line of a template that stands for a part of it. One file is installed. */
+const PART = /^\. (ssh-command\.d\/[a-z-]+\.sh)\n/gm;
+
 /** The values for the templates. */
 export interface HookPaths {
   /** Absolute path of the node that runs the hooks. */
@@ -64,7 +67,15 @@ export async function expectedHooks(paths: HookPaths): Promise<{ target: string;
 }
 
 async function textOf(template: string, paths: HookPaths): Promise<string> {
-  return fill(await readFile(path.join(PACKAGE_FILES.hooks, template), 'utf8'), paths);
+  return fill(await withParts(template), paths);
+}
+
+/** The text of a template with each of its parts in the place of the line that names it. */
+async function withParts(template: string): Promise<string> {
+  const read = (name: string) => readFile(path.join(PACKAGE_FILES.hooks, name), 'utf8');
+  const text = await read(template);
+  const parts = await Promise.all([...text.matchAll(PART)].map(([, part = '']) => read(part)));
+  return text.replace(PART, () => `${parts.shift()}\n`);
 }
 
 function fill(template: string, paths: HookPaths): string {

@@ -95,6 +95,7 @@ describe('the tarball', () => {
         'hooks/pre-receive',
         'hooks/post-receive',
         'hooks/ssh-command',
+        'hooks/ssh-command.d/push.sh',
         'bin/llm-bridge.js',
         'dist/cli/main.js',
         'dist/hooks/pre-receive.cjs',
@@ -108,7 +109,7 @@ describe('the tarball', () => {
 
   test('has nothing else: no sources, no tests, nothing of whoever packed it', () => {
     const allowed =
-      /^(?:bin\/llm-bridge\.js$|dist\/|hooks\/[a-z-]+$|docs\/[a-z-]+(?:\.ru)?\.md$|docs\/page-[a-z]+\.png$|docs\/monitoring\/[a-z]+\.(?:yml|json)$|docs\/vectors\/[a-z-]+\.json$|docs\/reference\/bridge_reader\.py$|bridge-repo-template\/(?:README\.md|\.gitattributes)$|(?:package\.json|LICENSE|(?:README|README\.ru|ARCHITECTURE|CHANGELOG|CONTRIBUTING|SECURITY)\.md)$)/;
+      /^(?:bin\/llm-bridge\.js$|dist\/|hooks\/(?:[a-z-]+|ssh-command\.d\/[a-z-]+\.sh)$|docs\/[a-z-]+(?:\.ru)?\.md$|docs\/page-[a-z]+\.png$|docs\/monitoring\/[a-z]+\.(?:yml|json)$|docs\/vectors\/[a-z-]+\.json$|docs\/reference\/bridge_reader\.py$|bridge-repo-template\/(?:README\.md|\.gitattributes)$|(?:package\.json|LICENSE|(?:README|README\.ru|ARCHITECTURE|CHANGELOG|CONTRIBUTING|SECURITY)\.md)$)/;
     expect(packed.files.map((file) => file.path).filter((path) => !allowed.test(path))).toEqual([]);
     expect(packed.files.filter((file) => /\.test\.|\.env|\.tsbuildinfo/.test(file.path))).toEqual([]);
     const command = packed.files.find((file) => file.path === 'bin/llm-bridge.js');

@@ -7,6 +7,7 @@ import { text as readText } from 'node:stream/consumers';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { transform } from 'esbuild';
 import { beforeAll, describe, expect, type TestContext, test } from 'vitest';
+import { expectedHooks } from '../../src/admin/install-hooks.js';
 import { clientLines } from '../../src/gateway/client-settings.js';
 import { DEFAULT_LISTEN } from '../../src/gateway/listen-address.js';
 import { readTask } from '../../src/protocol/task.js';
@@ -169,9 +170,9 @@ test('every error in the troubleshooting table is one the program can say', asyn
   const sources = (await readdir(join(root, 'src'), { recursive: true })).filter((one) =>
     one.endsWith('.ts'),
   );
-  const hooks = ['hooks/pre-receive', 'hooks/post-receive', 'hooks/ssh-command'];
-  const files = [...sources.map((one) => join('src', one)), ...hooks];
-  const texts = await Promise.all(files.map((file) => readFile(join(root, file), 'utf8')));
+  const hooks = await expectedHooks({ node: '', path: '' });
+  const texts = await Promise.all(sources.map((file) => readFile(join(root, 'src', file), 'utf8')));
+  texts.push(...hooks.map(({ text }) => text));
   const said = texts.join('\n').replaceAll("\\'", "'");
   const page = await readFile(join(root, 'docs/troubleshooting.md'), 'utf8');
   const rows = firstCells(sectionOf(page, 'Errors of commands'));

@@ -1,8 +1,9 @@
-import { access, chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Finding } from '../../../src/admin/doctor/finding.js';
+import { expectedHooks } from '../../../src/admin/install-hooks.js';
 import { renewNode } from '../../../src/bridge/recorded-node.js';
 import { runCli } from '../../support/cli.js';
 import { anAnswer } from '../../support/message-writer.js';
@@ -240,10 +241,10 @@ async function symlinkNode(file: string): Promise<void> {
 }
 
 test('the place of node, and that of a program, stands once in each stub, because it is written anew there', async () => {
-  const hooks = fileURLToPath(new URL('../../../hooks/', import.meta.url));
-  for (const name of await readdir(hooks)) {
-    const text = await readFile(join(hooks, name), 'utf8');
+  const placesIn = (text: string, word: string) => text.match(new RegExp(`^ *${word}='?/`, 'gm')) ?? [];
+  const stubs = await expectedHooks({ node: process.execPath, path: '/usr/bin:/bin' });
+  for (const { target, text } of stubs)
     for (const word of ['node', 'hook'])
-      expect(text.match(new RegExp(`^ *${word}=@`, 'gm'))?.length ?? 0, `${word} in ${name}`).toBeLessThan(2);
-  }
+      expect(placesIn(text, word).length, `${word} in ${target}`).toBeLessThan(2);
+  expect(stubs.filter(({ text }) => placesIn(text, 'hook').length === 1)).toHaveLength(4);
 });

@@ -128,14 +128,16 @@ async function inEachShell(look: (shell: Shell) => Promise<void>): Promise<void>
 
 test('shellcheck has nothing to say of any hook', async () => {
   const folder = fileURLToPath(new URL('../../../hooks/', import.meta.url));
+  const templates = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile());
   const installed = [
     join(repo, 'bridge/ssh-command'),
     join(repo, 'hooks/pre-receive'),
     join(repo, 'hooks/post-receive'),
   ];
-  const files = [...(await readdir(folder)).map((name) => join(folder, name)), ...installed];
+  const files = [...templates.map(({ name }) => join(folder, name)), ...installed];
 
-  expect(await runProcess('shellcheck', files, { env: bridge.env })).toEqual({
+  // With -x, the parts of ssh-command are read where it names them.
+  expect(await runProcess('shellcheck', ['-x', ...files], { env: bridge.env })).toEqual({
     exitCode: 0,
     stdout: '',
     stderr: '',

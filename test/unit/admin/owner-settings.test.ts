@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { expectedHooks } from '../../../src/admin/install-hooks.js';
 import { OWNER_SETTINGS } from '../../../src/admin/repository-settings.js';
 import { parseBridgeSettings } from '../../../src/bridge/bridge-settings.js';
 
@@ -11,7 +12,8 @@ const fallbacks = new Map(OWNER_SETTINGS.map(({ key, fallback }) => [key.toLower
  * maxtaskbytes`, and `bytes maxstreambytes "$largest"` behind `largest=16777216`.
  */
 async function readByShell(): Promise<(readonly [key: string, fallback: string])[]> {
-  const text = await read('hooks/ssh-command');
+  const installed = await expectedHooks({ node: '', path: '' });
+  const text = installed.find(({ target }) => target === 'bridge/ssh-command')?.text ?? '';
   const calls = text.matchAll(/^ +(?:setting|bytes) ([a-z]+) ?(\S*)$/gm);
   return [...calls].map(({ 1: key = '', 2: fallback = '', index }) => {
     const [, name] = /^"\$(\w+)"$/.exec(fallback) ?? [];

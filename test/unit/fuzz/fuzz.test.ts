@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
+import { expectedHooks } from '../../../src/admin/install-hooks.js';
 import { parseTree } from '../../../src/git/git-objects.js';
 import { parseHistory } from '../../../src/git/read-history.js';
 import { type Answer, readAnswer } from '../../../src/protocol/answer.js';
@@ -271,11 +271,8 @@ async function forcedCommand(): Promise<{ script: string; repo: string; env: Rec
     await writeFile(join(bin, name), `#!/bin/sh\n${text}\n`);
     await chmod(join(bin, name), 0o755);
   }
-  const template = await readFile(
-    fileURLToPath(new URL('../../../hooks/ssh-command', import.meta.url)),
-    'utf8',
-  );
+  const installed = await expectedHooks({ node: process.execPath, path: bin });
   const script = join(repo, 'bridge/ssh-command');
-  await writeFile(script, template.replaceAll('@PATH@', `'${bin}'`).replaceAll('@PROTOCOL@', '1'));
+  await writeFile(script, installed.find(({ target }) => target === 'bridge/ssh-command')?.text ?? '');
   return { script, repo, env: { PATH: bin, HOME: dir } };
 }
