@@ -1,3 +1,5 @@
+# A part of ssh-command: what a killed git or a power cut has left in the way of a push.
+
 # A running git removes its lock within a moment. A lock that stays is removed by the repair, which
 # first proves that it is stale. The push waits for that, but only for a limited time. After that
 # git itself reports what is wrong.

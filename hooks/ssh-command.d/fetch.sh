@@ -1,3 +1,5 @@
+# A part of ssh-command: a fetch, and a session that waits for one.
+
 # A git that cannot read what it must send ends with 128. Then the repair runs after this
 # command, and the client's next try works.
 upload() {

@@ -1,3 +1,5 @@
+# A part of ssh-command: what a client is told first.
+
 hello() {
   read_settings
   setting taskttl 7d

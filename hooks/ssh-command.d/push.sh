@@ -1,3 +1,5 @@
+# A part of ssh-command: a push, and a session that waits for one.
+
 # What a push may cost, measured by the largest message of this bridge. One allocation of git: a delta that
 # unpacks to more fails there. All of git's memory: address space in KiB, of which far less is ever resident.
 # Its processor time, for each process: seconds. The size of one file: blocks of 512 bytes, 64 MiB and more.

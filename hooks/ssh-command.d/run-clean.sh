@@ -1,3 +1,5 @@
+# A part of ssh-command: how everything is run for a client: without its environment, with limits.
+
 # Runs the rest without the client's environment, except for a well-formed GIT_PROTOCOL. The hooks know the
 # key by our two variables, and "llm-bridge key remove" finds its open sessions by them.
 clean() {

@@ -1,5 +1,7 @@
+# A part of ssh-command: the settings of the bridge, from its config.
+
 # Reads all settings with one git process: one per line, the key in lower case. The hooks of a push get them
-# too.
+# too. Without a version nothing is served.
 read_settings() {
   settings=$(git config --file "$repo/config" --get-regexp '^(bridge|extensions)\.' 2>/dev/null)
   case "
@@ -34,8 +36,8 @@ bytes() {
   case $value in '' | 0* | *[!0-9]* | ????????????????*) value=${2-8388608} ;; esac
 }
 
-# The same check where no setting is needed. It uses builtins, because every fetch waits for it; git decides
-# where they find nothing.
+# The check of read_settings where no setting is needed. It uses builtins, because every fetch waits for it;
+# git decides where they find nothing.
 require_config() {
   section=
   while read -r word sign value _; do

@@ -1,3 +1,5 @@
+# A part of ssh-command: the process that stands by for the hooks of a push.
+
 # Both hooks of a push are node programs, and node takes longer to start than the hooks take to run. So one
 # process for both is started first, and loads what they need while git receives the pack. The stubs of the
 # hooks ask it through descriptors 8 and 9; where it does not answer they start node themselves. Only one

@@ -1,3 +1,5 @@
+# A part of ssh-command: how many streams there may be at a time.
+
 # Takes one of the 256 places of a kind of session: "say", "hear", or "ahead" of a task. A place is a mark
 # with the number of this process, and of a writer with its task. It is made before the marks are counted,
 # so of many sessions that come at once none is overlooked. There are never more than 256 files with a name,

@@ -1,3 +1,5 @@
+# A part of ssh-command: what an agent says while it generates, and who listens.
+
 # Copies what an agent says of a task into a new file, which takes the name of the task at once, so that a
 # listener reads each line as it comes. An empty line comes first, because a listener may come from an earlier
 # file that broke off within a line. A stream that is too long ends, and so does one after an hour.
@@ -31,6 +33,17 @@ say() {
   fi
   rm -f "$draft" "$mark"
   [ -n "$said" ] || refuse 'the stream broke off' 'wait for the answer; it comes without one'
+}
+
+# The same for an agent that opens its session before it knows the task: the id is the first line.
+say_ahead() {
+  [ "$role" = agent ] || refuse_to_say
+  take_place ahead
+  read_task
+  known=$?
+  rm -f "$mark" &
+  [ "$known" -eq 0 ] || refuse_command
+  say
 }
 
 refuse_to_say() {

@@ -1,3 +1,5 @@
+# A part of ssh-command: the words of a client, which are numbers and ids of tasks.
+
 # The whole text is a number of at most four digits.
 is_count() {
   case $1 in '' | *[!0-9]* | ?????*) return 1 ;; esac

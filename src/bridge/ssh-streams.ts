@@ -11,8 +11,8 @@ import { PlaceInStream } from './stream-place.js';
 export const MAX_LISTENERS = 4;
 
 /**
- * The most tasks that one session listens to; the server takes no more (`hooks/ssh-command`). So all of 200
- * that wait are listened to, whichever of them is answered first.
+ * The most tasks that one session listens to; the server takes no more (`hooks/ssh-command.d/words.sh`). So
+ * all of 200 that wait are listened to, whichever of them is answered first.
  */
 export const MAX_TASKS_EACH = 64;
 
