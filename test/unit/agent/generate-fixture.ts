@@ -17,19 +17,21 @@ import { onCleanup } from '../../support/on-cleanup.js';
 
 export const BACKENDS = ['ollama', 'lmstudio', 'openai'] as const satisfies readonly BackendName[];
 
+type OfEach = Readonly<Record<(typeof BACKENDS)[number], string>>;
+
 /** The model the stand-in has on each wire. */
 export const MODEL = {
   ollama: 'llama3.2:latest',
   lmstudio: 'llama-3.2-3b-instruct',
   openai: 'Llama-3.2-3B-Instruct-Q4_K_M.gguf',
-} as const;
+} as const satisfies OfEach;
 
 /** Where each wire's chat requests go. */
 export const CHAT_PATH = {
   ollama: '/api/chat',
   lmstudio: '/v1/chat/completions',
   openai: '/openai/v1/chat/completions',
-} as const;
+} as const satisfies OfEach;
 
 /** A stand-in that is closed after the test. */
 export async function standInFor(options: StandInOptions = {}): Promise<StandIn> {

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import { SERVICE_ROLES } from '../../../src/admin/service/service-spec.js';
+import { DEFAULT_BACKEND_ORDER } from '../../../src/agent/backends/backends.js';
 import { type Command, nameOf, readValues } from '../../../src/cli/command.js';
 import { COMMANDS } from '../../../src/cli/commands.js';
 import { fillFromEnvironment } from '../../../src/cli/environment-options.js';
@@ -98,7 +99,7 @@ describe('a command', () => {
       parallel: Number(OPTIONS.parallel.byDefault),
       poll: Number.parseFloat(OPTIONS.poll.byDefault ?? ''),
       logFormat: OPTIONS.logFormat.byDefault,
-      backend: ['ollama', 'lmstudio', 'openai'],
+      backend: DEFAULT_BACKEND_ORDER,
       once: false,
     });
   });

@@ -58,9 +58,11 @@ test.each(BACKENDS.map((one) => [one.urlKey, one] as const))(
 );
 
 test('a backend without an address is left out of auto, and wrong use where it was chosen', () => {
-  expect(withAddress(DEFAULT_BACKEND_ORDER, {})).toEqual(['ollama', 'lmstudio']);
+  expect(withAddress(DEFAULT_BACKEND_ORDER, {})).toEqual(
+    DEFAULT_BACKEND_ORDER.filter((name) => name !== 'openai'),
+  );
   const urls = { openaiUrl: 'http://127.0.0.1:8080/v1' };
-  expect(withAddress(DEFAULT_BACKEND_ORDER, urls)).toEqual(['ollama', 'lmstudio', 'openai']);
+  expect(withAddress(DEFAULT_BACKEND_ORDER, urls)).toEqual(DEFAULT_BACKEND_ORDER);
   expect(withAddress(['openai', 'ollama'], urls)).toEqual(['openai', 'ollama']);
   for (const order of [['openai'], ['openai', 'ollama']] as const) {
     expect(() => withAddress(order, {})).toThrow(
@@ -70,7 +72,8 @@ test('a backend without an address is left out of auto, and wrong use where it w
 });
 
 test('the titles of several make a sentence', () => {
-  expect(backendTitles()).toBe('Ollama, LM Studio or a /v1 server');
+  const three = ['ollama', 'lmstudio', 'openai'];
+  expect(backendTitles(({ name }) => three.includes(name))).toBe('Ollama, LM Studio or a /v1 server');
   expect(backendTitles((one) => one.takesContextSize)).toBe('Ollama');
 });
 
