@@ -16,10 +16,20 @@ export interface TaskDraft {
   readonly question: string;
 }
 
+/** The error for a task that has more bytes than the bridge takes: a `usage`, and told from others. */
+export class TaskTooLarge extends BridgeError {
+  constructor(file: TaskFile, bytes: number, maxBytes: number) {
+    super(`${file} has ${bytes} bytes; the limit is ${maxBytes}`, {
+      code: 'usage',
+      remedy: 'ask less at once, or raise bridge.maxTaskBytes on the server',
+    });
+  }
+}
+
 /**
  * Makes a `task.json` from the fields of a task. Adds a fresh `id` and `asked_at` where they are absent, so
  * that a question asked twice is answered twice. With `dedup` both are left out, because either would make
- * every task a different one. Throws BridgeError `usage` with the name of the wrong field.
+ * every task a different one. Throws BridgeError `usage` with the name of the wrong field, TaskTooLarge.
  */
 export function draftTask(
   fields: TaskJson,
@@ -37,14 +47,16 @@ export function draftTask(
 }
 
 /**
- * Makes a draft from the bytes of a task file, unchanged. Throws BridgeError `usage` where they are no task.
+ * Makes a draft from the bytes of a task file, unchanged. Throws BridgeError `usage` where they are no task,
+ * TaskTooLarge.
  */
-export function draftTaskFile(file: TaskFile, bytes: Buffer, maxBytes?: number): TaskDraft {
+export function draftTaskFile(file: TaskFile, bytes: Buffer, maxBytes = DEFAULT_MAX_TASK_BYTES): TaskDraft {
+  if (bytes.length > maxBytes) throw new TaskTooLarge(file, bytes.length, maxBytes);
   const read = readTask(file, bytes, maxBytes);
   if (!read.ok) {
     throw new BridgeError(`${file} ${read.reason}`, {
       code: 'usage',
-      remedy: remedyFor(bytes, read.reason, maxBytes),
+      remedy: remedyFor(read.reason),
     });
   }
   const fault = imageFault(read.value.images ?? []);
@@ -57,8 +69,7 @@ export function draftTaskFile(file: TaskFile, bytes: Buffer, maxBytes?: number):
   return { file, bytes, task: read.value, question: questionOf(read.value) };
 }
 
-function remedyFor(bytes: Buffer, reason: string, maxBytes = DEFAULT_MAX_TASK_BYTES): string {
-  if (bytes.length > maxBytes) return 'ask less at once, or raise bridge.maxTaskBytes on the server';
+function remedyFor(reason: string): string {
   if (reason.includes('UTF-8')) return 'write it as UTF-8; iconv -t UTF-8 converts it';
   return REMEDIES.find(([start]) => reason.startsWith(start))?.[1] ?? 'see "Messages" in docs/protocol.md';
 }

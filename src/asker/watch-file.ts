@@ -8,7 +8,7 @@ import type { TaskFile } from '../protocol/names.js';
 import { taskHash } from '../protocol/task.js';
 import { type AskOnce, askOnce } from './ask-once.js';
 import { type FileContent, readSettled, type SettleOptions } from './settled-file.js';
-import { draftTaskFile, type TaskDraft } from './task-draft.js';
+import { draftTaskFile, type TaskDraft, TaskTooLarge } from './task-draft.js';
 
 /** Options for a watch. */
 export interface WatchOptions extends SettleOptions, AskOnce {
@@ -149,20 +149,13 @@ function draftOf(
   maxBytes: number,
 ): TaskDraft | BridgeError | null {
   try {
-    if (bytes === null) throw tooLarge(taskFile, size, maxBytes);
+    if (bytes === null) throw new TaskTooLarge(taskFile, size, maxBytes);
     const text = asUtf8(bytes, taskFile);
     return text.toString('latin1').trim() === '' ? null : draftTaskFile(taskFile, text, maxBytes);
   } catch (error) {
     if (error instanceof BridgeError && error.code === 'usage') return error;
     throw error;
   }
-}
-
-function tooLarge(taskFile: TaskFile, size: number, maxBytes: number): BridgeError {
-  return new BridgeError(`${taskFile} has ${size} bytes; the limit is ${maxBytes}`, {
-    code: 'usage',
-    remedy: 'ask less at once, or raise bridge.maxTaskBytes',
-  });
 }
 
 function asBridgeError(error: unknown): BridgeError {

@@ -1,3 +1,4 @@
+import { TaskTooLarge } from '../asker/task-draft.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { ApiError } from './api-errors.js';
 
@@ -19,9 +20,9 @@ export function notAsked(): ApiError {
   });
 }
 
-/** Whether a task is refused for its size: by the bridge, or by our own check, which has no code for that. */
-export function isTooLarge({ code, message }: BridgeError): boolean {
-  return code === 'refused-limit' || message.includes('the limit is');
+/** Whether a task is refused for its size: by the bridge, or by our own check. */
+export function isTooLarge(error: BridgeError): boolean {
+  return error.code === 'refused-limit' || error instanceof TaskTooLarge;
 }
 
 /**
