@@ -5,7 +5,7 @@ import path from 'node:path';
 import { makeKeyPair } from '../admin/make-key-pair.js';
 import { clientLines } from '../gateway/client-settings.js';
 import { DEFAULT_LISTEN, type ListenAddress, parseListenAddress } from '../gateway/listen-address.js';
-import { openGateway } from '../gateway/serve.js';
+import { openGateway } from '../gateway/open-gateway.js';
 import { clientGitEnv } from '../git/git-env.js';
 import { readLog } from '../git/porcelain.js';
 import { shellQuote } from '../process/shell-quote.js';

@@ -1,11 +1,11 @@
 import { type Context, Hono } from 'hono';
 import { apiFormOf } from './api-form.js';
-import { EXPOSED_HEADERS, isCorsOrigin, preflight } from './doors/cors.js';
-import { type CallAtDoor, checkCall } from './doors/request-door.js';
-import { tokenNameOf } from './doors/token-door.js';
-import { TokenWatch } from './doors/token-watch.js';
 import { errorResponse } from './error-response.js';
 import type { GatewayApp, GatewayEnv, GatewayParts, RouteGroup } from './gateway-parts.js';
+import { EXPOSED_HEADERS, isCorsOrigin, preflight } from './guards/cors.js';
+import { type CallAtDoor, checkCall } from './guards/request-guard.js';
+import { tokenNameOf } from './guards/token-guard.js';
+import { TokenWatch } from './guards/token-watch.js';
 import { addCountTokensRoute } from './routes/count-tokens-route.js';
 import { addGenerateRoutes } from './routes/generate-routes.js';
 import { addModelRoutes } from './routes/model-routes.js';

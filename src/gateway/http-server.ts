@@ -10,8 +10,8 @@ import { getRequestListener } from '@hono/node-server';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { ApiError, errorBody } from './api-errors.js';
 import type { createApp } from './app.js';
-import { limitConnections } from './doors/connection-limit.js';
-import { continueWhereRead } from './doors/expectation.js';
+import { limitConnections } from './guards/connection-limit.js';
+import { continueWhereRead } from './guards/continue-where-read.js';
 import type { ListenAddress } from './listen-address.js';
 
 /** Bounds of a server, so that whoever says nothing, or says it slowly, keeps nobody else waiting. */

@@ -3,7 +3,7 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { BridgeAccess } from '../../src/bridge/connection.js';
 import { freePort } from '../../src/demo/free-port.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { type Gateway, type GatewayOptions, openGateway } from '../../src/gateway/serve.js';
+import { type Gateway, type GatewayOptions, openGateway } from '../../src/gateway/open-gateway.js';
 import { startAgentHere } from '../support/agent-here.js';
 import { chatsOf, gate, questionsOf, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';

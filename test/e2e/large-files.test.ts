@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
 import { freePort } from '../../src/demo/free-port.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { type Gateway, openGateway } from '../../src/gateway/serve.js';
+import { type Gateway, openGateway } from '../../src/gateway/open-gateway.js';
 import { startAgentHere } from '../support/agent-here.js';
 import { gate, questionsOf } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';

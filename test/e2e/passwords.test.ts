@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { BridgeAccess } from '../../src/bridge/connection.js';
 import { startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { runGateway } from '../../src/gateway/serve.js';
+import { runGateway } from '../../src/gateway/open-gateway.js';
 import { runCli } from '../support/cli.js';
 import { serveOverHttp } from '../support/http-git.js';
 import { onCleanup } from '../support/on-cleanup.js';

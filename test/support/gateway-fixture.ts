@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { BackendUrls } from '../../src/agent/backends/backends.js';
 import type { BridgeAccess } from '../../src/bridge/connection.js';
 import { type StandIn, type StandInOptions, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { type Gateway, type GatewayOptions, openGateway } from '../../src/gateway/serve.js';
+import { type Gateway, type GatewayOptions, openGateway } from '../../src/gateway/open-gateway.js';
 import { createAgent } from '../../src/index.js';
 import { onCleanup } from './on-cleanup.js';
 import { type PlainBridge, startPlainBridge } from './plain-bridge.js';

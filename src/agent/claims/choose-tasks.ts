@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Placement } from './model-standing.js';
+import type { Placement } from './model-placement.js';
 
 /**
  * How long the agent to which a task falls has to claim it before the next one may: a fetch and a push on a

@@ -12,7 +12,7 @@ import { isSameOffer, type Offer, readOffer } from '../backends/model-offer.js';
 import type { ClaimChange, PushEvent, PushedChange } from './claims-events.js';
 import { type ClaimsFacts, leaseOf } from './claims-facts.js';
 import { type ClaimsState, FIRST_CLAIMS, NEVER } from './claims-state.js';
-import { modelsToSay } from './model-standing.js';
+import { modelsToSay } from './model-placement.js';
 import { ownPresence, type SaidPresence } from './own-presence.js';
 import { MAX_CHANGES } from './plan-pushes.js';
 

@@ -1,5 +1,5 @@
 import type { WorkPhase } from '../agent-options.js';
-import { type ModelKnowledge, NO_MODELS } from './model-standing.js';
+import { type ModelKnowledge, NO_MODELS } from './model-placement.js';
 import { NOBODY, type Others } from './others.js';
 import { NO_CLAIMS, type OwnClaims } from './own-claims.js';
 

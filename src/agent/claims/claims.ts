@@ -13,7 +13,7 @@ import type { ClaimsEffect, ClaimsEvent, StartTask } from './claims-events.js';
 import { type ClaimsFacts, claimsFacts, isClaiming } from './claims-facts.js';
 import { FIRST_CLAIMS } from './claims-state.js';
 import { type Generating, Generations } from './generations.js';
-import { elsewhere, leftTo } from './model-standing.js';
+import { elsewhere, leftTo } from './model-placement.js';
 import { nextPushMs } from './plan-pushes.js';
 import { reduceClaims } from './reduce-claims.js';
 import { lookAgainMs } from './start-tasks.js';

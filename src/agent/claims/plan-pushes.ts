@@ -3,7 +3,7 @@ import { PRESENCE_EVERY_MS } from '../../protocol/presence.js';
 import type { ClaimChange, ClaimsStep } from './claims-events.js';
 import { type ClaimsFacts, isClaiming, leaseOf } from './claims-facts.js';
 import { type ClaimsState, NEVER } from './claims-state.js';
-import { modelsToSay } from './model-standing.js';
+import { modelsToSay } from './model-placement.js';
 import { dueClaims, nextClaimMs, orphanedClaims } from './own-claims.js';
 
 /** The most changes in one push. The server takes 60 refs. */

@@ -5,7 +5,7 @@ import { type Candidate, chooseTasks, HOLD_OFF_MS } from './choose-tasks.js';
 import type { ClaimsEffect, ClaimsEvent, ClaimsStep } from './claims-events.js';
 import { type ClaimsFacts, isClaiming } from './claims-facts.js';
 import { type ClaimsState, NEVER } from './claims-state.js';
-import { leftTo, placementFor } from './model-standing.js';
+import { leftTo, placementFor } from './model-placement.js';
 import { agentKey, busyAgents, type ForeignClaim, holderOf } from './others.js';
 
 /**

@@ -5,7 +5,7 @@ import { StreamedText } from '../backends/streamed-text.js';
 import type { GenerationOutcome } from '../compose-answer.js';
 import type { Assembler } from './assemble/assembler.js';
 import { openAssembler } from './assemble/open-assembler.js';
-import { OpenAnswer } from './closing-events.js';
+import { OpenAnswer } from './open-answer.js';
 import { saidInEvent } from './said-in-event.js';
 
 /** Puts the response to one call together, and passes on its signs of life. */

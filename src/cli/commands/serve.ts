@@ -1,4 +1,4 @@
-import { runGateway } from '../../gateway/serve.js';
+import { runGateway } from '../../gateway/open-gateway.js';
 import { defineCommand } from '../command.js';
 import { namedAccessesOf } from '../options/bridge-options.js';
 import { SERVE_OPTIONS } from '../options.js';

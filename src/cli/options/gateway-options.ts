@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { hostName } from '../../gateway/doors/request-door.js';
+import { hostName } from '../../gateway/guards/request-guard.js';
 import { DEFAULT_LISTEN, type ListenAddress, parseListenAddress } from '../../gateway/listen-address.js';
 import { numberValue, option } from '../option.js';
 

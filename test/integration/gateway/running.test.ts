@@ -5,7 +5,7 @@ import { checkGateway } from '../../../src/admin/doctor/check-gateway.js';
 import { announceGateway } from '../../../src/admin/running-gateways.js';
 import { findTokenFile } from '../../../src/admin/token-file.js';
 import { addToken } from '../../../src/admin/tokens.js';
-import { openGateway } from '../../../src/gateway/serve.js';
+import { openGateway } from '../../../src/gateway/open-gateway.js';
 import { runCliHere } from '../../support/cli-here.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';

@@ -26,8 +26,8 @@ describe('the contract of the gateway', () => {
   test.each([
     ['A call waits `--wait` (240 s)', 'cli/options/gateway-options', 'DEFAULT_WAIT_S = 240;'],
     ['a task lives on for `--linger` (60 s)', 'cli/options/gateway-options', 'DEFAULT_LINGER_S = 60;'],
-    ['while a thousand others wait', 'gateway/serve', 'MAX_CALLS = 1_000;'],
-    ['the bodies of those fill 64 MiB', 'gateway/serve', 'MAX_HELD_BYTES = 64 * 1024 * 1024;'],
+    ['while a thousand others wait', 'gateway/open-gateway', 'MAX_CALLS = 1_000;'],
+    ['the bodies of those fill 64 MiB', 'gateway/open-gateway', 'MAX_HELD_BYTES = 64 * 1024 * 1024;'],
     ['up to 200 MiB', 'gateway/batches/batch-files', 'maxFileBytes: 200 * 1024 * 1024,'],
     ['1 GiB', 'gateway/batches/batch-files', 'maxTokenBytes: 1024 * 1024 * 1024,'],
     ['1,000 files a token', 'gateway/batches/batch-files', 'maxTokenFiles: 1_000,'],
@@ -57,7 +57,7 @@ test('the page of clients names errors that there are', async () => {
     'gateway/error-response.ts',
     'gateway/routes/routes-of-nothing.ts',
     'gateway/bridge-models.ts',
-    'gateway/doors/request-door.ts',
+    'gateway/guards/request-guard.ts',
   ];
   const texts = await Promise.all(sources.map((file) => readFile(new URL(`src/${file}`, root), 'utf8')));
   expect(codes).toHaveLength(3);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { purposeOf } from '../../../../src/agent/backends/call-prompt.js';
-import { OpenAnswer } from '../../../../src/agent/requests/closing-events.js';
+import { OpenAnswer } from '../../../../src/agent/requests/open-answer.js';
 import { REQUEST_PATHS } from '../../../../src/protocol/request.js';
 import { settingsFor, standInFor } from '../generate-fixture.js';
 import { pass } from './pass-on.js';

@@ -1,7 +1,7 @@
 import type { TokenKeeper } from '../../admin/token-keeper.js';
 import { ApiError } from '../api-errors.js';
 import { cookieToken } from '../page-login.js';
-import type { CallAtDoor } from './request-door.js';
+import type { CallAtDoor } from './request-guard.js';
 
 /** Who may call, where tokens are in use or needed. */
 export interface TokenDoor {

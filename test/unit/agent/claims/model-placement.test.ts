@@ -5,7 +5,7 @@ import {
   type ModelKnowledge,
   NO_MODELS,
   ownModels,
-} from '../../../../src/agent/claims/model-standing.js';
+} from '../../../../src/agent/claims/model-placement.js';
 import type { OfferedModel } from '../../../../src/protocol/models.js';
 
 const model = (name: string, backend = 'ollama'): OfferedModel => ({ name, backend, can: [] });
