@@ -11,8 +11,8 @@ import { findLastTask, findTaskAnywhere, LAST } from './find-task.js';
 import { readFields } from './read-fields.js';
 import { draftTask } from './task-draft.js';
 
-/** Where a conversation stands: its newest task with a good answer. */
-export interface Standing {
+/** The newest task of a conversation that has a good answer. */
+export interface LastAnswer {
   readonly task: string;
   readonly question: string;
   readonly answer: string;
@@ -50,18 +50,18 @@ export class Conversation {
   /**
    * Opens a bridge for a conversation: a new one, or with `replyTo` (an id, the beginning of it, or LAST) the
    * one of that task. Where that task was answered with an error, the conversation stands before it.
-   * `standing` is null where it has no good answer yet. Close it. Throws BridgeError as openToWrite does, and
-   * `no-such-task`, `not-answered`, `failed-task` or `usage` for the task.
+   * `lastAnswer` is null where it has no good answer yet. Close it. Throws BridgeError as openToWrite does,
+   * and `no-such-task`, `not-answered`, `failed-task` or `usage` for the task.
    */
   static async open(
     access: BridgeAccess,
     { replyTo, ...writer }: Writer & { readonly replyTo?: string | undefined },
-  ): Promise<{ readonly conversation: Conversation; readonly standing: Standing | null }> {
+  ): Promise<{ readonly conversation: Conversation; readonly lastAnswer: LastAnswer | null }> {
     const view = await openToWrite(access, replyTo === undefined ? 'tip' : 'window', writer);
     try {
       const conversation = new Conversation(access, writer, view);
-      const standing = replyTo === undefined ? null : await conversation.#resume(view, replyTo);
-      return { conversation, standing };
+      const lastAnswer = replyTo === undefined ? null : await conversation.#resume(view, replyTo);
+      return { conversation, lastAnswer };
     } catch (error) {
       await view.close();
       throw error;
@@ -136,7 +136,7 @@ export class Conversation {
     }
   }
 
-  async #resume(view: BridgeView, text: string): Promise<Standing | null> {
+  async #resume(view: BridgeView, text: string): Promise<LastAnswer | null> {
     const { signal } = this.#writer;
     const last =
       text === LAST

@@ -3,7 +3,7 @@ import { apiFormOf } from './api-form.js';
 import { errorResponse } from './error-response.js';
 import type { GatewayApp, GatewayEnv, GatewayParts, RouteGroup } from './gateway-parts.js';
 import { EXPOSED_HEADERS, isCorsOrigin, preflight } from './guards/cors.js';
-import { type CallAtDoor, checkCall } from './guards/request-guard.js';
+import { type CallHead, checkCall } from './guards/request-guard.js';
 import { tokenNameOf } from './guards/token-guard.js';
 import { TokenWatch } from './guards/token-watch.js';
 import { addCountTokensRoute } from './routes/count-tokens-route.js';
@@ -28,11 +28,11 @@ const GROUPS: readonly RouteGroup[] = [
 ];
 
 /**
- * The gateway as a web application: the doors first, then a group of routes for each kind of endpoint.
+ * The gateway as a web application: the guards first, then a group of routes for each kind of endpoint.
  * Whatever ends badly is answered in the form of the API that was called.
  */
 export function createApp(parts: GatewayParts): GatewayApp {
-  // The path as it came, not decoded: the doors refuse a path that can be read in two ways.
+  // The path as it came, not decoded: the guards refuse a path that can be read in two ways.
   const app: GatewayApp = new Hono<GatewayEnv>({ getPath: (request) => new URL(request.url).pathname });
   app.onError((error, c) => errorResponse(c.get('form'), error, parts.onProblem));
   app.use('*', async (c, next) => {
@@ -43,16 +43,16 @@ export function createApp(parts: GatewayParts): GatewayApp {
     c.set('form', form);
     const origin = c.req.header('origin');
     try {
-      checkCall(callAtDoor(c), parts.doors);
+      checkCall(callHead(c), parts.guards);
       // A browser asks this before it sends a call with a token, so it is answered without one.
-      if (c.req.method === 'OPTIONS' && origin !== undefined) c.res = preflight(c.req.raw, parts.doors);
+      if (c.req.method === 'OPTIONS' && origin !== undefined) c.res = preflight(c.req.raw, parts.guards);
       else await next();
     } catch (error) {
       // `onError` gets only Errors. A signal's reason, when a client has left, may be something else.
       c.res = errorResponse(form, error, parts.onProblem);
     }
     const { headers } = c.res;
-    if (origin !== undefined && isCorsOrigin(origin, parts.doors)) {
+    if (origin !== undefined && isCorsOrigin(origin, parts.guards)) {
       headers.set('access-control-allow-origin', origin);
       headers.set('access-control-expose-headers', EXPOSED_HEADERS);
       headers.append('vary', 'origin');
@@ -60,9 +60,9 @@ export function createApp(parts: GatewayParts): GatewayApp {
     headers.set('x-content-type-options', 'nosniff');
   });
   addOpenRoutes(app, parts);
-  const watch = new TokenWatch(parts.doors.tokens);
+  const watch = new TokenWatch(parts.guards.tokens);
   app.use('*', async (c, next) => {
-    const token = tokenNameOf(callAtDoor(c), parts.doors);
+    const token = tokenNameOf(callHead(c), parts.guards);
     c.set('token', token);
     if (token !== null && c.env?.outgoing !== undefined) watch.add(c.env.outgoing, token);
     await next();
@@ -71,7 +71,7 @@ export function createApp(parts: GatewayParts): GatewayApp {
   return app;
 }
 
-function callAtDoor(c: Context<GatewayEnv>): CallAtDoor {
+function callHead(c: Context<GatewayEnv>): CallHead {
   const { pathname, search } = new URL(c.req.url);
   return {
     method: c.req.method,

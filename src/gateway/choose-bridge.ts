@@ -5,15 +5,15 @@ import { holdersOf, type WantedModel } from '../bridge/wanted-model.js';
 import { isPresent, isStandby } from '../protocol/presence.js';
 
 /**
- * How a bridge is placed for a call. `there`: an agent that could answer is at work on it. `away`: one that
+ * Whether a bridge can answer a call. `there`: an agent that could answer is at work on it. `away`: one that
  * lists the model is known, and may be woken. `unknown`: its agents do not say what they have. `none`: they
  * say it, and none has the model.
  */
-export type Standing = 'there' | 'away' | 'unknown' | 'none';
+export type Availability = 'there' | 'away' | 'unknown' | 'none';
 
 /** A bridge that a call could go to. */
 export interface Candidate {
-  readonly standing: Standing;
+  readonly availability: Availability;
   /** Its last look at the bridge failed, or its connection is lost. */
   readonly isAiling: boolean;
   /** Tasks that wait or are being answered there. */
@@ -22,7 +22,7 @@ export interface Candidate {
   readonly places: number;
 }
 
-const RANK: Readonly<Record<Standing, number>> = { there: 0, away: 1, unknown: 2, none: 3 };
+const RANK: Readonly<Record<Availability, number>> = { there: 0, away: 1, unknown: 2, none: 3 };
 
 /**
  * The bridges for a call, the best first, without those that lack its model. This is looked at, in this
@@ -30,25 +30,25 @@ const RANK: Readonly<Record<Standing, number>> = { there: 0, away: 1, unknown: 2
  * how few tasks there are for each place of its agents. Bridges that are equal in all keep their order.
  */
 export function bridgesInTurn<C extends Candidate>(candidates: readonly C[]): C[] {
-  const isUnsure = (one: C) => Number(one.standing === 'unknown');
+  const isUnsure = (one: C) => Number(one.availability === 'unknown');
   const load = ({ openTasks, places }: C) => openTasks / Math.max(1, places);
   return candidates
-    .filter(({ standing }) => standing !== 'none')
+    .filter(({ availability }) => availability !== 'none')
     .sort(
       (a, b) =>
         isUnsure(a) - isUnsure(b) ||
         Number(a.isAiling) - Number(b.isAiling) ||
-        RANK[a.standing] - RANK[b.standing] ||
+        RANK[a.availability] - RANK[b.availability] ||
         load(a) - load(b),
     );
 }
 
-/** How a bridge is placed for a model, and the places of the agents that would answer. */
+/** Whether a bridge can answer for a model, and the places of the agents that would. */
 export function placedFor(
   model: string | undefined,
   who: WhoWorks,
   bridge: { readonly nowMs: number; readonly takesClaims: boolean },
-): Pick<Candidate, 'standing' | 'places'> {
+): Pick<Candidate, 'availability' | 'places'> {
   const wanted: WantedModel | null = model === undefined ? null : { model };
   const holders = wanted === null ? null : holdersOf(wanted, who.models, sameModel);
   const here = who.agents.filter(
@@ -58,10 +58,10 @@ export function placedFor(
       (holders === null || holders.length === 0 || holders.includes(one.agent)),
   );
   const places = here.reduce((sum, { parallel }) => sum + parallel, 0);
-  return { places, standing: standingFor(wanted, { who, holders: holders ?? [], ...bridge }) };
+  return { places, availability: availabilityFor(wanted, { who, holders: holders ?? [], ...bridge }) };
 }
 
-function standingFor(
+function availabilityFor(
   wanted: WantedModel | null,
   bridge: {
     readonly who: WhoWorks;
@@ -69,7 +69,7 @@ function standingFor(
     readonly nowMs: number;
     readonly takesClaims: boolean;
   },
-): Standing {
+): Availability {
   const { who, holders, nowMs } = bridge;
   const isThere = attendanceOf(who, bridge, { wanted, sameModel }).state === 'present';
   if (wanted === null || holders.length > 0) return isThere ? 'there' : 'away';

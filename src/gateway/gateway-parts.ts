@@ -4,14 +4,14 @@ import type { RequestPath } from '../protocol/request.js';
 import type { ApiForm } from './api-form.js';
 import type { CallTerms } from './asked-call.js';
 import type { Aliases, BridgeModel } from './bridge-models.js';
-import type { DoorSettings } from './guards/request-guard.js';
-import type { TokenDoor } from './guards/token-guard.js';
+import type { GuardSettings } from './guards/request-guard.js';
+import type { TokenGuard } from './guards/token-guard.js';
 import type { Metrics } from './metrics.js';
 import type { PageActions, PageData } from './page-data.js';
 import type { CallBody } from './read-body.js';
 import type { StoredCall } from './stored/stored-call.js';
 
-/** A call that goes into the bridge, once the doors have let it in. */
+/** A call that goes into the bridge, once the guards have let it in. */
 export interface GatewayCall extends CallTerms {
   readonly path: RequestPath;
   /** As it came, with an alias replaced by the model it stands for. */
@@ -32,7 +32,7 @@ export interface GatewayParts {
   readonly aliases: Aliases;
   /** Whether no third party may read any call; else only those that say so. */
   readonly localOnly?: boolean | undefined;
-  readonly doors: DoorSettings & TokenDoor;
+  readonly guards: GuardSettings & TokenGuard;
   /** The most bytes of a body: what a task may have. */
   readonly maxBodyBytes: () => number | Promise<number>;
   /** The most calls that are in here at once, waiting or being answered. */

@@ -86,7 +86,7 @@ export class KnownModels {
   #mayHave(who: WhoWorks, model: string): boolean {
     const { serverNow, claimLeaseMs } = this.#feed.view.terms;
     const bridge = { nowMs: serverNow(), takesClaims: claimLeaseMs !== null };
-    return placedFor(model, who, bridge).standing !== 'none';
+    return placedFor(model, who, bridge).availability !== 'none';
   }
 
   /** Whether it was read since then, and nobody has said that it has changed. */

@@ -117,7 +117,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
         },
       },
       aliases,
-      doors: { ...options, tokens, isOpenToOthers },
+      guards: { ...options, tokens, isOpenToOthers },
       maxBodyBytes: async () => Math.max(...(await Promise.all(served.open().map(maxTaskBytes)))),
       maxCalls: MAX_CALLS,
       maxHeldBytes: MAX_HELD_BYTES,

@@ -151,7 +151,7 @@ export class CallSpreader {
         const who = said?.value ?? calls.lastWho();
         const about = { nowMs: serverNow(), takesClaims: claimLeaseMs !== null };
         const placed =
-          who === null ? ({ standing: 'unknown', places: 0 } as const) : placedFor(model, who, about);
+          who === null ? ({ availability: 'unknown', places: 0 } as const) : placedFor(model, who, about);
         const open = await inTime(calls.openTasks(), WHO_MS).catch(() => null);
         const openTasks = open?.value ?? 0;
         return { bridge, ...placed, openTasks, isAiling: said === null || calls.isAiling() };

@@ -1,4 +1,4 @@
-import { Conversation, type Standing } from '../../asker/conversation.js';
+import { Conversation, type LastAnswer } from '../../asker/conversation.js';
 import { draftTask } from '../../asker/task-draft.js';
 import { shellQuote } from '../../process/shell-quote.js';
 import { shortId } from '../../protocol/names.js';
@@ -52,7 +52,7 @@ export const chatCommand = defineCommand({
     // Faults of the options are told before anything is opened, and not at the first question.
     draftTask({ ...fields, prompt: 'a question' }, { nowMs: Date.now(), dedup: true });
     const isTerminal = process.stdin.isTTY === true && out.isTerminal;
-    const { conversation, standing } = await Conversation.open(accessOf(args, env), {
+    const { conversation, lastAnswer } = await Conversation.open(accessOf(args, env), {
       replyTo: args.replyTo,
       name: args.name,
     });
@@ -65,7 +65,7 @@ export const chatCommand = defineCommand({
       };
       process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);
       try {
-        if (isTerminal) await greet(out, standing, args.replyTo !== undefined);
+        if (isTerminal) await greet(out, lastAnswer, args.replyTo !== undefined);
         const timeoutS = args.timeout ?? (isTerminal ? undefined : DEFAULT_TIMEOUT_S);
         const session = new ChatSession({
           ...{ conversation, lines, out, env, isTerminal, history, fields, access: args },
@@ -128,11 +128,11 @@ function terminalLines(out: Output, history: LineHistory | null): TerminalLines 
   );
 }
 
-async function greet(out: Output, standing: Standing | null, isResumed: boolean): Promise<void> {
+async function greet(out: Output, lastAnswer: LastAnswer | null, isResumed: boolean): Promise<void> {
   say('/help lists the commands, Ctrl-D leaves');
-  if (standing !== null) {
-    say(`goes on from ${shortId(standing.task)}:\n> ${stripControls(standing.question)}`);
-    await out.print(standing.answer);
+  if (lastAnswer !== null) {
+    say(`goes on from ${shortId(lastAnswer.task)}:\n> ${stripControls(lastAnswer.question)}`);
+    await out.print(lastAnswer.answer);
   } else if (isResumed)
     say('that conversation has no answer yet: it begins here; /retry asks its question again');
 }

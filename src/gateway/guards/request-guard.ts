@@ -2,14 +2,14 @@ import { isIP } from 'node:net';
 import { ApiError } from '../api-errors.js';
 import { type CorsSettings, isCorsOrigin } from './cors.js';
 
-/** The settings of the doors. */
-export interface DoorSettings extends CorsSettings {
+/** The settings of the guards. */
+export interface GuardSettings extends CorsSettings {
   /** Names, without a port, by which clients may call us besides those of this machine. */
   readonly allowedHosts: readonly string[];
 }
 
-/** A call at the door: its line and headers, nothing of its body. */
-export interface CallAtDoor {
+/** The head of a call: its line and headers, nothing of its body. */
+export interface CallHead {
   readonly method: string;
   /** As it stands in the first line of the call. */
   readonly target: string;
@@ -28,7 +28,7 @@ export interface CallAtDoor {
  *
  * Returns the path.
  */
-export function checkCall(call: CallAtDoor, settings: DoorSettings): string {
+export function checkCall(call: CallHead, settings: GuardSettings): string {
   const path = pathOf(call.target);
   checkHost(call.header('host'), settings.allowedHosts);
   checkOrigin(call, settings, path);
@@ -66,7 +66,7 @@ export function hostName(host: string): string | null {
   return name === undefined ? null : name.toLowerCase().replace(/\.$/, '');
 }
 
-function checkOrigin(call: CallAtDoor, settings: DoorSettings, path: string): void {
+function checkOrigin(call: CallHead, settings: GuardSettings, path: string): void {
   const origin = call.header('origin');
   if (origin !== undefined) {
     if (isOwnOrigin(origin, call.header('host')) || isCorsOrigin(origin, settings)) return;
@@ -91,7 +91,7 @@ function foreignPage(): ApiError {
   );
 }
 
-function checkContent({ header }: CallAtDoor, path: string): void {
+function checkContent({ header }: CallHead, path: string): void {
   const coding = header('content-encoding')?.trim().toLowerCase() ?? 'identity';
   if (coding !== 'identity')
     throw new ApiError('a compressed body is not taken: send it as it is', {
@@ -111,7 +111,7 @@ function checkContent({ header }: CallAtDoor, path: string): void {
   });
 }
 
-function hasBody(header: CallAtDoor['header']): boolean {
+function hasBody(header: CallHead['header']): boolean {
   return (header('content-length') ?? '0') !== '0' || header('transfer-encoding') !== undefined;
 }
 

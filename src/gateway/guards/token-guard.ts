@@ -1,10 +1,10 @@
 import type { TokenKeeper } from '../../admin/token-keeper.js';
 import { ApiError } from '../api-errors.js';
 import { cookieToken } from '../page-login.js';
-import type { CallAtDoor } from './request-guard.js';
+import type { CallHead } from './request-guard.js';
 
 /** Who may call, where tokens are in use or needed. */
-export interface TokenDoor {
+export interface TokenGuard {
   readonly tokens: TokenKeeper;
   /** Whether calls can come from other machines: then nobody comes in without a token. */
   readonly isOpenToOthers: boolean;
@@ -16,15 +16,15 @@ export interface TokenDoor {
  * send what they have. Throws ApiError 401 where a token is needed and there is none, or only wrong ones; 400
  * for two names; and BridgeError as TokenKeeper does, so that nobody comes in while tokens cannot be read.
  */
-export function tokenNameOf({ header }: CallAtDoor, door: TokenDoor): string | null {
-  if (!door.tokens.isInUse && !door.isOpenToOthers) return null;
+export function tokenNameOf({ header }: CallHead, guard: TokenGuard): string | null {
+  if (!guard.tokens.isInUse && !guard.isOpenToOthers) return null;
   const bearer = /^Bearer +([\x21-\x7e]{1,512})$/i.exec(header('authorization') ?? '')?.[1];
   const sent = [bearer, header('x-api-key')].filter((one) => one !== undefined);
   // A token in a header counts before the cookie that a browser sends by itself.
   const cookie = sent.length === 0 ? cookieToken(header('cookie')) : undefined;
   const given = cookie === undefined ? sent : [cookie];
   const [name = null, ...others] = new Set(
-    given.map((token) => door.tokens.nameOf(token)).filter((one) => one !== null),
+    given.map((token) => guard.tokens.nameOf(token)).filter((one) => one !== null),
   );
   if (others.length > 0) {
     throw new ApiError('two tokens of different names came with the call: send one', {

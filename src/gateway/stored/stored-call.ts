@@ -1,4 +1,4 @@
-/** A call for a response, a file or a batch that is kept here, once the doors have let it in. */
+/** A call for a response, a file or a batch that is kept here, once the guards have let it in. */
 export interface StoredCall {
   readonly method: string;
   readonly path: string;

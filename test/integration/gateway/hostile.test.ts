@@ -34,7 +34,7 @@ beforeAll(async () => {
   const none = new TokenKeeper(`${file}.none`);
   token = await addToken(file, 'bot', Date.now());
   other = await addToken(file, 'other', Date.now());
-  const parts = (doors: Partial<GatewayParts['doors']>): GatewayParts => ({
+  const parts = (guards: Partial<GatewayParts['guards']>): GatewayParts => ({
     answer: async (call) => {
       calls.push(call);
       if (call.body.waits === true) await new Promise((end) => call.left.addEventListener('abort', end));
@@ -44,12 +44,12 @@ beforeAll(async () => {
     health: async () => ({ reason: null, notReady: {} }),
     metrics: { scrape: async () => ({ text: 'up 1\n', contentType: 'text/plain' }) },
     aliases: new Map(),
-    doors: {
+    guards: {
       allowedHosts: ['gateway.lan'],
       corsOrigins: ['https://chat.example.org'],
       tokens: none,
       isOpenToOthers: false,
-      ...doors,
+      ...guards,
     },
     maxBodyBytes: () => MAX_BODY,
     maxCalls: 100,

@@ -29,7 +29,7 @@ const PARTS: GatewayParts = {
   },
   models: async () => [LLAMA, EMBED],
   aliases: new Map([['gpt-4o', 'llama3.2']]),
-  doors: {
+  guards: {
     allowedHosts: [],
     corsOrigins: [],
     tokens: { isInUse: false, nameOf: () => null } as never,
@@ -77,22 +77,22 @@ describe('what watches over a gateway', () => {
   const shut = { tokens: { isInUse: true, nameOf: () => null } as never, isOpenToOthers: false };
 
   test('is told whether it is ready, without a token', async () => {
-    const doors = { ...PARTS.doors, ...shut };
-    expect(await get('/health', {}, { doors })).toMatchObject({ status: 200, text: '{"status":"ok"}' });
+    const guards = { ...PARTS.guards, ...shut };
+    expect(await get('/health', {}, { guards })).toMatchObject({ status: 200, text: '{"status":"ok"}' });
     const reason = 'the disk is full';
-    const away = await get('/health', {}, { doors, health: async () => ({ reason, notReady: {} }) });
+    const away = await get('/health', {}, { guards, health: async () => ({ reason, notReady: {} }) });
     expect(away.status).toBe(503);
     expect(away.json()).toEqual({ status: 'not ready', reason });
     // Of several bridges one is enough.
     const health = async () => ({ reason: null, notReady: { club: reason } });
-    expect(await get('/health', {}, { doors, health })).toMatchObject({
+    expect(await get('/health', {}, { guards, health })).toMatchObject({
       ...{ status: 200, text: '{"status":"ok","not_ready":{"club":"the disk is full"}}' },
     });
   });
 
   test('gets the metrics, with a token where there are some', async () => {
     expect(await get('/metrics')).toMatchObject({ status: 200, text: 'up 1\n' });
-    expect((await get('/metrics', {}, { doors: { ...PARTS.doors, ...shut } })).status).toBe(401);
+    expect((await get('/metrics', {}, { guards: { ...PARTS.guards, ...shut } })).status).toBe(401);
   });
 });
 

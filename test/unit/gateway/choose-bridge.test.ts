@@ -6,19 +6,19 @@ import type { Presence } from '../../../src/protocol/presence.js';
 const NOW_MS = Date.parse('2026-03-01T12:00:00.000Z');
 
 describe('a call', () => {
-  const usual = { standing: 'there', isAiling: false, openTasks: 0, places: 1 } as const;
+  const usual = { availability: 'there', isAiling: false, openTasks: 0, places: 1 } as const;
   const rows: [string, Record<string, Partial<Candidate>>, string][] = [
     ['the first, where nothing tells them apart', { a: {}, b: {} }, 'a b'],
     [
       'where an agent has its model',
-      { a: { standing: 'unknown' }, b: { standing: 'away', isAiling: true } },
+      { a: { availability: 'unknown' }, b: { availability: 'away', isAiling: true } },
       'b a',
     ],
-    ['where that agent is there', { a: { standing: 'away' }, b: { openTasks: 99 } }, 'b a'],
-    ['a bridge that works', { a: { isAiling: true }, b: { standing: 'away' } }, 'b a'],
+    ['where that agent is there', { a: { availability: 'away' }, b: { openTasks: 99 } }, 'b a'],
+    ['a bridge that works', { a: { isAiling: true }, b: { availability: 'away' } }, 'b a'],
     ['where fewer tasks wait', { a: { openTasks: 2 }, b: { openTasks: 1 } }, 'b a'],
     ['where more are answered at once', { a: { openTasks: 3 }, b: { openTasks: 4, places: 2 } }, 'b a'],
-    ['none that has not its model', { a: { standing: 'none' }, b: { standing: 'unknown' } }, 'b'],
+    ['none that has not its model', { a: { availability: 'none' }, b: { availability: 'unknown' } }, 'b'],
   ];
   test.each(rows)('goes first to %s', (_what, bridges, order) => {
     const candidates = Object.entries(bridges).map(([name, more]) => ({ ...usual, ...more, name }));
@@ -60,8 +60,8 @@ describe('how a bridge is placed', () => {
     ['any model will do', who([agent('pc')], 'pc'), undefined, 'there', 2],
     ['any will do, and nobody is there', who([agent('pc', gone)], 'pc'), undefined, 'away', 0],
   ];
-  test.each(rows)('%s', (_what, known, model, standing, places) => {
+  test.each(rows)('%s', (_what, known, model, availability, places) => {
     const placed = placedFor(model, known, { nowMs: NOW_MS, takesClaims: true });
-    expect(placed).toMatchObject({ standing, places });
+    expect(placed).toMatchObject({ availability, places });
   });
 });
