@@ -9,7 +9,9 @@ import { type GitResult, gitFailed, type Repository, throwStartError } from './r
 /*
  * git as a person uses it, through simple-git: commands that run seldom and are not plumbing. simple-git
  * drops inherited GIT_* variables and takes a non-zero exit without output for success; `run` corrects both.
- * Its abort ends git alone, so a fetch or push would leave an ssh behind; those use run-remote-git.ts.
+ * Its abort ends git alone, so a fetch or push would leave an ssh behind; those use run-remote-git.ts. It
+ * takes a tenth of a second to load, and refuses a folder that is not there, so what every start and every
+ * hook asks, and the repair of a clone, go by run-git.ts.
  */
 
 /**
