@@ -20,6 +20,7 @@ import { claimRef, writeClaim } from '../../../src/protocol/claim.js';
 import { helloSchema } from '../../../src/protocol/hello.js';
 import { modelsRef, writeModels } from '../../../src/protocol/models.js';
 import { presenceRef, writePresence } from '../../../src/protocol/presence.js';
+import { aPresence } from '../../support/a-presence.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { runCli } from '../../support/cli.js';
 import { runCliHere } from '../../support/cli-here.js';
@@ -331,9 +332,7 @@ test('a removed key has no presence, no models and no claims, also where an earl
     gitOk(['update-ref', ref, await write.blob(bytes)], at);
   const plantAll = async () => {
     for (const [index, agent] of ['home-pc', 'attic-pc'].entries()) {
-      const word = { agent, session, state: 'running' as const, version: '1', backends: [], models: [] };
-      const presence = { ...word, parallel: 1, busy: [], started_at: instant, seen_at: instant };
-      await plant(presenceRef(agent), writePresence(presence));
+      await plant(presenceRef(agent), writePresence(aPresence({ agent, session, seen_at: instant })));
       await plant(modelsRef(agent), writeModels({ agent, at: instant, models: [] }));
       const until = new Date(Date.now() + 60_000).toISOString();
       for (const digit of ['a', 'b'])

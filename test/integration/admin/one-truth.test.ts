@@ -10,6 +10,7 @@ import { type BridgeState, openBridgePage } from '../../../src/gateway/bridge-pa
 import { claimRef, writeClaim } from '../../../src/protocol/claim.js';
 import { modelsRef, writeModels } from '../../../src/protocol/models.js';
 import { type Presence, presenceRef, writePresence } from '../../../src/protocol/presence.js';
+import { aPresence } from '../../support/a-presence.js';
 import { runCliHere } from '../../support/cli-here.js';
 import { gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';
@@ -42,11 +43,11 @@ async function say({ repoPath, env, writer, cloneDir }: PlainBridge, ref: string
   await gitOk(['fetch', '--quiet', cloneDir, `+${blob}:${ref}`], { gitDir: repoPath, env });
 }
 
-const presence = (other: Partial<Presence> = {}): Presence => ({
-  ...{ agent: 'home-pc', session: SESSION, state: 'running', version: '0.1.0' },
-  ...{ backends: ['ollama'], models: ['llama3.2'], parallel: 1, busy: [] },
-  ...{ started_at: at(-60_000), seen_at: at(), ...other },
-});
+const presence = (other: Partial<Presence> = {}) =>
+  aPresence({
+    ...{ session: SESSION, backends: ['ollama'], models: ['llama3.2'], started_at: at(-60_000) },
+    ...other,
+  });
 
 /** What each of the five says of the tasks that are open, and of who is there. */
 async function allOf({ bridge, view }: { bridge: PlainBridge; view: BridgeView }, asked: string) {

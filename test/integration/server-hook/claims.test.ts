@@ -5,6 +5,7 @@ import { type Claim, claimRef, writeClaim } from '../../../src/protocol/claim.js
 import { type AgentModels, modelsRef, writeModels } from '../../../src/protocol/models.js';
 import { type Presence, writePresence } from '../../../src/protocol/presence.js';
 import { parseRefusal, type RefusalCode } from '../../../src/protocol/refusal.js';
+import { aPresence } from '../../support/a-presence.js';
 import { runCli } from '../../support/cli.js';
 import { git, gitOk } from '../../support/git.js';
 import { anAnswer, type MessageWriter, messageWriter } from '../../support/message-writer.js';
@@ -45,19 +46,8 @@ const claim = (other: Partial<Claim> = {}): Claim => ({
   ...other,
 });
 const blob = (other: Partial<Claim> = {}) => write.blob(writeClaim(claim(other)));
-const presence = (other: Partial<Presence> = {}): Presence => ({
-  agent: 'home-pc',
-  session: MINE,
-  state: 'running',
-  version: '0.1.0',
-  backends: ['ollama'],
-  models: ['llama3.2:latest'],
-  parallel: 1,
-  busy: [],
-  started_at: at(0),
-  seen_at: at(0),
-  ...other,
-});
+const presence = (other: Partial<Presence> = {}) =>
+  aPresence({ session: MINE, backends: ['ollama'], models: ['llama3.2:latest'], ...other });
 const presenceBlob = (other: Partial<Presence> = {}) => write.blob(writePresence(presence(other)));
 const AGENT = 'refs/bridge/agents/home-pc';
 

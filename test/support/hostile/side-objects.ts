@@ -1,6 +1,7 @@
 import { type Claim, writeClaim } from '../../../src/protocol/claim.js';
 import { type AgentModels, writeModels } from '../../../src/protocol/models.js';
 import { type Presence, writePresence } from '../../../src/protocol/presence.js';
+import { aPresence } from '../a-presence.js';
 import { type RawObject, rawObject } from './git-objects.js';
 
 /** The session of all objects made here. */
@@ -16,20 +17,7 @@ export function claimBlob(other: Partial<Claim> = {}): RawObject {
 
 /** The same for a presence. */
 export function presenceBlob(other: Partial<Presence> = {}): RawObject {
-  const presence: Presence = {
-    agent: 'home-pc',
-    session: SESSION,
-    state: 'running',
-    version: '0.1.0',
-    backends: [],
-    models: [],
-    parallel: 1,
-    busy: [],
-    started_at: at(0),
-    seen_at: at(0),
-    ...other,
-  };
-  return rawObject('blob', writePresence(presence));
+  return rawObject('blob', writePresence(aPresence({ session: SESSION, ...other })));
 }
 
 /** The same for what it has. */

@@ -3,14 +3,13 @@ import { modelList } from '../../../src/admin/list-models.js';
 import type { WhoWorks } from '../../../src/bridge/side-refs.js';
 import type { AgentModels, OfferedModel } from '../../../src/protocol/models.js';
 import type { Presence } from '../../../src/protocol/presence.js';
+import { aPresence } from '../../support/a-presence.js';
 
 const NOW = Date.parse('2026-11-22T17:00:00.000Z');
 const at = (agoMs: number) => new Date(NOW - agoMs).toISOString();
 
-const presence = (agent: string, agoMs: number, more: Partial<Presence> = {}): Presence => ({
-  ...{ agent, session: '1'.repeat(16), state: 'running', version: '1', backends: ['ollama'], models: [] },
-  ...{ parallel: 1, busy: [], started_at: at(agoMs), seen_at: at(agoMs), ...more },
-});
+const presence = (agent: string, agoMs: number, more: Partial<Presence> = {}) =>
+  aPresence({ agent, backends: ['ollama'], seen_at: at(agoMs), ...more });
 const model = (name: string, can: string[] = []): OfferedModel => ({ name, backend: 'ollama', can });
 const has = (agent: string, models: OfferedModel[]): [string, AgentModels] => [
   agent,

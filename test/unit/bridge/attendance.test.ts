@@ -3,16 +3,14 @@ import { attendanceOf, attendanceProblem } from '../../../src/bridge/attendance.
 import type { TaskWork, WhoWorks } from '../../../src/bridge/side-refs.js';
 import type { AgentModels } from '../../../src/protocol/models.js';
 import { PRESENCE_FRESH_MS, type Presence, type PresenceWork } from '../../../src/protocol/presence.js';
+import { aPresence } from '../../support/a-presence.js';
 
 const NOW = Date.parse('2026-11-22T17:00:00.000Z');
 
 function presence(agent: string, changes: Partial<Presence> & { agoMs?: number } = {}): Presence {
   const { agoMs = 0, ...more } = changes;
   const at = new Date(NOW - agoMs).toISOString();
-  return {
-    ...{ agent, session: '1'.repeat(16), state: 'running', version: '1', backends: ['ollama'], models: [] },
-    ...{ parallel: 1, busy: [], started_at: at, seen_at: at, ...more },
-  };
+  return aPresence({ agent, backends: ['ollama'], seen_at: at, ...more });
 }
 
 const work = (agent: string): TaskWork => ({ agent, model: null, sinceMs: null, phase: null });

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { WhoWorks } from '../../../src/bridge/side-refs.js';
 import { bridgesInTurn, type Candidate, placedFor } from '../../../src/gateway/choose-bridge.js';
 import type { Presence } from '../../../src/protocol/presence.js';
+import { aPresence } from '../../support/a-presence.js';
 
 const NOW_MS = Date.parse('2026-03-01T12:00:00.000Z');
 
@@ -31,12 +32,11 @@ describe('a call', () => {
 });
 
 describe('how a bridge is placed', () => {
-  const agent = (name: string, more: Partial<Presence> = {}): Presence => ({
-    ...{ agent: name, session: 'a'.repeat(16), state: 'running', version: '2.0.0', backends: ['ollama'] },
-    ...{ models: [], parallel: 2, busy: [], started_at: new Date(NOW_MS).toISOString() },
-    seen_at: new Date(NOW_MS).toISOString(),
-    ...more,
-  });
+  const agent = (name: string, more: Partial<Presence> = {}) =>
+    aPresence({
+      ...{ agent: name, backends: ['ollama'], parallel: 2, seen_at: new Date(NOW_MS).toISOString() },
+      ...more,
+    });
   const having = (name: string) =>
     [
       name,

@@ -12,6 +12,7 @@ import {
 import type { SideRefs } from '../../../../src/bridge/side-refs.js';
 import type { Claim } from '../../../../src/protocol/claim.js';
 import type { Presence } from '../../../../src/protocol/presence.js';
+import { aPresence } from '../../../support/a-presence.js';
 
 const SELF = { agent: 'home-pc', session: '1'.repeat(16) };
 const SERVER = Date.parse('2026-11-22T17:00:00.000Z');
@@ -22,19 +23,7 @@ function claim(other: Partial<Claim> = {}): Claim {
 }
 
 function presence(other: Partial<Presence> = {}): Presence {
-  return {
-    agent: 'attic-pc',
-    session: '2'.repeat(16),
-    state: 'running',
-    version: '0.1.0',
-    backends: [],
-    models: [],
-    parallel: 1,
-    busy: [],
-    started_at: at(0),
-    seen_at: at(0),
-    ...other,
-  };
+  return aPresence({ agent: 'attic-pc', session: '2'.repeat(16), seen_at: at(0), ...other });
 }
 
 function refs(claims: Record<string, Claim | null>, presences: readonly Presence[] = []): SideRefs {

@@ -16,6 +16,7 @@ import { claimRef } from '../../../../src/protocol/claim.js';
 import { type AgentModels, modelsRef } from '../../../../src/protocol/models.js';
 import { PRESENCE_EVERY_MS, type Presence, presenceRef } from '../../../../src/protocol/presence.js';
 import type { Refusal } from '../../../../src/protocol/refusal.js';
+import { aPresence } from '../../../support/a-presence.js';
 
 const SELF = { agent: 'home-pc', session: '1'.repeat(16) };
 const OTHER = { agent: 'attic-pc', session: '2'.repeat(16) };
@@ -98,11 +99,8 @@ function there(
   claims: Record<string, { of: typeof SELF; untilMs: number }> = {},
   presences: readonly Partial<Presence>[] = [],
 ): SideRefs {
-  const agents = presences.map((one): Presence => {
-    const at = new Date(SERVER).toISOString();
-    const word = { state: 'running' as const, version: '1', backends: [], models: [], parallel: 1, busy: [] };
-    return { ...OTHER, ...word, started_at: at, seen_at: at, ...one };
-  });
+  const seenAt = new Date(SERVER).toISOString();
+  const agents = presences.map((one) => aPresence({ ...OTHER, seen_at: seenAt, ...one }));
   return {
     claims: new Map(
       Object.entries(claims).map(([task, { of, untilMs }]) => {

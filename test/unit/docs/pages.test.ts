@@ -3,7 +3,8 @@ import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
-// Links between the pages lead somewhere: to a file that is there, and to a heading in it.
+// Links between the pages lead somewhere: to a file that is there, and to a heading in it. The first pages are
+// short.
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const pages = [
@@ -43,4 +44,13 @@ test.each(pages)('the links of %s lead somewhere', async (page) => {
 test('every page of docs is found from the README of its language', async () => {
   for (const page of pages.filter((one) => one.startsWith('docs/')))
     expect(await read(page.endsWith('.ru.md') ? 'README.ru.md' : 'README.md')).toContain(`](${page})`);
+});
+
+test('the pages that come first stay short: their lines are those that a reader gets through', async () => {
+  for (const [page, most] of [
+    ['README.md', 160],
+    ['README.ru.md', 160],
+    ['ARCHITECTURE.md', 130],
+  ] as const)
+    expect((await read(page)).trimEnd().split('\n').length, page).toBeLessThanOrEqual(most);
 });
