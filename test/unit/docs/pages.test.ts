@@ -3,8 +3,8 @@ import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
-// Links between the pages lead somewhere: to a file that is there, and to a heading in it. The first pages are
-// short.
+// Links between the pages lead somewhere: to a file that is there, and to a heading in it. The first pages
+// are short.
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const pages = [
