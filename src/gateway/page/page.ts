@@ -2,7 +2,7 @@ import 'uplot/dist/uPlot.min.css';
 import './page.css';
 import { openAgents } from './agents-view.js';
 import { openCharts } from './charts.js';
-import { openChat } from './chat.js';
+import { Chat } from './chat.js';
 import { openConnect } from './connect.js';
 import { element, fill, form, setText } from './element.js';
 import { chatModels, get, post, Refused, type State } from './gateway.js';
@@ -96,7 +96,7 @@ async function contentOf(section: (typeof SECTIONS)[number], id: string): Promis
   if (section === 'search') return openSearch();
   if (section === 'charts') return await openCharts();
   if (section === 'connect') return await openConnect(chatModels(state?.models ?? [])[0] ?? '');
-  views[section] ??= section === 'chat' ? openChat() : section === 'tasks' ? openTasks() : openAgents();
+  views[section] ??= section === 'chat' ? new Chat() : section === 'tasks' ? openTasks() : openAgents();
   const view = views[section] as View;
   if (state !== null) view.show(state);
   return view.root;
