@@ -17,6 +17,7 @@ export async function whatIsAt(
   const stats = await stat(target).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
     if (error.code === 'ENOTDIR') throw somethingElse(target, 'part of it is a file');
+    if (error.code === 'EACCES') throw behindShutDoor(target, error);
     return noPermission(target)(error);
   });
   if (stats === null) return 'nothing';
@@ -73,6 +74,15 @@ export function somethingElse(target: string, what: string): BridgeError {
   return new BridgeError(`${target} is taken: ${what}`, {
     code: 'not-a-bridge',
     remedy: 'give a path that does not exist yet, or that of a bridge: /srv/llm-bridge/bridge.git',
+  });
+}
+
+/** The error for a path behind a folder that this user may not enter: nobody can say what is there. */
+function behindShutDoor(target: string, cause: NodeJS.ErrnoException): BridgeError {
+  return new BridgeError(`cannot look at ${target}: a folder above it is closed to you`, {
+    code: 'no-permission',
+    remedy: 'if a bridge is there, its owner runs this; for one of your own give a path in your own folder',
+    cause,
   });
 }
 

@@ -9,6 +9,7 @@ import { BridgeError } from '../protocol/bridge-error.js';
 import { checkDisk } from './doctor/check-disk.js';
 import { noPermission, requirePlainPath, whatIsAt } from './init-target.js';
 import { firstRefused, requireReach } from './run-as-user.js';
+import { parseSshd, sshdHint } from './sshd-hint.js';
 import { findUser, makeUser, runTool, type UnixUser } from './unix-user.js';
 
 /** What root has prepared for a bridge that has a user of its own. */
@@ -73,10 +74,11 @@ export async function prepareSystem(
     await makeFolder(folder, user).catch(noPermission(folder));
     made.push(`the folder ${folder}`);
   }
-  const sshd = await readSshd(env);
+  const { exitCode, stdout } = await runTool(['sshd', '-T'], env);
+  const sshd = parseSshd(exitCode === 0 ? stdout : '');
   const port = sshd.get('port') ?? '22';
   const server = `${os.hostname()}${port === '22' ? '' : `:${port}`}`;
-  return { user, made, sshdHint: hintOf(sshd, name), server };
+  return { user, made, sshdHint: sshdHint(sshd, name), server };
 }
 
 function requireShell({ name, shell }: UnixUser): void {
@@ -127,33 +129,4 @@ async function makeFolder(folder: string, { uid, gid }: UserIds): Promise<void> 
   await mkdir(folder);
   await chmod(folder, FOLDER_MODE);
   await chown(folder, uid, gid);
-}
-
-/** The settings of sshd, as `sshd -T` prints them: keywords in lower case; empty where it cannot be run. */
-async function readSshd(env: NodeJS.ProcessEnv): Promise<ReadonlyMap<string, string>> {
-  const { exitCode, stdout } = await runTool(['sshd', '-T'], env);
-  if (exitCode !== 0) return new Map();
-  const fields = new Map<string, string>();
-  for (const line of stdout.split('\n')) {
-    const space = line.indexOf(' ');
-    if (space < 0) continue;
-    const name = line.slice(0, space);
-    // A list is printed in several lines.
-    const before = fields.get(name);
-    const value = line.slice(space + 1).trim();
-    fields.set(name, before === undefined || name === 'port' ? value : `${before} ${value}`);
-  }
-  return fields;
-}
-
-function hintOf(sshd: ReadonlyMap<string, string>, user: string): string | null {
-  if (sshd.get('pubkeyauthentication') === 'no') return 'sshd takes no keys: set "PubkeyAuthentication yes"';
-  const allowed = sshd.get('allowusers');
-  const patterns = allowed?.split(/\s+/).map((one) => one.split('@', 1)[0] ?? '') ?? [];
-  if (allowed !== undefined && !patterns.includes(user) && !patterns.some((one) => /[*?]/.test(one)))
-    return `sshd lets in ${allowed} alone: add ${user} to AllowUsers in /etc/ssh/sshd_config, and reload sshd`;
-  const groups = sshd.get('allowgroups');
-  return groups === undefined || groups.split(/\s+/).includes(user)
-    ? null
-    : `sshd lets in the groups ${groups} alone: add ${user} to one of them, or to AllowGroups`;
 }

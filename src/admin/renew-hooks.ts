@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { placesIn, renewNode, writeStub } from '../bridge/recorded-node.js';
 import { readSmallFile } from '../process/durable-file.js';
+import { privateGroup } from '../process/private-group.js';
 import { findOpenFolder } from '../process/trusted-folder.js';
 import { expectedHooks } from './install-hooks.js';
 
@@ -28,7 +29,8 @@ export async function renewHooks(gitDir: string): Promise<readonly string[]> {
     const own = wanted === undefined ? null : placesIn(wanted.text).hook;
     if (wanted === undefined || own === null || withoutProgram(text) !== withoutProgram(wanted.text))
       continue;
-    if (!existsSync(own) || findOpenFolder(own, gitDir) !== null) continue;
+    const isOpen = findOpenFolder(own, gitDir, { privateGroup: privateGroup() }) !== null;
+    if (!existsSync(own) || isOpen) continue;
     await writeStub(file, wanted.text);
     moved.set(path.dirname(hook), path.dirname(own));
   }

@@ -19,12 +19,13 @@ export interface SocketLocation {
 
 /**
  * Chooses a path for a socket of our own. It is short, has no character that means something to ssh, and
- * cannot be guessed. It is in the first of these folders that fits: `XDG_RUNTIME_DIR`, which is in memory and
- * goes at logout, the system's folder for temporary files, `/tmp`. Null where none fits. Make the folder with
+ * cannot be guessed. It is in the first of these folders that fits: `RUNTIME_DIRECTORY`, which systemd makes
+ * for a service and removes with it, `XDG_RUNTIME_DIR`, which is in memory and goes at logout, the system's
+ * folder for temporary files, `/tmp`. Null where none fits. Make the folder with
  * mode 0700; one that exists is somebody else's.
  */
 export async function findSocketLocation(env: NodeJS.ProcessEnv): Promise<SocketLocation | null> {
-  for (const parent of [env.XDG_RUNTIME_DIR, os.tmpdir(), '/tmp']) {
+  for (const parent of [env.RUNTIME_DIRECTORY, env.XDG_RUNTIME_DIR, os.tmpdir(), '/tmp']) {
     if (!parent || !/^\/[\w./+,@=-]*$/.test(parent)) continue;
     const folder = path.join(parent, `llm-bridge-${randomBytes(9).toString('base64url')}`);
     const socket = path.join(folder, 's');

@@ -42,14 +42,14 @@ export async function openLocalBridge(
   const settings = stats.isDirectory() ? await settingsAt(repo) : null;
   if (settings === null || settings.version === null) {
     const unreadable = stats.isDirectory() && !isOwner(stats.uid);
-    if (unreadable) throw otherOwner(gitDir);
+    if (unreadable) throw otherOwner(gitDir, undefined, stats.uid);
     if (looksLikeBridge(gitDir)) throw lostConfig(gitDir);
     throw new BridgeError(`${gitDir} is not a bridge repository`, {
       code: 'not-a-bridge',
       remedy: 'give the path that "llm-bridge init" was given; it usually ends in .git',
     });
   }
-  if (options.asOwner && !isOwner(stats.uid)) throw otherOwner(gitDir);
+  if (options.asOwner && !isOwner(stats.uid)) throw otherOwner(gitDir, undefined, stats.uid);
   requireProtocol(gitDir, settings.version);
   const { ids } = settings;
   return {
@@ -114,11 +114,14 @@ export function isOwner(uid: number): boolean {
   return own === undefined || own === uid;
 }
 
-function otherOwner(gitDir: string, cause?: unknown): BridgeError {
+/** The error for a bridge that this user may not, or cannot, open by its path. `uid`: its owner, if known. */
+export function otherOwner(gitDir: string, cause?: unknown, uid?: number): BridgeError {
+  const isRoot = process.getuid?.() === 0 && uid !== undefined;
   return new BridgeError(`the repository ${gitDir} belongs to another user`, {
     code: 'other-owner',
-    remedy:
-      'come in over SSH with a key of your own: its owner runs "llm-bridge key add <name> --role asker --key FILE.pub", you use --repo ssh://…',
+    remedy: isRoot
+      ? `run the same as its owner: sudo -u '#${uid}' -H llm-bridge … --repo ${shellQuote(gitDir)}`
+      : 'come in over SSH with a key of your own: its owner runs "llm-bridge key add <name> --role asker --key FILE.pub", you use --repo ssh://…',
     cause,
   });
 }

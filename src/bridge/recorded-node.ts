@@ -2,6 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import { readSmallFile, writeDurably } from '../process/durable-file.js';
 import { ownNode } from '../process/own-node.js';
+import { privateGroup } from '../process/private-group.js';
 import { shellQuote } from '../process/shell-quote.js';
 import { findOpenFolder } from '../process/trusted-folder.js';
 
@@ -46,7 +47,7 @@ export async function renewNode(
     const recorded = text === null ? null : placesIn(text).node;
     if (text === null || recorded === null || canRun(recorded)) continue;
     gone = recorded;
-    if (findOpenFolder(node, gitDir) !== null) break;
+    if (findOpenFolder(node, gitDir, { privateGroup: privateGroup() }) !== null) break;
     const bytes = Buffer.from(text, 'latin1').toString('utf8');
     await writeStub(
       file,

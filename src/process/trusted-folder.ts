@@ -21,11 +21,16 @@ export interface OpenFolder {
  * symlink in the place of what comes next; null where there is none. The file need not exist; where it, or a
  * folder, is a symlink, the way goes on through what that leads to. A file in `base` is looked for from
  * there: whoever can change that folder can do anything. Others may write into a folder above, as /tmp, where
- * it is sticky, because they cannot rename what is ours there.
+ * it is sticky, because they cannot rename what is ours there. So may `privateGroup`, which has no other
+ * member.
  *
  * Synchronous, as readSmallFile: a few system calls. Throws what the system throws.
  */
-export function findOpenFolder(file: string, base: string): OpenFolder | null {
+export function findOpenFolder(
+  file: string,
+  base: string,
+  { privateGroup = null }: { readonly privateGroup?: number | null } = {},
+): OpenFolder | null {
   // There are no modes.
   if (process.platform === 'win32') return null;
   const trusted = realpathSync(base);
@@ -39,7 +44,8 @@ export function findOpenFolder(file: string, base: string): OpenFolder | null {
       continue;
     }
     const next = lstatSync(path.join(folder, name), { throwIfNoEntry: false }) ?? null;
-    const fault = folder === trusted ? null : faultOnWay(lstatSync(folder), next, names.length === 0);
+    const isLast = names.length === 0;
+    const fault = folder === trusted ? null : faultOnWay(lstatSync(folder), next, { isLast, privateGroup });
     if (fault !== null) return { folder, fault };
     // Opening it will say that it is missing.
     if (next === null) return null;
@@ -56,10 +62,16 @@ export function findOpenFolder(file: string, base: string): OpenFolder | null {
   return null;
 }
 
-function faultOnWay(folder: Stats, next: Stats | null, isLast: boolean): string | null {
+function faultOnWay(
+  folder: Stats,
+  next: Stats | null,
+  { isLast, privateGroup }: { readonly isLast: boolean; readonly privateGroup: number | null },
+): string | null {
   const isOurs = next !== null && !isStranger(next.uid);
   const isSticky = (folder.mode & 0o1000) !== 0 && !isStranger(folder.uid);
-  return isSticky && isOurs && !isLast ? null : faultOf(folder);
+  if (isSticky && isOurs && !isLast) return null;
+  const { uid, gid, mode } = folder;
+  return faultOf({ uid, mode: gid === privateGroup ? mode & ~0o020 : mode });
 }
 
 function partsOf(folder: string): string[] {

@@ -56,6 +56,11 @@ test.skipIf(why !== null)(`six commands and one paste lead to the first answer${
       env,
     });
 
+  // The file is carried to both machines and installed there, which package.test.ts plays.
+  typed.commands.push(
+    'npm install -g ./git-llm-bridge-0.1.0.tgz',
+    'npm install -g ./git-llm-bridge-0.1.0.tgz',
+  );
   // On the server, as root.
   typed.commands.push(`llm-bridge init ${repo} --system`);
   const made = await type(`${llmBridge} init ${repo} --system --user ${user}`, root);
@@ -115,10 +120,14 @@ test.skipIf(why !== null)(`six commands and one paste lead to the first answer${
   const agent = await startCli(['agent'], { env: pc });
   await agent.waitFor('stderr', /connected to .* as home-pc/);
 
-  // On the server, as the owner, who stands in the bridge.
-  typed.commands.push(`cd ${repo}`, 'llm-bridge ask 2+2');
+  // On the server, as the owner; root is told how.
+  const asRoot = await type(`${llmBridge} ask 2+2 --repo ${repo}`, root);
+  expect(asRoot.stderr).toContain(
+    `try: run the same as its owner: sudo -u '#${owner.uid}' -H llm-bridge … --repo ${repo}\n`,
+  );
+  typed.commands.push(`sudo -u ${user} -H llm-bridge ask 2+2 --repo ${repo}`);
   const env = { ...cleanEnv(owner.home), USER: user };
-  const asked = await type(`cd ${repo} && ${llmBridge} ask 2+2`, env, asUser(owner, []));
+  const asked = await type(`${llmBridge} ask 2+2 --repo ${repo}`, env, asUser(owner, []));
   expect(asked, asked.stderr).toMatchObject({ exitCode: 0, stdout: '4\n' });
 
   expect(typed.commands.length).toBeLessThanOrEqual(6);

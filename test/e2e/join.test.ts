@@ -174,34 +174,49 @@ test('Ctrl-C at the question ends it in two lines, and Ctrl-D is a no', async ()
   await expect(readFile(knownHosts, 'utf8')).rejects.toThrow(/ENOENT/);
 });
 
-test('a login of one’s own lets the key in, without a word to paste', async () => {
-  const { env, home } = await machine();
-  const own = join(home, 'own');
-  await runProcess('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', own], { env });
-  // The shell of that login, with what is in it on this machine.
-  const shell = Object.entries(ownerEnv).map(([name, value]) => `${name}=${shellQuote(value)}`);
-  const command = `env ${shell.join(' ')} sh -c "$SSH_ORIGINAL_COMMAND"`;
-  const options = `command="${command.replaceAll('"', '\\"')}"`;
-  await appendFile(bridge.authorizedKeysFile, `${options} ${await readFile(`${own}.pub`, 'utf8')}`);
-  // The key is in an agent, as a person has it: ssh uses that where it is told of no other key.
-  const socket = join(home, 'ssh-agent');
-  const agent = await runProcess('ssh-agent', ['-a', socket], { env });
-  onCleanup(() => void process.kill(Number(/SSH_AGENT_PID=(\d+)/.exec(agent.stdout)?.[1])));
-  await runProcess('ssh-add', ['-q', own], { env: { ...env, SSH_AUTH_SOCK: socket } });
-  const config = join(home, 'ssh_config');
-  const login = `Host own-login\n  HostName 127.0.0.1\n  HostKeyAlias [127.0.0.1]:${bridge.sshd.port}\n  IdentityAgent ${socket}\n`;
-  await writeFile(config, `${login}Host *\n${await readFile(config, 'utf8')}`);
-  const via = `${bridge.sshd.user}@own-login`;
+test.each([
+  ['is on its PATH', 'second'],
+  ['only an interactive shell finds, as with nvm', 'interactive'],
+])(
+  'a login of one’s own whose llm-bridge %s lets the key in, without a word to paste',
+  async (_where, name) => {
+    const { env, home } = await machine();
+    const there = { ...ownerEnv };
+    if (name === 'interactive') {
+      const shell = join(home, 'shell');
+      const bin = join(bridge.dir, 'bin');
+      await writeFile(shell, `#!/bin/sh\n[ "$1" = -ic ] || exit 9\nPATH=${bin}:$PATH exec sh -c "$2"\n`, {
+        mode: 0o755,
+      });
+      Object.assign(there, { SHELL: shell, PATH: bridge.ownerEnv.PATH });
+    }
+    const own = join(home, 'own');
+    await runProcess('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', own], { env });
+    // The shell of that login, with what is in it on this machine.
+    const shell = Object.entries(there).map(([name, value]) => `${name}=${shellQuote(value)}`);
+    const command = `env ${shell.join(' ')} sh -c "$SSH_ORIGINAL_COMMAND"`;
+    const options = `command="${command.replaceAll('"', '\\"')}"`;
+    await appendFile(bridge.authorizedKeysFile, `${options} ${await readFile(`${own}.pub`, 'utf8')}`);
+    // The key is in an agent, as a person has it: ssh uses that where it is told of no other key.
+    const socket = join(home, 'ssh-agent');
+    const agent = await runProcess('ssh-agent', ['-a', socket], { env });
+    onCleanup(() => void process.kill(Number(/SSH_AGENT_PID=(\d+)/.exec(agent.stdout)?.[1])));
+    await runProcess('ssh-add', ['-q', own], { env: { ...env, SSH_AUTH_SOCK: socket } });
+    const config = join(home, 'ssh_config');
+    const login = `Host own-login\n  HostName 127.0.0.1\n  HostKeyAlias [127.0.0.1]:${bridge.sshd.port}\n  IdentityAgent ${socket}\n`;
+    await writeFile(config, `${login}Host *\n${await readFile(config, 'utf8')}`);
+    const via = `${bridge.sshd.user}@own-login`;
 
-  const result = await runCli(
-    ['join', bridge.sshUrl, '--name', 'second', '--role', 'asker', '--via', via, '--accept-new-host-key'],
-    { env },
-  );
+    const result = await runCli(
+      ['join', bridge.sshUrl, '--name', name, '--role', 'asker', '--via', via, '--accept-new-host-key'],
+      { env },
+    );
 
-  expect(result.stderr).not.toMatch(/^error:/m);
-  expect(result).toMatchObject({ exitCode: 0 });
-  expect(result.stdout).toContain('the server lets it in as second, with the role asker');
-});
+    expect(result.stderr).not.toMatch(/^error:/m);
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(result.stdout).toContain(`the server lets it in as ${name}, with the role asker`);
+  },
+);
 
 test('a login that is wrong is told from a line that fails there, and the line is printed', async () => {
   const { env, home } = await machine();

@@ -64,7 +64,7 @@ export async function letInVia(
   const owner = userOf(address.destination);
   const isOwner = owner === null || userOf(via) === owner;
   // -H: the keys of the bridge's user are in its own home folder.
-  const there = isOwner ? line : `sudo -u ${shellQuote(owner)} -H ${line}`;
+  const there = isOwner ? inOwnShell(line) : `sudo -u ${shellQuote(owner)} -H ${line}`;
   const ssh = await ownSshCommand(env);
   const options = [
     ...(process.stdin.isTTY ? ['-t'] : []),
@@ -80,6 +80,16 @@ export async function letInVia(
     code: 'via-failed',
     remedy: `paste this on the server, as ${owner ?? 'the owner of the bridge'}: ${line}`,
   });
+}
+
+/**
+ * The line as a shell of that user runs it that reads what a person's shell reads: nvm, fnm, volta and asdf
+ * put their programs on the PATH there, and not for a command that ssh brings. In one login, because each may
+ * ask for a password.
+ */
+function inOwnShell(line: string): string {
+  const own = `exec "\${SHELL:-sh}" -ic ${shellQuote(line)}`;
+  return `sh -c ${shellQuote(`if command -v llm-bridge >/dev/null; then ${line}; else ${own}; fi`)}`;
 }
 
 /**

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type BridgeAddress, parseAddress } from '../../bridge/address.js';
 import { readBridgeSettings } from '../../bridge/bridge-settings.js';
+import { otherOwner } from '../../bridge/local-bridge.js';
 import { usageError } from '../../protocol/bridge-error.js';
 import { toolPath } from '../tool-path.js';
 import { envFileOf, planForPlatform } from './platform-plan.js';
@@ -136,21 +137,31 @@ function platformOf({ platform, isPrintOnly }: ServiceRequest, machine: ServiceM
 
 /** Where a service of a bridge on this machine writes: into the bridge, and where its log was moved to. */
 async function foldersOf(bridge: string, env: NodeJS.ProcessEnv): Promise<string[]> {
-  const { answersLog } = await readBridgeSettings({ gitDir: bridge, env });
+  const { answersLog } = await readBridgeSettings({ gitDir: bridge, env }).catch(async (error: unknown) => {
+    // git says of a folder that one may not enter that its config cannot be read.
+    const isShut = await stat(path.join(bridge, 'HEAD')).then(() => false, isNoAccess);
+    throw isShut ? otherOwner(bridge, error) : error;
+  });
   const folder = path.dirname(answersLog);
   return folder.startsWith(`${bridge}/`) ? [bridge] : [bridge, folder];
 }
 
+function isNoAccess(error: NodeJS.ErrnoException): boolean {
+  return error.code === 'EACCES';
+}
+
 /** The owner of the bridge, because its files have one owner; else who called sudo: root is never needed. */
 async function userOf(
-  { user, isPrintOnly }: ServiceRequest,
+  { user, isPrintOnly, isInstall = true }: ServiceRequest,
   bridge: string | null,
   machine: ServiceMachine,
 ): Promise<string> {
   if (user !== undefined) return user;
   const stats = bridge === null ? null : await stat(bridge).catch(() => null);
   if (stats !== null) return String(stats.uid);
-  const caller = machine.env.SUDO_USER ?? (isPrintOnly ? machine.userName() : undefined);
+  // Only what is installed needs one: a service is asked for, and removed, by its name.
+  const anybody = isPrintOnly || !isInstall ? machine.userName() : undefined;
+  const caller = machine.env.SUDO_USER ?? anybody;
   if (caller !== undefined) return caller;
   throw usageError('a service of the machine needs a user to run as', '--user NAME');
 }

@@ -25,6 +25,8 @@ export interface ServiceRequest {
   /** Default: the system this runs on. Another one can only be printed. */
   readonly platform?: ServicePlatform | undefined;
   readonly isPrintOnly: boolean;
+  /** Whether it is to be installed, and not asked for or removed. Default: true. */
+  readonly isInstall?: boolean | undefined;
 }
 
 /** A bridge among several of a service. */

@@ -60,6 +60,9 @@ export function systemdService(spec: ServiceSpec): string {
           'RestartPreventExitStatus=2',
           // The program ends its own ssh and git; what is left after that is killed.
           'KillMode=mixed',
+          // For the socket of its connection. What is killed removes nothing, and systemd removes this.
+          `RuntimeDirectory=${spec.name}`,
+          'RuntimeDirectoryMode=0700',
           'TimeoutStopSec=20',
         ]),
     ...SANDBOX,

@@ -76,6 +76,7 @@ function actionCommand(action: Action, act: (service: Service, io: CommandIo) =>
           user: args.user,
           platform: args.platform,
           isPrintOnly: args.print,
+          isInstall: action === 'install',
         },
         thisMachine(io.env),
       );

@@ -285,6 +285,23 @@ describe.skipIf(!asRoot)('between users (needs root to play both)', () => {
       expect(result.stderr).toMatch(/^error: cannot write to .* \(EACCES\)\ntry: make it first, as root: /);
     }
     expect(await readdir(dir)).toEqual([]);
+
+    // What is behind a closed folder may be somebody's bridge.
+    const shut = join(dir, 'shut');
+    await mkdir(shut, { mode: 0o750 });
+    const repo = join(shut, 'bridge.git');
+    await init(repo);
+    const run = (...words: string[]) =>
+      runProcess('setpriv', [...args.slice(0, -1), ...words], { env: { ...env, HOME: '/' }, cwd: '/' });
+    expect(await run('init', repo)).toMatchObject({
+      exitCode: 1,
+      stderr: `error: cannot look at ${repo}: a folder above it is closed to you\ntry: if a bridge is there, its owner runs this; for one of your own give a path in your own folder\n`,
+    });
+    const service = await run('service', 'install', 'serve', '--print', '--repo', repo);
+    expect(service.exitCode).toBe(1);
+    expect(service.stderr).toMatch(
+      /^error: the repository .*bridge\.git belongs to another user\ntry: come in over SSH with a key/,
+    );
   });
 });
 

@@ -60,7 +60,7 @@ test.runIf(isRoot)("another user's bridge is opened for reading, and not as its 
   expect((await openLocalBridge(gitDir, { env, asOwner: false })).settings.version).toBe(2);
   await expect(openLocalBridge(gitDir, { env, asOwner: true })).rejects.toMatchObject({
     code: 'other-owner',
-    remedy: expect.stringContaining('key add'),
+    remedy: `run the same as its owner: sudo -u '#${NOBODY}' -H llm-bridge … --repo ${gitDir}`,
   });
 });
 

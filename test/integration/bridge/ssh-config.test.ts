@@ -1,7 +1,8 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openConnection } from '../../../src/bridge/connection.js';
+import { findSocketLocation } from '../../../src/bridge/control-socket.js';
 import { sshWords } from '../../../src/bridge/run-ssh.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { runProcess } from '../../support/run-process.js';
@@ -49,6 +50,19 @@ async function withLines(lines: readonly string[], options = '') {
     ofGit: await said(['sh', '-c', `${ssh.env.GIT_SSH_COMMAND} "$@"`, 'ssh', '-G', 'bridge@server', 'true']),
   };
 }
+
+test('the socket of a service is in the folder that systemd removes with it', async () => {
+  const dir = await tempDir();
+  const own = join(dir, 'own');
+  await mkdir(own);
+  const at = async (more: Record<string, string>) =>
+    dirname((await findSocketLocation({ ...cleanEnv(dir), XDG_RUNTIME_DIR: dir, ...more }))?.folder ?? '');
+  expect(await at({ RUNTIME_DIRECTORY: own })).toBe(own);
+  expect(await at({})).toBe(dir);
+  // Several, and one that is too long for a socket.
+  expect(await at({ RUNTIME_DIRECTORY: `${own}:${dir}` })).toBe(dir);
+  expect(await at({ RUNTIME_DIRECTORY: join(own, 'x'.repeat(90)) })).toBe(dir);
+});
 
 describe('what a person has set for logins is not for us, whether git starts ssh or we do', () => {
   test.each(PERSONAL)('%s', async (line, field, value) => {

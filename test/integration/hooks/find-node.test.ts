@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Finding } from '../../../src/admin/doctor/finding.js';
 import { expectedHooks } from '../../../src/admin/install-hooks.js';
 import { renewNode } from '../../../src/bridge/recorded-node.js';
+import { privateGroup } from '../../../src/process/private-group.js';
 import { runCli } from '../../support/cli.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
@@ -165,6 +166,19 @@ describe('a bridge whose node is gone', () => {
       { status: 'ok', text: `the hooks start ${process.execPath} from now on, because ${gone} is gone` },
     ]);
     expect(await nodeIn(bridge, 'bridge/ssh-command')).toBe(process.execPath);
+  });
+
+  // Debian and Ubuntu give each user a group of their own and a umask of 002, and fnm and asdf make their
+  // folders by it.
+  test.skipIf(privateGroup() === null)('gets one in folders of the owner’s own group', async () => {
+    const bridge = await startPlainBridge();
+    const gone = await loseNode(bridge);
+    const version = join(bridge.dir, 'fnm/node-versions/v24.11.1');
+    const node = await fakeNode(join(version, 'installation/bin/node'), '24.11.1');
+    for (const folder of [version, dirname(version)]) await chmod(folder, 0o775);
+    expect(await find(join(bridge.dir, 'fnm/node-versions/v22.20.0/installation/bin/node'))).toBe(node);
+    expect(await renewNode(bridge.repoPath, node)).toMatchObject({ gone, changed: { length: 4 } });
+    expect(await nodeIn(bridge, 'hooks/pre-receive')).toBe(node);
   });
 
   test('gets none that others could exchange', async () => {

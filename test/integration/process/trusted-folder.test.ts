@@ -51,6 +51,24 @@ test.each([0o777, 0o775, 0o772, 0o1777])(
   },
 );
 
+test.skipIf(!asRoot)(
+  'a group that is the user’s alone is nobody else, and others are (needs root)',
+  async () => {
+    const top = await places({ shared: 0o775, wide: 0o777 });
+    for (const name of ['shared', 'wide']) {
+      await mkdir(join(top, name, 'in'));
+      await lchown(join(top, name), 0, NOBODY);
+    }
+    const from = (file: string, group: number | null) =>
+      findOpenFolder(join(top, file), join(top, 'base'), { privateGroup: group });
+
+    expect(from('shared/in/log', NOBODY)).toBeNull();
+    expect(from('shared/in/log', 1)).toMatchObject({ folder: join(top, 'shared') });
+    expect(from('shared/in/log', null)).toMatchObject({ folder: join(top, 'shared') });
+    expect(from('wide/in/log', NOBODY)).toMatchObject({ folder: join(top, 'wide') });
+  },
+);
+
 test('a folder above may be open where it is sticky, and what comes next is there', async () => {
   const top = await places();
   for (const name of ['open/in', 'sticky/in']) await mkdir(join(top, name));

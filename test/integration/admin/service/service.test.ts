@@ -336,6 +336,20 @@ describe.skipIf(process.platform !== 'linux')('service', () => {
     expect(given).toContain('ReadWritePaths="/srv/agent state"\n');
   });
 
+  test('of the machine is asked for and removed by its name, whoever it runs as', async () => {
+    for (const action of ['status', 'uninstall']) {
+      const { exitCode, stdout, stderr } = await service(action, 'agent', '--system', '--repo', REPO);
+      expect([exitCode, stdout, stderr]).toEqual([
+        action === 'status' ? 1 : 0,
+        'llm-bridge-agent is not installed\n',
+        '',
+      ]);
+    }
+    const { exitCode, stderr } = await service('install', 'agent', '--system', '--repo', REPO);
+    expect(exitCode).toBe(2);
+    expect(stderr).toBe('error: a service of the machine needs a user to run as\ntry: --user NAME\n');
+  });
+
   test('what is asked for in a wrong way ends with 2 and the right way', async () => {
     const wrong = [
       ['install', 'ingest', '--repo', REPO],
