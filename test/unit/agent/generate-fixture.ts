@@ -20,18 +20,18 @@ export const BACKENDS = ['ollama', 'lmstudio', 'openai'] as const satisfies read
 type OfEach = Readonly<Record<(typeof BACKENDS)[number], string>>;
 
 /** The model the stand-in has on each wire. */
-export const MODEL = {
+export const MODEL: OfEach = {
   ollama: 'llama3.2:latest',
   lmstudio: 'llama-3.2-3b-instruct',
   openai: 'Llama-3.2-3B-Instruct-Q4_K_M.gguf',
-} as const satisfies OfEach;
+};
 
 /** Where each wire's chat requests go. */
-export const CHAT_PATH = {
+export const CHAT_PATH: OfEach = {
   ollama: '/api/chat',
   lmstudio: '/v1/chat/completions',
   openai: '/openai/v1/chat/completions',
-} as const satisfies OfEach;
+};
 
 /** A stand-in that is closed after the test. */
 export async function standInFor(options: StandInOptions = {}): Promise<StandIn> {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { BACKENDS } from '../../../src/agent/backends/backends.js';
 import { lmstudioBackend } from '../../../src/agent/backends/lmstudio/lmstudio-backend.js';
 import { ollamaBackend } from '../../../src/agent/backends/ollama/ollama-backend.js';
 import { findModelServer } from '../../../src/demo/find-model-server.js';
@@ -19,9 +20,8 @@ test('the demo takes the first model server that has a model', async () => {
 test('without one, a stand-in answers, and says so', async () => {
   const standIn = await standInFor({ models: { ollama: [] } });
   const found = await findModelServer(signal, {}, [ollamaBackend(standIn.ollamaUrl)]);
-  expect(found.description).toMatch(
-    /^model: none; no Ollama, LM Studio or \/v1 server answered here, so a stand-in does/,
-  );
+  expect(found.description).toMatch(/^model: none; no Ollama, .* or \/v1 server answered here, so a stand-in does/);
+  for (const { title } of BACKENDS) expect(found.description).toContain(title.replace(/^a /, ''));
   const [, , option, url = ''] = found.agentArgs;
   expect(option).toBe('--ollama-url');
   expect(await ollamaBackend(url).listModels(signal)).toMatchObject([{ name: 'llama3.2:latest' }]);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { GenerateSettings } from '../../../../src/agent/agent-options.js';
 import type { GenerationSign } from '../../../../src/agent/backends/backend.js';
+import { DEFAULT_BACKEND_ORDER } from '../../../../src/agent/backends/backends.js';
 import { generateAnswer } from '../../../../src/agent/generate/generate-answer.js';
 import { inTurn } from '../../../../src/demo/stand-in/stand-in-request.js';
 import type { StandIn } from '../../../../src/demo/stand-in/start-stand-in.js';
@@ -73,7 +74,7 @@ test('a task for a backend that this agent does not know is an error, and asks n
     ...{ model: null, backend: null, answer: null },
     error: {
       code: 'unknown_backend',
-      message: 'this agent knows no backend "llama-cpp2"; it has ollama, lmstudio, openai',
+      message: `this agent knows no backend "llama-cpp2"; it has ${DEFAULT_BACKEND_ORDER.join(', ')}`,
     },
   });
   expect(standIn.requests).toEqual([]);
