@@ -1,13 +1,11 @@
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gitMeant } from '../git/git-meaning.js';
 import type { StreamPiece } from '../protocol/stream.js';
 import { LONG_SESSION_MS, openListen } from './open-listen.js';
 import type { SshConnection } from './run-ssh.js';
 import { StreamDemux } from './stream-demux.js';
-
-/** The words of a server for a command that it does not know, also for one with more tasks than it takes. */
-const NO_SUCH_COMMAND = /this key opens no shell/;
 
 /** How much of the standard error of a session is kept. Characters. */
 const MAX_STDERR_CHARS = 4_096;
@@ -67,7 +65,8 @@ export async function listenSession(
     // It broke; the next try says whether it stays so.
   }
   if (hasHeard || performance.now() - startedAt >= LONG_SESSION_MS) return 'heard';
-  return NO_SUCH_COMMAND.test(stderr) ? 'refused' : 'nothing';
+  // So it says of a session with more tasks than it takes, too.
+  return gitMeant('server-knows-no-such', stderr) ? 'refused' : 'nothing';
 }
 
 /** Waits for the rest of what ssh says. A program that it has started may hold its output open for longer. */

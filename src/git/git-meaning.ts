@@ -16,6 +16,11 @@ const MEANINGS = {
    */
   raced:
     /^\[(?:remote )?rejected\] \((?:fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|incorrect old value)/,
+  /** A push of several refs as one: what is said of each ref, also of one that is not at fault. */
+  'atomic-failed': /\(atomic /,
+  /** The same, by the server: none was moved. A line of its own names the ref at fault. */
+  'none-moved': /\(atomic transaction failed\)/,
+  'main-locked': /cannot lock ref 'refs\/heads\/main'/,
   /** A push: the server's git cannot move several refs as one. */
   'not-atomic': /does not support --atomic/,
   /** update-ref: the ref is not what it should have been. */
@@ -39,6 +44,8 @@ const MEANINGS = {
    * succeeded.
    */
   'server-refused': /^llm-bridge: .*/m,
+  /** It does not know what was asked for, or not in this form. */
+  'server-knows-no-such': /^llm-bridge: this key opens no shell/m,
   'server-lost-config': /^llm-bridge: the config of this bridge is /m,
   /** Text in front of git's own protocol. */
   'text-before-git': /protocol error: bad line length character/,

@@ -66,8 +66,8 @@ export function outcomeOfPush(url: string, result: PushResult): PushOutcome {
 
 /** In a transaction git reports every ref as failed. A separate line names the ref that caused it. */
 function isAtomicAndLost({ report, stderr }: PushResult): boolean {
-  const isAtomic = report.some(({ summary }) => summary.includes('(atomic transaction failed)'));
-  return isAtomic && stderr.includes(`cannot lock ref '${MAIN_REF}'`);
+  const isAtomic = report.some(({ summary }) => gitMeant('none-moved', summary));
+  return isAtomic && gitMeant('main-locked', stderr);
 }
 
 /** Whether a push failed because of one of the refs that go with main, or for an unknown reason. */
@@ -77,7 +77,7 @@ function isAboutOthers(result: PushResult, refusal: Refusal | null): boolean {
   const rejected = result.report.filter(({ sign }) => sign === '!');
   if (rejected.length === 0) return gitMeant('not-atomic', result.stderr);
   const ofMain = rejected.find(({ ref }) => ref === MAIN_REF);
-  const isMainAtFault = ofMain !== undefined && !ofMain.summary.includes('(atomic ');
+  const isMainAtFault = ofMain !== undefined && !gitMeant('atomic-failed', ofMain.summary);
   return !isMainAtFault && !isAtomicAndLost(result);
 }
 

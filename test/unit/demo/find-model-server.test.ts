@@ -20,7 +20,9 @@ test('the demo takes the first model server that has a model', async () => {
 test('without one, a stand-in answers, and says so', async () => {
   const standIn = await standInFor({ models: { ollama: [] } });
   const found = await findModelServer(signal, {}, [ollamaBackend(standIn.ollamaUrl)]);
-  expect(found.description).toMatch(/^model: none; no Ollama, .* or \/v1 server answered here, so a stand-in does/);
+  expect(found.description).toMatch(
+    /^model: none; no Ollama, .* or \/v1 server answered here, so a stand-in does/,
+  );
   for (const { title } of BACKENDS) expect(found.description).toContain(title.replace(/^a /, ''));
   const [, , option, url = ''] = found.agentArgs;
   expect(option).toBe('--ollama-url');

@@ -51,6 +51,14 @@ test('simple-git is there for porcelain alone: one file has it', () => {
   expect(filesWith(bringsFrom(/^simple-git$/))).toEqual(['git/porcelain.ts']);
 });
 
+test('what git and ssh mean is read in one place, and what the hooks and the demo say in theirs', () => {
+  const reads =
+    /\bstderr\)?\.(?:includes|match|search|startsWith|split)\(|\.(?:test|exec)\((?:\w+\.)?stderr\b/;
+  const reading = files.filter(({ code }) => reads.test(code)).map(({ name }) => name);
+  // simple-git tells of a git that is not there by its output alone.
+  expect(reading.sort()).toEqual(['demo/demo-program.ts', 'git/porcelain.ts', 'protocol/refusal.ts']);
+});
+
 test('a file is one concept, and has at most 200 lines', () => {
   const long = files.filter(({ code }) => code.split('\n').length - 1 > 200).map(({ name }) => name);
   expect(long).toEqual([]);
