@@ -7,6 +7,7 @@ import { type IngestOptions, ingest } from '../log/ingest.js';
 import { startDispatcher } from '../log/on-answer/start-dispatcher.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { oneLine } from '../protocol/printable.js';
+import { sweepLeftPipes } from './left-pipes.js';
 import { hookRepository } from './read-principal.js';
 import { startUpkeep } from './upkeep/start-upkeep.js';
 
@@ -14,10 +15,10 @@ import { startUpkeep } from './upkeep/start-upkeep.js';
 const MAX_FAULT_CHARS = 300;
 
 /**
- * The work after a push has moved main: adds the new answers to answers.log, sweeps old streams, then starts
- * the dispatcher of on-answer.d, and the upkeep where there is much to pack. Returns the line to print,
- * empty where no answer came in. Never throws: the push cannot be refused any more, and the next run does
- * what failed now. `program` is the path of the running program; those that it starts are in the same
+ * The work after a push has moved main: adds the new answers to answers.log, sweeps what sessions have left,
+ * then starts the dispatcher of on-answer.d, and the upkeep where there is much to pack. Returns the line to
+ * print, empty where no answer came in. Never throws: the push cannot be refused any more, and the next run
+ * does what failed now. `program` is the path of the running program; those that it starts are in the same
  * folder. `ready` holds what is already open and read.
  */
 export async function takeIn(
@@ -28,7 +29,8 @@ export async function takeIn(
 ): Promise<string> {
   // The stub has found this node after an update: the next push need not look for one.
   if (env.LLM_BRIDGE_NODE_FOUND === 'yes') await renewNode(gitDir).catch(() => {});
-  const sweeping = sweepStreams(gitDir, Date.now());
+  const nowMs = Date.now();
+  const sweeping = Promise.all([sweepStreams(gitDir, nowMs), sweepLeftPipes(gitDir, nowMs)]);
   const said = await ingestAloud(hookRepository(gitDir, hookGitEnv(env)), ready);
   // Even where nothing was added: a killed run may have added answers without starting the dispatcher.
   await sweeping;

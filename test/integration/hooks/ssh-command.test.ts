@@ -581,6 +581,27 @@ test('bridge-wait rings when main moves', async () => {
   }
 });
 
+test('the pipes of a session that was killed before it had taken their names away go with the next push, those of one that lives stay', async () => {
+  const named = async () =>
+    (await readdir(join(repo, 'bridge'))).filter((name) => /^standby\.[0-9]+\./.test(name));
+  const deadly = join(bin, 'mkfifo');
+  onCleanup(() => rm(deadly, { force: true }));
+  await writeFile(deadly, `#!/bin/sh\nPATH=\${PATH#*:} mkfifo "$@"\nkill -KILL "$PPID"\n`);
+  await chmod(deadly, 0o755);
+  await inEachShell(async (shell) => {
+    await served(shell, `git-receive-pack '${repo}'`);
+    const left = await named();
+    expect(left.map((name) => name.replace(/[0-9]+/, 'PID')).sort(), shell[0]).toEqual(
+      ['in', 'out', 'pack'].map((end) => `standby.PID.${end}`),
+    );
+    const ours = join(repo, 'bridge', `standby.${process.pid}.in`);
+    await writeFile(ours, '');
+    await bridge.pushOk(await bridge.writer.ask(await bridge.tip(), `after ${shell[0]} ${left}`));
+    expect(await named(), shell[0]).toEqual([`standby.${process.pid}.in`]);
+    await rm(ours);
+  });
+});
+
 test.skipIf(process.platform !== 'linux')(
   'a bridge-wait ends when its client has gone without a word',
   async () => {
