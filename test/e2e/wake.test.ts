@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { access, appendFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
 import type { BridgeStatus } from '../../src/admin/bridge-status.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
@@ -112,13 +114,21 @@ test('a task that waits for a PC that sleeps sends the packet, says so in status
   expect(packets).toHaveLength(1);
 });
 
+/** How often the key of the Pi has logged in. */
+async function loginsOfPi(): Promise<number> {
+  const { stdout } = await promisify(execFile)('ssh-keygen', ['-lf', bridge.principal('pi').publicKeyFile]);
+  const key = stdout.split(' ')[1] ?? '';
+  const lines = (await readFile(bridge.sshd.logFile, 'utf8')).split('\n');
+  return lines.filter((line) => line.includes('Accepted publickey') && line.includes(key)).length;
+}
+
 /** What a process and its ssh hold. Not as root, what both have is counted twice: it is 2 MB. */
 async function held(pid: number): Promise<number> {
   const pids = await treeOf(pid);
   return (await megabytesOnce(pids)) ?? (await usageOf(pids)).megabytes - 2;
 }
 
-test('while nothing waits it fetches nothing, though the doorbell rings, and holds at most 60 MB with its ssh', async () => {
+test('while nothing waits it fetches nothing, though the doorbell rings, and holds at most 60 MB with its ssh, after work too', async () => {
   const before = packets.length;
   const trace = join(bridge.dir, 'wake.trace');
   const pi = await wake([], { GIT_TRACE2_EVENT: trace });
@@ -134,7 +144,16 @@ test('while nothing waits it fetches nothing, though the doorbell rings, and hol
   expect(await fetches()).toBeGreaterThan(atStart);
   const pc = await agent();
   await waitUntil(isAnswered(task), 'the answer of the PC that was woken');
+  await pi.waitFor('stderr', /an agent is there, or nothing waits any more/);
+
+  // It looks at each of these, and what follows soon needs no login of its own.
+  const logins = await loginsOfPi();
+  const questions = ['7+1', '7+2', '7+3', '7+4', '7+5', '7+6'];
+  for (const question of questions)
+    await waitUntil(isAnswered(await ask(question)), `the answer to ${question}`);
+  expect((await loginsOfPi()) - logins).toBeLessThan(questions.length / 2);
   await stop(pc);
+  await waitUntil(async () => (await held(pi.pid)) <= 60, 'at most 60 MB again');
   await stop(pi);
 });
 

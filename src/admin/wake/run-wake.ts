@@ -21,10 +21,11 @@ import { WakingRecord } from './waking-record.js';
 const POLL_MS = 60_000;
 
 /**
- * The heap that it keeps while it waits for days, on a small machine: measured 10 MB after a collection, 18
- * without. Bytes.
+ * When nothing has waited for this long, it ends the shared connection and gives memory back, because it may
+ * wait for days. Questions that follow one another have one connection, and leave one heap to collect.
+ * Milliseconds.
  */
-const IDLE_HEAP_BYTES = 12 * 1024 * 1024;
+const REST_AFTER_MS = 5_000;
 
 /** A command that wakes a PC is done within this time. Milliseconds. */
 const COMMAND_MS = 5 * 60_000;
@@ -65,6 +66,7 @@ export async function runWake(options: WakeOptions): Promise<void> {
   let known = await readRef(view.repo, view.ref);
   let againMs: number | null = null;
   let isNews = true;
+  let isResting = false;
   const ring = (tip?: string) => {
     // A ring without a tip is an agent that is new or has handed a task back: no news while no task is open.
     // Nor is it news that the doorbell repeats its newest line whenever it has connected.
@@ -78,6 +80,7 @@ export async function runWake(options: WakeOptions): Promise<void> {
     for (let isFirst = true; !signal.aborted; isFirst = false) {
       if (isNews) {
         isNews = false;
+        isResting = false;
         const lookAgain = async () => {
           if (!isFirst) await view.refresh({ sideRefs: true, signal });
           // Read before the look: what comes meanwhile is news.
@@ -86,15 +89,16 @@ export async function runWake(options: WakeOptions): Promise<void> {
         };
         // A task with a photo is fetched to see whom it waits for, and the server may be gone by then.
         againMs = await outlast(() => view.mended(lookAgain, signal), outlasting);
-        if (againMs === null) {
-          await view.connection.ssh?.shared?.rest();
-          await giveBackMemory(IDLE_HEAP_BYTES);
-        }
       }
-      const hearing = doorbell.connected();
-      const maxMs =
-        againMs === null && hearing ? Number.POSITIVE_INFINITY : Math.min(againMs ?? POLL_MS, POLL_MS);
-      if (!isNews && (await notifier.wait(maxMs, signal)) === 'timeout') isNews = true;
+      const mayRest = againMs === null && !isResting;
+      const isRungFor = againMs === null && doorbell.connected();
+      const pollMs = isRungFor ? Number.POSITIVE_INFINITY : Math.min(againMs ?? POLL_MS, POLL_MS);
+      if (isNews || (await notifier.wait(mayRest ? REST_AFTER_MS : pollMs, signal)) === 'rung') continue;
+      if (mayRest) {
+        isResting = true;
+        await view.connection.ssh?.shared?.rest();
+        await giveBackMemory(0);
+      } else isNews = true;
     }
   } catch (error) {
     if (!signal.aborted) throw error;
