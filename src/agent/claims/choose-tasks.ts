@@ -30,6 +30,8 @@ export interface Choosing {
   readonly nowMs: number;
   /** When the last fetch began: what others had claimed by then is known. */
   readonly knownAtMs: number;
+  /** From when on the others can know of this agent. What it saw before falls to one of them for them. */
+  readonly noticedAtMs: number;
 }
 
 /** What to start, and when to look again because a task that is left to another agent may become ours. */
@@ -50,10 +52,13 @@ export interface Choice {
  * same one, whatever else each of them knows. The agent whose hash is second may take it `holdOffMs` later,
  * and so on, after a fetch that shows it still unclaimed. An agent that is alone takes tasks in the order of
  * asking. An agent that is placed better for the model of a task comes before any other, whatever its hash.
+ * An agent that has just come takes what it saw before the others could know of it only once they do, and
+ * have left it: until then one of them takes it for its own, as an agent that is alone does.
  */
 export function chooseTasks(candidates: readonly Candidate[], choosing: Choosing): Choice {
   const start: { id: string; rank: number; weight: number; isSure: boolean }[] = [];
-  const { self, others, busy, holdOffMs, nowMs, knownAtMs } = choosing;
+  const { self, others, busy, holdOffMs, nowMs, knownAtMs, noticedAtMs } = choosing;
+  const isAnyFree = others.some((other) => !busy.has(other));
   let lookAgainAtMs = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
     // An agent that is alone need not hash: it looks through its whole backlog after every answer.
@@ -66,11 +71,14 @@ export function chooseTasks(candidates: readonly Candidate[], choosing: Choosing
     };
     const before = isShared ? others.filter(isBefore) : [];
     const rank = before.filter((other) => !busy.has(other)).length;
-    const fromMs = candidate.firstSeenMs + rank * holdOffMs;
-    const isDue = rank === 0 || (nowMs >= fromMs && knownAtMs >= fromMs);
+    const { firstSeenMs } = candidate;
+    const isUnnoticed = isShared && firstSeenMs < noticedAtMs;
+    const noticedMs = isUnnoticed && isAnyFree ? Math.min(noticedAtMs, firstSeenMs + holdOffMs) : firstSeenMs;
+    const fromMs = Math.max(firstSeenMs + rank * holdOffMs, noticedMs);
+    const isDue = fromMs === firstSeenMs || (nowMs >= fromMs && knownAtMs >= fromMs);
     // Half of the time that the others give us: they may have seen the task before we did.
-    const isFresh = others.length === 0 || nowMs < candidate.firstSeenMs + holdOffMs / 2;
-    const isSure = candidate.ours || (before.length === 0 && isFresh);
+    const isFresh = others.length === 0 || nowMs < firstSeenMs + holdOffMs / 2;
+    const isSure = candidate.ours || (before.length === 0 && isFresh && !isUnnoticed);
     if (isDue) start.push({ id: candidate.id, rank, weight: rank === 0 ? 0 : mine, isSure });
     else lookAgainAtMs = Math.min(lookAgainAtMs, fromMs);
   }

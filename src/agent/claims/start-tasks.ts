@@ -78,6 +78,7 @@ function chooseAmong(
         holdOffMs: holdOffMs(state),
         nowMs,
         knownAtMs: state.knownAtMs,
+        noticedAtMs: facts.saysPresence ? state.presentSinceMs + holdOffMs(state) / 2 : -NEVER,
       });
   const isShort = choice.start.length < room;
   const next: ClaimsState = {

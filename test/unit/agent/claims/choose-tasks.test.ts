@@ -16,12 +16,13 @@ function choose(
   busy: string[] = [],
 ) {
   const others = AGENTS.filter((one) => one !== self);
-  return chooseTasks(of, { self, others, busy: new Set(busy), holdOffMs: HOLD_OFF_MS, nowMs, knownAtMs });
+  const known = { holdOffMs: HOLD_OFF_MS, nowMs, knownAtMs, noticedAtMs: 0 };
+  return chooseTasks(of, { self, others, busy: new Set(busy), ...known });
 }
 
 test('alone, everything is ours at once, in the order of asking', () => {
   const of = candidates(5);
-  const nobody = { others: [], busy: new Set<string>(), holdOffMs: HOLD_OFF_MS };
+  const nobody = { others: [], busy: new Set<string>(), holdOffMs: HOLD_OFF_MS, noticedAtMs: NEVER };
   const alone = chooseTasks(of, { self: 'a/1', ...nobody, nowMs: 1_000_000, knownAtMs: 0 });
   expect(alone.start).toEqual(of.map(({ id }) => ({ id, isSure: true })));
   expect(alone.lookAgainAtMs).toBe(NEVER);
@@ -81,6 +82,52 @@ describe('a task of another that nobody takes', () => {
     const ours = choose('a/1', of).start.map(({ id }) => id);
     expect(start.slice(0, ours.length).map(({ id }) => id)).toEqual(ours);
     expect(start).toHaveLength(40);
+  });
+});
+
+describe('what was seen before the others could know of us', () => {
+  const of = candidates(40);
+  const others = ['b/2'];
+  const choosing = { self: 'a/1', others, busy: new Set<string>(), holdOffMs: HOLD_OFF_MS };
+  const ours = chooseTasks(of, { ...choosing, nowMs: 1000, knownAtMs: 1000, noticedAtMs: 1000 }).start;
+  const falls = of.filter(({ id }) => ours.some((one) => one.id === id));
+
+  test('is left to them, and taken once they know of us and a fetch has shown it unclaimed, but not for sure', () => {
+    const at = (nowMs: number, knownAtMs: number) =>
+      chooseTasks(falls, { ...choosing, nowMs, knownAtMs, noticedAtMs: 1800 });
+    expect(at(1000, 1000)).toEqual({ start: [], lookAgainAtMs: 1800 });
+    expect(at(1800, 1700)).toEqual({ start: [], lookAgainAtMs: 1800 });
+    expect(at(1800, 1800).start).toEqual(falls.map(({ id }) => ({ id, isSure: false })));
+    // What comes from then on is as any other.
+    const later = falls.map((one) => ({ ...one, firstSeenMs: 1800 }));
+    const { start } = chooseTasks(later, { ...choosing, nowMs: 1800, knownAtMs: 0, noticedAtMs: 1800 });
+    expect(start).toEqual(falls.map(({ id }) => ({ id, isSure: true })));
+  });
+
+  test('is left to them for no longer than a task of theirs, where they never hear of us', () => {
+    const at = (nowMs: number) =>
+      chooseTasks(falls, { ...choosing, nowMs, knownAtMs: nowMs, noticedAtMs: NEVER });
+    expect(at(1000)).toEqual({ start: [], lookAgainAtMs: 1000 + HOLD_OFF_MS });
+    expect(at(1000 + HOLD_OFF_MS).start).toHaveLength(falls.length);
+  });
+
+  test('is taken at once where all of them are at work, but not for sure', () => {
+    const busy = new Set(others);
+    const { start } = chooseTasks(of, {
+      ...choosing,
+      busy,
+      nowMs: 1000,
+      knownAtMs: 1000,
+      noticedAtMs: NEVER,
+    });
+    expect(start.map(({ isSure }) => isSure)).toEqual(of.map(() => false));
+  });
+
+  test('and is ours by a claim starts at once', () => {
+    const held = falls.map((one) => ({ ...one, ours: true }));
+    expect(
+      chooseTasks(held, { ...choosing, nowMs: 1000, knownAtMs: 1000, noticedAtMs: NEVER }).start,
+    ).toHaveLength(falls.length);
   });
 });
 

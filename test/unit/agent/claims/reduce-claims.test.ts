@@ -490,6 +490,23 @@ describe('of the free tasks', () => {
     expect(untilLook()).toBe(NEVER);
   });
 
+  test('those that we saw before the others could know of us are left to them, then claimed first', () => {
+    told.facts = { saysPresence: true };
+    told.fetch(0, there({}, [{}]));
+    const tasks = Array.from({ length: 20 }, (_, n) => `task ${n}`);
+    expect([choose(10, tasks, 20), untilLook()]).toEqual([[], 2010]);
+    // They hear of us by a ring, and fetch.
+    told.pushed(400, 500, [said]);
+    expect([choose(500, tasks, 20), untilLook()]).toEqual([[], 1500]);
+    expect(choose(1500, tasks, 20)).toEqual([]);
+    told.fetch(1500, there({}, [{}]));
+    const taken = choose(1500, tasks, 20).map((effect) => effect.do === 'start' && effect.claimFirst);
+    expect([taken.length > 0 && taken.length < 20, taken.every(Boolean)]).toEqual([true, true]);
+    const later = tasks.map((task) => `later ${task}`);
+    const sure = choose(1600, later, 20).map((effect) => effect.do === 'start' && effect.claimFirst);
+    expect([sure.length > 0 && sure.length < 20, sure.some(Boolean)]).toEqual([true, false]);
+  });
+
   test('as long as they are claimed first and nobody else is there, some are claimed ahead of room', () => {
     const ahead = (task: string) => ({ ...start(task, true), isAhead: true });
     told.facts = { saysPresence: true };
@@ -702,6 +719,7 @@ describe('which model a task names', () => {
   test('in memory elsewhere lets that agent go first, and this one later', () => {
     const models = { [SELF.agent]: ['qwen3:8b'], [AWAY]: ['qwen3:8b'] };
     const tasks = Array.from({ length: 20 }, (_, n) => `task ${n}`);
+    told.pushed(-2000, -2000, [said]);
     told.fetch(0, having(models, [{ loaded: ['qwen3:8b'] }]));
     told.at(0, { type: 'ready', offer: offering(['qwen3:8b']) });
     expect(started(choose(1, 'qwen3:8b', tasks))).toEqual([]);
