@@ -82,8 +82,8 @@ export const presenceSchema = z.strictObject({
    */
   after_s: z.int().min(1).max(MAX_AFTER_S).optional(),
   /**
-   * True where none of its model servers has a private address: it takes no task that no third party may
-   * read. Only for a server with the feature `standby`, too.
+   * True where none of its model servers has a private address, or no model of theirs runs there: it answers
+   * no task that no third party may read. Only for a server with the feature `standby`, too.
    */
   cloud: z.boolean().optional(),
   /** The tasks it was answering. */

@@ -147,6 +147,10 @@ test('a third party answers where it may, the record says so, and what is local 
     'stderr',
     new RegExp(`${secret.slice(0, 8)}: left, because this standby cannot answer it`),
   );
+  // So it is not named as the one that steps in.
+  const waiting = async () => (await status()).pending.find(({ task }) => task === secret)?.waiting;
+  const said = await waitUntil(async () => (await waiting()) ?? false, 'status to say who is waited for');
+  expect(said).toMatchObject({ agents: [{ name: 'home-pc' }], standby: null });
   const back = await agent();
   const kept = await answered(secret);
   expect(kept).toMatchObject({ answer: expect.any(String), agent: 'home-pc', error: null });

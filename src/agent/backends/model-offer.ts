@@ -15,6 +15,8 @@ export interface Offer {
   readonly chatModels: readonly string[];
   /** The names of those in memory. */
   readonly loaded: readonly string[];
+  /** Whether all answered, and not one of their models runs there: each passes on what it is asked. */
+  readonly isCloudOnly: boolean;
 }
 
 /**
@@ -49,6 +51,10 @@ export async function readOffer(settings: GenerateSettings, signal: AbortSignal)
     models: models.map(({ backend, model }) => ({ name: model.name, backend, can: [...model.can] })),
     chatModels: names(({ canChat }) => canChat),
     loaded: names(({ isLoaded }) => isLoaded),
+    isCloudOnly:
+      models.length > 0 &&
+      asked.every((one) => one.models !== null) &&
+      models.every(({ model }) => model.isCloud),
   };
 }
 

@@ -32,7 +32,7 @@ export function ownPresence(
     models: [...(offer?.chatModels ?? [])],
     loaded: [...loaded],
     parallel: options.parallel,
-    ...(session.terms?.hasStandby === true ? standbyOf(options) : {}),
+    ...(session.terms?.hasStandby === true ? standbyOf(options, offer) : {}),
     busy: [...own.jobs.keys()],
     work: [
       ...queuedOf(queued, own),
@@ -57,8 +57,11 @@ function queuedOf(queued: ClaimsState['queued'], { jobs }: ClaimsState['own']): 
 }
 
 /** The fields of a presence that an older server does not take. */
-function standbyOf({ afterMs, generate }: AgentOptions): Pick<Presence, 'after_s' | 'cloud'> {
-  const isCloud = withPrivateAddress(generate.order, generate).length === 0;
+function standbyOf(
+  { afterMs, generate }: AgentOptions,
+  offer: Offer | null,
+): Pick<Presence, 'after_s' | 'cloud'> {
+  const isCloud = withPrivateAddress(generate.order, generate).length === 0 || offer?.isCloudOnly === true;
   return {
     ...(afterMs === null ? {} : { after_s: Math.ceil(afterMs / 1000) }),
     ...(isCloud ? { cloud: true } : {}),

@@ -8,7 +8,7 @@ import { OPENAI } from '../../../../src/agent/backends/openai/openai.js';
 import { inspectOpenaiModel, listOpenaiModels } from '../../../../src/agent/backends/openai/openai-models.js';
 import type { StandIn } from '../../../../src/demo/stand-in/start-stand-in.js';
 import type { TaskJson } from '../../../../src/protocol/task.js';
-import { answerTo, chatBodies, settingsFor, standInFor } from '../generate-fixture.js';
+import { answerTo, chatBodies, deadUrl, settingsFor, standInFor } from '../generate-fixture.js';
 
 // SECURITY.md: P29
 
@@ -94,6 +94,22 @@ test('nobody is told of a model that this agent would not ask', async () => {
     (await readOffer(settingsFor(standIn, { allowCloud }), signal)).models.map(({ name }) => name);
   expect(await names(false)).toEqual(['llama3.2:latest', 'b']);
   expect(await names(true)).toContain(CLOUD.name);
+});
+
+test('an offer is of the cloud alone where all servers answer, and no model of theirs runs there', async () => {
+  const signal = new AbortController().signal;
+  const isCloudOnly = async (ollama: readonly (typeof ALIAS | string)[], more: Partial<GenerateSettings>) => {
+    const standIn = await standInFor({ models: { ollama: [...ollama], lmstudio: [], openai: [] } });
+    return (await readOffer(settingsFor(standIn, more), signal)).isCloudOnly;
+  };
+  const allowed = { allowCloud: true, order: ['ollama'] } as const;
+  expect(await isCloudOnly([ALIAS, 'kimi-k2:cloud'], allowed)).toBe(true);
+  expect(await isCloudOnly([ALIAS, 'llama3.2:latest'], allowed)).toBe(false);
+  expect(await isCloudOnly([], allowed)).toBe(false);
+  const lmstudioUrl = await deadUrl();
+  expect(await isCloudOnly([ALIAS], { allowCloud: true, order: ['ollama', 'lmstudio'], lmstudioUrl })).toBe(
+    false,
+  );
 });
 
 test('at an address that is not private every model is a third party, whatever its name', async () => {

@@ -10,7 +10,7 @@ import type { OfferedModel } from '../../../../src/protocol/models.js';
 
 const model = (name: string, backend = 'ollama'): OfferedModel => ({ name, backend, can: [] });
 const offer = (names: readonly OfferedModel[], silent: readonly string[] = []) => {
-  return { backends: ['ollama'], silent, models: names, chatModels: [], loaded: [] };
+  return { backends: ['ollama'], silent, models: names, chatModels: [], loaded: [], isCloudOnly: false };
 };
 
 /** What the server knows of each agent, and what the model servers of home-pc offer. */

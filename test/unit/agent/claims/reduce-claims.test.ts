@@ -91,7 +91,8 @@ function offering(
   other: { loaded?: readonly string[]; silent?: readonly string[] } = {},
 ): Offer {
   const models = names.map((name) => ({ name, backend: 'ollama', can: ['chat'] }));
-  return { backends: ['ollama'], silent: [], models, chatModels: names, loaded: [], ...other };
+  const known = { backends: ['ollama'], silent: [], loaded: [], isCloudOnly: false };
+  return { ...known, models, chatModels: names, ...other };
 }
 
 /** Claims by task, as `<holder>` with a lease until `untilMs`, and presences. */
