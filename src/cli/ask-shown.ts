@@ -2,6 +2,7 @@ import type { Spinner } from 'yocto-spinner';
 import { sameModel } from '../agent/backends/same-model.js';
 import type { AskOptions, AskOutcome } from '../asker/ask.js';
 import { PATIENT, WATCHFUL } from '../asker/waiting-watch.js';
+import { type Profile, profilesFile, readProfiles } from '../bridge/profiles.js';
 import { shellQuote } from '../process/shell-quote.js';
 import { shortId } from '../protocol/names.js';
 import { LiveAnswer, type LiveTerminal } from './live-answer.js';
@@ -70,19 +71,35 @@ function canMoveCursor({ TERM, CI }: NodeJS.ProcessEnv): boolean {
   return TERM !== 'dumb' && CI === undefined;
 }
 
+/** How a bridge is reached: by its address or path, and a key. */
+export interface Access {
+  readonly repo: string;
+  readonly identity?: string | undefined;
+}
+
 /** What to type for a task later: `llm-bridge answer 3f2a1b9c --repo …`. */
 export function laterCommand(
   command: 'answer' | 'cancel',
   task: string,
-  args: { readonly repo: string; readonly identity?: string | undefined },
+  access: Access,
+  env: NodeJS.ProcessEnv,
 ): string {
-  return ['llm-bridge', command, shortId(task), ...accessWords(args)].map(shellQuote).join(' ');
+  return ['llm-bridge', command, shortId(task), ...accessWords(access, env)].map(shellQuote).join(' ');
 }
 
-/** The options by which the same bridge is reached again. */
-export function accessWords(args: {
-  readonly repo: string;
-  readonly identity?: string | undefined;
-}): string[] {
-  return ['--repo', args.repo, ...(args.identity === undefined ? [] : ['--identity', args.identity])];
+/** The options by which the same bridge is reached again: the name of its profile, where it has one. */
+export function accessWords({ repo, identity }: Access, env: NodeJS.ProcessEnv): string[] {
+  const isThis = (one: Profile) => one.repo === repo && one.identity === identity;
+  const [name] = Object.entries(savedIn(env)).find(([, one]) => isThis(one)) ?? [];
+  if (name !== undefined) return ['--repo', name];
+  return ['--repo', repo, ...(identity === undefined ? [] : ['--identity', identity])];
+}
+
+/** The profiles; none where they cannot be read: what is said here is a remedy already. */
+function savedIn(env: NodeJS.ProcessEnv): Readonly<Record<string, Profile>> {
+  try {
+    return readProfiles(profilesFile(env)).profiles;
+  } catch {
+    return {};
+  }
 }

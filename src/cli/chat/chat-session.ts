@@ -5,7 +5,7 @@ import { BridgeError } from '../../protocol/bridge-error.js';
 import { shortId } from '../../protocol/names.js';
 import { oneLine } from '../../protocol/printable.js';
 import type { TaskJson } from '../../protocol/task.js';
-import { askShown, laterCommand } from '../ask-shown.js';
+import { type Access, askShown, laterCommand } from '../ask-shown.js';
 import type { LiveTerminal } from '../live-answer.js';
 import type { Output } from '../output.js';
 import { printAnswer } from '../print-answer.js';
@@ -29,7 +29,7 @@ export interface ChatParts {
   readonly fields: Omit<TaskJson, 'prompt'>;
   readonly timeoutMs: number | undefined;
   /** How the bridge is reached, for the commands that are named. */
-  readonly access: { readonly repo: string; readonly identity?: string | undefined };
+  readonly access: Access;
 }
 
 const PROMPT = '> ';
@@ -145,7 +145,7 @@ export class ChatSession {
       stop.abort(new BridgeError('stopped by Ctrl-C', { code: 'stopped', remedy: 'ask again: /retry' }));
     });
     const remedy = (task: string) =>
-      `it is asked all the same; make room where the output goes, then: ${laterCommand('answer', task, access)}`;
+      `it is asked all the same; make room where the output goes, then: ${laterCommand('answer', task, access, env)}`;
     const shown = { live: this.#live, env, remedy, spinner };
     try {
       const outcome = await askShown(shown, (hooks) =>
@@ -163,8 +163,8 @@ export class ChatSession {
         if (exitCode !== EXIT.done) this.#hasFailed = true;
       } else if (stop.signal.aborted) await this.#cancel(outcome.task);
       else {
-        const later = laterCommand('answer', outcome.task, access);
-        const cancel = laterCommand('cancel', outcome.task, access);
+        const later = laterCommand('answer', outcome.task, access, env);
+        const cancel = laterCommand('cancel', outcome.task, access, env);
         this.#fail(`no answer yet; the task stays asked: ${outcome.task}`, `${later}; or end it: ${cancel}`);
       }
     } catch (error) {
@@ -178,12 +178,12 @@ export class ChatSession {
   }
 
   async #cancel(task: string): Promise<void> {
-    const { conversation, access, lines } = this.#parts;
+    const { conversation, access, env, lines } = this.#parts;
     this.#hasFailed = true;
     lines.onInterrupt(() => stopNow('SIGINT'));
     const id = shortId(task);
-    say(`cancelling ${id}, as does: ${laterCommand('cancel', task, access)}`);
-    say(`what came of it: ${laterCommand('answer', task, access)}`);
+    say(`cancelling ${id}, as does: ${laterCommand('cancel', task, access, env)}`);
+    say(`what came of it: ${laterCommand('answer', task, access, env)}`);
     await conversation.cancel(task);
     say(`cancelled ${id}; /retry asks it again`);
   }

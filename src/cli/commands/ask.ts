@@ -51,7 +51,7 @@ export const askCommand = defineCommand({
     }
     const { reply_to: fromFile, ...fields } = await askedFieldsOf(args);
     const signal = stopSignal();
-    const later = (task: string) => laterCommand('answer', task, args);
+    const later = (task: string) => laterCommand('answer', task, args, env);
     // To ask again would make another task: where the output cannot be written, the answer is fetched later.
     const remedy = (task: string) =>
       `it is asked all the same; make room where the output goes, then: ${later(task)}`;
@@ -88,7 +88,7 @@ export const askCommand = defineCommand({
     const why = signal.aborted ? 'stopped waiting' : `no answer yet${withinDefault(byItselfS)}`;
     printProblem(
       `${why}; the task stays asked: ${task}`,
-      `${later(task)}; or end it: ${laterCommand('cancel', task, args)}`,
+      `${later(task)}; or end it: ${laterCommand('cancel', task, args, env)}`,
     );
     return EXIT.noAnswerYet;
   },

@@ -4,7 +4,7 @@ import { shellQuote } from '../../process/shell-quote.js';
 import { shortId } from '../../protocol/names.js';
 import { stripControls } from '../../protocol/printable.js';
 import type { TaskJson } from '../../protocol/task.js';
-import { accessWords } from '../ask-shown.js';
+import { type Access, accessWords } from '../ask-shown.js';
 import { say } from '../chat/chat-commands.js';
 import { ChatSession } from '../chat/chat-session.js';
 import { type LineHistory, lineHistoryFile, openLineHistory } from '../chat/line-history.js';
@@ -73,7 +73,7 @@ export const chatCommand = defineCommand({
           timeoutMs: timeoutS === undefined ? undefined : timeoutS * 1000,
         });
         const isGood = await session.run();
-        if (isTerminal) farewell(conversation.stands, args);
+        if (isTerminal) farewell(conversation.stands, args, env);
         // A person has seen what failed.
         return isGood || isTerminal ? EXIT.done : EXIT.failed;
       } finally {
@@ -137,8 +137,8 @@ async function greet(out: Output, lastAnswer: LastAnswer | null, isResumed: bool
     say('that conversation has no answer yet: it begins here; /retry asks its question again');
 }
 
-function farewell(stands: string | undefined, args: Parameters<typeof accessWords>[0]): void {
+function farewell(stands: string | undefined, access: Access, env: NodeJS.ProcessEnv): void {
   if (stands === undefined) return;
-  const words = ['llm-bridge', 'chat', '--reply-to', shortId(stands), ...accessWords(args)];
+  const words = ['llm-bridge', 'chat', '--reply-to', shortId(stands), ...accessWords(access, env)];
   say(`to go on: ${words.map(shellQuote).join(' ')}`);
 }
