@@ -144,7 +144,7 @@ async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolea
     gate.asked(session.openTasks(), session.askedMs());
     idleTurns = workers.fill() > 0 ? 0 : idleTurns + 1;
     const isBusy = workers.busy() > 0 || session.finished.length > 0;
-    if (once && !isBusy && !claims.isHoldingOff()) return true;
+    if (once && !isBusy && !claims.isHoldingOff() && workers.queued() === null) return true;
     rest.busy(isBusy);
     const isNeeded = isBusy || gate.allowed(session.openTasks()).some(({ id }) => !claims.isLeft(id));
     member.turn(isNeeded);

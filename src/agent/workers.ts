@@ -76,13 +76,18 @@ export class Workers {
     return this.#started - before;
   }
 
-  /** Says which task waits because the models work for other bridges, which nobody sees on this one. */
-  #sayQueued(): void {
+  /** The task that waits because the models work for other bridges; null: none. */
+  queued(): string | null {
     const { claims, options } = this.#agent;
-    if (!options.room.isShared) return;
     const isRoomElsewhere = options.room.free() === 0 && this.#withModel() < options.parallel;
     const waiting = isRoomElsewhere ? frontOfLine(this.#agent, (id) => this.#jobs.has(id)).keys() : [];
-    claims.tell({ type: 'queued', task: [...waiting].find((id) => !claims.isLeft(id)) ?? null });
+    return [...waiting].find((id) => !claims.isLeft(id)) ?? null;
+  }
+
+  /** Says that task, because nobody sees it on this bridge. */
+  #sayQueued(): void {
+    const { claims, options } = this.#agent;
+    if (options.room.isShared) claims.tell({ type: 'queued', task: this.queued() });
   }
 
   /** Starts at most `room` tasks, and all that need no room. Returns how many of the former. */

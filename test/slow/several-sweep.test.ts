@@ -48,7 +48,7 @@ test('an agent of two bridges killed before any step answers on both when it is 
     if (hit.step !== null) killed += 1;
     const after = await runCliHere(agent(state), { env });
     expect(after.exitCode, `after ${at.name}: ${after.stderr}`).toBe(0);
-    expect(await answered(), `after ${at.name}`).toEqual(asked);
+    expect(await answered(), `after ${at.name}: ${after.stderr}`).toEqual(asked);
     // Each was generated again at most once.
     expect(chatsOf(standIn).length - chats, at.name).toBeLessThanOrEqual(4);
   }
