@@ -1,6 +1,7 @@
 import type { BridgeTerms } from '../bridge/bridge-terms.js';
 import type { AskedTask, QueueState } from '../protocol/queue.js';
 import type { FinishedAnswer } from './clone/finished-answers.js';
+import { goneSince } from './queue/gone-since.js';
 import { ToldNews } from './told-news.js';
 
 /** What to ask the server: for what is new (`fetch`), or only whether there is anything new (`look`). */
@@ -38,7 +39,7 @@ export class AgentSession {
   #due: Due | null = 'fetch';
   #askedAtMs = Number.NEGATIVE_INFINITY;
   #queue = NOTHING_ASKED;
-  #pending: ReadonlyMap<string, AskedTask> = new Map();
+  #pending = new Map<string, AskedTask>();
   readonly #finished: Map<string, FinishedAnswer>;
   readonly #settled = new Set<string>();
 
@@ -146,20 +147,17 @@ export class AgentSession {
 
   /** The queue was read. */
   queued(queue: QueueState): void {
+    const gone = goneSince(this.#queue.pending, queue.pending);
+    if (gone === null) this.#pending = new Map(queue.pending.map((task) => [task.id, task]));
+    else for (const { id } of gone) this.#pending.delete(id);
     this.#queue = queue;
-    this.#pending = new Map(queue.pending.map((task) => [task.id, task]));
   }
 
   isPending(task: string): boolean {
     return this.#pending.has(task);
   }
 
-  /** The pending tasks that still need an answer, in their order. */
-  openTasks(): AskedTask[] {
-    return this.#queue.pending.filter(({ id }) => this.#isOpen(id));
-  }
-
-  /** The same, one after the other. */
+  /** The pending tasks that still need an answer, in their order, one after the other. */
   *eachOpen(): Generator<AskedTask> {
     for (const task of this.#queue.pending) if (this.#isOpen(task.id)) yield task;
   }

@@ -141,18 +141,24 @@ async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolea
     workers.fill();
     const { log, once } = options;
     await outlast(() => repair.run(() => synchronise(agent, signal)), { log, signal, once, hurry });
-    gate.asked(session.openTasks(), session.askedMs());
+    gate.asked(session.eachOpen(), session.askedMs());
     idleTurns = workers.fill() > 0 ? 0 : idleTurns + 1;
     const isBusy = workers.busy() > 0 || session.finished.length > 0;
     if (once && !isBusy && !claims.isHoldingOff() && workers.queued() === null) return true;
     rest.busy(isBusy);
-    const isNeeded = isBusy || gate.allowed(session.openTasks()).some(({ id }) => !claims.isLeft(id));
+    const isNeeded = isBusy || isAnyWanted(agent);
     member.turn(isNeeded);
     const step = idle?.turn(isNeeded) ?? null;
     if (step === 'run') await runIdleCommand(options, turn, signal);
     if (step === 'ask') session.wants('fetch');
     else await waitForNews(agent, turn, idleTurns);
   }
+  return false;
+}
+
+/** Whether there is an open task that this agent answers, now or later. */
+function isAnyWanted({ session, claims, gate }: AgentContext): boolean {
+  for (const { id } of session.eachOpen()) if (gate.mayEverTake(id) && !claims.isLeft(id)) return true;
   return false;
 }
 
@@ -166,7 +172,7 @@ async function waitForNews(
   const safetyMs = Math.min(SAFETY_POLL_MS, SAFETY_POLL_FACTOR * options.pollMs) * (1 + Math.random() / 4);
   const pollMs = options.pollMs * Math.min(2 ** idleTurns, MAX_POLL_FACTOR) * (0.75 + Math.random() / 2);
   const longestMs = isHearing ? safetyMs : pollMs;
-  const dueInMs = gate.nextInMs(session.openTasks(), session.serverNow());
+  const dueInMs = gate.nextInMs(session.eachOpen(), session.serverNow());
   const neededMs = Math.min(longestMs, claims.wakeInMs(), dueInMs);
   const plannedMs = idle?.planWait(neededMs) ?? neededMs;
   member.waits(plannedMs);

@@ -44,11 +44,10 @@ export function tasksInLine(
   { session, queue, gate, claims }: AgentContext,
   isRunning: (id: string) => boolean,
 ): TaskInLine[] {
-  const free = new Set(gate.open(session.openTasks()).map(({ id }) => id));
   const nowMs = session.serverNow();
   return session.queue.pending.map(({ id, askedAtMs }) => ({
     ...queue.turnOf(id),
     waitedMs: nowMs - askedAtMs,
-    isFree: free.has(id) && !isRunning(id) && !claims.isLeft(id),
+    isFree: session.openTask(id) !== null && gate.mayTake(id) && !isRunning(id) && !claims.isLeft(id),
   }));
 }

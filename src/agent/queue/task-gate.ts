@@ -33,40 +33,45 @@ export class TaskGate {
     this.#settings = settings;
   }
 
-  /** Those of the open tasks that may be taken now, in their order. */
-  open(tasks: readonly AskedTask[]): AskedTask[] {
-    return tasks.filter(({ id }) => this.mayTake(id));
-  }
-
-  /** Whether one of them may be taken now. */
+  /** Whether this open task may be taken now. */
   mayTake(task: string): boolean {
-    return this.#isAllowed(task) && (this.#settings.afterMs === null || this.#admitted.has(task));
+    return this.mayEverTake(task) && (this.#settings.afterMs === null || this.#admitted.has(task));
   }
 
-  /** Those that may be taken now or later. */
-  allowed(tasks: readonly AskedTask[]): AskedTask[] {
-    return tasks.filter(({ id }) => this.#isAllowed(id));
+  /** Whether this open task may be taken now or later. */
+  mayEverTake(task: string): boolean {
+    const { limitsOf, generate, afterMs, onLeft } = this.#settings;
+    if (this.#forbidden.has(task)) return false;
+    const why = (afterMs === null ? forbiddenHere : forbiddenToStandby)(limitsOf(task), generate);
+    if (why === null) return true;
+    this.#forbidden.add(task);
+    onLeft(task, why);
+    return false;
   }
 
   /** The server was asked at `askedMs`, and these tasks were open then. */
-  asked(tasks: readonly AskedTask[], askedMs: number): void {
+  asked(tasks: Iterable<AskedTask>, askedMs: number): void {
     const known = this.#forbidden.size + this.#admitted.size + this.#tried.size;
     if (known === 0 && this.#settings.afterMs === null) return;
-    const ids = new Set(tasks.map(({ id }) => id));
+    const open = new Map(Array.from(tasks, (task) => [task.id, task]));
     for (const kept of [this.#forbidden, this.#admitted, this.#tried])
-      for (const id of kept.keys()) if (!ids.has(id)) kept.delete(id);
+      for (const id of kept.keys()) if (!open.has(id)) kept.delete(id);
     if (this.#settings.afterMs === null) return;
-    for (const task of this.allowed(tasks)) if (this.#dueMs(task) <= askedMs) this.#admitted.add(task.id);
+    for (const [id, task] of open)
+      if (this.mayEverTake(id) && this.#dueMs(task) <= askedMs) this.#admitted.add(id);
   }
 
   /**
    * How long until the server is to be asked about the next task; Infinity where none waits for its time.
    * Milliseconds.
    */
-  nextInMs(tasks: readonly AskedTask[], nowMs: number): number {
-    if (this.#settings.afterMs === null) return Number.POSITIVE_INFINITY;
-    const waiting = this.allowed(tasks).filter(({ id }) => !this.#admitted.has(id));
-    return Math.max(0, Math.min(...waiting.map((task) => this.#dueMs(task))) - nowMs);
+  nextInMs(tasks: Iterable<AskedTask>, nowMs: number): number {
+    let dueMs = Number.POSITIVE_INFINITY;
+    if (this.#settings.afterMs === null) return dueMs;
+    for (const task of tasks)
+      if (this.mayEverTake(task.id) && !this.#admitted.has(task.id))
+        dueMs = Math.min(dueMs, this.#dueMs(task));
+    return Math.max(0, dueMs - nowMs);
   }
 
   /** This standby could not answer the task. */
@@ -80,16 +85,6 @@ export class TaskGate {
   /** A task turned out to forbid all model servers of this agent. */
   forbid(task: string): void {
     this.#forbidden.add(task);
-  }
-
-  #isAllowed(task: string): boolean {
-    const { limitsOf, generate, afterMs, onLeft } = this.#settings;
-    if (this.#forbidden.has(task)) return false;
-    const why = (afterMs === null ? forbiddenHere : forbiddenToStandby)(limitsOf(task), generate);
-    if (why === null) return true;
-    this.#forbidden.add(task);
-    onLeft(task, why);
-    return false;
   }
 
   #dueMs({ id, askedAtMs }: AskedTask): number {

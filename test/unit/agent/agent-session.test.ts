@@ -30,7 +30,7 @@ const finished = (taskId: string, blob = 'blob'): FinishedAnswer => ({
   answer: anAnswer(taskId, 'question'),
 });
 const asked = (id: string) => ({ id }) as AskedTask;
-const open = (session: AgentSession) => session.openTasks().map(({ id }) => id);
+const open = (session: AgentSession) => [...session.eachOpen()].map(({ id }) => id);
 
 let session: AgentSession;
 beforeEach(() => {
