@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { lightWorkers } from './test/support/light-workers.js';
 import { LongestFirst } from './test/support/longest-first.js';
 import { summaryReporter } from './test/support/summary-reporter.js';
 
@@ -35,7 +36,7 @@ const real = isAskedFor('real');
 
 export default defineConfig({
   test: {
-    pool: 'forks',
+    pool: lightWorkers,
     // On two cores. Measured by file (user and system time of it and its children): 4 of 10 seconds are work;
     // the rest is waiting for ssh, for a lease, or for what was killed to recover.
     maxWorkers: 5,
