@@ -36,7 +36,6 @@ let standIn: StandIn;
 
 beforeEach(async () => {
   bridge = await startBridgeFixture({
-    hooks: 'here',
     principals: [
       { name: 'home-pc', role: 'agent' },
       { name: 'attic-pc', role: 'agent' },

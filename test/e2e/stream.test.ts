@@ -26,7 +26,6 @@ let agent: RunningAgent;
 
 beforeAll(async () => {
   bridge = await startBridgeFixture({
-    hooks: 'here',
     sshdConfig: ['MaxSessions 8'],
     principals: [
       { name: 'home-pc', role: 'agent' },

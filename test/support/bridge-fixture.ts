@@ -11,7 +11,6 @@ import { CLEAN_SESSION, cleanEnv } from './clean-env.js';
 import { gitOk } from './git.js';
 import { copyBridge } from './new-bridge.js';
 import { onCleanup } from './on-cleanup.js';
-import { serveSshHooks } from './serve-ssh-hooks.js';
 import { shareHookCode } from './share-hook-code.js';
 import { tempDir } from './temp-dir.js';
 import { waitUntil } from './wait-until.js';
@@ -22,11 +21,6 @@ export interface BridgeFixtureOptions {
   readonly principals?: readonly { readonly name: string; readonly role: Role }[];
   /** Lines of sshd_config that win over the usual ones. */
   readonly sshdConfig?: readonly string[];
-  /**
-   * 'here': this process answers the hooks of pushes over ssh (see `serveSshHooks`). Default: a process is
-   * started for each push, as always.
-   */
-  readonly hooks?: 'here' | 'started';
 }
 
 /** Someone who reaches the bridge over SSH with a key of their own. */
@@ -79,8 +73,7 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
   const repoPath = join(dir, 'bridge.git');
   const authorizedKeysFile = join(dir, 'authorized_keys');
   copyBridge(inject('newBridge'), repoPath);
-  if (options.hooks === 'here') await serveSshHooks(repoPath, ownerEnv);
-  else await shareHookCode(repoPath);
+  await shareHookCode(repoPath);
 
   const startSshd = async (port?: number): Promise<LocalSshd> => {
     const sshd = await startLocalSshd({
