@@ -11,7 +11,7 @@ const FILES = {
   sources: '/etc/nsswitch.conf',
 };
 
-/** Sources of users and groups in which nobody is but those of the files, and what systemd makes up itself. */
+/** Sources of users and groups with nobody but those of the files, and what systemd makes up itself. */
 const LOCAL = /^(?:files|systemd|\[.*\])$/;
 
 /**
