@@ -37,8 +37,8 @@ const real = isAskedFor('real');
 export default defineConfig({
   test: {
     pool: lightWorkers,
-    // On two cores. Measured by file (user and system time of it and its children): 4 of 10 seconds are work;
-    // the rest is waiting for ssh, for a lease, or for what was killed to recover.
+    // On two cores. Measured by file (user and system time of it and its children): 4 of 10 seconds are
+    // work; the rest is waiting for ssh, for a lease, or for what was killed to recover.
     maxWorkers: 5,
     setupFiles: ['./test/support/cleanup-after-file.ts'],
     // Files of one project run in turn in the same processes: a start of node with zod, yargs and vitest

@@ -1,7 +1,7 @@
 // The benchmark: npm run bench -- [--row NAME]… [--against DIR]… [--runs N] [--history N] [--seconds S]
 // [--json | --markdown]
-// It is TypeScript, which Node 20 does not run, so it is bundled into one file first; the packages stay where
-// they are.
+// It is TypeScript, which Node 20 does not run, so it is bundled into one file first; the packages stay
+// where they are.
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';

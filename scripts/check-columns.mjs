@@ -1,12 +1,15 @@
 // Checks that no comment reaches past column 110, the limit of code. The formatter wraps code, but not
-// comments. Every file under version control is looked at whose language has a row below, and comments behind
-// code as well. Bytes are counted, so that no comment is too long by whatever count.
+// comments. Every file under version control is looked at whose language has a row below, and comments
+// behind code as well. Bytes are counted, with the line break, so that no comment is too long by whatever
+// count.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 const MAX = 110;
 
-/** The names of the files, and what their lines with a comment have, once all text in quotes is taken out. */
+/**
+ * The names of the files, and what their lines with a comment have, once all text in quotes is taken out.
+ */
 const LANGUAGES = [
   [/\.(ts|mjs|js|css|grit)$/, /^\s*(\/\/|\/?\*)|\s(\/\/|\/\*)\s/],
   [/\.html$/, /<!--|-->/],
@@ -20,7 +23,7 @@ for (const file of execFileSync('git', ['ls-files'], { encoding: 'utf8' }).split
   const comment = LANGUAGES.find(([name]) => name.test(file))?.[1];
   if (comment === undefined) continue;
   for (const [index, line] of readFileSync(file, 'utf8').split('\n').entries()) {
-    const length = Buffer.byteLength(line);
+    const length = Buffer.byteLength(line) + 1;
     if (length <= MAX || !comment.test(line.replace(QUOTED, ''))) continue;
     process.stderr.write(`${file}:${index + 1}: a comment up to column ${length}; ${MAX} are allowed\n`);
     wide += 1;

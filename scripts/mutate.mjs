@@ -259,7 +259,8 @@ async function tryMutants(ids) {
 }
 
 /**
- * The code without the counting of how often each place is reached: that takes most of the time, for nothing.
+ * The code without the counting of how often each place is reached: that takes most of the time, for
+ * nothing.
  */
 function withoutCounting(code) {
   return code.replace(/function stryCov_9fa48\(\) \{[\s\S]*?\n\}\n/, 'function stryCov_9fa48() {}\n');

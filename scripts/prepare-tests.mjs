@@ -21,7 +21,9 @@ const PROGRAMS = [
   { name: 'git', debian: 'git', brew: 'git' },
 ];
 
-/** The page of the gateway is tested in it; where it cannot be had, those tests say that they are skipped. */
+/**
+ * The page of the gateway is tested in it; where it cannot be had, those tests say that they are skipped.
+ */
 const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
 if (process.platform !== 'win32') prepare();

@@ -5,7 +5,9 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 
-/** The tests that break first where Node changes: the units, the installed package, and each program once. */
+/**
+ * The tests that break first where Node changes: the units, the installed package, and each program once.
+ */
 const SMOKE = [
   'test/unit',
   'test/integration/cli',

@@ -63,9 +63,9 @@ export async function ask(request: AskRequest): Promise<AskOutcome> {
 }
 
 /**
- * Asks a bridge, and says what the model does while it does: `{text}` and `{thinking}` are the next pieces of
- * the answer and of what is thought before it. `{restart}`: the model starts again, and what came before is
- * void. The last is `{outcome}`, as `ask` returns it; the text since the last restart then is
+ * Asks a bridge, and says what the model does while it does: `{text}` and `{thinking}` are the next pieces
+ * of the answer and of what is thought before it. `{restart}`: the model starts again, and what came before
+ * is void. The last is `{outcome}`, as `ask` returns it; the text since the last restart then is
  * `outcome.answer.answer`, to the byte. Where nothing can be said meanwhile, the answer comes as one piece.
  * Leaving the loop ends the waiting, and the task stays asked.
  */

@@ -14,7 +14,8 @@ clean() {
     GIT_PROTOCOL="$protocol" LLM_BRIDGE_PRINCIPAL="$name" LLM_BRIDGE_SESSION="$repo" "$@"
 }
 
-# Runs a part of a session that waits for its client, with a time limit where the system has timeout: seconds.
+# Runs a part of a session that waits for its client, with a time limit where the system has timeout:
+# seconds.
 bounded() {
   if command -v timeout >/dev/null 2>&1; then set -- timeout -k 5 "$@"; else shift; fi
   clean "$@"

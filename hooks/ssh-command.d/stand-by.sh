@@ -29,8 +29,8 @@ stand_by() {
   # Like everything else in a push it has a time limit, whatever hangs.
   bound=
   if command -v timeout >/dev/null 2>&1; then bound='timeout -k 5 120'; fi
-  # Opened in both directions first, because one end of a FIFO opens only when the other end is open. Each end
-  # is then held by one side only, so that a dead process can be told from a slow one.
+  # Opened in both directions first, because one end of a FIFO opens only when the other end is open. Each
+  # end is then held by one side only, so that a dead process can be told from a slow one.
   # shellcheck disable=SC2094
   exec 3<>"$pipe.in" 4<>"$pipe.out"
   # shellcheck disable=SC2094

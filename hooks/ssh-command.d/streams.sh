@@ -1,8 +1,8 @@
 # A part of ssh-command: what an agent says while it generates, and who listens.
 
 # Copies what an agent says of a task into a new file, which takes the name of the task at once, so that a
-# listener reads each line as it comes. An empty line comes first, because a listener may come from an earlier
-# file that broke off within a line. A stream that is too long ends, and so does one after an hour.
+# listener reads each line as it comes. An empty line comes first, because a listener may come from an
+# earlier file that broke off within a line. A stream that is too long ends, and so does one after an hour.
 say() {
   [ "$role" = agent ] || refuse_to_say
   largest=16777216
@@ -67,7 +67,8 @@ listen() {
   for task in $tasks; do
     [ -h "$streams/$task" ] || set -- "$@" "$streams/$task"
   done
-  # The mark last: tail takes the last one for the one whose line it has written, whether it was there or not.
+  # The mark last: tail takes the last one for the one whose line it has written, whether it was there or
+  # not.
   [ "$#" -eq 0 ] || (bounded 600 tail "$how" -c +1 -F "$@" "$mark" 2>/dev/null)
   rm -f "$mark"
 }

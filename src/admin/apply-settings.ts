@@ -32,9 +32,9 @@ export async function findWrongSettings(repo: Repository): Promise<WrongSetting[
 }
 
 /**
- * Writes all settings of a new repository that nobody else knows yet, at once: one git process for each would
- * be most of the time of an init. `applySettings` then compares them with what git reads, in case a value
- * ever needs quotes. `version`: the protocol of the bridge.
+ * Writes all settings of a new repository that nobody else knows yet, at once: one git process for each
+ * would be most of the time of an init. `applySettings` then compares them with what git reads, in case a
+ * value ever needs quotes. `version`: the protocol of the bridge.
  */
 export async function writeSettings(repo: Repository, version = PROTOCOL_VERSION): Promise<void> {
   const settings = [...enforcedSettings(await readBridgeSettings(repo)), ...DEFAULT_SETTINGS];

@@ -32,7 +32,8 @@ export interface BridgeStatus {
   /** Records in `answers.log`; null over ssh, where it cannot be seen. */
   readonly log_records: number | null;
   /**
-   * Locks of a git that was killed, which keep others from writing; null over ssh, where they cannot be seen.
+   * Locks of a git that was killed, which keep others from writing; null over ssh, where they cannot be
+   * seen.
    */
   readonly stale_locks: readonly { readonly path: string; readonly since: string }[] | null;
   /** The automatic repairs of the last day, after a killed git or a power cut; null over ssh. */

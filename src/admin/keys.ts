@@ -46,8 +46,8 @@ export interface ListedKey {
 }
 
 /**
- * Lets a key into the bridge with a name and a role; returns the line of `authorized_keys`. `key` is the file
- * of the public key, or its text. The same key, added again, gets the role that is given now. Throws
+ * Lets a key into the bridge with a name and a role; returns the line of `authorized_keys`. `key` is the
+ * file of the public key, or its text. The same key, added again, gets the role that is given now. Throws
  * BridgeError `usage` (a bad name), `bad-key`, `key-exists` (the key has another purpose), `name-taken`.
  */
 export async function addKey(store: KeyStore, key: Principal & { readonly key: string }): Promise<string> {
@@ -111,8 +111,9 @@ export async function listKeys(store: KeyStore): Promise<ListedKey[]> {
 }
 
 /**
- * Shuts a key out, at once and also on open connections, and deletes its presence, models and claims. Returns
- * the line that was removed, or null where only the name was known. Throws BridgeError `no-such-key`.
+ * Shuts a key out, at once and also on open connections, and deletes its presence, models and claims.
+ * Returns the line that was removed, or null where only the name was known. Throws BridgeError
+ * `no-such-key`.
  */
 export async function removeKey(store: KeyStore, name: string): Promise<string | null> {
   // A name that is no longer valid can only be removed.
@@ -133,8 +134,8 @@ async function removeLines(store: KeyStore, repo: Repository, name: string): Pro
       remedy: 'llm-bridge key list shows the names',
     });
   }
-  // The role goes first: the forced command and the hook read it each time, while sshd's line counts only for
-  // new connections.
+  // The role goes first: the forced command and the hook read it each time, while sshd's line counts only
+  // for new connections.
   await rm(principalFile(repoPath, name), { force: true });
   if (mine.length > 0) {
     const gone = new Set(mine.map((one) => one.line));
@@ -148,7 +149,9 @@ async function removeLines(store: KeyStore, repo: Repository, name: string): Pro
   return mine[0] === undefined ? null : fromBytes(mine[0].line);
 }
 
-/** The file is read, changed and written as a whole, so two processes at once would lose one of the lines. */
+/**
+ * The file is read, changed and written as a whole, so two processes at once would lose one of the lines.
+ */
 function withKeysLock<T>(repoPath: string, job: () => Promise<T>): Promise<T> {
   return withFileLock(path.join(repoPath, 'bridge', 'keys.lock'), job);
 }

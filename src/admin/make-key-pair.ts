@@ -9,8 +9,8 @@ export interface KeyPair {
 }
 
 /**
- * Makes an Ed25519 key without a passphrase: `file` and `file.pub`. Throws BridgeError `ssh-keygen` where the
- * program is missing, or the file exists already.
+ * Makes an Ed25519 key without a passphrase: `file` and `file.pub`. Throws BridgeError `ssh-keygen` where
+ * the program is missing, or the file exists already.
  */
 export async function makeKeyPair(file: string, comment: string): Promise<KeyPair> {
   const command = ['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file] as const;

@@ -35,8 +35,8 @@ export async function publicKeyOf(given: string): Promise<PublicKey> {
 }
 
 /**
- * Reads a `.pub` file: one key, nothing else. Throws BridgeError `bad-key` for a private key, several keys, a
- * line with options, or anything else; `no-key-file` where the file cannot be read.
+ * Reads a `.pub` file: one key, nothing else. Throws BridgeError `bad-key` for a private key, several keys,
+ * a line with options, or anything else; `no-key-file` where the file cannot be read.
  */
 async function readPublicKey(file: string): Promise<PublicKey> {
   const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
@@ -61,8 +61,8 @@ async function readPublicKey(file: string): Promise<PublicKey> {
 }
 
 /**
- * Reads `<type> <base64> [comment]`; null where it is none, also where the base64 names another type than the
- * text.
+ * Reads `<type> <base64> [comment]`; null where it is none, also where the base64 names another type than
+ * the text.
  */
 export function parsePublicKey(line: string): PublicKey | null {
   const [type = '', blob = ''] = line.trim().split(/\s+/);

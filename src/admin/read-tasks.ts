@@ -99,8 +99,8 @@ function olderOf<T>(rows: readonly T[], count: number): readonly T[] {
 }
 
 /**
- * The places of those of these tasks that are open, and about how long each takes. Empty where some that wait
- * were left out: the place of each depends on all.
+ * The places of those of these tasks that are open, and about how long each takes. Empty where some that
+ * wait were left out: the place of each depends on all.
  */
 export async function placesOf(
   repo: Repository,

@@ -33,8 +33,8 @@ export interface RecentFigures {
    */
   readonly wait_ms: Spread | null;
   /**
-   * From the start of a task to the finished answer. Without errors, and without answers copied from an equal
-   * task.
+   * From the start of a task to the finished answer. Without errors, and without answers copied from an
+   * equal task.
    */
   readonly generate_ms: Spread | null;
   /** Tokens of the same answers for each second of that time, where their model server counted them. */

@@ -10,8 +10,8 @@ const SHOWN = ['!refs/bridge/claims', '!refs/bridge/agents', '!refs/bridge/model
 
 /**
  * Settings that every init enforces and that are the same in every bridge, because its guarantees depend on
- * them. `bridge/ssh-command` and `bridge/receive-pack` also give those about fetches and pushes to git on the
- * command line, so that they hold whatever the config says.
+ * them. `bridge/ssh-command` and `bridge/receive-pack` also give those about fetches and pushes to git on
+ * the command line, so that they hold whatever the config says.
  */
 export const FIXED_SETTINGS: readonly EnforcedSetting[] = [
   // The group may read (answers.log, status); others may do nothing, whatever the umask of the pusher.
@@ -74,8 +74,8 @@ export const FIXED_SETTINGS: readonly EnforcedSetting[] = [
   ['uploadpack.allowReachableSHA1InWant', 'false'],
   ['uploadpack.allowAnySHA1InWant', 'false'],
   ['uploadpack.allowRefInWant', 'false'],
-  // An asker leaves out large files: a photo of somebody else would come with every question. No other filter
-  // is allowed: one of them names an object of the server by its id.
+  // An asker leaves out large files: a photo of somebody else would come with every question. No other
+  // filter is allowed: one of them names an object of the server by its id.
   ['uploadpack.allowFilter', 'true'],
   ['uploadpackfilter.allow', 'false'],
   ['uploadpackfilter.blob:limit.allow', 'true'],

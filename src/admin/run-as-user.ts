@@ -7,8 +7,8 @@ import { BridgeError, errorText } from '../protocol/bridge-error.js';
 import { findUser, runTool } from './unix-user.js';
 
 /**
- * Who owns the bridge at this path, where that is another user and we are root: its files are changed as that
- * user. Null for anybody but root, for a bridge of root, and where there is no such folder.
+ * Who owns the bridge at this path, where that is another user and we are root: its files are changed as
+ * that user. Null for anybody but root, for a bridge of root, and where there is no such folder.
  */
 export function otherOwner(repoPath: string): UserIds | null {
   if (process.getuid?.() !== 0) return null;
@@ -46,8 +46,8 @@ export async function runAsUser(
 }
 
 /**
- * Throws BridgeError `usage` where a user cannot read Node or this program, maybe because one of them is in a
- * folder that is closed to them: the hooks of a bridge run as its owner, by this very Node.
+ * Throws BridgeError `usage` where a user cannot read Node or this program, maybe because one of them is in
+ * a folder that is closed to them: the hooks of a bridge run as its owner, by this very Node.
  */
 export async function requireReach(ids: UserIds, name: string, env: NodeJS.ProcessEnv): Promise<void> {
   const { execPath } = process;
@@ -61,8 +61,8 @@ export async function requireReach(ids: UserIds, name: string, env: NodeJS.Proce
 }
 
 /**
- * The first of these paths that a user may not read (`-r`), write (`-w`) or enter (`-x`); null where there is
- * none. Rejects with Node's error where nobody can become that user.
+ * The first of these paths that a user may not read (`-r`), write (`-w`) or enter (`-x`); null where there
+ * is none. Rejects with Node's error where nobody can become that user.
  */
 export async function firstRefused(
   ids: UserIds,
@@ -85,8 +85,8 @@ function startAs(ids: UserIds, groups: readonly string[], command: Command, env:
 }
 
 /**
- * The words in front of a command that give it all groups of the user: a folder around the bridge may be open
- * to one of these groups alone. None where they do not work here: then Node starts it with one group.
+ * The words in front of a command that give it all groups of the user: a folder around the bridge may be
+ * open to one of these groups alone. None where they do not work here: then Node starts it with one group.
  */
 async function groupsOf({ uid, gid }: UserIds, env: NodeJS.ProcessEnv): Promise<readonly string[]> {
   const words: Command = ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--init-groups', '--'];

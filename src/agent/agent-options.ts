@@ -47,7 +47,9 @@ export interface AgentOptions {
   readonly isFirst: boolean;
   /** Lets the bridges of one agent agree that there is nothing to do. */
   readonly idleGroup: IdleGroup;
-  /** How often to look where there is no doorbell, at first; it backs off to ten times that. Milliseconds. */
+  /**
+   * How often to look where there is no doorbell, at first; it backs off to ten times that. Milliseconds.
+   */
   readonly pollMs: number;
   /** Answer what is pending, then end. */
   readonly once: boolean;

@@ -102,7 +102,9 @@ export class AgentSession {
     return this.#due !== 'fetch' && this.#tip !== null && this.isRung && this.#rungTip !== '';
   }
 
-  /** Whether the doorbell rang since the server was asked. Our own pushes ring too, and bring nothing new. */
+  /**
+   * Whether the doorbell rang since the server was asked. Our own pushes ring too, and bring nothing new.
+   */
   get isRung(): boolean {
     return this.#rungTip !== null && this.#rungTip !== this.#tip;
   }

@@ -114,8 +114,8 @@ function lasting({ options }: AgentContext, signal: AbortSignal) {
 }
 
 /**
- * No model is asked where the task is cancelled from the start. One that is cancelled later does not wait for
- * the end of its generation, which may itself be waiting for an equal task.
+ * No model is asked where the task is cancelled from the start. One that is cancelled later does not wait
+ * for the end of its generation, which may itself be waiting for an equal task.
  */
 async function generateUnlessCancelled(agent: AgentContext, job: Job, equal: EqualTasks): Promise<Answer> {
   const { session, repair, reader, options, claims } = agent;

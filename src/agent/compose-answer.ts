@@ -11,8 +11,8 @@ import { type BackendName, backendNamed, DEFAULT_BACKEND_ORDER } from './backend
 import { legalResponse } from './legal-response.js';
 
 /**
- * The fields of an `inbox.json` that come from a model server. `error` is null where there is an `answer`, or
- * a `response` with a status below 400.
+ * The fields of an `inbox.json` that come from a model server. `error` is null where there is an `answer`,
+ * or a `response` with a status below 400.
  */
 export type GenerationOutcome = Pick<
   Answer,
@@ -49,8 +49,8 @@ export interface AnswerFrame {
 
 /**
  * Puts an outcome into the form of an `inbox.json`. An answer that is too large for the bridge first loses
- * its thinking, then the repeated question, and at last becomes the error `answer_too_large`. A refusal of an
- * API stays that error, and loses its response.
+ * its thinking, then the repeated question, and at last becomes the error `answer_too_large`. A refusal of
+ * an API stays that error, and loses its response.
  */
 export function composeAnswer(frame: AnswerFrame, outcome: GenerationOutcome, cached = false): Answer {
   const response = outcome.response === undefined ? undefined : legalResponse(outcome.response);

@@ -50,10 +50,11 @@ export interface CreateAgentOptions extends BackendUrls, TokenFiles {
   readonly afterMs?: number | undefined;
   /** The name to answer in, where the bridge knows no name of the key. Default: the host name. */
   readonly name?: string | undefined;
-  /** The order in which to try the backends. Default: all, in the order of src/agent/backends/backends.ts. */
+  /** The order in which backends are tried. Default: all, in the order of src/agent/backends/backends.ts. */
   readonly backends?: readonly BackendName[] | undefined;
   /**
-   * The model for tasks that name none. Default: one that chats and runs here; one in memory, else the first.
+   * The model for tasks that name none. Default: one that chats and runs here; one in memory, else the
+   * first.
    */
   readonly model?: string | undefined;
   /** Whether a cloud model, which runs elsewhere, may be asked by its name. Default: false. */

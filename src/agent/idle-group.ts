@@ -77,8 +77,8 @@ export class IdleMember {
   }
 
   /**
-   * This bridge has had nothing to do for its time. True where the others have had nothing to do either, each
-   * of which asks its server once more, and no doorbell rang meanwhile.
+   * This bridge has had nothing to do for its time. True where the others have had nothing to do either,
+   * each of which asks its server once more, and no doorbell rang meanwhile.
    */
   async mayRun(signal: AbortSignal): Promise<boolean> {
     this.#isQuiet = true;

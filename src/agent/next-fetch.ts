@@ -31,8 +31,8 @@ export class NextFetch {
   }
 
   /**
-   * Brings the clone from what it has of main to what there is, and returns that. Null where it is to be done
-   * by git. Throws the signal's reason.
+   * Brings the clone from what it has of main to what there is, and returns that. Null where it is to be
+   * done by git. Throws the signal's reason.
    */
   async bring(from: string, signal: AbortSignal): Promise<string | null> {
     const session = this.#held.take();

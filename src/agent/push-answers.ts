@@ -20,9 +20,9 @@ const MAX_ENDS = 50;
 
 /**
  * Pushes finished answers on top of `tip`, once: one commit each, in their order, and the claims of their
- * tasks go with them. Answers that do not fit into the push are left for the next. `raced`: another push came
- * first, and a fetch is due; `settled`: they were pushed, or the refusal was dealt with. Throws BridgeError
- * for a refusal that is not about one answer; `retryable` where it may pass.
+ * tasks go with them. Answers that do not fit into the push are left for the next. `raced`: another push
+ * came first, and a fetch is due; `settled`: they were pushed, or the refusal was dealt with. Throws
+ * BridgeError for a refusal that is not about one answer; `retryable` where it may pass.
  */
 export async function pushAnswers(
   agent: AgentContext,

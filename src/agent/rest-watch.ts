@@ -1,6 +1,6 @@
 /**
- * An agent rests once it has had nothing to do for this long: longer than the pauses between the questions of
- * a conversation, and over before a person looks at what uses the PC's memory. Milliseconds.
+ * An agent rests once it has had nothing to do for this long: longer than the pauses between the questions
+ * of a conversation, and over before a person looks at what uses the PC's memory. Milliseconds.
  */
 export const REST_AFTER_MS = 10_000;
 

@@ -16,7 +16,8 @@ import { warnOfModels } from './warn-of-models.js';
 import { Workers } from './workers.js';
 
 /**
- * With a doorbell, looks are only for lost rings: every minute, or more often where polls are close together.
+ * With a doorbell, looks are only for lost rings: every minute, or more often where polls are close
+ * together.
  */
 const SAFETY_POLL_MS = 60_000;
 const SAFETY_POLL_FACTOR = 30;
@@ -125,8 +126,8 @@ interface TurnContext {
 
 /**
  * Takes turns until the signal aborts (false), or with `once` until nothing is pending (true). One turn:
- * 1. Start pending tasks that fall to this agent, as far as there is room (`workers.ts`, `claims/`). A worker
- *    that ends starts the next by itself.
+ * 1. Start pending tasks that fall to this agent, as far as there is room (`workers.ts`, `claims/`). A
+ *    worker that ends starts the next by itself.
  * 2. Bring clone and server together (`synchronise.ts`): fetch what is new, push what is finished. This is
  *    repeated while the server is away, and on a repaired clone where the clone is at fault.
  * 3. Start what that brought.

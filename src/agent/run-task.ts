@@ -40,9 +40,9 @@ export interface TaskContext extends ConversationContext {
 }
 
 /**
- * Answers one task: from the answer to an equal task where there is a good one, else by a model. Never throws
- * for what a model did. Throws ForbiddenHere where the task, or one that it continues, forbids every model
- * server of this agent.
+ * Answers one task: from the answer to an equal task where there is a good one, else by a model. Never
+ * throws for what a model did. Throws ForbiddenHere where the task, or one that it continues, forbids every
+ * model server of this agent.
  */
 export async function runTask(scope: TaskContext, asked: AskedTask): Promise<Answer> {
   const startedAtMs = performance.now();

@@ -50,8 +50,8 @@ export async function settleRefusal(
 }
 
 /**
- * Replaces the answer by an error that says so, because somebody waits. Where the server refuses the error as
- * well, this run leaves the task alone; the answer stays in the clone, and the other tasks go on.
+ * Replaces the answer by an error that says so, because somebody waits. Where the server refuses the error
+ * as well, this run leaves the task alone; the answer stays in the clone, and the other tasks go on.
  */
 async function replaceRefused(
   { session, options, clone }: AgentContext,

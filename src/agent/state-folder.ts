@@ -56,9 +56,9 @@ export function faultOfStateFolder({ uid, mode }: Pick<Stats, 'uid' | 'mode'>): 
 }
 
 /**
- * Makes the folder and takes it for this process. Two agents with one folder would push each other's answers,
- * so the second is refused: BridgeError `state-in-use`, after it has waited a while, unless the signal
- * aborts. BridgeError `state-folder` where it cannot be written, or is another user's to write in.
+ * Makes the folder and takes it for this process. Two agents with one folder would push each other's
+ * answers, so the second is refused: BridgeError `state-in-use`, after it has waited a while, unless the
+ * signal aborts. BridgeError `state-folder` where it cannot be written, or is another user's to write in.
  *
  * The lock is the kernel's where there is one: it is gone as soon as the agent is killed, it cannot be
  * mistaken for that of another process with the same pid, and containers that share the folder share it.
@@ -132,8 +132,8 @@ export type StateFolderUse =
   | { readonly status: 'left'; readonly silentMs: number };
 
 /**
- * Looks at the lock that openStateFolder takes, without taking it. Throws BridgeError `state-folder` where it
- * cannot be read.
+ * Looks at the lock that openStateFolder takes, without taking it. Throws BridgeError `state-folder` where
+ * it cannot be read.
  */
 export async function lookAtStateFolder(dir: string, nowMs: number): Promise<StateFolderUse> {
   const kernel = await lookAtKernelLock(kernelLockOf(dir)).catch((error: NodeJS.ErrnoException) => {

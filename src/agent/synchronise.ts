@@ -59,8 +59,8 @@ function greet({ options, connection, session }: AgentContext): void {
 }
 
 /**
- * Fetches main if it may have moved, and returns its tip; null where there is nothing new. `isAll`: what lies
- * beside main has come as well, as far as it is wanted.
+ * Fetches main if it may have moved, and returns its tip; null where there is nothing new. `isAll`: what
+ * lies beside main has come as well, as far as it is wanted.
  */
 async function fetchNews(
   agent: AgentContext,

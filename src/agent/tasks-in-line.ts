@@ -3,15 +3,16 @@ import type { TaskInLine } from './model-room.js';
 import type { AgentContext } from './open-agent.js';
 
 /**
- * How many free tasks are looked at: more than an agent has room for, even where most of them fall to others.
+ * How many free tasks are looked at: more than an agent has room for, even where most of them fall to
+ * others.
  */
 const MAX_FRONT = 512;
 
 /**
- * The first of the tasks that could be started, in their order, with those before them that are left to other
- * agents; and the first of the cancelled ones, wherever they stand. Bounded, because with fifty thousand open
- * tasks all of them would be looked through after each answer. `isRunning`: whether a task is being answered
- * here already.
+ * The first of the tasks that could be started, in their order, with those before them that are left to
+ * other agents; and the first of the cancelled ones, wherever they stand. Bounded, because with fifty
+ * thousand open tasks all of them would be looked through after each answer. `isRunning`: whether a task is
+ * being answered here already.
  */
 export function frontOfLine(
   { session, claims, queue, gate }: AgentContext,
@@ -38,7 +39,8 @@ export function frontOfLine(
 }
 
 /**
- * All pending tasks of this bridge, with their waits by its server's clock. One that `isRunning` is not free.
+ * All pending tasks of this bridge, with their waits by its server's clock. One that `isRunning` is not
+ * free.
  */
 export function tasksInLine(
   { session, queue, gate, claims }: AgentContext,

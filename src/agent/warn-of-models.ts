@@ -20,7 +20,8 @@ interface Listed {
 /**
  * Warns at the start of an agent where its tasks will fail: the model that it is told to use is on none of
  * its backends, or cannot be asked; or no backend has a model that answers without being named. Says which
- * models there are. Backends that cannot be reached are left out, because they may still start. Never throws.
+ * models there are. Backends that cannot be reached are left out, because they may still start. Never
+ * throws.
  */
 export async function warnOfModels(
   { generate, log }: Pick<AgentOptions, 'generate' | 'log'>,

@@ -45,7 +45,7 @@ export class Workers {
     return this.#jobs.size;
   }
 
-  /** Resolves once no task runs, and leaves the room to the other bridges. Abort the agent's signal first. */
+  /** Resolves once no task runs, and leaves the room to other bridges. Abort the agent's signal first. */
   async ended(): Promise<void> {
     await Promise.all([...this.#jobs.values()].map(({ done }) => done));
     this.#agent.options.room.leave(this.#user);
@@ -55,8 +55,9 @@ export class Workers {
   /**
    * Follows what the queue says now, and returns how many tasks it started:
    * 1. drop what another has answered meanwhile, and cancel what is cancelled;
-   * 2. start the tasks that fall to this agent, as far as there is room: `claims` says which, and `ModelRoom`
-   *    which bridge has its turn. A cancelled task needs no room: it is answered with `cancelled` at once.
+   * 2. start the tasks that fall to this agent, as far as there is room: `claims` says which, and
+   *    `ModelRoom` which bridge has its turn. A cancelled task needs no room: it is answered with
+   *    `cancelled` at once.
    */
   fill(): number {
     const { session, signal, claims, options } = this.#agent;
@@ -158,7 +159,7 @@ export class Workers {
     }
   }
 
-  /** Gives back the tasks that were claimed ahead: other agents are there, and may have room for them now. */
+  /** Gives back the tasks that were claimed ahead: other agents are there, and may have room for them. */
   #giveBackWaiting(): void {
     for (const { job } of this.#jobs.values())
       if (job.isAhead) this.#drop(job, 'there is no room for it yet, and others are there');

@@ -1,8 +1,8 @@
 import type { StreamPiece } from '../protocol/stream.js';
 
 /**
- * The next piece of an answer that is being written: its text, or what the model thinks. `restart`: it starts
- * again, and what came before is void.
+ * The next piece of an answer that is being written: its text, or what the model thinks. `restart`: it
+ * starts again, and what came before is void.
  */
 export type AnswerPiece =
   | { readonly text: string }
@@ -10,8 +10,8 @@ export type AnswerPiece =
   | { readonly restart: true };
 
 /**
- * Hands on what a stream says, so that in the end the text since the last restart is the answer, to the byte,
- * whatever was lost, cut off or generated twice on the way.
+ * Hands on what a stream says, so that in the end the text since the last restart is the answer, to the
+ * byte, whatever was lost, cut off or generated twice on the way.
  */
 export class AnswerPieces {
   readonly #hand: (piece: AnswerPiece) => void;

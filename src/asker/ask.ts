@@ -54,8 +54,8 @@ export interface AskOptions {
   /** How soon and how often to look for what `onWaiting` tells. Default: WATCHFUL. */
   readonly looks?: LookPace;
   /**
-   * `onWaiting` also tells the place in line and about how long it takes, with `sameModel`. Over ssh it costs
-   * a fetch of the history in which tasks can be pending. Default: it does not.
+   * `onWaiting` also tells the place in line and about how long it takes, with `sameModel`. Over ssh it
+   * costs a fetch of the history in which tasks can be pending. Default: it does not.
    */
   readonly wantsPlace?: boolean;
   /** How spellings of a model are compared: for `model-away`, and for the place in line. */
@@ -68,14 +68,14 @@ export type AskOutcome =
   | { readonly status: 'waiting'; readonly task: string }
   | ({ readonly status: 'answered'; readonly task: string } & FoundAnswer);
 
-/** With a doorbell this poll is only a safety net; without one it is how an answer is found. Milliseconds. */
+/** With a doorbell this poll is a safety net; without one it is how an answer is found. Milliseconds. */
 const SAFETY_POLL_MS = 30_000;
 const POLL_MS = 2_000;
 
 /**
  * Asks a bridge and waits for the answer. An error answer is an answer too: the caller looks at
- * `answer.error`. Throws BridgeError where the task could not be asked. Once it is asked, a lost network only
- * makes the wait longer.
+ * `answer.error`. Throws BridgeError where the task could not be asked. Once it is asked, a lost network
+ * only makes the wait longer.
  */
 export async function ask(access: BridgeAccess, options: AskOptions): Promise<AskOutcome> {
   const view = await openToWrite(access, options.replyTo === undefined ? 'tip' : 'window', options);

@@ -17,7 +17,9 @@ import type { Refusal } from '../protocol/refusal.js';
 import type { Committed } from './commit-local.js';
 import type { Submission } from './submission.js';
 
-/** The most tries, for lost races and broken connections together. The pauses between them take some 13 s. */
+/**
+ * The most tries, for lost races and broken connections together. The pauses between them take some 13 s.
+ */
 const MAX_TRIES = 12;
 
 /** After this many tries, a fault of the server's own counts as final. */

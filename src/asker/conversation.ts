@@ -31,8 +31,8 @@ interface Turn {
 }
 
 /**
- * A conversation on a bridge: each question is a task that replies to the last one with a good answer, so the
- * record has all of it. The bridge stays open in between; after a failure it is opened again.
+ * A conversation on a bridge: each question is a task that replies to the last one with a good answer, so
+ * the record has all of it. The bridge stays open in between; after a failure it is opened again.
  */
 export class Conversation {
   readonly #access: BridgeAccess;
@@ -48,8 +48,8 @@ export class Conversation {
   }
 
   /**
-   * Opens a bridge for a conversation: a new one, or with `replyTo` (an id, the beginning of it, or LAST) the
-   * one of that task. Where that task was answered with an error, the conversation stands before it.
+   * Opens a bridge for a conversation: a new one, or with `replyTo` (an id, the beginning of it, or LAST)
+   * the one of that task. Where that task was answered with an error, the conversation stands before it.
    * `lastAnswer` is null where it has no good answer yet. Close it. Throws BridgeError as openToWrite does,
    * and `no-such-task`, `not-answered`, `failed-task` or `usage` for the task.
    */

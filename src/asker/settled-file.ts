@@ -14,7 +14,9 @@ export interface FileContent {
 
 /** How a file is read. */
 export interface SettleOptions {
-  /** A change counts once the file was left alone for this long, so that a slow writer is not cut in half. */
+  /**
+   * A change counts once the file was left alone for this long, so that a slow writer is not cut in half.
+   */
   readonly settleMs: number;
   /** The most bytes of a task in UTF-8. */
   readonly maxBytes: number;

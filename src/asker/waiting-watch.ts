@@ -9,8 +9,8 @@ import { readQueue } from '../protocol/queue.js';
 
 /**
  * What a task waits for: the answer of the agent that works on it, or an agent. Times are by the server's
- * clock. `line`: its place in line, and about how long it takes; null where nobody wanted to know, or nothing
- * says it.
+ * clock. `line`: its place in line, and about how long it takes; null where nobody wanted to know, or
+ * nothing says it.
  */
 export type Waiting = {
   readonly attendance: Attendance;
@@ -33,7 +33,9 @@ const MAX_READ = 20_000;
 /** For somebody who watches. */
 export const WATCHFUL: LookPace = { firstMs: 1_000, longestMs: 10_000 };
 
-/** For a program, which wants to know that nobody is there, and needs no look where the answer comes soon. */
+/**
+ * For a program, which wants to know that nobody is there, and needs no look where the answer comes soon.
+ */
 export const PATIENT: LookPace = { firstMs: 10_000, longestMs: 30_000 };
 
 /** Who wants to know what a task waits for, and how soon. */

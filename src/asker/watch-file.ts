@@ -13,8 +13,8 @@ import { draftTaskFile, type TaskDraft, TaskTooLarge } from './task-draft.js';
 /** Options for a watch. */
 export interface WatchOptions extends SettleOptions, AskOnce {
   /**
-   * The file that a program rewrites. It need not exist yet. A `.json` file is read as a task.json, any other
-   * as a task.txt.
+   * The file that a program rewrites. It need not exist yet. A `.json` file is read as a task.json, any
+   * other as a task.txt.
    */
   readonly file: string;
   /** The log of the bridge; what cannot be asked is noted beside it (`watched-log.ts`). */

@@ -6,9 +6,9 @@ import { holdersOf, modelsFor, type SameModel, type WantedModel } from './wanted
 /**
  * Whether there is anybody to answer. `unknown`: the bridge takes no claims, so agents do not say that they
  * are there. `absent`: no agent is there; `last` is the one that was seen last, null where there never was
- * one. `no-model-server`: agents are there, and none of them reaches a model server. `model-away`: all agents
- * that have the model that was asked about are away. Times are milliseconds since the epoch, by the server's
- * clock.
+ * one. `no-model-server`: agents are there, and none of them reaches a model server. `model-away`: all
+ * agents that have the model that was asked about are away. Times are milliseconds since the epoch, by the
+ * server's clock.
  */
 export type Attendance =
   | { readonly state: 'present'; readonly agents: readonly string[] }
@@ -38,9 +38,9 @@ export interface AskedModel {
 }
 
 /**
- * Judges who is there, for tasks that want any model or for one that wants `asked`. A claim proves as much as
- * a presence, because `agent --once` writes no presence. A standby does not count, because whoever asks now
- * would wait until it steps in.
+ * Judges who is there, for tasks that want any model or for one that wants `asked`. A claim proves as much
+ * as a presence, because `agent --once` writes no presence. A standby does not count, because whoever asks
+ * now would wait until it steps in.
  */
 export function attendanceOf(
   who: WhoWorks,

@@ -29,7 +29,9 @@ export interface BridgeTerms {
   readonly hasStreams: boolean;
   /** Whether the session of a stream can be opened before its task is known (SAY_AHEAD_FEATURE). */
   readonly hasSayAhead: boolean;
-  /** Whether the session of a fetch can be opened before there is anything to fetch (FETCH_AHEAD_FEATURE). */
+  /**
+   * Whether the session of a fetch can be opened before there is anything to fetch (FETCH_AHEAD_FEATURE).
+   */
   readonly hasFetchAhead: boolean;
   /** Whether the session of a push can be opened before there is anything to push (PUSH_AHEAD_FEATURE). */
   readonly hasPushAhead: boolean;

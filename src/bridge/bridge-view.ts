@@ -34,8 +34,8 @@ export interface BridgeView {
   reach(far: Reach, signal?: AbortSignal): Promise<void>;
   /**
    * Brings the part of the window that is wanted, where the server can choose it, and says which it is; null
-   * where `repo` has all of the window, brought now or before. In a view that was opened as `chosen`, call it
-   * before anything is read, because it brings the refs beside main too. Call it again after a refresh.
+   * where `repo` has all of the window, brought now or before. In a view that was opened as `chosen`, call
+   * it before anything is read, because it brings the refs beside main too. Call it again after a refresh.
    */
   window(wanted: WindowWanted, signal?: AbortSignal): Promise<ChosenWindow | null>;
   /** Brings `ref` up to date; with `sideRefs` also the refs beside main. */

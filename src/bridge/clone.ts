@@ -134,8 +134,8 @@ export async function updateClone(
 
 /**
  * Fetches as far back as `depth` says. Where no commit is that young, nothing is pending, and the tip is all
- * we need. Over http git says so by breaking the connection. So after such a failure an empty clone tries the
- * tip alone, and keeps it if it is as old as that.
+ * we need. Over http git says so by breaking the connection. So after such a failure an empty clone tries
+ * the tip alone, and keeps it if it is as old as that.
  */
 async function fetchWhole(
   clone: Repository,

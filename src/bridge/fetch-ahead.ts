@@ -18,8 +18,8 @@ export interface FetchedAhead {
  */
 export interface FetchAhead extends AheadSession {
   /**
-   * What is new since the commit `known`, once. Null where the session did not bring it, for whatever reason:
-   * a fetch by git tells. Throws the signal's reason.
+   * What is new since the commit `known`, once. Null where the session did not bring it, for whatever
+   * reason: a fetch by git tells. Throws the signal's reason.
    */
   fetch(known: string, signal: AbortSignal): Promise<FetchedAhead | null>;
 }

@@ -9,15 +9,17 @@ import { streamFile } from './stream-folder.js';
 import { PlaceInStream } from './stream-place.js';
 import { watchPath } from './watch-path.js';
 
-/** Waits between tries to listen again: at first half a second, then twice as long, at most half a minute. */
+/**
+ * Waits between tries to listen again: at first half a second, then twice as long, at most half a minute.
+ */
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 30_000;
 
 /**
  * Follows the stream of a task from its beginning, waits for one that is not there yet, and ends after its
- * `end`. `begin` may come again: what came before it is void then. Ends without `end` when the signal aborts.
- * Never throws: where the connection breaks it tries again and goes on where it was, and where there can be
- * no stream it ends at once. So the caller waits for the answer beside it, and aborts it then.
+ * `end`. `begin` may come again: what came before it is void then. Ends without `end` when the signal
+ * aborts. Never throws: where the connection breaks it tries again and goes on where it was, and where there
+ * can be no stream it ends at once. So the caller waits for the answer beside it, and aborts it then.
  */
 export async function* followStream(
   connection: BridgeConnection,

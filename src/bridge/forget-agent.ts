@@ -9,8 +9,8 @@ import { presenceRef } from '../protocol/presence.js';
 import { readSideRefs, type SideRefs } from './side-refs.js';
 
 /**
- * Deletes the presence, the models and the claims of an agent whose key is gone, and wakes the others: nobody
- * is to wait for it. Returns the refs that are gone. Throws BridgeError as updateRefs does.
+ * Deletes the presence, the models and the claims of an agent whose key is gone, and wakes the others:
+ * nobody is to wait for it. Returns the refs that are gone. Throws BridgeError as updateRefs does.
  */
 export function forgetAgent(repo: Repository, name: string): Promise<string[]> {
   return deleteSideRefs(repo, ({ claims, agents, models }) => {

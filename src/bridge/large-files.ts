@@ -28,17 +28,18 @@ export interface RequireOptions {
   /** A larger one may stay left out. Default: none may. */
   readonly maxBytes?: number;
   /**
-   * This many commits behind it get their files as well, for a caller that reads on backwards. Default: none.
+   * This many commits behind it get their files as well, for a caller that reads on backwards. Default:
+   * none.
    */
   readonly spare?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Makes sure that the file of a message on main is in the clone; any other commit needs none. A bridge serves
- * no file by its id, because git would then serve any. So main is fetched once more, from its tip down to
- * that commit, with the large files. Throws BridgeError as fetchMain does, or `missing-object` where the
- * bridge does not have it.
+ * Makes sure that the file of a message on main is in the clone; any other commit needs none. A bridge
+ * serves no file by its id, because git would then serve any. So main is fetched once more, from its tip
+ * down to that commit, with the large files. Throws BridgeError as fetchMain does, or `missing-object` where
+ * the bridge does not have it.
  */
 export async function requireFile(
   { clone, connection }: LeavingOut,

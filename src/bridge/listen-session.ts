@@ -69,7 +69,9 @@ export async function listenSession(
   return gitMeant('server-knows-no-such', stderr) ? 'refused' : 'nothing';
 }
 
-/** Waits for the rest of what ssh says. A program that it has started may hold its output open for longer. */
+/**
+ * Waits for the rest of what ssh says. A program that it has started may hold its output open for longer.
+ */
 async function lastWords(stderr: Readable, signal: AbortSignal): Promise<void> {
   if (stderr.readableEnded || signal.aborted) return;
   const waiting = new AbortController();

@@ -94,7 +94,8 @@ export function looksLikeBridge(gitDir: string): boolean {
 }
 
 /**
- * Whether the config of a repository is missing, or what a power cut leaves of it: empty, or with a NUL byte.
+ * Whether the config of a repository is missing, or what a power cut leaves of it: empty, or with a NUL
+ * byte.
  */
 export function isDamagedConfig(gitDir: string): boolean {
   const text = readSmallFile(path.join(gitDir, 'config'));
@@ -114,7 +115,9 @@ export function isOwner(uid: number): boolean {
   return own === undefined || own === uid;
 }
 
-/** The error for a bridge that this user may not, or cannot, open by its path. `uid`: its owner, if known. */
+/**
+ * The error for a bridge that this user may not, or cannot, open by its path. `uid`: its owner, if known.
+ */
 export function otherOwner(gitDir: string, cause?: unknown, uid?: number): BridgeError {
   const isRoot = process.getuid?.() === 0 && uid !== undefined;
   return new BridgeError(`the repository ${gitDir} belongs to another user`, {

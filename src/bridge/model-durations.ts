@@ -2,7 +2,8 @@ import { type HistoryCommit, messageOf } from '../protocol/history.js';
 import type { SameModel } from './wanted-model.js';
 
 /**
- * How many of the newest answers of a model count: enough for a steady figure, and few enough to be of today.
+ * How many of the newest answers of a model count: enough for a steady figure, and few enough to be of
+ * today.
  */
 const COUNTED = 20;
 
@@ -15,7 +16,9 @@ export interface ModelDurations {
   usualMs(model: string | null): number | null;
 }
 
-/** Reads from answers, the oldest first, how long each model takes. Answers that were copied do not count. */
+/**
+ * Reads from answers, the oldest first, how long each model takes. Answers that were copied do not count.
+ */
 export function modelDurations(commits: readonly HistoryCommit[], sameModel: SameModel): ModelDurations {
   const all: number[] = [];
   const models = new Map<

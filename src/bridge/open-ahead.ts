@@ -3,8 +3,8 @@ import { onlyShared, type SshConnection, sshWords } from './run-ssh.js';
 
 /**
  * Opens a session of a command that waits for what it is told on standard input, before there is anything to
- * tell. It goes over the shared connection. Null where it cannot be opened, or the signal aborts before that;
- * never throws. That it breaks later is seen by its end.
+ * tell. It goes over the shared connection. Null where it cannot be opened, or the signal aborts before
+ * that; never throws. That it breaks later is seen by its end.
  */
 export async function openAhead(
   connection: SshConnection,

@@ -3,7 +3,9 @@ import { findSocketLocation, type SocketLocation, saysHello } from './control-so
 import { readSshConfig } from './ssh-config.js';
 import { type SshCommand, withOptions } from './ssh-settings.js';
 
-/** How connections are shared: over our own at `location`, over one that the user has open, or not at all. */
+/**
+ * How connections are shared: over our own at `location`, over one that the user has open, or not at all.
+ */
 export type SharingPlan =
   | { readonly by: 'us'; readonly location: SocketLocation; readonly options: readonly string[] }
   | { readonly by: 'user'; readonly options: readonly string[] }

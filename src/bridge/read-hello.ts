@@ -21,8 +21,8 @@ const MAX_LINES = 500;
 const TOLD_CHARS = 60;
 
 /**
- * Finds the line of `bridge-hello` in what a server printed; null where there is none. sshd starts the forced
- * command by the login shell of its user, and bash then reads `~/.bashrc`, which may print.
+ * Finds the line of `bridge-hello` in what a server printed; null where there is none. sshd starts the
+ * forced command by the login shell of its user, and bash then reads `~/.bashrc`, which may print.
  */
 export function readHello(stdout: string): SaidHello | null {
   for (const line of stdout.split('\n', MAX_LINES)) {

@@ -3,14 +3,17 @@ import type { Command } from '../process/start-program.js';
 import type { BridgeAddress } from './address.js';
 import type { SshCommand } from './ssh-settings.js';
 
-/** One SSH connection for fetches, pushes, the doorbell and all else: an OpenSSH ControlMaster of our own. */
+/**
+ * One SSH connection for fetches, pushes, the doorbell and all else: an OpenSSH ControlMaster of our own.
+ */
 export interface SharedConnection {
   /** Where its socket is. Whoever outlives this process by design removes it then. */
   readonly folder: string;
   /**
    * Makes sure that the connection stands, and opens it again where it broke. Call it before anything that
-   * goes over it. A command without it makes a connection of its own, as ssh does where nobody listens at the
-   * socket. Throws BridgeError as classifyGitFailure does, where the server cannot be reached or refuses us.
+   * goes over it. A command without it makes a connection of its own, as ssh does where nobody listens at
+   * the socket. Throws BridgeError as classifyGitFailure does, where the server cannot be reached or refuses
+   * us.
    */
   ready(signal?: AbortSignal): Promise<void>;
   /** Ends it and everything that uses it, until `ready` is called again. */

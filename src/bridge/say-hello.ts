@@ -13,8 +13,8 @@ export interface ServerGreeting {
   readonly hello: Hello;
   /**
    * The server's clock: the time that it told plus the time since, so that setting our own clock changes
-   * nothing. It is behind by the time that the hello took to reach us, and never ahead. So an answer dated by
-   * it is never younger than its record.
+   * nothing. It is behind by the time that the hello took to reach us, and never ahead. So an answer dated
+   * by it is never younger than its record.
    */
   readonly serverNow: () => number;
 }
@@ -32,9 +32,9 @@ const EARLIEST_MS = Date.UTC(2025, 0);
 const LATEST_MS = Date.UTC(2100, 0);
 
 /**
- * Asks `bridge-hello`. Null where there is a server but no llm-bridge behind this key (the owner's own login,
- * another git host). Throws BridgeError as classifyGitFailure does, `protocol` where the versions do not
- * match, or `server-clock` where the server's clock is far from any time that can be.
+ * Asks `bridge-hello`. Null where there is a server but no llm-bridge behind this key (the owner's own
+ * login, another git host). Throws BridgeError as classifyGitFailure does, `protocol` where the versions do
+ * not match, or `server-clock` where the server's clock is far from any time that can be.
  */
 export async function sayHello(
   connection: SshConnection,

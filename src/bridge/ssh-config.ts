@@ -7,8 +7,8 @@ const TIMEOUT_MS = 10_000;
 
 /**
  * What `ssh -G` says of a destination: keywords in lower case, each with its last value. A keyword without a
- * value is left out. Null where ssh cannot say: it is not OpenSSH, or older than 6.8, or its configuration is
- * wrong.
+ * value is left out. Null where ssh cannot say: it is not OpenSSH, or older than 6.8, or its configuration
+ * is wrong.
  */
 export async function readSshConfig(
   connection: Pick<SshConnection, 'address' | 'ssh' | 'env'>,

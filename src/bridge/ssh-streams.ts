@@ -6,7 +6,8 @@ import { PlaceInStream } from './stream-place.js';
 
 /**
  * The most sessions that listen. Our own guide allows eight on a connection (`MaxSessions 8`): one is the
- * doorbell, two are a fetch and a push (or the session held for one), one is left for what comes beside them.
+ * doorbell, two are a fetch and a push (or the session held for one), one is left for what comes beside
+ * them.
  */
 export const MAX_LISTENERS = 4;
 
@@ -34,9 +35,9 @@ interface Session {
 
 /**
  * Follows streams on another machine. A running session cannot be told of another task. So the session with
- * the fewest tasks is ended, and one with more tasks takes its place: it reads each stream from its beginning
- * and skips what was heard. Where there is no room for all, the oldest tasks come first, because they are
- * answered first. `take` gets each piece, and must not throw.
+ * the fewest tasks is ended, and one with more tasks takes its place: it reads each stream from its
+ * beginning and skips what was heard. Where there is no room for all, the oldest tasks come first, because
+ * they are answered first. `take` gets each piece, and must not throw.
  */
 export class SshStreams implements FollowedStreams {
   readonly #connection: SshConnection;

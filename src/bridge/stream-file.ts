@@ -6,8 +6,8 @@ import { type StreamPiece, StreamReader } from '../protocol/stream.js';
 const CHUNK_BYTES = 65_536;
 
 /**
- * Reads the file of a stream on this machine as it grows, and starts over where another took its name. A file
- * that was removed is read to its end.
+ * Reads the file of a stream on this machine as it grows, and starts over where another took its name. A
+ * file that was removed is read to its end.
  */
 export class StreamFile {
   readonly #path: string;

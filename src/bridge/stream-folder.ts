@@ -67,8 +67,8 @@ export async function takeStreamPlace(gitDir: string, task: string): Promise<Str
 const STREAM_AGE_MS = 10 * 60_000;
 
 /**
- * No ssh session lasts that long, and a writer on this machine touches its mark more often. So a mark that is
- * older has lost its process, whatever process has that pid now. Milliseconds.
+ * No ssh session lasts that long, and a writer on this machine touches its mark more often. So a mark that
+ * is older has lost its process, whatever process has that pid now. Milliseconds.
  */
 const MARK_AGE_MS = 2 * 60 * 60_000;
 
@@ -82,9 +82,9 @@ const STREAM_NAME = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const MARK_NAME = /^(?:say|hear|ahead|new)\.([0-9]{1,10})(?:\.|$)/;
 
 /**
- * Removes the streams that nobody has written to for ten minutes, and what killed sessions have left. Nothing
- * of another name is touched, and a link is removed as a link. Never throws. `nowMs` is the clock of the
- * disk.
+ * Removes the streams that nobody has written to for ten minutes, and what killed sessions have left.
+ * Nothing of another name is touched, and a link is removed as a link. Never throws. `nowMs` is the clock of
+ * the disk.
  */
 export async function sweepStreams(gitDir: string, nowMs: number): Promise<void> {
   const folder = path.join(gitDir, STREAMS_FOLDER);

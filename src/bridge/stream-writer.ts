@@ -10,8 +10,8 @@ import { StreamFileWriter } from './stream-file-writer.js';
 export interface StreamWriter {
   /**
    * Sends a piece at once, and does not wait for it. Does nothing where the stream could not be opened,
-   * broke, is full, or has been closed. A text may end within a character: the rest of it comes with the next
-   * piece.
+   * broke, is full, or has been closed. A text may end within a character: the rest of it comes with the
+   * next piece.
    */
   write(piece: StreamPiece): void;
   /** Waits until what was written has left, for two seconds at most, and ends the stream. */

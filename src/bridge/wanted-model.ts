@@ -8,8 +8,8 @@ export interface WantedModel {
 }
 
 /**
- * Whether two spellings are one model for a model server of this kind: what was asked for, and what it lists.
- * Only agents know how each kind spells (`agent/backends/same-model.ts`), so it is handed in.
+ * Whether two spellings are one model for a model server of this kind: what was asked for, and what it
+ * lists. Only agents know how each kind spells (`agent/backends/same-model.ts`), so it is handed in.
  */
 export type SameModel = (backend: string, asked: string, listed: string) => boolean;
 

@@ -30,8 +30,8 @@ export interface FolderWatch {
 }
 
 /**
- * How often the file is looked at, whatever the events say. A look costs two calls of `stat`. Where there are
- * no events a person waits this much longer for an answer. Milliseconds.
+ * How often the file is looked at, whatever the events say. A look costs two calls of `stat`. Where there
+ * are no events a person waits this much longer for an answer. Milliseconds.
  */
 const POLL_MS = 2_000;
 

@@ -3,8 +3,8 @@ import { oneLine } from '../protocol/printable.js';
 import type { TaskWork } from './side-refs.js';
 
 /**
- * What an agent is doing for a task, in words for a person: `llama3.2`, `generating`, `for 12 s`. What is not
- * known is left out. Every command that shows it uses these words.
+ * What an agent is doing for a task, in words for a person: `llama3.2`, `generating`, `for 12 s`. What is
+ * not known is left out. Every command that shows it uses these words.
  */
 export function workWords({ model, sinceMs, phase }: Omit<TaskWork, 'agent'>, nowMs: number): string[] {
   return [

@@ -16,8 +16,8 @@ export function declare(y: Argv, command: Command): Argv {
 }
 
 /**
- * What `--help` says of its examples: one below the other, because yargs' two columns break an address in the
- * middle, so that nobody can copy it.
+ * What `--help` says of its examples: one below the other, because yargs' two columns break an address in
+ * the middle, so that nobody can copy it.
  */
 function examplesOf({ examples }: Command): string {
   if (examples.length === 0) return '';

@@ -12,8 +12,8 @@ export interface Surroundings {
 }
 
 /**
- * Says which bridge is meant, for a command that has `--repo` and may have `--identity`. A plain word names a
- * profile, so a folder of that name is `./word`. Where none is given, it is the bridge that the current
+ * Says which bridge is meant, for a command that has `--repo` and may have `--identity`. A plain word names
+ * a profile, so a folder of that name is `./word`. Where none is given, it is the bridge that the current
  * folder is in, else the profile in use; but no bridge elsewhere for a command that works on its files. The
  * key of a profile counts where no other is given. Throws BridgeError `no-such-profile`, `bad-profiles`.
  */

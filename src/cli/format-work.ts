@@ -29,8 +29,8 @@ function formatWaits({ model, agents }: WaitsFor, nowMs: number): string {
 }
 
 /**
- * Whom a pending task waits for: `waits for home-pc, last seen 3 h ago, which pi is waking; small steps in at
- * 10:42`. Empty where that agent is there and has room, and no standby steps in.
+ * Whom a pending task waits for: `waits for home-pc, last seen 3 h ago, which pi is waking; small steps in
+ * at 10:42`. Empty where that agent is there and has room, and no standby steps in.
  */
 export function formatWaiting(
   { waits_for, waiting }: { readonly waits_for: WaitsFor | null; readonly waiting: WhoIsWaited | null },

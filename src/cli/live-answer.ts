@@ -38,8 +38,8 @@ const CLEAR_BELOW = '\u001b[J';
  * - text is printed as it comes, without its control characters;
  * - where the answer starts again, what was printed is taken back: the cursor goes up as many rows as were
  *   printed, and all below is cleared. Where it is not certain how many those are, or where they have left
- *   the screen, which no cursor can follow, a line says so and the answer starts below it. To move the cursor
- *   by a guess would eat what stood there before;
+ *   the screen, which no cursor can follow, a line says so and the answer starts below it. To move the
+ *   cursor by a guess would eat what stood there before;
  * - where no piece comes for a while, a sign turns behind the text until the next one does.
  */
 export class LiveAnswer {

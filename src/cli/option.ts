@@ -103,7 +103,8 @@ type ValueOf<R> = R extends { readonly repeatable: true; readonly required: true
       : OneValue<R> | undefined;
 
 /**
- * Makes a row. The type of its value follows from `kind` and `value`, `required`, `repeatable` and `default`.
+ * Makes a row. The type of its value follows from `kind` and `value`, `required`, `repeatable` and
+ * `default`.
  */
 export function option<const Name extends string, const R extends Row<unknown>>(
   name: Name,

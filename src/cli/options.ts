@@ -12,8 +12,8 @@ import { WAKE_ROWS } from './options/wake-options.js';
 /**
  * The table of options: what can be set on the command line, each once. From a row come what yargs declares,
  * what the command gets and how it is typed, the variable `LLM_BRIDGE_<OPTION>`, the line in `--help`, the
- * line in docs/settings.md, and, for a command that can be a service, what `service install` takes and writes
- * into the unit.
+ * line in docs/settings.md, and, for a command that can be a service, what `service install` takes and
+ * writes into the unit.
  *
  * A new setting is a row in the file of its family, its name in the list of its command (below for the
  * commands that are services, else in the file of the command), and its use there. Then `npm run settings`

@@ -18,8 +18,8 @@ const COLOUR = /(\u001b\[[0-9;]*m)/;
 /**
  * Standard output. Everything that a command prints goes through here, because output counts: exit code 0
  * means that it was written. Each call resolves once the text is with the system, and rejects with a
- * BridgeError where it could not be written: `output-failed` (a full disk, say), or `output-closed` where the
- * reader of a pipe went away, which is not to be reported. After a failure nothing more is written.
+ * BridgeError where it could not be written: `output-failed` (a full disk, say), or `output-closed` where
+ * the reader of a pipe went away, which is not to be reported. After a failure nothing more is written.
  */
 export class Output {
   private readonly stream: OutputStream;
@@ -71,8 +71,8 @@ export class Output {
   }
 
   /**
-   * Prints what a model said, with a line break at its end: as it is into a file or a pipe, where it is data,
-   * and without control characters on a terminal.
+   * Prints what a model said, with a line break at its end: as it is into a file or a pipe, where it is
+   * data, and without control characters on a terminal.
    */
   async printAnswer(text: string, remedy?: string): Promise<void> {
     await this.write(withLineBreak(this.isTerminal ? stripControls(text) : text), remedy);

@@ -16,8 +16,8 @@ const VARIABLES = ['LLM_BRIDGE_PAGER', 'GIT_PAGER', 'PAGER'] as const;
 
 /**
  * Has the user's pager show what `print` prints, and waits until the user has left it. Leaving early is no
- * error. Prints straight to `out` where there is no pager. Throws BridgeError `output-failed` where the shell
- * cannot start the pager that the user named, and what `print` throws besides.
+ * error. Prints straight to `out` where there is no pager. Throws BridgeError `output-failed` where the
+ * shell cannot start the pager that the user named, and what `print` throws besides.
  */
 export async function paged(
   out: Output,

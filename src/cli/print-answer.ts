@@ -7,10 +7,10 @@ import { EXIT, type ExitCode, printProblem, printWarning } from './print-error.j
 import { shownResponse } from './shown-response.js';
 
 /**
- * Prints an answer: its text alone, or the record as one line of JSON. An answer with an error goes to stderr
- * and makes the exit code 1. One that was cut, or whose model had to be stopped, is answered all the same: a
- * warning says so on stderr, and `finish_reason` in the record. `remedy` is what to do where the output
- * cannot be written. `isPrinted`: the text stands there already.
+ * Prints an answer: its text alone, or the record as one line of JSON. An answer with an error goes to
+ * stderr and makes the exit code 1. One that was cut, or whose model had to be stopped, is answered all the
+ * same: a warning says so on stderr, and `finish_reason` in the record. `remedy` is what to do where the
+ * output cannot be written. `isPrinted`: the text stands there already.
  */
 export async function printAnswer(
   { answer, commit, asked }: FoundAnswer,

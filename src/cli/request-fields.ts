@@ -26,9 +26,9 @@ const MAX_STDIN_BYTES = DEFAULT_MAX_TASK_BYTES * 8;
 const SHORTEN = 'send less at once, or raise bridge.maxTaskBytes on the server';
 
 /**
- * The fields of the task that `ask` asks: an API call for `--request`, `--embed` and `--tools`, else those of
- * `taskFieldsOf`. Throws BridgeError `usage` for options that do not go together, and for a file that cannot
- * be read or is not what it has to be.
+ * The fields of the task that `ask` asks: an API call for `--request`, `--embed` and `--tools`, else those
+ * of `taskFieldsOf`. Throws BridgeError `usage` for options that do not go together, and for a file that
+ * cannot be read or is not what it has to be.
  */
 export async function askedFieldsOf(args: AskArgs): Promise<TaskJson> {
   const { request, embed, tools, path, batch } = args;

@@ -5,7 +5,8 @@ import { EXIT, type ExitCode } from './print-error.js';
 
 /**
  * Runs a command of llm-bridge as another user, prints what it says as if this process had said it, and
- * returns its exit code. `reword` changes what goes to standard output. Throws BridgeError as runAsUser does.
+ * returns its exit code. `reword` changes what goes to standard output. Throws BridgeError as runAsUser
+ * does.
  */
 export async function runHereAs(
   ids: UserIds,

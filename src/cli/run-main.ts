@@ -8,8 +8,8 @@ export async function runMain(): Promise<void> {
   // Where stderr is broken, nobody can be told of it, and an agent goes on all the same.
   process.stderr.on('error', () => {});
   process.exitCode = await run();
-  // An ssh that outlives its killed git holds our pipes, and a silent server could keep this process alive by
-  // that, so it exits. On Windows text that was written to a pipe may still be on its way: that is waited
+  // An ssh that outlives its killed git holds our pipes, and a silent server could keep this process alive
+  // by that, so it exits. On Windows text that was written to a pipe may still be on its way: that is waited
   // for.
   process.stderr.write('', () => process.exit());
 }

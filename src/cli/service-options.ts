@@ -55,8 +55,8 @@ export function roleSettings(): Option[] {
 }
 
 /**
- * The given values that the command of a role gets. Throws BridgeError `usage` for an option of another role,
- * and for a secret: others can read the command line of a service.
+ * The given values that the command of a role gets. Throws BridgeError `usage` for an option of another
+ * role, and for a secret: others can read the command line of a service.
  */
 export function serviceSettings(
   role: ServiceRole,

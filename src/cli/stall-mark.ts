@@ -13,8 +13,8 @@ const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '
 const TAKE_BACK = '\b\u001b[K';
 
 /**
- * A turning sign behind an answer that stands still, so that nobody takes it for a whole one or a broken one.
- * It is one cell wide and is taken back by a step to the left, so nothing else is overwritten.
+ * A turning sign behind an answer that stands still, so that nobody takes it for a whole one or a broken
+ * one. It is one cell wide and is taken back by a step to the left, so nothing else is overwritten.
  */
 export class StallMark {
   readonly #write: (text: string) => void;

@@ -8,7 +8,7 @@ export interface TerminalSize {
  * How many rows `text` takes from the first column on, or null where that is not certain: it is higher than
  * the screen, or terminals differ in how wide some of it is, or in where the cursor is behind it. Certain is
  * only what comes out the same at every width that the terminal had, and with every character as narrow and
- * as wide as any terminal shows it: some terminals lay a text out again when their width changes, others do
+ * as wide as terminals show it: some terminals lay a text out again when their width changes, others do
  * not.
  */
 export function certainRows(text: string, { widths, rows }: TerminalSize): number | null {

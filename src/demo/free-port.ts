@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 
 /**
- * Below the ports that a system gives to outgoing connections and to servers that take any port: Linux begins
- * at 32768, others at 49152. So a server that is away for a while finds its port still free.
+ * Below the ports that a system gives to outgoing connections and to servers that take any port: Linux
+ * begins at 32768, others at 49152. So a server that is away for a while finds its port still free.
  */
 const PORTS = { first: 20_000, count: 12_000 };
 

@@ -58,8 +58,8 @@ export interface LocalSshd {
  * Starts a real OpenSSH server on 127.0.0.1, as the current user, with a host key of its own, and resolves
  * when it listens. A host key that is already in `dir` is kept, so clients recognise a server that comes
  * back. As root it makes the empty folder that sshd requires (`/run/sshd`), the only thing outside `dir`.
- * Throws BridgeError `no-sshd` where there is no such program, `sshd-failed` where it does not start, and the
- * signal's reason.
+ * Throws BridgeError `no-sshd` where there is no such program, `sshd-failed` where it does not start, and
+ * the signal's reason.
  */
 export async function startLocalSshd(options: LocalSshdOptions): Promise<LocalSshd> {
   options.signal?.throwIfAborted();
@@ -126,7 +126,8 @@ async function hostKeyIn(dir: string): Promise<{ file: string; publicKey: string
 }
 
 /**
- * An sshd of root locks its unprivileged part into this folder. Debian makes it only when the service starts.
+ * An sshd of root locks its unprivileged part into this folder. Debian makes it only when the service
+ * starts.
  */
 async function makePrivilegeSeparationFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true });

@@ -83,8 +83,8 @@ export async function runSshd(
 const SYSTEM_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/sbin', '/opt/homebrew/sbin'];
 
 /**
- * The absolute path of the OpenSSH server program, from PATH and its usual folders. Null where there is none,
- * and on Windows, whose sshd runs only as a service.
+ * The absolute path of the OpenSSH server program, from PATH and its usual folders. Null where there is
+ * none, and on Windows, whose sshd runs only as a service.
  */
 export async function findSshd(searchPath = process.env.PATH ?? ''): Promise<string | null> {
   if (process.platform === 'win32') return null;

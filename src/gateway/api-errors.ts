@@ -19,8 +19,8 @@ export interface ApiErrorInit {
 }
 
 /**
- * A call that ends without an answer, in no API's form yet. The message is one or two sentences for a person:
- * what happened, and what mends it.
+ * A call that ends without an answer, in no API's form yet. The message is one or two sentences for a
+ * person: what happened, and what mends it.
  */
 export class ApiError extends Error {
   override readonly name = 'ApiError';

@@ -1,6 +1,6 @@
 /**
- * The three APIs that clients speak here, each with its own form of errors, models and streams. They are told
- * apart by their paths: `v1` is OpenAI's, `messages` is Anthropic's, `api` is Ollama's.
+ * The three APIs that clients speak here, each with its own form of errors, models and streams. They are
+ * told apart by their paths: `v1` is OpenAI's, `messages` is Anthropic's, `api` is Ollama's.
  */
 export type ApiForm = 'v1' | 'messages' | 'api';
 

@@ -97,8 +97,8 @@ export class BridgeFeed {
   }
 
   /**
-   * Fetches what is new by now, hands it on, and returns the tip; with `sideRefs` also what lies beside main.
-   * Throws what a fetch throws, and what `onCommits` throws: the same commits come again then.
+   * Fetches what is new by now, hands it on, and returns the tip; with `sideRefs` also what lies beside
+   * main. Throws what a fetch throws, and what `onCommits` throws: the same commits come again then.
    */
   catchUp({ sideRefs = false }: { readonly sideRefs?: boolean } = {}): Promise<string> {
     if (sideRefs) this.#wantsSideRefs = true;

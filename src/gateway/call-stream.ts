@@ -39,8 +39,8 @@ export class StreamOfCall {
   }
 
   /**
-   * Waits for what the stream begins with: an event, the whole answer, or a comment. Throws ApiError where it
-   * ends before that.
+   * Waits for what the stream begins with: an event, the whole answer, or a comment. Throws ApiError where
+   * it ends before that.
    */
   async start(): Promise<Response> {
     const { task } = this.#live;

@@ -125,8 +125,8 @@ export class Call {
   }
 
   /**
-   * A client comes. Resolves once the task is on main. Throws where it could not be asked, ApiError 503 where
-   * that takes longer than a call waits, and the signal's reason.
+   * A client comes. Resolves once the task is on main. Throws where it could not be asked, ApiError 503
+   * where that takes longer than a call waits, and the signal's reason.
    */
   async join(isJoined: boolean, signal?: AbortSignal): Promise<LiveCall> {
     if (this.#linger !== null) clearTimeout(this.#linger);

@@ -9,9 +9,9 @@ import type { LiveCall } from './live-call.js';
 /** The calls of a gateway, all over one view of its bridge. */
 export interface Calls {
   /**
-   * Asks, or joins a task that waits for this client. Resolves once the task is on main. Throws ApiError: 404
-   * for a model that nobody has, 429 for too many calls, 413 for one too large, 422 for an idempotency key
-   * that was used for another call, 503 where the bridge cannot be reached.
+   * Asks, or joins a task that waits for this client. Resolves once the task is on main. Throws ApiError:
+   * 404 for a model that nobody has, 429 for too many calls, 413 for one too large, 422 for an idempotency
+   * key that was used for another call, 503 where the bridge cannot be reached.
    */
   open(asked: AskedCall): Promise<LiveCall>;
   /**

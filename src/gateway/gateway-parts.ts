@@ -37,7 +37,9 @@ export interface GatewayParts {
   readonly maxBodyBytes: () => number | Promise<number>;
   /** The most calls that are in here at once, waiting or being answered. */
   readonly maxCalls: number;
-  /** The most bytes that the bodies of all these have together; a body takes several times as much memory. */
+  /**
+   * The most bytes that the bodies of all these have together; a body takes several times as much memory.
+   */
   readonly maxHeldBytes: number;
   /** What the page at `/` is made of; absent where there is none. */
   readonly page?: { readonly data: PageData; readonly actions: PageActions } | undefined;

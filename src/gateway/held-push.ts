@@ -6,8 +6,8 @@ import type { PushOutcome } from '../git/push.js';
 import { packOf } from '../git/write-pack.js';
 
 /**
- * A push that is larger goes by `git push`, which sends the difference to what is there: a conversation comes
- * whole with every turn. Bytes.
+ * A push that is larger goes by `git push`, which sends the difference to what is there: a conversation
+ * comes whole with every turn. Bytes.
  */
 const MAX_BYTES = 64 * 1024;
 
@@ -15,8 +15,8 @@ const MAX_BYTES = 64 * 1024;
 const PAUSE_MS = 60_000;
 
 /**
- * The pushes of a gateway that is not on the machine of its bridge. Between two calls it holds a session open
- * for the next one, for a while. Nothing depends on that: what does not go this way goes by `git push`.
+ * The pushes of a gateway that is not on the machine of its bridge. Between two calls it holds a session
+ * open for the next one, for a while. Nothing depends on that: what does not go this way goes by `git push`.
  */
 export class HeldPush {
   readonly #view: BridgeView;
@@ -31,7 +31,8 @@ export class HeldPush {
   }
 
   /**
-   * Moves main; null where that is to be done by `git push`, and nothing was sent. Throws as pushCommit does.
+   * Moves main; null where that is to be done by `git push`, and nothing was sent. Throws as pushCommit
+   * does.
    */
   async push(from: string, to: string, objects: readonly NewObject[]): Promise<PushOutcome | null> {
     const ids = this.#view.repo.ownIds;

@@ -28,9 +28,9 @@ export interface ServerBounds {
 }
 
 /**
- * A body of 8 MiB comes in within two minutes over 0.6 megabit/s. A proxy sends its next call on a connection
- * that it takes for open, and answers 502 where we are just closing it: Caddy keeps its connections for 2
- * minutes, nginx and the balancers of clouds for one.
+ * A body of 8 MiB comes in within two minutes over 0.6 megabit/s. A proxy sends its next call on a
+ * connection that it takes for open, and answers 502 where we are just closing it: Caddy keeps its
+ * connections for 2 minutes, nginx and the balancers of clouds for one.
  */
 export const SERVER_BOUNDS: ServerBounds = {
   headersTimeoutMs: 10_000,

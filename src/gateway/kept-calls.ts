@@ -20,8 +20,8 @@ export interface KeepRules extends Pick<CallKeeper, 'waitMs' | 'lingerMs'> {
 }
 
 /**
- * The calls that are open, or whose answer may still be asked for; found by task, by content and by key. Each
- * hears what becomes of its task: that it is on main, its stream, its answer.
+ * The calls that are open, or whose answer may still be asked for; found by task, by content and by key.
+ * Each hears what becomes of its task: that it is on main, its stream, its answer.
  */
 export class KeptCalls {
   readonly #view: BridgeView;
@@ -78,8 +78,8 @@ export class KeptCalls {
   }
 
   /**
-   * Begins to keep a call for a client that watches a task that is on main, and joins it. No other call finds
-   * it, and its end cancels nothing. Throws what reading the bridge throws.
+   * Begins to keep a call for a client that watches a task that is on main, and joins it. No other call
+   * finds it, and its end cancels nothing. Throws what reading the bridge throws.
    */
   async watch(task: string): Promise<LiveCall> {
     const abandoned = (ended: Call) => this.forget(ended);
@@ -150,7 +150,7 @@ export class KeptCalls {
     if (found !== null) this.answered(task, found);
   }
 
-  /** Takes answers and cancels out of commits that are new on main. Throws what reading the bridge throws. */
+  /** Takes answers and cancels out of commits new on main. Throws what reading the bridge throws. */
   async takeCommits(commits: readonly HistoryCommit[], reader: ObjectReader): Promise<void> {
     const records = new TaskRecords(this.#view.repo, reader);
     for (const commit of commits) {

@@ -9,8 +9,9 @@ import { modelNotFound } from './task-errors.js';
 const WHO_AGE_MS = 30_000;
 
 /**
- * No call waits for that where the model is known already: what was read is looked at again while the call is
- * on its way, unless it is older than this. A ring says at once that agents have other models. Milliseconds.
+ * No call waits for that where the model is known already: what was read is looked at again while the call
+ * is on its way, unless it is older than this. A ring says at once that agents have other models.
+ * Milliseconds.
  */
 const WHO_OLD_MS = 600_000;
 

@@ -1,9 +1,9 @@
 import type { FoundAnswer } from '../asker/find-answer.js';
 
 /**
- * What a client hears of its call. `event`: the next raw event of the model server, an SSE block or an NDJSON
- * line. `restart`: a second generation begins, and what came before is void. `answer`: the record's answer,
- * the last that comes; `isWhole` says that the events since the last restart are all of the stream.
+ * What a client hears of its call. `event`: the next raw event of the model server, an SSE block or an
+ * NDJSON line. `restart`: a second generation begins, and what came before is void. `answer`: the record's
+ * answer, the last that comes; `isWhole` says that the events since the last restart are all of the stream.
  * `unanswered`: there is none within the time that a call waits; the task may still be answered.
  */
 export type CallEvent =

@@ -1,13 +1,17 @@
 import { type BridgeConnection, openDoorbell } from '../bridge/connection.js';
 import { createNotifier } from '../bridge/notifier.js';
 
-/** With a doorbell this poll is only a safety net; without one it is how an answer is found. Milliseconds. */
+/**
+ * With a doorbell this poll is only a safety net; without one it is how an answer is found. Milliseconds.
+ */
 const SAFETY_POLL_MS = 30_000;
 const POLL_MS = 2_000;
 
 /** What looks for news, and says when it is worth a look. */
 export interface NewsLooker {
-  /** Whether this ring is a reason to look. `tip`: the new tip of main; undefined for what lies beside it. */
+  /**
+   * Whether this ring is a reason to look. `tip`: the new tip of main; undefined for what lies beside it.
+   */
   readonly ring: (tip?: string) => boolean;
   /** Looks for what is new. What it throws goes to `onProblem`, and it is asked again soon. */
   readonly look: () => Promise<unknown>;

@@ -34,9 +34,9 @@ const LONGEST_WAIT_MS = 3_600_000;
 
 /**
  * Finds what this gateway asked before it was started again, and may still be asked for: tasks that are
- * open, and those that were answered a moment ago, maybe while it was not there. The oldest first. Tasks that
- * go on without a client (`metadata.background`, `metadata.batch`) are left out. `tip`: the commit of main to
- * read from.
+ * open, and those that were answered a moment ago, maybe while it was not there. The oldest first. Tasks
+ * that go on without a client (`metadata.background`, `metadata.batch`) are left out. `tip`: the commit of
+ * main to read from.
  */
 export async function findOwnTasks(view: BridgeView, tip: string, query: OwnTasksQuery): Promise<OwnTask[]> {
   const { repo, terms } = view;

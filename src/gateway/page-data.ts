@@ -64,8 +64,8 @@ const MAX_FOUND = 50;
 const READ_MS = 5_000;
 
 /**
- * Opens what the page reads of all bridges of a gateway. `bridges`: as they are now. `models`: as clients see
- * them, aliases among them.
+ * Opens what the page reads of all bridges of a gateway. `bridges`: as they are now. `models`: as clients
+ * see them, aliases among them.
  */
 export function openPageData(
   bridges: () => readonly PageOfBridge[],

@@ -7,8 +7,8 @@ import { keyReused } from './task-errors.js';
 const MAX_KEYS = 10_000;
 
 /**
- * The calls with an `Idempotency-Key` that go on without their client. A client that lost the reply sends its
- * call again, and gets the task that was made for it. A gateway that was started again reads the keys of
+ * The calls with an `Idempotency-Key` that go on without their client. A client that lost the reply sends
+ * its call again, and gets the task that was made for it. A gateway that was started again reads the keys of
  * before from the record, when the first call with a key comes.
  */
 export class PostedCalls {

@@ -26,8 +26,8 @@ export function isTooLarge(error: BridgeError): boolean {
 }
 
 /**
- * Whether an error says what the bridge thinks of a task, which is for the client. What else goes wrong names
- * addresses, keys and files of ours.
+ * Whether an error says what the bridge thinks of a task, which is for the client. What else goes wrong
+ * names addresses, keys and files of ours.
  */
 export function isAboutTask(error: BridgeError): boolean {
   return error.code.startsWith('refused-') || error.code === 'older-bridge' || isTooLarge(error);

@@ -72,8 +72,8 @@ export interface WrittenChain {
 }
 
 /**
- * The same; returns all that it wrote. Many objects are written as one pack, as git does it with many objects
- * of a push.
+ * The same; returns all that it wrote. Many objects are written as one pack, as git does it with many
+ * objects of a push.
  */
 export async function writeFileChain(
   repo: Repository,

@@ -106,8 +106,8 @@ async function runFetch(
   const run = (more: readonly string[]) =>
     runRemoteGit(without, [...settings, 'fetch', ...more, ...options, PROMISOR, ...refspecs], signal);
   const result = await run([]);
-  // The server assumes that we have every object that our commits name, so it may have sent a file as a delta
-  // on one that was left out. With --refetch we name no commit that we have, and it sends files whole.
+  // The server assumes that we have every object that our commits name, so it may have sent a file as a
+  // delta on one that was left out. With --refetch we name no commit that we have, and it sends files whole.
   return result.exitCode !== 0 && gitMeant('base-left-out', result.stderr)
     ? await run(['--refetch'])
     : result;

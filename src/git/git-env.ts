@@ -1,5 +1,6 @@
 /**
- * Variables of a surrounding git (a hook, an alias, a rebase) that would point our git at another repository.
+ * Variables of a surrounding git (a hook, an alias, a rebase) that would point our git at another
+ * repository.
  */
 const REPOSITORY_VARIABLES = [
   'GIT_DIR',
@@ -64,7 +65,9 @@ export function clientGitEnv(base: NodeJS.ProcessEnv, sshCommand?: string): Node
   };
 }
 
-/** The environment for git inside a hook: as git gave it (it names the quarantine), with English messages. */
+/**
+ * The environment for git inside a hook: as git gave it (it names the quarantine), with English messages.
+ */
 export function hookGitEnv(base: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { ...base, ...STABLE_OUTPUT };
 }

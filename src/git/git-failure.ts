@@ -153,15 +153,15 @@ const FAILURES: readonly Failure[] = [
 ];
 
 /**
- * What ssh says where it could not use a shared connection. It then opens one of its own, and reports on that
- * one.
+ * What ssh says where it could not use a shared connection. It then opens one of its own, and reports on
+ * that one.
  */
 const SHARING_NOISE = /^(?:mux_client_\w+: |Control ?[Ss]ocket ).*$/gm;
 
 /**
  * The error for a git or ssh that failed on the way to the other side. `what` names the step (`fetch from
- * ssh://…`). A failure that fits no entry is `git-failed` and retryable: a server can fail in ways no table
- * knows, and a waiting agent has to survive them.
+ * ssh://…`). A failure that fits no entry is `git-failed` and retryable: a server can fail in ways no
+ * table knows, and a waiting agent has to survive them.
  */
 export function classifyGitFailure(what: string, output: string): BridgeError {
   const stderr = stripControls(output.slice(0, MAX_SAID_CHARS).replace(SHARING_NOISE, ''));

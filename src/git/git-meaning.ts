@@ -68,8 +68,8 @@ const MEANINGS = {
 } as const;
 
 /**
- * No honest git or ssh says more than this before it says why. The other side may send anything, and a search
- * has to end soon.
+ * No honest git or ssh says more than this before it says why. The other side may send anything, and a
+ * search has to end soon.
  */
 export const MAX_SAID_CHARS = 16_384;
 
@@ -87,7 +87,8 @@ export function whereMeant(meaning: Meaning, said: string): number {
 }
 
 /**
- * Lines that say nothing about a failure: advice that is the same for every one, and notes of what went well.
+ * Lines that say nothing about a failure: advice that is the same for every one, and notes of what went
+ * well.
  */
 const NO_REASON =
   /^(?:Please make sure|and the repository exists|hint: |debug[123]: |Warning: Permanently added |From |To )/;

@@ -1,12 +1,12 @@
 /**
- * Files larger than this are left out by a clone that reads the bridge for an asker. Questions and answers of
- * people are smaller; a photo is larger, and it is seldom the asker's own. Bytes.
+ * Files larger than this are left out by a clone that reads the bridge for an asker. Questions and answers
+ * of people are smaller; a photo is larger, and it is seldom the asker's own. Bytes.
  */
 export const LARGE_BYTES = 64 * 1024;
 
 /**
- * The name of the other side in the settings below. git accepts that a file was left out only where a setting
- * names the remote that has it.
+ * The name of the other side in the settings below. git accepts that a file was left out only where a
+ * setting names the remote that has it.
  */
 export const PROMISOR = 'llm-bridge';
 

@@ -13,8 +13,8 @@ export interface NewObject {
 }
 
 /**
- * The modes git uses under `core.sharedRepository=0640`: objects are read-only, and new files in a folder get
- * its group.
+ * The modes git uses under `core.sharedRepository=0640`: objects are read-only, and new files in a folder
+ * get its group.
  */
 const GROUP_READS = { file: 0o440, folder: 0o2750 } as const;
 
@@ -23,9 +23,9 @@ const ANYBODY_READS = { file: 0o444, folder: 0o777, whateverUmask: false } as co
 
 /**
  * Writes an object into a repository and returns its id, like `git hash-object -w` but without a process for
- * each. It writes the form every git reads (loose: zlib over header and content). The object and its name are
- * on the disk when this resolves, and a name never stands for half an object. An object that exists gets the
- * current time, as git does it, so that no `git gc` drops it as unused before a ref points at it.
+ * each. It writes the form every git reads (loose: zlib over header and content). The object and its name
+ * are on the disk when this resolves, and a name never stands for half an object. An object that exists gets
+ * the current time, as git does it, so that no `git gc` drops it as unused before a ref points at it.
  * `groupReads` and `isDisposable` as in Repository: in a disposable one nothing waits for the disk.
  */
 export async function writeLooseObject(

@@ -33,8 +33,8 @@ export interface TakenPack {
 }
 
 /**
- * Takes such a pack into a clone that leaves out files. As a promise of the other side: what its commits name
- * may be missing here. Throws BridgeError as gitFailed makes it, where it is no sound pack.
+ * Takes such a pack into a clone that leaves out files. As a promise of the other side: what its commits
+ * name may be missing here. Throws BridgeError as gitFailed makes it, where it is no sound pack.
  */
 export async function unpackCommits(clone: Repository, pack: Buffer): Promise<TakenPack> {
   const args = ['index-pack', '--stdin', '--promisor', '--fsck-objects'];

@@ -118,8 +118,8 @@ async function run<T>(
 ): Promise<{ readonly result: GitResult; readonly value: T }> {
   // Loaded late: simple-git takes a tenth of a second to load and 11 MB of the agent's memory.
   const { simpleGit } = await import('simple-git');
-  // As a variable: simple-git has no option for it, and the user's safe.bareRepository may forbid git to find
-  // the repository itself.
+  // As a variable: simple-git has no option for it, and the user's safe.bareRepository may forbid git to
+  // find the repository itself.
   const given = gitDir === null ? env : { ...env, GIT_DIR: gitDir };
   let result: GitResult | null = null;
   let startError: Error | undefined;

@@ -17,8 +17,8 @@ export interface PushTarget {
 }
 
 /**
- * `raced`: another push moved main first, so fetch and build again. `not-with-those`: the push failed because
- * of the refs that went with main, or for an unknown reason, so main alone may succeed.
+ * `raced`: another push moved main first, so fetch and build again. `not-with-those`: the push failed
+ * because of the refs that went with main, or for an unknown reason, so main alone may succeed.
  */
 export type PushOutcome =
   | { readonly status: 'pushed' }
@@ -72,7 +72,7 @@ function isAtomicAndLost({ report, stderr }: PushResult): boolean {
 
 /** Whether a push failed because of one of the refs that go with main, or for an unknown reason. */
 function isAboutOthers(result: PushResult, refusal: Refusal | null): boolean {
-  // The server checks claims after main. An older server knows no claims, and says that a push moves one ref.
+  // The server checks claims after main. An older one knows no claims, and says that a push moves one ref.
   if (refusal !== null) return refusal.code === 'ref' || refusal.ref?.startsWith(BESIDE_PREFIX) === true;
   const rejected = result.report.filter(({ sign }) => sign === '!');
   if (rejected.length === 0) return gitMeant('not-atomic', result.stderr);
@@ -85,24 +85,24 @@ function isAboutOthers(result: PushResult, refusal: Refusal | null): boolean {
 export type SideRefChange = Required<RefUpdate>;
 
 /**
- * `pushed`: these refs were pushed; the others were not at `from`. `refused`: the server refused one of them,
- * and took none that went together with it.
+ * `pushed`: these refs were pushed; the others were not at `from`. `refused`: the server refused one of
+ * them, and took none that went together with it.
  */
 export type SidePushOutcome =
   | { readonly status: 'pushed'; readonly refs: ReadonlySet<string> }
   | { readonly status: 'refused'; readonly refusal: Refusal };
 
 /**
- * Pushes refs outside main: all of them in one transaction, so that nobody sees one without the others. Where
- * some are not at their `from`, each of the others as its own compare-and-swap. Throws BridgeError as
+ * Pushes refs outside main: all of them in one transaction, so that nobody sees one without the others.
+ * Where some are not at their `from`, each of the others as its own compare-and-swap. Throws BridgeError as
  * classifyGitFailure does.
  */
 export async function pushSideRefs(
   context: PushTarget,
   changes: readonly SideRefChange[],
 ): Promise<SidePushOutcome> {
-  // git also sends the object of a ref whose lease it then finds stale, and the server refuses a push with an
-  // object that belongs to none of its refs. So several objects go all or none, or one push for each.
+  // git also sends the object of a ref whose lease it then finds stale, and the server refuses a push with
+  // an object that belongs to none of its refs. So several objects go all or none, or one push for each.
   const groups = byObject(changes);
   const together = groups.length > 1 ? await pushTogether(context, changes, true) : null;
   if (together !== null && (together.status === 'refused' || together.refs.size > 0)) return together;

@@ -128,7 +128,7 @@ function parseCommit(tokens: readonly string[], from: number): { commit: History
   const fields = tokens.slice(from, from + FORMAT.length);
   const [id = '', parents = '', seconds = '', author = '', subject = '', message = ''] = fields;
   let at = from + FORMAT.length;
-  // -z ends each commit's text with one more NUL; its changes, if it has any, begin on a line of their own.
+  // -z ends each commit's text with one more NUL; changes, if there are some, begin on a line of their own.
   if (tokens[at] === '') at += 1;
   const changes: FileChange[] = [];
   for (let meta = changeAt(tokens[at]); meta !== null; meta = changeAt(tokens[at])) {

@@ -23,9 +23,9 @@ export interface RepairOptions {
 }
 
 /**
- * Where the system does not show which processes run, a lock older than this counts as stale. A push may take
- * `bridge.receiveTimeout` (300 s) and a minute, and holds a lock for a moment of that; this is twice as long.
- * Not used on Linux, which shows the processes. Milliseconds.
+ * Where the system does not show which processes run, a lock older than this counts as stale. A push may
+ * take `bridge.receiveTimeout` (300 s) and a minute, and holds a lock for a moment of that; this is twice as
+ * long. Not used on Linux, which shows the processes. Milliseconds.
  */
 const OLD_LOCK_MS = 720_000;
 
@@ -38,10 +38,10 @@ const LIVING_LOOK_MS = 20;
 
 /**
  * Repairs what a killed git or a power cut has left in a bridge, and what would stop every push until a
- * person came: an empty HEAD, broken refs outside the record, and locks. findStaleLocks proves that a lock is
- * stale, so the lock of a running git is never touched; only where the system does not show the processes the
- * age of the lock decides. The record is never touched. Returns a sentence for each repair, and writes the
- * same sentences into `bridge/repairs.log`.
+ * person came: an empty HEAD, broken refs outside the record, and locks. findStaleLocks proves that a lock
+ * is stale, so the lock of a running git is never touched; only where the system does not show the processes
+ * the age of the lock decides. The record is never touched. Returns a sentence for each repair, and writes
+ * the same sentences into `bridge/repairs.log`.
  */
 export async function repairBridge(
   repo: Repository,

@@ -18,7 +18,8 @@ export interface Repository {
    */
   readonly ownIds?: ObjectIds;
   /**
-   * New files are readable by the group and by nobody else, whatever the umask: `core.sharedRepository=0640`.
+   * New files are readable by the group and by nobody else, whatever the umask:
+   * `core.sharedRepository=0640`.
    */
   readonly groupReads?: boolean;
   /**
@@ -93,8 +94,8 @@ export async function gitText(
 
 /**
  * The error for a git command that failed unexpectedly, with its name and the first words of git:
- * `git-killed` where it was killed and `disk-full` where it found no space, both `retryable`, because nothing
- * is wrong with the repository or the command; else `git-failed`.
+ * `git-killed` where it was killed and `disk-full` where it found no space, both `retryable`, because
+ * nothing is wrong with the repository or the command; else `git-failed`.
  */
 export function gitFailed(args: readonly string[], result: GitResult): BridgeError {
   const command = `git ${args[0] ?? ''}`;

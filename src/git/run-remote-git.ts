@@ -9,15 +9,16 @@ import { argsOn, asGitResult, type GitResult, type Repository, throwStartError }
 const SILENCE_MS = 180_000;
 
 /**
- * More than all the refs of a bridge take. The other side may send anything, and it must not fill our memory.
+ * More than all the refs of a bridge take. The other side may send anything, and it must not fill our
+ * memory.
  */
 const OUTPUT: KeptOutput = { maxBytes: 16 * 1024 * 1024 };
 
 /**
  * Runs a git command that talks to the other side (fetch, push, ls-remote). A non-zero exit is a result, as
  * in runGit. git and its ssh run in a process group of their own. So an abort ends both: git alone would
- * leave behind an ssh that waits for a dead network. And a Ctrl-C at the terminal reaches neither. Throws the
- * signal's reason, or BridgeError `no-git`.
+ * leave behind an ssh that waits for a dead network. And a Ctrl-C at the terminal reaches neither. Throws
+ * the signal's reason, or BridgeError `no-git`.
  */
 export async function runRemoteGit(
   repo: Repository,

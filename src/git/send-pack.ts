@@ -12,8 +12,8 @@ export interface MainPush {
 }
 
 /**
- * What a client of `git receive-pack` says (git's `Documentation/gitprotocol-pack.txt`): one command, and the
- * pack. It does not have to be told first what is there: receive-pack compares `from` with main.
+ * What a client of `git receive-pack` says (git's `Documentation/gitprotocol-pack.txt`): one command, and
+ * the pack. It does not have to be told first what is there: receive-pack compares `from` with main.
  */
 export function formatPush({ from, to, pack }: MainPush, ids: ObjectIds): Buffer {
   const capabilities = ` report-status object-format=${ids}`;

@@ -74,8 +74,8 @@ export async function findStaleLocks(
 /**
  * Removes stale locks, as findStaleLocks has found them. Returns those that it removed, and those that could
  * not be removed, each with the reason. A lock that is gone, or was replaced by another of the same name, is
- * left alone: of two processes that clean up at once, the second would otherwise remove the new lock of a git
- * that the first had let through.
+ * left alone: of two processes that clean up at once, the second would otherwise remove the new lock of a
+ * git that the first had let through.
  */
 export async function removeStaleLocks(
   gitDir: string,

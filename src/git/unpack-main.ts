@@ -17,9 +17,10 @@ export interface BroughtMain {
 }
 
 /**
- * Takes what is new on main into a clone that has the rest, and moves REMOTE_MAIN_REF. git checks each object
- * and that none is missing, as in a fetch. False where the pack is not sound, or `to` does not continue
- * `from`: then the clone has main where it was. Nothing waits for the disk: it can be fetched again.
+ * Takes what is new on main into a clone that has the rest, and moves REMOTE_MAIN_REF. git checks each
+ * object and that none is missing, as in a fetch. False where the pack is not sound, or `to` does not
+ * continue `from`: then the clone has main where it was. Nothing waits for the disk: it can be fetched
+ * again.
  */
 export async function unpackMain(
   clone: Repository,

@@ -14,8 +14,8 @@ import { lastRotatedPosition } from './rotated-logs.js';
 import { lookAhead, walkAnswers, walkMainSince } from './walk-answers.js';
 
 /**
- * How many records are synced at a time. A failure takes back at most this many, and the next run writes them
- * again.
+ * How many records are synced at a time. A failure takes back at most this many, and the next run writes
+ * them again.
  */
 const BATCH_RECORDS = 1000;
 
@@ -59,8 +59,8 @@ interface Appended {
  * 3. Sync the objects of the new commits of `main`: a record must never outlive its commit.
  * 4. Append the records, with one write each. The file may be renamed meanwhile: it is
  *    still the log, under another name.
- * 5. Sync the file and its name. After a failure before that, the new lines are cut off again, because a line
- *    that may be lost must not count as written.
+ * 5. Sync the file and its name. After a failure before that, the new lines are cut off again, because a
+ *    line that may be lost must not count as written.
  *
  * Throws BridgeError `bad-log`, `log-not-of-history`, or the failure of git or the disk.
  */

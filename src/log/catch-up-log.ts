@@ -13,8 +13,8 @@ import { type IngestResult, ingest } from './ingest.js';
 import { startDispatcher } from './on-answer/start-dispatcher.js';
 
 /**
- * Brings `answers.log` of a bridge on this machine up to date, as the hook does, and starts the dispatcher of
- * `on-answer.d` for new records. Claims that nobody needs any more are deleted. Returns what ingest did;
+ * Brings `answers.log` of a bridge on this machine up to date, as the hook does, and starts the dispatcher
+ * of `on-answer.d` for new records. Claims that nobody needs any more are deleted. Returns what ingest did;
  * throws what ingest throws.
  */
 export async function catchUpLog(repo: Repository): Promise<IngestResult> {

@@ -21,9 +21,9 @@ export interface FollowOptions {
 }
 
 /**
- * Yields the lines of `answers.log` without their line breaks: all of them, or those that are asked for. With
- * `follow` it also yields later lines until the signal aborts, and starts at the new file when the log is
- * rotated. A line that is still being written is not yielded until it is complete. Throws BridgeError
+ * Yields the lines of `answers.log` without their line breaks: all of them, or those that are asked for.
+ * With `follow` it also yields later lines until the signal aborts, and starts at the new file when the log
+ * is rotated. A line that is still being written is not yielded until it is complete. Throws BridgeError
  * `no-log` where the file cannot be read.
  */
 export async function* readLogLines(file: string, options: FollowOptions): AsyncGenerator<string> {

@@ -2,7 +2,9 @@ import type { LogFileSystem } from '../process/durable-file.js';
 import { type LogFile, readLines, withLogFiles } from './log-files.js';
 import { type LoggedPosition, lastPosition, parsePosition, readLogTail } from './log-tail.js';
 
-/** Sorts the files by their first record: unreadable files come near the end, the current file comes last. */
+/**
+ * Sorts the files by their first record: unreadable files come near the end, the current file comes last.
+ */
 export async function sortByFirstRecord(fs: LogFileSystem, files: readonly LogFile[]): Promise<LogFile[]> {
   const keyed: { file: LogFile; key: number }[] = [];
   for (const file of files.filter((one) => !one.isCurrent)) {

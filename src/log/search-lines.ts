@@ -10,7 +10,9 @@ export interface FoundRecord<T> {
   readonly end: number;
 }
 
-/** Finds records in a file of lines by binary search, so that the length of the file costs almost nothing. */
+/**
+ * Finds records in a file of lines by binary search, so that the length of the file costs almost nothing.
+ */
 export interface LineSearch<T> {
   /**
    * The first record that begins at or after `offset`, which is the start of a line; null where there is

@@ -53,8 +53,8 @@ export interface VerifyResult {
 
 /**
  * Compares the log, rotated files included, with history, record by record. Also checks history itself: what
- * each answer says about its task must be true. Stops at the first difference. Only reads, and takes no lock:
- * what comes in meanwhile is not checked.
+ * each answer says about its task must be true. Stops at the first difference. Only reads, and takes no
+ * lock: what comes in meanwhile is not checked.
  */
 export async function verifyLog(repo: Repository): Promise<VerifyResult> {
   const { answersLog } = await readBridgeSettings(repo);

@@ -5,9 +5,9 @@ import { stringifyEscaped } from '../protocol/strict-json.js';
 import { requireSafeLogFolder } from './log-folder.js';
 
 /**
- * A line of `watched.log`, which stands beside `answers.log`: what became of a change of a watched file whose
- * own hash no record will have. So a program that waits for that hash learns of it. `answers.log` itself
- * follows from history alone, and nothing of this is in history. Times are ISO 8601.
+ * A line of `watched.log`, which stands beside `answers.log`: what became of a change of a watched file
+ * whose own hash no record will have. So a program that waits for that hash learns of it. `answers.log`
+ * itself follows from history alone, and nothing of this is in history. Times are ISO 8601.
  */
 export interface WatchedNote {
   /** The SHA-256 of the bytes that the file had. */
@@ -21,7 +21,9 @@ export interface WatchedNote {
   readonly created_at: string;
 }
 
-/** Some hundred notes; a bot reads the file while it waits. The notes before them stay in `watched.log.1`. */
+/**
+ * Some hundred notes; a bot reads the file while it waits. The notes before them stay in `watched.log.1`.
+ */
 const MAX_BYTES = 256 * 1024;
 
 /** The path of `watched.log`. */

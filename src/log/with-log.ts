@@ -39,7 +39,8 @@ export async function withLog<T>(
 }
 
 /**
- * Waits until no other ingest of this bridge runs, and takes the lock. Returns the function that releases it.
+ * Waits until no other ingest of this bridge runs, and takes the lock. Returns the function that releases
+ * it.
  */
 export async function lockLog(repo: Repository, fs: LogFileSystem = DISK): Promise<() => Promise<void>> {
   const folder = path.join(repo.gitDir, 'bridge');

@@ -24,10 +24,10 @@ export interface DurableFile {
 const MAX_TRIES = 50;
 
 /**
- * Writes a file whole or not at all, so that it survives a power cut: the bytes go to `temporary`, are synced
- * and renamed, and the names are synced, that of a new folder too, which git itself does not do. Throws
- * `EEXIST` where somebody else has the temporary file, which then stays; BridgeError `disk-full` (retryable)
- * or `no-permission` where the disk does not take it.
+ * Writes a file whole or not at all, so that it survives a power cut: the bytes go to `temporary`, are
+ * synced and renamed, and the names are synced, that of a new folder too, which git itself does not do.
+ * Throws `EEXIST` where somebody else has the temporary file, which then stays; BridgeError `disk-full`
+ * (retryable) or `no-permission` where the disk does not take it.
  */
 export async function writeDurably(what: DurableFile): Promise<void> {
   const { file, temporary, bytes, mode, isDisposable = false } = what;
@@ -128,8 +128,8 @@ export async function writeWhole(handle: FileHandle, bytes: Buffer): Promise<voi
 
 /**
  * Makes the entries of a folder survive a power cut: fsync of a file does not promise that its name does. A
- * folder that is not there has none; a file system that cannot do this (EINVAL), or a system that cannot open
- * folders (Windows), is left to itself.
+ * folder that is not there has none; a file system that cannot do this (EINVAL), or a system that cannot
+ * open folders (Windows), is left to itself.
  */
 export async function syncFolder(fs: LogFileSystem, folder: string): Promise<void> {
   if (process.platform === 'win32') return;

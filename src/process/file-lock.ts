@@ -131,8 +131,8 @@ export type KernelLock =
 
 /**
  * Takes the kernel's exclusive lock on `file`, at once or not at all; the file is made where it is missing.
- * Children do not inherit it. `held`: another process has it, and that process lives. `unavailable`: there is
- * no `flock` program, or the file system has no locks. Throws what opening the file throws.
+ * Children do not inherit it. `held`: another process has it, and that process lives. `unavailable`: there
+ * is no `flock` program, or the file system has no locks. Throws what opening the file throws.
  */
 export async function tryKernelLock(file: string): Promise<KernelLock> {
   const handle = await open(file, 'a', 0o600);

@@ -31,8 +31,8 @@ const WITH_VALUE = new Set(['-c', '-C', '--git-dir', '--work-tree', '--namespace
 /**
  * Who may be working on the repository: each git whose working directory, arguments, environment, open files
  * or mapped files lie in it, but for one that only reads; each hook of it, which outlives a git that was
- * killed and may start another; any process that has one of its `.lock` files open; and a git of another user
- * that does not let itself be looked at. Null where there is no `/proc`.
+ * killed and may start another; any process that has one of its `.lock` files open; and a git of another
+ * user that does not let itself be looked at. Null where there is no `/proc`.
  */
 export async function findGitActivity(gitDir: string, procFolder: string): Promise<ProcessName[] | null> {
   const repo = await realpath(gitDir);
@@ -103,7 +103,8 @@ async function judge(proc: string, repo: string): Promise<'none' | 'some' | 'unk
 }
 
 /**
- * Whether one of these words (`/path`, `--git-dir=/path`, `GIT_DIR=/path`) names something in the repository.
+ * Whether one of these words (`/path`, `--git-dir=/path`, `GIT_DIR=/path`) names something in the
+ * repository.
  */
 async function anyIn(
   isIn: (file: string) => boolean,

@@ -4,8 +4,8 @@ import { getHeapStatistics } from 'node:v8';
 export const SMALL_HEAP_BYTES = 32 * 1024 * 1024;
 
 /**
- * Collects what is garbage and gives the system the pages back, if the heap has grown beyond `smallBytes`. V8
- * does neither by itself in a program that has nothing to do: it collects when memory is asked for.
+ * Collects what is garbage and gives the system the pages back, if the heap has grown beyond `smallBytes`.
+ * V8 does neither by itself in a program that has nothing to do: it collects when memory is asked for.
  * Everything of this process stands still meanwhile, about a tenth of a second. Returns whether it was done.
  * Never throws: a Node that is built without its inspector keeps its memory.
  */

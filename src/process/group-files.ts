@@ -9,7 +9,7 @@ import { DISK, type LogFileSystem, unless } from './durable-file.js';
 export const GROUP_MODES = { file: 0o640, folder: 0o750 } as const;
 
 /**
- * Makes a folder of a bridge, with those above it that are missing. Answers whether there was any to make.
+ * Makes a folder of a bridge, with those above it that are missing. Answers whether it made one.
  */
 export async function makeGroupFolder(
   folder: string,

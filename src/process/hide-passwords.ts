@@ -5,8 +5,8 @@
 const MAX_CHARS = 800;
 
 /**
- * Removes name and password from each address with a password in a text. For whatever is shown or logged, and
- * may repeat what a person gave or what another program said.
+ * Removes name and password from each address with a password in a text. For whatever is shown or logged,
+ * and may repeat what a person gave or what another program said.
  */
 export function hidePasswords(text: string): string {
   let shown = '';

@@ -1,4 +1,6 @@
-/** What `value` brings within `ms` milliseconds; null where that takes longer. Throws what `value` throws. */
+/**
+ * What `value` brings within `ms` milliseconds; null where that takes longer. Throws what `value` throws.
+ */
 export async function inTime<T>(value: Promise<T>, ms: number): Promise<{ readonly value: T } | null> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => {

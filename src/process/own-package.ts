@@ -48,8 +48,8 @@ function installFrom(build: string, folder: string): string {
   if (path.basename(above) !== 'node_modules') return `cd ${shellQuote(folder)} && ${build}`;
   const make = `in a checkout of llm-bridge: ${build} && npm pack`;
   const holder = path.dirname(above);
-  // A dependency of a project is updated where it is one. Otherwise the prefix is named, because the npm that
-  // is found first may be that of another Node, with a prefix of its own.
+  // A dependency of a project is updated where it is one. Otherwise the prefix is named, because the npm
+  // that is found first may be that of another Node, with a prefix of its own.
   if (existsSync(path.join(holder, 'package.json')))
     return `${make}; then here: npm install --prefix ${shellQuote(holder)} ${TARBALL}`;
   const prefix = path.basename(holder) === 'lib' ? path.dirname(holder) : holder;

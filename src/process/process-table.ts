@@ -29,8 +29,8 @@ async function readStat(pid: string): Promise<ProcessEntry | null> {
   // biome-ignore lint/plugin: Linux alone comes here
   const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => null);
   if (stat === null) return null;
-  // The name in parentheses may hold spaces and parentheses itself, so the fields are counted from behind the
-  // last one.
+  // The name in parentheses may hold spaces and parentheses itself, so the fields are counted from behind
+  // the last one.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   // proc(5): state is field 3, ppid 4, starttime 22.
   const [state, ppid, startedAt] = [fields[0], fields[1], fields[19]];

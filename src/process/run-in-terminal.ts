@@ -1,9 +1,9 @@
 import { type Command, type StartOptions, spawnProgram } from './start-program.js';
 
 /**
- * Runs a program at our terminal, with our standard input and output: it may ask a person there, and a Ctrl-C
- * reaches it. Returns its exit code, 1 where a signal ended it. Rejects with Node's error where it cannot be
- * started.
+ * Runs a program at our terminal, with our standard input and output: it may ask a person there, and a
+ * Ctrl-C reaches it. Returns its exit code, 1 where a signal ended it. Rejects with Node's error where it
+ * cannot be started.
  */
 export function runInTerminal(command: Command, options: Omit<StartOptions, 'ownGroup'>): Promise<number> {
   return new Promise((resolve, reject) => {

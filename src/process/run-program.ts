@@ -4,8 +4,8 @@ import { type Command, type StartOptions, spawnProgram } from './start-program.j
 /** What is kept of what a program says. */
 export interface KeptOutput {
   /**
-   * How many bytes of standard output are kept, and how many of standard error; the rest is read and dropped.
-   * Default: all of standard output, and the two ends of standard error.
+   * How many bytes of standard output are kept, and how many of standard error; the rest is read and
+   * dropped. Default: all of standard output, and the two ends of standard error.
    */
   readonly maxBytes?: number;
   /** Whether the first or the last bytes are kept. Default `first`. */
@@ -30,8 +30,8 @@ export interface RunOptions extends Omit<StartOptions, 'ownGroup'> {
   /** How long it may take to end once it is told to; then it is killed. Default 2 s. */
   readonly graceMs?: number;
   /**
-   * How long after its end its output is waited for: a child that it left behind may hold that open for ever.
-   * Default: until it is closed.
+   * How long after its end its output is waited for: a child that it left behind may hold that open for
+   * ever. Default: until it is closed.
    */
   readonly lastOutputMs?: number;
 }

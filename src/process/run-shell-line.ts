@@ -9,10 +9,10 @@ const MAX_SAID_BYTES = 4096;
 const MAX_TOLD_CHARS = 200;
 
 /**
- * Runs a command line that the owner of this machine gave, in the shell of the system, and waits until it has
- * ended. Returns null where it went well, else what went wrong, in one line for the log. What the command
- * printed is part of it only with `LLM_BRIDGE_DEBUG`: a failing `curl` or `ssh` may repeat a token or a key.
- * It is ended after `timeoutMs`. Rejects with the signal's reason once that aborts.
+ * Runs a command line that the owner of this machine gave, in the shell of the system, and waits until it
+ * has ended. Returns null where it went well, else what went wrong, in one line for the log. What the
+ * command printed is part of it only with `LLM_BRIDGE_DEBUG`: a failing `curl` or `ssh` may repeat a token
+ * or a key. It is ended after `timeoutMs`. Rejects with the signal's reason once that aborts.
  */
 export async function runShellLine(
   line: string,

@@ -6,9 +6,9 @@ import { type Command, HAS_GROUPS, spawnProgram } from './start-program.js';
 /**
  * The shell becomes "$@", with its standard input. A second shell beside it, the keeper, reads file 3, a
  * socket that only our process holds. A line in it means that "$@" has ended; its end means that our process
- * is gone, however it died. The keeper then ends the whole process group, because ssh may have helpers of its
- * own (a ProxyCommand). It sends SIGCONT as well, because a stopped process gets SIGTERM only once it goes
- * on. The folder $1, if any, is removed here when our process is gone, because nobody else can do it.
+ * is gone, however it died. The keeper then ends the whole process group, because ssh may have helpers of
+ * its own (a ProxyCommand). It sends SIGCONT as well, because a stopped process gets SIGTERM only once it
+ * goes on. The folder $1, if any, is removed here when our process is gone, because nobody else can do it.
  */
 const KEEPER = `
 left_over=$1

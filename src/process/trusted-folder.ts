@@ -20,9 +20,9 @@ export interface OpenFolder {
  * Finds the first folder on the way to `file`, from the root, in which another user could put a file or a
  * symlink in the place of what comes next; null where there is none. The file need not exist; where it, or a
  * folder, is a symlink, the way goes on through what that leads to. A file in `base` is looked for from
- * there: whoever can change that folder can do anything. Others may write into a folder above, as /tmp, where
- * it is sticky, because they cannot rename what is ours there. So may `privateGroup`, which has no other
- * member.
+ * there: whoever can change that folder can do anything. Others may write into a folder above, as /tmp,
+ * where it is sticky, because they cannot rename what is ours there. So may `privateGroup`, which has no
+ * other member.
  *
  * Synchronous, as readSmallFile: a few system calls. Throws what the system throws.
  */

@@ -4,9 +4,9 @@ const UTF8_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
  * The bytes of a text file as messages have them: UTF-8 without a byte order mark. Windows programs write
- * the mark, and UTF-16: Notepad, and PowerShell's `>`. UTF-16 is known by its mark alone. Any other bytes are
- * returned as they are, for their reader to judge. `name` is the file's, for the message. Throws BridgeError
- * `usage` for UTF-16 that is damaged.
+ * the mark, and UTF-16: Notepad, and PowerShell's `>`. UTF-16 is known by its mark alone. Any other bytes
+ * are returned as they are, for their reader to judge. `name` is the file's, for the message. Throws
+ * BridgeError `usage` for UTF-16 that is damaged.
  */
 export function asUtf8(bytes: Buffer, name: string): Buffer {
   if (isUtf16(bytes)) return Buffer.from(decodeUtf16(bytes, name), 'utf8');

@@ -51,7 +51,9 @@ export const helloSchema = z.object({
   name: principalNameSchema,
   role: roleSchema,
   protocol: z.int().min(1),
-  /** UTC, in milliseconds. A server of protocol 1 prints whole seconds; it is read so that it can be told. */
+  /**
+   * UTC, in milliseconds. A server of protocol 1 prints whole seconds; it is read so that it can be told.
+   */
   time: z.iso.datetime(),
   /** `bridge.taskTtl` as set: `7d`. */
   task_ttl: z.string(),

@@ -12,8 +12,8 @@ export function imageMediaType(bytes: Uint8Array): string | null {
 }
 
 /**
- * What is wrong with the images of a task, in base64, for a sentence: `image 2 is no PNG, JPEG, GIF or WebP`;
- * null where nothing is.
+ * What is wrong with the images of a task, in base64, for a sentence: `image 2 is no PNG, JPEG, GIF or
+ * WebP`; null where nothing is.
  */
 export function imageFault(images: readonly string[]): string | null {
   // Sixteen digits of base64 are the twelve bytes that tell.

@@ -25,23 +25,25 @@ export function maxPushBytes(limits: {
 }
 
 /**
- * Default of `bridge.maxStreamBytes`, the size of a stream: 16 MiB. An answer of 4 MiB, a token a line, takes
- * about that.
+ * Default of `bridge.maxStreamBytes`, the size of a stream: 16 MiB. An answer of 4 MiB, a token a line,
+ * takes about that.
  */
 export const DEFAULT_MAX_STREAM_BYTES = 16 * 1024 * 1024;
 
 /** Default of `bridge.taskTtl`: after a week nobody waits for the answer any more. */
 export const DEFAULT_TASK_TTL_MS = 7 * 24 * 60 * 60 * 1000;
 
-/** The most characters of a task that `inbox.json` repeats in `task_text`; enough to recognise a question. */
+/**
+ * The most characters of a task that `inbox.json` repeats in `task_text`; enough to recognise a question.
+ */
 export const MAX_TASK_TEXT_CHARS = 4096;
 
 /** The most commits in one push: many times what an agent batches, and still cheap to check. */
 export const MAX_COMMITS_PER_PUSH = 1000;
 
 /**
- * How far ahead of the server's clock a commit may be dated: two machines without NTP drift this far apart in
- * months.
+ * How far ahead of the server's clock a commit may be dated: two machines without NTP drift this far apart
+ * in months.
  */
 export const MAX_CLOCK_AHEAD_MS = 10 * 60 * 1000;
 
@@ -91,5 +93,7 @@ export const MAX_PRIORITY = 10;
  */
 export const DEFAULT_CONTEXT_TOKENS = 4096;
 
-/** How many tasks of a conversation are read, the newest. Only the largest models have a context for more. */
+/**
+ * How many tasks of a conversation are read, the newest. Only the largest models have a context for more.
+ */
 export const MAX_CONVERSATION_TASKS = 100;

@@ -62,8 +62,8 @@ export type AgentModels = z.infer<typeof agentModelsSchema>;
 
 /**
  * The models of an agent as they are written: in the order of backends and names, so that the same models in
- * another order are no change. Models with a name that cannot be written, and those that do not fit, are left
- * out.
+ * another order are no change. Models with a name that cannot be written, and those that do not fit, are
+ * left out.
  */
 export function tellableModels({ models, ...rest }: AgentModels): OfferedModel[] {
   const told = models

@@ -21,7 +21,8 @@ export function isTaskFile(path: string): path is TaskFile {
 }
 
 /**
- * The version of everything in `src/protocol`. `bridge-hello` prints it and `init` writes it into the config.
+ * The version of everything in `src/protocol`. `bridge-hello` prints it and `init` writes it into the
+ * config.
  */
 export const PROTOCOL_VERSION = 2;
 

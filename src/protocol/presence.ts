@@ -17,7 +17,9 @@ export const MAX_PRESENCE_BYTES = 4096;
  */
 export const PRESENCE_EVERY_MS = 2 * 60_000;
 
-/** An agent that was not seen for two and a half renewals counts as gone: it was killed, or its PC sleeps. */
+/**
+ * An agent that was not seen for two and a half renewals counts as gone: it was killed, or its PC sleeps.
+ */
 export const PRESENCE_FRESH_MS = 5 * 60_000;
 
 /**

@@ -38,7 +38,8 @@ export interface CancelledTask {
 }
 
 /**
- * Reads a queue from history in pieces. Its memory does not grow with history, as long as `forget` is called.
+ * Reads a queue from history in pieces. Its memory does not grow with history, as long as `forget` is
+ * called.
  */
 export interface QueueReader {
   /** Takes the commits that follow the ones it has, from old to new along first parents. */
@@ -152,7 +153,9 @@ export function readQueue(
  */
 const AGEING_MS = 60 * 60 * 1000;
 
-/** What a pending task's turn depends on. What is no task has the priority 0, and its asker as its source. */
+/**
+ * What a pending task's turn depends on. What is no task has the priority 0, and its asker as its source.
+ */
 export interface Waiting {
   readonly priority: number;
   /** Whom it counts for (`sourceOf`). */
@@ -186,7 +189,9 @@ export function inOrderOfAnswering<T>(
   return placed.map(({ task }) => task);
 }
 
-/** Whether a task asked at `askedAtMs` is past its time-to-live. Agent, hook and status all use this rule. */
+/**
+ * Whether a task asked at `askedAtMs` is past its time-to-live. Agent, hook and status all use this rule.
+ */
 export function isExpired(
   askedAtMs: number,
   clock: { readonly nowMs: number; readonly ttlMs: number },

@@ -52,8 +52,8 @@ export interface Refusal {
 const MAX_TEXT_CHARS = 500;
 
 /**
- * The line that a pusher sees after git's `remote: `: `<who>, <ref>, holder <name>: <text>`, then what to do.
- * It is one line whatever they quote, because parseRefusal on the other side reads one line.
+ * The line that a pusher sees after git's `remote: `: `<who>, <ref>, holder <name>: <text>`, then what to
+ * do. It is one line whatever they quote, because parseRefusal on the other side reads one line.
  */
 export function formatRefusal({ code, text, remedy, who, ref, holder }: Refusal): string {
   const about = [ref === undefined ? '' : `, ${ref}`, holder === undefined ? '' : `, holder ${holder}`];

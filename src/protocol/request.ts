@@ -66,8 +66,8 @@ export function modelOfRequest({ body }: TaskRequest): string | undefined {
 
 /**
  * The text that a person would call the question of a call: that of the last message of the user that has
- * any, else of its `prompt`, else of its `input`; the path where there is none. A message that only brings an
- * image or the results of tools has no text.
+ * any, else of its `prompt`, else of its `input`; the path where there is none. A message that only brings
+ * an image or the results of tools has no text.
  */
 export function questionOfRequest({ path, body }: TaskRequest): string {
   const messages = [body.messages, body.input].filter(Array.isArray).flat().filter(isJsonObject);

@@ -33,8 +33,8 @@ type StreamLine = z.infer<typeof streamLineSchema>;
 
 /**
  * What a stream says. `begin`: an agent begins to generate, and whatever came before is void. `text` and
- * `thinking`: the next characters of the answer, and of what the model thinks. `event`: a raw event of an API
- * (an SSE block or an NDJSON line), whole. `end`: the generation is over, and nothing follows.
+ * `thinking`: the next characters of the answer, and of what the model thinks. `event`: a raw event of an
+ * API (an SSE block or an NDJSON line), whole. `end`: the generation is over, and nothing follows.
  */
 export type StreamPiece =
   | { readonly begin: z.infer<typeof beginSchema> }

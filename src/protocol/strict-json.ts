@@ -61,8 +61,8 @@ export function writeExactJson<T>(value: T, schema: z.ZodType<T>): Buffer {
 }
 
 /**
- * Reads a message that writeExactJson wrote: as readStrictJson does, at most `maxBytes` long, and in that one
- * form.
+ * Reads a message that writeExactJson wrote: as readStrictJson does, at most `maxBytes` long, and in that
+ * one form.
  */
 export function readExactJson<T>(bytes: Uint8Array, schema: z.ZodType<T>, maxBytes: number): ReadResult<T> {
   if (bytes.length > maxBytes)
@@ -163,8 +163,8 @@ function endOfString(text: string, start: number): number {
 /**
  * `JSON.stringify` with more escapes, so that a text stays on one line for every reader and in one direction
  * on a terminal: DEL and the C1 controls (some readers take U+0085 for a line break), U+2028 and U+2029,
- * bidirectional marks, and U+FEFF. `JSON.stringify` itself escapes C0 controls, and lone surrogates, which no
- * message has. Other text (for example Cyrillic) stays readable.
+ * bidirectional marks, and U+FEFF. `JSON.stringify` itself escapes C0 controls, and lone surrogates, which
+ * no message has. Other text (for example Cyrillic) stays readable.
  */
 export function stringifyEscaped(value: unknown, indent?: number): string {
   return escapeJsonText(JSON.stringify(value, null, indent));

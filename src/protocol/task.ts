@@ -124,8 +124,8 @@ export function priorityOf(task: TaskJson): number {
 }
 
 /**
- * The source of a task, by which pending tasks take turns: its asker, and the program behind a gateway, which
- * `metadata.token` names. `task` is null for what is none.
+ * The source of a task, by which pending tasks take turns: its asker, and the program behind a gateway,
+ * which `metadata.token` names. `task` is null for what is none.
  */
 export function sourceOf(asker: string, task: Pick<TaskJson, 'metadata'> | null): string {
   return `${asker}\n${task?.metadata?.token ?? ''}`;
@@ -137,8 +137,8 @@ export function modelOf(task: Pick<TaskJson, 'model' | 'request'>): string | und
 }
 
 /**
- * The text that a person would call the question: the prompt, or the last text of a message of the user. In a
- * request, what stands for them there (`questionOfRequest`).
+ * The text that a person would call the question: the prompt, or the last text of a message of the user. In
+ * a request, what stands for them there (`questionOfRequest`).
  */
 export function questionOf(task: TaskJson): string {
   return questionOfRequest(task.request ?? { path: '', body: task });

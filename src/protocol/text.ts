@@ -1,9 +1,9 @@
 import * as z from 'zod';
 
 /**
- * White space, wherever the protocol trims a text or asks whether it is empty. It is the list of ECMAScript's
- * `trim` and `\s`, which are what the code uses; a test compares them with this list. Other languages have
- * other lists: Python's `strip` takes U+0085 for white space, and not U+FEFF.
+ * White space, wherever the protocol trims a text or asks whether it is empty. It is the list of
+ * ECMAScript's `trim` and `\s`, which are what the code uses; a test compares them with this list. Other
+ * languages have other lists: Python's `strip` takes U+0085 for white space, and not U+FEFF.
  */
 export const WHITE_SPACE: readonly (readonly [first: number, last: number])[] = [
   [0x09, 0x0d],
@@ -47,8 +47,8 @@ function widthAt(text: string, at: number): number {
 }
 
 /**
- * A surrogate without its other half. JSON can spell one (`\ud800`), UTF-8 cannot have it, and strict readers
- * die of it (serde_json, Python's print).
+ * A surrogate without its other half. JSON can spell one (`\ud800`), UTF-8 cannot have it, and strict
+ * readers die of it (serde_json, Python's print).
  */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 

@@ -12,9 +12,10 @@ import { type PackCopyContext, readPackCopy } from './pack-copy.js';
 export type Came = 'yes' | 'no' | 'unknown';
 
 /**
- * What a push may name. git accepts any object of the store, whoever sent it. Without this rule, a pusher who
- * knows the id of an object that the owner keeps beside main could put it on main, or learn about it from a
- * refusal. So a push may name only what it sent and what every key can fetch. The owner may name anything.
+ * What a push may name. git accepts any object of the store, whoever sent it. Without this rule, a pusher
+ * who knows the id of an object that the owner keeps beside main could put it on main, or learn about it
+ * from a refusal. So a push may name only what it sent and what every key can fetch. The owner may name
+ * anything.
  */
 export interface Citations {
   /**

@@ -16,8 +16,8 @@ import { type ClaimUpdate, isZero } from './pushed-refs.js';
 import { readTaskStatuses, type TaskStatus } from './task-status.js';
 
 /**
- * An agent makes, renews and takes over a claim in its own name, for a bounded time by the server's clock, on
- * an open task. Only the holder may change a live claim. The holder may remove it at any time; others may
+ * An agent makes, renews and takes over a claim in its own name, for a bounded time by the server's clock,
+ * on an open task. Only the holder may change a live claim. The holder may remove it at any time; others may
  * remove it once its lease is over, or together with the answer.
  */
 export async function judgeClaims(push: SidePush, claims: readonly ClaimUpdate[]): Promise<Refusal | null> {

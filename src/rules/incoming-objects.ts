@@ -19,8 +19,8 @@ const INDEX_IDS_AT = 8 + 256 * 4;
 
 /**
  * Lists the objects in the quarantine of the running hook by reading its folders, which is cheaper than
- * asking git. The lists are empty where there is no quarantine. Null where there are more than `max` objects,
- * or a file that is not a git object.
+ * asking git. The lists are empty where there is no quarantine. Null where there are more than `max`
+ * objects, or a file that is not a git object.
  */
 export async function listIncoming(
   context: { readonly gitDir: string; readonly env: NodeJS.ProcessEnv; readonly idBytes: number },

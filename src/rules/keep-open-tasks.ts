@@ -83,8 +83,8 @@ async function readListed(
 }
 
 /**
- * Up to this commit of main no answer is newer than `last`: the end of the list. Null where the list does not
- * say so.
+ * Up to this commit of main no answer is newer than `last`: the end of the list. Null where the list does
+ * not say so.
  */
 export async function noAnswerUpTo(repo: Repository, last: string | null): Promise<string | null> {
   const head = await readListHead(repo);
@@ -92,8 +92,8 @@ export async function noAnswerUpTo(repo: Repository, last: string | null): Promi
 }
 
 /**
- * Whether main is so far ahead of the list that a reader of the list walks far. A short list, or none, may be
- * further behind than a long one. Throws BridgeError as gitText does.
+ * Whether main is so far ahead of the list that a reader of the list walks far. A short list, or none, may
+ * be further behind than a long one. Throws BridgeError as gitText does.
  */
 export async function isListBehind(repo: Repository): Promise<boolean> {
   const head = await readListHead(repo);
@@ -132,7 +132,7 @@ export async function keepOpenTasks(
     from_ms: isWhole ? sinceMs : null,
     walked_ms: next.walkedMs,
   };
-  // A reader who trusts the list syncs only what is after it (see `ingest`), so all before it is synced here.
+  // A reader who trusts the list syncs only what is after it (see `ingest`); all before it is synced here.
   await syncHistory(DISK, repo);
   await writeOpenList(repo, head, isWhole ? kept : open);
 }

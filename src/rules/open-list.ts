@@ -10,9 +10,9 @@ import { readStrictJson } from '../protocol/strict-json.js';
 
 /**
  * The list of open tasks, in a bridge: a head, which is a line of JSON, then a line for each task without an
- * answer and for each other commit, in the order of history. It is a copy of what history says up to a commit
- * of main, so that nobody walks past fifty thousand open tasks. It may be lost, old, or of another history at
- * any time: then history is walked.
+ * answer and for each other commit, in the order of history. It is a copy of what history says up to a
+ * commit of main, so that nobody walks past fifty thousand open tasks. It may be lost, old, or of another
+ * history at any time: then history is walked.
  */
 const FILE = 'bridge/open-tasks';
 
@@ -31,7 +31,9 @@ const headSchema = z.strictObject({
   /** How many tasks without an answer it has, and how many lines. */
   open: z.number(),
   commits: z.number(),
-  /** When it was last made from history alone, and not from an earlier list. Milliseconds since the epoch. */
+  /**
+   * When it was last made from history alone, and not from an earlier list. Milliseconds since the epoch.
+   */
   walked_ms: z.number(),
 });
 export type ListHead = z.infer<typeof headSchema>;
@@ -107,7 +109,9 @@ export function listedIn(list: { readonly head: ListHead; readonly bytes: Buffer
   return isWhole ? commits : null;
 }
 
-/** Replaces the list. Its loss does no harm, so nothing waits for the disk. Throws what the system throws. */
+/**
+ * Replaces the list. Its loss does no harm, so nothing waits for the disk. Throws what the system throws.
+ */
 export async function writeOpenList(
   repo: Repository,
   about: Omit<ListHead, 'open' | 'commits'>,
@@ -146,8 +150,8 @@ function listHeadOf(bytes: Buffer): ListHead | null {
 
 /**
  * The commits after the list, up to `tip`, the oldest first. Null where the list is not of this history: git
- * also walks where the commit of the list is not on main, because main was set back or the list is of another
- * bridge. Throws BridgeError `git-failed`, also where that commit is not there.
+ * also walks where the commit of the list is not on main, because main was set back or the list is of
+ * another bridge. Throws BridgeError `git-failed`, also where that commit is not there.
  */
 export async function readBehind(
   repo: Repository,

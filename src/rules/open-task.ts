@@ -70,8 +70,8 @@ async function judgeHash(
   asked: Asked,
 ): Promise<Refusal | null> {
   const object = await push.reader.read(asked.change.newId);
-  // A task that is not a file (a submodule that somebody added without the hook) can only get an error as its
-  // answer. Its hash is the hash of no bytes.
+  // A task that is not a file (a submodule that somebody added without the hook) can only get an error as
+  // its answer. Its hash is the hash of no bytes.
   const bytes = object?.info.type === 'blob' ? object.content : Buffer.alloc(0);
   if (taskHash(bytes) === commit.taskHashTrailer) return judgeReader(push, { commit, task }, asked, bytes);
   return {
@@ -83,8 +83,8 @@ async function judgeHash(
 
 /**
  * An agent of an older version cannot read a request, and would end it with `invalid_task` before an agent
- * that can has seen it. It drops a task that is refused as `unknown-task`, so the task is left to the others,
- * or to its update.
+ * that can has seen it. It drops a task that is refused as `unknown-task`, so the task is left to the
+ * others, or to its update.
  */
 function judgeReader(
   { settings }: PushContext,

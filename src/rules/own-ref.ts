@@ -66,8 +66,8 @@ async function judgeOne(
   if (isZero(line.newId)) return null;
   const isSent = await push.citations.mayCite(line.newId);
   const denial = isSent === 'no' ? null : await judgeBlob(push, kind, line.newId, agent);
-  // A valid blob is the pusher's own, sent or not. A refusal says nothing about any other object that did not
-  // come.
+  // A valid blob is the pusher's own, sent or not. A refusal says nothing about any other object that did
+  // not come.
   if (isSent === 'yes' || (denial === null && isSent === 'unknown')) return denial;
   return { ...notSent(`the ${kind.what} ${shortId(line.newId)}`, isSent), code: 'payload' };
 }

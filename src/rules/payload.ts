@@ -39,8 +39,8 @@ async function judgeTask(
   const task = readTask(file, bytes.content, maxBytes);
   if (!task.ok) return invalid(commit.id, file, task.reason);
   const { reply_to: replyTo } = task.value;
-  // The agent finds out whether the id is a task with an answer, because that costs a walk. An invented id is
-  // refused here, so that it does not make the agent search for long.
+  // The agent finds out whether the id is a task with an answer, because that costs a walk. An invented id
+  // is refused here, so that it does not make the agent search for long.
   if (replyTo === undefined || (await push.reader.info(replyTo))?.type === 'commit') return null;
   return {
     code: 'unknown-task',

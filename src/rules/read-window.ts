@@ -40,10 +40,10 @@ export interface ChosenCommits {
 }
 
 /**
- * Reads the part of history that tasks can be pending in, as far as it is wanted. Where the bridge has a list
- * of open tasks, what is not wanted is counted there and not read: nobody walks past fifty thousand tasks to
- * show twenty. Else all is read. `known`: what a server has chosen for a clone, which has no such list.
- * Throws BridgeError `git-failed`.
+ * Reads the part of history that tasks can be pending in, as far as it is wanted. Where the bridge has a
+ * list of open tasks, what is not wanted is counted there and not read: nobody walks past fifty thousand
+ * tasks to show twenty. Else all is read. `known`: what a server has chosen for a clone, which has no such
+ * list. Throws BridgeError `git-failed`.
  */
 export async function readWindow(
   repo: Repository,
@@ -69,8 +69,8 @@ function beginOf({ nowMs, ttlMs }: WindowClock): number {
 }
 
 /**
- * Chooses the commits that are wanted by the list of open tasks; null where it does not say enough, or leaves
- * nothing out. Throws what readBehind throws.
+ * Chooses the commits that are wanted by the list of open tasks; null where it does not say enough, or
+ * leaves nothing out. Throws what readBehind throws.
  */
 export async function chooseWindow(
   repo: Repository,

@@ -9,8 +9,8 @@ import { readSinceTasks } from './keep-open-tasks.js';
 export type TaskStatus = 'open' | 'answered' | 'expired' | 'unknown';
 
 /**
- * Reads the status of tasks in the history that ends in `tip`. A task that has expired is not searched for: a
- * pusher who names the oldest commit must not make the server walk to it.
+ * Reads the status of tasks in the history that ends in `tip`. A task that has expired is not searched for:
+ * a pusher who names the oldest commit must not make the server walk to it.
  */
 export async function readTaskStatuses(
   context: {

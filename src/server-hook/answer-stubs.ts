@@ -1,6 +1,6 @@
 /**
- * The variables in which git tells pre-receive where it keeps the objects of a push until it is let in. Empty
- * where the push brought no objects.
+ * The variables in which git tells pre-receive where it keeps the objects of a push until it is let in.
+ * Empty where the push brought no objects.
  */
 export type Quarantine = Readonly<Record<string, string>>;
 
@@ -31,7 +31,8 @@ const MAX_REQUEST_BYTES = 256 * 1024;
 /**
  * Answers the stubs of the hooks of one push:
  * 1. `pre-receive`, then a line for each of QUARANTINE_VARIABLES (all of them empty, or none), then the
- *    settings, then the lines that git wrote, each after a `+`, then `.`. The answer is `yes`, or `no <why>`.
+ *    settings, then the lines that git wrote, each after a `+`, then `.`. The answer is `yes`, or `no
+ *    <why>`.
  * 2. `post-receive`. The answer is `taken <what to say>`.
  * Only a line break ends a line, because the name of a ref may contain any other character. Resolves after
  * the second answer, after a `no`, at the end of the input, and at anything that is not a request: a stub

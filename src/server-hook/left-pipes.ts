@@ -12,8 +12,8 @@ const PIPE_NAME = /^standby\.([0-9]{1,10})\.(?:in|out|pack)$/;
 const OLD_MS = 10 * 60_000;
 
 /**
- * Removes what a session has left that was killed between making its pipes and taking their names away. Never
- * throws. `nowMs` is the clock of the disk.
+ * Removes what a session has left that was killed between making its pipes and taking their names away.
+ * Never throws. `nowMs`: the time by the clock of this machine.
  */
 export async function sweepLeftPipes(gitDir: string, nowMs: number): Promise<void> {
   const folder = path.join(gitDir, 'bridge');

@@ -1,6 +1,6 @@
 /**
- * The pre-receive hook, as a program: judges the push on standard input, exits 0 to let it in and 1 to refuse
- * it. It runs while the new objects are still in quarantine, so a refused push leaves nothing behind.
+ * The pre-receive hook, as a program: judges the push on standard input, exits 0 to let it in and 1 to
+ * refuse it. It runs while the new objects are still in quarantine, so a refused push leaves nothing behind.
  */
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
@@ -35,8 +35,8 @@ async function judge(): Promise<void> {
 }
 
 /**
- * Reads what git wrote from the stub's lines: each after a `+`, and a `.` at the end. Null where any of it is
- * missing.
+ * Reads what git wrote from the stub's lines: each after a `+`, and a `.` at the end. Null where any of it
+ * is missing.
  */
 function unframe(text: string): string | null {
   const lines = text.split('\n');

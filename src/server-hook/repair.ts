@@ -1,6 +1,6 @@
 /**
- * Repairs a bridge (`repair-bridge.ts`), as a program. `bridge/repair` starts it beside a push that something
- * blocks. It prints nothing; `bridge/repairs.log` says what it did.
+ * Repairs a bridge (`repair-bridge.ts`), as a program. `bridge/repair` starts it beside a push that
+ * something blocks. It prints nothing; `bridge/repairs.log` says what it did.
  */
 import { clientGitEnv } from '../git/git-env.js';
 import { repairBridge } from '../git/repair-bridge.js';

@@ -1,6 +1,6 @@
 /**
- * `bridge-window`, as a program: prints the part of history in which tasks can be pending, as far as a reader
- * wants it (`window-reply.ts`). `ssh-command` starts it, in the repository, with two numbers.
+ * `bridge-window`, as a program: prints the part of history in which tasks can be pending, as far as a
+ * reader wants it (`window-reply.ts`). `ssh-command` starts it, in the repository, with two numbers.
  */
 import * as z from 'zod';
 import { readBridgeSettings } from '../bridge/bridge-settings.js';

@@ -1,9 +1,9 @@
 /**
- * Both hooks of one push over ssh, as a program. `ssh-command` starts it while git still receives the pack. A
- * push of one answer waits on the server mostly for two starts of Node with the schemas; this program starts
- * earlier and only once. The stubs of the hooks ask it on standard input, and it answers on standard output;
- * these two pipes belong to this push alone. Nothing relies on it: a stub without an answer starts the hook
- * itself. It ends after its last answer, when the push is over, or when nobody asks for a while.
+ * Both hooks of one push over ssh, as a program. `ssh-command` starts it while git still receives the pack.
+ * A push of one answer waits on the server mostly for two starts of Node with the schemas; this program
+ * starts earlier and only once. The stubs of the hooks ask it on standard input, and it answers on standard
+ * output; these two pipes belong to this push alone. Nothing relies on it: a stub without an answer starts
+ * the hook itself. It ends after its last answer, when the push is over, or when nobody asks for a while.
  */
 import { read, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -22,9 +22,9 @@ import { takeIn } from './take-in.js';
 
 /**
  * How long to wait for a question. A pusher who holds a push open must not hold this process open too,
- * neither before the first question nor before the second. The pack of a message arrives within moments (some
- * 50 ms after this process is ready, on the machine of docs/performance.md), and main moves within a few
- * milliseconds. A slower push can wait for Node to start. Milliseconds.
+ * neither before the first question nor before the second. The pack of a message arrives within moments
+ * (some 50 ms after this process is ready, on the machine of docs/performance.md), and main moves within a
+ * few milliseconds. A slower push can wait for Node to start. Milliseconds.
  */
 const LONGEST_WAIT_MS = 2_000;
 

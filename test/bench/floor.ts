@@ -16,8 +16,8 @@ export interface FloorTimes {
 }
 
 /**
- * Bare git over an open connection: a plain repository without hooks, with git's own settings, and a clone of
- * it.
+ * Bare git over an open connection: a plain repository without hooks, with git's own settings, and a clone
+ * of it.
  */
 export interface Floor {
   /** Fetches a task's commit and pushes its answer's, the same objects as those of the bridge. */

@@ -28,9 +28,9 @@ const RECENT_MS = 6 * DAY_MS;
 const OLD_MS = 9 * DAY_MS;
 
 /**
- * Writes a history of valid messages onto `main` by `git fast-import`, through no hook, with dates that rise,
- * and answers the bytes of its messages. Every id is computed here as well, because an answer names its
- * task's; that git comes to the same tip shows that every one was right.
+ * Writes a history of valid messages onto `main` by `git fast-import`, through no hook, with dates that
+ * rise, and answers the bytes of its messages. Every id is computed here as well, because an answer names
+ * its task's; that git comes to the same tip shows that every one was right.
  */
 export async function makeHistory(
   lab: Lab,

@@ -7,7 +7,9 @@ import { openConnection } from './floor.js';
 import { type Lab, type LabBridge, sshCommand } from './lab.js';
 import { runProgram } from './run-program.js';
 
-/** Pushes the answer to a task of a bridge as an agent does, over a connection that is open. Milliseconds. */
+/**
+ * Pushes the answer to a task of a bridge as an agent does, over a connection that is open. Milliseconds.
+ */
 export type PushAnswer = (task: string) => Promise<number>;
 
 /** Makes a clone of one commit to push from, and opens the connection. */

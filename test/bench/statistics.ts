@@ -11,7 +11,8 @@ export function summarise(values: readonly number[]): Summary {
 }
 
 /**
- * The value below which the share `share` (0 to 1) of the values lies, straight between the two nearest ones.
+ * The value below which the share `share` (0 to 1) of the values lies, straight between the two nearest
+ * ones.
  */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 
 /**
  * Text of so many characters that hardly shrinks: base64 of a chain of SHA-256, six bits to a character, the
- * same for the same seed. zlib makes three quarters of it, as of dense prose, and no two texts share anything
- * that a delta could use.
+ * same for the same seed. zlib makes three quarters of it, as of dense prose, and no two texts share
+ * anything that a delta could use.
  */
 export function taskText(seed: number, chars: number): string {
   let text = '';

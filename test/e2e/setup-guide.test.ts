@@ -10,8 +10,8 @@ import { runProcess } from '../support/run-process.js';
 import { addUser, findUser, reserveUser, whyNoUsers } from '../support/unix-users.js';
 
 // The set-up guides, command by command, on a machine with two more users: one owns the bridge, as
-// docs/setup-server.md makes it, one is the bot. The PC is whoever runs this. Over a real sshd, with the very
-// lines of sshd_config that the guide gives.
+// docs/setup-server.md makes it, one is the bot. The PC is whoever runs this. Over a real sshd, with the
+// very lines of sshd_config that the guide gives.
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

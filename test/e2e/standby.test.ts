@@ -8,7 +8,9 @@ import { runCliHere } from '../support/cli-here.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { waitUntil } from '../support/wait-until.js';
 
-/** The time of the standby: longer than an agent that is there needs for an answer, on a slow machine too. */
+/**
+ * The time of the standby: longer than an agent that is there needs for an answer, on a slow machine too.
+ */
 const AFTER_MS = 10_000;
 
 let bridge: BridgeFixture;
@@ -91,9 +93,8 @@ test('a standby steps in after its time and not before, is nobody until then, an
   expect(await answered(easy)).toMatchObject({ answer: '4', agent: 'home-pc' });
   expect(chatsOf(small)).toHaveLength(heard);
 
-  // The PC has begun before that time, and is not done when it is over: its claim holds. What names the model
-  // of
-  // the PC, or a kind of server that it alone has, waits for it.
+  // The PC has begun before that time, and is not done when it is over: its claim holds. What names the
+  // model of the PC, or a kind of server that it alone has, waits for it.
   const held = gate();
   pc.behave = () => ({ firstTokenAfter: held.opened });
   const slow = await ask('3+3');

@@ -7,8 +7,8 @@ import { comparableBody, eventsIn, saidOf } from '../support/api-body.js';
 import { openReal, type RealServer, realServer, variableOf } from './real-server.js';
 import { HELD_BY_OLLAMA, TOOL_CALLS } from './tool-calls.js';
 
-// What is put together from the stream of a real server, and what it says to the same call without one, field
-// by field; see model-servers.test.ts for where they are.
+// What is put together from the stream of a real server, and what it says to the same call without one,
+// field by field; see model-servers.test.ts for where they are.
 
 const MESSAGES = [{ role: 'user', content: 'Say: yes' }];
 const SAME = { temperature: 0, seed: 1 };
@@ -21,7 +21,9 @@ const TOOL = {
 /** The arguments of a call, as one API or another writes them. */
 const CALLED = /"arguments":"\{\\"city\\": ?\\"Rome\\"\}"|"(?:input|arguments)":\{"city":"Rome"\}/;
 
-/** Calls of each path that can be streamed. A server that does not know a field says so, or leaves it out. */
+/**
+ * Calls of each path that can be streamed. A server that does not know a field says so, or leaves it out.
+ */
 const CALLS: readonly [what: string, path: RequestPath, body: Readonly<Record<string, unknown>>][] = [
   ['plain', '/v1/chat/completions', { messages: MESSAGES, max_tokens: 6, ...SAME, ...COUNTED }],
   [

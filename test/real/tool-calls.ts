@@ -2,8 +2,8 @@ import type { RequestPath } from '../../src/protocol/request.js';
 
 /*
  * A call of a tool by the smallest of models. What went before shows it how, the choice of the tool makes
- * llama.cpp hold it to the form (`--jinja`, with a template that has tools), and a schema makes Ollama. Where
- * Ollama takes no schema, the template of the model shows it (test/real/tools.Modelfile).
+ * llama.cpp hold it to the form (`--jinja`, with a template that has tools), and a schema makes Ollama.
+ * Where Ollama takes no schema, the template of the model shows it (test/real/tools.Modelfile).
  */
 
 const CITY = { type: 'object', properties: { city: { enum: ['Rome', 'Oslo'] } }, required: ['city'] };

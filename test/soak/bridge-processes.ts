@@ -55,9 +55,9 @@ interface Entry {
 }
 
 /**
- * The processes of the bridge below the folder `dir`: those whose environment, arguments or working directory
- * name it, and what the sshd `sshdPid()` has started; never that sshd itself, and nothing else on this
- * machine. Linux only. Reads `/proc` without waiting: a process that is to be killed in the middle of
+ * The processes of the bridge below the folder `dir`: those whose environment, arguments or working
+ * directory name it, and what the sshd `sshdPid()` has started; never that sshd itself, and nothing else on
+ * this machine. Linux only. Reads `/proc` without waiting: a process that is to be killed in the middle of
  * something lives for milliseconds.
  */
 export function bridgeProcesses(dir: string, sshdPid: () => number): BridgeProcesses {

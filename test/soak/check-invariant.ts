@@ -62,8 +62,8 @@ interface Commit {
 /**
  * Holds a bridge against its promise, reading it by the git command line alone: main is one line of single
  * messages; every task has exactly one answer, or is past its time; every answer has exactly one line in the
- * log files, in history's order, numbered without a gap, saying what its `inbox.json` says; git finds nothing
- * broken, and nothing is left lying about.
+ * log files, in history's order, numbered without a gap, saying what its `inbox.json` says; git finds
+ * nothing broken, and nothing is left lying about.
  */
 export async function checkInvariant(input: InvariantInput): Promise<InvariantReport> {
   const violations: string[] = [];
@@ -146,7 +146,9 @@ async function readMain(repoPath: string, wrong: Wrong): Promise<Commit[]> {
   });
 }
 
-/** `git diff-tree -z`: an id, then `:<modes> <ids> <status>` and a path for each change, all ended by NUL. */
+/**
+ * `git diff-tree -z`: an id, then `:<modes> <ids> <status>` and a path for each change, all ended by NUL.
+ */
 function readDiff(text: string): Map<string, Commit['changes'][number][]> {
   const found = new Map<string, Commit['changes'][number][]>();
   let changes: Commit['changes'][number][] = [];
@@ -252,7 +254,8 @@ function judgeHistory(
 }
 
 /**
- * The records of all log files, by their numbers; a file at a time, so that a file out of order shows as one.
+ * The records of all log files, by their numbers; a file at a time, so that a file out of order shows as
+ * one.
  */
 async function readLogFiles(logPath: string, wrong: Wrong): Promise<{ files: number; records: Json[] }> {
   const folder = dirname(logPath);

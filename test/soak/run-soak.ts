@@ -38,8 +38,8 @@ const SAY_EVERY_MS = 5000;
 
 /**
  * Lets agents, askers, a watcher and an operator work on one bridge while their processes are killed and
- * their connections broken; then kills everything, lets the bridge recover once, and checks what it promises.
- * For the running test: all of it goes afterwards.
+ * their connections broken; then kills everything, lets the bridge recover once, and checks what it
+ * promises. For the running test: all of it goes afterwards.
  */
 export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const { seed, say } = options;

@@ -54,8 +54,8 @@ function readReply(world: SoakWorld, token: string, stdout: string): void {
 const MAX_BATCH = 12;
 
 /**
- * A bot with a clone of its own and nothing but git: commits some questions and pushes them as one, until the
- * signal aborts.
+ * A bot with a clone of its own and nothing but git: commits some questions and pushes them as one, until
+ * the signal aborts.
  */
 export async function askByGit(world: SoakWorld, name: string, signal: AbortSignal): Promise<void> {
   const random = world.random(name);

@@ -36,8 +36,8 @@ const QUICK_MS = [10, 120] as const;
 const SLOW_MS = [1000, 4000] as const;
 
 /**
- * Starts one. `onGenerated` is called with the token of a question whenever a whole, good answer has left the
- * server. `hangs` answers nothing until the agent gives up.
+ * Starts one. `onGenerated` is called with the token of a question whenever a whole, good answer has left
+ * the server. `hangs` answers nothing until the agent gives up.
  */
 export async function startSoakModel(
   random: Random,

@@ -87,7 +87,8 @@ export async function oldLocks(world: SoakWorld): Promise<{ name: string; ageMs:
 }
 
 /**
- * logrotate with the settings of docs/operating.md, but for the user, the place, and how many files it keeps.
+ * logrotate with the settings of docs/operating.md, but for the user, the place, and how many files it
+ * keeps.
  */
 async function logrotate(world: SoakWorld): Promise<() => Promise<void>> {
   const page = await readFile(fileURLToPath(new URL('../../docs/operating.md', import.meta.url)), 'utf8');

@@ -19,8 +19,8 @@ export function comparableBody(value: unknown): unknown {
 }
 
 /**
- * A message with calls of tools as the API has it: Ollama numbers them without a stream as well, and OpenAI's
- * content is null where these servers say an empty one.
+ * A message with calls of tools as the API has it: Ollama numbers them without a stream as well, and
+ * OpenAI's content is null where these servers say an empty one.
  */
 export function asTheApiHasIt(message: object): object {
   const { tool_calls: calls, content } = message as Readonly<Record<string, unknown>>;

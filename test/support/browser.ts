@@ -6,7 +6,8 @@ import { onCleanup } from './on-cleanup.js';
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
 /**
- * The Chromium of this machine: what LLM_BRIDGE_CHROMIUM names, or one in the PATH; null where there is none.
+ * The Chromium of this machine: what LLM_BRIDGE_CHROMIUM names, or one in the PATH; null where there is
+ * none.
  */
 export async function findChromium(): Promise<string | null> {
   const { LLM_BRIDGE_CHROMIUM: named, PATH = '' } = process.env;
@@ -24,8 +25,8 @@ export async function findChromium(): Promise<string | null> {
 }
 
 /**
- * It draws without the process that stands in for a graphics card, and all pages share two others: a third of
- * its processor time.
+ * It draws without the process that stands in for a graphics card, and all pages share two others: a third
+ * of its processor time.
  */
 const THRIFT = [
   ...['--disable-dev-shm-usage', '--disable-gpu', '--disable-software-rasterizer'],

@@ -1,6 +1,6 @@
 /**
- * The variables of this machine that a child process needs. Everything else of the caller's environment stays
- * out.
+ * The variables of this machine that a child process needs. Everything else of the caller's environment
+ * stays out.
  */
 const KEPT = [
   'PATH',

@@ -12,8 +12,8 @@ const FOREIGN =
   /^(?:GIT_|SSH_|LLM_BRIDGE_(?!TEST_BIN$|REAL_)|XDG_|OLLAMA_|OPENAI_|LM_API_TOKEN$|CI$|NODE_EXTRA_CA_CERTS$|NO_COLOR$|FORCE_COLOR$|(?:HTTPS?|ALL|NO)_PROXY$)/i;
 
 /**
- * vitest global setup: the workers inherit an environment without the settings of whoever runs the tests, and
- * with a home folder of their own. So nothing under test can read or write the real one. Their temporary
+ * vitest global setup: the workers inherit an environment without the settings of whoever runs the tests,
+ * and with a home folder of their own. So nothing under test can read or write the real one. Their temporary
  * files are in memory where that can be.
  */
 export function setup(): () => void {

@@ -1,13 +1,13 @@
-// An ssh whose connection breaks: `node dropping-ssh.mjs <ssh and its words>`. It runs the ssh behind it, and
-// cuts it off at a chosen moment, as a dead network does: the client hears that the connection was closed,
-// the server that nobody is there.
+// An ssh whose connection breaks: `node dropping-ssh.mjs <ssh and its words>`. It runs the ssh behind it,
+// and cuts it off at a chosen moment, as a dead network does: the client hears that the connection was
+// closed, the server that nobody is there.
 //
 // DROP_FOR  a pattern for the command on the server: git-upload-pack, git-receive-pack, bridge-fetch,
 //           bridge-push, bridge-hello, bridge-wait
 // DROP_WHEN before: nothing reaches the server. greeting: in the server's first words. question: in what the
 //           client says then. answer: in what the server says to that. unheard: the server has done it all,
-//           and none of what it says to that arrives. silent: from the client's first words on nothing passes
-//           any more, and nothing is closed
+//           and none of what it says to that arrives. silent: from the client's first words on nothing
+//           passes any more, and nothing is closed
 // DROP_SAYS a pattern for the client's first words; only a connection on which it says that breaks. Not for
 //           before and greeting
 // DROP_DONE a file; the connection breaks only while it is not there, and it is made then: so one connection

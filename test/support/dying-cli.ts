@@ -32,8 +32,8 @@ export interface ClockFault {
 const PRELOAD = fileURLToPath(new URL('./die-at-step.mjs', import.meta.url));
 
 /**
- * The environment in which a program writes its steps to `stepsFile` and fails at step `at`: a number from 1,
- * or a pattern for the first step that matches.
+ * The environment in which a program writes its steps to `stepsFile` and fails at step `at`: a number from
+ * 1, or a pattern for the first step that matches.
  */
 export function faultEnv(
   stepsFile: string,

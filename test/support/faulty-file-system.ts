@@ -20,8 +20,8 @@ export class Died extends Error {}
 export interface FaultyFileSystem {
   readonly fs: LogFileSystem;
   /**
-   * The calls so far, each with its kind and its number within the kind: `write answers.log 2`. Calls made at
-   * the same time have no fixed order.
+   * The calls so far, each with its kind and its number within the kind: `write answers.log 2`. Calls made
+   * at the same time have no fixed order.
    */
   readonly calls: readonly string[];
   /** Whether the call that has to fail was made. */
@@ -34,8 +34,8 @@ export interface FaultyFileSystem {
 const COUNTED_ON_HANDLE = ['write', 'sync', 'truncate', 'chmod'] as const;
 
 /**
- * Ends the call `at` (none where it is null) with `fault`. After a death every further call dies too, so that
- * no clean-up runs.
+ * Ends the call `at` (none where it is null) with `fault`. After a death every further call dies too, so
+ * that no clean-up runs.
  */
 export function faultyFileSystem(at: string | null, fault: Fault): FaultyFileSystem {
   const calls: string[] = [];

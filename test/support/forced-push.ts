@@ -6,8 +6,8 @@ import type { PlainBridge } from './plain-bridge.js';
 import type { RunResult } from './run-process.js';
 
 /**
- * Pushes a commit to main through the forced command of a key, as over ssh but without an sshd, which is many
- * times faster.
+ * Pushes a commit to main through the forced command of a key, as over ssh but without an sshd, which is
+ * many times faster.
  */
 export async function forcedPush(bridge: PlainBridge, commit: string, principal: string): Promise<RunResult> {
   const connection = join(bridge.dir, `connection-${principal}`);

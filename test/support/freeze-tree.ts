@@ -3,8 +3,8 @@ import { onCleanup } from './on-cleanup.js';
 
 /**
  * Stops a server and all its children, like a network that drops every packet: its port still accepts
- * connections, and no data ever comes. They continue at the end of the test, or when the returned function is
- * called.
+ * connections, and no data ever comes. They continue at the end of the test, or when the returned function
+ * is called.
  */
 export async function freezeTree(rootPid: number): Promise<() => void> {
   process.kill(rootPid, 'SIGSTOP');

@@ -65,14 +65,14 @@ export const SUBSTITUTIONS: readonly Substitution[] = [
     why: "the reader's own login on the server, which a test does not have",
   },
 ];
-// Also, `ssh` and `llm-bridge` are found in a folder of the test. That `ssh` knows where the host "server" is
-// and keeps known hosts in $HOME; that `llm-bridge` is the built program. LLM_BRIDGE_OLLAMA_URL points at the
-// stand-in.
+// Also, `ssh` and `llm-bridge` are found in a folder of the test. That `ssh` knows where the host "server"
+// is and keeps known hosts in $HOME; that `llm-bridge` is the built program. LLM_BRIDGE_OLLAMA_URL points at
+// the stand-in.
 
 /**
- * Makes such a world until the end of the test, or of the test file in `beforeAll`. Without `users` all three
- * places are the current user, each with a home folder of its own. With `users`, `server` and `bot` are those
- * users, as soon as they exist.
+ * Makes such a world until the end of the test, or of the test file in `beforeAll`. Without `users` all
+ * three places are the current user, each with a home folder of its own. With `users`, `server` and `bot`
+ * are those users, as soon as they exist.
  */
 export async function startGuideWorld(
   options: {

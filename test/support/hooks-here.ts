@@ -13,8 +13,9 @@ const PROGRAM = fileURLToPath(new URL('../../dist/hooks/post-receive.cjs', impor
 
 /**
  * The options for a git that pushes to a bridge by its path, so that this process answers the stubs of its
- * bridge's hooks: as standby-work.ts does for a push over ssh, by the same work on the same descriptors. Each
- * push otherwise starts node twice, which is most of what it costs. A stub without an answer starts its hook.
+ * bridge's hooks: as standby-work.ts does for a push over ssh, by the same work on the same descriptors.
+ * Each push otherwise starts node twice, which is most of what it costs. A stub without an answer starts its
+ * hook.
  */
 export function hooksHere(repoPath: string, env: NodeJS.ProcessEnv): Pick<GitOptions, 'env' | 'more'> {
   return {

@@ -10,7 +10,9 @@ const MEMORY = '/dev/shm';
 /** The folder of a run is called by this and the pid of vitest, so that what a killed run left is known. */
 const PREFIX = 'llmb-';
 
-/** What has to be free: the tests that run at once have never had 2 GiB, and programs need memory as well. */
+/**
+ * What has to be free: the tests that run at once have never had 2 GiB, and programs need memory as well.
+ */
 const FREE_BYTES = 4 * 1024 ** 3;
 
 /**

@@ -19,8 +19,8 @@ export function newTextOf({ conversations, turns: [from, to], chars }: ResentPla
 }
 
 /**
- * Commits them to main, each object a loose file as a push of one message leaves it. Through no hook, and not
- * synced: it is a history to be packed.
+ * Commits them to main, each object a loose file as a push of one message leaves it. Through no hook, and
+ * not synced: it is a history to be packed.
  */
 export async function writeConversations(
   repo: { readonly gitDir: string; readonly env: NodeJS.ProcessEnv },

@@ -15,7 +15,8 @@ export interface ScreenOptions {
 
 /**
  * The screen of a terminal, for what this program writes: text with line breaks, colours, and the movements
- * of the cursor in `control` below. Throws for any other. What scrolls off the top is kept, as in a real one.
+ * of the cursor in `control` below. Throws for any other. What scrolls off the top is kept, as in a real
+ * one.
  */
 export class Screen {
   readonly columns: number;

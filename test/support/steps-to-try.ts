@@ -1,7 +1,9 @@
 import { seeded } from '../soak/random.js';
 import { IS_FULL_LENGTH } from './test-length.js';
 
-/** With the seed of a sweep that failed, the next tries the same steps: `SWEEP_SEED=7 npx vitest run …`. */
+/**
+ * With the seed of a sweep that failed, the next tries the same steps: `SWEEP_SEED=7 npx vitest run …`.
+ */
 const SEED = Number(process.env.SWEEP_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 /** Of the kinds that a sweep need not try each time, one in this many is. */

@@ -27,8 +27,8 @@ export interface SweepOptions {
 /**
  * For the steps of an agent that nothing happens to (see `stepsToTry`): asks a task, runs a new agent that
  * fails at that step, and runs it once more. Expects that every task so far has exactly one record, in the
- * order of asking. Returns the steps that were hit: a step that an agent does at the same time as another may
- * not be reached.
+ * order of asking. Returns the steps that were hit: a step that an agent does at the same time as another
+ * may not be reached.
  */
 export async function sweepAgent(fault: StepFault, options: SweepOptions = {}): Promise<string[]> {
   const bridge = await startPlainBridge({ hooks: 'here for all' });

@@ -12,7 +12,9 @@ export interface UnixUser {
   readonly home: string;
 }
 
-/** The prefix of all our user names, followed by the pid of the test. Leftover users are recognised by it. */
+/**
+ * The prefix of all our user names, followed by the pid of the test. Leftover users are recognised by it.
+ */
 const PREFIX = 'llmbridge-test-';
 
 const env = () => ({ ...cleanEnv('/'), PATH: `${process.env.PATH}:/usr/sbin:/sbin` });
@@ -29,8 +31,8 @@ export async function whyNoUsers(): Promise<string | null> {
 
 /**
  * A name for a user that the test, or a program it runs, is about to make. At the end the user is removed
- * with home folder and processes, whatever happens before. Users that a killed test has left here are removed
- * too.
+ * with home folder and processes, whatever happens before. Users that a killed test has left here are
+ * removed too.
  */
 export async function reserveUser(purpose: string): Promise<string> {
   await removeLeftUsers();

@@ -9,8 +9,9 @@ const LONGEST_LOOK_MS = 250;
 const LOOK_AFTER = 1 / 10;
 
 /**
- * Waits until `condition` gives something other than false, null or undefined, and returns it. For conditions
- * without an event: a file's content, another program's process. Throws, naming `what`, after `timeoutMs`.
+ * Waits until `condition` gives something other than false, null or undefined, and returns it. For
+ * conditions without an event: a file's content, another program's process. Throws, naming `what`, after
+ * `timeoutMs`.
  */
 export async function waitUntil<T>(
   condition: () => Promise<T> | T,

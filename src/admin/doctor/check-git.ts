@@ -37,8 +37,8 @@ export function judgeGit(text: string): Verdict {
   // https://github.com/git-for-windows/git/issues/5199: the msys2 runtime of this one build lets ssh hang.
   if (text.includes('2.47.0.windows.1'))
     return broken(`${text} hangs when it fetches over SSH`, 'winget upgrade --id Git.Git');
-  // https://github.com/git/git/security/advisories/GHSA-mvxm-9j2h-qjx7 (CVE-2024-32021) and the related ones:
-  // a repository made by another user of this machine can harm whoever clones it by its path.
+  // https://github.com/git/git/security/advisories/GHSA-mvxm-9j2h-qjx7 (CVE-2024-32021) and the related
+  // ones: a repository made by another user of this machine can harm whoever clones it by its path.
   const mended = MENDED_IN.find(([, minorOfLine]) => minorOfLine === version[1]);
   if (mended !== undefined && isBefore(version, mended)) {
     return warning(

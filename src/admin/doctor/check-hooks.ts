@@ -21,8 +21,8 @@ const OWN_PROGRAMS: Readonly<Record<string, string>> = {
 const NODE_TIMEOUT_MS = 10_000;
 
 /**
- * Checks the hooks and the forced command: they exist, are executable, are the text of this version, and node
- * and the hook programs are still at the paths in them. The forced command also needs the folder of the
+ * Checks the hooks and the forced command: they exist, are executable, are the text of this version, and
+ * node and the hook programs are still at the paths in them. The forced command also needs the folder of the
  * streams. Another place of node or of llm-bridge is no fault by itself.
  */
 export async function checkHooks(gitDir: string): Promise<Verdict[]> {

@@ -18,8 +18,8 @@ const LONG_HELD_MS = 720_000;
 const WAIT_MS = 5_000;
 
 /**
- * Checks for leftovers of a killed git. With `fix`, those that are proven to be stale are removed; those that
- * may be in use never are.
+ * Checks for leftovers of a killed git. With `fix`, those that are proven to be stale are removed; those
+ * that may be in use never are.
  */
 export async function checkLocks(
   gitDir: string,

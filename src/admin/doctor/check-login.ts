@@ -15,8 +15,8 @@ import { oneLine } from '../../protocol/printable.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
 /**
- * Checks the file given with `--identity`: it is a private key that ssh can use without asking anybody. `env`
- * tells whether an ssh-agent may hold it.
+ * Checks the file given with `--identity`: it is a private key that ssh can use without asking anybody.
+ * `env` tells whether an ssh-agent may hold it.
  */
 export function checkIdentity(file: string, env: NodeJS.ProcessEnv): Verdict {
   const fault = faultOfKeyFile(file);
@@ -137,7 +137,8 @@ export function judgeRoom({ writable = true }: Hello): Verdict {
 const CLOCK_WARN_MS = 10_000;
 
 /**
- * Whether the clocks agree. `askedMs` and `heardMs` are our times of the question and of the server's answer.
+ * Whether the clocks agree. `askedMs` and `heardMs` are our times of the question and of the server's
+ * answer.
  */
 export function judgeClock(hello: Hello, askedMs: number, heardMs: number): Verdict {
   const saidMs = Date.parse(hello.time);
@@ -151,13 +152,14 @@ export function judgeClock(hello: Hello, askedMs: number, heardMs: number): Verd
 }
 
 /**
- * A login takes a few round trips and the start of a shell. A longer one slows every push down. Milliseconds.
+ * A login takes a few round trips and the start of a shell. A longer one slows every push down.
+ * Milliseconds.
  */
 const LOGIN_WARN_MS = 5_000;
 
 /**
- * Whether a login is fast. sshd starts the forced command by the user's login shell, which reads its start-up
- * files first.
+ * Whether a login is fast. sshd starts the forced command by the user's login shell, which reads its
+ * start-up files first.
  */
 export function judgeLoginTime(tookMs: number): Verdict {
   const took = formatDuration(tookMs);

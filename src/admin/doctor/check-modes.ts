@@ -16,8 +16,8 @@ const MAX_NAMED = 3;
 
 /**
  * Checks who may change or read the bridge. Only its owner may write: whoever can write a role or a hook is
- * an agent, or the owner. No stranger may read. The group may read the bridge and the log, or nothing at all.
- * Nothing in it may belong to somebody else, as after a git that root ran there.
+ * an agent, or the owner. No stranger may read. The group may read the bridge and the log, or nothing at
+ * all. Nothing in it may belong to somebody else, as after a git that root ran there.
  */
 export async function checkModes(gitDir: string, logPath: string): Promise<Verdict[]> {
   if (process.platform === 'win32') return [ok('not looked at on Windows')];

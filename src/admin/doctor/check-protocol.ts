@@ -36,7 +36,9 @@ export async function checkProtocol(repo: Repository, nowMs: number): Promise<Ve
   return verdicts.length > 0 ? verdicts : [ok('no program of protocol 1 works here')];
 }
 
-/** Whether a program of protocol 1 made this commit: it wrote 8 digits of the hash, not those of the task. */
+/**
+ * Whether a program of protocol 1 made this commit: it wrote 8 digits of the hash, not those of the task.
+ */
 function isOfProtocol1({ subject, taskTrailer, taskHashTrailer }: HistoryCommit): boolean {
   const digits = /^(?:ask|answer) ([0-9a-f]{8}): /.exec(subject)?.[1];
   if (digits === undefined || taskTrailer.startsWith(digits)) return false;

@@ -7,8 +7,8 @@ import { findWrongSettings } from '../apply-settings.js';
 import { broken, ok, type Verdict, warning } from './finding.js';
 
 /**
- * These settings depend on the largest message, and init writes them again after a change of that. Until then
- * pushes cost a little more than they should.
+ * These settings depend on the largest message, and init writes them again after a change of that. Until
+ * then pushes cost a little more than they should.
  */
 const FOLLOWING = ['core.bigFileThreshold', 'receive.maxInputSize'];
 

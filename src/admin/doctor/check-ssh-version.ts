@@ -17,7 +17,8 @@ export function judgeSshClient(text: string): Verdict {
   // program's is.
   if (/OpenSSH_for_Windows_7\./.test(text))
     return broken(`${name} hangs when a program starts it`, 'winget install Microsoft.OpenSSH.Preview');
-  // https://www.openssh.com/txt/release-7.6: RemoteCommand and StrictHostKeyChecking=accept-new came with it.
+  // https://www.openssh.com/txt/release-7.6: RemoteCommand and StrictHostKeyChecking=accept-new came with
+  // it.
   if (version < 7.6)
     return broken(
       `${name} does not know all options that it is started with`,

@@ -41,8 +41,8 @@ export async function findLostMain(
 }
 
 /**
- * Points main at the proven commit, and removes the empty files of objects that the power cut has left. False
- * where another process is writing main.
+ * Points main at the proven commit, and removes the empty files of objects that the power cut has left.
+ * False where another process is writing main.
  */
 export async function restoreMain(repo: Repository, id: string): Promise<boolean> {
   if ((await writeRefFile(repo.gitDir, MAIN_REF, id)) === 'locked') return false;

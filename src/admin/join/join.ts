@@ -53,9 +53,9 @@ export interface Joined {
 
 /**
  * Lets this machine into a bridge: a key of its own, the host key of the server, the line that lets the key
- * in, and a saved profile. Each step says what it did, and is passed over where it was done before, so a join
- * that was stopped goes on from there. Null where the key is not let in yet, and that is not waited for.
- * Throws BridgeError where a step fails, and the reason of the signal.
+ * in, and a saved profile. Each step says what it did, and is passed over where it was done before, so a
+ * join that was stopped goes on from there. Null where the key is not let in yet, and that is not waited
+ * for. Throws BridgeError where a step fails, and the reason of the signal.
  */
 export async function join(options: JoinOptions): Promise<Joined | null> {
   const { repo, principal, profile, env, signal, say } = options;

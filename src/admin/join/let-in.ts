@@ -12,8 +12,9 @@ import type { Principal } from '../../protocol/names.js';
 
 /**
  * How often the server is asked whether the key is let in, while a person types there. Milliseconds. Since
- * OpenSSH 9.8 each refused key adds 5 s to a penalty, which runs down by itself (PerSourcePenalties). At 15 s
- * sshd turns away everybody from this address, also the person who wants to log in there to paste the line.
+ * OpenSSH 9.8 each refused key adds 5 s to a penalty, which runs down by itself (PerSourcePenalties). At 15
+ * s sshd turns away everybody from this address, also the person who wants to log in there to paste the
+ * line.
  */
 const LOOK_EVERY_MS = 6_000;
 
@@ -84,8 +85,8 @@ export async function letInVia(
 
 /**
  * The line as a shell of that user runs it that reads what a person's shell reads: nvm, fnm, volta and asdf
- * put their programs on the PATH there, and not for a command that ssh brings. In one login, because each may
- * ask for a password.
+ * put their programs on the PATH there, and not for a command that ssh brings. One login does both, because
+ * a second one would ask for a password again.
  */
 function inOwnShell(line: string): string {
   const own = `exec "\${SHELL:-sh}" -ic ${shellQuote(line)}`;

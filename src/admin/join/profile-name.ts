@@ -7,9 +7,9 @@ import { bridgePathOf } from './let-in.js';
 const MAX_WORDS_LENGTH = 58;
 
 /**
- * The name by which to save a bridge where none is given, and its profile, where it has one. The name is that
- * of its profile, so that a join goes on where it was stopped; else `wanted`, with a number behind it where
- * another bridge has that name.
+ * The name by which to save a bridge where none is given, and its profile, where it has one. The name is
+ * that of its profile, so that a join goes on where it was stopped; else `wanted`, with a number behind it
+ * where another bridge has that name.
  */
 export function profileFor(
   { profiles }: Profiles,

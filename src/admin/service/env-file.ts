@@ -8,9 +8,9 @@ const TEXT = `# Variables for llm-bridge, one NAME=value a line; quotes around a
 `;
 
 /**
- * Makes the file for variables where it is missing, readable by its owner alone. Returns whether it was made.
- * Throws BridgeError `open-env-file` where others can read the file that is there: they may know what stands
- * in it.
+ * Makes the file for variables where it is missing, readable by its owner alone. Returns whether it was
+ * made. Throws BridgeError `open-env-file` where others can read the file that is there: they may know what
+ * stands in it.
  */
 export async function ensureEnvFile(
   file: string,

@@ -91,8 +91,8 @@ function publicAddress(repo: string): BridgeAddress {
 }
 
 /**
- * Where the agent keeps its state. systemd makes the folder for a service of the machine, and gives it to the
- * user.
+ * Where the agent keeps its state. systemd makes the folder for a service of the machine, and gives it to
+ * the user.
  */
 function stateDirOf(request: ServiceRequest, platform: ServicePlatform, name: string) {
   const given = request.settings.find((one) => one.name === 'state-dir')?.value;

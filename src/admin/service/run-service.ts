@@ -128,7 +128,9 @@ async function requireManager(plan: ServicePlan, env: NodeJS.ProcessEnv): Promis
   });
 }
 
-/** A service manager that is installed need not run: for a user who came by su or sudo, or in a container. */
+/**
+ * A service manager that is installed need not run: for a user who came by su or sudo, or in a container.
+ */
 async function requireSession(
   { role, scope }: Pick<ServiceSpec, 'role' | 'scope'>,
   { probe }: ServicePlan,

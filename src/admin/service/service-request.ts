@@ -7,8 +7,8 @@ export interface ServiceRequest {
   /** The bridge, as an address or a path; of several, the first. */
   readonly repo: string;
   /**
-   * Where there are several bridges, each of them, with what is to stand behind its `--repo`. Default: `repo`
-   * alone.
+   * Where there are several bridges, each of them, with what is to stand behind its `--repo`. Default:
+   * `repo` alone.
    */
   readonly repos?: readonly RepoWord[] | undefined;
   /** For `watch`: the file. */

@@ -60,8 +60,8 @@ export interface ServiceFile {
 /** How a service is made and removed: its files, and the commands that follow, each as words. */
 export interface ServicePlan {
   /**
-   * A command that fails where the service manager does not answer here: there is none for this user, or none
-   * at all. Null where only a try can tell.
+   * A command that fails where the service manager does not answer here: there is none for this user, or
+   * none at all. Null where only a try can tell.
    */
   readonly probe: readonly [string, ...string[]] | null;
   readonly files: readonly ServiceFile[];

@@ -51,7 +51,9 @@ export function taskXml(spec: ServiceSpec): string {
   ].join('\r\n');
 }
 
-/** A word as a program of Windows reads it back: quoted, with the backslashes in front of a quote doubled. */
+/**
+ * A word as a program of Windows reads it back: quoted, with the backslashes in front of a quote doubled.
+ */
 export function windowsWord(word: string): string {
   if (/^[^\s"]+$/.test(word)) return word;
   return `"${word.split('"').map(withEndDoubled).join('\\"')}"`;

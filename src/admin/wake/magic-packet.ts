@@ -32,8 +32,8 @@ export function magicPacket(mac: Buffer): Buffer {
 }
 
 /**
- * Sends each card its packet, once, over UDP. Whether one arrives nobody can know. Throws BridgeError `usage`
- * for an address that is none, and `unreachable` where this machine cannot send.
+ * Sends each card its packet, once, over UDP. Whether one arrives nobody can know. Throws BridgeError
+ * `usage` for an address that is none, and `unreachable` where this machine cannot send.
  */
 export async function sendMagicPackets({ macs, broadcast, port }: WakeTarget): Promise<void> {
   const packets = macs.map((mac) => {

@@ -1,8 +1,8 @@
 import type { TransportLimits } from './transport.js';
 
 /**
- * The limits of a list of models. Ollama needs some 700 bytes for each model, LM Studio 100. It may come from
- * a disk that has to spin up first.
+ * The limits of a list of models. Ollama needs some 700 bytes for each model, LM Studio 100. It may come
+ * from a disk that has to spin up first.
  */
 export const LIST_LIMITS: TransportLimits = { maxBodyBytes: 2 * 1024 * 1024, timeoutMs: 60_000 };
 
@@ -16,7 +16,9 @@ const STREAM_BYTES_PER_BYTE = 512;
 /** A whole answer may come in one line, each of its characters escaped: `\u0436` for two bytes. */
 const LINE_BYTES_PER_BYTE = 3;
 
-/** The most bytes of a stream whose answer may have `maxAnswerBytes`. Its deadlines are those of the task. */
+/**
+ * The most bytes of a stream whose answer may have `maxAnswerBytes`. Its deadlines are those of the task.
+ */
 export function streamLimits(maxAnswerBytes: number): TransportLimits {
   return { maxBodyBytes: STREAM_SLACK_BYTES + STREAM_BYTES_PER_BYTE * maxAnswerBytes };
 }

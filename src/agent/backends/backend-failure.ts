@@ -10,7 +10,8 @@ import { readRetryAfter, readServerError } from './server-error.js';
 import { HttpFailure, ResponseTimeout, type Transport } from './transport.js';
 
 /**
- * The longest message of an error answer, in characters: a few lines of a chat, however much the server sent.
+ * The longest message of an error answer, in characters: a few lines of a chat, however much the server
+ * sent.
  */
 export const MAX_ERROR_MESSAGE_CHARS = 1000;
 
@@ -107,8 +108,8 @@ function classify(backend: CalledBackend, error: unknown): BackendError {
 }
 
 /**
- * The error for what a server said. Only a failure of the server itself may pass; what is wrong with the task
- * is final.
+ * The error for what a server said. Only a failure of the server itself may pass; what is wrong with the
+ * task is final.
  */
 function toldError(
   backend: CalledBackend,

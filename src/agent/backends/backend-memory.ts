@@ -22,7 +22,9 @@ export class BoundedMap<Value> {
   }
 }
 
-/** What an agent remembers of model servers from one task to the next. All of it may be lost without harm. */
+/**
+ * What an agent remembers of model servers from one task to the next. All of it may be lost without harm.
+ */
 export class BackendMemory {
   /** The context that a model was last asked to have, in tokens, by address and model. */
   readonly contexts = new BoundedMap<number>();

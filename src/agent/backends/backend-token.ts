@@ -17,9 +17,9 @@ export interface TokenSource {
 const MAX_TOKEN_BYTES = 4096;
 
 /**
- * Reads the token for a model server: from `file` where it is given, else from the variable; null where there
- * is neither. Throws BridgeError `usage` for a file that others can read, or that holds no token; never with
- * the token in it.
+ * Reads the token for a model server: from `file` where it is given, else from the variable; null where
+ * there is neither. Throws BridgeError `usage` for a file that others can read, or that holds no token;
+ * never with the token in it.
  */
 export async function readToken(
   source: TokenSource,

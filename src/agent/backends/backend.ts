@@ -9,10 +9,7 @@ import type { Lookups } from './foresight.js';
 /** One generation, not yet in the words of any backend. */
 export interface GenerateRequest {
   readonly model: string;
-  /**
-   * Whether an answer from another model than `model` is the failure `wrong_model`: true where the task named
-   * the model.
-   */
+  /** Whether an answer from another model is the failure `wrong_model`: the task named the model. */
   readonly strictModel: boolean;
   /** System message first, where there is one. */
   readonly messages: readonly ChatMessage[];
@@ -69,7 +66,7 @@ export interface CallReader {
   begins(): void;
   /** The server has answered something else. */
   alive(): void;
-  /** Takes an event: an SSE block without its blank line, or an NDJSON line. True: it is to be ended here. */
+  /** Takes an event: an SSE block without its blank line, or an NDJSON line. True: end it here. */
   event(raw: string, value: unknown): boolean;
   /** Takes the whole of a response that came without events. */
   body(body: Readonly<Record<string, unknown>>): void;
@@ -88,8 +85,8 @@ export interface CallEnd {
 /**
  * A sign of life of a generation. `begins`: the model starts; what an earlier start of the same generation
  * brought no longer counts. `piece`: text of the answer, of the thinking that the server tells apart, or of
- * both. `event`: an event of a call that is passed on, with as many bytes as it adds to the answer beside the
- * text in it. `alive`: the server has answered something else.
+ * both. `event`: an event of a call that is passed on, with as many bytes as it adds to the answer beside
+ * the text in it. `alive`: the server has answered something else.
  */
 export type GenerationSign =
   | { readonly type: 'begins' }
@@ -136,14 +133,14 @@ export interface BackendSettings {
 }
 
 /**
- * Default of the longest context: 32,768 tokens, some 100 kB of text. With a model of 8 billion parameters it
- * takes 4 GB of memory beside the model.
+ * Default of the longest context: 32,768 tokens, some 100 kB of text. With a model of 8 billion parameters
+ * it takes 4 GB of memory beside the model.
  */
 export const DEFAULT_MAX_CONTEXT = 32_768;
 
 /**
- * A model server. Both calls throw BackendError for what went wrong there, and the signal's reason once it is
- * aborted.
+ * A model server. Both calls throw BackendError for what went wrong there, and the signal's reason once it
+ * is aborted.
  */
 export interface Backend {
   readonly name: string;
@@ -161,8 +158,9 @@ export interface Backend {
    */
   longestContext?(model: string, signal: AbortSignal): Promise<number | null>;
   /**
-   * Asks a model. Throws `cloud_model` for one that runs elsewhere, unless the agent has `--allow-cloud`, and
-   * `model_cannot_chat` for one that only makes embeddings, whoever chose it. The prompt is not sent then.
+   * Asks a model. Throws `cloud_model` for one that runs elsewhere, unless the agent has `--allow-cloud`,
+   * and `model_cannot_chat` for one that only makes embeddings, whoever chose it. The prompt is not sent
+   * then.
    */
   generate(request: GenerateRequest, signal: AbortSignal, onToken: OnToken): Promise<Generation>;
   /**
@@ -175,7 +173,7 @@ export interface Backend {
 
 /**
  * What a model server, or the way to it, failed with. `code` is the error code of the answer that will say
- * so; `backend_unreachable` promises that no request reached the server, so another one may be asked instead.
+ * so; `backend_unreachable` promises that no request reached the server, so another one may be asked.
  */
 export class BackendError extends Error {
   override readonly name = 'BackendError';

@@ -39,7 +39,8 @@ function listed<const Description extends BackendDescription>(
 }
 
 /**
- * The addresses of the model servers, a property for each. The default is what the server's description says.
+ * The addresses of the model servers, a property for each. The default is what the server's description
+ * says.
  */
 export type BackendUrls = { readonly [Key in ListedBackend['urlKey']]?: string | undefined };
 
@@ -78,8 +79,8 @@ export function addressOf(name: BackendName, urls: BackendUrls): string | null {
 }
 
 /**
- * The backends of an order that can be used: those with an address. Throws BridgeError `usage` where a person
- * chose the order and it names a backend without an address.
+ * The backends of an order that can be used: those with an address. Throws BridgeError `usage` where a
+ * person chose the order and it names a backend without an address.
  */
 export function withAddress(order: readonly BackendName[], urls: BackendUrls): BackendName[] {
   const missing = order.find((name) => addressOf(name, urls) === null);
@@ -107,8 +108,8 @@ export function withPrivateAddress(order: readonly BackendName[], urls: BackendU
 }
 
 /**
- * Opens the backends of these names that have an address, in this order. Throws BridgeError `usage` for a bad
- * address, and for one of a third party unless `allowCloud` is set.
+ * Opens the backends of these names that have an address, in this order. Throws BridgeError `usage` for a
+ * bad address, and for one of a third party unless `allowCloud` is set.
  */
 export async function openBackends(
   order: readonly BackendName[],

@@ -31,9 +31,9 @@ export interface SentCall {
 }
 
 /**
- * Sends a call, and gives the reader what comes: events (SSE or NDJSON), or one body. Throws BackendError for
- * whatever goes wrong, an error in place of an event included, and the signal's reason once it is aborted.
- * The cause of what the server refused is HttpFailure, with its own words.
+ * Sends a call, and gives the reader what comes: events (SSE or NDJSON), or one body. Throws BackendError
+ * for whatever goes wrong, an error in place of an event included, and the signal's reason once it is
+ * aborted. The cause of what the server refused is HttpFailure, with its own words.
  */
 export async function sendCall(sent: SentCall): Promise<CallEnd> {
   const { server, url, call, body, signal } = sent;

@@ -11,9 +11,9 @@ export type ChatParams = OpenAI.Chat.ChatCompletionCreateParamsStreaming;
 export type ResponseFormat = NonNullable<ChatParams['response_format']>;
 
 /**
- * A generation in OpenAI's words. `num_ctx` is left out: the API has no such parameter, and its servers fix a
- * model's context when they load it. `formatOf`: how this server is asked for a format. Throws BackendError
- * `invalid_task` for an image of a kind that has no media type.
+ * A generation in OpenAI's words. `num_ctx` is left out: the API has no such parameter, and its servers fix
+ * a model's context when they load it. `formatOf`: how this server is asked for a format. Throws
+ * BackendError `invalid_task` for an image of a kind that has no media type.
  */
 export function chatParams(
   request: GenerateRequest,

@@ -71,8 +71,8 @@ async function openClient(baseURL: string, fetch: Transport['fetch']): Promise<O
 }
 
 /**
- * LM Studio says some errors with status 200 and plain JSON in place of a stream, which the client would read
- * as empty.
+ * LM Studio says some errors with status 200 and plain JSON in place of a stream, which the client would
+ * read as empty.
  */
 async function refuseJson(response: Response): Promise<void> {
   const type = response.headers.get('content-type') ?? '';

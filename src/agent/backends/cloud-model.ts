@@ -11,8 +11,8 @@ export function isCloudName(model: string): boolean {
 }
 
 /**
- * Throws BackendError `cloud_model`: what is asked of this model would leave the machine. `why` says how that
- * is known.
+ * Throws BackendError `cloud_model`: what is asked of this model would leave the machine. `why` says how
+ * that is known.
  */
 export function refuseCloudModel(backend: Pick<Backend, 'name' | 'url'>, model: string, why: string): never {
   const text = `${model} does not run here: ${why}. What is asked would go to a third party; the agent allows that only with --allow-cloud`;

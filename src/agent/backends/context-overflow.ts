@@ -28,8 +28,8 @@ function withTools({ messages, tools }: Prompt): readonly ChatMessage[] {
 
 /**
  * The fewest tokens that these messages can have, in any tokenizer. In those in use no token goes on past
- * white space into the next word, and each word with a letter or a digit has a token. Some of the newest join
- * two common words, so the count is a tenth less.
+ * white space into the next word, and each word with a letter or a digit has a token. Some of the newest
+ * join two common words, so the count is a tenth less.
  */
 export function fewestTokens(messages: readonly ChatMessage[]): number {
   let words = 0;

@@ -31,7 +31,9 @@ interface Asking<Model extends FixedContext> {
   readonly limit: string;
   /** Looks the model up; null where the server lists none of this name. */
   readonly inspect: () => Promise<Model | null>;
-  /** The server's own count of the prompt, where it would cut one without a word; null where it would not. */
+  /**
+   * The server's own count of the prompt, where it would cut one without a word; null where it would not.
+   */
   readonly countBefore?: (model: Model) => Promise<number | null>;
 }
 

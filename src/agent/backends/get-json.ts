@@ -4,9 +4,9 @@ import type { CalledBackend } from './called-backend.js';
 import { openTransport } from './transport.js';
 
 /**
- * What a server answers to a GET, or to a POST of `body`, as JSON. Without the client of its API, which would
- * have to be loaded: every agent asks for the list of models every two minutes, also of servers that answer
- * none of its tasks. Throws BackendError, and the signal's reason once it is aborted.
+ * What a server answers to a GET, or to a POST of `body`, as JSON. Without the client of its API, which
+ * would have to be loaded: every agent asks for the list of models every two minutes, also of servers that
+ * answer none of its tasks. Throws BackendError, and the signal's reason once it is aborted.
  */
 export async function getJson(
   server: CalledBackend & { readonly token?: string | undefined },

@@ -45,8 +45,8 @@ const NO_BODY = new Set([204, 205, 304]);
  * time.
  *
  * Not `fetch`: Node's gives up after 300 s without headers, and a model may take longer to its first token;
- * here only the connecting has a limit. The undici package can be told to wait, but every agent would hold 15
- * MB for it.
+ * here only the connecting has a limit. The undici package can be told to wait, but every agent would hold
+ * 15 MB for it.
  */
 export function openHttp(signal: AbortSignal, connectTimeoutMs = CONNECT_TIMEOUT_MS): HttpExchanges {
   const open = new Set<http.ClientRequest>();

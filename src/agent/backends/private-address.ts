@@ -7,11 +7,11 @@ import { BlockList, isIP } from 'node:net';
  * - networks that the internet does not route: RFC 1918, link-local (RFC 3927, RFC 4291), unique local (RFC
  *   4193), and the shared space 100.64.0.0/10 (RFC 6598), from which overlay networks give their addresses;
  * - names that only a network of one's own can answer: `.localhost` (RFC 6761), `.local` (RFC 6762, mDNS),
- *   `.home.arpa` (RFC 8375), `.internal` (reserved by ICANN), and a name without a dot (`my-pc`, a service of
- *   a compose file), for no top-level domain has an address of its own (RFC 7085, SSAC SAC053).
+ *   `.home.arpa` (RFC 8375), `.internal` (reserved by ICANN), and a name without a dot (`my-pc`, a service
+ *   of a compose file), for no top-level domain has an address of its own (RFC 7085, SSAC SAC053).
  *
- * A name is judged as it stands and not looked up: whoever answers for the names of this network controls the
- * network anyway.
+ * A name is judged as it stands and not looked up: whoever answers for the names of this network controls
+ * the network anyway.
  */
 export function isPrivateAddress(url: string): boolean {
   const host = new URL(url).hostname.toLowerCase().replace(/\.$/, '');

@@ -8,7 +8,8 @@ const REPEATED_TIMES = 5;
 const MAX_UNIT_CHARS = 4000;
 
 /**
- * The two windows: how much of the end of the text is looked at, the longest unit, and how often. Characters.
+ * The two windows: how much of the end of the text is looked at, the longest unit, and how often.
+ * Characters.
  */
 const SHORT = { chars: REPEATED_CHARS * REPEATED_TIMES, unit: REPEATED_CHARS, every: 50 };
 const LONG = { chars: MAX_UNIT_CHARS * REPEATED_TIMES, unit: MAX_UNIT_CHARS, every: 1000 };
@@ -16,15 +17,17 @@ const LONG = { chars: MAX_UNIT_CHARS * REPEATED_TIMES, unit: MAX_UNIT_CHARS, eve
 /**
  * Finds the repetition without end into which small models fall: a text that ends in the same REPEATED_CHARS
  * characters, REPEATED_TIMES times in a row. A shorter unit counts where it fills as much (a thousand line
- * breaks); a longer one, up to MAX_UNIT_CHARS, where it comes as often. A repetition that ends before that is
- * no fault: a long table, an array of zeros.
+ * breaks); a longer one, up to MAX_UNIT_CHARS, where it comes as often. A repetition that ends before that
+ * is no fault: a long table, an array of zeros.
  *
- * Its state is bounded, and it takes some forty steps for a character, whatever the text is and however it is
- * cut: each window is looked at once in `every` characters, and a look takes time in proportion to its
+ * Its state is bounded, and it takes some forty steps for a character, whatever the text is and however it
+ * is cut: each window is looked at once in `every` characters, and a look takes time in proportion to its
  * window.
  */
 export class RepetitionDetector {
-  /** The end of the text, in code units; twice as long as is looked at, so that it seldom has to be moved. */
+  /**
+   * The end of the text, in code units; twice as long as is looked at, so that it seldom has to be moved.
+   */
   readonly #end = new Uint16Array(2 * LONG.chars);
   #length = 0;
   #total = 0;

@@ -12,8 +12,8 @@ const errorEvent = z.object({ type: z.literal('error'), message: z.string() });
 
 /**
  * The error that came in place of an answer, or of an event of one, for `readServerError`: its words, or all
- * of it as JSON. Null where it is no error. The forms are `error` (all servers), an event of the type `error`
- * or `response.failed` (`/v1/responses`), and the bare body of older vLLM.
+ * of it as JSON. Null where it is no error. The forms are `error` (all servers), an event of the type
+ * `error` or `response.failed` (`/v1/responses`), and the bare body of older vLLM.
  */
 export function errorIn(value: Readonly<Record<string, unknown>>): string | null {
   const { error } = value;

@@ -64,9 +64,9 @@ const CONTEXT_OVERFLOW = [
 ];
 
 /**
- * Reads the body of an error response, or an error's bare text: `{"error": "…"}` (Ollama, and LM Studio for
- * some), `{"error": {"message", "code"}}` (OpenAI), `{"message", "code"}` (older vLLM), `{"detail": …}`
- * (KoboldCpp), or plain text (Jan). The servers have no codes to rely on, so their wording decides.
+ * Reads the body of an error response, or an error's bare text: `{"error": "…"}` (Ollama, and LM Studio
+ * for some), `{"error": {"message", "code"}}` (OpenAI), `{"message", "code"}` (older vLLM), `{"detail":
+ * …}` (KoboldCpp), or plain text (Jan). The servers have no codes to rely on, so their wording decides.
  */
 export function readServerError(body: string): ServerError {
   const { message: text, code } = readDetail(body);

@@ -63,10 +63,10 @@ const MAX_ERROR_BODY_BYTES = 64 * 1024;
 const ERROR_BODY_TIMEOUT_MS = 10_000;
 
 /**
- * Opens the transport for one call. `signal` closes it at any time, also before the first byte, which neither
- * SDK can do. The SDKs' own signals are ignored: the OpenAI client aborts by a timer of its own. `inspect`
- * sees every 2xx response and may replace it, or refuse it by throwing; `errorBody` reads the body of one
- * that it refuses.
+ * Opens the transport for one call. `signal` closes it at any time, also before the first byte, which
+ * neither SDK can do. The SDKs' own signals are ignored: the OpenAI client aborts by a timer of its own.
+ * `inspect` sees every 2xx response and may replace it, or refuse it by throwing; `errorBody` reads the body
+ * of one that it refuses.
  */
 export function openTransport(
   signal: AbortSignal,

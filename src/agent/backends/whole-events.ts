@@ -2,10 +2,10 @@ import { TooManyBytes } from './http-exchange.js';
 import { NEWLINE, streamLines, withBody } from './stream-lines.js';
 
 /**
- * The same response, with a body that comes event by event (SSE), and fails with TooManyBytes at one that has
- * more than `maxEventBytes`. An event that the end of the body cuts off is left out, as browsers do. The
- * bound is needed because the OpenAI client keeps what has come of an event, however long it is, and searches
- * all of it again with every piece.
+ * The same response, with a body that comes event by event (SSE), and fails with TooManyBytes at one that
+ * has more than `maxEventBytes`. An event that the end of the body cuts off is left out, as browsers do. The
+ * bound is needed because the OpenAI client keeps what has come of an event, however long it is, and
+ * searches all of it again with every piece.
  *
  * `[DONE]` is the last event, whatever the server does with its connection then; `onDone` is called at it.
  */

@@ -113,8 +113,8 @@ function afterRefusal(
 }
 
 /**
- * No push follows, so every generation that waits for its claim goes on, also one whose claim was not in this
- * push.
+ * No push follows, so every generation that waits for its claim goes on, also one whose claim was not in
+ * this push.
  */
 function afterLastRefusal(state: ClaimsState, refusal: Refusal): ClaimsStep {
   const freed = [...state.own.jobs.keys()].map((task) => ({ do: 'go-on', task }) as const);

@@ -166,8 +166,8 @@ export class ClaimPusher {
   }
 
   /**
-   * While a task waits for a model server, the offer is old sooner: that server may have gone just now, or be
-   * back.
+   * While a task waits for a model server, the offer is old sooner: that server may have gone just now, or
+   * be back.
    */
   #isOfferOld(known: Known): boolean {
     const isAnyAway = [...known.state().work.values()].some(({ phase }) => phase === 'waiting');

@@ -17,8 +17,8 @@ export type ClaimChange = Readonly<
 >;
 
 /**
- * The same, as it was pushed. A presence comes with the models in memory that it named, a list of models with
- * its content.
+ * The same, as it was pushed. A presence comes with the models in memory that it named, a list of models
+ * with its content.
  */
 export type PushedChange = ClaimChange &
   SideRefChange & { readonly loaded?: readonly string[]; readonly models?: AgentModels };
@@ -64,7 +64,8 @@ export type ClaimsEvent = Readonly<
 >;
 
 /**
- * The outcome of a push. `pushed`: these refs were moved, and the others were not at the values that we knew.
+ * The outcome of a push. `pushed`: these refs were moved, and the others were not at the values that we
+ * knew.
  */
 export type PushEvent = Readonly<
   | { type: 'pushed'; changes: readonly PushedChange[]; refs: ReadonlySet<string>; startedAtMs: number }

@@ -10,12 +10,15 @@ export interface ClaimsState {
   /** Who has which model. */
   readonly having: ModelKnowledge;
   /**
-   * The pending tasks that are left to others because those have the model, and to whom. Each is logged once.
+   * The pending tasks that are left to others because those have the model, and to whom. Each is logged
+   * once.
    */
   readonly leftTo: ReadonlyMap<string, string>;
   /** When the server was last asked. */
   readonly askedAtMs: number;
-  /** When the fetch or look began that our knowledge comes from: what others had claimed by then is known. */
+  /**
+   * When the fetch or look began that our knowledge comes from: what others had claimed by then is known.
+   */
   readonly knownAtMs: number;
   /** When each of the tasks that could be started was first seen. */
   readonly firstSeenMs: ReadonlyMap<string, number>;

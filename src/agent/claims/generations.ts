@@ -4,9 +4,9 @@ import type { ClaimPushContext } from './claim-pusher.js';
 import type { ClaimsEffect } from './claims-events.js';
 
 /**
- * A generation waits no longer than this for its claim, because the server may be away for hours. A push that
- * fails says so at once, and ssh gives up a dead network after 40 s. A server that takes nearly as long has
- * too much to do, and to go on without claims would double its work. Milliseconds.
+ * A generation waits no longer than this for its claim, because the server may be away for hours. A push
+ * that fails says so at once, and ssh gives up a dead network after 40 s. A server that takes nearly as long
+ * has too much to do, and to go on without claims would double its work. Milliseconds.
  */
 const CLAIM_FIRST_WAIT_MS = 45_000;
 

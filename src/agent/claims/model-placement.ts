@@ -98,7 +98,8 @@ export function leftTo(wanted: WantedModel, knowledge: ModelKnowledge, self: str
 const MAX_ELSEWHERE_CHARS = 400;
 
 /**
- * What the other agents have, and where: `llama3.2:latest on home-pc, office; …`; null where it is nothing.
+ * What the other agents have, and where: `llama3.2:latest on home-pc, office; …`; null where it is
+ * nothing.
  */
 export function elsewhere(knowledge: ModelKnowledge, self: string): string | null {
   const where = new Map<string, string[]>();

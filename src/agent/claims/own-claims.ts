@@ -68,8 +68,9 @@ function without<V>(map: ReadonlyMap<string, V>, key: string): ReadonlyMap<strin
 }
 
 /**
- * After a fetch that began at `fetchedAtMs`. A claim that is gone there is dropped here. A claim of ours that
- * we did not know of counts as held: a push arrived and we did not hear of it, or an earlier run made it.
+ * After a fetch that began at `fetchedAtMs`. A claim that is gone there is dropped here. A claim of ours
+ * that we did not know of counts as held: a push arrived and we did not hear of it, or an earlier run made
+ * it.
  */
 export function ownAfterFetch(
   own: OwnClaims,

@@ -17,15 +17,15 @@ import { pushDue } from './plan-pushes.js';
 import { holderFor, startTasks } from './start-tasks.js';
 
 /**
- * An agent that is alone claims a task once its generation has run for this long: an answer that comes sooner
- * is not worth a second push. Where others are known, the claim goes out at once. Milliseconds.
+ * An agent that is alone claims a task once its generation has run for this long: an answer that comes
+ * sooner is not worth a second push. Where others are known, the claim goes out at once. Milliseconds.
  */
 const CLAIM_AFTER_MS = 200;
 
 /**
- * While every task is claimed first and nobody else is known, a claim waits for those of the tasks that start
- * right after it. Otherwise a backlog would be claimed in pushes of one task and of all the others in turn.
- * It waits for a part of the time of a push, at most MAX_GATHER_MS.
+ * While every task is claimed first and nobody else is known, a claim waits for those of the tasks that
+ * start right after it. Otherwise a backlog would be claimed in pushes of one task and of all the others in
+ * turn. It waits for a part of the time of a push, at most MAX_GATHER_MS.
  */
 const GATHER_PUSHES = 1 / 4;
 const MAX_GATHER_MS = 100;

@@ -40,9 +40,9 @@ export async function openOwnClone(
 }
 
 /**
- * Removes the locks in a clone that no running git holds; true where there were any and none is left. Nothing
- * of ours may have the clone open. Waits for the git of a killed agent, which may still be at work; `onWait`
- * is called once then.
+ * Removes the locks in a clone that no running git holds; true where there were any and none is left.
+ * Nothing of ours may have the clone open. Waits for the git of a killed agent, which may still be at work;
+ * `onWait` is called once then.
  */
 export async function clearLeftLocks(gitDir: string, onWait?: () => void): Promise<boolean> {
   let isCleared = false;
@@ -91,8 +91,8 @@ export async function replaceClone(clone: Repository): Promise<void> {
 }
 
 /**
- * Takes the finished answers of clones that were set aside. Each is removed only when its answers are kept in
- * the new one.
+ * Takes the finished answers of clones that were set aside. Each is removed only when its answers are kept
+ * in the new one.
  */
 async function rescueSetAside(clone: Repository): Promise<void> {
   const folder = path.dirname(clone.gitDir);
@@ -110,8 +110,8 @@ function ifThere(error: NodeJS.ErrnoException): void {
 
 /**
  * Reads the finished answers in what is left of a clone, as far as they can be read: the refs from their
- * files, and the objects through `sound`, another repository, because git itself refuses a repository without
- * a good HEAD or config. An answer that cannot be read is generated again.
+ * files, and the objects through `sound`, another repository, because git itself refuses a repository
+ * without a good HEAD or config. An answer that cannot be read is generated again.
  */
 async function readFinishedOf(damagedDir: string, sound: Repository): Promise<Answer[]> {
   const objects = path.join(damagedDir, 'objects');

@@ -25,8 +25,8 @@ export type SchemaWorkerMessage =
 /** A schema that compiles, in a thread of its own. */
 export interface RunningSchema {
   /**
-   * What does not fit in this JSON; null where all does. Rejects with BackendError `invalid_schema` where the
-   * schema cannot be carried out.
+   * What does not fit in this JSON; null where all does. Rejects with BackendError `invalid_schema` where
+   * the schema cannot be carried out.
    */
   faultOf(json: string): Promise<string | null>;
   /**

@@ -38,8 +38,8 @@ export interface Attempt {
   readonly mayReplace: boolean;
   readonly deadlines: Deadlines;
   /**
-   * Says which model is asked. An error answer names it, and the answer says whether a third party reads what
-   * is asked.
+   * Says which model is asked. An error answer names it, and the answer says whether a third party reads
+   * what is asked.
    */
   chose(model: string): Promise<void>;
   /** Says how much of the conversation before the task was sent. */
@@ -59,9 +59,9 @@ interface Asked {
 }
 
 /**
- * Gives a task to the backend that it names, or to the first of those in the settings that can be reached and
- * has what the task needs, under the idle and the total deadline. Where a failure passes, the backend gets
- * the task again (`try-backends.ts`). Whatever a model server does is an outcome.
+ * Gives a task to the backend that it names, or to the first of those in the settings that can be reached
+ * and has what the task needs, under the idle and the total deadline. Where a failure passes, the backend
+ * gets the task again (`try-backends.ts`). Whatever a model server does is an outcome.
  *
  * `begin` is called once, under the deadlines; what it returns is called for each attempt. Throws the reason
  * of `signal` once that is aborted, ForbiddenHere for a task that none of the backends may have, and

@@ -43,8 +43,8 @@ export function keptHere(settings: GenerateSettings): GenerateSettings {
 
 /**
  * Whether a third party reads what this model is asked: its server has an address that is not private, or
- * passes the question on. Without `allowCloud` a backend refuses models that would do so. Throws BackendError
- * as `Backend` does.
+ * passes the question on. Without `allowCloud` a backend refuses models that would do so. Throws
+ * BackendError as `Backend` does.
  */
 export async function runsElsewhere(
   backend: Pick<Backend, 'name' | 'url' | 'listModels'>,

@@ -29,8 +29,8 @@ type Passing = 'away' | 'busy' | 'lost';
 /** What follows a failure that passes. */
 interface Sequel {
   /**
-   * Each wait is about twice as long as the one before, up to this many times the first, all within one retry
-   * window. Null: it is tried again at once, and the server may be away for a whole window each time.
+   * Each wait is about twice as long as the one before, up to this many times the first, all within one
+   * retry window. Null: it is tried again at once, and the server may be away for a whole window each time.
    */
   readonly backsOff: number | null;
   /** How often it may happen. */
@@ -72,8 +72,8 @@ const SEQUELS: Readonly<Record<Passing, Sequel>> = {
  * attempt ends; where a failure passes, it tries again by SEQUELS. A server that got the task and failed is
  * the only one that is asked from then on: it was chosen, and its restart takes seconds.
  *
- * Throws the last failure: `model_not_found` or `backend_unreachable` name each server. Where a deadline ends
- * a wait, the failure before that wait is thrown; any other reason of `signal` is thrown as it is.
+ * Throws the last failure: `model_not_found` or `backend_unreachable` name each server. Where a deadline
+ * ends a wait, the failure before that wait is thrown; any other reason of `signal` is thrown as it is.
  */
 export async function tryBackends<T>(
   backends: readonly Backend[],

@@ -83,8 +83,8 @@ export interface Reply {
 }
 
 /**
- * Generates with as much of the conversation before a task as fits by the estimate, and with less of it where
- * the server counts more and says that it does not fit. Throws as `generate` does.
+ * Generates with as much of the conversation before a task as fits by the estimate, and with less of it
+ * where the server counts more and says that it does not fit. Throws as `generate` does.
  */
 export async function generateReply(task: TaskJson, reply: Reply): Promise<Generation> {
   const { earlier, request, onFitted, generate } = reply;

@@ -68,7 +68,8 @@ export class QueueView {
       }
       history.seen = commits.at(-1)?.id ?? tip;
     }
-    // What is forgotten never comes back, so our own clock, which may be set ahead, must not decide it alone.
+    // What is forgotten never comes back, so our own clock, which may be set ahead, must not decide it
+    // alone.
     const { nowMs, taskTtlMs } = terms;
     // What is older is not in a fresh clone either (`updateClone`).
     history.reader.forget(Math.min(nowMs, history.newestMs) - taskTtlMs - HISTORY_MARGIN_MS);
@@ -93,7 +94,7 @@ export class QueueView {
 
   /**
    * The last order, without the tasks that are not pending any more. It has all that are: no new task came.
-   * Compared with the few that left, because to look up fifty thousand takes ten times as long.
+   * It looks for the few that left, because to look up fifty thousand takes ten times as long.
    */
   #leftInOrder(clock: { readonly nowMs: number; readonly ttlMs: number }): readonly AskedTask[] {
     return this.#last.order.filter(

@@ -1,8 +1,9 @@
 import type { Field, Fields, Source } from './field.js';
 
 /**
- * The rows of a list: each field, what it may be, and where it is documented, which is `reference` unless the
- * field says another page. The fields of an object follow it. A part that came before is named by its place.
+ * The rows of a list: each field, what it may be, and where it is documented, which is `reference` unless
+ * the field says another page. The fields of an object follow it. A part that came before is named by its
+ * place.
  */
 export function rowsOf(fields: Fields, reference: Source): string[][] {
   const rows: string[][] = [];

@@ -1,7 +1,7 @@
 /**
- * What a field of an API call may be. The lists in `fields/` are made of these, so that each reads as a table
- * with the API's own reference beside it; `judge-field.ts` checks a value by one, `requests-page.ts` says it
- * in words for docs/requests.md. A field that is in no list never reaches a model server.
+ * What a field of an API call may be. The lists in `fields/` are made of these, so that each reads as a
+ * table with the API's own reference beside it; `judge-field.ts` checks a value by one, `requests-page.ts`
+ * says it in words for docs/requests.md. A field that is in no list never reaches a model server.
  */
 export type Field = FieldKind & {
   /** Where it is documented, where that is not the reference of its list. */

@@ -7,7 +7,7 @@ import { judgeSchema } from './judge-schema.js';
 import { whyRefused } from './refused-fields.js';
 
 /**
- * How many pictures, sounds and files one call may have: each call of a conversation sends all of them again.
+ * How many pictures, sounds and files one call may have: each call of a conversation sends all again.
  */
 export const MAX_MEDIA = 64;
 

@@ -33,18 +33,19 @@ const LEAST = new Set(['minLength', 'minItems', 'minProperties', 'minContains'])
 const MOST = new Set(['maxLength', 'maxItems', 'maxProperties', 'maxContains']);
 
 /**
- * The judgement of a schema: as it is passed on, and which of its bounds were left out; or what is wrong with
- * it.
+ * The judgement of a schema: as it is passed on, and which of its bounds were left out; or what is wrong
+ * with it.
  */
 export type JudgedSchema =
   | { readonly ok: true; readonly schema: unknown; readonly dropped: readonly string[] }
   | { readonly ok: false; readonly fault: string };
 
 /**
- * Judges a JSON Schema that a model server makes a grammar of: a small program of whoever asks. Its size, its
- * depth, its alternatives, its repetitions and its patterns are bounded, and a `$ref` points into the schema
- * itself. A bound like `maxLength: 65536`, which real tools have, is left out and named rather than refused:
- * without it more answers fit, and no grammar has to count that far. The fault is worded for a sentence.
+ * Judges a JSON Schema that a model server makes a grammar of: a small program of whoever asks. Its size,
+ * its depth, its alternatives, its repetitions and its patterns are bounded, and a `$ref` points into the
+ * schema itself. A bound like `maxLength: 65536`, which real tools have, is left out and named rather than
+ * refused: without it more answers fit, and no grammar has to count that far. The fault is worded for a
+ * sentence.
  */
 export function judgeSchema(schema: unknown): JudgedSchema {
   const walk = new SchemaWalk();
@@ -69,8 +70,8 @@ class SchemaWalk {
   private repetitions = 0;
 
   /**
-   * Copies a part of a schema, within the bounds. Every object is treated as a schema, because the servers do
-   * so as well.
+   * Copies a part of a schema, within the bounds. Every object is treated as a schema, because the servers
+   * do so as well.
    */
   copy(value: unknown, depth: number): unknown {
     if (depth > MAX_SCHEMA_DEPTH) throw new SchemaFault(`is a schema nested deeper than ${MAX_SCHEMA_DEPTH}`);

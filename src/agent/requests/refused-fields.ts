@@ -8,8 +8,8 @@ const PLACEMENT =
 const FETCH = 'is an address or a file that the model server would read';
 
 /**
- * Fields that end a call wherever they stand, by name, in any of the nine APIs. Without them the answer would
- * not be the one that was asked for; with them the model server would do something else than generate.
+ * Fields that end a call wherever they stand, by name, in any of the nine APIs. Without them the answer
+ * would not be the one that was asked for; with them the model server would do something else than generate.
  * `--pass-field` takes none of them. The names are those of the references of OpenAI, Anthropic and Ollama,
  * of llama.cpp's tools/server/README.md, and of vLLM's and LM Studio's documentation.
  */

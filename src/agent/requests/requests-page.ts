@@ -13,8 +13,8 @@ import {
 import { REFUSED_FIELDS } from './refused-fields.js';
 
 /**
- * Fields that people miss, and why they are left out. A test checks that each of them is left out wherever it
- * may stand.
+ * Fields that people miss, and why they are left out. A test checks that each of them is left out wherever
+ * it may stand.
  */
 export const LEFT_OUT: readonly (readonly [names: readonly string[], why: string])[] = [
   [['keep_alive', 'ttl'], 'How long a model stays in memory is for the owner of the PC to say'],

@@ -21,8 +21,8 @@ export type RequestTask = TaskJson & { readonly request: TaskRequest };
  * 1. Judge it: what may not go to a model server is an error, or is left out and named.
  * 2. Reach a backend that serves the path (`ask-backends.ts`), and choose the model: the call's, where that
  *    backend lists it, else the settings' or the best that is there.
- * 3. Send it, streamed where possible, so that its signs of life are seen and it can be ended; `onToken` gets
- *    each event.
+ * 3. Send it, streamed where possible, so that its signs of life are seen and it can be ended; `onToken`
+ *    gets each event.
  * 4. Put the events together as the body that would have come without a stream.
  *
  * Throws as `generateAnswer` does.

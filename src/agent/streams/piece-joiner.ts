@@ -13,9 +13,9 @@ export const JOIN_MS = 15;
 
 /**
  * Joins the pieces that a model says into few lines: text with text, thinking with thinking, in their order.
- * Events stay whole, and are written before the text that waits with them: nobody reads both. Nothing is held
- * for longer than JOIN_MS. What comes after a silence goes out at once, so that nobody waits for the first
- * token.
+ * Events stay whole, and are written before the text that waits with them: nobody reads both. Nothing is
+ * held for longer than JOIN_MS. What comes after a silence goes out at once, so that nobody waits for the
+ * first token.
  */
 export class PieceJoiner {
   readonly #write: (piece: SaidPiece) => void;

@@ -8,9 +8,9 @@ import { ThinkingFilter } from './thinking-filter.js';
 import { WaitingWriter } from './waiting-writer.js';
 
 /**
- * The most streams that are open at a time. Each is a session on the one connection, and our own guide allows
- * eight (`MaxSessions 8`): one is the doorbell, one the fetch or push of the loop, one the push of claims,
- * and one waits for the next fetch. Where the server refuses a session, ssh logs in again for it.
+ * The most streams that are open at a time. Each is a session on the one connection, and our own guide
+ * allows eight (`MaxSessions 8`): one is the doorbell, one the fetch or push of the loop, one the push of
+ * claims, and one waits for the next fetch. Where the server refuses a session, ssh logs in again for it.
  */
 export const MAX_OPEN_STREAMS = 4;
 
@@ -43,8 +43,8 @@ interface Speaker {
 const AHEAD_MS = 50_000;
 
 /**
- * The session for the next stream is opened this long after the end of one: the push of its answer would want
- * the same processor. Milliseconds.
+ * The session for the next stream is opened this long after the end of one: the push of its answer would
+ * want the same processor. Milliseconds.
  */
 const OPEN_AFTER_MS = 200;
 
@@ -76,9 +76,9 @@ export class TaskStreams {
 
   /**
    * A task may be on its way. Where the last one had a stream, a session for the next is opened, if it was
-   * not already behind that one. Where the session finds no task, no other is opened ahead until another task
-   * has a stream, because it costs the server a process and us a session. Only where the terms of the bridge
-   * have `hasSayAhead`.
+   * not already behind that one. Where the session finds no task, no other is opened ahead until another
+   * task has a stream, because it costs the server a process and us a session. Only where the terms of the
+   * bridge have `hasSayAhead`.
    */
   expect(): void {
     this.#hasAhead = true;

@@ -34,8 +34,8 @@ export function lineHistoryFile(env: NodeJS.ProcessEnv): string {
 }
 
 /**
- * Reads the history from a file with a JSON string on each line, and makes the file where there is none, with
- * mode 0600: what people ask is nobody else's business. Any other line is passed over. Rejects where it
+ * Reads the history from a file with a JSON string on each line, and makes the file where there is none,
+ * with mode 0600: what people ask is nobody else's business. Any other line is passed over. Rejects where it
  * cannot be read or written.
  */
 export async function openLineHistory(file: string): Promise<LineHistory> {

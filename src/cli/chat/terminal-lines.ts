@@ -24,9 +24,9 @@ const MAX_AHEAD_CHARS = 64 * 1024;
 type Editable = { -readonly [Key in 'line' | 'cursor']: Interface[Key] } & { clearLine(): void };
 
 /**
- * Lines from a terminal, edited by Node's readline. A pasted text is one line of the chat, however many lines
- * it has. Between two lines the terminal stays in raw mode: what is typed then does not stand in the middle
- * of an answer, and is there at the next line.
+ * Lines from a terminal, edited by Node's readline. A pasted text is one line of the chat, however many
+ * lines it has. Between two lines the terminal stays in raw mode: what is typed then does not stand in the
+ * middle of an answer, and is there at the next line.
  */
 export class TerminalLines implements LineSource {
   readonly #input: ReadStream;

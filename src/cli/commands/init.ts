@@ -12,7 +12,9 @@ import { runHereAs } from '../run-here-as.js';
 /** The user who owns a bridge that root makes; the documentation uses this name. */
 const SYSTEM_USER = 'bridge';
 
-/** Stands in the address for the name of the server: only root can tell it together with the port of sshd. */
+/**
+ * Stands in the address for the name of the server: only root can tell it together with the port of sshd.
+ */
 const SERVER = '<server>';
 
 /** `llm-bridge init <repo>` */

@@ -41,8 +41,8 @@ export const serviceCommand = defineGroup({
 });
 
 /**
- * The three take the same options, so that the same line works with another word. Those of the role are shown
- * only by the help of `install`.
+ * The three take the same options, so that the same line works with another word. Those of the role are
+ * shown only by the help of `install`.
  */
 function actionCommand(action: Action, act: (service: Service, io: CommandIo) => Promise<ExitCode>): Command {
   return defineCommand({
@@ -86,8 +86,8 @@ function actionCommand(action: Action, act: (service: Service, io: CommandIo) =>
 }
 
 /**
- * The bridges that are named, and the key of the profile where there is only one bridge. A service of several
- * looks their profiles up itself, because each may have a key of its own. Throws BridgeError
+ * The bridges that are named, and the key of the profile where there is only one bridge. A service of
+ * several looks their profiles up itself, because each may have a key of its own. Throws BridgeError
  * `no-such-profile`, `bad-profiles`.
  */
 function bridgesIn(

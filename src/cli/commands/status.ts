@@ -64,8 +64,8 @@ async function printAll(bridges: readonly NamedAccess[], isJson: boolean, out: O
 }
 
 /**
- * Shows all, and again whenever one of them has changed, until the signal aborts. Where the output is JSON, a
- * problem of one goes to standard error, once.
+ * Shows all, and again whenever one of them has changed, until the signal aborts. Where the output is JSON,
+ * a problem of one goes to standard error, once.
  */
 async function watchAll(
   bridges: readonly NamedAccess[],

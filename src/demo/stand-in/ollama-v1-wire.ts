@@ -3,7 +3,8 @@ import type { ChatDialect } from './chat-completions-wire.js';
 import { event, type Plain, plainJson } from './wire.js';
 
 /**
- * In the streams of OpenAI's older APIs, Ollama's own error becomes a chunk without a model and without text.
+ * In the streams of OpenAI's older APIs, Ollama's own error becomes a chunk without a model and without
+ * text.
  */
 export const OLLAMA_EMPTY_HEAD = {
   id: 'cmpl-stand-in',

@@ -31,8 +31,8 @@ export const OPENAI_CHAT: ChatDialect = {
 
 /**
  * llama.cpp's server (`/v1/models`, `/props`, refusals); `test/real` checks it against the real one. Errors
- * that llama.cpp does not have come in the words of other servers of its API: no model from Jan, a crash from
- * LocalAI, no memory from vLLM.
+ * that llama.cpp does not have come in the words of other servers of its API: no model from Jan, a crash
+ * from LocalAI, no memory from vLLM.
  */
 export const openaiServer: ServerWords = {
   has: (models, model) => models.includes(model),

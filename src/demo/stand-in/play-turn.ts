@@ -11,7 +11,9 @@ interface Played {
   readonly behaviour: Behaviour;
   /** Milliseconds since the epoch. */
   readonly startedAtMs: number;
-  /** The context of the model, in tokens; null: the server does not know the model, and nothing bounds it. */
+  /**
+   * The context of the model, in tokens; null: the server does not know the model, and nothing bounds it.
+   */
   readonly context: number | null;
   /** The server knows neither `truncate` nor `shift`. */
   readonly isOld: boolean;
@@ -95,7 +97,9 @@ async function write(response: ServerResponse, text: string): Promise<void> {
   await new Promise<void>((resolve) => response.write(text, () => resolve()));
 }
 
-/** The pieces of all answers that were asked for: each token of all of them in turn, as servers send them. */
+/**
+ * The pieces of all answers that were asked for: each token of all of them in turn, as servers send them.
+ */
 function piecesOf(request: StandInRequest, behaviour: Behaviour): AnyPiece[] {
   const one = piecesOfOne(request, behaviour);
   if (request.choices === 1) return one;

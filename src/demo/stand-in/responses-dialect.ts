@@ -6,7 +6,7 @@ export interface ResponsesDialect {
   readonly wire: WireName;
   /** llama.cpp leaves out the sequence numbers, the places, and the fields of the request. */
   readonly isLean: boolean;
-  /** Whether an answer that was cut is `incomplete`; else it is `completed`, as any other. */
+  /** Whether an answer that was cut is `incomplete`; else it is `completed`, like the others. */
   readonly tellsCuts: boolean;
   /** The list of its item that has the thinking. */
   readonly reasoning: 'summary' | 'content';

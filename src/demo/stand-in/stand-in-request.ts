@@ -122,8 +122,8 @@ export interface Behaviour {
   /** Sends status and headers at once instead of with the first token. */
   readonly headersAtOnce?: boolean;
   /**
-   * Waited for before each chunk of text, so that a model can have any pace. `sent`: how many chunks went out
-   * before it.
+   * Waited for before each chunk of text, so that a model can have any pace. `sent`: how many chunks went
+   * out before it.
    */
   readonly beforeChunk?: (sent: number) => Promise<unknown>;
   readonly pause?: { readonly afterChunks: number; readonly until: Promise<unknown> };

@@ -60,8 +60,8 @@ export function standInArgs(standIn: Pick<StandIn, 'ollamaUrl'>): string[] {
 }
 
 /**
- * Starts a model server without a model: real HTTP on 127.0.0.1, in the wire formats of Ollama, LM Studio and
- * llama.cpp at once. The demo uses it where no model server runs; tests make it misbehave.
+ * Starts a model server without a model: real HTTP on 127.0.0.1, in the wire formats of Ollama, LM Studio
+ * and llama.cpp at once. The demo uses it where no model server runs; tests make it misbehave.
  */
 export async function startStandIn(options: StandInOptions = {}): Promise<StandIn> {
   const requests: RecordedRequest[] = [];

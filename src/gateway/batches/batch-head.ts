@@ -19,7 +19,9 @@ export const batchHeadSchema = z.strictObject({
 });
 export type BatchHead = z.infer<typeof batchHeadSchema>;
 
-/** The reasons of the cancels of a batch. They are read back from the record: old ones must stay the same. */
+/**
+ * The reasons of the cancels of a batch. They are read back from the record: old ones must stay the same.
+ */
 export const CANCELLED = 'its batch was cancelled';
 export const EXPIRED = 'its batch has expired';
 

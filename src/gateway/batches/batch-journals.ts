@@ -8,8 +8,8 @@ import { batchHeadSchema, isBatchId } from './batch-head.js';
 
 /**
  * What a gateway knows of a batch before history says it, and what is still to be done for it. `made`: all
- * its tasks are on main. `failed` and `cancelled` are kept where history does not say them, mostly of a batch
- * that never had a task.
+ * its tasks are on main. `failed` and `cancelled` are kept where history does not say them, mostly of a
+ * batch that never had a task.
  */
 const journalSchema = z.strictObject({
   id: z.string().refine(isBatchId),

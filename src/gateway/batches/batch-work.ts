@@ -151,7 +151,9 @@ export class BatchWork {
     }
   }
 
-  /** All answers are there. Each is read once, to see that it can be; from then on history says all of it. */
+  /**
+   * All answers are there. Each is read once, to see that it can be; from then on history says all of it.
+   */
   async #finish(journal: BatchJournal): Promise<void> {
     const facts = factsOf(journal, this.#index.get(journal.id));
     const { known } = facts;

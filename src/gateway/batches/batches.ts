@@ -51,7 +51,7 @@ export class Batches {
   }
 
   /**
-   * Goes on with what was begun before this gateway was started. Reads history only where there is something.
+   * Goes on with what was begun before this gateway was started. Reads history only where something was.
    */
   async open(): Promise<void> {
     this.#timer = setInterval(() => void this.#tick(), TICK_MS);

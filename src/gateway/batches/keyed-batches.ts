@@ -14,7 +14,9 @@ export interface KeyedBatch {
   readonly localOnly: boolean;
 }
 
-/** Finds the batch of a token that was made with a key, in its journal or in history; null where none was. */
+/**
+ * Finds the batch of a token that was made with a key, in its journal or in history; null where none was.
+ */
 export function batchWithKey(
   batches: readonly (BatchJournal | KnownBatch)[],
   { key, token }: { readonly key: string; readonly token: string | null },

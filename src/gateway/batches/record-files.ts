@@ -18,8 +18,8 @@ export class RecordFiles {
 
   /**
    * The file `name` (`<id>`, or `<commit>:<path>`), which came with `commit`. Throws BridgeError
-   * `missing-object` where it is nowhere, and what a fetch throws: it must not look like an answer that never
-   * came.
+   * `missing-object` where it is nowhere, and what a fetch throws: it must not look like an answer that
+   * never came.
    */
   async read(name: string, commit: string): Promise<Buffer> {
     const here = await this.#open().read(name);

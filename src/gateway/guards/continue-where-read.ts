@@ -3,8 +3,8 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 /**
  * Gives calls with `Expect: 100-continue` to `listener` before their client is told to send the body. The
  * client gets `100` when something begins to read the body, and the answer at once where nothing does. Node
- * itself sends `100` before anything has looked at the call. A client that was not told to go on may send its
- * body all the same, or its next call in that place: the connection ends with such an answer.
+ * itself sends `100` before anything has looked at the call. A client that was not told to go on may send
+ * its body all the same, or its next call in that place: the connection ends with such an answer.
  */
 export function continueWhereRead(server: Server, listener: RequestListener): void {
   server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {

@@ -103,7 +103,8 @@ function checkContent({ header }: CallHead, path: string): void {
   const type = header('content-type')?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (path === '/v1/files' && type === 'multipart/form-data') return;
   if (type === 'application/json' || type.endsWith('+json')) return;
-  // As `curl -d` sends it, which the pages of Ollama's API show. A page of another origin was stopped before.
+  // As `curl -d` sends it, which the pages of Ollama's API show. A page of another origin was stopped
+  // before.
   if (path.startsWith('/api/') && (type === '' || type === 'application/x-www-form-urlencoded')) return;
   throw new ApiError('the body must be JSON: send content-type: application/json', {
     status: 415,

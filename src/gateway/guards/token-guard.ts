@@ -12,9 +12,10 @@ export interface TokenGuard {
 
 /**
  * The name of the token that a call has, in `Authorization: Bearer`, `x-api-key` or the page's cookie; null
- * where this machine may call without one. Where both headers have a token, one of them may be wrong: clients
- * send what they have. Throws ApiError 401 where a token is needed and there is none, or only wrong ones; 400
- * for two names; and BridgeError as TokenKeeper does, so that nobody comes in while tokens cannot be read.
+ * where this machine may call without one. Where both headers have a token, one of them may be wrong:
+ * clients send what they have. Throws ApiError 401 where a token is needed and there is none, or only wrong
+ * ones; 400 for two names; and BridgeError as TokenKeeper does, so that nobody comes in while tokens cannot
+ * be read.
  */
 export function tokenNameOf({ header }: CallHead, guard: TokenGuard): string | null {
   if (!guard.tokens.isInUse && !guard.isOpenToOthers) return null;

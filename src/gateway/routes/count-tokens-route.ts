@@ -11,8 +11,8 @@ const TOKENS_A_MESSAGE = 4;
 const TOKENS_AN_IMAGE = 1_600;
 
 /**
- * Anthropic's `count_tokens`, which by its own page is an estimate: it is made here, from the text alone, and
- * no model is asked. Programs that get no count ask the model instead, a call for each part of a prompt.
+ * Anthropic's `count_tokens`, which by its own page is an estimate: it is made here, from the text alone,
+ * and no model is asked. Programs that get no count ask the model instead, a call for each part of a prompt.
  */
 export function addCountTokensRoute(app: GatewayApp, { maxBodyBytes }: GatewayParts): void {
   route(app, '/v1/messages/count_tokens', {

@@ -48,8 +48,8 @@ function withModel(body: CallBody, aliases: Aliases): CallBody {
 
 /**
  * The answer to a call of Ollama's API that only has a model loaded or unloaded: an empty prompt, or no
- * messages. It is given here, and no task is made of it: agents decide which models stay loaded. Null for any
- * other call.
+ * messages. It is given here, and no task is made of it: agents decide which models stay loaded. Null for
+ * any other call.
  */
 function preloadAnswer(path: RequestPath, body: CallBody, nowMs: number): CallBody | null {
   const isPreload =

@@ -5,8 +5,8 @@ import { privateJson } from '../private-json.js';
 import { route } from './route.js';
 
 /**
- * The routes that need no token: the page and its files, which say nothing of the bridge; the login, by which
- * a browser keeps its token; and a probe, which learns only whether we can work, and why not.
+ * The routes that need no token: the page and its files, which say nothing of the bridge; the login, by
+ * which a browser keeps its token; and a probe, which learns only whether we can work, and why not.
  */
 export function addOpenRoutes(app: GatewayApp, { page, health }: GatewayParts): void {
   app.get('*', async (c, next) => {

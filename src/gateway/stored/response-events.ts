@@ -19,9 +19,9 @@ export interface ReplaySettings {
 const LAST = ['response.completed', 'response.incomplete', 'response.failed'];
 
 /**
- * The events of a response, as server-sent events: numbered from 0 whoever asks and however often, live where
- * it is being generated, else from the record. The last one always has the whole response, so a client that
- * comes back with a number of another generation, or of a stream that is no more, misses nothing.
+ * The events of a response, as server-sent events: numbered from 0 whoever asks and however often, live
+ * where it is being generated, else from the record. The last one always has the whole response, so a client
+ * that comes back with a number of another generation, or of a stream that is no more, misses nothing.
  */
 export async function* responseEvents(
   stored: StoredTask,
@@ -110,7 +110,9 @@ async function* untilCancelled(
   }
 }
 
-/** An event of the model server as clients get it; null for one that we have sent ourselves, and for none. */
+/**
+ * An event of the model server as clients get it; null for one that we have sent ourselves, and for none.
+ */
 function ownEvent(stored: StoredTask, value: unknown): NamedEvent | null {
   if (!isJsonObject(value) || typeof value.type !== 'string') return null;
   const { type, response } = value;

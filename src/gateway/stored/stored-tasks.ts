@@ -34,8 +34,8 @@ interface Known {
 }
 
 /**
- * The API calls in the record of a bridge, by the ids of their tasks, also those that other gateways asked. A
- * call that is asked for again and again is read once; after that only new commits are looked through.
+ * The API calls in the record of a bridge, by the ids of their tasks, also those that other gateways asked.
+ * A call that is asked for again and again is read once; after that only new commits are looked through.
  */
 export class StoredTasks {
   readonly #view: BridgeView;

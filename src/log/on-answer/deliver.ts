@@ -26,16 +26,16 @@ const PATIENT_TRIES = 8;
 const MAX_PROBES = 3;
 
 /**
- * Gives an executable the records after its state, one at a time and in order, until there are no more or one
- * fails.
+ * Gives an executable the records after its state, one at a time and in order, until there are no more or
+ * one fails.
  * 1. Read its state. An executable without a state is new: it starts with the first record
  *    that came after it was put there.
  * 2. Where somebody asked for it, give it what is set aside once more.
  * 3. Run it with the record. After a crash here, or before 4 is done, it gets the same record again.
  * 4. Write its state.
- * A record is set aside, and the next goes on, where the executable says that it will never take it, or where
- * it failed PATIENT_TRIES times and one of the next records is taken: then it is the record and not the
- * executable, or the network, that is at fault.
+ * A record is set aside, and the next goes on, where the executable says that it will never take it, or
+ * where it failed PATIENT_TRIES times and one of the next records is taken: then it is the record and not
+ * the executable, or the network, that is at fault.
  * Never throws: any other error counts as a failure of the executable; it is kept in the state, and tried
  * again later. Returns whether it got on.
  */

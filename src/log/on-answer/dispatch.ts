@@ -30,10 +30,10 @@ export interface DispatchOptions {
 
 /**
  * Gives every record of the log to every executable in `on-answer.d`, at least once, and to each executable
- * in order. Ends when all executables have all records, or when none took a record for half an hour. Only one
- * dispatcher of a bridge stays; the others leave at once. Records that are in the log when one leaves are not
- * missed: the one that stays looks at the log once more after it released the lock. Each executable goes at
- * its own pace; one that fails or hangs delays only itself.
+ * in order. Ends when all executables have all records, or when none took a record for half an hour. Only
+ * one dispatcher of a bridge stays; the others leave at once. Records that are in the log when one leaves
+ * are not missed: the one that stays looks at the log once more after it released the lock. Each executable
+ * goes at its own pace; one that fails or hangs delays only itself.
  */
 export async function dispatch(repo: Repository, options: DispatchOptions): Promise<void> {
   const { answersLog, onAnswerTimeoutMs, onAnswerRetryMs } = await readBridgeSettings(repo);

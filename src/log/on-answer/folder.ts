@@ -21,11 +21,11 @@ export type OnAnswerEntry =
   | { readonly status: 'refused'; readonly name: string; readonly reason: string };
 
 /**
- * Lists the files in `on-answer.d`, by name. As with run-parts, a name has only letters, digits, `_` and `-`,
- * so the left-overs of editors and packages (`x~`, `x.bak`, `.x.swp`) are never run. An executable with
- * another name is refused for that reason; a file that is not executable is left out. Somebody who can change
- * an executable can act as the owner of the bridge. So a file or folder is refused if others may write to it,
- * or if it belongs to another user than the owner or root.
+ * Lists the files in `on-answer.d`, by name. As with run-parts, a name has only letters, digits, `_` and
+ * `-`, so the left-overs of editors and packages (`x~`, `x.bak`, `.x.swp`) are never run. An executable with
+ * another name is refused for that reason; a file that is not executable is left out. Somebody who can
+ * change an executable can act as the owner of the bridge. So a file or folder is refused if others may
+ * write to it, or if it belongs to another user than the owner or root.
  */
 export async function listOnAnswer(gitDir: string): Promise<OnAnswerEntry[]> {
   const folder = onAnswerFolder(gitDir);

@@ -17,7 +17,8 @@ const setAsideSchema = z.object({
 export type SetAside = z.infer<typeof setAsideSchema>;
 
 /**
- * Beyond this, the oldest are forgotten. An executable that refuses so many is broken, and `status` shows it.
+ * Beyond this, the oldest are forgotten. An executable that refuses so many is broken, and `status` shows
+ * it.
  */
 const MAX_SET_ASIDE = 1000;
 
@@ -86,8 +87,8 @@ export async function removeOnAnswerState(gitDir: string, name: string): Promise
 }
 
 /**
- * Asks for an executable to be given what is set aside once more. Only a dispatcher writes states, so this is
- * a file beside them. Throws BridgeError `usage` where the bridge has no such executable.
+ * Asks for an executable to be given what is set aside once more. Only a dispatcher writes states, so this
+ * is a file beside them. Throws BridgeError `usage` where the bridge has no such executable.
  */
 export async function askAgain(gitDir: string, name: string): Promise<void> {
   const entries = await listOnAnswer(gitDir);

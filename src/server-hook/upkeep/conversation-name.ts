@@ -8,9 +8,9 @@ const OPENING_CHARS = 256;
 /**
  * The name under which a task is packed. Clients send a conversation whole at every turn, so each turn
  * repeats the one before it. git looks for such a likeness among neighbours in the order of names. So the
- * name stands for what stays the same in a conversation: the path of the call, the model, and the messages up
- * to the first of the user. It is a hash in 43 characters, because git compares the last 16 characters of a
- * name.
+ * name stands for what stays the same in a conversation: the path of the call, the model, and the messages
+ * up to the first of the user. It is a hash in 43 characters, because git compares the last 16 characters of
+ * a name.
  */
 export function conversationName(file: TaskFile, bytes: Buffer): string {
   return createHash('sha256')

@@ -5,10 +5,10 @@ import { DISK, syncFolder, unless, writeDurably } from '../../process/durable-fi
 import { GROUP_MODES } from '../../process/group-files.js';
 
 /**
- * A pack that the upkeep made, and what it was made from: lines for `git pack-objects`, an id each, and for a
- * message the name under which it is packed. The list stands in `bridge/upkeep`, so that a later upkeep can
- * put packs together without reading their messages again. The pack has a `.keep`, so that `git gc` leaves
- * it.
+ * A pack that the upkeep made, and what it was made from: lines for `git pack-objects`, an id each, and for
+ * a message the name under which it is packed. The list stands in `bridge/upkeep`, so that a later upkeep
+ * can put packs together without reading their messages again. The pack has a `.keep`, so that `git gc`
+ * leaves it.
  */
 export interface NamedPack {
   /** `pack-<hash>`. */
@@ -50,10 +50,10 @@ export function readPackList(gitDir: string, name: string): Promise<string> {
 }
 
 /**
- * Moves a pack that git has just written in the folder `from` among the named ones. Returns once it is on the
- * disk, name and all: only then may its loose objects be removed. The index is moved last, because git does
- * not use a pack without one. A pack without its `.keep` counts as git's own, so after a crash here a gc only
- * puts it together with others.
+ * Moves a pack that git has just written in the folder `from` among the named ones. Returns once it is on
+ * the disk, name and all: only then may its loose objects be removed. The index is moved last, because git
+ * does not use a pack without one. A pack without its `.keep` counts as git's own, so after a crash here a
+ * gc only puts it together with others.
  */
 export async function keepNamedPack(
   gitDir: string,
@@ -84,7 +84,8 @@ const removalSchema = z.object({ by: z.string(), names: z.array(z.string().regex
 
 /**
  * Removes packs whose objects are all in the pack `by`, which is on the disk. The removal is noted first, so
- * that it is ended after a kill: some that are left may be too large to be put together with small ones soon.
+ * that it is ended after a kill: some that are left may be too large to be put together with small ones
+ * soon.
  */
 export async function removeNamedPacks(gitDir: string, by: string, names: readonly string[]): Promise<void> {
   await writeNote(removalOf(gitDir), `${JSON.stringify({ by, names })}\n`);

@@ -39,9 +39,9 @@ const PACK_SETTINGS = [
 ];
 
 /**
- * Packs the messages of main since `packed` (null: those of the newest that are still loose), each task under
- * the name of its conversation. Returns the tip that everything is packed up to; null where main is not
- * there. The objects are on the disk in their pack when this resolves; nothing is removed here.
+ * Packs the messages of main since `packed` (null: those of the newest that are still loose), each task
+ * under the name of its conversation. Returns the tip that everything is packed up to; null where main is
+ * not there. The objects are on the disk in their pack when this resolves; nothing is removed here.
  *
  * Deltas are computed anew: a pusher's git has compared every task with whatever stood in the file before.
  */

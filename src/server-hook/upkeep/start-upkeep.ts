@@ -3,8 +3,8 @@ import { startDetached } from '../../process/start-program.js';
 import { estimateLoose, isWorthPacking } from './loose-objects.js';
 
 /**
- * Starts the upkeep as a program of its own where a look at a few folders says that there may be something to
- * pack. It outlives this process and shares nothing with it, so a pusher does not wait for it; it has the
+ * Starts the upkeep as a program of its own where a look at a few folders says that there may be something
+ * to pack. It outlives this process and shares nothing with it, so a pusher does not wait for it; it has the
  * lowest priority, and not the limits of a push. Never throws: the next push looks again. `program` is the
  * built `upkeep.cjs`.
  */

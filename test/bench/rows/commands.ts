@@ -7,8 +7,8 @@ import { pairOrder, quantile, summarise } from '../statistics.js';
 const ALLOWED = 1.2;
 
 /**
- * What people and hooks run on the server, at a long history and at a short one, in pairs. Nothing is pending
- * but what is asked here.
+ * What people and hooks run on the server, at a long history and at a short one, in pairs. Nothing is
+ * pending but what is asked here.
  */
 export const commandsRow: Row = async (context) => {
   const bridges = { a: await context.longBridge(), b: await context.shortBridge('commands') };

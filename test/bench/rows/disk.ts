@@ -23,8 +23,8 @@ const MAX_CLONE_MB = 3;
 export const diskRow: Row = async (context) => [await sizeOfArchive(context), ...(await freshClone(context))];
 
 /**
- * Tasks and answers of 1 KB each, every object loose as pushes leave them; then one more exchange, whose push
- * starts the upkeep, and that is waited for.
+ * Tasks and answers of 1 KB each, every object loose as pushes leave them; then one more exchange, whose
+ * push starts the upkeep, and that is waited for.
  */
 const sizeOfArchive = async ({ lab, program }: Parameters<Row>[0]): Promise<Figure> => {
   const bridge = await prepareBridge(lab, 'disk', {

@@ -24,8 +24,8 @@ const AFTER_S = (REST_AFTER_MS + SETTLED_MS) / 1000;
 const PUSHES = 10;
 
 /**
- * A smaller backlog with the agent's start in its time, against bare pushes of the same minutes; and what the
- * agent holds when it has been idle for a while behind it.
+ * A smaller backlog with the agent's start in its time, against bare pushes of the same minutes; and what
+ * the agent holds when it has been idle for a while behind it.
  */
 export const drainRow: Row = async ({ lab, program, options }) => {
   const rates: number[] = [];

@@ -11,8 +11,8 @@ const MAX_AGENT_MB = 100;
 const MAX_SERVER_MB = 3;
 
 /**
- * An agent with nothing to do: its processor time and memory, and what of the server's is busy with it beside
- * sshd itself.
+ * An agent with nothing to do: its processor time and memory, and what of the server's is busy with it
+ * beside sshd itself.
  */
 export const idleRow: Row = async ({ lab, program, options, shortBridge }) => {
   const bridge = await shortBridge('idle');

@@ -38,8 +38,8 @@ async function answerThrough(service: Service, when: Moment) {
   return { when, broke, exitCode: run.exitCode, stderr: run.stderr };
 }
 
-// bridge-hello reads nothing, so its client never speaks; a fetch is several questions, and has nothing to be
-// done in between.
+// bridge-hello reads nothing, so its client never speaks; a fetch is several questions, and has nothing to
+// be done in between.
 test.each([
   { service: 'bridge-hello', moments: ['before', 'greeting'] },
   { service: 'git-upload-pack', moments: ['before', 'greeting', 'question', 'answer'] },

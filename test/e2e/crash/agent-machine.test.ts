@@ -88,8 +88,8 @@ test.each([
   ['back', -3_600_000],
 ])(
   'a clock that is set %s while the agent runs is noticed, and answers are dated by the server',
-  // What is under way at the very moment the clock is set may still go by the old one (ARCHITECTURE.md): then
-  // once more.
+  // What is under way at the very moment the clock is set may still go by the old one (ARCHITECTURE.md):
+  // then once more.
   async (_way, offMs) => {
     const clock = join(bridge.dir, 'clock');
     await writeFile(clock, '0');

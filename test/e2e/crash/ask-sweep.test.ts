@@ -8,7 +8,8 @@ import { numbered, stepsToTry } from '../../support/steps-to-try.js';
 let bridge: BridgeFixture;
 beforeAll(async () => {
   bridge = await startBridgeFixture();
-  // As on a bridge that is in use: or the steps would differ by whether an object is the first of its folder.
+  // As on a bridge that is in use: or the steps would differ by whether an object is the first of its
+  // folder.
   for (let byte = 0; byte < 256; byte++) {
     const name = byte.toString(16).padStart(2, '0');
     await mkdir(join(bridge.repoPath, 'objects', name), { recursive: true });

@@ -100,7 +100,9 @@ const codeKept = () =>
     'the code of the process to be kept',
   );
 
-/** What lies in the folder of the bridge once the FIFOs of the last push are gone, which nobody waits for. */
+/**
+ * What lies in the folder of the bridge once the FIFOs of the last push are gone, which nobody waits for.
+ */
 const filesLeft = () =>
   waitUntil(async () => {
     const names = (await readdir(join(bridge.repoPath, 'bridge'))).sort();

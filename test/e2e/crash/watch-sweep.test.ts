@@ -9,7 +9,8 @@ import { numbered, stepsToTry } from '../../support/steps-to-try.js';
 
 test('watch, killed before any step, misses no change and asks none twice', async () => {
   const bridge = await startPlainBridge();
-  // As on a bridge that is in use: or the steps would differ by whether an object is the first of its folder.
+  // As on a bridge that is in use: or the steps would differ by whether an object is the first of its
+  // folder.
   for (let byte = 0; byte < 256; byte++) {
     const name = byte.toString(16).padStart(2, '0');
     await mkdir(join(bridge.repoPath, 'objects', name), { recursive: true });
@@ -42,8 +43,8 @@ test('watch, killed before any step, misses no change and asks none twice', asyn
     );
     hit.signal('SIGTERM');
     const ended = await hit.exited;
-    // It was ready, so it had nothing more to do; whether its last step was one behind that is the next run's
-    // business.
+    // It was ready, so it had nothing more to do; whether its last step was one behind that is the next
+    // run's business.
     if (survived) expect([0, null]).toContain(ended.exitCode);
     const again = await watch({});
     await again.waitFor('stderr', /watching/);

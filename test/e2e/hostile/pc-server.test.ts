@@ -12,8 +12,8 @@ import { onCleanup } from '../../support/on-cleanup.js';
 // SECURITY.md: P28
 
 /**
- * What a hostile server can do to a PC: it owns the repository, so it can put anything on main behind its own
- * hooks. Each case is a real agent with its real key; what the model was asked tells what came through.
+ * What a hostile server can do to a PC: it owns the repository, so it can put anything on main behind its
+ * own hooks. Each case is a real agent with its real key; what the model was asked tells what came through.
  */
 let bridge: BridgeFixture;
 let standIn: StandIn;
@@ -113,7 +113,8 @@ describe('a task that is no plain file is answered with an error, and nothing of
     const { exitCode, questions } = await agent();
 
     expect({ exitCode, questions }).toEqual({ exitCode: 0, questions: [] });
-    // Away with the folder: the commit that replaces it by a file changes two names, so it is no task either.
+    // Away with the folder: the commit that replaces it by a file changes two names, so it is no task
+    // either.
     await plant('100644', 'blob', await blob('x'));
   });
 });

@@ -164,8 +164,8 @@ test('a ref moves without their hooks, and a commit that git writes is in UTF-8'
 });
 
 /**
- * Settings that no command of ours heeds today, by what git's documentation says that they change: files that
- * are looked into, colours in what is matched, the form of history, more that comes or goes.
+ * Settings that no command of ours heeds today, by what git's documentation says that they change: files
+ * that are looked into, colours in what is matched, the form of history, more that comes or goes.
  */
 const NOT_THEIRS = [
   ...['core.fsmonitor', 'core.bigFileThreshold', 'color.ui', 'color.push', 'color.remote', 'color.advice'],

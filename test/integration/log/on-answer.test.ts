@@ -100,8 +100,8 @@ async function status(bridge: PlainBridge): Promise<{ reports: Report[]; text: s
 const lockOf = (bridge: PlainBridge) => join(bridge.repoPath, 'bridge', 'on-answer.lock');
 
 /**
- * Whether a dispatcher is at work. One that was just started may not be yet. Only looks: a lock that the test
- * took for a moment would send a dispatcher away, and with it the record that it came for.
+ * Whether a dispatcher is at work. One that was just started may not be yet. Only looks: a lock that the
+ * test took for a moment would send a dispatcher away, and with it the record that it came for.
  */
 async function isDispatching(bridge: PlainBridge): Promise<boolean> {
   const found = await stat(lockOf(bridge)).catch(unless('ENOENT'));

@@ -12,8 +12,8 @@ import { readCodeBlocks } from '../../support/read-markdown.js';
 import { runProcess } from '../../support/run-process.js';
 import { tempDir } from '../../support/temp-dir.js';
 
-// The programs that people copy from the pages, met by what a log and a chat do on a bad day. test/e2e/readme
-// runs them beside a bridge, on a good one.
+// The programs that people copy from the pages, met by what a log and a chat do on a bad day.
+// test/e2e/readme runs them beside a bridge, on a good one.
 
 async function blockOf(page: string, has: string): Promise<string> {
   const file = fileURLToPath(new URL(`../../../docs/${page}`, import.meta.url));
@@ -40,8 +40,8 @@ test('the bot of the page finds its answer in a log that is renamed, and written
     .replace(/^LOG = .*$/m, `LOG = ${JSON.stringify(log)}`)
     .replace(/^WATCHED = .*$/m, `WATCHED = ${JSON.stringify(join(dir, 'watched.log'))}`)
     .replace(/^print\(ask\((.*)\)\)$/m, 'for _ in range(2): print("answer:", ask($1))');
-  // Each time it would sleep, it waits for the next step instead. What comes late is written into the old log
-  // just before it looks whether that was renamed.
+  // Each time it would sleep, it waits for the next step instead. What comes late is written into the old
+  // log just before it looks whether that was renamed.
   const late = join(dir, 'late');
   const steps = `import os, sys, time
 time.sleep = lambda _: (print("look", flush=True), sys.stdin.readline())

@@ -7,7 +7,9 @@ import { runProcess } from '../../support/run-process.js';
 // As ssh-command does: a child in our group, and then `timeout`, which makes a group of its own.
 const LEAVES_A_CHILD = 'sleep 0.5 & exec timeout 5 true';
 
-/** Runs `command` in a group of its own that has a stopped member, and says whether the kernel hung it up. */
+/**
+ * Runs `command` in a group of its own that has a stopped member, and says whether the kernel hung it up.
+ */
 async function isHungUp(command: string): Promise<boolean> {
   const script = `
     const { spawn, spawnSync } = require('node:child_process');

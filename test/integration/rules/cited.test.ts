@@ -32,7 +32,9 @@ async function accepts(commit: string, who: string): Promise<string> {
   return commit;
 }
 
-/** As a push leaves its objects that was let in, and then lost the race for main, or whose git was killed. */
+/**
+ * As a push leaves its objects that was let in, and then lost the race for main, or whose git was killed.
+ */
 async function leaveInBridge(commit: string): Promise<void> {
   const script =
     'git --git-dir "$1" pack-objects --revs --stdout --quiet | git --git-dir "$2" unpack-objects -q';

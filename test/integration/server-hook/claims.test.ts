@@ -27,7 +27,8 @@ let root: string;
 let old: string;
 let answered: string;
 /**
- * Open tasks: one nobody has claimed, one held by other-pc, one held by it until a moment ago, and many more.
+ * Open tasks: one nobody has claimed, one held by other-pc, one held by it until a moment ago, and many
+ * more.
  */
 let open: string;
 let held: string;

@@ -5,8 +5,8 @@ import { readServerState, serverProcesses } from './server-state.js';
 
 /**
  * Runs an attack and compares the server with its state before. It checks the message (each pattern), every
- * file of the repository (refs, reflogs, objects, answers.log, config, hooks), and that no process of the key
- * is left.
+ * file of the repository (refs, reflogs, objects, answers.log, config, hooks), and that no process of the
+ * key is left.
  */
 export async function refused(
   bridge: HostileBridge,

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Everything in a bridge that a refused attempt must not change: each file's path, and a hash of its content.
+ * Everything in a bridge that a refused attempt must not change: each file's path, and a hash of its
+ * content.
  */
 export type ServerState = ReadonlyMap<string, string>;
 

@@ -11,8 +11,8 @@ export type RegexNode =
   | { readonly kind: 'ahead'; readonly body: RegexNode };
 
 /**
- * Parses the source of a regular expression, as far as ours go. Throws for a back reference, a look-behind, a
- * named group: nothing that the check of costs knows about.
+ * Parses the source of a regular expression, as far as ours go. Throws for a back reference, a look-behind,
+ * a named group: nothing that the check of costs knows about.
  */
 export function parseRegex(source: string): RegexNode {
   let at = 0;

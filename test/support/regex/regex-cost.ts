@@ -7,18 +7,18 @@ const MAX_LAID_OUT = 8;
 const MAX_COUNTED = 1000;
 
 /**
- * Why the time that a search with this pattern takes may grow faster than the text it searches; null where it
- * cannot. No clock: it follows from the pattern alone.
+ * Why the time that a search with this pattern takes may grow faster than the text it searches; null where
+ * it cannot. No clock: it follows from the pattern alone.
  *
  * The pattern becomes an automaton, with one state for each character in it and one for the search itself,
  * which tries every place of the text. Backtracking takes more than linear time only if some text leads from
  * a state `p` back to `p`, from `p` to another state `q`, and from `q` back to `q`: repeated n times, it can
  * be cut into the part of `p` and that of `q` in n ways, and a search that fails in the end has tried them
  * all (A. Weber and H. Seidl, On the degree of ambiguity of finite automata, 1991; M. Berglund and others,
- * Analyzing catastrophic backtracking behavior, 2014). A state where the pattern has matched, whatever comes,
- * ends a search; such a one is no `p` and no `q`. What is not known (whether `\b` holds, whether the text can
- * go on so that the search fails) counts as possible, so a pattern may be blamed wrongly, and none is let off
- * wrongly.
+ * Analyzing catastrophic backtracking behavior, 2014). A state where the pattern has matched, whatever
+ * comes, ends a search; such a one is no `p` and no `q`. What is not known (whether `\b` holds, whether the
+ * text can go on so that the search fails) counts as possible, so a pattern may be blamed wrongly, and none
+ * is let off wrongly.
  */
 export function superlinearCause(source: string, flags: string): string | null {
   const tree = parseRegex(source);

@@ -106,7 +106,8 @@ test.skipIf(!hasPromtool)('the alerts ring for what they are for, and for nothin
     eval_time,
     exp_samples: [{ labels: '{}', value: isRinging ? 1 : 0 }],
   });
-  // Values are in minutes: nobody is there for the first hour, then one is. A fifth of the second hour fails.
+  // Values are in minutes: nobody is there for the first hour, then one is. A fifth of the second hour
+  // fails.
   const tests = {
     rule_files: ['alerts.yml'],
     evaluation_interval: '1m',

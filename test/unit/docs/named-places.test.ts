@@ -24,7 +24,8 @@ const NAMED =
 const NAMED_ALONE = /^\s*(?:\/\/|\/?\*).*?(?<![\w/.-])([\w-]+\.(?:test\.ts|ts|mjs))\b/gm;
 
 /**
- * Tables of docs and ARCHITECTURE name tests by their path below `test`, in backticks: `e2e/crash/ask-sweep`.
+ * Tables of docs and ARCHITECTURE name tests by their path below `test`, in backticks:
+ * `e2e/crash/ask-sweep`.
  */
 const TESTED = /`((?:unit|integration|e2e|slow)\/[\w/-]+)`/g;
 

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
-// `llm-bridge` in npm's registry is somebody else's package, and ours is in no registry: whatever installs it
-// there by name installs, as root maybe, what a stranger wrote. Only the file that `npm pack` makes is ours.
+// `llm-bridge` in npm's registry is somebody else's package, and ours is in no registry: whatever installs
+// it there by name installs, as root maybe, what a stranger wrote. Only the file that `npm pack` makes is
+// ours.
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const NOT_OURS = new Set(['node_modules', 'dist', 'dist-bench', 'coverage', '.git']);

@@ -16,7 +16,9 @@ const promises = [...page.matchAll(SHOWN)].map(([, number = '', places = '']) =>
   tests: [...places.matchAll(/`([\w/-]+)`/g)].map(([, place = '']) => place),
 }));
 
-/** The paragraphs and list items of a section, without tables, command lines and what only leads to these. */
+/**
+ * The paragraphs and list items of a section, without tables, command lines and what only leads to these.
+ */
 function promisesOf(heading: string): string[] {
   const [, section = ''] = page.split(`\n## ${heading}\n`);
   return (section.split('\n## ')[0] ?? '')

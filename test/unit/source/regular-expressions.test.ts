@@ -6,8 +6,8 @@ import { base64, iso } from 'zod';
 import { findRegexes } from '../../support/regex/find-regexes.js';
 import { superlinearCause } from '../../support/regex/regex-cost.js';
 
-// Nearly every text that we search comes from the other side: a model server, a git server, a push. A pattern
-// whose time grows faster than the text stops the agent, or a push, for hours; its deadlines too.
+// Nearly every text that we search comes from the other side: a model server, a git server, a push. A
+// pattern whose time grows faster than the text stops the agent, or a push, for hours; its deadlines too.
 
 const src = fileURLToPath(new URL('../../../src/', import.meta.url));
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => /\.[jt]s$/.test(name));

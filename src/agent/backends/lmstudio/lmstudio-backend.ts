@@ -17,8 +17,8 @@ import { inspectLmstudioModel, listLmstudioModels } from './lmstudio-models.js';
  * is looked up, so that none is asked that may not be. `url` as `parseLmstudioUrl` takes it; throws
  * BridgeError `usage` where it is no address.
  *
- * A task's `num_ctx` has no equivalent in this API and is left to LM Studio, which fixes it when it loads the
- * model.
+ * A task's `num_ctx` has no equivalent in this API and is left to LM Studio, which fixes it when it loads
+ * the model.
  */
 export function lmstudioBackend(url: string, settings: BackendSettings = {}): Backend {
   const { allowCloud = false, token, memory, lookups = memory?.foresight } = settings;

@@ -22,8 +22,8 @@ export const ollamaChunkSchema = z
   .transform((chunk) => ({ ...chunk, done: chunk.done === true || !!chunk.done_reason }));
 
 /**
- * The same response, with a body that fails with a SyntaxError at the first line that is no JSON object, with
- * StreamFailure at one that tells of an error, and with TooManyBytes at one that has more than
+ * The same response, with a body that fails with a SyntaxError at the first line that is no JSON object,
+ * with StreamFailure at one that tells of an error, and with TooManyBytes at one that has more than
  * `maxLineBytes`. Ollama's own client would print the first kind to the terminal and go on without it: the
  * answer would lack a piece, and the log would have it.
  */

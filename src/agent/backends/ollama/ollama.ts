@@ -44,8 +44,9 @@ export function parseOllamaUrl(text: string): string {
 }
 
 /**
- * Whether `answered` is the model that was asked for, as Ollama spells names: case aside; without a tag it is
- * the one tagged `latest`; the registry and the namespace may stand in front where they are the usual ones.
+ * Whether `answered` is the model that was asked for, as Ollama spells names: case aside; without a tag it
+ * is the one tagged `latest`; the registry and the namespace may stand in front where they are the usual
+ * ones.
  */
 export function sameOllamaModel(asked: string, answered: string): boolean {
   return tagged(asked) === tagged(answered);

@@ -12,8 +12,8 @@ const MAX_DEPTH = MAX_JSON_DEPTH - 16;
 
 /**
  * A value from `JSON.parse` that is safe to copy and to write again: no key that would set a prototype, no
- * number that JSON does not have (`1e999`), and null for what stands deeper than MAX_DEPTH levels, because no
- * bridge takes an answer that is deeper than MAX_JSON_DEPTH.
+ * number that JSON does not have (`1e999`), and null for what stands deeper than MAX_DEPTH levels, because
+ * no bridge takes an answer that is deeper than MAX_JSON_DEPTH.
  */
 export function cleanJson(value: unknown, depth = 0): unknown {
   if (typeof value === 'number') return Number.isFinite(value) ? value : null;

@@ -8,8 +8,9 @@ const MAX_PLACES = 256;
 
 /**
  * Adds a delta to what came before it, as OpenAI's own clients do: texts go on, lists grow, objects merge
- * field by field, names and numbers are replaced, and null changes nothing that was said. The items of a list
- * that have an `index` are merged by it and stand in its order; an item whose index is no place is ignored.
+ * field by field, names and numbers are replaced, and null changes nothing that was said. The items of a
+ * list that have an `index` are merged by it and stand in its order; an item whose index is no place is
+ * ignored.
  */
 export function mergeDelta(into: Record<string, unknown>, delta: Json): void {
   for (const [key, value] of Object.entries(delta)) into[key] = merged(key, into[key], value);

@@ -15,8 +15,8 @@ interface Block {
 }
 
 /**
- * `/v1/messages`: the blocks by their index, the rest from `message_start` and `message_delta`. A later usage
- * replaces the counts that it names.
+ * `/v1/messages`: the blocks by their index, the rest from `message_start` and `message_delta`. A later
+ * usage replaces the counts that it names.
  */
 export class MessageAssembler implements Assembler {
   readonly #message: Record<string, unknown> = {};

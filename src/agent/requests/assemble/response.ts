@@ -20,8 +20,8 @@ interface Item {
 }
 
 /**
- * `/v1/responses`: the last event has the whole response. Where a stream breaks off before it, what was heard
- * becomes the output of the response that the first events had.
+ * `/v1/responses`: the last event has the whole response. Where a stream breaks off before it, what was
+ * heard becomes the output of the response that the first events had.
  */
 export class ResponseAssembler implements Assembler {
   #head: Json = {};

@@ -22,8 +22,8 @@ export const COMPLETIONS: Fields = {
 };
 
 /**
- * Throws FieldRefused where all prompts of a call together ask for more than MAX_CHOICES answers: each prompt
- * is answered `n` times, and a server generates `best_of` answers to each to choose from.
+ * Throws FieldRefused where all prompts of a call together ask for more than MAX_CHOICES answers: each
+ * prompt is answered `n` times, and a server generates `best_of` answers to each to choose from.
  */
 export function requireFewAnswers({ prompt, n, best_of }: Readonly<Record<string, unknown>>): void {
   const prompts = Array.isArray(prompt) && typeof prompt[0] === 'string' ? prompt.length : 1;
