@@ -1,15 +1,11 @@
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 
+// biome-ignore lint/plugin: Windows has no such folder, and so no such group
+const ETC = '/etc';
+
 /** Where a system says who its users and groups are. */
-const FILES = {
-  // biome-ignore lint/plugin: Windows has no such file, and so no such group
-  groups: '/etc/group',
-  // biome-ignore lint/plugin: as above
-  users: '/etc/passwd',
-  // biome-ignore lint/plugin: as above
-  sources: '/etc/nsswitch.conf',
-};
+const FILES = { groups: `${ETC}/group`, users: `${ETC}/passwd`, sources: `${ETC}/nsswitch.conf` };
 
 /** Sources of users and groups with nobody but those of the files, and what systemd makes up itself. */
 const LOCAL = /^(?:files|systemd|\[.*\])$/;
@@ -17,8 +13,8 @@ const LOCAL = /^(?:files|systemd|\[.*\])$/;
 /**
  * The id of the group that is this user's alone: their primary group, with their name, no other member, and
  * nobody else's primary group. Debian and Ubuntu give each user one, and a umask of 002, so what such a user
- * installs can be written by that group. Null where there is none, where the groups stand in no file (macOS),
- * and where users or groups come from elsewhere too (LDAP): nobody can tell then who else is in it.
+ * installs can be written by that group. Null where there is none, where the groups stand in no file
+ * (macOS), and where users or groups come from elsewhere too (LDAP): nobody can tell then who else is in it.
  */
 export function privateGroup(files: typeof FILES = FILES): number | null {
   try {

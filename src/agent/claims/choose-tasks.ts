@@ -30,7 +30,7 @@ export interface Choosing {
   readonly nowMs: number;
   /** When the last fetch began: what others had claimed by then is known. */
   readonly knownAtMs: number;
-  /** From when on the others can know of this agent. What it saw before falls to one of them for them. */
+  /** From when on the others can know of this agent: until then they share tasks among themselves alone. */
   readonly noticedAtMs: number;
 }
 
@@ -52,8 +52,9 @@ export interface Choice {
  * same one, whatever else each of them knows. The agent whose hash is second may take it `holdOffMs` later,
  * and so on, after a fetch that shows it still unclaimed. An agent that is alone takes tasks in the order of
  * asking. An agent that is placed better for the model of a task comes before any other, whatever its hash.
- * An agent that has just come takes what it saw before the others could know of it only once they do, and
- * have left it: until then one of them takes it for its own, as an agent that is alone does.
+ * An agent that has just come leaves a task that it saw before the others could know of it: one of them
+ * takes it for its own. It takes such a task once they know of it and have left it, at most `holdOffMs`
+ * after it saw the task, and at once where all of them are busy.
  */
 export function chooseTasks(candidates: readonly Candidate[], choosing: Choosing): Choice {
   const start: { id: string; rank: number; weight: number; isSure: boolean }[] = [];
@@ -82,8 +83,8 @@ export function chooseTasks(candidates: readonly Candidate[], choosing: Choosing
     if (isDue) start.push({ id: candidate.id, rank, weight: rank === 0 ? 0 : mine, isSure });
     else lookAgainAtMs = Math.min(lookAgainAtMs, fromMs);
   }
-  // Sorting keeps the order of asking among equals. Tasks of others are taken in an order of our own, so that
-  // two agents do not meet at the first of them.
+  // Sorting keeps the order of asking among equals. Tasks of others are taken in an order of our own, so
+  // that two agents do not meet at the first of them.
   start.sort((a, b) => a.rank - b.rank || b.weight - a.weight);
   return { start: start.map(({ id, isSure }) => ({ id, isSure })), lookAgainAtMs };
 }

@@ -115,6 +115,22 @@ test('a task is open while it is pending, until its answer is kept or the server
   expect(open(session)).toEqual(['e']);
 });
 
+test('what is pending follows the queue, whether tasks only left it, or it came anew or in another order', () => {
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(asked) as [AskedTask, AskedTask, AskedTask, AskedTask];
+  const pendingAfter = (...pending: AskedTask[]) => {
+    session.queued({ ...EMPTY, pending });
+    return ['a', 'b', 'c', 'd'].filter((id) => session.isPending(id)).join('');
+  };
+  expect(pendingAfter(a, b, c)).toBe('abc');
+  expect(pendingAfter(a, c)).toBe('ac');
+  expect(pendingAfter(c, a)).toBe('ac');
+  expect(pendingAfter(c, a, d)).toBe('acd');
+  expect(pendingAfter(c, b, d)).toBe('bcd');
+  expect(pendingAfter(d)).toBe('d');
+  expect(pendingAfter()).toBe('');
+  expect(pendingAfter(a)).toBe('a');
+});
+
 test('finished answers wait in the order in which they were kept, one for each task', () => {
   session = new AgentSession({ id: '1'.repeat(16), name: 'home-pc', finished: [finished('earlier')] });
   session.kept(finished('a'));

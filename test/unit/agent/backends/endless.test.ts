@@ -9,8 +9,8 @@ import { BACKENDS, backendAt, MODEL } from '../generate-fixture.js';
 
 // SECURITY.md: P27
 
-// Whatever answers at the address of the model server, and however long: of each body a bounded part is read,
-// and then the connection is closed.
+// Whatever answers at the address of the model server, and however long: of each body a bounded part is
+// read, and then the connection is closed.
 
 const MIB = 1024 * 1024;
 
@@ -46,8 +46,8 @@ const CHAT = /\/chat(?:\/completions)?$/;
 const LOOKED_UP = JSON.stringify({ data: [{ id: MODEL.lmstudio }, { id: MODEL.openai }], models: [] });
 
 /**
- * A server that answers with `head` and then with `text` for ever; with `looksUp` it answers as usual where a
- * model is looked up.
+ * A server that answers with `head` and then with `text` for ever; with `looksUp` it answers as usual where
+ * a model is looked up.
  */
 async function endlessServer(
   head: (response: ServerResponse, request: IncomingMessage) => void,

@@ -3,8 +3,8 @@ import { lmstudioBackend } from '../../../../src/agent/backends/lmstudio/lmstudi
 import { onCleanup } from '../../../support/on-cleanup.js';
 import { MODEL, standInFor } from '../generate-fixture.js';
 
-// In a file of its own: the client keeps the console methods it first found, so only the first test can watch
-// them.
+// In a file of its own: the client keeps the console methods it first found, so only the first test can
+// watch them.
 test('the OpenAI client prints nothing, whatever its environment says: prompts and answers stay out of the log', async () => {
   vi.stubEnv('OPENAI_LOG', 'debug');
   onCleanup(() => {

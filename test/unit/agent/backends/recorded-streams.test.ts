@@ -12,9 +12,9 @@ import { onCleanup } from '../../../support/on-cleanup.js';
 import { standInFor } from '../generate-fixture.js';
 
 // What real servers sent, as it came (of /api/show a part), is in the folder `recorded`: Ollama, later than
-// 0.32.7, and llama.cpp's server, both of August 2026, with gemma-3-270m; and what is about a model that only
-// embeds, all-minilm, of Ollama 0.33.0-rc2 and llama.cpp's server of October. The parsers read it, and the
-// stand-in says nothing that they do not say.
+// 0.32.7, and llama.cpp's server, both of August 2026, with gemma-3-270m; and what is about a model that
+// only embeds, all-minilm, of Ollama 0.33.0-rc2 and llama.cpp's server of October. The parsers read it, and
+// the stand-in says nothing that they do not say.
 
 const FOLDER = fileURLToPath(new URL('./recorded/', import.meta.url));
 const read = (file: string) => readFileSync(`${FOLDER}${file}`, 'utf8');

@@ -14,8 +14,8 @@ import {
   serverThatSays,
 } from './raw-server.js';
 
-// How model servers end an answer, or do not, as people have reported it: each for a task and for a call that
-// is passed on.
+// How model servers end an answer, or do not, as people have reported it: each for a task and for a call
+// that is passed on.
 
 const SSE = 'text/event-stream';
 const DONE = 'data: [DONE]\n\n';
