@@ -1,3 +1,5 @@
+import { timeLimit } from '../process/time-limit.js';
+
 /**
  * The next turn of a bridge comes soon after the wait that it planned. One that is later by more than this
  * cannot be reached, and what it had last counts. Milliseconds.
@@ -114,7 +116,7 @@ export class IdleMember {
 
   async #confirm(signal: AbortSignal): Promise<void> {
     if (this.#isUnreached()) return;
-    const within = AbortSignal.any([signal, AbortSignal.timeout(CONFIRM_MS)]);
+    const within = timeLimit(CONFIRM_MS, signal);
     await new Promise<void>((resolve) => {
       this.#told = resolve;
       within.addEventListener('abort', () => resolve(), { once: true });

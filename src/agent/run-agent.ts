@@ -1,6 +1,7 @@
 import { openDoorbell } from '../bridge/connection.js';
 import type { Doorbell } from '../bridge/doorbell.js';
 import { createNotifier, type Notifier } from '../bridge/notifier.js';
+import { timeLimit } from '../process/time-limit.js';
 import { errorText } from '../protocol/bridge-error.js';
 import { shortId } from '../protocol/names.js';
 import type { AgentOptions } from './agent-options.js';
@@ -100,7 +101,7 @@ async function answerTasks(agent: AgentContext, failed: AbortController): Promis
     member.leave();
     await Promise.all([workers.ended(), warned]);
     await doorbell?.close();
-    const last = AbortSignal.timeout(LAST_PUSH_MS);
+    const last = timeLimit(LAST_PUSH_MS);
     // A failed agent does nothing on the server any more; its claims run out.
     const isOver = options.signal.aborted || isDone;
     await Promise.all([

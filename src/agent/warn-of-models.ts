@@ -1,3 +1,4 @@
+import { timeLimit } from '../process/time-limit.js';
 import { oneLine } from '../protocol/printable.js';
 import type { AgentOptions } from './agent-options.js';
 import type { ListedModel } from './backends/backend.js';
@@ -31,7 +32,7 @@ export async function warnOfModels(
     const backends = await openBackends(generate.order, generate);
     const listed = await Promise.all(
       backends.map(async (backend): Promise<Listed[]> => {
-        const within = AbortSignal.any([signal, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
+        const within = timeLimit(LIST_TIMEOUT_MS, signal);
         const models = await backend.listModels(within).catch(() => null);
         return models === null ? [] : [{ name: backend.name, models }];
       }),

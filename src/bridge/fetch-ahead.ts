@@ -1,4 +1,5 @@
 import type { TiedProgram } from '../process/start-tied.js';
+import { timeLimit } from '../process/time-limit.js';
 import type { BridgeConnection } from './connection.js';
 import type { AheadSession } from './held-session.js';
 import { openAhead } from './open-ahead.js';
@@ -65,7 +66,7 @@ class Session implements FetchAhead {
     const stdin = program?.child.stdin;
     if (!stdin?.writable) return null;
     stdin.end(`${known}\n`);
-    await aborted(AbortSignal.any([signal, this.#ended.signal, AbortSignal.timeout(TIMEOUT_MS)]));
+    await aborted(timeLimit(TIMEOUT_MS, signal, this.#ended.signal));
     signal.throwIfAborted();
     const isWhole = this.#ended.signal.aborted && program?.child.exitCode === 0;
     return isWhole && this.#bytes <= MAX_REPLY_BYTES ? readReply(Buffer.concat(this.#reply)) : null;

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { REMOTE_MAIN_REF } from '../git/fetch.js';
 import { checkSoundness } from '../git/porcelain.js';
 import type { Repository } from '../git/run-git.js';
+import { timeLimit } from '../process/time-limit.js';
 import { openClone } from './clone.js';
 
 /** How long a check may take. A clone of some commits takes a few milliseconds. */
@@ -69,9 +70,7 @@ export class TemporaryClone {
   }
 
   async #isSound(): Promise<boolean> {
-    const found = await checkSoundness(this.#repo, REMOTE_MAIN_REF, AbortSignal.timeout(CHECK_MS)).catch(
-      () => null,
-    );
+    const found = await checkSoundness(this.#repo, REMOTE_MAIN_REF, timeLimit(CHECK_MS)).catch(() => null);
     return found !== null && found.status !== 'damaged';
   }
 }

@@ -8,6 +8,7 @@ import {
 } from '../agent/backends/backends.js';
 import { readBackendTokens, requireBackendUrls } from '../agent/backends/given-backends.js';
 import { bestModel } from '../agent/generate/choose-model.js';
+import { timeLimit } from '../process/time-limit.js';
 import { STAND_IN_WIRE, standInArgs, startStandIn } from './stand-in/start-stand-in.js';
 
 /** A model server for the demo. */
@@ -28,7 +29,7 @@ export async function findModelServer(
   backends?: readonly Backend[],
 ): Promise<DemoModels> {
   for (const backend of backends ?? (await openAll(env))) {
-    const timeout = AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
+    const timeout = timeLimit(PROBE_TIMEOUT_MS, signal);
     const model = bestModel(await backend.listModels(timeout).catch(() => []))?.name;
     if (model === undefined) continue;
     return {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test, vi } from 'vitest';
@@ -261,13 +261,17 @@ test('the clone of a gateway is packed when it is crowded, and goes on', async (
   const clock = performance.now.bind(performance);
   let aheadMs = 0;
   vi.spyOn(performance, 'now').mockImplementation(() => clock() + aheadMs);
-  const left = async () => (await readdir(join(gitDir, 'objects', '17')).catch(() => [])).length;
+  const folder = join(gitDir, 'objects', '17');
+  const left = async () => (await readdir(folder).catch(() => [])).length;
   for (let looks = 0; looks < 100 && (await left()) >= 3; looks += 1) {
     aheadMs += 60_000;
     await calls.who(0);
     await sleep(500);
   }
-  expect(await left()).toBeLessThan(3);
+  // Twice it was 6 and 13, and nobody knows why: whose they are, and from when, is told.
+  const told = async (name: string) => `${name} of ${(await stat(join(folder, name))).mtime.toISOString()}`;
+  const names = await readdir(folder).catch(() => []);
+  expect(names.length, (await Promise.all(names.map(told))).join(', ')).toBeLessThan(3);
   await askAll(calls, numbered('after', 3));
   expect(await onMain('after')).toHaveLength(3);
 });

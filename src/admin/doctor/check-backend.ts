@@ -5,6 +5,7 @@ import { isCloudName } from '../../agent/backends/cloud-model.js';
 import type { GenerationOutcome } from '../../agent/compose-answer.js';
 import { bestModel, nameModels, withoutModel } from '../../agent/generate/choose-model.js';
 import { generateAnswer } from '../../agent/generate/generate-answer.js';
+import { timeLimit } from '../../process/time-limit.js';
 import { isCutShort } from '../../protocol/answer.js';
 import { errorText } from '../../protocol/bridge-error.js';
 import { formatDuration } from '../../protocol/duration.js';
@@ -23,7 +24,7 @@ export type BackendState =
 
 /** Asks a model server which models it has. */
 export async function askForModels(backend: Backend): Promise<BackendState> {
-  const signal = AbortSignal.timeout(LIST_TIMEOUT_MS);
+  const signal = timeLimit(LIST_TIMEOUT_MS);
   try {
     return { backend, models: await backend.listModels(signal) };
   } catch (error) {

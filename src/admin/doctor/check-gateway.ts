@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { shellQuote } from '../../process/shell-quote.js';
+import { timeLimit } from '../../process/time-limit.js';
 import { type ListedGateway, listGateways } from '../running-gateways.js';
 import { tokenFileIn } from '../token-file.js';
 import { listTokens } from '../tokens.js';
@@ -29,7 +30,7 @@ async function judge(
   if (!isRunning)
     return warning(`the gateway at ${url}, started at ${started_at}, is gone without a goodbye`, again);
   const here = url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
-  const status = await fetch(here, { signal: AbortSignal.timeout(ANSWER_MS) }).then(
+  const status = await fetch(here, { signal: timeLimit(ANSWER_MS) }).then(
     (response) => response.status,
     () => null,
   );

@@ -1,6 +1,7 @@
 import { firstWords } from '../../git/git-meaning.js';
 import { checkSoundness } from '../../git/porcelain.js';
 import { type Repository, runGit } from '../../git/run-git.js';
+import { timeLimit } from '../../process/time-limit.js';
 
 /**
  * The limit for `git fsck`. On a bridge of years it takes longer, and then only the newest commits are
@@ -19,7 +20,7 @@ export async function lookAtObjects(
   repo: Repository,
   from: string,
 ): Promise<{ readonly status: 'sound' | 'damaged'; readonly said: string }> {
-  const whole = await checkSoundness(repo, from, AbortSignal.timeout(FSCK_MS));
+  const whole = await checkSoundness(repo, from, timeLimit(FSCK_MS));
   if (whole.status === 'damaged') return { status: 'damaged', said: firstWords(whole.said) };
   if (whole.status === 'sound') return { status: 'sound', said: '' };
   const range = [`--max-count=${LOOK_BACK_COMMITS}`, from];

@@ -7,6 +7,7 @@ import { openBridgeView } from '../../bridge/open-bridge-view.js';
 import { readRef } from '../../git/refs.js';
 import { giveBackMemory } from '../../process/give-back-memory.js';
 import { runShellLine } from '../../process/run-shell-line.js';
+import { timeLimit } from '../../process/time-limit.js';
 import { errorText } from '../../protocol/bridge-error.js';
 import { shortId } from '../../protocol/names.js';
 import { sendMagicPackets, type WakeTarget } from './magic-packet.js';
@@ -170,7 +171,7 @@ class Waker {
       this.#hasObstacle = true;
       return;
     }
-    await word(AbortSignal.any([signal, AbortSignal.timeout(SAY_MS)])).catch((error: unknown) => {
+    await word(timeLimit(SAY_MS, signal)).catch((error: unknown) => {
       log('warn', `status does not show this: ${errorText(error)}`, { event: 'not-said' });
     });
   }

@@ -1,3 +1,4 @@
+import { timeLimit } from '../../process/time-limit.js';
 import type { OfferedModel } from '../../protocol/models.js';
 import type { GenerateSettings } from '../agent-options.js';
 import type { ListedModel } from './backend.js';
@@ -30,7 +31,7 @@ export async function readOffer(settings: GenerateSettings, signal: AbortSignal)
   const backends = await openBackends(settings.order, settings);
   const asked = await Promise.all(
     backends.map(async (backend) => {
-      const within = AbortSignal.any([signal, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
+      const within = timeLimit(LIST_TIMEOUT_MS, signal);
       const models = await backend.listModels(within).catch(() => null);
       const mayAsk = ({ isCloud }: ListedModel) => !isCloud || settings.allowCloud === true;
       return { name: backend.name, models: models?.filter(mayAsk) ?? null };

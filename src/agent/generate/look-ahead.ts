@@ -1,3 +1,4 @@
+import { timeLimit } from '../../process/time-limit.js';
 import type { GenerateSettings } from '../agent-options.js';
 import { openBackends } from '../backends/backends.js';
 import { isPrivateAddress } from '../backends/private-address.js';
@@ -15,7 +16,7 @@ export async function lookAhead(settings: GenerateSettings): Promise<void> {
   const { memory } = settings;
   if (memory === undefined) return;
   // Not the agent's signal: whatever is asked ends by itself within a second.
-  const signal = AbortSignal.timeout(AHEAD_TIMEOUT_MS);
+  const signal = timeLimit(AHEAD_TIMEOUT_MS);
   const lookups = memory.foresight.ahead();
   const backends = await openBackends(settings.order, { ...settings, lookups }).catch(() => []);
   for (const backend of backends) {

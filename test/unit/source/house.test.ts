@@ -98,3 +98,8 @@ describe('the check', () => {
     expect(most('const f = (a: 1) => a;')).toBe(1);
   });
 });
+
+test('a time limit is one that Node 20 does not collect (src/process/time-limit.ts)', () => {
+  const withTimeout = files.filter(({ code }) => /AbortSignal\.timeout\(/.test(code)).map(({ name }) => name);
+  expect(withTimeout).toEqual([]);
+});
