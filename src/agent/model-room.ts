@@ -20,7 +20,10 @@ export interface RoomUser {
   readonly bridge: string;
   /** How many of its tasks are with a model. */
   withModel(): number;
-  /** All that is pending there, with the tasks that are being answered. */
+  /**
+   * What is pending there, in the order of answering, with the tasks that are being answered. It may end
+   * behind as many free tasks as can be started at once: what comes later changes nothing for these.
+   */
   line(): readonly TaskInLine[];
   /**
    * Starts at most `room` of its tasks, besides those that need no model. Returns how many of the former it

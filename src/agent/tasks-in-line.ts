@@ -6,26 +6,27 @@ import type { AgentContext } from './open-agent.js';
  * How many free tasks are looked at: more than an agent has room for, even where most of them fall to
  * others.
  */
-const MAX_FRONT = 512;
+export const MAX_FRONT = 512;
 
 /**
  * The first of the tasks that could be started, in their order, with those before them that are left to
  * other agents; and the first of the cancelled ones, wherever they stand. Bounded, because with fifty
  * thousand open tasks all of them would be looked through after each answer. `isRunning`: whether a task is
- * being answered here already.
+ * being answered here already. `enough`: so many that could be started are enough.
  */
 export function frontOfLine(
   { session, claims, queue, gate }: AgentContext,
   isRunning: (id: string) => boolean,
+  enough: number,
 ): Map<string, AskedTask> {
   const { goodAnswers, cancelled } = session.queue;
   const front = new Map<string, AskedTask>();
   let free = 0;
-  for (const task of session.eachOpen()) {
+  for (const task of enough > 0 ? session.eachOpen() : []) {
     if (isRunning(task.id) || !gate.mayTake(task.id)) continue;
     front.set(task.id, task);
     if (!claims.leaves(queue.modelFor(task.id, goodAnswers))) free += 1;
-    if (free === MAX_FRONT) break;
+    if (free >= enough) break;
   }
   let ended = 0;
   for (const id of cancelled.keys()) {
@@ -39,17 +40,21 @@ export function frontOfLine(
 }
 
 /**
- * All pending tasks of this bridge, with their waits by its server's clock. One that `isRunning` is not
- * free.
+ * The pending tasks of this bridge up to the first MAX_FRONT that are free, with their waits by its server's
+ * clock. One that `isRunning` is not free.
  */
 export function tasksInLine(
   { session, queue, gate, claims }: AgentContext,
   isRunning: (id: string) => boolean,
 ): TaskInLine[] {
   const nowMs = session.serverNow();
-  return session.queue.pending.map(({ id, askedAtMs }) => ({
-    ...queue.turnOf(id),
-    waitedMs: nowMs - askedAtMs,
-    isFree: session.openTask(id) !== null && gate.mayTake(id) && !isRunning(id) && !claims.isLeft(id),
-  }));
+  const line: TaskInLine[] = [];
+  let free = 0;
+  for (const { id, askedAtMs } of session.queue.pending) {
+    const isFree = session.openTask(id) !== null && gate.mayTake(id) && !isRunning(id) && !claims.isLeft(id);
+    line.push({ ...queue.turnOf(id), waitedMs: nowMs - askedAtMs, isFree });
+    if (isFree) free += 1;
+    if (free === MAX_FRONT) break;
+  }
+  return line;
 }

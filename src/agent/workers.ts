@@ -7,11 +7,9 @@ import { Job } from './job.js';
 import type { RoomUser } from './model-room.js';
 import type { AgentContext } from './open-agent.js';
 import { EqualTasks } from './queue/equal-tasks.js';
-import { frontOfLine, tasksInLine } from './tasks-in-line.js';
+import { frontOfLine, MAX_FRONT, tasksInLine } from './tasks-in-line.js';
 
-/**
- * With more answers than this still to be kept, no task is started: a crash must not cost more than these.
- */
+/** With more answers than this still to be kept, no task is started: a crash must not cost more. */
 const MAX_KEEPING = 32;
 
 /** The most tasks that are claimed before there is room: one push takes them and those that have room. */
@@ -81,8 +79,9 @@ export class Workers {
   queued(): string | null {
     const { claims, options } = this.#agent;
     const isRoomElsewhere = options.room.free() === 0 && this.#withModel() < options.parallel;
-    const waiting = isRoomElsewhere ? frontOfLine(this.#agent, (id) => this.#jobs.has(id)).keys() : [];
-    return [...waiting].find((id) => !claims.isLeft(id)) ?? null;
+    if (!isRoomElsewhere) return null;
+    const waiting = frontOfLine(this.#agent, (id) => this.#jobs.has(id), MAX_FRONT);
+    return [...waiting.keys()].find((id) => !claims.isLeft(id)) ?? null;
   }
 
   /** Says that task, because nobody sees it on this bridge. */
@@ -96,13 +95,16 @@ export class Workers {
     const { session, signal, claims, queue } = this.#agent;
     const { goodAnswers, cancelled } = session.queue;
     if (signal.aborted) return 0;
-    const byId = frontOfLine(this.#agent, (id) => this.#jobs.has(id));
+    const limits = { room: this.#isFull() ? 0 : room, ahead: this.#ahead() };
+    // Who is alone takes the first ones, and need not look at hundreds after each answer.
+    const enough = claims.knowsNobody() ? limits.room + limits.ahead : MAX_FRONT;
+    const byId = frontOfLine(this.#agent, (id) => this.#jobs.has(id), enough);
     const starts = claims.choose({
       free: [...byId.keys()],
-      room: this.#isFull() ? 0 : room,
-      ahead: this.#ahead(),
+      ...limits,
       takesNoRoom: (id) => cancelled.has(id),
       wants: (id) => (cancelled.has(id) ? null : queue.modelFor(id, goodAnswers)),
+      seenMs: (id) => queue.seenMs(id),
     });
     for (const start of starts) {
       const asked = byId.get(start.task);
@@ -119,10 +121,6 @@ export class Workers {
   /** Whether too many answers are only still to be kept: then all wait for the disk. */
   #isFull(): boolean {
     return [...this.#jobs.values()].filter(({ job }) => job.isToKeep).length > MAX_KEEPING;
-  }
-
-  #room(): number {
-    return this.#isFull() ? 0 : this.#agent.options.room.free();
   }
 
   /**
@@ -153,7 +151,7 @@ export class Workers {
 
   #letIn(): void {
     for (const [job, enter] of this.#waiting) {
-      if (this.#room() === 0) return;
+      if (this.#isFull() || this.#agent.options.room.free() === 0) return;
       job.entered();
       enter();
     }

@@ -1,6 +1,6 @@
-import { startProgram } from '../process/start-program.js';
+import { type BatchPipe, openBatchPipe } from './batch-pipe.js';
 import type { ObjectInfo } from './git-objects.js';
-import { argsOn, type Repository } from './run-git.js';
+import type { Repository } from './run-git.js';
 
 /**
  * Reads objects of a repository through one git process that stays open. One call at a time runs; the others
@@ -16,10 +16,20 @@ export interface ObjectReader {
    * The whole object; null where there is none, or where it is larger than `maxBytes`. The size is checked
    * before reading.
    */
-  read(name: string, maxBytes?: number): Promise<{ info: ObjectInfo; content: Buffer } | null>;
+  read(name: string, maxBytes?: number): Promise<ReadObject | null>;
+  /**
+   * Several small objects, in the order of their names; null where there is none, or where it is larger than
+   * `maxBytes`. Git is asked for all of them at once, twice, where `read` waits twice for each.
+   */
+  readSmall(names: readonly string[], maxBytes: number): Promise<(ReadObject | null)[]>;
   /** Starts git where it does not run, so that the next call does not wait for the start. */
   warm(): void;
   close(): void;
+}
+
+export interface ReadObject {
+  readonly info: ObjectInfo;
+  readonly content: Buffer;
 }
 
 /**
@@ -37,7 +47,7 @@ export function openObjectReader(
   let closed = false;
 
   function opened(): BatchPipe {
-    if (pipe === null || pipe.ended()) pipe = openPipe(repo);
+    if (pipe === null || pipe.ended()) pipe = openBatchPipe(repo);
     return pipe;
   }
 
@@ -69,24 +79,29 @@ export function openObjectReader(
     return result;
   }
 
-  async function ask(to: BatchPipe, command: string, name: string): Promise<ObjectInfo | null> {
-    if (/[\r\n]/.test(name)) throw new Error('an object name cannot have a line break');
-    to.send(`${command} ${name}\n`);
-    return parseHeader(await to.line());
-  }
-
   return {
-    info: (name) => inTurn((to) => ask(to, 'info', name)),
+    info: (name) => inTurn((to) => askInfo(to, name)),
     read: (name, maxBytes = Number.POSITIVE_INFINITY) =>
       inTurn(async (to) => {
         if (maxBytes !== Number.POSITIVE_INFINITY) {
-          const known = await ask(to, 'info', name);
+          const known = await askInfo(to, name);
           if (known === null || known.size > maxBytes) return null;
         }
-        const info = await ask(to, 'contents', name);
-        if (info === null) return null;
-        const content = await to.bytes(info.size + 1);
-        return { info, content: content.subarray(0, info.size) };
+        send(to, 'contents', [name]);
+        return contents(to);
+      }),
+    readSmall: (names, maxBytes) =>
+      inTurn(async (to) => {
+        send(to, 'info', names);
+        const small = new Set<string>();
+        for (const name of names) {
+          const info = parseHeader(await to.line());
+          if (info !== null && info.size <= maxBytes) small.add(name);
+        }
+        send(to, 'contents', [...small]);
+        const read = new Map<string, ReadObject | null>();
+        for (const name of small) read.set(name, await contents(to));
+        return names.map((name) => read.get(name) ?? null);
       }),
     warm() {
       if (closed) return;
@@ -101,86 +116,28 @@ export function openObjectReader(
   };
 }
 
+function send(to: BatchPipe, command: 'info' | 'contents', names: readonly string[]): void {
+  if (names.some((name) => /[\r\n]/.test(name))) throw new Error('an object name cannot have a line break');
+  if (names.length > 0) to.send(names.map((name) => `${command} ${name}\n`).join(''));
+}
+
+async function askInfo(to: BatchPipe, name: string): Promise<ObjectInfo | null> {
+  send(to, 'info', [name]);
+  return parseHeader(await to.line());
+}
+
+/** What git answers to `contents`: the header, the object and a line break. */
+async function contents(from: BatchPipe): Promise<ReadObject | null> {
+  const info = parseHeader(await from.line());
+  if (info === null) return null;
+  const content = await from.bytes(info.size + 1);
+  return { info, content: content.subarray(0, info.size) };
+}
+
 /** `<id> <type> <size>`, or `<name> missing` (also `ambiguous`, which a full id never is). */
 function parseHeader(line: string): ObjectInfo | null {
   const match = /^([0-9a-f]{40,64}) (blob|tree|commit|tag) ([0-9]+)$/.exec(line);
   if (match === null) return null;
   const [, id = '', type = '', size = ''] = match;
   return { id, type: type as ObjectInfo['type'], size: Number(size) };
-}
-
-interface BatchPipe {
-  send(text: string): void;
-  line(): Promise<string>;
-  bytes(count: number): Promise<Buffer>;
-  ended(): boolean;
-  close(): void;
-}
-
-/** The process, and its output as a stream from which a line or a number of bytes can be read. */
-function openPipe(repo: Repository): BatchPipe {
-  const command = ['git', ...argsOn(repo, ['cat-file', '--batch-command'])] as const;
-  const child = startProgram(command, { env: repo.env, stdin: 'pipe' });
-  let chunks: Buffer[] = [];
-  let length = 0;
-  let ended = false;
-  let failure: Error | null = null;
-  let stderr = '';
-  let wake: (() => void) | null = null;
-  const end = (error?: Error) => {
-    ended = true;
-    failure ??= error ?? null;
-    wake?.();
-  };
-  child.stdout.on('data', (chunk: Buffer) => {
-    chunks.push(chunk);
-    length += chunk.length;
-    wake?.();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr = (stderr + chunk.toString('utf8')).slice(-1000);
-  });
-  child.stdin.on('error', () => {});
-  child.on('error', end);
-  child.on('close', () => end());
-
-  async function more(): Promise<void> {
-    if (ended) throw failure ?? new Error(`git cat-file ended early: ${stderr.trim()}`);
-    await new Promise<void>((resolve) => {
-      wake = resolve;
-    });
-    wake = null;
-  }
-  function take(count: number): Buffer {
-    const all = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
-    chunks = [all.subarray(count)];
-    length = all.length - count;
-    return all.subarray(0, count);
-  }
-
-  return {
-    send: (text) => void child.stdin.write(text),
-    async line() {
-      for (;;) {
-        // Headers are short and come alone, so joining the buffers costs nothing.
-        const all = Buffer.concat(chunks);
-        chunks = [all];
-        const newline = all.indexOf(0x0a);
-        if (newline >= 0) return take(newline + 1).toString('utf8', 0, newline);
-        await more();
-      }
-    },
-    async bytes(count) {
-      while (length < count) await more();
-      return take(count);
-    },
-    ended: () => ended,
-    close: () => {
-      // Closing its input ends it; nothing waits for that. A pipe that nobody reads must not keep this
-      // process alive.
-      child.stdin.end();
-      child.stdout.resume();
-      child.unref();
-    },
-  };
 }

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { stopProcessTree } from '../../src/process/stop-process-tree.js';
 import { waitUntil } from '../support/wait-until.js';
 import { type GitStart, readGitStarts } from './git-trace.js';
@@ -14,6 +16,9 @@ export interface BenchAgent {
   said(): string;
   stop(): Promise<void>;
 }
+
+/** Milliseconds. */
+const LEAVES_WITHIN_MS = 20_000;
 
 let count = 0;
 
@@ -42,6 +47,7 @@ export async function startAgent(
   });
   let said = '';
   let ended = false;
+  const closed = once(child, 'close');
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said += text;
   });
@@ -49,7 +55,12 @@ export async function startAgent(
     ended = true;
   });
   const pid = child.pid ?? Number.NaN;
-  const stop = () => stopProcessTree(child);
+  const stop = async () => {
+    // It says that it leaves: where one only vanishes, the next one shares tasks with it for a while.
+    child.kill('SIGTERM');
+    await Promise.race([closed, sleep(LEAVES_WITHIN_MS, undefined, { ref: false })]);
+    await stopProcessTree(child);
+  };
   lab.defer(stop);
   await waitUntil(() => {
     if (ended) throw new Error(`the agent ended: ${said}`);

@@ -41,6 +41,8 @@ export type ClaimsEvent = Readonly<
       takesNoRoom: (task: string) => boolean;
       /** The model that has to answer a task; null: any. */
       wants: (task: string) => WantedModel | null;
+      /** When a task was first seen pending. */
+      seenMs: (task: string) => number;
     }
   /** A generation begins. `claimFirst`: no model is asked before the claim is ours. */
   | { type: 'began'; task: string; claimFirst: boolean }

@@ -20,7 +20,7 @@ export interface ClaimsState {
    * When the fetch or look began that our knowledge comes from: what others had claimed by then is known.
    */
   readonly knownAtMs: number;
-  /** When each of the tasks that could be started was first seen. */
+  /** Since when each of the tasks that could be started has been one, as far as is known here. */
   readonly firstSeenMs: ReadonlyMap<string, number>;
   /** Tasks that were first seen by then were there before this agent. */
   readonly foundAtMs: number;

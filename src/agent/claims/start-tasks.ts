@@ -39,14 +39,16 @@ export function startTasks(
     return before.leftTo.has(task) ? [] : [{ do: 'log', level: 'info', text }];
   });
   const free = event.free.filter((task) => !left.has(task));
-  const { state, effects } = chooseAmong({ ...before, leftTo: left }, { ...event, free }, facts);
+  // What was left to others until now could be started from now on.
+  const seenMs = (task: string) => (before.leftTo.has(task) ? facts.nowMs : event.seenMs(task));
+  const { state, effects } = chooseAmong({ ...before, leftTo: left }, { ...event, free, seenMs }, facts);
   return { state, effects: [...told, ...effects] };
 }
 
 /** Chooses the free tasks that this agent starts, and remembers when to look at the others again. */
 function chooseAmong(
   state: ClaimsState,
-  { free, room, ahead, takesNoRoom, wants }: Extract<ClaimsEvent, { type: 'choosing' }>,
+  { free, room, ahead, takesNoRoom, wants, seenMs }: Extract<ClaimsEvent, { type: 'choosing' }>,
   facts: ClaimsFacts,
 ): ClaimsStep {
   let left = room;
@@ -58,14 +60,14 @@ function chooseAmong(
   const { nowMs } = facts;
   const isKnown = state.knownAtMs !== -NEVER;
   const foundAtMs = isKnown ? Math.min(state.foundAtMs, nowMs) : state.foundAtMs;
-  const firstSeenMs = new Map(free.map((task) => [task, state.firstSeenMs.get(task) ?? nowMs]));
+  const firstSeenMs = new Map(free.map((task) => [task, state.firstSeenMs.get(task) ?? seenMs(task)]));
   const candidates: Candidate[] = [];
   let overAtMs = NEVER;
-  for (const [id, seenMs] of firstSeenMs) {
+  for (const [id, firstMs] of firstSeenMs) {
     const holder = holderFor(state, id, nowMs);
     if (holder === null) {
       const ours = state.own.held.has(id);
-      candidates.push({ id, firstSeenMs: seenMs, ours, placement: placementOf(state, wants(id), facts) });
+      candidates.push({ id, firstSeenMs: firstMs, ours, placement: placementOf(state, wants(id), facts) });
     } else overAtMs = Math.min(overAtMs, holder.overAtMs);
   }
   // A standby waits for nobody any more, and is sure of no task: another agent may have come just now.

@@ -178,6 +178,18 @@ export function openCloneReader(clone: Repository): CloneReader {
       if (found !== null) recent.add(name, found);
       return found;
     },
+    async readSmall(names, maxBytes) {
+      const unknown = names.filter((name) => recent.get(name) === undefined);
+      const found = new Map(
+        (await reader.readSmall(unknown, maxBytes)).map((object, at) => [unknown[at] ?? '', object]),
+      );
+      return names.map((name) => {
+        const object = recent.get(name) ?? found.get(name) ?? null;
+        if (object === null || object.content.length > maxBytes) return null;
+        recent.add(name, object);
+        return object;
+      });
+    },
     warm: () => reader.warm(),
     renew() {
       recent.clear();

@@ -1,10 +1,4 @@
-import type { ObjectInfo } from '../../git/git-objects.js';
-
-/** An object as a reader gives it. */
-interface ReadObject {
-  readonly info: ObjectInfo;
-  readonly content: Buffer;
-}
+import type { ReadObject } from '../../git/object-reader.js';
 
 /** The most objects that are kept, and the most bytes of one. */
 const MAX_OBJECTS = 32;

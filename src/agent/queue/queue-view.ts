@@ -16,7 +16,7 @@ import {
 } from '../../protocol/queue.js';
 import { priorityOf, sourceOf } from '../../protocol/task.js';
 import type { TaskLimits } from '../generate/local-only.js';
-import { readAskedTask } from './read-task.js';
+import { readAskedTasks, type TaskContent } from './read-task.js';
 
 /**
  * The order of more pending tasks than this is kept for ORDER_AGE_MS, as long as no new task comes: what is
@@ -121,6 +121,11 @@ export class QueueView {
     return this.#seen.get(id)?.limits ?? {};
   }
 
+  /** When it was first seen pending. Milliseconds of a clock that never jumps. */
+  seenMs(id: string): number {
+    return this.#seen.get(id)?.seenMs ?? performance.now();
+  }
+
   /** The clone is a new one: reads it from the beginning. */
   restart(): void {
     this.#history = nothingSeen();
@@ -135,23 +140,11 @@ export class QueueView {
     const known = this.#seen;
     const ids = new Set(pending.map(({ id }) => id));
     for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
-    for (const asked of pending) {
-      if (known.has(asked.id)) continue;
-      const isPlain = asked.file === 'task.txt';
-      const content = isPlain ? null : await readAskedTask(this.#objects, asked, maxTaskBytes);
-      // What is not a valid task is answered with an error, in its turn, by any agent.
-      if (content?.task == null) known.set(asked.id, { ...PLAIN_TASK, source: sourceOf(asked.asker, null) });
-      else {
-        const { task, hash } = content;
-        const wanted = wantedModelOf(task);
-        const source = sourceOf(asked.asker, task);
-        known.set(asked.id, {
-          ...{ priority: priorityOf(task), source, wanted },
-          limits: { backend: task.backend, local_only: task.local_only },
-          key: equalTaskKey(asked.file, hash),
-        });
-      }
-    }
+    for (const asked of pending)
+      if (asked.file === 'task.txt' && !known.has(asked.id)) known.set(asked.id, plainTask(asked));
+    const unseen = pending.filter(({ id }) => !known.has(id));
+    for await (const { asked, content } of readAskedTasks(this.#objects, unseen, maxTaskBytes))
+      known.set(asked.id, seenTask(asked, content));
     const waitingOf = ({ id, askedAtMs }: AskedTask) => ({ ...(known.get(id) ?? PLAIN_TASK), askedAtMs });
     return inOrderOfAnswering(pending, waitingOf, nowMs);
   }
@@ -166,9 +159,27 @@ interface SeenTask {
   readonly limits: TaskLimits;
   /** The same for equal tasks (`equalTaskKey`). */
   readonly key: string;
+  readonly seenMs: number;
 }
 
-const PLAIN_TASK: SeenTask = { priority: 0, source: '', wanted: null, limits: {}, key: '' };
+const PLAIN_TASK: Omit<SeenTask, 'seenMs'> = { priority: 0, source: '', wanted: null, limits: {}, key: '' };
+
+function plainTask({ asker }: AskedTask): SeenTask {
+  return { ...PLAIN_TASK, source: sourceOf(asker, null), seenMs: performance.now() };
+}
+
+function seenTask(asked: AskedTask, { hash, task }: TaskContent): SeenTask {
+  // What is not a valid task is answered with an error, in its turn, by any agent.
+  if (task === null) return plainTask(asked);
+  return {
+    priority: priorityOf(task),
+    source: sourceOf(asked.asker, task),
+    wanted: wantedModelOf(task),
+    limits: { backend: task.backend, local_only: task.local_only },
+    key: equalTaskKey(asked.file, hash),
+    seenMs: performance.now(),
+  };
+}
 
 /**
  * What was read of a clone's history, up to `seen`. `newestMs`: its newest date, which the server has

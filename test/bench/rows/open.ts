@@ -20,9 +20,6 @@ const FEW = 1_000;
 const FIRST = 20;
 const TIMED = 180;
 
-/** So many times the smaller of the bridges has enough open tasks for that, and for what a push holds. */
-const MAX_DRAINS = 3;
-
 /** How much more an old answer may cost among many, and how much of the rate is to be left. */
 const ALLOWED_COST = 1.25;
 const WANTED_RATE = 0.8;
@@ -47,8 +44,7 @@ export const openRow: Row = async (context) => {
     () => commands(context, bridges, runs * 3, ['status'], 'over ssh'),
     () => commands(context, bridges, runs * 3, ['list'], 'over ssh'),
     () => commands(context, bridges, runs * 3, ['list', '--state', 'done'], 'over ssh'),
-    // Last: it leaves few of the thousand open.
-    () => drains(context, bridges, Math.min(runs, MAX_DRAINS)),
+    () => drains(context, bridges.a, make, runs),
   ]) {
     const measured = await part();
     for (const { what, value, against } of measured)
@@ -96,24 +92,46 @@ async function oldAnswers({ lab }: RowContext, bridges: Pair<LabBridge>, runs: n
   }
 }
 
-async function drains({ lab, program }: RowContext, bridges: Pair<LabBridge>, runs: number) {
+async function drains(
+  { lab, program }: RowContext,
+  many: LabBridge,
+  make: (name: string, pending: number) => Promise<LabBridge>,
+  runs: number,
+) {
   const rates: Pair<number[]> = { a: [], b: [] };
+  const startsMs: Pair<number[]> = { a: [], b: [] };
   for (let run = 0; run < runs; run += 1) {
+    // A fresh one each time: a drain leaves too few of a thousand open for the next.
+    const bridges: Pair<LabBridge> = { a: many, b: await make(`open-few-${run}`, FEW) };
     for (const one of pairOrder(run)) {
       const bridge = bridges[one];
       const log = await followLog(bridge.logPath);
+      const startedMs = Date.now();
       const agent = await startAgent(lab, program, bridge, ['--parallel', '8']);
-      const reach = (count: number) =>
-        waitUntil(async () => (await log.records()).length >= count, `${count} answers`, 120_000);
-      await reach(FIRST + TIMED);
-      const times = (await log.records()).map((record) => Date.parse(record.ingested_at));
+      const times = await waitUntil(
+        async () => {
+          // The last answers of the agent before may come into the log only now.
+          const own = (await log.records()).filter(({ created_at }) => Date.parse(created_at) >= startedMs);
+          return own.length >= FIRST + TIMED && own.map(({ ingested_at }) => Date.parse(ingested_at));
+        },
+        `${FIRST + TIMED} answers`,
+        120_000,
+      );
       const [from = Number.NaN, to = Number.NaN] = [times[FIRST - 1], times[FIRST + TIMED - 1]];
       rates[one].push(TIMED / ((to - from) / 1000));
+      startsMs[one].push((times[0] ?? Number.NaN) - startedMs);
       await agent.stop();
     }
   }
   const ratios = rates.a.map((many, run) => many / (rates.b[run] ?? Number.NaN));
   return [
+    {
+      row: 'open',
+      what: `an agent started among ${MANY.toLocaleString('en')} open tasks, until its first answer is logged`,
+      unit: 'ms',
+      value: summarise(startsMs.a),
+      against: `${summarise(startsMs.b).median.toFixed(0)} ms at ${FEW.toLocaleString('en')}`,
+    },
     {
       row: 'open',
       what: `answers while ${MANY.toLocaleString('en')} tasks are open, --parallel 8, instant model`,

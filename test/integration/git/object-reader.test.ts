@@ -64,6 +64,25 @@ test('many queued reads are answered each with its own, by one git', async () =>
   expect(await pids()).toHaveLength(1);
 });
 
+test('many small ones are read at once, each at its place, and what is large or missing is null', async () => {
+  const { repo, reader, pids } = await openCounted();
+  const texts = Array.from({ length: 700 }, (_, at) => `${at}\n\0`.repeat(at % 300));
+  const ids = await Promise.all(texts.map((text) => writeBlob(repo, Buffer.from(text))));
+  const names = ids.flatMap((id, at) => (at % 100 === 0 ? [id, '0'.repeat(40), id] : [id]));
+  const read = await reader.readSmall(names, 1000);
+  expect(read).toHaveLength(names.length);
+  for (const [at, name] of names.entries()) {
+    const text = texts[ids.indexOf(name)];
+    const expected = text === undefined || text.length > 1000 ? null : text;
+    expect(read[at]?.content.toString() ?? null).toBe(expected);
+    expect(read[at]?.info.id ?? name).toBe(name);
+  }
+  expect(await reader.readSmall([], 1000)).toEqual([]);
+  await expect(reader.readSmall([MAIN, `${MAIN}\ninfo HEAD`], 1000)).rejects.toThrow(/line break/);
+  expect((await reader.read(MAIN))?.info.type).toBe('commit');
+  expect(await pids()).toHaveLength(1);
+});
+
 test('an object of some megabytes and of every byte comes whole, and what is read next is right', async () => {
   const { repo, reader } = await openReader();
   const bytes = Buffer.from(Array.from({ length: 256 }, (_, at) => at));

@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ModelRoom, type RoomUser, type TaskInLine } from '../../../src/agent/model-room.js';
+import { inOrderOfAnswering } from '../../../src/protocol/queue.js';
 
 /** What is to be done for a task, and what became of it. */
 interface FakeTask {
@@ -8,7 +10,10 @@ interface FakeTask {
   state: 'waits' | 'runs' | 'done';
 }
 
-/** A bridge whose tasks all fall to the agent, unless it `refuses`. What is started is written down. */
+/**
+ * A bridge whose tasks all fall to the agent, unless it `refuses`. What is started is written down. Its line
+ * ends behind `maxFree` free tasks.
+ */
 class Bridge implements RoomUser {
   #tasks: FakeTask[] = [];
 
@@ -16,6 +21,7 @@ class Bridge implements RoomUser {
     readonly bridge: string,
     private readonly started: string[],
     private readonly refuses = false,
+    private readonly maxFree = Number.POSITIVE_INFINITY,
   ) {}
 
   asks(name: string, source: string, waitedMs: number, priority = 0): this {
@@ -27,12 +33,21 @@ class Bridge implements RoomUser {
     return this.#tasks.filter(({ state }) => state === 'runs').length;
   }
 
+  #inOrder(): readonly FakeTask[] {
+    const asked = [...this.#tasks].sort((a, b) => b.in.waitedMs - a.in.waitedMs);
+    return inOrderOfAnswering(asked, (task) => ({ ...task.in, askedAtMs: -task.in.waitedMs }), 0);
+  }
+
   line() {
-    return this.#tasks.map((task) => ({ ...task.in, isFree: task.state === 'waits' }));
+    const whole = this.#inOrder().map((task) => ({ ...task.in, isFree: task.state === 'waits' }));
+    let free = 0;
+    const last = whole.findIndex(({ isFree }) => isFree && ++free === this.maxFree);
+    return last < 0 ? whole : whole.slice(0, last + 1);
   }
 
   take(room: number) {
-    const free = this.refuses ? [] : this.#tasks.filter(({ state }) => state === 'waits').slice(0, room);
+    const waiting = this.#inOrder().filter(({ state }) => state === 'waits');
+    const free = this.refuses ? [] : waiting.slice(0, room);
     for (const task of free) {
       task.state = 'runs';
       this.started.push(`${this.bridge} ${task.name}`);
@@ -119,4 +134,27 @@ test('one that has left takes no room and has no turn', () => {
   expect(room.free()).toBe(1);
   room.fill();
   expect(started).toEqual(['home 1', 'club a']);
+});
+
+test('lines that end behind as many free tasks as there is room fill the room as whole lines do', () => {
+  const task = fc.record({
+    source: fc.constantFrom('alice', 'bob', 'carol'),
+    priority: fc.constantFrom(0, 0, 0, 1),
+    waitedMs: fc.integer({ min: 0, max: 3 * 3_600_000 }),
+  });
+  const bridges = fc.array(fc.array(task, { maxLength: 30 }), { minLength: 2, maxLength: 3 });
+  fc.assert(
+    fc.property(bridges, fc.integer({ min: 1, max: 4 }), (asked, parallel) => {
+      const order = (maxFree: number) =>
+        orderOf(parallel, (started) =>
+          asked.map((tasks, at) => {
+            const bridge = new Bridge(`bridge ${at}`, started, false, maxFree);
+            for (const [nth, { source, waitedMs, priority }] of tasks.entries())
+              bridge.asks(`${nth}`, source, waitedMs, priority);
+            return bridge;
+          }),
+        );
+      expect(order(parallel)).toEqual(order(Number.POSITIVE_INFINITY));
+    }),
+  );
 });

@@ -21,6 +21,7 @@ function asked(sizes: Readonly<Record<string, number>>) {
       const info = infoOf(id);
       return info === null || info.size > maxBytes ? null : { info, content: Buffer.alloc(info.size, 'x') };
     },
+    readSmall: async () => [],
     warm: () => {},
     close: () => {},
   };

@@ -317,7 +317,10 @@ describe('a push', () => {
     ]);
     expect(told.nextPushMs()).toBe(NEVER);
     // Tasks are started without claims from now on.
-    const choosing = { free: ['a', 'b'], room: 1, ahead: 0, takesNoRoom: () => false, wants: () => null };
+    const choosing = {
+      ...{ free: ['a', 'b'], room: 1, ahead: 0, takesNoRoom: () => false, wants: () => null },
+      seenMs: () => 20,
+    };
     expect(told.at(20, { type: 'choosing', ...choosing })).toEqual([start('a', false)]);
   });
 
@@ -436,10 +439,12 @@ describe('of the free tasks', () => {
     room = 9,
     takesNoRoom: readonly string[] = [],
     ahead = 0,
+    seenMs = nowMs,
   ) =>
     told.at(nowMs, {
       ...{ type: 'choosing', free, room, ahead, takesNoRoom: (task) => takesNoRoom.includes(task) },
       wants: () => null,
+      seenMs: () => seenMs,
     });
   const untilLook = () => lookAgainMs(told.state, told.now());
 
@@ -489,6 +494,15 @@ describe('of the free tasks', () => {
     told.at(5200, { type: 'unchanged' });
     expect(choose(5200, ['old'])).toEqual([start('old', false)]);
     expect(untilLook()).toBe(NEVER);
+  });
+
+  test('one that was there before us is claimed first, however late it comes to the front of the line', () => {
+    told.facts = { saysPresence: true };
+    told.fetch(0);
+    told.pushed(100, 100, [said]);
+    expect(choose(0, ['a'])).toEqual([start('a', true)]);
+    expect(choose(3000, ['b'], 9, [], 0, 0)).toEqual([start('b', true)]);
+    expect(choose(3000, ['c'], 9, [], 0, 2900)).toEqual([start('c', false)]);
   });
 
   test('those that we saw before the others could know of us are left to them, then claimed first', () => {
@@ -653,9 +667,10 @@ describe('which model a task names', () => {
       }),
     ),
   });
-  const choose = (nowMs: number, model: string, free: readonly string[] = ['t']) =>
+  const choose = (nowMs: number, model: string, free: readonly string[] = ['t'], seenMs = nowMs) =>
     told.at(nowMs, {
       ...{ type: 'choosing', free, room: 99, ahead: 0, takesNoRoom: () => false, wants: () => ({ model }) },
+      seenMs: () => seenMs,
     });
   const started = (effects: readonly ClaimsEffect[]) =>
     effects.flatMap((one) => (one.do === 'start' ? [one.task] : []));
@@ -708,6 +723,18 @@ describe('which model a task names', () => {
     told.at(4, { type: 'ready', offer: offering([]) });
     told.fetch(5, having({ [AWAY]: [] }));
     expect(started(choose(6, 'qwen3:8b'))).toEqual(['t']);
+  });
+
+  test('shares tasks that came back as if they had just come, so that not all agents begin them at once', () => {
+    told.fetch(0, having({ [AWAY]: ['qwen3:8b'] }, [{}]));
+    told.at(0, { type: 'ready', offer: offering([]) });
+    told.pushed(100, 100, [said]);
+    const tasks = Array.from({ length: 20 }, (_, n) => `task ${n}`);
+    expect(started(choose(200, 'qwen3:8b', tasks))).toEqual([]);
+    told.fetch(30_000, having({ [AWAY]: [] }, [{}]));
+    const ours = started(choose(30_000, 'qwen3:8b', tasks, 200));
+    expect([ours.length > 0, ours.length < tasks.length]).toEqual([true, true]);
+    expect(lookAgainMs(told.state, told.now())).toBe(32_000);
   });
 
   test('is for anybody where the server takes no claims any more', () => {
