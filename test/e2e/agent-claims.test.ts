@@ -36,6 +36,7 @@ let standIn: StandIn;
 
 beforeEach(async () => {
   bridge = await startBridgeFixture({
+    hooks: 'here',
     principals: [
       { name: 'home-pc', role: 'agent' },
       { name: 'attic-pc', role: 'agent' },

@@ -14,7 +14,7 @@ let bridge: BridgeFixture;
 let standIn: StandIn;
 
 beforeEach(async () => {
-  bridge = await startBridgeFixture({ principals: [{ name: 'home-pc', role: 'agent' }] });
+  bridge = await startBridgeFixture({ hooks: 'here', principals: [{ name: 'home-pc', role: 'agent' }] });
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
 });

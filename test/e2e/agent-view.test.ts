@@ -12,7 +12,7 @@ let bridge: BridgeFixture;
 let standIn: StandIn;
 
 beforeAll(async () => {
-  bridge = await startBridgeFixture();
+  bridge = await startBridgeFixture({ hooks: 'here' });
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
 });

@@ -22,7 +22,7 @@ let standIn: StandIn;
 const heard = gate();
 
 beforeAll(async () => {
-  bridge = await startBridgeFixture();
+  bridge = await startBridgeFixture({ hooks: 'here' });
   standIn = await startStandIn({
     models: {
       ollama: [{ name: 'llama3.2' }, { name: 'nomic-embed-text', capabilities: ['embedding'] }],

@@ -25,7 +25,7 @@ let askedBefore: number;
 
 /** One bridge with a running agent for all tests of this file. */
 beforeAll(async () => {
-  bridge = await startBridgeFixture();
+  bridge = await startBridgeFixture({ hooks: 'here' });
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
   await startAgentHere(bridge, standIn, { state: 'file', parallel: 2 });

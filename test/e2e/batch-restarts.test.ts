@@ -17,7 +17,7 @@ const COUNT = IS_FULL_LENGTH ? 10_000 : 60;
 const PATIENCE_MS = IS_FULL_LENGTH ? 800_000 : 120_000;
 
 test(`a batch of ${COUNT} outlives gateway, server and agent: none is lost, none is doubled`, async () => {
-  const bridge = await startBridgeFixture();
+  const bridge = await startBridgeFixture({ hooks: 'here' });
   const standIn = await startStandIn();
   onCleanup(() => standIn.close());
   standIn.behave = (request) => ({ answer: `to ${JSON.stringify(request).match(/number \d+/)?.[0]}` });

@@ -9,7 +9,7 @@ import { onCleanup } from '../support/on-cleanup.js';
 import { waitUntil } from '../support/wait-until.js';
 
 async function start(): Promise<{ bridge: BridgeFixture; standIn: StandIn }> {
-  const bridge = await startBridgeFixture();
+  const bridge = await startBridgeFixture({ hooks: 'here' });
   const standIn = await startStandIn();
   onCleanup(() => standIn.close());
   return { bridge, standIn };

@@ -23,7 +23,7 @@ let bot: Principal;
 let agent: RunningAgent;
 
 beforeAll(async () => {
-  bridge = await startBridgeFixture();
+  bridge = await startBridgeFixture({ hooks: 'here' });
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
   bot = bridge.principal('bot');

@@ -20,7 +20,7 @@ import { waitUntil } from '../support/wait-until.js';
 
 let bridge: BridgeFixture;
 beforeAll(async () => {
-  bridge = await startBridgeFixture();
+  bridge = await startBridgeFixture({ hooks: 'here' });
 });
 
 /** The calls of a gateway over ssh. Nobody answers them: what counts is that they are on main. */

@@ -20,7 +20,7 @@ let standIn: StandIn;
 let agent: RunningCli;
 
 beforeAll(async () => {
-  bridge = await startBridgeFixture({ sshdConfig: ['MaxSessions 8'] });
+  bridge = await startBridgeFixture({ hooks: 'here', sshdConfig: ['MaxSessions 8'] });
   await gitOk(['config', 'bridge.claimLease', '4s'], { gitDir: bridge.repoPath, env: bridge.ownerEnv });
   standIn = await startStandIn();
   onCleanup(() => standIn.close());

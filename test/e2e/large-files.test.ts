@@ -24,7 +24,7 @@ let standIn: StandIn;
 let proxy: TcpProxy;
 
 beforeAll(async () => {
-  bridge = await startBridgeFixture();
+  bridge = await startBridgeFixture({ hooks: 'here' });
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
   proxy = await startTcpProxy(bridge.sshd.port);

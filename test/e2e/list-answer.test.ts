@@ -16,7 +16,7 @@ let pending: string;
 
 /** One answered, one answered with an error, one that waits. */
 beforeAll(async () => {
-  bridge = await startBridgeFixture();
+  bridge = await startBridgeFixture({ hooks: 'here' });
   const standIn = await startStandIn();
   onCleanup(() => standIn.close());
   answered = await ask('2+2');

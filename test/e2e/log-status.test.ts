@@ -20,7 +20,7 @@ const ids: string[] = [];
 
 /** A bridge with three answers: a good one, one with control characters and Cyrillic, and an error. */
 beforeAll(async () => {
-  bridge = await startBridgeFixture();
+  bridge = await startBridgeFixture({ hooks: 'here' });
   const standIn = await startStandIn({
     behave: ({ question }) =>
       question === 'red?' ? { answer: 'да, \u001b[31mкрасный\u001b[0m\u0007\nи строка 2\u2028' } : {},

@@ -26,6 +26,7 @@ test(`${AGENTS} agents started at once on ${TASKS} tasks: each task is generated
 }, async () => {
   const names = Array.from({ length: AGENTS }, (_, index) => `pc-${index + 1}`);
   const bridge = await startBridgeFixture({
+    hooks: 'here',
     principals: names.map((name) => ({ name, role: 'agent' as const })),
   });
   const random = seeded(1, 'latency');

@@ -32,7 +32,7 @@ async function known({ repoPath, ownerEnv }: BridgeFixture, agent: string): Prom
 test('each task goes where its model is, a sleeping PC is waited for, and a typo fails at once', {
   timeout: 180_000,
 }, async () => {
-  const bridge = await startBridgeFixture({ principals: PRINCIPALS });
+  const bridge = await startBridgeFixture({ hooks: 'here', principals: PRINCIPALS });
   const { env } = bridge.principal('bot');
   const ask = (args: readonly string[]) => runCli(['ask', ...args, '--repo', bridge.sshUrl], { env });
   const list = async () => {

@@ -11,7 +11,7 @@ import { onCleanup } from '../support/on-cleanup.js';
 import { waitUntil } from '../support/wait-until.js';
 
 test('the higher priority is answered first, within one askers take turns, and what runs is not stopped', async () => {
-  const bridge = await startBridgeFixture();
+  const bridge = await startBridgeFixture({ hooks: 'here' });
   const standIn = await startStandIn();
   onCleanup(() => standIn.close());
   const held = gate();

@@ -11,7 +11,7 @@ import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
 
 test('where server and client speak other protocols, each is told which to update, and nothing is lost meanwhile', async () => {
-  const bridge = await startBridgeFixture();
+  const bridge = await startBridgeFixture({ hooks: 'here' });
   const standIn = await startStandIn();
   onCleanup(() => standIn.close());
   const held = gate();

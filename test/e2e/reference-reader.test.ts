@@ -15,7 +15,7 @@ test.skipIf(reason !== null)(
   `the second reader, in Python, sees in a bridge what the program sees${reason === null ? '' : ` (skipped: ${reason})`}`,
   { timeout: 180_000 },
   async () => {
-    const bridge = await startBridgeFixture();
+    const bridge = await startBridgeFixture({ hooks: 'here' });
     const standIn = await startStandIn();
     onCleanup(() => standIn.close());
     const owner = async (...args: string[]) => {

@@ -30,7 +30,7 @@ let bot: BridgeConnection;
 let asked = 0;
 
 beforeAll(async () => {
-  bridge = await startBridgeFixture({ sshdConfig: ['MaxSessions 8'] });
+  bridge = await startBridgeFixture({ hooks: 'here', sshdConfig: ['MaxSessions 8'] });
   standIn = await startStandIn({
     now: () => NOW_MS,
     models: {

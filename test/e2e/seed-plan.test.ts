@@ -11,7 +11,7 @@ import { runProcess } from '../support/run-process.js';
 import { waitUntil } from '../support/wait-until.js';
 
 test('2+2 in a watched task.txt is answered 4 in exactly one line of the log, whatever runs again', async () => {
-  const bridge = await startBridgeFixture();
+  const bridge = await startBridgeFixture({ hooks: 'here' });
   const standIn = await startStandIn();
   onCleanup(() => standIn.close());
   const taskFile = join(bridge.dir, 'task.txt');

@@ -23,7 +23,7 @@ let dir: string;
 let env: Record<string, string>;
 
 beforeAll(async () => {
-  [home, club] = [await startBridgeFixture(), await startBridgeFixture()];
+  [home, club] = [await startBridgeFixture({ hooks: 'here' }), await startBridgeFixture({ hooks: 'here' })];
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
   dir = await tempDir();

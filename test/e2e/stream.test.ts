@@ -26,6 +26,7 @@ let agent: RunningAgent;
 
 beforeAll(async () => {
   bridge = await startBridgeFixture({
+    hooks: 'here',
     sshdConfig: ['MaxSessions 8'],
     principals: [
       { name: 'home-pc', role: 'agent' },

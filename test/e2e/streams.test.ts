@@ -22,7 +22,7 @@ let tasks = 0;
 let task: string;
 
 beforeAll(async () => {
-  bridge = await startBridgeFixture({ sshdConfig: [`MaxSessions ${MAX_SESSIONS}`] });
+  bridge = await startBridgeFixture({ hooks: 'here', sshdConfig: [`MaxSessions ${MAX_SESSIONS}`] });
   folder = join(bridge.repoPath, 'bridge/streams');
 });
 

@@ -17,7 +17,7 @@ let bridge: BridgeFixture;
 let standIn: StandIn;
 
 beforeAll(async () => {
-  bridge = await startBridgeFixture();
+  bridge = await startBridgeFixture({ hooks: 'here' });
   standIn = await startStandIn({ behave: () => ({ answer: EVIL }) });
   onCleanup(() => standIn.close());
 });

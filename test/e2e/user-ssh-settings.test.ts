@@ -22,7 +22,7 @@ let standIn: StandIn;
 let env: Record<string, string>;
 
 beforeEach(async () => {
-  bridge = await startBridgeFixture();
+  bridge = await startBridgeFixture({ hooks: 'here' });
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
   const runtimeDir = join(bridge.dir, 'run');

@@ -28,6 +28,7 @@ let port: number;
 
 beforeAll(async () => {
   bridge = await startBridgeFixture({
+    hooks: 'here',
     principals: [
       { name: 'home-pc', role: 'agent' },
       { name: 'pi', role: 'agent' },

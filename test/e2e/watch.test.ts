@@ -10,7 +10,7 @@ let bridge: BridgeFixture;
 let file: string;
 
 beforeEach(async () => {
-  bridge = await startBridgeFixture({ principals: [] });
+  bridge = await startBridgeFixture({ hooks: 'here', principals: [] });
   file = join(bridge.dir, 'task.txt');
 });
 

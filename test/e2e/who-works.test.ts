@@ -21,7 +21,7 @@ let standIn: StandIn;
 let agent: RunningAgent;
 
 beforeAll(async () => {
-  bridge = await startBridgeFixture();
+  bridge = await startBridgeFixture({ hooks: 'here' });
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
   agent = await startAgentHere(bridge, standIn, { state: 'who' });

@@ -11,6 +11,7 @@ import { CLEAN_SESSION, cleanEnv } from './clean-env.js';
 import { gitOk } from './git.js';
 import { copyBridge } from './new-bridge.js';
 import { onCleanup } from './on-cleanup.js';
+import { serveHooks } from './serve-hooks.js';
 import { shareHookCode } from './share-hook-code.js';
 import { tempDir } from './temp-dir.js';
 import { waitUntil } from './wait-until.js';
@@ -21,6 +22,11 @@ export interface BridgeFixtureOptions {
   readonly principals?: readonly { readonly name: string; readonly role: Role }[];
   /** Lines of sshd_config that win over the usual ones. */
   readonly sshdConfig?: readonly string[];
+  /**
+   * 'here': this process answers the hooks of all pushes (see `serveHooks`). Default: a process is started
+   * for each push over ssh, as always.
+   */
+  readonly hooks?: 'here' | 'started';
 }
 
 /** Someone who reaches the bridge over SSH with a key of their own. */
@@ -73,7 +79,8 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
   const repoPath = join(dir, 'bridge.git');
   const authorizedKeysFile = join(dir, 'authorized_keys');
   copyBridge(inject('newBridge'), repoPath);
-  await shareHookCode(repoPath);
+  if (options.hooks === 'here') await serveHooks(repoPath, ownerEnv);
+  else await shareHookCode(repoPath);
 
   const startSshd = async (port?: number): Promise<LocalSshd> => {
     const sshd = await startLocalSshd({

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { parseBridgeSettings } from '../../src/bridge/bridge-settings.js';
 import { hookGitEnv } from '../../src/git/git-env.js';
 import { answerStubs, type HookWork } from '../../src/server-hook/answer-stubs.js';
 import { judgeAloud } from '../../src/server-hook/judge-push.js';
@@ -37,15 +38,19 @@ export function hooksHere(repoPath: string, env: NodeJS.ProcessEnv): Pick<GitOpt
   };
 }
 
-/** What the hooks of a bridge do, for a pusher with these variables. */
-export function hookWork(repoPath: string, env: NodeJS.ProcessEnv): HookWork {
-  // Of the hook, which has no descriptor of the pack's copy.
+/**
+ * What the hooks of a bridge do, for a pusher with these variables. `packCopy` is a descriptor of the pack's
+ * copy, which a push over ssh has.
+ */
+export function hookWork(repoPath: string, env: NodeJS.ProcessEnv, packCopy: number | null = null): HookWork {
   const hookEnv = { ...env, GIT_DIR: '.' };
   return {
-    judge: (quarantine, stdin) => {
+    judge: (quarantine, stdin, lines) => {
       const judged = { ...hookEnv, ...quarantine };
       const repo = hookRepository(repoPath, hookGitEnv(judged));
-      return judgeAloud({ repo, stdin, env: judged, nowMs: Date.now(), packCopy: null });
+      const told = parseBridgeSettings(repoPath, lines);
+      const settings = told === null ? undefined : Promise.resolve(told);
+      return judgeAloud({ repo, stdin, env: judged, nowMs: Date.now(), settings, packCopy });
     },
     takeIn: () => takeIn(repoPath, hookEnv, PROGRAM),
   };

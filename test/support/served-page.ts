@@ -16,7 +16,7 @@ export interface ServedPage {
 
 /** Starts all of it. `chromium` is the path of the browser. */
 export async function startServedPage(chromium: string): Promise<ServedPage> {
-  const bridge = await startBridgeFixture();
+  const bridge = await startBridgeFixture({ hooks: 'here' });
   const standIn = await startStandIn();
   onCleanup(() => standIn.close());
   const agent = await startAgentHere(bridge, standIn, { state: 'page' });
