@@ -53,8 +53,10 @@ const begin = (second = 0): StreamPiece => ({
 const END: StreamPiece = { end: true };
 const names = async () => (await readdir(folder)).sort();
 const marks = async (kind: string) => (await names()).filter((name) => name.startsWith(`${kind}.`)).length;
-const logins = async () =>
-  [...(await readFile(bridge.sshd.logFile, 'utf8')).matchAll(/Accepted publickey/g)].length;
+const inLog = async (words: RegExp) =>
+  [...(await readFile(bridge.sshd.logFile, 'utf8')).matchAll(words)].length;
+const logins = () => inLog(/Accepted publickey/g);
+const refusals = () => inLog(/no more sessions/g);
 
 /** The sessions that wait for their task. */
 const waiting = () =>
@@ -133,7 +135,10 @@ test('a stream goes on in the session that was opened for it, and where that is 
   expect(await marks('say')).toBe(0);
   expect(await names()).not.toContain(task);
   const before = await logins();
+  const refusedBefore = await refusals();
   const refused = openSayAhead(connection);
+  // Before the stream ends and makes room for it.
+  await waitUntil(async () => (await refusals()) > refusedBefore, 'one more than the server takes');
   const writer = openStreamWriter(connection, task, { ahead: ahead.shift() ?? null });
   writer.write(begin());
   expect(await first).toEqual(begin());
