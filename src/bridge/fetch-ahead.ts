@@ -2,6 +2,7 @@ import type { TiedProgram } from '../process/start-tied.js';
 import { timeLimit } from '../process/time-limit.js';
 import type { BridgeConnection } from './connection.js';
 import type { AheadSession } from './held-session.js';
+import { untilAborted } from './notifier.js';
 import { openAhead } from './open-ahead.js';
 import type { SshConnection } from './run-ssh.js';
 
@@ -61,12 +62,14 @@ class Session implements FetchAhead {
 
   async fetch(known: string, signal: AbortSignal): Promise<FetchedAhead | null> {
     this.#isTaken = true;
-    const program = await this.#opened;
+    // It may still be opening, and for that a connection may have to log in first.
+    const over = timeLimit(TIMEOUT_MS, signal, this.#ended.signal);
+    const program = await untilAborted(this.#opened, over).catch(() => null);
     signal.throwIfAborted();
     const stdin = program?.child.stdin;
     if (!stdin?.writable) return null;
     stdin.end(`${known}\n`);
-    await aborted(timeLimit(TIMEOUT_MS, signal, this.#ended.signal));
+    await aborted(over);
     signal.throwIfAborted();
     const isWhole = this.#ended.signal.aborted && program?.child.exitCode === 0;
     return isWhole && this.#bytes <= MAX_REPLY_BYTES ? readReply(Buffer.concat(this.#reply)) : null;

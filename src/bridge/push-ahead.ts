@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import type { PushOutcome } from '../git/push.js';
 import type { ObjectIds } from '../git/run-git.js';
 import { formatPush, type MainPush, PushReply } from '../git/send-pack.js';
+import { inTime } from '../process/in-time.js';
 import type { TiedProgram } from '../process/start-tied.js';
 import type { BridgeConnection } from './connection.js';
+import { untilAborted } from './notifier.js';
 import { openAhead } from './open-ahead.js';
 import type { SshConnection } from './run-ssh.js';
 
@@ -65,7 +68,7 @@ class Session implements PushAhead {
 
   async push(main: MainPush, ids: ObjectIds, signal?: AbortSignal): Promise<PushOutcome | null> {
     this.#isTaken = true;
-    const program = await this.#opened;
+    const program = await untilAborted(this.#opened, signal);
     signal?.throwIfAborted();
     const stdin = program?.child.stdin;
     if (program === null || this.#hasEnded || !stdin?.writable) return null;
@@ -82,11 +85,9 @@ class Session implements PushAhead {
     this.#stop.abort();
     const program = await this.#opened;
     if (program === null || this.#hasEnded) return;
-    if (this.#reply.isPushed) {
-      const timer = setTimeout(() => void program.end(), CLOSE_MS);
-      await new Promise<void>((resolve) => program.child.once('close', () => resolve()));
-      clearTimeout(timer);
-    }
+    // Another program may hold its output open for longer, as a connection does that hangs.
+    const closed = once(program.child, 'close').catch(() => {});
+    if (this.#reply.isPushed) await inTime(closed, CLOSE_MS);
     await program.end();
   }
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { startTied, type TiedProgram } from '../process/start-tied.js';
 import { PieceEncoder } from '../protocol/piece-encoder.js';
 import type { StreamPiece } from '../protocol/stream.js';
@@ -80,10 +81,10 @@ class SshWriter implements StreamWriter {
     const child = this.#program?.child;
     const isGone = child === undefined || child.exitCode !== null || child.signalCode !== null;
     if (!isGone && !this.#isOver) {
-      await new Promise<void>((resolve) => {
-        child.once('close', () => resolve());
-        child.stdin?.end();
-      });
+      // Not its output: another program may hold that open.
+      const left = once(child, 'exit').catch(() => {});
+      child.stdin?.end();
+      await left;
     }
     clearTimeout(timer);
     this.#lose();
