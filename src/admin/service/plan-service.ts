@@ -5,6 +5,7 @@ import { readBridgeSettings } from '../../bridge/bridge-settings.js';
 import { otherOwner } from '../../bridge/local-bridge.js';
 import { usageError } from '../../protocol/bridge-error.js';
 import { toolPath } from '../tool-path.js';
+import { gatewayData } from './gateway-data.js';
 import { envFileOf, planForPlatform } from './platform-plan.js';
 import { type ServiceRequest, wordsOf } from './service-request.js';
 import {
@@ -53,6 +54,7 @@ export async function planService(request: ServiceRequest, machine: ServiceMachi
     localAppData: machine.env.LOCALAPPDATA,
     uid: machine.uid,
   };
+  const user = isForMachine ? await userOf(request, bridge, machine) : null;
   const spec: ServiceSpec = {
     role,
     name,
@@ -74,7 +76,10 @@ export async function planService(request: ServiceRequest, machine: ServiceMachi
       ...(isForMachine && stateDir.isGiven ? [stateDir.path] : []),
     ],
     usesTmp: [...bridges, file ?? ''].some((one) => /^\/(?:var\/)?tmp\//.test(one)),
-    user: isForMachine ? await userOf(request, bridge, machine) : null,
+    ...(role === 'serve' && platform === 'linux' && user !== null
+      ? { data: await gatewayData(addresses, user, machine.env) }
+      : {}),
+    user,
   };
   return { platform, spec, plan: planForPlatform(platform, spec, paths) };
 }

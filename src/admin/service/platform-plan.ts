@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { launchdPlist } from './launchd-plist.js';
-import type { ServicePlan, ServicePlatform, ServiceScope, ServiceSpec } from './service-spec.js';
+import type { DataFolder, ServicePlan, ServicePlatform, ServiceScope, ServiceSpec } from './service-spec.js';
 import { systemdService, systemdTimer } from './systemd-unit.js';
 import { taskXml } from './task-xml.js';
 
@@ -79,6 +79,7 @@ function planSystemd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
     ],
     // Enabled first, so that it comes back with the machine even where it cannot be started now.
     install: [
+      ...(spec.data === undefined ? [] : [asOwner(spec.data)]),
       [...systemctl, 'daemon-reload'],
       [...systemctl, 'enable', main],
       [...systemctl, 'restart', main],
@@ -90,6 +91,11 @@ function planSystemd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
     status: systemdStatus(spec.scope, main),
     hint: isSystem ? null : LINGER,
   };
+}
+
+/** Its user makes the folder, so that none of those around it belongs to root. */
+function asOwner({ path: folder, owner }: DataFolder): readonly [string, ...string[]] {
+  return ['runuser', '-u', owner, '--', 'mkdir', '-p', '-m', '700', folder];
 }
 
 /** The command that prints the state of a unit, a line each. */

@@ -12,6 +12,13 @@ export type ServiceScope = 'user' | 'system';
 export const SERVICE_PLATFORMS = ['linux', 'darwin', 'win32'] as const;
 export type ServicePlatform = (typeof SERVICE_PLATFORMS)[number];
 
+/** A folder in the home of a user, who makes it where it is not there. */
+export interface DataFolder {
+  readonly path: string;
+  /** The user's name. */
+  readonly owner: string;
+}
+
 /** One service, before it is put into the words of a service manager. */
 export interface ServiceSpec {
   readonly role: ServiceRole;
@@ -29,6 +36,8 @@ export interface ServiceSpec {
   readonly envFile: string;
   /** Where it has to write, besides its state folder. */
   readonly writes: readonly string[];
+  /** A folder in the home of its user that it writes to as well; absent where there is none. */
+  readonly data?: DataFolder | undefined;
   /** Whether it has to see the machine's own `/tmp`. */
   readonly usesTmp: boolean;
   /** Who it runs as, in the scope `system`. */

@@ -26,10 +26,10 @@ export async function requireStarted(
 
 /**
  * Throws BridgeError `service-failed` where `state`, which readService read, says that the service has ended
- * by itself, or waits to be started again after that.
+ * by itself, or waits to be started again after that, or was stopped.
  */
-export function requireRunning(spec: Pick<ServiceSpec, 'name' | 'scope'>, state: string): void {
-  const failure = failureIn(spec, state);
+export function requireRunning(spec: Pick<ServiceSpec, 'name' | 'scope' | 'role'>, state: string): void {
+  const failure = failureIn(spec, state) ?? stopIn(spec, state);
   if (failure === null) return;
   throw new BridgeError(failure.message, { code: 'service-failed', remedy: failure.remedy });
 }
@@ -44,5 +44,15 @@ export function failureIn(
   return {
     message: `${name} does not run: it ended with a failure`,
     remedy: `read what it said: ${journal}`,
+  };
+}
+
+/** The same of a service that was stopped, or has ended without a failure. Nobody has to mend that. */
+function stopIn({ name, scope, role }: Pick<ServiceSpec, 'name' | 'scope' | 'role'>, state: string) {
+  if (!/^ActiveState=inactive$/m.test(state)) return null;
+  const unit = `${name}${role === 'ingest' ? '.timer' : ''}`;
+  return {
+    message: `${name} does not run: it was stopped, or has ended`,
+    remedy: `systemctl ${scope === 'user' ? '--user ' : ''}start ${unit}`,
   };
 }

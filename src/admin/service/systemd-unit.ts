@@ -81,6 +81,8 @@ function systemLines(spec: ServiceSpec): string[] {
     // Made by systemd and given to the user, whatever ProtectSystem says.
     ...(spec.role === 'agent' ? [`StateDirectory=${spec.name}`, 'StateDirectoryMode=0700'] : []),
     ...spec.writes.map((folder) => `ReadWritePaths=${quoted(systemdText(folder))}`),
+    // Whoever removes it takes away what is in it, and not the service.
+    ...(spec.data === undefined ? [] : [`ReadWritePaths=${quoted(systemdText(`-${spec.data.path}`))}`]),
   ];
 }
 

@@ -203,6 +203,19 @@ describe.skipIf(process.platform !== 'linux')('service', () => {
     },
   );
 
+  test('that was stopped does not run either, and how it is started is said', async () => {
+    const systemctl = join(home, 'bin', 'systemctl');
+    await service('install', 'agent', '--repo', REPO);
+    await writeFile(systemctl, '#!/bin/sh\necho ActiveState=inactive\n');
+
+    expect(await service('status', 'agent', '--repo', REPO)).toEqual({
+      exitCode: 1,
+      stdout: 'llm-bridge-agent\nActiveState=inactive\n',
+      stderr:
+        'error: llm-bridge-agent does not run: it was stopped, or has ended\ntry: systemctl --user start llm-bridge-agent\n',
+    });
+  });
+
   test('is uninstalled, keeps its variables, and uninstalling again is no failure', async () => {
     await service('install', 'agent', '--repo', REPO);
     const first = await service('uninstall', 'agent', '--repo', REPO);
@@ -334,6 +347,25 @@ describe.skipIf(process.platform !== 'linux')('service', () => {
     const given = await of('--state-dir', '/srv/agent state');
     expect(given).toMatch(/^ExecStart=.* --state-dir "\/srv\/agent state"$/m);
     expect(given).toContain('ReadWritePaths="/srv/agent state"\n');
+  });
+
+  test('of the machine writes, as the gateway of a bridge elsewhere, to where its user keeps tokens and batches', async () => {
+    const bridge = await startPlainBridge();
+    const of = async (...args: string[]) =>
+      (await service('install', '--system', '--user', 'nobody', '--print', ...args)).stdout;
+    const home = (
+      await runProcess('sh', ['-c', 'getent passwd nobody | cut -d: -f6'], { env })
+    ).stdout.trim();
+    const folder = `${home}/.local/share/llm-bridge`;
+
+    const far = await of('serve', '--repo', REPO);
+    expect(far).toContain(`ReadWritePaths=-${folder}\n`);
+    // Made first, and not by root, to whom the folders around it would belong.
+    expect(far).toMatch(new RegExp(`^runuser -u nobody -- mkdir -p -m 700 ${folder}\nsystemctl `, 'm'));
+    for (const other of [await of('serve', '--repo', bridge.repoPath), await of('wake', '--repo', REPO)])
+      expect(other).not.toMatch(/runuser|ReadWritePaths=-/);
+    const both = await of('serve', '--repo', bridge.repoPath, '--repo', REPO);
+    expect(both).toContain(`ReadWritePaths=${bridge.repoPath}\nReadWritePaths=-${folder}\n`);
   });
 
   test('of the machine is asked for and removed by its name, whoever it runs as', async () => {
