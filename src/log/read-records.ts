@@ -5,6 +5,7 @@ import { isOwner, openLocalBridge } from '../bridge/local-bridge.js';
 import { createNotifier } from '../bridge/notifier.js';
 import { openBridgeView } from '../bridge/open-bridge-view.js';
 import { readRef } from '../git/refs.js';
+import { BridgeError } from '../protocol/bridge-error.js';
 import { HISTORY_MARGIN_MS } from '../protocol/limits.js';
 import { stringifyEscaped } from '../protocol/strict-json.js';
 import { catchUpLog } from './catch-up-log.js';
@@ -29,6 +30,10 @@ export interface RecordRange {
    */
   readonly isForPerson?: boolean;
   readonly follow: boolean;
+  /**
+   * Called where what is followed cannot be fetched for now, once until it works again. It is tried again.
+   */
+  readonly onProblem?: (error: BridgeError) => void;
   readonly signal: AbortSignal;
 }
 
@@ -93,14 +98,23 @@ async function* readRemote(access: BridgeAccess, range: RecordRange): AsyncGener
     if (count === undefined) yield* linesOf(answersForwards(view.repo, within));
     else yield* (await firstOf(linesOf(answersBackwards(view.repo, within)), count)).reverse();
     let last = first;
+    let isFailing = false;
     while (range.follow && !range.signal.aborted) {
-      await notifier.wait(doorbell?.connected() ? SAFETY_POLL_MS : POLL_MS, range.signal);
+      await notifier.wait(doorbell?.connected() && !isFailing ? SAFETY_POLL_MS : POLL_MS, range.signal);
       if (range.signal.aborted) return;
       const after = last === null ? { large } : { after: last, large };
-      const records = await view.mended(async () => {
-        await view.refresh();
-        return await readAnswers(view.repo, view.ref, after);
-      });
+      let records: readonly HistoryRecord[] = [];
+      try {
+        records = await view.mended(async () => {
+          await view.refresh();
+          return await readAnswers(view.repo, view.ref, after);
+        });
+        isFailing = false;
+      } catch (error) {
+        if (!(error instanceof BridgeError) || !error.retryable) throw error;
+        if (!isFailing) range.onProblem?.(error);
+        isFailing = true;
+      }
       last = records.at(-1)?.commit ?? last;
       for (const record of records) {
         const line = stringifyEscaped(record);

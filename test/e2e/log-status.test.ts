@@ -145,6 +145,32 @@ test('log --follow goes on with new records, by the path and over ssh, and ends 
   }
 });
 
+test('log --follow over ssh goes on when the server is back, and says once that it was away', async () => {
+  // Its own: the others need their sshd.
+  const own = await startBridgeFixture();
+  const standIn = await startStandIn();
+  onCleanup(() => standIn.close());
+  const askAndAnswer = async (question: string) => {
+    const id = await botAsks(own, question);
+    expect(await runAgentOnceHere(own, standIn, { state: 'agent' })).toMatchObject({ exitCode: 0 });
+    return id;
+  };
+  await askAndAnswer('3+3');
+  const follower = await startCli(['log', '-f', '--json', '-n', '1', '--repo', own.sshUrl], {
+    env: own.principal('bot').env,
+  });
+  await follower.waitFor('stdout', /"answer":"6".*\n/);
+  await own.sshd.stop();
+  await follower.waitFor('stderr', /^warning: .*; trying again until it works\ntry: .*\n/);
+  await own.restartSshd();
+  const id = await askAndAnswer('40+4');
+
+  await follower.waitFor('stdout', new RegExp(`"task_commit":"${id}".*"answer":"44".*\\n`));
+  expect(follower.stderr().trim().split('\n')).toHaveLength(2);
+  follower.signal('SIGTERM');
+  expect(await follower.exited).toEqual({ exitCode: 0, signal: null });
+});
+
 test('a reader that goes away over ssh leaves nothing behind', async () => {
   const folder = await tempDir();
   const env = { ...bridge.principal('bot').env, TMPDIR: folder };

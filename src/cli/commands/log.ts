@@ -15,7 +15,7 @@ import { SHOWN_ON_TERMINAL } from '../options/log-options.js';
 import { OPTIONS } from '../options.js';
 import type { Output } from '../output.js';
 import { paged } from '../pager.js';
-import { EXIT } from '../print-error.js';
+import { EXIT, printWarning } from '../print-error.js';
 import { stopSignal } from '../stop-signal.js';
 
 /** `llm-bridge log --repo R` */
@@ -56,6 +56,7 @@ export const logCommand = defineCommand({
       wanted: wantedBy(filter, sameModel),
       sinceMs: since,
       isForPerson: !args.json,
+      onProblem: ({ message, remedy }) => printWarning(`${message}; trying again until it works`, remedy),
       ...(count === undefined ? {} : { count }),
     });
     const time = isForPerson ? localTime : (iso: string) => iso;
