@@ -84,7 +84,7 @@ export async function fetchMain(
   if (result.exitCode === 0) return 'fetched';
   if (gitMeant('nothing-that-young', result.stderr)) return 'nothing-since';
   if (gitMeant('rewound', result.stderr)) return 'rewound';
-  throw classifyGitFailure(`fetch from ${url}`, result.stderr);
+  throw classifyGitFailure(`fetch from ${url}`, result.stderr, url);
 }
 
 async function runFetch(
@@ -127,7 +127,7 @@ export async function listRemoteRefs(
   const patterns = [MAIN_REF, ...(sideRefs ? SIDE_PREFIXES.map((prefix) => `${prefix}*`) : [])];
   const args = ['ls-remote', '--quiet', '--refs', '--end-of-options', url, ...patterns];
   const result = await runRemoteGit(repo, args, signal);
-  if (result.exitCode !== 0) throw classifyGitFailure(`look at ${url}`, result.stderr);
+  if (result.exitCode !== 0) throw classifyGitFailure(`look at ${url}`, result.stderr, url);
   const wanted = new RegExp(
     `^([0-9a-f]{40,64})\\t(${MAIN_REF}|(?:${CLAIMS_PREFIX}|${AGENTS_PREFIX}|${MODELS_PREFIX})[^/\\n]+)$`,
     'gm',

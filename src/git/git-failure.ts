@@ -1,5 +1,6 @@
 import { BridgeError, type BridgeErrorCode } from '../protocol/bridge-error.js';
 import { stripControls } from '../protocol/printable.js';
+import { type ForcedRefusal, readRefusal } from './forced-refusal.js';
 import { firstWords, gitMeant, MAX_SAID_CHARS, type Meaning, whereMeant } from './git-meaning.js';
 import { faultOfKeyFile } from './key-file.js';
 
@@ -160,10 +161,11 @@ const SHARING_NOISE = /^(?:mux_client_\w+: |Control ?[Ss]ocket ).*$/gm;
 
 /**
  * The error for a git or ssh that failed on the way to the other side. `what` names the step (`fetch from
- * ssh://…`). A failure that fits no entry is `git-failed` and retryable: a server can fail in ways no
- * table knows, and a waiting agent has to survive them.
+ * ssh://…`), `url` the address of the bridge where it is known. A failure that fits no entry is
+ * `git-failed` and retryable: a server can fail in ways no table knows, and a waiting agent has to survive
+ * them.
  */
-export function classifyGitFailure(what: string, output: string): BridgeError {
+export function classifyGitFailure(what: string, output: string, url?: string): BridgeError {
   const stderr = stripControls(output.slice(0, MAX_SAID_CHARS).replace(SHARING_NOISE, ''));
   const failure = FAILURES.find(({ meanings }) => meanings.every((one) => gitMeant(one, stderr)));
   if (failure === undefined) {
@@ -176,7 +178,7 @@ export function classifyGitFailure(what: string, output: string): BridgeError {
   }
   const at = whereMeant(failure.meanings[0], stderr);
   const words = firstWords(stderr.slice(stderr.lastIndexOf('\n', at) + 1));
-  if (failure.code === 'refused') return serverRefused(what, failure, words);
+  if (failure.code === 'refused') return serverRefused(what, failure, readRefusal(words, url));
   if (failure.code === 'ssh-identity') return unusableKey(what, failure, words);
   return new BridgeError(`${what}: ${failure.message}${words === '' ? '' : ` (${words})`}`, failure);
 }
@@ -190,11 +192,9 @@ function unusableKey(what: string, failure: Failure, words: string): BridgeError
   return new BridgeError(message, { ...failure, remedy: fault.remedy });
 }
 
-/** The forced command's own words: `llm-bridge: what is wrong; try: what to do`. */
-function serverRefused(what: string, failure: Failure, words: string): BridgeError {
-  const [text = '', remedy = failure.remedy] = words.replace(/^llm-bridge: /, '').split('; try: ');
-  return new BridgeError(`${what}: ${failure.message}: ${text.trim()}`, {
+function serverRefused(what: string, failure: Failure, { text, remedy }: ForcedRefusal): BridgeError {
+  return new BridgeError(`${what}: ${failure.message}: ${text}`, {
     ...failure,
-    remedy: remedy.trim(),
+    remedy: remedy ?? failure.remedy,
   });
 }

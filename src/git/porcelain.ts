@@ -87,7 +87,7 @@ export async function readRemoteRef(
   ref: string,
 ): Promise<string | null> {
   const { result, value } = await run({ gitDir: null, env }, (git) => git.listRemote([url, ref]));
-  if (result.exitCode !== 0) throw classifyGitFailure(`read ${url}`, result.stderr);
+  if (result.exitCode !== 0) throw classifyGitFailure(`read ${url}`, result.stderr, url);
   const line = value.split('\n').find((one) => one.endsWith(`\t${ref}`));
   return line?.split('\t')[0] ?? null;
 }

@@ -56,7 +56,7 @@ export function outcomeOfPush(url: string, result: PushResult): PushOutcome {
   const refusal = parseRefusal(stderr);
   if (refusal !== null)
     return refusal.code === 'stale' ? { status: 'raced' } : { status: 'refused', refusal };
-  const failure = classifyGitFailure(`push to ${url}`, stderr);
+  const failure = classifyGitFailure(`push to ${url}`, stderr, url);
   // A full disk also makes the lock of the ref fail, but that is no race.
   if (failure.code === 'disk-full') throw failure;
   const hasRaced = report.some(({ summary }) => gitMeant('raced', summary)) || gitMeant('raced', stderr);
@@ -144,7 +144,7 @@ async function pushTogether(
   if (isAtomic && gitMeant('not-atomic', stderr)) return { status: 'pushed', refs: new Set() };
   // If the connection broke first, git reports nothing about a ref.
   if (exitCode !== 0 && !report.some(({ sign }) => sign === '!'))
-    throw classifyGitFailure(`push to ${context.url}`, stderr);
+    throw classifyGitFailure(`push to ${context.url}`, stderr, context.url);
   const pushed = report.filter(({ sign }) => sign !== '!');
   return { status: 'pushed', refs: new Set(pushed.map(({ ref }) => ref)) };
 }

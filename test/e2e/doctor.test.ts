@@ -852,7 +852,7 @@ describe('on the other side, the doctor', () => {
         check: 'repository',
         status: 'broken',
         text: /this key opens no shell and no other path/,
-        remedy: /ssh:\/\/.*bridge\.git$/,
+        remedy: /^ssh:\/\/\S+@127\.0\.0\.1:\d+\/.*bridge\.git$/,
       },
     },
     {

@@ -115,6 +115,7 @@ test('a PC joins by one pasted line, and goes on where it stood', async () => {
   expect(wrong.stderr).toMatch(
     /^try: check the path: ssh:\/\/\S+bridge\.git; another bridge .*--profile NAME$/m,
   );
+  expect(wrong.stderr).toContain(`try: check the path: ${bridge.sshUrl};`);
   expect(wrong.stdout).not.toMatch(/^(?:saved|next)/m);
   expect((await runCli(['use'], { env })).stdout).toBe(used.stdout);
   await runCli(['ask', '2+2', '--no-wait', '--repo', bridge.repoPath], { env: ownerEnv });

@@ -169,6 +169,24 @@ test('a refusal of the bridge is told in its own words, with its own remedy', ()
   expect(error.remedy).toBe('the other path');
 });
 
+test.each([
+  ['ssh://bridge@server/srv/y.git', 'ssh://bridge@server/srv/x.git'],
+  ['ssh://bridge@server:2222/srv/y.git', 'ssh://bridge@server:2222/srv/x.git'],
+  ['ssh://[fe80::1]:2222/srv/y.git', 'ssh://[fe80::1]:2222/srv/x.git'],
+  ['SSH://server/srv/y.git', 'SSH://server/srv/x.git'],
+  ['bridge@server:y.git', 'bridge@server:/srv/x.git'],
+  ['server:/srv/y.git', 'server:/srv/x.git'],
+  ['bridge@[::1]:y.git', 'bridge@[::1]:/srv/x.git'],
+  ['bridge@[server:2222]:y.git', 'bridge@[server:2222]:/srv/x.git'],
+  ['[bridge@server:2222]:y.git', '[bridge@server:2222]:/srv/x.git'],
+  ['https://server/y.git', 'ssh://<user>@<host>/srv/x.git'],
+  ['/srv/y.git', 'ssh://<user>@<host>/srv/x.git'],
+])('the right path of a bridge is told behind the login of our own address: %s', (url, remedy) => {
+  const said = 'llm-bridge: no other path; try: ssh://<user>@<host>/srv/x.git';
+  const error = classifyGitFailure(`fetch from ${url}`, `${said}${TAIL}`, url);
+  expect(error.remedy).toBe(remedy);
+});
+
 test('a key that was refused, and too many keys before the right one, are mended by different things', () => {
   const remedyOf = (said: string) => classifyGitFailure('fetch from x', `${said}${TAIL}`).remedy;
   const closed = 'Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures\r\n';
