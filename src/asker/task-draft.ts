@@ -18,8 +18,8 @@ export interface TaskDraft {
 
 /** The error for a task that has more bytes than the bridge takes: a `usage`, and told from others. */
 export class TaskTooLarge extends BridgeError {
-  constructor(file: TaskFile, bytes: number, maxBytes: number) {
-    super(`${file} has ${bytes} bytes; the limit is ${maxBytes}`, {
+  constructor(name: string, bytes: number, maxBytes: number) {
+    super(`${name} has ${bytes} bytes; the limit is ${maxBytes}`, {
       code: 'usage',
       remedy: 'ask less at once, or raise bridge.maxTaskBytes on the server',
     });
@@ -47,21 +47,26 @@ export function draftTask(
 }
 
 /**
- * Makes a draft from the bytes of a task file, unchanged. Throws BridgeError `usage` where they are no task,
- * TaskTooLarge.
+ * Makes a draft from the bytes of a task file, unchanged. `name` is what an error calls them. Throws
+ * BridgeError `usage` where they are no task, TaskTooLarge.
  */
-export function draftTaskFile(file: TaskFile, bytes: Buffer, maxBytes = DEFAULT_MAX_TASK_BYTES): TaskDraft {
-  if (bytes.length > maxBytes) throw new TaskTooLarge(file, bytes.length, maxBytes);
+export function draftTaskFile(
+  file: TaskFile,
+  bytes: Buffer,
+  maxBytes = DEFAULT_MAX_TASK_BYTES,
+  name: string = file,
+): TaskDraft {
+  if (bytes.length > maxBytes) throw new TaskTooLarge(name, bytes.length, maxBytes);
   const read = readTask(file, bytes, maxBytes);
   if (!read.ok) {
-    throw new BridgeError(`${file} ${read.reason}`, {
+    throw new BridgeError(`${name} ${read.reason}`, {
       code: 'usage',
       remedy: remedyFor(read.reason),
     });
   }
   const fault = imageFault(read.value.images ?? []);
   if (fault !== null) {
-    throw new BridgeError(`${file} images: ${fault}`, {
+    throw new BridgeError(`${name} images: ${fault}`, {
       code: 'usage',
       remedy: 'convert it to one of these; no model reads anything else',
     });

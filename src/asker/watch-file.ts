@@ -111,7 +111,7 @@ class FileWatch {
   async #look(): Promise<void> {
     const content = await readSettled(this.#file, this.#options);
     if (content === null) return;
-    const draft = draftOf(this.#taskFile, content, this.#options.maxBytes);
+    const draft = this.#draftOf(content);
     if (draft instanceof BridgeError) return this.#refuse(draft, content.hash);
     this.#refused = null;
     if (draft === null) return;
@@ -120,6 +120,20 @@ class FileWatch {
     if (asked_as === content.hash) return;
     // The writer of the file waits for the hash of its bytes, and the answer comes under another.
     await this.#note(content.hash, { asked_as, error: null });
+  }
+
+  /** The task that the file holds; null where it is blank, and the reason where it can be none. */
+  #draftOf({ bytes, size }: FileContent): TaskDraft | BridgeError | null {
+    const { maxBytes } = this.#options;
+    try {
+      if (bytes === null) throw new TaskTooLarge(this.#file, size, maxBytes);
+      const text = asUtf8(bytes, this.#file);
+      if (text.toString('latin1').trim() === '') return null;
+      return draftTaskFile(this.#taskFile, text, maxBytes, this.#file);
+    } catch (error) {
+      if (error instanceof BridgeError && error.code === 'usage') return error;
+      throw error;
+    }
   }
 
   /** Says what is wrong with a content, once however often it is seen. */
@@ -139,22 +153,6 @@ class FileWatch {
       { task_hash: hash, ...what, file: this.#file, created_at },
     );
     this.#noted = hash;
-  }
-}
-
-/** The task that a file holds; null where it is blank, and the reason where it can be none. */
-function draftOf(
-  taskFile: TaskFile,
-  { bytes, size }: FileContent,
-  maxBytes: number,
-): TaskDraft | BridgeError | null {
-  try {
-    if (bytes === null) throw new TaskTooLarge(taskFile, size, maxBytes);
-    const text = asUtf8(bytes, taskFile);
-    return text.toString('latin1').trim() === '' ? null : draftTaskFile(taskFile, text, maxBytes);
-  } catch (error) {
-    if (error instanceof BridgeError && error.code === 'usage') return error;
-    throw error;
   }
 }
 

@@ -104,7 +104,7 @@ test('an empty or blank file asks nothing, a bad one is said, and the next good 
   await writeFile(file, ' \n\n');
   await writeFile(`${file}.tmp`, Buffer.from([0xc3, 0x28]));
   await rename(`${file}.tmp`, file);
-  await watcher.waitFor('stderr', /error: task\.txt is not valid UTF-8\ntry: /);
+  await watcher.waitFor('stderr', new RegExp(`error: ${file} is not valid UTF-8\ntry: `));
   await writeFile(file, 'good');
   await watcher.waitFor('stdout', /good/);
 
@@ -147,7 +147,7 @@ test('a task.json is read by its schema, and what is wrong with it is named', as
   const json = join(bridge.dir, 'task.json');
   const watcher = await watch(json);
   await writeFile(json, JSON.stringify({ prompt: '2+2', temprature: 1 }));
-  await watcher.waitFor('stderr', /error: task\.json .*temprature.*\ntry: /);
+  await watcher.waitFor('stderr', new RegExp(`error: ${json} .*temprature.*\ntry: `));
   await writeFile(json, JSON.stringify({ prompt: '2+2', metadata: { chat: '42' } }));
   await watcher.waitFor('stdout', /2\+2/);
   await appendFile(json, '\n');

@@ -213,7 +213,7 @@ test('what is no task is told by its field and not asked, and asked once it is c
   await writeFile(file, '{"promt":"2+2"}');
   const { problems } = await startWatch(repo, file);
   expect(problems).toMatchObject([
-    { code: 'usage', message: expect.stringMatching(/^task\.json .*"promt"/) },
+    { code: 'usage', message: expect.stringMatching(new RegExp(`^${file} .*"promt"`)) },
   ]);
   await writeFile(file, '{"prompt":"2+2"}');
   expect(await waitForTasks(repo, 1)).toEqual(['{"prompt":"2+2"}']);
@@ -358,7 +358,7 @@ test('what can be no task is said once, and noted under the hash of the file wit
       file,
       error: {
         code: 'invalid_task',
-        message: expect.stringMatching(message),
+        message: expect.stringMatching(new RegExp(`^${file} .*${message.source}`)),
         remedy: expect.stringMatching(remedy),
       },
     })),
