@@ -82,6 +82,14 @@ describe('a bridge that is away', () => {
   });
 });
 
+test('a key of a bridge that could not be opened yet is unknown: its call is asked on another', async () => {
+  const served = await opened({ home: async () => bridge('home'), club: () => Promise.reject(away()) });
+  const placed = await new CallSpreader(served).place(call({ idempotencyKey: 'one' }), {
+    ask: async ({ name }) => name,
+  });
+  expect(placed.done).toBe('home');
+});
+
 describe('spreading', () => {
   const none = () => new ApiError('no', { status: 500 });
 
