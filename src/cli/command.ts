@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { describeIssues } from '../protocol/strict-json.js';
-import { camelCase, type Option, type OptionValues } from './option.js';
+import { camelCase, type Option, type OptionValues, variableOf } from './option.js';
 import type { Output } from './output.js';
 import type { ExitCode } from './print-error.js';
 
@@ -116,6 +116,9 @@ export function readValues(
   for (const { name } of options.filter((one) => one.isNegated)) {
     if (given[camelCase(`no-${name}`)] === true) given[camelCase(name)] = false;
   }
+  // yargs misses the others itself.
+  const missing = options.find((one) => one.isRequired && given[camelCase(one.name)] === undefined);
+  if (missing !== undefined) throw missingOption(missing, help);
   const rows = [...positionals, ...options];
   const schema = z.object(Object.fromEntries(rows.map((one) => [camelCase(one.name), one.schema])));
   const read = schema.safeParse(given);
@@ -132,4 +135,12 @@ export function readValues(
     };
   });
   throw new BridgeError(describeIssues(issues), { code: 'usage', remedy: `llm-bridge ${help} --help` });
+}
+
+function missingOption({ name }: Option, help: string): BridgeError {
+  const saved = name === 'repo' ? ', or saved by "llm-bridge join"' : '';
+  return new BridgeError(`the option --${name} is missing`, {
+    code: 'usage',
+    remedy: `llm-bridge ${help} --help; it can also be set once as ${variableOf(name)} in the environment${saved}`,
+  });
 }

@@ -59,7 +59,8 @@ function declarationOf(one: Option): Options {
     describe: helpOf(one),
     ...(one.kind === 'switch' ? {} : { requiresArg: true }),
     ...(one.isRepeatable ? { array: true, nargs: 1 } : {}),
-    ...(one.isRequired ? { demandOption: true } : {}),
+    // One that is mostly known without being given is not shown as required; `readValues` misses it.
+    ...(one.isRequired && one.byDefault === null ? { demandOption: true } : {}),
     ...(one.alias === null ? {} : { alias: one.alias }),
     ...(one.choices === null ? {} : { choices: one.choices }),
     ...(one.isHidden ? { hidden: true } : {}),

@@ -19,6 +19,7 @@ export interface Option<Name extends string = string, Value = unknown> {
   /** One letter, for `-n`. */
   readonly alias: string | null;
   readonly choices: readonly string[] | null;
+  /** True where the command cannot do without a value. What `byDefault` says may still give it. */
   readonly isRequired: boolean;
   /** True where it can be given several times. */
   readonly isRepeatable: boolean;

@@ -140,11 +140,10 @@ function register(y: Argv, { usage, describe, command, above }: Listed, call: Ca
 /** yargs' complaint as one line, with the help of the command it is about. */
 function wrongUse(complaint: string, path: readonly string[]): BridgeError {
   const message = joinLines(namedOnce(complaint.replace(/^Invalid values:/, '')));
-  const missing = /option --repo is missing/.test(message)
-    ? '; it can also be set once as LLM_BRIDGE_REPO in the environment, or saved by "llm-bridge join"'
-    : '';
-  const help = ['llm-bridge', ...path, '--help'].join(' ');
-  return new BridgeError(message, { code: 'usage', remedy: `${help}${missing}` });
+  return new BridgeError(message, {
+    code: 'usage',
+    remedy: ['llm-bridge', ...path, '--help'].join(' '),
+  });
 }
 
 /** yargs names an unknown option in both of its spellings: `api-url` and `apiUrl`. */

@@ -149,12 +149,12 @@ function isSame(a: Option, b: Option): boolean {
 }
 
 function rowOf({ option, commands }: Line): string[] {
-  const { name, alias, names, kind, choices, isRequired, isRepeatable, isNegated } = option;
+  const { name, alias, names, kind, choices, isRequired, byDefault, isRepeatable, isNegated } = option;
   const shown = `--${isNegated ? `no-${name}` : name}`;
   const takes = [
     choices === null ? KINDS[kind] : choices.map(code).join(', '),
     ...(isRepeatable ? ['several times'] : []),
-    ...(isRequired ? ['required'] : []),
+    ...(isRequired && byDefault === null ? ['required'] : []),
   ];
   return [
     alias === null ? code(shown) : `${code(shown)}, ${code(`-${alias}`)}`,

@@ -1,7 +1,7 @@
 import { profilesFile, readProfiles, useProfile } from '../../bridge/profiles.js';
 import { defineCommand } from '../command.js';
 import { POSITIONALS } from '../options.js';
-import { EXIT } from '../print-error.js';
+import { EXIT, printWarning } from '../print-error.js';
 
 /** `llm-bridge use [profile]` */
 export const useCommand = defineCommand({
@@ -20,6 +20,11 @@ export const useCommand = defineCommand({
       const key = identity === undefined ? '' : `\t${identity}`;
       await out.print(`${name === use ? '*' : ' '} ${name}\t${repo}${key}`);
     }
+    if (rows.length === 0)
+      printWarning(
+        `no bridge is saved in ${file}`,
+        'llm-bridge join ssh://bridge@server/srv/llm-bridge/bridge.git saves one',
+      );
     return EXIT.done;
   },
 });

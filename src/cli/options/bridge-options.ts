@@ -36,6 +36,7 @@ export const BRIDGE_ROWS = {
     required: true,
     value: LOCAL_REPO,
     describe: 'The bridge: its path on this machine',
+    byDefault: 'the bridge one stands in, else the profile in use if that is on this machine',
   }),
   identity: option('identity', { kind: 'path', describe: 'The private SSH key to use' }),
   acceptNewHostKey: option('accept-new-host-key', {

@@ -67,6 +67,20 @@ describe('--help', () => {
     expect(seen).toBeGreaterThan(20);
   });
 
+  test('shows no option as required that is mostly known without being given, and requires it all the same', async () => {
+    for (const command of ['list', 'agent', 'verify', 'key list']) {
+      const text = (await help(...command.split(' '))).replace(/\s+/g, ' ');
+      expect(text, command).toMatch(/ --repo .*Default: the bridge one stands in.*\[string\] /);
+      expect(text, command).not.toContain('[required]');
+      const { exitCode, stderr } = await runCliHere(command.split(' '), { env: {}, cwd: '/' });
+      expect(exitCode, command).toBe(2);
+      expect(stderr).toBe(
+        `error: the option --repo is missing\ntry: llm-bridge ${command} --help; it can also be set once as LLM_BRIDGE_REPO in the environment, or saved by "llm-bridge join"\n`,
+      );
+    }
+    expect(await help('key', 'add')).toMatch(/--key .*\n?.*\n?.*\[required\]/);
+  });
+
   test('of completion is a help, and not the script', async () => {
     for (const word of ['--help', '-h']) {
       const { stdout } = await runCliHere(['completion', word], { env: {}, cwd: '/' });

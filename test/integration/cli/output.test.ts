@@ -266,3 +266,13 @@ test('no command but the writers touches standard output and standard error, and
   // stop-signal.ts: the second Ctrl-C ends it at once.
   expect(await users(/process\.exit\(/)).toEqual(['run-main.ts', 'stop-signal.ts']);
 });
+
+test('"llm-bridge use" where no bridge is saved says what saves one, and is no failure', async () => {
+  const config = join(bridge.dir, 'no-config');
+  const result = await runCliHere(['use'], { env: { ...bridge.env, XDG_CONFIG_HOME: config } });
+  expect(result).toEqual({
+    exitCode: 0,
+    stdout: '',
+    stderr: `warning: no bridge is saved in ${config}/llm-bridge/config.json\ntry: llm-bridge join ssh://bridge@server/srv/llm-bridge/bridge.git saves one\n`,
+  });
+});
