@@ -5,8 +5,9 @@ import type { DataFolder } from './service-spec.js';
 
 /**
  * Where `serve` as a service of the machine keeps tokens and the files of batches for a bridge elsewhere:
- * where `gatewayFolder` has them for its user, who makes tokens by hand. The sandbox would let it write to no
- * home folder. Undefined where all bridges are on this machine, and for a user whom the system does not know.
+ * where `gatewayFolder` has them for its user, who makes tokens by hand. The sandbox would let it write to
+ * no home folder. Undefined where all bridges are on this machine, and for a user whom the system does not
+ * know.
  */
 export async function gatewayData(
   addresses: readonly BridgeAddress[],
