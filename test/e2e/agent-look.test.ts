@@ -19,7 +19,6 @@ let trace: string;
 
 beforeEach(async () => {
   bridge = await startBridgeFixture({
-    hooks: 'here',
     principals: [
       { name: 'home-pc', role: 'agent' },
       { name: 'attic-pc', role: 'agent' },
