@@ -6,8 +6,9 @@ import type { AgentOptions } from '../agent-options.js';
 import type { AgentSession } from '../agent-session.js';
 import { ForbiddenHere } from '../generate/local-only.js';
 import type { QueueView } from '../queue/queue-view.js';
+import type { CloneReader } from './clone-reader.js';
 import { keepFinished } from './finished-answers.js';
-import { type CloneReader, clearLeftLocks, isSound, replaceClone } from './own-clone.js';
+import { clearLeftLocks, isSound, replaceClone } from './own-clone.js';
 
 /**
  * Failures with these codes come from the other side, or pass: they say nothing about the clone.

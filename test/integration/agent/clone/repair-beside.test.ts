@@ -1,8 +1,8 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { CloneReader } from '../../../../src/agent/clone/own-clone.js';
-import { isSound, openCloneReader } from '../../../../src/agent/clone/own-clone.js';
+import { type CloneReader, openCloneReader } from '../../../../src/agent/clone/clone-reader.js';
+import { isSound } from '../../../../src/agent/clone/own-clone.js';
 import { CloneRepair, type RepairContext } from '../../../../src/agent/clone/repair-clone.js';
 import { openClone } from '../../../../src/bridge/clone.js';
 import { writeBlob } from '../../../../src/git/commit-file.js';
