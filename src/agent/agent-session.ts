@@ -149,6 +149,7 @@ export class AgentSession {
 
   /** The queue was read. */
   queued(queue: QueueState): void {
+    if (queue === this.#queue) return;
     const gone = goneSince(this.#queue.pending, queue.pending);
     if (gone === null) this.#pending = new Map(queue.pending.map((task) => [task.id, task]));
     else for (const { id } of gone) this.#pending.delete(id);

@@ -1,4 +1,4 @@
-import { type WantedModel, wantedModelOf } from '../../bridge/wanted-model.js';
+import type { WantedModel } from '../../bridge/wanted-model.js';
 import { REMOTE_MAIN_REF } from '../../git/fetch.js';
 import type { ObjectReader } from '../../git/object-reader.js';
 import { readHistory } from '../../git/read-history.js';
@@ -8,15 +8,14 @@ import { HISTORY_MARGIN_MS } from '../../protocol/limits.js';
 import {
   type AskedTask,
   createQueueReader,
-  equalTaskKey,
   inOrderOfAnswering,
   isExpired,
   type QueueState,
   type Waiting,
 } from '../../protocol/queue.js';
-import { priorityOf, sourceOf } from '../../protocol/task.js';
 import type { TaskLimits } from '../generate/local-only.js';
-import { readAskedTasks, type TaskContent } from './read-task.js';
+import { readAskedTasks } from './read-task.js';
+import { PLAIN_TASK, plainTask, type SeenTask, seenTask } from './seen-task.js';
 
 /**
  * The order of more pending tasks than this is kept for ORDER_AGE_MS, as long as no new task comes: what is
@@ -26,6 +25,8 @@ const MANY = 2_000;
 const ORDER_AGE_MS = 10_000;
 
 const NO_ORDER = { order: [], atMs: Number.NEGATIVE_INFINITY };
+
+type Clock = { readonly nowMs: number; readonly ttlMs: number };
 
 /** The terms by which a queue is read. `nowMs` is by the server's clock. */
 export interface QueueTerms {
@@ -41,6 +42,8 @@ export class QueueView {
   #history = nothingSeen();
   readonly #seen = new Map<string, SeenTask>();
   #last: { readonly order: readonly AskedTask[]; readonly atMs: number } = NO_ORDER;
+  /** What was read last: the agent reads after each answer, mostly without anything new on main. */
+  #read: { readonly queue: QueueState; readonly oldestMs: number } | null = null;
   /** The tasks that were answered since the last order was looked through. */
   readonly #answered = new Set<string>();
 
@@ -56,6 +59,10 @@ export class QueueView {
   async read(tip: string, terms: QueueTerms): Promise<QueueState> {
     // The history of one clone to the end, though `restart` may come meanwhile.
     const history = this.#history;
+    const { nowMs, taskTtlMs } = terms;
+    const clock = { nowMs, ttlMs: taskTtlMs };
+    if (tip === history.seen && this.#read !== null && this.#isStillSo(this.#read, clock))
+      return this.#read.queue;
     if (tip !== history.seen) {
       const not = history.seen === null ? [] : [history.seen];
       const commits = await readHistory(this.#clone, { from: [REMOTE_MAIN_REF], not });
@@ -70,17 +77,23 @@ export class QueueView {
     }
     // What is forgotten never comes back, so our own clock, which may be set ahead, must not decide it
     // alone.
-    const { nowMs, taskTtlMs } = terms;
     // What is older is not in a fresh clone either (`updateClone`).
     history.reader.forget(Math.min(nowMs, history.newestMs) - taskTtlMs - HISTORY_MARGIN_MS);
-    const clock = { nowMs, ttlMs: taskTtlMs };
     const queue = history.reader.queue(clock);
+    const oldestMs = queue.pending[0]?.askedAtMs ?? Number.POSITIVE_INFINITY;
     const { atMs } = this.#last;
     if (this.#isOrderFresh(queue.pending.length, nowMs))
       this.#last = { order: this.#leftInOrder(clock), atMs };
     else this.#last = { order: await this.#order(queue.pending, terms), atMs: nowMs };
     this.#answered.clear();
-    return { ...queue, pending: this.#last.order };
+    const read = { ...queue, pending: this.#last.order };
+    this.#read = { queue: read, oldestMs };
+    return read;
+  }
+
+  /** Whether very many tasks, read at the same tip, are still what is pending, in an order that is fresh. */
+  #isStillSo({ queue, oldestMs }: { queue: QueueState; oldestMs: number }, clock: Clock): boolean {
+    return this.#isOrderFresh(queue.pending.length, clock.nowMs) && !isExpired(oldestMs, clock);
   }
 
   /**
@@ -96,7 +109,7 @@ export class QueueView {
    * The last order, without the tasks that are not pending any more. It has all that are: no new task came.
    * It looks for the few that left, because to look up fifty thousand takes ten times as long.
    */
-  #leftInOrder(clock: { readonly nowMs: number; readonly ttlMs: number }): readonly AskedTask[] {
+  #leftInOrder(clock: Clock): readonly AskedTask[] {
     return this.#last.order.filter(
       ({ id, askedAtMs }) => !this.#answered.has(id) && !isExpired(askedAtMs, clock),
     );
@@ -130,6 +143,7 @@ export class QueueView {
   restart(): void {
     this.#history = nothingSeen();
     this.#last = NO_ORDER;
+    this.#read = null;
   }
 
   /** Puts the pending tasks in order. Each task is read once, the first time it is seen. */
@@ -148,37 +162,6 @@ export class QueueView {
     const waitingOf = ({ id, askedAtMs }: AskedTask) => ({ ...(known.get(id) ?? PLAIN_TASK), askedAtMs });
     return inOrderOfAnswering(pending, waitingOf, nowMs);
   }
-}
-
-/** What has to be known of a pending task before its turn. */
-interface SeenTask {
-  readonly priority: number;
-  /** The source by which tasks take turns (`sourceOf`). */
-  readonly source: string;
-  readonly wanted: WantedModel | null;
-  readonly limits: TaskLimits;
-  /** The same for equal tasks (`equalTaskKey`). */
-  readonly key: string;
-  readonly seenMs: number;
-}
-
-const PLAIN_TASK: Omit<SeenTask, 'seenMs'> = { priority: 0, source: '', wanted: null, limits: {}, key: '' };
-
-function plainTask({ asker }: AskedTask): SeenTask {
-  return { ...PLAIN_TASK, source: sourceOf(asker, null), seenMs: performance.now() };
-}
-
-function seenTask(asked: AskedTask, { hash, task }: TaskContent): SeenTask {
-  // What is not a valid task is answered with an error, in its turn, by any agent.
-  if (task === null) return plainTask(asked);
-  return {
-    priority: priorityOf(task),
-    source: sourceOf(asked.asker, task),
-    wanted: wantedModelOf(task),
-    limits: { backend: task.backend, local_only: task.local_only },
-    key: equalTaskKey(asked.file, hash),
-    seenMs: performance.now(),
-  };
 }
 
 /**

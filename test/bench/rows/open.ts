@@ -17,8 +17,8 @@ const FEW = 1_000;
  * Answers before the clock starts, and while it runs. Up to a hundred go in one push, so that with fewer the
  * rate would be a matter of where a push ends.
  */
-const FIRST = 20;
-const TIMED = 180;
+const FIRST = 100;
+const TIMED = 400;
 
 /** How much more an old answer may cost among many, and how much of the rate is to be left. */
 const ALLOWED_COST = 1.25;

@@ -17,12 +17,12 @@ async function manyAsked() {
   const reader = openObjectReader(repo);
   onCleanup(async () => reader.close());
   const view = new QueueView(repo, reader);
-  const read = async (tip: string, nowMs: number) => {
+  const queue = async (tip: string, nowMs: number) => {
     await git(['update-ref', REMOTE_MAIN_REF, tip]);
-    const queue = await view.read(tip, { nowMs, taskTtlMs: TTL_MS, maxTaskBytes: 100_000 });
-    return queue.pending.map(({ id }) => id);
+    return await view.read(tip, { nowMs, taskTtlMs: TTL_MS, maxTaskBytes: 100_000 });
   };
-  return { ids, tip: ids.at(-1) ?? root, write, read };
+  const read = async (tip: string, nowMs: number) => (await queue(tip, nowMs)).pending.map(({ id }) => id);
+  return { ids, tip: ids.at(-1) ?? root, write, queue, read };
 }
 
 test('in a kept order of very many tasks, what was answered or ran out of time has no place any more', async () => {
@@ -50,4 +50,16 @@ test('a new task has its turn at once among very many, whatever else came with i
   // Source takes turns with source.
   const [before = '', ...after] = others;
   expect(await read(task, nowMs)).toEqual([before, task, ...after]);
+});
+
+test('very many tasks are gone through once as long as main stays, and none of them runs out of time', async () => {
+  const { ids, tip, write, queue } = await manyAsked();
+  const askedMs = (await queue(tip, Date.now())).pending[0]?.askedAtMs ?? Number.NaN;
+  const lastMs = askedMs + TTL_MS;
+  const whole = await queue(tip, lastMs);
+  expect(whole.pending).toHaveLength(ids.length);
+  expect(await queue(tip, lastMs)).toBe(whole);
+  expect((await queue(tip, lastMs + 1)).pending.length).toBeLessThan(ids.length);
+  const answered = await write.answer(tip, anAnswer(ids[0] ?? '', 'question 0'));
+  expect((await queue(answered, askedMs)).pending).toHaveLength(ids.length - 1);
 });
