@@ -62,7 +62,7 @@ export function chooseTasks(candidates: readonly Candidate[], choosing: Choosing
   const isAnyFree = others.some((other) => !busy.has(other));
   let lookAgainAtMs = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
-    // An agent that is alone need not hash: it looks through its whole backlog after every answer.
+    // An agent that is alone need not hash: all tasks fall to it.
     const isShared = !candidate.ours && others.length > 0;
     const mine = isShared ? weightOf(self, candidate.id) : 0;
     const { placement } = candidate;
