@@ -4,6 +4,7 @@ import type { GenerateSettings } from '../agent-options.js';
 import type { Backend } from '../backends/backend.js';
 import type { BackendDescription } from '../backends/backend-description.js';
 import { addressOf, backendNamed, isBackendName, openBackends, withAddress } from '../backends/backends.js';
+import { isElsewhereError, reachedNothing, tryBackends } from '../backends/retries.js';
 import {
   failedOutcome,
   type GenerationOutcome,
@@ -13,7 +14,6 @@ import {
 } from '../compose-answer.js';
 import { type Deadlines, startDeadlines } from '../deadlines.js';
 import { ForbiddenHere, forbiddenHere, keptHere, runsElsewhere } from './local-only.js';
-import { isElsewhereError, reachedNothing, tryBackends } from './try-backends.js';
 
 /** What says who is asked, and for how long. */
 export interface Asking {
@@ -61,7 +61,7 @@ interface Asked {
 /**
  * Gives a task to the backend that it names, or to the first of those in the settings that can be reached
  * and has what the task needs, under the idle and the total deadline. Where a failure passes, the backend
- * gets the task again (`try-backends.ts`). Whatever a model server does is an outcome.
+ * gets the task again (`retries.ts`). Whatever a model server does is an outcome.
  *
  * `begin` is called once, under the deadlines; what it returns is called for each attempt. Throws the reason
  * of `signal` once that is aborted, ForbiddenHere for a task that none of the backends may have, and

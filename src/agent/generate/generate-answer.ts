@@ -11,12 +11,12 @@ import {
   type OnToken,
 } from '../backends/backend.js';
 import { backendNamed } from '../backends/backends.js';
+import { openExchange } from '../backends/open-exchange.js';
 import { type GenerationOutcome, outcomeOf } from '../compose-answer.js';
 import { type FormatChecker, generateFitting, openFormat } from '../format/check-format.js';
 import { type Earlier, generateReply, longestContext } from '../queue/fit-conversation.js';
 import { type Attempt, askBackends } from './ask-backends.js';
 import { chooseModel, wishOf } from './choose-model.js';
-import { openExchange } from './open-exchange.js';
 
 /**
  * Generates the answer to a task, or the error that takes its place. Whatever a model server does is an

@@ -3,7 +3,7 @@ import timers from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BackendError } from '../../../../src/agent/backends/backend.js';
 import { openBackends } from '../../../../src/agent/backends/backends.js';
-import { tryBackends } from '../../../../src/agent/generate/try-backends.js';
+import { tryBackends } from '../../../../src/agent/backends/retries.js';
 import { settingsFor, standInFor } from '../generate-fixture.js';
 
 /** What was waited for, in milliseconds; none of it is waited for here. */

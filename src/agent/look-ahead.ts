@@ -1,8 +1,8 @@
-import { timeLimit } from '../../process/time-limit.js';
-import type { GenerateSettings } from '../agent-options.js';
-import { openBackends } from '../backends/backends.js';
-import { isPrivateAddress } from '../backends/private-address.js';
-import { bestModel } from './choose-model.js';
+import { timeLimit } from '../process/time-limit.js';
+import type { GenerateSettings } from './agent-options.js';
+import { openBackends } from './backends/backends.js';
+import { isPrivateAddress } from './backends/private-address.js';
+import { bestModel } from './generate/choose-model.js';
 
 /** A model server that takes longer is asked again by the task. Milliseconds. */
 const AHEAD_TIMEOUT_MS = 1_000;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { BackendMemory } from '../../../../src/agent/backends/backend-memory.js';
-import { lookAhead } from '../../../../src/agent/generate/look-ahead.js';
+import { BackendMemory } from '../../../src/agent/backends/backend-memory.js';
+import { lookAhead } from '../../../src/agent/look-ahead.js';
 import {
   answerTo,
   BACKENDS,
@@ -9,7 +9,7 @@ import {
   MODEL,
   settingsFor,
   standInFor,
-} from '../generate-fixture.js';
+} from './generate-fixture.js';
 
 /** An agent's settings, and the paths that were asked since the last call. */
 async function agentOf(order: readonly (typeof BACKENDS)[number][], models = {}) {

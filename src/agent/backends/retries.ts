@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatDuration, MAX_TIMER_MS } from '../../protocol/duration.js';
 import type { GenerateSettings } from '../agent-options.js';
-import { type Backend, BackendError } from '../backends/backend.js';
-import { LacksPath } from '../backends/call-api.js';
-import { MissingModel } from './choose-model.js';
+import { MissingModel } from '../generate/choose-model.js';
+import { type Backend, BackendError } from './backend.js';
+import { LacksPath } from './call-api.js';
 
 /** The shortest wait between two tries, in milliseconds, where the settings say none. */
 const DEFAULT_RETRY_DELAY_MS = 1000;

@@ -1,7 +1,7 @@
-import { BackendError, type OnToken } from '../backends/backend.js';
-import { backendError } from '../backends/backend-failure.js';
-import type { Attempt } from './ask-backends.js';
-import { withInstalledModels } from './choose-model.js';
+import type { Attempt } from '../generate/ask-backends.js';
+import { withInstalledModels } from '../generate/choose-model.js';
+import { BackendError, type OnToken } from './backend.js';
+import { backendError } from './backend-failure.js';
 
 /** What bounds one exchange, and who is told of its signs of life. */
 interface Exchange {
