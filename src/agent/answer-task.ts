@@ -8,11 +8,11 @@ import { excerpt } from '../protocol/text.js';
 import type { LogFields } from './agent-options.js';
 import { MAX_ERROR_MESSAGE_CHARS } from './backends/backend-failure.js';
 import type { FinishedAnswer } from './clone/finished-answers.js';
-import { ForbiddenHere } from './generate/local-only.js';
 import type { Job } from './job.js';
 import type { AgentContext } from './open-agent.js';
 import { outlast } from './outlast.js';
 import type { EqualTasks } from './queue/equal-tasks.js';
+import { ForbiddenHere } from './queue/task-gate.js';
 import { answerCancelled, runTask, type TaskContext } from './run-task.js';
 
 /** What answering a task needs of those who start it. */

@@ -4,7 +4,8 @@ import type { AgentOptions } from './agent-options.js';
 import type { ListedModel } from './backends/backend.js';
 import { backendNamed, openBackends } from './backends/backends.js';
 import { isCloudName } from './backends/cloud-model.js';
-import { bestModel, nameModels, withoutModel } from './generate/choose-model.js';
+import { nameModels, withoutModel } from './backends/name-models.js';
+import { bestModel } from './generate/choose-model.js';
 
 /**
  * A model server on this machine lists its models at once; one that starts together with the agent, soon.

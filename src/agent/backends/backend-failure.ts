@@ -37,10 +37,19 @@ export function lostError(
   text: string,
   cause?: unknown,
 ): BackendError {
-  return passingError(backendError(backend, 'backend_error', text, cause), 'lost');
+  return errorOfKind(backendError(backend, 'backend_error', text, cause), 'lost');
 }
 
-function passingError(
+/** The BackendError of a server that lacks what another one may have: its kind is `elsewhere`. */
+export function elsewhereError(
+  backend: Pick<Backend, 'name' | 'url'>,
+  code: AnswerErrorCode,
+  text: string,
+): BackendError {
+  return errorOfKind(backendError(backend, code, text), 'elsewhere');
+}
+
+function errorOfKind(
   error: BackendError,
   kind: FailureKind,
   retryAfterMs: number | null = null,
@@ -127,11 +136,7 @@ function toldError(
   const text = [...status, ...(words === '' ? [] : [words])].join(': ');
   const error = backendError(backend, said.code, text === '' ? 'failed and did not say why' : text, cause);
   if (said.code !== 'backend_error') return error;
-  return passingError(
-    error,
-    kindOfFailure(backend.failures, { ...told, text: said.text }),
-    told.retryAfterMs,
-  );
+  return errorOfKind(error, kindOfFailure(backend.failures, { ...told, text: said.text }), told.retryAfterMs);
 }
 
 /** The codes of a connection that was never made: of Node's `connect` and `getaddrinfo`. */

@@ -166,7 +166,7 @@ export interface Backend {
   /**
    * Passes a call on, of one of the paths that its description names. The model is looked up first: for one
    * that the server does not list (`model_not_found`), or that runs elsewhere (`cloud_model`), nothing is
-   * sent. Throws LacksPath (`call-api.ts`) where the server does not know the path after all.
+   * sent. Throws an error of the kind `elsewhere` where the server does not know the path after all.
    */
   call(call: ApiCall, signal: AbortSignal, reader: CallReader): Promise<CallEnd>;
 }

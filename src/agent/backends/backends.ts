@@ -97,8 +97,7 @@ export function withAddress(order: readonly BackendName[], urls: BackendUrls): B
 
 /**
  * The backends of an order that may get a question that no third party is to read: those at a private
- * address, whatever the agent is allowed. Of their models only those that run there are asked then
- * (`keptHere`).
+ * address, whatever the agent is allowed. Of their models only those that run there are asked then.
  */
 export function withPrivateAddress(order: readonly BackendName[], urls: BackendUrls): BackendName[] {
   return order.filter((name) => {

@@ -1,21 +1,13 @@
 import { isJsonObject } from '../../protocol/json-object.js';
 import { maxLineBytes, streamLimits } from './answer-limits.js';
-import { type ApiCall, type Backend, BackendError, type CallEnd, type CallReader } from './backend.js';
-import { backendError, callBackend, lostError, StreamFailure } from './backend-failure.js';
+import { type ApiCall, BackendError, type CallEnd, type CallReader } from './backend.js';
+import { backendError, callBackend, elsewhereError, lostError, StreamFailure } from './backend-failure.js';
 import type { CalledBackend } from './called-backend.js';
 import { untilLastWords } from './last-words.js';
 import { errorIn, modelIn } from './said-in-body.js';
 import { NEWLINE, streamLines } from './stream-lines.js';
 import { HttpFailure, openTransport } from './transport.js';
 import { wholeEvents } from './whole-events.js';
-
-/** A model server does not know the path of a call; another one may. */
-export class LacksPath extends BackendError {
-  constructor(backend: Pick<Backend, 'name' | 'url'>, path: string, said: string) {
-    const text = `does not serve ${path}${said === '' ? '' : `: ${said}`}`;
-    super('request_refused', backendError(backend, 'request_refused', text).message);
-  }
-}
 
 /** What sending a call needs. */
 export interface SentCall {
@@ -56,7 +48,10 @@ export async function sendCall(sent: SentCall): Promise<CallEnd> {
       return await readEvents(sent, response, lineBytes, type.includes('ndjson'));
     });
   } catch (error) {
-    throw lacksPath(error) ? new LacksPath(server, call.path, wordsOf(error)) : error;
+    if (!lacksPath(error)) throw error;
+    const said = wordsOf(error);
+    const text = `does not serve ${call.path}${said === '' ? '' : `: ${said}`}`;
+    throw elsewhereError(server, 'request_refused', text);
   }
 }
 

@@ -71,8 +71,11 @@ function fieldOf(value: unknown, name: string): unknown {
 /** The paths whose model makes embeddings and does not chat. */
 const EMBEDDING_PATHS: readonly string[] = ['/v1/embeddings', '/api/embed', '/api/embeddings'];
 
+/** What a model has to be able to do. */
+export type ModelPurpose = 'chat' | 'embed';
+
 /** What the model of a call has to be able to do. */
-export function purposeOf(path: string): 'chat' | 'embed' {
+export function purposeOf(path: string): ModelPurpose {
   return EMBEDDING_PATHS.includes(path) ? 'embed' : 'chat';
 }
 

@@ -4,8 +4,9 @@
  * - `busy`: the server began nothing. It is asked again, less and less often, for as long as a server may be
  *   away.
  * - `lost`: the generation broke. The server gets the task again from the beginning, a few times.
+ * - `elsewhere`: the server is there, and lacks the model or the path of the call. Another one may have it.
  */
-export type FailureKind = 'final' | 'busy' | 'lost';
+export type FailureKind = 'final' | 'busy' | 'lost' | 'elsewhere';
 
 /** A way to fail. The rule fits where all that it names fits. */
 export interface FailureRule {

@@ -1,11 +1,12 @@
-import type { Attempt } from '../generate/ask-backends.js';
-import { withInstalledModels } from '../generate/choose-model.js';
-import { BackendError, type OnToken } from './backend.js';
+import type { Deadlines } from '../deadlines.js';
+import { type Backend, BackendError, type OnToken } from './backend.js';
 import { backendError } from './backend-failure.js';
+import { installedModels } from './name-models.js';
 
 /** What bounds one exchange, and who is told of its signs of life. */
 interface Exchange {
-  readonly attempt: Pick<Attempt, 'backend' | 'deadlines'>;
+  readonly backend: Backend;
+  readonly deadlines: Deadlines;
   /** The most bytes that are taken of an answer, thinking included. */
   readonly maxAnswerBytes: number;
   readonly onToken: OnToken;
@@ -16,8 +17,7 @@ interface Exchange {
  * model that says more than `maxAnswerBytes`. Once a token came, it throws no error that would let another
  * backend start the answer again.
  */
-export function openExchange({ attempt, maxAnswerBytes, onToken }: Exchange) {
-  const { backend, deadlines } = attempt;
+export function openExchange({ backend, deadlines, maxAnswerBytes, onToken }: Exchange) {
   const tooLarge = `the answer has more than ${maxAnswerBytes} bytes; it was stopped there`;
   let spoke = false;
   return async <T>(ask: (signal: AbortSignal, take: OnToken) => Promise<T>): Promise<T> => {
@@ -49,4 +49,18 @@ export function openExchange({ attempt, maxAnswerBytes, onToken }: Exchange) {
 
 function saysNothingBegan({ code, kind }: BackendError): boolean {
   return code === 'backend_unreachable' || kind === 'busy';
+}
+
+/**
+ * Adds which models there are to an error `model_not_found` or `model_cannot_chat`; returns any other error
+ * as it is.
+ */
+async function withInstalledModels(error: unknown, backend: Backend, signal: AbortSignal): Promise<unknown> {
+  if (!(error instanceof BackendError)) return error;
+  if (error.code !== 'model_not_found' && error.code !== 'model_cannot_chat') return error;
+  const installed = await backend.listModels(signal).catch(() => null);
+  if (installed === null) return error;
+  return new BackendError(error.code, `${error.message}; ${installedModels(backend, installed)}`, {
+    cause: error,
+  });
 }

@@ -1,9 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatDuration, MAX_TIMER_MS } from '../../protocol/duration.js';
 import type { GenerateSettings } from '../agent-options.js';
-import { MissingModel } from '../generate/choose-model.js';
-import { type Backend, BackendError } from './backend.js';
-import { LacksPath } from './call-api.js';
+import { BackendError } from './backend.js';
 
 /** The shortest wait between two tries, in milliseconds, where the settings say none. */
 const DEFAULT_RETRY_DELAY_MS = 1000;
@@ -67,75 +65,8 @@ const SEQUELS: Readonly<Record<Passing, Sequel>> = {
   },
 };
 
-/**
- * Gives `attempt` one backend after the other until one can be reached that has the model, and ends as that
- * attempt ends; where a failure passes, it tries again by SEQUELS. A server that got the task and failed is
- * the only one that is asked from then on: it was chosen, and its restart takes seconds.
- *
- * Throws the last failure: `model_not_found` or `backend_unreachable` name each server. Where a deadline
- * ends a wait, the failure before that wait is thrown; any other reason of `signal` is thrown as it is.
- */
-export async function tryBackends<T>(
-  backends: readonly Backend[],
-  settings: RetrySettings,
-  signal: AbortSignal,
-  attempt: (backend: Backend) => Promise<T>,
-): Promise<T> {
-  const retries = new Retries(settings, signal);
-  let candidates = backends;
-  for (;;) {
-    const failed: BackendError[] = [];
-    for (const backend of candidates) {
-      try {
-        signal.throwIfAborted();
-        const result = await attempt(backend);
-        if (failed.length > 0) settings.log?.(`${messagesOf(failed)}; ${backend.name} answered`);
-        return result;
-      } catch (error) {
-        if (!(error instanceof BackendError)) throw error;
-        failed.push(error);
-        if (!reachedNothing(error)) {
-          candidates = [backend];
-          break;
-        }
-      }
-    }
-    await retries.after(summaryOf(failed));
-  }
-}
-
-/** True for a failure that gave the server no task: no request reached it, or it lacks model or path. */
-export function reachedNothing(error: unknown): boolean {
-  return passingOf(error) === 'away' || isElsewhereError(error);
-}
-
-/** True where the server is there and lacks what the task needs: the model, or the path of the call. */
-export function isElsewhereError(error: unknown): boolean {
-  return error instanceof MissingModel || error instanceof LacksPath;
-}
-
-function passingOf(error: unknown): Passing | null {
-  if (!(error instanceof BackendError)) return null;
-  if (error.code === 'backend_unreachable') return 'away';
-  return error.kind === 'final' ? null : error.kind;
-}
-
-/** What a round failed with: the last where that server was given the task; else all of them. */
-function summaryOf(failed: readonly BackendError[]): BackendError {
-  const last = failed.at(-1);
-  if (last !== undefined && !reachedNothing(last)) return last;
-  const isMissing = failed.some((failure) => failure instanceof MissingModel);
-  const isAway = failed.some((failure) => !isElsewhereError(failure));
-  const code = isMissing ? 'model_not_found' : isAway ? 'backend_unreachable' : 'request_refused';
-  return new BackendError(code, messagesOf(failed));
-}
-
-function messagesOf(failed: readonly BackendError[]): string {
-  return failed.map(({ message }) => message).join('; ');
-}
-
 /** The failures of one task so far. Decides what follows each of them. */
-class Retries {
+export class Retries {
   readonly #settings: RetrySettings;
   readonly #signal: AbortSignal;
   /** `endMs`: the end of the retry window, by a clock that never jumps. */
@@ -146,9 +77,15 @@ class Retries {
     this.#signal = signal;
   }
 
-  /** Waits until there may be another try. Throws what the task failed with where there is none. */
-  async after(error: BackendError): Promise<void> {
+  /**
+   * Waits until the backends of a round may be asked again, which failed with these, by SEQUELS. Throws what
+   * the task failed with where there is no further try: `model_not_found` or `backend_unreachable` name each
+   * server. Where a deadline ends the wait, that is the failure before it; any other reason of the signal is
+   * thrown as it is.
+   */
+  async after(failed: readonly BackendError[]): Promise<void> {
     const { retryWindowMs, log, onPhase } = this.#settings;
+    const error = summaryOf(failed);
     const passing = passingOf(error);
     if (passing === null || retryWindowMs <= 0) throw this.#inFull(error);
     const { backsOff, times, forgets, note, end } = SEQUELS[passing];
@@ -197,4 +134,29 @@ class Retries {
     if (busy === undefined || error.code !== 'timeout') return error;
     return new BackendError('timeout', `${error.message}; before that ${busy.message}`, { cause: error });
   }
+}
+
+/** True for a failure that gave the server no task: no request reached it, or it lacks model or path. */
+export function reachedNothing({ code, kind }: BackendError): boolean {
+  return code === 'backend_unreachable' || kind === 'elsewhere';
+}
+
+function passingOf({ code, kind }: BackendError): Passing | null {
+  if (code === 'backend_unreachable') return 'away';
+  return kind === 'busy' || kind === 'lost' ? kind : null;
+}
+
+/** What a round failed with: the last where that server was given the task; else all of them. */
+function summaryOf(failed: readonly BackendError[]): BackendError {
+  const last = failed.at(-1);
+  if (last !== undefined && !reachedNothing(last)) return last;
+  const isMissing = failed.some(({ code }) => code === 'model_not_found');
+  const isAway = failed.some(({ kind }) => kind !== 'elsewhere');
+  const code = isMissing ? 'model_not_found' : isAway ? 'backend_unreachable' : 'request_refused';
+  return new BackendError(code, messagesOf(failed));
+}
+
+/** The failures of one round, in one line. */
+export function messagesOf(failed: readonly BackendError[]): string {
+  return failed.map(({ message }) => message).join('; ');
 }

@@ -1,15 +1,11 @@
-import { type Backend, BackendError, type ListedModel } from '../backends/backend.js';
-import { backendError } from '../backends/backend-failure.js';
+import type { GenerateSettings } from '../agent-options.js';
+import type { Backend, ListedModel } from '../backends/backend.js';
+import { backendError, elsewhereError } from '../backends/backend-failure.js';
 import { backendNamed } from '../backends/backends.js';
+import type { ModelPurpose } from '../backends/call-prompt.js';
 import { isCloudName } from '../backends/cloud-model.js';
-
-/** A backend does not list the model that is to answer; another one may. */
-export class MissingModel extends BackendError {
-  constructor(backend: Backend, wanted: string, models: readonly ListedModel[]) {
-    const text = `model ${wanted} not found; ${listOf(backend, models)}`;
-    super('model_not_found', backendError(backend, 'model_not_found', text).message);
-  }
-}
+import { installedModels, withoutModel } from '../backends/name-models.js';
+import { isPrivateAddress } from '../backends/private-address.js';
 
 /** What of a task and of the agent's settings says which model is to answer. */
 export interface ModelWish {
@@ -34,24 +30,10 @@ export interface ModelWish {
   readonly purpose?: ModelPurpose;
 }
 
-/** What a model is chosen for. */
-export type ModelPurpose = 'chat' | 'embed';
-
-/** The part of the wish that depends on the attempt. */
-export function wishOf({
-  isAlone,
-  mayReplace,
-}: {
-  readonly isAlone: boolean;
-  readonly mayReplace: boolean;
-}): Pick<ModelWish, 'isElsewherePossible' | 'mayReplace'> {
-  return { isElsewherePossible: !isAlone, mayReplace };
-}
-
 /**
  * The model to ask `backend` for: the task's; else the agent's; else the best that can chat on this machine.
- * Throws MissingModel where the backend does not have it and another one may, and BackendError `no_model`
- * where there is none to choose.
+ * Throws `model_not_found` of the kind `elsewhere` where the backend does not list it, and `no_model` where
+ * there is none to choose.
  */
 export async function chooseModel(wish: ModelWish, backend: Backend, signal: AbortSignal): Promise<string> {
   const { purpose = 'chat', mustBeListed = false, mustRunHere = false } = wish;
@@ -67,7 +49,10 @@ export async function chooseModel(wish: ModelWish, backend: Backend, signal: Abo
   if (wanted !== undefined) {
     const found = models.find(({ name }) => sameModel(wanted, name));
     if (found !== undefined) return isStrict ? wanted : found.name;
-    if (isStrict) throw new MissingModel(backend, wanted, models);
+    if (isStrict) {
+      const text = `model ${wanted} not found; ${installedModels(backend, models)}`;
+      throw elsewhereError(backend, 'model_not_found', text);
+    }
   }
   const best = bestModel(models, purpose);
   if (best !== null) return best.name;
@@ -89,43 +74,21 @@ export function bestModel(
   return able.find(({ isLoaded }) => isLoaded) ?? able[0] ?? null;
 }
 
-/** Why none of these models answers, for a sentence: none is there, or none that can. */
-export function withoutModel(models: readonly ListedModel[], purpose: ModelPurpose = 'chat'): string {
-  if (models.length === 0) return 'no model is installed';
-  return `no model that can ${purpose} is installed; there is ${nameModels(models)}`;
-}
-
-/** How many models a message names. */
-const MAX_NAMED = 20;
-
-/** The names of models for a message. One that is not chosen by itself comes with the reason. */
-export function nameModels(models: readonly ListedModel[], max = MAX_NAMED): string {
-  const names = models.slice(0, max).map(({ name, canChat, isCloud }) => {
-    if (isCloud) return `${name} (cloud)`;
-    return canChat ? name : `${name} (cannot chat)`;
-  });
-  const more = models.length > max ? ` and ${models.length - max} more` : '';
-  return `${names.join(', ')}${more}`;
-}
-
-function listOf(backend: Backend, models: readonly ListedModel[]): string {
-  return models.length === 0
-    ? `no model is installed; try: ${backend.noModelRemedy}`
-    : `installed: ${nameModels(models)}`;
-}
-
 /**
- * Adds which models there are to an error `model_not_found` or `model_cannot_chat`; returns any other error
- * as it is.
+ * Whether a third party reads what this model is asked: its server has an address that is not private, or
+ * passes the question on. Without `allowCloud` a backend refuses models that would do so. Throws
+ * BackendError as `Backend` does.
  */
-export async function withInstalledModels(
-  error: unknown,
-  backend: Backend,
+export async function runsElsewhere(
+  backend: Pick<Backend, 'name' | 'url' | 'listModels'>,
+  model: string,
+  { allowCloud = false }: Pick<GenerateSettings, 'allowCloud'>,
   signal: AbortSignal,
-): Promise<unknown> {
-  if (!(error instanceof BackendError)) return error;
-  if (error.code !== 'model_not_found' && error.code !== 'model_cannot_chat') return error;
-  const installed = await backend.listModels(signal).catch(() => null);
-  if (installed === null) return error;
-  return new BackendError(error.code, `${error.message}; ${listOf(backend, installed)}`, { cause: error });
+): Promise<boolean> {
+  if (!isPrivateAddress(backend.url)) return true;
+  if (!allowCloud) return false;
+  if (isCloudName(model)) return true;
+  const { sameModel } = backendNamed(backend.name);
+  const listed = await backend.listModels(signal);
+  return listed.some(({ name, isCloud }) => isCloud && sameModel(model, name));
 }

@@ -16,7 +16,6 @@ import { type GenerationOutcome, outcomeOf } from '../compose-answer.js';
 import { type FormatChecker, generateFitting, openFormat } from '../format/check-format.js';
 import { type Earlier, generateReply, longestContext } from '../queue/fit-conversation.js';
 import { type Attempt, askBackends } from './ask-backends.js';
-import { chooseModel, wishOf } from './choose-model.js';
 
 /**
  * Generates the answer to a task, or the error that takes its place. Whatever a model server does is an
@@ -69,11 +68,7 @@ async function generateOnce(run: Run, attempt: Attempt): Promise<GenerationOutco
   const { backend, deadlines } = attempt;
   const fault = imageFault(task.images ?? []);
   if (fault !== null) throw new BackendError('invalid_task', fault);
-  const mustRunHere = task.local_only === true;
-  const wish = { task: task.model, agent: settings.model, mustRunHere, ...wishOf(attempt) };
-  const model = await deadlines.watch(() => chooseModel(wish, backend, deadlines.signal));
-  await attempt.chose(model);
-  settings.onPhase?.('loading', model);
+  const model = await attempt.choose({ task: task.model, agent: settings.model });
   const request: GenerateRequest = {
     model,
     strictModel: task.model !== undefined,
@@ -83,7 +78,7 @@ async function generateOnce(run: Run, attempt: Attempt): Promise<GenerationOutco
     format: task.format,
     maxAnswerBytes: run.maxAnswerBytes,
   };
-  const exchange = openExchange({ ...run, attempt });
+  const exchange = openExchange({ ...run, backend, deadlines });
   const ask = (one: GenerateRequest) => exchange((signal, take) => backend.generate(one, signal, take));
   const generate = (one: GenerateRequest) =>
     format === null ? ask(one) : generateFitting(one, format.check, ask);

@@ -13,9 +13,8 @@ import {
   type QueueState,
   type Waiting,
 } from '../../protocol/queue.js';
-import type { TaskLimits } from '../generate/local-only.js';
 import { readAskedTasks } from './read-task.js';
-import { PLAIN_TASK, plainTask, type SeenTask, seenTask } from './seen-task.js';
+import { PLAIN_TASK, plainTask, type SeenTask, seenTask, type TaskLimits } from './seen-task.js';
 
 /**
  * The order of more pending tasks than this is kept for ORDER_AGE_MS, as long as no new task comes: what is

@@ -1,8 +1,10 @@
 import { type WantedModel, wantedModelOf } from '../../bridge/wanted-model.js';
 import { type AskedTask, equalTaskKey } from '../../protocol/queue.js';
-import { priorityOf, sourceOf } from '../../protocol/task.js';
-import type { TaskLimits } from '../generate/local-only.js';
+import { priorityOf, sourceOf, type TaskJson } from '../../protocol/task.js';
 import type { TaskContent } from './read-task.js';
+
+/** The fields of a task that may forbid it to an agent. */
+export type TaskLimits = Pick<TaskJson, 'backend' | 'local_only'>;
 
 /** What has to be known of a pending task before its turn. */
 export interface SeenTask {

@@ -1,6 +1,7 @@
 import type { AskedTask } from '../../protocol/queue.js';
 import type { GenerateSettings } from '../agent-options.js';
-import { forbiddenHere, forbiddenToStandby, type TaskLimits } from '../generate/local-only.js';
+import { isBackendName, withPrivateAddress } from '../backends/backends.js';
+import type { TaskLimits } from './seen-task.js';
 
 /** What a gate needs. */
 export interface GateSettings {
@@ -90,4 +91,44 @@ export class TaskGate {
   #dueMs({ id, askedAtMs }: AskedTask): number {
     return this.#tried.get(id)?.againMs ?? askedAtMs + (this.#settings.afterMs ?? 0);
   }
+}
+
+/**
+ * A task forbids every model server that this agent could ask. This is no answer: another agent may have a
+ * server that it allows, so the task is left pending.
+ */
+export class ForbiddenHere extends Error {
+  override readonly name = 'ForbiddenHere';
+}
+
+/**
+ * The settings by which a task is generated: for one that no third party may read, no model but those that
+ * run here, at private addresses. Throws ForbiddenHere where none is left.
+ */
+export function allowedSettings(limits: TaskLimits, settings: GenerateSettings): GenerateSettings {
+  const why = forbiddenHere(limits, settings);
+  if (why !== null) throw new ForbiddenHere(why);
+  if (limits.local_only !== true) return settings;
+  return { ...settings, order: withPrivateAddress(settings.order, settings), allowCloud: false };
+}
+
+/**
+ * Why this agent may not take a task, to follow `left:`; null where it may. A task that says `local_only`
+ * goes to private addresses only; where it also names a `backend`, only to that one.
+ */
+function forbiddenHere({ backend, local_only }: TaskLimits, settings: GenerateSettings): string | null {
+  if (local_only !== true) return null;
+  // A backend that this version does not know is answered with `unknown_backend`.
+  if (backend !== undefined && !isBackendName(backend)) return null;
+  const order = backend === undefined ? settings.order : [backend];
+  return withPrivateAddress(order, settings).length > 0
+    ? null
+    : 'no third party may read it, and no model server of this agent has a private address';
+}
+
+/** As forbiddenHere, for a standby: it also leaves a task that names a backend which is not in its order. */
+function forbiddenToStandby(limits: TaskLimits, settings: GenerateSettings): string | null {
+  const { backend } = limits;
+  const isOther = backend !== undefined && !settings.order.some((name) => name === backend);
+  return isOther ? `it is for ${backend} alone` : forbiddenHere(limits, settings);
 }

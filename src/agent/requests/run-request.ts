@@ -7,7 +7,6 @@ import { purposeOf } from '../backends/call-prompt.js';
 import { openExchange } from '../backends/open-exchange.js';
 import { type GenerationOutcome, unaskedOutcome } from '../compose-answer.js';
 import { type Attempt, askBackends } from '../generate/ask-backends.js';
-import { chooseModel, wishOf } from '../generate/choose-model.js';
 import { CallAssembly } from './call-assembly.js';
 import { isStreamable } from './is-streamable.js';
 import { type JudgedCall, judgeRequest } from './judge-request.js';
@@ -69,11 +68,7 @@ async function passOn(run: Run, attempt: Attempt): Promise<GenerationOutcome> {
   const purpose = purposeOf(path);
   // The agent's model is one that chats, so it is none for embeddings.
   const agent = purpose === 'chat' ? settings.model : undefined;
-  const kind = { mustBeListed: true, mustRunHere: task.local_only === true, purpose };
-  const wish = { task: judged.model, agent, ...kind, ...wishOf(attempt) };
-  const model = await deadlines.watch(() => chooseModel(wish, backend, deadlines.signal));
-  await attempt.chose(model);
-  settings.onPhase?.('loading', model);
+  const model = await attempt.choose({ task: judged.model, agent, mustBeListed: true, purpose });
   const isStreamed = isStreamable(path, judged.body);
   const call: ApiCall = {
     ...{ path, model, isStreamed, maxAnswerBytes },
@@ -81,7 +76,7 @@ async function passOn(run: Run, attempt: Attempt): Promise<GenerationOutcome> {
     body: { ...judged.body, ...streamFields(path, isStreamed) },
     isHeard: task.stream === true,
   };
-  const exchange = openExchange({ ...run, attempt });
+  const exchange = openExchange({ ...run, backend, deadlines });
   try {
     return await exchange(async (signal, take) => {
       const reader = new CallAssembly(call, take);

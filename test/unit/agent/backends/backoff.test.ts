@@ -2,8 +2,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import timers from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BackendError } from '../../../../src/agent/backends/backend.js';
-import { openBackends } from '../../../../src/agent/backends/backends.js';
-import { tryBackends } from '../../../../src/agent/backends/retries.js';
+import { askBackends } from '../../../../src/agent/generate/ask-backends.js';
 import { settingsFor, standInFor } from '../generate-fixture.js';
 
 /** What was waited for, in milliseconds; none of it is waited for here. */
@@ -28,17 +27,17 @@ afterEach(() => {
 
 /** The waits in front of each try but the first, where a task fails so six times and works then. */
 async function waitsAfter(failure: () => BackendError): Promise<number[]> {
-  const standIn = await standInFor();
-  const settings = settingsFor(standIn, { retryWindowMs: 3_600_000, retryDelayMs: 1_000 });
-  const [backend] = await openBackends(settings.order, settings);
+  const settings = settingsFor(await standInFor(), {
+    ...{ order: ['ollama'], retryWindowMs: 3_600_000, retryDelayMs: 1_000 },
+  });
   let tries = 0;
   const attempt = async () => {
     tries += 1;
     if (tries <= 6) throw failure();
-    return 'it works';
+    return { model: 'llama3.2', backend: 'ollama', answer: 'it works', error: null };
   };
-  const backends = backend === undefined ? [] : [backend];
-  expect(await tryBackends(backends, settings, AbortSignal.timeout(60_000), attempt)).toBe('it works');
+  const asking = { task: { prompt: '2+2' }, model: undefined, settings, signal: AbortSignal.timeout(60_000) };
+  expect(await askBackends(asking, () => attempt)).toMatchObject({ answer: 'it works', error: null });
   return waits;
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { GenerateSettings } from '../../../../src/agent/agent-options.js';
-import type { TaskLimits } from '../../../../src/agent/generate/local-only.js';
+import type { TaskLimits } from '../../../../src/agent/queue/seen-task.js';
 import { TaskGate } from '../../../../src/agent/queue/task-gate.js';
 import type { AskedTask } from '../../../../src/protocol/queue.js';
 
